@@ -1,0 +1,62 @@
+//! `tillgate check`: is the configuration good, and does everything that it names answer?
+
+use super::{ConfigOption, Failed, say};
+use crate::app;
+use crate::config::StoreUrl;
+use crate::store::sled::OpenError;
+
+pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
+    let settings = config.load()?;
+    say("ok    configuration");
+    let mut failures = 0;
+    let mut told = |name: &str, outcome: Result<String, String>| match outcome {
+        Ok(text) => say(format_args!("ok    {name}: {text}")),
+        Err(text) => {
+            failures += 1;
+            say(format_args!("FAIL  {name}: {text}"));
+        }
+    };
+    if settings.sources.is_empty() {
+        told("sources", Err("none: add [sources.sm] with protocol = \"sm\" and a token".into()));
+    }
+    for (name, source) in &settings.sources {
+        let count = source.tokens().len();
+        let also = if count > 1 { format!(", {count} tokens are valid while they are exchanged") } else { String::new() };
+        told("source", Ok(format!("{name} posts to {}/hooks/{name}{also}", settings.public_url())));
+    }
+    told("store", check_store(&settings).await);
+    match app::telegram(&settings) {
+        Ok(Some(telegram)) => {
+            let introduced = telegram.introduce().await;
+            told("telegram", introduced.map(|name| format!("the bot is @{name}")));
+        }
+        Ok(None) => told("telegram", Ok("not configured: pickers are not told".into())),
+        Err(why) => told("telegram", Err(why.to_string())),
+    }
+    if settings.admin_token.is_none() {
+        told("admin", Ok("off: set admin_token to use tillgate orders, hooks, outbox and stock".into()));
+    }
+    match failures {
+        0 => Ok(()),
+        _ => Err(Failed::failed(format!("{failures} of the checks failed"))),
+    }
+}
+
+async fn check_store(settings: &crate::config::Settings) -> Result<String, String> {
+    if let StoreUrl::Sled(path) = &settings.store
+        && !path.exists()
+    {
+        return Ok(format!("{} will be created", settings.store));
+    }
+    match app::open_store(settings).await {
+        Ok(store) => {
+            let answer = store.ping().await.map_err(|why| why.to_string());
+            store.close().await;
+            answer.map(|()| format!("{} opens", settings.store))
+        }
+        Err(app::StartError::Store(OpenError::InUse { .. })) => {
+            Ok(format!("{} is in use by a running tillgate", settings.store))
+        }
+        Err(why) => Err(why.to_string()),
+    }
+}

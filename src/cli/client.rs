@@ -1,0 +1,106 @@
+//! The command line's own client of the admin API.
+
+use std::time::Duration;
+
+use clap::Args;
+use http::{HeaderMap, HeaderValue, Method, header};
+use serde_json::Value;
+
+use super::{ConfigOption, Failed, say};
+use crate::kernel::Secret;
+use crate::peer::Client;
+
+/// How long an answer may take. Importing a long list of stock takes the longest.
+const ANSWER_SECONDS_MAX: u64 = 60;
+
+/// Which gateway to ask, and how to print what it says.
+#[derive(Debug, Clone, Args)]
+pub struct ServerOptions {
+    /// The running gateway [default: the configuration's public_url or listen]
+    #[arg(long, value_name = "URL", env = "TILLGATE_SERVER")]
+    server: Option<String>,
+    /// Its admin token [default: the configuration's admin_token]
+    #[arg(long, value_name = "TOKEN", env = "TILLGATE_ADMIN_TOKEN", hide_env_values = true)]
+    admin_token: Option<String>,
+    #[command(flatten)]
+    config: ConfigOption,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A gateway that can be asked.
+pub struct Server {
+    client: Client,
+    url: String,
+    token: Secret,
+}
+
+impl ServerOptions {
+    /// Finds out whom to ask.
+    pub fn connect(&self) -> Result<Server, Failed> {
+        // The file is read only for what the arguments leave open.
+        let settings = match (&self.server, &self.admin_token) {
+            (Some(_), Some(_)) => None,
+            (_, _) => Some(self.config.load()?),
+        };
+        let url = self.server.clone().or_else(|| settings.as_ref().map(|settings| format!("http://{}", settings.listen)));
+        let token = self.admin_token.clone().map(Secret::new);
+        let token = token.or_else(|| settings.and_then(|settings| settings.admin_token));
+        let (Some(url), Some(token)) = (url, token) else {
+            return Err(Failed::usage(
+                "no admin token: set admin_token in tillgate.toml, or TILLGATE_ADMIN_TOKEN, to the gateway's",
+            ));
+        };
+        let client = Client::new(Duration::from_secs(ANSWER_SECONDS_MAX)).map_err(Failed::failed)?;
+        Ok(Server { client, url: url.trim_end_matches('/').to_owned(), token })
+    }
+}
+
+impl Server {
+    /// Asks and returns the answer, or says what was wrong.
+    pub async fn ask(&self, method: Method, path: &str, body: Option<(&'static str, Vec<u8>)>) -> Result<Value, Failed> {
+        let mut headers = HeaderMap::new();
+        let bearer = HeaderValue::from_str(&format!("Bearer {}", self.token.expose()));
+        let bearer = bearer.map_err(|_| Failed::usage("the admin token has characters that no header can bear"))?;
+        headers.insert(header::AUTHORIZATION, bearer);
+        let body = match body {
+            Some((kind, bytes)) => {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+                bytes
+            }
+            None => Vec::new(),
+        };
+        let url = format!("{}/admin/v1{path}", self.url);
+        let reply = self.client.call(method, &url, headers, body).await.map_err(|why| {
+            Failed::failed(format!("no gateway answers at {} ({why}). Is tillgate serve running?", self.url))
+        })?;
+        let answer: Value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
+        if reply.status.is_success() {
+            return Ok(answer);
+        }
+        let detail = answer.get("detail").and_then(Value::as_str).unwrap_or("no detail");
+        Err(Failed::failed(format!("the gateway answered {}: {detail}", reply.status.as_u16())))
+    }
+}
+
+/// Appends `name=value` to a query, escaped.
+pub fn add_query(query: &mut String, name: &str, value: Option<&str>) {
+    use std::fmt::Write;
+    let Some(value) = value else { return };
+    query.push(if query.is_empty() { '?' } else { '&' });
+    query.push_str(name);
+    query.push('=');
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            query.push(char::from(byte));
+        } else {
+            let _ = write!(query, "%{byte:02X}");
+        }
+    }
+}
+
+/// Prints JSON for programs.
+pub fn print_json(value: &Value) {
+    say(serde_json::to_string_pretty(value).unwrap_or_default());
+}

@@ -1,0 +1,166 @@
+//! The command line.
+//!
+//! Exit codes: 0 well, 1 failed, 2 bad usage or configuration. Errors are one line on stderr that says what
+//! to do.
+
+mod bench;
+mod check;
+mod client;
+mod demo;
+mod send;
+mod serve;
+mod show;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::config::{ConfigError, Settings, StoreUrl};
+
+/// A gateway between order marketplaces, merchants' sites and payment systems.
+#[derive(Debug, Parser)]
+#[command(name = "tillgate", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway
+    Serve(serve::Options),
+    /// Show the whole story on this machine, with nothing configured
+    Demo(demo::Options),
+    /// Play the marketplace: post hook files and print every answer
+    Send(send::Options),
+    /// Check the configuration and reach every configured peer
+    Check(ConfigOption),
+    /// Orders: list them, show one with its journal
+    #[command(subcommand)]
+    Orders(show::orders::Command),
+    /// Hooks: list them, show one with its bytes, take one through the door again
+    #[command(subcommand)]
+    Hooks(show::hooks::Command),
+    /// The outbox: list messages that wait or have died, try one again, drop one
+    #[command(subcommand)]
+    Outbox(show::outbox::Command),
+    /// Stock: show balances, import counted ones
+    #[command(subcommand)]
+    Stock(show::stock::Command),
+    /// Measure how fast hooks are acknowledged, beside a bare HTTP server in the same run
+    Bench(bench::Options),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Args)]
+struct ConfigOption {
+    /// The configuration file [default: tillgate.toml in this directory, if it is there]
+    #[arg(long, value_name = "FILE", env = "TILLGATE_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigOption {
+    fn load(&self) -> Result<Settings, Failed> {
+        Ok(crate::config::load(self.config.as_deref(), std::env::vars())?)
+    }
+}
+
+/// What `serve` may be told besides the configuration.
+#[derive(Debug, Clone, Args)]
+struct Overrides {
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Where to keep things: sled:<directory> or memory: [default: sled:data]
+    #[arg(long, value_name = "URL")]
+    store: Option<StoreUrl>,
+}
+
+/// A command that did not go well.
+#[derive(Debug)]
+struct Failed {
+    code: u8,
+    text: String,
+}
+
+impl Failed {
+    /// It was tried and did not work.
+    fn failed(text: impl std::fmt::Display) -> Failed {
+        Failed { code: 1, text: text.to_string() }
+    }
+
+    /// It was asked for wrongly.
+    fn usage(text: impl std::fmt::Display) -> Failed {
+        Failed { code: 2, text: text.to_string() }
+    }
+}
+
+impl From<ConfigError> for Failed {
+    fn from(why: ConfigError) -> Failed {
+        Failed::usage(why)
+    }
+}
+
+/// Prints a line to stdout. A reader who has gone (`tillgate orders list | head`) ends the command quietly.
+fn say(line: impl std::fmt::Display) {
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(why) => {
+            let _ = why.print();
+            return ExitCode::from(if why.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(why) => return report(&Failed::failed(format!("no threads can be started: {why}"))),
+    };
+    let outcome = runtime.block_on(Box::pin(dispatch(cli.command)));
+    // Nothing is left that must be waited for; what is stuck must not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => report(&failed),
+    }
+}
+
+fn report(failed: &Failed) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "tillgate: {}", failed.text);
+    ExitCode::from(failed.code)
+}
+
+async fn dispatch(command: Command) -> Result<(), Failed> {
+    match command {
+        Command::Serve(options) => serve::run(options).await,
+        Command::Demo(options) => demo::run(options).await,
+        Command::Send(options) => send::run(options).await,
+        Command::Check(config) => check::run(&config).await,
+        Command::Orders(command) => show::orders::run(command).await,
+        Command::Hooks(command) => show::hooks::run(command).await,
+        Command::Outbox(command) => show::outbox::run(command).await,
+        Command::Stock(command) => show::stock::run(command).await,
+        Command::Bench(options) => bench::run(options).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tillgate", &mut script);
+            let _ = std::io::stdout().write_all(&script);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! `tillgate serve`: runs the gateway until it is told to stop.
+
+use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{ConfigOption, Failed, Overrides, say};
+use crate::app::{App, StartError};
+use crate::config::Settings;
+use crate::kernel::Clock;
+use crate::telemetry::{logs, metrics};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(flatten)]
+    config: ConfigOption,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+pub async fn run(options: Options) -> Result<(), Failed> {
+    let mut settings = options.config.load()?;
+    settings.listen = options.overrides.listen.unwrap_or(settings.listen);
+    settings.store = options.overrides.store.unwrap_or(settings.store);
+
+    let logs = logs::start();
+    let mut signals = Signals::new().map_err(Failed::failed)?;
+    let app = App::start(&settings, Clock::System, metrics::install()).await.map_err(|why| match why {
+        StartError::Store(_) | StartError::Client(_) | StartError::Listen { .. } => Failed::failed(why),
+    })?;
+    if settings.public_url.is_none() {
+        settings.listen = app.address();
+    }
+    announce(&settings, &app);
+
+    let outcome = tokio::select! {
+        () = signals.any() => Ok(()),
+        why = app.failed() => Err(why),
+    };
+    match outcome {
+        Ok(()) => {
+            tracing::info!("draining: no new connections, finishing what was begun");
+            let drained = async {
+                app.drain().await;
+            };
+            tokio::select! {
+                () = drained => {
+                    tracing::info!("stopped");
+                    drop(logs);
+                    Ok(())
+                }
+                () = signals.any() => Err(Failed::failed("stopped at once, as the second signal asked")),
+            }
+        }
+        Err(why) => {
+            drop(logs);
+            // What memory holds is not what the disk holds: no farewell work, recover from the disk.
+            Err(Failed::failed(format!(
+                "the store has failed ({why}). Nothing unsaved was acknowledged. Check the disk, then start again: \
+                 it recovers by itself"
+            )))
+        }
+    }
+}
+
+fn announce(settings: &Settings, app: &App) {
+    say(format_args!("tillgate {} listens on http://{}", env!("CARGO_PKG_VERSION"), app.address()));
+    say(format_args!("  store      {}", settings.store));
+    let url = settings.public_url();
+    for name in settings.sources.keys() {
+        say(format_args!("  hooks      POST {url}/hooks/{name}"));
+    }
+    if settings.sources.is_empty() {
+        say("  hooks      none: add [sources.sm] to tillgate.toml (see README.md)");
+    }
+    match (&settings.notify.telegram, &settings.admin_token) {
+        (Some(telegram), _) => say(format_args!("  pickers    {} chats in Telegram", telegram.chats.len())),
+        (None, _) => say("  pickers    nobody is told: add [notify.telegram] to tillgate.toml"),
+    }
+    match settings.admin_token {
+        Some(_) => say(format_args!("  admin      {url}/admin/v1")),
+        None => say("  admin      off: set admin_token"),
+    }
+    say("ready");
+}
+
+/// The signals that end the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

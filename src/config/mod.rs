@@ -1,0 +1,57 @@
+//! Settings: a file, the environment over it, and every mistake told in words.
+//!
+//! `tillgate.toml` is read as a table; variables `TILLGATE_…` are laid over it (`__` goes a level down);
+//! `<key>_file` is replaced by what the file holds; then the whole is read into [`Settings`], where unknown
+//! keys are errors, and checked.
+
+mod overlay;
+mod settings;
+
+use std::path::{Path, PathBuf};
+
+pub use settings::{Notify, Settings, Source, SourceProtocol, StoreUrl, Telegram};
+
+/// The file that is read when none is named.
+pub const FILE_DEFAULT: &str = "tillgate.toml";
+
+/// Why the settings cannot be used. The text says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    fn new(text: impl Into<String>) -> ConfigError {
+        ConfigError(text.into())
+    }
+}
+
+/// Reads the settings. Without a named file, [`FILE_DEFAULT`] is read if it is there.
+pub fn load(
+    file: Option<&Path>,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Settings, ConfigError> {
+    let (path, text) = match file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|why| ConfigError::new(format!("{}: cannot read the configuration: {why}", path.display())))?;
+            (path.to_owned(), text)
+        }
+        None => (PathBuf::from(FILE_DEFAULT), std::fs::read_to_string(FILE_DEFAULT).unwrap_or_default()),
+    };
+    parse(&path, &text, environment)
+}
+
+/// Reads settings from the text of a file.
+pub fn parse(
+    path: &Path,
+    text: &str,
+    environment: impl Iterator<Item = (String, String)>,
+) -> Result<Settings, ConfigError> {
+    let in_file = |why: String| ConfigError::new(format!("{}: {}", path.display(), why.trim_end()));
+    let mut table: toml::Table = toml::from_str(text).map_err(|why| in_file(why.to_string()))?;
+    overlay::environment(&mut table, environment)?;
+    overlay::files(&mut table, path.parent().unwrap_or(Path::new(".")), "")?;
+    let settings: Settings = table.try_into().map_err(|why: toml::de::Error| in_file(why.to_string()))?;
+    settings.check().map_err(in_file)?;
+    Ok(settings)
+}

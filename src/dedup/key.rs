@@ -1,0 +1,31 @@
+//! Where a hook's receipt lies.
+
+use crate::kernel::{Fingerprint, HookId, Number, SourceName};
+
+/// Partitions of hooks without an order begin here, far above every order's number.
+const ORPHANS_FROM: u64 = 1 << 63;
+
+/// The id of a hook about an order. Its bytes say which hook it is: the marketplace's retries repeat them,
+/// and where they do not, the order recognises the meaning.
+#[must_use]
+pub fn of_order(number: Number, source: &SourceName, event_type: &str, body: &[u8]) -> HookId {
+    let fingerprint = Fingerprint::of(&[source.as_str().as_bytes(), event_type.as_bytes(), body]);
+    HookId { partition: number.get(), fingerprint }
+}
+
+/// The id of a hook that names no order, or is not understood.
+#[must_use]
+pub fn orphan(source: &SourceName, body: &[u8]) -> HookId {
+    let fingerprint = Fingerprint::of(&[source.as_str().as_bytes(), b"", body]);
+    // Spread by content, so that no partition gathers them all.
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
+    let partition = ORPHANS_FROM | fingerprint.get() as u64;
+    HookId { partition, fingerprint }
+}
+
+/// The id of the note that `hook` was delivered again.
+#[must_use]
+pub fn copies_of(hook: HookId) -> HookId {
+    let fingerprint = Fingerprint::of(&[b"copies", &hook.fingerprint.get().to_be_bytes()]);
+    HookId { partition: hook.partition, fingerprint }
+}

@@ -1,0 +1,80 @@
+//! What tillgate does, one use case a file: read, decide, stage a batch, commit; when something has changed
+//! meanwhile, from the beginning.
+//!
+//! Flows are given a store and a clock and nothing that could call out: what the outside must hear goes into
+//! the outbox with the rest of the batch, and the workers take it from there.
+
+pub mod note_copies;
+pub mod receive_hook;
+pub mod reject_hook;
+pub mod set_stock;
+pub mod sweep;
+
+use crate::dedup::{Answer, Receipt, Verdict};
+use crate::kernel::{Clock, ExternalId, HookId, Kind, Number, SourceName, Unreadable};
+use crate::notify::Audience;
+use crate::orders::EventKind;
+use crate::store::{DocKey, Store, Unavailable};
+
+/// What every flow works with.
+#[derive(Debug, Clone)]
+pub struct Shop {
+    /// Where things are kept.
+    pub store: Store,
+    /// What time it is.
+    pub clock: Clock,
+    /// Whom to tell.
+    pub audience: Audience,
+}
+
+/// A hook whose sender is proved and whose envelope was read.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    /// Who sent it.
+    pub source: SourceName,
+    /// The kind, in the sender's word.
+    pub event_type: String,
+    /// The kind in ours; none for kinds that do not concern us.
+    pub kind: Option<EventKind>,
+    /// The sender's order number.
+    pub external_id: Option<ExternalId>,
+    /// The bytes as they came.
+    pub body: bytes::Bytes,
+}
+
+/// What became of a hook.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// Its id.
+    pub id: HookId,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Option<String>,
+    /// Our number of its order.
+    pub number: Option<Number>,
+    /// The answer for its sender.
+    pub answer: Answer,
+}
+
+/// The key under which a hook's receipt lies.
+#[must_use]
+pub fn receipt_key(id: HookId) -> DocKey {
+    DocKey { partition: id.partition, kind: Kind::Receipt, id: id.fingerprint.get() }
+}
+
+/// Reads a receipt with its version.
+async fn load_receipt(store: &Store, id: HookId) -> Result<Option<(Receipt, u64)>, Unavailable> {
+    let found = store.load(&[receipt_key(id)]).await?.pop().flatten();
+    let read = found.map(|stored| Ok::<_, Unreadable>((stored.document()?, stored.version)));
+    Ok(read.transpose()?)
+}
+
+/// How often a flow decides anew when others keep changing what it decides on. Each time at least one of
+/// them has succeeded, so this many hooks about one order may come in the same moment.
+const DECISIONS_MAX: u32 = 128;
+
+/// The answer to those who were beaten [`DECISIONS_MAX`] times.
+fn crowded() -> Unavailable {
+    Unavailable::Crowded
+}

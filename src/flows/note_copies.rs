@@ -1,0 +1,61 @@
+//! Copies of hooks are noted in the journal, many in one commit and after they have been answered: a note
+//! that a retry came is worth no retry's time.
+
+use super::{DECISIONS_MAX, Shop, crowded, load_receipt, receipt_key};
+use crate::dedup::{Receipt, Verdict, key};
+use crate::kernel::{HookId, Timestamp};
+use crate::store::{Batch, CommitError, Expect, Unavailable};
+
+/// Copies of one hook that came since they were last noted.
+#[derive(Debug, Clone)]
+pub struct Copies {
+    /// The hook.
+    pub of: HookId,
+    /// How many.
+    pub count: u64,
+    /// When the first of them came.
+    pub first_at: Timestamp,
+    /// When the last of them came.
+    pub last_at: Timestamp,
+}
+
+/// Adds `copies` to the journal's note about them.
+pub async fn note_copies(shop: &Shop, copies: &Copies) -> Result<(), Unavailable> {
+    let id = key::copies_of(copies.of);
+    for _ in 0..DECISIONS_MAX {
+        let (note, expect) = match load_receipt(&shop.store, id).await? {
+            Some((mut note, version)) => {
+                note.copies = Some(note.copies.unwrap_or(0).saturating_add(copies.count));
+                note.last_copy_at = Some(copies.last_at);
+                (note, Expect::At(version))
+            }
+            None => match load_receipt(&shop.store, copies.of).await? {
+                Some((original, _)) => (first_note(&original, id, copies), Expect::Absent),
+                None => return Ok(()), // swept meanwhile
+            },
+        };
+        let mut batch = Batch::new();
+        batch.put(receipt_key(id), expect, &note, note.received_at);
+        match shop.store.commit(batch).await {
+            Ok(()) => return Ok(()),
+            Err(CommitError::Conflict | CommitError::LostLease) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why),
+        }
+    }
+    Err(crowded())
+}
+
+fn first_note(original: &Receipt, id: HookId, copies: &Copies) -> Receipt {
+    Receipt {
+        id,
+        received_at: copies.first_at,
+        verdict: Verdict::Replayed,
+        reason: Some(format!("it came at {} and was {}", original.received_at, original.verdict)),
+        facts: Vec::new(),
+        copy_of: Some(copies.of),
+        copies: Some(copies.count),
+        last_copy_at: Some(copies.last_at),
+        body: Vec::new(),
+        ..original.clone()
+    }
+}

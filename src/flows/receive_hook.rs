@@ -1,0 +1,309 @@
+//! A hook comes in: recognise it, or judge it and keep it with all that follows, in one commit.
+
+use super::{DECISIONS_MAX, Hook, Received, Shop, crowded, load_receipt, receipt_key};
+use crate::dedup::{Answer, Receipt, Verdict, key};
+use crate::kernel::time::Timestamp;
+use crate::kernel::{ExternalId, HookId, Kind, Lane, Message, MessageId, Number, Quantity};
+use crate::notify::{Letter, Subject, render};
+use crate::orders::{
+    Decision, Event, EventKind, Fact, Incoming, Movement, Order, RepeatReading, Report, Standing, decide,
+    flag_repeat, reading_of_repeat,
+};
+use crate::store::{Batch, Bump, CommitError, CounterKey, DocKey, Expect, Stored, Unavailable};
+
+/// The sender's words for a verdict on a hook of an order.
+pub type Acknowledge<'a> = &'a (dyn Fn(Verdict, Option<Number>) -> Answer + Sync);
+
+/// Looks whether this very hook has come before, by one read. This is the way of every ordinary retry.
+pub async fn recognise(shop: &Shop, hook: &Hook) -> Result<Option<Received>, Unavailable> {
+    let id = id_at(hook, 0);
+    let Some((receipt, _)) = load_receipt(&shop.store, id).await? else { return Ok(None) };
+    let Some(answer) = receipt.answer.clone() else { return Ok(None) };
+    if hook.kind == Some(EventKind::Changed) && receipt.is_timeless() {
+        look_for_a_change_back(shop, id, &receipt).await?;
+    }
+    Ok(Some(replayed(&receipt, answer)))
+}
+
+/// Takes in a hook that [`recognise`] did not know. `again` looks anew at one that is kept as ignored.
+pub async fn receive(
+    shop: &Shop,
+    hook: &Hook,
+    report: Report,
+    acknowledge: Acknowledge<'_>,
+    again: bool,
+) -> Result<Received, Unavailable> {
+    match (hook.kind, &hook.external_id) {
+        (Some(kind), Some(external_id)) => {
+            let taken = OrderHook { shop, hook, kind, external_id, report, acknowledge, again };
+            taken.receive().await
+        }
+        (Some(_) | None, _) => ignore(shop, hook, acknowledge).await,
+    }
+}
+
+/// The id that a hook has when `slot` other orders hold its order's earlier numbers.
+fn id_at(hook: &Hook, slot: u8) -> HookId {
+    match &hook.external_id {
+        Some(external_id) => {
+            let number = Number::derive(&hook.source, external_id, slot);
+            key::of_order(number, &hook.source, &hook.event_type, &hook.body)
+        }
+        None => key::orphan(&hook.source, &hook.body),
+    }
+}
+
+fn replayed(receipt: &Receipt, answer: Answer) -> Received {
+    let reason = Some(format!("it came at {} and was {}", receipt.received_at, receipt.verdict));
+    Received { id: receipt.id, verdict: Verdict::Replayed, reason, number: receipt.number, answer }
+}
+
+/// Keeps a hook of a kind that does not concern us.
+async fn ignore(shop: &Shop, hook: &Hook, acknowledge: Acknowledge<'_>) -> Result<Received, Unavailable> {
+    let id = id_at(hook, 0);
+    let answer = acknowledge(Verdict::Ignored, None);
+    let reason = Some(format!("hooks of the kind {} have no part in an order", hook.event_type));
+    let mut receipt = receipt_of(hook, id, shop.clock.now());
+    receipt.verdict = Verdict::Ignored;
+    receipt.reason.clone_from(&reason);
+    receipt.answer = Some(answer.clone());
+    let mut batch = Batch::new();
+    batch.put(receipt_key(id), Expect::Absent, &receipt, receipt.received_at);
+    match shop.store.commit(batch).await {
+        Ok(()) => Ok(Received { id, verdict: Verdict::Ignored, reason, number: None, answer }),
+        // Its twin was quicker.
+        Err(CommitError::Conflict | CommitError::LostLease) => Ok(replayed(&receipt, answer)),
+        Err(CommitError::Unavailable(why)) => Err(why),
+    }
+}
+
+pub(super) fn receipt_of(hook: &Hook, id: HookId, received_at: Timestamp) -> Receipt {
+    Receipt {
+        id,
+        source: hook.source.clone(),
+        event_type: Some(hook.event_type.clone()),
+        external_id: hook.external_id.clone(),
+        number: None,
+        received_at,
+        sent_at: None,
+        verdict: Verdict::Ignored,
+        reason: None,
+        facts: Vec::new(),
+        answer: None,
+        copy_of: None,
+        copies: None,
+        last_copy_at: None,
+        body_bytes: hook.body.len() as u64,
+        body: hook.body.to_vec(),
+    }
+}
+
+/// A change without a time has come a second time: a retry, unless the order has moved on meanwhile and may
+/// now be back where it was. Nothing in the bytes tells, so a person is asked.
+async fn look_for_a_change_back(shop: &Shop, id: HookId, receipt: &Receipt) -> Result<(), Unavailable> {
+    let Some(number) = receipt.number else { return Ok(()) };
+    for _ in 0..DECISIONS_MAX {
+        let key = DocKey::order(number);
+        let Some(stored) = shop.store.load(&[key]).await?.pop().flatten() else { return Ok(()) };
+        let order: Order = stored.document()?;
+        let flagged = match reading_of_repeat(&order, id) {
+            RepeatReading::Retry => None,
+            RepeatReading::Ambiguous => flag_repeat(&order, id),
+        };
+        let Some(flagged) = flagged else { return Ok(()) };
+        let mut batch = Batch::new();
+        batch.put(key, Expect::At(stored.version), &flagged, stored.body.listed_at);
+        match shop.store.commit(batch).await {
+            Ok(()) => return Ok(()),
+            Err(CommitError::Conflict | CommitError::LostLease) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why),
+        }
+    }
+    Err(crowded())
+}
+
+/// A hook about an order, on its way in.
+struct OrderHook<'a> {
+    shop: &'a Shop,
+    hook: &'a Hook,
+    kind: EventKind,
+    external_id: &'a ExternalId,
+    report: Report,
+    acknowledge: Acknowledge<'a>,
+    again: bool,
+}
+
+/// What is stored of the hook and its order.
+struct Known {
+    number: Number,
+    id: HookId,
+    order: Option<(Order, Stored)>,
+    receipt: Option<(Receipt, u64)>,
+}
+
+impl OrderHook<'_> {
+    async fn receive(&self) -> Result<Received, Unavailable> {
+        for attempt in 0..DECISIONS_MAX {
+            // Nearly every creation is of an order that nobody has heard of, so the first attempt believes
+            // that and reads nothing; the commit finds out if it is wrong.
+            let known = if attempt == 0 && self.kind == EventKind::Created && !self.again {
+                let number = Number::derive(&self.hook.source, self.external_id, 0);
+                Known { number, id: id_at(self.hook, 0), order: None, receipt: None }
+            } else {
+                self.look_up().await?
+            };
+            if let Some((receipt, _)) = &known.receipt
+                && let Some(answer) = &receipt.answer
+                && !(self.again && receipt.verdict == Verdict::Ignored)
+            {
+                return Ok(replayed(receipt, answer.clone()));
+            }
+            let (batch, received) = self.stage(known).await?;
+            match self.shop.store.commit(batch).await {
+                Ok(()) => return Ok(received),
+                Err(CommitError::Conflict | CommitError::LostLease) => {}
+                Err(CommitError::Unavailable(why)) => return Err(why),
+            }
+        }
+        Err(crowded())
+    }
+
+    /// Finds the order's number, which is the first that no other order holds, and what is stored under it.
+    async fn look_up(&self) -> Result<Known, Unavailable> {
+        for slot in 0..Number::SLOTS_MAX {
+            let number = Number::derive(&self.hook.source, self.external_id, slot);
+            let id = id_at(self.hook, slot);
+            let mut found = self.shop.store.load(&[DocKey::order(number), receipt_key(id)]).await?;
+            let receipt = match found.pop().flatten() {
+                Some(stored) => Some((stored.document()?, stored.version)),
+                None => None,
+            };
+            let order = match found.pop().flatten() {
+                Some(stored) => {
+                    let order: Order = stored.document()?;
+                    if order.source != self.hook.source || order.external_id != *self.external_id {
+                        continue;
+                    }
+                    Some((order, stored))
+                }
+                None => None,
+            };
+            return Ok(Known { number, id, order, receipt });
+        }
+        Err(Unavailable::NoNumberLeft { external_id: self.external_id.to_string() })
+    }
+
+    /// Decides, and puts everything that follows into a batch.
+    async fn stage(&self, known: Known) -> Result<(Batch, Received), Unavailable> {
+        let Known { number, id, order, receipt: kept } = known;
+        let now = self.shop.clock.now();
+        let event = Event {
+            kind: self.kind,
+            at: self.report.at,
+            arrived: now,
+            fingerprint: id.fingerprint,
+            hook: id,
+            patch: self.report.patch.clone(),
+            reason: self.report.reason.clone(),
+            notes: self.report.notes.clone(),
+        };
+        let incoming = Incoming {
+            number,
+            source: self.hook.source.clone(),
+            external_id: self.external_id.clone(),
+            event,
+        };
+        let was_born = order.as_ref().is_some_and(|(order, _)| order.view().is_some());
+        let decision = decide(order.as_ref().map(|(order, _)| order), incoming);
+
+        let mut batch = Batch::new();
+        let mut receipt = receipt_of(self.hook, id, now);
+        receipt.number = Some(number);
+        receipt.sent_at = self.report.at;
+        (receipt.verdict, receipt.reason) = verdict_on(&decision.standing);
+        let answer = (self.acknowledge)(receipt.verdict, Some(number));
+        receipt.answer = Some(answer.clone());
+
+        let mut facts = decision.facts.clone();
+        for (parked, standing) in &decision.unparked {
+            self.unpark(&mut batch, *parked, standing).await?;
+        }
+        let is_parked = decision.standing == Standing::Parked;
+        match (self.announce(&mut batch, decision, &mut facts, now, id), &order) {
+            (Some(next), None) => batch.put(DocKey::order(number), Expect::Absent, &next, now),
+            (Some(next), Some((_, stored))) => {
+                // An order is listed by when it was created here; until then, by its first parked hook.
+                let listed_at = if was_born || is_parked { stored.body.listed_at } else { now };
+                batch.put(DocKey::order(number), Expect::At(stored.version), &next, listed_at);
+            }
+            (None, Some((_, stored))) => batch.rely(DocKey::order(number), Expect::At(stored.version)),
+            (None, None) => {}
+        }
+        receipt.facts = facts.iter().filter_map(|fact| serde_json::to_value(fact).ok()).collect();
+        let expect = kept.map_or(Expect::Absent, |(_, version)| Expect::At(version));
+        batch.put(receipt_key(id), expect, &receipt, now);
+        let received = Received { id, verdict: receipt.verdict, reason: receipt.reason, number: Some(number), answer };
+        Ok((batch, received))
+    }
+
+    /// Puts the decision's messages and movements into the batch and returns the order that remembers them.
+    fn announce(
+        &self,
+        batch: &mut Batch,
+        decision: Decision,
+        facts: &mut Vec<Fact>,
+        now: Timestamp,
+        hook: HookId,
+    ) -> Option<Order> {
+        let mut order = decision.order?;
+        for announcement in &decision.announcements {
+            let store_id = announcement.store_id();
+            let Some(chat) = self.shop.audience.chat_of(store_id) else {
+                facts.push(Fact::NobodyToTell { store_id: store_id.to_owned() });
+                continue;
+            };
+            order.messages += 1;
+            let id = MessageId { number: order.number, sequence: order.messages };
+            let subject = Subject { external_id: self.external_id, message: id };
+            let text = render(self.shop.audience.language, subject, announcement);
+            let letter = Letter { store_id: store_id.to_owned(), text };
+            let body = serde_json::to_string(&letter).unwrap_or_default();
+            batch.send(Message { id, lane: Lane::Telegram, queue: chat.to_owned(), body, created_at: now });
+            facts.push(Fact::Announced { message: id });
+        }
+        if !decision.movement.is_empty() {
+            let key =
+                DocKey { partition: order.number.get(), kind: Kind::Movement, id: u128::from(order.movements) };
+            for line in &decision.movement {
+                let counter = CounterKey { group: line.store_id.clone(), name: line.sku.clone() };
+                batch.bump(counter, Bump::Add(Quantity::thousandths(line.quantity)));
+            }
+            let movement = Movement::Order { number: order.number, hook, at: now, lines: decision.movement };
+            batch.put(key, Expect::Absent, &movement, now);
+        }
+        Some(order)
+    }
+
+    /// Writes onto a parked hook's receipt what became of it. Its answer stays: it has been given.
+    async fn unpark(&self, batch: &mut Batch, parked: HookId, standing: &Standing) -> Result<(), Unavailable> {
+        let Some((mut receipt, version)) = load_receipt(&self.shop.store, parked).await? else {
+            return Ok(()); // swept: it had waited too long
+        };
+        let listed_at = receipt.received_at;
+        let (verdict, reason) = verdict_on(standing);
+        let waited = "it was parked until the order was created";
+        receipt.verdict = verdict;
+        receipt.reason = Some(reason.map_or_else(|| waited.to_owned(), |reason| format!("{waited}; {reason}")));
+        batch.put(receipt_key(parked), Expect::At(version), &receipt, listed_at);
+        Ok(())
+    }
+}
+
+fn verdict_on(standing: &Standing) -> (Verdict, Option<String>) {
+    match standing {
+        Standing::Applied => (Verdict::Applied, None),
+        Standing::Repeated => (Verdict::Replayed, Some("an earlier hook has said the same".into())),
+        Standing::Late(why) => (Verdict::Late, Some(why.clone())),
+        Standing::Parked => (Verdict::Parked, Some("its order has not been created yet".into())),
+    }
+}

@@ -1,0 +1,32 @@
+//! Somebody has counted: balances become what was counted.
+
+use super::Shop;
+use crate::dedup::key;
+use crate::kernel::{Kind, Quantity, SourceName};
+use crate::orders::{Movement, MovementLine};
+use crate::store::{Batch, Bump, CommitError, CounterKey, DocKey, Expect, Unavailable};
+
+/// How many lines one commit takes. A longer list is set in several; setting it again is setting it once.
+const LINES_MAX: usize = 500;
+
+/// Sets balances, and keeps the count among the movements.
+pub async fn set_stock(shop: &Shop, lines: Vec<MovementLine>) -> Result<(), Unavailable> {
+    for chunk in lines.chunks(LINES_MAX) {
+        let now = shop.clock.now();
+        let movement = Movement::Opening { at: now, lines: chunk.to_vec() };
+        let name = key::orphan(&SourceName::new("stock"), &serde_json::to_vec(&movement).unwrap_or_default());
+        let key = DocKey { partition: name.partition, kind: Kind::Movement, id: name.fingerprint.get() };
+        let mut batch = Batch::new();
+        batch.put(key, Expect::Absent, &movement, now);
+        for line in chunk {
+            let counter = CounterKey { group: line.store_id.clone(), name: line.sku.clone() };
+            batch.bump(counter, Bump::Set(Quantity::thousandths(line.quantity)));
+        }
+        match shop.store.commit(batch).await {
+            // The same count at the same microsecond is there already.
+            Ok(()) | Err(CommitError::Conflict | CommitError::LostLease) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! Deliveries: what came, what was decided, and the bytes.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+
+use super::{List, Paging, gather};
+use crate::dedup::{Receipt, Verdict};
+use crate::flows::{Hook, receipt_key};
+use crate::http::Edge;
+use crate::http::problem::Problem;
+use crate::kernel::fingerprint::NotAHookId;
+use crate::kernel::{ExternalId, HookId, Kind, Number, Timestamp};
+use crate::orders::Fact;
+use crate::store::Unavailable;
+
+/// A delivery as it is listed.
+#[derive(Debug, Serialize)]
+pub struct HookEntry {
+    id: HookId,
+    source: String,
+    event_type: Option<String>,
+    external_id: Option<ExternalId>,
+    number: Option<Number>,
+    received_at: Timestamp,
+    sent_at: Option<Timestamp>,
+    verdict: Verdict,
+    reason: Option<String>,
+    /// What came of it, in words.
+    changes: Vec<String>,
+    facts: Vec<serde_json::Value>,
+    answer: Option<AnswerEntry>,
+    copy_of: Option<HookId>,
+    copies: Option<u64>,
+    last_copy_at: Option<Timestamp>,
+    body_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct AnswerEntry {
+    status: u16,
+    body: String,
+}
+
+impl HookEntry {
+    /// Shows a receipt.
+    #[must_use]
+    pub fn of(receipt: Receipt) -> HookEntry {
+        let in_words = |fact: &serde_json::Value| serde_json::from_value(fact.clone()).map(|fact: Fact| fact.to_string());
+        HookEntry {
+            id: receipt.id,
+            source: receipt.source.to_string(),
+            event_type: receipt.event_type,
+            external_id: receipt.external_id,
+            number: receipt.number,
+            received_at: receipt.received_at,
+            sent_at: receipt.sent_at,
+            verdict: receipt.verdict,
+            reason: receipt.reason,
+            changes: receipt.facts.iter().filter_map(|fact| in_words(fact).ok()).collect(),
+            facts: receipt.facts,
+            answer: receipt.answer.map(|answer| AnswerEntry { status: answer.status, body: answer.body }),
+            copy_of: receipt.copy_of,
+            copies: receipt.copies,
+            last_copy_at: receipt.last_copy_at,
+            body_bytes: receipt.body_bytes,
+        }
+    }
+}
+
+/// A delivery with its bytes.
+#[derive(Debug, Serialize)]
+pub struct HookDetail {
+    #[serde(flatten)]
+    entry: HookEntry,
+    /// The bytes as text, if they are UTF-8.
+    body: Option<String>,
+    /// The bytes in hexadecimal, if they are not.
+    body_hex: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    source: Option<String>,
+    verdict: Option<Verdict>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /admin/v1/hooks`
+pub async fn list(
+    State(edge): State<Arc<Edge>>,
+    query: Result<Query<Filter>, QueryRejection>,
+) -> Result<Json<List<HookEntry>>, Problem> {
+    let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
+    edge.tally.write(&edge.shop).await;
+    let paging = Paging { cursor: filter.cursor, limit: filter.limit };
+    let page = gather(&edge, Kind::Receipt, &paging, |stored| {
+        let receipt: Receipt = stored.document()?;
+        let fits = filter.source.as_deref().is_none_or(|source| receipt.source.as_str() == source)
+            && filter.verdict.is_none_or(|verdict| receipt.verdict == verdict);
+        Ok(fits.then(|| HookEntry::of(receipt)))
+    });
+    Ok(Json(page.await?))
+}
+
+async fn load(edge: &Edge, id: &str) -> Result<Receipt, Problem> {
+    let id: HookId = id.parse().map_err(|why: NotAHookId| Problem::bad_parameter("hook", why))?;
+    let stored = edge.shop.store.load(&[receipt_key(id)]).await?.pop().flatten();
+    let stored = stored.ok_or_else(|| Problem::not_found(format!("there is no hook {id}, or it has been swept")))?;
+    let receipt: Receipt = stored.document().map_err(Unavailable::from)?;
+    Ok(receipt)
+}
+
+/// `GET /admin/v1/hooks/{id}`
+pub async fn show(State(edge): State<Arc<Edge>>, Path(id): Path<String>) -> Result<Json<HookDetail>, Problem> {
+    let mut receipt = load(&edge, &id).await?;
+    let bytes = match receipt.copy_of {
+        // A note of copies has the bytes of what it is a copy of.
+        Some(original) => load(&edge, &original.to_string()).await?.body,
+        None => std::mem::take(&mut receipt.body),
+    };
+    let (body, body_hex) = match String::from_utf8(bytes) {
+        Ok(text) => (Some(text), None),
+        Err(not_text) => {
+            let hex = not_text.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            (None, Some(hex))
+        }
+    };
+    Ok(Json(HookDetail { entry: HookEntry::of(receipt), body, body_hex }))
+}
+
+/// What came of looking at a hook again.
+#[derive(Debug, Serialize)]
+pub struct Replayed {
+    id: HookId,
+    verdict: Verdict,
+    reason: Option<String>,
+    number: Option<Number>,
+}
+
+/// `POST /admin/v1/hooks/{id}/replay`: takes the kept bytes through the door again, as if they had come now.
+/// A hook that counts already stays as it is.
+pub async fn replay(State(edge): State<Arc<Edge>>, Path(id): Path<String>) -> Result<Json<Replayed>, Problem> {
+    let mut receipt = load(&edge, &id).await?;
+    if let Some(original) = receipt.copy_of {
+        receipt = load(&edge, &original.to_string()).await?;
+    }
+    if receipt.body_bytes != receipt.body.len() as u64 {
+        let detail = "the hook was too long and only its beginning was kept: ask the sender to send it again";
+        return Err(Problem::conflict(detail));
+    }
+    let door = edge.doors.get(receipt.source.as_str()).cloned();
+    let door = door.ok_or_else(|| Problem::conflict(format!("the source {} is not configured any more", receipt.source)))?;
+    let body = bytes::Bytes::from(receipt.body);
+    let authentic = door.protocol.reread(&body);
+    let identity = door.protocol.identify(authentic).map_err(|rejection| Problem::rejected(&rejection))?;
+    let hook = Hook {
+        source: door.source.clone(),
+        event_type: identity.event_type,
+        kind: identity.kind,
+        external_id: identity.external_id,
+        body: body.clone(),
+    };
+    let received = crate::http::hooks::keep(&edge, &door, authentic, &hook, true).await?;
+    tracing::info!(hook.id = %received.id, verdict = %received.verdict, "a hook was looked at again");
+    Ok(Json(Replayed {
+        id: received.id,
+        verdict: received.verdict,
+        reason: received.reason,
+        number: received.number,
+    }))
+}

@@ -1,0 +1,145 @@
+//! Orders, and what happened to them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
+
+use super::hooks::HookEntry;
+use super::outbox::MessageEntry;
+use super::{List, Paging, gather};
+use crate::http::Edge;
+use crate::http::problem::Problem;
+use crate::kernel::{ExternalId, Kind, Number, SourceName, Timestamp};
+use crate::dedup::Receipt;
+use crate::orders::{Movement, Order, OrderDocument, State as OrderState};
+use crate::store::{Delivery, DocKey, Scan, Unavailable};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    source: Option<String>,
+    external_id: Option<String>,
+    state: Option<OrderState>,
+    store: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+/// `GET /admin/v1/orders`
+pub async fn list(
+    State(edge): State<Arc<Edge>>,
+    query: Result<Query<Filter>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<List<OrderDocument>>, Problem> {
+    let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
+    let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
+    let fits = |order: &Order, document: &OrderDocument| {
+        filter.source.as_deref().is_none_or(|source| order.source.as_str() == source)
+            && filter.external_id.as_deref().is_none_or(|id| order.external_id.as_str() == id)
+            && filter.state.is_none_or(|state| document.state() == state)
+            && filter.store.as_deref().is_none_or(|store| document.store_id() == store)
+    };
+    // With both halves of its identity an order is found at once.
+    if let (Some(source), Some(external_id)) = (&filter.source, &filter.external_id) {
+        let order = find(&edge, &SourceName::new(source.clone()), external_id).await?;
+        let document = order.and_then(|order| {
+            let document = OrderDocument::of(&order)?;
+            fits(&order, &document).then_some(document)
+        });
+        return Ok(Json(List { items: document.into_iter().collect(), next_cursor: None }));
+    }
+    let page = gather(&edge, Kind::Order, &paging, |stored| {
+        let order: Order = stored.document()?;
+        Ok(OrderDocument::of(&order).filter(|document| fits(&order, document)))
+    });
+    Ok(Json(page.await?))
+}
+
+async fn find(edge: &Edge, source: &SourceName, external_id: &str) -> Result<Option<Order>, Unavailable> {
+    let Some(external_id) = ExternalId::parse(external_id) else { return Ok(None) };
+    for slot in 0..Number::SLOTS_MAX {
+        let number = Number::derive(source, &external_id, slot);
+        match load(edge, number).await? {
+            Some(order) if order.source == *source && order.external_id == external_id => return Ok(Some(order)),
+            Some(_) => {}
+            None => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+async fn load(edge: &Edge, number: Number) -> Result<Option<Order>, Unavailable> {
+    let stored = edge.shop.store.load(&[DocKey::order(number)]).await?.pop().flatten();
+    Ok(stored.map(|stored| stored.document()).transpose()?)
+}
+
+fn number_in(path: &str) -> Result<Number, Problem> {
+    path.parse().map_err(|why: crate::kernel::ids::NotANumber| Problem::bad_parameter(path, why))
+}
+
+/// `GET /admin/v1/orders/{number}`
+pub async fn show(
+    State(edge): State<Arc<Edge>>,
+    Path(number): Path<String>,
+) -> Result<Json<OrderDocument>, Problem> {
+    let order = load(&edge, number_in(&number)?).await?;
+    let document = order.as_ref().and_then(OrderDocument::of);
+    document.map(Json).ok_or_else(|| match order {
+        Some(_) => Problem::not_found(format!("order {number} is not created yet; its hooks are parked: see its journal")),
+        None => Problem::not_found(format!("there is no order {number}")),
+    })
+}
+
+/// An entry of an order's journal.
+#[derive(Debug, Serialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum JournalEntry {
+    /// A hook.
+    Hook(Box<HookEntry>),
+    /// A message to someone.
+    Message(Box<MessageEntry>),
+    /// Goods that moved.
+    Movement {
+        /// When.
+        at: Timestamp,
+        /// What.
+        movement: Movement,
+    },
+}
+
+/// `GET /admin/v1/orders/{number}/journal`: everything that ever happened to it, oldest first.
+pub async fn journal(
+    State(edge): State<Arc<Edge>>,
+    Path(number): Path<String>,
+) -> Result<Json<List<JournalEntry>>, Problem> {
+    let number = number_in(&number)?;
+    edge.tally.write(&edge.shop).await;
+    let mut entries: Vec<(Timestamp, u8, JournalEntry)> = Vec::new();
+    for (rank, kind) in [Kind::Receipt, Kind::Movement, Kind::Message].into_iter().enumerate() {
+        let scan = Scan::Partition { partition: number.get(), kind };
+        for (_, stored) in edge.shop.store.scan(&scan).await?.items {
+            let at = stored.body.listed_at;
+            let entry = match kind {
+                Kind::Receipt => {
+                    let receipt: Receipt = stored.document().map_err(Unavailable::from)?;
+                    JournalEntry::Hook(Box::new(HookEntry::of(receipt)))
+                }
+                Kind::Message => {
+                    let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
+                    JournalEntry::Message(Box::new(MessageEntry::of(delivery)))
+                }
+                Kind::Movement => {
+                    JournalEntry::Movement { at, movement: stored.document().map_err(Unavailable::from)? }
+                }
+                Kind::Order => continue,
+            };
+            entries.push((at, u8::try_from(rank).unwrap_or(u8::MAX), entry));
+        }
+    }
+    if entries.is_empty() && load(&edge, number).await?.is_none() {
+        return Err(Problem::not_found(format!("there is no order {number}")));
+    }
+    entries.sort_by_key(|(at, rank, _)| (*at, *rank));
+    Ok(Json(List { items: entries.into_iter().map(|(_, _, entry)| entry).collect(), next_cursor: None }))
+}

@@ -1,0 +1,238 @@
+//! `POST /hooks/{name}`: a sender's hook, from its bytes to its answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::BodyExt;
+
+use super::problem::Problem;
+use super::{Door, Edge};
+use crate::dedup::{Answer, Verdict};
+use crate::flows::receive_hook::{receive as receive_hook, recognise};
+use crate::flows::reject_hook::reject;
+use crate::flows::{Hook, Received};
+use crate::kernel::{Number, Stopwatch};
+use crate::store::Unavailable;
+use crate::telemetry::metrics;
+use crate::webhooks::{Authentic, Identity, Outcome, Rejection, RejectionKind};
+
+/// The longest hook that is read, in bytes. A 3 000-line order is about 800 kB.
+pub const HOOK_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long a hook's body may take to come. The marketplace gives up after 5 s all told.
+const BODY_SECONDS_MAX: u64 = 4;
+
+/// How long keeping a hook may take before 503 is answered: well under the sender's patience, so that it
+/// hears from us and not from a time-out.
+const KEEPING_MILLISECONDS_MAX: u64 = 2500;
+
+/// Takes a hook.
+pub async fn receive(
+    State(edge): State<Arc<Edge>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let Some(door) = edge.doors.get(&name).cloned() else {
+        return Problem::not_found("no such source is configured: see [sources] in tillgate.toml").into_response();
+    };
+    let (bytes, is_whole) = match read_body(body).await {
+        Ok(read) => read,
+        Err(problem) => return problem.into_response(),
+    };
+    let watch = Stopwatch::start();
+    // The work goes on if the sender hangs up meanwhile: what is dropped then is this waiting alone.
+    let work = tokio::spawn(take(edge, Arc::clone(&door), headers, bytes, is_whole, watch));
+    match tokio::time::timeout(Duration::from_millis(KEEPING_MILLISECONDS_MAX), work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => {
+            tracing::error!(hook.source = %door.source, error = %panic, "taking a hook failed");
+            metrics::hook_unavailable(door.source.as_str());
+            Problem::unavailable("the hook could not be taken in; send it again").into_response()
+        }
+        Err(_) => {
+            tracing::error!(hook.source = %door.source, "the store did not answer in time");
+            metrics::hook_unavailable(door.source.as_str());
+            Problem::unavailable("the store did not answer in time; send the hook again").into_response()
+        }
+    }
+}
+
+/// Reads a body up to the limit. The flag says whether that was all of it.
+async fn read_body(mut body: Body) -> Result<(Bytes, bool), Problem> {
+    let reading = async {
+        let mut whole: Option<Bytes> = None;
+        let mut gathered = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Problem::bad_request("the connection broke within the body"))?;
+            let Ok(data) = frame.into_data() else { continue };
+            // Nearly every hook comes in one piece, which need not be copied.
+            if whole.is_none() && gathered.is_empty() {
+                whole = Some(data);
+            } else {
+                if let Some(first) = whole.take() {
+                    gathered.extend_from_slice(&first);
+                }
+                gathered.extend_from_slice(&data);
+            }
+            if whole.as_ref().map_or(gathered.len(), Bytes::len) > HOOK_BYTES_MAX {
+                let bytes = whole.unwrap_or_else(|| gathered.freeze());
+                return Ok((bytes.slice(..HOOK_BYTES_MAX), false));
+            }
+        }
+        Ok((whole.unwrap_or_else(|| gathered.freeze()), true))
+    };
+    match tokio::time::timeout(Duration::from_secs(BODY_SECONDS_MAX), reading).await {
+        Ok(read) => read,
+        Err(_) => Err(Problem::too_slow(format!("the body took longer than {BODY_SECONDS_MAX} s"))),
+    }
+}
+
+/// The unit of work: verify, recognise or keep, log, answer.
+async fn take(
+    edge: Arc<Edge>,
+    door: Arc<Door>,
+    headers: HeaderMap,
+    bytes: Bytes,
+    is_whole: bool,
+    watch: Stopwatch,
+) -> Response {
+    let source = door.source.as_str();
+    let authentic = match door.protocol.verify(&headers, &bytes) {
+        Ok(authentic) => authentic,
+        Err(forged) => {
+            metrics::hook_forged(source);
+            tracing::warn!(hook.source = source, reason = %forged, "a hook without proof of its sender was refused");
+            return Problem::forged(forged).into_response();
+        }
+    };
+    let identified = if is_whole { door.protocol.identify(authentic) } else { Err(too_large()) };
+    let identity = match identified {
+        Ok(identity) => identity,
+        Err(rejection) => return turn_away(&edge, &door, &headers, &bytes, &rejection, watch).await,
+    };
+    let hook = Hook {
+        source: door.source.clone(),
+        event_type: identity.event_type.clone(),
+        kind: identity.kind,
+        external_id: identity.external_id.clone(),
+        body: bytes.clone(),
+    };
+    match keep(&edge, &door, authentic, &hook, false).await {
+        Ok(received) => {
+            if received.verdict == Verdict::Replayed {
+                edge.tally.add(received.id, edge.shop.clock.now());
+            }
+            let took = watch.elapsed();
+            metrics::hook_answered(source, received.verdict, took);
+            log(&hook, &identity, &received, took);
+            answer(received.answer)
+        }
+        Err(why) => {
+            metrics::hook_unavailable(source);
+            tracing::error!(hook.source = source, hook.event = hook.event_type, error = %why, "a hook could not be kept");
+            Problem::unavailable("the hook could not be kept; send it again").into_response()
+        }
+    }
+}
+
+/// Recognises the hook or takes it in. `again` looks anew at what is kept as ignored.
+pub async fn keep(
+    edge: &Edge,
+    door: &Door,
+    authentic: Authentic<'_>,
+    hook: &Hook,
+    again: bool,
+) -> Result<Received, Unavailable> {
+    if !again && let Some(received) = recognise(&edge.shop, hook).await? {
+        return Ok(received);
+    }
+    let report = door.protocol.interpret(authentic);
+    let acknowledge = |verdict: Verdict, number: Option<Number>| -> Answer {
+        door.protocol.acknowledge(Outcome { verdict, kind: hook.kind, number })
+    };
+    receive_hook(&edge.shop, hook, report, &acknowledge, again).await
+}
+
+fn too_large() -> Rejection {
+    let detail = format!("the body is longer than {HOOK_BYTES_MAX} bytes");
+    Rejection { why: RejectionKind::TooLarge, detail, event_type: None }
+}
+
+/// Keeps what cannot be used, and says why it cannot.
+async fn turn_away(
+    edge: &Edge,
+    door: &Door,
+    headers: &HeaderMap,
+    bytes: &Bytes,
+    rejection: &Rejection,
+    watch: Stopwatch,
+) -> Response {
+    let told_length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let hook = Hook {
+        source: door.source.clone(),
+        event_type: rejection.event_type.clone().unwrap_or_default(),
+        kind: None,
+        external_id: None,
+        body: bytes.clone(),
+    };
+    let length = told_length.unwrap_or(bytes.len() as u64);
+    match reject(&edge.shop, hook, &rejection.detail, length).await {
+        Ok(id) => {
+            let took = watch.elapsed();
+            metrics::hook_answered(door.source.as_str(), Verdict::Rejected, took);
+            tracing::warn!(
+                hook.source = %door.source,
+                hook.id = %id,
+                hook.event = rejection.event_type,
+                verdict = %Verdict::Rejected,
+                reason = %rejection,
+                duration_ms = milliseconds(took),
+                "hook turned away"
+            );
+            let mut response = Problem::rejected(rejection).into_response();
+            if rejection.why == RejectionKind::TooLarge {
+                // The rest of the body is still on its way and will not be read.
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }
+        Err(why) => {
+            metrics::hook_unavailable(door.source.as_str());
+            Problem::from(why).into_response()
+        }
+    }
+}
+
+fn log(hook: &Hook, identity: &Identity, received: &Received, took: Duration) {
+    tracing::info!(
+        hook.source = %hook.source,
+        hook.event = identity.event_type,
+        hook.id = %received.id,
+        order.external_id = identity.external_id.as_ref().map(|id| id.as_str()),
+        order.number = received.number.map(Number::get),
+        verdict = %received.verdict,
+        reason = received.reason,
+        duration_ms = milliseconds(took),
+        "hook answered"
+    );
+}
+
+#[expect(clippy::float_arithmetic, reason = "a duration for a log line")]
+fn milliseconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn answer(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    let mut response = (status, answer.body).into_response();
+    if let Ok(content_type) = HeaderValue::from_str(&answer.content_type) {
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    }
+    response
+}

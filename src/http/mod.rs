@@ -1,0 +1,83 @@
+//! The edge: connections, routes, and what statuses mean.
+//!
+//! - [`server`] drives connections with hyper, so that every limit is ours;
+//! - [`hooks`] takes the senders' hooks;
+//! - [`admin`] serves the operator and the command line;
+//! - [`ops`] serves machines: health, readiness, figures;
+//! - [`problem`] is the only place that knows which trouble is which status.
+
+pub mod admin;
+pub mod hooks;
+pub mod ops;
+pub mod problem;
+pub mod server;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::HeaderName;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::flows::Shop;
+use crate::kernel::{SourceName, Tokens};
+use crate::telemetry::request_id::RequestIds;
+use crate::webhooks::Protocol;
+use crate::workers::clerk::Tally;
+
+/// A configured source, as the edge knows it.
+#[derive(Debug)]
+pub struct Door {
+    /// Its name.
+    pub source: SourceName,
+    /// How it speaks.
+    pub protocol: Box<dyn Protocol>,
+}
+
+/// What the handlers share.
+#[derive(Debug)]
+pub struct Edge {
+    /// Where things are kept, and whom to tell.
+    pub shop: Shop,
+    /// The sources by name.
+    pub doors: BTreeMap<String, Arc<Door>>,
+    /// Where copies are noted.
+    pub tally: Tally,
+    /// What opens the admin API; none when it is off.
+    pub admin: Option<Tokens>,
+    /// The figures.
+    pub metrics: PrometheusHandle,
+    /// Ids for requests.
+    pub request_ids: RequestIds,
+    /// Set when no new work should come.
+    pub draining: AtomicBool,
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// All routes.
+pub fn routes(edge: Arc<Edge>) -> Router {
+    let admin = admin::routes(&edge);
+    Router::new()
+        .route("/hooks/{name}", post(hooks::receive))
+        .route("/healthz", get(ops::healthz))
+        .route("/readyz", get(ops::readyz))
+        .route("/metrics", get(ops::figures))
+        .nest("/admin/v1", admin)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .fallback(problem::no_such_page)
+        .layer(middleware::from_fn_with_state(Arc::clone(&edge), bear_request_id))
+        .with_state(edge)
+}
+
+async fn bear_request_id(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    let id = edge.request_ids.of(request.headers().get(REQUEST_ID));
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}

@@ -1,0 +1,49 @@
+//! For machines: does it live, can it work, how much has it done.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+
+use super::Edge;
+use super::problem::Problem;
+use crate::kernel::Lane;
+use crate::store::Scan;
+use crate::telemetry::metrics;
+
+/// The process lives.
+pub async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// It can take hooks: the store answers, and no end has been announced.
+pub async fn readyz(State(edge): State<Arc<Edge>>) -> Response {
+    if edge.draining.load(Ordering::Relaxed) {
+        return Problem::unavailable("draining: this receiver is about to stop").into_response();
+    }
+    match edge.shop.store.ping().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(why) => Problem::from(why).into_response(),
+    }
+}
+
+/// Messages are counted up to this many: enough to see that something is wrong.
+const COUNTED_MESSAGES_MAX: usize = 1000;
+
+/// Figures in Prometheus' text form.
+pub async fn figures(State(edge): State<Arc<Edge>>) -> Response {
+    for lane in Lane::ALL {
+        for (dead, state) in [(false, "pending"), (true, "dead")] {
+            let scan = Scan::Outbox { lane, dead, skip: 0, limit: COUNTED_MESSAGES_MAX };
+            match edge.shop.store.scan(&scan).await {
+                Ok(page) => metrics::outbox_messages(lane, state, u32::try_from(page.items.len()).unwrap_or(u32::MAX)),
+                Err(why) => return Problem::from(why).into_response(),
+            }
+        }
+    }
+    edge.metrics.run_upkeep();
+    let text = edge.metrics.render();
+    (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}

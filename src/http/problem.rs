@@ -1,0 +1,132 @@
+//! Errors as our callers see them: RFC 9457 problem documents with a stable `type`.
+//!
+//! The detail is for the caller; what went wrong inside goes to the log.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::store::Unavailable;
+use crate::webhooks::{Forged, Rejection, RejectionKind};
+
+/// How long a caller is asked to wait when the store cannot be used, in seconds.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// A problem document.
+#[derive(Debug, Clone, Serialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(skip)]
+    retry: bool,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Problem {
+        let kind = format!("urn:tillgate:problem:{kind}");
+        Problem { kind, title, status: status.as_u16(), detail: detail.into(), retry: false }
+    }
+
+    /// The request cannot be read.
+    pub fn bad_request(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read", detail)
+    }
+
+    /// There is no such thing.
+    pub fn not_found(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing here", detail)
+    }
+
+    /// The thing is not in a state in which this can be done.
+    pub fn conflict(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, "conflict", "This cannot be done now", detail)
+    }
+
+    /// The caller has not shown a right to this.
+    pub fn unauthorized(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A token is needed", detail)
+    }
+
+    /// It is switched off.
+    pub fn switched_off(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "switched-off", "This is switched off", detail)
+    }
+
+    /// The body is longer than is read.
+    pub fn too_large(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too long", detail)
+    }
+
+    /// The body did not come in time.
+    pub fn too_slow(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The body did not come in time", detail)
+    }
+
+    /// A part of ours failed; the log says why.
+    pub fn unavailable(detail: impl Into<String>) -> Problem {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Problem { retry: true, ..Problem::new(status, "unavailable", "Try again in a moment", detail) }
+    }
+
+    /// A sender that did not prove who it is. Which of the proofs is wrong is not told.
+    pub fn forged(_: Forged) -> Problem {
+        let detail = "the header that proves the sender is missing or does not match the configured token";
+        Problem::new(StatusCode::FORBIDDEN, "not-authentic", "The sender is not proved", detail)
+    }
+
+    /// A hook that cannot be used.
+    pub fn rejected(rejection: &Rejection) -> Problem {
+        let detail = rejection.detail.clone();
+        match rejection.why {
+            RejectionKind::Malformed => Problem::bad_request(detail),
+            RejectionKind::NoOrderNumber => {
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                Problem::new(status, "no-order-number", "The hook names no order", detail)
+            }
+            RejectionKind::TooLarge => Problem::too_large(detail),
+        }
+    }
+
+    /// What a list cannot page through, or an id cannot be.
+    pub fn bad_parameter(name: &str, why: impl std::fmt::Display) -> Problem {
+        Problem::bad_request(format!("{name}: {why}"))
+    }
+}
+
+impl From<Unavailable> for Problem {
+    fn from(why: Unavailable) -> Problem {
+        tracing::error!(error = %why, "a request failed because the store could not be used");
+        Problem::unavailable("the store cannot be used at the moment; nothing was half done")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.retry {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// No route has this path.
+pub async fn no_such_page() -> Problem {
+    Problem::not_found("no such address; hooks go to /hooks/<source>, the admin API is under /admin/v1")
+}
+
+/// The path is right and the method is not.
+pub async fn method_not_allowed(method: http::Method) -> Problem {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    Problem::new(status, "method-not-allowed", "Another method is needed", format!("{method} is not for this address"))
+}

@@ -1,0 +1,85 @@
+//! Connections: accepted up to a limit, driven by hyper with time-outs, and drained before the end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// Connections that are open at the same time; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 4096;
+
+/// How long a request's head may take to come. An idle connection is closed after it too, so it must be
+/// longer than a proxy in front keeps idle connections: the proxy is the one to close.
+const HEAD_SECONDS_MAX: u64 = 75;
+
+/// How much of a request's head is read, in bytes.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// How long requests under way may take to end when draining.
+const DRAIN_SECONDS_MAX: u64 = 10;
+
+/// When accepting fails for want of descriptors, waiting helps and spinning does not.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Listens on `address`.
+pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// Serves until `drain`, then until every request under way is answered, but not longer than allowed.
+pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationToken) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let graceful = GracefulShutdown::new();
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
+        .max_buf_size(HEAD_BYTES_MAX)
+        .keep_alive(true)
+        .pipeline_flush(true);
+    loop {
+        let accepted = tokio::select! {
+            () = drain.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let (stream, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(why) => {
+                tracing::warn!(error = %why, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let service = TowerToHyperService::new(routes.clone());
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            // A broken connection is its peer's affair.
+            let _ = connection.await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    let patience = Duration::from_secs(DRAIN_SECONDS_MAX);
+    if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
+        tracing::warn!(seconds = DRAIN_SECONDS_MAX, "some connections did not end in time and were cut");
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, place))
+}

@@ -1,0 +1,112 @@
+//! Fingerprints of bytes, and the identity of a hook that is made of one.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The first 128 bits of a SHA-256: enough that two different bodies never meet, short enough to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(u128);
+
+impl Fingerprint {
+    /// Of the `parts` one after another, each with its length before it, so that no two lists of parts run
+    /// into the same bytes.
+    #[must_use]
+    pub fn of(parts: &[&[u8]]) -> Fingerprint {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let digest = hash.finalize();
+        let mut first = [0; 16];
+        first.copy_from_slice(&digest[..16]);
+        Fingerprint(u128::from_be_bytes(first))
+    }
+
+    /// As a number.
+    #[must_use]
+    pub const fn get(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = NotAFingerprint;
+
+    fn from_str(text: &str) -> Result<Fingerprint, NotAFingerprint> {
+        let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = is_hex.then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        number.map(Fingerprint).ok_or(NotAFingerprint)
+    }
+}
+
+/// The text is not a fingerprint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not 32 hexadecimal digits")]
+pub struct NotAFingerprint;
+
+impl Serialize for Fingerprint {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
+        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Which hook: where its receipt lies. The partition first, then the fingerprint of what makes two
+/// deliveries the same hook; its text is `482993011752-` and 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HookId {
+    /// The order's number, or a number of its own for a hook that belongs to no order.
+    pub partition: u64,
+    /// What tells it from the other hooks of the partition.
+    pub fingerprint: Fingerprint,
+}
+
+impl fmt::Display for HookId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.partition, self.fingerprint)
+    }
+}
+
+impl FromStr for HookId {
+    type Err = NotAHookId;
+
+    fn from_str(text: &str) -> Result<HookId, NotAHookId> {
+        let (partition, fingerprint) = text.split_once('-').ok_or(NotAHookId)?;
+        Ok(HookId {
+            partition: partition.parse().map_err(|_| NotAHookId)?,
+            fingerprint: fingerprint.parse().map_err(|_| NotAHookId)?,
+        })
+    }
+}
+
+/// The text is not a hook's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a hook's id is a number, a dash and 32 hexadecimal digits; the list of hooks shows them")]
+pub struct NotAHookId;
+
+impl Serialize for HookId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for HookId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<HookId, D::Error> {
+        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}

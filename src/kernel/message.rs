@@ -1,0 +1,99 @@
+//! A message of the outbox: something to tell the outside, written together with what caused it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::Number;
+use super::time::Timestamp;
+
+/// The roads out. A number, once given, keeps its meaning for ever: it is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Lane {
+    /// Chats of the shops' pickers.
+    Telegram = 1,
+}
+
+impl Lane {
+    /// Every lane.
+    pub const ALL: [Lane; 1] = [Lane::Telegram];
+
+    /// Its name in the API and in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Lane::Telegram => "telegram",
+        }
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which message: the order, and the message's place among the order's messages.
+///
+/// Derived from what it tells, so that staging it twice stages it once, and short enough for people: the
+/// picker sees `482993011752/1` under the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId {
+    /// The order that it is about.
+    pub number: Number,
+    /// 1 for the order's first message.
+    pub sequence: u32,
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.number, self.sequence)
+    }
+}
+
+impl FromStr for MessageId {
+    type Err = NotAMessageId;
+
+    fn from_str(text: &str) -> Result<MessageId, NotAMessageId> {
+        let (number, sequence) = text.split_once('-').ok_or(NotAMessageId)?;
+        Ok(MessageId {
+            number: number.parse().map_err(|_| NotAMessageId)?,
+            sequence: sequence.parse().map_err(|_| NotAMessageId)?,
+        })
+    }
+}
+
+impl Serialize for MessageId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for MessageId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<MessageId, D::Error> {
+        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The text is not a message's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a message's id is an order's number and a sequence, such as 482993011752-1")]
+pub struct NotAMessageId;
+
+/// A message that waits to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Which message it is.
+    pub id: MessageId,
+    /// The road it takes.
+    pub lane: Lane,
+    /// The line in which it waits: messages of one line go to one peer, who sets their pace.
+    pub queue: String,
+    /// What to send; the lane knows its form.
+    pub body: String,
+    /// When it was written.
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,28 @@
+//! The words everything else is written in: exact amounts, times, identities, secrets.
+//!
+//! Nothing here does I/O and nothing is `async`. Time and chance are arguments: the only calls to the
+//! system's clock and to its source of randomness live in [`time`] and [`chance`], and the rest of the
+//! crate is given their results.
+
+pub mod decimal;
+pub mod money;
+pub mod quantity;
+
+pub mod chance;
+pub mod time;
+
+pub mod document;
+pub mod fingerprint;
+pub mod ids;
+pub mod message;
+pub mod secret;
+
+pub use decimal::DecimalError;
+pub use document::{Document, Kind, Unreadable};
+pub use fingerprint::{Fingerprint, HookId};
+pub use ids::{ExternalId, Number, SourceName};
+pub use message::{Lane, Message, MessageId};
+pub use money::Money;
+pub use quantity::Quantity;
+pub use secret::{Secret, Tokens};
+pub use time::{Clock, Stopwatch, Timestamp};

@@ -1,0 +1,116 @@
+//! Money: whole kopecks.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::decimal::{self, DecimalError};
+
+/// An amount of roubles, held as whole kopecks in an `i64` (up to 92 quadrillion roubles).
+///
+/// It is read from and written as a decimal string (`"1558.80"`), in the API and in the store, because a
+/// JSON number becomes a binary float in most readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Money(i64);
+
+/// The one currency that the marketplace trades in, as ISO 4217 writes it.
+pub const CURRENCY: &str = "RUB";
+
+const KOPECK_DIGITS: u32 = 2;
+
+impl Money {
+    /// No money.
+    pub const ZERO: Money = Money(0);
+
+    /// From whole kopecks.
+    #[must_use]
+    pub const fn from_kopecks(kopecks: i64) -> Money {
+        Money(kopecks)
+    }
+
+    /// In whole kopecks.
+    #[must_use]
+    pub const fn kopecks(self) -> i64 {
+        self.0
+    }
+}
+
+impl FromStr for Money {
+    type Err = DecimalError;
+
+    fn from_str(text: &str) -> Result<Money, DecimalError> {
+        decimal::parse(text, KOPECK_DIGITS).map(Money)
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        decimal::write(f, self.0, KOPECK_DIGITS)
+    }
+}
+
+impl Serialize for Money {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        text.parse().map_err(|why| serde::de::Error::custom(format_args!("{text:?} {why}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Writes kopecks the pedestrian way, as the oracle for [`Money`]'s own writer.
+    fn by_hand(kopecks: u32, into: &mut String) {
+        use std::fmt::Write;
+        into.clear();
+        write!(into, "{}.{}{}", kopecks / 100, kopecks / 10 % 10, kopecks % 10).expect("writing to a string");
+    }
+
+    #[test]
+    fn every_amount_up_to_twenty_thousand_roubles_survives_reading_and_printing() {
+        let mut text = String::new();
+        for kopecks in 0..2_000_000 {
+            by_hand(kopecks, &mut text);
+            let money: Money = text.parse().expect("a decimal");
+            assert_eq!(money.kopecks(), i64::from(kopecks));
+            assert_eq!(money.to_string(), text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_amount_survives_reading_and_printing(kopecks: i64) {
+            let money = Money::from_kopecks(kopecks);
+            prop_assert_eq!(money.to_string().parse::<Money>(), Ok(money));
+            let json = serde_json::to_string(&money).expect("json");
+            prop_assert_eq!(serde_json::from_str::<Money>(&json).expect("money"), money);
+        }
+
+        #[test]
+        fn a_whole_number_or_one_decimal_means_the_same_amount(roubles in 0i64..1_000_000_000, tenth in 0i64..10) {
+            prop_assert_eq!(format!("{roubles}").parse(), Ok(Money::from_kopecks(roubles * 100)));
+            prop_assert_eq!(format!("{roubles}.{tenth}").parse(), Ok(Money::from_kopecks(roubles * 100 + tenth * 10)));
+            prop_assert_eq!(format!("{roubles}.{tenth}000").parse(), Ok(Money::from_kopecks(roubles * 100 + tenth * 10)));
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "\\PC{0,50}") {
+            let _ = text.parse::<Money>();
+        }
+    }
+
+    #[test]
+    fn a_json_number_is_not_money() {
+        assert!(serde_json::from_str::<Money>("1.5").is_err());
+    }
+}

@@ -1,0 +1,7 @@
+//! The command `tillgate`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tillgate::cli::run()
+}

@@ -1,0 +1,238 @@
+//! The texts that pickers read.
+
+use std::fmt::Write;
+
+use serde::Deserialize;
+
+use crate::kernel::{ExternalId, MessageId, Money};
+use crate::orders::{Announcement, Content, Difference, Position, PositionChange, State, Window};
+
+/// A language of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Language {
+    /// Russian.
+    #[default]
+    Ru,
+    /// English.
+    En,
+}
+
+/// Which order a message is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The marketplace's number, which is on the bag.
+    pub external_id: &'a ExternalId,
+    /// The message's own id: it stands under the text, so that a copy is known for one.
+    pub message: MessageId,
+}
+
+/// The longest text that Telegram takes is 4096 UTF-16 units; the rest is room for the lines at the end.
+const TEXT_UNITS_MAX: usize = 3900;
+
+/// The longest name of an article that is shown, in characters.
+const NAME_CHARS_MAX: usize = 80;
+
+/// The text of a message.
+#[must_use]
+pub fn render(language: Language, subject: Subject<'_>, announcement: &Announcement) -> String {
+    let words = Words(language);
+    let (head, lines, tail) = match announcement {
+        Announcement::New(content) => {
+            let lines = content.positions.iter().enumerate().map(|(place, line)| words.position(place + 1, line));
+            (words.new_order(subject, content), lines.collect(), words.totals(content))
+        }
+        Announcement::Changed { store_id, difference, already } => {
+            let lines = difference.positions.iter().map(|change| words.change(change)).collect();
+            (words.changed(subject, store_id, difference, *already), lines, String::new())
+        }
+        Announcement::Cancelled { store_id } => (words.cancelled(subject, store_id), Vec::new(), String::new()),
+    };
+    let foot = format!("№ {}/{}", subject.message.number, subject.message.sequence);
+    assemble(&words, head, &lines, &tail, &foot)
+}
+
+/// Puts the parts together and leaves out lines that do not fit, saying how many.
+fn assemble(words: &Words, mut text: String, lines: &[String], tail: &str, foot: &str) -> String {
+    let units = |text: &str| text.encode_utf16().count();
+    let mut used = units(&text) + units(tail) + units(foot);
+    for (place, line) in lines.iter().enumerate() {
+        used += units(line) + 1;
+        if used > TEXT_UNITS_MAX {
+            text.push('\n');
+            text.push_str(&words.and_more(lines.len() - place));
+            break;
+        }
+        text.push('\n');
+        text.push_str(line);
+    }
+    for part in [tail, foot] {
+        if !part.is_empty() {
+            text.push('\n');
+            text.push_str(part);
+        }
+    }
+    text
+}
+
+/// A sum as people write it: `1 558,80 ₽` or `₽1,558.80`.
+fn money(language: Language, money: Money) -> String {
+    let plain = money.to_string();
+    let (sign, plain) = plain.strip_prefix('-').map_or(("", plain.as_str()), |rest| ("-", rest));
+    let (roubles, kopecks) = plain.split_once('.').unwrap_or((plain, "00"));
+    let mut grouped = String::new();
+    for (place, digit) in roubles.chars().enumerate() {
+        if place > 0 && (roubles.len() - place) % 3 == 0 {
+            grouped.push(match language {
+                Language::Ru => '\u{a0}',
+                Language::En => ',',
+            });
+        }
+        grouped.push(digit);
+    }
+    match language {
+        Language::Ru => format!("{sign}{grouped},{kopecks}\u{a0}₽"),
+        Language::En => format!("{sign}₽{grouped}.{kopecks}"),
+    }
+}
+
+fn window(window: Window) -> Option<String> {
+    let day = |time: jiff::civil::DateTime| time.strftime("%d.%m").to_string();
+    let hour = |time: jiff::civil::DateTime| time.strftime("%H:%M").to_string();
+    match (window.from.map(|time| time.on_the_wall()), window.to.map(|time| time.on_the_wall())) {
+        (Some(from), Some(to)) if from.date() == to.date() => {
+            Some(format!("{}, {}–{}", day(from), hour(from), hour(to)))
+        }
+        (Some(from), Some(to)) => Some(format!("{} {} – {} {}", day(from), hour(from), day(to), hour(to))),
+        (Some(one), None) | (None, Some(one)) => Some(format!("{}, {}", day(one), hour(one))),
+        (None, None) => None,
+    }
+}
+
+/// The name and article of a line, on one line whatever the sender put into the name.
+fn article(words: &Words, name: Option<&str>, sku: &str) -> String {
+    let clean = |text: &str, chars: usize| -> String {
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(chars).collect()
+    };
+    let sku = clean(sku, NAME_CHARS_MAX);
+    match name {
+        Some(name) => format!("{} ({} {sku})", clean(name, NAME_CHARS_MAX), words.pick("арт.", "item")),
+        None => format!("{} {sku}", words.pick("арт.", "item")),
+    }
+}
+
+struct Words(Language);
+
+impl Words {
+    fn pick<'a>(&self, russian: &'a str, english: &'a str) -> &'a str {
+        match self.0 {
+            Language::Ru => russian,
+            Language::En => english,
+        }
+    }
+
+    fn store(&self, store_id: &str) -> String {
+        if store_id.is_empty() {
+            self.pick("Магазин не указан", "No store named").to_owned()
+        } else {
+            format!("{} {store_id}", self.pick("Магазин", "Store"))
+        }
+    }
+
+    fn new_order(&self, subject: Subject<'_>, content: &Content) -> String {
+        let mut text = format!("🆕 {} {}", self.pick("Новый заказ", "New order"), subject.external_id);
+        let _ = write!(text, "\n{}", self.store(&content.store_id));
+        if let Some(window) = content.window.and_then(window) {
+            let _ = write!(text, " · {} {window}", self.pick("к", "for"));
+        }
+        text
+    }
+
+    fn position(&self, place: usize, position: &Position) -> String {
+        let article = article(self, position.name.as_deref(), &position.sku);
+        let mut line = format!("{place}. {article} × {}", position.quantity);
+        if let Some(weight) = position.weight_grams {
+            let _ = write!(line, ", {weight} {}", self.pick("г", "g"));
+        }
+        if let Some(by) = &position.replaced_by {
+            let _ = write!(line, " → {} {by}", self.pick("замена:", "replaced by"));
+        }
+        line
+    }
+
+    fn totals(&self, content: &Content) -> String {
+        let count = content.positions.len();
+        let mut text = format!("{}: {count}", self.pick("Позиций", "Lines"));
+        if let Some(total) = content.discount_total.or(content.total) {
+            let _ = write!(text, " · {} {}", self.pick("сумма", "total"), money(self.0, total));
+        }
+        text
+    }
+
+    fn changed(&self, subject: Subject<'_>, store_id: &str, difference: &Difference, already: Option<State>) -> String {
+        let mut text = format!("✏️ {} {}", self.pick("Изменён заказ", "Order changed"), subject.external_id);
+        let _ = write!(text, "\n{}", self.store(store_id));
+        if let Some(to) = &difference.store_id {
+            let _ = write!(text, "\n{}: {}", self.pick("Теперь собирает", "Now picked by"), self.store(to));
+        }
+        if let Some(window) = difference.window.and_then(window) {
+            let _ = write!(text, "\n{}: {window}", self.pick("Новое время", "New time"));
+        }
+        if let Some(state) = already {
+            let warning = self.pick(
+                "⚠️ Изменение пришло с опозданием, заказ уже",
+                "⚠️ This change came late, the order is already",
+            );
+            let _ = write!(text, "\n{warning} {}", self.state(state));
+        }
+        text
+    }
+
+    fn change(&self, change: &PositionChange) -> String {
+        let article = article(self, change.name.as_deref(), &change.sku);
+        let none = crate::kernel::Quantity::ZERO;
+        let mut line = if change.from == none {
+            format!("➕ {article} × {}", change.to)
+        } else if change.to == none {
+            format!("➖ {article} × {}", change.from)
+        } else {
+            format!("• {article}: {} → {}", change.from, change.to)
+        };
+        if let Some(by) = &change.replaced_by {
+            let _ = write!(line, " → {} {by}", self.pick("замена:", "replaced by"));
+        }
+        line
+    }
+
+    fn cancelled(&self, subject: Subject<'_>, store_id: &str) -> String {
+        format!(
+            "❌ {} {}\n{}\n{}",
+            self.pick("Отменён заказ", "Order cancelled"),
+            subject.external_id,
+            self.store(store_id),
+            self.pick("Не собирайте его; собранное верните на полки.", "Do not pick it; put picked goods back."),
+        )
+    }
+
+    fn state(&self, state: State) -> &'static str {
+        match (self.0, state) {
+            (Language::Ru, State::Open) => "открыт",
+            (Language::Ru, State::Paid) => "оплачен",
+            (Language::Ru, State::Shipped) => "передан курьеру",
+            (Language::Ru, State::Cancelled) => "отменён",
+            (Language::Ru, State::Delivered) => "доставлен",
+            (Language::En, State::Open) => "open",
+            (Language::En, State::Paid) => "paid",
+            (Language::En, State::Shipped) => "with the courier",
+            (Language::En, State::Cancelled) => "cancelled",
+            (Language::En, State::Delivered) => "delivered",
+        }
+    }
+
+    fn and_more(&self, count: usize) -> String {
+        match self.0 {
+            Language::Ru => format!("… и ещё {count}: список целиком в карточке заказа"),
+            Language::En => format!("… and {count} more: see the order for all"),
+        }
+    }
+}

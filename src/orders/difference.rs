@@ -1,0 +1,86 @@
+//! What pickers need to know of a change.
+
+use std::collections::BTreeMap;
+
+use super::content::{Content, Window};
+use crate::kernel::Quantity;
+
+/// How the amount of one article changed. From or to nothing means that it was added or taken out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PositionChange {
+    /// The article.
+    pub sku: String,
+    /// Its name, if known.
+    pub name: Option<String>,
+    /// How much there was.
+    pub from: Quantity,
+    /// How much there is.
+    pub to: Quantity,
+    /// What now stands in for it, if that is new.
+    pub replaced_by: Option<String>,
+}
+
+/// What differs between two contents, as far as hands are concerned: composition, delivery time, shop.
+/// Prices are the cashier's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Difference {
+    /// Articles, in order of their numbers.
+    pub positions: Vec<PositionChange>,
+    /// The new delivery time, if it is another.
+    pub window: Option<Window>,
+    /// The new shop, if it is another.
+    pub store_id: Option<String>,
+    /// Whether something else about the order changed: the customer, the address, the comment.
+    pub details: bool,
+}
+
+#[derive(Default, PartialEq, Eq)]
+struct Article<'a> {
+    quantity: Quantity,
+    name: Option<&'a str>,
+    replaced_by: Option<&'a str>,
+}
+
+fn articles(content: &Content) -> BTreeMap<&str, Article<'_>> {
+    let mut articles: BTreeMap<&str, Article<'_>> = BTreeMap::new();
+    for position in &content.positions {
+        let article = articles.entry(&position.sku).or_default();
+        article.quantity = article.quantity + position.quantity;
+        article.name = article.name.or(position.name.as_deref());
+        article.replaced_by = article.replaced_by.or(position.replaced_by.as_deref());
+    }
+    articles
+}
+
+impl Difference {
+    /// From `before` to `after`.
+    #[must_use]
+    pub fn between(before: &Content, after: &Content) -> Difference {
+        let (old, new) = (articles(before), articles(after));
+        let nothing = Article::default();
+        let skus: std::collections::BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
+        let changes = skus.into_iter().filter_map(|sku| {
+            let (was, is) = (old.get(sku).unwrap_or(&nothing), new.get(sku).unwrap_or(&nothing));
+            let replaced_by = is.replaced_by.filter(|_| is.replaced_by != was.replaced_by);
+            (was.quantity != is.quantity || replaced_by.is_some()).then(|| PositionChange {
+                sku: sku.to_owned(),
+                name: is.name.or(was.name).map(str::to_owned),
+                from: was.quantity,
+                to: is.quantity,
+                replaced_by: replaced_by.map(str::to_owned),
+            })
+        });
+        Difference {
+            positions: changes.collect(),
+            window: after.window.filter(|window| before.window != Some(*window)),
+            store_id: (before.store_id != after.store_id).then(|| after.store_id.clone()),
+            details: before.details != after.details,
+        }
+    }
+
+    /// Whether pickers have something to do differently. A new comment or address alone is not for them.
+    #[must_use]
+    pub fn concerns_pickers(&self) -> bool {
+        !self.positions.is_empty() || self.window.is_some() || self.store_id.is_some()
+    }
+}

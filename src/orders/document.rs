@@ -1,0 +1,125 @@
+//! The order as it is shown.
+
+use serde::Serialize;
+
+use super::content::{Position, Window};
+use super::fold::{State, View};
+use super::order::Order;
+use crate::kernel::money::CURRENCY;
+use crate::kernel::{ExternalId, Money, Number, Quantity, SourceName, Timestamp};
+
+/// A sum as the API shows it: a decimal string and a currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Amount {
+    /// `"1558.80"`.
+    pub amount: Money,
+    /// ISO 4217.
+    pub currency: &'static str,
+}
+
+impl From<Money> for Amount {
+    fn from(amount: Money) -> Amount {
+        Amount { amount, currency: CURRENCY }
+    }
+}
+
+/// An order as the API, the command line and tests see it. It depends on the set of the order's hooks
+/// alone, not on when or how often they came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OrderDocument {
+    number: Number,
+    source: SourceName,
+    external_id: ExternalId,
+    store_id: String,
+    state: State,
+    closed: bool,
+    revision: u32,
+    created_at: Timestamp,
+    paid_at: Option<Timestamp>,
+    shipped_at: Option<Timestamp>,
+    delivered_at: Option<Timestamp>,
+    cancelled_at: Option<Timestamp>,
+    cancel_reason: Option<String>,
+    delivery: Option<Window>,
+    positions: Vec<PositionDocument>,
+    total: Option<Amount>,
+    discount_total: Option<Amount>,
+    payment: Option<()>,
+    attention: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct PositionDocument {
+    sku: String,
+    name: Option<String>,
+    quantity: Quantity,
+    original_quantity: Option<Quantity>,
+    weight_grams: Option<Quantity>,
+    price: Option<Money>,
+    discount_price: Option<Money>,
+    total: Option<Money>,
+    discount_total: Option<Money>,
+    replaced_by: Option<String>,
+}
+
+impl From<Position> for PositionDocument {
+    fn from(position: Position) -> PositionDocument {
+        PositionDocument {
+            sku: position.sku,
+            name: position.name,
+            quantity: position.quantity,
+            original_quantity: position.original_quantity,
+            weight_grams: position.weight_grams,
+            price: position.price,
+            discount_price: position.discount_price,
+            total: position.total,
+            discount_total: position.discount_total,
+            replaced_by: position.replaced_by,
+        }
+    }
+}
+
+impl OrderDocument {
+    /// Shows `order`; none while it only has parked hooks.
+    #[must_use]
+    pub fn of(order: &Order) -> Option<OrderDocument> {
+        let view = order.view()?;
+        let state = view.state();
+        let closed = view.is_closed();
+        let View { content, paid, shipped, delivered, cancelled, mut attention, .. } = view;
+        attention.extend(order.flags.iter().cloned());
+        Some(OrderDocument {
+            number: order.number,
+            source: order.source.clone(),
+            external_id: order.external_id.clone(),
+            store_id: content.store_id,
+            state,
+            closed,
+            revision: view.revision,
+            created_at: view.created_at,
+            paid_at: paid.map(|facet| facet.at),
+            shipped_at: shipped.map(|facet| facet.at),
+            delivered_at: delivered.map(|facet| facet.at),
+            cancelled_at: cancelled.map(|facet| facet.at),
+            cancel_reason: view.cancel_reason,
+            delivery: content.window,
+            positions: content.positions.into_iter().map(PositionDocument::from).collect(),
+            total: content.total.map(Amount::from),
+            discount_total: content.discount_total.map(Amount::from),
+            payment: None,
+            attention,
+        })
+    }
+
+    /// Its state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Its shop.
+    #[must_use]
+    pub fn store_id(&self) -> &str {
+        &self.store_id
+    }
+}

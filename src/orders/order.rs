@@ -1,0 +1,73 @@
+//! The order's document, as it is stored.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Event;
+use super::fold::{View, fold};
+use super::stock::Shelf;
+use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::{Document, ExternalId, Kind, Number, SourceName, Unreadable};
+
+/// An order: who it is, everything that was heard of it, and what has been done about it.
+///
+/// What the order *is* is not stored but folded from the events by [`Order::view`]. What *has been done* is:
+/// so that it is done once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Our number.
+    pub number: Number,
+    /// Where it comes from.
+    pub source: SourceName,
+    /// The sender's number.
+    pub external_id: ExternalId,
+    /// Its events, in canonical order once it is created.
+    pub events: Vec<Event>,
+    /// What has been written off for it.
+    #[serde(default)]
+    pub written_off: Shelf,
+    /// How many movements it has had: the next one's number.
+    #[serde(default)]
+    pub movements: u32,
+    /// How many messages it has had: the next one's sequence.
+    #[serde(default)]
+    pub messages: u32,
+    /// What a person should look at besides what the fold finds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
+}
+
+impl Order {
+    /// An order of which nothing has been heard yet.
+    #[must_use]
+    pub fn unheard(number: Number, source: SourceName, external_id: ExternalId) -> Order {
+        Order {
+            number,
+            source,
+            external_id,
+            events: Vec::new(),
+            written_off: Shelf::default(),
+            movements: 0,
+            messages: 0,
+            flags: Vec::new(),
+        }
+    }
+
+    /// What the order is; none until it is created, while its hooks are parked.
+    #[must_use]
+    pub fn view(&self) -> Option<View> {
+        fold(&self.events)
+    }
+}
+
+impl Document for Order {
+    const KIND: Kind = Kind::Order;
+    const SCHEMA: u16 = 1;
+
+    fn encode(&self) -> Vec<u8> {
+        encode_json(self)
+    }
+
+    fn decode(schema: u16, bytes: &[u8]) -> Result<Order, Unreadable> {
+        decode_json(schema, bytes)
+    }
+}

@@ -1,0 +1,112 @@
+//! The one HTTP client.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode};
+use reqwest::redirect;
+
+/// How long connecting to a peer may take.
+const CONNECT_SECONDS_MAX: u64 = 3;
+
+/// The most bytes of an answer that are read.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// How we introduce ourselves.
+const USER_AGENT: &str = concat!("tillgate/", env!("CARGO_PKG_VERSION"));
+
+/// A client for calling peers.
+#[derive(Clone, Debug)]
+pub struct Client {
+    inner: reqwest::Client,
+}
+
+/// The client could not be built: the machine has no usable TLS roots or no memory.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot prepare for calling others: {0}. Are the system's CA certificates installed (ca-certificates)?")]
+pub struct ClientError(String);
+
+/// How a call failed. The difference decides what may be done next: only what was certainly not sent may
+/// be repeated without thinking.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// No byte of the request reached the peer.
+    #[error("{0}")]
+    NotSent(String),
+    /// The peer may or may not have acted: the connection broke, or time ran out.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+/// A peer's answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body, as far as it was read.
+    pub body: Vec<u8>,
+}
+
+impl Client {
+    /// A client whose calls take no longer than `deadline`, from connecting to the last byte.
+    #[expect(clippy::disallowed_methods, reason = "this is the file that the ban points to")]
+    pub fn new(deadline: Duration) -> Result<Client, ClientError> {
+        let inner = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
+            .timeout(deadline)
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .pool_max_idle_per_host(8)
+            .user_agent(USER_AGENT)
+            .build();
+        inner.map(|inner| Client { inner }).map_err(|why| ClientError(innermost(&why)))
+    }
+
+    /// Sends a request and reads the answer, whatever its status.
+    pub async fn call(
+        &self,
+        method: Method,
+        url: &str,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Reply, Failure> {
+        let request = self.inner.request(method, url).headers(headers).body(body);
+        let mut answer = request.send().await.map_err(|why| failure(&why))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let mut body = Vec::new();
+        while body.len() < ANSWER_BYTES_MAX {
+            match answer.chunk().await.map_err(|why| failure(&why))? {
+                Some(chunk) => body.extend_from_slice(&chunk),
+                None => break,
+            }
+        }
+        body.truncate(ANSWER_BYTES_MAX);
+        Ok(Reply { status, headers, body })
+    }
+}
+
+/// reqwest's own text names the URL, and the URL of a Telegram bot holds its token: only the causes are
+/// told.
+fn failure(why: &reqwest::Error) -> Failure {
+    let text = innermost(why);
+    if why.is_connect() || why.is_builder() {
+        Failure::NotSent(format!("cannot connect: {text}"))
+    } else if why.is_timeout() {
+        Failure::Unknown("no answer within the time allowed".into())
+    } else {
+        Failure::Unknown(format!("the connection broke: {text}"))
+    }
+}
+
+/// The last cause in a chain of errors, which says what the system said.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause = std::error::Error::source(error);
+    let mut text = "the request cannot be built".to_owned();
+    while let Some(error) = cause {
+        text = error.to_string();
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,11 @@
+//! How we call others: one way to build a client, one vocabulary for how a call ended, one policy for
+//! trying again.
+//!
+//! Everything that leaves this process by HTTP goes through a client of [`client`]: with deadlines, without
+//! redirects, without a proxy from the environment, and with a limit on what is read back.
+
+mod client;
+mod retry;
+
+pub use client::{Client, ClientError, Failure, Reply};
+pub use retry::RetryPolicy;

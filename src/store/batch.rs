@@ -1,0 +1,180 @@
+//! A change as a value.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::queue::{Settlement, Ticket};
+use crate::kernel::{Document, Kind, Message, MessageId, Number, Timestamp, Unreadable};
+
+/// Where a document lives: the partition that keeps it beside its kin, its kind, and its name among them.
+///
+/// All keys of one batch are of one partition (an order's number, for nearly everything), so that a store
+/// that is spread over machines commits it on one of them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DocKey {
+    /// Everything of one order shares it.
+    pub partition: u64,
+    /// What it is.
+    pub kind: Kind,
+    /// Which of its kind in the partition.
+    pub id: u128,
+}
+
+impl DocKey {
+    /// The key of an order's own document.
+    #[must_use]
+    pub fn order(number: Number) -> DocKey {
+        DocKey { partition: number.get(), kind: Kind::Order, id: 0 }
+    }
+
+    /// The key of a message.
+    #[must_use]
+    pub fn message(id: MessageId) -> DocKey {
+        DocKey { partition: id.number.get(), kind: Kind::Message, id: u128::from(id.sequence) }
+    }
+}
+
+impl fmt::Display for DocKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}/{}/{:x}", self.kind, self.partition, self.id)
+    }
+}
+
+impl fmt::Debug for DocKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What the author of a batch believed about a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// That there is none.
+    Absent,
+    /// That it is still the version that was read.
+    At(u64),
+}
+
+/// What is to become of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing: only the belief is checked.
+    Keep,
+    /// It is written.
+    Put(Body),
+    /// It is removed.
+    Delete,
+}
+
+/// A document's written form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// The number of the form.
+    pub schema: u16,
+    /// Its place in lists, which are ordered by this time.
+    pub listed_at: Timestamp,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Body {
+    /// The written form of `document`, listed under `listed_at`.
+    #[must_use]
+    pub fn of<T: Document>(document: &T, listed_at: Timestamp) -> Body {
+        Body { schema: T::SCHEMA, listed_at, bytes: document.encode() }
+    }
+}
+
+/// A document as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Changes with every write, and never comes back.
+    pub version: u64,
+    /// The written form.
+    pub body: Body,
+}
+
+impl Stored {
+    /// The document itself.
+    pub fn document<T: Document>(&self) -> Result<T, Unreadable> {
+        T::decode(self.body.schema, &self.body.bytes)
+    }
+}
+
+/// A counter: a whole number under a group and a name, changed by adding, so that two who change it do not
+/// stand in each other's way. It is never read to decide.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CounterKey {
+    /// The group, such as a shop.
+    pub group: String,
+    /// The name in the group, such as an article.
+    pub name: String,
+}
+
+/// What is to become of a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bump {
+    /// It goes up or down by this much, from nought if it is new.
+    Add(i64),
+    /// Somebody has counted: it becomes this.
+    Set(i64),
+}
+
+/// Everything that one decision changes. It is committed whole or not at all.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[must_use = "a batch changes nothing until it is committed"]
+pub struct Batch {
+    pub(super) docs: BTreeMap<DocKey, (Expect, Change)>,
+    pub(super) messages: Vec<Message>,
+    pub(super) settled: Vec<(Ticket, Settlement)>,
+    pub(super) counters: Vec<(CounterKey, Bump)>,
+}
+
+impl Batch {
+    /// A batch that changes nothing yet.
+    pub fn new() -> Batch {
+        Batch::default()
+    }
+
+    /// Writes a document that is believed to be as `expect` says.
+    pub fn put<T: Document>(&mut self, key: DocKey, expect: Expect, document: &T, listed_at: Timestamp) {
+        debug_assert_eq!(key.kind, T::KIND);
+        self.docs.insert(key, (expect, Change::Put(Body::of(document, listed_at))));
+    }
+
+    /// Writes a document's form as it is.
+    pub fn put_body(&mut self, key: DocKey, expect: Expect, body: Body) {
+        self.docs.insert(key, (expect, Change::Put(body)));
+    }
+
+    /// Relies on a document being as `expect` says, without changing it.
+    pub fn rely(&mut self, key: DocKey, expect: Expect) {
+        self.docs.insert(key, (expect, Change::Keep));
+    }
+
+    /// Removes a document at a version.
+    pub fn delete(&mut self, key: DocKey, version: u64) {
+        self.docs.insert(key, (Expect::At(version), Change::Delete));
+    }
+
+    /// Puts a message into the outbox. One that is there already, under the same id, stays as it is.
+    pub fn send(&mut self, message: Message) {
+        self.messages.push(message);
+    }
+
+    /// Records what became of a claimed message. A batch whose lease is lost is refused whole.
+    pub fn settle(&mut self, ticket: Ticket, settlement: Settlement) {
+        self.settled.push((ticket, settlement));
+    }
+
+    /// Changes a counter.
+    pub fn bump(&mut self, counter: CounterKey, bump: Bump) {
+        self.counters.push((counter, bump));
+    }
+
+    /// Whether it would change nothing and check nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.docs.is_empty() && self.messages.is_empty() && self.settled.is_empty() && self.counters.is_empty()
+    }
+}

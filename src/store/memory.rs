@@ -1,0 +1,154 @@
+//! The engine in memory: the plainest thing that keeps the promises, apart from durability.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::batch::{Batch, CounterKey, DocKey, Stored};
+use super::plan::{DocWrite, Held, plan};
+use super::queue::{Claim, Claimed, Delivery, Leases, Place, Ticket, place_of};
+use super::scan::{Cursor, Page, Scan};
+use super::{CommitError, Unavailable};
+use crate::kernel::{Kind, MessageId};
+
+/// A store in memory.
+#[derive(Debug, Default)]
+pub struct Memory {
+    state: Mutex<State>,
+    outbox_bell: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    docs: BTreeMap<DocKey, Stored>,
+    listed: BTreeSet<(Kind, Cursor)>,
+    outbox: BTreeSet<Place>,
+    counters: BTreeMap<CounterKey, i64>,
+    leases: Leases,
+    last_version: u64,
+}
+
+impl Held for State {
+    fn doc(&self, key: DocKey) -> Result<Option<Stored>, Unavailable> {
+        Ok(self.docs.get(&key).cloned())
+    }
+
+    fn counter(&self, key: &CounterKey) -> Result<Option<i64>, Unavailable> {
+        Ok(self.counters.get(key).copied())
+    }
+
+    fn lease_holds(&self, ticket: Ticket) -> bool {
+        self.leases.holds(ticket)
+    }
+}
+
+impl State {
+    fn delivery(&self, id: MessageId) -> Result<Option<Delivery>, Unavailable> {
+        Ok(self.docs.get(&DocKey::message(id)).map(Stored::document).transpose()?)
+    }
+
+    fn write(&mut self, DocWrite { key, old, new }: DocWrite) -> Result<(), Unavailable> {
+        if let Some(old) = old {
+            self.listed.remove(&(key.kind, Cursor::at(old.body.listed_at, key)));
+            if let Some(place) = place_of(key, &old.body)? {
+                self.outbox.remove(&place);
+            }
+            self.docs.remove(&key);
+        }
+        if let Some(body) = new {
+            self.listed.insert((key.kind, Cursor::at(body.listed_at, key)));
+            self.outbox.extend(place_of(key, &body)?);
+            self.docs.insert(key, Stored { version: self.last_version, body });
+        }
+        Ok(())
+    }
+}
+
+impl Memory {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn load(&self, keys: &[DocKey]) -> Vec<Option<Stored>> {
+        let state = self.state();
+        keys.iter().map(|key| state.docs.get(key).cloned()).collect()
+    }
+
+    pub(super) fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        let mut state = self.state();
+        let writes = plan(batch, &*state)?;
+        state.last_version += 1;
+        for write in writes.docs {
+            state.write(write)?;
+        }
+        state.counters.extend(writes.counters);
+        for ticket in writes.released {
+            state.leases.release(ticket);
+        }
+        if writes.has_messages {
+            self.outbox_bell.send_modify(|rung| *rung += 1);
+        }
+        Ok(())
+    }
+
+    pub(super) fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
+        let state = &mut *self.state();
+        let mut leases = std::mem::take(&mut state.leases);
+        let next = |after: &Place| {
+            let beyond = (Bound::Excluded(after), Bound::Unbounded);
+            Ok(state.outbox.range(beyond).next().cloned())
+        };
+        let claimed = leases.claim(claim, next, |id| state.delivery(id));
+        state.leases = leases;
+        claimed
+    }
+
+    pub(super) fn scan(&self, scan: &Scan) -> Page<(DocKey, Stored)> {
+        let state = self.state();
+        let read = |key: DocKey| state.docs.get(&key).map(|stored| (key, stored.clone()));
+        match *scan {
+            Scan::Listed { kind, newest_first, after, limit } => {
+                let of_kind = state.listed.iter().filter(|(listed, _)| *listed == kind).map(|&(_, cursor)| cursor);
+                let mut cursors: Vec<Cursor> = match (newest_first, after) {
+                    (true, after) => of_kind.rev().filter(|at| after.is_none_or(|after| *at < after)).collect(),
+                    (false, after) => of_kind.filter(|at| after.is_none_or(|after| *at > after)).collect(),
+                };
+                let more = cursors.len() > limit;
+                cursors.truncate(limit);
+                let next = cursors.last().copied().filter(|_| more);
+                let keys = cursors.iter().map(|at| DocKey { partition: at.partition, kind, id: at.id });
+                Page { items: keys.filter_map(read).collect(), next }
+            }
+            Scan::Partition { partition, kind } => {
+                let first = DocKey { partition, kind, id: 0 };
+                let last = DocKey { partition, kind, id: u128::MAX };
+                let items = state.docs.range(first..=last).map(|(key, stored)| (*key, stored.clone())).collect();
+                Page { items, next: None }
+            }
+            Scan::Outbox { lane, dead, skip, limit } => {
+                let places = state.outbox.iter().filter(|place| place.lane == lane && place.dead == dead);
+                let keys = places.skip(skip).take(limit).map(|place| DocKey::message(place.id));
+                Page { items: keys.filter_map(read).collect(), next: None }
+            }
+        }
+    }
+
+    pub(super) fn counters(&self, group: &str, after: Option<&str>, limit: usize) -> Vec<(CounterKey, i64)> {
+        let state = self.state();
+        let in_group = state.counters.iter().filter(|(key, _)| key.group == group);
+        let beyond = in_group.filter(|(key, _)| after.is_none_or(|after| key.name.as_str() > after));
+        beyond.take(limit).map(|(key, value)| (key.clone(), *value)).collect()
+    }
+
+    pub(super) fn counter_groups(&self) -> Vec<String> {
+        let mut groups: Vec<String> = self.state().counters.keys().map(|key| key.group.clone()).collect();
+        groups.dedup();
+        groups
+    }
+
+    pub(super) fn outbox_bell(&self) -> watch::Receiver<u64> {
+        self.outbox_bell.subscribe()
+    }
+}

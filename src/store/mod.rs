@@ -1,0 +1,169 @@
+//! Where things are kept: documents, the outbox, and counters, behind one small set of operations.
+//!
+//! A change is a value, a [`Batch`]: what its author believed and what it wants. [`Store::commit`] makes the
+//! whole batch durable, or nothing of it; when a belief no longer holds it says [`CommitError::Conflict`],
+//! and the author reads again and decides again. The engines know documents, messages and counters but no
+//! orders: a new feature needs no new code here. (docs/adr/0001-transactions-are-values.md)
+//!
+//! Every engine passes the list in [`conformance`], whose functions are this module's contract.
+
+mod batch;
+mod queue;
+mod scan;
+
+mod plan;
+
+pub mod memory;
+pub mod sled;
+
+use std::sync::Arc;
+
+pub use batch::{Batch, Body, Bump, Change, CounterKey, DocKey, Expect, Stored};
+pub use queue::{Claim, Claimed, Delivery, DeliveryState, Settlement, Ticket};
+pub use scan::{Cursor, NotACursor, Page, Scan};
+use tokio::sync::watch;
+
+use crate::kernel::Unreadable;
+
+/// A store: one of the engines. Clones share it.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// In memory, gone with the process: for tests and for trying things.
+    Memory(Arc<memory::Memory>),
+    /// In a directory, for one process: the embedded default.
+    Sled(Arc<sled::Sled>),
+}
+
+/// The store could not do what was asked, and that is not the caller's fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// A flush or write failed: nothing more is accepted until the process starts anew and recovers.
+    #[error("the store has stopped: {0}")]
+    Stopped(String),
+    /// A record's checksum does not fit its bytes.
+    #[error("the record {record} is damaged and is not served: {why}")]
+    Damaged {
+        /// Which record.
+        record: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Too many want to change the same thing at once.
+    #[error("too many changes of one order at the same moment")]
+    Crowded,
+    /// Every number that an order may have belongs to another.
+    #[error("no number is left for the order {external_id}")]
+    NoNumberLeft {
+        /// The sender's number of it.
+        external_id: String,
+    },
+    /// Stored by a newer version, or malformed.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+}
+
+/// Why a batch was not committed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// What the batch believed does not hold: read again, decide again.
+    #[error("something that the batch relied on has changed")]
+    Conflict,
+    /// A message was settled under a lease that ran out or was given to another.
+    #[error("the lease on a message has been lost")]
+    LostLease,
+    /// The store cannot commit. Whether this batch is durable is unknown: asking again finds out.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Store {
+    /// Reads documents, in the order of their keys' list. What is returned is durable.
+    pub async fn load(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
+        match self {
+            Store::Memory(engine) => Ok(engine.load(keys)),
+            Store::Sled(engine) => engine.load(keys).await,
+        }
+    }
+
+    /// Makes a batch durable, all or nothing.
+    pub async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        match self {
+            Store::Memory(engine) => engine.commit(batch),
+            Store::Sled(engine) => engine.commit(batch).await,
+        }
+    }
+
+    /// Takes due messages of a lane under a lease, at most one of each queue and the oldest of its order.
+    pub async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
+        match self {
+            Store::Memory(engine) => engine.claim(claim),
+            Store::Sled(engine) => engine.claim(claim),
+        }
+    }
+
+    /// Walks stored documents. A page is a hint: read by key before deciding on what it shows.
+    pub async fn scan(&self, scan: &Scan) -> Result<Page<(DocKey, Stored)>, Unavailable> {
+        match self {
+            Store::Memory(engine) => Ok(engine.scan(scan)),
+            Store::Sled(engine) => engine.scan(scan).await,
+        }
+    }
+
+    /// The counters of a group whose names come after `after`, in order of name.
+    pub async fn counters(
+        &self,
+        group: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
+        match self {
+            Store::Memory(engine) => Ok(engine.counters(group, after, limit)),
+            Store::Sled(engine) => engine.counters(group, after, limit),
+        }
+    }
+
+    /// Names of the groups that have counters, in order.
+    pub async fn counter_groups(&self) -> Result<Vec<String>, Unavailable> {
+        match self {
+            Store::Memory(engine) => Ok(engine.counter_groups()),
+            Store::Sled(engine) => engine.counter_groups(),
+        }
+    }
+
+    /// Rings whenever a committed batch has put messages into the outbox. Only a hint: whoever waits on it
+    /// looks by itself now and then.
+    #[must_use]
+    pub fn outbox_bell(&self) -> watch::Receiver<u64> {
+        match self {
+            Store::Memory(engine) => engine.outbox_bell(),
+            Store::Sled(engine) => engine.outbox_bell(),
+        }
+    }
+
+    /// Returns when the store has stopped for good, with the reason.
+    pub async fn stopped(&self) -> String {
+        match self {
+            Store::Memory(_) => std::future::pending().await,
+            Store::Sled(engine) => engine.stopped().await,
+        }
+    }
+
+    /// Whether the store answers: a real read, and no failure seen so far.
+    pub async fn ping(&self) -> Result<(), Unavailable> {
+        match self {
+            Store::Memory(_) => Ok(()),
+            Store::Sled(engine) => engine.ping(),
+        }
+    }
+
+    /// Finishes what was begun and lets go of the files.
+    pub async fn close(&self) {
+        match self {
+            Store::Memory(_) => {}
+            Store::Sled(engine) => engine.close().await,
+        }
+    }
+}

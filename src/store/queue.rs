@@ -1,0 +1,302 @@
+//! The outbox: how a message waits, is claimed under a lease, and is settled.
+//!
+//! A message is a document like any other, with an index beside it that the engines keep: pending messages
+//! by lane, queue and due time, and dead ones. A claim is a lease, not a state: nothing is written, and a
+//! process that dies gives its claims back by dying. What is written is the settlement, in the same batch
+//! as what it caused, and only under the lease that the claim was given.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Unavailable;
+use super::batch::{Body, DocKey};
+use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::time::later;
+use crate::kernel::{Document, Kind, Lane, Message, MessageId, Number, Timestamp, Unreadable};
+
+/// A message in the outbox, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Which message.
+    pub id: MessageId,
+    /// The road it takes.
+    pub lane: Lane,
+    /// The line in which it waits.
+    pub queue: String,
+    /// What to send.
+    pub body: String,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// How often sending was tried.
+    pub attempts: u32,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// What the last failed attempt said.
+    pub last_error: Option<String>,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum DeliveryState {
+    /// Waiting until `due`.
+    Pending {
+        /// Not to be tried before.
+        due: Timestamp,
+    },
+    /// The peer has taken it.
+    Sent {
+        /// When.
+        at: Timestamp,
+    },
+    /// Given up; a person may have it tried again.
+    Dead {
+        /// When.
+        at: Timestamp,
+    },
+    /// A person has decided that it need not be sent.
+    Dropped {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl DeliveryState {
+    /// The state's name in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DeliveryState::Pending { .. } => "pending",
+            DeliveryState::Sent { .. } => "sent",
+            DeliveryState::Dead { .. } => "dead",
+            DeliveryState::Dropped { .. } => "dropped",
+        }
+    }
+}
+
+impl Document for Delivery {
+    const KIND: Kind = Kind::Message;
+    const SCHEMA: u16 = 1;
+
+    fn encode(&self) -> Vec<u8> {
+        encode_json(self)
+    }
+
+    fn decode(schema: u16, bytes: &[u8]) -> Result<Delivery, Unreadable> {
+        decode_json(schema, bytes)
+    }
+}
+
+impl Delivery {
+    /// A message that has just been put into the outbox.
+    #[must_use]
+    pub fn new(message: Message) -> Delivery {
+        let Message { id, lane, queue, body, created_at } = message;
+        let state = DeliveryState::Pending { due: created_at };
+        Delivery { id, lane, queue, body, created_at, attempts: 0, state, last_error: None }
+    }
+
+    /// The message after an attempt that ended in `settlement`.
+    #[must_use]
+    pub fn settle(mut self, settlement: Settlement) -> Delivery {
+        self.attempts = self.attempts.saturating_add(1);
+        match settlement {
+            Settlement::Sent { at } => {
+                self.state = DeliveryState::Sent { at };
+                self.last_error = None;
+            }
+            Settlement::Retry { due, error } => {
+                self.state = DeliveryState::Pending { due };
+                self.last_error = Some(error);
+            }
+            Settlement::Dead { at, error } => {
+                self.state = DeliveryState::Dead { at };
+                self.last_error = Some(error);
+            }
+        }
+        self
+    }
+
+    /// Where the engines' index has it, if it is to be found there.
+    pub(super) fn place(&self) -> Option<Place> {
+        let (dead, due) = match self.state {
+            DeliveryState::Pending { due } => (false, due),
+            DeliveryState::Dead { at } => (true, at),
+            DeliveryState::Sent { .. } | DeliveryState::Dropped { .. } => return None,
+        };
+        Some(Place { lane: self.lane, dead, queue: self.queue.clone(), due, id: self.id })
+    }
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// The peer has taken it.
+    Sent {
+        /// When.
+        at: Timestamp,
+    },
+    /// It is to be tried again.
+    Retry {
+        /// Not before.
+        due: Timestamp,
+        /// What went wrong, for people.
+        error: String,
+    },
+    /// It is given up.
+    Dead {
+        /// When.
+        at: Timestamp,
+        /// Why, for people.
+        error: String,
+    },
+}
+
+/// A request for messages to work on.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Of which lane.
+    pub lane: Lane,
+    /// The present time: what is due later is left, leases that ended earlier are over.
+    pub now: Timestamp,
+    /// For how long the claimer has them.
+    pub lease: Duration,
+    /// At most so many.
+    pub limit: usize,
+    /// Queues to pass over, because their peer wants a pause.
+    pub resting: Vec<String>,
+}
+
+/// A claimed message with the ticket to settle it.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The message.
+    pub delivery: Delivery,
+    /// Proof of the lease.
+    pub ticket: Ticket,
+}
+
+/// Proof of a lease. The fence grows with every claim, so a ticket of an earlier one opens nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    /// Which message.
+    pub id: MessageId,
+    pub(super) fence: u64,
+}
+
+/// Where a message stands in the index. The order of the fields is the order of the index.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub lane: Lane,
+    pub dead: bool,
+    pub queue: String,
+    pub due: Timestamp,
+    pub id: MessageId,
+}
+
+impl Place {
+    /// Before everything that is pending in `lane`.
+    pub fn start(lane: Lane, dead: bool) -> Place {
+        let id = MessageId { number: Number::smallest(), sequence: 0 };
+        Place { lane, dead, queue: String::new(), due: Timestamp::MIN, id }
+    }
+
+    /// After everything in this place's queue.
+    fn end_of_queue(&self) -> Place {
+        let id = MessageId { number: Number::largest(), sequence: u32::MAX };
+        Place { due: Timestamp::MAX, id, ..self.clone() }
+    }
+}
+
+/// Where a document stands in the outbox's index, if it is a message that belongs there.
+pub(super) fn place_of(key: DocKey, body: &Body) -> Result<Option<Place>, Unavailable> {
+    match key.kind {
+        Kind::Message => {
+            let delivery = Delivery::decode(body.schema, &body.bytes)?;
+            Ok(delivery.place())
+        }
+        Kind::Order | Kind::Receipt | Kind::Movement => Ok(None),
+    }
+}
+
+/// How many waiting messages of one queue are looked at for one that may go.
+const QUEUE_LOOKAHEAD_MAX: usize = 256;
+
+/// The leases of a store that one process owns.
+#[derive(Debug, Default)]
+pub(super) struct Leases {
+    held: HashMap<MessageId, (u64, Timestamp)>,
+    last_fence: u64,
+}
+
+impl Leases {
+    /// Whether `ticket` is of the latest claim of its message. That its time ran out does not matter as
+    /// long as nobody else has claimed the message since.
+    pub fn holds(&self, ticket: Ticket) -> bool {
+        self.held.get(&ticket.id).is_some_and(|&(fence, _)| fence == ticket.fence)
+    }
+
+    /// Forgets a settled message.
+    pub fn release(&mut self, ticket: Ticket) {
+        self.held.remove(&ticket.id);
+    }
+
+    /// Chooses and leases messages. `next` gives the first place of the index after a place, `read` a
+    /// message by its id.
+    pub fn claim(
+        &mut self,
+        claim: &Claim,
+        next: impl Fn(&Place) -> Result<Option<Place>, Unavailable>,
+        read: impl Fn(MessageId) -> Result<Option<Delivery>, Unavailable>,
+    ) -> Result<Vec<Claimed>, Unavailable> {
+        let mut claimed = Vec::new();
+        let mut position = Place::start(claim.lane, false);
+        let mut looked_at = 0;
+        while claimed.len() < claim.limit {
+            let Some(place) = next(&position)? else { break };
+            if place.lane != claim.lane || place.dead {
+                break;
+            }
+            looked_at = if place.queue == position.queue { looked_at + 1 } else { 1 };
+            if place.due > claim.now || looked_at > QUEUE_LOOKAHEAD_MAX || claim.resting.contains(&place.queue) {
+                position = place.end_of_queue();
+                continue;
+            }
+            let leased = self.held.get(&place.id).is_some_and(|&(_, until)| until > claim.now);
+            if leased || predecessor_waits(place.id, claim.lane, &read)? {
+                position = place;
+                continue;
+            }
+            let Some(delivery) = read(place.id)? else {
+                position = place;
+                continue;
+            };
+            self.last_fence += 1;
+            let ticket = Ticket { id: place.id, fence: self.last_fence };
+            self.held.insert(place.id, (ticket.fence, later(claim.now, claim.lease)));
+            claimed.push(Claimed { delivery, ticket });
+            position = place.end_of_queue();
+        }
+        Ok(claimed)
+    }
+}
+
+/// Whether an earlier message of the same order still waits in the same lane: messages of one order go in
+/// their order. It is enough to look at the nearest earlier one, because that one has waited for its own.
+fn predecessor_waits(
+    id: MessageId,
+    lane: Lane,
+    read: &impl Fn(MessageId) -> Result<Option<Delivery>, Unavailable>,
+) -> Result<bool, Unavailable> {
+    for sequence in (1..id.sequence).rev() {
+        match read(MessageId { sequence, ..id })? {
+            Some(earlier) if earlier.lane == lane => {
+                return Ok(matches!(earlier.state, DeliveryState::Pending { .. }));
+            }
+            Some(_) | None => {}
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,94 @@
+//! Walking what is stored, a page at a time.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::batch::DocKey;
+use crate::kernel::time::from_micros;
+use crate::kernel::{Kind, Lane, Timestamp};
+
+/// What to walk.
+#[derive(Debug, Clone)]
+pub enum Scan {
+    /// Documents of a kind, by the time under which they are listed.
+    Listed {
+        /// The kind.
+        kind: Kind,
+        /// The latest first, or the earliest.
+        newest_first: bool,
+        /// Go on after this place.
+        after: Option<Cursor>,
+        /// At most so many.
+        limit: usize,
+    },
+    /// All documents of a kind in a partition, by id.
+    Partition {
+        /// The partition.
+        partition: u64,
+        /// The kind.
+        kind: Kind,
+    },
+    /// Messages of a lane that are dead, or that wait.
+    Outbox {
+        /// The lane.
+        lane: Lane,
+        /// Dead ones, or waiting ones.
+        dead: bool,
+        /// How many to pass over: these lists are short, or something is badly wrong.
+        skip: usize,
+        /// At most so many.
+        limit: usize,
+    },
+}
+
+/// A page of what was walked, and where to go on.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next page begins; none when this is the last.
+    pub next: Option<Cursor>,
+}
+
+/// A place in a list. Its text is for handing back, not for reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    pub(super) listed_at: Timestamp,
+    pub(super) partition: u64,
+    pub(super) id: u128,
+}
+
+impl Cursor {
+    /// The place of a document in its kind's list.
+    #[must_use]
+    pub fn at(listed_at: Timestamp, key: DocKey) -> Cursor {
+        Cursor { listed_at, partition: key.partition, id: key.id }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}{:016x}{:032x}", self.listed_at.as_microsecond(), self.partition, self.id)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = NotACursor;
+
+    fn from_str(text: &str) -> Result<Cursor, NotACursor> {
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(NotACursor);
+        }
+        let micros = u64::from_str_radix(&text[..16], 16).map_err(|_| NotACursor)?;
+        Ok(Cursor {
+            listed_at: from_micros(micros.cast_signed()),
+            partition: u64::from_str_radix(&text[16..32], 16).map_err(|_| NotACursor)?,
+            id: u128::from_str_radix(&text[32..], 16).map_err(|_| NotACursor)?,
+        })
+    }
+}
+
+/// The text is not a cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a cursor: use next_cursor of the page before, unchanged")]
+pub struct NotACursor;

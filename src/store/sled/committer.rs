@@ -1,0 +1,227 @@
+//! The one thread that changes the store, a group of batches at a time.
+//!
+//! Each batch of a group is checked against what is stored and what the batches before it in the group
+//! wrote, and succeeds or conflicts alone; those that succeed become one atomic write of sled and share one
+//! flush and one sync. While the disk works, the next group gathers: under load the groups grow by
+//! themselves, without a timer.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::record::{self, Record};
+use super::{Sync, keys, panic_text};
+use crate::store::batch::{Batch, Body, CounterKey, DocKey, Stored};
+use crate::store::plan::{DocWrite, Held, Writes, plan};
+use crate::store::queue::{Leases, Ticket, place_of};
+use crate::store::{CommitError, Unavailable};
+
+/// What the committer is asked to do.
+pub enum Job {
+    /// Commit a batch and tell who waits for it.
+    Commit { batch: Batch, answer: oneshot::Sender<Result<(), CommitError>> },
+    /// Finish what came before, let go of the files, and say so.
+    Close { done: oneshot::Sender<()> },
+}
+
+/// How far the committer has come.
+#[derive(Debug, Clone)]
+pub enum Progress {
+    /// Everything up to this group is on the disk.
+    Durable { group: u64 },
+    /// A write failed: nothing is accepted any more.
+    Stopped { why: String },
+}
+
+/// The most batches that one group takes. It bounds how long the first of them waits.
+const GROUP_BATCHES_MAX: usize = 1024;
+
+/// The most bytes that one group writes before it closes.
+const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+pub struct Committer {
+    pub db: sled::Db,
+    pub tree: sled::Tree,
+    pub sync: Sync,
+    pub last_group: u64,
+    pub progress: watch::Sender<Progress>,
+    pub leases: Arc<Mutex<Leases>>,
+    pub outbox_bell: watch::Sender<u64>,
+}
+
+impl Committer {
+    /// Works until every handle of the store is gone, the store is closed, or a write fails.
+    pub fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(first) = jobs.blocking_recv() {
+            let mut closing = None;
+            match catch_unwind(AssertUnwindSafe(|| self.commit_group(first, &mut jobs, &mut closing))) {
+                Ok(Ok(())) => {}
+                Ok(Err(why)) => return self.stop(why),
+                Err(panic) => return self.stop(panic_text(&*panic)),
+            }
+            if let Some(closing) = closing {
+                // sled's own end writes a last snapshot; it must be over before "closed" is said.
+                drop((self.tree, self.db));
+                let _ = closing.send(());
+                return;
+            }
+        }
+    }
+
+    fn stop(&self, why: String) {
+        tracing::error!(reason = %why, "the store has stopped: a write failed, nothing more is acknowledged");
+        self.progress.send_replace(Progress::Stopped { why });
+    }
+
+    fn commit_group(
+        &mut self,
+        first: Job,
+        jobs: &mut mpsc::Receiver<Job>,
+        closing: &mut Option<oneshot::Sender<()>>,
+    ) -> Result<(), String> {
+        let group_number = self.last_group + 1;
+        let mut group = Group::new(&self.tree, &self.leases, group_number);
+        let mut answers = Vec::new();
+        let mut next = Some(first);
+        while let Some(job) = next.take() {
+            let (batch, answer) = match job {
+                Job::Commit { batch, answer } => (batch, answer),
+                Job::Close { done } => {
+                    *closing = Some(done);
+                    break;
+                }
+            };
+            let outcome = group.admit(batch, answers.len());
+            answers.push((answer, outcome));
+            if answers.len() < GROUP_BATCHES_MAX && group.bytes < GROUP_BYTES_MAX {
+                next = jobs.try_recv().ok();
+            }
+        }
+        let Group { entries, released, has_messages, .. } = group;
+        if !entries.is_empty() {
+            self.write(group_number, entries)?;
+        }
+        {
+            let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+            released.into_iter().for_each(|ticket| leases.release(ticket));
+        }
+        for (answer, outcome) in answers {
+            // Whoever waited may have gone; the batch stands all the same.
+            let _ = answer.send(outcome);
+        }
+        if has_messages {
+            self.outbox_bell.send_modify(|rung| *rung += 1);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, group: u64, entries: HashMap<Vec<u8>, Option<Vec<u8>>>) -> Result<(), String> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in entries {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        batch.insert(keys::LAST_GROUP, &group.to_be_bytes());
+        self.tree.apply_batch(batch).map_err(|why| format!("writing failed: {why}"))?;
+        self.db.flush().map_err(|why| format!("flushing failed: {why}"))?;
+        (self.sync)().map_err(|why| format!("syncing the file failed: {why}"))?;
+        self.last_group = group;
+        self.progress.send_replace(Progress::Durable { group });
+        Ok(())
+    }
+}
+
+/// What the batches of a group have written so far, over what is stored.
+struct Group<'a> {
+    tree: &'a sled::Tree,
+    leases: &'a Mutex<Leases>,
+    number: u64,
+    docs: HashMap<DocKey, Option<Stored>>,
+    counters: HashMap<CounterKey, i64>,
+    entries: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    released: Vec<Ticket>,
+    has_messages: bool,
+    bytes: usize,
+}
+
+impl Held for Group<'_> {
+    fn doc(&self, key: DocKey) -> Result<Option<Stored>, Unavailable> {
+        match self.docs.get(&key) {
+            Some(written) => Ok(written.clone()),
+            None => Ok(super::read(self.tree, key)?.map(Record::into_stored)),
+        }
+    }
+
+    fn counter(&self, key: &CounterKey) -> Result<Option<i64>, Unavailable> {
+        if let Some(value) = self.counters.get(key) {
+            return Ok(Some(*value));
+        }
+        let damaged = || keys::damaged_counter(key);
+        match self.tree.get(keys::counter(key)).map_err(|_| damaged())? {
+            Some(value) => keys::read_counter(&value).map(Some).ok_or_else(damaged),
+            None => Ok(None),
+        }
+    }
+
+    fn lease_holds(&self, ticket: Ticket) -> bool {
+        let held = self.leases.lock().unwrap_or_else(PoisonError::into_inner).holds(ticket);
+        held && !self.released.contains(&ticket)
+    }
+}
+
+impl<'a> Group<'a> {
+    fn new(tree: &'a sled::Tree, leases: &'a Mutex<Leases>, number: u64) -> Group<'a> {
+        Group {
+            tree,
+            leases,
+            number,
+            docs: HashMap::new(),
+            counters: HashMap::new(),
+            entries: HashMap::new(),
+            released: Vec::new(),
+            has_messages: false,
+            bytes: 0,
+        }
+    }
+
+    /// Takes a batch in, or says why not. `place` tells the batches of the group apart.
+    fn admit(&mut self, batch: Batch, place: usize) -> Result<(), CommitError> {
+        let Writes { docs, counters, released, has_messages } = plan(batch, self)?;
+        let version = record::version(self.number, place);
+        // Gathered apart first: a batch that fails half-way leaves nothing in the group.
+        let mut entries = Vec::new();
+        for DocWrite { key, old, new } in &docs {
+            if let Some(old) = old {
+                entries.extend(record::entry_keys(*key, &old.body).into_iter().map(|entry| (entry, None)));
+                entries.extend(index_keys(*key, &old.body)?.into_iter().map(|entry| (entry, None)));
+            }
+            if let Some(body) = new {
+                let written = record::write(*key, version, body).into_iter();
+                entries.extend(written.map(|(entry, value)| (entry, Some(value))));
+                entries.extend(index_keys(*key, body)?.into_iter().map(|entry| (entry, Some(Vec::new()))));
+            }
+        }
+        self.bytes += entries.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum::<usize>();
+        self.entries.extend(entries);
+        let written = docs.into_iter().map(|doc| (doc.key, doc.new.map(|body| Stored { version, body })));
+        self.docs.extend(written);
+        for (key, value) in counters {
+            self.entries.insert(keys::counter(&key), Some(keys::write_counter(value).to_vec()));
+            self.counters.insert(key, value);
+        }
+        self.released.extend(released);
+        self.has_messages |= has_messages;
+        Ok(())
+    }
+}
+
+/// The keys under which the indexes have a document.
+fn index_keys(key: DocKey, body: &Body) -> Result<Vec<Vec<u8>>, Unavailable> {
+    let mut index = vec![keys::listing(key.kind, body.listed_at, key)];
+    index.extend(place_of(key, body)?.as_ref().map(keys::place));
+    Ok(index)
+}

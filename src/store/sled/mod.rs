@@ -1,0 +1,324 @@
+//! The embedded engine: one process, one directory, nothing to install.
+//!
+//! sled keeps a crash-safe log and a tree, but it is durable only where we make it so
+//! (docs/adr/0004-sled-made-durable.md):
+//!
+//! - One thread, the [`committer`], makes every change. It takes all batches that wait, writes them as one
+//!   atomic sled batch, flushes, and then calls `sync_data` on sled's file, because sled's own flush ends in
+//!   `sync_file_range`, which a power cut can undo. Only then does anyone hear "committed".
+//! - What is read is durable too: a record bears the number of the group that wrote it, and a reader who
+//!   meets a group still on its way to the disk waits for it.
+//! - A failed flush or sync is final: the disk may have kept the old bytes although a second attempt would
+//!   say OK. The engine stops and the process ends; recovery reads what the disk really has.
+//! - Records carry a checksum over key and bytes, and none is longer than sled keeps in its log: larger
+//!   bodies are cut in pieces ([`record`]).
+
+mod committer;
+mod keys;
+mod record;
+
+use std::fs::{self, File};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use self::committer::{Committer, Job, Progress};
+use self::record::Record;
+use super::batch::{Batch, CounterKey, DocKey, Stored};
+use super::queue::{Claim, Claimed, Leases};
+use super::scan::{Cursor, Page, Scan};
+use super::{CommitError, Unavailable};
+
+/// How much memory sled's cache may take unless the configuration says otherwise, in bytes.
+pub const CACHE_BYTES_DEFAULT: u64 = 128 * 1024 * 1024;
+
+/// Sled's unit of space. Nodes up to a quarter of it stay in the log; larger ones become files that sled
+/// never syncs and leaks.
+const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Batches that may wait for the committer. When it is full, committing waits for a place.
+const WAITING_BATCHES_MAX: usize = 4096;
+
+/// The store in a directory.
+pub struct Sled {
+    tree: sled::Tree,
+    jobs: mpsc::Sender<Job>,
+    progress: watch::Receiver<Progress>,
+    leases: Arc<Mutex<Leases>>,
+    outbox_bell: watch::Sender<u64>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Sled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sled")
+    }
+}
+
+/// Why a directory cannot be opened as a store. Each message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error(
+        "{path}: another tillgate is running on this store. Stop it first, or give this one a directory of \
+         its own (store = \"sled:…\")"
+    )]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// It cannot be created or read.
+    #[error("{path}: {why}. Choose a directory that this user may write, with store = \"sled:…\"")]
+    NotAccessible {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        why: io::Error,
+    },
+    /// Its content does not open.
+    #[error(
+        "{path}: the store does not open ({why}). It has been left as it is. Restore it from a backup, or set \
+         it aside (mv {path} {path}.broken) to begin an empty one; what it holds is then unknown to tillgate"
+    )]
+    Broken {
+        /// The directory.
+        path: PathBuf,
+        /// What sled said.
+        why: String,
+    },
+}
+
+/// Makes what was flushed survive a power cut.
+pub(crate) type Sync = Box<dyn FnMut() -> io::Result<()> + Send>;
+
+impl Sled {
+    /// Opens the store in `path`, or creates it there.
+    pub fn open(path: &Path, cache_bytes: u64) -> Result<Sled, OpenError> {
+        Sled::open_with(path, cache_bytes, |file| Box::new(move || file.sync_data()))
+    }
+
+    /// Opens the store with another way to sync its file: tests make it fail.
+    pub(crate) fn open_with(
+        path: &Path,
+        cache_bytes: u64,
+        sync: impl FnOnce(File) -> Sync,
+    ) -> Result<Sled, OpenError> {
+        let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
+        let is_new = !path.join("db").exists();
+        fs::create_dir_all(path).map_err(not_accessible)?;
+        let db = open_guarded(path, cache_bytes)?;
+        if is_new {
+            make_creation_durable(path).map_err(not_accessible)?;
+        }
+        let file = File::options().read(true).write(true).open(path.join("db")).map_err(not_accessible)?;
+
+        let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
+        let tree = (*db).clone();
+        let last_group = keys::read_last_group(&tree).map_err(broken)?;
+        let (jobs, queue) = mpsc::channel(WAITING_BATCHES_MAX);
+        let (progress_sender, progress) = watch::channel(Progress::Durable { group: last_group });
+        let leases = Arc::new(Mutex::new(Leases::default()));
+        let outbox_bell = watch::Sender::new(0);
+        let committer = Committer {
+            db,
+            tree: tree.clone(),
+            sync: sync(file),
+            last_group,
+            progress: progress_sender,
+            leases: Arc::clone(&leases),
+            outbox_bell: outbox_bell.clone(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("committer".into())
+            .spawn(move || committer.run(queue))
+            .map_err(not_accessible)?;
+        Ok(Sled { tree, jobs, progress, leases, outbox_bell, thread: Mutex::new(Some(thread)) })
+    }
+
+    pub(super) async fn load(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
+        let mut newest_group = 0;
+        let mut found = Vec::with_capacity(keys.len());
+        for &key in keys {
+            let record = self.guarded(|| read(&self.tree, key))?;
+            newest_group = newest_group.max(record.as_ref().map_or(0, Record::group));
+            found.push(record.map(Record::into_stored));
+        }
+        self.durable(newest_group).await?;
+        Ok(found)
+    }
+
+    pub(super) async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        let (answer, answered) = oneshot::channel();
+        if self.jobs.send(Job::Commit { batch, answer }).await.is_err() {
+            return Err(self.why_stopped().into());
+        }
+        match answered.await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(self.why_stopped().into()),
+        }
+    }
+
+    pub(super) fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        self.guarded(|| {
+            leases.claim(
+                claim,
+                |after| keys::next_place(&self.tree, after),
+                |id| match read(&self.tree, DocKey::message(id))? {
+                    Some(record) => Ok(Some(record.into_stored().document()?)),
+                    None => Ok(None),
+                },
+            )
+        })
+    }
+
+    pub(super) async fn scan(&self, scan: &Scan) -> Result<Page<(DocKey, Stored)>, Unavailable> {
+        let (found, next) = self.guarded(|| match *scan {
+            Scan::Listed { kind, newest_first, after, limit } => {
+                let mut keys = keys::listed(&self.tree, kind, newest_first, after, limit + 1)?;
+                let more = keys.len() > limit;
+                keys.truncate(limit);
+                let next = keys.last().filter(|_| more).map(|&(listed_at, key)| Cursor::at(listed_at, key));
+                Ok((keys.into_iter().map(|(_, key)| key).collect(), next))
+            }
+            Scan::Partition { partition, kind } => Ok((keys::of_partition(&self.tree, partition, kind)?, None)),
+            Scan::Outbox { lane, dead, skip, limit } => {
+                Ok((keys::outbox(&self.tree, lane, dead, skip, limit)?, None))
+            }
+        })?;
+        let docs = self.load(&found).await?;
+        let items = found.into_iter().zip(docs).filter_map(|(key, doc)| Some((key, doc?))).collect();
+        Ok(Page { items, next })
+    }
+
+    pub(super) fn counters(
+        &self,
+        group: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
+        self.guarded(|| keys::counters(&self.tree, group, after, limit))
+    }
+
+    pub(super) fn counter_groups(&self) -> Result<Vec<String>, Unavailable> {
+        self.guarded(|| keys::counter_groups(&self.tree))
+    }
+
+    pub(super) fn outbox_bell(&self) -> watch::Receiver<u64> {
+        self.outbox_bell.subscribe()
+    }
+
+    pub(super) async fn stopped(&self) -> String {
+        let mut progress = self.progress.clone();
+        let stopped = progress.wait_for(|progress| matches!(progress, Progress::Stopped { .. })).await;
+        match stopped.as_deref() {
+            Ok(Progress::Stopped { why }) => why.clone(),
+            Ok(Progress::Durable { .. }) | Err(_) => "it has been closed".into(),
+        }
+    }
+
+    pub(super) fn ping(&self) -> Result<(), Unavailable> {
+        if let Progress::Stopped { why } = &*self.progress.borrow() {
+            return Err(Unavailable::Stopped(why.clone()));
+        }
+        self.guarded(|| keys::read_last_group(&self.tree).map(drop).map_err(Unavailable::Stopped))
+    }
+
+    pub(super) async fn close(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let (done, is_done) = oneshot::channel();
+            if self.jobs.send(Job::Close { done }).await.is_ok() {
+                let _ = is_done.await;
+            }
+            drop(thread);
+        }
+    }
+
+    /// Waits until group `group` is durable.
+    async fn durable(&self, group: u64) -> Result<(), Unavailable> {
+        let is_settled = |progress: &Progress| match progress {
+            Progress::Durable { group: durable } => *durable >= group,
+            Progress::Stopped { .. } => true,
+        };
+        if !is_settled(&self.progress.borrow()) {
+            let _ = self.progress.clone().wait_for(is_settled).await;
+        }
+        match &*self.progress.borrow() {
+            Progress::Durable { group: durable } if *durable >= group => Ok(()),
+            Progress::Durable { .. } => Err(Unavailable::Stopped("it has been closed".into())),
+            Progress::Stopped { why } => Err(Unavailable::Stopped(why.clone())),
+        }
+    }
+
+    fn why_stopped(&self) -> Unavailable {
+        Unavailable::Stopped(match &*self.progress.borrow() {
+            Progress::Stopped { why } => why.clone(),
+            Progress::Durable { .. } => "it has been closed".into(),
+        })
+    }
+
+    /// Runs a read of sled. Damaged pages make it panic; that becomes an error that says so.
+    fn guarded<T>(&self, read: impl FnOnce() -> Result<T, Unavailable>) -> Result<T, Unavailable> {
+        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+            Err(Unavailable::Damaged { record: "a page of sled".into(), why: panic_text(&*panic) })
+        })
+    }
+}
+
+fn read(tree: &sled::Tree, key: DocKey) -> Result<Option<Record>, Unavailable> {
+    Record::read(key, |raw| tree.get(raw))
+}
+
+/// Opens sled where its panics cannot reach anyone, and says which of the known troubles it met.
+fn open_guarded(path: &Path, cache_bytes: u64) -> Result<sled::Db, OpenError> {
+    let config = sled::Config::new()
+        .path(path)
+        .cache_capacity(cache_bytes)
+        .segment_size(SEGMENT_BYTES)
+        .flush_every_ms(None)
+        .mode(sled::Mode::HighThroughput);
+    match catch_unwind(AssertUnwindSafe(|| config.open())) {
+        Ok(Ok(db)) => Ok(db),
+        // sled turns the lock's error into text of its own, kind and all.
+        Ok(Err(sled::Error::Io(why))) if why.to_string().contains("could not acquire lock") => {
+            Err(OpenError::InUse { path: path.to_owned() })
+        }
+        Ok(Err(sled::Error::Io(why))) => Err(OpenError::NotAccessible { path: path.to_owned(), why }),
+        Ok(Err(why)) => Err(OpenError::Broken { path: path.to_owned(), why: why.to_string() }),
+        Err(panic) => Err(OpenError::Broken { path: path.to_owned(), why: panic_text(&*panic) }),
+    }
+}
+
+/// After creation: the files' contents, their names in the directory, and the directory's own name.
+fn make_creation_durable(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        File::open(entry.path())?.sync_all()?;
+    }
+    File::open(path)?.sync_all()?;
+    let mut ancestor = path.canonicalize()?;
+    // `create_dir_all` may have made several levels.
+    for _ in 0..CREATED_LEVELS_MAX {
+        if !ancestor.pop() {
+            break;
+        }
+        match File::open(&ancestor) {
+            Ok(directory) => directory.sync_all()?,
+            Err(why) if why.kind() == io::ErrorKind::PermissionDenied => break,
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(())
+}
+
+/// How many directories above the store are synced when it is created.
+const CREATED_LEVELS_MAX: usize = 4;
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
+    text.unwrap_or("sled gave no reason").to_owned()
+}

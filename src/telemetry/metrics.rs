@@ -1,0 +1,66 @@
+//! Figures for Prometheus. Labels are closed sets: sources, kinds, verdicts; never an order or a person.
+
+use std::time::Duration;
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::dedup::Verdict;
+use crate::kernel::Lane;
+
+/// Answers are counted in these bounds, in seconds. The sender's patience ends at 5.
+const HOOK_SECONDS_BOUNDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0];
+
+/// Installs the recorder for this process. A second call in one process gets a recorder that sees nothing,
+/// as only the first can be installed.
+#[must_use]
+pub fn install() -> PrometheusHandle {
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full("tillgate_hook_seconds".into()), &HOOK_SECONDS_BOUNDS);
+    let builder = builder.unwrap_or_else(|_| PrometheusBuilder::new());
+    let recorder = builder.build_recorder();
+    let handle = recorder.handle();
+    if metrics::set_global_recorder(recorder).is_ok() {
+        describe_counter!("tillgate_hooks_total", "Hooks by source and verdict");
+        describe_histogram!("tillgate_hook_seconds", Unit::Seconds, "From a hook's last byte to its answer");
+        describe_counter!("tillgate_hooks_forged_total", "Requests to a hook's address without its token");
+        describe_counter!("tillgate_hooks_unavailable_total", "Hooks answered 503 because the store could not be used");
+        describe_counter!("tillgate_outbox_attempts_total", "Attempts to hand over messages, by lane and outcome");
+        describe_gauge!("tillgate_outbox_messages", "Messages in the outbox by lane and state, counted up to 1000");
+        describe_counter!("tillgate_swept_total", "Receipts and messages that were kept for their time and went");
+        describe_gauge!("tillgate_build_info", "Always 1; the version is a label");
+        gauge!("tillgate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    }
+    handle
+}
+
+/// A hook was answered.
+pub fn hook_answered(source: &str, verdict: Verdict, took: Duration) {
+    counter!("tillgate_hooks_total", "source" => source.to_owned(), "verdict" => verdict.as_str()).increment(1);
+    histogram!("tillgate_hook_seconds", "source" => source.to_owned()).record(took);
+}
+
+/// Someone without the token tried.
+pub fn hook_forged(source: &str) {
+    counter!("tillgate_hooks_forged_total", "source" => source.to_owned()).increment(1);
+}
+
+/// The store could not be used.
+pub fn hook_unavailable(source: &str) {
+    counter!("tillgate_hooks_unavailable_total", "source" => source.to_owned()).increment(1);
+}
+
+/// A message was handed over, or not.
+pub fn outbox_attempt(lane: Lane, outcome: &'static str) {
+    counter!("tillgate_outbox_attempts_total", "lane" => lane.as_str(), "outcome" => outcome).increment(1);
+}
+
+/// How many messages there are.
+pub fn outbox_messages(lane: Lane, state: &'static str, count: u32) {
+    gauge!("tillgate_outbox_messages", "lane" => lane.as_str(), "state" => state).set(f64::from(count));
+}
+
+/// Documents were swept.
+pub fn swept(count: u64) {
+    counter!("tillgate_swept_total").increment(count);
+}

@@ -1,0 +1,5 @@
+//! What tillgate says about itself: logs and figures.
+
+pub mod logs;
+pub mod metrics;
+pub mod request_id;

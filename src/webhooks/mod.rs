@@ -1,0 +1,117 @@
+//! Hooks as their senders speak them: bytes in, our words out, and an answer in the sender's words.
+//!
+//! A protocol is a folder here and a line in `app`, which gives each configured source its own. It works in four steps, each a pure
+//! function: [`verify`](Protocol::verify) the raw bytes before anything is read from them, tell
+//! [`which order`](Protocol::identify) they are about, [`interpret`](Protocol::interpret) them, and
+//! [`acknowledge`](Protocol::acknowledge) what was decided. Names and shapes of the sender end at this
+//! module's edge.
+
+pub mod sm;
+
+use std::fmt;
+
+use http::HeaderMap;
+
+use crate::dedup::{Answer, Verdict};
+use crate::kernel::{ExternalId, Number};
+use crate::orders::{EventKind, Report};
+
+/// A body whose sender has been verified. Only a protocol's `verify` makes one, and nothing else here
+/// accepts unverified bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Authentic<'a> {
+    body: &'a [u8],
+}
+
+impl<'a> Authentic<'a> {
+    /// The verified bytes.
+    #[must_use]
+    pub fn body(self) -> &'a [u8] {
+        self.body
+    }
+}
+
+/// The sender did not prove who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Forged {
+    /// The header that carries the proof is not there.
+    #[error("no {0} header")]
+    Missing(&'static str),
+    /// It is there more than once: two readers might each believe another one.
+    #[error("more than one {0} header")]
+    Doubled(&'static str),
+    /// It proves nothing.
+    #[error("the {0} header does not match")]
+    Wrong(&'static str),
+}
+
+/// What a hook is about, as far as its envelope says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The kind, in the sender's word.
+    pub event_type: String,
+    /// The kind in ours; none for kinds that do not concern us.
+    pub kind: Option<EventKind>,
+    /// The sender's order number. Hooks of kinds that concern us always have one.
+    pub external_id: Option<ExternalId>,
+}
+
+/// Why a hook cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// What is the matter.
+    pub why: RejectionKind,
+    /// The same in words that say where.
+    pub detail: String,
+    /// The kind, if it could be read all the same.
+    pub event_type: Option<String>,
+}
+
+/// The kinds of unusable hooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RejectionKind {
+    /// The body is not JSON, or its envelope is not what it should be.
+    Malformed,
+    /// It names no order.
+    NoOrderNumber,
+    /// It is longer than is read.
+    TooLarge,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+/// What was decided about a hook, as much of it as an answer needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The kind of hook.
+    pub kind: Option<EventKind>,
+    /// Our number of the order.
+    pub number: Option<Number>,
+}
+
+/// A way in which senders speak.
+pub trait Protocol: Send + Sync + fmt::Debug {
+    /// Proves on the raw bytes who sent them.
+    fn verify<'a>(&self, headers: &HeaderMap, body: &'a [u8]) -> Result<Authentic<'a>, Forged>;
+
+    /// Takes bytes that were verified when they came and have been kept since.
+    fn reread<'a>(&self, kept: &'a [u8]) -> Authentic<'a> {
+        Authentic { body: kept }
+    }
+
+    /// Reads what is needed to recognise a hook that has come before, and no more.
+    fn identify(&self, hook: Authentic<'_>) -> Result<Identity, Rejection>;
+
+    /// Reads the rest. It cannot fail: what is not understood is noted and left out, because turning a hook
+    /// away over a comment's type would cost the order.
+    fn interpret(&self, hook: Authentic<'_>) -> Report;
+
+    /// The answer to a hook that was not turned away. It depends on its argument alone.
+    fn acknowledge(&self, outcome: Outcome) -> Answer;
+}

@@ -1,0 +1,258 @@
+//! From the sender's documents to our words.
+
+use std::str::FromStr;
+
+use super::wire::{Fields, Value, envelope, payload};
+use crate::kernel::{ExternalId, Fingerprint, Money, Quantity};
+use crate::orders::{EventKind, Patch, Position, Report, Window};
+use crate::webhooks::{Identity, Rejection, RejectionKind};
+
+/// The kinds that concern us. Both spellings of a word are in use.
+fn kind_of(event_type: &str) -> Option<EventKind> {
+    match event_type {
+        "order.created" => Some(EventKind::Created),
+        "order.changed" | "order.updated" => Some(EventKind::Changed),
+        "order.paid" => Some(EventKind::Paid),
+        "order.received" => Some(EventKind::Received),
+        "order.delivered" => Some(EventKind::Delivered),
+        "order.cancelled" | "order.canceled" => Some(EventKind::Cancelled),
+        _ => None,
+    }
+}
+
+/// The longest `event_type` that is kept, in characters.
+const EVENT_TYPE_CHARS_MAX: usize = 64;
+
+/// Reads the envelope.
+pub fn identify(body: &[u8]) -> Result<Identity, Rejection> {
+    let malformed = |detail: String| Rejection { why: RejectionKind::Malformed, detail, event_type: None };
+    let text = std::str::from_utf8(body)
+        .map_err(|why| malformed(format!("the body is not UTF-8 from byte {} on", why.valid_up_to())))?;
+    let envelope =
+        Fields::parse(text).map_err(|why| malformed(format!("the body is not a JSON object: {why}")))?;
+    if let Some(name) = envelope.repeated().into_iter().find(|name| [envelope::EVENT_TYPE, envelope::PAYLOAD].contains(name)) {
+        return Err(malformed(format!("{name} occurs twice, and readers differ in which of them counts")));
+    }
+    let event_type = envelope.get(envelope::EVENT_TYPE).and_then(Value::text);
+    let Some(event_type) = event_type.filter(|event_type| !event_type.trim().is_empty()) else {
+        return Err(malformed("event_type is missing or is not a string".into()));
+    };
+    let event_type: String = event_type.trim().chars().take(EVENT_TYPE_CHARS_MAX).collect();
+
+    let kind = kind_of(&event_type);
+    let fields = envelope.get(envelope::PAYLOAD).and_then(Value::fields);
+    let order_id = fields.as_ref().and_then(|payload| payload.get(payload::ORIGINAL_ORDER_ID));
+    let is_doubled =
+        fields.as_ref().is_some_and(|payload| payload.repeated().contains(&payload::ORIGINAL_ORDER_ID));
+    let external_id =
+        order_id.filter(|_| !is_doubled).and_then(Value::text).and_then(|text| ExternalId::parse(&text));
+    if kind.is_some() && external_id.is_none() {
+        let detail = if is_doubled {
+            "payload.originalOrderId occurs twice"
+        } else {
+            "payload.originalOrderId is missing, empty or unusable"
+        };
+        let (why, detail) = (RejectionKind::NoOrderNumber, detail.into());
+        return Err(Rejection { why, detail, event_type: Some(event_type) });
+    }
+    Ok(Identity { event_type, kind, external_id })
+}
+
+/// Reads what the hook says. The envelope has been found good by [`identify`].
+pub fn interpret(body: &[u8]) -> Report {
+    let mut notes = Notes::default();
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    let Ok(envelope) = Fields::parse(text) else { return Report::default() };
+    let at = envelope.get(envelope::TIMESTAMP).and_then(|value| {
+        let time = value.time();
+        if time.is_none() {
+            notes.add("timestamp is not a time with an offset: the hook counts from its arrival".into());
+        }
+        time.map(|time| time.timestamp())
+    });
+    let Some(fields) = envelope.get(envelope::PAYLOAD).and_then(Value::fields) else {
+        return Report { at, notes: notes.0, ..Report::default() };
+    };
+    for name in fields.repeated() {
+        notes.add(format!("payload.{name} occurs twice: the last counts"));
+    }
+    let store_id = fields.get(payload::STORE_ID).or_else(|| fields.get(payload::STORE_ID_OLD));
+    let total = fields.get(payload::TOTAL).and_then(|value| notes.object("total", value));
+    let mut sum = |name: &str| {
+        let value = total.as_ref().and_then(|total| total.get(name));
+        value.and_then(|value| notes.decimal(&format!("total.{name}"), value))
+    };
+    let (total, discount_total) = (sum("totalPrice"), sum("discountTotalPrice"));
+    let patch = Patch {
+        store_id: store_id.and_then(|value| notes.text("storeID", value)),
+        positions: fields.get(payload::POSITIONS).and_then(|value| positions(value, &mut notes)),
+        total,
+        discount_total,
+        window: fields.get(payload::DELIVERY).and_then(|value| window(value, &mut notes)),
+        details: details(&fields),
+    };
+    Report { at, patch, reason: reason(&fields), notes: notes.0 }
+}
+
+fn positions(value: Value<'_>, notes: &mut Notes) -> Option<Vec<Position>> {
+    let Some(items) = value.items() else {
+        notes.add(format!("positions is {}, not a list: the composition stays as it was", value.kind()));
+        return None;
+    };
+    if items.is_empty() {
+        notes.add("positions is an empty list".into());
+    }
+    Some(items.into_iter().enumerate().filter_map(|(place, item)| position(place, item, notes)).collect())
+}
+
+fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position> {
+    let name = |field: &str| format!("positions[{place}].{field}");
+    let Some(fields) = item.fields() else {
+        notes.add(format!("positions[{place}] is {}, not an object: the line is left out", item.kind()));
+        return None;
+    };
+    let sku = fields.get("id").and_then(|value| notes.text(&name("id"), value));
+    let Some(sku) = sku.filter(|sku| !sku.is_empty()) else {
+        notes.add(format!("{} is missing: the line is left out", name("id")));
+        return None;
+    };
+    let mut money = |field: &str| fields.get(field).and_then(|value| notes.decimal::<Money>(&name(field), value));
+    let price = money("price");
+    let discount_price = money("discountPrice");
+    let total = money("totalPrice");
+    let discount_total = money("totalDiscountPrice");
+    let mut amount = |field: &str| {
+        // An empty weight is how the sender writes "none".
+        let value = fields.get(field).filter(|value| value.text().is_none_or(|text| !text.trim().is_empty()));
+        value.and_then(|value| notes.decimal::<Quantity>(&name(field), value))
+    };
+    let weight_grams = amount("weight");
+    let original_quantity = amount("originalQuantity");
+    let quantity = match amount("quantity").or(original_quantity) {
+        Some(quantity) => quantity,
+        None => {
+            notes.add(format!("{} is missing or unusable: it counts as 0", name("quantity")));
+            Quantity::ZERO
+        }
+    };
+    if quantity < Quantity::ZERO {
+        notes.add(format!("{} is below nought", name("quantity")));
+    }
+    let optional = |field: &str| fields.get(field).and_then(Value::text).map(|text| text.trim().to_owned());
+    Some(Position {
+        sku,
+        name: optional("name").filter(|name| !name.is_empty()),
+        quantity,
+        original_quantity,
+        price,
+        discount_price,
+        total,
+        discount_total,
+        replaced_by: optional("replacedByID").filter(|by| !by.is_empty()),
+        weight_grams,
+    })
+}
+
+fn window(value: Value<'_>, notes: &mut Notes) -> Option<Window> {
+    let fields = notes.object("delivery", value)?;
+    let mut end = |field: &str| {
+        let value = fields.get(field).filter(|value| value.text().is_none_or(|text| !text.is_empty()))?;
+        let time = value.time();
+        if time.is_none() {
+            notes.add(format!("delivery.{field} is not a time with an offset"));
+        }
+        time
+    };
+    let window = Window { from: end("expectedFrom"), to: end("expectedTo") };
+    (window != Window::default()).then_some(window)
+}
+
+fn reason(fields: &Fields<'_>) -> Option<String> {
+    let object = fields.get(payload::CANCELLATION).and_then(Value::fields);
+    let slug = object.as_ref().and_then(|cancellation| cancellation.get("slug")).and_then(Value::text);
+    let flat = || fields.get(payload::CANCELLATION_REASON).and_then(Value::text);
+    // The slug is one of the marketplace's own words; free text may hold personal data and stays in the raw
+    // hook, apart from the flat field, which takes the slug's place.
+    slug.or_else(flat).map(|text| text.chars().take(REASON_CHARS_MAX).collect())
+}
+
+/// The longest reason of a cancellation that an order keeps, in characters.
+const REASON_CHARS_MAX: usize = 100;
+
+/// A fingerprint of every field that is not read, whatever the spaces and the order of fields in it.
+fn details(fields: &Fields<'_>) -> Option<Fingerprint> {
+    let others = fields.others(&[
+        payload::ORIGINAL_ORDER_ID,
+        payload::STORE_ID,
+        payload::STORE_ID_OLD,
+        payload::POSITIONS,
+        payload::TOTAL,
+        payload::DELIVERY,
+        payload::CANCELLATION,
+        payload::CANCELLATION_REASON,
+    ]);
+    let mut canonical = Vec::new();
+    for (name, raw) in others {
+        // serde_json's own maps are sorted by key. What it cannot hold (nesting beyond its limit, half a
+        // surrogate pair) is taken letter by letter.
+        let value = serde_json::from_str::<serde_json::Value>(raw.get())
+            .and_then(|value| serde_json::to_vec(&value))
+            .unwrap_or_else(|_| raw.get().as_bytes().to_vec());
+        canonical.push((name, value));
+    }
+    let parts = canonical.iter().flat_map(|(name, value)| [name.as_bytes(), value]);
+    let parts: Vec<&[u8]> = parts.collect();
+    (!parts.is_empty()).then(|| Fingerprint::of(&parts))
+}
+
+/// The most notes that one hook leaves: a person needs no more to see that it is odd.
+const NOTES_MAX: usize = 20;
+
+/// The longest note, in characters: a field's name in it is the sender's choice.
+const NOTE_CHARS_MAX: usize = 200;
+
+/// What was not understood.
+#[derive(Default)]
+struct Notes(Vec<String>);
+
+impl Notes {
+    fn add(&mut self, note: String) {
+        if self.0.len() < NOTES_MAX {
+            self.0.push(note.chars().take(NOTE_CHARS_MAX).collect());
+        }
+    }
+
+    fn text(&mut self, name: &str, value: Value<'_>) -> Option<String> {
+        let text = value.text().map(|text| text.trim().to_owned());
+        let usable = text.filter(|text| text.len() <= TEXT_BYTES_MAX && !text.contains(char::is_control));
+        if usable.is_none() {
+            self.add(format!("{name} is {}, too long or has control characters", value.kind()));
+        }
+        usable
+    }
+
+    fn object<'a>(&mut self, name: &str, value: Value<'a>) -> Option<Fields<'a>> {
+        let fields = value.fields();
+        if fields.is_none() {
+            self.add(format!("{name} is {}, not an object", value.kind()));
+        }
+        fields
+    }
+
+    fn decimal<T: FromStr<Err = crate::kernel::DecimalError>>(&mut self, name: &str, value: Value<'_>) -> Option<T> {
+        let Some(text) = value.text() else {
+            self.add(format!("{name} is {}", value.kind()));
+            return None;
+        };
+        match text.trim().parse() {
+            Ok(number) => Some(number),
+            Err(why) => {
+                self.add(format!("{name} {why}"));
+                None
+            }
+        }
+    }
+}
+
+/// The longest article or shop number that is taken, in bytes.
+const TEXT_BYTES_MAX: usize = 255;

@@ -1,0 +1,50 @@
+//! Order hooks of the marketplace СМ (also known as СберМаркет and Купер).
+//!
+//! One URL takes all kinds. The sender proves itself by a static token in `Client-Token`, waits 5 seconds,
+//! repeats a hook up to seven times on silence, 4xx or 5xx, and calls the order off when `order.created` is
+//! never acknowledged. Hooks have no id, no promised order, and the sender's documents leave types open, so
+//! reading is as tolerant as it can be: see [`wire`].
+
+mod map;
+mod reply;
+mod verify;
+mod wire;
+
+use http::HeaderMap;
+
+use super::{Authentic, Forged, Identity, Outcome, Protocol, Rejection};
+use crate::dedup::Answer;
+use crate::kernel::Tokens;
+use crate::orders::Report;
+
+/// The protocol of СМ with the tokens of one configured source.
+#[derive(Debug)]
+pub struct Sm {
+    tokens: Tokens,
+}
+
+impl Sm {
+    /// The protocol for senders who know one of `tokens`.
+    #[must_use]
+    pub fn new(tokens: Tokens) -> Sm {
+        Sm { tokens }
+    }
+}
+
+impl Protocol for Sm {
+    fn verify<'a>(&self, headers: &HeaderMap, body: &'a [u8]) -> Result<Authentic<'a>, Forged> {
+        verify::verify(&self.tokens, headers, body)
+    }
+
+    fn identify(&self, hook: Authentic<'_>) -> Result<Identity, Rejection> {
+        map::identify(hook.body())
+    }
+
+    fn interpret(&self, hook: Authentic<'_>) -> Report {
+        map::interpret(hook.body())
+    }
+
+    fn acknowledge(&self, outcome: Outcome) -> Answer {
+        reply::acknowledge(outcome)
+    }
+}

@@ -1,0 +1,52 @@
+//! Answers in the marketplace's words.
+
+use crate::dedup::{Answer, Verdict};
+use crate::kernel::Number;
+use crate::orders::EventKind;
+use crate::webhooks::Outcome;
+
+/// The answer to a hook that was not turned away. Only the 200 and, for a creation, the number matter to
+/// the sender; the word in `status` is for people who read its logs.
+pub fn acknowledge(outcome: Outcome) -> Answer {
+    let Outcome { verdict, kind, number } = outcome;
+    let status = match verdict {
+        Verdict::Ignored => "ignored",
+        Verdict::Parked => "parked",
+        // A creation is acknowledged as one whatever became of it: anything else costs the order.
+        Verdict::Applied | Verdict::Replayed | Verdict::Late if kind == Some(EventKind::Created) => "created",
+        Verdict::Late => "late",
+        Verdict::Applied | Verdict::Replayed | Verdict::Rejected => "ok",
+    };
+    let shown = number.filter(|_| !matches!(verdict, Verdict::Ignored | Verdict::Parked));
+    Answer { status: 200, content_type: "application/json".into(), body: body(status, shown) }
+}
+
+fn body(status: &str, number: Option<Number>) -> String {
+    match number {
+        Some(number) => format!(r#"{{"status":"{status}","number":"{number}"}}"#),
+        None => format!(r#"{{"status":"{status}"}}"#),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_these_bytes_in_every_release() {
+        let number = Number::from_u64(482_993_011_752);
+        let answer = |verdict, kind| acknowledge(Outcome { verdict, kind, number }).body;
+        let created = r#"{"status":"created","number":"482993011752"}"#;
+        for verdict in [Verdict::Applied, Verdict::Replayed, Verdict::Late] {
+            assert_eq!(answer(verdict, Some(EventKind::Created)), created);
+        }
+        let ok = r#"{"status":"ok","number":"482993011752"}"#;
+        for kind in [EventKind::Changed, EventKind::Paid, EventKind::Received, EventKind::Delivered] {
+            assert_eq!(answer(Verdict::Applied, Some(kind)), ok);
+            assert_eq!(answer(Verdict::Replayed, Some(kind)), ok);
+            assert_eq!(answer(Verdict::Late, Some(kind)), r#"{"status":"late","number":"482993011752"}"#);
+            assert_eq!(answer(Verdict::Parked, Some(kind)), r#"{"status":"parked"}"#);
+        }
+        assert_eq!(answer(Verdict::Ignored, None), r#"{"status":"ignored"}"#);
+    }
+}

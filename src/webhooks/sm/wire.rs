@@ -1,0 +1,171 @@
+//! The sender's documents, field for field, read one field at a time.
+//!
+//! The sources differ in types (a store's id is a number in one and a string in another), many fields may be
+//! missing, null or empty, and new ones appear. So an object is first split into its fields without
+//! reading them, and each field is then read by whoever needs it: a field of the wrong type spoils nothing
+//! but itself. Numbers keep the sender's digits and never become floats.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::kernel::time::LocalTime;
+
+/// The envelope.
+pub mod envelope {
+    /// The kind of hook.
+    pub const EVENT_TYPE: &str = "event_type";
+    /// When it happened.
+    pub const TIMESTAMP: &str = "timestamp";
+    /// What it is about.
+    pub const PAYLOAD: &str = "payload";
+}
+
+/// The payload's fields that are understood. All others count as details.
+pub mod payload {
+    /// The marketplace's order number.
+    pub const ORIGINAL_ORDER_ID: &str = "originalOrderId";
+    /// The shop, in the partner's numbering.
+    pub const STORE_ID: &str = "storeID";
+    /// The same in an older spelling.
+    pub const STORE_ID_OLD: &str = "store_id";
+    /// The lines.
+    pub const POSITIONS: &str = "positions";
+    /// The sums.
+    pub const TOTAL: &str = "total";
+    /// The delivery time.
+    pub const DELIVERY: &str = "delivery";
+    /// Why it was cancelled.
+    pub const CANCELLATION: &str = "cancellation";
+    /// The same, flat.
+    pub const CANCELLATION_REASON: &str = "cancellationReason";
+}
+
+/// The fields of an object, unread, in their order.
+pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// Splits an object.
+    pub fn parse(json: &'a str) -> Result<Fields<'a>, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    /// The value of a field that is there and not null. Of several with one name the last counts, as with
+    /// most readers; [`Fields::repeated`] tells of them.
+    pub fn get(&self, name: &str) -> Option<Value<'a>> {
+        let value = self.0.iter().rev().find(|(field, _)| field == name).map(|(_, value)| Value(value));
+        value.filter(|value| value.0.get() != "null")
+    }
+
+    /// Names that occur more than once.
+    pub fn repeated(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.0.iter().map(|(name, _)| &**name).collect();
+        names.sort_unstable();
+        let mut repeated: Vec<&str> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        repeated.dedup();
+        repeated
+    }
+
+    /// Fields whose names are not among `names`, sorted by name.
+    pub fn others(&self, names: &[&str]) -> Vec<(&str, &'a RawValue)> {
+        let mut others: Vec<(&str, &RawValue)> =
+            self.0.iter().map(|(name, value)| (&**name, *value)).filter(|(name, _)| !names.contains(name)).collect();
+        others.sort_by_key(|(name, _)| *name);
+        others
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields<'de>, D::Error> {
+        struct Split;
+        impl<'de> Visitor<'de> for Split {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Vec::with_capacity(16);
+                while let Some(Name(name)) = map.next_key()? {
+                    fields.push((name, map.next_value()?));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Split)
+    }
+}
+
+/// A field's name, borrowed where it has no escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Name<'de>, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a field's name")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// A value, unread.
+#[derive(Clone, Copy)]
+pub struct Value<'a>(&'a RawValue);
+
+impl<'a> Value<'a> {
+    /// A string as it is, or a number's digits: the sources disagree on which of them an id is.
+    pub fn text(self) -> Option<Cow<'a, str>> {
+        let json = self.0.get();
+        match json.as_bytes().first()? {
+            b'"' => match serde_json::from_str::<Name<'a>>(json) {
+                Ok(Name(text)) => Some(text),
+                Err(_) => None,
+            },
+            b'-' | b'0'..=b'9' => Some(Cow::Borrowed(json)),
+            _ => None,
+        }
+    }
+
+    /// A moment.
+    pub fn time(self) -> Option<LocalTime> {
+        LocalTime::parse(&self.text()?)
+    }
+
+    /// An object's fields.
+    pub fn fields(self) -> Option<Fields<'a>> {
+        Fields::parse(self.0.get()).ok()
+    }
+
+    /// An array's items.
+    pub fn items(self) -> Option<Vec<Value<'a>>> {
+        let items: Vec<&'a RawValue> = serde_json::from_str(self.0.get()).ok()?;
+        Some(items.into_iter().map(Value).collect())
+    }
+
+    /// How it begins, for a note to a person: never more, because it may be personal data.
+    pub fn kind(self) -> &'static str {
+        match self.0.get().as_bytes().first() {
+            Some(b'"') => "a string",
+            Some(b'{') => "an object",
+            Some(b'[') => "a list",
+            Some(b't' | b'f') => "true or false",
+            _ => "a number",
+        }
+    }
+}

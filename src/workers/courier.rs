@@ -1,0 +1,161 @@
+//! Takes messages from the outbox to their chats: claim under a lease, act, settle.
+//!
+//! A chat is spoken to by one task at a time, with a pause between messages, so that a busy or broken chat
+//! holds up nobody else's. A crash between acting and settling sends a message twice: it bears its number.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::flows::Shop;
+use crate::kernel::Lane;
+use crate::kernel::time::{between, later};
+use crate::notify::Letter;
+use crate::notify::channel::Handover;
+use crate::notify::channel::telegram::Telegram;
+use crate::peer::RetryPolicy;
+use crate::store::{Batch, Claim, Claimed, Settlement};
+use crate::telemetry::metrics;
+
+/// How long a claim is held: more than twice what a call may take.
+const LEASE: Duration = Duration::from_secs(60);
+
+/// How long handing over one message may take.
+pub const HANDOVER_SECONDS_MAX: u64 = 15;
+
+/// Chats that are spoken to at the same moment.
+const CHATS_AT_ONCE_MAX: usize = 32;
+
+/// How often the outbox is looked at without being rung: retries come due.
+const LOOK_PAUSE: Duration = Duration::from_millis(250);
+
+/// A message that could not be handed over for so long is dead, and waits for a person.
+const RETRY: RetryPolicy = RetryPolicy {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(3600),
+    give_up_after: Duration::from_secs(24 * 3600),
+};
+
+/// What the courier needs.
+#[derive(Debug, Clone)]
+pub struct Courier {
+    /// The outbox, and whom it serves.
+    pub shop: Shop,
+    /// The road.
+    pub telegram: Telegram,
+    /// The pause between two messages to one chat.
+    pub gap: Duration,
+}
+
+/// A chat that has been spoken to.
+struct Spoken {
+    queue: String,
+    rest: Duration,
+}
+
+impl Courier {
+    /// Runs until drained; what is being handed over is finished.
+    pub async fn run(self, drain: CancellationToken) {
+        let courier = Arc::new(self);
+        let mut bell = courier.shop.store.outbox_bell();
+        let mut under_way: JoinSet<Spoken> = JoinSet::new();
+        let mut resting: HashMap<String, Option<Instant>> = HashMap::new();
+        while !drain.is_cancelled() {
+            let now = later_instant(Duration::ZERO);
+            resting.retain(|_, until| until.is_none_or(|until| until > now));
+            let claim = Claim {
+                lane: Lane::Telegram,
+                now: courier.shop.clock.now(),
+                lease: LEASE,
+                limit: CHATS_AT_ONCE_MAX.saturating_sub(under_way.len()),
+                resting: resting.keys().cloned().collect(),
+            };
+            match courier.shop.store.claim(&claim).await {
+                Ok(claimed) => {
+                    for message in claimed {
+                        // None: until its task is back.
+                        resting.insert(message.delivery.queue.clone(), None);
+                        let courier = Arc::clone(&courier);
+                        under_way.spawn(async move { courier.deliver(message).await });
+                    }
+                }
+                Err(why) => tracing::warn!(error = %why, "the outbox cannot be read"),
+            }
+            tokio::select! {
+                () = drain.cancelled() => {}
+                _ = bell.changed() => {}
+                Some(spoken) = under_way.join_next() => {
+                    if let Ok(Spoken { queue, rest }) = spoken {
+                        resting.insert(queue, Some(later_instant(rest)));
+                    } else {
+                        // Its task panicked: whose it was is not known, so all that rest are looked at again.
+                        resting.clear();
+                    }
+                }
+                () = tokio::time::sleep(LOOK_PAUSE) => {}
+            }
+        }
+        while under_way.join_next().await.is_some() {}
+    }
+
+    async fn deliver(&self, Claimed { delivery, ticket }: Claimed) -> Spoken {
+        let queue = delivery.queue.clone();
+        let handover = match serde_json::from_str::<Letter>(&delivery.body) {
+            Ok(letter) => match self.shop.audience.chat_of(&letter.store_id) {
+                Some(chat) => self.telegram.send(chat, &letter.text).await,
+                None => Handover::Later {
+                    why: format!("no chat is configured for store {:?}", letter.store_id),
+                    wish: None,
+                },
+            },
+            Err(why) => Handover::Never { why: format!("the message cannot be read: {why}") },
+        };
+        let now = self.shop.clock.now();
+        let (settlement, outcome, rest) = match handover {
+            Handover::Taken => (Settlement::Sent { at: now }, "sent", self.gap),
+            Handover::Never { why } => (Settlement::Dead { at: now, error: why }, "dead", self.gap),
+            Handover::Later { why, wish } => {
+                let age = between(delivery.created_at, now);
+                match RETRY.delay(delivery.attempts + 1, age, wish) {
+                    Some(delay) => {
+                        let rest = self.gap.max(wish.unwrap_or_default()).min(RETRY.longest);
+                        (Settlement::Retry { due: later(now, delay), error: why }, "retry", rest)
+                    }
+                    None => (Settlement::Dead { at: now, error: why }, "dead", self.gap),
+                }
+            }
+        };
+        metrics::outbox_attempt(Lane::Telegram, outcome);
+        match &settlement {
+            Settlement::Sent { .. } => {
+                tracing::info!(message.id = %delivery.id, attempts = delivery.attempts + 1, "message sent");
+            }
+            Settlement::Retry { due, error } => {
+                tracing::warn!(message.id = %delivery.id, attempts = delivery.attempts + 1, %due, error, "message will be tried again");
+            }
+            Settlement::Dead { error, .. } => {
+                tracing::error!(
+                    message.id = %delivery.id,
+                    attempts = delivery.attempts + 1,
+                    error,
+                    "message is dead: mend the cause, then: tillgate outbox retry {}", delivery.id
+                );
+            }
+        }
+        let mut batch = Batch::new();
+        batch.settle(ticket, settlement);
+        if let Err(why) = self.shop.store.commit(batch).await {
+            tracing::warn!(message.id = %delivery.id, error = %why, "a message was not settled and may be sent again");
+        }
+        Spoken { queue, rest }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tokio's own clock, for its timers")]
+fn later_instant(by: Duration) -> Instant {
+    Instant::now() + by
+}

@@ -1,0 +1,50 @@
+//! Lets go of what has been kept for its time, in small steps with pauses between them.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::flows::Shop;
+use crate::flows::sweep::{Progress, Retention, sweep_step};
+use crate::kernel::Kind;
+use crate::telemetry::metrics;
+
+/// Between two rounds.
+const ROUND_PAUSE: Duration = Duration::from_secs(600);
+
+/// Between two steps of a round: the sweeper takes a small share of the disk.
+const STEP_PAUSE: Duration = Duration::from_millis(50);
+
+/// Runs until drained.
+pub async fn run(shop: Shop, retention: Retention, drain: CancellationToken) {
+    loop {
+        for kind in [Kind::Receipt, Kind::Message] {
+            let mut progress = Some(Progress::default());
+            while let Some(at) = progress {
+                progress = match sweep_step(&shop, &retention, kind, at).await {
+                    Ok((swept, next)) => {
+                        metrics::swept(swept as u64);
+                        next
+                    }
+                    Err(why) => {
+                        tracing::warn!(error = %why, "sweeping stopped until the next round");
+                        None
+                    }
+                };
+                if pause(STEP_PAUSE, &drain).await.is_break() {
+                    return;
+                }
+            }
+        }
+        if pause(ROUND_PAUSE, &drain).await.is_break() {
+            return;
+        }
+    }
+}
+
+async fn pause(time: Duration, drain: &CancellationToken) -> std::ops::ControlFlow<()> {
+    tokio::select! {
+        () = drain.cancelled() => std::ops::ControlFlow::Break(()),
+        () = tokio::time::sleep(time) => std::ops::ControlFlow::Continue(()),
+    }
+}
