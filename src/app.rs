@@ -22,7 +22,7 @@ use crate::kernel::chance::random_bytes;
 use crate::kernel::{Clock, SourceName, Tokens};
 use crate::notify::Audience;
 use crate::notify::channel::telegram::Telegram;
-use crate::peer::{Client, ClientError};
+use crate::peer::{ANSWER_BYTES_MAX, Client, ClientError};
 use crate::store::{Store, memory, sled};
 use crate::webhooks::Protocol;
 use crate::webhooks::sm::Sm;
@@ -82,20 +82,26 @@ pub async fn open_store(settings: &Settings) -> Result<Store, StartError> {
 /// The bot that the settings name, if they name one.
 pub fn telegram(settings: &Settings) -> Result<Option<Telegram>, StartError> {
     let Some(telegram) = &settings.notify.telegram else { return Ok(None) };
-    let client = Client::new(Duration::from_secs(HANDOVER_SECONDS_MAX))?;
+    let client = Client::new(Duration::from_secs(HANDOVER_SECONDS_MAX), ANSWER_BYTES_MAX)?;
     Ok(Some(Telegram::new(client, &telegram.url, telegram.token.clone())))
 }
 
 impl App {
     /// Builds everything and begins to serve.
-    pub async fn start(settings: &Settings, clock: Clock, metrics: PrometheusHandle) -> Result<App, StartError> {
+    pub async fn start(
+        settings: &Settings,
+        clock: Clock,
+        metrics: PrometheusHandle,
+    ) -> Result<App, StartError> {
         let telegram = telegram(settings)?;
         let listener = server::listen(settings.listen).await;
         let listener = listener.map_err(|why| StartError::Listen { address: settings.listen, why })?;
-        let address = listener.local_addr().map_err(|why| StartError::Listen { address: settings.listen, why })?;
+        let address =
+            listener.local_addr().map_err(|why| StartError::Listen { address: settings.listen, why })?;
         let store = open_store(settings).await?;
 
-        let chats = settings.notify.telegram.as_ref().map(|telegram| telegram.chats.clone()).unwrap_or_default();
+        let chats =
+            settings.notify.telegram.as_ref().map(|telegram| telegram.chats.clone()).unwrap_or_default();
         let audience = Audience { language: settings.notify.language, chats };
         let shop = Shop { store, clock, audience };
         let tally = Tally::default();

@@ -37,5 +37,5 @@ pub mod http;
 pub mod telemetry;
 
 pub mod app;
-//W pub mod cli;
-//W pub mod demo;
+pub mod cli;
+pub mod demo;

@@ -21,7 +21,11 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
     }
     for (name, source) in &settings.sources {
         let count = source.tokens().len();
-        let also = if count > 1 { format!(", {count} tokens are valid while they are exchanged") } else { String::new() };
+        let also = if count > 1 {
+            format!(", {count} tokens are valid while they are exchanged")
+        } else {
+            String::new()
+        };
         told("source", Ok(format!("{name} posts to {}/hooks/{name}{also}", settings.public_url())));
     }
     told("store", check_store(&settings).await);
@@ -38,7 +42,7 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
     }
     match failures {
         0 => Ok(()),
-        _ => Err(Failed::failed(format!("{failures} of the checks failed"))),
+        _ => Err(Failed::because(format!("{failures} of the checks failed"))),
     }
 }
 

@@ -8,10 +8,13 @@ use serde_json::Value;
 
 use super::{ConfigOption, Failed, say};
 use crate::kernel::Secret;
-use crate::peer::Client;
+use crate::peer::{Client, Url};
 
 /// How long an answer may take. Importing a long list of stock takes the longest.
 const ANSWER_SECONDS_MAX: u64 = 60;
+
+/// The longest answer that is read, in bytes: a page of 500 orders of 200 lines each.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Which gateway to ask, and how to print what it says.
 #[derive(Debug, Clone, Args)]
@@ -44,7 +47,10 @@ impl ServerOptions {
             (Some(_), Some(_)) => None,
             (_, _) => Some(self.config.load()?),
         };
-        let url = self.server.clone().or_else(|| settings.as_ref().map(|settings| format!("http://{}", settings.listen)));
+        let url = self
+            .server
+            .clone()
+            .or_else(|| settings.as_ref().map(|settings| format!("http://{}", settings.listen)));
         let token = self.admin_token.clone().map(Secret::new);
         let token = token.or_else(|| settings.and_then(|settings| settings.admin_token));
         let (Some(url), Some(token)) = (url, token) else {
@@ -52,17 +58,39 @@ impl ServerOptions {
                 "no admin token: set admin_token in tillgate.toml, or TILLGATE_ADMIN_TOKEN, to the gateway's",
             ));
         };
-        let client = Client::new(Duration::from_secs(ANSWER_SECONDS_MAX)).map_err(Failed::failed)?;
+        let client = Client::new(Duration::from_secs(ANSWER_SECONDS_MAX), ANSWER_BYTES_MAX)
+            .map_err(Failed::because)?;
         Ok(Server { client, url: url.trim_end_matches('/').to_owned(), token })
     }
 }
 
 impl Server {
-    /// Asks and returns the answer, or says what was wrong.
-    pub async fn ask(&self, method: Method, path: &str, body: Option<(&'static str, Vec<u8>)>) -> Result<Value, Failed> {
+    /// Reads something. Parts of the query without a value are left out.
+    pub async fn get(&self, path: &str, query: &[(&str, Option<&str>)]) -> Result<Value, Failed> {
+        self.ask(Method::GET, path, query, None).await
+    }
+
+    /// Does something.
+    pub async fn post(&self, path: &str) -> Result<Value, Failed> {
+        self.ask(Method::POST, path, &[], None).await
+    }
+
+    /// Replaces something.
+    pub async fn put(&self, path: &str, kind: &'static str, body: Vec<u8>) -> Result<Value, Failed> {
+        self.ask(Method::PUT, path, &[], Some((kind, body))).await
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, Option<&str>)],
+        body: Option<(&'static str, Vec<u8>)>,
+    ) -> Result<Value, Failed> {
         let mut headers = HeaderMap::new();
         let bearer = HeaderValue::from_str(&format!("Bearer {}", self.token.expose()));
-        let bearer = bearer.map_err(|_| Failed::usage("the admin token has characters that no header can bear"))?;
+        let bearer =
+            bearer.map_err(|_| Failed::usage("the admin token has characters that no header can bear"))?;
         headers.insert(header::AUTHORIZATION, bearer);
         let body = match body {
             Some((kind, bytes)) => {
@@ -71,32 +99,21 @@ impl Server {
             }
             None => Vec::new(),
         };
-        let url = format!("{}/admin/v1{path}", self.url);
-        let reply = self.client.call(method, &url, headers, body).await.map_err(|why| {
-            Failed::failed(format!("no gateway answers at {} ({why}). Is tillgate serve running?", self.url))
+        let given = query.iter().filter_map(|(name, value)| value.map(|value| (*name, value)));
+        let mut url = Url::parse(&format!("{}/admin/v1{path}", self.url))
+            .map_err(|why| Failed::usage(format!("{}: not an address: {why}", self.url)))?;
+        if query.iter().any(|(_, value)| value.is_some()) {
+            url.query_pairs_mut().extend_pairs(given);
+        }
+        let reply = self.client.call(method, url.as_str(), headers, body).await.map_err(|why| {
+            Failed::because(format!("no gateway answers at {} ({why}). Is tillgate serve running?", self.url))
         })?;
         let answer: Value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
         if reply.status.is_success() {
             return Ok(answer);
         }
         let detail = answer.get("detail").and_then(Value::as_str).unwrap_or("no detail");
-        Err(Failed::failed(format!("the gateway answered {}: {detail}", reply.status.as_u16())))
-    }
-}
-
-/// Appends `name=value` to a query, escaped.
-pub fn add_query(query: &mut String, name: &str, value: Option<&str>) {
-    use std::fmt::Write;
-    let Some(value) = value else { return };
-    query.push(if query.is_empty() { '?' } else { '&' });
-    query.push_str(name);
-    query.push('=');
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            query.push(char::from(byte));
-        } else {
-            let _ = write!(query, "%{byte:02X}");
-        }
+        Err(Failed::because(format!("the gateway answered {}: {detail}", reply.status.as_u16())))
     }
 }
 

@@ -94,7 +94,7 @@ struct Failed {
 
 impl Failed {
     /// It was tried and did not work.
-    fn failed(text: impl std::fmt::Display) -> Failed {
+    fn because(text: impl std::fmt::Display) -> Failed {
         Failed { code: 1, text: text.to_string() }
     }
 
@@ -129,7 +129,7 @@ pub fn run() -> ExitCode {
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(why) => return report(&Failed::failed(format!("no threads can be started: {why}"))),
+        Err(why) => return report(&Failed::because(format!("no threads can be started: {why}"))),
     };
     let outcome = runtime.block_on(Box::pin(dispatch(cli.command)));
     // Nothing is left that must be waited for; what is stuck must not hold up the end.

@@ -23,9 +23,9 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     settings.store = options.overrides.store.unwrap_or(settings.store);
 
     let logs = logs::start();
-    let mut signals = Signals::new().map_err(Failed::failed)?;
+    let mut signals = Signals::new().map_err(Failed::because)?;
     let app = App::start(&settings, Clock::System, metrics::install()).await.map_err(|why| match why {
-        StartError::Store(_) | StartError::Client(_) | StartError::Listen { .. } => Failed::failed(why),
+        StartError::Store(_) | StartError::Client(_) | StartError::Listen { .. } => Failed::because(why),
     })?;
     if settings.public_url.is_none() {
         settings.listen = app.address();
@@ -48,13 +48,13 @@ pub async fn run(options: Options) -> Result<(), Failed> {
                     drop(logs);
                     Ok(())
                 }
-                () = signals.any() => Err(Failed::failed("stopped at once, as the second signal asked")),
+                () = signals.any() => Err(Failed::because("stopped at once, as the second signal asked")),
             }
         }
         Err(why) => {
             drop(logs);
             // What memory holds is not what the disk holds: no farewell work, recover from the disk.
-            Err(Failed::failed(format!(
+            Err(Failed::because(format!(
                 "the store has failed ({why}). Nothing unsaved was acknowledged. Check the disk, then start again: \
                  it recovers by itself"
             )))
@@ -91,7 +91,10 @@ struct Signals {
 
 impl Signals {
     fn new() -> std::io::Result<Signals> {
-        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn any(&mut self) {

@@ -32,8 +32,9 @@ pub fn load(
 ) -> Result<Settings, ConfigError> {
     let (path, text) = match file {
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|why| ConfigError::new(format!("{}: cannot read the configuration: {why}", path.display())))?;
+            let text = std::fs::read_to_string(path).map_err(|why| {
+                ConfigError::new(format!("{}: cannot read the configuration: {why}", path.display()))
+            })?;
             (path.to_owned(), text)
         }
         None => (PathBuf::from(FILE_DEFAULT), std::fs::read_to_string(FILE_DEFAULT).unwrap_or_default()),

@@ -190,9 +190,12 @@ impl Settings {
             http_url("public_url", url)?;
         }
         for (name, source) in &self.sources {
-            let usable = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+            let usable =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
             if name.is_empty() || !name.bytes().all(usable) {
-                return Err(format!("sources.{name}: a source's name is part of its address: use a-z, 0-9, - and _"));
+                return Err(format!(
+                    "sources.{name}: a source's name is part of its address: use a-z, 0-9, - and _"
+                ));
             }
             if source.tokens().is_empty() {
                 return Err(format!(
@@ -204,7 +207,9 @@ impl Settings {
                 strong(&format!("sources.{name}.token"), token)?;
             }
             if source.retention_days < RETENTION_DAYS_MIN {
-                return Err(format!("sources.{name}.retention_days: at least {RETENTION_DAYS_MIN}, so that late retries are recognised"));
+                return Err(format!(
+                    "sources.{name}.retention_days: at least {RETENTION_DAYS_MIN}, so that late retries are recognised"
+                ));
             }
         }
         if let Some(telegram) = &self.notify.telegram {

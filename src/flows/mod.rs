@@ -55,6 +55,8 @@ pub struct Received {
     pub number: Option<Number>,
     /// The answer for its sender.
     pub answer: Answer,
+    /// Whether these very bytes had come before: nothing new was kept of this delivery.
+    pub is_copy: bool,
 }
 
 /// The key under which a hook's receipt lies.

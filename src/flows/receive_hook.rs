@@ -55,7 +55,14 @@ fn id_at(hook: &Hook, slot: u8) -> HookId {
 
 fn replayed(receipt: &Receipt, answer: Answer) -> Received {
     let reason = Some(format!("it came at {} and was {}", receipt.received_at, receipt.verdict));
-    Received { id: receipt.id, verdict: Verdict::Replayed, reason, number: receipt.number, answer }
+    Received {
+        id: receipt.id,
+        verdict: Verdict::Replayed,
+        reason,
+        number: receipt.number,
+        answer,
+        is_copy: true,
+    }
 }
 
 /// Keeps a hook of a kind that does not concern us.
@@ -70,7 +77,9 @@ async fn ignore(shop: &Shop, hook: &Hook, acknowledge: Acknowledge<'_>) -> Resul
     let mut batch = Batch::new();
     batch.put(receipt_key(id), Expect::Absent, &receipt, receipt.received_at);
     match shop.store.commit(batch).await {
-        Ok(()) => Ok(Received { id, verdict: Verdict::Ignored, reason, number: None, answer }),
+        Ok(()) => {
+            Ok(Received { id, verdict: Verdict::Ignored, reason, number: None, answer, is_copy: false })
+        }
         // Its twin was quicker.
         Err(CommitError::Conflict | CommitError::LostLease) => Ok(replayed(&receipt, answer)),
         Err(CommitError::Unavailable(why)) => Err(why),
@@ -242,7 +251,8 @@ impl OrderHook<'_> {
         receipt.facts = facts.iter().filter_map(|fact| serde_json::to_value(fact).ok()).collect();
         let expect = kept.map_or(Expect::Absent, |(_, version)| Expect::At(version));
         batch.put(receipt_key(id), expect, &receipt, now);
-        let received = Received { id, verdict: receipt.verdict, reason: receipt.reason, number: Some(number), answer };
+        let (verdict, reason, number) = (receipt.verdict, receipt.reason, Some(number));
+        let received = Received { id, verdict, reason, number, answer, is_copy: false };
         Ok((batch, received))
     }
 
@@ -272,8 +282,11 @@ impl OrderHook<'_> {
             facts.push(Fact::Announced { message: id });
         }
         if !decision.movement.is_empty() {
-            let key =
-                DocKey { partition: order.number.get(), kind: Kind::Movement, id: u128::from(order.movements) };
+            let key = DocKey {
+                partition: order.number.get(),
+                kind: Kind::Movement,
+                id: u128::from(order.movements),
+            };
             for line in &decision.movement {
                 let counter = CounterKey { group: line.store_id.clone(), name: line.sku.clone() };
                 batch.bump(counter, Bump::Add(Quantity::thousandths(line.quantity)));
@@ -285,7 +298,12 @@ impl OrderHook<'_> {
     }
 
     /// Writes onto a parked hook's receipt what became of it. Its answer stays: it has been given.
-    async fn unpark(&self, batch: &mut Batch, parked: HookId, standing: &Standing) -> Result<(), Unavailable> {
+    async fn unpark(
+        &self,
+        batch: &mut Batch,
+        parked: HookId,
+        standing: &Standing,
+    ) -> Result<(), Unavailable> {
         let Some((mut receipt, version)) = load_receipt(&self.shop.store, parked).await? else {
             return Ok(()); // swept: it had waited too long
         };
@@ -293,7 +311,8 @@ impl OrderHook<'_> {
         let (verdict, reason) = verdict_on(standing);
         let waited = "it was parked until the order was created";
         receipt.verdict = verdict;
-        receipt.reason = Some(reason.map_or_else(|| waited.to_owned(), |reason| format!("{waited}; {reason}")));
+        receipt.reason =
+            Some(reason.map_or_else(|| waited.to_owned(), |reason| format!("{waited}; {reason}")));
         batch.put(receipt_key(parked), Expect::At(version), &receipt, listed_at);
         Ok(())
     }

@@ -10,7 +10,9 @@ use super::Shop;
 use crate::dedup::retention::is_over;
 use crate::dedup::{Receipt, Verdict};
 use crate::kernel::{Kind, SourceName, Timestamp};
-use crate::store::{Batch, CommitError, Cursor, Delivery, DeliveryState, DocKey, Page, Scan, Stored, Unavailable};
+use crate::store::{
+    Batch, CommitError, Cursor, Delivery, DeliveryState, DocKey, Page, Scan, Stored, Unavailable,
+};
 
 /// How long what comes from each source is kept.
 #[derive(Debug, Clone)]
@@ -79,7 +81,9 @@ fn may_go(key: DocKey, stored: &Stored, retention: &Retention, now: Timestamp) -
             let delivery: Delivery = stored.document()?;
             let is_settled = match delivery.state {
                 DeliveryState::Pending { .. } => false,
-                DeliveryState::Sent { .. } | DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => true,
+                DeliveryState::Sent { .. } | DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => {
+                    true
+                }
             };
             Ok(is_settled && is_over(stored.body.listed_at, retention.otherwise, now))
         }

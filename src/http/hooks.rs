@@ -39,7 +39,8 @@ pub async fn receive(
     body: Body,
 ) -> Response {
     let Some(door) = edge.doors.get(&name).cloned() else {
-        return Problem::not_found("no such source is configured: see [sources] in tillgate.toml").into_response();
+        return Problem::not_found("no such source is configured: see [sources] in tillgate.toml")
+            .into_response();
     };
     let (bytes, is_whole) = match read_body(body).await {
         Ok(read) => read,
@@ -125,7 +126,7 @@ async fn take(
     };
     match keep(&edge, &door, authentic, &hook, false).await {
         Ok(received) => {
-            if received.verdict == Verdict::Replayed {
+            if received.is_copy {
                 edge.tally.add(received.id, edge.shop.clock.now());
             }
             let took = watch.elapsed();
@@ -173,7 +174,8 @@ async fn turn_away(
     rejection: &Rejection,
     watch: Stopwatch,
 ) -> Response {
-    let told_length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let told_length =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let hook = Hook {
         source: door.source.clone(),
         event_type: rejection.event_type.clone().unwrap_or_default(),

@@ -38,12 +38,15 @@ pub async fn figures(State(edge): State<Arc<Edge>>) -> Response {
         for (dead, state) in [(false, "pending"), (true, "dead")] {
             let scan = Scan::Outbox { lane, dead, skip: 0, limit: COUNTED_MESSAGES_MAX };
             match edge.shop.store.scan(&scan).await {
-                Ok(page) => metrics::outbox_messages(lane, state, u32::try_from(page.items.len()).unwrap_or(u32::MAX)),
+                Ok(page) => {
+                    metrics::outbox_messages(lane, state, u32::try_from(page.items.len()).unwrap_or(u32::MAX))
+                }
                 Err(why) => return Problem::from(why).into_response(),
             }
         }
     }
     edge.metrics.run_upkeep();
     let text = edge.metrics.render();
-    (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+        .into_response()
 }

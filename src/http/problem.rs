@@ -128,5 +128,10 @@ pub async fn no_such_page() -> Problem {
 /// The path is right and the method is not.
 pub async fn method_not_allowed(method: http::Method) -> Problem {
     let status = StatusCode::METHOD_NOT_ALLOWED;
-    Problem::new(status, "method-not-allowed", "Another method is needed", format!("{method} is not for this address"))
+    Problem::new(
+        status,
+        "method-not-allowed",
+        "Another method is needed",
+        format!("{method} is not for this address"),
+    )
 }

@@ -66,7 +66,10 @@ pub enum Unreadable {
 }
 
 /// Reads a document whose every form so far is plain JSON.
-pub fn decode_json<'de, T: Document + serde::Deserialize<'de>>(schema: u16, bytes: &'de [u8]) -> Result<T, Unreadable> {
+pub fn decode_json<'de, T: Document + serde::Deserialize<'de>>(
+    schema: u16,
+    bytes: &'de [u8],
+) -> Result<T, Unreadable> {
     if schema > T::SCHEMA {
         return Err(Unreadable::Newer { kind: T::KIND, schema });
     }

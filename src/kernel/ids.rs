@@ -48,7 +48,8 @@ impl ExternalId {
     #[must_use]
     pub fn parse(text: &str) -> Option<ExternalId> {
         let text = text.trim();
-        let usable = !text.is_empty() && text.len() <= EXTERNAL_ID_BYTES_MAX && !text.contains(char::is_control);
+        let usable =
+            !text.is_empty() && text.len() <= EXTERNAL_ID_BYTES_MAX && !text.contains(char::is_control);
         usable.then(|| ExternalId(text.to_owned()))
     }
 

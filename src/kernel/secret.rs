@@ -90,7 +90,9 @@ mod tests {
         let tokens = Tokens::new([&new, &old], [7; 32]);
         assert!(tokens.accept(b"the-new-token-of-the-shop"));
         assert!(tokens.accept(b"the-old-token-of-the-shop"));
-        for guess in ["", "t", "the-new-token-of-the-sho", "the-new-token-of-the-shop ", "The-new-token-of-the-shop"] {
+        for guess in
+            ["", "t", "the-new-token-of-the-sho", "the-new-token-of-the-shop ", "The-new-token-of-the-shop"]
+        {
             assert!(!tokens.accept(guess.as_bytes()), "{guess:?}");
         }
         assert!(!Tokens::new([], [7; 32]).accept(b""));

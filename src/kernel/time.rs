@@ -4,9 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
-pub use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Where the present time comes from.
@@ -128,7 +128,8 @@ impl LocalTime {
 
 impl fmt::Display for LocalTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sign, minutes) = (if self.offset_seconds < 0 { '-' } else { '+' }, self.offset_seconds.abs() / 60);
+        let (sign, minutes) =
+            (if self.offset_seconds < 0 { '-' } else { '+' }, self.offset_seconds.abs() / 60);
         write!(f, "{}{sign}{:02}:{:02}", self.on_the_wall(), minutes / 60, minutes % 60)
     }
 }
@@ -153,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_senders_time_keeps_its_offset() {
-        for text in ["2026-11-22T13:00:00+03:00", "2026-11-22T13:00:00.25-05:30", "2026-11-22T13:00:00+00:00"] {
+        for text in ["2026-11-22T13:00:00+03:00", "2026-11-22T13:00:00.25-05:30", "2026-11-22T13:00:00+00:00"]
+        {
             let time = LocalTime::parse(text).expect(text);
             assert_eq!(time.to_string(), text);
         }

@@ -39,14 +39,17 @@ pub fn render(language: Language, subject: Subject<'_>, announcement: &Announcem
     let words = Words(language);
     let (head, lines, tail) = match announcement {
         Announcement::New(content) => {
-            let lines = content.positions.iter().enumerate().map(|(place, line)| words.position(place + 1, line));
+            let lines =
+                content.positions.iter().enumerate().map(|(place, line)| words.position(place + 1, line));
             (words.new_order(subject, content), lines.collect(), words.totals(content))
         }
         Announcement::Changed { store_id, difference, already } => {
             let lines = difference.positions.iter().map(|change| words.change(change)).collect();
             (words.changed(subject, store_id, difference, *already), lines, String::new())
         }
-        Announcement::Cancelled { store_id } => (words.cancelled(subject, store_id), Vec::new(), String::new()),
+        Announcement::Cancelled { store_id } => {
+            (words.cancelled(subject, store_id), Vec::new(), String::new())
+        }
     };
     let foot = format!("№ {}/{}", subject.message.number, subject.message.sequence);
     assemble(&words, head, &lines, &tail, &foot)
@@ -169,7 +172,13 @@ impl Words {
         text
     }
 
-    fn changed(&self, subject: Subject<'_>, store_id: &str, difference: &Difference, already: Option<State>) -> String {
+    fn changed(
+        &self,
+        subject: Subject<'_>,
+        store_id: &str,
+        difference: &Difference,
+        already: Option<State>,
+    ) -> String {
         let mut text = format!("✏️ {} {}", self.pick("Изменён заказ", "Order changed"), subject.external_id);
         let _ = write!(text, "\n{}", self.store(store_id));
         if let Some(to) = &difference.store_id {
@@ -210,7 +219,10 @@ impl Words {
             self.pick("Отменён заказ", "Order cancelled"),
             subject.external_id,
             self.store(store_id),
-            self.pick("Не собирайте его; собранное верните на полки.", "Do not pick it; put picked goods back."),
+            self.pick(
+                "Не собирайте его; собранное верните на полки.",
+                "Do not pick it; put picked goods back."
+            ),
         )
     }
 

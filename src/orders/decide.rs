@@ -210,7 +210,8 @@ fn facts_between(before: Option<&View>, after: &View) -> Vec<Fact> {
     let old_state = before.map_or(State::Open, View::state);
     match before {
         None => {
-            facts.push(Fact::Created { positions: after.content.positions.len(), total: after.content.total });
+            facts
+                .push(Fact::Created { positions: after.content.positions.len(), total: after.content.total });
         }
         Some(before) => {
             if after.revision != before.revision {
@@ -223,7 +224,9 @@ fn facts_between(before: Option<&View>, after: &View) -> Vec<Fact> {
                 to: change.to,
                 replaced_by: change.replaced_by,
             }));
-            facts.extend(difference.window.map(|window| Fact::WindowChanged { from: window.from, to: window.to }));
+            facts.extend(
+                difference.window.map(|window| Fact::WindowChanged { from: window.from, to: window.to }),
+            );
             facts.extend(difference.store_id.map(|store_id| Fact::StoreChanged { store_id }));
             let (from, to) = (before.content.total, after.content.total);
             if from != to {

@@ -26,7 +26,8 @@ pub enum State {
 
 impl State {
     /// Every state.
-    pub const ALL: [State; 5] = [State::Open, State::Paid, State::Shipped, State::Cancelled, State::Delivered];
+    pub const ALL: [State; 5] =
+        [State::Open, State::Paid, State::Shipped, State::Cancelled, State::Delivered];
 
     /// The word itself.
     #[must_use]

@@ -44,7 +44,11 @@ impl Shelf {
             }
         }
         let lines = difference.0.into_iter().flat_map(|(store_id, articles)| {
-            articles.into_iter().map(move |(sku, quantity)| MovementLine { store_id: store_id.clone(), sku, quantity })
+            articles.into_iter().map(move |(sku, quantity)| MovementLine {
+                store_id: store_id.clone(),
+                sku,
+                quantity,
+            })
         });
         lines.filter(|line| line.quantity != Quantity::ZERO).collect()
     }

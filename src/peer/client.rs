@@ -8,8 +8,8 @@ use reqwest::redirect;
 /// How long connecting to a peer may take.
 const CONNECT_SECONDS_MAX: u64 = 3;
 
-/// The most bytes of an answer that are read.
-const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// The most bytes of an answer that are read from a peer on the internet.
+pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
 /// How we introduce ourselves.
 const USER_AGENT: &str = concat!("tillgate/", env!("CARGO_PKG_VERSION"));
@@ -18,11 +18,14 @@ const USER_AGENT: &str = concat!("tillgate/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: reqwest::Client,
+    answer_bytes_max: usize,
 }
 
 /// The client could not be built: the machine has no usable TLS roots or no memory.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot prepare for calling others: {0}. Are the system's CA certificates installed (ca-certificates)?")]
+#[error(
+    "cannot prepare for calling others: {0}. Are the system's CA certificates installed (ca-certificates)?"
+)]
 pub struct ClientError(String);
 
 /// How a call failed. The difference decides what may be done next: only what was certainly not sent may
@@ -49,9 +52,10 @@ pub struct Reply {
 }
 
 impl Client {
-    /// A client whose calls take no longer than `deadline`, from connecting to the last byte.
+    /// A client whose calls take no longer than `deadline`, from connecting to the last byte, and which reads
+    /// no more than `answer_bytes_max` of an answer.
     #[expect(clippy::disallowed_methods, reason = "this is the file that the ban points to")]
-    pub fn new(deadline: Duration) -> Result<Client, ClientError> {
+    pub fn new(deadline: Duration, answer_bytes_max: usize) -> Result<Client, ClientError> {
         let inner = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
             .timeout(deadline)
@@ -61,7 +65,7 @@ impl Client {
             .pool_max_idle_per_host(8)
             .user_agent(USER_AGENT)
             .build();
-        inner.map(|inner| Client { inner }).map_err(|why| ClientError(innermost(&why)))
+        inner.map(|inner| Client { inner, answer_bytes_max }).map_err(|why| ClientError(innermost(&why)))
     }
 
     /// Sends a request and reads the answer, whatever its status.
@@ -76,13 +80,13 @@ impl Client {
         let mut answer = request.send().await.map_err(|why| failure(&why))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let mut body = Vec::new();
-        while body.len() < ANSWER_BYTES_MAX {
+        while body.len() < self.answer_bytes_max {
             match answer.chunk().await.map_err(|why| failure(&why))? {
                 Some(chunk) => body.extend_from_slice(&chunk),
                 None => break,
             }
         }
-        body.truncate(ANSWER_BYTES_MAX);
+        body.truncate(self.answer_bytes_max);
         Ok(Reply { status, headers, body })
     }
 }

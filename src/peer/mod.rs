@@ -7,5 +7,6 @@
 mod client;
 mod retry;
 
-pub use client::{Client, ClientError, Failure, Reply};
+pub use client::{ANSWER_BYTES_MAX, Client, ClientError, Failure, Reply};
+pub use reqwest::Url;
 pub use retry::RetryPolicy;

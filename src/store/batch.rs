@@ -175,6 +175,9 @@ impl Batch {
     /// Whether it would change nothing and check nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.docs.is_empty() && self.messages.is_empty() && self.settled.is_empty() && self.counters.is_empty()
+        self.docs.is_empty()
+            && self.messages.is_empty()
+            && self.settled.is_empty()
+            && self.counters.is_empty()
     }
 }

@@ -110,9 +110,12 @@ impl Memory {
         let read = |key: DocKey| state.docs.get(&key).map(|stored| (key, stored.clone()));
         match *scan {
             Scan::Listed { kind, newest_first, after, limit } => {
-                let of_kind = state.listed.iter().filter(|(listed, _)| *listed == kind).map(|&(_, cursor)| cursor);
+                let of_kind =
+                    state.listed.iter().filter(|(listed, _)| *listed == kind).map(|&(_, cursor)| cursor);
                 let mut cursors: Vec<Cursor> = match (newest_first, after) {
-                    (true, after) => of_kind.rev().filter(|at| after.is_none_or(|after| *at < after)).collect(),
+                    (true, after) => {
+                        of_kind.rev().filter(|at| after.is_none_or(|after| *at < after)).collect()
+                    }
                     (false, after) => of_kind.filter(|at| after.is_none_or(|after| *at > after)).collect(),
                 };
                 let more = cursors.len() > limit;
@@ -124,7 +127,8 @@ impl Memory {
             Scan::Partition { partition, kind } => {
                 let first = DocKey { partition, kind, id: 0 };
                 let last = DocKey { partition, kind, id: u128::MAX };
-                let items = state.docs.range(first..=last).map(|(key, stored)| (*key, stored.clone())).collect();
+                let items =
+                    state.docs.range(first..=last).map(|(key, stored)| (*key, stored.clone())).collect();
                 Page { items, next: None }
             }
             Scan::Outbox { lane, dead, skip, limit } => {

@@ -260,7 +260,10 @@ impl Leases {
                 break;
             }
             looked_at = if place.queue == position.queue { looked_at + 1 } else { 1 };
-            if place.due > claim.now || looked_at > QUEUE_LOOKAHEAD_MAX || claim.resting.contains(&place.queue) {
+            if place.due > claim.now
+                || looked_at > QUEUE_LOOKAHEAD_MAX
+                || claim.resting.contains(&place.queue)
+            {
                 position = place.end_of_queue();
                 continue;
             }

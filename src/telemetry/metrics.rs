@@ -9,7 +9,8 @@ use crate::dedup::Verdict;
 use crate::kernel::Lane;
 
 /// Answers are counted in these bounds, in seconds. The sender's patience ends at 5.
-const HOOK_SECONDS_BOUNDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0];
+const HOOK_SECONDS_BOUNDS: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0];
 
 /// Installs the recorder for this process. A second call in one process gets a recorder that sees nothing,
 /// as only the first can be installed.
@@ -24,10 +25,22 @@ pub fn install() -> PrometheusHandle {
         describe_counter!("tillgate_hooks_total", "Hooks by source and verdict");
         describe_histogram!("tillgate_hook_seconds", Unit::Seconds, "From a hook's last byte to its answer");
         describe_counter!("tillgate_hooks_forged_total", "Requests to a hook's address without its token");
-        describe_counter!("tillgate_hooks_unavailable_total", "Hooks answered 503 because the store could not be used");
-        describe_counter!("tillgate_outbox_attempts_total", "Attempts to hand over messages, by lane and outcome");
-        describe_gauge!("tillgate_outbox_messages", "Messages in the outbox by lane and state, counted up to 1000");
-        describe_counter!("tillgate_swept_total", "Receipts and messages that were kept for their time and went");
+        describe_counter!(
+            "tillgate_hooks_unavailable_total",
+            "Hooks answered 503 because the store could not be used"
+        );
+        describe_counter!(
+            "tillgate_outbox_attempts_total",
+            "Attempts to hand over messages, by lane and outcome"
+        );
+        describe_gauge!(
+            "tillgate_outbox_messages",
+            "Messages in the outbox by lane and state, counted up to 1000"
+        );
+        describe_counter!(
+            "tillgate_swept_total",
+            "Receipts and messages that were kept for their time and went"
+        );
         describe_gauge!("tillgate_build_info", "Always 1; the version is a label");
         gauge!("tillgate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     }
@@ -36,7 +49,8 @@ pub fn install() -> PrometheusHandle {
 
 /// A hook was answered.
 pub fn hook_answered(source: &str, verdict: Verdict, took: Duration) {
-    counter!("tillgate_hooks_total", "source" => source.to_owned(), "verdict" => verdict.as_str()).increment(1);
+    counter!("tillgate_hooks_total", "source" => source.to_owned(), "verdict" => verdict.as_str())
+        .increment(1);
     histogram!("tillgate_hook_seconds", "source" => source.to_owned()).record(took);
 }
 

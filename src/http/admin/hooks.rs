@@ -49,7 +49,9 @@ impl HookEntry {
     /// Shows a receipt.
     #[must_use]
     pub fn of(receipt: Receipt) -> HookEntry {
-        let in_words = |fact: &serde_json::Value| serde_json::from_value(fact.clone()).map(|fact: Fact| fact.to_string());
+        let in_words = |fact: &serde_json::Value| {
+            serde_json::from_value(fact.clone()).map(|fact: Fact| fact.to_string())
+        };
         HookEntry {
             id: receipt.id,
             source: receipt.source.to_string(),
@@ -111,13 +113,17 @@ pub async fn list(
 async fn load(edge: &Edge, id: &str) -> Result<Receipt, Problem> {
     let id: HookId = id.parse().map_err(|why: NotAHookId| Problem::bad_parameter("hook", why))?;
     let stored = edge.shop.store.load(&[receipt_key(id)]).await?.pop().flatten();
-    let stored = stored.ok_or_else(|| Problem::not_found(format!("there is no hook {id}, or it has been swept")))?;
+    let stored =
+        stored.ok_or_else(|| Problem::not_found(format!("there is no hook {id}, or it has been swept")))?;
     let receipt: Receipt = stored.document().map_err(Unavailable::from)?;
     Ok(receipt)
 }
 
 /// `GET /admin/v1/hooks/{id}`
-pub async fn show(State(edge): State<Arc<Edge>>, Path(id): Path<String>) -> Result<Json<HookDetail>, Problem> {
+pub async fn show(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+) -> Result<Json<HookDetail>, Problem> {
     let mut receipt = load(&edge, &id).await?;
     let bytes = match receipt.copy_of {
         // A note of copies has the bytes of what it is a copy of.
@@ -145,7 +151,10 @@ pub struct Replayed {
 
 /// `POST /admin/v1/hooks/{id}/replay`: takes the kept bytes through the door again, as if they had come now.
 /// A hook that counts already stays as it is.
-pub async fn replay(State(edge): State<Arc<Edge>>, Path(id): Path<String>) -> Result<Json<Replayed>, Problem> {
+pub async fn replay(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+) -> Result<Json<Replayed>, Problem> {
     let mut receipt = load(&edge, &id).await?;
     if let Some(original) = receipt.copy_of {
         receipt = load(&edge, &original.to_string()).await?;
@@ -155,7 +164,9 @@ pub async fn replay(State(edge): State<Arc<Edge>>, Path(id): Path<String>) -> Re
         return Err(Problem::conflict(detail));
     }
     let door = edge.doors.get(receipt.source.as_str()).cloned();
-    let door = door.ok_or_else(|| Problem::conflict(format!("the source {} is not configured any more", receipt.source)))?;
+    let door = door.ok_or_else(|| {
+        Problem::conflict(format!("the source {} is not configured any more", receipt.source))
+    })?;
     let body = bytes::Bytes::from(receipt.body);
     let authentic = door.protocol.reread(&body);
     let identity = door.protocol.identify(authentic).map_err(|rejection| Problem::rejected(&rejection))?;

@@ -102,7 +102,8 @@ async fn gather<T>(
     let mut items = Vec::new();
     let mut looked_at = 0;
     loop {
-        let scan = crate::store::Scan::Listed { kind, newest_first: true, after, limit: PAGE_MAX.min(limit * 2) };
+        let scan =
+            crate::store::Scan::Listed { kind, newest_first: true, after, limit: PAGE_MAX.min(limit * 2) };
         let page = edge.shop.store.scan(&scan).await?;
         for (key, stored) in &page.items {
             looked_at += 1;

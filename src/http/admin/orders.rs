@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::hooks::HookEntry;
 use super::outbox::MessageEntry;
 use super::{List, Paging, gather};
+use crate::dedup::Receipt;
 use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::kernel::{ExternalId, Kind, Number, SourceName, Timestamp};
-use crate::dedup::Receipt;
 use crate::orders::{Movement, Order, OrderDocument, State as OrderState};
 use crate::store::{Delivery, DocKey, Scan, Unavailable};
 
@@ -61,7 +61,9 @@ async fn find(edge: &Edge, source: &SourceName, external_id: &str) -> Result<Opt
     for slot in 0..Number::SLOTS_MAX {
         let number = Number::derive(source, &external_id, slot);
         match load(edge, number).await? {
-            Some(order) if order.source == *source && order.external_id == external_id => return Ok(Some(order)),
+            Some(order) if order.source == *source && order.external_id == external_id => {
+                return Ok(Some(order));
+            }
             Some(_) => {}
             None => return Ok(None),
         }
@@ -86,7 +88,9 @@ pub async fn show(
     let order = load(&edge, number_in(&number)?).await?;
     let document = order.as_ref().and_then(OrderDocument::of);
     document.map(Json).ok_or_else(|| match order {
-        Some(_) => Problem::not_found(format!("order {number} is not created yet; its hooks are parked: see its journal")),
+        Some(_) => Problem::not_found(format!(
+            "order {number} is not created yet; its hooks are parked: see its journal"
+        )),
         None => Problem::not_found(format!("there is no order {number}")),
     })
 }

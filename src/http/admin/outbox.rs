@@ -78,7 +78,9 @@ pub async fn list(
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
     let limit = filter.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
     let start: usize = match &filter.cursor {
-        Some(cursor) => cursor.parse().map_err(|_| Problem::bad_parameter("cursor", crate::store::NotACursor))?,
+        Some(cursor) => {
+            cursor.parse().map_err(|_| Problem::bad_parameter("cursor", crate::store::NotACursor))?
+        }
         None => 0,
     };
     let lanes = filter.lane.map_or_else(|| Lane::ALL.to_vec(), |lane| vec![lane]);
@@ -110,9 +112,14 @@ pub async fn list(
 }
 
 /// `POST /admin/v1/outbox/{id}/retry`: to be tried at once, with all its time before it again.
-pub async fn retry(State(edge): State<Arc<Edge>>, Path(id): Path<String>) -> Result<Json<MessageEntry>, Problem> {
+pub async fn retry(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+) -> Result<Json<MessageEntry>, Problem> {
     alter(&edge, &id, |delivery, now| match delivery.state {
-        DeliveryState::Pending { .. } => Ok(Delivery { state: DeliveryState::Pending { due: now }, ..delivery }),
+        DeliveryState::Pending { .. } => {
+            Ok(Delivery { state: DeliveryState::Pending { due: now }, ..delivery })
+        }
         DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => Ok(Delivery {
             state: DeliveryState::Pending { due: now },
             // Its age decides when it is given up: begin anew.

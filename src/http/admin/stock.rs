@@ -48,7 +48,8 @@ pub async fn list(
     // A cursor is the last shop and article of the page before.
     let after: Option<(String, String)> = match &filter.cursor {
         Some(cursor) => Some(
-            serde_json::from_str(cursor).map_err(|_| Problem::bad_parameter("cursor", crate::store::NotACursor))?,
+            serde_json::from_str(cursor)
+                .map_err(|_| Problem::bad_parameter("cursor", crate::store::NotACursor))?,
         ),
         None => None,
     };
@@ -75,12 +76,18 @@ pub async fn list(
     items.truncate(limit);
     let last = items.last().filter(|_| more).map(|line| (&line.store_id, &line.sku));
     let next_cursor = last.and_then(|last| serde_json::to_string(&last).ok());
-    let movements = if filter.cursor.is_none() { movements(&edge, filter.store.as_deref()).await? } else { Vec::new() };
+    let movements =
+        if filter.cursor.is_none() { movements(&edge, filter.store.as_deref()).await? } else { Vec::new() };
     Ok(Json(Stock { items, movements, next_cursor }))
 }
 
 async fn movements(edge: &Edge, store: Option<&str>) -> Result<Vec<Movement>, Problem> {
-    let scan = Scan::Listed { kind: Kind::Movement, newest_first: true, after: None, limit: MOVEMENTS_LOOKED_AT_MAX };
+    let scan = Scan::Listed {
+        kind: Kind::Movement,
+        newest_first: true,
+        after: None,
+        limit: MOVEMENTS_LOOKED_AT_MAX,
+    };
     let mut shown = Vec::new();
     for (_, stored) in edge.shop.store.scan(&scan).await?.items {
         let movement: Movement = stored.document().map_err(Unavailable::from)?;
@@ -104,13 +111,20 @@ pub struct Set {
 const STOCK_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// `PUT /admin/v1/stock`: balances become what was counted. CSV, or JSON.
-pub async fn set(State(edge): State<Arc<Edge>>, headers: HeaderMap, body: Body) -> Result<Json<Set>, Problem> {
+pub async fn set(
+    State(edge): State<Arc<Edge>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Set>, Problem> {
     let body = Limited::new(body, STOCK_BYTES_MAX).collect().await;
-    let body = body.map_err(|_| Problem::too_large(format!("at most {STOCK_BYTES_MAX} bytes at once; send the list in parts")))?;
+    let body = body.map_err(|_| {
+        Problem::too_large(format!("at most {STOCK_BYTES_MAX} bytes at once; send the list in parts"))
+    })?;
     let body = body.to_bytes();
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let lines = if kind.starts_with("application/json") {
-        serde_json::from_slice(&body).map_err(|why| Problem::bad_request(format!("not a list of balances: {why}")))?
+        serde_json::from_slice(&body)
+            .map_err(|why| Problem::bad_request(format!("not a list of balances: {why}")))?
     } else if kind.starts_with("text/csv") {
         from_csv(&body).map_err(Problem::bad_request)?
     } else {

@@ -82,7 +82,12 @@ impl Telegram {
         let reply = self.call("getMe", &serde_json::json!({})).await?;
         let answer: ApiAnswer = serde_json::from_slice(&reply.body).unwrap_or_default();
         if reply.status.is_success() && answer.ok {
-            Ok(answer.result.get("username").and_then(|name| name.as_str()).unwrap_or("a bot without a name").to_owned())
+            Ok(answer
+                .result
+                .get("username")
+                .and_then(|name| name.as_str())
+                .unwrap_or("a bot without a name")
+                .to_owned())
         } else {
             Err(format!("Telegram answered {}: {}", reply.status.as_u16(), describe(&answer)))
         }

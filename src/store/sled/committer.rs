@@ -205,7 +205,8 @@ impl<'a> Group<'a> {
                 entries.extend(index_keys(*key, body)?.into_iter().map(|entry| (entry, Some(Vec::new()))));
             }
         }
-        self.bytes += entries.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum::<usize>();
+        self.bytes +=
+            entries.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum::<usize>();
         self.entries.extend(entries);
         let written = docs.into_iter().map(|doc| (doc.key, doc.new.map(|body| Stored { version, body })));
         self.docs.extend(written);

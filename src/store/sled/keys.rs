@@ -162,7 +162,9 @@ pub fn read_last_group(tree: &sled::Tree) -> Result<u64, String> {
 /// The first place of the outbox's index after `after`.
 pub fn next_place(tree: &sled::Tree, after: &Place) -> Result<Option<Place>, Unavailable> {
     match tree.get_gt(place(after)).map_err(unreadable)? {
-        Some((raw, _)) if raw.first() == Some(&b'q') => read_place(&raw).map(Some).ok_or_else(|| not_a_key(&raw)),
+        Some((raw, _)) if raw.first() == Some(&b'q') => {
+            read_place(&raw).map(Some).ok_or_else(|| not_a_key(&raw))
+        }
         Some(_) | None => Ok(None),
     }
 }

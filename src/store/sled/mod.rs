@@ -184,7 +184,9 @@ impl Sled {
                 let next = keys.last().filter(|_| more).map(|&(listed_at, key)| Cursor::at(listed_at, key));
                 Ok((keys.into_iter().map(|(_, key)| key).collect(), next))
             }
-            Scan::Partition { partition, kind } => Ok((keys::of_partition(&self.tree, partition, kind)?, None)),
+            Scan::Partition { partition, kind } => {
+                Ok((keys::of_partition(&self.tree, partition, kind)?, None))
+            }
             Scan::Outbox { lane, dead, skip, limit } => {
                 Ok((keys::outbox(&self.tree, lane, dead, skip, limit)?, None))
             }

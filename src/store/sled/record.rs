@@ -11,8 +11,8 @@ use sled::IVec;
 
 use super::keys;
 use crate::kernel::time::from_micros;
-use crate::store::batch::{Body, DocKey, Stored};
 use crate::store::Unavailable;
+use crate::store::batch::{Body, DocKey, Stored};
 
 /// The longest value that is given to sled, in bytes. A leaf of sled's tree holds up to 16 entries, and one
 /// larger than a quarter of a 4 MiB segment would leave the log: 60 000 is the largest size that was seen

@@ -30,7 +30,9 @@ pub fn identify(body: &[u8]) -> Result<Identity, Rejection> {
         .map_err(|why| malformed(format!("the body is not UTF-8 from byte {} on", why.valid_up_to())))?;
     let envelope =
         Fields::parse(text).map_err(|why| malformed(format!("the body is not a JSON object: {why}")))?;
-    if let Some(name) = envelope.repeated().into_iter().find(|name| [envelope::EVENT_TYPE, envelope::PAYLOAD].contains(name)) {
+    if let Some(name) =
+        envelope.repeated().into_iter().find(|name| [envelope::EVENT_TYPE, envelope::PAYLOAD].contains(name))
+    {
         return Err(malformed(format!("{name} occurs twice, and readers differ in which of them counts")));
     }
     let event_type = envelope.get(envelope::EVENT_TYPE).and_then(Value::text);
@@ -116,7 +118,8 @@ fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position
         notes.add(format!("{} is missing: the line is left out", name("id")));
         return None;
     };
-    let mut money = |field: &str| fields.get(field).and_then(|value| notes.decimal::<Money>(&name(field), value));
+    let mut money =
+        |field: &str| fields.get(field).and_then(|value| notes.decimal::<Money>(&name(field), value));
     let price = money("price");
     let discount_price = money("discountPrice");
     let total = money("totalPrice");
@@ -239,7 +242,11 @@ impl Notes {
         fields
     }
 
-    fn decimal<T: FromStr<Err = crate::kernel::DecimalError>>(&mut self, name: &str, value: Value<'_>) -> Option<T> {
+    fn decimal<T: FromStr<Err = crate::kernel::DecimalError>>(
+        &mut self,
+        name: &str,
+        value: Value<'_>,
+    ) -> Option<T> {
         let Some(text) = value.text() else {
             self.add(format!("{name} is {}", value.kind()));
             return None;

@@ -63,15 +63,20 @@ impl<'a> Fields<'a> {
     pub fn repeated(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.0.iter().map(|(name, _)| &**name).collect();
         names.sort_unstable();
-        let mut repeated: Vec<&str> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        let mut repeated: Vec<&str> =
+            names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
         repeated.dedup();
         repeated
     }
 
     /// Fields whose names are not among `names`, sorted by name.
     pub fn others(&self, names: &[&str]) -> Vec<(&str, &'a RawValue)> {
-        let mut others: Vec<(&str, &RawValue)> =
-            self.0.iter().map(|(name, value)| (&**name, *value)).filter(|(name, _)| !names.contains(name)).collect();
+        let mut others: Vec<(&str, &RawValue)> = self
+            .0
+            .iter()
+            .map(|(name, value)| (&**name, *value))
+            .filter(|(name, _)| !names.contains(name))
+            .collect();
         others.sort_by_key(|(name, _)| *name);
         others
     }

@@ -1,0 +1,146 @@
+//! `tillgate orders list|show`.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::{ListOptions, print_fields, print_json, print_table, text_at};
+use crate::cli::client::ServerOptions;
+use crate::cli::{Failed, say};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List orders, the latest first
+    List(List),
+    /// Show an order and everything that ever happened to it
+    Show(Show),
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    server: ServerOptions,
+    #[command(flatten)]
+    list: ListOptions,
+    /// Only of this source
+    #[arg(long)]
+    source: Option<String>,
+    /// Only with this number of the sender's
+    #[arg(long)]
+    external_id: Option<String>,
+    /// Only in this state: open, paid, shipped, cancelled, delivered
+    #[arg(long)]
+    state: Option<String>,
+    /// Only of this shop
+    #[arg(long)]
+    store_id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// Our number of the order
+    number: String,
+}
+
+pub async fn run(command: Command) -> Result<(), Failed> {
+    match command {
+        Command::List(options) => list(options).await,
+        Command::Show(options) => show(options).await,
+    }
+}
+
+async fn list(options: List) -> Result<(), Failed> {
+    let server = options.server.connect()?;
+    let query = [
+        ("source", options.source.as_deref()),
+        ("external_id", options.external_id.as_deref()),
+        ("state", options.state.as_deref()),
+        ("store", options.store_id.as_deref()),
+    ];
+    let orders = options.list.fetch(&server, "/orders", &query).await?;
+    if options.server.json {
+        print_json(&Value::Array(orders));
+        return Ok(());
+    }
+    let columns = [
+        ("number", "number"),
+        ("source", "source"),
+        ("their number", "external_id"),
+        ("store", "store_id"),
+        ("state", "state"),
+        ("rev", "revision"),
+        ("total", "discount_total.amount"),
+        ("created", "created_at"),
+    ];
+    print_table(&orders, &columns);
+    Ok(())
+}
+
+async fn show(options: Show) -> Result<(), Failed> {
+    let server = options.server.connect()?;
+    let order = server.get(&format!("/orders/{}", options.number), &[]).await?;
+    let journal = server.get(&format!("/orders/{}/journal", options.number), &[]).await?;
+    if options.server.json {
+        print_json(&serde_json::json!({ "order": order, "journal": journal.get("items") }));
+        return Ok(());
+    }
+    print_fields(&order);
+    for note in order.get("attention").and_then(Value::as_array).into_iter().flatten() {
+        say(format_args!("{:<16} {}", "ATTENTION", note.as_str().unwrap_or_default()));
+    }
+    say("");
+    let columns = [
+        ("sku", "sku"),
+        ("name", "name"),
+        ("quantity", "quantity"),
+        ("price", "price"),
+        ("total", "discount_total"),
+        ("replaced by", "replaced_by"),
+    ];
+    print_table(order.get("positions").and_then(Value::as_array).map_or(&[], Vec::as_slice), &columns);
+    say("");
+    for entry in journal.get("items").and_then(Value::as_array).into_iter().flatten() {
+        print_entry(entry);
+    }
+    Ok(())
+}
+
+fn print_entry(entry: &Value) {
+    let texts = |name: &str| -> Vec<String> {
+        let list = entry.get(name).and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(|text| text.as_str().map(str::to_owned)).collect()
+    };
+    match entry.get("entry").and_then(Value::as_str) {
+        Some("hook") => {
+            let copies = match entry.get("copies").and_then(Value::as_u64) {
+                Some(copies) => format!(" ×{copies}"),
+                None => String::new(),
+            };
+            let (at, kind, verdict) =
+                (text_at(entry, "received_at"), text_at(entry, "event_type"), text_at(entry, "verdict"));
+            say(format_args!("{at}  {kind}  {verdict}{copies}"));
+            if let Some(reason) = entry.get("reason").and_then(Value::as_str) {
+                say(format_args!("    why: {reason}"));
+            }
+            texts("changes").iter().for_each(|change| say(format_args!("    {change}")));
+        }
+        Some("message") => {
+            let (at, id, state) =
+                (text_at(entry, "created_at"), text_at(entry, "id"), text_at(entry, "state"));
+            say(format_args!("{at}  message {id}  {state} at {}", text_at(entry, "at")));
+            if let Some(error) = entry.get("last_error").and_then(Value::as_str) {
+                say(format_args!("    {error}"));
+            }
+        }
+        Some("movement") => {
+            say(format_args!("{}  stock moved", text_at(entry, "at")));
+            for line in entry.pointer("/movement/lines").and_then(Value::as_array).into_iter().flatten() {
+                let (store, sku, quantity) =
+                    (text_at(line, "store_id"), text_at(line, "sku"), text_at(line, "quantity"));
+                say(format_args!("    store {store}, {sku}: {quantity}"));
+            }
+        }
+        Some(_) | None => {}
+    }
+}

@@ -1,0 +1,69 @@
+//! `tillgate stock show|import`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::{ListOptions, print_json, print_table, text_at};
+use crate::cli::client::ServerOptions;
+use crate::cli::{Failed, say};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show balances
+    Show(Show),
+    /// Set balances from a CSV file with the first line store_id,sku,quantity
+    Import(Import),
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    server: ServerOptions,
+    #[command(flatten)]
+    list: ListOptions,
+    /// Only of this shop
+    #[arg(long)]
+    store_id: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// The file
+    file: PathBuf,
+}
+
+pub async fn run(command: Command) -> Result<(), Failed> {
+    match command {
+        Command::Show(options) => show(options).await,
+        Command::Import(options) => import(options).await,
+    }
+}
+
+async fn show(options: Show) -> Result<(), Failed> {
+    let server = options.server.connect()?;
+    let query = [("store", options.store_id.as_deref())];
+    let items = options.list.fetch(&server, "/stock", &query).await?;
+    if options.server.json {
+        print_json(&Value::Array(items));
+        return Ok(());
+    }
+    print_table(&items, &[("store", "store_id"), ("sku", "sku"), ("quantity", "quantity")]);
+    Ok(())
+}
+
+async fn import(options: Import) -> Result<(), Failed> {
+    let server = options.server.connect()?;
+    let file = options.file.display();
+    let bytes = std::fs::read(&options.file).map_err(|why| Failed::usage(format!("{file}: {why}")))?;
+    let outcome = server.put("/stock", "text/csv", bytes).await?;
+    if options.server.json {
+        print_json(&outcome);
+    } else {
+        say(format_args!("{} balances were set from {file}", text_at(&outcome, "set")));
+    }
+    Ok(())
+}

@@ -1,0 +1,404 @@
+//! The story that `tillgate demo` tells: real hooks over real HTTP, every claim checked as it is made.
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, header};
+use serde_json::Value;
+
+use super::chat::Chat;
+use super::marketplace::{Attempt, Marketplace};
+use crate::app::App;
+use crate::config::{self, Settings};
+use crate::kernel::chance::random_bytes;
+use crate::kernel::{Clock, Secret};
+use crate::peer::Client;
+use crate::telemetry::metrics;
+
+/// The hooks of the story, which are also files to post by hand.
+mod hooks {
+    pub const CREATED: &str = include_str!("../../fixtures/sm/01-created.json");
+    pub const RESENT: &str = include_str!("../../fixtures/sm/02-created-resent.json");
+    pub const CHANGED: &str = include_str!("../../fixtures/sm/03-changed.json");
+    pub const PAID: &str = include_str!("../../fixtures/sm/04-paid.json");
+    pub const RECEIVED: &str = include_str!("../../fixtures/sm/05-received.json");
+    pub const DELIVERING: &str = include_str!("../../fixtures/sm/06-delivering.json");
+    pub const DELIVERED: &str = include_str!("../../fixtures/sm/07-delivered.json");
+    pub const UPDATED_FIRST: &str = include_str!("../../fixtures/sm/08-updated-before-created.json");
+    pub const CREATED_SECOND: &str = include_str!("../../fixtures/sm/09-created-after-update.json");
+    pub const TO_BE_CANCELLED: &str = include_str!("../../fixtures/sm/10-created-to-be-cancelled.json");
+    pub const CANCELLED: &str = include_str!("../../fixtures/sm/11-cancelled.json");
+    pub const NO_ORDER_NUMBER: &str = include_str!("../../fixtures/sm/bad/no-order-number.json");
+}
+
+/// How long anything in the story may take.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The pause between messages to a chat: shorter than Telegram's, so that the story does not drag.
+const GAP_MILLISECONDS: u32 = 50;
+
+/// The shop of the story.
+pub struct World {
+    app: App,
+    chat: Chat,
+    token: String,
+    admin_token: String,
+    folder: PathBuf,
+    admin: Client,
+}
+
+/// Something of the stage could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("the demo could not be set up: {0}")]
+pub struct NoStage(String);
+
+impl World {
+    /// Sets up a gateway on an embedded store in a folder of its own, with a pickers' chat.
+    pub async fn start(listen: SocketAddr) -> Result<World, NoStage> {
+        let broken = |why: &dyn std::fmt::Display| NoStage(why.to_string());
+        let chat = Chat::start().await.map_err(|why| broken(&why))?;
+        let folder = std::env::temp_dir().join(format!("tillgate-demo-{}", hex(&random_bytes::<4>())));
+        let (token, admin_token) = (hex(&random_bytes::<16>()), hex(&random_bytes::<16>()));
+        let text = format!(
+            r#"
+            listen = "{listen}"
+            store = "sled:{store}"
+            admin_token = "{admin_token}"
+            [sources.sm]
+            protocol = "sm"
+            token = "{token}"
+            [notify.telegram]
+            url = "{chat}"
+            token = "demo"
+            gap_milliseconds = {GAP_MILLISECONDS}
+            [notify.telegram.chats]
+            default = "pickers"
+            "17" = "pickers-of-17"
+            "#,
+            store = folder.display(),
+            chat = chat.url(),
+        );
+        let settings: Settings =
+            config::parse(Path::new("demo"), &text, std::iter::empty()).map_err(|why| broken(&why))?;
+        let app =
+            App::start(&settings, Clock::System, metrics::install()).await.map_err(|why| broken(&why))?;
+        let admin = Client::new(DEADLINE, 1 << 20).map_err(|why| broken(&why))?;
+        Ok(World { app, chat, token, admin_token, folder, admin })
+    }
+
+    /// Where the gateway is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.app.address())
+    }
+
+    /// The marketplace's token.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The operator's token.
+    #[must_use]
+    pub fn admin_token(&self) -> &str {
+        &self.admin_token
+    }
+
+    /// Ends everything and removes the folder.
+    pub async fn end(self) {
+        self.app.drain().await;
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
+        let mut headers = HeaderMap::new();
+        if let Ok(bearer) = HeaderValue::from_str(&format!("Bearer {}", self.admin_token)) {
+            headers.insert(header::AUTHORIZATION, bearer);
+        }
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let url = format!("{}/admin/v1{path}", self.url());
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let reply = self.admin.call(method, &url, headers, body).await;
+        reply.ok().and_then(|reply| serde_json::from_slice(&reply.body).ok()).unwrap_or(Value::Null)
+    }
+
+    async fn order(&self, number: &str) -> Value {
+        self.ask(Method::GET, &format!("/orders/{number}"), None).await
+    }
+
+    async fn balance(&self, store: &str, sku: &str) -> String {
+        let stock = self.ask(Method::GET, &format!("/stock?store={store}"), None).await;
+        let items = stock.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
+        let line = items.iter().find(|line| line.get("sku").and_then(Value::as_str) == Some(sku));
+        text(line.unwrap_or(&Value::Null), "quantity")
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn text(value: &Value, name: &str) -> String {
+    match value.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => "?".into(),
+    }
+}
+
+/// Writes the account, and remembers what did not come out right.
+struct Teller {
+    colour: bool,
+    checks: u32,
+    failed: u32,
+    told_messages: usize,
+    times: Vec<Duration>,
+}
+
+impl Teller {
+    fn new() -> Teller {
+        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Teller { colour, checks: 0, failed: 0, told_messages: 0, times: Vec::new() }
+    }
+
+    fn say(&self, line: impl std::fmt::Display) {
+        let _ = writeln!(std::io::stdout(), "{line}");
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn chapter(&self, title: &str) {
+        self.say(format_args!("\n{}", self.paint("1;36", &format!("── {title}"))));
+    }
+
+    fn answer(&mut self, what: &str, attempt: &Attempt) {
+        let micros = attempt.took.as_micros();
+        let took = format!("{}.{:02} ms", micros / 1000, micros / 10 % 100);
+        self.times.push(attempt.took);
+        let answer = match &attempt.answer {
+            Ok((status, body)) => {
+                let colour = if *status < 300 { "32" } else { "33" };
+                let detail = serde_json::from_str::<Value>(body)
+                    .ok()
+                    .and_then(|body| body.get("detail").and_then(Value::as_str).map(str::to_owned));
+                format!("{} {}", self.paint(colour, &status.to_string()), detail.as_deref().unwrap_or(body))
+            }
+            Err(why) => self.paint("31", why),
+        };
+        self.say(format_args!("  СМ → {what:<34} ← {answer}  {}", self.paint("2", &took)));
+    }
+
+    fn check(&mut self, holds: bool, claim: &str) {
+        self.checks += 1;
+        self.failed += u32::from(!holds);
+        let mark = if holds { self.paint("32", "✓") } else { self.paint("1;31", "✗ NOT SO:") };
+        self.say(format_args!("     {mark} {claim}"));
+    }
+
+    /// Shows the messages that pickers have got since it was last asked, waiting for `count` of them.
+    async fn pickers_hear(&mut self, world: &World, count: usize) {
+        let heard = world.chat.wait_for(self.told_messages + count, DEADLINE).await;
+        let messages = heard.unwrap_or_else(|messages| messages);
+        let new: Vec<_> = messages.iter().skip(self.told_messages).cloned().collect();
+        for message in &new {
+            self.say(format_args!("     {}", self.paint("2", &format!("┌ Telegram, {}", message.chat_id))));
+            for line in message.text.lines() {
+                self.say(format_args!("     {} {line}", self.paint("2", "│")));
+            }
+        }
+        if new.len() != count {
+            self.check(false, &format!("pickers got {} messages and should have got {count}", new.len()));
+        }
+        self.told_messages = messages.len();
+    }
+}
+
+/// Tells the whole story. Returns whether everything came out right.
+pub async fn tell(world: &World) -> bool {
+    let mut teller = Teller::new();
+    let Ok(marketplace) = Marketplace::new(format!("{}/hooks/sm", world.url()), Secret::new(world.token()))
+    else {
+        return false;
+    };
+    teller.say(format_args!("tillgate {} at {}", env!("CARGO_PKG_VERSION"), world.url()));
+    teller.say(format_args!(
+        "store: sled in {}; every answer below was durable before it was given",
+        world.folder.display()
+    ));
+
+    let number = order_is_placed(world, &marketplace, &mut teller).await;
+    order_is_changed(world, &marketplace, &mut teller, &number).await;
+    hooks_overtake(world, &marketplace, &mut teller).await;
+    order_is_shipped(world, &marketplace, &mut teller, &number).await;
+    order_is_cancelled(world, &marketplace, &mut teller).await;
+    hooks_are_turned_away(world, &marketplace, &mut teller).await;
+    show_journal(world, &mut teller, &number).await;
+
+    teller.times.sort_unstable();
+    let micros = |place: usize| teller.times.get(place).map_or(0, Duration::as_micros);
+    let (middle, last) = (micros(teller.times.len() / 2), micros(teller.times.len().saturating_sub(1)));
+    let right = teller.failed == 0;
+    teller.say(format_args!(
+        "\n{} of {} checks hold · {} answers, median {}.{:02} ms, slowest {}.{:02} ms; the marketplace waits 5000",
+        teller.checks - teller.failed,
+        teller.checks,
+        teller.times.len(),
+        middle / 1000,
+        middle / 10 % 100,
+        last / 1000,
+        last / 10 % 100,
+    ));
+    right
+}
+
+fn number_in(attempt: &Attempt) -> String {
+    serde_json::from_str::<Value>(attempt.body()).map(|body| text(&body, "number")).unwrap_or_default()
+}
+
+async fn order_is_placed(world: &World, marketplace: &Marketplace, teller: &mut Teller) -> String {
+    teller.chapter("A customer orders");
+    let counted = serde_json::json!([
+        {"store_id": "17", "sku": "100201", "quantity": "40"},
+        {"store_id": "17", "sku": "204500", "quantity": "25"},
+    ]);
+    world.ask(Method::PUT, "/stock", Some(&counted)).await;
+    let first = marketplace.post(hooks::CREATED.as_bytes()).await;
+    teller.answer("order.created  H2611220001", &first);
+    let number = number_in(&first);
+    teller.check(first.status() == 200 && number.len() == 12, "acknowledged, with our number of the order");
+    teller.pickers_hear(world, 1).await;
+
+    teller.chapter("The answer got lost: the marketplace sends the order again, in other bytes and then eight times at once");
+    let again = marketplace.post(hooks::RESENT.as_bytes()).await;
+    teller.answer("order.created  H2611220001, re-sent", &again);
+    teller.check(again.body() == first.body(), "the same number, byte for byte");
+    let mut copies = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let marketplace = marketplace.clone();
+        copies.spawn(async move { marketplace.post(hooks::CREATED.as_bytes()).await });
+    }
+    let copies = copies.join_all().await;
+    if let Some(copy) = copies.last() {
+        teller.answer("order.created  H2611220001, ×8", copy);
+    }
+    let same = copies.iter().all(|copy| copy.body() == first.body());
+    teller.check(same && copies.len() == 8, "eight equal answers");
+    let orders = world.ask(Method::GET, "/orders", None).await;
+    let count = orders.get("items").and_then(Value::as_array).map_or(0, Vec::len);
+    teller.check(
+        count == 1 && world.chat.messages().len() == 1,
+        "still one order, and one message to the pickers",
+    );
+    number
+}
+
+async fn order_is_changed(world: &World, marketplace: &Marketplace, teller: &mut Teller, number: &str) {
+    teller.chapter("The customer wants more milk, and the shop has run out of one bread");
+    let changed = marketplace.post(hooks::CHANGED.as_bytes()).await;
+    teller.answer("order.changed  H2611220001", &changed);
+    let order = world.order(number).await;
+    teller.check(text(&order, "revision") == "2", "the order is at revision 2");
+    teller.pickers_hear(world, 1).await;
+}
+
+async fn hooks_overtake(world: &World, marketplace: &Marketplace, teller: &mut Teller) {
+    teller.chapter("Another order: its change overtakes its creation");
+    let early = marketplace.post(hooks::UPDATED_FIRST.as_bytes()).await;
+    teller.answer("order.updated  H2611220002", &early);
+    teller.check(early.body() == r#"{"status":"parked"}"#, "kept, and waiting for its order");
+    let created = marketplace.post(hooks::CREATED_SECOND.as_bytes()).await;
+    teller.answer("order.created  H2611220002", &created);
+    let order = world.order(&number_in(&created)).await;
+    let quantity = order.pointer("/positions/0/quantity").and_then(Value::as_str).unwrap_or_default();
+    teller.check(quantity == "10", "the parked change has found its order: 10 tins instead of 12");
+    teller.pickers_hear(world, 1).await;
+}
+
+async fn order_is_shipped(world: &World, marketplace: &Marketplace, teller: &mut Teller, number: &str) {
+    teller.chapter("The first order is paid for, given to the courier, delivered");
+    let paid = marketplace.post(hooks::PAID.as_bytes()).await;
+    teller.answer("order.paid  H2611220001", &paid);
+    let order = world.order(number).await;
+    let total = order.pointer("/discount_total/amount").and_then(Value::as_str).unwrap_or("?").to_owned();
+    teller.check(text(&order, "state") == "paid", &format!("closed to changes, prices corrected: {total} ₽"));
+
+    let before = (world.balance("17", "100201").await, world.balance("17", "204500").await);
+    let received = marketplace.post(hooks::RECEIVED.as_bytes()).await;
+    teller.answer("order.received  H2611220001", &received);
+    let twice = marketplace.post(hooks::RECEIVED.as_bytes()).await;
+    teller.answer("order.received  H2611220001, again", &twice);
+    let after = (world.balance("17", "100201").await, world.balance("17", "204500").await);
+    let claim = format!(
+        "stock of store 17, once: milk {} → {}, bananas {} → {}",
+        before.0, after.0, before.1, after.1
+    );
+    teller.check(before == ("40".into(), "25".into()) && after == ("37".into(), "22".into()), &claim);
+
+    let delivering = marketplace.post(hooks::DELIVERING.as_bytes()).await;
+    teller.answer("order.delivering  H2611220001", &delivering);
+    let delivered = marketplace.post(hooks::DELIVERED.as_bytes()).await;
+    teller.answer("order.delivered  H2611220001", &delivered);
+    let order = world.order(number).await;
+    teller.check(text(&order, "state") == "delivered", "delivered");
+}
+
+async fn order_is_cancelled(world: &World, marketplace: &Marketplace, teller: &mut Teller) {
+    teller.chapter("A third order is placed, and called off before it is shipped");
+    let created = marketplace.post(hooks::TO_BE_CANCELLED.as_bytes()).await;
+    teller.answer("order.created  H2611220003", &created);
+    teller.pickers_hear(world, 1).await;
+    let cancelled = marketplace.post(hooks::CANCELLED.as_bytes()).await;
+    teller.answer("order.cancelled  H2611220003", &cancelled);
+    let order = world.order(&number_in(&created)).await;
+    teller.check(text(&order, "state") == "cancelled", "cancelled");
+    teller.pickers_hear(world, 1).await;
+}
+
+async fn hooks_are_turned_away(world: &World, marketplace: &Marketplace, teller: &mut Teller) {
+    teller.chapter("What cannot be used is turned away, and kept for a person");
+    let rejected = marketplace.post(hooks::NO_ORDER_NUMBER.as_bytes()).await;
+    teller.answer("order.created without a number", &rejected);
+    let kept = world.ask(Method::GET, "/hooks?verdict=rejected", None).await;
+    let count = kept.get("items").and_then(Value::as_array).map_or(0, Vec::len);
+    teller.check(rejected.status() == 422 && count == 1, "rejected, and in the journal");
+    let Ok(stranger) = Marketplace::new(format!("{}/hooks/sm", world.url()), Secret::new("a guessed token"))
+    else {
+        return;
+    };
+    let forged = stranger.post(hooks::CREATED.as_bytes()).await;
+    teller.answer("order.created with a wrong token", &forged);
+    teller.check(forged.status() == 403, "refused, and nothing kept");
+}
+
+async fn show_journal(world: &World, teller: &mut Teller, number: &str) {
+    teller.chapter(&format!("The journal of order {number}"));
+    let journal = world.ask(Method::GET, &format!("/orders/{number}/journal"), None).await;
+    for entry in journal.get("items").and_then(Value::as_array).into_iter().flatten() {
+        match text(entry, "entry").as_str() {
+            "hook" => {
+                let copies = entry.get("copies").and_then(Value::as_u64).map(|copies| format!(" ×{copies}"));
+                let line = format!(
+                    "{:<17} {}{}",
+                    text(entry, "event_type"),
+                    text(entry, "verdict"),
+                    copies.unwrap_or_default()
+                );
+                teller.say(format_args!("  {line}"));
+                for change in entry.get("changes").and_then(Value::as_array).into_iter().flatten() {
+                    teller.say(format_args!(
+                        "      {}",
+                        teller.paint("2", change.as_str().unwrap_or_default())
+                    ));
+                }
+            }
+            "message" => {
+                teller.say(format_args!("  message {:<9} {}", text(entry, "id"), text(entry, "state")));
+            }
+            _ => {}
+        }
+    }
+}
