@@ -10,9 +10,7 @@ use super::Shop;
 use crate::dedup::retention::is_over;
 use crate::dedup::{Receipt, Verdict};
 use crate::kernel::{Kind, SourceName, Timestamp};
-use crate::store::{
-    Batch, CommitError, Cursor, Delivery, DeliveryState, DocKey, Page, Scan, Stored, Unavailable,
-};
+use crate::store::{Batch, CommitError, Cursor, Delivery, DeliveryState, DocKey, Page, Scan, Unavailable};
 
 /// How long what comes from each source is kept.
 #[derive(Debug, Clone)]
@@ -38,55 +36,73 @@ pub struct Progress {
     after: Option<Cursor>,
 }
 
-/// Sweeps one step of a kind, from the oldest on. Returns how many documents went, and where to go on; none
-/// when the rest is too young.
+/// Sweeps one step, from the oldest receipt on. Returns how many documents went, and where to go on; none when
+/// the rest is too young.
 pub async fn sweep_step(
     shop: &Shop,
     retention: &Retention,
-    kind: Kind,
     progress: Progress,
 ) -> Result<(usize, Option<Progress>), Unavailable> {
     let now = shop.clock.now();
-    let scan = Scan::Listed { kind, newest_first: false, after: progress.after, limit: STEP_DOCS_MAX };
+    let scan = Scan::Listed {
+        kind: Kind::Receipt,
+        newest_first: false,
+        after: progress.after,
+        limit: STEP_DOCS_MAX,
+    };
     let Page { items, next } = shop.store.scan(&scan).await?;
     let reached_young =
         items.last().is_some_and(|(_, stored)| !is_over(stored.body.listed_at, retention.shortest(), now));
     let mut swept = 0;
     for (key, stored) in items {
-        if !may_go(key, &stored, retention, now)? {
+        let receipt: Receipt = stored.document()?;
+        if !may_go(&receipt, retention, now) {
             continue;
         }
-        // One commit each: keys of one batch are of one partition.
-        let mut batch = Batch::new();
-        batch.delete(key, stored.version);
-        match shop.store.commit(batch).await {
-            Ok(()) => swept += 1,
-            Err(CommitError::Conflict | CommitError::LostLease) => {} // somebody needs it after all
-            Err(CommitError::Unavailable(why)) => return Err(why),
+        swept += delete(shop, key, stored.version).await?;
+        if receipt.number.is_some() {
+            swept += sweep_messages(shop, key.partition, retention, now).await?;
         }
     }
     Ok((swept, next.filter(|_| !reached_young).map(|next| Progress { after: Some(next) })))
 }
 
-fn may_go(key: DocKey, stored: &Stored, retention: &Retention, now: Timestamp) -> Result<bool, Unavailable> {
-    match key.kind {
-        Kind::Receipt => {
-            let receipt: Receipt = stored.document()?;
-            let kept_for = retention.sources.get(&receipt.source).copied().unwrap_or(retention.otherwise);
-            // A copy extends the life of what it copies: the sender evidently still repeats it.
-            let last = receipt.last_copy_at.unwrap_or(receipt.received_at);
-            Ok(receipt.verdict != Verdict::Parked && is_over(last, kept_for, now))
+fn may_go(receipt: &Receipt, retention: &Retention, now: Timestamp) -> bool {
+    let kept_for = retention.sources.get(&receipt.source).copied().unwrap_or(retention.otherwise);
+    // A copy extends the life of what it copies: the sender evidently still repeats it.
+    let last = receipt.last_copy_at.unwrap_or(receipt.received_at);
+    receipt.verdict != Verdict::Parked && is_over(last, kept_for, now)
+}
+
+/// Sweeps the settled messages of an order whose receipts go.
+async fn sweep_messages(
+    shop: &Shop,
+    partition: u64,
+    retention: &Retention,
+    now: Timestamp,
+) -> Result<usize, Unavailable> {
+    let mut swept = 0;
+    let scan = Scan::Partition { partition, kind: Kind::Message };
+    for (key, stored) in shop.store.scan(&scan).await?.items {
+        let delivery: Delivery = stored.document()?;
+        let is_settled = match delivery.state {
+            DeliveryState::Pending { .. } => false,
+            DeliveryState::Sent { .. } | DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => true,
+        };
+        if is_settled && is_over(stored.body.listed_at, retention.otherwise, now) {
+            swept += delete(shop, key, stored.version).await?;
         }
-        Kind::Message => {
-            let delivery: Delivery = stored.document()?;
-            let is_settled = match delivery.state {
-                DeliveryState::Pending { .. } => false,
-                DeliveryState::Sent { .. } | DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => {
-                    true
-                }
-            };
-            Ok(is_settled && is_over(stored.body.listed_at, retention.otherwise, now))
-        }
-        Kind::Order | Kind::Movement => Ok(false),
+    }
+    Ok(swept)
+}
+
+/// One commit each: keys of one batch are of one partition.
+async fn delete(shop: &Shop, key: DocKey, version: u64) -> Result<usize, Unavailable> {
+    let mut batch = Batch::new();
+    batch.delete(key, version);
+    match shop.store.commit(batch).await {
+        Ok(()) => Ok(1),
+        Err(CommitError::Conflict | CommitError::LostLease) => Ok(0), // somebody needs it after all
+        Err(CommitError::Unavailable(why)) => Err(why),
     }
 }

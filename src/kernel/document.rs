@@ -18,6 +18,16 @@ impl Kind {
     /// Every kind.
     pub const ALL: [Kind; 4] = [Kind::Order, Kind::Receipt, Kind::Message, Kind::Movement];
 
+    /// Whether documents of this kind can be walked by time. Messages cannot: they are found through their
+    /// order, or through the outbox while they wait.
+    #[must_use]
+    pub const fn is_listed(self) -> bool {
+        match self {
+            Kind::Order | Kind::Receipt | Kind::Movement => true,
+            Kind::Message => false,
+        }
+    }
+
     /// The kind with this number on disk.
     #[must_use]
     pub fn from_byte(byte: u8) -> Option<Kind> {

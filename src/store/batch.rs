@@ -16,7 +16,7 @@ pub struct DocKey {
     pub partition: u64,
     /// What it is.
     pub kind: Kind,
-    /// Which of its kind in the partition.
+    /// Which of its kind in the partition: a number of at most 96 bits.
     pub id: u128,
 }
 

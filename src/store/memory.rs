@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::batch::{Batch, CounterKey, DocKey, Stored};
 use super::plan::{DocWrite, Held, plan};
-use super::queue::{Claim, Claimed, Delivery, Leases, Place, Ticket, place_of};
+use super::queue::{Claim, Claimed, Delivery, Leases, Place, Ticket};
 use super::scan::{Cursor, Page, Scan};
 use super::{CommitError, Unavailable};
 use crate::kernel::{Kind, MessageId};
@@ -49,20 +49,21 @@ impl State {
         Ok(self.docs.get(&DocKey::message(id)).map(Stored::document).transpose()?)
     }
 
-    fn write(&mut self, DocWrite { key, old, new }: DocWrite) -> Result<(), Unavailable> {
+    fn write(&mut self, DocWrite { key, old, new, old_place, new_place }: DocWrite) {
         if let Some(old) = old {
             self.listed.remove(&(key.kind, Cursor::at(old.body.listed_at, key)));
-            if let Some(place) = place_of(key, &old.body)? {
-                self.outbox.remove(&place);
-            }
             self.docs.remove(&key);
         }
+        if let Some(place) = old_place {
+            self.outbox.remove(&place);
+        }
         if let Some(body) = new {
-            self.listed.insert((key.kind, Cursor::at(body.listed_at, key)));
-            self.outbox.extend(place_of(key, &body)?);
+            if key.kind.is_listed() {
+                self.listed.insert((key.kind, Cursor::at(body.listed_at, key)));
+            }
             self.docs.insert(key, Stored { version: self.last_version, body });
         }
-        Ok(())
+        self.outbox.extend(new_place);
     }
 }
 
@@ -81,7 +82,7 @@ impl Memory {
         let writes = plan(batch, &*state)?;
         state.last_version += 1;
         for write in writes.docs {
-            state.write(write)?;
+            state.write(write);
         }
         state.counters.extend(writes.counters);
         for ticket in writes.released {

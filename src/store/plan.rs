@@ -2,7 +2,7 @@
 //! and what exactly is to be written.
 
 use super::batch::{Batch, Body, Bump, Change, CounterKey, DocKey, Expect, Stored};
-use super::queue::{Delivery, Ticket};
+use super::queue::{Delivery, Place, Ticket, place_of};
 use super::{CommitError, Unavailable};
 
 /// What an engine holds at the moment of a commit.
@@ -17,6 +17,9 @@ pub(super) struct DocWrite {
     pub key: DocKey,
     pub old: Option<Stored>,
     pub new: Option<Body>,
+    /// Where the outbox's index has it before and after, if it is a message.
+    pub old_place: Option<Place>,
+    pub new_place: Option<Place>,
 }
 
 /// All that a batch writes, settled against what was held.
@@ -42,8 +45,14 @@ pub(super) fn plan(batch: Batch, held: &impl Held) -> Result<Writes, CommitError
         }
         match change {
             Change::Keep => {}
-            Change::Put(body) => writes.docs.push(DocWrite { key, old, new: Some(body) }),
-            Change::Delete => writes.docs.push(DocWrite { key, old, new: None }),
+            Change::Put(body) => {
+                let (old_place, new_place) = (stored_place(key, old.as_ref())?, place_of(key, &body)?);
+                writes.docs.push(DocWrite { key, old, new: Some(body), old_place, new_place });
+            }
+            Change::Delete => {
+                let old_place = stored_place(key, old.as_ref())?;
+                writes.docs.push(DocWrite { key, old, new: None, old_place, new_place: None });
+            }
         }
     }
     for (ticket, settlement) in batch.settled {
@@ -53,17 +62,19 @@ pub(super) fn plan(batch: Batch, held: &impl Held) -> Result<Writes, CommitError
         }
         let Some(old) = held.doc(key)? else { return Err(CommitError::LostLease) };
         let delivery: Delivery = old.document().map_err(Unavailable::from)?;
-        let listed_at = old.body.listed_at;
-        let new = Some(Body::of(&delivery.settle(settlement), listed_at));
-        writes.docs.push(DocWrite { key, old: Some(old), new });
+        let (listed_at, old_place) = (old.body.listed_at, delivery.place());
+        let delivery = delivery.settle(settlement);
+        let (new, new_place) = (Some(Body::of(&delivery, listed_at)), delivery.place());
+        writes.docs.push(DocWrite { key, old: Some(old), new, old_place, new_place });
         writes.released.push(ticket);
     }
     for message in batch.messages {
         let key = DocKey::message(message.id);
         if held.doc(key)?.is_none() {
             let listed_at = message.created_at;
-            let new = Some(Body::of(&Delivery::new(message), listed_at));
-            writes.docs.push(DocWrite { key, old: None, new });
+            let delivery = Delivery::new(message);
+            let (new, new_place) = (Some(Body::of(&delivery, listed_at)), delivery.place());
+            writes.docs.push(DocWrite { key, old: None, new, old_place: None, new_place });
             writes.has_messages = true;
         }
     }
@@ -83,4 +94,8 @@ pub(super) fn plan(batch: Batch, held: &impl Held) -> Result<Writes, CommitError
     // An operator's "try again" puts a message back as a plain document: its courier must wake too.
     writes.has_messages |= writes.docs.iter().any(|doc| doc.key.kind == crate::kernel::Kind::Message);
     Ok(writes)
+}
+
+fn stored_place(key: DocKey, stored: Option<&Stored>) -> Result<Option<Place>, Unavailable> {
+    stored.map_or(Ok(None), |stored| place_of(key, &stored.body))
 }

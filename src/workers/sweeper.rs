@@ -6,7 +6,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::flows::Shop;
 use crate::flows::sweep::{Progress, Retention, sweep_step};
-use crate::kernel::Kind;
 use crate::telemetry::metrics;
 
 /// Between two rounds.
@@ -18,22 +17,20 @@ const STEP_PAUSE: Duration = Duration::from_millis(50);
 /// Runs until drained.
 pub async fn run(shop: Shop, retention: Retention, drain: CancellationToken) {
     loop {
-        for kind in [Kind::Receipt, Kind::Message] {
-            let mut progress = Some(Progress::default());
-            while let Some(at) = progress {
-                progress = match sweep_step(&shop, &retention, kind, at).await {
-                    Ok((swept, next)) => {
-                        metrics::swept(swept as u64);
-                        next
-                    }
-                    Err(why) => {
-                        tracing::warn!(error = %why, "sweeping stopped until the next round");
-                        None
-                    }
-                };
-                if pause(STEP_PAUSE, &drain).await.is_break() {
-                    return;
+        let mut progress = Some(Progress::default());
+        while let Some(at) = progress {
+            progress = match sweep_step(&shop, &retention, at).await {
+                Ok((swept, next)) => {
+                    metrics::swept(swept as u64);
+                    next
                 }
+                Err(why) => {
+                    tracing::warn!(error = %why, "sweeping stopped until the next round");
+                    None
+                }
+            };
+            if pause(STEP_PAUSE, &drain).await.is_break() {
+                return;
             }
         }
         if pause(ROUND_PAUSE, &drain).await.is_break() {

@@ -13,9 +13,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::record::{self, Record};
 use super::{Sync, keys, panic_text};
-use crate::store::batch::{Batch, Body, CounterKey, DocKey, Stored};
+use crate::store::batch::{Batch, CounterKey, DocKey, Stored};
 use crate::store::plan::{DocWrite, Held, Writes, plan};
-use crate::store::queue::{Leases, Ticket, place_of};
+use crate::store::queue::{Leases, Ticket};
 use crate::store::{CommitError, Unavailable};
 
 /// What the committer is asked to do.
@@ -192,18 +192,24 @@ impl<'a> Group<'a> {
     fn admit(&mut self, batch: Batch, place: usize) -> Result<(), CommitError> {
         let Writes { docs, counters, released, has_messages } = plan(batch, self)?;
         let version = record::version(self.number, place);
-        // Gathered apart first: a batch that fails half-way leaves nothing in the group.
-        let mut entries = Vec::new();
-        for DocWrite { key, old, new } in &docs {
+        let mut entries = Vec::with_capacity(docs.len() * 2 + 1);
+        for DocWrite { key, old, new, old_place, new_place } in &docs {
             if let Some(old) = old {
                 entries.extend(record::entry_keys(*key, &old.body).into_iter().map(|entry| (entry, None)));
-                entries.extend(index_keys(*key, &old.body)?.into_iter().map(|entry| (entry, None)));
+                if key.kind.is_listed() {
+                    entries.push((keys::listing(old.body.listed_at, *key), None));
+                }
             }
+            entries.extend(old_place.as_ref().map(|place| (keys::place(place), None)));
             if let Some(body) = new {
                 let written = record::write(*key, version, body).into_iter();
                 entries.extend(written.map(|(entry, value)| (entry, Some(value))));
-                entries.extend(index_keys(*key, body)?.into_iter().map(|entry| (entry, Some(Vec::new()))));
+                if key.kind.is_listed() {
+                    entries.push((keys::listing(body.listed_at, *key), Some(keys::doc(*key))));
+                }
             }
+            entries
+                .extend(new_place.as_ref().map(|place| (keys::place(place), Some(keys::place_value(place)))));
         }
         self.bytes +=
             entries.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum::<usize>();
@@ -218,11 +224,4 @@ impl<'a> Group<'a> {
         self.has_messages |= has_messages;
         Ok(())
     }
-}
-
-/// The keys under which the indexes have a document.
-fn index_keys(key: DocKey, body: &Body) -> Result<Vec<Vec<u8>>, Unavailable> {
-    let mut index = vec![keys::listing(key.kind, body.listed_at, key)];
-    index.extend(place_of(key, body)?.as_ref().map(keys::place));
-    Ok(index)
 }

@@ -1,15 +1,17 @@
 //! The keys of sled's tree. Big-endian numbers, so that keys sort as what they stand for.
 //!
 //! ```text
-//! d | partition 8 | kind 1 | id 16                         a document; everything of an order lies together
-//! p | partition 8 | kind 1 | id 16 | piece 2               a piece of a long one
-//! t | kind 1 | listed_at 8 | partition 8 | id 16           documents by the time under which they are listed
-//! q | lane 1 | dead 1 | queue 2+n | due 8 | number 8 | sequence 4     the outbox
-//! c | group 2+n | name n                                   a counter
-//! m group                                                  the last group of batches that was written
+//! d | partition 8 | kind 1 | id 12              a document; everything of an order lies together
+//! p | partition 8 | kind 1 | id 12 | piece 2    a piece of a long one
+//! t | kind 1 | listed_at 8 | tie 8              → the key of a document, by the time under which it is listed
+//! q | lane, dead 1 | queue 4 | due 8 | tie 8    → a place in the outbox
+//! c | group 2+n | name n                        a counter
+//! m group                                       the last group of batches that was written
 //! ```
-//! Texts bear their length where something follows them. Lists of queues and of counters' groups are thus
-//! ordered by length first; nothing depends on more than that equal ones lie together.
+//! The keys that every hook writes have at most 22 bytes, which sled keeps in its nodes; longer ones it puts
+//! on the heap one by one, and copying nodes, which is most of what it does, costs three times as much. So a
+//! queue stands in its key as a checksum of its name (two queues that share one wait in one line, no worse),
+//! and a `tie` of the document's key tells apart what has the same time.
 
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Lane, MessageId, Number, Timestamp};
@@ -32,29 +34,50 @@ pub fn piece(key: DocKey, piece: u16) -> Vec<u8> {
 }
 
 fn doc_like(tag: u8, key: DocKey) -> Vec<u8> {
-    let mut raw = Vec::with_capacity(28);
+    debug_assert!(key.id < 1 << 96, "an id has at most 96 bits");
+    let mut raw = Vec::with_capacity(24);
     raw.push(tag);
     raw.extend_from_slice(&key.partition.to_be_bytes());
     raw.push(key.kind as u8);
-    raw.extend_from_slice(&key.id.to_be_bytes());
+    raw.extend_from_slice(&key.id.to_be_bytes()[4..]);
     raw
 }
 
-pub fn listing(kind: Kind, listed_at: Timestamp, key: DocKey) -> Vec<u8> {
-    let mut raw = Vec::with_capacity(34);
-    raw.extend_from_slice(&[b't', kind as u8]);
+/// Different for different keys, but for one case in 2^64: ids are fingerprints or small numbers.
+#[expect(clippy::cast_possible_truncation, reason = "both halves go in")]
+fn tie(partition: u64, id: u128) -> [u8; 8] {
+    let spread = partition.wrapping_mul(0x9e37_79b9_7f4a_7c15); // 2^64 divided by the golden ratio
+    (spread ^ id as u64 ^ ((id >> 64) as u64).rotate_left(32)).to_be_bytes()
+}
+
+pub fn listing(listed_at: Timestamp, key: DocKey) -> Vec<u8> {
+    let mut raw = Vec::with_capacity(18);
+    raw.extend_from_slice(&[b't', key.kind as u8]);
     raw.extend_from_slice(&sortable(listed_at));
-    raw.extend_from_slice(&key.partition.to_be_bytes());
-    raw.extend_from_slice(&key.id.to_be_bytes());
+    raw.extend_from_slice(&tie(key.partition, key.id));
     raw
 }
 
 pub fn place(place: &Place) -> Vec<u8> {
-    let mut raw = vec![b'q', place.lane as u8, u8::from(place.dead)];
-    push_text(&mut raw, &place.queue);
+    let mut raw = Vec::with_capacity(22);
+    raw.extend_from_slice(&[b'q', side(place.lane, place.dead)]);
+    raw.extend_from_slice(&crc32fast::hash(place.queue.as_bytes()).to_be_bytes());
+    raw.extend_from_slice(&sortable(place.due));
+    raw.extend_from_slice(&tie(place.id.number.get(), u128::from(place.id.sequence)));
+    raw
+}
+
+fn side(lane: Lane, dead: bool) -> u8 {
+    (lane as u8) << 1 | u8::from(dead)
+}
+
+/// What the outbox's index says of a place.
+pub fn place_value(place: &Place) -> Vec<u8> {
+    let mut raw = Vec::with_capacity(24 + place.queue.len());
     raw.extend_from_slice(&sortable(place.due));
     raw.extend_from_slice(&place.id.number.get().to_be_bytes());
     raw.extend_from_slice(&place.id.sequence.to_be_bytes());
+    raw.extend_from_slice(place.queue.as_bytes());
     raw
 }
 
@@ -111,40 +134,34 @@ impl Fields<'_> {
     }
 }
 
-fn read_place(raw: &[u8]) -> Option<Place> {
-    let mut fields = Fields(raw);
-    let _tag = fields.byte()?;
-    let lane = fields.byte()?;
+fn read_place(key: &[u8], value: &[u8]) -> Option<Place> {
+    let side = *key.get(1)?;
+    let mut fields = Fields(value);
     Some(Place {
-        lane: Lane::ALL.into_iter().find(|known| *known as u8 == lane)?,
-        dead: fields.byte()? != 0,
-        queue: fields.text()?,
+        lane: Lane::ALL.into_iter().find(|known| *known as u8 == side >> 1)?,
+        dead: side & 1 != 0,
         due: fields.time()?,
         id: MessageId {
             number: Number::from_u64(u64::from_be_bytes(fields.bytes()?))?,
             sequence: u32::from_be_bytes(fields.bytes()?),
         },
+        queue: String::from_utf8(fields.0.to_vec()).ok()?,
     })
 }
 
 fn read_doc(raw: &[u8]) -> Option<DocKey> {
     let mut fields = Fields(raw);
     let _tag = fields.byte()?;
-    Some(DocKey {
-        partition: u64::from_be_bytes(fields.bytes()?),
-        kind: Kind::from_byte(fields.byte()?)?,
-        id: u128::from_be_bytes(fields.bytes()?),
-    })
+    let partition = u64::from_be_bytes(fields.bytes()?);
+    let kind = Kind::from_byte(fields.byte()?)?;
+    let mut id = [0; 16];
+    id[4..].copy_from_slice(&fields.bytes::<12>()?);
+    Some(DocKey { partition, kind, id: u128::from_be_bytes(id) })
 }
 
-fn read_listing(raw: &[u8]) -> Option<(Timestamp, DocKey)> {
-    let mut fields = Fields(raw);
-    let _tag = fields.byte()?;
-    let kind = Kind::from_byte(fields.byte()?)?;
-    let listed_at = fields.time()?;
-    let partition = u64::from_be_bytes(fields.bytes()?);
-    let id = u128::from_be_bytes(fields.bytes()?);
-    Some((listed_at, DocKey { partition, kind, id }))
+/// The time in a key of the list.
+fn read_listed_at(raw: &[u8]) -> Option<Timestamp> {
+    Fields(raw.get(2..)?).time()
 }
 
 /// The number of the last group that was written; nought in a new store.
@@ -162,8 +179,8 @@ pub fn read_last_group(tree: &sled::Tree) -> Result<u64, String> {
 /// The first place of the outbox's index after `after`.
 pub fn next_place(tree: &sled::Tree, after: &Place) -> Result<Option<Place>, Unavailable> {
     match tree.get_gt(place(after)).map_err(unreadable)? {
-        Some((raw, _)) if raw.first() == Some(&b'q') => {
-            read_place(&raw).map(Some).ok_or_else(|| not_a_key(&raw))
+        Some((raw, value)) if raw.first() == Some(&b'q') => {
+            read_place(&raw, &value).map(Some).ok_or_else(|| not_a_key(&raw))
         }
         Some(_) | None => Ok(None),
     }
@@ -180,11 +197,12 @@ pub fn listed(
     let last = vec![b't', kind as u8 + 1];
     let place = |cursor: Cursor| {
         let key = DocKey { partition: cursor.partition, kind, id: cursor.id };
-        listing(kind, cursor.listed_at, key)
+        listing(cursor.listed_at, key)
     };
     let read = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
-        let (raw, _) = entry.map_err(unreadable)?;
-        read_listing(&raw).ok_or_else(|| not_a_key(&raw))
+        let (raw, value) = entry.map_err(unreadable)?;
+        let found = read_listed_at(&raw).zip(read_doc(&value));
+        found.ok_or_else(|| not_a_key(&raw))
     };
     if newest_first {
         tree.range(first..after.map_or(last, place)).rev().take(limit).map(read).collect()
@@ -200,7 +218,7 @@ pub fn listed(
 
 pub fn of_partition(tree: &sled::Tree, partition: u64, kind: Kind) -> Result<Vec<DocKey>, Unavailable> {
     let first = doc(DocKey { partition, kind, id: 0 });
-    let last = doc(DocKey { partition, kind, id: u128::MAX });
+    let last = doc(DocKey { partition, kind, id: (1 << 96) - 1 });
     tree.range(first..=last).keys().map(|raw| raw_doc(&raw.map_err(unreadable)?)).collect()
 }
 
@@ -215,12 +233,11 @@ pub fn outbox(
     skip: usize,
     limit: usize,
 ) -> Result<Vec<DocKey>, Unavailable> {
-    let prefix = [b'q', lane as u8, u8::from(dead)];
-    let places = tree.scan_prefix(prefix).keys().skip(skip).take(limit);
+    let places = tree.scan_prefix([b'q', side(lane, dead)]).skip(skip).take(limit);
     places
-        .map(|raw| {
-            let raw = raw.map_err(unreadable)?;
-            read_place(&raw).map(|place| DocKey::message(place.id)).ok_or_else(|| not_a_key(&raw))
+        .map(|entry| {
+            let (raw, value) = entry.map_err(unreadable)?;
+            read_place(&raw, &value).map(|place| DocKey::message(place.id)).ok_or_else(|| not_a_key(&raw))
         })
         .collect()
 }
