@@ -116,6 +116,8 @@ impl App {
             workers.spawn(courier.run(drain_workers.clone()));
         }
 
+        workers.spawn(crate::telemetry::metrics::keep_up(metrics.clone(), drain_workers.clone()));
+
         let key = random_bytes();
         let door = |(name, source): (&String, &Source)| {
             let door = Door { source: SourceName::new(name.clone()), protocol: protocol_of(source, key) };

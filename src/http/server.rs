@@ -44,6 +44,8 @@ pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationTok
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
         .max_buf_size(HEAD_BYTES_MAX)
+        // A sender that hangs up looks like one that has only finished writing: what it wrote is worked on.
+        .half_close(true)
         .keep_alive(true)
         .pipeline_flush(true);
     loop {

@@ -92,21 +92,17 @@ pub const EVENTS_MAX: usize = 500;
 #[must_use]
 pub fn decide(order: Option<&Order>, incoming: Incoming) -> Decision {
     let Incoming { number, source, external_id, event } = incoming;
-    let mut next = order.cloned().unwrap_or_else(|| Order::unheard(number, source, external_id));
-    let before = next.view();
     let hook = event.hook;
     let kind = event.kind;
+    let mut next = order.cloned().unwrap_or_else(|| Order::unheard(number, source, external_id));
     match admit(&mut next.events, event) {
-        Admission::New => {}
-        Admission::Merged { changed } => {
-            if !changed {
-                return Decision::nothing(Standing::Repeated);
-            }
-        }
+        Admission::New | Admission::Merged { changed: true } => {}
+        Admission::Merged { changed: false } => return Decision::nothing(Standing::Repeated),
         Admission::Full => {
             return Decision::nothing(Standing::Late(format!("the order has {EVENTS_MAX} hooks already")));
         }
     }
+    let before = order.and_then(Order::view);
     let is_born = sort_canonically(&mut next.events);
     let Some(after) = is_born.then(|| fold(&next.events)).flatten() else {
         return Decision { order: Some(next), ..Decision::nothing(Standing::Parked) };

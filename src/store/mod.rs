@@ -16,6 +16,9 @@ mod plan;
 pub mod memory;
 pub mod sled;
 
+#[cfg(test)]
+mod conformance;
+
 use std::sync::Arc;
 
 pub use batch::{Batch, Body, Bump, Change, CounterKey, DocKey, Expect, Stored};

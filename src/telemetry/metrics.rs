@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
 
 use crate::dedup::Verdict;
 use crate::kernel::Lane;
@@ -45,6 +46,20 @@ pub fn install() -> PrometheusHandle {
         gauge!("tillgate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     }
     handle
+}
+
+/// How often measured times are folded into their histograms: until then each of them takes memory.
+const UPKEEP_PAUSE: Duration = Duration::from_secs(5);
+
+/// Folds measured times until drained, whether or not anybody asks for the figures.
+pub async fn keep_up(handle: PrometheusHandle, drain: CancellationToken) {
+    while !drain.is_cancelled() {
+        handle.run_upkeep();
+        tokio::select! {
+            () = drain.cancelled() => {}
+            () = tokio::time::sleep(UPKEEP_PAUSE) => {}
+        }
+    }
 }
 
 /// A hook was answered.

@@ -17,6 +17,9 @@ mod committer;
 mod keys;
 mod record;
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -157,7 +160,8 @@ impl Sled {
         }
         match answered.await {
             Ok(outcome) => outcome,
-            Err(_) => Err(self.why_stopped().into()),
+            // The committer is at its end and is about to say why.
+            Err(_) => Err(Unavailable::Stopped(self.stopped().await).into()),
         }
     }
 

@@ -1,0 +1,426 @@
+//! What every store promises, one function each. The list is the contract: an engine is one that passes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::time::{from_micros, later};
+use crate::kernel::{Document, Kind, Lane, Message, MessageId, Number, Timestamp};
+use crate::store::queue::DeliveryState;
+
+/// A document of the tests.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+struct Note(String);
+
+impl Document for Note {
+    const KIND: Kind = Kind::Order;
+    const SCHEMA: u16 = 3;
+
+    fn encode(&self) -> Vec<u8> {
+        encode_json(self)
+    }
+
+    fn decode(schema: u16, bytes: &[u8]) -> Result<Note, Unreadable> {
+        decode_json(schema, bytes)
+    }
+}
+
+fn note(text: &str) -> Note {
+    Note(text.to_owned())
+}
+
+fn key(partition: u64) -> DocKey {
+    DocKey { partition, kind: Kind::Order, id: 7 }
+}
+
+fn at(seconds: i64) -> Timestamp {
+    from_micros(seconds * 1_000_000)
+}
+
+fn put(key: DocKey, expect: Expect, text: &str) -> Batch {
+    let mut batch = Batch::new();
+    batch.put(key, expect, &note(text), at(1));
+    batch
+}
+
+async fn read(store: &Store, key: DocKey) -> Option<(Note, u64)> {
+    let stored = store.load(&[key]).await.expect("a store that answers").pop().flatten()?;
+    Some((stored.document().expect("a note"), stored.version))
+}
+
+fn number(offset: u64) -> Number {
+    Number::from_u64(Number::smallest().get() + offset).expect("an order's number")
+}
+
+fn message(order: u64, sequence: u32, queue: &str, seconds: i64) -> Message {
+    Message {
+        id: MessageId { number: number(order), sequence },
+        lane: Lane::Telegram,
+        queue: queue.to_owned(),
+        body: format!("message {sequence} of {order}"),
+        created_at: at(seconds),
+    }
+}
+
+fn send(messages: impl IntoIterator<Item = Message>) -> Batch {
+    let mut batch = Batch::new();
+    messages.into_iter().for_each(|message| batch.send(message));
+    batch
+}
+
+fn claim_at(seconds: i64) -> Claim {
+    Claim {
+        lane: Lane::Telegram,
+        now: at(seconds),
+        lease: Duration::from_secs(60),
+        limit: 10,
+        resting: Vec::new(),
+    }
+}
+
+async fn claimed(store: &Store, claim: &Claim) -> Vec<String> {
+    let claimed = store.claim(claim).await.expect("a store that answers");
+    claimed.into_iter().map(|claimed| claimed.delivery.id.to_string()).collect()
+}
+
+fn id(order: u64, sequence: u32) -> String {
+    MessageId { number: number(order), sequence }.to_string()
+}
+
+async fn what_was_committed_is_read_back(store: Store) {
+    store.commit(put(key(1), Expect::Absent, "first")).await.expect("committed");
+    let found = store.load(&[key(2), key(1)]).await.expect("a store that answers");
+    assert!(found[0].is_none());
+    let stored = found[1].as_ref().expect("a document");
+    assert_eq!(stored.document(), Ok(note("first")));
+    assert_eq!((stored.body.schema, stored.body.listed_at), (3, at(1)));
+}
+
+async fn what_should_be_absent_is_created_once(store: Store) {
+    store.commit(put(key(1), Expect::Absent, "first")).await.expect("committed");
+    let again = store.commit(put(key(1), Expect::Absent, "second")).await;
+    assert_eq!(again, Err(CommitError::Conflict));
+    assert_eq!(read(&store, key(1)).await.expect("a document").0, note("first"));
+}
+
+async fn a_batch_is_whole_or_nothing(store: Store) {
+    store.commit(put(key(1), Expect::Absent, "first")).await.expect("committed");
+    let mut batch = put(key(1), Expect::At(12_345), "stale");
+    batch.put(key(2), Expect::Absent, &note("beside it"), at(1));
+    batch.send(message(1, 1, "chat", 1));
+    batch.bump(CounterKey { group: "17".into(), name: "milk".into() }, Bump::Add(5));
+    assert_eq!(store.commit(batch).await, Err(CommitError::Conflict));
+    assert!(read(&store, key(2)).await.is_none());
+    assert_eq!(claimed(&store, &claim_at(9)).await, [String::new(); 0]);
+    assert_eq!(store.counters("17", None, 9).await, Ok(vec![]));
+}
+
+async fn every_write_makes_a_new_version_and_old_ones_conflict(store: Store) {
+    store.commit(put(key(1), Expect::Absent, "one")).await.expect("committed");
+    let (_, first) = read(&store, key(1)).await.expect("a document");
+    store.commit(put(key(1), Expect::At(first), "two")).await.expect("committed");
+    let (_, second) = read(&store, key(1)).await.expect("a document");
+    assert_ne!(first, second);
+    assert_eq!(store.commit(put(key(1), Expect::At(first), "late")).await, Err(CommitError::Conflict));
+    let mut batch = Batch::new();
+    batch.delete(key(1), second);
+    store.commit(batch).await.expect("committed");
+    assert!(read(&store, key(1)).await.is_none());
+    store.commit(put(key(1), Expect::Absent, "three")).await.expect("committed");
+    assert_eq!(store.commit(put(key(1), Expect::At(second), "late")).await, Err(CommitError::Conflict));
+    assert_eq!(store.commit(put(key(1), Expect::At(first), "later")).await, Err(CommitError::Conflict));
+}
+
+async fn of_many_who_create_the_same_exactly_one_succeeds(store: Store) {
+    let mut tasks = tokio::task::JoinSet::new();
+    for name in 0..64 {
+        let store = store.clone();
+        tasks.spawn(async move { store.commit(put(key(1), Expect::Absent, &format!("by {name}"))).await });
+    }
+    let outcomes = tasks.join_all().await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(CommitError::Conflict)).count(), 63);
+}
+
+async fn there_is_no_absence_skew(store: Store) {
+    for round in 0..50 {
+        let (left, right) = (DocKey { id: 1, ..key(round) }, DocKey { id: 2, ..key(round) });
+        let cross = |writes: DocKey, relies: DocKey| {
+            let mut batch = put(writes, Expect::Absent, "mine");
+            batch.rely(relies, Expect::Absent);
+            batch
+        };
+        let (one, other) = tokio::join!(store.commit(cross(left, right)), store.commit(cross(right, left)));
+        assert!(one.is_ok() != other.is_ok(), "round {round}: {one:?} {other:?}");
+    }
+}
+
+async fn long_documents_come_back_whole_and_leave_nothing_behind(store: Store) {
+    let mut expect = Expect::Absent;
+    for length in [10, 47_990, 48_010, 100_000, 1_300_000, 49_000, 3] {
+        let text = "Ж".repeat(length / 2);
+        store.commit(put(key(1), expect, &text)).await.expect("committed");
+        let (found, version) = read(&store, key(1)).await.expect("a document");
+        assert!(found == note(&text), "{length} bytes");
+        expect = Expect::At(version);
+    }
+}
+
+async fn relying_on_a_document_checks_it_and_leaves_it(store: Store) {
+    store.commit(put(key(1), Expect::Absent, "firm")).await.expect("committed");
+    let (_, version) = read(&store, key(1)).await.expect("a document");
+    let mut batch = put(key(2), Expect::Absent, "built on it");
+    batch.rely(key(1), Expect::At(version));
+    store.commit(batch).await.expect("committed");
+    assert_eq!(read(&store, key(1)).await, Some((note("firm"), version)));
+    let mut batch = put(key(3), Expect::Absent, "built on sand");
+    batch.rely(key(1), Expect::At(version + 1));
+    assert_eq!(store.commit(batch).await, Err(CommitError::Conflict));
+}
+
+async fn adding_a_message_twice_is_adding_it_once(store: Store) {
+    store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
+    let other_words = Message { body: "other words".into(), ..message(1, 1, "another chat", 2) };
+    store.commit(send([other_words])).await.expect("committed");
+    let claims = store.claim(&claim_at(9)).await.expect("a store that answers");
+    assert_eq!(claims.len(), 1);
+    assert_eq!(claims[0].delivery.body, "message 1 of 1");
+}
+
+async fn a_claimed_message_is_nobody_elses_until_its_lease_ends(store: Store) {
+    store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
+    assert_eq!(claimed(&store, &claim_at(10)).await, [id(1, 1)]);
+    assert!(claimed(&store, &claim_at(69)).await.is_empty());
+    assert_eq!(claimed(&store, &claim_at(70)).await, [id(1, 1)]);
+}
+
+async fn a_lost_lease_settles_nothing(store: Store) {
+    store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
+    let slow = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
+    let quick = store.claim(&claim_at(70)).await.expect("a store that answers").remove(0);
+    let mut batch = put(key(1), Expect::Absent, "what the slow one found out");
+    batch.settle(slow.ticket, Settlement::Dead { at: at(71), error: "too slow".into() });
+    assert_eq!(store.commit(batch).await, Err(CommitError::LostLease));
+    assert!(read(&store, key(1)).await.is_none());
+    let mut batch = put(key(1), Expect::Absent, "what the quick one found out");
+    batch.settle(quick.ticket, Settlement::Sent { at: at(72) });
+    store.commit(batch).await.expect("committed");
+    assert!(read(&store, key(1)).await.is_some());
+    assert!(claimed(&store, &claim_at(500)).await.is_empty());
+}
+
+async fn a_ticket_settles_once(store: Store) {
+    store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
+    let claim = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
+    let settle = || {
+        let mut batch = Batch::new();
+        batch.settle(claim.ticket, Settlement::Sent { at: at(11) });
+        batch
+    };
+    store.commit(settle()).await.expect("committed");
+    assert_eq!(store.commit(settle()).await, Err(CommitError::LostLease));
+}
+
+async fn messages_of_one_order_go_in_their_order(store: Store) {
+    // The later one waits in another queue, and is due earlier.
+    store.commit(send([message(1, 2, "b", 1), message(1, 1, "a", 5)])).await.expect("committed");
+    assert!(claimed(&store, &claim_at(3)).await.is_empty(), "the first is not due, so the second must wait");
+    let first = store.claim(&claim_at(6)).await.expect("a store that answers");
+    assert_eq!(first.len(), 1);
+    assert_eq!(first[0].delivery.id.sequence, 1);
+    let mut batch = Batch::new();
+    batch.settle(first[0].ticket, Settlement::Dead { at: at(7), error: "no such chat".into() });
+    store.commit(batch).await.expect("committed");
+    assert_eq!(claimed(&store, &claim_at(8)).await, [id(1, 2)], "what is dead holds up nobody");
+}
+
+async fn one_message_of_each_queue_is_claimed_and_resting_queues_are_passed_over(store: Store) {
+    let messages = (1..=300).map(|order| message(order, 1, "busy", 1)).chain([message(900, 1, "quiet", 2)]);
+    store.commit(send(messages)).await.expect("committed");
+    let resting = Claim { resting: vec!["busy".into()], ..claim_at(10) };
+    assert_eq!(claimed(&store, &resting).await, [id(900, 1)]);
+    let both = claimed(&store, &claim_at(10)).await;
+    assert_eq!(both.len(), 1, "one of the busy queue; the quiet one's only message is taken: {both:?}");
+}
+
+async fn what_is_to_be_tried_again_waits_for_its_time(store: Store) {
+    store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
+    let claim = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
+    let mut batch = Batch::new();
+    batch.settle(claim.ticket, Settlement::Retry { due: at(100), error: "busy".into() });
+    store.commit(batch).await.expect("committed");
+    assert!(claimed(&store, &claim_at(99)).await.is_empty());
+    let again = store.claim(&claim_at(100)).await.expect("a store that answers").remove(0);
+    assert_eq!((again.delivery.attempts, again.delivery.last_error.as_deref()), (1, Some("busy")));
+}
+
+async fn dead_messages_are_listed_until_a_person_decides(store: Store) {
+    store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
+    let claim = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
+    let mut batch = Batch::new();
+    batch.settle(claim.ticket, Settlement::Dead { at: at(11), error: "no such chat".into() });
+    store.commit(batch).await.expect("committed");
+    let listed = |dead| {
+        let store = store.clone();
+        async move {
+            let scan = Scan::Outbox { lane: Lane::Telegram, dead, skip: 0, limit: 10 };
+            store.scan(&scan).await.expect("a store that answers").items
+        }
+    };
+    assert!(listed(false).await.is_empty());
+    let (key, stored) = listed(true).await.remove(0);
+    let delivery: Delivery = stored.document().expect("a message");
+    let revived = Delivery { state: DeliveryState::Pending { due: at(20) }, ..delivery };
+    let mut batch = Batch::new();
+    batch.put(key, Expect::At(stored.version), &revived, at(1));
+    store.commit(batch).await.expect("committed");
+    assert!(listed(true).await.is_empty());
+    assert_eq!(claimed(&store, &claim_at(20)).await, [id(1, 1)]);
+}
+
+async fn counters_add_up_whoever_adds(store: Store) {
+    let milk = CounterKey { group: "17".into(), name: "milk".into() };
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let (store, milk) = (store.clone(), milk.clone());
+        tasks.spawn(async move {
+            let mut batch = Batch::new();
+            batch.bump(milk.clone(), Bump::Add(-3));
+            batch.bump(milk, Bump::Add(1));
+            store.commit(batch).await
+        });
+    }
+    assert!(tasks.join_all().await.iter().all(Result::is_ok));
+    assert_eq!(store.counters("17", None, 9).await, Ok(vec![(milk.clone(), -200)]));
+    let mut batch = Batch::new();
+    batch.bump(milk.clone(), Bump::Set(40));
+    batch.bump(CounterKey { group: "17".into(), name: "bread".into() }, Bump::Add(1));
+    batch.bump(CounterKey { group: "170".into(), name: "bread".into() }, Bump::Add(2));
+    store.commit(batch).await.expect("committed");
+    let all = store.counters("17", None, 9).await.expect("a store that answers");
+    assert_eq!(
+        all.iter().map(|(key, value)| (key.name.as_str(), *value)).collect::<Vec<_>>(),
+        [("bread", 1), ("milk", 40)]
+    );
+    let rest = store.counters("17", Some("bread"), 9).await.expect("a store that answers");
+    assert_eq!(rest.len(), 1);
+    assert_eq!(store.counter_groups().await, Ok(vec!["17".to_owned(), "170".to_owned()]));
+}
+
+async fn lists_are_walked_by_time_without_gap_or_repeat(store: Store) {
+    for order in 0..25_u64 {
+        let mut batch = Batch::new();
+        // Several share a moment, some are before 1970.
+        let listed_at = at(i64::try_from(order / 3).expect("small") - 4);
+        batch.put(key(order), Expect::Absent, &note("listed"), listed_at);
+        store.commit(batch).await.expect("committed");
+    }
+    for newest_first in [false, true] {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let scan = Scan::Listed { kind: Kind::Order, newest_first, after, limit: 4 };
+            let page = store.scan(&scan).await.expect("a store that answers");
+            seen.extend(page.items.iter().map(|(key, stored)| (stored.body.listed_at, key.partition)));
+            after = page.next.map(|next| next.to_string().parse().expect("a cursor survives as text"));
+            if after.is_none() {
+                break;
+            }
+        }
+        let times: Vec<Timestamp> = seen.iter().map(|(time, _)| *time).collect();
+        assert!(if newest_first { times.is_sorted_by(|a, b| a >= b) } else { times.is_sorted() });
+        let mut orders: Vec<u64> = seen.iter().map(|(_, order)| *order).collect();
+        orders.sort_unstable();
+        assert_eq!(orders, (0..25).collect::<Vec<_>>());
+    }
+}
+
+async fn a_moved_or_removed_document_leaves_the_list(store: Store) {
+    store.commit(put(key(1), Expect::Absent, "here")).await.expect("committed");
+    let (_, version) = read(&store, key(1)).await.expect("a document");
+    let mut batch = Batch::new();
+    batch.put(key(1), Expect::At(version), &note("there"), later(at(1), Duration::from_secs(5)));
+    store.commit(batch).await.expect("committed");
+    let scan = Scan::Listed { kind: Kind::Order, newest_first: true, after: None, limit: 9 };
+    assert_eq!(store.scan(&scan).await.expect("a store that answers").items.len(), 1);
+    let (_, version) = read(&store, key(1)).await.expect("a document");
+    let mut batch = Batch::new();
+    batch.delete(key(1), version);
+    store.commit(batch).await.expect("committed");
+    assert!(store.scan(&scan).await.expect("a store that answers").items.is_empty());
+}
+
+async fn a_partition_is_walked_alone(store: Store) {
+    for (partition, id) in [(1, 1), (1, 300), (2, 1), (1, 2)] {
+        store.commit(put(DocKey { id, ..key(partition) }, Expect::Absent, "x")).await.expect("committed");
+    }
+    let scan = Scan::Partition { partition: 1, kind: Kind::Order };
+    let found = store.scan(&scan).await.expect("a store that answers").items;
+    assert_eq!(found.iter().map(|(key, _)| key.id).collect::<Vec<_>>(), [1, 2, 300]);
+}
+
+async fn the_bell_rings_when_messages_are_put(store: Store) {
+    let mut bell = store.outbox_bell();
+    store.commit(put(key(1), Expect::Absent, "no message")).await.expect("committed");
+    assert!(!bell.has_changed().expect("the store is there"));
+    store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
+    let rung = tokio::time::timeout(Duration::from_secs(10), bell.changed()).await;
+    assert!(rung.is_ok());
+}
+
+async fn a_store_that_works_answers_a_ping(store: Store) {
+    assert_eq!(store.ping().await, Ok(()));
+}
+
+/// Runs the list on an engine: `$start` gives a store, and something that must live as long.
+macro_rules! conformance {
+    ($engine:ident, $start:expr, [$($promise:ident),* $(,)?]) => {
+        mod $engine {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $promise() {
+                    let (store, _guard) = $start;
+                    super::$promise(store).await;
+                }
+            )*
+        }
+    };
+}
+
+macro_rules! on_every_engine {
+    ($($promise:ident),* $(,)?) => {
+        conformance!(on_memory, (super::Store::Memory(super::Arc::default()), ()), [$($promise),*]);
+        conformance!(on_sled, super::sled_in_a_new_folder(), [$($promise),*]);
+    };
+}
+
+fn sled_in_a_new_folder() -> (Store, tempfile::TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let engine = super::sled::Sled::open(&folder.path().join("data"), 16 << 20).expect("a new store");
+    (Store::Sled(Arc::new(engine)), folder)
+}
+
+on_every_engine![
+    what_was_committed_is_read_back,
+    what_should_be_absent_is_created_once,
+    a_batch_is_whole_or_nothing,
+    every_write_makes_a_new_version_and_old_ones_conflict,
+    of_many_who_create_the_same_exactly_one_succeeds,
+    there_is_no_absence_skew,
+    long_documents_come_back_whole_and_leave_nothing_behind,
+    relying_on_a_document_checks_it_and_leaves_it,
+    adding_a_message_twice_is_adding_it_once,
+    a_claimed_message_is_nobody_elses_until_its_lease_ends,
+    a_lost_lease_settles_nothing,
+    a_ticket_settles_once,
+    messages_of_one_order_go_in_their_order,
+    one_message_of_each_queue_is_claimed_and_resting_queues_are_passed_over,
+    what_is_to_be_tried_again_waits_for_its_time,
+    dead_messages_are_listed_until_a_person_decides,
+    counters_add_up_whoever_adds,
+    lists_are_walked_by_time_without_gap_or_repeat,
+    a_moved_or_removed_document_leaves_the_list,
+    a_partition_is_walked_alone,
+    the_bell_rings_when_messages_are_put,
+    a_store_that_works_answers_a_ping,
+];

@@ -1,0 +1,236 @@
+//! What the embedded store promises beyond the common list: to survive, and to know when it has not.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::{OpenError, Sled};
+use crate::kernel::time::from_micros;
+use crate::kernel::{Kind, Timestamp};
+use crate::store::{Batch, Body, Bump, CommitError, CounterKey, DocKey, Expect, Store, Unavailable};
+
+const CACHE: u64 = 16 << 20;
+
+fn key(partition: u64) -> DocKey {
+    DocKey { partition, kind: Kind::Order, id: 0 }
+}
+
+fn put(partition: u64, bytes: &[u8]) -> Batch {
+    let mut batch = Batch::new();
+    let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: bytes.to_vec() };
+    batch.put_body(key(partition), Expect::Absent, body);
+    batch
+}
+
+fn open(path: &Path) -> Store {
+    Store::Sled(Arc::new(Sled::open(path, CACHE).expect("the store opens")))
+}
+
+async fn bytes_of(store: &Store, partition: u64) -> Result<Option<Vec<u8>>, Unavailable> {
+    Ok(store.load(&[key(partition)]).await?.pop().flatten().map(|stored| stored.body.bytes))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_committed_is_there_after_closing_and_opening() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = open(folder.path());
+    store.commit(put(1, b"short")).await.expect("committed");
+    store.commit(put(2, &[7; 200_000])).await.expect("committed");
+    let mut batch = Batch::new();
+    batch.bump(CounterKey { group: "17".into(), name: "milk".into() }, Bump::Add(-2));
+    store.commit(batch).await.expect("committed");
+    let version = store.load(&[key(1)]).await.expect("read")[0].as_ref().expect("there").version;
+    store.close().await;
+    drop(store);
+
+    let store = open(folder.path());
+    assert_eq!(bytes_of(&store, 1).await, Ok(Some(b"short".to_vec())));
+    assert_eq!(bytes_of(&store, 2).await, Ok(Some(vec![7; 200_000])));
+    assert_eq!(store.counters("17", None, 9).await.expect("read")[0].1, -2);
+    store.commit(put(3, b"new")).await.expect("committed");
+    let newer = store.load(&[key(3)]).await.expect("read")[0].as_ref().expect("there").version;
+    assert!(newer > version, "versions go on after opening: {newer} after {version}");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_process_on_the_same_folder_is_told_so() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = open(folder.path());
+    let second = Sled::open(folder.path(), CACHE).expect_err("two at once");
+    assert!(matches!(second, OpenError::InUse { .. }), "{second:?}");
+    assert!(second.to_string().contains("another tillgate is running"), "{second}");
+    assert_eq!(second.to_string().lines().count(), 1);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_that_cannot_be_used_is_named_with_what_to_do() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "in the way").expect("written");
+    let why = Sled::open(&file.join("data"), CACHE).expect_err("a file is no folder").to_string();
+    assert!(why.contains("file/data") && why.contains("store = \"sled:"), "{why}");
+}
+
+/// After a failed sync the disk may keep the old bytes although the next sync says OK: nothing may be
+/// acknowledged any more, and nothing that was not durable may be shown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let syncs = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&syncs);
+    let engine = Sled::open_with(folder.path(), CACHE, move |file| {
+        Box::new(move || match counted.fetch_add(1, Ordering::SeqCst) {
+            1 => Err(io::Error::other("the disk is gone")),
+            _ => file.sync_data(), // it would work again, and must not be asked
+        })
+    });
+    let store = Store::Sled(Arc::new(engine.expect("the store opens")));
+    store.commit(put(1, b"before")).await.expect("committed");
+    let failed = store.commit(put(2, b"lost")).await.expect_err("the sync fails");
+    assert!(
+        matches!(&failed, CommitError::Unavailable(Unavailable::Stopped(why)) if why.contains("the disk is gone")),
+        "{failed}"
+    );
+    for partition in 3..6 {
+        let refused = store.commit(put(partition, b"after")).await;
+        assert!(matches!(refused, Err(CommitError::Unavailable(Unavailable::Stopped(_)))), "{refused:?}");
+    }
+    assert_eq!(syncs.load(Ordering::SeqCst), 2, "no sync after the one that failed");
+    assert!(store.ping().await.is_err());
+    assert!(bytes_of(&store, 2).await.is_err(), "what is not durable is not shown");
+    assert!(store.stopped().await.contains("the disk is gone"));
+}
+
+/// A reader may meet a record before it is on the disk; it must wait, or a copy of a hook would be
+/// acknowledged although a power cut can still undo the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_is_durable() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (entered, has_entered) = tokio::sync::mpsc::unbounded_channel();
+    let (release, released) = std::sync::mpsc::channel();
+    let engine = Sled::open_with(folder.path(), CACHE, move |file| {
+        Box::new(move || {
+            entered.send(()).map_err(io::Error::other)?;
+            released.recv().map_err(io::Error::other)?;
+            file.sync_data()
+        })
+    });
+    let mut has_entered = has_entered;
+    let store = Store::Sled(Arc::new(engine.expect("the store opens")));
+    let writer = tokio::spawn({
+        let store = store.clone();
+        async move { store.commit(put(1, b"on its way")).await }
+    });
+    has_entered.recv().await.expect("the committer is in its sync");
+    let is_durable = Arc::new(AtomicBool::new(false));
+    let reader = tokio::spawn({
+        let (store, is_durable) = (store.clone(), Arc::clone(&is_durable));
+        async move {
+            let read = bytes_of(&store, 1).await;
+            (read, is_durable.load(Ordering::SeqCst))
+        }
+    });
+    // The reader has been given every chance to answer too early.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!reader.is_finished(), "the reader did not wait for the disk");
+    is_durable.store(true, Ordering::SeqCst);
+    release.send(()).expect("the committer listens");
+    assert_eq!(writer.await.expect("no panic"), Ok(()));
+    assert_eq!(reader.await.expect("no panic"), (Ok(Some(b"on its way".to_vec())), true));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flipped_bit_in_a_record_is_named_and_never_served() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = open(folder.path());
+    store.commit(put(1, b"an order of two bottles of milk")).await.expect("committed");
+    store.commit(put(2, b"intact")).await.expect("committed");
+    store.close().await;
+    drop(store);
+    {
+        let tree = super::open_guarded(folder.path(), CACHE).expect("sled opens");
+        let raw = super::keys::doc(key(1));
+        let mut value = tree.get(&raw).expect("read").expect("there").to_vec();
+        let place = value.len() - 3;
+        value[place] ^= 0x10;
+        tree.insert(raw, value).expect("written");
+        tree.flush().expect("flushed");
+    }
+    let store = open(folder.path());
+    let why = bytes_of(&store, 1).await.expect_err("the record is damaged").to_string();
+    assert!(why.contains("Order/1/0") && why.contains("not served"), "{why}");
+    assert_eq!(bytes_of(&store, 2).await, Ok(Some(b"intact".to_vec())));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_under_a_wrong_key_is_not_served() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = open(folder.path());
+    store.commit(put(1, b"of order 1")).await.expect("committed");
+    store.close().await;
+    drop(store);
+    {
+        let tree = super::open_guarded(folder.path(), CACHE).expect("sled opens");
+        let value = tree.get(super::keys::doc(key(1))).expect("read").expect("there");
+        tree.insert(super::keys::doc(key(2)), value).expect("written");
+        tree.flush().expect("flushed");
+    }
+    let store = open(folder.path());
+    assert!(bytes_of(&store, 2).await.is_err());
+    store.close().await;
+}
+
+/// sled's own pages are checked by sled: whatever byte of its file goes bad, what is served is right, or an
+/// error, or an honest "not there" after sled has dropped a torn page; never something else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_damaged_file_serves_wrong_bytes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = open(folder.path());
+    for order in 0..40 {
+        store.commit(put(order, format!("the order {order} as it was").as_bytes())).await.expect("committed");
+    }
+    store.close().await;
+    drop(store);
+    let good = std::fs::read(folder.path().join("db")).expect("sled's file");
+    let written = good.iter().rposition(|&byte| byte != 0).expect("something was written");
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {})); // sled panics on damage, which is caught and told
+    for place in (0..written).step_by((written / 24).max(1)) {
+        let copy = tempfile::tempdir().expect("a temporary folder");
+        for name in ["db", "conf"] {
+            std::fs::copy(folder.path().join(name), copy.path().join(name)).expect("copied");
+        }
+        let mut bad = good.clone();
+        bad[place] ^= 0x40;
+        std::fs::write(copy.path().join("db"), bad).expect("written");
+        let Ok(engine) = Sled::open(copy.path(), CACHE) else { continue };
+        let store = Store::Sled(Arc::new(engine));
+        for order in 0..40 {
+            if let Ok(Some(bytes)) = bytes_of(&store, order).await {
+                assert_eq!(
+                    bytes,
+                    format!("the order {order} as it was").into_bytes(),
+                    "byte {place} was flipped"
+                );
+            }
+        }
+        store.close().await;
+    }
+    std::panic::set_hook(hook);
+}
+
+#[test]
+fn times_sort_in_keys_as_they_do_in_life() {
+    let mut raw: Vec<Vec<u8>> = [-5_i64, -1, 0, 1, 1_000_000_000_000]
+        .map(|micros| super::keys::listing(from_micros(micros), key(1)))
+        .into();
+    let sorted = raw.clone();
+    raw.sort();
+    assert_eq!(raw, sorted);
+}

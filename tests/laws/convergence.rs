@@ -1,0 +1,161 @@
+//! The same hooks, each bearing its time, give the same order and the same stock in whatever order, and
+//! however often, they arrive: shown for every order of a seven-hook life and every choice of doubled hooks.
+
+use std::collections::BTreeMap;
+
+use tillgate::kernel::{Quantity, Timestamp};
+use tillgate::orders::{Event, EventKind, Order, OrderDocument, Patch, decide};
+
+use super::{content, event, incoming};
+
+/// What must not depend on the order of arrival.
+#[derive(Debug, Clone, PartialEq)]
+struct End {
+    document: String,
+    stock: BTreeMap<(String, String), Quantity>,
+}
+
+#[derive(Clone, Default)]
+struct History {
+    order: Option<Order>,
+    stock: BTreeMap<(String, String), Quantity>,
+    arrivals: i64,
+}
+
+impl History {
+    fn receive(&mut self, hook: &Event) {
+        self.arrivals += 1;
+        let arrived = Timestamp::from_second(1_900_000_000 + self.arrivals).expect("a time");
+        let decision = decide(self.order.as_ref(), incoming(Event { arrived, ..hook.clone() }));
+        for line in decision.movement {
+            let balance = self.stock.entry((line.store_id, line.sku)).or_default();
+            *balance = *balance + line.quantity;
+        }
+        self.order = decision.order.or(self.order.take());
+    }
+
+    fn end(&self) -> End {
+        let document = self.order.as_ref().and_then(OrderDocument::of);
+        let stock = self.stock.iter().filter(|(_, quantity)| **quantity != Quantity::ZERO);
+        End {
+            document: serde_json::to_string_pretty(&document).expect("json"),
+            stock: stock.map(|(key, quantity)| (key.clone(), *quantity)).collect(),
+        }
+    }
+}
+
+/// Walks every order of arrival; when `doubling`, every hook also comes twice in a row, or once, by choice.
+/// At each end everything is delivered once more, in one go. Returns how many histories there were.
+fn walk(history: &History, left: &[Event], doubling: bool, all: &[Event], expected: &mut Option<End>) -> u64 {
+    if left.is_empty() {
+        let mut history = history.clone();
+        let end = history.end();
+        all.iter().rev().for_each(|hook| history.receive(hook));
+        assert_eq!(history.end(), end, "delivering everything again changes nothing");
+        let expected = expected.get_or_insert_with(|| end.clone());
+        assert_eq!(end, *expected);
+        return 1;
+    }
+    let mut histories = 0;
+    for place in 0..left.len() {
+        let mut rest = left.to_vec();
+        let hook = rest.remove(place);
+        let mut once = history.clone();
+        once.receive(&hook);
+        histories += walk(&once, &rest, doubling, all, expected);
+        if doubling {
+            once.receive(&hook);
+            histories += walk(&once, &rest, doubling, all, expected);
+        }
+    }
+    histories
+}
+
+fn every_history(hooks: &[Event], doubling: bool) -> (u64, End) {
+    let mut expected = None;
+    let histories = walk(&History::default(), hooks, doubling, hooks, &mut expected);
+    (histories, expected.expect("there was a history"))
+}
+
+fn nothing() -> Patch {
+    Patch::default()
+}
+
+#[test]
+fn every_order_of_a_delivered_life_with_every_set_of_doubles_ends_the_same() {
+    let hooks = [
+        event(EventKind::Created, "first", Some(0), content(2, 1000)),
+        event(EventKind::Created, "re-sent with other content", Some(2), content(3, 1000)),
+        event(EventKind::Changed, "five", Some(5), content(5, 1000)),
+        event(EventKind::Changed, "too late", Some(30), content(9, 1000)),
+        event(EventKind::Paid, "with prices", Some(20), content(5, 900)),
+        event(EventKind::Received, "", Some(40), nothing()),
+        event(EventKind::Delivered, "", Some(50), nothing()),
+    ];
+    let (histories, end) = every_history(&hooks, true);
+    assert_eq!(histories, 5040 * 128);
+    assert!(end.document.contains(r#""state": "delivered""#), "{}", end.document);
+    assert!(end.document.contains(r#""quantity": "5""#), "{}", end.document);
+    assert!(end.document.contains(r#""amount": "45.00""#), "{}", end.document);
+    assert_eq!(end.stock.values().copied().collect::<Vec<_>>(), [Quantity::from_thousandths(-5000)]);
+}
+
+#[test]
+fn every_order_of_a_cancelled_life_ends_the_same() {
+    let hooks = [
+        event(EventKind::Created, "", Some(0), content(2, 1000)),
+        event(EventKind::Created, "the same, sent later in other bytes", Some(9), content(2, 1000)),
+        event(EventKind::Changed, "three", Some(5), content(3, 1000)),
+        event(EventKind::Changed, "four, at the same minute", Some(5), content(4, 1000)),
+        event(EventKind::Cancelled, "", Some(10), nothing()),
+        event(EventKind::Cancelled, "again in other bytes", Some(12), nothing()),
+        event(EventKind::Changed, "too late", Some(11), content(9, 1000)),
+    ];
+    let (histories, end) = every_history(&hooks, false);
+    assert_eq!(histories, 5040);
+    assert!(end.document.contains(r#""state": "cancelled""#), "{}", end.document);
+    assert!(end.stock.is_empty());
+}
+
+#[test]
+fn every_order_of_a_life_in_which_everything_happens_ends_the_same() {
+    let hooks = [
+        event(EventKind::Created, "", Some(0), content(2, 1000)),
+        event(EventKind::Changed, "", Some(1), content(1, 1000)),
+        event(EventKind::Paid, "", Some(2), content(1, 1100)),
+        event(EventKind::Received, "", Some(3), nothing()),
+        event(EventKind::Received, "again, a minute later", Some(4), nothing()),
+        event(EventKind::Cancelled, "", Some(5), nothing()),
+        event(EventKind::Delivered, "", Some(6), nothing()),
+    ];
+    let (_, end) = every_history(&hooks, false);
+    assert!(end.document.contains(r#""state": "delivered""#), "delivered wins: {}", end.document);
+    assert!(end.document.contains(r#""cancelled_at": null"#), "{}", end.document);
+    assert_eq!(end.stock.values().copied().collect::<Vec<_>>(), [Quantity::from_thousandths(-1000)]);
+}
+
+#[test]
+fn every_order_of_a_life_cancelled_on_the_way_keeps_the_goods_written_off() {
+    let hooks = [
+        event(EventKind::Created, "", Some(0), content(2, 1000)),
+        event(EventKind::Cancelled, "", Some(1), nothing()),
+        event(EventKind::Received, "", Some(2), nothing()),
+        event(EventKind::Paid, "", Some(3), nothing()),
+    ];
+    let (_, end) = every_history(&hooks, true);
+    assert!(end.document.contains(r#""state": "cancelled""#), "{}", end.document);
+    assert!(end.document.contains("the courier took it after it had been cancelled"), "{}", end.document);
+    assert_eq!(end.stock.values().copied().collect::<Vec<_>>(), [Quantity::from_thousandths(-2000)]);
+}
+
+#[test]
+fn every_history_without_a_creation_stays_parked() {
+    let hooks = [
+        event(EventKind::Changed, "", Some(1), content(1, 1000)),
+        event(EventKind::Paid, "", Some(2), nothing()),
+        event(EventKind::Received, "", Some(3), nothing()),
+    ];
+    let (_, end) = every_history(&hooks, true);
+    assert_eq!(end.document, "null");
+    assert!(end.stock.is_empty());
+}

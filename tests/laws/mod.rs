@@ -1,0 +1,59 @@
+//! What holds for every order, shown by trying everything.
+
+mod convergence;
+mod outcomes;
+
+use tillgate::kernel::{ExternalId, Fingerprint, HookId, Money, Number, Quantity, SourceName, Timestamp};
+use tillgate::orders::{Event, EventKind, Incoming, Patch, Position};
+
+pub fn external_id() -> ExternalId {
+    ExternalId::parse("H1").expect("usable")
+}
+
+pub fn number() -> Number {
+    Number::derive(&SourceName::new("sm"), &external_id(), 0)
+}
+
+/// A hook of the laws: `name` tells it from others of its kind, `minute` is its own time.
+pub fn event(kind: EventKind, name: &str, minute: Option<i64>, patch: Patch) -> Event {
+    let fingerprint = Fingerprint::of(&[kind.as_str().as_bytes(), name.as_bytes()]);
+    Event {
+        kind,
+        at: minute.map(minute_at),
+        arrived: Timestamp::UNIX_EPOCH,
+        fingerprint,
+        hook: HookId { partition: number().get(), fingerprint },
+        patch,
+        reason: None,
+        notes: Vec::new(),
+    }
+}
+
+pub fn minute_at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + minute * 60).expect("a time")
+}
+
+pub fn incoming(event: Event) -> Incoming {
+    Incoming { number: number(), source: SourceName::new("sm"), external_id: external_id(), event }
+}
+
+/// Content of one article, `quantity` pieces at `kopecks` each.
+pub fn content(quantity: i64, kopecks: i64) -> Patch {
+    Patch {
+        store_id: Some("17".into()),
+        positions: Some(vec![Position {
+            sku: "milk".into(),
+            name: None,
+            quantity: Quantity::from_thousandths(quantity * 1000),
+            original_quantity: None,
+            price: Some(Money::from_kopecks(kopecks)),
+            discount_price: None,
+            total: Some(Money::from_kopecks(kopecks * quantity)),
+            discount_total: None,
+            replaced_by: None,
+            weight_grams: None,
+        }]),
+        total: Some(Money::from_kopecks(kopecks * quantity)),
+        ..Patch::default()
+    }
+}

@@ -1,0 +1,142 @@
+//! Every state an order can be in, met by every kind of hook: each has a written outcome.
+
+use tillgate::orders::{Event, EventKind, Order, OrderDocument, Patch, Standing, decide};
+
+use super::{content, event, incoming, minute_at};
+
+/// Lives that lead to every combination of facets.
+const LIVES: &[(&str, &[EventKind])] = {
+    use EventKind::*;
+    &[
+        ("nothing heard", &[]),
+        ("parked", &[Changed]),
+        ("open", &[Created]),
+        ("paid", &[Created, Paid]),
+        ("shipped", &[Created, Received]),
+        ("paid, shipped", &[Created, Paid, Received]),
+        ("cancelled", &[Created, Cancelled]),
+        ("paid, cancelled", &[Created, Paid, Cancelled]),
+        ("shipped, cancelled", &[Created, Received, Cancelled]),
+        ("paid, shipped, cancelled", &[Created, Paid, Received, Cancelled]),
+        ("delivered", &[Created, Delivered]),
+        ("paid, delivered", &[Created, Paid, Delivered]),
+        ("paid, shipped, delivered", &[Created, Paid, Received, Delivered]),
+    ]
+};
+
+fn patch_for(kind: EventKind, quantity: i64) -> Patch {
+    match kind {
+        EventKind::Created | EventKind::Changed => content(quantity, 1000),
+        EventKind::Paid | EventKind::Received | EventKind::Delivered | EventKind::Cancelled => {
+            Patch::default()
+        }
+    }
+}
+
+fn live(kinds: &[EventKind]) -> Option<Order> {
+    let mut order = None;
+    for (minute, kind) in (0..).zip(kinds) {
+        let hook =
+            Event { arrived: minute_at(minute), ..event(*kind, "life", Some(minute), patch_for(*kind, 2)) };
+        order = decide(order.as_ref(), incoming(hook)).order.or(order);
+    }
+    order
+}
+
+fn outcome(order: Option<&Order>, hook: Event) -> String {
+    let decision = decide(order, incoming(hook));
+    let after = decision.order.as_ref().or(order).and_then(OrderDocument::of);
+    let state = after.map_or("-", |document| document.state().as_str());
+    let standing = match decision.standing {
+        Standing::Applied => "applied",
+        Standing::Repeated => "repeated",
+        Standing::Late(_) => "late",
+        Standing::Parked => "parked",
+    };
+    let moved = if decision.movement.is_empty() { "" } else { ", stock" };
+    let told = if decision.announcements.is_empty() { "" } else { ", told" };
+    format!("{standing} → {state}{moved}{told}")
+}
+
+fn table(hook: impl Fn(EventKind) -> Event) -> String {
+    let mut table = String::new();
+    for (name, kinds) in LIVES {
+        let order = live(kinds);
+        for kind in EventKind::ALL {
+            let outcome = outcome(order.as_ref(), hook(kind));
+            table.push_str(&format!("{name:<26} {:<10} {outcome}\n", kind.as_str()));
+        }
+    }
+    table
+}
+
+/// A hook dated after everything that happened, with other content than the order has.
+#[test]
+fn every_state_meets_every_later_hook() {
+    let table = table(|kind| event(kind, "new", Some(60), patch_for(kind, 7)));
+    let expected = include_str!("outcomes_later.txt");
+    assert!(table == expected, "the table of outcomes is now:\n{table}");
+}
+
+/// A change dated before the closing counts, and pickers are told of it as what it is.
+#[test]
+fn a_change_dated_before_the_closing_counts_whenever_it_comes() {
+    for (name, kinds) in LIVES.iter().filter(|(_, kinds)| kinds.first() == Some(&EventKind::Created)) {
+        let mut late: Vec<EventKind> = kinds.to_vec();
+        late.insert(1, EventKind::Changed);
+        let order = live(kinds);
+        // Between minute 0, the creation, and minute 1, whatever came next.
+        let hook = Event {
+            at: Some(minute_at(0)),
+            ..event(EventKind::Changed, "in between", None, content(7, 1000))
+        };
+        let outcome = outcome(order.as_ref(), hook);
+        assert!(outcome.starts_with("applied") && outcome.contains("told"), "{name}: {outcome}");
+    }
+}
+
+/// The parked without a time follow the creation in natural rank.
+#[test]
+fn parked_hooks_without_a_time_follow_in_natural_rank() {
+    let untimed = [EventKind::Delivered, EventKind::Paid, EventKind::Changed, EventKind::Received];
+    let mut order = None;
+    for (second, kind) in (0..).zip(untimed) {
+        let hook = Event { arrived: minute_at(second), ..event(kind, "parked", None, patch_for(kind, 7)) };
+        let decision = decide(order.as_ref(), incoming(hook));
+        assert_eq!(decision.standing, Standing::Parked);
+        order = decision.order;
+    }
+    let created = Event { arrived: minute_at(9), ..event(EventKind::Created, "", None, content(2, 1000)) };
+    let decision = decide(order.as_ref(), incoming(created));
+    assert_eq!(decision.standing, Standing::Applied);
+    assert!(
+        decision.unparked.iter().all(|(_, standing)| *standing == Standing::Applied),
+        "{:?}",
+        decision.unparked
+    );
+    let order = decision.order.expect("an order");
+    let kinds: Vec<EventKind> = order.events.iter().map(|event| event.kind).collect();
+    assert_eq!(
+        kinds,
+        [EventKind::Created, EventKind::Changed, EventKind::Paid, EventKind::Received, EventKind::Delivered]
+    );
+    let document = serde_json::to_value(OrderDocument::of(&order)).expect("json");
+    assert_eq!(
+        document["positions"][0]["quantity"], "7",
+        "the parked change counts: it is before the payment"
+    );
+}
+
+#[test]
+fn an_order_remembers_no_more_hooks_than_it_should() {
+    let mut order = live(&[EventKind::Created]);
+    for minute in 1..600 {
+        let name = minute.to_string();
+        let hook = event(EventKind::Changed, &name, Some(minute), content(minute, 1000));
+        order = decide(order.as_ref(), incoming(hook)).order.or(order);
+    }
+    let order = order.expect("an order");
+    assert_eq!(order.events.len(), 500);
+    let one_more = decide(Some(&order), incoming(event(EventKind::Paid, "", Some(999), Patch::default())));
+    assert!(matches!(one_more.standing, Standing::Late(why) if why.contains("500")));
+}

@@ -1,0 +1,158 @@
+//! Imports point one way. A module may name those below it, and a few crates have one home each.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module with the modules of ours that it may name.
+const MAY_NAME: &[(&str, &[&str])] = &[
+    ("kernel", &[]),
+    ("orders", &["kernel"]),
+    ("dedup", &["kernel"]),
+    ("webhooks", &["kernel", "orders", "dedup"]),
+    ("store", &["kernel"]),
+    ("peer", &["kernel"]),
+    ("notify/channel", &["kernel", "notify", "peer"]),
+    ("notify", &["kernel", "orders"]),
+    ("flows", &["kernel", "orders", "dedup", "store", "notify"]),
+    ("telemetry", &["kernel", "dedup"]),
+    ("workers", &["kernel", "orders", "dedup", "store", "notify", "peer", "flows", "telemetry"]),
+    ("http", &["kernel", "orders", "dedup", "webhooks", "store", "notify", "flows", "workers", "telemetry"]),
+    ("config", &["kernel", "dedup", "notify"]),
+    (
+        "app",
+        &[
+            "kernel",
+            "orders",
+            "dedup",
+            "webhooks",
+            "store",
+            "notify",
+            "peer",
+            "flows",
+            "workers",
+            "http",
+            "config",
+            "telemetry",
+        ],
+    ),
+    ("demo", &["kernel", "app", "config", "http", "peer", "telemetry"]),
+    ("cli", &["kernel", "app", "config", "demo", "peer", "store", "telemetry"]),
+];
+
+/// Each of these crates with the only places that may name it.
+const HOMES: &[(&str, &[&str])] = &[
+    ("sled::", &["store/", "app.rs", "cli/check.rs"]),
+    ("backoff::", &["peer/retry.rs"]),
+    ("reqwest::", &["peer/"]),
+    ("StatusCode", &["http/", "peer/client.rs", "demo/chat.rs", "notify/channel/telegram.rs", "cli/bench/"]),
+    ("getrandom::", &["kernel/chance.rs"]),
+];
+
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, into: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("src is there") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                walk(&path, into);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                into.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    walk(&root, &mut paths);
+    let read = |path: PathBuf| {
+        let name = path.strip_prefix(&root).expect("inside").to_string_lossy().into_owned();
+        (name, fs::read_to_string(path).expect("a source file"))
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// The modules of ours that a source names, outside comments.
+fn named(source: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (line, text) in source.lines().enumerate() {
+        let code = text.split("//").next().unwrap_or_default();
+        for (place, _) in code.match_indices("crate::") {
+            // `$crate` in a macro and `other_crate::` are not ours.
+            let before = code[..place].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
+                continue;
+            }
+            let path: String = code[place + 7..]
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_' || *c == ':')
+                .collect();
+            found.push((line + 1, path.replace("::", "/")));
+        }
+    }
+    found
+}
+
+#[test]
+fn imports_point_one_way() {
+    let mut wrong = Vec::new();
+    for (file, source) in sources() {
+        if file == "main.rs" || file == "lib.rs" {
+            continue;
+        }
+        let home = MAY_NAME
+            .iter()
+            .find(|(module, _)| file.starts_with(&format!("{module}/")) || file == format!("{module}.rs"));
+        let Some((module, allowed)) = home else {
+            wrong.push(format!("src/{file} belongs to no layer: enter its module in tests/layers.rs"));
+            continue;
+        };
+        for (line, path) in named(&source) {
+            let inside = path.starts_with(module) || module.starts_with(&path);
+            // Naming `notify` does not include its channels, which call out.
+            let reaches_channel = path.starts_with("notify/channel")
+                && !matches!(*module, "workers" | "app" | "notify/channel");
+            let permitted =
+                allowed.iter().any(|other| path == *other || path.starts_with(&format!("{other}/")));
+            if (!inside && !permitted) || reaches_channel {
+                wrong.push(format!("src/{file}:{line} ({module}) must not name {path}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn some_crates_have_one_home() {
+    let mut wrong = Vec::new();
+    for (file, source) in sources() {
+        for (line, text) in source.lines().enumerate() {
+            let code = text.split("//").next().unwrap_or_default();
+            for (name, homes) in HOMES {
+                if code.contains(name) && !homes.iter().any(|home| file.starts_with(home)) {
+                    wrong
+                        .push(format!("src/{file}:{} must not name {name}: its home is {homes:?}", line + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The pure modules stay pure.
+#[test]
+fn what_decides_does_not_wait() {
+    let mut wrong = Vec::new();
+    for (file, source) in sources() {
+        let is_pure =
+            ["kernel/", "orders/", "dedup/", "webhooks/"].iter().any(|module| file.starts_with(module));
+        for (line, text) in source.lines().enumerate().filter(|_| is_pure) {
+            let code = text.split("//").next().unwrap_or_default();
+            if code.contains("async ")
+                || code.contains("tokio::")
+                || code.contains("std::fs")
+                || code.contains("std::net")
+            {
+                wrong.push(format!("src/{file}:{} does I/O or waits: {}", line + 1, code.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}

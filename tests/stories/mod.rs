@@ -1,0 +1,9 @@
+//! What happens to a shop, told over real HTTP.
+
+mod admin;
+mod bad_input;
+mod copies;
+mod crash;
+mod hooks;
+mod operation;
+mod pickers;

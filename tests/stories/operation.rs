@@ -1,0 +1,244 @@
+//! The binary itself, as an operator runs it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::world::created;
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_tillgate");
+
+/// A gateway in a process of its own.
+pub struct Process {
+    child: Child,
+    pub url: String,
+    folder: PathBuf,
+}
+
+impl Process {
+    /// Starts the binary on the configuration in `folder`, and waits until it is ready.
+    pub fn start(folder: &Path) -> Process {
+        let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).expect("a log");
+        let mut child = Command::new(BINARY)
+            .args(["serve", "--config", "tillgate.toml"])
+            .current_dir(folder)
+            .env_remove("TILLGATE_CONFIG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the binary starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let mut url = None;
+        for line in &mut lines {
+            let line = line.expect("text");
+            if let Some((_, address)) = line.split_once(" listens on ") {
+                url = Some(address.to_owned());
+            }
+            if line == "ready" {
+                break;
+            }
+        }
+        let url = url.unwrap_or_else(|| {
+            panic!("it did not start: {}", std::fs::read_to_string(folder.join("log")).expect("a log"))
+        });
+        Process { child, url, folder: folder.to_owned() }
+    }
+
+    pub fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("gone");
+    }
+
+    /// Asks it to end, and returns its exit code.
+    pub fn terminate(mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+        self.child.wait().expect("it ends").code()
+    }
+
+    /// Runs another command of the binary beside it.
+    pub fn command(&self, arguments: &[&str]) -> Output {
+        Command::new(BINARY)
+            .args(arguments)
+            .current_dir(&self.folder)
+            .env("TILLGATE_SERVER", &self.url)
+            .output()
+            .expect("the command runs")
+    }
+
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.command(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("json")
+    }
+}
+
+/// Five lines, as the README has them, on a free port.
+pub fn configure(folder: &Path) {
+    let settings = "listen = \"127.0.0.1:0\"\n\
+        admin_token = \"token-of-the-operator\"\n\
+        [sources.sm]\n\
+        protocol = \"sm\"\n\
+        token = \"token-of-the-marketplace\"\n";
+    std::fs::write(folder.join("tillgate.toml"), settings).expect("written");
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn five_lines_of_configuration_and_the_fixtures_make_a_shop() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    configure(folder.path());
+    let gateway = Process::start(folder.path());
+    let mut fixtures: Vec<PathBuf> =
+        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/sm"))
+            .expect("fixtures")
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .collect();
+    fixtures.sort();
+    let hooks = format!("{}/hooks/sm", gateway.url);
+    let mut arguments = vec!["send", "--to", hooks.as_str()];
+    arguments.extend(fixtures.iter().map(|path| path.to_str().expect("text")));
+    let sent = gateway.command(&arguments);
+    assert!(sent.status.success(), "{}{}", text(&sent.stdout), text(&sent.stderr));
+    assert_eq!(text(&sent.stdout).lines().count(), fixtures.len());
+
+    let before = gateway.json(&["orders", "list", "--json"]);
+    assert_eq!(before.as_array().expect("a list").len(), 6);
+    gateway.kill();
+    let gateway = Process::start(folder.path());
+    assert_eq!(gateway.json(&["orders", "list", "--json"]), before);
+
+    let table = text(&gateway.command(&["orders", "list"]).stdout);
+    assert!(table.contains("H2611220001") && table.contains("delivered"), "{table}");
+    let delivered = before.as_array().expect("a list").iter().find(|order| order["state"] == "delivered");
+    let number = delivered.expect("a delivered order")["number"].as_str().expect("a number").to_owned();
+    let shown = text(&gateway.command(&["orders", "show", &number]).stdout);
+    assert!(shown.contains("order.paid") && shown.contains("paid → shipped"), "{shown}");
+    let hooks = text(&gateway.command(&["hooks", "list", "--verdict", "ignored"]).stdout);
+    assert!(hooks.contains("courier.assigned"), "{hooks}");
+    assert_eq!(gateway.terminate(), Some(0));
+}
+
+#[test]
+fn a_second_gateway_on_the_same_store_says_so_in_one_line() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    configure(folder.path());
+    let gateway = Process::start(folder.path());
+    let second = gateway.command(&["serve"]);
+    assert_eq!(second.status.code(), Some(1));
+    let said = text(&second.stderr);
+    let last = said.lines().last().expect("a message");
+    assert!(last.starts_with("tillgate: ") && last.contains("another tillgate is running"), "{said}");
+    gateway.kill();
+}
+
+#[test]
+fn mistakes_in_the_configuration_are_told_in_words_with_exit_code_2() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let source = "[sources.sm]\nprotocol = \"sm\"\n";
+    let mistakes = [
+        (format!("{source}token = \"short\"\n"), "at least 16"),
+        (format!("{source}token = \"\"\n"), "at least 16"),
+        (source.to_owned(), "no token"),
+        ("[sources.sm]\nprotocol = \"ozon\"\ntoken = \"0123456789abcdef\"\n".to_owned(), "ozon"),
+        ("lisen = \"127.0.0.1:1\"\n".to_owned(), "lisen"),
+        ("listen = \"nowhere\"\n".to_owned(), "listen"),
+        ("store = \"mysql://x\"\n".to_owned(), "sled:<directory>"),
+        ("[notify.telegram]\ntoken = \"t\"\n".to_owned(), "chats"),
+        (format!("{source}token_file = \"missing\"\n"), "missing"),
+        ("listen = \n".to_owned(), "tillgate.toml"),
+    ];
+    for (settings, word) in mistakes {
+        std::fs::write(folder.path().join("tillgate.toml"), &settings).expect("written");
+        let output =
+            Command::new(BINARY).arg("serve").current_dir(folder.path()).output().expect("the binary runs");
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{settings}: {said}");
+        assert!(said.contains(word), "{settings}: {said}");
+    }
+}
+
+#[test]
+fn the_environment_and_secret_files_override_the_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    configure(folder.path());
+    std::fs::write(folder.path().join("secret"), "token-from-a-secret-file\n").expect("written");
+    let check = |environment: &[(&str, &str)]| {
+        let mut command = Command::new(BINARY);
+        command.arg("check").current_dir(folder.path()).envs(environment.iter().copied());
+        let output = command.output().expect("the binary runs");
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (code, said) =
+        check(&[("TILLGATE_SOURCES__SM__TOKEN_FILE", "secret"), ("TILLGATE_LISTEN", "127.0.0.1:7777")]);
+    assert!(code == Some(0) && said.contains("127.0.0.1:7777/hooks/sm"), "{said}");
+    let (code, said) = check(&[("TILLGATE_SOURCES__SM__TOKENS", "the-new-token-of-sm,the-old-token-of-sm")]);
+    assert!(code == Some(0) && said.contains("3 tokens are valid"), "{said}");
+    let (code, said) = check(&[("TILLGATE_SOURCES__SM__COLOUR", "red")]);
+    assert!(code == Some(2) && said.contains("colour"), "{said}");
+    let (code, said) = check(&[("TILLGATE_LISTEN__X", "1")]);
+    assert!(code == Some(2) && said.contains("TILLGATE_LISTEN__X"), "{said}");
+}
+
+#[test]
+fn commands_without_a_gateway_say_what_to_do() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    configure(folder.path());
+    let run = |arguments: &[&str]| {
+        let output = Command::new(BINARY)
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .expect("the binary runs");
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, said) = run(&["orders", "list", "--server", "http://127.0.0.1:9"]);
+    assert!(code == Some(1) && said.contains("Is tillgate serve running?"), "{said}");
+    assert_eq!(said.lines().count(), 1);
+    let (code, _) = run(&["orders", "lst"]);
+    assert_eq!(code, Some(2));
+    let (code, said) = run(&["send", "no-such-file.json", "--to", "http://127.0.0.1:9", "--token", "t"]);
+    assert!(code == Some(2) && said.contains("no-such-file.json"), "{said}");
+    std::fs::write(folder.path().join("tillgate.toml"), "").expect("written");
+    let (code, said) = run(&["orders", "list"]);
+    assert!(code == Some(2) && said.contains("admin_token"), "{said}");
+}
+
+/// One line for each hook, with ids, verdict and duration, and nothing of the customer or the secrets.
+#[test]
+fn logs_tell_of_hooks_and_of_no_person() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    configure(folder.path());
+    let gateway = Process::start(folder.path());
+    let file = folder.path().join("hook.json");
+    std::fs::write(&file, created("H-CANARY")).expect("written");
+    let url = format!("{}/hooks/sm", gateway.url);
+    let path = file.to_str().expect("text");
+    assert!(gateway.command(&["send", path, "--to", &url]).status.success());
+    let wrong = gateway.command(&["send", path, "--to", &url, "--token", "wrong-canary-token"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert_eq!(gateway.terminate(), Some(0));
+    let mut log = String::new();
+    std::fs::File::open(folder.path().join("log")).expect("a log").read_to_string(&mut log).expect("text");
+    let line = log.lines().find(|line| line.contains("hook answered")).expect("a line for the hook");
+    let line: Value = serde_json::from_str(line).expect("a line is JSON");
+    assert_eq!(
+        (&line["order.external_id"], &line["verdict"]),
+        (&Value::from("H-CANARY"), &Value::from("applied"))
+    );
+    assert!(
+        line["duration_ms"].is_number() && line["hook.id"].is_string() && line["order.number"].is_number(),
+        "{line}"
+    );
+    for canary in ["Канарейкина", "79991234567", "Тайная", "4242", "token-of-the", "wrong-canary-token"]
+    {
+        assert!(!log.contains(canary), "{canary} in the log");
+    }
+}

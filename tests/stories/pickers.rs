@@ -1,0 +1,167 @@
+//! Pickers are told what they need, each thing once, whatever Telegram does.
+
+use serde_json::json;
+use tillgate::demo::chat::Trouble;
+
+use crate::world::{DEADLINE, Shop, created, hook, payload};
+
+const CHANGED_AT: &str = "2026-11-22T12:10:00+03:00";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pickers_read_what_to_do() {
+    let shop = Shop::open().await;
+    shop.acknowledged(include_str!("../../fixtures/sm/01-created.json")).await;
+    shop.acknowledged(include_str!("../../fixtures/sm/03-changed.json")).await;
+    shop.acknowledged(hook(
+        "order.cancelled",
+        Some("2026-11-22T12:30:00+03:00"),
+        json!({"originalOrderId": "H2611220001"}),
+    ))
+    .await;
+    let texts = shop.pickers_heard(3).await;
+    let number = shop.order("H2611220001").await["number"].as_str().expect("a number").to_owned();
+    assert_eq!(
+        texts[0],
+        format!(
+            "🆕 Новый заказ H2611220001\nМагазин 17 · к 22.11, 15:00–17:00\n\
+             1. Молоко «Луговое» 3,2 %, 930 мл (арт. 100201) × 2\n\
+             2. Хлеб бородинский, 400 г (арт. 100317) × 1\n\
+             3. Бананы, 500 г (арт. 204500) × 3, 1500 г\n\
+             4. Сыр «Костромской» 45 %, 300 г (арт. 310044) × 1\n\
+             5. Вода негазированная, 1,5 л (арт. 415926) × 6\n\
+             Позиций: 5 · сумма 1\u{a0}016,50\u{a0}₽\n№ {number}/1"
+        )
+    );
+    assert_eq!(
+        texts[1],
+        format!(
+            "✏️ Изменён заказ H2611220001\nМагазин 17\n\
+             • Молоко «Луговое» 3,2 %, 930 мл (арт. 100201): 2 → 3\n\
+             ➖ Хлеб бородинский, 400 г (арт. 100317) × 1 → замена: 100318\n\
+             ➕ Хлеб дарницкий, 350 г (арт. 100318) × 1\n№ {number}/2"
+        )
+    );
+    assert_eq!(
+        texts[2],
+        format!(
+            "❌ Отменён заказ H2611220001\nМагазин 17\nНе собирайте его; собранное верните на полки.\n№ {number}/3"
+        )
+    );
+    assert!(shop.chat.messages().iter().all(|message| message.chat_id == "pickers-of-17"));
+    shop.close().await;
+}
+
+/// No name, phone, address or comment of a customer goes to a messenger.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pickers_get_no_personal_data() {
+    let shop = Shop::open().await;
+    shop.acknowledged(created("H1")).await;
+    let mut other = payload("H1", "100", 3, "30.00");
+    other["comment"] = json!("код 777, спросить Канарейкину");
+    shop.acknowledged(hook("order.changed", Some(CHANGED_AT), other)).await;
+    let texts = shop.pickers_heard(2).await.join("\n");
+    for canary in ["Канарейкин", "9991234567", "Тайная", "4242", "777"] {
+        assert!(!texts.contains(canary), "{canary} in {texts}");
+    }
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_is_no_affair_of_pickers_is_not_told() {
+    let shop = Shop::open().await;
+    shop.acknowledged(created("H1")).await;
+    let mut only_comment = payload("H1", "100", 2, "20.00");
+    only_comment["comment"] = json!("другой комментарий");
+    shop.acknowledged(hook("order.changed", Some(CHANGED_AT), only_comment)).await;
+    let dearer = payload("H1", "100", 2, "22.00");
+    shop.acknowledged(hook("order.paid", Some("2026-11-22T12:20:00+03:00"), dearer)).await;
+    shop.outbox_is_empty().await;
+    shop.pickers_heard(1).await;
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_order_that_is_shipped_is_not_announced() {
+    let shop = Shop::open().await;
+    shop.acknowledged(created("H1")).await;
+    let bare = |kind: &str, at: &str| hook(kind, Some(at), json!({"originalOrderId": "H1"}));
+    shop.acknowledged(bare("order.received", "2026-11-22T12:30:00+03:00")).await;
+    shop.acknowledged(bare("order.cancelled", "2026-11-22T12:40:00+03:00")).await;
+    shop.outbox_is_empty().await;
+    shop.pickers_heard(1).await;
+    let order = shop.order("H1").await;
+    assert!(order["attention"].to_string().contains("the goods are gone"), "{order}");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chat_that_is_busy_or_broken_gets_every_message_in_order_in_the_end() {
+    let shop = Shop::open().await;
+    shop.chat.misbehave([Trouble::Broken, Trouble::TooFast(1), Trouble::Broken]);
+    shop.acknowledged(created("H1")).await;
+    shop.acknowledged(hook("order.changed", Some(CHANGED_AT), payload("H1", "100", 5, "50.00"))).await;
+    let texts = shop.pickers_heard(2).await;
+    assert!(texts[0].contains("Новый заказ") && texts[1].contains("2 → 5"), "{texts:?}");
+    shop.outbox_is_empty().await;
+    assert_eq!(shop.chat.calls(), 5, "three failures and two messages");
+    shop.close().await;
+}
+
+/// The call broke off after Telegram had taken the message: it comes twice, and is known by its number.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unknown_outcome_is_repeated_and_the_copy_is_known_by_its_number() {
+    let shop = Shop::open().await;
+    shop.chat.misbehave([Trouble::DeliveredButBroken]);
+    shop.acknowledged(created("H1")).await;
+    let texts = shop.pickers_heard(2).await;
+    assert_eq!(texts[0], texts[1]);
+    assert!(texts[0].lines().last().expect("a last line").ends_with("/1"));
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_can_never_go_is_dead_and_visible_and_can_be_tried_again() {
+    let shop = Shop::open().await;
+    shop.chat.misbehave([Trouble::NoSuchChat]);
+    shop.acknowledged(created("H1")).await;
+    shop.acknowledged(hook("order.changed", Some(CHANGED_AT), payload("H1", "100", 5, "50.00"))).await;
+    // The dead one holds up nobody.
+    let texts = shop.pickers_heard(1).await;
+    assert!(texts[0].contains("2 → 5"), "{texts:?}");
+    shop.outbox_is_empty().await;
+    let dead = shop.list("/outbox?state=dead").await;
+    assert_eq!(dead.len(), 1);
+    assert!(dead[0]["last_error"].as_str().expect("an error").contains("chat not found"), "{dead:?}");
+    let id = dead[0]["id"].as_str().expect("an id");
+    let (status, _) = shop.ask(http::Method::POST, &format!("/admin/v1/outbox/{id}/retry"), None).await;
+    assert_eq!(status, 200);
+    shop.pickers_heard(2).await;
+    shop.outbox_is_empty().await;
+    assert!(shop.list("/outbox").await.is_empty());
+    let (status, problem) = shop.ask(http::Method::POST, &format!("/admin/v1/outbox/{id}/drop"), None).await;
+    assert_eq!(status, 409, "{problem}");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_message_is_not_sent() {
+    let shop = Shop::open().await;
+    shop.chat.misbehave([Trouble::TooFast(3600)]);
+    shop.acknowledged(created("H1")).await;
+    assert!(shop.chat.wait_for_calls(1, DEADLINE).await);
+    let waiting = async {
+        loop {
+            let pending = shop.list("/outbox?state=pending").await;
+            if pending[0]["attempts"] == 1 {
+                return pending[0]["id"].as_str().expect("an id").to_owned();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let id = tokio::time::timeout(DEADLINE, waiting).await.expect("the failure is recorded");
+    let (status, _) = shop.ask(http::Method::POST, &format!("/admin/v1/outbox/{id}/drop"), None).await;
+    assert_eq!(status, 200);
+    shop.outbox_is_empty().await;
+    assert_eq!(shop.chat.messages(), []);
+    shop.close().await;
+}

@@ -1,0 +1,200 @@
+//! A shop with a gateway, a marketplace and a chat, all real and all in this process.
+
+use std::path::Path;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, header};
+use serde_json::Value;
+use tillgate::app::App;
+use tillgate::config;
+use tillgate::demo::chat::Chat;
+use tillgate::demo::marketplace::{Attempt, Marketplace};
+use tillgate::kernel::{Clock, Secret};
+use tillgate::peer::Client;
+use tillgate::telemetry::metrics;
+
+/// How long anything may take before a test gives up. Waiting is for events, and this is never reached.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+pub const TOKEN: &str = "token-of-the-marketplace";
+pub const ADMIN_TOKEN: &str = "token-of-the-operator";
+
+/// A running shop.
+pub struct Shop {
+    pub app: App,
+    pub chat: Chat,
+    folder: tempfile::TempDir,
+    settings: String,
+    client: Client,
+}
+
+impl Shop {
+    /// A shop on an embedded store, with one chat for all stores and one of store 17's own.
+    pub async fn open() -> Shop {
+        Shop::open_with("").await
+    }
+
+    /// The same, with lines added to the marketplace's section of the configuration.
+    pub async fn open_with(source_lines: &str) -> Shop {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let chat = Chat::start().await.expect("a chat");
+        let settings = settings(folder.path(), &chat, source_lines);
+        let app = start(&settings).await;
+        let client = Client::new(DEADLINE, 64 << 20).expect("a client");
+        Shop { app, chat, folder, settings, client }
+    }
+
+    /// Stops the gateway and starts it again on what it left behind.
+    pub async fn restart(self) -> Shop {
+        let Shop { app, chat, folder, settings, client } = self;
+        app.drain().await;
+        let app = start(&settings).await;
+        Shop { app, chat, folder, settings, client }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.app.address())
+    }
+
+    /// A marketplace that knows the token and does not repeat.
+    pub fn marketplace(&self) -> Marketplace {
+        Marketplace::new(format!("{}/hooks/sm", self.url()), Secret::new(TOKEN)).expect("a client")
+    }
+
+    pub async fn post(&self, body: impl AsRef<[u8]>) -> Attempt {
+        self.marketplace().post(body.as_ref()).await
+    }
+
+    /// Posts a hook that must be acknowledged, and returns the answer's body.
+    pub async fn acknowledged(&self, body: impl AsRef<[u8]>) -> String {
+        let attempt = self.post(body).await;
+        assert_eq!(attempt.status(), 200, "{}", attempt.body());
+        attempt.body().to_owned()
+    }
+
+    pub async fn ask(&self, method: Method, path: &str, body: Option<(&'static str, &str)>) -> (u16, Value) {
+        let mut headers = HeaderMap::new();
+        let bearer = HeaderValue::from_str(&format!("Bearer {ADMIN_TOKEN}")).expect("a header");
+        headers.insert(header::AUTHORIZATION, bearer);
+        if let Some((kind, _)) = body {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        let bytes = body.map(|(_, body)| body.as_bytes().to_vec()).unwrap_or_default();
+        let reply = self
+            .client
+            .call(method, &format!("{}{path}", self.url()), headers, bytes)
+            .await
+            .expect("an answer");
+        (reply.status.as_u16(), serde_json::from_slice(&reply.body).unwrap_or(Value::Null))
+    }
+
+    /// Reads from the admin API.
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.ask(Method::GET, &format!("/admin/v1{path}"), None).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    pub async fn list(&self, path: &str) -> Vec<Value> {
+        self.get(path).await["items"].as_array().expect("a list").clone()
+    }
+
+    /// The order with this number of the marketplace's.
+    pub async fn order(&self, external_id: &str) -> Value {
+        let found = self.list(&format!("/orders?source=sm&external_id={external_id}")).await;
+        assert_eq!(found.len(), 1, "orders {external_id}: {found:?}");
+        found[0].clone()
+    }
+
+    pub async fn balance(&self, store: &str, sku: &str) -> String {
+        let stock = self.list(&format!("/stock?store={store}&limit=500")).await;
+        let line = stock.iter().find(|line| line["sku"] == sku);
+        line.map_or("-".into(), |line| line["quantity"].as_str().expect("a quantity").to_owned())
+    }
+
+    /// Sets balances.
+    pub async fn count(&self, lines: &Value) {
+        let (status, body) =
+            self.ask(Method::PUT, "/admin/v1/stock", Some(("application/json", &lines.to_string()))).await;
+        assert_eq!(status, 200, "{body}");
+    }
+
+    /// The texts that pickers have got, once there are `count` of them.
+    pub async fn pickers_heard(&self, count: usize) -> Vec<String> {
+        let messages = self.chat.wait_for(count, DEADLINE).await;
+        let messages =
+            messages.unwrap_or_else(|messages| panic!("{count} messages wanted, got {messages:?}"));
+        assert_eq!(messages.len(), count, "{messages:?}");
+        messages.into_iter().map(|message| message.text).collect()
+    }
+
+    /// Waits until no message is pending: everything that was to be told has been told.
+    pub async fn outbox_is_empty(&self) {
+        let empty = async {
+            while !self.list("/outbox?state=pending").await.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, empty).await.expect("the outbox empties");
+    }
+
+    pub async fn close(self) {
+        self.app.drain().await;
+    }
+}
+
+fn settings(folder: &Path, chat: &Chat, source_lines: &str) -> String {
+    format!(
+        r#"
+        listen = "127.0.0.1:0"
+        store = "sled:{}"
+        store_cache_mebibytes = 16
+        admin_token = "{ADMIN_TOKEN}"
+        [sources.sm]
+        protocol = "sm"
+        token = "{TOKEN}"
+        {source_lines}
+        [notify.telegram]
+        url = "{}"
+        token = "bot"
+        gap_milliseconds = 1
+        [notify.telegram.chats]
+        default = "everyone"
+        "17" = "pickers-of-17"
+        "#,
+        folder.join("data").display(),
+        chat.url(),
+    )
+}
+
+async fn start(settings: &str) -> App {
+    let settings = config::parse(Path::new("test"), settings, std::iter::empty()).expect("good settings");
+    App::start(&settings, Clock::System, metrics::install()).await.expect("the gateway starts")
+}
+
+/// A hook with the usual envelope.
+pub fn hook(kind: &str, timestamp: Option<&str>, payload: Value) -> String {
+    let mut hook = serde_json::json!({ "event_type": kind, "payload": payload });
+    if let Some(timestamp) = timestamp {
+        hook["timestamp"] = timestamp.into();
+    }
+    hook.to_string()
+}
+
+/// A payload with one line of an article.
+pub fn payload(external_id: &str, sku: &str, quantity: i64, total: &str) -> Value {
+    serde_json::json!({
+        "originalOrderId": external_id,
+        "storeID": "17",
+        "customer": {"name": "Анна Канарейкина", "phone": "+79991234567"},
+        "address": {"full_address": "Тайная улица, 1"},
+        "comment": "домофон 4242",
+        "positions": [{"id": sku, "quantity": quantity, "originalQuantity": quantity, "price": "10.00",
+            "totalPrice": total, "totalDiscountPrice": total}],
+        "total": {"totalPrice": total, "discountTotalPrice": total},
+    })
+}
+
+pub fn created(external_id: &str) -> String {
+    hook("order.created", Some("2026-11-22T12:00:00+03:00"), payload(external_id, "100", 2, "20.00"))
+}
