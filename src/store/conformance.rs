@@ -112,7 +112,7 @@ async fn a_batch_is_whole_or_nothing(store: Store) {
     batch.bump(CounterKey { group: "17".into(), name: "milk".into() }, Bump::Add(5));
     assert_eq!(store.commit(batch).await, Err(CommitError::Conflict));
     assert!(read(&store, key(2)).await.is_none());
-    assert_eq!(claimed(&store, &claim_at(9)).await, [String::new(); 0]);
+    assert_eq!(claimed(&store, &claim_at(9)).await, Vec::<String>::new());
     assert_eq!(store.counters("17", None, 9).await, Ok(vec![]));
 }
 

@@ -186,7 +186,8 @@ async fn a_head_without_end_and_smuggled_bodies_are_refused() {
     let answer = raw(&shop, &endless).await;
     // The refusal may be lost with the connection, which is closed while we still write.
     assert!(answer.starts_with("HTTP/1.1 431") || answer.is_empty(), "{answer}");
-    let lengths = b"POST /hooks/sm HTTP/1.1\r\nhost: t\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!";
+    let lengths =
+        b"POST /hooks/sm HTTP/1.1\r\nhost: t\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!";
     let answer = raw(&shop, lengths).await;
     assert!(answer.starts_with("HTTP/1.1 400") || answer.is_empty(), "{answer}");
     let both = format!(

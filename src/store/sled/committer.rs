@@ -5,13 +5,15 @@
 //! flush and one sync. While the disk works, the next group gathers: under load the groups grow by
 //! themselves, without a timer.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::record::{self, Record};
+use super::page::{Page, version};
 use super::{Sync, keys, panic_text};
 use crate::store::batch::{Batch, CounterKey, DocKey, Stored};
 use crate::store::plan::{DocWrite, Held, Writes, plan};
@@ -99,7 +101,10 @@ impl Committer {
                 next = jobs.try_recv().ok();
             }
         }
-        let Group { entries, released, has_messages, .. } = group;
+        let Group { mut entries, pages, pieces, released, has_messages, .. } = group;
+        let changed = pages.into_inner().into_values().filter(|(_, is_changed)| *is_changed);
+        entries.extend(changed.flat_map(|(page, _)| page.entries()));
+        entries.extend(pieces);
         if !entries.is_empty() {
             self.write(group_number, entries)?;
         }
@@ -140,7 +145,10 @@ struct Group<'a> {
     tree: &'a sled::Tree,
     leases: &'a Mutex<Leases>,
     number: u64,
-    docs: HashMap<DocKey, Option<Stored>>,
+    /// Pages that were looked at, and whether they were changed.
+    pages: RefCell<HashMap<u64, (Page, bool)>>,
+    /// Bodies too long for their pages, as this group has written them.
+    pieces: HashMap<Vec<u8>, Option<Vec<u8>>>,
     counters: HashMap<CounterKey, i64>,
     entries: HashMap<Vec<u8>, Option<Vec<u8>>>,
     released: Vec<Ticket>,
@@ -150,9 +158,16 @@ struct Group<'a> {
 
 impl Held for Group<'_> {
     fn doc(&self, key: DocKey) -> Result<Option<Stored>, Unavailable> {
-        match self.docs.get(&key) {
-            Some(written) => Ok(written.clone()),
-            None => Ok(super::read(self.tree, key)?.map(Record::into_stored)),
+        let get = |raw: &[u8]| match self.pieces.get(raw) {
+            Some(written) => Ok(written.as_deref().map(sled::IVec::from)),
+            None => self.tree.get(raw),
+        };
+        match self.pages.borrow_mut().entry(key.partition) {
+            Entry::Occupied(page) => page.get().0.document(key, &get),
+            Entry::Vacant(place) => {
+                let page = Page::read(key.partition, &get)?;
+                place.insert((page, false)).0.document(key, &get)
+            }
         }
     }
 
@@ -179,7 +194,8 @@ impl<'a> Group<'a> {
             tree,
             leases,
             number,
-            docs: HashMap::new(),
+            pages: RefCell::default(),
+            pieces: HashMap::new(),
             counters: HashMap::new(),
             entries: HashMap::new(),
             released: Vec::new(),
@@ -191,31 +207,27 @@ impl<'a> Group<'a> {
     /// Takes a batch in, or says why not. `place` tells the batches of the group apart.
     fn admit(&mut self, batch: Batch, place: usize) -> Result<(), CommitError> {
         let Writes { docs, counters, released, has_messages } = plan(batch, self)?;
-        let version = record::version(self.number, place);
-        let mut entries = Vec::with_capacity(docs.len() * 2 + 1);
-        for DocWrite { key, old, new, old_place, new_place } in &docs {
-            if let Some(old) = old {
-                entries.extend(record::entry_keys(*key, &old.body).into_iter().map(|entry| (entry, None)));
-                if key.kind.is_listed() {
-                    entries.push((keys::listing(old.body.listed_at, *key), None));
+        let version = version(self.number, place);
+        let mut pieces = Vec::new();
+        for DocWrite { key, old, new, old_place, new_place } in docs {
+            // `plan` has looked at the document, so its page is here.
+            let Some((page, is_changed)) = self.pages.get_mut().get_mut(&key.partition) else { continue };
+            *is_changed = true;
+            page.write(key, version, new.as_ref(), &mut pieces);
+            self.bytes += new.as_ref().map_or(0, |body| body.bytes.len());
+            if key.kind.is_listed() {
+                if let Some(old) = &old {
+                    self.entries.insert(keys::listing(old.body.listed_at, key), None);
+                }
+                if let Some(new) = &new {
+                    self.entries.insert(keys::listing(new.listed_at, key), Some(keys::doc(key)));
                 }
             }
-            entries.extend(old_place.as_ref().map(|place| (keys::place(place), None)));
-            if let Some(body) = new {
-                let written = record::write(*key, version, body).into_iter();
-                entries.extend(written.map(|(entry, value)| (entry, Some(value))));
-                if key.kind.is_listed() {
-                    entries.push((keys::listing(body.listed_at, *key), Some(keys::doc(*key))));
-                }
-            }
-            entries
-                .extend(new_place.as_ref().map(|place| (keys::place(place), Some(keys::place_value(place)))));
+            self.entries.extend(old_place.map(|place| (keys::place(&place), None)));
+            self.entries
+                .extend(new_place.map(|place| (keys::place(&place), Some(keys::place_value(&place)))));
         }
-        self.bytes +=
-            entries.iter().map(|(key, value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum::<usize>();
-        self.entries.extend(entries);
-        let written = docs.into_iter().map(|doc| (doc.key, doc.new.map(|body| Stored { version, body })));
-        self.docs.extend(written);
+        self.pieces.extend(pieces);
         for (key, value) in counters {
             self.entries.insert(keys::counter(&key), Some(keys::write_counter(value).to_vec()));
             self.counters.insert(key, value);

@@ -1,9 +1,10 @@
 //! The keys of sled's tree. Big-endian numbers, so that keys sort as what they stand for.
 //!
 //! ```text
-//! d | partition 8 | kind 1 | id 12              a document; everything of an order lies together
-//! p | partition 8 | kind 1 | id 12 | piece 2    a piece of a long one
-//! t | kind 1 | listed_at 8 | tie 8              → the key of a document, by the time under which it is listed
+//! d | partition 8                               a page: everything of an order together
+//! e | partition 8 | piece 2                     a piece of a long page
+//! p | partition 8 | kind 1 | id 12 | piece 2    a piece of a long document
+//! t | kind 1 | listed_at 8 | tie 8              → which document, by the time under which it is listed
 //! q | lane, dead 1 | queue 4 | due 8 | tie 8    → a place in the outbox
 //! c | group 2+n | name n                        a counter
 //! m group                                       the last group of batches that was written
@@ -23,20 +24,31 @@ use crate::store::scan::Cursor;
 /// The key under which the committer notes each group.
 pub const LAST_GROUP: &[u8] = b"m group";
 
-pub fn doc(key: DocKey) -> Vec<u8> {
-    doc_like(b'd', key)
+pub fn page(partition: u64) -> Vec<u8> {
+    let mut raw = Vec::with_capacity(9);
+    raw.push(b'd');
+    raw.extend_from_slice(&partition.to_be_bytes());
+    raw
 }
 
-pub fn piece(key: DocKey, piece: u16) -> Vec<u8> {
-    let mut raw = doc_like(b'p', key);
+pub fn page_piece(partition: u64, piece: u16) -> Vec<u8> {
+    let mut raw = page(partition);
+    raw[0] = b'e';
     raw.extend_from_slice(&piece.to_be_bytes());
     raw
 }
 
-fn doc_like(tag: u8, key: DocKey) -> Vec<u8> {
+pub fn piece(key: DocKey, piece: u16) -> Vec<u8> {
+    let mut raw = vec![b'p'];
+    raw.extend_from_slice(&doc(key));
+    raw.extend_from_slice(&piece.to_be_bytes());
+    raw
+}
+
+/// Which document, as the lists say it.
+pub fn doc(key: DocKey) -> Vec<u8> {
     debug_assert!(key.id < 1 << 96, "an id has at most 96 bits");
-    let mut raw = Vec::with_capacity(24);
-    raw.push(tag);
+    let mut raw = Vec::with_capacity(21);
     raw.extend_from_slice(&key.partition.to_be_bytes());
     raw.push(key.kind as u8);
     raw.extend_from_slice(&key.id.to_be_bytes()[4..]);
@@ -151,7 +163,6 @@ fn read_place(key: &[u8], value: &[u8]) -> Option<Place> {
 
 fn read_doc(raw: &[u8]) -> Option<DocKey> {
     let mut fields = Fields(raw);
-    let _tag = fields.byte()?;
     let partition = u64::from_be_bytes(fields.bytes()?);
     let kind = Kind::from_byte(fields.byte()?)?;
     let mut id = [0; 16];
@@ -214,16 +225,6 @@ pub fn listed(
         });
         tree.range(from..last).take(limit).map(read).collect()
     }
-}
-
-pub fn of_partition(tree: &sled::Tree, partition: u64, kind: Kind) -> Result<Vec<DocKey>, Unavailable> {
-    let first = doc(DocKey { partition, kind, id: 0 });
-    let last = doc(DocKey { partition, kind, id: (1 << 96) - 1 });
-    tree.range(first..=last).keys().map(|raw| raw_doc(&raw.map_err(unreadable)?)).collect()
-}
-
-fn raw_doc(raw: &[u8]) -> Result<DocKey, Unavailable> {
-    read_doc(raw).ok_or_else(|| not_a_key(raw))
 }
 
 pub fn outbox(

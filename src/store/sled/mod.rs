@@ -11,11 +11,11 @@
 //! - A failed flush or sync is final: the disk may have kept the old bytes although a second attempt would
 //!   say OK. The engine stops and the process ends; recovery reads what the disk really has.
 //! - Records carry a checksum over key and bytes, and none is longer than sled keeps in its log: larger
-//!   bodies are cut in pieces ([`record`]).
+//!   bodies are cut in pieces ([`page`]).
 
 mod committer;
 mod keys;
-mod record;
+mod page;
 
 #[cfg(test)]
 mod tests;
@@ -25,15 +25,16 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::committer::{Committer, Job, Progress};
-use self::record::Record;
 use super::batch::{Batch, CounterKey, DocKey, Stored};
 use super::queue::{Claim, Claimed, Leases};
 use super::scan::{Cursor, Page, Scan};
 use super::{CommitError, Unavailable};
+use crate::kernel::Stopwatch;
 
 /// How much memory sled's cache may take unless the configuration says otherwise, in bytes.
 pub const CACHE_BYTES_DEFAULT: u64 = 128 * 1024 * 1024;
@@ -142,14 +143,26 @@ impl Sled {
     }
 
     pub(super) async fn load(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
-        let mut newest_group = 0;
-        let mut found = Vec::with_capacity(keys.len());
-        for &key in keys {
-            let record = self.guarded(|| read(&self.tree, key))?;
-            newest_group = newest_group.max(record.as_ref().map_or(0, Record::group));
-            found.push(record.map(Record::into_stored));
-        }
-        self.durable(newest_group).await?;
+        let found = self.guarded(|| {
+            let mut found: Vec<Option<Stored>> = Vec::with_capacity(keys.len());
+            let mut pages: Vec<(u64, page::Page)> = Vec::new();
+            for &key in keys {
+                let at = match pages.iter().position(|(partition, _)| *partition == key.partition) {
+                    Some(at) => at,
+                    None => {
+                        pages.push((
+                            key.partition,
+                            page::Page::read(key.partition, &|raw| self.tree.get(raw))?,
+                        ));
+                        pages.len() - 1
+                    }
+                };
+                found.push(pages[at].1.document(key, &|raw| self.tree.get(raw))?);
+            }
+            Ok(found)
+        })?;
+        let newest = found.iter().flatten().map(|stored| page::group_of(stored.version)).max();
+        self.durable(newest.unwrap_or(0)).await?;
         Ok(found)
     }
 
@@ -172,7 +185,7 @@ impl Sled {
                 claim,
                 |after| keys::next_place(&self.tree, after),
                 |id| match read(&self.tree, DocKey::message(id))? {
-                    Some(record) => Ok(Some(record.into_stored().document()?)),
+                    Some(stored) => Ok(Some(stored.document()?)),
                     None => Ok(None),
                 },
             )
@@ -189,7 +202,8 @@ impl Sled {
                 Ok((keys.into_iter().map(|(_, key)| key).collect(), next))
             }
             Scan::Partition { partition, kind } => {
-                Ok((keys::of_partition(&self.tree, partition, kind)?, None))
+                let page = page::Page::read(partition, &|raw| self.tree.get(raw))?;
+                Ok((page.keys_of(kind).collect(), None))
             }
             Scan::Outbox { lane, dead, skip, limit } => {
                 Ok((keys::outbox(&self.tree, lane, dead, skip, limit)?, None))
@@ -275,11 +289,20 @@ impl Sled {
     }
 }
 
-fn read(tree: &sled::Tree, key: DocKey) -> Result<Option<Record>, Unavailable> {
-    Record::read(key, |raw| tree.get(raw))
+fn read(tree: &sled::Tree, key: DocKey) -> Result<Option<Stored>, Unavailable> {
+    let get = |raw: &[u8]| tree.get(raw);
+    page::Page::read(key.partition, &get)?.document(key, &get)
 }
 
-/// Opens sled where its panics cannot reach anyone, and says which of the known troubles it met.
+/// How long an opener waits for the one before it to let go: a process that is being replaced may still be
+/// closing its files.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// Between two looks at the lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// Opens sled where its panics cannot reach anyone, and says which of the known troubles it met. Blocks while
+/// another holds the lock, up to [`LOCK_WAIT`].
 fn open_guarded(path: &Path, cache_bytes: u64) -> Result<sled::Db, OpenError> {
     let config = sled::Config::new()
         .path(path)
@@ -287,15 +310,23 @@ fn open_guarded(path: &Path, cache_bytes: u64) -> Result<sled::Db, OpenError> {
         .segment_size(SEGMENT_BYTES)
         .flush_every_ms(None)
         .mode(sled::Mode::HighThroughput);
-    match catch_unwind(AssertUnwindSafe(|| config.open())) {
-        Ok(Ok(db)) => Ok(db),
-        // sled turns the lock's error into text of its own, kind and all.
-        Ok(Err(sled::Error::Io(why))) if why.to_string().contains("could not acquire lock") => {
-            Err(OpenError::InUse { path: path.to_owned() })
-        }
-        Ok(Err(sled::Error::Io(why))) => Err(OpenError::NotAccessible { path: path.to_owned(), why }),
-        Ok(Err(why)) => Err(OpenError::Broken { path: path.to_owned(), why: why.to_string() }),
-        Err(panic) => Err(OpenError::Broken { path: path.to_owned(), why: panic_text(&*panic) }),
+    let waited = Stopwatch::start();
+    loop {
+        let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
+        return match catch_unwind(AssertUnwindSafe(|| config.open())) {
+            Ok(Ok(db)) => Ok(db),
+            // sled turns the lock's error into text of its own, kind and all.
+            Ok(Err(sled::Error::Io(why))) if why.to_string().contains("could not acquire lock") => {
+                if waited.elapsed() < LOCK_WAIT {
+                    std::thread::sleep(LOCK_PAUSE);
+                    continue;
+                }
+                Err(OpenError::InUse { path: path.to_owned() })
+            }
+            Ok(Err(sled::Error::Io(why))) => Err(OpenError::NotAccessible { path: path.to_owned(), why }),
+            Ok(Err(why)) => Err(broken(why.to_string())),
+            Err(panic) => Err(broken(panic_text(&*panic))),
+        };
     }
 }
 

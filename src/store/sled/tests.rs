@@ -154,7 +154,7 @@ async fn a_flipped_bit_in_a_record_is_named_and_never_served() {
     drop(store);
     {
         let tree = super::open_guarded(folder.path(), CACHE).expect("sled opens");
-        let raw = super::keys::doc(key(1));
+        let raw = super::keys::page(1);
         let mut value = tree.get(&raw).expect("read").expect("there").to_vec();
         let place = value.len() - 3;
         value[place] ^= 0x10;
@@ -177,8 +177,8 @@ async fn a_record_under_a_wrong_key_is_not_served() {
     drop(store);
     {
         let tree = super::open_guarded(folder.path(), CACHE).expect("sled opens");
-        let value = tree.get(super::keys::doc(key(1))).expect("read").expect("there");
-        tree.insert(super::keys::doc(key(2)), value).expect("written");
+        let value = tree.get(super::keys::page(1)).expect("read").expect("there");
+        tree.insert(super::keys::page(2), value).expect("written");
         tree.flush().expect("flushed");
     }
     let store = open(folder.path());
