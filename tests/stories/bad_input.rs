@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tillgate::demo::marketplace::Marketplace;
-use tillgate::kernel::Secret;
+use tillgate::kernel::{Clock, Secret};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -148,6 +148,21 @@ async fn without_the_token_nothing_is_taken_in_or_kept() {
     );
     assert!(raw(&shop, two.as_bytes()).await.starts_with("HTTP/1.1 403"));
     assert!(shop.list("/orders").await.is_empty() && shop.list("/hooks").await.is_empty());
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_tokens_are_exchanged_both_are_valid() {
+    let both = format!(r#"tokens = ["the-new-token-of-sm", "{TOKEN}"]"#);
+    let exchange = [(format!(r#"token = "{TOKEN}""#), both)];
+    let exchange: Vec<(&str, &str)> =
+        exchange.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
+    let shop = Shop::open_with(&exchange, Clock::System).await;
+    let url = format!("{}/hooks/sm", shop.url());
+    for (token, status) in [("the-new-token-of-sm", 200), (TOKEN, 200), ("the-next-token-of-sm", 403)] {
+        let marketplace = Marketplace::new(&url, Secret::new(token)).expect("a client");
+        assert_eq!(marketplace.post(created("H1").as_bytes()).await.status(), status, "{token}");
+    }
     shop.close().await;
 }
 

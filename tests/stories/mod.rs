@@ -7,3 +7,5 @@ mod crash;
 mod hooks;
 mod operation;
 mod pickers;
+mod retention;
+mod stored;

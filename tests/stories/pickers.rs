@@ -1,7 +1,10 @@
 //! Pickers are told what they need, each thing once, whatever Telegram does.
 
+use std::time::Duration;
+
 use serde_json::json;
 use tillgate::demo::chat::Trouble;
+use tillgate::kernel::Clock;
 
 use crate::world::{DEADLINE, Shop, created, hook, payload};
 
@@ -163,5 +166,68 @@ async fn a_dropped_message_is_not_sent() {
     assert_eq!(status, 200);
     shop.outbox_is_empty().await;
     assert_eq!(shop.chat.messages(), []);
+    shop.close().await;
+}
+
+/// A chat gets its messages with pauses between them; another chat does not wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chat_is_not_flooded_and_holds_up_no_other() {
+    let hour = [("gap_milliseconds = 1", "gap_milliseconds = 3600000")];
+    let shop = Shop::open_with(&hour, Clock::System).await;
+    for order in 1..=3 {
+        shop.acknowledged(created(&format!("H{order}"))).await;
+    }
+    let mut elsewhere = payload("H9", "100", 2, "20.00");
+    elsewhere["storeID"] = json!(23);
+    shop.acknowledged(hook("order.created", None, elsewhere)).await;
+    let texts = shop.pickers_heard(2).await;
+    assert!(
+        texts.iter().any(|text| text.contains("Магазин 17"))
+            && texts.iter().any(|text| text.contains("Магазин 23"))
+    );
+    assert_eq!(shop.list("/outbox?state=pending").await.len(), 2);
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_failed_for_a_day_is_dead() {
+    let clock = Clock::manual("2026-11-22T09:00:00Z".parse().expect("a time"));
+    let shop = Shop::open_with(&[], clock.clone()).await;
+    shop.chat.misbehave(std::iter::repeat_n(Trouble::Broken, 100));
+    shop.acknowledged(created("H1")).await;
+    let dies = async {
+        let mut seen = 0;
+        loop {
+            let message = shop.list("/outbox").await.remove(0);
+            if message["state"] == "dead" {
+                return message;
+            }
+            let attempts = message["attempts"].as_u64().expect("a count");
+            if attempts > seen {
+                seen = attempts;
+                clock.advance(Duration::from_secs(3600)); // the longest gap there is: the next attempt is due
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let dead = tokio::time::timeout(DEADLINE, dies).await.expect("it dies");
+    let attempts = dead["attempts"].as_u64().expect("a count");
+    assert!(attempts > 20, "it was tried again and again: {dead}");
+    assert!(dead["last_error"].as_str().expect("an error").contains("500"), "{dead}");
+    assert_eq!(shop.chat.messages(), []);
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pickers_who_read_english_get_english() {
+    let english = [("[notify.telegram]", "[notify]\nlanguage = \"en\"\n[notify.telegram]")];
+    let shop = Shop::open_with(&english, Clock::System).await;
+    shop.acknowledged(created("H1")).await;
+    let texts = shop.pickers_heard(1).await;
+    let number = shop.order("H1").await["number"].as_str().expect("a number").to_owned();
+    assert_eq!(
+        texts[0],
+        format!("🆕 New order H1\nStore 17\n1. item 100 × 2\nLines: 1 · total ₽20.00\n№ {number}/1")
+    );
     shop.close().await;
 }

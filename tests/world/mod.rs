@@ -31,15 +31,19 @@ pub struct Shop {
 impl Shop {
     /// A shop on an embedded store, with one chat for all stores and one of store 17's own.
     pub async fn open() -> Shop {
-        Shop::open_with("").await
+        Shop::open_with(&[], Clock::System).await
     }
 
-    /// The same, with lines added to the marketplace's section of the configuration.
-    pub async fn open_with(source_lines: &str) -> Shop {
+    /// The same, with some of the configuration in other words, and another clock.
+    pub async fn open_with(replace: &[(&str, &str)], clock: Clock) -> Shop {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let chat = Chat::start().await.expect("a chat");
-        let settings = settings(folder.path(), &chat, source_lines);
-        let app = start(&settings).await;
+        let mut settings = settings(folder.path(), &chat);
+        for (from, to) in replace {
+            assert!(settings.contains(from), "{from} is not in the configuration");
+            settings = settings.replace(from, to);
+        }
+        let app = start(&settings, clock).await;
         let client = Client::new(DEADLINE, 64 << 20).expect("a client");
         Shop { app, chat, folder, settings, client }
     }
@@ -48,7 +52,7 @@ impl Shop {
     pub async fn restart(self) -> Shop {
         let Shop { app, chat, folder, settings, client } = self;
         app.drain().await;
-        let app = start(&settings).await;
+        let app = start(&settings, Clock::System).await;
         Shop { app, chat, folder, settings, client }
     }
 
@@ -143,7 +147,7 @@ impl Shop {
     }
 }
 
-fn settings(folder: &Path, chat: &Chat, source_lines: &str) -> String {
+fn settings(folder: &Path, chat: &Chat) -> String {
     format!(
         r#"
         listen = "127.0.0.1:0"
@@ -153,7 +157,6 @@ fn settings(folder: &Path, chat: &Chat, source_lines: &str) -> String {
         [sources.sm]
         protocol = "sm"
         token = "{TOKEN}"
-        {source_lines}
         [notify.telegram]
         url = "{}"
         token = "bot"
@@ -167,9 +170,9 @@ fn settings(folder: &Path, chat: &Chat, source_lines: &str) -> String {
     )
 }
 
-async fn start(settings: &str) -> App {
+async fn start(settings: &str, clock: Clock) -> App {
     let settings = config::parse(Path::new("test"), settings, std::iter::empty()).expect("good settings");
-    App::start(&settings, Clock::System, metrics::install()).await.expect("the gateway starts")
+    App::start(&settings, clock, metrics::install()).await.expect("the gateway starts")
 }
 
 /// A hook with the usual envelope.

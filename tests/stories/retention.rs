@@ -1,0 +1,122 @@
+//! What has been kept for its time goes; what the shop lives by stays.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tillgate::flows::receive_hook::{receive, recognise};
+use tillgate::flows::sweep::{Progress, Retention, sweep_step};
+use tillgate::flows::{Hook, Received, Shop};
+use tillgate::kernel::{Clock, Kind, Lane, SourceName};
+use tillgate::notify::Audience;
+use tillgate::store::{Batch, Claim, Scan, Settlement, Store};
+use tillgate::webhooks::sm::Sm;
+use tillgate::webhooks::{Outcome, Protocol};
+
+use crate::world::{created, hook};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn shop() -> Shop {
+    let chats = BTreeMap::from([("default".to_owned(), "chat".to_owned())]);
+    Shop {
+        store: Store::Memory(Arc::default()),
+        clock: Clock::manual("2026-11-22T09:00:00Z".parse().expect("a time")),
+        audience: Audience { chats, ..Audience::default() },
+    }
+}
+
+fn retention() -> Retention {
+    Retention { sources: BTreeMap::from([(SourceName::new("sm"), 90 * DAY)]), otherwise: 90 * DAY }
+}
+
+async fn deliver(shop: &Shop, body: &str) -> Received {
+    let sm = Sm::new(tillgate::kernel::Tokens::new([], [0; 32]));
+    let identity = sm.identify(sm.reread(body.as_bytes())).expect("a usable hook");
+    let hook = Hook {
+        source: SourceName::new("sm"),
+        event_type: identity.event_type,
+        kind: identity.kind,
+        external_id: identity.external_id,
+        body: bytes::Bytes::from(body.to_owned()),
+    };
+    if let Some(received) = recognise(shop, &hook).await.expect("a store that answers") {
+        return received;
+    }
+    let report = sm.interpret(sm.reread(body.as_bytes()));
+    let acknowledge = |verdict, number| sm.acknowledge(Outcome { verdict, kind: hook.kind, number });
+    receive(shop, &hook, report, &acknowledge, false).await.expect("a store that answers")
+}
+
+async fn sweep(shop: &Shop) -> usize {
+    let mut swept = 0;
+    let mut progress = Some(Progress::default());
+    while let Some(at) = progress {
+        let (more, next) = sweep_step(shop, &retention(), at).await.expect("a store that answers");
+        swept += more;
+        progress = next;
+    }
+    swept
+}
+
+async fn count(shop: &Shop, kind: Kind) -> usize {
+    let scan = Scan::Listed { kind, newest_first: true, after: None, limit: 10_000 };
+    shop.store.scan(&scan).await.expect("a store that answers").items.len()
+}
+
+async fn send_everything(shop: &Shop) {
+    let now = shop.clock.now();
+    let claim = Claim { lane: Lane::Telegram, now, lease: DAY, limit: 9, resting: Vec::new() };
+    loop {
+        let claimed = shop.store.claim(&claim).await.expect("a store that answers");
+        if claimed.is_empty() {
+            return;
+        }
+        for message in claimed {
+            let mut batch = Batch::new();
+            batch.settle(message.ticket, Settlement::Sent { at: now });
+            shop.store.commit(batch).await.expect("committed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn receipts_go_after_their_time_and_the_order_is_still_the_same_order() {
+    let shop = shop();
+    let first = deliver(&shop, &created("H1")).await;
+    deliver(&shop, &hook("courier.assigned", None, serde_json::json!({}))).await;
+    send_everything(&shop).await;
+    shop.clock.advance(89 * DAY);
+    assert_eq!(sweep(&shop).await, 0, "too young");
+    deliver(&shop, &created("H2")).await;
+    shop.clock.advance(2 * DAY);
+    assert_eq!(sweep(&shop).await, 3, "two receipts and a message that was sent");
+    assert_eq!((count(&shop, Kind::Receipt).await, count(&shop, Kind::Order).await), (1, 2));
+
+    // Years later, a copy: the order knows it, although its receipt is gone.
+    shop.clock.advance(1000 * DAY);
+    sweep(&shop).await;
+    let again = deliver(&shop, &created("H1")).await;
+    assert_eq!((again.answer, again.number), (first.answer, first.number));
+    assert_eq!(count(&shop, Kind::Order).await, 2);
+    let claim =
+        Claim { lane: Lane::Telegram, now: shop.clock.now(), lease: DAY, limit: 9, resting: Vec::new() };
+    let claimed = shop.store.claim(&claim).await.expect("a store that answers");
+    assert_eq!(claimed.len(), 1, "only H2's message, which nobody has sent: {claimed:?}");
+}
+
+#[tokio::test]
+async fn what_waits_is_not_swept() {
+    let shop = shop();
+    let change = hook("order.paid", None, serde_json::json!({"originalOrderId": "H-parked"}));
+    deliver(&shop, &change).await;
+    deliver(&shop, &created("H1")).await; // its message stays pending
+    shop.clock.advance(400 * DAY);
+    assert_eq!(sweep(&shop).await, 1, "the receipt of H1 alone");
+    assert_eq!(count(&shop, Kind::Receipt).await, 1);
+    deliver(&shop, &created("H-parked")).await;
+    let scan = Scan::Listed { kind: Kind::Order, newest_first: true, after: None, limit: 9 };
+    let orders = shop.store.scan(&scan).await.expect("a store that answers").items;
+    let parked: tillgate::orders::Order = orders[0].1.document().expect("an order");
+    assert_eq!(parked.events.len(), 2, "the parked payment has found its order");
+}

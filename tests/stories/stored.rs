@@ -1,0 +1,50 @@
+//! What is on disk is a promise: every form that was ever written is read by today's code.
+
+use std::path::Path;
+
+use tillgate::dedup::{Receipt, Verdict};
+use tillgate::kernel::Document;
+use tillgate::orders::{Movement, Order, OrderDocument};
+use tillgate::store::Delivery;
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stored").join(name);
+    std::fs::read(&path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+}
+
+#[test]
+fn an_order_of_version_1_is_read() {
+    let order = Order::decode(1, &fixture("order/v1/delivered.json")).expect("readable");
+    let document = serde_json::to_value(OrderDocument::of(&order)).expect("json");
+    assert_eq!((document["state"].as_str(), document["revision"].as_u64()), (Some("delivered"), Some(3)));
+    assert_eq!(document["discount_total"]["amount"], "1097.60");
+    assert_eq!((order.messages, order.movements), (2, 1));
+}
+
+#[test]
+fn a_receipt_of_version_1_is_read() {
+    let receipt = Receipt::decode(1, &fixture("receipt/v1/applied.bin")).expect("readable");
+    assert_eq!(receipt.verdict, Verdict::Applied);
+    assert_eq!(receipt.body.len() as u64, receipt.body_bytes);
+    assert!(receipt.answer.expect("an answer").body.contains("created"));
+}
+
+#[test]
+fn a_message_of_version_1_is_read() {
+    let message = Delivery::decode(1, &fixture("message/v1/sent.json")).expect("readable");
+    assert_eq!((message.state.as_str(), message.attempts), ("sent", 1));
+}
+
+#[test]
+fn a_movement_of_version_1_is_read() {
+    let movement = Movement::decode(1, &fixture("movement/v1/order.json")).expect("readable");
+    assert_eq!(movement.lines().len(), 5);
+    let opening = Movement::decode(1, &fixture("movement/v1/opening.json")).expect("readable");
+    assert!(matches!(opening, Movement::Opening { .. }));
+}
+
+#[test]
+fn a_form_of_a_later_version_is_refused_and_says_so() {
+    let why = Order::decode(2, b"{}").expect_err("from the future").to_string();
+    assert!(why.contains("a newer tillgate"), "{why}");
+}
