@@ -10,7 +10,9 @@ pub mod reject_hook;
 pub mod set_stock;
 pub mod sweep;
 
-use crate::dedup::{Answer, Receipt, Verdict};
+use bytes::Bytes;
+
+use crate::dedup::{Answer, Receipt, Verdict, key};
 use crate::kernel::{Clock, ExternalId, HookId, Kind, Number, SourceName, Unreadable};
 use crate::notify::Audience;
 use crate::orders::EventKind;
@@ -30,16 +32,58 @@ pub struct Shop {
 /// A hook whose sender is proved and whose envelope was read.
 #[derive(Debug, Clone)]
 pub struct Hook {
+    source: SourceName,
+    event_type: String,
+    kind: Option<EventKind>,
+    external_id: Option<ExternalId>,
+    body: Bytes,
+    /// Its id if no other order holds its order's first number, as good as always.
+    first_id: HookId,
+}
+
+impl Hook {
+    /// A hook of `source`: its kind in the sender's word and, if it concerns us, in ours; the sender's order
+    /// number; and the bytes as they came.
+    #[must_use]
+    pub fn new(
+        source: SourceName,
+        event_type: String,
+        kind: Option<EventKind>,
+        external_id: Option<ExternalId>,
+        body: Bytes,
+    ) -> Hook {
+        let first_id = match &external_id {
+            Some(external_id) => {
+                key::of_order(Number::derive(&source, external_id, 0), &source, &event_type, &body)
+            }
+            None => key::orphan(&source, &body),
+        };
+        Hook { source, event_type, kind, external_id, body, first_id }
+    }
+
     /// Who sent it.
-    pub source: SourceName,
+    #[must_use]
+    pub fn source(&self) -> &SourceName {
+        &self.source
+    }
+
     /// The kind, in the sender's word.
-    pub event_type: String,
+    #[must_use]
+    pub fn event_type(&self) -> &str {
+        &self.event_type
+    }
+
     /// The kind in ours; none for kinds that do not concern us.
-    pub kind: Option<EventKind>,
+    #[must_use]
+    pub fn kind(&self) -> Option<EventKind> {
+        self.kind
+    }
+
     /// The sender's order number.
-    pub external_id: Option<ExternalId>,
-    /// The bytes as they came.
-    pub body: bytes::Bytes,
+    #[must_use]
+    pub fn external_id(&self) -> Option<&ExternalId> {
+        self.external_id.as_ref()
+    }
 }
 
 /// What became of a hook.

@@ -1,7 +1,7 @@
 //! A hook comes in: recognise it, or judge it and keep it with all that follows, in one commit.
 
 use super::{DECISIONS_MAX, Hook, Received, Shop, crowded, load_receipt, receipt_key};
-use crate::dedup::{Answer, Receipt, Verdict, key};
+use crate::dedup::{Answer, Receipt, Verdict};
 use crate::kernel::time::Timestamp;
 use crate::kernel::{ExternalId, HookId, Kind, Lane, Message, MessageId, Number, Quantity};
 use crate::notify::{Letter, Subject, render};
@@ -16,7 +16,7 @@ pub type Acknowledge<'a> = &'a (dyn Fn(Verdict, Option<Number>) -> Answer + Sync
 
 /// Looks whether this very hook has come before, by one read. This is the way of every ordinary retry.
 pub async fn recognise(shop: &Shop, hook: &Hook) -> Result<Option<Received>, Unavailable> {
-    let id = id_at(hook, 0);
+    let id = hook.first_id;
     let Some((receipt, _)) = load_receipt(&shop.store, id).await? else { return Ok(None) };
     let Some(answer) = receipt.answer.clone() else { return Ok(None) };
     if hook.kind == Some(EventKind::Changed) && receipt.is_timeless() {
@@ -42,17 +42,6 @@ pub async fn receive(
     }
 }
 
-/// The id that a hook has when `slot` other orders hold its order's earlier numbers.
-fn id_at(hook: &Hook, slot: u8) -> HookId {
-    match &hook.external_id {
-        Some(external_id) => {
-            let number = Number::derive(&hook.source, external_id, slot);
-            key::of_order(number, &hook.source, &hook.event_type, &hook.body)
-        }
-        None => key::orphan(&hook.source, &hook.body),
-    }
-}
-
 fn replayed(receipt: &Receipt, answer: Answer) -> Received {
     let reason = Some(format!("it came at {} and was {}", receipt.received_at, receipt.verdict));
     Received {
@@ -67,7 +56,7 @@ fn replayed(receipt: &Receipt, answer: Answer) -> Received {
 
 /// Keeps a hook of a kind that does not concern us.
 async fn ignore(shop: &Shop, hook: &Hook, acknowledge: Acknowledge<'_>) -> Result<Received, Unavailable> {
-    let id = id_at(hook, 0);
+    let id = hook.first_id;
     let answer = acknowledge(Verdict::Ignored, None);
     let reason = Some(format!("hooks of the kind {} have no part in an order", hook.event_type));
     let mut receipt = receipt_of(hook, id, shop.clock.now());
@@ -156,8 +145,9 @@ impl OrderHook<'_> {
             // Nearly every creation is of an order that nobody has heard of, so the first attempt believes
             // that and reads nothing; the commit finds out if it is wrong.
             let known = if attempt == 0 && self.kind == EventKind::Created && !self.again {
-                let number = Number::derive(&self.hook.source, self.external_id, 0);
-                Known { number, id: id_at(self.hook, 0), order: None, receipt: None }
+                let number = Number::from_u64(self.hook.first_id.partition);
+                let number = number.unwrap_or_else(|| Number::derive(&self.hook.source, self.external_id, 0));
+                Known { number, id: self.hook.first_id, order: None, receipt: None }
             } else {
                 self.look_up().await?
             };
@@ -181,7 +171,8 @@ impl OrderHook<'_> {
     async fn look_up(&self) -> Result<Known, Unavailable> {
         for slot in 0..Number::SLOTS_MAX {
             let number = Number::derive(&self.hook.source, self.external_id, slot);
-            let id = id_at(self.hook, slot);
+            let hook = self.hook;
+            let id = HookId { partition: number.get(), ..hook.first_id };
             let mut found = self.shop.store.load(&[DocKey::order(number), receipt_key(id)]).await?;
             let receipt = match found.pop().flatten() {
                 Some(stored) => Some((stored.document()?, stored.version)),

@@ -1,7 +1,7 @@
 //! A hook that cannot be used: keep it, so that a person can see what the sender tried to say.
 
 use super::{Hook, Shop, load_receipt, receipt_key};
-use crate::dedup::{Verdict, key};
+use crate::dedup::Verdict;
 use crate::kernel::HookId;
 use crate::store::{Batch, CommitError, Expect, Unavailable};
 
@@ -11,8 +11,8 @@ pub const REJECTED_BYTES_KEPT_MAX: usize = 16 * 1024;
 /// Keeps a hook with the reason why it is unusable. `length` is how long its body was, as far as is known;
 /// the hook itself may bear only the beginning of it. The same bytes are kept once.
 pub async fn reject(shop: &Shop, mut hook: Hook, reason: &str, length: u64) -> Result<HookId, Unavailable> {
+    let id = hook.first_id;
     hook.body.truncate(REJECTED_BYTES_KEPT_MAX);
-    let id = key::orphan(&hook.source, &hook.body);
     if load_receipt(&shop.store, id).await?.is_some() {
         return Ok(id);
     }

@@ -24,6 +24,10 @@ use crate::webhooks::{Authentic, Identity, Outcome, Rejection, RejectionKind};
 /// The longest hook that is read, in bytes. A 3 000-line order is about 800 kB.
 pub const HOOK_BYTES_MAX: usize = 1024 * 1024;
 
+/// How much of a longer one is read and thrown away, in bytes: a sender who is still writing would see its
+/// connection break and not the answer.
+const DISCARDED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// How long a hook's body may take to come. The marketplace gives up after 5 s all told.
 const BODY_SECONDS_MAX: u64 = 4;
 
@@ -83,6 +87,7 @@ async fn read_body(mut body: Body) -> Result<(Bytes, bool), Problem> {
             }
             if whole.as_ref().map_or(gathered.len(), Bytes::len) > HOOK_BYTES_MAX {
                 let bytes = whole.unwrap_or_else(|| gathered.freeze());
+                discard(&mut body).await;
                 return Ok((bytes.slice(..HOOK_BYTES_MAX), false));
             }
         }
@@ -91,6 +96,17 @@ async fn read_body(mut body: Body) -> Result<(Bytes, bool), Problem> {
     match tokio::time::timeout(Duration::from_secs(BODY_SECONDS_MAX), reading).await {
         Ok(read) => read,
         Err(_) => Err(Problem::too_slow(format!("the body took longer than {BODY_SECONDS_MAX} s"))),
+    }
+}
+
+async fn discard(body: &mut Body) {
+    let mut left = DISCARDED_BYTES_MAX;
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        if length > left {
+            return;
+        }
+        left -= length;
     }
 }
 
@@ -117,13 +133,8 @@ async fn take(
         Ok(identity) => identity,
         Err(rejection) => return turn_away(&edge, &door, &headers, &bytes, &rejection, watch).await,
     };
-    let hook = Hook {
-        source: door.source.clone(),
-        event_type: identity.event_type.clone(),
-        kind: identity.kind,
-        external_id: identity.external_id.clone(),
-        body: bytes.clone(),
-    };
+    let Identity { event_type, kind, external_id } = identity;
+    let hook = Hook::new(door.source.clone(), event_type, kind, external_id, bytes.clone());
     match keep(&edge, &door, authentic, &hook, false).await {
         Ok(received) => {
             if received.is_copy {
@@ -131,12 +142,12 @@ async fn take(
             }
             let took = watch.elapsed();
             metrics::hook_answered(source, received.verdict, took);
-            log(&hook, &identity, &received, took);
+            log(&hook, &received, took);
             answer(received.answer)
         }
         Err(why) => {
             metrics::hook_unavailable(source);
-            tracing::error!(hook.source = source, hook.event = hook.event_type, error = %why, "a hook could not be kept");
+            tracing::error!(hook.source = source, hook.event = hook.event_type(), error = %why, "a hook could not be kept");
             Problem::unavailable("the hook could not be kept; send it again").into_response()
         }
     }
@@ -155,7 +166,7 @@ pub async fn keep(
     }
     let report = door.protocol.interpret(authentic);
     let acknowledge = |verdict: Verdict, number: Option<Number>| -> Answer {
-        door.protocol.acknowledge(Outcome { verdict, kind: hook.kind, number })
+        door.protocol.acknowledge(Outcome { verdict, kind: hook.kind(), number })
     };
     receive_hook(&edge.shop, hook, report, &acknowledge, again).await
 }
@@ -176,13 +187,8 @@ async fn turn_away(
 ) -> Response {
     let told_length =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let hook = Hook {
-        source: door.source.clone(),
-        event_type: rejection.event_type.clone().unwrap_or_default(),
-        kind: None,
-        external_id: None,
-        body: bytes.clone(),
-    };
+    let event_type = rejection.event_type.clone().unwrap_or_default();
+    let hook = Hook::new(door.source.clone(), event_type, None, None, bytes.clone());
     let length = told_length.unwrap_or(bytes.len() as u64);
     match reject(&edge.shop, hook, &rejection.detail, length).await {
         Ok(id) => {
@@ -211,12 +217,12 @@ async fn turn_away(
     }
 }
 
-fn log(hook: &Hook, identity: &Identity, received: &Received, took: Duration) {
+fn log(hook: &Hook, received: &Received, took: Duration) {
     tracing::info!(
-        hook.source = %hook.source,
-        hook.event = identity.event_type,
+        hook.source = %hook.source(),
+        hook.event = hook.event_type(),
         hook.id = %received.id,
-        order.external_id = identity.external_id.as_ref().map(|id| id.as_str()),
+        order.external_id = hook.external_id().map(|id| id.as_str()),
         order.number = received.number.map(Number::get),
         verdict = %received.verdict,
         reason = received.reason,

@@ -103,7 +103,7 @@ impl Store {
     pub async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
         match self {
             Store::Memory(engine) => engine.claim(claim),
-            Store::Sled(engine) => engine.claim(claim),
+            Store::Sled(engine) => engine.claim(claim).await,
         }
     }
 

@@ -210,7 +210,9 @@ async fn a_head_without_end_and_smuggled_bodies_are_refused() {
          0\r\n\r\nPOST /hooks/sm HTTP/1.1\r\nhost: t\r\nclient-token: {TOKEN}\r\ncontent-length: 2\r\n\r\n{{}}"
     );
     let answer = raw(&shop, both.as_bytes()).await;
-    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "one request, one answer: {answer}");
+    assert!(answer.matches("HTTP/1.1 ").count() <= 1, "the second request is part of the first: {answer}");
+    let kept = shop.list("/hooks").await;
+    assert!(kept.iter().all(|hook| hook["body_bytes"] != 2), "the second was taken for a request: {kept:?}");
     shop.acknowledged(created("H1")).await;
     shop.close().await;
 }

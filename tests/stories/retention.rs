@@ -11,7 +11,7 @@ use tillgate::kernel::{Clock, Kind, Lane, SourceName};
 use tillgate::notify::Audience;
 use tillgate::store::{Batch, Claim, Scan, Settlement, Store};
 use tillgate::webhooks::sm::Sm;
-use tillgate::webhooks::{Outcome, Protocol};
+use tillgate::webhooks::{Identity, Outcome, Protocol};
 
 use crate::world::{created, hook};
 
@@ -33,18 +33,13 @@ fn retention() -> Retention {
 async fn deliver(shop: &Shop, body: &str) -> Received {
     let sm = Sm::new(tillgate::kernel::Tokens::new([], [0; 32]));
     let identity = sm.identify(sm.reread(body.as_bytes())).expect("a usable hook");
-    let hook = Hook {
-        source: SourceName::new("sm"),
-        event_type: identity.event_type,
-        kind: identity.kind,
-        external_id: identity.external_id,
-        body: bytes::Bytes::from(body.to_owned()),
-    };
+    let Identity { event_type, kind, external_id } = identity;
+    let hook = Hook::new(SourceName::new("sm"), event_type, kind, external_id, body.to_owned().into());
     if let Some(received) = recognise(shop, &hook).await.expect("a store that answers") {
         return received;
     }
     let report = sm.interpret(sm.reread(body.as_bytes()));
-    let acknowledge = |verdict, number| sm.acknowledge(Outcome { verdict, kind: hook.kind, number });
+    let acknowledge = |verdict, number| sm.acknowledge(Outcome { verdict, kind, number });
     receive(shop, &hook, report, &acknowledge, false).await.expect("a store that answers")
 }
 

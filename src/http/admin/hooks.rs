@@ -16,6 +16,7 @@ use crate::kernel::fingerprint::NotAHookId;
 use crate::kernel::{ExternalId, HookId, Kind, Number, Timestamp};
 use crate::orders::Fact;
 use crate::store::Unavailable;
+use crate::webhooks::Identity;
 
 /// A delivery as it is listed.
 #[derive(Debug, Serialize)]
@@ -170,13 +171,8 @@ pub async fn replay(
     let body = bytes::Bytes::from(receipt.body);
     let authentic = door.protocol.reread(&body);
     let identity = door.protocol.identify(authentic).map_err(|rejection| Problem::rejected(&rejection))?;
-    let hook = Hook {
-        source: door.source.clone(),
-        event_type: identity.event_type,
-        kind: identity.kind,
-        external_id: identity.external_id,
-        body: body.clone(),
-    };
+    let Identity { event_type, kind, external_id } = identity;
+    let hook = Hook::new(door.source.clone(), event_type, kind, external_id, body.clone());
     let received = crate::http::hooks::keep(&edge, &door, authentic, &hook, true).await?;
     tracing::info!(hook.id = %received.id, verdict = %received.verdict, "a hook was looked at again");
     Ok(Json(Replayed {

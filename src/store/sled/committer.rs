@@ -1,20 +1,23 @@
 //! The one thread that changes the store, a group of batches at a time.
 //!
 //! Each batch of a group is checked against what is stored and what the batches before it in the group
-//! wrote, and succeeds or conflicts alone; those that succeed become one atomic write of sled and share one
-//! flush and one sync. While the disk works, the next group gathers: under load the groups grow by
-//! themselves, without a timer.
+//! wrote, and succeeds or conflicts alone; those that succeed become one atomic write of sled. The
+//! [`syncer`](super::syncer) makes it durable and gives the answers, while the next group is gathered and
+//! written here: under load the groups grow by themselves, without a timer.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::page::{Page, version};
-use super::{Sync, keys, panic_text};
+use super::syncer::{Written, stop};
+use super::{keys, panic_text};
 use crate::store::batch::{Batch, CounterKey, DocKey, Stored};
 use crate::store::plan::{DocWrite, Held, Writes, plan};
 use crate::store::queue::{Leases, Ticket};
@@ -46,11 +49,11 @@ const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub struct Committer {
     pub db: sled::Db,
     pub tree: sled::Tree,
-    pub sync: Sync,
     pub last_group: u64,
     pub progress: watch::Sender<Progress>,
     pub leases: Arc<Mutex<Leases>>,
-    pub outbox_bell: watch::Sender<u64>,
+    pub written: SyncSender<Written>,
+    pub syncer: JoinHandle<()>,
 }
 
 impl Committer {
@@ -58,12 +61,16 @@ impl Committer {
     pub fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         while let Some(first) = jobs.blocking_recv() {
             let mut closing = None;
-            match catch_unwind(AssertUnwindSafe(|| self.commit_group(first, &mut jobs, &mut closing))) {
-                Ok(Ok(())) => {}
-                Ok(Err(why)) => return self.stop(why),
-                Err(panic) => return self.stop(panic_text(&*panic)),
+            let committed =
+                catch_unwind(AssertUnwindSafe(|| self.commit_group(first, &mut jobs, &mut closing)));
+            match committed.unwrap_or_else(|panic| Err(Failure::Write(panic_text(&*panic)))) {
+                Ok(()) => {}
+                Err(Failure::Write(why)) => return stop(&self.progress, why),
+                Err(Failure::Syncer) => return, // it has said why
             }
             if let Some(closing) = closing {
+                drop(self.written);
+                let _ = self.syncer.join();
                 // sled's own end writes a last snapshot; it must be over before "closed" is said.
                 drop((self.tree, self.db));
                 let _ = closing.send(());
@@ -72,17 +79,12 @@ impl Committer {
         }
     }
 
-    fn stop(&self, why: String) {
-        tracing::error!(reason = %why, "the store has stopped: a write failed, nothing more is acknowledged");
-        self.progress.send_replace(Progress::Stopped { why });
-    }
-
     fn commit_group(
         &mut self,
         first: Job,
         jobs: &mut mpsc::Receiver<Job>,
         closing: &mut Option<oneshot::Sender<()>>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Failure> {
         let group_number = self.last_group + 1;
         let mut group = Group::new(&self.tree, &self.leases, group_number);
         let mut answers = Vec::new();
@@ -105,24 +107,21 @@ impl Committer {
         let changed = pages.into_inner().into_values().filter(|(_, is_changed)| *is_changed);
         entries.extend(changed.flat_map(|(page, _)| page.entries()));
         entries.extend(pieces);
+        let mut group = None;
         if !entries.is_empty() {
-            self.write(group_number, entries)?;
+            self.write(group_number, entries)
+                .map_err(|why| Failure::Write(format!("writing failed: {why}")))?;
+            group = Some(group_number);
         }
         {
+            // A ticket settles once: the next group must not find it held.
             let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
             released.into_iter().for_each(|ticket| leases.release(ticket));
         }
-        for (answer, outcome) in answers {
-            // Whoever waited may have gone; the batch stands all the same.
-            let _ = answer.send(outcome);
-        }
-        if has_messages {
-            self.outbox_bell.send_modify(|rung| *rung += 1);
-        }
-        Ok(())
+        self.written.send(Written { group, answers, has_messages }).map_err(|_| Failure::Syncer)
     }
 
-    fn write(&mut self, group: u64, entries: HashMap<Vec<u8>, Option<Vec<u8>>>) -> Result<(), String> {
+    fn write(&mut self, group: u64, entries: HashMap<Vec<u8>, Option<Vec<u8>>>) -> sled::Result<()> {
         let mut batch = sled::Batch::default();
         for (key, value) in entries {
             match value {
@@ -131,13 +130,18 @@ impl Committer {
             }
         }
         batch.insert(keys::LAST_GROUP, &group.to_be_bytes());
-        self.tree.apply_batch(batch).map_err(|why| format!("writing failed: {why}"))?;
-        self.db.flush().map_err(|why| format!("flushing failed: {why}"))?;
-        (self.sync)().map_err(|why| format!("syncing the file failed: {why}"))?;
+        self.tree.apply_batch(batch)?;
         self.last_group = group;
-        self.progress.send_replace(Progress::Durable { group });
         Ok(())
     }
+}
+
+/// Why the committer ends before its time.
+enum Failure {
+    /// A write failed.
+    Write(String),
+    /// The syncer has ended.
+    Syncer,
 }
 
 /// What the batches of a group have written so far, over what is stored.

@@ -3,9 +3,10 @@
 //! sled keeps a crash-safe log and a tree, but it is durable only where we make it so
 //! (docs/adr/0004-sled-made-durable.md):
 //!
-//! - One thread, the [`committer`], makes every change. It takes all batches that wait, writes them as one
-//!   atomic sled batch, flushes, and then calls `sync_data` on sled's file, because sled's own flush ends in
-//!   `sync_file_range`, which a power cut can undo. Only then does anyone hear "committed".
+//! - One thread, the [`committer`], makes every change. It takes all batches that wait and writes them as one
+//!   atomic sled batch. Another, the [`syncer`], flushes and then calls `sync_data` on sled's file, because
+//!   sled's own flush ends in `sync_file_range`, which a power cut can undo. Only then does anyone hear
+//!   "committed".
 //! - What is read is durable too: a record bears the number of the group that wrote it, and a reader who
 //!   meets a group still on its way to the disk waits for it.
 //! - A failed flush or sync is final: the disk may have kept the old bytes although a second attempt would
@@ -16,10 +17,12 @@
 mod committer;
 mod keys;
 mod page;
+mod syncer;
 
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,6 +33,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::committer::{Committer, Job, Progress};
+use self::syncer::Syncer;
 use super::batch::{Batch, CounterKey, DocKey, Stored};
 use super::queue::{Claim, Claimed, Leases};
 use super::scan::{Cursor, Page, Scan};
@@ -45,6 +49,10 @@ const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Batches that may wait for the committer. When it is full, committing waits for a place.
 const WAITING_BATCHES_MAX: usize = 4096;
+
+/// Groups that are written and not yet durable: one at the disk and one behind it. More would only make those
+/// in them wait.
+const WRITTEN_GROUPS_MAX: usize = 1;
 
 /// The store in a directory.
 pub struct Sled {
@@ -126,19 +134,25 @@ impl Sled {
         let (progress_sender, progress) = watch::channel(Progress::Durable { group: last_group });
         let leases = Arc::new(Mutex::new(Leases::default()));
         let outbox_bell = watch::Sender::new(0);
+        let (written, groups) = std::sync::mpsc::sync_channel(WRITTEN_GROUPS_MAX);
+        let syncer = Syncer {
+            db: db.clone(),
+            sync: sync(file),
+            progress: progress_sender.clone(),
+            outbox_bell: outbox_bell.clone(),
+        };
+        let thread = |name: &str| std::thread::Builder::new().name(name.into());
+        let syncer = thread("syncer").spawn(move || syncer.run(&groups)).map_err(not_accessible)?;
         let committer = Committer {
             db,
             tree: tree.clone(),
-            sync: sync(file),
             last_group,
             progress: progress_sender,
             leases: Arc::clone(&leases),
-            outbox_bell: outbox_bell.clone(),
+            written,
+            syncer,
         };
-        let thread = std::thread::Builder::new()
-            .name("committer".into())
-            .spawn(move || committer.run(queue))
-            .map_err(not_accessible)?;
+        let thread = thread("committer").spawn(move || committer.run(queue)).map_err(not_accessible)?;
         Ok(Sled { tree, jobs, progress, leases, outbox_bell, thread: Mutex::new(Some(thread)) })
     }
 
@@ -178,18 +192,26 @@ impl Sled {
         }
     }
 
-    pub(super) fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
-        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        self.guarded(|| {
-            leases.claim(
-                claim,
-                |after| keys::next_place(&self.tree, after),
-                |id| match read(&self.tree, DocKey::message(id))? {
-                    Some(stored) => Ok(Some(stored.document()?)),
-                    None => Ok(None),
-                },
-            )
-        })
+    pub(super) async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
+        let newest = Cell::new(0);
+        let claimed = {
+            let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+            self.guarded(|| {
+                leases.claim(
+                    claim,
+                    |after| keys::next_place(&self.tree, after),
+                    |id| {
+                        let Some(stored) = read(&self.tree, DocKey::message(id))? else { return Ok(None) };
+                        newest.set(newest.get().max(page::group_of(stored.version)));
+                        Ok(Some(stored.document()?))
+                    },
+                )
+            })?
+        };
+        // Nothing is told to anyone before it is durable.
+        let newest = newest.into_inner();
+        self.durable(newest).await?;
+        Ok(claimed)
     }
 
     pub(super) async fn scan(&self, scan: &Scan) -> Result<Page<(DocKey, Stored)>, Unavailable> {

@@ -195,18 +195,14 @@ fn details(fields: &Fields<'_>) -> Option<Fingerprint> {
         payload::CANCELLATION_REASON,
     ]);
     let mut canonical = Vec::new();
-    for (name, raw) in others {
-        // serde_json's own maps are sorted by key. What it cannot hold (nesting beyond its limit, half a
-        // surrogate pair) is taken letter by letter.
-        let value = serde_json::from_str::<serde_json::Value>(raw.get())
-            .and_then(|value| serde_json::to_vec(&value))
-            .unwrap_or_else(|_| raw.get().as_bytes().to_vec());
-        canonical.push((name, value));
+    for (name, value) in &others {
+        value.write_canonically(name, CANONICAL_DEPTH_MAX, &mut canonical);
     }
-    let parts = canonical.iter().flat_map(|(name, value)| [name.as_bytes(), value]);
-    let parts: Vec<&[u8]> = parts.collect();
-    (!parts.is_empty()).then(|| Fingerprint::of(&parts))
+    (!others.is_empty()).then(|| Fingerprint::of(&[&canonical]))
 }
+
+/// How deep values are looked into; what lies deeper is taken letter by letter.
+const CANONICAL_DEPTH_MAX: u32 = 16;
 
 /// The most notes that one hook leaves: a person needs no more to see that it is odd.
 const NOTES_MAX: usize = 20;

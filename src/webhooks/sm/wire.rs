@@ -70,11 +70,11 @@ impl<'a> Fields<'a> {
     }
 
     /// Fields whose names are not among `names`, sorted by name.
-    pub fn others(&self, names: &[&str]) -> Vec<(&str, &'a RawValue)> {
-        let mut others: Vec<(&str, &RawValue)> = self
+    pub fn others(&self, names: &[&str]) -> Vec<(&str, Value<'a>)> {
+        let mut others: Vec<(&str, Value<'a>)> = self
             .0
             .iter()
-            .map(|(name, value)| (&**name, *value))
+            .map(|(name, value)| (&**name, Value(value)))
             .filter(|(name, _)| !names.contains(name))
             .collect();
         others.sort_by_key(|(name, _)| *name);
@@ -161,6 +161,43 @@ impl<'a> Value<'a> {
     pub fn items(self) -> Option<Vec<Value<'a>>> {
         let items: Vec<&'a RawValue> = serde_json::from_str(self.0.get()).ok()?;
         Some(items.into_iter().map(Value).collect())
+    }
+
+    /// Writes `name` and the value so that equal values give equal bytes, whatever their spaces, escapes and
+    /// order of fields. What cannot be read (half a surrogate pair), and what lies deeper than `depth`, is taken
+    /// letter by letter.
+    pub fn write_canonically(self, name: &str, depth: u32, into: &mut Vec<u8>) {
+        let mut text = |tag: u8, text: &str| {
+            into.extend_from_slice(&(text.len() as u64).to_be_bytes());
+            into.push(tag);
+            into.extend_from_slice(text.as_bytes());
+        };
+        text(b'n', name);
+        let json = self.0.get();
+        match json.as_bytes().first() {
+            Some(b'"') => match self.text() {
+                Some(string) => text(b's', &string),
+                None => text(b'r', json),
+            },
+            Some(b'{') if depth > 0 => match self.fields() {
+                Some(fields) => {
+                    let fields = fields.others(&[]);
+                    into.push(b'{');
+                    fields.iter().for_each(|(name, value)| value.write_canonically(name, depth - 1, into));
+                    into.push(b'}');
+                }
+                None => text(b'r', json),
+            },
+            Some(b'[') if depth > 0 => match self.items() {
+                Some(items) => {
+                    into.push(b'[');
+                    items.iter().for_each(|item| item.write_canonically("", depth - 1, into));
+                    into.push(b']');
+                }
+                None => text(b'r', json),
+            },
+            Some(_) | None => text(b'r', json),
+        }
     }
 
     /// How it begins, for a note to a person: never more, because it may be personal data.

@@ -1,0 +1,84 @@
+//! The thread that makes groups durable, while the committer gathers and writes the next.
+//!
+//! A flush and a sync take in everything that was written before they began, so whatever groups have come in
+//! meanwhile share one.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::Receiver;
+
+use tokio::sync::{oneshot, watch};
+
+use super::committer::Progress;
+use super::{Sync, panic_text};
+use crate::store::CommitError;
+
+/// What becomes of a batch.
+pub type Outcome = Result<(), CommitError>;
+
+/// A group that was written and is to be made durable.
+pub struct Written {
+    /// Its number; none when it changed nothing, and only its answers are to be given in their turn.
+    pub group: Option<u64>,
+    /// Who waits, and what they will hear.
+    pub answers: Vec<(oneshot::Sender<Outcome>, Outcome)>,
+    /// Whether messages are among what it wrote.
+    pub has_messages: bool,
+}
+
+pub struct Syncer {
+    pub db: sled::Db,
+    pub sync: Sync,
+    pub progress: watch::Sender<Progress>,
+    pub outbox_bell: watch::Sender<u64>,
+}
+
+impl Syncer {
+    /// Works until the committer is gone or the disk fails.
+    pub fn run(mut self, written: &Receiver<Written>) {
+        while let Ok(first) = written.recv() {
+            let mut groups = vec![first];
+            groups.extend(written.try_iter());
+            let newest = groups.iter().filter_map(|written| written.group).max();
+            if let Some(newest) = newest {
+                let made = catch_unwind(AssertUnwindSafe(|| self.make_durable()));
+                if let Err(why) = made.unwrap_or_else(|panic| Err(panic_text(&*panic))) {
+                    // Before those who wait hear that there will be no answer.
+                    return stop(&self.progress, why);
+                }
+                if !self.advance(newest) {
+                    return; // the committer has met a failure meanwhile: nothing more is acknowledged
+                }
+            }
+            let has_messages = groups.iter().any(|written| written.has_messages);
+            for (answer, outcome) in groups.into_iter().flat_map(|written| written.answers) {
+                // Whoever waited may have gone; the batch stands all the same.
+                let _ = answer.send(outcome);
+            }
+            if has_messages {
+                self.outbox_bell.send_modify(|rung| *rung += 1);
+            }
+        }
+    }
+
+    /// Notes how far the disk has come, unless the store has stopped.
+    fn advance(&self, newest: u64) -> bool {
+        self.progress.send_if_modified(|progress| match progress {
+            Progress::Durable { group } => {
+                *group = newest;
+                true
+            }
+            Progress::Stopped { .. } => false,
+        })
+    }
+
+    fn make_durable(&mut self) -> Result<(), String> {
+        self.db.flush().map_err(|why| format!("flushing failed: {why}"))?;
+        (self.sync)().map_err(|why| format!("syncing the file failed: {why}"))
+    }
+}
+
+/// Says that nothing is acknowledged any more.
+pub fn stop(progress: &watch::Sender<Progress>, why: String) {
+    tracing::error!(reason = %why, "the store has stopped: a write failed, nothing more is acknowledged");
+    progress.send_replace(Progress::Stopped { why });
+}
