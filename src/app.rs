@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,7 +18,7 @@ use crate::config::{Settings, Source, SourceProtocol, StoreUrl};
 use crate::dedup::retention;
 use crate::flows::Shop;
 use crate::flows::sweep::Retention;
-use crate::http::{Door, Edge, routes, server};
+use crate::http::{Door, Edge, HOOKS_AT_ONCE_MAX, routes, server};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Clock, SourceName, Tokens};
 use crate::notify::Audience;
@@ -131,6 +132,7 @@ impl App {
             metrics,
             request_ids: crate::telemetry::request_id::RequestIds::default(),
             draining: AtomicBool::new(false),
+            hooks_at_once: Arc::new(Semaphore::new(HOOKS_AT_ONCE_MAX)),
         });
         let drain_edge = CancellationToken::new();
         let serving = tokio::spawn(server::serve(listener, routes(Arc::clone(&edge)), drain_edge.clone()));

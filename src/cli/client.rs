@@ -19,7 +19,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Which gateway to ask, and how to print what it says.
 #[derive(Debug, Clone, Args)]
 pub struct ServerOptions {
-    /// The running gateway [default: the configuration's public_url or listen]
+    /// The running gateway [default: the configuration's listen]
     #[arg(long, value_name = "URL", env = "TILLGATE_SERVER")]
     server: Option<String>,
     /// Its admin token [default: the configuration's admin_token]

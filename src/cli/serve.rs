@@ -1,9 +1,11 @@
 //! `tillgate serve`: runs the gateway until it is told to stop.
 
+use std::io::Write;
+
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{ConfigOption, Failed, Overrides, say};
+use super::{ConfigOption, Failed, Overrides};
 use crate::app::{App, StartError};
 use crate::config::Settings;
 use crate::kernel::Clock;
@@ -81,6 +83,11 @@ fn announce(settings: &Settings, app: &App) {
         None => say("  admin      off: set admin_token"),
     }
     say("ready");
+}
+
+/// Prints a line. Unlike a command's output it may go nowhere: a gateway serves whether or not it is watched.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// The signals that end the process.

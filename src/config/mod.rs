@@ -49,10 +49,23 @@ pub fn parse(
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Settings, ConfigError> {
     let in_file = |why: String| ConfigError::new(format!("{}: {}", path.display(), why.trim_end()));
-    let mut table: toml::Table = toml::from_str(text).map_err(|why| in_file(why.to_string()))?;
+    let mut table: toml::Table = toml::from_str(text).map_err(|why| in_file(in_words(&why, text)))?;
     overlay::environment(&mut table, environment)?;
     overlay::files(&mut table, path.parent().unwrap_or(Path::new(".")), "")?;
-    let settings: Settings = table.try_into().map_err(|why: toml::de::Error| in_file(why.to_string()))?;
+    let settings: Settings = table.try_into().map_err(|why: toml::de::Error| {
+        // Read from the table, the error names the key and has no line of the file to quote.
+        in_file(why.to_string().lines().collect::<Vec<_>>().join(" "))
+    })?;
     settings.check().map_err(in_file)?;
     Ok(settings)
+}
+
+/// What is wrong and in which line, without the line itself: it may hold a secret.
+fn in_words(why: &toml::de::Error, text: &str) -> String {
+    let line = why.span().map(|span| {
+        let before = text.get(..span.start).unwrap_or_default();
+        format!("line {}: ", before.matches('\n').count() + 1)
+    });
+    let message = why.message().lines().collect::<Vec<_>>().join(" ");
+    format!("{}{message}", line.unwrap_or_default())
 }

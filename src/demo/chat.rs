@@ -35,6 +35,8 @@ pub enum Trouble {
     DeliveredButBroken,
     /// 400: this chat does not exist.
     NoSuchChat,
+    /// 400: this text cannot be shown.
+    BadText,
 }
 
 /// A running chat.
@@ -141,6 +143,7 @@ async fn call(
             error(500, "Internal Server Error", json!({}))
         }
         Some(Trouble::NoSuchChat) => error(400, "Bad Request: chat not found", json!({})),
+        Some(Trouble::BadText) => error(400, "Bad Request: message text is empty", json!({})),
         None => {
             keep();
             Json(json!({"ok": true, "result": {"message_id": 1}})).into_response()

@@ -55,45 +55,66 @@ pub async fn sweep_step(
         items.last().is_some_and(|(_, stored)| !is_over(stored.body.listed_at, retention.shortest(), now));
     let mut swept = 0;
     for (key, stored) in items {
-        let receipt: Receipt = stored.document()?;
-        if !may_go(&receipt, retention, now) {
+        let receipt: Receipt = match stored.document() {
+            Ok(receipt) => receipt,
+            Err(why) => {
+                tracing::error!(record = %key, error = %why, "a receipt cannot be read and stays");
+                continue;
+            }
+        };
+        let kept_for = retention.sources.get(&receipt.source).copied().unwrap_or(retention.otherwise);
+        if !may_go(&receipt, kept_for, now) {
             continue;
         }
-        swept += delete(shop, key, stored.version).await?;
-        if receipt.number.is_some() {
-            swept += sweep_messages(shop, key.partition, retention, now).await?;
+        let is_left_alone = match receipt.number {
+            Some(_) => {
+                let (gone, waiting) = sweep_messages(shop, key.partition, kept_for, now).await?;
+                swept += gone;
+                waiting
+            }
+            None => false,
+        };
+        // While a message of its order waits the receipt stays, and leads here again.
+        if !is_left_alone {
+            swept += delete(shop, key, stored.version).await?;
         }
     }
     Ok((swept, next.filter(|_| !reached_young).map(|next| Progress { after: Some(next) })))
 }
 
-fn may_go(receipt: &Receipt, retention: &Retention, now: Timestamp) -> bool {
-    let kept_for = retention.sources.get(&receipt.source).copied().unwrap_or(retention.otherwise);
-    // A copy extends the life of what it copies: the sender evidently still repeats it.
+/// A parked hook is kept longer than others, by this factor: its order may come yet, but not for ever.
+const PARKED_FACTOR: u32 = 4;
+
+fn may_go(receipt: &Receipt, kept_for: Duration, now: Timestamp) -> bool {
+    // A note of copies is as young as its last copy.
     let last = receipt.last_copy_at.unwrap_or(receipt.received_at);
-    receipt.verdict != Verdict::Parked && is_over(last, kept_for, now)
+    let factor = if receipt.verdict == Verdict::Parked { PARKED_FACTOR } else { 1 };
+    is_over(last, kept_for.saturating_mul(factor), now)
 }
 
-/// Sweeps the settled messages of an order whose receipts go.
+/// Sweeps the settled messages of an order whose receipts go. The flag says whether one of them still waits.
 async fn sweep_messages(
     shop: &Shop,
     partition: u64,
-    retention: &Retention,
+    kept_for: Duration,
     now: Timestamp,
-) -> Result<usize, Unavailable> {
-    let mut swept = 0;
+) -> Result<(usize, bool), Unavailable> {
+    let (mut swept, mut waiting) = (0, false);
     let scan = Scan::Partition { partition, kind: Kind::Message };
     for (key, stored) in shop.store.scan(&scan).await?.items {
         let delivery: Delivery = stored.document()?;
         let is_settled = match delivery.state {
-            DeliveryState::Pending { .. } => false,
+            DeliveryState::Pending { .. } => {
+                waiting = true;
+                false
+            }
             DeliveryState::Sent { .. } | DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => true,
         };
-        if is_settled && is_over(stored.body.listed_at, retention.otherwise, now) {
+        if is_settled && is_over(stored.body.listed_at, kept_for, now) {
             swept += delete(shop, key, stored.version).await?;
         }
     }
-    Ok(swept)
+    Ok((swept, waiting))
 }
 
 /// One commit each: keys of one batch are of one partition.

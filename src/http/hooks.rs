@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 
 use super::problem::Problem;
-use super::{Door, Edge};
+use super::{Door, Edge, REQUEST_ID};
 use crate::dedup::{Answer, Verdict};
 use crate::flows::receive_hook::{receive as receive_hook, recognise};
 use crate::flows::reject_hook::reject;
@@ -28,8 +28,8 @@ pub const HOOK_BYTES_MAX: usize = 1024 * 1024;
 /// connection break and not the answer.
 const DISCARDED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How long a hook's body may take to come. The marketplace gives up after 5 s all told.
-const BODY_SECONDS_MAX: u64 = 4;
+/// How long a hook's body may take to come: with the time for keeping it, less than the sender's 5 s.
+const BODY_SECONDS_MAX: u64 = 2;
 
 /// How long keeping a hook may take before 503 is answered: well under the sender's patience, so that it
 /// hears from us and not from a time-out.
@@ -51,8 +51,17 @@ pub async fn receive(
         Err(problem) => return problem.into_response(),
     };
     let watch = Stopwatch::start();
+    let Ok(place) = Arc::clone(&edge.hooks_at_once).try_acquire_owned() else {
+        metrics::hook_unavailable(door.source.as_str());
+        return Problem::unavailable("too many hooks are under way; send this one again").into_response();
+    };
     // The work goes on if the sender hangs up meanwhile: what is dropped then is this waiting alone.
-    let work = tokio::spawn(take(edge, Arc::clone(&door), headers, bytes, is_whole, watch));
+    let taking = take(edge, Arc::clone(&door), headers, bytes, is_whole, watch);
+    let work = tokio::spawn(async move {
+        let response = taking.await;
+        drop(place);
+        response
+    });
     match tokio::time::timeout(Duration::from_millis(KEEPING_MILLISECONDS_MAX), work).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
@@ -142,7 +151,7 @@ async fn take(
             }
             let took = watch.elapsed();
             metrics::hook_answered(source, received.verdict, took);
-            log(&hook, &received, took);
+            log(&hook, &received, took, headers.get(REQUEST_ID));
             answer(received.answer)
         }
         Err(why) => {
@@ -217,8 +226,9 @@ async fn turn_away(
     }
 }
 
-fn log(hook: &Hook, received: &Received, took: Duration) {
+fn log(hook: &Hook, received: &Received, took: Duration, request_id: Option<&HeaderValue>) {
     tracing::info!(
+        request.id = request_id.and_then(|id| id.to_str().ok()),
         hook.source = %hook.source(),
         hook.event = hook.event_type(),
         hook.id = %received.id,

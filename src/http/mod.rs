@@ -23,6 +23,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use http::HeaderName;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Semaphore;
 
 use crate::flows::Shop;
 use crate::kernel::{SourceName, Tokens};
@@ -56,7 +57,13 @@ pub struct Edge {
     pub request_ids: RequestIds,
     /// Set when no new work should come.
     pub draining: AtomicBool,
+    /// Places for hooks that are being worked on, whether or not their senders still wait.
+    pub hooks_at_once: Arc<Semaphore>,
 }
+
+/// Hooks that are worked on at the same moment. More are answered 503 at once: when the disk hangs, senders who
+/// have given up must not leave their hooks in memory without end.
+pub const HOOKS_AT_ONCE_MAX: usize = 2048;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -75,8 +82,9 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .with_state(edge)
 }
 
-async fn bear_request_id(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+async fn bear_request_id(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
     let id = edge.request_ids.of(request.headers().get(REQUEST_ID));
+    request.headers_mut().insert(REQUEST_ID, id.clone());
     let mut response = next.run(request).await;
     response.headers_mut().insert(REQUEST_ID, id);
     response

@@ -99,7 +99,7 @@ impl Problem {
 impl From<Unavailable> for Problem {
     fn from(why: Unavailable) -> Problem {
         tracing::error!(error = %why, "a request failed because the store could not be used");
-        Problem::unavailable("the store cannot be used at the moment; nothing was half done")
+        Problem::unavailable("the store cannot be used at the moment; send the request again")
     }
 }
 

@@ -3,13 +3,39 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use sha2::Sha256;
 
 /// A text that must not reach logs, errors or pages. Its `Debug` is a placeholder and it has no `Display`.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
+
+/// Written by hand so that a secret of the wrong type (a token of digits without quotes) is not quoted back.
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Secret;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a secret in quotes")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Secret, E> {
+                Ok(Secret::new(text))
+            }
+
+            fn visit_i64<E: Error>(self, _: i64) -> Result<Secret, E> {
+                Err(E::custom("a secret must be in quotes"))
+            }
+
+            fn visit_f64<E: Error>(self, _: f64) -> Result<Secret, E> {
+                Err(E::custom("a secret must be in quotes"))
+            }
+        }
+        deserializer.deserialize_any(Text)
+    }
+}
 
 impl Secret {
     /// Wraps a secret text.

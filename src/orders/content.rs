@@ -1,5 +1,7 @@
 //! What an order consists of, and a hook's word on it.
 
+use std::collections::{HashMap, VecDeque};
+
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::time::LocalTime;
@@ -113,14 +115,16 @@ impl Content {
         self.total = patch.total.or(self.total);
         self.discount_total = patch.discount_total.or(self.discount_total);
         let Some(priced) = &patch.positions else { return true };
-        let mut unmatched: Vec<&Position> = priced.iter().collect();
+        let mut unmatched: HashMap<&str, VecDeque<&Position>> = HashMap::new();
+        for position in priced {
+            unmatched.entry(&position.sku).or_default().push_back(position);
+        }
         let mut same_composition = priced.len() == self.positions.len();
         for position in &mut self.positions {
-            let Some(found) = unmatched.iter().position(|priced| priced.sku == position.sku) else {
+            let Some(priced) = unmatched.get_mut(position.sku.as_str()).and_then(VecDeque::pop_front) else {
                 same_composition = false;
                 continue;
             };
-            let priced = unmatched.remove(found);
             same_composition &= priced.quantity == position.quantity;
             position.price = priced.price.or(position.price);
             position.discount_price = priced.discount_price.or(position.discount_price);

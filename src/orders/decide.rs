@@ -93,7 +93,6 @@ pub const EVENTS_MAX: usize = 500;
 pub fn decide(order: Option<&Order>, incoming: Incoming) -> Decision {
     let Incoming { number, source, external_id, event } = incoming;
     let hook = event.hook;
-    let kind = event.kind;
     let mut next = order.cloned().unwrap_or_else(|| Order::unheard(number, source, external_id));
     match admit(&mut next.events, event) {
         Admission::New | Admission::Merged { changed: true } => {}
@@ -124,7 +123,7 @@ pub fn decide(order: Option<&Order>, incoming: Incoming) -> Decision {
         let parked = next.events.iter().filter(|event| event.hook != hook);
         facts.extend(parked.map(|event| Fact::Unparked { kind: event.kind }));
     }
-    let announcements = announcements(before.as_ref(), &after, kind);
+    let announcements = announcements(before.as_ref(), &after);
     let shipped = after.shipped.map(|_| Shelf::of(&after.content)).unwrap_or_default();
     let movement = next.written_off.lines_towards(&shipped);
     // Written off is what left: below nought for the balance.
@@ -179,7 +178,10 @@ fn admit(events: &mut Vec<Event>, event: Event) -> Admission {
         }
         return Admission::Merged { changed: is_earlier };
     }
-    if events.len() >= EVENTS_MAX {
+    // What an order's life hangs on is always taken in: its creation, and the first of each facet.
+    let is_first = !events.iter().any(|known| known.kind == event.kind);
+    let is_vital = is_first && event.kind != EventKind::Changed;
+    if events.len() >= EVENTS_MAX && !is_vital {
         return Admission::Full;
     }
     events.push(event);
@@ -246,7 +248,7 @@ fn facts_between(before: Option<&View>, after: &View) -> Vec<Fact> {
     facts
 }
 
-fn announcements(before: Option<&View>, after: &View, kind: EventKind) -> Vec<Announcement> {
+fn announcements(before: Option<&View>, after: &View) -> Vec<Announcement> {
     let Some(before) = before else {
         // Pickers have not heard of it; of an order that is over they need not hear.
         let to_pick = after.shipped.is_none() && after.cancelled.is_none();
@@ -254,8 +256,7 @@ fn announcements(before: Option<&View>, after: &View, kind: EventKind) -> Vec<An
     };
     let mut announcements = Vec::new();
     let difference = Difference::between(&before.content, &after.content);
-    // A payment corrects prices; what it says of quantities is not taken over, so there is nothing to do.
-    if difference.concerns_pickers() && kind != EventKind::Paid {
+    if difference.concerns_pickers() {
         let already = Some(after.state()).filter(|state| *state != State::Open);
         // Whoever was picking it must hear that it moved to another shop.
         let old_store = difference.store_id.as_ref().map(|_| before.content.store_id.clone());

@@ -139,6 +139,9 @@ impl View {
     }
 }
 
+/// The most things that a person is asked to look at in one order.
+const ATTENTION_MAX: usize = 100;
+
 /// Folds events that are in canonical order, the base first.
 pub fn fold(events: &[Event]) -> Option<View> {
     let (base, later) = events.split_first().filter(|(base, _)| base.kind == EventKind::Created)?;
@@ -196,7 +199,7 @@ pub fn fold(events: &[Event]) -> Option<View> {
 
 impl View {
     fn note(&mut self, text: &str) {
-        if !self.attention.iter().any(|known| known == text) {
+        if self.attention.len() < ATTENTION_MAX && !self.attention.iter().any(|known| known == text) {
             self.attention.push(text.to_owned());
         }
     }

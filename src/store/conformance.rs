@@ -248,11 +248,38 @@ async fn what_is_to_be_tried_again_waits_for_its_time(store: Store) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
     let claim = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
     let mut batch = Batch::new();
-    batch.settle(claim.ticket, Settlement::Retry { due: at(100), error: "busy".into() });
+    batch.settle(claim.ticket, Settlement::Retry { at: at(10), due: at(100), error: "busy".into() });
     store.commit(batch).await.expect("committed");
     assert!(claimed(&store, &claim_at(99)).await.is_empty());
     let again = store.claim(&claim_at(100)).await.expect("a store that answers").remove(0);
     assert_eq!((again.delivery.attempts, again.delivery.last_error.as_deref()), (1, Some("busy")));
+}
+
+/// The first message of an order failed and stands behind its successors now, more of them than are looked at.
+async fn a_failed_message_is_found_behind_all_that_wait_for_it(store: Store) {
+    store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
+    let first = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
+    let mut batch = Batch::new();
+    batch.settle(first.ticket, Settlement::Retry { at: at(10), due: at(100), error: "busy".into() });
+    store.commit(batch).await.expect("committed");
+    store.commit(send((2..=400).map(|sequence| message(1, sequence, "chat", 2)))).await.expect("committed");
+    assert!(claimed(&store, &claim_at(99)).await.is_empty());
+    assert_eq!(claimed(&store, &claim_at(100)).await, [id(1, 1)]);
+}
+
+async fn what_a_person_has_dropped_is_not_sent_and_stays_dropped(store: Store) {
+    store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
+    let under_way = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
+    let key = DocKey::message(under_way.delivery.id);
+    let stored = store.load(&[key]).await.expect("read").remove(0).expect("a message");
+    let dropped = Delivery { state: DeliveryState::Dropped { at: at(11) }, ..under_way.delivery };
+    let mut batch = Batch::new();
+    batch.put(key, Expect::At(stored.version), &dropped, at(1));
+    store.commit(batch).await.expect("committed");
+    let mut batch = Batch::new();
+    batch.settle(under_way.ticket, Settlement::Retry { at: at(12), due: at(13), error: "busy".into() });
+    store.commit(batch).await.expect("committed");
+    assert!(claimed(&store, &claim_at(500)).await.is_empty());
 }
 
 async fn dead_messages_are_listed_until_a_person_decides(store: Store) {
@@ -416,6 +443,8 @@ on_every_engine![
     messages_of_one_order_go_in_their_order,
     one_message_of_each_queue_is_claimed_and_resting_queues_are_passed_over,
     what_is_to_be_tried_again_waits_for_its_time,
+    a_failed_message_is_found_behind_all_that_wait_for_it,
+    what_a_person_has_dropped_is_not_sent_and_stays_dropped,
     dead_messages_are_listed_until_a_person_decides,
     counters_add_up_whoever_adds,
     lists_are_walked_by_time_without_gap_or_repeat,

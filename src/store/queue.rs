@@ -35,6 +35,9 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// What the last failed attempt said.
     pub last_error: Option<String>,
+    /// When an attempt first failed: from then on its time runs out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_failed_at: Option<Timestamp>,
 }
 
 /// Where a message stands.
@@ -95,24 +98,41 @@ impl Delivery {
     pub fn new(message: Message) -> Delivery {
         let Message { id, lane, queue, body, created_at } = message;
         let state = DeliveryState::Pending { due: created_at };
-        Delivery { id, lane, queue, body, created_at, attempts: 0, state, last_error: None }
+        Delivery {
+            id,
+            lane,
+            queue,
+            body,
+            created_at,
+            attempts: 0,
+            state,
+            last_error: None,
+            first_failed_at: None,
+        }
     }
 
     /// The message after an attempt that ended in `settlement`.
     #[must_use]
     pub fn settle(mut self, settlement: Settlement) -> Delivery {
         self.attempts = self.attempts.saturating_add(1);
+        // A person may have dropped it meanwhile: what failed then stays dropped, what was sent was sent.
+        let is_pending = matches!(self.state, DeliveryState::Pending { .. });
         match settlement {
             Settlement::Sent { at } => {
                 self.state = DeliveryState::Sent { at };
                 self.last_error = None;
             }
-            Settlement::Retry { due, error } => {
-                self.state = DeliveryState::Pending { due };
+            Settlement::Retry { at, due, error } => {
+                if is_pending {
+                    self.state = DeliveryState::Pending { due };
+                }
+                self.first_failed_at = self.first_failed_at.or(Some(at));
                 self.last_error = Some(error);
             }
             Settlement::Dead { at, error } => {
-                self.state = DeliveryState::Dead { at };
+                if is_pending {
+                    self.state = DeliveryState::Dead { at };
+                }
                 self.last_error = Some(error);
             }
         }
@@ -140,6 +160,8 @@ pub enum Settlement {
     },
     /// It is to be tried again.
     Retry {
+        /// When it failed.
+        at: Timestamp,
         /// Not before.
         due: Timestamp,
         /// What went wrong, for people.
@@ -267,39 +289,57 @@ impl Leases {
                 position = place.end_of_queue();
                 continue;
             }
-            let leased = self.held.get(&place.id).is_some_and(|&(_, until)| until > claim.now);
-            if leased || predecessor_waits(place.id, claim.lane, &read)? {
-                position = place;
-                continue;
-            }
-            let Some(delivery) = read(place.id)? else {
+            // One that is tried again later stands behind its successors: whoever waits for it leads to it.
+            let head = match first_waiting(place.id, claim.lane, &read) {
+                Ok(head) => head,
+                Err(why) => {
+                    // One damaged message must not silence every chat.
+                    tracing::error!(message.id = %place.id, error = %why, "a message cannot be read and is passed over");
+                    None
+                }
+            };
+            let may_go = |delivery: &Delivery| {
+                let is_due = matches!(delivery.state, DeliveryState::Pending { due } if due <= claim.now);
+                let is_leased = self.held.get(&delivery.id).is_some_and(|&(_, until)| until > claim.now);
+                let queue_is_free = delivery.queue == place.queue
+                    || !(claim.resting.contains(&delivery.queue)
+                        || claimed.iter().any(|other: &Claimed| other.delivery.queue == delivery.queue));
+                is_due && !is_leased && queue_is_free
+            };
+            let Some(delivery) = head.filter(may_go) else {
                 position = place;
                 continue;
             };
             self.last_fence += 1;
-            let ticket = Ticket { id: place.id, fence: self.last_fence };
-            self.held.insert(place.id, (ticket.fence, later(claim.now, claim.lease)));
+            let ticket = Ticket { id: delivery.id, fence: self.last_fence };
+            self.held.insert(ticket.id, (ticket.fence, later(claim.now, claim.lease)));
+            let is_of_this_queue = delivery.queue == place.queue;
             claimed.push(Claimed { delivery, ticket });
-            position = place.end_of_queue();
+            position = if is_of_this_queue { place.end_of_queue() } else { place };
         }
         Ok(claimed)
     }
 }
 
-/// Whether an earlier message of the same order still waits in the same lane: messages of one order go in
-/// their order. It is enough to look at the nearest earlier one, because that one has waited for its own.
-fn predecessor_waits(
+/// The message that is to go first among those of its order and lane up to `id`, if any of them waits. It is
+/// enough to walk back to one that does not: that one has waited for those before it.
+fn first_waiting(
     id: MessageId,
     lane: Lane,
     read: &impl Fn(MessageId) -> Result<Option<Delivery>, Unavailable>,
-) -> Result<bool, Unavailable> {
+) -> Result<Option<Delivery>, Unavailable> {
+    let is_waiting = |delivery: &Delivery| matches!(delivery.state, DeliveryState::Pending { .. });
+    let mut first = read(id)?.filter(is_waiting);
     for sequence in (1..id.sequence).rev() {
         match read(MessageId { sequence, ..id })? {
             Some(earlier) if earlier.lane == lane => {
-                return Ok(matches!(earlier.state, DeliveryState::Pending { .. }));
+                if !is_waiting(&earlier) {
+                    break;
+                }
+                first = Some(earlier);
             }
             Some(_) | None => {}
         }
     }
-    Ok(false)
+    Ok(first)
 }

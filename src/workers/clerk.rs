@@ -4,7 +4,7 @@
 //! A crash loses the notes of the last moments and nothing else.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ pub struct Tally {
 impl Tally {
     /// Hands in a copy.
     pub fn add(&self, of: HookId, at: Timestamp) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
         if let Some(copies) = waiting.get_mut(&of) {
             copies.count += 1;
             copies.last_at = at;
@@ -38,11 +38,17 @@ impl Tally {
         }
     }
 
+    fn waiting(&self) -> MutexGuard<'_, HashMap<HookId, Copies>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Writes what waits. Lists call it first, so that a person sees a copy that came a moment ago.
     pub async fn write(&self, shop: &Shop) {
         let _one_at_a_time = self.writing.lock().await;
-        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        for copies in waiting.into_values() {
+        // Those that wait now, one by one: whoever drives this may be cancelled, and loses only the one in hand.
+        let due: Vec<HookId> = self.waiting().keys().copied().collect();
+        for of in due {
+            let Some(copies) = self.waiting().remove(&of) else { continue };
             if let Err(why) = note_copies(shop, &copies).await {
                 tracing::warn!(hook.id = %copies.of, copies = copies.count, error = %why, "copies were not noted");
             }

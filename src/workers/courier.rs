@@ -119,11 +119,11 @@ impl Courier {
             Handover::Taken => (Settlement::Sent { at: now }, "sent", self.gap),
             Handover::Never { why } => (Settlement::Dead { at: now, error: why }, "dead", self.gap),
             Handover::Later { why, wish } => {
-                let age = between(delivery.created_at, now);
+                let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, now));
                 match RETRY.delay(delivery.attempts + 1, age, wish) {
                     Some(delay) => {
                         let rest = self.gap.max(wish.unwrap_or_default()).min(RETRY.longest);
-                        (Settlement::Retry { due: later(now, delay), error: why }, "retry", rest)
+                        (Settlement::Retry { at: now, due: later(now, delay), error: why }, "retry", rest)
                     }
                     None => (Settlement::Dead { at: now, error: why }, "dead", self.gap),
                 }
@@ -134,7 +134,7 @@ impl Courier {
             Settlement::Sent { .. } => {
                 tracing::info!(message.id = %delivery.id, attempts = delivery.attempts + 1, "message sent");
             }
-            Settlement::Retry { due, error } => {
+            Settlement::Retry { due, error, .. } => {
                 tracing::warn!(message.id = %delivery.id, attempts = delivery.attempts + 1, %due, error, "message will be tried again");
             }
             Settlement::Dead { error, .. } => {

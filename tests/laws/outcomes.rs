@@ -137,6 +137,12 @@ fn an_order_remembers_no_more_hooks_than_it_should() {
     }
     let order = order.expect("an order");
     assert_eq!(order.events.len(), 500);
-    let one_more = decide(Some(&order), incoming(event(EventKind::Paid, "", Some(999), Patch::default())));
+    let change = event(EventKind::Changed, "one more", Some(999), content(1, 1000));
+    let one_more = decide(Some(&order), incoming(change));
     assert!(matches!(one_more.standing, Standing::Late(why) if why.contains("500")));
+    // What its life hangs on is taken in all the same.
+    let received =
+        decide(Some(&order), incoming(event(EventKind::Received, "", Some(999), Patch::default())));
+    assert_eq!(received.standing, Standing::Applied);
+    assert!(!received.movement.is_empty());
 }

@@ -54,8 +54,13 @@ async fn hooks_that_cannot_be_used_are_turned_away_and_kept_with_the_reason() {
         assert!(problem["detail"].as_str().expect("a detail").contains(reason), "{name}: {problem}");
         assert!(problem["type"].as_str().expect("a type").starts_with("urn:tillgate:problem:"), "{name}");
     }
+    // A hook that was made a string by its sender: no answer, list or log may quote it.
+    let twice = serde_json::to_string(&created("H1")).expect("json");
+    let answer = shop.post(&twice).await;
+    assert!(answer.status() == 400 && !answer.body().contains("Канарейкина"), "{}", answer.body());
     let kept = shop.list("/hooks?verdict=rejected&limit=100").await;
-    assert_eq!(kept.len(), bad.len());
+    assert!(!serde_json::Value::from(kept.clone()).to_string().contains("Канарейкина"));
+    assert_eq!(kept.len(), bad.len() + 1);
     assert!(kept.iter().all(|hook| hook["reason"].is_string()));
     assert!(shop.list("/orders").await.is_empty());
     let id = kept.last().expect("the first that was kept")["id"].as_str().expect("an id").to_owned();

@@ -165,6 +165,26 @@ fn mistakes_in_the_configuration_are_told_in_words_with_exit_code_2() {
     }
 }
 
+/// What is wrong with a secret is told without the secret.
+#[test]
+fn mistakes_around_secrets_do_not_print_them() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mistakes = [
+        "[sources.sm]\nprotocol = \"sm\"\ntoken = \"canary-4242-canary\n",
+        "[sources.sm]\nprotocol = \"sm\"\ntoken = 4242424242424242\n",
+        "admin_token = \"canary-4242-canary\"\nadmin_token = \"canary-4242-canary\"\n",
+        "[sources.sm]\nprotocol = \"sm\"\ntoken = \"4242\"\n",
+    ];
+    for settings in mistakes {
+        std::fs::write(folder.path().join("tillgate.toml"), settings).expect("written");
+        let output =
+            Command::new(BINARY).arg("serve").current_dir(folder.path()).output().expect("the binary runs");
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && !said.contains("4242"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
 #[test]
 fn the_environment_and_secret_files_override_the_file() {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -100,7 +100,7 @@ async fn a_cancelled_order_that_is_shipped_is_not_announced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chat_that_is_busy_or_broken_gets_every_message_in_order_in_the_end() {
     let shop = Shop::open().await;
-    shop.chat.misbehave([Trouble::Broken, Trouble::TooFast(1), Trouble::Broken]);
+    shop.chat.misbehave([Trouble::Broken, Trouble::TooFast(1), Trouble::NoSuchChat]);
     shop.acknowledged(created("H1")).await;
     shop.acknowledged(hook("order.changed", Some(CHANGED_AT), payload("H1", "100", 5, "50.00"))).await;
     let texts = shop.pickers_heard(2).await;
@@ -125,7 +125,7 @@ async fn an_unknown_outcome_is_repeated_and_the_copy_is_known_by_its_number() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_can_never_go_is_dead_and_visible_and_can_be_tried_again() {
     let shop = Shop::open().await;
-    shop.chat.misbehave([Trouble::NoSuchChat]);
+    shop.chat.misbehave([Trouble::BadText]);
     shop.acknowledged(created("H1")).await;
     shop.acknowledged(hook("order.changed", Some(CHANGED_AT), payload("H1", "100", 5, "50.00"))).await;
     // The dead one holds up nobody.
@@ -134,7 +134,7 @@ async fn a_message_that_can_never_go_is_dead_and_visible_and_can_be_tried_again(
     shop.outbox_is_empty().await;
     let dead = shop.list("/outbox?state=dead").await;
     assert_eq!(dead.len(), 1);
-    assert!(dead[0]["last_error"].as_str().expect("an error").contains("chat not found"), "{dead:?}");
+    assert!(dead[0]["last_error"].as_str().expect("an error").contains("text is empty"), "{dead:?}");
     let id = dead[0]["id"].as_str().expect("an id");
     let (status, _) = shop.ask(http::Method::POST, &format!("/admin/v1/outbox/{id}/retry"), None).await;
     assert_eq!(status, 200);

@@ -122,8 +122,8 @@ pub async fn retry(
         }
         DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => Ok(Delivery {
             state: DeliveryState::Pending { due: now },
-            // Its age decides when it is given up: begin anew.
-            created_at: now,
+            // Its time begins anew.
+            first_failed_at: None,
             attempts: 0,
             ..delivery
         }),

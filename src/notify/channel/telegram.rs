@@ -67,10 +67,11 @@ impl Telegram {
         }
         let wish = answer.parameters.retry_after.map(Duration::from_secs);
         let why = format!("Telegram answered {}: {}", reply.status.as_u16(), describe(&answer));
-        // 400 means that this very message or its chat is wrong, and will stay so until somebody mends it.
-        // The others (a revoked token, a bot thrown out of the chat, a busy or broken API) are not the
+        // 400 means that this very message is wrong and will stay so, unless it is about the chat. A chat that
+        // has moved or is mistyped, a revoked token, a bot thrown out, a busy or broken API are not the
         // message's fault and may be mended while it waits.
-        if reply.status == http::StatusCode::BAD_REQUEST {
+        let is_about_the_chat = answer.description.contains("chat");
+        if reply.status == http::StatusCode::BAD_REQUEST && !is_about_the_chat {
             Handover::Never { why }
         } else {
             Handover::Later { why, wish }

@@ -105,7 +105,7 @@ impl Committer {
         }
         let Group { mut entries, pages, pieces, released, has_messages, .. } = group;
         let changed = pages.into_inner().into_values().filter(|(_, is_changed)| *is_changed);
-        entries.extend(changed.flat_map(|(page, _)| page.entries()));
+        entries.extend(changed.flat_map(|(page, _)| page.entries(group_number)));
         entries.extend(pieces);
         let mut group = None;
         if !entries.is_empty() {

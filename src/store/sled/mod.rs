@@ -38,7 +38,7 @@ use super::batch::{Batch, CounterKey, DocKey, Stored};
 use super::queue::{Claim, Claimed, Leases};
 use super::scan::{Cursor, Page, Scan};
 use super::{CommitError, Unavailable};
-use crate::kernel::Stopwatch;
+use crate::kernel::{Kind, Stopwatch};
 
 /// How much memory sled's cache may take unless the configuration says otherwise, in bytes.
 pub const CACHE_BYTES_DEFAULT: u64 = 128 * 1024 * 1024;
@@ -158,20 +158,10 @@ impl Sled {
 
     pub(super) async fn load(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
         let found = self.guarded(|| {
-            let mut found: Vec<Option<Stored>> = Vec::with_capacity(keys.len());
-            let mut pages: Vec<(u64, page::Page)> = Vec::new();
-            for &key in keys {
-                let at = match pages.iter().position(|(partition, _)| *partition == key.partition) {
-                    Some(at) => at,
-                    None => {
-                        pages.push((
-                            key.partition,
-                            page::Page::read(key.partition, &|raw| self.tree.get(raw))?,
-                        ));
-                        pages.len() - 1
-                    }
-                };
-                found.push(pages[at].1.document(key, &|raw| self.tree.get(raw))?);
+            // Keys of one partition mostly come together: its page is read once.
+            let mut found = Vec::with_capacity(keys.len());
+            for of_one_page in keys.chunk_by(|one, next| one.partition == next.partition) {
+                found.extend(read_all(&self.tree, of_one_page)?);
             }
             Ok(found)
         })?;
@@ -223,16 +213,22 @@ impl Sled {
                 let next = keys.last().filter(|_| more).map(|&(listed_at, key)| Cursor::at(listed_at, key));
                 Ok((keys.into_iter().map(|(_, key)| key).collect(), next))
             }
-            Scan::Partition { partition, kind } => {
-                let page = page::Page::read(partition, &|raw| self.tree.get(raw))?;
-                Ok((page.keys_of(kind).collect(), None))
-            }
+            Scan::Partition { partition, kind } => Ok((page_keys(&self.tree, partition, kind)?, None)),
             Scan::Outbox { lane, dead, skip, limit } => {
                 Ok((keys::outbox(&self.tree, lane, dead, skip, limit)?, None))
             }
         })?;
-        let docs = self.load(&found).await?;
-        let items = found.into_iter().zip(docs).filter_map(|(key, doc)| Some((key, doc?))).collect();
+        let mut items = Vec::with_capacity(found.len());
+        for key in found {
+            match self.load(&[key]).await {
+                Ok(mut docs) => items.extend(docs.pop().flatten().map(|doc| (key, doc))),
+                // One damaged record must not hide all others.
+                Err(Unavailable::Damaged { record, why }) => {
+                    tracing::error!(record, error = why, "a damaged record was left out of a list");
+                }
+                Err(why) => return Err(why),
+            }
+        }
         Ok(Page { items, next })
     }
 
@@ -312,8 +308,56 @@ impl Sled {
 }
 
 fn read(tree: &sled::Tree, key: DocKey) -> Result<Option<Stored>, Unavailable> {
+    Ok(read_all(tree, &[key])?.pop().flatten())
+}
+
+/// The keys of a partition's documents of a kind.
+fn page_keys(tree: &sled::Tree, partition: u64, kind: Kind) -> Result<Vec<DocKey>, Unavailable> {
     let get = |raw: &[u8]| tree.get(raw);
-    page::Page::read(key.partition, &get)?.document(key, &get)
+    let own_entry = || get(&keys::page(partition)).ok().flatten();
+    let mut before = own_entry();
+    for _ in 0..TORN_READS_MAX {
+        match page::Page::read(partition, &get) {
+            Ok(page) => return Ok(page.keys_of(kind).collect()),
+            Err(why) => {
+                let after = own_entry();
+                if after == before {
+                    return Err(why);
+                }
+                before = after;
+            }
+        }
+    }
+    Err(Unavailable::Crowded)
+}
+
+/// How often a page is read anew because it changed while its pieces were gathered.
+const TORN_READS_MAX: u32 = 1000;
+
+/// Reads documents of one partition.
+///
+/// A page and the pieces of long bodies are several entries, and a commit may fall between reading them. What
+/// does not fit together then is no damage: the page has become another one meanwhile, and is read again.
+fn read_all(tree: &sled::Tree, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
+    let Some(first) = keys.first() else { return Ok(Vec::new()) };
+    let get = |raw: &[u8]| tree.get(raw);
+    let own_entry = || get(&keys::page(first.partition)).ok().flatten();
+    let mut before = own_entry();
+    for _ in 0..TORN_READS_MAX {
+        let read = page::Page::read(first.partition, &get)
+            .and_then(|page| keys.iter().map(|key| page.document(*key, &get)).collect());
+        match read {
+            Err(Unavailable::Damaged { record, why }) => {
+                let after = own_entry();
+                if after == before {
+                    return Err(Unavailable::Damaged { record, why });
+                }
+                before = after;
+            }
+            read => return read,
+        }
+    }
+    Err(Unavailable::Crowded)
 }
 
 /// How long an opener waits for the one before it to let go: a process that is being replaced may still be

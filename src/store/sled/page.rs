@@ -24,6 +24,13 @@ use crate::store::batch::{Body, DocKey, Stored};
 /// The longest body that stands in its page, in bytes.
 const INLINE_BYTES_MAX: usize = 4096;
 
+/// When the bodies in a page have so many bytes together, further ones lie beside it: the page is written with
+/// every hook.
+const INLINE_BYTES_OF_ALL_MAX: usize = 24_000;
+
+/// Bodies up to so many bytes stand in their page all the same: apart they would take more.
+const INLINE_BYTES_ALWAYS: usize = 128;
+
 /// The longest value that is given to sled, in bytes. A leaf of sled's tree holds up to 16 entries, and one
 /// larger than a quarter of a 4 MiB segment would leave the log: 60 000 is the largest size that was seen
 /// to be safe.
@@ -62,6 +69,8 @@ pub struct Slot {
 pub struct Page {
     partition: u64,
     slots: BTreeMap<(Kind, u128), Slot>,
+    /// How many pieces the page was cut in when it was read.
+    pieces: u16,
 }
 
 /// Entries of the tree to be written, or, without a value, removed.
@@ -76,11 +85,12 @@ impl Page {
         let damaged =
             |why: &str| Unavailable::Damaged { record: format!("page of {partition}"), why: why.to_owned() };
         let get = |raw: &[u8]| get(raw).map_err(|why| damaged(&why.to_string()));
-        let mut page = Page { partition, slots: BTreeMap::new() };
+        let mut page = Page { partition, ..Page::default() };
         let Some(first) = get(&keys::page(partition))? else { return Ok(page) };
         let (marker, mut bytes) = first.split_at_checked(2).ok_or_else(|| damaged("it is too short"))?;
         let mut gathered = Vec::new();
         let pieces = u16::from_be_bytes(field(marker, 0));
+        page.pieces = pieces;
         if pieces > 0 {
             for piece in 0..pieces {
                 let more = get(&keys::page_piece(partition, piece))?;
@@ -146,7 +156,10 @@ impl Page {
         let old_pieces = self.slots.remove(&(key.kind, key.id)).map_or(0, |slot| slot.pieces);
         let mut new_pieces = 0;
         if let Some(body) = body {
-            if body.bytes.len() > INLINE_BYTES_MAX {
+            let inline: usize = self.slots.values().map(|slot| slot.inline.len()).sum();
+            let is_crowded =
+                inline + body.bytes.len() > INLINE_BYTES_OF_ALL_MAX && body.bytes.len() > INLINE_BYTES_ALWAYS;
+            if body.bytes.len() > INLINE_BYTES_MAX || is_crowded {
                 for (piece, bytes) in (0..).zip(body.bytes.chunks(VALUE_BYTES_MAX)) {
                     entries.push((keys::piece(key, piece), Some(bytes.to_vec())));
                     new_pieces = piece + 1;
@@ -167,12 +180,14 @@ impl Page {
         entries.extend((new_pieces..old_pieces).map(|piece| (keys::piece(key, piece), None)));
     }
 
-    /// The entries that hold the page itself. A page that grew beyond one value is cut in pieces, and those that
-    /// it needs no more are left: a page shrinks only by sweeping, and grows into them again.
-    pub fn entries(&self) -> Entries {
+    /// The entries that hold the page itself. A page that is longer than one value is cut in pieces; its own
+    /// entry then bears the group that wrote them, so that it is another one whenever they are.
+    pub fn entries(&self, group: u64) -> Entries {
         let key = keys::page(self.partition);
+        let without_pieces =
+            |from: u16| (from..self.pieces).map(|piece| (keys::page_piece(self.partition, piece), None));
         if self.slots.is_empty() {
-            return vec![(key, None)];
+            return without_pieces(0).chain([(key, None)]).collect();
         }
         let mut bytes = vec![0, 0];
         for (&(kind, id), slot) in &self.slots {
@@ -181,14 +196,15 @@ impl Page {
             bytes.extend_from_slice(&slot.inline);
         }
         if bytes.len() <= VALUE_BYTES_MAX {
-            return vec![(key, Some(bytes))];
+            return without_pieces(0).chain([(key, Some(bytes))]).collect();
         }
         let mut entries = Vec::new();
         for (piece, chunk) in (0..).zip(bytes[2..].chunks(VALUE_BYTES_MAX)) {
             entries.push((keys::page_piece(self.partition, piece), Some(chunk.to_vec())));
         }
         let pieces = u16::try_from(entries.len()).unwrap_or(u16::MAX);
-        entries.push((key, Some(pieces.to_be_bytes().to_vec())));
+        entries.extend(without_pieces(pieces));
+        entries.push((key, Some([&pieces.to_be_bytes()[..], &group.to_be_bytes()].concat())));
         entries
     }
 }

@@ -1,5 +1,6 @@
 //! From the sender's documents to our words.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use super::wire::{Fields, Value, envelope, payload};
@@ -28,8 +29,8 @@ pub fn identify(body: &[u8]) -> Result<Identity, Rejection> {
     let malformed = |detail: String| Rejection { why: RejectionKind::Malformed, detail, event_type: None };
     let text = std::str::from_utf8(body)
         .map_err(|why| malformed(format!("the body is not UTF-8 from byte {} on", why.valid_up_to())))?;
-    let envelope =
-        Fields::parse(text).map_err(|why| malformed(format!("the body is not a JSON object: {why}")))?;
+    let envelope = Fields::parse(text)
+        .map_err(|why| malformed(format!("the body is not a JSON object: {}", place_of(&why))))?;
     if let Some(name) =
         envelope.repeated().into_iter().find(|name| [envelope::EVENT_TYPE, envelope::PAYLOAD].contains(name))
     {
@@ -58,6 +59,16 @@ pub fn identify(body: &[u8]) -> Result<Identity, Rejection> {
         return Err(Rejection { why, detail, event_type: Some(event_type) });
     }
     Ok(Identity { event_type, kind, external_id })
+}
+
+/// Where JSON went wrong, without quoting it: the text may be a whole order with its customer.
+fn place_of(why: &serde_json::Error) -> String {
+    let what = match why.classify() {
+        serde_json::error::Category::Eof => "it ends too early",
+        serde_json::error::Category::Data => "it is another kind of value",
+        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "it is not well-formed",
+    };
+    format!("{what} (line {}, column {})", why.line(), why.column())
 }
 
 /// Reads what the hook says. The envelope has been found good by [`identify`].
@@ -141,6 +152,8 @@ fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position
     if quantity < Quantity::ZERO {
         notes.add(format!("{} is below nought", name("quantity")));
     }
+    let replaced_by = fields.get("replacedByID").and_then(|value| notes.text(&name("replacedByID"), value));
+    let replaced_by = replaced_by.filter(|by| !by.is_empty());
     let optional = |field: &str| fields.get(field).and_then(Value::text).map(|text| text.trim().to_owned());
     Some(Position {
         sku,
@@ -151,7 +164,7 @@ fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position
         discount_price,
         total,
         discount_total,
-        replaced_by: optional("replacedByID").filter(|by| !by.is_empty()),
+        replaced_by,
         weight_grams,
     })
 }
@@ -174,13 +187,16 @@ fn reason(fields: &Fields<'_>) -> Option<String> {
     let object = fields.get(payload::CANCELLATION).and_then(Value::fields);
     let slug = object.as_ref().and_then(|cancellation| cancellation.get("slug")).and_then(Value::text);
     let flat = || fields.get(payload::CANCELLATION_REASON).and_then(Value::text);
-    // The slug is one of the marketplace's own words; free text may hold personal data and stays in the raw
-    // hook, apart from the flat field, which takes the slug's place.
-    slug.or_else(flat).map(|text| text.chars().take(REASON_CHARS_MAX).collect())
+    // One of the marketplace's own words; free text may hold personal data and stays in the raw hook.
+    let is_a_word = |text: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+        !text.is_empty() && text.len() <= REASON_BYTES_MAX && text.bytes().all(plain)
+    };
+    slug.or_else(flat).filter(|text| is_a_word(text)).map(Cow::into_owned)
 }
 
-/// The longest reason of a cancellation that an order keeps, in characters.
-const REASON_CHARS_MAX: usize = 100;
+/// The longest reason of a cancellation that an order keeps, in bytes.
+const REASON_BYTES_MAX: usize = 64;
 
 /// A fingerprint of every field that is not read, whatever the spaces and the order of fields in it.
 fn details(fields: &Fields<'_>) -> Option<Fingerprint> {
