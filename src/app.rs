@@ -104,7 +104,7 @@ impl App {
         let chats =
             settings.notify.telegram.as_ref().map(|telegram| telegram.chats.clone()).unwrap_or_default();
         let audience = Audience { language: settings.notify.language, chats };
-        let shop = Shop { store, clock, audience };
+        let shop = Shop { store, clock, audience, seen: Arc::default() };
         let tally = Tally::default();
 
         let drain_workers = CancellationToken::new();

@@ -13,5 +13,7 @@
 pub mod key;
 mod receipt;
 pub mod retention;
+mod seen;
 
 pub use receipt::{Answer, Receipt, Verdict};
+pub use seen::Seen;

@@ -10,9 +10,11 @@ pub mod reject_hook;
 pub mod set_stock;
 pub mod sweep;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use crate::dedup::{Answer, Receipt, Verdict, key};
+use crate::dedup::{Answer, Receipt, Seen, Verdict, key};
 use crate::kernel::{Clock, ExternalId, HookId, Kind, Number, SourceName, Unreadable};
 use crate::notify::Audience;
 use crate::orders::EventKind;
@@ -27,6 +29,8 @@ pub struct Shop {
     pub clock: Clock,
     /// Whom to tell.
     pub audience: Audience,
+    /// Which hooks came lately.
+    pub seen: Arc<Seen>,
 }
 
 /// A hook whose sender is proved and whose envelope was read.

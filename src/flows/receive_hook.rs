@@ -14,9 +14,15 @@ use crate::store::{Batch, Bump, CommitError, CounterKey, DocKey, Expect, Stored,
 /// The sender's words for a verdict on a hook of an order.
 pub type Acknowledge<'a> = &'a (dyn Fn(Verdict, Option<Number>) -> Answer + Sync);
 
-/// Looks whether this very hook has come before, by one read. This is the way of every ordinary retry.
+/// Looks whether this very hook has come before, by one read. This is the way of every ordinary retry. For a
+/// creation that has not come lately it is not worth the read: its commit would find out.
 pub async fn recognise(shop: &Shop, hook: &Hook) -> Result<Option<Received>, Unavailable> {
     let id = hook.first_id;
+    let came_lately = shop.seen.remembers(id);
+    shop.seen.remember(id);
+    if hook.kind == Some(EventKind::Created) && !came_lately {
+        return Ok(None);
+    }
     let Some((receipt, _)) = load_receipt(&shop.store, id).await? else { return Ok(None) };
     let Some(answer) = receipt.answer.clone() else { return Ok(None) };
     if hook.kind == Some(EventKind::Changed) && receipt.is_timeless() {
