@@ -19,7 +19,7 @@ use crate::flows::{Hook, Received};
 use crate::kernel::{Number, Stopwatch};
 use crate::store::Unavailable;
 use crate::telemetry::metrics;
-use crate::webhooks::{Authentic, Identity, Outcome, Rejection, RejectionKind};
+use crate::webhooks::{Identity, Outcome, Reading, Rejection, RejectionKind};
 
 /// The longest hook that is read, in bytes. A 3 000-line order is about 800 kB.
 pub const HOOK_BYTES_MAX: usize = 1024 * 1024;
@@ -138,13 +138,13 @@ async fn take(
         }
     };
     let identified = if is_whole { door.protocol.identify(authentic) } else { Err(too_large()) };
-    let identity = match identified {
-        Ok(identity) => identity,
+    let (identity, reading) = match identified {
+        Ok(identified) => identified,
         Err(rejection) => return turn_away(&edge, &door, &headers, &bytes, &rejection, watch).await,
     };
     let Identity { event_type, kind, external_id } = identity;
     let hook = Hook::new(door.source.clone(), event_type, kind, external_id, bytes.clone());
-    match keep(&edge, &door, authentic, &hook, false).await {
+    match keep(&edge, &door, &*reading, &hook, false).await {
         Ok(received) => {
             if received.is_copy {
                 edge.tally.add(received.id, edge.shop.clock.now());
@@ -166,14 +166,14 @@ async fn take(
 pub async fn keep(
     edge: &Edge,
     door: &Door,
-    authentic: Authentic<'_>,
+    reading: &dyn Reading,
     hook: &Hook,
     again: bool,
 ) -> Result<Received, Unavailable> {
     if !again && let Some(received) = recognise(&edge.shop, hook).await? {
         return Ok(received);
     }
-    let report = door.protocol.interpret(authentic);
+    let report = reading.report();
     let acknowledge = |verdict: Verdict, number: Option<Number>| -> Answer {
         door.protocol.acknowledge(Outcome { verdict, kind: hook.kind(), number })
     };

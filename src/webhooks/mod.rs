@@ -2,7 +2,7 @@
 //!
 //! A protocol is a folder here and a line in `app`, which gives each configured source its own. It works in four steps, each a pure
 //! function: [`verify`](Protocol::verify) the raw bytes before anything is read from them, tell
-//! [`which order`](Protocol::identify) they are about, [`interpret`](Protocol::interpret) them, and
+//! [`which order`](Protocol::identify) they are about, [`report`](Reading::report) what they say, and
 //! [`acknowledge`](Protocol::acknowledge) what was decided. Names and shapes of the sender end at this
 //! module's edge.
 
@@ -95,6 +95,13 @@ pub struct Outcome {
     pub number: Option<Number>,
 }
 
+/// A hook whose envelope has been read.
+pub trait Reading: Send + Sync {
+    /// Reads the rest. It cannot fail: what is not understood is noted and left out, because turning a hook
+    /// away over a comment's type would cost the order.
+    fn report(&self) -> Report;
+}
+
 /// A way in which senders speak.
 pub trait Protocol: Send + Sync + fmt::Debug {
     /// Proves on the raw bytes who sent them.
@@ -105,12 +112,9 @@ pub trait Protocol: Send + Sync + fmt::Debug {
         Authentic { body: kept }
     }
 
-    /// Reads what is needed to recognise a hook that has come before, and no more.
-    fn identify(&self, hook: Authentic<'_>) -> Result<Identity, Rejection>;
-
-    /// Reads the rest. It cannot fail: what is not understood is noted and left out, because turning a hook
-    /// away over a comment's type would cost the order.
-    fn interpret(&self, hook: Authentic<'_>) -> Report;
+    /// Reads the envelope: what is needed to recognise a hook that has come before. The rest is read later, if
+    /// it is new.
+    fn identify<'a>(&self, hook: Authentic<'a>) -> Result<(Identity, Box<dyn Reading + 'a>), Rejection>;
 
     /// The answer to a hook that was not turned away. It depends on its argument alone.
     fn acknowledge(&self, outcome: Outcome) -> Answer;

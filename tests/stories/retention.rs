@@ -33,13 +33,13 @@ fn retention() -> Retention {
 
 async fn deliver(shop: &Shop, body: &str) -> Received {
     let sm = Sm::new(tillgate::kernel::Tokens::new([], [0; 32]));
-    let identity = sm.identify(sm.reread(body.as_bytes())).expect("a usable hook");
+    let (identity, reading) = sm.identify(sm.reread(body.as_bytes())).expect("a usable hook");
     let Identity { event_type, kind, external_id } = identity;
     let hook = Hook::new(SourceName::new("sm"), event_type, kind, external_id, body.to_owned().into());
     if let Some(received) = recognise(shop, &hook).await.expect("a store that answers") {
         return received;
     }
-    let report = sm.interpret(sm.reread(body.as_bytes()));
+    let report = reading.report();
     let acknowledge = |verdict, number| sm.acknowledge(Outcome { verdict, kind, number });
     receive(shop, &hook, report, &acknowledge, false).await.expect("a store that answers")
 }

@@ -170,10 +170,11 @@ pub async fn replay(
     })?;
     let body = bytes::Bytes::from(receipt.body);
     let authentic = door.protocol.reread(&body);
-    let identity = door.protocol.identify(authentic).map_err(|rejection| Problem::rejected(&rejection))?;
+    let (identity, reading) =
+        door.protocol.identify(authentic).map_err(|rejection| Problem::rejected(&rejection))?;
     let Identity { event_type, kind, external_id } = identity;
     let hook = Hook::new(door.source.clone(), event_type, kind, external_id, body.clone());
-    let received = crate::http::hooks::keep(&edge, &door, authentic, &hook, true).await?;
+    let received = crate::http::hooks::keep(&edge, &door, &*reading, &hook, true).await?;
     tracing::info!(hook.id = %received.id, verdict = %received.verdict, "a hook was looked at again");
     Ok(Json(Replayed {
         id: received.id,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::wire::{Fields, Value, envelope, payload};
 use crate::kernel::{ExternalId, Fingerprint, Money, Quantity};
 use crate::orders::{EventKind, Patch, Position, Report, Window};
-use crate::webhooks::{Identity, Rejection, RejectionKind};
+use crate::webhooks::{Identity, Reading, Rejection, RejectionKind};
 
 /// The kinds that concern us. Both spellings of a word are in use.
 fn kind_of(event_type: &str) -> Option<EventKind> {
@@ -24,8 +24,14 @@ fn kind_of(event_type: &str) -> Option<EventKind> {
 /// The longest `event_type` that is kept, in characters.
 const EVENT_TYPE_CHARS_MAX: usize = 64;
 
+/// A hook split into the fields of its envelope and of its payload.
+pub struct Read<'a> {
+    envelope: Fields<'a>,
+    payload: Option<Fields<'a>>,
+}
+
 /// Reads the envelope.
-pub fn identify(body: &[u8]) -> Result<Identity, Rejection> {
+pub fn identify(body: &[u8]) -> Result<(Identity, Read<'_>), Rejection> {
     let malformed = |detail: String| Rejection { why: RejectionKind::Malformed, detail, event_type: None };
     let text = std::str::from_utf8(body)
         .map_err(|why| malformed(format!("the body is not UTF-8 from byte {} on", why.valid_up_to())))?;
@@ -58,7 +64,7 @@ pub fn identify(body: &[u8]) -> Result<Identity, Rejection> {
         let (why, detail) = (RejectionKind::NoOrderNumber, detail.into());
         return Err(Rejection { why, detail, event_type: Some(event_type) });
     }
-    Ok(Identity { event_type, kind, external_id })
+    Ok((Identity { event_type, kind, external_id }, Read { envelope, payload: fields }))
 }
 
 /// Where JSON went wrong, without quoting it: the text may be a whole order with its customer.
@@ -71,11 +77,14 @@ fn place_of(why: &serde_json::Error) -> String {
     format!("{what} (line {}, column {})", why.line(), why.column())
 }
 
-/// Reads what the hook says. The envelope has been found good by [`identify`].
-pub fn interpret(body: &[u8]) -> Report {
+impl Reading for Read<'_> {
+    fn report(&self) -> Report {
+        interpret(&self.envelope, self.payload.as_ref())
+    }
+}
+
+fn interpret(envelope: &Fields<'_>, payload: Option<&Fields<'_>>) -> Report {
     let mut notes = Notes::default();
-    let text = std::str::from_utf8(body).unwrap_or_default();
-    let Ok(envelope) = Fields::parse(text) else { return Report::default() };
     let at = envelope.get(envelope::TIMESTAMP).and_then(|value| {
         let time = value.time();
         if time.is_none() {
@@ -83,7 +92,7 @@ pub fn interpret(body: &[u8]) -> Report {
         }
         time.map(|time| time.timestamp())
     });
-    let Some(fields) = envelope.get(envelope::PAYLOAD).and_then(Value::fields) else {
+    let Some(fields) = payload else {
         return Report { at, notes: notes.0, ..Report::default() };
     };
     for name in fields.repeated() {
@@ -102,9 +111,9 @@ pub fn interpret(body: &[u8]) -> Report {
         total,
         discount_total,
         window: fields.get(payload::DELIVERY).and_then(|value| window(value, &mut notes)),
-        details: details(&fields),
+        details: details(fields),
     };
-    Report { at, patch, reason: reason(&fields), notes: notes.0 }
+    Report { at, patch, reason: reason(fields), notes: notes.0 }
 }
 
 fn positions(value: Value<'_>, notes: &mut Notes) -> Option<Vec<Position>> {

@@ -12,10 +12,9 @@ mod wire;
 
 use http::HeaderMap;
 
-use super::{Authentic, Forged, Identity, Outcome, Protocol, Rejection};
+use super::{Authentic, Forged, Identity, Outcome, Protocol, Reading, Rejection};
 use crate::dedup::Answer;
 use crate::kernel::Tokens;
-use crate::orders::Report;
 
 /// The protocol of СМ with the tokens of one configured source.
 #[derive(Debug)]
@@ -36,12 +35,9 @@ impl Protocol for Sm {
         verify::verify(&self.tokens, headers, body)
     }
 
-    fn identify(&self, hook: Authentic<'_>) -> Result<Identity, Rejection> {
-        map::identify(hook.body())
-    }
-
-    fn interpret(&self, hook: Authentic<'_>) -> Report {
-        map::interpret(hook.body())
+    fn identify<'a>(&self, hook: Authentic<'a>) -> Result<(Identity, Box<dyn Reading + 'a>), Rejection> {
+        let (identity, read) = map::identify(hook.body())?;
+        Ok((identity, Box::new(read)))
     }
 
     fn acknowledge(&self, outcome: Outcome) -> Answer {
