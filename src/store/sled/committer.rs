@@ -105,7 +105,10 @@ impl Committer {
         }
         let Group { mut entries, pages, pieces, released, has_messages, .. } = group;
         let changed = pages.into_inner().into_values().filter(|(_, is_changed)| *is_changed);
-        entries.extend(changed.flat_map(|(page, _)| page.entries(group_number)));
+        let seated = changed.enumerate();
+        entries.extend(
+            seated.flat_map(|(place, (page, _))| page.entries(group_number, version(group_number, place))),
+        );
         entries.extend(pieces);
         let mut group = None;
         if !entries.is_empty() {

@@ -1,7 +1,8 @@
 //! The keys of sled's tree. Big-endian numbers, so that keys sort as what they stand for.
 //!
 //! ```text
-//! d | partition 8                               a page: everything of an order together
+//! d | partition 8                               → the seat of a page: everything of an order together
+//! b | seat 8                                    a page
 //! e | partition 8 | piece 2                     a piece of a long page
 //! p | partition 8 | kind 1 | id 12 | piece 2    a piece of a long document
 //! t | kind 1 | listed_at 8 | tie 8              → which document, by the time under which it is listed
@@ -28,6 +29,15 @@ pub fn page(partition: u64) -> Vec<u8> {
     let mut raw = Vec::with_capacity(9);
     raw.push(b'd');
     raw.extend_from_slice(&partition.to_be_bytes());
+    raw
+}
+
+/// Where a page lies. Seats are given in order of time, so that new pages are written side by side and the
+/// ones in use lie near one another, whatever their partitions.
+pub fn seat(seat: u64) -> Vec<u8> {
+    let mut raw = Vec::with_capacity(9);
+    raw.push(b'b');
+    raw.extend_from_slice(&seat.to_be_bytes());
     raw
 }
 

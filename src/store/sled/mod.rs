@@ -311,10 +311,18 @@ fn read(tree: &sled::Tree, key: DocKey) -> Result<Option<Stored>, Unavailable> {
     Ok(read_all(tree, &[key])?.pop().flatten())
 }
 
+/// The entries that are other ones whenever a page has changed.
+fn page_as_it_is(tree: &sled::Tree, partition: u64) -> (Option<sled::IVec>, Option<sled::IVec>) {
+    let seat = tree.get(keys::page(partition)).ok().flatten();
+    let number = seat.as_ref().and_then(|seat| seat.as_ref().try_into().ok()).map(u64::from_be_bytes);
+    let page = number.and_then(|seat| tree.get(keys::seat(seat)).ok().flatten());
+    (seat, page)
+}
+
 /// The keys of a partition's documents of a kind.
 fn page_keys(tree: &sled::Tree, partition: u64, kind: Kind) -> Result<Vec<DocKey>, Unavailable> {
     let get = |raw: &[u8]| tree.get(raw);
-    let own_entry = || get(&keys::page(partition)).ok().flatten();
+    let own_entry = || page_as_it_is(tree, partition);
     let mut before = own_entry();
     for _ in 0..TORN_READS_MAX {
         match page::Page::read(partition, &get) {
@@ -341,7 +349,7 @@ const TORN_READS_MAX: u32 = 1000;
 fn read_all(tree: &sled::Tree, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
     let Some(first) = keys.first() else { return Ok(Vec::new()) };
     let get = |raw: &[u8]| tree.get(raw);
-    let own_entry = || get(&keys::page(first.partition)).ok().flatten();
+    let own_entry = || page_as_it_is(tree, first.partition);
     let mut before = own_entry();
     for _ in 0..TORN_READS_MAX {
         let read = page::Page::read(first.partition, &get)

@@ -1,7 +1,9 @@
 //! The bytes of everything in a partition: an order with its receipts, messages and movements, in one value.
 //!
 //! sled copies a node of its tree for every entry that it writes, so what is written together is kept
-//! together: a new order is one entry here instead of three.
+//! together: a new order is one page here instead of three documents. A page lies under its seat, a number given
+//! in order of time, and its partition points there: were it to lie under its partition, every new order would
+//! have sled fetch and write another node full of other orders' pages.
 //!
 //! ```text
 //! page:  slot …
@@ -69,6 +71,8 @@ pub struct Slot {
 pub struct Page {
     partition: u64,
     slots: BTreeMap<(Kind, u128), Slot>,
+    /// Where it lies; none while it is new.
+    seat: Option<u64>,
     /// How many pieces the page was cut in when it was read.
     pieces: u16,
 }
@@ -86,7 +90,11 @@ impl Page {
             |why: &str| Unavailable::Damaged { record: format!("page of {partition}"), why: why.to_owned() };
         let get = |raw: &[u8]| get(raw).map_err(|why| damaged(&why.to_string()));
         let mut page = Page { partition, ..Page::default() };
-        let Some(first) = get(&keys::page(partition))? else { return Ok(page) };
+        let Some(seat) = get(&keys::page(partition))? else { return Ok(page) };
+        let seat =
+            seat.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| damaged("its seat is not one"))?;
+        let first = get(&keys::seat(seat))?.ok_or_else(|| damaged("its seat is empty"))?;
+        page.seat = Some(seat);
         let (marker, mut bytes) = first.split_at_checked(2).ok_or_else(|| damaged("it is too short"))?;
         let mut gathered = Vec::new();
         let pieces = u16::from_be_bytes(field(marker, 0));
@@ -181,14 +189,19 @@ impl Page {
     }
 
     /// The entries that hold the page itself. A page that is longer than one value is cut in pieces; its own
-    /// entry then bears the group that wrote them, so that it is another one whenever they are.
-    pub fn entries(&self, group: u64) -> Entries {
-        let key = keys::page(self.partition);
+    /// entry then bears the group that wrote them, so that it is another one whenever they are. A new page takes
+    /// the seat `new_seat`.
+    pub fn entries(&self, group: u64, new_seat: u64) -> Entries {
+        let key = keys::seat(self.seat.unwrap_or(new_seat));
         let without_pieces =
             |from: u16| (from..self.pieces).map(|piece| (keys::page_piece(self.partition, piece), None));
         if self.slots.is_empty() {
-            return without_pieces(0).chain([(key, None)]).collect();
+            return without_pieces(0).chain([(keys::page(self.partition), None), (key, None)]).collect();
         }
+        let pointer = match self.seat {
+            Some(_) => None,
+            None => Some((keys::page(self.partition), Some(new_seat.to_be_bytes().to_vec()))),
+        };
         let mut bytes = vec![0, 0];
         for (&(kind, id), slot) in &self.slots {
             bytes.extend_from_slice(&slot.head(DocKey { partition: self.partition, kind, id }));
@@ -196,7 +209,7 @@ impl Page {
             bytes.extend_from_slice(&slot.inline);
         }
         if bytes.len() <= VALUE_BYTES_MAX {
-            return without_pieces(0).chain([(key, Some(bytes))]).collect();
+            return without_pieces(0).chain(pointer).chain([(key, Some(bytes))]).collect();
         }
         let mut entries = Vec::new();
         for (piece, chunk) in (0..).zip(bytes[2..].chunks(VALUE_BYTES_MAX)) {
@@ -204,6 +217,7 @@ impl Page {
         }
         let pieces = u16::try_from(entries.len()).unwrap_or(u16::MAX);
         entries.extend(without_pieces(pieces));
+        entries.extend(pointer);
         entries.push((key, Some([&pieces.to_be_bytes()[..], &group.to_be_bytes()].concat())));
         entries
     }

@@ -178,7 +178,9 @@ async fn a_flipped_bit_in_a_record_is_named_and_never_served() {
     drop(store);
     {
         let tree = super::open_guarded(folder.path(), CACHE).expect("sled opens");
-        let raw = super::keys::page(1);
+        let seat = tree.get(super::keys::page(1)).expect("read").expect("there");
+        let seat: [u8; 8] = seat.as_ref().try_into().expect("a seat");
+        let raw = super::keys::seat(u64::from_be_bytes(seat));
         let mut value = tree.get(&raw).expect("read").expect("there").to_vec();
         let place = value.len() - 3;
         value[place] ^= 0x10;
