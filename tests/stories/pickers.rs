@@ -185,7 +185,15 @@ async fn a_chat_is_not_flooded_and_holds_up_no_other() {
         texts.iter().any(|text| text.contains("Магазин 17"))
             && texts.iter().any(|text| text.contains("Магазин 23"))
     );
+    // What has been handed over is settled a moment later.
+    let settled = async {
+        while shop.list("/outbox?state=pending").await.len() > 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, settled).await.expect("two are settled");
     assert_eq!(shop.list("/outbox?state=pending").await.len(), 2);
+    assert_eq!(shop.chat.messages().len(), 2);
     shop.close().await;
 }
 

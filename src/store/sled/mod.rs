@@ -311,61 +311,53 @@ fn read(tree: &sled::Tree, key: DocKey) -> Result<Option<Stored>, Unavailable> {
     Ok(read_all(tree, &[key])?.pop().flatten())
 }
 
+/// Reads documents of one partition.
+fn read_all(tree: &sled::Tree, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
+    let Some(first) = keys.first() else { return Ok(Vec::new()) };
+    with_page(tree, first.partition, |page| {
+        keys.iter().map(|key| page.document(*key, &|raw| tree.get(raw))).collect()
+    })
+}
+
+/// The keys of a partition's documents of a kind.
+fn page_keys(tree: &sled::Tree, partition: u64, kind: Kind) -> Result<Vec<DocKey>, Unavailable> {
+    with_page(tree, partition, |page| Ok(page.keys_of(kind).collect()))
+}
+
+/// How often a page is read anew because it changed while its pieces were gathered.
+const TORN_READS_MAX: u32 = 1000;
+
+/// Looks at a partition's page.
+///
+/// A page and the pieces of long bodies are several entries, and a commit may fall between reading them. What
+/// does not fit together then is no damage: the page has become another one meanwhile, and is read again.
+fn with_page<T>(
+    tree: &sled::Tree,
+    partition: u64,
+    look: impl Fn(&page::Page) -> Result<T, Unavailable>,
+) -> Result<T, Unavailable> {
+    let mut failed_on = None;
+    for _ in 0..TORN_READS_MAX {
+        match page::Page::read(partition, &|raw| tree.get(raw)).and_then(|page| look(&page)) {
+            Err(Unavailable::Damaged { record, why }) => {
+                let page = Some(page_as_it_is(tree, partition));
+                if page == failed_on {
+                    return Err(Unavailable::Damaged { record, why });
+                }
+                failed_on = page;
+            }
+            outcome => return outcome,
+        }
+    }
+    Err(Unavailable::Crowded)
+}
+
 /// The entries that are other ones whenever a page has changed.
 fn page_as_it_is(tree: &sled::Tree, partition: u64) -> (Option<sled::IVec>, Option<sled::IVec>) {
     let seat = tree.get(keys::page(partition)).ok().flatten();
     let number = seat.as_ref().and_then(|seat| seat.as_ref().try_into().ok()).map(u64::from_be_bytes);
     let page = number.and_then(|seat| tree.get(keys::seat(seat)).ok().flatten());
     (seat, page)
-}
-
-/// The keys of a partition's documents of a kind.
-fn page_keys(tree: &sled::Tree, partition: u64, kind: Kind) -> Result<Vec<DocKey>, Unavailable> {
-    let get = |raw: &[u8]| tree.get(raw);
-    let own_entry = || page_as_it_is(tree, partition);
-    let mut before = own_entry();
-    for _ in 0..TORN_READS_MAX {
-        match page::Page::read(partition, &get) {
-            Ok(page) => return Ok(page.keys_of(kind).collect()),
-            Err(why) => {
-                let after = own_entry();
-                if after == before {
-                    return Err(why);
-                }
-                before = after;
-            }
-        }
-    }
-    Err(Unavailable::Crowded)
-}
-
-/// How often a page is read anew because it changed while its pieces were gathered.
-const TORN_READS_MAX: u32 = 1000;
-
-/// Reads documents of one partition.
-///
-/// A page and the pieces of long bodies are several entries, and a commit may fall between reading them. What
-/// does not fit together then is no damage: the page has become another one meanwhile, and is read again.
-fn read_all(tree: &sled::Tree, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
-    let Some(first) = keys.first() else { return Ok(Vec::new()) };
-    let get = |raw: &[u8]| tree.get(raw);
-    let own_entry = || page_as_it_is(tree, first.partition);
-    let mut before = own_entry();
-    for _ in 0..TORN_READS_MAX {
-        let read = page::Page::read(first.partition, &get)
-            .and_then(|page| keys.iter().map(|key| page.document(*key, &get)).collect());
-        match read {
-            Err(Unavailable::Damaged { record, why }) => {
-                let after = own_entry();
-                if after == before {
-                    return Err(Unavailable::Damaged { record, why });
-                }
-                before = after;
-            }
-            read => return read,
-        }
-    }
-    Err(Unavailable::Crowded)
 }
 
 /// How long an opener waits for the one before it to let go: a process that is being replaced may still be
