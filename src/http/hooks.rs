@@ -19,7 +19,7 @@ use crate::flows::{Hook, Received};
 use crate::kernel::{Number, Stopwatch};
 use crate::store::Unavailable;
 use crate::telemetry::metrics;
-use crate::webhooks::{Identity, Outcome, Reading, Rejection, RejectionKind};
+use crate::webhooks::{Forged, Identity, Outcome, Reading, Rejection, RejectionKind};
 
 /// The longest hook that is read, in bytes. A 3 000-line order is about 800 kB.
 pub const HOOK_BYTES_MAX: usize = 1024 * 1024;
@@ -46,6 +46,9 @@ pub async fn receive(
         return Problem::not_found("no such source is configured: see [sources] in tillgate.toml")
             .into_response();
     };
+    if let Some(forged) = door.protocol.refuse_early(&headers) {
+        return refuse(&door, forged);
+    }
     let (bytes, is_whole) = match read_body(body).await {
         Ok(read) => read,
         Err(problem) => return problem.into_response(),
@@ -131,11 +134,7 @@ async fn take(
     let source = door.source.as_str();
     let authentic = match door.protocol.verify(&headers, &bytes) {
         Ok(authentic) => authentic,
-        Err(forged) => {
-            metrics::hook_forged(source);
-            tracing::warn!(hook.source = source, reason = %forged, "a hook without proof of its sender was refused");
-            return Problem::forged(forged).into_response();
-        }
+        Err(forged) => return refuse(&door, forged),
     };
     let identified = if is_whole { door.protocol.identify(authentic) } else { Err(too_large()) };
     let (identity, reading) = match identified {
@@ -160,6 +159,12 @@ async fn take(
             Problem::unavailable("the hook could not be kept; send it again").into_response()
         }
     }
+}
+
+fn refuse(door: &Door, forged: Forged) -> Response {
+    metrics::hook_forged(door.source.as_str());
+    tracing::warn!(hook.source = %door.source, reason = %forged, "a hook without proof of its sender was refused");
+    Problem::forged(forged).into_response()
 }
 
 /// Recognises the hook or takes it in. `again` looks anew at what is kept as ignored.

@@ -88,6 +88,10 @@ pub struct Decision {
 /// the journal only, so that a sender gone mad cannot grow a document without end.
 pub const EVENTS_MAX: usize = 500;
 
+/// The most lines that the hooks of an order may have together: each hook brings all of them anew, and the
+/// document holds every hook. The largest orders have a few hundred.
+pub const LINES_OF_ALL_EVENTS_MAX: usize = 20_000;
+
 /// Judges `incoming` against `order`, which is what was heard of it so far.
 #[must_use]
 pub fn decide(order: Option<&Order>, incoming: Incoming) -> Decision {
@@ -98,7 +102,9 @@ pub fn decide(order: Option<&Order>, incoming: Incoming) -> Decision {
         Admission::New | Admission::Merged { changed: true } => {}
         Admission::Merged { changed: false } => return Decision::nothing(Standing::Repeated),
         Admission::Full => {
-            return Decision::nothing(Standing::Late(format!("the order has {EVENTS_MAX} hooks already")));
+            return Decision::nothing(Standing::Late(format!(
+                "the order is full: it may have {EVENTS_MAX} hooks with {LINES_OF_ALL_EVENTS_MAX} lines together"
+            )));
         }
     }
     let before = order.and_then(Order::view);
@@ -181,7 +187,10 @@ fn admit(events: &mut Vec<Event>, event: Event) -> Admission {
     // What an order's life hangs on is always taken in: its creation, and the first of each facet.
     let is_first = !events.iter().any(|known| known.kind == event.kind);
     let is_vital = is_first && event.kind != EventKind::Changed;
-    if events.len() >= EVENTS_MAX && !is_vital {
+    let lines_of = |event: &Event| event.patch.positions.as_ref().map_or(0, Vec::len);
+    let lines: usize = events.iter().map(lines_of).sum();
+    let is_full = events.len() >= EVENTS_MAX || lines + lines_of(&event) > LINES_OF_ALL_EVENTS_MAX;
+    if is_full && !is_vital {
         return Admission::Full;
     }
     events.push(event);

@@ -5,12 +5,16 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines that may wait for the writing thread.
 const WAITING_LINES_MAX: usize = 8192;
+
+/// How long lines gather after some have been written.
+const GATHERING: Duration = Duration::from_millis(5);
 
 /// Keeps the writing thread; when it is dropped, what waits is written.
 #[derive(Debug)]
@@ -73,6 +77,8 @@ fn write_lines(queue: &Receiver<Message>) {
             };
         }
         let _ = out.flush();
+        // Lines that gather meanwhile cost their writers nothing; to wake this thread for each would.
+        std::thread::sleep(GATHERING);
     }
 }
 

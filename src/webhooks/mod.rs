@@ -104,6 +104,12 @@ pub trait Reading: Send + Sync {
 
 /// A way in which senders speak.
 pub trait Protocol: Send + Sync + fmt::Debug {
+    /// Refuses by the headers alone what could never be verified, before its body is read. Protocols whose
+    /// proof is over the body have nothing to say here.
+    fn refuse_early(&self, _headers: &HeaderMap) -> Option<Forged> {
+        None
+    }
+
     /// Proves on the raw bytes who sent them.
     fn verify<'a>(&self, headers: &HeaderMap, body: &'a [u8]) -> Result<Authentic<'a>, Forged>;
 

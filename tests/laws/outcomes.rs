@@ -146,3 +146,23 @@ fn an_order_remembers_no_more_hooks_than_it_should() {
     assert_eq!(received.standing, Standing::Applied);
     assert!(!received.movement.is_empty());
 }
+
+#[test]
+fn an_order_remembers_no_more_lines_than_it_should() {
+    let change_of = |lines: usize, minute: i64| {
+        let mut patch = content(1, 1000);
+        let line = patch.positions.as_ref().and_then(|lines| lines.first().cloned()).expect("a line");
+        patch.positions = Some(vec![line; lines]);
+        event(EventKind::Changed, &minute.to_string(), Some(minute), patch)
+    };
+    let mut order = live(&[EventKind::Created]);
+    for minute in 1..10 {
+        order = decide(order.as_ref(), incoming(change_of(3000, minute))).order.or(order);
+    }
+    let order = order.expect("an order");
+    assert_eq!(order.events.len(), 1 + 6, "six changes of 3 000 lines are 18 000");
+    let one_more = decide(Some(&order), incoming(change_of(3000, 20)));
+    assert!(matches!(one_more.standing, Standing::Late(why) if why.contains("lines")));
+    // A smaller one still has room.
+    assert_eq!(decide(Some(&order), incoming(change_of(10, 20))).standing, Standing::Applied);
+}

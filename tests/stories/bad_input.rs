@@ -244,3 +244,18 @@ async fn a_hook_whose_sender_hangs_up_is_kept() {
     tokio::time::timeout(Duration::from_secs(20), all).await.expect("every hook that was written was kept");
     shop.close().await;
 }
+
+/// Whoever has no token must not make us read what they send.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_is_refused_before_the_body_is_read() {
+    let shop = Shop::open().await;
+    let address = shop.url().replace("http://", "");
+    let mut connection = TcpStream::connect(&address).await.expect("a connection");
+    let head = "POST /hooks/sm HTTP/1.1\r\nhost: x\r\nclient-token: of-somebody-else\r\ncontent-length: 1000000\r\n\r\n";
+    connection.write_all(head.as_bytes()).await.expect("sent");
+    let mut answer = [0; 12];
+    let read = tokio::time::timeout(DEADLINE, connection.read_exact(&mut answer)).await;
+    read.expect("an answer in time").expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 403");
+    shop.close().await;
+}

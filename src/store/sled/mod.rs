@@ -140,6 +140,7 @@ impl Sled {
             sync: sync(file),
             progress: progress_sender.clone(),
             outbox_bell: outbox_bell.clone(),
+            runtime: tokio::runtime::Handle::current(),
         };
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
         let syncer = thread("syncer").spawn(move || syncer.run(&groups)).map_err(not_accessible)?;

@@ -30,6 +30,8 @@ pub struct Syncer {
     pub sync: Sync,
     pub progress: watch::Sender<Progress>,
     pub outbox_bell: watch::Sender<u64>,
+    /// Where those who wait run.
+    pub runtime: tokio::runtime::Handle,
 }
 
 impl Syncer {
@@ -50,10 +52,13 @@ impl Syncer {
                 }
             }
             let has_messages = groups.iter().any(|written| written.has_messages);
-            for (answer, outcome) in groups.into_iter().flat_map(|written| written.answers) {
-                // Whoever waited may have gone; the batch stands all the same.
-                let _ = answer.send(outcome);
-            }
+            // From within the runtime: to wake a task from outside costs a call of the system for each.
+            self.runtime.spawn(async move {
+                for (answer, outcome) in groups.into_iter().flat_map(|written| written.answers) {
+                    // Whoever waited may have gone; the batch stands all the same.
+                    let _ = answer.send(outcome);
+                }
+            });
             if has_messages {
                 self.outbox_bell.send_modify(|rung| *rung += 1);
             }
