@@ -3,6 +3,7 @@
 //! Read from top to bottom it is the picture of the running process: a store, the flows over it, the workers
 //! beside it, the edge in front. It also knows the end: stop taking work, finish what was begun, let go.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,21 +15,28 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Settings, Source, SourceProtocol, StoreUrl};
+use crate::config::{
+    Gateway, GatewayProtocol, Merchant, Payment, Settings, Source, SourceProtocol, StoreUrl,
+};
 use crate::dedup::retention;
-use crate::flows::Shop;
 use crate::flows::sweep::Retention;
-use crate::http::{Door, Edge, HOOKS_AT_ONCE_MAX, routes, server};
+use crate::flows::{News, Seller, Shop};
+use crate::gateway::{Provider, invoicebox};
+use crate::http::buyer::LIVE_AT_ONCE_MAX;
+use crate::http::{Door, Edge, HOOKS_AT_ONCE_MAX, NoticeDoor, routes, server};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Clock, SourceName, Tokens};
 use crate::notify::Audience;
 use crate::notify::channel::telegram::Telegram;
+use crate::payments::VatCode;
 use crate::peer::{ANSWER_BYTES_MAX, Client, ClientError};
 use crate::store::{Store, memory, sled};
-use crate::webhooks::Protocol;
 use crate::webhooks::sm::Sm;
+use crate::webhooks::{self, NoticeProtocol, Protocol};
 use crate::workers::clerk::{self, Tally};
+use crate::workers::collector::Collector;
 use crate::workers::courier::{Courier, HANDOVER_SECONDS_MAX};
+use crate::workers::herald::{self, Ear, Herald};
 use crate::workers::sweeper;
 
 /// Why the gateway cannot start. Each text says what to do.
@@ -95,6 +103,8 @@ impl App {
         metrics: PrometheusHandle,
     ) -> Result<App, StartError> {
         let telegram = telegram(settings)?;
+        let gateways = gateways(settings)?;
+        let herald_client = Client::new(Duration::from_secs(herald::CALL_SECONDS_MAX), ANSWER_BYTES_MAX)?;
         let listener = server::listen(settings.listen).await;
         let listener = listener.map_err(|why| StartError::Listen { address: settings.listen, why })?;
         let address =
@@ -104,7 +114,19 @@ impl App {
         let chats =
             settings.notify.telegram.as_ref().map(|telegram| telegram.chats.clone()).unwrap_or_default();
         let audience = Audience { language: settings.notify.language, chats };
-        let shop = Shop { store, clock, audience, seen: Arc::default() };
+        let public_url = match &settings.public_url {
+            Some(_) => settings.public_url(),
+            None => format!("http://{address}"), // the port may have been the system's choice
+        };
+        let shop = Shop {
+            store,
+            clock,
+            audience,
+            seen: Arc::default(),
+            sellers: Arc::new(sellers(settings)),
+            public_url: public_url.into(),
+            news: News::default(),
+        };
         let tally = Tally::default();
 
         let drain_workers = CancellationToken::new();
@@ -115,6 +137,13 @@ impl App {
             let gap = Duration::from_millis(u64::from(set.gap_milliseconds));
             let courier = Courier { shop: shop.clone(), telegram, gap };
             workers.spawn(courier.run(drain_workers.clone()));
+        }
+        let gateways = Arc::new(gateways);
+        if !gateways.is_empty() {
+            let collector = Collector { shop: shop.clone(), gateways: Arc::clone(&gateways) };
+            workers.spawn(collector.run(drain_workers.clone()));
+            let herald = Herald { shop: shop.clone(), client: herald_client, ears: Arc::new(ears(settings)) };
+            workers.spawn(herald.run(drain_workers.clone()));
         }
 
         workers.spawn(crate::telemetry::metrics::keep_up(metrics.clone(), drain_workers.clone()));
@@ -127,8 +156,12 @@ impl App {
         let edge = Arc::new(Edge {
             shop,
             doors: settings.sources.iter().map(door).collect(),
+            notice_doors: settings.gateways.iter().map(notice_door).collect(),
+            merchants: settings.merchants.iter().map(|merchant| merchant_of(merchant, key)).collect(),
             tally,
             admin: settings.admin_token.as_ref().map(|token| Tokens::new([token], key)),
+            key,
+            live_at_once: Arc::new(Semaphore::new(LIVE_AT_ONCE_MAX)),
             metrics,
             request_ids: crate::telemetry::request_id::RequestIds::default(),
             draining: AtomicBool::new(false),
@@ -173,6 +206,72 @@ impl App {
     }
 }
 
+/// The payment systems that the settings name.
+pub fn gateways(settings: &Settings) -> Result<BTreeMap<SourceName, Arc<dyn Provider>>, StartError> {
+    let mut gateways: BTreeMap<SourceName, Arc<dyn Provider>> = BTreeMap::new();
+    for (name, gateway) in &settings.gateways {
+        let provider = match gateway.protocol {
+            GatewayProtocol::Invoicebox => {
+                let client =
+                    Client::new(Duration::from_secs(invoicebox::CALL_SECONDS_MAX), ANSWER_BYTES_MAX)?;
+                let setup = invoicebox::Setup {
+                    url: gateway.url.clone(),
+                    version: gateway.version,
+                    token: gateway.token.clone(),
+                    merchant_id: gateway.merchant_id.clone(),
+                    payment_hosts: gateway.payment_hosts.clone(),
+                };
+                invoicebox::Invoicebox::new(client, setup)
+            }
+        };
+        gateways.insert(SourceName::new(name.clone()), Arc::new(provider));
+    }
+    Ok(gateways)
+}
+
+/// Whose orders are paid through us. The configuration has checked that each has its payment system.
+fn sellers(settings: &Settings) -> BTreeMap<SourceName, Seller> {
+    let seller = |named: Option<&str>, vat_code, is_called_back| {
+        let (name, gateway) = settings.gateway_of(named).ok()?;
+        let (gateway, account) = (SourceName::new(name), gateway.merchant_id.clone());
+        Some(Seller { gateway, account, vat_code, is_called_back })
+    };
+    let marketplaces = settings.sources.iter().filter(|(_, source)| source.payment == Payment::Link);
+    let marketplaces = marketplaces.filter_map(|(name, source)| {
+        Some((SourceName::new(name.clone()), seller(source.gateway.as_deref(), source.vat, false)?))
+    });
+    let merchants = settings.merchants.iter().filter_map(|(name, merchant)| {
+        let seller = seller(merchant.gateway.as_deref(), VatCode::None, merchant.callback_url.is_some())?;
+        Some((SourceName::new(name.clone()), seller))
+    });
+    marketplaces.chain(merchants).collect()
+}
+
+/// Where merchants want to hear of their orders.
+fn ears(settings: &Settings) -> BTreeMap<SourceName, Ear> {
+    let ear = |(name, merchant): (&String, &Merchant)| {
+        let (url, secret) = (merchant.callback_url.clone()?, merchant.callback_secret.clone()?);
+        Some((SourceName::new(name.clone()), Ear { url, secret }))
+    };
+    settings.merchants.iter().filter_map(ear).collect()
+}
+
+fn notice_door((name, gateway): (&String, &Gateway)) -> (String, Arc<NoticeDoor>) {
+    let protocol: Box<dyn NoticeProtocol> = match gateway.protocol {
+        GatewayProtocol::Invoicebox => Box::new(webhooks::invoicebox::Invoicebox::new(
+            gateway.signing_key.clone(),
+            gateway.signing_algorithm,
+        )),
+    };
+    let door =
+        NoticeDoor { gateway: SourceName::new(name.clone()), account: gateway.merchant_id.clone(), protocol };
+    (name.clone(), Arc::new(door))
+}
+
+fn merchant_of((name, merchant): (&String, &Merchant), key: [u8; 32]) -> (SourceName, Tokens) {
+    (SourceName::new(name.clone()), Tokens::new(merchant.api_keys(), key))
+}
+
 fn protocol_of(source: &Source, key: [u8; 32]) -> Box<dyn Protocol> {
     match source.protocol {
         SourceProtocol::Sm => Box::new(Sm::new(Tokens::new(source.tokens(), key))),
@@ -181,7 +280,7 @@ fn protocol_of(source: &Source, key: [u8; 32]) -> Box<dyn Protocol> {
 
 fn retention_of(settings: &Settings) -> Retention {
     let days = |source: &Source| retention::days(source.retention_days);
-    let sources: std::collections::BTreeMap<_, _> =
+    let sources: BTreeMap<_, _> =
         settings.sources.iter().map(|(name, source)| (SourceName::new(name.clone()), days(source))).collect();
     let longest = sources.values().max().copied();
     let otherwise = longest.unwrap_or_else(|| retention::days(retention::RETENTION_DAYS_DEFAULT));

@@ -4,11 +4,13 @@
 //!
 //! - [`kernel`]: exact amounts, times, identities, secrets;
 //! - [`orders`]: what an order is, and what a hook does to it;
+//! - [`payments`]: what is owed, and by which payment it is paid;
 //! - [`dedup`]: how a hook is recognised when it comes again;
 //! - [`webhooks`]: the senders' languages;
 //! - [`store`]: where things are kept, and what "durable" means;
 //! - [`notify`]: what people are told, and by which road;
 //! - [`peer`]: how others are called;
+//! - [`gateway`]: payment systems, one and all;
 //! - [`flows`]: the use cases, each a read, a decision and a commit;
 //! - [`workers`]: what happens after the commit;
 //! - [`http`]: the edge;
@@ -22,9 +24,11 @@ pub mod kernel;
 
 pub mod dedup;
 pub mod orders;
+pub mod payments;
 
 pub mod webhooks;
 
+pub mod gateway;
 pub mod notify;
 pub mod peer;
 pub mod store;

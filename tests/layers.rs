@@ -7,24 +7,59 @@ use std::path::{Path, PathBuf};
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("kernel", &[]),
     ("orders", &["kernel"]),
+    ("payments", &["kernel"]),
     ("dedup", &["kernel"]),
-    ("webhooks", &["kernel", "orders", "dedup"]),
+    ("webhooks", &["kernel", "orders", "payments", "dedup"]),
     ("store", &["kernel"]),
     ("peer", &["kernel"]),
+    // A payment system to try things on is a program of its own, which happens to live beside its client.
+    ("gateway/sandbox", &["kernel", "payments", "peer", "http", "webhooks"]),
+    ("gateway", &["kernel", "payments", "peer"]),
     ("notify/channel", &["kernel", "notify", "peer"]),
     ("notify", &["kernel", "orders"]),
-    ("flows", &["kernel", "orders", "dedup", "store", "notify"]),
+    ("flows", &["kernel", "orders", "payments", "dedup", "store", "notify"]),
     ("telemetry", &["kernel", "dedup"]),
-    ("workers", &["kernel", "orders", "dedup", "store", "notify", "peer", "flows", "telemetry"]),
-    ("http", &["kernel", "orders", "dedup", "webhooks", "store", "notify", "flows", "workers", "telemetry"]),
-    ("config", &["kernel", "dedup", "notify"]),
+    (
+        "workers",
+        &[
+            "kernel",
+            "orders",
+            "payments",
+            "dedup",
+            "store",
+            "gateway",
+            "notify",
+            "peer",
+            "flows",
+            "telemetry",
+        ],
+    ),
+    (
+        "http",
+        &[
+            "kernel",
+            "orders",
+            "payments",
+            "dedup",
+            "webhooks",
+            "store",
+            "notify",
+            "peer",
+            "flows",
+            "workers",
+            "telemetry",
+        ],
+    ),
+    ("config", &["kernel", "payments", "dedup", "webhooks", "gateway", "notify"]),
     (
         "app",
         &[
             "kernel",
             "orders",
+            "payments",
             "dedup",
             "webhooks",
+            "gateway",
             "store",
             "notify",
             "peer",
@@ -35,8 +70,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("demo", &["kernel", "app", "config", "http", "peer", "telemetry"]),
-    ("cli", &["kernel", "app", "config", "demo", "peer", "store", "telemetry"]),
+    ("demo", &["kernel", "app", "config", "gateway", "http", "peer", "telemetry", "workers"]),
+    ("cli", &["kernel", "gateway", "webhooks", "app", "config", "demo", "peer", "store", "telemetry"]),
 ];
 
 /// Each of these crates with the only places that may name it.
@@ -44,7 +79,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sled::", &["store/", "app.rs", "cli/check.rs"]),
     ("backoff::", &["peer/retry.rs"]),
     ("reqwest::", &["peer/"]),
-    ("StatusCode", &["http/", "peer/client.rs", "demo/chat.rs", "notify/channel/telegram.rs", "cli/bench/"]),
+    (
+        "StatusCode",
+        &["http/", "peer/client.rs", "demo/", "gateway/sandbox/", "notify/channel/telegram.rs", "cli/bench/"],
+    ),
     ("getrandom::", &["kernel/chance.rs"]),
 ];
 

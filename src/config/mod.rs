@@ -9,7 +9,9 @@ mod settings;
 
 use std::path::{Path, PathBuf};
 
-pub use settings::{Notify, Settings, Source, SourceProtocol, StoreUrl, Telegram};
+pub use settings::{
+    Gateway, GatewayProtocol, Merchant, Notify, Payment, Settings, Source, SourceProtocol, StoreUrl, Telegram,
+};
 
 /// The file that is read when none is named.
 pub const FILE_DEFAULT: &str = "tillgate.toml";

@@ -8,9 +8,12 @@ use std::str::FromStr;
 use serde::Deserialize;
 
 use crate::dedup::retention::{RETENTION_DAYS_DEFAULT, RETENTION_DAYS_MIN};
+use crate::gateway::invoicebox::Version;
 use crate::kernel::Secret;
 use crate::kernel::secret::TOKEN_BYTES_MIN;
 use crate::notify::Language;
+use crate::payments::VatCode;
+use crate::webhooks::invoicebox::Algorithm;
 
 /// All settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,9 +35,74 @@ pub struct Settings {
     /// Who sends orders.
     #[serde(default)]
     pub sources: BTreeMap<String, Source>,
+    /// Payment systems.
+    #[serde(default)]
+    pub gateways: BTreeMap<String, Gateway>,
+    /// Sites that sell through us.
+    #[serde(default)]
+    pub merchants: BTreeMap<String, Merchant>,
     /// Who is told.
     #[serde(default)]
     pub notify: Notify,
+}
+
+/// A payment system.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    /// Its protocol.
+    pub protocol: GatewayProtocol,
+    /// Where its API is.
+    #[serde(default = "invoicebox_url_default")]
+    pub url: String,
+    /// The API's version.
+    #[serde(default)]
+    pub version: Version,
+    /// What opens the API.
+    pub token: Secret,
+    /// The shop there.
+    pub merchant_id: String,
+    /// What notifications are signed with.
+    pub signing_key: Secret,
+    /// The hash in the signature.
+    #[serde(default)]
+    pub signing_algorithm: Algorithm,
+    /// Where a payment page may be, besides the host of `url`.
+    #[serde(default = "payment_hosts_default")]
+    pub payment_hosts: Vec<String>,
+}
+
+/// The protocols of payment systems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GatewayProtocol {
+    /// Invoicebox, API v3 or l3.
+    Invoicebox,
+}
+
+/// A site that sells through us.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Merchant {
+    /// What it calls us with.
+    api_key: Option<Secret>,
+    /// The new and the old key, while they are exchanged.
+    #[serde(default)]
+    api_keys: Vec<Secret>,
+    /// The payment system; may be left out when there is one.
+    pub gateway: Option<String>,
+    /// Where it hears of payments.
+    pub callback_url: Option<String>,
+    /// What we sign with when we tell it.
+    pub callback_secret: Option<Secret>,
+}
+
+impl Merchant {
+    /// The keys that are valid now.
+    #[must_use]
+    pub fn api_keys(&self) -> Vec<&Secret> {
+        self.api_key.iter().chain(&self.api_keys).collect()
+    }
 }
 
 /// A source of orders.
@@ -51,6 +119,11 @@ pub struct Source {
     /// Who takes the money.
     #[serde(default)]
     pub payment: Payment,
+    /// The payment system, where we take the money; may be left out when there is one.
+    pub gateway: Option<String>,
+    /// The rate of its goods, where we take the money: the marketplace does not tell.
+    #[serde(default = "vat_default")]
+    pub vat: VatCode,
     /// How long its raw hooks are kept.
     #[serde(default = "retention_default")]
     pub retention_days: u32,
@@ -71,6 +144,8 @@ pub enum Payment {
     /// The marketplace.
     #[default]
     Marketplace,
+    /// We do: each order gets a payment link.
+    Link,
 }
 
 impl Source {
@@ -166,6 +241,18 @@ fn retention_default() -> u32 {
     RETENTION_DAYS_DEFAULT
 }
 
+fn invoicebox_url_default() -> String {
+    "https://api.invoicebox.ru".into()
+}
+
+fn payment_hosts_default() -> Vec<String> {
+    vec!["pay.invoicebox.ru".into()]
+}
+
+fn vat_default() -> VatCode {
+    VatCode::None
+}
+
 fn telegram_url_default() -> String {
     "https://api.telegram.org".into()
 }
@@ -182,7 +269,96 @@ impl Settings {
         url.trim_end_matches('/').to_owned()
     }
 
+    /// The payment system that `named` means: the only one when nothing is named.
+    pub fn gateway_of(&self, named: Option<&str>) -> Result<(&str, &Gateway), String> {
+        match (named, self.gateways.len()) {
+            (Some(name), _) => match self.gateways.get_key_value(name) {
+                Some((name, gateway)) => Ok((name, gateway)),
+                None => Err(format!("gateway = {name:?}: there is no [gateways.{name}]")),
+            },
+            (None, 1) => {
+                let only = self.gateways.iter().next().map(|(name, gateway)| (name.as_str(), gateway));
+                only.ok_or_else(|| "no gateway".into())
+            }
+            (None, 0) => Err("there is no payment system: add a section [gateways.<name>]".into()),
+            (None, _) => Err("there are several [gateways]: name one of them with gateway = \"…\"".into()),
+        }
+    }
+
+    fn check_gateways(&self) -> Result<(), String> {
+        for (name, gateway) in &self.gateways {
+            usable_name("gateways", "gateway", name)?;
+            http_url(&format!("gateways.{name}.url"), &gateway.url)?;
+            if self.sources.contains_key(name) {
+                return Err(format!(
+                    "gateways.{name}: a source has this name, and both would be at /hooks/{name}"
+                ));
+            }
+            for (field, text) in [
+                ("token", gateway.token.expose()),
+                ("merchant_id", gateway.merchant_id.as_str()),
+                ("signing_key", gateway.signing_key.expose()),
+            ] {
+                if text.trim().is_empty() {
+                    return Err(format!(
+                        "gateways.{name}.{field} is empty: the payment system's cabinet shows it"
+                    ));
+                }
+            }
+        }
+        for (name, source) in &self.sources {
+            if source.payment == Payment::Link {
+                self.gateway_of(source.gateway.as_deref()).map_err(|why| format!("sources.{name}: {why}"))?;
+            } else if source.gateway.is_some() {
+                return Err(format!("sources.{name}.gateway: it is used with payment = \"link\" only"));
+            }
+        }
+        for (name, merchant) in &self.merchants {
+            usable_name("merchants", "merchant", name)?;
+            if self.sources.contains_key(name) || self.gateways.contains_key(name) {
+                return Err(format!("merchants.{name}: a source or a gateway has this name; choose another"));
+            }
+            if merchant.api_keys().is_empty() {
+                return Err(format!(
+                    "merchants.{name}: no api_key. Make one with \"openssl rand -hex 24\" and give it to the site"
+                ));
+            }
+            for key in merchant.api_keys() {
+                strong(&format!("merchants.{name}.api_key"), key)?;
+                let is_shared = |other: &Merchant| other.api_keys().contains(&key);
+                if self.merchants.iter().any(|(other, merchant)| other != name && is_shared(merchant)) {
+                    return Err(format!("merchants.{name}.api_key: another merchant has the same"));
+                }
+            }
+            self.gateway_of(merchant.gateway.as_deref()).map_err(|why| format!("merchants.{name}: {why}"))?;
+            match (&merchant.callback_url, &merchant.callback_secret) {
+                (None, None) => {}
+                (Some(url), Some(secret)) => {
+                    http_url(&format!("merchants.{name}.callback_url"), url)?;
+                    if !secret.expose().starts_with("whsec_") {
+                        return Err(format!(
+                            "merchants.{name}.callback_secret: it begins with whsec_. Make one with: echo whsec_$(openssl \
+                             rand -base64 24)"
+                        ));
+                    }
+                }
+                (Some(_), None) => {
+                    return Err(format!(
+                        "merchants.{name}.callback_secret is missing: make one with: echo whsec_$(openssl rand -base64 24)"
+                    ));
+                }
+                (None, Some(_)) => {
+                    return Err(format!(
+                        "merchants.{name}.callback_secret: without callback_url nobody is called"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn check(&self) -> Result<(), String> {
+        self.check_gateways()?;
         if let Some(token) = &self.admin_token {
             strong("admin_token", token)?;
         }
@@ -190,13 +366,7 @@ impl Settings {
             http_url("public_url", url)?;
         }
         for (name, source) in &self.sources {
-            let usable =
-                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
-            if name.is_empty() || !name.bytes().all(usable) {
-                return Err(format!(
-                    "sources.{name}: a source's name is part of its address: use a-z, 0-9, - and _"
-                ));
-            }
+            usable_name("sources", "source", name)?;
             if source.tokens().is_empty() {
                 return Err(format!(
                     "sources.{name}: no token. Make one with \"openssl rand -hex 24\", write it here as token = \
@@ -228,6 +398,16 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+fn usable_name(section: &str, what: &str, name: &str) -> Result<(), String> {
+    let usable = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    if name.is_empty() || !name.bytes().all(usable) {
+        return Err(format!(
+            "{section}.{name}: a {what}'s name is part of its address: use a-z, 0-9, - and _"
+        ));
+    }
+    Ok(())
 }
 
 fn strong(name: &str, token: &Secret) -> Result<(), String> {

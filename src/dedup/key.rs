@@ -29,3 +29,14 @@ pub fn copies_of(hook: HookId) -> HookId {
     let fingerprint = Fingerprint::of(&[b"copies", &hook.fingerprint.get().to_be_bytes()]);
     HookId { partition: hook.partition, fingerprint }
 }
+
+/// The id of a request under a caller's idempotency key, which need not be told from other callers' keys by
+/// chance: the caller's name goes in.
+#[must_use]
+pub fn of_request(caller: &SourceName, idempotency_key: &str) -> HookId {
+    let fingerprint =
+        Fingerprint::of(&[b"idempotency key", caller.as_str().as_bytes(), idempotency_key.as_bytes()]);
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
+    let partition = ORPHANS_FROM | fingerprint.get() as u64;
+    HookId { partition, fingerprint }
+}

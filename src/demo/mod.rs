@@ -3,4 +3,5 @@
 
 pub mod chat;
 pub mod marketplace;
+pub mod site;
 pub mod story;

@@ -4,12 +4,21 @@
 //! Flows are given a store and a clock and nothing that could call out: what the outside must hear goes into
 //! the outbox with the rest of the batch, and the workers take it from there.
 
+pub mod bill_order;
 pub mod note_copies;
+pub mod place_order;
 pub mod receive_hook;
+pub mod receive_notice;
 pub mod reject_hook;
 pub mod set_stock;
 pub mod sweep;
+pub mod tend_payment;
 
+mod news;
+
+pub use news::News;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,8 +26,9 @@ use bytes::Bytes;
 use crate::dedup::{Answer, Receipt, Seen, Verdict, key};
 use crate::kernel::{Clock, ExternalId, HookId, Kind, Number, SourceName, Unreadable};
 use crate::notify::Audience;
-use crate::orders::EventKind;
-use crate::store::{DocKey, Store, Unavailable};
+use crate::orders::{EventKind, Order, OrderDocument, PaymentDocument};
+use crate::payments::{Checkout, PaymentState, VatCode};
+use crate::store::{DocKey, Store, Stored, Unavailable};
 
 /// What every flow works with.
 #[derive(Debug, Clone)]
@@ -31,6 +41,100 @@ pub struct Shop {
     pub audience: Audience,
     /// Which hooks came lately.
     pub seen: Arc<Seen>,
+    /// Whose orders are paid through us, by the name of their source or merchant.
+    pub sellers: Arc<BTreeMap<SourceName, Seller>>,
+    /// How browsers and peers reach us.
+    pub public_url: Arc<str>,
+    /// Which orders have just changed.
+    pub news: News,
+}
+
+/// One whose orders are paid through us: a merchant's site, or a marketplace that leaves it to us.
+#[derive(Debug, Clone)]
+pub struct Seller {
+    /// The configured payment system.
+    pub gateway: SourceName,
+    /// Who it is there.
+    pub account: String,
+    /// The rate of lines that do not name one.
+    pub vat_code: VatCode,
+    /// Whether it wants to hear of payments.
+    pub is_called_back: bool,
+}
+
+/// The address for an order's buyer: `way` is `pay` or `return`.
+#[must_use]
+pub fn buyers_address(public_url: &str, way: &str, checkout: &Checkout) -> String {
+    format!("{public_url}/{way}/{}-{}", checkout.number, checkout.secret)
+}
+
+/// How an order is paid, as it is shown.
+#[must_use]
+pub fn payment_document(shop: &Shop, checkout: &Checkout) -> PaymentDocument {
+    let now = shop.clock.now();
+    let current = checkout.current();
+    let (mut paid_at, mut problem) = (None, None);
+    let state = match current.map(|payment| (&payment.state, payment)) {
+        None => "cancelled",
+        Some((PaymentState::Paid { at }, payment)) => {
+            paid_at = Some(*at);
+            problem.clone_from(&payment.superseded);
+            "paid"
+        }
+        Some((_, payment)) if payment.superseded.is_some() && checkout.next.is_some() => "requested",
+        Some((_, payment)) if payment.superseded.is_some() => "cancelled",
+        Some((PaymentState::Refused { why, .. } | PaymentState::Frozen { why, .. }, _)) => {
+            problem = Some(why.clone());
+            "failed"
+        }
+        Some((PaymentState::Cancelled { .. }, _)) => "cancelled",
+        Some((PaymentState::Expired { .. }, _)) => "expired",
+        Some((_, payment)) if now >= payment.bill.expires_at => "expired",
+        Some((PaymentState::Linked { .. }, _)) => "linked",
+        Some((PaymentState::Planned | PaymentState::Sending { .. } | PaymentState::Unknown { .. }, _)) => {
+            "requested"
+        }
+    };
+    PaymentDocument {
+        state,
+        url: buyers_address(&shop.public_url, "pay", checkout),
+        expires_at: current.map(|payment| payment.bill.expires_at),
+        amount: current.map(|payment| payment.bill.total.into()),
+        paid_at,
+        problem,
+    }
+}
+
+/// An order as it is shown, with how it is paid.
+#[must_use]
+pub fn order_document(shop: &Shop, order: &Order, checkout: Option<&Checkout>) -> Option<OrderDocument> {
+    let document = OrderDocument::of(order)?;
+    Some(match checkout {
+        Some(checkout) => document.with_payment(payment_document(shop, checkout), &checkout.attention),
+        None => document,
+    })
+}
+
+/// What is stored of an order and its payments.
+#[derive(Debug, Clone)]
+pub struct Dossier {
+    /// The order, with its version and its place in lists.
+    pub order: Order,
+    /// What was stored of it.
+    pub order_stored: Stored,
+    /// Its payments with their version, if it is paid through us.
+    pub checkout: Option<(Checkout, u64)>,
+}
+
+/// Reads an order with its payments.
+pub async fn load_dossier(store: &Store, number: Number) -> Result<Option<Dossier>, Unavailable> {
+    let mut found = store.load(&[DocKey::order(number), DocKey::checkout(number)]).await?;
+    let checkout = match found.pop().flatten() {
+        Some(stored) => Some((stored.document()?, stored.version)),
+        None => None,
+    };
+    let Some(order_stored) = found.pop().flatten() else { return Ok(None) };
+    Ok(Some(Dossier { order: order_stored.document()?, order_stored, checkout }))
 }
 
 /// A hook whose sender is proved and whose envelope was read.

@@ -1,5 +1,6 @@
 //! A hook comes in: recognise it, or judge it and keep it with all that follows, in one commit.
 
+use super::bill_order::bill;
 use super::{DECISIONS_MAX, Hook, Received, Shop, crowded, load_receipt, receipt_key};
 use crate::dedup::{Answer, Receipt, Verdict};
 use crate::kernel::time::Timestamp;
@@ -238,7 +239,11 @@ impl OrderHook<'_> {
             self.unpark(&mut batch, *parked, standing).await?;
         }
         let is_parked = decision.standing == Standing::Parked;
-        match (self.announce(&mut batch, decision, &mut facts, now, id), &order) {
+        let mut next = self.announce(&mut batch, decision, &mut facts, now, id);
+        if let (Some(next), Some(seller)) = (&mut next, self.shop.sellers.get(&self.hook.source)) {
+            bill(self.shop, seller, next, order.is_none(), &mut batch, &mut facts).await?;
+        }
+        match (next, &order) {
             (Some(next), None) => batch.put(DocKey::order(number), Expect::Absent, &next, now),
             (Some(next), Some((_, stored))) => {
                 // An order is listed by when it was created here; until then, by its first parked hook.

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 
 use super::problem::Problem;
-use super::{Door, Edge, REQUEST_ID};
+use super::{Door, Edge, REQUEST_ID, notices};
 use crate::dedup::{Answer, Verdict};
 use crate::flows::receive_hook::{receive as receive_hook, recognise};
 use crate::flows::reject_hook::reject;
@@ -33,7 +33,7 @@ const BODY_SECONDS_MAX: u64 = 2;
 
 /// How long keeping a hook may take before 503 is answered: well under the sender's patience, so that it
 /// hears from us and not from a time-out.
-const KEEPING_MILLISECONDS_MAX: u64 = 2500;
+pub(super) const KEEPING_MILLISECONDS_MAX: u64 = 2500;
 
 /// Takes a hook.
 pub async fn receive(
@@ -42,6 +42,9 @@ pub async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    if let Some(door) = edge.notice_doors.get(&name).cloned() {
+        return notices::receive(edge, door, headers, body).await;
+    }
     let Some(door) = edge.doors.get(&name).cloned() else {
         return Problem::not_found("no such source is configured: see [sources] in tillgate.toml")
             .into_response();
@@ -81,7 +84,7 @@ pub async fn receive(
 }
 
 /// Reads a body up to the limit. The flag says whether that was all of it.
-async fn read_body(mut body: Body) -> Result<(Bytes, bool), Problem> {
+pub(super) async fn read_body(mut body: Body) -> Result<(Bytes, bool), Problem> {
     let reading = async {
         let mut whole: Option<Bytes> = None;
         let mut gathered = BytesMut::new();
@@ -247,11 +250,11 @@ fn log(hook: &Hook, received: &Received, took: Duration, request_id: Option<&Hea
 }
 
 #[expect(clippy::float_arithmetic, reason = "a duration for a log line")]
-fn milliseconds(took: Duration) -> f64 {
+pub(super) fn milliseconds(took: Duration) -> f64 {
     (took.as_secs_f64() * 1e6).round() / 1e3
 }
 
-fn answer(answer: Answer) -> Response {
+pub(super) fn answer(answer: Answer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let mut response = (status, answer.body).into_response();
     if let Ok(content_type) = HeaderValue::from_str(&answer.content_type) {

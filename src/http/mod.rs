@@ -2,12 +2,18 @@
 //!
 //! - [`server`] drives connections with hyper, so that every limit is ours;
 //! - [`hooks`] takes the senders' hooks;
+//! - [`notices`] takes payment systems' notifications;
+//! - [`api`] serves merchants' sites;
+//! - [`buyer`] shows buyers to the payment page and back;
 //! - [`admin`] serves the operator and the command line;
 //! - [`ops`] serves machines: health, readiness, figures;
 //! - [`problem`] is the only place that knows which trouble is which status.
 
 pub mod admin;
+pub mod api;
+pub mod buyer;
 pub mod hooks;
+pub mod notices;
 pub mod ops;
 pub mod problem;
 pub mod server;
@@ -28,7 +34,7 @@ use tokio::sync::Semaphore;
 use crate::flows::Shop;
 use crate::kernel::{SourceName, Tokens};
 use crate::telemetry::request_id::RequestIds;
-use crate::webhooks::Protocol;
+use crate::webhooks::{NoticeProtocol, Protocol};
 use crate::workers::clerk::Tally;
 
 /// A configured source, as the edge knows it.
@@ -40,6 +46,17 @@ pub struct Door {
     pub protocol: Box<dyn Protocol>,
 }
 
+/// A configured payment system, as the edge knows it.
+#[derive(Debug)]
+pub struct NoticeDoor {
+    /// Its name.
+    pub gateway: SourceName,
+    /// Who we are there.
+    pub account: String,
+    /// How it speaks.
+    pub protocol: Box<dyn NoticeProtocol>,
+}
+
 /// What the handlers share.
 #[derive(Debug)]
 pub struct Edge {
@@ -47,10 +64,18 @@ pub struct Edge {
     pub shop: Shop,
     /// The sources by name.
     pub doors: BTreeMap<String, Arc<Door>>,
+    /// The payment systems by name.
+    pub notice_doors: BTreeMap<String, Arc<NoticeDoor>>,
+    /// The keys of merchants' sites.
+    pub merchants: Vec<(SourceName, Tokens)>,
     /// Where copies are noted.
     pub tally: Tally,
     /// What opens the admin API; none when it is off.
     pub admin: Option<Tokens>,
+    /// What secrets are compared under, drawn when the process began.
+    pub key: [u8; 32],
+    /// Places for buyers' pages that are followed live.
+    pub live_at_once: Arc<Semaphore>,
     /// The figures.
     pub metrics: PrometheusHandle,
     /// Ids for requests.
@@ -75,6 +100,13 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .route("/metrics", get(ops::figures))
+        .route("/v1/orders", get(api::list).post(api::create))
+        .route("/v1/orders/{id}", get(api::show))
+        .route("/pay/{token}", get(buyer::pay))
+        .route("/return/{token}", get(buyer::back))
+        .route("/return/{token}/events", get(buyer::events))
+        .route("/assets/buyer.css", get(buyer::style))
+        .route("/assets/buyer.js", get(buyer::script))
         .nest("/admin/v1", admin)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::no_such_page)

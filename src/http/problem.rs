@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+use crate::dedup::Answer;
 use crate::store::Unavailable;
 use crate::webhooks::{Forged, Rejection, RejectionKind};
 
@@ -69,6 +70,44 @@ impl Problem {
     pub fn unavailable(detail: impl Into<String>) -> Problem {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         Problem { retry: true, ..Problem::new(status, "unavailable", "Try again in a moment", detail) }
+    }
+
+    /// A merchant's order that makes no sense.
+    pub fn unusable_order(detail: impl Into<String>) -> Problem {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        Problem::new(status, "unusable-order", "The order cannot be taken as it is", detail)
+    }
+
+    /// A request that moves money bears no idempotency key.
+    pub fn no_key(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, "no-idempotency-key", "An idempotency key is needed", detail)
+    }
+
+    /// The idempotency key was used for another request.
+    pub fn key_used_otherwise() -> Problem {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        let detail = "this Idempotency-Key was used with another body: use a new key for a new request";
+        Problem::new(status, "idempotency-key-reused", "The idempotency key was used otherwise", detail)
+    }
+
+    /// The first request under this idempotency key is still under way.
+    pub fn under_way() -> Problem {
+        let detail =
+            "the first request with this Idempotency-Key is still under way: repeat this one in a moment";
+        let problem =
+            Problem::new(StatusCode::CONFLICT, "under-way", "The same request is under way", detail);
+        Problem { retry: true, ..problem }
+    }
+
+    /// The merchant has another order under this number.
+    pub fn number_taken(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, "number-taken", "Another order has this number", detail)
+    }
+
+    /// The problem as an answer that can be kept and given again.
+    pub fn as_answer(&self) -> Answer {
+        let body = serde_json::to_string(self).unwrap_or_default();
+        Answer { status: self.status, content_type: "application/problem+json".into(), body }
     }
 
     /// A sender that did not prove who it is. Which of the proofs is wrong is not told.

@@ -12,19 +12,21 @@ pub enum Kind {
     Message = 3,
     /// Goods that left or entered a shop's balance.
     Movement = 4,
+    /// An order's payments.
+    Checkout = 5,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 4] = [Kind::Order, Kind::Receipt, Kind::Message, Kind::Movement];
+    pub const ALL: [Kind; 5] = [Kind::Order, Kind::Receipt, Kind::Message, Kind::Movement, Kind::Checkout];
 
     /// Whether documents of this kind can be walked by time. Messages cannot: they are found through their
-    /// order, or through the outbox while they wait.
+    /// order, or through the outbox while they wait. Nor can checkouts: each lies beside its order.
     #[must_use]
     pub const fn is_listed(self) -> bool {
         match self {
             Kind::Order | Kind::Receipt | Kind::Movement => true,
-            Kind::Message => false,
+            Kind::Message | Kind::Checkout => false,
         }
     }
 

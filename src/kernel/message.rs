@@ -15,17 +15,23 @@ use super::time::Timestamp;
 pub enum Lane {
     /// Chats of the shops' pickers.
     Telegram = 1,
+    /// Payment systems: payments that must be looked after.
+    Payment = 2,
+    /// Merchants' sites, which hear of their orders.
+    Callback = 3,
 }
 
 impl Lane {
     /// Every lane.
-    pub const ALL: [Lane; 1] = [Lane::Telegram];
+    pub const ALL: [Lane; 3] = [Lane::Telegram, Lane::Payment, Lane::Callback];
 
     /// Its name in the API and in logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Lane::Telegram => "telegram",
+            Lane::Payment => "payment",
+            Lane::Callback => "callback",
         }
     }
 }

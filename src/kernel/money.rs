@@ -36,6 +36,13 @@ impl Money {
     }
 }
 
+/// Reads an amount as others write it in JSON, as a number or as a string, by its digits.
+#[must_use]
+pub fn from_json(raw: &serde_json::value::RawValue) -> Option<Money> {
+    let text = raw.get();
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).parse().ok()
+}
+
 impl FromStr for Money {
     type Err = DecimalError;
 

@@ -44,8 +44,26 @@ pub struct OrderDocument {
     positions: Vec<PositionDocument>,
     total: Option<Amount>,
     discount_total: Option<Amount>,
-    payment: Option<()>,
+    payment: Option<PaymentDocument>,
     attention: Vec<String>,
+}
+
+/// How an order is paid, as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PaymentDocument {
+    /// `requested`, `linked`, `paid`, `expired`, `cancelled` or `failed`.
+    pub state: &'static str,
+    /// Where the buyer is sent. It stays the same while the order lives.
+    pub url: String,
+    /// Until when it can be paid.
+    pub expires_at: Option<Timestamp>,
+    /// What was asked for.
+    pub amount: Option<Amount>,
+    /// Since when it is paid.
+    pub paid_at: Option<Timestamp>,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -109,6 +127,14 @@ impl OrderDocument {
             payment: None,
             attention,
         })
+    }
+
+    /// The same with how it is paid, and what a person should look at there.
+    #[must_use]
+    pub fn with_payment(mut self, payment: PaymentDocument, attention: &[String]) -> OrderDocument {
+        self.payment = Some(payment);
+        self.attention.extend_from_slice(attention);
+        self
     }
 
     /// Its state.

@@ -92,6 +92,20 @@ pub enum Fact {
         /// Which shop.
         store_id: String,
     },
+    /// The buyer will be asked for money.
+    PaymentPlanned {
+        /// By which payment.
+        payment: String,
+        /// How much.
+        amount: Money,
+    },
+    /// Money came.
+    MoneyCame {
+        /// By which payment.
+        payment: String,
+        /// How much.
+        amount: Money,
+    },
     /// A person should look.
     Attention {
         /// At what.
@@ -135,6 +149,10 @@ impl fmt::Display for Fact {
             Fact::NobodyToTell { store_id } => {
                 write!(f, "no chat is configured for store {store_id:?}: nobody was told")
             }
+            Fact::PaymentPlanned { payment, amount } => {
+                write!(f, "payment {payment} of {amount} will be asked for")
+            }
+            Fact::MoneyCame { payment, amount } => write!(f, "{amount} came by payment {payment}"),
             Fact::Attention { text } => write!(f, "attention: {text}"),
         }
     }

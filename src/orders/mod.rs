@@ -34,7 +34,7 @@ pub use decide::{
     Announcement, Decision, Incoming, RepeatReading, Standing, decide, flag_repeat, reading_of_repeat,
 };
 pub use difference::{Difference, PositionChange};
-pub use document::{Amount, OrderDocument};
+pub use document::{Amount, OrderDocument, PaymentDocument};
 pub use event::{Event, EventKind, Report};
 pub use fact::Fact;
 pub use fold::{Facet, Late, State, View};

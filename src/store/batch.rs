@@ -27,6 +27,12 @@ impl DocKey {
         DocKey { partition: number.get(), kind: Kind::Order, id: 0 }
     }
 
+    /// The key of an order's checkout.
+    #[must_use]
+    pub fn checkout(number: Number) -> DocKey {
+        DocKey { partition: number.get(), kind: Kind::Checkout, id: 0 }
+    }
+
     /// The key of a message.
     #[must_use]
     pub fn message(id: MessageId) -> DocKey {

@@ -239,7 +239,7 @@ pub(super) fn place_of(key: DocKey, body: &Body) -> Result<Option<Place>, Unavai
             let delivery = Delivery::decode(body.schema, &body.bytes)?;
             Ok(delivery.place())
         }
-        Kind::Order | Kind::Receipt | Kind::Movement => Ok(None),
+        Kind::Order | Kind::Receipt | Kind::Movement | Kind::Checkout => Ok(None),
     }
 }
 

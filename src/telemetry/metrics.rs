@@ -38,6 +38,11 @@ pub fn install() -> PrometheusHandle {
             "tillgate_outbox_messages",
             "Messages in the outbox by lane and state, counted up to 1000"
         );
+        describe_counter!("tillgate_payment_calls_total", "Calls to payment systems, by gateway and outcome");
+        describe_counter!(
+            "tillgate_notices_total",
+            "Notifications of payment systems, by gateway and verdict"
+        );
         describe_counter!(
             "tillgate_swept_total",
             "Receipts and messages that were kept for their time and went"
@@ -67,6 +72,17 @@ pub fn hook_answered(source: &str, verdict: Verdict, took: Duration) {
     counter!("tillgate_hooks_total", "source" => source.to_owned(), "verdict" => verdict.as_str())
         .increment(1);
     histogram!("tillgate_hook_seconds", "source" => source.to_owned()).record(took);
+}
+
+/// A payment system was called.
+pub fn payment_call(gateway: &str, outcome: &'static str) {
+    counter!("tillgate_payment_calls_total", "gateway" => gateway.to_owned(), "outcome" => outcome)
+        .increment(1);
+}
+
+/// A payment system's notification was answered.
+pub fn notice_answered(gateway: &str, verdict: &'static str) {
+    counter!("tillgate_notices_total", "gateway" => gateway.to_owned(), "verdict" => verdict).increment(1);
 }
 
 /// Someone without the token tried.

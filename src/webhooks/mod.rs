@@ -6,6 +6,7 @@
 //! [`acknowledge`](Protocol::acknowledge) what was decided. Names and shapes of the sender end at this
 //! module's edge.
 
+pub mod invoicebox;
 pub mod sm;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use http::HeaderMap;
 use crate::dedup::{Answer, Verdict};
 use crate::kernel::{ExternalId, Number};
 use crate::orders::{EventKind, Report};
+use crate::payments::{Judgement, Notice};
 
 /// A body whose sender has been verified. Only a protocol's `verify` makes one, and nothing else here
 /// accepts unverified bytes.
@@ -124,4 +126,29 @@ pub trait Protocol: Send + Sync + fmt::Debug {
 
     /// The answer to a hook that was not turned away. It depends on its argument alone.
     fn acknowledge(&self, outcome: Outcome) -> Answer;
+}
+
+/// A way in which payment systems tell of payments.
+pub trait NoticeProtocol: Send + Sync + fmt::Debug {
+    /// Proves on the raw bytes who sent them.
+    fn verify<'a>(&self, headers: &HeaderMap, body: &'a [u8]) -> Result<Authentic<'a>, Forged>;
+
+    /// Reads a notification; the error says what is the matter with it.
+    fn read(&self, notice: Authentic<'_>) -> Result<Notice, String>;
+
+    /// The answer to a notification that was judged. The flag says that a payment which we do not know may become
+    /// known yet.
+    fn judged(&self, judgement: &Judgement, may_become_known: bool) -> Answer;
+
+    /// The answer to a test of the connection.
+    fn tested(&self, is_ours: bool) -> Answer;
+
+    /// The answer to one who has not proved to be the payment system.
+    fn forged(&self) -> Answer;
+
+    /// The answer to what cannot be read.
+    fn unreadable(&self, why: &str) -> Answer;
+
+    /// The answer when we cannot take it in now, so that it comes again.
+    fn unavailable(&self) -> Answer;
 }

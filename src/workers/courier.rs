@@ -3,14 +3,12 @@
 //! A chat is spoken to by one task at a time, with a pause between messages, so that a busy or broken chat
 //! holds up nobody else's. A crash between acting and settling sends a message twice: it bears its number.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::dispatch::Dispatch;
 use crate::flows::Shop;
 use crate::kernel::Lane;
 use crate::kernel::time::{between, later};
@@ -18,7 +16,7 @@ use crate::notify::Letter;
 use crate::notify::channel::Handover;
 use crate::notify::channel::telegram::Telegram;
 use crate::peer::RetryPolicy;
-use crate::store::{Batch, Claim, Claimed, Settlement};
+use crate::store::{Batch, Claimed, Settlement};
 use crate::telemetry::metrics;
 
 /// How long a claim is held: more than twice what a call may take.
@@ -29,9 +27,6 @@ pub const HANDOVER_SECONDS_MAX: u64 = 15;
 
 /// Chats that are spoken to at the same moment.
 const CHATS_AT_ONCE_MAX: usize = 32;
-
-/// How often the outbox is looked at without being rung: retries come due.
-const LOOK_PAUSE: Duration = Duration::from_millis(250);
 
 /// A message that could not be handed over for so long is dead, and waits for a person.
 const RETRY: RetryPolicy = RetryPolicy {
@@ -51,59 +46,25 @@ pub struct Courier {
     pub gap: Duration,
 }
 
-/// A chat that has been spoken to.
-struct Spoken {
-    queue: String,
-    rest: Duration,
-}
-
 impl Courier {
     /// Runs until drained; what is being handed over is finished.
     pub async fn run(self, drain: CancellationToken) {
         let courier = Arc::new(self);
-        let mut bell = courier.shop.store.outbox_bell();
-        let mut under_way: JoinSet<Spoken> = JoinSet::new();
-        let mut resting: HashMap<String, Option<Instant>> = HashMap::new();
-        while !drain.is_cancelled() {
-            let now = later_instant(Duration::ZERO);
-            resting.retain(|_, until| until.is_none_or(|until| until > now));
-            let claim = Claim {
-                lane: Lane::Telegram,
-                now: courier.shop.clock.now(),
-                lease: LEASE,
-                limit: CHATS_AT_ONCE_MAX.saturating_sub(under_way.len()),
-                resting: resting.keys().cloned().collect(),
-            };
-            match courier.shop.store.claim(&claim).await {
-                Ok(claimed) => {
-                    for message in claimed {
-                        // None: until its task is back.
-                        resting.insert(message.delivery.queue.clone(), None);
-                        let courier = Arc::clone(&courier);
-                        under_way.spawn(async move { courier.deliver(message).await });
-                    }
-                }
-                Err(why) => tracing::warn!(error = %why, "the outbox cannot be read"),
-            }
-            tokio::select! {
-                () = drain.cancelled() => {}
-                _ = bell.changed() => {}
-                Some(spoken) = under_way.join_next() => {
-                    if let Ok(Spoken { queue, rest }) = spoken {
-                        resting.insert(queue, Some(later_instant(rest)));
-                    } else {
-                        // Its task panicked: whose it was is not known, so all that rest are looked at again.
-                        resting.clear();
-                    }
-                }
-                () = tokio::time::sleep(LOOK_PAUSE) => {}
-            }
-        }
-        while under_way.join_next().await.is_some() {}
+        let dispatch = Dispatch {
+            shop: courier.shop.clone(),
+            lane: Lane::Telegram,
+            lease: LEASE,
+            at_once_max: CHATS_AT_ONCE_MAX,
+            one_at_a_time: true,
+        };
+        let deliver = move |claimed| {
+            let courier = Arc::clone(&courier);
+            async move { courier.deliver(claimed).await }
+        };
+        dispatch.run(deliver, drain).await;
     }
 
-    async fn deliver(&self, Claimed { delivery, ticket }: Claimed) -> Spoken {
-        let queue = delivery.queue.clone();
+    async fn deliver(&self, Claimed { delivery, ticket }: Claimed) -> Duration {
         let handover = match serde_json::from_str::<Letter>(&delivery.body) {
             Ok(letter) => match self.shop.audience.chat_of(&letter.store_id) {
                 Some(chat) => self.telegram.send(chat, &letter.text).await,
@@ -151,11 +112,6 @@ impl Courier {
         if let Err(why) = self.shop.store.commit(batch).await {
             tracing::warn!(message.id = %delivery.id, error = %why, "a message was not settled and may be sent again");
         }
-        Spoken { queue, rest }
+        rest
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "tokio's own clock, for its timers")]
-fn later_instant(by: Duration) -> Instant {
-    Instant::now() + by
 }

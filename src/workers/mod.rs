@@ -1,9 +1,14 @@
 //! What happens after the commit, each a loop that ends when it is told to drain.
 //!
-//! - [`courier`] takes messages from the outbox to their channels: claim, act, settle;
+//! - [`courier`] takes pickers' messages from the outbox to their chats: claim, act, settle;
+//! - [`collector`] looks after payments at the payment systems, [`herald`] tells merchants' sites: the same way;
+//! - [`dispatch`] is what these three share;
 //! - [`clerk`] notes copies of hooks in the journal;
 //! - [`sweeper`] lets go of what has been kept for its time.
 
 pub mod clerk;
+pub mod collector;
 pub mod courier;
+pub mod dispatch;
+pub mod herald;
 pub mod sweeper;

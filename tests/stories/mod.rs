@@ -6,6 +6,7 @@ mod copies;
 mod crash;
 mod hooks;
 mod operation;
+mod payments;
 mod pickers;
 mod retention;
 mod stored;

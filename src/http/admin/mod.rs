@@ -75,8 +75,8 @@ const LOOKED_AT_MAX: usize = 5000;
 /// What every list takes.
 #[derive(Debug, Default, Deserialize)]
 pub struct Paging {
-    cursor: Option<String>,
-    limit: Option<usize>,
+    pub(super) cursor: Option<String>,
+    pub(super) limit: Option<usize>,
 }
 
 impl Paging {
@@ -92,7 +92,7 @@ impl Paging {
 
 /// Gathers one page of a filtered list: walks documents of a kind, the latest first, and keeps what `keep`
 /// makes of them.
-async fn gather<T>(
+pub(super) async fn gather<T>(
     edge: &Edge,
     kind: crate::kernel::Kind,
     paging: &Paging,

@@ -10,10 +10,12 @@ use super::hooks::HookEntry;
 use super::outbox::MessageEntry;
 use super::{List, Paging, gather};
 use crate::dedup::Receipt;
+use crate::flows::{Dossier, load_dossier, order_document};
 use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::kernel::{ExternalId, Kind, Number, SourceName, Timestamp};
 use crate::orders::{Movement, Order, OrderDocument, State as OrderState};
+use crate::payments::{Checkout, Entry as PaymentEntry};
 use crate::store::{Delivery, DocKey, Scan, Unavailable};
 
 #[derive(Debug, Deserialize)]
@@ -43,17 +45,30 @@ pub async fn list(
     // With both halves of its identity an order is found at once.
     if let (Some(source), Some(external_id)) = (&filter.source, &filter.external_id) {
         let order = find(&edge, &SourceName::new(source.clone()), external_id).await?;
-        let document = order.and_then(|order| {
-            let document = OrderDocument::of(&order)?;
-            fits(&order, &document).then_some(document)
-        });
-        return Ok(Json(List { items: document.into_iter().collect(), next_cursor: None }));
+        let mut items = Vec::new();
+        if let Some(order) = order {
+            let document = with_payment(&edge, &order).await?;
+            items.extend(document.filter(|document| fits(&order, document)));
+        }
+        return Ok(Json(List { items, next_cursor: None }));
     }
     let page = gather(&edge, Kind::Order, &paging, |stored| {
         let order: Order = stored.document()?;
-        Ok(OrderDocument::of(&order).filter(|document| fits(&order, document)))
+        let document = OrderDocument::of(&order).filter(|document| fits(&order, document));
+        Ok(document.map(|_| order))
     });
-    Ok(Json(page.await?))
+    let List { items: orders, next_cursor } = page.await?;
+    let mut items = Vec::with_capacity(orders.len());
+    for order in &orders {
+        items.extend(with_payment(&edge, order).await?);
+    }
+    Ok(Json(List { items, next_cursor }))
+}
+
+async fn with_payment(edge: &Edge, order: &Order) -> Result<Option<OrderDocument>, Unavailable> {
+    let stored = edge.shop.store.load(&[DocKey::checkout(order.number)]).await?.pop().flatten();
+    let checkout: Option<Checkout> = stored.map(|stored| stored.document()).transpose()?;
+    Ok(order_document(&edge.shop, order, checkout.as_ref()))
 }
 
 async fn find(edge: &Edge, source: &SourceName, external_id: &str) -> Result<Option<Order>, Unavailable> {
@@ -85,8 +100,12 @@ pub async fn show(
     State(edge): State<Arc<Edge>>,
     Path(number): Path<String>,
 ) -> Result<Json<OrderDocument>, Problem> {
-    let order = load(&edge, number_in(&number)?).await?;
-    let document = order.as_ref().and_then(OrderDocument::of);
+    let dossier = load_dossier(&edge.shop.store, number_in(&number)?).await?;
+    let (order, checkout) = match dossier {
+        Some(Dossier { order, checkout, .. }) => (Some(order), checkout.map(|(checkout, _)| checkout)),
+        None => (None, None),
+    };
+    let document = order.as_ref().and_then(|order| order_document(&edge.shop, order, checkout.as_ref()));
     document.map(Json).ok_or_else(|| match order {
         Some(_) => Problem::not_found(format!(
             "order {number} is not created yet; its hooks are parked: see its journal"
@@ -103,6 +122,8 @@ pub enum JournalEntry {
     Hook(Box<HookEntry>),
     /// A message to someone.
     Message(Box<MessageEntry>),
+    /// Something that became of its payments.
+    Payment(PaymentEntry),
     /// Goods that moved.
     Movement {
         /// When.
@@ -136,10 +157,15 @@ pub async fn journal(
                 Kind::Movement => {
                     JournalEntry::Movement { at, movement: stored.document().map_err(Unavailable::from)? }
                 }
-                Kind::Order => continue,
+                Kind::Order | Kind::Checkout => continue,
             };
             entries.push((at, u8::try_from(rank).unwrap_or(u8::MAX), entry));
         }
+    }
+    if let Some((checkout, _)) =
+        load_dossier(&edge.shop.store, number).await?.and_then(|dossier| dossier.checkout)
+    {
+        entries.extend(checkout.history.into_iter().map(|entry| (entry.at, 3, JournalEntry::Payment(entry))));
     }
     if entries.is_empty() && load(&edge, number).await?.is_none() {
         return Err(Problem::not_found(format!("there is no order {number}")));

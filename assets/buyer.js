@@ -1,0 +1,15 @@
+// Follows the payment: when its state is another than the page shows, the page is loaded anew. Without this script, or
+// when the connection fails, the page is no less true: it is only not live.
+(() => {
+  const { events, state } = document.currentScript.dataset;
+  const source = new EventSource(events);
+  const note = document.querySelector(".live");
+  source.addEventListener("open", () => { note.hidden = false; });
+  source.addEventListener("error", () => { note.hidden = true; });
+  source.addEventListener("state", (event) => {
+    if (event.data === state) return;
+    source.close();
+    if (state === "preparing" && event.data === "ready") location.assign(location.pathname.replace("/return/", "/pay/"));
+    else location.reload();
+  });
+})();

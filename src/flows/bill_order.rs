@@ -1,0 +1,136 @@
+//! An order is to be paid: see to it that its buyer can pay exactly what it comes to, and nothing else.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Seller, Shop};
+use crate::kernel::chance::random_bytes;
+use crate::kernel::time::later;
+use crate::kernel::{Lane, Message, MessageId, Money, Quantity, Timestamp};
+use crate::orders::{Fact, Order, Position, View};
+use crate::payments::{
+    Bill, Checkout, Customer, DESCRIPTION_CHARS_MAX, Line, NAME_CHARS_MAX, PaymentId, SKU_CHARS_MAX, VatCode,
+    Ways, multiply,
+};
+use crate::store::{Batch, DocKey, Expect, Unavailable};
+
+/// How long a marketplace's order can be paid, in days.
+const LINK_DAYS: u64 = 7;
+
+/// What a message of the payments' lane holds.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Task {
+    /// The payment that must be looked after.
+    pub payment: PaymentId,
+}
+
+/// Puts into the batch that a payment must be looked after.
+pub(super) fn send_task(
+    batch: &mut Batch,
+    order: &mut Order,
+    gateway: &str,
+    payment: PaymentId,
+    now: Timestamp,
+) {
+    order.messages += 1;
+    let id = MessageId { number: order.number, sequence: order.messages };
+    let body = serde_json::to_string(&Task { payment }).unwrap_or_default();
+    batch.send(Message { id, lane: Lane::Payment, queue: gateway.to_owned(), body, created_at: now });
+}
+
+/// A checkout that has no payment yet.
+pub(super) fn new_checkout(seller: &Seller, order: &Order, ways: Ways) -> Checkout {
+    let secret = random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    Checkout {
+        number: order.number,
+        gateway: seller.gateway.clone(),
+        account: seller.account.clone(),
+        secret,
+        ways,
+        asked: None,
+        payments: Vec::new(),
+        next: None,
+        history: Vec::new(),
+        attention: Vec::new(),
+    }
+}
+
+/// After a hook of a marketplace that leaves the money to us: brings the order's payments in line with what the
+/// order is now.
+pub(super) async fn bill(
+    shop: &Shop,
+    seller: &Seller,
+    order: &mut Order,
+    is_new: bool,
+    batch: &mut Batch,
+    facts: &mut Vec<Fact>,
+) -> Result<(), Unavailable> {
+    let Some(view) = order.view() else { return Ok(()) };
+    let now = shop.clock.now();
+    let key = DocKey::checkout(order.number);
+    let stored = if is_new { None } else { shop.store.load(&[key]).await?.pop().flatten() };
+    let (before, expect) = match stored {
+        Some(stored) => (Some(stored.document::<Checkout>()?), Expect::At(stored.version)),
+        None => (None, Expect::Absent),
+    };
+    let wanted = wanted(order, &view, seller.vat_code, now);
+    if before.is_none() && wanted.is_none() {
+        return Ok(());
+    }
+    let mut checkout = before.clone().unwrap_or_else(|| new_checkout(seller, order, Ways::default()));
+    // What stands in the order is billed once; only another sum or other lines make another bill.
+    for payment in checkout.wants(wanted, now) {
+        send_task(batch, order, checkout.gateway.as_str(), payment, now);
+        if let Some(planned) =
+            checkout.payments.iter().find(|known| known.id == payment && known.superseded.is_none())
+        {
+            facts.push(Fact::PaymentPlanned { payment: payment.to_string(), amount: planned.bill.total });
+        }
+    }
+    if before.as_ref() != Some(&checkout) {
+        batch.put(key, expect, &checkout, now);
+    }
+    Ok(())
+}
+
+/// What the buyer of a marketplace's order is to pay, if anything.
+fn wanted(order: &Order, view: &View, vat_code: VatCode, now: Timestamp) -> Option<(u32, Bill)> {
+    if view.paid.is_some() || view.cancelled.is_some() {
+        return None;
+    }
+    let content = &view.content;
+    let total = content.discount_total.filter(|total| *total > Money::ZERO).or(content.total)?;
+    let description: String =
+        format!("Заказ {}", order.external_id).chars().take(DESCRIPTION_CHARS_MAX).collect();
+    let expires_at = later(now, std::time::Duration::from_secs(LINK_DAYS * 24 * 3600));
+    let bill = |lines| Bill::over(description.clone(), lines, Customer::default(), expires_at).ok();
+    let lines: Option<Vec<Line>> = {
+        let picked = content.positions.iter().filter(|position| position.quantity > Quantity::ZERO);
+        picked.map(|position| line(position, vat_code)).collect()
+    };
+    let itemised = lines.and_then(bill).filter(|bill| bill.total == total);
+    // When the lines do not come to the sum that was agreed, the sum counts: one line, so that it is exact.
+    let whole = || {
+        let one = (Quantity::from_thousandths(1000), total);
+        let sku: String = order.number.to_string();
+        bill(vec![Line::priced(sku, description.chars().take(NAME_CHARS_MAX).collect(), one, vat_code).ok()?])
+    };
+    itemised.or_else(whole).map(|bill| (view.revision, bill))
+}
+
+fn line(position: &Position, vat_code: VatCode) -> Option<Line> {
+    let sum = position.discount_total.filter(|sum| *sum > Money::ZERO).or(position.total)?;
+    let named = position.discount_price.filter(|price| *price > Money::ZERO).or(position.price);
+    let price = named.filter(|price| multiply(*price, position.quantity) == Some(sum));
+    let name = position.name.clone().unwrap_or_else(|| format!("Артикул {}", position.sku));
+    let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+    let sku: String = position.sku.chars().take(SKU_CHARS_MAX).collect();
+    match price {
+        Some(price) => Line::priced(sku, name, (position.quantity, price), vat_code).ok(),
+        // The price that would give the sum has fractions of a kopeck: the line is sold as one.
+        None => {
+            let name: String =
+                format!("{name} × {}", position.quantity).chars().take(NAME_CHARS_MAX).collect();
+            Line::priced(sku, name, (Quantity::from_thousandths(1000), sum), vat_code).ok()
+        }
+    }
+}

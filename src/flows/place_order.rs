@@ -1,0 +1,229 @@
+//! A merchant's site places an order: once for each idempotency key, and once for each of its numbers.
+//!
+//! The key and the order lie in partitions of their own, so this is two commits. The key is taken first,
+//! with the order's number and no answer; then the order is made, which is idempotent by itself; then the answer is
+//! written under the key. Whoever dies in between leaves a key without an answer, and the next repeat finishes
+//! the work.
+
+use std::time::Duration;
+
+use super::bill_order::{new_checkout, send_task};
+use super::{DECISIONS_MAX, Dossier, Hook, Seller, Shop, crowded, load_dossier, load_receipt, receipt_key};
+use crate::dedup::{Answer, Receipt, Verdict, key};
+use crate::kernel::time::between;
+use crate::kernel::{ExternalId, Fingerprint, HookId, Number, SourceName};
+use crate::orders::{Event, EventKind, Fact, Incoming, Patch, Position, Standing, decide};
+use crate::payments::{Bill, Ways};
+use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
+
+/// The kind under which placed orders stand in the journal.
+pub const EVENT_TYPE: &str = "order.placed";
+
+/// How long a request without an answer is taken to be under way still. Longer than it can be: the answer waits
+/// three seconds for the link.
+pub const UNDER_WAY_SECONDS_MAX: u64 = 10;
+
+/// An order as a merchant's site asks for it.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    /// Whose site it is.
+    pub merchant: SourceName,
+    /// Its number there.
+    pub merchant_order_id: ExternalId,
+    /// What is to be paid.
+    pub bill: Bill,
+    /// Where the buyer goes afterwards.
+    pub ways: Ways,
+    /// The request's body.
+    pub body: bytes::Bytes,
+}
+
+/// What became of taking an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// It is ours to work under.
+    Ours(HookId),
+    /// It was used for the same request, and this was the answer.
+    Answered(Answer),
+    /// It was used for another request.
+    OtherRequest,
+    /// Its first request is still under way.
+    UnderWay,
+}
+
+/// Takes the idempotency key of a request.
+pub async fn take_key(
+    shop: &Shop,
+    placement: &Placement,
+    idempotency_key: &str,
+) -> Result<Taken, Unavailable> {
+    let id = key::of_request(&placement.merchant, idempotency_key);
+    for _ in 0..DECISIONS_MAX {
+        let now = shop.clock.now();
+        let hook = Hook::new(
+            placement.merchant.clone(),
+            "order.place".into(),
+            None,
+            Some(placement.merchant_order_id.clone()),
+            placement.body.clone(),
+        );
+        let mut mine = super::receive_hook::receipt_of(&hook, id, now);
+        mine.verdict = Verdict::Applied;
+        let expect = match load_receipt(&shop.store, id).await? {
+            None => Expect::Absent,
+            Some((known, _)) if known.body != mine.body => return Ok(Taken::OtherRequest),
+            Some((Receipt { answer: Some(answer), .. }, _)) => return Ok(Taken::Answered(answer)),
+            Some((known, version)) => {
+                if between(known.received_at, now) < Duration::from_secs(UNDER_WAY_SECONDS_MAX) {
+                    return Ok(Taken::UnderWay);
+                }
+                Expect::At(version) // whoever had it is gone
+            }
+        };
+        let mut batch = Batch::new();
+        batch.put(receipt_key(id), expect, &mine, now);
+        match shop.store.commit(batch).await {
+            Ok(()) => return Ok(Taken::Ours(id)),
+            Err(CommitError::Conflict | CommitError::LostLease) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why),
+        }
+    }
+    Err(crowded())
+}
+
+/// Writes the answer under a key that is ours.
+pub async fn answer_key(
+    shop: &Shop,
+    id: HookId,
+    number: Option<Number>,
+    answer: Answer,
+) -> Result<Answer, Unavailable> {
+    for _ in 0..DECISIONS_MAX {
+        let Some((mut receipt, version)) = load_receipt(&shop.store, id).await? else { return Ok(answer) };
+        if let Some(given) = receipt.answer {
+            return Ok(given); // somebody took us for dead and was quicker
+        }
+        receipt.answer = Some(answer.clone());
+        receipt.number = number;
+        let listed_at = receipt.received_at;
+        let mut batch = Batch::new();
+        batch.put(receipt_key(id), Expect::At(version), &receipt, listed_at);
+        match shop.store.commit(batch).await {
+            Ok(()) => return Ok(answer),
+            Err(CommitError::Conflict | CommitError::LostLease) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why),
+        }
+    }
+    Err(crowded())
+}
+
+/// What became of an order.
+#[derive(Debug, Clone)]
+pub enum Placed {
+    /// It stands, now or since an earlier request for the same.
+    Stands(Number),
+    /// The merchant has another order under this number.
+    NumberTaken(Number),
+}
+
+/// Makes the order, unless it stands already.
+pub async fn place(shop: &Shop, seller: &Seller, placement: &Placement) -> Result<Placed, Unavailable> {
+    let asked = fingerprint(placement);
+    for slot in 0..Number::SLOTS_MAX {
+        let number = Number::derive(&placement.merchant, &placement.merchant_order_id, slot);
+        for _ in 0..DECISIONS_MAX {
+            if let Some(Dossier { order, checkout, .. }) = load_dossier(&shop.store, number).await? {
+                if order.source != placement.merchant || order.external_id != placement.merchant_order_id {
+                    break; // another order holds this number
+                }
+                let same = checkout.is_some_and(|(checkout, _)| checkout.asked == Some(asked));
+                return Ok(if same { Placed::Stands(number) } else { Placed::NumberTaken(number) });
+            }
+            match shop.store.commit(stage(shop, seller, placement, number, asked)).await {
+                Ok(()) => {
+                    shop.news.tell(number);
+                    return Ok(Placed::Stands(number));
+                }
+                Err(CommitError::Conflict | CommitError::LostLease) => {}
+                Err(CommitError::Unavailable(why)) => return Err(why),
+            }
+        }
+    }
+    Err(Unavailable::NoNumberLeft { external_id: placement.merchant_order_id.to_string() })
+}
+
+/// Of everything that makes one request another one, but for when it expires: a site that repeats an order
+/// reckons that anew.
+fn fingerprint(placement: &Placement) -> Fingerprint {
+    let Placement { merchant, merchant_order_id, bill, ways, .. } = placement;
+    let parts = serde_json::json!([bill.description, bill.lines, bill.customer, ways]).to_string();
+    Fingerprint::of(&[merchant.as_str().as_bytes(), merchant_order_id.as_str().as_bytes(), parts.as_bytes()])
+}
+
+fn stage(shop: &Shop, seller: &Seller, placement: &Placement, number: Number, asked: Fingerprint) -> Batch {
+    let now = shop.clock.now();
+    let merchant = &placement.merchant;
+    let id = key::of_order(number, merchant, EVENT_TYPE, &placement.body);
+    let event = Event {
+        kind: EventKind::Created,
+        at: Some(now),
+        arrived: now,
+        fingerprint: id.fingerprint,
+        hook: id,
+        patch: Patch {
+            positions: Some(positions(&placement.bill)),
+            total: Some(placement.bill.total),
+            ..Patch::default()
+        },
+        reason: None,
+        notes: Vec::new(),
+    };
+    let external_id = placement.merchant_order_id.clone();
+    let decision = decide(None, Incoming { number, source: merchant.clone(), external_id, event });
+    let mut batch = Batch::new();
+    let mut facts = decision.facts;
+    if let Some(mut order) = decision.order {
+        let mut checkout = new_checkout(seller, &order, placement.ways.clone());
+        checkout.asked = Some(asked);
+        for payment in checkout.wants(Some((1, placement.bill.clone())), now) {
+            send_task(&mut batch, &mut order, seller.gateway.as_str(), payment, now);
+            facts.push(Fact::PaymentPlanned { payment: payment.to_string(), amount: placement.bill.total });
+        }
+        batch.put(DocKey::order(number), Expect::Absent, &order, now);
+        batch.put(DocKey::checkout(number), Expect::Absent, &checkout, now);
+    }
+    let hook = Hook::new(
+        merchant.clone(),
+        EVENT_TYPE.into(),
+        Some(EventKind::Created),
+        Some(placement.merchant_order_id.clone()),
+        placement.body.clone(),
+    );
+    let mut receipt = super::receive_hook::receipt_of(&hook, id, now);
+    receipt.number = Some(number);
+    receipt.sent_at = Some(now);
+    (receipt.verdict, receipt.reason) = match decision.standing {
+        Standing::Applied => (Verdict::Applied, None),
+        Standing::Repeated | Standing::Parked => (Verdict::Replayed, None),
+        Standing::Late(why) => (Verdict::Late, Some(why)),
+    };
+    receipt.facts = facts.iter().filter_map(|fact| serde_json::to_value(fact).ok()).collect();
+    batch.put(receipt_key(id), Expect::Absent, &receipt, now);
+    batch
+}
+
+fn positions(bill: &Bill) -> Vec<Position> {
+    let position = |line: &crate::payments::Line| Position {
+        sku: line.sku.clone(),
+        name: Some(line.name.clone()),
+        quantity: line.quantity,
+        original_quantity: None,
+        price: Some(line.price),
+        discount_price: None,
+        total: Some(line.total),
+        discount_total: None,
+        replaced_by: None,
+        weight_grams: None,
+    };
+    bill.lines.iter().map(position).collect()
+}

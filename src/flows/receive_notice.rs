@@ -1,0 +1,268 @@
+//! The payment system says that money came: believe it as far as it fits what we stored, once.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{
+    DECISIONS_MAX, Dossier, Hook, Seller, Shop, crowded, load_dossier, load_receipt, order_document,
+    receipt_key,
+};
+use crate::dedup::{Answer, Verdict, key};
+use crate::kernel::time::between;
+use crate::kernel::{ExternalId, Fingerprint, HookId, Lane, Message, MessageId, SourceName, Timestamp};
+use crate::orders::{Event, EventKind, Fact, Incoming, Order, Patch, decide};
+use crate::payments::{Checkout, Judgement, Notice, PaymentId, PaymentState};
+use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
+
+/// Words for a judgement, in the sender's language. The flag says that a payment which we do not know may be about
+/// to become known.
+pub type Reply<'a> = &'a (dyn Fn(&Judgement, bool) -> Answer + Sync);
+
+/// What became of a notification.
+#[derive(Debug, Clone)]
+pub struct Noticed {
+    /// Its id in the journal.
+    pub id: HookId,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Option<String>,
+    /// The answer for its sender.
+    pub answer: Answer,
+}
+
+/// A notification, verified and read.
+#[derive(Debug)]
+pub struct Arrived<'a> {
+    /// The configured payment system.
+    pub gateway: &'a SourceName,
+    /// Who we are there.
+    pub account: &'a str,
+    /// What it says.
+    pub notice: &'a Notice,
+    /// Its bytes.
+    pub body: bytes::Bytes,
+}
+
+/// How long after we first heard of a payment that we do not know it may still become known, in seconds: a
+/// notification can overtake what it is about, and is sent again if we ask for it.
+const OVERTAKEN_SECONDS_MAX: u64 = 600;
+
+/// Takes in a notification.
+pub async fn receive_notice(
+    shop: &Shop,
+    incoming: &Arrived<'_>,
+    reply: Reply<'_>,
+) -> Result<Noticed, Unavailable> {
+    let Arrived { gateway, account, notice, body } = incoming;
+    let payment: Option<PaymentId> = notice.number.parse().ok();
+    let hook = Hook::new(
+        (*gateway).clone(),
+        "payment".into(),
+        None,
+        ExternalId::parse(&notice.number),
+        body.clone(),
+    );
+    for _ in 0..DECISIONS_MAX {
+        let now = shop.clock.now();
+        let dossier = match payment {
+            Some(id) => load_dossier(&shop.store, id.number).await?,
+            None => None,
+        };
+        let checkout = dossier.as_ref().and_then(|dossier| dossier.checkout.as_ref());
+        let own = checkout.map(|(checkout, _)| checkout).filter(|checkout| checkout.gateway == **gateway);
+        let judgement = notice.judge(account, own);
+        // A notification of ours lies with its order, any other by itself.
+        let id = match (&dossier, payment) {
+            (Some(_), Some(payment)) => key::of_order(payment.number, gateway, "payment", body),
+            (_, _) => key::orphan(gateway, body),
+        };
+        let known = load_receipt(&shop.store, id).await?;
+        let mut receipt = super::receive_hook::receipt_of(&hook, id, now);
+        if let Some((known, _)) = &known {
+            receipt.received_at = known.received_at;
+        }
+        let mut batch = Batch::new();
+        let mut facts = Vec::new();
+        let mut told = None;
+        let (verdict, reason) = match (&judgement, dossier) {
+            (Judgement::Pays(payment), Some(dossier)) => {
+                told = Some(payment.number);
+                let remote_id = Some(notice.remote_id.clone());
+                pay(shop, &mut batch, dossier, *payment, (id, remote_id), now, &mut facts);
+                (Verdict::Applied, None)
+            }
+            (Judgement::PaysOld(payment, why), Some(dossier)) => {
+                let why = format!("money came by payment {payment}, which should not have taken it: {why}");
+                told = Some(payment.number);
+                keep_money(&mut batch, dossier, *payment, &why, now, &mut facts);
+                (Verdict::Late, Some(why))
+            }
+            (Judgement::Repeated(payment), _) => {
+                (Verdict::Replayed, Some(format!("payment {payment} is known to be paid")))
+            }
+            (Judgement::AlreadyPaid(paid), Some(dossier)) => {
+                let text = format!(
+                    "money came twice: payment {paid} is paid, and the payment system tells of another, {} under the id {}",
+                    notice.number, notice.remote_id
+                );
+                flag(&mut batch, dossier, payment, &text, now, &mut facts);
+                (Verdict::Rejected, Some(text))
+            }
+            (Judgement::WrongAmount(why) | Judgement::WrongCurrency(why), Some(dossier)) => {
+                let text = format!("a notification of payment {} does not fit: {why}", notice.number);
+                flag(&mut batch, dossier, payment, &text, now, &mut facts);
+                (Verdict::Rejected, Some(text))
+            }
+            (Judgement::Recorded(why), _) => (Verdict::Ignored, Some(why.clone())),
+            (
+                Judgement::NotFound(why)
+                | Judgement::Stranger(why)
+                | Judgement::WrongAmount(why)
+                | Judgement::WrongCurrency(why)
+                | Judgement::PaysOld(_, why),
+                _,
+            ) => (Verdict::Rejected, Some(why.clone())),
+            (Judgement::Pays(payment) | Judgement::AlreadyPaid(payment), None) => {
+                (Verdict::Rejected, Some(format!("there is no payment {payment}")))
+            }
+        };
+        let heard_of = between(receipt.received_at, now);
+        let answer = reply(&judgement, heard_of < Duration::from_secs(OVERTAKEN_SECONDS_MAX));
+        receipt.number = payment.map(|payment| payment.number);
+        receipt.verdict = verdict;
+        receipt.reason.clone_from(&reason);
+        receipt.facts = facts.iter().filter_map(|fact: &Fact| serde_json::to_value(fact).ok()).collect();
+        // A notification that has come before keeps its first verdict in the journal; what it means is judged
+        // anew, as the payment may have become known meanwhile.
+        let noticed = Noticed { id, verdict, reason, answer };
+        let is_news = match &known {
+            None => true,
+            Some((known, _)) => known.verdict != verdict && verdict != Verdict::Replayed,
+        };
+        if is_news {
+            let expect = known.map_or(Expect::Absent, |(_, version)| Expect::At(version));
+            batch.put(receipt_key(id), expect, &receipt, receipt.received_at);
+        }
+        match shop.store.commit(batch).await {
+            Ok(()) => {
+                if let Some(number) = told {
+                    shop.news.tell(number);
+                }
+                return Ok(noticed);
+            }
+            Err(CommitError::Conflict | CommitError::LostLease) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why),
+        }
+    }
+    Err(crowded())
+}
+
+/// Marks the payment and its order paid, and puts into the outbox what the merchant is to hear.
+pub(super) fn pay(
+    shop: &Shop,
+    batch: &mut Batch,
+    dossier: Dossier,
+    id: PaymentId,
+    (hook, remote_id): (HookId, Option<String>),
+    now: Timestamp,
+    facts: &mut Vec<Fact>,
+) {
+    let Dossier { order, order_stored, checkout: Some((mut checkout, version)) } = dossier else { return };
+    let Some(payment) = checkout.payment_mut(id) else { return };
+    payment.state = PaymentState::Paid { at: now };
+    let amount = payment.bill.total;
+    facts.push(Fact::MoneyCame { payment: id.to_string(), amount });
+    checkout.next = None;
+    let under = remote_id.map_or_else(String::new, |remote_id| format!(" under its id {remote_id}"));
+    checkout.note(now, Some(id), format!("{amount} paid{under}"));
+    let event = Event {
+        kind: EventKind::Paid,
+        at: Some(now),
+        arrived: now,
+        fingerprint: hook.fingerprint,
+        hook,
+        patch: Patch::default(),
+        reason: None,
+        notes: Vec::new(),
+    };
+    let (number, source, external_id) = (order.number, order.source.clone(), order.external_id.clone());
+    let decision = decide(Some(&order), Incoming { number, source, external_id, event });
+    facts.extend(decision.facts);
+    let mut order = decision.order.unwrap_or(order);
+    let seller = shop.sellers.get(&order.source);
+    if seller.is_some_and(|seller: &Seller| seller.is_called_back) {
+        call_back(shop, batch, &mut order, &checkout, "payment.succeeded", now);
+    }
+    batch.put(DocKey::order(number), Expect::At(order_stored.version), &order, order_stored.body.listed_at);
+    batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
+}
+
+/// Puts an event for the merchant's site into the outbox: frozen, so that every attempt says the same.
+fn call_back(
+    shop: &Shop,
+    batch: &mut Batch,
+    order: &mut Order,
+    checkout: &Checkout,
+    event: &str,
+    now: Timestamp,
+) {
+    order.messages += 1;
+    let id = MessageId { number: order.number, sequence: order.messages };
+    let document = order_document(shop, order, Some(checkout));
+    let mut data = serde_json::to_value(document).unwrap_or_default();
+    if let Some(fields) = data.as_object_mut() {
+        // The merchant knows the order by these names; what is for our own people stays here.
+        fields.remove("attention");
+        fields.insert("merchant_order_id".into(), json!(order.external_id));
+        fields.insert("id".into(), json!(order.number));
+    }
+    let body = json!({"type": event, "timestamp": now, "data": data}).to_string();
+    let queue = order.source.as_str().to_owned();
+    batch.send(Message { id, lane: Lane::Callback, queue, body, created_at: now });
+}
+
+fn keep_money(
+    batch: &mut Batch,
+    dossier: Dossier,
+    id: PaymentId,
+    why: &str,
+    now: Timestamp,
+    facts: &mut Vec<Fact>,
+) {
+    let number = dossier.order.number;
+    let Some((mut checkout, version)) = dossier.checkout else { return };
+    if let Some(payment) = checkout.payment_mut(id) {
+        payment.state = PaymentState::Paid { at: now };
+        payment.superseded.get_or_insert_with(|| why.to_owned());
+        facts.push(Fact::MoneyCame { payment: id.to_string(), amount: payment.bill.total });
+    }
+    checkout.next = None;
+    checkout.flag(now, Some(id), why);
+    facts.push(Fact::Attention { text: why.to_owned() });
+    batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
+}
+
+fn flag(
+    batch: &mut Batch,
+    dossier: Dossier,
+    id: Option<PaymentId>,
+    text: &str,
+    now: Timestamp,
+    facts: &mut Vec<Fact>,
+) {
+    let number = dossier.order.number;
+    let Some((mut checkout, version)) = dossier.checkout else { return };
+    facts.push(Fact::Attention { text: text.to_owned() });
+    if !checkout.attention.iter().any(|known| known == text) {
+        checkout.flag(now, id, text);
+        batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
+    }
+}
+
+/// The id under which a payment that was found paid by a look-up stands among the order's events.
+pub(super) fn of_look_up(id: PaymentId) -> HookId {
+    let fingerprint = Fingerprint::of(&[b"paid by look-up", id.to_string().as_bytes()]);
+    HookId { partition: id.number.get(), fingerprint }
+}

@@ -1,0 +1,155 @@
+//! What the collector writes down around its calls to the payment system.
+//!
+//! Before a call: that it is about to be made, with the very bytes. After it: what it came to, and in the same batch
+//! that the task is settled. Between the two nothing is held but a lease, so a process may die at any point; whoever
+//! takes the task over finds a payment that says how far it had come.
+
+use super::bill_order::send_task;
+use super::receive_notice::{of_look_up, pay};
+use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
+use crate::kernel::Timestamp;
+use crate::payments::{Again, Answered, Checkout, Payment, PaymentId, PaymentState};
+use crate::store::{Batch, CommitError, DocKey, Expect, Settlement, Ticket, Unavailable};
+
+/// Reads the checkout that a payment belongs to.
+pub async fn checkout_of(shop: &Shop, id: PaymentId) -> Result<Option<Checkout>, Unavailable> {
+    let found = load_dossier(&shop.store, id.number).await?;
+    Ok(found.and_then(|dossier| dossier.checkout).map(|(checkout, _)| checkout))
+}
+
+/// Writes down that the request is about to be sent. Returns the bytes to send, which are those of the first attempt, or
+/// none if the payment has changed meanwhile and is to be looked at again.
+pub async fn note_sending(
+    shop: &Shop,
+    seen: &Payment,
+    request: String,
+) -> Result<Option<String>, Unavailable> {
+    let found = load_dossier(&shop.store, seen.id.number).await?;
+    let Some((mut checkout, version)) = found.and_then(|dossier| dossier.checkout) else { return Ok(None) };
+    let now = shop.clock.now();
+    let Some(payment) = checkout.payment_mut(seen.id).filter(|payment| *payment == seen) else {
+        return Ok(None);
+    };
+    payment.sends(request, now);
+    let bytes = payment.request.clone();
+    let mut batch = Batch::new();
+    batch.put(DocKey::checkout(seen.id.number), Expect::At(version), &checkout, now);
+    match shop.store.commit(batch).await {
+        Ok(()) => Ok(bytes),
+        Err(CommitError::Conflict | CommitError::LostLease) => Ok(None),
+        Err(CommitError::Unavailable(why)) => Err(why),
+    }
+}
+
+/// Writes down what a call came to, or that there was nothing to do, and settles the task in the same batch.
+/// `settle` says how, given what is left to do.
+pub async fn record(
+    shop: &Shop,
+    id: PaymentId,
+    ticket: Ticket,
+    answered: Option<&Answered>,
+    settle: &(dyn Fn(Option<&Again>, Timestamp) -> Settlement + Sync),
+) -> Result<Settlement, CommitError> {
+    for _ in 0..DECISIONS_MAX {
+        let now = shop.clock.now();
+        let mut batch = Batch::new();
+        let dossier = load_dossier(&shop.store, id.number).await?;
+        let outcome = match dossier {
+            Some(dossier) => stage(shop, &mut batch, dossier, id, answered, now),
+            None => Ok(()),
+        };
+        let settlement = settle(outcome.as_ref().err(), now);
+        batch.settle(ticket, settlement.clone());
+        match shop.store.commit(batch).await {
+            Ok(()) => {
+                shop.news.tell(id.number);
+                return Ok(settlement);
+            }
+            Err(CommitError::Conflict) => {}
+            Err(why @ (CommitError::LostLease | CommitError::Unavailable(_))) => return Err(why),
+        }
+    }
+    Err(crowded().into())
+}
+
+fn stage(
+    shop: &Shop,
+    batch: &mut Batch,
+    mut dossier: Dossier,
+    id: PaymentId,
+    answered: Option<&Answered>,
+    now: Timestamp,
+) -> Result<(), Again> {
+    let Some((checkout, version)) = &mut dossier.checkout else { return Ok(()) };
+    let version = *version;
+    let Some(payment) = checkout.payment_mut(id) else { return Ok(()) };
+    let before = payment.clone();
+    let outcome = match answered {
+        Some(answered) => payment.answered(answered.clone(), now),
+        None => Ok(()),
+    };
+    if *payment == before {
+        return outcome;
+    }
+    let after = payment.clone();
+    if before.state != after.state {
+        note(checkout, &after, outcome.as_ref().err(), now);
+    }
+    if after.took_money() && !before.took_money() {
+        match after.superseded {
+            None => {
+                let remote_id = after.remote.map(|remote| remote.id);
+                pay(shop, batch, dossier, id, (of_look_up(id), remote_id), now, &mut Vec::new());
+                return outcome;
+            }
+            Some(why) => {
+                let text = format!("money came by payment {id}, which should not have taken it: {why}");
+                checkout.next = None;
+                checkout.flag(now, Some(id), text);
+            }
+        }
+    }
+    let mut order = dossier.order;
+    if let Some(next) = checkout.follow_up(now) {
+        let gateway = checkout.gateway.clone();
+        send_task(batch, &mut order, gateway.as_str(), next, now);
+        let stored = dossier.order_stored;
+        batch.put(DocKey::order(id.number), Expect::At(stored.version), &order, stored.body.listed_at);
+    }
+    batch.put(DocKey::checkout(id.number), Expect::At(version), checkout, now);
+    outcome
+}
+
+fn note(checkout: &mut Checkout, payment: &Payment, again: Option<&Again>, now: Timestamp) {
+    let id = Some(payment.id);
+    let remote =
+        payment.remote.as_ref().map_or_else(String::new, |remote| format!(" under the id {}", remote.id));
+    match &payment.state {
+        PaymentState::Planned | PaymentState::Sending { .. } => {}
+        PaymentState::Unknown { looks: 0, .. } => {
+            let why = again.map_or_else(String::new, |again| format!(": {}", again.why));
+            checkout.note(now, id, format!("whether the payment system has it is not known{why}"));
+        }
+        PaymentState::Unknown { looks, .. } => {
+            checkout.note(
+                now,
+                id,
+                format!("looked for at the payment system and not found, {looks} times so far"),
+            );
+        }
+        PaymentState::Linked { .. } => checkout.note(now, id, format!("can be paid{remote}")),
+        PaymentState::Paid { .. } => checkout.note(now, id, format!("found to be paid{remote}")),
+        PaymentState::Refused { why, .. } => {
+            checkout.flag(
+                now,
+                id,
+                format!("payment {} was refused by the payment system: {why}", payment.id),
+            );
+        }
+        PaymentState::Frozen { why, .. } => {
+            checkout.flag(now, id, format!("payment {} is frozen, see to it by hand: {why}", payment.id));
+        }
+        PaymentState::Cancelled { .. } => checkout.note(now, id, "called off at the payment system"),
+        PaymentState::Expired { .. } => checkout.note(now, id, "expired at the payment system"),
+    }
+}

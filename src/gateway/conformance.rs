@@ -1,0 +1,1 @@
+//! What every payment system's adapter must do, each promise a function.

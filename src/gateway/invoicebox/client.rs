@@ -1,0 +1,198 @@
+//! Calls, and what their outcomes mean.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, header};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::{map, wire};
+use crate::gateway::{Addresses, Call, Failure, Provider};
+use crate::kernel::Secret;
+use crate::payments::{Bill, PaymentId, Remote};
+use crate::peer::{self, Client, Reply, Url};
+
+/// How long a call may take, in seconds. The payment system has been seen to take ten.
+pub const CALL_SECONDS_MAX: u64 = 15;
+
+/// The prefix of every path.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Version {
+    /// Shops of app.invoicebox.ru.
+    #[default]
+    V3,
+    /// Shops of business.invoicebox.ru.
+    L3,
+}
+
+/// A shop at Invoicebox.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Where the API is.
+    pub url: String,
+    /// Its prefix.
+    pub version: Version,
+    /// What opens it.
+    pub token: Secret,
+    /// The shop.
+    pub merchant_id: String,
+    /// Hosts that a payment page may be on, besides the API's own.
+    pub payment_hosts: Vec<String>,
+}
+
+/// The payment system.
+#[derive(Debug)]
+pub struct Invoicebox {
+    client: Client,
+    setup: Setup,
+}
+
+impl Invoicebox {
+    /// The payment system, called through `client`.
+    #[must_use]
+    pub fn new(client: Client, setup: Setup) -> Invoicebox {
+        Invoicebox { client, setup }
+    }
+
+    fn address(&self, path: &str) -> String {
+        let prefix = match self.setup.version {
+            Version::V3 => "v3",
+            Version::L3 => "l3",
+        };
+        format!("{}/{prefix}/{path}", self.setup.url.trim_end_matches('/'))
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: String,
+    ) -> Result<T, Failure> {
+        let mut headers = HeaderMap::new();
+        let bearer = HeaderValue::from_str(&format!("Bearer {}", self.setup.token.expose()));
+        let mut bearer =
+            bearer.map_err(|_| Failure::NoAccess("the token cannot stand in a header".into()))?;
+        bearer.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, bearer);
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        if !body.is_empty() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let reply = self.client.call(method, &self.address(path), headers, body.into_bytes()).await;
+        let reply = reply.map_err(|failure| match failure {
+            peer::Failure::NotSent(why) => Failure::NotDone { why, wish: None },
+            peer::Failure::Unknown(why) => Failure::Unknown(why),
+        })?;
+        match reply.status.as_u16() {
+            200 => serde_json::from_slice::<wire::Envelope<T>>(&reply.body)
+                .map(|envelope| envelope.data)
+                .map_err(|why| Failure::Unknown(format!("the answer cannot be read: {why}"))),
+            _ => Err(error_in(&reply)),
+        }
+    }
+
+    async fn prove_identity(&self) -> Result<(), Failure> {
+        let identity: wire::Identity =
+            self.call(Method::GET, "security/api/auth/auth", String::new()).await?;
+        // To a caller without a valid token the answer may be 200 all the same, with nobody in it.
+        match identity.user_id {
+            Some(id) if !id.is_empty() => Ok(()),
+            Some(_) | None => Err(Failure::NoAccess(
+                "the payment system does not know us: check the gateway's token".into(),
+            )),
+        }
+    }
+
+    fn remote(&self, order: wire::Order) -> Result<Remote, Failure> {
+        map::remote(order, |url| self.may_lead_to(url)).map_err(Failure::Unknown)
+    }
+
+    /// Whether a buyer may be sent to `url`: only to hosts of the payment system, and without encryption only where
+    /// the API itself has none.
+    fn may_lead_to(&self, url: &str) -> bool {
+        let (Ok(url), Ok(api)) = (Url::parse(url), Url::parse(&self.setup.url)) else { return false };
+        let Some(host) = url.host_str() else { return false };
+        let own = api.host_str() == Some(host);
+        let listed = self.setup.payment_hosts.iter().any(|known| known == host);
+        let scheme = url.scheme() == "https" || (url.scheme() == "http" && api.scheme() == "http");
+        (own || listed) && scheme && url.username().is_empty() && url.password().is_none()
+    }
+}
+
+/// What an error means for what was asked.
+fn error_in(reply: &Reply) -> Failure {
+    let body: wire::ErrorBody = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let detail = body.error.unwrap_or_default();
+    let code = detail.code.or(body.code).unwrap_or_default();
+    let message = detail.message.or(body.message).unwrap_or_default();
+    let fields: Vec<String> =
+        detail.fields.iter().map(|field| format!("{} ({})", field.name, field.code)).collect();
+    let mut why = format!("{} {code} {message} {}", reply.status.as_u16(), fields.join(", "));
+    if let Some(id) = reply.headers.get("x-request-id").and_then(|id| id.to_str().ok()) {
+        why = format!("{why} (X-Request-Id {id})");
+    }
+    let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
+    match reply.status.as_u16() {
+        401 | 403 => Failure::NoAccess(why),
+        429 => {
+            let wish =
+                reply.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            Failure::NotDone { why, wish: wish.map(Duration::from_secs) }
+        }
+        422 if code == "merchant_order_id_duplicate" => Failure::Duplicate,
+        // It did not reach what would carry it out.
+        400..=499 => Failure::Refused(why),
+        _ => Failure::Unknown(why),
+    }
+}
+
+impl Provider for Invoicebox {
+    fn account(&self) -> &str {
+        &self.setup.merchant_id
+    }
+
+    fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
+        map::freeze(&self.setup.merchant_id, id, bill, addresses)
+    }
+
+    fn identify(&self) -> Call<'_, ()> {
+        Box::pin(self.prove_identity())
+    }
+
+    fn create<'a>(&'a self, request: &'a str) -> Call<'a, Remote> {
+        Box::pin(async move {
+            let order = self.call(Method::POST, "billing/api/order/order", request.to_owned()).await?;
+            self.remote(order)
+        })
+    }
+
+    fn find(&self, id: PaymentId) -> Call<'_, Vec<Remote>> {
+        Box::pin(async move {
+            self.prove_identity().await?;
+            let path =
+                format!("filter/api/order/order?merchantOrderId={id}&merchantId={}", self.setup.merchant_id);
+            let orders: Vec<wire::Order> = self.call(Method::GET, &path, String::new()).await?;
+            // A filter that is not understood finds everything: only what bears the number counts.
+            let number = id.to_string();
+            let own = orders.into_iter().filter(|order| order.merchant_order_id == number);
+            own.map(|order| self.remote(order)).collect()
+        })
+    }
+
+    fn read<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote> {
+        Box::pin(async move {
+            let path = format!("billing/api/order/order/{remote_id}");
+            let order = self.call(Method::GET, &path, String::new()).await?;
+            self.remote(order)
+        })
+    }
+
+    fn cancel<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote> {
+        Box::pin(async move {
+            let path = format!("billing/api/order/order/{remote_id}");
+            let order = self.call(Method::DELETE, &path, String::new()).await?;
+            self.remote(order)
+        })
+    }
+}

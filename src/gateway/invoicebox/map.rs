@@ -1,0 +1,176 @@
+//! Between our bills and the payment system's orders.
+
+use serde_json::Number;
+
+use super::wire;
+use crate::gateway::Addresses;
+use crate::kernel::money::{self, CURRENCY};
+use crate::kernel::{Money, Timestamp};
+use crate::payments::{Bill, Customer, CustomerKind, GoodsKind, Line, PaymentId, Remote, RemoteStatus};
+
+/// A decimal as a JSON number: digits in, the same digits out.
+fn number(text: &str) -> Number {
+    // Whole amounts are written without ".00", as the vendor's own software does.
+    let text = match text.split_once('.') {
+        Some((whole, fraction)) => match fraction.trim_end_matches('0') {
+            "" => whole.to_owned(),
+            fraction => format!("{whole}.{fraction}"),
+        },
+        None => text.to_owned(),
+    };
+    // Of at most 15 significant digits, which a double holds exactly enough to print them again.
+    text.parse().unwrap_or_else(|_| Number::from(0))
+}
+
+fn amount(money: Money) -> Number {
+    number(&money.to_string())
+}
+
+/// The request's bytes, or what cannot be billed.
+pub fn freeze(account: &str, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
+    let request = wire::CreateOrder {
+        merchant_id: account,
+        merchant_order_id: id.to_string(),
+        amount: amount(bill.total),
+        success_url: &addresses.success,
+        fail_url: &addresses.fail,
+        return_url: &addresses.back,
+        notification_url: &addresses.notice,
+        vat_amount: amount(bill.vat),
+        basket_items: bill.lines.iter().map(item).collect(),
+        expiration_date: date(bill.expires_at),
+        language_id: "ru",
+        currency_id: CURRENCY,
+        description: &bill.description,
+        customer: customer(&bill.customer),
+    };
+    serde_json::to_string(&request).map_err(|why| why.to_string())
+}
+
+/// `2020-12-22T00:00:00+00:00`: the form that the documents call ATOM.
+fn date(at: Timestamp) -> String {
+    let whole = jiff::Timestamp::from_second(at.as_second()).unwrap_or(at);
+    whole.to_string().replace('Z', "+00:00")
+}
+
+fn item(line: &Line) -> wire::BasketItem<'_> {
+    wire::BasketItem {
+        sku: &line.sku,
+        name: &line.name,
+        measure: &line.measure,
+        measure_code: &line.measure_code,
+        quantity: number(&line.quantity.to_string()),
+        amount: amount(line.price),
+        amount_wo_vat: price_without_vat(line),
+        total_amount: amount(line.total),
+        total_vat_amount: amount(line.vat),
+        vat_code: line.vat_code.as_str(),
+        kind: match line.kind {
+            GoodsKind::Commodity => "commodity",
+            GoodsKind::Service => "service",
+        },
+        payment_type: "full_prepayment",
+    }
+}
+
+/// The most digits after the dot of a price without tax.
+const PRICE_DIGITS_MAX: u32 = 6;
+
+/// The payment system checks price without tax × quantity + tax = total. Kopecks are enough where they come out
+/// right; where they do not, the price takes as many more digits as it needs.
+fn price_without_vat(line: &Line) -> Number {
+    let net = i128::from(line.total.kopecks() - line.vat.kopecks());
+    let quantity = i128::from(line.quantity.thousandths()).max(1);
+    for digits in 2..=PRICE_DIGITS_MAX {
+        let scale = 10_i128.pow(digits);
+        // In units of 10^-digits roubles: net / 100 × scale / (quantity / 1000), to the nearest.
+        let units = (2 * net * scale * 10 + quantity) / (2 * quantity);
+        let back = (2 * units * quantity + scale * 10) / (2 * scale * 10);
+        if back == net || digits == PRICE_DIGITS_MAX {
+            let text = format!("{}.{:0width$}", units / scale, units % scale, width = digits as usize);
+            return number(&text);
+        }
+    }
+    Number::from(0)
+}
+
+fn customer(customer: &Customer) -> wire::Customer<'_> {
+    let digits = |phone: &String| phone.chars().filter(char::is_ascii_digit).collect::<String>();
+    wire::Customer {
+        kind: match customer.kind {
+            CustomerKind::Private => "private",
+            CustomerKind::Legal => "legal",
+        },
+        name: customer.name.as_deref(),
+        phone: customer.phone.as_ref().map(digits).filter(|phone| !phone.is_empty()),
+        email: customer.email.as_deref(),
+        vat_number: customer.vat_number.as_deref(),
+        registration_address: customer.registration_address.as_deref(),
+    }
+}
+
+/// An order of theirs in our words. `may_lead_to` says whether a buyer may be sent to an address. The error says what
+/// is not as it should be.
+pub fn remote(order: wire::Order, may_lead_to: impl Fn(&str) -> bool) -> Result<Remote, String> {
+    let amount = money::from_json(&order.amount).ok_or_else(|| format!("its amount is {}", order.amount))?;
+    let status = match order.status.as_str() {
+        "created" => RemoteStatus::Created,
+        "completed" => RemoteStatus::Completed,
+        "expired" => RemoteStatus::Expired,
+        // Both spellings occur in the documents.
+        "canceled" | "cancelled" => RemoteStatus::Canceled,
+        _ => RemoteStatus::Other(order.status),
+    };
+    let expires_at = order.expiration_date.as_deref().and_then(|date| date.parse().ok());
+    let url = order.payment_url.filter(|url| may_lead_to(url));
+    Ok(Remote {
+        id: order.id,
+        number: order.merchant_order_id,
+        account: order.merchant_id,
+        amount,
+        currency: order.currency_id,
+        status,
+        url,
+        expires_at,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Quantity;
+    use crate::payments::VatCode;
+
+    fn line(thousandths: i64, kopecks: i64, vat_code: VatCode) -> Line {
+        let priced = (Quantity::from_thousandths(thousandths), Money::from_kopecks(kopecks));
+        Line::priced("1".into(), "x".into(), priced, vat_code).expect("a line")
+    }
+
+    #[test]
+    fn amounts_keep_their_digits() {
+        for kopecks in (0..10_000_000).step_by(7).chain([99_999_999_999, 100_000_000_000]) {
+            let money = Money::from_kopecks(kopecks);
+            let text = amount(money).to_string();
+            assert_eq!(text.parse(), Ok(money), "{text}");
+        }
+        assert_eq!(amount(Money::from_kopecks(12_200)).to_string(), "122");
+        assert_eq!(amount(Money::from_kopecks(12_350)).to_string(), "123.5");
+    }
+
+    #[test]
+    fn the_price_without_tax_makes_up_the_total() {
+        assert_eq!(price_without_vat(&line(3000, 12_396, VatCode::Twenty)).to_string(), "103.3");
+        for kopecks in 1..3000 {
+            for thousandths in [1000, 2000, 3000, 7000, 355, 1_234] {
+                for code in VatCode::ALL {
+                    let line = line(thousandths, kopecks, code);
+                    let price = price_without_vat(&line).to_string();
+                    let price = crate::kernel::decimal::parse(&price, PRICE_DIGITS_MAX).expect("a decimal");
+                    // Micro-roubles × thousandths, to the nearest kopeck.
+                    let net = (price * thousandths + 5_000_000).div_euclid(10_000_000);
+                    assert_eq!(net + line.vat.kopecks(), line.total.kopecks(), "{line:?}");
+                }
+            }
+        }
+    }
+}

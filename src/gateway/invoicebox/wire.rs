@@ -1,0 +1,118 @@
+//! Forms on the wire. Amounts are JSON numbers in roubles; they are written and read by their digits.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Number;
+use serde_json::value::RawValue;
+
+/// A request for an order, its fields in the order of the vendor's own example.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateOrder<'a> {
+    pub merchant_id: &'a str,
+    pub merchant_order_id: String,
+    pub amount: Number,
+    pub success_url: &'a str,
+    pub fail_url: &'a str,
+    pub return_url: &'a str,
+    pub notification_url: &'a str,
+    pub vat_amount: Number,
+    pub basket_items: Vec<BasketItem<'a>>,
+    pub expiration_date: String,
+    pub language_id: &'a str,
+    pub currency_id: &'a str,
+    pub description: &'a str,
+    pub customer: Customer<'a>,
+}
+
+/// A line.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BasketItem<'a> {
+    pub sku: &'a str,
+    pub name: &'a str,
+    pub measure: &'a str,
+    pub measure_code: &'a str,
+    pub quantity: Number,
+    pub amount: Number,
+    pub amount_wo_vat: Number,
+    pub total_amount: Number,
+    pub total_vat_amount: Number,
+    pub vat_code: &'a str,
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+    pub payment_type: &'a str,
+}
+
+/// Who pays. Absent fields are left out.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Customer<'a> {
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vat_number: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_address: Option<&'a str>,
+}
+
+/// The envelope of every answer that is no error.
+#[derive(Debug, Deserialize)]
+pub struct Envelope<T> {
+    pub data: T,
+}
+
+/// An order, as far as it is looked at.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    pub id: String,
+    pub merchant_id: String,
+    pub merchant_order_id: String,
+    pub amount: Box<RawValue>,
+    pub currency_id: String,
+    pub status: String,
+    #[serde(default)]
+    pub payment_url: Option<String>,
+    #[serde(default)]
+    pub expiration_date: Option<String>,
+}
+
+/// Who we are.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    #[serde(default)]
+    pub user_id: Option<String>,
+}
+
+/// An error: nested in the documents, at the top in a newer client of the vendor's.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ErrorBody {
+    pub error: Option<ErrorDetail>,
+    pub code: Option<String>,
+    pub message: Option<String>,
+}
+
+/// What went wrong.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ErrorDetail {
+    pub code: Option<String>,
+    pub message: Option<String>,
+    pub fields: Vec<ErrorField>,
+}
+
+/// Where.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ErrorField {
+    pub name: String,
+    pub code: String,
+}

@@ -1,0 +1,97 @@
+//! Payment systems: one trait, and a folder for each.
+//!
+//! A [`Provider`] turns a bill into the request that is sent, sends it, looks for what was sent, and calls it off. It
+//! keeps nothing and decides nothing: what a call came to is reported in the words of
+//! [`payments`](crate::payments), where the difference between "certainly not" and "nobody knows" is made. What
+//! every provider must do is written down as tests in `conformance`, which run on each of them against its sandbox.
+//!
+//! Notifications, which come from the payment system, are read in [`webhooks`](crate::webhooks).
+
+pub mod conformance;
+pub mod invoicebox;
+pub mod sandbox;
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::payments::{Answered, Bill, PaymentId, Remote};
+
+/// A call under way.
+pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
+
+/// How a call failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Certainly not carried out: no byte was sent, or the payment system said so and may be asked again.
+    #[error("{why}")]
+    NotDone {
+        /// What the matter is.
+        why: String,
+        /// When it wants to be asked again.
+        wish: Option<Duration>,
+    },
+    /// We are not who we say: nothing can be believed that is read now.
+    #[error("{0}")]
+    NoAccess(String),
+    /// Refused, and it would be again.
+    #[error("{0}")]
+    Refused(String),
+    /// The number has been used.
+    #[error("its number is known to the payment system")]
+    Duplicate,
+    /// It may or may not have been carried out.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+impl Failure {
+    /// What it means for the payment that the call was about.
+    #[must_use]
+    pub fn meaning(self) -> Answered {
+        match self {
+            Failure::NotDone { why, .. } | Failure::NoAccess(why) => Answered::NotDone(why),
+            Failure::Refused(why) => Answered::Refused(why),
+            Failure::Duplicate => Answered::Duplicate,
+            Failure::Unknown(why) => Answered::Unknown(why),
+        }
+    }
+}
+
+/// Where the payment system sends the buyer, and its notification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// After a payment.
+    pub success: String,
+    /// When a payment failed.
+    pub fail: String,
+    /// Back to the shop.
+    pub back: String,
+    /// For the notification.
+    pub notice: String,
+}
+
+/// A payment system.
+pub trait Provider: Send + Sync + fmt::Debug {
+    /// Who we are there.
+    fn account(&self) -> &str;
+
+    /// The request that asks for a payment, as it is sent. It depends on its arguments alone. The error says what
+    /// cannot be billed.
+    fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String>;
+
+    /// Proves that we are known there, as far as the payment system allows.
+    fn identify(&self) -> Call<'_, ()>;
+
+    /// Sends a request.
+    fn create<'a>(&'a self, request: &'a str) -> Call<'a, Remote>;
+
+    /// Looks for orders under a number of ours, after proving who we are: to a stranger everything is absent.
+    fn find(&self, id: PaymentId) -> Call<'_, Vec<Remote>>;
+
+    /// Reads an order.
+    fn read<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote>;
+
+    /// Calls an order off. Money may move by this: see where it stands first.
+    fn cancel<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote>;
+}

@@ -1,0 +1,467 @@
+//! What a merchant calls.
+
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::BodyExt;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::ledger::{Entry, new_id};
+use super::trouble::{Call, Trouble};
+use super::{World, notifier};
+use crate::kernel::time::between;
+use crate::kernel::{Money, Timestamp, decimal, money};
+
+/// The longest request that is read, in bytes.
+const REQUEST_BYTES_MAX: usize = 1024 * 1024;
+
+/// The window of the limit on calls.
+const CALLS_WINDOW: Duration = Duration::from_secs(30);
+
+pub fn routes() -> Router<Weak<World>> {
+    Router::new()
+        .route("/security/api/auth/auth", get(auth))
+        .route("/billing/api/order/order", post(create))
+        .route("/billing/api/order/order/{id}", get(read).delete(cancel))
+        .route("/filter/api/order/order", get(list))
+}
+
+/// An answer in the making.
+type Answer = Result<Value, Error>;
+
+/// An error with its status and code.
+struct Error(StatusCode, &'static str, String, Option<&'static str>);
+
+fn wrong(code: &'static str, field: &'static str) -> Error {
+    Error(StatusCode::UNPROCESSABLE_ENTITY, code, "Calculation Error".into(), Some(field))
+}
+
+fn respond(answer: Answer) -> Response {
+    let (status, body) = match answer {
+        Ok(data) => (StatusCode::OK, data),
+        Err(Error(status, code, message, field)) => {
+            let fields: Vec<Value> = field
+                .iter()
+                .map(|name| json!({"name": name, "code": "wrong_value", "message": ""}))
+                .collect();
+            (status, json!({"error": {"message": message, "code": code, "fields": fields}}))
+        }
+    };
+    // Slashes are escaped over there, and whoever writes the body anew before checking a signature finds out.
+    let body = body.to_string().replace('/', "\\/");
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(id) = HeaderValue::from_str(&new_id(Timestamp::UNIX_EPOCH)) {
+        headers.insert("x-request-id", id);
+    }
+    response
+}
+
+fn data(data: Value) -> Value {
+    json!({"data": data, "extendedData": []})
+}
+
+/// Whether the caller bears the token; none when it bears none at all.
+fn knows(world: &World, headers: &HeaderMap) -> Option<bool> {
+    let value = headers.get(header::AUTHORIZATION)?;
+    let token = value.as_bytes().strip_prefix(b"Bearer ").unwrap_or_default();
+    Some(token == world.setup.token.expose().as_bytes())
+}
+
+fn unauthorized() -> Error {
+    Error(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized".into(), None)
+}
+
+/// Does `work` for a caller who may, as well or badly as the sandbox was told to.
+async fn with_trouble(
+    world: &Weak<World>,
+    call: Call,
+    headers: &HeaderMap,
+    work: impl FnOnce(&World, Option<Trouble>) -> Answer,
+) -> Response {
+    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    if knows(&world, headers) != Some(true) {
+        return respond(Err(unauthorized()));
+    }
+    if let Some(response) = too_many(&world) {
+        return response;
+    }
+    let trouble = world.troubles().meet(call);
+    match trouble {
+        Some(Trouble::Broken) => {
+            let error =
+                Error(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal Server Error".into(), None);
+            return respond(Err(error));
+        }
+        Some(Trouble::TooMany(seconds)) => return told_to_wait(seconds),
+        Some(Trouble::Refused) => return respond(Err(wrong("wrong_currency", "currencyId"))),
+        Some(
+            Trouble::Slow(_)
+            | Trouble::AcceptThenDrop
+            | Trouble::Garbage
+            | Trouble::OtherAmount
+            | Trouble::Duplicate(_)
+            | Trouble::Lost,
+        )
+        | None => {}
+    }
+    let answer = work(&world, trouble);
+    world.something_happened();
+    match trouble {
+        Some(Trouble::Slow(milliseconds)) => {
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            respond(answer)
+        }
+        Some(Trouble::AcceptThenDrop) => Response::new(Body::new(Breaks)),
+        Some(Trouble::Garbage) => "<html><body>502 Bad Gateway</body></html>".into_response(),
+        Some(_) | None => respond(answer),
+    }
+}
+
+/// A body that breaks off, and its connection with it.
+struct Breaks;
+
+impl http_body::Body for Breaks {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        Poll::Ready(Some(Err(std::io::Error::other("the sandbox was told to drop this"))))
+    }
+}
+
+fn told_to_wait(seconds: u64) -> Response {
+    let error = Error(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too Many Requests".into(), None);
+    let mut response = respond(Err(error));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+/// Counts a call, and turns it away when there were too many.
+fn too_many(world: &World) -> Option<Response> {
+    let now = world.setup.clock.now();
+    let calls = &mut world.ledger().calls;
+    while calls.front().is_some_and(|at| between(*at, now) >= CALLS_WINDOW) {
+        calls.pop_front();
+    }
+    if calls.len() >= world.setup.calls_max {
+        return Some(told_to_wait(CALLS_WINDOW.as_secs()));
+    }
+    calls.push_back(now);
+    None
+}
+
+async fn auth(State(world): State<Weak<World>>, headers: HeaderMap) -> Response {
+    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let identity =
+        |user: Option<&str>| Ok(data(json!({"userId": user, "profile": null, "accessToken": null})));
+    respond(match knows(&world, &headers) {
+        Some(true) => identity(Some("018f0000-0000-7000-8000-00000000000a")),
+        Some(false) => Err(unauthorized()),
+        // Nobody is somebody too: with 200.
+        None => identity(None),
+    })
+}
+
+/// A request for an order, as far as it is looked at.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Request {
+    merchant_id: String,
+    merchant_order_id: String,
+    description: String,
+    amount: Box<RawValue>,
+    vat_amount: Box<RawValue>,
+    currency_id: String,
+    language_id: Option<String>,
+    expiration_date: String,
+    basket_items: Box<RawValue>,
+    customer: Option<Box<RawValue>>,
+    notification_url: Option<String>,
+    success_url: Option<String>,
+    fail_url: Option<String>,
+    return_url: Option<String>,
+}
+
+/// A line, as far as it is reckoned with.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Item {
+    quantity: Box<RawValue>,
+    amount: Box<RawValue>,
+    amount_wo_vat: Box<RawValue>,
+    total_amount: Box<RawValue>,
+    total_vat_amount: Box<RawValue>,
+    vat_code: String,
+}
+
+async fn create(State(world): State<Weak<World>>, headers: HeaderMap, body: Body) -> Response {
+    let read = http_body_util::Limited::new(body, REQUEST_BYTES_MAX).collect().await;
+    let bytes = read.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    with_trouble(&world, Call::Create, &headers, |world, trouble| {
+        let mut entry = accept(world, &bytes)?;
+        if trouble == Some(Trouble::OtherAmount) {
+            entry.amount = Money::from_kopecks(entry.amount.kopecks() + 100);
+        }
+        let shown = shown(world, &entry);
+        world.ledger().add(entry);
+        Ok(data(shown))
+    })
+    .await
+}
+
+/// Checks a request by the payment system's own arithmetic.
+fn accept(world: &World, bytes: &[u8]) -> Result<Entry, Error> {
+    let malformed = |why: String| Error(StatusCode::BAD_REQUEST, "validation", why, None);
+    let request: Request = serde_json::from_slice(bytes).map_err(|why| malformed(why.to_string()))?;
+    let items: Vec<Item> =
+        serde_json::from_str(request.basket_items.get()).map_err(|why| malformed(why.to_string()))?;
+    if request.merchant_id != world.setup.merchant_id {
+        return Err(Error(StatusCode::FORBIDDEN, "forbidden", "Forbidden".into(), None));
+    }
+    let now = world.setup.clock.now();
+    let expires_at: Timestamp =
+        request.expiration_date.parse().map_err(|_| wrong("wrong_expiration_date", "expirationDate"))?;
+    if expires_at <= now {
+        return Err(wrong("wrong_expiration_date", "expirationDate"));
+    }
+    if !["RUB", "USD", "EUR", "GBP"].contains(&request.currency_id.as_str()) {
+        return Err(wrong("wrong_currency", "currencyId"));
+    }
+    if !["ru", "en"].contains(&request.language_id.as_deref().unwrap_or("ru")) {
+        return Err(wrong("language_not_found", "languageId"));
+    }
+    if items.is_empty() || request.description.is_empty() || request.merchant_order_id.is_empty() {
+        return Err(malformed("a mandatory field is empty".into()));
+    }
+    let (mut sum, mut vat_sum) = (0, 0);
+    for item in &items {
+        let (total, vat) = check_item(item)?;
+        sum += total;
+        vat_sum += vat;
+    }
+    let read = |raw: &RawValue, code, field| money::from_json(raw).ok_or_else(|| wrong(code, field));
+    let amount = read(&request.amount, "wrong_total_amount", "amount")?;
+    let vat = read(&request.vat_amount, "wrong_total_vat_amount", "vatAmount")?;
+    if amount.kopecks() != sum {
+        return Err(wrong("wrong_total_amount", "amount"));
+    }
+    if vat.kopecks() != vat_sum {
+        return Err(wrong("wrong_total_vat_amount", "vatAmount"));
+    }
+    let is_known = world.ledger().entries().iter().any(|known| known.number == request.merchant_order_id);
+    if is_known && world.setup.unique_numbers {
+        let message = "Merchant order id is not unique".to_owned();
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return Err(Error(status, "merchant_order_id_duplicate", message, Some("merchantOrderId")));
+    }
+    Ok(Entry {
+        id: new_id(now),
+        container: new_id(now),
+        number: request.merchant_order_id,
+        description: request.description,
+        amount,
+        vat,
+        currency: request.currency_id,
+        status: "created".into(),
+        created_at: now,
+        expires_at,
+        paid_at: None,
+        declined: 0,
+        success_url: request.success_url,
+        fail_url: request.fail_url,
+        return_url: request.return_url,
+        notification_url: request.notification_url,
+        notices: Vec::new(),
+        basket: request.basket_items,
+        customer: request.customer,
+        request: String::from_utf8_lossy(bytes).into_owned(),
+    })
+}
+
+/// A line's total and tax in kopecks, when they are right.
+fn check_item(item: &Item) -> Result<(i64, i64), Error> {
+    const MICRO: i128 = 1_000_000;
+    let read = |raw: &RawValue, code, field| {
+        decimal::parse(raw.get(), 6).map(i128::from).map_err(|_| wrong(code, field))
+    };
+    let total_code = "wrong_basket_item_total_amount";
+    let quantity = read(&item.quantity, total_code, "quantity")?;
+    let price = read(&item.amount, total_code, "amount")?;
+    let total = read(&item.total_amount, total_code, "totalAmount")?;
+    let kopecks = |micro_roubles: i128| (micro_roubles * 2 * 100 + MICRO).div_euclid(2 * MICRO);
+    if quantity <= 0 || kopecks(price * quantity / MICRO) != kopecks(total) {
+        return Err(wrong(total_code, "totalAmount"));
+    }
+    let vat_code = "wrong_basket_item_total_vat_amount";
+    let vat = read(&item.total_vat_amount, vat_code, "totalVatAmount")?;
+    let rate: crate::payments::VatCode =
+        serde_json::from_value(json!(item.vat_code)).map_err(|_| wrong(vat_code, "vatCode"))?;
+    let amount = Money::from_kopecks(i64::try_from(kopecks(total)).unwrap_or_default());
+    if i128::from(rate.inside(amount).kopecks()) != kopecks(vat) {
+        return Err(wrong(vat_code, "totalVatAmount"));
+    }
+    let net_code = "wrong_basket_item_amount_wo_vat";
+    let net = read(&item.amount_wo_vat, net_code, "amountWoVat")?;
+    // A kopeck's slack, as the vendor's own client allows.
+    if (kopecks(net * quantity / MICRO) + kopecks(vat) - kopecks(total)).abs() > 1 {
+        return Err(wrong(net_code, "amountWoVat"));
+    }
+    let vat = i64::try_from(kopecks(vat)).unwrap_or_default();
+    Ok((amount.kopecks(), vat))
+}
+
+/// An order as it is shown, its fields in the order of the vendor's examples.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    id: &'a str,
+    description: &'a str,
+    currency_id: &'a str,
+    amount: &'a RawValue,
+    vat_amount: &'a RawValue,
+    basket_items: &'a RawValue,
+    order_container_id: &'a str,
+    merchant_id: &'a str,
+    status: &'a str,
+    subtype: &'a str,
+    created_at: String,
+    merchant_order_id: &'a str,
+    merchant_order_id_visible: &'a str,
+    expiration_date: String,
+    file_ids: [(); 0],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    return_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    success_url: Option<&'a str>,
+    payment_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paid_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<&'a RawValue>,
+    language_id: &'a str,
+    processable: bool,
+}
+
+/// An order in bytes, as the API shows it and as notifications bear it.
+pub fn written(world: &World, entry: &Entry) -> String {
+    let date = |at: Timestamp| {
+        Timestamp::from_second(at.as_second()).unwrap_or(at).to_string().replace('Z', "+00:00")
+    };
+    let digits = |money: Money| {
+        let text = money.to_string();
+        let text = text.strip_suffix(".00").map_or(text.clone(), str::to_owned);
+        let text = if text.contains('.') { text.trim_end_matches('0').to_owned() } else { text };
+        RawValue::from_string(text).unwrap_or_default()
+    };
+    let (amount, vat) = (digits(entry.amount), digits(entry.vat));
+    let shown = Shown {
+        id: &entry.id,
+        description: &entry.description,
+        currency_id: &entry.currency,
+        amount: &amount,
+        vat_amount: &vat,
+        basket_items: &entry.basket,
+        order_container_id: &entry.container,
+        merchant_id: &world.setup.merchant_id,
+        status: entry.status_at(world.setup.clock.now()),
+        subtype: "order",
+        created_at: date(entry.created_at),
+        merchant_order_id: &entry.number,
+        merchant_order_id_visible: &entry.number,
+        expiration_date: date(entry.expires_at),
+        file_ids: [],
+        return_url: entry.return_url.as_deref(),
+        success_url: entry.success_url.as_deref(),
+        payment_url: format!("http://{}/order/{}", world.address, entry.container),
+        paid_at: entry.paid_at.map(date),
+        customer: entry.customer.as_deref(),
+        language_id: "ru",
+        processable: true,
+    };
+    serde_json::to_string(&shown).unwrap_or_default().replace('/', "\\/")
+}
+
+fn shown(world: &World, entry: &Entry) -> Value {
+    serde_json::from_str(&written(world, entry)).unwrap_or_default()
+}
+
+fn no_such_order() -> Error {
+    Error(StatusCode::NOT_FOUND, "not_found", "Not Found".into(), None)
+}
+
+async fn read(State(world): State<Weak<World>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    with_trouble(&world, Call::Other, &headers, |world, _| {
+        let found = world.ledger().find(|entry| entry.id == id).cloned();
+        found.map(|entry| data(shown(world, &entry))).ok_or_else(no_such_order)
+    })
+    .await
+}
+
+async fn cancel(State(world): State<Weak<World>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    with_trouble(&world, Call::Other, &headers, |world, _| {
+        let now = world.setup.clock.now();
+        let cancelled = {
+            let mut ledger = world.ledger();
+            let entry = ledger.find(|entry| entry.id == id).ok_or_else(no_such_order)?;
+            if entry.status_at(now) != "created" {
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                return Err(Error(status, "wrong_order_status", "Wrong order status".into(), None));
+            }
+            entry.status = "canceled".into();
+            entry.clone()
+        };
+        Ok(data(shown(world, &cancelled)))
+    })
+    .await
+}
+
+/// `field=value` for a few fields; both spellings of paging; everything else is ignored, as over there.
+async fn list(State(world): State<Weak<World>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    with_trouble(&world, Call::Other, &headers, |world, _| {
+        let now = world.setup.clock.now();
+        let query = query.unwrap_or_default();
+        let pairs: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        let value =
+            |names: &[&str]| pairs.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| *value);
+        let number = |names: &[&str], default: usize| {
+            value(names).and_then(|value| value.parse().ok()).unwrap_or(default).max(1)
+        };
+        let (page, size) = (number(&["_page", "page"], 1), number(&["_pageSize", "pageSize"], 30).min(100));
+        let found: Vec<Entry> = {
+            let ledger = world.ledger();
+            let fits = |entry: &&Entry| {
+                value(&["id"]).is_none_or(|id| entry.id == id)
+                    && value(&["merchantOrderId", "merchantOrderId[_eq]"]).is_none_or(|id| entry.number == id)
+                    && value(&["merchantId"]).is_none_or(|id| world.setup.merchant_id == id)
+                    && value(&["status", "status[]"]).is_none_or(|status| entry.status_at(now) == status)
+            };
+            ledger.entries().iter().filter(fits).cloned().collect()
+        };
+        let on_page: Vec<Value> =
+            found.iter().skip((page - 1) * size).take(size).map(|entry| shown(world, entry)).collect();
+        let meta = json!({"totalCount": found.len(), "pageSize": size, "page": page});
+        Ok(json!({"data": on_page, "extendedData": [], "metaData": meta}))
+    })
+    .await
+}
+
+/// Notifies of what has happened to an order, in the background.
+pub fn announce(world: &Arc<World>, id: String) {
+    tokio::spawn(notifier::deliver(Arc::downgrade(world), id));
+}

@@ -1,0 +1,115 @@
+//! What the sandbox has: its orders, and what was paid for them.
+
+use std::sync::Weak;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::World;
+use crate::kernel::chance::random_bytes;
+use crate::kernel::{Money, Timestamp};
+
+/// An order.
+#[derive(Debug, Clone, Serialize)]
+pub struct Entry {
+    /// Its id.
+    pub id: String,
+    /// The id that its payment page bears.
+    pub container: String,
+    /// The merchant's number.
+    pub number: String,
+    /// What the payer reads.
+    pub description: String,
+    /// The sum.
+    pub amount: Money,
+    /// The tax in it.
+    pub vat: Money,
+    /// The currency.
+    pub currency: String,
+    /// `created`, `completed`, `expired`, `canceled`.
+    pub status: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Until when it can be paid.
+    pub expires_at: Timestamp,
+    /// When it was paid.
+    pub paid_at: Option<Timestamp>,
+    /// How often somebody tried to pay and was declined.
+    pub declined: u32,
+    /// Addresses for the buyer and the notification.
+    pub success_url: Option<String>,
+    /// Likewise.
+    pub fail_url: Option<String>,
+    /// Likewise.
+    pub return_url: Option<String>,
+    /// Likewise.
+    pub notification_url: Option<String>,
+    /// Answers to the notifications, in order.
+    pub notices: Vec<String>,
+    /// The request's lines and customer, as they came.
+    pub basket: Box<RawValue>,
+    /// Likewise.
+    pub customer: Option<Box<RawValue>>,
+    /// The request, as it came.
+    pub request: String,
+}
+
+impl Entry {
+    /// Where it stands at `now`.
+    #[must_use]
+    pub fn status_at(&self, now: Timestamp) -> &str {
+        if self.status == "created" && now >= self.expires_at { "expired" } else { &self.status }
+    }
+}
+
+/// What the buyer does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Pays.
+    Pay,
+    /// Tries to, and the bank says no.
+    Decline,
+    /// Goes back to the shop.
+    Abandon,
+}
+
+#[derive(Debug, Default)]
+pub struct Ledger {
+    entries: Vec<Entry>,
+    /// When calls came, for the limit.
+    pub calls: std::collections::VecDeque<Timestamp>,
+}
+
+impl Ledger {
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub fn add(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    pub fn find(&mut self, is_it: impl Fn(&Entry) -> bool) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| is_it(entry))
+    }
+}
+
+/// An id as the payment system makes them: the time in milliseconds, then chance, in the layout of a UUID but without
+/// its version.
+pub fn new_id(now: Timestamp) -> String {
+    let time = u64::try_from(now.as_millisecond()).unwrap_or_default();
+    let hex: String = random_bytes::<10>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = format!("{time:012x}{hex}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32])
+}
+
+/// `GET /sandbox/ledger`
+pub async fn show(State(world): State<Weak<World>>) -> Response {
+    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let entries = world.ledger().entries().to_vec();
+    Json(entries).into_response()
+}

@@ -1,0 +1,221 @@
+//! A payment system to try things on: it speaks the Invoicebox API, shows a payment page, signs and repeats its
+//! notifications, keeps a ledger of its own, and misbehaves when told to.
+//!
+//! - [`api`]: what a merchant calls;
+//! - [`page`]: what a buyer sees;
+//! - [`notifier`]: what the merchant hears;
+//! - [`trouble`]: how all of it can go wrong, over HTTP too: `POST /sandbox/troubles`.
+
+mod api;
+mod ledger;
+mod notifier;
+mod page;
+mod trouble;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use ledger::{Entry, Outcome};
+pub use trouble::{Call, Trouble};
+
+use self::ledger::Ledger;
+use self::trouble::Troubles;
+use crate::http::server;
+use crate::kernel::{Clock, Secret};
+use crate::peer::{Client, ClientError};
+use crate::webhooks::invoicebox::Algorithm;
+
+/// How the sandbox is set up.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The token that a merchant calls with.
+    pub token: Secret,
+    /// The merchant's shop.
+    pub merchant_id: String,
+    /// The key that notifications are signed with.
+    pub signing_key: Secret,
+    /// The hash in the signature.
+    pub algorithm: Algorithm,
+    /// Whether a number can be used once only, which is a setting of the shop.
+    pub unique_numbers: bool,
+    /// Calls within 30 seconds.
+    pub calls_max: usize,
+    /// Before a notification is sent for the second time. Each further pause is twice as long.
+    pub first_pause: Duration,
+    /// What time it is.
+    pub clock: Clock,
+}
+
+impl Default for Setup {
+    fn default() -> Setup {
+        Setup {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            token: Secret::new("b1946ac92492d2347c6235b4d2611184"),
+            merchant_id: "018f0000-0000-7000-8000-000000000001".into(),
+            signing_key: Secret::new("sandbox-signing-key"),
+            algorithm: Algorithm::Sha1,
+            unique_numbers: true,
+            calls_max: 100,
+            first_pause: Duration::from_secs(1),
+            clock: Clock::System,
+        }
+    }
+}
+
+/// A running sandbox. It ends with the last handle.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    address: SocketAddr,
+    world: Arc<World>,
+}
+
+#[derive(Debug)]
+struct World {
+    setup: Setup,
+    address: SocketAddr,
+    ledger: Mutex<Ledger>,
+    troubles: Mutex<Troubles>,
+    /// Counts what has happened, for those who wait.
+    happened: watch::Sender<u64>,
+    client: Client,
+    stop: CancellationToken,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Why a sandbox does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// Merchants cannot be called.
+    #[error("{0}")]
+    Client(#[from] ClientError),
+}
+
+/// How long a merchant's answer to a notification may take, in seconds.
+const NOTICE_SECONDS_MAX: u64 = 20;
+
+impl Sandbox {
+    /// Starts it.
+    pub async fn start(setup: Setup) -> Result<Sandbox, StartError> {
+        let listening = async {
+            let listener = server::listen(setup.listen).await?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        };
+        let (listener, address) = listening.await.map_err(|why| StartError::Listen(setup.listen, why))?;
+        let client = Client::new(Duration::from_secs(NOTICE_SECONDS_MAX), 64 * 1024)?;
+        let stop = CancellationToken::new();
+        let world = Arc::new(World {
+            setup,
+            address,
+            ledger: Mutex::default(),
+            troubles: Mutex::default(),
+            happened: watch::Sender::new(0),
+            client,
+            stop: stop.clone(),
+        });
+        let routes = Router::new()
+            .nest("/v3", api::routes())
+            .nest("/l3", api::routes())
+            .route("/order/{container}", get(page::show))
+            .route("/order/{container}/{act}", post(page::act))
+            .route("/sandbox/troubles", post(trouble::set))
+            .route("/sandbox/ledger", get(ledger::show))
+            .route("/sandbox/test-notice", post(notifier::test))
+            .with_state(Arc::downgrade(&world));
+        tokio::spawn(server::serve(listener, routes, stop));
+        Ok(Sandbox { address, world })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// How it was set up.
+    #[must_use]
+    pub fn setup(&self) -> &Setup {
+        &self.world.setup
+    }
+
+    /// Makes the next calls of a kind go wrong, one trouble each.
+    pub fn misbehave(&self, call: Call, troubles: impl IntoIterator<Item = Trouble>) {
+        self.world.troubles().next(call, troubles);
+    }
+
+    /// Makes every call of a kind go wrong from now on, or none.
+    pub fn misbehave_always(&self, call: Call, trouble: Option<Trouble>) {
+        self.world.troubles().always(call, trouble);
+    }
+
+    /// The orders that it has under a number.
+    #[must_use]
+    pub fn orders(&self, number: &str) -> Vec<Entry> {
+        self.world.ledger().entries().iter().filter(|entry| entry.number == number).cloned().collect()
+    }
+
+    /// All orders, oldest first.
+    #[must_use]
+    pub fn ledger(&self) -> Vec<Entry> {
+        self.world.ledger().entries().to_vec()
+    }
+
+    /// Acts as the buyer on the payment page of an order.
+    pub fn buyer_acts(&self, container: &str, outcome: Outcome) -> bool {
+        page::settle(&self.world, container, outcome).is_some()
+    }
+
+    /// Waits until `ready` says so of the ledger, or for `deadline`.
+    pub async fn wait_until(&self, deadline: Duration, ready: impl Fn(&[Entry]) -> bool) -> bool {
+        let mut happened = self.world.happened.subscribe();
+        let waiting = happened.wait_for(|_| ready(self.world.ledger().entries()));
+        matches!(tokio::time::timeout(deadline, waiting).await, Ok(Ok(_)))
+    }
+
+    /// Notifies of an order as it is, `times` over and at once, whatever happened before.
+    pub async fn notify(&self, id: &str, times: usize) -> Vec<String> {
+        let mut answers = Vec::new();
+        let notices = (0..times).map(|_| notifier::send_once(&self.world, id));
+        for answer in notices {
+            answers.push(answer.await);
+        }
+        answers
+    }
+
+    /// The bytes of a notification about an order, and their signature.
+    #[must_use]
+    pub fn notice(&self, id: &str) -> Option<(Vec<u8>, String)> {
+        notifier::compose(&self.world, id)
+    }
+}
+
+impl World {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn troubles(&self) -> MutexGuard<'_, Troubles> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn something_happened(&self) {
+        self.happened.send_modify(|count| *count += 1);
+    }
+}

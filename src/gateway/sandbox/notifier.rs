@@ -1,0 +1,113 @@
+//! What the merchant hears: signed notifications, sent again when they were not taken.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::trouble::{Call, Trouble};
+use super::{World, api};
+use crate::webhooks::invoicebox::{HEADER, sign};
+
+/// How often a notification is sent in all: once, and ten times again.
+const ATTEMPTS_MAX: u32 = 11;
+
+/// The bytes of a notification of an order, and their signature.
+pub fn compose(world: &World, id: &str) -> Option<(Vec<u8>, String)> {
+    let entry = world.ledger().find(|entry| entry.id == id).cloned()?;
+    let body = api::written(world, &entry).into_bytes();
+    let signature = sign(&world.setup.signing_key, world.setup.algorithm, &body);
+    Some((body, signature))
+}
+
+/// Sends a notification until it is taken or has been sent often enough.
+pub async fn deliver(world: Weak<World>, id: String) {
+    let (mut pause, mut attempt) = (Duration::ZERO, 0);
+    loop {
+        let Some(strong) = world.upgrade() else { return };
+        let trouble = strong.troubles().meet(Call::Notice);
+        let copies = match trouble {
+            Some(Trouble::Lost) => return,
+            Some(Trouble::Duplicate(copies)) => copies,
+            Some(_) | None => 1,
+        };
+        if let Some(Trouble::Slow(milliseconds)) = trouble {
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        }
+        let mut answer = String::new();
+        for _ in 0..copies {
+            answer = send_once(&strong, &id).await;
+        }
+        attempt += 1;
+        let body: Value = serde_json::from_str(&answer).unwrap_or_default();
+        let status = body.get("status").and_then(Value::as_str);
+        let code = body.get("code").and_then(Value::as_str).unwrap_or("out_of_service");
+        let is_taken = status == Some("success") || (status == Some("error") && code != "out_of_service");
+        if is_taken || attempt >= ATTEMPTS_MAX {
+            return;
+        }
+        pause = if pause.is_zero() { strong.setup.first_pause } else { pause * 2 };
+        let stop = strong.stop.clone();
+        drop(strong);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Sends one notification and writes the answer into the ledger.
+pub async fn send_once(world: &Arc<World>, id: &str) -> String {
+    let Some((body, signature)) = compose(world, id) else { return "no such order".into() };
+    let url = world.ledger().find(|entry| entry.id == id).and_then(|entry| entry.notification_url.clone());
+    let answer = match url {
+        Some(url) => post(world, &url, body, &signature).await,
+        None => "the order names no notificationUrl".into(),
+    };
+    if let Some(entry) = world.ledger().find(|entry| entry.id == id) {
+        entry.notices.push(answer.clone());
+    }
+    world.something_happened();
+    answer
+}
+
+async fn post(world: &World, url: &str, body: Vec<u8>, signature: &str) -> String {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(signature) = HeaderValue::from_str(signature) {
+        headers.insert(HEADER, signature);
+    }
+    match world.client.call(Method::POST, url, headers, body).await {
+        Ok(reply) if reply.status == StatusCode::OK => String::from_utf8_lossy(&reply.body).into_owned(),
+        Ok(reply) => format!("HTTP {}", reply.status.as_u16()),
+        Err(why) => why.to_string(),
+    }
+}
+
+/// `POST /sandbox/test-notice`: the button in the cabinet that tries the connection.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    url: String,
+}
+
+pub async fn test(State(world): State<Weak<World>>, Json(target): Json<Target>) -> Response {
+    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let body = json!({
+        "id": "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "status": "completed",
+        "merchantId": world.setup.merchant_id,
+        "merchantOrderId": "",
+        "amount": 0,
+        "currencyId": "RUB",
+    });
+    let body = body.to_string().into_bytes();
+    let signature = sign(&world.setup.signing_key, world.setup.algorithm, &body);
+    let answer = post(&world, &target.url, body, &signature).await;
+    Json(json!({"answer": answer})).into_response()
+}

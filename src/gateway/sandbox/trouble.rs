@@ -1,0 +1,128 @@
+//! How a payment system goes wrong.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Weak;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Deserialize;
+
+use super::World;
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// Making an order.
+    Create,
+    /// Every other call of a merchant.
+    Other,
+    /// A notification.
+    Notice,
+}
+
+impl Call {
+    /// Every call.
+    pub const ALL: [Call; 3] = [Call::Create, Call::Other, Call::Notice];
+}
+
+/// How it goes wrong. Some only make sense for notifications.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// It is done, and answered after so many milliseconds.
+    Slow(u64),
+    /// 500, nothing done.
+    Broken,
+    /// Done, and the connection breaks within the answer.
+    AcceptThenDrop,
+    /// Done, and the answer is not what it should be.
+    Garbage,
+    /// Not done: too many calls; again in so many seconds.
+    TooMany(u64),
+    /// Not done: refused for good.
+    Refused,
+    /// Done with another sum than was asked.
+    OtherAmount,
+    /// Notifications: sent so many times at once.
+    Duplicate(usize),
+    /// Notifications: never sent.
+    Lost,
+}
+
+impl Trouble {
+    /// A trouble as it is named on the command line: `slow=8000`, `broken`, `lost`.
+    pub fn parse(text: &str) -> Result<Trouble, String> {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        let number = || value.parse::<u64>().map_err(|_| format!("{name} wants a number, such as {name}=3"));
+        match name {
+            "slow" => Ok(Trouble::Slow(number()?)),
+            "broken" => Ok(Trouble::Broken),
+            "accept-then-drop" => Ok(Trouble::AcceptThenDrop),
+            "garbage" => Ok(Trouble::Garbage),
+            "too-many" => Ok(Trouble::TooMany(number()?)),
+            "refused" => Ok(Trouble::Refused),
+            "other-amount" => Ok(Trouble::OtherAmount),
+            "duplicate" => Ok(Trouble::Duplicate(usize::try_from(number()?).unwrap_or(usize::MAX))),
+            "lost" => Ok(Trouble::Lost),
+            _ => Err(format!(
+                "{name:?} is no trouble: slow=<ms>, broken, accept-then-drop, garbage, too-many=<s>, refused, \
+                 other-amount, duplicate=<n>, lost"
+            )),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Troubles {
+    next: HashMap<Call, VecDeque<Trouble>>,
+    always: HashMap<Call, Trouble>,
+}
+
+impl Troubles {
+    pub fn next(&mut self, call: Call, troubles: impl IntoIterator<Item = Trouble>) {
+        self.next.entry(call).or_default().extend(troubles);
+    }
+
+    pub fn always(&mut self, call: Call, trouble: Option<Trouble>) {
+        match trouble {
+            Some(trouble) => self.always.insert(call, trouble),
+            None => self.always.remove(&call),
+        };
+    }
+
+    /// What goes wrong with this call, if anything.
+    pub fn meet(&mut self, call: Call) -> Option<Trouble> {
+        self.next.get_mut(&call).and_then(VecDeque::pop_front).or_else(|| self.always.get(&call).copied())
+    }
+}
+
+/// `POST /sandbox/troubles`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wanted {
+    on: Call,
+    /// For the next calls, one each.
+    #[serde(default)]
+    next: Vec<Trouble>,
+    /// For every call from now on.
+    always: Option<Trouble>,
+    /// No more trouble, before the above.
+    #[serde(default)]
+    clear: bool,
+}
+
+pub async fn set(State(world): State<Weak<World>>, Json(wanted): Json<Wanted>) -> Response {
+    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let mut troubles = world.troubles();
+    if wanted.clear {
+        *troubles = Troubles::default();
+    }
+    troubles.next(wanted.on, wanted.next);
+    if wanted.always.is_some() {
+        troubles.always(wanted.on, wanted.always);
+    }
+    StatusCode::NO_CONTENT.into_response()
+}

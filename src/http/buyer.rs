@@ -1,0 +1,428 @@
+//! What an order's buyer meets: `/pay/{token}` sends them to the payment page, `/return/{token}` receives them again.
+//!
+//! Neither decides anything: they show what is stored. Both work without JavaScript; with it, the way back follows the
+//! payment live.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::Deserialize;
+
+use super::Edge;
+use super::problem::Problem;
+use crate::flows::{Dossier, Shop, load_dossier, payment_document};
+use crate::kernel::{Number, Secret, Stopwatch, Tokens};
+use crate::payments::Checkout;
+use crate::store::Unavailable;
+
+/// How long `/pay` waits for a link that is being made before it says so.
+const LINK_WAIT: Duration = Duration::from_secs(3);
+
+/// How often whoever waits looks by itself: another node may have done the work.
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long one live connection lasts; the browser opens the next by itself.
+const LIVE_SECONDS_MAX: u64 = 60;
+
+/// Buyers that are followed live at the same moment. More are told to look again by themselves.
+pub const LIVE_AT_ONCE_MAX: usize = 1000;
+
+/// The style and the script of the pages.
+const STYLE: &str = include_str!("../../assets/buyer.css");
+const SCRIPT: &str = include_str!("../../assets/buyer.js");
+
+/// The languages that buyers are spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tongue {
+    Ru,
+    En,
+}
+
+impl Tongue {
+    /// The first of ours that the browser names; Russian if it names none.
+    fn of(headers: &HeaderMap) -> Tongue {
+        let wanted =
+            headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let named = wanted.split(',').find_map(|range| {
+            let range = range.trim().to_ascii_lowercase();
+            let is = |tongue: &str| {
+                range == tongue
+                    || range.starts_with(&format!("{tongue}-"))
+                    || range.starts_with(&format!("{tongue};"))
+            };
+            if is("ru") {
+                Some(Tongue::Ru)
+            } else if is("en") {
+                Some(Tongue::En)
+            } else {
+                None
+            }
+        });
+        named.unwrap_or(Tongue::Ru)
+    }
+
+    fn pick(self, ru: &'static str, en: &'static str) -> &'static str {
+        match self {
+            Tongue::Ru => ru,
+            Tongue::En => en,
+        }
+    }
+}
+
+/// What a page is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Face {
+    /// The link is being made.
+    Preparing,
+    /// It can be paid, and the buyer came back without.
+    Unpaid,
+    /// It can be paid, and the buyer says it is: the payment system has not told us yet.
+    Waiting,
+    /// It is paid.
+    Paid,
+    /// Its time is over.
+    Expired,
+    /// It was called off.
+    Cancelled,
+    /// The payment system would not have it.
+    Failed,
+    /// There is no such order.
+    Unknown,
+}
+
+#[derive(Template)]
+#[template(path = "buyer/page.html")]
+struct Page {
+    lang: &'static str,
+    face: &'static str,
+    title: &'static str,
+    text: &'static str,
+    order: String,
+    sum: String,
+    /// The main button.
+    go: Option<(String, &'static str)>,
+    /// The other one.
+    back: Option<(String, &'static str)>,
+    /// After how many seconds the page looks anew, and where.
+    refresh: Option<(u32, String)>,
+    /// Where it is followed live, and the state that is shown.
+    live: Option<(String, &'static str)>,
+    live_note: &'static str,
+}
+
+/// An order's checkout that a token leads to.
+struct Found {
+    token: String,
+    number: Number,
+    external_id: String,
+    checkout: Checkout,
+}
+
+/// Reads the order of a token `<number>-<secret>`. The secret is compared in a time that tells nothing of it.
+async fn find(edge: &Edge, token: &str) -> Result<Option<Found>, Unavailable> {
+    let Some((number, secret)) = token.split_once('-') else { return Ok(None) };
+    let Ok(number) = number.parse::<Number>() else { return Ok(None) };
+    let Some(Dossier { order, checkout, .. }) = load_dossier(&edge.shop.store, number).await? else {
+        return Ok(None);
+    };
+    let Some((checkout, _)) = checkout else { return Ok(None) };
+    let right = Tokens::new([&Secret::new(checkout.secret.clone())], edge.key);
+    let found =
+        Found { token: token.to_owned(), number, external_id: order.external_id.to_string(), checkout };
+    Ok(right.accept(secret.as_bytes()).then_some(found))
+}
+
+/// `GET /pay/{token}`
+pub async fn pay(
+    State(edge): State<Arc<Edge>>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let tongue = Tongue::of(&headers);
+    let mut news = edge.shop.news.listen();
+    let watch = Stopwatch::start();
+    loop {
+        let Some(found) = find(&edge, &token).await? else { return Ok(page(tongue, None, Face::Unknown)) };
+        let link = found.checkout.current().and_then(|payment| payment.link(edge.shop.clock.now()));
+        if let Some(url) = link {
+            return Ok(see_other(url));
+        }
+        let face = face(&edge.shop, &found.checkout);
+        let left = LINK_WAIT.saturating_sub(watch.elapsed());
+        if face != Face::Preparing || left.is_zero() {
+            return Ok(page(tongue, Some(&found), face));
+        }
+        let _ = tokio::time::timeout(left.min(LOOK_PAUSE), news.hears_of(found.number)).await;
+    }
+}
+
+/// How the buyer left the payment page, by its own word. It chooses the words and nothing else.
+#[derive(Debug, Deserialize)]
+pub struct From {
+    from: Option<String>,
+}
+
+/// `GET /return/{token}`
+pub async fn back(
+    State(edge): State<Arc<Edge>>,
+    Path(token): Path<String>,
+    Query(From { from }): Query<From>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let tongue = Tongue::of(&headers);
+    let found = find(&edge, &token).await?;
+    let face = found.as_ref().map_or(Face::Unknown, |found| face(&edge.shop, &found.checkout));
+    // Who comes back by the way of success is on the point of being told so.
+    let face = if face == Face::Unpaid && from.is_none() { Face::Waiting } else { face };
+    Ok(page(tongue, found.as_ref(), face))
+}
+
+/// `GET /return/{token}/events`: the payment's state, whenever it changes.
+pub async fn events(State(edge): State<Arc<Edge>>, Path(token): Path<String>) -> Result<Response, Problem> {
+    let Some(found) = find(&edge, &token).await? else {
+        return Err(Problem::not_found("there is no such order"));
+    };
+    let Ok(place) = Arc::clone(&edge.live_at_once).try_acquire_owned() else {
+        return Err(Problem::unavailable(
+            "too many pages are followed at the moment; look again by yourself",
+        ));
+    };
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Event, Infallible>>(4);
+    tokio::spawn(async move {
+        let _place = place;
+        let mut news = edge.shop.news.listen();
+        let watch = Stopwatch::start();
+        let mut told = "";
+        let mut checkout = Some(found.checkout);
+        while let Some(known) = checkout {
+            let state = name_of(face(&edge.shop, &known));
+            if state != told && sender.send(Ok(Event::default().event("state").data(state))).await.is_err() {
+                return;
+            }
+            told = state;
+            let draining = edge.draining.load(std::sync::atomic::Ordering::Relaxed);
+            if draining || watch.elapsed() > Duration::from_secs(LIVE_SECONDS_MAX) {
+                return;
+            }
+            tokio::select! {
+                () = sender.closed() => return,
+                _ = tokio::time::timeout(LOOK_PAUSE, news.hears_of(found.number)) => {}
+            }
+            checkout = find(&edge, &found.token).await.ok().flatten().map(|found| found.checkout);
+        }
+    });
+    let stream = ReceiverStream(receiver);
+    let mut response = Sse::new(stream).keep_alive(KeepAlive::default()).into_response();
+    // A proxy in front must pass each event on as it comes.
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// Events as a stream.
+struct ReceiverStream(tokio::sync::mpsc::Receiver<Result<Event, Infallible>>);
+
+impl futures_core::Stream for ReceiverStream {
+    type Item = Result<Event, Infallible>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.poll_recv(context)
+    }
+}
+
+/// `GET /assets/buyer.css`
+pub async fn style() -> Response {
+    asset("text/css; charset=utf-8", STYLE)
+}
+
+/// `GET /assets/buyer.js`
+pub async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", SCRIPT)
+}
+
+fn asset(content_type: &'static str, text: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    (headers, text).into_response()
+}
+
+fn face(shop: &Shop, checkout: &Checkout) -> Face {
+    match payment_document(shop, checkout).state {
+        "requested" => Face::Preparing,
+        "linked" => Face::Unpaid,
+        "paid" => Face::Paid,
+        "expired" => Face::Expired,
+        "cancelled" => Face::Cancelled,
+        _ => Face::Failed,
+    }
+}
+
+fn name_of(face: Face) -> &'static str {
+    match face {
+        Face::Preparing => "preparing",
+        Face::Unpaid | Face::Waiting => "ready",
+        Face::Paid => "paid",
+        Face::Expired => "expired",
+        Face::Cancelled => "cancelled",
+        Face::Failed => "failed",
+        Face::Unknown => "unknown",
+    }
+}
+
+fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Response {
+    let ways = found.map(|found| found.checkout.ways.clone()).unwrap_or_default();
+    let token = found.map(|found| found.token.as_str()).unwrap_or_default();
+    let to_shop = tongue.pick("Вернуться в магазин", "Back to the shop");
+    let pay = Some((format!("/pay/{token}"), tongue.pick("Оплатить", "Pay")));
+    let after_failure = ways.fail.clone().or(ways.back.clone()).map(|url| (url, to_shop));
+    let (title, text) = match face {
+        Face::Preparing => tongue_pair(
+            tongue,
+            ("Готовим оплату", "Платёжная система отвечает дольше обычного. Страница обновится сама."),
+            (
+                "Preparing your payment",
+                "The payment system is slower than usual. This page refreshes by itself.",
+            ),
+        ),
+        Face::Unpaid => tongue_pair(
+            tongue,
+            ("Заказ не оплачен", "Деньги не списаны. Можно попробовать ещё раз."),
+            ("Not paid yet", "No money was taken. You can try again."),
+        ),
+        Face::Waiting => tongue_pair(
+            tongue,
+            ("Ждём подтверждения", "Как только платёжная система подтвердит оплату, мы покажем это здесь."),
+            (
+                "Waiting for confirmation",
+                "As soon as the payment system confirms the payment, it will show here.",
+            ),
+        ),
+        Face::Paid => tongue_pair(
+            tongue,
+            ("Заказ оплачен", "Спасибо! Магазин уже знает об оплате."),
+            ("Paid", "Thank you! The shop has been told."),
+        ),
+        Face::Expired => tongue_pair(
+            tongue,
+            ("Срок оплаты истёк", "Оформите заказ в магазине заново."),
+            ("The time to pay is over", "Please place the order in the shop again."),
+        ),
+        Face::Cancelled => tongue_pair(
+            tongue,
+            ("Заказ отменён", "Платить не нужно."),
+            ("The order was cancelled", "There is nothing to pay."),
+        ),
+        Face::Failed => tongue_pair(
+            tongue,
+            ("Оплатить не получится", "Магазин уже видит, что случилось. Деньги не списаны."),
+            ("This cannot be paid", "The shop sees what happened. No money was taken."),
+        ),
+        Face::Unknown => tongue_pair(
+            tongue,
+            ("Такой ссылки нет", "Проверьте адрес или откройте ссылку из магазина ещё раз."),
+            ("There is no such link", "Check the address, or open the link from the shop again."),
+        ),
+    };
+    let here = format!("/return/{token}");
+    let (go, back, refresh) = match face {
+        Face::Preparing => (None, after_failure, Some((3, format!("/pay/{token}")))),
+        Face::Unpaid => (pay, after_failure, None),
+        Face::Waiting => (pay, after_failure, Some((5, here.clone()))),
+        Face::Paid => {
+            let way = ways.success.or(ways.back);
+            let refresh = way.clone().map(|url| (4, url));
+            (way.map(|url| (url, to_shop)), None, refresh)
+        }
+        Face::Expired | Face::Cancelled | Face::Failed => (after_failure, None, None),
+        Face::Unknown => (None, None, None),
+    };
+    let is_open = matches!(face, Face::Unpaid | Face::Waiting | Face::Preparing);
+    let current = found.and_then(|found| found.checkout.current());
+    let page = Page {
+        lang: tongue.pick("ru", "en"),
+        face: name_of(face),
+        title,
+        text,
+        order: found.map_or_else(String::new, |found| {
+            format!("{} {}", tongue.pick("Заказ", "Order"), found.external_id)
+        }),
+        sum: current.map_or_else(String::new, |payment| payment.bill.total.to_string()),
+        go,
+        back,
+        refresh,
+        live: is_open.then(|| (format!("{here}/events"), name_of(face))),
+        live_note: tongue.pick("Страница следит за оплатой", "This page follows the payment"),
+    };
+    let status = match face {
+        Face::Unknown => StatusCode::NOT_FOUND,
+        Face::Preparing
+        | Face::Unpaid
+        | Face::Waiting
+        | Face::Paid
+        | Face::Expired
+        | Face::Cancelled
+        | Face::Failed => StatusCode::OK,
+    };
+    match page.render() {
+        Ok(html) => guarded((status, html).into_response()),
+        Err(why) => {
+            tracing::error!(error = %why, "a buyer's page could not be shown");
+            Problem::unavailable("the page could not be shown; try again").into_response()
+        }
+    }
+}
+
+fn tongue_pair(
+    tongue: Tongue,
+    ru: (&'static str, &'static str),
+    en: (&'static str, &'static str),
+) -> (&'static str, &'static str) {
+    match tongue {
+        Tongue::Ru => ru,
+        Tongue::En => en,
+    }
+}
+
+/// The page's address is a secret of the buyer's: it is not cached, not indexed and not told to the next site, and the page
+/// loads nothing from anywhere else.
+fn guarded(mut response: Response) -> Response {
+    const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+                          base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    let headers = response.headers_mut();
+    let fixed = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::VARY, "accept-language"),
+        (HeaderName::from_static("x-robots-tag"), "noindex"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn see_other(url: &str) -> Response {
+    let Ok(location) = HeaderValue::from_str(url) else {
+        return Problem::unavailable("the payment page's address cannot be used").into_response();
+    };
+    let headers = [
+        (header::LOCATION, location),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    (StatusCode::SEE_OTHER, headers).into_response()
+}

@@ -1,0 +1,114 @@
+//! `POST /hooks/{name}` of a payment system: a notification, from its bytes to its answer.
+//!
+//! The sender reads the body and not the status: it is 200 whatever happens, and what happened stands in the
+//! body, in the sender's own codes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::hooks::{KEEPING_MILLISECONDS_MAX, answer, milliseconds, read_body};
+use super::{Edge, NoticeDoor};
+use crate::dedup::Answer;
+use crate::flows::Hook;
+use crate::flows::receive_notice::{Arrived, receive_notice};
+use crate::flows::reject_hook::reject;
+use crate::kernel::Stopwatch;
+use crate::telemetry::metrics;
+
+/// Takes a notification.
+pub async fn receive(edge: Arc<Edge>, door: Arc<NoticeDoor>, headers: HeaderMap, body: Body) -> Response {
+    let (bytes, is_whole) = match read_body(body).await {
+        Ok(read) => read,
+        Err(problem) => return problem.into_response(),
+    };
+    let Ok(place) = Arc::clone(&edge.hooks_at_once).try_acquire_owned() else {
+        return answer(door.protocol.unavailable());
+    };
+    // As with hooks: the sender's hanging up ends the waiting and not the work.
+    let taking = take(edge, Arc::clone(&door), headers, bytes, is_whole);
+    let work = tokio::spawn(async move {
+        let taken = taking.await;
+        drop(place);
+        taken
+    });
+    match tokio::time::timeout(Duration::from_millis(KEEPING_MILLISECONDS_MAX), work).await {
+        Ok(Ok(taken)) => answer(taken),
+        Ok(Err(panic)) => {
+            tracing::error!(gateway = %door.gateway, error = %panic, "taking a notification failed");
+            answer(door.protocol.unavailable())
+        }
+        Err(_) => {
+            tracing::error!(gateway = %door.gateway, "the store did not answer in time");
+            answer(door.protocol.unavailable())
+        }
+    }
+}
+
+async fn take(
+    edge: Arc<Edge>,
+    door: Arc<NoticeDoor>,
+    headers: HeaderMap,
+    bytes: Bytes,
+    is_whole: bool,
+) -> Answer {
+    let watch = Stopwatch::start();
+    let (gateway, protocol) = (door.gateway.as_str(), &door.protocol);
+    if !is_whole {
+        metrics::notice_answered(gateway, "too_large");
+        return protocol.unreadable("the body is too long");
+    }
+    let authentic = match protocol.verify(&headers, &bytes) {
+        Ok(authentic) => authentic,
+        Err(forged) => {
+            metrics::notice_answered(gateway, "forged");
+            tracing::warn!(gateway, reason = %forged, "a notification without proof of its sender was refused");
+            return protocol.forged();
+        }
+    };
+    let notice = match protocol.read(authentic) {
+        Ok(notice) => notice,
+        Err(why) => {
+            metrics::notice_answered(gateway, "unreadable");
+            tracing::error!(gateway, reason = why, "a signed notification cannot be read");
+            let hook = Hook::new(door.gateway.clone(), "payment".into(), None, None, bytes.clone());
+            let kept = reject(&edge.shop, hook, &why, bytes.len() as u64).await;
+            return if kept.is_ok() { protocol.unreadable(&why) } else { protocol.unavailable() };
+        }
+    };
+    if notice.is_test {
+        let is_ours = notice.account == door.account;
+        metrics::notice_answered(gateway, "test");
+        tracing::info!(gateway, is_ours, "the payment system tried whether we listen");
+        return protocol.tested(is_ours);
+    }
+    let arrived =
+        Arrived { gateway: &door.gateway, account: &door.account, notice: &notice, body: bytes.clone() };
+    let reply = |judgement: &crate::payments::Judgement, may_become_known: bool| {
+        protocol.judged(judgement, may_become_known)
+    };
+    match receive_notice(&edge.shop, &arrived, &reply).await {
+        Ok(noticed) => {
+            metrics::notice_answered(gateway, noticed.verdict.as_str());
+            tracing::info!(
+                gateway,
+                hook.id = %noticed.id,
+                payment = notice.number,
+                verdict = %noticed.verdict,
+                reason = noticed.reason,
+                duration_ms = milliseconds(watch.elapsed()),
+                "notification answered"
+            );
+            noticed.answer
+        }
+        Err(why) => {
+            metrics::notice_answered(gateway, "unavailable");
+            tracing::error!(gateway, payment = notice.number, error = %why, "a notification could not be kept");
+            protocol.unavailable()
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Everything about an order's being paid.
+
+use serde::{Deserialize, Serialize};
+
+use super::bill::Bill;
+use super::payment::{Payment, PaymentId, PaymentState};
+use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::{Document, Fingerprint, Kind, Number, SourceName, Timestamp, Unreadable};
+
+/// The checkout of an order: its payments, and the way back for its buyer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkout {
+    /// The order.
+    pub number: Number,
+    /// The configured payment system.
+    pub gateway: SourceName,
+    /// Who we are there.
+    pub account: String,
+    /// What the buyer's addresses bear, so that nobody can guess them.
+    pub secret: String,
+    /// Where the buyer goes afterwards.
+    pub ways: Ways,
+    /// Of what the merchant asked for, to tell a repeat from another order under the same number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Fingerprint>,
+    /// The payments, oldest first.
+    pub payments: Vec<Payment>,
+    /// What is to be paid next, when the payment before it is certainly dead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<(u32, Bill)>,
+    /// What happened, for the journal.
+    #[serde(default)]
+    pub history: Vec<Entry>,
+    /// What a person should look at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attention: Vec<String>,
+}
+
+/// Addresses of the merchant's site.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ways {
+    /// After a payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success: Option<String>,
+    /// When it did not come to a payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail: Option<String>,
+    /// Back to the shop, at any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<String>,
+}
+
+/// An entry of a checkout's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// Which payment.
+    pub payment: Option<PaymentId>,
+    /// What.
+    pub text: String,
+}
+
+/// Entries that a history keeps; the first and the latest stay.
+const HISTORY_MAX: usize = 200;
+
+/// Payments that an order may have.
+const ATTEMPTS_MAX: usize = 50;
+
+impl Checkout {
+    /// The payment that counts: the paid one, or the latest.
+    #[must_use]
+    pub fn current(&self) -> Option<&Payment> {
+        self.payments.iter().find(|payment| payment.is_paid()).or(self.payments.last())
+    }
+
+    /// The payment with this number.
+    pub fn payment_mut(&mut self, id: PaymentId) -> Option<&mut Payment> {
+        self.payments.iter_mut().find(|payment| payment.id == id)
+    }
+
+    /// Writes down what happened.
+    pub fn note(&mut self, at: Timestamp, payment: Option<PaymentId>, text: impl Into<String>) {
+        if self.history.len() >= HISTORY_MAX {
+            self.history.remove(HISTORY_MAX / 2);
+        }
+        self.history.push(Entry { at, payment, text: text.into() });
+    }
+
+    /// Puts something before a person, once.
+    pub fn flag(&mut self, at: Timestamp, payment: Option<PaymentId>, text: impl Into<String>) {
+        let text = text.into();
+        self.note(at, payment, text.clone());
+        if !self.attention.contains(&text) {
+            self.attention.push(text);
+        }
+    }
+
+    /// Sees to it that exactly `wanted` can be paid, and nothing when there is none: plans a payment, or has the
+    /// one that is live called off first. Returns the payments that must be looked after.
+    pub fn wants(&mut self, wanted: Option<(u32, Bill)>, now: Timestamp) -> Vec<PaymentId> {
+        // When money was taken, for whatever revision, nobody is asked for more without a person's word.
+        if let Some(paid) = self.payments.iter().find(|payment| payment.took_money()) {
+            let differs = wanted.as_ref().is_some_and(|(_, bill)| bill.total != paid.bill.total);
+            if let (true, Some((_, bill))) = (differs, &wanted) {
+                let text =
+                    format!("{} were paid, and the order now comes to {}", paid.bill.total, bill.total);
+                self.flag(now, None, text);
+            }
+            self.next = None;
+            return Vec::new();
+        }
+        let live = self.payments.iter_mut().find(|payment| payment.is_live());
+        let Some(live) = live else {
+            self.next = None;
+            return wanted.and_then(|(revision, bill)| self.plan(revision, bill, now)).into_iter().collect();
+        };
+        let same = wanted
+            .as_ref()
+            .is_some_and(|(_, bill)| bill.total == live.bill.total && bill.lines == live.bill.lines);
+        if same && live.superseded.is_none() {
+            return Vec::new();
+        }
+        let id = live.id;
+        let why =
+            if wanted.is_some() { "the order has changed" } else { "the order is not to be paid any more" };
+        let is_new = live.superseded.is_none();
+        live.superseded.get_or_insert_with(|| why.to_owned());
+        if live.state == PaymentState::Planned {
+            // Nothing was sent, so there is nothing to call off.
+            live.state = PaymentState::Cancelled { at: now };
+            self.note(now, Some(id), format!("dropped before it was sent: {why}"));
+            self.next = None;
+            return wanted.and_then(|(revision, bill)| self.plan(revision, bill, now)).into_iter().collect();
+        }
+        if is_new {
+            self.note(now, Some(id), format!("to be called off: {why}"));
+        }
+        self.next = wanted;
+        if is_new { vec![id] } else { Vec::new() }
+    }
+
+    /// Plans the payment that waited for the one before it to die, if nothing stands in its way any more.
+    pub fn follow_up(&mut self, now: Timestamp) -> Option<PaymentId> {
+        if self.payments.iter().any(|payment| payment.is_live() || payment.took_money()) {
+            return None;
+        }
+        let (revision, bill) = self.next.take()?;
+        self.plan(revision, bill, now)
+    }
+
+    fn plan(&mut self, revision: u32, bill: Bill, now: Timestamp) -> Option<PaymentId> {
+        if self.payments.len() >= ATTEMPTS_MAX {
+            self.flag(
+                now,
+                None,
+                format!("the order has had {ATTEMPTS_MAX} payments; no further one is made"),
+            );
+            return None;
+        }
+        let attempt = u32::try_from(self.payments.len() + 1).unwrap_or(u32::MAX);
+        let id = PaymentId { number: self.number, attempt };
+        self.note(now, Some(id), format!("{} to be asked for revision {revision}", bill.total));
+        self.payments.push(Payment::planned(id, revision, self.account.clone(), bill, now));
+        Some(id)
+    }
+}
+
+impl Document for Checkout {
+    const KIND: Kind = Kind::Checkout;
+    const SCHEMA: u16 = 1;
+
+    fn encode(&self) -> Vec<u8> {
+        encode_json(self)
+    }
+
+    fn decode(schema: u16, bytes: &[u8]) -> Result<Checkout, Unreadable> {
+        decode_json(schema, bytes)
+    }
+}

@@ -1,0 +1,114 @@
+//! A notification of the payment system, judged against what we stored.
+
+use super::checkout::Checkout;
+use super::payment::{Payment, PaymentId};
+use crate::kernel::Money;
+use crate::kernel::money::CURRENCY;
+
+/// A verified notification, in our words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The payment system's own id of the order.
+    pub remote_id: String,
+    /// The number that we gave it; empty in a test of the connection.
+    pub number: String,
+    /// Whose order it is there.
+    pub account: String,
+    /// The sum.
+    pub amount: Money,
+    /// The currency, if it is named.
+    pub currency: Option<String>,
+    /// What happened.
+    pub status: NoticeStatus,
+    /// It only tries whether anybody listens.
+    pub is_test: bool,
+}
+
+/// What a notification says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoticeStatus {
+    /// Paid.
+    Completed,
+    /// Something else, in the sender's word.
+    Other(String),
+}
+
+/// What a notification means to us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// This payment is paid.
+    Pays(PaymentId),
+    /// Money came for a payment that should not take any more: a fact, for a person.
+    PaysOld(PaymentId, String),
+    /// It was known.
+    Repeated(PaymentId),
+    /// The order is paid under another id.
+    AlreadyPaid(PaymentId),
+    /// Another sum.
+    WrongAmount(String),
+    /// Another currency.
+    WrongCurrency(String),
+    /// No payment of ours has this number.
+    NotFound(String),
+    /// It is somebody else's.
+    Stranger(String),
+    /// Not about being paid.
+    Recorded(String),
+}
+
+impl Notice {
+    /// Judges it against the checkout that its number leads to. `account` is who we are at the payment system.
+    #[must_use]
+    pub fn judge(&self, account: &str, checkout: Option<&Checkout>) -> Judgement {
+        if self.account != account {
+            return Judgement::Stranger(format!(
+                "it is for the shop {:?}, and we are {account:?}",
+                self.account
+            ));
+        }
+        let found = self.number.parse().ok().and_then(|id: PaymentId| {
+            let checkout = checkout?;
+            let payment = checkout.payments.iter().find(|payment| payment.id == id)?;
+            (checkout.account == account).then_some((checkout, payment))
+        });
+        let Some((checkout, payment)) = found else {
+            return Judgement::NotFound(format!("there is no payment {:?}", self.number));
+        };
+        let id = payment.id;
+        if let NoticeStatus::Other(status) = &self.status {
+            return Judgement::Recorded(format!(
+                "the status is {status:?}, which does not say that it is paid"
+            ));
+        }
+        if self.currency.as_deref().is_some_and(|currency| currency != CURRENCY) {
+            let currency = self.currency.as_deref().unwrap_or_default();
+            return Judgement::WrongCurrency(format!("it is in {currency:?}, and we asked for {CURRENCY}"));
+        }
+        if self.amount != payment.bill.total {
+            let (amount, total) = (self.amount, payment.bill.total);
+            return Judgement::WrongAmount(format!("it is about {amount}, and we asked for {total}"));
+        }
+        let known = payment.remote.as_ref().map(|remote| remote.id.as_str());
+        let is_other = known.is_some_and(|known| known != self.remote_id);
+        match checkout.payments.iter().find(|payment| payment.took_money()) {
+            Some(paid) if paid.id == id && !is_other => Judgement::Repeated(id),
+            Some(paid) => Judgement::AlreadyPaid(paid.id),
+            None if is_other => {
+                let known = known.unwrap_or_default();
+                Judgement::Stranger(format!(
+                    "it has the id {}, and we know {known} under this number",
+                    self.remote_id
+                ))
+            }
+            None => Notice::pays(payment),
+        }
+    }
+
+    fn pays(payment: &Payment) -> Judgement {
+        match (&payment.superseded, payment.is_live()) {
+            (Some(why), _) => Judgement::PaysOld(payment.id, why.clone()),
+            (None, true) => Judgement::Pays(payment.id),
+            (None, false) => Judgement::PaysOld(payment.id, "it could be paid no more".into()),
+        }
+    }
+}

@@ -1,0 +1,480 @@
+//! One payment: a number at the payment system, and what became of it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::bill::Bill;
+use crate::kernel::money::CURRENCY;
+use crate::kernel::time::between;
+use crate::kernel::{Money, Number, Timestamp};
+
+/// Which payment: the order, and the attempt at being paid for it. It is the number under which the payment
+/// system knows it, chosen and committed before the first call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PaymentId {
+    /// The order.
+    pub number: Number,
+    /// 1 for the first.
+    pub attempt: u32,
+}
+
+impl fmt::Display for PaymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.number, self.attempt)
+    }
+}
+
+/// The text is not a payment's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a payment's number is an order's number and an attempt, such as 482993011752-1")]
+pub struct NotAPaymentId;
+
+impl FromStr for PaymentId {
+    type Err = NotAPaymentId;
+
+    fn from_str(text: &str) -> Result<PaymentId, NotAPaymentId> {
+        let (number, attempt) = text.split_once('-').ok_or(NotAPaymentId)?;
+        let id = PaymentId {
+            number: number.parse().map_err(|_| NotAPaymentId)?,
+            attempt: attempt.parse().map_err(|_| NotAPaymentId)?,
+        };
+        // One spelling only: what compares equal must be equal.
+        if id.to_string() == text { Ok(id) } else { Err(NotAPaymentId) }
+    }
+}
+
+impl Serialize for PaymentId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PaymentId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<PaymentId, D::Error> {
+        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// An order as the payment system has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remote {
+    /// Its own id.
+    pub id: String,
+    /// The number that we gave it.
+    pub number: String,
+    /// Whose order it is there.
+    pub account: String,
+    /// The sum.
+    pub amount: Money,
+    /// The currency.
+    pub currency: String,
+    /// Where it stands.
+    pub status: RemoteStatus,
+    /// Where the buyer pays, if the address is one that we may send a buyer to.
+    pub url: Option<String>,
+    /// Until when.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Where an order stands at the payment system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemoteStatus {
+    /// It waits to be paid.
+    Created,
+    /// It is paid.
+    Completed,
+    /// Its time has run out.
+    Expired,
+    /// It was called off.
+    Canceled,
+    /// Something that is neither paid nor over.
+    Other(String),
+}
+
+/// A payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    /// Which.
+    pub id: PaymentId,
+    /// The revision of the order that it is for.
+    pub revision: u32,
+    /// Who we are at the payment system.
+    pub account: String,
+    /// What is to be paid.
+    pub bill: Bill,
+    /// Where it stands.
+    pub state: PaymentState,
+    /// When it was planned.
+    pub created_at: Timestamp,
+    /// The request as it was sent first: every later attempt sends the same bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// A call has ended so that it may have been carried out.
+    #[serde(default)]
+    pub doubtful: bool,
+    /// It should take money no more, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded: Option<String>,
+    /// What the payment system has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<Remote>,
+}
+
+/// Where a payment stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum PaymentState {
+    /// Nothing has been sent, for certain.
+    Planned,
+    /// A call is under way, or was when the process died.
+    Sending {
+        /// When it began.
+        since: Timestamp,
+    },
+    /// Whether the payment system has it is not known.
+    Unknown {
+        /// Since when.
+        since: Timestamp,
+        /// How often it was looked for and not found.
+        looks: u32,
+    },
+    /// It can be paid.
+    Linked {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// It is paid.
+    Paid {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// The payment system will not have it.
+    Refused {
+        /// Since when.
+        at: Timestamp,
+        /// What it said.
+        why: String,
+    },
+    /// The payment system has something else than we sent: nothing goes on without a person.
+    Frozen {
+        /// Since when.
+        at: Timestamp,
+        /// What differs.
+        why: String,
+    },
+    /// It can be paid no more.
+    Cancelled {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Its time ran out.
+    Expired {
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+/// What is to be done about a payment next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Send the request.
+    Send,
+    /// Look whether the payment system has it.
+    Look,
+    /// See where it stands there, and call it off.
+    Cancel,
+    /// Nothing: it is as it should be.
+    Rest,
+}
+
+/// What a call came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// It was certainly not carried out, and may be tried again.
+    NotDone(String),
+    /// It was refused, and would be again.
+    Refused(String),
+    /// The number has been used: an earlier call was carried out after all.
+    Duplicate,
+    /// It may or may not have been carried out.
+    Unknown(String),
+    /// The order was made.
+    Created(Remote),
+    /// Orders that were found under the number.
+    Found(Vec<Remote>),
+    /// How the order stands.
+    Stands(Remote),
+}
+
+/// How often nothing must be found before the request is sent again.
+pub const LOOKS_MIN: u32 = 3;
+
+/// How long after an unknown outcome the request is not sent again, in seconds: a slow commit over there may
+/// still become visible.
+pub const QUIET_SECONDS_MIN: u64 = 120;
+
+/// Between two looks that found nothing.
+const LOOK_GAP: Duration = Duration::from_secs(50);
+
+impl Payment {
+    /// A payment that is only meant.
+    #[must_use]
+    pub fn planned(id: PaymentId, revision: u32, account: String, bill: Bill, now: Timestamp) -> Payment {
+        Payment {
+            id,
+            revision,
+            account,
+            bill,
+            state: PaymentState::Planned,
+            created_at: now,
+            request: None,
+            doubtful: false,
+            superseded: None,
+            remote: None,
+        }
+    }
+
+    /// Whether it can take money, now or after what is under way.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        match self.state {
+            PaymentState::Planned
+            | PaymentState::Sending { .. }
+            | PaymentState::Unknown { .. }
+            | PaymentState::Linked { .. } => true,
+            // Nobody knows what a frozen one can do: no other is made beside it.
+            PaymentState::Frozen { .. } => true,
+            PaymentState::Paid { .. }
+            | PaymentState::Refused { .. }
+            | PaymentState::Cancelled { .. }
+            | PaymentState::Expired { .. } => false,
+        }
+    }
+
+    /// Whether its money was taken.
+    #[must_use]
+    pub fn took_money(&self) -> bool {
+        matches!(self.state, PaymentState::Paid { .. })
+    }
+
+    /// Whether its money was taken for what the order is: not for an older revision, nor too late.
+    #[must_use]
+    pub fn is_paid(&self) -> bool {
+        self.took_money() && self.superseded.is_none()
+    }
+
+    /// Where the buyer pays, if it can be paid at `now`.
+    #[must_use]
+    pub fn link(&self, now: Timestamp) -> Option<&str> {
+        let is_open = matches!(self.state, PaymentState::Linked { .. }) && self.superseded.is_none();
+        let url = self.remote.as_ref()?.url.as_deref()?;
+        (is_open && now < self.bill.expires_at).then_some(url)
+    }
+
+    /// What is to be done next.
+    #[must_use]
+    pub fn step(&self, now: Timestamp) -> Step {
+        match self.state {
+            PaymentState::Planned => Step::Send,
+            PaymentState::Sending { .. } => Step::Look, // the process that was sending is gone
+            PaymentState::Unknown { since, looks } => {
+                let is_quiet = between(since, now) >= Duration::from_secs(QUIET_SECONDS_MIN);
+                if looks >= LOOKS_MIN && is_quiet { Step::Send } else { Step::Look }
+            }
+            PaymentState::Linked { .. } if self.superseded.is_some() => Step::Cancel,
+            PaymentState::Linked { .. }
+            | PaymentState::Paid { .. }
+            | PaymentState::Refused { .. }
+            | PaymentState::Frozen { .. }
+            | PaymentState::Cancelled { .. }
+            | PaymentState::Expired { .. } => Step::Rest,
+        }
+    }
+
+    /// The request is about to be sent: what is written before the call, so that its outcome cannot be lost
+    /// with the process.
+    pub fn sends(&mut self, request: String, now: Timestamp) {
+        self.request.get_or_insert(request);
+        self.state = PaymentState::Sending { since: now };
+    }
+
+    /// Takes in what a call came to. Returns after how long to go on, or none when there is nothing to do.
+    pub fn answered(&mut self, answer: Answered, now: Timestamp) -> Result<(), Again> {
+        match self.state {
+            // It has been settled meanwhile, by a notification.
+            PaymentState::Paid { .. }
+            | PaymentState::Refused { .. }
+            | PaymentState::Frozen { .. }
+            | PaymentState::Cancelled { .. }
+            | PaymentState::Expired { .. } => {
+                if let Answered::Created(remote) | Answered::Stands(remote) = answer {
+                    self.remote.get_or_insert(remote);
+                }
+                return Ok(());
+            }
+            PaymentState::Planned
+            | PaymentState::Sending { .. }
+            | PaymentState::Unknown { .. }
+            | PaymentState::Linked { .. } => {}
+        }
+        match answer {
+            Answered::NotDone(why) => {
+                match self.state {
+                    PaymentState::Sending { .. } if !self.doubtful => self.state = PaymentState::Planned,
+                    // It had been sent before, and that is still not known.
+                    PaymentState::Sending { since } => self.state = PaymentState::Unknown { since, looks: 0 },
+                    PaymentState::Planned
+                    | PaymentState::Unknown { .. }
+                    | PaymentState::Linked { .. }
+                    | PaymentState::Paid { .. }
+                    | PaymentState::Refused { .. }
+                    | PaymentState::Frozen { .. }
+                    | PaymentState::Cancelled { .. }
+                    | PaymentState::Expired { .. } => {}
+                }
+                Err(Again { after: None, why })
+            }
+            Answered::Refused(why) => match self.state {
+                PaymentState::Planned | PaymentState::Sending { .. } if !self.doubtful => {
+                    self.state = PaymentState::Refused { at: now, why };
+                    Ok(())
+                }
+                // The first send may have been taken, so this is no refusal of the payment.
+                PaymentState::Planned | PaymentState::Sending { .. } | PaymentState::Unknown { .. } => {
+                    Err(self.doubts(now, why))
+                }
+                PaymentState::Linked { .. }
+                | PaymentState::Paid { .. }
+                | PaymentState::Refused { .. }
+                | PaymentState::Frozen { .. }
+                | PaymentState::Cancelled { .. }
+                | PaymentState::Expired { .. } => Err(Again { after: None, why }),
+            },
+            Answered::Duplicate => Err(self.doubts(now, "its number is known there".into())),
+            Answered::Unknown(why) if matches!(self.state, PaymentState::Sending { .. }) => {
+                Err(self.doubts(now, why))
+            }
+            Answered::Unknown(why) => Err(Again { after: None, why }),
+            Answered::Created(remote) | Answered::Stands(remote) => self.stands(remote, now),
+            Answered::Found(remotes) => {
+                let number = self.id.to_string();
+                let mut own = remotes.into_iter().filter(|remote| remote.number == number);
+                match (own.next(), own.next()) {
+                    (Some(remote), None) => self.stands(remote, now),
+                    (Some(_), Some(_)) => {
+                        let why = "the payment system has more than one order under this number".to_owned();
+                        self.state = PaymentState::Frozen { at: now, why };
+                        Ok(())
+                    }
+                    (None, _) => self.not_found(now),
+                }
+            }
+        }
+    }
+
+    fn doubts(&mut self, now: Timestamp, why: String) -> Again {
+        self.doubtful = true;
+        let since = match self.state {
+            PaymentState::Unknown { since, .. } => since,
+            PaymentState::Planned
+            | PaymentState::Sending { .. }
+            | PaymentState::Linked { .. }
+            | PaymentState::Paid { .. }
+            | PaymentState::Refused { .. }
+            | PaymentState::Frozen { .. }
+            | PaymentState::Cancelled { .. }
+            | PaymentState::Expired { .. } => now,
+        };
+        self.state = PaymentState::Unknown { since, looks: 0 };
+        Again { after: Some(Duration::ZERO), why }
+    }
+
+    fn not_found(&mut self, now: Timestamp) -> Result<(), Again> {
+        let (since, looks) = match self.state {
+            PaymentState::Unknown { since, looks } => (since, looks + 1),
+            PaymentState::Sending { since } => (since, 1),
+            PaymentState::Planned
+            | PaymentState::Linked { .. }
+            | PaymentState::Paid { .. }
+            | PaymentState::Refused { .. }
+            | PaymentState::Frozen { .. }
+            | PaymentState::Cancelled { .. }
+            | PaymentState::Expired { .. } => (now, 1),
+        };
+        self.doubtful = true;
+        self.state = PaymentState::Unknown { since, looks };
+        if self.superseded.is_some() && self.step(now) == Step::Send {
+            // It is not there, it was looked for often enough, and nobody wants it any more.
+            self.state = PaymentState::Cancelled { at: now };
+            return Ok(());
+        }
+        let why = format!("not found at the payment system, {looks} times so far");
+        Err(Again { after: Some(if self.step(now) == Step::Send { Duration::ZERO } else { LOOK_GAP }), why })
+    }
+
+    /// The payment system has it, in some state.
+    fn stands(&mut self, remote: Remote, now: Timestamp) -> Result<(), Again> {
+        if let Err(why) = self.fits(&remote) {
+            self.state = PaymentState::Frozen { at: now, why };
+            self.remote = Some(remote);
+            return Ok(());
+        }
+        let status = remote.status.clone();
+        let has_link = remote.url.is_some();
+        self.remote = Some(remote);
+        match status {
+            RemoteStatus::Created | RemoteStatus::Other(_) if !has_link => {
+                let why = "the payment system gave no payment address that a buyer may be sent to; see \
+                           payment_hosts of the gateway";
+                self.state = PaymentState::Frozen { at: now, why: why.into() };
+            }
+            RemoteStatus::Created | RemoteStatus::Other(_) => {
+                let was_linked = matches!(self.state, PaymentState::Linked { .. });
+                if !was_linked {
+                    self.state = PaymentState::Linked { at: now };
+                }
+                if self.superseded.is_some() {
+                    let after = if was_linked { None } else { Some(Duration::ZERO) };
+                    return Err(Again { after, why: "it is to be called off".into() });
+                }
+            }
+            RemoteStatus::Completed => self.state = PaymentState::Paid { at: now },
+            RemoteStatus::Expired => self.state = PaymentState::Expired { at: now },
+            RemoteStatus::Canceled => self.state = PaymentState::Cancelled { at: now },
+        }
+        Ok(())
+    }
+
+    /// Whether what the payment system has is what we asked for.
+    pub fn fits(&self, remote: &Remote) -> Result<(), String> {
+        if remote.number != self.id.to_string() {
+            return Err(format!("the payment system has the number {:?}", remote.number));
+        }
+        if remote.account != self.account {
+            return Err(format!("the payment system has it for the shop {:?}", remote.account));
+        }
+        if remote.amount != self.bill.total || remote.currency != CURRENCY {
+            let (amount, currency, total) = (remote.amount, &remote.currency, self.bill.total);
+            return Err(format!("the payment system has {amount} {currency} instead of {total} {CURRENCY}"));
+        }
+        match &self.remote {
+            Some(known) if known.id != remote.id => {
+                Err(format!("the payment system has another id: {} instead of {}", remote.id, known.id))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// The payment is not settled yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Again {
+    /// When to go on; none for the usual growing pause.
+    pub after: Option<Duration>,
+    /// What the matter is.
+    pub why: String,
+}

@@ -1,0 +1,82 @@
+//! The notification's form. Only what is compared is read, and only leniently: samples of the vendor differ in
+//! everything else.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::kernel::money;
+use crate::payments::{Notice, NoticeStatus};
+
+/// The id that a test of the connection bears.
+const TEST_ID: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+/// The one status that means "paid".
+const COMPLETED: &str = "completed";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OrderNotification<'a> {
+    id: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    merchant_id: String,
+    #[serde(default)]
+    merchant_order_id: Option<String>,
+    #[serde(borrow, default)]
+    amount: Option<&'a RawValue>,
+    #[serde(default)]
+    currency_id: Option<String>,
+}
+
+/// Reads a notification; the error says what is the matter.
+pub fn read(body: &[u8]) -> Result<Notice, String> {
+    let order: OrderNotification<'_> =
+        serde_json::from_slice(body).map_err(|why| format!("it is not a notification of an order: {why}"))?;
+    let number = order.merchant_order_id.unwrap_or_default();
+    let is_test = order.id == TEST_ID && number.is_empty();
+    let amount = match order.amount {
+        Some(raw) => money::from_json(raw).ok_or_else(|| "its amount is not a sum in kopecks".to_owned())?,
+        None if is_test => money::Money::ZERO,
+        None => return Err("it has no amount".into()),
+    };
+    let status =
+        if order.status == COMPLETED { NoticeStatus::Completed } else { NoticeStatus::Other(order.status) };
+    Ok(Notice {
+        remote_id: order.id,
+        number,
+        account: order.merchant_id,
+        amount,
+        currency: order.currency_id,
+        status,
+        is_test,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_by_their_digits() {
+        let amount = |text: &str| {
+            let body = format!(r#"{{"id":"1","status":"completed","merchantOrderId":"7","amount":{text}}}"#);
+            read(body.as_bytes()).map(|notice| notice.amount.to_string())
+        };
+        assert_eq!(amount("2790.67").as_deref(), Ok("2790.67"));
+        assert_eq!(amount("122").as_deref(), Ok("122.00"));
+        assert_eq!(amount("\"0.29\"").as_deref(), Ok("0.29"));
+        for odd in ["1e3", "0.001", "null", "[]", "\"x\""] {
+            assert!(amount(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn only_completed_means_paid() {
+        for status in ["success", "Completed", "paid", "canceled", "hold", ""] {
+            let body = format!(r#"{{"id":"1","status":"{status}","merchantOrderId":"7","amount":1}}"#);
+            let notice = read(body.as_bytes()).expect("a notice");
+            assert_eq!(notice.status, NoticeStatus::Other(status.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! Looks after payments at the payment systems: sends what is planned, looks for what may have been sent, calls off what
+//! is not wanted any more.
+//!
+//! Each task is one step: note what is about to be done, do it, and record what it came to in the batch that settles
+//! the task. Whatever is not certain afterwards is a task again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::dispatch::Dispatch;
+use crate::flows::bill_order::Task;
+use crate::flows::tend_payment::{checkout_of, note_sending, record};
+use crate::flows::{Shop, buyers_address};
+use crate::gateway::{Addresses, Failure, Provider};
+use crate::kernel::time::{between, later};
+use crate::kernel::{Lane, SourceName, Timestamp};
+use crate::payments::{Again, Answered, Checkout, Payment, RemoteStatus, Step};
+use crate::peer::RetryPolicy;
+use crate::store::{Batch, Claimed, Delivery, Settlement, Ticket, Unavailable};
+use crate::telemetry::metrics;
+
+/// How long a claim is held: a step makes up to three calls of 15 s.
+const LEASE: Duration = Duration::from_secs(120);
+
+/// Payments that are looked after at the same moment.
+const PAYMENTS_AT_ONCE_MAX: usize = 16;
+
+/// A payment that could not be settled for so long waits for a person.
+const RETRY: RetryPolicy = RetryPolicy {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(300),
+    give_up_after: Duration::from_secs(3 * 24 * 3600),
+};
+
+/// What the collector needs.
+#[derive(Debug, Clone)]
+pub struct Collector {
+    /// The outbox, and the payments.
+    pub shop: Shop,
+    /// The payment systems by name.
+    pub gateways: Arc<BTreeMap<SourceName, Arc<dyn Provider>>>,
+}
+
+/// What came of one step.
+struct Stepped {
+    /// What the call came to; none when none was made.
+    answered: Option<Answered>,
+    /// How long the payment system wants to be left alone.
+    wish: Option<Duration>,
+}
+
+impl Collector {
+    /// Runs until drained; calls under way are finished.
+    pub async fn run(self, drain: CancellationToken) {
+        let dispatch = Dispatch {
+            shop: self.shop.clone(),
+            lane: Lane::Payment,
+            lease: LEASE,
+            at_once_max: PAYMENTS_AT_ONCE_MAX,
+            one_at_a_time: false,
+        };
+        let collector = Arc::new(self);
+        let deliver = move |claimed| {
+            let collector = Arc::clone(&collector);
+            async move { collector.tend(claimed).await }
+        };
+        dispatch.run(deliver, drain).await;
+    }
+
+    async fn tend(&self, Claimed { delivery, ticket }: Claimed) -> Duration {
+        let task: Task = match serde_json::from_str(&delivery.body) {
+            Ok(task) => task,
+            Err(why) => {
+                let error = format!("the task cannot be read: {why}");
+                self.settle(&delivery, ticket, Settlement::Dead { at: self.shop.clock.now(), error }).await;
+                return Duration::ZERO;
+            }
+        };
+        let stepped = match self.step(task).await {
+            Ok(Some(stepped)) => stepped,
+            // It has changed under our hands: from the beginning.
+            Ok(None) => Stepped { answered: None, wish: None },
+            Err(why) => {
+                tracing::warn!(payment = %task.payment, error = %why, "a payment could not be looked after and will be again");
+                return Duration::ZERO; // the lease runs out
+            }
+        };
+        let settle = |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, stepped.wish, now);
+        match record(&self.shop, task.payment, ticket, stepped.answered.as_ref(), &settle).await {
+            Ok(settlement) => self.tell(&delivery, &settlement),
+            Err(why) => {
+                tracing::warn!(payment = %task.payment, error = %why, "what became of a payment was not recorded; it will be looked up");
+            }
+        }
+        stepped.wish.unwrap_or_default().min(RETRY.longest)
+    }
+
+    /// Does what is next for a payment. None if it changed meanwhile.
+    async fn step(&self, task: Task) -> Result<Option<Stepped>, Unavailable> {
+        let Some(checkout) = checkout_of(&self.shop, task.payment).await? else {
+            return Ok(Some(Stepped { answered: None, wish: None }));
+        };
+        let found = checkout.payments.iter().find(|payment| payment.id == task.payment);
+        let Some(payment) = found else { return Ok(Some(Stepped { answered: None, wish: None })) };
+        let step = payment.step(self.shop.clock.now());
+        if step == Step::Rest {
+            return Ok(Some(Stepped { answered: None, wish: None }));
+        }
+        let Some(provider) = self.gateways.get(&checkout.gateway) else {
+            let why = format!("no gateway {} is configured", checkout.gateway);
+            return Ok(Some(Stepped { answered: Some(Answered::NotDone(why)), wish: None }));
+        };
+        let outcome = match step {
+            Step::Send => match self.send(&**provider, &checkout, payment).await? {
+                Some(outcome) => outcome,
+                None => return Ok(None),
+            },
+            Step::Look => provider.find(payment.id).await.map(Answered::Found),
+            Step::Cancel => cancel(&**provider, payment).await,
+            Step::Rest => return Ok(None),
+        };
+        let (mut wish, account) = (None, provider.account());
+        let answered = match outcome {
+            Ok(answered) => answered,
+            Err(failure) => {
+                if let Failure::NotDone { wish: wished, .. } = &failure {
+                    wish = *wished;
+                }
+                if let Failure::NoAccess(why) = &failure {
+                    tracing::error!(gateway = %checkout.gateway, account, error = why, "the payment system turns us away: check the gateway's token and merchant_id");
+                }
+                failure.meaning()
+            }
+        };
+        metrics::payment_call(checkout.gateway.as_str(), name_of(&answered));
+        Ok(Some(Stepped { answered: Some(answered), wish }))
+    }
+
+    async fn send(
+        &self,
+        provider: &dyn Provider,
+        checkout: &Checkout,
+        payment: &Payment,
+    ) -> Result<Option<Result<Answered, Failure>>, Unavailable> {
+        let request = match payment.request.clone() {
+            Some(request) => request,
+            None => match provider.freeze(payment.id, &payment.bill, &self.addresses(checkout)) {
+                Ok(request) => request,
+                Err(why) => {
+                    return Ok(Some(Ok(Answered::Refused(format!("it cannot be billed there: {why}")))));
+                }
+            },
+        };
+        let Some(bytes) = note_sending(&self.shop, payment, request).await? else { return Ok(None) };
+        Ok(Some(provider.create(&bytes).await.map(Answered::Created)))
+    }
+
+    fn addresses(&self, checkout: &Checkout) -> Addresses {
+        let url = &self.shop.public_url;
+        let back = buyers_address(url, "return", checkout);
+        Addresses {
+            success: back.clone(),
+            fail: format!("{back}?from=fail"),
+            back: format!("{back}?from=back"),
+            notice: format!("{url}/hooks/{}", checkout.gateway),
+        }
+    }
+
+    async fn settle(&self, delivery: &Delivery, ticket: Ticket, settlement: Settlement) {
+        self.tell(delivery, &settlement);
+        let mut batch = Batch::new();
+        batch.settle(ticket, settlement);
+        if let Err(why) = self.shop.store.commit(batch).await {
+            tracing::warn!(message.id = %delivery.id, error = %why, "a task was not settled and will be looked at again");
+        }
+    }
+
+    fn tell(&self, delivery: &Delivery, settlement: &Settlement) {
+        let outcome = match settlement {
+            Settlement::Sent { .. } => {
+                tracing::info!(message.id = %delivery.id, gateway = delivery.queue, "a payment was looked after");
+                "sent"
+            }
+            Settlement::Retry { due, error, .. } => {
+                tracing::warn!(message.id = %delivery.id, gateway = delivery.queue, %due, error, "a payment is not settled yet");
+                "retry"
+            }
+            Settlement::Dead { error, .. } => {
+                tracing::error!(
+                    message.id = %delivery.id,
+                    gateway = delivery.queue,
+                    error,
+                    "a payment was given up: mend the cause, then: tillgate outbox retry {}", delivery.id
+                );
+                "dead"
+            }
+        };
+        metrics::outbox_attempt(Lane::Payment, outcome);
+    }
+}
+
+/// Sees where an order stands and calls it off if it can still be paid: calling off a paid one could move money.
+async fn cancel(provider: &dyn Provider, payment: &Payment) -> Result<Answered, Failure> {
+    let Some(remote) = &payment.remote else { return Ok(Answered::Found(provider.find(payment.id).await?)) };
+    let stands = provider.read(&remote.id).await?;
+    match stands.status {
+        RemoteStatus::Created => Ok(Answered::Stands(provider.cancel(&remote.id).await?)),
+        RemoteStatus::Completed | RemoteStatus::Expired | RemoteStatus::Canceled | RemoteStatus::Other(_) => {
+            Ok(Answered::Stands(stands))
+        }
+    }
+}
+
+fn settlement(
+    delivery: &Delivery,
+    again: Option<&Again>,
+    wish: Option<Duration>,
+    now: Timestamp,
+) -> Settlement {
+    let Some(Again { after, why }) = again else { return Settlement::Sent { at: now } };
+    let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, now));
+    match RETRY.delay(delivery.attempts + 1, age, wish) {
+        Some(delay) => {
+            Settlement::Retry { at: now, due: later(now, after.unwrap_or(delay)), error: why.clone() }
+        }
+        None => Settlement::Dead { at: now, error: why.clone() },
+    }
+}
+
+fn name_of(answered: &Answered) -> &'static str {
+    match answered {
+        Answered::NotDone(_) => "not_done",
+        Answered::Refused(_) => "refused",
+        Answered::Duplicate => "duplicate",
+        Answered::Unknown(_) => "unknown",
+        Answered::Created(_) => "created",
+        Answered::Found(_) => "found",
+        Answered::Stands(_) => "stands",
+    }
+}

@@ -1,0 +1,93 @@
+//! The loop of those who work from the outbox: claim what is due under a lease, hand each message to its own task, let
+//! queues rest.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::flows::Shop;
+use crate::kernel::Lane;
+use crate::store::{Claim, Claimed};
+
+/// How often the outbox is looked at without being rung: retries come due.
+const LOOK_PAUSE: Duration = Duration::from_millis(250);
+
+/// Who works from a lane, and how.
+#[derive(Debug)]
+pub struct Dispatch {
+    /// The outbox.
+    pub shop: Shop,
+    /// Which lane.
+    pub lane: Lane,
+    /// How long a claim is held: more than twice what handing over may take.
+    pub lease: Duration,
+    /// Messages under way at the same moment.
+    pub at_once_max: usize,
+    /// Whether a queue has one message under way at most.
+    pub one_at_a_time: bool,
+}
+
+impl Dispatch {
+    /// Runs until drained; what is under way is finished. `deliver` acts, settles, and returns how long the
+    /// message's queue is to rest.
+    pub async fn run<F>(self, deliver: impl Fn(Claimed) -> F, drain: CancellationToken)
+    where
+        F: Future<Output = Duration> + Send + 'static,
+    {
+        let mut bell = self.shop.store.outbox_bell();
+        let mut under_way: JoinSet<(String, Duration)> = JoinSet::new();
+        let mut resting: HashMap<String, Option<Instant>> = HashMap::new();
+        while !drain.is_cancelled() {
+            let now = later_instant(Duration::ZERO);
+            resting.retain(|_, until| until.is_none_or(|until| until > now));
+            let claim = Claim {
+                lane: self.lane,
+                now: self.shop.clock.now(),
+                lease: self.lease,
+                limit: self.at_once_max.saturating_sub(under_way.len()),
+                resting: resting.keys().cloned().collect(),
+            };
+            let mut claimed_any = false;
+            match self.shop.store.claim(&claim).await {
+                Ok(claimed) => {
+                    for message in claimed {
+                        claimed_any = true;
+                        let queue = message.delivery.queue.clone();
+                        if self.one_at_a_time {
+                            resting.insert(queue.clone(), None); // until its task is back
+                        }
+                        let delivering = deliver(message);
+                        under_way.spawn(async move { (queue, delivering.await) });
+                    }
+                }
+                Err(why) => tracing::warn!(lane = %self.lane, error = %why, "the outbox cannot be read"),
+            }
+            // A claim takes one message of each queue: there may be more.
+            if claimed_any && !self.one_at_a_time && under_way.len() < self.at_once_max {
+                continue;
+            }
+            tokio::select! {
+                () = drain.cancelled() => {}
+                _ = bell.changed() => {}
+                Some(ended) = under_way.join_next() => match ended {
+                    Ok((queue, rest)) if self.one_at_a_time || !rest.is_zero() => {
+                        resting.insert(queue, Some(later_instant(rest)));
+                    }
+                    Ok(_) => {}
+                    // Its task panicked: whose it was is not known, so all that rest are looked at again.
+                    Err(_) => resting.clear(),
+                },
+                () = tokio::time::sleep(LOOK_PAUSE) => {}
+            }
+        }
+        while under_way.join_next().await.is_some() {}
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tokio's own clock, for its timers")]
+fn later_instant(by: Duration) -> Instant {
+    Instant::now() + by
+}

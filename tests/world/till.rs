@@ -1,0 +1,232 @@
+//! A shop with a merchant's site and a payment system, all real and all in this process.
+
+use http::{HeaderMap, HeaderValue, Method, header};
+use serde_json::{Value, json};
+use tillgate::app::App;
+use tillgate::demo::site::Site;
+use tillgate::gateway::sandbox::{Entry, Sandbox, Setup};
+use tillgate::kernel::{Clock, Secret};
+use tillgate::peer::{Client, Reply};
+
+use super::{ADMIN_TOKEN, DEADLINE, start};
+
+pub const API_KEY: &str = "key-of-the-merchants-site";
+pub const OTHER_API_KEY: &str = "key-of-another-merchant";
+pub const CALLBACK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// A running till.
+pub struct Till {
+    pub app: App,
+    pub bank: Sandbox,
+    pub site: Site,
+    folder: tempfile::TempDir,
+    settings: String,
+    client: Client,
+    pub clock: Clock,
+}
+
+impl Till {
+    pub async fn open() -> Till {
+        Till::open_with(Setup { calls_max: 100_000, ..Setup::default() }, &[], Clock::System).await
+    }
+
+    pub async fn open_with(setup: Setup, replace: &[(&str, &str)], clock: Clock) -> Till {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let bank = Sandbox::start(Setup { clock: clock.clone(), ..setup }).await.expect("a payment system");
+        let site = Site::start(Secret::new(CALLBACK_SECRET)).await.expect("a site");
+        // The notification's address must be known before the port is: a free one is chosen first.
+        let free =
+            std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+        let mut settings = format!(
+            r#"
+            listen = "{free}"
+            store = "sled:{}"
+            store_cache_mebibytes = 16
+            admin_token = "{ADMIN_TOKEN}"
+            [sources.sm]
+            protocol = "sm"
+            token = "{}"
+            payment = "link"
+            vat = "RUS_VAT10"
+            [gateways.bank]
+            protocol = "invoicebox"
+            url = "{}"
+            token = "{}"
+            merchant_id = "{}"
+            signing_key = "{}"
+            [merchants.site]
+            api_key = "{API_KEY}"
+            callback_url = "{}/callback"
+            callback_secret = "{CALLBACK_SECRET}"
+            [merchants.other]
+            api_key = "{OTHER_API_KEY}"
+            "#,
+            folder.path().join("data").display(),
+            super::TOKEN,
+            bank.url(),
+            bank.setup().token.expose(),
+            bank.setup().merchant_id,
+            bank.setup().signing_key.expose(),
+            site.url(),
+        );
+        for (from, to) in replace {
+            assert!(settings.contains(from), "{from} is not in the configuration");
+            settings = settings.replace(from, to);
+        }
+        let app = start(&settings, clock.clone()).await;
+        let client = Client::new(DEADLINE, 64 << 20).expect("a client");
+        Till { app, bank, site, folder, settings, client, clock }
+    }
+
+    /// Stops the gateway and starts it again on what it left behind.
+    pub async fn restart(self) -> Till {
+        let Till { app, bank, site, folder, settings, client, clock } = self;
+        app.drain().await;
+        let app = start(&settings, clock.clone()).await;
+        Till { app, bank, site, folder, settings, client, clock }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.app.address())
+    }
+
+    /// Calls with a bearer token and, if there is one, an idempotency key.
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        bearer: &str,
+        key: Option<&str>,
+        body: &str,
+    ) -> Reply {
+        let mut headers = HeaderMap::new();
+        let header = |text: &str| HeaderValue::from_str(text).expect("a header");
+        headers.insert(header::AUTHORIZATION, header(&format!("Bearer {bearer}")));
+        if let Some(key) = key {
+            headers.insert("idempotency-key", header(key));
+        }
+        headers.insert(header::CONTENT_TYPE, header("application/json"));
+        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url()) };
+        self.client.call(method, &url, headers, body.as_bytes().to_vec()).await.expect("an answer")
+    }
+
+    /// Places an order, which must be taken, and returns the answer.
+    pub async fn place(&self, id: &str, key: &str) -> Value {
+        let reply = self.call(Method::POST, "/v1/orders", API_KEY, Some(key), &order(id).to_string()).await;
+        assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
+        json_of(&reply)
+    }
+
+    pub async fn order(&self, number: &str) -> Value {
+        let reply = self.call(Method::GET, &format!("/v1/orders/{number}"), API_KEY, None, "").await;
+        assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+        json_of(&reply)
+    }
+
+    /// The order, once its payment is in `state`.
+    pub async fn order_in(&self, number: &str, state: &str) -> Value {
+        let waiting = async {
+            loop {
+                let order = self.order(number).await;
+                if order["payment"]["state"] == state {
+                    return order;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        match tokio::time::timeout(DEADLINE, waiting).await {
+            Ok(order) => order,
+            Err(_) => panic!("{number} is not {state}: {}", self.order(number).await),
+        }
+    }
+
+    /// The order as the operator sees it, once its payment is in `state`.
+    pub async fn document_in(&self, number: &str, state: &str) -> Value {
+        let waiting = async {
+            loop {
+                let order = self.admin(&format!("/orders/{number}")).await;
+                if order["payment"]["state"] == state {
+                    return order;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        match tokio::time::timeout(DEADLINE, waiting).await {
+            Ok(order) => order,
+            Err(_) => panic!("{number} is not {state}: {}", self.admin(&format!("/orders/{number}")).await),
+        }
+    }
+
+    pub async fn admin(&self, path: &str) -> Value {
+        let reply = self.call(Method::GET, &format!("/admin/v1{path}"), ADMIN_TOKEN, None, "").await;
+        assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
+        json_of(&reply)
+    }
+
+    /// The one order that the payment system has under this payment's number.
+    pub fn remote(&self, number: &str) -> Entry {
+        let mut found = self.bank.orders(&format!("{number}-1"));
+        assert_eq!(found.len(), 1, "{number}: {found:?}");
+        found.remove(0)
+    }
+
+    /// Posts a notification as whoever knows the address could.
+    pub async fn notify(&self, body: &[u8], signatures: &[&str]) -> Value {
+        let mut headers = HeaderMap::new();
+        for signature in signatures {
+            headers.append("x-signature", HeaderValue::from_str(signature).expect("a header"));
+        }
+        let url = format!("{}/hooks/bank", self.url());
+        let reply = self.client.call(Method::POST, &url, headers, body.to_vec()).await.expect("an answer");
+        assert_eq!(reply.status, 200, "the sender reads the body alone");
+        json_of(&reply)
+    }
+
+    /// Lets the time of the next attempt come for the message of a lane that has failed `attempts` times.
+    pub async fn let_retry_come(&self, lane: &str, attempts: u64) {
+        let failed = async {
+            loop {
+                let pending = self.admin(&format!("/outbox?lane={lane}&state=pending")).await;
+                if pending["items"]
+                    .as_array()
+                    .is_some_and(|items| items.iter().any(|item| item["attempts"] == attempts))
+                {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, failed).await.expect("a failed attempt");
+        self.clock.advance(std::time::Duration::from_secs(600));
+    }
+
+    pub async fn close(self) {
+        self.app.drain().await;
+    }
+}
+
+pub fn json_of(reply: &Reply) -> Value {
+    serde_json::from_slice(&reply.body)
+        .unwrap_or_else(|why| panic!("{why}: {}", String::from_utf8_lossy(&reply.body)))
+}
+
+pub fn text(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
+}
+
+/// An order of two lines: 2 × 129.90 and 0.355 × 1 000.00, together 614.80.
+pub fn order(id: &str) -> Value {
+    json!({
+        "merchant_order_id": id,
+        "description": format!("Заказ {id}"),
+        "customer": {"name": "Анна Канарейкина", "phone": "+7 (999) 000-00-00", "email": "a@example.org", "type": "private"},
+        "currency": "RUB",
+        "items": [
+            {"sku": "123456", "name": "Молоко 3,2 %", "quantity": "2", "price": "129.90", "vat": "RUS_VAT10", "measure": "шт", "measure_code": "796", "type": "commodity"},
+            {"sku": "778899", "name": "Сыр", "quantity": "0.355", "price": "1000.00", "vat": "RUS_VAT20", "measure": "кг", "measure_code": "166"},
+        ],
+        "success_url": "https://shop.example/ok",
+        "fail_url": "https://shop.example/fail",
+        "return_url": "https://shop.example/cart",
+    })
+}
