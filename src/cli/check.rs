@@ -37,6 +37,32 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
         Ok(None) => told("telegram", Ok("not configured: pickers are not told".into())),
         Err(why) => told("telegram", Err(why.to_string())),
     }
+    match app::gateways(&settings) {
+        Ok(gateways) => {
+            for (name, gateway) in &gateways {
+                let known = gateway.identify().await;
+                let account = gateway.account();
+                told(
+                    "gateway",
+                    match known {
+                        Ok(()) => Ok(format!("{name} knows us; the shop is {account}")),
+                        Err(why) => Err(format!("{name}: {why}")),
+                    },
+                );
+            }
+        }
+        Err(why) => told("gateway", Err(why.to_string())),
+    }
+    for (name, merchant) in &settings.merchants {
+        let heard = merchant.callback_url.as_deref().unwrap_or("nobody, as callback_url is not set");
+        told(
+            "merchant",
+            Ok(format!(
+                "{name} orders by POST {}/v1/orders; told of payments: {heard}",
+                settings.public_url()
+            )),
+        );
+    }
     if settings.admin_token.is_none() {
         told("admin", Ok("off: set admin_token to use tillgate orders, hooks, outbox and stock".into()));
     }

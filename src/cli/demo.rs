@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::Args;
+use serde_json::Value;
 
 use super::{Failed, say};
 use crate::demo::story::{World, tell};
@@ -30,18 +31,41 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     let world = world.map_err(Failed::because)?;
     let right = tell(&world).await;
     if !options.exit {
-        say(invitation(&world));
+        let link = a_link(&world).await;
+        say(invitation(&world, &link));
         let _ = tokio::signal::ctrl_c().await;
     }
     world.end().await;
     if right { Ok(()) } else { Err(Failed::because("the story did not come out right: see NOT SO above")) }
 }
 
-fn invitation(world: &World) -> String {
+/// The link of an order that a person can pay by hand.
+async fn a_link(world: &World) -> String {
+    let reply = world.place("A-2001").await;
+    let placed =
+        reply.and_then(|reply| serde_json::from_slice::<Value>(&reply.body).ok()).unwrap_or_default();
+    placed.pointer("/payment/url").and_then(Value::as_str).unwrap_or("(the order was not taken)").to_owned()
+}
+
+fn invitation(world: &World, link: &str) -> String {
     let (url, token, admin) = (world.url(), world.token(), world.admin_token());
+    let (bank, api_key) = (world.bank().url(), world.api_key());
     format!(
         r#"
-The gateway stays up until Ctrl-C. Send it an order of your own:
+The gateway stays up until Ctrl-C. Pay an order in your browser:
+
+  {link}
+
+Place one as a site does, and open the payment.url of the answer:
+
+  curl -i {url}/v1/orders -H 'Authorization: Bearer {api_key}' -H 'Idempotency-Key: mine-1' \
+    -d '{{"merchant_order_id":"MINE-1","items":[{{"sku":"42","name":"Чай","quantity":"1","price":"99.90","vat":"RUS_VAT10"}}]}}'
+
+Make the payment system misbehave, and place another:
+
+  curl {bank}/sandbox/troubles -H 'Content-Type: application/json' -d '{{"on":"create","next":[{{"slow":8000}}]}}'
+
+Send an order as the marketplace does:
 
   curl -i {url}/hooks/sm -H 'Client-Token: {token}' \
     -d '{{"event_type":"order.created","payload":{{"originalOrderId":"MY-1","storeID":"17","positions":[{{"id":"42","quantity":2,"price":"99.90"}}]}}}}'

@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod client;
 mod demo;
+mod sandbox;
 mod send;
 mod serve;
 mod show;
@@ -35,6 +36,8 @@ enum Command {
     Serve(serve::Options),
     /// Show the whole story on this machine, with nothing configured
     Demo(demo::Options),
+    /// Run a payment system to try things on: no money moves
+    Sandbox(sandbox::Options),
     /// Play the marketplace: post hook files and print every answer
     Send(send::Options),
     /// Check the configuration and reach every configured peer
@@ -149,6 +152,7 @@ async fn dispatch(command: Command) -> Result<(), Failed> {
     match command {
         Command::Serve(options) => serve::run(options).await,
         Command::Demo(options) => demo::run(options).await,
+        Command::Sandbox(options) => sandbox::run(options).await,
         Command::Send(options) => send::run(options).await,
         Command::Check(config) => check::run(&config).await,
         Command::Orders(command) => show::orders::run(command).await,

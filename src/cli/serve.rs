@@ -74,6 +74,13 @@ fn announce(settings: &Settings, app: &App) {
     if settings.sources.is_empty() {
         say("  hooks      none: add [sources.sm] to tillgate.toml (see README.md)");
     }
+    for (name, gateway) in &settings.gateways {
+        say(format_args!("  payments   {} tells of them by POST {url}/hooks/{name}", gateway.url));
+    }
+    for (name, merchant) in &settings.merchants {
+        let heard = merchant.callback_url.as_deref().unwrap_or("nobody: set callback_url");
+        say(format_args!("  merchant   {name} orders by POST {url}/v1/orders; told of payments: {heard}"));
+    }
     match (&settings.notify.telegram, &settings.admin_token) {
         (Some(telegram), _) => say(format_args!("  pickers    {} chats in Telegram", telegram.chats.len())),
         (None, _) => say("  pickers    nobody is told: add [notify.telegram] to tillgate.toml"),

@@ -10,11 +10,13 @@ use serde_json::Value;
 
 use super::chat::Chat;
 use super::marketplace::{Attempt, Marketplace};
+use super::site::Site;
 use crate::app::App;
 use crate::config::{self, Settings};
+use crate::gateway::sandbox::{Entry, Sandbox, Setup};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Clock, Secret};
-use crate::peer::Client;
+use crate::peer::{Client, Reply};
 use crate::telemetry::metrics;
 
 /// The hooks of the story, which are also files to post by hand.
@@ -39,10 +41,16 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// The pause between messages to a chat: shorter than Telegram's, so that the story does not drag.
 const GAP_MILLISECONDS: u32 = 50;
 
+/// What the site's callbacks are signed with.
+const CALLBACK_SECRET: &str = "whsec_dGhlIGRlbW8ncyBzZWNyZXQgb2YgdGhlIHNpdGU=";
+
 /// The shop of the story.
 pub struct World {
     app: App,
     chat: Chat,
+    bank: Sandbox,
+    site: Site,
+    api_key: String,
     token: String,
     admin_token: String,
     folder: PathBuf,
@@ -61,6 +69,10 @@ impl World {
         let chat = Chat::start().await.map_err(|why| broken(&why))?;
         let folder = std::env::temp_dir().join(format!("tillgate-demo-{}", hex(&random_bytes::<4>())));
         let (token, admin_token) = (hex(&random_bytes::<16>()), hex(&random_bytes::<16>()));
+        let (api_key, signing_key) = (hex(&random_bytes::<16>()), hex(&random_bytes::<16>()));
+        let setup = Setup { signing_key: Secret::new(signing_key.clone()), ..Setup::default() };
+        let bank = Sandbox::start(setup).await.map_err(|why| broken(&why))?;
+        let site = Site::start(Secret::new(CALLBACK_SECRET)).await.map_err(|why| broken(&why))?;
         let text = format!(
             r#"
             listen = "{listen}"
@@ -69,6 +81,16 @@ impl World {
             [sources.sm]
             protocol = "sm"
             token = "{token}"
+            [gateways.bank]
+            protocol = "invoicebox"
+            url = "{bank}"
+            token = "{bank_token}"
+            merchant_id = "{merchant_id}"
+            signing_key = "{signing_key}"
+            [merchants.site]
+            api_key = "{api_key}"
+            callback_url = "{site}/callback"
+            callback_secret = "{CALLBACK_SECRET}"
             [notify.telegram]
             url = "{chat}"
             token = "demo"
@@ -79,13 +101,17 @@ impl World {
             "#,
             store = folder.display(),
             chat = chat.url(),
+            bank = bank.url(),
+            bank_token = bank.setup().token.expose(),
+            merchant_id = bank.setup().merchant_id,
+            site = site.url(),
         );
         let settings: Settings =
             config::parse(Path::new("demo"), &text, std::iter::empty()).map_err(|why| broken(&why))?;
         let app =
             App::start(&settings, Clock::System, metrics::install()).await.map_err(|why| broken(&why))?;
         let admin = Client::new(DEADLINE, 1 << 20).map_err(|why| broken(&why))?;
-        Ok(World { app, chat, token, admin_token, folder, admin })
+        Ok(World { app, chat, bank, site, api_key, token, admin_token, folder, admin })
     }
 
     /// Where the gateway is.
@@ -98,6 +124,45 @@ impl World {
     #[must_use]
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// The site's key.
+    #[must_use]
+    pub fn api_key(&self) -> &str {
+        &self.api_key
+    }
+
+    /// The payment system.
+    #[must_use]
+    pub fn bank(&self) -> &Sandbox {
+        &self.bank
+    }
+
+    /// Places an order as the site does, under a new idempotency key. None if nobody answers.
+    pub async fn place(&self, merchant_order_id: &str) -> Option<Reply> {
+        let order = site_order(merchant_order_id, &self.site.url());
+        self.place_again(&order, &hex(&random_bytes::<8>())).await
+    }
+
+    async fn place_again(&self, order: &Value, key: &str) -> Option<Reply> {
+        let mut headers = HeaderMap::new();
+        let bearer = HeaderValue::from_str(&format!("Bearer {}", self.api_key)).ok()?;
+        headers.insert(header::AUTHORIZATION, bearer);
+        headers.insert("idempotency-key", HeaderValue::from_str(key).ok()?);
+        let url = format!("{}/v1/orders", self.url());
+        self.admin.call(Method::POST, &url, headers, order.to_string().into_bytes()).await.ok()
+    }
+
+    /// Follows a link as a browser does, one step: the status and where it leads.
+    async fn browse(&self, method: Method, url: &str) -> (u16, String, String) {
+        match self.admin.call(method, url, HeaderMap::new(), Vec::new()).await {
+            Ok(reply) => {
+                let location = reply.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+                let body = String::from_utf8_lossy(&reply.body).into_owned();
+                (reply.status.as_u16(), location.unwrap_or_default().to_owned(), body)
+            }
+            Err(why) => (0, String::new(), why.to_string()),
+        }
     }
 
     /// The operator's token.
@@ -134,6 +199,25 @@ impl World {
         let line = items.iter().find(|line| line.get("sku").and_then(Value::as_str) == Some(sku));
         text(line.unwrap_or(&Value::Null), "quantity")
     }
+}
+
+/// What the site of the story sells.
+fn site_order(merchant_order_id: &str, site: &str) -> Value {
+    serde_json::json!({
+        "merchant_order_id": merchant_order_id,
+        "description": format!("Заказ {merchant_order_id}"),
+        "customer": {"name": "Анна", "phone": "+79990000000", "email": "anna@example.org", "type": "private"},
+        "currency": "RUB",
+        "items": [
+            {"sku": "100201", "name": "Молоко 3,2 %, 930 мл", "quantity": "2", "price": "129.90", "vat": "RUS_VAT10",
+                "measure": "шт", "measure_code": "796", "type": "commodity"},
+            {"sku": "310077", "name": "Сыр «Костромской»", "quantity": "0.355", "price": "899.00", "vat": "RUS_VAT10",
+                "measure": "кг", "measure_code": "166", "type": "commodity"},
+        ],
+        "success_url": format!("{site}/ok"),
+        "fail_url": format!("{site}/fail"),
+        "return_url": format!("{site}/cart"),
+    })
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -237,6 +321,9 @@ pub async fn tell(world: &World) -> bool {
     order_is_cancelled(world, &marketplace, &mut teller).await;
     hooks_are_turned_away(world, &marketplace, &mut teller).await;
     show_journal(world, &mut teller, &number).await;
+    let paid = site_is_paid(world, &mut teller).await;
+    payments_come_to_nothing(world, &mut teller).await;
+    show_journal(world, &mut teller, &paid).await;
 
     teller.times.sort_unstable();
     let micros = |place: usize| teller.times.get(place).map_or(0, Duration::as_micros);
@@ -374,6 +461,90 @@ async fn hooks_are_turned_away(world: &World, marketplace: &Marketplace, teller:
     teller.check(forged.status() == 403, "refused, and nothing kept");
 }
 
+async fn site_is_paid(world: &World, teller: &mut Teller) -> String {
+    teller.chapter("A merchant's site takes an order, and the buyer pays");
+    let order = site_order("A-1001", &world.site.url());
+    let first = world.place_again(&order, "demo-1").await;
+    let again = world.place_again(&order, "demo-1").await;
+    let (Some(first), Some(again)) = (first, again) else {
+        teller.check(false, "the site's order is answered");
+        return String::new();
+    };
+    let placed: Value = serde_json::from_slice(&first.body).unwrap_or_default();
+    let (number, link) = (text(&placed, "number"), pointer(&placed, "/payment/url"));
+    let total = pointer(&placed, "/total/amount");
+    teller.say(format_args!(
+        "  site → POST /v1/orders A-1001  ← {} {number}, {total} ₽",
+        first.status.as_u16()
+    ));
+    teller.check(
+        first.status == 201 && pointer(&placed, "/payment/state") == "linked",
+        "created, with a live link",
+    );
+    let is_same = again.body == first.body && again.headers.contains_key("idempotent-replayed");
+    teller.check(is_same, "sent again with the same Idempotency-Key: the same answer, byte for byte");
+
+    let (status, page, _) = world.browse(Method::GET, &link).await;
+    teller.say(format_args!("  buyer → {link}  ← {status} to {page}"));
+    let (status, way_back, _) = world.browse(Method::POST, &format!("{page}/pay")).await;
+    teller.say(format_args!("  buyer pays on that page  ← {status} to {way_back}"));
+    let callbacks = world.site.wait_for(1, DEADLINE).await.unwrap_or_else(|callbacks| callbacks);
+    let number_there = format!("{number}-1");
+    let answered = |orders: &[Entry]| {
+        orders.iter().any(|order| order.number == number_there && !order.notices.is_empty())
+    };
+    world.bank.wait_until(DEADLINE, answered).await;
+    let notices = world.bank.orders(&number_there).pop().map(|order| order.notices).unwrap_or_default();
+    teller.say(format_args!("  payment system → notification  ← {}", notices.join(" ")));
+    teller.check(notices == [r#"{"status":"success"}"#], "the signed notification was taken, once");
+    let (status, _, shown) = world.browse(Method::GET, &way_back).await;
+    teller.check(
+        status == 200 && shown.contains("Заказ оплачен"),
+        "the buyer's way back says that the order is paid",
+    );
+    let order = world.order(&number).await;
+    teller.check(text(&order, "state") == "paid", "the order is paid");
+    for callback in &callbacks {
+        let about = pointer(&callback.body, "/data/merchant_order_id");
+        teller.say(format_args!(
+            "  tillgate → site: {} {} for {about}",
+            callback.id,
+            text(&callback.body, "type")
+        ));
+    }
+    let is_told = callbacks.len() == 1 && callbacks.iter().all(|callback| callback.is_signed);
+    teller.check(is_told, "the site heard of it, once and signed");
+    number
+}
+
+async fn payments_come_to_nothing(world: &World, teller: &mut Teller) {
+    teller.chapter("Two more buyers: one's bank declines, one changes their mind");
+    for (id, act, claim) in [
+        ("A-1002", "decline", "declined: not paid, the link still lives, the buyer can try again"),
+        ("A-1003", "abandon", "abandoned: not paid, the link still lives"),
+    ] {
+        let Some(reply) = world.place(id).await else {
+            teller.check(false, "the site's order is answered");
+            continue;
+        };
+        let placed: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let link = pointer(&placed, "/payment/url");
+        let (_, page, _) = world.browse(Method::GET, &link).await;
+        let (status, way_back, _) = world.browse(Method::POST, &format!("{page}/{act}")).await;
+        teller.say(format_args!("  buyer of {id}: {act}  ← {status} to {way_back}"));
+        let (_, _, shown) = world.browse(Method::GET, &way_back).await;
+        let (_, still, _) = world.browse(Method::GET, &link).await;
+        let order = world.order(&text(&placed, "number")).await;
+        let holds = text(&order, "state") == "open" && shown.contains("Заказ не оплачен") && still == page;
+        teller.check(holds, claim);
+    }
+    teller.check(world.site.callbacks().len() == 1, "the site heard of no payment that was not made");
+}
+
+fn pointer(value: &Value, place: &str) -> String {
+    value.pointer(place).and_then(Value::as_str).unwrap_or("?").to_owned()
+}
+
 async fn show_journal(world: &World, teller: &mut Teller, number: &str) {
     teller.chapter(&format!("The journal of order {number}"));
     let journal = world.ask(Method::GET, &format!("/orders/{number}/journal"), None).await;
@@ -394,6 +565,9 @@ async fn show_journal(world: &World, teller: &mut Teller, number: &str) {
                         teller.paint("2", change.as_str().unwrap_or_default())
                     ));
                 }
+            }
+            "payment" => {
+                teller.say(format_args!("  payment {}  {}", text(entry, "payment"), text(entry, "text")));
             }
             "message" => {
                 teller.say(format_args!("  message {:<9} {}", text(entry, "id"), text(entry, "state")));

@@ -7,7 +7,8 @@
 //!
 //! Notifications, which come from the payment system, are read in [`webhooks`](crate::webhooks).
 
-pub mod conformance;
+#[cfg(test)]
+mod conformance;
 pub mod invoicebox;
 pub mod sandbox;
 

@@ -204,6 +204,8 @@ pub enum Answered {
     Unknown(String),
     /// The order was made.
     Created(Remote),
+    /// It could not be looked, or not be called off: nothing more is known than before.
+    NotSeen(String),
     /// Orders that were found under the number.
     Found(Vec<Remote>),
     /// How the order stands.
@@ -355,6 +357,13 @@ impl Payment {
                 | PaymentState::Expired { .. } => Err(Again { after: None, why }),
             },
             Answered::Duplicate => Err(self.doubts(now, "its number is known there".into())),
+            Answered::NotSeen(why) => {
+                // Whoever was sending has died: what it sent is not disproved by a look that failed.
+                if matches!(self.state, PaymentState::Sending { .. }) {
+                    self.doubts(now, String::new());
+                }
+                Err(Again { after: None, why })
+            }
             Answered::Unknown(why) if matches!(self.state, PaymentState::Sending { .. }) => {
                 Err(self.doubts(now, why))
             }

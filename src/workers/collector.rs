@@ -70,7 +70,8 @@ impl Collector {
         dispatch.run(deliver, drain).await;
     }
 
-    async fn tend(&self, Claimed { delivery, ticket }: Claimed) -> Duration {
+    /// Does one step for a payment whose task was claimed. Returns how long its payment system is to be left alone.
+    pub async fn tend(&self, Claimed { delivery, ticket }: Claimed) -> Duration {
         let task: Task = match serde_json::from_str(&delivery.body) {
             Ok(task) => task,
             Err(why) => {
@@ -132,7 +133,10 @@ impl Collector {
                 if let Failure::NoAccess(why) = &failure {
                     tracing::error!(gateway = %checkout.gateway, account, error = why, "the payment system turns us away: check the gateway's token and merchant_id");
                 }
-                failure.meaning()
+                match step {
+                    Step::Send => failure.meaning(),
+                    Step::Look | Step::Cancel | Step::Rest => Answered::NotSeen(failure.to_string()),
+                }
             }
         };
         metrics::payment_call(checkout.gateway.as_str(), name_of(&answered));
@@ -236,6 +240,7 @@ fn name_of(answered: &Answered) -> &'static str {
         Answered::Refused(_) => "refused",
         Answered::Duplicate => "duplicate",
         Answered::Unknown(_) => "unknown",
+        Answered::NotSeen(_) => "not_seen",
         Answered::Created(_) => "created",
         Answered::Found(_) => "found",
         Answered::Stands(_) => "stands",

@@ -49,7 +49,7 @@ async fn an_order_is_linked_paid_and_told() {
     assert_eq!(callbacks[0].body["type"], "payment.succeeded");
     assert_eq!(callbacks[0].body["data"]["merchant_order_id"], "A-1001");
     assert_eq!(callbacks[0].body["data"]["payment"]["state"], "paid");
-    assert_eq!(till.remote(&number).notices, [r#"{"status":"success"}"#]);
+    assert_eq!(till.notices(&number).await, [r#"{"status":"success"}"#]);
 
     let journal = till.admin(&format!("/orders/{number}/journal")).await.to_string();
     for what in ["614.80 paid", "can be paid", "order.placed"] {

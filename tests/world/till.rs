@@ -170,6 +170,16 @@ impl Till {
         found.remove(0)
     }
 
+    /// The answers to the notifications of an order's first payment, once there is one.
+    pub async fn notices(&self, number: &str) -> Vec<String> {
+        let number_there = format!("{number}-1");
+        let answered = |orders: &[Entry]| {
+            orders.iter().any(|order| order.number == number_there && !order.notices.is_empty())
+        };
+        assert!(self.bank.wait_until(DEADLINE, answered).await, "no notification was answered");
+        self.remote(number).notices
+    }
+
     /// Posts a notification as whoever knows the address could.
     pub async fn notify(&self, body: &[u8], signatures: &[&str]) -> Value {
         let mut headers = HeaderMap::new();

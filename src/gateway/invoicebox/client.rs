@@ -110,7 +110,7 @@ impl Invoicebox {
 
     /// Whether a buyer may be sent to `url`: only to hosts of the payment system, and without encryption only where
     /// the API itself has none.
-    fn may_lead_to(&self, url: &str) -> bool {
+    pub(in crate::gateway) fn may_lead_to(&self, url: &str) -> bool {
         let (Ok(url), Ok(api)) = (Url::parse(url), Url::parse(&self.setup.url)) else { return false };
         let Some(host) = url.host_str() else { return false };
         let own = api.host_str() == Some(host);

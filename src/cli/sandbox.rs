@@ -1,0 +1,114 @@
+//! `tillgate sandbox`: a payment system to try things on.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::{Failed, say};
+use crate::gateway::sandbox::{Call, Sandbox, Setup, Trouble};
+use crate::kernel::Secret;
+use crate::webhooks::invoicebox::Algorithm;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
+    listen: SocketAddr,
+    /// The token that the gateway calls with [default: a fixed one, printed]
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<String>,
+    /// The shop's id [default: a fixed one, printed]
+    #[arg(long, value_name = "ID")]
+    merchant_id: Option<String>,
+    /// What notifications are signed with [default: a fixed one, printed]
+    #[arg(long, value_name = "KEY")]
+    signing_key: Option<String>,
+    /// The hash in the signature
+    #[arg(long, value_enum, default_value_t = Hash::Sha1)]
+    signing_algorithm: Hash,
+    /// Accept one number for several orders, as shops over there are set up by default
+    #[arg(long)]
+    repeated_numbers: bool,
+    /// Calls within 30 seconds; more are answered 429
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    calls_max: usize,
+    /// Before a notification that was not taken is sent again; each further pause is twice as long
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    retry_pause_ms: u64,
+    /// Make every order go wrong: slow=<ms>, broken, accept-then-drop, garbage, too-many=<s>, refused, other-amount
+    #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
+    on_create: Option<Trouble>,
+    /// Make every other call go wrong: slow=<ms>, broken, accept-then-drop, garbage, too-many=<s>
+    #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
+    on_other: Option<Trouble>,
+    /// Make every notification go wrong: slow=<ms>, duplicate=<n>, lost
+    #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
+    on_notice: Option<Trouble>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Hash {
+    Sha1,
+    Sha256,
+}
+
+pub async fn run(options: Options) -> Result<(), Failed> {
+    let default = Setup::default();
+    let setup = Setup {
+        listen: options.listen,
+        token: options.token.map_or(default.token, Secret::new),
+        merchant_id: options.merchant_id.unwrap_or(default.merchant_id),
+        signing_key: options.signing_key.map_or(default.signing_key, Secret::new),
+        algorithm: match options.signing_algorithm {
+            Hash::Sha1 => Algorithm::Sha1,
+            Hash::Sha256 => Algorithm::Sha256,
+        },
+        unique_numbers: !options.repeated_numbers,
+        calls_max: options.calls_max,
+        first_pause: Duration::from_millis(options.retry_pause_ms),
+        clock: default.clock,
+    };
+    let sandbox = Sandbox::start(setup).await.map_err(Failed::because)?;
+    let troubles = [
+        (Call::Create, options.on_create),
+        (Call::Other, options.on_other),
+        (Call::Notice, options.on_notice),
+    ];
+    for (call, trouble) in troubles {
+        sandbox.misbehave_always(call, trouble);
+    }
+    say(introduction(&sandbox));
+    let _ = tokio::signal::ctrl_c().await;
+    Ok(())
+}
+
+fn introduction(sandbox: &Sandbox) -> String {
+    let (url, setup) = (sandbox.url(), sandbox.setup());
+    let algorithm = match setup.algorithm {
+        Algorithm::Sha1 => "sha1",
+        Algorithm::Sha256 => "sha256",
+    };
+    format!(
+        r#"The sandbox payment system is at {url}. No money moves. For tillgate.toml:
+
+  [gateways.sandbox]
+  protocol    = "invoicebox"
+  url         = "{url}"
+  token       = "{token}"
+  merchant_id = "{merchant}"
+  signing_key = "{key}"
+  signing_algorithm = "{algorithm}"
+
+What it has:   curl {url}/sandbox/ledger
+Trouble:       curl {url}/sandbox/troubles -H 'Content-Type: application/json' \
+                 -d '{{"on":"create","next":[{{"slow":8000}},"accept_then_drop"]}}'
+               on: create, other, notice; next: for one call each; always: for all; clear: true ends it all.
+Connection:    curl {url}/sandbox/test-notice -H 'Content-Type: application/json' \
+                 -d '{{"url":"http://127.0.0.1:8080/hooks/sandbox"}}'
+Ctrl-C ends it, and it forgets everything."#,
+        token = setup.token.expose(),
+        merchant = setup.merchant_id,
+        key = setup.signing_key.expose(),
+    )
+}

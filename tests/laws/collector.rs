@@ -1,0 +1,328 @@
+//! However the payment system answers, and wherever the collector dies: never two orders that can be paid, and in the
+//! end one, for the right sum.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tillgate::flows::place_order::{Placed, Placement, place};
+use tillgate::flows::{News, Seller, Shop, load_dossier};
+use tillgate::gateway::{Addresses, Call, Failure, Provider};
+use tillgate::kernel::time::later;
+use tillgate::kernel::{Clock, ExternalId, Lane, Money, Number, Quantity, SourceName, Timestamp};
+use tillgate::payments::{
+    Bill, Customer, Line, PaymentId, PaymentState, Remote, RemoteStatus, VatCode, Ways,
+};
+use tillgate::store::{Batch, Claim, DocKey, Expect, Store};
+use tillgate::workers::collector::Collector;
+use tokio::sync::Notify;
+
+/// What happens to one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Done and answered.
+    Fine,
+    /// Not sent.
+    NotSent,
+    /// Not done, and no telling.
+    Broken,
+    /// Done, and the answer is lost.
+    Lost,
+    /// Done, the answer is lost, and over there it becomes visible only later.
+    Late,
+    /// Refused.
+    Refused,
+    /// The process dies before the call reaches anyone.
+    DiesBefore,
+    /// The call is carried out, and the process dies before it hears.
+    DiesAfter,
+}
+
+const TURNS: [Turn; 8] = [
+    Turn::Fine,
+    Turn::NotSent,
+    Turn::Broken,
+    Turn::Lost,
+    Turn::Late,
+    Turn::Refused,
+    Turn::DiesBefore,
+    Turn::DiesAfter,
+];
+
+/// After so long the payment system shows what it took in.
+const LATE: Duration = Duration::from_secs(90);
+
+/// A payment system that lets a number be used twice, as they are set up by default.
+#[derive(Debug)]
+struct Bank {
+    clock: Clock,
+    books: Mutex<Books>,
+    died: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    orders: Vec<(Remote, Timestamp)>,
+    script: VecDeque<Turn>,
+    payable_at_once: usize,
+}
+
+impl Bank {
+    /// Plays the next turn: `act` is what the call does.
+    async fn play<T>(&self, act: impl Fn(&mut Books, Timestamp) -> Result<T, Failure>) -> Result<T, Failure> {
+        let now = self.clock.now();
+        let turn = self.books.lock().expect("unbroken").script.pop_front().unwrap_or(Turn::Fine);
+        let act = |visible_at| {
+            let mut books = self.books.lock().expect("unbroken");
+            let outcome = act(&mut books, visible_at);
+            let payable =
+                books.orders.iter().filter(|(order, _)| order.status == RemoteStatus::Created).count();
+            books.payable_at_once = books.payable_at_once.max(payable);
+            outcome
+        };
+        let lost = || Failure::Unknown("the answer was lost".into());
+        match turn {
+            Turn::Fine => act(now),
+            Turn::NotSent => Err(Failure::NotDone { why: "no connection".into(), wish: None }),
+            Turn::Broken => Err(lost()),
+            Turn::Lost => act(now).and_then(|_| Err(lost())),
+            Turn::Late => act(later(now, LATE)).and_then(|_| Err(lost())),
+            Turn::Refused => Err(Failure::Refused("no".into())),
+            Turn::DiesBefore | Turn::DiesAfter => {
+                if turn == Turn::DiesAfter {
+                    let _ = act(now);
+                }
+                self.died.notify_one();
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+impl Provider for Bank {
+    fn account(&self) -> &str {
+        "shop"
+    }
+
+    fn freeze(&self, id: PaymentId, bill: &Bill, _: &Addresses) -> Result<String, String> {
+        Ok(format!("{id} {}", bill.total))
+    }
+
+    fn identify(&self) -> Call<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn create<'a>(&'a self, request: &'a str) -> Call<'a, Remote> {
+        Box::pin(self.play(move |books, visible_at| {
+            let (number, amount) = request.split_once(' ').expect("a request");
+            let id = format!("remote-{}", books.orders.len());
+            let remote = Remote {
+                url: Some(format!("https://pay.example/{id}")),
+                id,
+                number: number.to_owned(),
+                account: "shop".into(),
+                amount: amount.parse().expect("a sum"),
+                currency: "RUB".into(),
+                status: RemoteStatus::Created,
+                expires_at: None,
+            };
+            books.orders.push((remote.clone(), visible_at));
+            Ok(remote)
+        }))
+    }
+
+    fn find(&self, id: PaymentId) -> Call<'_, Vec<Remote>> {
+        Box::pin(self.play(move |books, _| {
+            let now = self.clock.now();
+            let visible =
+                books.orders.iter().filter(|(order, at)| order.number == id.to_string() && *at <= now);
+            Ok(visible.map(|(order, _)| order.clone()).collect())
+        }))
+    }
+
+    fn read<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote> {
+        Box::pin(self.play(move |books, _| {
+            let found = books.orders.iter().find(|(order, _)| order.id == remote_id);
+            found.map(|(order, _)| order.clone()).ok_or_else(|| Failure::Refused("not found".into()))
+        }))
+    }
+
+    fn cancel<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote> {
+        Box::pin(self.play(move |books, _| {
+            let found = books.orders.iter_mut().find(|(order, _)| order.id == remote_id);
+            let (order, _) = found.ok_or_else(|| Failure::Refused("not found".into()))?;
+            order.status = RemoteStatus::Canceled;
+            Ok(order.clone())
+        }))
+    }
+}
+
+fn bill(kopecks: i64, clock: &Clock) -> Bill {
+    let one = (Quantity::from_thousandths(1000), Money::from_kopecks(kopecks));
+    let line = Line::priced("1".into(), "Чай".into(), one, VatCode::Ten).expect("a line");
+    let expires_at = later(clock.now(), Duration::from_secs(30 * 24 * 3600));
+    Bill::over("Заказ".into(), vec![line], Customer::default(), expires_at).expect("a bill")
+}
+
+struct World {
+    collector: Collector,
+    bank: Arc<Bank>,
+    number: Number,
+}
+
+impl World {
+    async fn new(script: impl IntoIterator<Item = Turn>) -> World {
+        let clock = Clock::manual("2026-11-22T09:00:00Z".parse().expect("a time"));
+        let (merchant, gateway) = (SourceName::new("site"), SourceName::new("bank"));
+        let seller = Seller {
+            gateway: gateway.clone(),
+            account: "shop".into(),
+            vat_code: VatCode::None,
+            is_called_back: false,
+        };
+        let shop = Shop {
+            store: Store::Memory(Arc::default()),
+            clock: clock.clone(),
+            audience: Default::default(),
+            seen: Arc::default(),
+            sellers: Arc::new(BTreeMap::from([(merchant.clone(), seller.clone())])),
+            public_url: "http://localhost".into(),
+            news: News::default(),
+        };
+        let books = Mutex::new(Books { script: script.into_iter().collect(), ..Books::default() });
+        let bank = Arc::new(Bank { clock: clock.clone(), books, died: Notify::new() });
+        let placement = Placement {
+            merchant,
+            merchant_order_id: ExternalId::parse("A-1").expect("a number"),
+            bill: bill(10_000, &clock),
+            ways: Ways::default(),
+            body: "{}".into(),
+        };
+        let Placed::Stands(number) = place(&shop, &seller, &placement).await.expect("placed") else {
+            panic!("a new order stands")
+        };
+        let provider: Arc<dyn Provider> = bank.clone();
+        let collector = Collector { shop, gateways: Arc::new(BTreeMap::from([(gateway, provider)])) };
+        World { collector, bank, number }
+    }
+
+    /// One task of the collector, which may die in it. Returns whether there was one.
+    async fn step(&self) -> bool {
+        let shop = &self.collector.shop;
+        let lease = Duration::from_secs(120);
+        let claim =
+            Claim { lane: Lane::Payment, now: shop.clock.now(), lease, limit: 1, resting: Vec::new() };
+        let Some(claimed) = shop.store.claim(&claim).await.expect("a store").pop() else { return false };
+        tokio::select! {
+            biased;
+            _ = self.collector.tend(claimed) => {}
+            () = self.bank.died.notified() => {}
+        }
+        true
+    }
+
+    /// Lets time pass until nothing is left to do.
+    async fn rest(&self) {
+        let shop = &self.collector.shop;
+        for _ in 0..200 {
+            while self.step().await {}
+            let pending = shop
+                .store
+                .scan(&tillgate::store::Scan::Outbox { lane: Lane::Payment, dead: false, skip: 0, limit: 1 })
+                .await
+                .expect("a store");
+            if pending.items.is_empty() {
+                return;
+            }
+            shop.clock.advance(Duration::from_secs(30));
+        }
+        panic!("it does not come to rest: {:?}", self.bank.books.lock());
+    }
+
+    /// The order comes to another sum.
+    async fn change(&self, kopecks: i64) {
+        let shop = &self.collector.shop;
+        let dossier = load_dossier(&shop.store, self.number).await.expect("a store").expect("an order");
+        let (mut checkout, version) = dossier.checkout.expect("a checkout");
+        let now = shop.clock.now();
+        let tend = checkout.wants(Some((2, bill(kopecks, &shop.clock))), now);
+        let mut order = dossier.order;
+        let mut batch = Batch::new();
+        for payment in tend {
+            order.messages += 1;
+            let id = tillgate::kernel::MessageId { number: self.number, sequence: order.messages };
+            let body = serde_json::json!({"payment": payment}).to_string();
+            batch.send(tillgate::kernel::Message {
+                id,
+                lane: Lane::Payment,
+                queue: "bank".into(),
+                body,
+                created_at: now,
+            });
+        }
+        batch.put(DocKey::order(self.number), Expect::At(dossier.order_stored.version), &order, now);
+        batch.put(DocKey::checkout(self.number), Expect::At(version), &checkout, now);
+        shop.store.commit(batch).await.expect("committed");
+    }
+
+    /// What must hold when all is at rest.
+    async fn judge(&self, total: i64, history: &dyn std::fmt::Debug) {
+        let dossier = load_dossier(&self.collector.shop.store, self.number).await.expect("a store");
+        let checkout = dossier.expect("an order").checkout.expect("a checkout").0;
+        let books = self.bank.books.lock().expect("unbroken");
+        assert!(books.payable_at_once <= 1, "two at once: {history:?}\n{books:?}\n{checkout:?}");
+        let payable: Vec<&Remote> = books
+            .orders
+            .iter()
+            .map(|(order, _)| order)
+            .filter(|order| order.status == RemoteStatus::Created)
+            .collect();
+        let current = checkout.current().expect("a payment");
+        match (&current.state, payable.as_slice()) {
+            (PaymentState::Linked { .. }, [order]) => {
+                assert_eq!(order.amount, Money::from_kopecks(total), "{history:?}");
+                assert_eq!(current.remote.as_ref().map(|remote| &remote.id), Some(&order.id), "{history:?}");
+                assert!(current.link(self.bank.clock.now()).is_some(), "{history:?}");
+            }
+            // A refusal before anything was sent is the end of it, and a person sees it.
+            (PaymentState::Refused { .. }, []) => assert!(!checkout.attention.is_empty(), "{history:?}"),
+            (state, payable) => panic!("{history:?}: {state:?} with {payable:?}\n{checkout:?}"),
+        }
+    }
+}
+
+fn scripts(length: u32) -> impl Iterator<Item = Vec<Turn>> {
+    let count = TURNS.len();
+    (0..count.pow(length)).map(move |mut place| {
+        let mut script = Vec::new();
+        for _ in 0..length {
+            script.push(TURNS[place % count]);
+            place /= count;
+        }
+        script
+    })
+}
+
+#[tokio::test]
+async fn there_is_one_payable_link_however_calls_end_and_processes_die() {
+    for script in scripts(5) {
+        let world = World::new(script.clone()).await;
+        world.rest().await;
+        world.judge(10_000, &script).await;
+    }
+}
+
+#[tokio::test]
+async fn a_changed_order_has_one_payable_link_at_any_moment() {
+    for script in scripts(4) {
+        for moment in 0..4 {
+            let world = World::new(script.clone()).await;
+            for _ in 0..moment {
+                world.step().await;
+            }
+            world.change(20_000).await;
+            world.rest().await;
+            world.judge(20_000, &(&script, moment)).await;
+        }
+    }
+}
