@@ -297,8 +297,8 @@ fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Response {
         ),
         Face::Unpaid => tongue_pair(
             tongue,
-            ("Заказ не оплачен", "Деньги не списаны. Можно попробовать ещё раз."),
-            ("Not paid yet", "No money was taken. You can try again."),
+            ("Заказ не оплачен", "Платёжная система оплаты не подтвердила. Можно попробовать ещё раз."),
+            ("Not paid yet", "The payment system has confirmed no payment. You can try again."),
         ),
         Face::Waiting => tongue_pair(
             tongue,
@@ -325,8 +325,8 @@ fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Response {
         ),
         Face::Failed => tongue_pair(
             tongue,
-            ("Оплатить не получится", "Магазин уже видит, что случилось. Деньги не списаны."),
-            ("This cannot be paid", "The shop sees what happened. No money was taken."),
+            ("Оплатить не получится", "Магазин видит, что случилось. Свяжитесь с ним, пожалуйста."),
+            ("This cannot be paid", "The shop sees what happened. Please get in touch with it."),
         ),
         Face::Unknown => tongue_pair(
             tongue,

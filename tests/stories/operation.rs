@@ -143,6 +143,8 @@ fn a_second_gateway_on_the_same_store_says_so_in_one_line() {
 fn mistakes_in_the_configuration_are_told_in_words_with_exit_code_2() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let source = "[sources.sm]\nprotocol = \"sm\"\n";
+    let bank = "[gateways.bank]\nprotocol = \"invoicebox\"\ntoken = \"t\"\nmerchant_id = \"m\"\nsigning_key = \"s\"\n";
+    let merchant = "[merchants.site]\n";
     let mistakes = [
         (format!("{source}token = \"short\"\n"), "at least 16"),
         (format!("{source}token = \"\"\n"), "at least 16"),
@@ -154,6 +156,29 @@ fn mistakes_in_the_configuration_are_told_in_words_with_exit_code_2() {
         ("[notify.telegram]\ntoken = \"t\"\n".to_owned(), "chats"),
         (format!("{source}token_file = \"missing\"\n"), "missing"),
         ("listen = \n".to_owned(), "tillgate.toml"),
+        (format!("{merchant}api_key = \"0123456789abcdef\"\n"), "[gateways.<name>]"),
+        (format!("{bank}{merchant}"), "no api_key"),
+        (format!("{bank}{merchant}api_key = \"short\"\n"), "at least 16"),
+        (
+            format!("{bank}{merchant}api_key = \"0123456789abcdef\"\ngateway = \"other\"\n"),
+            "no [gateways.other]",
+        ),
+        (
+            format!("{bank}{merchant}api_key = \"0123456789abcdef\"\ncallback_url = \"https://x.example\"\n"),
+            "callback_secret is missing",
+        ),
+        (
+            format!("{bank}{merchant}api_key = \"0123456789abcdef\"\n{}", merchant.replace("site", "twin"))
+                + "api_key = \"0123456789abcdef\"\n",
+            "another merchant has the same",
+        ),
+        (
+            format!("{}{source}token = \"0123456789abcdef\"\n", bank.replace("bank", "sm")),
+            "a source has this name",
+        ),
+        (bank.replace("\"s\"", "\"\""), "signing_key is empty"),
+        (format!("{source}token = \"0123456789abcdef\"\npayment = \"link\"\n"), "[gateways.<name>]"),
+        (format!("{source}token = \"0123456789abcdef\"\npayment = \"later\"\n"), "later"),
     ];
     for (settings, word) in mistakes {
         std::fs::write(folder.path().join("tillgate.toml"), &settings).expect("written");

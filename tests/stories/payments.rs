@@ -6,6 +6,7 @@ use tillgate::demo::marketplace::Marketplace;
 use tillgate::gateway::sandbox::{Call, Outcome, Setup, Trouble};
 use tillgate::kernel::{Clock, Secret};
 use tillgate::webhooks::invoicebox::{Algorithm, sign};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
 use crate::world::{DEADLINE, TOKEN, created, payload};
@@ -548,6 +549,69 @@ async fn a_guessed_address_leads_nowhere() {
             let (status, location, _) = reply(&till, Method::GET, &format!("/{way}/{guess}")).await;
             assert_eq!((status, location.as_str()), (404, ""), "{way}/{guess}");
         }
+    }
+    till.close().await;
+}
+
+/// The live page says how the payment stands, and says it again when that changes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_way_back_follows_the_payment_live() {
+    let till = Till::open().await;
+    let placed = till.place("A-1", "k").await;
+    let number = text(&placed["number"]);
+    let way_back = text(&placed["payment"]["url"]).replace("/pay/", "/return/");
+    let (_, _, page) = reply(&till, Method::GET, &way_back).await;
+    assert!(
+        page.contains("Ждём подтверждения") && page.contains("<noscript><meta http-equiv=\"refresh\""),
+        "{page}"
+    );
+    let address = till.url().replace("http://", "");
+    let path = way_back.replace(&till.url(), "");
+    let mut stream = tokio::net::TcpStream::connect(&address).await.expect("a connection");
+    let request = format!("GET {path}/events HTTP/1.1\r\nhost: x\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut heard = String::new();
+    let mut hears = async |words: &str| {
+        let mut buffer = [0; 1024];
+        while !heard.contains(words) {
+            let read = tokio::time::timeout(DEADLINE, stream.read(&mut buffer)).await;
+            let count = read.expect("in time").expect("a stream");
+            assert!(count > 0, "it ended: {heard}");
+            heard.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+    };
+    hears("data: ready").await;
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    hears("data: paid").await;
+    till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn buyers_are_spoken_to_in_their_language_and_their_address_stays_secret() {
+    let till = Till::open().await;
+    let placed = till.place("A-1\"><script>alert(1)</script>", "k").await;
+    let way_back = text(&placed["payment"]["url"]).replace("/pay/", "/return/");
+    for (wanted, lang) in
+        [("en-GB,en;q=0.9", "en"), ("ru", "ru"), ("de,en;q=0.5", "en"), ("de", "ru"), ("", "ru")]
+    {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("accept-language", http::HeaderValue::from_str(wanted).expect("a header"));
+        let client = tillgate::peer::Client::new(DEADLINE, 1 << 20).expect("a client");
+        let reply = client.call(Method::GET, &way_back, headers, Vec::new()).await.expect("an answer");
+        let page = String::from_utf8_lossy(&reply.body).into_owned();
+        assert!(page.contains(&format!("<html lang=\"{lang}\">")), "{wanted}: {page}");
+        assert!(!page.contains("<script>alert"), "{page}");
+        for (name, value) in
+            [("cache-control", "no-store"), ("referrer-policy", "no-referrer"), ("x-robots-tag", "noindex")]
+        {
+            assert_eq!(reply.headers[name], value);
+        }
+        assert!(
+            reply.headers["content-security-policy"]
+                .to_str()
+                .expect("ascii")
+                .starts_with("default-src 'none'")
+        );
     }
     till.close().await;
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use tillgate::dedup::{Receipt, Verdict};
 use tillgate::kernel::Document;
 use tillgate::orders::{Movement, Order, OrderDocument};
+use tillgate::payments::Checkout;
 use tillgate::store::Delivery;
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -41,6 +42,16 @@ fn a_movement_of_version_1_is_read() {
     assert_eq!(movement.lines().len(), 5);
     let opening = Movement::decode(1, &fixture("movement/v1/opening.json")).expect("readable");
     assert!(matches!(opening, Movement::Opening { .. }));
+}
+
+#[test]
+fn a_checkout_of_version_1_is_read() {
+    let checkout = Checkout::decode(1, &fixture("checkout/v1/paid.json")).expect("readable");
+    let current = checkout.current().expect("a payment");
+    assert!(current.is_paid() && current.id.attempt == 2, "{current:?}");
+    assert_eq!(current.bill.total.to_string(), "30.00");
+    let old = &checkout.payments[0];
+    assert!(!old.is_live() && old.superseded.is_some() && old.request.is_some(), "{old:?}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::generator::{Figures, Load};
+use self::target::Kind;
 use super::{Failed, say};
 
 #[derive(Debug, Args)]
@@ -30,6 +31,10 @@ pub struct Options {
     /// Where the store is put [default: a temporary folder here, removed afterwards]
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// Measure besides how orders that get a payment link are acknowledged, with a payment system that answers
+    /// and with one that is silent
+    #[arg(long)]
+    payments: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -40,7 +45,7 @@ pub struct Options {
 
 /// A measured server at a number of connections.
 struct Row {
-    server: &'static str,
+    server: String,
     connections: usize,
     figures: Figures,
     ratio: Option<f64>,
@@ -52,7 +57,9 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     }
     let folder = target::Folder::new(options.folder.as_deref()).map_err(Failed::because)?;
     let time = Duration::from_secs(options.seconds);
-    let bar = ProgressBar::new(options.connections.len() as u64 * 2);
+    let kinds: &[Kind] =
+        if options.payments { &[Kind::Plain, Kind::Payments, Kind::PaymentsSilent] } else { &[Kind::Plain] };
+    let bar = ProgressBar::new((options.connections.len() * (1 + kinds.len())) as u64);
     bar.set_style(
         ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").unwrap_or(ProgressStyle::default_bar()),
     );
@@ -64,15 +71,18 @@ pub async fn run(options: Options) -> Result<(), Failed> {
         let bare = generator::run(&load).await;
         drop(echo);
         bar.inc(1);
-        bar.set_message(format!("tillgate, {connections} connections"));
-        let gateway = target::gateway(&folder, connections).await.map_err(Failed::because)?;
-        let load = Load { address: gateway.address, token: gateway.token.clone(), connections, time };
-        let ours = generator::run(&load).await;
-        drop(gateway);
-        bar.inc(1);
-        let ratio = (bare.per_second() > 0.0).then(|| share(ours.per_second(), bare.per_second()));
-        rows.push(Row { server: "bare hyper", connections, figures: bare, ratio: None });
-        rows.push(Row { server: "tillgate, sled, fresh orders", connections, figures: ours, ratio });
+        let bare_rate = bare.per_second();
+        rows.push(Row { server: "bare hyper".into(), connections, figures: bare, ratio: None });
+        for kind in kinds {
+            bar.set_message(format!("{}, {connections} connections", kind.name()));
+            let gateway = target::gateway(&folder, *kind).await.map_err(Failed::because)?;
+            let load = Load { address: gateway.address, token: gateway.token.clone(), connections, time };
+            let ours = generator::run(&load).await;
+            drop(gateway);
+            bar.inc(1);
+            let ratio = (bare_rate > 0.0).then(|| share(ours.per_second(), bare_rate));
+            rows.push(Row { server: kind.name().into(), connections, figures: ours, ratio });
+        }
     }
     bar.finish_and_clear();
     if options.json {
@@ -113,7 +123,7 @@ fn print_table(rows: &[Row]) {
     for row in rows {
         let figures = &row.figures;
         table.add_row([
-            row.server.to_owned(),
+            row.server.clone(),
             row.connections.to_string(),
             format!("{:.0}", figures.per_second()),
             milliseconds(figures.micros_at(0.5)),

@@ -9,6 +9,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::gateway::sandbox::{Sandbox, Setup};
 use crate::kernel::chance::random_bytes;
 
 /// A folder for stores, removed with its handle.
@@ -31,6 +32,28 @@ impl Drop for Folder {
     }
 }
 
+/// What a measured gateway has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Orders are kept and pickers told.
+    Plain,
+    /// Besides, each order gets a payment link.
+    Payments,
+    /// The same, but the payment system takes connections and never answers.
+    PaymentsSilent,
+}
+
+impl Kind {
+    /// Its name in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Plain => "tillgate, sled, fresh orders",
+            Kind::Payments => "tillgate, sled, with payment links",
+            Kind::PaymentsSilent => "the same, payment system silent",
+        }
+    }
+}
+
 /// A server to measure.
 pub struct Target {
     /// Where it listens.
@@ -38,19 +61,67 @@ pub struct Target {
     /// What proves the sender.
     pub token: String,
     _process: Child,
+    _payment_system: Option<PaymentSystem>,
+}
+
+/// A payment system beside a measured gateway.
+enum PaymentSystem {
+    Answers { _sandbox: Sandbox },
+    Silent { _listener: std::net::TcpListener },
+}
+
+impl PaymentSystem {
+    async fn start(kind: Kind) -> io::Result<Option<(PaymentSystem, String)>> {
+        match kind {
+            Kind::Plain => Ok(None),
+            Kind::Payments => {
+                let setup = Setup { calls_max: usize::MAX, ..Setup::default() };
+                let sandbox = Sandbox::start(setup).await.map_err(io::Error::other)?;
+                let url = sandbox.url();
+                Ok(Some((PaymentSystem::Answers { _sandbox: sandbox }, url)))
+            }
+            Kind::PaymentsSilent => {
+                let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+                let url = format!("http://{}", listener.local_addr()?);
+                Ok(Some((PaymentSystem::Silent { _listener: listener }, url)))
+            }
+        }
+    }
 }
 
 /// The bare echo.
 pub async fn echo() -> io::Result<Target> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["bench", "--echo", "127.0.0.1:0"]).stderr(Stdio::null());
-    start(command, "0123456789abcdef".into()).await
+    start(command, "0123456789abcdef".into(), None).await
 }
 
 /// A gateway on a new store, with pickers to tell: their messages are part of what is kept. Nobody listens
 /// at their chat's address, so none is sent meanwhile.
-pub async fn gateway(folder: &Folder, run: usize) -> io::Result<Target> {
+pub async fn gateway(folder: &Folder, kind: Kind) -> io::Result<Target> {
     let path = &folder.0;
+    let run = u32::from_be_bytes(random_bytes());
+    let (payment_system, payments) = match PaymentSystem::start(kind).await? {
+        None => (None, String::new()),
+        Some((payment_system, url)) => {
+            let setup = Setup::default();
+            let payments = format!(
+                r#"
+                payment = "link"
+                [gateways.bank]
+                protocol = "invoicebox"
+                url = "{url}"
+                token = "{}"
+                merchant_id = "{}"
+                signing_key = "{}"
+                "#,
+                setup.token.expose(),
+                setup.merchant_id,
+                setup.signing_key.expose(),
+            );
+            (Some(payment_system), payments)
+        }
+    };
     let token: String = random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
     let config = path.join(format!("tillgate-{run}.toml"));
     let settings = format!(
@@ -60,6 +131,7 @@ pub async fn gateway(folder: &Folder, run: usize) -> io::Result<Target> {
         [sources.sm]
         protocol = "sm"
         token = "{token}"
+        {payments}
         [notify.telegram]
         url = "http://127.0.0.1:9"
         token = "bench"
@@ -72,10 +144,14 @@ pub async fn gateway(folder: &Folder, run: usize) -> io::Result<Target> {
     let log = File::create(path.join(format!("log-{run}")))?;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("serve").arg("--config").arg(&config).stderr(log);
-    start(command, token).await
+    start(command, token, payment_system).await
 }
 
-async fn start(mut command: Command, token: String) -> io::Result<Target> {
+async fn start(
+    mut command: Command,
+    token: String,
+    payment_system: Option<PaymentSystem>,
+) -> io::Result<Target> {
     let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
     let stdout = process.stdout.take().ok_or_else(|| io::Error::other("no output to read"))?;
     let mut lines = BufReader::new(stdout).lines();
@@ -84,7 +160,7 @@ async fn start(mut command: Command, token: String) -> io::Result<Target> {
             let address = address.parse().map_err(io::Error::other)?;
             // Its further lines have nowhere to go, and it must not mind.
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return Ok(Target { address, token, _process: process });
+            return Ok(Target { address, token, _process: process, _payment_system: payment_system });
         }
     }
     Err(io::Error::other("a server that was to be measured did not start"))

@@ -116,6 +116,20 @@ mod tests {
         assert_eq!(verified(&[&sha1], Algorithm::Sha256, body), Some(Forged::Wrong(HEADER)));
     }
 
+    /// Made by `openssl dgst -hmac`, over a body with escaped slashes and letters beyond ASCII.
+    #[test]
+    fn a_notification_of_real_shape_has_the_signature_that_openssl_gives_it() {
+        let body = include_bytes!("../../../fixtures/invoicebox/notification-completed.json");
+        let sign = |algorithm| sign(&Secret::new("a key for fixtures"), algorithm, body);
+        assert_eq!(sign(Algorithm::Sha1), "f5e91d3a87cb0f5e92ae74afb9a6fe8504d63698");
+        assert_eq!(
+            sign(Algorithm::Sha256),
+            "3712ef6a03c57df9b7651883687a038e844d4f53b20e550ebd31ea9e869d8002"
+        );
+        let notice = crate::webhooks::invoicebox::wire::read(body).expect("a notification");
+        assert_eq!((notice.number.as_str(), notice.amount.to_string()), ("482993011752-1", "578.95".into()));
+    }
+
     /// From RFC 2202 and RFC 4231.
     #[test]
     fn signatures_are_the_standard_ones() {
