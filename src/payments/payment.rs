@@ -141,6 +141,9 @@ pub enum PaymentState {
         since: Timestamp,
         /// How often it was looked for and not found.
         looks: u32,
+        /// It was not found when it would have had to be: it is not there.
+        #[serde(default)]
+        is_absent: bool,
     },
     /// It can be paid.
     Linked {
@@ -279,14 +282,12 @@ impl Payment {
 
     /// What is to be done next.
     #[must_use]
-    pub fn step(&self, now: Timestamp) -> Step {
+    pub fn step(&self) -> Step {
         match self.state {
             PaymentState::Planned => Step::Send,
             PaymentState::Sending { .. } => Step::Look, // the process that was sending is gone
-            PaymentState::Unknown { since, looks } => {
-                let is_quiet = between(since, now) >= Duration::from_secs(QUIET_SECONDS_MIN);
-                if looks >= LOOKS_MIN && is_quiet { Step::Send } else { Step::Look }
-            }
+            PaymentState::Unknown { is_absent: true, .. } => Step::Send,
+            PaymentState::Unknown { is_absent: false, .. } => Step::Look,
             PaymentState::Linked { .. } if self.superseded.is_some() => Step::Cancel,
             PaymentState::Linked { .. }
             | PaymentState::Paid { .. }
@@ -328,7 +329,9 @@ impl Payment {
                 match self.state {
                     PaymentState::Sending { .. } if !self.doubtful => self.state = PaymentState::Planned,
                     // It had been sent before, and that is still not known.
-                    PaymentState::Sending { since } => self.state = PaymentState::Unknown { since, looks: 0 },
+                    PaymentState::Sending { since } => {
+                        self.state = PaymentState::Unknown { since, looks: 0, is_absent: false }
+                    }
                     PaymentState::Planned
                     | PaymentState::Unknown { .. }
                     | PaymentState::Linked { .. }
@@ -398,13 +401,13 @@ impl Payment {
             | PaymentState::Cancelled { .. }
             | PaymentState::Expired { .. } => now,
         };
-        self.state = PaymentState::Unknown { since, looks: 0 };
+        self.state = PaymentState::Unknown { since, looks: 0, is_absent: false };
         Again { after: Some(Duration::ZERO), why }
     }
 
     fn not_found(&mut self, now: Timestamp) -> Result<(), Again> {
         let (since, looks) = match self.state {
-            PaymentState::Unknown { since, looks } => (since, looks + 1),
+            PaymentState::Unknown { since, looks, .. } => (since, looks + 1),
             PaymentState::Sending { since } => (since, 1),
             PaymentState::Planned
             | PaymentState::Linked { .. }
@@ -415,14 +418,16 @@ impl Payment {
             | PaymentState::Expired { .. } => (now, 1),
         };
         self.doubtful = true;
-        self.state = PaymentState::Unknown { since, looks };
-        if self.superseded.is_some() && self.step(now) == Step::Send {
+        // This very look counts: one before the time was over proves nothing later.
+        let is_absent = looks >= LOOKS_MIN && between(since, now) >= Duration::from_secs(QUIET_SECONDS_MIN);
+        self.state = PaymentState::Unknown { since, looks, is_absent };
+        if self.superseded.is_some() && is_absent {
             // It is not there, it was looked for often enough, and nobody wants it any more.
             self.state = PaymentState::Cancelled { at: now };
             return Ok(());
         }
         let why = format!("not found at the payment system, {looks} times so far");
-        Err(Again { after: Some(if self.step(now) == Step::Send { Duration::ZERO } else { LOOK_GAP }), why })
+        Err(Again { after: Some(if is_absent { Duration::ZERO } else { LOOK_GAP }), why })
     }
 
     /// The payment system has it, in some state.

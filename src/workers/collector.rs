@@ -106,7 +106,7 @@ impl Collector {
         };
         let found = checkout.payments.iter().find(|payment| payment.id == task.payment);
         let Some(payment) = found else { return Ok(Some(Stepped { answered: None, wish: None })) };
-        let step = payment.step(self.shop.clock.now());
+        let step = payment.step();
         if step == Step::Rest {
             return Ok(Some(Stepped { answered: None, wish: None }));
         }

@@ -50,7 +50,7 @@ const TURNS: [Turn; 8] = [
 ];
 
 /// After so long the payment system shows what it took in.
-const LATE: Duration = Duration::from_secs(90);
+const LATE: Duration = Duration::from_secs(115);
 
 /// A payment system that lets a number be used twice, as they are set up by default.
 #[derive(Debug)]
