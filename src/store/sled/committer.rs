@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::keys::Line;
 use super::page::{Page, version};
 use super::syncer::{Written, stop};
 use super::{keys, panic_text};
@@ -103,13 +104,15 @@ impl Committer {
                 next = jobs.try_recv().ok();
             }
         }
-        let Group { mut entries, pages, pieces, released, has_messages, .. } = group;
+        let Group { mut entries, listed, pages, pieces, released, has_messages, .. } = group;
         let changed = pages.into_inner().into_values().filter(|(_, is_changed)| *is_changed);
         let seated = changed.enumerate();
         entries.extend(
             seated.flat_map(|(place, (page, _))| page.entries(group_number, version(group_number, place))),
         );
         entries.extend(pieces);
+        let listed = listed.into_iter().filter(|(_, lines)| !lines.is_empty());
+        entries.extend(listed.map(|(entry, lines)| (entry, Some(keys::write_lines(&lines)))));
         let mut group = None;
         if !entries.is_empty() {
             self.write(group_number, entries)
@@ -158,6 +161,8 @@ struct Group<'a> {
     pieces: HashMap<Vec<u8>, Option<Vec<u8>>>,
     counters: HashMap<CounterKey, i64>,
     entries: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    /// What this group lists, by entry.
+    listed: HashMap<Vec<u8>, Vec<Line>>,
     released: Vec<Ticket>,
     has_messages: bool,
     bytes: usize,
@@ -205,10 +210,22 @@ impl<'a> Group<'a> {
             pieces: HashMap::new(),
             counters: HashMap::new(),
             entries: HashMap::new(),
+            listed: HashMap::new(),
             released: Vec::new(),
             has_messages: false,
             bytes: 0,
         }
+    }
+
+    /// Takes a document out of its kind's list.
+    fn unlist(&mut self, line: Line) -> Result<(), Unavailable> {
+        if let Some(lines) = self.listed.get_mut(&line.entry(self.number)) {
+            lines.retain(|known| *known != line);
+        }
+        let pending = |raw: &[u8]| self.entries.get(raw).cloned();
+        let found = keys::without_line(self.tree, &pending, line)?;
+        self.entries.extend(found);
+        Ok(())
     }
 
     /// Takes a batch in, or says why not. `place` tells the batches of the group apart.
@@ -222,12 +239,15 @@ impl<'a> Group<'a> {
             *is_changed = true;
             page.write(key, version, new.as_ref(), &mut pieces);
             self.bytes += new.as_ref().map_or(0, |body| body.bytes.len());
-            if key.kind.is_listed() {
-                if let Some(old) = &old {
-                    self.entries.insert(keys::listing(old.body.listed_at, key), None);
+            let (was, will_be) =
+                (old.as_ref().map(|old| old.body.listed_at), new.as_ref().map(|new| new.listed_at));
+            if key.kind.is_listed() && was != will_be {
+                if let Some(was) = was {
+                    self.unlist(Line::of(was, key))?;
                 }
-                if let Some(new) = &new {
-                    self.entries.insert(keys::listing(new.listed_at, key), Some(keys::doc(key)));
+                if let Some(will_be) = will_be {
+                    let line = Line::of(will_be, key);
+                    self.listed.entry(line.entry(self.number)).or_default().push(line);
                 }
             }
             self.entries.extend(old_place.map(|place| (keys::place(&place), None)));

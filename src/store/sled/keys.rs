@@ -5,7 +5,7 @@
 //! b | seat 8                                    a page
 //! e | partition 8 | piece 2                     a piece of a long page
 //! p | partition 8 | kind 1 | id 12 | piece 2    a piece of a long document
-//! t | kind 1 | listed_at 8 | tie 8              → which document, by the time under which it is listed
+//! t | kind 1 | bucket 8 | group 8               → the documents of a kind that a group listed in a bucket of time
 //! q | lane, dead 1 | queue 4 | due 8 | tie 8    → a place in the outbox
 //! c | group 2+n | name n                        a counter
 //! m group                                       the last group of batches that was written
@@ -13,7 +13,8 @@
 //! The keys that every hook writes have at most 22 bytes, which sled keeps in its nodes; longer ones it puts
 //! on the heap one by one, and copying nodes, which is most of what it does, costs three times as much. So a
 //! queue stands in its key as a checksum of its name (two queues that share one wait in one line, no worse),
-//! and a `tie` of the document's key tells apart what has the same time.
+//! and a `tie` of the message's id tells apart what has the same time. For the same reason what a group lists stands
+//! in one entry, and not in one for each document: see [`Listing`].
 
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Lane, MessageId, Number, Timestamp};
@@ -55,8 +56,8 @@ pub fn piece(key: DocKey, piece: u16) -> Vec<u8> {
     raw
 }
 
-/// Which document, as the lists say it.
-pub fn doc(key: DocKey) -> Vec<u8> {
+/// Which document.
+fn doc(key: DocKey) -> Vec<u8> {
     debug_assert!(key.id < 1 << 96, "an id has at most 96 bits");
     let mut raw = Vec::with_capacity(21);
     raw.extend_from_slice(&key.partition.to_be_bytes());
@@ -72,12 +73,95 @@ fn tie(partition: u64, id: u128) -> [u8; 8] {
     (spread ^ id as u64 ^ ((id >> 64) as u64).rotate_left(32)).to_be_bytes()
 }
 
-pub fn listing(listed_at: Timestamp, key: DocKey) -> Vec<u8> {
-    let mut raw = Vec::with_capacity(18);
-    raw.extend_from_slice(&[b't', key.kind as u8]);
-    raw.extend_from_slice(&sortable(listed_at));
-    raw.extend_from_slice(&tie(key.partition, key.id));
+/// Which stretch of time a listing belongs to: about an eighth of a second. Short enough to be read whole when one
+/// document in it is looked for.
+fn bucket(listed_at: Timestamp) -> u64 {
+    ((listed_at.as_microsecond() ^ i64::MIN).cast_unsigned()) >> 17
+}
+
+/// A document's place in its kind's list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Line {
+    listed_at: Timestamp,
+    key: DocKey,
+}
+
+/// Bytes of a line.
+const LINE_BYTES: usize = 8 + 8 + 12;
+
+impl Line {
+    /// The line of a document.
+    pub fn of(listed_at: Timestamp, key: DocKey) -> Line {
+        Line { listed_at, key }
+    }
+
+    /// Everything that stands in the same bucket, under its kind.
+    fn prefix(self) -> [u8; 10] {
+        let mut raw = [b't', self.key.kind as u8, 0, 0, 0, 0, 0, 0, 0, 0];
+        raw[2..].copy_from_slice(&bucket(self.listed_at).to_be_bytes());
+        raw
+    }
+
+    /// The key of the entry in which `group` lists it.
+    pub fn entry(self, group: u64) -> Vec<u8> {
+        [&self.prefix()[..], &group.to_be_bytes()].concat()
+    }
+
+    fn write(self, into: &mut Vec<u8>) {
+        into.extend_from_slice(&sortable(self.listed_at));
+        into.extend_from_slice(&self.key.partition.to_be_bytes());
+        into.extend_from_slice(&self.key.id.to_be_bytes()[4..]);
+    }
+
+    fn read(kind: Kind, raw: &[u8]) -> Option<Line> {
+        let mut fields = Fields(raw);
+        let listed_at = fields.time()?;
+        let partition = u64::from_be_bytes(fields.bytes()?);
+        let mut id = [0; 16];
+        id[4..].copy_from_slice(&fields.bytes::<12>()?);
+        Some(Line { listed_at, key: DocKey { partition, kind, id: u128::from_be_bytes(id) } })
+    }
+
+    fn cursor(self) -> Cursor {
+        Cursor::at(self.listed_at, self.key)
+    }
+}
+
+/// The value of a list's entry.
+pub fn write_lines(lines: &[Line]) -> Vec<u8> {
+    let mut raw = Vec::with_capacity(lines.len() * LINE_BYTES);
+    lines.iter().for_each(|line| line.write(&mut raw));
     raw
+}
+
+fn read_lines(entry: &[u8], value: &[u8]) -> Result<Vec<Line>, Unavailable> {
+    let kind = entry.get(1).and_then(|byte| Kind::from_byte(*byte)).ok_or_else(|| not_a_key(entry))?;
+    let lines = value.chunks(LINE_BYTES).map(|raw| Line::read(kind, raw));
+    lines.collect::<Option<Vec<Line>>>().ok_or_else(|| not_a_key(entry))
+}
+
+/// Takes a line out of the entry that holds it. `pending` has what this group has written over the tree. Returns the entry and
+/// its new value, none when it is empty; nothing when no entry holds the line.
+pub fn without_line(
+    tree: &sled::Tree,
+    pending: &impl Fn(&[u8]) -> Option<Option<Vec<u8>>>,
+    line: Line,
+) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, Unavailable> {
+    for entry in tree.scan_prefix(line.prefix()) {
+        let (raw, stored) = entry.map_err(unreadable)?;
+        let value = match pending(&raw) {
+            Some(Some(value)) => value,
+            Some(None) => continue,
+            None => stored.to_vec(),
+        };
+        let mut lines = read_lines(&raw, &value)?;
+        if let Some(place) = lines.iter().position(|known| *known == line) {
+            lines.remove(place);
+            let value = (!lines.is_empty()).then(|| write_lines(&lines));
+            return Ok(Some((raw.to_vec(), value)));
+        }
+    }
+    Ok(None)
 }
 
 pub fn place(place: &Place) -> Vec<u8> {
@@ -140,10 +224,6 @@ impl Fields<'_> {
         Some(*first)
     }
 
-    fn byte(&mut self) -> Option<u8> {
-        self.bytes::<1>().map(|[byte]| byte)
-    }
-
     fn time(&mut self) -> Option<Timestamp> {
         Some(from_micros(i64::from_be_bytes(self.bytes()?) ^ i64::MIN))
     }
@@ -171,20 +251,6 @@ fn read_place(key: &[u8], value: &[u8]) -> Option<Place> {
     })
 }
 
-fn read_doc(raw: &[u8]) -> Option<DocKey> {
-    let mut fields = Fields(raw);
-    let partition = u64::from_be_bytes(fields.bytes()?);
-    let kind = Kind::from_byte(fields.byte()?)?;
-    let mut id = [0; 16];
-    id[4..].copy_from_slice(&fields.bytes::<12>()?);
-    Some(DocKey { partition, kind, id: u128::from_be_bytes(id) })
-}
-
-/// The time in a key of the list.
-fn read_listed_at(raw: &[u8]) -> Option<Timestamp> {
-    Fields(raw.get(2..)?).time()
-}
-
 /// The number of the last group that was written; nought in a new store.
 pub fn read_last_group(tree: &sled::Tree) -> Result<u64, String> {
     match tree.get(LAST_GROUP) {
@@ -207,6 +273,7 @@ pub fn next_place(tree: &sled::Tree, after: &Place) -> Result<Option<Place>, Una
     }
 }
 
+/// The documents of a kind in order of time. Within a bucket the entries of several groups are put in order here.
 pub fn listed(
     tree: &sled::Tree,
     kind: Kind,
@@ -216,24 +283,65 @@ pub fn listed(
 ) -> Result<Vec<(Timestamp, DocKey)>, Unavailable> {
     let first = vec![b't', kind as u8];
     let last = vec![b't', kind as u8 + 1];
-    let place = |cursor: Cursor| {
+    let bucket_of = |cursor: Cursor| {
         let key = DocKey { partition: cursor.partition, kind, id: cursor.id };
-        listing(cursor.listed_at, key)
+        Line::of(cursor.listed_at, key).prefix().to_vec()
     };
-    let read = |entry: sled::Result<(sled::IVec, sled::IVec)>| {
-        let (raw, value) = entry.map_err(unreadable)?;
-        let found = read_listed_at(&raw).zip(read_doc(&value));
-        found.ok_or_else(|| not_a_key(&raw))
-    };
+    let mut gathered = Gathered { newest_first, after, limit, lines: Vec::new(), found: Vec::new() };
     if newest_first {
-        tree.range(first..after.map_or(last, place)).rev().take(limit).map(read).collect()
+        // Up to the end of the cursor's bucket: its prefix with the largest group.
+        let to = after.map_or(last, |after| [bucket_of(after), vec![0xff; 9]].concat());
+        gathered.take_all(tree.range(first..to).rev())?;
     } else {
-        let from = after.map_or(first, |cursor| {
-            let mut raw = place(cursor);
-            raw.push(0); // the next key there can be
-            raw
+        gathered.take_all(tree.range(after.map_or(first, bucket_of)..last))?;
+    }
+    Ok(gathered.found)
+}
+
+/// What [`listed`] has found so far.
+struct Gathered {
+    newest_first: bool,
+    after: Option<Cursor>,
+    limit: usize,
+    /// Of the bucket that is being read.
+    lines: Vec<Line>,
+    found: Vec<(Timestamp, DocKey)>,
+}
+
+impl Gathered {
+    fn take_all(
+        &mut self,
+        entries: impl Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>>,
+    ) -> Result<(), Unavailable> {
+        let mut bucket = Vec::new();
+        for entry in entries {
+            let (raw, value) = entry.map_err(unreadable)?;
+            let of_entry = raw.get(..10).ok_or_else(|| not_a_key(&raw))?;
+            if bucket != of_entry {
+                self.close_bucket();
+                if self.found.len() >= self.limit {
+                    return Ok(());
+                }
+                bucket = of_entry.to_vec();
+            }
+            self.lines.extend(read_lines(&raw, &value)?);
+        }
+        self.close_bucket();
+        Ok(())
+    }
+
+    fn close_bucket(&mut self) {
+        let (newest_first, after) = (self.newest_first, self.after);
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.retain(|line| {
+            after.is_none_or(|after| if newest_first { line.cursor() < after } else { line.cursor() > after })
         });
-        tree.range(from..last).take(limit).map(read).collect()
+        lines.sort_unstable_by_key(|line| line.cursor());
+        if newest_first {
+            lines.reverse();
+        }
+        let room = self.limit.saturating_sub(self.found.len());
+        self.found.extend(lines.into_iter().take(room).map(|line| (line.listed_at, line.key)));
     }
 }
 

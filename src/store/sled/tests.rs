@@ -10,7 +10,7 @@ use std::task::Poll;
 use super::{OpenError, Sled};
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Timestamp};
-use crate::store::{Batch, Body, Bump, CommitError, CounterKey, DocKey, Expect, Store, Unavailable};
+use crate::store::{Batch, Body, Bump, CommitError, CounterKey, DocKey, Expect, Scan, Store, Unavailable};
 
 const CACHE: u64 = 16 << 20;
 
@@ -253,10 +253,57 @@ async fn no_damaged_file_serves_wrong_bytes() {
 
 #[test]
 fn times_sort_in_keys_as_they_do_in_life() {
-    let mut raw: Vec<Vec<u8>> = [-5_i64, -1, 0, 1, 1_000_000_000_000]
-        .map(|micros| super::keys::listing(from_micros(micros), key(1)))
+    let mut raw: Vec<Vec<u8>> = [-5_i64, -1, 0, 1, 1_000_000]
+        .map(|seconds| super::keys::Line::of(from_micros(seconds * 1_000_000), key(1)).entry(7))
         .into();
     let sorted = raw.clone();
     raw.sort();
     assert_eq!(raw, sorted);
+}
+
+/// Groups that list in the same stretch of time are walked as one list, whichever of them wrote first.
+#[tokio::test]
+async fn what_several_groups_listed_at_one_time_is_walked_in_order() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = open(folder.path());
+    let body_at = |micros| Body { schema: 1, listed_at: from_micros(micros), bytes: b"x".to_vec() };
+    // Each in a commit, and so in a group, of its own; some in one bucket, some not; two at the same moment.
+    let micros = [50, 10, 900_000, 30, 10, 400_000, 20, 400_001];
+    for (partition, micros) in (1..).zip(micros) {
+        let mut batch = Batch::new();
+        batch.put_body(key(partition), Expect::Absent, body_at(micros));
+        store.commit(batch).await.expect("committed");
+    }
+    // One moves, one goes.
+    for (partition, micros) in [(1, Some(15)), (4, None)] {
+        let stored = store.load(&[key(partition)]).await.expect("read").pop().flatten().expect("there");
+        let mut batch = Batch::new();
+        match micros {
+            Some(micros) => {
+                batch.put_body(key(partition), Expect::At(stored.version), body_at(micros));
+            }
+            None => batch.delete(key(partition), stored.version),
+        }
+        store.commit(batch).await.expect("committed");
+    }
+    let right = [10, 10, 15, 20, 400_000, 400_001, 900_000];
+    for limit in 1..=8 {
+        for newest_first in [false, true] {
+            let (mut after, mut walked) = (None, Vec::new());
+            loop {
+                let scan = Scan::Listed { kind: Kind::Order, newest_first, after, limit };
+                let page = store.scan(&scan).await.expect("a page");
+                walked.extend(page.items.iter().map(|(_, stored)| stored.body.listed_at.as_microsecond()));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            if newest_first {
+                walked.reverse();
+            }
+            assert_eq!(walked, right, "limit {limit}, newest first: {newest_first}");
+        }
+    }
+    store.close().await;
 }
