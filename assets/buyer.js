@@ -5,7 +5,11 @@
   const source = new EventSource(events);
   const note = document.querySelector(".live");
   source.addEventListener("open", () => { note.hidden = false; });
-  source.addEventListener("error", () => { note.hidden = true; });
+  source.addEventListener("error", () => {
+    note.hidden = true;
+    // Refused for good, as during a restart: look again the plain way.
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
+  });
   source.addEventListener("state", (event) => {
     if (event.data === state) return;
     source.close();

@@ -212,8 +212,10 @@ pub fn gateways(settings: &Settings) -> Result<BTreeMap<SourceName, Arc<dyn Prov
     for (name, gateway) in &settings.gateways {
         let provider = match gateway.protocol {
             GatewayProtocol::Invoicebox => {
-                let client =
-                    Client::new(Duration::from_secs(invoicebox::CALL_SECONDS_MAX), ANSWER_BYTES_MAX)?;
+                let client = Client::new(
+                    Duration::from_secs(invoicebox::CALL_SECONDS_MAX),
+                    invoicebox::ANSWER_BYTES_MAX,
+                )?;
                 let setup = invoicebox::Setup {
                     url: gateway.url.clone(),
                     version: gateway.version,

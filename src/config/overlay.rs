@@ -43,7 +43,7 @@ pub fn environment(
 
 /// A variable is text; settings that are lists or numbers are recognised by their names.
 fn typed(key: &str, text: &str) -> Value {
-    if key == "tokens" {
+    if ["tokens", "api_keys", "payment_hosts"].contains(&key) {
         let tokens = text.split(',').map(|token| Value::String(token.trim().to_owned()));
         return Value::Array(tokens.collect());
     }
@@ -55,7 +55,7 @@ fn typed(key: &str, text: &str) -> Value {
 }
 
 /// The keys that may be given as `<key>_file`.
-const SECRETS: [&str; 2] = ["admin_token", "token"];
+const SECRETS: [&str; 5] = ["admin_token", "token", "api_key", "signing_key", "callback_secret"];
 
 /// Replaces `token_file = "/run/secrets/x"` by `token = <what is in it>`. Relative paths count from the
 /// configuration's folder.

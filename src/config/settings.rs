@@ -10,10 +10,13 @@ use serde::Deserialize;
 use crate::dedup::retention::{RETENTION_DAYS_DEFAULT, RETENTION_DAYS_MIN};
 use crate::gateway::invoicebox::Version;
 use crate::kernel::Secret;
-use crate::kernel::secret::TOKEN_BYTES_MIN;
+use crate::kernel::secret::{TOKEN_BYTES_MIN, webhook_key};
 use crate::notify::Language;
 use crate::payments::VatCode;
 use crate::webhooks::invoicebox::Algorithm;
+
+/// The shortest key of a callback's signature, in bytes: what Standard Webhooks asks for.
+const CALLBACK_KEY_BYTES_MIN: usize = 24;
 
 /// All settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -294,6 +297,15 @@ impl Settings {
                     "gateways.{name}: a source has this name, and both would be at /hooks/{name}"
                 ));
             }
+            for host in &gateway.payment_hosts {
+                let usable =
+                    |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+                if host.is_empty() || !host.bytes().all(usable) {
+                    return Err(format!(
+                        "gateways.{name}.payment_hosts: {host:?} is not the bare name of a host, such as pay.invoicebox.ru"
+                    ));
+                }
+            }
             for (field, text) in [
                 ("token", gateway.token.expose()),
                 ("merchant_id", gateway.merchant_id.as_str()),
@@ -335,10 +347,10 @@ impl Settings {
                 (None, None) => {}
                 (Some(url), Some(secret)) => {
                     http_url(&format!("merchants.{name}.callback_url"), url)?;
-                    if !secret.expose().starts_with("whsec_") {
+                    if webhook_key(secret).is_none_or(|key| key.len() < CALLBACK_KEY_BYTES_MIN) {
                         return Err(format!(
-                            "merchants.{name}.callback_secret: it begins with whsec_. Make one with: echo whsec_$(openssl \
-                             rand -base64 24)"
+                            "merchants.{name}.callback_secret: whsec_ and at least {CALLBACK_KEY_BYTES_MIN} bytes in base64. \
+                             Make one with: echo whsec_$(openssl rand -base64 24)"
                         ));
                     }
                 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Seller, Shop};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::time::later;
-use crate::kernel::{Lane, Message, MessageId, Money, Quantity, Timestamp};
+use crate::kernel::{Lane, Message, MessageId, Money, Private, Quantity, Timestamp};
 use crate::orders::{Fact, Order, Position, View};
 use crate::payments::{
     Bill, Checkout, Customer, DESCRIPTION_CHARS_MAX, Line, NAME_CHARS_MAX, PaymentId, SKU_CHARS_MAX, VatCode,
@@ -39,12 +39,12 @@ pub(super) fn send_task(
 
 /// A checkout that has no payment yet.
 pub(super) fn new_checkout(seller: &Seller, order: &Order, ways: Ways) -> Checkout {
-    let secret = random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret: String = random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
     Checkout {
         number: order.number,
         gateway: seller.gateway.clone(),
         account: seller.account.clone(),
-        secret,
+        secret: Private::new(secret),
         ways,
         asked: None,
         payments: Vec::new(),
@@ -72,7 +72,17 @@ pub(super) async fn bill(
         Some(stored) => (Some(stored.document::<Checkout>()?), Expect::At(stored.version)),
         None => (None, Expect::Absent),
     };
-    let wanted = wanted(order, &view, seller.vat_code, now);
+    let wanted = match wanted(order, &view, seller.vat_code, now) {
+        Ok(wanted) => wanted,
+        Err(why) => {
+            let text = format!("no payment was asked for: {why}");
+            facts.push(Fact::Attention { text: text.clone() });
+            if !order.flags.contains(&text) {
+                order.flags.push(text);
+            }
+            None
+        }
+    };
     if before.is_none() && wanted.is_none() {
         return Ok(());
     }
@@ -93,12 +103,24 @@ pub(super) async fn bill(
 }
 
 /// What the buyer of a marketplace's order is to pay, if anything.
-fn wanted(order: &Order, view: &View, vat_code: VatCode, now: Timestamp) -> Option<(u32, Bill)> {
+fn wanted(
+    order: &Order,
+    view: &View,
+    vat_code: VatCode,
+    now: Timestamp,
+) -> Result<Option<(u32, Bill)>, String> {
     if view.paid.is_some() || view.cancelled.is_some() {
-        return None;
+        return Ok(None);
     }
     let content = &view.content;
-    let total = content.discount_total.filter(|total| *total > Money::ZERO).or(content.total)?;
+    let total = match (content.discount_total, content.total) {
+        // Nothing to pay, or no word about discounts: the marketplace means both by it, so nobody is charged.
+        (Some(Money::ZERO), Some(total)) if total > Money::ZERO => {
+            return Err(format!("the sum with discounts is 0.00, without them {total}"));
+        }
+        (Some(total), _) | (None, Some(total)) => total,
+        (None, None) => return Err("the order bears no sum".into()),
+    };
     let description: String =
         format!("Заказ {}", order.external_id).chars().take(DESCRIPTION_CHARS_MAX).collect();
     let expires_at = later(now, std::time::Duration::from_secs(LINK_DAYS * 24 * 3600));
@@ -114,7 +136,8 @@ fn wanted(order: &Order, view: &View, vat_code: VatCode, now: Timestamp) -> Opti
         let sku: String = order.number.to_string();
         bill(vec![Line::priced(sku, description.chars().take(NAME_CHARS_MAX).collect(), one, vat_code).ok()?])
     };
-    itemised.or_else(whole).map(|bill| (view.revision, bill))
+    let bill = itemised.or_else(whole).ok_or_else(|| format!("{total} cannot be billed"))?;
+    Ok(Some((view.revision, bill)))
 }
 
 fn line(position: &Position, vat_code: VatCode) -> Option<Line> {

@@ -65,7 +65,7 @@ pub struct Seller {
 /// The address for an order's buyer: `way` is `pay` or `return`.
 #[must_use]
 pub fn buyers_address(public_url: &str, way: &str, checkout: &Checkout) -> String {
-    format!("{public_url}/{way}/{}-{}", checkout.number, checkout.secret)
+    format!("{public_url}/{way}/{}-{}", checkout.number, checkout.secret.expose())
 }
 
 /// How an order is paid, as it is shown.
@@ -79,14 +79,14 @@ pub fn payment_document(shop: &Shop, checkout: &Checkout) -> PaymentDocument {
         Some((PaymentState::Paid { at }, payment)) => {
             paid_at = Some(*at);
             problem.clone_from(&payment.superseded);
-            "paid"
+            if payment.superseded.is_some() { "review" } else { "paid" }
         }
-        Some((_, payment)) if payment.superseded.is_some() && checkout.next.is_some() => "requested",
-        Some((_, payment)) if payment.superseded.is_some() => "cancelled",
         Some((PaymentState::Refused { why, .. } | PaymentState::Frozen { why, .. }, _)) => {
             problem = Some(why.clone());
             "failed"
         }
+        Some((_, payment)) if payment.superseded.is_some() && checkout.next.is_some() => "requested",
+        Some((_, payment)) if payment.superseded.is_some() => "cancelled",
         Some((PaymentState::Cancelled { .. }, _)) => "cancelled",
         Some((PaymentState::Expired { .. }, _)) => "expired",
         Some((_, payment)) if now >= payment.bill.expires_at => "expired",

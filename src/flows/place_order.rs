@@ -11,7 +11,7 @@ use super::bill_order::{new_checkout, send_task};
 use super::{DECISIONS_MAX, Dossier, Hook, Seller, Shop, crowded, load_dossier, load_receipt, receipt_key};
 use crate::dedup::{Answer, Receipt, Verdict, key};
 use crate::kernel::time::between;
-use crate::kernel::{ExternalId, Fingerprint, HookId, Number, SourceName};
+use crate::kernel::{ExternalId, Fingerprint, HookId, Number, SourceName, Timestamp};
 use crate::orders::{Event, EventKind, Fact, Incoming, Patch, Position, Standing, decide};
 use crate::payments::{Bill, Ways};
 use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
@@ -24,7 +24,7 @@ pub const EVENT_TYPE: &str = "order.placed";
 pub const UNDER_WAY_SECONDS_MAX: u64 = 10;
 
 /// An order as a merchant's site asks for it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Placement {
     /// Whose site it is.
     pub merchant: SourceName,
@@ -38,6 +38,12 @@ pub struct Placement {
     pub body: bytes::Bytes,
 }
 
+impl std::fmt::Debug for Placement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[order {} of {}]", self.merchant_order_id, self.merchant) // the body is about a person
+    }
+}
+
 /// What became of taking an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {
@@ -49,6 +55,29 @@ pub enum Taken {
     OtherRequest,
     /// Its first request is still under way.
     UnderWay,
+}
+
+/// What is known of an idempotency key, if that settles a request. Nothing is written.
+pub async fn known_key(
+    shop: &Shop,
+    merchant: &SourceName,
+    idempotency_key: &str,
+    body: &[u8],
+) -> Result<Option<Taken>, Unavailable> {
+    let known = load_receipt(&shop.store, key::of_request(merchant, idempotency_key)).await?;
+    Ok(known.and_then(|(known, _)| settles(&known, body, shop.clock.now())))
+}
+
+/// What a key's receipt means for a request with `body`; none when whoever had it is gone without an answer.
+fn settles(known: &Receipt, body: &[u8], now: Timestamp) -> Option<Taken> {
+    if known.body != body {
+        return Some(Taken::OtherRequest);
+    }
+    if let Some(answer) = &known.answer {
+        return Some(Taken::Answered(answer.clone()));
+    }
+    let is_fresh = between(known.received_at, now) < Duration::from_secs(UNDER_WAY_SECONDS_MAX);
+    is_fresh.then_some(Taken::UnderWay)
 }
 
 /// Takes the idempotency key of a request.
@@ -71,14 +100,10 @@ pub async fn take_key(
         mine.verdict = Verdict::Applied;
         let expect = match load_receipt(&shop.store, id).await? {
             None => Expect::Absent,
-            Some((known, _)) if known.body != mine.body => return Ok(Taken::OtherRequest),
-            Some((Receipt { answer: Some(answer), .. }, _)) => return Ok(Taken::Answered(answer)),
-            Some((known, version)) => {
-                if between(known.received_at, now) < Duration::from_secs(UNDER_WAY_SECONDS_MAX) {
-                    return Ok(Taken::UnderWay);
-                }
-                Expect::At(version) // whoever had it is gone
-            }
+            Some((known, version)) => match settles(&known, &mine.body, now) {
+                Some(taken) => return Ok(taken),
+                None => Expect::At(version),
+            },
         };
         let mut batch = Batch::new();
         batch.put(receipt_key(id), expect, &mine, now);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::bill_order::send_task;
 use super::{
     DECISIONS_MAX, Dossier, Hook, Seller, Shop, crowded, load_dossier, load_receipt, order_document,
     receipt_key,
@@ -96,7 +97,7 @@ pub async fn receive_notice(
             (Judgement::PaysOld(payment, why), Some(dossier)) => {
                 let why = format!("money came by payment {payment}, which should not have taken it: {why}");
                 told = Some(payment.number);
-                keep_money(&mut batch, dossier, *payment, &why, now, &mut facts);
+                keep_money(&mut batch, dossier, (*payment, &notice.remote_id), &why, now, &mut facts);
                 (Verdict::Late, Some(why))
             }
             (Judgement::Repeated(payment), _) => {
@@ -110,7 +111,10 @@ pub async fn receive_notice(
                 flag(&mut batch, dossier, payment, &text, now, &mut facts);
                 (Verdict::Rejected, Some(text))
             }
-            (Judgement::WrongAmount(why) | Judgement::WrongCurrency(why), Some(dossier)) => {
+            (
+                Judgement::WrongAmount(why) | Judgement::WrongCurrency(why) | Judgement::OtherOrder(why),
+                Some(dossier),
+            ) => {
                 let text = format!("a notification of payment {} does not fit: {why}", notice.number);
                 flag(&mut batch, dossier, payment, &text, now, &mut facts);
                 (Verdict::Rejected, Some(text))
@@ -119,6 +123,7 @@ pub async fn receive_notice(
             (
                 Judgement::NotFound(why)
                 | Judgement::Stranger(why)
+                | Judgement::OtherOrder(why)
                 | Judgement::WrongAmount(why)
                 | Judgement::WrongCurrency(why)
                 | Judgement::PaysOld(_, why),
@@ -172,14 +177,18 @@ pub(super) fn pay(
     let Dossier { order, order_stored, checkout: Some((mut checkout, version)) } = dossier else { return };
     let Some(payment) = checkout.payment_mut(id) else { return };
     payment.state = PaymentState::Paid { at: now };
+    payment.paid_under.clone_from(&remote_id);
     let amount = payment.bill.total;
     facts.push(Fact::MoneyCame { payment: id.to_string(), amount });
     checkout.next = None;
     let under = remote_id.map_or_else(String::new, |remote_id| format!(" under its id {remote_id}"));
     checkout.note(now, Some(id), format!("{amount} paid{under}"));
+    // The payment is for the order as it stands, so it comes after everything that has made it so, whatever the
+    // senders' clocks say. It changes nothing but the state: no goods move and pickers have nothing to do.
+    let latest = order.events.iter().filter_map(|event| event.at).max();
     let event = Event {
         kind: EventKind::Paid,
-        at: Some(now),
+        at: Some(latest.map_or(now, |latest| latest.max(now))),
         arrived: now,
         fingerprint: hook.fingerprint,
         hook,
@@ -226,19 +235,33 @@ fn call_back(
 fn keep_money(
     batch: &mut Batch,
     dossier: Dossier,
-    id: PaymentId,
+    (id, remote_id): (PaymentId, &str),
     why: &str,
     now: Timestamp,
     facts: &mut Vec<Fact>,
 ) {
-    let number = dossier.order.number;
-    let Some((mut checkout, version)) = dossier.checkout else { return };
+    let Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) } = dossier else {
+        return;
+    };
+    let number = order.number;
     if let Some(payment) = checkout.payment_mut(id) {
         payment.state = PaymentState::Paid { at: now };
+        payment.paid_under = Some(remote_id.to_owned());
         payment.superseded.get_or_insert_with(|| why.to_owned());
         facts.push(Fact::MoneyCame { payment: id.to_string(), amount: payment.bill.total });
     }
-    checkout.next = None;
+    let stopped = checkout.stop_asking(now);
+    if !stopped.is_empty() {
+        for payment in stopped {
+            send_task(batch, &mut order, checkout.gateway.as_str(), payment, now);
+        }
+        batch.put(
+            DocKey::order(number),
+            Expect::At(order_stored.version),
+            &order,
+            order_stored.body.listed_at,
+        );
+    }
     checkout.flag(now, Some(id), why);
     facts.push(Fact::Attention { text: why.to_owned() });
     batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);

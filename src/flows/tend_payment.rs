@@ -7,9 +7,12 @@
 use super::bill_order::send_task;
 use super::receive_notice::{of_look_up, pay};
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
-use crate::kernel::Timestamp;
+use crate::kernel::{Private, Timestamp};
 use crate::payments::{Again, Answered, Checkout, Payment, PaymentId, PaymentState};
 use crate::store::{Batch, CommitError, DocKey, Expect, Settlement, Ticket, Unavailable};
+
+/// How a task is settled, given what is left to do.
+pub type Settle<'a> = &'a (dyn Fn(Option<&Again>, Timestamp) -> Settlement + Sync);
 
 /// Reads the checkout that a payment belongs to.
 pub async fn checkout_of(shop: &Shop, id: PaymentId) -> Result<Option<Checkout>, Unavailable> {
@@ -22,8 +25,8 @@ pub async fn checkout_of(shop: &Shop, id: PaymentId) -> Result<Option<Checkout>,
 pub async fn note_sending(
     shop: &Shop,
     seen: &Payment,
-    request: String,
-) -> Result<Option<String>, Unavailable> {
+    request: Private,
+) -> Result<Option<Private>, Unavailable> {
     let found = load_dossier(&shop.store, seen.id.number).await?;
     let Some((mut checkout, version)) = found.and_then(|dossier| dossier.checkout) else { return Ok(None) };
     let now = shop.clock.now();
@@ -48,17 +51,16 @@ pub async fn record(
     id: PaymentId,
     ticket: Ticket,
     answered: Option<&Answered>,
-    settle: &(dyn Fn(Option<&Again>, Timestamp) -> Settlement + Sync),
+    settle: Settle<'_>,
 ) -> Result<Settlement, CommitError> {
     for _ in 0..DECISIONS_MAX {
         let now = shop.clock.now();
         let mut batch = Batch::new();
         let dossier = load_dossier(&shop.store, id.number).await?;
-        let outcome = match dossier {
-            Some(dossier) => stage(shop, &mut batch, dossier, id, answered, now),
-            None => Ok(()),
+        let settlement = match dossier {
+            Some(dossier) => stage(shop, &mut batch, dossier, id, answered, (settle, now)),
+            None => settle(None, now),
         };
-        let settlement = settle(outcome.as_ref().err(), now);
         batch.settle(ticket, settlement.clone());
         match shop.store.commit(batch).await {
             Ok(()) => {
@@ -78,46 +80,54 @@ fn stage(
     mut dossier: Dossier,
     id: PaymentId,
     answered: Option<&Answered>,
-    now: Timestamp,
-) -> Result<(), Again> {
-    let Some((checkout, version)) = &mut dossier.checkout else { return Ok(()) };
+    (settle, now): (Settle<'_>, Timestamp),
+) -> Settlement {
+    let Some((checkout, version)) = &mut dossier.checkout else { return settle(None, now) };
     let version = *version;
-    let Some(payment) = checkout.payment_mut(id) else { return Ok(()) };
+    let Some(payment) = checkout.payment_mut(id) else { return settle(None, now) };
     let before = payment.clone();
     let outcome = match answered {
         Some(answered) => payment.answered(answered.clone(), now),
         None => Ok(()),
     };
-    if *payment == before {
-        return outcome;
-    }
     let after = payment.clone();
+    let settlement = settle(outcome.as_ref().err(), now);
+    let is_given_up = matches!(settlement, Settlement::Dead { .. });
+    if after == before && !is_given_up {
+        return settlement;
+    }
+    if let Settlement::Dead { error, .. } = &settlement {
+        checkout.flag(now, Some(id), format!("payment {id} was given up, see to it by hand: {error}"));
+    }
     if before.state != after.state {
         note(checkout, &after, outcome.as_ref().err(), now);
     }
+    let mut stopped = Vec::new();
     if after.took_money() && !before.took_money() {
         match after.superseded {
             None => {
                 let remote_id = after.remote.map(|remote| remote.id);
                 pay(shop, batch, dossier, id, (of_look_up(id), remote_id), now, &mut Vec::new());
-                return outcome;
+                return settlement;
             }
             Some(why) => {
                 let text = format!("money came by payment {id}, which should not have taken it: {why}");
-                checkout.next = None;
+                stopped = checkout.stop_asking(now);
                 checkout.flag(now, Some(id), text);
             }
         }
     }
     let mut order = dossier.order;
-    if let Some(next) = checkout.follow_up(now) {
-        let gateway = checkout.gateway.clone();
-        send_task(batch, &mut order, gateway.as_str(), next, now);
+    let tend: Vec<PaymentId> = stopped.into_iter().chain(checkout.follow_up(now)).collect();
+    if !tend.is_empty() {
+        for payment in tend {
+            send_task(batch, &mut order, checkout.gateway.as_str(), payment, now);
+        }
         let stored = dossier.order_stored;
         batch.put(DocKey::order(id.number), Expect::At(stored.version), &order, stored.body.listed_at);
     }
     batch.put(DocKey::checkout(id.number), Expect::At(version), checkout, now);
-    outcome
+    settlement
 }
 
 fn note(checkout: &mut Checkout, payment: &Payment, again: Option<&Again>, now: Timestamp) {

@@ -17,7 +17,7 @@ use super::admin::{List, Paging, gather};
 use super::hooks::{answer, read_body};
 use super::problem::Problem;
 use crate::dedup::Answer;
-use crate::flows::place_order::{Placed, Placement, Taken, answer_key, place, take_key};
+use crate::flows::place_order::{Placed, Placement, Taken, answer_key, known_key, place, take_key};
 use crate::flows::{Dossier, Shop, load_dossier, payment_document};
 use crate::kernel::money::CURRENCY;
 use crate::kernel::time::{between, later};
@@ -35,6 +35,9 @@ const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
 /// How long the answer to a new order waits for its link.
 const LINK_WAIT: Duration = Duration::from_secs(3);
+
+/// How long placing an order may take in all: reading it, three commits, and the wait for its link.
+const PLACING_MAX: Duration = Duration::from_secs(8);
 
 /// How often whoever waits looks by itself: another node may have done the work.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
@@ -177,15 +180,26 @@ fn merchant_of(edge: &Edge, headers: &HeaderMap) -> Result<SourceName, Problem> 
 
 /// `POST /v1/orders`
 pub async fn create(State(edge): State<Arc<Edge>>, headers: HeaderMap, body: Body) -> Response {
+    let again = "send it again with the same Idempotency-Key";
+    let Ok(place) = Arc::clone(&edge.hooks_at_once).try_acquire_owned() else {
+        return Problem::unavailable(format!("too much is under way; {again}")).into_response();
+    };
     // The work goes on if the site hangs up: what it asked for is done once, and its repeat finds it.
-    let work = tokio::spawn(async move { place_order(&edge, &headers, body).await });
-    match work.await {
-        Ok(Ok(response)) => response,
-        Ok(Err(problem)) => problem.into_response(),
-        Err(panic) => {
+    let work = tokio::spawn(async move {
+        let placed = place_order(&edge, &headers, body).await;
+        drop(place);
+        placed
+    });
+    match tokio::time::timeout(PLACING_MAX, work).await {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Ok(Err(problem))) => problem.into_response(),
+        Ok(Err(panic)) => {
             tracing::error!(error = %panic, "placing an order failed");
-            Problem::unavailable("the order could not be placed; send it again with the same Idempotency-Key")
-                .into_response()
+            Problem::unavailable(format!("the order could not be placed; {again}")).into_response()
+        }
+        Err(_) => {
+            tracing::error!("placing an order took too long");
+            Problem::unavailable(format!("the store did not answer in time; {again}")).into_response()
         }
     }
 }
@@ -200,16 +214,14 @@ async fn place_order(edge: &Edge, headers: &HeaderMap, body: Body) -> Result<Res
     if !is_whole {
         return Err(Problem::too_large("an order may have 1 MiB"));
     }
+    // Before the body is looked at: what was right when it came first may have expired since.
+    if let Some(known) = known_key(&edge.shop, &merchant, &key, &bytes).await? {
+        return taken_before(known);
+    }
     let placement = read_placement(&edge.shop, merchant, bytes)?;
     let id = match take_key(&edge.shop, &placement, &key).await? {
         Taken::Ours(id) => id,
-        Taken::Answered(given) => {
-            let mut response = answer(given);
-            response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
-            return Ok(response);
-        }
-        Taken::OtherRequest => return Err(Problem::key_used_otherwise()),
-        Taken::UnderWay => return Err(Problem::under_way()),
+        known @ (Taken::Answered(_) | Taken::OtherRequest | Taken::UnderWay) => return taken_before(known),
     };
     let (number, given) = match place(&edge.shop, seller, &placement).await? {
         Placed::Stands(number) => (number, linked(&edge.shop, number).await?),
@@ -223,6 +235,18 @@ async fn place_order(edge: &Edge, headers: &HeaderMap, body: Body) -> Result<Res
     };
     let given = answer_key(&edge.shop, id, Some(number), given).await?;
     Ok(answer(given))
+}
+
+fn taken_before(known: Taken) -> Result<Response, Problem> {
+    match known {
+        Taken::Answered(given) => {
+            let mut response = answer(given);
+            response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+            Ok(response)
+        }
+        Taken::OtherRequest => Err(Problem::key_used_otherwise()),
+        Taken::UnderWay | Taken::Ours(_) => Err(Problem::under_way()),
+    }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
@@ -274,6 +298,18 @@ fn read_placement(shop: &Shop, merchant: SourceName, body: Bytes) -> Result<Plac
         Ok(line)
     };
     let lines: Result<Vec<Line>, Problem> = order.items.into_iter().enumerate().map(line).collect();
+    let Customer { name, phone, email, vat_number, registration_address, .. } = &order.customer;
+    for (field, value, most) in [
+        ("name", name, 500),
+        ("phone", phone, 100),
+        ("email", email, 100),
+        ("vat_number", vat_number, 20),
+        ("registration_address", registration_address, 1000),
+    ] {
+        if value.as_ref().is_some_and(|value| value.chars().count() > most) {
+            return Err(unusable(format!("customer.{field}: at most {most} characters")));
+        }
+    }
     let description = order.description.unwrap_or_else(|| format!("Заказ {merchant_order_id}"));
     let bill = Bill::over(description, lines?, order.customer, expires_at);
     let bill = bill.map_err(|why| unusable(why.to_string()))?;

@@ -86,6 +86,8 @@ enum Face {
     Waiting,
     /// It is paid.
     Paid,
+    /// Money came that does not fit what the order is now.
+    Review,
     /// Its time is over.
     Expired,
     /// It was called off.
@@ -132,7 +134,7 @@ async fn find(edge: &Edge, token: &str) -> Result<Option<Found>, Unavailable> {
         return Ok(None);
     };
     let Some((checkout, _)) = checkout else { return Ok(None) };
-    let right = Tokens::new([&Secret::new(checkout.secret.clone())], edge.key);
+    let right = Tokens::new([&Secret::new(checkout.secret.expose())], edge.key);
     let found =
         Found { token: token.to_owned(), number, external_id: order.external_id.to_string(), checkout };
     Ok(right.accept(secret.as_bytes()).then_some(found))
@@ -262,6 +264,7 @@ fn face(shop: &Shop, checkout: &Checkout) -> Face {
         "requested" => Face::Preparing,
         "linked" => Face::Unpaid,
         "paid" => Face::Paid,
+        "review" => Face::Review,
         "expired" => Face::Expired,
         "cancelled" => Face::Cancelled,
         _ => Face::Failed,
@@ -273,6 +276,7 @@ fn name_of(face: Face) -> &'static str {
         Face::Preparing => "preparing",
         Face::Unpaid | Face::Waiting => "ready",
         Face::Paid => "paid",
+        Face::Review => "review",
         Face::Expired => "expired",
         Face::Cancelled => "cancelled",
         Face::Failed => "failed",
@@ -313,6 +317,17 @@ fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Response {
             ("Заказ оплачен", "Спасибо! Магазин уже знает об оплате."),
             ("Paid", "Thank you! The shop has been told."),
         ),
+        Face::Review => tongue_pair(
+            tongue,
+            (
+                "Деньги получены",
+                "Заказ за это время изменился. Магазин проверит оплату; платить ещё раз не нужно.",
+            ),
+            (
+                "Your money has arrived",
+                "The order has changed meanwhile. The shop is looking into it; do not pay again.",
+            ),
+        ),
         Face::Expired => tongue_pair(
             tongue,
             ("Срок оплаты истёк", "Оформите заказ в магазине заново."),
@@ -344,7 +359,7 @@ fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Response {
             let refresh = way.clone().map(|url| (4, url));
             (way.map(|url| (url, to_shop)), None, refresh)
         }
-        Face::Expired | Face::Cancelled | Face::Failed => (after_failure, None, None),
+        Face::Review | Face::Expired | Face::Cancelled | Face::Failed => (after_failure, None, None),
         Face::Unknown => (None, None, None),
     };
     let is_open = matches!(face, Face::Unpaid | Face::Waiting | Face::Preparing);
@@ -370,6 +385,7 @@ fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Response {
         | Face::Unpaid
         | Face::Waiting
         | Face::Paid
+        | Face::Review
         | Face::Expired
         | Face::Cancelled
         | Face::Failed => StatusCode::OK,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
 
@@ -24,7 +24,7 @@ use crate::telemetry::metrics;
 pub async fn receive(edge: Arc<Edge>, door: Arc<NoticeDoor>, headers: HeaderMap, body: Body) -> Response {
     let (bytes, is_whole) = match read_body(body).await {
         Ok(read) => read,
-        Err(problem) => return problem.into_response(),
+        Err(_) => return answer(door.protocol.unavailable()),
     };
     let Ok(place) = Arc::clone(&edge.hooks_at_once).try_acquire_owned() else {
         return answer(door.protocol.unavailable());

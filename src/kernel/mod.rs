@@ -24,5 +24,5 @@ pub use ids::{ExternalId, Number, SourceName};
 pub use message::{Lane, Message, MessageId};
 pub use money::Money;
 pub use quantity::Quantity;
-pub use secret::{Secret, Tokens};
+pub use secret::{Private, Secret, Tokens};
 pub use time::{Clock, Stopwatch, Timestamp};

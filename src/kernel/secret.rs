@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use sha2::Sha256;
@@ -54,6 +56,37 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[secret]")
+    }
+}
+
+/// The key in a secret of Standard Webhooks, which is `whsec_` and base64; none if it is not one.
+#[must_use]
+pub fn webhook_key(secret: &Secret) -> Option<Vec<u8>> {
+    BASE64.decode(secret.expose().strip_prefix("whsec_")?).ok()
+}
+
+/// Text about a person, or meant for one only: kept and sent, and not printed.
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Private(String);
+
+impl Private {
+    /// Takes the text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Private {
+        Private(text.into())
+    }
+
+    /// The text itself, for those who send or compare it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Private {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[private]")
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::bill::Bill;
 use super::payment::{Payment, PaymentId, PaymentState};
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, Fingerprint, Kind, Number, SourceName, Timestamp, Unreadable};
+use crate::kernel::{Document, Fingerprint, Kind, Number, Private, SourceName, Timestamp, Unreadable};
 
 /// The checkout of an order: its payments, and the way back for its buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ pub struct Checkout {
     /// Who we are there.
     pub account: String,
     /// What the buyer's addresses bear, so that nobody can guess them.
-    pub secret: String,
+    pub secret: Private,
     /// Where the buyer goes afterwards.
     pub ways: Ways,
     /// Of what the merchant asked for, to tell a repeat from another order under the same number.
@@ -68,10 +68,11 @@ const HISTORY_MAX: usize = 200;
 const ATTEMPTS_MAX: usize = 50;
 
 impl Checkout {
-    /// The payment that counts: the paid one, or the latest.
+    /// The payment that counts: the paid one, else one whose money has come for something else, else the latest.
     #[must_use]
     pub fn current(&self) -> Option<&Payment> {
-        self.payments.iter().find(|payment| payment.is_paid()).or(self.payments.last())
+        let paid = self.payments.iter().find(|payment| payment.is_paid());
+        paid.or_else(|| self.payments.iter().find(|payment| payment.took_money())).or(self.payments.last())
     }
 
     /// The payment with this number.
@@ -107,8 +108,7 @@ impl Checkout {
                     format!("{} were paid, and the order now comes to {}", paid.bill.total, bill.total);
                 self.flag(now, None, text);
             }
-            self.next = None;
-            return Vec::new();
+            return self.stop_asking(now);
         }
         let live = self.payments.iter_mut().find(|payment| payment.is_live());
         let Some(live) = live else {
@@ -138,6 +138,22 @@ impl Checkout {
         }
         self.next = wanted;
         if is_new { vec![id] } else { Vec::new() }
+    }
+
+    /// Money was taken: nothing else of this order may take any. Returns the payments that must be called off.
+    pub fn stop_asking(&mut self, now: Timestamp) -> Vec<PaymentId> {
+        self.next = None;
+        let mut stopped = Vec::new();
+        for payment in
+            self.payments.iter_mut().filter(|payment| payment.is_live() && payment.superseded.is_none())
+        {
+            payment.superseded = Some("money came by another payment".into());
+            stopped.push(payment.id);
+        }
+        for id in &stopped {
+            self.note(now, Some(*id), "to be called off: money came by another payment");
+        }
+        stopped
     }
 
     /// Plans the payment that waited for the one before it to die, if nothing stands in its way any more.

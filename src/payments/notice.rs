@@ -52,6 +52,8 @@ pub enum Judgement {
     NotFound(String),
     /// It is somebody else's.
     Stranger(String),
+    /// It is about another order at the payment system than the one we know under this number.
+    OtherOrder(String),
     /// Not about being paid.
     Recorded(String),
 }
@@ -88,14 +90,15 @@ impl Notice {
             let (amount, total) = (self.amount, payment.bill.total);
             return Judgement::WrongAmount(format!("it is about {amount}, and we asked for {total}"));
         }
-        let known = payment.remote.as_ref().map(|remote| remote.id.as_str());
+        let of_remote = payment.remote.as_ref().map(|remote| remote.id.as_str());
+        let known = payment.paid_under.as_deref().or(of_remote);
         let is_other = known.is_some_and(|known| known != self.remote_id);
         match checkout.payments.iter().find(|payment| payment.took_money()) {
             Some(paid) if paid.id == id && !is_other => Judgement::Repeated(id),
             Some(paid) => Judgement::AlreadyPaid(paid.id),
             None if is_other => {
                 let known = known.unwrap_or_default();
-                Judgement::Stranger(format!(
+                Judgement::OtherOrder(format!(
                     "it has the id {}, and we know {known} under this number",
                     self.remote_id
                 ))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::bill::Bill;
 use crate::kernel::money::CURRENCY;
 use crate::kernel::time::between;
-use crate::kernel::{Money, Number, Timestamp};
+use crate::kernel::{Money, Number, Private, Timestamp};
 
 /// Which payment: the order, and the attempt at being paid for it. It is the number under which the payment
 /// system knows it, chosen and committed before the first call.
@@ -112,7 +112,7 @@ pub struct Payment {
     pub created_at: Timestamp,
     /// The request as it was sent first: every later attempt sends the same bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request: Option<String>,
+    pub request: Option<Private>,
     /// A call has ended so that it may have been carried out.
     #[serde(default)]
     pub doubtful: bool,
@@ -122,6 +122,9 @@ pub struct Payment {
     /// What the payment system has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<Remote>,
+    /// The payment system's id of the order that was paid, by its notification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid_under: Option<String>,
 }
 
 /// Where a payment stands.
@@ -190,6 +193,8 @@ pub enum Step {
     Look,
     /// See where it stands there, and call it off.
     Cancel,
+    /// Let it go: nothing of it is at the payment system, and nobody wants it any more.
+    Drop,
     /// Nothing: it is as it should be.
     Rest,
 }
@@ -207,6 +212,8 @@ pub enum Answered {
     Unknown(String),
     /// The order was made.
     Created(Remote),
+    /// It is let go.
+    Dropped,
     /// It could not be looked, or not be called off: nothing more is known than before.
     NotSeen(String),
     /// Orders that were found under the number.
@@ -240,6 +247,7 @@ impl Payment {
             doubtful: false,
             superseded: None,
             remote: None,
+            paid_under: None,
         }
     }
 
@@ -282,8 +290,12 @@ impl Payment {
 
     /// What is to be done next.
     #[must_use]
-    pub fn step(&self) -> Step {
+    pub fn step(&self, now: Timestamp) -> Step {
+        let is_unwanted = self.superseded.is_some() || now >= self.bill.expires_at;
         match self.state {
+            PaymentState::Planned | PaymentState::Unknown { is_absent: true, .. } if is_unwanted => {
+                Step::Drop
+            }
             PaymentState::Planned => Step::Send,
             PaymentState::Sending { .. } => Step::Look, // the process that was sending is gone
             PaymentState::Unknown { is_absent: true, .. } => Step::Send,
@@ -300,8 +312,11 @@ impl Payment {
 
     /// The request is about to be sent: what is written before the call, so that its outcome cannot be lost
     /// with the process.
-    pub fn sends(&mut self, request: String, now: Timestamp) {
+    pub fn sends(&mut self, request: Private, now: Timestamp) {
         self.request.get_or_insert(request);
+        if matches!(self.state, PaymentState::Unknown { is_absent: true, .. }) {
+            self.doubtful = false; // what was sent before did not arrive
+        }
         self.state = PaymentState::Sending { since: now };
     }
 
@@ -325,6 +340,13 @@ impl Payment {
             | PaymentState::Linked { .. } => {}
         }
         match answer {
+            Answered::Dropped => {
+                self.state = match self.superseded {
+                    Some(_) => PaymentState::Cancelled { at: now },
+                    None => PaymentState::Expired { at: now },
+                };
+                Ok(())
+            }
             Answered::NotDone(why) => {
                 match self.state {
                     PaymentState::Sending { .. } if !self.doubtful => self.state = PaymentState::Planned,
@@ -421,11 +443,6 @@ impl Payment {
         // This very look counts: one before the time was over proves nothing later.
         let is_absent = looks >= LOOKS_MIN && between(since, now) >= Duration::from_secs(QUIET_SECONDS_MIN);
         self.state = PaymentState::Unknown { since, looks, is_absent };
-        if self.superseded.is_some() && is_absent {
-            // It is not there, it was looked for often enough, and nobody wants it any more.
-            self.state = PaymentState::Cancelled { at: now };
-            return Ok(());
-        }
         let why = format!("not found at the payment system, {looks} times so far");
         Err(Again { after: Some(if is_absent { Duration::ZERO } else { LOOK_GAP }), why })
     }
@@ -442,9 +459,11 @@ impl Payment {
         self.remote = Some(remote);
         match status {
             RemoteStatus::Created | RemoteStatus::Other(_) if !has_link => {
+                // It is there, and may be payable: looked at again when the configuration has been mended.
                 let why = "the payment system gave no payment address that a buyer may be sent to; see \
                            payment_hosts of the gateway";
-                self.state = PaymentState::Frozen { at: now, why: why.into() };
+                self.doubts(now, String::new());
+                return Err(Again { after: None, why: why.into() });
             }
             RemoteStatus::Created | RemoteStatus::Other(_) => {
                 let was_linked = matches!(self.state, PaymentState::Linked { .. });

@@ -16,7 +16,7 @@ use crate::flows::tend_payment::{checkout_of, note_sending, record};
 use crate::flows::{Shop, buyers_address};
 use crate::gateway::{Addresses, Failure, Provider};
 use crate::kernel::time::{between, later};
-use crate::kernel::{Lane, SourceName, Timestamp};
+use crate::kernel::{Lane, Private, SourceName, Timestamp};
 use crate::payments::{Again, Answered, Checkout, Payment, RemoteStatus, Step};
 use crate::peer::RetryPolicy;
 use crate::store::{Batch, Claimed, Delivery, Settlement, Ticket, Unavailable};
@@ -60,6 +60,7 @@ impl Collector {
             lane: Lane::Payment,
             lease: LEASE,
             at_once_max: PAYMENTS_AT_ONCE_MAX,
+            at_once_of_queue_max: PAYMENTS_AT_ONCE_MAX / 2,
             one_at_a_time: false,
         };
         let collector = Arc::new(self);
@@ -83,7 +84,11 @@ impl Collector {
         let stepped = match self.step(task).await {
             Ok(Some(stepped)) => stepped,
             // It has changed under our hands: from the beginning.
-            Ok(None) => Stepped { answered: None, wish: None },
+            Ok(None) => {
+                let (at, error) = (self.shop.clock.now(), "it changed while it was looked at".to_owned());
+                self.settle(&delivery, ticket, Settlement::Retry { at, due: at, error }).await;
+                return Duration::ZERO;
+            }
             Err(why) => {
                 tracing::warn!(payment = %task.payment, error = %why, "a payment could not be looked after and will be again");
                 return Duration::ZERO; // the lease runs out
@@ -106,13 +111,16 @@ impl Collector {
         };
         let found = checkout.payments.iter().find(|payment| payment.id == task.payment);
         let Some(payment) = found else { return Ok(Some(Stepped { answered: None, wish: None })) };
-        let step = payment.step();
-        if step == Step::Rest {
-            return Ok(Some(Stepped { answered: None, wish: None }));
+        let step = payment.step(self.shop.clock.now());
+        match step {
+            Step::Rest => return Ok(Some(Stepped { answered: None, wish: None })),
+            Step::Drop => return Ok(Some(Stepped { answered: Some(Answered::Dropped), wish: None })),
+            Step::Send | Step::Look | Step::Cancel => {}
         }
         let Some(provider) = self.gateways.get(&checkout.gateway) else {
             let why = format!("no gateway {} is configured", checkout.gateway);
-            return Ok(Some(Stepped { answered: Some(Answered::NotDone(why)), wish: None }));
+            let answered = if step == Step::Send { Answered::NotDone(why) } else { Answered::NotSeen(why) };
+            return Ok(Some(Stepped { answered: Some(answered), wish: None }));
         };
         let outcome = match step {
             Step::Send => match self.send(&**provider, &checkout, payment).await? {
@@ -121,7 +129,7 @@ impl Collector {
             },
             Step::Look => provider.find(payment.id).await.map(Answered::Found),
             Step::Cancel => cancel(&**provider, payment).await,
-            Step::Rest => return Ok(None),
+            Step::Rest | Step::Drop => return Ok(None),
         };
         let (mut wish, account) = (None, provider.account());
         let answered = match outcome {
@@ -135,7 +143,9 @@ impl Collector {
                 }
                 match step {
                     Step::Send => failure.meaning(),
-                    Step::Look | Step::Cancel | Step::Rest => Answered::NotSeen(failure.to_string()),
+                    Step::Look | Step::Cancel | Step::Rest | Step::Drop => {
+                        Answered::NotSeen(failure.to_string())
+                    }
                 }
             }
         };
@@ -152,14 +162,14 @@ impl Collector {
         let request = match payment.request.clone() {
             Some(request) => request,
             None => match provider.freeze(payment.id, &payment.bill, &self.addresses(checkout)) {
-                Ok(request) => request,
+                Ok(request) => Private::new(request),
                 Err(why) => {
                     return Ok(Some(Ok(Answered::Refused(format!("it cannot be billed there: {why}")))));
                 }
             },
         };
         let Some(bytes) = note_sending(&self.shop, payment, request).await? else { return Ok(None) };
-        Ok(Some(provider.create(&bytes).await.map(Answered::Created)))
+        Ok(Some(provider.create(bytes.expose()).await.map(Answered::Created)))
     }
 
     fn addresses(&self, checkout: &Checkout) -> Addresses {
@@ -241,6 +251,7 @@ fn name_of(answered: &Answered) -> &'static str {
         Answered::Duplicate => "duplicate",
         Answered::Unknown(_) => "unknown",
         Answered::NotSeen(_) => "not_seen",
+        Answered::Dropped => "dropped",
         Answered::Created(_) => "created",
         Answered::Found(_) => "found",
         Answered::Stands(_) => "stands",

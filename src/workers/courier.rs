@@ -55,6 +55,7 @@ impl Courier {
             lane: Lane::Telegram,
             lease: LEASE,
             at_once_max: CHATS_AT_ONCE_MAX,
+            at_once_of_queue_max: 1,
             one_at_a_time: true,
         };
         let deliver = move |claimed| {

@@ -26,7 +26,9 @@ pub struct Dispatch {
     pub lease: Duration,
     /// Messages under way at the same moment.
     pub at_once_max: usize,
-    /// Whether a queue has one message under way at most.
+    /// Of them, messages of one queue.
+    pub at_once_of_queue_max: usize,
+    /// Whether a queue has one message under way at most, and rests after it.
     pub one_at_a_time: bool,
 }
 
@@ -38,17 +40,28 @@ impl Dispatch {
         F: Future<Output = Duration> + Send + 'static,
     {
         let mut bell = self.shop.store.outbox_bell();
-        let mut under_way: JoinSet<(String, Duration)> = JoinSet::new();
+        let mut under_way: JoinSet<Duration> = JoinSet::new();
+        let mut busy: HashMap<tokio::task::Id, String> = HashMap::new();
         let mut resting: HashMap<String, Option<Instant>> = HashMap::new();
         while !drain.is_cancelled() {
             let now = later_instant(Duration::ZERO);
             resting.retain(|_, until| until.is_none_or(|until| until > now));
+            // One slow peer must not take every place.
+            let mut full: HashMap<&str, usize> = HashMap::new();
+            for queue in busy.values() {
+                *full.entry(queue.as_str()).or_default() += 1;
+            }
+            full.retain(|_, count| *count >= self.at_once_of_queue_max);
             let claim = Claim {
                 lane: self.lane,
                 now: self.shop.clock.now(),
                 lease: self.lease,
                 limit: self.at_once_max.saturating_sub(under_way.len()),
-                resting: resting.keys().cloned().collect(),
+                resting: resting
+                    .keys()
+                    .cloned()
+                    .chain(full.keys().map(|queue| (*queue).to_owned()))
+                    .collect(),
             };
             let mut claimed_any = false;
             match self.shop.store.claim(&claim).await {
@@ -60,7 +73,8 @@ impl Dispatch {
                             resting.insert(queue.clone(), None); // until its task is back
                         }
                         let delivering = deliver(message);
-                        under_way.spawn(async move { (queue, delivering.await) });
+                        let task = under_way.spawn(delivering);
+                        busy.insert(task.id(), queue);
                     }
                 }
                 Err(why) => tracing::warn!(lane = %self.lane, error = %why, "the outbox cannot be read"),
@@ -72,14 +86,15 @@ impl Dispatch {
             tokio::select! {
                 () = drain.cancelled() => {}
                 _ = bell.changed() => {}
-                Some(ended) = under_way.join_next() => match ended {
-                    Ok((queue, rest)) if self.one_at_a_time || !rest.is_zero() => {
+                Some(ended) = under_way.join_next_with_id() => {
+                    // A task that panicked leaves its message to the lease.
+                    let (id, rest) = ended.unwrap_or_else(|panic| (panic.id(), Duration::ZERO));
+                    if let Some(queue) = busy.remove(&id)
+                        && (self.one_at_a_time || !rest.is_zero())
+                    {
                         resting.insert(queue, Some(later_instant(rest)));
                     }
-                    Ok(_) => {}
-                    // Its task panicked: whose it was is not known, so all that rest are looked at again.
-                    Err(_) => resting.clear(),
-                },
+                }
                 () = tokio::time::sleep(LOOK_PAUSE) => {}
             }
         }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::dispatch::Dispatch;
 use crate::flows::Shop;
+use crate::kernel::secret::webhook_key;
 use crate::kernel::time::{between, later};
 use crate::kernel::{Lane, Secret, SourceName, Timestamp};
 use crate::peer::{Client, RetryPolicy};
@@ -57,15 +58,6 @@ pub struct Herald {
     pub ears: Arc<BTreeMap<SourceName, Ear>>,
 }
 
-/// The prefix of a configured secret.
-pub const SECRET_PREFIX: &str = "whsec_";
-
-/// The bytes of a configured secret, if it is one.
-#[must_use]
-pub fn secret_bytes(secret: &Secret) -> Option<Vec<u8>> {
-    BASE64.decode(secret.expose().strip_prefix(SECRET_PREFIX)?).ok()
-}
-
 /// The header `webhook-signature`.
 #[must_use]
 pub fn sign(key: &[u8], id: &str, at: Timestamp, body: &str) -> Option<String> {
@@ -82,6 +74,7 @@ impl Herald {
             lane: Lane::Callback,
             lease: LEASE,
             at_once_max: CALLS_AT_ONCE_MAX,
+            at_once_of_queue_max: CALLS_AT_ONCE_MAX / 4,
             one_at_a_time: false,
         };
         let herald = Arc::new(self);
@@ -136,7 +129,7 @@ impl Herald {
         let ear = self.ears.get(&SourceName::new(delivery.queue.clone()));
         let ear =
             ear.ok_or_else(|| format!("no callback_url is configured for the merchant {}", delivery.queue))?;
-        let key = secret_bytes(&ear.secret).ok_or("callback_secret is not whsec_ with base64")?;
+        let key = webhook_key(&ear.secret).ok_or("callback_secret is not whsec_ with base64")?;
         let (id, at) = (format!("msg_{}", delivery.id), self.shop.clock.now());
         let signature = sign(&key, &id, at, &delivery.body).ok_or("the callback cannot be signed")?;
         let mut headers = HeaderMap::new();
@@ -165,7 +158,7 @@ mod tests {
     /// The example of the specification.
     #[test]
     fn the_signature_is_the_standard_one() {
-        let key = secret_bytes(&Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")).expect("a key");
+        let key = webhook_key(&Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")).expect("a key");
         let at = Timestamp::from_second(1_614_265_330).expect("a time");
         let signature = sign(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", at, r#"{"test": 2432232314}"#);
         assert_eq!(signature.as_deref(), Some("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="));
@@ -173,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_secret_without_its_prefix_is_none() {
-        assert_eq!(secret_bytes(&Secret::new("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")), None);
-        assert_eq!(secret_bytes(&Secret::new("whsec_%%%")), None);
+        assert_eq!(webhook_key(&Secret::new("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")), None);
+        assert_eq!(webhook_key(&Secret::new("whsec_%%%")), None);
     }
 }

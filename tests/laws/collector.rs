@@ -326,3 +326,19 @@ async fn a_changed_order_has_one_payable_link_at_any_moment() {
         }
     }
 }
+
+/// The process dies in a call, and is started again without the gateway in its configuration: nothing that was sent may
+/// be forgotten over that.
+#[tokio::test]
+async fn a_gateway_that_is_missing_for_a_while_makes_no_second_link() {
+    let mut world = World::new([Turn::DiesAfter]).await;
+    world.step().await;
+    let gateways = std::mem::take(&mut world.collector.gateways);
+    for _ in 0..5 {
+        world.collector.shop.clock.advance(Duration::from_secs(130));
+        world.step().await;
+    }
+    world.collector.gateways = gateways;
+    world.rest().await;
+    world.judge(10_000, &"a missing gateway").await;
+}

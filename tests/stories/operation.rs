@@ -177,6 +177,15 @@ fn mistakes_in_the_configuration_are_told_in_words_with_exit_code_2() {
             "a source has this name",
         ),
         (bank.replace("\"s\"", "\"\""), "signing_key is empty"),
+        (format!("{bank}payment_hosts = [\"https://pay.example\"]\n"), "bare name of a host"),
+        (
+            format!(
+                "{bank}{merchant}api_key = \"0123456789abcdef\"\ncallback_url = \"https://x.example\"\n\
+                 callback_secret = \"whsec_\"\n"
+            ),
+            "at least 24 bytes",
+        ),
+        (bank.replace("signing_key =", "signing_key_file ="), "cannot read"),
         (format!("{source}token = \"0123456789abcdef\"\npayment = \"link\"\n"), "[gateways.<name>]"),
         (format!("{source}token = \"0123456789abcdef\"\npayment = \"later\"\n"), "later"),
     ];

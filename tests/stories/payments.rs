@@ -308,7 +308,7 @@ async fn only_the_right_notification_pays() {
         ("unknown number", altered(&format!("{number}-1"), &format!("{number}-2")), Some("out_of_service")),
         ("not ours", altered(&format!("{number}-1"), "whatever"), Some("out_of_service")),
         ("success is not paid", altered(r#""status":"completed""#, r#""status":"success""#), None),
-        ("no amount", r#"{"id":"1","status":"completed"}"#.to_owned(), Some("order_not_found")),
+        ("no amount", r#"{"id":"1","status":"completed"}"#.to_owned(), Some("out_of_service")),
     ] {
         let answer = till.notify(body.as_bytes(), &[&signed(&body)]).await;
         match code {
@@ -432,7 +432,7 @@ async fn money_for_an_older_revision_is_put_before_a_person() {
         .await;
     assert_eq!(attempt.status(), 200);
     assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
-    till.document_in(&number, "paid").await;
+    till.document_in(&number, "review").await;
     till.bank.misbehave_always(Call::Other, None);
     let document = till.admin(&format!("/orders/{number}")).await;
     assert_eq!(document["state"], "open", "the order is not paid: {document}");
@@ -443,6 +443,76 @@ async fn money_for_an_older_revision_is_put_before_a_person() {
         "the payment system has done its part"
     );
     assert_eq!(till.bank.ledger().len(), 1, "nobody is asked for more without a person's word");
+    till.close().await;
+}
+
+/// A link expires, a dearer one takes its place, and then the old money comes: the new link must not take more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn late_money_ends_the_link_that_came_after() {
+    let till = Till::open().await;
+    let marketplace =
+        Marketplace::new(format!("{}/hooks/sm", till.url()), Secret::new(TOKEN)).expect("a client");
+    let attempt = marketplace.post(created("H1").as_bytes()).await;
+    let number = text(&serde_json::from_str::<Value>(attempt.body()).expect("json")["number"]);
+    till.document_in(&number, "linked").await;
+    let first = till.remote(&number);
+    let (unpaid, _) = till.bank.notice(&first.id).expect("a notification");
+    let changed = payload("H1", "100", 3, "30.00");
+    marketplace
+        .post(crate::world::hook("order.changed", Some("2026-11-22T12:05:00+03:00"), changed).as_bytes())
+        .await;
+    assert!(till.bank.wait_until(DEADLINE, |orders| orders.len() == 2).await);
+    till.document_in(&number, "linked").await;
+    // The payment system says after all that the first was paid.
+    let late =
+        String::from_utf8(unpaid).expect("text").replace(r#""status":"created""#, r#""status":"completed""#);
+    let signature = sign(&till.bank.setup().signing_key, Algorithm::Sha1, late.as_bytes());
+    assert_eq!(till.notify(late.as_bytes(), &[&signature]).await["status"], "success");
+    till.document_in(&number, "review").await;
+    let is_over =
+        |orders: &[tillgate::gateway::sandbox::Entry]| orders.iter().all(|order| order.status == "canceled");
+    assert!(till.bank.wait_until(DEADLINE, is_over).await, "{:?}", till.bank.ledger());
+    let document = till.admin(&format!("/orders/{number}")).await;
+    assert_eq!(document["state"], "open");
+    let (_, location, page) = reply(&till, Method::GET, &text(&document["payment"]["url"])).await;
+    assert!(location.is_empty() && page.contains("платить ещё раз не нужно"), "{page}");
+    till.close().await;
+}
+
+/// What was right when it came first is answered as it was then, whatever has expired since.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeat_after_the_expiry_is_still_the_same_answer() {
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+    let till = Till::open_with(Setup::default(), &[], clock).await;
+    let mut body = order("A-1");
+    body["expires_at"] = json!("2026-11-22T10:15:00Z");
+    let body = body.to_string();
+    let first = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &body).await;
+    till.clock.advance(std::time::Duration::from_secs(1200));
+    let again = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &body).await;
+    assert_eq!((first.status.as_u16(), &first.body), (201, &again.body));
+    let number = text(&json_of(&first)["number"]);
+    assert_eq!(till.order(&number).await["payment"]["state"], "expired");
+    let (_, location, page) = reply(&till, Method::GET, &text(&json_of(&first)["payment"]["url"])).await;
+    assert!(location.is_empty() && page.contains("Срок оплаты истёк"), "{page}");
+    till.close().await;
+}
+
+/// A sum with discounts of nought may mean that nothing is to pay, or nothing at all: a person is asked, nobody is charged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_whose_sum_is_in_doubt_charges_nobody() {
+    let till = Till::open().await;
+    let marketplace =
+        Marketplace::new(format!("{}/hooks/sm", till.url()), Secret::new(TOKEN)).expect("a client");
+    let mut doubtful = payload("H1", "100", 2, "20.00");
+    doubtful["total"]["discountTotalPrice"] = json!("0.00");
+    let hook = crate::world::hook("order.created", Some("2026-11-22T12:00:00+03:00"), doubtful);
+    let attempt = marketplace.post(hook.as_bytes()).await;
+    let number = text(&serde_json::from_str::<Value>(attempt.body()).expect("json")["number"]);
+    let document = till.admin(&format!("/orders/{number}")).await;
+    assert!(document["payment"].is_null(), "{document}");
+    assert!(document["attention"].to_string().contains("no payment was asked for"), "{document}");
+    assert!(till.bank.ledger().is_empty());
     till.close().await;
 }
 

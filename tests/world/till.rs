@@ -34,12 +34,9 @@ impl Till {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let bank = Sandbox::start(Setup { clock: clock.clone(), ..setup }).await.expect("a payment system");
         let site = Site::start(Secret::new(CALLBACK_SECRET)).await.expect("a site");
-        // The notification's address must be known before the port is: a free one is chosen first.
-        let free =
-            std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
         let mut settings = format!(
             r#"
-            listen = "{free}"
+            listen = "127.0.0.1:0"
             store = "sled:{}"
             store_cache_mebibytes = 16
             admin_token = "{ADMIN_TOKEN}"
@@ -81,6 +78,8 @@ impl Till {
     /// Stops the gateway and starts it again on what it left behind.
     pub async fn restart(self) -> Till {
         let Till { app, bank, site, folder, settings, client, clock } = self;
+        // Where it was: the payment system and buyers know the address.
+        let settings = settings.replace("127.0.0.1:0", &app.address().to_string());
         app.drain().await;
         let app = start(&settings, clock.clone()).await;
         Till { app, bank, site, folder, settings, client, clock }

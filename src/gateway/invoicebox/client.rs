@@ -15,6 +15,12 @@ use crate::peer::{self, Client, Reply, Url};
 /// How long a call may take, in seconds. The payment system has been seen to take ten.
 pub const CALL_SECONDS_MAX: u64 = 15;
 
+/// The most of an error's text that is kept, in characters.
+const WHY_CHARS_MAX: usize = 500;
+
+/// The most of an answer that is read, in bytes: the largest bill comes back as a third of this.
+pub const ANSWER_BYTES_MAX: usize = 2 * 1024 * 1024;
+
 /// The prefix of every path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -132,7 +138,8 @@ fn error_in(reply: &Reply) -> Failure {
     if let Some(id) = reply.headers.get("x-request-id").and_then(|id| id.to_str().ok()) {
         why = format!("{why} (X-Request-Id {id})");
     }
-    let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
+    let why: String =
+        why.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(WHY_CHARS_MAX).collect();
     match reply.status.as_u16() {
         401 | 403 => Failure::NoAccess(why),
         429 => {
@@ -141,8 +148,8 @@ fn error_in(reply: &Reply) -> Failure {
             Failure::NotDone { why, wish: wish.map(Duration::from_secs) }
         }
         422 if code == "merchant_order_id_duplicate" => Failure::Duplicate,
-        // It did not reach what would carry it out.
-        400..=499 => Failure::Refused(why),
+        // With a code it is the payment system that refuses; without one it may be whatever stands before it.
+        400 | 422 if !code.is_empty() => Failure::Refused(why),
         _ => Failure::Unknown(why),
     }
 }
@@ -173,10 +180,14 @@ impl Provider for Invoicebox {
             let path =
                 format!("filter/api/order/order?merchantOrderId={id}&merchantId={}", self.setup.merchant_id);
             let orders: Vec<wire::Order> = self.call(Method::GET, &path, String::new()).await?;
-            // A filter that is not understood finds everything: only what bears the number counts.
+            // A filter that is not understood finds everything, a page of it: that ours is not there proves nothing.
             let number = id.to_string();
-            let own = orders.into_iter().filter(|order| order.merchant_order_id == number);
-            own.map(|order| self.remote(order)).collect()
+            if orders.iter().any(|order| order.merchant_order_id != number) {
+                return Err(Failure::Unknown(
+                    "the payment system did not look for the number it was given".into(),
+                ));
+            }
+            orders.into_iter().map(|order| self.remote(order)).collect()
         })
     }
 

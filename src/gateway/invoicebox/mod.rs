@@ -8,4 +8,4 @@ mod client;
 mod map;
 mod wire;
 
-pub use client::{CALL_SECONDS_MAX, Invoicebox, Setup, Version};
+pub use client::{ANSWER_BYTES_MAX, CALL_SECONDS_MAX, Invoicebox, Setup, Version};

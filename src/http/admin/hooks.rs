@@ -164,6 +164,10 @@ pub async fn replay(
         let detail = "the hook was too long and only its beginning was kept: ask the sender to send it again";
         return Err(Problem::conflict(detail));
     }
+    if edge.notice_doors.contains_key(receipt.source.as_str()) {
+        let detail = "it is a notification of a payment system: have it sent again from there";
+        return Err(Problem::conflict(detail));
+    }
     let door = edge.doors.get(receipt.source.as_str()).cloned();
     let door = door.ok_or_else(|| {
         Problem::conflict(format!("the source {} is not configured any more", receipt.source))

@@ -50,7 +50,8 @@ impl NoticeProtocol for Invoicebox {
     }
 
     fn unreadable(&self, why: &str) -> Answer {
-        reply::error("order_not_found", why)
+        // So that it comes again, when somebody may have seen to it.
+        reply::error("out_of_service", why)
     }
 
     fn unavailable(&self) -> Answer {
