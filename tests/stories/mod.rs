@@ -9,4 +9,5 @@ mod operation;
 mod payments;
 mod pickers;
 mod retention;
+mod sandbox;
 mod stored;

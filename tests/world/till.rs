@@ -77,12 +77,16 @@ impl Till {
 
     /// Stops the gateway and starts it again on what it left behind.
     pub async fn restart(self) -> Till {
+        self.stopped().await.started().await
+    }
+
+    /// Stops the gateway; everything else goes on.
+    pub async fn stopped(self) -> StoppedTill {
         let Till { app, bank, site, folder, settings, client, clock } = self;
         // Where it was: the payment system and buyers know the address.
         let settings = settings.replace("127.0.0.1:0", &app.address().to_string());
         app.drain().await;
-        let app = start(&settings, clock.clone()).await;
-        Till { app, bank, site, folder, settings, client, clock }
+        StoppedTill { bank, site, folder, settings, client, clock }
     }
 
     pub fn url(&self) -> String {
@@ -211,6 +215,25 @@ impl Till {
 
     pub async fn close(self) {
         self.app.drain().await;
+    }
+}
+
+/// A till whose gateway is down.
+pub struct StoppedTill {
+    pub bank: Sandbox,
+    site: Site,
+    folder: tempfile::TempDir,
+    settings: String,
+    client: Client,
+    clock: Clock,
+}
+
+impl StoppedTill {
+    /// Starts the gateway on what it left behind.
+    pub async fn started(self) -> Till {
+        let StoppedTill { bank, site, folder, settings, client, clock } = self;
+        let app = start(&settings, clock.clone()).await;
+        Till { app, bank, site, folder, settings, client, clock }
     }
 }
 

@@ -73,6 +73,9 @@ fn tie(partition: u64, id: u128) -> [u8; 8] {
     (spread ^ id as u64 ^ ((id >> 64) as u64).rotate_left(32)).to_be_bytes()
 }
 
+/// An entry of the tree to be written or, without a value, removed.
+pub type Entry = (Vec<u8>, Option<Vec<u8>>);
+
 /// Which stretch of time a listing belongs to: about an eighth of a second. Short enough to be read whole when one
 /// document in it is looked for.
 fn bucket(listed_at: Timestamp) -> u64 {
@@ -146,7 +149,7 @@ pub fn without_line(
     tree: &sled::Tree,
     pending: &impl Fn(&[u8]) -> Option<Option<Vec<u8>>>,
     line: Line,
-) -> Result<Option<(Vec<u8>, Option<Vec<u8>>)>, Unavailable> {
+) -> Result<Option<Entry>, Unavailable> {
     for entry in tree.scan_prefix(line.prefix()) {
         let (raw, stored) = entry.map_err(unreadable)?;
         let value = match pending(&raw) {

@@ -79,7 +79,7 @@ pub struct Page {
 }
 
 /// Entries of the tree to be written, or, without a value, removed.
-pub type Entries = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+pub type Entries = Vec<keys::Entry>;
 
 impl Page {
     /// Reads the page of a partition; an empty one if there is none.
