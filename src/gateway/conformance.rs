@@ -277,3 +277,33 @@ async fn a_payment_page_elsewhere_is_no_link() {
     }
     assert!(may("http://127.0.0.1:8090", &[], "http://127.0.0.1:8090/order/1"));
 }
+
+/// A payment system that answers two questions, always the same.
+async fn parrot(identity: &'static str, list: &'static str) -> String {
+    let routes = axum::Router::new()
+        .route("/v3/security/api/auth/auth", axum::routing::get(move || async move { identity }))
+        .route("/v3/filter/api/order/order", axum::routing::get(move || async move { list }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(axum::serve(listener, routes).into_future()); // ends with the test
+    url
+}
+
+/// To whom it does not know the payment system may answer with 200: nobody asks, and nothing is there.
+#[tokio::test]
+async fn who_is_not_known_believes_in_no_absence() {
+    let stage = OfInvoicebox::set().await;
+    let url = parrot(r#"{"data":{"userId":null}}"#, r#"{"data":[]}"#).await;
+    let provider = invoicebox(url, Secret::new("token"), &stage.sandbox);
+    assert!(matches!(provider.find(id(1)).await, Err(Failure::NoAccess(_))));
+}
+
+/// A list that was not narrowed to our number says nothing about it.
+#[tokio::test]
+async fn a_filter_that_was_not_heeded_proves_no_absence() {
+    let stage = OfInvoicebox::set().await;
+    let others = r#"{"data":[{"id":"1","merchantId":"m","merchantOrderId":"other","amount":1,"currencyId":"RUB","status":"created"}]}"#;
+    let url = parrot(r#"{"data":{"userId":"1"}}"#, others).await;
+    let provider = invoicebox(url, Secret::new("token"), &stage.sandbox);
+    assert!(matches!(provider.find(id(1)).await, Err(Failure::Unknown(_))));
+}
