@@ -25,7 +25,7 @@ use crate::gateway::{Provider, invoicebox};
 use crate::http::buyer::LIVE_AT_ONCE_MAX;
 use crate::http::{Door, Edge, HOOKS_AT_ONCE_MAX, NoticeDoor, routes, server};
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Clock, SourceName, Tokens};
+use crate::kernel::{Clock, Lane, SourceName, Tokens};
 use crate::notify::Audience;
 use crate::notify::channel::telegram::Telegram;
 use crate::payments::VatCode;
@@ -141,7 +141,8 @@ impl App {
         let gateways = Arc::new(gateways);
         if !gateways.is_empty() {
             let collector = Collector { shop: shop.clone(), gateways: Arc::clone(&gateways) };
-            workers.spawn(collector.run(drain_workers.clone()));
+            workers.spawn(collector.clone().run(Lane::Payment, drain_workers.clone()));
+            workers.spawn(collector.run(Lane::Watch, drain_workers.clone()));
             let herald = Herald { shop: shop.clone(), client: herald_client, ears: Arc::new(ears(settings)) };
             workers.spawn(herald.run(drain_workers.clone()));
         }

@@ -34,7 +34,29 @@ pub(super) fn send_task(
     order.messages += 1;
     let id = MessageId { number: order.number, sequence: order.messages };
     let body = serde_json::to_string(&Task { payment }).unwrap_or_default();
-    batch.send(Message { id, lane: Lane::Payment, queue: gateway.to_owned(), body, created_at: now });
+    batch.send(Message {
+        id,
+        lane: Lane::Payment,
+        queue: gateway.to_owned(),
+        body,
+        created_at: now,
+        not_before: None,
+    });
+}
+
+/// Puts into the batch that a payment's link is to be looked at, not before `not_before`.
+pub(super) fn send_watch(
+    batch: &mut Batch,
+    order: &mut Order,
+    gateway: &str,
+    payment: PaymentId,
+    (now, not_before): (Timestamp, Timestamp),
+) {
+    order.messages += 1;
+    let id = MessageId { number: order.number, sequence: order.messages };
+    let body = serde_json::to_string(&Task { payment }).unwrap_or_default();
+    let (queue, not_before) = (gateway.to_owned(), Some(not_before));
+    batch.send(Message { id, lane: Lane::Watch, queue, body, created_at: now, not_before });
 }
 
 /// A checkout that has no payment yet.

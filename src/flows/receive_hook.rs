@@ -283,7 +283,14 @@ impl OrderHook<'_> {
             let text = render(self.shop.audience.language, subject, announcement);
             let letter = Letter { store_id: store_id.to_owned(), text };
             let body = serde_json::to_string(&letter).unwrap_or_default();
-            batch.send(Message { id, lane: Lane::Telegram, queue: chat.to_owned(), body, created_at: now });
+            batch.send(Message {
+                id,
+                lane: Lane::Telegram,
+                queue: chat.to_owned(),
+                body,
+                created_at: now,
+                not_before: None,
+            });
             facts.push(Fact::Announced { message: id });
         }
         if !decision.movement.is_empty() {

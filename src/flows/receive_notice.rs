@@ -229,7 +229,7 @@ fn call_back(
     }
     let body = json!({"type": event, "timestamp": now, "data": data}).to_string();
     let queue = order.source.as_str().to_owned();
-    batch.send(Message { id, lane: Lane::Callback, queue, body, created_at: now });
+    batch.send(Message { id, lane: Lane::Callback, queue, body, created_at: now, not_before: None });
 }
 
 fn keep_money(

@@ -4,9 +4,10 @@
 //! that the task is settled. Between the two nothing is held but a lease, so a process may die at any point; whoever
 //! takes the task over finds a payment that says how far it had come.
 
-use super::bill_order::send_task;
+use super::bill_order::{send_task, send_watch};
 use super::receive_notice::{of_look_up, pay};
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
+use crate::kernel::time::later;
 use crate::kernel::{Private, Timestamp};
 use crate::payments::{Again, Answered, Checkout, Payment, PaymentId, PaymentState};
 use crate::store::{Batch, CommitError, DocKey, Expect, Settlement, Ticket, Unavailable};
@@ -118,8 +119,15 @@ fn stage(
         }
     }
     let mut order = dossier.order;
+    let waits =
+        outcome.as_ref().err().filter(|again| again.why == Again::WAITS).and_then(|again| again.after);
+    let watch = waits.filter(|_| !matches!(before.state, PaymentState::Linked { .. }));
     let tend: Vec<PaymentId> = stopped.into_iter().chain(checkout.follow_up(now)).collect();
-    if !tend.is_empty() {
+    if !tend.is_empty() || watch.is_some() {
+        if let Some(gap) = watch {
+            let gateway = checkout.gateway.clone();
+            send_watch(batch, &mut order, gateway.as_str(), id, (now, later(now, gap)));
+        }
         for payment in tend {
             send_task(batch, &mut order, checkout.gateway.as_str(), payment, now);
         }

@@ -19,11 +19,13 @@ pub enum Lane {
     Payment = 2,
     /// Merchants' sites, which hear of their orders.
     Callback = 3,
+    /// Payment systems: links that are looked at now and then while their buyers have not paid.
+    Watch = 4,
 }
 
 impl Lane {
     /// Every lane.
-    pub const ALL: [Lane; 3] = [Lane::Telegram, Lane::Payment, Lane::Callback];
+    pub const ALL: [Lane; 4] = [Lane::Telegram, Lane::Payment, Lane::Callback, Lane::Watch];
 
     /// Its name in the API and in logs.
     #[must_use]
@@ -32,6 +34,7 @@ impl Lane {
             Lane::Telegram => "telegram",
             Lane::Payment => "payment",
             Lane::Callback => "callback",
+            Lane::Watch => "watch",
         }
     }
 }
@@ -102,4 +105,6 @@ pub struct Message {
     pub body: String,
     /// When it was written.
     pub created_at: Timestamp,
+    /// Not to be sent before, if it is not to be sent at once.
+    pub not_before: Option<Timestamp>,
 }

@@ -191,6 +191,8 @@ pub enum Step {
     Send,
     /// Look whether the payment system has it.
     Look,
+    /// See where it stands there: a notification may have been lost.
+    Check,
     /// See where it stands there, and call it off.
     Cancel,
     /// Let it go: nothing of it is at the payment system, and nobody wants it any more.
@@ -228,6 +230,11 @@ pub const LOOKS_MIN: u32 = 3;
 /// How long after an unknown outcome the request is not sent again, in seconds: a slow commit over there may
 /// still become visible.
 pub const QUIET_SECONDS_MIN: u64 = 120;
+
+/// Before a link is first looked at, and at most between two looks. In between it is looked at whenever it has become
+/// twice as old: most buyers pay at once, and lost notifications are rare.
+const CHECK_GAP_MIN: Duration = Duration::from_secs(600);
+const CHECK_GAP_MAX: Duration = Duration::from_secs(6 * 3600);
 
 /// Between two looks that found nothing.
 const LOOK_GAP: Duration = Duration::from_secs(50);
@@ -301,8 +308,8 @@ impl Payment {
             PaymentState::Unknown { is_absent: true, .. } => Step::Send,
             PaymentState::Unknown { is_absent: false, .. } => Step::Look,
             PaymentState::Linked { .. } if self.superseded.is_some() => Step::Cancel,
-            PaymentState::Linked { .. }
-            | PaymentState::Paid { .. }
+            PaymentState::Linked { .. } => Step::Check,
+            PaymentState::Paid { .. }
             | PaymentState::Refused { .. }
             | PaymentState::Frozen { .. }
             | PaymentState::Cancelled { .. }
@@ -466,14 +473,27 @@ impl Payment {
                 return Err(Again { after: None, why: why.into() });
             }
             RemoteStatus::Created | RemoteStatus::Other(_) => {
-                let was_linked = matches!(self.state, PaymentState::Linked { .. });
-                if !was_linked {
+                let linked_at = match self.state {
+                    PaymentState::Linked { at } => Some(at),
+                    PaymentState::Planned
+                    | PaymentState::Sending { .. }
+                    | PaymentState::Unknown { .. }
+                    | PaymentState::Paid { .. }
+                    | PaymentState::Refused { .. }
+                    | PaymentState::Frozen { .. }
+                    | PaymentState::Cancelled { .. }
+                    | PaymentState::Expired { .. } => None,
+                };
+                if linked_at.is_none() {
                     self.state = PaymentState::Linked { at: now };
                 }
                 if self.superseded.is_some() {
-                    let after = if was_linked { None } else { Some(Duration::ZERO) };
+                    let after = if linked_at.is_some() { None } else { Some(Duration::ZERO) };
                     return Err(Again { after, why: "it is to be called off".into() });
                 }
+                let age = linked_at.map_or(Duration::ZERO, |at| between(at, now));
+                let after = Some(age.clamp(CHECK_GAP_MIN, CHECK_GAP_MAX));
+                return Err(Again { after, why: Again::WAITS.into() });
             }
             RemoteStatus::Completed => self.state = PaymentState::Paid { at: now },
             RemoteStatus::Expired => self.state = PaymentState::Expired { at: now },
@@ -510,4 +530,9 @@ pub struct Again {
     pub after: Option<Duration>,
     /// What the matter is.
     pub why: String,
+}
+
+impl Again {
+    /// Said of a payment that only waits for its buyer.
+    pub const WAITS: &str = "it waits to be paid";
 }

@@ -60,6 +60,7 @@ fn message(order: u64, sequence: u32, queue: &str, seconds: i64) -> Message {
         queue: queue.to_owned(),
         body: format!("message {sequence} of {order}"),
         created_at: at(seconds),
+        not_before: None,
     }
 }
 

@@ -96,8 +96,8 @@ impl Delivery {
     /// A message that has just been put into the outbox.
     #[must_use]
     pub fn new(message: Message) -> Delivery {
-        let Message { id, lane, queue, body, created_at } = message;
-        let state = DeliveryState::Pending { due: created_at };
+        let Message { id, lane, queue, body, created_at, not_before } = message;
+        let state = DeliveryState::Pending { due: not_before.unwrap_or(created_at) };
         Delivery {
             id,
             lane,

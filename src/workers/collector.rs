@@ -28,6 +28,9 @@ const LEASE: Duration = Duration::from_secs(120);
 /// Payments that are looked after at the same moment.
 const PAYMENTS_AT_ONCE_MAX: usize = 16;
 
+/// Links that are looked at at the same moment: few, as they can wait.
+const WATCHES_AT_ONCE_MAX: usize = 2;
+
 /// A payment that could not be settled for so long waits for a person.
 const RETRY: RetryPolicy = RetryPolicy {
     first: Duration::from_secs(1),
@@ -50,17 +53,28 @@ struct Stepped {
     answered: Option<Answered>,
     /// How long the payment system wants to be left alone.
     wish: Option<Duration>,
+    /// The payment has a link.
+    is_linked: bool,
+}
+
+impl Stepped {
+    /// Without a call.
+    fn by_itself(answered: Option<Answered>) -> Stepped {
+        Stepped { answered, wish: None, is_linked: false }
+    }
 }
 
 impl Collector {
-    /// Runs until drained; calls under way are finished.
-    pub async fn run(self, drain: CancellationToken) {
+    /// Runs on a lane until drained; calls under way are finished. On [`Lane::Payment`] it does what is to be done; on
+    /// [`Lane::Watch`] it looks at links whose notification may have been lost.
+    pub async fn run(self, lane: Lane, drain: CancellationToken) {
+        let at_once_max = if lane == Lane::Watch { WATCHES_AT_ONCE_MAX } else { PAYMENTS_AT_ONCE_MAX };
         let dispatch = Dispatch {
             shop: self.shop.clone(),
-            lane: Lane::Payment,
+            lane,
             lease: LEASE,
-            at_once_max: PAYMENTS_AT_ONCE_MAX,
-            at_once_of_queue_max: PAYMENTS_AT_ONCE_MAX / 2,
+            at_once_max,
+            at_once_of_queue_max: at_once_max.div_ceil(2),
             one_at_a_time: false,
         };
         let collector = Arc::new(self);
@@ -81,7 +95,7 @@ impl Collector {
                 return Duration::ZERO;
             }
         };
-        let stepped = match self.step(task).await {
+        let stepped = match self.step(delivery.lane, task).await {
             Ok(Some(stepped)) => stepped,
             // It has changed under our hands: from the beginning.
             Ok(None) => {
@@ -94,7 +108,7 @@ impl Collector {
                 return Duration::ZERO; // the lease runs out
             }
         };
-        let settle = |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, stepped.wish, now);
+        let settle = |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, &stepped, now);
         match record(&self.shop, task.payment, ticket, stepped.answered.as_ref(), &settle).await {
             Ok(settlement) => self.tell(&delivery, &settlement),
             Err(why) => {
@@ -105,22 +119,27 @@ impl Collector {
     }
 
     /// Does what is next for a payment. None if it changed meanwhile.
-    async fn step(&self, task: Task) -> Result<Option<Stepped>, Unavailable> {
+    async fn step(&self, lane: Lane, task: Task) -> Result<Option<Stepped>, Unavailable> {
         let Some(checkout) = checkout_of(&self.shop, task.payment).await? else {
-            return Ok(Some(Stepped { answered: None, wish: None }));
+            return Ok(Some(Stepped::by_itself(None)));
         };
         let found = checkout.payments.iter().find(|payment| payment.id == task.payment);
-        let Some(payment) = found else { return Ok(Some(Stepped { answered: None, wish: None })) };
-        let step = payment.step(self.shop.clock.now());
+        let Some(payment) = found else { return Ok(Some(Stepped::by_itself(None))) };
+        // A link is looked at in its own lane, so that what is urgent never waits behind it.
+        let step = match (payment.step(self.shop.clock.now()), lane) {
+            (Step::Check, Lane::Watch) => Step::Check,
+            (_, Lane::Watch) | (Step::Check, _) => Step::Rest,
+            (step, _) => step,
+        };
         match step {
-            Step::Rest => return Ok(Some(Stepped { answered: None, wish: None })),
-            Step::Drop => return Ok(Some(Stepped { answered: Some(Answered::Dropped), wish: None })),
-            Step::Send | Step::Look | Step::Cancel => {}
+            Step::Rest => return Ok(Some(Stepped::by_itself(None))),
+            Step::Drop => return Ok(Some(Stepped::by_itself(Some(Answered::Dropped)))),
+            Step::Send | Step::Look | Step::Check | Step::Cancel => {}
         }
         let Some(provider) = self.gateways.get(&checkout.gateway) else {
             let why = format!("no gateway {} is configured", checkout.gateway);
             let answered = if step == Step::Send { Answered::NotDone(why) } else { Answered::NotSeen(why) };
-            return Ok(Some(Stepped { answered: Some(answered), wish: None }));
+            return Ok(Some(Stepped::by_itself(Some(answered))));
         };
         let outcome = match step {
             Step::Send => match self.send(&**provider, &checkout, payment).await? {
@@ -128,6 +147,10 @@ impl Collector {
                 None => return Ok(None),
             },
             Step::Look => provider.find(payment.id).await.map(Answered::Found),
+            Step::Check => match &payment.remote {
+                Some(remote) => provider.read(&remote.id).await.map(Answered::Stands),
+                None => provider.find(payment.id).await.map(Answered::Found),
+            },
             Step::Cancel => cancel(&**provider, payment).await,
             Step::Rest | Step::Drop => return Ok(None),
         };
@@ -143,14 +166,15 @@ impl Collector {
                 }
                 match step {
                     Step::Send => failure.meaning(),
-                    Step::Look | Step::Cancel | Step::Rest | Step::Drop => {
+                    Step::Look | Step::Check | Step::Cancel | Step::Rest | Step::Drop => {
                         Answered::NotSeen(failure.to_string())
                     }
                 }
             }
         };
         metrics::payment_call(checkout.gateway.as_str(), name_of(&answered));
-        Ok(Some(Stepped { answered: Some(answered), wish }))
+        let is_linked = matches!(step, Step::Check | Step::Cancel);
+        Ok(Some(Stepped { answered: Some(answered), wish, is_linked }))
     }
 
     async fn send(
@@ -198,6 +222,10 @@ impl Collector {
                 tracing::info!(message.id = %delivery.id, gateway = delivery.queue, "a payment was looked after");
                 "sent"
             }
+            Settlement::Retry { due, error, .. } if error == Again::WAITS => {
+                tracing::info!(message.id = %delivery.id, gateway = delivery.queue, %due, "a payment waits for its buyer");
+                "sent"
+            }
             Settlement::Retry { due, error, .. } => {
                 tracing::warn!(message.id = %delivery.id, gateway = delivery.queue, %due, error, "a payment is not settled yet");
                 "retry"
@@ -212,7 +240,7 @@ impl Collector {
                 "dead"
             }
         };
-        metrics::outbox_attempt(Lane::Payment, outcome);
+        metrics::outbox_attempt(delivery.lane, outcome);
     }
 }
 
@@ -231,11 +259,18 @@ async fn cancel(provider: &dyn Provider, payment: &Payment) -> Result<Answered, 
 fn settlement(
     delivery: &Delivery,
     again: Option<&Again>,
-    wish: Option<Duration>,
+    &Stepped { wish, is_linked, .. }: &Stepped,
     now: Timestamp,
 ) -> Settlement {
     let Some(Again { after, why }) = again else { return Settlement::Sent { at: now } };
-    let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, now));
+    if why == Again::WAITS && delivery.lane != Lane::Watch {
+        return Settlement::Sent { at: now }; // the watch goes on from here
+    }
+    // While it can be paid it is looked after, however long that takes.
+    let age = match delivery.first_failed_at {
+        Some(first) if !is_linked => between(first, now),
+        Some(_) | None => Duration::ZERO,
+    };
     match RETRY.delay(delivery.attempts + 1, age, wish) {
         Some(delay) => {
             Settlement::Retry { at: now, due: later(now, after.unwrap_or(delay)), error: why.clone() }

@@ -530,6 +530,37 @@ async fn a_restart_in_the_middle_of_a_call_makes_no_second_order() {
     till.close().await;
 }
 
+/// The buyer pays and no notification ever comes: the link is looked at by itself, and what is found counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_whose_notification_is_lost_is_found() {
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+    let till = Till::open_with(Setup::default(), &[], clock).await;
+    till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+    let paid = text(&till.place("A-1", "1").await["number"]);
+    let unpaid = text(&till.place("A-2", "2").await["number"]);
+    assert!(till.bank.buyer_acts(&till.remote(&paid).container, Outcome::Pay));
+    till.clock.advance(std::time::Duration::from_secs(601));
+    till.order_in(&paid, "paid").await;
+    let callbacks = till.site.wait_for(1, DEADLINE).await.expect("a callback");
+    assert_eq!(callbacks[0].body["data"]["merchant_order_id"], "A-1");
+    assert!(till.remote(&paid).notices.is_empty());
+    // The other waits on, and is known to be over when its time is.
+    assert_eq!(till.order(&unpaid).await["payment"]["state"], "linked");
+    till.clock.advance(std::time::Duration::from_secs(4 * 24 * 3600));
+    till.order_in(&unpaid, "expired").await;
+    let done = async {
+        while !till.admin("/outbox?lane=watch&state=pending").await["items"]
+            .as_array()
+            .expect("a list")
+            .is_empty()
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, done).await.expect("nothing is left to look after");
+    till.close().await;
+}
+
 /// The payment system takes the order and its answer is lost, or is not understood: looked up, and never made twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_is_looked_up() {
