@@ -16,7 +16,7 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
             say(format_args!("FAIL  {name}: {text}"));
         }
     };
-    if settings.sources.is_empty() {
+    if settings.sources.is_empty() && settings.merchants.is_empty() {
         told("sources", Err("none: add [sources.sm] with protocol = \"sm\" and a token".into()));
     }
     for (name, source) in &settings.sources {

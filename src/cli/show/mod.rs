@@ -64,11 +64,12 @@ fn print_table(items: &[Value], columns: &[(&str, &str)]) {
     }
 }
 
-/// The value at a path such as `total.amount`, as people read it.
-fn text_at(item: &Value, path: &str) -> String {
-    let found = path.split('.').try_fold(item, |value, name| value.get(name));
-    match found {
-        None | Some(Value::Null) => "-".into(),
+/// The value at a path such as `total.amount`, as people read it; of several paths with `|` between them, the first that
+/// leads to something.
+fn text_at(item: &Value, paths: &str) -> String {
+    let at = |path: &str| path.split('.').try_fold(item, |value, name| value.get(name));
+    match paths.split('|').find_map(|path| at(path).filter(|value| !value.is_null())) {
+        None => "-".into(),
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     }
@@ -76,16 +77,22 @@ fn text_at(item: &Value, path: &str) -> String {
 
 /// Prints an object's fields, one a line, as far as they are plain.
 fn print_fields(item: &Value) {
+    print_fields_under("", item);
+}
+
+fn print_fields_under(prefix: &str, item: &Value) {
     for (name, value) in item.as_object().into_iter().flatten() {
+        let name = format!("{prefix}{name}");
         match value {
             Value::Array(_) | Value::Null => {}
-            Value::Object(inner) => {
-                let parts: Vec<String> = inner.keys().map(|key| text_at(value, key)).collect();
-                say(format_args!("{name:<16} {}", parts.join(" ")));
-            }
-            Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                say(format_args!("{name:<16} {}", text_at(item, name)));
-            }
+            Value::Object(_) => match (value.get("amount"), value.get("currency")) {
+                (Some(Value::String(amount)), Some(Value::String(currency))) => {
+                    say(format_args!("{name:<20} {amount} {currency}"));
+                }
+                (_, _) => print_fields_under(&format!("{name}."), value),
+            },
+            Value::String(text) => say(format_args!("{name:<20} {text}")),
+            Value::Bool(_) | Value::Number(_) => say(format_args!("{name:<20} {value}")),
         }
     }
 }

@@ -70,7 +70,8 @@ async fn list(options: List) -> Result<(), Failed> {
         ("store", "store_id"),
         ("state", "state"),
         ("rev", "revision"),
-        ("total", "discount_total.amount"),
+        ("total", "discount_total.amount|total.amount"),
+        ("payment", "payment.state"),
         ("created", "created_at"),
     ];
     print_table(&orders, &columns);
@@ -87,7 +88,7 @@ async fn show(options: Show) -> Result<(), Failed> {
     }
     print_fields(&order);
     for note in order.get("attention").and_then(Value::as_array).into_iter().flatten() {
-        say(format_args!("{:<16} {}", "ATTENTION", note.as_str().unwrap_or_default()));
+        say(format_args!("{:<20} {}", "ATTENTION", note.as_str().unwrap_or_default()));
     }
     say("");
     let columns = [
@@ -95,7 +96,7 @@ async fn show(options: Show) -> Result<(), Failed> {
         ("name", "name"),
         ("quantity", "quantity"),
         ("price", "price"),
-        ("total", "discount_total"),
+        ("total", "discount_total|total"),
         ("replaced by", "replaced_by"),
     ];
     print_table(order.get("positions").and_then(Value::as_array).map_or(&[], Vec::as_slice), &columns);
@@ -132,6 +133,11 @@ fn print_entry(entry: &Value) {
             if let Some(error) = entry.get("last_error").and_then(Value::as_str) {
                 say(format_args!("    {error}"));
             }
+        }
+        Some("payment") => {
+            let (at, payment, words) =
+                (text_at(entry, "at"), text_at(entry, "payment"), text_at(entry, "text"));
+            say(format_args!("{at}  payment {payment}  {words}"));
         }
         Some("movement") => {
             say(format_args!("{}  stock moved", text_at(entry, "at")));
