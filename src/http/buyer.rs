@@ -353,7 +353,11 @@ fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Response {
     let (go, back, refresh) = match face {
         Face::Preparing => (None, after_failure, Some((3, format!("/pay/{token}")))),
         Face::Unpaid => (pay, after_failure, None),
-        Face::Waiting => (pay, after_failure, Some((5, here.clone()))),
+        // Who has just paid is not asked to pay; who has not still finds the way.
+        Face::Waiting => {
+            let pay_page = tongue.pick("Открыть страницу оплаты", "Open the payment page");
+            (None, Some((format!("/pay/{token}"), pay_page)), Some((5, here.clone())))
+        }
         Face::Paid => {
             let way = ways.success.or(ways.back);
             let refresh = way.clone().map(|url| (4, url));
