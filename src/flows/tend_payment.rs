@@ -167,7 +167,7 @@ fn note(checkout: &mut Checkout, payment: &Payment, again: Option<&Again>, now: 
         PaymentState::Frozen { why, .. } => {
             checkout.flag(now, id, format!("payment {} is frozen, see to it by hand: {why}", payment.id));
         }
-        PaymentState::Cancelled { .. } => checkout.note(now, id, "called off at the payment system"),
-        PaymentState::Expired { .. } => checkout.note(now, id, "expired at the payment system"),
+        PaymentState::Cancelled { .. } => checkout.note(now, id, "called off: it can be paid no more"),
+        PaymentState::Expired { .. } => checkout.note(now, id, "its time has run out"),
     }
 }

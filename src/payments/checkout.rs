@@ -64,6 +64,9 @@ pub struct Entry {
 /// Entries that a history keeps; the first and the latest stay.
 const HISTORY_MAX: usize = 200;
 
+/// Things that are put before a person; what comes then stands in the history and the journal.
+const ATTENTION_MAX: usize = 50;
+
 /// Payments that an order may have.
 const ATTEMPTS_MAX: usize = 50;
 
@@ -92,7 +95,7 @@ impl Checkout {
     pub fn flag(&mut self, at: Timestamp, payment: Option<PaymentId>, text: impl Into<String>) {
         let text = text.into();
         self.note(at, payment, text.clone());
-        if !self.attention.contains(&text) {
+        if !self.attention.contains(&text) && self.attention.len() < ATTENTION_MAX {
             self.attention.push(text);
         }
     }

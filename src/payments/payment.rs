@@ -327,7 +327,7 @@ impl Payment {
         self.state = PaymentState::Sending { since: now };
     }
 
-    /// Takes in what a call came to. Returns after how long to go on, or none when there is nothing to do.
+    /// Takes in what a call came to. The error says what is left to do, and when.
     pub fn answered(&mut self, answer: Answered, now: Timestamp) -> Result<(), Again> {
         match self.state {
             // It has been settled meanwhile, by a notification.
@@ -355,39 +355,26 @@ impl Payment {
                 Ok(())
             }
             Answered::NotDone(why) => {
-                match self.state {
-                    PaymentState::Sending { .. } if !self.doubtful => self.state = PaymentState::Planned,
-                    // It had been sent before, and that is still not known.
-                    PaymentState::Sending { since } => {
-                        self.state = PaymentState::Unknown { since, looks: 0, is_absent: false }
-                    }
-                    PaymentState::Planned
-                    | PaymentState::Unknown { .. }
-                    | PaymentState::Linked { .. }
-                    | PaymentState::Paid { .. }
-                    | PaymentState::Refused { .. }
-                    | PaymentState::Frozen { .. }
-                    | PaymentState::Cancelled { .. }
-                    | PaymentState::Expired { .. } => {}
+                if let PaymentState::Sending { since } = self.state {
+                    // If it had been sent before, that is still not known.
+                    self.state = if self.doubtful {
+                        PaymentState::Unknown { since, looks: 0, is_absent: false }
+                    } else {
+                        PaymentState::Planned
+                    };
                 }
                 Err(Again { after: None, why })
             }
-            Answered::Refused(why) => match self.state {
-                PaymentState::Planned | PaymentState::Sending { .. } if !self.doubtful => {
-                    self.state = PaymentState::Refused { at: now, why };
-                    Ok(())
-                }
-                // The first send may have been taken, so this is no refusal of the payment.
-                PaymentState::Planned | PaymentState::Sending { .. } | PaymentState::Unknown { .. } => {
-                    Err(self.doubts(now, why))
-                }
-                PaymentState::Linked { .. }
-                | PaymentState::Paid { .. }
-                | PaymentState::Refused { .. }
-                | PaymentState::Frozen { .. }
-                | PaymentState::Cancelled { .. }
-                | PaymentState::Expired { .. } => Err(Again { after: None, why }),
-            },
+            // With a link there it is no more than a call that went wrong.
+            Answered::Refused(why) if matches!(self.state, PaymentState::Linked { .. }) => {
+                Err(Again { after: None, why })
+            }
+            // When an earlier send may have been taken, this is no refusal of the payment.
+            Answered::Refused(why) if self.doubtful => Err(self.doubts(now, why)),
+            Answered::Refused(why) => {
+                self.state = PaymentState::Refused { at: now, why };
+                Ok(())
+            }
             Answered::Duplicate => Err(self.doubts(now, "its number is known there".into())),
             Answered::NotSeen(why) => {
                 // Whoever was sending has died: what it sent is not disproved by a look that failed.
@@ -411,7 +398,7 @@ impl Payment {
                         self.state = PaymentState::Frozen { at: now, why };
                         Ok(())
                     }
-                    (None, _) => self.not_found(now),
+                    (None, _) => Err(self.not_found(now)),
                 }
             }
         }
@@ -419,39 +406,25 @@ impl Payment {
 
     fn doubts(&mut self, now: Timestamp, why: String) -> Again {
         self.doubtful = true;
-        let since = match self.state {
-            PaymentState::Unknown { since, .. } => since,
-            PaymentState::Planned
-            | PaymentState::Sending { .. }
-            | PaymentState::Linked { .. }
-            | PaymentState::Paid { .. }
-            | PaymentState::Refused { .. }
-            | PaymentState::Frozen { .. }
-            | PaymentState::Cancelled { .. }
-            | PaymentState::Expired { .. } => now,
-        };
+        let since = if let PaymentState::Unknown { since, .. } = self.state { since } else { now };
         self.state = PaymentState::Unknown { since, looks: 0, is_absent: false };
         Again { after: Some(Duration::ZERO), why }
     }
 
-    fn not_found(&mut self, now: Timestamp) -> Result<(), Again> {
-        let (since, looks) = match self.state {
-            PaymentState::Unknown { since, looks, .. } => (since, looks + 1),
-            PaymentState::Sending { since } => (since, 1),
-            PaymentState::Planned
-            | PaymentState::Linked { .. }
-            | PaymentState::Paid { .. }
-            | PaymentState::Refused { .. }
-            | PaymentState::Frozen { .. }
-            | PaymentState::Cancelled { .. }
-            | PaymentState::Expired { .. } => (now, 1),
+    fn not_found(&mut self, now: Timestamp) -> Again {
+        let (since, looks) = if let PaymentState::Unknown { since, looks, .. } = self.state {
+            (since, looks + 1)
+        } else if let PaymentState::Sending { since } = self.state {
+            (since, 1)
+        } else {
+            (now, 1)
         };
         self.doubtful = true;
         // This very look counts: one before the time was over proves nothing later.
         let is_absent = looks >= LOOKS_MIN && between(since, now) >= Duration::from_secs(QUIET_SECONDS_MIN);
         self.state = PaymentState::Unknown { since, looks, is_absent };
         let why = format!("not found at the payment system, {looks} times so far");
-        Err(Again { after: Some(if is_absent { Duration::ZERO } else { LOOK_GAP }), why })
+        Again { after: Some(if is_absent { Duration::ZERO } else { LOOK_GAP }), why }
     }
 
     /// The payment system has it, in some state.
@@ -462,8 +435,10 @@ impl Payment {
             return Ok(());
         }
         let status = remote.status.clone();
-        let has_link = remote.url.is_some();
-        self.remote = Some(remote);
+        // An answer without an address takes none away that was good before.
+        let url = remote.url.or_else(|| self.remote.take()?.url);
+        let has_link = url.is_some();
+        self.remote = Some(Remote { url, ..remote });
         match status {
             RemoteStatus::Created | RemoteStatus::Other(_) if !has_link => {
                 // It is there, and may be payable: looked at again when the configuration has been mended.
@@ -473,17 +448,7 @@ impl Payment {
                 return Err(Again { after: None, why: why.into() });
             }
             RemoteStatus::Created | RemoteStatus::Other(_) => {
-                let linked_at = match self.state {
-                    PaymentState::Linked { at } => Some(at),
-                    PaymentState::Planned
-                    | PaymentState::Sending { .. }
-                    | PaymentState::Unknown { .. }
-                    | PaymentState::Paid { .. }
-                    | PaymentState::Refused { .. }
-                    | PaymentState::Frozen { .. }
-                    | PaymentState::Cancelled { .. }
-                    | PaymentState::Expired { .. } => None,
-                };
+                let linked_at = if let PaymentState::Linked { at } = self.state { Some(at) } else { None };
                 if linked_at.is_none() {
                     self.state = PaymentState::Linked { at: now };
                 }
@@ -535,4 +500,60 @@ pub struct Again {
 impl Again {
     /// Said of a payment that only waits for its buyer.
     pub const WAITS: &str = "it waits to be paid";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Quantity;
+    use crate::payments::{Customer, Line, VatCode};
+
+    fn now() -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn linked() -> (Payment, Remote) {
+        let one = (Quantity::from_thousandths(1000), Money::from_kopecks(100));
+        let line = Line::priced("1".into(), "Чай".into(), one, VatCode::Ten).expect("a line");
+        let expires_at = crate::kernel::time::later(now(), Duration::from_secs(3600));
+        let bill = Bill::over("Заказ".into(), vec![line], Customer::default(), expires_at).expect("a bill");
+        let id = PaymentId { number: Number::smallest(), attempt: 1 };
+        let mut payment = Payment::planned(id, 1, "shop".into(), bill, now());
+        let remote = Remote {
+            id: "remote".into(),
+            number: id.to_string(),
+            account: "shop".into(),
+            amount: Money::from_kopecks(100),
+            currency: CURRENCY.into(),
+            status: RemoteStatus::Created,
+            url: Some("https://pay.example/1".into()),
+            expires_at: None,
+        };
+        payment.sends(Private::new("{}"), now());
+        assert!(
+            payment
+                .answered(Answered::Created(remote.clone()), now())
+                .is_err_and(|again| again.why == Again::WAITS)
+        );
+        (payment, remote)
+    }
+
+    #[test]
+    fn a_link_that_was_good_is_not_lost_by_an_answer_without_one() {
+        let (mut payment, remote) = linked();
+        let bare = Remote { url: None, ..remote };
+        let again = payment.answered(Answered::Stands(bare), now()).expect_err("it waits");
+        assert_eq!((again.why.as_str(), payment.link(now())), (Again::WAITS, Some("https://pay.example/1")));
+    }
+
+    #[test]
+    fn a_failed_look_leaves_a_link_as_it_was() {
+        let (mut payment, _) = linked();
+        for answer in
+            [Answered::NotSeen("no".into()), Answered::Refused("no".into()), Answered::NotDone("no".into())]
+        {
+            let again = payment.answered(answer, now()).expect_err("to be tried again");
+            assert!(again.after.is_none() && payment.link(now()).is_some());
+        }
+    }
 }
