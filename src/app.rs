@@ -23,7 +23,7 @@ use crate::flows::sweep::Retention;
 use crate::flows::{News, Seller, Shop};
 use crate::gateway::{Provider, invoicebox};
 use crate::http::buyer::LIVE_AT_ONCE_MAX;
-use crate::http::{Door, Edge, HOOKS_AT_ONCE_MAX, NoticeDoor, routes, server};
+use crate::http::{Door, Edge, HOOKS_AT_ONCE_MAX, NoticeDoor, ORDERS_AT_ONCE_MAX, routes, server};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Clock, Lane, SourceName, Tokens};
 use crate::notify::Audience;
@@ -167,6 +167,7 @@ impl App {
             request_ids: crate::telemetry::request_id::RequestIds::default(),
             draining: AtomicBool::new(false),
             hooks_at_once: Arc::new(Semaphore::new(HOOKS_AT_ONCE_MAX)),
+            orders_at_once: Arc::new(Semaphore::new(ORDERS_AT_ONCE_MAX)),
         });
         let drain_edge = CancellationToken::new();
         let serving = tokio::spawn(server::serve(listener, routes(Arc::clone(&edge)), drain_edge.clone()));

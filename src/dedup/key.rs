@@ -30,8 +30,8 @@ pub fn copies_of(hook: HookId) -> HookId {
     HookId { partition: hook.partition, fingerprint }
 }
 
-/// The id of a request under a caller's idempotency key, which need not be told from other callers' keys by
-/// chance: the caller's name goes in.
+/// The id of a request under a caller's idempotency key. The caller's name goes in, so that two callers may choose the
+/// same key.
 #[must_use]
 pub fn of_request(caller: &SourceName, idempotency_key: &str) -> HookId {
     let fingerprint =

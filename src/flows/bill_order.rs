@@ -16,7 +16,7 @@ use crate::store::{Batch, DocKey, Expect, Unavailable};
 /// How long a marketplace's order can be paid, in days.
 const LINK_DAYS: u64 = 7;
 
-/// What a message of the payments' lane holds.
+/// What a message of the lanes for payments holds.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Task {
     /// The payment that must be looked after.
@@ -31,17 +31,7 @@ pub(super) fn send_task(
     payment: PaymentId,
     now: Timestamp,
 ) {
-    order.messages += 1;
-    let id = MessageId { number: order.number, sequence: order.messages };
-    let body = serde_json::to_string(&Task { payment }).unwrap_or_default();
-    batch.send(Message {
-        id,
-        lane: Lane::Payment,
-        queue: gateway.to_owned(),
-        body,
-        created_at: now,
-        not_before: None,
-    });
+    send(batch, order, gateway, payment, (Lane::Payment, now, None));
 }
 
 /// Puts into the batch that a payment's link is to be looked at, not before `not_before`.
@@ -52,11 +42,20 @@ pub(super) fn send_watch(
     payment: PaymentId,
     (now, not_before): (Timestamp, Timestamp),
 ) {
+    send(batch, order, gateway, payment, (Lane::Watch, now, Some(not_before)));
+}
+
+fn send(
+    batch: &mut Batch,
+    order: &mut Order,
+    gateway: &str,
+    payment: PaymentId,
+    (lane, created_at, not_before): (Lane, Timestamp, Option<Timestamp>),
+) {
     order.messages += 1;
     let id = MessageId { number: order.number, sequence: order.messages };
     let body = serde_json::to_string(&Task { payment }).unwrap_or_default();
-    let (queue, not_before) = (gateway.to_owned(), Some(not_before));
-    batch.send(Message { id, lane: Lane::Watch, queue, body, created_at: now, not_before });
+    batch.send(Message { id, lane, queue: gateway.to_owned(), body, created_at, not_before });
 }
 
 /// A checkout that has no payment yet.

@@ -1,9 +1,9 @@
 //! A merchant's site places an order: once for each idempotency key, and once for each of its numbers.
 //!
-//! The key and the order lie in partitions of their own, so this is two commits. The key is taken first,
-//! with the order's number and no answer; then the order is made, which is idempotent by itself; then the answer is
-//! written under the key. Whoever dies in between leaves a key without an answer, and the next repeat finishes
-//! the work.
+//! The key and the order lie in partitions of their own, so this is three commits. The key is taken first, without
+//! an answer; then the order is made, which is idempotent by itself; then the answer is written under the key. Whoever
+//! dies in between leaves a key without an answer, and the next repeat finishes the work.
+//! (docs/adr/0009-an-idempotency-key-is-a-receipt.md)
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 /// The kind under which placed orders stand in the journal.
 pub const EVENT_TYPE: &str = "order.placed";
 
-/// How long a request without an answer is taken to be under way still. Longer than it can be: the answer waits
-/// three seconds for the link.
+/// How long a request without an answer is taken to be under way still, in seconds. Longer than its sender is kept
+/// waiting. One that takes longer after all meets whoever took it for dead, and both find the same order.
 pub const UNDER_WAY_SECONDS_MAX: u64 = 10;
 
 /// An order as a merchant's site asks for it.
@@ -154,12 +154,12 @@ pub enum Placed {
 /// Makes the order, unless it stands already.
 pub async fn place(shop: &Shop, seller: &Seller, placement: &Placement) -> Result<Placed, Unavailable> {
     let asked = fingerprint(placement);
-    for slot in 0..Number::SLOTS_MAX {
+    'slots: for slot in 0..Number::SLOTS_MAX {
         let number = Number::derive(&placement.merchant, &placement.merchant_order_id, slot);
         for _ in 0..DECISIONS_MAX {
             if let Some(Dossier { order, checkout, .. }) = load_dossier(&shop.store, number).await? {
                 if order.source != placement.merchant || order.external_id != placement.merchant_order_id {
-                    break; // another order holds this number
+                    continue 'slots; // another order holds this number
                 }
                 let same = checkout.is_some_and(|(checkout, _)| checkout.asked == Some(asked));
                 return Ok(if same { Placed::Stands(number) } else { Placed::NumberTaken(number) });
@@ -173,6 +173,7 @@ pub async fn place(shop: &Shop, seller: &Seller, placement: &Placement) -> Resul
                 Err(CommitError::Unavailable(why)) => return Err(why),
             }
         }
+        return Err(crowded()); // and not under the next number: that would be a second order
     }
     Err(Unavailable::NoNumberLeft { external_id: placement.merchant_order_id.to_string() })
 }

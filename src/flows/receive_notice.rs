@@ -139,8 +139,8 @@ pub async fn receive_notice(
         receipt.verdict = verdict;
         receipt.reason.clone_from(&reason);
         receipt.facts = facts.iter().filter_map(|fact: &Fact| serde_json::to_value(fact).ok()).collect();
-        // A notification that has come before keeps its first verdict in the journal; what it means is judged
-        // anew, as the payment may have become known meanwhile.
+        // What a notification means is judged each time it comes, as the payment may have become known meanwhile. The
+        // journal is written again when that makes a difference, and not for a mere repeat.
         let noticed = Noticed { id, verdict, reason, answer };
         let is_news = match &known {
             None => true,

@@ -181,12 +181,17 @@ fn merchant_of(edge: &Edge, headers: &HeaderMap) -> Result<SourceName, Problem> 
 /// `POST /v1/orders`
 pub async fn create(State(edge): State<Arc<Edge>>, headers: HeaderMap, body: Body) -> Response {
     let again = "send it again with the same Idempotency-Key";
-    let Ok(place) = Arc::clone(&edge.hooks_at_once).try_acquire_owned() else {
-        return Problem::unavailable(format!("too much is under way; {again}")).into_response();
+    // A stranger takes no place.
+    let merchant = match merchant_of(&edge, &headers) {
+        Ok(merchant) => merchant,
+        Err(problem) => return problem.into_response(),
+    };
+    let Ok(place) = Arc::clone(&edge.orders_at_once).try_acquire_owned() else {
+        return Problem::unavailable(format!("too many orders are under way; {again}")).into_response();
     };
     // The work goes on if the site hangs up: what it asked for is done once, and its repeat finds it.
     let work = tokio::spawn(async move {
-        let placed = place_order(&edge, &headers, body).await;
+        let placed = place_order(&edge, merchant, &headers, body).await;
         drop(place);
         placed
     });
@@ -204,8 +209,12 @@ pub async fn create(State(edge): State<Arc<Edge>>, headers: HeaderMap, body: Bod
     }
 }
 
-async fn place_order(edge: &Edge, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
-    let merchant = merchant_of(edge, headers)?;
+async fn place_order(
+    edge: &Edge,
+    merchant: SourceName,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let seller = edge.shop.sellers.get(&merchant);
     let seller =
         seller.ok_or_else(|| Problem::switched_off("this merchant has no payment system configured"))?;

@@ -166,7 +166,7 @@ pub async fn pay(
 
 /// How the buyer left the payment page, by its own word. It chooses the words and nothing else.
 #[derive(Debug, Deserialize)]
-pub struct From {
+pub struct WayBack {
     from: Option<String>,
 }
 
@@ -174,7 +174,7 @@ pub struct From {
 pub async fn back(
     State(edge): State<Arc<Edge>>,
     Path(token): Path<String>,
-    Query(From { from }): Query<From>,
+    Query(WayBack { from }): Query<WayBack>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let tongue = Tongue::of(&headers);

@@ -84,11 +84,17 @@ pub struct Edge {
     pub draining: AtomicBool,
     /// Places for hooks that are being worked on, whether or not their senders still wait.
     pub hooks_at_once: Arc<Semaphore>,
+    /// Places for sites' orders that are being placed. Apart from the hooks', because each may wait for its link.
+    pub orders_at_once: Arc<Semaphore>,
 }
 
 /// Hooks that are worked on at the same moment. More are answered 503 at once: when the disk hangs, senders who
 /// have given up must not leave their hooks in memory without end.
 pub const HOOKS_AT_ONCE_MAX: usize = 2048;
+
+/// Sites' orders that are placed at the same moment: when the payment system is slow each
+/// takes three seconds, and the marketplaces' hooks must not feel that.
+pub const ORDERS_AT_ONCE_MAX: usize = 512;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

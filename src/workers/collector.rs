@@ -224,7 +224,7 @@ impl Collector {
             }
             Settlement::Retry { due, error, .. } if error == Again::WAITS => {
                 tracing::info!(message.id = %delivery.id, gateway = delivery.queue, %due, "a payment waits for its buyer");
-                "sent"
+                "waits"
             }
             Settlement::Retry { due, error, .. } => {
                 tracing::warn!(message.id = %delivery.id, gateway = delivery.queue, %due, error, "a payment is not settled yet");

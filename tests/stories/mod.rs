@@ -2,9 +2,11 @@
 
 mod admin;
 mod bad_input;
+mod buyers;
 mod copies;
 mod crash;
 mod hooks;
+mod merchants;
 mod operation;
 mod payments;
 mod pickers;

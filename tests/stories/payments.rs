@@ -1,21 +1,13 @@
-//! A site's order: a link out, and paid.
+//! A payment link out, and paid: every turn that it can take.
 
 use http::Method;
 use serde_json::{Value, json};
-use tillgate::demo::marketplace::Marketplace;
-use tillgate::gateway::sandbox::{Call, Outcome, Setup, Trouble};
+use tillgate::gateway::sandbox::{Call, Entry, Outcome, Sandbox, Setup, Trouble};
 use tillgate::kernel::{Clock, Secret};
 use tillgate::webhooks::invoicebox::{Algorithm, sign};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
-use crate::world::{DEADLINE, TOKEN, created, payload};
-
-async fn reply(till: &Till, method: Method, path: &str) -> (u16, String, String) {
-    let reply = till.call(method, path, "", None, "").await;
-    let location = reply.headers.get("location").map(|value| value.to_str().expect("ascii").to_owned());
-    (reply.status.as_u16(), location.unwrap_or_default(), String::from_utf8_lossy(&reply.body).into_owned())
-}
+use crate::world::till::{OTHER_API_KEY, Till, json_of, order, text};
+use crate::world::{DEADLINE, created, hook, payload};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_is_linked_paid_and_told() {
@@ -28,20 +20,20 @@ async fn an_order_is_linked_paid_and_told() {
     let number = text(&placed["number"]);
 
     // The buyer is sent to the payment page, pays there, and is sent back.
-    let (status, page, _) = reply(&till, Method::GET, &text(&placed["payment"]["url"])).await;
+    let (status, page, _) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
     assert_eq!((status, page.starts_with(&till.bank.url())), (303, true), "{page}");
-    let (status, way_back, _) = reply(&till, Method::POST, &format!("{page}/pay")).await;
+    let (status, way_back, _) = till.browse(Method::POST, &format!("{page}/pay")).await;
     assert_eq!((status, way_back.starts_with(&format!("{}/return/{number}-", till.url()))), (303, true));
 
     let paid = till.order_in(&number, "paid").await;
     assert_eq!(paid["state"], "paid");
     assert!(paid["paid_at"].is_string() && paid["payment"]["paid_at"].is_string());
-    let (status, _, page) = reply(&till, Method::GET, &way_back).await;
+    let (status, _, page) = till.browse(Method::GET, &way_back).await;
     assert!(
         status == 200 && page.contains("Заказ оплачен") && page.contains("https://shop.example/ok"),
         "{page}"
     );
-    let (_, location, page) = reply(&till, Method::GET, &text(&placed["payment"]["url"])).await;
+    let (_, location, page) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
     assert!(location.is_empty() && page.contains("Заказ оплачен"), "a paid order leads to no payment page");
 
     // The site hears of it, and the payment system was answered.
@@ -100,151 +92,52 @@ async fn the_payment_system_is_asked_in_its_own_form() {
     till.close().await;
 }
 
+/// Each merchant has its own payment system, and neither payment system can speak for the other's orders.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_sent_again_is_answered_again() {
-    let till = Till::open().await;
-    let body = order("A-1").to_string();
-    let post = |key: Option<&'static str>, bearer: &'static str, body: String| {
-        let till = &till;
-        async move { till.call(Method::POST, "/v1/orders", bearer, key, &body).await }
-    };
-    let first = post(Some("key"), API_KEY, body.clone()).await;
-    let again = post(Some("key"), API_KEY, body.clone()).await;
-    assert_eq!((first.status.as_u16(), again.status.as_u16()), (201, 201));
-    assert_eq!(first.body, again.body, "byte for byte");
-    assert_eq!(again.headers["idempotent-replayed"], "true");
-    assert!(!first.headers.contains_key("idempotent-replayed"));
-
-    let other = post(Some("key"), API_KEY, order("A-2").to_string()).await;
-    assert_eq!(
-        (other.status.as_u16(), json_of(&other)["type"].as_str()),
-        (422, Some("urn:tillgate:problem:idempotency-key-reused"))
+async fn merchants_with_two_payment_systems_are_kept_apart() {
+    let second = Sandbox::start(Setup::default()).await.expect("a second payment system");
+    let gateway = format!(
+        r#"
+        [gateways.second]
+        protocol = "invoicebox"
+        version = "l3"
+        url = "{}"
+        token = "{}"
+        merchant_id = "{}"
+        signing_key = "the key of the second one"
+        [merchants.site]
+        gateway = "bank""#,
+        second.url(),
+        second.setup().token.expose(),
+        second.setup().merchant_id,
     );
-    assert_eq!(post(None, API_KEY, body.clone()).await.status, 400);
-    assert_eq!(post(Some("key"), "nobody's key", body.clone()).await.status, 401);
-    // The same order under another key is the same order; another order under its number is none.
-    let same = post(Some("second key"), API_KEY, body.clone()).await;
-    assert_eq!((same.status.as_u16(), &json_of(&same)["number"]), (201, &json_of(&first)["number"]));
-    let mut dearer = order("A-1");
-    dearer["items"][0]["price"] = json!("130.00");
-    let taken = post(Some("third key"), API_KEY, dearer.to_string()).await;
-    assert_eq!(
-        (taken.status.as_u16(), json_of(&taken)["type"].as_str()),
-        (409, Some("urn:tillgate:problem:number-taken"))
-    );
-    // Another merchant's key of the same name is another key, and its number another order.
-    let others = post(Some("key"), OTHER_API_KEY, body).await;
-    assert_eq!(others.status, 201);
-    assert_ne!(json_of(&others)["number"], json_of(&first)["number"]);
-    let number = text(&json_of(&first)["number"]);
-    assert_eq!(
-        till.call(Method::GET, &format!("/v1/orders/{number}"), OTHER_API_KEY, None, "").await.status,
-        404
-    );
-    let found = till.call(Method::GET, "/v1/orders?merchant_order_id=A-1", API_KEY, None, "").await;
-    assert_eq!(json_of(&found)["items"][0]["number"], number.as_str());
-    let all = till.call(Method::GET, "/v1/orders?state=open", API_KEY, None, "").await;
-    assert_eq!(json_of(&all)["items"].as_array().map(Vec::len), Some(1));
-    till.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_under_way_is_not_begun_twice() {
-    let till = Till::open().await;
-    till.bank.misbehave(Call::Create, [Trouble::Slow(20_000)]);
-    let body = order("A-1").to_string();
-    let first = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &body);
-    let second = async {
-        // The first is under way once the payment system has heard of it.
-        assert!(till.bank.wait_until(DEADLINE, |orders| !orders.is_empty()).await);
-        till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &body).await
-    };
-    let (first, second) = tokio::join!(first, second);
-    assert_eq!(second.status, 409, "{}", String::from_utf8_lossy(&second.body));
-    assert_eq!(json_of(&second)["type"], "urn:tillgate:problem:under-way");
-    assert_eq!(first.status, 201);
-    assert_eq!(json_of(&first)["payment"]["state"], "requested");
-    let again = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &body).await;
-    assert_eq!(again.body, first.body);
-    assert_eq!(till.bank.ledger().len(), 1);
-    till.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_copies_of_a_request_at_once_are_one_order() {
-    let till = Till::open().await;
-    let body = order("A-1").to_string();
-    let copies = (0..32).map(|_| till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &body));
-    let mut numbers = std::collections::BTreeSet::new();
-    let mut bodies = std::collections::BTreeSet::new();
-    for reply in futures(copies).await {
-        match reply.status.as_u16() {
-            201 => {
-                numbers.insert(text(&json_of(&reply)["number"]));
-                bodies.insert(reply.body);
-            }
-            409 => {}
-            status => panic!("{status}: {}", String::from_utf8_lossy(&reply.body)),
-        }
-    }
-    assert_eq!((numbers.len(), bodies.len(), till.bank.ledger().len()), (1, 1, 1));
-    till.close().await;
-}
-
-/// Awaits all at once.
-async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut waiting: Vec<_> = all.map(Box::pin).collect();
-    let mut done: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        let mut is_done = true;
-        for (future, slot) in waiting.iter_mut().zip(&mut done) {
-            if slot.is_none() {
-                match future.as_mut().poll(context) {
-                    std::task::Poll::Ready(output) => *slot = Some(output),
-                    std::task::Poll::Pending => is_done = false,
-                }
-            }
-        }
-        if is_done { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-    done.into_iter().flatten().collect()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_that_makes_no_sense_is_refused_with_the_reason() {
-    let till = Till::open().await;
-    let cases: [(&str, Value, &str); 11] = [
-        ("/items/0/quantity", json!("0"), "items[0]: quantity"),
-        ("/items/1/price", json!("-1.00"), "items[1]: price"),
-        ("/items/1/sku", json!("123456"), "items[1]: sku"),
-        ("/items/0/price", json!(129.9), "invalid type"),
-        ("/items/0/price", json!("1.005"), "digits after the dot"),
-        ("/items/0/vat", json!("RUS_VAT18"), "unknown variant"),
-        ("/items", json!([]), "items: 0 lines"),
-        ("/currency", json!("USD"), "currency"),
-        ("/success_url", json!("javascript:alert(1)"), "success_url"),
-        ("/customer", json!({"nom": "x"}), "unknown field"),
-        ("/merchant_order_id", json!(""), "merchant_order_id"),
+    let other = format!("[merchants.other]\n            api_key = \"{OTHER_API_KEY}\"");
+    let of_second = format!("{other}\n gateway = \"second\"");
+    let replace = [
+        ("[merchants.site]", gateway.as_str()),
+        (&other, of_second.as_str()),
+        ("payment = \"link\"", "payment = \"link\"\n gateway = \"bank\""),
     ];
-    for (place, value, reason) in cases {
-        let mut bad = order("A-1");
-        *bad.pointer_mut(place).expect("a place") = value;
-        let reply = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &bad.to_string()).await;
-        let problem = json_of(&reply);
-        assert_eq!(reply.status, 422, "{place}: {problem}");
-        assert!(text(&problem["detail"]).contains(reason), "{place}: {problem}");
-    }
-    let mut wrong_sum = order("A-1");
-    wrong_sum["total"] = json!("614.81");
-    wrong_sum["expires_at"] = json!("2020-01-01T00:00:00+03:00");
-    let reply = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &wrong_sum.to_string()).await;
-    assert!(text(&json_of(&reply)["detail"]).contains("expires_at"));
-    wrong_sum.as_object_mut().expect("an object").remove("expires_at");
-    let reply = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &wrong_sum.to_string()).await;
-    assert!(text(&json_of(&reply)["detail"]).contains("614.80"));
-    // None of them has used the key up.
-    till.place("A-1", "key").await;
+    let till = Till::open_with(Setup { calls_max: 1000, ..Setup::default() }, &replace, Clock::System).await;
+    let ours = text(&till.place("A-1", "k").await["number"]);
+    let reply =
+        till.call(Method::POST, "/v1/orders", OTHER_API_KEY, Some("k"), &order("A-1").to_string()).await;
+    let theirs = text(&json_of(&reply)["number"]);
+    assert_eq!(json_of(&reply)["payment"]["state"], "linked");
+    assert_eq!((till.bank.ledger().len(), second.ledger().len()), (1, 1));
+    assert_eq!(second.ledger()[0].number, format!("{theirs}-1"));
+    // The second one signs rightly, with its own key, that the first one's order is paid.
+    let (notice, _) = till.bank.notice(&till.remote(&ours).id).expect("a notification");
+    let lie =
+        String::from_utf8(notice).expect("text").replace(r#""status":"created""#, r#""status":"completed""#);
+    let signature = sign(&Secret::new("the key of the second one"), Algorithm::Sha1, lie.as_bytes());
+    let mut headers = http::HeaderMap::new();
+    headers.insert("x-signature", http::HeaderValue::from_str(&signature).expect("a header"));
+    let client = tillgate::peer::Client::new(DEADLINE, 1 << 20).expect("a client");
+    let url = format!("{}/hooks/second", till.url());
+    let answer = client.call(Method::POST, &url, headers, lie.into_bytes()).await.expect("an answer");
+    assert_eq!(json_of(&answer)["code"], "out_of_service", "unknown to it");
+    assert_eq!(till.order(&ours).await["state"], "open");
     till.close().await;
 }
 
@@ -367,18 +260,7 @@ async fn a_site_that_fails_is_told_again_under_the_same_id() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_of_the_marketplace_gets_a_link_for_what_it_comes_to() {
     let till = Till::open().await;
-    let hook = |body: String| {
-        let till = &till;
-        async move {
-            let marketplace =
-                Marketplace::new(format!("{}/hooks/sm", till.url()), Secret::new(TOKEN)).expect("a client");
-            let attempt = marketplace.post(body.as_bytes()).await;
-            assert_eq!(attempt.status(), 200, "{}", attempt.body());
-            let answer: Value = serde_json::from_str(attempt.body()).expect("json");
-            text(&answer["number"])
-        }
-    };
-    let number = hook(created("H1")).await;
+    let number = till.number_of(&created("H1")).await;
     let linked = till.document_in(&number, "linked").await;
     assert_eq!(linked["payment"]["amount"], json!({"amount": "20.00", "currency": "RUB"}));
     let first = till.remote(&number);
@@ -386,7 +268,7 @@ async fn an_order_of_the_marketplace_gets_a_link_for_what_it_comes_to() {
 
     // Another sum: the first link is called off before there is a second.
     let changed = payload("H1", "100", 3, "30.00");
-    hook(crate::world::hook("order.changed", Some("2026-11-22T12:05:00+03:00"), changed)).await;
+    till.number_of(&hook("order.changed", Some("2026-11-22T12:05:00+03:00"), changed)).await;
     assert!(till.bank.wait_until(DEADLINE, |orders| orders.len() == 2).await, "{:?}", till.bank.ledger());
     let orders = till.bank.ledger();
     assert_eq!((orders[0].status.as_str(), orders[1].status.as_str()), ("canceled", "created"));
@@ -396,11 +278,11 @@ async fn an_order_of_the_marketplace_gets_a_link_for_what_it_comes_to() {
     );
     let linked = till.document_in(&number, "linked").await;
     assert_eq!(linked["payment"]["amount"]["amount"], "30.00");
-    let (_, page, _) = reply(&till, Method::GET, &text(&linked["payment"]["url"])).await;
+    let (_, page, _) = till.browse(Method::GET, &text(&linked["payment"]["url"])).await;
     assert!(page.ends_with(&orders[1].container), "{page}");
 
     // Cancelled: nothing can be paid any more.
-    hook(crate::world::hook(
+    till.number_of(&hook(
         "order.cancelled",
         Some("2026-11-22T12:10:00+03:00"),
         json!({"originalOrderId": "H1"}),
@@ -410,7 +292,7 @@ async fn an_order_of_the_marketplace_gets_a_link_for_what_it_comes_to() {
     assert!(
         till.bank.wait_until(DEADLINE, |orders| orders.iter().all(|order| order.status == "canceled")).await
     );
-    let (_, location, page) = reply(&till, Method::GET, &text(&linked["payment"]["url"])).await;
+    let (_, location, page) = till.browse(Method::GET, &text(&linked["payment"]["url"])).await;
     assert!(location.is_empty() && page.contains("Заказ отменён"), "{page}");
     till.close().await;
 }
@@ -419,18 +301,12 @@ async fn an_order_of_the_marketplace_gets_a_link_for_what_it_comes_to() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn money_for_an_older_revision_is_put_before_a_person() {
     let till = Till::open().await;
-    let marketplace =
-        Marketplace::new(format!("{}/hooks/sm", till.url()), Secret::new(TOKEN)).expect("a client");
-    let attempt = marketplace.post(created("H1").as_bytes()).await;
-    let number = text(&serde_json::from_str::<Value>(attempt.body()).expect("json")["number"]);
+    let number = till.number_of(&created("H1")).await;
     till.document_in(&number, "linked").await;
     // The payment system cannot be reached when the order changes, and the buyer pays the old sum meanwhile.
     till.bank.misbehave_always(Call::Other, Some(Trouble::Broken));
     let changed = payload("H1", "100", 3, "30.00");
-    let attempt = marketplace
-        .post(crate::world::hook("order.changed", Some("2026-11-22T12:05:00+03:00"), changed).as_bytes())
-        .await;
-    assert_eq!(attempt.status(), 200);
+    till.number_of(&hook("order.changed", Some("2026-11-22T12:05:00+03:00"), changed)).await;
     assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
     till.document_in(&number, "review").await;
     till.bank.misbehave_always(Call::Other, None);
@@ -450,17 +326,12 @@ async fn money_for_an_older_revision_is_put_before_a_person() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn late_money_ends_the_link_that_came_after() {
     let till = Till::open().await;
-    let marketplace =
-        Marketplace::new(format!("{}/hooks/sm", till.url()), Secret::new(TOKEN)).expect("a client");
-    let attempt = marketplace.post(created("H1").as_bytes()).await;
-    let number = text(&serde_json::from_str::<Value>(attempt.body()).expect("json")["number"]);
+    let number = till.number_of(&created("H1")).await;
     till.document_in(&number, "linked").await;
     let first = till.remote(&number);
     let (unpaid, _) = till.bank.notice(&first.id).expect("a notification");
     let changed = payload("H1", "100", 3, "30.00");
-    marketplace
-        .post(crate::world::hook("order.changed", Some("2026-11-22T12:05:00+03:00"), changed).as_bytes())
-        .await;
+    till.number_of(&hook("order.changed", Some("2026-11-22T12:05:00+03:00"), changed)).await;
     assert!(till.bank.wait_until(DEADLINE, |orders| orders.len() == 2).await);
     till.document_in(&number, "linked").await;
     // The payment system says after all that the first was paid.
@@ -469,32 +340,12 @@ async fn late_money_ends_the_link_that_came_after() {
     let signature = sign(&till.bank.setup().signing_key, Algorithm::Sha1, late.as_bytes());
     assert_eq!(till.notify(late.as_bytes(), &[&signature]).await["status"], "success");
     till.document_in(&number, "review").await;
-    let is_over =
-        |orders: &[tillgate::gateway::sandbox::Entry]| orders.iter().all(|order| order.status == "canceled");
+    let is_over = |orders: &[Entry]| orders.iter().all(|order| order.status == "canceled");
     assert!(till.bank.wait_until(DEADLINE, is_over).await, "{:?}", till.bank.ledger());
     let document = till.admin(&format!("/orders/{number}")).await;
     assert_eq!(document["state"], "open");
-    let (_, location, page) = reply(&till, Method::GET, &text(&document["payment"]["url"])).await;
+    let (_, location, page) = till.browse(Method::GET, &text(&document["payment"]["url"])).await;
     assert!(location.is_empty() && page.contains("платить ещё раз не нужно"), "{page}");
-    till.close().await;
-}
-
-/// What was right when it came first is answered as it was then, whatever has expired since.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_repeat_after_the_expiry_is_still_the_same_answer() {
-    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
-    let till = Till::open_with(Setup::default(), &[], clock).await;
-    let mut body = order("A-1");
-    body["expires_at"] = json!("2026-11-22T10:15:00Z");
-    let body = body.to_string();
-    let first = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &body).await;
-    till.clock.advance(std::time::Duration::from_secs(1200));
-    let again = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &body).await;
-    assert_eq!((first.status.as_u16(), &first.body), (201, &again.body));
-    let number = text(&json_of(&first)["number"]);
-    assert_eq!(till.order(&number).await["payment"]["state"], "expired");
-    let (_, location, page) = reply(&till, Method::GET, &text(&json_of(&first)["payment"]["url"])).await;
-    assert!(location.is_empty() && page.contains("Срок оплаты истёк"), "{page}");
     till.close().await;
 }
 
@@ -502,13 +353,10 @@ async fn a_repeat_after_the_expiry_is_still_the_same_answer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_whose_sum_is_in_doubt_charges_nobody() {
     let till = Till::open().await;
-    let marketplace =
-        Marketplace::new(format!("{}/hooks/sm", till.url()), Secret::new(TOKEN)).expect("a client");
     let mut doubtful = payload("H1", "100", 2, "20.00");
     doubtful["total"]["discountTotalPrice"] = json!("0.00");
-    let hook = crate::world::hook("order.created", Some("2026-11-22T12:00:00+03:00"), doubtful);
-    let attempt = marketplace.post(hook.as_bytes()).await;
-    let number = text(&serde_json::from_str::<Value>(attempt.body()).expect("json")["number"]);
+    let created = hook("order.created", Some("2026-11-22T12:00:00+03:00"), doubtful);
+    let number = till.number_of(&created).await;
     let document = till.admin(&format!("/orders/{number}")).await;
     assert!(document["payment"].is_null(), "{document}");
     assert!(document["attention"].to_string().contains("no payment was asked for"), "{document}");
@@ -561,6 +409,31 @@ async fn a_payment_whose_notification_is_lost_is_found() {
     till.close().await;
 }
 
+/// A site that cannot be told for three days is told no more, and a person can see it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_that_never_answers_is_given_up_and_shown() {
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+    let till = Till::open_with(Setup::default(), &[], clock).await;
+    till.site.fails(u32::MAX);
+    let number = text(&till.place("A-1", "k").await["number"]);
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    till.let_retry_come("callback", 1).await;
+    till.clock.advance(std::time::Duration::from_secs(3 * 24 * 3600));
+    let dead = async {
+        loop {
+            let dead = till.admin("/outbox?lane=callback&state=dead").await;
+            if let Some(message) = dead["items"].get(0) {
+                return message.clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let message = tokio::time::timeout(DEADLINE, dead).await.expect("it is given up");
+    assert!(text(&message["last_error"]).contains("500"), "{message}");
+    assert_eq!(till.order(&number).await["state"], "paid", "the order is paid all the same");
+    till.close().await;
+}
+
 /// The payment system takes the order and its answer is lost, or is not understood: looked up, and never made twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_is_looked_up() {
@@ -571,7 +444,7 @@ async fn a_lost_answer_is_looked_up() {
         let number = text(&placed["number"]);
         till.order_in(&number, "linked").await;
         assert_eq!(till.bank.ledger().len(), 1, "{trouble:?}");
-        let (status, ..) = reply(&till, Method::GET, &text(&placed["payment"]["url"])).await;
+        let (status, ..) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
         assert_eq!(status, 303);
         till.close().await;
     }
@@ -586,10 +459,10 @@ async fn a_slow_payment_system_does_not_hold_up_the_site() {
     let took = watch.elapsed();
     assert!(took.as_secs() < 4, "{took:?}: the payment system answers after eight seconds");
     assert_eq!(placed["payment"]["state"], "requested");
-    let (status, _, page) = reply(&till, Method::GET, &text(&placed["payment"]["url"])).await;
+    let (status, _, page) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
     assert!(status == 200 && page.contains("Готовим оплату") && page.contains("refresh"), "{page}");
     till.order_in(&text(&placed["number"]), "linked").await;
-    let (status, ..) = reply(&till, Method::GET, &text(&placed["payment"]["url"])).await;
+    let (status, ..) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
     assert_eq!(status, 303);
     assert_eq!(till.bank.ledger().len(), 1);
     till.close().await;
@@ -604,115 +477,8 @@ async fn what_the_payment_system_refuses_is_put_before_a_person() {
         assert_eq!(placed["payment"]["state"], "failed", "{placed}");
         let document = till.admin(&format!("/orders/{}", text(&placed["number"]))).await;
         assert!(document["attention"].to_string().contains(why), "{document}");
-        let (status, _, page) = reply(&till, Method::GET, &text(&placed["payment"]["url"])).await;
+        let (status, _, page) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
         assert!(status == 200 && page.contains("Оплатить не получится"), "{page}");
         till.close().await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_declined_and_an_abandoned_payment_can_be_tried_again() {
-    let till = Till::open().await;
-    for (act, words) in [("decline", "Заказ не оплачен"), ("abandon", "Заказ не оплачен")]
-    {
-        let placed = till.place(act, act).await;
-        let number = text(&placed["number"]);
-        let page = format!("{}/order/{}", till.bank.url(), till.remote(&number).container);
-        let (_, way_back, _) = reply(&till, Method::POST, &format!("{page}/{act}")).await;
-        let (status, _, shown) = reply(&till, Method::GET, &way_back).await;
-        assert!(status == 200 && shown.contains(words), "{act}: {shown}");
-        assert_eq!(till.order(&number).await["state"], "open");
-        let (status, again, _) = reply(&till, Method::GET, &text(&placed["payment"]["url"])).await;
-        assert_eq!((status, again.as_str()), (303, page.as_str()));
-        reply(&till, Method::POST, &format!("{page}/pay")).await;
-        till.order_in(&number, "paid").await;
-    }
-    till.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_guessed_address_leads_nowhere() {
-    let till = Till::open().await;
-    let placed = till.place("A-1", "k").await;
-    let (number, url) = (text(&placed["number"]), text(&placed["payment"]["url"]));
-    let token = url.rsplit('/').next().expect("a token");
-    let secret = token.split_once('-').expect("a secret").1;
-    assert_eq!(secret.len(), 32, "128 bits");
-    for guess in [
-        "",
-        "x",
-        &number,
-        &format!("{number}-"),
-        &format!("{number}-{}", &secret[1..]),
-        &format!("{number}-{secret}0"),
-    ] {
-        for way in ["pay", "return"] {
-            let (status, location, _) = reply(&till, Method::GET, &format!("/{way}/{guess}")).await;
-            assert_eq!((status, location.as_str()), (404, ""), "{way}/{guess}");
-        }
-    }
-    till.close().await;
-}
-
-/// The live page says how the payment stands, and says it again when that changes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_way_back_follows_the_payment_live() {
-    let till = Till::open().await;
-    let placed = till.place("A-1", "k").await;
-    let number = text(&placed["number"]);
-    let way_back = text(&placed["payment"]["url"]).replace("/pay/", "/return/");
-    let (_, _, page) = reply(&till, Method::GET, &way_back).await;
-    assert!(
-        page.contains("Ждём подтверждения") && page.contains("<noscript><meta http-equiv=\"refresh\""),
-        "{page}"
-    );
-    let address = till.url().replace("http://", "");
-    let path = way_back.replace(&till.url(), "");
-    let mut stream = tokio::net::TcpStream::connect(&address).await.expect("a connection");
-    let request = format!("GET {path}/events HTTP/1.1\r\nhost: x\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.expect("sent");
-    let mut heard = String::new();
-    let mut hears = async |words: &str| {
-        let mut buffer = [0; 1024];
-        while !heard.contains(words) {
-            let read = tokio::time::timeout(DEADLINE, stream.read(&mut buffer)).await;
-            let count = read.expect("in time").expect("a stream");
-            assert!(count > 0, "it ended: {heard}");
-            heard.push_str(&String::from_utf8_lossy(&buffer[..count]));
-        }
-    };
-    hears("data: ready").await;
-    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
-    hears("data: paid").await;
-    till.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn buyers_are_spoken_to_in_their_language_and_their_address_stays_secret() {
-    let till = Till::open().await;
-    let placed = till.place("A-1\"><script>alert(1)</script>", "k").await;
-    let way_back = text(&placed["payment"]["url"]).replace("/pay/", "/return/");
-    for (wanted, lang) in
-        [("en-GB,en;q=0.9", "en"), ("ru", "ru"), ("de,en;q=0.5", "en"), ("de", "ru"), ("", "ru")]
-    {
-        let mut headers = http::HeaderMap::new();
-        headers.insert("accept-language", http::HeaderValue::from_str(wanted).expect("a header"));
-        let client = tillgate::peer::Client::new(DEADLINE, 1 << 20).expect("a client");
-        let reply = client.call(Method::GET, &way_back, headers, Vec::new()).await.expect("an answer");
-        let page = String::from_utf8_lossy(&reply.body).into_owned();
-        assert!(page.contains(&format!("<html lang=\"{lang}\">")), "{wanted}: {page}");
-        assert!(!page.contains("<script>alert"), "{page}");
-        for (name, value) in
-            [("cache-control", "no-store"), ("referrer-policy", "no-referrer"), ("x-robots-tag", "noindex")]
-        {
-            assert_eq!(reply.headers[name], value);
-        }
-        assert!(
-            reply.headers["content-security-policy"]
-                .to_str()
-                .expect("ascii")
-                .starts_with("default-src 'none'")
-        );
-    }
-    till.close().await;
 }

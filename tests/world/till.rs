@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::{Value, json};
 use tillgate::app::App;
+use tillgate::demo::marketplace::{Attempt, Marketplace};
 use tillgate::demo::site::Site;
 use tillgate::gateway::sandbox::{Entry, Sandbox, Setup};
 use tillgate::kernel::{Clock, Secret};
@@ -111,6 +112,28 @@ impl Till {
         headers.insert(header::CONTENT_TYPE, header("application/json"));
         let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url()) };
         self.client.call(method, &url, headers, body.as_bytes().to_vec()).await.expect("an answer")
+    }
+
+    /// Follows an address as a browser does, one step: the status, where it leads, and the page.
+    pub async fn browse(&self, method: Method, path: &str) -> (u16, String, String) {
+        let reply = self.call(method, path, "", None, "").await;
+        let location = reply.headers.get("location").map(|value| value.to_str().expect("ascii").to_owned());
+        let page = String::from_utf8_lossy(&reply.body).into_owned();
+        (reply.status.as_u16(), location.unwrap_or_default(), page)
+    }
+
+    /// Posts a hook as the marketplace does.
+    pub async fn hook(&self, body: &str) -> Attempt {
+        let url = format!("{}/hooks/sm", self.url());
+        let marketplace = Marketplace::new(url, Secret::new(super::TOKEN)).expect("a client");
+        marketplace.post(body.as_bytes()).await
+    }
+
+    /// Posts a hook that must be acknowledged, and returns our number of its order.
+    pub async fn number_of(&self, hook: &str) -> String {
+        let attempt = self.hook(hook).await;
+        assert_eq!(attempt.status(), 200, "{}", attempt.body());
+        text(&serde_json::from_str::<Value>(attempt.body()).expect("json")["number"])
     }
 
     /// Places an order, which must be taken, and returns the answer.

@@ -189,16 +189,6 @@ impl Sandbox {
         matches!(tokio::time::timeout(deadline, waiting).await, Ok(Ok(_)))
     }
 
-    /// Notifies of an order as it is, `times` over and at once, whatever happened before.
-    pub async fn notify(&self, id: &str, times: usize) -> Vec<String> {
-        let mut answers = Vec::new();
-        let notices = (0..times).map(|_| notifier::send_once(&self.world, id));
-        for answer in notices {
-            answers.push(answer.await);
-        }
-        answers
-    }
-
     /// The bytes of a notification about an order, and their signature.
     #[must_use]
     pub fn notice(&self, id: &str) -> Option<(Vec<u8>, String)> {

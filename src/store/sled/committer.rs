@@ -219,8 +219,12 @@ impl<'a> Group<'a> {
 
     /// Takes a document out of its kind's list.
     fn unlist(&mut self, line: Line) -> Result<(), Unavailable> {
-        if let Some(lines) = self.listed.get_mut(&line.entry(self.number)) {
-            lines.retain(|known| *known != line);
+        let own = self.listed.get_mut(&line.entry(self.number));
+        if let Some((lines, place)) =
+            own.and_then(|lines| lines.iter().position(|known| *known == line).map(|place| (lines, place)))
+        {
+            lines.remove(place);
+            return Ok(());
         }
         let pending = |raw: &[u8]| self.entries.get(raw).cloned();
         let found = keys::without_line(self.tree, &pending, line)?;

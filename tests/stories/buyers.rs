@@ -1,0 +1,116 @@
+//! What buyers meet on their way to the payment page and back.
+
+use http::Method;
+use tillgate::gateway::sandbox::Outcome;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::world::DEADLINE;
+use crate::world::till::{Till, text};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_declined_and_an_abandoned_payment_can_be_tried_again() {
+    let till = Till::open().await;
+    for (act, words) in [("decline", "Заказ не оплачен"), ("abandon", "Заказ не оплачен")]
+    {
+        let placed = till.place(act, act).await;
+        let number = text(&placed["number"]);
+        let page = format!("{}/order/{}", till.bank.url(), till.remote(&number).container);
+        let (_, way_back, _) = till.browse(Method::POST, &format!("{page}/{act}")).await;
+        let (status, _, shown) = till.browse(Method::GET, &way_back).await;
+        assert!(status == 200 && shown.contains(words), "{act}: {shown}");
+        assert!(shown.contains("https://shop.example/fail"), "the way on: {shown}");
+        assert_eq!(till.order(&number).await["state"], "open");
+        let (status, again, _) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
+        assert_eq!((status, again.as_str()), (303, page.as_str()));
+        till.browse(Method::POST, &format!("{page}/pay")).await;
+        till.order_in(&number, "paid").await;
+    }
+    till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guessed_address_leads_nowhere() {
+    let till = Till::open().await;
+    let placed = till.place("A-1", "k").await;
+    let (number, url) = (text(&placed["number"]), text(&placed["payment"]["url"]));
+    let token = url.rsplit('/').next().expect("a token");
+    let secret = token.split_once('-').expect("a secret").1;
+    assert_eq!(secret.len(), 32, "128 bits");
+    for guess in [
+        "",
+        "x",
+        &number,
+        &format!("{number}-"),
+        &format!("{number}-{}", &secret[1..]),
+        &format!("{number}-{secret}0"),
+    ] {
+        for way in ["pay", "return"] {
+            let (status, location, _) = till.browse(Method::GET, &format!("/{way}/{guess}")).await;
+            assert_eq!((status, location.as_str()), (404, ""), "{way}/{guess}");
+        }
+    }
+    till.close().await;
+}
+
+/// The live page says how the payment stands, and says it again when that changes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_way_back_follows_the_payment_live() {
+    let till = Till::open().await;
+    let placed = till.place("A-1", "k").await;
+    let number = text(&placed["number"]);
+    let way_back = text(&placed["payment"]["url"]).replace("/pay/", "/return/");
+    let (_, _, page) = till.browse(Method::GET, &way_back).await;
+    assert!(
+        page.contains("Ждём подтверждения") && page.contains("<noscript><meta http-equiv=\"refresh\""),
+        "{page}"
+    );
+    let address = till.url().replace("http://", "");
+    let path = way_back.replace(&till.url(), "");
+    let mut stream = tokio::net::TcpStream::connect(&address).await.expect("a connection");
+    let request = format!("GET {path}/events HTTP/1.1\r\nhost: x\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut heard = String::new();
+    let mut hears = async |words: &str| {
+        let mut buffer = [0; 1024];
+        while !heard.contains(words) {
+            let read = tokio::time::timeout(DEADLINE, stream.read(&mut buffer)).await;
+            let count = read.expect("in time").expect("a stream");
+            assert!(count > 0, "it ended: {heard}");
+            heard.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+    };
+    hears("data: ready").await;
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    hears("data: paid").await;
+    till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn buyers_are_spoken_to_in_their_language_and_their_address_stays_secret() {
+    let till = Till::open().await;
+    let placed = till.place("A-1\"><script>alert(1)</script>", "k").await;
+    let way_back = text(&placed["payment"]["url"]).replace("/pay/", "/return/");
+    for (wanted, lang) in
+        [("en-GB,en;q=0.9", "en"), ("ru", "ru"), ("de,en;q=0.5", "en"), ("de", "ru"), ("", "ru")]
+    {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("accept-language", http::HeaderValue::from_str(wanted).expect("a header"));
+        let client = tillgate::peer::Client::new(DEADLINE, 1 << 20).expect("a client");
+        let reply = client.call(Method::GET, &way_back, headers, Vec::new()).await.expect("an answer");
+        let page = String::from_utf8_lossy(&reply.body).into_owned();
+        assert!(page.contains(&format!("<html lang=\"{lang}\">")), "{wanted}: {page}");
+        assert!(!page.contains("<script>alert"), "{page}");
+        for (name, value) in
+            [("cache-control", "no-store"), ("referrer-policy", "no-referrer"), ("x-robots-tag", "noindex")]
+        {
+            assert_eq!(reply.headers[name], value);
+        }
+        assert!(
+            reply.headers["content-security-policy"]
+                .to_str()
+                .expect("ascii")
+                .starts_with("default-src 'none'")
+        );
+    }
+    till.close().await;
+}

@@ -1,0 +1,204 @@
+//! A merchant's site asks for orders: once each, whatever it repeats.
+
+use http::Method;
+use serde_json::{Value, json};
+use tillgate::gateway::sandbox::{Call, Setup, Trouble};
+use tillgate::kernel::Clock;
+
+use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
+use crate::world::{DEADLINE, created};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_sent_again_is_answered_again() {
+    let till = Till::open().await;
+    let body = order("A-1").to_string();
+    let post = |key: Option<&'static str>, bearer: &'static str, body: String| {
+        let till = &till;
+        async move { till.call(Method::POST, "/v1/orders", bearer, key, &body).await }
+    };
+    let first = post(Some("key"), API_KEY, body.clone()).await;
+    let again = post(Some("key"), API_KEY, body.clone()).await;
+    assert_eq!((first.status.as_u16(), again.status.as_u16()), (201, 201));
+    assert_eq!(first.body, again.body, "byte for byte");
+    assert_eq!(again.headers["idempotent-replayed"], "true");
+    assert!(!first.headers.contains_key("idempotent-replayed"));
+
+    let other = post(Some("key"), API_KEY, order("A-2").to_string()).await;
+    assert_eq!(
+        (other.status.as_u16(), json_of(&other)["type"].as_str()),
+        (422, Some("urn:tillgate:problem:idempotency-key-reused"))
+    );
+    assert_eq!(post(None, API_KEY, body.clone()).await.status, 400);
+    assert_eq!(post(Some("key"), "nobody's key", body.clone()).await.status, 401);
+    // The same order under another key is the same order; another order under its number is none.
+    let same = post(Some("second key"), API_KEY, body.clone()).await;
+    assert_eq!((same.status.as_u16(), &json_of(&same)["number"]), (201, &json_of(&first)["number"]));
+    let mut dearer = order("A-1");
+    dearer["items"][0]["price"] = json!("130.00");
+    let taken = post(Some("third key"), API_KEY, dearer.to_string()).await;
+    assert_eq!(
+        (taken.status.as_u16(), json_of(&taken)["type"].as_str()),
+        (409, Some("urn:tillgate:problem:number-taken"))
+    );
+    // Another merchant's key of the same name is another key, and its number another order.
+    let others = post(Some("key"), OTHER_API_KEY, body).await;
+    assert_eq!(others.status, 201);
+    assert_ne!(json_of(&others)["number"], json_of(&first)["number"]);
+    let number = text(&json_of(&first)["number"]);
+    assert_eq!(
+        till.call(Method::GET, &format!("/v1/orders/{number}"), OTHER_API_KEY, None, "").await.status,
+        404
+    );
+    let found = till.call(Method::GET, "/v1/orders?merchant_order_id=A-1", API_KEY, None, "").await;
+    assert_eq!(json_of(&found)["items"][0]["number"], number.as_str());
+    let all = till.call(Method::GET, "/v1/orders?state=open", API_KEY, None, "").await;
+    assert_eq!(json_of(&all)["items"].as_array().map(Vec::len), Some(1));
+    till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_under_way_is_not_begun_twice() {
+    let till = Till::open().await;
+    till.bank.misbehave(Call::Create, [Trouble::Slow(20_000)]);
+    let body = order("A-1").to_string();
+    let first = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &body);
+    let second = async {
+        // The first is under way once the payment system has heard of it.
+        assert!(till.bank.wait_until(DEADLINE, |orders| !orders.is_empty()).await);
+        till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &body).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!(second.status, 409, "{}", String::from_utf8_lossy(&second.body));
+    assert_eq!(json_of(&second)["type"], "urn:tillgate:problem:under-way");
+    assert_eq!(first.status, 201);
+    assert_eq!(json_of(&first)["payment"]["state"], "requested");
+    let again = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &body).await;
+    assert_eq!(again.body, first.body);
+    assert_eq!(till.bank.ledger().len(), 1);
+    till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_copies_of_a_request_at_once_are_one_order() {
+    let till = Till::open().await;
+    let body = order("A-1").to_string();
+    let copies = (0..32).map(|_| till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &body));
+    let mut numbers = std::collections::BTreeSet::new();
+    let mut bodies = std::collections::BTreeSet::new();
+    for reply in futures(copies).await {
+        match reply.status.as_u16() {
+            201 => {
+                numbers.insert(text(&json_of(&reply)["number"]));
+                bodies.insert(reply.body);
+            }
+            409 => {}
+            status => panic!("{status}: {}", String::from_utf8_lossy(&reply.body)),
+        }
+    }
+    assert_eq!((numbers.len(), bodies.len(), till.bank.ledger().len()), (1, 1, 1));
+    till.close().await;
+}
+
+/// Awaits all at once.
+async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = all.map(Box::pin).collect();
+    let mut done: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        let mut is_done = true;
+        for (future, slot) in waiting.iter_mut().zip(&mut done) {
+            if slot.is_none() {
+                match future.as_mut().poll(context) {
+                    std::task::Poll::Ready(output) => *slot = Some(output),
+                    std::task::Poll::Pending => is_done = false,
+                }
+            }
+        }
+        if is_done { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_makes_no_sense_is_refused_with_the_reason() {
+    let till = Till::open().await;
+    let cases: [(&str, Value, &str); 11] = [
+        ("/items/0/quantity", json!("0"), "items[0]: quantity"),
+        ("/items/1/price", json!("-1.00"), "items[1]: price"),
+        ("/items/1/sku", json!("123456"), "items[1]: sku"),
+        ("/items/0/price", json!(129.9), "invalid type"),
+        ("/items/0/price", json!("1.005"), "digits after the dot"),
+        ("/items/0/vat", json!("RUS_VAT18"), "unknown variant"),
+        ("/items", json!([]), "items: 0 lines"),
+        ("/currency", json!("USD"), "currency"),
+        ("/success_url", json!("javascript:alert(1)"), "success_url"),
+        ("/customer", json!({"nom": "x"}), "unknown field"),
+        ("/merchant_order_id", json!(""), "merchant_order_id"),
+    ];
+    for (place, value, reason) in cases {
+        let mut bad = order("A-1");
+        *bad.pointer_mut(place).expect("a place") = value;
+        let reply = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &bad.to_string()).await;
+        let problem = json_of(&reply);
+        assert_eq!(reply.status, 422, "{place}: {problem}");
+        assert!(text(&problem["detail"]).contains(reason), "{place}: {problem}");
+    }
+    let mut wrong_sum = order("A-1");
+    wrong_sum["total"] = json!("614.81");
+    wrong_sum["expires_at"] = json!("2020-01-01T00:00:00+03:00");
+    let reply = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &wrong_sum.to_string()).await;
+    assert!(text(&json_of(&reply)["detail"]).contains("expires_at"));
+    wrong_sum.as_object_mut().expect("an object").remove("expires_at");
+    let reply = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &wrong_sum.to_string()).await;
+    assert!(text(&json_of(&reply)["detail"]).contains("614.80"));
+    // None of them has used the key up.
+    till.place("A-1", "key").await;
+    till.close().await;
+}
+
+/// Sites whose payment system does not answer wait for their links, and marketplaces do not wait for them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sites_that_wait_leave_room_for_hooks() {
+    let till = Till::open().await;
+    till.bank.misbehave_always(Call::Create, Some(Trouble::Slow(60_000)));
+    let (one, many) = (order("A-0").to_string(), tillgate::http::ORDERS_AT_ONCE_MAX + 50);
+    let keys: Vec<String> = (0..many).map(|key| key.to_string()).collect();
+    let orders =
+        futures(
+            keys.iter().map(|key| {
+                let body = one.replace("A-0", &format!("A-{key}"));
+                let till = &till;
+                async move {
+                    till.call(Method::POST, "/v1/orders", API_KEY, Some(key), &body).await.status.as_u16()
+                }
+            }),
+        );
+    let hook = async {
+        assert!(till.bank.wait_until(DEADLINE, |orders| !orders.is_empty()).await);
+        till.hook(&created("H1")).await
+    };
+    let (statuses, hook) = tokio::join!(orders, hook);
+    assert_eq!(hook.status(), 200, "{}", hook.body());
+    assert!(statuses.iter().all(|status| [201, 503].contains(status)), "{statuses:?}");
+    assert!(statuses.contains(&503), "there is a limit, and whoever is beyond it hears so");
+    till.close().await;
+}
+
+/// What was right when it came first is answered as it was then, whatever has expired since.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeat_after_the_expiry_is_still_the_same_answer() {
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+    let till = Till::open_with(Setup::default(), &[], clock).await;
+    let mut body = order("A-1");
+    body["expires_at"] = json!("2026-11-22T10:15:00Z");
+    let body = body.to_string();
+    let first = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &body).await;
+    till.clock.advance(std::time::Duration::from_secs(1200));
+    let again = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &body).await;
+    assert_eq!((first.status.as_u16(), &first.body), (201, &again.body));
+    let number = text(&json_of(&first)["number"]);
+    assert_eq!(till.order(&number).await["payment"]["state"], "expired");
+    let (_, location, page) = till.browse(Method::GET, &text(&json_of(&first)["payment"]["url"])).await;
+    assert!(location.is_empty() && page.contains("Срок оплаты истёк"), "{page}");
+    till.close().await;
+}
