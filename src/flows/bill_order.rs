@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Seller, Shop};
+use super::Seller;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::time::later;
 use crate::kernel::{Lane, Message, MessageId, Money, Private, Quantity, Timestamp};
@@ -11,7 +11,7 @@ use crate::payments::{
     Bill, Checkout, Customer, DESCRIPTION_CHARS_MAX, Line, NAME_CHARS_MAX, PaymentId, SKU_CHARS_MAX, VatCode,
     Ways, multiply,
 };
-use crate::store::{Batch, DocKey, Expect, Unavailable};
+use crate::store::{Batch, DocKey, Expect};
 
 /// How long a marketplace's order can be paid, in days.
 const LINK_DAYS: u64 = 7;
@@ -75,22 +75,20 @@ pub(super) fn new_checkout(seller: &Seller, order: &Order, ways: Ways) -> Checko
     }
 }
 
-/// After a hook of a marketplace that leaves the money to us: brings the order's payments in line with what the
-/// order is now.
-pub(super) async fn bill(
-    shop: &Shop,
+/// After a hook of a marketplace that leaves the money to us: brings the order's payments, which are stored as
+/// `known`, in line with what the order is now.
+pub(super) fn bill(
     seller: &Seller,
     order: &mut Order,
-    is_new: bool,
+    known: Option<(Checkout, u64)>,
+    now: Timestamp,
     batch: &mut Batch,
     facts: &mut Vec<Fact>,
-) -> Result<(), Unavailable> {
-    let Some(view) = order.view() else { return Ok(()) };
-    let now = shop.clock.now();
+) {
+    let Some(view) = order.view() else { return };
     let key = DocKey::checkout(order.number);
-    let stored = if is_new { None } else { shop.store.load(&[key]).await?.pop().flatten() };
-    let (before, expect) = match stored {
-        Some(stored) => (Some(stored.document::<Checkout>()?), Expect::At(stored.version)),
+    let (before, expect) = match known {
+        Some((checkout, version)) => (Some(checkout), Expect::At(version)),
         None => (None, Expect::Absent),
     };
     let wanted = match wanted(order, &view, seller.vat_code, now) {
@@ -105,7 +103,7 @@ pub(super) async fn bill(
         }
     };
     if before.is_none() && wanted.is_none() {
-        return Ok(());
+        return;
     }
     let mut checkout = before.clone().unwrap_or_else(|| new_checkout(seller, order, Ways::default()));
     // What stands in the order is billed once; only another sum or other lines make another bill.
@@ -120,7 +118,6 @@ pub(super) async fn bill(
     if before.as_ref() != Some(&checkout) {
         batch.put(key, expect, &checkout, now);
     }
-    Ok(())
 }
 
 /// What the buyer of a marketplace's order is to pay, if anything.

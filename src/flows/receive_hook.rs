@@ -10,6 +10,7 @@ use crate::orders::{
     Decision, Event, EventKind, Fact, Incoming, Movement, Order, RepeatReading, Report, Standing, decide,
     flag_repeat, reading_of_repeat,
 };
+use crate::payments::Checkout;
 use crate::store::{Batch, Bump, CommitError, CounterKey, DocKey, Expect, Stored, Unavailable};
 
 /// The sender's words for a verdict on a hook of an order.
@@ -28,7 +29,7 @@ pub async fn recognise(shop: &Shop, hook: &Hook) -> Result<Option<Received>, Una
     let Some(answer) = receipt.answer.clone() else { return Ok(None) };
     if hook.kind == Some(EventKind::Changed) && receipt.is_timeless() {
         // The answer is certain whatever comes of this.
-        if let Err(why) = look_for_a_change_back(shop, id, &receipt).await {
+        if let Err(why) = Box::pin(look_for_a_change_back(shop, id, &receipt)).await {
             tracing::warn!(hook.id = %id, error = %why, "whether a repeated change is a change back was not looked into");
         }
     }
@@ -48,7 +49,7 @@ pub async fn receive(
             let taken = OrderHook { shop, hook, kind, external_id, report, acknowledge, again };
             taken.receive().await
         }
-        (Some(_) | None, _) => ignore(shop, hook, acknowledge).await,
+        (Some(_) | None, _) => Box::pin(ignore(shop, hook, acknowledge)).await,
     }
 }
 
@@ -149,6 +150,26 @@ struct Known {
     receipt: Option<(Receipt, u64)>,
 }
 
+/// A hook that was judged, with what it was judged against.
+struct Judged {
+    number: Number,
+    id: HookId,
+    now: Timestamp,
+    was_born: bool,
+    /// The order as it was read.
+    stored: Option<Stored>,
+    /// The version of the receipt that is kept of the hook already.
+    kept: Option<u64>,
+    decision: Decision,
+}
+
+/// Documents beside the order that some hooks change as well.
+#[derive(Default)]
+struct Beside {
+    parked: Vec<(Receipt, u64)>,
+    checkout: Option<(Checkout, u64)>,
+}
+
 impl OrderHook<'_> {
     async fn receive(&self) -> Result<Received, Unavailable> {
         for attempt in 0..DECISIONS_MAX {
@@ -159,7 +180,7 @@ impl OrderHook<'_> {
                 let number = number.unwrap_or_else(|| Number::derive(&self.hook.source, self.external_id, 0));
                 Known { number, id: self.hook.first_id, order: None, receipt: None }
             } else {
-                self.look_up().await?
+                Box::pin(self.look_up()).await?
             };
             if let Some((receipt, _)) = &known.receipt
                 && let Some(answer) = &receipt.answer
@@ -167,7 +188,13 @@ impl OrderHook<'_> {
             {
                 return Ok(replayed(receipt, answer.clone()));
             }
-            let (batch, received) = self.stage(known).await?;
+            let judged = self.judge(known);
+            let beside = if self.needs_more(&judged) {
+                Box::pin(self.look_beside(&judged)).await?
+            } else {
+                Beside::default()
+            };
+            let (batch, received) = self.stage(judged, beside);
             match self.shop.store.commit(batch).await {
                 Ok(()) => return Ok(received),
                 Err(CommitError::Conflict | CommitError::LostLease) => {}
@@ -203,9 +230,9 @@ impl OrderHook<'_> {
         Err(Unavailable::NoNumberLeft { external_id: self.external_id.to_string() })
     }
 
-    /// Decides, and puts everything that follows into a batch.
-    async fn stage(&self, known: Known) -> Result<(Batch, Received), Unavailable> {
-        let Known { number, id, order, receipt: kept } = known;
+    /// Decides what becomes of the hook and its order.
+    fn judge(&self, known: Known) -> Box<Judged> {
+        let Known { number, id, order, receipt } = known;
         let now = self.shop.clock.now();
         let event = Event {
             kind: self.kind,
@@ -225,7 +252,40 @@ impl OrderHook<'_> {
         };
         let was_born = order.as_ref().is_some_and(|(order, _)| order.view().is_some());
         let decision = decide(order.as_ref().map(|(order, _)| order), incoming);
+        let stored = order.map(|(_, stored)| stored);
+        Box::new(Judged {
+            number,
+            id,
+            now,
+            was_born,
+            stored,
+            kept: receipt.map(|(_, version)| version),
+            decision,
+        })
+    }
 
+    /// Whether documents beside the order must be read before staging: nearly no hook needs them.
+    fn needs_more(&self, judged: &Judged) -> bool {
+        let is_billed = self.shop.sellers.contains_key(&self.hook.source);
+        !judged.decision.unparked.is_empty() || (is_billed && judged.stored.is_some())
+    }
+
+    async fn look_beside(&self, judged: &Judged) -> Result<Beside, Unavailable> {
+        let mut beside = Beside::default();
+        for (parked, _) in &judged.decision.unparked {
+            // One that was swept has waited too long.
+            beside.parked.extend(load_receipt(&self.shop.store, *parked).await?);
+        }
+        let found = self.shop.store.load(&[DocKey::checkout(judged.number)]).await?.pop().flatten();
+        if let Some(stored) = found {
+            beside.checkout = Some((stored.document()?, stored.version));
+        }
+        Ok(beside)
+    }
+
+    /// Puts everything that follows into a batch.
+    fn stage(&self, judged: Box<Judged>, beside: Beside) -> (Batch, Received) {
+        let Judged { number, id, now, was_born, stored, kept, decision } = *judged;
         let mut batch = Batch::new();
         let mut receipt = receipt_of(self.hook, id, now);
         receipt.number = Some(number);
@@ -235,30 +295,32 @@ impl OrderHook<'_> {
         receipt.answer = Some(answer.clone());
 
         let mut facts = decision.facts.clone();
-        for (parked, standing) in &decision.unparked {
-            self.unpark(&mut batch, *parked, standing).await?;
+        for (parked, version) in beside.parked {
+            let standing = decision.unparked.iter().find(|(id, _)| *id == parked.id);
+            if let Some((_, standing)) = standing {
+                unpark(&mut batch, (parked, version), standing);
+            }
         }
         let is_parked = decision.standing == Standing::Parked;
         let mut next = self.announce(&mut batch, decision, &mut facts, now, id);
         if let (Some(next), Some(seller)) = (&mut next, self.shop.sellers.get(&self.hook.source)) {
-            bill(self.shop, seller, next, order.is_none(), &mut batch, &mut facts).await?;
+            bill(seller, next, beside.checkout, now, &mut batch, &mut facts);
         }
-        match (next, &order) {
+        match (next, &stored) {
             (Some(next), None) => batch.put(DocKey::order(number), Expect::Absent, &next, now),
-            (Some(next), Some((_, stored))) => {
+            (Some(next), Some(stored)) => {
                 // An order is listed by when it was created here; until then, by its first parked hook.
                 let listed_at = if was_born || is_parked { stored.body.listed_at } else { now };
                 batch.put(DocKey::order(number), Expect::At(stored.version), &next, listed_at);
             }
-            (None, Some((_, stored))) => batch.rely(DocKey::order(number), Expect::At(stored.version)),
+            (None, Some(stored)) => batch.rely(DocKey::order(number), Expect::At(stored.version)),
             (None, None) => {}
         }
         receipt.facts = facts.iter().filter_map(|fact| serde_json::to_value(fact).ok()).collect();
-        let expect = kept.map_or(Expect::Absent, |(_, version)| Expect::At(version));
+        let expect = kept.map_or(Expect::Absent, Expect::At);
         batch.put(receipt_key(id), expect, &receipt, now);
         let (verdict, reason, number) = (receipt.verdict, receipt.reason, Some(number));
-        let received = Received { id, verdict, reason, number, answer, is_copy: false };
-        Ok((batch, received))
+        (batch, Received { id, verdict, reason, number, answer, is_copy: false })
     }
 
     /// Puts the decision's messages and movements into the batch and returns the order that remembers them.
@@ -308,26 +370,16 @@ impl OrderHook<'_> {
         }
         Some(order)
     }
+}
 
-    /// Writes onto a parked hook's receipt what became of it. Its answer stays: it has been given.
-    async fn unpark(
-        &self,
-        batch: &mut Batch,
-        parked: HookId,
-        standing: &Standing,
-    ) -> Result<(), Unavailable> {
-        let Some((mut receipt, version)) = load_receipt(&self.shop.store, parked).await? else {
-            return Ok(()); // swept: it had waited too long
-        };
-        let listed_at = receipt.received_at;
-        let (verdict, reason) = verdict_on(standing);
-        let waited = "it was parked until the order was created";
-        receipt.verdict = verdict;
-        receipt.reason =
-            Some(reason.map_or_else(|| waited.to_owned(), |reason| format!("{waited}; {reason}")));
-        batch.put(receipt_key(parked), Expect::At(version), &receipt, listed_at);
-        Ok(())
-    }
+/// Writes onto a parked hook's receipt what became of it. Its answer stays: it has been given.
+fn unpark(batch: &mut Batch, (mut receipt, version): (Receipt, u64), standing: &Standing) {
+    let (id, listed_at) = (receipt.id, receipt.received_at);
+    let (verdict, reason) = verdict_on(standing);
+    let waited = "it was parked until the order was created";
+    receipt.verdict = verdict;
+    receipt.reason = Some(reason.map_or_else(|| waited.to_owned(), |reason| format!("{waited}; {reason}")));
+    batch.put(receipt_key(id), Expect::At(version), &receipt, listed_at);
 }
 
 fn verdict_on(standing: &Standing) -> (Verdict, Option<String>) {

@@ -16,6 +16,7 @@ use super::Edge;
 use super::admin::{List, Paging, gather};
 use super::hooks::{answer, read_body};
 use super::problem::Problem;
+use super::work::see_through;
 use crate::dedup::Answer;
 use crate::flows::place_order::{Placed, Placement, Taken, answer_key, known_key, place, take_key};
 use crate::flows::{Dossier, Shop, load_dossier, payment_document};
@@ -190,21 +191,17 @@ pub async fn create(State(edge): State<Arc<Edge>>, headers: HeaderMap, body: Bod
         return Problem::unavailable(format!("too many orders are under way; {again}")).into_response();
     };
     // The work goes on if the site hangs up: what it asked for is done once, and its repeat finds it.
-    let work = tokio::spawn(async move {
+    let work = async move {
         let placed = place_order(&edge, merchant, &headers, body).await;
         drop(place);
         placed
-    });
-    match tokio::time::timeout(PLACING_MAX, work).await {
-        Ok(Ok(Ok(response))) => response,
-        Ok(Ok(Err(problem))) => problem.into_response(),
-        Ok(Err(panic)) => {
-            tracing::error!(error = %panic, "placing an order failed");
+    };
+    match see_through(Box::pin(work), PLACING_MAX).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(problem)) => problem.into_response(),
+        Err(unfinished) => {
+            tracing::error!(error = %unfinished, "an order was not placed");
             Problem::unavailable(format!("the order could not be placed; {again}")).into_response()
-        }
-        Err(_) => {
-            tracing::error!("placing an order took too long");
-            Problem::unavailable(format!("the store did not answer in time; {again}")).into_response()
         }
     }
 }

@@ -9,8 +9,10 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::problem::Problem;
+use super::work::see_through;
 use super::{Door, Edge, REQUEST_ID, notices};
 use crate::dedup::{Answer, Verdict};
 use crate::flows::receive_hook::{receive as receive_hook, recognise};
@@ -43,7 +45,7 @@ pub async fn receive(
     body: Body,
 ) -> Response {
     if let Some(door) = edge.notice_doors.get(&name).cloned() {
-        return notices::receive(edge, door, headers, body).await;
+        return Box::pin(notices::receive(edge, door, headers, body)).await;
     }
     let Some(door) = edge.doors.get(&name).cloned() else {
         return Problem::not_found("no such source is configured: see [sources] in tillgate.toml")
@@ -61,24 +63,14 @@ pub async fn receive(
         metrics::hook_unavailable(door.source.as_str());
         return Problem::unavailable("too many hooks are under way; send this one again").into_response();
     };
-    // The work goes on if the sender hangs up meanwhile: what is dropped then is this waiting alone.
-    let taking = take(edge, Arc::clone(&door), headers, bytes, is_whole, watch);
-    let work = tokio::spawn(async move {
-        let response = taking.await;
-        drop(place);
-        response
-    });
-    match tokio::time::timeout(Duration::from_millis(KEEPING_MILLISECONDS_MAX), work).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(panic)) => {
-            tracing::error!(hook.source = %door.source, error = %panic, "taking a hook failed");
+    // The work goes on if the sender hangs up meanwhile.
+    let taking = Box::pin(take(edge, Arc::clone(&door), headers, (bytes, is_whole), watch, place));
+    match see_through(taking, Duration::from_millis(KEEPING_MILLISECONDS_MAX)).await {
+        Ok(response) => response,
+        Err(unfinished) => {
+            tracing::error!(hook.source = %door.source, error = %unfinished, "a hook was not taken in");
             metrics::hook_unavailable(door.source.as_str());
             Problem::unavailable("the hook could not be taken in; send it again").into_response()
-        }
-        Err(_) => {
-            tracing::error!(hook.source = %door.source, "the store did not answer in time");
-            metrics::hook_unavailable(door.source.as_str());
-            Problem::unavailable("the store did not answer in time; send the hook again").into_response()
         }
     }
 }
@@ -130,9 +122,9 @@ async fn take(
     edge: Arc<Edge>,
     door: Arc<Door>,
     headers: HeaderMap,
-    bytes: Bytes,
-    is_whole: bool,
+    (bytes, is_whole): (Bytes, bool),
     watch: Stopwatch,
+    _place: OwnedSemaphorePermit,
 ) -> Response {
     let source = door.source.as_str();
     let authentic = match door.protocol.verify(&headers, &bytes) {
@@ -142,7 +134,10 @@ async fn take(
     let identified = if is_whole { door.protocol.identify(authentic) } else { Err(too_large()) };
     let (identity, reading) = match identified {
         Ok(identified) => identified,
-        Err(rejection) => return turn_away(&edge, &door, &headers, &bytes, &rejection, watch).await,
+        // Rare ways are boxed: they would make the common one's state several times as large.
+        Err(rejection) => {
+            return Box::pin(turn_away(&edge, &door, &headers, &bytes, &rejection, watch)).await;
+        }
     };
     let Identity { event_type, kind, external_id } = identity;
     let hook = Hook::new(door.source.clone(), event_type, kind, external_id, bytes.clone());

@@ -18,6 +18,8 @@ pub mod ops;
 pub mod problem;
 pub mod server;
 
+mod work;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

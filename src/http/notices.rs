@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::hooks::{KEEPING_MILLISECONDS_MAX, answer, milliseconds, read_body};
+use super::work::see_through;
 use super::{Edge, NoticeDoor};
 use crate::dedup::Answer;
 use crate::flows::Hook;
@@ -31,19 +32,15 @@ pub async fn receive(edge: Arc<Edge>, door: Arc<NoticeDoor>, headers: HeaderMap,
     };
     // As with hooks: the sender's hanging up ends the waiting and not the work.
     let taking = take(edge, Arc::clone(&door), headers, bytes, is_whole);
-    let work = tokio::spawn(async move {
+    let work = async move {
         let taken = taking.await;
         drop(place);
         taken
-    });
-    match tokio::time::timeout(Duration::from_millis(KEEPING_MILLISECONDS_MAX), work).await {
-        Ok(Ok(taken)) => answer(taken),
-        Ok(Err(panic)) => {
-            tracing::error!(gateway = %door.gateway, error = %panic, "taking a notification failed");
-            answer(door.protocol.unavailable())
-        }
-        Err(_) => {
-            tracing::error!(gateway = %door.gateway, "the store did not answer in time");
+    };
+    match see_through(Box::pin(work), Duration::from_millis(KEEPING_MILLISECONDS_MAX)).await {
+        Ok(taken) => answer(taken),
+        Err(unfinished) => {
+            tracing::error!(gateway = %door.gateway, error = %unfinished, "a notification was not taken in");
             answer(door.protocol.unavailable())
         }
     }

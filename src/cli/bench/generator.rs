@@ -47,6 +47,11 @@ impl Figures {
         if self.took.is_zero() { 0.0 } else { self.latencies.len() as f64 / self.took.as_secs_f64() }
     }
 
+    /// How many answers were good.
+    pub fn answers(&self) -> u64 {
+        self.latencies.len()
+    }
+
     /// The latency that this share of answers does not exceed, in microseconds.
     pub fn micros_at(&self, share: f64) -> u64 {
         self.latencies.value_at_quantile(share)

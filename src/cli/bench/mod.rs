@@ -17,7 +17,7 @@ use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::generator::{Figures, Load};
-use self::target::Kind;
+use self::target::{Kind, Target, Usage};
 use super::{Failed, say};
 
 #[derive(Debug, Args)]
@@ -48,6 +48,7 @@ struct Row {
     server: String,
     connections: usize,
     figures: Figures,
+    usage: Usage,
     ratio: Option<f64>,
 }
 
@@ -68,20 +69,20 @@ pub async fn run(options: Options) -> Result<(), Failed> {
         bar.set_message(format!("bare hyper, {connections} connections"));
         let echo = target::echo().await.map_err(Failed::because)?;
         let load = Load { address: echo.address, token: echo.token.clone(), connections, time };
-        let bare = generator::run(&load).await;
+        let (bare, usage) = measure(&echo, &load).await;
         drop(echo);
         bar.inc(1);
         let bare_rate = bare.per_second();
-        rows.push(Row { server: "bare hyper".into(), connections, figures: bare, ratio: None });
+        rows.push(Row { server: "bare hyper".into(), connections, figures: bare, usage, ratio: None });
         for kind in kinds {
             bar.set_message(format!("{}, {connections} connections", kind.name()));
             let gateway = target::gateway(&folder, *kind).await.map_err(Failed::because)?;
             let load = Load { address: gateway.address, token: gateway.token.clone(), connections, time };
-            let ours = generator::run(&load).await;
+            let (ours, usage) = measure(&gateway, &load).await;
             drop(gateway);
             bar.inc(1);
             let ratio = (bare_rate > 0.0).then(|| share(ours.per_second(), bare_rate));
-            rows.push(Row { server: kind.name().into(), connections, figures: ours, ratio });
+            rows.push(Row { server: kind.name().into(), connections, figures: ours, usage, ratio });
         }
     }
     bar.finish_and_clear();
@@ -96,6 +97,19 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     } else {
         Err(Failed::because(format!("{errors} requests were not answered with 200")))
     }
+}
+
+/// Runs the load and says besides what the server used for it.
+async fn measure(target: &Target, load: &Load) -> (Figures, Usage) {
+    let before = target.usage();
+    let figures = generator::run(load).await;
+    let after = target.usage();
+    let usage = Usage {
+        ticks: after.ticks.saturating_sub(before.ticks),
+        written_bytes: after.written_bytes.saturating_sub(before.written_bytes),
+        resident_bytes: after.resident_bytes,
+    };
+    (figures, usage)
 }
 
 #[expect(clippy::float_arithmetic, reason = "a ratio of rates")]
@@ -118,6 +132,9 @@ fn print_table(rows: &[Row]) {
         "P99 MS",
         "MAX MS",
         "ERRORS",
+        "CPU µS",
+        "WRITTEN B",
+        "MEMORY MIB",
         "OF BARE HYPER",
     ]);
     for row in rows {
@@ -130,6 +147,9 @@ fn print_table(rows: &[Row]) {
             milliseconds(figures.micros_at(0.99)),
             milliseconds(figures.micros_max()),
             figures.errors.to_string(),
+            (row.usage.ticks * 10_000).checked_div(figures.answers()).unwrap_or(0).to_string(),
+            row.usage.written_bytes.checked_div(figures.answers()).unwrap_or(0).to_string(),
+            (row.usage.resident_bytes >> 20).to_string(),
             row.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
         ]);
     }

@@ -60,8 +60,45 @@ pub struct Target {
     pub address: SocketAddr,
     /// What proves the sender.
     pub token: String,
-    _process: Child,
+    process: Child,
     _payment_system: Option<PaymentSystem>,
+}
+
+/// What a process has used so far, as Linux counts it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage {
+    /// Processor time, in clock ticks of a hundredth of a second.
+    pub ticks: u64,
+    /// Bytes that went to the disk.
+    pub written_bytes: u64,
+    /// Memory in use at the moment, in bytes.
+    pub resident_bytes: u64,
+}
+
+impl Target {
+    /// What the server has used; nothing where the system does not tell.
+    pub fn usage(&self) -> Usage {
+        let read = |file: &str| {
+            let id = self.process.id()?;
+            fs::read_to_string(format!("/proc/{id}/{file}")).ok()
+        };
+        let number_after = |text: &str, label: &str| -> Option<u64> {
+            text.lines().find_map(|line| line.strip_prefix(label))?.split_whitespace().next()?.parse().ok()
+        };
+        // The fields after the program's name, which may hold spaces: user and system time are the 12th and 13th.
+        let ticks = read("stat").and_then(|stat| {
+            let (_, fields) = stat.rsplit_once(')')?;
+            let times = fields.split_whitespace().skip(11).take(2);
+            times.map(|ticks| ticks.parse::<u64>().ok()).sum::<Option<u64>>()
+        });
+        let written_bytes = read("io").and_then(|io| number_after(&io, "write_bytes:"));
+        let resident_kib = read("status").and_then(|status| number_after(&status, "VmRSS:"));
+        Usage {
+            ticks: ticks.unwrap_or(0),
+            written_bytes: written_bytes.unwrap_or(0),
+            resident_bytes: resident_kib.unwrap_or(0) * 1024,
+        }
+    }
 }
 
 /// A payment system beside a measured gateway.
@@ -160,7 +197,7 @@ async fn start(
             let address = address.parse().map_err(io::Error::other)?;
             // Its further lines have nowhere to go, and it must not mind.
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return Ok(Target { address, token, _process: process, _payment_system: payment_system });
+            return Ok(Target { address, token, process, _payment_system: payment_system });
         }
     }
     Err(io::Error::other("a server that was to be measured did not start"))
