@@ -7,7 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::batch::{Batch, CounterKey, DocKey, Stored};
-use super::plan::{DocWrite, Held, plan};
+use super::page::Head;
+use super::plan::{DocWrite, Held, bumped, plan};
 use super::queue::{Claim, Claimed, Delivery, Leases, Place, Ticket};
 use super::scan::{Cursor, Page, Scan};
 use super::{CommitError, Unavailable};
@@ -31,12 +32,14 @@ struct State {
 }
 
 impl Held for State {
-    fn doc(&self, key: DocKey) -> Result<Option<Stored>, Unavailable> {
-        Ok(self.docs.get(&key).cloned())
+    fn head(&self, key: DocKey) -> Result<Option<Head>, Unavailable> {
+        let head =
+            |stored: &Stored| Head { version: stored.version, listed_at: stored.body.listed_at, pieces: 0 };
+        Ok(self.docs.get(&key).map(head))
     }
 
-    fn counter(&self, key: &CounterKey) -> Result<Option<i64>, Unavailable> {
-        Ok(self.counters.get(key).copied())
+    fn doc(&self, key: DocKey) -> Result<Option<Stored>, Unavailable> {
+        Ok(self.docs.get(&key).cloned())
     }
 
     fn lease_holds(&self, ticket: Ticket) -> bool {
@@ -49,9 +52,9 @@ impl State {
         Ok(self.docs.get(&DocKey::message(id)).map(Stored::document).transpose()?)
     }
 
-    fn write(&mut self, DocWrite { key, old, new, old_place, new_place }: DocWrite) {
-        if let Some(old) = old {
-            self.listed.remove(&(key.kind, Cursor::at(old.body.listed_at, key)));
+    fn write(&mut self, DocWrite { key, old_listed_at, new, old_place, new_place }: DocWrite) {
+        if let Some(listed_at) = old_listed_at {
+            self.listed.remove(&(key.kind, Cursor::at(listed_at, key)));
             self.docs.remove(&key);
         }
         if let Some(place) = old_place {
@@ -84,7 +87,10 @@ impl Memory {
         for write in writes.docs {
             state.write(write);
         }
-        state.counters.extend(writes.counters);
+        for (key, bump) in writes.counters {
+            let counter = state.counters.entry(key).or_insert(0);
+            *counter = bumped(*counter, bump);
+        }
         for ticket in writes.released {
             state.leases.release(ticket);
         }

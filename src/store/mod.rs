@@ -11,6 +11,7 @@ mod batch;
 mod queue;
 mod scan;
 
+mod page;
 mod plan;
 
 pub mod memory;

@@ -2,20 +2,25 @@
 //! and what exactly is to be written.
 
 use super::batch::{Batch, Body, Bump, Change, CounterKey, DocKey, Expect, Stored};
+use super::page::Head;
 use super::queue::{Delivery, Place, Ticket, place_of};
 use super::{CommitError, Unavailable};
+use crate::kernel::{Kind, Timestamp};
 
 /// What an engine holds at the moment of a commit.
 pub(super) trait Held {
+    /// What is known of a document without its body.
+    fn head(&self, key: DocKey) -> Result<Option<Head>, Unavailable>;
+    /// A document whole. Asked for messages alone.
     fn doc(&self, key: DocKey) -> Result<Option<Stored>, Unavailable>;
-    fn counter(&self, key: &CounterKey) -> Result<Option<i64>, Unavailable>;
     fn lease_holds(&self, ticket: Ticket) -> bool;
 }
 
 /// One document before and after.
 pub(super) struct DocWrite {
     pub key: DocKey,
-    pub old: Option<Stored>,
+    /// Where it was listed, if it was there.
+    pub old_listed_at: Option<Timestamp>,
     pub new: Option<Body>,
     /// Where the outbox's index has it before and after, if it is a message.
     pub old_place: Option<Place>,
@@ -26,76 +31,72 @@ pub(super) struct DocWrite {
 #[derive(Default)]
 pub(super) struct Writes {
     pub docs: Vec<DocWrite>,
-    pub counters: Vec<(CounterKey, i64)>,
+    pub counters: Vec<(CounterKey, Bump)>,
     pub released: Vec<Ticket>,
     pub has_messages: bool,
 }
 
 /// Checks a batch against `held`.
 pub(super) fn plan(batch: Batch, held: &impl Held) -> Result<Writes, CommitError> {
-    let mut writes = Writes::default();
+    let mut writes = Writes { counters: batch.counters, ..Writes::default() };
     for (key, (expect, change)) in batch.docs {
-        let old = held.doc(key)?;
+        let old = held.head(key)?;
         let as_believed = match expect {
             Expect::Absent => old.is_none(),
-            Expect::At(version) => old.as_ref().is_some_and(|old| old.version == version),
+            Expect::At(version) => old.is_some_and(|old| old.version == version),
         };
         if !as_believed {
             return Err(CommitError::Conflict);
         }
-        match change {
-            Change::Keep => {}
-            Change::Put(body) => {
-                let (old_place, new_place) = (stored_place(key, old.as_ref())?, place_of(key, &body)?);
-                writes.docs.push(DocWrite { key, old, new: Some(body), old_place, new_place });
-            }
-            Change::Delete => {
-                let old_place = stored_place(key, old.as_ref())?;
-                writes.docs.push(DocWrite { key, old, new: None, old_place, new_place: None });
-            }
+        let new = match change {
+            Change::Keep => continue,
+            Change::Put(body) => Some(body),
+            Change::Delete => None,
+        };
+        let (mut old_place, mut new_place) = (None, None);
+        if key.kind == Kind::Message {
+            old_place = if old.is_some() { delivery(held, key)?.and_then(|old| old.place()) } else { None };
+            new_place = new.as_ref().map(place_of).transpose()?.flatten();
         }
+        let old_listed_at = old.map(|old| old.listed_at);
+        writes.docs.push(DocWrite { key, old_listed_at, new, old_place, new_place });
     }
     for (ticket, settlement) in batch.settled {
         let key = DocKey::message(ticket.id);
         if !held.lease_holds(ticket) {
             return Err(CommitError::LostLease);
         }
-        let Some(old) = held.doc(key)? else { return Err(CommitError::LostLease) };
-        let delivery: Delivery = old.document().map_err(Unavailable::from)?;
-        let (listed_at, old_place) = (old.body.listed_at, delivery.place());
+        let Some(old) = held.head(key)? else { return Err(CommitError::LostLease) };
+        let Some(delivery) = delivery(held, key)? else { return Err(CommitError::LostLease) };
+        let old_place = delivery.place();
         let delivery = delivery.settle(settlement);
-        let (new, new_place) = (Some(Body::of(&delivery, listed_at)), delivery.place());
-        writes.docs.push(DocWrite { key, old: Some(old), new, old_place, new_place });
+        let (new, new_place) = (Some(Body::of(&delivery, old.listed_at)), delivery.place());
+        let old_listed_at = Some(old.listed_at);
+        writes.docs.push(DocWrite { key, old_listed_at, new, old_place, new_place });
         writes.released.push(ticket);
     }
     for message in batch.messages {
         let key = DocKey::message(message.id);
-        if held.doc(key)?.is_none() {
+        if held.head(key)?.is_none() {
             let listed_at = message.created_at;
             let delivery = Delivery::new(message);
             let (new, new_place) = (Some(Body::of(&delivery, listed_at)), delivery.place());
-            writes.docs.push(DocWrite { key, old: None, new, old_place: None, new_place });
-            writes.has_messages = true;
+            writes.docs.push(DocWrite { key, old_listed_at: None, new, old_place: None, new_place });
         }
     }
-    for (key, bump) in batch.counters {
-        // A batch may touch a counter twice: the later one builds on the earlier.
-        let planned = writes.counters.iter().rev().find(|(other, _)| *other == key).map(|&(_, value)| value);
-        let before = match planned {
-            Some(value) => value,
-            None => held.counter(&key)?.unwrap_or(0),
-        };
-        let after = match bump {
-            Bump::Add(amount) => before.saturating_add(amount),
-            Bump::Set(amount) => amount,
-        };
-        writes.counters.push((key, after));
-    }
     // An operator's "try again" puts a message back as a plain document: its courier must wake too.
-    writes.has_messages |= writes.docs.iter().any(|doc| doc.key.kind == crate::kernel::Kind::Message);
+    writes.has_messages = writes.docs.iter().any(|doc| doc.key.kind == Kind::Message);
     Ok(writes)
 }
 
-fn stored_place(key: DocKey, stored: Option<&Stored>) -> Result<Option<Place>, Unavailable> {
-    stored.map_or(Ok(None), |stored| place_of(key, &stored.body))
+fn delivery(held: &impl Held, key: DocKey) -> Result<Option<Delivery>, Unavailable> {
+    Ok(held.doc(key)?.map(|stored| stored.document()).transpose()?)
+}
+
+/// A counter's value after a change.
+pub(super) fn bumped(before: i64, bump: Bump) -> i64 {
+    match bump {
+        Bump::Add(amount) => before.saturating_add(amount),
+        Bump::Set(amount) => amount,
+    }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Unavailable;
-use super::batch::{Body, DocKey};
+use super::batch::Body;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::time::later;
 use crate::kernel::{Document, Kind, Lane, Message, MessageId, Number, Timestamp, Unreadable};
@@ -232,15 +232,9 @@ impl Place {
     }
 }
 
-/// Where a document stands in the outbox's index, if it is a message that belongs there.
-pub(super) fn place_of(key: DocKey, body: &Body) -> Result<Option<Place>, Unavailable> {
-    match key.kind {
-        Kind::Message => {
-            let delivery = Delivery::decode(body.schema, &body.bytes)?;
-            Ok(delivery.place())
-        }
-        Kind::Order | Kind::Receipt | Kind::Movement | Kind::Checkout => Ok(None),
-    }
+/// Where a message stands in the outbox's index, if it belongs there.
+pub(super) fn place_of(body: &Body) -> Result<Option<Place>, Unavailable> {
+    Ok(Delivery::decode(body.schema, &body.bytes)?.place())
 }
 
 /// How many waiting messages of one queue are looked at for one that may go.

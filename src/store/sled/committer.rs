@@ -16,11 +16,12 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::keys::Line;
-use super::page::{Page, version};
+use super::layout::{Kept, Layout};
 use super::syncer::{Written, stop};
-use super::{keys, panic_text};
+use super::{keys, panic_text, read_piece, version};
 use crate::store::batch::{Batch, CounterKey, DocKey, Stored};
-use crate::store::plan::{DocWrite, Held, Writes, plan};
+use crate::store::page::{Head, Page, PieceKey};
+use crate::store::plan::{DocWrite, Held, Writes, bumped, plan};
 use crate::store::queue::{Leases, Ticket};
 use crate::store::{CommitError, Unavailable};
 
@@ -105,12 +106,10 @@ impl Committer {
             }
         }
         let Group { mut entries, listed, pages, pieces, released, has_messages, .. } = group;
-        let changed = pages.into_inner().into_values().filter(|(_, is_changed)| *is_changed);
-        let seated = changed.enumerate();
-        entries.extend(
-            seated.flat_map(|(place, (page, _))| page.entries(group_number, version(group_number, place))),
-        );
-        entries.extend(pieces);
+        let changed = pages.into_inner().into_values().filter(|kept| kept.is_changed);
+        let laid_out = Layout::of(&self.tree, group_number, changed);
+        entries.extend(laid_out.map_err(|why| Failure::Write(why.to_string()))?);
+        entries.extend(pieces.into_iter().map(|(key, bytes)| (keys::piece(key), bytes)));
         let listed = listed.into_iter().filter(|(_, lines)| !lines.is_empty());
         entries.extend(listed.map(|(entry, lines)| (entry, Some(keys::write_lines(&lines)))));
         let mut group = None;
@@ -155,10 +154,10 @@ struct Group<'a> {
     tree: &'a sled::Tree,
     leases: &'a Mutex<Leases>,
     number: u64,
-    /// Pages that were looked at, and whether they were changed.
-    pages: RefCell<HashMap<u64, (Page, bool)>>,
+    /// Pages that were looked at.
+    pages: RefCell<HashMap<u64, Kept>>,
     /// Bodies too long for their pages, as this group has written them.
-    pieces: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    pieces: HashMap<PieceKey, Option<Vec<u8>>>,
     counters: HashMap<CounterKey, i64>,
     entries: HashMap<Vec<u8>, Option<Vec<u8>>>,
     /// What this group lists, by entry.
@@ -169,29 +168,16 @@ struct Group<'a> {
 }
 
 impl Held for Group<'_> {
-    fn doc(&self, key: DocKey) -> Result<Option<Stored>, Unavailable> {
-        let get = |raw: &[u8]| match self.pieces.get(raw) {
-            Some(written) => Ok(written.as_deref().map(sled::IVec::from)),
-            None => self.tree.get(raw),
-        };
-        match self.pages.borrow_mut().entry(key.partition) {
-            Entry::Occupied(page) => page.get().0.document(key, &get),
-            Entry::Vacant(place) => {
-                let page = Page::read(key.partition, &get)?;
-                place.insert((page, false)).0.document(key, &get)
-            }
-        }
+    fn head(&self, key: DocKey) -> Result<Option<Head>, Unavailable> {
+        self.with_page(key.partition, |page| Ok(page.head(key)))
     }
 
-    fn counter(&self, key: &CounterKey) -> Result<Option<i64>, Unavailable> {
-        if let Some(value) = self.counters.get(key) {
-            return Ok(Some(*value));
-        }
-        let damaged = || keys::damaged_counter(key);
-        match self.tree.get(keys::counter(key)).map_err(|_| damaged())? {
-            Some(value) => keys::read_counter(&value).map(Some).ok_or_else(damaged),
-            None => Ok(None),
-        }
+    fn doc(&self, key: DocKey) -> Result<Option<Stored>, Unavailable> {
+        let piece = |piece: PieceKey| match self.pieces.get(&piece) {
+            Some(written) => Ok(written.as_deref().map(sled::IVec::from)),
+            None => read_piece(self.tree, piece),
+        };
+        self.with_page(key.partition, |page| page.document(key, &piece))
     }
 
     fn lease_holds(&self, ticket: Ticket) -> bool {
@@ -217,6 +203,31 @@ impl<'a> Group<'a> {
         }
     }
 
+    fn with_page<T>(
+        &self,
+        partition: u64,
+        look: impl FnOnce(&Page) -> Result<T, Unavailable>,
+    ) -> Result<T, Unavailable> {
+        match self.pages.borrow_mut().entry(partition) {
+            Entry::Occupied(kept) => look(&kept.get().page),
+            Entry::Vacant(place) => {
+                let kept = Kept::read(partition, &|raw: &[u8]| self.tree.get(raw))?;
+                look(&place.insert(kept).page)
+            }
+        }
+    }
+
+    fn counter(&self, key: &CounterKey) -> Result<i64, Unavailable> {
+        if let Some(value) = self.counters.get(key) {
+            return Ok(*value);
+        }
+        let damaged = || keys::damaged_counter(key);
+        match self.tree.get(keys::counter(key)).map_err(|_| damaged())? {
+            Some(value) => keys::read_counter(&value).ok_or_else(damaged),
+            None => Ok(0),
+        }
+    }
+
     /// Takes a document out of its kind's list.
     fn unlist(&mut self, line: Line) -> Result<(), Unavailable> {
         let own = self.listed.get_mut(&line.entry(self.number));
@@ -237,14 +248,21 @@ impl<'a> Group<'a> {
         let Writes { docs, counters, released, has_messages } = plan(batch, self)?;
         let version = version(self.number, place);
         let mut pieces = Vec::new();
-        for DocWrite { key, old, new, old_place, new_place } in docs {
+        // Before anything is taken in: a damaged counter refuses the batch whole.
+        let mut bumps: Vec<(CounterKey, i64)> = Vec::with_capacity(counters.len());
+        for (key, bump) in counters {
+            // A batch may touch a counter twice: the later one builds on the earlier.
+            let earlier = bumps.iter().rev().find(|(other, _)| *other == key).map(|&(_, value)| value);
+            let before = earlier.map_or_else(|| self.counter(&key), Ok)?;
+            bumps.push((key, bumped(before, bump)));
+        }
+        for DocWrite { key, old_listed_at, new, old_place, new_place } in docs {
             // `plan` has looked at the document, so its page is here.
-            let Some((page, is_changed)) = self.pages.get_mut().get_mut(&key.partition) else { continue };
-            *is_changed = true;
-            page.write(key, version, new.as_ref(), &mut pieces);
+            let Some(kept) = self.pages.get_mut().get_mut(&key.partition) else { continue };
+            kept.is_changed = true;
             self.bytes += new.as_ref().map_or(0, |body| body.bytes.len());
-            let (was, will_be) =
-                (old.as_ref().map(|old| old.body.listed_at), new.as_ref().map(|new| new.listed_at));
+            let (was, will_be) = (old_listed_at, new.as_ref().map(|new| new.listed_at));
+            kept.page.write(key, version, new, &mut pieces);
             if key.kind.is_listed() && was != will_be {
                 if let Some(was) = was {
                     self.unlist(Line::of(was, key))?;
@@ -259,7 +277,7 @@ impl<'a> Group<'a> {
                 .extend(new_place.map(|place| (keys::place(&place), Some(keys::place_value(&place)))));
         }
         self.pieces.extend(pieces);
-        for (key, value) in counters {
+        for (key, value) in bumps {
             self.entries.insert(keys::counter(&key), Some(keys::write_counter(value).to_vec()));
             self.counters.insert(key, value);
         }

@@ -1,9 +1,7 @@
 //! The keys of sled's tree. Big-endian numbers, so that keys sort as what they stand for.
 //!
 //! ```text
-//! d | partition 8                               → the seat of a page: everything of an order together
-//! b | seat 8                                    a page
-//! e | partition 8 | piece 2                     a piece of a long page
+//! d, b, e, k, n                                 pages: see [`layout`](super::layout)
 //! p | partition 8 | kind 1 | id 12 | piece 2    a piece of a long document
 //! t | kind 1 | bucket 8 | group 8               → the documents of a kind that a group listed in a bucket of time
 //! q | lane, dead 1 | queue 4 | due 8 | tie 8    → a place in the outbox
@@ -20,6 +18,7 @@ use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Lane, MessageId, Number, Timestamp};
 use crate::store::Unavailable;
 use crate::store::batch::{CounterKey, DocKey};
+use crate::store::page::PieceKey;
 use crate::store::queue::Place;
 use crate::store::scan::Cursor;
 
@@ -27,29 +26,35 @@ use crate::store::scan::Cursor;
 pub const LAST_GROUP: &[u8] = b"m group";
 
 pub fn page(partition: u64) -> Vec<u8> {
-    let mut raw = Vec::with_capacity(9);
-    raw.push(b'd');
-    raw.extend_from_slice(&partition.to_be_bytes());
-    raw
+    numbered(b'd', partition)
 }
 
-/// Where a page lies. Seats are given in order of time, so that new pages are written side by side and the
-/// ones in use lie near one another, whatever their partitions.
 pub fn seat(seat: u64) -> Vec<u8> {
+    numbered(b'b', seat)
+}
+
+pub fn block(block: u64) -> Vec<u8> {
+    numbered(b'k', block)
+}
+
+pub fn block_count(block: u64) -> Vec<u8> {
+    numbered(b'n', block)
+}
+
+fn numbered(prefix: u8, number: u64) -> Vec<u8> {
     let mut raw = Vec::with_capacity(9);
-    raw.push(b'b');
-    raw.extend_from_slice(&seat.to_be_bytes());
+    raw.push(prefix);
+    raw.extend_from_slice(&number.to_be_bytes());
     raw
 }
 
-pub fn page_piece(partition: u64, piece: u16) -> Vec<u8> {
-    let mut raw = page(partition);
-    raw[0] = b'e';
-    raw.extend_from_slice(&piece.to_be_bytes());
+pub fn chunk(partition: u64, chunk: u16) -> Vec<u8> {
+    let mut raw = numbered(b'e', partition);
+    raw.extend_from_slice(&chunk.to_be_bytes());
     raw
 }
 
-pub fn piece(key: DocKey, piece: u16) -> Vec<u8> {
+pub fn piece((key, piece): PieceKey) -> Vec<u8> {
     let mut raw = vec![b'p'];
     raw.extend_from_slice(&doc(key));
     raw.extend_from_slice(&piece.to_be_bytes());

@@ -12,11 +12,11 @@
 //! - A failed flush or sync is final: the disk may have kept the old bytes although a second attempt would
 //!   say OK. The engine stops and the process ends; recovery reads what the disk really has.
 //! - Records carry a checksum over key and bytes, and none is longer than sled keeps in its log: larger
-//!   bodies are cut in pieces ([`page`]).
+//!   bodies are cut in pieces. Everything of an order lies in one page ([`layout`]).
 
 mod committer;
 mod keys;
-mod page;
+mod layout;
 mod syncer;
 
 #[cfg(test)]
@@ -33,8 +33,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::committer::{Committer, Job, Progress};
+use self::layout::{Kept, page_as_it_is};
 use self::syncer::Syncer;
 use super::batch::{Batch, CounterKey, DocKey, Stored};
+use super::page::{Page as PageOf, PieceKey};
 use super::queue::{Claim, Claimed, Leases};
 use super::scan::{Cursor, Page, Scan};
 use super::{CommitError, Unavailable};
@@ -166,7 +168,7 @@ impl Sled {
             }
             Ok(found)
         })?;
-        let newest = found.iter().flatten().map(|stored| page::group_of(stored.version)).max();
+        let newest = found.iter().flatten().map(|stored| group_of(stored.version)).max();
         self.durable(newest.unwrap_or(0)).await?;
         Ok(found)
     }
@@ -193,7 +195,7 @@ impl Sled {
                     |after| keys::next_place(&self.tree, after),
                     |id| {
                         let Some(stored) = read(&self.tree, DocKey::message(id))? else { return Ok(None) };
-                        newest.set(newest.get().max(page::group_of(stored.version)));
+                        newest.set(newest.get().max(group_of(stored.version)));
                         Ok(Some(stored.document()?))
                     },
                 )
@@ -316,13 +318,32 @@ fn read(tree: &sled::Tree, key: DocKey) -> Result<Option<Stored>, Unavailable> {
 fn read_all(tree: &sled::Tree, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
     let Some(first) = keys.first() else { return Ok(Vec::new()) };
     with_page(tree, first.partition, |page| {
-        keys.iter().map(|key| page.document(*key, &|raw| tree.get(raw))).collect()
+        keys.iter().map(|key| page.document(*key, &|piece| read_piece(tree, piece))).collect()
     })
+}
+
+fn read_piece(tree: &sled::Tree, piece: PieceKey) -> Result<Option<sled::IVec>, Unavailable> {
+    let damaged =
+        |why: sled::Error| Unavailable::Damaged { record: piece.0.to_string(), why: why.to_string() };
+    tree.get(keys::piece(piece)).map_err(damaged)
 }
 
 /// The keys of a partition's documents of a kind.
 fn page_keys(tree: &sled::Tree, partition: u64, kind: Kind) -> Result<Vec<DocKey>, Unavailable> {
     with_page(tree, partition, |page| Ok(page.keys_of(kind).collect()))
+}
+
+/// How many bits of a version number the place in its group takes.
+const PLACE_BITS: u32 = 16;
+
+/// The version of documents written by the batch in `place` of `group`: never the same twice.
+fn version(group: u64, place: usize) -> u64 {
+    group << PLACE_BITS | (place as u64 & ((1 << PLACE_BITS) - 1))
+}
+
+/// The group that wrote a version.
+fn group_of(version: u64) -> u64 {
+    version >> PLACE_BITS
 }
 
 /// How often a page is read anew because it changed while its pieces were gathered.
@@ -335,11 +356,11 @@ const TORN_READS_MAX: u32 = 1000;
 fn with_page<T>(
     tree: &sled::Tree,
     partition: u64,
-    look: impl Fn(&page::Page) -> Result<T, Unavailable>,
+    look: impl Fn(&PageOf) -> Result<T, Unavailable>,
 ) -> Result<T, Unavailable> {
     let mut failed_on = None;
     for _ in 0..TORN_READS_MAX {
-        match page::Page::read(partition, &|raw| tree.get(raw)).and_then(|page| look(&page)) {
+        match Kept::read(partition, &|raw: &[u8]| tree.get(raw)).and_then(|kept| look(&kept.page)) {
             Err(Unavailable::Damaged { record, why }) => {
                 let page = Some(page_as_it_is(tree, partition));
                 if page == failed_on {
@@ -351,14 +372,6 @@ fn with_page<T>(
         }
     }
     Err(Unavailable::Crowded)
-}
-
-/// The entries that are other ones whenever a page has changed.
-fn page_as_it_is(tree: &sled::Tree, partition: u64) -> (Option<sled::IVec>, Option<sled::IVec>) {
-    let seat = tree.get(keys::page(partition)).ok().flatten();
-    let number = seat.as_ref().and_then(|seat| seat.as_ref().try_into().ok()).map(u64::from_be_bytes);
-    let page = number.and_then(|seat| tree.get(keys::seat(seat)).ok().flatten());
-    (seat, page)
 }
 
 /// How long an opener waits for the one before it to let go: a process that is being replaced may still be

@@ -251,6 +251,79 @@ async fn no_damaged_file_serves_wrong_bytes() {
     std::panic::set_hook(hook);
 }
 
+/// How many entries begin with a letter.
+fn entries(tree: &sled::Tree, prefix: u8) -> usize {
+    tree.scan_prefix([prefix]).count()
+}
+
+/// Orders that are new at the same moment lie in one entry; each has its own once it is written again, and what then
+/// holds too few is dissolved.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_new_orders_share_a_block_until_they_move_away() {
+    const ORDERS: u64 = 60;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (entered, mut has_entered) = tokio::sync::mpsc::unbounded_channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let engine = Sled::open_with(folder.path(), CACHE, move |file| {
+        Box::new(move || {
+            let _ = entered.send(());
+            let _ = released.recv(); // until the sender is gone, then at once
+            file.sync_data()
+        })
+    })
+    .expect("the store opens");
+    let tree = engine.tree.clone();
+    let store = Store::Sled(Arc::new(engine));
+    let bytes_of_order = |order: u64| format!("the order {order} as it was").into_bytes();
+    // While the disk takes a first group, the others gather.
+    let mut commits = tokio::task::JoinSet::new();
+    for order in 1..=ORDERS {
+        let (store, batch) = (store.clone(), put(order, &bytes_of_order(order)));
+        commits.spawn(async move { store.commit(batch).await });
+        if order == 1 {
+            has_entered.recv().await.expect("the syncer is at its first group");
+        }
+    }
+    drop(release);
+    assert!(commits.join_all().await.iter().all(Result::is_ok));
+    let blocks = entries(&tree, b'k');
+    assert!((1..30).contains(&blocks), "{blocks} blocks for {ORDERS} orders");
+    let seats = entries(&tree, b'b');
+
+    // Half of them are written again, one is removed: all are read as they are now.
+    let mut expected = std::collections::BTreeMap::new();
+    for order in 1..=ORDERS {
+        let stored = store.load(&[key(order)]).await.expect("read").pop().flatten().expect("there");
+        assert_eq!(stored.body.bytes, bytes_of_order(order));
+        let mut batch = Batch::new();
+        match order % 4 {
+            0 => batch.delete(key(order), stored.version),
+            1 => {
+                expected.insert(order, stored.body.bytes);
+                continue;
+            }
+            _ => {
+                let bytes = format!("the order {order} changed").into_bytes();
+                expected.insert(order, bytes.clone());
+                batch.put_body(key(order), Expect::At(stored.version), Body { bytes, ..stored.body });
+            }
+        }
+        store.commit(batch).await.expect("committed");
+        for (order, bytes) in &expected {
+            assert_eq!(bytes_of(&store, *order).await.as_ref(), Ok(&Some(bytes.clone())));
+        }
+    }
+    assert!(entries(&tree, b'b') > seats, "what was written again has a seat of its own");
+    assert_eq!(entries(&tree, b'k') + entries(&tree, b'n'), 0, "with a quarter left blocks are dissolved");
+    store.close().await;
+    drop((store, tree));
+    let store = open(folder.path());
+    for order in 1..=ORDERS {
+        assert_eq!(bytes_of(&store, order).await, Ok(expected.get(&order).cloned()), "order {order}");
+    }
+    store.close().await;
+}
+
 #[test]
 fn times_sort_in_keys_as_they_do_in_life() {
     let mut raw: Vec<Vec<u8>> = [-5_i64, -1, 0, 1, 1_000_000]

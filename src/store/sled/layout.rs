@@ -1,0 +1,317 @@
+//! Where pages lie in sled's tree.
+//!
+//! sled copies a node of its tree for every entry that it writes, so entries are what a group of batches costs. The pages
+//! of new orders therefore lie together, in *blocks* of up to [`PIECE_BYTES_MAX`], one or two for a whole group. A
+//! page that is written again moves to a *seat*, an entry of its own. Seats are numbered in order of time, so that pages
+//! in use lie near one another, whatever their partitions: under the partitions themselves every new order would have
+//! sled fetch and write a node full of strangers.
+//!
+//! ```text
+//! d | partition 8  → seat 8, or block 8 | index 2
+//! b | seat 8       → chunks 2 | the page; or, if it is cut in chunks, chunks 2 | the group that wrote them 8
+//! e | partition 8 | chunk 2
+//! k | block 8      → pages 2 | (partition 8 | end 4) for each | the pages
+//! n | block 8      → how many of its pages have not moved away 2, once some have
+//! ```
+//! A block goes when the last of its pages has moved, and is dissolved when no more than a quarter are left.
+
+use std::collections::BTreeMap;
+
+use sled::IVec;
+
+use super::{keys, version};
+use crate::store::Unavailable;
+use crate::store::page::{PIECE_BYTES_MAX, Page, damaged_page};
+
+/// The longest page that is put into a block, in bytes: larger ones gain nothing by company.
+const BLOCK_PAGE_BYTES_MAX: usize = 4096;
+
+/// Fewer new pages than this are not worth a block.
+const BLOCK_PAGES_MIN: usize = 4;
+
+/// A block is dissolved when no more than one in so many of its pages is left.
+const BLOCK_LEFT_SHARE: u16 = 4;
+
+/// The most blocks that one group dissolves. The others are dissolved when their next page moves.
+const DISSOLVED_BLOCKS_MAX: usize = 64;
+
+/// Bytes of a block's head for each page.
+const BLOCK_LINE_BYTES: usize = 8 + 4;
+
+/// Where a page lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spot {
+    Seat(u64),
+    Block { block: u64, index: u16 },
+}
+
+impl Spot {
+    fn read(raw: &[u8]) -> Option<Spot> {
+        match raw.len() {
+            8 => Some(Spot::Seat(u64::from_be_bytes(raw.try_into().ok()?))),
+            10 => Some(Spot::Block {
+                block: u64::from_be_bytes(raw[..8].try_into().ok()?),
+                index: u16::from_be_bytes(raw[8..].try_into().ok()?),
+            }),
+            _ => None,
+        }
+    }
+
+    fn write(self) -> Vec<u8> {
+        match self {
+            Spot::Seat(seat) => seat.to_be_bytes().to_vec(),
+            Spot::Block { block, index } => [&block.to_be_bytes()[..], &index.to_be_bytes()].concat(),
+        }
+    }
+}
+
+/// A page, and where it lies.
+#[derive(Debug)]
+pub struct Kept {
+    partition: u64,
+    /// What is in it.
+    pub page: Page,
+    /// Whether it must be written.
+    pub is_changed: bool,
+    spot: Option<Spot>,
+    /// How many chunks it is cut in.
+    chunks: u16,
+}
+
+/// Reads an entry of the tree.
+pub trait Get: Fn(&[u8]) -> sled::Result<Option<IVec>> {}
+
+impl<F: Fn(&[u8]) -> sled::Result<Option<IVec>>> Get for F {}
+
+impl Kept {
+    /// Reads the page of a partition; an empty one if there is none.
+    pub fn read(partition: u64, get: &impl Get) -> Result<Kept, Unavailable> {
+        let damaged = |why: &str| damaged_page(partition, why);
+        let get = |raw: &[u8]| get(raw).map_err(|why| damaged(&why.to_string()));
+        let kept = |page, spot, chunks| Kept { partition, page, is_changed: false, spot, chunks };
+        let Some(spot) = get(&keys::page(partition))? else {
+            return Ok(kept(Page::empty(partition), None, 0));
+        };
+        let spot = Spot::read(&spot).ok_or_else(|| damaged("its spot is not one"))?;
+        let (seat, chunks) = match spot {
+            Spot::Block { block, index } => {
+                let block = get(&keys::block(block))?.ok_or_else(|| damaged("its block is not there"))?;
+                let lines = block_lines(&block).ok_or_else(|| damaged("its block is cut short"))?;
+                let line = lines.get(usize::from(index)).filter(|line| line.partition == partition);
+                let line = line.ok_or_else(|| damaged("its block knows nothing of it"))?;
+                return Ok(kept(Page::unpack(partition, line.packed)?, Some(spot), 0));
+            }
+            Spot::Seat(seat) => {
+                let seat = get(&keys::seat(seat))?.ok_or_else(|| damaged("its seat is empty"))?;
+                let chunks = seat.split_first_chunk().map(|(chunks, _)| u16::from_be_bytes(*chunks));
+                let chunks = chunks.ok_or_else(|| damaged("it is too short"))?;
+                (seat, chunks)
+            }
+        };
+        if chunks == 0 {
+            return Ok(kept(Page::unpack(partition, &seat[2..])?, Some(spot), 0));
+        }
+        let mut gathered = Vec::new();
+        for chunk in 0..chunks {
+            let more = get(&keys::chunk(partition, chunk))?;
+            gathered.extend_from_slice(&more.ok_or_else(|| damaged("a chunk of it is missing"))?);
+        }
+        Ok(kept(Page::unpack(partition, &gathered)?, Some(spot), chunks))
+    }
+}
+
+/// The entries that are other ones whenever a page has changed.
+pub fn page_as_it_is(tree: &sled::Tree, partition: u64) -> (Option<IVec>, Option<IVec>) {
+    let pointer = tree.get(keys::page(partition)).ok().flatten();
+    let entry = pointer.as_ref().and_then(|raw| Spot::read(raw)).map(|spot| match spot {
+        Spot::Seat(seat) => keys::seat(seat),
+        Spot::Block { block, .. } => keys::block(block),
+    });
+    let page = entry.and_then(|entry| tree.get(entry).ok().flatten());
+    (pointer, page)
+}
+
+/// A page in a block.
+struct BlockLine<'a> {
+    partition: u64,
+    packed: &'a [u8],
+}
+
+fn block_lines(block: &[u8]) -> Option<Vec<BlockLine<'_>>> {
+    let (count, rest) = block.split_first_chunk()?;
+    let count = usize::from(u16::from_be_bytes(*count));
+    let (head, pages) = rest.split_at_checked(count * BLOCK_LINE_BYTES)?;
+    let mut start = 0;
+    let lines = head.chunks_exact(BLOCK_LINE_BYTES).map(|line| {
+        let partition = u64::from_be_bytes(line[..8].try_into().ok()?);
+        let end = u32::from_be_bytes(line[8..].try_into().ok()?) as usize;
+        let packed = pages.get(start..end)?;
+        start = end;
+        Some(BlockLine { partition, packed })
+    });
+    lines.collect()
+}
+
+fn write_block(pages: &[(u64, Vec<u8>)]) -> Vec<u8> {
+    let bytes: usize = pages.iter().map(|(_, packed)| packed.len()).sum();
+    let mut block = Vec::with_capacity(2 + pages.len() * BLOCK_LINE_BYTES + bytes);
+    block.extend_from_slice(&u16::try_from(pages.len()).unwrap_or(u16::MAX).to_be_bytes());
+    let mut end = 0;
+    for (partition, packed) in pages {
+        end += packed.len();
+        block.extend_from_slice(&partition.to_be_bytes());
+        block.extend_from_slice(&u32::try_from(end).unwrap_or(u32::MAX).to_be_bytes());
+    }
+    pages.iter().for_each(|(_, packed)| block.extend_from_slice(packed));
+    block
+}
+
+/// The pages that a group has changed, on their way into the tree.
+pub struct Layout<'a> {
+    tree: &'a sled::Tree,
+    group: u64,
+    /// The number of the next seat or block.
+    next: usize,
+    entries: Vec<keys::Entry>,
+    /// Pages of partitions that had none.
+    fresh: Vec<(u64, Vec<u8>)>,
+    /// Which pages have left which block.
+    left: BTreeMap<u64, Vec<u16>>,
+}
+
+impl<'a> Layout<'a> {
+    /// The entries to write or remove so that `pages` lie in the tree.
+    pub fn of(
+        tree: &'a sled::Tree,
+        group: u64,
+        pages: impl Iterator<Item = Kept>,
+    ) -> Result<Vec<keys::Entry>, Unavailable> {
+        let (entries, fresh, left) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut layout = Layout { tree, group, next: 0, entries, fresh, left };
+        pages.for_each(|kept| layout.put(&kept));
+        layout.seat_fresh();
+        layout.tidy_blocks()?;
+        Ok(layout.entries)
+    }
+
+    fn put(&mut self, kept: &Kept) {
+        let partition = kept.partition;
+        if let Some(Spot::Block { block, index }) = kept.spot {
+            self.left.entry(block).or_default().push(index);
+        }
+        if kept.page.is_empty() {
+            self.entries.push((keys::page(partition), None));
+            if let Some(Spot::Seat(seat)) = kept.spot {
+                self.entries.push((keys::seat(seat), None));
+            }
+            self.drop_chunks(kept, 0);
+            return;
+        }
+        let packed = kept.page.pack();
+        match kept.spot {
+            Some(Spot::Seat(seat)) => self.fill_seat(seat, kept, packed),
+            None if packed.len() <= BLOCK_PAGE_BYTES_MAX => self.fresh.push((partition, packed)),
+            Some(Spot::Block { .. }) | None => {
+                let seat = self.take_seat(partition);
+                self.fill_seat(seat, kept, packed);
+            }
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        version(self.group, self.next)
+    }
+
+    fn take_seat(&mut self, partition: u64) -> u64 {
+        let seat = self.number();
+        self.entries.push((keys::page(partition), Some(Spot::Seat(seat).write())));
+        seat
+    }
+
+    /// A page that is longer than one value is cut in chunks; its own entry then bears the group that wrote them, so
+    /// that it is another one whenever they are.
+    fn fill_seat(&mut self, seat: u64, kept: &Kept, packed: Vec<u8>) {
+        let mut chunks = 0;
+        let value = if packed.len() + 2 <= PIECE_BYTES_MAX {
+            [&[0, 0], &packed[..]].concat()
+        } else {
+            for (chunk, bytes) in (0..).zip(packed.chunks(PIECE_BYTES_MAX)) {
+                self.entries.push((keys::chunk(kept.partition, chunk), Some(bytes.to_vec())));
+                chunks = chunk + 1;
+            }
+            [&chunks.to_be_bytes()[..], &self.group.to_be_bytes()].concat()
+        };
+        self.drop_chunks(kept, chunks);
+        self.entries.push((keys::seat(seat), Some(value)));
+    }
+
+    fn drop_chunks(&mut self, kept: &Kept, from: u16) {
+        self.entries.extend((from..kept.chunks).map(|chunk| (keys::chunk(kept.partition, chunk), None)));
+    }
+
+    fn seat_fresh(&mut self) {
+        let mut fresh = std::mem::take(&mut self.fresh);
+        while fresh.len() >= BLOCK_PAGES_MIN {
+            let mut bytes = 2;
+            let fits = |(_, packed): &&(u64, Vec<u8>)| {
+                bytes += BLOCK_LINE_BYTES + packed.len();
+                bytes <= PIECE_BYTES_MAX
+            };
+            let count = fresh.iter().take_while(fits).count();
+            let rest = fresh.split_off(count);
+            let block = self.number();
+            self.entries.push((keys::block(block), Some(write_block(&fresh))));
+            for (index, (partition, _)) in (0..).zip(&fresh) {
+                self.entries.push((keys::page(*partition), Some(Spot::Block { block, index }.write())));
+            }
+            fresh = rest;
+        }
+        for (partition, packed) in fresh {
+            self.seat_alone(partition, &packed);
+        }
+    }
+
+    fn seat_alone(&mut self, partition: u64, packed: &[u8]) {
+        let seat = self.take_seat(partition);
+        self.entries.push((keys::seat(seat), Some([&[0, 0], packed].concat())));
+    }
+
+    /// Counts the pages that are left in blocks, and does away with blocks that hold too few.
+    fn tidy_blocks(&mut self) -> Result<(), Unavailable> {
+        let mut dissolved = 0;
+        for (block, left) in std::mem::take(&mut self.left) {
+            let damaged =
+                |why: &str| Unavailable::Damaged { record: format!("block {block}"), why: why.to_owned() };
+            let get = |raw: Vec<u8>| self.tree.get(raw).map_err(|why| damaged(&why.to_string()));
+            let value = get(keys::block(block))?.ok_or_else(|| damaged("it is not there"))?;
+            let lines = block_lines(&value).ok_or_else(|| damaged("it is cut short"))?;
+            let pages = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+            let before = match get(keys::block_count(block))? {
+                Some(count) => count.as_ref().try_into().map(u16::from_be_bytes).unwrap_or(pages),
+                None => pages,
+            };
+            let after = before.saturating_sub(u16::try_from(left.len()).unwrap_or(u16::MAX));
+            let is_dissolved = after > 0
+                && after.saturating_mul(BLOCK_LEFT_SHARE) <= pages
+                && dissolved < DISSOLVED_BLOCKS_MAX;
+            if after > 0 && !is_dissolved {
+                self.entries.push((keys::block_count(block), Some(after.to_be_bytes().to_vec())));
+                continue;
+            }
+            if is_dissolved {
+                dissolved += 1;
+                for (index, line) in (0..).zip(&lines) {
+                    let pointer = get(keys::page(line.partition))?;
+                    let is_here = pointer.is_some_and(|raw| raw == Spot::Block { block, index }.write());
+                    if is_here && !left.contains(&index) {
+                        self.seat_alone(line.partition, line.packed);
+                    }
+                }
+            }
+            self.entries.push((keys::block(block), None));
+            self.entries.push((keys::block_count(block), None));
+        }
+        Ok(())
+    }
+}
