@@ -81,10 +81,15 @@ impl Page {
 
     /// The page that [`Page::pack`] wrote.
     pub fn unpack(partition: u64, packed: &[u8]) -> Result<Page, Unavailable> {
+        let slots = unpack(packed).map_err(|why| damaged_page(partition, why))?;
+        Page::of_slots(partition, &slots)
+    }
+
+    /// The page with these [`Page::slots`].
+    pub fn of_slots(partition: u64, slots: &[u8]) -> Result<Page, Unavailable> {
         let damaged = |why: &str| damaged_page(partition, why);
-        let slots = unpack(packed).map_err(damaged)?;
         let mut page = Page::empty(partition);
-        let mut bytes = slots.as_slice();
+        let mut bytes = slots;
         while !bytes.is_empty() {
             let (head, rest) =
                 bytes.split_at_checked(HEAD_BYTES).ok_or_else(|| damaged("it ends within a slot"))?;
@@ -113,13 +118,19 @@ impl Page {
 
     /// The page's bytes.
     pub fn pack(&self) -> Vec<u8> {
-        let mut slots = Vec::new();
+        pack(&self.slots())
+    }
+
+    /// The page's bytes before they are packed.
+    pub fn slots(&self) -> Vec<u8> {
+        let inline: usize = self.slots.values().map(|slot| HEAD_BYTES + slot.inline.len()).sum();
+        let mut slots = Vec::with_capacity(inline);
         for (&(kind, id), slot) in &self.slots {
             slots.extend_from_slice(&slot.head(DocKey { partition: self.partition, kind, id }));
             slots.extend_from_slice(&slot.checksum.to_be_bytes());
             slots.extend_from_slice(&slot.inline);
         }
-        pack(&slots)
+        slots
     }
 
     /// Whether nothing is left in it.
@@ -214,7 +225,7 @@ pub fn damaged_page(partition: u64, why: &str) -> Unavailable {
 
 /// The hook as it came, the order, and the message repeat one another: packed together they take about a third,
 /// and what is copied and written is what a hook costs.
-fn pack(slots: &[u8]) -> Vec<u8> {
+pub fn pack(slots: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; 4 + get_maximum_output_size(slots.len())];
     let length = u32::try_from(slots.len()).unwrap_or(u32::MAX);
     bytes[..4].copy_from_slice(&length.to_le_bytes());
@@ -227,7 +238,8 @@ fn pack(slots: &[u8]) -> Vec<u8> {
 /// The most that LZ4 makes of a byte.
 const UNPACKED_RATIO_MAX: usize = 255;
 
-fn unpack(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
+/// What [`pack`] packed.
+pub fn unpack(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
     let (length, packed) = bytes.split_first_chunk().ok_or("it is too short")?;
     let length = u32::from_le_bytes(*length) as usize;
     if length > packed.len().saturating_mul(UNPACKED_RATIO_MAX) {

@@ -2,7 +2,8 @@
 //!
 //! sled copies a node of its tree for every entry that it writes, so entries are what a group of batches costs. The pages
 //! of new orders therefore lie together, in *blocks* of up to [`PIECE_BYTES_MAX`], one or two for a whole group. A
-//! page that is written again moves to a *seat*, an entry of its own. Seats are numbered in order of time, so that pages
+//! page that is written again moves to a *seat*, an entry of its own. In a block a few pages are packed together: new
+//! orders resemble one another, and take a third of what they take alone. Seats are numbered in order of time, so that pages
 //! in use lie near one another, whatever their partitions: under the partitions themselves every new order would have
 //! sled fetch and write a node full of strangers.
 //!
@@ -10,7 +11,8 @@
 //! d | partition 8  → seat 8, or block 8 | index 2
 //! b | seat 8       → chunks 2 | the page; or, if it is cut in chunks, chunks 2 | the group that wrote them 8
 //! e | partition 8 | chunk 2
-//! k | block 8      → pages 2 | (partition 8 | end 4) for each | the pages
+//! k | block 8      → pages 2 | pages in a bundle 2 | (partition 8 | bytes of its slots 4) for each page
+//!                    | bytes 4 for each bundle | the bundles, each the slots of its pages, packed
 //! n | block 8      → how many of its pages have not moved away 2, once some have
 //! ```
 //! A block goes when the last of its pages has moved, and is dissolved when no more than a quarter are left.
@@ -21,10 +23,10 @@ use sled::IVec;
 
 use super::{keys, version};
 use crate::store::Unavailable;
-use crate::store::page::{PIECE_BYTES_MAX, Page, damaged_page};
+use crate::store::page::{PIECE_BYTES_MAX, Page, damaged_page, pack, unpack};
 
-/// The longest page that is put into a block, in bytes: larger ones gain nothing by company.
-const BLOCK_PAGE_BYTES_MAX: usize = 4096;
+/// The longest page that is put into a block, in bytes before packing: larger ones gain nothing by company.
+const BLOCK_PAGE_BYTES_MAX: usize = 16 * 1024;
 
 /// Fewer new pages than this are not worth a block.
 const BLOCK_PAGES_MIN: usize = 4;
@@ -34,6 +36,9 @@ const BLOCK_LEFT_SHARE: u16 = 4;
 
 /// The most blocks that one group dissolves. The others are dissolved when their next page moves.
 const DISSOLVED_BLOCKS_MAX: usize = 64;
+
+/// How many pages are packed together. More take less room, and longer to read one of.
+const BUNDLE_PAGES: u16 = 8;
 
 /// Bytes of a block's head for each page.
 const BLOCK_LINE_BYTES: usize = 8 + 4;
@@ -96,10 +101,12 @@ impl Kept {
         let (seat, chunks) = match spot {
             Spot::Block { block, index } => {
                 let block = get(&keys::block(block))?.ok_or_else(|| damaged("its block is not there"))?;
-                let lines = block_lines(&block).ok_or_else(|| damaged("its block is cut short"))?;
-                let line = lines.get(usize::from(index)).filter(|line| line.partition == partition);
-                let line = line.ok_or_else(|| damaged("its block knows nothing of it"))?;
-                return Ok(kept(Page::unpack(partition, line.packed)?, Some(spot), 0));
+                let block = Block::read(&block).ok_or_else(|| damaged("its block is cut short"))?;
+                if block.partition(index) != Some(partition) {
+                    return Err(damaged("its block knows nothing of it"));
+                }
+                let slots = block.slots(index).map_err(damaged)?;
+                return Ok(kept(Page::of_slots(partition, &slots)?, Some(spot), 0));
             }
             Spot::Seat(seat) => {
                 let seat = get(&keys::seat(seat))?.ok_or_else(|| damaged("its seat is empty"))?;
@@ -131,39 +138,101 @@ pub fn page_as_it_is(tree: &sled::Tree, partition: u64) -> (Option<IVec>, Option
     (pointer, page)
 }
 
-/// A page in a block.
-struct BlockLine<'a> {
-    partition: u64,
-    packed: &'a [u8],
+/// A block's bytes, taken apart.
+struct Block<'a> {
+    lines: &'a [u8],
+    bundle_pages: usize,
+    bundles: Vec<&'a [u8]>,
 }
 
-fn block_lines(block: &[u8]) -> Option<Vec<BlockLine<'_>>> {
-    let (count, rest) = block.split_first_chunk()?;
-    let count = usize::from(u16::from_be_bytes(*count));
-    let (head, pages) = rest.split_at_checked(count * BLOCK_LINE_BYTES)?;
-    let mut start = 0;
-    let lines = head.chunks_exact(BLOCK_LINE_BYTES).map(|line| {
-        let partition = u64::from_be_bytes(line[..8].try_into().ok()?);
-        let end = u32::from_be_bytes(line[8..].try_into().ok()?) as usize;
-        let packed = pages.get(start..end)?;
-        start = end;
-        Some(BlockLine { partition, packed })
-    });
-    lines.collect()
-}
-
-fn write_block(pages: &[(u64, Vec<u8>)]) -> Vec<u8> {
-    let bytes: usize = pages.iter().map(|(_, packed)| packed.len()).sum();
-    let mut block = Vec::with_capacity(2 + pages.len() * BLOCK_LINE_BYTES + bytes);
-    block.extend_from_slice(&u16::try_from(pages.len()).unwrap_or(u16::MAX).to_be_bytes());
-    let mut end = 0;
-    for (partition, packed) in pages {
-        end += packed.len();
-        block.extend_from_slice(&partition.to_be_bytes());
-        block.extend_from_slice(&u32::try_from(end).unwrap_or(u32::MAX).to_be_bytes());
+impl<'a> Block<'a> {
+    fn read(bytes: &'a [u8]) -> Option<Block<'a>> {
+        let (count, rest) = bytes.split_first_chunk()?;
+        let (bundle_pages, rest) = rest.split_first_chunk()?;
+        let pages = usize::from(u16::from_be_bytes(*count));
+        let bundle_pages = usize::from(u16::from_be_bytes(*bundle_pages)).max(1);
+        let (lines, rest) = rest.split_at_checked(pages * BLOCK_LINE_BYTES)?;
+        let (lengths, mut packed) = rest.split_at_checked(pages.div_ceil(bundle_pages) * 4)?;
+        let bundles = lengths.chunks_exact(4).map(|length| {
+            let length = u32::from_be_bytes(length.try_into().ok()?) as usize;
+            let (bundle, rest) = packed.split_at_checked(length)?;
+            packed = rest;
+            Some(bundle)
+        });
+        let bundles = bundles.collect::<Option<Vec<_>>>()?;
+        Some(Block { lines, bundle_pages, bundles })
     }
-    pages.iter().for_each(|(_, packed)| block.extend_from_slice(packed));
-    block
+
+    fn pages(&self) -> u16 {
+        u16::try_from(self.lines.len() / BLOCK_LINE_BYTES).unwrap_or(u16::MAX)
+    }
+
+    fn line(&self, index: usize) -> Option<(u64, usize)> {
+        let line = self.lines.get(index * BLOCK_LINE_BYTES..(index + 1) * BLOCK_LINE_BYTES)?;
+        let partition = u64::from_be_bytes(line[..8].try_into().ok()?);
+        let length = u32::from_be_bytes(line[8..].try_into().ok()?) as usize;
+        Some((partition, length))
+    }
+
+    /// Whose page it is.
+    fn partition(&self, index: u16) -> Option<u64> {
+        self.line(usize::from(index)).map(|(partition, _)| partition)
+    }
+
+    /// The slots of a page.
+    fn slots(&self, index: u16) -> Result<Vec<u8>, &'static str> {
+        let index = usize::from(index);
+        let first = index - index % self.bundle_pages;
+        let cut_short = "its block is cut short";
+        let bundle = self.bundles.get(index / self.bundle_pages).ok_or(cut_short)?;
+        let mut slots = unpack(bundle)?;
+        let before = (first..index).map(|index| self.line(index).map(|(_, length)| length));
+        let start = before.sum::<Option<usize>>().ok_or(cut_short)?;
+        let (_, length) = self.line(index).ok_or(cut_short)?;
+        if start + length > slots.len() {
+            return Err(cut_short);
+        }
+        slots.truncate(start + length);
+        slots.drain(..start);
+        Ok(slots)
+    }
+}
+
+/// A block in the making.
+#[derive(Default)]
+struct NewBlock {
+    lines: Vec<u8>,
+    lengths: Vec<u8>,
+    bundles: Vec<u8>,
+}
+
+impl NewBlock {
+    fn bytes(&self) -> usize {
+        4 + self.lines.len() + self.lengths.len() + self.bundles.len()
+    }
+
+    /// Takes a bundle of pages in, unless the block has no room for it.
+    fn take(&mut self, pages: &[(u64, Vec<u8>)]) -> bool {
+        let slots: Vec<u8> = pages.iter().flat_map(|(_, slots)| slots.iter().copied()).collect();
+        let bundle = pack(&slots);
+        let more = pages.len() * BLOCK_LINE_BYTES + 4 + bundle.len();
+        if !self.bundles.is_empty() && self.bytes() + more > PIECE_BYTES_MAX {
+            return false;
+        }
+        for (partition, slots) in pages {
+            self.lines.extend_from_slice(&partition.to_be_bytes());
+            self.lines.extend_from_slice(&u32::try_from(slots.len()).unwrap_or(u32::MAX).to_be_bytes());
+        }
+        self.lengths.extend_from_slice(&u32::try_from(bundle.len()).unwrap_or(u32::MAX).to_be_bytes());
+        self.bundles.extend_from_slice(&bundle);
+        true
+    }
+
+    fn finish(self) -> Vec<u8> {
+        let pages = u16::try_from(self.lines.len() / BLOCK_LINE_BYTES).unwrap_or(u16::MAX);
+        let head = [pages.to_be_bytes(), BUNDLE_PAGES.to_be_bytes()].concat();
+        [head, self.lines, self.lengths, self.bundles].concat()
+    }
 }
 
 /// The pages that a group has changed, on their way into the tree.
@@ -173,7 +242,7 @@ pub struct Layout<'a> {
     /// The number of the next seat or block.
     next: usize,
     entries: Vec<keys::Entry>,
-    /// Pages of partitions that had none.
+    /// The slots of pages of partitions that had none.
     fresh: Vec<(u64, Vec<u8>)>,
     /// Which pages have left which block.
     left: BTreeMap<u64, Vec<u16>>,
@@ -207,13 +276,13 @@ impl<'a> Layout<'a> {
             self.drop_chunks(kept, 0);
             return;
         }
-        let packed = kept.page.pack();
+        let slots = kept.page.slots();
         match kept.spot {
-            Some(Spot::Seat(seat)) => self.fill_seat(seat, kept, packed),
-            None if packed.len() <= BLOCK_PAGE_BYTES_MAX => self.fresh.push((partition, packed)),
+            Some(Spot::Seat(seat)) => self.fill_seat(seat, kept, pack(&slots)),
+            None if slots.len() <= BLOCK_PAGE_BYTES_MAX => self.fresh.push((partition, slots)),
             Some(Spot::Block { .. }) | None => {
                 let seat = self.take_seat(partition);
-                self.fill_seat(seat, kept, packed);
+                self.fill_seat(seat, kept, pack(&slots));
             }
         }
     }
@@ -251,30 +320,31 @@ impl<'a> Layout<'a> {
     }
 
     fn seat_fresh(&mut self) {
-        let mut fresh = std::mem::take(&mut self.fresh);
-        while fresh.len() >= BLOCK_PAGES_MIN {
-            let mut bytes = 2;
-            let fits = |(_, packed): &&(u64, Vec<u8>)| {
-                bytes += BLOCK_LINE_BYTES + packed.len();
-                bytes <= PIECE_BYTES_MAX
-            };
-            let count = fresh.iter().take_while(fits).count();
-            let rest = fresh.split_off(count);
-            let block = self.number();
-            self.entries.push((keys::block(block), Some(write_block(&fresh))));
-            for (index, (partition, _)) in (0..).zip(&fresh) {
-                self.entries.push((keys::page(*partition), Some(Spot::Block { block, index }.write())));
+        let fresh = std::mem::take(&mut self.fresh);
+        if fresh.len() < BLOCK_PAGES_MIN {
+            fresh.iter().for_each(|(partition, slots)| self.seat_alone(*partition, slots));
+            return;
+        }
+        let (mut block, mut number, mut index) = (NewBlock::default(), self.number(), 0);
+        for bundle in fresh.chunks(usize::from(BUNDLE_PAGES)) {
+            if !block.take(bundle) {
+                let full = std::mem::take(&mut block);
+                self.entries.push((keys::block(number), Some(full.finish())));
+                (number, index) = (self.number(), 0);
+                block.take(bundle);
             }
-            fresh = rest;
+            for (partition, _) in bundle {
+                let spot = Spot::Block { block: number, index };
+                self.entries.push((keys::page(*partition), Some(spot.write())));
+                index += 1;
+            }
         }
-        for (partition, packed) in fresh {
-            self.seat_alone(partition, &packed);
-        }
+        self.entries.push((keys::block(number), Some(block.finish())));
     }
 
-    fn seat_alone(&mut self, partition: u64, packed: &[u8]) {
+    fn seat_alone(&mut self, partition: u64, slots: &[u8]) {
         let seat = self.take_seat(partition);
-        self.entries.push((keys::seat(seat), Some([&[0, 0], packed].concat())));
+        self.entries.push((keys::seat(seat), Some([&[0, 0], &pack(slots)[..]].concat())));
     }
 
     /// Counts the pages that are left in blocks, and does away with blocks that hold too few.
@@ -285,8 +355,8 @@ impl<'a> Layout<'a> {
                 |why: &str| Unavailable::Damaged { record: format!("block {block}"), why: why.to_owned() };
             let get = |raw: Vec<u8>| self.tree.get(raw).map_err(|why| damaged(&why.to_string()));
             let value = get(keys::block(block))?.ok_or_else(|| damaged("it is not there"))?;
-            let lines = block_lines(&value).ok_or_else(|| damaged("it is cut short"))?;
-            let pages = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+            let pages_of = Block::read(&value).ok_or_else(|| damaged("it is cut short"))?;
+            let pages = pages_of.pages();
             let before = match get(keys::block_count(block))? {
                 Some(count) => count.as_ref().try_into().map(u16::from_be_bytes).unwrap_or(pages),
                 None => pages,
@@ -301,11 +371,13 @@ impl<'a> Layout<'a> {
             }
             if is_dissolved {
                 dissolved += 1;
-                for (index, line) in (0..).zip(&lines) {
-                    let pointer = get(keys::page(line.partition))?;
+                for index in 0..pages {
+                    let partition = pages_of.partition(index).ok_or_else(|| damaged("it is cut short"))?;
+                    let pointer = get(keys::page(partition))?;
                     let is_here = pointer.is_some_and(|raw| raw == Spot::Block { block, index }.write());
                     if is_here && !left.contains(&index) {
-                        self.seat_alone(line.partition, line.packed);
+                        let slots = pages_of.slots(index).map_err(damaged)?;
+                        self.seat_alone(partition, &slots);
                     }
                 }
             }
