@@ -30,7 +30,8 @@ use crate::notify::Audience;
 use crate::notify::channel::telegram::Telegram;
 use crate::payments::VatCode;
 use crate::peer::{ANSWER_BYTES_MAX, Client, ClientError};
-use crate::store::{Store, memory, sled};
+use crate::store::postgres::Migration;
+use crate::store::{Store, memory, postgres, sled};
 use crate::webhooks::sm::Sm;
 use crate::webhooks::{self, NoticeProtocol, Protocol};
 use crate::workers::clerk::{self, Tally};
@@ -45,6 +46,12 @@ pub enum StartError {
     /// The store does not open.
     #[error("{0}")]
     Store(#[from] sled::OpenError),
+    /// The database cannot be used.
+    #[error("{0}")]
+    Database(#[from] postgres::OpenError),
+    /// The database's address makes no sense.
+    #[error("store: {0}")]
+    Address(#[from] postgres::BadAddress),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {why}. Is another program there? Choose another with --listen")]
     Listen {
@@ -84,6 +91,11 @@ pub async fn open_store(settings: &Settings) -> Result<Store, StartError> {
                 Ok(opened) => Ok(Store::Sled(Arc::new(opened?))),
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             }
+        }
+        StoreUrl::Postgres(url) => {
+            let migration = if settings.store_migrate { Migration::Apply } else { Migration::Refuse };
+            let opened = postgres::Postgres::open(&url.expose().parse()?, migration).await?;
+            Ok(Store::Postgres(Arc::new(opened)))
         }
     }
 }

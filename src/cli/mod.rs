@@ -83,7 +83,7 @@ struct Overrides {
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Where to keep things: sled:<directory> or memory: [default: sled:data]
+    /// Where to keep things: sled:<directory>, postgres://user@host/database or memory: [default: sled:data]
     #[arg(long, value_name = "URL")]
     store: Option<StoreUrl>,
 }

@@ -27,7 +27,11 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     let logs = logs::start();
     let mut signals = Signals::new().map_err(Failed::because)?;
     let app = App::start(&settings, Clock::System, metrics::install()).await.map_err(|why| match why {
-        StartError::Store(_) | StartError::Client(_) | StartError::Listen { .. } => Failed::because(why),
+        StartError::Address(_) => Failed::usage(why),
+        StartError::Store(_)
+        | StartError::Database(_)
+        | StartError::Client(_)
+        | StartError::Listen { .. } => Failed::because(why),
     })?;
     if settings.public_url.is_none() {
         settings.listen = app.address();

@@ -48,6 +48,11 @@ fn typed(key: &str, text: &str) -> Value {
         return Value::Array(tokens.collect());
     }
     let is_number = ["_days", "_mebibytes", "_milliseconds"].iter().any(|unit| key.ends_with(unit));
+    if key == "store_migrate"
+        && let Ok(switch) = text.trim().parse()
+    {
+        return Value::Boolean(switch);
+    }
     match text.trim().parse() {
         Ok(number) if is_number => Value::Integer(number),
         Ok(_) | Err(_) => Value::String(text.to_owned()),
@@ -55,7 +60,7 @@ fn typed(key: &str, text: &str) -> Value {
 }
 
 /// The keys that may be given as `<key>_file`.
-const SECRETS: [&str; 5] = ["admin_token", "token", "api_key", "signing_key", "callback_secret"];
+const SECRETS: [&str; 6] = ["store", "admin_token", "token", "api_key", "signing_key", "callback_secret"];
 
 /// Replaces `token_file = "/run/secrets/x"` by `token = <what is in it>`. Relative paths count from the
 /// configuration's folder.

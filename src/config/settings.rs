@@ -33,6 +33,10 @@ pub struct Settings {
     /// How much memory the embedded store's cache may take.
     #[serde(default = "cache_default")]
     pub store_cache_mebibytes: u32,
+    /// Whether `serve` brings an older schema of a database up to date. A service that may not create tables leaves that
+    /// to `tillgate migrate`.
+    #[serde(default = "yes")]
+    pub store_migrate: bool,
     /// The admin API's token; without it the admin API is off.
     pub admin_token: Option<Secret>,
     /// Who sends orders.
@@ -195,6 +199,8 @@ pub enum StoreUrl {
     Memory,
     /// In a directory.
     Sled(PathBuf),
+    /// In a PostgreSQL database. The address may bear a password.
+    Postgres(Secret),
 }
 
 impl FromStr for StoreUrl {
@@ -204,9 +210,13 @@ impl FromStr for StoreUrl {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(StoreUrl::Memory),
             Some(("sled", path)) if !path.is_empty() => Ok(StoreUrl::Sled(path.into())),
-            _ => Err(format!(
-                "{text:?} is not a store. Use \"sled:<directory>\", or \"memory:\" for trying things out"
-            )),
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                Ok(StoreUrl::Postgres(Secret::new(text)))
+            }
+            // It is not quoted: what was meant may bear a password.
+            _ => Err("this is not a store. Use \"sled:<directory>\", \"postgres://user@host/database\", or \"memory:\" \
+                      for trying things out"
+                .into()),
         }
     }
 }
@@ -224,6 +234,12 @@ impl std::fmt::Display for StoreUrl {
         match self {
             StoreUrl::Memory => f.write_str("memory:"),
             StoreUrl::Sled(path) => write!(f, "sled:{}", path.display()),
+            // Without the user and whatever may be a password.
+            StoreUrl::Postgres(url) => {
+                let (_, rest) = url.expose().split_once("//").unwrap_or_default();
+                let place = rest.split('?').next().unwrap_or_default();
+                write!(f, "postgres://{}", place.rsplit('@').next().unwrap_or_default())
+            }
         }
     }
 }
@@ -234,6 +250,10 @@ fn listen_default() -> SocketAddr {
 
 fn store_default() -> StoreUrl {
     StoreUrl::Sled("data".into())
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn cache_default() -> u32 {

@@ -193,13 +193,34 @@ async fn a_claimed_message_is_nobody_elses_until_its_lease_ends(store: Store) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
     assert_eq!(claimed(&store, &claim_at(10)).await, [id(1, 1)]);
     assert!(claimed(&store, &claim_at(69)).await.is_empty());
-    assert_eq!(claimed(&store, &claim_at(70)).await, [id(1, 1)]);
+}
+
+async fn a_claimed_message_is_anybodys_when_its_lease_has_ended(store: Store) {
+    store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
+    assert_eq!(claimed(&store, &Claim { lease: SHORT, ..claim_at(10) }).await, [id(1, 1)]);
+    assert_eq!(claimed_in_time(&store, &claim_at(70)).await.delivery.id.to_string(), id(1, 1));
+}
+
+/// A lease that ends by itself, on whichever clock.
+const SHORT: Duration = Duration::from_millis(20);
+
+/// Claims until there is something: leases may run on the store's own clock.
+async fn claimed_in_time(store: &Store, claim: &Claim) -> Claimed {
+    let claiming = async {
+        loop {
+            if let Some(claimed) = store.claim(claim).await.expect("a store that answers").pop() {
+                return claimed;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), claiming).await.expect("the lease ends")
 }
 
 async fn a_lost_lease_settles_nothing(store: Store) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
-    let slow = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
-    let quick = store.claim(&claim_at(70)).await.expect("a store that answers").remove(0);
+    let claim = Claim { lease: SHORT, ..claim_at(10) };
+    let slow = store.claim(&claim).await.expect("a store that answers").remove(0);
+    let quick = claimed_in_time(&store, &claim_at(70)).await;
     let mut batch = put(key(1), Expect::Absent, "what the slow one found out");
     batch.settle(slow.ticket, Settlement::Dead { at: at(71), error: "too slow".into() });
     assert_eq!(store.commit(batch).await, Err(CommitError::LostLease));
@@ -419,6 +440,7 @@ macro_rules! on_every_engine {
     ($($promise:ident),* $(,)?) => {
         conformance!(on_memory, (super::Store::Memory(super::Arc::default()), ()), [$($promise),*]);
         conformance!(on_sled, super::sled_in_a_new_folder(), [$($promise),*]);
+        conformance!(on_postgres, super::postgres_in_a_new_database().await, [$($promise),*]);
     };
 }
 
@@ -426,6 +448,11 @@ fn sled_in_a_new_folder() -> (Store, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let engine = super::sled::Sled::open(&folder.path().join("data"), 16 << 20).expect("a new store");
     (Store::Sled(Arc::new(engine)), folder)
+}
+
+async fn postgres_in_a_new_database() -> (Store, ()) {
+    let url = super::postgres::tests::database::Server::shared().new_database().await;
+    (super::postgres::tests::open(&url).await, ())
 }
 
 on_every_engine![
@@ -439,6 +466,7 @@ on_every_engine![
     relying_on_a_document_checks_it_and_leaves_it,
     adding_a_message_twice_is_adding_it_once,
     a_claimed_message_is_nobody_elses_until_its_lease_ends,
+    a_claimed_message_is_anybodys_when_its_lease_has_ended,
     a_lost_lease_settles_nothing,
     a_ticket_settles_once,
     messages_of_one_order_go_in_their_order,
@@ -455,7 +483,7 @@ on_every_engine![
     a_store_that_works_answers_a_ping,
 ];
 
-/// Whatever is asked of them, both engines do the same: the one in memory is short enough to be believed.
+/// Whatever is asked of them, all engines do the same: the one in memory is short enough to be believed.
 mod engines_agree {
     use proptest::prelude::*;
 
@@ -542,6 +570,8 @@ mod engines_agree {
             let counters = store.counters(&partition.to_string(), None, 9).await.expect("counters");
             seen.extend(counters.into_iter().map(|(key, value)| format!("{} {value}", key.name)));
         }
+        seen.extend(store.partitions(Some(0), 9).await.expect("partitions").iter().map(u64::to_string));
+        seen.extend(store.partitions(Some(1), 1).await.expect("partitions").iter().map(u64::to_string));
         seen
     }
 
@@ -552,14 +582,31 @@ mod engines_agree {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
             runtime.block_on(async {
                 let (sled, _folder) = sled_in_a_new_folder();
-                let memory = Store::Memory(Arc::default());
-                for steps in &batches {
-                    let (one, other) = (play(&memory, steps).await, play(&sled, steps).await);
-                    prop_assert_eq!(one, other, "{:?}", steps);
-                    prop_assert_eq!(seen(&memory).await, seen(&sled).await, "{:?}", steps);
-                }
+                let agreed = agree(&sled, &batches).await;
                 sled.close().await;
-                Ok(())
+                agreed
+            })?;
+        }
+    }
+
+    async fn agree(engine: &Store, batches: &[Vec<Step>]) -> Result<(), TestCaseError> {
+        let memory = Store::Memory(Arc::default());
+        for steps in batches {
+            let (one, other) = (play(&memory, steps).await, play(engine, steps).await);
+            prop_assert_eq!(one, other, "{:?}", steps);
+            prop_assert_eq!(seen(&memory).await, seen(engine).await, "{:?}", steps);
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn on_random_batches_in_postgres(batches in prop::collection::vec(prop::collection::vec(step(), 1..4), 1..15)) {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let (postgres, ()) = postgres_in_a_new_database().await;
+                agree(&postgres, &batches).await
             })?;
         }
     }

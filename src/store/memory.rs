@@ -159,6 +159,13 @@ impl Memory {
         groups
     }
 
+    pub(super) fn partitions(&self, after: Option<u64>, limit: usize) -> Vec<u64> {
+        let state = self.state();
+        let mut partitions: Vec<u64> = state.docs.keys().map(|key| key.partition).collect();
+        partitions.dedup();
+        partitions.into_iter().filter(|found| after.is_none_or(|after| *found > after)).take(limit).collect()
+    }
+
     pub(super) fn outbox_bell(&self) -> watch::Receiver<u64> {
         self.outbox_bell.subscribe()
     }

@@ -15,6 +15,7 @@ mod page;
 mod plan;
 
 pub mod memory;
+pub mod postgres;
 pub mod sled;
 
 #[cfg(test)]
@@ -36,6 +37,8 @@ pub enum Store {
     Memory(Arc<memory::Memory>),
     /// In a directory, for one process: the embedded default.
     Sled(Arc<sled::Sled>),
+    /// In a PostgreSQL database, for as many processes as there are.
+    Postgres(Arc<postgres::Postgres>),
 }
 
 /// The store could not do what was asked, and that is not the caller's fault.
@@ -44,6 +47,9 @@ pub enum Unavailable {
     /// A flush or write failed: nothing more is accepted until the process starts anew and recovers.
     #[error("the store has stopped: {0}")]
     Stopped(String),
+    /// The database cannot be reached, or does not answer. It may again in a moment.
+    #[error("the database cannot be used: {0}")]
+    Unreachable(String),
     /// A record's checksum does not fit its bytes.
     #[error("the record {record} is damaged and is not served: {why}")]
     Damaged {
@@ -86,6 +92,7 @@ impl Store {
         match self {
             Store::Memory(engine) => Ok(engine.load(keys)),
             Store::Sled(engine) => engine.load(keys).await,
+            Store::Postgres(engine) => engine.load(keys).await,
         }
     }
 
@@ -97,6 +104,7 @@ impl Store {
         match self {
             Store::Memory(engine) => engine.commit(batch),
             Store::Sled(engine) => engine.commit(batch).await,
+            Store::Postgres(engine) => engine.commit(batch).await,
         }
     }
 
@@ -105,6 +113,7 @@ impl Store {
         match self {
             Store::Memory(engine) => engine.claim(claim),
             Store::Sled(engine) => engine.claim(claim).await,
+            Store::Postgres(engine) => engine.claim(claim).await,
         }
     }
 
@@ -113,6 +122,7 @@ impl Store {
         match self {
             Store::Memory(engine) => Ok(engine.scan(scan)),
             Store::Sled(engine) => engine.scan(scan).await,
+            Store::Postgres(engine) => engine.scan(scan).await,
         }
     }
 
@@ -126,6 +136,7 @@ impl Store {
         match self {
             Store::Memory(engine) => Ok(engine.counters(group, after, limit)),
             Store::Sled(engine) => engine.counters(group, after, limit),
+            Store::Postgres(engine) => engine.counters(group, after, limit).await,
         }
     }
 
@@ -134,6 +145,16 @@ impl Store {
         match self {
             Store::Memory(engine) => Ok(engine.counter_groups()),
             Store::Sled(engine) => engine.counter_groups(),
+            Store::Postgres(engine) => engine.counter_groups().await,
+        }
+    }
+
+    /// The partitions after `after` in which there is anything, in order. What is new meanwhile may be missing.
+    pub async fn partitions(&self, after: Option<u64>, limit: usize) -> Result<Vec<u64>, Unavailable> {
+        match self {
+            Store::Memory(engine) => Ok(engine.partitions(after, limit)),
+            Store::Sled(engine) => engine.partitions(after, limit),
+            Store::Postgres(engine) => engine.partitions(after, limit).await,
         }
     }
 
@@ -144,13 +165,14 @@ impl Store {
         match self {
             Store::Memory(engine) => engine.outbox_bell(),
             Store::Sled(engine) => engine.outbox_bell(),
+            Store::Postgres(engine) => engine.outbox_bell(),
         }
     }
 
     /// Returns when the store has stopped for good, with the reason.
     pub async fn stopped(&self) -> String {
         match self {
-            Store::Memory(_) => std::future::pending().await,
+            Store::Memory(_) | Store::Postgres(_) => std::future::pending().await,
             Store::Sled(engine) => engine.stopped().await,
         }
     }
@@ -160,13 +182,14 @@ impl Store {
         match self {
             Store::Memory(_) => Ok(()),
             Store::Sled(engine) => engine.ping(),
+            Store::Postgres(engine) => engine.ping().await,
         }
     }
 
     /// Finishes what was begun and lets go of the files.
     pub async fn close(&self) {
         match self {
-            Store::Memory(_) => {}
+            Store::Memory(_) | Store::Postgres(_) => {}
             Store::Sled(engine) => engine.close().await,
         }
     }

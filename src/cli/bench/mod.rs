@@ -31,6 +31,9 @@ pub struct Options {
     /// Where the store is put [default: a temporary folder here, removed afterwards]
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// The store to measure [default: sled, in a new folder]
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
     /// Measure besides how orders that get a payment link are acknowledged, with a payment system that answers
     /// and with one that is silent
     #[arg(long)]
@@ -76,7 +79,8 @@ pub async fn run(options: Options) -> Result<(), Failed> {
         rows.push(Row { server: "bare hyper".into(), connections, figures: bare, usage, ratio: None });
         for kind in kinds {
             bar.set_message(format!("{}, {connections} connections", kind.name()));
-            let gateway = target::gateway(&folder, *kind).await.map_err(Failed::because)?;
+            let gateway =
+                target::gateway(&folder, *kind, options.store.as_deref()).await.map_err(Failed::because)?;
             let load = Load { address: gateway.address, token: gateway.token.clone(), connections, time };
             let (ours, usage) = measure(&gateway, &load).await;
             drop(gateway);

@@ -135,7 +135,7 @@ pub async fn echo() -> io::Result<Target> {
 
 /// A gateway on a new store, with pickers to tell: their messages are part of what is kept. Nobody listens
 /// at their chat's address, so none is sent meanwhile.
-pub async fn gateway(folder: &Folder, kind: Kind) -> io::Result<Target> {
+pub async fn gateway(folder: &Folder, kind: Kind, store: Option<&str>) -> io::Result<Target> {
     let path = &folder.0;
     let run = u32::from_be_bytes(random_bytes());
     let (payment_system, payments) = match PaymentSystem::start(kind).await? {
@@ -164,7 +164,7 @@ pub async fn gateway(folder: &Folder, kind: Kind) -> io::Result<Target> {
     let settings = format!(
         r#"
         listen = "127.0.0.1:0"
-        store = "sled:{}"
+        store = "{}"
         [sources.sm]
         protocol = "sm"
         token = "{token}"
@@ -175,7 +175,7 @@ pub async fn gateway(folder: &Folder, kind: Kind) -> io::Result<Target> {
         [notify.telegram.chats]
         default = "pickers"
         "#,
-        path.join(format!("store-{run}")).display()
+        store.map_or_else(|| format!("sled:{}", path.join(format!("store-{run}")).display()), str::to_owned)
     );
     fs::write(&config, settings)?;
     let log = File::create(path.join(format!("log-{run}")))?;

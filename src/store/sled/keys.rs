@@ -353,6 +353,23 @@ impl Gathered {
     }
 }
 
+/// The partitions that have a page.
+pub fn partitions(tree: &sled::Tree, after: Option<u64>, limit: usize) -> Result<Vec<u64>, Unavailable> {
+    let first = match after {
+        Some(u64::MAX) => return Ok(Vec::new()),
+        Some(after) => page(after + 1),
+        None => page(0),
+    };
+    let entries = tree.range(first..=page(u64::MAX)).take(limit);
+    entries
+        .map(|entry| {
+            let (raw, _) = entry.map_err(unreadable)?;
+            let partition = raw.get(1..).and_then(|raw| raw.try_into().ok()).map(u64::from_be_bytes);
+            partition.ok_or_else(|| not_a_key(&raw))
+        })
+        .collect()
+}
+
 pub fn outbox(
     tree: &sled::Tree,
     lane: Lane,

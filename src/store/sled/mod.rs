@@ -248,6 +248,10 @@ impl Sled {
         self.guarded(|| keys::counter_groups(&self.tree))
     }
 
+    pub(super) fn partitions(&self, after: Option<u64>, limit: usize) -> Result<Vec<u64>, Unavailable> {
+        self.guarded(|| keys::partitions(&self.tree, after, limit))
+    }
+
     pub(super) fn outbox_bell(&self) -> watch::Receiver<u64> {
         self.outbox_bell.subscribe()
     }

@@ -1,0 +1,173 @@
+//! Lists, counters, and their upkeep: what no hook waits for.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio_postgres::Row;
+
+use super::link::Link;
+use super::reader::{self, query};
+use super::{Failed, Postgres, id_bytes, id_of, in_time, signed, unsigned};
+use crate::kernel::time::from_micros;
+use crate::kernel::{Kind, Lane};
+use crate::store::Unavailable;
+use crate::store::batch::{CounterKey, DocKey, Stored};
+use crate::store::scan::{Cursor, Page, Scan};
+
+/// How often parts of counters are summed up, and rows of messages that nobody is at any more removed.
+const SUMMING_PAUSE: Duration = Duration::from_secs(10);
+
+pub async fn scan(store: &Postgres, scan: &Scan) -> Result<Page<(DocKey, Stored)>, Unavailable> {
+    let (keys, next) = match *scan {
+        Scan::Listed { kind, newest_first, after, limit } => {
+            let mut lines = listed(store, kind, newest_first, after, limit + 1).await?;
+            let more = lines.len() > limit;
+            lines.truncate(limit);
+            let next = lines.last().filter(|_| more).map(|&(cursor, _)| cursor);
+            (lines.into_iter().map(|(_, key)| key).collect(), next)
+        }
+        Scan::Partition { partition, kind } => {
+            let keys = |page: Arc<super::PageOf>| async move { Ok(page.keys_of(kind).collect()) };
+            (reader::with_page(store, partition, keys).await?, None)
+        }
+        Scan::Outbox { lane, dead, skip, limit } => (outbox(store, lane, dead, skip, limit).await?, None),
+    };
+    let mut items = Vec::with_capacity(keys.len());
+    for key in keys {
+        match store.load(&[key]).await {
+            Ok(mut docs) => items.extend(docs.pop().flatten().map(|doc| (key, doc))),
+            // One damaged record must not hide all others.
+            Err(Unavailable::Damaged { record, why }) => {
+                tracing::error!(record, error = why, "a damaged record was left out of a list");
+            }
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(Page { items, next })
+}
+
+async fn listed(
+    store: &Postgres,
+    kind: Kind,
+    newest_first: bool,
+    after: Option<Cursor>,
+    limit: usize,
+) -> Result<Vec<(Cursor, DocKey)>, Unavailable> {
+    let text = if newest_first {
+        "SELECT listed_at, partition, id FROM tillgate.listings \
+         WHERE kind = $1 AND ($2 OR (listed_at, partition, id) < ($3, $4, $5)) \
+         ORDER BY listed_at DESC, partition DESC, id DESC LIMIT $6"
+    } else {
+        "SELECT listed_at, partition, id FROM tillgate.listings \
+         WHERE kind = $1 AND ($2 OR (listed_at, partition, id) > ($3, $4, $5)) \
+         ORDER BY listed_at, partition, id LIMIT $6"
+    };
+    let at = after.map_or(0, |after| after.listed_at.as_microsecond());
+    let partition = after.map_or(0, |after| signed(after.partition));
+    let id = after.map_or_else(Vec::new, |after| id_bytes(after.id));
+    let (kind_byte, limit) = (i16::from(kind as u8), i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows =
+        query(&store.slow, text, &[&kind_byte, &after.is_none(), &at, &partition, &id, &limit]).await?;
+    let line = |row: &Row| {
+        let key = DocKey { partition: unsigned(row.get(1)), kind, id: id_of(row.get(2)) };
+        (Cursor::at(from_micros(row.get(0)), key), key)
+    };
+    Ok(rows.iter().map(line).collect())
+}
+
+async fn outbox(
+    store: &Postgres,
+    lane: Lane,
+    dead: bool,
+    skip: usize,
+    limit: usize,
+) -> Result<Vec<DocKey>, Unavailable> {
+    let text = "SELECT partition, sequence FROM tillgate.outbox WHERE lane = $1 AND state = $2 \
+                ORDER BY queue, due, partition, sequence OFFSET $3 LIMIT $4";
+    let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    let (lane, state) = (i16::from(lane as u8), i16::from(dead));
+    let rows = query(&store.slow, text, &[&lane, &state, &number(skip), &number(limit)]).await?;
+    let key = |row: &Row| DocKey {
+        partition: unsigned(row.get(0)),
+        kind: Kind::Message,
+        id: u128::from(row.get::<_, i64>(1).cast_unsigned()),
+    };
+    Ok(rows.iter().map(key).collect())
+}
+
+pub async fn counters(
+    store: &Postgres,
+    group: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
+    // Names in the order of their bytes, as on every engine.
+    let text = "SELECT name, sum(amount)::bigint FROM ( \
+                    SELECT name, value AS amount FROM tillgate.counters WHERE grp = $1 \
+                    UNION ALL SELECT name, amount FROM tillgate.counter_parts WHERE grp = $1) all_parts \
+                WHERE $2 OR name COLLATE \"C\" > $3 \
+                GROUP BY name ORDER BY name COLLATE \"C\" LIMIT $4";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows =
+        query(&store.slow, text, &[&group, &after.is_none(), &after.unwrap_or_default(), &limit]).await?;
+    let counter = |row: &Row| (CounterKey { group: group.to_owned(), name: row.get(0) }, row.get(1));
+    Ok(rows.iter().map(counter).collect())
+}
+
+pub async fn counter_groups(store: &Postgres) -> Result<Vec<String>, Unavailable> {
+    let text = "SELECT grp FROM (SELECT grp FROM tillgate.counters UNION SELECT grp FROM tillgate.counter_parts) all_groups \
+                ORDER BY grp COLLATE \"C\"";
+    Ok(query(&store.slow, text, &[]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+/// The partitions after `after`, in order.
+pub async fn partitions(store: &Postgres, after: Option<u64>, limit: usize) -> Result<Vec<u64>, Unavailable> {
+    let text = "SELECT partition FROM tillgate.pages WHERE $1 OR partition > $2 ORDER BY partition LIMIT $3";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = query(&store.slow, text, &[&after.is_none(), &signed(after.unwrap_or(0)), &limit]).await?;
+    Ok(rows.iter().map(|row| unsigned(row.get(0))).collect())
+}
+
+/// Sums up now and then, as long as the store is there.
+pub fn start_summing(link: &Arc<Link>) {
+    let link = Arc::downgrade(link);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(SUMMING_PAUSE).await;
+            let Some(link) = Weak::upgrade(&link) else { return };
+            if let Err(why) = sum_up(&link).await {
+                tracing::warn!(error = %why, "counters are summed up later");
+            }
+        }
+    });
+}
+
+/// Moves parts into their counters, and removes rows of messages that were withdrawn and that nobody is at any more.
+pub async fn sum_up(link: &Link) -> Result<(), Unavailable> {
+    let connected = link.get().await?;
+    let summed = async {
+        in_time(connected.client.batch_execute("BEGIN")).await?;
+        let text = "DELETE FROM tillgate.counter_parts RETURNING grp, name, amount";
+        let rows = in_time(connected.client.query(text, &[])).await?;
+        let mut sums = std::collections::BTreeMap::<(String, String), i64>::new();
+        for row in rows {
+            let sum = sums.entry((row.get(0), row.get(1))).or_insert(0);
+            *sum = sum.saturating_add(row.get(2));
+        }
+        let (names, amounts): (Vec<_>, Vec<i64>) = sums.into_iter().unzip();
+        let (groups, names): (Vec<String>, Vec<String>) = names.into_iter().unzip();
+        let text = "INSERT INTO tillgate.counters AS c (grp, name, value) \
+                    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) \
+                    ON CONFLICT (grp, name) DO UPDATE SET value = c.value + excluded.value";
+        in_time(connected.client.execute(text, &[&groups, &names, &amounts])).await?;
+        let text = "DELETE FROM tillgate.outbox WHERE state = 2 \
+                    AND leased_until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        in_time(connected.client.execute(text, &[])).await?;
+        in_time(connected.client.batch_execute("COMMIT")).await
+    };
+    let summed: Result<(), Failed> = summed.await;
+    if summed.is_err() {
+        link.abandon(&connected).await;
+    }
+    Ok(summed?)
+}

@@ -1,0 +1,122 @@
+//! Claims: which message may go next, and who has it for how long.
+//!
+//! A look at the queues is a hint; what counts is the update of one message's row, which succeeds for one claimer and
+//! skips a row that another is at. It writes a fence that nobody else has had, and a settlement must bring it: a node
+//! that was paused and wakes up after its lease cannot write. Leases run on the database's clock, because the nodes'
+//! clocks may differ by more than a lease; when a message is due is compared with the claimer's clock, which wrote it.
+
+use tokio_postgres::Row;
+
+use super::reader::{self, query};
+use super::{Postgres, signed, unsigned};
+use crate::kernel::chance::random_bytes;
+use crate::kernel::{Lane, MessageId, Number};
+use crate::store::Unavailable;
+use crate::store::batch::DocKey;
+use crate::store::queue::{Claim, Claimed, Delivery, Ticket};
+
+/// How many due messages of one queue are looked at for one that may go.
+const QUEUE_LOOKAHEAD_MAX: i64 = 64;
+
+/// Queues that one claim looks at.
+const QUEUES_MAX: usize = 10_000;
+
+pub async fn claim(store: &Postgres, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
+    let lane = i16::from(claim.lane as u8);
+    let mut claimed: Vec<Claimed> = Vec::new();
+    let mut last = String::new();
+    for turn in 0..QUEUES_MAX {
+        if claimed.len() >= claim.limit {
+            break;
+        }
+        let text = "SELECT queue FROM tillgate.outbox \
+                    WHERE lane = $1 AND state = 0 AND (queue > $2 OR $3) ORDER BY queue LIMIT 1";
+        let found = query(&store.slow, text, &[&lane, &last, &(turn == 0)]).await?;
+        let Some(queue) = found.first().map(|row| row.get::<_, String>(0)) else { break };
+        last.clone_from(&queue);
+        if !claim.resting.contains(&queue) {
+            claimed.extend(claim_of_queue(store, claim, &queue, &claimed).await?);
+        }
+    }
+    Ok(claimed)
+}
+
+/// Claims a message of a queue, or one that it waits for.
+async fn claim_of_queue(
+    store: &Postgres,
+    claim: &Claim,
+    queue: &str,
+    claimed: &[Claimed],
+) -> Result<Option<Claimed>, Unavailable> {
+    let (lane, now) = (i16::from(claim.lane as u8), claim.now.as_microsecond());
+    let text = "SELECT partition, sequence FROM tillgate.outbox \
+                WHERE lane = $1 AND state = 0 AND queue = $2 AND due <= $3 \
+                AND leased_until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint \
+                ORDER BY due, partition, sequence LIMIT $4";
+    let due = query(&store.slow, text, &[&lane, &queue, &now, &QUEUE_LOOKAHEAD_MAX]).await?;
+    for row in due {
+        let Some(id) = message_of(&row) else { continue };
+        // Messages of one order go in their order: whoever waits for an earlier one leads to it.
+        let Some((head, head_queue)) = head_of(store, id, claim.lane).await? else { continue };
+        let is_free = head_queue == queue
+            || !(claim.resting.contains(&head_queue)
+                || claimed.iter().any(|other| other.delivery.queue == head_queue));
+        if is_free && let Some(ticket) = lease(store, claim, head).await? {
+            match delivery(store, head).await {
+                Ok(Some(delivery)) => return Ok(Some(Claimed { delivery, ticket })),
+                Ok(None) => {}
+                Err(why @ Unavailable::Unreachable(_)) => return Err(why),
+                Err(why) => {
+                    // One damaged message must not silence every chat.
+                    tracing::error!(message.id = %head, error = %why, "a message cannot be read and is passed over");
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn message_of(row: &Row) -> Option<MessageId> {
+    let number = Number::from_u64(unsigned(row.get(0)))?;
+    Some(MessageId { number, sequence: u32::try_from(row.get::<_, i64>(1)).ok()? })
+}
+
+/// The first of an order's messages in a lane that waits, and its queue.
+async fn head_of(
+    store: &Postgres,
+    id: MessageId,
+    lane: Lane,
+) -> Result<Option<(MessageId, String)>, Unavailable> {
+    let text = "SELECT partition, sequence, queue FROM tillgate.outbox \
+                WHERE partition = $1 AND lane = $2 AND state = 0 ORDER BY sequence LIMIT 1";
+    let lane = i16::from(lane as u8);
+    let found = query(&store.slow, text, &[&signed(id.number.get()), &lane]).await?;
+    Ok(found.first().and_then(|row| Some((message_of(row)?, row.get(2)))))
+}
+
+/// Takes a message, unless it is not due, another has it, or another is about to.
+async fn lease(store: &Postgres, claim: &Claim, id: MessageId) -> Result<Option<Ticket>, Unavailable> {
+    let fence = (u64::from_be_bytes(random_bytes()) >> 1).max(1); // nought means that nobody has it
+    let lease = i64::try_from(claim.lease.as_micros()).unwrap_or(i64::MAX);
+    let text = "UPDATE tillgate.outbox SET fence = $4, \
+                leased_until = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + $5 \
+                WHERE partition = $1 AND sequence IN ( \
+                    SELECT sequence FROM tillgate.outbox \
+                    WHERE partition = $1 AND sequence = $2 AND state = 0 AND due <= $3 \
+                    AND leased_until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint \
+                    FOR UPDATE SKIP LOCKED) \
+                RETURNING sequence";
+    let (number, sequence) = (signed(id.number.get()), i64::from(id.sequence));
+    let now = claim.now.as_microsecond();
+    let taken = query(&store.slow, text, &[&number, &sequence, &now, &fence.cast_signed(), &lease]).await?;
+    Ok((!taken.is_empty()).then_some(Ticket { id, fence }))
+}
+
+async fn delivery(store: &Postgres, id: MessageId) -> Result<Option<Delivery>, Unavailable> {
+    let key = DocKey::message(id);
+    let found = reader::with_page(store, key.partition, |page| {
+        reader::documents(store, page, std::slice::from_ref(&key))
+    });
+    let stored = found.await?.pop().flatten();
+    Ok(stored.map(|stored| stored.document()).transpose()?)
+}

@@ -1,0 +1,148 @@
+//! Reads in groups: all partitions that are asked for while a read is under way are asked for in the next.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_postgres::types::ToSql;
+
+use super::link::Link;
+use super::{Postgres, id_bytes, in_time, signed, unpack, unsigned};
+use crate::store::Unavailable;
+use crate::store::batch::{DocKey, Stored};
+use crate::store::page::{Page, PieceKey};
+
+/// Connections for reads.
+const READERS: usize = 2;
+
+/// The most partitions that are read at once.
+const GROUP_READS_MAX: usize = 256;
+
+/// A page that somebody waits for.
+pub struct Job {
+    partition: u64,
+    answer: oneshot::Sender<Result<Option<Arc<[u8]>>, Unavailable>>,
+}
+
+/// Starts the readers. They end with the sender of their jobs.
+pub fn start(jobs: mpsc::Receiver<Job>, link: impl Fn() -> Arc<Link>) {
+    let jobs = Arc::new(Mutex::new(jobs));
+    for _ in 0..READERS {
+        tokio::spawn(run(Arc::clone(&jobs), link()));
+    }
+}
+
+async fn run(jobs: Arc<Mutex<mpsc::Receiver<Job>>>, link: Arc<Link>) {
+    let mut group = Vec::new();
+    loop {
+        let count = jobs.lock().await.recv_many(&mut group, GROUP_READS_MAX).await;
+        if count == 0 {
+            return;
+        }
+        let found = read_pages(&link, group.iter().map(|job| job.partition)).await;
+        for Job { partition, answer } in group.drain(..) {
+            let page = match &found {
+                Ok(found) => Ok(found.get(&partition).cloned()),
+                Err(why) => Err(why.clone()),
+            };
+            let _ = answer.send(page); // whoever asked may have gone
+        }
+    }
+}
+
+async fn read_pages(
+    link: &Link,
+    partitions: impl Iterator<Item = u64>,
+) -> Result<BTreeMap<u64, Arc<[u8]>>, Unavailable> {
+    let partitions: Vec<i64> = partitions.map(signed).collect();
+    let text = "SELECT partition, body FROM tillgate.pages WHERE partition = ANY($1)";
+    let rows = query(link, text, &[&partitions]).await?;
+    Ok(rows.iter().map(|row| (unsigned(row.get(0)), Arc::from(row.get::<_, &[u8]>(1)))).collect())
+}
+
+/// Asks one question on a connection. One that fails is not used again.
+pub async fn query(
+    link: &Link,
+    text: &'static str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<tokio_postgres::Row>, Unavailable> {
+    let connected = link.get().await?;
+    let asked = async {
+        let statement = connected.statement(text).await?;
+        in_time(connected.client.query(&statement, parameters)).await
+    };
+    match asked.await {
+        Ok(rows) => Ok(rows),
+        Err(why) => {
+            link.abandon(&connected).await;
+            Err(why.into())
+        }
+    }
+}
+
+/// The packed page of a partition.
+pub async fn page(store: &Postgres, partition: u64) -> Result<Option<Arc<[u8]>>, Unavailable> {
+    let (answer, answered) = oneshot::channel();
+    let closed = || Unavailable::Unreachable("the store has been closed".into());
+    store.reads.send(Job { partition, answer }).await.map_err(|_| closed())?;
+    answered.await.unwrap_or_else(|_| Err(closed()))
+}
+
+/// How often a page is read anew because it changed while its pieces were gathered.
+const TORN_READS_MAX: u32 = 100;
+
+/// Looks at a partition's page. The page and the pieces of long bodies are read one after another, and a commit may fall
+/// between: what does not fit together then is no damage unless the page is still the same.
+pub async fn with_page<T, F>(
+    store: &Postgres,
+    partition: u64,
+    look: impl Fn(Arc<Page>) -> F,
+) -> Result<T, Unavailable>
+where
+    F: Future<Output = Result<T, Unavailable>>,
+{
+    let mut failed_on = None;
+    for _ in 0..TORN_READS_MAX {
+        let packed = page(store, partition).await?;
+        let looked = match unpack(partition, packed.as_deref()) {
+            Ok(page) => look(Arc::new(page)).await,
+            Err(why) => Err(why),
+        };
+        match looked {
+            Err(Unavailable::Damaged { record, why }) => {
+                if failed_on.as_ref() == Some(&packed) {
+                    return Err(Unavailable::Damaged { record, why });
+                }
+                failed_on = Some(packed);
+            }
+            outcome => return outcome,
+        }
+    }
+    Err(Unavailable::Crowded)
+}
+
+/// Documents of a page.
+pub async fn documents(
+    store: &Postgres,
+    page: Arc<Page>,
+    keys: &[DocKey],
+) -> Result<Vec<Option<Stored>>, Unavailable> {
+    let mut pieces = BTreeMap::new();
+    for key in keys.iter().filter(|key| page.head(**key).is_some_and(|head| head.pieces > 0)) {
+        pieces.extend(read_pieces(&store.slow, *key).await?);
+    }
+    let piece = |piece: PieceKey| Ok(pieces.get(&piece));
+    keys.iter().map(|key| page.document(*key, &piece)).collect()
+}
+
+/// The pieces of a long body.
+pub async fn read_pieces(link: &Link, key: DocKey) -> Result<Vec<(PieceKey, Vec<u8>)>, Unavailable> {
+    let text = "SELECT piece, body FROM tillgate.pieces WHERE partition = $1 AND kind = $2 AND id = $3";
+    let (kind, id) = (i16::from(key.kind as u8), id_bytes(key.id));
+    let rows = query(link, text, &[&signed(key.partition), &kind, &id]).await?;
+    let piece = |row: &tokio_postgres::Row| {
+        let number = u16::try_from(row.get::<_, i32>(0)).unwrap_or(u16::MAX);
+        ((key, number), row.get(1))
+    };
+    Ok(rows.iter().map(piece).collect())
+}

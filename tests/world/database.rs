@@ -1,0 +1,61 @@
+//! A PostgreSQL server for the tests: `scripts/postgres`, which dies with this process.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// A running server.
+pub struct Server {
+    url: String,
+    orders: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    _process: Child,
+}
+
+impl Server {
+    /// Starts one. A test that cannot find its server fails.
+    pub fn start(settings: &[&str]) -> Server {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/postgres");
+        let mut process = Command::new(&script)
+            .args(settings)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|why| panic!("{}: {why}", script.display()));
+        let (input, output) = (process.stdin.take().expect("a pipe"), process.stdout.take().expect("a pipe"));
+        let mut output = BufReader::new(output);
+        let mut url = String::new();
+        output.read_line(&mut url).expect("a line");
+        let url = url.trim().to_owned();
+        assert!(!url.is_empty(), "scripts/postgres did not start a server; it has said why above");
+        Server { url, orders: Mutex::new((input, output)), _process: process }
+    }
+
+    /// The one that most tests share: durable, as in production.
+    pub fn shared() -> &'static Server {
+        static SHARED: OnceLock<Server> = OnceLock::new();
+        SHARED.get_or_init(|| Server::start(&[]))
+    }
+
+    /// The address of a new, empty database.
+    pub async fn new_database(&self) -> String {
+        let name = format!("t_{:016x}", u64::from_be_bytes(super::random_bytes()));
+        let (client, connection) =
+            tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await.expect("the server answers");
+        let connection = tokio::spawn(connection);
+        client.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a new database");
+        drop(client);
+        connection.await.expect("no panic").expect("it ends in order");
+        let (server, _) = self.url.rsplit_once('/').expect("an address with a database");
+        format!("{server}/{name}")
+    }
+
+    /// Has the server stopped (`stop`, `halt`) or started again.
+    pub fn order(&self, order: &str) {
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(orders.0, "{order}").expect("the script listens");
+        let mut answer = String::new();
+        orders.1.read_line(&mut answer).expect("an answer");
+        assert_eq!(answer.trim(), "done", "{order}");
+    }
+}
