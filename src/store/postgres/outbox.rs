@@ -25,13 +25,14 @@ pub async fn claim(store: &Postgres, claim: &Claim) -> Result<Vec<Claimed>, Unav
     let lane = i16::from(claim.lane as u8);
     let mut claimed: Vec<Claimed> = Vec::new();
     let mut last = String::new();
-    for turn in 0..QUEUES_MAX {
+    for _ in 0..QUEUES_MAX {
         if claimed.len() >= claim.limit {
             break;
         }
-        let text = "SELECT queue FROM tillgate.outbox \
-                    WHERE lane = $1 AND state = 0 AND (queue > $2 OR $3) ORDER BY queue LIMIT 1";
-        let found = query(&store.slow, text, &[&lane, &last, &(turn == 0)]).await?;
+        // No queue is without a name.
+        let text = "SELECT queue FROM tillgate.outbox WHERE lane = $1 AND state = 0 AND queue > $2 \
+                    ORDER BY lane, state, queue LIMIT 1";
+        let found = query(&store.slow, text, &[&lane, &last]).await?;
         let Some(queue) = found.first().map(|row| row.get::<_, String>(0)) else { break };
         last.clone_from(&queue);
         if !claim.resting.contains(&queue) {
