@@ -182,7 +182,9 @@ impl App {
             orders_at_once: Arc::new(Semaphore::new(ORDERS_AT_ONCE_MAX)),
         });
         let drain_edge = CancellationToken::new();
-        let serving = tokio::spawn(server::serve(listener, routes(Arc::clone(&edge)), drain_edge.clone()));
+        let idle_drain = Duration::from_secs(u64::from(settings.idle_drain_seconds));
+        let routes = routes(Arc::clone(&edge));
+        let serving = tokio::spawn(server::serve(listener, routes, drain_edge.clone(), idle_drain));
         Ok(App { address, edge, drain_edge, drain_workers, serving, workers })
     }
 

@@ -6,7 +6,9 @@
 mod bench;
 mod check;
 mod client;
+mod cluster;
 mod demo;
+mod migrate;
 mod sandbox;
 mod send;
 mod serve;
@@ -56,6 +58,11 @@ enum Command {
     Stock(show::stock::Command),
     /// Measure how fast hooks are acknowledged, beside a bare HTTP server in the same run
     Bench(bench::Options),
+    /// Bring the database's schema up to date, or copy a shop from one store into another
+    Migrate(migrate::Options),
+    /// Run many receivers on one database behind nginx, to try things on: see scripts/cluster
+    #[command(hide = true)]
+    Cluster(cluster::Options),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -160,6 +167,8 @@ async fn dispatch(command: Command) -> Result<(), Failed> {
         Command::Outbox(command) => show::outbox::run(command).await,
         Command::Stock(command) => show::stock::run(command).await,
         Command::Bench(options) => bench::run(options).await,
+        Command::Migrate(options) => migrate::run(options).await,
+        Command::Cluster(options) => cluster::run(options).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tillgate", &mut script);

@@ -5,6 +5,8 @@ use std::io::Write;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use sd_notify::NotifyState;
+
 use super::{ConfigOption, Failed, Overrides};
 use crate::app::{App, StartError};
 use crate::config::Settings;
@@ -44,6 +46,7 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     };
     match outcome {
         Ok(()) => {
+            tell_manager(NotifyState::Stopping);
             tracing::info!("draining: no new connections, finishing what was begun");
             let drained = async {
                 app.drain().await;
@@ -94,6 +97,7 @@ fn announce(settings: &Settings, app: &App) {
         None => say("  admin      off: set admin_token"),
     }
     say("ready");
+    tell_manager(NotifyState::Ready);
 }
 
 /// Prints a line. Unlike a command's output it may go nowhere: a gateway serves whether or not it is watched.
@@ -120,5 +124,12 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+/// Tells systemd, if it has started us (Type=notify).
+fn tell_manager(state: NotifyState<'_>) {
+    if let Err(why) = sd_notify::notify(false, &[state]) {
+        tracing::warn!(error = %why, "the service manager could not be told");
     }
 }

@@ -47,7 +47,8 @@ fn typed(key: &str, text: &str) -> Value {
         let tokens = text.split(',').map(|token| Value::String(token.trim().to_owned()));
         return Value::Array(tokens.collect());
     }
-    let is_number = ["_days", "_mebibytes", "_milliseconds"].iter().any(|unit| key.ends_with(unit));
+    let is_number =
+        ["_days", "_mebibytes", "_milliseconds", "_seconds"].iter().any(|unit| key.ends_with(unit));
     if key == "store_migrate"
         && let Ok(switch) = text.trim().parse()
     {

@@ -37,6 +37,9 @@ pub struct Settings {
     /// to `tillgate migrate`.
     #[serde(default = "yes")]
     pub store_migrate: bool,
+    /// How long idle connections stay open after SIGTERM. Longer than a proxy in front keeps them, so that it closes them.
+    #[serde(default = "idle_drain_default")]
+    pub idle_drain_seconds: u32,
     /// The admin API's token; without it the admin API is off.
     pub admin_token: Option<Secret>,
     /// Who sends orders.
@@ -252,6 +255,14 @@ fn store_default() -> StoreUrl {
     StoreUrl::Sled("data".into())
 }
 
+/// nginx/tillgate.conf keeps them for 4 seconds.
+fn idle_drain_default() -> u32 {
+    6
+}
+
+/// The longest that may be configured: service managers lose their patience after 90.
+const IDLE_DRAIN_SECONDS_MAX: u32 = 60;
+
 fn yes() -> bool {
     true
 }
@@ -424,6 +435,9 @@ impl Settings {
                     "notify.telegram.chats is empty: add [notify.telegram.chats] with default = \"<chat id>\"".into()
                 );
             }
+        }
+        if self.idle_drain_seconds > IDLE_DRAIN_SECONDS_MAX {
+            return Err(format!("idle_drain_seconds: at most {IDLE_DRAIN_SECONDS_MAX}"));
         }
         if self.store_cache_mebibytes < 16 {
             return Err("store_cache_mebibytes: at least 16".into());

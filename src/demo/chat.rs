@@ -33,6 +33,8 @@ pub enum Trouble {
     Broken,
     /// Delivered, but the answer says 500: the sender cannot know.
     DeliveredButBroken,
+    /// Delivered, and answered so many milliseconds later.
+    DeliveredLate(u64),
     /// 400: this chat does not exist.
     NoSuchChat,
     /// 400: this text cannot be shown.
@@ -68,7 +70,7 @@ impl Chat {
         let world = Arc::new(World::default());
         let stop = world.stop.clone();
         let routes = Router::new().route("/{bot}/{method}", post(call)).with_state(Arc::downgrade(&world));
-        tokio::spawn(server::serve(listener, routes, stop));
+        tokio::spawn(server::serve(listener, routes, stop, Duration::ZERO));
         Ok(Chat { address, world })
     }
 
@@ -141,6 +143,11 @@ async fn call(
         Some(Trouble::DeliveredButBroken) => {
             keep();
             error(500, "Internal Server Error", json!({}))
+        }
+        Some(Trouble::DeliveredLate(milliseconds)) => {
+            keep();
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+            Json(json!({"ok": true, "result": {"message_id": 1}})).into_response()
         }
         Some(Trouble::NoSuchChat) => error(400, "Bad Request: chat not found", json!({})),
         Some(Trouble::BadText) => error(400, "Bad Request: message text is empty", json!({})),

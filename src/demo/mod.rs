@@ -2,6 +2,7 @@
 //! `tillgate demo` tells with them. Tests use the same world.
 
 pub mod chat;
+pub mod cluster;
 pub mod marketplace;
 pub mod site;
 pub mod story;

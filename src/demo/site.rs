@@ -65,7 +65,7 @@ impl Site {
             .route("/fail", get(|| async { Html("<h1>Заказ ждёт оплаты</h1>") }))
             .route("/cart", get(|| async { Html("<h1>Корзина</h1>") }))
             .with_state(Arc::downgrade(&world));
-        tokio::spawn(server::serve(listener, routes, stop));
+        tokio::spawn(server::serve(listener, routes, stop, Duration::ZERO));
         Ok(Site { address, world })
     }
 

@@ -77,6 +77,7 @@ impl World {
             r#"
             listen = "{listen}"
             store = "sled:{store}"
+            idle_drain_seconds = 0
             admin_token = "{admin_token}"
             [sources.sm]
             protocol = "sm"

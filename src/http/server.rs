@@ -10,6 +10,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use listenfd::ListenFd;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -24,19 +25,30 @@ const HEAD_SECONDS_MAX: u64 = 75;
 /// How much of a request's head is read, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// How long requests under way may take to end when draining.
+/// How long requests under way may take to end after that.
 const DRAIN_SECONDS_MAX: u64 = 10;
 
 /// When accepting fails for want of descriptors, waiting helps and spinning does not.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Listens on `address`.
+/// Listens on `address`, or on the socket that was handed over by whoever started this process (systemd's socket
+/// activation): that one stays open while one process follows another, and no connection is refused meanwhile.
 pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
+    match ListenFd::from_env().take_tcp_listener(0)? {
+        Some(handed_over) => {
+            handed_over.set_nonblocking(true)?;
+            TcpListener::from_std(handed_over)
+        }
+        None => TcpListener::bind(address).await,
+    }
 }
 
-/// Serves until `drain`, then until every request under way is answered, but not longer than allowed.
-pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationToken) {
+/// Serves until `drain`, then until every request under way is answered, but not longer than allowed. Answers given
+/// while draining must say that their connection ends.
+///
+/// Idle connections stay open for `idle_drain` first, so that a proxy in front closes them and not we: what it sends on a
+/// connection that is just being closed is lost.
+pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationToken, idle_drain: Duration) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
     let mut builder = http1::Builder::new();
@@ -70,6 +82,11 @@ pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationTok
         });
     }
     drop(listener);
+    // All places are free when all connections have ended.
+    let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+    if tokio::time::timeout(idle_drain, places.acquire_many(all)).await.is_ok() {
+        return;
+    }
     let patience = Duration::from_secs(DRAIN_SECONDS_MAX);
     if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
         tracing::warn!(seconds = DRAIN_SECONDS_MAX, "some connections did not end in time and were cut");

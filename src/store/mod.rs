@@ -14,6 +14,7 @@ mod scan;
 mod page;
 mod plan;
 
+pub mod copy;
 pub mod memory;
 pub mod postgres;
 pub mod sled;

@@ -3,10 +3,12 @@
 mod admin;
 mod bad_input;
 mod buyers;
+mod cluster;
 mod copies;
 mod crash;
 mod hooks;
 mod merchants;
+mod moving;
 mod operation;
 mod payments;
 mod pickers;

@@ -7,7 +7,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A running server.
 pub struct Server {
-    url: String,
+    /// The address of its first database.
+    pub url: String,
     orders: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
     _process: Child,
 }

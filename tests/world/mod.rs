@@ -1,5 +1,6 @@
 //! A shop with a gateway, a marketplace and a chat, all real and all in this process.
 
+pub mod database;
 pub mod till;
 
 use std::path::Path;
@@ -20,6 +21,8 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 
 pub const TOKEN: &str = "token-of-the-marketplace";
 pub const ADMIN_TOKEN: &str = "token-of-the-operator";
+
+pub use tillgate::kernel::chance::random_bytes;
 
 /// A running shop.
 pub struct Shop {
@@ -155,6 +158,7 @@ fn settings(folder: &Path, chat: &Chat) -> String {
         listen = "127.0.0.1:0"
         store = "sled:{}"
         store_cache_mebibytes = 16
+        idle_drain_seconds = 0
         admin_token = "{ADMIN_TOKEN}"
         [sources.sm]
         protocol = "sm"

@@ -38,6 +38,7 @@ impl Till {
         let mut settings = format!(
             r#"
             listen = "127.0.0.1:0"
+            idle_drain_seconds = 0
             store = "sled:{}"
             store_cache_mebibytes = 16
             admin_token = "{ADMIN_TOKEN}"

@@ -139,7 +139,7 @@ impl Sandbox {
             .route("/sandbox/ledger", get(ledger::show))
             .route("/sandbox/test-notice", post(notifier::test))
             .with_state(Arc::downgrade(&world));
-        tokio::spawn(server::serve(listener, routes, stop));
+        tokio::spawn(server::serve(listener, routes, stop, Duration::ZERO));
         Ok(Sandbox { address, world })
     }
 

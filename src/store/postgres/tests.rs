@@ -2,16 +2,195 @@
 
 use std::sync::Arc;
 
-use super::{Address, Migration, Postgres};
+use super::{Address, Migration, OpenError, Postgres};
 use crate::kernel::chance::random_bytes;
-use crate::store::Store;
+use crate::kernel::{Kind, Timestamp};
+use crate::store::{Batch, Body, CommitError, DocKey, Expect, Store, Unavailable};
 
 #[path = "../../../tests/world/database.rs"]
-#[expect(missing_docs, reason = "shared with the integration tests")]
 pub mod database;
 
 /// Opens the store in a database.
 pub async fn open(url: &str) -> Store {
     let address: Address = url.parse().expect("an address");
     Store::Postgres(Arc::new(Postgres::open(&address, Migration::Apply).await.expect("the store opens")))
+}
+
+fn address(url: &str) -> Address {
+    url.parse().expect("an address")
+}
+
+async fn client(url: &str) -> tokio_postgres::Client {
+    let (client, connection) =
+        tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("the database answers");
+    tokio::spawn(connection);
+    client
+}
+
+#[test]
+fn an_address_does_not_print_its_password() {
+    let url = "postgres://shop:hunter2@db.example:5433/shop?sslmode=verify-full&sslrootcert=/etc/ca.pem";
+    let address = address(url);
+    assert_eq!(format!("{address} {address:?}").matches("postgres://db.example:5433/shop").count(), 2);
+    for bad in ["postgres://shop:hunter2@", "postgres://shop:hunter2@db/shop?sslmode=hunter2", "postgres:///"]
+    {
+        let why = bad.parse::<Address>().expect_err("no address").to_string();
+        assert!(!why.contains("hunter2") && why.contains("postgres://user:password@host"), "{why}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schema_is_made_once_and_a_newer_one_is_refused() {
+    let url = database::Server::shared().new_database().await;
+    let untouched = Postgres::open(&address(&url), Migration::Refuse).await.expect_err("there is no schema");
+    assert!(matches!(untouched, OpenError::Older { found: 0, .. }), "{untouched}");
+    assert!(untouched.to_string().contains("tillgate migrate"), "{untouched}");
+
+    // Several receivers that begin at the same moment.
+    let mut opening = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let address = address(&url);
+        opening.spawn(async move { Postgres::open(&address, Migration::Apply).await.map(drop) });
+    }
+    for opened in opening.join_all().await {
+        opened.expect("it opens");
+    }
+    Postgres::open(&address(&url), Migration::Refuse).await.expect("now it is there");
+
+    let client = client(&url).await;
+    let newer = "INSERT INTO tillgate.schema_versions (version, oldest_program) VALUES (99, $1)";
+    // One that this program still works with, while the two versions run beside each other.
+    client.execute(newer, &[&1_i32]).await.expect("written");
+    Postgres::open(&address(&url), Migration::Apply).await.expect("it works on");
+    client
+        .execute("UPDATE tillgate.schema_versions SET oldest_program = 99 WHERE version = 99", &[])
+        .await
+        .expect("written");
+    let newer = Postgres::open(&address(&url), Migration::Apply).await.expect_err("it is too new");
+    assert!(matches!(newer, OpenError::Newer { found: 99, .. }), "{newer}");
+}
+
+/// The service needs no right to change the schema.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_without_rights_over_the_schema_works() {
+    let url = database::Server::shared().new_database().await;
+    drop(open(&url).await);
+    let client = client(&url).await;
+    let role = format!("service_{:016x}", u64::from_be_bytes(random_bytes()));
+    client
+        .batch_execute(&format!(
+            "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA tillgate TO {role}; \
+             GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA tillgate TO {role}"
+        ))
+        .await
+        .expect("granted");
+    let store = open(&url.replace("postgres@", &format!("{role}@"))).await;
+    let mut batch = Batch::new();
+    let key = DocKey { partition: 1, kind: Kind::Order, id: 0 };
+    let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: vec![7; 100_000] };
+    batch.put_body(key, Expect::Absent, body);
+    store.commit(batch).await.expect("committed");
+    assert_eq!(store.load(&[key]).await.expect("read")[0].as_ref().expect("there").body.bytes.len(), 100_000);
+    client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.expect("dropped");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_required_and_verified_when_that_is_asked() {
+    let server = database::Server::start(&["--tls"]);
+    let url = server.url.as_str();
+    drop(open(url).await);
+    // The same server, its certificate not trusted, or not asked for.
+    let (base, _) = url.split_once('?').expect("options");
+    for (options, word) in [("?sslmode=require", "certificate"), ("?sslmode=disable", "no encryption")] {
+        let refused = Postgres::open(&address(&format!("{base}{options}")), Migration::Apply).await;
+        let why = refused.expect_err("no connection").to_string();
+        assert!(why.contains(word), "{options}: {why}");
+    }
+}
+
+/// The server ends all connections of a running store: what waits is told, and what comes later is committed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn broken_connections_are_made_anew() {
+    let url = database::Server::shared().new_database().await;
+    let (store, client) = (open(&url).await, client(&url).await);
+    for round in 0..20 {
+        let key = DocKey { partition: round, kind: Kind::Order, id: 0 };
+        let put = || {
+            let mut batch = Batch::new();
+            let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
+            batch.put_body(key, Expect::Absent, body);
+            batch
+        };
+        client
+            .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tillgate' AND datname = current_database()", &[])
+            .await
+            .expect("they end");
+        let in_the_end = async {
+            loop {
+                match store.commit(put()).await {
+                    // An unknown outcome may have been a commit: then the document is there.
+                    Ok(()) | Err(CommitError::Conflict) => return,
+                    Err(CommitError::Unavailable(Unavailable::Unreachable(_))) => {}
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), in_the_end).await.expect("it recovers");
+        assert!(store.load(&[key]).await.expect("read")[0].is_some());
+    }
+}
+
+/// Somebody holds an order's row: whoever waits for it hears so in time, and everybody else goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_is_held_is_given_up_in_time() {
+    let url = database::Server::shared().new_database().await;
+    let (store, client) = (open(&url).await, client(&url).await);
+    let key = |partition| DocKey { partition, kind: Kind::Order, id: 0 };
+    let put = |partition, expect| {
+        let mut batch = Batch::new();
+        let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
+        batch.put_body(key(partition), expect, body);
+        batch
+    };
+    store.commit(put(1, Expect::Absent)).await.expect("committed");
+    let version = store.load(&[key(1)]).await.expect("read")[0].as_ref().expect("there").version;
+    client.batch_execute("BEGIN; SELECT * FROM tillgate.pages FOR UPDATE").await.expect("locked");
+    let watch = crate::kernel::Stopwatch::start();
+    let refused = store.commit(put(1, Expect::At(version))).await;
+    assert!(matches!(refused, Err(CommitError::Unavailable(Unavailable::Unreachable(_)))), "{refused:?}");
+    assert!(watch.elapsed() < std::time::Duration::from_millis(2500), "{:?}", watch.elapsed());
+    store.commit(put(2, Expect::Absent)).await.expect("another order is committed");
+    client.batch_execute("ROLLBACK").await.expect("let go");
+    store.commit(put(1, Expect::At(version))).await.expect("now it goes");
+}
+
+/// Two nodes with groups of their own, about the same orders in different turns: nobody waits in a circle, and every
+/// order is created by exactly one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_write_the_same_orders_do_not_lock_each_other_out() {
+    const ORDERS: u64 = 200;
+    let url = database::Server::shared().new_database().await;
+    let nodes = [open(&url).await, open(&url).await, open(&url).await];
+    let mut commits = tokio::task::JoinSet::new();
+    for (turn, node) in (0..).zip(&nodes) {
+        for order in 0..ORDERS {
+            let order = if turn % 2 == 0 { order } else { ORDERS - 1 - order };
+            let node = node.clone();
+            commits.spawn(async move {
+                let mut batch = Batch::new();
+                let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: vec![turn; 50] };
+                batch.put_body(DocKey { partition: order, kind: Kind::Order, id: 0 }, Expect::Absent, body);
+                node.commit(batch).await
+            });
+        }
+    }
+    let outcomes = commits.join_all().await;
+    let created = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    let refused = outcomes.iter().filter(|outcome| **outcome == Err(CommitError::Conflict)).count();
+    assert_eq!(
+        (created, refused),
+        (200, 400),
+        "{:?}",
+        outcomes.iter().find(|outcome| matches!(outcome, Err(CommitError::Unavailable(_))))
+    );
 }

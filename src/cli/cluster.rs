@@ -1,0 +1,78 @@
+//! `tillgate cluster`: many receivers behind nginx, to try things on. `scripts/cluster` brings the database.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Failed, say};
+use crate::config::StoreUrl;
+use crate::demo::cluster::{Cluster, Plan};
+use crate::kernel::chance::random_bytes;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The database: postgres://user@host/database
+    #[arg(long, value_name = "URL")]
+    store: String,
+    /// How many receivers
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
+    receivers: u8,
+}
+
+pub async fn run(options: Options) -> Result<(), Failed> {
+    match options.store.parse() {
+        Ok(StoreUrl::Postgres(_)) => {}
+        Ok(StoreUrl::Sled(_) | StoreUrl::Memory) => {
+            return Err(Failed::usage(
+                "--store: only a database can be shared, as in postgres://user@host/database",
+            ));
+        }
+        Err(why) => return Err(Failed::usage(format!("--store: {why}"))),
+    }
+    let folder = Folder::new()?;
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let (token, admin_token) = (hex(&random_bytes::<16>()), hex(&random_bytes::<16>()));
+    let plan = Plan {
+        binary: std::env::current_exe().map_err(Failed::because)?,
+        folder: folder.0.clone(),
+        settings: format!(
+            "store = \"{}\"\nadmin_token = \"{admin_token}\"\n[sources.sm]\nprotocol = \"sm\"\ntoken = \"{token}\"\n",
+            options.store
+        ),
+        receivers: usize::from(options.receivers),
+        with_nginx: true,
+    };
+    let cluster = Cluster::start(&plan).map_err(Failed::because)?;
+    let url = format!("http://{}", cluster.address());
+    say(format_args!("nginx listens on {url}"));
+    for address in cluster.addresses() {
+        say(format_args!("  receiver {address}"));
+    }
+    say(format_args!("  logs     {}", folder.0.display()));
+    say(format_args!(
+        "\nSend hooks through nginx, and look at what became of them:\n\n  \
+         tillgate send fixtures/sm/*.json --to {url}/hooks/sm --token {token}\n  \
+         TILLGATE_ADMIN_TOKEN={admin_token} tillgate orders list --server {url}\n\nCtrl-C ends all of it."
+    ));
+    let _ = tokio::signal::ctrl_c().await;
+    drop(cluster);
+    Ok(())
+}
+
+/// A folder that is removed with its handle.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Folder, Failed> {
+        let name = format!("tillgate-cluster-{:08x}", u32::from_be_bytes(random_bytes()));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).map_err(Failed::because)?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,180 @@
+//! `tillgate migrate`: the schema of a database, and the way of a shop from one store into another.
+
+use std::sync::Arc;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::task::JoinSet;
+
+use super::{ConfigOption, Failed, say};
+use crate::app;
+use crate::config::{Settings, StoreUrl};
+use crate::store::Store;
+use crate::store::copy::{
+    CopyError, PARTITIONS_STEP, Totals, copy_counters, copy_partition, count_counters, count_partition,
+};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Copy a shop: from this store…
+    #[arg(long, value_name = "URL", requires = "to")]
+    from: Option<StoreUrl>,
+    /// …into this one
+    #[arg(long, value_name = "URL", requires = "from")]
+    to: Option<StoreUrl>,
+    #[command(flatten)]
+    config: ConfigOption,
+}
+
+/// Partitions that are copied at the same moment.
+const AT_ONCE: usize = 64;
+
+pub async fn run(options: Options) -> Result<(), Failed> {
+    let mut settings = options.config.load()?;
+    settings.store_migrate = true;
+    let (Some(from), Some(to)) = (options.from, options.to) else {
+        let StoreUrl::Postgres(_) = &settings.store else {
+            return Err(Failed::usage(format!(
+                "{} has no schema. To copy a shop: tillgate migrate --from {} --to postgres://user@host/database",
+                settings.store, settings.store
+            )));
+        };
+        app::open_store(&settings).await.map_err(Failed::because)?;
+        say(format_args!("{}: the schema is up to date", settings.store));
+        return Ok(());
+    };
+    if let StoreUrl::Sled(path) = &from
+        && !path.join("db").exists()
+    {
+        return Err(Failed::usage(format!("{from}: there is no store in this directory")));
+    }
+    let open = async |store: &StoreUrl| {
+        let settings = Settings { store: store.clone(), ..settings.clone() };
+        app::open_store(&settings).await.map_err(Failed::because)
+    };
+    let (source, target) = (open(&from).await?, open(&to).await?);
+    let copied = copy(&source, &target).await;
+    source.close().await;
+    target.close().await;
+    let totals = copied?;
+    let documents: Vec<String> =
+        totals.documents.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    say(format_args!(
+        "{from} and {to} hold the same: {}, {} balances; digest {:032x}",
+        documents.join(", "),
+        totals.counters,
+        totals.digest
+    ));
+    Ok(())
+}
+
+async fn copy(source: &Store, target: &Store) -> Result<Totals, Failed> {
+    let partitions = all_partitions(source).await?;
+    let bar = progress(partitions.len(), "copied");
+    let mut copying = JoinSet::new();
+    for partition in &partitions {
+        if copying.len() >= AT_ONCE {
+            finish(copying.join_next().await, &bar)?;
+        }
+        let (source, target, partition) = (source.clone(), target.clone(), *partition);
+        copying.spawn(async move { copy_partition(&source, &target, partition).await });
+    }
+    while let Some(one) = copying.join_next().await {
+        finish(Some(one), &bar)?;
+    }
+    copy_counters(source, target).await.map_err(stopped)?;
+    bar.finish_and_clear();
+    let (here, there) =
+        (totals(source, "counted in the source").await?, totals(target, "counted in the target").await?);
+    if here == there {
+        Ok(here)
+    } else {
+        Err(Failed::because(format!(
+            "the stores differ: {} documents and {} balances in the source, {} and {} in the target. Was the target \
+             empty, and did nobody write meanwhile?",
+            here.of_all_kinds(),
+            here.counters,
+            there.of_all_kinds(),
+            there.counters
+        )))
+    }
+}
+
+fn finish(
+    one: Option<Result<Result<(), CopyError>, tokio::task::JoinError>>,
+    bar: &ProgressBar,
+) -> Result<(), Failed> {
+    match one {
+        Some(Ok(Ok(()))) => bar.inc(1),
+        Some(Ok(Err(why))) => return Err(stopped(why)),
+        Some(Err(panic)) => return Err(Failed::because(panic)),
+        None => {}
+    }
+    Ok(())
+}
+
+fn stopped(why: CopyError) -> Failed {
+    Failed::because(format!("{why}. What was copied stays; run the command again to go on"))
+}
+
+async fn totals(store: &Store, what: &str) -> Result<Totals, Failed> {
+    let partitions = all_partitions(store).await?;
+    let bar = progress(partitions.len(), what);
+    let mut totals = Totals::default();
+    let store = Arc::new(store.clone());
+    let mut counting = JoinSet::new();
+    for some in partitions.chunks(PARTITIONS_STEP) {
+        let (store, some) = (Arc::clone(&store), some.to_vec());
+        counting.spawn(async move {
+            let mut totals = Totals::default();
+            for partition in some {
+                count_partition(&store, partition, &mut totals).await?;
+            }
+            Ok::<_, crate::store::Unavailable>(totals)
+        });
+        if counting.len() >= AT_ONCE {
+            add(&mut totals, counting.join_next().await)?;
+            bar.inc(PARTITIONS_STEP as u64);
+        }
+    }
+    while let Some(one) = counting.join_next().await {
+        add(&mut totals, Some(one))?;
+        bar.inc(PARTITIONS_STEP as u64);
+    }
+    count_counters(&store, &mut totals).await.map_err(Failed::because)?;
+    bar.finish_and_clear();
+    Ok(totals)
+}
+
+fn add(
+    totals: &mut Totals,
+    one: Option<Result<Result<Totals, crate::store::Unavailable>, tokio::task::JoinError>>,
+) -> Result<(), Failed> {
+    let Some(one) = one else { return Ok(()) };
+    let more = one.map_err(Failed::because)?.map_err(Failed::because)?;
+    for (kind, count) in more.documents {
+        *totals.documents.entry(kind).or_insert(0) += count;
+    }
+    totals.digest = totals.digest.wrapping_add(more.digest);
+    Ok(())
+}
+
+async fn all_partitions(store: &Store) -> Result<Vec<u64>, Failed> {
+    let mut all: Vec<u64> = Vec::new();
+    loop {
+        let some = store.partitions(all.last().copied(), PARTITIONS_STEP).await.map_err(Failed::because)?;
+        if some.is_empty() {
+            return Ok(all);
+        }
+        all.extend(some);
+    }
+}
+
+/// A bar on a terminal, and nothing elsewhere.
+fn progress(length: usize, what: &str) -> ProgressBar {
+    let bar = ProgressBar::new(length as u64);
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} orders {msg}, {eta} left");
+    bar.set_style(style.unwrap_or(ProgressStyle::default_bar()));
+    bar.set_message(what.to_owned());
+    bar
+}

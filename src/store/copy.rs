@@ -1,0 +1,151 @@
+//! From one store into another: every document as it is, every counter, and proof that both hold the same.
+//!
+//! What is there already, and the same, is passed over, so a copy that broke off is simply begun again. What is there and
+//! different stops it: the target has been used, and copying over it would undo that.
+
+use std::collections::BTreeMap;
+
+use super::{Batch, Bump, CommitError, CounterKey, DocKey, Expect, Scan, Store, Stored, Unavailable};
+use crate::kernel::{Fingerprint, Kind};
+
+/// Partitions that are listed at once.
+pub const PARTITIONS_STEP: usize = 512;
+
+/// Counters that are copied at once.
+const COUNTERS_STEP: usize = 500;
+
+/// Why copying stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// A store could not be used.
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+    /// The target has something else under a key.
+    #[error(
+        "{key} is in the target already, and different: the target has been used. Copy into an empty store"
+    )]
+    Different {
+        /// Which document.
+        key: String,
+    },
+}
+
+/// What a store holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Documents of each kind.
+    pub documents: BTreeMap<&'static str, u64>,
+    /// Counters that are not nought.
+    pub counters: u64,
+    /// Made of everything: two stores with the same one hold the same.
+    pub digest: u128,
+}
+
+impl Totals {
+    /// All documents.
+    #[must_use]
+    pub fn of_all_kinds(&self) -> u64 {
+        self.documents.values().sum()
+    }
+}
+
+async fn documents(store: &Store, partition: u64) -> Result<Vec<(DocKey, Stored)>, Unavailable> {
+    let mut all = Vec::new();
+    for kind in Kind::ALL {
+        all.extend(store.scan(&Scan::Partition { partition, kind }).await?.items);
+    }
+    Ok(all)
+}
+
+/// Copies what is in a partition.
+pub async fn copy_partition(from: &Store, to: &Store, partition: u64) -> Result<(), CopyError> {
+    let wanted = documents(from, partition).await?;
+    let keys: Vec<DocKey> = wanted.iter().map(|(key, _)| *key).collect();
+    let mut batch = Batch::new();
+    for ((key, stored), there) in wanted.into_iter().zip(to.load(&keys).await?) {
+        match there {
+            None => batch.put_body(key, Expect::Absent, stored.body),
+            Some(there) if there.body == stored.body => {}
+            Some(_) => return Err(CopyError::Different { key: key.to_string() }),
+        }
+    }
+    match to.commit(batch).await {
+        Ok(()) => Ok(()),
+        Err(CommitError::Unavailable(why)) => Err(why.into()),
+        // Somebody else writes there.
+        Err(CommitError::Conflict | CommitError::LostLease) => {
+            Err(CopyError::Different { key: format!("something of {partition}") })
+        }
+    }
+}
+
+/// Copies all counters.
+pub async fn copy_counters(from: &Store, to: &Store) -> Result<(), CopyError> {
+    let mut after = None;
+    loop {
+        let some = counters_after(from, after.as_ref()).await?;
+        let Some((last, _)) = some.last() else { return Ok(()) };
+        after = Some(last.clone());
+        let mut batch = Batch::new();
+        some.into_iter().for_each(|(key, value)| batch.bump(key, Bump::Set(value)));
+        match to.commit(batch).await {
+            Ok(()) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why.into()),
+            Err(CommitError::Conflict | CommitError::LostLease) => {
+                return Err(CopyError::Different { key: "a counter".into() });
+            }
+        }
+    }
+}
+
+/// The counters after one, of its group and then of the groups behind it.
+async fn counters_after(
+    store: &Store,
+    after: Option<&CounterKey>,
+) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
+    for group in store.counter_groups().await? {
+        let name = match after {
+            Some(after) if group < after.group => continue,
+            Some(after) if group == after.group => Some(after.name.as_str()),
+            _ => None,
+        };
+        let found = store.counters(&group, name, COUNTERS_STEP).await?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Counts a partition into the totals.
+pub async fn count_partition(store: &Store, partition: u64, totals: &mut Totals) -> Result<(), Unavailable> {
+    for (key, Stored { body, .. }) in documents(store, partition).await? {
+        let kind = match key.kind {
+            Kind::Order => "orders",
+            Kind::Receipt => "hooks",
+            Kind::Message => "messages",
+            Kind::Movement => "movements",
+            Kind::Checkout => "payments",
+        };
+        *totals.documents.entry(kind).or_insert(0) += 1;
+        let name = format!("{key} {} {}", body.schema, body.listed_at.as_microsecond());
+        let print = Fingerprint::of(&[name.as_bytes(), &body.bytes]);
+        totals.digest = totals.digest.wrapping_add(print.get());
+    }
+    Ok(())
+}
+
+/// Counts the counters into the totals.
+pub async fn count_counters(store: &Store, totals: &mut Totals) -> Result<(), Unavailable> {
+    let mut after = None;
+    loop {
+        let some = counters_after(store, after.as_ref()).await?;
+        let Some((last, _)) = some.last() else { return Ok(()) };
+        after = Some(last.clone());
+        for (key, value) in some.iter().filter(|(_, value)| *value != 0) {
+            totals.counters += 1;
+            let name = format!("{}\0{}\0{value}", key.group, key.name);
+            totals.digest = totals.digest.wrapping_add(Fingerprint::of(&[name.as_bytes()]).get());
+        }
+    }
+}

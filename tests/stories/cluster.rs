@@ -1,0 +1,329 @@
+//! Many receivers on one database: whichever of them a hook reaches, and whichever of them dies.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, header};
+use serde_json::{Value, json};
+use tillgate::demo::chat::{Chat, Trouble};
+use tillgate::demo::cluster::{Cluster, Plan};
+use tillgate::demo::marketplace::{Attempt, Marketplace};
+use tillgate::kernel::Secret;
+use tillgate::peer::Client;
+
+use super::operation::BINARY;
+use crate::world::database::Server;
+use crate::world::{ADMIN_TOKEN, DEADLINE, TOKEN, created, hook, random_bytes};
+
+/// Receivers on a new database.
+struct Shop {
+    cluster: Cluster,
+    database: String,
+    chat: Chat,
+    client: Client,
+    folder: tempfile::TempDir,
+}
+
+impl Shop {
+    async fn open(server: &Server, receivers: usize, with_nginx: bool) -> Shop {
+        let (folder, chat) = (folder(), Chat::start().await.expect("a chat"));
+        let database = server.new_database().await;
+        let cluster = start(folder.path(), &database, &chat, receivers, with_nginx);
+        let client = Client::new(DEADLINE, 64 << 20).expect("a client");
+        Shop { cluster, database, chat, client, folder }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.cluster.address())
+    }
+
+    fn marketplace(&self) -> Marketplace {
+        marketplace(&self.url())
+    }
+
+    async fn list(&self, path: &str) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let url = format!("{}/admin/v1{path}{cursor}", self.url());
+            let mut headers = HeaderMap::new();
+            let bearer = HeaderValue::from_str(&format!("Bearer {ADMIN_TOKEN}")).expect("a header");
+            headers.insert(header::AUTHORIZATION, bearer);
+            let reply = self.client.call(Method::GET, &url, headers, Vec::new()).await.expect("an answer");
+            assert_eq!(reply.status, 200, "{url}");
+            let page: Value = serde_json::from_slice(&reply.body).expect("json");
+            items.extend(page["items"].as_array().expect("a list").iter().cloned());
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return items,
+            }
+        }
+    }
+
+    /// Orders by the marketplace's number; none of them twice.
+    async fn orders(&self) -> BTreeMap<String, Value> {
+        let mut orders = BTreeMap::new();
+        for order in self.list("/orders?limit=500").await {
+            let external_id = order["external_id"].as_str().expect("their number").to_owned();
+            assert!(orders.insert(external_id.clone(), order).is_none(), "{external_id} is there twice");
+        }
+        orders
+    }
+}
+
+/// nginx runs as another user and must be able to reach what it serves from.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn start(folder: &Path, database: &str, chat: &Chat, receivers: usize, with_nginx: bool) -> Cluster {
+    let settings = format!(
+        "store = \"{database}\"\nadmin_token = \"{ADMIN_TOKEN}\"\n\
+         [sources.sm]\nprotocol = \"sm\"\ntoken = \"{TOKEN}\"\n\
+         [notify.telegram]\nurl = \"{}\"\ntoken = \"bot\"\ngap_milliseconds = 1\n\
+         [notify.telegram.chats]\ndefault = \"everyone\"\n",
+        chat.url()
+    );
+    let plan = Plan { binary: BINARY.into(), folder: folder.to_owned(), settings, receivers, with_nginx };
+    Cluster::start(&plan).expect("the receivers start")
+}
+
+fn marketplace(url: &str) -> Marketplace {
+    Marketplace::new(format!("{url}/hooks/sm"), Secret::new(TOKEN)).expect("a client")
+}
+
+/// Statuses that nginx has answered with.
+fn statuses(log: &str) -> BTreeMap<u64, u64> {
+    let mut statuses = BTreeMap::new();
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).expect("a line of JSON");
+        *statuses.entry(line["status"].as_u64().expect("a status")).or_insert(0) += 1;
+    }
+    statuses
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_copies_spread_over_three_receivers_are_one_order_each() {
+    const ORDERS: usize = 1000;
+    const COPIES: usize = 64;
+    let shop = Shop::open(Server::shared(), 3, true).await;
+    let together = Arc::new(tokio::sync::Barrier::new(COPIES));
+    let mut senders = tokio::task::JoinSet::new();
+    for _ in 0..COPIES {
+        let (marketplace, together) = (shop.marketplace(), Arc::clone(&together));
+        senders.spawn(async move {
+            let mut answers = Vec::with_capacity(ORDERS);
+            for order in 0..ORDERS {
+                let body = created(&format!("H{order}"));
+                together.wait().await;
+                let attempt = marketplace.post(body.as_bytes()).await;
+                assert_eq!(attempt.status(), 200, "H{order}: {:?}", attempt.answer);
+                answers.push(attempt.body().to_owned());
+            }
+            answers
+        });
+    }
+    let answers = senders.join_all().await;
+    for order in 0..ORDERS {
+        let different: BTreeSet<&str> = answers.iter().map(|of_sender| of_sender[order].as_str()).collect();
+        assert_eq!(different.len(), 1, "H{order} was answered in several ways: {different:?}");
+    }
+    assert_eq!(shop.orders().await.len(), ORDERS);
+    let log = shop.cluster.nginx_log().expect("nginx logs");
+    let statuses = statuses(&log);
+    assert!(statuses.keys().all(|status| *status < 500), "{statuses:?}");
+    for address in shop.cluster.addresses() {
+        assert!(log.contains(&format!("\"upstream\":\"{address}\"")), "{address} got nothing");
+    }
+}
+
+/// Sends new orders, and then that they were received, until it is stopped; a hook that fails is sent again, as
+/// marketplaces do.
+struct Load {
+    stop: Arc<AtomicBool>,
+    ledger: Arc<Mutex<BTreeMap<String, String>>>,
+    acknowledged: Arc<AtomicU64>,
+    senders: tokio::task::JoinSet<()>,
+}
+
+impl Load {
+    fn start(marketplace: &Marketplace, name: &str) -> Load {
+        let (stop, acknowledged) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+        let ledger = Arc::<Mutex<BTreeMap<String, String>>>::default();
+        let mut senders = tokio::task::JoinSet::new();
+        for sender in 0..8 {
+            let (stop, acknowledged) = (Arc::clone(&stop), Arc::clone(&acknowledged));
+            let (ledger, marketplace) = (Arc::clone(&ledger), marketplace.clone());
+            let name = name.to_owned();
+            senders.spawn(async move {
+                for count in 0.. {
+                    if stop.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let external_id = format!("{name}-{sender}-{count}");
+                    let answer = until_acknowledged(&marketplace, &created(&external_id)).await;
+                    ledger.lock().expect("the ledger").insert(external_id.clone(), answer.body().to_owned());
+                    let payload = json!({"originalOrderId": external_id});
+                    let received = hook("order.received", Some("2026-11-22T13:00:00+03:00"), payload);
+                    until_acknowledged(&marketplace, &received).await;
+                    acknowledged.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        Load { stop, ledger, acknowledged, senders }
+    }
+
+    /// Waits until so many more orders are through.
+    async fn goes_on(&self, more: u64) {
+        let enough = self.acknowledged.load(Ordering::SeqCst) + more;
+        let waiting = async {
+            while self.acknowledged.load(Ordering::SeqCst) < enough {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, waiting).await.expect("hooks are acknowledged");
+    }
+
+    async fn end(self) -> BTreeMap<String, String> {
+        self.stop.store(true, Ordering::SeqCst);
+        self.senders.join_all().await;
+        std::mem::take(&mut *self.ledger.lock().expect("the ledger"))
+    }
+}
+
+async fn until_acknowledged(marketplace: &Marketplace, body: &str) -> Attempt {
+    let sending = async {
+        loop {
+            let attempt = marketplace.post(body.as_bytes()).await;
+            if attempt.is_acknowledged() {
+                return attempt;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, sending).await.expect("it is acknowledged in the end")
+}
+
+/// Everything that was acknowledged is there, once, answered as it was then; and exactly that has left the stock.
+async fn nothing_is_missing_or_doubled(shop: &Shop, ledger: &BTreeMap<String, String>) {
+    let orders = shop.orders().await;
+    assert_eq!(orders.keys().collect::<Vec<_>>(), ledger.keys().collect::<Vec<_>>());
+    for (external_id, answer) in ledger {
+        assert_eq!(orders[external_id]["state"], "shipped", "{external_id}");
+        let again = shop.marketplace().post(created(external_id).as_bytes()).await;
+        assert_eq!(again.body(), answer, "{external_id} was answered otherwise then");
+    }
+    let stock = shop.list("/stock?limit=500").await;
+    assert_eq!(stock[0]["quantity"], format!("-{}", orders.len() * 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receivers_that_are_killed_lose_and_double_nothing() {
+    const CYCLES: usize = 100;
+    let mut shop = Shop::open(Server::shared(), 3, true).await;
+    let load = Load::start(&shop.marketplace(), "K");
+    for _ in 0..CYCLES {
+        load.goes_on(5).await;
+        let [victim] = random_bytes::<1>();
+        shop.cluster.kill_and_start(usize::from(victim) % 3).expect("another starts");
+    }
+    let ledger = load.end().await;
+    assert!(ledger.len() >= CYCLES * 5);
+    nothing_is_missing_or_doubled(&shop, &ledger).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receivers_that_are_restarted_answer_every_hook() {
+    const RESTARTS: usize = 50;
+    let mut shop = Shop::open(Server::shared(), 3, true).await;
+    let load = Load::start(&shop.marketplace(), "R");
+    for restart in 0..RESTARTS {
+        load.goes_on(5).await;
+        shop.cluster.restart(restart % 3).expect("another starts");
+    }
+    load.goes_on(20).await;
+    let ledger = load.end().await;
+    let exits = shop.cluster.drained().expect("they end");
+    assert_eq!(exits.len(), RESTARTS);
+    assert!(exits.iter().all(std::process::ExitStatus::success), "{exits:?}");
+    let statuses = statuses(&shop.cluster.nginx_log().expect("nginx logs"));
+    assert_eq!(statuses.keys().collect::<Vec<_>>(), [&200], "{statuses:?}");
+    nothing_is_missing_or_doubled(&shop, &ledger).await;
+}
+
+/// The database goes away and comes back: senders hear so in time, and everything goes on by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_away_is_told_in_time_and_found_again() {
+    let server = Server::start(&[]);
+    let shop = Shop::open(&server, 2, true).await;
+    let marketplace = shop.marketplace();
+    let first = until_acknowledged(&marketplace, &created("before")).await;
+    for (round, how) in ["halt", "stop"].into_iter().enumerate() {
+        server.order(how);
+        for copy in 0..3 {
+            let url = format!("{}/hooks/sm", shop.url());
+            let mut headers = HeaderMap::new();
+            headers.insert("client-token", HeaderValue::from_static(TOKEN));
+            let body = created(&format!("away {round} {copy}")).into_bytes();
+            let watch = tillgate::kernel::Stopwatch::start();
+            let reply = shop.client.call(Method::POST, &url, headers, body).await.expect("an answer");
+            assert_eq!(reply.status, 503, "{how}: {}", String::from_utf8_lossy(&reply.body));
+            assert!(reply.headers.contains_key("retry-after"), "{how}");
+            assert!(watch.elapsed() < Duration::from_secs(3), "{how}: {:?}", watch.elapsed());
+        }
+        server.order("start");
+        for copy in 0..3 {
+            until_acknowledged(&marketplace, &created(&format!("away {round} {copy}"))).await;
+        }
+    }
+    let again = until_acknowledged(&marketplace, &created("before")).await;
+    assert_eq!(again.body(), first.body());
+    assert_eq!(shop.orders().await.len(), 7);
+}
+
+/// A receiver stops where it stands while it hands a message over. Another does it instead; when the first wakes up, it
+/// is too late for it to write anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_slept_through_its_lease_writes_nothing() {
+    let shop = Shop::open(Server::shared(), 1, false).await;
+    shop.chat.misbehave([Trouble::DeliveredLate(500)]);
+    until_acknowledged(&shop.marketplace(), &created("H1")).await;
+    shop.chat.wait_for(1, DEADLINE).await.expect("the first is at it");
+    shop.cluster.signal(0, "STOP").expect("it stands still");
+    // Two leases go by.
+    let (client, connection) =
+        tokio_postgres::connect(&shop.database, tokio_postgres::NoTls).await.expect("the database answers");
+    tokio::spawn(connection);
+    let leased = client.execute("UPDATE tillgate.outbox SET leased_until = 1 WHERE fence <> 0", &[]).await;
+    assert_eq!(leased.expect("updated"), 1);
+    let folder = folder();
+    let other = start(folder.path(), &shop.database, &shop.chat, 1, false);
+    shop.chat.wait_for(2, DEADLINE).await.expect("the second does it");
+    let settled = async {
+        while client
+            .query_one("SELECT count(*) FROM tillgate.outbox", &[])
+            .await
+            .expect("a count")
+            .get::<_, i64>(0)
+            > 0
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, settled).await.expect("the second settles it");
+
+    shop.cluster.signal(0, "CONT").expect("it goes on");
+    let told = async {
+        while !shop.cluster.log(0).expect("a log").contains("a message was not settled") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, told).await.expect("the first finds that it came too late");
+    let messages = shop.chat.messages();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    assert_eq!(messages[0], messages[1], "one message, under one number, twice at the most");
+    drop(other);
+    drop(shop.folder);
+}
