@@ -106,6 +106,17 @@ impl Cluster {
         Ok(())
     }
 
+    /// Asks all receivers to end, and waits until they have.
+    pub fn end(&mut self) -> io::Result<()> {
+        for receiver in &self.receivers {
+            signal(receiver.process.id(), "TERM")?;
+        }
+        for receiver in &mut self.receivers {
+            receiver.process.wait()?;
+        }
+        Ok(())
+    }
+
     /// Waits for those that were asked to end, and says how they did.
     pub fn drained(&mut self) -> io::Result<Vec<ExitStatus>> {
         self.draining.drain(..).map(|mut process| process.wait()).collect()

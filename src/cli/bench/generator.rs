@@ -1,4 +1,8 @@
-//! The load: connections that each send a new order, wait for the answer, and send the next.
+//! The load: connections that send hooks, in a closed loop (each sends the next when the one before is answered) or at a
+//! fixed rate.
+//!
+//! At a fixed rate each hook has its moment, whether or not the answers keep up, and its latency counts from that moment:
+//! a server that stalls is not excused from the hooks that would have come meanwhile.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,16 +16,30 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use super::workload::{KNOWN_ORDERS, Order, Workload};
 use crate::kernel::Stopwatch;
 use crate::kernel::chance::random_bytes;
 
-/// What to do.
-#[derive(Clone)]
-pub struct Load {
-    pub address: SocketAddr,
+/// Where hooks are sent, and how their sender proves itself.
+#[derive(Debug, Clone)]
+pub struct Aim {
+    /// The servers; connections are spread over them.
+    pub addresses: Vec<SocketAddr>,
+    /// The path.
+    pub path: String,
+    /// The token.
     pub token: String,
+}
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub struct Load {
+    pub aim: Aim,
+    pub workload: Workload,
     pub connections: usize,
     pub time: Duration,
+    /// Hooks a second over all connections; none for a closed loop.
+    pub rate: Option<u32>,
 }
 
 /// What came of it.
@@ -41,15 +59,15 @@ impl Figures {
         Figures { latencies, errors: 0, took: Duration::ZERO }
     }
 
+    /// How many answers were good.
+    pub fn answers(&self) -> u64 {
+        self.latencies.len()
+    }
+
     /// Answers per second.
     #[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a rate, for people")]
     pub fn per_second(&self) -> f64 {
         if self.took.is_zero() { 0.0 } else { self.latencies.len() as f64 / self.took.as_secs_f64() }
-    }
-
-    /// How many answers were good.
-    pub fn answers(&self) -> u64 {
-        self.latencies.len()
     }
 
     /// The latency that this share of answers does not exceed, in microseconds.
@@ -63,13 +81,16 @@ impl Figures {
     }
 }
 
-/// Runs a load to its end.
+/// Runs a load to its end. What must be there before is sent first and not measured.
 pub async fn run(load: &Load) -> Figures {
     let run = u32::from_be_bytes(random_bytes());
+    if load.workload.needs_known_orders() {
+        send_all(&load.aim, KNOWN_ORDERS, move |count| Order::known(run, count).created()).await;
+    }
     let mut connections = JoinSet::new();
     let watch = Stopwatch::start();
     for connection in 0..load.connections {
-        connections.spawn(drive(load.clone(), run, connection));
+        connections.spawn(drive(load.clone(), run, connection, watch));
     }
     let mut all = Figures::new();
     while let Some(one) = connections.join_next().await {
@@ -84,42 +105,60 @@ pub async fn run(load: &Load) -> Figures {
     all
 }
 
-async fn drive(load: Load, run: u32, connection: usize) -> Figures {
+/// Connections over which orders are sent that must be there before.
+const FILLING_CONNECTIONS: u64 = 64;
+
+/// Sends hooks once each, as fast as they are answered. Returns how many were not.
+pub async fn send_all(aim: &Aim, count: u64, hook: impl Fn(u64) -> Bytes + Clone + Send + 'static) -> u64 {
+    let mut connections = JoinSet::new();
+    for connection in 0..FILLING_CONNECTIONS {
+        let (aim, hook) = (aim.clone(), hook.clone());
+        connections.spawn(async move {
+            let mut failed = 0;
+            let Some(mut sender) = connect(&aim, usize::try_from(connection).unwrap_or(0)).await else {
+                return 1;
+            };
+            for number in (connection..count).step_by(64) {
+                failed += u64::from(!send(&mut sender, &aim, hook(number)).await);
+            }
+            failed
+        });
+    }
+    connections.join_all().await.into_iter().sum()
+}
+
+async fn drive(load: Load, run: u32, connection: usize, watch: Stopwatch) -> Figures {
     let mut figures = Figures::new();
-    let Some(mut sender) = connect(load.address).await else {
+    let Some(mut sender) = connect(&load.aim, connection).await else {
         figures.errors += 1;
         return figures;
     };
-    let watch = Stopwatch::start();
     let mut count = 0_u64;
     while watch.elapsed() < load.time {
-        let body = order(run, connection, count);
-        count += 1;
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri("/hooks/sm")
-            .header(header::HOST, "bench")
-            .header(header::CONTENT_TYPE, "application/json")
-            .header("client-token", &load.token)
-            .body(Full::new(body));
-        let Ok(request) = request else {
-            figures.errors += 1;
-            return figures;
-        };
-        let sent = Stopwatch::start();
-        let is_good = match sender.send_request(request).await {
-            Ok(response) => {
-                let is_good = response.status() == http::StatusCode::OK;
-                response.into_body().collect().await.is_ok() && is_good
+        let body = load.workload.hook(run, connection, count);
+        let since = match load.rate {
+            None => watch.elapsed(),
+            Some(rate) => {
+                let place = count * load.connections as u64 + connection as u64;
+                let moment =
+                    Duration::from_nanos(place.saturating_mul(1_000_000_000) / u64::from(rate.max(1)));
+                if moment >= load.time {
+                    break;
+                }
+                if let Some(early) = moment.checked_sub(watch.elapsed()) {
+                    tokio::time::sleep(early).await;
+                }
+                moment
             }
-            Err(_) => false,
         };
-        if is_good {
-            let micros = u64::try_from(sent.elapsed().as_micros()).unwrap_or(MICROS_MAX);
+        count += 1;
+        if send(&mut sender, &load.aim, body).await {
+            let took = watch.elapsed().saturating_sub(since);
+            let micros = u64::try_from(took.as_micros()).unwrap_or(MICROS_MAX);
             let _ = figures.latencies.record(micros.clamp(1, MICROS_MAX));
         } else {
             figures.errors += 1;
-            match connect(load.address).await {
+            match connect(&load.aim, connection).await {
                 Some(again) => sender = again,
                 None => return figures,
             }
@@ -128,33 +167,31 @@ async fn drive(load: Load, run: u32, connection: usize) -> Figures {
     figures
 }
 
-async fn connect(address: SocketAddr) -> Option<SendRequest<Full<Bytes>>> {
+/// Sends a hook, and says whether it was acknowledged.
+async fn send(sender: &mut SendRequest<Full<Bytes>>, aim: &Aim, body: Bytes) -> bool {
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(&aim.path)
+        .header(header::HOST, "bench")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("client-token", &aim.token)
+        .body(Full::new(body));
+    let Ok(request) = request else { return false };
+    match sender.send_request(request).await {
+        Ok(response) => {
+            let is_good = response.status().is_success();
+            response.into_body().collect().await.is_ok() && is_good
+        }
+        Err(_) => false,
+    }
+}
+
+async fn connect(aim: &Aim, connection: usize) -> Option<SendRequest<Full<Bytes>>> {
+    let address = aim.addresses.get(connection % aim.addresses.len().max(1))?;
     let stream = TcpStream::connect(address).await.ok()?;
     stream.set_nodelay(true).ok()?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
     tokio::spawn(connection);
     sender.ready().await.ok()?;
     Some(sender)
-}
-
-/// An `order.created` of about 1.3 kB that nobody has seen before.
-fn order(run: u32, connection: usize, count: u64) -> Bytes {
-    let text = format!(
-        concat!(
-            r#"{{"event_type":"order.created","timestamp":"2026-11-22T12:00:00+03:00","payload":{{"#,
-            r#""originalOrderId":"H{run:08x}-{connection}-{count}","storeID":"17","#,
-            r#""customer":{{"name":"Анна Примерова","phone":"79990000001"}},"#,
-            r#""address":{{"full_address":"Москва, ул. Примерная, д. 7, кв. 12","apartment":"12","floor":"3","entrance":"1","door_phone":"12"}},"#,
-            r#""delivery":{{"expectedFrom":"2026-11-22T15:00:00+03:00","expectedTo":"2026-11-22T17:00:00+03:00"}},"positions":["#,
-            r#"{{"id":"100201","originalQuantity":2,"quantity":2,"price":"94.90","discountPrice":"89.90","weight":"","replacedByID":"","totalPrice":"189.80","totalDiscountPrice":"179.80"}},"#,
-            r#"{{"id":"204500","originalQuantity":3,"quantity":3,"price":"74.50","discountPrice":"69.90","weight":"1500","replacedByID":"","totalPrice":"223.50","totalDiscountPrice":"209.70"}},"#,
-            r#"{{"id":"310044","originalQuantity":1,"quantity":1,"price":"349.00","discountPrice":"299.00","weight":"","replacedByID":"","totalPrice":"349.00","totalDiscountPrice":"299.00"}}],"#,
-            r#""total":{{"totalPrice":"762.30","discountTotalPrice":"688.50"}},"comment":null,"#,
-            r#""replacementPolicy":"call_or_replace","paymentMethods":["card_online"],"shipmentMethod":"by_courier"}}}}"#
-        ),
-        run = run,
-        connection = connection,
-        count = count,
-    );
-    Bytes::from(text)
 }

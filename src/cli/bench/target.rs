@@ -1,6 +1,6 @@
-//! The servers that are measured, each a process of its own that ends with its handle.
+//! The servers that are measured, each in processes of its own that end with their handle.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,8 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use super::generator::Aim;
+use crate::demo::cluster::{Cluster, Plan};
 use crate::gateway::sandbox::{Sandbox, Setup};
 use crate::kernel::chance::random_bytes;
 
@@ -32,39 +34,50 @@ impl Drop for Folder {
     }
 }
 
-/// What a measured gateway has to do.
+/// What a measured gateway has to do about money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Orders are kept and pickers told.
-    Plain,
-    /// Besides, each order gets a payment link.
-    Payments,
+pub enum Money {
+    /// Nothing.
+    None,
+    /// Each order gets a payment link.
+    Links,
     /// The same, but the payment system takes connections and never answers.
-    PaymentsSilent,
+    SilentLinks,
+}
+
+/// A gateway to measure.
+#[derive(Debug, Clone)]
+pub struct Kind {
+    /// Its store; none for sled in a new folder.
+    pub store: Option<String>,
+    /// How many receivers it has.
+    pub receivers: usize,
+    /// Whether nginx stands in front of them.
+    pub with_nginx: bool,
+    /// What it has to do about money.
+    pub money: Money,
 }
 
 impl Kind {
     /// Its name in the table.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Plain => "tillgate, sled, fresh orders",
-            Kind::Payments => "tillgate, sled, with payment links",
-            Kind::PaymentsSilent => "the same, payment system silent",
-        }
+    pub fn name(&self) -> String {
+        let store = match &self.store {
+            None => "sled",
+            Some(url) if url.starts_with("postgres") => "PostgreSQL",
+            Some(url) => url,
+        };
+        let receivers = if self.receivers > 1 { format!(" × {}", self.receivers) } else { String::new() };
+        let nginx = if self.with_nginx { ", nginx" } else { "" };
+        let money = match self.money {
+            Money::None => "",
+            Money::Links => ", payment links",
+            Money::SilentLinks => ", payment system silent",
+        };
+        format!("{store}{receivers}{nginx}{money}")
     }
 }
 
-/// A server to measure.
-pub struct Target {
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// What proves the sender.
-    pub token: String,
-    process: Child,
-    _payment_system: Option<PaymentSystem>,
-}
-
-/// What a process has used so far, as Linux counts it.
+/// What processes have used so far, as Linux counts it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
     /// Processor time, in clock ticks of a hundredth of a second.
@@ -75,29 +88,74 @@ pub struct Usage {
     pub resident_bytes: u64,
 }
 
+/// A server to measure.
+pub struct Target {
+    /// Where it is.
+    pub aim: Aim,
+    running: Running,
+    _payment_system: Option<PaymentSystem>,
+}
+
+enum Running {
+    Echo(Child),
+    Gateway {
+        cluster: Cluster,
+        plan: Plan,
+    },
+    /// Somebody else's.
+    Given,
+}
+
 impl Target {
-    /// What the server has used; nothing where the system does not tell.
-    pub fn usage(&self) -> Usage {
-        let read = |file: &str| {
-            let id = self.process.id()?;
-            fs::read_to_string(format!("/proc/{id}/{file}")).ok()
-        };
-        let number_after = |text: &str, label: &str| -> Option<u64> {
-            text.lines().find_map(|line| line.strip_prefix(label))?.split_whitespace().next()?.parse().ok()
-        };
-        // The fields after the program's name, which may hold spaces: user and system time are the 12th and 13th.
-        let ticks = read("stat").and_then(|stat| {
-            let (_, fields) = stat.rsplit_once(')')?;
-            let times = fields.split_whitespace().skip(11).take(2);
-            times.map(|ticks| ticks.parse::<u64>().ok()).sum::<Option<u64>>()
-        });
-        let written_bytes = read("io").and_then(|io| number_after(&io, "write_bytes:"));
-        let resident_kib = read("status").and_then(|status| number_after(&status, "VmRSS:"));
-        Usage {
-            ticks: ticks.unwrap_or(0),
-            written_bytes: written_bytes.unwrap_or(0),
-            resident_bytes: resident_kib.unwrap_or(0) * 1024,
+    fn process_ids(&self) -> Vec<u32> {
+        match &self.running {
+            Running::Echo(process) => process.id().into_iter().collect(),
+            Running::Gateway { cluster, plan } => {
+                (0..plan.receivers).map(|place| cluster.process_id(place)).collect()
+            }
+            Running::Given => Vec::new(),
         }
+    }
+
+    /// What the server's own processes have used; nothing where the system does not tell.
+    pub fn usage(&self) -> Usage {
+        let mut all = Usage::default();
+        for id in self.process_ids() {
+            let one = usage_of(id);
+            all.ticks += one.ticks;
+            all.written_bytes += one.written_bytes;
+            all.resident_bytes += one.resident_bytes;
+        }
+        all
+    }
+
+    /// Ends the gateway in order and starts it again on the same store.
+    pub fn restart(&mut self) -> io::Result<()> {
+        let Running::Gateway { cluster, plan } = &mut self.running else { return Ok(()) };
+        cluster.end()?;
+        *cluster = Cluster::start(plan)?;
+        self.aim.addresses = vec![cluster.address()];
+        Ok(())
+    }
+}
+
+fn usage_of(id: u32) -> Usage {
+    let read = |file: &str| fs::read_to_string(format!("/proc/{id}/{file}")).ok();
+    let number_after = |text: &str, label: &str| -> Option<u64> {
+        text.lines().find_map(|line| line.strip_prefix(label))?.split_whitespace().next()?.parse().ok()
+    };
+    // The fields after the program's name, which may hold spaces: user and system time are the 12th and 13th.
+    let ticks = read("stat").and_then(|stat| {
+        let (_, fields) = stat.rsplit_once(')')?;
+        let times = fields.split_whitespace().skip(11).take(2);
+        times.map(|ticks| ticks.parse::<u64>().ok()).sum::<Option<u64>>()
+    });
+    let written_bytes = read("io").and_then(|io| number_after(&io, "write_bytes:"));
+    let resident_kib = read("status").and_then(|status| number_after(&status, "VmRSS:"));
+    Usage {
+        ticks: ticks.unwrap_or(0),
+        written_bytes: written_bytes.unwrap_or(0),
+        resident_bytes: resident_kib.unwrap_or(0) * 1024,
     }
 }
 
@@ -108,16 +166,16 @@ enum PaymentSystem {
 }
 
 impl PaymentSystem {
-    async fn start(kind: Kind) -> io::Result<Option<(PaymentSystem, String)>> {
-        match kind {
-            Kind::Plain => Ok(None),
-            Kind::Payments => {
+    async fn start(money: Money) -> io::Result<Option<(PaymentSystem, String)>> {
+        match money {
+            Money::None => Ok(None),
+            Money::Links => {
                 let setup = Setup { calls_max: usize::MAX, ..Setup::default() };
                 let sandbox = Sandbox::start(setup).await.map_err(io::Error::other)?;
                 let url = sandbox.url();
                 Ok(Some((PaymentSystem::Answers { _sandbox: sandbox }, url)))
             }
-            Kind::PaymentsSilent => {
+            Money::SilentLinks => {
                 let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
                 let url = format!("http://{}", listener.local_addr()?);
                 Ok(Some((PaymentSystem::Silent { _listener: listener }, url)))
@@ -130,28 +188,41 @@ impl PaymentSystem {
 pub async fn echo() -> io::Result<Target> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["bench", "--echo", "127.0.0.1:0"]).stderr(Stdio::null());
-    start(command, "0123456789abcdef".into(), None).await
+    let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+    let stdout = process.stdout.take().ok_or_else(|| io::Error::other("no output to read"))?;
+    let mut lines = BufReader::new(stdout).lines();
+    while let Some(line) = lines.next_line().await? {
+        if let Some((_, address)) = line.split_once(" listens on http://") {
+            let address = address.parse().map_err(io::Error::other)?;
+            let aim = Aim { addresses: vec![address], path: "/hooks/sm".into(), token: "bench".into() };
+            return Ok(Target { aim, running: Running::Echo(process), _payment_system: None });
+        }
+    }
+    Err(io::Error::other("the echo did not start"))
+}
+
+/// A server that is running already.
+pub fn given(url: &str, token: &str) -> Result<Target, String> {
+    let url = url.strip_prefix("http://").ok_or("--to: an address such as http://127.0.0.1:8080/hooks/sm")?;
+    let (host, path) = url.split_once('/').unwrap_or((url, ""));
+    let address: SocketAddr = host.parse().map_err(|why| format!("--to: {host}: {why}"))?;
+    let aim = Aim { addresses: vec![address], path: format!("/{path}"), token: token.to_owned() };
+    Ok(Target { aim, running: Running::Given, _payment_system: None })
 }
 
 /// A gateway on a new store, with pickers to tell: their messages are part of what is kept. Nobody listens
 /// at their chat's address, so none is sent meanwhile.
-pub async fn gateway(folder: &Folder, kind: Kind, store: Option<&str>) -> io::Result<Target> {
-    let path = &folder.0;
+pub async fn gateway(folder: &Folder, kind: &Kind) -> io::Result<Target> {
     let run = u32::from_be_bytes(random_bytes());
-    let (payment_system, payments) = match PaymentSystem::start(kind).await? {
+    let folder = folder.0.join(format!("gateway-{run:08x}"));
+    fs::create_dir_all(&folder)?;
+    let (payment_system, payments) = match PaymentSystem::start(kind.money).await? {
         None => (None, String::new()),
         Some((payment_system, url)) => {
             let setup = Setup::default();
             let payments = format!(
-                r#"
-                payment = "link"
-                [gateways.bank]
-                protocol = "invoicebox"
-                url = "{url}"
-                token = "{}"
-                merchant_id = "{}"
-                signing_key = "{}"
-                "#,
+                "payment = \"link\"\n[gateways.bank]\nprotocol = \"invoicebox\"\nurl = \"{url}\"\ntoken = \"{}\"\n\
+                 merchant_id = \"{}\"\nsigning_key = \"{}\"\n",
                 setup.token.expose(),
                 setup.merchant_id,
                 setup.signing_key.expose(),
@@ -160,45 +231,22 @@ pub async fn gateway(folder: &Folder, kind: Kind, store: Option<&str>) -> io::Re
         }
     };
     let token: String = random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
-    let config = path.join(format!("tillgate-{run}.toml"));
+    let store = kind.store.clone();
+    let store = store.unwrap_or_else(|| format!("sled:{}", folder.join("store").display()));
     let settings = format!(
-        r#"
-        listen = "127.0.0.1:0"
-        store = "{}"
-        [sources.sm]
-        protocol = "sm"
-        token = "{token}"
-        {payments}
-        [notify.telegram]
-        url = "http://127.0.0.1:9"
-        token = "bench"
-        [notify.telegram.chats]
-        default = "pickers"
-        "#,
-        store.map_or_else(|| format!("sled:{}", path.join(format!("store-{run}")).display()), str::to_owned)
+        "store = \"{store}\"\n[sources.sm]\nprotocol = \"sm\"\ntoken = \"{token}\"\n{payments}\
+         [notify.telegram]\nurl = \"http://127.0.0.1:9\"\ntoken = \"bench\"\n\
+         [notify.telegram.chats]\ndefault = \"pickers\"\n"
     );
-    fs::write(&config, settings)?;
-    let log = File::create(path.join(format!("log-{run}")))?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("serve").arg("--config").arg(&config).stderr(log);
-    start(command, token, payment_system).await
-}
-
-async fn start(
-    mut command: Command,
-    token: String,
-    payment_system: Option<PaymentSystem>,
-) -> io::Result<Target> {
-    let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
-    let stdout = process.stdout.take().ok_or_else(|| io::Error::other("no output to read"))?;
-    let mut lines = BufReader::new(stdout).lines();
-    while let Some(line) = lines.next_line().await? {
-        if let Some((_, address)) = line.split_once(" listens on http://") {
-            let address = address.parse().map_err(io::Error::other)?;
-            // Its further lines have nowhere to go, and it must not mind.
-            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return Ok(Target { address, token, process, _payment_system: payment_system });
-        }
-    }
-    Err(io::Error::other("a server that was to be measured did not start"))
+    let plan = Plan {
+        binary: std::env::current_exe()?,
+        folder,
+        settings,
+        receivers: kind.receivers,
+        with_nginx: kind.with_nginx,
+    };
+    let cluster = Cluster::start(&plan)?;
+    let addresses = if kind.with_nginx { vec![cluster.address()] } else { cluster.addresses() };
+    let aim = Aim { addresses, path: "/hooks/sm".into(), token };
+    Ok(Target { aim, running: Running::Gateway { cluster, plan }, _payment_system: payment_system })
 }

@@ -1,0 +1,136 @@
+//! What is sent: hooks of about 1.3 kB, in the ways in which they come.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use hyper::body::Bytes;
+
+/// A way in which hooks come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Workload {
+    /// New orders.
+    Fresh,
+    /// Copies of orders that are there.
+    Duplicates,
+    /// Nine new orders to one copy.
+    Mixed,
+    /// Up to 50 copies of each new order, at the same moment.
+    Storm,
+    /// Orders with their lives: created, changed, paid, received, delivered.
+    Lives,
+    /// Orders that are there, sent again with other content.
+    Resent,
+}
+
+/// Orders that are there before copies are measured.
+pub const KNOWN_ORDERS: u64 = 2000;
+
+/// Connections that send the same orders in a storm.
+const STORM_COPIES: usize = 50;
+
+impl Workload {
+    /// Its name in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Workload::Fresh => "new orders",
+            Workload::Duplicates => "copies",
+            Workload::Mixed => "9 new, 1 copy",
+            Workload::Storm => "storm of 50 copies",
+            Workload::Lives => "whole lives",
+            Workload::Resent => "sent again, changed",
+        }
+    }
+
+    /// Whether the known orders must be there first.
+    pub fn needs_known_orders(self) -> bool {
+        match self {
+            Workload::Duplicates | Workload::Mixed | Workload::Resent => true,
+            Workload::Fresh | Workload::Storm | Workload::Lives => false,
+        }
+    }
+
+    /// The hook that a connection sends as its `count`-th.
+    pub fn hook(self, run: u32, connection: usize, count: u64) -> Bytes {
+        let new = |count: u64| Order { run, connection, count };
+        let known = || Order::known(run, (count.wrapping_mul(31) + connection as u64 * 17) % KNOWN_ORDERS);
+        match self {
+            Workload::Fresh => new(count).created(),
+            Workload::Duplicates => known().created(),
+            Workload::Mixed if count % 10 == 9 => known().created(),
+            Workload::Mixed => new(count).created(),
+            Workload::Storm => Order { run, connection: connection / STORM_COPIES, count }.created(),
+            Workload::Lives => {
+                let order = new(count / 5);
+                match count % 5 {
+                    0 => order.created(),
+                    1 => order.hook("order.changed", "12:10", 4),
+                    2 => order.hook("order.paid", "12:20", 4),
+                    3 => order.short("order.received", "12:30"),
+                    _ => order.short("order.delivered", "12:40"),
+                }
+            }
+            // Each time another quantity, a moment later, so that it is another revision.
+            Workload::Resent => {
+                let turn = count / KNOWN_ORDERS.min(64) + 1;
+                let order = Order::known(run, (count + connection as u64 * 61) % KNOWN_ORDERS);
+                let (hour, minute) = (12 + turn / 60 % 10, turn % 60);
+                order.hook("order.created", &format!("{hour:02}:{minute:02}"), 3 + turn % 90)
+            }
+        }
+    }
+}
+
+/// One order.
+#[derive(Clone, Copy)]
+pub struct Order {
+    run: u32,
+    connection: usize,
+    count: u64,
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "H{:08x}-{}-{}", self.run, self.connection, self.count)
+    }
+}
+
+impl Order {
+    /// One of those that are there before copies are measured.
+    pub fn known(run: u32, count: u64) -> Order {
+        Order { run, connection: usize::from(u16::MAX), count }
+    }
+
+    /// An `order.created` of about 1.3 kB.
+    pub fn created(self) -> Bytes {
+        self.hook("order.created", "12:00", 3)
+    }
+
+    fn hook(self, kind: &str, time: &str, quantity: u64) -> Bytes {
+        let text = format!(
+            concat!(
+                r#"{{"event_type":"{kind}","timestamp":"2026-11-22T{time}:00+03:00","payload":{{"#,
+                r#""originalOrderId":"{order}","storeID":"17","#,
+                r#""customer":{{"name":"Анна Примерова","phone":"79990000001"}},"#,
+                r#""address":{{"full_address":"Москва, ул. Примерная, д. 7, кв. 12","apartment":"12","floor":"3","entrance":"1","door_phone":"12"}},"#,
+                r#""delivery":{{"expectedFrom":"2026-11-22T15:00:00+03:00","expectedTo":"2026-11-22T17:00:00+03:00"}},"positions":["#,
+                r#"{{"id":"100201","originalQuantity":2,"quantity":2,"price":"94.90","discountPrice":"89.90","weight":"","replacedByID":"","totalPrice":"189.80","totalDiscountPrice":"179.80"}},"#,
+                r#"{{"id":"204500","originalQuantity":3,"quantity":{quantity},"price":"74.50","discountPrice":"69.90","weight":"1500","replacedByID":"","totalPrice":"223.50","totalDiscountPrice":"209.70"}},"#,
+                r#"{{"id":"310044","originalQuantity":1,"quantity":1,"price":"349.00","discountPrice":"299.00","weight":"","replacedByID":"","totalPrice":"349.00","totalDiscountPrice":"299.00"}}],"#,
+                r#""total":{{"totalPrice":"762.30","discountTotalPrice":"688.50"}},"comment":null,"#,
+                r#""replacementPolicy":"call_or_replace","paymentMethods":["card_online"],"shipmentMethod":"by_courier"}}}}"#
+            ),
+            kind = kind,
+            time = time,
+            order = self,
+            quantity = quantity,
+        );
+        Bytes::from(text)
+    }
+
+    fn short(self, kind: &str, time: &str) -> Bytes {
+        let text = format!(
+            r#"{{"event_type":"{kind}","timestamp":"2026-11-22T{time}:00+03:00","payload":{{"originalOrderId":"{self}"}}}}"#
+        );
+        Bytes::from(text)
+    }
+}
