@@ -134,7 +134,7 @@ impl App {
             store,
             clock,
             audience,
-            seen: Arc::default(),
+            recent: Arc::default(),
             sellers: Arc::new(sellers(settings)),
             public_url: public_url.into(),
             news: News::default(),

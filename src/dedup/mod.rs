@@ -12,8 +12,8 @@
 
 pub mod key;
 mod receipt;
+mod recent;
 pub mod retention;
-mod seen;
 
 pub use receipt::{Answer, Receipt, Verdict};
-pub use seen::Seen;
+pub use recent::{Answered, Recent};

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::dedup::{Answer, Receipt, Seen, Verdict, key};
+use crate::dedup::{Answer, Receipt, Recent, Verdict, key};
 use crate::kernel::{Clock, ExternalId, HookId, Kind, Number, SourceName, Unreadable};
 use crate::notify::Audience;
 use crate::orders::{EventKind, Order, OrderDocument, PaymentDocument};
@@ -39,8 +39,8 @@ pub struct Shop {
     pub clock: Clock,
     /// Whom to tell.
     pub audience: Audience,
-    /// Which hooks came lately.
-    pub seen: Arc<Seen>,
+    /// What came lately.
+    pub recent: Arc<Recent>,
     /// Whose orders are paid through us, by the name of their source or merchant.
     pub sellers: Arc<BTreeMap<SourceName, Seller>>,
     /// How browsers and peers reach us.

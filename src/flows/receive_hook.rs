@@ -2,7 +2,7 @@
 
 use super::bill_order::bill;
 use super::{DECISIONS_MAX, Hook, Received, Shop, crowded, load_receipt, receipt_key};
-use crate::dedup::{Answer, Receipt, Verdict};
+use crate::dedup::{Answer, Answered, Receipt, Verdict};
 use crate::kernel::time::Timestamp;
 use crate::kernel::{ExternalId, HookId, Kind, Lane, Message, MessageId, Number, Quantity};
 use crate::notify::{Letter, Subject, render};
@@ -16,24 +16,28 @@ use crate::store::{Batch, Bump, CommitError, CounterKey, DocKey, Expect, Stored,
 /// The sender's words for a verdict on a hook of an order.
 pub type Acknowledge<'a> = &'a (dyn Fn(Verdict, Option<Number>) -> Answer + Sync);
 
-/// Looks whether this very hook has come before, by one read. This is the way of every ordinary retry. For a
-/// creation that has not come lately it is not worth the read: its commit would find out.
+/// Looks whether this very hook has come before: in what is at hand, or else by one read. This is the way of every
+/// ordinary retry. For a creation that has not come lately it is not worth the read: its commit would find out.
 pub async fn recognise(shop: &Shop, hook: &Hook) -> Result<Option<Received>, Unavailable> {
     let id = hook.first_id;
-    let came_lately = shop.seen.remembers(id);
-    shop.seen.remember(id);
+    let came_lately = shop.recent.mark(id);
+    if let Some(answered) = shop.recent.answer(id) {
+        return Ok(Some(replayed(&answered)));
+    }
     if hook.kind == Some(EventKind::Created) && !came_lately {
         return Ok(None);
     }
     let Some((receipt, _)) = load_receipt(&shop.store, id).await? else { return Ok(None) };
-    let Some(answer) = receipt.answer.clone() else { return Ok(None) };
+    let Some(answered) = Answered::of(&receipt) else { return Ok(None) };
     if hook.kind == Some(EventKind::Changed) && receipt.is_timeless() {
         // The answer is certain whatever comes of this.
         if let Err(why) = Box::pin(look_for_a_change_back(shop, id, &receipt)).await {
             tracing::warn!(hook.id = %id, error = %why, "whether a repeated change is a change back was not looked into");
         }
+    } else {
+        shop.recent.keep(answered.clone());
     }
-    Ok(Some(replayed(&receipt, answer)))
+    Ok(Some(replayed(&answered)))
 }
 
 /// Takes in a hook that [`recognise`] did not know. `again` looks anew at one that is kept as ignored.
@@ -53,14 +57,13 @@ pub async fn receive(
     }
 }
 
-fn replayed(receipt: &Receipt, answer: Answer) -> Received {
-    let reason = Some(format!("it came at {} and was {}", receipt.received_at, receipt.verdict));
+fn replayed(answered: &Answered) -> Received {
     Received {
-        id: receipt.id,
+        id: answered.id,
         verdict: Verdict::Replayed,
-        reason,
-        number: receipt.number,
-        answer,
+        reason: Some(format!("it came at {} and was {}", answered.received_at, answered.verdict)),
+        number: answered.number,
+        answer: answered.answer.clone(),
         is_copy: true,
     }
 }
@@ -81,7 +84,10 @@ async fn ignore(shop: &Shop, hook: &Hook, acknowledge: Acknowledge<'_>) -> Resul
             Ok(Received { id, verdict: Verdict::Ignored, reason, number: None, answer, is_copy: false })
         }
         // Its twin was quicker.
-        Err(CommitError::Conflict | CommitError::LostLease) => Ok(replayed(&receipt, answer)),
+        Err(CommitError::Conflict | CommitError::LostLease) => {
+            let (number, received_at, verdict) = (None, receipt.received_at, receipt.verdict);
+            Ok(replayed(&Answered { id, number, received_at, verdict, answer }))
+        }
         Err(CommitError::Unavailable(why)) => Err(why),
     }
 }
@@ -183,10 +189,10 @@ impl OrderHook<'_> {
                 Box::pin(self.look_up()).await?
             };
             if let Some((receipt, _)) = &known.receipt
-                && let Some(answer) = &receipt.answer
+                && let Some(answered) = Answered::of(receipt)
                 && !(self.again && receipt.verdict == Verdict::Ignored)
             {
-                return Ok(replayed(receipt, answer.clone()));
+                return Ok(replayed(&answered));
             }
             let judged = self.judge(known);
             let beside = if self.needs_more(&judged) {
@@ -194,14 +200,27 @@ impl OrderHook<'_> {
             } else {
                 Beside::default()
             };
+            let now = judged.now;
             let (batch, received) = self.stage(judged, beside);
             match self.shop.store.commit(batch).await {
-                Ok(()) => return Ok(received),
+                Ok(()) => {
+                    self.keep_at_hand(&received, now);
+                    return Ok(received);
+                }
                 Err(CommitError::Conflict | CommitError::LostLease) => {}
                 Err(CommitError::Unavailable(why)) => return Err(why),
             }
         }
         Err(crowded())
+    }
+
+    /// A copy need not be looked up. A change without a time must: a second one may be a change back.
+    fn keep_at_hand(&self, received: &Received, received_at: Timestamp) {
+        if self.kind != EventKind::Changed || self.report.at.is_some() {
+            let Received { id, number, verdict, .. } = *received;
+            let answer = received.answer.clone();
+            self.shop.recent.keep(Answered { id, number, received_at, verdict, answer });
+        }
     }
 
     /// Finds the order's number, which is the first that no other order holds, and what is stored under it.

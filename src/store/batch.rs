@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::queue::{Settlement, Ticket};
+use super::queue::{Delivery, Settlement, Ticket};
 use crate::kernel::{Document, Kind, Message, MessageId, Number, Timestamp, Unreadable};
 
 /// Where a document lives: the partition that keeps it beside its kin, its kind, and its name among them.
@@ -131,7 +131,8 @@ pub enum Bump {
 #[must_use = "a batch changes nothing until it is committed"]
 pub struct Batch {
     pub(super) docs: BTreeMap<DocKey, (Expect, Change)>,
-    pub(super) messages: Vec<Message>,
+    /// With their written form, which is made where there are many to make it.
+    pub(super) messages: Vec<(Delivery, Body)>,
     pub(super) settled: Vec<(Ticket, Settlement)>,
     pub(super) counters: Vec<(CounterKey, Bump)>,
 }
@@ -165,7 +166,10 @@ impl Batch {
 
     /// Puts a message into the outbox. One that is there already, under the same id, stays as it is.
     pub fn send(&mut self, message: Message) {
-        self.messages.push(message);
+        let listed_at = message.created_at;
+        let delivery = Delivery::new(message);
+        let body = Body::of(&delivery, listed_at);
+        self.messages.push((delivery, body));
     }
 
     /// Records what became of a claimed message. A batch whose lease is lost is refused whole.

@@ -75,12 +75,10 @@ pub(super) fn plan(batch: Batch, held: &impl Held) -> Result<Writes, CommitError
         writes.docs.push(DocWrite { key, old_listed_at, new, old_place, new_place });
         writes.released.push(ticket);
     }
-    for message in batch.messages {
-        let key = DocKey::message(message.id);
+    for (delivery, body) in batch.messages {
+        let key = DocKey::message(delivery.id);
         if held.head(key)?.is_none() {
-            let listed_at = message.created_at;
-            let delivery = Delivery::new(message);
-            let (new, new_place) = (Some(Body::of(&delivery, listed_at)), delivery.place());
+            let (new, new_place) = (Some(body), delivery.place());
             writes.docs.push(DocWrite { key, old_listed_at: None, new, old_place: None, new_place });
         }
     }

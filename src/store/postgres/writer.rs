@@ -126,7 +126,7 @@ async fn commit_group(link: &Link, batches: &[Batch]) -> Result<Committed, Unava
 /// The partitions that a batch is about: one, but for batches of tests.
 fn partitions(batch: &Batch) -> impl Iterator<Item = u64> {
     let of_docs = batch.docs.keys().map(|key| key.partition);
-    let of_messages = batch.messages.iter().map(|message| message.id.number.get());
+    let of_messages = batch.messages.iter().map(|(message, _)| message.id.number.get());
     let of_settled = batch.settled.iter().map(|(ticket, _)| ticket.id.number.get());
     of_docs.chain(of_messages).chain(of_settled)
 }

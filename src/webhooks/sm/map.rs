@@ -102,11 +102,11 @@ fn interpret(envelope: &Fields<'_>, payload: Option<&Fields<'_>>) -> Report {
     let total = fields.get(payload::TOTAL).and_then(|value| notes.object("total", value));
     let mut sum = |name: &str| {
         let value = total.as_ref().and_then(|total| total.get(name));
-        value.and_then(|value| notes.decimal(&format!("total.{name}"), value))
+        value.and_then(|value| notes.decimal(|| format!("total.{name}"), value))
     };
     let (total, discount_total) = (sum("totalPrice"), sum("discountTotalPrice"));
     let patch = Patch {
-        store_id: store_id.and_then(|value| notes.text("storeID", value)),
+        store_id: store_id.and_then(|value| notes.text(|| "storeID".into(), value)),
         positions: fields.get(payload::POSITIONS).and_then(|value| positions(value, &mut notes)),
         total,
         discount_total,
@@ -133,13 +133,13 @@ fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position
         notes.add(format!("positions[{place}] is {}, not an object: the line is left out", item.kind()));
         return None;
     };
-    let sku = fields.get("id").and_then(|value| notes.text(&name("id"), value));
+    let sku = fields.get("id").and_then(|value| notes.text(|| name("id"), value));
     let Some(sku) = sku.filter(|sku| !sku.is_empty()) else {
         notes.add(format!("{} is missing: the line is left out", name("id")));
         return None;
     };
     let mut money =
-        |field: &str| fields.get(field).and_then(|value| notes.decimal::<Money>(&name(field), value));
+        |field: &str| fields.get(field).and_then(|value| notes.decimal::<Money>(|| name(field), value));
     let price = money("price");
     let discount_price = money("discountPrice");
     let total = money("totalPrice");
@@ -147,7 +147,7 @@ fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position
     let mut amount = |field: &str| {
         // An empty weight is how the sender writes "none".
         let value = fields.get(field).filter(|value| value.text().is_none_or(|text| !text.trim().is_empty()));
-        value.and_then(|value| notes.decimal::<Quantity>(&name(field), value))
+        value.and_then(|value| notes.decimal::<Quantity>(|| name(field), value))
     };
     let weight_grams = amount("weight");
     let original_quantity = amount("originalQuantity");
@@ -161,7 +161,7 @@ fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position
     if quantity < Quantity::ZERO {
         notes.add(format!("{} is below nought", name("quantity")));
     }
-    let replaced_by = fields.get("replacedByID").and_then(|value| notes.text(&name("replacedByID"), value));
+    let replaced_by = fields.get("replacedByID").and_then(|value| notes.text(|| name("replacedByID"), value));
     let replaced_by = replaced_by.filter(|by| !by.is_empty());
     let optional = |field: &str| fields.get(field).and_then(Value::text).map(|text| text.trim().to_owned());
     Some(Position {
@@ -246,11 +246,13 @@ impl Notes {
         }
     }
 
-    fn text(&mut self, name: &str, value: Value<'_>) -> Option<String> {
+    // Names are made when there is something to note: nearly never.
+
+    fn text(&mut self, name: impl Fn() -> String, value: Value<'_>) -> Option<String> {
         let text = value.text().map(|text| text.trim().to_owned());
         let usable = text.filter(|text| text.len() <= TEXT_BYTES_MAX && !text.contains(char::is_control));
         if usable.is_none() {
-            self.add(format!("{name} is {}, too long or has control characters", value.kind()));
+            self.add(format!("{} is {}, too long or has control characters", name(), value.kind()));
         }
         usable
     }
@@ -265,17 +267,17 @@ impl Notes {
 
     fn decimal<T: FromStr<Err = crate::kernel::DecimalError>>(
         &mut self,
-        name: &str,
+        name: impl Fn() -> String,
         value: Value<'_>,
     ) -> Option<T> {
         let Some(text) = value.text() else {
-            self.add(format!("{name} is {}", value.kind()));
+            self.add(format!("{} is {}", name(), value.kind()));
             return None;
         };
         match text.trim().parse() {
             Ok(number) => Some(number),
             Err(why) => {
-                self.add(format!("{name} {why}"));
+                self.add(format!("{} {why}", name()));
                 None
             }
         }

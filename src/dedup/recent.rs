@@ -1,0 +1,129 @@
+//! What came lately: a guess that saves reads, and never decides.
+//!
+//! Most creations are new, and looking for their receipts finds nothing; most copies come soon after the first. So marks
+//! say which is tried first, the look-up or the commit; and the answers that this process has given lately, or read, are
+//! kept at hand. An answer, once given, never changes, so one that is remembered is as good as its receipt; what is not
+//! remembered is read.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Answer, Receipt, Verdict};
+use crate::kernel::{HookId, Number, Timestamp};
+
+/// How many hooks are marked. At a thousand hooks a second this is a minute; it takes half a megabyte.
+const MARKS: usize = 1 << 16;
+
+/// How many answers are at hand: some 300 bytes each.
+const ANSWERS: usize = 1 << 14;
+
+/// What a copy of a hook is told, and told about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// Which hook.
+    pub id: HookId,
+    /// Our number of its order.
+    pub number: Option<Number>,
+    /// When it came first.
+    pub received_at: Timestamp,
+    /// What was decided then.
+    pub verdict: Verdict,
+    /// What it was answered.
+    pub answer: Answer,
+}
+
+impl Answered {
+    /// From a receipt; none if it was not answered.
+    #[must_use]
+    pub fn of(receipt: &Receipt) -> Option<Answered> {
+        Some(Answered {
+            id: receipt.id,
+            number: receipt.number,
+            received_at: receipt.received_at,
+            verdict: receipt.verdict,
+            answer: receipt.answer.clone()?,
+        })
+    }
+}
+
+/// Hooks that came lately, each in the one place that its fingerprint gives it.
+pub struct Recent {
+    marks: Box<[AtomicU64]>,
+    answers: Box<[Mutex<Option<Arc<Answered>>>]>,
+}
+
+impl Default for Recent {
+    fn default() -> Recent {
+        Recent {
+            marks: (0..MARKS).map(|_| AtomicU64::new(0)).collect(),
+            answers: (0..ANSWERS).map(|_| Mutex::new(None)).collect(),
+        }
+    }
+}
+
+impl fmt::Debug for Recent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Recent")
+    }
+}
+
+impl Recent {
+    /// Marks a hook, in place of whichever had its place before, and says whether it was marked already.
+    pub fn mark(&self, hook: HookId) -> bool {
+        let fingerprint = hook.fingerprint.get();
+        let mark = low(fingerprint >> 16);
+        self.marks[place(fingerprint, MARKS)].swap(mark, Ordering::Relaxed) == mark
+    }
+
+    /// Keeps an answer at hand. It must be durable.
+    pub fn keep(&self, answered: Answered) {
+        let slot = &self.answers[place(answered.id.fingerprint.get(), ANSWERS)];
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(answered));
+    }
+
+    /// The answer to a hook, if it is at hand.
+    #[must_use]
+    pub fn answer(&self, hook: HookId) -> Option<Arc<Answered>> {
+        let slot = &self.answers[place(hook.fingerprint.get(), ANSWERS)];
+        let kept = slot.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        kept.filter(|kept| kept.id == hook)
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a fingerprint's bits are as good here as there")]
+fn low(bits: u128) -> u64 {
+    bits as u64
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a fingerprint's bits are as good here as there")]
+fn place(fingerprint: u128, places: usize) -> usize {
+    fingerprint as usize % places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Fingerprint;
+
+    #[test]
+    fn an_answer_is_given_to_its_own_hook_alone() {
+        let recent = Recent::default();
+        let hook =
+            |partition, text: &str| HookId { partition, fingerprint: Fingerprint::of(&[text.as_bytes()]) };
+        let answered = Answered {
+            id: hook(7, "one"),
+            number: None,
+            received_at: Timestamp::UNIX_EPOCH,
+            verdict: Verdict::Applied,
+            answer: Answer { status: 200, content_type: "text/plain".into(), body: "one".into() },
+        };
+        assert_eq!(recent.answer(answered.id), None);
+        recent.keep(answered.clone());
+        assert_eq!(recent.answer(answered.id).as_deref(), Some(&answered));
+        assert_eq!(recent.answer(hook(8, "one")), None, "the same bytes about another order");
+        assert_eq!(recent.answer(hook(7, "another")), None);
+        assert!(!recent.mark(answered.id));
+        assert!(recent.mark(answered.id));
+    }
+}
