@@ -184,7 +184,7 @@ impl World {
             store: Store::Memory(Arc::default()),
             clock: clock.clone(),
             audience: Default::default(),
-            seen: Arc::default(),
+            recent: Arc::default(),
             sellers: Arc::new(BTreeMap::from([(merchant.clone(), seller.clone())])),
             public_url: "http://localhost".into(),
             news: News::default(),

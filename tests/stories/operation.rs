@@ -296,3 +296,81 @@ fn logs_tell_of_hooks_and_of_no_person() {
         assert!(!log.contains(canary), "{canary} in the log");
     }
 }
+
+/// As systemd starts it with Type=notify and a socket: it says when it is ready and when it ends, and takes what waits in
+/// the socket that was handed to it.
+#[test]
+fn a_service_manager_is_told_and_its_socket_is_used() {
+    use std::io::Write;
+    use std::os::fd::OwnedFd;
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    configure(folder.path());
+    let manager = std::os::unix::net::UnixDatagram::bind(folder.path().join("notify")).expect("a socket");
+    manager.set_read_timeout(Some(crate::world::DEADLINE)).expect("set");
+    let told = || {
+        let mut buffer = [0; 256];
+        let length = manager.recv(&mut buffer).expect("the manager is told");
+        text(&buffer[..length])
+    };
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = socket.local_addr().expect("an address");
+    // A sender who comes before there is anybody waits.
+    let mut early = std::net::TcpStream::connect(address).expect("a connection");
+    early.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("sent");
+    let script = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" serve --config tillgate.toml"#;
+    let mut service = Command::new("sh")
+        .args(["-c", script, BINARY])
+        .current_dir(folder.path())
+        .env("NOTIFY_SOCKET", folder.path().join("notify"))
+        .stdin(Stdio::from(OwnedFd::from(socket)))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    assert!(told().contains("READY=1"));
+    let mut answer = String::new();
+    early.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let id = service.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+    assert!(told().contains("STOPPING=1"));
+    assert_eq!(service.wait().expect("it ends").code(), Some(0));
+}
+
+/// While draining, answers say that their connection ends, and idle connections are left to their owners for a while.
+#[test]
+fn idle_connections_are_left_to_the_proxy_while_draining() {
+    use std::io::Write;
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    configure(folder.path());
+    let gateway = Process::start(folder.path());
+    let address = gateway.url.strip_prefix("http://").expect("an address").to_owned();
+    let ask = |connection: &mut std::net::TcpStream| {
+        connection.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n").expect("sent");
+        let mut answer = String::new();
+        let mut buffer = [0; 4096];
+        while !answer.contains("\r\n\r\n") {
+            let length = connection.read(&mut buffer).expect("an answer");
+            assert!(length > 0, "closed instead of answered: {answer:?}");
+            answer.push_str(&text(&buffer[..length]));
+        }
+        answer.to_lowercase()
+    };
+    let mut connection = std::net::TcpStream::connect(&address).expect("a connection");
+    connection.set_read_timeout(Some(crate::world::DEADLINE)).expect("set");
+    let before = ask(&mut connection);
+    assert!(before.starts_with("http/1.1 200") && !before.contains("connection: close"), "{before}");
+    let id = gateway.child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+    let refused = || std::net::TcpStream::connect(&address).is_err();
+    let watch = tillgate::kernel::Stopwatch::start();
+    while !refused() {
+        assert!(watch.elapsed() < crate::world::DEADLINE, "it still listens");
+    }
+    let after = ask(&mut connection);
+    assert!(after.starts_with("http/1.1 503") && after.contains("connection: close"), "{after}");
+    let mut gateway = gateway;
+    assert_eq!(gateway.child.wait().expect("it ends").code(), Some(0));
+}

@@ -23,7 +23,7 @@ fn shop() -> Shop {
         store: Store::Memory(Arc::default()),
         clock: Clock::manual("2026-11-22T09:00:00Z".parse().expect("a time")),
         audience: Audience { chats, ..Audience::default() },
-        seen: Arc::default(),
+        recent: Arc::default(),
         sellers: Arc::default(),
         public_url: "http://localhost".into(),
         news: tillgate::flows::News::default(),
