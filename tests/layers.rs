@@ -77,6 +77,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 /// Each of these crates with the only places that may name it.
 const HOMES: &[(&str, &[&str])] = &[
     ("sled::", &["store/", "app.rs", "cli/check.rs"]),
+    ("tokio_postgres::", &["store/postgres/"]),
+    ("rustls", &["store/postgres/link.rs"]),
     ("backoff::", &["peer/retry.rs"]),
     ("reqwest::", &["peer/"]),
     (

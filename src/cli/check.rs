@@ -3,6 +3,7 @@
 use super::{ConfigOption, Failed, say};
 use crate::app;
 use crate::config::StoreUrl;
+use crate::store::postgres;
 use crate::store::sled::OpenError;
 
 pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
@@ -78,7 +79,17 @@ async fn check_store(settings: &crate::config::Settings) -> Result<String, Strin
     {
         return Ok(format!("{} will be created", settings.store));
     }
-    match app::open_store(settings).await {
+    // To look is not to change.
+    let looking = crate::config::Settings { store_migrate: false, ..settings.clone() };
+    match app::open_store(&looking).await {
+        Err(app::StartError::Database(postgres::OpenError::Older { found, known, .. }))
+            if settings.store_migrate =>
+        {
+            Ok(format!(
+                "{} answers; serve will bring its schema from version {found} to {known}",
+                settings.store
+            ))
+        }
         Ok(store) => {
             let answer = store.ping().await.map_err(|why| why.to_string());
             store.close().await;

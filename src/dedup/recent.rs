@@ -96,9 +96,8 @@ fn low(bits: u128) -> u64 {
     bits as u64
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a fingerprint's bits are as good here as there")]
 fn place(fingerprint: u128, places: usize) -> usize {
-    fingerprint as usize % places
+    usize::try_from(low(fingerprint) % places as u64).unwrap_or_default()
 }
 
 #[cfg(test)]

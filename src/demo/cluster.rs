@@ -178,12 +178,19 @@ impl Drop for Receiver {
 fn run(binary: &Path, config: &Path, log: &Path, socket: &TcpListener) -> io::Result<Child> {
     let script = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" serve --config "$1""#;
     let socket = OwnedFd::from(socket.try_clone()?);
-    let mut process = Command::new("sh")
+    let mut command = Command::new("sh");
+    // Settings of whoever runs this are not the receivers'.
+    let settings = std::env::vars_os().map(|(name, _)| name);
+    for name in settings.filter(|name| name.to_string_lossy().starts_with("TILLGATE_")) {
+        if name != "TILLGATE_LOG" {
+            command.env_remove(name);
+        }
+    }
+    let mut process = command
         .arg("-c")
         .arg(script)
         .arg(binary)
         .arg(config)
-        .env_remove("TILLGATE_CONFIG")
         .stdin(Stdio::from(socket))
         .stdout(Stdio::piped())
         .stderr(File::options().create(true).append(true).open(log)?)

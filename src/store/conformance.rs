@@ -144,6 +144,21 @@ async fn of_many_who_create_the_same_exactly_one_succeeds(store: Store) {
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(CommitError::Conflict)).count(), 63);
 }
 
+async fn of_many_who_change_the_same_exactly_one_succeeds(store: Store) {
+    store.commit(put(key(1), Expect::Absent, "before")).await.expect("committed");
+    for round in 0..10 {
+        let (_, version) = read(&store, key(1)).await.expect("a document");
+        let mut tasks = tokio::task::JoinSet::new();
+        for name in 0..32 {
+            let (store, text) = (store.clone(), format!("round {round} by {name}"));
+            tasks.spawn(async move { store.commit(put(key(1), Expect::At(version), &text)).await });
+        }
+        let outcomes = tasks.join_all().await;
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(CommitError::Conflict)).count(), 31);
+    }
+}
+
 async fn there_is_no_absence_skew(store: Store) {
     for round in 0..50 {
         let (left, right) = (DocKey { id: 1, ..key(round) }, DocKey { id: 2, ..key(round) });
@@ -178,6 +193,18 @@ async fn relying_on_a_document_checks_it_and_leaves_it(store: Store) {
     let mut batch = put(key(3), Expect::Absent, "built on sand");
     batch.rely(key(1), Expect::At(version + 1));
     assert_eq!(store.commit(batch).await, Err(CommitError::Conflict));
+}
+
+async fn relying_on_absence_checks_it(store: Store) {
+    store.commit(put(key(1), Expect::Absent, "here")).await.expect("committed");
+    let rely = |key| {
+        let mut batch = Batch::new();
+        batch.rely(key, Expect::Absent);
+        batch
+    };
+    assert_eq!(store.commit(rely(key(1))).await, Err(CommitError::Conflict));
+    assert_eq!(store.commit(rely(DocKey { id: 8, ..key(1) })).await, Ok(()));
+    assert_eq!(store.commit(rely(key(2))).await, Ok(()));
 }
 
 async fn adding_a_message_twice_is_adding_it_once(store: Store) {
@@ -461,9 +488,11 @@ on_every_engine![
     a_batch_is_whole_or_nothing,
     every_write_makes_a_new_version_and_old_ones_conflict,
     of_many_who_create_the_same_exactly_one_succeeds,
+    of_many_who_change_the_same_exactly_one_succeeds,
     there_is_no_absence_skew,
     long_documents_come_back_whole_and_leave_nothing_behind,
     relying_on_a_document_checks_it_and_leaves_it,
+    relying_on_absence_checks_it,
     adding_a_message_twice_is_adding_it_once,
     a_claimed_message_is_nobody_elses_until_its_lease_ends,
     a_claimed_message_is_anybodys_when_its_lease_has_ended,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::flows::Shop;
-use crate::kernel::Lane;
+use crate::kernel::{Lane, Stopwatch};
 use crate::store::{Claim, Claimed};
 
 /// How often the outbox is looked at without being rung: retries come due.
@@ -64,6 +64,7 @@ impl Dispatch {
                     .collect(),
             };
             let mut claimed_any = false;
+            let since_claim = Stopwatch::start();
             match self.shop.store.claim(&claim).await {
                 Ok(claimed) => {
                     for message in claimed {
@@ -72,8 +73,12 @@ impl Dispatch {
                         if self.one_at_a_time {
                             resting.insert(queue.clone(), None); // until its task is back
                         }
+                        // Whoever was stopped and goes on much later must not act: another may have the message.
+                        let is_stale = self.lease / 2;
                         let delivering = deliver(message);
-                        let task = under_way.spawn(delivering);
+                        let task = under_way.spawn(async move {
+                            if since_claim.elapsed() > is_stale { Duration::ZERO } else { delivering.await }
+                        });
                         busy.insert(task.id(), queue);
                     }
                 }

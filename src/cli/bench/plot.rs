@@ -32,7 +32,7 @@ pub fn draw(lines: &[(String, &Figures)]) -> String {
          font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
     );
     for (nines, label) in [
-        (0.30103, "50 %"),
+        (std::f64::consts::LOG10_2, "50 %"),
         (1.0, "90 %"),
         (2.0, "99 %"),
         (3.0, "99.9 %"),

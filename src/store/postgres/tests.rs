@@ -194,3 +194,30 @@ async fn nodes_that_write_the_same_orders_do_not_lock_each_other_out() {
         outcomes.iter().find(|outcome| matches!(outcome, Err(CommitError::Unavailable(_))))
     );
 }
+
+/// Three nodes change one document, each on the strength of what all have read: one succeeds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_nodes_that_change_the_same_one_succeeds() {
+    let url = database::Server::shared().new_database().await;
+    let nodes = [open(&url).await, open(&url).await, open(&url).await];
+    let key = DocKey { partition: 1, kind: Kind::Order, id: 0 };
+    let put = |expect, bytes: u8| {
+        let mut batch = Batch::new();
+        let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: vec![bytes; 50] };
+        batch.put_body(key, expect, body);
+        batch
+    };
+    nodes[0].commit(put(Expect::Absent, 0)).await.expect("committed");
+    for round in 0..50 {
+        let version = nodes[0].load(&[key]).await.expect("read")[0].as_ref().expect("there").version;
+        let [one, two, three] =
+            [&nodes[0], &nodes[1], &nodes[2]].map(|node| node.commit(put(Expect::At(version), round)));
+        let (one, two, three) = tokio::join!(one, two, three);
+        let outcomes = [one, two, three];
+        assert_eq!(
+            outcomes.iter().filter(|outcome| outcome.is_ok()).count(),
+            1,
+            "round {round}: {outcomes:?}"
+        );
+    }
+}

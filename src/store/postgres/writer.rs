@@ -16,7 +16,7 @@ use super::link::{Connected, Link};
 use super::{Failed, id_bytes, in_time, is_conflict, signed, unpack, unsigned};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Kind, MessageId, Timestamp};
-use crate::store::batch::{Batch, Bump, CounterKey, DocKey, Expect, Stored};
+use crate::store::batch::{Batch, Bump, Change, CounterKey, DocKey, Expect, Stored};
 use crate::store::page::{Head, Page, PieceKey, Pieces};
 use crate::store::plan::{DocWrite, Held, Writes, plan};
 use crate::store::queue::{Place, Ticket};
@@ -131,9 +131,15 @@ fn partitions(batch: &Batch) -> impl Iterator<Item = u64> {
     of_docs.chain(of_messages).chain(of_settled)
 }
 
-/// Whether a batch can be staged without a look at what is stored.
+/// Whether a batch can be staged without a look at what is stored: it believes that nothing is there, and inserts, which
+/// finds out. One that inserts nothing would never know.
 fn believes_in_nothing(batch: &Batch) -> bool {
-    let all_absent = batch.docs.values().all(|(expect, _)| *expect == Expect::Absent);
+    let inserts = |partition: u64| {
+        let of_partition = batch.docs.iter().filter(|(key, _)| key.partition == partition);
+        of_partition.into_iter().any(|(_, (_, change))| matches!(change, Change::Put(_)))
+    };
+    let all_absent =
+        batch.docs.iter().all(|(key, (expect, _))| *expect == Expect::Absent && inserts(key.partition));
     all_absent && !batch.docs.is_empty() && batch.settled.is_empty()
 }
 
