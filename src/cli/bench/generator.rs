@@ -152,6 +152,12 @@ async fn drive(load: Load, run: u32, connection: usize, watch: Stopwatch) -> Fig
             }
         };
         count += 1;
+        // A proxy ends a connection after so many requests: that is no error.
+        if sender.ready().await.is_err()
+            && let Some(again) = connect(&load.aim, connection).await
+        {
+            sender = again;
+        }
         if send(&mut sender, &load.aim, body).await {
             let took = watch.elapsed().saturating_sub(since);
             let micros = u64::try_from(took.as_micros()).unwrap_or(MICROS_MAX);
