@@ -10,7 +10,7 @@ use super::batch::{Batch, CounterKey, DocKey, Stored};
 use super::page::Head;
 use super::plan::{DocWrite, Held, bumped, plan};
 use super::queue::{Claim, Claimed, Delivery, Leases, Place, Ticket};
-use super::scan::{Cursor, Page, Scan};
+use super::scan::{Cursor, Found, Scan};
 use super::{CommitError, Unavailable};
 use crate::kernel::{Kind, MessageId};
 
@@ -112,9 +112,8 @@ impl Memory {
         claimed
     }
 
-    pub(super) fn scan(&self, scan: &Scan) -> Page<(DocKey, Stored)> {
+    pub(super) fn scan(&self, scan: &Scan) -> Found {
         let state = self.state();
-        let read = |key: DocKey| state.docs.get(&key).map(|stored| (key, stored.clone()));
         match *scan {
             Scan::Listed { kind, newest_first, after, limit } => {
                 let of_kind =
@@ -129,19 +128,16 @@ impl Memory {
                 cursors.truncate(limit);
                 let next = cursors.last().copied().filter(|_| more);
                 let keys = cursors.iter().map(|at| DocKey { partition: at.partition, kind, id: at.id });
-                Page { items: keys.filter_map(read).collect(), next }
+                (keys.collect(), next)
             }
             Scan::Partition { partition, kind } => {
                 let first = DocKey { partition, kind, id: 0 };
                 let last = DocKey { partition, kind, id: u128::MAX };
-                let items =
-                    state.docs.range(first..=last).map(|(key, stored)| (*key, stored.clone())).collect();
-                Page { items, next: None }
+                (state.docs.range(first..=last).map(|(key, _)| *key).collect(), None)
             }
             Scan::Outbox { lane, dead, skip, limit } => {
                 let places = state.outbox.iter().filter(|place| place.lane == lane && place.dead == dead);
-                let keys = places.skip(skip).take(limit).map(|place| DocKey::message(place.id));
-                Page { items: keys.filter_map(read).collect(), next: None }
+                (places.skip(skip).take(limit).map(|place| DocKey::message(place.id)).collect(), None)
             }
         }
     }

@@ -120,11 +120,23 @@ impl Store {
 
     /// Walks stored documents. A page is a hint: read by key before deciding on what it shows.
     pub async fn scan(&self, scan: &Scan) -> Result<Page<(DocKey, Stored)>, Unavailable> {
-        match self {
-            Store::Memory(engine) => Ok(engine.scan(scan)),
-            Store::Sled(engine) => engine.scan(scan).await,
-            Store::Postgres(engine) => engine.scan(scan).await,
+        let (keys, next) = match self {
+            Store::Memory(engine) => engine.scan(scan),
+            Store::Sled(engine) => engine.scan(scan)?,
+            Store::Postgres(engine) => engine.scan(scan).await?,
+        };
+        let mut items = Vec::with_capacity(keys.len());
+        for key in keys {
+            match self.load(&[key]).await {
+                Ok(mut docs) => items.extend(docs.pop().flatten().map(|doc| (key, doc))),
+                // One damaged record must not hide all others.
+                Err(Unavailable::Damaged { record, why }) => {
+                    tracing::error!(record, error = why, "a damaged record was left out of a list");
+                }
+                Err(why) => return Err(why),
+            }
         }
+        Ok(Page { items, next })
     }
 
     /// The counters of a group whose names come after `after`, in order of name.

@@ -41,6 +41,9 @@ pub enum Scan {
     },
 }
 
+/// What an engine finds for a scan: documents by their keys, and where the next page begins.
+pub(super) type Found = (Vec<DocKey>, Option<Cursor>);
+
 /// A page of what was walked, and where to go on.
 #[derive(Debug, Clone)]
 pub struct Page<T> {

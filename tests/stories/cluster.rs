@@ -140,6 +140,53 @@ async fn sixty_four_copies_spread_over_three_receivers_are_one_order_each() {
     }
 }
 
+/// What nginx lets through, and what it answers for receivers that do not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nginx_lets_through_what_it_should_and_answers_for_receivers_that_do_not() {
+    let shop = Shop::open(Server::shared(), 1, true).await;
+    let ask = async |method: Method, path: &str, body: Vec<u8>| {
+        let mut headers = HeaderMap::new();
+        headers.insert("client-token", HeaderValue::from_static(TOKEN));
+        headers.insert("x-request-id", HeaderValue::from_static("made-up"));
+        shop.client.call(method, &format!("{}{path}", shop.url()), headers, body).await.expect("an answer")
+    };
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
+        assert_eq!(ask(method, "/hooks/sm", Vec::new()).await.status, 405);
+    }
+    for (path, status) in
+        [("/", 404), ("/wp-admin", 404), ("/healthz", 200), ("/readyz", 200), ("/hooks/other", 404)]
+    {
+        let method = if path.starts_with("/hooks") { Method::POST } else { Method::GET };
+        assert_eq!(ask(method, path, Vec::new()).await.status, status, "{path}");
+    }
+    assert_eq!(ask(Method::GET, "/pay/nothing", Vec::new()).await.status, 404);
+    assert_eq!(ask(Method::POST, "/pay/nothing", Vec::new()).await.status, 405);
+    assert_eq!(ask(Method::POST, "/v1/orders", b"{}".to_vec()).await.status, 401);
+    // Longer than a hook may be, and refused by us, who keep what it said; longer still, and refused by nginx.
+    let long = ask(Method::POST, "/hooks/sm", vec![b' '; 1_500_000]).await;
+    assert!(long.status == 413 && String::from_utf8_lossy(&long.body).contains("1048576"), "{long:?}");
+    assert_eq!(ask(Method::POST, "/hooks/sm", vec![b' '; 3_000_000]).await.status, 413);
+
+    // The receiver stands still: nginx answers in time, in the sender's words.
+    shop.cluster.signal(0, "STOP").expect("it stands still");
+    let watch = tillgate::kernel::Stopwatch::start();
+    let (sm, invoicebox) = tokio::join!(
+        ask(Method::POST, "/hooks/sm", created("H1").into_bytes()),
+        tokio::time::timeout(DEADLINE, ask(Method::POST, "/hooks/invoicebox", b"{}".to_vec())),
+    );
+    shop.cluster.signal(0, "CONT").expect("it goes on");
+    assert_eq!((sm.status.as_u16(), sm.headers.contains_key("retry-after")), (503, true));
+    let invoicebox = invoicebox.expect("in time");
+    assert_eq!(
+        (invoicebox.status.as_u16(), invoicebox.body.as_slice()),
+        (200, br#"{"status":"error","code":"out_of_service"}"#.as_slice())
+    );
+    assert!(watch.elapsed() < Duration::from_secs(20), "{:?}", watch.elapsed());
+    // What was sent meanwhile was worked on when it woke up, and is recognised.
+    until_acknowledged(&shop.marketplace(), &created("H1")).await;
+    assert_eq!(shop.orders().await.len(), 1);
+}
+
 /// Sends new orders, and then that they were received, until it is stopped; a hook that fails is sent again, as
 /// marketplaces do.
 struct Load {

@@ -11,39 +11,28 @@ use super::{Failed, Postgres, id_bytes, id_of, in_time, signed, unsigned};
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Lane};
 use crate::store::Unavailable;
-use crate::store::batch::{CounterKey, DocKey, Stored};
-use crate::store::scan::{Cursor, Page, Scan};
+use crate::store::batch::{CounterKey, DocKey};
+use crate::store::page::Page;
+use crate::store::scan::{Cursor, Found, Scan};
 
 /// How often parts of counters are summed up, and rows of messages that nobody is at any more removed.
 const SUMMING_PAUSE: Duration = Duration::from_secs(10);
 
-pub async fn scan(store: &Postgres, scan: &Scan) -> Result<Page<(DocKey, Stored)>, Unavailable> {
-    let (keys, next) = match *scan {
+pub async fn scan(store: &Postgres, scan: &Scan) -> Result<Found, Unavailable> {
+    match *scan {
         Scan::Listed { kind, newest_first, after, limit } => {
             let mut lines = listed(store, kind, newest_first, after, limit + 1).await?;
             let more = lines.len() > limit;
             lines.truncate(limit);
             let next = lines.last().filter(|_| more).map(|&(cursor, _)| cursor);
-            (lines.into_iter().map(|(_, key)| key).collect(), next)
+            Ok((lines.into_iter().map(|(_, key)| key).collect(), next))
         }
         Scan::Partition { partition, kind } => {
-            let keys = |page: Arc<super::PageOf>| async move { Ok(page.keys_of(kind).collect()) };
-            (reader::with_page(store, partition, keys).await?, None)
+            let keys = |page: Arc<Page>| async move { Ok(page.keys_of(kind).collect()) };
+            Ok((reader::with_page(store, partition, keys).await?, None))
         }
-        Scan::Outbox { lane, dead, skip, limit } => (outbox(store, lane, dead, skip, limit).await?, None),
-    };
-    let mut items = Vec::with_capacity(keys.len());
-    for key in keys {
-        match store.load(&[key]).await {
-            Ok(mut docs) => items.extend(docs.pop().flatten().map(|doc| (key, doc))),
-            // One damaged record must not hide all others.
-            Err(Unavailable::Damaged { record, why }) => {
-                tracing::error!(record, error = why, "a damaged record was left out of a list");
-            }
-            Err(why) => return Err(why),
-        }
+        Scan::Outbox { lane, dead, skip, limit } => Ok((outbox(store, lane, dead, skip, limit).await?, None)),
     }
-    Ok(Page { items, next })
 }
 
 async fn listed(

@@ -33,9 +33,9 @@ use self::link::Link;
 pub use self::link::{Address, BadAddress};
 pub use self::schema::Migration;
 use super::batch::{Batch, CounterKey, DocKey, Stored};
-use super::page::Page as PageOf;
+use super::page::Page;
 use super::queue::{Claim, Claimed};
-use super::scan::{Page, Scan};
+use super::scan::{Found, Scan};
 use super::{CommitError, Unavailable};
 
 /// Batches that may wait for a writer, and reads for a reader. When it is full, callers wait for a place.
@@ -141,7 +141,7 @@ impl Postgres {
         outbox::claim(self, claim).await
     }
 
-    pub(super) async fn scan(&self, scan: &Scan) -> Result<Page<(DocKey, Stored)>, Unavailable> {
+    pub(super) async fn scan(&self, scan: &Scan) -> Result<Found, Unavailable> {
         lists::scan(self, scan).await
     }
 
@@ -244,6 +244,6 @@ fn id_of(bytes: &[u8]) -> u128 {
 }
 
 /// A page that is not stored, or what is.
-fn unpack(partition: u64, body: Option<&[u8]>) -> Result<PageOf, Unavailable> {
-    body.map_or_else(|| Ok(PageOf::empty(partition)), |body| PageOf::unpack(partition, body))
+fn unpack(partition: u64, body: Option<&[u8]>) -> Result<Page, Unavailable> {
+    body.map_or_else(|| Ok(Page::empty(partition)), |body| Page::unpack(partition, body))
 }

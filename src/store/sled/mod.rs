@@ -36,9 +36,9 @@ use self::committer::{Committer, Job, Progress};
 use self::layout::{Kept, page_as_it_is};
 use self::syncer::Syncer;
 use super::batch::{Batch, CounterKey, DocKey, Stored};
-use super::page::{Page as PageOf, PieceKey};
+use super::page::{Page, PieceKey};
 use super::queue::{Claim, Claimed, Leases};
-use super::scan::{Cursor, Page, Scan};
+use super::scan::{Cursor, Found, Scan};
 use super::{CommitError, Unavailable};
 use crate::kernel::{Kind, Stopwatch};
 
@@ -207,8 +207,8 @@ impl Sled {
         Ok(claimed)
     }
 
-    pub(super) async fn scan(&self, scan: &Scan) -> Result<Page<(DocKey, Stored)>, Unavailable> {
-        let (found, next) = self.guarded(|| match *scan {
+    pub(super) fn scan(&self, scan: &Scan) -> Result<Found, Unavailable> {
+        self.guarded(|| match *scan {
             Scan::Listed { kind, newest_first, after, limit } => {
                 let mut keys = keys::listed(&self.tree, kind, newest_first, after, limit + 1)?;
                 let more = keys.len() > limit;
@@ -220,19 +220,7 @@ impl Sled {
             Scan::Outbox { lane, dead, skip, limit } => {
                 Ok((keys::outbox(&self.tree, lane, dead, skip, limit)?, None))
             }
-        })?;
-        let mut items = Vec::with_capacity(found.len());
-        for key in found {
-            match self.load(&[key]).await {
-                Ok(mut docs) => items.extend(docs.pop().flatten().map(|doc| (key, doc))),
-                // One damaged record must not hide all others.
-                Err(Unavailable::Damaged { record, why }) => {
-                    tracing::error!(record, error = why, "a damaged record was left out of a list");
-                }
-                Err(why) => return Err(why),
-            }
-        }
-        Ok(Page { items, next })
+        })
     }
 
     pub(super) fn counters(
@@ -360,7 +348,7 @@ const TORN_READS_MAX: u32 = 1000;
 fn with_page<T>(
     tree: &sled::Tree,
     partition: u64,
-    look: impl Fn(&PageOf) -> Result<T, Unavailable>,
+    look: impl Fn(&Page) -> Result<T, Unavailable>,
 ) -> Result<T, Unavailable> {
     let mut failed_on = None;
     for _ in 0..TORN_READS_MAX {
