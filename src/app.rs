@@ -209,12 +209,13 @@ impl App {
     /// Stops taking work, finishes what was begun, and lets go of the store.
     pub async fn drain(self) {
         self.edge.draining.store(true, Ordering::Relaxed);
+        // Both at once: nothing that is still answered waits for a worker, and the successor waits for both.
         self.drain_edge.cancel();
+        self.drain_workers.cancel();
+        self.workers.close();
         if let Err(panic) = self.serving.await {
             tracing::error!(error = %panic, "serving ended badly");
         }
-        self.drain_workers.cancel();
-        self.workers.close();
         if tokio::time::timeout(WORKERS_DRAIN, self.workers.wait()).await.is_err() {
             tracing::warn!("a worker did not finish in time; what it was at will be done again");
         }

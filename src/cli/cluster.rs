@@ -1,8 +1,10 @@
 //! `tillgate cluster`: many receivers behind nginx, to try things on. `scripts/cluster` brings the database.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failed, say};
 use crate::config::StoreUrl;
@@ -29,6 +31,8 @@ pub async fn run(options: Options) -> Result<(), Failed> {
         }
         Err(why) => return Err(Failed::usage(format!("--store: {why}"))),
     }
+    // Before anything is started, so that whatever ends this ends all of it.
+    let mut signals = end_signals().map_err(Failed::because)?;
     let folder = Folder::new()?;
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let (token, admin_token) = (hex(&random_bytes::<16>()), hex(&random_bytes::<16>()));
@@ -54,9 +58,22 @@ pub async fn run(options: Options) -> Result<(), Failed> {
          tillgate send fixtures/sm/*.json --to {url}/hooks/sm --token {token}\n  \
          TILLGATE_ADMIN_TOKEN={admin_token} tillgate orders list --server {url}\n\nCtrl-C ends all of it."
     ));
-    let _ = tokio::signal::ctrl_c().await;
+    let _ = signals.recv().await;
     drop(cluster);
     Ok(())
+}
+
+/// Hears of Ctrl-C, SIGTERM and SIGHUP.
+fn end_signals() -> std::io::Result<tokio::sync::mpsc::Receiver<()>> {
+    let (heard, signals) = tokio::sync::mpsc::channel(1);
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        let (heard, mut signal) = (heard.clone(), signal(kind)?);
+        tokio::spawn(async move {
+            let _ = signal.recv().await;
+            let _ = heard.send(()).await;
+        });
+    }
+    Ok(signals)
 }
 
 /// A folder that is removed with its handle.
@@ -66,7 +83,8 @@ impl Folder {
     fn new() -> Result<Folder, Failed> {
         let name = format!("tillgate-cluster-{:08x}", u32::from_be_bytes(random_bytes()));
         let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).map_err(Failed::because)?;
+        // What is in it opens the receivers.
+        std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(Failed::because)?;
         Ok(Folder(path))
     }
 }

@@ -12,16 +12,17 @@ use crate::config::{Settings, StoreUrl};
 use crate::store::Store;
 use crate::store::copy::{
     CopyError, PARTITIONS_STEP, Totals, copy_counters, copy_partition, count_counters, count_partition,
+    nothing_else_is_there,
 };
 
 #[derive(Debug, Args)]
 pub struct Options {
     /// Copy a shop: from this store…
     #[arg(long, value_name = "URL", requires = "to")]
-    from: Option<StoreUrl>,
+    from: Option<String>,
     /// …into this one
     #[arg(long, value_name = "URL", requires = "from")]
-    to: Option<StoreUrl>,
+    to: Option<String>,
     #[command(flatten)]
     config: ConfigOption,
 }
@@ -43,6 +44,11 @@ pub async fn run(options: Options) -> Result<(), Failed> {
         say(format_args!("{}: the schema is up to date", settings.store));
         return Ok(());
     };
+    // Not read by the argument parser, which would quote what may bear a password.
+    let parse = |name: &str, text: &str| -> Result<StoreUrl, Failed> {
+        text.parse().map_err(|why| Failed::usage(format!("{name}: {why}")))
+    };
+    let (from, to) = (parse("--from", &from)?, parse("--to", &to)?);
     if let StoreUrl::Sled(path) = &from
         && !path.join("db").exists()
     {
@@ -70,6 +76,7 @@ pub async fn run(options: Options) -> Result<(), Failed> {
 
 async fn copy(source: &Store, target: &Store) -> Result<Totals, Failed> {
     let partitions = all_partitions(source).await?;
+    nothing_else_is_there(&partitions, target).await.map_err(stopped)?;
     let bar = progress(partitions.len(), "copied");
     let mut copying = JoinSet::new();
     for partition in &partitions {

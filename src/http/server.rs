@@ -46,8 +46,9 @@ pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves until `drain`, then until every request under way is answered, but not longer than allowed. Answers given
 /// while draining must say that their connection ends.
 ///
-/// Idle connections stay open for `idle_drain` first, so that a proxy in front closes them and not we: what it sends on a
-/// connection that is just being closed is lost.
+/// For `idle_drain` new connections are still taken, and idle ones stay open, so that a proxy in front closes them and
+/// not we: what it sends on a connection that is just being closed is lost, and what it sends while nobody takes
+/// connections waits for the next process.
 pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationToken, idle_drain: Duration) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
@@ -60,9 +61,16 @@ pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationTok
         .half_close(true)
         .keep_alive(true)
         .pipeline_flush(true);
+    let ending = async {
+        drain.cancelled().await;
+        // All places are free when all connections have ended.
+        let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+        let _ = tokio::time::timeout(idle_drain, places.acquire_many(all)).await;
+    };
+    let mut ending = std::pin::pin!(ending);
     loop {
         let accepted = tokio::select! {
-            () = drain.cancelled() => break,
+            () = &mut ending => break,
             accepted = accept(&listener, &places) => accepted,
         };
         let (stream, place) = match accepted {
@@ -82,11 +90,6 @@ pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationTok
         });
     }
     drop(listener);
-    // All places are free when all connections have ended.
-    let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
-    if tokio::time::timeout(idle_drain, places.acquire_many(all)).await.is_ok() {
-        return;
-    }
     let patience = Duration::from_secs(DRAIN_SECONDS_MAX);
     if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
         tracing::warn!(seconds = DRAIN_SECONDS_MAX, "some connections did not end in time and were cut");

@@ -81,19 +81,55 @@ pub async fn copy_partition(from: &Store, to: &Store, partition: u64) -> Result<
 
 /// Copies all counters.
 pub async fn copy_counters(from: &Store, to: &Store) -> Result<(), CopyError> {
+    let there = all_counters(to).await?;
     let mut after = None;
     loop {
         let some = counters_after(from, after.as_ref()).await?;
         let Some((last, _)) = some.last() else { return Ok(()) };
         after = Some(last.clone());
         let mut batch = Batch::new();
-        some.into_iter().for_each(|(key, value)| batch.bump(key, Bump::Set(value)));
+        for (key, value) in some {
+            match there.get(&key) {
+                None => batch.bump(key, Bump::Set(value)),
+                Some(there) if *there == value => {}
+                // What was sold or counted there meanwhile is not undone.
+                Some(_) => {
+                    return Err(CopyError::Different {
+                        key: format!("the balance of {} in {}", key.name, key.group),
+                    });
+                }
+            }
+        }
         match to.commit(batch).await {
             Ok(()) => {}
             Err(CommitError::Unavailable(why)) => return Err(why.into()),
             Err(CommitError::Conflict | CommitError::LostLease) => {
                 return Err(CopyError::Different { key: "a counter".into() });
             }
+        }
+    }
+}
+
+async fn all_counters(store: &Store) -> Result<BTreeMap<CounterKey, i64>, Unavailable> {
+    let mut all: BTreeMap<CounterKey, i64> = BTreeMap::new();
+    loop {
+        let some = counters_after(store, all.last_key_value().map(|(key, _)| key)).await?;
+        if some.is_empty() {
+            return Ok(all);
+        }
+        all.extend(some);
+    }
+}
+
+/// Refuses a target in which there is something that the source does not have.
+pub async fn nothing_else_is_there(partitions: &[u64], to: &Store) -> Result<(), CopyError> {
+    let mut after = None;
+    loop {
+        let some = to.partitions(after, PARTITIONS_STEP).await?;
+        let Some(last) = some.last() else { return Ok(()) };
+        after = Some(*last);
+        if let Some(other) = some.iter().find(|there| partitions.binary_search(there).is_err()) {
+            return Err(CopyError::Different { key: format!("order or hook {other}") });
         }
     }
 }

@@ -159,7 +159,8 @@ async fn nginx_lets_through_what_it_should_and_answers_for_receivers_that_do_not
         let method = if path.starts_with("/hooks") { Method::POST } else { Method::GET };
         assert_eq!(ask(method, path, Vec::new()).await.status, status, "{path}");
     }
-    assert_eq!(ask(Method::GET, "/pay/nothing", Vec::new()).await.status, 404);
+    assert_eq!(ask(Method::GET, "/pay/123456789012-secret", Vec::new()).await.status, 404);
+    assert_eq!(ask(Method::GET, "/return/123456789012-secret/events", Vec::new()).await.status, 404);
     assert_eq!(ask(Method::POST, "/pay/nothing", Vec::new()).await.status, 405);
     assert_eq!(ask(Method::POST, "/v1/orders", b"{}".to_vec()).await.status, 401);
     // Longer than a hook may be, and refused by us, who keep what it said; longer still, and refused by nginx.
@@ -182,6 +183,8 @@ async fn nginx_lets_through_what_it_should_and_answers_for_receivers_that_do_not
         (200, br#"{"status":"error","code":"out_of_service"}"#.as_slice())
     );
     assert!(watch.elapsed() < Duration::from_secs(20), "{:?}", watch.elapsed());
+    let log = shop.cluster.nginx_log().expect("nginx logs");
+    assert!(log.contains("\"/pay/...\"") && !log.contains("secret"), "a buyer's address is a key: {log}");
     // What was sent meanwhile was worked on when it woke up, and is recognised.
     until_acknowledged(&shop.marketplace(), &created("H1")).await;
     assert_eq!(shop.orders().await.len(), 1);
@@ -295,7 +298,8 @@ async fn receivers_that_are_restarted_answer_every_hook() {
     let exits = shop.cluster.drained().expect("they end");
     assert_eq!(exits.len(), RESTARTS);
     assert!(exits.iter().all(std::process::ExitStatus::success), "{exits:?}");
-    let statuses = statuses(&shop.cluster.nginx_log().expect("nginx logs"));
+    let log = shop.cluster.nginx_log().expect("nginx logs");
+    let statuses = statuses(&log);
     assert_eq!(statuses.keys().collect::<Vec<_>>(), [&200], "{statuses:?}");
     nothing_is_missing_or_doubled(&shop, &ledger).await;
 }

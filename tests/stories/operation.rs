@@ -364,10 +364,14 @@ fn idle_connections_are_left_to_the_proxy_while_draining() {
     assert!(before.starts_with("http/1.1 200") && !before.contains("connection: close"), "{before}");
     let id = gateway.child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
-    let refused = || std::net::TcpStream::connect(&address).is_err();
+    // New connections are still taken, and told what is going on.
     let watch = tillgate::kernel::Stopwatch::start();
-    while !refused() {
-        assert!(watch.elapsed() < crate::world::DEADLINE, "it still listens");
+    loop {
+        let answer = ask(&mut std::net::TcpStream::connect(&address).expect("a connection"));
+        if answer.starts_with("http/1.1 503") && answer.contains("connection: close") {
+            break;
+        }
+        assert!(watch.elapsed() < crate::world::DEADLINE, "it does not drain");
     }
     let after = ask(&mut connection);
     assert!(after.starts_with("http/1.1 503") && after.contains("connection: close"), "{after}");

@@ -18,6 +18,7 @@ use tokio_postgres::config::{Config, Host, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Failed, in_time, words};
 use crate::store::Unavailable;
@@ -99,8 +100,9 @@ impl fmt::Debug for Address {
 }
 
 impl Address {
-    /// Makes a connection, which serves until it breaks or its client is dropped.
-    pub(super) async fn connect(&self) -> Result<Client, String> {
+    /// Makes a connection, which serves until it breaks or its handle is dropped: then it is closed at once, whatever
+    /// the server is at.
+    pub(super) async fn connect(&self) -> Result<(Client, AbortOnDropHandle<()>), String> {
         let tls = if self.config.get_ssl_mode() == SslMode::Disable {
             // Never used, but the type wants one.
             let roots = RootCertStore::empty();
@@ -113,12 +115,12 @@ impl Address {
         let connected = tokio::time::timeout(deadline, connecting).await;
         let connected = connected.map_err(|_| "no answer in time".to_owned())?;
         let (client, connection) = connected.map_err(|why| words(&why))?;
-        tokio::spawn(async move {
+        let driving = tokio::spawn(async move {
             if let Err(why) = connection.await {
                 tracing::warn!(error = words(&why), "a connection to the database broke");
             }
         });
-        Ok(client)
+        Ok((client, AbortOnDropHandle::new(driving)))
     }
 
     fn tls(&self) -> Result<ClientConfig, String> {
@@ -144,16 +146,24 @@ pub enum Role {
 }
 
 impl Role {
+    /// How long our side waits for an answer: longer than the server works on it.
+    pub fn patience(self) -> Duration {
+        match self {
+            Role::Fast => Duration::from_millis(super::CALL_MILLISECONDS_MAX),
+            Role::Slow => Duration::from_secs(10),
+        }
+    }
+
     /// What the server is to give up on, so that a lost client or a lock held elsewhere holds nobody up for long. Commits
     /// are always waited for, whatever the server's default.
-    fn settings(self) -> &'static str {
+    pub fn settings(self) -> &'static str {
         match self {
             Role::Fast => {
                 "SET synchronous_commit = on; SET statement_timeout = '1800ms'; SET lock_timeout = '1500ms'; \
                  SET idle_in_transaction_session_timeout = '5s'"
             }
             Role::Slow => {
-                "SET synchronous_commit = on; SET statement_timeout = '30s'; SET lock_timeout = '5s'; \
+                "SET synchronous_commit = on; SET statement_timeout = '9s'; SET lock_timeout = '5s'; \
                  SET idle_in_transaction_session_timeout = '30s'"
             }
         }
@@ -175,7 +185,7 @@ const WISHES: [&str; 5] = [
 #[derive(Debug)]
 pub struct Link {
     address: Address,
-    role: Role,
+    pub role: Role,
     connected: Mutex<Option<Arc<Connected>>>,
     failed_at: Mutex<Option<(crate::kernel::Stopwatch, String)>>,
 }
@@ -185,6 +195,7 @@ pub struct Connected {
     /// Sends statements.
     pub client: Client,
     prepared: Mutex<std::collections::HashMap<&'static str, Statement>>,
+    _driving: AbortOnDropHandle<()>,
 }
 
 impl fmt::Debug for Connected {
@@ -234,7 +245,7 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<Connected, String> {
-        let client = self.address.connect().await?;
+        let (client, driving) = self.address.connect().await?;
         let set = in_time(client.batch_execute(self.role.settings())).await;
         set.map_err(|why| Unavailable::from(why).to_string())?;
         for wish in WISHES {
@@ -244,7 +255,7 @@ impl Link {
                 Err(why) => return Err(Unavailable::from(why).to_string()),
             }
         }
-        Ok(Connected { client, prepared: Mutex::default() })
+        Ok(Connected { client, prepared: Mutex::default(), _driving: driving })
     }
 }
 

@@ -1,13 +1,14 @@
 //! Lists, counters, and their upkeep: what no hook waits for.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::Row;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::link::Link;
 use super::reader::{self, query};
-use super::{Failed, Postgres, id_bytes, id_of, in_time, signed, unsigned};
+use super::{Failed, Postgres, id_bytes, id_of, in_time, signed, unsigned, within};
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Lane};
 use crate::store::Unavailable;
@@ -44,19 +45,20 @@ async fn listed(
 ) -> Result<Vec<(Cursor, DocKey)>, Unavailable> {
     let text = if newest_first {
         "SELECT listed_at, partition, id FROM tillgate.listings \
-         WHERE kind = $1 AND ($2 OR (listed_at, partition, id) < ($3, $4, $5)) \
-         ORDER BY listed_at DESC, partition DESC, id DESC LIMIT $6"
+         WHERE kind = $1 AND (listed_at, partition, id) < ($2, $3, $4) \
+         ORDER BY kind DESC, listed_at DESC, partition DESC, id DESC LIMIT $5"
     } else {
         "SELECT listed_at, partition, id FROM tillgate.listings \
-         WHERE kind = $1 AND ($2 OR (listed_at, partition, id) > ($3, $4, $5)) \
-         ORDER BY listed_at, partition, id LIMIT $6"
+         WHERE kind = $1 AND (listed_at, partition, id) > ($2, $3, $4) \
+         ORDER BY kind, listed_at, partition, id LIMIT $5"
     };
-    let at = after.map_or(0, |after| after.listed_at.as_microsecond());
-    let partition = after.map_or(0, |after| signed(after.partition));
+    // Without a place to go on from, one beyond them all: an index serves that, and not an "or".
+    let beyond = if newest_first { i64::MAX } else { i64::MIN };
+    let at = after.map_or(beyond, |after| after.listed_at.as_microsecond());
+    let partition = after.map_or(beyond, |after| signed(after.partition));
     let id = after.map_or_else(Vec::new, |after| id_bytes(after.id));
     let (kind_byte, limit) = (i16::from(kind as u8), i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows =
-        query(&store.slow, text, &[&kind_byte, &after.is_none(), &at, &partition, &id, &limit]).await?;
+    let rows = query(&store.slow, text, &[&kind_byte, &at, &partition, &id, &limit]).await?;
     let line = |row: &Row| {
         let key = DocKey { partition: unsigned(row.get(1)), kind, id: id_of(row.get(2)) };
         (Cursor::at(from_micros(row.get(0)), key), key)
@@ -91,7 +93,7 @@ pub async fn counters(
     limit: usize,
 ) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
     // Names in the order of their bytes, as on every engine.
-    let text = "SELECT name, sum(amount)::bigint FROM ( \
+    let text = "SELECT name, least(greatest(sum(amount), -9223372036854775808), 9223372036854775807)::bigint FROM ( \
                     SELECT name, value AS amount FROM tillgate.counters WHERE grp = $1 \
                     UNION ALL SELECT name, amount FROM tillgate.counter_parts WHERE grp = $1) all_parts \
                 WHERE $2 OR name COLLATE \"C\" > $3 \
@@ -111,33 +113,51 @@ pub async fn counter_groups(store: &Postgres) -> Result<Vec<String>, Unavailable
 
 /// The partitions after `after`, in order.
 pub async fn partitions(store: &Postgres, after: Option<u64>, limit: usize) -> Result<Vec<u64>, Unavailable> {
-    let text = "SELECT partition FROM tillgate.pages WHERE $1 OR partition > $2 ORDER BY partition LIMIT $3";
+    let from = match after {
+        Some(u64::MAX) => return Ok(Vec::new()),
+        Some(after) => after + 1,
+        None => 0,
+    };
+    let text = "SELECT partition FROM tillgate.pages WHERE partition >= $1 ORDER BY partition LIMIT $2";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = query(&store.slow, text, &[&after.is_none(), &signed(after.unwrap_or(0)), &limit]).await?;
+    let rows = query(&store.slow, text, &[&signed(from), &limit]).await?;
     Ok(rows.iter().map(|row| unsigned(row.get(0))).collect())
 }
 
-/// Sums up now and then, as long as the store is there.
-pub fn start_summing(link: &Arc<Link>) {
-    let link = Arc::downgrade(link);
-    tokio::spawn(async move {
+/// Sums up now and then, until its handle is dropped.
+pub fn start_summing(link: Arc<Link>) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
         loop {
             tokio::time::sleep(SUMMING_PAUSE).await;
-            let Some(link) = Weak::upgrade(&link) else { return };
-            if let Err(why) = sum_up(&link).await {
-                tracing::warn!(error = %why, "counters are summed up later");
+            loop {
+                match sum_up(&link).await {
+                    Ok(SUMMED_AT_ONCE_MAX..) => {}
+                    Ok(_) => break,
+                    Err(why) => {
+                        tracing::warn!(error = %why, "counters are summed up later");
+                        break;
+                    }
+                }
             }
         }
-    });
+    }))
 }
 
+/// Parts that are summed up in one transaction.
+const SUMMED_AT_ONCE_MAX: usize = 5000;
+
 /// Moves parts into their counters, and removes rows of messages that were withdrawn and that nobody is at any more.
-pub async fn sum_up(link: &Link) -> Result<(), Unavailable> {
+/// Returns how many parts.
+pub async fn sum_up(link: &Link) -> Result<usize, Unavailable> {
     let connected = link.get().await?;
     let summed = async {
         in_time(connected.client.batch_execute("BEGIN")).await?;
-        let text = "DELETE FROM tillgate.counter_parts RETURNING grp, name, amount";
-        let rows = in_time(connected.client.query(text, &[])).await?;
+        let text = "DELETE FROM tillgate.counter_parts WHERE (partition, grp, name) IN ( \
+                        SELECT partition, grp, name FROM tillgate.counter_parts ORDER BY partition, grp, name LIMIT $1) \
+                    RETURNING grp, name, amount";
+        let most = i64::try_from(SUMMED_AT_ONCE_MAX).unwrap_or(i64::MAX);
+        let rows = within(link.role.patience(), connected.client.query(text, &[&most])).await?;
+        let parts = rows.len();
         let mut sums = std::collections::BTreeMap::<(String, String), i64>::new();
         for row in rows {
             let sum = sums.entry((row.get(0), row.get(1))).or_insert(0);
@@ -147,14 +167,16 @@ pub async fn sum_up(link: &Link) -> Result<(), Unavailable> {
         let (groups, names): (Vec<String>, Vec<String>) = names.into_iter().unzip();
         let text = "INSERT INTO tillgate.counters AS c (grp, name, value) \
                     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) \
-                    ON CONFLICT (grp, name) DO UPDATE SET value = c.value + excluded.value";
+                    ON CONFLICT (grp, name) DO UPDATE SET value = least(greatest( \
+                        c.value::numeric + excluded.value, -9223372036854775808), 9223372036854775807)::bigint";
         in_time(connected.client.execute(text, &[&groups, &names, &amounts])).await?;
         let text = "DELETE FROM tillgate.outbox WHERE state = 2 \
                     AND leased_until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
         in_time(connected.client.execute(text, &[])).await?;
-        in_time(connected.client.batch_execute("COMMIT")).await
+        in_time(connected.client.batch_execute("COMMIT")).await?;
+        Ok(parts)
     };
-    let summed: Result<(), Failed> = summed.await;
+    let summed: Result<usize, Failed> = summed.await;
     if summed.is_err() {
         link.abandon(&connected).await;
     }

@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_postgres::error::SqlState;
+use tokio_util::task::AbortOnDropHandle;
 
 use self::link::Link;
 pub use self::link::{Address, BadAddress};
@@ -49,9 +50,12 @@ const CALL_MILLISECONDS_MAX: u64 = 2000;
 pub struct Postgres {
     batches: mpsc::Sender<writer::Job>,
     reads: mpsc::Sender<reader::Job>,
-    /// For what no hook waits for: lists, claims, sums.
+    /// For the pieces of long documents, which hooks wait for as well.
+    pieces: Arc<Link>,
+    /// For what no hook waits for: lists and claims.
     slow: Arc<Link>,
     outbox_bell: watch::Sender<u64>,
+    _summing: AbortOnDropHandle<()>,
 }
 
 /// Why a database cannot be used as a store. Each message says what to do.
@@ -113,9 +117,10 @@ impl Postgres {
         let (reads, waiting_reads) = mpsc::channel(WAITING_MAX);
         writer::start(waiting_batches, &outbox_bell, || link(link::Role::Fast));
         reader::start(waiting_reads, || link(link::Role::Fast));
-        let slow = link(link::Role::Slow);
-        lists::start_summing(&slow);
-        Ok(Postgres { batches, reads, slow, outbox_bell })
+        // A connection of its own: what others ask for must not get into its transaction.
+        let summing = lists::start_summing(link(link::Role::Slow));
+        let (pieces, slow) = (link(link::Role::Fast), link(link::Role::Slow));
+        Ok(Postgres { batches, reads, pieces, slow, outbox_bell, _summing: summing })
     }
 
     pub(super) async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
@@ -199,7 +204,14 @@ fn is_conflict(why: &tokio_postgres::Error) -> bool {
 
 /// Waits for an answer of the database, but not longer than a hook can wait.
 async fn in_time<T>(call: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Failed> {
-    match tokio::time::timeout(Duration::from_millis(CALL_MILLISECONDS_MAX), call).await {
+    within(Duration::from_millis(CALL_MILLISECONDS_MAX), call).await
+}
+
+async fn within<T>(
+    patience: Duration,
+    call: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, Failed> {
+    match tokio::time::timeout(patience, call).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(why)) => Err(Failed::Said(why)),
         Err(_) => Err(Failed::TooSlow),
@@ -219,7 +231,7 @@ impl From<Failed> for Unavailable {
     fn from(failed: Failed) -> Unavailable {
         Unavailable::Unreachable(match failed {
             Failed::Said(why) => words(&why),
-            Failed::TooSlow => format!("the database did not answer within {CALL_MILLISECONDS_MAX} ms"),
+            Failed::TooSlow => "the database did not answer in time".to_owned(),
         })
     }
 }

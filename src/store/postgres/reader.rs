@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_postgres::types::ToSql;
 
 use super::link::Link;
-use super::{Postgres, id_bytes, in_time, signed, unpack, unsigned};
+use super::{Postgres, id_bytes, signed, unpack, unsigned, within};
 use crate::store::Unavailable;
 use crate::store::batch::{DocKey, Stored};
 use crate::store::page::{Page, PieceKey};
@@ -69,7 +69,7 @@ pub async fn query(
     let connected = link.get().await?;
     let asked = async {
         let statement = connected.statement(text).await?;
-        in_time(connected.client.query(&statement, parameters)).await
+        within(link.role.patience(), connected.client.query(&statement, parameters)).await
     };
     match asked.await {
         Ok(rows) => Ok(rows),
@@ -129,7 +129,7 @@ pub async fn documents(
 ) -> Result<Vec<Option<Stored>>, Unavailable> {
     let mut pieces = BTreeMap::new();
     for key in keys.iter().filter(|key| page.head(**key).is_some_and(|head| head.pieces > 0)) {
-        pieces.extend(read_pieces(&store.slow, *key).await?);
+        pieces.extend(read_pieces(&store.pieces, *key).await?);
     }
     let piece = |piece: PieceKey| Ok(pieces.get(&piece));
     keys.iter().map(|key| page.document(*key, &piece)).collect()

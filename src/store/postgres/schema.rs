@@ -37,7 +37,7 @@ const LOCK: i64 = 0x7469_6c6c_6761_7465; // "tillgate"
 /// Makes sure that the schema is of a version that this program works with.
 pub async fn prepare(address: &Address, migration: Migration) -> Result<(), OpenError> {
     let told = address.to_string();
-    let client =
+    let (client, _driving) =
         address.connect().await.map_err(|why| OpenError::NotReached { address: told.clone(), why })?;
     let not_reached =
         |why: tokio_postgres::Error| OpenError::NotReached { address: told.clone(), why: words(&why) };

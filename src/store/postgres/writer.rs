@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use super::link::{Connected, Link};
@@ -27,6 +28,9 @@ const WRITERS: usize = 2;
 
 /// The most batches in a group. It bounds how long the first of them waits.
 const GROUP_BATCHES_MAX: usize = 512;
+
+/// The most bytes that a group writes before it closes: what a statement can carry in its time.
+const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How often a group is begun anew because others were quicker.
 const ATTEMPTS_MAX: u32 = 6;
@@ -49,10 +53,9 @@ pub fn start(jobs: mpsc::Receiver<Job>, bell: &watch::Sender<u64>, link: impl Fn
 }
 
 async fn run(jobs: Arc<Mutex<mpsc::Receiver<Job>>>, link: Arc<Link>, bell: watch::Sender<u64>) {
-    let mut group = Vec::new();
     loop {
-        let count = jobs.lock().await.recv_many(&mut group, GROUP_BATCHES_MAX).await;
-        if count == 0 {
+        let mut group = gather(&mut *jobs.lock().await).await;
+        if group.is_empty() {
             return;
         }
         let (batches, answers): (Vec<Batch>, Vec<_>) =
@@ -75,6 +78,27 @@ async fn run(jobs: Arc<Mutex<mpsc::Receiver<Job>>>, link: Arc<Link>, bell: watch
     }
 }
 
+/// The batches that wait; nothing when there will be none.
+async fn gather(jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+    let bytes_of = |job: &Job| -> usize {
+        let of_docs = job.batch.docs.values().map(|(_, change)| match change {
+            Change::Put(body) => body.bytes.len(),
+            Change::Keep | Change::Delete => 0,
+        });
+        of_docs.sum()
+    };
+    let (mut group, mut bytes) = (Vec::new(), 0);
+    let mut next = jobs.recv().await;
+    while let Some(job) = next.take() {
+        bytes += bytes_of(&job);
+        group.push(job);
+        if group.len() < GROUP_BATCHES_MAX && bytes < GROUP_BYTES_MAX {
+            next = jobs.try_recv().ok();
+        }
+    }
+    group
+}
+
 /// What became of a group.
 struct Committed {
     outcomes: Vec<Outcome>,
@@ -87,8 +111,6 @@ enum Undone {
     Again(Vec<u64>),
     /// It cannot be done now.
     Failed(Failed),
-    /// What is stored cannot be read.
-    Unavailable(Unavailable),
 }
 
 impl From<Failed> for Undone {
@@ -117,7 +139,6 @@ async fn commit_group(link: &Link, batches: &[Batch]) -> Result<Committed, Unava
         match undone {
             Undone::Again(partitions) => must_look.extend(partitions),
             Undone::Failed(why) => return Err(why.into()),
-            Undone::Unavailable(why) => return Err(why),
         }
     }
     Err(Unavailable::Crowded)
@@ -182,8 +203,15 @@ async fn read(connected: &Connected, batches: &[Batch], look: &[u64]) -> Result<
     let mut group = Group::default();
     for row in ask(connected, text, &[&partitions]).await? {
         let partition = unsigned(row.get(0));
-        let page = unpack(partition, Some(row.get(1))).map_err(Undone::Unavailable)?;
-        group.pages.insert(partition, Kept { page, is_stored: true, is_changed: false });
+        match unpack(partition, Some(row.get(1))) {
+            Ok(page) => {
+                group.pages.insert(partition, Kept { page, is_stored: true, is_changed: false });
+            }
+            // Only those who are about it hear of it.
+            Err(why) => {
+                group.damaged.insert(partition, why);
+            }
+        }
     }
     let settled = || batches.iter().flat_map(|batch| &batch.settled).map(|(ticket, _)| ticket.id);
     let numbers: Vec<i64> = settled().map(|id| signed(id.number.get())).collect();
@@ -247,6 +275,8 @@ struct Kept {
 #[derive(Default)]
 struct Group {
     pages: HashMap<u64, Kept>,
+    /// Pages that cannot be read.
+    damaged: HashMap<u64, Unavailable>,
     /// Pieces that were read or written, and whether they are to be written.
     pieces: HashMap<PieceKey, Option<Vec<u8>>>,
     new_pieces: HashMap<PieceKey, Option<Vec<u8>>>,
@@ -262,6 +292,9 @@ struct Group {
 
 impl Held for Group {
     fn head(&self, key: DocKey) -> Result<Option<Head>, Unavailable> {
+        if let Some(why) = self.damaged.get(&key.partition) {
+            return Err(why.clone());
+        }
         Ok(self.pages.get(&key.partition).and_then(|kept| kept.page.head(key)))
     }
 
@@ -386,15 +419,39 @@ impl Group {
         };
         let (inserted, updated, deleted, pieces, lists, outbox, counters) =
             tokio::join!(biased; inserted, updated, deleted, pieces, lists, outbox, counters);
-        let inserted = inserted?;
-        updated.and(deleted)?;
-        pieces.and(lists).and(outbox).and(counters)?;
+        let inserted = first_failure([
+            inserted,
+            updated,
+            deleted,
+            pieces.map(|()| Vec::new()),
+            lists.map(|()| Vec::new()),
+            outbox.map(|()| Vec::new()),
+            counters.map(|()| Vec::new()),
+        ])?;
         if inserted.len() == new.partitions.len() {
             return Ok(Vec::new());
         }
         let there: HashSet<i64> = inserted.iter().map(|row| row.get(0)).collect();
         Ok(new.partitions.into_iter().filter(|new| !there.contains(new)).map(unsigned).collect())
     }
+}
+
+/// The first answer, or what went wrong: after one failure the others only say that the transaction has failed.
+fn first_failure(answers: [Result<Vec<Row>, Failed>; 7]) -> Result<Vec<Row>, Failed> {
+    let is_echo = |failed: &Failed| match failed {
+        Failed::Said(why) => why.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION),
+        Failed::TooSlow => false,
+    };
+    let mut first = None;
+    let mut failure: Option<Failed> = None;
+    for answer in answers {
+        match answer {
+            Ok(rows) => first = first.or(Some(rows)),
+            Err(why) if failure.as_ref().is_none_or(is_echo) => failure = Some(why),
+            Err(_) => {}
+        }
+    }
+    failure.map_or_else(|| Ok(first.unwrap_or_default()), Err)
 }
 
 /// Pages, column by column.

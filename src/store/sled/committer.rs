@@ -229,18 +229,21 @@ impl<'a> Group<'a> {
     }
 
     /// Takes a document out of its kind's list.
-    fn unlist(&mut self, line: Line) -> Result<(), Unavailable> {
+    ///
+    /// An entry of the list that cannot be read stays: whatever it says, lists are hints, and the batch is whole.
+    fn unlist(&mut self, line: Line) {
         let own = self.listed.get_mut(&line.entry(self.number));
         if let Some((lines, place)) =
             own.and_then(|lines| lines.iter().position(|known| *known == line).map(|place| (lines, place)))
         {
             lines.remove(place);
-            return Ok(());
+            return;
         }
         let pending = |raw: &[u8]| self.entries.get(raw).cloned();
-        let found = keys::without_line(self.tree, &pending, line)?;
-        self.entries.extend(found);
-        Ok(())
+        match keys::without_line(self.tree, &pending, line) {
+            Ok(found) => self.entries.extend(found),
+            Err(why) => tracing::error!(error = %why, "an entry of a list cannot be read and stays"),
+        }
     }
 
     /// Takes a batch in, or says why not. `place` tells the batches of the group apart.
@@ -265,7 +268,7 @@ impl<'a> Group<'a> {
             kept.page.write(key, version, new, &mut pieces);
             if key.kind.is_listed() && was != will_be {
                 if let Some(was) = was {
-                    self.unlist(Line::of(was, key))?;
+                    self.unlist(Line::of(was, key));
                 }
                 if let Some(will_be) = will_be {
                     let line = Line::of(will_be, key);

@@ -40,6 +40,9 @@ const DISSOLVED_BLOCKS_MAX: usize = 64;
 /// How many pages are packed together. More take less room, and longer to read one of.
 const BUNDLE_PAGES: u16 = 8;
 
+/// The longest bundle, in bytes before packing: one that does not pack at all still fits into a block.
+const BUNDLE_BYTES_MAX: usize = PIECE_BYTES_MAX - 1024;
+
 /// Bytes of a block's head for each page.
 const BLOCK_LINE_BYTES: usize = 8 + 4;
 
@@ -327,6 +330,10 @@ impl<'a> Layout<'a> {
         }
         let (mut block, mut number, mut index) = (NewBlock::default(), self.number(), 0);
         for bundle in fresh.chunks(usize::from(BUNDLE_PAGES)) {
+            if bundle.iter().map(|(_, slots)| slots.len()).sum::<usize>() > BUNDLE_BYTES_MAX {
+                bundle.iter().for_each(|(partition, slots)| self.seat_alone(*partition, slots));
+                continue;
+            }
             if !block.take(bundle) {
                 let full = std::mem::take(&mut block);
                 self.entries.push((keys::block(number), Some(full.finish())));
@@ -339,7 +346,9 @@ impl<'a> Layout<'a> {
                 index += 1;
             }
         }
-        self.entries.push((keys::block(number), Some(block.finish())));
+        if !block.lines.is_empty() {
+            self.entries.push((keys::block(number), Some(block.finish())));
+        }
     }
 
     fn seat_alone(&mut self, partition: u64, slots: &[u8]) {
@@ -371,15 +380,25 @@ impl<'a> Layout<'a> {
             }
             if is_dissolved {
                 dissolved += 1;
-                for index in 0..pages {
-                    let partition = pages_of.partition(index).ok_or_else(|| damaged("it is cut short"))?;
+                let mut moving = Vec::new();
+                let mut failure = None;
+                for index in (0..pages).filter(|index| !left.contains(index)) {
+                    let Some(partition) = pages_of.partition(index) else { continue };
                     let pointer = get(keys::page(partition))?;
-                    let is_here = pointer.is_some_and(|raw| raw == Spot::Block { block, index }.write());
-                    if is_here && !left.contains(&index) {
-                        let slots = pages_of.slots(index).map_err(damaged)?;
-                        self.seat_alone(partition, &slots);
+                    if pointer.is_some_and(|raw| raw == Spot::Block { block, index }.write()) {
+                        match pages_of.slots(index) {
+                            Ok(slots) => moving.push((partition, slots)),
+                            Err(why) => failure = Some(why),
+                        }
                     }
                 }
+                if let Some(why) = failure {
+                    // It stays for its readers to be told; the pages that are well are as well where they are.
+                    tracing::error!(block, error = why, "a block has a damaged page and is not dissolved");
+                    self.entries.push((keys::block_count(block), Some(after.to_be_bytes().to_vec())));
+                    continue;
+                }
+                moving.iter().for_each(|(partition, slots)| self.seat_alone(*partition, slots));
             }
             self.entries.push((keys::block(block), None));
             self.entries.push((keys::block_count(block), None));
