@@ -27,7 +27,7 @@ use crate::store::Unavailable;
 const CONNECT_SECONDS_MAX: u64 = 2;
 
 /// Between two attempts to connect: when the database is down its callers hear so at once meanwhile.
-const CONNECT_PAUSE: Duration = Duration::from_millis(200);
+pub const CONNECT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Where the database is, from a `postgres://` address. It does not print its password.
 #[derive(Clone)]

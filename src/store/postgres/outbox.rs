@@ -7,7 +7,7 @@
 
 use tokio_postgres::Row;
 
-use super::reader::{self, query};
+use super::reader::{self, query, query_once};
 use super::{Postgres, signed, unsigned};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Lane, MessageId, Number};
@@ -109,7 +109,9 @@ async fn lease(store: &Postgres, claim: &Claim, id: MessageId) -> Result<Option<
                 RETURNING sequence";
     let (number, sequence) = (signed(id.number.get()), i64::from(id.sequence));
     let now = claim.now.as_microsecond();
-    let taken = query(&store.slow, text, &[&number, &sequence, &now, &fence.cast_signed(), &lease]).await?;
+    // Once: a second attempt could not tell the first one's success from another's.
+    let taken =
+        query_once(&store.slow, text, &[&number, &sequence, &now, &fence.cast_signed(), &lease]).await?;
     Ok((!taken.is_empty()).then_some(Ticket { id, fence }))
 }
 

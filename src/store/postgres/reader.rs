@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_postgres::types::ToSql;
 
-use super::link::Link;
+use super::link::{CONNECT_PAUSE, Link};
 use super::{Postgres, id_bytes, signed, unpack, unsigned, within};
 use crate::store::Unavailable;
 use crate::store::batch::{DocKey, Stored};
@@ -60,8 +60,23 @@ async fn read_pages(
     Ok(rows.iter().map(|row| (unsigned(row.get(0)), Arc::from(row.get::<_, &[u8]>(1)))).collect())
 }
 
-/// Asks one question on a connection. One that fails is not used again.
+/// Asks a question that may be asked twice: if the connection has broken since it was last used, on a new one.
 pub async fn query(
+    link: &Link,
+    text: &'static str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<tokio_postgres::Row>, Unavailable> {
+    match query_once(link, text, parameters).await {
+        Err(Unavailable::Unreachable(_)) => {
+            tokio::time::sleep(CONNECT_PAUSE).await;
+            query_once(link, text, parameters).await
+        }
+        outcome => outcome,
+    }
+}
+
+/// Asks one question on a connection. One that fails is not used again.
+pub async fn query_once(
     link: &Link,
     text: &'static str,
     parameters: &[&(dyn ToSql + Sync)],
