@@ -117,7 +117,7 @@ impl App {
         let telegram = telegram(settings)?;
         let gateways = gateways(settings)?;
         let herald_client = Client::new(Duration::from_secs(herald::CALL_SECONDS_MAX), ANSWER_BYTES_MAX)?;
-        let listener = server::listen(settings.listen).await;
+        let listener = server::listen_or_inherit(settings.listen).await;
         let listener = listener.map_err(|why| StartError::Listen { address: settings.listen, why })?;
         let address =
             listener.local_addr().map_err(|why| StartError::Listen { address: settings.listen, why })?;

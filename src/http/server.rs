@@ -14,6 +14,7 @@ use listenfd::ListenFd;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Connections that are open at the same time; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 4096;
@@ -31,15 +32,21 @@ const DRAIN_SECONDS_MAX: u64 = 10;
 /// When accepting fails for want of descriptors, waiting helps and spinning does not.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Listens on `address`, or on the socket that was handed over by whoever started this process (systemd's socket
-/// activation): that one stays open while one process follows another, and no connection is refused meanwhile.
+/// Listens on `address`.
 pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// Takes the socket that was handed over by whoever started this process (systemd's socket activation), or else listens
+/// on `address`. A socket that is handed on stays open while one process follows another, and no connection is
+/// refused meanwhile. There is one: to be called once.
+pub async fn listen_or_inherit(address: SocketAddr) -> io::Result<TcpListener> {
     match ListenFd::from_env().take_tcp_listener(0)? {
         Some(handed_over) => {
             handed_over.set_nonblocking(true)?;
             TcpListener::from_std(handed_over)
         }
-        None => TcpListener::bind(address).await,
+        None => listen(address).await,
     }
 }
 
@@ -52,6 +59,7 @@ pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationToken, idle_drain: Duration) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let graceful = GracefulShutdown::new();
+    let connections = TaskTracker::new();
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -63,9 +71,9 @@ pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationTok
         .pipeline_flush(true);
     let ending = async {
         drain.cancelled().await;
-        // All places are free when all connections have ended.
-        let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
-        let _ = tokio::time::timeout(idle_drain, places.acquire_many(all)).await;
+        connections.close(); // those that come still count
+        // Whether or not all have ended by then.
+        let _ = tokio::time::timeout(idle_drain, connections.wait()).await;
     };
     let mut ending = std::pin::pin!(ending);
     loop {
@@ -83,7 +91,7 @@ pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationTok
         };
         let service = TowerToHyperService::new(routes.clone());
         let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
+        connections.spawn(async move {
             // A broken connection is its peer's affair.
             let _ = connection.await;
             drop(place);

@@ -338,6 +338,24 @@ fn a_service_manager_is_told_and_its_socket_is_used() {
     assert_eq!(service.wait().expect("it ends").code(), Some(0));
 }
 
+/// Who has no connections to wait for does not wait, however long it might.
+#[test]
+fn a_gateway_without_connections_ends_at_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    configure(folder.path());
+    let settings = std::fs::read_to_string(folder.path().join("tillgate.toml")).expect("settings");
+    std::fs::write(folder.path().join("tillgate.toml"), format!("idle_drain_seconds = 60\n{settings}"))
+        .expect("written");
+    let gateway = Process::start(folder.path());
+    let (ended, has_ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || ended.send(gateway.terminate()));
+    assert_eq!(
+        has_ended.recv_timeout(crate::world::DEADLINE),
+        Ok(Some(0)),
+        "within the deadline, which is half of it"
+    );
+}
+
 /// While draining, answers say that their connection ends, and idle connections are left to their owners for a while.
 #[test]
 fn idle_connections_are_left_to_the_proxy_while_draining() {
@@ -364,13 +382,14 @@ fn idle_connections_are_left_to_the_proxy_while_draining() {
     assert!(before.starts_with("http/1.1 200") && !before.contains("connection: close"), "{before}");
     let id = gateway.child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
-    // New connections are still taken, and told what is going on.
+    // New connections are still taken, and told what is going on, as many as come.
     let watch = tillgate::kernel::Stopwatch::start();
-    loop {
-        let answer = ask(&mut std::net::TcpStream::connect(&address).expect("a connection"));
-        if answer.starts_with("http/1.1 503") && answer.contains("connection: close") {
-            break;
-        }
+    let mut told = 0;
+    while told < 5 {
+        let mut another = std::net::TcpStream::connect(&address).expect("a connection");
+        another.set_read_timeout(Some(std::time::Duration::from_secs(3))).expect("set");
+        let answer = ask(&mut another);
+        told += u32::from(answer.starts_with("http/1.1 503") && answer.contains("connection: close"));
         assert!(watch.elapsed() < crate::world::DEADLINE, "it does not drain");
     }
     let after = ask(&mut connection);
