@@ -156,7 +156,7 @@ impl Role {
 
     /// What the server is to give up on, so that a lost client or a lock held elsewhere holds nobody up for long. Commits
     /// are always waited for, whatever the server's default.
-    pub fn settings(self) -> &'static str {
+    fn settings(self) -> &'static str {
         match self {
             Role::Fast => {
                 "SET synchronous_commit = on; SET statement_timeout = '1800ms'; SET lock_timeout = '1500ms'; \
@@ -242,6 +242,11 @@ impl Link {
         if connected.as_ref().is_some_and(|there| Arc::ptr_eq(there, broken)) {
             *connected = None;
         }
+    }
+
+    /// Lets go of the connection, whatever it is at.
+    pub async fn forget(&self) {
+        *self.connected.lock().await = None;
     }
 
     async fn connect(&self) -> Result<Connected, String> {

@@ -14,15 +14,22 @@
 //! partition. (docs/adr/0010-postgresql-in-groups.md)
 
 mod link;
+mod schema;
+
+mod writer;
+
+mod group;
+mod rows;
+
+mod reader;
+
 mod lists;
 mod outbox;
-mod reader;
-mod schema;
-mod writer;
 
 #[cfg(test)]
 pub mod tests;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -202,6 +209,14 @@ fn is_conflict(why: &tokio_postgres::Error) -> bool {
     why.code().is_some_and(|code| conflicts.contains(code))
 }
 
+/// Whether the database will not have what it was given, and never will: data exceptions and limits of its own.
+fn is_about_data(failed: &Failed) -> bool {
+    match failed {
+        Failed::Said(why) => why.code().is_some_and(|code| ["22", "54"].contains(&&code.code()[..2])),
+        Failed::TooSlow => false,
+    }
+}
+
 /// Waits for an answer of the database, but not longer than a hook can wait.
 async fn in_time<T>(call: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Failed> {
     within(Duration::from_millis(CALL_MILLISECONDS_MAX), call).await
@@ -227,12 +242,18 @@ enum Failed {
     TooSlow,
 }
 
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failed::Said(why) => f.write_str(&words(why)),
+            Failed::TooSlow => f.write_str("the database did not answer in time"),
+        }
+    }
+}
+
 impl From<Failed> for Unavailable {
     fn from(failed: Failed) -> Unavailable {
-        Unavailable::Unreachable(match failed {
-            Failed::Said(why) => words(&why),
-            Failed::TooSlow => "the database did not answer in time".to_owned(),
-        })
+        Unavailable::Unreachable(failed.to_string())
     }
 }
 

@@ -1,11 +1,13 @@
 //! The schema and its versions. It only goes forward; a migration either adds what older programs do not mind, or says
 //! which is the oldest that still works with it, so that two versions can run beside each other while they are exchanged.
 
+use std::time::Duration;
+
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::link::Address;
-use super::{OpenError, words};
+use super::{Failed, OpenError, within};
 
 /// What to do about an older schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,24 +36,29 @@ fn known() -> i32 {
 /// Two that begin at the same moment must not both migrate. Any number will do, as long as it stays the same.
 const LOCK: i64 = 0x7469_6c6c_6761_7465; // "tillgate"
 
+/// How long a look at the schema may take.
+const LOOK_MAX: Duration = Duration::from_secs(10);
+
+/// How long changing it may take, with the wait for another who is at it.
+const MIGRATION_MAX: Duration = Duration::from_secs(600);
+
 /// Makes sure that the schema is of a version that this program works with.
 pub async fn prepare(address: &Address, migration: Migration) -> Result<(), OpenError> {
     let told = address.to_string();
     let (client, _driving) =
         address.connect().await.map_err(|why| OpenError::NotReached { address: told.clone(), why })?;
-    let not_reached =
-        |why: tokio_postgres::Error| OpenError::NotReached { address: told.clone(), why: words(&why) };
-    let (mut found, mut oldest) = version(&client).await.map_err(not_reached)?;
+    let not_reached = |why: Failed| OpenError::NotReached { address: told.clone(), why: why.to_string() };
+    let (mut found, mut oldest) = within(LOOK_MAX, version(&client)).await.map_err(not_reached)?;
     if found < known() {
         if migration == Migration::Refuse {
             return Err(OpenError::Older { address: told, found, known: known() });
         }
-        migrate(&client).await.map_err(|why| OpenError::NotMigrated {
+        within(MIGRATION_MAX, migrate(&client)).await.map_err(|why| OpenError::NotMigrated {
             address: told.clone(),
             known: known(),
-            why: words(&why),
+            why: why.to_string(),
         })?;
-        (found, oldest) = version(&client).await.map_err(not_reached)?;
+        (found, oldest) = within(LOOK_MAX, version(&client)).await.map_err(not_reached)?;
     }
     if oldest > known() {
         return Err(OpenError::Newer { address: told, found, known: known() });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Address, Migration, OpenError, Postgres};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Kind, Timestamp};
-use crate::store::{Batch, Body, CommitError, DocKey, Expect, Store, Unavailable};
+use crate::store::{Batch, Body, Bump, CommitError, CounterKey, DocKey, Expect, Store, Unavailable};
 
 #[path = "../../../tests/world/database.rs"]
 pub mod database;
@@ -162,6 +162,46 @@ async fn a_lock_that_is_held_is_given_up_in_time() {
     store.commit(put(2, Expect::Absent)).await.expect("another order is committed");
     client.batch_execute("ROLLBACK").await.expect("let go");
     store.commit(put(1, Expect::At(version))).await.expect("now it goes");
+}
+
+/// What the database will not have concerns its batch alone, though others are in the same group.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_the_database_refuses_takes_no_other_along() {
+    let url = database::Server::shared().new_database().await;
+    let (store, client) = (open(&url).await, client(&url).await);
+    let put = |partition, name: &str| {
+        let mut batch = Batch::new();
+        let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
+        batch.put_body(DocKey { partition, kind: Kind::Order, id: 0 }, Expect::Absent, body);
+        batch.bump(CounterKey { group: "17".into(), name: name.into() }, Bump::Add(1));
+        batch
+    };
+    // While both writers wait for a lock, the others gather.
+    client.batch_execute("BEGIN; LOCK tillgate.pages").await.expect("locked");
+    let mut commits = tokio::task::JoinSet::new();
+    for partition in 1..=40 {
+        let (store, batch) =
+            (store.clone(), put(partition, if partition == 20 { "no\u{0}text" } else { "milk" }));
+        commits.spawn(async move { (partition, store.commit(batch).await) });
+    }
+    while client
+        .query_one("SELECT count(*) FROM pg_locks WHERE NOT granted", &[])
+        .await
+        .expect("a count")
+        .get::<_, i64>(0)
+        < 2
+    {
+        tokio::task::yield_now().await;
+    }
+    client.batch_execute("ROLLBACK").await.expect("let go");
+    for (partition, outcome) in commits.join_all().await {
+        if partition == 20 {
+            assert!(matches!(outcome, Err(CommitError::Unavailable(_))), "{outcome:?}");
+        } else {
+            assert_eq!(outcome, Ok(()), "{partition}");
+        }
+    }
+    assert_eq!(store.counters("17", None, 9).await.expect("counters")[0].1, 39);
 }
 
 /// Two nodes with groups of their own, about the same orders in different turns: nobody waits in a circle, and every

@@ -1,0 +1,212 @@
+//! What the batches of a group write, over what is stored: judged in the process, by the rules that all engines share.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::link::Connected;
+use super::rows::{
+    LineColumns, ListColumns, ListKey, OutboxKey, PageColumns, PartColumns, PieceColumns, Rows, SetColumns,
+    ask,
+};
+use super::{Failed, id_bytes, signed, unpack, unsigned};
+use crate::kernel::chance::random_bytes;
+use crate::kernel::{Kind, MessageId};
+use crate::store::batch::{Batch, Bump, CounterKey, DocKey, Stored};
+use crate::store::page::{Head, Page, PieceKey, Pieces};
+use crate::store::plan::{DocWrite, Held, Writes, plan};
+use crate::store::queue::{Place, Ticket};
+use crate::store::{CommitError, Unavailable};
+
+/// The partitions that a batch is about: one, but for batches of tests.
+pub fn partitions(batch: &Batch) -> impl Iterator<Item = u64> {
+    let of_docs = batch.docs.keys().map(|key| key.partition);
+    let of_messages = batch.messages.iter().map(|(message, _)| message.id.number.get());
+    let of_settled = batch.settled.iter().map(|(ticket, _)| ticket.id.number.get());
+    of_docs.chain(of_messages).chain(of_settled)
+}
+
+/// A page as the group has it so far.
+#[derive(Debug)]
+struct Kept {
+    page: Page,
+    is_stored: bool,
+    is_changed: bool,
+}
+
+/// What the batches of a group have written so far, over what is stored.
+#[derive(Default)]
+pub struct Group {
+    pages: HashMap<u64, Kept>,
+    /// Pages that cannot be read.
+    damaged: HashMap<u64, Unavailable>,
+    /// Pieces of messages that were read. Nothing else is looked into.
+    read_pieces: HashMap<PieceKey, Vec<u8>>,
+    /// Pieces to be written or cut off.
+    new_pieces: HashMap<PieceKey, Option<Vec<u8>>>,
+    /// The fences of claimed messages that are to be settled.
+    fences: HashMap<OutboxKey, u64>,
+    /// What is listed from now on, or no more.
+    listed: BTreeMap<ListKey, bool>,
+    outbox: BTreeMap<OutboxKey, Option<Place>>,
+    /// Messages whose place was given up without a settlement.
+    withdrawn: HashSet<OutboxKey>,
+    parts: BTreeMap<(u64, CounterKey), i64>,
+    set: BTreeMap<CounterKey, i64>,
+}
+
+impl Held for Group {
+    fn head(&self, key: DocKey) -> Result<Option<Head>, Unavailable> {
+        if let Some(why) = self.damaged.get(&key.partition) {
+            return Err(why.clone());
+        }
+        Ok(self.pages.get(&key.partition).and_then(|kept| kept.page.head(key)))
+    }
+
+    fn doc(&self, key: DocKey) -> Result<Option<Stored>, Unavailable> {
+        let piece = |piece: PieceKey| {
+            Ok(match self.new_pieces.get(&piece) {
+                Some(written) => written.as_ref(),
+                None => self.read_pieces.get(&piece),
+            })
+        };
+        self.pages.get(&key.partition).map_or(Ok(None), |kept| kept.page.document(key, &piece))
+    }
+
+    fn lease_holds(&self, ticket: Ticket) -> bool {
+        self.fences.get(&line_of(ticket.id)) == Some(&ticket.fence)
+    }
+}
+
+/// A message's row.
+fn line_of(id: MessageId) -> OutboxKey {
+    (id.number.get(), i64::from(id.sequence))
+}
+
+impl Group {
+    /// Locks and reads what the batches are to be judged against.
+    pub async fn read(connected: &Connected, batches: &[Batch], look: &[u64]) -> Result<Group, Failed> {
+        let partitions: Vec<i64> = look.iter().copied().map(signed).collect();
+        let text = "SELECT partition, body FROM tillgate.pages WHERE partition = ANY($1) ORDER BY partition FOR UPDATE";
+        let mut group = Group::default();
+        for row in ask(connected, text, &[&partitions]).await? {
+            let partition = unsigned(row.get(0));
+            match unpack(partition, Some(row.get(1))) {
+                Ok(page) => {
+                    group.pages.insert(partition, Kept { page, is_stored: true, is_changed: false });
+                }
+                // Only those who are about it hear of it.
+                Err(why) => {
+                    group.damaged.insert(partition, why);
+                }
+            }
+        }
+        let settled = || batches.iter().flat_map(|batch| &batch.settled).map(|(ticket, _)| ticket.id);
+        let numbers: Vec<i64> = settled().map(|id| signed(id.number.get())).collect();
+        if !numbers.is_empty() {
+            let sequences: Vec<i64> = settled().map(|id| i64::from(id.sequence)).collect();
+            let text = "SELECT o.partition, o.sequence, o.fence FROM tillgate.outbox o \
+                    JOIN unnest($1::bigint[], $2::bigint[]) AS s (partition, sequence) \
+                    ON o.partition = s.partition AND o.sequence = s.sequence \
+                    ORDER BY o.partition, o.sequence FOR UPDATE OF o";
+            for row in ask(connected, text, &[&numbers, &sequences]).await? {
+                let place = (unsigned(row.get(0)), row.get::<_, i64>(1));
+                group.fences.insert(place, row.get::<_, i64>(2).cast_unsigned());
+            }
+        }
+        // A message's body is looked into; if it is a long one, its pieces are needed.
+        let messages =
+            batches.iter().flat_map(|batch| batch.docs.keys().copied()).chain(settled().map(DocKey::message));
+        for key in messages.filter(|key| key.kind == Kind::Message) {
+            let head = group.pages.get(&key.partition).and_then(|kept| kept.page.head(key));
+            if head.is_some_and(|head| head.pieces > 0) {
+                let text =
+                    "SELECT piece, body FROM tillgate.pieces WHERE partition = $1 AND kind = $2 AND id = $3";
+                let (kind, id) = (i16::from(key.kind as u8), id_bytes(key.id));
+                for row in ask(connected, text, &[&signed(key.partition), &kind, &id]).await? {
+                    let number = u16::try_from(row.get::<_, i32>(0)).unwrap_or(u16::MAX);
+                    group.read_pieces.insert((key, number), row.get(1));
+                }
+            }
+        }
+        Ok(group)
+    }
+
+    /// Takes a batch in, or says why not. Says besides whether messages are among what it writes.
+    pub fn admit(&mut self, batch: Batch) -> Result<bool, CommitError> {
+        let home = partitions(&batch).next().unwrap_or(0);
+        let Writes { docs, counters, released, has_messages } = plan(batch, self)?;
+        // Never the same twice for one document, whoever writes it.
+        let version = u64::from_be_bytes(random_bytes());
+        let mut pieces = Pieces::new();
+        for DocWrite { key, old_listed_at, new, new_place, .. } in docs {
+            let new_listed_at = new.as_ref().map(|body| body.listed_at);
+            if key.kind.is_listed() && old_listed_at != new_listed_at {
+                let line = |listed_at| (key.kind as u8, listed_at, key.partition, key.id);
+                self.listed.extend(old_listed_at.map(|was| (line(was), false)));
+                self.listed.extend(new_listed_at.map(|is| (line(is), true)));
+            }
+            if key.kind == Kind::Message {
+                let line = (key.partition, i64::try_from(key.id).unwrap_or(i64::MAX));
+                if new_place.is_none() && new.is_some() {
+                    self.withdrawn.insert(line);
+                } else {
+                    self.withdrawn.remove(&line);
+                }
+                self.outbox.insert(line, new_place);
+            }
+            let empty = || Kept { page: Page::empty(key.partition), is_stored: false, is_changed: false };
+            let kept = self.pages.entry(key.partition).or_insert_with(empty);
+            kept.is_changed = true;
+            kept.page.write(key, version, new, &mut pieces);
+        }
+        for ticket in released {
+            self.fences.remove(&line_of(ticket.id)); // a ticket settles once
+            self.withdrawn.remove(&line_of(ticket.id));
+        }
+        self.new_pieces.extend(pieces);
+        for (key, bump) in counters {
+            match bump {
+                Bump::Add(amount) => {
+                    let part = self.parts.entry((home, key)).or_insert(0);
+                    *part = part.saturating_add(amount);
+                }
+                Bump::Set(amount) => {
+                    self.parts.retain(|(_, other), _| *other != key);
+                    self.set.insert(key, amount);
+                }
+            }
+        }
+        Ok(has_messages)
+    }
+
+    /// All of it, as rows.
+    pub fn into_rows(self) -> Rows {
+        let (mut new_pages, mut changed_pages) = (PageColumns::default(), PageColumns::default());
+        let mut gone = Vec::new();
+        let mut pages: Vec<_> = self.pages.into_iter().filter(|(_, kept)| kept.is_changed).collect();
+        pages.sort_unstable_by_key(|(partition, _)| *partition);
+        for (partition, Kept { page, is_stored, .. }) in pages {
+            match (page.is_empty(), is_stored) {
+                (true, true) => gone.push(signed(partition)),
+                (true, false) => {}
+                (false, true) => changed_pages.push(partition, page.pack()),
+                (false, false) => new_pages.push(partition, page.pack()),
+            }
+        }
+        let (put_pieces, cut_pieces) = PieceColumns::of(self.new_pieces);
+        let (listed, unlisted) = ListColumns::of(self.listed);
+        let (lines, ended) = LineColumns::of(self.outbox, &self.withdrawn);
+        Rows {
+            new_pages,
+            changed_pages,
+            gone,
+            put_pieces,
+            cut_pieces,
+            listed,
+            unlisted,
+            lines,
+            ended,
+            parts: PartColumns::of(self.parts),
+            set: SetColumns::of(self.set),
+        }
+    }
+}
