@@ -18,10 +18,10 @@ use crate::store::copy::{
 #[derive(Debug, Args)]
 pub struct Options {
     /// Copy a shop: from this store…
-    #[arg(long, value_name = "URL", requires = "to")]
+    #[arg(long, value_name = "URL", env = "TILLGATE_MIGRATE_FROM", hide_env_values = true, requires = "to")]
     from: Option<String>,
     /// …into this one
-    #[arg(long, value_name = "URL", requires = "from")]
+    #[arg(long, value_name = "URL", env = "TILLGATE_MIGRATE_TO", hide_env_values = true, requires = "from")]
     to: Option<String>,
     #[command(flatten)]
     config: ConfigOption,
@@ -31,8 +31,7 @@ pub struct Options {
 const AT_ONCE: usize = 64;
 
 pub async fn run(options: Options) -> Result<(), Failed> {
-    let mut settings = options.config.load()?;
-    settings.store_migrate = true;
+    let settings = options.config.load()?;
     let (Some(from), Some(to)) = (options.from, options.to) else {
         let StoreUrl::Postgres(_) = &settings.store else {
             return Err(Failed::usage(format!(
@@ -40,7 +39,9 @@ pub async fn run(options: Options) -> Result<(), Failed> {
                 settings.store, settings.store
             )));
         };
-        app::open_store(&settings).await.map_err(Failed::because)?;
+        app::open_store(&Settings { store_migrate: true, ..settings.clone() })
+            .await
+            .map_err(Failed::because)?;
         say(format_args!("{}: the schema is up to date", settings.store));
         return Ok(());
     };
@@ -54,11 +55,12 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     {
         return Err(Failed::usage(format!("{from}: there is no store in this directory")));
     }
-    let open = async |store: &StoreUrl| {
-        let settings = Settings { store: store.clone(), ..settings.clone() };
+    // The source stays as it is: the shop that it belongs to may have to go on with it.
+    let open = async |store: &StoreUrl, store_migrate| {
+        let settings = Settings { store: store.clone(), store_migrate, ..settings.clone() };
         app::open_store(&settings).await.map_err(Failed::because)
     };
-    let (source, target) = (open(&from).await?, open(&to).await?);
+    let (source, target) = (open(&from, false).await?, open(&to, true).await?);
     let copied = copy(&source, &target).await;
     source.close().await;
     target.close().await;

@@ -6,12 +6,14 @@
 
 mod overlay;
 mod settings;
+mod store_url;
 
 use std::path::{Path, PathBuf};
 
 pub use settings::{
-    Gateway, GatewayProtocol, Merchant, Notify, Payment, Settings, Source, SourceProtocol, StoreUrl, Telegram,
+    Gateway, GatewayProtocol, Merchant, Notify, Payment, Settings, Source, SourceProtocol, Telegram,
 };
+pub use store_url::StoreUrl;
 
 /// The file that is read when none is named.
 pub const FILE_DEFAULT: &str = "tillgate.toml";

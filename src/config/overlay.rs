@@ -10,7 +10,8 @@ const PREFIX: &str = "TILLGATE_";
 const LEVEL: &str = "__";
 
 /// Variables of this prefix that are not settings.
-const NOT_SETTINGS: [&str; 3] = ["TILLGATE_CONFIG", "TILLGATE_SERVER", "TILLGATE_LOG"];
+const NOT_SETTINGS: [&str; 5] =
+    ["TILLGATE_CONFIG", "TILLGATE_SERVER", "TILLGATE_LOG", "TILLGATE_MIGRATE_FROM", "TILLGATE_MIGRATE_TO"];
 
 /// Lays `TILLGATE_SOURCES__SM__TOKEN=…` over `sources.sm.token`.
 pub fn environment(

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::str::FromStr;
 
 use serde::Deserialize;
 
+use super::StoreUrl;
 use crate::dedup::retention::{RETENTION_DAYS_DEFAULT, RETENTION_DAYS_MIN};
 use crate::gateway::invoicebox::Version;
 use crate::kernel::Secret;
@@ -192,59 +191,6 @@ pub struct Telegram {
     /// The pause between two messages to one chat. Telegram allows a group one message a second.
     #[serde(default = "gap_default")]
     pub gap_milliseconds: u32,
-}
-
-/// Where things are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub enum StoreUrl {
-    /// In memory.
-    Memory,
-    /// In a directory.
-    Sled(PathBuf),
-    /// In a PostgreSQL database. The address may bear a password.
-    Postgres(Secret),
-}
-
-impl FromStr for StoreUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<StoreUrl, String> {
-        match text.split_once(':') {
-            Some(("memory", "")) => Ok(StoreUrl::Memory),
-            Some(("sled", path)) if !path.is_empty() => Ok(StoreUrl::Sled(path.into())),
-            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
-                Ok(StoreUrl::Postgres(Secret::new(text)))
-            }
-            // It is not quoted: what was meant may bear a password.
-            _ => Err("this is not a store. Use \"sled:<directory>\", \"postgres://user@host/database\", or \"memory:\" \
-                      for trying things out"
-                .into()),
-        }
-    }
-}
-
-impl TryFrom<String> for StoreUrl {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<StoreUrl, String> {
-        text.parse()
-    }
-}
-
-impl std::fmt::Display for StoreUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            StoreUrl::Memory => f.write_str("memory:"),
-            StoreUrl::Sled(path) => write!(f, "sled:{}", path.display()),
-            // Without the user and whatever may be a password.
-            StoreUrl::Postgres(url) => {
-                let (_, rest) = url.expose().split_once("//").unwrap_or_default();
-                let place = rest.split('?').next().unwrap_or_default();
-                write!(f, "postgres://{}", place.rsplit('@').next().unwrap_or_default())
-            }
-        }
-    }
 }
 
 fn listen_default() -> SocketAddr {

@@ -26,6 +26,9 @@ const HEAD_SECONDS_MAX: u64 = 75;
 /// How much of a request's head is read, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
+/// How long the first request on a connection is awaited that was taken just before the end.
+const LAST_REQUEST_MAX: Duration = Duration::from_secs(1);
+
 /// How long requests under way may take to end after that.
 const DRAIN_SECONDS_MAX: u64 = 10;
 
@@ -72,8 +75,7 @@ pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationTok
     let ending = async {
         drain.cancelled().await;
         connections.close(); // those that come still count
-        // Whether or not all have ended by then.
-        let _ = tokio::time::timeout(idle_drain, connections.wait()).await;
+        none_left(&connections, idle_drain).await;
     };
     let mut ending = std::pin::pin!(ending);
     loop {
@@ -98,10 +100,24 @@ pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationTok
         });
     }
     drop(listener);
+    // hyper closes a connection on which no request has come yet, and on those just taken one is on its way.
+    none_left(&connections, idle_drain.min(LAST_REQUEST_MAX)).await;
     let patience = Duration::from_secs(DRAIN_SECONDS_MAX);
     if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
         tracing::warn!(seconds = DRAIN_SECONDS_MAX, "some connections did not end in time and were cut");
     }
+}
+
+/// Waits until no connection is left, but not longer than `longest`.
+async fn none_left(connections: &TaskTracker, longest: Duration) {
+    let waiting = async {
+        // The wait ends when there was a moment without any; one may have come since.
+        while !connections.is_empty() {
+            connections.wait().await;
+        }
+    };
+    // Whether or not all have ended by then.
+    let _ = tokio::time::timeout(longest, waiting).await;
 }
 
 async fn accept(

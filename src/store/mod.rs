@@ -20,6 +20,8 @@ pub mod postgres;
 pub mod sled;
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod conformance;
 
 use std::sync::Arc;

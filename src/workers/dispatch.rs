@@ -74,10 +74,10 @@ impl Dispatch {
                             resting.insert(queue.clone(), None); // until its task is back
                         }
                         // Whoever was stopped and goes on much later must not act: another may have the message.
-                        let is_stale = self.lease / 2;
+                        let fresh_for = self.lease / 2;
                         let delivering = deliver(message);
                         let task = under_way.spawn(async move {
-                            if since_claim.elapsed() > is_stale { Duration::ZERO } else { delivering.await }
+                            if since_claim.elapsed() > fresh_for { Duration::ZERO } else { delivering.await }
                         });
                         busy.insert(task.id(), queue);
                     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tillgate::demo::cluster::{Cluster, Plan};
 use tillgate::demo::marketplace::{Attempt, Marketplace};
 use tillgate::kernel::Secret;
 use tillgate::peer::Client;
+use tokio::sync::watch;
 
 use super::operation::BINARY;
 use crate::world::database::Server;
@@ -159,6 +160,11 @@ async fn nginx_lets_through_what_it_should_and_answers_for_receivers_that_do_not
         let method = if path.starts_with("/hooks") { Method::POST } else { Method::GET };
         assert_eq!(ask(method, path, Vec::new()).await.status, status, "{path}");
     }
+    // What looks like another address than it is, is not let through to either.
+    for path in ["/v1%2f..%2fadmin/v1/orders", "/pay/x%2e%2e/admin/v1/orders", "/pay/..%5Cadmin/v1/orders"] {
+        assert_eq!(ask(Method::GET, path, Vec::new()).await.status, 400, "{path}");
+    }
+    assert_eq!(ask(Method::GET, "/healthz?next=%2Fadmin", Vec::new()).await.status, 200);
     assert_eq!(ask(Method::GET, "/pay/123456789012-secret", Vec::new()).await.status, 404);
     assert_eq!(ask(Method::GET, "/return/123456789012-secret/events", Vec::new()).await.status, 404);
     assert_eq!(ask(Method::POST, "/pay/nothing", Vec::new()).await.status, 405);
@@ -195,17 +201,17 @@ async fn nginx_lets_through_what_it_should_and_answers_for_receivers_that_do_not
 struct Load {
     stop: Arc<AtomicBool>,
     ledger: Arc<Mutex<BTreeMap<String, String>>>,
-    acknowledged: Arc<AtomicU64>,
+    acknowledged: watch::Sender<u64>,
     senders: tokio::task::JoinSet<()>,
 }
 
 impl Load {
     fn start(marketplace: &Marketplace, name: &str) -> Load {
-        let (stop, acknowledged) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+        let (stop, acknowledged) = (Arc::<AtomicBool>::default(), watch::Sender::new(0));
         let ledger = Arc::<Mutex<BTreeMap<String, String>>>::default();
         let mut senders = tokio::task::JoinSet::new();
         for sender in 0..8 {
-            let (stop, acknowledged) = (Arc::clone(&stop), Arc::clone(&acknowledged));
+            let (stop, acknowledged) = (Arc::clone(&stop), acknowledged.clone());
             let (ledger, marketplace) = (Arc::clone(&ledger), marketplace.clone());
             let name = name.to_owned();
             senders.spawn(async move {
@@ -219,7 +225,7 @@ impl Load {
                     let payload = json!({"originalOrderId": external_id});
                     let received = hook("order.received", Some("2026-11-22T13:00:00+03:00"), payload);
                     until_acknowledged(&marketplace, &received).await;
-                    acknowledged.fetch_add(1, Ordering::SeqCst);
+                    acknowledged.send_modify(|count| *count += 1);
                 }
             });
         }
@@ -228,13 +234,10 @@ impl Load {
 
     /// Waits until so many more orders are through.
     async fn goes_on(&self, more: u64) {
-        let enough = self.acknowledged.load(Ordering::SeqCst) + more;
-        let waiting = async {
-            while self.acknowledged.load(Ordering::SeqCst) < enough {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::time::timeout(DEADLINE, waiting).await.expect("hooks are acknowledged");
+        let enough = *self.acknowledged.borrow() + more;
+        let mut acknowledged = self.acknowledged.subscribe();
+        let waiting = acknowledged.wait_for(|count| *count >= enough);
+        tokio::time::timeout(DEADLINE, waiting).await.expect("hooks are acknowledged").expect("senders");
     }
 
     async fn end(self) -> BTreeMap<String, String> {

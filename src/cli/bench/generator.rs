@@ -106,7 +106,7 @@ pub async fn run(load: &Load) -> Figures {
 }
 
 /// Connections over which orders are sent that must be there before.
-const FILLING_CONNECTIONS: u64 = 64;
+const FILLING_CONNECTIONS: usize = 64;
 
 /// Sends hooks once each, as fast as they are answered. Returns how many were not.
 pub async fn send_all(aim: &Aim, count: u64, hook: impl Fn(u64) -> Bytes + Clone + Send + 'static) -> u64 {
@@ -115,10 +115,10 @@ pub async fn send_all(aim: &Aim, count: u64, hook: impl Fn(u64) -> Bytes + Clone
         let (aim, hook) = (aim.clone(), hook.clone());
         connections.spawn(async move {
             let mut failed = 0;
-            let Some(mut sender) = connect(&aim, usize::try_from(connection).unwrap_or(0)).await else {
+            let Some(mut sender) = connect(&aim, connection).await else {
                 return 1;
             };
-            for number in (connection..count).step_by(64) {
+            for number in (connection as u64..count).step_by(FILLING_CONNECTIONS) {
                 failed += u64::from(!send(&mut sender, &aim, hook(number)).await);
             }
             failed

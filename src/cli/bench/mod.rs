@@ -168,13 +168,18 @@ async fn prepare(options: &Options, folder: &Folder, money: Money) -> Result<(St
         target.restart().map_err(Failed::because)?;
         let took = watch.elapsed();
         name = format!("{name}, {} stored", options.preload);
-        say(format_args!(
+        let started = format!(
             "started on {} orders in {}.{:02} s, memory {} MiB",
             options.preload,
             took.as_secs(),
             took.subsec_millis() / 10,
             target.usage().resident_bytes >> 20
-        ));
+        );
+        if options.json {
+            eprintln!("{started}");
+        } else {
+            say(started);
+        }
     }
     Ok((name, target))
 }

@@ -1,0 +1,62 @@
+//! The address of a store.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use crate::kernel::Secret;
+
+/// Where things are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum StoreUrl {
+    /// In memory.
+    Memory,
+    /// In a directory.
+    Sled(PathBuf),
+    /// In a PostgreSQL database. The address may bear a password.
+    Postgres(Secret),
+}
+
+impl FromStr for StoreUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<StoreUrl, String> {
+        match text.split_once(':') {
+            Some(("memory", "")) => Ok(StoreUrl::Memory),
+            Some(("sled", path)) if !path.is_empty() => Ok(StoreUrl::Sled(path.into())),
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                Ok(StoreUrl::Postgres(Secret::new(text)))
+            }
+            // It is not quoted: what was meant may bear a password.
+            _ => Err("this is not a store. Use \"sled:<directory>\", \"postgres://user@host/database\", or \"memory:\" \
+                      for trying things out"
+                .into()),
+        }
+    }
+}
+
+impl TryFrom<String> for StoreUrl {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<StoreUrl, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreUrl::Memory => f.write_str("memory:"),
+            StoreUrl::Sled(path) => write!(f, "sled:{}", path.display()),
+            // Without the user and whatever may be a password.
+            StoreUrl::Postgres(url) => {
+                let (_, rest) = url.expose().split_once("//").unwrap_or_default();
+                let place = rest.split('?').next().unwrap_or_default();
+                write!(f, "postgres://{}", place.rsplit('@').next().unwrap_or_default())
+            }
+        }
+    }
+}
