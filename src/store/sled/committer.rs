@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::index::{Index, Upkeep};
 use super::keys::Line;
 use super::layout::{Kept, Layout};
 use super::syncer::{Written, stop};
@@ -53,6 +54,8 @@ pub struct Committer {
     pub tree: sled::Tree,
     pub last_group: u64,
     pub progress: watch::Sender<Progress>,
+    pub index: Arc<Index>,
+    pub upkeep: Upkeep,
     pub leases: Arc<Mutex<Leases>>,
     pub written: SyncSender<Written>,
     pub syncer: JoinHandle<()>,
@@ -88,7 +91,7 @@ impl Committer {
         closing: &mut Option<oneshot::Sender<()>>,
     ) -> Result<(), Failure> {
         let group_number = self.last_group + 1;
-        let mut group = Group::new(&self.tree, &self.leases, group_number);
+        let mut group = Group::new(&self.tree, &self.index, &self.leases, group_number);
         let mut answers = Vec::new();
         let mut next = Some(first);
         while let Some(job) = next.take() {
@@ -107,13 +110,15 @@ impl Committer {
         }
         let Group { mut entries, listed, pages, pieces, released, has_messages, .. } = group;
         let changed = pages.into_inner().into_values().filter(|kept| kept.is_changed);
-        let laid_out = Layout::of(&self.tree, group_number, changed);
-        entries.extend(laid_out.map_err(|why| Failure::Write(why.to_string()))?);
+        let laid_out = Layout::of(&self.tree, &self.index, group_number, changed)
+            .map_err(|why| Failure::Write(why.to_string()))?;
+        entries.extend(laid_out.entries);
         entries.extend(pieces.into_iter().map(|(key, bytes)| (keys::piece(key), bytes)));
         let listed = listed.into_iter().filter(|(_, lines)| !lines.is_empty());
         entries.extend(listed.map(|(entry, lines)| (entry, Some(keys::write_lines(&lines)))));
         let mut group = None;
         if !entries.is_empty() {
+            entries.extend(self.upkeep.note(group_number, laid_out.moved));
             self.write(group_number, entries)
                 .map_err(|why| Failure::Write(format!("writing failed: {why}")))?;
             group = Some(group_number);
@@ -135,7 +140,11 @@ impl Committer {
             }
         }
         batch.insert(keys::LAST_GROUP, &group.to_be_bytes());
-        self.tree.apply_batch(batch)?;
+        {
+            let _moving = self.index.standing_still();
+            self.tree.apply_batch(batch)?;
+            self.upkeep.publish();
+        }
         self.last_group = group;
         Ok(())
     }
@@ -152,6 +161,7 @@ enum Failure {
 /// What the batches of a group have written so far, over what is stored.
 struct Group<'a> {
     tree: &'a sled::Tree,
+    index: &'a Index,
     leases: &'a Mutex<Leases>,
     number: u64,
     /// Pages that were looked at.
@@ -187,9 +197,10 @@ impl Held for Group<'_> {
 }
 
 impl<'a> Group<'a> {
-    fn new(tree: &'a sled::Tree, leases: &'a Mutex<Leases>, number: u64) -> Group<'a> {
+    fn new(tree: &'a sled::Tree, index: &'a Index, leases: &'a Mutex<Leases>, number: u64) -> Group<'a> {
         Group {
             tree,
+            index,
             leases,
             number,
             pages: RefCell::default(),
@@ -211,7 +222,7 @@ impl<'a> Group<'a> {
         match self.pages.borrow_mut().entry(partition) {
             Entry::Occupied(kept) => look(&kept.get().page),
             Entry::Vacant(place) => {
-                let kept = Kept::read(partition, &|raw: &[u8]| self.tree.get(raw))?;
+                let kept = Kept::read(partition, self.index, &|raw: &[u8]| self.tree.get(raw))?;
                 look(&place.insert(kept).page)
             }
         }

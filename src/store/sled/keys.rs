@@ -1,7 +1,8 @@
 //! The keys of sled's tree. Big-endian numbers, so that keys sort as what they stand for.
 //!
 //! ```text
-//! d, b, e, k, n                                 pages: see [`layout`](super::layout)
+//! b, e, k, n                                    pages: see [`layout`](super::layout)
+//! d, x, m runs                                  where pages lie: see [`index`](super::index)
 //! p | partition 8 | kind 1 | id 12 | piece 2    a piece of a long document
 //! t | kind 1 | bucket 8 | group 8               → the documents of a kind that a group listed in a bucket of time
 //! q | lane, dead 1 | queue 4 | due 8 | tie 8    → a place in the outbox
@@ -25,8 +26,39 @@ use crate::store::scan::Cursor;
 /// The key under which the committer notes each group.
 pub const LAST_GROUP: &[u8] = b"m group";
 
-pub fn page(partition: u64) -> Vec<u8> {
-    numbered(b'd', partition)
+/// The key under which the runs of the index are listed.
+pub const RUNS: &[u8] = b"m runs";
+
+/// What the pointers that groups moved are under.
+pub fn moves() -> [u8; 1] {
+    [b'd']
+}
+
+pub fn moved(group: u64, part: u16) -> Vec<u8> {
+    let mut raw = numbered(b'd', group);
+    raw.extend_from_slice(&part.to_be_bytes());
+    raw
+}
+
+pub fn read_moves_group(raw: &[u8]) -> Option<u64> {
+    raw.get(1..9)?.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// What all chunks of all runs are under.
+pub fn run_chunks() -> [u8; 1] {
+    [b'x']
+}
+
+pub fn run_chunk(run: u64, first: u64) -> Vec<u8> {
+    let mut raw = numbered(b'x', run);
+    raw.extend_from_slice(&first.to_be_bytes());
+    raw
+}
+
+/// The run of a chunk, and its first partition.
+pub fn read_run_chunk(raw: &[u8]) -> Option<(u64, u64)> {
+    let number = |raw: &[u8]| raw.try_into().ok().map(u64::from_be_bytes);
+    Some((number(raw.get(1..9)?)?, number(raw.get(9..)?)?))
 }
 
 pub fn seat(seat: u64) -> Vec<u8> {
@@ -351,23 +383,6 @@ impl Gathered {
         let room = self.limit.saturating_sub(self.found.len());
         self.found.extend(lines.into_iter().take(room).map(|line| (line.listed_at, line.key)));
     }
-}
-
-/// The partitions that have a page.
-pub fn partitions(tree: &sled::Tree, after: Option<u64>, limit: usize) -> Result<Vec<u64>, Unavailable> {
-    let first = match after {
-        Some(u64::MAX) => return Ok(Vec::new()),
-        Some(after) => page(after + 1),
-        None => page(0),
-    };
-    let entries = tree.range(first..=page(u64::MAX)).take(limit);
-    entries
-        .map(|entry| {
-            let (raw, _) = entry.map_err(unreadable)?;
-            let partition = raw.get(1..).and_then(|raw| raw.try_into().ok()).map(u64::from_be_bytes);
-            partition.ok_or_else(|| not_a_key(&raw))
-        })
-        .collect()
 }
 
 pub fn outbox(

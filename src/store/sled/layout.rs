@@ -8,7 +8,6 @@
 //! sled fetch and write a node full of strangers.
 //!
 //! ```text
-//! d | partition 8  → seat 8, or block 8 | index 2
 //! b | seat 8       → chunks 2 | the page; or, if it is cut in chunks, chunks 2 | the group that wrote them 8
 //! e | partition 8 | chunk 2
 //! k | block 8      → pages 2 | pages in a bundle 2 | (partition 8 | bytes of its slots 4) for each page
@@ -21,6 +20,7 @@ use std::collections::BTreeMap;
 
 use sled::IVec;
 
+use super::index::{Index, Pointer, Spot};
 use super::{keys, version};
 use crate::store::Unavailable;
 use crate::store::page::{PIECE_BYTES_MAX, Page, damaged_page, pack, unpack};
@@ -46,33 +46,6 @@ const BUNDLE_BYTES_MAX: usize = PIECE_BYTES_MAX - 1024;
 /// Bytes of a block's head for each page.
 const BLOCK_LINE_BYTES: usize = 8 + 4;
 
-/// Where a page lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Spot {
-    Seat(u64),
-    Block { block: u64, index: u16 },
-}
-
-impl Spot {
-    fn read(raw: &[u8]) -> Option<Spot> {
-        match raw.len() {
-            8 => Some(Spot::Seat(u64::from_be_bytes(raw.try_into().ok()?))),
-            10 => Some(Spot::Block {
-                block: u64::from_be_bytes(raw[..8].try_into().ok()?),
-                index: u16::from_be_bytes(raw[8..].try_into().ok()?),
-            }),
-            _ => None,
-        }
-    }
-
-    fn write(self) -> Vec<u8> {
-        match self {
-            Spot::Seat(seat) => seat.to_be_bytes().to_vec(),
-            Spot::Block { block, index } => [&block.to_be_bytes()[..], &index.to_be_bytes()].concat(),
-        }
-    }
-}
-
 /// A page, and where it lies.
 #[derive(Debug)]
 pub struct Kept {
@@ -93,14 +66,13 @@ impl<F: Fn(&[u8]) -> sled::Result<Option<IVec>>> Get for F {}
 
 impl Kept {
     /// Reads the page of a partition; an empty one if there is none.
-    pub fn read(partition: u64, get: &impl Get) -> Result<Kept, Unavailable> {
+    pub fn read(partition: u64, index: &Index, get: &impl Get) -> Result<Kept, Unavailable> {
         let damaged = |why: &str| damaged_page(partition, why);
         let get = |raw: &[u8]| get(raw).map_err(|why| damaged(&why.to_string()));
         let kept = |page, spot, chunks| Kept { partition, page, is_changed: false, spot, chunks };
-        let Some(spot) = get(&keys::page(partition))? else {
+        let Some(spot) = index.find(partition)? else {
             return Ok(kept(Page::empty(partition), None, 0));
         };
-        let spot = Spot::read(&spot).ok_or_else(|| damaged("its spot is not one"))?;
         let (seat, chunks) = match spot {
             Spot::Block { block, index } => {
                 let block = get(&keys::block(block))?.ok_or_else(|| damaged("its block is not there"))?;
@@ -128,17 +100,6 @@ impl Kept {
         }
         Ok(kept(Page::unpack(partition, &gathered)?, Some(spot), chunks))
     }
-}
-
-/// The entries that are other ones whenever a page has changed.
-pub fn page_as_it_is(tree: &sled::Tree, partition: u64) -> (Option<IVec>, Option<IVec>) {
-    let pointer = tree.get(keys::page(partition)).ok().flatten();
-    let entry = pointer.as_ref().and_then(|raw| Spot::read(raw)).map(|spot| match spot {
-        Spot::Seat(seat) => keys::seat(seat),
-        Spot::Block { block, .. } => keys::block(block),
-    });
-    let page = entry.and_then(|entry| tree.get(entry).ok().flatten());
-    (pointer, page)
 }
 
 /// A block's bytes, taken apart.
@@ -238,13 +199,23 @@ impl NewBlock {
     }
 }
 
+/// What is to be written so that pages lie in the tree.
+#[derive(Default)]
+pub struct LaidOut {
+    /// Entries to write or remove.
+    pub entries: Vec<keys::Entry>,
+    /// Pages that lie elsewhere than before.
+    pub moved: Vec<Pointer>,
+}
+
 /// The pages that a group has changed, on their way into the tree.
 pub struct Layout<'a> {
     tree: &'a sled::Tree,
+    index: &'a Index,
     group: u64,
     /// The number of the next seat or block.
     next: usize,
-    entries: Vec<keys::Entry>,
+    laid_out: LaidOut,
     /// The slots of pages of partitions that had none.
     fresh: Vec<(u64, Vec<u8>)>,
     /// Which pages have left which block.
@@ -252,18 +223,19 @@ pub struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
-    /// The entries to write or remove so that `pages` lie in the tree.
+    /// What is to be written so that `pages` lie in the tree.
     pub fn of(
         tree: &'a sled::Tree,
+        index: &'a Index,
         group: u64,
         pages: impl Iterator<Item = Kept>,
-    ) -> Result<Vec<keys::Entry>, Unavailable> {
-        let (entries, fresh, left) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let mut layout = Layout { tree, group, next: 0, entries, fresh, left };
+    ) -> Result<LaidOut, Unavailable> {
+        let (laid_out, fresh, left) = (LaidOut::default(), Vec::new(), BTreeMap::new());
+        let mut layout = Layout { tree, index, group, next: 0, laid_out, fresh, left };
         pages.for_each(|kept| layout.put(&kept));
         layout.seat_fresh();
         layout.tidy_blocks()?;
-        Ok(layout.entries)
+        Ok(layout.laid_out)
     }
 
     fn put(&mut self, kept: &Kept) {
@@ -272,9 +244,9 @@ impl<'a> Layout<'a> {
             self.left.entry(block).or_default().push(index);
         }
         if kept.page.is_empty() {
-            self.entries.push((keys::page(partition), None));
+            self.laid_out.moved.push((partition, None));
             if let Some(Spot::Seat(seat)) = kept.spot {
-                self.entries.push((keys::seat(seat), None));
+                self.laid_out.entries.push((keys::seat(seat), None));
             }
             self.drop_chunks(kept, 0);
             return;
@@ -297,7 +269,7 @@ impl<'a> Layout<'a> {
 
     fn take_seat(&mut self, partition: u64) -> u64 {
         let seat = self.number();
-        self.entries.push((keys::page(partition), Some(Spot::Seat(seat).write())));
+        self.laid_out.moved.push((partition, Some(Spot::Seat(seat))));
         seat
     }
 
@@ -309,17 +281,19 @@ impl<'a> Layout<'a> {
             [&[0, 0], &packed[..]].concat()
         } else {
             for (chunk, bytes) in (0..).zip(packed.chunks(PIECE_BYTES_MAX)) {
-                self.entries.push((keys::chunk(kept.partition, chunk), Some(bytes.to_vec())));
+                self.laid_out.entries.push((keys::chunk(kept.partition, chunk), Some(bytes.to_vec())));
                 chunks = chunk + 1;
             }
             [&chunks.to_be_bytes()[..], &self.group.to_be_bytes()].concat()
         };
         self.drop_chunks(kept, chunks);
-        self.entries.push((keys::seat(seat), Some(value)));
+        self.laid_out.entries.push((keys::seat(seat), Some(value)));
     }
 
     fn drop_chunks(&mut self, kept: &Kept, from: u16) {
-        self.entries.extend((from..kept.chunks).map(|chunk| (keys::chunk(kept.partition, chunk), None)));
+        self.laid_out
+            .entries
+            .extend((from..kept.chunks).map(|chunk| (keys::chunk(kept.partition, chunk), None)));
     }
 
     fn seat_fresh(&mut self) {
@@ -336,24 +310,24 @@ impl<'a> Layout<'a> {
             }
             if !block.take(bundle) {
                 let full = std::mem::take(&mut block);
-                self.entries.push((keys::block(number), Some(full.finish())));
+                self.laid_out.entries.push((keys::block(number), Some(full.finish())));
                 (number, index) = (self.number(), 0);
                 block.take(bundle);
             }
             for (partition, _) in bundle {
                 let spot = Spot::Block { block: number, index };
-                self.entries.push((keys::page(*partition), Some(spot.write())));
+                self.laid_out.moved.push((*partition, Some(spot)));
                 index += 1;
             }
         }
         if !block.lines.is_empty() {
-            self.entries.push((keys::block(number), Some(block.finish())));
+            self.laid_out.entries.push((keys::block(number), Some(block.finish())));
         }
     }
 
     fn seat_alone(&mut self, partition: u64, slots: &[u8]) {
         let seat = self.take_seat(partition);
-        self.entries.push((keys::seat(seat), Some([&[0, 0], &pack(slots)[..]].concat())));
+        self.laid_out.entries.push((keys::seat(seat), Some([&[0, 0], &pack(slots)[..]].concat())));
     }
 
     /// Counts the pages that are left in blocks, and does away with blocks that hold too few.
@@ -375,7 +349,7 @@ impl<'a> Layout<'a> {
                 && after.saturating_mul(BLOCK_LEFT_SHARE) <= pages
                 && dissolved < DISSOLVED_BLOCKS_MAX;
             if after > 0 && !is_dissolved {
-                self.entries.push((keys::block_count(block), Some(after.to_be_bytes().to_vec())));
+                self.laid_out.entries.push((keys::block_count(block), Some(after.to_be_bytes().to_vec())));
                 continue;
             }
             if is_dissolved {
@@ -384,8 +358,7 @@ impl<'a> Layout<'a> {
                 let mut failure = None;
                 for index in (0..pages).filter(|index| !left.contains(index)) {
                     let Some(partition) = pages_of.partition(index) else { continue };
-                    let pointer = get(keys::page(partition))?;
-                    if pointer.is_some_and(|raw| raw == Spot::Block { block, index }.write()) {
+                    if self.index.find(partition)? == Some(Spot::Block { block, index }) {
                         match pages_of.slots(index) {
                             Ok(slots) => moving.push((partition, slots)),
                             Err(why) => failure = Some(why),
@@ -395,13 +368,15 @@ impl<'a> Layout<'a> {
                 if let Some(why) = failure {
                     // It stays for its readers to be told; the pages that are well are as well where they are.
                     tracing::error!(block, error = why, "a block has a damaged page and is not dissolved");
-                    self.entries.push((keys::block_count(block), Some(after.to_be_bytes().to_vec())));
+                    self.laid_out
+                        .entries
+                        .push((keys::block_count(block), Some(after.to_be_bytes().to_vec())));
                     continue;
                 }
                 moving.iter().for_each(|(partition, slots)| self.seat_alone(*partition, slots));
             }
-            self.entries.push((keys::block(block), None));
-            self.entries.push((keys::block_count(block), None));
+            self.laid_out.entries.push((keys::block(block), None));
+            self.laid_out.entries.push((keys::block_count(block), None));
         }
         Ok(())
     }

@@ -15,6 +15,7 @@
 //!   bodies are cut in pieces. Everything of an order lies in one page ([`layout`]).
 
 mod committer;
+mod index;
 mod keys;
 mod layout;
 mod syncer;
@@ -33,14 +34,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::committer::{Committer, Job, Progress};
-use self::layout::{Kept, page_as_it_is};
+use self::index::Index;
+use self::layout::Kept;
 use self::syncer::Syncer;
 use super::batch::{Batch, CounterKey, DocKey, Stored};
 use super::page::{Page, PieceKey};
 use super::queue::{Claim, Claimed, Leases};
 use super::scan::{Cursor, Found, Scan};
 use super::{CommitError, Unavailable};
-use crate::kernel::{Kind, Stopwatch};
+use crate::kernel::Stopwatch;
 
 /// How much memory sled's cache may take unless the configuration says otherwise, in bytes.
 pub const CACHE_BYTES_DEFAULT: u64 = 128 * 1024 * 1024;
@@ -59,6 +61,7 @@ const WRITTEN_GROUPS_MAX: usize = 1;
 /// The store in a directory.
 pub struct Sled {
     tree: sled::Tree,
+    index: Arc<Index>,
     jobs: mpsc::Sender<Job>,
     progress: watch::Receiver<Progress>,
     leases: Arc<Mutex<Leases>>,
@@ -132,6 +135,8 @@ impl Sled {
         let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
         let tree = (*db).clone();
         let last_group = keys::read_last_group(&tree).map_err(broken)?;
+        let opened = catch_unwind(AssertUnwindSafe(|| Index::open(&tree)));
+        let (index, upkeep) = opened.unwrap_or_else(|panic| Err(panic_text(&*panic))).map_err(broken)?;
         let (jobs, queue) = mpsc::channel(WAITING_BATCHES_MAX);
         let (progress_sender, progress) = watch::channel(Progress::Durable { group: last_group });
         let leases = Arc::new(Mutex::new(Leases::default()));
@@ -150,13 +155,15 @@ impl Sled {
             db,
             tree: tree.clone(),
             last_group,
+            index: Arc::clone(&index),
+            upkeep,
             progress: progress_sender,
             leases: Arc::clone(&leases),
             written,
             syncer,
         };
         let thread = thread("committer").spawn(move || committer.run(queue)).map_err(not_accessible)?;
-        Ok(Sled { tree, jobs, progress, leases, outbox_bell, thread: Mutex::new(Some(thread)) })
+        Ok(Sled { tree, index, jobs, progress, leases, outbox_bell, thread: Mutex::new(Some(thread)) })
     }
 
     pub(super) async fn load(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
@@ -164,7 +171,7 @@ impl Sled {
             // Keys of one partition mostly come together: its page is read once.
             let mut found = Vec::with_capacity(keys.len());
             for of_one_page in keys.chunk_by(|one, next| one.partition == next.partition) {
-                found.extend(read_all(&self.tree, of_one_page)?);
+                found.extend(self.read_all(of_one_page)?);
             }
             Ok(found)
         })?;
@@ -194,7 +201,9 @@ impl Sled {
                     claim,
                     |after| keys::next_place(&self.tree, after),
                     |id| {
-                        let Some(stored) = read(&self.tree, DocKey::message(id))? else { return Ok(None) };
+                        let Some(stored) = self.read_all(&[DocKey::message(id)])?.pop().flatten() else {
+                            return Ok(None);
+                        };
                         newest.set(newest.get().max(group_of(stored.version)));
                         Ok(Some(stored.document()?))
                     },
@@ -216,7 +225,9 @@ impl Sled {
                 let next = keys.last().filter(|_| more).map(|&(listed_at, key)| Cursor::at(listed_at, key));
                 Ok((keys.into_iter().map(|(_, key)| key).collect(), next))
             }
-            Scan::Partition { partition, kind } => Ok((page_keys(&self.tree, partition, kind)?, None)),
+            Scan::Partition { partition, kind } => {
+                Ok((self.with_page(partition, |page| Ok(page.keys_of(kind).collect()))?, None))
+            }
             Scan::Outbox { lane, dead, skip, limit } => {
                 Ok((keys::outbox(&self.tree, lane, dead, skip, limit)?, None))
             }
@@ -237,7 +248,7 @@ impl Sled {
     }
 
     pub(super) fn partitions(&self, after: Option<u64>, limit: usize) -> Result<Vec<u64>, Unavailable> {
-        self.guarded(|| keys::partitions(&self.tree, after, limit))
+        self.guarded(|| self.index.partitions(after, limit))
     }
 
     pub(super) fn outbox_bell(&self) -> watch::Receiver<u64> {
@@ -294,6 +305,36 @@ impl Sled {
         })
     }
 
+    /// Reads documents of one partition.
+    fn read_all(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
+        let Some(first) = keys.first() else { return Ok(Vec::new()) };
+        self.with_page(first.partition, |page| {
+            keys.iter().map(|key| page.document(*key, &|piece| read_piece(&self.tree, piece))).collect()
+        })
+    }
+
+    /// Looks at a partition's page.
+    ///
+    /// Where it lies, the page, and the pieces of long bodies are several entries, and a commit may fall between reading
+    /// them. What does not fit together then may be no damage: it is read again while nothing moves.
+    fn with_page<T>(
+        &self,
+        partition: u64,
+        look: impl Fn(&Page) -> Result<T, Unavailable>,
+    ) -> Result<T, Unavailable> {
+        let read = || {
+            let kept = Kept::read(partition, &self.index, &|raw: &[u8]| self.tree.get(raw))?;
+            look(&kept.page)
+        };
+        match read() {
+            Err(Unavailable::Damaged { .. }) => {
+                let _still = self.index.standing_still();
+                read()
+            }
+            outcome => outcome,
+        }
+    }
+
     /// Runs a read of sled. Damaged pages make it panic; that becomes an error that says so.
     fn guarded<T>(&self, read: impl FnOnce() -> Result<T, Unavailable>) -> Result<T, Unavailable> {
         catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
@@ -302,27 +343,10 @@ impl Sled {
     }
 }
 
-fn read(tree: &sled::Tree, key: DocKey) -> Result<Option<Stored>, Unavailable> {
-    Ok(read_all(tree, &[key])?.pop().flatten())
-}
-
-/// Reads documents of one partition.
-fn read_all(tree: &sled::Tree, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
-    let Some(first) = keys.first() else { return Ok(Vec::new()) };
-    with_page(tree, first.partition, |page| {
-        keys.iter().map(|key| page.document(*key, &|piece| read_piece(tree, piece))).collect()
-    })
-}
-
 fn read_piece(tree: &sled::Tree, piece: PieceKey) -> Result<Option<sled::IVec>, Unavailable> {
     let damaged =
         |why: sled::Error| Unavailable::Damaged { record: piece.0.to_string(), why: why.to_string() };
     tree.get(keys::piece(piece)).map_err(damaged)
-}
-
-/// The keys of a partition's documents of a kind.
-fn page_keys(tree: &sled::Tree, partition: u64, kind: Kind) -> Result<Vec<DocKey>, Unavailable> {
-    with_page(tree, partition, |page| Ok(page.keys_of(kind).collect()))
 }
 
 /// How many bits of a version number the place in its group takes.
@@ -336,34 +360,6 @@ fn version(group: u64, place: usize) -> u64 {
 /// The group that wrote a version.
 fn group_of(version: u64) -> u64 {
     version >> PLACE_BITS
-}
-
-/// How often a page is read anew because it changed while its pieces were gathered.
-const TORN_READS_MAX: u32 = 1000;
-
-/// Looks at a partition's page.
-///
-/// A page and the pieces of long bodies are several entries, and a commit may fall between reading them. What
-/// does not fit together then is no damage: the page has become another one meanwhile, and is read again.
-fn with_page<T>(
-    tree: &sled::Tree,
-    partition: u64,
-    look: impl Fn(&Page) -> Result<T, Unavailable>,
-) -> Result<T, Unavailable> {
-    let mut failed_on = None;
-    for _ in 0..TORN_READS_MAX {
-        match Kept::read(partition, &|raw: &[u8]| tree.get(raw)).and_then(|kept| look(&kept.page)) {
-            Err(Unavailable::Damaged { record, why }) => {
-                let page = Some(page_as_it_is(tree, partition));
-                if page == failed_on {
-                    return Err(Unavailable::Damaged { record, why });
-                }
-                failed_on = page;
-            }
-            outcome => return outcome,
-        }
-    }
-    Err(Unavailable::Crowded)
 }
 
 /// How long an opener waits for the one before it to let go: a process that is being replaced may still be

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 
+use super::index::{Index, Spot, write_pointers};
 use super::{OpenError, Sled};
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Timestamp};
@@ -178,9 +179,9 @@ async fn a_flipped_bit_in_a_record_is_named_and_never_served() {
     drop(store);
     {
         let tree = super::open_guarded(folder.path(), CACHE).expect("sled opens");
-        let seat = tree.get(super::keys::page(1)).expect("read").expect("there");
-        let seat: [u8; 8] = seat.as_ref().try_into().expect("a seat");
-        let raw = super::keys::seat(u64::from_be_bytes(seat));
+        let (index, _) = Index::open(&tree).expect("the index");
+        let Ok(Some(Spot::Seat(seat))) = index.find(1) else { panic!("it has a seat") };
+        let raw = super::keys::seat(seat);
         let mut value = tree.get(&raw).expect("read").expect("there").to_vec();
         let place = value.len() - 3;
         value[place] ^= 0x10;
@@ -203,8 +204,9 @@ async fn a_record_under_a_wrong_key_is_not_served() {
     drop(store);
     {
         let tree = super::open_guarded(folder.path(), CACHE).expect("sled opens");
-        let value = tree.get(super::keys::page(1)).expect("read").expect("there");
-        tree.insert(super::keys::page(2), value).expect("written");
+        let (index, _) = Index::open(&tree).expect("the index");
+        let spot = index.find(1).expect("read");
+        tree.insert(super::keys::moved(9, 0), write_pointers(&[(2, spot)])).expect("written");
         tree.flush().expect("flushed");
     }
     let store = open(folder.path());
