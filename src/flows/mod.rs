@@ -5,11 +5,13 @@
 //! the outbox with the rest of the batch, and the workers take it from there.
 
 pub mod bill_order;
+pub mod call_back;
 pub mod note_copies;
 pub mod place_order;
 pub mod receive_hook;
 pub mod receive_notice;
 pub mod reject_hook;
+pub mod revise_order;
 pub mod set_stock;
 pub mod sweep;
 pub mod tend_payment;

@@ -238,7 +238,7 @@ fn stage(shop: &Shop, seller: &Seller, placement: &Placement, number: Number, as
     batch
 }
 
-fn positions(bill: &Bill) -> Vec<Position> {
+pub(super) fn positions(bill: &Bill) -> Vec<Position> {
     let position = |line: &crate::payments::Line| Position {
         sku: line.sku.clone(),
         name: Some(line.name.clone()),

@@ -2,18 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use super::bill_order::send_task;
-use super::{
-    DECISIONS_MAX, Dossier, Hook, Seller, Shop, crowded, load_dossier, load_receipt, order_document,
-    receipt_key,
-};
+use super::call_back::{Event as Told, call_back};
+use super::{DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_dossier, load_receipt, receipt_key};
 use crate::dedup::{Answer, Verdict, key};
 use crate::kernel::time::between;
-use crate::kernel::{ExternalId, Fingerprint, HookId, Lane, Message, MessageId, SourceName, Timestamp};
-use crate::orders::{Event, EventKind, Fact, Incoming, Order, Patch, decide};
-use crate::payments::{Checkout, Judgement, Notice, PaymentId, PaymentState};
+use crate::kernel::{ExternalId, Fingerprint, HookId, SourceName, Timestamp};
+use crate::orders::{Event, EventKind, Fact, Incoming, Patch, decide};
+use crate::payments::{Judgement, Notice, PaymentId, PaymentState};
 use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 
 /// Words for a judgement, in the sender's language. The flag says that a payment which we do not know may be about
@@ -200,36 +196,9 @@ pub(super) fn pay(
     let decision = decide(Some(&order), Incoming { number, source, external_id, event });
     facts.extend(decision.facts);
     let mut order = decision.order.unwrap_or(order);
-    let seller = shop.sellers.get(&order.source);
-    if seller.is_some_and(|seller: &Seller| seller.is_called_back) {
-        call_back(shop, batch, &mut order, &checkout, "payment.succeeded", now);
-    }
+    call_back(shop, batch, (&mut order, &checkout), (Told::PaymentSucceeded, Some(id)), now);
     batch.put(DocKey::order(number), Expect::At(order_stored.version), &order, order_stored.body.listed_at);
     batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
-}
-
-/// Puts an event for the merchant's site into the outbox: frozen, so that every attempt says the same.
-fn call_back(
-    shop: &Shop,
-    batch: &mut Batch,
-    order: &mut Order,
-    checkout: &Checkout,
-    event: &str,
-    now: Timestamp,
-) {
-    order.messages += 1;
-    let id = MessageId { number: order.number, sequence: order.messages };
-    let document = order_document(shop, order, Some(checkout));
-    let mut data = serde_json::to_value(document).unwrap_or_default();
-    if let Some(fields) = data.as_object_mut() {
-        // The merchant knows the order by these names; what is for our own people stays here.
-        fields.remove("attention");
-        fields.insert("merchant_order_id".into(), json!(order.external_id));
-        fields.insert("id".into(), json!(order.number));
-    }
-    let body = json!({"type": event, "timestamp": now, "data": data}).to_string();
-    let queue = order.source.as_str().to_owned();
-    batch.send(Message { id, lane: Lane::Callback, queue, body, created_at: now, not_before: None });
 }
 
 fn keep_money(

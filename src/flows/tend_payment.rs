@@ -5,6 +5,7 @@
 //! takes the task over finds a payment that says how far it had come.
 
 use super::bill_order::{send_task, send_watch};
+use super::call_back::{Event, call_back};
 use super::receive_notice::{of_look_up, pay};
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
 use crate::kernel::time::later;
@@ -105,7 +106,7 @@ fn stage(
     }
     let mut stopped = Vec::new();
     if after.took_money() && !before.took_money() {
-        match after.superseded {
+        match after.superseded.clone() {
             None => {
                 let remote_id = after.remote.map(|remote| remote.id);
                 pay(shop, batch, dossier, id, (of_look_up(id), remote_id), now, &mut Vec::new());
@@ -119,11 +120,14 @@ fn stage(
         }
     }
     let mut order = dossier.order;
+    let end = Event::end_of(&before, &after, checkout);
     let waits =
         outcome.as_ref().err().filter(|again| again.why == Again::WAITS).and_then(|again| again.after);
     let watch = waits.filter(|_| !matches!(before.state, PaymentState::Linked { .. }));
     let tend: Vec<PaymentId> = stopped.into_iter().chain(checkout.follow_up(now)).collect();
-    if !tend.is_empty() || watch.is_some() {
+    let is_told =
+        end.is_some_and(|event| call_back(shop, batch, (&mut order, checkout), (event, Some(id)), now));
+    if !tend.is_empty() || watch.is_some() || is_told {
         if let Some(gap) = watch {
             let gateway = checkout.gateway.clone();
             send_watch(batch, &mut order, gateway.as_str(), id, (now, later(now, gap)));

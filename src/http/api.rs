@@ -19,6 +19,7 @@ use super::problem::Problem;
 use super::work::see_through;
 use crate::dedup::Answer;
 use crate::flows::place_order::{Placed, Placement, Taken, answer_key, known_key, place, take_key};
+use crate::flows::revise_order::{Request, Revised, Wish, revise};
 use crate::flows::{Dossier, Shop, load_dossier, payment_document};
 use crate::kernel::money::CURRENCY;
 use crate::kernel::time::{between, later};
@@ -230,7 +231,11 @@ async fn place_order(
         known @ (Taken::Answered(_) | Taken::OtherRequest | Taken::UnderWay) => return taken_before(known),
     };
     let (number, given) = match place(&edge.shop, seller, &placement).await? {
-        Placed::Stands(number) => (number, linked(&edge.shop, number).await?),
+        Placed::Stands(number) => {
+            let shown = linked(&edge.shop, number).await?;
+            let body = serde_json::to_string(&shown).unwrap_or_default();
+            (number, Answer { status: 201, content_type: "application/json".into(), body })
+        }
         Placed::NumberTaken(number) => {
             let detail = format!(
                 "merchant_order_id {}: you have placed another order under it, {number}; read it with GET /v1/orders/{number}",
@@ -270,14 +275,18 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
     Ok(key)
 }
 
-fn read_placement(shop: &Shop, merchant: SourceName, body: Bytes) -> Result<Placement, Problem> {
-    let unusable = |why: String| Problem::unusable_order(why);
-    let order: NewOrder = serde_json::from_slice(&body).map_err(|why| match why.classify() {
-        serde_json::error::Category::Data => unusable(why.to_string()),
+fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|why| match why.classify() {
+        serde_json::error::Category::Data => Problem::unusable_order(why.to_string()),
         serde_json::error::Category::Io
         | serde_json::error::Category::Syntax
         | serde_json::error::Category::Eof => Problem::bad_request(format!("the body is not JSON: {why}")),
-    })?;
+    })
+}
+
+fn read_placement(shop: &Shop, merchant: SourceName, body: Bytes) -> Result<Placement, Problem> {
+    let unusable = |why: String| Problem::unusable_order(why);
+    let order: NewOrder = read_json(&body)?;
     let merchant_order_id = ExternalId::parse(&order.merchant_order_id);
     let merchant_order_id = merchant_order_id.ok_or_else(|| {
         unusable("merchant_order_id: from 1 to 255 bytes without control characters".into())
@@ -290,20 +299,7 @@ fn read_placement(shop: &Shop, merchant: SourceName, body: Bytes) -> Result<Plac
     if expires_at <= now || between(now, expires_at) > DAY * EXPIRES_DAYS_MAX {
         return Err(unusable(format!("expires_at: it must lie ahead, by {EXPIRES_DAYS_MAX} days at most")));
     }
-    let line = |(place, item): (usize, Item)| {
-        let priced = Line::priced(item.sku, item.name, (item.quantity, item.price), item.vat);
-        let mut line = priced.map_err(|why| unusable(format!("items[{place}]: {why}")))?;
-        line.measure = item.measure.unwrap_or(line.measure);
-        line.measure_code = item.measure_code.unwrap_or(line.measure_code);
-        if line.measure.chars().count() > 10 || line.measure_code.chars().count() > 4 {
-            return Err(unusable(format!(
-                "items[{place}]: measure has at most 10 characters, measure_code at most 4"
-            )));
-        }
-        line.kind = item.kind;
-        Ok(line)
-    };
-    let lines: Result<Vec<Line>, Problem> = order.items.into_iter().enumerate().map(line).collect();
+    let lines = read_lines(order.items)?;
     let Customer { name, phone, email, vat_number, registration_address, .. } = &order.customer;
     for (field, value, most) in [
         ("name", name, 500),
@@ -317,7 +313,7 @@ fn read_placement(shop: &Shop, merchant: SourceName, body: Bytes) -> Result<Plac
         }
     }
     let description = order.description.unwrap_or_else(|| format!("Заказ {merchant_order_id}"));
-    let bill = Bill::over(description, lines?, order.customer, expires_at);
+    let bill = Bill::over(description, lines, order.customer, expires_at);
     let bill = bill.map_err(|why| unusable(why.to_string()))?;
     if let Some(total) = order.total.filter(|total| *total != bill.total) {
         return Err(unusable(format!("total: {total}, but the lines come to {}", bill.total)));
@@ -328,6 +324,24 @@ fn read_placement(shop: &Shop, merchant: SourceName, body: Bytes) -> Result<Plac
         back: page("return_url", order.return_url)?,
     };
     Ok(Placement { merchant, merchant_order_id, bill, ways, body })
+}
+
+fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
+    let unusable = |why: String| Problem::unusable_order(why);
+    let line = |(place, item): (usize, Item)| {
+        let priced = Line::priced(item.sku, item.name, (item.quantity, item.price), item.vat);
+        let mut line = priced.map_err(|why| unusable(format!("items[{place}]: {why}")))?;
+        line.measure = item.measure.unwrap_or(line.measure);
+        line.measure_code = item.measure_code.unwrap_or(line.measure_code);
+        if line.measure.chars().count() > 10 || line.measure_code.chars().count() > 4 {
+            return Err(unusable(format!(
+                "items[{place}]: measure has at most 10 characters, measure_code at most 4"
+            )));
+        }
+        line.kind = item.kind;
+        Ok(line)
+    };
+    items.into_iter().enumerate().map(line).collect()
 }
 
 /// An address that a buyer's browser may be sent to.
@@ -343,8 +357,8 @@ fn page(name: &str, url: Option<String>) -> Result<Option<String>, Problem> {
     }
 }
 
-/// The answer to a placed order: with its link, if that comes within [`LINK_WAIT`].
-async fn linked(shop: &Shop, number: Number) -> Result<Answer, Problem> {
+/// An order as it is, with its link, if that comes within [`LINK_WAIT`].
+async fn linked(shop: &Shop, number: Number) -> Result<Shown, Problem> {
     let mut news = shop.news.listen();
     let deadline = crate::kernel::Stopwatch::start();
     loop {
@@ -355,8 +369,7 @@ async fn linked(shop: &Shop, number: Number) -> Result<Answer, Problem> {
         };
         let left = LINK_WAIT.saturating_sub(deadline.elapsed());
         if shown.payment.state != "requested" || left.is_zero() {
-            let body = serde_json::to_string(&shown).unwrap_or_default();
-            return Ok(Answer { status: 201, content_type: "application/json".into(), body });
+            return Ok(shown);
         }
         // News is for this process; another one may have made the link.
         let _ = tokio::time::timeout(left.min(LOOK_PAUSE), news.hears_of(number)).await;
@@ -368,14 +381,118 @@ pub async fn show(
     State(edge): State<Arc<Edge>>,
     Path(id): Path<String>,
     headers: HeaderMap,
-) -> Result<Json<Shown>, Problem> {
+) -> Result<Response, Problem> {
     let merchant = merchant_of(&edge, &headers)?;
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
     let number: Number = id.parse().map_err(|_| missing())?;
     let dossier = load_dossier(&edge.shop.store, number).await?;
     let own = dossier.filter(|dossier| dossier.order.source == merchant);
     let found = own.and_then(|Dossier { order, checkout, .. }| shown(&edge.shop, &order, &checkout?.0));
-    found.map(Json).ok_or_else(missing)
+    found.map(with_revision).ok_or_else(missing)
+}
+
+/// The order with its revision as an entity tag, by which a change can say what it means to change.
+fn with_revision(shown: Shown) -> Response {
+    let tag = HeaderValue::from_str(&format!("\"{}\"", shown.revision));
+    let mut response = Json(shown).into_response();
+    response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
+    response
+}
+
+/// The revision that a change is meant for, if it says so. A tag that is none of ours fits no revision.
+fn meant_revision(headers: &HeaderMap) -> Option<u32> {
+    let value = headers.get(header::IF_MATCH)?.to_str().unwrap_or_default().trim();
+    let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    (value != "*").then(|| quoted.and_then(|revision| revision.parse().ok()).unwrap_or(0))
+}
+
+/// What a site changes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    items: Vec<Item>,
+    /// What the site reckons the sum to be: compared, if it is there.
+    total: Option<Money>,
+}
+
+/// `PATCH /v1/orders/{id}`
+pub async fn change(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let merchant = merchant_of(&edge, &headers)?;
+    let (body, is_whole) = read_body(body).await?;
+    if !is_whole {
+        return Err(Problem::too_large("a change may have 1 MiB"));
+    }
+    let Change { items, total } = read_json(&body)?;
+    let lines = read_lines(items)?;
+    let sum = lines.iter().fold(0_i64, |sum, line| sum.saturating_add(line.total.kopecks()));
+    if let Some(total) = total.filter(|total| total.kopecks() != sum) {
+        let sum = Money::from_kopecks(sum);
+        return Err(Problem::unusable_order(format!("total: {total}, but the lines come to {sum}")));
+    }
+    revised(edge, merchant, id, (Wish::Lines(lines), meant_revision(&headers)), body).await
+}
+
+/// `POST /v1/orders/{id}/cancel`
+pub async fn cancel(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let merchant = merchant_of(&edge, &headers)?;
+    let (body, _) = read_body(body).await?;
+    if !body.is_empty()
+        && serde_json::from_slice::<serde_json::Map<_, _>>(&body).is_ok_and(|map| !map.is_empty())
+    {
+        return Err(Problem::bad_request("calling an order off takes no body"));
+    }
+    revised(edge, merchant, id, (Wish::Cancel, meant_revision(&headers)), body).await
+}
+
+async fn revised(
+    edge: Arc<Edge>,
+    merchant: SourceName,
+    id: String,
+    (wish, revision): (Wish, Option<u32>),
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let missing = || Problem::not_found(format!("there is no order {id} of yours"));
+    let number: Number = id.parse().map_err(|_| missing())?;
+    let Ok(place) = Arc::clone(&edge.orders_at_once).try_acquire_owned() else {
+        return Err(Problem::unavailable("too many orders are under way; send it again"));
+    };
+    // The work goes on if the site hangs up; its repeat finds it done.
+    let work = async move {
+        let _place = place;
+        let request = Request { merchant, number, wish, revision, body };
+        Ok::<_, Problem>(match revise(&edge.shop, &request).await? {
+            Revised::Done => Ok(linked(&edge.shop, number).await?),
+            refused @ (Revised::NotFound
+            | Revised::Paid
+            | Revised::Closed(_)
+            | Revised::Revision(_)
+            | Revised::BadBill(_)) => Err(refused),
+        })
+    };
+    let outcome = see_through(Box::pin(work), PLACING_MAX).await.map_err(|unfinished| {
+        tracing::error!(error = %unfinished, "an order was not changed");
+        Problem::unavailable("it is not known whether the order was changed; send the request again")
+    })??;
+    match outcome {
+        Ok(shown) => Ok(with_revision(shown)),
+        Err(Revised::Done | Revised::NotFound) => Err(missing()),
+        Err(Revised::Paid) => Err(Problem::paid("money has come for it: pay it back instead of changing it")),
+        Err(Revised::Closed(state)) => Err(Problem::closed(format!("it is {state}"))),
+        Err(Revised::Revision(now)) => Err(Problem::other_revision(format!(
+            "it is at revision {now}: read it again, and send If-Match: \"{now}\" if the change still makes sense"
+        ))),
+        Err(Revised::BadBill(why)) => Err(Problem::unusable_order(why)),
+    }
 }
 
 /// What a site's list can be narrowed by.

@@ -104,6 +104,22 @@ impl Problem {
         Problem::new(StatusCode::CONFLICT, "number-taken", "Another order has this number", detail)
     }
 
+    /// The order has been paid.
+    pub fn paid(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, "order-paid", "The order is paid", detail)
+    }
+
+    /// The order takes no more changes.
+    pub fn closed(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, "order-closed", "The order takes no more changes", detail)
+    }
+
+    /// The order is at another revision than the caller thinks.
+    pub fn other_revision(detail: impl Into<String>) -> Problem {
+        let status = StatusCode::PRECONDITION_FAILED;
+        Problem::new(status, "other-revision", "The order has changed since you read it", detail)
+    }
+
     /// The problem as an answer that can be kept and given again.
     pub fn as_answer(&self) -> Answer {
         let body = serde_json::to_string(self).unwrap_or_default();

@@ -3,6 +3,7 @@
 mod admin;
 mod bad_input;
 mod buyers;
+mod changes;
 mod cluster;
 mod copies;
 mod crash;

@@ -115,6 +115,22 @@ impl Till {
         self.client.call(method, &url, headers, body.as_bytes().to_vec()).await.expect("an answer")
     }
 
+    /// Changes an order's lines, as long as it is at `revision` if one is named.
+    pub async fn change(&self, number: &str, revision: Option<&str>, items: &Value) -> Reply {
+        let mut headers = HeaderMap::new();
+        let header = |text: &str| HeaderValue::from_str(text).expect("a header");
+        headers.insert(header::AUTHORIZATION, header(&format!("Bearer {API_KEY}")));
+        headers.extend(revision.map(|revision| (header::IF_MATCH, header(revision))));
+        let url = format!("{}/v1/orders/{number}", self.url());
+        let body = json!({"items": items}).to_string().into_bytes();
+        self.client.call(Method::PATCH, &url, headers, body).await.expect("an answer")
+    }
+
+    /// Calls an order off.
+    pub async fn cancel(&self, number: &str, bearer: &str) -> Reply {
+        self.call(Method::POST, &format!("/v1/orders/{number}/cancel"), bearer, None, "").await
+    }
+
     /// Follows an address as a browser does, one step: the status, where it leads, and the page.
     pub async fn browse(&self, method: Method, path: &str) -> (u16, String, String) {
         let reply = self.call(method, path, "", None, "").await;

@@ -12,7 +12,8 @@
 //! - A failed flush or sync is final: the disk may have kept the old bytes although a second attempt would
 //!   say OK. The engine stops and the process ends; recovery reads what the disk really has.
 //! - Records carry a checksum over key and bytes, and none is longer than sled keeps in its log: larger
-//!   bodies are cut in pieces. Everything of an order lies in one page ([`layout`]).
+//!   bodies are cut in pieces. Everything of an order lies in one page ([`layout`]);
+//!   where that is, the [`index`] knows.
 
 mod committer;
 mod index;

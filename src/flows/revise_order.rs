@@ -1,0 +1,179 @@
+//! A merchant's site changes an order that is not paid yet, or calls it off: once, however often it asks.
+//!
+//! Both are events of the order like a marketplace's hooks, with the same consequences: the old link takes no more money,
+//! and another is made when there is something to pay.
+
+use super::bill_order::send_task;
+use super::call_back::{Event as Told, call_back};
+use super::{DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_dossier, receipt_key};
+use crate::dedup::{Verdict, key};
+use crate::kernel::{Number, SourceName, Timestamp};
+use crate::orders::{Event, EventKind, Fact, Incoming, Patch, Standing, State, decide};
+use crate::payments::{Bill, Checkout, Line};
+use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
+
+/// What a site wants.
+#[derive(Debug, Clone)]
+pub enum Wish {
+    /// Other lines or prices.
+    Lines(Vec<Line>),
+    /// No order any more.
+    Cancel,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Revised {
+    /// It is as wished, now or since before.
+    Done,
+    /// This merchant has no such order.
+    NotFound,
+    /// Money has come: it is paid back, not called off.
+    Paid,
+    /// It takes no more changes.
+    Closed(State),
+    /// It is at another revision than the site thought.
+    Revision(u32),
+    /// The lines make no bill, and why.
+    BadBill(String),
+}
+
+/// A request of a site about one of its orders.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Whose site.
+    pub merchant: SourceName,
+    /// Which order.
+    pub number: Number,
+    /// What it wants.
+    pub wish: Wish,
+    /// The revision that it means, if it says so.
+    pub revision: Option<u32>,
+    /// As it came, for the journal.
+    pub body: bytes::Bytes,
+}
+
+/// Does it.
+pub async fn revise(shop: &Shop, request: &Request) -> Result<Revised, Unavailable> {
+    for _ in 0..DECISIONS_MAX {
+        let dossier = load_dossier(&shop.store, request.number).await?;
+        let Some(Dossier { order, order_stored, checkout: Some(checkout) }) = dossier else {
+            return Ok(Revised::NotFound);
+        };
+        if order.source != request.merchant {
+            return Ok(Revised::NotFound);
+        }
+        let (at, now) = (order_stored.body.listed_at, shop.clock.now());
+        let staged = stage(shop, request, (order, order_stored.version, at), checkout, now);
+        let batch = match staged {
+            Ok(batch) => batch,
+            Err(settled) => return Ok(settled),
+        };
+        match shop.store.commit(batch).await {
+            Ok(()) => {
+                shop.news.tell(request.number);
+                return Ok(Revised::Done);
+            }
+            Err(CommitError::Conflict | CommitError::LostLease) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why),
+        }
+    }
+    Err(crowded())
+}
+
+/// What the buyer was to pay last.
+fn latest_bill(checkout: &Checkout) -> Option<&Bill> {
+    checkout.next.as_ref().map(|(_, bill)| bill).or_else(|| checkout.payments.last().map(|last| &last.bill))
+}
+
+fn stage(
+    shop: &Shop,
+    request: &Request,
+    (order, order_version, listed_at): (crate::orders::Order, u64, Timestamp),
+    (mut checkout, checkout_version): (Checkout, u64),
+    now: Timestamp,
+) -> Result<Batch, Revised> {
+    let view = order.view().ok_or(Revised::NotFound)?;
+    if view.cancelled.is_some() && matches!(request.wish, Wish::Cancel) {
+        return Err(Revised::Done);
+    }
+    if checkout.payments.iter().any(crate::payments::Payment::took_money) {
+        return Err(Revised::Paid);
+    }
+    if view.is_closed() {
+        return Err(Revised::Closed(view.state()));
+    }
+    if request.revision.is_some_and(|meant| meant != view.revision) {
+        return Err(Revised::Revision(view.revision));
+    }
+    let bill = match &request.wish {
+        Wish::Cancel => None,
+        Wish::Lines(lines) => {
+            let before = latest_bill(&checkout).ok_or(Revised::NotFound)?;
+            if before.lines == *lines {
+                return Err(Revised::Done);
+            }
+            let (description, customer) = (before.description.clone(), before.customer.clone());
+            let bill = Bill::over(description, lines.clone(), customer, before.expires_at);
+            Some(bill.map_err(|why| Revised::BadBill(why.to_string()))?)
+        }
+    };
+    let (kind, event_type, told) = match request.wish {
+        Wish::Lines(_) => (EventKind::Changed, "order.revised", Told::OrderChanged),
+        Wish::Cancel => (EventKind::Cancelled, "order.called_off", Told::OrderCanceled),
+    };
+    // The same lines may be wished again after others: that is another event, told apart by what it changed.
+    let of_revision = [&view.revision.to_be_bytes()[..], &request.body].concat();
+    let id = key::of_order(order.number, &order.source, event_type, &of_revision);
+    let patch = bill.as_ref().map_or_else(Patch::default, |bill| Patch {
+        positions: Some(super::place_order::positions(bill)),
+        total: Some(bill.total),
+        ..Patch::default()
+    });
+    // The site means the order as it stands, whatever the clocks say that made it so.
+    let latest = order.events.iter().filter_map(|event| event.at).max();
+    let event = Event {
+        kind,
+        at: Some(latest.map_or(now, |latest| latest.max(now))),
+        arrived: now,
+        fingerprint: id.fingerprint,
+        hook: id,
+        patch,
+        reason: None,
+        notes: Vec::new(),
+    };
+    let (number, source, external_id) = (order.number, order.source.clone(), order.external_id.clone());
+    let hook = Hook::new(
+        source.clone(),
+        event_type.into(),
+        Some(kind),
+        Some(external_id.clone()),
+        request.body.clone(),
+    );
+    let decision = decide(Some(&order), Incoming { number, source, external_id, event });
+    let (Standing::Applied, Some(mut order)) = (decision.standing, decision.order) else {
+        return Err(Revised::Closed(view.state())); // it is full, or was closed by what has a later time
+    };
+    let mut facts = decision.facts;
+    let revision = order.view().map_or(view.revision, |view| view.revision);
+    let mut batch = Batch::new();
+    for payment in checkout.wants(bill.map(|bill| (revision, bill)), now) {
+        send_task(&mut batch, &mut order, checkout.gateway.as_str(), payment, now);
+        let planned =
+            checkout.payments.iter().find(|known| known.id == payment && known.superseded.is_none());
+        facts.extend(planned.map(|planned| Fact::PaymentPlanned {
+            payment: payment.to_string(),
+            amount: planned.bill.total,
+        }));
+    }
+    call_back(shop, &mut batch, (&mut order, &checkout), (told, None), now);
+    let mut receipt = super::receive_hook::receipt_of(&hook, id, now);
+    receipt.number = Some(number);
+    receipt.sent_at = Some(now);
+    receipt.verdict = Verdict::Applied;
+    receipt.facts = facts.iter().filter_map(|fact| serde_json::to_value(fact).ok()).collect();
+    batch.put(receipt_key(id), Expect::Absent, &receipt, now);
+    batch.put(DocKey::order(number), Expect::At(order_version), &order, listed_at);
+    batch.put(DocKey::checkout(number), Expect::At(checkout_version), &checkout, now);
+    Ok(batch)
+}

@@ -1,0 +1,138 @@
+//! A merchant's site changes its orders, and calls them off.
+
+use http::Method;
+use serde_json::{Value, json};
+use tillgate::gateway::sandbox::{Call, Outcome, Trouble};
+use tillgate::peer::Reply;
+
+use crate::world::DEADLINE;
+use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
+
+/// The items of an order with a dearer first line: together 615.00.
+fn dearer() -> Value {
+    let mut items = order("A-1")["items"].clone();
+    items[0]["price"] = json!("130.00");
+    items
+}
+
+fn problem(reply: &Reply) -> (u16, String) {
+    (reply.status.as_u16(), text(&json_of(reply)["type"]).replace("urn:tillgate:problem:", ""))
+}
+
+/// The events that the site heard, once there are so many, and the payment that each is about.
+async fn heard(till: &Till, count: usize) -> Vec<(String, Value)> {
+    let callbacks = till.site.wait_for(count, DEADLINE).await.expect("callbacks");
+    assert!(callbacks.iter().all(|callback| callback.is_signed));
+    let event = |body: &Value| (text(&body["type"]), body["data"]["payment_id"].clone());
+    callbacks.iter().map(|callback| event(&callback.body)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_price_is_what_the_buyer_pays() {
+    let till = Till::open().await;
+    let placed = till.place("A-1", "key").await;
+    let number = text(&placed["number"]);
+    let changed = till.change(&number, Some("\"1\""), &dearer()).await;
+    assert_eq!((changed.status.as_u16(), &changed.headers["etag"]), (200, &"\"2\"".parse().expect("a tag")));
+    let changed = json_of(&changed);
+    assert_eq!((&changed["revision"], &changed["total"]["amount"]), (&json!(2), &json!("615.00")));
+    assert_eq!(changed["payment"]["url"], placed["payment"]["url"], "the buyer's address stays");
+    let linked = till.order_in(&number, "linked").await;
+    assert_eq!(linked["payment"]["amount"]["amount"], "615.00");
+    let orders = till.bank.ledger();
+    let standing: Vec<_> =
+        orders.iter().map(|order| (order.status.as_str(), order.amount.to_string())).collect();
+    assert_eq!(standing, [("canceled", "614.80".to_owned()), ("created", "615.00".to_owned())]);
+    let (_, location, _) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
+    assert!(location.ends_with(&orders[1].container), "{location}");
+
+    // The same again changes nothing; what was meant for the first revision is told so, and so is nonsense.
+    let again = till.change(&number, None, &dearer()).await;
+    assert_eq!((again.status.as_u16(), &json_of(&again)["revision"]), (200, &json!(2)));
+    let late = till.change(&number, Some("\"1\""), &order("A-1")["items"]).await;
+    assert_eq!(problem(&late), (412, "other-revision".into()));
+    let nonsense = till.change(&number, Some("\"2\""), &json!([])).await;
+    assert_eq!(problem(&nonsense), (422, "unusable-order".into()));
+
+    assert!(till.bank.buyer_acts(&orders[1].container, Outcome::Pay));
+    let paid = till.order_in(&number, "paid").await;
+    assert_eq!((&paid["state"], &paid["payments"][1]["id"]), (&json!("paid"), &json!(format!("{number}-2"))));
+    let after = till.change(&number, None, &order("A-1")["items"]).await;
+    assert_eq!(problem(&after), (409, "order-paid".into()));
+    assert_eq!(problem(&till.cancel(&number, API_KEY).await), (409, "order-paid".into()));
+    let payment = |attempt: u32| json!(format!("{number}-{attempt}"));
+    assert_eq!(
+        heard(&till, 3).await,
+        [
+            ("order.changed".to_owned(), Value::Null),
+            ("payment.superseded".to_owned(), payment(1)),
+            ("payment.succeeded".to_owned(), payment(2)),
+        ]
+    );
+    assert_eq!(till.bank.ledger().len(), 2);
+    till.close().await;
+}
+
+/// Back and forth: each change is an event of its own, and the last word counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_back_is_a_change() {
+    let till = Till::open().await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    for (items, sum) in
+        [(dearer(), "615.00"), (order("A-1")["items"].clone(), "614.80"), (dearer(), "615.00")]
+    {
+        let changed = till.change(&number, None, &items).await;
+        assert_eq!(changed.status, 200, "{}", String::from_utf8_lossy(&changed.body));
+        till.order_in(&number, "linked").await;
+        let open: Vec<_> = till.bank.ledger().into_iter().filter(|order| order.status == "created").collect();
+        assert_eq!(open.iter().map(|order| order.amount.to_string()).collect::<Vec<_>>(), [sum]);
+    }
+    assert_eq!(till.order(&number).await["revision"], 4);
+    let journal = till.admin(&format!("/orders/{number}/journal")).await.to_string();
+    assert_eq!(journal.matches("order.revised").count(), 3, "{journal}");
+    till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_is_called_off_takes_no_money() {
+    let till = Till::open().await;
+    let placed = till.place("A-1", "key").await;
+    let number = text(&placed["number"]);
+    assert_eq!(till.cancel(&number, OTHER_API_KEY).await.status, 404, "it is another merchant's");
+    assert_eq!(till.cancel(&number, "nobody's").await.status, 401);
+    let cancelled = till.cancel(&number, API_KEY).await;
+    assert_eq!(cancelled.status, 200, "{}", String::from_utf8_lossy(&cancelled.body));
+    let cancelled = json_of(&cancelled);
+    assert_eq!(
+        (&cancelled["state"], &cancelled["payment"]["state"]),
+        (&json!("cancelled"), &json!("cancelled"))
+    );
+    assert!(till.bank.wait_until(DEADLINE, |orders| orders[0].status == "canceled").await);
+    assert!(!till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay), "nothing is left to pay");
+    let (_, location, page) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
+    assert!(location.is_empty() && page.contains("Заказ отменён"), "{page}");
+    assert_eq!(till.cancel(&number, API_KEY).await.status, 200, "a repeat finds it done");
+    assert_eq!(problem(&till.change(&number, None, &dearer()).await), (409, "order-closed".into()));
+    let payment = json!(format!("{number}-1"));
+    let events = [("order.canceled".to_owned(), Value::Null), ("payment.canceled".to_owned(), payment)];
+    assert_eq!(heard(&till, 2).await, events);
+    till.close().await;
+}
+
+/// The buyer is quicker than the payment system hears of the change: the money is a person's affair, nobody is asked twice,
+/// and the order is not taken for paid.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_price_that_changes_while_the_buyer_pays_is_put_before_a_person() {
+    let till = Till::open().await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.bank.misbehave_always(Call::Other, Some(Trouble::Broken));
+    assert_eq!(till.change(&number, None, &dearer()).await.status, 200);
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    let document = till.document_in(&number, "review").await;
+    assert_eq!(document["state"], "open", "{document}");
+    assert!(document["attention"].to_string().contains("should not have taken it"), "{document}");
+    till.bank.misbehave_always(Call::Other, None);
+    assert_eq!(problem(&till.cancel(&number, API_KEY).await), (409, "order-paid".into()));
+    assert_eq!(till.bank.ledger().len(), 1);
+    till.close().await;
+}
