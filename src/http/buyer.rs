@@ -39,14 +39,14 @@ const SCRIPT: &str = include_str!("../../assets/buyer.js");
 
 /// The languages that buyers are spoken to in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tongue {
+pub(super) enum Tongue {
     Ru,
     En,
 }
 
 impl Tongue {
     /// The first of ours that the browser names; Russian if it names none.
-    fn of(headers: &HeaderMap) -> Tongue {
+    pub(super) fn of(headers: &HeaderMap) -> Tongue {
         let wanted =
             headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let named = wanted.split(',').find_map(|range| {
@@ -67,7 +67,7 @@ impl Tongue {
         named.unwrap_or(Tongue::Ru)
     }
 
-    fn pick(self, ru: &'static str, en: &'static str) -> &'static str {
+    pub(super) fn pick(self, ru: &'static str, en: &'static str) -> &'static str {
         match self {
             Tongue::Ru => ru,
             Tongue::En => en,
@@ -77,7 +77,7 @@ impl Tongue {
 
 /// What a page is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Face {
+pub(super) enum Face {
     /// The link is being made.
     Preparing,
     /// It can be paid, and the buyer came back without.
@@ -119,15 +119,15 @@ struct Page {
 }
 
 /// An order's checkout that a token leads to.
-struct Found {
+pub(super) struct Found {
     token: String,
     number: Number,
-    external_id: String,
-    checkout: Checkout,
+    pub external_id: String,
+    pub checkout: Checkout,
 }
 
 /// Reads the order of a token `<number>-<secret>`. The secret is compared in a time that tells nothing of it.
-async fn find(edge: &Edge, token: &str) -> Result<Option<Found>, Unavailable> {
+pub(super) async fn find(edge: &Edge, token: &str) -> Result<Option<Found>, Unavailable> {
     let Some((number, secret)) = token.split_once('-') else { return Ok(None) };
     let Ok(number) = number.parse::<Number>() else { return Ok(None) };
     let Some(Dossier { order, checkout, .. }) = load_dossier(&edge.shop.store, number).await? else {
@@ -259,7 +259,7 @@ fn asset(content_type: &'static str, text: &'static str) -> Response {
     (headers, text).into_response()
 }
 
-fn face(shop: &Shop, checkout: &Checkout) -> Face {
+pub(super) fn face(shop: &Shop, checkout: &Checkout) -> Face {
     match payment_document(shop, checkout).state {
         "requested" => Face::Preparing,
         "linked" => Face::Unpaid,
@@ -284,7 +284,7 @@ fn name_of(face: Face) -> &'static str {
     }
 }
 
-fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Response {
+pub(super) fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Response {
     let ways = found.map(|found| found.checkout.ways.clone()).unwrap_or_default();
     let token = found.map(|found| found.token.as_str()).unwrap_or_default();
     let to_shop = tongue.pick("Вернуться в магазин", "Back to the shop");
@@ -416,7 +416,7 @@ fn tongue_pair(
 
 /// The page's address is a secret of the buyer's: it is not cached, not indexed and not told to the next site, and the page
 /// loads nothing from anywhere else.
-fn guarded(mut response: Response) -> Response {
+pub(super) fn guarded(mut response: Response) -> Response {
     const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
                           base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     let headers = response.headers_mut();

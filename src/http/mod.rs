@@ -17,6 +17,7 @@ pub mod notices;
 pub mod ops;
 pub mod problem;
 pub mod server;
+pub mod slip;
 
 mod work;
 
@@ -112,6 +113,8 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/v1/orders/{id}", get(api::show).patch(api::change))
         .route("/v1/orders/{id}/cancel", post(api::cancel))
         .route("/pay/{token}", get(buyer::pay))
+        .route("/pay/{token}/qr.svg", get(slip::code))
+        .route("/pay/{token}/slip", get(slip::slip))
         .route("/return/{token}", get(buyer::back))
         .route("/return/{token}/events", get(buyer::events))
         .route("/assets/buyer.css", get(buyer::style))

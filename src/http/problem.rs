@@ -190,3 +190,20 @@ pub async fn method_not_allowed(method: http::Method) -> Problem {
         format!("{method} is not for this address"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    /// The types are promises, and their list is the one that people read.
+    #[test]
+    fn every_type_is_in_the_list_of_errors_and_no_other() {
+        let quoted = |text: &'static str| text.split('"').nth(1).unwrap_or_default();
+        let source = include_str!("problem.rs").split("#[cfg(test)]").next().unwrap_or_default();
+        let mut made: Vec<&str> = source.split("Problem::new(").skip(1).map(quoted).collect();
+        let list = include_str!("../../docs/errors.md");
+        let mut listed: Vec<&str> =
+            list.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        made.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(made, listed);
+    }
+}

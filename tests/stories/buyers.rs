@@ -114,3 +114,30 @@ async fn buyers_are_spoken_to_in_their_language_and_their_address_stays_secret()
     }
     till.close().await;
 }
+
+/// A code for the camera bears the buyer's address, as long as there is an order; a slip is printed while it can be paid.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_can_be_paid_from_a_slip_of_paper() {
+    let till = Till::open().await;
+    let placed = till.place("A-1", "k").await;
+    let (number, address) = (text(&placed["number"]), text(&placed["payment"]["url"]));
+    let code = till.call(Method::GET, &format!("{address}/qr.svg"), "", None, "").await;
+    assert_eq!(
+        (code.status.as_u16(), &code.headers["content-type"]),
+        (200, &"image/svg+xml".parse().expect("a type"))
+    );
+    let expected = qrcode::QrCode::with_error_correction_level(&address, qrcode::EcLevel::M).expect("a code");
+    let expected = expected.render::<qrcode::render::svg::Color<'_>>().min_dimensions(240, 240).build();
+    assert_eq!(String::from_utf8_lossy(&code.body), expected);
+    assert_eq!(till.browse(Method::GET, &format!("{address}0/qr.svg")).await.0, 404);
+    let (status, _, slip) = till.browse(Method::GET, &format!("{address}/slip")).await;
+    assert_eq!(status, 200);
+    for part in [&address, "614.80 ₽", "Заказ A-1", "<svg", "Оплата заказа"] {
+        assert!(slip.contains(part), "{part}: {slip}");
+    }
+    assert!(!slip.contains("<?xml"), "{slip}");
+    assert_eq!(till.cancel(&number, crate::world::till::API_KEY).await.status, 200);
+    let (_, _, slip) = till.browse(Method::GET, &format!("{address}/slip")).await;
+    assert!(slip.contains("Заказ отменён") && !slip.contains("<svg"), "{slip}");
+    till.close().await;
+}

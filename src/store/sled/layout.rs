@@ -28,6 +28,10 @@ use crate::store::page::{PIECE_BYTES_MAX, Page, damaged_page, pack, unpack};
 /// The longest page that is put into a block, in bytes before packing: larger ones gain nothing by company.
 const BLOCK_PAGE_BYTES_MAX: usize = 16 * 1024;
 
+/// A block takes no further bundle when it would become longer than this, in bytes. sled keeps 256 leaves of its tree in memory
+/// at least, however small its cache is to be, and a leaf has up to sixteen blocks.
+const BLOCK_BYTES_MAX: usize = 24 * 1024;
+
 /// Fewer new pages than this are not worth a block.
 const BLOCK_PAGES_MIN: usize = 4;
 
@@ -180,7 +184,7 @@ impl NewBlock {
         let slots: Vec<u8> = pages.iter().flat_map(|(_, slots)| slots.iter().copied()).collect();
         let bundle = pack(&slots);
         let more = pages.len() * BLOCK_LINE_BYTES + 4 + bundle.len();
-        if !self.bundles.is_empty() && self.bytes() + more > PIECE_BYTES_MAX {
+        if !self.bundles.is_empty() && self.bytes() + more > BLOCK_BYTES_MAX {
             return false;
         }
         for (partition, slots) in pages {

@@ -1,0 +1,97 @@
+//! The way to pay for those who do not sit at a screen of ours: a code for the camera, and a slip to print, for the bag or
+//! the table.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, header};
+use qrcode::render::svg;
+use qrcode::{EcLevel, QrCode};
+
+use super::Edge;
+use super::buyer::{Face, Found, Tongue, face, find, guarded, page};
+use super::problem::Problem;
+use crate::flows::buyers_address;
+
+/// The code's width in an image of its own, in pixels: it is a picture of lines and can be scaled.
+const CODE_PIXELS_MIN: u32 = 240;
+
+#[derive(Template)]
+#[template(path = "buyer/slip.html")]
+struct Slip {
+    lang: &'static str,
+    title: &'static str,
+    text: &'static str,
+    order: String,
+    sum: String,
+    /// The image's elements.
+    code: String,
+    label: &'static str,
+    address: String,
+}
+
+/// `GET /pay/{token}/qr.svg`: the buyer's address as a code. It stays the same for the order's life.
+pub async fn code(State(edge): State<Arc<Edge>>, Path(token): Path<String>) -> Result<Response, Problem> {
+    let Some(found) = find(&edge, &token).await? else {
+        return Err(Problem::not_found("there is no such order"));
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=86400")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    Ok((headers, draw(&address(&edge, &found))?).into_response())
+}
+
+/// `GET /pay/{token}/slip`: for printing. What cannot be paid any more has none.
+pub async fn slip(
+    State(edge): State<Arc<Edge>>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let tongue = Tongue::of(&headers);
+    let Some(found) = find(&edge, &token).await? else { return Ok(page(tongue, None, Face::Unknown)) };
+    let face = face(&edge.shop, &found.checkout);
+    if !matches!(face, Face::Unpaid | Face::Preparing) {
+        return Ok(page(tongue, Some(&found), face));
+    }
+    let address = address(&edge, &found);
+    let drawn = draw(&address)?;
+    let slip = Slip {
+        lang: tongue.pick("ru", "en"),
+        title: tongue.pick("Оплата заказа", "Pay for your order"),
+        text: tongue.pick(
+            "Наведите камеру телефона на код или откройте адрес.",
+            "Point your phone's camera at the code, or open the address.",
+        ),
+        order: format!("{} {}", tongue.pick("Заказ", "Order"), found.external_id),
+        sum: found.checkout.current().map_or_else(String::new, |payment| payment.bill.total.to_string()),
+        // Within a page there is no declaration.
+        code: drawn.split_once("?>").map_or(drawn.clone(), |(_, elements)| elements.to_owned()),
+        label: tongue.pick("QR-код с адресом оплаты", "QR code with the address to pay at"),
+        address,
+    };
+    match slip.render() {
+        Ok(html) => Ok(guarded(html.into_response())),
+        Err(why) => {
+            tracing::error!(error = %why, "a slip could not be shown");
+            Err(Problem::unavailable("the slip could not be shown; try again"))
+        }
+    }
+}
+
+fn address(edge: &Edge, found: &Found) -> String {
+    buyers_address(&edge.shop.public_url, "pay", &found.checkout)
+}
+
+/// With a quiet zone, and readable when a sixth of it is soiled.
+fn draw(address: &str) -> Result<String, Problem> {
+    let code = QrCode::with_error_correction_level(address, EcLevel::M).map_err(|why| {
+        tracing::error!(error = %why, "public_url is too long for a QR code");
+        Problem::unavailable("the address is too long for a code")
+    })?;
+    Ok(code.render::<svg::Color>().min_dimensions(CODE_PIXELS_MIN, CODE_PIXELS_MIN).build())
+}
