@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Unavailable;
 use super::batch::Body;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::time::later;
+use crate::kernel::time::{from_micros, later};
 use crate::kernel::{Document, Kind, Lane, Message, MessageId, Number, Timestamp, Unreadable};
 
 /// A message in the outbox, and what became of it.
@@ -146,6 +146,8 @@ impl Delivery {
             DeliveryState::Dead { at } => (true, at),
             DeliveryState::Sent { .. } | DeliveryState::Dropped { .. } => return None,
         };
+        // As fine as the engines keep it, so that what is looked for is what was kept.
+        let due = from_micros(due.as_microsecond());
         Some(Place { lane: self.lane, dead, queue: self.queue.clone(), due, id: self.id })
     }
 }

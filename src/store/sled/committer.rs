@@ -16,14 +16,14 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::index::{Index, Upkeep};
-use super::keys::Line;
+use super::keys::{Line, Member};
 use super::layout::{Kept, Layout};
 use super::syncer::{Written, stop};
 use super::{keys, panic_text, read_piece, version};
 use crate::store::batch::{Batch, CounterKey, DocKey, Stored};
 use crate::store::page::{Head, Page, PieceKey};
 use crate::store::plan::{DocWrite, Held, Writes, bumped, plan};
-use crate::store::queue::{Leases, Ticket};
+use crate::store::queue::{Leases, Place, Ticket};
 use crate::store::{CommitError, Unavailable};
 
 /// What the committer is asked to do.
@@ -108,14 +108,18 @@ impl Committer {
                 next = jobs.try_recv().ok();
             }
         }
-        let Group { mut entries, listed, pages, pieces, released, has_messages, .. } = group;
+        let Group { mut entries, listed, placed, pages, pieces, released, has_messages, .. } = group;
         let changed = pages.into_inner().into_values().filter(|kept| kept.is_changed);
         let laid_out = Layout::of(&self.tree, &self.index, group_number, changed)
             .map_err(|why| Failure::Write(why.to_string()))?;
         entries.extend(laid_out.entries);
         entries.extend(pieces.into_iter().map(|(key, bytes)| (keys::piece(key), bytes)));
-        let listed = listed.into_iter().filter(|(_, lines)| !lines.is_empty());
-        entries.extend(listed.map(|(entry, lines)| (entry, Some(keys::write_lines(&lines)))));
+        let write =
+            |(prefix, lines): (Vec<u8>, Vec<Line>)| keys::write_members(&prefix, group_number, &lines);
+        entries.extend(listed.into_iter().flat_map(write));
+        let write =
+            |(prefix, places): (Vec<u8>, Vec<Place>)| keys::write_members(&prefix, group_number, &places);
+        entries.extend(placed.into_iter().flat_map(write));
         let mut group = None;
         if !entries.is_empty() {
             entries.extend(self.upkeep.note(group_number, laid_out.moved));
@@ -170,8 +174,9 @@ struct Group<'a> {
     pieces: HashMap<PieceKey, Option<Vec<u8>>>,
     counters: HashMap<CounterKey, i64>,
     entries: HashMap<Vec<u8>, Option<Vec<u8>>>,
-    /// What this group lists, by entry.
+    /// What this group lists, and the places that it gives in the outbox, by bucket.
     listed: HashMap<Vec<u8>, Vec<Line>>,
+    placed: HashMap<Vec<u8>, Vec<Place>>,
     released: Vec<Ticket>,
     has_messages: bool,
     bytes: usize,
@@ -208,6 +213,7 @@ impl<'a> Group<'a> {
             counters: HashMap::new(),
             entries: HashMap::new(),
             listed: HashMap::new(),
+            placed: HashMap::new(),
             released: Vec::new(),
             has_messages: false,
             bytes: 0,
@@ -239,24 +245,6 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Takes a document out of its kind's list.
-    ///
-    /// An entry of the list that cannot be read stays: whatever it says, lists are hints, and the batch is whole.
-    fn unlist(&mut self, line: Line) {
-        let own = self.listed.get_mut(&line.entry(self.number));
-        if let Some((lines, place)) =
-            own.and_then(|lines| lines.iter().position(|known| *known == line).map(|place| (lines, place)))
-        {
-            lines.remove(place);
-            return;
-        }
-        let pending = |raw: &[u8]| self.entries.get(raw).cloned();
-        match keys::without_line(self.tree, &pending, line) {
-            Ok(found) => self.entries.extend(found),
-            Err(why) => tracing::error!(error = %why, "an entry of a list cannot be read and stays"),
-        }
-    }
-
     /// Takes a batch in, or says why not. `place` tells the batches of the group apart.
     fn admit(&mut self, batch: Batch, place: usize) -> Result<(), CommitError> {
         let Writes { docs, counters, released, has_messages } = plan(batch, self)?;
@@ -279,16 +267,21 @@ impl<'a> Group<'a> {
             kept.page.write(key, version, new, &mut pieces);
             if key.kind.is_listed() && was != will_be {
                 if let Some(was) = was {
-                    self.unlist(Line::of(was, key));
+                    remove(&mut self.listed, (&mut self.entries, self.tree), &Line::of(was, key));
                 }
                 if let Some(will_be) = will_be {
                     let line = Line::of(will_be, key);
-                    self.listed.entry(line.entry(self.number)).or_default().push(line);
+                    self.listed.entry(line.prefix()).or_default().push(line);
                 }
             }
-            self.entries.extend(old_place.map(|place| (keys::place(&place), None)));
-            self.entries
-                .extend(new_place.map(|place| (keys::place(&place), Some(keys::place_value(&place)))));
+            if old_place != new_place {
+                if let Some(was) = old_place {
+                    remove(&mut self.placed, (&mut self.entries, self.tree), &was);
+                }
+                if let Some(will_be) = new_place {
+                    self.placed.entry(will_be.prefix()).or_default().push(will_be);
+                }
+            }
         }
         self.pieces.extend(pieces);
         for (key, value) in bumps {
@@ -298,5 +291,26 @@ impl<'a> Group<'a> {
         self.released.extend(released);
         self.has_messages |= has_messages;
         Ok(())
+    }
+}
+
+/// Takes something out of a list: out of what this group has put there, or else out of the tree.
+///
+/// An entry that cannot be read stays: whatever it says, lists are hints, and the batch is whole.
+fn remove<M: Member>(
+    own: &mut HashMap<Vec<u8>, Vec<M>>,
+    (entries, tree): (&mut HashMap<Vec<u8>, Option<Vec<u8>>>, &sled::Tree),
+    member: &M,
+) {
+    if let Some(members) = own.get_mut(&member.prefix())
+        && let Some(place) = members.iter().position(|known| known == member)
+    {
+        members.remove(place);
+        return;
+    }
+    let pending = |raw: &[u8]| entries.get(raw).cloned();
+    match keys::without_member(tree, &pending, member) {
+        Ok(found) => entries.extend(found),
+        Err(why) => tracing::error!(error = %why, "an entry of a list cannot be read and stays"),
     }
 }

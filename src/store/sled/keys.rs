@@ -4,22 +4,23 @@
 //! b, e, k, n                                    pages: see [`layout`](super::layout)
 //! d, x, m runs                                  where pages lie: see [`index`](super::index)
 //! p | partition 8 | kind 1 | id 12 | piece 2    a piece of a long document
-//! t | kind 1 | bucket 8 | group 8               → the documents of a kind that a group listed in a bucket of time
-//! q | lane, dead 1 | queue 4 | due 8 | tie 8    → a place in the outbox
+//! t | kind 1 | bucket 8 | group, part 8         → the documents of a kind that a group listed in a bucket of time
+//! q | lane, dead 1 | queue 4 | bucket 8 | group, part 8   → the places in the outbox that it gave for one
 //! c | group 2+n | name n                        a counter
 //! m group                                       the last group of batches that was written
 //! ```
 //! The keys that every hook writes have at most 22 bytes, which sled keeps in its nodes; longer ones it puts
 //! on the heap one by one, and copying nodes, which is most of what it does, costs three times as much. So a
-//! queue stands in its key as a checksum of its name (two queues that share one wait in one line, no worse),
-//! and a `tie` of the message's id tells apart what has the same time. For the same reason what a group lists stands
-//! in one entry, and not in one for each document: see [`Listing`].
+//! queue stands in its key as a checksum of its name (two queues that share one wait in one line, no worse). For the same
+//! reason what a group lists, and where its messages stand in the outbox, is one entry for each bucket of time and not one
+//! for each document: see [`Member`].
 
+use super::version;
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Lane, MessageId, Number, Timestamp};
 use crate::store::Unavailable;
 use crate::store::batch::{CounterKey, DocKey};
-use crate::store::page::PieceKey;
+use crate::store::page::{PIECE_BYTES_MAX, PieceKey};
 use crate::store::queue::Place;
 use crate::store::scan::Cursor;
 
@@ -103,13 +104,6 @@ fn doc(key: DocKey) -> Vec<u8> {
     raw
 }
 
-/// Different for different keys, but for one case in 2^64: ids are fingerprints or small numbers.
-#[expect(clippy::cast_possible_truncation, reason = "both halves go in")]
-fn tie(partition: u64, id: u128) -> [u8; 8] {
-    let spread = partition.wrapping_mul(0x9e37_79b9_7f4a_7c15); // 2^64 divided by the golden ratio
-    (spread ^ id as u64 ^ ((id >> 64) as u64).rotate_left(32)).to_be_bytes()
-}
-
 /// An entry of the tree to be written or, without a value, removed.
 pub type Entry = (Vec<u8>, Option<Vec<u8>>);
 
@@ -129,28 +123,69 @@ pub struct Line {
 /// Bytes of a line.
 const LINE_BYTES: usize = 8 + 8 + 12;
 
+/// Something of which a group of batches writes many at a time: those of one bucket stand in one entry of the tree.
+pub trait Member: Sized + PartialEq {
+    /// What all entries of its bucket begin with.
+    fn prefix(&self) -> Vec<u8>;
+
+    /// Appends its bytes.
+    fn write(&self, into: &mut Vec<u8>);
+
+    /// Reads what an entry holds.
+    fn read_all(entry: &[u8], value: &[u8]) -> Result<Vec<Self>, Unavailable>;
+}
+
+/// The entries in which `group` keeps the members of one bucket: one, unless they are very many.
+pub fn write_members<M: Member>(prefix: &[u8], group: u64, members: &[M]) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut value = Vec::new();
+    let mut close = |value: &mut Vec<u8>| {
+        if !value.is_empty() {
+            let raw = [prefix, &version(group, entries.len()).to_be_bytes()].concat();
+            entries.push((raw, Some(std::mem::take(value))));
+        }
+    };
+    for member in members {
+        let mut one = Vec::new();
+        member.write(&mut one);
+        if value.len() + one.len() > PIECE_BYTES_MAX {
+            close(&mut value);
+        }
+        value.extend_from_slice(&one);
+    }
+    close(&mut value);
+    entries
+}
+
+/// Takes a member out of the entry that holds it. `pending` has what this group has written over the tree. Returns the entry and
+/// its new value, none when it is empty; nothing when no entry holds the member.
+pub fn without_member<M: Member>(
+    tree: &sled::Tree,
+    pending: &impl Fn(&[u8]) -> Option<Option<Vec<u8>>>,
+    member: &M,
+) -> Result<Option<Entry>, Unavailable> {
+    for entry in tree.scan_prefix(member.prefix()) {
+        let (raw, stored) = entry.map_err(unreadable)?;
+        let value = match pending(&raw) {
+            Some(Some(value)) => value,
+            Some(None) => continue,
+            None => stored.to_vec(),
+        };
+        let mut members = M::read_all(&raw, &value)?;
+        if let Some(place) = members.iter().position(|known| known == member) {
+            members.remove(place);
+            let mut value = Vec::new();
+            members.iter().for_each(|member| member.write(&mut value));
+            return Ok(Some((raw.to_vec(), (!value.is_empty()).then_some(value))));
+        }
+    }
+    Ok(None)
+}
+
 impl Line {
     /// The line of a document.
     pub fn of(listed_at: Timestamp, key: DocKey) -> Line {
         Line { listed_at, key }
-    }
-
-    /// Everything that stands in the same bucket, under its kind.
-    fn prefix(self) -> [u8; 10] {
-        let mut raw = [b't', self.key.kind as u8, 0, 0, 0, 0, 0, 0, 0, 0];
-        raw[2..].copy_from_slice(&bucket(self.listed_at).to_be_bytes());
-        raw
-    }
-
-    /// The key of the entry in which `group` lists it.
-    pub fn entry(self, group: u64) -> Vec<u8> {
-        [&self.prefix()[..], &group.to_be_bytes()].concat()
-    }
-
-    fn write(self, into: &mut Vec<u8>) {
-        into.extend_from_slice(&sortable(self.listed_at));
-        into.extend_from_slice(&self.key.partition.to_be_bytes());
-        into.extend_from_slice(&self.key.id.to_be_bytes()[4..]);
     }
 
     fn read(kind: Kind, raw: &[u8]) -> Option<Line> {
@@ -167,64 +202,71 @@ impl Line {
     }
 }
 
-/// The value of a list's entry.
-pub fn write_lines(lines: &[Line]) -> Vec<u8> {
-    let mut raw = Vec::with_capacity(lines.len() * LINE_BYTES);
-    lines.iter().for_each(|line| line.write(&mut raw));
-    raw
-}
-
-fn read_lines(entry: &[u8], value: &[u8]) -> Result<Vec<Line>, Unavailable> {
-    let kind = entry.get(1).and_then(|byte| Kind::from_byte(*byte)).ok_or_else(|| not_a_key(entry))?;
-    let lines = value.chunks(LINE_BYTES).map(|raw| Line::read(kind, raw));
-    lines.collect::<Option<Vec<Line>>>().ok_or_else(|| not_a_key(entry))
-}
-
-/// Takes a line out of the entry that holds it. `pending` has what this group has written over the tree. Returns the entry and
-/// its new value, none when it is empty; nothing when no entry holds the line.
-pub fn without_line(
-    tree: &sled::Tree,
-    pending: &impl Fn(&[u8]) -> Option<Option<Vec<u8>>>,
-    line: Line,
-) -> Result<Option<Entry>, Unavailable> {
-    for entry in tree.scan_prefix(line.prefix()) {
-        let (raw, stored) = entry.map_err(unreadable)?;
-        let value = match pending(&raw) {
-            Some(Some(value)) => value,
-            Some(None) => continue,
-            None => stored.to_vec(),
-        };
-        let mut lines = read_lines(&raw, &value)?;
-        if let Some(place) = lines.iter().position(|known| *known == line) {
-            lines.remove(place);
-            let value = (!lines.is_empty()).then(|| write_lines(&lines));
-            return Ok(Some((raw.to_vec(), value)));
-        }
+impl Member for Line {
+    fn prefix(&self) -> Vec<u8> {
+        let mut raw = vec![b't', self.key.kind as u8];
+        raw.extend_from_slice(&bucket(self.listed_at).to_be_bytes());
+        raw
     }
-    Ok(None)
+
+    fn write(&self, into: &mut Vec<u8>) {
+        into.extend_from_slice(&sortable(self.listed_at));
+        into.extend_from_slice(&self.key.partition.to_be_bytes());
+        into.extend_from_slice(&self.key.id.to_be_bytes()[4..]);
+    }
+
+    fn read_all(entry: &[u8], value: &[u8]) -> Result<Vec<Line>, Unavailable> {
+        let kind = entry.get(1).and_then(|byte| Kind::from_byte(*byte)).ok_or_else(|| not_a_key(entry))?;
+        let lines = value.chunks(LINE_BYTES).map(|raw| Line::read(kind, raw));
+        lines.collect::<Option<Vec<Line>>>().ok_or_else(|| not_a_key(entry))
+    }
 }
 
-pub fn place(place: &Place) -> Vec<u8> {
-    let mut raw = Vec::with_capacity(22);
-    raw.extend_from_slice(&[b'q', side(place.lane, place.dead)]);
-    raw.extend_from_slice(&crc32fast::hash(place.queue.as_bytes()).to_be_bytes());
-    raw.extend_from_slice(&sortable(place.due));
-    raw.extend_from_slice(&tie(place.id.number.get(), u128::from(place.id.sequence)));
-    raw
+/// Bytes of what all places of one bucket begin with.
+const PLACES_PREFIX_BYTES: usize = 2 + 4 + 8;
+
+impl Member for Place {
+    fn prefix(&self) -> Vec<u8> {
+        let mut raw = Vec::with_capacity(PLACES_PREFIX_BYTES + 8);
+        raw.extend_from_slice(&[b'q', side(self.lane, self.dead)]);
+        raw.extend_from_slice(&crc32fast::hash(self.queue.as_bytes()).to_be_bytes());
+        raw.extend_from_slice(&bucket(self.due).to_be_bytes());
+        raw
+    }
+
+    fn write(&self, into: &mut Vec<u8>) {
+        into.extend_from_slice(&sortable(self.due));
+        into.extend_from_slice(&self.id.number.get().to_be_bytes());
+        into.extend_from_slice(&self.id.sequence.to_be_bytes());
+        push_text(into, &self.queue);
+    }
+
+    fn read_all(entry: &[u8], value: &[u8]) -> Result<Vec<Place>, Unavailable> {
+        let read = || {
+            let side = *entry.get(1)?;
+            let lane = Lane::ALL.into_iter().find(|known| *known as u8 == side >> 1)?;
+            let mut fields = Fields(value);
+            let mut places = Vec::new();
+            while !fields.0.is_empty() {
+                places.push(Place {
+                    lane,
+                    dead: side & 1 != 0,
+                    due: fields.time()?,
+                    id: MessageId {
+                        number: Number::from_u64(u64::from_be_bytes(fields.bytes()?))?,
+                        sequence: u32::from_be_bytes(fields.bytes()?),
+                    },
+                    queue: fields.text()?,
+                });
+            }
+            Some(places)
+        };
+        read().ok_or_else(|| not_a_key(entry))
+    }
 }
 
 fn side(lane: Lane, dead: bool) -> u8 {
     (lane as u8) << 1 | u8::from(dead)
-}
-
-/// What the outbox's index says of a place.
-pub fn place_value(place: &Place) -> Vec<u8> {
-    let mut raw = Vec::with_capacity(24 + place.queue.len());
-    raw.extend_from_slice(&sortable(place.due));
-    raw.extend_from_slice(&place.id.number.get().to_be_bytes());
-    raw.extend_from_slice(&place.id.sequence.to_be_bytes());
-    raw.extend_from_slice(place.queue.as_bytes());
-    raw
 }
 
 pub fn counter(key: &CounterKey) -> Vec<u8> {
@@ -276,21 +318,6 @@ impl Fields<'_> {
     }
 }
 
-fn read_place(key: &[u8], value: &[u8]) -> Option<Place> {
-    let side = *key.get(1)?;
-    let mut fields = Fields(value);
-    Some(Place {
-        lane: Lane::ALL.into_iter().find(|known| *known as u8 == side >> 1)?,
-        dead: side & 1 != 0,
-        due: fields.time()?,
-        id: MessageId {
-            number: Number::from_u64(u64::from_be_bytes(fields.bytes()?))?,
-            sequence: u32::from_be_bytes(fields.bytes()?),
-        },
-        queue: String::from_utf8(fields.0.to_vec()).ok()?,
-    })
-}
-
 /// The number of the last group that was written; nought in a new store.
 pub fn read_last_group(tree: &sled::Tree) -> Result<u64, String> {
     match tree.get(LAST_GROUP) {
@@ -303,14 +330,54 @@ pub fn read_last_group(tree: &sled::Tree) -> Result<u64, String> {
     }
 }
 
-/// The first place of the outbox's index after `after`.
-pub fn next_place(tree: &sled::Tree, after: &Place) -> Result<Option<Place>, Unavailable> {
-    match tree.get_gt(place(after)).map_err(unreadable)? {
-        Some((raw, value)) if raw.first() == Some(&b'q') => {
-            read_place(&raw, &value).map(Some).ok_or_else(|| not_a_key(&raw))
-        }
-        Some(_) | None => Ok(None),
+/// A walk through the outbox's index: by queue, in a queue by time.
+pub struct Walk<'a> {
+    tree: &'a sled::Tree,
+    /// The bucket that was read last, and what is in it.
+    bucket: Vec<u8>,
+    places: Vec<Place>,
+}
+
+impl<'a> Walk<'a> {
+    pub fn new(tree: &'a sled::Tree) -> Walk<'a> {
+        Walk { tree, bucket: Vec::new(), places: Vec::new() }
     }
+
+    /// The first place after `after`.
+    pub fn next(&mut self, after: &Place) -> Result<Option<Place>, Unavailable> {
+        self.open(after.prefix())?;
+        let next = self.places.partition_point(|place| in_queue(place) <= in_queue(after));
+        if let Some(place) = self.places.get(next) {
+            return Ok(Some(place.clone()));
+        }
+        let end = [&self.bucket[..], &[0xff; 9]].concat();
+        match self.tree.get_gt(end).map_err(unreadable)? {
+            Some((raw, _)) if raw.first() == Some(&b'q') => {
+                let bucket = raw.get(..PLACES_PREFIX_BYTES).ok_or_else(|| not_a_key(&raw))?;
+                self.open(bucket.to_vec())?;
+                Ok(self.places.first().cloned())
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    fn open(&mut self, bucket: Vec<u8>) -> Result<(), Unavailable> {
+        if self.bucket != bucket {
+            self.places.clear();
+            for entry in self.tree.scan_prefix(&bucket) {
+                let (raw, value) = entry.map_err(unreadable)?;
+                self.places.extend(Place::read_all(&raw, &value)?);
+            }
+            self.places.sort_unstable_by_key(in_queue);
+            self.bucket = bucket;
+        }
+        Ok(())
+    }
+}
+
+/// By what places of a queue are put in order.
+fn in_queue(place: &Place) -> (Timestamp, MessageId) {
+    (place.due, place.id)
 }
 
 /// The documents of a kind in order of time. Within a bucket the entries of several groups are put in order here.
@@ -325,7 +392,7 @@ pub fn listed(
     let last = vec![b't', kind as u8 + 1];
     let bucket_of = |cursor: Cursor| {
         let key = DocKey { partition: cursor.partition, kind, id: cursor.id };
-        Line::of(cursor.listed_at, key).prefix().to_vec()
+        Line::of(cursor.listed_at, key).prefix()
     };
     let mut gathered = Gathered { newest_first, after, limit, lines: Vec::new(), found: Vec::new() };
     if newest_first {
@@ -364,7 +431,7 @@ impl Gathered {
                 }
                 bucket = of_entry.to_vec();
             }
-            self.lines.extend(read_lines(&raw, &value)?);
+            self.lines.extend(Line::read_all(&raw, &value)?);
         }
         self.close_bucket();
         Ok(())
@@ -392,13 +459,23 @@ pub fn outbox(
     skip: usize,
     limit: usize,
 ) -> Result<Vec<DocKey>, Unavailable> {
-    let places = tree.scan_prefix([b'q', side(lane, dead)]).skip(skip).take(limit);
-    places
-        .map(|entry| {
-            let (raw, value) = entry.map_err(unreadable)?;
-            read_place(&raw, &value).map(|place| DocKey::message(place.id)).ok_or_else(|| not_a_key(&raw))
-        })
-        .collect()
+    let mut walk = Walk::new(tree);
+    let mut position = Place::start(lane, dead);
+    let mut found = Vec::new();
+    for count in 0.. {
+        let Some(place) = walk.next(&position)?.filter(|place| (place.lane, place.dead) == (lane, dead))
+        else {
+            break;
+        };
+        if count >= skip {
+            if found.len() >= limit {
+                break;
+            }
+            found.push(DocKey::message(place.id));
+        }
+        position = place;
+    }
+    Ok(found)
 }
 
 pub fn counters(

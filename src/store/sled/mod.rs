@@ -24,7 +24,7 @@ mod syncer;
 #[cfg(test)]
 mod tests;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -198,9 +198,10 @@ impl Sled {
         let claimed = {
             let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
             self.guarded(|| {
+                let walk = RefCell::new(keys::Walk::new(&self.tree));
                 leases.claim(
                     claim,
-                    |after| keys::next_place(&self.tree, after),
+                    |after| walk.borrow_mut().next(after),
                     |id| {
                         let Some(stored) = self.read_all(&[DocKey::message(id)])?.pop().flatten() else {
                             return Ok(None);

@@ -8,10 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 
 use super::index::{Index, Spot, write_pointers};
+use super::keys::Member;
 use super::{OpenError, Sled};
 use crate::kernel::time::from_micros;
-use crate::kernel::{Kind, Timestamp};
-use crate::store::{Batch, Body, Bump, CommitError, CounterKey, DocKey, Expect, Scan, Store, Unavailable};
+use crate::kernel::{Kind, Lane, Message, MessageId, Number, Timestamp};
+use crate::store::{
+    Batch, Body, Bump, Claim, CommitError, CounterKey, DocKey, Expect, Scan, Settlement, Store, Unavailable,
+};
 
 const CACHE: u64 = 16 << 20;
 
@@ -329,7 +332,7 @@ async fn pages_of_new_orders_share_a_block_until_they_move_away() {
 #[test]
 fn times_sort_in_keys_as_they_do_in_life() {
     let mut raw: Vec<Vec<u8>> = [-5_i64, -1, 0, 1, 1_000_000]
-        .map(|seconds| super::keys::Line::of(from_micros(seconds * 1_000_000), key(1)).entry(7))
+        .map(|seconds| super::keys::Line::of(from_micros(seconds * 1_000_000), key(1)).prefix())
         .into();
     let sorted = raw.clone();
     raw.sort();
@@ -380,5 +383,46 @@ async fn what_several_groups_listed_at_one_time_is_walked_in_order() {
             assert_eq!(walked, right, "limit {limit}, newest first: {newest_first}");
         }
     }
+    store.close().await;
+}
+
+/// The messages of several groups and moments wait in one line, whoever wrote them; what is sent leaves nothing behind.
+#[tokio::test]
+async fn messages_of_many_groups_wait_in_one_line() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut store = open(folder.path());
+    let second = 1_000_000;
+    // Each in a group of its own; some due in one bucket of time, some not, two at the same moment.
+    let due = [5_000, 2_000, 9 * second, 2_000, 1_000, 9 * second - 1, 7_000];
+    let number = |place: u64| Number::from_u64(Number::smallest().get() + place).expect("a number");
+    for (place, micros) in (0..).zip(due) {
+        let id = MessageId { number: number(place), sequence: 1 };
+        let (lane, queue, body) = (Lane::Telegram, "chat".to_owned(), String::new());
+        let mut batch = Batch::new();
+        // Clocks are finer than the index.
+        let created_at = Timestamp::from_nanosecond(i128::from(micros) * 1000 + 789).expect("a time");
+        batch.send(Message { id, lane, queue, body, created_at, not_before: None });
+        store.commit(batch).await.expect("committed");
+    }
+    let now = from_micros(20 * second);
+    let mut sent = Vec::new();
+    for _ in due {
+        // Half of the way in another process.
+        if sent.len() == 3 {
+            store.close().await;
+            drop(store);
+            store = open(folder.path());
+        }
+        let (lane, lease, resting) = (Lane::Telegram, std::time::Duration::from_secs(60), Vec::new());
+        let claimed = store.claim(&Claim { lane, now, lease, limit: 9, resting }).await.expect("claimed");
+        assert_eq!(claimed.len(), 1, "one of a queue at a time");
+        sent.push(claimed[0].delivery.id.number.get() - Number::smallest().get());
+        let mut batch = Batch::new();
+        batch.settle(claimed[0].ticket, Settlement::Sent { at: now });
+        store.commit(batch).await.expect("settled");
+    }
+    assert_eq!(sent, [4, 1, 3, 0, 6, 5, 2]);
+    let Store::Sled(engine) = &store else { panic!("it is sled's") };
+    assert_eq!(entries(&engine.tree, b'q'), 0);
     store.close().await;
 }
