@@ -7,7 +7,7 @@ use super::bill_order::send_task;
 use super::call_back::{Event as Told, call_back};
 use super::{DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_dossier, receipt_key};
 use crate::dedup::{Verdict, key};
-use crate::kernel::{Number, SourceName, Timestamp};
+use crate::kernel::{Money, Number, SourceName, Timestamp};
 use crate::orders::{Event, EventKind, Fact, Incoming, Patch, Standing, State, decide};
 use crate::payments::{Bill, Checkout, Line};
 use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
@@ -15,23 +15,23 @@ use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 /// What a site wants.
 #[derive(Debug, Clone)]
 pub enum Wish {
-    /// Other lines or prices.
-    Lines(Vec<Line>),
+    /// Other lines or prices, and what the site reckons them to come to.
+    Lines(Vec<Line>, Option<Money>),
     /// No order any more.
     Cancel,
 }
 
-/// What became of it.
+/// Why it is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Revised {
-    /// It is as wished, now or since before.
-    Done,
+pub enum Refused {
     /// This merchant has no such order.
     NotFound,
     /// Money has come: it is paid back, not called off.
     Paid,
     /// It takes no more changes.
     Closed(State),
+    /// The time to pay it is over.
+    Expired,
     /// It is at another revision than the site thought.
     Revision(u32),
     /// The lines make no bill, and why.
@@ -53,26 +53,27 @@ pub struct Request {
     pub body: bytes::Bytes,
 }
 
-/// Does it.
-pub async fn revise(shop: &Shop, request: &Request) -> Result<Revised, Unavailable> {
+/// Does it, unless it is so already.
+pub async fn revise(shop: &Shop, request: &Request) -> Result<Result<(), Refused>, Unavailable> {
     for _ in 0..DECISIONS_MAX {
         let dossier = load_dossier(&shop.store, request.number).await?;
         let Some(Dossier { order, order_stored, checkout: Some(checkout) }) = dossier else {
-            return Ok(Revised::NotFound);
+            return Ok(Err(Refused::NotFound));
         };
         if order.source != request.merchant {
-            return Ok(Revised::NotFound);
+            return Ok(Err(Refused::NotFound));
         }
         let (at, now) = (order_stored.body.listed_at, shop.clock.now());
         let staged = stage(shop, request, (order, order_stored.version, at), checkout, now);
         let batch = match staged {
-            Ok(batch) => batch,
-            Err(settled) => return Ok(settled),
+            Ok(Some(batch)) => batch,
+            Ok(None) => return Ok(Ok(())),
+            Err(refused) => return Ok(Err(refused)),
         };
         match shop.store.commit(batch).await {
             Ok(()) => {
                 shop.news.tell(request.number);
-                return Ok(Revised::Done);
+                return Ok(Ok(()));
             }
             Err(CommitError::Conflict | CommitError::LostLease) => {}
             Err(CommitError::Unavailable(why)) => return Err(why),
@@ -92,34 +93,39 @@ fn stage(
     (order, order_version, listed_at): (crate::orders::Order, u64, Timestamp),
     (mut checkout, checkout_version): (Checkout, u64),
     now: Timestamp,
-) -> Result<Batch, Revised> {
-    let view = order.view().ok_or(Revised::NotFound)?;
+) -> Result<Option<Batch>, Refused> {
+    let view = order.view().ok_or(Refused::NotFound)?;
     if view.cancelled.is_some() && matches!(request.wish, Wish::Cancel) {
-        return Err(Revised::Done);
+        return Ok(None);
     }
     if checkout.payments.iter().any(crate::payments::Payment::took_money) {
-        return Err(Revised::Paid);
+        return Err(Refused::Paid);
     }
     if view.is_closed() {
-        return Err(Revised::Closed(view.state()));
+        return Err(Refused::Closed(view.state()));
     }
     if request.revision.is_some_and(|meant| meant != view.revision) {
-        return Err(Revised::Revision(view.revision));
+        return Err(Refused::Revision(view.revision));
     }
     let bill = match &request.wish {
         Wish::Cancel => None,
-        Wish::Lines(lines) => {
-            let before = latest_bill(&checkout).ok_or(Revised::NotFound)?;
-            if before.lines == *lines {
-                return Err(Revised::Done);
+        Wish::Lines(lines, reckoned) => {
+            let before = latest_bill(&checkout).ok_or(Refused::NotFound)?;
+            if before.expires_at <= now {
+                return Err(Refused::Expired);
             }
             let (description, customer) = (before.description.clone(), before.customer.clone());
-            let bill = Bill::over(description, lines.clone(), customer, before.expires_at);
-            Some(bill.map_err(|why| Revised::BadBill(why.to_string()))?)
+            let bill = Bill::over(description, lines.clone(), customer, before.expires_at)
+                .and_then(|bill| bill.agrees(*reckoned).map(|()| bill))
+                .map_err(|why| Refused::BadBill(why.to_string()))?;
+            if before.lines == bill.lines {
+                return Ok(None);
+            }
+            Some(bill)
         }
     };
     let (kind, event_type, told) = match request.wish {
-        Wish::Lines(_) => (EventKind::Changed, "order.revised", Told::OrderChanged),
+        Wish::Lines(..) => (EventKind::Changed, "order.revised", Told::OrderChanged),
         Wish::Cancel => (EventKind::Cancelled, "order.called_off", Told::OrderCanceled),
     };
     // The same lines may be wished again after others: that is another event, told apart by what it changed.
@@ -152,7 +158,7 @@ fn stage(
     );
     let decision = decide(Some(&order), Incoming { number, source, external_id, event });
     let (Standing::Applied, Some(mut order)) = (decision.standing, decision.order) else {
-        return Err(Revised::Closed(view.state())); // it is full, or was closed by what has a later time
+        return Err(Refused::Closed(view.state())); // it is full, or was closed by what has a later time
     };
     let mut facts = decision.facts;
     let revision = order.view().map_or(view.revision, |view| view.revision);
@@ -175,5 +181,5 @@ fn stage(
     batch.put(receipt_key(id), Expect::Absent, &receipt, now);
     batch.put(DocKey::order(number), Expect::At(order_version), &order, listed_at);
     batch.put(DocKey::checkout(number), Expect::At(checkout_version), &checkout, now);
-    Ok(batch)
+    Ok(Some(batch))
 }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Edge;
 use super::admin::{List, Paging, gather};
@@ -19,7 +20,7 @@ use super::problem::Problem;
 use super::work::see_through;
 use crate::dedup::Answer;
 use crate::flows::place_order::{Placed, Placement, Taken, answer_key, known_key, place, take_key};
-use crate::flows::revise_order::{Request, Revised, Wish, revise};
+use crate::flows::revise_order::{Refused, Request, Wish, revise};
 use crate::flows::{Dossier, Shop, load_dossier, payment_document};
 use crate::kernel::money::CURRENCY;
 use crate::kernel::time::{between, later};
@@ -188,8 +189,9 @@ pub async fn create(State(edge): State<Arc<Edge>>, headers: HeaderMap, body: Bod
         Ok(merchant) => merchant,
         Err(problem) => return problem.into_response(),
     };
-    let Ok(place) = Arc::clone(&edge.orders_at_once).try_acquire_owned() else {
-        return Problem::unavailable(format!("too many orders are under way; {again}")).into_response();
+    let place = match take_place(&edge) {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
     };
     // The work goes on if the site hangs up: what it asked for is done once, and its repeat finds it.
     let work = async move {
@@ -205,6 +207,11 @@ pub async fn create(State(edge): State<Arc<Edge>>, headers: HeaderMap, body: Bod
             Problem::unavailable(format!("the order could not be placed; {again}")).into_response()
         }
     }
+}
+
+fn take_place(edge: &Edge) -> Result<OwnedSemaphorePermit, Problem> {
+    let place = Arc::clone(&edge.orders_at_once).try_acquire_owned();
+    place.map_err(|_| Problem::unavailable("too many orders are under way; send the same request again"))
 }
 
 async fn place_order(
@@ -315,9 +322,7 @@ fn read_placement(shop: &Shop, merchant: SourceName, body: Bytes) -> Result<Plac
     let description = order.description.unwrap_or_else(|| format!("Заказ {merchant_order_id}"));
     let bill = Bill::over(description, lines, order.customer, expires_at);
     let bill = bill.map_err(|why| unusable(why.to_string()))?;
-    if let Some(total) = order.total.filter(|total| *total != bill.total) {
-        return Err(unusable(format!("total: {total}, but the lines come to {}", bill.total)));
-    }
+    bill.agrees(order.total).map_err(|why| unusable(why.to_string()))?;
     let ways = Ways {
         success: page("success_url", order.success_url)?,
         fail: page("fail_url", order.fail_url)?,
@@ -423,18 +428,14 @@ pub async fn change(
     body: Body,
 ) -> Result<Response, Problem> {
     let merchant = merchant_of(&edge, &headers)?;
+    let place = take_place(&edge)?;
     let (body, is_whole) = read_body(body).await?;
     if !is_whole {
         return Err(Problem::too_large("a change may have 1 MiB"));
     }
     let Change { items, total } = read_json(&body)?;
-    let lines = read_lines(items)?;
-    let sum = lines.iter().fold(0_i64, |sum, line| sum.saturating_add(line.total.kopecks()));
-    if let Some(total) = total.filter(|total| total.kopecks() != sum) {
-        let sum = Money::from_kopecks(sum);
-        return Err(Problem::unusable_order(format!("total: {total}, but the lines come to {sum}")));
-    }
-    revised(edge, merchant, id, (Wish::Lines(lines), meant_revision(&headers)), body).await
+    let wish = Wish::Lines(read_lines(items)?, total);
+    revised(edge, (merchant, id), (wish, meant_revision(&headers), body), place).await
 }
 
 /// `POST /v1/orders/{id}/cancel`
@@ -445,38 +446,29 @@ pub async fn cancel(
     body: Body,
 ) -> Result<Response, Problem> {
     let merchant = merchant_of(&edge, &headers)?;
+    let place = take_place(&edge)?;
     let (body, _) = read_body(body).await?;
-    if !body.is_empty()
-        && serde_json::from_slice::<serde_json::Map<_, _>>(&body).is_ok_and(|map| !map.is_empty())
-    {
-        return Err(Problem::bad_request("calling an order off takes no body"));
+    if !matches!(body.trim_ascii(), b"" | b"{}") {
+        return Err(Problem::bad_request("calling an order off has nothing to say: send no body"));
     }
-    revised(edge, merchant, id, (Wish::Cancel, meant_revision(&headers)), body).await
+    revised(edge, (merchant, id), (Wish::Cancel, meant_revision(&headers), body), place).await
 }
 
 async fn revised(
     edge: Arc<Edge>,
-    merchant: SourceName,
-    id: String,
-    (wish, revision): (Wish, Option<u32>),
-    body: Bytes,
+    (merchant, id): (SourceName, String),
+    (wish, revision, body): (Wish, Option<u32>, Bytes),
+    place: OwnedSemaphorePermit,
 ) -> Result<Response, Problem> {
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
     let number: Number = id.parse().map_err(|_| missing())?;
-    let Ok(place) = Arc::clone(&edge.orders_at_once).try_acquire_owned() else {
-        return Err(Problem::unavailable("too many orders are under way; send it again"));
-    };
     // The work goes on if the site hangs up; its repeat finds it done.
     let work = async move {
         let _place = place;
         let request = Request { merchant, number, wish, revision, body };
         Ok::<_, Problem>(match revise(&edge.shop, &request).await? {
-            Revised::Done => Ok(linked(&edge.shop, number).await?),
-            refused @ (Revised::NotFound
-            | Revised::Paid
-            | Revised::Closed(_)
-            | Revised::Revision(_)
-            | Revised::BadBill(_)) => Err(refused),
+            Ok(()) => Ok(linked(&edge.shop, number).await?),
+            Err(refused) => Err(refused),
         })
     };
     let outcome = see_through(Box::pin(work), PLACING_MAX).await.map_err(|unfinished| {
@@ -485,13 +477,14 @@ async fn revised(
     })??;
     match outcome {
         Ok(shown) => Ok(with_revision(shown)),
-        Err(Revised::Done | Revised::NotFound) => Err(missing()),
-        Err(Revised::Paid) => Err(Problem::paid("money has come for it: pay it back instead of changing it")),
-        Err(Revised::Closed(state)) => Err(Problem::closed(format!("it is {state}"))),
-        Err(Revised::Revision(now)) => Err(Problem::other_revision(format!(
+        Err(Refused::NotFound) => Err(missing()),
+        Err(Refused::Paid) => Err(Problem::paid("money has come for it: pay it back instead of changing it")),
+        Err(Refused::Expired) => Err(Problem::closed("the time to pay it is over: place another order")),
+        Err(Refused::Closed(state)) => Err(Problem::closed(format!("it is {state}"))),
+        Err(Refused::Revision(now)) => Err(Problem::other_revision(format!(
             "it is at revision {now}: read it again, and send If-Match: \"{now}\" if the change still makes sense"
         ))),
-        Err(Revised::BadBill(why)) => Err(Problem::unusable_order(why)),
+        Err(Refused::BadBill(why)) => Err(Problem::unusable_order(why)),
     }
 }
 

@@ -91,7 +91,7 @@ fn address(edge: &Edge, found: &Found) -> String {
 fn draw(address: &str) -> Result<String, Problem> {
     let code = QrCode::with_error_correction_level(address, EcLevel::M).map_err(|why| {
         tracing::error!(error = %why, "public_url is too long for a QR code");
-        Problem::unavailable("the address is too long for a code")
+        Problem::unavailable("the address is too long for a code: open it as it is")
     })?;
     Ok(code.render::<svg::Color>().min_dimensions(CODE_PIXELS_MIN, CODE_PIXELS_MIN).build())
 }

@@ -205,6 +205,16 @@ impl Bill {
         let (total, vat) = (Money::from_kopecks(total), Money::from_kopecks(vat));
         Ok(Bill { description, lines, total, vat, customer, expires_at })
     }
+
+    /// Checks what somebody else reckons the sum to be, if they say so.
+    pub fn agrees(&self, reckoned: Option<Money>) -> Result<(), BadBill> {
+        match reckoned {
+            Some(total) if total != self.total => {
+                Err(BadBill(format!("total: {total}, but the lines come to {}", self.total)))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::{Call, Outcome, Trouble};
+use tillgate::gateway::sandbox::{Call, Outcome, Setup, Trouble};
+use tillgate::kernel::Clock;
 use tillgate::peer::Reply;
 
 use crate::world::DEADLINE;
@@ -134,5 +135,26 @@ async fn a_price_that_changes_while_the_buyer_pays_is_put_before_a_person() {
     till.bank.misbehave_always(Call::Other, None);
     assert_eq!(problem(&till.cancel(&number, API_KEY).await), (409, "order-paid".into()));
     assert_eq!(till.bank.ledger().len(), 1);
+    till.close().await;
+}
+
+/// A change gives no more time; and what a request cannot mean is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_whose_time_is_over_is_not_changed() {
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+    let till = Till::open_with(Setup::default(), &[], clock).await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    let path = format!("/v1/orders/{number}");
+    let wrong_sum = json!({"items": dearer(), "total": "615.01"}).to_string();
+    let wrong = till.call(Method::PATCH, &path, API_KEY, None, &wrong_sum).await;
+    assert_eq!(problem(&wrong), (422, "unusable-order".into()));
+    assert!(text(&json_of(&wrong)["detail"]).contains("come to 615.00"), "{wrong:?}");
+    let with_words = till.call(Method::POST, &format!("{path}/cancel"), API_KEY, None, "because").await;
+    assert_eq!(problem(&with_words), (400, "bad-request".into()));
+    till.clock.advance(std::time::Duration::from_secs(4 * 24 * 3600));
+    let late = till.change(&number, None, &dearer()).await;
+    assert_eq!(problem(&late), (409, "order-closed".into()));
+    assert_eq!(till.order(&number).await["revision"], 1);
+    assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
     till.close().await;
 }
