@@ -16,8 +16,8 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::index::{Index, Upkeep};
-use super::keys::{Line, Member};
 use super::layout::{Kept, Layout};
+use super::lists::{Line, Member, without_member, write_members};
 use super::syncer::{Written, stop};
 use super::{keys, panic_text, read_piece, version};
 use crate::store::batch::{Batch, CounterKey, DocKey, Stored};
@@ -114,11 +114,9 @@ impl Committer {
             .map_err(|why| Failure::Write(why.to_string()))?;
         entries.extend(laid_out.entries);
         entries.extend(pieces.into_iter().map(|(key, bytes)| (keys::piece(key), bytes)));
-        let write =
-            |(prefix, lines): (Vec<u8>, Vec<Line>)| keys::write_members(&prefix, group_number, &lines);
+        let write = |(prefix, lines): (Vec<u8>, Vec<Line>)| write_members(&prefix, group_number, &lines);
         entries.extend(listed.into_iter().flat_map(write));
-        let write =
-            |(prefix, places): (Vec<u8>, Vec<Place>)| keys::write_members(&prefix, group_number, &places);
+        let write = |(prefix, places): (Vec<u8>, Vec<Place>)| write_members(&prefix, group_number, &places);
         entries.extend(placed.into_iter().flat_map(write));
         let mut group = None;
         if !entries.is_empty() {
@@ -309,7 +307,7 @@ fn remove<M: Member>(
         return;
     }
     let pending = |raw: &[u8]| entries.get(raw).cloned();
-    match keys::without_member(tree, &pending, member) {
+    match without_member(tree, &pending, member) {
         Ok(found) => entries.extend(found),
         Err(why) => tracing::error!(error = %why, "an entry of a list cannot be read and stays"),
     }

@@ -19,6 +19,7 @@ mod committer;
 mod index;
 mod keys;
 mod layout;
+mod lists;
 mod syncer;
 
 #[cfg(test)]
@@ -198,7 +199,7 @@ impl Sled {
         let claimed = {
             let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
             self.guarded(|| {
-                let walk = RefCell::new(keys::Walk::new(&self.tree));
+                let walk = RefCell::new(lists::Walk::new(&self.tree));
                 leases.claim(
                     claim,
                     |after| walk.borrow_mut().next(after),
@@ -221,7 +222,7 @@ impl Sled {
     pub(super) fn scan(&self, scan: &Scan) -> Result<Found, Unavailable> {
         self.guarded(|| match *scan {
             Scan::Listed { kind, newest_first, after, limit } => {
-                let mut keys = keys::listed(&self.tree, kind, newest_first, after, limit + 1)?;
+                let mut keys = lists::listed(&self.tree, kind, newest_first, after, limit + 1)?;
                 let more = keys.len() > limit;
                 keys.truncate(limit);
                 let next = keys.last().filter(|_| more).map(|&(listed_at, key)| Cursor::at(listed_at, key));
@@ -231,7 +232,7 @@ impl Sled {
                 Ok((self.with_page(partition, |page| Ok(page.keys_of(kind).collect()))?, None))
             }
             Scan::Outbox { lane, dead, skip, limit } => {
-                Ok((keys::outbox(&self.tree, lane, dead, skip, limit)?, None))
+                Ok((lists::outbox(&self.tree, lane, dead, skip, limit)?, None))
             }
         })
     }

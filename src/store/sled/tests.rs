@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 
 use super::index::{Index, Spot, write_pointers};
-use super::keys::Member;
+use super::lists::Member;
 use super::{OpenError, Sled};
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Lane, Message, MessageId, Number, Timestamp};
@@ -332,7 +332,7 @@ async fn pages_of_new_orders_share_a_block_until_they_move_away() {
 #[test]
 fn times_sort_in_keys_as_they_do_in_life() {
     let mut raw: Vec<Vec<u8>> = [-5_i64, -1, 0, 1, 1_000_000]
-        .map(|seconds| super::keys::Line::of(from_micros(seconds * 1_000_000), key(1)).prefix())
+        .map(|seconds| super::lists::Line::of(from_micros(seconds * 1_000_000), key(1)).prefix())
         .into();
     let sorted = raw.clone();
     raw.sort();
