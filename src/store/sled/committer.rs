@@ -19,6 +19,7 @@ use super::index::{Index, Upkeep};
 use super::layout::{Kept, Layout};
 use super::lists::{Line, Member, without_member, write_members};
 use super::syncer::{Written, stop};
+use super::watchdog::Pulse;
 use super::{keys, panic_text, read_piece, version};
 use crate::store::batch::{Batch, CounterKey, DocKey, Stored};
 use crate::store::page::{Head, Page, PieceKey};
@@ -54,6 +55,7 @@ pub struct Committer {
     pub tree: sled::Tree,
     pub last_group: u64,
     pub progress: watch::Sender<Progress>,
+    pub pulse: Arc<Pulse>,
     pub index: Arc<Index>,
     pub upkeep: Upkeep,
     pub leases: Arc<Mutex<Leases>>,
@@ -144,7 +146,7 @@ impl Committer {
         batch.insert(keys::LAST_GROUP, &group.to_be_bytes());
         {
             let _moving = self.index.standing_still();
-            self.tree.apply_batch(batch)?;
+            self.pulse.during(&self.pulse.write, || self.tree.apply_batch(batch))?;
             self.upkeep.publish();
         }
         self.last_group = group;

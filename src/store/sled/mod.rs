@@ -11,6 +11,7 @@
 //!   meets a group still on its way to the disk waits for it.
 //! - A failed flush or sync is final: the disk may have kept the old bytes although a second attempt would
 //!   say OK. The engine stops and the process ends; recovery reads what the disk really has.
+//! - So is a write that does not end: a [`watchdog`] ends the process, since sled can lock itself up.
 //! - Records carry a checksum over key and bytes, and none is longer than sled keeps in its log: larger
 //!   bodies are cut in pieces. Everything of an order lies in one page ([`layout`]);
 //!   where that is, the [`index`] knows.
@@ -21,6 +22,7 @@ mod keys;
 mod layout;
 mod lists;
 mod syncer;
+mod watchdog;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +41,7 @@ use self::committer::{Committer, Job, Progress};
 use self::index::Index;
 use self::layout::Kept;
 use self::syncer::Syncer;
+use self::watchdog::{Pulse, STALL_SECONDS_MAX};
 use super::batch::{Batch, CounterKey, DocKey, Stored};
 use super::page::{Page, PieceKey};
 use super::queue::{Claim, Claimed, Leases};
@@ -125,6 +128,17 @@ impl Sled {
         cache_bytes: u64,
         sync: impl FnOnce(File) -> Sync,
     ) -> Result<Sled, OpenError> {
+        let stall_max = Duration::from_secs(STALL_SECONDS_MAX);
+        Sled::open_watched(path, cache_bytes, sync, (stall_max, watchdog::end_process))
+    }
+
+    /// Opens the store with besides another patience, and another end of it.
+    fn open_watched(
+        path: &Path,
+        cache_bytes: u64,
+        sync: impl FnOnce(File) -> Sync,
+        (stall_max, end): (Duration, impl FnOnce() + Send + 'static),
+    ) -> Result<Sled, OpenError> {
         let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
         let is_new = !path.join("db").exists();
         fs::create_dir_all(path).map_err(not_accessible)?;
@@ -144,8 +158,10 @@ impl Sled {
         let leases = Arc::new(Mutex::new(Leases::default()));
         let outbox_bell = watch::Sender::new(0);
         let (written, groups) = std::sync::mpsc::sync_channel(WRITTEN_GROUPS_MAX);
+        let pulse = Pulse::new();
         let syncer = Syncer {
             db: db.clone(),
+            pulse: Arc::clone(&pulse),
             sync: sync(file),
             progress: progress_sender.clone(),
             outbox_bell: outbox_bell.clone(),
@@ -153,8 +169,13 @@ impl Sled {
         };
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
         let syncer = thread("syncer").spawn(move || syncer.run(&groups)).map_err(not_accessible)?;
+        let (watched, told) = (Arc::downgrade(&pulse), progress_sender.clone());
+        thread("watchdog")
+            .spawn(move || watchdog::run(&watched, &told, stall_max, end))
+            .map_err(not_accessible)?;
         let committer = Committer {
             db,
+            pulse,
             tree: tree.clone(),
             last_group,
             index: Arc::clone(&index),

@@ -4,11 +4,13 @@
 //! meanwhile share one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use tokio::sync::{oneshot, watch};
 
 use super::committer::Progress;
+use super::watchdog::Pulse;
 use super::{Sync, panic_text};
 use crate::store::CommitError;
 
@@ -27,6 +29,7 @@ pub struct Written {
 
 pub struct Syncer {
     pub db: sled::Db,
+    pub pulse: Arc<Pulse>,
     pub sync: Sync,
     pub progress: watch::Sender<Progress>,
     pub outbox_bell: watch::Sender<u64>,
@@ -42,7 +45,9 @@ impl Syncer {
             groups.extend(written.try_iter());
             let newest = groups.iter().filter_map(|written| written.group).max();
             if let Some(newest) = newest {
-                let made = catch_unwind(AssertUnwindSafe(|| self.make_durable()));
+                let pulse = Arc::clone(&self.pulse);
+                let made =
+                    catch_unwind(AssertUnwindSafe(|| pulse.during(&pulse.flush, || self.make_durable())));
                 if let Err(why) = made.unwrap_or_else(|panic| Err(panic_text(&*panic))) {
                     // Before those who wait hear that there will be no answer.
                     return stop(&self.progress, why);

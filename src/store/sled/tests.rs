@@ -426,3 +426,34 @@ async fn messages_of_many_groups_wait_in_one_line() {
     assert_eq!(entries(&engine.tree, b'q'), 0);
     store.close().await;
 }
+
+/// A disk, or a sled, that does not come back: whoever waits hears so, and the process is ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_hangs_ends_the_process() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (ending, ended) = tokio::sync::oneshot::channel::<()>();
+    let hangs = |file: std::fs::File| -> super::Sync {
+        Box::new(move || {
+            let _ = released.recv(); // until the sender is gone
+            file.sync_data()
+        })
+    };
+    let end = || drop(ending);
+    let engine =
+        Sled::open_watched(folder.path(), CACHE, hangs, (std::time::Duration::from_millis(100), end))
+            .expect("the store opens");
+    let store = Store::Sled(Arc::new(engine));
+    let waiting = {
+        let store = store.clone();
+        tokio::spawn(async move { store.commit(put(1, b"x")).await })
+    };
+    let stopped = tokio::time::timeout(std::time::Duration::from_secs(20), store.stopped()).await;
+    let why = stopped.expect("it is noticed");
+    assert!(why.contains("sync of the disk has not ended"), "{why}");
+    assert!(ended.await.is_err(), "its end was called");
+    // The disk comes back when nobody believes in it any more: what was waited for is not acknowledged.
+    drop(release);
+    let outcome = waiting.await.expect("no panic");
+    assert!(matches!(outcome, Err(CommitError::Unavailable(Unavailable::Stopped(_)))), "{outcome:?}");
+}
