@@ -8,7 +8,7 @@ use crate::kernel::time::later;
 use crate::kernel::{Lane, Message, MessageId, Money, Private, Quantity, Timestamp};
 use crate::orders::{Fact, Order, Position, View};
 use crate::payments::{
-    Bill, Checkout, Customer, DESCRIPTION_CHARS_MAX, Line, NAME_CHARS_MAX, PaymentId, SKU_CHARS_MAX, VatCode,
+    Bill, Checkout, Customer, DESCRIPTION_CHARS_MAX, Line, NAME_CHARS_MAX, OperationId, PaymentId, SKU_CHARS_MAX, VatCode,
     Ways, multiply,
 };
 use crate::store::{Batch, DocKey, Expect};
@@ -21,6 +21,9 @@ const LINK_DAYS: u64 = 7;
 pub struct Task {
     /// The payment that must be looked after.
     pub payment: PaymentId,
+    /// Or rather what is done with its money.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<u32>,
 }
 
 /// Puts into the batch that a payment must be looked after.
@@ -31,7 +34,32 @@ pub(super) fn send_task(
     payment: PaymentId,
     now: Timestamp,
 ) {
-    send(batch, order, gateway, payment, (Lane::Payment, now, None));
+    let task = Task { payment, operation: None };
+    send(batch, order, gateway, task, (Lane::Payment, now, None));
+}
+
+/// Puts into the batch that something must be done with a payment's money.
+pub(super) fn send_operation(
+    batch: &mut Batch,
+    order: &mut Order,
+    gateway: &str,
+    id: OperationId,
+    now: Timestamp,
+) {
+    let task = Task { payment: id.payment, operation: Some(id.sequence) };
+    send(batch, order, gateway, task, (Lane::Payment, now, None));
+}
+
+/// Puts into the batch that it is to be seen whether an operation is over, not before `not_before`.
+pub(super) fn watch_operation(
+    batch: &mut Batch,
+    order: &mut Order,
+    gateway: &str,
+    id: OperationId,
+    (now, not_before): (Timestamp, Timestamp),
+) {
+    let task = Task { payment: id.payment, operation: Some(id.sequence) };
+    send(batch, order, gateway, task, (Lane::Watch, now, Some(not_before)));
 }
 
 /// Puts into the batch that a payment's link is to be looked at, not before `not_before`.
@@ -42,19 +70,20 @@ pub(super) fn send_watch(
     payment: PaymentId,
     (now, not_before): (Timestamp, Timestamp),
 ) {
-    send(batch, order, gateway, payment, (Lane::Watch, now, Some(not_before)));
+    let task = Task { payment, operation: None };
+    send(batch, order, gateway, task, (Lane::Watch, now, Some(not_before)));
 }
 
 fn send(
     batch: &mut Batch,
     order: &mut Order,
     gateway: &str,
-    payment: PaymentId,
+    task: Task,
     (lane, created_at, not_before): (Lane, Timestamp, Option<Timestamp>),
 ) {
     order.messages += 1;
     let id = MessageId { number: order.number, sequence: order.messages };
-    let body = serde_json::to_string(&Task { payment }).unwrap_or_default();
+    let body = serde_json::to_string(&task).unwrap_or_default();
     batch.send(Message { id, lane, queue: gateway.to_owned(), body, created_at, not_before });
 }
 
@@ -69,6 +98,7 @@ pub(super) fn new_checkout(seller: &Seller, order: &Order, ways: Ways) -> Checko
         ways,
         asked: None,
         payments: Vec::new(),
+        operations: Vec::new(),
         next: None,
         history: Vec::new(),
         attention: Vec::new(),
@@ -114,6 +144,11 @@ pub(super) fn bill(
         {
             facts.push(Fact::PaymentPlanned { payment: payment.to_string(), amount: planned.bill.total });
         }
+    }
+    if view.shipped.is_some()
+        && let Some(id) = checkout.plan_shipment(now)
+    {
+        send_operation(batch, order, checkout.gateway.as_str(), id, now);
     }
     if before.as_ref() != Some(&checkout) {
         batch.put(key, expect, &checkout, now);

@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
+use super::pay_back::RefundDocument;
 use super::{Seller, Shop, order_document};
 use crate::kernel::{Lane, Message, MessageId, Timestamp};
 use crate::orders::Order;
-use crate::payments::{Checkout, Payment, PaymentId, PaymentState};
+use crate::payments::{Checkout, OperationId, Payment, PaymentId, PaymentState};
 use crate::store::Batch;
 
 /// Something that a merchant's site is told.
@@ -23,6 +24,10 @@ pub enum Event {
     OrderChanged,
     /// The order was called off.
     OrderCanceled,
+    /// Money was paid back.
+    RefundSucceeded(OperationId),
+    /// The payment system will not pay it back.
+    RefundFailed(OperationId),
 }
 
 impl Event {
@@ -36,6 +41,8 @@ impl Event {
             Event::PaymentSuperseded => "payment.superseded",
             Event::OrderChanged => "order.changed",
             Event::OrderCanceled => "order.canceled",
+            Event::RefundSucceeded(_) => "refund.succeeded",
+            Event::RefundFailed(_) => "refund.failed",
         }
     }
 
@@ -82,6 +89,10 @@ pub(super) fn call_back(
         fields.insert("merchant_order_id".into(), json!(order.external_id));
         fields.insert("id".into(), json!(order.number));
         fields.insert("payment_id".into(), json!(payment));
+        if let Event::RefundSucceeded(id) | Event::RefundFailed(id) = event {
+            let refund = checkout.operations.iter().find(|operation| operation.id == id);
+            fields.insert("refund".into(), json!(refund.map(RefundDocument::of)));
+        }
     }
     let body = json!({"type": event.name(), "timestamp": now, "data": data}).to_string();
     let queue = order.source.as_str().to_owned();

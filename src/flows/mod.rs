@@ -7,6 +7,7 @@
 pub mod bill_order;
 pub mod call_back;
 pub mod note_copies;
+pub mod pay_back;
 pub mod place_order;
 pub mod receive_hook;
 pub mod receive_notice;
@@ -14,6 +15,7 @@ pub mod reject_hook;
 pub mod revise_order;
 pub mod set_stock;
 pub mod sweep;
+pub mod tend_operation;
 pub mod tend_payment;
 
 mod news;
@@ -26,9 +28,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::dedup::{Answer, Receipt, Recent, Verdict, key};
-use crate::kernel::{Clock, ExternalId, HookId, Kind, Number, SourceName, Unreadable};
+use crate::kernel::{Clock, ExternalId, HookId, Kind, Money, Number, SourceName, Unreadable};
 use crate::notify::Audience;
-use crate::orders::{EventKind, Order, OrderDocument, PaymentDocument};
+use crate::orders::{Amount, EventKind, Order, OrderDocument, PaymentDocument};
 use crate::payments::{Checkout, PaymentState, VatCode};
 use crate::store::{DocKey, Store, Stored, Unavailable};
 
@@ -81,7 +83,14 @@ pub fn payment_document(shop: &Shop, checkout: &Checkout) -> PaymentDocument {
         Some((PaymentState::Paid { at }, payment)) => {
             paid_at = Some(*at);
             problem.clone_from(&payment.superseded);
-            if payment.superseded.is_some() { "review" } else { "paid" }
+            let refunded = checkout.refunded(payment.id);
+            if refunded == payment.bill.total {
+                "refunded"
+            } else if payment.superseded.is_some() {
+                "review"
+            } else {
+                "paid"
+            }
         }
         Some((PaymentState::Refused { why, .. } | PaymentState::Frozen { why, .. }, _)) => {
             problem = Some(why.clone());
@@ -103,6 +112,7 @@ pub fn payment_document(shop: &Shop, checkout: &Checkout) -> PaymentDocument {
         expires_at: current.map(|payment| payment.bill.expires_at),
         amount: current.map(|payment| payment.bill.total.into()),
         paid_at,
+        refunded: current.map(|payment| checkout.refunded(payment.id)).filter(|sum| *sum > Money::ZERO).map(Amount::from),
         problem,
     }
 }

@@ -80,21 +80,32 @@ fn settles(known: &Receipt, body: &[u8], now: Timestamp) -> Option<Taken> {
     is_fresh.then_some(Taken::UnderWay)
 }
 
+/// A request that is made under an idempotency key.
+#[derive(Clone, Copy)]
+pub struct Keyed<'a> {
+    /// Whose site asks.
+    pub merchant: &'a SourceName,
+    /// What it asks for, as it stands in the journal.
+    pub event_type: &'static str,
+    /// The site's number of the order, if it bears one.
+    pub external_id: Option<&'a ExternalId>,
+    /// The key.
+    pub key: &'a str,
+    /// The request's body.
+    pub body: &'a bytes::Bytes,
+}
+
 /// Takes the idempotency key of a request.
-pub async fn take_key(
-    shop: &Shop,
-    placement: &Placement,
-    idempotency_key: &str,
-) -> Result<Taken, Unavailable> {
-    let id = key::of_request(&placement.merchant, idempotency_key);
+pub async fn take_key(shop: &Shop, keyed: Keyed<'_>) -> Result<Taken, Unavailable> {
+    let id = key::of_request(keyed.merchant, keyed.key);
     for _ in 0..DECISIONS_MAX {
         let now = shop.clock.now();
         let hook = Hook::new(
-            placement.merchant.clone(),
-            "order.place".into(),
+            keyed.merchant.clone(),
+            keyed.event_type.into(),
             None,
-            Some(placement.merchant_order_id.clone()),
-            placement.body.clone(),
+            keyed.external_id.cloned(),
+            keyed.body.clone(),
         );
         let mut mine = super::receive_hook::receipt_of(&hook, id, now);
         mine.verdict = Verdict::Applied;

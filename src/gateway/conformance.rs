@@ -8,7 +8,9 @@ use super::sandbox::{Call, Outcome, Sandbox, Setup, Trouble};
 use super::*;
 use crate::kernel::time::later;
 use crate::kernel::{Clock, Money, Number, Quantity, Secret};
-use crate::payments::{Customer, Line, RemoteStatus, VatCode};
+use crate::payments::{
+    Customer, Line, OperationId, OperationState, RemoteOperationStatus, RemoteStatus, VatCode,
+};
 use crate::peer::{ANSWER_BYTES_MAX, Client};
 
 /// A provider with the sandbox it speaks to.
@@ -146,6 +148,88 @@ async fn what_is_paid_stands_as_paid_and_is_not_called_off(stage: impl Stage) {
     assert_eq!(found.first().map(|order| &order.status), Some(&RemoteStatus::Completed));
 }
 
+/// Money back of the first line of a paid order.
+fn refund(sequence: u32, kopecks: i64) -> Operation {
+    operation(OperationKind::Refund, sequence, kopecks)
+}
+
+fn operation(kind: OperationKind, sequence: u32, kopecks: i64) -> Operation {
+    let priced = (Quantity::from_thousandths(1000), Money::from_kopecks(kopecks));
+    let line = Line::priced("100201".into(), "Молоко 3,2 %".into(), priced, VatCode::Ten).expect("a line");
+    Operation {
+        id: OperationId { payment: id(1), sequence },
+        kind,
+        total: line.total,
+        vat: line.vat,
+        lines: vec![line],
+        reason: Some("Разбито".into()),
+        state: OperationState::Planned,
+        created_at: Clock::System.now(),
+        asked: None,
+        request: None,
+        doubtful: false,
+        remote_id: None,
+    }
+}
+
+async fn paid(stage: &impl Stage) -> Remote {
+    let made = stage.provider().create(&freeze(stage, id(1))).await.expect("made");
+    stage.pay(&made);
+    made
+}
+
+async fn operate(stage: &impl Stage, operation: &Operation, remote: &Remote) -> Result<RemoteOperation, Failure> {
+    let request = stage.provider().freeze_operation(operation, &remote.id).expect("a request");
+    stage.provider().operate(operation.kind, &request).await
+}
+
+async fn money_goes_back_in_parts_and_is_found_by_its_number(stage: impl Stage) {
+    let paid = paid(&stage).await;
+    for (sequence, kopecks) in [(1, 12_990), (2, 1)] {
+        let refund = refund(sequence, kopecks);
+        let made = operate(&stage, &refund, &paid).await.expect("made");
+        assert_eq!((made.number, made.amount), (refund.id.to_string(), Money::from_kopecks(kopecks)));
+        assert_eq!(made.status, RemoteOperationStatus::Completed);
+        let found = stage.provider().find_operation(&refund, &paid.id).await.expect("found");
+        assert_eq!(found.iter().map(|refund| refund.id.as_str()).collect::<Vec<_>>(), [made.id.as_str()]);
+    }
+    assert_eq!(stage.provider().find_operation(&refund(3, 1), &paid.id).await, Ok(Vec::new()));
+    let stranger = stage.stranger().find_operation(&refund(1, 12_990), &paid.id).await;
+    assert!(matches!(stranger, Err(Failure::NoAccess(_))), "{stranger:?}");
+}
+
+async fn no_more_goes_back_than_came(stage: impl Stage) {
+    let paid = paid(&stage).await;
+    operate(&stage, &refund(1, 3 * 12_990 - 1), &paid).await.expect("made");
+    let more = operate(&stage, &refund(2, 2), &paid).await;
+    assert!(matches!(more, Err(Failure::Refused(_))), "{more:?}");
+    let unpaid = stage.provider().create(&freeze(&stage, id(2))).await.expect("made");
+    let nothing = operate(&stage, &refund(3, 1), &unpaid).await;
+    assert!(matches!(nothing, Err(Failure::Refused(_))), "{nothing:?}");
+}
+
+async fn a_refunds_lost_answer_is_unknown_and_it_is_found(stage: impl Stage) {
+    let paid = paid(&stage).await;
+    for (sequence, trouble) in [(1, Trouble::AcceptThenDrop), (2, Trouble::Garbage)] {
+        stage.misbehave(Call::Operate, trouble);
+        let refund = refund(sequence, 100);
+        let outcome = operate(&stage, &refund, &paid).await;
+        assert!(matches!(outcome, Err(Failure::Unknown(_))), "{outcome:?}");
+        let again = operate(&stage, &refund, &paid).await;
+        assert_eq!(again, Err(Failure::Duplicate));
+        let found = stage.provider().find_operation(&refund, &paid.id).await;
+        assert_eq!(found.map(|found| found.len()), Ok(1));
+    }
+}
+
+async fn a_shipment_is_put_down_and_found_by_its_number(stage: impl Stage) {
+    let paid = paid(&stage).await;
+    let shipment = operation(OperationKind::Shipment, 1, 12_990);
+    let made = operate(&stage, &shipment, &paid).await.expect("made");
+    assert_eq!((made.number.as_str(), made.amount), ("100000000000-1-1", Money::from_kopecks(12_990)));
+    assert_eq!(stage.provider().find_operation(&shipment, &paid.id).await, Ok(vec![made]));
+}
+
 async fn sums_are_exact_to_the_kopeck(stage: impl Stage) {
     for (attempt, kopecks) in (1..).zip([1, 29, 57, 101, 999, 12_345, 100_001, 33_333_333]) {
         let (id, bill) = (id(attempt), bill(kopecks));
@@ -236,6 +320,10 @@ macro_rules! on {
             a_number_cannot_be_used_twice,
             what_is_called_off_stays_so,
             what_is_paid_stands_as_paid_and_is_not_called_off,
+            money_goes_back_in_parts_and_is_found_by_its_number,
+            no_more_goes_back_than_came,
+            a_refunds_lost_answer_is_unknown_and_it_is_found,
+            a_shipment_is_put_down_and_found_by_its_number,
             sums_are_exact_to_the_kopeck,
         );
     };

@@ -16,7 +16,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::payments::{Answered, Bill, PaymentId, Remote};
+use crate::payments::{Answered, Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation};
 
 /// A call under way.
 pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
@@ -47,9 +47,9 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What it means for the payment that the call was about.
+    /// What it means for what the call was to make.
     #[must_use]
-    pub fn meaning(self) -> Answered {
+    pub fn meaning<T>(self) -> Answered<T> {
         match self {
             Failure::NotDone { why, .. } | Failure::NoAccess(why) => Answered::NotDone(why),
             Failure::Refused(why) => Answered::Refused(why),
@@ -95,4 +95,18 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Calls an order off. Money may move by this: see where it stands first.
     fn cancel<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote>;
+
+    /// The request for something to be done with the money of the paid order `remote_id`, as it is sent. It depends on
+    /// its arguments alone.
+    fn freeze_operation(&self, operation: &Operation, remote_id: &str) -> Result<String, String>;
+
+    /// Sends such a request.
+    fn operate<'a>(&'a self, kind: OperationKind, request: &'a str) -> Call<'a, RemoteOperation>;
+
+    /// Looks for operations under a number of ours, after proving who we are.
+    fn find_operation<'a>(
+        &'a self,
+        operation: &'a Operation,
+        remote_id: &'a str,
+    ) -> Call<'a, Vec<RemoteOperation>>;
 }

@@ -88,6 +88,8 @@ pub(super) enum Face {
     Paid,
     /// Money came that does not fit what the order is now.
     Review,
+    /// The money has gone back.
+    Refunded,
     /// Its time is over.
     Expired,
     /// It was called off.
@@ -265,6 +267,7 @@ pub(super) fn face(shop: &Shop, checkout: &Checkout) -> Face {
         "linked" => Face::Unpaid,
         "paid" => Face::Paid,
         "review" => Face::Review,
+        "refunded" => Face::Refunded,
         "expired" => Face::Expired,
         "cancelled" => Face::Cancelled,
         _ => Face::Failed,
@@ -277,6 +280,7 @@ fn name_of(face: Face) -> &'static str {
         Face::Unpaid | Face::Waiting => "ready",
         Face::Paid => "paid",
         Face::Review => "review",
+        Face::Refunded => "refunded",
         Face::Expired => "expired",
         Face::Cancelled => "cancelled",
         Face::Failed => "failed",
@@ -316,6 +320,11 @@ pub(super) fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Respons
             tongue,
             ("Заказ оплачен", "Спасибо! Магазин уже знает об оплате."),
             ("Paid", "Thank you! The shop has been told."),
+        ),
+        Face::Refunded => tongue_pair(
+            tongue,
+            ("Деньги возвращены", "Магазин вернул оплату. Банк зачислит её в ближайшие дни."),
+            ("Paid back", "The shop has returned your payment. Your bank will credit it within days."),
         ),
         Face::Review => tongue_pair(
             tongue,
@@ -363,7 +372,7 @@ pub(super) fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Respons
             let refresh = way.clone().map(|url| (4, url));
             (way.map(|url| (url, to_shop)), None, refresh)
         }
-        Face::Review | Face::Expired | Face::Cancelled | Face::Failed => (after_failure, None, None),
+        Face::Review | Face::Refunded | Face::Expired | Face::Cancelled | Face::Failed => (after_failure, None, None),
         Face::Unknown => (None, None, None),
     };
     let is_open = matches!(face, Face::Unpaid | Face::Waiting | Face::Preparing);
@@ -390,6 +399,7 @@ pub(super) fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Respons
         | Face::Waiting
         | Face::Paid
         | Face::Review
+        | Face::Refunded
         | Face::Expired
         | Face::Cancelled
         | Face::Failed => StatusCode::OK,

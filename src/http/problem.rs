@@ -109,6 +109,11 @@ impl Problem {
         Problem::new(StatusCode::CONFLICT, "order-paid", "The order is paid", detail)
     }
 
+    /// There is no money that could be paid back.
+    pub fn not_refundable(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, "not-refundable", "There is nothing to pay back", detail)
+    }
+
     /// The order takes no more changes.
     pub fn closed(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::CONFLICT, "order-closed", "The order takes no more changes", detail)

@@ -51,7 +51,7 @@ pub struct OrderDocument {
 /// How an order is paid, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PaymentDocument {
-    /// `requested`, `linked`, `paid`, `expired`, `cancelled`, `failed` (the payment system will not have it), or
+    /// `requested`, `linked`, `paid`, `refunded` (all of it was paid back), `expired`, `cancelled`, `failed` (the payment system will not have it), or
     /// `review`: money came that does not fit what the order is now, and a person decides.
     pub state: &'static str,
     /// Where the buyer is sent. It stays the same while the order lives.
@@ -62,6 +62,9 @@ pub struct PaymentDocument {
     pub amount: Option<Amount>,
     /// Since when it is paid.
     pub paid_at: Option<Timestamp>,
+    /// What of it was paid back, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<Amount>,
     /// What is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,

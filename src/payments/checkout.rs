@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bill::Bill;
+use super::operation::Operation;
 use super::payment::{Payment, PaymentId, PaymentState};
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{Document, Fingerprint, Kind, Number, Private, SourceName, Timestamp, Unreadable};
@@ -25,6 +26,9 @@ pub struct Checkout {
     pub asked: Option<Fingerprint>,
     /// The payments, oldest first.
     pub payments: Vec<Payment>,
+    /// What was done with the money that came, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<Operation>,
     /// What is to be paid next, when the payment before it is certainly dead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<(u32, Bill)>,
@@ -98,6 +102,12 @@ impl Checkout {
         if !self.attention.contains(&text) && self.attention.len() < ATTENTION_MAX {
             self.attention.push(text);
         }
+    }
+
+    /// What a person was to look at about a payment is done with.
+    pub fn resolve(&mut self, payment: PaymentId) {
+        let number = payment.to_string();
+        self.attention.retain(|text| !text.contains(&number));
     }
 
     /// Sees to it that exactly `wanted` can be paid, and nothing when there is none: plans a payment, or has the

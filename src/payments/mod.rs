@@ -16,7 +16,9 @@
 mod bill;
 mod checkout;
 mod notice;
+mod operation;
 mod payment;
+mod take_back;
 mod vat;
 
 pub use bill::{
@@ -25,8 +27,13 @@ pub use bill::{
 };
 pub use checkout::{Checkout, Entry, Ways};
 pub use notice::{Judgement, Notice, NoticeStatus};
+pub use operation::{
+    NotAnOperationId, Operation, OperationId, OperationKind, OperationState, OperationStep, RemoteOperation,
+    RemoteOperationStatus,
+};
 pub use payment::{
     Again, Answered, LOOKS_MIN, NotAPaymentId, Payment, PaymentId, PaymentState, QUIET_SECONDS_MIN, Remote,
     RemoteStatus, Step,
 };
+pub use take_back::{NotTakenBack, Part};
 pub use vat::VatCode;

@@ -201,9 +201,9 @@ pub enum Step {
     Rest,
 }
 
-/// What a call came to.
+/// What a call came to that was about a `T` at the payment system.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answered {
+pub enum Answered<T = Remote> {
     /// It was certainly not carried out, and may be tried again.
     NotDone(String),
     /// It was refused, and would be again.
@@ -212,16 +212,49 @@ pub enum Answered {
     Duplicate,
     /// It may or may not have been carried out.
     Unknown(String),
-    /// The order was made.
-    Created(Remote),
+    /// It was made.
+    Created(T),
     /// It is let go.
     Dropped,
     /// It could not be looked, or not be called off: nothing more is known than before.
     NotSeen(String),
-    /// Orders that were found under the number.
-    Found(Vec<Remote>),
-    /// How the order stands.
-    Stands(Remote),
+    /// What was found under the number.
+    Found(Vec<T>),
+    /// How it stands.
+    Stands(T),
+}
+
+impl<T> Answered<T> {
+    /// What the matter was, if something was.
+    #[must_use]
+    pub fn why(self) -> String {
+        match self {
+            Answered::NotDone(why)
+            | Answered::Refused(why)
+            | Answered::Unknown(why)
+            | Answered::NotSeen(why) => why,
+            Answered::Duplicate => "its number is known to the payment system".into(),
+            Answered::Created(_) | Answered::Dropped | Answered::Found(_) | Answered::Stands(_) => {
+                String::new()
+            }
+        }
+    }
+
+    /// Its name among the figures.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Answered::NotDone(_) => "not_done",
+            Answered::Refused(_) => "refused",
+            Answered::Duplicate => "duplicate",
+            Answered::Unknown(_) => "unknown",
+            Answered::NotSeen(_) => "not_seen",
+            Answered::Dropped => "dropped",
+            Answered::Created(_) => "created",
+            Answered::Found(_) => "found",
+            Answered::Stands(_) => "stands",
+        }
+    }
 }
 
 /// How often nothing must be found before the request is sent again.
@@ -420,11 +453,9 @@ impl Payment {
             (now, 1)
         };
         self.doubtful = true;
-        // This very look counts: one before the time was over proves nothing later.
-        let is_absent = looks >= LOOKS_MIN && between(since, now) >= Duration::from_secs(QUIET_SECONDS_MIN);
+        let (is_absent, again) = looked_in_vain(since, looks, now);
         self.state = PaymentState::Unknown { since, looks, is_absent };
-        let why = format!("not found at the payment system, {looks} times so far");
-        Again { after: Some(if is_absent { Duration::ZERO } else { LOOK_GAP }), why }
+        again
     }
 
     /// The payment system has it, in some state.
@@ -488,6 +519,15 @@ impl Payment {
     }
 }
 
+/// What it means that a number was looked for `looks` times since `since` and not found: whether it is certainly not
+/// there, and how to go on.
+pub(super) fn looked_in_vain(since: Timestamp, looks: u32, now: Timestamp) -> (bool, Again) {
+    // The latest look counts: one before the time was over proves nothing later.
+    let is_absent = looks >= LOOKS_MIN && between(since, now) >= Duration::from_secs(QUIET_SECONDS_MIN);
+    let why = format!("not found at the payment system, {looks} times so far");
+    (is_absent, Again { after: Some(if is_absent { Duration::ZERO } else { LOOK_GAP }), why })
+}
+
 /// The payment is not settled yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Again {
@@ -498,8 +538,8 @@ pub struct Again {
 }
 
 impl Again {
-    /// Said of a payment that only waits for its buyer.
-    pub const WAITS: &str = "it waits to be paid";
+    /// Said of what only waits: a payment for its buyer, a refund for the bank.
+    pub const WAITS: &str = "it waits";
 }
 
 #[cfg(test)]

@@ -10,8 +10,11 @@ use tillgate::flows::{News, Seller, Shop, load_dossier};
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
 use tillgate::kernel::time::later;
 use tillgate::kernel::{Clock, ExternalId, Lane, Money, Number, Quantity, SourceName, Timestamp};
+use tillgate::flows::pay_back::{Request, pay_back};
+use tillgate::kernel::Fingerprint;
 use tillgate::payments::{
-    Bill, Customer, Line, PaymentId, PaymentState, Remote, RemoteStatus, VatCode, Ways,
+    Bill, Customer, Line, Operation, OperationKind, OperationState, PaymentId, PaymentState, Remote,
+    RemoteOperation, RemoteOperationStatus, RemoteStatus, VatCode, Ways,
 };
 use tillgate::store::{Batch, Claim, DocKey, Expect, Store};
 use tillgate::workers::collector::Collector;
@@ -63,6 +66,7 @@ struct Bank {
 #[derive(Debug, Default)]
 struct Books {
     orders: Vec<(Remote, Timestamp)>,
+    refunds: Vec<(RemoteOperation, Timestamp)>,
     script: VecDeque<Turn>,
     payable_at_once: usize,
 }
@@ -153,6 +157,32 @@ impl Provider for Bank {
             let (order, _) = found.ok_or_else(|| Failure::Refused("not found".into()))?;
             order.status = RemoteStatus::Canceled;
             Ok(order.clone())
+        }))
+    }
+
+    fn freeze_operation(&self, operation: &Operation, _: &str) -> Result<String, String> {
+        Ok(format!("{} {}", operation.id, operation.total))
+    }
+
+    fn operate<'a>(&'a self, _: OperationKind, request: &'a str) -> Call<'a, RemoteOperation> {
+        Box::pin(self.play(move |books, visible_at| {
+            let (number, amount) = request.split_once(' ').expect("a request");
+            let refund = RemoteOperation {
+                id: format!("refund-{}", books.refunds.len()),
+                number: number.to_owned(),
+                amount: amount.parse().expect("a sum"),
+                status: RemoteOperationStatus::Completed,
+            };
+            books.refunds.push((refund.clone(), visible_at));
+            Ok(refund)
+        }))
+    }
+
+    fn find_operation<'a>(&'a self, operation: &'a Operation, _: &'a str) -> Call<'a, Vec<RemoteOperation>> {
+        Box::pin(self.play(move |books, _| {
+            let (now, number) = (self.clock.now(), operation.id.to_string());
+            let visible = books.refunds.iter().filter(|(refund, at)| refund.number == number && *at <= now);
+            Ok(visible.map(|(refund, _)| refund.clone()).collect())
         }))
     }
 }
@@ -342,4 +372,50 @@ async fn a_gateway_that_is_missing_for_a_while_makes_no_second_link() {
     world.collector.gateways = gateways;
     world.rest().await;
     world.judge(10_000, &"a missing gateway").await;
+}
+
+/// However the payment system answers a refund, and wherever the collector dies: the money goes back once or, where the
+/// payment system said no before it could have gone, not at all. The payment system would pay it back twice if it
+/// were asked twice.
+#[tokio::test]
+async fn money_goes_back_once_however_calls_end_and_processes_die() {
+    for script in scripts(5) {
+        let world = World::new([]).await;
+        world.rest().await;
+        let shop = world.collector.shop.clone();
+        let dossier = load_dossier(&shop.store, world.number).await.expect("a store").expect("an order");
+        let (mut checkout, version) = dossier.checkout.expect("a checkout");
+        checkout.payments[0].state = PaymentState::Paid { at: shop.clock.now() };
+        let mut batch = Batch::new();
+        batch.put(DocKey::checkout(world.number), Expect::At(version), &checkout, shop.clock.now());
+        shop.store.commit(batch).await.expect("committed");
+
+        world.bank.books.lock().expect("unbroken").script = script.iter().copied().collect();
+        let request = Request {
+            merchant: SourceName::new("site"),
+            number: world.number,
+            payment: None,
+            parts: Vec::new(),
+            reason: None,
+            asked: Fingerprint::of(&[b"a request"]),
+        };
+        for _ in 0..2 {
+            let planned = pay_back(&shop, &request).await.expect("a store");
+            assert!(planned.is_ok(), "{script:?}: {planned:?}"); // the repeat finds it
+        }
+        world.rest().await;
+
+        let dossier = load_dossier(&shop.store, world.number).await.expect("a store").expect("an order");
+        let checkout = dossier.checkout.expect("a checkout").0;
+        let books = world.bank.books.lock().expect("unbroken");
+        let [refund] = checkout.operations.as_slice() else { panic!("{script:?}: {checkout:?}") };
+        match (&refund.state, books.refunds.as_slice()) {
+            (OperationState::Done { .. }, [(made, _)]) => {
+                assert_eq!(made.amount, Money::from_kopecks(10_000), "{script:?}");
+                assert_eq!(checkout.refunded(refund.id.payment), made.amount, "{script:?}");
+            }
+            (OperationState::Refused { .. }, []) => assert!(!checkout.attention.is_empty(), "{script:?}"),
+            (state, made) => panic!("{script:?}: {state:?} with {made:?}"),
+        }
+    }
 }

@@ -13,6 +13,7 @@ mod moving;
 mod operation;
 mod payments;
 mod pickers;
+mod refunds;
 mod retention;
 mod sandbox;
 mod stored;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::{map, wire};
 use crate::gateway::{Addresses, Call, Failure, Provider};
 use crate::kernel::Secret;
-use crate::payments::{Bill, PaymentId, Remote};
+use crate::payments::{Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation};
 use crate::peer::{self, Client, Reply, Url};
 
 /// How long a call may take, in seconds. The payment system has been seen to take ten.
@@ -20,6 +20,9 @@ const WHY_CHARS_MAX: usize = 500;
 
 /// The most of an answer that is read, in bytes: the largest bill comes back as a third of this.
 pub const ANSWER_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Entries of a list that are asked for. More are not known to be given, and an order has fewer refunds.
+const PAGE_SIZE: usize = 50;
 
 /// The prefix of every path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -204,6 +207,57 @@ impl Provider for Invoicebox {
             let path = format!("billing/api/order/order/{remote_id}");
             let order = self.call(Method::DELETE, &path, String::new()).await?;
             self.remote(order)
+        })
+    }
+
+    fn freeze_operation(&self, operation: &Operation, remote_id: &str) -> Result<String, String> {
+        map::freeze_operation(operation, remote_id)
+    }
+
+    fn operate<'a>(&'a self, kind: OperationKind, request: &'a str) -> Call<'a, RemoteOperation> {
+        Box::pin(async move {
+            let request = request.to_owned();
+            let made = match kind {
+                OperationKind::Refund => {
+                    map::refund(self.call(Method::POST, "billing/api/order/refund-order", request).await?)
+                }
+                OperationKind::Shipment => {
+                    map::shipment(self.call(Method::POST, "billing/api/order/shipment", request).await?)
+                }
+            };
+            made.map_err(Failure::Unknown)
+        })
+    }
+
+    fn find_operation<'a>(
+        &'a self,
+        operation: &'a Operation,
+        remote_id: &'a str,
+    ) -> Call<'a, Vec<RemoteOperation>> {
+        Box::pin(async move {
+            self.prove_identity().await?;
+            let number = operation.id.to_string();
+            let found: Result<Vec<RemoteOperation>, String> = match operation.kind {
+                OperationKind::Refund => {
+                    let path = format!("filter/api/order/refund-order?parentId={remote_id}&_pageSize={PAGE_SIZE}");
+                    let refunds: Vec<wire::Refund> = self.call(Method::GET, &path, String::new()).await?;
+                    refunds.into_iter().map(map::refund).collect()
+                }
+                OperationKind::Shipment => {
+                    let path = format!("filter/api/order/shipment?orderId={remote_id}&_pageSize={PAGE_SIZE}");
+                    let shipments: Vec<wire::Shipment> = self.call(Method::GET, &path, String::new()).await?;
+                    shipments.into_iter().map(map::shipment).collect()
+                }
+            };
+            let found = found.map_err(Failure::Unknown)?;
+            let is_full = found.len() >= PAGE_SIZE;
+            let own: Vec<RemoteOperation> =
+                found.into_iter().filter(|operation| operation.number == number).collect();
+            if own.is_empty() && is_full {
+                // It may stand on the next page: that it is not on this one proves nothing.
+                return Err(Failure::Unknown(format!("the order has more than {PAGE_SIZE} of its kind")));
+            }
+            Ok(own)
         })
     }
 }

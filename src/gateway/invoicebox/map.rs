@@ -6,7 +6,10 @@ use super::wire;
 use crate::gateway::Addresses;
 use crate::kernel::money::{self, CURRENCY};
 use crate::kernel::{Money, Timestamp};
-use crate::payments::{Bill, Customer, CustomerKind, GoodsKind, Line, PaymentId, Remote, RemoteStatus};
+use crate::payments::{
+    Bill, Customer, CustomerKind, GoodsKind, Line, Operation, OperationKind, PaymentId, Remote, RemoteOperation,
+    RemoteOperationStatus, RemoteStatus,
+};
 
 /// A decimal as a JSON number: digits in, the same digits out.
 fn number(text: &str) -> Number {
@@ -133,6 +136,66 @@ pub fn remote(order: wire::Order, may_lead_to: impl Fn(&str) -> bool) -> Result<
         url,
         expires_at,
     })
+}
+
+/// The bytes of a request for something to be done with the money of the order `remote_id`.
+pub fn freeze_operation(operation: &Operation, remote_id: &str) -> Result<String, String> {
+    let basket_items = operation.lines.iter().map(item);
+    let request = match operation.kind {
+        OperationKind::Refund => serde_json::to_string(&wire::CreateRefund {
+            parent_id: remote_id,
+            merchant_order_id: operation.id.to_string(),
+            amount: amount(operation.total),
+            vat_amount: amount(operation.vat),
+            basket_items: basket_items.collect(),
+            description: operation.reason.as_deref().unwrap_or("Возврат"),
+        }),
+        OperationKind::Shipment => serde_json::to_string(&wire::CreateShipment {
+            order_id: remote_id,
+            document_number: operation.id.to_string(),
+            document_date: date(operation.created_at).chars().take(10).collect(),
+            // Now that the goods are there, the money is no advance any more.
+            basket_items: basket_items.map(|item| wire::BasketItem { payment_type: "full_payment", ..item }).collect(),
+            is_final: true,
+        }),
+    };
+    request.map_err(|why| why.to_string())
+}
+
+/// A refund of theirs in our words.
+pub fn refund(refund: wire::Refund) -> Result<RemoteOperation, String> {
+    let amount =
+        money::from_json(&refund.amount).ok_or_else(|| format!("its amount is {}", refund.amount))?;
+    let status = operation_status(&refund.status);
+    Ok(RemoteOperation { id: refund.id, number: refund.merchant_order_id, amount, status })
+}
+
+/// A shipment of theirs in our words.
+pub fn shipment(shipment: wire::Shipment) -> Result<RemoteOperation, String> {
+    let sum = || {
+        let mut items = shipment.basket_items.iter();
+        let sum = items.try_fold(0_i64, |sum, item| {
+            sum.checked_add(money::from_json(&item.total_amount)?.kopecks())
+        });
+        sum.map(Money::from_kopecks)
+    };
+    let named = shipment.amount.as_deref().and_then(money::from_json);
+    let amount = named.or_else(sum).ok_or("its lines cannot be added up")?;
+    // Once it stands it has its effect; the documents about it are made later.
+    let status = match shipment.status.as_deref() {
+        Some("canceled" | "cancelled") => RemoteOperationStatus::Canceled,
+        Some(_) | None => RemoteOperationStatus::Completed,
+    };
+    let id = shipment.id.as_str().map_or_else(|| shipment.id.to_string(), str::to_owned);
+    Ok(RemoteOperation { id, number: shipment.document_number, amount, status })
+}
+
+fn operation_status(status: &str) -> RemoteOperationStatus {
+    match status {
+        "completed" => RemoteOperationStatus::Completed,
+        "canceled" | "cancelled" => RemoteOperationStatus::Canceled,
+        _ => RemoteOperationStatus::Accepted,
+    }
 }
 
 #[cfg(test)]

@@ -43,6 +43,61 @@ pub struct BasketItem<'a> {
     pub payment_type: &'a str,
 }
 
+/// A request to pay money back.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateRefund<'a> {
+    pub parent_id: &'a str,
+    pub merchant_order_id: String,
+    pub amount: Number,
+    pub vat_amount: Number,
+    pub basket_items: Vec<BasketItem<'a>>,
+    pub description: &'a str,
+}
+
+/// A request for a shipment to be put down.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateShipment<'a> {
+    pub order_id: &'a str,
+    pub document_number: String,
+    pub document_date: String,
+    pub basket_items: Vec<BasketItem<'a>>,
+    #[serde(rename = "final")]
+    pub is_final: bool,
+}
+
+/// A refund, as far as it is looked at.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refund {
+    pub id: String,
+    pub merchant_order_id: String,
+    pub amount: Box<RawValue>,
+    pub status: String,
+}
+
+/// A shipment, as far as it is looked at. Its id is a number, and the documents know neither its sum nor its status.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shipment {
+    pub id: serde_json::Value,
+    pub document_number: String,
+    #[serde(default)]
+    pub amount: Option<Box<RawValue>>,
+    #[serde(default)]
+    pub status: Option<String>,
+    #[serde(default)]
+    pub basket_items: Vec<ShippedItem>,
+}
+
+/// A line of it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShippedItem {
+    pub total_amount: Box<RawValue>,
+}
+
 /// Who pays. Absent fields are left out.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

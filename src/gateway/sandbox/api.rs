@@ -19,12 +19,12 @@ use serde_json::{Value, json};
 
 use super::ledger::{Entry, new_id};
 use super::trouble::{Call, Trouble};
-use super::{World, notifier};
+use super::{World, notifier, operations};
 use crate::kernel::time::between;
 use crate::kernel::{Money, Timestamp, decimal, money};
 
 /// The longest request that is read, in bytes.
-const REQUEST_BYTES_MAX: usize = 1024 * 1024;
+pub(super) const REQUEST_BYTES_MAX: usize = 1024 * 1024;
 
 /// The window of the limit on calls.
 const CALLS_WINDOW: Duration = Duration::from_secs(30);
@@ -35,15 +35,25 @@ pub fn routes() -> Router<Weak<World>> {
         .route("/billing/api/order/order", post(create))
         .route("/billing/api/order/order/{id}", get(read).delete(cancel))
         .route("/filter/api/order/order", get(list))
+        .merge(operations::routes())
 }
 
 /// An answer in the making.
-type Answer = Result<Value, Error>;
+pub(super) type Answer = Result<Value, Error>;
 
 /// An error with its status and code.
-struct Error(StatusCode, &'static str, String, Option<&'static str>);
+pub(super) struct Error(
+    pub(super) StatusCode,
+    pub(super) &'static str,
+    pub(super) String,
+    pub(super) Option<&'static str>,
+);
 
-fn wrong(code: &'static str, field: &'static str) -> Error {
+pub(super) fn malformed(why: String) -> Error {
+    Error(StatusCode::BAD_REQUEST, "validation", why, None)
+}
+
+pub(super) fn wrong(code: &'static str, field: &'static str) -> Error {
     Error(StatusCode::UNPROCESSABLE_ENTITY, code, "Calculation Error".into(), Some(field))
 }
 
@@ -69,7 +79,7 @@ fn respond(answer: Answer) -> Response {
     response
 }
 
-fn data(data: Value) -> Value {
+pub(super) fn data(data: Value) -> Value {
     json!({"data": data, "extendedData": []})
 }
 
@@ -85,7 +95,7 @@ fn unauthorized() -> Error {
 }
 
 /// Does `work` for a caller who may, as well or badly as the sandbox was told to.
-async fn with_trouble(
+pub(super) async fn with_trouble(
     world: &Weak<World>,
     call: Call,
     headers: &HeaderMap,
@@ -113,6 +123,7 @@ async fn with_trouble(
             | Trouble::Garbage
             | Trouble::OtherAmount
             | Trouble::Duplicate(_)
+            | Trouble::Pending
             | Trouble::Lost,
         )
         | None => {}
@@ -201,7 +212,8 @@ struct Request {
 /// A line, as far as it is reckoned with.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Item {
+pub(super) struct Item {
+    pub(super) sku: String,
     quantity: Box<RawValue>,
     amount: Box<RawValue>,
     amount_wo_vat: Box<RawValue>,
@@ -227,7 +239,6 @@ async fn create(State(world): State<Weak<World>>, headers: HeaderMap, body: Body
 
 /// Checks a request by the payment system's own arithmetic.
 fn accept(world: &World, bytes: &[u8]) -> Result<Entry, Error> {
-    let malformed = |why: String| Error(StatusCode::BAD_REQUEST, "validation", why, None);
     let request: Request = serde_json::from_slice(bytes).map_err(|why| malformed(why.to_string()))?;
     let items: Vec<Item> =
         serde_json::from_str(request.basket_items.get()).map_err(|why| malformed(why.to_string()))?;
@@ -295,7 +306,7 @@ fn accept(world: &World, bytes: &[u8]) -> Result<Entry, Error> {
 }
 
 /// A line's total and tax in kopecks, when they are right.
-fn check_item(item: &Item) -> Result<(i64, i64), Error> {
+pub(super) fn check_item(item: &Item) -> Result<(i64, i64), Error> {
     const MICRO: i128 = 1_000_000;
     let read = |raw: &RawValue, code, field| {
         decimal::parse(raw.get(), 6).map(i128::from).map_err(|_| wrong(code, field))
@@ -358,16 +369,18 @@ struct Shown<'a> {
     processable: bool,
 }
 
+/// A sum as the vendor's software writes it: whole amounts without a dot.
+pub(super) fn digits(money: Money) -> Box<RawValue> {
+    let text = money.to_string();
+    let text = text.strip_suffix(".00").map_or(text.clone(), str::to_owned);
+    let text = if text.contains('.') { text.trim_end_matches('0').to_owned() } else { text };
+    RawValue::from_string(text).unwrap_or_default()
+}
+
 /// An order in bytes, as the API shows it and as notifications bear it.
 pub fn written(world: &World, entry: &Entry) -> String {
     let date = |at: Timestamp| {
         Timestamp::from_second(at.as_second()).unwrap_or(at).to_string().replace('Z', "+00:00")
-    };
-    let digits = |money: Money| {
-        let text = money.to_string();
-        let text = text.strip_suffix(".00").map_or(text.clone(), str::to_owned);
-        let text = if text.contains('.') { text.trim_end_matches('0').to_owned() } else { text };
-        RawValue::from_string(text).unwrap_or_default()
     };
     let (amount, vat) = (digits(entry.amount), digits(entry.vat));
     let shown = Shown {
@@ -401,7 +414,7 @@ fn shown(world: &World, entry: &Entry) -> Value {
     serde_json::from_str(&written(world, entry)).unwrap_or_default()
 }
 
-fn no_such_order() -> Error {
+pub(super) fn no_such_order() -> Error {
     Error(StatusCode::NOT_FOUND, "not_found", "Not Found".into(), None)
 }
 
@@ -431,18 +444,31 @@ async fn cancel(State(world): State<Weak<World>>, Path(id): Path<String>, header
     .await
 }
 
-/// `field=value` for a few fields; both spellings of paging; everything else is ignored, as over there.
+/// The parts of a query.
+pub(super) fn pairs(query: &str) -> Vec<(&str, &str)> {
+    query.split('&').filter_map(|pair| pair.split_once('=')).collect()
+}
+
+/// A page of what was found: both spellings of paging.
+pub(super) fn page_of(found: Vec<Value>, pairs: &[(&str, &str)]) -> Value {
+    let number = |names: [&str; 2], default: usize| {
+        let value = pairs.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| *value);
+        value.and_then(|value| value.parse().ok()).unwrap_or(default).max(1)
+    };
+    let (page, size) = (number(["_page", "page"], 1), number(["_pageSize", "pageSize"], 30).min(100));
+    let meta = json!({"totalCount": found.len(), "pageSize": size, "page": page});
+    let on_page: Vec<Value> = found.into_iter().skip((page - 1) * size).take(size).collect();
+    json!({"data": on_page, "extendedData": [], "metaData": meta})
+}
+
+/// `field=value` for a few fields; everything else is ignored, as over there.
 async fn list(State(world): State<Weak<World>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     with_trouble(&world, Call::Other, &headers, |world, _| {
         let now = world.setup.clock.now();
         let query = query.unwrap_or_default();
-        let pairs: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        let pairs = pairs(&query);
         let value =
             |names: &[&str]| pairs.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| *value);
-        let number = |names: &[&str], default: usize| {
-            value(names).and_then(|value| value.parse().ok()).unwrap_or(default).max(1)
-        };
-        let (page, size) = (number(&["_page", "page"], 1), number(&["_pageSize", "pageSize"], 30).min(100));
         let found: Vec<Entry> = {
             let ledger = world.ledger();
             let fits = |entry: &&Entry| {
@@ -453,10 +479,7 @@ async fn list(State(world): State<Weak<World>>, RawQuery(query): RawQuery, heade
             };
             ledger.entries().iter().filter(fits).cloned().collect()
         };
-        let on_page: Vec<Value> =
-            found.iter().skip((page - 1) * size).take(size).map(|entry| shown(world, entry)).collect();
-        let meta = json!({"totalCount": found.len(), "pageSize": size, "page": page});
-        Ok(json!({"data": on_page, "extendedData": [], "metaData": meta}))
+        Ok(page_of(found.iter().map(|entry| shown(world, entry)).collect(), &pairs))
     })
     .await
 }

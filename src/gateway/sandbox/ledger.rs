@@ -66,6 +66,31 @@ impl Entry {
     }
 }
 
+/// What a merchant did with a paid order.
+#[derive(Debug, Clone, Serialize)]
+pub struct Done {
+    /// Its id.
+    pub id: String,
+    /// `refund` or `shipment`.
+    pub kind: &'static str,
+    /// The order's id.
+    pub order: String,
+    /// The merchant's number.
+    pub number: String,
+    /// What the payer reads.
+    pub description: String,
+    /// The sum.
+    pub amount: Money,
+    /// The tax in it.
+    pub vat: Money,
+    /// `created`, `completed`, `canceled`.
+    pub status: String,
+    /// When it came.
+    pub created_at: Timestamp,
+    /// Its lines, as they came.
+    pub basket: Box<RawValue>,
+}
+
 /// What the buyer does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -80,6 +105,7 @@ pub enum Outcome {
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: Vec<Entry>,
+    done: Vec<Done>,
     /// When calls came, for the limit.
     pub calls: std::collections::VecDeque<Timestamp>,
 }
@@ -91,6 +117,21 @@ impl Ledger {
 
     pub fn add(&mut self, entry: Entry) {
         self.entries.push(entry);
+    }
+
+    pub fn done(&self) -> &[Done] {
+        &self.done
+    }
+
+    pub fn add_done(&mut self, done: Done) {
+        self.done.push(done);
+    }
+
+    /// Ends the refunds that were only taken in: the money is there, or will never be.
+    pub fn settle_refunds(&mut self, status: &str) {
+        for done in self.done.iter_mut().filter(|done| done.status == "created") {
+            done.status = status.to_owned();
+        }
     }
 
     pub fn find(&mut self, is_it: impl Fn(&Entry) -> bool) -> Option<&mut Entry> {

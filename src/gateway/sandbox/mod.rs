@@ -2,6 +2,7 @@
 //! notifications, keeps a ledger of its own, and misbehaves when told to.
 //!
 //! - [`api`]: what a merchant calls;
+//! - [`operations`]: what a merchant does with money that came: refunds, shipments;
 //! - [`page`]: what a buyer sees;
 //! - [`notifier`]: what the merchant hears;
 //! - [`trouble`]: how all of it can go wrong, over HTTP too: `POST /sandbox/troubles`.
@@ -9,6 +10,7 @@
 mod api;
 mod ledger;
 mod notifier;
+mod operations;
 mod page;
 mod trouble;
 
@@ -22,7 +24,7 @@ use axum::routing::{get, post};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use ledger::{Entry, Outcome};
+pub use ledger::{Done, Entry, Outcome};
 pub use trouble::{Call, Trouble};
 
 use self::ledger::Ledger;
@@ -175,6 +177,18 @@ impl Sandbox {
     #[must_use]
     pub fn ledger(&self) -> Vec<Entry> {
         self.world.ledger().entries().to_vec()
+    }
+
+    /// What merchants did with paid orders, oldest first.
+    #[must_use]
+    pub fn done(&self) -> Vec<Done> {
+        self.world.ledger().done().to_vec()
+    }
+
+    /// Ends the refunds that were only taken in: `completed` or `canceled`.
+    pub fn settle_refunds(&self, status: &str) {
+        self.world.ledger().settle_refunds(status);
+        self.world.something_happened();
     }
 
     /// Acts as the buyer on the payment page of an order.

@@ -17,6 +17,8 @@ use super::World;
 pub enum Call {
     /// Making an order.
     Create,
+    /// Refunds and shipments.
+    Operate,
     /// Every other call of a merchant.
     Other,
     /// A notification.
@@ -25,7 +27,7 @@ pub enum Call {
 
 impl Call {
     /// Every call.
-    pub const ALL: [Call; 3] = [Call::Create, Call::Other, Call::Notice];
+    pub const ALL: [Call; 4] = [Call::Create, Call::Operate, Call::Other, Call::Notice];
 }
 
 /// How it goes wrong. Some only make sense for notifications.
@@ -50,6 +52,8 @@ pub enum Trouble {
     Duplicate(usize),
     /// Notifications: never sent.
     Lost,
+    /// Refunds: taken in, and not done yet.
+    Pending,
 }
 
 impl Trouble {
@@ -67,9 +71,10 @@ impl Trouble {
             "other-amount" => Ok(Trouble::OtherAmount),
             "duplicate" => Ok(Trouble::Duplicate(usize::try_from(number()?).unwrap_or(usize::MAX))),
             "lost" => Ok(Trouble::Lost),
+            "pending" => Ok(Trouble::Pending),
             _ => Err(format!(
                 "{name:?} is no trouble: slow=<ms>, broken, accept-then-drop, garbage, too-many=<s>, refused, \
-                 other-amount, duplicate=<n>, lost"
+                 other-amount, duplicate=<n>, lost, pending"
             )),
         }
     }

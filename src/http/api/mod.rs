@@ -1,33 +1,38 @@
-//! The merchants' API, under `/v1`: a site places an order, and asks how it stands.
+//! The merchants' API, under `/v1`: what a site's requests have in common, and how its orders stand.
+//!
+//! - [`place`]: a new order;
+//! - [`change`]: other lines, or no order any more;
+//! - [`refunds`]: money goes back.
+
+mod change;
+mod place;
+mod refunds;
+
+pub use change::{cancel, change};
+pub use place::create;
+pub use refunds::{list as list_refunds, refund};
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Edge;
 use super::admin::{List, Paging, gather};
-use super::hooks::{answer, read_body};
+use super::hooks::answer;
 use super::problem::Problem;
-use super::work::see_through;
-use crate::dedup::Answer;
-use crate::flows::place_order::{Placed, Placement, Taken, answer_key, known_key, place, take_key};
-use crate::flows::revise_order::{Refused, Request, Wish, revise};
+use crate::flows::pay_back::RefundDocument;
+use crate::flows::place_order::Taken;
 use crate::flows::{Dossier, Shop, load_dossier, payment_document};
-use crate::kernel::money::CURRENCY;
-use crate::kernel::time::{between, later};
 use crate::kernel::{ExternalId, Kind, Money, Number, Quantity, SourceName, Timestamp};
 use crate::orders::{Amount, Order, PaymentDocument, State as OrderState};
-use crate::payments::{Bill, Checkout, Customer, GoodsKind, Line, VatCode, Ways};
-use crate::peer::Url;
+use crate::payments::{Checkout, GoodsKind, Line, VatCode};
 use crate::store::{DocKey, Unavailable};
 
 /// The header under which a request is sent again as itself.
@@ -44,38 +49,6 @@ const PLACING_MAX: Duration = Duration::from_secs(8);
 
 /// How often whoever waits looks by itself: another node may have done the work.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
-
-/// How long an order can be paid when the merchant does not say, in days; and the most that it can say.
-const EXPIRES_DAYS_DEFAULT: u32 = 3;
-const EXPIRES_DAYS_MAX: u32 = 366;
-
-/// The longest address of a merchant's page, in bytes.
-const URL_BYTES_MAX: usize = 1000;
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// An order as a site asks for it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewOrder {
-    merchant_order_id: String,
-    description: Option<String>,
-    #[serde(default)]
-    customer: Customer,
-    #[serde(default = "currency_default")]
-    currency: String,
-    items: Vec<Item>,
-    /// What the site reckons the sum to be: compared, if it is there.
-    total: Option<Money>,
-    success_url: Option<String>,
-    fail_url: Option<String>,
-    return_url: Option<String>,
-    expires_at: Option<Timestamp>,
-}
-
-fn currency_default() -> String {
-    CURRENCY.into()
-}
 
 /// A line of it.
 #[derive(Debug, Deserialize)]
@@ -104,6 +77,7 @@ pub struct Shown {
     items: Vec<ShownItem>,
     payment: PaymentDocument,
     payments: Vec<ShownPayment>,
+    refunds: Vec<RefundDocument>,
     created_at: Timestamp,
     paid_at: Option<Timestamp>,
     cancelled_at: Option<Timestamp>,
@@ -156,6 +130,7 @@ fn shown(shop: &Shop, order: &Order, checkout: &Checkout) -> Option<Shown> {
         items: current.bill.lines.iter().map(item).collect(),
         payment: payment_document(shop, checkout),
         payments: checkout.payments.iter().map(payment).collect(),
+        refunds: checkout.refunds().map(RefundDocument::of).collect(),
         created_at: view.created_at,
         paid_at: view.paid.map(|facet| facet.at),
         cancelled_at: view.cancelled.map(|facet| facet.at),
@@ -181,78 +156,9 @@ fn merchant_of(edge: &Edge, headers: &HeaderMap) -> Result<SourceName, Problem> 
     found.ok_or_else(|| Problem::unauthorized("send the merchant's key: Authorization: Bearer <api_key>"))
 }
 
-/// `POST /v1/orders`
-pub async fn create(State(edge): State<Arc<Edge>>, headers: HeaderMap, body: Body) -> Response {
-    let again = "send it again with the same Idempotency-Key";
-    // A stranger takes no place.
-    let merchant = match merchant_of(&edge, &headers) {
-        Ok(merchant) => merchant,
-        Err(problem) => return problem.into_response(),
-    };
-    let place = match take_place(&edge) {
-        Ok(place) => place,
-        Err(problem) => return problem.into_response(),
-    };
-    // The work goes on if the site hangs up: what it asked for is done once, and its repeat finds it.
-    let work = async move {
-        let placed = place_order(&edge, merchant, &headers, body).await;
-        drop(place);
-        placed
-    };
-    match see_through(Box::pin(work), PLACING_MAX).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(problem)) => problem.into_response(),
-        Err(unfinished) => {
-            tracing::error!(error = %unfinished, "an order was not placed");
-            Problem::unavailable(format!("the order could not be placed; {again}")).into_response()
-        }
-    }
-}
-
 fn take_place(edge: &Edge) -> Result<OwnedSemaphorePermit, Problem> {
     let place = Arc::clone(&edge.orders_at_once).try_acquire_owned();
     place.map_err(|_| Problem::unavailable("too many orders are under way; send the same request again"))
-}
-
-async fn place_order(
-    edge: &Edge,
-    merchant: SourceName,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let seller = edge.shop.sellers.get(&merchant);
-    let seller =
-        seller.ok_or_else(|| Problem::switched_off("this merchant has no payment system configured"))?;
-    let key = idempotency_key(headers)?;
-    let (bytes, is_whole) = read_body(body).await?;
-    if !is_whole {
-        return Err(Problem::too_large("an order may have 1 MiB"));
-    }
-    // Before the body is looked at: what was right when it came first may have expired since.
-    if let Some(known) = known_key(&edge.shop, &merchant, &key, &bytes).await? {
-        return taken_before(known);
-    }
-    let placement = read_placement(&edge.shop, merchant, bytes)?;
-    let id = match take_key(&edge.shop, &placement, &key).await? {
-        Taken::Ours(id) => id,
-        known @ (Taken::Answered(_) | Taken::OtherRequest | Taken::UnderWay) => return taken_before(known),
-    };
-    let (number, given) = match place(&edge.shop, seller, &placement).await? {
-        Placed::Stands(number) => {
-            let shown = linked(&edge.shop, number).await?;
-            let body = serde_json::to_string(&shown).unwrap_or_default();
-            (number, Answer { status: 201, content_type: "application/json".into(), body })
-        }
-        Placed::NumberTaken(number) => {
-            let detail = format!(
-                "merchant_order_id {}: you have placed another order under it, {number}; read it with GET /v1/orders/{number}",
-                placement.merchant_order_id
-            );
-            (number, Problem::number_taken(detail).as_answer())
-        }
-    };
-    let given = answer_key(&edge.shop, id, Some(number), given).await?;
-    Ok(answer(given))
 }
 
 fn taken_before(known: Taken) -> Result<Response, Problem> {
@@ -291,46 +197,6 @@ fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> 
     })
 }
 
-fn read_placement(shop: &Shop, merchant: SourceName, body: Bytes) -> Result<Placement, Problem> {
-    let unusable = |why: String| Problem::unusable_order(why);
-    let order: NewOrder = read_json(&body)?;
-    let merchant_order_id = ExternalId::parse(&order.merchant_order_id);
-    let merchant_order_id = merchant_order_id.ok_or_else(|| {
-        unusable("merchant_order_id: from 1 to 255 bytes without control characters".into())
-    })?;
-    if order.currency != CURRENCY {
-        return Err(unusable(format!("currency: {:?} is not taken, only {CURRENCY}", order.currency)));
-    }
-    let now = shop.clock.now();
-    let expires_at = order.expires_at.unwrap_or_else(|| later(now, DAY * EXPIRES_DAYS_DEFAULT));
-    if expires_at <= now || between(now, expires_at) > DAY * EXPIRES_DAYS_MAX {
-        return Err(unusable(format!("expires_at: it must lie ahead, by {EXPIRES_DAYS_MAX} days at most")));
-    }
-    let lines = read_lines(order.items)?;
-    let Customer { name, phone, email, vat_number, registration_address, .. } = &order.customer;
-    for (field, value, most) in [
-        ("name", name, 500),
-        ("phone", phone, 100),
-        ("email", email, 100),
-        ("vat_number", vat_number, 20),
-        ("registration_address", registration_address, 1000),
-    ] {
-        if value.as_ref().is_some_and(|value| value.chars().count() > most) {
-            return Err(unusable(format!("customer.{field}: at most {most} characters")));
-        }
-    }
-    let description = order.description.unwrap_or_else(|| format!("Заказ {merchant_order_id}"));
-    let bill = Bill::over(description, lines, order.customer, expires_at);
-    let bill = bill.map_err(|why| unusable(why.to_string()))?;
-    bill.agrees(order.total).map_err(|why| unusable(why.to_string()))?;
-    let ways = Ways {
-        success: page("success_url", order.success_url)?,
-        fail: page("fail_url", order.fail_url)?,
-        back: page("return_url", order.return_url)?,
-    };
-    Ok(Placement { merchant, merchant_order_id, bill, ways, body })
-}
-
 fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
     let unusable = |why: String| Problem::unusable_order(why);
     let line = |(place, item): (usize, Item)| {
@@ -347,19 +213,6 @@ fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
         Ok(line)
     };
     items.into_iter().enumerate().map(line).collect()
-}
-
-/// An address that a buyer's browser may be sent to.
-fn page(name: &str, url: Option<String>) -> Result<Option<String>, Problem> {
-    let Some(url) = url else { return Ok(None) };
-    let parsed = Url::parse(&url).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
-    let usable = parsed.filter(|parsed| parsed.host_str().is_some() && url.len() <= URL_BYTES_MAX);
-    match usable {
-        Some(parsed) => Ok(Some(parsed.into())),
-        None => Err(Problem::unusable_order(format!(
-            "{name}: an address such as https://shop.example/page, of at most {URL_BYTES_MAX} bytes"
-        ))),
-    }
 }
 
 /// An order as it is, with its link, if that comes within [`LINK_WAIT`].
@@ -402,90 +255,6 @@ fn with_revision(shown: Shown) -> Response {
     let mut response = Json(shown).into_response();
     response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
     response
-}
-
-/// The revision that a change is meant for, if it says so. A tag that is none of ours fits no revision.
-fn meant_revision(headers: &HeaderMap) -> Option<u32> {
-    let value = headers.get(header::IF_MATCH)?.to_str().unwrap_or_default().trim();
-    let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-    (value != "*").then(|| quoted.and_then(|revision| revision.parse().ok()).unwrap_or(0))
-}
-
-/// What a site changes.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Change {
-    items: Vec<Item>,
-    /// What the site reckons the sum to be: compared, if it is there.
-    total: Option<Money>,
-}
-
-/// `PATCH /v1/orders/{id}`
-pub async fn change(
-    State(edge): State<Arc<Edge>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let merchant = merchant_of(&edge, &headers)?;
-    let place = take_place(&edge)?;
-    let (body, is_whole) = read_body(body).await?;
-    if !is_whole {
-        return Err(Problem::too_large("a change may have 1 MiB"));
-    }
-    let Change { items, total } = read_json(&body)?;
-    let wish = Wish::Lines(read_lines(items)?, total);
-    revised(edge, (merchant, id), (wish, meant_revision(&headers), body), place).await
-}
-
-/// `POST /v1/orders/{id}/cancel`
-pub async fn cancel(
-    State(edge): State<Arc<Edge>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    let merchant = merchant_of(&edge, &headers)?;
-    let place = take_place(&edge)?;
-    let (body, _) = read_body(body).await?;
-    if !matches!(body.trim_ascii(), b"" | b"{}") {
-        return Err(Problem::bad_request("calling an order off has nothing to say: send no body"));
-    }
-    revised(edge, (merchant, id), (Wish::Cancel, meant_revision(&headers), body), place).await
-}
-
-async fn revised(
-    edge: Arc<Edge>,
-    (merchant, id): (SourceName, String),
-    (wish, revision, body): (Wish, Option<u32>, Bytes),
-    place: OwnedSemaphorePermit,
-) -> Result<Response, Problem> {
-    let missing = || Problem::not_found(format!("there is no order {id} of yours"));
-    let number: Number = id.parse().map_err(|_| missing())?;
-    // The work goes on if the site hangs up; its repeat finds it done.
-    let work = async move {
-        let _place = place;
-        let request = Request { merchant, number, wish, revision, body };
-        Ok::<_, Problem>(match revise(&edge.shop, &request).await? {
-            Ok(()) => Ok(linked(&edge.shop, number).await?),
-            Err(refused) => Err(refused),
-        })
-    };
-    let outcome = see_through(Box::pin(work), PLACING_MAX).await.map_err(|unfinished| {
-        tracing::error!(error = %unfinished, "an order was not changed");
-        Problem::unavailable("it is not known whether the order was changed; send the request again")
-    })??;
-    match outcome {
-        Ok(shown) => Ok(with_revision(shown)),
-        Err(Refused::NotFound) => Err(missing()),
-        Err(Refused::Paid) => Err(Problem::paid("money has come for it: pay it back instead of changing it")),
-        Err(Refused::Expired) => Err(Problem::closed("the time to pay it is over: place another order")),
-        Err(Refused::Closed(state)) => Err(Problem::closed(format!("it is {state}"))),
-        Err(Refused::Revision(now)) => Err(Problem::other_revision(format!(
-            "it is at revision {now}: read it again, and send If-Match: \"{now}\" if the change still makes sense"
-        ))),
-        Err(Refused::BadBill(why)) => Err(Problem::unusable_order(why)),
-    }
 }
 
 /// What a site's list can be narrowed by.

@@ -2,7 +2,10 @@
 //! is not wanted any more.
 //!
 //! Each task is one step: note what is about to be done, do it, and record what it came to in the batch that settles
-//! the task. Whatever is not certain afterwards is a task again.
+//! the task. Whatever is not certain afterwards is a task again. What is done with money that came goes the same way:
+//! [`operations`].
+
+mod operations;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,14 +13,16 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use self::operations::operation_of;
 use super::dispatch::Dispatch;
 use crate::flows::bill_order::Task;
 use crate::flows::tend_payment::{checkout_of, note_sending, record};
+use crate::flows::tend_operation;
 use crate::flows::{Shop, buyers_address};
 use crate::gateway::{Addresses, Failure, Provider};
 use crate::kernel::time::{between, later};
 use crate::kernel::{Lane, Private, SourceName, Timestamp};
-use crate::payments::{Again, Answered, Checkout, Payment, RemoteStatus, Step};
+use crate::payments::{Again, Answered, Checkout, Payment, Remote, RemoteStatus, Step};
 use crate::peer::RetryPolicy;
 use crate::store::{Batch, Claimed, Delivery, Settlement, Ticket, Unavailable};
 use crate::telemetry::metrics;
@@ -48,18 +53,18 @@ pub struct Collector {
 }
 
 /// What came of one step.
-struct Stepped {
+struct Stepped<T = Remote> {
     /// What the call came to; none when none was made.
-    answered: Option<Answered>,
+    answered: Option<Answered<T>>,
     /// How long the payment system wants to be left alone.
     wish: Option<Duration>,
-    /// The payment has a link.
+    /// It is there and only waits to be over.
     is_linked: bool,
 }
 
-impl Stepped {
+impl<T> Stepped<T> {
     /// Without a call.
-    fn by_itself(answered: Option<Answered>) -> Stepped {
+    fn by_itself(answered: Option<Answered<T>>) -> Stepped<T> {
         Stepped { answered, wish: None, is_linked: false }
     }
 }
@@ -95,27 +100,63 @@ impl Collector {
                 return Duration::ZERO;
             }
         };
-        let stepped = match self.step(delivery.lane, task).await {
-            Ok(Some(stepped)) => stepped,
-            // It has changed under our hands: from the beginning.
-            Ok(None) => {
-                let (at, error) = (self.shop.clock.now(), "it changed while it was looked at".to_owned());
-                self.settle(&delivery, ticket, Settlement::Retry { at, due: at, error }).await;
-                return Duration::ZERO;
+        let (recorded, wish) = match operation_of(&task) {
+            Some(id) => {
+                let stepped = self.step_operation(delivery.lane, id).await;
+                let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else { return Duration::ZERO };
+                let settle = |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, &stepped, now);
+                let answered = stepped.answered.as_ref();
+                (tend_operation::record(&self.shop, id, ticket, answered, &settle).await, stepped.wish)
             }
-            Err(why) => {
-                tracing::warn!(payment = %task.payment, error = %why, "a payment could not be looked after and will be again");
-                return Duration::ZERO; // the lease runs out
+            None => {
+                let stepped = self.step(delivery.lane, task).await;
+                let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else { return Duration::ZERO };
+                let settle = |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, &stepped, now);
+                let answered = stepped.answered.as_ref();
+                (record(&self.shop, task.payment, ticket, answered, &settle).await, stepped.wish)
             }
         };
-        let settle = |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, &stepped, now);
-        match record(&self.shop, task.payment, ticket, stepped.answered.as_ref(), &settle).await {
+        match recorded {
             Ok(settlement) => self.tell(&delivery, &settlement),
             Err(why) => {
                 tracing::warn!(payment = %task.payment, error = %why, "what became of a payment was not recorded; it will be looked up");
             }
         }
-        stepped.wish.unwrap_or_default().min(RETRY.longest)
+        wish.unwrap_or_default().min(RETRY.longest)
+    }
+
+    /// What a step came to; none if there is nothing to record.
+    async fn went_on<T>(
+        &self,
+        delivery: &Delivery,
+        ticket: Ticket,
+        stepped: Result<Option<Stepped<T>>, Unavailable>,
+    ) -> Option<Stepped<T>> {
+        match stepped {
+            Ok(Some(stepped)) => Some(stepped),
+            // It has changed under our hands: from the beginning.
+            Ok(None) => {
+                let (at, error) = (self.shop.clock.now(), "it changed while it was looked at".to_owned());
+                self.settle(delivery, ticket, Settlement::Retry { at, due: at, error }).await;
+                None
+            }
+            Err(why) => {
+                tracing::warn!(message.id = %delivery.id, error = %why, "a payment could not be looked after and will be again");
+                None // the lease runs out
+            }
+        }
+    }
+
+    /// Says what is for the operator in a failed call, and returns how long the payment system wants to be left alone.
+    fn hear(&self, checkout: &Checkout, provider: &dyn Provider, failure: &Failure) -> Option<Duration> {
+        match failure {
+            Failure::NotDone { wish, .. } => *wish,
+            Failure::NoAccess(why) => {
+                tracing::error!(gateway = %checkout.gateway, account = provider.account(), error = why, "the payment system turns us away: check the gateway's token and merchant_id");
+                None
+            }
+            Failure::Refused(_) | Failure::Duplicate | Failure::Unknown(_) => None,
+        }
     }
 
     /// Does what is next for a payment. None if it changed meanwhile.
@@ -154,16 +195,11 @@ impl Collector {
             Step::Cancel => cancel(&**provider, payment).await,
             Step::Rest | Step::Drop => return Ok(None),
         };
-        let (mut wish, account) = (None, provider.account());
+        let mut wish = None;
         let answered = match outcome {
             Ok(answered) => answered,
             Err(failure) => {
-                if let Failure::NotDone { wish: wished, .. } = &failure {
-                    wish = *wished;
-                }
-                if let Failure::NoAccess(why) = &failure {
-                    tracing::error!(gateway = %checkout.gateway, account, error = why, "the payment system turns us away: check the gateway's token and merchant_id");
-                }
+                wish = self.hear(&checkout, &**provider, &failure);
                 match step {
                     Step::Send => failure.meaning(),
                     Step::Look | Step::Check | Step::Cancel | Step::Rest | Step::Drop => {
@@ -172,7 +208,7 @@ impl Collector {
                 }
             }
         };
-        metrics::payment_call(checkout.gateway.as_str(), name_of(&answered));
+        metrics::payment_call(checkout.gateway.as_str(), answered.name());
         let is_linked = matches!(step, Step::Check | Step::Cancel);
         Ok(Some(Stepped { answered: Some(answered), wish, is_linked }))
     }
@@ -256,10 +292,10 @@ async fn cancel(provider: &dyn Provider, payment: &Payment) -> Result<Answered, 
     }
 }
 
-fn settlement(
+fn settlement<T>(
     delivery: &Delivery,
     again: Option<&Again>,
-    &Stepped { wish, is_linked, .. }: &Stepped,
+    &Stepped { wish, is_linked, .. }: &Stepped<T>,
     now: Timestamp,
 ) -> Settlement {
     let Some(Again { after, why }) = again else { return Settlement::Sent { at: now } };
@@ -276,19 +312,5 @@ fn settlement(
             Settlement::Retry { at: now, due: later(now, after.unwrap_or(delay)), error: why.clone() }
         }
         None => Settlement::Dead { at: now, error: why.clone() },
-    }
-}
-
-fn name_of(answered: &Answered) -> &'static str {
-    match answered {
-        Answered::NotDone(_) => "not_done",
-        Answered::Refused(_) => "refused",
-        Answered::Duplicate => "duplicate",
-        Answered::Unknown(_) => "unknown",
-        Answered::NotSeen(_) => "not_seen",
-        Answered::Dropped => "dropped",
-        Answered::Created(_) => "created",
-        Answered::Found(_) => "found",
-        Answered::Stands(_) => "stands",
     }
 }

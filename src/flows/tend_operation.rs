@@ -1,0 +1,163 @@
+//! What the collector writes down around its calls about money that came: refunds and shipments. As with payments
+//! ([`tend_payment`](super::tend_payment)): before a call that it is about to be made, after it what it came to.
+
+use super::bill_order::watch_operation;
+use super::call_back::{Event, call_back};
+use super::tend_payment::Settle;
+use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
+use crate::kernel::time::later;
+use crate::kernel::{Private, Timestamp};
+use crate::payments::{
+    Again, Answered, Checkout, Operation, OperationId, OperationKind, OperationState, RemoteOperation,
+};
+use crate::store::{Batch, CommitError, DocKey, Expect, Settlement, Ticket, Unavailable};
+
+/// Writes down that the request is about to be sent. Returns the bytes to send, which are those of the first attempt, or
+/// none if the operation has changed meanwhile.
+pub async fn note_sending(
+    shop: &Shop,
+    seen: &Operation,
+    request: Private,
+) -> Result<Option<Private>, Unavailable> {
+    let number = seen.id.payment.number;
+    let found = load_dossier(&shop.store, number).await?;
+    let Some((mut checkout, version)) = found.and_then(|dossier| dossier.checkout) else { return Ok(None) };
+    let now = shop.clock.now();
+    let Some(operation) = checkout.operation_mut(seen.id).filter(|operation| *operation == seen) else {
+        return Ok(None);
+    };
+    operation.sends(request, now);
+    let bytes = operation.request.clone();
+    let mut batch = Batch::new();
+    batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
+    match shop.store.commit(batch).await {
+        Ok(()) => Ok(bytes),
+        Err(CommitError::Conflict | CommitError::LostLease) => Ok(None),
+        Err(CommitError::Unavailable(why)) => Err(why),
+    }
+}
+
+/// Writes down what a call came to, or that there was nothing to do, and settles the task in the same batch.
+pub async fn record(
+    shop: &Shop,
+    id: OperationId,
+    ticket: Ticket,
+    answered: Option<&Answered<RemoteOperation>>,
+    settle: Settle<'_>,
+) -> Result<Settlement, CommitError> {
+    for _ in 0..DECISIONS_MAX {
+        let now = shop.clock.now();
+        let mut batch = Batch::new();
+        let settlement = match load_dossier(&shop.store, id.payment.number).await? {
+            Some(dossier) => stage(shop, &mut batch, dossier, (id, answered), (settle, now)),
+            None => settle(None, now),
+        };
+        batch.settle(ticket, settlement.clone());
+        match shop.store.commit(batch).await {
+            Ok(()) => {
+                shop.news.tell(id.payment.number);
+                return Ok(settlement);
+            }
+            Err(CommitError::Conflict) => {}
+            Err(why @ (CommitError::LostLease | CommitError::Unavailable(_))) => return Err(why),
+        }
+    }
+    Err(crowded().into())
+}
+
+fn stage(
+    shop: &Shop,
+    batch: &mut Batch,
+    dossier: Dossier,
+    (id, answered): (OperationId, Option<&Answered<RemoteOperation>>),
+    (settle, now): (Settle<'_>, Timestamp),
+) -> Settlement {
+    let Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) } = dossier else {
+        return settle(None, now);
+    };
+    let Some(operation) = checkout.operation_mut(id) else { return settle(None, now) };
+    let before = operation.clone();
+    let outcome = match answered {
+        Some(answered) => operation.answered(answered.clone(), now),
+        None => Ok(()),
+    };
+    let after = operation.clone();
+    let settlement = settle(outcome.as_ref().err(), now);
+    let given_up = if let Settlement::Dead { error, .. } = &settlement { Some(error) } else { None };
+    if after == before && given_up.is_none() {
+        return settlement;
+    }
+    if let Some(error) = given_up {
+        let what = after.kind.name();
+        checkout.flag(now, Some(id.payment), format!("{what} {id} was given up, see to it by hand: {error}"));
+    }
+    if before.state != after.state {
+        note(&mut checkout, &after, outcome.as_ref().err(), now);
+    }
+    let is_watched = matches!(before.state, OperationState::Accepted { .. });
+    let watch = outcome.as_ref().err().filter(|again| again.why == Again::WAITS && !is_watched);
+    let gateway = checkout.gateway.clone();
+    if let Some(gap) = watch.and_then(|again| again.after) {
+        watch_operation(batch, &mut order, gateway.as_str(), id, (now, later(now, gap)));
+    }
+    let told = event_of(&before, &after);
+    let is_told = told.is_some_and(|event| {
+        call_back(shop, batch, (&mut order, &checkout), (event, Some(id.payment)), now)
+    });
+    if watch.is_some() || is_told {
+        let number = id.payment.number;
+        let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
+        batch.put(DocKey::order(number), stored.0, &order, stored.1);
+    }
+    batch.put(DocKey::checkout(id.payment.number), Expect::At(version), &checkout, now);
+    settlement
+}
+
+/// What the site is told of what has changed.
+fn event_of(before: &Operation, after: &Operation) -> Option<Event> {
+    if before.state == after.state || after.kind != OperationKind::Refund {
+        return None;
+    }
+    match after.state {
+        OperationState::Done { .. } => Some(Event::RefundSucceeded(after.id)),
+        OperationState::Refused { .. } => Some(Event::RefundFailed(after.id)),
+        OperationState::Planned
+        | OperationState::Sending { .. }
+        | OperationState::Unknown { .. }
+        | OperationState::Accepted { .. }
+        | OperationState::Frozen { .. } => None,
+    }
+}
+
+fn note(checkout: &mut Checkout, operation: &Operation, again: Option<&Again>, now: Timestamp) {
+    let (id, payment, what) = (operation.id, operation.id.payment, operation.kind.name());
+    match &operation.state {
+        OperationState::Planned | OperationState::Sending { .. } => {}
+        OperationState::Unknown { looks: 0, .. } => {
+            let why = again.map_or_else(String::new, |again| format!(": {}", again.why));
+            let text = format!("{what} {id}: whether the payment system has it is not known{why}");
+            checkout.note(now, Some(payment), text);
+        }
+        OperationState::Unknown { looks, .. } => {
+            let text = format!("{what} {id}: looked for and not found, {looks} times so far");
+            checkout.note(now, Some(payment), text);
+        }
+        OperationState::Accepted { .. } => {
+            checkout.note(now, Some(payment), format!("{what} {id} was taken in by the payment system"));
+        }
+        OperationState::Done { .. } => {
+            checkout.note(now, Some(payment), format!("{what} {id} of {} is done", operation.total));
+            let paid = checkout.payment_mut(payment).map(|payment| payment.bill.total);
+            if operation.kind == OperationKind::Refund && paid == Some(checkout.refunded(payment)) {
+                checkout.resolve(payment); // the money that a person was to look at has gone back
+            }
+        }
+        OperationState::Refused { why, .. } => {
+            let text = format!("{what} {id} of {} was refused by the payment system: {why}", operation.total);
+            checkout.flag(now, Some(payment), text);
+        }
+        OperationState::Frozen { why, .. } => {
+            checkout.flag(now, Some(payment), format!("{what} {id} is frozen, see to it by hand: {why}"));
+        }
+    }
+}

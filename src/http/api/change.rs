@@ -1,0 +1,104 @@
+//! `PATCH /v1/orders/{id}` and `POST /v1/orders/{id}/cancel`: a site changes an order, or calls it off.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{
+    Edge, Item, PLACING_MAX, Problem, linked, merchant_of, read_json, read_lines, take_place, with_revision,
+};
+use crate::flows::revise_order::{Refused, Request, Wish, revise};
+use crate::http::hooks::read_body;
+use crate::http::work::see_through;
+use crate::kernel::{Money, Number, SourceName};
+
+/// The revision that a change is meant for, if it says so. A tag that is none of ours fits no revision.
+fn meant_revision(headers: &HeaderMap) -> Option<u32> {
+    let value = headers.get(header::IF_MATCH)?.to_str().unwrap_or_default().trim();
+    let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    (value != "*").then(|| quoted.and_then(|revision| revision.parse().ok()).unwrap_or(0))
+}
+
+/// What a site changes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    items: Vec<Item>,
+    /// What the site reckons the sum to be: compared, if it is there.
+    total: Option<Money>,
+}
+
+/// `PATCH /v1/orders/{id}`
+pub async fn change(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let merchant = merchant_of(&edge, &headers)?;
+    let place = take_place(&edge)?;
+    let (body, is_whole) = read_body(body).await?;
+    if !is_whole {
+        return Err(Problem::too_large("a change may have 1 MiB"));
+    }
+    let Change { items, total } = read_json(&body)?;
+    let wish = Wish::Lines(read_lines(items)?, total);
+    revised(edge, (merchant, id), (wish, meant_revision(&headers), body), place).await
+}
+
+/// `POST /v1/orders/{id}/cancel`
+pub async fn cancel(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let merchant = merchant_of(&edge, &headers)?;
+    let place = take_place(&edge)?;
+    let (body, _) = read_body(body).await?;
+    if !matches!(body.trim_ascii(), b"" | b"{}") {
+        return Err(Problem::bad_request("calling an order off has nothing to say: send no body"));
+    }
+    revised(edge, (merchant, id), (Wish::Cancel, meant_revision(&headers), body), place).await
+}
+
+async fn revised(
+    edge: Arc<Edge>,
+    (merchant, id): (SourceName, String),
+    (wish, revision, body): (Wish, Option<u32>, Bytes),
+    place: OwnedSemaphorePermit,
+) -> Result<Response, Problem> {
+    let missing = || Problem::not_found(format!("there is no order {id} of yours"));
+    let number: Number = id.parse().map_err(|_| missing())?;
+    // The work goes on if the site hangs up; its repeat finds it done.
+    let work = async move {
+        let _place = place;
+        let request = Request { merchant, number, wish, revision, body };
+        Ok::<_, Problem>(match revise(&edge.shop, &request).await? {
+            Ok(()) => Ok(linked(&edge.shop, number).await?),
+            Err(refused) => Err(refused),
+        })
+    };
+    let outcome = see_through(Box::pin(work), PLACING_MAX).await.map_err(|unfinished| {
+        tracing::error!(error = %unfinished, "an order was not changed");
+        Problem::unavailable("it is not known whether the order was changed; send the request again")
+    })??;
+    match outcome {
+        Ok(shown) => Ok(with_revision(shown)),
+        Err(Refused::NotFound) => Err(missing()),
+        Err(Refused::Paid) => Err(Problem::paid("money has come for it: pay it back instead of changing it")),
+        Err(Refused::Expired) => Err(Problem::closed("the time to pay it is over: place another order")),
+        Err(Refused::Closed(state)) => Err(Problem::closed(format!("it is {state}"))),
+        Err(Refused::Revision(now)) => Err(Problem::other_revision(format!(
+            "it is at revision {now}: read it again, and send If-Match: \"{now}\" if the change still makes sense"
+        ))),
+        Err(Refused::BadBill(why)) => Err(Problem::unusable_order(why)),
+    }
+}
+

@@ -1,0 +1,188 @@
+//! `POST /v1/orders`: a site places an order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::HeaderMap;
+use serde::Deserialize;
+
+use super::{
+    Edge, Item, PLACING_MAX, Problem, idempotency_key, linked, merchant_of, read_json, read_lines, take_place,
+    taken_before,
+};
+use crate::dedup::Answer;
+use crate::flows::Shop;
+use crate::flows::place_order::{Keyed, Placed, Placement, Taken, answer_key, known_key, place, take_key};
+use crate::http::hooks::{answer, read_body};
+use crate::http::work::see_through;
+use crate::kernel::money::CURRENCY;
+use crate::kernel::time::{between, later};
+use crate::kernel::{ExternalId, Money, SourceName, Timestamp};
+use crate::payments::{Bill, Customer, Ways};
+use crate::peer::Url;
+
+/// How long an order can be paid when the merchant does not say, in days; and the most that it can say.
+const EXPIRES_DAYS_DEFAULT: u32 = 3;
+const EXPIRES_DAYS_MAX: u32 = 366;
+
+/// The longest address of a merchant's page, in bytes.
+const URL_BYTES_MAX: usize = 1000;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// An order as a site asks for it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewOrder {
+    merchant_order_id: String,
+    description: Option<String>,
+    #[serde(default)]
+    customer: Customer,
+    #[serde(default = "currency_default")]
+    currency: String,
+    items: Vec<Item>,
+    /// What the site reckons the sum to be: compared, if it is there.
+    total: Option<Money>,
+    success_url: Option<String>,
+    fail_url: Option<String>,
+    return_url: Option<String>,
+    expires_at: Option<Timestamp>,
+}
+
+fn currency_default() -> String {
+    CURRENCY.into()
+}
+
+/// `POST /v1/orders`
+pub async fn create(State(edge): State<Arc<Edge>>, headers: HeaderMap, body: Body) -> Response {
+    let again = "send it again with the same Idempotency-Key";
+    // A stranger takes no place.
+    let merchant = match merchant_of(&edge, &headers) {
+        Ok(merchant) => merchant,
+        Err(problem) => return problem.into_response(),
+    };
+    let place = match take_place(&edge) {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
+    };
+    // The work goes on if the site hangs up: what it asked for is done once, and its repeat finds it.
+    let work = async move {
+        let placed = place_order(&edge, merchant, &headers, body).await;
+        drop(place);
+        placed
+    };
+    match see_through(Box::pin(work), PLACING_MAX).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(problem)) => problem.into_response(),
+        Err(unfinished) => {
+            tracing::error!(error = %unfinished, "an order was not placed");
+            Problem::unavailable(format!("the order could not be placed; {again}")).into_response()
+        }
+    }
+}
+
+async fn place_order(
+    edge: &Edge,
+    merchant: SourceName,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let seller = edge.shop.sellers.get(&merchant);
+    let seller =
+        seller.ok_or_else(|| Problem::switched_off("this merchant has no payment system configured"))?;
+    let key = idempotency_key(headers)?;
+    let (bytes, is_whole) = read_body(body).await?;
+    if !is_whole {
+        return Err(Problem::too_large("an order may have 1 MiB"));
+    }
+    // Before the body is looked at: what was right when it came first may have expired since.
+    if let Some(known) = known_key(&edge.shop, &merchant, &key, &bytes).await? {
+        return taken_before(known);
+    }
+    let placement = read_placement(&edge.shop, merchant, bytes)?;
+    let keyed = Keyed {
+        merchant: &placement.merchant,
+        event_type: "order.place",
+        external_id: Some(&placement.merchant_order_id),
+        key: &key,
+        body: &placement.body,
+    };
+    let id = match take_key(&edge.shop, keyed).await? {
+        Taken::Ours(id) => id,
+        known @ (Taken::Answered(_) | Taken::OtherRequest | Taken::UnderWay) => return taken_before(known),
+    };
+    let (number, given) = match place(&edge.shop, seller, &placement).await? {
+        Placed::Stands(number) => {
+            let shown = linked(&edge.shop, number).await?;
+            let body = serde_json::to_string(&shown).unwrap_or_default();
+            (number, Answer { status: 201, content_type: "application/json".into(), body })
+        }
+        Placed::NumberTaken(number) => {
+            let detail = format!(
+                "merchant_order_id {}: you have placed another order under it, {number}; read it with GET /v1/orders/{number}",
+                placement.merchant_order_id
+            );
+            (number, Problem::number_taken(detail).as_answer())
+        }
+    };
+    let given = answer_key(&edge.shop, id, Some(number), given).await?;
+    Ok(answer(given))
+}
+
+fn read_placement(shop: &Shop, merchant: SourceName, body: Bytes) -> Result<Placement, Problem> {
+    let unusable = |why: String| Problem::unusable_order(why);
+    let order: NewOrder = read_json(&body)?;
+    let merchant_order_id = ExternalId::parse(&order.merchant_order_id);
+    let merchant_order_id = merchant_order_id.ok_or_else(|| {
+        unusable("merchant_order_id: from 1 to 255 bytes without control characters".into())
+    })?;
+    if order.currency != CURRENCY {
+        return Err(unusable(format!("currency: {:?} is not taken, only {CURRENCY}", order.currency)));
+    }
+    let now = shop.clock.now();
+    let expires_at = order.expires_at.unwrap_or_else(|| later(now, DAY * EXPIRES_DAYS_DEFAULT));
+    if expires_at <= now || between(now, expires_at) > DAY * EXPIRES_DAYS_MAX {
+        return Err(unusable(format!("expires_at: it must lie ahead, by {EXPIRES_DAYS_MAX} days at most")));
+    }
+    let lines = read_lines(order.items)?;
+    let Customer { name, phone, email, vat_number, registration_address, .. } = &order.customer;
+    for (field, value, most) in [
+        ("name", name, 500),
+        ("phone", phone, 100),
+        ("email", email, 100),
+        ("vat_number", vat_number, 20),
+        ("registration_address", registration_address, 1000),
+    ] {
+        if value.as_ref().is_some_and(|value| value.chars().count() > most) {
+            return Err(unusable(format!("customer.{field}: at most {most} characters")));
+        }
+    }
+    let description = order.description.unwrap_or_else(|| format!("Заказ {merchant_order_id}"));
+    let bill = Bill::over(description, lines, order.customer, expires_at);
+    let bill = bill.map_err(|why| unusable(why.to_string()))?;
+    bill.agrees(order.total).map_err(|why| unusable(why.to_string()))?;
+    let ways = Ways {
+        success: page("success_url", order.success_url)?,
+        fail: page("fail_url", order.fail_url)?,
+        back: page("return_url", order.return_url)?,
+    };
+    Ok(Placement { merchant, merchant_order_id, bill, ways, body })
+}
+
+/// An address that a buyer's browser may be sent to.
+fn page(name: &str, url: Option<String>) -> Result<Option<String>, Problem> {
+    let Some(url) = url else { return Ok(None) };
+    let parsed = Url::parse(&url).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+    let usable = parsed.filter(|parsed| parsed.host_str().is_some() && url.len() <= URL_BYTES_MAX);
+    match usable {
+        Some(parsed) => Ok(Some(parsed.into())),
+        None => Err(Problem::unusable_order(format!(
+            "{name}: an address such as https://shop.example/page, of at most {URL_BYTES_MAX} bytes"
+        ))),
+    }
+}
+

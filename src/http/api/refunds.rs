@@ -1,0 +1,181 @@
+//! `POST /v1/orders/{id}/refunds`: money goes back, in part or whole, once for each idempotency key.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use serde::Deserialize;
+
+use super::{
+    Edge, LINK_WAIT, LOOK_PAUSE, PLACING_MAX, Problem, idempotency_key, merchant_of, read_json, take_place, taken_before,
+};
+use crate::dedup::Answer;
+use crate::flows::pay_back::{RefundDocument, Refused, Request, pay_back};
+use crate::flows::place_order::{Keyed, Taken, answer_key, known_key, take_key};
+use crate::flows::{Dossier, Shop, load_dossier};
+use crate::http::admin::List;
+use crate::http::hooks::{answer, read_body};
+use crate::http::work::see_through;
+use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName, Stopwatch};
+use crate::payments::{LINES_MAX, NotTakenBack, OperationId, Part, PaymentId};
+
+/// The longest reason, in characters.
+const REASON_CHARS_MAX: usize = 1000;
+
+/// What a site wants paid back.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct NewRefund {
+    /// How much of which article; nothing for all that is left.
+    items: Vec<Item>,
+    /// Which payment; the one that paid the order, if it is not said.
+    payment_id: Option<PaymentId>,
+    /// Why, for the payer to read.
+    reason: Option<String>,
+}
+
+/// How much of one article: goods, or money without them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Item {
+    sku: String,
+    quantity: Option<Quantity>,
+    amount: Option<Money>,
+}
+
+/// `POST /v1/orders/{id}/refunds`
+pub async fn refund(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let merchant = merchant_of(&edge, &headers)?;
+    let place = take_place(&edge)?;
+    // The work goes on if the site hangs up: what it asked for is done once, and its repeat finds it.
+    let work = async move {
+        let _place = place;
+        pay_back_once(&edge, merchant, &id, &headers, body).await
+    };
+    see_through(Box::pin(work), PLACING_MAX).await.map_err(|unfinished| {
+        tracing::error!(error = %unfinished, "a refund was not taken in");
+        Problem::unavailable(
+            "it is not known whether the refund was taken in; send it again with the same Idempotency-Key",
+        )
+    })?
+}
+
+async fn pay_back_once(
+    edge: &Edge,
+    merchant: SourceName,
+    id: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let missing = || Problem::not_found(format!("there is no order {id} of yours"));
+    let number: Number = id.parse().map_err(|_| missing())?;
+    let given = idempotency_key(headers)?;
+    let (body, is_whole) = read_body(body).await?;
+    if !is_whole {
+        return Err(Problem::too_large("a request for a refund may have 1 MiB"));
+    }
+    // A key is one of the order's: the same key and body under another order is another refund.
+    let key = format!("{number}/refunds/{given}");
+    if let Some(known) = known_key(&edge.shop, &merchant, &key, &body).await? {
+        return taken_before(known);
+    }
+    let wanted = if body.trim_ascii().is_empty() { NewRefund::default() } else { read_json(&body)? };
+    let asked = Fingerprint::of(&[merchant.as_str().as_bytes(), key.as_bytes(), &body]);
+    let request = read_request((merchant, number), wanted, asked)?;
+    // A request about no order of the merchant's takes no key.
+    let dossier = load_dossier(&edge.shop.store, number).await?;
+    let own = dossier.filter(|dossier| dossier.order.source == request.merchant).ok_or_else(missing)?;
+    let keyed = Keyed {
+        merchant: &request.merchant,
+        event_type: "refund.ask",
+        external_id: Some(&own.order.external_id),
+        key: &key,
+        body: &body,
+    };
+    let receipt = match take_key(&edge.shop, keyed).await? {
+        Taken::Ours(receipt) => receipt,
+        known @ (Taken::Answered(_) | Taken::OtherRequest | Taken::UnderWay) => return taken_before(known),
+    };
+    let answered = match pay_back(&edge.shop, &request).await? {
+        Ok(id) => {
+            let document = settled(&edge.shop, id).await?;
+            let body = serde_json::to_string(&document).unwrap_or_default();
+            Answer { status: 201, content_type: "application/json".into(), body }
+        }
+        Err(Refused::NotFound) => return Err(missing()),
+        Err(Refused::No(why @ (NotTakenBack::NotPaid | NotTakenBack::NothingLeft))) => {
+            Problem::not_refundable(why.to_string()).as_answer()
+        }
+        Err(Refused::No(NotTakenBack::Impossible(why))) => Problem::unusable_order(why).as_answer(),
+    };
+    Ok(answer(answer_key(&edge.shop, receipt, Some(number), answered).await?))
+}
+
+fn read_request(
+    (merchant, number): (SourceName, Number),
+    wanted: NewRefund,
+    asked: Fingerprint,
+) -> Result<Request, Problem> {
+    let unusable = |why: String| Problem::unusable_order(why);
+    let NewRefund { items, payment_id: payment, reason } = wanted;
+    if items.len() > LINES_MAX {
+        return Err(unusable(format!("items: at most {LINES_MAX}")));
+    }
+    if reason.as_ref().is_some_and(|reason| reason.trim().is_empty() || reason.chars().count() > REASON_CHARS_MAX) {
+        return Err(unusable(format!("reason: from 1 to {REASON_CHARS_MAX} characters")));
+    }
+    let part = |(place, item): (usize, Item)| match (item.quantity, item.amount) {
+        (Some(quantity), None) => Ok((item.sku, Part::Goods(quantity))),
+        (None, Some(amount)) => Ok((item.sku, Part::Money(amount))),
+        (Some(_), Some(_)) | (None, None) => Err(unusable(format!(
+            "items[{place}]: name a quantity, when goods come back, or an amount, when only money does"
+        ))),
+    };
+    let parts = items.into_iter().enumerate().map(part).collect::<Result<_, _>>()?;
+    Ok(Request { merchant, number, payment, parts, reason, asked })
+}
+
+/// The refund as it is, once it is over, or after [`LINK_WAIT`].
+async fn settled(shop: &Shop, id: OperationId) -> Result<RefundDocument, Problem> {
+    let number = id.payment.number;
+    let mut news = shop.news.listen();
+    let watch = Stopwatch::start();
+    loop {
+        let checkout = load_dossier(&shop.store, number).await?.and_then(|dossier| dossier.checkout);
+        let found = checkout.and_then(|(checkout, _)| {
+            checkout.refunds().find(|refund| refund.id == id).map(RefundDocument::of)
+        });
+        let Some(document) = found else {
+            return Err(Problem::unavailable("the refund cannot be read; send the request again"));
+        };
+        let left = LINK_WAIT.saturating_sub(watch.elapsed());
+        if document.state != "pending" || left.is_zero() {
+            return Ok(document);
+        }
+        let _ = tokio::time::timeout(left.min(LOOK_PAUSE), news.hears_of(number)).await;
+    }
+}
+
+/// `GET /v1/orders/{id}/refunds`
+pub async fn list(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let merchant = merchant_of(&edge, &headers)?;
+    let missing = || Problem::not_found(format!("there is no order {id} of yours"));
+    let number: Number = id.parse().map_err(|_| missing())?;
+    let dossier = load_dossier(&edge.shop.store, number).await?;
+    let own = dossier.filter(|dossier| dossier.order.source == merchant).ok_or_else(missing)?;
+    let Dossier { checkout: Some((checkout, _)), .. } = own else { return Err(missing()) };
+    let items: Vec<RefundDocument> = checkout.refunds().map(RefundDocument::of).collect();
+    Ok(Json(List { items, next_cursor: None }).into_response())
+}

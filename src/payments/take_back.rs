@@ -1,0 +1,305 @@
+//! What is left of a payment: what can be paid back still, and what was shipped of it.
+
+use super::bill::{Line, multiply};
+use super::checkout::Checkout;
+use super::operation::{Operation, OperationId, OperationKind, OperationState};
+use super::payment::{Payment, PaymentId};
+use crate::kernel::{Fingerprint, Money, Quantity, Timestamp};
+
+/// Operations that an order's payments may have together.
+const OPERATIONS_MAX: usize = 40;
+
+/// What is to be paid back of one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// So much of the goods, at the line's price.
+    Goods(Quantity),
+    /// So much of the money: the goods stay.
+    Money(Money),
+}
+
+/// Why it is not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotTakenBack {
+    /// No money came by this payment.
+    #[error("no money has come for it")]
+    NotPaid,
+    /// Nothing is left.
+    #[error("all of it was paid back, or is about to be")]
+    NothingLeft,
+    /// The request cannot be met.
+    #[error("{0}")]
+    Impossible(String),
+}
+
+impl Checkout {
+    /// The payment whose money can be paid back: the one named, else the one that paid the order, else one that brought
+    /// money for something else.
+    #[must_use]
+    pub fn paid(&self, named: Option<PaymentId>) -> Option<&Payment> {
+        let took = || self.payments.iter().filter(|payment| payment.took_money());
+        match named {
+            Some(id) => took().find(|payment| payment.id == id),
+            None => took().find(|payment| payment.is_paid()).or_else(|| took().next()),
+        }
+    }
+
+    /// What was paid back of a payment, for certain.
+    #[must_use]
+    pub fn refunded(&self, payment: PaymentId) -> Money {
+        let done = self.refunds_of(payment).filter(|refund| refund.is_done());
+        Money::from_kopecks(done.fold(0, |sum, refund| sum.saturating_add(refund.total.kopecks())))
+    }
+
+    /// The refunds, oldest first.
+    pub fn refunds(&self) -> impl Iterator<Item = &Operation> {
+        self.operations.iter().filter(|operation| operation.kind == OperationKind::Refund)
+    }
+
+    fn refunds_of(&self, payment: PaymentId) -> impl Iterator<Item = &Operation> {
+        self.refunds().filter(move |refund| refund.id.payment == payment)
+    }
+
+    /// The operation with this number.
+    pub fn operation_mut(&mut self, id: OperationId) -> Option<&mut Operation> {
+        self.operations.iter_mut().find(|operation| operation.id == id)
+    }
+
+    /// What is left of a payment's lines.
+    #[must_use]
+    pub fn left(&self, payment: &Payment) -> Vec<Line> {
+        let left = payment.bill.lines.iter().filter_map(|line| {
+            let (quantity, total) = self.left_of(payment.id, line);
+            if total <= Money::ZERO {
+                return None;
+            }
+            if (quantity, total) == (line.quantity, line.total) {
+                return Some(line.clone());
+            }
+            let is_even = quantity > Quantity::ZERO && multiply(line.price, quantity) == Some(total);
+            // What is left is not so many goods at their price any more: it is sold as one.
+            let one = Quantity::from_thousandths(1000);
+            repriced(line, if is_even { (quantity, line.price) } else { (one, total) })
+        });
+        left.collect()
+    }
+
+    /// The goods and the money of a line that are left.
+    fn left_of(&self, payment: PaymentId, line: &Line) -> (Quantity, Money) {
+        let (mut thousandths, mut kopecks) = (line.quantity.thousandths(), line.total.kopecks());
+        let taken = self.refunds_of(payment).filter(|refund| refund.counts());
+        for back in taken.flat_map(|refund| &refund.lines).filter(|back| back.sku == line.sku) {
+            kopecks = kopecks.saturating_sub(back.total.kopecks());
+            if back.price == line.price {
+                thousandths = thousandths.saturating_sub(back.quantity.thousandths());
+            }
+        }
+        (Quantity::from_thousandths(thousandths.max(0)), Money::from_kopecks(kopecks.max(0)))
+    }
+
+    /// Plans to pay back `parts` of a payment by article, or all that is left of it when there are none.
+    pub fn plan_refund(
+        &mut self,
+        named: Option<PaymentId>,
+        parts: &[(String, Part)],
+        (reason, asked): (Option<String>, Option<Fingerprint>),
+        now: Timestamp,
+    ) -> Result<OperationId, NotTakenBack> {
+        let payment = self.paid(named).ok_or(NotTakenBack::NotPaid)?;
+        let left = self.left(payment);
+        if left.is_empty() {
+            return Err(NotTakenBack::NothingLeft);
+        }
+        let id = payment.id;
+        let lines = if parts.is_empty() {
+            left
+        } else {
+            let mut lines: Vec<Line> = Vec::with_capacity(parts.len());
+            for (place, (sku, part)) in parts.iter().enumerate() {
+                let in_item = |why: String| NotTakenBack::Impossible(format!("items[{place}]: {why}"));
+                if lines.iter().any(|line| line.sku == *sku) {
+                    return Err(in_item(format!("sku {sku} stands in an earlier item already")));
+                }
+                lines.push(self.part(payment, sku, part).map_err(in_item)?);
+            }
+            lines
+        };
+        self.plan_operation(OperationKind::Refund, id, lines, (reason, asked), now)
+    }
+
+    /// What is paid back of one article.
+    fn part(&self, payment: &Payment, sku: &str, part: &Part) -> Result<Line, String> {
+        let sold = payment.bill.lines.iter().find(|line| line.sku == sku);
+        let sold = sold.ok_or_else(|| format!("there is no sku {sku} in payment {}", payment.id))?;
+        let (quantity, total) = self.left_of(payment.id, sold);
+        match part {
+            Part::Goods(back) if *back <= Quantity::ZERO => Err("quantity: it must be more than nought".into()),
+            Part::Goods(back) if *back > quantity => {
+                Err(format!("quantity: {quantity} of {} are left to pay back", sold.quantity))
+            }
+            Part::Goods(back) => {
+                let line = if (*back, *back) == (sold.quantity, quantity) && total == sold.total {
+                    Some(sold.clone())
+                } else {
+                    repriced(sold, (*back, sold.price))
+                };
+                let fits = line.filter(|line| line.total <= total && line.total > Money::ZERO);
+                fits.ok_or_else(|| format!("quantity: {total} is left to pay back of this line; name an amount"))
+            }
+            Part::Money(back) if *back <= Money::ZERO => Err("amount: it must be more than nought".into()),
+            Part::Money(back) if *back > total => {
+                Err(format!("amount: {total} of {} is left to pay back", sold.total))
+            }
+            Part::Money(back) => {
+                repriced(sold, (Quantity::from_thousandths(1000), *back)).ok_or_else(|| "amount: it is too large".into())
+            }
+        }
+    }
+
+    /// Plans to tell the payment system that what was paid for was handed over, once.
+    pub fn plan_shipment(&mut self, now: Timestamp) -> Option<OperationId> {
+        let payment = self.payments.iter().find(|payment| payment.is_paid())?;
+        let is_told = self.operations.iter().any(|operation| {
+            operation.kind == OperationKind::Shipment && operation.id.payment == payment.id
+        });
+        let lines = self.left(payment);
+        if is_told || lines.is_empty() {
+            return None;
+        }
+        let id = payment.id;
+        self.plan_operation(OperationKind::Shipment, id, lines, (None, None), now).ok()
+    }
+
+    fn plan_operation(
+        &mut self,
+        kind: OperationKind,
+        payment: PaymentId,
+        lines: Vec<Line>,
+        (reason, asked): (Option<String>, Option<Fingerprint>),
+        now: Timestamp,
+    ) -> Result<OperationId, NotTakenBack> {
+        if self.operations.len() >= OPERATIONS_MAX {
+            let why = format!("the order has had {OPERATIONS_MAX} refunds; pay the rest back at the payment system");
+            return Err(NotTakenBack::Impossible(why));
+        }
+        let sum = |of: fn(&Line) -> Money| {
+            Money::from_kopecks(lines.iter().fold(0, |sum, line| sum.saturating_add(of(line).kopecks())))
+        };
+        let (total, vat) = (sum(|line| line.total), sum(|line| line.vat));
+        let sequence = u32::try_from(self.operations.len() + 1).unwrap_or(u32::MAX);
+        let id = OperationId { payment, sequence };
+        self.note(now, Some(payment), format!("{} {id} of {total} is to be made", kind.name()));
+        self.operations.push(Operation {
+            id,
+            kind,
+            lines,
+            total,
+            vat,
+            reason,
+            state: OperationState::Planned,
+            created_at: now,
+            asked,
+            request: None,
+            doubtful: false,
+            remote_id: None,
+        });
+        Ok(id)
+    }
+}
+
+/// The same article in another quantity or at another price.
+fn repriced(line: &Line, (quantity, price): (Quantity, Money)) -> Option<Line> {
+    let priced = Line::priced(line.sku.clone(), line.name.clone(), (quantity, price), line.vat_code).ok()?;
+    let (measure, measure_code) = (line.measure.clone(), line.measure_code.clone());
+    Some(Line { measure, measure_code, kind: line.kind, ..priced })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{Number, Private, SourceName};
+    use crate::payments::{Bill, Customer, PaymentState, VatCode, Ways};
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    /// Paid: 3 × 33.33 (99.99) and 0.355 × 99.99 (35.50).
+    fn paid() -> Checkout {
+        let line = |sku: &str, thousandths, kopecks| {
+            let priced = (Quantity::from_thousandths(thousandths), Money::from_kopecks(kopecks));
+            Line::priced(sku.into(), "Чай".into(), priced, VatCode::Ten).expect("a line")
+        };
+        let lines = vec![line("1", 3000, 3333), line("2", 355, 9999)];
+        let expires_at = crate::kernel::time::later(NOW, std::time::Duration::from_secs(60));
+        let bill = Bill::over("Заказ".into(), lines, Customer::default(), expires_at).expect("a bill");
+        let number = Number::smallest();
+        let mut checkout = Checkout {
+            number,
+            gateway: SourceName::new("bank"),
+            account: "shop".into(),
+            secret: Private::new("s"),
+            ways: Ways::default(),
+            asked: None,
+            payments: Vec::new(),
+            operations: Vec::new(),
+            next: None,
+            history: Vec::new(),
+            attention: Vec::new(),
+        };
+        checkout.wants(Some((1, bill)), NOW);
+        checkout.payments[0].state = PaymentState::Paid { at: NOW };
+        checkout
+    }
+
+    fn back(checkout: &mut Checkout, sku: &str, part: Part) -> Result<Money, NotTakenBack> {
+        let id = checkout.plan_refund(None, &[(sku.into(), part)], (None, None), NOW)?;
+        Ok(checkout.operation_mut(id).expect("planned").total)
+    }
+
+    fn rest(checkout: &mut Checkout) -> Result<Money, NotTakenBack> {
+        let id = checkout.plan_refund(None, &[], (None, None), NOW)?;
+        Ok(checkout.operation_mut(id).expect("planned").total)
+    }
+
+    #[test]
+    fn never_more_is_paid_back_than_came() {
+        let (goods, money) =
+            (|n| Part::Goods(Quantity::from_thousandths(n)), |n| Part::Money(Money::from_kopecks(n)));
+        let mut checkout = paid();
+        assert_eq!(back(&mut checkout, "1", goods(1000)), Ok(Money::from_kopecks(3333)));
+        assert_eq!(back(&mut checkout, "2", money(50)), Ok(Money::from_kopecks(50)));
+        for (sku, part, why) in [
+            ("1", goods(2001), "items[0]: quantity: 2 of 3 are left"),
+            ("1", goods(0), "items[0]: quantity: it must be more"),
+            ("2", goods(355), "items[0]: quantity: 35.00 is left to pay back of this line"),
+            ("2", money(3501), "items[0]: amount: 35.00 of 35.50"),
+            ("2", money(-1), "items[0]: amount: it must be more"),
+            ("3", money(1), "items[0]: there is no sku 3"),
+        ] {
+            let said = back(&mut checkout, sku, part).expect_err("refused").to_string();
+            assert!(said.starts_with(why), "{said}");
+        }
+        assert_eq!(rest(&mut checkout), Ok(Money::from_kopecks(6666 + 3500)));
+        assert_eq!(rest(&mut checkout), Err(NotTakenBack::NothingLeft));
+        // What the payment system refused was not paid back, and can be asked for again.
+        checkout.operations[2].state = OperationState::Refused { at: NOW, why: "no".into() };
+        assert_eq!(rest(&mut checkout), Ok(Money::from_kopecks(6666 + 3500)));
+    }
+
+    #[test]
+    fn what_was_not_paid_is_not_paid_back_and_not_shipped() {
+        let mut checkout = paid();
+        checkout.payments[0].state = PaymentState::Linked { at: NOW };
+        assert_eq!(rest(&mut checkout), Err(NotTakenBack::NotPaid));
+        assert_eq!(checkout.plan_shipment(NOW), None);
+    }
+
+    #[test]
+    fn a_shipment_is_told_once_and_of_what_is_left() {
+        let mut checkout = paid();
+        back(&mut checkout, "1", Part::Goods(Quantity::from_thousandths(3000))).expect("planned");
+        let id = checkout.plan_shipment(NOW).expect("planned");
+        let shipment = checkout.operation_mut(id).expect("planned");
+        assert_eq!((shipment.total, shipment.lines.len()), (Money::from_kopecks(3550), 1));
+        assert_eq!(checkout.plan_shipment(NOW), None);
+    }
+}

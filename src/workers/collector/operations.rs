@@ -1,0 +1,100 @@
+//! Refunds and shipments, one step a task, like payments.
+
+use super::{Collector, Stepped};
+use crate::flows::bill_order::Task;
+use crate::flows::tend_operation::note_sending;
+use crate::flows::tend_payment::checkout_of;
+use crate::gateway::{Failure, Provider};
+use crate::kernel::{Lane, Private};
+use crate::payments::{Answered, Checkout, Operation, OperationId, OperationStep, RemoteOperation};
+use crate::store::Unavailable;
+use crate::telemetry::metrics;
+
+impl Collector {
+    /// Does what is next for an operation. None if it changed meanwhile.
+    pub(super) async fn step_operation(
+        &self,
+        lane: Lane,
+        id: OperationId,
+    ) -> Result<Option<Stepped<RemoteOperation>>, Unavailable> {
+        let at_rest = || Ok(Some(Stepped::by_itself(None)));
+        let Some(checkout) = checkout_of(&self.shop, id.payment).await? else { return at_rest() };
+        let Some(operation) = checkout.operations.iter().find(|operation| operation.id == id) else {
+            return at_rest();
+        };
+        let step = match (operation.step(), lane) {
+            (OperationStep::Check, Lane::Watch) => OperationStep::Check,
+            (_, Lane::Watch) | (OperationStep::Check, _) => OperationStep::Rest,
+            (step, _) => step,
+        };
+        if step == OperationStep::Rest {
+            return at_rest();
+        }
+        let failed = |why: String| {
+            let answered =
+                if step == OperationStep::Send { Answered::NotDone(why) } else { Answered::NotSeen(why) };
+            Ok(Some(Stepped::by_itself(Some(answered))))
+        };
+        let Some(provider) = self.gateways.get(&checkout.gateway) else {
+            return failed(format!("no gateway {} is configured", checkout.gateway));
+        };
+        let Some(remote_id) = remote_id_of(&checkout, operation) else {
+            return failed(format!("the payment system's id of payment {} is not known", id.payment));
+        };
+        let outcome = match step {
+            OperationStep::Send => match self.send_operation(&**provider, operation, &remote_id).await? {
+                Some(outcome) => outcome,
+                None => return Ok(None),
+            },
+            OperationStep::Look | OperationStep::Check => {
+                provider.find_operation(operation, &remote_id).await.map(Answered::Found)
+            }
+            OperationStep::Rest => return Ok(None),
+        };
+        let mut wish = None;
+        let answered = match outcome {
+            Ok(answered) => answered,
+            Err(failure) => {
+                wish = self.hear(&checkout, &**provider, &failure);
+                if step == OperationStep::Send {
+                    failure.meaning()
+                } else {
+                    Answered::NotSeen(failure.to_string())
+                }
+            }
+        };
+        metrics::payment_call(checkout.gateway.as_str(), answered.name());
+        Ok(Some(Stepped { answered: Some(answered), wish, is_linked: step == OperationStep::Check }))
+    }
+
+    async fn send_operation(
+        &self,
+        provider: &dyn Provider,
+        operation: &Operation,
+        remote_id: &str,
+    ) -> Result<Option<Result<Answered<RemoteOperation>, Failure>>, Unavailable> {
+        let request = match operation.request.clone() {
+            Some(request) => request,
+            None => match provider.freeze_operation(operation, remote_id) {
+                Ok(request) => Private::new(request),
+                Err(why) => {
+                    return Ok(Some(Ok(Answered::Refused(format!("it cannot be asked for there: {why}")))));
+                }
+            },
+        };
+        let Some(bytes) = note_sending(&self.shop, operation, request).await? else { return Ok(None) };
+        Ok(Some(provider.operate(operation.kind, bytes.expose()).await.map(Answered::Created)))
+    }
+}
+
+/// Under which id the payment system took the money.
+fn remote_id_of(checkout: &Checkout, operation: &Operation) -> Option<String> {
+    let payment = checkout.payments.iter().find(|payment| payment.id == operation.id.payment)?;
+    let linked = payment.remote.as_ref().map(|remote| remote.id.clone());
+    payment.paid_under.clone().or(linked)
+}
+
+/// Which operation a task is about, if it is about one.
+pub(super) fn operation_of(task: &Task) -> Option<OperationId> {
+    task.operation.map(|sequence| OperationId { payment: task.payment, sequence })
+}

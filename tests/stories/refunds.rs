@@ -1,0 +1,200 @@
+//! Money goes back, and what was paid for is handed over.
+
+use http::Method;
+use serde_json::{Value, json};
+use tillgate::gateway::sandbox::{Call, Done, Outcome, Setup, Trouble};
+use tillgate::kernel::Clock;
+use tillgate::peer::Reply;
+
+use crate::world::DEADLINE;
+use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
+use crate::world::{created, hook, payload};
+
+fn problem(reply: &Reply) -> (u16, String) {
+    (reply.status.as_u16(), text(&json_of(reply)["type"]).replace("urn:tillgate:problem:", ""))
+}
+
+/// An order that is paid: 2 × 129.90 and 0.355 × 1 000.00, together 614.80.
+async fn paid(till: &Till) -> String {
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.order_in(&number, "linked").await;
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    till.order_in(&number, "paid").await;
+    number
+}
+
+async fn refund(till: &Till, number: &str, key: &str, body: &Value) -> Reply {
+    let path = format!("/v1/orders/{number}/refunds");
+    till.call(Method::POST, &path, API_KEY, Some(key), &body.to_string()).await
+}
+
+/// What the payment system has of a kind: number, sum, and status.
+fn done(till: &Till, kind: &str) -> Vec<(String, String, String)> {
+    let of_kind = till.bank.done().into_iter().filter(|done| done.kind == kind);
+    of_kind.map(|Done { number, amount, status, .. }| (number, amount.to_string(), status)).collect()
+}
+
+/// The last event that the site heard, once there are so many.
+async fn last_heard(till: &Till, count: usize) -> Value {
+    let callbacks = till.site.wait_for(count, DEADLINE).await.expect("callbacks");
+    assert!(callbacks.iter().all(|callback| callback.is_signed));
+    callbacks.last().expect("a callback").body.clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_goes_back_in_part_and_then_whole() {
+    let till = Till::open().await;
+    let number = paid(&till).await;
+    let one_milk = json!({"items": [{"sku": "123456", "quantity": "1"}], "reason": "Разбито"});
+    let first = refund(&till, &number, "r1", &one_milk).await;
+    assert_eq!(first.status, 201, "{}", String::from_utf8_lossy(&first.body));
+    let shown = json_of(&first);
+    assert_eq!((&shown["state"], &shown["amount"]["amount"]), (&json!("succeeded"), &json!("129.90")));
+    assert_eq!(shown["id"], format!("{number}-1-1"));
+    let again = refund(&till, &number, "r1", &one_milk).await;
+    assert_eq!((&again.body, &again.headers["idempotent-replayed"]), (&first.body, &"true".parse().expect("a value")));
+    assert_eq!(problem(&refund(&till, &number, "r1", &json!({})).await), (422, "idempotency-key-reused".into()));
+
+    // What cannot be is told, and nothing is sent.
+    let path = format!("/v1/orders/{number}/refunds");
+    for (key, bearer, body, expected) in [
+        (None, API_KEY, "{}", (400, "no-idempotency-key")),
+        (Some("k"), "nobody's", "{}", (401, "unauthorized")),
+        (Some("k"), OTHER_API_KEY, "{}", (404, "not-found")),
+        (Some("k"), API_KEY, "{", (400, "bad-request")),
+        (Some("k"), API_KEY, r#"{"sum":"1.00"}"#, (422, "unusable-order")),
+        (Some("k"), API_KEY, r#"{"items":[{"sku":"123456"}]}"#, (422, "unusable-order")),
+        (Some("k1"), API_KEY, r#"{"items":[{"sku":"123456","quantity":"2"}]}"#, (422, "unusable-order")),
+        (Some("k2"), API_KEY, r#"{"items":[{"sku":"123456","amount":"129.91"}]}"#, (422, "unusable-order")),
+        (Some("k3"), API_KEY, r#"{"items":[{"sku":"1","amount":"1.00"}]}"#, (422, "unusable-order")),
+    ] {
+        let refused = till.call(Method::POST, &path, bearer, key, body).await;
+        let (status, name) = problem(&refused);
+        assert_eq!((status, name.as_str()), expected, "{body}");
+    }
+    let some_money = json!({"items": [{"sku": "778899", "amount": "5.00"}]});
+    assert_eq!(json_of(&refund(&till, &number, "r2", &some_money).await)["state"], "succeeded");
+    assert_eq!(till.order(&number).await["payment"]["refunded"]["amount"], "134.90");
+    assert_eq!(till.order(&number).await["payment"]["state"], "paid");
+
+    let rest = json_of(&refund(&till, &number, "r3", &json!({})).await);
+    assert_eq!((&rest["state"], &rest["amount"]["amount"]), (&json!("succeeded"), &json!("479.90")));
+    let order = till.order(&number).await;
+    assert_eq!((&order["payment"]["state"], &order["refunds"][2]["id"]), (&json!("refunded"), &rest["id"]));
+    assert_eq!(problem(&refund(&till, &number, "r4", &json!({})).await), (409, "not-refundable".into()));
+    let sums: Vec<String> = done(&till, "refund").into_iter().map(|(_, sum, _)| sum).collect();
+    assert_eq!(sums, ["129.90", "5.00", "479.90"]);
+    let told = last_heard(&till, 4).await;
+    assert_eq!((&told["type"], &told["data"]["refund"]), (&json!("refund.succeeded"), &rest));
+    let (_, _, page) = till.browse(Method::GET, &text(&order["payment"]["url"])).await;
+    assert!(page.contains("Деньги возвращены"), "{page}");
+    till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_paid_is_not_paid_back() {
+    let till = Till::open().await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    assert_eq!(problem(&refund(&till, &number, "r1", &json!({})).await), (409, "not-refundable".into()));
+    assert!(done(&till, "refund").is_empty());
+    till.close().await;
+}
+
+/// The answer is lost: the payment system is asked what it has, and not asked to pay again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_is_not_answered_is_made_once() {
+    let till = Till::open().await;
+    let number = paid(&till).await;
+    till.bank.misbehave(Call::Operate, [Trouble::AcceptThenDrop]);
+    let reply = json_of(&refund(&till, &number, "r1", &json!({})).await);
+    assert_eq!(reply["state"], "succeeded", "{reply}");
+    assert_eq!(done(&till, "refund"), [(format!("{number}-1-1"), "614.80".into(), "completed".into())]);
+    till.close().await;
+}
+
+/// The payment system says no: everyone hears of it, and the money can be asked for again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_is_refused_is_told() {
+    let till = Till::open().await;
+    let number = paid(&till).await;
+    till.bank.misbehave(Call::Operate, [Trouble::Refused]);
+    let refused = json_of(&refund(&till, &number, "r1", &json!({})).await);
+    assert_eq!(refused["state"], "failed", "{refused}");
+    assert!(text(&refused["problem"]).contains("wrong_currency"), "{refused}");
+    let told = last_heard(&till, 2).await;
+    assert_eq!((&told["type"], &told["data"]["refund"]["id"]), (&json!("refund.failed"), &refused["id"]));
+    let document = till.admin(&format!("/orders/{number}")).await;
+    assert!(document["attention"].to_string().contains("was refused by the payment system"), "{document}");
+    assert_eq!(json_of(&refund(&till, &number, "r2", &json!({})).await)["state"], "succeeded");
+    assert_eq!(done(&till, "refund").len(), 1);
+    till.close().await;
+}
+
+/// The bank takes its time, and may still say no.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_is_only_taken_in_is_followed_until_it_is_over() {
+    for (outcome, state, event) in
+        [("completed", "succeeded", "refund.succeeded"), ("canceled", "failed", "refund.failed")]
+    {
+        let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+        let till = Till::open_with(Setup { calls_max: 100_000, ..Setup::default() }, &[], clock.clone()).await;
+        let number = paid(&till).await;
+        till.bank.misbehave(Call::Operate, [Trouble::Pending]);
+        assert_eq!(json_of(&refund(&till, &number, "r1", &json!({})).await)["state"], "pending");
+        assert_eq!(problem(&refund(&till, &number, "r2", &json!({})).await), (409, "not-refundable".into()));
+        till.bank.settle_refunds(outcome);
+        clock.advance(std::time::Duration::from_secs(601));
+        let told = last_heard(&till, 2).await;
+        assert_eq!((&told["type"], &told["data"]["refund"]["state"]), (&json!(event), &json!(state)));
+        assert_eq!(till.order(&number).await["refunds"][0]["state"], state);
+        till.close().await;
+    }
+}
+
+/// Money that came for an order that had changed goes back, and nobody need look at it any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_a_person_was_to_look_at_goes_back() {
+    let till = Till::open().await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.order_in(&number, "linked").await;
+    till.bank.misbehave_always(Call::Other, Some(Trouble::Broken));
+    let mut dearer = order("A-1")["items"].clone();
+    dearer[0]["price"] = json!("130.00");
+    assert_eq!(till.change(&number, None, &dearer).await.status, 200);
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    let document = till.document_in(&number, "review").await;
+    assert!(document["attention"].to_string().contains("should not have taken it"), "{document}");
+    till.bank.misbehave_always(Call::Other, None);
+    assert_eq!(json_of(&refund(&till, &number, "r1", &json!({})).await)["state"], "succeeded");
+    let document = till.document_in(&number, "refunded").await;
+    assert_eq!(document["attention"], json!([]), "{document}");
+    till.close().await;
+}
+
+/// The marketplace says that the order was handed over: the payment system hears of it once, whatever else comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shipped_order_is_told_to_the_payment_system_once() {
+    let till = Till::open().await;
+    let number = till.number_of(&created("H1")).await;
+    till.document_in(&number, "linked").await;
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    till.document_in(&number, "paid").await;
+    for (kind, at) in [
+        ("order.received", "2030-11-22T13:00:00+03:00"),
+        ("order.received", "2030-11-22T13:00:00+03:00"),
+        ("order.received", "2030-11-22T13:01:00+03:00"),
+        ("order.delivered", "2030-11-22T14:00:00+03:00"),
+    ] {
+        till.number_of(&hook(kind, Some(at), payload("H1", "100", 2, "20.00"))).await;
+    }
+    let all_is_done = async {
+        while done(&till, "shipment").is_empty()
+            || till.admin("/outbox?lane=payment&state=pending").await["items"] != json!([])
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, all_is_done).await.expect("the shipment is told");
+    assert_eq!(done(&till, "shipment"), [(format!("{number}-1-1"), "20.00".into(), "completed".into())]);
+    till.close().await;
+}
