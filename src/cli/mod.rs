@@ -53,6 +53,9 @@ enum Command {
     /// The outbox: list messages that wait or have died, try one again, drop one
     #[command(subcommand)]
     Outbox(show::outbox::Command),
+    /// Decide about money that came and did not fit
+    #[command(subcommand)]
+    Payments(show::payments::Command),
     /// Stock: show balances, import counted ones
     #[command(subcommand)]
     Stock(show::stock::Command),
@@ -165,6 +168,7 @@ async fn dispatch(command: Command) -> Result<(), Failed> {
         Command::Orders(command) => show::orders::run(command).await,
         Command::Hooks(command) => show::hooks::run(command).await,
         Command::Outbox(command) => show::outbox::run(command).await,
+        Command::Payments(command) => show::payments::run(command).await,
         Command::Stock(command) => show::stock::run(command).await,
         Command::Bench(options) => bench::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,

@@ -39,6 +39,9 @@ pub struct Options {
     /// Make every order go wrong: slow=<ms>, broken, accept-then-drop, garbage, too-many=<s>, refused, other-amount
     #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
     on_create: Option<Trouble>,
+    /// Make every refund and shipment go wrong: slow=<ms>, broken, accept-then-drop, garbage, too-many=<s>, refused, pending
+    #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
+    on_operate: Option<Trouble>,
     /// Make every other call go wrong: slow=<ms>, broken, accept-then-drop, garbage, too-many=<s>
     #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
     on_other: Option<Trouble>,
@@ -72,6 +75,7 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     let sandbox = Sandbox::start(setup).await.map_err(Failed::because)?;
     let troubles = [
         (Call::Create, options.on_create),
+        (Call::Operate, options.on_operate),
         (Call::Other, options.on_other),
         (Call::Notice, options.on_notice),
     ];

@@ -8,8 +8,8 @@ use crate::kernel::time::later;
 use crate::kernel::{Lane, Message, MessageId, Money, Private, Quantity, Timestamp};
 use crate::orders::{Fact, Order, Position, View};
 use crate::payments::{
-    Bill, Checkout, Customer, DESCRIPTION_CHARS_MAX, Line, NAME_CHARS_MAX, OperationId, PaymentId, SKU_CHARS_MAX, VatCode,
-    Ways, multiply,
+    Bill, Checkout, Customer, DESCRIPTION_CHARS_MAX, Line, NAME_CHARS_MAX, OperationId, PaymentId,
+    SKU_CHARS_MAX, VatCode, Ways, multiply,
 };
 use crate::store::{Batch, DocKey, Expect};
 

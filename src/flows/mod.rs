@@ -6,6 +6,7 @@
 
 pub mod bill_order;
 pub mod call_back;
+pub mod judge_money;
 pub mod note_copies;
 pub mod pay_back;
 pub mod place_order;
@@ -112,7 +113,10 @@ pub fn payment_document(shop: &Shop, checkout: &Checkout) -> PaymentDocument {
         expires_at: current.map(|payment| payment.bill.expires_at),
         amount: current.map(|payment| payment.bill.total.into()),
         paid_at,
-        refunded: current.map(|payment| checkout.refunded(payment.id)).filter(|sum| *sum > Money::ZERO).map(Amount::from),
+        refunded: current
+            .map(|payment| checkout.refunded(payment.id))
+            .filter(|sum| *sum > Money::ZERO)
+            .map(Amount::from),
         problem,
     }
 }

@@ -101,9 +101,8 @@ fn stage(
         watch_operation(batch, &mut order, gateway.as_str(), id, (now, later(now, gap)));
     }
     let told = event_of(&before, &after);
-    let is_told = told.is_some_and(|event| {
-        call_back(shop, batch, (&mut order, &checkout), (event, Some(id.payment)), now)
-    });
+    let is_told = told
+        .is_some_and(|event| call_back(shop, batch, (&mut order, &checkout), (event, Some(id.payment)), now));
     if watch.is_some() || is_told {
         let number = id.payment.number;
         let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);

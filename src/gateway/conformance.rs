@@ -178,7 +178,11 @@ async fn paid(stage: &impl Stage) -> Remote {
     made
 }
 
-async fn operate(stage: &impl Stage, operation: &Operation, remote: &Remote) -> Result<RemoteOperation, Failure> {
+async fn operate(
+    stage: &impl Stage,
+    operation: &Operation,
+    remote: &Remote,
+) -> Result<RemoteOperation, Failure> {
     let request = stage.provider().freeze_operation(operation, &remote.id).expect("a request");
     stage.provider().operate(operation.kind, &request).await
 }

@@ -372,7 +372,9 @@ pub(super) fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Respons
             let refresh = way.clone().map(|url| (4, url));
             (way.map(|url| (url, to_shop)), None, refresh)
         }
-        Face::Review | Face::Refunded | Face::Expired | Face::Cancelled | Face::Failed => (after_failure, None, None),
+        Face::Review | Face::Refunded | Face::Expired | Face::Cancelled | Face::Failed => {
+            (after_failure, None, None)
+        }
         Face::Unknown => (None, None, None),
     };
     let is_open = matches!(face, Face::Unpaid | Face::Waiting | Face::Preparing);

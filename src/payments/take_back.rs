@@ -133,7 +133,9 @@ impl Checkout {
         let sold = sold.ok_or_else(|| format!("there is no sku {sku} in payment {}", payment.id))?;
         let (quantity, total) = self.left_of(payment.id, sold);
         match part {
-            Part::Goods(back) if *back <= Quantity::ZERO => Err("quantity: it must be more than nought".into()),
+            Part::Goods(back) if *back <= Quantity::ZERO => {
+                Err("quantity: it must be more than nought".into())
+            }
             Part::Goods(back) if *back > quantity => {
                 Err(format!("quantity: {quantity} of {} are left to pay back", sold.quantity))
             }
@@ -144,24 +146,26 @@ impl Checkout {
                     repriced(sold, (*back, sold.price))
                 };
                 let fits = line.filter(|line| line.total <= total && line.total > Money::ZERO);
-                fits.ok_or_else(|| format!("quantity: {total} is left to pay back of this line; name an amount"))
+                fits.ok_or_else(|| {
+                    format!("quantity: {total} is left to pay back of this line; name an amount")
+                })
             }
             Part::Money(back) if *back <= Money::ZERO => Err("amount: it must be more than nought".into()),
             Part::Money(back) if *back > total => {
                 Err(format!("amount: {total} of {} is left to pay back", sold.total))
             }
-            Part::Money(back) => {
-                repriced(sold, (Quantity::from_thousandths(1000), *back)).ok_or_else(|| "amount: it is too large".into())
-            }
+            Part::Money(back) => repriced(sold, (Quantity::from_thousandths(1000), *back))
+                .ok_or_else(|| "amount: it is too large".into()),
         }
     }
 
     /// Plans to tell the payment system that what was paid for was handed over, once.
     pub fn plan_shipment(&mut self, now: Timestamp) -> Option<OperationId> {
         let payment = self.payments.iter().find(|payment| payment.is_paid())?;
-        let is_told = self.operations.iter().any(|operation| {
-            operation.kind == OperationKind::Shipment && operation.id.payment == payment.id
-        });
+        let is_told = self
+            .operations
+            .iter()
+            .any(|operation| operation.kind == OperationKind::Shipment && operation.id.payment == payment.id);
         let lines = self.left(payment);
         if is_told || lines.is_empty() {
             return None;
@@ -179,7 +183,9 @@ impl Checkout {
         now: Timestamp,
     ) -> Result<OperationId, NotTakenBack> {
         if self.operations.len() >= OPERATIONS_MAX {
-            let why = format!("the order has had {OPERATIONS_MAX} refunds; pay the rest back at the payment system");
+            let why = format!(
+                "the order has had {OPERATIONS_MAX} refunds; pay the rest back at the payment system"
+            );
             return Err(NotTakenBack::Impossible(why));
         }
         let sum = |of: fn(&Line) -> Money| {

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tillgate::flows::pay_back::{Request, pay_back};
 use tillgate::flows::place_order::{Placed, Placement, place};
 use tillgate::flows::{News, Seller, Shop, load_dossier};
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
+use tillgate::kernel::Fingerprint;
 use tillgate::kernel::time::later;
 use tillgate::kernel::{Clock, ExternalId, Lane, Money, Number, Quantity, SourceName, Timestamp};
-use tillgate::flows::pay_back::{Request, pay_back};
-use tillgate::kernel::Fingerprint;
 use tillgate::payments::{
     Bill, Customer, Line, Operation, OperationKind, OperationState, PaymentId, PaymentState, Remote,
     RemoteOperation, RemoteOperationStatus, RemoteStatus, VatCode, Ways,

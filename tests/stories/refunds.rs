@@ -8,7 +8,7 @@ use tillgate::peer::Reply;
 
 use crate::world::DEADLINE;
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
-use crate::world::{created, hook, payload};
+use crate::world::{ADMIN_TOKEN, created, hook, payload};
 
 fn problem(reply: &Reply) -> (u16, String) {
     (reply.status.as_u16(), text(&json_of(reply)["type"]).replace("urn:tillgate:problem:", ""))
@@ -52,8 +52,14 @@ async fn money_goes_back_in_part_and_then_whole() {
     assert_eq!((&shown["state"], &shown["amount"]["amount"]), (&json!("succeeded"), &json!("129.90")));
     assert_eq!(shown["id"], format!("{number}-1-1"));
     let again = refund(&till, &number, "r1", &one_milk).await;
-    assert_eq!((&again.body, &again.headers["idempotent-replayed"]), (&first.body, &"true".parse().expect("a value")));
-    assert_eq!(problem(&refund(&till, &number, "r1", &json!({})).await), (422, "idempotency-key-reused".into()));
+    assert_eq!(
+        (&again.body, &again.headers["idempotent-replayed"]),
+        (&first.body, &"true".parse().expect("a value"))
+    );
+    assert_eq!(
+        problem(&refund(&till, &number, "r1", &json!({})).await),
+        (422, "idempotency-key-reused".into())
+    );
 
     // What cannot be is told, and nothing is sent.
     let path = format!("/v1/orders/{number}/refunds");
@@ -137,7 +143,8 @@ async fn a_refund_that_is_only_taken_in_is_followed_until_it_is_over() {
         [("completed", "succeeded", "refund.succeeded"), ("canceled", "failed", "refund.failed")]
     {
         let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
-        let till = Till::open_with(Setup { calls_max: 100_000, ..Setup::default() }, &[], clock.clone()).await;
+        let till =
+            Till::open_with(Setup { calls_max: 100_000, ..Setup::default() }, &[], clock.clone()).await;
         let number = paid(&till).await;
         till.bank.misbehave(Call::Operate, [Trouble::Pending]);
         assert_eq!(json_of(&refund(&till, &number, "r1", &json!({})).await)["state"], "pending");
@@ -151,10 +158,8 @@ async fn a_refund_that_is_only_taken_in_is_followed_until_it_is_over() {
     }
 }
 
-/// Money that came for an order that had changed goes back, and nobody need look at it any more.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn money_that_a_person_was_to_look_at_goes_back() {
-    let till = Till::open().await;
+/// An order that was paid by its old link after its price had changed: the money waits for a decision.
+async fn in_review(till: &Till) -> String {
     let number = text(&till.place("A-1", "key").await["number"]);
     till.order_in(&number, "linked").await;
     till.bank.misbehave_always(Call::Other, Some(Trouble::Broken));
@@ -165,9 +170,66 @@ async fn money_that_a_person_was_to_look_at_goes_back() {
     let document = till.document_in(&number, "review").await;
     assert!(document["attention"].to_string().contains("should not have taken it"), "{document}");
     till.bank.misbehave_always(Call::Other, None);
-    assert_eq!(json_of(&refund(&till, &number, "r1", &json!({})).await)["state"], "succeeded");
+    number
+}
+
+async fn decide(till: &Till, payment: &str, action: &str) -> Reply {
+    till.call(Method::POST, &format!("/admin/v1/payments/{payment}/{action}"), ADMIN_TOKEN, None, "").await
+}
+
+/// Money that came for an order that had changed goes back, and nobody need look at it any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_a_person_was_to_look_at_goes_back() {
+    let till = Till::open().await;
+    let number = in_review(&till).await;
+    let asked = decide(&till, &format!("{number}-1"), "refund").await;
+    assert_eq!(asked.status, 200, "{}", String::from_utf8_lossy(&asked.body));
     let document = till.document_in(&number, "refunded").await;
     assert_eq!(document["attention"], json!([]), "{document}");
+    let again = decide(&till, &format!("{number}-1"), "refund").await;
+    assert_eq!(problem(&again), (409, "not-refundable".into()));
+    assert_eq!(problem(&decide(&till, &format!("{number}-1"), "accept").await), (409, "conflict".into()));
+    assert_eq!(done(&till, "refund"), [(format!("{number}-1-1"), "614.80".into(), "completed".into())]);
+    till.close().await;
+}
+
+/// Or the shop takes it for the order as it is: it is paid, and the site hears so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_a_person_accepts_pays_the_order() {
+    let till = Till::open().await;
+    let number = in_review(&till).await;
+    for (payment, expected) in [(format!("{number}-2"), 404), (format!("{number}-x"), 400)] {
+        assert_eq!(decide(&till, &payment, "accept").await.status, expected);
+    }
+    let accepted = decide(&till, &format!("{number}-1"), "accept").await;
+    let document = json_of(&accepted);
+    assert_eq!((&document["state"], &document["payment"]["state"]), (&json!("paid"), &json!("paid")));
+    assert_eq!(document["attention"], json!([]), "{document}");
+    let told = last_heard(&till, 2).await;
+    assert_eq!(
+        (&told["type"], &told["data"]["payment_id"]),
+        (&json!("payment.succeeded"), &json!(format!("{number}-1")))
+    );
+    assert_eq!(problem(&decide(&till, &format!("{number}-1"), "accept").await), (409, "conflict".into()));
+    assert_eq!(till.bank.ledger().len(), 1, "nobody was asked for more");
+    till.close().await;
+}
+
+/// What came for an order that is called off by now can only go back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_for_a_cancelled_order_is_not_accepted() {
+    let till = Till::open().await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.order_in(&number, "linked").await;
+    till.bank.misbehave_always(Call::Other, Some(Trouble::Broken));
+    assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    till.document_in(&number, "review").await;
+    till.bank.misbehave_always(Call::Other, None);
+    assert_eq!(problem(&decide(&till, &format!("{number}-1"), "accept").await), (409, "conflict".into()));
+    assert_eq!(decide(&till, &format!("{number}-1"), "refund").await.status, 200);
+    let document = till.document_in(&number, "refunded").await;
+    assert_eq!((&document["state"], &document["attention"]), (&json!("cancelled"), &json!([])), "{document}");
     till.close().await;
 }
 

@@ -3,6 +3,7 @@
 pub mod hooks;
 pub mod orders;
 pub mod outbox;
+pub mod payments;
 pub mod stock;
 
 use clap::Args;

@@ -239,7 +239,8 @@ impl Provider for Invoicebox {
             let number = operation.id.to_string();
             let found: Result<Vec<RemoteOperation>, String> = match operation.kind {
                 OperationKind::Refund => {
-                    let path = format!("filter/api/order/refund-order?parentId={remote_id}&_pageSize={PAGE_SIZE}");
+                    let path =
+                        format!("filter/api/order/refund-order?parentId={remote_id}&_pageSize={PAGE_SIZE}");
                     let refunds: Vec<wire::Refund> = self.call(Method::GET, &path, String::new()).await?;
                     refunds.into_iter().map(map::refund).collect()
                 }

@@ -7,8 +7,8 @@ use crate::gateway::Addresses;
 use crate::kernel::money::{self, CURRENCY};
 use crate::kernel::{Money, Timestamp};
 use crate::payments::{
-    Bill, Customer, CustomerKind, GoodsKind, Line, Operation, OperationKind, PaymentId, Remote, RemoteOperation,
-    RemoteOperationStatus, RemoteStatus,
+    Bill, Customer, CustomerKind, GoodsKind, Line, Operation, OperationKind, PaymentId, Remote,
+    RemoteOperation, RemoteOperationStatus, RemoteStatus,
 };
 
 /// A decimal as a JSON number: digits in, the same digits out.
@@ -155,7 +155,9 @@ pub fn freeze_operation(operation: &Operation, remote_id: &str) -> Result<String
             document_number: operation.id.to_string(),
             document_date: date(operation.created_at).chars().take(10).collect(),
             // Now that the goods are there, the money is no advance any more.
-            basket_items: basket_items.map(|item| wire::BasketItem { payment_type: "full_payment", ..item }).collect(),
+            basket_items: basket_items
+                .map(|item| wire::BasketItem { payment_type: "full_payment", ..item })
+                .collect(),
             is_final: true,
         }),
     };
@@ -174,9 +176,8 @@ pub fn refund(refund: wire::Refund) -> Result<RemoteOperation, String> {
 pub fn shipment(shipment: wire::Shipment) -> Result<RemoteOperation, String> {
     let sum = || {
         let mut items = shipment.basket_items.iter();
-        let sum = items.try_fold(0_i64, |sum, item| {
-            sum.checked_add(money::from_json(&item.total_amount)?.kopecks())
-        });
+        let sum = items
+            .try_fold(0_i64, |sum, item| sum.checked_add(money::from_json(&item.total_amount)?.kopecks()));
         sum.map(Money::from_kopecks)
     };
     let named = shipment.amount.as_deref().and_then(money::from_json);

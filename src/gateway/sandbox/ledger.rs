@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::World;
@@ -146,6 +146,38 @@ pub fn new_id(now: Timestamp) -> String {
     let hex: String = random_bytes::<10>().iter().map(|byte| format!("{byte:02x}")).collect();
     let hex = format!("{time:012x}{hex}");
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32])
+}
+
+/// `GET /sandbox/refunds`: refunds and shipments.
+pub async fn show_done(State(world): State<Weak<World>>) -> Response {
+    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let done = world.ledger().done().to_vec();
+    Json(done).into_response()
+}
+
+/// How the refunds end that were only taken in.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    Completed,
+    Canceled,
+}
+
+/// `POST /sandbox/refunds`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ending {
+    status: End,
+}
+
+pub async fn settle(State(world): State<Weak<World>>, Json(Ending { status }): Json<Ending>) -> Response {
+    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    world.ledger().settle_refunds(match status {
+        End::Completed => "completed",
+        End::Canceled => "canceled",
+    });
+    world.something_happened();
+    StatusCode::NO_CONTENT.into_response()
 }
 
 /// `GET /sandbox/ledger`

@@ -139,6 +139,7 @@ impl Sandbox {
             .route("/order/{container}/{act}", post(page::act))
             .route("/sandbox/troubles", post(trouble::set))
             .route("/sandbox/ledger", get(ledger::show))
+            .route("/sandbox/refunds", get(ledger::show_done).post(ledger::settle))
             .route("/sandbox/test-notice", post(notifier::test))
             .with_state(Arc::downgrade(&world));
         tokio::spawn(server::serve(listener, routes, stop, Duration::ZERO));

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 use super::World;
 use super::api::{
-    Answer, Error, Item, REQUEST_BYTES_MAX, check_item, data, digits, malformed, no_such_order, page_of, pairs,
-    wrong, with_trouble,
+    Answer, Error, Item, REQUEST_BYTES_MAX, check_item, data, digits, malformed, no_such_order, page_of,
+    pairs, with_trouble, wrong,
 };
 use super::ledger::{Done, Ledger, new_id};
 use super::trouble::{Call, Trouble};
@@ -59,28 +59,34 @@ async fn whole(body: Body) -> bytes::Bytes {
     read.map(http_body_util::Collected::to_bytes).unwrap_or_default()
 }
 
-/// The lines by article, with what they come to.
-fn reckon(basket: &RawValue) -> Result<(Vec<(String, i64)>, i64, i64), Error> {
+/// Lines in kopecks by article, and what they and their tax come to.
+struct Reckoned {
+    lines: Vec<(String, i64)>,
+    sum: i64,
+    vat: i64,
+}
+
+fn reckon(basket: &RawValue) -> Result<Reckoned, Error> {
     let items: Vec<Item> = serde_json::from_str(basket.get()).map_err(|why| malformed(why.to_string()))?;
     if items.is_empty() {
         return Err(malformed("basketItems is empty".into()));
     }
-    let (mut lines, mut sum, mut vat_sum) = (Vec::new(), 0, 0);
+    let mut reckoned = Reckoned { lines: Vec::new(), sum: 0, vat: 0 };
     for item in &items {
         let (total, vat) = check_item(item)?;
-        lines.push((item.sku.clone(), total));
-        sum += total;
-        vat_sum += vat;
+        reckoned.lines.push((item.sku.clone(), total));
+        reckoned.sum += total;
+        reckoned.vat += vat;
     }
-    Ok((lines, sum, vat_sum))
+    Ok(reckoned)
 }
 
 /// What is left of each article of an order after the operations of a kind, in kopecks.
 fn left(ledger: &Ledger, order: &str, basket: &RawValue, kind: &str) -> Result<Vec<(String, i64)>, Error> {
-    let (mut lines, ..) = reckon(basket)?;
+    let Reckoned { mut lines, .. } = reckon(basket)?;
     let done = ledger.done().iter();
     for done in done.filter(|done| done.order == order && done.kind == kind && done.status != "canceled") {
-        for (sku, amount) in reckon(&done.basket)?.0 {
+        for (sku, amount) in reckon(&done.basket)?.lines {
             for line in lines.iter_mut().filter(|line| line.0 == sku) {
                 line.1 -= amount;
             }
@@ -108,7 +114,7 @@ fn shipment_of(done: &Done, world: &World) -> Value {
 
 /// Takes in what is done with a paid order, when its arithmetic holds and no line comes to more than is left.
 fn take_in(world: &World, mut done: Done, stated: Option<(&RawValue, &RawValue)>) -> Result<Done, Error> {
-    let (lines, sum, vat) = reckon(&done.basket)?;
+    let Reckoned { lines, sum, vat } = reckon(&done.basket)?;
     if let Some((amount, vat_amount)) = stated {
         if money::from_json(amount).map(Money::kopecks) != Some(sum) {
             return Err(wrong("wrong_total_amount", "amount"));
@@ -123,7 +129,9 @@ fn take_in(world: &World, mut done: Done, stated: Option<(&RawValue, &RawValue)>
     if order.status_at(now) != "completed" {
         return Err(wrong("wrong_order_status", "parentId"));
     }
-    if done.kind == "refund" && ledger.done().iter().any(|known| known.kind == "refund" && known.number == done.number) {
+    if done.kind == "refund"
+        && ledger.done().iter().any(|known| known.kind == "refund" && known.number == done.number)
+    {
         let message = "Merchant order id is not unique".to_owned();
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return Err(Error(status, "merchant_order_id_duplicate", message, Some("merchantOrderId")));
@@ -191,7 +199,11 @@ async fn ship(State(world): State<Weak<World>>, headers: HeaderMap, body: Body) 
 }
 
 /// What can still be paid back of an order, by line.
-async fn refundable(State(world): State<Weak<World>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+async fn refundable(
+    State(world): State<Weak<World>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     with_trouble(&world, Call::Other, &headers, |world, _| {
         let mut ledger = world.ledger();
         let order = ledger.find(|entry| entry.id == id).cloned().ok_or_else(no_such_order)?;

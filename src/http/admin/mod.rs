@@ -6,6 +6,7 @@
 mod hooks;
 mod orders;
 mod outbox;
+mod payments;
 mod stock;
 
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub fn routes(edge: &Arc<Edge>) -> Router<Arc<Edge>> {
         .route("/hooks", get(hooks::list))
         .route("/hooks/{id}", get(hooks::show))
         .route("/hooks/{id}/replay", post(hooks::replay))
+        .route("/payments/{id}/accept", post(payments::accept))
+        .route("/payments/{id}/refund", post(payments::refund))
         .route("/outbox", get(outbox::list))
         .route("/outbox/{id}/retry", post(outbox::retry))
         .route("/outbox/{id}/drop", post(outbox::drop_message))

@@ -101,4 +101,3 @@ async fn revised(
         Err(Refused::BadBill(why)) => Err(Problem::unusable_order(why)),
     }
 }
-

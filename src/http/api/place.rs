@@ -11,8 +11,8 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::{
-    Edge, Item, PLACING_MAX, Problem, idempotency_key, linked, merchant_of, read_json, read_lines, take_place,
-    taken_before,
+    Edge, Item, PLACING_MAX, Problem, idempotency_key, linked, merchant_of, read_json, read_lines,
+    take_place, taken_before,
 };
 use crate::dedup::Answer;
 use crate::flows::Shop;
@@ -185,4 +185,3 @@ fn page(name: &str, url: Option<String>) -> Result<Option<String>, Problem> {
         ))),
     }
 }
-

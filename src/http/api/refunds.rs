@@ -10,7 +10,8 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::{
-    Edge, LINK_WAIT, LOOK_PAUSE, PLACING_MAX, Problem, idempotency_key, merchant_of, read_json, take_place, taken_before,
+    Edge, LINK_WAIT, LOOK_PAUSE, PLACING_MAX, Problem, idempotency_key, merchant_of, read_json, take_place,
+    taken_before,
 };
 use crate::dedup::Answer;
 use crate::flows::pay_back::{RefundDocument, Refused, Request, pay_back};
@@ -129,7 +130,10 @@ fn read_request(
     if items.len() > LINES_MAX {
         return Err(unusable(format!("items: at most {LINES_MAX}")));
     }
-    if reason.as_ref().is_some_and(|reason| reason.trim().is_empty() || reason.chars().count() > REASON_CHARS_MAX) {
+    if reason
+        .as_ref()
+        .is_some_and(|reason| reason.trim().is_empty() || reason.chars().count() > REASON_CHARS_MAX)
+    {
         return Err(unusable(format!("reason: from 1 to {REASON_CHARS_MAX} characters")));
     }
     let part = |(place, item): (usize, Item)| match (item.quantity, item.amount) {

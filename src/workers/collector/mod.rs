@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use self::operations::operation_of;
 use super::dispatch::Dispatch;
 use crate::flows::bill_order::Task;
-use crate::flows::tend_payment::{checkout_of, note_sending, record};
 use crate::flows::tend_operation;
+use crate::flows::tend_payment::{checkout_of, note_sending, record};
 use crate::flows::{Shop, buyers_address};
 use crate::gateway::{Addresses, Failure, Provider};
 use crate::kernel::time::{between, later};
@@ -103,15 +103,21 @@ impl Collector {
         let (recorded, wish) = match operation_of(&task) {
             Some(id) => {
                 let stepped = self.step_operation(delivery.lane, id).await;
-                let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else { return Duration::ZERO };
-                let settle = |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, &stepped, now);
+                let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
+                    return Duration::ZERO;
+                };
+                let settle =
+                    |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, &stepped, now);
                 let answered = stepped.answered.as_ref();
                 (tend_operation::record(&self.shop, id, ticket, answered, &settle).await, stepped.wish)
             }
             None => {
                 let stepped = self.step(delivery.lane, task).await;
-                let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else { return Duration::ZERO };
-                let settle = |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, &stepped, now);
+                let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
+                    return Duration::ZERO;
+                };
+                let settle =
+                    |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, &stepped, now);
                 let answered = stepped.answered.as_ref();
                 (record(&self.shop, task.payment, ticket, answered, &settle).await, stepped.wish)
             }

@@ -1,0 +1,46 @@
+//! `tillgate payments accept|refund`: what a person decides about money that came and did not fit.
+
+use clap::{Args, Subcommand};
+
+use super::{print_json, text_at};
+use crate::cli::client::ServerOptions;
+use crate::cli::{Failed, say};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take money that did not fit for the order as it stands now: it is paid, and everyone is told
+    Accept(One),
+    /// Pay back all that is left of a payment
+    Refund(One),
+}
+
+#[derive(Debug, Args)]
+pub struct One {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// The payment's number, as in the order's ATTENTION lines: 482993011752-1
+    id: String,
+}
+
+pub async fn run(command: Command) -> Result<(), Failed> {
+    let (options, action) = match command {
+        Command::Accept(options) => (options, "accept"),
+        Command::Refund(options) => (options, "refund"),
+    };
+    let server = options.server.connect()?;
+    let order = server.post(&format!("/payments/{}/{action}", options.id)).await?;
+    if options.server.json {
+        print_json(&order);
+        return Ok(());
+    }
+    let number = text_at(&order, "number");
+    let state = order.get("payment").map_or_else(String::new, |payment| text_at(payment, "state"));
+    match action {
+        "accept" => say(format_args!("order {number} is {state} by payment {}", options.id)),
+        _ => say(format_args!(
+            "payment {} is being paid back; see how it goes: tillgate orders show {number}",
+            options.id
+        )),
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! A person decides about money that came and did not fit: it counts for the order as it is now, or it goes back.
+
+use super::receive_notice::pay;
+use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier, pay_back};
+use crate::kernel::chance::random_bytes;
+use crate::kernel::{Fingerprint, HookId};
+use crate::payments::{Checkout, NotTakenBack, OperationId, Payment, PaymentId};
+use crate::store::{Batch, CommitError, Unavailable};
+
+/// Why it is not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is no such payment.
+    #[error("there is no such payment")]
+    NotFound,
+    /// Nobody need decide about it.
+    #[error("it has brought no money that waits for a decision")]
+    NotInReview,
+    /// The order is paid by another one.
+    #[error("the order is paid by payment {0}: pay this one back")]
+    PaidOtherwise(PaymentId),
+    /// The order was called off.
+    #[error("the order is cancelled: pay it back")]
+    Cancelled,
+    /// It cannot go back.
+    #[error("{0}")]
+    NotTakenBack(NotTakenBack),
+}
+
+/// Takes the money for the order as it stands now: it is paid, and everyone is told so.
+pub async fn accept(shop: &Shop, id: PaymentId) -> Result<Result<(), Refused>, Unavailable> {
+    for _ in 0..DECISIONS_MAX {
+        let Some(mut dossier) = load_dossier(&shop.store, id.number).await? else {
+            return Ok(Err(Refused::NotFound));
+        };
+        let now = shop.clock.now();
+        let Some((checkout, _)) = &mut dossier.checkout else { return Ok(Err(Refused::NotFound)) };
+        if let Err(why) = may_be_accepted(checkout, id) {
+            return Ok(Err(why));
+        }
+        if dossier.order.view().is_none_or(|view| view.cancelled.is_some()) {
+            return Ok(Err(Refused::Cancelled));
+        }
+        checkout.note(now, Some(id), "accepted by a person for the order as it stands");
+        checkout.resolve(id);
+        let mut remote_id = None;
+        if let Some(payment) = checkout.payment_mut(id) {
+            payment.superseded = None;
+            remote_id.clone_from(&payment.paid_under);
+        }
+        let fingerprint = Fingerprint::of(&[b"accepted by a person", id.to_string().as_bytes()]);
+        let event = HookId { partition: id.number.get(), fingerprint };
+        let mut batch = Batch::new();
+        pay(shop, &mut batch, dossier, id, (event, remote_id), now, &mut Vec::new());
+        match shop.store.commit(batch).await {
+            Ok(()) => {
+                shop.news.tell(id.number);
+                return Ok(Ok(()));
+            }
+            Err(CommitError::Conflict | CommitError::LostLease) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why),
+        }
+    }
+    Err(crowded())
+}
+
+fn may_be_accepted(checkout: &Checkout, id: PaymentId) -> Result<(), Refused> {
+    let payment = checkout.payments.iter().find(|payment| payment.id == id).ok_or(Refused::NotFound)?;
+    if let Some(paid) = checkout.payments.iter().find(|payment| payment.is_paid() && payment.id != id) {
+        return Err(Refused::PaidOtherwise(paid.id));
+    }
+    let goes_back = checkout.refunds().any(|refund| refund.id.payment == id && refund.counts());
+    if !payment.took_money() || payment.superseded.is_none() || goes_back {
+        return Err(Refused::NotInReview);
+    }
+    Ok(())
+}
+
+/// Pays back all that is left of it.
+pub async fn refund(shop: &Shop, id: PaymentId) -> Result<Result<OperationId, Refused>, Unavailable> {
+    let Some(Dossier { order, checkout: Some((checkout, _)), .. }) =
+        load_dossier(&shop.store, id.number).await?
+    else {
+        return Ok(Err(Refused::NotFound));
+    };
+    if !checkout.payments.iter().any(|payment: &Payment| payment.id == id) {
+        return Ok(Err(Refused::NotFound));
+    }
+    let request = pay_back::Request {
+        merchant: order.source,
+        number: id.number,
+        payment: Some(id),
+        parts: Vec::new(),
+        reason: None,
+        // A repeat finds nothing left; after a refusal it is another request.
+        asked: Fingerprint::of(&[b"asked by a person", &random_bytes::<16>()]),
+    };
+    Ok(pay_back::pay_back(shop, &request).await?.map_err(|why| match why {
+        pay_back::Refused::NotFound => Refused::NotFound,
+        pay_back::Refused::No(why) => Refused::NotTakenBack(why),
+    }))
+}
