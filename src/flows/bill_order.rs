@@ -145,8 +145,9 @@ pub(super) fn bill(
             facts.push(Fact::PaymentPlanned { payment: payment.to_string(), amount: planned.bill.total });
         }
     }
+    // What was shipped is taken of the money that is held, or told to the payment system once it was taken.
     if view.shipped.is_some()
-        && let Some(id) = checkout.plan_shipment(now)
+        && let Some(id) = checkout.plan_capture(&[], None, now).ok().or_else(|| checkout.plan_shipment(now))
     {
         send_operation(batch, order, checkout.gateway.as_str(), id, now);
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::pay_back::RefundDocument;
+use super::move_money::OperationDocument;
 use super::{Seller, Shop, order_document};
 use crate::kernel::{Lane, Message, MessageId, Timestamp};
 use crate::orders::Order;
@@ -12,6 +12,8 @@ use crate::store::Batch;
 /// Something that a merchant's site is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
+    /// The money is set aside: it is taken by a capture.
+    PaymentHeld,
     /// The money is there.
     PaymentSucceeded,
     /// The time in which it could be paid is over.
@@ -35,6 +37,7 @@ impl Event {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Event::PaymentHeld => "payment.held",
             Event::PaymentSucceeded => "payment.succeeded",
             Event::PaymentExpired => "payment.expired",
             Event::PaymentCanceled => "payment.canceled",
@@ -53,6 +56,8 @@ impl Event {
             return None;
         }
         match after.state {
+            PaymentState::Held { .. } if before.is_held() || after.superseded.is_some() => None,
+            PaymentState::Held { .. } => Some(Event::PaymentHeld),
             PaymentState::Expired { .. } => Some(Event::PaymentExpired),
             PaymentState::Cancelled { .. } if checkout.next.is_some() => Some(Event::PaymentSuperseded),
             PaymentState::Cancelled { .. } => Some(Event::PaymentCanceled),
@@ -91,7 +96,7 @@ pub(super) fn call_back(
         fields.insert("payment_id".into(), json!(payment));
         if let Event::RefundSucceeded(id) | Event::RefundFailed(id) = event {
             let refund = checkout.operations.iter().find(|operation| operation.id == id);
-            fields.insert("refund".into(), json!(refund.map(RefundDocument::of)));
+            fields.insert("refund".into(), json!(refund.map(OperationDocument::of)));
         }
     }
     let body = json!({"type": event.name(), "timestamp": now, "data": data}).to_string();

@@ -1,10 +1,10 @@
 //! A person decides about money that came and did not fit: it counts for the order as it is now, or it goes back.
 
 use super::receive_notice::pay;
-use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier, pay_back};
+use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier, move_money};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Fingerprint, HookId};
-use crate::payments::{Checkout, NotTakenBack, OperationId, Payment, PaymentId};
+use crate::payments::{Checkout, NotTakenBack, OperationId, OperationKind, Payment, PaymentId};
 use crate::store::{Batch, CommitError, Unavailable};
 
 /// Why it is not done.
@@ -86,17 +86,18 @@ pub async fn refund(shop: &Shop, id: PaymentId) -> Result<Result<OperationId, Re
     if !checkout.payments.iter().any(|payment: &Payment| payment.id == id) {
         return Ok(Err(Refused::NotFound));
     }
-    let request = pay_back::Request {
+    let request = move_money::Request {
         merchant: order.source,
         number: id.number,
+        kind: OperationKind::Refund,
         payment: Some(id),
         parts: Vec::new(),
         reason: None,
         // A repeat finds nothing left; after a refusal it is another request.
         asked: Fingerprint::of(&[b"asked by a person", &random_bytes::<16>()]),
     };
-    Ok(pay_back::pay_back(shop, &request).await?.map_err(|why| match why {
-        pay_back::Refused::NotFound => Refused::NotFound,
-        pay_back::Refused::No(why) => Refused::NotTakenBack(why),
+    Ok(move_money::move_money(shop, &request).await?.map_err(|why| match why {
+        move_money::Refused::NotFound => Refused::NotFound,
+        move_money::Refused::No(why) => Refused::NotTakenBack(why),
     }))
 }

@@ -7,8 +7,8 @@
 pub mod bill_order;
 pub mod call_back;
 pub mod judge_money;
+pub mod move_money;
 pub mod note_copies;
-pub mod pay_back;
 pub mod place_order;
 pub mod receive_hook;
 pub mod receive_notice;
@@ -85,7 +85,7 @@ pub fn payment_document(shop: &Shop, checkout: &Checkout) -> PaymentDocument {
             paid_at = Some(*at);
             problem.clone_from(&payment.superseded);
             let refunded = checkout.refunded(payment.id);
-            if refunded == payment.bill.total {
+            if refunded == payment.taken() {
                 "refunded"
             } else if payment.superseded.is_some() {
                 "review"
@@ -101,6 +101,7 @@ pub fn payment_document(shop: &Shop, checkout: &Checkout) -> PaymentDocument {
         Some((_, payment)) if payment.superseded.is_some() => "cancelled",
         Some((PaymentState::Cancelled { .. }, _)) => "cancelled",
         Some((PaymentState::Expired { .. }, _)) => "expired",
+        Some((PaymentState::Held { .. }, _)) => "held",
         Some((_, payment)) if now >= payment.bill.expires_at => "expired",
         Some((PaymentState::Linked { .. }, _)) => "linked",
         Some((PaymentState::Planned | PaymentState::Sending { .. } | PaymentState::Unknown { .. }, _)) => {
@@ -111,7 +112,7 @@ pub fn payment_document(shop: &Shop, checkout: &Checkout) -> PaymentDocument {
         state,
         url: buyers_address(&shop.public_url, "pay", checkout),
         expires_at: current.map(|payment| payment.bill.expires_at),
-        amount: current.map(|payment| payment.bill.total.into()),
+        amount: current.map(|payment| payment.taken().into()),
         paid_at,
         refunded: current
             .map(|payment| checkout.refunded(payment.id))

@@ -115,7 +115,12 @@ pub async fn receive_notice(
                 flag(&mut batch, dossier, payment, &text, now, &mut facts);
                 (Verdict::Rejected, Some(text))
             }
-            (Judgement::Recorded(why), _) => (Verdict::Ignored, Some(why.clone())),
+            (Judgement::Recorded(why), dossier) => {
+                if let (Some(dossier), Some(payment), None) = (dossier, payment, &known) {
+                    look(&mut batch, dossier, payment, now);
+                }
+                (Verdict::Ignored, Some(why.clone()))
+            }
             (
                 Judgement::NotFound(why)
                 | Judgement::Stranger(why)
@@ -174,7 +179,7 @@ pub(super) fn pay(
     let Some(payment) = checkout.payment_mut(id) else { return };
     payment.state = PaymentState::Paid { at: now };
     payment.paid_under.clone_from(&remote_id);
-    let amount = payment.bill.total;
+    let amount = payment.taken();
     facts.push(Fact::MoneyCame { payment: id.to_string(), amount });
     checkout.next = None;
     let under = remote_id.map_or_else(String::new, |remote_id| format!(" under its id {remote_id}"));
@@ -234,6 +239,16 @@ fn keep_money(
     checkout.flag(now, Some(id), why);
     facts.push(Fact::Attention { text: why.to_owned() });
     batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
+}
+
+/// Something has happened to a payment that does not make it paid: the payment system is asked what.
+fn look(batch: &mut Batch, dossier: Dossier, id: PaymentId, now: Timestamp) {
+    let Dossier { mut order, order_stored, checkout: Some((checkout, _)) } = dossier else { return };
+    if checkout.payments.iter().any(|payment| payment.id == id && payment.is_live()) {
+        send_task(batch, &mut order, checkout.gateway.as_str(), id, now);
+        let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
+        batch.put(DocKey::order(id.number), stored.0, &order, stored.1);
+    }
 }
 
 fn flag(

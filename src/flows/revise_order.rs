@@ -98,7 +98,7 @@ fn stage(
     if view.cancelled.is_some() && matches!(request.wish, Wish::Cancel) {
         return Ok(None);
     }
-    if checkout.payments.iter().any(crate::payments::Payment::took_money) {
+    if checkout.has_money() {
         return Err(Refused::Paid);
     }
     if view.is_closed() {

@@ -3,10 +3,11 @@
 
 use super::bill_order::watch_operation;
 use super::call_back::{Event, call_back};
+use super::receive_notice::pay;
 use super::tend_payment::Settle;
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
 use crate::kernel::time::later;
-use crate::kernel::{Private, Timestamp};
+use crate::kernel::{Fingerprint, HookId, Private, Timestamp};
 use crate::payments::{
     Again, Answered, Checkout, Operation, OperationId, OperationKind, OperationState, RemoteOperation,
 };
@@ -100,6 +101,18 @@ fn stage(
     if let Some(gap) = watch.and_then(|again| again.after) {
         watch_operation(batch, &mut order, gateway.as_str(), id, (now, later(now, gap)));
     }
+    if after.kind == OperationKind::Capture && after.is_done() && !before.is_done() {
+        if let Some(payment) = checkout.payment_mut(id.payment) {
+            payment.captured = Some(after.total).filter(|total| *total != payment.bill.total);
+        }
+        let fingerprint = Fingerprint::of(&[b"captured", id.to_string().as_bytes()]);
+        let event = HookId { partition: id.payment.number.get(), fingerprint };
+        let remote_id =
+            checkout.payment_mut(id.payment).and_then(|payment| Some(payment.remote.as_ref()?.id.clone()));
+        let dossier = Dossier { order, order_stored, checkout: Some((checkout, version)) };
+        pay(shop, batch, dossier, id.payment, (event, remote_id), now, &mut Vec::new());
+        return settlement;
+    }
     let told = event_of(&before, &after);
     let is_told = told
         .is_some_and(|event| call_back(shop, batch, (&mut order, &checkout), (event, Some(id.payment)), now));
@@ -146,7 +159,7 @@ fn note(checkout: &mut Checkout, operation: &Operation, again: Option<&Again>, n
         }
         OperationState::Done { .. } => {
             checkout.note(now, Some(payment), format!("{what} {id} of {} is done", operation.total));
-            let paid = checkout.payment_mut(payment).map(|payment| payment.bill.total);
+            let paid = checkout.payment_mut(payment).map(|payment| payment.taken());
             if operation.kind == OperationKind::Refund && paid == Some(checkout.refunded(payment)) {
                 checkout.resolve(payment); // the money that a person was to look at has gone back
             }

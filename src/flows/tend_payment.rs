@@ -123,7 +123,8 @@ fn stage(
     let end = Event::end_of(&before, &after, checkout);
     let waits =
         outcome.as_ref().err().filter(|again| again.why == Again::WAITS).and_then(|again| again.after);
-    let watch = waits.filter(|_| !matches!(before.state, PaymentState::Linked { .. }));
+    let watch =
+        waits.filter(|_| !matches!(before.state, PaymentState::Linked { .. } | PaymentState::Held { .. }));
     let tend: Vec<PaymentId> = stopped.into_iter().chain(checkout.follow_up(now)).collect();
     let is_told =
         end.is_some_and(|event| call_back(shop, batch, (&mut order, checkout), (event, Some(id)), now));
@@ -160,6 +161,7 @@ fn note(checkout: &mut Checkout, payment: &Payment, again: Option<&Again>, now: 
             );
         }
         PaymentState::Linked { .. } => checkout.note(now, id, format!("can be paid{remote}")),
+        PaymentState::Held { .. } => checkout.note(now, id, format!("its money is held{remote}")),
         PaymentState::Paid { .. } => checkout.note(now, id, format!("found to be paid{remote}")),
         PaymentState::Refused { why, .. } => {
             checkout.flag(

@@ -88,6 +88,8 @@ pub(super) enum Face {
     Paid,
     /// Money came that does not fit what the order is now.
     Review,
+    /// The money is set aside.
+    Held,
     /// The money has gone back.
     Refunded,
     /// Its time is over.
@@ -267,6 +269,7 @@ pub(super) fn face(shop: &Shop, checkout: &Checkout) -> Face {
         "linked" => Face::Unpaid,
         "paid" => Face::Paid,
         "review" => Face::Review,
+        "held" => Face::Held,
         "refunded" => Face::Refunded,
         "expired" => Face::Expired,
         "cancelled" => Face::Cancelled,
@@ -280,6 +283,7 @@ fn name_of(face: Face) -> &'static str {
         Face::Unpaid | Face::Waiting => "ready",
         Face::Paid => "paid",
         Face::Review => "review",
+        Face::Held => "held",
         Face::Refunded => "refunded",
         Face::Expired => "expired",
         Face::Cancelled => "cancelled",
@@ -320,6 +324,17 @@ pub(super) fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Respons
             tongue,
             ("Заказ оплачен", "Спасибо! Магазин уже знает об оплате."),
             ("Paid", "Thank you! The shop has been told."),
+        ),
+        Face::Held => tongue_pair(
+            tongue,
+            (
+                "Деньги зарезервированы",
+                "Банк придержал сумму заказа. Магазин спишет её, когда соберёт заказ, и не больше.",
+            ),
+            (
+                "Your money is reserved",
+                "Your bank holds the sum. The shop takes it when the order is ready, and never more.",
+            ),
         ),
         Face::Refunded => tongue_pair(
             tongue,
@@ -372,7 +387,7 @@ pub(super) fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Respons
             let refresh = way.clone().map(|url| (4, url));
             (way.map(|url| (url, to_shop)), None, refresh)
         }
-        Face::Review | Face::Refunded | Face::Expired | Face::Cancelled | Face::Failed => {
+        Face::Held | Face::Review | Face::Refunded | Face::Expired | Face::Cancelled | Face::Failed => {
             (after_failure, None, None)
         }
         Face::Unknown => (None, None, None),
@@ -401,6 +416,7 @@ pub(super) fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Respons
         | Face::Waiting
         | Face::Paid
         | Face::Review
+        | Face::Held
         | Face::Refunded
         | Face::Expired
         | Face::Cancelled

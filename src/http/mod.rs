@@ -112,6 +112,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/v1/orders", get(api::list).post(api::create))
         .route("/v1/orders/{id}", get(api::show).patch(api::change))
         .route("/v1/orders/{id}/cancel", post(api::cancel))
+        .route("/v1/orders/{id}/capture", post(api::capture))
         .route("/v1/orders/{id}/refunds", get(api::list_refunds).post(api::refund))
         .route("/pay/{token}", get(buyer::pay))
         .route("/pay/{token}/qr.svg", get(slip::code))

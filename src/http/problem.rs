@@ -114,6 +114,11 @@ impl Problem {
         Problem::new(StatusCode::CONFLICT, "not-refundable", "There is nothing to pay back", detail)
     }
 
+    /// There is no money that could be taken.
+    pub fn not_held(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, "not-held", "There is nothing to take", detail)
+    }
+
     /// The order takes no more changes.
     pub fn closed(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::CONFLICT, "order-closed", "The order takes no more changes", detail)

@@ -51,7 +51,7 @@ pub struct OrderDocument {
 /// How an order is paid, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PaymentDocument {
-    /// `requested`, `linked`, `paid`, `refunded` (all of it was paid back), `expired`, `cancelled`, `failed` (the payment system will not have it), or
+    /// `requested`, `linked`, `held` (the money is set aside: capture it), `paid`, `refunded` (all of it was paid back), `expired`, `cancelled`, `failed` (the payment system will not have it), or
     /// `review`: money came that does not fit what the order is now, and a person decides.
     pub state: &'static str,
     /// Where the buyer is sent. It stays the same while the order lives.

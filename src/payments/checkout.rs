@@ -115,19 +115,42 @@ impl Checkout {
     pub fn wants(&mut self, wanted: Option<(u32, Bill)>, now: Timestamp) -> Vec<PaymentId> {
         // When money was taken, for whatever revision, nobody is asked for more without a person's word.
         if let Some(paid) = self.payments.iter().find(|payment| payment.took_money()) {
-            let differs = wanted.as_ref().is_some_and(|(_, bill)| bill.total != paid.bill.total);
+            let differs = wanted.as_ref().is_some_and(|(_, bill)| bill.total != paid.taken());
             if let (true, Some((_, bill))) = (differs, &wanted) {
-                let text =
-                    format!("{} were paid, and the order now comes to {}", paid.bill.total, bill.total);
+                let text = format!("{} were paid, and the order now comes to {}", paid.taken(), bill.total);
                 self.flag(now, None, text);
             }
             return self.stop_asking(now);
+        }
+        let captured = self.payments.iter().find(|payment| self.is_being_captured(payment.id));
+        if let Some(captured) = captured {
+            let text =
+                format!("money is being taken by payment {}, and the order has changed since", captured.id);
+            self.flag(now, None, text);
+            return Vec::new();
         }
         let live = self.payments.iter_mut().find(|payment| payment.is_live());
         let Some(live) = live else {
             self.next = None;
             return wanted.and_then(|(revision, bill)| self.plan(revision, bill, now)).into_iter().collect();
         };
+        if live.is_held()
+            && live.superseded.is_none()
+            && let Some((revision, bill)) = &wanted
+            && bill.total <= live.bill.total
+        {
+            // Enough is held: what the order comes to is taken of it.
+            let (id, held) = (live.id, live.bill.total);
+            if *bill != live.bill {
+                self.note(
+                    now,
+                    Some(id),
+                    format!("{held} are held, of which {} are to be taken now", bill.total),
+                );
+                self.next = Some((*revision, bill.clone()));
+            }
+            return Vec::new();
+        }
         let same = wanted
             .as_ref()
             .is_some_and(|(_, bill)| bill.total == live.bill.total && bill.lines == live.bill.lines);

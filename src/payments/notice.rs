@@ -86,7 +86,10 @@ impl Notice {
             let currency = self.currency.as_deref().unwrap_or_default();
             return Judgement::WrongCurrency(format!("it is in {currency:?}, and we asked for {CURRENCY}"));
         }
-        if self.amount != payment.bill.total {
+        if payment.is_held() && checkout.is_being_captured(id) {
+            return Judgement::Recorded("its money is being taken: what came of that is looked up".into());
+        }
+        if self.amount != payment.bill.total && self.amount != payment.taken() {
             let (amount, total) = (self.amount, payment.bill.total);
             return Judgement::WrongAmount(format!("it is about {amount}, and we asked for {total}"));
         }

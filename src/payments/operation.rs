@@ -73,6 +73,8 @@ impl<'de> Deserialize<'de> for OperationId {
 pub enum OperationKind {
     /// Money goes back to the buyer.
     Refund,
+    /// Money that is held is taken, all of it or less; the rest is let go.
+    Capture,
     /// The goods were handed over: the payment system makes the receipt of full payment.
     Shipment,
 }
@@ -83,6 +85,7 @@ impl OperationKind {
     pub fn name(self) -> &'static str {
         match self {
             OperationKind::Refund => "refund",
+            OperationKind::Capture => "capture",
             OperationKind::Shipment => "shipment",
         }
     }

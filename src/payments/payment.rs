@@ -85,6 +85,8 @@ pub struct Remote {
 pub enum RemoteStatus {
     /// It waits to be paid.
     Created,
+    /// The money is set aside and not taken yet.
+    Held,
     /// It is paid.
     Completed,
     /// Its time has run out.
@@ -122,6 +124,9 @@ pub struct Payment {
     /// What the payment system has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<Remote>,
+    /// What was taken of the money that was held, if that is another sum than was to be paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured: Option<Money>,
     /// The payment system's id of the order that was paid, by its notification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid_under: Option<String>,
@@ -150,6 +155,11 @@ pub enum PaymentState {
     },
     /// It can be paid.
     Linked {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// The buyer has agreed and the money is set aside: it is taken by a capture, or let go.
+    Held {
         /// Since when.
         at: Timestamp,
     },
@@ -287,6 +297,7 @@ impl Payment {
             doubtful: false,
             superseded: None,
             remote: None,
+            captured: None,
             paid_under: None,
         }
     }
@@ -298,7 +309,8 @@ impl Payment {
             PaymentState::Planned
             | PaymentState::Sending { .. }
             | PaymentState::Unknown { .. }
-            | PaymentState::Linked { .. } => true,
+            | PaymentState::Linked { .. }
+            | PaymentState::Held { .. } => true,
             // Nobody knows what a frozen one can do: no other is made beside it.
             PaymentState::Frozen { .. } => true,
             PaymentState::Paid { .. }
@@ -312,6 +324,18 @@ impl Payment {
     #[must_use]
     pub fn took_money(&self) -> bool {
         matches!(self.state, PaymentState::Paid { .. })
+    }
+
+    /// Whether its money is set aside and not taken.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        matches!(self.state, PaymentState::Held { .. })
+    }
+
+    /// What was taken, once it is paid.
+    #[must_use]
+    pub fn taken(&self) -> Money {
+        self.captured.unwrap_or(self.bill.total)
     }
 
     /// Whether its money was taken for what the order is: not for an older revision, nor too late.
@@ -340,8 +364,10 @@ impl Payment {
             PaymentState::Sending { .. } => Step::Look, // the process that was sending is gone
             PaymentState::Unknown { is_absent: true, .. } => Step::Send,
             PaymentState::Unknown { is_absent: false, .. } => Step::Look,
-            PaymentState::Linked { .. } if self.superseded.is_some() => Step::Cancel,
-            PaymentState::Linked { .. } => Step::Check,
+            PaymentState::Linked { .. } | PaymentState::Held { .. } if self.superseded.is_some() => {
+                Step::Cancel
+            }
+            PaymentState::Linked { .. } | PaymentState::Held { .. } => Step::Check,
             PaymentState::Paid { .. }
             | PaymentState::Refused { .. }
             | PaymentState::Frozen { .. }
@@ -377,7 +403,8 @@ impl Payment {
             PaymentState::Planned
             | PaymentState::Sending { .. }
             | PaymentState::Unknown { .. }
-            | PaymentState::Linked { .. } => {}
+            | PaymentState::Linked { .. }
+            | PaymentState::Held { .. } => {}
         }
         match answer {
             Answered::Dropped => {
@@ -399,7 +426,9 @@ impl Payment {
                 Err(Again { after: None, why })
             }
             // With a link there it is no more than a call that went wrong.
-            Answered::Refused(why) if matches!(self.state, PaymentState::Linked { .. }) => {
+            Answered::Refused(why)
+                if matches!(self.state, PaymentState::Linked { .. } | PaymentState::Held { .. }) =>
+            {
                 Err(Again { after: None, why })
             }
             // When an earlier send may have been taken, this is no refusal of the payment.
@@ -471,6 +500,17 @@ impl Payment {
         let has_link = url.is_some();
         self.remote = Some(Remote { url, ..remote });
         match status {
+            RemoteStatus::Held => {
+                let since = if let PaymentState::Held { at } = self.state { Some(at) } else { None };
+                self.state = PaymentState::Held { at: since.unwrap_or(now) };
+                if self.superseded.is_some() {
+                    let after = if since.is_some() { None } else { Some(Duration::ZERO) };
+                    return Err(Again { after, why: "it is to be called off".into() });
+                }
+                let age = since.map_or(Duration::ZERO, |at| between(at, now));
+                let after = Some(age.clamp(CHECK_GAP_MIN, CHECK_GAP_MAX));
+                return Err(Again { after, why: Again::WAITS.into() });
+            }
             RemoteStatus::Created | RemoteStatus::Other(_) if !has_link => {
                 // It is there, and may be payable: looked at again when the configuration has been mended.
                 let why = "the payment system gave no payment address that a buyer may be sent to; see \

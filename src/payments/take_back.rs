@@ -1,4 +1,5 @@
-//! What is left of a payment: what can be paid back still, and what was shipped of it.
+//! What can be done with a payment's money: what can be taken of what is held, what is left to pay back, and what was
+//! shipped.
 
 use super::bill::{Line, multiply};
 use super::checkout::Checkout;
@@ -24,8 +25,11 @@ pub enum NotTakenBack {
     /// No money came by this payment.
     #[error("no money has come for it")]
     NotPaid,
+    /// No money is held.
+    #[error("no money is held for it")]
+    NotHeld,
     /// Nothing is left.
-    #[error("all of it was paid back, or is about to be")]
+    #[error("nothing is left of it: that was done, or is about to be")]
     NothingLeft,
     /// The request cannot be met.
     #[error("{0}")]
@@ -65,10 +69,33 @@ impl Checkout {
         self.operations.iter_mut().find(|operation| operation.id == id)
     }
 
+    /// The lines whose money was taken by a payment: what was captured of it, if it was held before.
+    fn taken<'a>(&'a self, payment: &'a Payment) -> &'a [Line] {
+        let capture = self.captures_of(payment.id).find(|capture| capture.is_done());
+        capture.map_or(&payment.bill.lines, |capture| &capture.lines)
+    }
+
+    fn captures_of(&self, payment: PaymentId) -> impl Iterator<Item = &Operation> {
+        let of_payment = self.operations.iter().filter(move |operation| operation.id.payment == payment);
+        of_payment.filter(|operation| operation.kind == OperationKind::Capture)
+    }
+
+    /// Whether money that is held is being taken, or was.
+    #[must_use]
+    pub fn is_being_captured(&self, payment: PaymentId) -> bool {
+        self.captures_of(payment).any(Operation::counts)
+    }
+
+    /// Whether money has come for the order, or is on the point of it.
+    #[must_use]
+    pub fn has_money(&self) -> bool {
+        self.payments.iter().any(|payment| payment.took_money() || self.is_being_captured(payment.id))
+    }
+
     /// What is left of a payment's lines.
     #[must_use]
     pub fn left(&self, payment: &Payment) -> Vec<Line> {
-        let left = payment.bill.lines.iter().filter_map(|line| {
+        let left = self.taken(payment).iter().filter_map(|line| {
             let (quantity, total) = self.left_of(payment.id, line);
             if total <= Money::ZERO {
                 return None;
@@ -111,25 +138,25 @@ impl Checkout {
             return Err(NotTakenBack::NothingLeft);
         }
         let id = payment.id;
-        let lines = if parts.is_empty() {
-            left
-        } else {
-            let mut lines: Vec<Line> = Vec::with_capacity(parts.len());
-            for (place, (sku, part)) in parts.iter().enumerate() {
-                let in_item = |why: String| NotTakenBack::Impossible(format!("items[{place}]: {why}"));
-                if lines.iter().any(|line| line.sku == *sku) {
-                    return Err(in_item(format!("sku {sku} stands in an earlier item already")));
-                }
-                lines.push(self.part(payment, sku, part).map_err(in_item)?);
-            }
-            lines
-        };
+        let lines = if parts.is_empty() { left } else { self.parts(payment, parts)? };
         self.plan_operation(OperationKind::Refund, id, lines, (reason, asked), now)
     }
 
-    /// What is paid back of one article.
+    fn parts(&self, payment: &Payment, parts: &[(String, Part)]) -> Result<Vec<Line>, NotTakenBack> {
+        let mut lines: Vec<Line> = Vec::with_capacity(parts.len());
+        for (place, (sku, part)) in parts.iter().enumerate() {
+            let in_item = |why: String| NotTakenBack::Impossible(format!("items[{place}]: {why}"));
+            if lines.iter().any(|line| line.sku == *sku) {
+                return Err(in_item(format!("sku {sku} stands in an earlier item already")));
+            }
+            lines.push(self.part(payment, sku, part).map_err(in_item)?);
+        }
+        Ok(lines)
+    }
+
+    /// What is taken or paid back of one article.
     fn part(&self, payment: &Payment, sku: &str, part: &Part) -> Result<Line, String> {
-        let sold = payment.bill.lines.iter().find(|line| line.sku == sku);
+        let sold = self.taken(payment).iter().find(|line| line.sku == sku);
         let sold = sold.ok_or_else(|| format!("there is no sku {sku} in payment {}", payment.id))?;
         let (quantity, total) = self.left_of(payment.id, sold);
         match part {
@@ -137,7 +164,7 @@ impl Checkout {
                 Err("quantity: it must be more than nought".into())
             }
             Part::Goods(back) if *back > quantity => {
-                Err(format!("quantity: {quantity} of {} are left to pay back", sold.quantity))
+                Err(format!("quantity: {quantity} of {} are left", sold.quantity))
             }
             Part::Goods(back) => {
                 let line = if (*back, *back) == (sold.quantity, quantity) && total == sold.total {
@@ -146,26 +173,45 @@ impl Checkout {
                     repriced(sold, (*back, sold.price))
                 };
                 let fits = line.filter(|line| line.total <= total && line.total > Money::ZERO);
-                fits.ok_or_else(|| {
-                    format!("quantity: {total} is left to pay back of this line; name an amount")
-                })
+                fits.ok_or_else(|| format!("quantity: {total} is left of this line; name an amount"))
             }
             Part::Money(back) if *back <= Money::ZERO => Err("amount: it must be more than nought".into()),
-            Part::Money(back) if *back > total => {
-                Err(format!("amount: {total} of {} is left to pay back", sold.total))
-            }
+            Part::Money(back) if *back > total => Err(format!("amount: {total} of {} is left", sold.total)),
             Part::Money(back) => repriced(sold, (Quantity::from_thousandths(1000), *back))
                 .ok_or_else(|| "amount: it is too large".into()),
         }
     }
 
+    /// Plans to take money that is held: `parts` by article, or what the order comes to now when there are none. What is
+    /// not taken is let go, so this is done once.
+    pub fn plan_capture(
+        &mut self,
+        parts: &[(String, Part)],
+        asked: Option<Fingerprint>,
+        now: Timestamp,
+    ) -> Result<OperationId, NotTakenBack> {
+        let held = self.payments.iter().find(|payment| payment.is_held() && payment.superseded.is_none());
+        let payment = held.ok_or(NotTakenBack::NotHeld)?;
+        if self.is_being_captured(payment.id) {
+            return Err(NotTakenBack::NothingLeft);
+        }
+        let id = payment.id;
+        let lines = if parts.is_empty() {
+            let wanted = self.next.as_ref().map_or(&payment.bill, |(_, bill)| bill);
+            wanted.lines.clone()
+        } else {
+            self.parts(payment, parts)?
+        };
+        self.plan_operation(OperationKind::Capture, id, lines, (None, asked), now)
+    }
+
     /// Plans to tell the payment system that what was paid for was handed over, once.
     pub fn plan_shipment(&mut self, now: Timestamp) -> Option<OperationId> {
         let payment = self.payments.iter().find(|payment| payment.is_paid())?;
-        let is_told = self
-            .operations
-            .iter()
-            .any(|operation| operation.kind == OperationKind::Shipment && operation.id.payment == payment.id);
+        // What was taken by a capture was handed over with it.
+        let tells = |kind| matches!(kind, OperationKind::Shipment | OperationKind::Capture);
+        let mut of_payment = self.operations.iter().filter(|operation| operation.id.payment == payment.id);
+        let is_told = of_payment.any(|operation| tells(operation.kind) && operation.counts());
         let lines = self.left(payment);
         if is_told || lines.is_empty() {
             return None;
@@ -276,7 +322,7 @@ mod tests {
         for (sku, part, why) in [
             ("1", goods(2001), "items[0]: quantity: 2 of 3 are left"),
             ("1", goods(0), "items[0]: quantity: it must be more"),
-            ("2", goods(355), "items[0]: quantity: 35.00 is left to pay back of this line"),
+            ("2", goods(355), "items[0]: quantity: 35.00 is left of this line"),
             ("2", money(3501), "items[0]: amount: 35.00 of 35.50"),
             ("2", money(-1), "items[0]: amount: it must be more"),
             ("3", money(1), "items[0]: there is no sku 3"),

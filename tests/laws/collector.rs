@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tillgate::flows::pay_back::{Request, pay_back};
+use tillgate::flows::move_money::{Request, move_money};
 use tillgate::flows::place_order::{Placed, Placement, place};
 use tillgate::flows::{News, Seller, Shop, load_dossier};
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
@@ -394,13 +394,14 @@ async fn money_goes_back_once_however_calls_end_and_processes_die() {
         let request = Request {
             merchant: SourceName::new("site"),
             number: world.number,
+            kind: OperationKind::Refund,
             payment: None,
             parts: Vec::new(),
             reason: None,
             asked: Fingerprint::of(&[b"a request"]),
         };
         for _ in 0..2 {
-            let planned = pay_back(&shop, &request).await.expect("a store");
+            let planned = move_money(&shop, &request).await.expect("a store");
             assert!(planned.is_ok(), "{script:?}: {planned:?}"); // the repeat finds it
         }
         world.rest().await;

@@ -260,3 +260,136 @@ async fn a_shipped_order_is_told_to_the_payment_system_once() {
     assert_eq!(done(&till, "shipment"), [(format!("{number}-1-1"), "20.00".into(), "completed".into())]);
     till.close().await;
 }
+
+/// An order whose money is held: 614.80.
+async fn held(till: &Till) -> String {
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.order_in(&number, "linked").await;
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Hold));
+    till.order_in(&number, "held").await;
+    number
+}
+
+async fn capture(till: &Till, number: &str, key: &str, body: &Value) -> Reply {
+    let path = format!("/v1/orders/{number}/capture");
+    till.call(Method::POST, &path, API_KEY, Some(key), &body.to_string()).await
+}
+
+/// The bank sets the sum aside, the shop takes less of it, once; and what was taken can go back, and no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn less_is_taken_of_money_that_is_held() {
+    let till = Till::open().await;
+    let number = held(&till).await;
+    let order = till.order(&number).await;
+    assert_eq!((&order["state"], &order["paid_at"]), (&json!("open"), &Value::Null), "nothing was taken yet");
+    let (_, location, page) = till.browse(Method::GET, &text(&order["payment"]["url"])).await;
+    assert!(location.is_empty() && page.contains("Деньги зарезервированы"), "{page}");
+    assert_eq!(problem(&refund(&till, &number, "r1", &json!({})).await), (409, "not-refundable".into()));
+    let too_much = json!({"items": [{"sku": "123456", "quantity": "3"}]});
+    assert_eq!(problem(&capture(&till, &number, "c0", &too_much).await), (422, "unusable-order".into()));
+
+    let less = json!({"items": [{"sku": "123456", "quantity": "2"}, {"sku": "778899", "amount": "300.00"}]});
+    let first = capture(&till, &number, "c1", &less).await;
+    let taken = json_of(&first);
+    assert_eq!((first.status.as_u16(), &taken["state"]), (201, &json!("succeeded")), "{taken}");
+    assert_eq!(taken["amount"]["amount"], "559.80");
+    assert_eq!(capture(&till, &number, "c1", &less).await.body, first.body);
+    assert_eq!(problem(&capture(&till, &number, "c2", &json!({})).await), (409, "not-held".into()));
+    let paid = till.order_in(&number, "paid").await;
+    assert_eq!((&paid["state"], &paid["payment"]["amount"]["amount"]), (&json!("paid"), &json!("559.80")));
+    assert_eq!(done(&till, "shipment"), [(format!("{number}-1-1"), "559.80".into(), "completed".into())]);
+    assert_eq!(till.remote(&number).status, "completed");
+    let told = last_heard(&till, 2).await;
+    assert_eq!(
+        (&told["type"], &told["data"]["payment"]["amount"]["amount"]),
+        (&json!("payment.succeeded"), &json!("559.80"))
+    );
+
+    let back = json_of(&refund(&till, &number, "r2", &json!({})).await);
+    assert_eq!(
+        (&back["state"], &back["amount"]["amount"]),
+        (&json!("succeeded"), &json!("559.80")),
+        "{back}"
+    );
+    till.order_in(&number, "refunded").await;
+    till.close().await;
+}
+
+/// The answer to the capture is lost: it is looked for, and not made twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_capture_that_is_not_answered_is_made_once() {
+    let till = Till::open().await;
+    let number = held(&till).await;
+    till.bank.misbehave(Call::Operate, [Trouble::AcceptThenDrop]);
+    let taken = json_of(&capture(&till, &number, "c1", &json!({})).await);
+    assert_eq!(
+        (&taken["state"], &taken["amount"]["amount"]),
+        (&json!("succeeded"), &json!("614.80")),
+        "{taken}"
+    );
+    till.order_in(&number, "paid").await;
+    assert_eq!(done(&till, "shipment").len(), 1);
+    till.close().await;
+}
+
+/// An order that is called off lets the money go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_is_held_is_let_go_with_the_order() {
+    let till = Till::open().await;
+    let number = held(&till).await;
+    assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
+    assert!(till.bank.wait_until(DEADLINE, |orders| orders[0].status == "canceled").await);
+    till.order_in(&number, "cancelled").await;
+    assert_eq!(problem(&capture(&till, &number, "c1", &json!({})).await), (409, "not-held".into()));
+    till.close().await;
+}
+
+/// A dearer order needs other money: what is held is let go, and the buyer is asked anew. A cheaper one is taken of what is
+/// held.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_keeps_money_that_is_enough_and_lets_go_what_is_not() {
+    let till = Till::open().await;
+    let number = held(&till).await;
+    let mut items = order("A-1")["items"].clone();
+    items[0]["price"] = json!("100.00");
+    assert_eq!(till.change(&number, None, &items).await.status, 200);
+    assert_eq!(till.order(&number).await["payment"]["state"], "held");
+    items[0]["price"] = json!("200.00");
+    assert_eq!(till.change(&number, None, &items).await.status, 200);
+    let order = till.order_in(&number, "linked").await;
+    assert_eq!(order["payment"]["amount"]["amount"], "755.00");
+    assert_eq!(till.remote(&number).status, "canceled");
+    let second = till.bank.orders(&format!("{number}-2")).remove(0);
+    assert!(till.bank.buyer_acts(&second.container, Outcome::Hold));
+    till.order_in(&number, "held").await;
+    items[0]["price"] = json!("150.00");
+    assert_eq!(till.change(&number, None, &items).await.status, 200);
+    let taken = json_of(&capture(&till, &number, "c1", &json!({})).await);
+    assert_eq!(
+        (&taken["state"], &taken["amount"]["amount"]),
+        (&json!("succeeded"), &json!("655.00")),
+        "{taken}"
+    );
+    assert_eq!(problem(&till.change(&number, None, &items).await), (409, "order-paid".into()));
+    till.close().await;
+}
+
+/// A marketplace's order: what was picked in the end is taken of what is held, when it is handed over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_handed_over_is_taken_of_money_that_is_held() {
+    let till = Till::open().await;
+    let number = till.number_of(&created("H1")).await;
+    till.document_in(&number, "linked").await;
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Hold));
+    till.document_in(&number, "held").await;
+    let changed = hook("order.changed", Some("2026-11-22T12:05:00+03:00"), payload("H1", "100", 1, "10.00"));
+    till.number_of(&changed).await;
+    let received =
+        hook("order.received", Some("2026-11-22T13:00:00+03:00"), payload("H1", "100", 1, "10.00"));
+    till.number_of(&received).await;
+    let paid = till.document_in(&number, "paid").await;
+    assert_eq!(paid["payment"]["amount"]["amount"], "10.00", "{paid}");
+    till.number_of(&received.replace("order.received", "order.delivered")).await;
+    assert_eq!(done(&till, "shipment"), [(format!("{number}-1-1"), "10.00".into(), "completed".into())]);
+    till.close().await;
+}

@@ -221,7 +221,7 @@ impl Provider for Invoicebox {
                 OperationKind::Refund => {
                     map::refund(self.call(Method::POST, "billing/api/order/refund-order", request).await?)
                 }
-                OperationKind::Shipment => {
+                OperationKind::Capture | OperationKind::Shipment => {
                     map::shipment(self.call(Method::POST, "billing/api/order/shipment", request).await?)
                 }
             };
@@ -244,7 +244,7 @@ impl Provider for Invoicebox {
                     let refunds: Vec<wire::Refund> = self.call(Method::GET, &path, String::new()).await?;
                     refunds.into_iter().map(map::refund).collect()
                 }
-                OperationKind::Shipment => {
+                OperationKind::Capture | OperationKind::Shipment => {
                     let path = format!("filter/api/order/shipment?orderId={remote_id}&_pageSize={PAGE_SIZE}");
                     let shipments: Vec<wire::Shipment> = self.call(Method::GET, &path, String::new()).await?;
                     shipments.into_iter().map(map::shipment).collect()

@@ -118,6 +118,7 @@ pub fn remote(order: wire::Order, may_lead_to: impl Fn(&str) -> bool) -> Result<
     let amount = money::from_json(&order.amount).ok_or_else(|| format!("its amount is {}", order.amount))?;
     let status = match order.status.as_str() {
         "created" => RemoteStatus::Created,
+        "hold" => RemoteStatus::Held,
         "completed" => RemoteStatus::Completed,
         "expired" => RemoteStatus::Expired,
         // Both spellings occur in the documents.
@@ -150,7 +151,8 @@ pub fn freeze_operation(operation: &Operation, remote_id: &str) -> Result<String
             basket_items: basket_items.collect(),
             description: operation.reason.as_deref().unwrap_or("Возврат"),
         }),
-        OperationKind::Shipment => serde_json::to_string(&wire::CreateShipment {
+        // Money that is held is taken by a shipment, which lets the rest go.
+        OperationKind::Capture | OperationKind::Shipment => serde_json::to_string(&wire::CreateShipment {
             order_id: remote_id,
             document_number: operation.id.to_string(),
             document_date: date(operation.created_at).chars().take(10).collect(),

@@ -432,7 +432,8 @@ async fn cancel(State(world): State<Weak<World>>, Path(id): Path<String>, header
         let cancelled = {
             let mut ledger = world.ledger();
             let entry = ledger.find(|entry| entry.id == id).ok_or_else(no_such_order)?;
-            if entry.status_at(now) != "created" {
+            // What is held and was not shipped is let go.
+            if !["created", "hold"].contains(&entry.status_at(now)) {
                 let status = StatusCode::UNPROCESSABLE_ENTITY;
                 return Err(Error(status, "wrong_order_status", "Wrong order status".into(), None));
             }

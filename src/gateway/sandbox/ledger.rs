@@ -30,7 +30,7 @@ pub struct Entry {
     pub vat: Money,
     /// The currency.
     pub currency: String,
-    /// `created`, `completed`, `expired`, `canceled`.
+    /// `created`, `hold`, `completed`, `expired`, `canceled`.
     pub status: String,
     /// When it was made.
     pub created_at: Timestamp,
@@ -87,6 +87,8 @@ pub struct Done {
     pub status: String,
     /// When it came.
     pub created_at: Timestamp,
+    /// Whether it took money that was held.
+    pub captures: bool,
     /// Its lines, as they came.
     pub basket: Box<RawValue>,
 }
@@ -96,6 +98,8 @@ pub struct Done {
 pub enum Outcome {
     /// Pays.
     Pay,
+    /// Agrees, and the bank sets the money aside.
+    Hold,
     /// Tries to, and the bank says no.
     Decline,
     /// Goes back to the shop.

@@ -83,7 +83,8 @@ fn reckon(basket: &RawValue) -> Result<Reckoned, Error> {
 
 /// What is left of each article of an order after the operations of a kind, in kopecks.
 fn left(ledger: &Ledger, order: &str, basket: &RawValue, kind: &str) -> Result<Vec<(String, i64)>, Error> {
-    let Reckoned { mut lines, .. } = reckon(basket)?;
+    let capture = ledger.done().iter().find(|done| done.order == order && done.captures);
+    let Reckoned { mut lines, .. } = reckon(capture.map_or(basket, |capture| &capture.basket))?;
     let done = ledger.done().iter();
     for done in done.filter(|done| done.order == order && done.kind == kind && done.status != "canceled") {
         for (sku, amount) in reckon(&done.basket)?.lines {
@@ -126,7 +127,8 @@ fn take_in(world: &World, mut done: Done, stated: Option<(&RawValue, &RawValue)>
     let now = world.setup.clock.now();
     let mut ledger = world.ledger();
     let order = ledger.find(|entry| entry.id == done.order).cloned().ok_or_else(no_such_order)?;
-    if order.status_at(now) != "completed" {
+    let is_held = order.status_at(now) == "hold";
+    if !(order.status_at(now) == "completed" || (is_held && done.kind == "shipment")) {
         return Err(wrong("wrong_order_status", "parentId"));
     }
     if done.kind == "refund"
@@ -143,6 +145,10 @@ fn take_in(world: &World, mut done: Done, stated: Option<(&RawValue, &RawValue)>
         }
     }
     (done.amount, done.vat, done.created_at) = (Money::from_kopecks(sum), Money::from_kopecks(vat), now);
+    if is_held && let Some(order) = ledger.find(|entry| entry.id == done.order) {
+        (order.status, order.paid_at) = ("completed".into(), Some(now)); // what was shipped is taken
+        done.captures = true;
+    }
     if done.kind == "shipment" {
         done.id = (ledger.done().len() + 1).to_string();
     }
@@ -162,6 +168,7 @@ fn new_done(world: &World, kind: &'static str, order: String, number: String, ba
         vat: Money::ZERO,
         status: "completed".into(),
         created_at: now,
+        captures: false,
         basket,
     }
 }

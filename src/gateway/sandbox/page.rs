@@ -58,6 +58,7 @@ pub async fn act(
     let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     let outcome = match act.as_str() {
         "pay" => Outcome::Pay,
+        "hold" => Outcome::Hold,
         "decline" => Outcome::Decline,
         "abandon" => Outcome::Abandon,
         _ => return StatusCode::NOT_FOUND.into_response(),
@@ -82,12 +83,16 @@ pub fn settle(world: &Arc<World>, container: &str, outcome: Outcome) -> Option<O
                 entry.paid_at = Some(now);
                 (Some(entry.id.clone()), entry.success_url.clone())
             }
+            Outcome::Hold if can_pay => {
+                entry.status = "hold".into();
+                (Some(entry.id.clone()), entry.success_url.clone())
+            }
             Outcome::Decline if can_pay => {
                 entry.declined += 1;
                 (None, entry.fail_url.clone())
             }
             Outcome::Abandon => (None, entry.return_url.clone()),
-            Outcome::Pay | Outcome::Decline => return None,
+            Outcome::Pay | Outcome::Hold | Outcome::Decline => return None,
         }
     };
     world.something_happened();

@@ -2,15 +2,15 @@
 //!
 //! - [`place`]: a new order;
 //! - [`change`]: other lines, or no order any more;
-//! - [`refunds`]: money goes back.
+//! - [`money`]: money that is held is taken, or money goes back.
 
 mod change;
+mod money;
 mod place;
-mod refunds;
 
 pub use change::{cancel, change};
+pub use money::{capture, list as list_refunds, refund};
 pub use place::create;
-pub use refunds::{list as list_refunds, refund};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use super::Edge;
 use super::admin::{List, Paging, gather};
 use super::hooks::answer;
 use super::problem::Problem;
-use crate::flows::pay_back::RefundDocument;
+use crate::flows::move_money::OperationDocument;
 use crate::flows::place_order::Taken;
 use crate::flows::{Dossier, Shop, load_dossier, payment_document};
 use crate::kernel::{ExternalId, Kind, Money, Number, Quantity, SourceName, Timestamp};
@@ -77,7 +77,7 @@ pub struct Shown {
     items: Vec<ShownItem>,
     payment: PaymentDocument,
     payments: Vec<ShownPayment>,
-    refunds: Vec<RefundDocument>,
+    refunds: Vec<OperationDocument>,
     created_at: Timestamp,
     paid_at: Option<Timestamp>,
     cancelled_at: Option<Timestamp>,
@@ -130,7 +130,7 @@ fn shown(shop: &Shop, order: &Order, checkout: &Checkout) -> Option<Shown> {
         items: current.bill.lines.iter().map(item).collect(),
         payment: payment_document(shop, checkout),
         payments: checkout.payments.iter().map(payment).collect(),
-        refunds: checkout.refunds().map(RefundDocument::of).collect(),
+        refunds: checkout.refunds().map(OperationDocument::of).collect(),
         created_at: view.created_at,
         paid_at: view.paid.map(|facet| facet.at),
         cancelled_at: view.cancelled.map(|facet| facet.at),

@@ -175,9 +175,14 @@ impl Collector {
         // A link is looked at in its own lane, so that what is urgent never waits behind it.
         let step = match (payment.step(self.shop.clock.now()), lane) {
             (Step::Check, Lane::Watch) => Step::Check,
-            (_, Lane::Watch) | (Step::Check, _) => Step::Rest,
+            (_, Lane::Watch) => Step::Rest,
             (step, _) => step,
         };
+        if step == Step::Check && checkout.is_being_captured(payment.id) {
+            let why = "its money is being taken".to_owned();
+            let stepped = Stepped::by_itself(Some(Answered::NotSeen(why)));
+            return Ok(Some(Stepped { is_linked: true, ..stepped }));
+        }
         match step {
             Step::Rest => return Ok(Some(Stepped::by_itself(None))),
             Step::Drop => return Ok(Some(Stepped::by_itself(Some(Answered::Dropped)))),
@@ -291,7 +296,9 @@ async fn cancel(provider: &dyn Provider, payment: &Payment) -> Result<Answered, 
     let Some(remote) = &payment.remote else { return Ok(Answered::Found(provider.find(payment.id).await?)) };
     let stands = provider.read(&remote.id).await?;
     match stands.status {
-        RemoteStatus::Created => Ok(Answered::Stands(provider.cancel(&remote.id).await?)),
+        RemoteStatus::Created | RemoteStatus::Held => {
+            Ok(Answered::Stands(provider.cancel(&remote.id).await?))
+        }
         RemoteStatus::Completed | RemoteStatus::Expired | RemoteStatus::Canceled | RemoteStatus::Other(_) => {
             Ok(Answered::Stands(stands))
         }

@@ -1,4 +1,5 @@
-//! `POST /v1/orders/{id}/refunds`: money goes back, in part or whole, once for each idempotency key.
+//! `POST /v1/orders/{id}/refunds` and `…/capture`: money goes back, or is taken of what is held, in part or whole, once
+//! for each idempotency key.
 
 use std::sync::Arc;
 
@@ -14,22 +15,22 @@ use super::{
     taken_before,
 };
 use crate::dedup::Answer;
-use crate::flows::pay_back::{RefundDocument, Refused, Request, pay_back};
+use crate::flows::move_money::{OperationDocument, Refused, Request, move_money};
 use crate::flows::place_order::{Keyed, Taken, answer_key, known_key, take_key};
 use crate::flows::{Dossier, Shop, load_dossier};
 use crate::http::admin::List;
 use crate::http::hooks::{answer, read_body};
 use crate::http::work::see_through;
 use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName, Stopwatch};
-use crate::payments::{LINES_MAX, NotTakenBack, OperationId, Part, PaymentId};
+use crate::payments::{LINES_MAX, NotTakenBack, OperationId, OperationKind, Part, PaymentId};
 
 /// The longest reason, in characters.
 const REASON_CHARS_MAX: usize = 1000;
 
-/// What a site wants paid back.
+/// What a site wants paid back, or taken.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct NewRefund {
+struct Wanted {
     /// How much of which article; nothing for all that is left.
     items: Vec<Item>,
     /// Which payment; the one that paid the order, if it is not said.
@@ -54,25 +55,44 @@ pub async fn refund(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    see_to(edge, (id, OperationKind::Refund), headers, body).await
+}
+
+/// `POST /v1/orders/{id}/capture`
+pub async fn capture(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    see_to(edge, (id, OperationKind::Capture), headers, body).await
+}
+
+async fn see_to(
+    edge: Arc<Edge>,
+    (id, kind): (String, OperationKind),
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let merchant = merchant_of(&edge, &headers)?;
     let place = take_place(&edge)?;
     // The work goes on if the site hangs up: what it asked for is done once, and its repeat finds it.
     let work = async move {
         let _place = place;
-        pay_back_once(&edge, merchant, &id, &headers, body).await
+        once(&edge, (merchant, &id, kind), &headers, body).await
     };
     see_through(Box::pin(work), PLACING_MAX).await.map_err(|unfinished| {
-        tracing::error!(error = %unfinished, "a refund was not taken in");
-        Problem::unavailable(
-            "it is not known whether the refund was taken in; send it again with the same Idempotency-Key",
-        )
+        tracing::error!(error = %unfinished, "what a site wanted done with money was not taken in");
+        let name = kind.name();
+        Problem::unavailable(format!(
+            "it is not known whether the {name} was taken in; send it again with the same Idempotency-Key"
+        ))
     })?
 }
 
-async fn pay_back_once(
+async fn once(
     edge: &Edge,
-    merchant: SourceName,
-    id: &str,
+    (merchant, id, kind): (SourceName, &str, OperationKind),
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -81,22 +101,22 @@ async fn pay_back_once(
     let given = idempotency_key(headers)?;
     let (body, is_whole) = read_body(body).await?;
     if !is_whole {
-        return Err(Problem::too_large("a request for a refund may have 1 MiB"));
+        return Err(Problem::too_large("such a request may have 1 MiB"));
     }
-    // A key is one of the order's: the same key and body under another order is another refund.
-    let key = format!("{number}/refunds/{given}");
+    // A key is one of the order's: the same key and body under another order is another request.
+    let key = format!("{number}/{}/{given}", kind.name());
     if let Some(known) = known_key(&edge.shop, &merchant, &key, &body).await? {
         return taken_before(known);
     }
-    let wanted = if body.trim_ascii().is_empty() { NewRefund::default() } else { read_json(&body)? };
+    let wanted = if body.trim_ascii().is_empty() { Wanted::default() } else { read_json(&body)? };
     let asked = Fingerprint::of(&[merchant.as_str().as_bytes(), key.as_bytes(), &body]);
-    let request = read_request((merchant, number), wanted, asked)?;
+    let request = read_request((merchant, number, kind), wanted, asked)?;
     // A request about no order of the merchant's takes no key.
     let dossier = load_dossier(&edge.shop.store, number).await?;
     let own = dossier.filter(|dossier| dossier.order.source == request.merchant).ok_or_else(missing)?;
     let keyed = Keyed {
         merchant: &request.merchant,
-        event_type: "refund.ask",
+        event_type: if kind == OperationKind::Capture { "capture.ask" } else { "refund.ask" },
         external_id: Some(&own.order.external_id),
         key: &key,
         body: &body,
@@ -105,13 +125,17 @@ async fn pay_back_once(
         Taken::Ours(receipt) => receipt,
         known @ (Taken::Answered(_) | Taken::OtherRequest | Taken::UnderWay) => return taken_before(known),
     };
-    let answered = match pay_back(&edge.shop, &request).await? {
+    let answered = match move_money(&edge.shop, &request).await? {
         Ok(id) => {
             let document = settled(&edge.shop, id).await?;
             let body = serde_json::to_string(&document).unwrap_or_default();
             Answer { status: 201, content_type: "application/json".into(), body }
         }
         Err(Refused::NotFound) => return Err(missing()),
+        Err(Refused::No(why @ NotTakenBack::NotHeld)) => Problem::not_held(why.to_string()).as_answer(),
+        Err(Refused::No(why @ NotTakenBack::NothingLeft)) if kind == OperationKind::Capture => {
+            Problem::not_held(why.to_string()).as_answer()
+        }
         Err(Refused::No(why @ (NotTakenBack::NotPaid | NotTakenBack::NothingLeft))) => {
             Problem::not_refundable(why.to_string()).as_answer()
         }
@@ -121,12 +145,15 @@ async fn pay_back_once(
 }
 
 fn read_request(
-    (merchant, number): (SourceName, Number),
-    wanted: NewRefund,
+    (merchant, number, kind): (SourceName, Number, OperationKind),
+    wanted: Wanted,
     asked: Fingerprint,
 ) -> Result<Request, Problem> {
     let unusable = |why: String| Problem::unusable_order(why);
-    let NewRefund { items, payment_id: payment, reason } = wanted;
+    let Wanted { items, payment_id: payment, reason } = wanted;
+    if kind == OperationKind::Capture && (payment.is_some() || reason.is_some()) {
+        return Err(unusable("a capture has items and nothing else".into()));
+    }
     if items.len() > LINES_MAX {
         return Err(unusable(format!("items: at most {LINES_MAX}")));
     }
@@ -144,21 +171,21 @@ fn read_request(
         ))),
     };
     let parts = items.into_iter().enumerate().map(part).collect::<Result<_, _>>()?;
-    Ok(Request { merchant, number, payment, parts, reason, asked })
+    Ok(Request { merchant, number, kind, payment, parts, reason, asked })
 }
 
-/// The refund as it is, once it is over, or after [`LINK_WAIT`].
-async fn settled(shop: &Shop, id: OperationId) -> Result<RefundDocument, Problem> {
+/// The operation as it is, once it is over, or after [`LINK_WAIT`].
+async fn settled(shop: &Shop, id: OperationId) -> Result<OperationDocument, Problem> {
     let number = id.payment.number;
     let mut news = shop.news.listen();
     let watch = Stopwatch::start();
     loop {
         let checkout = load_dossier(&shop.store, number).await?.and_then(|dossier| dossier.checkout);
         let found = checkout.and_then(|(checkout, _)| {
-            checkout.refunds().find(|refund| refund.id == id).map(RefundDocument::of)
+            checkout.operations.iter().find(|known| known.id == id).map(OperationDocument::of)
         });
         let Some(document) = found else {
-            return Err(Problem::unavailable("the refund cannot be read; send the request again"));
+            return Err(Problem::unavailable("it cannot be read what became of it; send the request again"));
         };
         let left = LINK_WAIT.saturating_sub(watch.elapsed());
         if document.state != "pending" || left.is_zero() {
@@ -180,6 +207,6 @@ pub async fn list(
     let dossier = load_dossier(&edge.shop.store, number).await?;
     let own = dossier.filter(|dossier| dossier.order.source == merchant).ok_or_else(missing)?;
     let Dossier { checkout: Some((checkout, _)), .. } = own else { return Err(missing()) };
-    let items: Vec<RefundDocument> = checkout.refunds().map(RefundDocument::of).collect();
+    let items: Vec<OperationDocument> = checkout.refunds().map(OperationDocument::of).collect();
     Ok(Json(List { items, next_cursor: None }).into_response())
 }

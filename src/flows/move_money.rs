@@ -1,4 +1,4 @@
-//! A merchant pays money back: once for each request, and never more than came.
+//! A merchant takes money that is held, or pays money back: once for each request, and never more than there is.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use super::bill_order::send_operation;
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
 use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName, Timestamp};
 use crate::orders::Amount;
-use crate::payments::{NotTakenBack, Operation, OperationId, OperationState, Part, PaymentId};
+use crate::payments::{NotTakenBack, Operation, OperationId, OperationKind, OperationState, Part, PaymentId};
 use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 
 /// A request of a site.
@@ -16,7 +16,9 @@ pub struct Request {
     pub merchant: SourceName,
     /// Which order.
     pub number: Number,
-    /// Which payment, if it says so.
+    /// What it wants: a refund, or a capture.
+    pub kind: OperationKind,
+    /// Which payment to pay back, if it says so.
     pub payment: Option<PaymentId>,
     /// How much of which article; nothing for all that is left.
     pub parts: Vec<(String, Part)>,
@@ -35,8 +37,8 @@ pub enum Refused {
     No(NotTakenBack),
 }
 
-/// Plans the refund, unless this request has planned it already.
-pub async fn pay_back(shop: &Shop, request: &Request) -> Result<Result<OperationId, Refused>, Unavailable> {
+/// Plans the operation, unless this request has planned it already.
+pub async fn move_money(shop: &Shop, request: &Request) -> Result<Result<OperationId, Refused>, Unavailable> {
     let number = request.number;
     for _ in 0..DECISIONS_MAX {
         let dossier = load_dossier(&shop.store, number).await?;
@@ -44,12 +46,19 @@ pub async fn pay_back(shop: &Shop, request: &Request) -> Result<Result<Operation
         let Some(Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) }) = own else {
             return Ok(Err(Refused::NotFound));
         };
-        if let Some(known) = checkout.refunds().find(|refund| refund.asked == Some(request.asked)) {
+        if let Some(known) = checkout.operations.iter().find(|known| known.asked == Some(request.asked)) {
             return Ok(Ok(known.id));
         }
         let now = shop.clock.now();
-        let why = (request.reason.clone(), Some(request.asked));
-        let id = match checkout.plan_refund(request.payment, &request.parts, why, now) {
+        let planned = match request.kind {
+            OperationKind::Capture => checkout.plan_capture(&request.parts, Some(request.asked), now),
+            OperationKind::Refund => {
+                let why = (request.reason.clone(), Some(request.asked));
+                checkout.plan_refund(request.payment, &request.parts, why, now)
+            }
+            OperationKind::Shipment => checkout.plan_shipment(now).ok_or(NotTakenBack::NothingLeft),
+        };
+        let id = match planned {
             Ok(id) => id,
             Err(why) => return Ok(Err(Refused::No(why))),
         };
@@ -70,19 +79,19 @@ pub async fn pay_back(shop: &Shop, request: &Request) -> Result<Result<Operation
     Err(crowded())
 }
 
-/// A refund as it is shown.
+/// A refund or a capture as it is shown.
 #[derive(Debug, Clone, Serialize)]
-pub struct RefundDocument {
+pub struct OperationDocument {
     /// Its number, here and at the payment system.
     pub id: OperationId,
-    /// The payment whose money goes back.
+    /// The payment whose money it is.
     pub payment_id: PaymentId,
     /// `pending`, `succeeded`, `failed` (the payment system will not make it), or `review`: a person must look at it.
     pub state: &'static str,
     /// The sum.
     pub amount: Amount,
     /// What of.
-    pub items: Vec<RefundItem>,
+    pub items: Vec<OperationItem>,
     /// Why, in the merchant's words.
     pub reason: Option<String>,
     /// What is wrong with it.
@@ -94,22 +103,22 @@ pub struct RefundDocument {
     pub succeeded_at: Option<Timestamp>,
 }
 
-/// A line of a refund.
+/// A line of it.
 #[derive(Debug, Clone, Serialize)]
-pub struct RefundItem {
+pub struct OperationItem {
     /// The article.
     pub sku: String,
-    /// How much goes back.
+    /// How much.
     pub quantity: Quantity,
     /// The sum.
     pub amount: Money,
 }
 
-impl RefundDocument {
-    /// Shows a refund.
+impl OperationDocument {
+    /// Shows an operation.
     #[must_use]
-    pub fn of(refund: &Operation) -> RefundDocument {
-        let (state, problem, succeeded_at) = match &refund.state {
+    pub fn of(operation: &Operation) -> OperationDocument {
+        let (state, problem, succeeded_at) = match &operation.state {
             OperationState::Planned
             | OperationState::Sending { .. }
             | OperationState::Unknown { .. }
@@ -118,20 +127,20 @@ impl RefundDocument {
             OperationState::Refused { why, .. } => ("failed", Some(why.clone()), None),
             OperationState::Frozen { why, .. } => ("review", Some(why.clone()), None),
         };
-        let item = |line: &crate::payments::Line| RefundItem {
+        let item = |line: &crate::payments::Line| OperationItem {
             sku: line.sku.clone(),
             quantity: line.quantity,
             amount: line.total,
         };
-        RefundDocument {
-            id: refund.id,
-            payment_id: refund.id.payment,
+        OperationDocument {
+            id: operation.id,
+            payment_id: operation.id.payment,
             state,
-            amount: refund.total.into(),
-            items: refund.lines.iter().map(item).collect(),
-            reason: refund.reason.clone(),
+            amount: operation.total.into(),
+            items: operation.lines.iter().map(item).collect(),
+            reason: operation.reason.clone(),
             problem,
-            created_at: refund.created_at,
+            created_at: operation.created_at,
             succeeded_at,
         }
     }
