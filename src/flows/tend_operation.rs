@@ -4,8 +4,8 @@
 use super::bill_order::watch_operation;
 use super::call_back::{Event, call_back};
 use super::receive_notice::pay;
-use super::tend_payment::Settle;
-use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
+use super::tend_payment::{Settle, keep_sending, settle_with};
+use super::{Dossier, Shop, load_dossier};
 use crate::kernel::time::later;
 use crate::kernel::{Fingerprint, HookId, Private, Timestamp};
 use crate::payments::{
@@ -29,13 +29,7 @@ pub async fn note_sending(
     };
     operation.sends(request, now);
     let bytes = operation.request.clone();
-    let mut batch = Batch::new();
-    batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
-    match shop.store.commit(batch).await {
-        Ok(()) => Ok(bytes),
-        Err(CommitError::Conflict | CommitError::LostLease) => Ok(None),
-        Err(CommitError::Unavailable(why)) => Err(why),
-    }
+    Ok(keep_sending(shop, &checkout, version, now).await?.then_some(bytes).flatten())
 }
 
 /// Writes down what a call came to, or that there was nothing to do, and settles the task in the same batch.
@@ -46,24 +40,8 @@ pub async fn record(
     answered: Option<&Answered<RemoteOperation>>,
     settle: Settle<'_>,
 ) -> Result<Settlement, CommitError> {
-    for _ in 0..DECISIONS_MAX {
-        let now = shop.clock.now();
-        let mut batch = Batch::new();
-        let settlement = match load_dossier(&shop.store, id.payment.number).await? {
-            Some(dossier) => stage(shop, &mut batch, dossier, (id, answered), (settle, now)),
-            None => settle(None, now),
-        };
-        batch.settle(ticket, settlement.clone());
-        match shop.store.commit(batch).await {
-            Ok(()) => {
-                shop.news.tell(id.payment.number);
-                return Ok(settlement);
-            }
-            Err(CommitError::Conflict) => {}
-            Err(why @ (CommitError::LostLease | CommitError::Unavailable(_))) => return Err(why),
-        }
-    }
-    Err(crowded().into())
+    let stage = |batch: &mut Batch, dossier, now| stage(shop, batch, dossier, (id, answered), (settle, now));
+    settle_with(shop, id.payment.number, (ticket, settle), stage).await
 }
 
 fn stage(

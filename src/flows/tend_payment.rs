@@ -9,7 +9,7 @@ use super::call_back::{Event, call_back};
 use super::receive_notice::{of_look_up, pay};
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
 use crate::kernel::time::later;
-use crate::kernel::{Private, Timestamp};
+use crate::kernel::{Number, Private, Timestamp};
 use crate::payments::{Again, Answered, Checkout, Payment, PaymentId, PaymentState};
 use crate::store::{Batch, CommitError, DocKey, Expect, Settlement, Ticket, Unavailable};
 
@@ -37,11 +37,21 @@ pub async fn note_sending(
     };
     payment.sends(request, now);
     let bytes = payment.request.clone();
+    Ok(keep_sending(shop, &checkout, version, now).await?.then_some(bytes).flatten())
+}
+
+/// Commits what is written before a call. Says whether that was still to be done.
+pub(super) async fn keep_sending(
+    shop: &Shop,
+    checkout: &Checkout,
+    version: u64,
+    now: Timestamp,
+) -> Result<bool, Unavailable> {
     let mut batch = Batch::new();
-    batch.put(DocKey::checkout(seen.id.number), Expect::At(version), &checkout, now);
+    batch.put(DocKey::checkout(checkout.number), Expect::At(version), checkout, now);
     match shop.store.commit(batch).await {
-        Ok(()) => Ok(bytes),
-        Err(CommitError::Conflict | CommitError::LostLease) => Ok(None),
+        Ok(()) => Ok(true),
+        Err(CommitError::Conflict | CommitError::LostLease) => Ok(false),
         Err(CommitError::Unavailable(why)) => Err(why),
     }
 }
@@ -55,18 +65,28 @@ pub async fn record(
     answered: Option<&Answered>,
     settle: Settle<'_>,
 ) -> Result<Settlement, CommitError> {
+    let stage = |batch: &mut Batch, dossier, now| stage(shop, batch, dossier, id, answered, (settle, now));
+    settle_with(shop, id.number, (ticket, settle), stage).await
+}
+
+/// Commits what `stage` puts into a batch, with the task's settlement, until nobody else is quicker.
+pub(super) async fn settle_with(
+    shop: &Shop,
+    number: Number,
+    (ticket, settle): (Ticket, Settle<'_>),
+    stage: impl Fn(&mut Batch, Dossier, Timestamp) -> Settlement,
+) -> Result<Settlement, CommitError> {
     for _ in 0..DECISIONS_MAX {
         let now = shop.clock.now();
         let mut batch = Batch::new();
-        let dossier = load_dossier(&shop.store, id.number).await?;
-        let settlement = match dossier {
-            Some(dossier) => stage(shop, &mut batch, dossier, id, answered, (settle, now)),
+        let settlement = match load_dossier(&shop.store, number).await? {
+            Some(dossier) => stage(&mut batch, dossier, now),
             None => settle(None, now),
         };
         batch.settle(ticket, settlement.clone());
         match shop.store.commit(batch).await {
             Ok(()) => {
-                shop.news.tell(id.number);
+                shop.news.tell(number);
                 return Ok(settlement);
             }
             Err(CommitError::Conflict) => {}

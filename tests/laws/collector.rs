@@ -374,49 +374,63 @@ async fn a_gateway_that_is_missing_for_a_while_makes_no_second_link() {
     world.judge(10_000, &"a missing gateway").await;
 }
 
-/// However the payment system answers a refund, and wherever the collector dies: the money goes back once or, where the
-/// payment system said no before it could have gone, not at all. The payment system would pay it back twice if it
-/// were asked twice.
+/// However the payment system answers a refund or a capture, and wherever the collector dies: the money moves once or,
+/// where the payment system said no before it could have moved, not at all. The payment system would do it twice if
+/// it were asked twice.
 #[tokio::test]
-async fn money_goes_back_once_however_calls_end_and_processes_die() {
-    for script in scripts(5) {
-        let world = World::new([]).await;
-        world.rest().await;
-        let shop = world.collector.shop.clone();
-        let dossier = load_dossier(&shop.store, world.number).await.expect("a store").expect("an order");
-        let (mut checkout, version) = dossier.checkout.expect("a checkout");
-        checkout.payments[0].state = PaymentState::Paid { at: shop.clock.now() };
-        let mut batch = Batch::new();
-        batch.put(DocKey::checkout(world.number), Expect::At(version), &checkout, shop.clock.now());
-        shop.store.commit(batch).await.expect("committed");
+async fn money_moves_once_however_calls_end_and_processes_die() {
+    for script in scripts(4) {
+        moves_once(OperationKind::Refund, &script).await;
+        moves_once(OperationKind::Capture, &script).await;
+    }
+}
 
-        world.bank.books.lock().expect("unbroken").script = script.iter().copied().collect();
-        let request = Request {
-            merchant: SourceName::new("site"),
-            number: world.number,
-            kind: OperationKind::Refund,
-            payment: None,
-            parts: Vec::new(),
-            reason: None,
-            asked: Fingerprint::of(&[b"a request"]),
-        };
-        for _ in 0..2 {
-            let planned = move_money(&shop, &request).await.expect("a store");
-            assert!(planned.is_ok(), "{script:?}: {planned:?}"); // the repeat finds it
-        }
-        world.rest().await;
+async fn moves_once(kind: OperationKind, script: &[Turn]) {
+    let world = World::new([]).await;
+    world.rest().await;
+    let shop = world.collector.shop.clone();
+    let dossier = load_dossier(&shop.store, world.number).await.expect("a store").expect("an order");
+    let (mut checkout, version) = dossier.checkout.expect("a checkout");
+    let at = shop.clock.now();
+    let is_capture = kind == OperationKind::Capture;
+    checkout.payments[0].state =
+        if is_capture { PaymentState::Held { at } } else { PaymentState::Paid { at } };
+    let mut batch = Batch::new();
+    batch.put(DocKey::checkout(world.number), Expect::At(version), &checkout, at);
+    shop.store.commit(batch).await.expect("committed");
 
-        let dossier = load_dossier(&shop.store, world.number).await.expect("a store").expect("an order");
-        let checkout = dossier.checkout.expect("a checkout").0;
-        let books = world.bank.books.lock().expect("unbroken");
-        let [refund] = checkout.operations.as_slice() else { panic!("{script:?}: {checkout:?}") };
-        match (&refund.state, books.refunds.as_slice()) {
-            (OperationState::Done { .. }, [(made, _)]) => {
-                assert_eq!(made.amount, Money::from_kopecks(10_000), "{script:?}");
-                assert_eq!(checkout.refunded(refund.id.payment), made.amount, "{script:?}");
-            }
-            (OperationState::Refused { .. }, []) => assert!(!checkout.attention.is_empty(), "{script:?}"),
-            (state, made) => panic!("{script:?}: {state:?} with {made:?}"),
+    world.bank.books.lock().expect("unbroken").script = script.iter().copied().collect();
+    let request = Request {
+        merchant: SourceName::new("site"),
+        number: world.number,
+        kind,
+        payment: None,
+        parts: Vec::new(),
+        reason: None,
+        asked: Fingerprint::of(&[b"a request"]),
+    };
+    for _ in 0..2 {
+        let planned = move_money(&shop, &request).await.expect("a store");
+        assert!(planned.is_ok(), "{script:?}: {planned:?}"); // the repeat finds it
+    }
+    world.rest().await;
+
+    let dossier = load_dossier(&shop.store, world.number).await.expect("a store").expect("an order");
+    let checkout = dossier.checkout.expect("a checkout").0;
+    let books = world.bank.books.lock().expect("unbroken");
+    let [operation] = checkout.operations.as_slice() else { panic!("{script:?}: {checkout:?}") };
+    let state_of_payment = &checkout.payments[0].state;
+    match (&operation.state, books.refunds.as_slice()) {
+        (OperationState::Done { .. }, [(made, _)]) => {
+            assert_eq!(made.amount, Money::from_kopecks(10_000), "{script:?}");
+            let back = if is_capture { Money::ZERO } else { made.amount };
+            assert_eq!(checkout.refunded(operation.id.payment), back, "{script:?}");
+            assert!(matches!(state_of_payment, PaymentState::Paid { .. }), "{script:?}: {checkout:?}");
         }
+        (OperationState::Refused { .. }, []) => {
+            assert!(!checkout.attention.is_empty(), "{script:?}");
+            assert_eq!(checkout.payments[0].is_held(), is_capture, "{script:?}");
+        }
+        (state, made) => panic!("{script:?}: {state:?} with {made:?}"),
     }
 }
