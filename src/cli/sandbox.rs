@@ -107,7 +107,9 @@ fn introduction(sandbox: &Sandbox) -> String {
 What it has:   curl {url}/sandbox/ledger
 Trouble:       curl {url}/sandbox/troubles -H 'Content-Type: application/json' \
                  -d '{{"on":"create","next":[{{"slow":8000}},"accept_then_drop"]}}'
-               on: create, other, notice; next: for one call each; always: for all; clear: true ends it all.
+               on: create, operate, other, notice; next: for one call each; always: for all; clear: true ends it all.
+Refunds:       curl {url}/sandbox/refunds   shows them; those that trouble "pending" left open end by
+               -H 'Content-Type: application/json' -d '{{"status":"completed"}}', or "canceled"
 Connection:    curl {url}/sandbox/test-notice -H 'Content-Type: application/json' \
                  -d '{{"url":"http://127.0.0.1:8080/hooks/sandbox"}}'
 Ctrl-C ends it, and it forgets everything."#,
