@@ -145,15 +145,23 @@ pub(super) fn bill(
             facts.push(Fact::PaymentPlanned { payment: payment.to_string(), amount: planned.bill.total });
         }
     }
-    // What was shipped is taken of the money that is held, or told to the payment system once it was taken.
-    if view.shipped.is_some()
-        && let Some(id) = checkout.plan_capture(&[], None, now).ok().or_else(|| checkout.plan_shipment(now))
-    {
-        send_operation(batch, order, checkout.gateway.as_str(), id, now);
-    }
+    ship(batch, order, &mut checkout, now);
     if before.as_ref() != Some(&checkout) {
         batch.put(key, expect, &checkout, now);
     }
+}
+
+/// What was shipped is taken of the money that is held, or told to the payment system once it was taken. Either may come
+/// first: an order can be paid at the door. Says whether there was something to do.
+pub(super) fn ship(batch: &mut Batch, order: &mut Order, checkout: &mut Checkout, now: Timestamp) -> bool {
+    if order.view().is_none_or(|view| view.shipped.is_none()) {
+        return false;
+    }
+    let planned = checkout.plan_capture(&[], None, now).ok().or_else(|| checkout.plan_shipment(now));
+    if let Some(id) = planned {
+        send_operation(batch, order, checkout.gateway.as_str(), id, now);
+    }
+    planned.is_some()
 }
 
 /// What the buyer of a marketplace's order is to pay, if anything.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bill_order::send_task;
+use super::bill_order::{send_task, ship};
 use super::call_back::{Event as Told, call_back};
 use super::{DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_dossier, load_receipt, receipt_key};
 use crate::dedup::{Answer, Verdict, key};
@@ -201,6 +201,7 @@ pub(super) fn pay(
     let decision = decide(Some(&order), Incoming { number, source, external_id, event });
     facts.extend(decision.facts);
     let mut order = decision.order.unwrap_or(order);
+    ship(batch, &mut order, &mut checkout, now);
     call_back(shop, batch, (&mut order, &checkout), (Told::PaymentSucceeded, Some(id)), now);
     batch.put(DocKey::order(number), Expect::At(order_stored.version), &order, order_stored.body.listed_at);
     batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);

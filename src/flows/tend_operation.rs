@@ -87,6 +87,11 @@ fn stage(
         let event = HookId { partition: id.payment.number.get(), fingerprint };
         let remote_id =
             checkout.payment_mut(id.payment).and_then(|payment| Some(payment.remote.as_ref()?.id.clone()));
+        let is_paid = checkout.payment_mut(id.payment).is_none_or(|payment| payment.took_money());
+        if is_paid {
+            batch.put(DocKey::checkout(id.payment.number), Expect::At(version), &checkout, now);
+            return settlement; // it was known already, and everyone was told
+        }
         let dossier = Dossier { order, order_stored, checkout: Some((checkout, version)) };
         pay(shop, batch, dossier, id.payment, (event, remote_id), now, &mut Vec::new());
         return settlement;

@@ -4,7 +4,7 @@
 //! that the task is settled. Between the two nothing is held but a lease, so a process may die at any point; whoever
 //! takes the task over finds a payment that says how far it had come.
 
-use super::bill_order::{send_task, send_watch};
+use super::bill_order::{send_task, send_watch, ship};
 use super::call_back::{Event, call_back};
 use super::receive_notice::{of_look_up, pay};
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
@@ -106,6 +106,8 @@ fn stage(
 ) -> Settlement {
     let Some((checkout, version)) = &mut dossier.checkout else { return settle(None, now) };
     let version = *version;
+    // A look that was under way when a capture was planned: the capture's own outcome says what was taken.
+    let answered = answered.filter(|_| !checkout.is_being_captured(id));
     let Some(payment) = checkout.payment_mut(id) else { return settle(None, now) };
     let before = payment.clone();
     let outcome = match answered {
@@ -148,7 +150,8 @@ fn stage(
     let tend: Vec<PaymentId> = stopped.into_iter().chain(checkout.follow_up(now)).collect();
     let is_told =
         end.is_some_and(|event| call_back(shop, batch, (&mut order, checkout), (event, Some(id)), now));
-    if !tend.is_empty() || watch.is_some() || is_told {
+    let is_shipped = ship(batch, &mut order, checkout, now);
+    if !tend.is_empty() || watch.is_some() || is_told || is_shipped {
         if let Some(gap) = watch {
             let gateway = checkout.gateway.clone();
             send_watch(batch, &mut order, gateway.as_str(), id, (now, later(now, gap)));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bill::Bill;
-use super::operation::Operation;
+use super::operation::{Operation, OperationKind};
 use super::payment::{Payment, PaymentId, PaymentState};
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{Document, Fingerprint, Kind, Number, Private, SourceName, Timestamp, Unreadable};
@@ -122,11 +122,17 @@ impl Checkout {
             }
             return self.stop_asking(now);
         }
-        let captured = self.payments.iter().find(|payment| self.is_being_captured(payment.id));
-        if let Some(captured) = captured {
-            let text =
-                format!("money is being taken by payment {}, and the order has changed since", captured.id);
-            self.flag(now, None, text);
+        if let Some(capture) =
+            self.operations.iter().find(|known| known.kind == OperationKind::Capture && known.counts())
+        {
+            if wanted.as_ref().is_none_or(|(_, bill)| bill.total != capture.total) {
+                let (id, total) = (capture.id, capture.total);
+                self.flag(
+                    now,
+                    None,
+                    format!("{total} are being taken by capture {id}, and the order has changed since"),
+                );
+            }
             return Vec::new();
         }
         let live = self.payments.iter_mut().find(|payment| payment.is_live());
@@ -141,13 +147,11 @@ impl Checkout {
         {
             // Enough is held: what the order comes to is taken of it.
             let (id, held) = (live.id, live.bill.total);
-            if *bill != live.bill {
-                self.note(
-                    now,
-                    Some(id),
-                    format!("{held} are held, of which {} are to be taken now", bill.total),
-                );
-                self.next = Some((*revision, bill.clone()));
+            let is_all = bill.lines == live.bill.lines;
+            let known = self.next.as_ref().map_or(&live.bill, |(_, next)| next);
+            if bill.lines != known.lines {
+                self.note(now, Some(id), format!("{held} are held, {} of it is to be taken now", bill.total));
+                self.next = (!is_all).then(|| (*revision, bill.clone()));
             }
             return Vec::new();
         }

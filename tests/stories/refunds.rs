@@ -389,7 +389,31 @@ async fn what_was_handed_over_is_taken_of_money_that_is_held() {
     till.number_of(&received).await;
     let paid = till.document_in(&number, "paid").await;
     assert_eq!(paid["payment"]["amount"]["amount"], "10.00", "{paid}");
+    assert_eq!(paid["attention"], json!([]), "{paid}");
     till.number_of(&received.replace("order.received", "order.delivered")).await;
     assert_eq!(done(&till, "shipment"), [(format!("{number}-1-1"), "10.00".into(), "completed".into())]);
     till.close().await;
+}
+
+/// Paid at the door: the order was handed over before, and nothing is left out for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_is_paid_after_it_was_handed_over_is_told_too() {
+    for (outcome, state) in [(Outcome::Pay, "paid"), (Outcome::Hold, "paid")] {
+        let till = Till::open().await;
+        let number = till.number_of(&created("H1")).await;
+        till.document_in(&number, "linked").await;
+        let at = Some("2026-11-22T13:00:00+03:00");
+        till.number_of(&hook("order.received", at, payload("H1", "100", 2, "20.00"))).await;
+        assert!(till.bank.buyer_acts(&till.remote(&number).container, outcome));
+        till.document_in(&number, state).await;
+        let told = async {
+            while done(&till, "shipment").is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, told).await.expect("the shipment is told");
+        assert_eq!(done(&till, "shipment"), [(format!("{number}-1-1"), "20.00".into(), "completed".into())]);
+        assert_eq!(till.admin(&format!("/orders/{number}")).await["attention"], json!([]));
+        till.close().await;
+    }
 }
