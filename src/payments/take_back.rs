@@ -354,4 +354,28 @@ mod tests {
         assert_eq!((shipment.total, shipment.lines.len()), (Money::from_kopecks(3550), 1));
         assert_eq!(checkout.plan_shipment(NOW), None);
     }
+
+    #[test]
+    fn a_hook_that_changes_nothing_alarms_nobody_while_money_is_held_or_taken() {
+        let mut checkout = paid();
+        checkout.payments[0].state = PaymentState::Held { at: NOW };
+        let bill = checkout.payments[0].bill.clone();
+        let later = crate::kernel::time::later(NOW, std::time::Duration::from_secs(3600));
+        let less = Bill::over("Заказ".into(), vec![bill.lines[0].clone()], Customer::default(), later);
+        let less = less.expect("a bill");
+        let again = Bill { expires_at: later, ..bill };
+        assert_eq!(checkout.wants(Some((2, less.clone())), NOW), []);
+        assert_eq!(checkout.wants(Some((3, again.clone())), NOW), []);
+        assert_eq!(checkout.next, None, "what is held is wanted whole again");
+        let entries = checkout.history.len();
+        checkout.wants(Some((4, again)), NOW);
+        assert_eq!(checkout.history.len(), entries);
+
+        checkout.wants(Some((5, less.clone())), NOW);
+        let id = checkout.plan_capture(&[], None, NOW).expect("planned");
+        assert_eq!(checkout.operation_mut(id).expect("planned").total, less.total);
+        assert_eq!((checkout.wants(Some((5, less)), NOW), checkout.attention.len()), (vec![], 0));
+        assert_eq!((checkout.wants(None, NOW), checkout.attention.len()), (vec![], 1));
+        assert_eq!(checkout.plan_capture(&[], None, NOW), Err(NotTakenBack::NothingLeft));
+    }
 }
