@@ -22,6 +22,7 @@ use crate::dedup::retention;
 use crate::flows::sweep::Retention;
 use crate::flows::{News, Seller, Shop};
 use crate::gateway::{Provider, invoicebox};
+use crate::http::api::{MerchantDoor, Pace};
 use crate::http::buyer::LIVE_AT_ONCE_MAX;
 use crate::http::{Door, Edge, HOOKS_AT_ONCE_MAX, NoticeDoor, ORDERS_AT_ONCE_MAX, routes, server};
 use crate::kernel::chance::random_bytes;
@@ -287,8 +288,12 @@ fn notice_door((name, gateway): (&String, &Gateway)) -> (String, Arc<NoticeDoor>
     (name.clone(), Arc::new(door))
 }
 
-fn merchant_of((name, merchant): (&String, &Merchant), key: [u8; 32]) -> (SourceName, Tokens) {
-    (SourceName::new(name.clone()), Tokens::new(merchant.api_keys(), key))
+fn merchant_of((name, merchant): (&String, &Merchant), key: [u8; 32]) -> MerchantDoor {
+    MerchantDoor {
+        name: SourceName::new(name.clone()),
+        keys: Tokens::new(merchant.api_keys(), key),
+        pace: Pace::per_minute(merchant.requests_per_minute_max),
+    }
 }
 
 fn protocol_of(source: &Source, key: [u8; 32]) -> Box<dyn Protocol> {

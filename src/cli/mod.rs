@@ -66,6 +66,8 @@ enum Command {
     /// Run many receivers on one database behind nginx, to try things on: see scripts/cluster
     #[command(hide = true)]
     Cluster(cluster::Options),
+    /// Print the OpenAPI 3.1 document of the merchants' API
+    Openapi,
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -173,6 +175,10 @@ async fn dispatch(command: Command) -> Result<(), Failed> {
         Command::Bench(options) => bench::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,
         Command::Cluster(options) => cluster::run(options).await,
+        Command::Openapi => {
+            let _ = std::io::stdout().write_all(crate::http::docs::text().as_bytes());
+            Ok(())
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "tillgate", &mut script);

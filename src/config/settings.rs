@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
@@ -100,6 +101,9 @@ pub struct Merchant {
     api_keys: Vec<Secret>,
     /// The payment system; may be left out when there is one.
     pub gateway: Option<String>,
+    /// How many requests it may make of each receiver in a minute, and at once.
+    #[serde(default = "requests_default")]
+    pub requests_per_minute_max: NonZeroU32,
     /// Where it hears of payments.
     pub callback_url: Option<String>,
     /// What we sign with when we tell it.
@@ -227,6 +231,11 @@ fn invoicebox_url_default() -> String {
 
 fn payment_hosts_default() -> Vec<String> {
     vec!["pay.invoicebox.ru".into()]
+}
+
+/// Ten a second: more than a site needs, and no more than a runaway loop should have.
+fn requests_default() -> NonZeroU32 {
+    const { NonZeroU32::new(600).unwrap() }
 }
 
 fn vat_default() -> VatCode {

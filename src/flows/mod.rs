@@ -16,12 +16,13 @@ pub mod reject_hook;
 pub mod revise_order;
 pub mod set_stock;
 pub mod sweep;
+pub mod tend_delivery;
 pub mod tend_operation;
 pub mod tend_payment;
 
 mod news;
 
-pub use news::News;
+pub use news::{Listener, News};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! A merchant takes money that is held, or pays money back: once for each request, and never more than there is.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::bill_order::send_operation;
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
@@ -80,7 +81,8 @@ pub async fn move_money(shop: &Shop, request: &Request) -> Result<Result<Operati
 }
 
 /// A refund or a capture as it is shown.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = Operation)]
 pub struct OperationDocument {
     /// Its number, here and at the payment system.
     pub id: OperationId,
@@ -104,7 +106,7 @@ pub struct OperationDocument {
 }
 
 /// A line of it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct OperationItem {
     /// The article.
     pub sku: String,

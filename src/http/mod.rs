@@ -4,6 +4,7 @@
 //! - [`hooks`] takes the senders' hooks;
 //! - [`notices`] takes payment systems' notifications;
 //! - [`api`] serves merchants' sites;
+//! - [`docs`] serves the API's document and its reference page;
 //! - [`buyer`] shows buyers to the payment page and back;
 //! - [`admin`] serves the operator and the command line;
 //! - [`ops`] serves machines: health, readiness, figures;
@@ -12,6 +13,7 @@
 pub mod admin;
 pub mod api;
 pub mod buyer;
+pub mod docs;
 pub mod hooks;
 pub mod notices;
 pub mod ops;
@@ -70,7 +72,7 @@ pub struct Edge {
     /// The payment systems by name.
     pub notice_doors: BTreeMap<String, Arc<NoticeDoor>>,
     /// The keys of merchants' sites.
-    pub merchants: Vec<(SourceName, Tokens)>,
+    pub merchants: Vec<api::MerchantDoor>,
     /// Where copies are noted.
     pub tally: Tally,
     /// What opens the admin API; none when it is off.
@@ -104,16 +106,16 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// All routes.
 pub fn routes(edge: Arc<Edge>) -> Router {
     let admin = admin::routes(&edge);
+    let (merchants, _) = api::routes(&edge).split_for_parts();
     Router::new()
         .route("/hooks/{name}", post(hooks::receive))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .route("/metrics", get(ops::figures))
-        .route("/v1/orders", get(api::list).post(api::create))
-        .route("/v1/orders/{id}", get(api::show).patch(api::change))
-        .route("/v1/orders/{id}/cancel", post(api::cancel))
-        .route("/v1/orders/{id}/capture", post(api::capture))
-        .route("/v1/orders/{id}/refunds", get(api::list_refunds).post(api::refund))
+        .merge(merchants)
+        .route("/openapi.json", get(docs::document))
+        .route("/docs", get(docs::page))
+        .route("/assets/docs.css", get(docs::style))
         .route("/pay/{token}", get(buyer::pay))
         .route("/pay/{token}/qr.svg", get(slip::code))
         .route("/pay/{token}/slip", get(slip::slip))

@@ -5,30 +5,35 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::dedup::Answer;
 use crate::store::Unavailable;
 use crate::webhooks::{Forged, Rejection, RejectionKind};
 
 /// How long a caller is asked to wait when the store cannot be used, in seconds.
-const RETRY_AFTER_SECONDS: u32 = 5;
+const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// A problem document.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
+    /// `urn:tillgate:problem:` and a name that does not change.
     #[serde(rename = "type")]
     kind: String,
+    /// The name in words.
     title: &'static str,
+    /// The status of the answer.
     status: u16,
+    /// What the matter is in this case, and what to do.
     detail: String,
     #[serde(skip)]
-    retry: bool,
+    retry_after_seconds: Option<u64>,
 }
 
 impl Problem {
     fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Problem {
         let kind = format!("urn:tillgate:problem:{kind}");
-        Problem { kind, title, status: status.as_u16(), detail: detail.into(), retry: false }
+        Problem { kind, title, status: status.as_u16(), detail: detail.into(), retry_after_seconds: None }
     }
 
     /// The request cannot be read.
@@ -69,7 +74,17 @@ impl Problem {
     /// A part of ours failed; the log says why.
     pub fn unavailable(detail: impl Into<String>) -> Problem {
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        Problem { retry: true, ..Problem::new(status, "unavailable", "Try again in a moment", detail) }
+        let problem = Problem::new(status, "unavailable", "Try again in a moment", detail);
+        Problem { retry_after_seconds: Some(RETRY_AFTER_SECONDS), ..problem }
+    }
+
+    /// The merchant has used up its share of requests.
+    pub fn too_many(per_minute_max: u32, wait_seconds: u64) -> Problem {
+        let detail =
+            format!("you may make {per_minute_max} requests a minute; repeat this one in {wait_seconds} s");
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let problem = Problem::new(status, "too-many-requests", "Too many requests", detail);
+        Problem { retry_after_seconds: Some(wait_seconds), ..problem }
     }
 
     /// A merchant's order that makes no sense.
@@ -96,7 +111,7 @@ impl Problem {
             "the first request with this Idempotency-Key is still under way: repeat this one in a moment";
         let problem =
             Problem::new(StatusCode::CONFLICT, "under-way", "The same request is under way", detail);
-        Problem { retry: true, ..problem }
+        Problem { retry_after_seconds: Some(RETRY_AFTER_SECONDS), ..problem }
     }
 
     /// The merchant has another order under this number.
@@ -175,8 +190,8 @@ impl IntoResponse for Problem {
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.retry {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

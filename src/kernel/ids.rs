@@ -95,7 +95,12 @@ impl Number {
         let digest = hash.finalize();
         let mut first = [0; 8];
         first.copy_from_slice(&digest[..8]);
-        Number(NUMBER_MIN + u64::from_be_bytes(first) % (NUMBER_MAX - NUMBER_MIN + 1))
+        Number::drawn(u64::from_be_bytes(first))
+    }
+
+    /// The number that a draw of 64 bits comes to.
+    pub(super) const fn drawn(bits: u64) -> Number {
+        Number(NUMBER_MIN + bits % (NUMBER_MAX - NUMBER_MIN + 1))
     }
 
     /// The smallest number there is, for the beginning of ranges.

@@ -53,8 +53,16 @@ impl fmt::Display for Lane {
 pub struct MessageId {
     /// The order that it is about.
     pub number: Number,
-    /// 1 for the order's first message.
+    /// 1 for the order's first message; 0 for one that is about no order.
     pub sequence: u32,
+}
+
+impl MessageId {
+    /// The id of a message that is about no order: a number drawn from `chance`, and the sequence that no order gives.
+    #[must_use]
+    pub fn of_no_order(chance: u64) -> MessageId {
+        MessageId { number: Number::drawn(chance), sequence: 0 }
+    }
 }
 
 impl fmt::Display for MessageId {

@@ -15,6 +15,7 @@ pub mod document;
 pub mod fingerprint;
 pub mod ids;
 pub mod message;
+pub mod schema;
 pub mod secret;
 
 pub use decimal::DecimalError;

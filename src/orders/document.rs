@@ -1,6 +1,7 @@
 //! The order as it is shown.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::content::{Position, Window};
 use super::fold::{State, View};
@@ -9,7 +10,7 @@ use crate::kernel::money::CURRENCY;
 use crate::kernel::{ExternalId, Money, Number, Quantity, SourceName, Timestamp};
 
 /// A sum as the API shows it: a decimal string and a currency.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Amount {
     /// `"1558.80"`.
     pub amount: Money,
@@ -49,7 +50,8 @@ pub struct OrderDocument {
 }
 
 /// How an order is paid, as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Payment)]
 pub struct PaymentDocument {
     /// `requested`, `linked`, `held` (the money is set aside: capture it), `paid`, `refunded` (all of it was paid back), `expired`, `cancelled`, `failed` (the payment system will not have it), or
     /// `review`: money came that does not fit what the order is now, and a person decides.

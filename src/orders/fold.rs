@@ -3,14 +3,16 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::content::Content;
 use super::event::{Event, EventKind};
 use crate::kernel::{HookId, Timestamp};
 
 /// The one word for where an order stands: the last of these that holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = OrderState)]
 pub enum State {
     /// Being picked.
     Open,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::vat::VatCode;
 use crate::kernel::{Money, Quantity, Timestamp};
@@ -65,7 +66,7 @@ pub struct Line {
 }
 
 /// What a line sells.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GoodsKind {
     /// Goods.
@@ -76,7 +77,7 @@ pub enum GoodsKind {
 }
 
 /// Who pays. It is sent to the payment system and shown to nobody else.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Customer {
     /// A person or a company.
@@ -106,7 +107,7 @@ impl fmt::Debug for Customer {
 }
 
 /// A person or a company.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CustomerKind {
     /// A person.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bill::Bill;
 use crate::kernel::money::CURRENCY;
+use crate::kernel::schema::text_schema;
 use crate::kernel::time::between;
 use crate::kernel::{Money, Number, Private, Timestamp};
 
@@ -51,6 +52,14 @@ impl Serialize for PaymentId {
         serializer.collect_str(self)
     }
 }
+
+text_schema!(
+    PaymentId,
+    "PaymentId",
+    "A payment: its order and the attempt.",
+    "^[1-9][0-9]{11}-[0-9]{1,9}$",
+    "482993011752-1"
+);
 
 impl<'de> Deserialize<'de> for PaymentId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<PaymentId, D::Error> {

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::kernel::Money;
 
-/// A rate, in the words of payment systems and merchants alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The rate of value added tax that is inside a price, in the words of payment systems and merchants alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum VatCode {
     /// Not taxed.
     #[serde(rename = "VATNONE")]

@@ -119,8 +119,11 @@ impl Herald {
         }
         let mut batch = Batch::new();
         batch.settle(ticket, settlement);
-        if let Err(why) = self.shop.store.commit(batch).await {
-            tracing::warn!(message.id = %delivery.id, error = %why, "a call was not settled and may be made again, under the same id");
+        match self.shop.store.commit(batch).await {
+            Ok(()) => self.shop.news.tell(delivery.id.number),
+            Err(why) => {
+                tracing::warn!(message.id = %delivery.id, error = %why, "a call was not settled and may be made again, under the same id");
+            }
         }
         Duration::ZERO
     }

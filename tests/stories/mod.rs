@@ -7,6 +7,7 @@ mod changes;
 mod cluster;
 mod copies;
 mod crash;
+mod deliveries;
 mod hooks;
 mod merchants;
 mod moving;

@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Edge;
 use super::problem::Problem;
@@ -59,7 +60,7 @@ async fn require_token(State(edge): State<Arc<Edge>>, request: Request, next: Ne
 }
 
 /// A page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct List<T> {
     /// What is on it.
     pub items: Vec<T>,
@@ -68,8 +69,8 @@ pub struct List<T> {
 }
 
 /// Entries of a page unless `limit` says otherwise, and at most.
-const PAGE_DEFAULT: usize = 50;
-const PAGE_MAX: usize = 500;
+pub(super) const PAGE_DEFAULT: usize = 50;
+pub(super) const PAGE_MAX: usize = 500;
 
 /// Documents that a filtered list looks at for one page. When they are used up the page ends early, and its
 /// cursor goes on from there.

@@ -8,11 +8,12 @@ use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 
 use super::{List, PAGE_DEFAULT, PAGE_MAX};
+use crate::flows::tend_delivery;
 use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::kernel::message::NotAMessageId;
 use crate::kernel::{Lane, MessageId, Timestamp};
-use crate::store::{Batch, CommitError, Delivery, DeliveryState, DocKey, Expect, Scan, Unavailable};
+use crate::store::{Delivery, DeliveryState, Scan, Unavailable};
 
 /// A message as it is listed.
 #[derive(Debug, Serialize)]
@@ -120,13 +121,9 @@ pub async fn retry(
         DeliveryState::Pending { .. } => {
             Ok(Delivery { state: DeliveryState::Pending { due: now }, ..delivery })
         }
-        DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => Ok(Delivery {
-            state: DeliveryState::Pending { due: now },
-            // Its time begins anew.
-            first_failed_at: None,
-            attempts: 0,
-            ..delivery
-        }),
+        DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => {
+            Ok(tend_delivery::begun_anew(delivery, now))
+        }
         DeliveryState::Sent { at } => Err(Problem::conflict(format!("the message was sent at {at}"))),
     })
     .await
@@ -146,31 +143,13 @@ pub async fn drop_message(
     .await
 }
 
-/// How often a message is read anew when its courier was quicker.
-const ATTEMPTS_MAX: u32 = 16;
-
 async fn alter(
     edge: &Edge,
     id: &str,
     change: impl Fn(Delivery, Timestamp) -> Result<Delivery, Problem>,
 ) -> Result<Json<MessageEntry>, Problem> {
     let id: MessageId = id.parse().map_err(|why: NotAMessageId| Problem::bad_parameter("message", why))?;
-    let key = DocKey::message(id);
-    for _ in 0..ATTEMPTS_MAX {
-        let stored = edge.shop.store.load(&[key]).await?.pop().flatten();
-        let stored = stored.ok_or_else(|| Problem::not_found(format!("there is no message {id}")))?;
-        let delivery = stored.document().map_err(Unavailable::from)?;
-        let changed = change(delivery, edge.shop.clock.now())?;
-        let mut batch = Batch::new();
-        batch.put(key, Expect::At(stored.version), &changed, stored.body.listed_at);
-        match edge.shop.store.commit(batch).await {
-            Ok(()) => {
-                tracing::info!(message.id = %id, state = changed.state.as_str(), "a message was changed by the operator");
-                return Ok(Json(MessageEntry::of(changed)));
-            }
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why.into()),
-        }
-    }
-    Err(Problem::conflict("the message is being sent at this moment; look again"))
+    let changed = tend_delivery::alter(&edge.shop, id, change).await?;
+    let changed = changed.ok_or_else(|| Problem::not_found(format!("there is no message {id}")))?;
+    Ok(Json(MessageEntry::of(changed?)))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -9,9 +10,12 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::ToSchema;
 
+use super::describe::{BodyRead, Refusals};
 use super::{
-    Edge, Item, PLACING_MAX, Problem, linked, merchant_of, read_json, read_lines, take_place, with_revision,
+    Caller, Edge, Found, Item, PLACING_MAX, Problem, Shown, linked, read_json, read_lines, take_place,
+    with_revision,
 };
 use crate::flows::revise_order::{Refused, Request, Wish, revise};
 use crate::http::hooks::read_body;
@@ -26,22 +30,39 @@ fn meant_revision(headers: &HeaderMap) -> Option<u32> {
 }
 
 /// What a site changes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Change {
+pub(super) struct Change {
+    /// All of its lines as they are to be.
     items: Vec<Item>,
     /// What the site reckons the sum to be: compared, if it is there.
     total: Option<Money>,
 }
 
-/// `PATCH /v1/orders/{id}`
+/// Changes the lines of an order that is not paid.
+///
+/// The buyer's address stays the same; the old payment is called off before there is another. May be repeated.
+#[utoipa::path(
+    patch, path = "/v1/orders/{id}", tag = "orders", request_body = Change,
+    params(
+        ("id" = Number, Path, description = "The order's `id`."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the order that the change is meant for."),
+    ),
+    responses(
+        (status = OK, body = Shown, description = "The order as it is now.", headers(("ETag" = String, description = "Its revision."))),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-paid`: money has come for it. `order-closed`: it takes no more changes."),
+        (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`other-revision`: it has changed since you read it."),
+        (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json", description = "`unusable-order`: the lines make no sense."),
+        Refusals, Found, BodyRead,
+    ),
+)]
 pub async fn change(
     State(edge): State<Arc<Edge>>,
+    Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let merchant = merchant_of(&edge, &headers)?;
     let place = take_place(&edge)?;
     let (body, is_whole) = read_body(body).await?;
     if !is_whole {
@@ -52,14 +73,27 @@ pub async fn change(
     revised(edge, (merchant, id), (wish, meant_revision(&headers), body), place).await
 }
 
-/// `POST /v1/orders/{id}/cancel`
+/// Calls an order off that is not paid. Send no body. May be repeated.
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/cancel", tag = "orders",
+    params(
+        ("id" = Number, Path, description = "The order's `id`."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the order that the change is meant for."),
+    ),
+    responses(
+        (status = OK, body = Shown, description = "The order as it is now.", headers(("ETag" = String, description = "Its revision."))),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-paid`: money has come for it. `order-closed`: it takes no more changes."),
+        (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`other-revision`: it has changed since you read it."),
+        Refusals, Found, BodyRead,
+    ),
+)]
 pub async fn cancel(
     State(edge): State<Arc<Edge>>,
+    Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let merchant = merchant_of(&edge, &headers)?;
     let place = take_place(&edge)?;
     let (body, _) = read_body(body).await?;
     if !matches!(body.trim_ascii(), b"" | b"{}") {

@@ -2,26 +2,35 @@
 //!
 //! - [`place`]: a new order;
 //! - [`change`]: other lines, or no order any more;
-//! - [`money`]: money that is held is taken, or money goes back.
+//! - [`money`]: money that is held is taken, or money goes back;
+//! - [`deliveries`]: what its site was told;
+//! - [`caller`]: who calls, and how often;
+//! - [`describe`]: the document of all this.
 
+mod caller;
 mod change;
+mod deliveries;
+mod describe;
 mod money;
 mod place;
 
-pub use change::{cancel, change};
-pub use money::{capture, list as list_refunds, refund};
-pub use place::create;
+pub use caller::{Caller, MerchantDoor, Pace};
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json, middleware};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use describe::{Found, Refusals};
 
 use super::Edge;
 use super::admin::{List, Paging, gather};
@@ -29,11 +38,35 @@ use super::hooks::answer;
 use super::problem::Problem;
 use crate::flows::move_money::OperationDocument;
 use crate::flows::place_order::Taken;
-use crate::flows::{Dossier, Shop, load_dossier, payment_document};
-use crate::kernel::{ExternalId, Kind, Money, Number, Quantity, SourceName, Timestamp};
+use crate::flows::{Dossier, Listener, Shop, load_dossier, payment_document};
+use crate::kernel::{ExternalId, Kind, Money, Number, Quantity, SourceName, Stopwatch, Timestamp};
 use crate::orders::{Amount, Order, PaymentDocument, State as OrderState};
 use crate::payments::{Checkout, GoodsKind, Line, VatCode};
 use crate::store::{DocKey, Unavailable};
+
+/// The routes, and the document of them.
+pub fn routes(edge: &Arc<Edge>) -> OpenApiRouter<Arc<Edge>> {
+    described().route_layer(middleware::from_fn_with_state(Arc::clone(edge), caller::admit))
+}
+
+/// The OpenAPI document.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    described().into_openapi()
+}
+
+fn described() -> OpenApiRouter<Arc<Edge>> {
+    OpenApiRouter::with_openapi(describe::frame())
+        .routes(routes!(list, place::create))
+        .routes(routes!(show, change::change))
+        .routes(routes!(change::cancel))
+        .routes(routes!(money::capture))
+        .routes(routes!(money::list, money::refund))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::test))
+        .routes(routes!(deliveries::show))
+        .routes(routes!(deliveries::redeliver))
+}
 
 /// The header under which a request is sent again as itself.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -50,32 +83,44 @@ const PLACING_MAX: Duration = Duration::from_secs(8);
 /// How often whoever waits looks by itself: another node may have done the work.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
 
-/// A line of it.
-#[derive(Debug, Deserialize)]
+/// A line of an order.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Item {
+    /// Your number of the article.
+    #[schema(example = "123456")]
     sku: String,
+    /// What the payer and the receipt call it.
+    #[schema(example = "Молоко 3,2 %")]
     name: String,
     quantity: Quantity,
     price: Money,
     vat: VatCode,
+    /// The unit's name, "шт" if it is left out.
+    #[schema(max_length = 10, example = "шт")]
     measure: Option<String>,
+    /// The unit's code in ОКЕИ, 796 if it is left out.
+    #[schema(max_length = 4, example = "796")]
     measure_code: Option<String>,
     #[serde(default, rename = "type")]
     kind: GoodsKind,
 }
 
 /// An order as its merchant sees it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Order)]
 pub struct Shown {
     id: Number,
+    /// The same as `id`.
     number: Number,
     merchant_order_id: ExternalId,
     state: OrderState,
+    /// It goes up with every change; the `ETag`.
     revision: u32,
     total: Amount,
     items: Vec<ShownItem>,
     payment: PaymentDocument,
+    /// Every payment there was, the oldest first.
     payments: Vec<ShownPayment>,
     refunds: Vec<OperationDocument>,
     created_at: Timestamp,
@@ -83,7 +128,9 @@ pub struct Shown {
     cancelled_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Serialize)]
+/// A line of an order, reckoned.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrderItem)]
 struct ShownItem {
     sku: String,
     name: String,
@@ -91,12 +138,16 @@ struct ShownItem {
     price: Money,
     total: Money,
     vat: VatCode,
+    /// The tax inside `total`.
     vat_total: Money,
 }
 
-#[derive(Debug, Serialize)]
+/// One payment of an order.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PaymentEntry)]
 struct ShownPayment {
     id: crate::payments::PaymentId,
+    /// The order's revision that it is for.
     revision: u32,
     amount: Amount,
     created_at: Timestamp,
@@ -135,25 +186,6 @@ fn shown(shop: &Shop, order: &Order, checkout: &Checkout) -> Option<Shown> {
         paid_at: view.paid.map(|facet| facet.at),
         cancelled_at: view.cancelled.map(|facet| facet.at),
     })
-}
-
-/// Whose key the caller bears. Every merchant's is compared, so that time tells nothing.
-fn merchant_of(edge: &Edge, headers: &HeaderMap) -> Result<SourceName, Problem> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let bearer = match (values.next(), values.next()) {
-        (Some(value), None) => value.as_bytes().strip_prefix(b"Bearer "),
-        (_, _) => None,
-    };
-    let found = bearer.and_then(|bearer| {
-        let mut found = None;
-        for (name, keys) in &edge.merchants {
-            if keys.accept(bearer) {
-                found = Some(name.clone());
-            }
-        }
-        found
-    });
-    found.ok_or_else(|| Problem::unauthorized("send the merchant's key: Authorization: Bearer <api_key>"))
 }
 
 fn take_place(edge: &Edge) -> Result<OwnedSemaphorePermit, Problem> {
@@ -217,30 +249,56 @@ fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
 
 /// An order as it is, with its link, if that comes within [`LINK_WAIT`].
 async fn linked(shop: &Shop, number: Number) -> Result<Shown, Problem> {
-    let mut news = shop.news.listen();
-    let deadline = crate::kernel::Stopwatch::start();
+    let mut watch = Watch::over(shop, number);
     loop {
         let dossier = load_dossier(&shop.store, number).await?;
         let found = dossier.and_then(|Dossier { order, checkout, .. }| shown(shop, &order, &checkout?.0));
-        let Some(shown) = found else {
-            return Err(Problem::unavailable("the order cannot be read; send the request again"));
-        };
-        let left = LINK_WAIT.saturating_sub(deadline.elapsed());
-        if shown.payment.state != "requested" || left.is_zero() {
+        let unread = || Problem::unavailable("the order cannot be read; send the request again");
+        let shown = found.ok_or_else(unread)?;
+        if shown.payment.state != "requested" || !watch.goes_on().await {
             return Ok(shown);
         }
-        // News is for this process; another one may have made the link.
-        let _ = tokio::time::timeout(left.min(LOOK_PAUSE), news.hears_of(number)).await;
     }
 }
 
-/// `GET /v1/orders/{id}`
+/// Waiting, for [`LINK_WAIT`] at most, for something to become of an order.
+struct Watch {
+    number: Number,
+    news: Listener,
+    since: Stopwatch,
+}
+
+impl Watch {
+    fn over(shop: &Shop, number: Number) -> Watch {
+        Watch { number, news: shop.news.listen(), since: Stopwatch::start() }
+    }
+
+    /// Returns when it is worth looking again, with `true`, or at once when the time is over, with `false`.
+    async fn goes_on(&mut self) -> bool {
+        let left = LINK_WAIT.saturating_sub(self.since.elapsed());
+        if left.is_zero() {
+            return false;
+        }
+        // News is of this process; another one may have done the work.
+        let _ = tokio::time::timeout(left.min(LOOK_PAUSE), self.news.hears_of(self.number)).await;
+        true
+    }
+}
+
+/// Shows an order.
+#[utoipa::path(
+    get, path = "/v1/orders/{id}", tag = "orders",
+    params(("id" = Number, Path, description = "The order's `id`.")),
+    responses(
+        (status = OK, body = Shown, description = "It.", headers(("ETag" = String, description = "Its revision."))),
+        Refusals, Found,
+    ),
+)]
 pub async fn show(
     State(edge): State<Arc<Edge>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    Extension(Caller(merchant)): Extension<Caller>,
 ) -> Result<Response, Problem> {
-    let merchant = merchant_of(&edge, &headers)?;
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
     let number: Number = id.parse().map_err(|_| missing())?;
     let dossier = load_dossier(&edge.shop.store, number).await?;
@@ -258,22 +316,32 @@ fn with_revision(shown: Shown) -> Response {
 }
 
 /// What a site's list can be narrowed by.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
+    /// The one under your number.
+    #[param(value_type = Option<ExternalId>)]
     merchant_order_id: Option<String>,
+    /// Those that stand so.
     state: Option<OrderState>,
+    /// The `next_cursor` of the page before.
     cursor: Option<String>,
+    /// Entries of a page.
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<usize>,
 }
 
-/// `GET /v1/orders`
+/// Lists your orders, the latest first.
+#[utoipa::path(
+    get, path = "/v1/orders", tag = "orders", params(Filter),
+    responses((status = OK, body = List<Shown>, description = "A page of them."), Refusals),
+)]
 pub async fn list(
     State(edge): State<Arc<Edge>>,
-    headers: HeaderMap,
+    Extension(Caller(merchant)): Extension<Caller>,
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<List<Shown>>, Problem> {
-    let merchant = merchant_of(&edge, &headers)?;
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
     let fits = |shown: &Shown| filter.state.is_none_or(|state| shown.state == state);
     if let Some(id) = &filter.merchant_order_id {

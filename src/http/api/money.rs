@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::HeaderMap;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
+use super::describe::{BodyRead, IdempotencyKey, KeyTaken, Refusals};
 use super::{
-    Edge, LINK_WAIT, LOOK_PAUSE, PLACING_MAX, Problem, idempotency_key, merchant_of, read_json, take_place,
-    taken_before,
+    Caller, Edge, Found, PLACING_MAX, Problem, Watch, idempotency_key, read_json, take_place, taken_before,
 };
 use crate::dedup::Answer;
 use crate::flows::move_money::{OperationDocument, Refused, Request, move_money};
@@ -21,17 +22,19 @@ use crate::flows::{Dossier, Shop, load_dossier};
 use crate::http::admin::List;
 use crate::http::hooks::{answer, read_body};
 use crate::http::work::see_through;
-use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName, Stopwatch};
+use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName};
 use crate::payments::{LINES_MAX, NotTakenBack, OperationId, OperationKind, Part, PaymentId};
 
 /// The longest reason, in characters.
 const REASON_CHARS_MAX: usize = 1000;
 
 /// What a site wants paid back, or taken.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Wanted {
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
     /// How much of which article; nothing for all that is left.
+    #[serde(default)]
+    #[schema(max_items = 100)]
     items: Vec<Item>,
     /// Which payment; the one that paid the order, if it is not said.
     payment_id: Option<PaymentId>,
@@ -39,42 +42,74 @@ struct Wanted {
     reason: Option<String>,
 }
 
-/// How much of one article: goods, or money without them.
-#[derive(Debug, Deserialize)]
+/// How much of one article: a quantity when goods come back, or an amount when only money does.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Share)]
 struct Item {
+    /// The article.
+    #[schema(example = "123456")]
     sku: String,
     quantity: Option<Quantity>,
     amount: Option<Money>,
 }
 
-/// `POST /v1/orders/{id}/refunds`
+/// Pays money back: all that is left, or what `items` name.
+///
+/// Never more goes back than came, and nothing twice. Your site hears `refund.succeeded` or `refund.failed`.
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/refunds", tag = "money", request_body = Wanted,
+    params(
+        ("id" = Number, Path, description = "The order's `id`."),
+        ("Idempotency-Key" = IdempotencyKey, Header, description = "The key under which the request is repeated as itself."),
+    ),
+    responses(
+        (status = CREATED, body = OperationDocument, description = "What was asked for: `succeeded`, `failed`, or `pending` while the bank takes its time.",
+         headers(("Idempotent-Replayed" = Option<bool>, description = "`true` when the request was answered before."))),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`not-refundable`: there is no such money, or it is spoken for. `under-way`: the first request under this key is not done."),
+        Refusals, Found, BodyRead, KeyTaken,
+    ),
+)]
 pub async fn refund(
     State(edge): State<Arc<Edge>>,
+    Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    see_to(edge, (id, OperationKind::Refund), headers, body).await
+    see_to(edge, (merchant, id, OperationKind::Refund), headers, body).await
 }
 
-/// `POST /v1/orders/{id}/capture`
+/// Takes money that is held: for what the order comes to, or for what `items` name. It is done once; the rest is let go.
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/capture", tag = "money", request_body = Wanted,
+    params(
+        ("id" = Number, Path, description = "The order's `id`."),
+        ("Idempotency-Key" = IdempotencyKey, Header, description = "The key under which the request is repeated as itself."),
+    ),
+    responses(
+        (status = CREATED, body = OperationDocument, description = "What was asked for: `succeeded`, `failed`, or `pending` while the bank takes its time.",
+         headers(("Idempotent-Replayed" = Option<bool>, description = "`true` when the request was answered before."))),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`not-held`: there is no such money, or it is spoken for. `under-way`: the first request under this key is not done."),
+        Refusals, Found, BodyRead, KeyTaken,
+    ),
+)]
 pub async fn capture(
     State(edge): State<Arc<Edge>>,
+    Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    see_to(edge, (id, OperationKind::Capture), headers, body).await
+    see_to(edge, (merchant, id, OperationKind::Capture), headers, body).await
 }
 
 async fn see_to(
     edge: Arc<Edge>,
-    (id, kind): (String, OperationKind),
+    (merchant, id, kind): (SourceName, String, OperationKind),
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let merchant = merchant_of(&edge, &headers)?;
     let place = take_place(&edge)?;
     // The work goes on if the site hangs up: what it asked for is done once, and its repeat finds it.
     let work = async move {
@@ -174,34 +209,34 @@ fn read_request(
     Ok(Request { merchant, number, kind, payment, parts, reason, asked })
 }
 
-/// The operation as it is, once it is over, or after [`LINK_WAIT`].
+/// The operation as it is, once it is over, or after [`super::LINK_WAIT`].
 async fn settled(shop: &Shop, id: OperationId) -> Result<OperationDocument, Problem> {
     let number = id.payment.number;
-    let mut news = shop.news.listen();
-    let watch = Stopwatch::start();
+    let mut watch = Watch::over(shop, number);
     loop {
         let checkout = load_dossier(&shop.store, number).await?.and_then(|dossier| dossier.checkout);
         let found = checkout.and_then(|(checkout, _)| {
             checkout.operations.iter().find(|known| known.id == id).map(OperationDocument::of)
         });
-        let Some(document) = found else {
-            return Err(Problem::unavailable("it cannot be read what became of it; send the request again"));
-        };
-        let left = LINK_WAIT.saturating_sub(watch.elapsed());
-        if document.state != "pending" || left.is_zero() {
+        let unread = || Problem::unavailable("it cannot be read what became of it; send the request again");
+        let document = found.ok_or_else(unread)?;
+        if document.state != "pending" || !watch.goes_on().await {
             return Ok(document);
         }
-        let _ = tokio::time::timeout(left.min(LOOK_PAUSE), news.hears_of(number)).await;
     }
 }
 
-/// `GET /v1/orders/{id}/refunds`
+/// Lists what was paid back of an order, or is about to be.
+#[utoipa::path(
+    get, path = "/v1/orders/{id}/refunds", tag = "money",
+    params(("id" = Number, Path, description = "The order's `id`.")),
+    responses((status = OK, body = List<OperationDocument>, description = "All of them."), Refusals, Found),
+)]
 pub async fn list(
     State(edge): State<Arc<Edge>>,
+    Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
-    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let merchant = merchant_of(&edge, &headers)?;
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
     let number: Number = id.parse().map_err(|_| missing())?;
     let dossier = load_dossier(&edge.shop.store, number).await?;

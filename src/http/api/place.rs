@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
+use super::describe::{BodyRead, IdempotencyKey, KeyTaken, Refusals};
 use super::{
-    Edge, Item, PLACING_MAX, Problem, idempotency_key, linked, merchant_of, read_json, read_lines,
+    Caller, Edge, Item, PLACING_MAX, Problem, Shown, idempotency_key, linked, read_json, read_lines,
     take_place, taken_before,
 };
 use crate::dedup::Answer;
@@ -35,21 +38,34 @@ const URL_BYTES_MAX: usize = 1000;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// An order as a site asks for it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewOrder {
+pub(super) struct NewOrder {
+    #[schema(value_type = ExternalId)]
     merchant_order_id: String,
+    /// What the payer reads; "Заказ" and your number if it is left out.
+    #[schema(example = "Заказ A-1001")]
     description: Option<String>,
     #[serde(default)]
     customer: Customer,
+    /// Only RUB is taken.
     #[serde(default = "currency_default")]
+    #[schema(pattern = "^RUB$", example = "RUB")]
     currency: String,
+    /// From 1 to 100 lines.
     items: Vec<Item>,
     /// What the site reckons the sum to be: compared, if it is there.
     total: Option<Money>,
+    /// Where the buyer goes after paying.
+    #[schema(example = "https://shop.example/ok")]
     success_url: Option<String>,
+    /// Where the buyer goes after failing to pay.
+    #[schema(example = "https://shop.example/fail")]
     fail_url: Option<String>,
+    /// Where the buyer goes to turn back.
+    #[schema(example = "https://shop.example/cart")]
     return_url: Option<String>,
+    /// Until when it can be paid: in three days if it is left out, in 366 at most.
     expires_at: Option<Timestamp>,
 }
 
@@ -57,14 +73,28 @@ fn currency_default() -> String {
     CURRENCY.into()
 }
 
-/// `POST /v1/orders`
-pub async fn create(State(edge): State<Arc<Edge>>, headers: HeaderMap, body: Body) -> Response {
+/// Places an order and gives it a payment link.
+///
+/// The same `Idempotency-Key` with the same body gets the same answer, byte for byte. The link may still be under way
+/// when the answer comes (`payment.state` is `requested`): its address works all the same.
+#[utoipa::path(
+    post, path = "/v1/orders", tag = "orders", request_body = NewOrder,
+    params(("Idempotency-Key" = IdempotencyKey, Header, description = "The key under which the request is repeated as itself.")),
+    responses(
+        (status = CREATED, body = Shown, description = "The order.",
+         headers(("Idempotent-Replayed" = Option<bool>, description = "`true` when the request was answered before."))),
+        (status = FORBIDDEN, body = Problem, content_type = "application/problem+json", description = "`switched-off`: no payment system is configured for you."),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`number-taken`: another order of yours has this number. `under-way`: the first request under this key is not done."),
+        Refusals, BodyRead, KeyTaken,
+    ),
+)]
+pub async fn create(
+    State(edge): State<Arc<Edge>>,
+    Extension(Caller(merchant)): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let again = "send it again with the same Idempotency-Key";
-    // A stranger takes no place.
-    let merchant = match merchant_of(&edge, &headers) {
-        Ok(merchant) => merchant,
-        Err(problem) => return problem.into_response(),
-    };
     let place = match take_place(&edge) {
         Ok(place) => place,
         Err(problem) => return problem.into_response(),

@@ -1,0 +1,107 @@
+//! What becomes of a message after it was written is a person's to change: it is tried again, sent once more, or dropped;
+//! and a merchant who is setting up its site is sent an event that means nothing.
+
+use serde_json::json;
+
+use super::{DECISIONS_MAX, Shop, crowded, load_dossier};
+use crate::kernel::chance::random_bytes;
+use crate::kernel::{Lane, Message, MessageId, Number, SourceName, Timestamp};
+use crate::store::{Batch, CommitError, Delivery, DeliveryState, DocKey, Expect, Unavailable};
+
+/// The `type` of an event that only shows that events arrive.
+pub const TEST_EVENT: &str = "tillgate.test";
+
+/// Changes a stored message by `change`, which is asked again when the message's courier was quicker. None when there is no
+/// such message.
+pub async fn alter<R>(
+    shop: &Shop,
+    id: MessageId,
+    change: impl Fn(Delivery, Timestamp) -> Result<Delivery, R>,
+) -> Result<Option<Result<Delivery, R>>, Unavailable> {
+    let key = DocKey::message(id);
+    for _ in 0..DECISIONS_MAX {
+        let Some(stored) = shop.store.load(&[key]).await?.pop().flatten() else { return Ok(None) };
+        let changed = match change(stored.document()?, shop.clock.now()) {
+            Ok(changed) => changed,
+            Err(refused) => return Ok(Some(Err(refused))),
+        };
+        let mut batch = Batch::new();
+        batch.put(key, Expect::At(stored.version), &changed, stored.body.listed_at);
+        match shop.store.commit(batch).await {
+            Ok(()) => {
+                tracing::info!(message.id = %id, state = changed.state.as_str(), "a message was changed by hand");
+                return Ok(Some(Ok(changed)));
+            }
+            Err(CommitError::Conflict | CommitError::LostLease) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why),
+        }
+    }
+    Err(crowded())
+}
+
+/// The message, due now and with all its time before it again.
+#[must_use]
+pub fn begun_anew(delivery: Delivery, now: Timestamp) -> Delivery {
+    Delivery { state: DeliveryState::Pending { due: now }, first_failed_at: None, attempts: 0, ..delivery }
+}
+
+/// A callback of the merchant's, if that is what the message is.
+pub async fn callback_of(
+    shop: &Shop,
+    merchant: &SourceName,
+    id: MessageId,
+) -> Result<Option<Delivery>, Unavailable> {
+    let Some(stored) = shop.store.load(&[DocKey::message(id)]).await?.pop().flatten() else {
+        return Ok(None);
+    };
+    let delivery: Delivery = stored.document()?;
+    Ok(is_callback_of(merchant, &delivery).then_some(delivery))
+}
+
+/// Whether it tells this merchant something.
+#[must_use]
+pub fn is_callback_of(merchant: &SourceName, delivery: &Delivery) -> bool {
+    delivery.lane == Lane::Callback && delivery.queue == merchant.as_str()
+}
+
+/// The callbacks about one order of the merchant's, the oldest first; none when it has no such order.
+pub async fn callbacks_about(
+    shop: &Shop,
+    merchant: &SourceName,
+    number: Number,
+) -> Result<Option<Vec<Delivery>>, Unavailable> {
+    let own = load_dossier(&shop.store, number).await?.filter(|dossier| dossier.order.source == *merchant);
+    let Some(own) = own else { return Ok(None) };
+    let keys: Vec<DocKey> =
+        (1..=own.order.messages).map(|sequence| DocKey::message(MessageId { number, sequence })).collect();
+    let mut callbacks = Vec::new();
+    for stored in shop.store.load(&keys).await?.into_iter().flatten() {
+        let delivery: Delivery = stored.document()?;
+        if is_callback_of(merchant, &delivery) {
+            callbacks.push(delivery);
+        }
+    }
+    Ok(Some(callbacks))
+}
+
+/// Sends the merchant an event that means nothing.
+pub async fn send_test(shop: &Shop, merchant: &SourceName) -> Result<MessageId, Unavailable> {
+    let now = shop.clock.now();
+    let id = MessageId::of_no_order(u64::from_be_bytes(random_bytes()));
+    let data = json!({"message": "this event only shows that events arrive and that their signature fits"});
+    let message = Message {
+        id,
+        lane: Lane::Callback,
+        queue: merchant.as_str().to_owned(),
+        body: json!({"type": TEST_EVENT, "timestamp": now, "data": data}).to_string(),
+        created_at: now,
+        not_before: None,
+    };
+    let mut batch = Batch::new();
+    batch.send(message);
+    match shop.store.commit(batch).await {
+        Ok(()) => Ok(id),
+        Err(CommitError::Conflict | CommitError::LostLease) => Err(crowded()),
+        Err(CommitError::Unavailable(why)) => Err(why),
+    }
+}

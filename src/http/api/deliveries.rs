@@ -1,0 +1,230 @@
+//! `/v1/deliveries`: what a merchant's site was told, whether it has taken it, and telling it again.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::describe::{DeliveryId, Refusals};
+use super::{Caller, Edge, Found, Problem, Watch};
+use crate::flows::tend_delivery::{
+    alter, begun_anew, callback_of, callbacks_about, is_callback_of, send_test,
+};
+use crate::http::admin::{List, PAGE_DEFAULT, PAGE_MAX};
+use crate::kernel::{Lane, MessageId, Number, Timestamp};
+use crate::store::{Delivery, DeliveryState, DocKey, NotACursor, Scan, Unavailable};
+
+/// A callback to the merchant's site, and what became of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Delivery)]
+pub struct DeliveryDocument {
+    /// What the callback bears as `webhook-id`, the same in every attempt.
+    #[schema(value_type = DeliveryId)]
+    id: String,
+    /// `pending`, `sent`, `dead` (not taken for three days: ask for a redelivery) or `dropped` by our operator.
+    #[schema(value_type = DeliveryStateName)]
+    state: &'static str,
+    /// When it was made.
+    created_at: Timestamp,
+    /// When it is tried next, was sent, died or was dropped.
+    at: Timestamp,
+    /// How often it was tried, since it was made or asked for again.
+    attempts: u32,
+    /// What was wrong with the last attempt.
+    last_error: Option<String>,
+    /// What is told, as it is sent: `type`, `timestamp` and `data`.
+    #[schema(value_type = Object)]
+    event: serde_json::Value,
+}
+
+/// The states of a delivery.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum DeliveryStateName {
+    Pending,
+    Sent,
+    Dead,
+    Dropped,
+}
+
+impl DeliveryDocument {
+    fn of(delivery: Delivery) -> DeliveryDocument {
+        let at = match delivery.state {
+            DeliveryState::Pending { due: at }
+            | DeliveryState::Sent { at }
+            | DeliveryState::Dead { at }
+            | DeliveryState::Dropped { at } => at,
+        };
+        DeliveryDocument {
+            id: format!("msg_{}", delivery.id),
+            state: delivery.state.as_str(),
+            created_at: delivery.created_at,
+            at,
+            attempts: delivery.attempts,
+            last_error: delivery.last_error,
+            event: serde_json::from_str(&delivery.body).unwrap_or_default(),
+        }
+    }
+}
+
+/// Which deliveries are listed.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unsettled {
+    /// Those that wait for their next attempt.
+    Pending,
+    /// Those that were given up.
+    Dead,
+}
+
+/// What a list of deliveries is about: one order, or all that were not taken.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    /// All about this order, the oldest first. It excludes the other parameters.
+    #[param(value_type = Option<Number>)]
+    order_id: Option<String>,
+    /// Without an order: those that wait, which is what is listed when nothing is said, or those that were given up.
+    #[param(inline)]
+    state: Option<Unsettled>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Entries of a page.
+    #[param(minimum = 1, maximum = 500, default = 50)]
+    limit: Option<usize>,
+}
+
+/// Lists what your site was told about an order, or what it has not taken yet.
+#[utoipa::path(
+    get, path = "/v1/deliveries", tag = "callbacks", params(Filter),
+    responses((status = OK, body = List<DeliveryDocument>, description = "A page of them."), Refusals, Found),
+)]
+pub async fn list(
+    State(edge): State<Arc<Edge>>,
+    Extension(Caller(merchant)): Extension<Caller>,
+    query: Result<Query<Filter>, QueryRejection>,
+) -> Result<Json<List<DeliveryDocument>>, Problem> {
+    let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
+    if let Some(id) = &filter.order_id {
+        if filter.state.is_some() || filter.cursor.is_some() || filter.limit.is_some() {
+            return Err(Problem::bad_parameter("order_id", "it excludes the other parameters"));
+        }
+        let missing = || Problem::not_found(format!("there is no order {id} of yours"));
+        let number: Number = id.parse().map_err(|_| missing())?;
+        let about = callbacks_about(&edge.shop, &merchant, number).await?.ok_or_else(missing)?;
+        let items = about.into_iter().map(DeliveryDocument::of).collect();
+        return Ok(Json(List { items, next_cursor: None }));
+    }
+    let limit = filter.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
+    let start: Option<usize> = filter.cursor.as_deref().map(str::parse).transpose().ok().flatten();
+    if filter.cursor.is_some() && start.is_none() {
+        return Err(Problem::bad_parameter("cursor", NotACursor));
+    }
+    // Places in the list of all merchants' callbacks: whose they are does not change.
+    let (mut skip, mut items) = (start.unwrap_or(0), Vec::new());
+    let dead = matches!(filter.state, Some(Unsettled::Dead));
+    loop {
+        let scan = Scan::Outbox { lane: Lane::Callback, dead, skip, limit: PAGE_MAX };
+        let found = edge.shop.store.scan(&scan).await?.items;
+        let is_last = found.len() < PAGE_MAX;
+        for (_, stored) in found {
+            skip = skip.saturating_add(1);
+            let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
+            if is_callback_of(&merchant, &delivery) {
+                items.push(DeliveryDocument::of(delivery));
+            }
+            if items.len() == limit {
+                return Ok(Json(List { items, next_cursor: Some(skip.to_string()) }));
+            }
+        }
+        if is_last {
+            return Ok(Json(List { items, next_cursor: None }));
+        }
+    }
+}
+
+fn missing(id: &str) -> Problem {
+    Problem::not_found(format!("there is no delivery {id} of yours"))
+}
+
+fn read_id(id: &str) -> Result<MessageId, Problem> {
+    id.strip_prefix("msg_").and_then(|id| id.parse().ok()).ok_or_else(|| missing(id))
+}
+
+/// Shows one delivery.
+#[utoipa::path(
+    get, path = "/v1/deliveries/{id}", tag = "callbacks", params(("id" = DeliveryId, Path, description = "Which one.")),
+    responses((status = OK, body = DeliveryDocument, description = "It."), Refusals, Found),
+)]
+pub async fn show(
+    State(edge): State<Arc<Edge>>,
+    Extension(Caller(merchant)): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<DeliveryDocument>, Problem> {
+    let found = callback_of(&edge.shop, &merchant, read_id(&id)?).await?;
+    found.map(|delivery| Json(DeliveryDocument::of(delivery))).ok_or_else(|| missing(&id))
+}
+
+/// Sends a callback once more, whatever became of it, under the same `webhook-id`.
+///
+/// The answer comes when your site has answered, or after three seconds.
+#[utoipa::path(
+    post, path = "/v1/deliveries/{id}/redeliver", tag = "callbacks",
+    params(("id" = DeliveryId, Path, description = "Which one.")),
+    responses((status = ACCEPTED, body = DeliveryDocument, description = "It is sent again."), Refusals, Found),
+)]
+pub async fn redeliver(
+    State(edge): State<Arc<Edge>>,
+    Extension(Caller(merchant)): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let message = read_id(&id)?;
+    let again = |delivery: Delivery, now| {
+        if is_callback_of(&merchant, &delivery) { Ok(begun_anew(delivery, now)) } else { Err(missing(&id)) }
+    };
+    alter(&edge.shop, message, again).await?.ok_or_else(|| missing(&id))??;
+    Ok((StatusCode::ACCEPTED, tried(&edge, message).await?).into_response())
+}
+
+/// Sends your site an event of the type `tillgate.test`.
+///
+/// The answer comes when your site has answered, or after three seconds: `last_error` says what is wrong.
+#[utoipa::path(
+    post, path = "/v1/deliveries/test", tag = "callbacks",
+    responses(
+        (status = ACCEPTED, body = DeliveryDocument, description = "It is sent."),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json",
+         description = "`conflict`: no callback_url is configured for you."),
+        Refusals,
+    ),
+)]
+pub async fn test(
+    State(edge): State<Arc<Edge>>,
+    Extension(Caller(merchant)): Extension<Caller>,
+) -> Result<Response, Problem> {
+    if !edge.shop.sellers.get(&merchant).is_some_and(|seller| seller.is_called_back) {
+        return Err(Problem::conflict("no callback_url is configured for you: there is nobody to tell"));
+    }
+    let id = send_test(&edge.shop, &merchant).await?;
+    Ok((StatusCode::ACCEPTED, tried(&edge, id).await?).into_response())
+}
+
+/// The delivery as it is after its next attempt, or after [`super::LINK_WAIT`].
+async fn tried(edge: &Edge, id: MessageId) -> Result<Json<DeliveryDocument>, Problem> {
+    let mut watch = Watch::over(&edge.shop, id.number);
+    loop {
+        let stored = edge.shop.store.load(&[DocKey::message(id)]).await?.pop().flatten();
+        let stored = stored.ok_or_else(|| Problem::unavailable("the delivery cannot be read"))?;
+        let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
+        let is_tried = delivery.attempts > 0 || !matches!(delivery.state, DeliveryState::Pending { .. });
+        if is_tried || !watch.goes_on().await {
+            return Ok(Json(DeliveryDocument::of(delivery)));
+        }
+    }
+}

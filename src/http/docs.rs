@@ -1,0 +1,273 @@
+//! The merchants' API for people and programs: `/openapi.json`, and a reference page that needs nothing but this process.
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderValue, header};
+use serde_json::Value;
+
+use super::buyer::asset;
+use super::problem::Problem;
+
+const STYLE: &str = include_str!("../../assets/docs.css");
+
+/// The document, made once: it is the same as long as the process lives.
+static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::to_value(super::api::document()).unwrap_or_default());
+
+/// The page, made of the document.
+static PAGE: LazyLock<Option<String>> = LazyLock::new(|| Reference::of(&DOCUMENT).render().ok());
+
+/// The OpenAPI document, as it is printed and served.
+#[must_use]
+pub fn text() -> String {
+    let mut text = serde_json::to_string_pretty(&*DOCUMENT).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// `GET /openapi.json`
+pub async fn document() -> Response {
+    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (headers, text()).into_response()
+}
+
+/// `GET /docs`
+pub async fn page() -> Result<Response, Problem> {
+    let Some(page) = &*PAGE else {
+        return Err(Problem::unavailable("the reference cannot be shown; /openapi.json has all of it"));
+    };
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; style-src 'self'")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    Ok((headers, Html(page.as_str())).into_response())
+}
+
+/// `GET /assets/docs.css`
+pub async fn style() -> Response {
+    asset("text/css; charset=utf-8", STYLE)
+}
+
+#[derive(Debug, Template)]
+#[template(path = "docs/reference.html")]
+struct Reference {
+    title: String,
+    version: String,
+    description: String,
+    groups: Vec<Group>,
+    schemas: Vec<Schema>,
+}
+
+#[derive(Debug)]
+struct Group {
+    name: String,
+    description: String,
+    operations: Vec<Operation>,
+}
+
+#[derive(Debug)]
+struct Operation {
+    id: String,
+    method: String,
+    path: String,
+    summary: String,
+    description: String,
+    parameters: Vec<Field>,
+    body: Option<Kind>,
+    answers: Vec<Answer>,
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: String,
+    description: String,
+    body: Option<Kind>,
+}
+
+#[derive(Debug)]
+struct Schema {
+    name: String,
+    description: String,
+    /// What is said of its text, or the words that it may be.
+    text: String,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug)]
+struct Field {
+    name: String,
+    place: String,
+    kind: Kind,
+    is_required: bool,
+    description: String,
+}
+
+/// A type in words, and the schema that it links to.
+#[derive(Debug)]
+struct Kind {
+    words: String,
+    link: Option<String>,
+}
+
+fn text_of(value: &Value, name: &str) -> String {
+    value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn list_of<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(name).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn members_of<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    value.get(name).and_then(Value::as_object).into_iter().flatten()
+}
+
+/// What is said of a field, be it of one that may be null.
+fn described(field: &Value) -> String {
+    let choices = [field].into_iter().chain(list_of(field, "oneOf"));
+    choices.map(|choice| text_of(choice, "description")).find(|text| !text.is_empty()).unwrap_or_default()
+}
+
+impl Kind {
+    fn of(schema: &Value) -> Kind {
+        if let Some(name) =
+            schema.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next())
+        {
+            return Kind { words: name.to_owned(), link: Some(name.to_owned()) };
+        }
+        let choices =
+            list_of(schema, "oneOf").chain(list_of(schema, "anyOf")).chain(list_of(schema, "allOf"));
+        let not_null =
+            choices.into_iter().find(|choice| choice.get("type").is_none_or(|kind| kind != "null"));
+        if let Some(choice) = not_null {
+            return Kind::of(choice);
+        }
+        if let Some(items) = schema.get("items") {
+            let Kind { words, link } = Kind::of(items);
+            return Kind { words: format!("list of {words}"), link };
+        }
+        let words: Vec<&str> = list_of(schema, "enum").filter_map(Value::as_str).collect();
+        if !words.is_empty() {
+            return Kind { words: words.join(" | "), link: None };
+        }
+        let named = schema.get("type").map(|kind| match kind {
+            Value::Array(kinds) => {
+                let kinds = kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null");
+                kinds.collect::<Vec<_>>().join(" | ")
+            }
+            kind => kind.as_str().unwrap_or_default().to_owned(),
+        });
+        let format = text_of(schema, "format");
+        let mut words = named.unwrap_or_else(|| "any".into());
+        if format == "date-time" {
+            words = "time".into();
+        }
+        Kind { words, link: None }
+    }
+
+    fn of_content(of: &Value) -> Option<Kind> {
+        let (_, content) = members_of(of, "content").next()?;
+        content.get("schema").map(Kind::of)
+    }
+}
+
+impl Reference {
+    fn of(document: &Value) -> Reference {
+        let info = &document["info"];
+        let group = |tag: &Value| {
+            let name = text_of(tag, "name");
+            let paths = members_of(document, "paths");
+            let operations = paths
+                .flat_map(|(path, item)| item.as_object().into_iter().flatten().map(move |one| (path, one)));
+            let own = operations.filter(|(_, (_, one))| list_of(one, "tags").any(|tag| tag == name.as_str()));
+            let operations = own.map(|(path, (method, one))| Operation::of(path, method, one)).collect();
+            Group { description: text_of(tag, "description"), operations, name }
+        };
+        Reference {
+            title: text_of(info, "title"),
+            version: text_of(info, "version"),
+            description: text_of(info, "description"),
+            groups: list_of(document, "tags").map(group).collect(),
+            schemas: members_of(&document["components"], "schemas").map(Schema::of).collect(),
+        }
+    }
+}
+
+impl Operation {
+    fn of(path: &str, method: &str, one: &Value) -> Operation {
+        let parameter = |one: &Value| Field {
+            name: text_of(one, "name"),
+            place: text_of(one, "in"),
+            kind: Kind::of(&one["schema"]),
+            is_required: one["required"] == true,
+            description: text_of(one, "description"),
+        };
+        let answer = |(status, answer): (&String, &Value)| Answer {
+            status: status.clone(),
+            description: text_of(answer, "description"),
+            body: Kind::of_content(answer),
+        };
+        Operation {
+            id: format!("{method}{}", path.replace(['/', '{', '}'], "-")),
+            method: method.to_uppercase(),
+            path: path.to_owned(),
+            summary: text_of(one, "summary"),
+            description: text_of(one, "description"),
+            parameters: list_of(one, "parameters").map(parameter).collect(),
+            body: one.get("requestBody").and_then(Kind::of_content),
+            answers: members_of(one, "responses").map(answer).collect(),
+        }
+    }
+}
+
+impl Schema {
+    fn of((name, schema): (&String, &Value)) -> Schema {
+        let required: Vec<&str> = list_of(schema, "required").filter_map(Value::as_str).collect();
+        let field = |(name, field): (&String, &Value)| Field {
+            name: name.clone(),
+            place: String::new(),
+            kind: Kind::of(field),
+            is_required: required.contains(&name.as_str()),
+            description: described(field),
+        };
+        let words: Vec<&str> = list_of(schema, "enum").filter_map(Value::as_str).collect();
+        let pattern = text_of(schema, "pattern");
+        let text = if words.is_empty() { pattern } else { words.join(" | ") };
+        Schema {
+            name: name.clone(),
+            description: text_of(schema, "description"),
+            text,
+            fields: members_of(schema, "properties").map(field).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The committed document is the one that the code makes: a change of the API is seen as a change of this file.
+    #[test]
+    fn the_committed_document_is_that_of_the_code() {
+        let committed = include_str!("../../docs/openapi.json");
+        assert!(committed == text(), "run: cargo run -- openapi > docs/openapi.json");
+    }
+
+    #[test]
+    fn the_page_shows_every_operation_and_every_field() {
+        let page = PAGE.as_deref().expect("a page");
+        for (path, item) in members_of(&DOCUMENT, "paths") {
+            assert!(page.contains(path.as_str()), "{path}");
+            for (method, _) in item.as_object().expect("operations") {
+                assert!(page.contains(&format!("id=\"{}\"", Operation::of(path, method, &Value::Null).id)));
+            }
+        }
+        for (name, schema) in members_of(&DOCUMENT["components"], "schemas") {
+            assert!(page.contains(&format!("id=\"schema-{name}\"")), "{name}");
+            for (field, _) in members_of(schema, "properties") {
+                assert!(page.contains(&format!("<code>{field}</code>")), "{name}.{field}");
+            }
+        }
+    }
+}
