@@ -21,12 +21,12 @@ use crate::config::{
 use crate::dedup::retention;
 use crate::flows::sweep::Retention;
 use crate::flows::{News, Seller, Shop};
-use crate::gateway::{Provider, invoicebox};
+use crate::gateway::{Provider, invoicebox, yookassa};
 use crate::http::api::{MerchantDoor, Pace};
 use crate::http::buyer::LIVE_AT_ONCE_MAX;
 use crate::http::{Door, Edge, HOOKS_AT_ONCE_MAX, NoticeDoor, ORDERS_AT_ONCE_MAX, routes, server};
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Clock, Lane, SourceName, Tokens};
+use crate::kernel::{Clock, Lane, Secret, SourceName, Tokens};
 use crate::notify::Audience;
 use crate::notify::channel::telegram::Telegram;
 use crate::payments::VatCode;
@@ -173,6 +173,7 @@ impl App {
             notice_doors: settings.gateways.iter().map(notice_door).collect(),
             merchants: settings.merchants.iter().map(|merchant| merchant_of(merchant, key)).collect(),
             tally,
+            trusted_proxies: settings.trusted_proxies.clone(),
             admin: settings.admin_token.as_ref().map(|token| Tokens::new([token], key)),
             key,
             live_at_once: Arc::new(Semaphore::new(LIVE_AT_ONCE_MAX)),
@@ -228,23 +229,34 @@ impl App {
 pub fn gateways(settings: &Settings) -> Result<BTreeMap<SourceName, Arc<dyn Provider>>, StartError> {
     let mut gateways: BTreeMap<SourceName, Arc<dyn Provider>> = BTreeMap::new();
     for (name, gateway) in &settings.gateways {
-        let provider = match gateway.protocol {
+        let provider: Arc<dyn Provider> = match gateway.protocol {
             GatewayProtocol::Invoicebox => {
-                let client = Client::new(
-                    Duration::from_secs(invoicebox::CALL_SECONDS_MAX),
-                    invoicebox::ANSWER_BYTES_MAX,
-                )?;
+                let deadline = Duration::from_secs(invoicebox::CALL_SECONDS_MAX);
+                let client = Client::new(deadline, invoicebox::ANSWER_BYTES_MAX)?;
                 let setup = invoicebox::Setup {
-                    url: gateway.url.clone(),
+                    url: gateway.url().to_owned(),
                     version: gateway.version,
                     token: gateway.token.clone(),
                     merchant_id: gateway.merchant_id.clone(),
-                    payment_hosts: gateway.payment_hosts.clone(),
+                    payment_hosts: gateway.payment_hosts(),
                 };
-                invoicebox::Invoicebox::new(client, setup)
+                Arc::new(invoicebox::Invoicebox::new(client, setup))
+            }
+            GatewayProtocol::Yookassa => {
+                let deadline = Duration::from_secs(yookassa::CALL_SECONDS_MAX);
+                let client = Client::new(deadline, yookassa::ANSWER_BYTES_MAX)?;
+                let setup = yookassa::Setup {
+                    url: gateway.url().to_owned(),
+                    shop_id: gateway.merchant_id.clone(),
+                    secret_key: gateway.token.clone(),
+                    two_steps: gateway.two_steps,
+                    receipts: gateway.receipts,
+                    payment_hosts: gateway.payment_hosts(),
+                };
+                Arc::new(yookassa::Yookassa::new(client, setup))
             }
         };
-        gateways.insert(SourceName::new(name.clone()), Arc::new(provider));
+        gateways.insert(SourceName::new(name.clone()), provider);
     }
     Ok(gateways)
 }
@@ -278,10 +290,13 @@ fn ears(settings: &Settings) -> BTreeMap<SourceName, Ear> {
 
 fn notice_door((name, gateway): (&String, &Gateway)) -> (String, Arc<NoticeDoor>) {
     let protocol: Box<dyn NoticeProtocol> = match gateway.protocol {
-        GatewayProtocol::Invoicebox => Box::new(webhooks::invoicebox::Invoicebox::new(
-            gateway.signing_key.clone(),
-            gateway.signing_algorithm,
-        )),
+        GatewayProtocol::Invoicebox => {
+            // The configuration has checked that it is there; without it nothing must verify.
+            let nobodys = || Secret::new(u128::from_be_bytes(random_bytes()).to_string());
+            let key = gateway.signing_key.clone().unwrap_or_else(nobodys);
+            Box::new(webhooks::invoicebox::Invoicebox::new(key, gateway.signing_algorithm))
+        }
+        GatewayProtocol::Yookassa => Box::new(webhooks::yookassa::Yookassa::new(gateway.notice_networks())),
     };
     let door =
         NoticeDoor { gateway: SourceName::new(name.clone()), account: gateway.merchant_id.clone(), protocol };

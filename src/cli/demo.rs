@@ -2,17 +2,28 @@
 
 use std::net::SocketAddr;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::{Failed, say};
+use crate::demo::payments;
 use crate::demo::story::{World, tell};
+use crate::kernel::Clock;
 
 #[derive(Debug, Args)]
 pub struct Options {
     /// Leave when the story is told: 0 when all came out right, 1 otherwise
     #[arg(long)]
     exit: bool,
+    /// Which story: of orders and their hooks, or every turn that money can take, told at once with a clock of its own
+    #[arg(long, value_enum, default_value_t = Story::Orders)]
+    story: Story,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Story {
+    Orders,
+    Payments,
 }
 
 /// Where the demo is found when it stays up, if nobody else is there.
@@ -20,12 +31,18 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Ad
 
 pub async fn run(options: Options) -> Result<(), Failed> {
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    if options.story == Story::Payments {
+        // Its clock stands still but when the story moves it, so nothing is left to try afterwards.
+        let world = World::start(any_port, Clock::manual(Clock::System.now())).await;
+        let world = world.map_err(Failed::because)?;
+        return end(payments::tell(&world).await, world).await;
+    }
     let world = if options.exit {
-        World::start(any_port).await
+        World::start(any_port, Clock::System).await
     } else {
-        match World::start(LISTEN).await {
+        match World::start(LISTEN, Clock::System).await {
             Ok(world) => Ok(world),
-            Err(_) => World::start(any_port).await,
+            Err(_) => World::start(any_port, Clock::System).await,
         }
     };
     let world = world.map_err(Failed::because)?;
@@ -35,6 +52,10 @@ pub async fn run(options: Options) -> Result<(), Failed> {
         say(invitation(&world, &link));
         let _ = tokio::signal::ctrl_c().await;
     }
+    end(right, world).await
+}
+
+async fn end(right: bool, world: World) -> Result<(), Failed> {
     world.end().await;
     if right { Ok(()) } else { Err(Failed::because("the story did not come out right: see NOT SO above")) }
 }

@@ -30,6 +30,9 @@ pub struct Options {
     /// Accept one number for several orders, as shops over there are set up by default
     #[arg(long)]
     repeated_numbers: bool,
+    /// Where notifications in YooKassa's form go
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080/hooks/yookassa")]
+    yookassa_notify: String,
     /// Calls within 30 seconds; more are answered 429
     #[arg(long, value_name = "N", default_value_t = 100)]
     calls_max: usize,
@@ -82,12 +85,13 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     for (call, trouble) in troubles {
         sandbox.misbehave_always(call, trouble);
     }
-    say(introduction(&sandbox));
+    sandbox.notify_yookassa_at(&options.yookassa_notify);
+    say(introduction(&sandbox, &options.yookassa_notify));
     let _ = tokio::signal::ctrl_c().await;
     Ok(())
 }
 
-fn introduction(sandbox: &Sandbox) -> String {
+fn introduction(sandbox: &Sandbox, yookassa_notify: &str) -> String {
     let (url, setup) = (sandbox.url(), sandbox.setup());
     let algorithm = match setup.algorithm {
         Algorithm::Sha1 => "sha1",
@@ -103,6 +107,15 @@ fn introduction(sandbox: &Sandbox) -> String {
   merchant_id = "{merchant}"
   signing_key = "{key}"
   signing_algorithm = "{algorithm}"
+
+or, in YooKassa's words, with its notifications going to {yookassa_notify}:
+
+  [gateways.yookassa]
+  protocol    = "yookassa"
+  url         = "{url}/yookassa"
+  merchant_id = "{merchant}"
+  token       = "{token}"
+  notice_networks = ["127.0.0.0/8"]
 
 What it has:   curl {url}/sandbox/ledger
 Trouble:       curl {url}/sandbox/troubles -H 'Content-Type: application/json' \

@@ -82,7 +82,7 @@ fn announce(settings: &Settings, app: &App) {
         say("  hooks      none: add [sources.sm] to tillgate.toml (see README.md)");
     }
     for (name, gateway) in &settings.gateways {
-        say(format_args!("  payments   {} tells of them by POST {url}/hooks/{name}", gateway.url));
+        say(format_args!("  payments   {} tells of them by POST {url}/hooks/{name}", gateway.url()));
     }
     for (name, merchant) in &settings.merchants {
         let heard = merchant.callback_url.as_deref().unwrap_or("nobody: set callback_url");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::StoreUrl;
@@ -14,6 +15,7 @@ use crate::kernel::secret::{TOKEN_BYTES_MIN, webhook_key};
 use crate::notify::Language;
 use crate::payments::VatCode;
 use crate::webhooks::invoicebox::Algorithm;
+use crate::webhooks::yookassa;
 
 /// The shortest key of a callback's signature, in bytes: what Standard Webhooks asks for.
 const CALLBACK_KEY_BYTES_MIN: usize = 24;
@@ -40,6 +42,9 @@ pub struct Settings {
     /// How long idle connections stay open after SIGTERM. Longer than a proxy in front keeps them, so that it closes them.
     #[serde(default = "idle_drain_default")]
     pub idle_drain_seconds: u32,
+    /// Proxies whose `X-Forwarded-For` is believed: those on this machine, unless it is said.
+    #[serde(default = "proxies_default")]
+    pub trusted_proxies: Vec<IpNet>,
     /// The admin API's token; without it the admin API is off.
     pub admin_token: Option<Secret>,
     /// Who sends orders.
@@ -62,24 +67,101 @@ pub struct Settings {
 pub struct Gateway {
     /// Its protocol.
     pub protocol: GatewayProtocol,
-    /// Where its API is.
-    #[serde(default = "invoicebox_url_default")]
-    pub url: String,
-    /// The API's version.
+    /// Where its API is, if not where the protocol's own is.
+    url: Option<String>,
+    /// The API's version: Invoicebox has two.
     #[serde(default)]
     pub version: Version,
     /// What opens the API.
     pub token: Secret,
     /// The shop there.
     pub merchant_id: String,
-    /// What notifications are signed with.
-    pub signing_key: Secret,
+    /// What notifications are signed with, where they are.
+    pub signing_key: Option<Secret>,
     /// The hash in the signature.
     #[serde(default)]
     pub signing_algorithm: Algorithm,
-    /// Where a payment page may be, besides the host of `url`.
-    #[serde(default = "payment_hosts_default")]
-    pub payment_hosts: Vec<String>,
+    /// Where a payment page may be, besides the host of `url`, if not where the protocol's own is.
+    payment_hosts: Option<Vec<String>>,
+    /// YooKassa: money is held first, and taken by a capture.
+    #[serde(default)]
+    pub two_steps: bool,
+    /// YooKassa: it makes the fiscal receipts.
+    #[serde(default = "yes")]
+    pub receipts: bool,
+    /// YooKassa: the networks that its notifications come from, if not those of its documents.
+    notice_networks: Option<Vec<IpNet>>,
+}
+
+impl Gateway {
+    /// Where its API is.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.url.as_deref().unwrap_or(match self.protocol {
+            GatewayProtocol::Invoicebox => "https://api.invoicebox.ru",
+            GatewayProtocol::Yookassa => "https://api.yookassa.ru",
+        })
+    }
+
+    /// Where a payment page may be, besides the host of its API.
+    #[must_use]
+    pub fn payment_hosts(&self) -> Vec<String> {
+        let own: &[&str] = match self.protocol {
+            GatewayProtocol::Invoicebox => &["pay.invoicebox.ru"],
+            GatewayProtocol::Yookassa => &["yoomoney.ru", "yookassa.ru"],
+        };
+        self.payment_hosts.clone().unwrap_or_else(|| own.iter().map(|host| (*host).to_owned()).collect())
+    }
+
+    /// The networks that notifications without a signature come from.
+    #[must_use]
+    pub fn notice_networks(&self) -> Vec<IpNet> {
+        let own = || yookassa::NETWORKS.iter().filter_map(|network| network.parse().ok()).collect();
+        self.notice_networks.clone().unwrap_or_else(own)
+    }
+
+    /// What is missing, or there and of no use.
+    fn check(&self, name: &str) -> Result<(), String> {
+        http_url(&format!("gateways.{name}.url"), self.url())?;
+        for host in self.payment_hosts() {
+            let usable =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+            if host.is_empty() || !host.bytes().all(usable) {
+                return Err(format!(
+                    "gateways.{name}.payment_hosts: {host:?} is not the bare name of a host, such as pay.invoicebox.ru"
+                ));
+            }
+        }
+        let signing_key = self.signing_key.as_ref().map(Secret::expose);
+        match (self.protocol, signing_key) {
+            (GatewayProtocol::Invoicebox, None) => {
+                return Err(format!(
+                    "gateways.{name}.signing_key is missing: the payment system's cabinet shows it"
+                ));
+            }
+            (GatewayProtocol::Yookassa, Some(_)) => {
+                return Err(format!("gateways.{name}.signing_key: YooKassa signs nothing, leave it out"));
+            }
+            (GatewayProtocol::Invoicebox, Some(_)) if self.two_steps || self.notice_networks.is_some() => {
+                return Err(format!(
+                    "gateways.{name}: two_steps and notice_networks are for protocol = \"yookassa\""
+                ));
+            }
+            (GatewayProtocol::Invoicebox, Some(_)) | (GatewayProtocol::Yookassa, None) => {}
+        }
+        for (field, text) in [
+            ("token", self.token.expose()),
+            ("merchant_id", self.merchant_id.as_str()),
+            ("signing_key", signing_key.unwrap_or("none")),
+        ] {
+            if text.trim().is_empty() {
+                return Err(format!(
+                    "gateways.{name}.{field} is empty: the payment system's cabinet shows it"
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The protocols of payment systems.
@@ -88,6 +170,8 @@ pub struct Gateway {
 pub enum GatewayProtocol {
     /// Invoicebox, API v3 or l3.
     Invoicebox,
+    /// YooKassa, API v3: `merchant_id` is the shop's id, `token` its secret key.
+    Yookassa,
 }
 
 /// A site that sells through us.
@@ -213,6 +297,10 @@ fn idle_drain_default() -> u32 {
 /// The longest that may be configured: service managers lose their patience after 90.
 const IDLE_DRAIN_SECONDS_MAX: u32 = 60;
 
+fn proxies_default() -> Vec<IpNet> {
+    ["127.0.0.0/8", "::1/128"].iter().filter_map(|network| network.parse().ok()).collect()
+}
+
 fn yes() -> bool {
     true
 }
@@ -223,14 +311,6 @@ fn cache_default() -> u32 {
 
 fn retention_default() -> u32 {
     RETENTION_DAYS_DEFAULT
-}
-
-fn invoicebox_url_default() -> String {
-    "https://api.invoicebox.ru".into()
-}
-
-fn payment_hosts_default() -> Vec<String> {
-    vec!["pay.invoicebox.ru".into()]
 }
 
 /// Ten a second: more than a site needs, and no more than a runaway loop should have.
@@ -277,32 +357,12 @@ impl Settings {
     fn check_gateways(&self) -> Result<(), String> {
         for (name, gateway) in &self.gateways {
             usable_name("gateways", "gateway", name)?;
-            http_url(&format!("gateways.{name}.url"), &gateway.url)?;
             if self.sources.contains_key(name) {
                 return Err(format!(
                     "gateways.{name}: a source has this name, and both would be at /hooks/{name}"
                 ));
             }
-            for host in &gateway.payment_hosts {
-                let usable =
-                    |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
-                if host.is_empty() || !host.bytes().all(usable) {
-                    return Err(format!(
-                        "gateways.{name}.payment_hosts: {host:?} is not the bare name of a host, such as pay.invoicebox.ru"
-                    ));
-                }
-            }
-            for (field, text) in [
-                ("token", gateway.token.expose()),
-                ("merchant_id", gateway.merchant_id.as_str()),
-                ("signing_key", gateway.signing_key.expose()),
-            ] {
-                if text.trim().is_empty() {
-                    return Err(format!(
-                        "gateways.{name}.{field} is empty: the payment system's cabinet shows it"
-                    ));
-                }
-            }
+            gateway.check(name)?;
         }
         for (name, source) in &self.sources {
             if source.payment == Payment::Link {

@@ -4,5 +4,6 @@
 pub mod chat;
 pub mod cluster;
 pub mod marketplace;
+pub mod payments;
 pub mod site;
 pub mod story;

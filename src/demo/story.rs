@@ -36,7 +36,10 @@ mod hooks {
 }
 
 /// How long anything in the story may take.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Calls that the payment system takes within half a minute: the story makes more than a shop would.
+const CALLS_MAX: usize = 10_000;
 
 /// The pause between messages to a chat: shorter than Telegram's, so that the story does not drag.
 const GAP_MILLISECONDS: u32 = 50;
@@ -55,6 +58,7 @@ pub struct World {
     admin_token: String,
     folder: PathBuf,
     admin: Client,
+    clock: Clock,
 }
 
 /// Something of the stage could not be set up.
@@ -64,13 +68,18 @@ pub struct NoStage(String);
 
 impl World {
     /// Sets up a gateway on an embedded store in a folder of its own, with a pickers' chat.
-    pub async fn start(listen: SocketAddr) -> Result<World, NoStage> {
+    pub async fn start(listen: SocketAddr, clock: Clock) -> Result<World, NoStage> {
         let broken = |why: &dyn std::fmt::Display| NoStage(why.to_string());
         let chat = Chat::start().await.map_err(|why| broken(&why))?;
         let folder = std::env::temp_dir().join(format!("tillgate-demo-{}", hex(&random_bytes::<4>())));
         let (token, admin_token) = (hex(&random_bytes::<16>()), hex(&random_bytes::<16>()));
         let (api_key, signing_key) = (hex(&random_bytes::<16>()), hex(&random_bytes::<16>()));
-        let setup = Setup { signing_key: Secret::new(signing_key.clone()), ..Setup::default() };
+        let setup = Setup {
+            signing_key: Secret::new(signing_key.clone()),
+            calls_max: CALLS_MAX,
+            clock: clock.clone(),
+            ..Setup::default()
+        };
         let bank = Sandbox::start(setup).await.map_err(|why| broken(&why))?;
         let site = Site::start(Secret::new(CALLBACK_SECRET)).await.map_err(|why| broken(&why))?;
         let text = format!(
@@ -82,6 +91,11 @@ impl World {
             [sources.sm]
             protocol = "sm"
             token = "{token}"
+            [sources.own]
+            protocol = "sm"
+            token = "{token}"
+            payment = "link"
+            vat = "RUS_VAT10"
             [gateways.bank]
             protocol = "invoicebox"
             url = "{bank}"
@@ -110,9 +124,9 @@ impl World {
         let settings: Settings =
             config::parse(Path::new("demo"), &text, std::iter::empty()).map_err(|why| broken(&why))?;
         let app =
-            App::start(&settings, Clock::System, metrics::install()).await.map_err(|why| broken(&why))?;
+            App::start(&settings, clock.clone(), metrics::install()).await.map_err(|why| broken(&why))?;
         let admin = Client::new(DEADLINE, 1 << 20).map_err(|why| broken(&why))?;
-        Ok(World { app, chat, bank, site, api_key, token, admin_token, folder, admin })
+        Ok(World { app, chat, bank, site, api_key, token, admin_token, folder, admin, clock })
     }
 
     /// Where the gateway is.
@@ -139,6 +153,25 @@ impl World {
         &self.bank
     }
 
+    pub(super) fn site(&self) -> &Site {
+        &self.site
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.admin
+    }
+
+    /// Lets time pass, where the clock is the story's.
+    pub(super) fn pass(&self, teller: &mut Teller, time: Duration) {
+        let words = match time.as_secs() {
+            seconds @ 0..120 => format!("{seconds} seconds"),
+            seconds @ 120..7200 => format!("{} minutes", seconds / 60),
+            seconds => format!("{} hours", seconds / 3600),
+        };
+        teller.say(format_args!("  … {words} pass"));
+        self.clock.advance(time);
+    }
+
     /// Places an order as the site does, under a new idempotency key. None if nobody answers.
     pub async fn place(&self, merchant_order_id: &str) -> Option<Reply> {
         let order = site_order(merchant_order_id, &self.site.url());
@@ -155,7 +188,7 @@ impl World {
     }
 
     /// Follows a link as a browser does, one step: the status and where it leads.
-    async fn browse(&self, method: Method, url: &str) -> (u16, String, String) {
+    pub(super) async fn browse(&self, method: Method, url: &str) -> (u16, String, String) {
         match self.admin.call(method, url, HeaderMap::new(), Vec::new()).await {
             Ok(reply) => {
                 let location = reply.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
@@ -178,7 +211,7 @@ impl World {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
+    pub(super) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Value {
         let mut headers = HeaderMap::new();
         if let Ok(bearer) = HeaderValue::from_str(&format!("Bearer {}", self.admin_token)) {
             headers.insert(header::AUTHORIZATION, bearer);
@@ -190,7 +223,7 @@ impl World {
         reply.ok().and_then(|reply| serde_json::from_slice(&reply.body).ok()).unwrap_or(Value::Null)
     }
 
-    async fn order(&self, number: &str) -> Value {
+    pub(super) async fn order(&self, number: &str) -> Value {
         self.ask(Method::GET, &format!("/orders/{number}"), None).await
     }
 
@@ -225,7 +258,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn text(value: &Value, name: &str) -> String {
+pub(super) fn text(value: &Value, name: &str) -> String {
     match value.get(name) {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
@@ -234,7 +267,7 @@ fn text(value: &Value, name: &str) -> String {
 }
 
 /// Writes the account, and remembers what did not come out right.
-struct Teller {
+pub(super) struct Teller {
     colour: bool,
     checks: u32,
     failed: u32,
@@ -243,12 +276,12 @@ struct Teller {
 }
 
 impl Teller {
-    fn new() -> Teller {
+    pub(super) fn new() -> Teller {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         Teller { colour, checks: 0, failed: 0, told_messages: 0, times: Vec::new() }
     }
 
-    fn say(&self, line: impl std::fmt::Display) {
+    pub(super) fn say(&self, line: impl std::fmt::Display) {
         let _ = writeln!(std::io::stdout(), "{line}");
     }
 
@@ -256,7 +289,7 @@ impl Teller {
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    fn chapter(&self, title: &str) {
+    pub(super) fn chapter(&self, title: &str) {
         self.say(format_args!("\n{}", self.paint("1;36", &format!("── {title}"))));
     }
 
@@ -277,11 +310,17 @@ impl Teller {
         self.say(format_args!("  СМ → {what:<34} ← {answer}  {}", self.paint("2", &took)));
     }
 
-    fn check(&mut self, holds: bool, claim: &str) {
+    pub(super) fn check(&mut self, holds: bool, claim: &str) {
         self.checks += 1;
         self.failed += u32::from(!holds);
         let mark = if holds { self.paint("32", "✓") } else { self.paint("1;31", "✗ NOT SO:") };
         self.say(format_args!("     {mark} {claim}"));
+    }
+
+    /// Says how many claims hold, and whether all do.
+    pub(super) fn sum_up(&self) -> bool {
+        self.say(format_args!("\n{} of {} checks hold", self.checks - self.failed, self.checks));
+        self.failed == 0
     }
 
     /// Shows the messages that pickers have got since it was last asked, waiting for `count` of them.
@@ -542,7 +581,7 @@ async fn payments_come_to_nothing(world: &World, teller: &mut Teller) {
     teller.check(world.site.callbacks().len() == 1, "the site heard of no payment that was not made");
 }
 
-fn pointer(value: &Value, place: &str) -> String {
+pub(super) fn pointer(value: &Value, place: &str) -> String {
     value.pointer(place).and_then(Value::as_str).unwrap_or("?").to_owned()
 }
 

@@ -13,6 +13,7 @@ pub mod place_order;
 pub mod receive_hook;
 pub mod receive_notice;
 pub mod reject_hook;
+pub mod renew_link;
 pub mod revise_order;
 pub mod set_stock;
 pub mod sweep;

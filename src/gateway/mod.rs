@@ -11,12 +11,15 @@
 mod conformance;
 pub mod invoicebox;
 pub mod sandbox;
+pub mod yookassa;
 
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::kernel::Timestamp;
 use crate::payments::{Answered, Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation};
+use crate::peer::Url;
 
 /// A call under way.
 pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
@@ -87,8 +90,9 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Sends a request.
     fn create<'a>(&'a self, request: &'a str) -> Call<'a, Remote>;
 
-    /// Looks for orders under a number of ours, after proving who we are: to a stranger everything is absent.
-    fn find(&self, id: PaymentId) -> Call<'_, Vec<Remote>>;
+    /// Looks for orders under a number of ours that was first sent after `since`, having proved who we are: to a stranger
+    /// everything is absent.
+    fn find(&self, id: PaymentId, since: Timestamp) -> Call<'_, Vec<Remote>>;
 
     /// Reads an order.
     fn read<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote>;
@@ -96,9 +100,10 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Calls an order off. Money may move by this: see where it stands first.
     fn cancel<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote>;
 
-    /// The request for something to be done with the money of the paid order `remote_id`, as it is sent. It depends on
-    /// its arguments alone.
-    fn freeze_operation(&self, operation: &Operation, remote_id: &str) -> Result<String, String>;
+    /// The request for something to be done with the money of the order `remote_id`, which was made for `bill`, as it is
+    /// sent. It depends on its arguments alone.
+    fn freeze_operation(&self, operation: &Operation, bill: &Bill, remote_id: &str)
+    -> Result<String, String>;
 
     /// Sends such a request.
     fn operate<'a>(&'a self, kind: OperationKind, request: &'a str) -> Call<'a, RemoteOperation>;
@@ -109,4 +114,14 @@ pub trait Provider: Send + Sync + fmt::Debug {
         operation: &'a Operation,
         remote_id: &'a str,
     ) -> Call<'a, Vec<RemoteOperation>>;
+}
+
+/// Whether a buyer may be sent to `url` by a payment system whose API is at `api`: to its own host or one of the
+/// `listed`, and without encryption only where the API itself has none.
+pub(in crate::gateway) fn leads_home(api: &str, listed: &[String], url: &str) -> bool {
+    let (Ok(url), Ok(api)) = (Url::parse(url), Url::parse(api)) else { return false };
+    let Some(host) = url.host_str() else { return false };
+    let is_known = api.host_str() == Some(host) || listed.iter().any(|known| known == host);
+    let scheme = url.scheme() == "https" || (url.scheme() == "http" && api.scheme() == "http");
+    is_known && scheme && url.username().is_empty() && url.password().is_none()
 }

@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use super::Edge;
 use super::problem::Problem;
+use crate::flows::renew_link::renew_link;
 use crate::flows::{Dossier, Shop, load_dossier, payment_document};
 use crate::kernel::{Number, Secret, Stopwatch, Tokens};
 use crate::payments::Checkout;
@@ -155,6 +156,9 @@ pub async fn pay(
     let watch = Stopwatch::start();
     loop {
         let Some(found) = find(&edge, &token).await? else { return Ok(page(tongue, None, Face::Unknown)) };
+        if found.checkout.is_renewable(edge.shop.clock.now()) && renew_link(&edge.shop, found.number).await? {
+            continue;
+        }
         let link = found.checkout.current().and_then(|payment| payment.link(edge.shop.clock.now()));
         if let Some(url) = link {
             return Ok(see_other(url));
@@ -264,6 +268,9 @@ pub(super) fn asset(content_type: &'static str, text: &'static str) -> Response 
 }
 
 pub(super) fn face(shop: &Shop, checkout: &Checkout) -> Face {
+    if checkout.is_renewable(shop.clock.now()) {
+        return Face::Unpaid; // who goes to pay gets another payment
+    }
     match payment_document(shop, checkout).state {
         "requested" => Face::Preparing,
         "linked" => Face::Unpaid,

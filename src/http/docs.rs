@@ -254,6 +254,28 @@ mod tests {
         assert!(committed == text(), "run: cargo run -- openapi > docs/openapi.json");
     }
 
+    /// A reference that leads nowhere makes the document useless to programs.
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+            match value {
+                Value::Object(fields) => {
+                    found.extend(fields.get("$ref").and_then(Value::as_str));
+                    fields.values().for_each(|value| references(value, found));
+                }
+                Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+        let mut found = Vec::new();
+        references(&DOCUMENT, &mut found);
+        assert!(!found.is_empty());
+        for reference in found {
+            let place = reference.strip_prefix('#').expect("within the document");
+            assert!(DOCUMENT.pointer(place).is_some(), "{reference}");
+        }
+    }
+
     #[test]
     fn the_page_shows_every_operation_and_every_field() {
         let page = PAGE.as_deref().expect("a page");

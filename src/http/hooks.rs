@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +13,7 @@ use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::problem::Problem;
+use super::server::Peer;
 use super::work::see_through;
 use super::{Door, Edge, REQUEST_ID, notices};
 use crate::dedup::{Answer, Verdict};
@@ -41,11 +43,13 @@ pub(super) const KEEPING_MILLISECONDS_MAX: u64 = 2500;
 pub async fn receive(
     State(edge): State<Arc<Edge>>,
     Path(name): Path<String>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     if let Some(door) = edge.notice_doors.get(&name).cloned() {
-        return Box::pin(notices::receive(edge, door, headers, body)).await;
+        let address = peer.and_then(|Extension(Peer(peer))| edge.sender_behind(peer, &headers));
+        return Box::pin(notices::receive(edge, door, (address, headers), body)).await;
     }
     let Some(door) = edge.doors.get(&name).cloned() else {
         return Problem::not_found("no such source is configured: see [sources] in tillgate.toml")

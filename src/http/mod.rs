@@ -24,6 +24,7 @@ pub mod slip;
 mod work;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -32,7 +33,8 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 
@@ -75,6 +77,8 @@ pub struct Edge {
     pub merchants: Vec<api::MerchantDoor>,
     /// Where copies are noted.
     pub tally: Tally,
+    /// Proxies whose word about the sender's address is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// What opens the admin API; none when it is off.
     pub admin: Option<Tokens>,
     /// What secrets are compared under, drawn when the process began.
@@ -93,6 +97,19 @@ pub struct Edge {
     pub orders_at_once: Arc<Semaphore>,
 }
 
+impl Edge {
+    /// Whose request it is that came over a connection from `peer`: what a trusted proxy says of it last, or the peer
+    /// itself. None when a trusted proxy says nothing that can be read.
+    pub(crate) fn sender_behind(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+        let is_proxy = self.trusted_proxies.iter().any(|network| network.contains(&peer.to_canonical()));
+        let Some(said) = headers.get_all(FORWARDED_FOR).iter().next_back().filter(|_| is_proxy) else {
+            return Some(peer);
+        };
+        // Each proxy adds the address that it saw at the end: what stands before it is only what somebody claimed.
+        said.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+    }
+}
+
 /// Hooks that are worked on at the same moment. More are answered 503 at once: when the disk hangs, senders who
 /// have given up must not leave their hooks in memory without end.
 pub const HOOKS_AT_ONCE_MAX: usize = 2048;
@@ -101,6 +118,7 @@ pub const HOOKS_AT_ONCE_MAX: usize = 2048;
 /// takes three seconds, and the marketplaces' hooks must not feel that.
 pub const ORDERS_AT_ONCE_MAX: usize = 512;
 
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// All routes.

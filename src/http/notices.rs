@@ -1,8 +1,9 @@
 //! `POST /hooks/{name}` of a payment system: a notification, from its bytes to its answer.
 //!
-//! The sender reads the body and not the status: it is 200 whatever happens, and what happened stands in the
-//! body, in the sender's own codes.
+//! What is answered, and with which status, is the sender's protocol: Invoicebox reads the body and gets 200 whatever
+//! happens, YooKassa reads the status and nothing else.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,12 @@ use crate::kernel::Stopwatch;
 use crate::telemetry::metrics;
 
 /// Takes a notification.
-pub async fn receive(edge: Arc<Edge>, door: Arc<NoticeDoor>, headers: HeaderMap, body: Body) -> Response {
+pub async fn receive(
+    edge: Arc<Edge>,
+    door: Arc<NoticeDoor>,
+    sender: (Option<IpAddr>, HeaderMap),
+    body: Body,
+) -> Response {
     let (bytes, is_whole) = match read_body(body).await {
         Ok(read) => read,
         Err(_) => return answer(door.protocol.unavailable()),
@@ -31,7 +37,7 @@ pub async fn receive(edge: Arc<Edge>, door: Arc<NoticeDoor>, headers: HeaderMap,
         return answer(door.protocol.unavailable());
     };
     // As with hooks: the sender's hanging up ends the waiting and not the work.
-    let taking = take(edge, Arc::clone(&door), headers, bytes, is_whole);
+    let taking = take(edge, Arc::clone(&door), sender, bytes, is_whole);
     let work = async move {
         let taken = taking.await;
         drop(place);
@@ -49,7 +55,7 @@ pub async fn receive(edge: Arc<Edge>, door: Arc<NoticeDoor>, headers: HeaderMap,
 async fn take(
     edge: Arc<Edge>,
     door: Arc<NoticeDoor>,
-    headers: HeaderMap,
+    (address, headers): (Option<IpAddr>, HeaderMap),
     bytes: Bytes,
     is_whole: bool,
 ) -> Answer {
@@ -59,7 +65,7 @@ async fn take(
         metrics::notice_answered(gateway, "too_large");
         return protocol.unreadable("the body is too long");
     }
-    let authentic = match protocol.verify(&headers, &bytes) {
+    let authentic = match protocol.verify(address, &headers, &bytes) {
         Ok(authentic) => authentic,
         Err(forged) => {
             metrics::notice_answered(gateway, "forged");
@@ -71,7 +77,7 @@ async fn take(
         Ok(notice) => notice,
         Err(why) => {
             metrics::notice_answered(gateway, "unreadable");
-            tracing::error!(gateway, reason = why, "a signed notification cannot be read");
+            tracing::error!(gateway, reason = why, "a notification from the payment system cannot be read");
             let hook = Hook::new(door.gateway.clone(), "payment".into(), None, None, bytes.clone());
             let kept = reject(&edge.shop, hook, &why, bytes.len() as u64).await;
             return if kept.is_ok() { protocol.unreadable(&why) } else { protocol.unavailable() };

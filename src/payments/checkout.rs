@@ -138,6 +138,12 @@ impl Checkout {
         let live = self.payments.iter_mut().find(|payment| payment.is_live());
         let Some(live) = live else {
             self.next = None;
+            if wanted.is_none()
+                && let Some(last) = self.payments.last_mut()
+            {
+                // It is dead already; now nothing comes in its stead either.
+                last.superseded.get_or_insert_with(|| "the order is not to be paid any more".into());
+            }
             return wanted.and_then(|(revision, bill)| self.plan(revision, bill, now)).into_iter().collect();
         };
         if live.is_held()
@@ -202,6 +208,27 @@ impl Checkout {
             return None;
         }
         let (revision, bill) = self.next.take()?;
+        self.plan(revision, bill, now)
+    }
+
+    /// Whether the payment that counts has died at the payment system while its order can still be paid.
+    #[must_use]
+    pub fn is_renewable(&self, now: Timestamp) -> bool {
+        let has_died = |payment: &Payment| {
+            let is_over =
+                matches!(payment.state, PaymentState::Cancelled { .. } | PaymentState::Expired { .. });
+            is_over && payment.superseded.is_none() && now < payment.bill.expires_at
+        };
+        let may_be_paid = !self.payments.iter().any(|payment| payment.is_live() || payment.took_money());
+        may_be_paid && self.next.is_none() && self.payments.last().is_some_and(has_died)
+    }
+
+    /// Plans another payment in the stead of one that has died, if [`Checkout::is_renewable`].
+    pub fn renew(&mut self, now: Timestamp) -> Option<PaymentId> {
+        if !self.is_renewable(now) {
+            return None;
+        }
+        let (revision, bill) = self.payments.last().map(|died| (died.revision, died.bill.clone()))?;
         self.plan(revision, bill, now)
     }
 

@@ -8,8 +8,10 @@
 
 pub mod invoicebox;
 pub mod sm;
+pub mod yookassa;
 
 use std::fmt;
+use std::net::IpAddr;
 
 use http::HeaderMap;
 
@@ -45,6 +47,9 @@ pub enum Forged {
     /// It proves nothing.
     #[error("the {0} header does not match")]
     Wrong(&'static str),
+    /// It comes from an address that is not the sender's.
+    #[error("it comes from {}", .0.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string()))]
+    Elsewhere(Option<IpAddr>),
 }
 
 /// What a hook is about, as far as its envelope says.
@@ -130,8 +135,13 @@ pub trait Protocol: Send + Sync + fmt::Debug {
 
 /// A way in which payment systems tell of payments.
 pub trait NoticeProtocol: Send + Sync + fmt::Debug {
-    /// Proves on the raw bytes who sent them.
-    fn verify<'a>(&self, headers: &HeaderMap, body: &'a [u8]) -> Result<Authentic<'a>, Forged>;
+    /// Proves who sent these bytes, by the bytes and their headers, or by the address that they come from.
+    fn verify<'a>(
+        &self,
+        address: Option<IpAddr>,
+        headers: &HeaderMap,
+        body: &'a [u8],
+    ) -> Result<Authentic<'a>, Forged>;
 
     /// Reads a notification; the error says what is the matter with it.
     fn read(&self, notice: Authentic<'_>) -> Result<Notice, String>;

@@ -135,7 +135,7 @@ impl Provider for Bank {
         }))
     }
 
-    fn find(&self, id: PaymentId) -> Call<'_, Vec<Remote>> {
+    fn find(&self, id: PaymentId, _: Timestamp) -> Call<'_, Vec<Remote>> {
         Box::pin(self.play(move |books, _| {
             let now = self.clock.now();
             let visible =
@@ -160,7 +160,7 @@ impl Provider for Bank {
         }))
     }
 
-    fn freeze_operation(&self, operation: &Operation, _: &str) -> Result<String, String> {
+    fn freeze_operation(&self, operation: &Operation, _: &Bill, _: &str) -> Result<String, String> {
         Ok(format!("{} {}", operation.id, operation.total))
     }
 

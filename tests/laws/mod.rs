@@ -1,5 +1,6 @@
 //! What holds for every order, shown by trying everything.
 
+mod books;
 mod collector;
 mod convergence;
 mod outcomes;

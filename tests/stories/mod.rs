@@ -18,3 +18,4 @@ mod refunds;
 mod retention;
 mod sandbox;
 mod stored;
+mod yookassa;

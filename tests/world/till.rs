@@ -31,6 +31,16 @@ impl Till {
         Till::open_with(Setup { calls_max: 100_000, ..Setup::default() }, &[], Clock::System).await
     }
 
+    /// With the sandbox's YooKassa for a payment system; `more` are further lines of its section.
+    pub async fn open_yookassa(more: &str, clock: Clock) -> Till {
+        let setup = Setup { calls_max: 100_000, ..Setup::default() };
+        let invoicebox = "protocol = \"invoicebox\"";
+        let yookassa = format!("protocol = \"yookassa\"\n{more}");
+        let till = Till::open_with(setup, &[(invoicebox, &yookassa)], clock).await;
+        till.bank.notify_yookassa_at(format!("{}/hooks/bank", till.url()));
+        till
+    }
+
     pub async fn open_with(setup: Setup, replace: &[(&str, &str)], clock: Clock) -> Till {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let bank = Sandbox::start(Setup { clock: clock.clone(), ..setup }).await.expect("a payment system");
@@ -68,6 +78,11 @@ impl Till {
             bank.setup().signing_key.expose(),
             site.url(),
         );
+        if replace.iter().any(|(_, to)| to.starts_with("protocol = \"yookassa\"")) {
+            settings = settings.replace(&bank.url(), &format!("{}/yookassa", bank.url()));
+            settings =
+                settings.replace(&format!("signing_key = \"{}\"", bank.setup().signing_key.expose()), "");
+        }
         for (from, to) in replace {
             assert!(settings.contains(from), "{from} is not in the configuration");
             settings = settings.replace(from, to);

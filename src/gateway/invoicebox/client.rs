@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{map, wire};
-use crate::gateway::{Addresses, Call, Failure, Provider};
-use crate::kernel::Secret;
+use crate::gateway::{Addresses, Call, Failure, Provider, leads_home};
+use crate::kernel::{Secret, Timestamp};
 use crate::payments::{Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation};
-use crate::peer::{self, Client, Reply, Url};
+use crate::peer::{self, Client, Reply};
 
 /// How long a call may take, in seconds. The payment system has been seen to take ten.
 pub const CALL_SECONDS_MAX: u64 = 15;
@@ -114,18 +114,8 @@ impl Invoicebox {
     }
 
     fn remote(&self, order: wire::Order) -> Result<Remote, Failure> {
-        map::remote(order, |url| self.may_lead_to(url)).map_err(Failure::Unknown)
-    }
-
-    /// Whether a buyer may be sent to `url`: only to hosts of the payment system, and without encryption only where
-    /// the API itself has none.
-    pub(in crate::gateway) fn may_lead_to(&self, url: &str) -> bool {
-        let (Ok(url), Ok(api)) = (Url::parse(url), Url::parse(&self.setup.url)) else { return false };
-        let Some(host) = url.host_str() else { return false };
-        let own = api.host_str() == Some(host);
-        let listed = self.setup.payment_hosts.iter().any(|known| known == host);
-        let scheme = url.scheme() == "https" || (url.scheme() == "http" && api.scheme() == "http");
-        (own || listed) && scheme && url.username().is_empty() && url.password().is_none()
+        let may_lead_to = |url: &str| leads_home(&self.setup.url, &self.setup.payment_hosts, url);
+        map::remote(order, may_lead_to).map_err(Failure::Unknown)
     }
 }
 
@@ -177,7 +167,7 @@ impl Provider for Invoicebox {
         })
     }
 
-    fn find(&self, id: PaymentId) -> Call<'_, Vec<Remote>> {
+    fn find(&self, id: PaymentId, _since: Timestamp) -> Call<'_, Vec<Remote>> {
         Box::pin(async move {
             self.prove_identity().await?;
             let path =
@@ -210,7 +200,12 @@ impl Provider for Invoicebox {
         })
     }
 
-    fn freeze_operation(&self, operation: &Operation, remote_id: &str) -> Result<String, String> {
+    fn freeze_operation(
+        &self,
+        operation: &Operation,
+        _bill: &Bill,
+        remote_id: &str,
+    ) -> Result<String, String> {
         map::freeze_operation(operation, remote_id)
     }
 

@@ -1,33 +1,26 @@
-//! What a merchant calls.
+//! What a merchant of Invoicebox calls.
 
-use std::pin::Pin;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::answer::{Dialect, Error, malformed, wrong};
 use super::ledger::{Entry, new_id};
 use super::trouble::{Call, Trouble};
 use super::{World, notifier, operations};
-use crate::kernel::time::between;
 use crate::kernel::{Money, Timestamp, decimal, money};
 
 /// The longest request that is read, in bytes.
 pub(super) const REQUEST_BYTES_MAX: usize = 1024 * 1024;
-
-/// The window of the limit on calls.
-const CALLS_WINDOW: Duration = Duration::from_secs(30);
 
 pub fn routes() -> Router<Weak<World>> {
     Router::new()
@@ -38,152 +31,17 @@ pub fn routes() -> Router<Weak<World>> {
         .merge(operations::routes())
 }
 
-/// An answer in the making.
-pub(super) type Answer = Result<Value, Error>;
-
-/// An error with its status and code.
-pub(super) struct Error(
-    pub(super) StatusCode,
-    pub(super) &'static str,
-    pub(super) String,
-    pub(super) Option<&'static str>,
-);
-
-pub(super) fn malformed(why: String) -> Error {
-    Error(StatusCode::BAD_REQUEST, "validation", why, None)
-}
-
-pub(super) fn wrong(code: &'static str, field: &'static str) -> Error {
-    Error(StatusCode::UNPROCESSABLE_ENTITY, code, "Calculation Error".into(), Some(field))
-}
-
-fn respond(answer: Answer) -> Response {
-    let (status, body) = match answer {
-        Ok(data) => (StatusCode::OK, data),
-        Err(Error(status, code, message, field)) => {
-            let fields: Vec<Value> = field
-                .iter()
-                .map(|name| json!({"name": name, "code": "wrong_value", "message": ""}))
-                .collect();
-            (status, json!({"error": {"message": message, "code": code, "fields": fields}}))
-        }
-    };
-    // Slashes are escaped over there, and whoever writes the body anew before checking a signature finds out.
-    let body = body.to_string().replace('/', "\\/");
-    let mut response = (status, body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Ok(id) = HeaderValue::from_str(&new_id(Timestamp::UNIX_EPOCH)) {
-        headers.insert("x-request-id", id);
-    }
-    response
-}
-
 pub(super) fn data(data: Value) -> Value {
     json!({"data": data, "extendedData": []})
-}
-
-/// Whether the caller bears the token; none when it bears none at all.
-fn knows(world: &World, headers: &HeaderMap) -> Option<bool> {
-    let value = headers.get(header::AUTHORIZATION)?;
-    let token = value.as_bytes().strip_prefix(b"Bearer ").unwrap_or_default();
-    Some(token == world.setup.token.expose().as_bytes())
-}
-
-fn unauthorized() -> Error {
-    Error(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized".into(), None)
-}
-
-/// Does `work` for a caller who may, as well or badly as the sandbox was told to.
-pub(super) async fn with_trouble(
-    world: &Weak<World>,
-    call: Call,
-    headers: &HeaderMap,
-    work: impl FnOnce(&World, Option<Trouble>) -> Answer,
-) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    if knows(&world, headers) != Some(true) {
-        return respond(Err(unauthorized()));
-    }
-    if let Some(response) = too_many(&world) {
-        return response;
-    }
-    let trouble = world.troubles().meet(call);
-    match trouble {
-        Some(Trouble::Broken) => {
-            let error =
-                Error(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal Server Error".into(), None);
-            return respond(Err(error));
-        }
-        Some(Trouble::TooMany(seconds)) => return told_to_wait(seconds),
-        Some(Trouble::Refused) => return respond(Err(wrong("wrong_currency", "currencyId"))),
-        Some(
-            Trouble::Slow(_)
-            | Trouble::AcceptThenDrop
-            | Trouble::Garbage
-            | Trouble::OtherAmount
-            | Trouble::Duplicate(_)
-            | Trouble::Pending
-            | Trouble::Lost,
-        )
-        | None => {}
-    }
-    let answer = work(&world, trouble);
-    world.something_happened();
-    match trouble {
-        Some(Trouble::Slow(milliseconds)) => {
-            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
-            respond(answer)
-        }
-        Some(Trouble::AcceptThenDrop) => Response::new(Body::new(Breaks)),
-        Some(Trouble::Garbage) => "<html><body>502 Bad Gateway</body></html>".into_response(),
-        Some(_) | None => respond(answer),
-    }
-}
-
-/// A body that breaks off, and its connection with it.
-struct Breaks;
-
-impl http_body::Body for Breaks {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
-        Poll::Ready(Some(Err(std::io::Error::other("the sandbox was told to drop this"))))
-    }
-}
-
-fn told_to_wait(seconds: u64) -> Response {
-    let error = Error(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too Many Requests".into(), None);
-    let mut response = respond(Err(error));
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    response
-}
-
-/// Counts a call, and turns it away when there were too many.
-fn too_many(world: &World) -> Option<Response> {
-    let now = world.setup.clock.now();
-    let calls = &mut world.ledger().calls;
-    while calls.front().is_some_and(|at| between(*at, now) >= CALLS_WINDOW) {
-        calls.pop_front();
-    }
-    if calls.len() >= world.setup.calls_max {
-        return Some(told_to_wait(CALLS_WINDOW.as_secs()));
-    }
-    calls.push_back(now);
-    None
 }
 
 async fn auth(State(world): State<Weak<World>>, headers: HeaderMap) -> Response {
     let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     let identity =
         |user: Option<&str>| Ok(data(json!({"userId": user, "profile": null, "accessToken": null})));
-    respond(match knows(&world, &headers) {
+    Dialect::Invoicebox.respond(match Dialect::Invoicebox.knows(&world, &headers) {
         Some(true) => identity(Some("018f0000-0000-7000-8000-00000000000a")),
-        Some(false) => Err(unauthorized()),
+        Some(false) => Err(Dialect::Invoicebox.unauthorized()),
         // Nobody is somebody too: with 200.
         None => identity(None),
     })
@@ -225,16 +83,17 @@ pub(super) struct Item {
 async fn create(State(world): State<Weak<World>>, headers: HeaderMap, body: Body) -> Response {
     let read = http_body_util::Limited::new(body, REQUEST_BYTES_MAX).collect().await;
     let bytes = read.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    with_trouble(&world, Call::Create, &headers, |world, trouble| {
-        let mut entry = accept(world, &bytes)?;
-        if trouble == Some(Trouble::OtherAmount) {
-            entry.amount = Money::from_kopecks(entry.amount.kopecks() + 100);
-        }
-        let shown = shown(world, &entry);
-        world.ledger().add(entry);
-        Ok(data(shown))
-    })
-    .await
+    Dialect::Invoicebox
+        .answer(&world, Call::Create, &headers, |world, trouble| {
+            let mut entry = accept(world, &bytes)?;
+            if trouble == Some(Trouble::OtherAmount) {
+                entry.amount = Money::from_kopecks(entry.amount.kopecks() + 100);
+            }
+            let shown = shown(world, &entry);
+            world.ledger().add(entry);
+            Ok(data(shown))
+        })
+        .await
 }
 
 /// Checks a request by the payment system's own arithmetic.
@@ -301,6 +160,8 @@ fn accept(world: &World, bytes: &[u8]) -> Result<Entry, Error> {
         notices: Vec::new(),
         basket: request.basket_items,
         customer: request.customer,
+        dialect: Dialect::Invoicebox,
+        two_steps: false,
         request: String::from_utf8_lossy(bytes).into_owned(),
     })
 }
@@ -419,30 +280,32 @@ pub(super) fn no_such_order() -> Error {
 }
 
 async fn read(State(world): State<Weak<World>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    with_trouble(&world, Call::Other, &headers, |world, _| {
-        let found = world.ledger().find(|entry| entry.id == id).cloned();
-        found.map(|entry| data(shown(world, &entry))).ok_or_else(no_such_order)
-    })
-    .await
+    Dialect::Invoicebox
+        .answer(&world, Call::Other, &headers, |world, _| {
+            let found = world.ledger().find(|entry| entry.id == id).cloned();
+            found.map(|entry| data(shown(world, &entry))).ok_or_else(no_such_order)
+        })
+        .await
 }
 
 async fn cancel(State(world): State<Weak<World>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    with_trouble(&world, Call::Other, &headers, |world, _| {
-        let now = world.setup.clock.now();
-        let cancelled = {
-            let mut ledger = world.ledger();
-            let entry = ledger.find(|entry| entry.id == id).ok_or_else(no_such_order)?;
-            // What is held and was not shipped is let go.
-            if !["created", "hold"].contains(&entry.status_at(now)) {
-                let status = StatusCode::UNPROCESSABLE_ENTITY;
-                return Err(Error(status, "wrong_order_status", "Wrong order status".into(), None));
-            }
-            entry.status = "canceled".into();
-            entry.clone()
-        };
-        Ok(data(shown(world, &cancelled)))
-    })
-    .await
+    Dialect::Invoicebox
+        .answer(&world, Call::Other, &headers, |world, _| {
+            let now = world.setup.clock.now();
+            let cancelled = {
+                let mut ledger = world.ledger();
+                let entry = ledger.find(|entry| entry.id == id).ok_or_else(no_such_order)?;
+                // What is held and was not shipped is let go.
+                if !["created", "hold"].contains(&entry.status_at(now)) {
+                    let status = StatusCode::UNPROCESSABLE_ENTITY;
+                    return Err(Error(status, "wrong_order_status", "Wrong order status".into(), None));
+                }
+                entry.status = "canceled".into();
+                entry.clone()
+            };
+            Ok(data(shown(world, &cancelled)))
+        })
+        .await
 }
 
 /// The parts of a query.
@@ -464,25 +327,27 @@ pub(super) fn page_of(found: Vec<Value>, pairs: &[(&str, &str)]) -> Value {
 
 /// `field=value` for a few fields; everything else is ignored, as over there.
 async fn list(State(world): State<Weak<World>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    with_trouble(&world, Call::Other, &headers, |world, _| {
-        let now = world.setup.clock.now();
-        let query = query.unwrap_or_default();
-        let pairs = pairs(&query);
-        let value =
-            |names: &[&str]| pairs.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| *value);
-        let found: Vec<Entry> = {
-            let ledger = world.ledger();
-            let fits = |entry: &&Entry| {
-                value(&["id"]).is_none_or(|id| entry.id == id)
-                    && value(&["merchantOrderId", "merchantOrderId[_eq]"]).is_none_or(|id| entry.number == id)
-                    && value(&["merchantId"]).is_none_or(|id| world.setup.merchant_id == id)
-                    && value(&["status", "status[]"]).is_none_or(|status| entry.status_at(now) == status)
+    Dialect::Invoicebox
+        .answer(&world, Call::Other, &headers, |world, _| {
+            let now = world.setup.clock.now();
+            let query = query.unwrap_or_default();
+            let pairs = pairs(&query);
+            let value =
+                |names: &[&str]| pairs.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| *value);
+            let found: Vec<Entry> = {
+                let ledger = world.ledger();
+                let fits = |entry: &&Entry| {
+                    value(&["id"]).is_none_or(|id| entry.id == id)
+                        && value(&["merchantOrderId", "merchantOrderId[_eq]"])
+                            .is_none_or(|id| entry.number == id)
+                        && value(&["merchantId"]).is_none_or(|id| world.setup.merchant_id == id)
+                        && value(&["status", "status[]"]).is_none_or(|status| entry.status_at(now) == status)
+                };
+                ledger.entries().iter().filter(fits).cloned().collect()
             };
-            ledger.entries().iter().filter(fits).cloned().collect()
-        };
-        Ok(page_of(found.iter().map(|entry| shown(world, entry)).collect(), &pairs))
-    })
-    .await
+            Ok(page_of(found.iter().map(|entry| shown(world, entry)).collect(), &pairs))
+        })
+        .await
 }
 
 /// Notifies of what has happened to an order, in the background.

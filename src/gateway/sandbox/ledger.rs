@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::World;
+use super::answer::Dialect;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Money, Timestamp};
 
@@ -54,6 +55,11 @@ pub struct Entry {
     pub basket: Box<RawValue>,
     /// Likewise.
     pub customer: Option<Box<RawValue>>,
+    /// Whose words it was asked for in.
+    #[serde(skip)]
+    pub(super) dialect: Dialect,
+    /// Its money is held first, however the buyer pays.
+    pub two_steps: bool,
     /// The request, as it came.
     pub request: String,
 }
@@ -71,7 +77,7 @@ impl Entry {
 pub struct Done {
     /// Its id.
     pub id: String,
-    /// `refund` or `shipment`.
+    /// `refund`, `shipment`, `capture` or `receipt`.
     pub kind: &'static str,
     /// The order's id.
     pub order: String,
@@ -110,6 +116,8 @@ pub enum Outcome {
 pub struct Ledger {
     entries: Vec<Entry>,
     done: Vec<Done>,
+    /// What was answered under an idempotence key, and to which request.
+    pub keys: std::collections::HashMap<String, (String, serde_json::Value)>,
     /// When calls came, for the limit.
     pub calls: std::collections::VecDeque<Timestamp>,
 }

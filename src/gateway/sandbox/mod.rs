@@ -1,18 +1,22 @@
-//! A payment system to try things on: it speaks the Invoicebox API, shows a payment page, signs and repeats its
-//! notifications, keeps a ledger of its own, and misbehaves when told to.
+//! A payment system to try things on: it speaks the Invoicebox API, and YooKassa's under `/yookassa`, shows a payment page,
+//! sends and repeats its notifications, keeps a ledger of its own, and misbehaves when told to.
 //!
-//! - [`api`]: what a merchant calls;
-//! - [`operations`]: what a merchant does with money that came: refunds, shipments;
+//! - [`api`]: what a merchant of Invoicebox calls;
+//! - [`operations`]: what it does with money that came: refunds, shipments;
+//! - [`yookassa`]: what a merchant of YooKassa calls;
+//! - [`answer`]: how calls are answered;
 //! - [`page`]: what a buyer sees;
 //! - [`notifier`]: what the merchant hears;
 //! - [`trouble`]: how all of it can go wrong, over HTTP too: `POST /sandbox/troubles`.
 
+mod answer;
 mod api;
 mod ledger;
 mod notifier;
 mod operations;
 mod page;
 mod trouble;
+mod yookassa;
 
 use std::io;
 use std::net::SocketAddr;
@@ -86,6 +90,8 @@ struct World {
     address: SocketAddr,
     ledger: Mutex<Ledger>,
     troubles: Mutex<Troubles>,
+    /// Where YooKassa's notifications go: over there the shop's cabinet says so.
+    yookassa_notices: Mutex<Option<String>>,
     /// Counts what has happened, for those who wait.
     happened: watch::Sender<u64>,
     client: Client,
@@ -128,6 +134,7 @@ impl Sandbox {
             address,
             ledger: Mutex::default(),
             troubles: Mutex::default(),
+            yookassa_notices: Mutex::default(),
             happened: watch::Sender::new(0),
             client,
             stop: stop.clone(),
@@ -135,6 +142,7 @@ impl Sandbox {
         let routes = Router::new()
             .nest("/v3", api::routes())
             .nest("/l3", api::routes())
+            .nest("/yookassa/v3", yookassa::routes())
             .route("/order/{container}", get(page::show))
             .route("/order/{container}/{act}", post(page::act))
             .route("/sandbox/troubles", post(trouble::set))
@@ -158,6 +166,11 @@ impl Sandbox {
         &self.world.setup
     }
 
+    /// Sends YooKassa's notifications to `url` from now on.
+    pub fn notify_yookassa_at(&self, url: impl Into<String>) {
+        *self.world.yookassa_notices.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.into());
+    }
+
     /// Makes the next calls of a kind go wrong, one trouble each.
     pub fn misbehave(&self, call: Call, troubles: impl IntoIterator<Item = Trouble>) {
         self.world.troubles().next(call, troubles);
@@ -166,6 +179,11 @@ impl Sandbox {
     /// Makes every call of a kind go wrong from now on, or none.
     pub fn misbehave_always(&self, call: Call, trouble: Option<Trouble>) {
         self.world.troubles().always(call, trouble);
+    }
+
+    /// Ends all trouble, that which is still to come too.
+    pub fn forget_troubles(&self) {
+        *self.world.troubles() = Troubles::default();
     }
 
     /// The orders that it has under a number.

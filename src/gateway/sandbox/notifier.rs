@@ -1,6 +1,6 @@
-//! What the merchant hears: signed notifications, sent again when they were not taken.
+//! What the merchant hears: notifications, signed if the protocol has that, sent again when they were not taken.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::Json;
@@ -10,16 +10,20 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answer::Dialect;
 use super::trouble::{Call, Trouble};
-use super::{World, api};
+use super::{World, api, yookassa};
 use crate::webhooks::invoicebox::{HEADER, sign};
 
 /// How often a notification is sent in all: once, and ten times again.
 const ATTEMPTS_MAX: u32 = 11;
 
-/// The bytes of a notification of an order, and their signature.
+/// The bytes of a notification of an order, and their signature, which YooKassa's do not have.
 pub fn compose(world: &World, id: &str) -> Option<(Vec<u8>, String)> {
     let entry = world.ledger().find(|entry| entry.id == id).cloned()?;
+    if entry.dialect == Dialect::Yookassa {
+        return Some((yookassa::notice(world, &entry).into_bytes(), String::new()));
+    }
     let body = api::written(world, &entry).into_bytes();
     let signature = sign(&world.setup.signing_key, world.setup.algorithm, &body);
     Some((body, signature))
@@ -39,15 +43,11 @@ pub async fn deliver(world: Weak<World>, id: String) {
         if let Some(Trouble::Slow(milliseconds)) = trouble {
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
         }
-        let mut answer = String::new();
+        let mut is_taken = false;
         for _ in 0..copies {
-            answer = send_once(&strong, &id).await;
+            is_taken = send_once(&strong, &id).await;
         }
         attempt += 1;
-        let body: Value = serde_json::from_str(&answer).unwrap_or_default();
-        let status = body.get("status").and_then(Value::as_str);
-        let code = body.get("code").and_then(Value::as_str).unwrap_or("out_of_service");
-        let is_taken = status == Some("success") || (status == Some("error") && code != "out_of_service");
         if is_taken || attempt >= ATTEMPTS_MAX {
             return;
         }
@@ -61,31 +61,49 @@ pub async fn deliver(world: Weak<World>, id: String) {
     }
 }
 
-/// Sends one notification and writes the answer into the ledger.
-pub async fn send_once(world: &Arc<World>, id: &str) -> String {
-    let Some((body, signature)) = compose(world, id) else { return "no such order".into() };
-    let url = world.ledger().find(|entry| entry.id == id).and_then(|entry| entry.notification_url.clone());
+/// Sends one notification and writes the answer into the ledger. Says whether it was taken.
+async fn send_once(world: &Arc<World>, id: &str) -> bool {
+    let Some((body, signature)) = compose(world, id) else { return false };
+    let Some(entry) = world.ledger().find(|entry| entry.id == id).cloned() else { return false };
+    let url = match entry.dialect {
+        Dialect::Invoicebox => entry.notification_url,
+        Dialect::Yookassa => world.yookassa_notices.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+    };
     let answer = match url {
         Some(url) => post(world, &url, body, &signature).await,
-        None => "the order names no notificationUrl".into(),
+        None => Err("there is no address for notifications".into()),
+    };
+    let is_taken = match (&answer, entry.dialect) {
+        (Ok(body), Dialect::Invoicebox) => is_final(body),
+        (Ok(_), Dialect::Yookassa) => true,
+        (Err(_), _) => false,
     };
     if let Some(entry) = world.ledger().find(|entry| entry.id == id) {
-        entry.notices.push(answer.clone());
+        entry.notices.push(answer.unwrap_or_else(|why| why));
     }
     world.something_happened();
-    answer
+    is_taken
 }
 
-async fn post(world: &World, url: &str, body: Vec<u8>, signature: &str) -> String {
+/// Whether Invoicebox sends no more after such an answer.
+fn is_final(body: &str) -> bool {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    let status = body.get("status").and_then(Value::as_str);
+    let code = body.get("code").and_then(Value::as_str).unwrap_or("out_of_service");
+    status == Some("success") || (status == Some("error") && code != "out_of_service")
+}
+
+/// The body of an answer with 200, or what was the matter.
+async fn post(world: &World, url: &str, body: Vec<u8>, signature: &str) -> Result<String, String> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Ok(signature) = HeaderValue::from_str(signature) {
+    if let Some(signature) = HeaderValue::from_str(signature).ok().filter(|value| !value.is_empty()) {
         headers.insert(HEADER, signature);
     }
     match world.client.call(Method::POST, url, headers, body).await {
-        Ok(reply) if reply.status == StatusCode::OK => String::from_utf8_lossy(&reply.body).into_owned(),
-        Ok(reply) => format!("HTTP {}", reply.status.as_u16()),
-        Err(why) => why.to_string(),
+        Ok(reply) if reply.status == StatusCode::OK => Ok(String::from_utf8_lossy(&reply.body).into_owned()),
+        Ok(reply) => Err(format!("HTTP {}", reply.status.as_u16())),
+        Err(why) => Err(why.to_string()),
     }
 }
 
@@ -109,5 +127,5 @@ pub async fn test(State(world): State<Weak<World>>, Json(target): Json<Target>) 
     let body = body.to_string().into_bytes();
     let signature = sign(&world.setup.signing_key, world.setup.algorithm, &body);
     let answer = post(&world, &target.url, body, &signature).await;
-    Json(json!({"answer": answer})).into_response()
+    Json(json!({"answer": answer.unwrap_or_else(|why| why)})).into_response()
 }

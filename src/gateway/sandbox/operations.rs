@@ -14,10 +14,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::World;
-use super::api::{
-    Answer, Error, Item, REQUEST_BYTES_MAX, check_item, data, digits, malformed, no_such_order, page_of,
-    pairs, with_trouble, wrong,
-};
+use super::answer::{Answer, Dialect, Error, malformed, wrong};
+use super::api::{Item, REQUEST_BYTES_MAX, check_item, data, digits, no_such_order, page_of, pairs};
 use super::ledger::{Done, Ledger, new_id};
 use super::trouble::{Call, Trouble};
 use crate::kernel::{Money, money};
@@ -54,7 +52,7 @@ struct ShipmentRequest {
     basket_items: Box<RawValue>,
 }
 
-async fn whole(body: Body) -> bytes::Bytes {
+pub(super) async fn whole(body: Body) -> bytes::Bytes {
     let read = http_body_util::Limited::new(body, REQUEST_BYTES_MAX).collect().await;
     read.map(http_body_util::Collected::to_bytes).unwrap_or_default()
 }
@@ -175,34 +173,36 @@ fn new_done(world: &World, kind: &'static str, order: String, number: String, ba
 
 async fn refund(State(world): State<Weak<World>>, headers: HeaderMap, body: Body) -> Response {
     let bytes = whole(body).await;
-    with_trouble(&world, Call::Operate, &headers, |world, trouble| {
-        let request: RefundRequest =
-            serde_json::from_slice(&bytes).map_err(|why| malformed(why.to_string()))?;
-        if request.description.is_empty() || request.merchant_order_id.is_empty() {
-            return Err(malformed("a mandatory field is empty".into()));
-        }
-        let mut done =
-            new_done(world, "refund", request.parent_id, request.merchant_order_id, request.basket_items);
-        done.description = request.description;
-        if trouble == Some(Trouble::Pending) {
-            done.status = "created".into();
-        }
-        let done = take_in(world, done, Some((&request.amount, &request.vat_amount)))?;
-        Ok(data(refund_of(&done, world)))
-    })
-    .await
+    Dialect::Invoicebox
+        .answer(&world, Call::Operate, &headers, |world, trouble| {
+            let request: RefundRequest =
+                serde_json::from_slice(&bytes).map_err(|why| malformed(why.to_string()))?;
+            if request.description.is_empty() || request.merchant_order_id.is_empty() {
+                return Err(malformed("a mandatory field is empty".into()));
+            }
+            let mut done =
+                new_done(world, "refund", request.parent_id, request.merchant_order_id, request.basket_items);
+            done.description = request.description;
+            if trouble == Some(Trouble::Pending) {
+                done.status = "created".into();
+            }
+            let done = take_in(world, done, Some((&request.amount, &request.vat_amount)))?;
+            Ok(data(refund_of(&done, world)))
+        })
+        .await
 }
 
 async fn ship(State(world): State<Weak<World>>, headers: HeaderMap, body: Body) -> Response {
     let bytes = whole(body).await;
-    with_trouble(&world, Call::Operate, &headers, |world, _| {
-        let request: ShipmentRequest =
-            serde_json::from_slice(&bytes).map_err(|why| malformed(why.to_string()))?;
-        let done =
-            new_done(world, "shipment", request.order_id, request.document_number, request.basket_items);
-        Ok(data(shipment_of(&take_in(world, done, None)?, world)))
-    })
-    .await
+    Dialect::Invoicebox
+        .answer(&world, Call::Operate, &headers, |world, _| {
+            let request: ShipmentRequest =
+                serde_json::from_slice(&bytes).map_err(|why| malformed(why.to_string()))?;
+            let done =
+                new_done(world, "shipment", request.order_id, request.document_number, request.basket_items);
+            Ok(data(shipment_of(&take_in(world, done, None)?, world)))
+        })
+        .await
 }
 
 /// What can still be paid back of an order, by line.
@@ -211,20 +211,21 @@ async fn refundable(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    with_trouble(&world, Call::Other, &headers, |world, _| {
-        let mut ledger = world.ledger();
-        let order = ledger.find(|entry| entry.id == id).cloned().ok_or_else(no_such_order)?;
-        let left = left(&ledger, &order.id, &order.basket, "refund")?;
-        let mut items: Vec<Value> = serde_json::from_str(order.basket.get()).unwrap_or_default();
-        items.retain_mut(|item| {
-            let of_item = left.iter().find(|(sku, _)| item["sku"] == sku.as_str());
-            let Some((_, kopecks)) = of_item.filter(|(_, kopecks)| *kopecks > 0) else { return false };
-            item["availableAmount"] = json!(digits(Money::from_kopecks(*kopecks)));
-            true
-        });
-        Ok(data(Value::Array(items)))
-    })
-    .await
+    Dialect::Invoicebox
+        .answer(&world, Call::Other, &headers, |world, _| {
+            let mut ledger = world.ledger();
+            let order = ledger.find(|entry| entry.id == id).cloned().ok_or_else(no_such_order)?;
+            let left = left(&ledger, &order.id, &order.basket, "refund")?;
+            let mut items: Vec<Value> = serde_json::from_str(order.basket.get()).unwrap_or_default();
+            items.retain_mut(|item| {
+                let of_item = left.iter().find(|(sku, _)| item["sku"] == sku.as_str());
+                let Some((_, kopecks)) = of_item.filter(|(_, kopecks)| *kopecks > 0) else { return false };
+                item["availableAmount"] = json!(digits(Money::from_kopecks(*kopecks)));
+                true
+            });
+            Ok(data(Value::Array(items)))
+        })
+        .await
 }
 
 async fn refunds(State(world): State<Weak<World>>, query: RawQuery, headers: HeaderMap) -> Response {
@@ -245,22 +246,23 @@ async fn list(
     [order, number]: [&'static str; 2],
     show: fn(&Done, &World) -> Value,
 ) -> Response {
-    with_trouble(world, Call::Other, headers, |world, _| -> Answer {
-        let query = query.unwrap_or_default();
-        let pairs = pairs(&query);
-        let asked = |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-        let found: Vec<Value> = {
-            let ledger = world.ledger();
-            let fits = |done: &&Done| {
-                done.kind == kind
-                    && asked("id").is_none_or(|id| done.id == id)
-                    && asked(order).is_none_or(|id| done.order == id)
-                    && asked(number).is_none_or(|number| done.number == number)
-                    && asked("status").is_none_or(|status| done.status == status)
+    Dialect::Invoicebox
+        .answer(world, Call::Other, headers, |world, _| -> Answer {
+            let query = query.unwrap_or_default();
+            let pairs = pairs(&query);
+            let asked = |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+            let found: Vec<Value> = {
+                let ledger = world.ledger();
+                let fits = |done: &&Done| {
+                    done.kind == kind
+                        && asked("id").is_none_or(|id| done.id == id)
+                        && asked(order).is_none_or(|id| done.order == id)
+                        && asked(number).is_none_or(|number| done.number == number)
+                        && asked("status").is_none_or(|status| done.status == status)
+                };
+                ledger.done().iter().filter(fits).map(|done| show(done, world)).collect()
             };
-            ledger.done().iter().filter(fits).map(|done| show(done, world)).collect()
-        };
-        Ok(page_of(found, &pairs))
-    })
-    .await
+            Ok(page_of(found, &pairs))
+        })
+        .await
 }

@@ -78,12 +78,12 @@ pub fn settle(world: &Arc<World>, container: &str, outcome: Outcome) -> Option<O
         let entry = ledger.find(|entry| entry.container == container)?;
         let can_pay = entry.status_at(now) == "created";
         match outcome {
-            Outcome::Pay if can_pay => {
+            Outcome::Pay if can_pay && !entry.two_steps => {
                 entry.status = "completed".into();
                 entry.paid_at = Some(now);
                 (Some(entry.id.clone()), entry.success_url.clone())
             }
-            Outcome::Hold if can_pay => {
+            Outcome::Hold | Outcome::Pay if can_pay => {
                 entry.status = "hold".into();
                 (Some(entry.id.clone()), entry.success_url.clone())
             }

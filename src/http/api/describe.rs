@@ -121,7 +121,7 @@ impl Modify for MerchantsKey {
         (name = "money", description = "Taking money that is held, and paying back."),
         (name = "callbacks", description = "What your site is told, and telling it again."),
     ),
-    components(schemas(Problem)),
+    components(schemas(Problem, DeliveryId, IdempotencyKey)),
     modifiers(&MerchantsKey),
 )]
 struct Frame;

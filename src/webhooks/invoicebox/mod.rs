@@ -4,6 +4,8 @@ mod reply;
 mod verify;
 mod wire;
 
+use std::net::IpAddr;
+
 use http::HeaderMap;
 
 pub use verify::{Algorithm, HEADER, sign};
@@ -29,7 +31,12 @@ impl Invoicebox {
 }
 
 impl NoticeProtocol for Invoicebox {
-    fn verify<'a>(&self, headers: &HeaderMap, body: &'a [u8]) -> Result<Authentic<'a>, Forged> {
+    fn verify<'a>(
+        &self,
+        _: Option<IpAddr>,
+        headers: &HeaderMap,
+        body: &'a [u8],
+    ) -> Result<Authentic<'a>, Forged> {
         verify::verify(&self.key, self.algorithm, headers, body)
     }
 

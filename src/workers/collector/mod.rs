@@ -27,7 +27,8 @@ use crate::peer::RetryPolicy;
 use crate::store::{Batch, Claimed, Delivery, Settlement, Ticket, Unavailable};
 use crate::telemetry::metrics;
 
-/// How long a claim is held: a step makes up to three calls of 15 s.
+/// How long a claim is held: a step makes up to three calls of 35 s. One that walks a long list may lose it, and is done
+/// again.
 const LEASE: Duration = Duration::from_secs(120);
 
 /// Payments that are looked after at the same moment.
@@ -198,10 +199,10 @@ impl Collector {
                 Some(outcome) => outcome,
                 None => return Ok(None),
             },
-            Step::Look => provider.find(payment.id).await.map(Answered::Found),
+            Step::Look => provider.find(payment.id, payment.created_at).await.map(Answered::Found),
             Step::Check => match &payment.remote {
                 Some(remote) => provider.read(&remote.id).await.map(Answered::Stands),
-                None => provider.find(payment.id).await.map(Answered::Found),
+                None => provider.find(payment.id, payment.created_at).await.map(Answered::Found),
             },
             Step::Cancel => cancel(&**provider, payment).await,
             Step::Rest | Step::Drop => return Ok(None),
@@ -293,7 +294,9 @@ impl Collector {
 
 /// Sees where an order stands and calls it off if it can still be paid: calling off a paid one could move money.
 async fn cancel(provider: &dyn Provider, payment: &Payment) -> Result<Answered, Failure> {
-    let Some(remote) = &payment.remote else { return Ok(Answered::Found(provider.find(payment.id).await?)) };
+    let Some(remote) = &payment.remote else {
+        return Ok(Answered::Found(provider.find(payment.id, payment.created_at).await?));
+    };
     let stands = provider.read(&remote.id).await?;
     match stands.status {
         RemoteStatus::Created | RemoteStatus::Held => {

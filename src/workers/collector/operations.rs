@@ -6,7 +6,7 @@ use crate::flows::tend_operation::note_sending;
 use crate::flows::tend_payment::checkout_of;
 use crate::gateway::{Failure, Provider};
 use crate::kernel::{Lane, Private};
-use crate::payments::{Answered, Checkout, Operation, OperationId, OperationStep, RemoteOperation};
+use crate::payments::{Answered, Bill, Operation, OperationId, OperationStep, Payment, RemoteOperation};
 use crate::store::Unavailable;
 use crate::telemetry::metrics;
 
@@ -38,14 +38,18 @@ impl Collector {
         let Some(provider) = self.gateways.get(&checkout.gateway) else {
             return failed(format!("no gateway {} is configured", checkout.gateway));
         };
-        let Some(remote_id) = remote_id_of(&checkout, operation) else {
+        let payment = checkout.payments.iter().find(|payment| payment.id == id.payment);
+        let Some((payment, remote_id)) = payment.and_then(|payment| Some((payment, remote_id_of(payment)?)))
+        else {
             return failed(format!("the payment system's id of payment {} is not known", id.payment));
         };
         let outcome = match step {
-            OperationStep::Send => match self.send_operation(&**provider, operation, &remote_id).await? {
-                Some(outcome) => outcome,
-                None => return Ok(None),
-            },
+            OperationStep::Send => {
+                match self.send_operation(&**provider, operation, (&payment.bill, &remote_id)).await? {
+                    Some(outcome) => outcome,
+                    None => return Ok(None),
+                }
+            }
             OperationStep::Look | OperationStep::Check => {
                 provider.find_operation(operation, &remote_id).await.map(Answered::Found)
             }
@@ -71,11 +75,11 @@ impl Collector {
         &self,
         provider: &dyn Provider,
         operation: &Operation,
-        remote_id: &str,
+        (bill, remote_id): (&Bill, &str),
     ) -> Result<Option<Result<Answered<RemoteOperation>, Failure>>, Unavailable> {
         let request = match operation.request.clone() {
             Some(request) => request,
-            None => match provider.freeze_operation(operation, remote_id) {
+            None => match provider.freeze_operation(operation, bill, remote_id) {
                 Ok(request) => Private::new(request),
                 Err(why) => {
                     return Ok(Some(Ok(Answered::Refused(format!("it cannot be asked for there: {why}")))));
@@ -88,8 +92,7 @@ impl Collector {
 }
 
 /// Under which id the payment system took the money.
-fn remote_id_of(checkout: &Checkout, operation: &Operation) -> Option<String> {
-    let payment = checkout.payments.iter().find(|payment| payment.id == operation.id.payment)?;
+fn remote_id_of(payment: &Payment) -> Option<String> {
     let linked = payment.remote.as_ref().map(|remote| remote.id.clone());
     payment.paid_under.clone().or(linked)
 }

@@ -1,0 +1,209 @@
+//! How calls are answered, as well or badly as the sandbox was told to, in the forms of each protocol.
+
+use std::pin::Pin;
+use std::sync::Weak;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::World;
+use super::ledger::new_id;
+use super::trouble::{Call, Trouble};
+use crate::kernel::Timestamp;
+use crate::kernel::time::between;
+
+/// The window of the limit on calls.
+const CALLS_WINDOW: Duration = Duration::from_secs(30);
+
+/// An answer in the making.
+pub(super) type Answer = Result<Value, Error>;
+
+/// An error with its status and code.
+pub(super) struct Error(
+    pub(super) StatusCode,
+    pub(super) &'static str,
+    pub(super) String,
+    pub(super) Option<&'static str>,
+);
+
+pub(super) fn malformed(why: String) -> Error {
+    Error(StatusCode::BAD_REQUEST, "validation", why, None)
+}
+
+pub(super) fn wrong(code: &'static str, field: &'static str) -> Error {
+    Error(StatusCode::UNPROCESSABLE_ENTITY, code, "Calculation Error".into(), Some(field))
+}
+
+/// Whose words an answer is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// Invoicebox: bearer tokens, errors by field, escaped slashes.
+    Invoicebox,
+    /// YooKassa: Basic authentication, one code for most errors.
+    Yookassa,
+}
+
+impl Dialect {
+    /// Does `work` for a caller who may, as well or badly as the sandbox was told to.
+    pub(super) async fn answer(
+        self,
+        world: &Weak<World>,
+        call: Call,
+        headers: &HeaderMap,
+        work: impl FnOnce(&World, Option<Trouble>) -> Answer,
+    ) -> Response {
+        let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+        if self.knows(&world, headers) != Some(true) {
+            return self.respond(Err(self.unauthorized()));
+        }
+        if has_called_too_often(&world) {
+            return self.told_to_wait(CALLS_WINDOW.as_secs());
+        }
+        let trouble = world.troubles().meet(call);
+        match trouble {
+            Some(Trouble::Broken) => return self.respond(Err(self.broken())),
+            Some(Trouble::TooMany(seconds)) => return self.told_to_wait(seconds),
+            Some(Trouble::Refused) => return self.respond(Err(self.refused())),
+            Some(
+                Trouble::Slow(_)
+                | Trouble::AcceptThenDrop
+                | Trouble::Garbage
+                | Trouble::OtherAmount
+                | Trouble::Duplicate(_)
+                | Trouble::Pending
+                | Trouble::Lost,
+            )
+            | None => {}
+        }
+        let answer = work(&world, trouble);
+        world.something_happened();
+        match trouble {
+            Some(Trouble::Slow(milliseconds)) => {
+                tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+                self.respond(answer)
+            }
+            Some(Trouble::AcceptThenDrop) => Response::new(Body::new(Breaks)),
+            Some(Trouble::Garbage) => "<html><body>502 Bad Gateway</body></html>".into_response(),
+            Some(_) | None => self.respond(answer),
+        }
+    }
+
+    /// Whether the caller proves who it is; none when it does not even try.
+    pub(super) fn knows(self, world: &World, headers: &HeaderMap) -> Option<bool> {
+        let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+        let token = world.setup.token.expose();
+        Some(match self {
+            Dialect::Invoicebox => value.strip_prefix(b"Bearer ") == Some(token.as_bytes()),
+            Dialect::Yookassa => {
+                let right =
+                    format!("Basic {}", BASE64.encode(format!("{}:{token}", world.setup.merchant_id)));
+                value == right.as_bytes()
+            }
+        })
+    }
+
+    pub(super) fn unauthorized(self) -> Error {
+        let code = match self {
+            Dialect::Invoicebox => "unauthorized",
+            Dialect::Yookassa => "invalid_credentials",
+        };
+        Error(StatusCode::UNAUTHORIZED, code, "Unauthorized".into(), None)
+    }
+
+    fn broken(self) -> Error {
+        let code = match self {
+            Dialect::Invoicebox => "internal",
+            Dialect::Yookassa => "internal_server_error",
+        };
+        Error(StatusCode::INTERNAL_SERVER_ERROR, code, "Internal Server Error".into(), None)
+    }
+
+    fn refused(self) -> Error {
+        match self {
+            Dialect::Invoicebox => wrong("wrong_currency", "currencyId"),
+            Dialect::Yookassa => {
+                let text = "Currency is not supported".to_owned();
+                Error(StatusCode::BAD_REQUEST, "invalid_request", text, Some("amount.currency"))
+            }
+        }
+    }
+
+    fn told_to_wait(self, seconds: u64) -> Response {
+        let error =
+            Error(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too Many Requests".into(), None);
+        let mut response = self.respond(Err(error));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        response
+    }
+
+    pub(super) fn respond(self, answer: Answer) -> Response {
+        let (status, body) = match answer {
+            Ok(data) => (StatusCode::OK, data),
+            Err(Error(status, code, message, field)) => (status, self.error(code, &message, field)),
+        };
+        let body = match self {
+            // Slashes are escaped over there, and whoever writes the body anew before checking a signature finds out.
+            Dialect::Invoicebox => body.to_string().replace('/', "\\/"),
+            Dialect::Yookassa => body.to_string(),
+        };
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Ok(id) = HeaderValue::from_str(&new_id(Timestamp::UNIX_EPOCH)) {
+            headers.insert("x-request-id", id);
+        }
+        response
+    }
+
+    fn error(self, code: &str, message: &str, field: Option<&str>) -> Value {
+        match self {
+            Dialect::Invoicebox => {
+                let fields: Vec<Value> = field
+                    .iter()
+                    .map(|name| json!({"name": name, "code": "wrong_value", "message": ""}))
+                    .collect();
+                json!({"error": {"message": message, "code": code, "fields": fields}})
+            }
+            Dialect::Yookassa => json!({
+                "type": "error", "id": new_id(Timestamp::UNIX_EPOCH), "code": code,
+                "description": message, "parameter": field,
+            }),
+        }
+    }
+}
+
+/// A body that breaks off, and its connection with it.
+struct Breaks;
+
+impl http_body::Body for Breaks {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        Poll::Ready(Some(Err(std::io::Error::other("the sandbox was told to drop this"))))
+    }
+}
+
+/// Counts a call, and says whether there were too many before it.
+fn has_called_too_often(world: &World) -> bool {
+    let now = world.setup.clock.now();
+    let calls = &mut world.ledger().calls;
+    while calls.front().is_some_and(|at| between(*at, now) >= CALLS_WINDOW) {
+        calls.pop_front();
+    }
+    let is_too_often = calls.len() >= world.setup.calls_max;
+    if !is_too_often {
+        calls.push_back(now);
+    }
+    is_too_often
+}

@@ -1,0 +1,282 @@
+//! Calls, and what their outcomes mean.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::{HeaderMap, HeaderValue, Method, header};
+use serde::de::DeserializeOwned;
+
+use super::map::{self, Manner};
+use super::wire;
+use crate::gateway::{Addresses, Call, Failure, Provider, leads_home};
+use crate::kernel::time::earlier;
+use crate::kernel::{Secret, Timestamp};
+use crate::payments::{
+    Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation, RemoteOperationStatus,
+};
+use crate::peer::{self, Client, Reply};
+
+/// How long a call may take, in seconds. The payment system answers within 30, or says that it is still at it.
+pub const CALL_SECONDS_MAX: u64 = 35;
+
+/// The most of an answer that is read, in bytes: a page of a hundred payments.
+pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The most of an error's text that is kept, in characters.
+const WHY_CHARS_MAX: usize = 500;
+
+/// Entries of a page that are asked for: the most that is given.
+const PAGE_SIZE: usize = 100;
+
+/// Pages that are walked to find a payment, or to believe that it is not there.
+const PAGES_MAX: usize = 30;
+
+/// How far the payment system's clock may be behind ours.
+const CLOCKS_APART_MAX: Duration = Duration::from_secs(600);
+
+/// A shop at YooKassa.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Where the API is.
+    pub url: String,
+    /// The shop's id.
+    pub shop_id: String,
+    /// Its secret key.
+    pub secret_key: Secret,
+    /// Money is held first, and taken by a capture.
+    pub two_steps: bool,
+    /// The payment system makes the fiscal receipts.
+    pub receipts: bool,
+    /// Hosts that a payment page may be on, besides the API's own.
+    pub payment_hosts: Vec<String>,
+}
+
+/// The payment system.
+#[derive(Debug)]
+pub struct Yookassa {
+    client: Client,
+    setup: Setup,
+}
+
+impl Yookassa {
+    /// The payment system, called through `client`.
+    #[must_use]
+    pub fn new(client: Client, setup: Setup) -> Yookassa {
+        Yookassa { client, setup }
+    }
+
+    fn manner(&self) -> Manner {
+        Manner { two_steps: self.setup.two_steps, receipts: self.setup.receipts }
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        (key, body): (Option<&str>, String),
+    ) -> Result<T, Failure> {
+        let mut headers = HeaderMap::new();
+        let credentials = format!("{}:{}", self.setup.shop_id, self.setup.secret_key.expose());
+        let basic = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(credentials)));
+        let mut basic = basic.map_err(|_| Failure::NoAccess("the key cannot stand in a header".into()))?;
+        basic.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, basic);
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(key) = key {
+            let key = HeaderValue::from_str(key);
+            let key = key.map_err(|_| Failure::Refused("the number cannot stand in a header".into()))?;
+            headers.insert("idempotence-key", key);
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let url = format!("{}/v3/{path}", self.setup.url.trim_end_matches('/'));
+        let reply = self.client.call(method, &url, headers, body.into_bytes()).await;
+        let reply = reply.map_err(|failure| match failure {
+            peer::Failure::NotSent(why) => Failure::NotDone { why, wish: None },
+            peer::Failure::Unknown(why) => Failure::Unknown(why),
+        })?;
+        match reply.status.as_u16() {
+            200 => serde_json::from_slice(&reply.body)
+                .map_err(|why| Failure::Unknown(format!("the answer cannot be read: {why}"))),
+            _ => Err(error_in(&reply)),
+        }
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.call(Method::GET, path, (None, String::new())).await
+    }
+
+    /// Sends a request as it was frozen; none when it is one that is not sent.
+    async fn send<T: DeserializeOwned>(&self, request: &str) -> Result<(wire::Frozen, Option<T>), Failure> {
+        let frozen: wire::Frozen = serde_json::from_str(request)
+            .map_err(|why| Failure::Refused(format!("the stored request cannot be read: {why}")))?;
+        let Some(path) = &frozen.path else { return Ok((frozen, None)) };
+        let body = frozen.body.get().to_owned();
+        let made = self.call(Method::POST, path, (Some(&frozen.key), body)).await?;
+        Ok((frozen, Some(made)))
+    }
+
+    /// Every entry of a list whose addresses begin with `path`, when they are not too many.
+    async fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Failure> {
+        let mut all = Vec::new();
+        let mut cursor: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let after = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
+            let page: wire::List<T> = self.get(&format!("{path}&limit={PAGE_SIZE}{after}")).await?;
+            all.extend(page.items);
+            let usable = |cursor: &String| cursor.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'&');
+            match page.next_cursor.filter(usable) {
+                Some(next) => cursor = Some(next),
+                None => return Ok(all),
+            }
+        }
+        Err(Failure::Unknown(format!("the list has more than {PAGES_MAX} pages of {PAGE_SIZE}")))
+    }
+
+    fn remote(&self, payment: wire::Payment) -> Result<Remote, Failure> {
+        let may_lead_to = |url: &str| leads_home(&self.setup.url, &self.setup.payment_hosts, url);
+        map::remote(payment, may_lead_to).map_err(Failure::Unknown)
+    }
+}
+
+/// What an error means for what was asked.
+fn error_in(reply: &Reply) -> Failure {
+    let body: wire::ErrorBody = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let code = body.code.unwrap_or_default();
+    let (text, field) = (body.description.unwrap_or_default(), body.parameter.unwrap_or_default());
+    let id = body.id.map(|id| format!("(id {id})")).unwrap_or_default();
+    let why = format!("{} {code} {text} {field} {id}", reply.status.as_u16());
+    let why: String =
+        why.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(WHY_CHARS_MAX).collect();
+    match reply.status.as_u16() {
+        401 | 403 => Failure::NoAccess(why),
+        429 => {
+            let told = reply.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let wish = told.and_then(|seconds| seconds.parse().ok());
+            Failure::NotDone { why, wish: wish.map(Duration::from_secs) }
+        }
+        // With a code it is the payment system that refuses; without one it may be whatever stands before it.
+        400 | 404 | 405 | 415 if !code.is_empty() => Failure::Refused(why),
+        // 202 too: it is still at it.
+        _ => Failure::Unknown(why),
+    }
+}
+
+impl Provider for Yookassa {
+    fn account(&self) -> &str {
+        &self.setup.shop_id
+    }
+
+    fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
+        map::freeze(self.manner(), id, bill, addresses)
+    }
+
+    fn identify(&self) -> Call<'_, ()> {
+        Box::pin(async move {
+            let me: wire::Me = self.get("me").await?;
+            if me.account_id == self.setup.shop_id {
+                return Ok(());
+            }
+            let why = format!("the key is the shop {}'s: check the gateway's merchant_id", me.account_id);
+            Err(Failure::NoAccess(why))
+        })
+    }
+
+    fn create<'a>(&'a self, request: &'a str) -> Call<'a, Remote> {
+        Box::pin(async move {
+            let (_, made) = self.send(request).await?;
+            let made = made.ok_or_else(|| Failure::Refused("the stored request is not sent".into()))?;
+            self.remote(made)
+        })
+    }
+
+    fn find(&self, id: PaymentId, since: Timestamp) -> Call<'_, Vec<Remote>> {
+        Box::pin(async move {
+            let since = earlier(since, CLOCKS_APART_MAX);
+            let payments: Vec<wire::Payment> = self.all(&format!("payments?created_at.gte={since}")).await?;
+            let number = id.to_string();
+            let own = |payment: &wire::Payment| payment.metadata.get(wire::NUMBER) == Some(&number);
+            payments.into_iter().filter(own).map(|payment| self.remote(payment)).collect()
+        })
+    }
+
+    fn read<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote> {
+        Box::pin(async move { self.remote(self.get(&format!("payments/{remote_id}")).await?) })
+    }
+
+    fn cancel<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote> {
+        Box::pin(async move {
+            let path = format!("payments/{remote_id}/cancel");
+            let key = format!("cancel-{remote_id}");
+            self.remote(self.call(Method::POST, &path, (Some(&key), "{}".into())).await?)
+        })
+    }
+
+    fn freeze_operation(
+        &self,
+        operation: &Operation,
+        bill: &Bill,
+        remote_id: &str,
+    ) -> Result<String, String> {
+        map::freeze_operation(self.manner(), operation, bill, remote_id)
+    }
+
+    fn operate<'a>(&'a self, kind: OperationKind, request: &'a str) -> Call<'a, RemoteOperation> {
+        Box::pin(async move {
+            let made = match kind {
+                OperationKind::Refund => {
+                    let (_, refund) = self.send(request).await?;
+                    refund.map(map::refund).transpose()
+                }
+                OperationKind::Capture => {
+                    let (frozen, payment): (_, Option<wire::Payment>) = self.send(request).await?;
+                    payment.and_then(|payment| map::capture(&payment, &frozen.key).transpose()).transpose()
+                }
+                OperationKind::Shipment => {
+                    let (frozen, receipt) = self.send::<wire::ReceiptMade>(request).await?;
+                    match receipt {
+                        Some(receipt) => map::shipment(receipt, &frozen.key),
+                        None => untold(&frozen).map(Some),
+                    }
+                }
+            };
+            let made = made.map_err(Failure::Unknown)?;
+            made.ok_or_else(|| Failure::Unknown("the answer is not about what was asked for".into()))
+        })
+    }
+
+    fn find_operation<'a>(
+        &'a self,
+        operation: &'a Operation,
+        remote_id: &'a str,
+    ) -> Call<'a, Vec<RemoteOperation>> {
+        Box::pin(async move {
+            let number = operation.id.to_string();
+            let found: Result<Vec<RemoteOperation>, String> = match operation.kind {
+                OperationKind::Refund => {
+                    let refunds = self.all(&format!("refunds?payment_id={remote_id}")).await?;
+                    refunds.into_iter().map(map::refund).collect()
+                }
+                OperationKind::Capture => {
+                    let payment = self.get(&format!("payments/{remote_id}")).await?;
+                    map::capture(&payment, &number).map(|found| found.into_iter().collect())
+                }
+                OperationKind::Shipment => {
+                    let receipts = self.all(&format!("receipts?payment_id={remote_id}")).await?;
+                    let shipments = receipts.into_iter().map(|receipt| map::shipment(receipt, &number));
+                    shipments.filter_map(Result::transpose).collect()
+                }
+            };
+            let found = found.map_err(Failure::Unknown)?;
+            Ok(found.into_iter().filter(|operation| operation.number == number).collect())
+        })
+    }
+}
+
+/// A shipment that the payment system need not hear of.
+fn untold(frozen: &wire::Frozen) -> Result<RemoteOperation, String> {
+    let amount: wire::Amount = serde_json::from_str(frozen.body.get()).map_err(|why| why.to_string())?;
+    let amount = amount.value.parse().map_err(|_| format!("its amount is {:?}", amount.value))?;
+    let status = RemoteOperationStatus::Completed;
+    Ok(RemoteOperation { id: frozen.key.clone(), number: frozen.key.clone(), amount, status })
+}

@@ -1,0 +1,247 @@
+//! Between our bills and YooKassa's payments.
+
+use serde_json::value::RawValue;
+
+use super::wire::{self, NUMBER};
+use crate::gateway::Addresses;
+use crate::kernel::Money;
+use crate::kernel::money::CURRENCY;
+use crate::payments::{
+    Bill, Customer, GoodsKind, Line, Operation, OperationKind, PaymentId, Remote, RemoteOperation,
+    RemoteOperationStatus, RemoteStatus, VatCode,
+};
+
+/// The longest description of a payment and of a line, in characters.
+const TEXT_CHARS_MAX: usize = 128;
+
+/// How a shop's payments are made.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Money is held first, and taken by a capture.
+    pub two_steps: bool,
+    /// The payment system makes the fiscal receipts.
+    pub receipts: bool,
+}
+
+fn amount(money: Money) -> wire::Amount {
+    wire::Amount { value: money.to_string(), currency: CURRENCY.into() }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(TEXT_CHARS_MAX).collect()
+}
+
+fn numbered(number: &str) -> wire::Metadata {
+    [(NUMBER.to_owned(), number.to_owned())].into()
+}
+
+fn frozen(path: Option<String>, key: String, body: &impl serde::Serialize) -> Result<String, String> {
+    let body = serde_json::to_string(body).and_then(RawValue::from_string);
+    let body = body.map_err(|why| why.to_string())?;
+    serde_json::to_string(&wire::Frozen { path, key, body }).map_err(|why| why.to_string())
+}
+
+/// The request for a payment, or what cannot be billed.
+pub fn freeze(manner: Manner, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
+    let request = wire::CreatePayment {
+        amount: amount(bill.total),
+        capture: !manner.two_steps,
+        confirmation: wire::NewConfirmation { kind: "redirect", return_url: &addresses.success },
+        description: cut(&bill.description),
+        metadata: numbered(&id.to_string()),
+        receipt: receipt(manner, &bill.customer, &bill.lines, Stage::Paid)?,
+    };
+    frozen(Some("payments".into()), id.to_string(), &request)
+}
+
+/// When a receipt is made.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// The money has come, the goods are still here.
+    Paid,
+    /// The goods are handed over.
+    HandedOver,
+}
+
+fn receipt<'a>(
+    manner: Manner,
+    customer: &'a Customer,
+    lines: &[Line],
+    stage: Stage,
+) -> Result<Option<wire::Receipt<'a>>, String> {
+    if !manner.receipts {
+        return Ok(None);
+    }
+    if customer.email.is_none() && customer.phone.is_none() {
+        return Err("the receipt needs the customer's email or phone".into());
+    }
+    let digits = |phone: &String| phone.chars().filter(char::is_ascii_digit).collect::<String>();
+    let customer = wire::Customer {
+        full_name: customer.name.as_deref(),
+        inn: customer.vat_number.as_deref(),
+        email: customer.email.as_deref(),
+        phone: customer.phone.as_ref().map(digits).filter(|phone| !phone.is_empty()),
+    };
+    Ok(Some(wire::Receipt { customer, items: lines.iter().map(|line| item(line, stage)).collect() }))
+}
+
+fn item(line: &Line, stage: Stage) -> wire::Item {
+    wire::Item {
+        description: cut(&line.name),
+        quantity: line.quantity.to_string(),
+        amount: amount(line.price),
+        vat_code: vat_code(line.vat_code),
+        payment_mode: match stage {
+            Stage::Paid => "full_prepayment",
+            Stage::HandedOver => "full_payment",
+        },
+        payment_subject: match line.kind {
+            GoodsKind::Commodity => "commodity",
+            GoodsKind::Service => "service",
+        },
+        measure: measure(&line.measure_code),
+    }
+}
+
+/// The rates' numbers in the payment system's list.
+fn vat_code(code: VatCode) -> u8 {
+    match code {
+        VatCode::None => 1,
+        VatCode::Zero => 2,
+        VatCode::Ten => 3,
+        VatCode::Twenty => 4,
+        VatCode::Five => 7,
+        VatCode::Seven => 8,
+        VatCode::TwentyTwo => 11,
+    }
+}
+
+/// The payment system's word for a unit of OKEI; units that it has no word for are left out.
+fn measure(okei: &str) -> Option<&'static str> {
+    match okei {
+        "796" => Some("piece"),
+        "163" => Some("gram"),
+        "166" => Some("kilogram"),
+        "168" => Some("ton"),
+        "006" => Some("meter"),
+        "111" => Some("milliliter"),
+        "112" => Some("liter"),
+        _ => None,
+    }
+}
+
+/// The request for something to be done with the money of the payment `remote_id`, which `bill` was for.
+pub fn freeze_operation(
+    manner: Manner,
+    operation: &Operation,
+    bill: &Bill,
+    remote_id: &str,
+) -> Result<String, String> {
+    let key = operation.id.to_string();
+    let receipt = |stage| receipt(manner, &bill.customer, &operation.lines, stage);
+    match operation.kind {
+        OperationKind::Refund => {
+            let request = wire::CreateRefund {
+                payment_id: remote_id,
+                amount: amount(operation.total),
+                description: cut(operation.reason.as_deref().unwrap_or("Возврат")),
+                metadata: numbered(&key),
+                receipt: receipt(Stage::Paid)?,
+            };
+            frozen(Some("refunds".into()), key, &request)
+        }
+        OperationKind::Capture => {
+            let request = wire::Capture { amount: amount(operation.total), receipt: receipt(Stage::Paid)? };
+            frozen(Some(format!("payments/{remote_id}/capture")), key, &request)
+        }
+        OperationKind::Shipment => match receipt(Stage::HandedOver)? {
+            Some(receipt) => {
+                let settlements = [wire::Settlement { kind: "prepayment", amount: amount(operation.total) }];
+                let (kind, send) = ("payment", true);
+                let request = wire::CreateReceipt { kind, payment_id: remote_id, send, receipt, settlements };
+                frozen(Some("receipts".into()), key, &request)
+            }
+            // It makes no receipts for this shop: there is nothing to tell.
+            None => frozen(None, key, &amount(operation.total)),
+        },
+    }
+}
+
+fn sum(amount: &wire::Amount) -> Result<Money, String> {
+    amount.value.parse().map_err(|_| format!("its amount is {:?}", amount.value))
+}
+
+/// A payment of theirs in our words. `may_lead_to` says whether a buyer may be sent to an address.
+pub fn remote(payment: wire::Payment, may_lead_to: impl Fn(&str) -> bool) -> Result<Remote, String> {
+    let amount = sum(&payment.amount)?;
+    let reason = payment.cancellation_details.map(|details| details.reason);
+    let status = match payment.status.as_str() {
+        "pending" => RemoteStatus::Created,
+        "waiting_for_capture" => RemoteStatus::Held,
+        "succeeded" => RemoteStatus::Completed,
+        "canceled" if reason.as_deref().is_some_and(|reason| reason.starts_with("expired_on_")) => {
+            RemoteStatus::Expired
+        }
+        "canceled" => RemoteStatus::Canceled,
+        _ => RemoteStatus::Other(payment.status),
+    };
+    Ok(Remote {
+        id: payment.id,
+        number: payment.metadata.get(NUMBER).cloned().unwrap_or_default(),
+        account: payment.recipient.map(|recipient| recipient.account_id).unwrap_or_default(),
+        amount,
+        currency: payment.amount.currency,
+        status,
+        url: payment.confirmation.and_then(|there| there.confirmation_url).filter(|url| may_lead_to(url)),
+        expires_at: payment.expires_at.and_then(|date| date.parse().ok()),
+    })
+}
+
+fn operation_status(status: &str) -> RemoteOperationStatus {
+    match status {
+        "succeeded" => RemoteOperationStatus::Completed,
+        "canceled" => RemoteOperationStatus::Canceled,
+        _ => RemoteOperationStatus::Accepted,
+    }
+}
+
+/// A refund of theirs in our words.
+pub fn refund(refund: wire::Refund) -> Result<RemoteOperation, String> {
+    Ok(RemoteOperation {
+        number: refund.metadata.get(NUMBER).cloned().unwrap_or_default(),
+        amount: sum(&refund.amount)?,
+        status: operation_status(&refund.status),
+        id: refund.id,
+    })
+}
+
+/// What became of the capture `number`, by its payment; none when nothing was taken.
+pub fn capture(payment: &wire::Payment, number: &str) -> Result<Option<RemoteOperation>, String> {
+    let status = match payment.status.as_str() {
+        "succeeded" => RemoteOperationStatus::Completed,
+        "canceled" => RemoteOperationStatus::Canceled,
+        _ => return Ok(None),
+    };
+    let amount = sum(&payment.amount)?;
+    Ok(Some(RemoteOperation { id: payment.id.clone(), number: number.to_owned(), amount, status }))
+}
+
+/// A receipt of goods that were handed over, in our words; none when it is another receipt. It bears no number of ours,
+/// but a payment has one such receipt only.
+pub fn shipment(receipt: wire::ReceiptMade, number: &str) -> Result<Option<RemoteOperation>, String> {
+    if !receipt.items.iter().any(|item| item.payment_mode.as_deref() == Some("full_payment")) {
+        return Ok(None);
+    }
+    let settled = receipt.settlements.first().ok_or("the receipt settles nothing")?;
+    // It stands as soon as it is taken in; the fiscal operator's word comes later.
+    let status = match receipt.status.as_str() {
+        "canceled" => RemoteOperationStatus::Canceled,
+        _ => RemoteOperationStatus::Completed,
+    };
+    Ok(Some(RemoteOperation {
+        id: receipt.id,
+        number: number.to_owned(),
+        amount: sum(&settled.amount)?,
+        status,
+    }))
+}

@@ -1,0 +1,196 @@
+//! The forms of YooKassa's API v3, as far as we use them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A request as it is stored before it is sent: where it goes, under which key, and its bytes.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Frozen {
+    /// The path below `v3/`; none when nothing is sent.
+    pub path: Option<String>,
+    /// The idempotence key: our number.
+    pub key: String,
+    /// The body.
+    pub body: Box<RawValue>,
+}
+
+/// A sum.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Amount {
+    pub value: String,
+    pub currency: String,
+}
+
+/// Our numbers travel here.
+pub type Metadata = BTreeMap<String, String>;
+
+/// The key of our number among the metadata.
+pub const NUMBER: &str = "tillgate_number";
+
+#[derive(Debug, Serialize)]
+pub struct CreatePayment<'a> {
+    pub amount: Amount,
+    pub capture: bool,
+    pub confirmation: NewConfirmation<'a>,
+    pub description: String,
+    pub metadata: Metadata,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct NewConfirmation<'a> {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub return_url: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Capture<'a> {
+    pub amount: Amount,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct CreateRefund<'a> {
+    pub payment_id: &'a str,
+    pub amount: Amount,
+    pub description: String,
+    pub metadata: Metadata,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt<'a>>,
+}
+
+/// The receipt that is sent when goods are handed over which were paid before.
+#[derive(Debug, Serialize)]
+pub struct CreateReceipt<'a> {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub payment_id: &'a str,
+    pub send: bool,
+    #[serde(flatten)]
+    pub receipt: Receipt<'a>,
+    pub settlements: [Settlement; 1],
+}
+
+#[derive(Debug, Serialize)]
+pub struct Settlement {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub amount: Amount,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Receipt<'a> {
+    pub customer: Customer<'a>,
+    pub items: Vec<Item>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Customer<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inn: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Item {
+    pub description: String,
+    pub quantity: String,
+    /// The price of one.
+    pub amount: Amount,
+    pub vat_code: u8,
+    pub payment_mode: &'static str,
+    pub payment_subject: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measure: Option<&'static str>,
+}
+
+/// A payment as they have it.
+#[derive(Debug, Deserialize)]
+pub struct Payment {
+    pub id: String,
+    pub status: String,
+    pub amount: Amount,
+    pub recipient: Option<Recipient>,
+    pub confirmation: Option<Confirmation>,
+    pub expires_at: Option<String>,
+    pub cancellation_details: Option<Cancellation>,
+    #[serde(default)]
+    pub metadata: Metadata,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Recipient {
+    pub account_id: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Confirmation {
+    pub confirmation_url: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Cancellation {
+    pub reason: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Refund {
+    pub id: String,
+    pub status: String,
+    pub amount: Amount,
+    #[serde(default)]
+    pub metadata: Metadata,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ReceiptMade {
+    pub id: String,
+    pub status: String,
+    #[serde(default)]
+    pub items: Vec<ItemMade>,
+    #[serde(default)]
+    pub settlements: Vec<SettlementMade>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ItemMade {
+    pub payment_mode: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SettlementMade {
+    pub amount: Amount,
+}
+
+/// A page of a list.
+#[derive(Debug, Deserialize)]
+pub struct List<T> {
+    pub items: Vec<T>,
+    pub next_cursor: Option<String>,
+}
+
+/// The shop, as it is told who it is.
+#[derive(Debug, Deserialize)]
+pub struct Me {
+    pub account_id: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ErrorBody {
+    pub id: Option<String>,
+    pub code: Option<String>,
+    pub description: Option<String>,
+    pub parameter: Option<String>,
+    pub retry_after: Option<u64>,
+}

@@ -1,0 +1,358 @@
+//! The same law against whole payment systems: the adapters, over loopback, against the sandbox, counted in its own
+//! ledger. Every way in which making an order and every other call can go wrong, with the process dying before and after
+//! each of the first calls, and with the order staying as it is, changing, being called off, or being paid meanwhile while
+//! every notification is lost.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tillgate::flows::place_order::{Placed, Placement, place};
+use tillgate::flows::revise_order::{Request, Wish, revise};
+use tillgate::flows::{News, Seller, Shop, load_dossier};
+use tillgate::gateway::invoicebox::{self, Invoicebox, Version};
+use tillgate::gateway::sandbox::{Call as Kind, Entry, Outcome, Sandbox, Setup, Trouble};
+use tillgate::gateway::yookassa::{self, Yookassa};
+use tillgate::gateway::{Addresses, Call, Failure, Provider};
+use tillgate::kernel::time::later;
+use tillgate::kernel::{Clock, ExternalId, Lane, Money, Number, Quantity, SourceName, Timestamp};
+use tillgate::payments::{
+    Bill, Checkout, Customer, Line, Operation, OperationKind, PaymentId, Remote, RemoteOperation, VatCode,
+    Ways,
+};
+use tillgate::peer::Client;
+use tillgate::store::{Claim, Scan, Store};
+use tillgate::workers::collector::Collector;
+use tokio::sync::Notify;
+
+/// How making an order ends.
+const CREATING: [Option<Trouble>; 7] = [
+    None,
+    Some(Trouble::Broken),
+    Some(Trouble::AcceptThenDrop),
+    Some(Trouble::Garbage),
+    Some(Trouble::TooMany(1)),
+    Some(Trouble::Refused),
+    Some(Trouble::OtherAmount),
+];
+
+/// How the next two other calls end: looking, reading, calling off.
+const OTHERS: [Option<Trouble>; 4] =
+    [None, Some(Trouble::Broken), Some(Trouble::AcceptThenDrop), Some(Trouble::TooMany(1))];
+
+/// More payments than an order of these stories can come to.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// The calls in which the process may die.
+const CALLS_TO_DIE_IN: usize = 3;
+
+/// What happens to the order while its payment is being made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Stays,
+    Changes,
+    IsCalledOff,
+    IsPaidAndChanges,
+}
+
+const TURNS: [Turn; 4] = [Turn::Stays, Turn::Changes, Turn::IsCalledOff, Turn::IsPaidAndChanges];
+
+/// Where the process dies: in which call, and whether that call is carried out.
+type Death = Option<(usize, bool)>;
+
+/// A payment system in one of whose calls the process dies.
+#[derive(Debug)]
+struct Mortal {
+    inner: Arc<dyn Provider>,
+    death: Death,
+    calls: AtomicUsize,
+    died: Notify,
+}
+
+impl Mortal {
+    fn call<'a, T: Send + 'a>(&'a self, call: Call<'a, T>) -> Call<'a, T> {
+        Box::pin(async move {
+            let place = self.calls.fetch_add(1, Ordering::Relaxed);
+            match self.death {
+                Some((dies_in, is_carried_out)) if dies_in == place => {
+                    if is_carried_out {
+                        let _: Result<T, Failure> = call.await;
+                    }
+                    self.died.notify_one();
+                    std::future::pending().await
+                }
+                Some(_) | None => call.await,
+            }
+        })
+    }
+}
+
+impl Provider for Mortal {
+    fn account(&self) -> &str {
+        self.inner.account()
+    }
+
+    fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
+        self.inner.freeze(id, bill, addresses)
+    }
+
+    fn identify(&self) -> Call<'_, ()> {
+        self.call(self.inner.identify())
+    }
+
+    fn create<'a>(&'a self, request: &'a str) -> Call<'a, Remote> {
+        self.call(self.inner.create(request))
+    }
+
+    fn find(&self, id: PaymentId, since: Timestamp) -> Call<'_, Vec<Remote>> {
+        self.call(self.inner.find(id, since))
+    }
+
+    fn read<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote> {
+        self.call(self.inner.read(remote_id))
+    }
+
+    fn cancel<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote> {
+        self.call(self.inner.cancel(remote_id))
+    }
+
+    fn freeze_operation(&self, operation: &Operation, bill: &Bill, remote_id: &str) -> Result<String, String> {
+        self.inner.freeze_operation(operation, bill, remote_id)
+    }
+
+    fn operate<'a>(&'a self, kind: OperationKind, request: &'a str) -> Call<'a, RemoteOperation> {
+        self.call(self.inner.operate(kind, request))
+    }
+
+    fn find_operation<'a>(
+        &'a self,
+        operation: &'a Operation,
+        remote_id: &'a str,
+    ) -> Call<'a, Vec<RemoteOperation>> {
+        self.call(self.inner.find_operation(operation, remote_id))
+    }
+}
+
+fn lines(kopecks: i64) -> Vec<Line> {
+    let one = (Quantity::from_thousandths(1000), Money::from_kopecks(kopecks));
+    vec![Line::priced("1".into(), "Чай".into(), one, VatCode::Ten).expect("a line")]
+}
+
+struct World {
+    collector: Collector,
+    provider: Arc<Mortal>,
+    bank: Sandbox,
+    clock: Clock,
+    number: Number,
+}
+
+impl World {
+    async fn new(bank: &Sandbox, inner: &Arc<dyn Provider>, order: usize, death: Death) -> World {
+        let clock = bank.setup().clock.clone();
+        let (merchant, gateway) = (SourceName::new("site"), SourceName::new("bank"));
+        let account = inner.account().to_owned();
+        let seller =
+            Seller { gateway: gateway.clone(), account, vat_code: VatCode::None, is_called_back: false };
+        let shop = Shop {
+            store: Store::Memory(Arc::default()),
+            clock: clock.clone(),
+            audience: Default::default(),
+            recent: Arc::default(),
+            sellers: Arc::new(BTreeMap::from([(merchant.clone(), seller.clone())])),
+            // Nobody listens there: every notification is lost.
+            public_url: "http://127.0.0.1:9".into(),
+            news: News::default(),
+        };
+        let customer = Customer { email: Some("anna@example.org".into()), ..Customer::default() };
+        let expires_at = later(clock.now(), Duration::from_secs(30 * 24 * 3600));
+        let placement = Placement {
+            merchant,
+            merchant_order_id: ExternalId::parse(&format!("A-{order}")).expect("a number"),
+            bill: Bill::over("Заказ".into(), lines(10_000), customer, expires_at).expect("a bill"),
+            ways: Ways::default(),
+            body: "{}".into(),
+        };
+        let Placed::Stands(number) = place(&shop, &seller, &placement).await.expect("placed") else {
+            panic!("a new order stands")
+        };
+        let (calls, died) = (AtomicUsize::new(0), Notify::new());
+        let provider = Arc::new(Mortal { inner: Arc::clone(inner), death, calls, died });
+        let gateways: BTreeMap<SourceName, Arc<dyn Provider>> = BTreeMap::from([(gateway, provider.clone() as _)]);
+        let collector = Collector { shop, gateways: Arc::new(gateways) };
+        World { collector, provider, bank: bank.clone(), clock, number }
+    }
+
+    /// The payments of this order that the payment system has.
+    fn entries(&self) -> Vec<Entry> {
+        (1..=ATTEMPTS_MAX).flat_map(|attempt| self.bank.orders(&format!("{}-{attempt}", self.number))).collect()
+    }
+
+    fn payable(&self) -> Vec<Entry> {
+        let now = self.clock.now();
+        self.entries().into_iter().filter(|entry| entry.status_at(now) == "created").collect()
+    }
+
+    /// One task of a lane, in which the process may die. Returns whether there was one.
+    async fn step(&self, lane: Lane, history: &dyn std::fmt::Debug) -> bool {
+        let shop = &self.collector.shop;
+        let lease = Duration::from_secs(120);
+        let claim = Claim { lane, now: self.clock.now(), lease, limit: 1, resting: Vec::new() };
+        let Some(claimed) = shop.store.claim(&claim).await.expect("a store").pop() else { return false };
+        tokio::select! {
+            biased;
+            _ = self.collector.tend(claimed) => {}
+            () = self.provider.died.notified() => {}
+        }
+        let payable = self.payable();
+        assert!(payable.len() <= 1, "{history:?}: two at once: {payable:?}");
+        true
+    }
+
+    /// Lets time pass until nothing is left to do.
+    async fn rest(&self, history: &dyn std::fmt::Debug) {
+        for _ in 0..200 {
+            while self.step(Lane::Payment, history).await {}
+            let scan = Scan::Outbox { lane: Lane::Payment, dead: false, skip: 0, limit: 1 };
+            let pending = self.collector.shop.store.scan(&scan).await.expect("a store");
+            if pending.items.is_empty() {
+                return;
+            }
+            self.clock.advance(Duration::from_secs(30));
+        }
+        panic!("{history:?}: it does not come to rest: {:?}", self.entries());
+    }
+
+    async fn wish(&self, wish: Wish) {
+        let request = Request {
+            merchant: SourceName::new("site"),
+            number: self.number,
+            wish,
+            revision: None,
+            body: "{}".into(),
+        };
+        // Money may have come, or the payment system may have refused for good: then it is not done.
+        let _ = revise(&self.collector.shop, &request).await.expect("a store");
+    }
+
+    fn buyer_pays(&self) -> bool {
+        let payable = self.payable();
+        payable.iter().any(|entry| self.bank.buyer_acts(&entry.container, Outcome::Pay))
+    }
+
+    async fn checkout(&self) -> Checkout {
+        let dossier = load_dossier(&self.collector.shop.store, self.number).await.expect("a store");
+        dossier.expect("an order").checkout.expect("a checkout").0
+    }
+
+    /// What must hold in the end, by the payment system's books.
+    async fn judge(&self, turn: Turn, history: &dyn std::fmt::Debug) {
+        let (checkout, entries) = (self.checkout().await, self.entries());
+        let taken: Vec<&Entry> = entries.iter().filter(|entry| entry.status == "completed").collect();
+        assert!(taken.len() <= 1, "{history:?}: money was taken twice: {taken:?}");
+        // Every payment over there is known here, by its number, and every one that took money as one that did.
+        for entry in &entries {
+            let known = checkout.payments.iter().find(|payment| payment.id.to_string() == entry.number);
+            let known = known.unwrap_or_else(|| panic!("{history:?}: nobody knows {entry:?}"));
+            let is_frozen = known.is_live() && !checkout.attention.is_empty();
+            assert!(
+                known.took_money() == (entry.status == "completed") || is_frozen,
+                "{history:?}: {entry:?} is {known:?} here"
+            );
+        }
+        let Some(taken) = taken.first() else {
+            // Nobody could pay: it was called off, or a person was told why.
+            let is_told = !checkout.attention.is_empty();
+            assert!(turn == Turn::IsCalledOff || is_told, "{history:?}: {entries:?}\n{checkout:?}");
+            return;
+        };
+        let current = checkout.current().expect("a payment");
+        let is_old = current.superseded.is_some();
+        let is_frozen = !current.took_money();
+        assert!(
+            is_frozen || taken.amount == current.bill.total,
+            "{history:?}: {} were taken, {} asked for",
+            taken.amount,
+            current.bill.total
+        );
+        // Money for what the order is not any more is put before a person.
+        assert!(!(is_old || is_frozen) || !checkout.attention.is_empty(), "{history:?}: {checkout:?}");
+    }
+}
+
+/// Plays everything that can happen to one order after another.
+async fn play_all(inner: Arc<dyn Provider>, bank: Sandbox) {
+    let deaths = (0..CALLS_TO_DIE_IN).flat_map(|call| [Some((call, false)), Some((call, true))]);
+    let deaths: Vec<Death> = [None].into_iter().chain(deaths).collect();
+    let mut order = 0;
+    for creating in CREATING {
+        for other in OTHERS {
+            for &death in &deaths {
+                for turn in TURNS {
+                    order += 1;
+                    let history = (creating, other, death, turn);
+                    let world = World::new(&bank, &inner, order, death).await;
+                    bank.misbehave(Kind::Create, creating);
+                    bank.misbehave(Kind::Other, other.into_iter().chain(other));
+                    world.step(Lane::Payment, &history).await;
+                    match turn {
+                        Turn::Stays => {}
+                        Turn::Changes => world.wish(Wish::Lines(lines(20_000), None)).await,
+                        Turn::IsCalledOff => world.wish(Wish::Cancel).await,
+                        Turn::IsPaidAndChanges => {
+                            world.buyer_pays();
+                            world.wish(Wish::Lines(lines(20_000), None)).await;
+                        }
+                    }
+                    world.rest(&history).await;
+                    world.buyer_pays();
+                    // The notification is lost, and the link is looked at in its time.
+                    for _ in 0..4 {
+                        world.clock.advance(Duration::from_secs(3600));
+                        while world.step(Lane::Watch, &history).await {}
+                        world.rest(&history).await;
+                    }
+                    world.judge(turn, &history).await;
+                    // What was not met by this order must not meet the next.
+                    bank.forget_troubles();
+                }
+            }
+        }
+    }
+}
+
+async fn bank() -> Sandbox {
+    let clock = Clock::manual("2026-11-22T09:00:00Z".parse().expect("a time"));
+    Sandbox::start(Setup { clock, calls_max: usize::MAX, ..Setup::default() }).await.expect("a sandbox")
+}
+
+fn client() -> Client {
+    Client::new(Duration::from_secs(10), 4 << 20).expect("a client")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invoicebox_takes_the_right_sum_once_whatever_happens() {
+    let bank = bank().await;
+    let setup = invoicebox::Setup {
+        url: bank.url(),
+        version: Version::V3,
+        token: bank.setup().token.clone(),
+        merchant_id: bank.setup().merchant_id.clone(),
+        payment_hosts: Vec::new(),
+    };
+    play_all(Arc::new(Invoicebox::new(client(), setup)), bank).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn yookassa_takes_the_right_sum_once_whatever_happens() {
+    let bank = bank().await;
+    let setup = yookassa::Setup {
+        url: format!("{}/yookassa", bank.url()),
+        shop_id: bank.setup().merchant_id.clone(),
+        secret_key: bank.setup().token.clone(),
+        two_steps: false,
+        receipts: true,
+        payment_hosts: Vec::new(),
+    };
+    play_all(Arc::new(Yookassa::new(client(), setup)), bank).await;
+}

@@ -1,0 +1,215 @@
+//! The same shop with another payment system: YooKassa, whose notifications prove nothing, and whose payments die by
+//! themselves and cannot be called off.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method};
+use serde_json::{Value, json};
+use tillgate::gateway::sandbox::{Call, Entry, Outcome, Trouble};
+use tillgate::kernel::Clock;
+use tillgate::peer::Client;
+
+use crate::world::DEADLINE;
+use crate::world::till::{API_KEY, Till, json_of, text};
+
+const LOCAL: &str = "notice_networks = [\"127.0.0.0/8\"]";
+
+fn started() -> Clock {
+    Clock::manual(Clock::System.now())
+}
+
+async fn post(till: &Till, path: &str, key: &str, body: &Value) -> Value {
+    let reply = till.call(Method::POST, path, API_KEY, Some(key), &body.to_string()).await;
+    assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
+    json_of(&reply)
+}
+
+/// The payments that the payment system has, by its own books.
+fn payments(till: &Till) -> Vec<Entry> {
+    till.bank.ledger()
+}
+
+fn buyer(till: &Till, number: &str, outcome: Outcome) {
+    let remote = till.remote(number);
+    assert!(till.bank.buyer_acts(&remote.container, outcome));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_is_believed_when_the_payment_system_itself_says_so() {
+    let till = Till::open_yookassa(LOCAL, Clock::System).await;
+    let placed = till.place("A-1", "key").await;
+    let number = text(&placed["number"]);
+    assert_eq!(placed["payment"]["state"], "linked");
+    let token = text(&placed["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
+    let (status, page, _) = till.browse(Method::GET, &format!("/pay/{token}")).await;
+    assert_eq!((status, page.starts_with(&till.bank.url())), (303, true), "{page}");
+
+    buyer(&till, &number, Outcome::Pay);
+    let order = till.order_in(&number, "paid").await;
+    assert_eq!(order["state"], "paid");
+    let told = till.site.wait_for(1, DEADLINE).await.expect("a callback");
+    assert_eq!((told[0].body["type"].as_str(), told.len()), (Some("payment.succeeded"), 1));
+
+    // In parts, then all that is left: both are found by the number that travels with them.
+    let path = format!("/v1/orders/{number}/refunds");
+    let sku = text(&order["items"][0]["sku"]);
+    let part = post(&till, &path, "refund-1", &json!({"items": [{"sku": sku, "amount": "1.50"}]})).await;
+    assert_eq!(
+        (part["state"].as_str(), part["amount"]["amount"].as_str()),
+        (Some("succeeded"), Some("1.50"))
+    );
+    till.bank.misbehave(Call::Operate, [Trouble::AcceptThenDrop]);
+    let rest = post(&till, &path, "refund-2", &json!({})).await;
+    assert_eq!(rest["state"], "succeeded");
+    till.order_in(&number, "refunded").await;
+    let done: Vec<_> = till.bank.done().into_iter().filter(|done| done.kind == "refund").collect();
+    let back: i64 = done.iter().map(|done| done.amount.kopecks()).sum();
+    assert_eq!((done.len(), back), (2, payments(&till)[0].amount.kopecks()));
+    till.close().await;
+}
+
+/// Anybody can post what looks like a notification: it makes us look, and what is seen counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forged_notification_pays_nothing() {
+    let till = Till::open_yookassa(LOCAL, Clock::System).await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    let remote = till.remote(&number);
+    let forged = json!({"type": "notification", "event": "payment.succeeded", "object": {
+        "id": remote.id, "status": "succeeded", "paid": true, "amount": {"value": "259.80", "currency": "RUB"},
+        "recipient": {"account_id": till.bank.setup().merchant_id}, "metadata": {"tillgate_number": format!("{number}-1")},
+    }});
+    let client = Client::new(DEADLINE, 1 << 20).expect("a client");
+    let send = async |from: Option<&str>| {
+        let mut headers = HeaderMap::new();
+        headers.extend(from.map(|from| {
+            (
+                http::header::HeaderName::from_static("x-forwarded-for"),
+                HeaderValue::from_str(from).expect("a header"),
+            )
+        }));
+        let url = format!("{}/hooks/bank", till.url());
+        let body = forged.to_string().into_bytes();
+        client.call(Method::POST, &url, headers, body).await.expect("an answer").status.as_u16()
+    };
+    // The proxy's word counts, and of it only the last: the rest is the sender's own.
+    assert_eq!(send(Some("185.71.76.1")).await, 403);
+    assert_eq!(send(Some("127.0.0.1, 203.0.113.9")).await, 403);
+    assert_eq!(send(Some("nonsense")).await, 403);
+    assert_eq!(send(None).await, 200);
+    // It was looked at, and is not paid: the look is in the journal's past when the next one is answered.
+    buyer(&till, &number, Outcome::Pay);
+    till.order_in(&number, "paid").await;
+    let journal = till.admin(&format!("/orders/{number}/journal")).await.to_string();
+    assert!(journal.contains("payment.succeeded"), "{journal}");
+    let told = till.site.wait_for(1, DEADLINE).await.expect("a callback");
+    assert_eq!(told.len(), 1);
+    till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_a_look_decides_whether_it_is_paid() {
+    let till = Till::open_yookassa(LOCAL, Clock::System).await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    let remote = till.remote(&number);
+    let (mut notice, _) = till.bank.notice(&remote.id).expect("a notification");
+    notice = String::from_utf8(notice).expect("text").replace("pending", "succeeded").into_bytes();
+    let client = Client::new(DEADLINE, 1 << 20).expect("a client");
+    let url = format!("{}/hooks/bank", till.url());
+    let reply = client.call(Method::POST, &url, HeaderMap::new(), notice).await.expect("an answer");
+    assert_eq!(reply.status, 200);
+    // The look that it caused is settled, and the payment is what it was.
+    let settled = async {
+        loop {
+            let pending = till.admin("/outbox?lane=payment&state=pending").await;
+            if pending["items"].as_array().is_some_and(Vec::is_empty) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, settled).await.expect("the look is over");
+    assert_eq!(till.order(&number).await["payment"]["state"], "linked");
+    assert_eq!(till.site.callbacks().len(), 0);
+    till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_answer_makes_no_second_payment() {
+    let till = Till::open_yookassa(LOCAL, Clock::System).await;
+    till.bank.misbehave(Call::Create, [Trouble::AcceptThenDrop]);
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.order_in(&number, "linked").await;
+    assert_eq!(payments(&till).len(), 1);
+    till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_two_steps_money_is_held_and_taken_in_part() {
+    let till = Till::open_yookassa(&format!("{LOCAL}\ntwo_steps = true"), Clock::System).await;
+    let placed = till.place("A-1", "key").await;
+    let number = text(&placed["number"]);
+    buyer(&till, &number, Outcome::Pay);
+    till.order_in(&number, "held").await;
+    till.bank.misbehave(Call::Operate, [Trouble::AcceptThenDrop]);
+    let sku = text(&placed["items"][0]["sku"]);
+    let asked = json!({"items": [{"sku": sku, "quantity": "1"}]});
+    let taken = post(&till, &format!("/v1/orders/{number}/capture"), "capture-1", &asked).await;
+    assert_eq!(
+        (taken["state"].as_str(), taken["amount"]["amount"].as_str()),
+        (Some("succeeded"), Some("129.90"))
+    );
+    till.order_in(&number, "paid").await;
+    let captures = till.bank.done().into_iter().filter(|done| done.kind == "capture");
+    let sums: Vec<i64> = captures.map(|done| done.amount.kopecks()).collect();
+    assert_eq!(sums, [12_990]);
+    till.close().await;
+}
+
+/// A payment that waits cannot be called off over there: the next is made when it has died, and not before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_price_waits_for_the_old_payment_to_die() {
+    let clock = started();
+    let till = Till::open_yookassa(LOCAL, clock.clone()).await;
+    let placed = till.place("A-1", "key").await;
+    let number = text(&placed["number"]);
+    let items =
+        json!([{"sku": "1", "name": "Молоко", "quantity": "1", "price": "50.00", "vat": "RUS_VAT10"}]);
+    assert_eq!(till.change(&number, None, &items).await.status, 200);
+    till.let_retry_come("payment", 1).await;
+    assert_eq!(payments(&till).len(), 1, "two could be paid");
+    clock.advance(Duration::from_secs(3600));
+    let order = till.order_in(&number, "linked").await;
+    assert_eq!((order["payment"]["amount"]["amount"].as_str(), payments(&till).len()), (Some("50.00"), 2));
+    till.close().await;
+}
+
+/// The payment dies within the hour, the order lives for days: who comes to pay can pay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_that_died_is_made_anew_when_its_buyer_comes() {
+    let clock = started();
+    let till = Till::open_yookassa(LOCAL, clock.clone()).await;
+    let placed = till.place("A-1", "key").await;
+    let number = text(&placed["number"]);
+    let token = text(&placed["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
+    clock.advance(Duration::from_secs(3700));
+    till.order_in(&number, "expired").await;
+    let (status, _, page) = till.browse(Method::GET, &format!("/return/{token}")).await;
+    assert_eq!((status, page.contains(&format!("/pay/{token}"))), (200, true), "{page}");
+    assert_eq!(payments(&till).len(), 1, "nobody has come to pay");
+    let (status, page, _) = till.browse(Method::GET, &format!("/pay/{token}")).await;
+    assert_eq!((status, page.starts_with(&till.bank.url())), (303, true), "{page}");
+    let second = payments(&till).pop().expect("a payment");
+    assert_eq!((second.number, payments(&till).len()), (format!("{number}-2"), 2));
+    assert!(till.bank.buyer_acts(&second.container, Outcome::Pay));
+    till.order_in(&number, "paid").await;
+
+    // Not after the order was called off.
+    let number = text(&till.place("A-2", "key-2").await["number"]);
+    clock.advance(Duration::from_secs(3700));
+    let order = till.order_in(&number, "expired").await;
+    assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
+    let token = text(&order["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
+    let (status, _, _) = till.browse(Method::GET, &format!("/pay/{token}")).await;
+    assert_eq!((status, payments(&till).len()), (200, 3));
+    till.close().await;
+}
