@@ -153,7 +153,8 @@ impl App {
         }
         let gateways = Arc::new(gateways);
         if !gateways.is_empty() {
-            let collector = Collector { shop: shop.clone(), gateways: Arc::clone(&gateways) };
+            let collector =
+                Collector { shop: shop.clone(), gateways: Arc::clone(&gateways), breakers: Arc::default() };
             workers.spawn(collector.clone().run(Lane::Payment, drain_workers.clone()));
             workers.spawn(collector.run(Lane::Watch, drain_workers.clone()));
             let herald = Herald { shop: shop.clone(), client: herald_client, ears: Arc::new(ears(settings)) };

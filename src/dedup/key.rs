@@ -30,6 +30,16 @@ pub fn copies_of(hook: HookId) -> HookId {
     HookId { partition: hook.partition, fingerprint }
 }
 
+/// The partition of what is counted about an account at a payment system.
+#[must_use]
+pub fn partition_of_account(gateway: &SourceName, account: &str) -> u64 {
+    let fingerprint =
+        Fingerprint::of(&[b"account at a gateway", gateway.as_str().as_bytes(), account.as_bytes()]);
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
+    let partition = ORPHANS_FROM | fingerprint.get() as u64;
+    partition
+}
+
 /// The id of a request under a caller's idempotency key. The caller's name goes in, so that two callers may choose the
 /// same key.
 #[must_use]

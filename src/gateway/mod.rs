@@ -7,18 +7,23 @@
 //!
 //! Notifications, which come from the payment system, are read in [`webhooks`](crate::webhooks).
 
+mod breaker;
 #[cfg(test)]
 mod conformance;
 pub mod invoicebox;
 pub mod sandbox;
 pub mod yookassa;
 
+pub use breaker::Breaker;
+
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
 use crate::kernel::Timestamp;
-use crate::payments::{Answered, Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation};
+use crate::payments::{
+    Allowance, Answered, Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation,
+};
 use crate::peer::Url;
 
 /// A call under way.
@@ -79,6 +84,11 @@ pub struct Addresses {
 pub trait Provider: Send + Sync + fmt::Debug {
     /// Who we are there.
     fn account(&self) -> &str;
+
+    /// How many calls it allows us, if it is known to count them.
+    fn allowance(&self) -> Option<Allowance> {
+        None
+    }
 
     /// The request that asks for a payment, as it is sent. It depends on its arguments alone. The error says what
     /// cannot be billed.

@@ -284,7 +284,7 @@ pub(super) fn face(shop: &Shop, checkout: &Checkout) -> Face {
     }
 }
 
-fn name_of(face: Face) -> &'static str {
+pub(super) fn name_of(face: Face) -> &'static str {
     match face {
         Face::Preparing => "preparing",
         Face::Unpaid | Face::Waiting => "ready",
@@ -305,7 +305,68 @@ pub(super) fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Respons
     let to_shop = tongue.pick("Вернуться в магазин", "Back to the shop");
     let pay = Some((format!("/pay/{token}"), tongue.pick("Оплатить", "Pay")));
     let after_failure = ways.fail.clone().or(ways.back.clone()).map(|url| (url, to_shop));
-    let (title, text) = match face {
+    let (title, text) = words_of(face, tongue);
+    let here = format!("/return/{token}");
+    let (go, back, refresh) = match face {
+        Face::Preparing => (None, after_failure, Some((3, format!("/pay/{token}")))),
+        Face::Unpaid => (pay, after_failure, None),
+        // Who has just paid is not asked to pay; who has not still finds the way.
+        Face::Waiting => {
+            let pay_page = tongue.pick("Открыть страницу оплаты", "Open the payment page");
+            (None, Some((format!("/pay/{token}"), pay_page)), Some((5, here.clone())))
+        }
+        Face::Paid => {
+            let way = ways.success.or(ways.back);
+            let refresh = way.clone().map(|url| (4, url));
+            (way.map(|url| (url, to_shop)), None, refresh)
+        }
+        Face::Held | Face::Review | Face::Refunded | Face::Expired | Face::Cancelled | Face::Failed => {
+            (after_failure, None, None)
+        }
+        Face::Unknown => (None, None, None),
+    };
+    let is_open = matches!(face, Face::Unpaid | Face::Waiting | Face::Preparing);
+    let current = found.and_then(|found| found.checkout.current());
+    let page = Page {
+        lang: tongue.pick("ru", "en"),
+        face: name_of(face),
+        title,
+        text,
+        order: found.map_or_else(String::new, |found| {
+            format!("{} {}", tongue.pick("Заказ", "Order"), found.external_id)
+        }),
+        sum: current.map_or_else(String::new, |payment| payment.bill.total.to_string()),
+        go,
+        back,
+        refresh,
+        live: is_open.then(|| (format!("{here}/events"), name_of(face))),
+        live_note: tongue.pick("Страница следит за оплатой", "This page follows the payment"),
+    };
+    let status = match face {
+        Face::Unknown => StatusCode::NOT_FOUND,
+        Face::Preparing
+        | Face::Unpaid
+        | Face::Waiting
+        | Face::Paid
+        | Face::Review
+        | Face::Held
+        | Face::Refunded
+        | Face::Expired
+        | Face::Cancelled
+        | Face::Failed => StatusCode::OK,
+    };
+    match page.render() {
+        Ok(html) => guarded((status, html).into_response()),
+        Err(why) => {
+            tracing::error!(error = %why, "a buyer's page could not be shown");
+            Problem::unavailable("the page could not be shown; try again").into_response()
+        }
+    }
+}
+
+/// A page's title and text.
+pub(super) fn words_of(face: Face, tongue: Tongue) -> (&'static str, &'static str) {
+    match face {
         Face::Preparing => tongue_pair(
             tongue,
             ("Готовим оплату", "Платёжная система отвечает дольше обычного. Страница обновится сама."),
@@ -379,62 +440,6 @@ pub(super) fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Respons
             ("Такой ссылки нет", "Проверьте адрес или откройте ссылку из магазина ещё раз."),
             ("There is no such link", "Check the address, or open the link from the shop again."),
         ),
-    };
-    let here = format!("/return/{token}");
-    let (go, back, refresh) = match face {
-        Face::Preparing => (None, after_failure, Some((3, format!("/pay/{token}")))),
-        Face::Unpaid => (pay, after_failure, None),
-        // Who has just paid is not asked to pay; who has not still finds the way.
-        Face::Waiting => {
-            let pay_page = tongue.pick("Открыть страницу оплаты", "Open the payment page");
-            (None, Some((format!("/pay/{token}"), pay_page)), Some((5, here.clone())))
-        }
-        Face::Paid => {
-            let way = ways.success.or(ways.back);
-            let refresh = way.clone().map(|url| (4, url));
-            (way.map(|url| (url, to_shop)), None, refresh)
-        }
-        Face::Held | Face::Review | Face::Refunded | Face::Expired | Face::Cancelled | Face::Failed => {
-            (after_failure, None, None)
-        }
-        Face::Unknown => (None, None, None),
-    };
-    let is_open = matches!(face, Face::Unpaid | Face::Waiting | Face::Preparing);
-    let current = found.and_then(|found| found.checkout.current());
-    let page = Page {
-        lang: tongue.pick("ru", "en"),
-        face: name_of(face),
-        title,
-        text,
-        order: found.map_or_else(String::new, |found| {
-            format!("{} {}", tongue.pick("Заказ", "Order"), found.external_id)
-        }),
-        sum: current.map_or_else(String::new, |payment| payment.bill.total.to_string()),
-        go,
-        back,
-        refresh,
-        live: is_open.then(|| (format!("{here}/events"), name_of(face))),
-        live_note: tongue.pick("Страница следит за оплатой", "This page follows the payment"),
-    };
-    let status = match face {
-        Face::Unknown => StatusCode::NOT_FOUND,
-        Face::Preparing
-        | Face::Unpaid
-        | Face::Waiting
-        | Face::Paid
-        | Face::Review
-        | Face::Held
-        | Face::Refunded
-        | Face::Expired
-        | Face::Cancelled
-        | Face::Failed => StatusCode::OK,
-    };
-    match page.render() {
-        Ok(html) => guarded((status, html).into_response()),
-        Err(why) => {
-            tracing::error!(error = %why, "a buyer's page could not be shown");
-            Problem::unavailable("the page could not be shown; try again").into_response()
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! - [`hooks`] takes the senders' hooks;
 //! - [`notices`] takes payment systems' notifications;
 //! - [`api`] serves merchants' sites;
+//! - [`embed`] is the pay button on other sites' pages;
 //! - [`docs`] serves the API's document and its reference page;
 //! - [`buyer`] shows buyers to the payment page and back;
 //! - [`admin`] serves the operator and the command line;
@@ -14,6 +15,7 @@ pub mod admin;
 pub mod api;
 pub mod buyer;
 pub mod docs;
+pub mod embed;
 pub mod hooks;
 pub mod notices;
 pub mod ops;
@@ -135,6 +137,8 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/docs", get(docs::page))
         .route("/assets/docs.css", get(docs::style))
         .route("/pay/{token}", get(buyer::pay))
+        .route("/embed.js", get(embed::script))
+        .route("/pay/{token}/status", get(embed::status))
         .route("/pay/{token}/qr.svg", get(slip::code))
         .route("/pay/{token}/slip", get(slip::slip))
         .route("/return/{token}", get(buyer::back))

@@ -14,19 +14,22 @@ pub enum Kind {
     Movement = 4,
     /// An order's payments.
     Checkout = 5,
+    /// How often a payment system was called lately.
+    Budget = 6,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 5] = [Kind::Order, Kind::Receipt, Kind::Message, Kind::Movement, Kind::Checkout];
+    pub const ALL: [Kind; 6] =
+        [Kind::Order, Kind::Receipt, Kind::Message, Kind::Movement, Kind::Checkout, Kind::Budget];
 
     /// Whether documents of this kind can be walked by time. Messages cannot: they are found through their
-    /// order, or through the outbox while they wait. Nor can checkouts: each lies beside its order.
+    /// order, or through the outbox while they wait. Nor can checkouts, each of which lies beside its order, nor budgets.
     #[must_use]
     pub const fn is_listed(self) -> bool {
         match self {
             Kind::Order | Kind::Receipt | Kind::Movement => true,
-            Kind::Message | Kind::Checkout => false,
+            Kind::Message | Kind::Checkout | Kind::Budget => false,
         }
     }
 

@@ -1,15 +1,16 @@
 //! How our own kinds of text are described in the API's document: each once, so that every field of its type says the same.
 
-/// Describes a type that travels as text: its name, what it is, the pattern of its text and an example.
+/// Describes a type that travels as text: its name, what it is, the pattern of its text and, unless everybody should make
+/// up their own, an example.
 macro_rules! text_schema {
-    ($type:ty, $name:literal, $description:literal, $pattern:literal, $example:literal) => {
+    ($type:ty, $name:literal, $description:literal, $pattern:literal $(, $example:literal)?) => {
         impl utoipa::PartialSchema for $type {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
                 utoipa::openapi::ObjectBuilder::new()
                     .schema_type(utoipa::openapi::schema::Type::String)
                     .description(Some($description))
                     .pattern(Some($pattern))
-                    .examples([$example])
+                    $(.examples([$example]))?
                     .into()
             }
         }
@@ -37,7 +38,7 @@ text_schema!(
     Quantity,
     "Quantity",
     "How much of something: a decimal with at most three places.",
-    r"^[0-9]{1,9}(\.[0-9]{1,3})?$",
+    r"^(0\.([1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9])|[1-9][0-9]{0,8}(\.[0-9]{1,3})?)$",
     "2"
 );
 text_schema!(Number, "Number", "Our number of an order: twelve digits.", "^[1-9][0-9]{11}$", "482993011752");
@@ -45,6 +46,6 @@ text_schema!(
     ExternalId,
     "MerchantOrderId",
     "Your number of an order: from 1 to 255 bytes without control characters.",
-    r"^.{1,255}$",
+    r"^[^\x00-\x1f\x7f-\x9f]{1,255}$",
     "A-1001"
 );

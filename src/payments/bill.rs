@@ -85,18 +85,23 @@ pub struct Customer {
     pub kind: CustomerKind,
     /// The name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 500)]
     pub name: Option<String>,
     /// The telephone, with the country's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 100)]
     pub phone: Option<String>,
     /// Where the receipt goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 100)]
     pub email: Option<String>,
     /// A company's INN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 20)]
     pub vat_number: Option<String>,
     /// A company's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1000)]
     pub registration_address: Option<String>,
 }
 

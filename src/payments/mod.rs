@@ -14,6 +14,7 @@
 //! person. Nothing here does I/O or knows the time.
 
 mod bill;
+mod budget;
 mod checkout;
 mod notice;
 mod operation;
@@ -25,6 +26,7 @@ pub use bill::{
     AMOUNT_KOPECKS_MAX, BadBill, Bill, Customer, CustomerKind, DESCRIPTION_CHARS_MAX, GoodsKind, LINES_MAX,
     Line, NAME_CHARS_MAX, SKU_CHARS_MAX, multiply,
 };
+pub use budget::{Allowance, Budget, Purpose};
 pub use checkout::{Checkout, Entry, Ways};
 pub use notice::{Judgement, Notice, NoticeStatus};
 pub use operation::{

@@ -162,6 +162,7 @@ pub async fn count_partition(store: &Store, partition: u64, totals: &mut Totals)
             Kind::Message => "messages",
             Kind::Movement => "movements",
             Kind::Checkout => "payments",
+            Kind::Budget => "call counts",
         };
         *totals.documents.entry(kind).or_insert(0) += 1;
         let name = format!("{key} {} {}", body.schema, body.listed_at.as_microsecond());

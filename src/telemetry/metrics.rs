@@ -80,6 +80,11 @@ pub fn payment_call(gateway: &str, outcome: &'static str) {
         .increment(1);
 }
 
+/// A payment system is left alone because it fails, or is called again.
+pub fn gateway_rests(gateway: &str, rests: bool) {
+    gauge!("tillgate_gateway_rests", "gateway" => gateway.to_owned()).set(f64::from(u8::from(rests)));
+}
+
 /// A payment system's notification was answered.
 pub fn notice_answered(gateway: &str, verdict: &'static str) {
     counter!("tillgate_notices_total", "gateway" => gateway.to_owned(), "verdict" => verdict).increment(1);

@@ -117,7 +117,12 @@ impl Provider for Mortal {
         self.call(self.inner.cancel(remote_id))
     }
 
-    fn freeze_operation(&self, operation: &Operation, bill: &Bill, remote_id: &str) -> Result<String, String> {
+    fn freeze_operation(
+        &self,
+        operation: &Operation,
+        bill: &Bill,
+        remote_id: &str,
+    ) -> Result<String, String> {
         self.inner.freeze_operation(operation, bill, remote_id)
     }
 
@@ -178,14 +183,17 @@ impl World {
         };
         let (calls, died) = (AtomicUsize::new(0), Notify::new());
         let provider = Arc::new(Mortal { inner: Arc::clone(inner), death, calls, died });
-        let gateways: BTreeMap<SourceName, Arc<dyn Provider>> = BTreeMap::from([(gateway, provider.clone() as _)]);
-        let collector = Collector { shop, gateways: Arc::new(gateways) };
+        let gateways: BTreeMap<SourceName, Arc<dyn Provider>> =
+            BTreeMap::from([(gateway, provider.clone() as _)]);
+        let collector = Collector { shop, gateways: Arc::new(gateways), breakers: Arc::default() };
         World { collector, provider, bank: bank.clone(), clock, number }
     }
 
     /// The payments of this order that the payment system has.
     fn entries(&self) -> Vec<Entry> {
-        (1..=ATTEMPTS_MAX).flat_map(|attempt| self.bank.orders(&format!("{}-{attempt}", self.number))).collect()
+        (1..=ATTEMPTS_MAX)
+            .flat_map(|attempt| self.bank.orders(&format!("{}-{attempt}", self.number)))
+            .collect()
     }
 
     fn payable(&self) -> Vec<Entry> {
@@ -323,7 +331,9 @@ async fn play_all(inner: Arc<dyn Provider>, bank: Sandbox) {
 
 async fn bank() -> Sandbox {
     let clock = Clock::manual("2026-11-22T09:00:00Z".parse().expect("a time"));
-    Sandbox::start(Setup { clock, calls_max: usize::MAX, ..Setup::default() }).await.expect("a sandbox")
+    Sandbox::start(Setup { clock, calls_max: usize::MAX, unique_numbers: false, ..Setup::default() })
+        .await
+        .expect("a sandbox")
 }
 
 fn client() -> Client {

@@ -232,7 +232,11 @@ impl World {
             panic!("a new order stands")
         };
         let provider: Arc<dyn Provider> = bank.clone();
-        let collector = Collector { shop, gateways: Arc::new(BTreeMap::from([(gateway, provider)])) };
+        let collector = Collector {
+            shop,
+            gateways: Arc::new(BTreeMap::from([(gateway, provider)])),
+            breakers: Arc::default(),
+        };
         World { collector, bank, number }
     }
 

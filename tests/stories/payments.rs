@@ -1,12 +1,14 @@
 //! A payment link out, and paid: every turn that it can take.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 use tillgate::gateway::sandbox::{Call, Entry, Outcome, Sandbox, Setup, Trouble};
 use tillgate::kernel::{Clock, Secret};
 use tillgate::webhooks::invoicebox::{Algorithm, sign};
 
-use crate::world::till::{OTHER_API_KEY, Till, json_of, order, text};
+use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
 use crate::world::{DEADLINE, created, hook, payload};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -484,4 +486,65 @@ async fn what_the_payment_system_refuses_is_put_before_a_person() {
         assert!(status == 200 && page.contains("Оплатить не получится"), "{page}");
         till.close().await;
     }
+}
+
+/// The payment system allows so many calls: they are not overdrawn, and what must be seen is seen while orders wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rush_of_orders_keeps_to_what_the_payment_system_allows() {
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+    let till = Till::open_with(Setup::default(), &[], clock.clone()).await;
+    let first = till.place("A-1", "key-1").await;
+    for order in 2..=70 {
+        assert_eq!(
+            till.place(&format!("A-{order}"), &format!("key-{order}")).await["payment"]["state"],
+            "linked"
+        );
+    }
+    let next = till.place("A-71", "key-71").await;
+    assert_eq!(next["payment"]["state"], "requested", "of 100 calls 30 are for looking");
+    assert_eq!(till.bank.ledger().len(), 70);
+
+    // Calling off is not held up by that.
+    let number = text(&first["number"]);
+    assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
+    let is_gone = |orders: &[Entry]| orders.iter().any(|order| order.status == "canceled");
+    assert!(till.bank.wait_until(DEADLINE, is_gone).await);
+
+    clock.advance(Duration::from_secs(31));
+    till.order_in(&text(&next["number"]), "linked").await;
+    till.close().await;
+}
+
+/// A payment system that only fails is left alone: one call tries, and when it is heard all the rest follow.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_system_that_fails_is_left_alone_and_tried_again() {
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+    let setup = Setup { calls_max: 100_000, ..Setup::default() };
+    let till = Till::open_with(setup, &[], clock.clone()).await;
+    till.bank.misbehave_always(Call::Create, Some(Trouble::Broken));
+    till.bank.misbehave_always(Call::Other, Some(Trouble::Broken));
+    let number = text(&till.place("A-1", "key-1").await["number"]);
+    let rests = async || {
+        let figures = till.call(Method::GET, "/metrics", "", None, "").await;
+        String::from_utf8_lossy(&figures.body).contains("tillgate_gateway_rests{gateway=\"bank\"} 1")
+    };
+    let resting = async {
+        while !rests().await {
+            clock.advance(Duration::from_secs(5));
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, resting).await.expect("it is left alone");
+    till.bank.misbehave_always(Call::Create, None);
+    till.bank.misbehave_always(Call::Other, None);
+    let answering = async {
+        while till.order(&number).await["payment"]["state"] != "linked" {
+            clock.advance(Duration::from_secs(5));
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, answering).await.expect("it is called again");
+    assert!(!rests().await);
+    assert_eq!(till.bank.ledger().len(), 1);
+    till.close().await;
 }

@@ -65,6 +65,7 @@ impl Till {
             signing_key = "{}"
             [merchants.site]
             api_key = "{API_KEY}"
+            requests_per_minute_max = 1000000 # tests look often
             callback_url = "{}/callback"
             callback_secret = "{CALLBACK_SECRET}"
             [merchants.other]

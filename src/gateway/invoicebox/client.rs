@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::{map, wire};
 use crate::gateway::{Addresses, Call, Failure, Provider, leads_home};
 use crate::kernel::{Secret, Timestamp};
-use crate::payments::{Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation};
+use crate::payments::{Allowance, Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation};
 use crate::peer::{self, Client, Reply};
 
 /// How long a call may take, in seconds. The payment system has been seen to take ten.
@@ -23,6 +23,11 @@ pub const ANSWER_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Entries of a list that are asked for. More are not known to be given, and an order has fewer refunds.
 const PAGE_SIZE: usize = 50;
+
+/// What the payment system allows an account, by its documents. It counts itself too, and may have been called by
+/// somebody else of the shop: then it says 429, and is heeded.
+const ALLOWED: Allowance =
+    Allowance { calls_max: 100, window: Duration::from_secs(30), kept_for_looking: 30 };
 
 /// The prefix of every path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -150,6 +155,10 @@ fn error_in(reply: &Reply) -> Failure {
 impl Provider for Invoicebox {
     fn account(&self) -> &str {
         &self.setup.merchant_id
+    }
+
+    fn allowance(&self) -> Option<Allowance> {
+        Some(ALLOWED)
     }
 
     fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {

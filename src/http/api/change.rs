@@ -34,6 +34,7 @@ fn meant_revision(headers: &HeaderMap) -> Option<u32> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
     /// All of its lines as they are to be.
+    #[schema(min_items = 1, max_items = 500)]
     items: Vec<Item>,
     /// What the site reckons the sum to be: compared, if it is there.
     total: Option<Money>,
@@ -43,7 +44,10 @@ pub(super) struct Change {
 ///
 /// The buyer's address stays the same; the old payment is called off before there is another. May be repeated.
 #[utoipa::path(
-    patch, path = "/v1/orders/{id}", tag = "orders", request_body = Change,
+    patch, path = "/v1/orders/{id}", tag = "orders",
+    request_body(content = Change, example = json!({
+        "items": [{"sku": "123456", "name": "Молоко 3,2 %", "quantity": "1", "price": "119.90", "vat": "RUS_VAT10"}],
+    })),
     params(
         ("id" = Number, Path, description = "The order's `id`."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the order that the change is meant for."),

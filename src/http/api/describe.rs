@@ -27,8 +27,7 @@ text_schema!(
     IdempotencyKey,
     "IdempotencyKey",
     "New for each order, refund and capture, and the same when you repeat a request.",
-    "^[!-~]{1,255}$",
-    "A-1001-1"
+    "^[!-~]{1,255}$"
 );
 
 fn problem(description: &str) -> RefOr<Response> {

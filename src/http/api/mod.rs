@@ -88,10 +88,10 @@ const LOOK_PAUSE: Duration = Duration::from_millis(250);
 #[serde(deny_unknown_fields)]
 struct Item {
     /// Your number of the article.
-    #[schema(example = "123456")]
+    #[schema(min_length = 1, max_length = 36, pattern = r"\S", example = "123456")]
     sku: String,
     /// What the payer and the receipt call it.
-    #[schema(example = "Молоко 3,2 %")]
+    #[schema(min_length = 1, max_length = 128, pattern = r"\S", example = "Молоко 3,2 %")]
     name: String,
     quantity: Quantity,
     price: Money,

@@ -34,11 +34,12 @@ const REASON_CHARS_MAX: usize = 1000;
 pub(super) struct Wanted {
     /// How much of which article; nothing for all that is left.
     #[serde(default)]
-    #[schema(max_items = 100)]
+    #[schema(max_items = 500)]
     items: Vec<Item>,
     /// Which payment; the one that paid the order, if it is not said.
     payment_id: Option<PaymentId>,
     /// Why, for the payer to read.
+    #[schema(min_length = 1, max_length = 1000)]
     reason: Option<String>,
 }
 

@@ -44,7 +44,7 @@ pub(super) struct NewOrder {
     #[schema(value_type = ExternalId)]
     merchant_order_id: String,
     /// What the payer reads; "Заказ" and your number if it is left out.
-    #[schema(example = "Заказ A-1001")]
+    #[schema(min_length = 1, max_length = 1000, pattern = r"\S", example = "Заказ A-1001")]
     description: Option<String>,
     #[serde(default)]
     customer: Customer,
@@ -52,18 +52,18 @@ pub(super) struct NewOrder {
     #[serde(default = "currency_default")]
     #[schema(pattern = "^RUB$", example = "RUB")]
     currency: String,
-    /// From 1 to 100 lines.
+    #[schema(min_items = 1, max_items = 500)]
     items: Vec<Item>,
     /// What the site reckons the sum to be: compared, if it is there.
     total: Option<Money>,
     /// Where the buyer goes after paying.
-    #[schema(example = "https://shop.example/ok")]
+    #[schema(pattern = "^https?://[a-z0-9-]", max_length = 1000, example = "https://shop.example/ok")]
     success_url: Option<String>,
     /// Where the buyer goes after failing to pay.
-    #[schema(example = "https://shop.example/fail")]
+    #[schema(pattern = "^https?://[a-z0-9-]", max_length = 1000, example = "https://shop.example/fail")]
     fail_url: Option<String>,
     /// Where the buyer goes to turn back.
-    #[schema(example = "https://shop.example/cart")]
+    #[schema(pattern = "^https?://[a-z0-9-]", max_length = 1000, example = "https://shop.example/cart")]
     return_url: Option<String>,
     /// Until when it can be paid: in three days if it is left out, in 366 at most.
     expires_at: Option<Timestamp>,
@@ -78,7 +78,13 @@ fn currency_default() -> String {
 /// The same `Idempotency-Key` with the same body gets the same answer, byte for byte. The link may still be under way
 /// when the answer comes (`payment.state` is `requested`): its address works all the same.
 #[utoipa::path(
-    post, path = "/v1/orders", tag = "orders", request_body = NewOrder,
+    post, path = "/v1/orders", tag = "orders",
+    request_body(content = NewOrder, example = json!({
+        "merchant_order_id": "A-1001",
+        "customer": {"name": "Анна", "email": "anna@example.org"},
+        "items": [{"sku": "123456", "name": "Молоко 3,2 %", "quantity": "2", "price": "129.90", "vat": "RUS_VAT10"}],
+        "success_url": "https://shop.example/ok", "fail_url": "https://shop.example/fail",
+    })),
     params(("Idempotency-Key" = IdempotencyKey, Header, description = "The key under which the request is repeated as itself.")),
     responses(
         (status = CREATED, body = Shown, description = "The order.",

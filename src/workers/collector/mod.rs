@@ -8,7 +8,7 @@
 mod operations;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -16,13 +16,14 @@ use tokio_util::sync::CancellationToken;
 use self::operations::operation_of;
 use super::dispatch::Dispatch;
 use crate::flows::bill_order::Task;
+use crate::flows::spend_budget::spend_budget;
 use crate::flows::tend_operation;
 use crate::flows::tend_payment::{checkout_of, note_sending, record};
 use crate::flows::{Shop, buyers_address};
-use crate::gateway::{Addresses, Failure, Provider};
+use crate::gateway::{Addresses, Breaker, Failure, Provider};
 use crate::kernel::time::{between, later};
 use crate::kernel::{Lane, Private, SourceName, Timestamp};
-use crate::payments::{Again, Answered, Checkout, Payment, Remote, RemoteStatus, Step};
+use crate::payments::{Again, Answered, Checkout, Payment, Purpose, Remote, RemoteStatus, Step};
 use crate::peer::RetryPolicy;
 use crate::store::{Batch, Claimed, Delivery, Settlement, Ticket, Unavailable};
 use crate::telemetry::metrics;
@@ -51,6 +52,14 @@ pub struct Collector {
     pub shop: Shop,
     /// The payment systems by name.
     pub gateways: Arc<BTreeMap<SourceName, Arc<dyn Provider>>>,
+    /// Which of them fail at the moment, as far as this process has seen.
+    pub breakers: Arc<Mutex<BTreeMap<SourceName, Breaker>>>,
+}
+
+/// Why a payment system is not called now, and how long not.
+struct NotNow {
+    why: String,
+    wait: Duration,
 }
 
 /// What came of one step.
@@ -166,6 +175,58 @@ impl Collector {
         }
     }
 
+    /// Whether a payment system may be called so many times now: it answers, as far as we know, and allows it.
+    async fn may_call(
+        &self,
+        gateway: &SourceName,
+        provider: &dyn Provider,
+        calls: usize,
+        purpose: Purpose,
+    ) -> Result<Result<(), NotNow>, Unavailable> {
+        let now = self.shop.clock.now();
+        let rests = self.breakers().entry(gateway.clone()).or_default().may_call(now);
+        if let Err(wait) = rests {
+            let why =
+                "the payment system has failed many times in a row and is left alone for a while".into();
+            return Ok(Err(NotNow { why, wait }));
+        }
+        let Some(allowance) = provider.allowance() else { return Ok(Ok(())) };
+        let account = (gateway, provider.account());
+        let spent = spend_budget(&self.shop, account, calls, (allowance, purpose)).await?;
+        Ok(spent.map_err(|wait| NotNow {
+            why: format!(
+                "the payment system allows {} calls within {} s, and they are used up",
+                allowance.calls_max,
+                allowance.window.as_secs()
+            ),
+            wait,
+        }))
+    }
+
+    fn breakers(&self) -> MutexGuard<'_, BTreeMap<SourceName, Breaker>> {
+        self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers how a call ended, for those that come after it.
+    fn heard<T>(&self, gateway: &SourceName, outcome: &Result<T, Failure>) {
+        let now = self.shop.clock.now();
+        let (was_open, is_open) = {
+            let mut breakers = self.breakers();
+            let breaker = breakers.entry(gateway.clone()).or_default();
+            let was_open = breaker.is_open();
+            breaker.heard(outcome, now);
+            (was_open, breaker.is_open())
+        };
+        if was_open != is_open {
+            metrics::gateway_rests(gateway.as_str(), is_open);
+            if is_open {
+                tracing::error!(%gateway, "the payment system fails again and again, and is left alone for a while");
+            } else {
+                tracing::info!(%gateway, "the payment system answers again");
+            }
+        }
+    }
+
     /// Does what is next for a payment. None if it changed meanwhile.
     async fn step(&self, lane: Lane, task: Task) -> Result<Option<Stepped>, Unavailable> {
         let Some(checkout) = checkout_of(&self.shop, task.payment).await? else {
@@ -194,6 +255,19 @@ impl Collector {
             let answered = if step == Step::Send { Answered::NotDone(why) } else { Answered::NotSeen(why) };
             return Ok(Some(Stepped::by_itself(Some(answered))));
         };
+        // A look proves who we are first; calling off sees how it stands.
+        let (calls, purpose) = match step {
+            Step::Send => (1, Purpose::Make),
+            Step::Check if payment.remote.is_some() => (1, Purpose::Look),
+            Step::Look | Step::Check | Step::Cancel | Step::Rest | Step::Drop => (2, Purpose::Look),
+        };
+        if let Err(NotNow { why, wait }) =
+            self.may_call(&checkout.gateway, &**provider, calls, purpose).await?
+        {
+            let answered = if step == Step::Send { Answered::NotDone(why) } else { Answered::NotSeen(why) };
+            let is_linked = matches!(step, Step::Check | Step::Cancel);
+            return Ok(Some(Stepped { answered: Some(answered), wish: Some(wait), is_linked }));
+        }
         let outcome = match step {
             Step::Send => match self.send(&**provider, &checkout, payment).await? {
                 Some(outcome) => outcome,
@@ -207,6 +281,7 @@ impl Collector {
             Step::Cancel => cancel(&**provider, payment).await,
             Step::Rest | Step::Drop => return Ok(None),
         };
+        self.heard(&checkout.gateway, &outcome);
         let mut wish = None;
         let answered = match outcome {
             Ok(answered) => answered,

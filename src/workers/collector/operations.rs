@@ -1,12 +1,14 @@
 //! Refunds and shipments, one step a task, like payments.
 
-use super::{Collector, Stepped};
+use super::{Collector, NotNow, Stepped};
 use crate::flows::bill_order::Task;
 use crate::flows::tend_operation::note_sending;
 use crate::flows::tend_payment::checkout_of;
 use crate::gateway::{Failure, Provider};
 use crate::kernel::{Lane, Private};
-use crate::payments::{Answered, Bill, Operation, OperationId, OperationStep, Payment, RemoteOperation};
+use crate::payments::{
+    Answered, Bill, Operation, OperationId, OperationStep, Payment, Purpose, RemoteOperation,
+};
 use crate::store::Unavailable;
 use crate::telemetry::metrics;
 
@@ -43,6 +45,15 @@ impl Collector {
         else {
             return failed(format!("the payment system's id of payment {} is not known", id.payment));
         };
+        let is_send = step == OperationStep::Send;
+        let (calls, purpose) = if is_send { (1, Purpose::Make) } else { (2, Purpose::Look) };
+        if let Err(NotNow { why, wait }) =
+            self.may_call(&checkout.gateway, &**provider, calls, purpose).await?
+        {
+            let answered = if is_send { Answered::NotDone(why) } else { Answered::NotSeen(why) };
+            let is_linked = step == OperationStep::Check;
+            return Ok(Some(Stepped { answered: Some(answered), wish: Some(wait), is_linked }));
+        }
         let outcome = match step {
             OperationStep::Send => {
                 match self.send_operation(&**provider, operation, (&payment.bill, &remote_id)).await? {
@@ -55,6 +66,7 @@ impl Collector {
             }
             OperationStep::Rest => return Ok(None),
         };
+        self.heard(&checkout.gateway, &outcome);
         let mut wish = None;
         let answered = match outcome {
             Ok(answered) => answered,
