@@ -103,10 +103,10 @@ async function states() {
   await inState(failed.number, "failed");
   seen.failed = failed.back;
 
-  await trouble({ on: "create", always: { slow: 60_000 } });
+  // Nobody knows whether it was taken: for two minutes it is only looked for.
+  await trouble({ on: "create", next: ["broken"] });
   const preparing = await place();
-  seen.preparing = preparing.back;
-  await trouble({ on: "create", clear: true });
+  seen.preparing = preparing.pay;
 
   seen.unknown = `${SHOP}/pay/123456789012-nothing`;
   seen.docs = `${SHOP}/docs`;

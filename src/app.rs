@@ -24,20 +24,22 @@ use crate::flows::{News, Seller, Shop};
 use crate::gateway::{Provider, invoicebox, yookassa};
 use crate::http::api::{MerchantDoor, Pace};
 use crate::http::buyer::LIVE_AT_ONCE_MAX;
+use crate::http::channel::Channel;
 use crate::http::{Door, Edge, HOOKS_AT_ONCE_MAX, NoticeDoor, ORDERS_AT_ONCE_MAX, routes, server};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Clock, Lane, Secret, SourceName, Tokens};
+use crate::marketplace::Sm;
 use crate::notify::Audience;
 use crate::notify::channel::telegram::Telegram;
 use crate::payments::VatCode;
 use crate::peer::{ANSWER_BYTES_MAX, Client, ClientError};
 use crate::store::postgres::Migration;
 use crate::store::{Store, memory, postgres, sled};
-use crate::webhooks::sm::Sm;
 use crate::webhooks::{self, NoticeProtocol, Protocol};
 use crate::workers::clerk::{self, Tally};
 use crate::workers::collector::Collector;
 use crate::workers::courier::{Courier, HANDOVER_SECONDS_MAX};
+use crate::workers::envoy::{self, Envoy};
 use crate::workers::herald::{self, Ear, Herald};
 use crate::workers::sweeper;
 
@@ -117,6 +119,7 @@ impl App {
     ) -> Result<App, StartError> {
         let telegram = telegram(settings)?;
         let gateways = gateways(settings)?;
+        let marketplaces = marketplaces(settings, &clock)?;
         let herald_client = Client::new(Duration::from_secs(herald::CALL_SECONDS_MAX), ANSWER_BYTES_MAX)?;
         let listener = server::listen_or_inherit(settings.listen).await;
         let listener = listener.map_err(|why| StartError::Listen { address: settings.listen, why })?;
@@ -136,6 +139,7 @@ impl App {
             clock,
             audience,
             recent: Arc::default(),
+            listeners: Arc::new(marketplaces.keys().cloned().collect()),
             sellers: Arc::new(sellers(settings)),
             public_url: public_url.into(),
             news: News::default(),
@@ -150,6 +154,21 @@ impl App {
             let gap = Duration::from_millis(u64::from(set.gap_milliseconds));
             let courier = Courier { shop: shop.clone(), telegram, gap };
             workers.spawn(courier.run(drain_workers.clone()));
+        }
+        if !marketplaces.is_empty() {
+            let envoy = Envoy { shop: shop.clone(), marketplaces: Arc::new(marketplaces) };
+            workers.spawn(envoy.run(drain_workers.clone()));
+        }
+        for (name, gateway) in &settings.gateways {
+            let Some(url) = &gateway.channel_url else { continue };
+            let channel = Channel {
+                shop: shop.clone(),
+                gateway: SourceName::new(name.clone()),
+                account: gateway.merchant_id.clone(),
+                url: Secret::new(format!("{}?token={}", url.expose(), gateway.token.expose())),
+                protocol: notice_protocol(gateway).into(),
+            };
+            workers.spawn(channel.run(drain_workers.clone()));
         }
         let gateways = Arc::new(gateways);
         if !gateways.is_empty() {
@@ -262,6 +281,21 @@ pub fn gateways(settings: &Settings) -> Result<BTreeMap<SourceName, Arc<dyn Prov
     Ok(gateways)
 }
 
+/// The marketplaces that hear how far their orders are. The configuration has checked how we prove ourselves.
+fn marketplaces(settings: &Settings, clock: &Clock) -> Result<BTreeMap<SourceName, Sm>, StartError> {
+    let mut marketplaces = BTreeMap::new();
+    for (name, source) in &settings.sources {
+        let Some(outgoing) = &source.outgoing else { continue };
+        let Ok(access) = outgoing.access() else { continue };
+        let client = Client::new(Duration::from_secs(envoy::TELL_SECONDS_MAX), ANSWER_BYTES_MAX)?;
+        let marketplace = match source.protocol {
+            SourceProtocol::Sm => Sm::new(client, outgoing.url.clone(), access, clock.clone()),
+        };
+        marketplaces.insert(SourceName::new(name.clone()), marketplace);
+    }
+    Ok(marketplaces)
+}
+
 /// Whose orders are paid through us. The configuration has checked that each has its payment system.
 fn sellers(settings: &Settings) -> BTreeMap<SourceName, Seller> {
     let seller = |named: Option<&str>, vat_code, is_called_back| {
@@ -290,7 +324,14 @@ fn ears(settings: &Settings) -> BTreeMap<SourceName, Ear> {
 }
 
 fn notice_door((name, gateway): (&String, &Gateway)) -> (String, Arc<NoticeDoor>) {
-    let protocol: Box<dyn NoticeProtocol> = match gateway.protocol {
+    let protocol = notice_protocol(gateway);
+    let door =
+        NoticeDoor { gateway: SourceName::new(name.clone()), account: gateway.merchant_id.clone(), protocol };
+    (name.clone(), Arc::new(door))
+}
+
+fn notice_protocol(gateway: &Gateway) -> Box<dyn NoticeProtocol> {
+    match gateway.protocol {
         GatewayProtocol::Invoicebox => {
             // The configuration has checked that it is there; without it nothing must verify.
             let nobodys = || Secret::new(u128::from_be_bytes(random_bytes()).to_string());
@@ -298,10 +339,7 @@ fn notice_door((name, gateway): (&String, &Gateway)) -> (String, Arc<NoticeDoor>
             Box::new(webhooks::invoicebox::Invoicebox::new(key, gateway.signing_algorithm))
         }
         GatewayProtocol::Yookassa => Box::new(webhooks::yookassa::Yookassa::new(gateway.notice_networks())),
-    };
-    let door =
-        NoticeDoor { gateway: SourceName::new(name.clone()), account: gateway.merchant_id.clone(), protocol };
-    (name.clone(), Arc::new(door))
+    }
 }
 
 fn merchant_of((name, merchant): (&String, &Merchant), key: [u8; 32]) -> MerchantDoor {
@@ -314,7 +352,7 @@ fn merchant_of((name, merchant): (&String, &Merchant), key: [u8; 32]) -> Merchan
 
 fn protocol_of(source: &Source, key: [u8; 32]) -> Box<dyn Protocol> {
     match source.protocol {
-        SourceProtocol::Sm => Box::new(Sm::new(Tokens::new(source.tokens(), key))),
+        SourceProtocol::Sm => Box::new(webhooks::sm::Sm::new(Tokens::new(source.tokens(), key))),
     }
 }
 

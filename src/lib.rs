@@ -11,6 +11,7 @@
 //! - [`notify`]: what people are told, and by which road;
 //! - [`peer`]: how others are called;
 //! - [`gateway`]: payment systems, one and all;
+//! - [`marketplace`]: how marketplaces are told of their orders;
 //! - [`flows`]: the use cases, each a read, a decision and a commit;
 //! - [`workers`]: what happens after the commit;
 //! - [`http`]: the edge;
@@ -29,6 +30,7 @@ pub mod payments;
 pub mod webhooks;
 
 pub mod gateway;
+pub mod marketplace;
 pub mod notify;
 pub mod peer;
 pub mod store;

@@ -15,6 +15,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // A payment system to try things on is a program of its own, which happens to live beside its client.
     ("gateway/sandbox", &["kernel", "payments", "peer", "http", "webhooks"]),
     ("gateway", &["kernel", "payments", "peer"]),
+    ("marketplace", &["kernel", "orders", "peer"]),
     ("notify/channel", &["kernel", "notify", "peer"]),
     ("notify", &["kernel", "orders"]),
     ("flows", &["kernel", "orders", "payments", "dedup", "store", "notify"]),
@@ -28,6 +29,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "dedup",
             "store",
             "gateway",
+            "marketplace",
             "notify",
             "peer",
             "flows",
@@ -50,7 +52,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("config", &["kernel", "payments", "dedup", "webhooks", "gateway", "notify"]),
+    ("config", &["kernel", "payments", "dedup", "webhooks", "gateway", "marketplace", "notify"]),
     (
         "app",
         &[
@@ -60,6 +62,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "dedup",
             "webhooks",
             "gateway",
+            "marketplace",
             "store",
             "notify",
             "peer",
@@ -71,7 +74,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("demo", &["kernel", "app", "config", "gateway", "http", "peer", "telemetry", "workers"]),
-    ("cli", &["kernel", "gateway", "webhooks", "app", "config", "demo", "peer", "store", "telemetry"]),
+    (
+        "cli",
+        &["kernel", "gateway", "webhooks", "http", "app", "config", "demo", "peer", "store", "telemetry"],
+    ),
 ];
 
 /// Each of these crates with the only places that may name it.

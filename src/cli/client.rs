@@ -75,6 +75,11 @@ impl Server {
         self.ask(Method::POST, path, &[], None).await
     }
 
+    /// Does something that has to be said in a body.
+    pub async fn post_json(&self, path: &str, body: &Value) -> Result<Value, Failed> {
+        self.ask(Method::POST, path, &[], Some(("application/json", body.to_string().into_bytes()))).await
+    }
+
     /// Replaces something.
     pub async fn put(&self, path: &str, kind: &'static str, body: Vec<u8>) -> Result<Value, Failed> {
         self.ask(Method::PUT, path, &[], Some((kind, body))).await

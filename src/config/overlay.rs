@@ -62,7 +62,8 @@ fn typed(key: &str, text: &str) -> Value {
 }
 
 /// The keys that may be given as `<key>_file`.
-const SECRETS: [&str; 6] = ["store", "admin_token", "token", "api_key", "signing_key", "callback_secret"];
+const SECRETS: [&str; 7] =
+    ["store", "admin_token", "token", "api_key", "signing_key", "callback_secret", "client_secret"];
 
 /// Replaces `token_file = "/run/secrets/x"` by `token = <what is in it>`. Relative paths count from the
 /// configuration's folder.

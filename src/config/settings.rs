@@ -12,6 +12,7 @@ use crate::dedup::retention::{RETENTION_DAYS_DEFAULT, RETENTION_DAYS_MIN};
 use crate::gateway::invoicebox::Version;
 use crate::kernel::Secret;
 use crate::kernel::secret::{TOKEN_BYTES_MIN, webhook_key};
+use crate::marketplace::Access;
 use crate::notify::Language;
 use crate::payments::VatCode;
 use crate::webhooks::invoicebox::Algorithm;
@@ -83,6 +84,8 @@ pub struct Gateway {
     pub signing_algorithm: Algorithm,
     /// Where a payment page may be, besides the host of `url`, if not where the protocol's own is.
     payment_hosts: Option<Vec<String>>,
+    /// Invoicebox: where its notifications are fetched by a WebSocket, by a shop that has no public address.
+    pub channel_url: Option<Secret>,
     /// YooKassa: money is held first, and taken by a capture.
     #[serde(default)]
     pub two_steps: bool,
@@ -129,6 +132,17 @@ impl Gateway {
             if host.is_empty() || !host.bytes().all(usable) {
                 return Err(format!(
                     "gateways.{name}.payment_hosts: {host:?} is not the bare name of a host, such as pay.invoicebox.ru"
+                ));
+            }
+        }
+        if let Some(url) = &self.channel_url {
+            if self.protocol == GatewayProtocol::Yookassa {
+                return Err(format!("gateways.{name}.channel_url: YooKassa has no such channel"));
+            }
+            let url = url.expose();
+            if !url.starts_with("wss://") && !url.starts_with("ws://127.0.0.1:") {
+                return Err(format!(
+                    "gateways.{name}.channel_url: not an address such as wss://ws-gate.invoicebox.ru/v3/gate/rpc"
                 ));
             }
         }
@@ -224,6 +238,39 @@ pub struct Source {
     /// How long its raw hooks are kept.
     #[serde(default = "retention_default")]
     pub retention_days: u32,
+    /// Where it hears how far its orders are.
+    pub outgoing: Option<Outgoing>,
+}
+
+/// Where a marketplace hears how far its orders are, and how we prove there who we are: with a token, or with a client's id
+/// and secret, which are exchanged for one.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outgoing {
+    /// The address of its notifications.
+    pub url: String,
+    /// The fixed token.
+    pub token: Option<Secret>,
+    /// Where tokens are given.
+    pub token_url: Option<String>,
+    /// The client.
+    pub client_id: Option<String>,
+    /// Its secret.
+    pub client_secret: Option<Secret>,
+}
+
+impl Outgoing {
+    /// How we prove who we are; the error says what is missing.
+    pub fn access(&self) -> Result<Access, String> {
+        match (&self.token, &self.token_url, &self.client_id, &self.client_secret) {
+            (Some(token), None, None, None) => Ok(Access::Token(token.clone())),
+            (None, Some(url), Some(id), Some(secret)) => {
+                http_url("token_url", url)?;
+                Ok(Access::Client { url: url.clone(), id: id.clone(), secret: secret.clone() })
+            }
+            (_, _, _, _) => Err("give either token, or token_url, client_id and client_secret".into()),
+        }
+    }
 }
 
 /// The protocols in which orders come.
@@ -425,6 +472,10 @@ impl Settings {
         }
         for (name, source) in &self.sources {
             usable_name("sources", "source", name)?;
+            if let Some(outgoing) = &source.outgoing {
+                http_url(&format!("sources.{name}.outgoing.url"), &outgoing.url)?;
+                outgoing.access().map_err(|why| format!("sources.{name}.outgoing: {why}"))?;
+            }
             if source.tokens().is_empty() {
                 return Err(format!(
                     "sources.{name}: no token. Make one with \"openssl rand -hex 24\", write it here as token = \

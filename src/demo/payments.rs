@@ -10,10 +10,12 @@ use super::marketplace::Marketplace;
 use super::story::{DEADLINE, Teller, World, pointer, text};
 use crate::gateway::sandbox::{Call, Done, Entry, Outcome, Trouble};
 use crate::kernel::{Money, Secret};
-use crate::webhooks::invoicebox::{HEADER, sign};
 
 /// The sum of an order of the story, in roubles: 2 × 129.90 and 0.355 kg at 899.00.
 const SUM: &str = "578.95";
+
+/// The header in which a notification is signed.
+const SIGNATURE: header::HeaderName = header::HeaderName::from_static("x-signature");
 
 /// A pause between two looks at what has become of something.
 const LOOK_PAUSE: Duration = Duration::from_millis(5);
@@ -127,12 +129,9 @@ impl World {
 
     /// Posts a notification with the right signature.
     async fn notify(&self, body: String) -> String {
-        let setup = self.bank().setup();
         let mut headers = HeaderMap::new();
-        let signature = sign(&setup.signing_key, setup.algorithm, body.as_bytes());
-        headers.extend(
-            HeaderValue::from_str(&signature).map(|value| (header::HeaderName::from_static(HEADER), value)),
-        );
+        let signature = self.bank().sign(body.as_bytes());
+        headers.extend(HeaderValue::from_str(&signature).map(|value| (SIGNATURE, value)));
         let url = format!("{}/hooks/bank", self.url());
         match self.client().call(Method::POST, &url, headers, body.into_bytes()).await {
             Ok(reply) => String::from_utf8_lossy(&reply.body).into_owned(),

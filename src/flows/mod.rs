@@ -18,6 +18,7 @@ pub mod revise_order;
 pub mod set_stock;
 pub mod spend_budget;
 pub mod sweep;
+pub mod tell_marketplace;
 pub mod tend_delivery;
 pub mod tend_operation;
 pub mod tend_payment;
@@ -26,7 +27,7 @@ mod news;
 
 pub use news::{Listener, News};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -49,6 +50,8 @@ pub struct Shop {
     pub audience: Audience,
     /// What came lately.
     pub recent: Arc<Recent>,
+    /// The sources that hear how far their orders are.
+    pub listeners: Arc<BTreeSet<SourceName>>,
     /// Whose orders are paid through us, by the name of their source or merchant.
     pub sellers: Arc<BTreeMap<SourceName, Seller>>,
     /// How browsers and peers reach us.

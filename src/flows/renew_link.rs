@@ -7,10 +7,20 @@
 use super::bill_order::send_task;
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
 use crate::kernel::Number;
+use crate::payments::PaymentId;
 use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 
+/// Who wants another payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanting {
+    /// The buyer has come to pay.
+    Buyer,
+    /// A person of ours has mended why the payment system would not have this one, which is the latest.
+    Operator(PaymentId),
+}
+
 /// Plans another payment in the stead of one that died. Says whether there is one to wait for.
-pub async fn renew_link(shop: &Shop, number: Number) -> Result<bool, Unavailable> {
+pub async fn renew_link(shop: &Shop, number: Number, wanting: Wanting) -> Result<bool, Unavailable> {
     for _ in 0..DECISIONS_MAX {
         let dossier = load_dossier(&shop.store, number).await?;
         let Some(Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) }) = dossier
@@ -21,7 +31,16 @@ pub async fn renew_link(shop: &Shop, number: Number) -> Result<bool, Unavailable
         if order.view().is_none_or(|view| view.is_closed()) {
             return Ok(false);
         }
-        let Some(payment) = checkout.renew(now) else { return Ok(false) };
+        let by_hand = match wanting {
+            Wanting::Buyer => false,
+            Wanting::Operator(id) if checkout.payments.last().is_some_and(|last| last.id == id) => {
+                checkout.note(now, Some(id), "asked for again by a person");
+                checkout.resolve(id);
+                true
+            }
+            Wanting::Operator(_) => return Ok(false),
+        };
+        let Some(payment) = checkout.renew(by_hand, now) else { return Ok(false) };
         let mut batch = Batch::new();
         send_task(&mut batch, &mut order, checkout.gateway.as_str(), payment, now);
         let listed_at = order_stored.body.listed_at;

@@ -28,10 +28,7 @@ pub async fn alter<R>(
         let mut batch = Batch::new();
         batch.put(key, Expect::At(stored.version), &changed, stored.body.listed_at);
         match shop.store.commit(batch).await {
-            Ok(()) => {
-                tracing::info!(message.id = %id, state = changed.state.as_str(), "a message was changed by hand");
-                return Ok(Some(Ok(changed)));
-            }
+            Ok(()) => return Ok(Some(Ok(changed))),
             Err(CommitError::Conflict | CommitError::LostLease) => {}
             Err(CommitError::Unavailable(why)) => return Err(why),
         }

@@ -5,7 +5,7 @@ use super::bill_order::watch_operation;
 use super::call_back::{Event, call_back};
 use super::receive_notice::pay;
 use super::tend_payment::{Settle, keep_sending, settle_with};
-use super::{Dossier, Shop, load_dossier};
+use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
 use crate::kernel::time::later;
 use crate::kernel::{Fingerprint, HookId, Private, Timestamp};
 use crate::payments::{
@@ -40,15 +40,57 @@ pub async fn record(
     answered: Option<&Answered<RemoteOperation>>,
     settle: Settle<'_>,
 ) -> Result<Settlement, CommitError> {
-    let stage = |batch: &mut Batch, dossier, now| stage(shop, batch, dossier, (id, answered), (settle, now));
+    let change = |operation: &mut Operation, now| match answered {
+        Some(answered) => operation.answered(answered.clone(), now),
+        None => Ok(()),
+    };
+    let stage = |batch: &mut Batch, dossier, now| stage(shop, batch, dossier, (id, &change), (settle, now));
     settle_with(shop, id.payment.number, (ticket, settle), stage).await
 }
+
+/// A person has looked what became of an operation that was put before them: it is done, or it never will be. Says whether
+/// there was one that waited for that word.
+pub async fn settle_by_hand(shop: &Shop, id: OperationId, is_done: bool) -> Result<bool, Unavailable> {
+    let change = |operation: &mut Operation, now| {
+        operation.state = if is_done {
+            OperationState::Done { at: now }
+        } else {
+            OperationState::Refused { at: now, why: "by the word of a person".into() }
+        };
+        Ok(())
+    };
+    let settle = |_: Option<&Again>, at| Settlement::Sent { at };
+    for _ in 0..DECISIONS_MAX {
+        let Some(dossier) = load_dossier(&shop.store, id.payment.number).await? else { return Ok(false) };
+        let is_frozen = dossier.checkout.as_ref().is_some_and(|(checkout, _)| {
+            let found = checkout.operations.iter().find(|operation| operation.id == id);
+            found.is_some_and(|operation| matches!(operation.state, OperationState::Frozen { .. }))
+        });
+        if !is_frozen {
+            return Ok(false);
+        }
+        let mut batch = Batch::new();
+        stage(shop, &mut batch, dossier, (id, &change), (&settle, shop.clock.now()));
+        match shop.store.commit(batch).await {
+            Ok(()) => {
+                shop.news.tell(id.payment.number);
+                return Ok(true);
+            }
+            Err(CommitError::Conflict | CommitError::LostLease) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why),
+        }
+    }
+    Err(crowded())
+}
+
+/// What happens to an operation. The error says what is left to do.
+type Change<'a> = &'a dyn Fn(&mut Operation, Timestamp) -> Result<(), Again>;
 
 fn stage(
     shop: &Shop,
     batch: &mut Batch,
     dossier: Dossier,
-    (id, answered): (OperationId, Option<&Answered<RemoteOperation>>),
+    (id, change): (OperationId, Change<'_>),
     (settle, now): (Settle<'_>, Timestamp),
 ) -> Settlement {
     let Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) } = dossier else {
@@ -56,10 +98,7 @@ fn stage(
     };
     let Some(operation) = checkout.operation_mut(id) else { return settle(None, now) };
     let before = operation.clone();
-    let outcome = match answered {
-        Some(answered) => operation.answered(answered.clone(), now),
-        None => Ok(()),
-    };
+    let outcome = change(operation, now);
     let after = operation.clone();
     let settlement = settle(outcome.as_ref().err(), now);
     let given_up = if let Settlement::Dead { error, .. } = &settlement { Some(error) } else { None };

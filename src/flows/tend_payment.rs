@@ -65,8 +65,50 @@ pub async fn record(
     answered: Option<&Answered>,
     settle: Settle<'_>,
 ) -> Result<Settlement, CommitError> {
-    let stage = |batch: &mut Batch, dossier, now| stage(shop, batch, dossier, id, answered, (settle, now));
+    let change = |payment: &mut Payment, now| match answered {
+        Some(answered) => payment.answered(answered.clone(), now),
+        None => Ok(()),
+    };
+    let unchanged = |_: &mut Payment, _| Ok(());
+    let stage = |batch: &mut Batch, dossier: Dossier, now| {
+        // A look that was under way when a capture was planned: the capture's own outcome says what was taken.
+        let is_being_captured =
+            dossier.checkout.as_ref().is_some_and(|(checkout, _)| checkout.is_being_captured(id));
+        let change: Change<'_> = if is_being_captured { &unchanged } else { &change };
+        stage(shop, batch, dossier, (id, change), (settle, now))
+    };
     settle_with(shop, id.number, (ticket, settle), stage).await
+}
+
+/// A person has made sure that a payment which was put before them can never be paid. Says whether there was one that waited
+/// for that word.
+pub async fn drop_by_hand(shop: &Shop, id: PaymentId) -> Result<bool, Unavailable> {
+    let settle = |_: Option<&Again>, at| Settlement::Sent { at };
+    let change = |payment: &mut Payment, now| {
+        payment.state = PaymentState::Cancelled { at: now };
+        Ok(())
+    };
+    for _ in 0..DECISIONS_MAX {
+        let Some(dossier) = load_dossier(&shop.store, id.number).await? else { return Ok(false) };
+        let is_frozen = dossier.checkout.as_ref().is_some_and(|(checkout, _)| {
+            let found = checkout.payments.iter().find(|payment| payment.id == id);
+            found.is_some_and(|payment| matches!(payment.state, PaymentState::Frozen { .. }))
+        });
+        if !is_frozen {
+            return Ok(false);
+        }
+        let mut batch = Batch::new();
+        stage(shop, &mut batch, dossier, (id, &change), (&settle, shop.clock.now()));
+        match shop.store.commit(batch).await {
+            Ok(()) => {
+                shop.news.tell(id.number);
+                return Ok(true);
+            }
+            Err(CommitError::Conflict | CommitError::LostLease) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why),
+        }
+    }
+    Err(crowded())
 }
 
 /// Commits what `stage` puts into a batch, with the task's settlement, until nobody else is quicker.
@@ -96,24 +138,21 @@ pub(super) async fn settle_with(
     Err(crowded().into())
 }
 
+/// What happens to a payment. The error says what is left to do.
+type Change<'a> = &'a (dyn Fn(&mut Payment, Timestamp) -> Result<(), Again> + Sync);
+
 fn stage(
     shop: &Shop,
     batch: &mut Batch,
     mut dossier: Dossier,
-    id: PaymentId,
-    answered: Option<&Answered>,
+    (id, change): (PaymentId, Change<'_>),
     (settle, now): (Settle<'_>, Timestamp),
 ) -> Settlement {
     let Some((checkout, version)) = &mut dossier.checkout else { return settle(None, now) };
     let version = *version;
-    // A look that was under way when a capture was planned: the capture's own outcome says what was taken.
-    let answered = answered.filter(|_| !checkout.is_being_captured(id));
     let Some(payment) = checkout.payment_mut(id) else { return settle(None, now) };
     let before = payment.clone();
-    let outcome = match answered {
-        Some(answered) => payment.answered(answered.clone(), now),
-        None => Ok(()),
-    };
+    let outcome = change(payment, now);
     let after = payment.clone();
     let settlement = settle(outcome.as_ref().err(), now);
     let is_given_up = matches!(settlement, Settlement::Dead { .. });

@@ -16,9 +16,10 @@ use serde::Deserialize;
 
 use super::Edge;
 use super::problem::Problem;
-use crate::flows::renew_link::renew_link;
+use crate::flows::renew_link::{Wanting, renew_link};
 use crate::flows::{Dossier, Shop, load_dossier, payment_document};
-use crate::kernel::{Number, Secret, Stopwatch, Tokens};
+use crate::kernel::{Money, Number, Secret, Stopwatch, Tokens};
+use crate::notify::{Language, money};
 use crate::payments::Checkout;
 use crate::store::Unavailable;
 
@@ -66,6 +67,15 @@ impl Tongue {
             }
         });
         named.unwrap_or(Tongue::Ru)
+    }
+
+    /// A sum as people write it: `1 558,80 ₽`, `₽1,558.80`.
+    pub(super) fn sum(self, sum: Money) -> String {
+        let language = match self {
+            Tongue::Ru => Language::Ru,
+            Tongue::En => Language::En,
+        };
+        money(language, sum)
     }
 
     pub(super) fn pick(self, ru: &'static str, en: &'static str) -> &'static str {
@@ -156,7 +166,9 @@ pub async fn pay(
     let watch = Stopwatch::start();
     loop {
         let Some(found) = find(&edge, &token).await? else { return Ok(page(tongue, None, Face::Unknown)) };
-        if found.checkout.is_renewable(edge.shop.clock.now()) && renew_link(&edge.shop, found.number).await? {
+        if found.checkout.is_renewable(edge.shop.clock.now())
+            && renew_link(&edge.shop, found.number, Wanting::Buyer).await?
+        {
             continue;
         }
         let link = found.checkout.current().and_then(|payment| payment.link(edge.shop.clock.now()));
@@ -335,7 +347,7 @@ pub(super) fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Respons
         order: found.map_or_else(String::new, |found| {
             format!("{} {}", tongue.pick("Заказ", "Order"), found.external_id)
         }),
-        sum: current.map_or_else(String::new, |payment| payment.bill.total.to_string()),
+        sum: current.map_or_else(String::new, |payment| tongue.sum(payment.taken())),
         go,
         back,
         refresh,

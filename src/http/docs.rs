@@ -111,6 +111,21 @@ struct Kind {
     link: Option<String>,
 }
 
+/// Text in which what stands between backticks is code, as HTML.
+pub(crate) fn marked(text: &str) -> String {
+    let escape = |text: &str| {
+        text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    };
+    let parts = text.split('`').enumerate();
+    let html =
+        parts.map(
+            |(place, part)| {
+                if place % 2 == 1 { format!("<code>{}</code>", escape(part)) } else { escape(part) }
+            },
+        );
+    html.collect()
+}
+
 fn text_of(value: &Value, name: &str) -> String {
     value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }

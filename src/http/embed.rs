@@ -49,7 +49,7 @@ pub async fn status(
     let current = found.as_ref().and_then(|found| found.checkout.current());
     let pay = current
         .filter(|_| matches!(face, Face::Unpaid | Face::Preparing))
-        .map(|payment| format!("{} {} ₽", tongue.pick("Оплатить", "Pay"), payment.bill.total));
+        .map(|payment| format!("{} {}", tongue.pick("Оплатить", "Pay"), tongue.sum(payment.taken())));
     let code = if found.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
     let fixed = [
         // Whoever has the address may ask, from whatever page, and sends nothing but the address.

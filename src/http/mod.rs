@@ -3,6 +3,7 @@
 //! - [`server`] drives connections with hyper, so that every limit is ours;
 //! - [`hooks`] takes the senders' hooks;
 //! - [`notices`] takes payment systems' notifications;
+//! - [`channel`] takes them by a WebSocket that we open;
 //! - [`api`] serves merchants' sites;
 //! - [`embed`] is the pay button on other sites' pages;
 //! - [`docs`] serves the API's document and its reference page;
@@ -14,6 +15,7 @@
 pub mod admin;
 pub mod api;
 pub mod buyer;
+pub mod channel;
 pub mod docs;
 pub mod embed;
 pub mod hooks;

@@ -68,7 +68,7 @@ pub async fn slip(
             "Point your phone's camera at the code, or open the address.",
         ),
         order: format!("{} {}", tongue.pick("Заказ", "Order"), found.external_id),
-        sum: found.checkout.current().map_or_else(String::new, |payment| payment.bill.total.to_string()),
+        sum: found.checkout.current().map_or_else(String::new, |payment| tongue.sum(payment.taken())),
         // Within a page there is no declaration.
         code: drawn.split_once("?>").map_or(drawn.clone(), |(_, elements)| elements.to_owned()),
         label: tongue.pick("QR-код с адресом оплаты", "QR code with the address to pay at"),

@@ -21,11 +21,14 @@ pub enum Lane {
     Callback = 3,
     /// Payment systems: links that are looked at now and then while their buyers have not paid.
     Watch = 4,
+    /// Marketplaces, which hear how far their orders are.
+    Marketplace = 5,
 }
 
 impl Lane {
     /// Every lane.
-    pub const ALL: [Lane; 4] = [Lane::Telegram, Lane::Payment, Lane::Callback, Lane::Watch];
+    pub const ALL: [Lane; 5] =
+        [Lane::Telegram, Lane::Payment, Lane::Callback, Lane::Watch, Lane::Marketplace];
 
     /// Its name in the API and in logs.
     #[must_use]
@@ -35,6 +38,7 @@ impl Lane {
             Lane::Payment => "payment",
             Lane::Callback => "callback",
             Lane::Watch => "watch",
+            Lane::Marketplace => "marketplace",
         }
     }
 }

@@ -79,7 +79,9 @@ fn assemble(words: &Words, mut text: String, lines: &[String], tail: &str, foot:
 }
 
 /// A sum as people write it: `1 558,80 ₽` or `₽1,558.80`.
-fn money(language: Language, money: Money) -> String {
+/// A sum as people write it.
+#[must_use]
+pub fn money(language: Language, money: Money) -> String {
     let plain = money.to_string();
     let (sign, plain) = plain.strip_prefix('-').map_or(("", plain.as_str()), |rest| ("-", rest));
     let (roubles, kopecks) = plain.split_once('.').unwrap_or((plain, "00"));

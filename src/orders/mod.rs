@@ -28,6 +28,7 @@ mod stock;
 
 mod document;
 mod order;
+mod told;
 
 pub use content::{Content, Patch, Position, Window};
 pub use decide::{
@@ -40,3 +41,4 @@ pub use fact::Fact;
 pub use fold::{Facet, Late, State, View};
 pub use order::Order;
 pub use stock::{Movement, MovementLine, Shelf};
+pub use told::{Tiding, Told};

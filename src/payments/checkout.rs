@@ -223,9 +223,23 @@ impl Checkout {
         may_be_paid && self.next.is_none() && self.payments.last().is_some_and(has_died)
     }
 
-    /// Plans another payment in the stead of one that has died, if [`Checkout::is_renewable`].
-    pub fn renew(&mut self, now: Timestamp) -> Option<PaymentId> {
-        if !self.is_renewable(now) {
+    /// Whether a person may have the payment that counts asked for again: the payment system would not have it, or it has
+    /// died there.
+    #[must_use]
+    pub fn is_repeatable(&self, now: Timestamp) -> bool {
+        let was_refused = |payment: &Payment| {
+            let is_refused = matches!(payment.state, PaymentState::Refused { .. });
+            is_refused && payment.superseded.is_none() && now < payment.bill.expires_at
+        };
+        let is_free = !self.payments.iter().any(|payment| payment.is_live() || payment.took_money());
+        self.is_renewable(now)
+            || (is_free && self.next.is_none() && self.payments.last().is_some_and(was_refused))
+    }
+
+    /// Plans another payment in the stead of one that has died, if [`Checkout::is_renewable`], or by a person's word
+    /// [`Checkout::is_repeatable`].
+    pub fn renew(&mut self, by_hand: bool, now: Timestamp) -> Option<PaymentId> {
+        if !(self.is_renewable(now) || (by_hand && self.is_repeatable(now))) {
             return None;
         }
         let (revision, bill) = self.payments.last().map(|died| (died.revision, died.bill.clone()))?;

@@ -6,7 +6,9 @@
 
 mod client;
 mod retry;
+mod socket;
 
 pub use client::{ANSWER_BYTES_MAX, Client, ClientError, Failure, Reply};
 pub use reqwest::Url;
 pub use retry::RetryPolicy;
+pub use socket::Socket;

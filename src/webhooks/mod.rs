@@ -10,8 +10,8 @@ pub mod invoicebox;
 pub mod sm;
 pub mod yookassa;
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 
 use http::HeaderMap;
 
@@ -145,6 +145,11 @@ pub trait NoticeProtocol: Send + Sync + fmt::Debug {
 
     /// Reads a notification; the error says what is the matter with it.
     fn read(&self, notice: Authentic<'_>) -> Result<Notice, String>;
+
+    /// Reads a notification that nobody has proved: the caller takes it for a hint and no more.
+    fn read_unproved(&self, body: &[u8]) -> Result<Notice, String> {
+        self.read(Authentic { body })
+    }
 
     /// The answer to a notification that was judged. The flag says that a payment which we do not know may become
     /// known yet.

@@ -1,8 +1,9 @@
 //! What happens after the commit, each a loop that ends when it is told to drain.
 //!
 //! - [`courier`] takes pickers' messages from the outbox to their chats: claim, act, settle;
-//! - [`collector`] looks after payments at the payment systems, [`herald`] tells merchants' sites: the same way;
-//! - [`dispatch`] is what these three share;
+//! - [`collector`] looks after payments at the payment systems, [`herald`] tells merchants' sites, [`envoy`] the marketplaces: the
+//!   same way;
+//! - [`dispatch`] is what these four share;
 //! - [`clerk`] notes copies of hooks in the journal;
 //! - [`sweeper`] lets go of what has been kept for its time.
 
@@ -10,5 +11,6 @@ pub mod clerk;
 pub mod collector;
 pub mod courier;
 pub mod dispatch;
+pub mod envoy;
 pub mod herald;
 pub mod sweeper;

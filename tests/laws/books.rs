@@ -164,6 +164,7 @@ impl World {
             clock: clock.clone(),
             audience: Default::default(),
             recent: Arc::default(),
+            listeners: Arc::default(),
             sellers: Arc::new(BTreeMap::from([(merchant.clone(), seller.clone())])),
             // Nobody listens there: every notification is lost.
             public_url: "http://127.0.0.1:9".into(),

@@ -215,6 +215,7 @@ impl World {
             clock: clock.clone(),
             audience: Default::default(),
             recent: Arc::default(),
+            listeners: Arc::default(),
             sellers: Arc::new(BTreeMap::from([(merchant.clone(), seller.clone())])),
             public_url: "http://localhost".into(),
             news: News::default(),

@@ -65,6 +65,7 @@ async fn what_was_not_taken_is_listed_to_its_merchant_alone() {
         path = format!("/v1/deliveries?limit=2&cursor={next}");
     }
     seen.sort();
+    seen.dedup(); // one that was tried meanwhile has moved on to a later page
     assert_eq!(seen, ["A-0", "A-1", "A-2"]);
     let others = till.call(Method::GET, "/v1/deliveries", OTHER_API_KEY, None, "").await;
     assert_eq!(json_of(&others)["items"].as_array().map(Vec::len), Some(0));

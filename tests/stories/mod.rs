@@ -3,7 +3,9 @@
 mod admin;
 mod bad_input;
 mod buyers;
+mod by_hand;
 mod changes;
+mod channel;
 mod cluster;
 mod copies;
 mod crash;
@@ -18,4 +20,5 @@ mod refunds;
 mod retention;
 mod sandbox;
 mod stored;
+mod tidings;
 mod yookassa;

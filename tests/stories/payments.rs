@@ -319,7 +319,7 @@ async fn money_for_an_older_revision_is_put_before_a_person() {
     assert_eq!(document["state"], "open", "the order is not paid: {document}");
     assert!(document["attention"].to_string().contains("should not have taken it"), "{document}");
     assert_eq!(
-        till.remote(&number).notices,
+        till.notices(&number).await,
         [r#"{"status":"success"}"#],
         "the payment system has done its part"
     );
@@ -515,36 +515,38 @@ async fn a_rush_of_orders_keeps_to_what_the_payment_system_allows() {
     till.close().await;
 }
 
-/// A payment system that only fails is left alone: one call tries, and when it is heard all the rest follow.
+/// A payment system that only fails is left alone: what waits for it waits, one call tries, and when it is heard all the rest
+/// follow.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_system_that_fails_is_left_alone_and_tried_again() {
     let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
     let setup = Setup { calls_max: 100_000, ..Setup::default() };
     let till = Till::open_with(setup, &[], clock.clone()).await;
     till.bank.misbehave_always(Call::Create, Some(Trouble::Broken));
-    till.bank.misbehave_always(Call::Other, Some(Trouble::Broken));
-    let number = text(&till.place("A-1", "key-1").await["number"]);
-    let rests = async || {
-        let figures = till.call(Method::GET, "/metrics", "", None, "").await;
-        String::from_utf8_lossy(&figures.body).contains("tillgate_gateway_rests{gateway=\"bank\"} 1")
-    };
-    let resting = async {
-        while !rests().await {
-            clock.advance(Duration::from_secs(5));
+    let mut numbers = Vec::new();
+    for order in 0..30 {
+        numbers.push(till.number_of(&created(&format!("H{order}"))).await);
+    }
+    let left_alone = async {
+        let waiting = async || till.admin("/outbox?lane=payment&state=pending").await.to_string();
+        while !waiting().await.contains("left alone for a while") {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(DEADLINE, resting).await.expect("it is left alone");
+    tokio::time::timeout(DEADLINE, left_alone).await.expect("it is left alone");
+    assert_eq!(till.bank.ledger().len(), 0);
+
     till.bank.misbehave_always(Call::Create, None);
-    till.bank.misbehave_always(Call::Other, None);
     let answering = async {
-        while till.order(&number).await["payment"]["state"] != "linked" {
+        while till.bank.ledger().len() < numbers.len() {
             clock.advance(Duration::from_secs(5));
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(DEADLINE, answering).await.expect("it is called again");
-    assert!(!rests().await);
-    assert_eq!(till.bank.ledger().len(), 1);
+    for number in &numbers {
+        till.document_in(number, "linked").await;
+    }
+    assert_eq!(till.bank.ledger().len(), numbers.len());
     till.close().await;
 }

@@ -24,6 +24,7 @@ fn shop() -> Shop {
         clock: Clock::manual("2026-11-22T09:00:00Z".parse().expect("a time")),
         audience: Audience { chats, ..Audience::default() },
         recent: Arc::default(),
+        listeners: Arc::default(),
         sellers: Arc::default(),
         public_url: "http://localhost".into(),
         news: tillgate::flows::News::default(),

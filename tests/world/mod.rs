@@ -1,6 +1,7 @@
 //! A shop with a gateway, a marketplace and a chat, all real and all in this process.
 
 pub mod database;
+pub mod listener;
 pub mod till;
 
 use std::path::Path;

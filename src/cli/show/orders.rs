@@ -13,6 +13,8 @@ pub enum Command {
     List(List),
     /// Show an order and everything that ever happened to it
     Show(Show),
+    /// Tell the order's marketplace how far it is
+    Tell(Tell),
 }
 
 #[derive(Debug, Args)]
@@ -43,11 +45,50 @@ pub struct Show {
     number: String,
 }
 
+#[derive(Debug, Args)]
+pub struct Tell {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// Our number of the order
+    number: String,
+    /// What to tell: it is being picked, it is ready as it was ordered, the shop cannot deliver it
+    #[arg(value_parser = ["in_work", "ready", "canceled"])]
+    event: String,
+    /// Why the shop cannot deliver it
+    #[arg(long)]
+    reason: Option<String>,
+}
+
 pub async fn run(command: Command) -> Result<(), Failed> {
     match command {
         Command::List(options) => list(options).await,
         Command::Show(options) => show(options).await,
+        Command::Tell(options) => tell(options).await,
     }
+}
+
+async fn tell(options: Tell) -> Result<(), Failed> {
+    let server = options.server.connect()?;
+    let mut body = serde_json::json!({"event": options.event});
+    if let Some(reason) = &options.reason {
+        body["reason"] = serde_json::json!(reason);
+    }
+    let message = server.post_json(&format!("/orders/{}/tell", options.number), &body).await?;
+    if options.server.json {
+        print_json(&message);
+        return Ok(());
+    }
+    say(format_args!(
+        "{} of order {}: {}",
+        options.event,
+        options.number,
+        match text_at(&message, "state").as_str() {
+            "sent" => "the marketplace has heard it".to_owned(),
+            "dead" => format!("the marketplace will not hear it: {}", text_at(&message, "last_error")),
+            _ => format!("it will be told; see how it goes: tillgate orders show {}", options.number),
+        }
+    ));
+    Ok(())
 }
 
 async fn list(options: List) -> Result<(), Failed> {

@@ -1,4 +1,5 @@
-//! `tillgate payments accept|refund`: what a person decides about money that came and did not fit.
+//! `tillgate payments`: what a person decides about money that came and did not fit, and about what the payment system left
+//! undecided.
 
 use clap::{Args, Subcommand};
 
@@ -12,13 +13,19 @@ pub enum Command {
     Accept(One),
     /// Pay back all that is left of a payment
     Refund(One),
+    /// Ask again for a payment that the payment system would not have, when the cause is mended
+    Retry(One),
+    /// A frozen payment, refund or capture: you have made sure over there that it never will be paid or made
+    Drop(One),
+    /// A frozen refund or capture: you have seen over there that it was made
+    Done(One),
 }
 
 #[derive(Debug, Args)]
 pub struct One {
     #[command(flatten)]
     server: ServerOptions,
-    /// The payment's number, as in the order's ATTENTION lines: 482993011752-1
+    /// The number, as in the order's ATTENTION lines: 482993011752-1, or 482993011752-1-1 of a refund or capture
     id: String,
 }
 
@@ -26,6 +33,9 @@ pub async fn run(command: Command) -> Result<(), Failed> {
     let (options, action) = match command {
         Command::Accept(options) => (options, "accept"),
         Command::Refund(options) => (options, "refund"),
+        Command::Retry(options) => (options, "retry"),
+        Command::Drop(options) => (options, "drop"),
+        Command::Done(options) => (options, "done"),
     };
     let server = options.server.connect()?;
     let order = server.post(&format!("/payments/{}/{action}", options.id)).await?;
@@ -37,10 +47,11 @@ pub async fn run(command: Command) -> Result<(), Failed> {
     let state = order.get("payment").map_or_else(String::new, |payment| text_at(payment, "state"));
     match action {
         "accept" => say(format_args!("order {number} is {state} by payment {}", options.id)),
-        _ => say(format_args!(
+        "refund" => say(format_args!(
             "payment {} is being paid back; see how it goes: tillgate orders show {number}",
             options.id
         )),
+        _ => say(format_args!("order {number} is {state}; see how it goes: tillgate orders show {number}")),
     }
     Ok(())
 }

@@ -24,6 +24,9 @@ pub const ANSWER_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Entries of a list that are asked for. More are not known to be given, and an order has fewer refunds.
 const PAGE_SIZE: usize = 50;
 
+/// How they are asked for: the documents and the payment system's own software disagree about the underscore.
+const PAGING: &str = "_page=1&_pageSize=50&page=1&pageSize=50";
+
 /// What the payment system allows an account, by its documents. It counts itself too, and may have been called by
 /// somebody else of the shop: then it says 429, and is heeded.
 const ALLOWED: Allowance =
@@ -118,6 +121,19 @@ impl Invoicebox {
         }
     }
 
+    /// Why a refund was refused, with what the payment system would still pay back: somebody may have paid back by hand
+    /// over there, which nobody here has heard of.
+    async fn with_what_is_left(&self, why: String, request: &str) -> String {
+        let Ok(wire::RefundOf { parent_id }) = serde_json::from_str(request) else { return why };
+        let path = format!("billing/api/order/order/{parent_id}/refund-basket-item");
+        let lines: Result<Vec<wire::Refundable>, Failure> =
+            self.call(Method::GET, &path, String::new()).await;
+        match lines.ok().and_then(|lines| map::refundable(&lines)) {
+            Some(left) => format!("{why}; {left} of it can still be paid back there"),
+            None => why,
+        }
+    }
+
     fn remote(&self, order: wire::Order) -> Result<Remote, Failure> {
         let may_lead_to = |url: &str| leads_home(&self.setup.url, &self.setup.payment_hosts, url);
         map::remote(order, may_lead_to).map_err(Failure::Unknown)
@@ -179,8 +195,10 @@ impl Provider for Invoicebox {
     fn find(&self, id: PaymentId, _since: Timestamp) -> Call<'_, Vec<Remote>> {
         Box::pin(async move {
             self.prove_identity().await?;
-            let path =
-                format!("filter/api/order/order?merchantOrderId={id}&merchantId={}", self.setup.merchant_id);
+            let path = format!(
+                "filter/api/order/order?merchantOrderId={id}&merchantId={}&{PAGING}",
+                self.setup.merchant_id
+            );
             let orders: Vec<wire::Order> = self.call(Method::GET, &path, String::new()).await?;
             // A filter that is not understood finds everything, a page of it: that ours is not there proves nothing.
             let number = id.to_string();
@@ -223,7 +241,15 @@ impl Provider for Invoicebox {
             let request = request.to_owned();
             let made = match kind {
                 OperationKind::Refund => {
-                    map::refund(self.call(Method::POST, "billing/api/order/refund-order", request).await?)
+                    let asked =
+                        self.call(Method::POST, "billing/api/order/refund-order", request.clone()).await;
+                    match asked {
+                        Ok(made) => map::refund(made),
+                        Err(Failure::Refused(why)) => {
+                            return Err(Failure::Refused(self.with_what_is_left(why, &request).await));
+                        }
+                        Err(failure) => return Err(failure),
+                    }
                 }
                 OperationKind::Capture | OperationKind::Shipment => {
                     map::shipment(self.call(Method::POST, "billing/api/order/shipment", request).await?)
@@ -243,13 +269,12 @@ impl Provider for Invoicebox {
             let number = operation.id.to_string();
             let found: Result<Vec<RemoteOperation>, String> = match operation.kind {
                 OperationKind::Refund => {
-                    let path =
-                        format!("filter/api/order/refund-order?parentId={remote_id}&_pageSize={PAGE_SIZE}");
+                    let path = format!("filter/api/order/refund-order?parentId={remote_id}&{PAGING}");
                     let refunds: Vec<wire::Refund> = self.call(Method::GET, &path, String::new()).await?;
                     refunds.into_iter().map(map::refund).collect()
                 }
                 OperationKind::Capture | OperationKind::Shipment => {
-                    let path = format!("filter/api/order/shipment?orderId={remote_id}&_pageSize={PAGE_SIZE}");
+                    let path = format!("filter/api/order/shipment?orderId={remote_id}&{PAGING}");
                     let shipments: Vec<wire::Shipment> = self.call(Method::GET, &path, String::new()).await?;
                     shipments.into_iter().map(map::shipment).collect()
                 }

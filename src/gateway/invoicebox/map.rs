@@ -174,6 +174,15 @@ pub fn refund(refund: wire::Refund) -> Result<RemoteOperation, String> {
     Ok(RemoteOperation { id: refund.id, number: refund.merchant_order_id, amount, status })
 }
 
+/// What can still be paid back; none when a line does not say.
+pub fn refundable(lines: &[wire::Refundable]) -> Option<Money> {
+    let mut lines = lines.iter();
+    let left = lines.try_fold(0_i64, |sum, line| {
+        sum.checked_add(money::from_json(line.available_amount.as_deref()?)?.kopecks())
+    });
+    left.map(Money::from_kopecks)
+}
+
 /// A shipment of theirs in our words.
 pub fn shipment(shipment: wire::Shipment) -> Result<RemoteOperation, String> {
     let sum = || {

@@ -171,3 +171,17 @@ pub struct ErrorField {
     pub name: String,
     pub code: String,
 }
+
+/// The one field of our own request for a refund that is read again.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundOf {
+    pub parent_id: String,
+}
+
+/// A line of an order, as far as it can still be paid back.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refundable {
+    pub available_amount: Option<Box<RawValue>>,
+}

@@ -36,7 +36,7 @@ use self::trouble::Troubles;
 use crate::http::server;
 use crate::kernel::{Clock, Secret};
 use crate::peer::{Client, ClientError};
-use crate::webhooks::invoicebox::Algorithm;
+use crate::webhooks::invoicebox::{Algorithm, sign};
 
 /// How the sandbox is set up.
 #[derive(Debug, Clone)]
@@ -220,6 +220,12 @@ impl Sandbox {
         let mut happened = self.world.happened.subscribe();
         let waiting = happened.wait_for(|_| ready(self.world.ledger().entries()));
         matches!(tokio::time::timeout(deadline, waiting).await, Ok(Ok(_)))
+    }
+
+    /// The signature of a notification's bytes.
+    #[must_use]
+    pub fn sign(&self, body: &[u8]) -> String {
+        sign(&self.world.setup.signing_key, self.world.setup.algorithm, body)
     }
 
     /// The bytes of a notification about an order, and their signature.

@@ -186,7 +186,10 @@ async fn refund(State(world): State<Weak<World>>, headers: HeaderMap, body: Body
             if trouble == Some(Trouble::Pending) {
                 done.status = "created".into();
             }
-            let done = take_in(world, done, Some((&request.amount, &request.vat_amount)))?;
+            let mut done = take_in(world, done, Some((&request.amount, &request.vat_amount)))?;
+            if trouble == Some(Trouble::OtherAmount) {
+                done.amount = Money::from_kopecks(done.amount.kopecks() + 100);
+            }
             Ok(data(refund_of(&done, world)))
         })
         .await

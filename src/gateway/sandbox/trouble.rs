@@ -46,7 +46,7 @@ pub enum Trouble {
     TooMany(u64),
     /// Not done: refused for good.
     Refused,
-    /// Done with another sum than was asked.
+    /// Done with another sum than was asked, or said to be.
     OtherAmount,
     /// Notifications: sent so many times at once.
     Duplicate(usize),

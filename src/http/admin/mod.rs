@@ -8,6 +8,7 @@ mod orders;
 mod outbox;
 mod payments;
 mod stock;
+mod tidings;
 
 use std::sync::Arc;
 
@@ -30,11 +31,15 @@ pub fn routes(edge: &Arc<Edge>) -> Router<Arc<Edge>> {
         .route("/orders", get(orders::list))
         .route("/orders/{number}", get(orders::show))
         .route("/orders/{number}/journal", get(orders::journal))
+        .route("/orders/{number}/tell", post(tidings::tell))
         .route("/hooks", get(hooks::list))
         .route("/hooks/{id}", get(hooks::show))
         .route("/hooks/{id}/replay", post(hooks::replay))
         .route("/payments/{id}/accept", post(payments::accept))
         .route("/payments/{id}/refund", post(payments::refund))
+        .route("/payments/{id}/retry", post(payments::retry))
+        .route("/payments/{id}/drop", post(payments::drop_it))
+        .route("/payments/{id}/done", post(payments::done))
         .route("/outbox", get(outbox::list))
         .route("/outbox/{id}/retry", post(outbox::retry))
         .route("/outbox/{id}/drop", post(outbox::drop_message))

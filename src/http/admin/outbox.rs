@@ -151,5 +151,7 @@ async fn alter(
     let id: MessageId = id.parse().map_err(|why: NotAMessageId| Problem::bad_parameter("message", why))?;
     let changed = tend_delivery::alter(&edge.shop, id, change).await?;
     let changed = changed.ok_or_else(|| Problem::not_found(format!("there is no message {id}")))?;
-    Ok(Json(MessageEntry::of(changed?)))
+    let changed = changed?;
+    tracing::info!(message.id = %id, state = changed.state.as_str(), "a message was changed by the operator");
+    Ok(Json(MessageEntry::of(changed)))
 }

@@ -1,4 +1,4 @@
-//! A person decides about money that came and did not fit.
+//! A person decides about money that came and did not fit, and about what the payment system left undecided.
 
 use std::sync::Arc;
 
@@ -7,10 +7,13 @@ use axum::extract::{Path, State};
 
 use super::Edge;
 use crate::flows::judge_money::{Refused, accept as accept_money, refund as refund_money};
+use crate::flows::renew_link::{Wanting, renew_link};
+use crate::flows::tend_operation::settle_by_hand;
+use crate::flows::tend_payment::drop_by_hand;
 use crate::flows::{load_dossier, order_document};
 use crate::http::problem::Problem;
 use crate::orders::OrderDocument;
-use crate::payments::{NotAPaymentId, PaymentId};
+use crate::payments::{NotAPaymentId, NotAnOperationId, OperationId, PaymentId};
 
 fn payment_in(path: &str) -> Result<PaymentId, Problem> {
     path.parse().map_err(|why: NotAPaymentId| Problem::bad_parameter(path, why))
@@ -54,4 +57,56 @@ pub async fn refund(
     let refund = refund_money(&edge.shop, id).await?.map_err(|why| refused(id, why))?;
     tracing::info!(payment = %id, refund = %refund, "a refund was asked for by the operator");
     order_of(&edge, id).await
+}
+
+/// `POST /admin/v1/payments/{id}/retry`: why the payment system would not have it is mended.
+pub async fn retry(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+) -> Result<Json<OrderDocument>, Problem> {
+    let id = payment_in(&id)?;
+    if !renew_link(&edge.shop, id.number, Wanting::Operator(id)).await? {
+        let why = "it is not the latest of its order, was not refused, or its order cannot be paid any more";
+        return Err(Problem::conflict(format!("payment {id}: {why}")));
+    }
+    tracing::info!(payment = %id, "a payment is asked for again by the operator");
+    order_of(&edge, id).await
+}
+
+/// `POST /admin/v1/payments/{id}/drop`: somebody has made sure that a frozen payment can never be paid, or that a frozen
+/// refund or capture never will be made.
+pub async fn drop_it(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+) -> Result<Json<OrderDocument>, Problem> {
+    let Ok(operation) = id.parse::<OperationId>() else {
+        let id = payment_in(&id)?;
+        if !drop_by_hand(&edge.shop, id).await? {
+            return Err(not_frozen(&id.to_string()));
+        }
+        tracing::info!(payment = %id, "a frozen payment was dropped by the operator");
+        return order_of(&edge, id).await;
+    };
+    settle(&edge, operation, false).await
+}
+
+/// `POST /admin/v1/payments/{id}/done`: somebody has seen that a frozen refund or capture was made.
+pub async fn done(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+) -> Result<Json<OrderDocument>, Problem> {
+    let operation = id.parse().map_err(|why: NotAnOperationId| Problem::bad_parameter(&id, why))?;
+    settle(&edge, operation, true).await
+}
+
+async fn settle(edge: &Edge, id: OperationId, is_done: bool) -> Result<Json<OrderDocument>, Problem> {
+    if !settle_by_hand(&edge.shop, id, is_done).await? {
+        return Err(not_frozen(&id.to_string()));
+    }
+    tracing::info!(operation = %id, is_done, "a frozen operation was settled by the operator");
+    order_of(edge, id.payment).await
+}
+
+fn not_frozen(id: &str) -> Problem {
+    Problem::conflict(format!("{id} is not frozen: only what waits for a person is settled by hand"))
 }

@@ -101,6 +101,9 @@ pub struct Filter {
 }
 
 /// Lists what your site was told about an order, or what it has not taken yet.
+///
+/// What was not taken is listed by the time of its next attempt: one that is tried while you turn the pages may be met
+/// twice.
 #[utoipa::path(
     get, path = "/v1/deliveries", tag = "callbacks", params(Filter),
     responses((status = OK, body = List<DeliveryDocument>, description = "A page of them."), Refusals, Found),

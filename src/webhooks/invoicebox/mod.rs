@@ -1,10 +1,11 @@
 //! Notifications in the Invoicebox style: signed over the raw bytes, answered with HTTP 200 whatever they say.
 
 mod reply;
+pub mod rpc;
 mod verify;
 mod wire;
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use http::HeaderMap;
 

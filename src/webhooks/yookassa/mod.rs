@@ -3,7 +3,7 @@
 
 mod wire;
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use http::HeaderMap;
 use ipnet::IpNet;

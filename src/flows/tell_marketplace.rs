@@ -1,0 +1,100 @@
+//! The shop says how far an order is, and the marketplace is to hear it: once each, and in the order in which the
+//! marketplace takes it.
+
+use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
+use crate::kernel::{Lane, Message, MessageId, Number};
+use crate::orders::{Order, State, Tiding, Told};
+use crate::store::{Batch, CommitError, Delivery, DeliveryState, DocKey, Expect, Unavailable};
+
+/// Why it is not told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// There is no such order.
+    #[error("there is no such order")]
+    NotFound,
+    /// Its source cannot be told anything.
+    #[error("its source has no [sources.….outgoing]: there is no address to tell")]
+    NoAddress,
+    /// Something else has to be told first.
+    #[error("tell {} first: the marketplace takes nothing else before", .0.as_str())]
+    TooEarly(Tiding),
+    /// It has gone too far.
+    #[error("it is {0}")]
+    TooLate(State),
+    /// It was told that the order cannot be had.
+    #[error("the marketplace was told that it cannot be had")]
+    GivenUp,
+}
+
+/// Puts into the outbox what is to be told, unless it is there already. Returns the message.
+pub async fn tell_marketplace(
+    shop: &Shop,
+    number: Number,
+    wish: impl Fn(&Order) -> Told,
+) -> Result<Result<MessageId, Refused>, Unavailable> {
+    for _ in 0..DECISIONS_MAX {
+        let Some(Dossier { mut order, order_stored, .. }) = load_dossier(&shop.store, number).await? else {
+            return Ok(Err(Refused::NotFound));
+        };
+        let told = wish(&order);
+        if !shop.listeners.contains(&order.source) {
+            return Ok(Err(Refused::NoAddress));
+        }
+        let known = told_before(shop, &order).await?;
+        if let Some((id, _)) = known.iter().find(|(_, tiding)| *tiding == told.tiding) {
+            return Ok(Ok(*id));
+        }
+        let has = |tiding| known.iter().any(|(_, known)| *known == tiding);
+        if let Err(why) = may_be_told(&order, told.tiding, has) {
+            return Ok(Err(why));
+        }
+        let now = shop.clock.now();
+        order.messages += 1;
+        let id = MessageId { number, sequence: order.messages };
+        let body = serde_json::to_string(&told).unwrap_or_default();
+        let queue = order.source.as_str().to_owned();
+        let mut batch = Batch::new();
+        batch.send(Message { id, lane: Lane::Marketplace, queue, body, created_at: now, not_before: None });
+        let listed_at = order_stored.body.listed_at;
+        batch.put(DocKey::order(number), Expect::At(order_stored.version), &order, listed_at);
+        match shop.store.commit(batch).await {
+            Ok(()) => return Ok(Ok(id)),
+            Err(CommitError::Conflict | CommitError::LostLease) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why),
+        }
+    }
+    Err(crowded())
+}
+
+/// What the marketplace was told of an order, or is about to be. What a person has dropped was not.
+async fn told_before(shop: &Shop, order: &Order) -> Result<Vec<(MessageId, Tiding)>, Unavailable> {
+    let ids = (1..=order.messages).map(|sequence| MessageId { number: order.number, sequence });
+    let keys: Vec<DocKey> = ids.map(DocKey::message).collect();
+    let mut told = Vec::new();
+    for stored in shop.store.load(&keys).await?.into_iter().flatten() {
+        let delivery: Delivery = stored.document()?;
+        let counts = delivery.lane == Lane::Marketplace
+            && !matches!(delivery.state, DeliveryState::Dropped { .. } | DeliveryState::Dead { .. });
+        if let Some(known) = serde_json::from_str::<Told>(&delivery.body).ok().filter(|_| counts) {
+            told.push((delivery.id, known.tiding));
+        }
+    }
+    Ok(told)
+}
+
+/// The marketplace's own rules: in work, then ready; given up at any time before it is delivered.
+fn may_be_told(order: &Order, tiding: Tiding, has: impl Fn(Tiding) -> bool) -> Result<(), Refused> {
+    let view = order.view().ok_or(Refused::NotFound)?;
+    if has(Tiding::Canceled) {
+        return Err(Refused::GivenUp);
+    }
+    if view.cancelled.is_some() || view.delivered.is_some() {
+        return Err(Refused::TooLate(view.state()));
+    }
+    match tiding {
+        Tiding::InWork if has(Tiding::Ready) || view.shipped.is_some() => Err(Refused::TooLate(view.state())),
+        Tiding::Ready if view.shipped.is_some() => Err(Refused::TooLate(view.state())),
+        Tiding::Ready if !has(Tiding::InWork) => Err(Refused::TooEarly(Tiding::InWork)),
+        Tiding::InWork | Tiding::Ready | Tiding::Canceled => Ok(()),
+    }
+}

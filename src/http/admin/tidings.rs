@@ -1,0 +1,117 @@
+//! The shop tells a marketplace how far an order is.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use serde::Deserialize;
+
+use super::outbox::MessageEntry;
+use crate::flows::tell_marketplace::{Refused, tell_marketplace};
+use crate::http::Edge;
+use crate::http::hooks::read_body;
+use crate::http::problem::Problem;
+use crate::kernel::{Number, Quantity};
+use crate::orders::{Order, Position, Tiding, Told};
+use crate::store::{Delivery, DocKey, Unavailable};
+
+/// The longest reason, in characters.
+const REASON_CHARS_MAX: usize = 255;
+
+/// Lines that an order may have in the end.
+const POSITIONS_MAX: usize = 1000;
+
+/// What is told.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    event: Tiding,
+    /// With `ready`: what the order consists of in the end, if that is not what was ordered.
+    positions: Option<Vec<Picked>>,
+    /// With `canceled`: why.
+    reason: Option<String>,
+}
+
+/// How much of an article there is in the end.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Picked {
+    sku: String,
+    quantity: Quantity,
+    weight_grams: Option<Quantity>,
+    replaced_by: Option<String>,
+}
+
+/// `POST /admin/v1/orders/{number}/tell`: the same event again is the same message.
+pub async fn tell(
+    State(edge): State<Arc<Edge>>,
+    Path(number): Path<String>,
+    body: Body,
+) -> Result<Json<MessageEntry>, Problem> {
+    let missing = || Problem::not_found(format!("there is no order {number}"));
+    let order: Number = number.parse().map_err(|_| missing())?;
+    let (body, is_whole) = read_body(body).await?;
+    if !is_whole {
+        return Err(Problem::too_large("such a request may have 1 MiB"));
+    }
+    let wanted: Wanted =
+        serde_json::from_slice(&body).map_err(|why| Problem::bad_request(why.to_string()))?;
+    check(&wanted)?;
+    let told = |order: &Order| told_of(&wanted, order);
+    let id = match tell_marketplace(&edge.shop, order, told).await? {
+        Ok(id) => id,
+        Err(Refused::NotFound) => return Err(missing()),
+        Err(why @ (Refused::NoAddress | Refused::TooEarly(_) | Refused::TooLate(_) | Refused::GivenUp)) => {
+            return Err(Problem::conflict(format!("order {number}: {why}")));
+        }
+    };
+    let stored = edge.shop.store.load(&[DocKey::message(id)]).await?.pop().flatten();
+    let stored = stored.ok_or_else(|| Problem::unavailable("the message cannot be read"))?;
+    let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
+    Ok(Json(MessageEntry::of(delivery)))
+}
+
+fn check(wanted: &Wanted) -> Result<(), Problem> {
+    if wanted.positions.is_some() && wanted.event != Tiding::Ready {
+        return Err(Problem::bad_parameter("positions", "they are told with the event ready"));
+    }
+    if wanted.positions.as_ref().is_some_and(|lines| lines.is_empty() || lines.len() > POSITIONS_MAX) {
+        return Err(Problem::bad_parameter("positions", format!("from 1 to {POSITIONS_MAX} lines")));
+    }
+    if wanted.reason.is_some() && wanted.event != Tiding::Canceled {
+        return Err(Problem::bad_parameter("reason", "it is told with the event canceled"));
+    }
+    if wanted.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
+        return Err(Problem::bad_parameter("reason", format!("at most {REASON_CHARS_MAX} characters")));
+    }
+    Ok(())
+}
+
+/// What is told, with prices from the order: the shop says how much there is, not what it costs.
+fn told_of(wanted: &Wanted, order: &Order) -> Told {
+    let known = order.view().map(|view| view.content.positions).unwrap_or_default();
+    let position = |picked: &Picked| {
+        let line = known.iter().find(|line| line.sku == picked.sku);
+        Position {
+            sku: picked.sku.clone(),
+            name: None,
+            quantity: picked.quantity,
+            original_quantity: line.map(|line| line.original_quantity.unwrap_or(line.quantity)),
+            price: line.and_then(|line| line.price),
+            discount_price: line.and_then(|line| line.discount_price),
+            // The marketplace reckons them anew.
+            total: None,
+            discount_total: None,
+            replaced_by: picked.replaced_by.clone(),
+            weight_grams: picked.weight_grams,
+        }
+    };
+    let positions = wanted.positions.as_ref().map(|lines| lines.iter().map(position).collect());
+    Told {
+        tiding: wanted.event,
+        external_id: order.external_id.clone(),
+        positions,
+        reason: wanted.reason.clone(),
+    }
+}

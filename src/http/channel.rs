@@ -1,0 +1,149 @@
+//! Notifications by a WebSocket that we open, for a shop that has no public address.
+//!
+//! What comes this way bears no signature, so it proves nothing, as a posted one without proof would not: it makes the
+//! collector look. It is answered when that is durable.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::flows::Shop;
+use crate::flows::receive_notice::{Arrived, receive_notice};
+use crate::kernel::{Secret, SourceName, Stopwatch};
+use crate::payments::{Judgement, Notice, NoticeStatus};
+use crate::peer::{RetryPolicy, Socket};
+use crate::telemetry::metrics;
+use crate::webhooks::NoticeProtocol;
+use crate::webhooks::invoicebox::rpc::{self, Asked};
+
+/// Between two attempts at opening the channel. It never gives up: who has no public address has no other road.
+const RETRY: RetryPolicy = RetryPolicy {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(60),
+    give_up_after: Duration::MAX,
+};
+
+/// A channel that was open for so long was a good one: the next attempt follows at once.
+const GOOD_SECONDS_MIN: u64 = 60;
+
+/// JSON-RPC's codes.
+const PARSE_ERROR: i32 = -32_700;
+const NO_SUCH_METHOD: i32 = -32_601;
+const INTERNAL_ERROR: i32 = -32_603;
+
+/// A channel to a payment system.
+#[derive(Debug)]
+pub struct Channel {
+    /// Where what comes is kept.
+    pub shop: Shop,
+    /// The payment system.
+    pub gateway: SourceName,
+    /// Who we are there.
+    pub account: String,
+    /// Where it is, with the token.
+    pub url: Secret,
+    /// How notifications are read.
+    pub protocol: Arc<dyn NoticeProtocol>,
+}
+
+impl Channel {
+    /// Listens until drained.
+    pub async fn run(self, drain: CancellationToken) {
+        let mut failures = 0;
+        loop {
+            let watch = Stopwatch::start();
+            let why = tokio::select! {
+                () = drain.cancelled() => return,
+                why = self.listen() => why,
+            };
+            failures =
+                if watch.elapsed() >= Duration::from_secs(GOOD_SECONDS_MIN) { 1 } else { failures + 1 };
+            let pause = RETRY.delay(failures, Duration::ZERO, None).unwrap_or(RETRY.longest);
+            tracing::warn!(gateway = %self.gateway, reason = why, "the payment system's channel is not open and is opened again");
+            tokio::select! {
+                () = drain.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Opens the channel and answers what comes. Returns why it has ended.
+    async fn listen(&self) -> String {
+        let mut socket = match Socket::connect(self.url.expose()).await {
+            Ok(socket) => socket,
+            Err(why) => return why,
+        };
+        tracing::info!(gateway = %self.gateway, "the payment system's channel is open");
+        loop {
+            let text = match socket.next().await {
+                Ok(text) => text,
+                Err(why) => return why,
+            };
+            let answer = self.answer(&text).await;
+            if let Err(why) = socket.send(answer).await {
+                return why;
+            }
+        }
+    }
+
+    async fn answer(&self, text: &str) -> String {
+        let (id, asked) = match rpc::read(text) {
+            Ok(read) => read,
+            Err(why) => {
+                tracing::error!(gateway = %self.gateway, reason = why, "what came by the channel cannot be read");
+                return rpc::failed(&serde_json::Value::Null, PARSE_ERROR, &why);
+            }
+        };
+        match asked {
+            Asked::Status => rpc::done(&id, &rpc::status()),
+            Asked::Else(method) => {
+                rpc::failed(&id, NO_SUCH_METHOD, &format!("there is no method {method:?}"))
+            }
+            Asked::Notices(bodies) => {
+                for body in bodies {
+                    if let Err(why) = self.keep(&body).await {
+                        return rpc::failed(&id, INTERNAL_ERROR, &why);
+                    }
+                }
+                rpc::done(&id, &serde_json::json!({"status": "success"}))
+            }
+        }
+    }
+
+    async fn keep(&self, body: &[u8]) -> Result<(), String> {
+        let gateway = self.gateway.as_str();
+        let notice = match self.protocol.read_unproved(body) {
+            Ok(notice) => notice,
+            Err(why) => {
+                metrics::notice_answered(gateway, "unreadable");
+                return Err(why);
+            }
+        };
+        if notice.is_test {
+            metrics::notice_answered(gateway, "test");
+            return Ok(());
+        }
+        let status = match notice.status {
+            NoticeStatus::Completed => "completed".to_owned(),
+            NoticeStatus::Other(status) => status,
+        };
+        let notice = Notice { status: NoticeStatus::Other(status), ..notice };
+        let body = bytes::Bytes::copy_from_slice(body);
+        let arrived = Arrived { gateway: &self.gateway, account: &self.account, notice: &notice, body };
+        let reply =
+            |judgement: &Judgement, may_become_known: bool| self.protocol.judged(judgement, may_become_known);
+        match receive_notice(&self.shop, &arrived, &reply).await {
+            Ok(noticed) => {
+                metrics::notice_answered(gateway, noticed.verdict.as_str());
+                tracing::info!(gateway, hook.id = %noticed.id, payment = notice.number, verdict = %noticed.verdict, "a notification came by the channel");
+                Ok(())
+            }
+            Err(why) => {
+                metrics::notice_answered(gateway, "unavailable");
+                tracing::error!(gateway, payment = notice.number, error = %why, "a notification could not be kept");
+                Err("try again later".into())
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Notifications by a WebSocket, for a shop that has no public address: JSON-RPC 2.0, in which the payment system calls us.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+/// A call.
+#[derive(Debug, Deserialize)]
+struct Request<'a> {
+    #[serde(borrow)]
+    method: std::borrow::Cow<'a, str>,
+    #[serde(borrow, default)]
+    params: Option<&'a RawValue>,
+    #[serde(default)]
+    id: Value,
+}
+
+/// What the payment system wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// Tells of orders; each is a notification as it would be posted.
+    Notices(Vec<Vec<u8>>),
+    /// Asks how we are.
+    Status,
+    /// Something that we do not know, by this name.
+    Else(String),
+}
+
+/// Reads a call: its id, which the answer bears, and what is wanted.
+pub fn read(text: &str) -> Result<(Value, Asked), String> {
+    let request: Request<'_> =
+        serde_json::from_str(text).map_err(|why| format!("it is not a call by JSON-RPC: {why}"))?;
+    let asked = match request.method.as_ref() {
+        "onOrderStatusChange" => {
+            let params = request.params.map_or("[]", RawValue::get);
+            // A list by the documents; one third-party client expects the order itself.
+            let orders: Vec<&RawValue> = match params.trim_start().starts_with('[') {
+                true => serde_json::from_str(params).map_err(|why| why.to_string())?,
+                false => vec![request.params.ok_or("there is no order in it")?],
+            };
+            Asked::Notices(orders.into_iter().map(|order| order.get().as_bytes().to_vec()).collect())
+        }
+        "getStatus" => Asked::Status,
+        other => Asked::Else(other.to_owned()),
+    };
+    Ok((request.id, asked))
+}
+
+/// The answer that something was done.
+#[must_use]
+pub fn done(id: &Value, result: &Value) -> String {
+    json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string()
+}
+
+/// The answer that it was not.
+#[must_use]
+pub fn failed(id: &Value, code: i32, message: &str) -> String {
+    json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}}).to_string()
+}
+
+/// How we are.
+#[must_use]
+pub fn status() -> Value {
+    json!({"version": env!("CARGO_PKG_VERSION"), "type": "tillgate", "settings": {}, "log": []})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_read_in_both_shapes() {
+        let list =
+            r#"{"jsonrpc":"2.0","method":"onOrderStatusChange","params":[{"id":"1"},{"id":"2"}],"id":"a1"}"#;
+        let orders = vec![br#"{"id":"1"}"#.to_vec(), br#"{"id":"2"}"#.to_vec()];
+        assert_eq!(read(list), Ok((json!("a1"), Asked::Notices(orders))));
+        let one = r#"{"jsonrpc":"2.0","method":"onOrderStatusChange","params":{"id":"1"},"id":7}"#;
+        assert_eq!(read(one), Ok((json!(7), Asked::Notices(vec![br#"{"id":"1"}"#.to_vec()]))));
+        let status = r#"{"jsonrpc":"2.0","method":"getStatus","params":{"logQuantity":40},"id":"a2"}"#;
+        assert_eq!(read(status), Ok((json!("a2"), Asked::Status)));
+        let other = r#"{"jsonrpc":"2.0","method":"shutDown","id":"a3"}"#;
+        assert_eq!(read(other), Ok((json!("a3"), Asked::Else("shutDown".into()))));
+        assert!(read("{}").is_err() && read("nonsense").is_err());
+    }
+}

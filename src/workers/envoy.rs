@@ -1,0 +1,145 @@
+//! Tells marketplaces how far their orders are.
+//!
+//! What is sent twice is refused over there as out of turn, so it is written down before each attempt that it is about to be
+//! sent: then "out of turn" means that an earlier attempt, or one whose sender died, has arrived.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::dispatch::Dispatch;
+use crate::flows::Shop;
+use crate::flows::tend_delivery::alter;
+use crate::kernel::time::{between, later};
+use crate::kernel::{Lane, SourceName};
+use crate::marketplace::{Heard, Sm};
+use crate::orders::Told;
+use crate::peer::RetryPolicy;
+use crate::store::{Batch, Claimed, Delivery, Settlement, Unavailable};
+use crate::telemetry::metrics;
+
+/// How long a marketplace may take to answer, in seconds.
+pub const TELL_SECONDS_MAX: u64 = 15;
+
+/// How long a claim is held: asking for a token and telling are two calls.
+const LEASE: Duration = Duration::from_secs(90);
+
+/// Marketplaces that are told at the same moment.
+const TOLD_AT_ONCE_MAX: usize = 8;
+
+/// What could not be told for a day is dead, and waits for a person: the order has gone on without it.
+const RETRY: RetryPolicy = RetryPolicy {
+    first: Duration::from_secs(2),
+    longest: Duration::from_secs(600),
+    give_up_after: Duration::from_secs(24 * 3600),
+};
+
+/// What stands as the last error of a message that may have arrived.
+const MAY_HAVE_ARRIVED: &str = "it may have arrived";
+
+/// What the envoy needs.
+#[derive(Debug, Clone)]
+pub struct Envoy {
+    /// The outbox.
+    pub shop: Shop,
+    /// The marketplaces by the name of their source.
+    pub marketplaces: Arc<BTreeMap<SourceName, Sm>>,
+}
+
+impl Envoy {
+    /// Runs until drained; what is being told is finished.
+    pub async fn run(self, drain: CancellationToken) {
+        let dispatch = Dispatch {
+            shop: self.shop.clone(),
+            lane: Lane::Marketplace,
+            lease: LEASE,
+            at_once_max: TOLD_AT_ONCE_MAX,
+            at_once_of_queue_max: TOLD_AT_ONCE_MAX / 2,
+            one_at_a_time: false,
+        };
+        let envoy = Arc::new(self);
+        let deliver = move |claimed| {
+            let envoy = Arc::clone(&envoy);
+            async move { envoy.deliver(claimed).await }
+        };
+        dispatch.run(deliver, drain).await;
+    }
+
+    async fn deliver(&self, Claimed { delivery, ticket }: Claimed) -> Duration {
+        let heard = match self.tell(&delivery).await {
+            Ok(heard) => heard,
+            Err(why) => {
+                tracing::warn!(message.id = %delivery.id, error = %why, "a marketplace was not told, and will be");
+                return Duration::ZERO; // the lease runs out
+            }
+        };
+        let now = self.shop.clock.now();
+        let may_have_arrived =
+            delivery.last_error.as_deref().is_some_and(|why| why.starts_with(MAY_HAVE_ARRIVED));
+        let again = |why: String| {
+            let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, now));
+            match RETRY.delay(delivery.attempts + 1, age, None) {
+                Some(delay) => Settlement::Retry { at: now, due: later(now, delay), error: why },
+                None => Settlement::Dead { at: now, error: why },
+            }
+        };
+        let settlement = match heard {
+            Heard::Taken => Settlement::Sent { at: now },
+            Heard::OutOfTurn(why) if may_have_arrived => {
+                tracing::info!(message.id = %delivery.id, answer = why, "the marketplace has heard it before");
+                Settlement::Sent { at: now }
+            }
+            Heard::NotTaken(why) if !may_have_arrived => again(why),
+            // That it did not arrive now does not say that it did not before.
+            Heard::NotTaken(why) | Heard::Unknown(why) => again(format!("{MAY_HAVE_ARRIVED}: {why}")),
+            Heard::OutOfTurn(why) | Heard::Refused(why) => Settlement::Dead { at: now, error: why },
+        };
+        let outcome = match &settlement {
+            Settlement::Sent { .. } => {
+                tracing::info!(message.id = %delivery.id, source = delivery.queue, "a marketplace was told");
+                "sent"
+            }
+            Settlement::Retry { due, error, .. } => {
+                tracing::warn!(message.id = %delivery.id, source = delivery.queue, %due, error, "a marketplace could not be told and will be");
+                "retry"
+            }
+            Settlement::Dead { error, .. } => {
+                tracing::error!(
+                    message.id = %delivery.id,
+                    source = delivery.queue,
+                    error,
+                    "a marketplace will not hear this: see to the order there by hand"
+                );
+                "dead"
+            }
+        };
+        metrics::outbox_attempt(Lane::Marketplace, outcome);
+        let mut batch = Batch::new();
+        batch.settle(ticket, settlement);
+        if let Err(why) = self.shop.store.commit(batch).await {
+            tracing::warn!(message.id = %delivery.id, error = %why, "what a marketplace was told was not settled, and is told again");
+        }
+        Duration::ZERO
+    }
+
+    async fn tell(&self, delivery: &Delivery) -> Result<Heard, Unavailable> {
+        let told: Told = match serde_json::from_str(&delivery.body) {
+            Ok(told) => told,
+            Err(why) => return Ok(Heard::Refused(format!("the message cannot be read: {why}"))),
+        };
+        let Some(marketplace) = self.marketplaces.get(&SourceName::new(delivery.queue.clone())) else {
+            return Ok(Heard::NotTaken(format!("there is no [sources.{}.outgoing]", delivery.queue)));
+        };
+        // Should the process die now, whoever comes after it must not take "out of turn" for a refusal.
+        let about_to = |delivery: Delivery, _| {
+            let why = delivery.last_error.unwrap_or_default();
+            let is_noted = why.starts_with(MAY_HAVE_ARRIVED);
+            let why = if is_noted { why } else { format!("{MAY_HAVE_ARRIVED}: it was about to be sent") };
+            Ok::<_, std::convert::Infallible>(Delivery { last_error: Some(why), ..delivery })
+        };
+        alter(&self.shop, delivery.id, about_to).await?;
+        Ok(marketplace.tell(&told).await)
+    }
+}

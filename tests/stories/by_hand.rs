@@ -1,0 +1,77 @@
+//! What the payment system leaves undecided, a person decides.
+
+use http::Method;
+use serde_json::{Value, json};
+use tillgate::gateway::sandbox::{Call, Outcome, Trouble};
+
+use crate::world::till::{API_KEY, Till, json_of, text};
+use crate::world::{ADMIN_TOKEN, DEADLINE};
+
+async fn decide(till: &Till, id: &str, word: &str) -> u16 {
+    let path = format!("/admin/v1/payments/{id}/{word}");
+    till.call(Method::POST, &path, ADMIN_TOKEN, None, "").await.status.as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_payment_is_asked_for_again() {
+    let till = Till::open().await;
+    till.bank.misbehave(Call::Create, [Trouble::Refused]);
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.order_in(&number, "failed").await;
+    let attention = till.admin(&format!("/orders/{number}")).await["attention"].to_string();
+    assert!(attention.contains("was refused"), "{attention}");
+
+    assert_eq!(decide(&till, &format!("{number}-2"), "retry").await, 409, "there is no such payment");
+    assert_eq!(decide(&till, &format!("{number}-1"), "retry").await, 200);
+    till.order_in(&number, "linked").await;
+    assert_eq!(till.bank.ledger()[0].number, format!("{number}-2"));
+    assert_eq!(till.admin(&format!("/orders/{number}")).await["attention"], json!([]));
+    assert_eq!(decide(&till, &format!("{number}-2"), "retry").await, 409, "it can be paid");
+    till.close().await;
+}
+
+/// The payment system has something else than was asked for: nobody is sent there, and nothing else is made beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_payment_is_dropped_and_another_takes_its_place() {
+    let till = Till::open().await;
+    till.bank.misbehave(Call::Create, [Trouble::OtherAmount]);
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.order_in(&number, "failed").await;
+    assert_eq!(decide(&till, &format!("{number}-1"), "retry").await, 409, "nobody knows what it can do");
+    assert_eq!(decide(&till, &format!("{number}-1"), "drop").await, 200);
+    let told = till.site.wait_for(1, DEADLINE).await.expect("a callback");
+    assert_eq!(told[0].body["type"], "payment.canceled");
+    assert_eq!(decide(&till, &format!("{number}-1"), "retry").await, 200);
+    till.order_in(&number, "linked").await;
+    assert_eq!(till.bank.ledger().len(), 2);
+    till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_refund_is_settled_by_what_a_person_has_seen() {
+    let till = Till::open().await;
+    for (order, word, state, event) in
+        [("A-1", "done", "succeeded", "refund.succeeded"), ("A-2", "drop", "failed", "refund.failed")]
+    {
+        let number = text(&till.place(order, order).await["number"]);
+        assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+        till.order_in(&number, "paid").await;
+        till.bank.misbehave(Call::Operate, [Trouble::OtherAmount]);
+        let path = format!("/v1/orders/{number}/refunds");
+        let refund = till.call(Method::POST, &path, API_KEY, Some("refund"), "{}").await;
+        assert_eq!(json_of(&refund)["state"], "review", "{}", json_of(&refund));
+        let id = text(&json_of(&refund)["id"]);
+        assert_eq!(decide(&till, &id, word).await, 200);
+        assert_eq!(decide(&till, &id, word).await, 409, "once");
+        let refunds = json_of(&till.call(Method::GET, &path, API_KEY, None, "").await);
+        assert_eq!(refunds["items"][0]["state"], state);
+        let is_it = |body: &Value| body["type"] == event && body["data"]["number"] == number.as_str();
+        let told = async {
+            while !till.site.callbacks().iter().any(|callback| is_it(&callback.body)) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, told).await.unwrap_or_else(|_| panic!("{event} is told"));
+    }
+    till.close().await;
+}
