@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{
-    Gateway, GatewayProtocol, Merchant, Payment, Settings, Source, SourceProtocol, StoreUrl,
+    Gateway, GatewayProtocol, Merchant, Outgoing, Payment, Settings, Source, SourceProtocol, StoreUrl,
 };
 use crate::dedup::retention;
 use crate::flows::sweep::Retention;
@@ -25,6 +25,7 @@ use crate::gateway::{Provider, invoicebox, yookassa};
 use crate::http::api::{MerchantDoor, Pace};
 use crate::http::buyer::LIVE_AT_ONCE_MAX;
 use crate::http::channel::Channel;
+use crate::http::watchman::Watchman;
 use crate::http::{Door, Edge, HOOKS_AT_ONCE_MAX, NoticeDoor, ORDERS_AT_ONCE_MAX, routes, server};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Clock, Lane, Secret, SourceName, Tokens};
@@ -79,6 +80,9 @@ pub struct App {
     workers: TaskTracker,
 }
 
+/// The most of a marketplace's answer that is read, in bytes: a page of a hundred orders.
+const SHIPMENTS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// How long the workers may take to finish what they are at.
 const WORKERS_DRAIN: Duration = Duration::from_secs(HANDOVER_SECONDS_MAX + 2);
 
@@ -119,7 +123,8 @@ impl App {
     ) -> Result<App, StartError> {
         let telegram = telegram(settings)?;
         let gateways = gateways(settings)?;
-        let marketplaces = marketplaces(settings, &clock)?;
+        let marketplaces = marketplaces(settings, &clock, |outgoing| Some(outgoing.url.clone()))?;
+        let watched = self::marketplaces(settings, &clock, |outgoing| outgoing.shipments_url.clone())?;
         let herald_client = Client::new(Duration::from_secs(herald::CALL_SECONDS_MAX), ANSWER_BYTES_MAX)?;
         let listener = server::listen_or_inherit(settings.listen).await;
         let listener = listener.map_err(|why| StartError::Listen { address: settings.listen, why })?;
@@ -203,6 +208,11 @@ impl App {
             hooks_at_once: Arc::new(Semaphore::new(HOOKS_AT_ONCE_MAX)),
             orders_at_once: Arc::new(Semaphore::new(ORDERS_AT_ONCE_MAX)),
         });
+        for (source, marketplace) in watched {
+            let Some(door) = edge.doors.get(source.as_str()).cloned() else { continue };
+            let watchman = Watchman { edge: Arc::clone(&edge), door, marketplace };
+            workers.spawn(watchman.run(drain_workers.clone()));
+        }
         let drain_edge = CancellationToken::new();
         let idle_drain = Duration::from_secs(u64::from(settings.idle_drain_seconds));
         let routes = routes(Arc::clone(&edge));
@@ -281,15 +291,20 @@ pub fn gateways(settings: &Settings) -> Result<BTreeMap<SourceName, Arc<dyn Prov
     Ok(gateways)
 }
 
-/// The marketplaces that hear how far their orders are. The configuration has checked how we prove ourselves.
-fn marketplaces(settings: &Settings, clock: &Clock) -> Result<BTreeMap<SourceName, Sm>, StartError> {
+/// The marketplaces that are told or asked, at the address that `url` picks. The configuration has checked how we prove
+/// ourselves.
+fn marketplaces(
+    settings: &Settings,
+    clock: &Clock,
+    url: impl Fn(&Outgoing) -> Option<String>,
+) -> Result<BTreeMap<SourceName, Sm>, StartError> {
     let mut marketplaces = BTreeMap::new();
     for (name, source) in &settings.sources {
         let Some(outgoing) = &source.outgoing else { continue };
-        let Ok(access) = outgoing.access() else { continue };
-        let client = Client::new(Duration::from_secs(envoy::TELL_SECONDS_MAX), ANSWER_BYTES_MAX)?;
+        let (Ok(access), Some(url)) = (outgoing.access(), url(outgoing)) else { continue };
+        let client = Client::new(Duration::from_secs(envoy::TELL_SECONDS_MAX), SHIPMENTS_BYTES_MAX)?;
         let marketplace = match source.protocol {
-            SourceProtocol::Sm => Sm::new(client, outgoing.url.clone(), access, clock.clone()),
+            SourceProtocol::Sm => Sm::new(client, url, access, clock.clone()),
         };
         marketplaces.insert(SourceName::new(name.clone()), marketplace);
     }

@@ -44,6 +44,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "payments",
             "dedup",
             "webhooks",
+            "marketplace",
             "store",
             "notify",
             "peer",
@@ -84,7 +85,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("sled::", &["store/", "app.rs", "cli/check.rs"]),
     ("tokio_postgres::", &["store/postgres/"]),
-    ("rustls", &["store/postgres/link.rs"]),
+    ("rustls", &["store/postgres/link.rs", "peer/socket.rs"]),
+    ("tungstenite", &["peer/socket.rs"]),
     ("backoff::", &["peer/retry.rs"]),
     ("reqwest::", &["peer/"]),
     (

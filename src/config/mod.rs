@@ -11,7 +11,7 @@ mod store_url;
 use std::path::{Path, PathBuf};
 
 pub use settings::{
-    Gateway, GatewayProtocol, Merchant, Notify, Payment, Settings, Source, SourceProtocol, Telegram,
+    Gateway, GatewayProtocol, Merchant, Notify, Outgoing, Payment, Settings, Source, SourceProtocol, Telegram,
 };
 pub use store_url::StoreUrl;
 

@@ -249,6 +249,8 @@ pub struct Source {
 pub struct Outgoing {
     /// The address of its notifications.
     pub url: String,
+    /// The address of its list of orders, which is looked through for hooks that never came.
+    pub shipments_url: Option<String>,
     /// The fixed token.
     pub token: Option<Secret>,
     /// Where tokens are given.
@@ -474,6 +476,9 @@ impl Settings {
             usable_name("sources", "source", name)?;
             if let Some(outgoing) = &source.outgoing {
                 http_url(&format!("sources.{name}.outgoing.url"), &outgoing.url)?;
+                if let Some(url) = &outgoing.shipments_url {
+                    http_url(&format!("sources.{name}.outgoing.shipments_url"), url)?;
+                }
                 outgoing.access().map_err(|why| format!("sources.{name}.outgoing: {why}"))?;
             }
             if source.tokens().is_empty() {

@@ -132,7 +132,8 @@ pub(super) fn bill(
             None
         }
     };
-    if before.is_none() && wanted.is_none() {
+    // What was delivered before anybody was asked to pay has been paid otherwise.
+    if before.is_none() && (wanted.is_none() || view.delivered.is_some()) {
         return;
     }
     let mut checkout = before.clone().unwrap_or_else(|| new_checkout(seller, order, Ways::default()));

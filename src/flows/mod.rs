@@ -160,6 +160,25 @@ pub async fn load_dossier(store: &Store, number: Number) -> Result<Option<Dossie
     Ok(Some(Dossier { order: order_stored.document()?, order_stored, checkout }))
 }
 
+/// Reads an order by its sender's number.
+pub async fn find_dossier(
+    store: &Store,
+    source: &SourceName,
+    external_id: &ExternalId,
+) -> Result<Option<Dossier>, Unavailable> {
+    for slot in 0..Number::SLOTS_MAX {
+        let number = Number::derive(source, external_id, slot);
+        match load_dossier(store, number).await? {
+            Some(found) if found.order.source == *source && found.order.external_id == *external_id => {
+                return Ok(Some(found));
+            }
+            Some(_) => {} // another order has its number: it took the next one
+            None => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
 /// A hook whose sender is proved and whose envelope was read.
 #[derive(Debug, Clone)]
 pub struct Hook {

@@ -3,9 +3,11 @@
 
 use serde_json::json;
 
-use super::{DECISIONS_MAX, Shop, crowded, load_dossier};
+use super::receive_hook::receipt_of;
+use super::{DECISIONS_MAX, Hook, Shop, crowded, load_dossier, receipt_key};
+use crate::dedup::Verdict;
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Lane, Message, MessageId, Number, SourceName, Timestamp};
+use crate::kernel::{Fingerprint, HookId, Lane, Message, MessageId, Number, SourceName, Timestamp};
 use crate::store::{Batch, CommitError, Delivery, DeliveryState, DocKey, Expect, Unavailable};
 
 /// The `type` of an event that only shows that events arrive.
@@ -86,16 +88,26 @@ pub async fn send_test(shop: &Shop, merchant: &SourceName) -> Result<MessageId, 
     let now = shop.clock.now();
     let id = MessageId::of_no_order(u64::from_be_bytes(random_bytes()));
     let data = json!({"message": "this event only shows that events arrive and that their signature fits"});
+    let body = json!({"type": TEST_EVENT, "timestamp": now, "data": data}).to_string();
+    // The journal has it as what it is, and the sweeper finds the message through it.
+    let hook = Hook::new(merchant.clone(), TEST_EVENT.into(), None, None, body.clone().into());
+    let fingerprint = Fingerprint::of(&[TEST_EVENT.as_bytes(), id.to_string().as_bytes()]);
+    let entry = HookId { partition: id.number.get(), fingerprint };
+    let mut receipt = receipt_of(&hook, entry, now);
+    receipt.number = Some(id.number);
+    receipt.verdict = Verdict::Ignored;
+    receipt.reason = Some("the merchant tries whether events arrive".into());
     let message = Message {
         id,
         lane: Lane::Callback,
         queue: merchant.as_str().to_owned(),
-        body: json!({"type": TEST_EVENT, "timestamp": now, "data": data}).to_string(),
+        body,
         created_at: now,
         not_before: None,
     };
     let mut batch = Batch::new();
     batch.send(message);
+    batch.put(receipt_key(entry), Expect::Absent, &receipt, now);
     match shop.store.commit(batch).await {
         Ok(()) => Ok(id),
         Err(CommitError::Conflict | CommitError::LostLease) => Err(crowded()),

@@ -4,8 +4,8 @@
 use super::bill_order::watch_operation;
 use super::call_back::{Event, call_back};
 use super::receive_notice::pay;
-use super::tend_payment::{Settle, keep_sending, settle_with};
-use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
+use super::tend_payment::{Settle, by_hand, keep_sending, settle_with};
+use super::{Dossier, Shop, load_dossier};
 use crate::kernel::time::later;
 use crate::kernel::{Fingerprint, HookId, Private, Timestamp};
 use crate::payments::{
@@ -48,6 +48,9 @@ pub async fn record(
     settle_with(shop, id.payment.number, (ticket, settle), stage).await
 }
 
+/// Why an operation was not made that a person has looked into.
+const BY_HAND: &str = "by the word of a person";
+
 /// A person has looked what became of an operation that was put before them: it is done, or it never will be. Says whether
 /// there was one that waited for that word.
 pub async fn settle_by_hand(shop: &Shop, id: OperationId, is_done: bool) -> Result<bool, Unavailable> {
@@ -55,32 +58,21 @@ pub async fn settle_by_hand(shop: &Shop, id: OperationId, is_done: bool) -> Resu
         operation.state = if is_done {
             OperationState::Done { at: now }
         } else {
-            OperationState::Refused { at: now, why: "by the word of a person".into() }
+            OperationState::Refused { at: now, why: BY_HAND.into() }
         };
         Ok(())
     };
-    let settle = |_: Option<&Again>, at| Settlement::Sent { at };
-    for _ in 0..DECISIONS_MAX {
-        let Some(dossier) = load_dossier(&shop.store, id.payment.number).await? else { return Ok(false) };
-        let is_frozen = dossier.checkout.as_ref().is_some_and(|(checkout, _)| {
-            let found = checkout.operations.iter().find(|operation| operation.id == id);
-            found.is_some_and(|operation| matches!(operation.state, OperationState::Frozen { .. }))
-        });
-        if !is_frozen {
-            return Ok(false);
+    let waits = |checkout: &Checkout| {
+        let found = checkout.operations.iter().find(|operation| operation.id == id);
+        found.is_some_and(|operation| matches!(operation.state, OperationState::Frozen { .. }))
+    };
+    let stage = |batch: &mut Batch, mut dossier: Dossier, settle: Settle<'_>, now| {
+        if let Some((checkout, _)) = &mut dossier.checkout {
+            checkout.resolve(id.payment);
         }
-        let mut batch = Batch::new();
-        stage(shop, &mut batch, dossier, (id, &change), (&settle, shop.clock.now()));
-        match shop.store.commit(batch).await {
-            Ok(()) => {
-                shop.news.tell(id.payment.number);
-                return Ok(true);
-            }
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        stage(shop, batch, dossier, (id, &change), (settle, now))
+    };
+    by_hand(shop, id.payment.number, waits, stage).await
 }
 
 /// What happens to an operation. The error says what is left to do.
@@ -185,6 +177,13 @@ fn note(checkout: &mut Checkout, operation: &Operation, again: Option<&Again>, n
             if operation.kind == OperationKind::Refund && paid == Some(checkout.refunded(payment)) {
                 checkout.resolve(payment); // the money that a person was to look at has gone back
             }
+        }
+        OperationState::Refused { why, .. } if why == BY_HAND => {
+            checkout.note(
+                now,
+                Some(payment),
+                format!("{what} {id} of {} was not made: {why}", operation.total),
+            );
         }
         OperationState::Refused { why, .. } => {
             let text = format!("{what} {id} of {} was refused by the payment system: {why}", operation.total);

@@ -4,6 +4,8 @@
 //! that the task is settled. Between the two nothing is held but a lease, so a process may die at any point; whoever
 //! takes the task over finds a payment that says how far it had come.
 
+use std::time::Duration;
+
 use super::bill_order::{send_task, send_watch, ship};
 use super::call_back::{Event, call_back};
 use super::receive_notice::{of_look_up, pay};
@@ -12,6 +14,9 @@ use crate::kernel::time::later;
 use crate::kernel::{Number, Private, Timestamp};
 use crate::payments::{Again, Answered, Checkout, Payment, PaymentId, PaymentState};
 use crate::store::{Batch, CommitError, DocKey, Expect, Settlement, Ticket, Unavailable};
+
+/// Before a payment is looked at again whose money is being taken.
+const CAPTURE_LOOK_GAP: Duration = Duration::from_secs(600);
 
 /// How a task is settled, given what is left to do.
 pub type Settle<'a> = &'a (dyn Fn(Option<&Again>, Timestamp) -> Settlement + Sync);
@@ -69,7 +74,11 @@ pub async fn record(
         Some(answered) => payment.answered(answered.clone(), now),
         None => Ok(()),
     };
-    let unchanged = |_: &mut Payment, _| Ok(());
+    let unchanged = |_: &mut Payment, _| {
+        // The watch goes on: should nothing come of the capture, somebody must look again.
+        let why = "its money is being taken".to_owned();
+        Err(Again { after: Some(CAPTURE_LOOK_GAP), why })
+    };
     let stage = |batch: &mut Batch, dossier: Dossier, now| {
         // A look that was under way when a capture was planned: the capture's own outcome says what was taken.
         let is_being_captured =
@@ -83,25 +92,41 @@ pub async fn record(
 /// A person has made sure that a payment which was put before them can never be paid. Says whether there was one that waited
 /// for that word.
 pub async fn drop_by_hand(shop: &Shop, id: PaymentId) -> Result<bool, Unavailable> {
-    let settle = |_: Option<&Again>, at| Settlement::Sent { at };
+    let waits = |checkout: &Checkout| {
+        let found = checkout.payments.iter().find(|payment| payment.id == id);
+        found.is_some_and(|payment| matches!(payment.state, PaymentState::Frozen { .. }))
+    };
     let change = |payment: &mut Payment, now| {
         payment.state = PaymentState::Cancelled { at: now };
         Ok(())
     };
+    let stage = |batch: &mut Batch, mut dossier: Dossier, settle: Settle<'_>, now| {
+        if let Some((checkout, _)) = &mut dossier.checkout {
+            checkout.resolve(id);
+        }
+        stage(shop, batch, dossier, (id, &change), (settle, now))
+    };
+    by_hand(shop, id.number, waits, stage).await
+}
+
+/// Commits what `stage` makes of a person's word, if something of the order `waits` for it. There is no task to settle.
+pub(super) async fn by_hand(
+    shop: &Shop,
+    number: Number,
+    waits: impl Fn(&Checkout) -> bool,
+    stage: impl Fn(&mut Batch, Dossier, Settle<'_>, Timestamp) -> Settlement,
+) -> Result<bool, Unavailable> {
+    let settle = |_: Option<&Again>, at| Settlement::Sent { at };
     for _ in 0..DECISIONS_MAX {
-        let Some(dossier) = load_dossier(&shop.store, id.number).await? else { return Ok(false) };
-        let is_frozen = dossier.checkout.as_ref().is_some_and(|(checkout, _)| {
-            let found = checkout.payments.iter().find(|payment| payment.id == id);
-            found.is_some_and(|payment| matches!(payment.state, PaymentState::Frozen { .. }))
-        });
-        if !is_frozen {
+        let Some(dossier) = load_dossier(&shop.store, number).await? else { return Ok(false) };
+        if !dossier.checkout.as_ref().is_some_and(|(checkout, _)| waits(checkout)) {
             return Ok(false);
         }
         let mut batch = Batch::new();
-        stage(shop, &mut batch, dossier, (id, &change), (&settle, shop.clock.now()));
+        stage(&mut batch, dossier, &settle, shop.clock.now());
         match shop.store.commit(batch).await {
             Ok(()) => {
-                shop.news.tell(id.number);
+                shop.news.tell(number);
                 return Ok(true);
             }
             Err(CommitError::Conflict | CommitError::LostLease) => {}

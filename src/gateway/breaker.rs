@@ -19,6 +19,9 @@ const REST_MAX: Duration = Duration::from_secs(60);
 /// How long a trying call may be on its way before another is let through: its sender may have died.
 const TRY_MAX: Duration = Duration::from_secs(60);
 
+/// While one is on its way, others come back so soon: it is probably answered by then.
+const TRY_PAUSE: Duration = Duration::from_secs(1);
+
 /// Whether a payment system is called.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Breaker {
@@ -26,18 +29,24 @@ pub struct Breaker {
     failures: u32,
     /// Until when nobody calls, and for how long that is in all.
     rests: Option<(Timestamp, Duration)>,
+    /// A call is on its way to try.
+    is_tried: bool,
 }
 
 impl Breaker {
-    /// Whether a call may be made now. The error says how long not.
-    pub fn may_call(&mut self, now: Timestamp) -> Result<(), Duration> {
-        let Some((until, rest)) = self.rests else { return Ok(()) };
-        if now < until {
-            return Err(between(now, until));
+    /// How long no call may be made from now on, if so.
+    #[must_use]
+    pub fn wait(&self, now: Timestamp) -> Option<Duration> {
+        let (until, _) = self.rests.filter(|(until, _)| now < *until)?;
+        let wait = between(now, until);
+        Some(if self.is_tried { wait.min(TRY_PAUSE) } else { wait })
+    }
+
+    /// A call is made now. While it is left alone that is the one that tries: whoever else comes waits for what it hears.
+    pub fn begins(&mut self, now: Timestamp) {
+        if let Some((_, rest)) = self.rests {
+            (self.rests, self.is_tried) = (Some((later(now, TRY_MAX), rest)), true);
         }
-        // This call tries; whoever else comes waits for what it hears.
-        self.rests = Some((later(now, TRY_MAX), rest));
-        Ok(())
     }
 
     /// What a call came to. Whether it was the answer that was hoped for does not matter: somebody answered.
@@ -52,10 +61,19 @@ impl Breaker {
             *self = Breaker::default();
             return;
         }
-        self.failures = self.failures.saturating_add(1);
-        if self.failures >= FAILURES_MAX {
-            let rest = self.rests.map_or(REST_MIN, |(_, rest)| (rest * 2).min(REST_MAX));
-            self.rests = Some((later(now, rest), rest));
+        match self.rests {
+            // One that was on its way when the others failed says nothing new.
+            Some(_) if !self.is_tried => {}
+            Some((_, rest)) => {
+                let rest = (rest * 2).min(REST_MAX);
+                (self.rests, self.is_tried) = (Some((later(now, rest), rest)), false);
+            }
+            None => {
+                self.failures = self.failures.saturating_add(1);
+                if self.failures >= FAILURES_MAX {
+                    self.rests = Some((later(now, REST_MIN), REST_MIN));
+                }
+            }
         }
     }
 
@@ -82,18 +100,23 @@ mod tests {
     fn after_some_failures_it_is_left_alone_and_tried_with_one_call() {
         let mut breaker = Breaker::default();
         for second in 0..8 {
-            assert_eq!(breaker.may_call(at(second)), Ok(()));
+            assert_eq!(breaker.wait(at(second)), None);
+            breaker.begins(at(second));
             breaker.heard(&failed(), at(second));
         }
         assert!(breaker.is_open());
-        assert_eq!(breaker.may_call(at(8)), Err(Duration::from_secs(4)));
-        assert_eq!(breaker.may_call(at(12)), Ok(()));
-        assert!(breaker.may_call(at(12)).is_err(), "one tries");
+        assert_eq!(breaker.wait(at(8)), Some(Duration::from_secs(4)));
+        // Calls that were on their way fail too, and change nothing.
+        breaker.heard(&failed(), at(8));
+        assert_eq!(breaker.wait(at(8)), Some(Duration::from_secs(4)));
+        assert_eq!(breaker.wait(at(12)), None);
+        breaker.begins(at(12));
+        assert_eq!(breaker.wait(at(12)), Some(TRY_PAUSE), "one tries");
         breaker.heard(&failed(), at(12));
-        assert_eq!(breaker.may_call(at(12)), Err(Duration::from_secs(10)), "twice as long");
-        assert_eq!(breaker.may_call(at(22)), Ok(()));
+        assert_eq!(breaker.wait(at(12)), Some(Duration::from_secs(10)), "twice as long");
+        breaker.begins(at(22));
         breaker.heard(&Ok(()), at(23));
-        assert_eq!((breaker.may_call(at(23)), breaker.is_open()), (Ok(()), false));
+        assert_eq!((breaker.wait(at(23)), breaker.is_open()), (None, false));
     }
 
     #[test]
@@ -121,8 +144,9 @@ mod tests {
         for _ in 0..8 {
             breaker.heard(&failed(), at(0));
         }
-        assert_eq!(breaker.may_call(at(5)), Ok(()));
-        assert_eq!(breaker.may_call(at(64)), Err(Duration::from_secs(1)));
-        assert_eq!(breaker.may_call(at(65)), Ok(()));
+        assert_eq!(breaker.wait(at(5)), None);
+        breaker.begins(at(5));
+        assert_eq!(breaker.wait(at(64)), Some(Duration::from_secs(1)));
+        assert_eq!(breaker.wait(at(65)), None);
     }
 }

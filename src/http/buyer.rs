@@ -164,9 +164,13 @@ pub async fn pay(
     let tongue = Tongue::of(&headers);
     let mut news = edge.shop.news.listen();
     let watch = Stopwatch::start();
+    let mut may_renew = true;
     loop {
         let Some(found) = find(&edge, &token).await? else { return Ok(page(tongue, None, Face::Unknown)) };
-        if found.checkout.is_renewable(edge.shop.clock.now())
+        // Once: one that dies at once over there is not asked for again and again.
+        let renews = std::mem::take(&mut may_renew);
+        if renews
+            && found.checkout.is_renewable(edge.shop.clock.now())
             && renew_link(&edge.shop, found.number, Wanting::Buyer).await?
         {
             continue;

@@ -4,6 +4,7 @@
 //! collector look. It is answered when that is durable.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -101,12 +102,15 @@ impl Channel {
                 rpc::failed(&id, NO_SUCH_METHOD, &format!("there is no method {method:?}"))
             }
             Asked::Notices(bodies) => {
+                // One that cannot be taken in keeps none of the others out.
+                let mut failure = None;
                 for body in bodies {
-                    if let Err(why) = self.keep(&body).await {
-                        return rpc::failed(&id, INTERNAL_ERROR, &why);
-                    }
+                    failure = self.keep(&body).await.err().or(failure);
                 }
-                rpc::done(&id, &serde_json::json!({"status": "success"}))
+                match failure {
+                    None => rpc::done(&id, &serde_json::json!({"status": "success"})),
+                    Some(why) => rpc::failed(&id, INTERNAL_ERROR, &why),
+                }
             }
         }
     }
@@ -131,13 +135,18 @@ impl Channel {
         let notice = Notice { status: NoticeStatus::Other(status), ..notice };
         let body = bytes::Bytes::copy_from_slice(body);
         let arrived = Arrived { gateway: &self.gateway, account: &self.account, notice: &notice, body };
-        let reply =
-            |judgement: &Judgement, may_become_known: bool| self.protocol.judged(judgement, may_become_known);
+        // It has overtaken what it is about: then it is to come again, as when it is posted.
+        let is_early = AtomicBool::new(false);
+        let reply = |judgement: &Judgement, may_become_known: bool| {
+            let early = may_become_known && matches!(judgement, Judgement::NotFound(_));
+            is_early.store(early, Ordering::Relaxed);
+            self.protocol.judged(judgement, may_become_known)
+        };
         match receive_notice(&self.shop, &arrived, &reply).await {
             Ok(noticed) => {
                 metrics::notice_answered(gateway, noticed.verdict.as_str());
                 tracing::info!(gateway, hook.id = %noticed.id, payment = notice.number, verdict = %noticed.verdict, "a notification came by the channel");
-                Ok(())
+                if is_early.into_inner() { Err("the order is not known yet".into()) } else { Ok(()) }
             }
             Err(why) => {
                 metrics::notice_answered(gateway, "unavailable");

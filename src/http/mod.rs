@@ -2,6 +2,7 @@
 //!
 //! - [`server`] drives connections with hyper, so that every limit is ours;
 //! - [`hooks`] takes the senders' hooks;
+//! - [`watchman`] finds those that never came;
 //! - [`notices`] takes payment systems' notifications;
 //! - [`channel`] takes them by a WebSocket that we open;
 //! - [`api`] serves merchants' sites;
@@ -24,6 +25,7 @@ pub mod ops;
 pub mod problem;
 pub mod server;
 pub mod slip;
+pub mod watchman;
 
 mod work;
 

@@ -30,6 +30,16 @@ impl Lane {
     pub const ALL: [Lane; 5] =
         [Lane::Telegram, Lane::Payment, Lane::Callback, Lane::Watch, Lane::Marketplace];
 
+    /// Whether messages of one order go in their order. Looks at links do not: each means what it means whenever it is, and
+    /// one that is due in hours must not hold up one that is due in minutes.
+    #[must_use]
+    pub const fn is_in_order(self) -> bool {
+        match self {
+            Lane::Telegram | Lane::Payment | Lane::Callback | Lane::Marketplace => true,
+            Lane::Watch => false,
+        }
+    }
+
     /// Its name in the API and in logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -5,6 +5,19 @@ mod sm;
 
 pub use sm::{Access, Sm};
 
+use serde_json::value::RawValue;
+
+/// An order as the marketplace has it.
+#[derive(Debug, Clone)]
+pub struct Shipment {
+    /// Its number over there.
+    pub external_id: String,
+    /// How it stands, in the marketplace's word.
+    pub state: String,
+    /// All of it.
+    pub raw: Box<RawValue>,
+}
+
 /// How telling ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::Heard;
+use super::{Heard, Shipment};
 use crate::kernel::time::later;
 use crate::kernel::{Clock, Secret, Timestamp};
 use crate::orders::{Position, Tiding, Told};
@@ -35,15 +36,37 @@ pub enum Access {
     },
 }
 
-/// The marketplace, as one who is told.
+/// The marketplace, as one who is told, and asked.
 #[derive(Debug)]
 pub struct Sm {
     client: Client,
+    /// Where it is told, or asked.
     url: String,
     access: Access,
     clock: Clock,
     /// The token that is valid, and until when.
     token: Mutex<Option<(Secret, Timestamp)>>,
+}
+
+/// Orders of a page that are asked for, and pages that are turned.
+const PAGE_SIZE: usize = 100;
+const PAGES_MAX: usize = 500;
+
+/// A page of orders.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    data: Vec<Box<RawValue>>,
+    next_page_token: Option<String>,
+}
+
+/// An order in it, as far as it is looked at here.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    original_order_id: String,
+    #[serde(default)]
+    state: String,
 }
 
 #[derive(Deserialize)]
@@ -53,7 +76,7 @@ struct Granted {
 }
 
 impl Sm {
-    /// The marketplace whose notifications go to `url`.
+    /// The marketplace that is told, or asked for its orders, at `url`.
     #[must_use]
     pub fn new(client: Client, url: String, access: Access, clock: Clock) -> Sm {
         Sm { client, url, access, clock, token: Mutex::default() }
@@ -72,6 +95,48 @@ impl Sm {
             Err(Failure::NotSent(why)) => Heard::NotTaken(why),
             Err(Failure::Unknown(why)) => Heard::Unknown(why),
         }
+    }
+
+    /// The orders that have changed in a time.
+    pub async fn shipments(&self, since: Timestamp, until: Timestamp) -> Result<Vec<Shipment>, String> {
+        let mut shipments = Vec::new();
+        let mut next: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let mut query = vec![
+                ("filters[updatedFrom]", seconds(since)),
+                ("filters[updatedTo]", seconds(until)),
+                ("maxPageSize", PAGE_SIZE.to_string()),
+            ];
+            query.extend(next.take().map(|token| ("nextPageToken", token)));
+            let fields: Vec<(&str, &str)> =
+                query.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let url = format!("{}?{}", self.url, form_of(&fields));
+            let headers = self.credentials().await?;
+            let reply = self.client.call(Method::GET, &url, headers, Vec::new()).await;
+            let reply = reply.map_err(|why| why.to_string())?;
+            if !reply.status.is_success() {
+                *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                return Err(format!("it answers {}", reply.status));
+            }
+            let page: Page = serde_json::from_slice(&reply.body)
+                .map_err(|why| format!("its list cannot be read: {why}"))?;
+            for raw in page.data {
+                match serde_json::from_str::<Listed>(raw.get()) {
+                    Ok(Listed { original_order_id, state }) => {
+                        shipments.push(Shipment { external_id: original_order_id, state, raw });
+                    }
+                    // One that is not understood must not hide all others.
+                    Err(why) => {
+                        tracing::error!(error = %why, "an order in the marketplace's list cannot be read")
+                    }
+                }
+            }
+            match page.next_page_token.filter(|token| !token.is_empty()) {
+                Some(token) => next = Some(token),
+                None => return Ok(shipments),
+            }
+        }
+        Err(format!("its list has more than {PAGES_MAX} pages of {PAGE_SIZE}"))
     }
 
     async fn credentials(&self) -> Result<HeaderMap, String> {
@@ -144,6 +209,10 @@ impl Sm {
     }
 }
 
+fn seconds(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+}
+
 /// A form as browsers send it.
 fn form_of(fields: &[(&str, &str)]) -> String {
     let escape = |text: &str| {
@@ -153,7 +222,11 @@ fn form_of(fields: &[(&str, &str)]) -> String {
         };
         text.bytes().map(byte).collect::<String>()
     };
-    fields.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect::<Vec<_>>().join("&")
+    fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", escape(name), escape(value)))
+        .collect::<Vec<_>>()
+        .join("&")
 }
 
 /// The bytes of a notification.

@@ -107,7 +107,13 @@ impl Checkout {
     /// What a person was to look at about a payment is done with.
     pub fn resolve(&mut self, payment: PaymentId) {
         let number = payment.to_string();
-        self.attention.retain(|text| !text.contains(&number));
+        // `…-1` is no part of `…-12`.
+        let is_about = |text: &str| {
+            text.match_indices(&number).any(|(place, found)| {
+                !text[place + found.len()..].starts_with(|next: char| next.is_ascii_digit())
+            })
+        };
+        self.attention.retain(|text| !is_about(text));
     }
 
     /// Sees to it that exactly `wanted` can be paid, and nothing when there is none: plans a payment, or has the
@@ -219,7 +225,8 @@ impl Checkout {
                 matches!(payment.state, PaymentState::Cancelled { .. } | PaymentState::Expired { .. });
             is_over && payment.superseded.is_none() && now < payment.bill.expires_at
         };
-        let may_be_paid = !self.payments.iter().any(|payment| payment.is_live() || payment.took_money());
+        let may_be_paid = self.payments.len() < ATTEMPTS_MAX
+            && !self.payments.iter().any(|payment| payment.is_live() || payment.took_money());
         may_be_paid && self.next.is_none() && self.payments.last().is_some_and(has_died)
     }
 
@@ -231,7 +238,8 @@ impl Checkout {
             let is_refused = matches!(payment.state, PaymentState::Refused { .. });
             is_refused && payment.superseded.is_none() && now < payment.bill.expires_at
         };
-        let is_free = !self.payments.iter().any(|payment| payment.is_live() || payment.took_money());
+        let is_free = self.payments.len() < ATTEMPTS_MAX
+            && !self.payments.iter().any(|payment| payment.is_live() || payment.took_money());
         self.is_renewable(now)
             || (is_free && self.next.is_none() && self.payments.last().is_some_and(was_refused))
     }

@@ -259,6 +259,38 @@ async fn a_lost_lease_settles_nothing(store: Store) {
     assert!(claimed(&store, &claim_at(500)).await.is_empty());
 }
 
+/// Whoever has a message may note something on it before going on: it stays theirs, and nobody else gets it.
+async fn a_claimed_message_that_is_rewritten_in_its_place_stays_claimed(store: Store) {
+    store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
+    let claim = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
+    let key = DocKey::message(claim.delivery.id);
+    let stored = store.load(&[key]).await.expect("a store that answers").remove(0).expect("the message");
+    let noted = Delivery { last_error: Some("it may have arrived".into()), ..claim.delivery.clone() };
+    let mut batch = Batch::new();
+    batch.put(key, Expect::At(stored.version), &noted, stored.body.listed_at);
+    store.commit(batch).await.expect("committed");
+    assert!(claimed(&store, &claim_at(11)).await.is_empty(), "it is at somebody's");
+    let mut batch = Batch::new();
+    batch.settle(claim.ticket, Settlement::Retry { at: at(12), due: at(20), error: "no answer".into() });
+    store.commit(batch).await.expect("settled");
+    assert!(claimed(&store, &claim_at(19)).await.is_empty(), "it is not due");
+    assert_eq!(claimed(&store, &claim_at(20)).await, [id(1, 1)]);
+}
+
+/// Looks of one order do not wait for one another: one that is due late holds up none that is due now.
+async fn a_look_does_not_wait_for_an_earlier_one(store: Store) {
+    let watch = |sequence, due| Message {
+        lane: Lane::Watch,
+        not_before: Some(at(due)),
+        ..message(1, sequence, "bank", 1)
+    };
+    store.commit(send([watch(1, 1000), watch(2, 10)])).await.expect("committed");
+    let claim = |seconds| Claim { lane: Lane::Watch, ..claim_at(seconds) };
+    assert!(claimed(&store, &claim(9)).await.is_empty());
+    assert_eq!(claimed(&store, &claim(10)).await, [id(1, 2)]);
+    assert_eq!(claimed(&store, &claim(1000)).await, [id(1, 1)]);
+}
+
 async fn a_ticket_settles_once(store: Store) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
     let claim = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
@@ -496,6 +528,8 @@ on_every_engine![
     adding_a_message_twice_is_adding_it_once,
     a_claimed_message_is_nobody_elses_until_its_lease_ends,
     a_claimed_message_is_anybodys_when_its_lease_has_ended,
+    a_claimed_message_that_is_rewritten_in_its_place_stays_claimed,
+    a_look_does_not_wait_for_an_earlier_one,
     a_lost_lease_settles_nothing,
     a_ticket_settles_once,
     messages_of_one_order_go_in_their_order,

@@ -326,6 +326,9 @@ fn first_waiting(
 ) -> Result<Option<Delivery>, Unavailable> {
     let is_waiting = |delivery: &Delivery| matches!(delivery.state, DeliveryState::Pending { .. });
     let mut first = read(id)?.filter(is_waiting);
+    if !lane.is_in_order() {
+        return Ok(first);
+    }
     for sequence in (1..id.sequence).rev() {
         match read(MessageId { sequence, ..id })? {
             Some(earlier) if earlier.lane == lane => {

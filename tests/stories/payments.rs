@@ -523,6 +523,7 @@ async fn a_payment_system_that_fails_is_left_alone_and_tried_again() {
     let setup = Setup { calls_max: 100_000, ..Setup::default() };
     let till = Till::open_with(setup, &[], clock.clone()).await;
     till.bank.misbehave_always(Call::Create, Some(Trouble::Broken));
+    till.bank.misbehave_always(Call::Other, Some(Trouble::Broken));
     let mut numbers = Vec::new();
     for order in 0..30 {
         numbers.push(till.number_of(&created(&format!("H{order}"))).await);
@@ -537,6 +538,7 @@ async fn a_payment_system_that_fails_is_left_alone_and_tried_again() {
     assert_eq!(till.bank.ledger().len(), 0);
 
     till.bank.misbehave_always(Call::Create, None);
+    till.bank.misbehave_always(Call::Other, None);
     let answering = async {
         while till.bank.ledger().len() < numbers.len() {
             clock.advance(Duration::from_secs(5));

@@ -127,7 +127,7 @@ async fn a_refund_that_is_refused_is_told() {
     let refused = json_of(&refund(&till, &number, "r1", &json!({})).await);
     assert_eq!(refused["state"], "failed", "{refused}");
     assert!(text(&refused["problem"]).contains("wrong_currency"), "{refused}");
-    assert!(text(&refused["problem"]).contains("559.80 of it can still be paid back there"), "{refused}");
+    assert!(text(&refused["problem"]).contains("614.80 of it can still be paid back there"), "{refused}");
     let told = last_heard(&till, 2).await;
     assert_eq!((&told["type"], &told["data"]["refund"]["id"]), (&json!("refund.failed"), &refused["id"]));
     let document = till.admin(&format!("/orders/{number}")).await;

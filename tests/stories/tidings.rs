@@ -6,10 +6,11 @@ use http::Method;
 use serde_json::{Value, json};
 use tillgate::gateway::sandbox::Setup;
 use tillgate::kernel::Clock;
+use tillgate::kernel::time::earlier;
 
 use crate::world::listener::Listener;
-use crate::world::till::{Till, json_of};
-use crate::world::{ADMIN_TOKEN, DEADLINE, created, hook};
+use crate::world::till::{Till, json_of, text};
+use crate::world::{ADMIN_TOKEN, DEADLINE, created, hook, payload};
 
 const TOKEN: &str = "token = \"told-token\"";
 
@@ -123,6 +124,76 @@ async fn what_is_out_of_turn_is_put_before_a_person() {
         dead["items"][0]["last_error"].as_str().is_some_and(|why| why.contains("illegal transition")),
         "{dead}"
     );
+    till.close().await;
+}
+
+/// Hooks are sent seven times and then no more: what was missed is found at the marketplace itself, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hooks_that_never_came_are_found() {
+    let listener = Listener::start().await;
+    let clock = clock();
+    let day = Duration::from_secs(24 * 3600);
+    let shipment = |id: &str, state: &str| {
+        let mut shipment = payload(id, "100", 2, "20.00");
+        shipment["state"] = json!(state);
+        shipment
+    };
+    let ago = |time| earlier(clock.now(), time);
+    listener.heard(|heard| {
+        heard.shipments = vec![
+            (ago(day * 10), shipment("H1", "ready")),
+            (ago(day), shipment("H2", "canceled")),
+            (ago(day), shipment("H3", "complete")),
+            (ago(Duration::from_secs(60)), shipment("H4", "active")), // its hook may be on its way
+        ];
+    });
+    let access = format!("{TOKEN}\nshipments_url = \"{}/shipments\"", listener.url());
+    let till = open(&listener, &access, clock.clone()).await;
+    let states = async || {
+        let orders = till.admin("/orders?source=sm").await;
+        let mut states: Vec<(String, String)> = orders["items"]
+            .as_array()
+            .expect("items")
+            .iter()
+            .map(|order| (text(&order["external_id"]), text(&order["state"])))
+            .collect();
+        states.sort();
+        states
+    };
+    let wait_for = async |wanted: &[(&str, &str)]| {
+        let waiting = async {
+            while states().await
+                != wanted.iter().map(|(id, state)| ((*id).into(), (*state).into())).collect::<Vec<_>>()
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        if tokio::time::timeout(DEADLINE, waiting).await.is_err() {
+            panic!("{:?} and not {wanted:?}", states().await);
+        }
+    };
+    wait_for(&[("H1", "open"), ("H2", "cancelled"), ("H3", "delivered")]).await;
+    // Nobody is to pay what is over: the payment system hears of the open one alone.
+    let number = till.number_of(&created("H1")).await;
+    till.document_in(&number, "linked").await;
+    let asked: Vec<String> = till.bank.ledger().into_iter().map(|entry| entry.number).collect();
+    assert_eq!(asked, [format!("{number}-1")]);
+    // What has come meanwhile is known; what has not is found by the next look, with what became of the others.
+    listener.heard(|heard| heard.shipments[0] = (clock.now(), shipment("H1", "canceled")));
+    clock.advance(Duration::from_secs(700));
+    wait_for(&[("H1", "cancelled"), ("H2", "cancelled"), ("H3", "delivered"), ("H4", "open")]).await;
+    let hooks = till.admin("/hooks?source=sm").await;
+    let count = hooks["items"].as_array().map(Vec::len);
+    let lists = listener.heard(|heard| heard.lists);
+    // Nothing is found twice.
+    clock.advance(Duration::from_secs(700));
+    let looked = async {
+        while listener.heard(|heard| heard.lists) <= lists {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, looked).await.expect("another look");
+    assert_eq!(till.admin("/hooks?source=sm").await["items"].as_array().map(Vec::len), count);
     till.close().await;
 }
 

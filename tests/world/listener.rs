@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
-use axum::routing::post;
+use axum::extract::{Query, State};
+use axum::routing::{get, post};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tillgate::http::server;
+use tillgate::kernel::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 /// What it has heard, and what goes wrong next.
@@ -27,6 +28,10 @@ pub struct Heard {
     pub tokens: usize,
     /// So many are taken in, and answered with 500.
     pub lost_answers: usize,
+    /// The orders that it has, with when they changed.
+    pub shipments: Vec<(Timestamp, Value)>,
+    /// How often it was asked for them.
+    pub lists: usize,
 }
 
 pub struct Listener {
@@ -49,6 +54,7 @@ impl Listener {
         let routes = Router::new()
             .route("/notifications", post(told))
             .route("/auth/token", post(token))
+            .route("/shipments", get(shipments))
             .with_state(Arc::clone(&heard));
         tokio::spawn(server::serve(listener, routes, stop.clone(), Duration::ZERO));
         Listener { address, heard, stop }
@@ -78,9 +84,7 @@ async fn told(
     headers: HeaderMap,
     body: String,
 ) -> (StatusCode, String) {
-    let is = |name: &str, value: &str| headers.get(name).is_some_and(|known| known == value);
-    if !is("authorization", "Bearer fresh") && !(is("client-token", "told-token") && is("api-version", "3.0"))
-    {
+    if !is_known(&headers) {
         return (StatusCode::UNAUTHORIZED, String::new());
     }
     let body: Value = serde_json::from_str(&body).expect("json");
@@ -106,4 +110,30 @@ async fn told(
         return (StatusCode::INTERNAL_SERVER_ERROR, String::new());
     }
     (StatusCode::OK, String::new())
+}
+
+fn is_known(headers: &HeaderMap) -> bool {
+    let is = |name: &str, value: &str| headers.get(name).is_some_and(|known| known == value);
+    is("authorization", "Bearer fresh") || (is("client-token", "told-token") && is("api-version", "3.0"))
+}
+
+/// The orders that changed in a time, two on a page.
+async fn shipments(
+    State(heard): State<Arc<Mutex<Heard>>>,
+    headers: HeaderMap,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> (StatusCode, String) {
+    if !is_known(&headers) {
+        return (StatusCode::UNAUTHORIZED, String::new());
+    }
+    let time = |name: &str| query[name].parse::<Timestamp>().expect("a time");
+    let (since, until) = (time("filters[updatedFrom]"), time("filters[updatedTo]"));
+    let start: usize = query.get("nextPageToken").map_or(0, |token| token.parse().expect("a token"));
+    let mut heard = heard.lock().expect("unbroken");
+    heard.lists += 1;
+    let fits = heard.shipments.iter().filter(|(at, _)| (since..=until).contains(at));
+    let found: Vec<&Value> = fits.map(|(_, shipment)| shipment).collect();
+    let page: Vec<&&Value> = found.iter().skip(start).take(2).collect();
+    let next = (found.len() > start + 2).then(|| (start + 2).to_string());
+    (StatusCode::OK, json!({"data": page, "nextPageToken": next, "status": "success"}).to_string())
 }

@@ -13,7 +13,7 @@ use crate::gateway::{Addresses, Call, Failure, Provider, leads_home};
 use crate::kernel::time::earlier;
 use crate::kernel::{Secret, Timestamp};
 use crate::payments::{
-    Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation, RemoteOperationStatus,
+    Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation, RemoteOperationStatus, RemoteStatus,
 };
 use crate::peer::{self, Client, Reply};
 
@@ -31,6 +31,9 @@ const PAGE_SIZE: usize = 100;
 
 /// Pages that are walked to find a payment, or to believe that it is not there.
 const PAGES_MAX: usize = 30;
+
+/// Before such a list is walked again.
+const LIST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How far the payment system's clock may be behind ours.
 const CLOCKS_APART_MAX: Duration = Duration::from_secs(600);
@@ -130,7 +133,9 @@ impl Yookassa {
                 None => return Ok(all),
             }
         }
-        Err(Failure::Unknown(format!("the list has more than {PAGES_MAX} pages of {PAGE_SIZE}")))
+        // The payment system is well: it is only too much to walk through now.
+        let why = format!("the list has more than {PAGES_MAX} pages of {PAGE_SIZE}");
+        Err(Failure::NotDone { why, wish: Some(LIST_PAUSE) })
     }
 
     fn remote(&self, payment: wire::Payment) -> Result<Remote, Failure> {
@@ -206,6 +211,12 @@ impl Provider for Yookassa {
 
     fn cancel<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote> {
         Box::pin(async move {
+            // The refusal might be given again under the same key, when there is something to let go.
+            let stands = self.remote(self.get(&format!("payments/{remote_id}")).await?)?;
+            if stands.status != RemoteStatus::Held {
+                let why = "it waits for its buyer, and dies by itself: only what is held is let go";
+                return Err(Failure::Refused(why.into()));
+            }
             let path = format!("payments/{remote_id}/cancel");
             let key = format!("cancel-{remote_id}");
             self.remote(self.call(Method::POST, &path, (Some(&key), "{}".into())).await?)

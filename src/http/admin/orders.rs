@@ -10,7 +10,7 @@ use super::hooks::HookEntry;
 use super::outbox::MessageEntry;
 use super::{List, Paging, gather};
 use crate::dedup::Receipt;
-use crate::flows::{Dossier, load_dossier, order_document};
+use crate::flows::{Dossier, find_dossier, load_dossier, order_document};
 use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::kernel::{ExternalId, Kind, Number, SourceName, Timestamp};
@@ -44,11 +44,14 @@ pub async fn list(
     };
     // With both halves of its identity an order is found at once.
     if let (Some(source), Some(external_id)) = (&filter.source, &filter.external_id) {
-        let order = find(&edge, &SourceName::new(source.clone()), external_id).await?;
         let mut items = Vec::new();
-        if let Some(order) = order {
-            let document = with_payment(&edge, &order).await?;
-            items.extend(document.filter(|document| fits(&order, document)));
+        if let Some(external_id) = ExternalId::parse(external_id) {
+            let source = SourceName::new(source.clone());
+            let found = find_dossier(&edge.shop.store, &source, &external_id).await?;
+            items.extend(found.and_then(|Dossier { order, checkout, .. }| {
+                let document = order_document(&edge.shop, &order, checkout.as_ref().map(|(known, _)| known))?;
+                Some(document).filter(|document| fits(&order, document))
+            }));
         }
         return Ok(Json(List { items, next_cursor: None }));
     }
@@ -69,21 +72,6 @@ async fn with_payment(edge: &Edge, order: &Order) -> Result<Option<OrderDocument
     let stored = edge.shop.store.load(&[DocKey::checkout(order.number)]).await?.pop().flatten();
     let checkout: Option<Checkout> = stored.map(|stored| stored.document()).transpose()?;
     Ok(order_document(&edge.shop, order, checkout.as_ref()))
-}
-
-async fn find(edge: &Edge, source: &SourceName, external_id: &str) -> Result<Option<Order>, Unavailable> {
-    let Some(external_id) = ExternalId::parse(external_id) else { return Ok(None) };
-    for slot in 0..Number::SLOTS_MAX {
-        let number = Number::derive(source, &external_id, slot);
-        match load(edge, number).await? {
-            Some(order) if order.source == *source && order.external_id == external_id => {
-                return Ok(Some(order));
-            }
-            Some(_) => {}
-            None => return Ok(None),
-        }
-    }
-    Ok(None)
 }
 
 async fn load(edge: &Edge, number: Number) -> Result<Option<Order>, Unavailable> {

@@ -38,7 +38,7 @@ use super::hooks::answer;
 use super::problem::Problem;
 use crate::flows::move_money::OperationDocument;
 use crate::flows::place_order::Taken;
-use crate::flows::{Dossier, Listener, Shop, load_dossier, payment_document};
+use crate::flows::{Dossier, Listener, Shop, find_dossier, load_dossier, payment_document};
 use crate::kernel::{ExternalId, Kind, Money, Number, Quantity, SourceName, Stopwatch, Timestamp};
 use crate::orders::{Amount, Order, PaymentDocument, State as OrderState};
 use crate::payments::{Checkout, GoodsKind, Line, VatCode};
@@ -366,14 +366,6 @@ pub async fn list(
 
 async fn find(shop: &Shop, merchant: &SourceName, id: &str) -> Result<Option<Shown>, Unavailable> {
     let Some(id) = ExternalId::parse(id) else { return Ok(None) };
-    for slot in 0..Number::SLOTS_MAX {
-        let number = Number::derive(merchant, &id, slot);
-        let Some(Dossier { order, checkout, .. }) = load_dossier(&shop.store, number).await? else {
-            return Ok(None);
-        };
-        if order.source == *merchant && order.external_id == id {
-            return Ok(checkout.and_then(|(checkout, _)| shown(shop, &order, &checkout)));
-        }
-    }
-    Ok(None)
+    let found = find_dossier(&shop.store, merchant, &id).await?;
+    Ok(found.and_then(|Dossier { order, checkout, .. }| shown(shop, &order, &checkout?.0)))
 }

@@ -137,15 +137,17 @@ impl Group {
         // Never the same twice for one document, whoever writes it.
         let version = u64::from_be_bytes(random_bytes());
         let mut pieces = Pieces::new();
-        for DocWrite { key, old_listed_at, new, new_place, .. } in docs {
+        let settled: HashSet<OutboxKey> = released.iter().map(|ticket| line_of(ticket.id)).collect();
+        for DocWrite { key, old_listed_at, new, old_place, new_place } in docs {
             let new_listed_at = new.as_ref().map(|body| body.listed_at);
             if key.kind.is_listed() && old_listed_at != new_listed_at {
                 let line = |listed_at| (key.kind as u8, listed_at, key.partition, key.id);
                 self.listed.extend(old_listed_at.map(|was| (line(was), false)));
                 self.listed.extend(new_listed_at.map(|is| (line(is), true)));
             }
-            if key.kind == Kind::Message {
-                let line = (key.partition, i64::try_from(key.id).unwrap_or(i64::MAX));
+            let line = (key.partition, i64::try_from(key.id).unwrap_or(i64::MAX));
+            // Rewritten in its place a message stays whosever it is: a row that is written anew belongs to nobody.
+            if key.kind == Kind::Message && (old_place != new_place || settled.contains(&line)) {
                 if new_place.is_none() && new.is_some() {
                     self.withdrawn.insert(line);
                 } else {

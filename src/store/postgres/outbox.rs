@@ -58,7 +58,12 @@ async fn claim_of_queue(
     for row in due {
         let Some(id) = message_of(&row) else { continue };
         // Messages of one order go in their order: whoever waits for an earlier one leads to it.
-        let Some((head, head_queue)) = head_of(store, id, claim.lane).await? else { continue };
+        let head = if claim.lane.is_in_order() {
+            head_of(store, id, claim.lane).await?
+        } else {
+            Some((id, queue.to_owned()))
+        };
+        let Some((head, head_queue)) = head else { continue };
         let is_free = head_queue == queue
             || !(claim.resting.contains(&head_queue)
                 || claimed.iter().any(|other| other.delivery.queue == head_queue));

@@ -73,8 +73,13 @@ pub fn sign(key: &Secret, algorithm: Algorithm, body: &[u8]) -> String {
     }
 }
 
+/// Lower case, as the payment system writes it: there is one signature of a body, not many that mean the same.
 fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
     let pairs = text.chunks(2).map(|pair| match pair {
         [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
         _ => None,
@@ -102,7 +107,7 @@ mod tests {
         for algorithm in [Algorithm::Sha1, Algorithm::Sha256] {
             let right = sign(&Secret::new("the key of the shop"), algorithm, body);
             assert_eq!(verified(&[&right], algorithm, body), None);
-            assert_eq!(verified(&[&right.to_uppercase()], algorithm, body), None);
+            assert_eq!(verified(&[&right.to_uppercase()], algorithm, body), Some(Forged::Wrong(HEADER)));
             assert_eq!(verified(&[], algorithm, body), Some(Forged::Missing(HEADER)));
             assert_eq!(verified(&[&right, &right], algorithm, body), Some(Forged::Doubled(HEADER)));
             for wrong in ["", "0", "zz", &right[1..], &right[2..], &format!("{right}00")] {
@@ -114,6 +119,30 @@ mod tests {
         }
         let sha1 = sign(&Secret::new("the key of the shop"), Algorithm::Sha1, body);
         assert_eq!(verified(&[&sha1], Algorithm::Sha256, body), Some(Forged::Wrong(HEADER)));
+    }
+
+    /// Every bit counts, of the body as of the signature, and so does the form of the body: whoever reads it and writes it
+    /// anew has other bytes.
+    #[test]
+    fn not_a_bit_may_be_another() {
+        let body = include_bytes!("../../../fixtures/invoicebox/notification-completed.json");
+        let right = sign(&Secret::new("the key of the shop"), Algorithm::Sha1, body);
+        for bit in 0..body.len() * 8 {
+            let mut altered = body.to_vec();
+            altered[bit / 8] ^= 1 << (bit % 8);
+            assert!(verified(&[&right], Algorithm::Sha1, &altered).is_some(), "bit {bit} of the body");
+        }
+        for place in 0..right.len() {
+            for digit in "0123456789abcdef".chars().filter(|digit| !right[place..].starts_with(*digit)) {
+                let altered = format!("{}{digit}{}", &right[..place], &right[place + 1..]);
+                assert!(verified(&[&altered], Algorithm::Sha1, body).is_some(), "{altered}");
+            }
+        }
+        let value: serde_json::Value = serde_json::from_slice(body).expect("json");
+        let anew = serde_json::to_vec(&value).expect("json");
+        assert_ne!(anew, body);
+        assert_eq!(verified(&[&right], Algorithm::Sha1, &anew), Some(Forged::Wrong(HEADER)));
+        assert_eq!(verified(&[&right], Algorithm::Sha1, body), None);
     }
 
     /// Made by `openssl dgst -hmac`, over a body with escaped slashes and letters beyond ASCII.

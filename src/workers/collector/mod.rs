@@ -60,22 +60,40 @@ pub struct Collector {
 struct NotNow {
     why: String,
     wait: Duration,
+    /// Nobody may call; else it is only this task that has to wait.
+    is_for_all: bool,
 }
 
 /// What came of one step.
 struct Stepped<T = Remote> {
     /// What the call came to; none when none was made.
     answered: Option<Answered<T>>,
-    /// How long the payment system wants to be left alone.
+    /// How long it wants to wait.
     wish: Option<Duration>,
+    /// It is the payment system that wants to be left alone, by everybody.
+    is_for_all: bool,
     /// It is there and only waits to be over.
     is_linked: bool,
 }
 
+impl NotNow {
+    /// A step in which no call was made.
+    fn stepped<T>(self, is_send: bool, is_linked: bool) -> Stepped<T> {
+        let NotNow { why, wait, is_for_all } = self;
+        let answered = if is_send { Answered::NotDone(why) } else { Answered::NotSeen(why) };
+        Stepped { answered: Some(answered), wish: Some(wait), is_for_all, is_linked }
+    }
+}
+
 impl<T> Stepped<T> {
+    /// How long everybody leaves the payment system alone.
+    fn rest(&self) -> Option<Duration> {
+        self.wish.filter(|_| self.is_for_all)
+    }
+
     /// Without a call.
     fn by_itself(answered: Option<Answered<T>>) -> Stepped<T> {
-        Stepped { answered, wish: None, is_linked: false }
+        Stepped { answered, wish: None, is_for_all: true, is_linked: false }
     }
 }
 
@@ -119,7 +137,7 @@ impl Collector {
                 let settle =
                     |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, &stepped, now);
                 let answered = stepped.answered.as_ref();
-                (tend_operation::record(&self.shop, id, ticket, answered, &settle).await, stepped.wish)
+                (tend_operation::record(&self.shop, id, ticket, answered, &settle).await, stepped.rest())
             }
             None => {
                 let stepped = self.step(delivery.lane, task).await;
@@ -129,7 +147,7 @@ impl Collector {
                 let settle =
                     |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, &stepped, now);
                 let answered = stepped.answered.as_ref();
-                (record(&self.shop, task.payment, ticket, answered, &settle).await, stepped.wish)
+                (record(&self.shop, task.payment, ticket, answered, &settle).await, stepped.rest())
             }
         };
         match recorded {
@@ -184,11 +202,11 @@ impl Collector {
         purpose: Purpose,
     ) -> Result<Result<(), NotNow>, Unavailable> {
         let now = self.shop.clock.now();
-        let rests = self.breakers().entry(gateway.clone()).or_default().may_call(now);
-        if let Err(wait) = rests {
+        let rests = self.breakers().get(gateway).and_then(|breaker| breaker.wait(now));
+        if let Some(wait) = rests {
             let why =
                 "the payment system has failed many times in a row and is left alone for a while".into();
-            return Ok(Err(NotNow { why, wait }));
+            return Ok(Err(NotNow { why, wait, is_for_all: true }));
         }
         let Some(allowance) = provider.allowance() else { return Ok(Ok(())) };
         let account = (gateway, provider.account());
@@ -200,7 +218,15 @@ impl Collector {
                 allowance.window.as_secs()
             ),
             wait,
+            // What is kept for looking is there for those who look.
+            is_for_all: purpose == Purpose::Look,
         }))
+    }
+
+    /// A call is about to be made.
+    fn begins(&self, gateway: &SourceName) {
+        let now = self.shop.clock.now();
+        self.breakers().entry(gateway.clone()).or_default().begins(now);
     }
 
     fn breakers(&self) -> MutexGuard<'_, BTreeMap<SourceName, Breaker>> {
@@ -261,27 +287,23 @@ impl Collector {
             Step::Check if payment.remote.is_some() => (1, Purpose::Look),
             Step::Look | Step::Check | Step::Cancel | Step::Rest | Step::Drop => (2, Purpose::Look),
         };
-        if let Err(NotNow { why, wait }) =
-            self.may_call(&checkout.gateway, &**provider, calls, purpose).await?
-        {
-            let answered = if step == Step::Send { Answered::NotDone(why) } else { Answered::NotSeen(why) };
+        if let Err(not_now) = self.may_call(&checkout.gateway, &**provider, calls, purpose).await? {
             let is_linked = matches!(step, Step::Check | Step::Cancel);
-            return Ok(Some(Stepped { answered: Some(answered), wish: Some(wait), is_linked }));
+            return Ok(Some(not_now.stepped(step == Step::Send, is_linked)));
         }
         let outcome = match step {
             Step::Send => match self.send(&**provider, &checkout, payment).await? {
                 Some(outcome) => outcome,
                 None => return Ok(None),
             },
-            Step::Look => provider.find(payment.id, payment.created_at).await.map(Answered::Found),
-            Step::Check => match &payment.remote {
-                Some(remote) => provider.read(&remote.id).await.map(Answered::Stands),
-                None => provider.find(payment.id, payment.created_at).await.map(Answered::Found),
-            },
-            Step::Cancel => cancel(&**provider, payment).await,
+            Step::Look | Step::Check | Step::Cancel => {
+                self.begins(&checkout.gateway);
+                let outcome = look(&**provider, payment, step).await;
+                self.heard(&checkout.gateway, &outcome);
+                outcome
+            }
             Step::Rest | Step::Drop => return Ok(None),
         };
-        self.heard(&checkout.gateway, &outcome);
         let mut wish = None;
         let answered = match outcome {
             Ok(answered) => answered,
@@ -297,7 +319,7 @@ impl Collector {
         };
         metrics::payment_call(checkout.gateway.as_str(), answered.name());
         let is_linked = matches!(step, Step::Check | Step::Cancel);
-        Ok(Some(Stepped { answered: Some(answered), wish, is_linked }))
+        Ok(Some(Stepped { answered: Some(answered), wish, is_for_all: true, is_linked }))
     }
 
     async fn send(
@@ -316,7 +338,10 @@ impl Collector {
             },
         };
         let Some(bytes) = note_sending(&self.shop, payment, request).await? else { return Ok(None) };
-        Ok(Some(provider.create(bytes.expose()).await.map(Answered::Created)))
+        self.begins(&checkout.gateway);
+        let outcome = provider.create(bytes.expose()).await.map(Answered::Created);
+        self.heard(&checkout.gateway, &outcome);
+        Ok(Some(outcome))
     }
 
     fn addresses(&self, checkout: &Checkout) -> Addresses {
@@ -364,6 +389,15 @@ impl Collector {
             }
         };
         metrics::outbox_attempt(delivery.lane, outcome);
+    }
+}
+
+/// Sees how a payment stands, and calls it off if that is the step.
+async fn look(provider: &dyn Provider, payment: &Payment, step: Step) -> Result<Answered, Failure> {
+    match (&payment.remote, step) {
+        (_, Step::Cancel) => cancel(provider, payment).await,
+        (Some(remote), Step::Check) => provider.read(&remote.id).await.map(Answered::Stands),
+        (_, _) => provider.find(payment.id, payment.created_at).await.map(Answered::Found),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Refunds and shipments, one step a task, like payments.
 
-use super::{Collector, NotNow, Stepped};
+use super::{Collector, Stepped};
 use crate::flows::bill_order::Task;
 use crate::flows::tend_operation::note_sending;
 use crate::flows::tend_payment::checkout_of;
 use crate::gateway::{Failure, Provider};
-use crate::kernel::{Lane, Private};
+use crate::kernel::{Lane, Private, SourceName};
 use crate::payments::{
     Answered, Bill, Operation, OperationId, OperationStep, Payment, Purpose, RemoteOperation,
 };
@@ -47,26 +47,27 @@ impl Collector {
         };
         let is_send = step == OperationStep::Send;
         let (calls, purpose) = if is_send { (1, Purpose::Make) } else { (2, Purpose::Look) };
-        if let Err(NotNow { why, wait }) =
-            self.may_call(&checkout.gateway, &**provider, calls, purpose).await?
-        {
-            let answered = if is_send { Answered::NotDone(why) } else { Answered::NotSeen(why) };
-            let is_linked = step == OperationStep::Check;
-            return Ok(Some(Stepped { answered: Some(answered), wish: Some(wait), is_linked }));
+        if let Err(not_now) = self.may_call(&checkout.gateway, &**provider, calls, purpose).await? {
+            return Ok(Some(not_now.stepped(is_send, step == OperationStep::Check)));
         }
         let outcome = match step {
             OperationStep::Send => {
-                match self.send_operation(&**provider, operation, (&payment.bill, &remote_id)).await? {
+                match self
+                    .send_operation((&checkout.gateway, &**provider), operation, (&payment.bill, &remote_id))
+                    .await?
+                {
                     Some(outcome) => outcome,
                     None => return Ok(None),
                 }
             }
             OperationStep::Look | OperationStep::Check => {
-                provider.find_operation(operation, &remote_id).await.map(Answered::Found)
+                self.begins(&checkout.gateway);
+                let outcome = provider.find_operation(operation, &remote_id).await.map(Answered::Found);
+                self.heard(&checkout.gateway, &outcome);
+                outcome
             }
             OperationStep::Rest => return Ok(None),
         };
-        self.heard(&checkout.gateway, &outcome);
         let mut wish = None;
         let answered = match outcome {
             Ok(answered) => answered,
@@ -80,12 +81,13 @@ impl Collector {
             }
         };
         metrics::payment_call(checkout.gateway.as_str(), answered.name());
-        Ok(Some(Stepped { answered: Some(answered), wish, is_linked: step == OperationStep::Check }))
+        let is_linked = step == OperationStep::Check;
+        Ok(Some(Stepped { answered: Some(answered), wish, is_for_all: true, is_linked }))
     }
 
     async fn send_operation(
         &self,
-        provider: &dyn Provider,
+        (gateway, provider): (&SourceName, &dyn Provider),
         operation: &Operation,
         (bill, remote_id): (&Bill, &str),
     ) -> Result<Option<Result<Answered<RemoteOperation>, Failure>>, Unavailable> {
@@ -99,7 +101,10 @@ impl Collector {
             },
         };
         let Some(bytes) = note_sending(&self.shop, operation, request).await? else { return Ok(None) };
-        Ok(Some(provider.operate(operation.kind, bytes.expose()).await.map(Answered::Created)))
+        self.begins(gateway);
+        let outcome = provider.operate(operation.kind, bytes.expose()).await.map(Answered::Created);
+        self.heard(gateway, &outcome);
+        Ok(Some(outcome))
     }
 }
 
