@@ -166,12 +166,10 @@ impl Kind {
         if !words.is_empty() {
             return Kind { words: words.join(" | "), link: None };
         }
-        let named = schema.get("type").map(|kind| match kind {
-            Value::Array(kinds) => {
-                let kinds = kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null");
-                kinds.collect::<Vec<_>>().join(" | ")
-            }
-            kind => kind.as_str().unwrap_or_default().to_owned(),
+        let named = schema.get("type").map(|kind| {
+            let kinds = kind.as_array().map_or_else(|| vec![kind], |kinds| kinds.iter().collect());
+            let kinds = kinds.into_iter().filter_map(Value::as_str).filter(|kind| *kind != "null");
+            kinds.collect::<Vec<_>>().join(" | ")
         });
         let format = text_of(schema, "format");
         let mut words = named.unwrap_or_else(|| "any".into());

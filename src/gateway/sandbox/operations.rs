@@ -46,9 +46,9 @@ struct RefundRequest {
 #[serde(rename_all = "camelCase")]
 struct ShipmentRequest {
     order_id: String,
+    /// The documents' own example has none.
+    #[serde(default)]
     document_number: String,
-    #[serde(rename = "documentDate")]
-    _document_date: String,
     basket_items: Box<RawValue>,
 }
 
