@@ -27,8 +27,17 @@ use tillgate::workers::collector::Collector;
 use tokio::sync::Notify;
 
 /// How making an order ends.
-const CREATING: [Option<Trouble>; 7] = [
+const CREATING: [Option<Trouble>; 16] = [
     None,
+    Some(Trouble::BadGateway),
+    Some(Trouble::CutShort),
+    Some(Trouble::TooLong),
+    Some(Trouble::Redirect),
+    Some(Trouble::NoAccess),
+    Some(Trouble::Busy),
+    Some(Trouble::NoUrl),
+    Some(Trouble::Elsewhere),
+    Some(Trouble::AnotherOrder),
     Some(Trouble::Broken),
     Some(Trouble::AcceptThenDrop),
     Some(Trouble::Garbage),
@@ -38,8 +47,17 @@ const CREATING: [Option<Trouble>; 7] = [
 ];
 
 /// How the next two other calls end: looking, reading, calling off.
-const OTHERS: [Option<Trouble>; 4] =
-    [None, Some(Trouble::Broken), Some(Trouble::AcceptThenDrop), Some(Trouble::TooMany(1))];
+const OTHERS: [Option<Trouble>; 9] = [
+    None,
+    Some(Trouble::Broken),
+    Some(Trouble::AcceptThenDrop),
+    Some(Trouble::TooMany(1)),
+    Some(Trouble::CutShort),
+    Some(Trouble::NoAccess),
+    Some(Trouble::AnotherOrder),
+    Some(Trouble::Twofold),
+    Some(Trouble::Unfiltered),
+];
 
 /// More payments than an order of these stories can come to.
 const ATTEMPTS_MAX: u32 = 8;
@@ -215,6 +233,9 @@ impl World {
         }
         let payable = self.payable();
         assert!(payable.len() <= 1, "{history:?}: two at once: {payable:?}");
+        let checkout = self.checkout().await;
+        let link = checkout.current().and_then(|payment| payment.link(self.clock.now()));
+        assert!(link.is_none_or(|url| url.starts_with(&self.bank.url())), "{history:?}: sent to {link:?}");
         true
     }
 

@@ -25,7 +25,13 @@ async fn paid(till: &Till) -> String {
 
 async fn refund(till: &Till, number: &str, key: &str, body: &Value) -> Reply {
     let path = format!("/v1/orders/{number}/refunds");
-    till.call(Method::POST, &path, API_KEY, Some(key), &body.to_string()).await
+    loop {
+        let reply = till.call(Method::POST, &path, API_KEY, Some(key), &body.to_string()).await;
+        // On a slow disk it may not be known in time what came of it: the same request finds out.
+        if reply.status != 503 {
+            return reply;
+        }
+    }
 }
 
 /// What the payment system has of a kind: number, sum, and status.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::World;
 use super::ledger::new_id;
-use super::trouble::{Call, Trouble};
+use super::trouble::{Call, TOO_LONG_BYTES, Trouble};
 use crate::kernel::Timestamp;
 use crate::kernel::time::between;
 
@@ -64,13 +64,19 @@ impl Dialect {
             return self.respond(Err(self.unauthorized()));
         }
         if has_called_too_often(&world) {
-            return self.told_to_wait(CALLS_WINDOW.as_secs());
+            return self.told_to_wait(Some(CALLS_WINDOW.as_secs()));
         }
         let trouble = world.troubles().meet(call);
         match trouble {
             Some(Trouble::Broken) => return self.respond(Err(self.broken())),
-            Some(Trouble::TooMany(seconds)) => return self.told_to_wait(seconds),
+            Some(Trouble::TooMany(seconds)) => return self.told_to_wait(Some(seconds)),
+            Some(Trouble::Busy) => return self.told_to_wait(None),
             Some(Trouble::Refused) => return self.respond(Err(self.refused())),
+            Some(Trouble::NoAccess) => return self.respond(Err(self.unauthorized())),
+            Some(Trouble::Redirect) => {
+                let elsewhere = [(header::LOCATION, HeaderValue::from_static("https://elsewhere.example/"))];
+                return (StatusCode::FOUND, elsewhere).into_response();
+            }
             Some(
                 Trouble::Slow(_)
                 | Trouble::AcceptThenDrop
@@ -78,20 +84,75 @@ impl Dialect {
                 | Trouble::OtherAmount
                 | Trouble::Duplicate(_)
                 | Trouble::Pending
-                | Trouble::Lost,
+                | Trouble::Lost
+                | Trouble::BadGateway
+                | Trouble::CutShort
+                | Trouble::TooLong
+                | Trouble::NoUrl
+                | Trouble::Elsewhere
+                | Trouble::AnotherOrder
+                | Trouble::Twofold
+                | Trouble::Unfiltered,
             )
             | None => {}
         }
         let answer = work(&world, trouble);
         world.something_happened();
+        let page = "<html><body>502 Bad Gateway</body></html>";
         match trouble {
             Some(Trouble::Slow(milliseconds)) => {
                 tokio::time::sleep(Duration::from_millis(milliseconds)).await;
                 self.respond(answer)
             }
             Some(Trouble::AcceptThenDrop) => Response::new(Body::new(Breaks)),
-            Some(Trouble::Garbage) => "<html><body>502 Bad Gateway</body></html>".into_response(),
-            Some(_) | None => self.respond(answer),
+            Some(Trouble::Garbage) => page.into_response(),
+            Some(Trouble::BadGateway) => (StatusCode::BAD_GATEWAY, page).into_response(),
+            Some(Trouble::TooLong) => " ".repeat(TOO_LONG_BYTES).into_response(),
+            Some(Trouble::CutShort) => {
+                let whole = answer.map_or_else(|_| String::new(), |body| body.to_string());
+                let half: String = whole.chars().take(whole.chars().count() / 2).collect();
+                half.into_response()
+            }
+            Some(trouble) => self.respond(answer.map(|mut body| {
+                self.spoil(trouble, &mut body);
+                body
+            })),
+            None => self.respond(answer),
+        }
+    }
+
+    /// Makes an answer one that must not be believed.
+    fn spoil(self, trouble: Trouble, body: &mut Value) {
+        let (list, url) = match self {
+            Dialect::Invoicebox => ("data", "paymentUrl"),
+            Dialect::Yookassa => ("items", "confirmation"),
+        };
+        let elsewhere = match self {
+            Dialect::Invoicebox => json!("https://pay.elsewhere.example/order/1"),
+            Dialect::Yookassa => json!({"confirmation_url": "https://pay.elsewhere.example/order/1"}),
+        };
+        let is_of_one = self == Dialect::Yookassa || body[list].is_object();
+        let one = if self == Dialect::Invoicebox { &mut body["data"] } else { &mut *body };
+        if trouble == Trouble::NoUrl && is_of_one {
+            one[url] = Value::Null;
+        } else if trouble == Trouble::Elsewhere && is_of_one && !one[url].is_null() {
+            one[url] = elsewhere;
+        } else if trouble == Trouble::AnotherOrder && one["id"].is_string() {
+            one["id"] = json!("018f0000-0000-7000-8000-00000000dddd");
+            one["merchantOrderId"] = json!("another-1");
+            one["metadata"] = json!({"tillgate_number": "another-1"});
+        } else if matches!(trouble, Trouble::Twofold | Trouble::Unfiltered)
+            && let Some(entries) = body[list].as_array_mut()
+        {
+            let mut others = entries.clone();
+            for other in &mut others {
+                other["id"] = json!(new_id(Timestamp::UNIX_EPOCH));
+                if trouble == Trouble::Unfiltered {
+                    other["merchantOrderId"] = json!("another-1");
+                    other["metadata"] = json!({"tillgate_number": "another-1"});
+                }
+            }
+            entries.append(&mut others);
         }
     }
 
@@ -135,11 +196,13 @@ impl Dialect {
         }
     }
 
-    fn told_to_wait(self, seconds: u64) -> Response {
+    fn told_to_wait(self, seconds: Option<u64>) -> Response {
         let error =
             Error(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too Many Requests".into(), None);
         let mut response = self.respond(Err(error));
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        if let Some(seconds) = seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 

@@ -54,7 +54,32 @@ pub enum Trouble {
     Lost,
     /// Refunds: taken in, and not done yet.
     Pending,
+    /// Done, and answered by a page of whatever stands before it: 502.
+    BadGateway,
+    /// Done, and the answer ends in its middle.
+    CutShort,
+    /// Done, and the answer has ten megabytes.
+    TooLong,
+    /// Not done: sent somewhere else, 302.
+    Redirect,
+    /// Not done: 401, as for a token that is not valid any more.
+    NoAccess,
+    /// Not done: 429 without a word about when.
+    Busy,
+    /// Done, and the answer has no payment address.
+    NoUrl,
+    /// Done, and the payment address is somebody else's.
+    Elsewhere,
+    /// Done, and the answer is about another order.
+    AnotherOrder,
+    /// Lists: everything twice, under other ids.
+    Twofold,
+    /// Lists: what was asked for, and something that was not.
+    Unfiltered,
 }
+
+/// How large an answer is that is too long, in bytes.
+pub const TOO_LONG_BYTES: usize = 10 * 1024 * 1024;
 
 impl Trouble {
     /// A trouble as it is named on the command line: `slow=8000`, `broken`, `lost`.
@@ -72,9 +97,21 @@ impl Trouble {
             "duplicate" => Ok(Trouble::Duplicate(usize::try_from(number()?).unwrap_or(usize::MAX))),
             "lost" => Ok(Trouble::Lost),
             "pending" => Ok(Trouble::Pending),
+            "bad-gateway" => Ok(Trouble::BadGateway),
+            "cut-short" => Ok(Trouble::CutShort),
+            "too-long" => Ok(Trouble::TooLong),
+            "redirect" => Ok(Trouble::Redirect),
+            "no-access" => Ok(Trouble::NoAccess),
+            "busy" => Ok(Trouble::Busy),
+            "no-url" => Ok(Trouble::NoUrl),
+            "elsewhere" => Ok(Trouble::Elsewhere),
+            "another-order" => Ok(Trouble::AnotherOrder),
+            "twofold" => Ok(Trouble::Twofold),
+            "unfiltered" => Ok(Trouble::Unfiltered),
             _ => Err(format!(
                 "{name:?} is no trouble: slow=<ms>, broken, accept-then-drop, garbage, too-many=<s>, refused, \
-                 other-amount, duplicate=<n>, lost, pending"
+                 other-amount, duplicate=<n>, lost, pending, bad-gateway, cut-short, too-long, redirect, no-access, \
+                 busy, no-url, elsewhere, another-order, twofold, unfiltered"
             )),
         }
     }
