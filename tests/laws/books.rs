@@ -1,13 +1,14 @@
 //! The same law against whole payment systems: the adapters, over loopback, against the sandbox, counted in its own
 //! ledger. Every way in which making an order and every other call can go wrong, with the process dying before and after
 //! each of the first calls, and with the order staying as it is, changing, being called off, or being paid meanwhile while
-//! every notification is lost.
+//! every notification is lost. Then the same for money that goes back or is taken of what is held.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tillgate::flows::move_money::{Request as Moving, move_money};
 use tillgate::flows::place_order::{Placed, Placement, place};
 use tillgate::flows::revise_order::{Request, Wish, revise};
 use tillgate::flows::{News, Seller, Shop, load_dossier};
@@ -16,10 +17,12 @@ use tillgate::gateway::sandbox::{Call as Kind, Entry, Outcome, Sandbox, Setup, T
 use tillgate::gateway::yookassa::{self, Yookassa};
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
 use tillgate::kernel::time::later;
-use tillgate::kernel::{Clock, ExternalId, Lane, Money, Number, Quantity, SourceName, Timestamp};
+use tillgate::kernel::{
+    Clock, ExternalId, Fingerprint, Lane, Money, Number, Quantity, SourceName, Timestamp,
+};
 use tillgate::payments::{
-    Bill, Checkout, Customer, Line, Operation, OperationKind, PaymentId, Remote, RemoteOperation, VatCode,
-    Ways,
+    Bill, Checkout, Customer, Line, Operation, OperationKind, OperationState, PaymentId, Remote,
+    RemoteOperation, VatCode, Ways,
 };
 use tillgate::peer::Client;
 use tillgate::store::{Claim, Scan, Store};
@@ -83,7 +86,7 @@ type Death = Option<(usize, bool)>;
 #[derive(Debug)]
 struct Mortal {
     inner: Arc<dyn Provider>,
-    death: Death,
+    death: Mutex<Death>,
     calls: AtomicUsize,
     died: Notify,
 }
@@ -92,7 +95,8 @@ impl Mortal {
     fn call<'a, T: Send + 'a>(&'a self, call: Call<'a, T>) -> Call<'a, T> {
         Box::pin(async move {
             let place = self.calls.fetch_add(1, Ordering::Relaxed);
-            match self.death {
+            let death = *self.death.lock().expect("unbroken");
+            match death {
                 Some((dies_in, is_carried_out)) if dies_in == place => {
                     if is_carried_out {
                         let _: Result<T, Failure> = call.await;
@@ -201,11 +205,17 @@ impl World {
             panic!("a new order stands")
         };
         let (calls, died) = (AtomicUsize::new(0), Notify::new());
-        let provider = Arc::new(Mortal { inner: Arc::clone(inner), death, calls, died });
+        let provider = Arc::new(Mortal { inner: Arc::clone(inner), death: Mutex::new(death), calls, died });
         let gateways: BTreeMap<SourceName, Arc<dyn Provider>> =
             BTreeMap::from([(gateway, provider.clone() as _)]);
         let collector = Collector { shop, gateways: Arc::new(gateways), breakers: Arc::default() };
         World { collector, provider, bank: bank.clone(), clock, number }
+    }
+
+    /// From now on the process dies in another call, counted from here.
+    fn dies(&self, death: Death) {
+        self.provider.calls.store(0, Ordering::Relaxed);
+        *self.provider.death.lock().expect("unbroken") = death;
     }
 
     /// The payments of this order that the payment system has.
@@ -351,6 +361,108 @@ async fn play_all(inner: Arc<dyn Provider>, bank: Sandbox) {
     }
 }
 
+/// How a refund or a capture ends.
+const OPERATING: [Option<Trouble>; 11] = [
+    None,
+    Some(Trouble::Broken),
+    Some(Trouble::BadGateway),
+    Some(Trouble::AcceptThenDrop),
+    Some(Trouble::Garbage),
+    Some(Trouble::CutShort),
+    Some(Trouble::Redirect),
+    Some(Trouble::NoAccess),
+    Some(Trouble::Busy),
+    Some(Trouble::TooMany(1)),
+    Some(Trouble::Refused),
+];
+
+/// Has money moved for one order after another, in every way in which that can go.
+async fn move_all(kind: OperationKind, inner: Arc<dyn Provider>, bank: Sandbox) {
+    let deaths = (0..CALLS_TO_DIE_IN).flat_map(|call| [Some((call, false)), Some((call, true))]);
+    let deaths: Vec<Death> = [None].into_iter().chain(deaths).collect();
+    let (outcome, names) = match kind {
+        OperationKind::Capture => (Outcome::Hold, ["capture", "shipment"]),
+        OperationKind::Refund | OperationKind::Shipment => (Outcome::Pay, ["refund", "refund"]),
+    };
+    let mut order = 0;
+    for operating in OPERATING {
+        for other in OTHERS {
+            for &death in &deaths {
+                order += 1;
+                let history = (kind, operating, other, death);
+                let world = World::new(&bank, &inner, order, None).await;
+                world.rest(&history).await;
+                let payable = world.payable();
+                assert!(bank.buyer_acts(&payable[0].container, outcome), "{history:?}");
+                world.clock.advance(Duration::from_secs(3000));
+                while world.step(Lane::Watch, &history).await {}
+
+                bank.misbehave(Kind::Operate, operating);
+                bank.misbehave(Kind::Other, other.into_iter().chain(other));
+                world.dies(death);
+                let request = Moving {
+                    merchant: SourceName::new("site"),
+                    number: world.number,
+                    kind,
+                    payment: None,
+                    parts: Vec::new(),
+                    reason: None,
+                    asked: Fingerprint::of(&[b"a request"]),
+                };
+                for _ in 0..2 {
+                    let planned = move_money(&world.collector.shop, &request).await.expect("a store");
+                    assert!(planned.is_ok(), "{history:?}: {planned:?}"); // the repeat finds it
+                }
+                world.rest(&history).await;
+                bank.forget_troubles();
+
+                let checkout = world.checkout().await;
+                let [operation] = checkout.operations.as_slice() else { panic!("{history:?}: {checkout:?}") };
+                let entries = world.entries();
+                let made: Vec<Money> = bank
+                    .done()
+                    .iter()
+                    .filter(|done| done.order == entries[0].id && names.contains(&done.kind))
+                    .map(|done| done.amount)
+                    .collect();
+                let is_told = !checkout.attention.is_empty();
+                match (&operation.state, made.as_slice()) {
+                    (OperationState::Done { .. }, [sum]) => {
+                        assert_eq!(*sum, Money::from_kopecks(10_000), "{history:?}");
+                    }
+                    (OperationState::Refused { .. }, []) | (OperationState::Frozen { .. }, [] | [_]) => {
+                        assert!(is_told, "{history:?}: {checkout:?}");
+                    }
+                    (state, made) => panic!("{history:?}: {state:?} with {made:?}"),
+                }
+            }
+        }
+    }
+}
+
+fn of_invoicebox(bank: &Sandbox) -> Arc<dyn Provider> {
+    let setup = invoicebox::Setup {
+        url: bank.url(),
+        version: Version::V3,
+        token: bank.setup().token.clone(),
+        merchant_id: bank.setup().merchant_id.clone(),
+        payment_hosts: Vec::new(),
+    };
+    Arc::new(Invoicebox::new(client(), setup))
+}
+
+fn of_yookassa(bank: &Sandbox, two_steps: bool) -> Arc<dyn Provider> {
+    let setup = yookassa::Setup {
+        url: format!("{}/yookassa", bank.url()),
+        shop_id: bank.setup().merchant_id.clone(),
+        secret_key: bank.setup().token.clone(),
+        two_steps,
+        receipts: true,
+        payment_hosts: Vec::new(),
+    };
+    Arc::new(Yookassa::new(client(), setup))
+}
+
 async fn bank() -> Sandbox {
     let clock = Clock::manual("2026-11-22T09:00:00Z".parse().expect("a time"));
     Sandbox::start(Setup { clock, calls_max: usize::MAX, unique_numbers: false, ..Setup::default() })
@@ -365,26 +477,27 @@ fn client() -> Client {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn invoicebox_takes_the_right_sum_once_whatever_happens() {
     let bank = bank().await;
-    let setup = invoicebox::Setup {
-        url: bank.url(),
-        version: Version::V3,
-        token: bank.setup().token.clone(),
-        merchant_id: bank.setup().merchant_id.clone(),
-        payment_hosts: Vec::new(),
-    };
-    play_all(Arc::new(Invoicebox::new(client(), setup)), bank).await;
+    play_all(of_invoicebox(&bank), bank).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn yookassa_takes_the_right_sum_once_whatever_happens() {
     let bank = bank().await;
-    let setup = yookassa::Setup {
-        url: format!("{}/yookassa", bank.url()),
-        shop_id: bank.setup().merchant_id.clone(),
-        secret_key: bank.setup().token.clone(),
-        two_steps: false,
-        receipts: true,
-        payment_hosts: Vec::new(),
-    };
-    play_all(Arc::new(Yookassa::new(client(), setup)), bank).await;
+    play_all(of_yookassa(&bank, false), bank).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invoicebox_moves_money_once_whatever_happens() {
+    for kind in [OperationKind::Refund, OperationKind::Capture] {
+        let bank = bank().await;
+        move_all(kind, of_invoicebox(&bank), bank).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn yookassa_moves_money_once_whatever_happens() {
+    for kind in [OperationKind::Refund, OperationKind::Capture] {
+        let bank = bank().await;
+        move_all(kind, of_yookassa(&bank, kind == OperationKind::Capture), bank).await;
+    }
 }
