@@ -364,7 +364,7 @@ fn retention_default() -> u32 {
 
 /// Ten a second: more than a site needs, and no more than a runaway loop should have.
 fn requests_default() -> NonZeroU32 {
-    const { NonZeroU32::new(600).unwrap() }
+    const { NonZeroU32::new(600).unwrap() } // reckoned when it is compiled: 600 is not nought
 }
 
 fn vat_default() -> VatCode {

@@ -24,7 +24,7 @@ use crate::kernel::Timestamp;
 use crate::payments::{
     Allowance, Answered, Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation,
 };
-use crate::peer::Url;
+use crate::peer::{Reply, Url};
 
 /// A call under way.
 pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
@@ -124,6 +124,20 @@ pub trait Provider: Send + Sync + fmt::Debug {
         operation: &'a Operation,
         remote_id: &'a str,
     ) -> Call<'a, Vec<RemoteOperation>>;
+}
+
+/// The most of an error's text that is kept, in characters.
+const WHY_CHARS_MAX: usize = 500;
+
+/// What a payment system said, in one line of bounded length.
+pub(in crate::gateway) fn one_line(said: &str) -> String {
+    said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(WHY_CHARS_MAX).collect()
+}
+
+/// How long it wants not to be called, if it says so.
+pub(in crate::gateway) fn wish_in(reply: &Reply) -> Option<Duration> {
+    let told = reply.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
+    told.parse().ok().map(Duration::from_secs)
 }
 
 /// Whether a buyer may be sent to `url` by a payment system whose API is at `api`: to its own host or one of the

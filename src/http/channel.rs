@@ -1,7 +1,7 @@
 //! Notifications by a WebSocket that we open, for a shop that has no public address.
 //!
 //! What comes this way bears no signature, so it proves nothing, as a posted one without proof would not: it makes the
-//! collector look. It is answered when that is durable.
+//! collector look. It is answered when that is durable. It is the edge by another road, and lives here for that reason.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,8 @@
 //! Looks at the marketplace itself for orders whose hooks never came.
 //!
 //! A hook is sent seven times and then no more; who was away for longer has lost it. What the marketplace has, and we have not,
-//! goes through the same door as if its hook had come now, and stands in the journal as what it is.
+//! goes through the same door as if its hook had come now, and stands in the journal as what it is. That door is why this
+//! worker lives at the edge.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +57,12 @@ impl Watchman {
             if clock.now() >= due {
                 let until = earlier(clock.now(), ON_ITS_WAY);
                 due = later(clock.now(), LOOK_GAP);
-                match self.look(since, until).await {
+                let looked = tokio::select! {
+                    // What was found so far is kept; the next process looks again.
+                    () = drain.cancelled() => return,
+                    looked = self.look(since, until) => looked,
+                };
+                match looked {
                     Ok(found) => {
                         since = earlier(until, OVERLAP);
                         tracing::info!(source = %self.door.source, found, "the marketplace was looked through for lost hooks");

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use tillgate::dedup::{Receipt, Verdict};
-use tillgate::kernel::Document;
+use tillgate::kernel::{Document, Timestamp};
 use tillgate::orders::{Movement, Order, OrderDocument};
-use tillgate::payments::Checkout;
+use tillgate::payments::{Allowance, Budget, Checkout, Purpose};
 use tillgate::store::Delivery;
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -52,6 +52,17 @@ fn a_checkout_of_version_1_is_read() {
     assert_eq!(current.bill.total.to_string(), "30.00");
     let old = &checkout.payments[0];
     assert!(!old.is_live() && old.superseded.is_some() && old.request.is_some(), "{old:?}");
+}
+
+#[test]
+fn a_budget_of_version_1_is_read() {
+    let mut budget = Budget::decode(1, &fixture("budget/v1/three-calls.json")).expect("readable");
+    let window = std::time::Duration::from_secs(30);
+    let allowed = Allowance { calls_max: 3, window, kept_for_looking: 0 };
+    let at = |second: i64| Timestamp::from_second(1_795_341_600 + second).expect("a time");
+    assert!(budget.spend(1, allowed, Purpose::Look, at(29)).is_err(), "three were made");
+    assert!(budget.spend(2, allowed, Purpose::Look, at(31)).is_ok(), "two of them are forgotten");
+    assert!(budget.spend(1, allowed, Purpose::Look, at(31)).is_err());
 }
 
 #[test]

@@ -7,16 +7,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{map, wire};
-use crate::gateway::{Addresses, Call, Failure, Provider, leads_home};
+use crate::gateway::{Addresses, Call, Failure, Provider, leads_home, one_line, wish_in};
 use crate::kernel::{Secret, Timestamp};
 use crate::payments::{Allowance, Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation};
 use crate::peer::{self, Client, Reply};
 
 /// How long a call may take, in seconds. The payment system has been seen to take ten.
 pub const CALL_SECONDS_MAX: u64 = 15;
-
-/// The most of an error's text that is kept, in characters.
-const WHY_CHARS_MAX: usize = 500;
 
 /// The most of an answer that is read, in bytes: the largest bill comes back as a third of this.
 pub const ANSWER_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -152,15 +149,10 @@ fn error_in(reply: &Reply) -> Failure {
     if let Some(id) = reply.headers.get("x-request-id").and_then(|id| id.to_str().ok()) {
         why = format!("{why} (X-Request-Id {id})");
     }
-    let why: String =
-        why.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(WHY_CHARS_MAX).collect();
+    let why = one_line(&why);
     match reply.status.as_u16() {
         401 | 403 => Failure::NoAccess(why),
-        429 => {
-            let wish =
-                reply.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            Failure::NotDone { why, wish: wish.map(Duration::from_secs) }
-        }
+        429 => Failure::NotDone { why, wish: wish_in(reply) },
         422 if code == "merchant_order_id_duplicate" => Failure::Duplicate,
         // With a code it is the payment system that refuses; without one it may be whatever stands before it.
         400 | 422 if !code.is_empty() => Failure::Refused(why),

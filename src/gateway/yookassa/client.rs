@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::map::{self, Manner};
 use super::wire;
-use crate::gateway::{Addresses, Call, Failure, Provider, leads_home};
+use crate::gateway::{Addresses, Call, Failure, Provider, leads_home, one_line, wish_in};
 use crate::kernel::time::earlier;
 use crate::kernel::{Secret, Timestamp};
 use crate::payments::{
@@ -22,9 +22,6 @@ pub const CALL_SECONDS_MAX: u64 = 35;
 
 /// The most of an answer that is read, in bytes: a page of a hundred payments.
 pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// The most of an error's text that is kept, in characters.
-const WHY_CHARS_MAX: usize = 500;
 
 /// Entries of a page that are asked for: the most that is given.
 const PAGE_SIZE: usize = 100;
@@ -151,15 +148,10 @@ fn error_in(reply: &Reply) -> Failure {
     let (text, field) = (body.description.unwrap_or_default(), body.parameter.unwrap_or_default());
     let id = body.id.map(|id| format!("(id {id})")).unwrap_or_default();
     let why = format!("{} {code} {text} {field} {id}", reply.status.as_u16());
-    let why: String =
-        why.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(WHY_CHARS_MAX).collect();
+    let why = one_line(&why);
     match reply.status.as_u16() {
         401 | 403 => Failure::NoAccess(why),
-        429 => {
-            let told = reply.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-            let wish = told.and_then(|seconds| seconds.parse().ok());
-            Failure::NotDone { why, wish: wish.map(Duration::from_secs) }
-        }
+        429 => Failure::NotDone { why, wish: wish_in(reply) },
         // With a code it is the payment system that refuses; without one it may be whatever stands before it.
         400 | 404 | 405 | 415 if !code.is_empty() => Failure::Refused(why),
         // 202 too: it is still at it.
