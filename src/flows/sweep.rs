@@ -31,7 +31,7 @@ impl Retention {
 const STEP_DOCS_MAX: usize = 200;
 
 /// Where a sweep stands.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Progress {
     after: Option<Cursor>,
 }

@@ -8,7 +8,9 @@ use super::{DECISIONS_MAX, Hook, Shop, crowded, load_dossier, receipt_key};
 use crate::dedup::Verdict;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Fingerprint, HookId, Lane, Message, MessageId, Number, SourceName, Timestamp};
-use crate::store::{Batch, CommitError, Delivery, DeliveryState, DocKey, Expect, Unavailable};
+use crate::store::{
+    Batch, CommitError, Cursor, Delivery, DeliveryState, DocKey, Expect, Page, Scan, Unavailable,
+};
 
 /// The `type` of an event that only shows that events arrive.
 pub const TEST_EVENT: &str = "tillgate.test";
@@ -81,6 +83,20 @@ pub async fn callbacks_about(
         }
     }
     Ok(Some(callbacks))
+}
+
+/// The merchant's callbacks that wait for their next attempt, or that were given up.
+pub async fn waiting_callbacks(
+    shop: &Shop,
+    merchant: &SourceName,
+    dead: bool,
+    after: Option<Cursor>,
+    limit: usize,
+) -> Result<Page<Delivery>, Unavailable> {
+    let queue = Some(merchant.as_str().to_owned());
+    let page = shop.store.scan(&Scan::Outbox { lane: Lane::Callback, dead, queue, after, limit }).await?;
+    let items = page.items.into_iter().map(|(_, stored)| Ok(stored.document()?));
+    Ok(Page { items: items.collect::<Result<_, Unavailable>>()?, next: page.next })
 }
 
 /// Sends the merchant an event that means nothing.

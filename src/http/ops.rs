@@ -36,7 +36,7 @@ const COUNTED_MESSAGES_MAX: usize = 1000;
 pub async fn figures(State(edge): State<Arc<Edge>>) -> Response {
     for lane in Lane::ALL {
         for (dead, state) in [(false, "pending"), (true, "dead")] {
-            let scan = Scan::Outbox { lane, dead, skip: 0, limit: COUNTED_MESSAGES_MAX };
+            let scan = Scan::Outbox { lane, dead, queue: None, after: None, limit: COUNTED_MESSAGES_MAX };
             match edge.shop.store.scan(&scan).await {
                 Ok(page) => {
                     metrics::outbox_messages(lane, state, u32::try_from(page.items.len()).unwrap_or(u32::MAX))

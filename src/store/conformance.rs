@@ -376,7 +376,7 @@ async fn dead_messages_are_listed_until_a_person_decides(store: Store) {
     let listed = |dead| {
         let store = store.clone();
         async move {
-            let scan = Scan::Outbox { lane: Lane::Telegram, dead, skip: 0, limit: 10 };
+            let scan = Scan::Outbox { lane: Lane::Telegram, dead, queue: None, after: None, limit: 10 };
             store.scan(&scan).await.expect("a store that answers").items
         }
     };
@@ -389,6 +389,48 @@ async fn dead_messages_are_listed_until_a_person_decides(store: Store) {
     store.commit(batch).await.expect("committed");
     assert!(listed(true).await.is_empty());
     assert_eq!(claimed(&store, &claim_at(20)).await, [id(1, 1)]);
+}
+
+async fn an_outbox_is_turned_page_by_page_and_none_is_passed_over(store: Store) {
+    // Two names with the same CRC-32, by which an engine may tell queues apart.
+    let queues = ["plumless", "buckeroo", "chat"];
+    for (order, queue) in (1..=9).zip(queues.into_iter().cycle()) {
+        store.commit(send([message(order, 1, queue, 10)])).await.expect("committed");
+    }
+    let turned = async |queue: Option<&str>, put_off: bool| {
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let queue = queue.map(str::to_owned);
+            let scan = Scan::Outbox { lane: Lane::Telegram, dead: false, queue, after, limit: 2 };
+            let page = store.scan(&scan).await.expect("a store that answers");
+            assert!(page.items.len() <= 2);
+            for (key, stored) in page.items {
+                let delivery: Delivery = stored.document().expect("a message");
+                seen.push((delivery.queue.clone(), delivery.id));
+                // What was shown moves to the end, once: those after it must not move up into pages that were turned.
+                if put_off && delivery.state == (DeliveryState::Pending { due: at(10) }) {
+                    let later = Delivery { state: DeliveryState::Pending { due: at(99) }, ..delivery };
+                    let mut batch = Batch::new();
+                    batch.put(key, Expect::At(stored.version), &later, at(1));
+                    store.commit(batch).await.expect("committed");
+                }
+            }
+            let Some(next) = page.next else { return seen };
+            after = Some(next.to_string().parse::<Cursor>().expect("its own text"));
+        }
+    };
+    let all = turned(None, false).await;
+    assert_eq!(all.iter().collect::<std::collections::HashSet<_>>().len(), 9);
+    assert_eq!(all.len(), 9);
+    for queue in queues {
+        let mut of_queue = turned(Some(queue), false).await;
+        assert!(of_queue.iter().all(|(of, _)| of == queue), "{of_queue:?}");
+        assert_eq!(of_queue.len(), 3);
+        let meanwhile = turned(Some(queue), true).await;
+        of_queue.retain(|shown| !meanwhile.contains(shown));
+        assert_eq!(of_queue, []);
+    }
+    assert!(turned(Some("nobody"), false).await.is_empty());
 }
 
 async fn counters_add_up_whoever_adds(store: Store) {
@@ -542,6 +584,7 @@ on_every_engine![
     a_failed_message_is_found_behind_all_that_wait_for_it,
     what_a_person_has_dropped_is_not_sent_and_stays_dropped,
     dead_messages_are_listed_until_a_person_decides,
+    an_outbox_is_turned_page_by_page_and_none_is_passed_over,
     counters_add_up_whoever_adds,
     lists_are_walked_by_time_without_gap_or_repeat,
     a_moved_or_removed_document_leaves_the_list,

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::batch::{Batch, CounterKey, DocKey, Stored};
 use super::page::Head;
 use super::plan::{DocWrite, Held, bumped, plan};
-use super::queue::{Claim, Claimed, Delivery, Leases, Place, Ticket};
+use super::queue::{Claim, Claimed, Delivery, Leases, Place, Ticket, page_of_places};
 use super::scan::{Cursor, Found, Scan};
 use super::{CommitError, Unavailable};
 use crate::kernel::{Kind, MessageId};
@@ -114,30 +114,37 @@ impl Memory {
 
     pub(super) fn scan(&self, scan: &Scan) -> Found {
         let state = self.state();
-        match *scan {
-            Scan::Listed { kind, newest_first, after, limit } => {
+        match scan {
+            &Scan::Listed { kind, newest_first, ref after, limit } => {
                 let of_kind =
-                    state.listed.iter().filter(|(listed, _)| *listed == kind).map(|&(_, cursor)| cursor);
-                let mut cursors: Vec<Cursor> = match (newest_first, after) {
+                    state.listed.iter().filter(|(listed, _)| *listed == kind).map(|(_, cursor)| cursor);
+                let mut cursors: Vec<&Cursor> = match (newest_first, after) {
                     (true, after) => {
-                        of_kind.rev().filter(|at| after.is_none_or(|after| *at < after)).collect()
+                        of_kind.rev().filter(|at| after.as_ref().is_none_or(|after| *at < after)).collect()
                     }
-                    (false, after) => of_kind.filter(|at| after.is_none_or(|after| *at > after)).collect(),
+                    (false, after) => {
+                        of_kind.filter(|at| after.as_ref().is_none_or(|after| *at > after)).collect()
+                    }
                 };
                 let more = cursors.len() > limit;
                 cursors.truncate(limit);
-                let next = cursors.last().copied().filter(|_| more);
+                let next = cursors.last().copied().cloned().filter(|_| more);
                 let keys = cursors.iter().map(|at| DocKey { partition: at.partition, kind, id: at.id });
                 (keys.collect(), next)
             }
-            Scan::Partition { partition, kind } => {
+            &Scan::Partition { partition, kind } => {
                 let first = DocKey { partition, kind, id: 0 };
                 let last = DocKey { partition, kind, id: u128::MAX };
                 (state.docs.range(first..=last).map(|(key, _)| *key).collect(), None)
             }
-            Scan::Outbox { lane, dead, skip, limit } => {
-                let places = state.outbox.iter().filter(|place| place.lane == lane && place.dead == dead);
-                (places.skip(skip).take(limit).map(|place| DocKey::message(place.id)).collect(), None)
+            &Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
+                let after = Place::after(lane, dead, queue.as_deref(), after.as_ref());
+                let places =
+                    state.outbox.range((Bound::Excluded(after), Bound::Unbounded)).take_while(|place| {
+                        (place.lane, place.dead) == (lane, dead)
+                            && queue.as_ref().is_none_or(|queue| place.queue == *queue)
+                    });
+                page_of_places(places.cloned().take(limit + 1).collect(), limit)
             }
         }
     }

@@ -11,7 +11,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Unavailable;
-use super::batch::Body;
+use super::batch::{Body, DocKey};
+use super::scan::{Cursor, Found};
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::time::{from_micros, later};
 use crate::kernel::{Document, Kind, Lane, Message, MessageId, Number, Timestamp, Unreadable};
@@ -227,11 +228,36 @@ impl Place {
         Place { lane, dead, queue: String::new(), due: Timestamp::MIN, id }
     }
 
+    /// The place after which a list goes on: that of a cursor, or the start of a queue, or that of the lane.
+    pub fn after(lane: Lane, dead: bool, queue: Option<&str>, cursor: Option<&Cursor>) -> Place {
+        let mut place = Place::start(lane, dead);
+        if let Some((cursor, id)) = cursor.and_then(|cursor| Some((cursor, cursor.message()?))) {
+            place = Place { queue: cursor.queue.clone(), due: cursor.listed_at, id, ..place };
+        }
+        if let Some(queue) = queue {
+            queue.clone_into(&mut place.queue);
+        }
+        place
+    }
+
+    /// Where a list of the outbox goes on after it.
+    pub fn cursor(&self) -> Cursor {
+        Cursor::of_message(self.queue.clone(), self.due, self.id)
+    }
+
     /// After everything in this place's queue.
     fn end_of_queue(&self) -> Place {
         let id = MessageId { number: Number::largest(), sequence: u32::MAX };
         Place { due: Timestamp::MAX, id, ..self.clone() }
     }
+}
+
+/// The page that these places make, one of which is there only to show that it is not the last.
+pub(super) fn page_of_places(mut places: Vec<Place>, limit: usize) -> Found {
+    let more = places.len() > limit;
+    places.truncate(limit);
+    let next = places.last().filter(|_| more).map(Place::cursor);
+    (places.iter().map(|place| DocKey::message(place.id)).collect(), next)
 }
 
 /// Where a message stands in the outbox's index, if it belongs there.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::batch::DocKey;
 use crate::kernel::time::from_micros;
-use crate::kernel::{Kind, Lane, Timestamp};
+use crate::kernel::{Kind, Lane, MessageId, Number, Timestamp};
 
 /// What to walk.
 #[derive(Debug, Clone)]
@@ -28,14 +28,17 @@ pub enum Scan {
         /// The kind.
         kind: Kind,
     },
-    /// Messages of a lane that are dead, or that wait.
+    /// Messages of a lane that are dead, or that wait: queue by queue, in a queue by the time when they are due or died. One
+    /// that is put off while the pages are turned moves on to a later one, and none is passed over.
     Outbox {
         /// The lane.
         lane: Lane,
         /// Dead ones, or waiting ones.
         dead: bool,
-        /// How many to pass over: these lists are short, or something is badly wrong.
-        skip: usize,
+        /// Only those of this queue.
+        queue: Option<String>,
+        /// Go on after this place.
+        after: Option<Cursor>,
         /// At most so many.
         limit: usize,
     },
@@ -54,8 +57,10 @@ pub struct Page<T> {
 }
 
 /// A place in a list. Its text is for handing back, not for reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
+    /// Nothing but in the outbox.
+    pub(super) queue: String,
     pub(super) listed_at: Timestamp,
     pub(super) partition: u64,
     pub(super) id: u128,
@@ -65,13 +70,25 @@ impl Cursor {
     /// The place of a document in its kind's list.
     #[must_use]
     pub fn at(listed_at: Timestamp, key: DocKey) -> Cursor {
-        Cursor { listed_at, partition: key.partition, id: key.id }
+        Cursor { queue: String::new(), listed_at, partition: key.partition, id: key.id }
+    }
+
+    /// The place of a message in the outbox.
+    pub(super) fn of_message(queue: String, due: Timestamp, id: MessageId) -> Cursor {
+        Cursor { queue, ..Cursor::at(due, DocKey::message(id)) }
+    }
+
+    /// The message that is there, if one can be.
+    pub(super) fn message(&self) -> Option<MessageId> {
+        let number = Number::from_u64(self.partition)?;
+        Some(MessageId { number, sequence: u32::try_from(self.id).ok()? })
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}{:016x}{:032x}", self.listed_at.as_microsecond(), self.partition, self.id)
+        write!(f, "{:016x}{:016x}{:032x}", self.listed_at.as_microsecond(), self.partition, self.id)?;
+        self.queue.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -79,11 +96,18 @@ impl FromStr for Cursor {
     type Err = NotACursor;
 
     fn from_str(text: &str) -> Result<Cursor, NotACursor> {
-        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if text.len() < 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(NotACursor);
         }
+        let (text, queue) = text.split_at(64);
+        let queue = queue
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()));
+        let queue = queue.collect::<Option<Vec<u8>>>().and_then(|bytes| String::from_utf8(bytes).ok());
         let micros = u64::from_str_radix(&text[..16], 16).map_err(|_| NotACursor)?;
         Ok(Cursor {
+            queue: queue.ok_or(NotACursor)?,
             listed_at: from_micros(micros.cast_signed()),
             partition: u64::from_str_radix(&text[16..32], 16).map_err(|_| NotACursor)?,
             id: u128::from_str_radix(&text[32..], 16).map_err(|_| NotACursor)?,

@@ -253,7 +253,7 @@ impl World {
     async fn rest(&self, history: &dyn std::fmt::Debug) {
         for _ in 0..200 {
             while self.step(Lane::Payment, history).await {}
-            let scan = Scan::Outbox { lane: Lane::Payment, dead: false, skip: 0, limit: 1 };
+            let scan = Scan::Outbox { lane: Lane::Payment, dead: false, queue: None, after: None, limit: 1 };
             let pending = self.collector.shop.store.scan(&scan).await.expect("a store");
             if pending.items.is_empty() {
                 return;

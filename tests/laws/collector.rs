@@ -263,7 +263,13 @@ impl World {
             while self.step().await {}
             let pending = shop
                 .store
-                .scan(&tillgate::store::Scan::Outbox { lane: Lane::Payment, dead: false, skip: 0, limit: 1 })
+                .scan(&tillgate::store::Scan::Outbox {
+                    lane: Lane::Payment,
+                    dead: false,
+                    queue: None,
+                    after: None,
+                    limit: 1,
+                })
                 .await
                 .expect("a store");
             if pending.items.is_empty() {

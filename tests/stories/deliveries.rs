@@ -4,8 +4,8 @@ use http::Method;
 use tillgate::gateway::sandbox::Setup;
 use tillgate::kernel::Clock;
 
-use crate::world::DEADLINE;
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, text};
+use crate::world::{ADMIN_TOKEN, DEADLINE};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_site_was_told_is_listed_and_told_again() {
@@ -67,6 +67,21 @@ async fn what_was_not_taken_is_listed_to_its_merchant_alone() {
     seen.sort();
     seen.dedup(); // one that was tried meanwhile has moved on to a later page
     assert_eq!(seen, ["A-0", "A-1", "A-2"]);
+    // The operator's list turns over all lanes, and has them too.
+    let (mut held, mut path) = (Vec::new(), "/outbox?limit=1".to_owned());
+    loop {
+        let page = till.admin(&path).await;
+        held.extend(page["items"].as_array().expect("items").iter().map(|item| text(&item["lane"])));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        path = format!("/outbox?limit=1&cursor={next}");
+    }
+    assert!(held.iter().filter(|lane| *lane == "callback").count() >= 3, "{held:?}");
+    assert!(held.iter().any(|lane| lane != "callback"), "{held:?}");
+    for altered in ["x", "callback.dead", "callback.dead.zz", "callback.dead.", "mail.dead."] {
+        let path = format!("/admin/v1/outbox?state=pending&cursor={altered}");
+        let wrong = till.call(Method::GET, &path, ADMIN_TOKEN, None, "").await;
+        assert_eq!(wrong.status, 400, "{altered}");
+    }
     let others = till.call(Method::GET, "/v1/deliveries", OTHER_API_KEY, None, "").await;
     assert_eq!(json_of(&others)["items"].as_array().map(Vec::len), Some(0));
     till.close().await;

@@ -23,7 +23,7 @@ pub struct List {
     server: ServerOptions,
     #[command(flatten)]
     list: ListOptions,
-    /// Only of this lane: telegram
+    /// Only of this lane: telegram, payment, callback, watch or marketplace
     #[arg(long)]
     lane: Option<String>,
     /// Only pending, or only dead

@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 
 use super::Edge;
 use super::problem::Problem;
-use crate::store::{Cursor, Unavailable};
+use crate::store::{Cursor, Scan, Unavailable};
 
 /// The routes. Each needs the admin token.
 pub fn routes(edge: &Arc<Edge>) -> Router<Arc<Edge>> {
@@ -111,8 +111,8 @@ pub(super) async fn gather<T>(
     let mut items = Vec::new();
     let mut looked_at = 0;
     loop {
-        let scan =
-            crate::store::Scan::Listed { kind, newest_first: true, after, limit: PAGE_MAX.min(limit * 2) };
+        let looked_at_once = PAGE_MAX.min(limit * 2);
+        let scan = Scan::Listed { kind, newest_first: true, after: after.clone(), limit: looked_at_once };
         let page = edge.shop.store.scan(&scan).await?;
         for (key, stored) in &page.items {
             looked_at += 1;

@@ -1,5 +1,7 @@
 //! Messages that wait or have died, and what an operator can do about them.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,7 +15,7 @@ use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::kernel::message::NotAMessageId;
 use crate::kernel::{Lane, MessageId, Timestamp};
-use crate::store::{Delivery, DeliveryState, Scan, Unavailable};
+use crate::store::{Cursor, Delivery, DeliveryState, NotACursor, Scan, Unavailable};
 
 /// A message as it is listed.
 #[derive(Debug, Serialize)]
@@ -71,6 +73,39 @@ pub struct Filter {
     limit: Option<usize>,
 }
 
+/// Where a page begins: in which list, and after which place of it.
+struct Start {
+    list: (Lane, bool),
+    after: Option<Cursor>,
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (lane, dead) = self.list;
+        write!(f, "{lane}.{}.", if dead { "dead" } else { "pending" })?;
+        self.after.as_ref().map_or(Ok(()), |after| after.fmt(f))
+    }
+}
+
+impl FromStr for Start {
+    type Err = NotACursor;
+
+    fn from_str(text: &str) -> Result<Start, NotACursor> {
+        let mut parts = text.splitn(3, '.');
+        let mut part = || parts.next().ok_or(NotACursor);
+        let lane = part()?;
+        let lane = Lane::ALL.into_iter().find(|known| known.as_str() == lane).ok_or(NotACursor)?;
+        let dead = match part()? {
+            "dead" => true,
+            "pending" => false,
+            _ => return Err(NotACursor),
+        };
+        let after = part()?;
+        let after = if after.is_empty() { None } else { Some(after.parse()?) };
+        Ok(Start { list: (lane, dead), after })
+    }
+}
+
 /// `GET /admin/v1/outbox`. Without a state, the dead come first.
 pub async fn list(
     State(edge): State<Arc<Edge>>,
@@ -78,38 +113,41 @@ pub async fn list(
 ) -> Result<Json<List<MessageEntry>>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
     let limit = filter.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
-    let start: usize = match &filter.cursor {
-        Some(cursor) => {
-            cursor.parse().map_err(|_| Problem::bad_parameter("cursor", crate::store::NotACursor))?
-        }
-        None => 0,
-    };
+    let start = filter.cursor.as_deref().map(Start::from_str).transpose();
+    let start = start.map_err(|why| Problem::bad_parameter("cursor", why))?;
     let lanes = filter.lane.map_or_else(|| Lane::ALL.to_vec(), |lane| vec![lane]);
-    let sides = match filter.state {
-        Some(Wanted::Pending) => vec![false],
-        Some(Wanted::Dead) => vec![true],
-        None => vec![true, false],
+    let sides: &[bool] = match filter.state {
+        Some(Wanted::Pending) => &[false],
+        Some(Wanted::Dead) => &[true],
+        None => &[true, false],
     };
-    // The lists are laid end to end and walked by place.
+    // The lists are laid end to end.
+    let lists: Vec<_> = lanes.iter().flat_map(|lane| sides.iter().map(|&dead| (*lane, dead))).collect();
+    let (mut first, mut after) = (0, None);
+    if let Some(start) = start {
+        let position = lists.iter().position(|list| *list == start.list);
+        first = position.ok_or_else(|| Problem::bad_parameter("cursor", NotACursor))?;
+        after = start.after;
+    }
     let mut items = Vec::new();
-    let mut skip = start;
-    for lane in lanes {
-        for &dead in &sides {
-            let wanted = limit + 1 - items.len();
-            let scan = Scan::Outbox { lane, dead, skip: 0, limit: skip.saturating_add(wanted) };
-            let found = edge.shop.store.scan(&scan).await?.items;
-            let skipped = skip.min(found.len());
-            for (_, stored) in found.into_iter().skip(skipped) {
-                let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
-                items.push(MessageEntry::of(delivery));
-            }
-            skip -= skipped;
+    for &(lane, dead) in &lists[first..] {
+        let room = limit - items.len();
+        let scan = Scan::Outbox { lane, dead, queue: None, after: after.take(), limit: room.max(1) };
+        let page = edge.shop.store.scan(&scan).await?;
+        if room == 0 && !page.items.is_empty() {
+            let next_cursor = Some(Start { list: (lane, dead), after: None }.to_string());
+            return Ok(Json(List { items, next_cursor }));
+        }
+        for (_, stored) in page.items {
+            let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
+            items.push(MessageEntry::of(delivery));
+        }
+        if let Some(after) = page.next {
+            let next_cursor = Some(Start { list: (lane, dead), after: Some(after) }.to_string());
+            return Ok(Json(List { items, next_cursor }));
         }
     }
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next_cursor = more.then(|| (start + items.len()).to_string());
-    Ok(Json(List { items, next_cursor }))
+    Ok(Json(List { items, next_cursor: None }))
 }
 
 /// `POST /admin/v1/outbox/{id}/retry`: to be tried at once, with all its time before it again.

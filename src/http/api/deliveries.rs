@@ -13,11 +13,11 @@ use utoipa::{IntoParams, ToSchema};
 use super::describe::{DeliveryId, Refusals};
 use super::{Caller, Edge, Found, Problem, Watch};
 use crate::flows::tend_delivery::{
-    alter, begun_anew, callback_of, callbacks_about, is_callback_of, send_test,
+    alter, begun_anew, callback_of, callbacks_about, is_callback_of, send_test, waiting_callbacks,
 };
 use crate::http::admin::{List, PAGE_DEFAULT, PAGE_MAX};
-use crate::kernel::{Lane, MessageId, Number, Timestamp};
-use crate::store::{Delivery, DeliveryState, DocKey, NotACursor, Scan, Unavailable};
+use crate::kernel::{MessageId, Number, Timestamp};
+use crate::store::{Delivery, DeliveryState, DocKey, NotACursor, Unavailable};
 
 /// A callback to the merchant's site, and what became of it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -103,7 +103,7 @@ pub struct Filter {
 /// Lists what your site was told about an order, or what it has not taken yet.
 ///
 /// What was not taken is listed by the time of its next attempt: one that is tried while you turn the pages may be met
-/// twice.
+/// twice, and none is passed over.
 #[utoipa::path(
     get, path = "/v1/deliveries", tag = "callbacks", params(Filter),
     responses((status = OK, body = List<DeliveryDocument>, description = "A page of them."), Refusals, Found),
@@ -125,31 +125,12 @@ pub async fn list(
         return Ok(Json(List { items, next_cursor: None }));
     }
     let limit = filter.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
-    let start: Option<usize> = filter.cursor.as_deref().map(str::parse).transpose().ok().flatten();
-    if filter.cursor.is_some() && start.is_none() {
-        return Err(Problem::bad_parameter("cursor", NotACursor));
-    }
-    // Places in the list of all merchants' callbacks: whose they are does not change.
-    let (mut skip, mut items) = (start.unwrap_or(0), Vec::new());
+    let after = filter.cursor.as_deref().map(str::parse).transpose();
+    let after = after.map_err(|why: NotACursor| Problem::bad_parameter("cursor", why))?;
     let dead = matches!(filter.state, Some(Unsettled::Dead));
-    loop {
-        let scan = Scan::Outbox { lane: Lane::Callback, dead, skip, limit: PAGE_MAX };
-        let found = edge.shop.store.scan(&scan).await?.items;
-        let is_last = found.len() < PAGE_MAX;
-        for (_, stored) in found {
-            skip = skip.saturating_add(1);
-            let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
-            if is_callback_of(&merchant, &delivery) {
-                items.push(DeliveryDocument::of(delivery));
-            }
-            if items.len() == limit {
-                return Ok(Json(List { items, next_cursor: Some(skip.to_string()) }));
-            }
-        }
-        if is_last {
-            return Ok(Json(List { items, next_cursor: None }));
-        }
-    }
+    let page = waiting_callbacks(&edge.shop, &merchant, dead, after, limit).await?;
+    let items = page.items.into_iter().map(DeliveryDocument::of).collect();
+    Ok(Json(List { items, next_cursor: page.next.map(|next| next.to_string()) }))
 }
 
 fn missing(id: &str) -> Problem {

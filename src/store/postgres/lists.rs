@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::link::Link;
+use super::outbox::message_of;
 use super::reader::{self, query};
 use super::{Failed, Postgres, id_bytes, id_of, in_time, signed, unsigned, within};
 use crate::kernel::time::from_micros;
@@ -14,6 +15,7 @@ use crate::kernel::{Kind, Lane};
 use crate::store::Unavailable;
 use crate::store::batch::{CounterKey, DocKey};
 use crate::store::page::Page;
+use crate::store::queue::{Place, page_of_places};
 use crate::store::scan::{Cursor, Found, Scan};
 
 /// How often parts of counters are summed up, and rows of messages that nobody is at any more removed.
@@ -21,18 +23,21 @@ const SUMMING_PAUSE: Duration = Duration::from_secs(10);
 
 pub async fn scan(store: &Postgres, scan: &Scan) -> Result<Found, Unavailable> {
     match *scan {
-        Scan::Listed { kind, newest_first, after, limit } => {
-            let mut lines = listed(store, kind, newest_first, after, limit + 1).await?;
+        Scan::Listed { kind, newest_first, ref after, limit } => {
+            let mut lines = listed(store, kind, newest_first, after.as_ref(), limit + 1).await?;
             let more = lines.len() > limit;
             lines.truncate(limit);
-            let next = lines.last().filter(|_| more).map(|&(cursor, _)| cursor);
+            let next = lines.last().filter(|_| more).map(|(cursor, _)| cursor.clone());
             Ok((lines.into_iter().map(|(_, key)| key).collect(), next))
         }
         Scan::Partition { partition, kind } => {
             let keys = |page: Arc<Page>| async move { Ok(page.keys_of(kind).collect()) };
             Ok((reader::with_page(store, partition, keys).await?, None))
         }
-        Scan::Outbox { lane, dead, skip, limit } => Ok((outbox(store, lane, dead, skip, limit).await?, None)),
+        Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
+            let places = outbox(store, (lane, dead, queue.as_deref()), after.as_ref(), limit + 1).await?;
+            Ok(page_of_places(places, limit))
+        }
     }
 }
 
@@ -40,7 +45,7 @@ async fn listed(
     store: &Postgres,
     kind: Kind,
     newest_first: bool,
-    after: Option<Cursor>,
+    after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Vec<(Cursor, DocKey)>, Unavailable> {
     let text = if newest_first {
@@ -68,22 +73,34 @@ async fn listed(
 
 async fn outbox(
     store: &Postgres,
-    lane: Lane,
-    dead: bool,
-    skip: usize,
+    (lane, dead, queue): (Lane, bool, Option<&str>),
+    after: Option<&Cursor>,
     limit: usize,
-) -> Result<Vec<DocKey>, Unavailable> {
-    let text = "SELECT partition, sequence FROM tillgate.outbox WHERE lane = $1 AND state = $2 \
-                ORDER BY queue, due, partition, sequence OFFSET $3 LIMIT $4";
-    let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-    let (lane, state) = (i16::from(lane as u8), i16::from(dead));
-    let rows = query(&store.slow, text, &[&lane, &state, &number(skip), &number(limit)]).await?;
-    let key = |row: &Row| DocKey {
-        partition: unsigned(row.get(0)),
-        kind: Kind::Message,
-        id: u128::from(row.get::<_, i64>(1).cast_unsigned()),
+) -> Result<Vec<Place>, Unavailable> {
+    let text = match queue {
+        Some(_) => {
+            "SELECT partition, sequence, queue, due FROM tillgate.outbox WHERE lane = $1 AND state = $2 AND queue = $3 \
+             AND (due, partition, sequence) > ($4, $5, $6) ORDER BY due, partition, sequence LIMIT $7"
+        }
+        None => {
+            "SELECT partition, sequence, queue, due FROM tillgate.outbox WHERE lane = $1 AND state = $2 \
+             AND (queue, due, partition, sequence) > ($3, $4, $5, $6) \
+             ORDER BY queue, due, partition, sequence LIMIT $7"
+        }
     };
-    Ok(rows.iter().map(key).collect())
+    let after = Place::after(lane, dead, queue, after);
+    let (side, limit) = (i16::from(dead), i64::try_from(limit).unwrap_or(i64::MAX));
+    let (due, number) = (after.due.as_microsecond(), signed(after.id.number.get()));
+    let sequence = i64::from(after.id.sequence);
+    let lane_number = i16::from(lane as u8);
+    let rows =
+        query(&store.slow, text, &[&lane_number, &side, &after.queue, &due, &number, &sequence, &limit])
+            .await?;
+    let place = |row: &Row| {
+        let id = message_of(row)?;
+        Some(Place { lane, dead, queue: row.get(2), due: from_micros(row.get(3)), id })
+    };
+    Ok(rows.iter().filter_map(place).collect())
 }
 
 pub async fn counters(

@@ -82,7 +82,7 @@ async fn claim_of_queue(
     Ok(None)
 }
 
-fn message_of(row: &Row) -> Option<MessageId> {
+pub fn message_of(row: &Row) -> Option<MessageId> {
     let number = Number::from_u64(unsigned(row.get(0)))?;
     Some(MessageId { number, sequence: u32::try_from(row.get::<_, i64>(1)).ok()? })
 }

@@ -130,11 +130,18 @@ impl Member for Line {
 /// Bytes of what all places of one bucket begin with.
 const PLACES_PREFIX_BYTES: usize = 2 + 4 + 8;
 
+impl Place {
+    /// What all entries of its queue begin with.
+    fn line(&self) -> [u8; 6] {
+        let [a, b, c, d] = crc32fast::hash(self.queue.as_bytes()).to_be_bytes();
+        [b'q', side(self.lane, self.dead), a, b, c, d]
+    }
+}
+
 impl Member for Place {
     fn prefix(&self) -> Vec<u8> {
         let mut raw = Vec::with_capacity(PLACES_PREFIX_BYTES + 8);
-        raw.extend_from_slice(&[b'q', side(self.lane, self.dead)]);
-        raw.extend_from_slice(&crc32fast::hash(self.queue.as_bytes()).to_be_bytes());
+        raw.extend_from_slice(&self.line());
         raw.extend_from_slice(&bucket(self.due).to_be_bytes());
         raw
     }
@@ -179,12 +186,12 @@ pub fn listed(
     tree: &sled::Tree,
     kind: Kind,
     newest_first: bool,
-    after: Option<Cursor>,
+    after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Vec<(Timestamp, DocKey)>, Unavailable> {
     let first = vec![b't', kind as u8];
     let last = vec![b't', kind as u8 + 1];
-    let bucket_of = |cursor: Cursor| {
+    let bucket_of = |cursor: &Cursor| {
         let key = DocKey { partition: cursor.partition, kind, id: cursor.id };
         Line::of(cursor.listed_at, key).prefix()
     };
@@ -200,16 +207,16 @@ pub fn listed(
 }
 
 /// What [`listed`] has found so far.
-struct Gathered {
+struct Gathered<'a> {
     newest_first: bool,
-    after: Option<Cursor>,
+    after: Option<&'a Cursor>,
     limit: usize,
     /// Of the bucket that is being read.
     lines: Vec<Line>,
     found: Vec<(Timestamp, DocKey)>,
 }
 
-impl Gathered {
+impl Gathered<'_> {
     fn take_all(
         &mut self,
         entries: impl Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>>,
@@ -235,7 +242,9 @@ impl Gathered {
         let (newest_first, after) = (self.newest_first, self.after);
         let mut lines = std::mem::take(&mut self.lines);
         lines.retain(|line| {
-            after.is_none_or(|after| if newest_first { line.cursor() < after } else { line.cursor() > after })
+            after.is_none_or(
+                |after| if newest_first { line.cursor() < *after } else { line.cursor() > *after },
+            )
         });
         lines.sort_unstable_by_key(|line| line.cursor());
         if newest_first {
@@ -296,28 +305,30 @@ fn in_queue(place: &Place) -> (Timestamp, MessageId) {
     (place.due, place.id)
 }
 
+/// The waiting or dead messages of a lane after a place, of one queue or of all.
 pub fn outbox(
     tree: &sled::Tree,
-    lane: Lane,
-    dead: bool,
-    skip: usize,
+    (lane, dead, queue): (Lane, bool, Option<&str>),
+    after: Option<&Cursor>,
     limit: usize,
-) -> Result<Vec<DocKey>, Unavailable> {
+) -> Result<Vec<Place>, Unavailable> {
     let mut walk = Walk::new(tree);
-    let mut position = Place::start(lane, dead);
+    let mut position = Place::after(lane, dead, queue, after);
+    let line = position.line();
     let mut found = Vec::new();
-    for count in 0.. {
+    while found.len() < limit {
         let Some(place) = walk.next(&position)?.filter(|place| (place.lane, place.dead) == (lane, dead))
         else {
             break;
         };
-        if count >= skip {
-            if found.len() >= limit {
-                break;
-            }
-            found.push(DocKey::message(place.id));
+        if queue.is_some() && place.line() != line {
+            break;
         }
         position = place;
+        // Two queues may share a line.
+        if queue.is_none_or(|queue| position.queue == queue) {
+            found.push(position.clone());
+        }
     }
     Ok(found)
 }
