@@ -40,17 +40,19 @@ pub struct Options {
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     retry_pause_ms: u64,
     /// Make every order go wrong: slow=<ms>, broken, bad-gateway, accept-then-drop, garbage, cut-short, too-long, redirect,
-    /// no-access, too-many=<s>, busy, refused, other-amount, no-url, elsewhere, another-order
+    /// no-access, too-many=<s>, busy, refused, other-amount, no-url, elsewhere, another-order, trickle, zipped
     #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
     on_create: Option<Trouble>,
-    /// Make every refund and shipment go wrong: slow=<ms>, broken, accept-then-drop, garbage, too-many=<s>, refused, pending
+    /// Make every refund and shipment go wrong: slow=<ms>, broken, accept-then-drop, garbage, too-many=<s>, refused,
+    /// pending, trickle, zipped
     #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
     on_operate: Option<Trouble>,
     /// Make every other call go wrong: slow=<ms>, broken, bad-gateway, accept-then-drop, garbage, cut-short, too-long,
-    /// redirect, no-access, too-many=<s>, busy, no-url, elsewhere, another-order, twofold, unfiltered
+    /// redirect, no-access, too-many=<s>, busy, no-url, elsewhere, another-order, twofold, unfiltered, trickle, zipped
     #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
     on_other: Option<Trouble>,
-    /// Make every notification go wrong: slow=<ms>, duplicate=<n>, lost
+    /// Make every notification go wrong: slow=<ms>, duplicate=<n>, lost, other-amount, another-order; Invoicebox's: unsigned,
+    /// forged, rewritten
     #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
     on_notice: Option<Trouble>,
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::bill_order::{send_task, ship};
+use super::bill_order::{send_task, ship, watch_operation};
 use super::call_back::{Event as Told, call_back};
 use super::{DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_dossier, load_receipt, receipt_key};
 use crate::dedup::{Answer, Verdict, key};
 use crate::kernel::time::between;
 use crate::kernel::{ExternalId, Fingerprint, HookId, SourceName, Timestamp};
 use crate::orders::{Event, EventKind, Fact, Incoming, Patch, decide};
-use crate::payments::{Judgement, Notice, PaymentId, PaymentState};
+use crate::payments::{Judgement, Notice, OperationId, PaymentId, PaymentState};
 use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 
 /// Words for a judgement, in the sender's language. The flag says that a payment which we do not know may be about
@@ -53,7 +53,7 @@ pub async fn receive_notice(
     reply: Reply<'_>,
 ) -> Result<Noticed, Unavailable> {
     let Arrived { gateway, account, notice, body } = incoming;
-    let payment: Option<PaymentId> = notice.number.parse().ok();
+    let payment = notice.payment();
     let hook = Hook::new(
         (*gateway).clone(),
         "payment".into(),
@@ -117,7 +117,7 @@ pub async fn receive_notice(
             }
             (Judgement::Recorded(why), dossier) => {
                 if let (Some(dossier), Some(payment), None) = (dossier, payment, &known) {
-                    look(&mut batch, dossier, payment, now);
+                    look(&mut batch, dossier, (payment, notice.operation()), now);
                 }
                 (Verdict::Ignored, Some(why.clone()))
             }
@@ -242,14 +242,28 @@ fn keep_money(
     batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
 }
 
-/// Something has happened to a payment that does not make it paid: the payment system is asked what.
-fn look(batch: &mut Batch, dossier: Dossier, id: PaymentId, now: Timestamp) {
+/// Something has happened to a payment that does not make it paid, or to what is done with its money: the payment system
+/// is asked what.
+fn look(
+    batch: &mut Batch,
+    dossier: Dossier,
+    (id, operation): (PaymentId, Option<OperationId>),
+    now: Timestamp,
+) {
     let Dossier { mut order, order_stored, checkout: Some((checkout, _)) } = dossier else { return };
-    if checkout.payments.iter().any(|payment| payment.id == id && payment.is_live()) {
-        send_task(batch, &mut order, checkout.gateway.as_str(), id, now);
-        let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
-        batch.put(DocKey::order(id.number), stored.0, &order, stored.1);
+    let gateway = checkout.gateway.as_str();
+    match operation {
+        // One whose outcome is not known is looked for anyway.
+        Some(operation) if checkout.operation_awaits(operation) => {
+            watch_operation(batch, &mut order, gateway, operation, (now, now));
+        }
+        None if checkout.payments.iter().any(|payment| payment.id == id && payment.is_live()) => {
+            send_task(batch, &mut order, gateway, id, now);
+        }
+        Some(_) | None => return,
     }
+    let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
+    batch.put(DocKey::order(id.number), stored.0, &order, stored.1);
 }
 
 fn flag(

@@ -84,7 +84,7 @@ async fn take(
         }
     };
     if notice.is_test {
-        let is_ours = notice.account == door.account;
+        let is_ours = notice.account.as_ref() == Some(&door.account);
         metrics::notice_answered(gateway, "test");
         tracing::info!(gateway, is_ours, "the payment system tried whether we listen");
         return protocol.tested(is_ours);

@@ -1,6 +1,7 @@
 //! A notification of the payment system, judged against what we stored.
 
 use super::checkout::Checkout;
+use super::operation::OperationId;
 use super::payment::{Payment, PaymentId};
 use crate::kernel::Money;
 use crate::kernel::money::CURRENCY;
@@ -10,10 +11,10 @@ use crate::kernel::money::CURRENCY;
 pub struct Notice {
     /// The payment system's own id of the order.
     pub remote_id: String,
-    /// The number that we gave it; empty in a test of the connection.
+    /// The number that we gave it, a payment's or a refund's; empty in a test of the connection.
     pub number: String,
-    /// Whose order it is there.
-    pub account: String,
+    /// Whose order it is there, if it is said.
+    pub account: Option<String>,
     /// The sum.
     pub amount: Money,
     /// The currency, if it is named.
@@ -59,14 +60,30 @@ pub enum Judgement {
 }
 
 impl Notice {
+    /// The refund, capture or shipment that it is about, if it is about one.
+    #[must_use]
+    pub fn operation(&self) -> Option<OperationId> {
+        self.number.parse().ok()
+    }
+
+    /// The payment that it is about, or the one whose refund it is about.
+    #[must_use]
+    pub fn payment(&self) -> Option<PaymentId> {
+        self.number.parse().ok().or_else(|| Some(self.operation()?.payment))
+    }
+
     /// Judges it against the checkout that its number leads to. `account` is who we are at the payment system.
     #[must_use]
     pub fn judge(&self, account: &str, checkout: Option<&Checkout>) -> Judgement {
-        if self.account != account {
-            return Judgement::Stranger(format!(
-                "it is for the shop {:?}, and we are {account:?}",
-                self.account
-            ));
+        if let Some(named) = self.account.as_deref().filter(|named| *named != account) {
+            return Judgement::Stranger(format!("it is for the shop {named:?}, and we are {account:?}"));
+        }
+        if let Some(id) = self.operation()
+            && checkout.is_some_and(|checkout| {
+                checkout.account == account && checkout.operations.iter().any(|known| known.id == id)
+            })
+        {
+            return Judgement::Recorded(format!("it is about {id}: what came of that is looked up"));
         }
         let found = self.number.parse().ok().and_then(|id: PaymentId| {
             let checkout = checkout?;

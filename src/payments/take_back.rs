@@ -3,7 +3,7 @@
 
 use super::bill::{Line, multiply};
 use super::checkout::Checkout;
-use super::operation::{Operation, OperationId, OperationKind, OperationState};
+use super::operation::{Operation, OperationId, OperationKind, OperationState, OperationStep};
 use super::payment::{Payment, PaymentId};
 use crate::kernel::{Fingerprint, Money, Quantity, Timestamp};
 
@@ -67,6 +67,12 @@ impl Checkout {
     /// The operation with this number.
     pub fn operation_mut(&mut self, id: OperationId) -> Option<&mut Operation> {
         self.operations.iter_mut().find(|operation| operation.id == id)
+    }
+
+    /// Whether the payment system has taken an operation in and has not ended it yet.
+    #[must_use]
+    pub fn operation_awaits(&self, id: OperationId) -> bool {
+        self.operations.iter().any(|known| known.id == id && known.step() == OperationStep::Check)
     }
 
     /// The lines whose money was taken by a payment: what was captured of it, if it was held before.

@@ -30,8 +30,9 @@ use tillgate::workers::collector::Collector;
 use tokio::sync::Notify;
 
 /// How making an order ends.
-const CREATING: [Option<Trouble>; 16] = [
+const CREATING: [Option<Trouble>; 17] = [
     None,
+    Some(Trouble::Zipped),
     Some(Trouble::BadGateway),
     Some(Trouble::CutShort),
     Some(Trouble::TooLong),

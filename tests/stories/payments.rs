@@ -458,18 +458,55 @@ async fn a_lost_answer_is_looked_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_payment_system_does_not_hold_up_the_site() {
     let till = Till::open().await;
-    till.bank.misbehave(Call::Create, [Trouble::Slow(8000)]);
-    let watch = tillgate::kernel::Stopwatch::start();
-    let placed = till.place("A-1", "k").await;
-    let took = watch.elapsed();
-    assert!(took.as_secs() < 4, "{took:?}: the payment system answers after eight seconds");
-    assert_eq!(placed["payment"]["state"], "requested");
-    let (status, _, page) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
-    assert!(status == 200 && page.contains("Готовим оплату") && page.contains("refresh"), "{page}");
-    till.order_in(&text(&placed["number"]), "linked").await;
-    let (status, ..) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
-    assert_eq!(status, 303);
-    assert_eq!(till.bank.ledger().len(), 1);
+    // One answers after eight seconds, the other never ends.
+    for (place, trouble) in [Trouble::Slow(8000), Trouble::Trickle].into_iter().enumerate() {
+        till.bank.misbehave(Call::Create, [trouble]);
+        let watch = tillgate::kernel::Stopwatch::start();
+        let placed = till.place(&format!("A-{place}"), &format!("k-{place}")).await;
+        let took = watch.elapsed();
+        assert!(took.as_secs() < 4, "{took:?} for {trouble:?}");
+        assert_eq!(placed["payment"]["state"], "requested");
+        let (status, _, page) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
+        assert!(status == 200 && page.contains("Готовим оплату") && page.contains("refresh"), "{page}");
+        till.order_in(&text(&placed["number"]), "linked").await;
+        let (status, ..) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
+        assert_eq!(status, 303);
+        assert_eq!(till.bank.ledger().len(), place + 1);
+    }
+    till.close().await;
+}
+
+/// Whatever comes in a notification's stead, it marks nothing paid; what was paid is found all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn troubled_notifications_pay_nothing_and_a_look_finds_what_was_paid() {
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+    let setup = Setup { calls_max: 1000, first_pause: Duration::ZERO, ..Setup::default() };
+    let till = Till::open_with(setup, &[], clock.clone()).await;
+    let troubles = [
+        (Trouble::Unsigned, "signature_error"),
+        (Trouble::Forged, "signature_error"),
+        (Trouble::Rewritten, "signature_error"),
+        (Trouble::OtherAmount, "order_wrong_amount"),
+        (Trouble::AnotherOrder, "out_of_service"),
+    ];
+    let mut numbers = Vec::new();
+    for (trouble, code) in troubles {
+        let number = text(&till.place(&format!("{trouble:?}"), &format!("{trouble:?}")).await["number"]);
+        till.bank.misbehave(Call::Notice, [trouble]);
+        till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+        assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+        let answers = till.notices(&number).await;
+        assert!(answers[0].contains(code), "{trouble:?}: {answers:?}");
+        assert_eq!(till.order(&number).await["payment"]["state"], "linked", "{trouble:?}");
+        numbers.push(number);
+    }
+    assert!(till.site.callbacks().is_empty());
+    clock.advance(Duration::from_secs(601));
+    for number in &numbers {
+        assert_eq!(till.order_in(number, "paid").await["state"], "paid");
+    }
+    let told = till.site.wait_for(numbers.len(), DEADLINE).await.expect("callbacks");
+    assert!(told.iter().all(|callback| callback.body["type"] == "payment.succeeded"), "{told:?}");
     till.close().await;
 }
 

@@ -36,10 +36,15 @@ fn buyer(till: &Till, number: &str, outcome: Outcome) {
 
 /// Waits until the looks that were caused are over.
 async fn looked_at(till: &Till) {
+    waiting_in(till, "payment", Vec::is_empty).await;
+}
+
+/// Waits until the messages that wait in a lane are as `ready` wants them.
+async fn waiting_in(till: &Till, lane: &str, ready: impl Fn(&Vec<Value>) -> bool) {
     let settled = async {
         loop {
-            let pending = till.admin("/outbox?lane=payment&state=pending").await;
-            if pending["items"].as_array().is_some_and(Vec::is_empty) {
+            let pending = till.admin(&format!("/outbox?lane={lane}&state=pending")).await;
+            if pending["items"].as_array().is_some_and(&ready) {
                 return;
             }
             tokio::task::yield_now().await;
@@ -79,6 +84,35 @@ async fn a_payment_is_believed_when_the_payment_system_itself_says_so() {
     let done: Vec<_> = till.bank.done().into_iter().filter(|done| done.kind == "refund").collect();
     let back: i64 = done.iter().map(|done| done.amount.kopecks()).sum();
     assert_eq!((done.len(), back), (2, payments(&till)[0].amount.kopecks()));
+    till.close().await;
+}
+
+/// A refund's notification bears no shop's id, and proves nothing either: it makes us look at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_took_its_time_is_looked_at_when_it_is_told() {
+    let till = Till::open_yookassa(LOCAL, Clock::System).await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    buyer(&till, &number, Outcome::Pay);
+    till.order_in(&number, "paid").await;
+    till.bank.misbehave(Call::Operate, [Trouble::Pending]);
+    let refund = post(&till, &format!("/v1/orders/{number}/refunds"), "refund", &json!({})).await;
+    assert_eq!(refund["state"], "pending");
+    // Somebody says so, and it is not true.
+    let forged = json!({"type": "notification", "event": "refund.succeeded", "object": {
+        "id": "216749f7", "payment_id": till.remote(&number).id, "status": "succeeded",
+        "metadata": {"tillgate_number": text(&refund["id"])},
+    }});
+    let client = Client::new(DEADLINE, 1 << 20).expect("a client");
+    let url = format!("{}/hooks/bank", till.url());
+    let body = forged.to_string().into_bytes();
+    let answer = client.call(Method::POST, &url, HeaderMap::new(), body).await.expect("an answer");
+    assert_eq!(answer.status, 200);
+    waiting_in(&till, "watch", |looks| looks.iter().any(|look| look["attempts"] == 1)).await;
+    assert_eq!(till.order(&number).await["refunds"][0]["state"], "pending");
+    till.bank.settle_refunds("completed");
+    till.order_in(&number, "refunded").await;
+    let told = till.site.wait_for(2, DEADLINE).await.expect("callbacks");
+    assert_eq!(told[1].body["type"], "refund.succeeded");
     till.close().await;
 }
 

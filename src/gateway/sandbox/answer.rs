@@ -92,7 +92,12 @@ impl Dialect {
                 | Trouble::Elsewhere
                 | Trouble::AnotherOrder
                 | Trouble::Twofold
-                | Trouble::Unfiltered,
+                | Trouble::Unfiltered
+                | Trouble::Trickle
+                | Trouble::Zipped
+                | Trouble::Unsigned
+                | Trouble::Forged
+                | Trouble::Rewritten,
             )
             | None => {}
         }
@@ -105,6 +110,8 @@ impl Dialect {
                 self.respond(answer)
             }
             Some(Trouble::AcceptThenDrop) => Response::new(Body::new(Breaks)),
+            Some(Trouble::Trickle) => Response::new(Body::new(Trickles::default())),
+            Some(Trouble::Zipped) => zipped(&answer.map_or_else(|_| String::new(), |body| body.to_string())),
             Some(Trouble::Garbage) => page.into_response(),
             Some(Trouble::BadGateway) => (StatusCode::BAD_GATEWAY, page).into_response(),
             Some(Trouble::TooLong) => " ".repeat(TOO_LONG_BYTES).into_response(),
@@ -255,6 +262,41 @@ impl http_body::Body for Breaks {
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
         Poll::Ready(Some(Err(std::io::Error::other("the sandbox was told to drop this"))))
     }
+}
+
+/// A body that goes on for ever, a blank at a time.
+struct Trickles(tokio::time::Interval);
+
+impl Default for Trickles {
+    fn default() -> Trickles {
+        Trickles(tokio::time::interval(Duration::from_millis(100)))
+    }
+}
+
+impl http_body::Body for Trickles {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::convert::Infallible>>> {
+        self.0.poll_tick(context).map(|_| Some(Ok(http_body::Frame::data(Bytes::from_static(b" ")))))
+    }
+}
+
+/// An answer in gzip, which nobody asked for: one block, stored as it is.
+fn zipped(text: &str) -> Response {
+    let bytes = text.as_bytes();
+    let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+    let bytes = &bytes[..usize::from(length)];
+    let mut zipped = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
+    zipped.extend_from_slice(&length.to_le_bytes());
+    zipped.extend_from_slice(&(!length).to_le_bytes());
+    zipped.extend_from_slice(bytes);
+    zipped.extend_from_slice(&crc32fast::hash(bytes).to_le_bytes());
+    zipped.extend_from_slice(&u32::from(length).to_le_bytes());
+    ([(header::CONTENT_ENCODING, "gzip"), (header::CONTENT_TYPE, "application/json")], zipped).into_response()
 }
 
 /// Counts a call, and says whether there were too many before it.

@@ -9,8 +9,8 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::World;
 use super::answer::Dialect;
+use super::{World, operations};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Money, Timestamp};
 
@@ -139,11 +139,14 @@ impl Ledger {
         self.done.push(done);
     }
 
-    /// Ends the refunds that were only taken in: the money is there, or will never be.
-    pub fn settle_refunds(&mut self, status: &str) {
-        for done in self.done.iter_mut().filter(|done| done.status == "created") {
+    /// Ends the refunds that were only taken in: the money is there, or will never be. Returns them.
+    pub fn settle_refunds(&mut self, status: &str) -> Vec<Done> {
+        let open = self.done.iter_mut().filter(|done| done.status == "created");
+        open.map(|done| {
             done.status = status.to_owned();
-        }
+            done.clone()
+        })
+        .collect()
     }
 
     pub fn find(&mut self, is_it: impl Fn(&Entry) -> bool) -> Option<&mut Entry> {
@@ -184,11 +187,13 @@ pub struct Ending {
 
 pub async fn settle(State(world): State<Weak<World>>, Json(Ending { status }): Json<Ending>) -> Response {
     let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    world.ledger().settle_refunds(match status {
-        End::Completed => "completed",
-        End::Canceled => "canceled",
-    });
-    world.something_happened();
+    operations::settle(
+        &world,
+        match status {
+            End::Completed => "completed",
+            End::Canceled => "canceled",
+        },
+    );
     StatusCode::NO_CONTENT.into_response()
 }
 

@@ -206,8 +206,7 @@ impl Sandbox {
 
     /// Ends the refunds that were only taken in: `completed` or `canceled`.
     pub fn settle_refunds(&self, status: &str) {
-        self.world.ledger().settle_refunds(status);
-        self.world.something_happened();
+        operations::settle(&self.world, status);
     }
 
     /// Acts as the buyer on the payment page of an order.

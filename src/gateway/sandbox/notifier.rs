@@ -13,13 +13,18 @@ use serde_json::{Value, json};
 use super::answer::Dialect;
 use super::trouble::{Call, Trouble};
 use super::{World, api, yookassa};
+use crate::kernel::Secret;
 use crate::webhooks::invoicebox::{HEADER, sign};
 
 /// How often a notification is sent in all: once, and ten times again.
 const ATTEMPTS_MAX: u32 = 11;
 
-/// The bytes of a notification of an order, and their signature, which YooKassa's do not have.
+/// The bytes of a notification of an order, or of a refund at YooKassa, and their signature, which YooKassa's do not have.
 pub fn compose(world: &World, id: &str) -> Option<(Vec<u8>, String)> {
+    let refund = world.ledger().done().iter().find(|done| done.id == id).cloned();
+    if let Some(refund) = refund {
+        return Some((yookassa::refund_notice(&refund).into_bytes(), String::new()));
+    }
     let entry = world.ledger().find(|entry| entry.id == id).cloned()?;
     if entry.dialect == Dialect::Yookassa {
         return Some((yookassa::notice(world, &entry).into_bytes(), String::new()));
@@ -45,7 +50,7 @@ pub async fn deliver(world: Weak<World>, id: String) {
         }
         let mut is_taken = false;
         for _ in 0..copies {
-            is_taken = send_once(&strong, &id).await;
+            is_taken = send_once(&strong, &id, trouble).await;
         }
         attempt += 1;
         if is_taken || attempt >= ATTEMPTS_MAX {
@@ -62,9 +67,12 @@ pub async fn deliver(world: Weak<World>, id: String) {
 }
 
 /// Sends one notification and writes the answer into the ledger. Says whether it was taken.
-async fn send_once(world: &Arc<World>, id: &str) -> bool {
+async fn send_once(world: &Arc<World>, id: &str, trouble: Option<Trouble>) -> bool {
     let Some((body, signature)) = compose(world, id) else { return false };
+    let order = world.ledger().done().iter().find(|done| done.id == id).map(|done| done.order.clone());
+    let id = order.unwrap_or_else(|| id.to_owned());
     let Some(entry) = world.ledger().find(|entry| entry.id == id).cloned() else { return false };
+    let (body, signature) = altered(world, (entry.dialect, trouble), body, signature);
     let url = match entry.dialect {
         Dialect::Invoicebox => entry.notification_url,
         Dialect::Yookassa => world.yookassa_notices.lock().unwrap_or_else(PoisonError::into_inner).clone(),
@@ -83,6 +91,38 @@ async fn send_once(world: &Arc<World>, id: &str) -> bool {
     }
     world.something_happened();
     is_taken
+}
+
+/// A notification as it comes from somebody who must not be believed. YooKassa's are not signed in the first place.
+fn altered(
+    world: &World,
+    (dialect, trouble): (Dialect, Option<Trouble>),
+    body: Vec<u8>,
+    signature: String,
+) -> (Vec<u8>, String) {
+    let signed = |key: &Secret, body: Vec<u8>| {
+        let signature = match dialect {
+            Dialect::Invoicebox => sign(key, world.setup.algorithm, &body),
+            Dialect::Yookassa => String::new(),
+        };
+        (body, signature)
+    };
+    let mut content: Value = serde_json::from_slice(&body).unwrap_or_default();
+    match (trouble, dialect) {
+        (Some(Trouble::Unsigned), _) => return (body, String::new()),
+        (Some(Trouble::Forged), _) => return signed(&Secret::new("somebody else's key"), body),
+        (Some(Trouble::Rewritten), _) => return (content.to_string().into_bytes(), signature),
+        (Some(Trouble::OtherAmount), Dialect::Invoicebox) => content["amount"] = json!(1),
+        (Some(Trouble::OtherAmount), Dialect::Yookassa) => {
+            content["object"]["amount"]["value"] = json!("1.00");
+        }
+        (Some(Trouble::AnotherOrder), Dialect::Invoicebox) => content["merchantOrderId"] = json!("another-1"),
+        (Some(Trouble::AnotherOrder), Dialect::Yookassa) => {
+            content["object"]["metadata"]["tillgate_number"] = json!("another-1");
+        }
+        (Some(_) | None, _) => return (body, signature),
+    }
+    signed(&world.setup.signing_key, content.to_string().into_bytes())
 }
 
 /// Whether Invoicebox sends no more after such an answer.

@@ -1,6 +1,6 @@
 //! What a merchant does with money that came: refunds and shipments.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use axum::Router;
 use axum::body::Body;
@@ -13,11 +13,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::World;
 use super::answer::{Answer, Dialect, Error, malformed, wrong};
 use super::api::{Item, REQUEST_BYTES_MAX, check_item, data, digits, no_such_order, page_of, pairs};
 use super::ledger::{Done, Ledger, new_id};
 use super::trouble::{Call, Trouble};
+use super::{World, api};
 use crate::kernel::{Money, money};
 
 pub fn routes() -> Router<Weak<World>> {
@@ -268,4 +268,16 @@ async fn list(
             Ok(page_of(found, &pairs))
         })
         .await
+}
+
+/// Ends the refunds that were only taken in, and notifies of those that succeeded, where the protocol has that.
+pub fn settle(world: &Arc<World>, status: &str) {
+    let settled = world.ledger().settle_refunds(status);
+    for refund in settled {
+        let dialect = world.ledger().find(|entry| entry.id == refund.order).map(|entry| entry.dialect);
+        if dialect == Some(Dialect::Yookassa) && status == "completed" {
+            api::announce(world, refund.id);
+        }
+    }
+    world.something_happened();
 }

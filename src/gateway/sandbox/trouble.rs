@@ -46,7 +46,7 @@ pub enum Trouble {
     TooMany(u64),
     /// Not done: refused for good.
     Refused,
-    /// Done with another sum than was asked, or said to be.
+    /// Done with another sum than was asked, or said to be; notifications: about another sum.
     OtherAmount,
     /// Notifications: sent so many times at once.
     Duplicate(usize),
@@ -70,12 +70,22 @@ pub enum Trouble {
     NoUrl,
     /// Done, and the payment address is somebody else's.
     Elsewhere,
-    /// Done, and the answer is about another order.
+    /// Done, and the answer is about another order; notifications: about an order that nobody made.
     AnotherOrder,
     /// Lists: everything twice, under other ids.
     Twofold,
     /// Lists: what was asked for, and something that was not.
     Unfiltered,
+    /// Done, and the answer comes so slowly that it never ends.
+    Trickle,
+    /// Done, and the answer is in gzip, which nobody asked for.
+    Zipped,
+    /// Notifications: without their signature.
+    Unsigned,
+    /// Notifications: signed with another key.
+    Forged,
+    /// Notifications: the same content in other bytes, under the signature of the first ones.
+    Rewritten,
 }
 
 /// How large an answer is that is too long, in bytes.
@@ -108,10 +118,16 @@ impl Trouble {
             "another-order" => Ok(Trouble::AnotherOrder),
             "twofold" => Ok(Trouble::Twofold),
             "unfiltered" => Ok(Trouble::Unfiltered),
+            "trickle" => Ok(Trouble::Trickle),
+            "zipped" => Ok(Trouble::Zipped),
+            "unsigned" => Ok(Trouble::Unsigned),
+            "forged" => Ok(Trouble::Forged),
+            "rewritten" => Ok(Trouble::Rewritten),
             _ => Err(format!(
                 "{name:?} is no trouble: slow=<ms>, broken, accept-then-drop, garbage, too-many=<s>, refused, \
                  other-amount, duplicate=<n>, lost, pending, bad-gateway, cut-short, too-long, redirect, no-access, \
-                 busy, no-url, elsewhere, another-order, twofold, unfiltered"
+                 busy, no-url, elsewhere, another-order, twofold, unfiltered, trickle, zipped, unsigned, \
+                 forged, rewritten"
             )),
         }
     }

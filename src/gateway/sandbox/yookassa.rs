@@ -14,12 +14,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::World;
 use super::answer::{Answer, Dialect, Error};
 use super::api::pairs;
 use super::ledger::{Done, Entry, Ledger, new_id};
 use super::operations::whole;
 use super::trouble::{Call, Trouble};
+use super::{World, api};
 use crate::kernel::time::later;
 use crate::kernel::{Money, Timestamp};
 
@@ -278,6 +278,11 @@ pub fn notice(world: &World, entry: &Entry) -> String {
     json!({"type": "notification", "event": event, "object": object}).to_string()
 }
 
+/// A notification of a refund: there is one when it succeeds, and none when it does not.
+pub fn refund_notice(refund: &Done) -> String {
+    json!({"type": "notification", "event": "refund.succeeded", "object": refund_of(refund)}).to_string()
+}
+
 async fn read(State(world): State<Weak<World>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let work = |world: &World, _| {
         let found = world.ledger().find(|entry| entry.id == id).cloned().ok_or_else(absent)?;
@@ -387,6 +392,7 @@ fn refund_of(done: &Done) -> Value {
 }
 
 async fn refund(State(world): State<Weak<World>>, headers: HeaderMap, body: Body) -> Response {
+    let strong = world.upgrade();
     let work = |world: &World, trouble, asked: NewRefund, _: &str| {
         let now = world.setup.clock.now();
         let sum = asked.amount.sum()?;
@@ -410,6 +416,11 @@ async fn refund(State(world): State<Weak<World>>, headers: HeaderMap, body: Body
             done.status = "created".into();
         }
         ledger.add_done(done.clone());
+        if done.status == "completed"
+            && let Some(world) = strong.as_ref()
+        {
+            api::announce(world, done.id.clone());
+        }
         Ok(refund_of(&done))
     };
     once(&world, Call::Operate, &headers, ("refunds".into(), body), work).await

@@ -45,7 +45,7 @@ pub fn read(body: &[u8]) -> Result<Notice, String> {
     Ok(Notice {
         remote_id: order.id,
         number,
-        account: order.merchant_id,
+        account: Some(order.merchant_id),
         amount,
         currency: order.currency_id,
         status,

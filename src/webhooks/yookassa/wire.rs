@@ -1,4 +1,4 @@
-//! The notification's form, as far as it is read: which payment it is about.
+//! The notification's form, as far as it is read: which payment or refund it is about.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ struct Notification {
     object: Object,
 }
 
-/// A payment, or a refund.
+/// A payment, or a refund, which bears no recipient.
 #[derive(Deserialize)]
 struct Object {
     id: String,
@@ -37,7 +37,7 @@ pub fn read(body: &[u8]) -> Result<Notice, String> {
     Ok(Notice {
         remote_id: object.id,
         number: object.metadata.get(NUMBER).cloned().unwrap_or_default(),
-        account: object.recipient.map(|recipient| recipient.account_id).unwrap_or_default(),
+        account: object.recipient.map(|recipient| recipient.account_id),
         amount: Money::ZERO,
         currency: None,
         // Whatever it says: it is no proof.
@@ -57,7 +57,12 @@ mod tests {
             "metadata":{"tillgate_number":"482993011752-1"}}}"#;
         let notice = read(body).expect("readable");
         assert_eq!(notice.status, NoticeStatus::Other("payment.succeeded".into()));
-        assert_eq!((notice.number.as_str(), notice.account.as_str()), ("482993011752-1", "1"));
+        assert_eq!((notice.number.as_str(), notice.account.as_deref()), ("482993011752-1", Some("1")));
+        let refund = br#"{"type":"notification","event":"refund.succeeded","object":{"id":"216749f7",
+            "payment_id":"22e12f66","status":"succeeded","metadata":{"tillgate_number":"482993011752-1-2"}}}"#;
+        let notice = read(refund).expect("readable");
+        assert_eq!(notice.operation().map(|id| id.to_string()).as_deref(), Some("482993011752-1-2"));
+        assert_eq!(notice.payment().map(|id| id.to_string()).as_deref(), Some("482993011752-1"));
         assert!(read(b"{}").is_err());
     }
 }
