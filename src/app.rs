@@ -123,8 +123,8 @@ impl App {
     ) -> Result<App, StartError> {
         let telegram = telegram(settings)?;
         let gateways = gateways(settings)?;
-        let marketplaces = marketplaces(settings, &clock, |outgoing| Some(outgoing.url.clone()))?;
-        let watched = self::marketplaces(settings, &clock, |outgoing| outgoing.shipments_url.clone())?;
+        let (marketplaces, watched) =
+            (told_marketplaces(settings, &clock)?, asked_marketplaces(settings, &clock)?);
         let herald_client = Client::new(Duration::from_secs(herald::CALL_SECONDS_MAX), ANSWER_BYTES_MAX)?;
         let listener = server::listen_or_inherit(settings.listen).await;
         let listener = listener.map_err(|why| StartError::Listen { address: settings.listen, why })?;
@@ -291,6 +291,19 @@ pub fn gateways(settings: &Settings) -> Result<BTreeMap<SourceName, Arc<dyn Prov
     Ok(gateways)
 }
 
+/// The marketplaces that hear how far their orders are.
+pub fn told_marketplaces(settings: &Settings, clock: &Clock) -> Result<BTreeMap<SourceName, Sm>, StartError> {
+    marketplaces(settings, clock, |outgoing| Some(outgoing.url.clone()))
+}
+
+/// The marketplaces whose lists of orders are looked through.
+pub fn asked_marketplaces(
+    settings: &Settings,
+    clock: &Clock,
+) -> Result<BTreeMap<SourceName, Sm>, StartError> {
+    marketplaces(settings, clock, |outgoing| outgoing.shipments_url.clone())
+}
+
 /// The marketplaces that are told or asked, at the address that `url` picks. The configuration has checked how we prove
 /// ourselves.
 fn marketplaces(
@@ -315,8 +328,8 @@ fn marketplaces(
 fn sellers(settings: &Settings) -> BTreeMap<SourceName, Seller> {
     let seller = |named: Option<&str>, vat_code, is_called_back| {
         let (name, gateway) = settings.gateway_of(named).ok()?;
-        let (gateway, account) = (SourceName::new(name), gateway.merchant_id.clone());
-        Some(Seller { gateway, account, vat_code, is_called_back })
+        let (name, account) = (SourceName::new(name), gateway.merchant_id.clone());
+        Some(Seller { gateway: name, account, vat_code, is_called_back, receipts: gateway.receipts })
     };
     let marketplaces = settings.sources.iter().filter(|(_, source)| source.payment == Payment::Link);
     let marketplaces = marketplaces.filter_map(|(name, source)| {

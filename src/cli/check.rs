@@ -1,10 +1,17 @@
 //! `tillgate check`: is the configuration good, and does everything that it names answer?
 
+use std::time::Duration;
+
 use super::{ConfigOption, Failed, say};
 use crate::app;
 use crate::config::StoreUrl;
+use crate::kernel::time::earlier;
+use crate::kernel::{Clock, SourceName};
 use crate::store::postgres;
 use crate::store::sled::OpenError;
+
+/// A stretch of a marketplace's list that is asked for: enough to see that it is shown.
+const LOOKED_BACK: Duration = Duration::from_secs(60);
 
 pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
     let settings = config.load()?;
@@ -54,6 +61,26 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
         }
         Err(why) => told("gateway", Err(why.to_string())),
     }
+    let clock = Clock::System;
+    match app::told_marketplaces(&settings, &clock) {
+        Ok(marketplaces) => {
+            for (name, marketplace) in &marketplaces {
+                let known = marketplace.introduce().await;
+                told("outgoing", prefixed(name, known));
+            }
+        }
+        Err(why) => told("outgoing", Err(why.to_string())),
+    }
+    match app::asked_marketplaces(&settings, &clock) {
+        Ok(marketplaces) => {
+            let now = clock.now();
+            for (name, marketplace) in &marketplaces {
+                let listed = marketplace.shipments(earlier(now, LOOKED_BACK), now).await;
+                told("shipments", prefixed(name, listed.map(|_| "shows its list of orders".into())));
+            }
+        }
+        Err(why) => told("shipments", Err(why.to_string())),
+    }
     for (name, merchant) in &settings.merchants {
         let heard = merchant.callback_url.as_deref().unwrap_or("nobody, as callback_url is not set");
         told(
@@ -71,6 +98,11 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
         0 => Ok(()),
         _ => Err(Failed::because(format!("{failures} of the checks failed"))),
     }
+}
+
+/// What was seen of somebody, with its name.
+fn prefixed(name: &SourceName, seen: Result<String, String>) -> Result<String, String> {
+    seen.map(|text| format!("{name} {text}")).map_err(|why| format!("{name}: {why}"))
 }
 
 async fn check_store(settings: &crate::config::Settings) -> Result<String, String> {

@@ -89,7 +89,7 @@ pub struct Gateway {
     /// YooKassa: money is held first, and taken by a capture.
     #[serde(default)]
     pub two_steps: bool,
-    /// YooKassa: it makes the fiscal receipts.
+    /// It makes the fiscal receipts, and hears when goods are handed over.
     #[serde(default = "yes")]
     pub receipts: bool,
     /// YooKassa: the networks that its notifications come from, if not those of its documents.

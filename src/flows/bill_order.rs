@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Seller;
+use super::{Seller, Shop};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::time::later;
 use crate::kernel::{Lane, Message, MessageId, Money, Private, Quantity, Timestamp};
@@ -108,7 +108,7 @@ pub(super) fn new_checkout(seller: &Seller, order: &Order, ways: Ways) -> Checko
 /// After a hook of a marketplace that leaves the money to us: brings the order's payments, which are stored as
 /// `known`, in line with what the order is now.
 pub(super) fn bill(
-    seller: &Seller,
+    (shop, seller): (&Shop, &Seller),
     order: &mut Order,
     known: Option<(Checkout, u64)>,
     now: Timestamp,
@@ -146,19 +146,29 @@ pub(super) fn bill(
             facts.push(Fact::PaymentPlanned { payment: payment.to_string(), amount: planned.bill.total });
         }
     }
-    ship(batch, order, &mut checkout, now);
+    ship(shop, batch, order, &mut checkout, now);
     if before.as_ref() != Some(&checkout) {
         batch.put(key, expect, &checkout, now);
     }
 }
 
-/// What was shipped is taken of the money that is held, or told to the payment system once it was taken. Either may come
-/// first: an order can be paid at the door. Says whether there was something to do.
-pub(super) fn ship(batch: &mut Batch, order: &mut Order, checkout: &mut Checkout, now: Timestamp) -> bool {
+/// What was shipped is taken of the money that is held, or told to the payment system once it was taken, if that makes the
+/// receipts. Either may come first: an order can be paid at the door. Says whether there was something to do.
+pub(super) fn ship(
+    shop: &Shop,
+    batch: &mut Batch,
+    order: &mut Order,
+    checkout: &mut Checkout,
+    now: Timestamp,
+) -> bool {
     if order.view().is_none_or(|view| view.shipped.is_none()) {
         return false;
     }
-    let planned = checkout.plan_capture(&[], None, now).ok().or_else(|| checkout.plan_shipment(now));
+    let makes_receipts = shop.sellers.get(&order.source).is_none_or(|seller| seller.receipts);
+    let mut planned = checkout.plan_capture(&[], None, now).ok();
+    if planned.is_none() && makes_receipts {
+        planned = checkout.plan_shipment(now);
+    }
     if let Some(id) = planned {
         send_operation(batch, order, checkout.gateway.as_str(), id, now);
     }

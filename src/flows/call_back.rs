@@ -1,54 +1,73 @@
 //! What a merchant's site hears: events, put into the outbox in the batch that makes them true.
 
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::merchant_order::{MerchantOrder, merchant_order};
 use super::move_money::OperationDocument;
-use super::{Seller, Shop, order_document};
+use super::{Seller, Shop};
 use crate::kernel::{Lane, Message, MessageId, Timestamp};
 use crate::orders::Order;
 use crate::payments::{Checkout, OperationId, Payment, PaymentId, PaymentState};
 use crate::store::Batch;
 
-/// Something that a merchant's site is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// The money is set aside: it is taken by a capture.
-    PaymentHeld,
-    /// The money is there.
-    PaymentSucceeded,
-    /// The time in which it could be paid is over.
-    PaymentExpired,
-    /// It can be paid no more, and nothing comes in its stead.
-    PaymentCanceled,
-    /// It can be paid no more: the order comes to something else now, for which there is another payment.
-    PaymentSuperseded,
-    /// The order has other lines or prices.
-    OrderChanged,
-    /// The order was called off.
-    OrderCanceled,
-    /// Money was paid back.
-    RefundSucceeded(OperationId),
-    /// The payment system will not pay it back.
-    RefundFailed(OperationId),
+/// The events, each with its name and its meaning, which are for the sites' developers.
+macro_rules! events {
+    ($($event:ident = $name:literal, $meaning:literal;)*) => {
+        /// What a callback tells.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+        pub enum Event {
+            $(#[doc = $meaning] #[serde(rename = $name)] $event,)*
+        }
+
+        impl Event {
+            /// Every event, with its name and its meaning.
+            pub const ALL: &[(Event, &'static str, &'static str)] = &[$((Event::$event, $name, $meaning),)*];
+        }
+    };
+}
+
+events! {
+    PaymentHeld = "payment.held", "The money is set aside: take it by a capture.";
+    PaymentSucceeded = "payment.succeeded", "The money is there.";
+    PaymentExpired = "payment.expired", "The time in which it could be paid is over.";
+    PaymentCanceled = "payment.canceled", "It can be paid no more, and nothing comes in its stead.";
+    PaymentSuperseded = "payment.superseded",
+        "It can be paid no more: there is another payment for what the order comes to now.";
+    PaymentReview = "payment.review",
+        "Money came that does not fit what the order is now: the operator decides whether it counts or goes back.";
+    OrderChanged = "order.changed", "The order has other lines or prices.";
+    OrderCanceled = "order.canceled", "The order was called off.";
+    OrderShipped = "order.shipped", "The goods were handed over.";
+    RefundSucceeded = "refund.succeeded", "Money was paid back.";
+    RefundFailed = "refund.failed", "The payment system will not pay it back.";
+}
+
+/// What a site is told.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Callback {
+    /// What has happened.
+    #[serde(rename = "type")]
+    pub event: Event,
+    /// When.
+    pub timestamp: Timestamp,
+    /// What of.
+    pub data: CallbackData,
+}
+
+/// The order as it was then, and which of its payments and refunds the event is about.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CallbackData {
+    /// The order.
+    #[serde(flatten)]
+    pub order: MerchantOrder,
+    /// The payment that the event is about.
+    pub payment_id: Option<PaymentId>,
+    /// The refund that the event is about.
+    pub refund: Option<OperationDocument>,
 }
 
 impl Event {
-    /// Its name, as sites know it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Event::PaymentHeld => "payment.held",
-            Event::PaymentSucceeded => "payment.succeeded",
-            Event::PaymentExpired => "payment.expired",
-            Event::PaymentCanceled => "payment.canceled",
-            Event::PaymentSuperseded => "payment.superseded",
-            Event::OrderChanged => "order.changed",
-            Event::OrderCanceled => "order.canceled",
-            Event::RefundSucceeded(_) => "refund.succeeded",
-            Event::RefundFailed(_) => "refund.failed",
-        }
-    }
-
     /// What has happened to a payment that ended without money between `before` and `after`, if that is so. Whether another
     /// takes its place is known to the checkout.
     pub(super) fn end_of(before: &Payment, after: &Payment, checkout: &Checkout) -> Option<Event> {
@@ -78,28 +97,18 @@ pub(super) fn call_back(
     shop: &Shop,
     batch: &mut Batch,
     (order, checkout): (&mut Order, &Checkout),
-    (event, payment): (Event, Option<PaymentId>),
+    (event, payment_id, refund): (Event, Option<PaymentId>, Option<OperationId>),
     now: Timestamp,
 ) -> bool {
     if !shop.sellers.get(&order.source).is_some_and(|seller: &Seller| seller.is_called_back) {
         return false;
     }
+    let Some(document) = merchant_order(shop, order, checkout) else { return false };
     order.messages += 1;
     let id = MessageId { number: order.number, sequence: order.messages };
-    let document = order_document(shop, order, Some(checkout));
-    let mut data = serde_json::to_value(document).unwrap_or_default();
-    if let Some(fields) = data.as_object_mut() {
-        // The merchant knows the order by these names; what is for our own people stays here.
-        fields.remove("attention");
-        fields.insert("merchant_order_id".into(), json!(order.external_id));
-        fields.insert("id".into(), json!(order.number));
-        fields.insert("payment_id".into(), json!(payment));
-        if let Event::RefundSucceeded(id) | Event::RefundFailed(id) = event {
-            let refund = checkout.operations.iter().find(|operation| operation.id == id);
-            fields.insert("refund".into(), json!(refund.map(OperationDocument::of)));
-        }
-    }
-    let body = json!({"type": event.name(), "timestamp": now, "data": data}).to_string();
+    let refund = checkout.operations.iter().find(|operation| Some(operation.id) == refund);
+    let data = CallbackData { order: document, payment_id, refund: refund.map(OperationDocument::of) };
+    let body = serde_json::to_string(&Callback { event, timestamp: now, data }).unwrap_or_default();
     let queue = order.source.as_str().to_owned();
     batch.send(Message { id, lane: Lane::Callback, queue, body, created_at: now, not_before: None });
     true

@@ -7,6 +7,7 @@
 pub mod bill_order;
 pub mod call_back;
 pub mod judge_money;
+pub mod merchant_order;
 pub mod move_money;
 pub mod note_copies;
 pub mod place_order;
@@ -71,6 +72,8 @@ pub struct Seller {
     pub vat_code: VatCode,
     /// Whether it wants to hear of payments.
     pub is_called_back: bool,
+    /// Whether the payment system makes its fiscal receipts, and so must hear when goods are handed over.
+    pub receipts: bool,
 }
 
 /// The address for an order's buyer: `way` is `pay` or `return`.

@@ -323,7 +323,7 @@ impl OrderHook<'_> {
         let is_parked = decision.standing == Standing::Parked;
         let mut next = self.announce(&mut batch, decision, &mut facts, now, id);
         if let (Some(next), Some(seller)) = (&mut next, self.shop.sellers.get(&self.hook.source)) {
-            bill(seller, next, beside.checkout, now, &mut batch, &mut facts);
+            bill((self.shop, seller), next, beside.checkout, now, &mut batch, &mut facts);
         }
         match (next, &stored) {
             (Some(next), None) => batch.put(DocKey::order(number), Expect::Absent, &next, now),

@@ -93,7 +93,7 @@ pub async fn receive_notice(
             (Judgement::PaysOld(payment, why), Some(dossier)) => {
                 let why = format!("money came by payment {payment}, which should not have taken it: {why}");
                 told = Some(payment.number);
-                keep_money(&mut batch, dossier, (*payment, &notice.remote_id), &why, now, &mut facts);
+                keep_money(shop, &mut batch, dossier, (*payment, &notice.remote_id), &why, now, &mut facts);
                 (Verdict::Late, Some(why))
             }
             (Judgement::Repeated(payment), _) => {
@@ -201,13 +201,14 @@ pub(super) fn pay(
     let decision = decide(Some(&order), Incoming { number, source, external_id, event });
     facts.extend(decision.facts);
     let mut order = decision.order.unwrap_or(order);
-    ship(batch, &mut order, &mut checkout, now);
-    call_back(shop, batch, (&mut order, &checkout), (Told::PaymentSucceeded, Some(id)), now);
+    ship(shop, batch, &mut order, &mut checkout, now);
+    call_back(shop, batch, (&mut order, &checkout), (Told::PaymentSucceeded, Some(id), None), now);
     batch.put(DocKey::order(number), Expect::At(order_stored.version), &order, order_stored.body.listed_at);
     batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
 }
 
 fn keep_money(
+    shop: &Shop,
     batch: &mut Batch,
     dossier: Dossier,
     (id, remote_id): (PaymentId, &str),
@@ -225,20 +226,13 @@ fn keep_money(
         payment.superseded.get_or_insert_with(|| why.to_owned());
         facts.push(Fact::MoneyCame { payment: id.to_string(), amount: payment.bill.total });
     }
-    let stopped = checkout.stop_asking(now);
-    if !stopped.is_empty() {
-        for payment in stopped {
-            send_task(batch, &mut order, checkout.gateway.as_str(), payment, now);
-        }
-        batch.put(
-            DocKey::order(number),
-            Expect::At(order_stored.version),
-            &order,
-            order_stored.body.listed_at,
-        );
+    for payment in checkout.stop_asking(now) {
+        send_task(batch, &mut order, checkout.gateway.as_str(), payment, now);
     }
     checkout.flag(now, Some(id), why);
     facts.push(Fact::Attention { text: why.to_owned() });
+    call_back(shop, batch, (&mut order, &checkout), (Told::PaymentReview, Some(id), None), now);
+    batch.put(DocKey::order(number), Expect::At(order_stored.version), &order, order_stored.body.listed_at);
     batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
 }
 

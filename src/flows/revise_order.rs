@@ -1,9 +1,10 @@
-//! A merchant's site changes an order that is not paid yet, or calls it off: once, however often it asks.
+//! A merchant's site changes an order that is not paid yet, calls it off, or says that its goods were handed over: once,
+//! however often it asks.
 //!
-//! Both are events of the order like a marketplace's hooks, with the same consequences: the old link takes no more money,
+//! All are events of the order like a marketplace's hooks, with the same consequences: the old link takes no more money,
 //! and another is made when there is something to pay.
 
-use super::bill_order::send_task;
+use super::bill_order::{send_task, ship};
 use super::call_back::{Event as Told, call_back};
 use super::{DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_dossier, receipt_key};
 use crate::dedup::{Verdict, key};
@@ -19,6 +20,8 @@ pub enum Wish {
     Lines(Vec<Line>, Option<Money>),
     /// No order any more.
     Cancel,
+    /// The goods are with the buyer, or on their way.
+    Ship,
 }
 
 /// Why it is not done.
@@ -95,20 +98,27 @@ fn stage(
     now: Timestamp,
 ) -> Result<Option<Batch>, Refused> {
     let view = order.view().ok_or(Refused::NotFound)?;
-    if view.cancelled.is_some() && matches!(request.wish, Wish::Cancel) {
+    let ships = matches!(request.wish, Wish::Ship);
+    let is_so = match request.wish {
+        Wish::Cancel => view.cancelled.is_some(),
+        Wish::Ship => view.shipped.is_some(),
+        Wish::Lines(..) => false,
+    };
+    if is_so {
         return Ok(None);
     }
-    if checkout.has_money() {
+    // What is handed over was paid before, or is paid at the door.
+    if checkout.has_money() && !ships {
         return Err(Refused::Paid);
     }
-    if view.is_closed() {
+    if if ships { view.cancelled.is_some() } else { view.is_closed() } {
         return Err(Refused::Closed(view.state()));
     }
     if request.revision.is_some_and(|meant| meant != view.revision) {
         return Err(Refused::Revision(view.revision));
     }
     let bill = match &request.wish {
-        Wish::Cancel => None,
+        Wish::Cancel | Wish::Ship => None,
         Wish::Lines(lines, reckoned) => {
             let before = latest_bill(&checkout).ok_or(Refused::NotFound)?;
             if before.expires_at <= now {
@@ -127,6 +137,7 @@ fn stage(
     let (kind, event_type, told) = match request.wish {
         Wish::Lines(..) => (EventKind::Changed, "order.revised", Told::OrderChanged),
         Wish::Cancel => (EventKind::Cancelled, "order.called_off", Told::OrderCanceled),
+        Wish::Ship => (EventKind::Received, "order.handed_over", Told::OrderShipped),
     };
     // The same lines may be wished again after others: that is another event, told apart by what it changed.
     let of_revision = [&view.revision.to_be_bytes()[..], &request.body].concat();
@@ -163,7 +174,9 @@ fn stage(
     let mut facts = decision.facts;
     let revision = order.view().map_or(view.revision, |view| view.revision);
     let mut batch = Batch::new();
-    for payment in checkout.wants(bill.map(|bill| (revision, bill)), now) {
+    // What is handed over stays as it is: who has not paid yet still owes it.
+    let tended = if ships { Vec::new() } else { checkout.wants(bill.map(|bill| (revision, bill)), now) };
+    for payment in tended {
         send_task(&mut batch, &mut order, checkout.gateway.as_str(), payment, now);
         let planned =
             checkout.payments.iter().find(|known| known.id == payment && known.superseded.is_none());
@@ -172,7 +185,8 @@ fn stage(
             amount: planned.bill.total,
         }));
     }
-    call_back(shop, &mut batch, (&mut order, &checkout), (told, None), now);
+    ship(shop, &mut batch, &mut order, &mut checkout, now);
+    call_back(shop, &mut batch, (&mut order, &checkout), (told, None, None), now);
     let mut receipt = super::receive_hook::receipt_of(&hook, id, now);
     receipt.number = Some(number);
     receipt.sent_at = Some(now);

@@ -127,9 +127,9 @@ fn stage(
         pay(shop, batch, dossier, id.payment, (event, remote_id), now, &mut Vec::new());
         return settlement;
     }
-    let told = event_of(&before, &after);
-    let is_told = told
-        .is_some_and(|event| call_back(shop, batch, (&mut order, &checkout), (event, Some(id.payment)), now));
+    let is_told = event_of(&before, &after).is_some_and(|event| {
+        call_back(shop, batch, (&mut order, &checkout), (event, Some(id.payment), Some(id)), now)
+    });
     if watch.is_some() || is_told {
         let number = id.payment.number;
         let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
@@ -145,8 +145,8 @@ fn event_of(before: &Operation, after: &Operation) -> Option<Event> {
         return None;
     }
     match after.state {
-        OperationState::Done { .. } => Some(Event::RefundSucceeded(after.id)),
-        OperationState::Refused { .. } => Some(Event::RefundFailed(after.id)),
+        OperationState::Done { .. } => Some(Event::RefundSucceeded),
+        OperationState::Refused { .. } => Some(Event::RefundFailed),
         OperationState::Planned
         | OperationState::Sending { .. }
         | OperationState::Unknown { .. }

@@ -190,7 +190,7 @@ fn stage(
     if before.state != after.state {
         note(checkout, &after, outcome.as_ref().err(), now);
     }
-    let mut stopped = Vec::new();
+    let (mut stopped, mut review) = (Vec::new(), None);
     if after.took_money() && !before.took_money() {
         match after.superseded.clone() {
             None => {
@@ -202,19 +202,20 @@ fn stage(
                 let text = format!("money came by payment {id}, which should not have taken it: {why}");
                 stopped = checkout.stop_asking(now);
                 checkout.flag(now, Some(id), text);
+                review = Some(Event::PaymentReview);
             }
         }
     }
     let mut order = dossier.order;
-    let end = Event::end_of(&before, &after, checkout);
+    let end = review.or_else(|| Event::end_of(&before, &after, checkout));
     let waits =
         outcome.as_ref().err().filter(|again| again.why == Again::WAITS).and_then(|again| again.after);
     let watch =
         waits.filter(|_| !matches!(before.state, PaymentState::Linked { .. } | PaymentState::Held { .. }));
     let tend: Vec<PaymentId> = stopped.into_iter().chain(checkout.follow_up(now)).collect();
     let is_told =
-        end.is_some_and(|event| call_back(shop, batch, (&mut order, checkout), (event, Some(id)), now));
-    let is_shipped = ship(batch, &mut order, checkout, now);
+        end.is_some_and(|event| call_back(shop, batch, (&mut order, checkout), (event, Some(id), None), now));
+    let is_shipped = ship(shop, batch, &mut order, checkout, now);
     if !tend.is_empty() || watch.is_some() || is_told || is_shipped {
         if let Some(gap) = watch {
             let gateway = checkout.gateway.clone();

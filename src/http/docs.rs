@@ -92,6 +92,8 @@ struct Schema {
     description: String,
     /// What is said of its text, or the words that it may be.
     text: String,
+    /// Schemas all of whose fields it has too.
+    whole: Vec<Kind>,
     fields: Vec<Field>,
 }
 
@@ -193,8 +195,16 @@ impl Reference {
             let paths = members_of(document, "paths");
             let operations = paths
                 .flat_map(|(path, item)| item.as_object().into_iter().flatten().map(move |one| (path, one)));
-            let own = operations.filter(|(_, (_, one))| list_of(one, "tags").any(|tag| tag == name.as_str()));
-            let operations = own.map(|(path, (method, one))| Operation::of(path, method, one)).collect();
+            let operations = operations.map(|(path, one)| (path, one, false));
+            let told = members_of(document, "webhooks").flat_map(|(event, item)| {
+                item.as_object().into_iter().flatten().map(move |one| (event, one, true))
+            });
+            let own = operations
+                .chain(told)
+                .filter(|(_, (_, one), _)| list_of(one, "tags").any(|tag| tag == name.as_str()));
+            let operations = own
+                .map(|(path, (method, one), is_told)| Operation::of((path, is_told), method, one))
+                .collect();
             Group { description: text_of(tag, "description"), operations, name }
         };
         Reference {
@@ -208,7 +218,7 @@ impl Reference {
 }
 
 impl Operation {
-    fn of(path: &str, method: &str, one: &Value) -> Operation {
+    fn of((path, is_told): (&str, bool), method: &str, one: &Value) -> Operation {
         let parameter = |one: &Value| Field {
             name: text_of(one, "name"),
             place: text_of(one, "in"),
@@ -223,7 +233,8 @@ impl Operation {
         };
         Operation {
             id: format!("{method}{}", path.replace(['/', '{', '}'], "-")),
-            method: method.to_uppercase(),
+            // The other way round: your site is called.
+            method: if is_told { "TOLD".into() } else { method.to_uppercase() },
             path: path.to_owned(),
             summary: text_of(one, "summary"),
             description: text_of(one, "description"),
@@ -236,7 +247,10 @@ impl Operation {
 
 impl Schema {
     fn of((name, schema): (&String, &Value)) -> Schema {
-        let required: Vec<&str> = list_of(schema, "required").filter_map(Value::as_str).collect();
+        // Its own fields, those that stand in it in parts, and what it has all of.
+        let parts = || [schema].into_iter().chain(list_of(schema, "allOf"));
+        let required: Vec<&str> =
+            parts().flat_map(|part| list_of(part, "required")).filter_map(Value::as_str).collect();
         let field = |(name, field): (&String, &Value)| Field {
             name: name.clone(),
             place: String::new(),
@@ -251,7 +265,8 @@ impl Schema {
             name: name.clone(),
             description: text_of(schema, "description"),
             text,
-            fields: members_of(schema, "properties").map(field).collect(),
+            fields: parts().flat_map(|part| members_of(part, "properties")).map(field).collect(),
+            whole: parts().map(Kind::of).filter(|kind| kind.link.is_some()).collect(),
         }
     }
 }
@@ -295,9 +310,16 @@ mod tests {
         for (path, item) in members_of(&DOCUMENT, "paths") {
             assert!(page.contains(path.as_str()), "{path}");
             for (method, _) in item.as_object().expect("operations") {
-                assert!(page.contains(&format!("id=\"{}\"", Operation::of(path, method, &Value::Null).id)));
+                assert!(
+                    page.contains(&format!(
+                        "id=\"{}\"",
+                        Operation::of((path, false), method, &Value::Null).id
+                    ))
+                );
             }
         }
+        let events: Vec<&String> = members_of(&DOCUMENT, "webhooks").map(|(event, _)| event).collect();
+        assert!(events.len() > 5 && events.iter().all(|event| page.contains(&format!("id=\"post{event}\""))));
         for (name, schema) in members_of(&DOCUMENT["components"], "schemas") {
             assert!(page.contains(&format!("id=\"schema-{name}\"")), "{name}");
             for (field, _) in members_of(schema, "properties") {

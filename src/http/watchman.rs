@@ -15,9 +15,9 @@ use super::hooks::keep;
 use super::{Door, Edge};
 use crate::flows::{Hook, find_dossier};
 use crate::kernel::time::{earlier, later};
-use crate::kernel::{ExternalId, Timestamp};
+use crate::kernel::{ExternalId, Fingerprint, HookId, Timestamp};
 use crate::marketplace::{Shipment, Sm};
-use crate::orders::{State, View};
+use crate::orders::{Event, EventKind, Incoming, Order, Report, State, View, decide};
 use crate::store::Unavailable;
 use crate::webhooks::Identity;
 
@@ -91,18 +91,39 @@ impl Watchman {
     async fn compare(&self, shipment: &Shipment) -> Result<usize, Unavailable> {
         let Some(external_id) = ExternalId::parse(&shipment.external_id) else { return Ok(0) };
         let known = find_dossier(&self.edge.shop.store, &self.door.source, &external_id).await?;
-        let view = known.and_then(|dossier| dossier.order.view());
-        let missing = missing(view.as_ref(), &shipment.state);
+        let order = known.map(|dossier| dossier.order);
+        let mut missing = missing(order.as_ref().and_then(Order::view).as_ref(), &shipment.state);
+        if missing.is_empty() && order.is_some_and(|order| self.has_changed(&order, &shipment.raw)) {
+            missing.push(CHANGED);
+        }
         for kind in &missing {
             self.take(kind, &shipment.raw).await?;
         }
         Ok(missing.len())
     }
 
+    /// Whether the marketplace has other lines or sums of an open order than we would have after its hook.
+    fn has_changed(&self, order: &Order, shipment: &RawValue) -> bool {
+        let body = body_of(CHANGED, shipment);
+        let Ok((_, reading)) = self.door.protocol.identify(self.door.protocol.reread(&body)) else {
+            return false;
+        };
+        let hook = HookId { partition: order.number.get(), fingerprint: Fingerprint::of(&[&body]) };
+        let (number, source, external_id) = (order.number, order.source.clone(), order.external_id.clone());
+        let Report { at, patch, reason, notes } = reading.report();
+        let arrived = self.edge.shop.clock.now();
+        let fingerprint = hook.fingerprint;
+        let event = Event { kind: EventKind::Changed, at, arrived, fingerprint, hook, patch, reason, notes };
+        let decision = decide(Some(order), Incoming { number, source, external_id, event });
+        let sums = |view: View| (view.content.positions, view.content.total, view.content.discount_total);
+        let (before, after) =
+            (order.view().map(sums), decision.order.and_then(|order| order.view()).map(sums));
+        after.is_some() && before != after
+    }
+
     /// Takes in a hook that should have come.
     async fn take(&self, kind: &str, shipment: &RawValue) -> Result<(), Unavailable> {
-        let body = format!("{{\"event_type\":\"{kind}\",\"payload\":{}}}", shipment.get());
-        let body = Bytes::from(body);
+        let body = body_of(kind, shipment);
         let authentic = self.door.protocol.reread(&body);
         let (identity, reading) = match self.door.protocol.identify(authentic) {
             Ok(identified) => identified,
@@ -124,6 +145,14 @@ impl Watchman {
         );
         Ok(())
     }
+}
+
+/// The kind of a hook that says what an order is now.
+const CHANGED: &str = "order.changed";
+
+/// The hook that a listed order comes to.
+fn body_of(kind: &str, shipment: &RawValue) -> Bytes {
+    Bytes::from(format!("{{\"event_type\":\"{kind}\",\"payload\":{}}}", shipment.get()))
 }
 
 /// The hooks that are missing of an order which stands in `state` over there. How it ended comes first and waits for its

@@ -139,6 +139,15 @@ impl Sm {
         Err(format!("its list has more than {PAGES_MAX} pages of {PAGE_SIZE}"))
     }
 
+    /// Proves who we are, as far as that can be tried without telling anything: a fixed token can not. Says what was seen.
+    pub async fn introduce(&self) -> Result<String, String> {
+        self.credentials().await?;
+        Ok(match self.access {
+            Access::Token(_) => format!("will be told at {}; a fixed token cannot be tried", self.url),
+            Access::Client { .. } => format!("gives us a token, and will be told at {}", self.url),
+        })
+    }
+
     async fn credentials(&self) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
         let mut insert = |name: &'static str, text: &str| {

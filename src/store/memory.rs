@@ -114,8 +114,8 @@ impl Memory {
 
     pub(super) fn scan(&self, scan: &Scan) -> Found {
         let state = self.state();
-        match scan {
-            &Scan::Listed { kind, newest_first, ref after, limit } => {
+        match *scan {
+            Scan::Listed { kind, newest_first, ref after, limit } => {
                 let of_kind =
                     state.listed.iter().filter(|(listed, _)| *listed == kind).map(|(_, cursor)| cursor);
                 let mut cursors: Vec<&Cursor> = match (newest_first, after) {
@@ -132,19 +132,19 @@ impl Memory {
                 let keys = cursors.iter().map(|at| DocKey { partition: at.partition, kind, id: at.id });
                 (keys.collect(), next)
             }
-            &Scan::Partition { partition, kind } => {
+            Scan::Partition { partition, kind } => {
                 let first = DocKey { partition, kind, id: 0 };
                 let last = DocKey { partition, kind, id: u128::MAX };
                 (state.docs.range(first..=last).map(|(key, _)| *key).collect(), None)
             }
-            &Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
+            Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
                 let after = Place::after(lane, dead, queue.as_deref(), after.as_ref());
                 let places =
                     state.outbox.range((Bound::Excluded(after), Bound::Unbounded)).take_while(|place| {
                         (place.lane, place.dead) == (lane, dead)
                             && queue.as_ref().is_none_or(|queue| place.queue == *queue)
                     });
-                page_of_places(places.cloned().take(limit + 1).collect(), limit)
+                page_of_places(places.take(limit + 1).cloned().collect(), limit)
             }
         }
     }

@@ -180,8 +180,13 @@ impl World {
         let clock = bank.setup().clock.clone();
         let (merchant, gateway) = (SourceName::new("site"), SourceName::new("bank"));
         let account = inner.account().to_owned();
-        let seller =
-            Seller { gateway: gateway.clone(), account, vat_code: VatCode::None, is_called_back: false };
+        let seller = Seller {
+            gateway: gateway.clone(),
+            account,
+            vat_code: VatCode::None,
+            is_called_back: false,
+            receipts: true,
+        };
         let shop = Shop {
             store: Store::Memory(Arc::default()),
             clock: clock.clone(),

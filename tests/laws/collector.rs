@@ -209,6 +209,7 @@ impl World {
             account: "shop".into(),
             vat_code: VatCode::None,
             is_called_back: false,
+            receipts: true,
         };
         let shop = Shop {
             store: Store::Memory(Arc::default()),

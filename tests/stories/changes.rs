@@ -132,6 +132,8 @@ async fn a_price_that_changes_while_the_buyer_pays_is_put_before_a_person() {
     let document = till.document_in(&number, "review").await;
     assert_eq!(document["state"], "open", "{document}");
     assert!(document["attention"].to_string().contains("should not have taken it"), "{document}");
+    let review = ("payment.review".to_owned(), json!(format!("{number}-1")));
+    assert_eq!(heard(&till, 2).await, [("order.changed".to_owned(), Value::Null), review]);
     till.bank.misbehave_always(Call::Other, None);
     assert_eq!(problem(&till.cancel(&number, API_KEY).await), (409, "order-paid".into()));
     assert_eq!(till.bank.ledger().len(), 1);

@@ -10,6 +10,7 @@ mod cluster;
 mod copies;
 mod crash;
 mod deliveries;
+mod handover;
 mod hooks;
 mod merchants;
 mod moving;

@@ -44,6 +44,11 @@ async fn an_order_is_linked_paid_and_told() {
     assert_eq!(callbacks[0].body["type"], "payment.succeeded");
     assert_eq!(callbacks[0].body["data"]["merchant_order_id"], "A-1001");
     assert_eq!(callbacks[0].body["data"]["payment"]["state"], "paid");
+    let mut told = callbacks[0].body["data"].clone();
+    let fields = told.as_object_mut().expect("an object");
+    assert_eq!(fields.remove("payment_id"), Some(json!(format!("{number}-1"))));
+    assert_eq!(fields.remove("refund"), Some(Value::Null));
+    assert_eq!(told, till.order(&number).await, "what is told is what is read");
     assert_eq!(till.notices(&number).await, [r#"{"status":"success"}"#]);
 
     let journal = till.admin(&format!("/orders/{number}/journal")).await.to_string();

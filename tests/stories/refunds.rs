@@ -10,12 +10,12 @@ use crate::world::DEADLINE;
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
 use crate::world::{ADMIN_TOKEN, created, hook, payload};
 
-fn problem(reply: &Reply) -> (u16, String) {
+pub(super) fn problem(reply: &Reply) -> (u16, String) {
     (reply.status.as_u16(), text(&json_of(reply)["type"]).replace("urn:tillgate:problem:", ""))
 }
 
 /// An order that is paid: 2 × 129.90 and 0.355 × 1 000.00, together 614.80.
-async fn paid(till: &Till) -> String {
+pub(super) async fn paid(till: &Till) -> String {
     let number = text(&till.place("A-1", "key").await["number"]);
     till.order_in(&number, "linked").await;
     assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
@@ -35,7 +35,7 @@ async fn refund(till: &Till, number: &str, key: &str, body: &Value) -> Reply {
 }
 
 /// What the payment system has of a kind: number, sum, and status.
-fn done(till: &Till, kind: &str) -> Vec<(String, String, String)> {
+pub(super) fn done(till: &Till, kind: &str) -> Vec<(String, String, String)> {
     let of_kind = till.bank.done().into_iter().filter(|done| done.kind == kind);
     of_kind.map(|Done { number, amount, status, .. }| (number, amount.to_string(), status)).collect()
 }
@@ -212,7 +212,7 @@ async fn money_that_a_person_accepts_pays_the_order() {
     let document = json_of(&accepted);
     assert_eq!((&document["state"], &document["payment"]["state"]), (&json!("paid"), &json!("paid")));
     assert_eq!(document["attention"], json!([]), "{document}");
-    let told = last_heard(&till, 2).await;
+    let told = last_heard(&till, 3).await;
     assert_eq!(
         (&told["type"], &told["data"]["payment_id"]),
         (&json!("payment.succeeded"), &json!(format!("{number}-1")))
@@ -269,7 +269,7 @@ async fn a_shipped_order_is_told_to_the_payment_system_once() {
 }
 
 /// An order whose money is held: 614.80.
-async fn held(till: &Till) -> String {
+pub(super) async fn held(till: &Till) -> String {
     let number = text(&till.place("A-1", "key").await["number"]);
     till.order_in(&number, "linked").await;
     assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Hold));

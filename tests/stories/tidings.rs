@@ -8,6 +8,7 @@ use tillgate::gateway::sandbox::Setup;
 use tillgate::kernel::Clock;
 use tillgate::kernel::time::earlier;
 
+use super::operation::{BINARY, configure};
 use crate::world::listener::Listener;
 use crate::world::till::{Till, json_of, text};
 use crate::world::{ADMIN_TOKEN, DEADLINE, created, hook, payload};
@@ -178,6 +179,21 @@ async fn hooks_that_never_came_are_found() {
     till.document_in(&number, "linked").await;
     let asked: Vec<String> = till.bank.ledger().into_iter().map(|entry| entry.number).collect();
     assert_eq!(asked, [format!("{number}-1")]);
+    // Other goods, of which no hook came either: the order and what is to be paid follow.
+    let mut changed = payload("H1", "100", 3, "30.00");
+    changed["state"] = json!("ready");
+    listener.heard(|heard| heard.shipments[0] = (clock.now(), changed));
+    clock.advance(Duration::from_secs(700));
+    let followed = async {
+        loop {
+            let order = till.admin(&format!("/orders/{number}")).await;
+            if order["positions"][0]["quantity"] == "3" && order["payment"]["amount"]["amount"] == "30.00" {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, followed).await.expect("the change is found");
     // What has come meanwhile is known; what has not is found by the next look, with what became of the others.
     listener.heard(|heard| heard.shipments[0] = (clock.now(), shipment("H1", "canceled")));
     clock.advance(Duration::from_secs(700));
@@ -217,4 +233,41 @@ async fn a_token_is_fetched_and_used_until_it_runs_out() {
     settled(&till, &number, "sent", 1).await;
     assert_eq!(listener.heard(|heard| (heard.tokens, heard.taken.len())), (2, 3));
     till.close().await;
+}
+
+/// Whether the marketplace knows us is seen before the first order depends on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_check_tries_how_we_prove_who_we_are() {
+    let listener = Listener::start().await;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let check = async |access: &str| {
+        configure(folder.path());
+        let path = folder.path().join("tillgate.toml");
+        let settings = std::fs::read_to_string(&path).expect("settings");
+        let outgoing = format!(
+            "{settings}[sources.sm.outgoing]\nurl = \"{}/notifications\"\n{access}\n",
+            listener.url()
+        );
+        std::fs::write(&path, outgoing).expect("written");
+        let mut command = std::process::Command::new(BINARY);
+        command.arg("check").current_dir(folder.path());
+        let output = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
+        let output = output.expect("the binary runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let client = |secret: &str| {
+        format!(
+            "token_url = \"{}/auth/token\"\nclient_id = \"shop\"\nclient_secret = \"{secret}\"",
+            listener.url()
+        )
+    };
+    let (code, said) = check(&client("s&cret")).await;
+    assert!(code == Some(0) && said.contains("ok    outgoing: sm gives us a token"), "{said}");
+    let (code, said) = check(&client("wrong")).await;
+    assert!(code == Some(1) && said.contains("FAIL  outgoing: sm: no access token"), "{said}");
+    let list = format!("shipments_url = \"{}/shipments\"", listener.url());
+    let (code, said) = check(&format!("{TOKEN}\n{list}")).await;
+    assert!(code == Some(0) && said.contains("ok    shipments: sm shows its list"), "{said}");
+    let (code, said) = check(&format!("token = \"another\"\n{list}")).await;
+    assert!(code == Some(1) && said.contains("FAIL  shipments: sm: it answers 401"), "{said}");
 }

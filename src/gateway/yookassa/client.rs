@@ -12,9 +12,7 @@ use super::wire;
 use crate::gateway::{Addresses, Call, Failure, Provider, leads_home, one_line, wish_in};
 use crate::kernel::time::earlier;
 use crate::kernel::{Secret, Timestamp};
-use crate::payments::{
-    Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation, RemoteOperationStatus, RemoteStatus,
-};
+use crate::payments::{Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation, RemoteStatus};
 use crate::peer::{self, Client, Reply};
 
 /// How long a call may take, in seconds. The payment system answers within 30, or says that it is still at it.
@@ -107,13 +105,13 @@ impl Yookassa {
     }
 
     /// Sends a request as it was frozen; none when it is one that is not sent.
-    async fn send<T: DeserializeOwned>(&self, request: &str) -> Result<(wire::Frozen, Option<T>), Failure> {
+    async fn send<T: DeserializeOwned>(&self, request: &str) -> Result<(wire::Frozen, T), Failure> {
         let frozen: wire::Frozen = serde_json::from_str(request)
             .map_err(|why| Failure::Refused(format!("the stored request cannot be read: {why}")))?;
-        let Some(path) = &frozen.path else { return Ok((frozen, None)) };
+        let path = &frozen.path;
         let body = frozen.body.get().to_owned();
         let made = self.call(Method::POST, path, (Some(&frozen.key), body)).await?;
-        Ok((frozen, Some(made)))
+        Ok((frozen, made))
     }
 
     /// Every entry of a list whose addresses begin with `path`, when they are not too many.
@@ -182,7 +180,6 @@ impl Provider for Yookassa {
     fn create<'a>(&'a self, request: &'a str) -> Call<'a, Remote> {
         Box::pin(async move {
             let (_, made) = self.send(request).await?;
-            let made = made.ok_or_else(|| Failure::Refused("the stored request is not sent".into()))?;
             self.remote(made)
         })
     }
@@ -229,18 +226,15 @@ impl Provider for Yookassa {
             let made = match kind {
                 OperationKind::Refund => {
                     let (_, refund) = self.send(request).await?;
-                    refund.map(map::refund).transpose()
+                    map::refund(refund).map(Some)
                 }
                 OperationKind::Capture => {
-                    let (frozen, payment): (_, Option<wire::Payment>) = self.send(request).await?;
-                    payment.and_then(|payment| map::capture(&payment, &frozen.key).transpose()).transpose()
+                    let (frozen, payment) = self.send(request).await?;
+                    map::capture(&payment, &frozen.key)
                 }
                 OperationKind::Shipment => {
-                    let (frozen, receipt) = self.send::<wire::ReceiptMade>(request).await?;
-                    match receipt {
-                        Some(receipt) => map::shipment(receipt, &frozen.key),
-                        None => untold(&frozen).map(Some),
-                    }
+                    let (frozen, receipt) = self.send(request).await?;
+                    map::shipment(receipt, &frozen.key)
                 }
             };
             let made = made.map_err(Failure::Unknown)?;
@@ -274,12 +268,4 @@ impl Provider for Yookassa {
             Ok(found.into_iter().filter(|operation| operation.number == number).collect())
         })
     }
-}
-
-/// A shipment that the payment system need not hear of.
-fn untold(frozen: &wire::Frozen) -> Result<RemoteOperation, String> {
-    let amount: wire::Amount = serde_json::from_str(frozen.body.get()).map_err(|why| why.to_string())?;
-    let amount = amount.value.parse().map_err(|_| format!("its amount is {:?}", amount.value))?;
-    let status = RemoteOperationStatus::Completed;
-    Ok(RemoteOperation { id: frozen.key.clone(), number: frozen.key.clone(), amount, status })
 }

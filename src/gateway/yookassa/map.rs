@@ -35,7 +35,7 @@ fn numbered(number: &str) -> wire::Metadata {
     [(NUMBER.to_owned(), number.to_owned())].into()
 }
 
-fn frozen(path: Option<String>, key: String, body: &impl serde::Serialize) -> Result<String, String> {
+fn frozen(path: String, key: String, body: &impl serde::Serialize) -> Result<String, String> {
     let body = serde_json::to_string(body).and_then(RawValue::from_string);
     let body = body.map_err(|why| why.to_string())?;
     serde_json::to_string(&wire::Frozen { path, key, body }).map_err(|why| why.to_string())
@@ -51,7 +51,7 @@ pub fn freeze(manner: Manner, id: PaymentId, bill: &Bill, addresses: &Addresses)
         metadata: numbered(&id.to_string()),
         receipt: receipt(manner, &bill.customer, &bill.lines, Stage::Paid)?,
     };
-    frozen(Some("payments".into()), id.to_string(), &request)
+    frozen("payments".into(), id.to_string(), &request)
 }
 
 /// When a receipt is made.
@@ -148,21 +148,20 @@ pub fn freeze_operation(
                 metadata: numbered(&key),
                 receipt: receipt(Stage::Paid)?,
             };
-            frozen(Some("refunds".into()), key, &request)
+            frozen("refunds".into(), key, &request)
         }
         OperationKind::Capture => {
             let request = wire::Capture { amount: amount(operation.total), receipt: receipt(Stage::Paid)? };
-            frozen(Some(format!("payments/{remote_id}/capture")), key, &request)
+            frozen(format!("payments/{remote_id}/capture"), key, &request)
         }
         OperationKind::Shipment => match receipt(Stage::HandedOver)? {
             Some(receipt) => {
                 let settlements = [wire::Settlement { kind: "prepayment", amount: amount(operation.total) }];
                 let (kind, send) = ("payment", true);
                 let request = wire::CreateReceipt { kind, payment_id: remote_id, send, receipt, settlements };
-                frozen(Some("receipts".into()), key, &request)
+                frozen("receipts".into(), key, &request)
             }
-            // It makes no receipts for this shop: there is nothing to tell.
-            None => frozen(None, key, &amount(operation.total)),
+            None => Err("receipts = false: it makes none for this shop".into()),
         },
     }
 }

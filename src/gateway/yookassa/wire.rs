@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 /// A request as it is stored before it is sent: where it goes, under which key, and its bytes.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Frozen {
-    /// The path below `v3/`; none when nothing is sent.
-    pub path: Option<String>,
+    /// The path below `v3/`.
+    pub path: String,
     /// The idempotence key: our number.
     pub key: String,
     /// The body.

@@ -1,4 +1,5 @@
-//! `PATCH /v1/orders/{id}` and `POST /v1/orders/{id}/cancel`: a site changes an order, or calls it off.
+//! `PATCH /v1/orders/{id}`, `POST /v1/orders/{id}/cancel` and `…/ship`: a site changes an order, calls it off, or hands its
+//! goods over.
 
 use std::sync::Arc;
 
@@ -14,8 +15,8 @@ use utoipa::ToSchema;
 
 use super::describe::{BodyRead, Refusals};
 use super::{
-    Caller, Edge, Found, Item, PLACING_MAX, Problem, Shown, linked, read_json, read_lines, take_place,
-    with_revision,
+    Caller, Edge, Found, Item, MerchantOrder, PLACING_MAX, Problem, linked, read_json, read_lines,
+    take_place, with_revision,
 };
 use crate::flows::revise_order::{Refused, Request, Wish, revise};
 use crate::http::hooks::read_body;
@@ -53,7 +54,7 @@ pub(super) struct Change {
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the order that the change is meant for."),
     ),
     responses(
-        (status = OK, body = Shown, description = "The order as it is now.", headers(("ETag" = String, description = "Its revision."))),
+        (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "Its revision."))),
         (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-paid`: money has come for it. `order-closed`: it takes no more changes."),
         (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`other-revision`: it has changed since you read it."),
         (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json", description = "`unusable-order`: the lines make no sense."),
@@ -85,7 +86,7 @@ pub async fn change(
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the order that the change is meant for."),
     ),
     responses(
-        (status = OK, body = Shown, description = "The order as it is now.", headers(("ETag" = String, description = "Its revision."))),
+        (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "Its revision."))),
         (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-paid`: money has come for it. `order-closed`: it takes no more changes."),
         (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`other-revision`: it has changed since you read it."),
         Refusals, Found, BodyRead,
@@ -98,12 +99,48 @@ pub async fn cancel(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    wished(edge, (merchant, id), (Wish::Cancel, &headers, body)).await
+}
+
+/// Says that an order's goods were handed over. Send no body. May be repeated.
+///
+/// Money that is held is taken, and the payment system is told once, for the receipt of full payment. An order that is not
+/// paid can be paid still: at the door, say. It takes no more changes.
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/ship", tag = "orders",
+    params(
+        ("id" = Number, Path, description = "The order's `id`."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of the order that was handed over."),
+    ),
+    responses(
+        (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "Its revision."))),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-closed`: it was called off."),
+        (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`other-revision`: it has changed since you read it."),
+        Refusals, Found, BodyRead,
+    ),
+)]
+pub async fn ship(
+    State(edge): State<Arc<Edge>>,
+    Extension(Caller(merchant)): Extension<Caller>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    wished(edge, (merchant, id), (Wish::Ship, &headers, body)).await
+}
+
+/// What a wish that needs no words comes to.
+async fn wished(
+    edge: Arc<Edge>,
+    order: (SourceName, String),
+    (wish, headers, body): (Wish, &HeaderMap, Body),
+) -> Result<Response, Problem> {
     let place = take_place(&edge)?;
     let (body, _) = read_body(body).await?;
     if !matches!(body.trim_ascii(), b"" | b"{}") {
-        return Err(Problem::bad_request("calling an order off has nothing to say: send no body"));
+        return Err(Problem::bad_request("this has nothing to say: send no body"));
     }
-    revised(edge, (merchant, id), (Wish::Cancel, meant_revision(&headers), body), place).await
+    revised(edge, order, (wish, meant_revision(headers), body), place).await
 }
 
 async fn revised(

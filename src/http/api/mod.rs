@@ -1,12 +1,14 @@
 //! The merchants' API, under `/v1`: what a site's requests have in common, and how its orders stand.
 //!
 //! - [`place`]: a new order;
-//! - [`change`]: other lines, or no order any more;
+//! - [`change`]: other lines, no order any more, or goods that were handed over;
 //! - [`money`]: money that is held is taken, or money goes back;
 //! - [`deliveries`]: what its site was told;
+//! - [`callbacks`]: the document of what it is told;
 //! - [`caller`]: who calls, and how often;
 //! - [`describe`]: the document of all this.
 
+mod callbacks;
 mod caller;
 mod change;
 mod deliveries;
@@ -24,7 +26,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, middleware};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -36,11 +38,11 @@ use super::Edge;
 use super::admin::{List, Paging, gather};
 use super::hooks::answer;
 use super::problem::Problem;
-use crate::flows::move_money::OperationDocument;
+use crate::flows::merchant_order::{MerchantOrder, merchant_order};
 use crate::flows::place_order::Taken;
-use crate::flows::{Dossier, Listener, Shop, find_dossier, load_dossier, payment_document};
-use crate::kernel::{ExternalId, Kind, Money, Number, Quantity, SourceName, Stopwatch, Timestamp};
-use crate::orders::{Amount, Order, PaymentDocument, State as OrderState};
+use crate::flows::{Dossier, Listener, Shop, find_dossier, load_dossier};
+use crate::kernel::{ExternalId, Kind, Money, Number, Quantity, SourceName, Stopwatch};
+use crate::orders::{Order, State as OrderState};
 use crate::payments::{Checkout, GoodsKind, Line, VatCode};
 use crate::store::{DocKey, Unavailable};
 
@@ -60,6 +62,7 @@ fn described() -> OpenApiRouter<Arc<Edge>> {
         .routes(routes!(list, place::create))
         .routes(routes!(show, change::change))
         .routes(routes!(change::cancel))
+        .routes(routes!(change::ship))
         .routes(routes!(money::capture))
         .routes(routes!(money::list, money::refund))
         .routes(routes!(deliveries::list))
@@ -104,88 +107,6 @@ struct Item {
     measure_code: Option<String>,
     #[serde(default, rename = "type")]
     kind: GoodsKind,
-}
-
-/// An order as its merchant sees it.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Order)]
-pub struct Shown {
-    id: Number,
-    /// The same as `id`.
-    number: Number,
-    merchant_order_id: ExternalId,
-    state: OrderState,
-    /// It goes up with every change; the `ETag`.
-    revision: u32,
-    total: Amount,
-    items: Vec<ShownItem>,
-    payment: PaymentDocument,
-    /// Every payment there was, the oldest first.
-    payments: Vec<ShownPayment>,
-    refunds: Vec<OperationDocument>,
-    created_at: Timestamp,
-    paid_at: Option<Timestamp>,
-    cancelled_at: Option<Timestamp>,
-}
-
-/// A line of an order, reckoned.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = OrderItem)]
-struct ShownItem {
-    sku: String,
-    name: String,
-    quantity: Quantity,
-    price: Money,
-    total: Money,
-    vat: VatCode,
-    /// The tax inside `total`.
-    vat_total: Money,
-}
-
-/// One payment of an order.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = PaymentEntry)]
-struct ShownPayment {
-    id: crate::payments::PaymentId,
-    /// The order's revision that it is for.
-    revision: u32,
-    amount: Amount,
-    created_at: Timestamp,
-}
-
-fn shown(shop: &Shop, order: &Order, checkout: &Checkout) -> Option<Shown> {
-    let view = order.view()?;
-    let current = checkout.current()?;
-    let item = |line: &Line| ShownItem {
-        sku: line.sku.clone(),
-        name: line.name.clone(),
-        quantity: line.quantity,
-        price: line.price,
-        total: line.total,
-        vat: line.vat_code,
-        vat_total: line.vat,
-    };
-    let payment = |payment: &crate::payments::Payment| ShownPayment {
-        id: payment.id,
-        revision: payment.revision,
-        amount: payment.bill.total.into(),
-        created_at: payment.created_at,
-    };
-    Some(Shown {
-        id: order.number,
-        number: order.number,
-        merchant_order_id: order.external_id.clone(),
-        state: view.state(),
-        revision: view.revision,
-        total: current.bill.total.into(),
-        items: current.bill.lines.iter().map(item).collect(),
-        payment: payment_document(shop, checkout),
-        payments: checkout.payments.iter().map(payment).collect(),
-        refunds: checkout.refunds().map(OperationDocument::of).collect(),
-        created_at: view.created_at,
-        paid_at: view.paid.map(|facet| facet.at),
-        cancelled_at: view.cancelled.map(|facet| facet.at),
-    })
 }
 
 fn take_place(edge: &Edge) -> Result<OwnedSemaphorePermit, Problem> {
@@ -248,15 +169,16 @@ fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
 }
 
 /// An order as it is, with its link, if that comes within [`LINK_WAIT`].
-async fn linked(shop: &Shop, number: Number) -> Result<Shown, Problem> {
+async fn linked(shop: &Shop, number: Number) -> Result<MerchantOrder, Problem> {
     let mut watch = Watch::over(shop, number);
     loop {
         let dossier = load_dossier(&shop.store, number).await?;
-        let found = dossier.and_then(|Dossier { order, checkout, .. }| shown(shop, &order, &checkout?.0));
+        let found =
+            dossier.and_then(|Dossier { order, checkout, .. }| merchant_order(shop, &order, &checkout?.0));
         let unread = || Problem::unavailable("the order cannot be read; send the request again");
-        let shown = found.ok_or_else(unread)?;
-        if shown.payment.state != "requested" || !watch.goes_on().await {
-            return Ok(shown);
+        let order = found.ok_or_else(unread)?;
+        if order.payment.state != "requested" || !watch.goes_on().await {
+            return Ok(order);
         }
     }
 }
@@ -290,7 +212,7 @@ impl Watch {
     get, path = "/v1/orders/{id}", tag = "orders",
     params(("id" = Number, Path, description = "The order's `id`.")),
     responses(
-        (status = OK, body = Shown, description = "It.", headers(("ETag" = String, description = "Its revision."))),
+        (status = OK, body = MerchantOrder, description = "It.", headers(("ETag" = String, description = "Its revision."))),
         Refusals, Found,
     ),
 )]
@@ -303,12 +225,13 @@ pub async fn show(
     let number: Number = id.parse().map_err(|_| missing())?;
     let dossier = load_dossier(&edge.shop.store, number).await?;
     let own = dossier.filter(|dossier| dossier.order.source == merchant);
-    let found = own.and_then(|Dossier { order, checkout, .. }| shown(&edge.shop, &order, &checkout?.0));
+    let found =
+        own.and_then(|Dossier { order, checkout, .. }| merchant_order(&edge.shop, &order, &checkout?.0));
     found.map(with_revision).ok_or_else(missing)
 }
 
 /// The order with its revision as an entity tag, by which a change can say what it means to change.
-fn with_revision(shown: Shown) -> Response {
+fn with_revision(shown: MerchantOrder) -> Response {
     let tag = HeaderValue::from_str(&format!("\"{}\"", shown.revision));
     let mut response = Json(shown).into_response();
     response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
@@ -335,15 +258,15 @@ pub struct Filter {
 /// Lists your orders, the latest first.
 #[utoipa::path(
     get, path = "/v1/orders", tag = "orders", params(Filter),
-    responses((status = OK, body = List<Shown>, description = "A page of them."), Refusals),
+    responses((status = OK, body = List<MerchantOrder>, description = "A page of them."), Refusals),
 )]
 pub async fn list(
     State(edge): State<Arc<Edge>>,
     Extension(Caller(merchant)): Extension<Caller>,
     query: Result<Query<Filter>, QueryRejection>,
-) -> Result<Json<List<Shown>>, Problem> {
+) -> Result<Json<List<MerchantOrder>>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
-    let fits = |shown: &Shown| filter.state.is_none_or(|state| shown.state == state);
+    let fits = |shown: &MerchantOrder| filter.state.is_none_or(|state| shown.state == state);
     if let Some(id) = &filter.merchant_order_id {
         let found = find(&edge.shop, &merchant, id).await?;
         return Ok(Json(List { items: found.into_iter().filter(fits).collect(), next_cursor: None }));
@@ -359,13 +282,14 @@ pub async fn list(
         let stored = edge.shop.store.load(&[DocKey::checkout(order.number)]).await?.pop().flatten();
         let checkout: Option<Checkout> =
             stored.map(|stored| stored.document()).transpose().map_err(Unavailable::from)?;
-        shown_items.extend(checkout.and_then(|checkout| shown(&edge.shop, &order, &checkout)).filter(fits));
+        shown_items
+            .extend(checkout.and_then(|checkout| merchant_order(&edge.shop, &order, &checkout)).filter(fits));
     }
     Ok(Json(List { items: shown_items, next_cursor }))
 }
 
-async fn find(shop: &Shop, merchant: &SourceName, id: &str) -> Result<Option<Shown>, Unavailable> {
+async fn find(shop: &Shop, merchant: &SourceName, id: &str) -> Result<Option<MerchantOrder>, Unavailable> {
     let Some(id) = ExternalId::parse(id) else { return Ok(None) };
     let found = find_dossier(&shop.store, merchant, &id).await?;
-    Ok(found.and_then(|Dossier { order, checkout, .. }| shown(shop, &order, &checkout?.0)))
+    Ok(found.and_then(|Dossier { order, checkout, .. }| merchant_order(shop, &order, &checkout?.0)))
 }

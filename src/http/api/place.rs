@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::describe::{BodyRead, IdempotencyKey, KeyTaken, Refusals};
 use super::{
-    Caller, Edge, Item, PLACING_MAX, Problem, Shown, idempotency_key, linked, read_json, read_lines,
+    Caller, Edge, Item, MerchantOrder, PLACING_MAX, Problem, idempotency_key, linked, read_json, read_lines,
     take_place, taken_before,
 };
 use crate::dedup::Answer;
@@ -87,7 +87,7 @@ fn currency_default() -> String {
     })),
     params(("Idempotency-Key" = IdempotencyKey, Header, description = "The key under which the request is repeated as itself.")),
     responses(
-        (status = CREATED, body = Shown, description = "The order.",
+        (status = CREATED, body = MerchantOrder, description = "The order.",
          headers(("Idempotent-Replayed" = Option<bool>, description = "`true` when the request was answered before."))),
         (status = FORBIDDEN, body = Problem, content_type = "application/problem+json", description = "`switched-off`: no payment system is configured for you."),
         (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`number-taken`: another order of yours has this number. `under-way`: the first request under this key is not done."),

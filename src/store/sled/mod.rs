@@ -241,18 +241,18 @@ impl Sled {
     }
 
     pub(super) fn scan(&self, scan: &Scan) -> Result<Found, Unavailable> {
-        self.guarded(|| match scan {
-            &Scan::Listed { kind, newest_first, ref after, limit } => {
+        self.guarded(|| match *scan {
+            Scan::Listed { kind, newest_first, ref after, limit } => {
                 let mut keys = lists::listed(&self.tree, kind, newest_first, after.as_ref(), limit + 1)?;
                 let more = keys.len() > limit;
                 keys.truncate(limit);
                 let next = keys.last().filter(|_| more).map(|&(listed_at, key)| Cursor::at(listed_at, key));
                 Ok((keys.into_iter().map(|(_, key)| key).collect(), next))
             }
-            &Scan::Partition { partition, kind } => {
+            Scan::Partition { partition, kind } => {
                 Ok((self.with_page(partition, |page| Ok(page.keys_of(kind).collect()))?, None))
             }
-            &Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
+            Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
                 let queue = queue.as_deref();
                 let places = lists::outbox(&self.tree, (lane, dead, queue), after.as_ref(), limit + 1)?;
                 Ok(page_of_places(places, limit))

@@ -1,0 +1,116 @@
+//! An order as its merchant sees it: what its site reads, and what it is told.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::move_money::OperationDocument;
+use super::{Shop, payment_document};
+use crate::kernel::{ExternalId, Money, Number, Quantity, Timestamp};
+use crate::orders::{Amount, Order, PaymentDocument, State};
+use crate::payments::{Checkout, Line, Payment, PaymentId, VatCode};
+
+/// An order as its merchant sees it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Order)]
+pub struct MerchantOrder {
+    /// Our number of it.
+    pub id: Number,
+    /// The same as `id`.
+    pub number: Number,
+    /// Your number of it.
+    pub merchant_order_id: ExternalId,
+    /// How far it is.
+    pub state: State,
+    /// It goes up with every change; the `ETag`.
+    pub revision: u32,
+    /// What the buyer is to pay.
+    pub total: Amount,
+    /// What of.
+    pub items: Vec<Item>,
+    /// How it is paid.
+    pub payment: PaymentDocument,
+    /// Every payment there was, the oldest first.
+    pub payments: Vec<PaymentEntry>,
+    /// The oldest first.
+    pub refunds: Vec<OperationDocument>,
+    /// When you placed it.
+    pub created_at: Timestamp,
+    /// When the money had come.
+    pub paid_at: Option<Timestamp>,
+    /// When you said that the goods were handed over.
+    pub shipped_at: Option<Timestamp>,
+    /// When it was called off.
+    pub cancelled_at: Option<Timestamp>,
+}
+
+/// A line of an order, reckoned.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrderItem)]
+pub struct Item {
+    /// Your number of the article.
+    pub sku: String,
+    /// What the payer and the receipt call it.
+    pub name: String,
+    /// How much of it.
+    pub quantity: Quantity,
+    /// The price of one, with the tax.
+    pub price: Money,
+    /// The price of all.
+    pub total: Money,
+    /// The tax's rate.
+    pub vat: VatCode,
+    /// The tax inside `total`.
+    pub vat_total: Money,
+}
+
+/// One payment of an order.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PaymentEntry)]
+pub struct PaymentEntry {
+    /// Its number, here and at the payment system.
+    pub id: PaymentId,
+    /// The order's revision that it is for.
+    pub revision: u32,
+    /// What was asked for.
+    pub amount: Amount,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+}
+
+/// An order as its merchant sees it, if it is one of a merchant's site.
+#[must_use]
+pub fn merchant_order(shop: &Shop, order: &Order, checkout: &Checkout) -> Option<MerchantOrder> {
+    let view = order.view()?;
+    let current = checkout.current()?;
+    let item = |line: &Line| Item {
+        sku: line.sku.clone(),
+        name: line.name.clone(),
+        quantity: line.quantity,
+        price: line.price,
+        total: line.total,
+        vat: line.vat_code,
+        vat_total: line.vat,
+    };
+    let payment = |payment: &Payment| PaymentEntry {
+        id: payment.id,
+        revision: payment.revision,
+        amount: payment.bill.total.into(),
+        created_at: payment.created_at,
+    };
+    Some(MerchantOrder {
+        id: order.number,
+        number: order.number,
+        merchant_order_id: order.external_id.clone(),
+        state: view.state(),
+        revision: view.revision,
+        total: current.bill.total.into(),
+        items: current.bill.lines.iter().map(item).collect(),
+        payment: payment_document(shop, checkout),
+        payments: checkout.payments.iter().map(payment).collect(),
+        refunds: checkout.refunds().map(OperationDocument::of).collect(),
+        created_at: view.created_at,
+        paid_at: view.paid.map(|facet| facet.at),
+        shipped_at: view.shipped.map(|facet| facet.at),
+        cancelled_at: view.cancelled.map(|facet| facet.at),
+    })
+}

@@ -1,0 +1,96 @@
+//! A site says that it has handed goods over: once, whether they were paid before, are held, or are paid at the door.
+
+use http::Method;
+use serde_json::json;
+use tillgate::gateway::sandbox::{Outcome, Setup};
+use tillgate::kernel::Clock;
+use tillgate::peer::Reply;
+
+use super::refunds::{done, held, paid, problem};
+use crate::world::DEADLINE;
+use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
+
+async fn ship(till: &Till, number: &str, bearer: &str, body: &str) -> Reply {
+    till.call(Method::POST, &format!("/v1/orders/{number}/ship"), bearer, None, body).await
+}
+
+/// Waits until nothing is left to do at the payment system.
+async fn settled(till: &Till) {
+    let over = async {
+        while till.admin("/outbox?lane=payment&state=pending").await["items"] != json!([]) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, over).await.expect("the payment system is told");
+}
+
+async fn events(till: &Till, count: usize) -> Vec<String> {
+    let told = till.site.wait_for(count, DEADLINE).await.expect("callbacks");
+    told.iter().map(|callback| text(&callback.body["type"])).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_paid_and_handed_over_is_told_once() {
+    let till = Till::open().await;
+    let number = paid(&till).await;
+    assert_eq!(ship(&till, &number, API_KEY, "{\"to\":\"Anna\"}").await.status, 400);
+    assert_eq!(problem(&ship(&till, &number, OTHER_API_KEY, "").await), (404, "not-found".into()));
+    for _ in 0..3 {
+        let shipped = ship(&till, &number, API_KEY, "").await;
+        assert_eq!((shipped.status.as_u16(), &json_of(&shipped)["state"]), (200, &json!("shipped")));
+        assert!(json_of(&shipped)["shipped_at"].is_string());
+    }
+    settled(&till).await;
+    assert_eq!(done(&till, "shipment"), [(format!("{number}-1-1"), "614.80".into(), "completed".into())]);
+    assert_eq!(events(&till, 2).await, ["payment.succeeded", "order.shipped"]);
+    assert_eq!(till.change(&number, None, &order("A-1")["items"]).await.status, 409);
+    // Goods that come back are paid back all the same.
+    let path = format!("/v1/orders/{number}/refunds");
+    let back = "{\"items\":[{\"sku\":\"123456\",\"quantity\":\"1\"}]}";
+    let refund = till.call(Method::POST, &path, API_KEY, Some("back"), back).await;
+    assert_eq!(json_of(&refund)["state"], "succeeded");
+    till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_is_paid_at_the_door_can_be_paid_after_it_was_handed_over() {
+    let till = Till::open().await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    assert_eq!(json_of(&ship(&till, &number, API_KEY, "").await)["state"], "shipped");
+    assert_eq!(problem(&till.cancel(&number, API_KEY).await), (409, "order-closed".into()));
+    assert!(done(&till, "shipment").is_empty(), "nothing has been paid");
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    till.order_in(&number, "paid").await;
+    settled(&till).await;
+    assert_eq!(done(&till, "shipment").len(), 1);
+    assert_eq!(events(&till, 2).await, ["order.shipped", "payment.succeeded"]);
+
+    let number = text(&till.place("A-2", "key-2").await["number"]);
+    assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
+    assert_eq!(problem(&ship(&till, &number, API_KEY, "").await), (409, "order-closed".into()));
+    till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_is_held_is_taken_with_the_goods() {
+    let till = Till::open().await;
+    let number = held(&till).await;
+    assert_eq!(ship(&till, &number, API_KEY, "").await.status, 200);
+    till.order_in(&number, "paid").await;
+    settled(&till).await;
+    assert_eq!(done(&till, "shipment"), [(format!("{number}-1-1"), "614.80".into(), "completed".into())]);
+    till.close().await;
+}
+
+/// Who makes its receipts itself has nothing to tell the payment system.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_receipts_nothing_is_told() {
+    let (key, without) = ("signing_key = ", "receipts = false\n            signing_key = ");
+    let till = Till::open_with(Setup::default(), &[(key, without)], Clock::System).await;
+    let number = paid(&till).await;
+    assert_eq!(json_of(&ship(&till, &number, API_KEY, "").await)["state"], "shipped");
+    assert_eq!(events(&till, 2).await, ["payment.succeeded", "order.shipped"]);
+    settled(&till).await;
+    assert!(done(&till, "shipment").is_empty());
+    till.close().await;
+}
