@@ -4,7 +4,7 @@ use super::receive_notice::pay;
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier, move_money};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Fingerprint, HookId};
-use crate::payments::{Checkout, NotTakenBack, OperationId, OperationKind, Payment, PaymentId};
+use crate::payments::{Checkout, NotPlanned, OperationId, OperationKind, Payment, PaymentId};
 use crate::store::{Batch, CommitError, Unavailable};
 
 /// Why it is not done.
@@ -24,7 +24,7 @@ pub enum Refused {
     Cancelled,
     /// It cannot go back.
     #[error("{0}")]
-    NotTakenBack(NotTakenBack),
+    NotPlanned(NotPlanned),
 }
 
 /// Takes the money for the order as it stands now: it is paid, and everyone is told so.
@@ -98,6 +98,6 @@ pub async fn refund(shop: &Shop, id: PaymentId) -> Result<Result<OperationId, Re
     };
     Ok(move_money::move_money(shop, &request).await?.map_err(|why| match why {
         move_money::Refused::NotFound => Refused::NotFound,
-        move_money::Refused::No(why) => Refused::NotTakenBack(why),
+        move_money::Refused::No(why) => Refused::NotPlanned(why),
     }))
 }

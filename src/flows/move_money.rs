@@ -7,7 +7,7 @@ use super::bill_order::send_operation;
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
 use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName, Timestamp};
 use crate::orders::Amount;
-use crate::payments::{NotTakenBack, Operation, OperationId, OperationKind, OperationState, Part, PaymentId};
+use crate::payments::{NotPlanned, Operation, OperationId, OperationKind, OperationState, Part, PaymentId};
 use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 
 /// A request of a site.
@@ -35,7 +35,7 @@ pub enum Refused {
     /// This merchant has no such order.
     NotFound,
     /// What stands against it.
-    No(NotTakenBack),
+    No(NotPlanned),
 }
 
 /// Plans the operation, unless this request has planned it already.
@@ -57,7 +57,7 @@ pub async fn move_money(shop: &Shop, request: &Request) -> Result<Result<Operati
                 let why = (request.reason.clone(), Some(request.asked));
                 checkout.plan_refund(request.payment, &request.parts, why, now)
             }
-            OperationKind::Shipment => checkout.plan_shipment(now).ok_or(NotTakenBack::NothingLeft),
+            OperationKind::Shipment => checkout.plan_shipment(now).ok_or(NotPlanned::NothingLeft),
         };
         let id = match planned {
             Ok(id) => id,

@@ -19,7 +19,7 @@ mod checkout;
 mod notice;
 mod operation;
 mod payment;
-mod take_back;
+mod plan;
 mod vat;
 
 pub use bill::{
@@ -37,5 +37,5 @@ pub use payment::{
     Again, Answered, LOOKS_MIN, NotAPaymentId, Payment, PaymentId, PaymentState, QUIET_SECONDS_MIN, Remote,
     RemoteStatus, Step,
 };
-pub use take_back::{NotTakenBack, Part};
+pub use plan::{NotPlanned, Part};
 pub use vat::VatCode;

@@ -25,7 +25,7 @@ fn refused(id: PaymentId, why: Refused) -> Problem {
         Refused::NotInReview | Refused::PaidOtherwise(_) | Refused::Cancelled => {
             Problem::conflict(format!("payment {id}: {why}"))
         }
-        Refused::NotTakenBack(_) => Problem::not_refundable(format!("payment {id}: {why}")),
+        Refused::NotPlanned(_) => Problem::not_refundable(format!("payment {id}: {why}")),
     }
 }
 

@@ -23,7 +23,7 @@ use crate::http::admin::List;
 use crate::http::hooks::{answer, read_body};
 use crate::http::work::see_through;
 use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName};
-use crate::payments::{LINES_MAX, NotTakenBack, OperationId, OperationKind, Part, PaymentId};
+use crate::payments::{LINES_MAX, NotPlanned, OperationId, OperationKind, Part, PaymentId};
 
 /// The longest reason, in characters.
 const REASON_CHARS_MAX: usize = 1000;
@@ -168,14 +168,14 @@ async fn once(
             Answer { status: 201, content_type: "application/json".into(), body }
         }
         Err(Refused::NotFound) => return Err(missing()),
-        Err(Refused::No(why @ NotTakenBack::NotHeld)) => Problem::not_held(why.to_string()).as_answer(),
-        Err(Refused::No(why @ NotTakenBack::NothingLeft)) if kind == OperationKind::Capture => {
+        Err(Refused::No(why @ NotPlanned::NotHeld)) => Problem::not_held(why.to_string()).as_answer(),
+        Err(Refused::No(why @ NotPlanned::NothingLeft)) if kind == OperationKind::Capture => {
             Problem::not_held(why.to_string()).as_answer()
         }
-        Err(Refused::No(why @ (NotTakenBack::NotPaid | NotTakenBack::NothingLeft))) => {
+        Err(Refused::No(why @ (NotPlanned::NotPaid | NotPlanned::NothingLeft))) => {
             Problem::not_refundable(why.to_string()).as_answer()
         }
-        Err(Refused::No(NotTakenBack::Impossible(why))) => Problem::unusable_order(why).as_answer(),
+        Err(Refused::No(NotPlanned::Impossible(why))) => Problem::unusable_order(why).as_answer(),
     };
     Ok(answer(answer_key(&edge.shop, receipt, Some(number), answered).await?))
 }

@@ -21,7 +21,7 @@ pub enum Part {
 
 /// Why it is not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotTakenBack {
+pub enum NotPlanned {
     /// No money came by this payment.
     #[error("no money has come for it")]
     NotPaid,
@@ -137,21 +137,21 @@ impl Checkout {
         parts: &[(String, Part)],
         (reason, asked): (Option<String>, Option<Fingerprint>),
         now: Timestamp,
-    ) -> Result<OperationId, NotTakenBack> {
-        let payment = self.paid(named).ok_or(NotTakenBack::NotPaid)?;
+    ) -> Result<OperationId, NotPlanned> {
+        let payment = self.paid(named).ok_or(NotPlanned::NotPaid)?;
         let left = self.left(payment);
         if left.is_empty() {
-            return Err(NotTakenBack::NothingLeft);
+            return Err(NotPlanned::NothingLeft);
         }
         let id = payment.id;
         let lines = if parts.is_empty() { left } else { self.parts(payment, parts)? };
         self.plan_operation(OperationKind::Refund, id, lines, (reason, asked), now)
     }
 
-    fn parts(&self, payment: &Payment, parts: &[(String, Part)]) -> Result<Vec<Line>, NotTakenBack> {
+    fn parts(&self, payment: &Payment, parts: &[(String, Part)]) -> Result<Vec<Line>, NotPlanned> {
         let mut lines: Vec<Line> = Vec::with_capacity(parts.len());
         for (place, (sku, part)) in parts.iter().enumerate() {
-            let in_item = |why: String| NotTakenBack::Impossible(format!("items[{place}]: {why}"));
+            let in_item = |why: String| NotPlanned::Impossible(format!("items[{place}]: {why}"));
             if lines.iter().any(|line| line.sku == *sku) {
                 return Err(in_item(format!("sku {sku} stands in an earlier item already")));
             }
@@ -195,11 +195,11 @@ impl Checkout {
         parts: &[(String, Part)],
         asked: Option<Fingerprint>,
         now: Timestamp,
-    ) -> Result<OperationId, NotTakenBack> {
+    ) -> Result<OperationId, NotPlanned> {
         let held = self.payments.iter().find(|payment| payment.is_held() && payment.superseded.is_none());
-        let payment = held.ok_or(NotTakenBack::NotHeld)?;
+        let payment = held.ok_or(NotPlanned::NotHeld)?;
         if self.is_being_captured(payment.id) {
-            return Err(NotTakenBack::NothingLeft);
+            return Err(NotPlanned::NothingLeft);
         }
         let id = payment.id;
         let lines = if parts.is_empty() {
@@ -233,12 +233,12 @@ impl Checkout {
         lines: Vec<Line>,
         (reason, asked): (Option<String>, Option<Fingerprint>),
         now: Timestamp,
-    ) -> Result<OperationId, NotTakenBack> {
+    ) -> Result<OperationId, NotPlanned> {
         if self.operations.len() >= OPERATIONS_MAX {
             let why = format!(
                 "the order has had {OPERATIONS_MAX} refunds; pay the rest back at the payment system"
             );
-            return Err(NotTakenBack::Impossible(why));
+            return Err(NotPlanned::Impossible(why));
         }
         let sum = |of: fn(&Line) -> Money| {
             Money::from_kopecks(lines.iter().fold(0, |sum, line| sum.saturating_add(of(line).kopecks())))
@@ -308,12 +308,12 @@ mod tests {
         checkout
     }
 
-    fn back(checkout: &mut Checkout, sku: &str, part: Part) -> Result<Money, NotTakenBack> {
+    fn back(checkout: &mut Checkout, sku: &str, part: Part) -> Result<Money, NotPlanned> {
         let id = checkout.plan_refund(None, &[(sku.into(), part)], (None, None), NOW)?;
         Ok(checkout.operation_mut(id).expect("planned").total)
     }
 
-    fn rest(checkout: &mut Checkout) -> Result<Money, NotTakenBack> {
+    fn rest(checkout: &mut Checkout) -> Result<Money, NotPlanned> {
         let id = checkout.plan_refund(None, &[], (None, None), NOW)?;
         Ok(checkout.operation_mut(id).expect("planned").total)
     }
@@ -337,7 +337,7 @@ mod tests {
             assert!(said.starts_with(why), "{said}");
         }
         assert_eq!(rest(&mut checkout), Ok(Money::from_kopecks(6666 + 3500)));
-        assert_eq!(rest(&mut checkout), Err(NotTakenBack::NothingLeft));
+        assert_eq!(rest(&mut checkout), Err(NotPlanned::NothingLeft));
         // What the payment system refused was not paid back, and can be asked for again.
         checkout.operations[2].state = OperationState::Refused { at: NOW, why: "no".into() };
         assert_eq!(rest(&mut checkout), Ok(Money::from_kopecks(6666 + 3500)));
@@ -347,7 +347,7 @@ mod tests {
     fn what_was_not_paid_is_not_paid_back_and_not_shipped() {
         let mut checkout = paid();
         checkout.payments[0].state = PaymentState::Linked { at: NOW };
-        assert_eq!(rest(&mut checkout), Err(NotTakenBack::NotPaid));
+        assert_eq!(rest(&mut checkout), Err(NotPlanned::NotPaid));
         assert_eq!(checkout.plan_shipment(NOW), None);
     }
 
@@ -382,6 +382,6 @@ mod tests {
         assert_eq!(checkout.operation_mut(id).expect("planned").total, less.total);
         assert_eq!((checkout.wants(Some((5, less)), NOW), checkout.attention.len()), (vec![], 0));
         assert_eq!((checkout.wants(None, NOW), checkout.attention.len()), (vec![], 1));
-        assert_eq!(checkout.plan_capture(&[], None, NOW), Err(NotTakenBack::NothingLeft));
+        assert_eq!(checkout.plan_capture(&[], None, NOW), Err(NotPlanned::NothingLeft));
     }
 }
