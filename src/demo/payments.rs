@@ -37,6 +37,7 @@ pub async fn tell(world: &World) -> bool {
     refunded(world, &mut teller).await;
     refund_times_out(world, &mut teller).await;
     shipped_once(world, &mut teller).await;
+    handed_over_by_the_site(world, &mut teller).await;
     held_and_less_captured(world, &mut teller).await;
     books_agree(world, &mut teller).await;
     teller.sum_up()
@@ -221,6 +222,7 @@ async fn changed_while_the_buyer_pays(world: &World, teller: &mut Teller) {
     is_reachable_again(world, teller);
     let holds = text(&order, "state") == "open" && attention(&order).contains("should not have taken it");
     teller.check(holds, "the old sum is a fact put before a person, and pays nothing by itself");
+    teller.check(world.told(&placed, "payment.review", 1).await == 1, "the site heard payment.review");
     let payment = format!("{}-1", placed.number);
     let decided = world.ask(Method::POST, &format!("/payments/{payment}/refund"), None).await;
     teller.say(format_args!(
@@ -383,6 +385,25 @@ async fn shipped_once(world: &World, teller: &mut Teller) {
         .check(told == ["259.80"], "the payment system was told of the goods, once, for the second receipt");
 }
 
+async fn handed_over_by_the_site(world: &World, teller: &mut Teller) {
+    teller.chapter("A site hands over what was paid");
+    let placed = world.placed(teller, "P-14").await;
+    world.buyer(teller, &placed, 1, Outcome::Pay);
+    world.once_payment_is(&placed, "paid").await;
+    let path = format!("/v1/orders/{}/ship", placed.number);
+    for _ in 0..3 {
+        let (status, order) = world.call_site(Method::POST, &path, None, &Value::Null).await;
+        teller.say(format_args!("  site → POST {path}  ← {status} {}", text(&order, "state")));
+    }
+    let told = world.told(&placed, "order.shipped", 1).await;
+    let watch = crate::kernel::Stopwatch::start();
+    while world.done(&placed, "shipment").is_empty() && watch.elapsed() < DEADLINE {
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+    let once = told == 1 && world.done(&placed, "shipment").len() == 1;
+    teller.check(once, "said three times, told to the payment system and to the site once");
+}
+
 async fn held_and_less_captured(world: &World, teller: &mut Teller) {
     teller.chapter("The money is held, and less of it is taken");
     let placed = world.placed(teller, "P-13").await;
@@ -411,8 +432,8 @@ async fn books_agree(world: &World, teller: &mut Teller) {
     let back = sum(&mut done.iter().filter(|done| done.kind == "refund").map(|done| done.amount));
     let (taken, back) = (Money::from_kopecks(taken), Money::from_kopecks(back));
     teller.say(format_args!("  {} payments asked for, {taken} ₽ taken, {back} ₽ paid back", ledger.len()));
-    // P-1, 2, 6, 8 and 9 and what came and went back (P-5, 7, 11, 12), the cheaper one, the marketplace's, the capture.
-    let right = 9 * 57_895 + 9_900 + 25_980 + 25_980;
+    // P-1, 2, 6, 8, 9 and 14 and what came and went back (P-5, 7, 11, 12), the cheaper one, the marketplace's, the capture.
+    let right = 10 * 57_895 + 9_900 + 25_980 + 25_980;
     teller.check(taken.kopecks() == right, "that is what the orders came to");
     teller.check(back.kopecks() == 4 * 57_895, "and what was to go back");
     let mut numbers: Vec<&str> = ledger.iter().map(|entry| entry.number.as_str()).collect();
