@@ -146,6 +146,9 @@ impl App {
             recent: Arc::default(),
             listeners: Arc::new(marketplaces.keys().cloned().collect()),
             sellers: Arc::new(sellers(settings)),
+            handovers: Arc::new(
+                gateways.iter().map(|(name, known)| (name.clone(), known.handover())).collect(),
+            ),
             public_url: public_url.into(),
             news: News::default(),
         };
@@ -269,6 +272,7 @@ pub fn gateways(settings: &Settings) -> Result<BTreeMap<SourceName, Arc<dyn Prov
                     token: gateway.token.clone(),
                     merchant_id: gateway.merchant_id.clone(),
                     payment_hosts: gateway.payment_hosts(),
+                    receipts: gateway.receipts,
                 };
                 Arc::new(invoicebox::Invoicebox::new(client, setup))
             }
@@ -329,7 +333,7 @@ fn sellers(settings: &Settings) -> BTreeMap<SourceName, Seller> {
     let seller = |named: Option<&str>, vat_code, is_called_back| {
         let (name, gateway) = settings.gateway_of(named).ok()?;
         let (name, account) = (SourceName::new(name), gateway.merchant_id.clone());
-        Some(Seller { gateway: name, account, vat_code, is_called_back, receipts: gateway.receipts })
+        Some(Seller { gateway: name, account, vat_code, is_called_back })
     };
     let marketplaces = settings.sources.iter().filter(|(_, source)| source.payment == Payment::Link);
     let marketplaces = marketplaces.filter_map(|(name, source)| {

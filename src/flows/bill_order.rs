@@ -164,11 +164,9 @@ pub(super) fn ship(
     if order.view().is_none_or(|view| view.shipped.is_none()) {
         return false;
     }
-    let makes_receipts = shop.sellers.get(&order.source).is_none_or(|seller| seller.receipts);
-    let mut planned = checkout.plan_capture(&[], None, now).ok();
-    if planned.is_none() && makes_receipts {
-        planned = checkout.plan_shipment(now);
-    }
+    let handover = shop.handover(&checkout.gateway);
+    let planned =
+        checkout.plan_capture(&[], None, now).ok().or_else(|| checkout.plan_shipment(handover, now));
     if let Some(id) = planned {
         send_operation(batch, order, checkout.gateway.as_str(), id, now);
     }

@@ -1,7 +1,9 @@
 //! What a merchant's site hears: events, put into the outbox in the batch that makes them true.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::merchant_order::{MerchantOrder, merchant_order};
 use super::move_money::OperationDocument;
@@ -15,14 +17,22 @@ use crate::store::Batch;
 macro_rules! events {
     ($($event:ident = $name:literal, $meaning:literal;)*) => {
         /// What a callback tells.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Event {
-            $(#[doc = $meaning] #[serde(rename = $name)] $event,)*
+            $(#[doc = $meaning] $event,)*
         }
 
         impl Event {
-            /// Every event, with its name and its meaning.
-            pub const ALL: &[(Event, &'static str, &'static str)] = &[$((Event::$event, $name, $meaning),)*];
+            /// Every event, with its meaning.
+            pub const ALL: &[(Event, &'static str)] = &[$((Event::$event, $meaning),)*];
+
+            /// Its name, as sites know it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Event::$event => $name,)*
+                }
+            }
         }
     };
 }
@@ -42,6 +52,22 @@ events! {
     RefundSucceeded = "refund.succeeded", "Money was paid back.";
     RefundFailed = "refund.failed", "The payment system will not pay it back.";
 }
+
+impl Serialize for Event {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl PartialSchema for Event {
+    fn schema() -> RefOr<Schema> {
+        let names = Event::ALL.iter().map(|(event, _)| event.name());
+        let text = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+        text.description(Some("What a callback tells.")).into()
+    }
+}
+
+impl ToSchema for Event {}
 
 /// What a site is told.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,6 +92,28 @@ pub struct CallbackData {
     /// The refund that the event is about.
     pub refund: Option<OperationDocument>,
 }
+
+/// What only shows that callbacks arrive.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TestCallback {
+    /// `tillgate.test`.
+    #[serde(rename = "type")]
+    pub event: &'static str,
+    /// When.
+    pub timestamp: Timestamp,
+    /// Words for people.
+    pub data: TestCallbackData,
+}
+
+/// What a test says.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TestCallbackData {
+    /// What it is for.
+    pub message: &'static str,
+}
+
+/// The `type` of an event that only shows that events arrive.
+pub const TEST_EVENT: &str = "tillgate.test";
 
 impl Event {
     /// What has happened to a payment that ended without money between `before` and `after`, if that is so. Whether another

@@ -37,7 +37,7 @@ use crate::dedup::{Answer, Receipt, Recent, Verdict, key};
 use crate::kernel::{Clock, ExternalId, HookId, Kind, Money, Number, SourceName, Unreadable};
 use crate::notify::Audience;
 use crate::orders::{Amount, EventKind, Order, OrderDocument, PaymentDocument};
-use crate::payments::{Checkout, PaymentState, VatCode};
+use crate::payments::{Checkout, Handover, PaymentState, VatCode};
 use crate::store::{DocKey, Store, Stored, Unavailable};
 
 /// What every flow works with.
@@ -55,10 +55,19 @@ pub struct Shop {
     pub listeners: Arc<BTreeSet<SourceName>>,
     /// Whose orders are paid through us, by the name of their source or merchant.
     pub sellers: Arc<BTreeMap<SourceName, Seller>>,
+    /// What the payment systems hear when goods are handed over.
+    pub handovers: Arc<BTreeMap<SourceName, Handover>>,
     /// How browsers and peers reach us.
     pub public_url: Arc<str>,
     /// Which orders have just changed.
     pub news: News,
+}
+
+impl Shop {
+    /// What a payment system hears when goods are handed over.
+    fn handover(&self, gateway: &SourceName) -> Handover {
+        self.handovers.get(gateway).copied().unwrap_or(Handover::ShipmentOrCapture)
+    }
 }
 
 /// One whose orders are paid through us: a merchant's site, or a marketplace that leaves it to us.
@@ -72,8 +81,6 @@ pub struct Seller {
     pub vat_code: VatCode,
     /// Whether it wants to hear of payments.
     pub is_called_back: bool,
-    /// Whether the payment system makes its fiscal receipts, and so must hear when goods are handed over.
-    pub receipts: bool,
 }
 
 /// The address for an order's buyer: `way` is `pay` or `return`.

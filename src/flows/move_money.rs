@@ -57,7 +57,9 @@ pub async fn move_money(shop: &Shop, request: &Request) -> Result<Result<Operati
                 let why = (request.reason.clone(), Some(request.asked));
                 checkout.plan_refund(request.payment, &request.parts, why, now)
             }
-            OperationKind::Shipment => checkout.plan_shipment(now).ok_or(NotPlanned::NothingLeft),
+            OperationKind::Shipment => {
+                checkout.plan_shipment(shop.handover(&checkout.gateway), now).ok_or(NotPlanned::NothingLeft)
+            }
         };
         let id = match planned {
             Ok(id) => id,

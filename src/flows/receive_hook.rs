@@ -4,7 +4,7 @@ use super::bill_order::bill;
 use super::{DECISIONS_MAX, Hook, Received, Shop, crowded, load_receipt, receipt_key};
 use crate::dedup::{Answer, Answered, Receipt, Verdict};
 use crate::kernel::time::Timestamp;
-use crate::kernel::{ExternalId, HookId, Kind, Lane, Message, MessageId, Number, Quantity};
+use crate::kernel::{ExternalId, Fingerprint, HookId, Kind, Lane, Message, MessageId, Number, Quantity};
 use crate::notify::{Letter, Subject, render};
 use crate::orders::{
     Decision, Event, EventKind, Fact, Incoming, Movement, Order, RepeatReading, Report, Standing, decide,
@@ -389,6 +389,29 @@ impl OrderHook<'_> {
         }
         Some(order)
     }
+}
+
+/// Whether an order would have other lines or sums if a hook came now that says `report` of what it is.
+#[must_use]
+pub fn would_change(shop: &Shop, order: &Order, report: Report) -> bool {
+    let Report { at, patch, reason, notes } = report;
+    let fingerprint = Fingerprint::of(&[b"what would be"]);
+    let event = Event {
+        kind: EventKind::Changed,
+        at,
+        arrived: shop.clock.now(),
+        fingerprint,
+        hook: HookId { partition: order.number.get(), fingerprint },
+        patch,
+        reason,
+        notes,
+    };
+    let (number, source, external_id) = (order.number, order.source.clone(), order.external_id.clone());
+    let after = decide(Some(order), Incoming { number, source, external_id, event }).order;
+    let goods = |order: &Order| {
+        order.view().map(|view| (view.content.positions, view.content.total, view.content.discount_total))
+    };
+    after.is_some_and(|after| goods(&after) != goods(order))
 }
 
 /// Writes onto a parked hook's receipt what became of it. Its answer stays: it has been given.

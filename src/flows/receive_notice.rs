@@ -6,7 +6,7 @@ use super::bill_order::{send_task, ship, watch_operation};
 use super::call_back::{Event as Told, call_back};
 use super::{DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_dossier, load_receipt, receipt_key};
 use crate::dedup::{Answer, Verdict, key};
-use crate::kernel::time::between;
+use crate::kernel::time::{between, later};
 use crate::kernel::{ExternalId, Fingerprint, HookId, SourceName, Timestamp};
 use crate::orders::{Event, EventKind, Fact, Incoming, Patch, decide};
 use crate::payments::{Judgement, Notice, OperationId, PaymentId, PaymentState};
@@ -247,9 +247,9 @@ fn look(
     let Dossier { mut order, order_stored, checkout: Some((checkout, _)) } = dossier else { return };
     let gateway = checkout.gateway.as_str();
     match operation {
-        // One whose outcome is not known is looked for anyway.
-        Some(operation) if checkout.operation_awaits(operation) => {
-            watch_operation(batch, &mut order, gateway, operation, (now, now));
+        // One whose outcome is not known is looked for anyway; one that is being asked for may be answered "not yet".
+        Some(operation) if let Some(delay) = checkout.operation_awaits(operation) => {
+            watch_operation(batch, &mut order, gateway, operation, (now, later(now, delay)));
         }
         None if checkout.payments.iter().any(|payment| payment.id == id && payment.is_live()) => {
             send_task(batch, &mut order, gateway, id, now);

@@ -28,7 +28,8 @@ pub async fn renew_link(shop: &Shop, number: Number, wanting: Wanting) -> Result
             return Ok(false);
         };
         let now = shop.clock.now();
-        if order.view().is_none_or(|view| view.is_closed()) {
+        // What was handed over can be paid still: at the door, say.
+        if order.view().is_none_or(|view| view.cancelled.is_some() || view.paid.is_some()) {
             return Ok(false);
         }
         let by_hand = match wanting {

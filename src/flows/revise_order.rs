@@ -1,8 +1,8 @@
 //! A merchant's site changes an order that is not paid yet, calls it off, or says that its goods were handed over: once,
 //! however often it asks.
 //!
-//! All are events of the order like a marketplace's hooks, with the same consequences: the old link takes no more money,
-//! and another is made when there is something to pay.
+//! All are events of the order like a marketplace's hooks, with the same consequences: after a change the old link takes no
+//! more money, and another is made when there is something to pay; what is handed over is told to the payment system.
 
 use super::bill_order::{send_task, ship};
 use super::call_back::{Event as Told, call_back};
@@ -90,6 +90,23 @@ fn latest_bill(checkout: &Checkout) -> Option<&Bill> {
     checkout.next.as_ref().map(|(_, bill)| bill).or_else(|| checkout.payments.last().map(|last| &last.bill))
 }
 
+/// Said again. What the payment system was to be told, and would not have, is told again.
+fn handed_over_again(
+    shop: &Shop,
+    request: &Request,
+    (mut order, order_version, listed_at): (crate::orders::Order, u64, Timestamp),
+    (mut checkout, checkout_version): (Checkout, u64),
+    now: Timestamp,
+) -> Option<Batch> {
+    let mut batch = Batch::new();
+    if !matches!(request.wish, Wish::Ship) || !ship(shop, &mut batch, &mut order, &mut checkout, now) {
+        return None;
+    }
+    batch.put(DocKey::order(order.number), Expect::At(order_version), &order, listed_at);
+    batch.put(DocKey::checkout(order.number), Expect::At(checkout_version), &checkout, now);
+    Some(batch)
+}
+
 fn stage(
     shop: &Shop,
     request: &Request,
@@ -105,7 +122,13 @@ fn stage(
         Wish::Lines(..) => false,
     };
     if is_so {
-        return Ok(None);
+        return Ok(handed_over_again(
+            shop,
+            request,
+            (order, order_version, listed_at),
+            (checkout, checkout_version),
+            now,
+        ));
     }
     // What is handed over was paid before, or is paid at the door.
     if checkout.has_money() && !ships {

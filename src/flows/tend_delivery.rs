@@ -1,8 +1,7 @@
 //! What becomes of a message after it was written is a person's to change: it is tried again, sent once more, or dropped;
 //! and a merchant who is setting up its site is sent an event that means nothing.
 
-use serde_json::json;
-
+use super::call_back::{TEST_EVENT, TestCallback, TestCallbackData};
 use super::receive_hook::receipt_of;
 use super::{DECISIONS_MAX, Hook, Shop, crowded, load_dossier, receipt_key};
 use crate::dedup::Verdict;
@@ -11,9 +10,6 @@ use crate::kernel::{Fingerprint, HookId, Lane, Message, MessageId, Number, Sourc
 use crate::store::{
     Batch, CommitError, Cursor, Delivery, DeliveryState, DocKey, Expect, Page, Scan, Unavailable,
 };
-
-/// The `type` of an event that only shows that events arrive.
-pub const TEST_EVENT: &str = "tillgate.test";
 
 /// Changes a stored message by `change`, which is asked again when the message's courier was quicker. None when there is no
 /// such message.
@@ -103,8 +99,11 @@ pub async fn waiting_callbacks(
 pub async fn send_test(shop: &Shop, merchant: &SourceName) -> Result<MessageId, Unavailable> {
     let now = shop.clock.now();
     let id = MessageId::of_no_order(u64::from_be_bytes(random_bytes()));
-    let data = json!({"message": "this event only shows that events arrive and that their signature fits"});
-    let body = json!({"type": TEST_EVENT, "timestamp": now, "data": data}).to_string();
+    let data = TestCallbackData {
+        message: "this event only shows that events arrive and that their signature fits",
+    };
+    let body = TestCallback { event: TEST_EVENT, timestamp: now, data };
+    let body = serde_json::to_string(&body).unwrap_or_default();
     // The journal has it as what it is, and the sweeper finds the message through it.
     let hook = Hook::new(merchant.clone(), TEST_EVENT.into(), None, None, body.clone().into());
     let fingerprint = Fingerprint::of(&[TEST_EVENT.as_bytes(), id.to_string().as_bytes()]);

@@ -330,8 +330,14 @@ struct OfInvoicebox {
 fn invoicebox(url: String, token: Secret, sandbox: &Sandbox) -> Invoicebox {
     let client = Client::new(Duration::from_secs(5), ANSWER_BYTES_MAX).expect("a client");
     let merchant_id = sandbox.setup().merchant_id.clone();
-    let setup =
-        invoicebox::Setup { url, version: Version::V3, token, merchant_id, payment_hosts: Vec::new() };
+    let setup = invoicebox::Setup {
+        url,
+        version: Version::V3,
+        token,
+        merchant_id,
+        payment_hosts: Vec::new(),
+        receipts: true,
+    };
     Invoicebox::new(client, setup)
 }
 

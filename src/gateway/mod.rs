@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use crate::kernel::Timestamp;
 use crate::payments::{
-    Allowance, Answered, Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation,
+    Allowance, Answered, Bill, Handover, Operation, OperationKind, PaymentId, Remote, RemoteOperation,
 };
 use crate::peer::{Reply, Url};
 
@@ -89,6 +89,9 @@ pub trait Provider: Send + Sync + fmt::Debug {
     fn allowance(&self) -> Option<Allowance> {
         None
     }
+
+    /// What it hears when goods are handed over.
+    fn handover(&self) -> Handover;
 
     /// The request that asks for a payment, as it is sent. It depends on its arguments alone. The error says what
     /// cannot be billed.

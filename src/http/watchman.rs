@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::hooks::keep;
 use super::{Door, Edge};
+use crate::flows::receive_hook::would_change;
 use crate::flows::{Hook, find_dossier};
 use crate::kernel::time::{earlier, later};
-use crate::kernel::{ExternalId, Fingerprint, HookId, Timestamp};
+use crate::kernel::{ExternalId, Timestamp};
 use crate::marketplace::{Shipment, Sm};
-use crate::orders::{Event, EventKind, Incoming, Order, Report, State, View, decide};
+use crate::orders::{Order, State, View};
 use crate::store::Unavailable;
 use crate::webhooks::Identity;
 
@@ -83,47 +84,35 @@ impl Watchman {
     async fn look(&self, since: Timestamp, until: Timestamp) -> Result<usize, String> {
         let mut found = 0;
         for shipment in self.marketplace.shipments(since, until).await? {
-            found += self.compare(&shipment).await.map_err(|why| why.to_string())?;
+            found += self.compare(&shipment, until).await.map_err(|why| why.to_string())?;
         }
         Ok(found)
     }
 
-    async fn compare(&self, shipment: &Shipment) -> Result<usize, Unavailable> {
+    async fn compare(&self, shipment: &Shipment, until: Timestamp) -> Result<usize, Unavailable> {
         let Some(external_id) = ExternalId::parse(&shipment.external_id) else { return Ok(0) };
         let known = find_dossier(&self.edge.shop.store, &self.door.source, &external_id).await?;
         let order = known.map(|dossier| dossier.order);
-        let mut missing = missing(order.as_ref().and_then(Order::view).as_ref(), &shipment.state);
-        if missing.is_empty() && order.is_some_and(|order| self.has_changed(&order, &shipment.raw)) {
-            missing.push(CHANGED);
-        }
+        let missing = missing(order.as_ref().and_then(Order::view).as_ref(), &shipment.state);
         for kind in &missing {
-            self.take(kind, &shipment.raw).await?;
+            self.take(body_of(kind, &shipment.raw, None)).await?;
+        }
+        if missing.is_empty() && order.is_some_and(|order| self.has_changed(&order, &shipment.raw, until)) {
+            self.take(body_of(CHANGED, &shipment.raw, Some(until))).await?;
+            return Ok(1);
         }
         Ok(missing.len())
     }
 
-    /// Whether the marketplace has other lines or sums of an open order than we would have after its hook.
-    fn has_changed(&self, order: &Order, shipment: &RawValue) -> bool {
-        let body = body_of(CHANGED, shipment);
-        let Ok((_, reading)) = self.door.protocol.identify(self.door.protocol.reread(&body)) else {
-            return false;
-        };
-        let hook = HookId { partition: order.number.get(), fingerprint: Fingerprint::of(&[&body]) };
-        let (number, source, external_id) = (order.number, order.source.clone(), order.external_id.clone());
-        let Report { at, patch, reason, notes } = reading.report();
-        let arrived = self.edge.shop.clock.now();
-        let fingerprint = hook.fingerprint;
-        let event = Event { kind: EventKind::Changed, at, arrived, fingerprint, hook, patch, reason, notes };
-        let decision = decide(Some(order), Incoming { number, source, external_id, event });
-        let sums = |view: View| (view.content.positions, view.content.total, view.content.discount_total);
-        let (before, after) =
-            (order.view().map(sums), decision.order.and_then(|order| order.view()).map(sums));
-        after.is_some() && before != after
+    /// Whether the marketplace has other lines or sums of an order than we would have after its hook.
+    fn has_changed(&self, order: &Order, shipment: &RawValue, until: Timestamp) -> bool {
+        let body = body_of(CHANGED, shipment, Some(until));
+        let read = self.door.protocol.identify(self.door.protocol.reread(&body));
+        read.is_ok_and(|(_, reading)| would_change(&self.edge.shop, order, reading.report()))
     }
 
     /// Takes in a hook that should have come.
-    async fn take(&self, kind: &str, shipment: &RawValue) -> Result<(), Unavailable> {
-        let body = body_of(kind, shipment);
+    async fn take(&self, body: Bytes) -> Result<(), Unavailable> {
         let authentic = self.door.protocol.reread(&body);
         let (identity, reading) = match self.door.protocol.identify(authentic) {
             Ok(identified) => identified,
@@ -150,9 +139,11 @@ impl Watchman {
 /// The kind of a hook that says what an order is now.
 const CHANGED: &str = "order.changed";
 
-/// The hook that a listed order comes to.
-fn body_of(kind: &str, shipment: &RawValue) -> Bytes {
-    Bytes::from(format!("{{\"event_type\":\"{kind}\",\"payload\":{}}}", shipment.get()))
+/// The hook that a listed order comes to. What it is now bears the time until which it was looked for: a hook of what came
+/// after that says more.
+fn body_of(kind: &str, shipment: &RawValue, at: Option<Timestamp>) -> Bytes {
+    let at = at.map_or_else(String::new, |at| format!("\"timestamp\":\"{at}\","));
+    Bytes::from(format!("{{\"event_type\":\"{kind}\",{at}\"payload\":{}}}", shipment.get()))
 }
 
 /// The hooks that are missing of an order which stands in `state` over there. How it ended comes first and waits for its

@@ -130,7 +130,12 @@ pub fn decide(order: Option<&Order>, incoming: Incoming) -> Decision {
         facts.extend(parked.map(|event| Fact::Unparked { kind: event.kind }));
     }
     let announcements = announcements(before.as_ref(), &after);
-    let shipped = after.shipped.map(|_| Shelf::of(&after.content)).unwrap_or_default();
+    let shipped = match after.shipped {
+        // A site's order names no store: nobody knows on whose balance its goods are.
+        Some(_) if after.content.store_id.is_empty() => next.written_off.clone(),
+        Some(_) => Shelf::of(&after.content),
+        None => Shelf::default(),
+    };
     let movement = next.written_off.lines_towards(&shipped);
     // Written off is what left: below nought for the balance.
     let movement: Vec<MovementLine> =

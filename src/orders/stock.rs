@@ -17,13 +17,10 @@ use crate::kernel::{Document, HookId, Kind, Number, Quantity, Timestamp, Unreada
 pub struct Shelf(BTreeMap<String, BTreeMap<String, Quantity>>);
 
 impl Shelf {
-    /// All goods of an order; none when it names no store, as a site's order does not: nobody knows which balance they are on.
+    /// All goods of an order.
     #[must_use]
     pub fn of(content: &Content) -> Shelf {
         let mut shelf = Shelf::default();
-        if content.store_id.is_empty() {
-            return shelf;
-        }
         for position in &content.positions {
             shelf.add(&content.store_id, &position.sku, position.quantity);
         }

@@ -30,8 +30,8 @@ pub use budget::{Allowance, Budget, Purpose};
 pub use checkout::{Checkout, Entry, Ways};
 pub use notice::{Judgement, Notice, NoticeStatus};
 pub use operation::{
-    NotAnOperationId, Operation, OperationId, OperationKind, OperationState, OperationStep, RemoteOperation,
-    RemoteOperationStatus,
+    Handover, NotAnOperationId, Operation, OperationId, OperationKind, OperationState, OperationStep,
+    RemoteOperation, RemoteOperationStatus,
 };
 pub use payment::{
     Again, Answered, LOOKS_MIN, NotAPaymentId, Payment, PaymentId, PaymentState, QUIET_SECONDS_MIN, Remote,

@@ -76,6 +76,17 @@ impl<'de> Deserialize<'de> for OperationId {
     }
 }
 
+/// What a payment system hears when goods are handed over, so that it makes the receipt of full payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handover {
+    /// Nothing: it makes no receipts for us.
+    Untold,
+    /// A shipment; a capture is one too.
+    ShipmentOrCapture,
+    /// A shipment, whether the money was captured before or not.
+    Shipment,
+}
+
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,11 +1,16 @@
 //! What can be done with a payment's money: what can be taken of what is held, what is left to pay back, and what was
 //! shipped.
 
+use std::time::Duration;
+
 use super::bill::{Line, multiply};
 use super::checkout::Checkout;
-use super::operation::{Operation, OperationId, OperationKind, OperationState, OperationStep};
+use super::operation::{Handover, Operation, OperationId, OperationKind, OperationState};
 use super::payment::{Payment, PaymentId};
 use crate::kernel::{Fingerprint, Money, Quantity, Timestamp};
+
+/// By when a call to a payment system has been answered or given up.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(45);
 
 /// Operations that an order's payments may have together.
 const OPERATIONS_MAX: usize = 40;
@@ -69,10 +74,20 @@ impl Checkout {
         self.operations.iter_mut().find(|operation| operation.id == id)
     }
 
-    /// Whether the payment system has taken an operation in and has not ended it yet.
+    /// When it is worth looking what the payment system has made of an operation of which it says something: none when it is
+    /// over, or looked for anyway.
     #[must_use]
-    pub fn operation_awaits(&self, id: OperationId) -> bool {
-        self.operations.iter().any(|known| known.id == id && known.step() == OperationStep::Check)
+    pub fn operation_awaits(&self, id: OperationId) -> Option<Duration> {
+        let known = self.operations.iter().find(|known| known.id == id)?;
+        match known.state {
+            OperationState::Accepted { .. } => Some(Duration::ZERO),
+            OperationState::Sending { .. } => Some(ANSWERED_WITHIN),
+            OperationState::Planned
+            | OperationState::Unknown { .. }
+            | OperationState::Done { .. }
+            | OperationState::Refused { .. }
+            | OperationState::Frozen { .. } => None,
+        }
     }
 
     /// The lines whose money was taken by a payment: what was captured of it, if it was held before.
@@ -96,6 +111,18 @@ impl Checkout {
     #[must_use]
     pub fn has_money(&self) -> bool {
         self.payments.iter().any(|payment| payment.took_money() || self.is_being_captured(payment.id))
+    }
+
+    /// What the buyer pays, or has paid, and what it comes to: what was taken, else what waits for an old payment to die, else
+    /// what is asked for.
+    #[must_use]
+    pub fn owed(&self) -> Option<(&[Line], Money)> {
+        let current = self.current()?;
+        Some(match &self.next {
+            _ if current.took_money() => (self.taken(current), current.taken()),
+            Some((_, next)) => (&next.lines, next.total),
+            None => (&current.bill.lines, current.bill.total),
+        })
     }
 
     /// What is left of a payment's lines.
@@ -211,15 +238,17 @@ impl Checkout {
         self.plan_operation(OperationKind::Capture, id, lines, (None, asked), now)
     }
 
-    /// Plans to tell the payment system that what was paid for was handed over, once.
-    pub fn plan_shipment(&mut self, now: Timestamp) -> Option<OperationId> {
+    /// Plans to tell the payment system that what was paid for was handed over, once, if it is told that.
+    pub fn plan_shipment(&mut self, handover: Handover, now: Timestamp) -> Option<OperationId> {
         let payment = self.payments.iter().find(|payment| payment.is_paid())?;
-        // What was taken by a capture was handed over with it.
-        let tells = |kind| matches!(kind, OperationKind::Shipment | OperationKind::Capture);
+        let tells = |kind| match (kind, handover) {
+            (OperationKind::Shipment, _) | (OperationKind::Capture, Handover::ShipmentOrCapture) => true,
+            (OperationKind::Capture | OperationKind::Refund, _) => false,
+        };
         let mut of_payment = self.operations.iter().filter(|operation| operation.id.payment == payment.id);
         let is_told = of_payment.any(|operation| tells(operation.kind) && operation.counts());
         let lines = self.left(payment);
-        if is_told || lines.is_empty() {
+        if is_told || lines.is_empty() || handover == Handover::Untold {
             return None;
         }
         let id = payment.id;
@@ -348,17 +377,17 @@ mod tests {
         let mut checkout = paid();
         checkout.payments[0].state = PaymentState::Linked { at: NOW };
         assert_eq!(rest(&mut checkout), Err(NotPlanned::NotPaid));
-        assert_eq!(checkout.plan_shipment(NOW), None);
+        assert_eq!(checkout.plan_shipment(Handover::ShipmentOrCapture, NOW), None);
     }
 
     #[test]
     fn a_shipment_is_told_once_and_of_what_is_left() {
         let mut checkout = paid();
         back(&mut checkout, "1", Part::Goods(Quantity::from_thousandths(3000))).expect("planned");
-        let id = checkout.plan_shipment(NOW).expect("planned");
+        let id = checkout.plan_shipment(Handover::ShipmentOrCapture, NOW).expect("planned");
         let shipment = checkout.operation_mut(id).expect("planned");
         assert_eq!((shipment.total, shipment.lines.len()), (Money::from_kopecks(3550), 1));
-        assert_eq!(checkout.plan_shipment(NOW), None);
+        assert_eq!(checkout.plan_shipment(Handover::ShipmentOrCapture, NOW), None);
     }
 
     #[test]

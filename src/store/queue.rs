@@ -222,7 +222,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Before everything that is pending in `lane`.
+    /// Before everything of this side of `lane`.
     pub fn start(lane: Lane, dead: bool) -> Place {
         let id = MessageId { number: Number::smallest(), sequence: 0 };
         Place { lane, dead, queue: String::new(), due: Timestamp::MIN, id }

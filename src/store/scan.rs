@@ -29,7 +29,7 @@ pub enum Scan {
         kind: Kind,
     },
     /// Messages of a lane that are dead, or that wait: queue by queue, in a queue by the time when they are due or died. One
-    /// that is put off while the pages are turned moves on to a later one, and none is passed over.
+    /// that is put off while the pages are turned moves on to a later one, and is not passed over.
     Outbox {
         /// The lane.
         lane: Lane,
@@ -78,6 +78,12 @@ impl Cursor {
         Cursor { queue, ..Cursor::at(due, DocKey::message(id)) }
     }
 
+    /// The queue of the outbox that it is in; none when it is in another list.
+    #[must_use]
+    pub fn queue(&self) -> Option<&str> {
+        Some(self.queue.as_str()).filter(|queue| !queue.is_empty())
+    }
+
     /// The message that is there, if one can be.
     pub(super) fn message(&self) -> Option<MessageId> {
         let number = Number::from_u64(self.partition)?;
@@ -100,18 +106,20 @@ impl FromStr for Cursor {
             return Err(NotACursor);
         }
         let (text, queue) = text.split_at(64);
-        let queue = queue
-            .as_bytes()
-            .chunks(2)
-            .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()));
-        let queue = queue.collect::<Option<Vec<u8>>>().and_then(|bytes| String::from_utf8(bytes).ok());
+        let (pairs, odd) = queue.as_bytes().as_chunks::<2>();
+        let byte = |pair: &[u8; 2]| {
+            std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())
+        };
+        let queue = pairs.iter().map(byte).collect::<Option<Vec<u8>>>();
+        let queue = queue.filter(|_| odd.is_empty()).and_then(|bytes| String::from_utf8(bytes).ok());
         let micros = u64::from_str_radix(&text[..16], 16).map_err(|_| NotACursor)?;
-        Ok(Cursor {
+        let cursor = Cursor {
             queue: queue.ok_or(NotACursor)?,
             listed_at: from_micros(micros.cast_signed()),
             partition: u64::from_str_radix(&text[16..32], 16).map_err(|_| NotACursor)?,
             id: u128::from_str_radix(&text[32..], 16).map_err(|_| NotACursor)?,
-        })
+        };
+        if cursor.queue.is_empty() || cursor.message().is_some() { Ok(cursor) } else { Err(NotACursor) }
     }
 }
 

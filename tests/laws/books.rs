@@ -21,7 +21,7 @@ use tillgate::kernel::{
     Clock, ExternalId, Fingerprint, Lane, Money, Number, Quantity, SourceName, Timestamp,
 };
 use tillgate::payments::{
-    Bill, Checkout, Customer, Line, Operation, OperationKind, OperationState, PaymentId, Remote,
+    Bill, Checkout, Customer, Handover, Line, Operation, OperationKind, OperationState, PaymentId, Remote,
     RemoteOperation, VatCode, Ways,
 };
 use tillgate::peer::Client;
@@ -116,6 +116,10 @@ impl Provider for Mortal {
         self.inner.account()
     }
 
+    fn handover(&self) -> Handover {
+        self.inner.handover()
+    }
+
     fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
         self.inner.freeze(id, bill, addresses)
     }
@@ -180,13 +184,8 @@ impl World {
         let clock = bank.setup().clock.clone();
         let (merchant, gateway) = (SourceName::new("site"), SourceName::new("bank"));
         let account = inner.account().to_owned();
-        let seller = Seller {
-            gateway: gateway.clone(),
-            account,
-            vat_code: VatCode::None,
-            is_called_back: false,
-            receipts: true,
-        };
+        let seller =
+            Seller { gateway: gateway.clone(), account, vat_code: VatCode::None, is_called_back: false };
         let shop = Shop {
             store: Store::Memory(Arc::default()),
             clock: clock.clone(),
@@ -194,6 +193,7 @@ impl World {
             recent: Arc::default(),
             listeners: Arc::default(),
             sellers: Arc::new(BTreeMap::from([(merchant.clone(), seller.clone())])),
+            handovers: Arc::default(),
             // Nobody listens there: every notification is lost.
             public_url: "http://127.0.0.1:9".into(),
             news: News::default(),
@@ -453,6 +453,7 @@ fn of_invoicebox(bank: &Sandbox) -> Arc<dyn Provider> {
         token: bank.setup().token.clone(),
         merchant_id: bank.setup().merchant_id.clone(),
         payment_hosts: Vec::new(),
+        receipts: true,
     };
     Arc::new(Invoicebox::new(client(), setup))
 }

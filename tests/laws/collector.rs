@@ -13,8 +13,8 @@ use tillgate::kernel::Fingerprint;
 use tillgate::kernel::time::later;
 use tillgate::kernel::{Clock, ExternalId, Lane, Money, Number, Quantity, SourceName, Timestamp};
 use tillgate::payments::{
-    Bill, Customer, Line, Operation, OperationKind, OperationState, PaymentId, PaymentState, Remote,
-    RemoteOperation, RemoteOperationStatus, RemoteStatus, VatCode, Ways,
+    Bill, Customer, Handover, Line, Operation, OperationKind, OperationState, PaymentId, PaymentState,
+    Remote, RemoteOperation, RemoteOperationStatus, RemoteStatus, VatCode, Ways,
 };
 use tillgate::store::{Batch, Claim, DocKey, Expect, Store};
 use tillgate::workers::collector::Collector;
@@ -106,6 +106,10 @@ impl Bank {
 impl Provider for Bank {
     fn account(&self) -> &str {
         "shop"
+    }
+
+    fn handover(&self) -> Handover {
+        Handover::ShipmentOrCapture
     }
 
     fn freeze(&self, id: PaymentId, bill: &Bill, _: &Addresses) -> Result<String, String> {
@@ -209,7 +213,6 @@ impl World {
             account: "shop".into(),
             vat_code: VatCode::None,
             is_called_back: false,
-            receipts: true,
         };
         let shop = Shop {
             store: Store::Memory(Arc::default()),
@@ -218,6 +221,7 @@ impl World {
             recent: Arc::default(),
             listeners: Arc::default(),
             sellers: Arc::new(BTreeMap::from([(merchant.clone(), seller.clone())])),
+            handovers: Arc::default(),
             public_url: "http://localhost".into(),
             news: News::default(),
         };

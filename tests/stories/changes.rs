@@ -70,6 +70,10 @@ async fn a_changed_price_is_what_the_buyer_pays() {
             ("payment.succeeded".to_owned(), payment(2)),
         ]
     );
+    // Told before the old payment was off, and of the new lines all the same.
+    let told = till.site.callbacks()[0].body["data"].clone();
+    assert_eq!((&told["revision"], &told["total"]["amount"]), (&json!(2), &json!("615.00")), "{told}");
+    assert_eq!(told["items"][0]["price"], "130.00");
     assert_eq!(till.bank.ledger().len(), 2);
     till.close().await;
 }

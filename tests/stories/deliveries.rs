@@ -77,6 +77,16 @@ async fn what_was_not_taken_is_listed_to_its_merchant_alone() {
     }
     assert!(held.iter().filter(|lane| *lane == "callback").count() >= 3, "{held:?}");
     assert!(held.iter().any(|lane| lane != "callback"), "{held:?}");
+    // A place of one list is none of another.
+    let orders = json_of(&till.call(Method::GET, "/v1/orders?limit=1", API_KEY, None, "").await);
+    let deliveries = json_of(&till.call(Method::GET, "/v1/deliveries?limit=1", API_KEY, None, "").await);
+    for (list, of) in [("deliveries", &orders), ("orders", &deliveries)] {
+        let cursor = text(&of["next_cursor"]);
+        for cursor in [cursor.clone(), format!("{cursor}0"), format!("{cursor}00")] {
+            let path = format!("/v1/{list}?cursor={cursor}");
+            assert_eq!(till.call(Method::GET, &path, API_KEY, None, "").await.status, 400, "{path}");
+        }
+    }
     for altered in ["x", "callback.dead", "callback.dead.zz", "callback.dead.", "mail.dead."] {
         let path = format!("/admin/v1/outbox?state=pending&cursor={altered}");
         let wrong = till.call(Method::GET, &path, ADMIN_TOKEN, None, "").await;

@@ -2,7 +2,7 @@
 
 use http::Method;
 use serde_json::json;
-use tillgate::gateway::sandbox::{Outcome, Setup};
+use tillgate::gateway::sandbox::{Call, Outcome, Setup, Trouble};
 use tillgate::kernel::Clock;
 use tillgate::peer::Reply;
 
@@ -79,6 +79,25 @@ async fn money_that_is_held_is_taken_with_the_goods() {
     till.order_in(&number, "paid").await;
     settled(&till).await;
     assert_eq!(done(&till, "shipment"), [(format!("{number}-1-1"), "614.80".into(), "completed".into())]);
+    till.close().await;
+}
+
+/// The payment system would not hear of it: saying it again tells it again, and nothing is told twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_payment_system_refused_is_told_when_it_is_said_again() {
+    let till = Till::open().await;
+    let number = paid(&till).await;
+    till.bank.misbehave(Call::Operate, [Trouble::Refused]);
+    assert_eq!(ship(&till, &number, API_KEY, "").await.status, 200);
+    settled(&till).await;
+    assert!(done(&till, "shipment").is_empty());
+    let document = till.admin(&format!("/orders/{number}")).await;
+    assert!(document["attention"].to_string().contains("refused by the payment system"), "{document}");
+    for _ in 0..2 {
+        assert_eq!(ship(&till, &number, API_KEY, "").await.status, 200);
+        settled(&till).await;
+    }
+    assert_eq!(done(&till, "shipment").len(), 1);
     till.close().await;
 }
 

@@ -311,6 +311,10 @@ async fn less_is_taken_of_money_that_is_held() {
         (&told["type"], &told["data"]["payment"]["amount"]["amount"]),
         (&json!("payment.succeeded"), &json!("559.80"))
     );
+    assert_eq!(
+        (&told["data"]["total"]["amount"], &told["data"]["items"][1]["total"]),
+        (&json!("559.80"), &json!("300.00"))
+    );
 
     let back = json_of(&refund(&till, &number, "r2", &json!({})).await);
     assert_eq!(

@@ -26,6 +26,7 @@ fn shop() -> Shop {
         recent: Arc::default(),
         listeners: Arc::default(),
         sellers: Arc::default(),
+        handovers: Arc::default(),
         public_url: "http://localhost".into(),
         news: tillgate::flows::News::default(),
     }

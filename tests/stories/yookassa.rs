@@ -205,6 +205,44 @@ async fn in_two_steps_money_is_held_and_taken_in_part() {
     till.close().await;
 }
 
+/// There a capture says nothing of the goods: the receipt of full payment is one of its own, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_captured_and_handed_over_has_its_second_receipt() {
+    let till = Till::open_yookassa(&format!("{LOCAL}\ntwo_steps = true"), Clock::System).await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    buyer(&till, &number, Outcome::Pay);
+    till.order_in(&number, "held").await;
+    for _ in 0..2 {
+        let path = format!("/v1/orders/{number}/ship");
+        assert_eq!(till.call(Method::POST, &path, API_KEY, None, "").await.status, 200);
+        till.order_in(&number, "paid").await;
+        looked_at(&till).await;
+    }
+    let kinds = |kind| till.bank.done().iter().filter(|done| done.kind == kind).count();
+    assert_eq!((kinds("capture"), kinds("receipt")), (1, 1), "{:?}", till.bank.done());
+    till.close().await;
+}
+
+/// The goods go out while the payment is dead: who pays at the door gets another one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_handed_over_unpaid_can_be_paid_when_its_link_has_died() {
+    let clock = started();
+    let till = Till::open_yookassa(LOCAL, clock.clone()).await;
+    let placed = till.place("A-1", "key").await;
+    let number = text(&placed["number"]);
+    let token = text(&placed["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
+    clock.advance(Duration::from_secs(3700));
+    till.order_in(&number, "expired").await;
+    let path = format!("/v1/orders/{number}/ship");
+    assert_eq!(till.call(Method::POST, &path, API_KEY, None, "").await.status, 200);
+    let (status, page, _) = till.browse(Method::GET, &format!("/pay/{token}")).await;
+    assert_eq!((status, page.starts_with(&till.bank.url())), (303, true), "{page}");
+    let second = payments(&till).pop().expect("a payment");
+    assert!(till.bank.buyer_acts(&second.container, Outcome::Pay));
+    till.order_in(&number, "paid").await;
+    till.close().await;
+}
+
 /// A payment that waits cannot be called off over there: the next is made when it has died, and not before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_price_waits_for_the_old_payment_to_die() {

@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 use super::{map, wire};
 use crate::gateway::{Addresses, Call, Failure, Provider, leads_home, one_line, wish_in};
 use crate::kernel::{Secret, Timestamp};
-use crate::payments::{Allowance, Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation};
+use crate::payments::{
+    Allowance, Bill, Handover, Operation, OperationKind, PaymentId, Remote, RemoteOperation,
+};
 use crate::peer::{self, Client, Reply};
 
 /// How long a call may take, in seconds. The payment system has been seen to take ten.
@@ -53,6 +55,8 @@ pub struct Setup {
     pub merchant_id: String,
     /// Hosts that a payment page may be on, besides the API's own.
     pub payment_hosts: Vec<String>,
+    /// The payment system makes the fiscal receipts.
+    pub receipts: bool,
 }
 
 /// The payment system.
@@ -163,6 +167,10 @@ fn error_in(reply: &Reply) -> Failure {
 impl Provider for Invoicebox {
     fn account(&self) -> &str {
         &self.setup.merchant_id
+    }
+
+    fn handover(&self) -> Handover {
+        if self.setup.receipts { Handover::ShipmentOrCapture } else { Handover::Untold }
     }
 
     fn allowance(&self) -> Option<Allowance> {

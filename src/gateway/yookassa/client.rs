@@ -12,7 +12,9 @@ use super::wire;
 use crate::gateway::{Addresses, Call, Failure, Provider, leads_home, one_line, wish_in};
 use crate::kernel::time::earlier;
 use crate::kernel::{Secret, Timestamp};
-use crate::payments::{Bill, Operation, OperationKind, PaymentId, Remote, RemoteOperation, RemoteStatus};
+use crate::payments::{
+    Bill, Handover, Operation, OperationKind, PaymentId, Remote, RemoteOperation, RemoteStatus,
+};
 use crate::peer::{self, Client, Reply};
 
 /// How long a call may take, in seconds. The payment system answers within 30, or says that it is still at it.
@@ -104,7 +106,7 @@ impl Yookassa {
         self.call(Method::GET, path, (None, String::new())).await
     }
 
-    /// Sends a request as it was frozen; none when it is one that is not sent.
+    /// Sends a request as it was frozen.
     async fn send<T: DeserializeOwned>(&self, request: &str) -> Result<(wire::Frozen, T), Failure> {
         let frozen: wire::Frozen = serde_json::from_str(request)
             .map_err(|why| Failure::Refused(format!("the stored request cannot be read: {why}")))?;
@@ -160,6 +162,10 @@ fn error_in(reply: &Reply) -> Failure {
 impl Provider for Yookassa {
     fn account(&self) -> &str {
         &self.setup.shop_id
+    }
+
+    fn handover(&self) -> Handover {
+        if self.setup.receipts { Handover::Shipment } else { Handover::Untold }
     }
 
     fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {

@@ -10,6 +10,7 @@ mod payments;
 mod stock;
 mod tidings;
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -23,7 +24,7 @@ use utoipa::ToSchema;
 
 use super::Edge;
 use super::problem::Problem;
-use crate::store::{Cursor, Scan, Unavailable};
+use crate::store::{Cursor, NotACursor, Scan, Unavailable};
 
 /// The routes. Each needs the admin token.
 pub fn routes(edge: &Arc<Edge>) -> Router<Arc<Edge>> {
@@ -90,8 +91,12 @@ pub struct Paging {
 
 impl Paging {
     fn cursor(&self) -> Result<Option<Cursor>, Problem> {
-        let read = self.cursor.as_deref().map(str::parse).transpose();
-        read.map_err(|why: crate::store::NotACursor| Problem::bad_parameter("cursor", why))
+        let read = self.cursor.as_deref().map(Cursor::from_str).transpose();
+        let of_list = read.and_then(|cursor| match &cursor {
+            Some(elsewhere) if elsewhere.queue().is_some() => Err(NotACursor),
+            Some(_) | None => Ok(cursor),
+        });
+        of_list.map_err(|why| Problem::bad_parameter("cursor", why))
     }
 
     fn limit(&self) -> usize {

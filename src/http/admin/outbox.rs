@@ -101,7 +101,10 @@ impl FromStr for Start {
             _ => return Err(NotACursor),
         };
         let after = part()?;
-        let after = if after.is_empty() { None } else { Some(after.parse()?) };
+        let after: Option<Cursor> = if after.is_empty() { None } else { Some(after.parse()?) };
+        if after.as_ref().is_some_and(|after| after.queue().is_none()) {
+            return Err(NotACursor);
+        }
         Ok(Start { list: (lane, dead), after })
     }
 }

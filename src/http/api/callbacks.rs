@@ -9,18 +9,20 @@ use utoipa::openapi::{Content, PathItem, Ref, Required, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::describe::DeliveryId;
-use crate::flows::call_back::{Callback, Event};
+use crate::flows::call_back::{Callback, Event, TEST_EVENT, TestCallback};
 use crate::workers::herald::CALL_SECONDS_MAX;
 
 /// The webhooks of the document.
 pub(super) fn webhooks() -> Paths {
-    let paths = Event::ALL.iter().fold(PathsBuilder::new(), |paths, (_, name, meaning)| {
-        paths.path(*name, PathItem::new(HttpMethod::Post, told(name, meaning)))
+    let events = Event::ALL.iter().map(|(event, meaning)| (event.name(), *meaning, Callback::name()));
+    let test = (TEST_EVENT, "You asked whether callbacks arrive.", TestCallback::name());
+    let paths = events.chain([test]).fold(PathsBuilder::new(), |paths, (name, meaning, body)| {
+        paths.path(name, PathItem::new(HttpMethod::Post, told(name, meaning, &body)))
     });
     paths.build()
 }
 
-fn told(name: &str, meaning: &str) -> OperationBuilder {
+fn told(name: &str, meaning: &str, body: &str) -> OperationBuilder {
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let header = |name: &str, description: &str| {
         ParameterBuilder::new()
@@ -30,7 +32,7 @@ fn told(name: &str, meaning: &str) -> OperationBuilder {
             .description(Some(description))
     };
     let body = RequestBodyBuilder::new()
-        .content("application/json", Content::new(Some(Ref::from_schema_name(Callback::name()))))
+        .content("application/json", Content::new(Some(Ref::from_schema_name(body))))
         .required(Some(Required::True));
     let taken = ResponseBuilder::new().description(format!(
         "Any 2xx within {CALL_SECONDS_MAX} seconds: it is taken. After anything else it comes again, for up to three days."
@@ -52,4 +54,22 @@ fn told(name: &str, meaning: &str) -> OperationBuilder {
         )
         .request_body(Some(body.build()))
         .response("2XX", taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever checks callbacks by the document must find what is sent in it.
+    #[test]
+    fn every_event_is_named_as_it_is_sent() {
+        let document = serde_json::to_value(crate::http::api::document()).expect("json");
+        let names = &document["components"]["schemas"]["Event"]["enum"];
+        let sent: Vec<_> =
+            Event::ALL.iter().map(|(event, _)| serde_json::to_value(event).expect("json")).collect();
+        assert_eq!(names.as_array(), Some(&sent));
+        for name in sent.iter().filter_map(|name| name.as_str()).chain([TEST_EVENT]) {
+            assert!(document["webhooks"][name].is_object(), "{name}");
+        }
+    }
 }

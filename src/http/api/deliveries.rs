@@ -1,5 +1,6 @@
 //! `/v1/deliveries`: what a merchant's site was told, whether it has taken it, and telling it again.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
@@ -17,7 +18,7 @@ use crate::flows::tend_delivery::{
 };
 use crate::http::admin::{List, PAGE_DEFAULT, PAGE_MAX};
 use crate::kernel::{MessageId, Number, Timestamp};
-use crate::store::{Delivery, DeliveryState, DocKey, NotACursor, Unavailable};
+use crate::store::{Cursor, Delivery, DeliveryState, DocKey, NotACursor, Unavailable};
 
 /// A callback to the merchant's site, and what became of it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -103,7 +104,7 @@ pub struct Filter {
 /// Lists what your site was told about an order, or what it has not taken yet.
 ///
 /// What was not taken is listed by the time of its next attempt: one that is tried while you turn the pages may be met
-/// twice, and none is passed over.
+/// twice, and none is passed over but one that you have redelivered meanwhile.
 #[utoipa::path(
     get, path = "/v1/deliveries", tag = "callbacks", params(Filter),
     responses((status = OK, body = List<DeliveryDocument>, description = "A page of them."), Refusals, Found),
@@ -125,8 +126,11 @@ pub async fn list(
         return Ok(Json(List { items, next_cursor: None }));
     }
     let limit = filter.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
-    let after = filter.cursor.as_deref().map(str::parse).transpose();
-    let after = after.map_err(|why: NotACursor| Problem::bad_parameter("cursor", why))?;
+    let after = filter.cursor.as_deref().map(Cursor::from_str).transpose();
+    let is_elsewhere = |after: &Cursor| after.queue() != Some(merchant.as_str());
+    let after = after
+        .and_then(|after| if after.as_ref().is_some_and(is_elsewhere) { Err(NotACursor) } else { Ok(after) });
+    let after = after.map_err(|why| Problem::bad_parameter("cursor", why))?;
     let dead = matches!(filter.state, Some(Unsettled::Dead));
     let page = waiting_callbacks(&edge.shop, &merchant, dead, after, limit).await?;
     let items = page.items.into_iter().map(DeliveryDocument::of).collect();

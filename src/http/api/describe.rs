@@ -6,7 +6,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder, Server};
 use utoipa::{IntoResponses, Modify, OpenApi as _, ToSchema};
 
-use crate::flows::call_back::Callback;
+use crate::flows::call_back::{Callback, TestCallback};
 use crate::http::problem::Problem;
 use crate::kernel::schema::text_schema;
 
@@ -121,7 +121,7 @@ impl Modify for MerchantsKey {
         (name = "money", description = "Taking money that is held, and paying back."),
         (name = "callbacks", description = "What your site is told, and telling it again."),
     ),
-    components(schemas(Problem, DeliveryId, IdempotencyKey, Callback)),
+    components(schemas(Problem, DeliveryId, IdempotencyKey, Callback, TestCallback)),
     modifiers(&MerchantsKey),
 )]
 struct Frame;

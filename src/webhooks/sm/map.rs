@@ -28,6 +28,7 @@ const EVENT_TYPE_CHARS_MAX: usize = 64;
 pub struct Read<'a> {
     envelope: Fields<'a>,
     payload: Option<Fields<'a>>,
+    kind: Option<EventKind>,
 }
 
 /// Reads the envelope.
@@ -64,7 +65,7 @@ pub fn identify(body: &[u8]) -> Result<(Identity, Read<'_>), Rejection> {
         let (why, detail) = (RejectionKind::NoOrderNumber, detail.into());
         return Err(Rejection { why, detail, event_type: Some(event_type) });
     }
-    Ok((Identity { event_type, kind, external_id }, Read { envelope, payload: fields }))
+    Ok((Identity { event_type, kind, external_id }, Read { envelope, payload: fields, kind }))
 }
 
 /// Where JSON went wrong, without quoting it: the text may be a whole order with its customer.
@@ -79,11 +80,11 @@ fn place_of(why: &serde_json::Error) -> String {
 
 impl Reading for Read<'_> {
     fn report(&self) -> Report {
-        interpret(&self.envelope, self.payload.as_ref())
+        interpret(&self.envelope, self.payload.as_ref(), self.kind)
     }
 }
 
-fn interpret(envelope: &Fields<'_>, payload: Option<&Fields<'_>>) -> Report {
+fn interpret(envelope: &Fields<'_>, payload: Option<&Fields<'_>>, kind: Option<EventKind>) -> Report {
     let mut notes = Notes::default();
     let at = envelope.get(envelope::TIMESTAMP).and_then(|value| {
         let time = value.time();
@@ -99,6 +100,9 @@ fn interpret(envelope: &Fields<'_>, payload: Option<&Fields<'_>>) -> Report {
         notes.add(format!("payload.{name} occurs twice: the last counts"));
     }
     let store_id = fields.get(payload::STORE_ID).or_else(|| fields.get(payload::STORE_ID_OLD));
+    if store_id.is_none() && kind == Some(EventKind::Created) {
+        notes.add("storeID is missing: when it is shipped, its goods are taken off nobody's balance".into());
+    }
     let total = fields.get(payload::TOTAL).and_then(|value| notes.object("total", value));
     let mut sum = |name: &str| {
         let value = total.as_ref().and_then(|total| total.get(name));
