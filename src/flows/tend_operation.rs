@@ -1,7 +1,7 @@
 //! What the collector writes down around its calls about money that came: refunds and shipments. As with payments
 //! ([`tend_payment`](super::tend_payment)): before a call that it is about to be made, after it what it came to.
 
-use super::bill_order::watch_operation;
+use super::bill_order::{ship, watch_operation};
 use super::call_back::{Event, call_back};
 use super::receive_notice::pay;
 use super::tend_payment::{Settle, by_hand, keep_sending, settle_with};
@@ -71,6 +71,29 @@ pub async fn settle_by_hand(shop: &Shop, id: OperationId, is_done: bool) -> Resu
             checkout.resolve(id.payment);
         }
         stage(shop, batch, dossier, (id, &change), (settle, now))
+    };
+    by_hand(shop, id.payment.number, waits, stage).await
+}
+
+/// A person has mended why the payment system would not hear of a handover: it is told again. Says whether there was one that
+/// it had refused, and has not been told since.
+pub async fn tell_again(shop: &Shop, id: OperationId) -> Result<bool, Unavailable> {
+    let waits = |checkout: &Checkout| {
+        let mut of_kind = checkout.operations.iter().filter(|known| known.kind == OperationKind::Shipment);
+        let was_refused = of_kind.clone().any(|known| known.id == id && !known.counts());
+        was_refused && !of_kind.any(Operation::counts)
+    };
+    let stage = |batch: &mut Batch, dossier: Dossier, settle: Settle<'_>, now| {
+        if let Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) } = dossier {
+            checkout.note(now, Some(id.payment), format!("{id} is asked for again by a person"));
+            checkout.resolve(id.payment);
+            ship(shop, batch, &mut order, &mut checkout, now);
+            let number = order.number;
+            let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
+            batch.put(DocKey::order(number), stored.0, &order, stored.1);
+            batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
+        }
+        settle(None, now)
     };
     by_hand(shop, id.payment.number, waits, stage).await
 }

@@ -7,8 +7,8 @@ use tillgate::kernel::Clock;
 use tillgate::peer::Reply;
 
 use super::refunds::{done, held, paid, problem};
-use crate::world::DEADLINE;
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
+use crate::world::{ADMIN_TOKEN, DEADLINE};
 
 async fn ship(till: &Till, number: &str, bearer: &str, body: &str) -> Reply {
     till.call(Method::POST, &format!("/v1/orders/{number}/ship"), bearer, None, body).await
@@ -98,6 +98,26 @@ async fn what_the_payment_system_refused_is_told_when_it_is_said_again() {
         settled(&till).await;
     }
     assert_eq!(done(&till, "shipment").len(), 1);
+    till.close().await;
+}
+
+/// The same by the operator's word, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shipment_that_was_refused_is_told_again_by_hand() {
+    let till = Till::open().await;
+    let number = paid(&till).await;
+    till.bank.misbehave(Call::Operate, [Trouble::Refused]);
+    assert_eq!(ship(&till, &number, API_KEY, "").await.status, 200);
+    settled(&till).await;
+    let path = format!("/admin/v1/payments/{number}-1-1/retry");
+    let again = till.call(Method::POST, &path, ADMIN_TOKEN, None, "").await;
+    assert_eq!((again.status.as_u16(), &json_of(&again)["attention"]), (200, &json!([])));
+    settled(&till).await;
+    assert_eq!(done(&till, "shipment"), [(format!("{number}-1-2"), "614.80".into(), "completed".into())]);
+    assert_eq!(
+        problem(&till.call(Method::POST, &path, ADMIN_TOKEN, None, "").await),
+        (409, "conflict".into())
+    );
     till.close().await;
 }
 

@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use super::Edge;
 use crate::flows::judge_money::{Refused, accept as accept_money, refund as refund_money};
 use crate::flows::renew_link::{Wanting, renew_link};
-use crate::flows::tend_operation::settle_by_hand;
+use crate::flows::tend_operation::{settle_by_hand, tell_again};
 use crate::flows::tend_payment::drop_by_hand;
 use crate::flows::{load_dossier, order_document};
 use crate::http::problem::Problem;
@@ -59,11 +59,20 @@ pub async fn refund(
     order_of(&edge, id).await
 }
 
-/// `POST /admin/v1/payments/{id}/retry`: why the payment system would not have it is mended.
+/// `POST /admin/v1/payments/{id}/retry`: why the payment system would not have it is mended. A payment, or a shipment.
 pub async fn retry(
     State(edge): State<Arc<Edge>>,
     Path(id): Path<String>,
 ) -> Result<Json<OrderDocument>, Problem> {
+    if let Ok(shipment) = id.parse::<OperationId>() {
+        if !tell_again(&edge.shop, shipment).await? {
+            let why =
+                "it is no shipment that was refused; a refund or capture is asked for anew by who wants it";
+            return Err(Problem::conflict(format!("{shipment}: {why}")));
+        }
+        tracing::info!(operation = %shipment, "a shipment is told again by the operator");
+        return order_of(&edge, shipment.payment).await;
+    }
     let id = payment_in(&id)?;
     if !renew_link(&edge.shop, id.number, Wanting::Operator(id)).await? {
         let why = "it is not the latest of its order, was not refused, or its order cannot be paid any more";
