@@ -100,6 +100,7 @@ pub(super) fn new_checkout(seller: &Seller, order: &Order, ways: Ways) -> Checko
         payments: Vec::new(),
         operations: Vec::new(),
         next: None,
+        unasked: None,
         history: Vec::new(),
         attention: Vec::new(),
     }
@@ -144,6 +145,16 @@ pub(super) fn bill(
             checkout.payments.iter().find(|known| known.id == payment && known.superseded.is_none())
         {
             facts.push(Fact::PaymentPlanned { payment: payment.to_string(), amount: planned.bill.total });
+        }
+    }
+    if view.cancelled.is_some()
+        && let Some(paid) = checkout.payments.iter().find(|payment| checkout.keeps_money(payment))
+    {
+        let (id, taken) = (paid.id, paid.taken());
+        let text = format!("{taken} came by payment {id}, and the order was called off since: pay it back");
+        if !checkout.attention.contains(&text) {
+            facts.push(Fact::Attention { text: text.clone() });
+            checkout.flag(now, Some(id), text);
         }
     }
     ship(shop, batch, order, &mut checkout, now);

@@ -10,7 +10,7 @@ use super::move_money::OperationDocument;
 use super::{Seller, Shop};
 use crate::kernel::{Lane, Message, MessageId, Timestamp};
 use crate::orders::Order;
-use crate::payments::{Checkout, OperationId, Payment, PaymentId, PaymentState};
+use crate::payments::{Checkout, OperationId, OperationKind, Payment, PaymentId, PaymentState};
 use crate::store::Batch;
 
 /// The events, each with its name and its meaning, which are for the sites' developers.
@@ -51,6 +51,7 @@ events! {
     OrderShipped = "order.shipped", "The goods were handed over.";
     RefundSucceeded = "refund.succeeded", "Money was paid back.";
     RefundFailed = "refund.failed", "The payment system will not pay it back.";
+    CaptureFailed = "capture.failed", "The payment system will not take money that it holds: `capture` says why.";
 }
 
 impl Serialize for Event {
@@ -91,6 +92,8 @@ pub struct CallbackData {
     pub payment_id: Option<PaymentId>,
     /// The refund that the event is about.
     pub refund: Option<OperationDocument>,
+    /// The capture that the event is about.
+    pub capture: Option<OperationDocument>,
 }
 
 /// What only shows that callbacks arrive.
@@ -145,7 +148,7 @@ pub(super) fn call_back(
     shop: &Shop,
     batch: &mut Batch,
     (order, checkout): (&mut Order, &Checkout),
-    (event, payment_id, refund): (Event, Option<PaymentId>, Option<OperationId>),
+    (event, payment_id, operation): (Event, Option<PaymentId>, Option<OperationId>),
     now: Timestamp,
 ) -> bool {
     if !shop.sellers.get(&order.source).is_some_and(|seller: &Seller| seller.is_called_back) {
@@ -154,8 +157,10 @@ pub(super) fn call_back(
     let Some(document) = merchant_order(shop, order, checkout) else { return false };
     order.messages += 1;
     let id = MessageId { number: order.number, sequence: order.messages };
-    let refund = checkout.operations.iter().find(|operation| Some(operation.id) == refund);
-    let data = CallbackData { order: document, payment_id, refund: refund.map(OperationDocument::of) };
+    let about = checkout.operations.iter().find(|known| Some(known.id) == operation);
+    let of = |kind| about.filter(|known| known.kind == kind).map(OperationDocument::of);
+    let (refund, capture) = (of(OperationKind::Refund), of(OperationKind::Capture));
+    let data = CallbackData { order: document, payment_id, refund, capture };
     let body = serde_json::to_string(&Callback { event, timestamp: now, data }).unwrap_or_default();
     let queue = order.source.as_str().to_owned();
     batch.send(Message { id, lane: Lane::Callback, queue, body, created_at: now, not_before: None });

@@ -23,7 +23,7 @@ pub struct MerchantOrder {
     pub state: State,
     /// It goes up with every change; the `ETag`.
     pub revision: u32,
-    /// What the buyer is to pay, or has paid.
+    /// What it comes to at this revision. What is asked for, or was taken, stands in `payment`.
     pub total: Amount,
     /// What of.
     pub items: Vec<Item>,
@@ -81,7 +81,7 @@ pub struct PaymentEntry {
 #[must_use]
 pub fn merchant_order(shop: &Shop, order: &Order, checkout: &Checkout) -> Option<MerchantOrder> {
     let view = order.view()?;
-    let (lines, total) = checkout.owed()?;
+    let bill = checkout.bill_of(view.revision)?;
     let item = |line: &Line| Item {
         sku: line.sku.clone(),
         name: line.name.clone(),
@@ -103,8 +103,8 @@ pub fn merchant_order(shop: &Shop, order: &Order, checkout: &Checkout) -> Option
         merchant_order_id: order.external_id.clone(),
         state: view.state(),
         revision: view.revision,
-        total: total.into(),
-        items: lines.iter().map(item).collect(),
+        total: bill.total.into(),
+        items: bill.lines.iter().map(item).collect(),
         payment: payment_document(shop, checkout),
         payments: checkout.payments.iter().map(payment).collect(),
         refunds: checkout.refunds().map(OperationDocument::of).collect(),

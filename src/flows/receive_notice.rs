@@ -181,7 +181,7 @@ pub(super) fn pay(
     payment.paid_under.clone_from(&remote_id);
     let amount = payment.taken();
     facts.push(Fact::MoneyCame { payment: id.to_string(), amount });
-    checkout.next = None;
+    checkout.ask_no_more();
     let under = remote_id.map_or_else(String::new, |remote_id| format!(" under its id {remote_id}"));
     checkout.note(now, Some(id), format!("{amount} paid{under}"));
     // The payment is for the order as it stands, so it comes after everything that has made it so, whatever the

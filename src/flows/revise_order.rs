@@ -134,7 +134,13 @@ fn stage(
     if checkout.has_money() && !ships {
         return Err(Refused::Paid);
     }
-    if if ships { view.cancelled.is_some() } else { view.is_closed() } {
+    let is_closed = match request.wish {
+        Wish::Lines(..) => view.is_closed(),
+        // What was paid back can be called off.
+        Wish::Cancel => view.shipped.is_some() || view.delivered.is_some(),
+        Wish::Ship => view.cancelled.is_some(),
+    };
+    if is_closed {
         return Err(Refused::Closed(view.state()));
     }
     if request.revision.is_some_and(|meant| meant != view.revision) {

@@ -1,7 +1,7 @@
 //! What the collector writes down around its calls about money that came: refunds and shipments. As with payments
 //! ([`tend_payment`](super::tend_payment)): before a call that it is about to be made, after it what it came to.
 
-use super::bill_order::{ship, watch_operation};
+use super::bill_order::{send_task, ship, watch_operation};
 use super::call_back::{Event, call_back};
 use super::receive_notice::pay;
 use super::tend_payment::{Settle, by_hand, keep_sending, settle_with};
@@ -153,7 +153,17 @@ fn stage(
     let is_told = event_of(&before, &after).is_some_and(|event| {
         call_back(shop, batch, (&mut order, &checkout), (event, Some(id.payment), Some(id)), now)
     });
-    if watch.is_some() || is_told {
+    let mut is_planned = false;
+    if after.kind == OperationKind::Refund && after.state != before.state {
+        // Money that will not go back after all is of goods that were handed over.
+        is_planned = ship(shop, batch, &mut order, &mut checkout, now);
+        let is_open = order.view().is_some_and(|view| view.paid.is_none() && view.cancelled.is_none());
+        if is_open && let Some(payment) = checkout.ask_again(now) {
+            send_task(batch, &mut order, gateway.as_str(), payment, now);
+            is_planned = true;
+        }
+    }
+    if watch.is_some() || is_told || is_planned {
         let number = id.payment.number;
         let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
         batch.put(DocKey::order(number), stored.0, &order, stored.1);
@@ -164,17 +174,23 @@ fn stage(
 
 /// What the site is told of what has changed.
 fn event_of(before: &Operation, after: &Operation) -> Option<Event> {
-    if before.state == after.state || after.kind != OperationKind::Refund {
+    if before.state == after.state {
         return None;
     }
-    match after.state {
-        OperationState::Done { .. } => Some(Event::RefundSucceeded),
-        OperationState::Refused { .. } => Some(Event::RefundFailed),
-        OperationState::Planned
-        | OperationState::Sending { .. }
-        | OperationState::Unknown { .. }
-        | OperationState::Accepted { .. }
-        | OperationState::Frozen { .. } => None,
+    match (after.kind, &after.state) {
+        (OperationKind::Refund, OperationState::Done { .. }) => Some(Event::RefundSucceeded),
+        (OperationKind::Refund, OperationState::Refused { .. }) => Some(Event::RefundFailed),
+        (OperationKind::Capture, OperationState::Refused { .. }) => Some(Event::CaptureFailed),
+        (
+            OperationKind::Refund | OperationKind::Capture | OperationKind::Shipment,
+            OperationState::Planned
+            | OperationState::Sending { .. }
+            | OperationState::Unknown { .. }
+            | OperationState::Accepted { .. }
+            | OperationState::Done { .. }
+            | OperationState::Refused { .. }
+            | OperationState::Frozen { .. },
+        ) => None,
     }
 }
 

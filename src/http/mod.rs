@@ -50,6 +50,12 @@ use crate::telemetry::request_id::RequestIds;
 use crate::webhooks::{NoticeProtocol, Protocol};
 use crate::workers::clerk::Tally;
 
+/// What a caller bears as proof of who it is.
+fn bearer(value: &HeaderValue) -> Option<&[u8]> {
+    let (scheme, proof) = value.as_bytes().split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(proof)
+}
+
 /// A configured source, as the edge knows it.
 #[derive(Debug)]
 pub struct Door {

@@ -90,7 +90,7 @@ impl Problem {
     /// A merchant's order that makes no sense.
     pub fn unusable_order(detail: impl Into<String>) -> Problem {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
-        Problem::new(status, "unusable-order", "The order cannot be taken as it is", detail)
+        Problem::new(status, "unusable-order", "What is asked for makes no sense as it is", detail)
     }
 
     /// A request that moves money bears no idempotency key.

@@ -25,18 +25,31 @@ pub enum Lane {
     Marketplace = 5,
 }
 
+/// In what order the messages of one order go, within a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Each waits for those before it, whatever becomes of them.
+    Waits,
+    /// Each waits for those before it, but not for one that was put off after a failure.
+    Overtakes,
+    /// None waits for another.
+    Free,
+}
+
 impl Lane {
     /// Every lane.
     pub const ALL: [Lane; 5] =
         [Lane::Telegram, Lane::Payment, Lane::Callback, Lane::Watch, Lane::Marketplace];
 
-    /// Whether messages of one order go in their order. Looks at links do not: each means what it means whenever it is, and
-    /// one that is due in hours must not hold up one that is due in minutes.
+    /// Whether a message waits for the earlier ones of its order.
     #[must_use]
-    pub const fn is_in_order(self) -> bool {
+    pub const fn turn(self) -> Turn {
         match self {
-            Lane::Telegram | Lane::Payment | Lane::Callback | Lane::Marketplace => true,
-            Lane::Watch => false,
+            Lane::Telegram | Lane::Payment | Lane::Marketplace => Turn::Waits,
+            // Each bears all that there is to say, and a site that cannot take one must hear of the payment all the same.
+            Lane::Callback => Turn::Overtakes,
+            // A look means what it means whenever it is; one that is due in hours must not hold up one due in minutes.
+            Lane::Watch => Turn::Free,
         }
     }
 

@@ -14,6 +14,7 @@ pub mod time;
 pub mod document;
 pub mod fingerprint;
 pub mod ids;
+pub mod json;
 pub mod message;
 pub mod schema;
 pub mod secret;

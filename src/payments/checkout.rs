@@ -32,6 +32,9 @@ pub struct Checkout {
     /// What is to be paid next, when the payment before it is certainly dead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<(u32, Bill)>,
+    /// What the order came to last, if no payment asks for it because money had come for another bill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unasked: Option<(u32, Bill)>,
     /// What happened, for the journal.
     #[serde(default)]
     pub history: Vec<Entry>,
@@ -75,11 +78,13 @@ const ATTENTION_MAX: usize = 50;
 const ATTEMPTS_MAX: usize = 50;
 
 impl Checkout {
-    /// The payment that counts: the paid one, else one whose money has come for something else, else the latest.
+    /// The payment that counts: the paid one, else one whose money has come for something else and is still there, else the
+    /// latest.
     #[must_use]
     pub fn current(&self) -> Option<&Payment> {
         let paid = self.payments.iter().find(|payment| payment.is_paid());
-        paid.or_else(|| self.payments.iter().find(|payment| payment.took_money())).or(self.payments.last())
+        paid.or_else(|| self.payments.iter().find(|payment| self.keeps_money(payment)))
+            .or(self.payments.last())
     }
 
     /// The payment with this number.
@@ -120,16 +125,21 @@ impl Checkout {
     /// one that is live called off first. Returns the payments that must be looked after.
     pub fn wants(&mut self, wanted: Option<(u32, Bill)>, now: Timestamp) -> Vec<PaymentId> {
         // When money was taken, for whatever revision, nobody is asked for more without a person's word.
-        if let Some(paid) = self.payments.iter().find(|payment| payment.took_money()) {
+        if let Some(paid) = self.payments.iter().find(|payment| self.keeps_money(payment)) {
             let differs = wanted.as_ref().is_some_and(|(_, bill)| bill.total != paid.taken());
             if let (true, Some((_, bill))) = (differs, &wanted) {
                 let text = format!("{} were paid, and the order now comes to {}", paid.taken(), bill.total);
                 self.flag(now, None, text);
             }
-            return self.stop_asking(now);
+            let stopped = self.stop_asking(now);
+            self.unasked = wanted.or(self.unasked.take());
+            return stopped;
         }
-        if let Some(capture) =
-            self.operations.iter().find(|known| known.kind == OperationKind::Capture && known.counts())
+        let is_held = |id| self.payments.iter().any(|payment| payment.id == id && payment.is_held());
+        if let Some(capture) = self
+            .operations
+            .iter()
+            .find(|known| known.kind == OperationKind::Capture && known.counts() && is_held(known.id.payment))
         {
             if wanted.as_ref().is_none_or(|(_, bill)| bill.total != capture.total) {
                 let (id, total) = (capture.id, capture.total);
@@ -139,6 +149,7 @@ impl Checkout {
                     format!("{total} are being taken by capture {id}, and the order has changed since"),
                 );
             }
+            self.unasked = wanted.or(self.unasked.take());
             return Vec::new();
         }
         let live = self.payments.iter_mut().find(|payment| payment.is_live());
@@ -146,6 +157,7 @@ impl Checkout {
             self.next = None;
             if wanted.is_none()
                 && let Some(last) = self.payments.last_mut()
+                && !last.took_money()
             {
                 // It is dead already; now nothing comes in its stead either.
                 last.superseded.get_or_insert_with(|| "the order is not to be paid any more".into());
@@ -194,7 +206,7 @@ impl Checkout {
 
     /// Money was taken: nothing else of this order may take any. Returns the payments that must be called off.
     pub fn stop_asking(&mut self, now: Timestamp) -> Vec<PaymentId> {
-        self.next = None;
+        self.ask_no_more();
         let mut stopped = Vec::new();
         for payment in
             self.payments.iter_mut().filter(|payment| payment.is_live() && payment.superseded.is_none())
@@ -208,9 +220,33 @@ impl Checkout {
         stopped
     }
 
+    /// What waits to be asked for is not asked for, as money has come.
+    pub fn ask_no_more(&mut self) {
+        self.unasked = self.next.take().or(self.unasked.take());
+    }
+
+    /// Money that had come for another bill has gone back: plans the payment for what the order came to since, if it can be
+    /// paid still.
+    pub fn ask_again(&mut self, now: Timestamp) -> Option<PaymentId> {
+        if self.next.is_none() {
+            self.next = self.unasked.clone().filter(|(_, bill)| now < bill.expires_at);
+        }
+        self.follow_up(now)
+    }
+
+    /// What the order comes to at a revision: as it is asked for, or waits to be, or as it would be had no money come.
+    #[must_use]
+    pub fn bill_of(&self, revision: u32) -> Option<&Bill> {
+        let waiting = self.next.iter().chain(&self.unasked).map(|(of, bill)| (*of, bill));
+        let asked = self.payments.iter().rev().map(|payment| (payment.revision, &payment.bill));
+        let known = waiting.chain(asked).filter(|(of, _)| *of <= revision);
+        // Of one revision the first that was found, which is why there is no `max_by_key`.
+        known.reduce(|best, other| if other.0 > best.0 { other } else { best }).map(|(_, bill)| bill)
+    }
+
     /// Plans the payment that waited for the one before it to die, if nothing stands in its way any more.
     pub fn follow_up(&mut self, now: Timestamp) -> Option<PaymentId> {
-        if self.payments.iter().any(|payment| payment.is_live() || payment.took_money()) {
+        if self.payments.iter().any(|payment| payment.is_live() || self.keeps_money(payment)) {
             return None;
         }
         let (revision, bill) = self.next.take()?;
@@ -226,7 +262,7 @@ impl Checkout {
             is_over && payment.superseded.is_none() && now < payment.bill.expires_at
         };
         let may_be_paid = self.payments.len() < ATTEMPTS_MAX
-            && !self.payments.iter().any(|payment| payment.is_live() || payment.took_money());
+            && !self.payments.iter().any(|payment| payment.is_live() || self.keeps_money(payment));
         may_be_paid && self.next.is_none() && self.payments.last().is_some_and(has_died)
     }
 
@@ -239,7 +275,7 @@ impl Checkout {
             is_refused && payment.superseded.is_none() && now < payment.bill.expires_at
         };
         let is_free = self.payments.len() < ATTEMPTS_MAX
-            && !self.payments.iter().any(|payment| payment.is_live() || payment.took_money());
+            && !self.payments.iter().any(|payment| payment.is_live() || self.keeps_money(payment));
         self.is_renewable(now)
             || (is_free && self.next.is_none() && self.payments.last().is_some_and(was_refused))
     }

@@ -113,8 +113,10 @@ impl Notice {
         let of_remote = payment.remote.as_ref().map(|remote| remote.id.as_str());
         let known = payment.paid_under.as_deref().or(of_remote);
         let is_other = known.is_some_and(|known| known != self.remote_id);
-        match checkout.payments.iter().find(|payment| payment.took_money()) {
-            Some(paid) if paid.id == id && !is_other => Judgement::Repeated(id),
+        if payment.took_money() {
+            return if is_other { Judgement::AlreadyPaid(id) } else { Judgement::Repeated(id) };
+        }
+        match checkout.payments.iter().find(|other| checkout.keeps_money(other)) {
             Some(paid) => Judgement::AlreadyPaid(paid.id),
             None if is_other => {
                 let known = known.unwrap_or_default();

@@ -110,19 +110,15 @@ impl Checkout {
     /// Whether money has come for the order, or is on the point of it.
     #[must_use]
     pub fn has_money(&self) -> bool {
-        self.payments.iter().any(|payment| payment.took_money() || self.is_being_captured(payment.id))
+        self.payments.iter().any(|payment| {
+            self.keeps_money(payment) || (payment.is_held() && self.is_being_captured(payment.id))
+        })
     }
 
-    /// What the buyer pays, or has paid, and what it comes to: what was taken, else what waits for an old payment to die, else
-    /// what is asked for.
+    /// Whether money came by a payment and has not all gone back.
     #[must_use]
-    pub fn owed(&self) -> Option<(&[Line], Money)> {
-        let current = self.current()?;
-        Some(match &self.next {
-            _ if current.took_money() => (self.taken(current), current.taken()),
-            Some((_, next)) => (&next.lines, next.total),
-            None => (&current.bill.lines, current.bill.total),
-        })
+    pub fn keeps_money(&self, payment: &Payment) -> bool {
+        payment.took_money() && self.refunded(payment.id) < payment.taken()
     }
 
     /// What is left of a payment's lines.
@@ -329,6 +325,7 @@ mod tests {
             payments: Vec::new(),
             operations: Vec::new(),
             next: None,
+            unasked: None,
             history: Vec::new(),
             attention: Vec::new(),
         };

@@ -433,6 +433,25 @@ async fn an_outbox_is_turned_page_by_page_and_none_is_passed_over(store: Store) 
     assert!(turned(Some("nobody"), false).await.is_empty());
 }
 
+async fn a_callback_that_was_put_off_holds_up_no_later_one(store: Store) {
+    let callback = |sequence| Message { lane: Lane::Callback, ..message(1, sequence, "site", 1) };
+    store.commit(send([callback(1), callback(2), callback(3)])).await.expect("committed");
+    let claim = |seconds| Claim { lane: Lane::Callback, ..claim_at(seconds) };
+    let first = store.claim(&claim(10)).await.expect("a store that answers").remove(0);
+    assert_eq!(first.delivery.id.sequence, 1);
+    assert!(claimed(&store, &claim(10)).await.is_empty(), "it is being told");
+    let mut batch = Batch::new();
+    batch.settle(first.ticket, Settlement::Retry { at: at(11), due: at(500), error: "500".into() });
+    store.commit(batch).await.expect("committed");
+    let second = store.claim(&claim(12)).await.expect("a store that answers").remove(0);
+    assert_eq!(second.delivery.id.sequence, 2);
+    let mut batch = Batch::new();
+    batch.settle(second.ticket, Settlement::Sent { at: at(13) });
+    store.commit(batch).await.expect("committed");
+    // When its time has come it goes first again.
+    assert_eq!(claimed(&store, &claim(500)).await, [id(1, 1)]);
+}
+
 async fn counters_add_up_whoever_adds(store: Store) {
     let milk = CounterKey { group: "17".into(), name: "milk".into() };
     let mut tasks = tokio::task::JoinSet::new();
@@ -585,6 +604,7 @@ on_every_engine![
     what_a_person_has_dropped_is_not_sent_and_stays_dropped,
     dead_messages_are_listed_until_a_person_decides,
     an_outbox_is_turned_page_by_page_and_none_is_passed_over,
+    a_callback_that_was_put_off_holds_up_no_later_one,
     counters_add_up_whoever_adds,
     lists_are_walked_by_time_without_gap_or_repeat,
     a_moved_or_removed_document_leaves_the_list,

@@ -14,6 +14,7 @@ use super::Unavailable;
 use super::batch::{Body, DocKey};
 use super::scan::{Cursor, Found};
 use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::message::Turn;
 use crate::kernel::time::{from_micros, later};
 use crate::kernel::{Document, Kind, Lane, Message, MessageId, Number, Timestamp, Unreadable};
 
@@ -312,7 +313,7 @@ impl Leases {
                 continue;
             }
             // One that is tried again later stands behind its successors: whoever waits for it leads to it.
-            let head = match first_waiting(place.id, claim.lane, &read) {
+            let head = match first_waiting(place.id, (claim.lane, claim.now), &read) {
                 Ok(head) => head,
                 Err(why) => {
                     // One damaged message must not silence every chat.
@@ -343,26 +344,28 @@ impl Leases {
     }
 }
 
-/// The message that is to go first among those of its order and lane up to `id`, if any of them waits. It is
-/// enough to walk back to one that does not: that one has waited for those before it.
+/// The message that is to go first at `now` among those of its order and lane up to `id`, if any of them waits. Where
+/// each waits for those before it, it is enough to walk back to one that does not wait.
 fn first_waiting(
     id: MessageId,
-    lane: Lane,
+    (lane, now): (Lane, Timestamp),
     read: &impl Fn(MessageId) -> Result<Option<Delivery>, Unavailable>,
 ) -> Result<Option<Delivery>, Unavailable> {
     let is_waiting = |delivery: &Delivery| matches!(delivery.state, DeliveryState::Pending { .. });
+    let is_put_off = |delivery: &Delivery| {
+        lane.turn() == Turn::Overtakes
+            && matches!(delivery.state, DeliveryState::Pending { due } if due > now)
+    };
     let mut first = read(id)?.filter(is_waiting);
-    if !lane.is_in_order() {
+    if lane.turn() == Turn::Free {
         return Ok(first);
     }
     for sequence in (1..id.sequence).rev() {
         match read(MessageId { sequence, ..id })? {
-            Some(earlier) if earlier.lane == lane => {
-                if !is_waiting(&earlier) {
-                    break;
-                }
-                first = Some(earlier);
-            }
+            Some(earlier) if earlier.lane != lane || is_put_off(&earlier) => {}
+            Some(earlier) if is_waiting(&earlier) => first = Some(earlier),
+            // Of those that overtake it may have been told before an earlier one.
+            Some(_) if lane.turn() == Turn::Waits => break,
             Some(_) | None => {}
         }
     }

@@ -101,6 +101,42 @@ async fn what_the_payment_system_refused_is_told_when_it_is_said_again() {
     till.close().await;
 }
 
+/// The money cannot be taken: the site hears so, and saying it again takes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_hears_when_the_money_of_what_it_handed_over_cannot_be_taken() {
+    let till = Till::open().await;
+    let number = held(&till).await;
+    till.bank.misbehave(Call::Operate, [Trouble::Refused]);
+    assert_eq!(ship(&till, &number, API_KEY, "").await.status, 200);
+    assert_eq!(events(&till, 3).await, ["payment.held", "order.shipped", "capture.failed"]);
+    let told = till.site.callbacks()[2].body["data"]["capture"].clone();
+    assert_eq!((&told["state"], told["problem"].is_string()), (&json!("failed"), true), "{told}");
+    assert_eq!(till.order(&number).await["payment"]["state"], "held");
+    assert_eq!(ship(&till, &number, API_KEY, "").await.status, 200);
+    till.order_in(&number, "paid").await;
+    till.close().await;
+}
+
+/// A refund was under way when the goods went out, and came to nothing: the goods are paid for, and told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_paid_back_after_all_is_told_as_handed_over() {
+    let clock = Clock::manual(Clock::System.now());
+    let till = Till::open_with(Setup { calls_max: 100_000, ..Setup::default() }, &[], clock.clone()).await;
+    let number = paid(&till).await;
+    till.bank.misbehave(Call::Operate, [Trouble::Pending]);
+    let path = format!("/v1/orders/{number}/refunds");
+    let refund = till.call(Method::POST, &path, API_KEY, Some("r1"), "{}").await;
+    assert_eq!(json_of(&refund)["state"], "pending");
+    assert_eq!(ship(&till, &number, API_KEY, "").await.status, 200);
+    assert!(done(&till, "shipment").is_empty());
+    till.bank.settle_refunds("canceled");
+    clock.advance(std::time::Duration::from_secs(601));
+    assert_eq!(events(&till, 3).await, ["payment.succeeded", "order.shipped", "refund.failed"]);
+    settled(&till).await;
+    assert_eq!(done(&till, "shipment").len(), 1);
+    till.close().await;
+}
+
 /// The same by the operator's word, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shipment_that_was_refused_is_told_again_by_hand() {

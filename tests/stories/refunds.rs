@@ -184,19 +184,64 @@ async fn decide(till: &Till, payment: &str, action: &str) -> Reply {
     till.call(Method::POST, &format!("/admin/v1/payments/{payment}/{action}"), ADMIN_TOKEN, None, "").await
 }
 
-/// Money that came for an order that had changed goes back, and nobody need look at it any more.
+/// Money that came for an order that had changed goes back: nobody need look at it any more, and its buyer is asked for what
+/// the order comes to now.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn money_that_a_person_was_to_look_at_goes_back() {
     let till = Till::open().await;
     let number = in_review(&till).await;
     let asked = decide(&till, &format!("{number}-1"), "refund").await;
     assert_eq!(asked.status, 200, "{}", String::from_utf8_lossy(&asked.body));
-    let document = till.document_in(&number, "refunded").await;
+    let document = till.document_in(&number, "linked").await;
     assert_eq!(document["attention"], json!([]), "{document}");
+    assert_eq!(document["payment"]["amount"]["amount"], "615.00");
     let again = decide(&till, &format!("{number}-1"), "refund").await;
     assert_eq!(problem(&again), (409, "not-refundable".into()));
     assert_eq!(problem(&decide(&till, &format!("{number}-1"), "accept").await), (409, "conflict".into()));
     assert_eq!(done(&till, "refund"), [(format!("{number}-1-1"), "614.80".into(), "completed".into())]);
+    // The old notification once more changes nothing; the new payment pays.
+    let (notice, signature) = till.bank.notice(&till.remote(&number).id).expect("a notification");
+    assert_eq!(till.notify(&notice, &[&signature]).await["status"], "success");
+    let second = till.bank.orders(&format!("{number}-2")).remove(0);
+    assert!(till.bank.buyer_acts(&second.container, Outcome::Pay));
+    let paid = till.order_in(&number, "paid").await;
+    assert_eq!((&paid["state"], &paid["total"]["amount"]), (&json!("paid"), &json!("615.00")));
+    till.close().await;
+}
+
+/// What was paid back whole can be called off.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_whose_money_went_back_is_called_off() {
+    let till = Till::open().await;
+    let number = held(&till).await;
+    assert_eq!(json_of(&capture(&till, &number, "c1", &json!({})).await)["state"], "succeeded");
+    till.order_in(&number, "paid").await;
+    assert_eq!(problem(&till.cancel(&number, API_KEY).await), (409, "order-paid".into()));
+    assert_eq!(json_of(&refund(&till, &number, "r1", &json!({})).await)["state"], "succeeded");
+    let cancelled = till.cancel(&number, API_KEY).await;
+    assert_eq!((cancelled.status.as_u16(), &json_of(&cancelled)["state"]), (200, &json!("cancelled")));
+    assert_eq!(json_of(&cancelled)["payment"]["state"], "refunded");
+    assert_eq!(till.admin(&format!("/orders/{number}")).await["attention"], json!([]));
+    till.close().await;
+}
+
+/// A marketplace calls an order off that was paid by a link of ours: a person must know that its money is here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_of_an_order_that_the_marketplace_calls_off_is_put_before_a_person() {
+    let till = Till::open().await;
+    let number = till.number_of(&created("H1")).await;
+    till.document_in(&number, "linked").await;
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    till.document_in(&number, "paid").await;
+    for minute in 0..2 {
+        let at = format!("2030-11-22T13:0{minute}:00+03:00");
+        till.number_of(&hook("order.cancelled", Some(&at), payload("H1", "100", 2, "20.00"))).await;
+    }
+    let document = till.admin(&format!("/orders/{number}")).await;
+    assert!(document["attention"].to_string().contains("was called off since: pay it back"), "{document}");
+    assert_eq!(decide(&till, &format!("{number}-1"), "refund").await.status, 200);
+    let document = till.document_in(&number, "refunded").await;
+    assert_eq!(document["attention"], json!([]), "{document}");
     till.close().await;
 }
 
@@ -216,6 +261,11 @@ async fn money_that_a_person_accepts_pays_the_order() {
     assert_eq!(
         (&told["type"], &told["data"]["payment_id"]),
         (&json!("payment.succeeded"), &json!(format!("{number}-1")))
+    );
+    // The order is what it is now, and was paid with what came.
+    assert_eq!(
+        (&told["data"]["total"]["amount"], &told["data"]["payment"]["amount"]["amount"]),
+        (&json!("615.00"), &json!("614.80"))
     );
     assert_eq!(problem(&decide(&till, &format!("{number}-1"), "accept").await), (409, "conflict".into()));
     assert_eq!(till.bank.ledger().len(), 1, "nobody was asked for more");
@@ -312,8 +362,8 @@ async fn less_is_taken_of_money_that_is_held() {
         (&json!("payment.succeeded"), &json!("559.80"))
     );
     assert_eq!(
-        (&told["data"]["total"]["amount"], &told["data"]["items"][1]["total"]),
-        (&json!("559.80"), &json!("300.00"))
+        told["data"]["total"]["amount"], "614.80",
+        "the order is what it was, and less of it was taken"
     );
 
     let back = json_of(&refund(&till, &number, "r2", &json!({})).await);

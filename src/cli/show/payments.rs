@@ -13,7 +13,7 @@ pub enum Command {
     Accept(One),
     /// Pay back all that is left of a payment
     Refund(One),
-    /// Ask again for a payment that the payment system would not have, when the cause is mended
+    /// Ask again for a payment, or tell a shipment again, that the payment system would not have, when the cause is mended
     Retry(One),
     /// A frozen payment, refund or capture: you have made sure over there that it never will be paid or made
     Drop(One),
@@ -25,7 +25,8 @@ pub enum Command {
 pub struct One {
     #[command(flatten)]
     server: ServerOptions,
-    /// The number, as in the order's ATTENTION lines: 482993011752-1, or 482993011752-1-1 of a refund or capture
+    /// The number, as in the order's ATTENTION lines: 482993011752-1 of a payment, 482993011752-1-1 of what is done with its
+    /// money. A refund or capture is not retried: ask for it anew
     id: String,
 }
 

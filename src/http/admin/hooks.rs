@@ -168,6 +168,10 @@ pub async fn replay(
         let detail = "it is a notification of a payment system: have it sent again from there";
         return Err(Problem::conflict(detail));
     }
+    if edge.merchants.iter().any(|merchant| merchant.name == receipt.source) {
+        let detail = "it is a request of a merchant's site, which was answered: the site sends it again if it wants to";
+        return Err(Problem::conflict(detail));
+    }
     let door = edge.doors.get(receipt.source.as_str()).cloned();
     let door = door.ok_or_else(|| {
         Problem::conflict(format!("the source {} is not configured any more", receipt.source))

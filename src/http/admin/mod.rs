@@ -55,7 +55,7 @@ async fn require_token(State(edge): State<Arc<Edge>>, request: Request, next: Ne
     };
     let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
     let bearer = match (values.next(), values.next()) {
-        (Some(value), None) => value.as_bytes().strip_prefix(b"Bearer "),
+        (Some(value), None) => super::bearer(value),
         (_, _) => None,
     };
     if bearer.is_some_and(|token| tokens.accept(token)) {

@@ -42,8 +42,11 @@ fn told(name: &str, meaning: &str, body: &str) -> OperationBuilder {
         .operation_id(Some(name))
         .summary(Some(meaning))
         .parameter(
-            header("webhook-id", "The same in every attempt: what came before is done already.")
-                .schema(Some(DeliveryId::schema())),
+            header(
+                "webhook-id",
+                "The same in every attempt: when you have handled it already, only answer 2xx.",
+            )
+            .schema(Some(DeliveryId::schema())),
         )
         .parameter(
             header("webhook-timestamp", "When it was sent, in seconds since 1970.").schema(Some(text())),

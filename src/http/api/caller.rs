@@ -103,7 +103,7 @@ pub async fn admit(State(edge): State<Arc<Edge>>, mut request: Request, next: Ne
 fn merchant_of<'a>(edge: &'a Edge, headers: &HeaderMap) -> Option<&'a MerchantDoor> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let bearer = match (values.next(), values.next()) {
-        (Some(value), None) => value.as_bytes().strip_prefix(b"Bearer ")?,
+        (Some(value), None) => crate::http::bearer(value)?,
         (_, _) => return None,
     };
     let mut found = None;

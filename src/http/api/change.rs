@@ -21,13 +21,15 @@ use super::{
 use crate::flows::revise_order::{Refused, Request, Wish, revise};
 use crate::http::hooks::read_body;
 use crate::http::work::see_through;
+use crate::kernel::json::objects;
 use crate::kernel::{Money, Number, SourceName};
 
 /// The revision that a change is meant for, if it says so. A tag that is none of ours fits no revision.
 fn meant_revision(headers: &HeaderMap) -> Option<u32> {
     let value = headers.get(header::IF_MATCH)?.to_str().unwrap_or_default().trim();
     let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-    (value != "*").then(|| quoted.and_then(|revision| revision.parse().ok()).unwrap_or(0))
+    let revision = |quoted: &str| quoted.parse().ok().filter(|revision: &u32| revision.to_string() == quoted);
+    (value != "*").then(|| quoted.and_then(revision).unwrap_or(0))
 }
 
 /// What a site changes.
@@ -35,6 +37,7 @@ fn meant_revision(headers: &HeaderMap) -> Option<u32> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Change {
     /// All of its lines as they are to be.
+    #[serde(deserialize_with = "objects")]
     #[schema(min_items = 1, max_items = 500)]
     items: Vec<Item>,
     /// What the site reckons the sum to be: compared, if it is there.

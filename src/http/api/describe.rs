@@ -28,7 +28,7 @@ text_schema!(
     IdempotencyKey,
     "IdempotencyKey",
     "New for each order, refund and capture, and the same when you repeat a request.",
-    "^[!-~]{1,255}$"
+    "^[!-~]([ -~]{0,253}[!-~])?$"
 );
 
 fn problem(description: &str) -> RefOr<Response> {

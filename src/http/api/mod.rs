@@ -41,6 +41,7 @@ use super::problem::Problem;
 use crate::flows::merchant_order::{MerchantOrder, merchant_order};
 use crate::flows::place_order::Taken;
 use crate::flows::{Dossier, Listener, Shop, find_dossier, load_dossier};
+use crate::kernel::json::Object;
 use crate::kernel::{ExternalId, Kind, Money, Number, Quantity, SourceName, Stopwatch};
 use crate::orders::{Order, State as OrderState};
 use crate::payments::{Checkout, GoodsKind, Line, VatCode};
@@ -91,19 +92,29 @@ const LOOK_PAUSE: Duration = Duration::from_millis(250);
 #[serde(deny_unknown_fields)]
 struct Item {
     /// Your number of the article.
-    #[schema(min_length = 1, max_length = 36, pattern = r"\S", example = "123456")]
+    #[schema(
+        min_length = 1,
+        max_length = 36,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        example = "123456"
+    )]
     sku: String,
     /// What the payer and the receipt call it.
-    #[schema(min_length = 1, max_length = 128, pattern = r"\S", example = "Молоко 3,2 %")]
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        example = "Молоко 3,2 %"
+    )]
     name: String,
     quantity: Quantity,
     price: Money,
     vat: VatCode,
     /// The unit's name, "шт" if it is left out.
-    #[schema(max_length = 10, example = "шт")]
+    #[schema(max_length = 10, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "шт")]
     measure: Option<String>,
     /// The unit's code in ОКЕИ, 796 if it is left out.
-    #[schema(max_length = 4, example = "796")]
+    #[schema(max_length = 4, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "796")]
     measure_code: Option<String>,
     #[serde(default, rename = "type")]
     kind: GoodsKind,
@@ -132,9 +143,12 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
         (Some(key), None) => key.to_str().unwrap_or_default().trim().to_owned(),
         (_, _) => String::new(),
     };
-    if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX {
+    if key.is_empty()
+        || key.len() > IDEMPOTENCY_KEY_BYTES_MAX
+        || !key.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    {
         return Err(Problem::no_key(format!(
-            "send one header Idempotency-Key of 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible characters, new for each \
+            "send one header Idempotency-Key of 1 to {IDEMPOTENCY_KEY_BYTES_MAX} printable ASCII characters, new for each \
              order and the same when you repeat a request"
         )));
     }
@@ -142,7 +156,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|why| match why.classify() {
+    let read: Result<Object<T>, _> = serde_json::from_slice(body);
+    read.map(|Object(value)| value).map_err(|why| match why.classify() {
         serde_json::error::Category::Data => Problem::unusable_order(why.to_string()),
         serde_json::error::Category::Io
         | serde_json::error::Category::Syntax
@@ -150,9 +165,25 @@ fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> 
     })
 }
 
+/// Refuses control characters, which do strange things in receipts and in e-mails: all, or those that are no breaks.
+fn check_text(field: &str, text: &str, has_lines: bool) -> Result<(), Problem> {
+    let may_stand = |sign: char| !sign.is_control() || (has_lines && matches!(sign, '\n' | '\r' | '\t'));
+    if text.chars().all(may_stand) {
+        return Ok(());
+    }
+    Err(Problem::unusable_order(format!("{field}: it has control characters")))
+}
+
 fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
     let unusable = |why: String| Problem::unusable_order(why);
     let line = |(place, item): (usize, Item)| {
+        let texts = [("sku", Some(&item.sku)), ("name", Some(&item.name))];
+        let texts = texts
+            .into_iter()
+            .chain([("measure", item.measure.as_ref()), ("measure_code", item.measure_code.as_ref())]);
+        for (field, text) in texts {
+            check_text(&format!("items[{place}].{field}"), text.map_or("", String::as_str), false)?;
+        }
         let priced = Line::priced(item.sku, item.name, (item.quantity, item.price), item.vat);
         let mut line = priced.map_err(|why| unusable(format!("items[{place}]: {why}")))?;
         line.measure = item.measure.unwrap_or(line.measure);

@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 
 use super::describe::{BodyRead, IdempotencyKey, KeyTaken, Refusals};
 use super::{
-    Caller, Edge, Found, PLACING_MAX, Problem, Watch, idempotency_key, read_json, take_place, taken_before,
+    Caller, Edge, Found, PLACING_MAX, Problem, Watch, check_text, idempotency_key, read_json, take_place,
+    taken_before,
 };
 use crate::dedup::Answer;
 use crate::flows::move_money::{OperationDocument, Refused, Request, move_money};
@@ -22,6 +23,7 @@ use crate::flows::{Dossier, Shop, load_dossier};
 use crate::http::admin::List;
 use crate::http::hooks::{answer, read_body};
 use crate::http::work::see_through;
+use crate::kernel::json::objects;
 use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName};
 use crate::payments::{LINES_MAX, NotPlanned, OperationId, OperationKind, Part, PaymentId};
 
@@ -33,13 +35,17 @@ const REASON_CHARS_MAX: usize = 1000;
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// How much of which article; nothing for all that is left.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     #[schema(max_items = 500)]
     items: Vec<Item>,
     /// Which payment; the one that paid the order, if it is not said.
     payment_id: Option<PaymentId>,
     /// Why, for the payer to read.
-    #[schema(min_length = 1, max_length = 1000)]
+    #[schema(
+        min_length = 1,
+        max_length = 1000,
+        pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+    )]
     reason: Option<String>,
 }
 
@@ -193,6 +199,7 @@ fn read_request(
     if items.len() > LINES_MAX {
         return Err(unusable(format!("items: at most {LINES_MAX}")));
     }
+    check_text("reason", reason.as_deref().unwrap_or_default(), true)?;
     if reason
         .as_ref()
         .is_some_and(|reason| reason.trim().is_empty() || reason.chars().count() > REASON_CHARS_MAX)

@@ -14,14 +14,15 @@ use utoipa::ToSchema;
 
 use super::describe::{BodyRead, IdempotencyKey, KeyTaken, Refusals};
 use super::{
-    Caller, Edge, Item, MerchantOrder, PLACING_MAX, Problem, idempotency_key, linked, read_json, read_lines,
-    take_place, taken_before,
+    Caller, Edge, Item, MerchantOrder, PLACING_MAX, Problem, check_text, idempotency_key, linked, read_json,
+    read_lines, take_place, taken_before,
 };
 use crate::dedup::Answer;
 use crate::flows::Shop;
 use crate::flows::place_order::{Keyed, Placed, Placement, Taken, answer_key, known_key, place, take_key};
 use crate::http::hooks::{answer, read_body};
 use crate::http::work::see_through;
+use crate::kernel::json::{object, objects};
 use crate::kernel::money::CURRENCY;
 use crate::kernel::time::{between, later};
 use crate::kernel::{ExternalId, Money, SourceName, Timestamp};
@@ -44,14 +45,20 @@ pub(super) struct NewOrder {
     #[schema(value_type = ExternalId)]
     merchant_order_id: String,
     /// What the payer reads; "Заказ" and your number if it is left out.
-    #[schema(min_length = 1, max_length = 1000, pattern = r"\S", example = "Заказ A-1001")]
+    #[schema(
+        min_length = 1,
+        max_length = 1000,
+        pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$",
+        example = "Заказ A-1001"
+    )]
     description: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     customer: Customer,
     /// Only RUB is taken.
     #[serde(default = "currency_default")]
     #[schema(pattern = "^RUB$", example = "RUB")]
     currency: String,
+    #[serde(deserialize_with = "objects")]
     #[schema(min_items = 1, max_items = 500)]
     items: Vec<Item>,
     /// What the site reckons the sum to be: compared, if it is there.
@@ -196,7 +203,10 @@ fn read_placement(shop: &Shop, merchant: SourceName, body: Bytes) -> Result<Plac
         if value.as_ref().is_some_and(|value| value.chars().count() > most) {
             return Err(unusable(format!("customer.{field}: at most {most} characters")));
         }
+        let text = value.as_deref().unwrap_or_default();
+        check_text(&format!("customer.{field}"), text, field == "registration_address")?;
     }
+    check_text("description", order.description.as_deref().unwrap_or_default(), true)?;
     let description = order.description.unwrap_or_else(|| format!("Заказ {merchant_order_id}"));
     let bill = Bill::over(description, lines, order.customer, expires_at);
     let bill = bill.map_err(|why| unusable(why.to_string()))?;

@@ -10,6 +10,7 @@ use tokio_postgres::Row;
 use super::reader::{self, query, query_once};
 use super::{Postgres, signed, unsigned};
 use crate::kernel::chance::random_bytes;
+use crate::kernel::message::Turn;
 use crate::kernel::{Lane, MessageId, Number};
 use crate::store::Unavailable;
 use crate::store::batch::DocKey;
@@ -58,10 +59,10 @@ async fn claim_of_queue(
     for row in due {
         let Some(id) = message_of(&row) else { continue };
         // Messages of one order go in their order: whoever waits for an earlier one leads to it.
-        let head = if claim.lane.is_in_order() {
-            head_of(store, id, claim.lane).await?
-        } else {
-            Some((id, queue.to_owned()))
+        let head = match claim.lane.turn() {
+            Turn::Waits => head_of(store, id, claim.lane, i64::MAX).await?,
+            Turn::Overtakes => head_of(store, id, claim.lane, now).await?,
+            Turn::Free => Some((id, queue.to_owned())),
         };
         let Some((head, head_queue)) = head else { continue };
         let is_free = head_queue == queue
@@ -87,16 +88,17 @@ pub fn message_of(row: &Row) -> Option<MessageId> {
     Some(MessageId { number, sequence: u32::try_from(row.get::<_, i64>(1)).ok()? })
 }
 
-/// The first of an order's messages in a lane that waits, and its queue.
+/// The first of an order's messages in a lane that waits and is due at `now`, and its queue.
 async fn head_of(
     store: &Postgres,
     id: MessageId,
     lane: Lane,
+    now: i64,
 ) -> Result<Option<(MessageId, String)>, Unavailable> {
     let text = "SELECT partition, sequence, queue FROM tillgate.outbox \
-                WHERE partition = $1 AND lane = $2 AND state = 0 ORDER BY sequence LIMIT 1";
+                WHERE partition = $1 AND lane = $2 AND state = 0 AND due <= $3 ORDER BY sequence LIMIT 1";
     let lane = i16::from(lane as u8);
-    let found = query(&store.slow, text, &[&signed(id.number.get()), &lane]).await?;
+    let found = query(&store.slow, text, &[&signed(id.number.get()), &lane, &now]).await?;
     Ok(found.first().and_then(|row| Some((message_of(row)?, row.get(2)))))
 }
 

@@ -4,11 +4,15 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::kernel::json::Object;
 use crate::kernel::money;
 use crate::payments::{Notice, NoticeStatus};
 
 /// The id that a test of the connection bears.
 const TEST_ID: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+/// The kind of what is paid.
+const ORDER: &str = "order";
 
 /// The one status that means "paid".
 const COMPLETED: &str = "completed";
@@ -27,11 +31,13 @@ struct OrderNotification<'a> {
     amount: Option<&'a RawValue>,
     #[serde(default)]
     currency_id: Option<String>,
+    #[serde(default)]
+    subtype: Option<String>,
 }
 
 /// Reads a notification; the error says what is the matter.
 pub fn read(body: &[u8]) -> Result<Notice, String> {
-    let order: OrderNotification<'_> =
+    let Object(order): Object<OrderNotification<'_>> =
         serde_json::from_slice(body).map_err(|why| format!("it is not a notification of an order: {why}"))?;
     let number = order.merchant_order_id.unwrap_or_default();
     let is_test = order.id == TEST_ID && number.is_empty();
@@ -40,8 +46,13 @@ pub fn read(body: &[u8]) -> Result<Notice, String> {
         None if is_test => money::Money::ZERO,
         None => return Err("it has no amount".into()),
     };
-    let status =
-        if order.status == COMPLETED { NoticeStatus::Completed } else { NoticeStatus::Other(order.status) };
+    // Of other kinds nobody has seen one: they make us look, and pay nothing.
+    let other = order.subtype.filter(|subtype| subtype != ORDER);
+    let status = match other {
+        Some(subtype) => NoticeStatus::Other(format!("{} of a {subtype}", order.status)),
+        None if order.status == COMPLETED => NoticeStatus::Completed,
+        None => NoticeStatus::Other(order.status),
+    };
     Ok(Notice {
         remote_id: order.id,
         number,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::kernel::Money;
+use crate::kernel::json::{self, Object};
 use crate::payments::{Notice, NoticeStatus};
 
 /// Where our number travels, as the gateway's requests have it.
@@ -13,12 +14,13 @@ const NUMBER: &str = "tillgate_number";
 #[derive(Deserialize)]
 struct Notification {
     event: String,
-    object: Object,
+    #[serde(deserialize_with = "json::object")]
+    object: Subject,
 }
 
 /// A payment, or a refund, which bears no recipient.
 #[derive(Deserialize)]
-struct Object {
+struct Subject {
     id: String,
     #[serde(default)]
     metadata: BTreeMap<String, String>,
@@ -32,7 +34,7 @@ struct Recipient {
 
 /// Reads a notification; the error says what is the matter.
 pub fn read(body: &[u8]) -> Result<Notice, String> {
-    let Notification { event, object } =
+    let Object(Notification { event, object }) =
         serde_json::from_slice(body).map_err(|why| format!("it is not a notification: {why}"))?;
     Ok(Notice {
         remote_id: object.id,
