@@ -85,11 +85,6 @@ pub async fn revise(shop: &Shop, request: &Request) -> Result<Result<(), Refused
     Err(crowded())
 }
 
-/// What the buyer was to pay last.
-fn latest_bill(checkout: &Checkout) -> Option<&Bill> {
-    checkout.next.as_ref().map(|(_, bill)| bill).or_else(|| checkout.payments.last().map(|last| &last.bill))
-}
-
 /// Said again. What the payment system was to be told, and would not have, is told again.
 fn handed_over_again(
     shop: &Shop,
@@ -149,7 +144,7 @@ fn stage(
     let bill = match &request.wish {
         Wish::Cancel | Wish::Ship => None,
         Wish::Lines(lines, reckoned) => {
-            let before = latest_bill(&checkout).ok_or(Refused::NotFound)?;
+            let before = checkout.bill_of(view.revision).ok_or(Refused::NotFound)?;
             if before.expires_at <= now {
                 return Err(Refused::Expired);
             }

@@ -153,16 +153,18 @@ fn stage(
     let is_told = event_of(&before, &after).is_some_and(|event| {
         call_back(shop, batch, (&mut order, &checkout), (event, Some(id.payment), Some(id)), now)
     });
-    let mut is_planned = false;
-    if after.kind == OperationKind::Refund && after.state != before.state {
-        // Money that will not go back after all is of goods that were handed over.
-        is_planned = ship(shop, batch, &mut order, &mut checkout, now);
-        let is_open = order.view().is_some_and(|view| view.paid.is_none() && view.cancelled.is_none());
-        if is_open && let Some(payment) = checkout.ask_again(now) {
-            send_task(batch, &mut order, gateway.as_str(), payment, now);
-            is_planned = true;
+    let is_planned = match event_of(&before, &after) {
+        // The buyer owes what the order comes to now.
+        Some(Event::RefundSucceeded)
+            if order.view().is_some_and(|view| view.paid.is_none() && view.cancelled.is_none()) =>
+        {
+            let payment = checkout.ask_again(now);
+            payment.inspect(|id| send_task(batch, &mut order, gateway.as_str(), *id, now)).is_some()
         }
-    }
+        // What was handed over meanwhile is paid for after all.
+        Some(Event::RefundFailed) => ship(shop, batch, &mut order, &mut checkout, now),
+        Some(_) | None => false,
+    };
     if watch.is_some() || is_told || is_planned {
         let number = id.payment.number;
         let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);

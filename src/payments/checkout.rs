@@ -228,9 +228,11 @@ impl Checkout {
     /// Money that had come for another bill has gone back: plans the payment for what the order came to since, if it can be
     /// paid still.
     pub fn ask_again(&mut self, now: Timestamp) -> Option<PaymentId> {
-        if self.next.is_none() {
-            self.next = self.unasked.clone().filter(|(_, bill)| now < bill.expires_at);
+        if self.payments.iter().any(|payment| payment.is_live() || self.keeps_money(payment)) {
+            return None;
         }
+        let unasked = || self.unasked.clone().filter(|(_, bill)| now < bill.expires_at);
+        self.next = self.next.take().or_else(unasked);
         self.follow_up(now)
     }
 
