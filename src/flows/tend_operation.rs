@@ -1,4 +1,4 @@
-//! What the collector writes down around its calls about money that came: refunds and shipments. As with payments
+//! What the collector writes down around its calls about money that came: refunds, captures, shipments. As with payments
 //! ([`tend_payment`](super::tend_payment)): before a call that it is about to be made, after it what it came to.
 
 use super::bill_order::{send_task, ship, watch_operation};
@@ -183,16 +183,7 @@ fn event_of(before: &Operation, after: &Operation) -> Option<Event> {
         (OperationKind::Refund, OperationState::Done { .. }) => Some(Event::RefundSucceeded),
         (OperationKind::Refund, OperationState::Refused { .. }) => Some(Event::RefundFailed),
         (OperationKind::Capture, OperationState::Refused { .. }) => Some(Event::CaptureFailed),
-        (
-            OperationKind::Refund | OperationKind::Capture | OperationKind::Shipment,
-            OperationState::Planned
-            | OperationState::Sending { .. }
-            | OperationState::Unknown { .. }
-            | OperationState::Accepted { .. }
-            | OperationState::Done { .. }
-            | OperationState::Refused { .. }
-            | OperationState::Frozen { .. },
-        ) => None,
+        (_, _) => None,
     }
 }
 

@@ -172,3 +172,16 @@ async fn bear_request_id(State(edge): State<Arc<Edge>>, mut request: Request, ne
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_of_a_proof_may_be_written_in_any_case() {
+        let proof = |text| bearer(&HeaderValue::from_static(text)).map(<[u8]>::to_vec);
+        assert_eq!(proof("Bearer key"), Some(b"key".to_vec()));
+        assert_eq!(proof("bearer Key"), Some(b"Key".to_vec()));
+        assert_eq!((proof("Basic key"), proof("Bearer"), proof("")), (None, None, None));
+    }
+}

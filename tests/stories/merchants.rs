@@ -122,7 +122,7 @@ async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_that_makes_no_sense_is_refused_with_the_reason() {
     let till = Till::open().await;
-    let cases: [(&str, Value, &str); 11] = [
+    let cases: [(&str, Value, &str); 15] = [
         ("/items/0/quantity", json!("0"), "items[0]: quantity"),
         ("/items/1/price", json!("-1.00"), "items[1]: price"),
         ("/items/1/sku", json!("123456"), "items[1]: sku"),
@@ -134,6 +134,10 @@ async fn an_order_that_makes_no_sense_is_refused_with_the_reason() {
         ("/success_url", json!("javascript:alert(1)"), "success_url"),
         ("/customer", json!({"nom": "x"}), "unknown field"),
         ("/merchant_order_id", json!(""), "merchant_order_id"),
+        ("/items/0/name", json!("a\u{0}b"), "items[0].name: it has control characters"),
+        ("/description", json!("a\u{7}b"), "description: it has control characters"),
+        ("/customer", json!({"email": "a@b.example\r\nBcc: c@d.example"}), "customer.email: it has control"),
+        ("/items/0", json!(["1", "n", "1", "1.00", "VATNONE"]), "expected an object"),
     ];
     for (place, value, reason) in cases {
         let mut bad = order("A-1");

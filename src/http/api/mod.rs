@@ -171,7 +171,7 @@ fn check_text(field: &str, text: &str, has_lines: bool) -> Result<(), Problem> {
     if text.chars().all(may_stand) {
         return Ok(());
     }
-    Err(Problem::unusable_order(format!("{field}: it has control characters")))
+    Err(Problem::unusable_order(format!("{field}: it has control characters, take them out")))
 }
 
 fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
