@@ -157,6 +157,7 @@ async fn a_refund_that_is_only_taken_in_is_followed_until_it_is_over() {
         assert_eq!(json_of(&refund(&till, &number, "r1", &json!({})).await)["state"], "pending");
         assert_eq!(problem(&refund(&till, &number, "r2", &json!({})).await), (409, "not-refundable".into()));
         till.bank.settle_refunds(outcome);
+        till.nothing_waits_in("callback").await;
         clock.advance(std::time::Duration::from_secs(601));
         let told = last_heard(&till, 2).await;
         assert_eq!((&told["type"], &told["data"]["refund"]["state"]), (&json!(event), &json!(state)));

@@ -187,7 +187,8 @@ async fn hooks_that_never_came_are_found() {
     let followed = async {
         loop {
             let order = till.admin(&format!("/orders/{number}")).await;
-            if order["positions"][0]["quantity"] == "3" && order["payment"]["amount"]["amount"] == "30.00" {
+            let payment = (&order["payment"]["state"], &order["payment"]["amount"]["amount"]);
+            if order["positions"][0]["quantity"] == "3" && payment == (&json!("linked"), &json!("30.00")) {
                 return;
             }
             tokio::task::yield_now().await;
