@@ -43,6 +43,9 @@ pub struct Options {
     /// no-access, too-many=<s>, busy, refused, other-amount, no-url, elsewhere, another-order, trickle, zipped
     #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
     on_create: Option<Trouble>,
+    /// Make every alteration of an order go wrong: what --on-create takes, and unheeded
+    #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
+    on_update: Option<Trouble>,
     /// Make every refund and shipment go wrong: slow=<ms>, broken, accept-then-drop, garbage, too-many=<s>, refused,
     /// pending, trickle, zipped
     #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
@@ -82,6 +85,7 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     let sandbox = Sandbox::start(setup).await.map_err(Failed::because)?;
     let troubles = [
         (Call::Create, options.on_create),
+        (Call::Update, options.on_update),
         (Call::Operate, options.on_operate),
         (Call::Other, options.on_other),
         (Call::Notice, options.on_notice),
@@ -124,7 +128,7 @@ or, in YooKassa's words, with its notifications going to {yookassa_notify}:
 What it has:   curl {url}/sandbox/ledger
 Trouble:       curl {url}/sandbox/troubles -H 'Content-Type: application/json' \
                  -d '{{"on":"create","next":[{{"slow":8000}},"accept_then_drop"]}}'
-               on: create, operate, other, notice; next: for one call each; always: for all; clear: true ends it all.
+               on: create, update, operate, other, notice; next: for one call each; always: for all; clear: true ends it all.
 Refunds:       curl {url}/sandbox/refunds   shows them; those that trouble "pending" left open end by
                -H 'Content-Type: application/json' -d '{{"status":"completed"}}', or "canceled"
 Connection:    curl {url}/sandbox/test-notice -H 'Content-Type: application/json' \

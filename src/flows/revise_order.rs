@@ -3,25 +3,42 @@
 //!
 //! All are events of the order like a marketplace's hooks, with the same consequences: after a change the old link takes no
 //! more money, and another is made when there is something to pay; what is handed over is told to the payment system.
+//! Only what is said of the bill, and is no part of the order, changes without an event: the payment system is told, and the
+//! link stays.
 
 use super::bill_order::{send_task, ship};
 use super::call_back::{Event as Told, call_back};
 use super::{DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_dossier, receipt_key};
-use crate::dedup::{Verdict, key};
-use crate::kernel::{Money, Number, SourceName, Timestamp};
+use crate::dedup::{Receipt, Verdict, key};
+use crate::kernel::{HookId, Money, Number, SourceName, Timestamp};
 use crate::orders::{Event, EventKind, Fact, Incoming, Patch, Standing, State, decide};
-use crate::payments::{Bill, Checkout, Line};
+use crate::payments::{Bill, Checkout, Customer, Line, Payment};
 use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 
 /// What a site wants.
 #[derive(Debug, Clone)]
 pub enum Wish {
-    /// Other lines or prices, and what the site reckons them to come to.
-    Lines(Vec<Line>, Option<Money>),
+    /// Something else to be paid, or another bill for it.
+    Change(Change),
     /// No order any more.
     Cancel,
     /// The goods are with the buyer, or on their way.
     Ship,
+}
+
+/// What is to be another; what is left out stays.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// All lines.
+    pub lines: Option<Vec<Line>>,
+    /// What the site reckons the sum to be.
+    pub total: Option<Money>,
+    /// What the payer reads.
+    pub description: Option<String>,
+    /// Who pays.
+    pub customer: Option<Customer>,
+    /// Until when it can be paid.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Why it is not done.
@@ -31,6 +48,8 @@ pub enum Refused {
     NotFound,
     /// Money has come: it is paid back, not called off.
     Paid,
+    /// The buyer has agreed to the bill as it is: only less can be taken.
+    Held,
     /// It takes no more changes.
     Closed(State),
     /// The time to pay it is over.
@@ -102,6 +121,56 @@ fn handed_over_again(
     Some(batch)
 }
 
+/// The bill as it is to be.
+fn changed(before: &Bill, change: &Change, now: Timestamp) -> Result<Bill, Refused> {
+    if before.expires_at <= now {
+        return Err(Refused::Expired);
+    }
+    let Change { lines, total, description, customer, expires_at } = change.clone();
+    let bill = Bill::over(
+        description.unwrap_or_else(|| before.description.clone()),
+        lines.unwrap_or_else(|| before.lines.clone()),
+        customer.unwrap_or_else(|| before.customer.clone()),
+        expires_at.unwrap_or(before.expires_at),
+    );
+    bill.and_then(|bill| bill.agrees(total).map(|()| bill)).map_err(|why| Refused::BadBill(why.to_string()))
+}
+
+/// The same is to be paid, and other things are said of it.
+fn altered(
+    request: &Request,
+    (mut order, order_version, listed_at): (crate::orders::Order, u64, Timestamp),
+    (mut checkout, checkout_version): (Checkout, u64),
+    bill: Bill,
+    now: Timestamp,
+) -> Batch {
+    let mut batch = Batch::new();
+    let revision = order.view().map_or(0, |view| view.revision);
+    for payment in checkout.alter(revision, bill, now) {
+        send_task(&mut batch, &mut order, checkout.gateway.as_str(), payment, now);
+    }
+    let (number, event_type) = (order.number, "order.bill_altered");
+    // It may be altered back and again: told apart by what it altered.
+    let of_checkout = [&checkout_version.to_be_bytes()[..], &request.body].concat();
+    let id = key::of_order(number, &order.source, event_type, &of_checkout);
+    let external_id = Some(order.external_id.clone());
+    let hook = Hook::new(order.source.clone(), event_type.into(), None, external_id, request.body.clone());
+    batch.put(receipt_key(id), Expect::Absent, &receipt(&hook, (id, number), &[], now), now);
+    batch.put(DocKey::order(number), Expect::At(order_version), &order, listed_at);
+    batch.put(DocKey::checkout(number), Expect::At(checkout_version), &checkout, now);
+    batch
+}
+
+/// What the journal keeps of a request that was done.
+fn receipt(hook: &Hook, (id, number): (HookId, Number), facts: &[Fact], now: Timestamp) -> Receipt {
+    let mut receipt = super::receive_hook::receipt_of(hook, id, now);
+    receipt.number = Some(number);
+    receipt.sent_at = Some(now);
+    receipt.verdict = Verdict::Applied;
+    receipt.facts = facts.iter().filter_map(|fact| serde_json::to_value(fact).ok()).collect();
+    receipt
+}
+
 fn stage(
     shop: &Shop,
     request: &Request,
@@ -114,7 +183,7 @@ fn stage(
     let is_so = match request.wish {
         Wish::Cancel => view.cancelled.is_some(),
         Wish::Ship => view.shipped.is_some(),
-        Wish::Lines(..) => false,
+        Wish::Change(_) => false,
     };
     if is_so {
         return Ok(handed_over_again(
@@ -130,7 +199,7 @@ fn stage(
         return Err(Refused::Paid);
     }
     let is_closed = match request.wish {
-        Wish::Lines(..) => view.is_closed(),
+        Wish::Change(_) => view.is_closed(),
         // What was paid back can be called off.
         Wish::Cancel => view.shipped.is_some() || view.delivered.is_some(),
         Wish::Ship => view.cancelled.is_some(),
@@ -143,23 +212,26 @@ fn stage(
     }
     let bill = match &request.wish {
         Wish::Cancel | Wish::Ship => None,
-        Wish::Lines(lines, reckoned) => {
+        Wish::Change(change) => {
             let before = checkout.bill_of(view.revision).ok_or(Refused::NotFound)?;
-            if before.expires_at <= now {
-                return Err(Refused::Expired);
-            }
-            let (description, customer) = (before.description.clone(), before.customer.clone());
-            let bill = Bill::over(description, lines.clone(), customer, before.expires_at)
-                .and_then(|bill| bill.agrees(*reckoned).map(|()| bill))
-                .map_err(|why| Refused::BadBill(why.to_string()))?;
-            if before.lines == bill.lines {
+            let bill = changed(before, change, now)?;
+            if *before == bill {
                 return Ok(None);
+            }
+            let is_said_anew = (&bill.description, &bill.customer, bill.expires_at)
+                != (&before.description, &before.customer, before.expires_at);
+            if is_said_anew && checkout.payments.iter().any(Payment::is_held) {
+                return Err(Refused::Held);
+            }
+            if before.lines == bill.lines {
+                let stored = (order, order_version, listed_at);
+                return Ok(Some(altered(request, stored, (checkout, checkout_version), bill, now)));
             }
             Some(bill)
         }
     };
     let (kind, event_type, told) = match request.wish {
-        Wish::Lines(..) => (EventKind::Changed, "order.revised", Told::OrderChanged),
+        Wish::Change(_) => (EventKind::Changed, "order.revised", Told::OrderChanged),
         Wish::Cancel => (EventKind::Cancelled, "order.called_off", Told::OrderCanceled),
         Wish::Ship => (EventKind::Received, "order.handed_over", Told::OrderShipped),
     };
@@ -211,12 +283,7 @@ fn stage(
     }
     ship(shop, &mut batch, &mut order, &mut checkout, now);
     call_back(shop, &mut batch, (&mut order, &checkout), (told, None, None), now);
-    let mut receipt = super::receive_hook::receipt_of(&hook, id, now);
-    receipt.number = Some(number);
-    receipt.sent_at = Some(now);
-    receipt.verdict = Verdict::Applied;
-    receipt.facts = facts.iter().filter_map(|fact| serde_json::to_value(fact).ok()).collect();
-    batch.put(receipt_key(id), Expect::Absent, &receipt, now);
+    batch.put(receipt_key(id), Expect::Absent, &receipt(&hook, (id, number), &facts, now), now);
     batch.put(DocKey::order(number), Expect::At(order_version), &order, listed_at);
     batch.put(DocKey::checkout(number), Expect::At(checkout_version), &checkout, now);
     Ok(Some(batch))

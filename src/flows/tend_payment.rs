@@ -79,7 +79,10 @@ pub async fn record(
         let why = "its money is being taken".to_owned();
         Err(Again { after: Some(CAPTURE_LOOK_GAP), why })
     };
-    let stage = |batch: &mut Batch, dossier: Dossier, now| {
+    let stage = |batch: &mut Batch, mut dossier: Dossier, now| {
+        if let (Some(answered), Some((checkout, _))) = (answered, &mut dossier.checkout) {
+            remark(checkout, id, answered, now);
+        }
         // A look that was under way when a capture was planned: the capture's own outcome says what was taken.
         let is_being_captured =
             dossier.checkout.as_ref().is_some_and(|(checkout, _)| checkout.is_being_captured(id));
@@ -190,6 +193,7 @@ fn stage(
     if before.state != after.state {
         note(checkout, &after, outcome.as_ref().err(), now);
     }
+    checkout.pass_on_alteration(id);
     let (mut stopped, mut review) = (Vec::new(), None);
     if after.took_money() && !before.took_money() {
         match after.superseded.clone() {
@@ -229,6 +233,33 @@ fn stage(
     }
     batch.put(DocKey::checkout(id.number), Expect::At(version), checkout, now);
     settlement
+}
+
+/// Writes down what became of an alteration, if the answer is about one.
+fn remark(checkout: &mut Checkout, id: PaymentId, answered: &Answered, now: Timestamp) {
+    match answered {
+        Answered::Altered(..) => checkout.note(now, Some(id), "altered at the payment system"),
+        Answered::Unaltered(None, _) => {
+            let text = "nothing can be altered at the payment system: the next link, if there is one, will be as it should";
+            checkout.note(now, Some(id), text);
+        }
+        Answered::Unaltered(Some(why), _) => {
+            let text = format!(
+                "payment {id} can be paid as before, but its description, payer or time stays what it was: the payment system \
+                 did not take over what the site changed: {why}"
+            );
+            checkout.flag(now, Some(id), text);
+        }
+        Answered::NotDone(_)
+        | Answered::Refused(_)
+        | Answered::Duplicate
+        | Answered::Unknown(_)
+        | Answered::Created(_)
+        | Answered::Dropped
+        | Answered::NotSeen(_)
+        | Answered::Found(_)
+        | Answered::Stands(_) => {}
+    }
 }
 
 fn note(checkout: &mut Checkout, payment: &Payment, again: Option<&Again>, now: Timestamp) {

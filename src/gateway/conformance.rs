@@ -186,6 +186,33 @@ async fn what_is_called_off_stays_so(stage: impl Stage) {
     }
 }
 
+/// Where something can be said anew, it is said of the same order, for the same sum, and only while that waits for its buyer.
+async fn what_waits_is_altered_and_stays_itself(stage: impl Stage) {
+    let made = stage.provider().create(&freeze(&stage, id(1))).await.expect("made");
+    let customer = Customer { email: Some("olga@example.org".into()), ..Customer::default() };
+    let expires_at = later(Clock::System.now(), Duration::from_secs(7200));
+    let bill = Bill { description: "Иной заказ".into(), customer, expires_at, ..bill(12_990) };
+    let Some(call) = stage.provider().alter(&made.id, &bill) else { return };
+    let altered = call.await.expect("altered");
+    assert_eq!(altered.expires_at.map(Timestamp::as_second), Some(expires_at.as_second()));
+    assert_eq!(Remote { expires_at: made.expires_at, ..altered.clone() }, made);
+    assert_eq!(stage.provider().read(&made.id).await, Ok(altered));
+    assert_eq!((stage.orders(), stage.sandbox().ledger()[0].description.as_str()), (1, "Иной заказ"));
+    // Told again it is what it is; an answer that is lost proves nothing, and a stranger alters nothing.
+    let alter = async |bill: &Bill| stage.provider().alter(&made.id, bill).expect("it can be told").await;
+    for trouble in [Trouble::AcceptThenDrop, Trouble::Garbage, Trouble::Broken] {
+        stage.misbehave(Call::Update, trouble);
+        assert!(matches!(alter(&bill).await, Err(Failure::Unknown(_))), "{trouble:?}");
+    }
+    let stranger = stage.stranger();
+    let strangers = stranger.alter(&made.id, &bill).expect("it can be told").await;
+    assert!(matches!(strangers, Err(Failure::NoAccess(_))), "{strangers:?}");
+    assert!(alter(&bill).await.is_ok());
+    stage.acts(&made, Outcome::Pay);
+    let late = alter(&bill).await;
+    assert!(matches!(late, Err(Failure::Refused(_))), "{late:?}");
+}
+
 async fn what_is_held_is_let_go(stage: impl Stage) {
     let held = held(&stage).await;
     let gone = stage.holding().cancel(&held.id).await.expect("let go");
@@ -464,6 +491,7 @@ macro_rules! on {
             a_refusal_says_why,
             a_number_makes_one_order,
             what_is_called_off_stays_so,
+            what_waits_is_altered_and_stays_itself,
             what_is_held_is_let_go,
             what_is_held_is_taken_in_part_and_the_rest_let_go,
             what_is_paid_stands_as_paid_and_is_not_called_off,

@@ -1,6 +1,6 @@
 //! Payment systems: one trait, and a folder for each.
 //!
-//! A [`Provider`] turns a bill into the request that is sent, sends it, looks for what was sent, and calls it off. It
+//! A [`Provider`] turns a bill into the request that is sent, sends it, looks for what was sent, alters it and calls it off. It
 //! keeps nothing and decides nothing: what a call came to is reported in the words of
 //! [`payments`](crate::payments), where the difference between "certainly not" and "nobody knows" is made. What
 //! every provider must do is written down as tests in `conformance`, which run on each of them against its sandbox.
@@ -112,6 +112,10 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Calls an order off. Money may move by this: see where it stands first.
     fn cancel<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote>;
+
+    /// Tells it what else is to be said of an order that waits for its buyer: in which words, to whom, until when. The sums
+    /// of `bill` are those that were asked for. None where a payment system cannot be told.
+    fn alter<'a>(&'a self, remote_id: &'a str, bill: &'a Bill) -> Option<Call<'a, Remote>>;
 
     /// The request for something to be done with the money of the order `remote_id`, which was made for `bill`, as it is
     /// sent. It depends on its arguments alone.

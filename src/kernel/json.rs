@@ -36,6 +36,21 @@ pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -
     Object::deserialize(deserializer).map(|Object(value)| value)
 }
 
+/// For a field that holds an object or nothing.
+pub fn some_object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Option::<Object<T>>::deserialize(deserializer).map(|value| value.map(|Object(value)| value))
+}
+
+/// For a field that holds a list of objects or nothing.
+pub fn some_objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    let values: Option<Vec<Object<T>>> = Option::deserialize(deserializer)?;
+    Ok(values.map(|values| values.into_iter().map(|Object(value)| value).collect()))
+}
+
 /// For a field that holds a list of objects.
 pub fn objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
     let values: Vec<Object<T>> = Vec::deserialize(deserializer)?;

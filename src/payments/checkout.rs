@@ -160,7 +160,7 @@ impl Checkout {
                 && !last.took_money()
             {
                 // It is dead already; now nothing comes in its stead either.
-                last.superseded.get_or_insert_with(|| "the order is not to be paid any more".into());
+                last.supersede("the order is not to be paid any more");
             }
             return wanted.and_then(|(revision, bill)| self.plan(revision, bill, now)).into_iter().collect();
         };
@@ -189,7 +189,7 @@ impl Checkout {
         let why =
             if wanted.is_some() { "the order has changed" } else { "the order is not to be paid any more" };
         let is_new = live.superseded.is_none();
-        live.superseded.get_or_insert_with(|| why.to_owned());
+        live.supersede(why);
         if live.state == PaymentState::Planned {
             // Nothing was sent, so there is nothing to call off.
             live.state = PaymentState::Cancelled { at: now };
@@ -204,6 +204,46 @@ impl Checkout {
         if is_new { vec![id] } else { Vec::new() }
     }
 
+    /// What is asked for stays, and other things are said of it: `bill` has the sums that are asked for, with other words,
+    /// another payer or another time. Returns the payments that must be looked after.
+    pub fn alter(&mut self, revision: u32, bill: Bill, now: Timestamp) -> Vec<PaymentId> {
+        if self.next.is_some() {
+            self.next = Some((revision, bill));
+            return Vec::new();
+        }
+        let Some(live) = self.payments.iter_mut().find(|payment| payment.is_live()) else {
+            return self.wants(Some((revision, bill)), now);
+        };
+        let id = live.id;
+        let is_untold = live.state == PaymentState::Planned && live.request.is_none();
+        if is_untold {
+            live.bill = bill;
+        } else {
+            live.alteration = Some(bill);
+        }
+        self.note(now, Some(id), "its description, payer or time is to be another");
+        if is_untold { Vec::new() } else { vec![id] }
+    }
+
+    /// A payment has ended without money before its payment system could be told what it was to become: the next will be
+    /// that.
+    pub fn pass_on_alteration(&mut self, id: PaymentId) {
+        let Some(payment) = self.payment_mut(id) else { return };
+        let revision = payment.revision;
+        if !payment.is_live()
+            && !payment.took_money()
+            && let Some(bill) = payment.alteration.take()
+        {
+            self.next.get_or_insert((revision, bill));
+        }
+    }
+
+    /// Whether a payment system is to be told something else about a payment that can be made.
+    #[must_use]
+    pub fn is_to_be_altered(&self) -> bool {
+        self.payments.iter().any(|payment| payment.is_live() && payment.alteration.is_some())
+    }
+
     /// Money was taken: nothing else of this order may take any. Returns the payments that must be called off.
     pub fn stop_asking(&mut self, now: Timestamp) -> Vec<PaymentId> {
         self.ask_no_more();
@@ -211,7 +251,7 @@ impl Checkout {
         for payment in
             self.payments.iter_mut().filter(|payment| payment.is_live() && payment.superseded.is_none())
         {
-            payment.superseded = Some("money came by another payment".into());
+            payment.supersede("money came by another payment");
             stopped.push(payment.id);
         }
         for id in &stopped {
@@ -240,8 +280,10 @@ impl Checkout {
     #[must_use]
     pub fn bill_of(&self, revision: u32) -> Option<&Bill> {
         let waiting = self.next.iter().chain(&self.unasked).map(|(of, bill)| (*of, bill));
+        let live = self.payments.iter().filter(|payment| payment.is_live());
+        let altered = live.filter_map(|payment| Some((payment.revision, payment.alteration.as_ref()?)));
         let asked = self.payments.iter().rev().map(|payment| (payment.revision, &payment.bill));
-        let known = waiting.chain(asked).filter(|(of, _)| *of <= revision);
+        let known = waiting.chain(altered).chain(asked).filter(|(of, _)| *of <= revision);
         // Of one revision the first that was found, which is why there is no `max_by_key`.
         known.reduce(|best, other| if other.0 > best.0 { other } else { best }).map(|(_, bill)| bill)
     }

@@ -328,7 +328,8 @@ impl Operation {
                 Err(Again { after: None, why })
             }
             Answered::Unknown(why) => Err(Again { after: None, why }),
-            Answered::Dropped => Ok(()),
+            // What is said of payments alone.
+            Answered::Dropped | Answered::Altered(..) | Answered::Unaltered(..) => Ok(()),
         }
     }
 

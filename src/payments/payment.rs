@@ -117,6 +117,10 @@ pub struct Payment {
     pub account: String,
     /// What is to be paid.
     pub bill: Bill,
+    /// What the bill is to be: the same sums, and other words, another payer or another time. The payment system has not been
+    /// told yet, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alteration: Option<Bill>,
     /// Where it stands.
     pub state: PaymentState,
     /// When it was planned.
@@ -212,6 +216,8 @@ pub enum Step {
     Look,
     /// See where it stands there: a notification may have been lost.
     Check,
+    /// See where it stands there, and alter it if it still waits for its buyer.
+    Alter,
     /// See where it stands there, and call it off.
     Cancel,
     /// Let it go: nothing of it is at the payment system, and nobody wants it any more.
@@ -241,6 +247,10 @@ pub enum Answered<T = Remote> {
     Found(Vec<T>),
     /// How it stands.
     Stands(T),
+    /// It was altered to that.
+    Altered(T, Box<Bill>),
+    /// It was not altered to that, and will not be: why not, where others can be.
+    Unaltered(Option<String>, Box<Bill>),
 }
 
 impl<T> Answered<T> {
@@ -253,9 +263,12 @@ impl<T> Answered<T> {
             | Answered::Unknown(why)
             | Answered::NotSeen(why) => why,
             Answered::Duplicate => "its number is known to the payment system".into(),
-            Answered::Created(_) | Answered::Dropped | Answered::Found(_) | Answered::Stands(_) => {
-                String::new()
-            }
+            Answered::Unaltered(why, _) => why.unwrap_or_default(),
+            Answered::Created(_)
+            | Answered::Dropped
+            | Answered::Found(_)
+            | Answered::Stands(_)
+            | Answered::Altered(..) => String::new(),
         }
     }
 
@@ -272,6 +285,8 @@ impl<T> Answered<T> {
             Answered::Created(_) => "created",
             Answered::Found(_) => "found",
             Answered::Stands(_) => "stands",
+            Answered::Altered(..) => "altered",
+            Answered::Unaltered(..) => "unaltered",
         }
     }
 }
@@ -288,6 +303,9 @@ pub const QUIET_SECONDS_MIN: u64 = 120;
 const CHECK_GAP_MIN: Duration = Duration::from_secs(600);
 const CHECK_GAP_MAX: Duration = Duration::from_secs(6 * 3600);
 
+/// Said of a payment whose bill is to be another.
+const ALTERED: &str = "it is to be altered";
+
 /// Between two looks that found nothing.
 const LOOK_GAP: Duration = Duration::from_secs(50);
 
@@ -300,6 +318,7 @@ impl Payment {
             revision,
             account,
             bill,
+            alteration: None,
             state: PaymentState::Planned,
             created_at: now,
             request: None,
@@ -376,6 +395,7 @@ impl Payment {
             PaymentState::Linked { .. } | PaymentState::Held { .. } if self.superseded.is_some() => {
                 Step::Cancel
             }
+            PaymentState::Linked { .. } if self.alteration.is_some() => Step::Alter,
             PaymentState::Linked { .. } | PaymentState::Held { .. } => Step::Check,
             PaymentState::Paid { .. }
             | PaymentState::Refused { .. }
@@ -459,6 +479,17 @@ impl Payment {
             }
             Answered::Unknown(why) => Err(Again { after: None, why }),
             Answered::Created(remote) | Answered::Stands(remote) => self.stands(remote, now),
+            Answered::Altered(remote, bill) => {
+                self.takes_over(*bill);
+                self.stands(remote, now)
+            }
+            // It goes on as it is over there, for the same sum; the next one for this order will be as it should.
+            Answered::Unaltered(_, bill) => {
+                self.takes_over(*bill);
+                let is_more = self.alteration.is_some();
+                let after = is_more.then_some(Duration::ZERO);
+                Err(Again { after, why: if is_more { ALTERED } else { Again::WAITS }.into() })
+            }
             Answered::Found(remotes) => {
                 let number = self.id.to_string();
                 let mut own = remotes.into_iter().filter(|remote| remote.number == number);
@@ -473,6 +504,20 @@ impl Payment {
                 }
             }
         }
+    }
+
+    /// The payment system was told `bill`; something else may be wished since.
+    fn takes_over(&mut self, bill: Bill) {
+        if self.alteration.as_ref() == Some(&bill) {
+            self.alteration = None;
+        }
+        self.bill = bill;
+    }
+
+    /// It is to take no money any more.
+    pub(super) fn supersede(&mut self, why: impl Into<String>) {
+        self.superseded.get_or_insert_with(|| why.into());
+        self.alteration = None;
     }
 
     fn doubts(&mut self, now: Timestamp, why: String) -> Again {
@@ -535,6 +580,10 @@ impl Payment {
                 if self.superseded.is_some() {
                     let after = if linked_at.is_some() { None } else { Some(Duration::ZERO) };
                     return Err(Again { after, why: "it is to be called off".into() });
+                }
+                if self.alteration.is_some() {
+                    let after = if linked_at.is_some() { None } else { Some(Duration::ZERO) };
+                    return Err(Again { after, why: ALTERED.into() });
                 }
                 let age = linked_at.map_or(Duration::ZERO, |at| between(at, now));
                 let after = Some(age.clamp(CHECK_GAP_MIN, CHECK_GAP_MAX));

@@ -1,7 +1,8 @@
 //! The same law against whole payment systems: the adapters, over loopback, against the sandbox, counted in its own
 //! ledger. Every way in which making an order and every other call can go wrong, with the process dying before and after
 //! each of the first calls, and with the order staying as it is, changing, being called off, or being paid meanwhile while
-//! every notification is lost. Then the same for money that goes back or is taken of what is held.
+//! every notification is lost. Then the same for what is said of an order anew, and for money that goes back or is taken of
+//! what is held.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use tillgate::flows::move_money::{Request as Moving, move_money};
 use tillgate::flows::place_order::{Placed, Placement, place};
-use tillgate::flows::revise_order::{Request, Wish, revise};
+use tillgate::flows::revise_order::{Change, Request, Wish, revise};
 use tillgate::flows::{News, Seller, Shop, load_dossier};
 use tillgate::gateway::invoicebox::{self, Invoicebox, Version};
 use tillgate::gateway::sandbox::{Call as Kind, Entry, Outcome, Sandbox, Setup, Trouble};
@@ -83,6 +84,12 @@ const TURNS: [Turn; 4] = [Turn::Stays, Turn::Changes, Turn::IsCalledOff, Turn::I
 /// Where the process dies: in which call, and whether that call is carried out.
 type Death = Option<(usize, bool)>;
 
+/// Every place to die in, and none.
+fn deaths() -> Vec<Death> {
+    let deaths = (0..CALLS_TO_DIE_IN).flat_map(|call| [Some((call, false)), Some((call, true))]);
+    [None].into_iter().chain(deaths).collect()
+}
+
 /// A payment system in one of whose calls the process dies.
 #[derive(Debug)]
 struct Mortal {
@@ -144,6 +151,10 @@ impl Provider for Mortal {
         self.call(self.inner.cancel(remote_id))
     }
 
+    fn alter<'a>(&'a self, remote_id: &'a str, bill: &'a Bill) -> Option<Call<'a, Remote>> {
+        Some(self.call(self.inner.alter(remote_id, bill)?))
+    }
+
     fn freeze_operation(
         &self,
         operation: &Operation,
@@ -169,6 +180,11 @@ impl Provider for Mortal {
 fn lines(kopecks: i64) -> Vec<Line> {
     let one = (Quantity::from_thousandths(1000), Money::from_kopecks(kopecks));
     vec![Line::priced("1".into(), "Чай".into(), one, VatCode::Ten).expect("a line")]
+}
+
+/// The order comes to something else.
+fn other_lines() -> Wish {
+    Wish::Change(Change { lines: Some(lines(20_000)), ..Change::default() })
 }
 
 struct World {
@@ -269,6 +285,15 @@ impl World {
         panic!("{history:?}: it does not come to rest: {:?}", self.entries());
     }
 
+    /// The notification is lost, and the link is looked at in its time.
+    async fn looks_in_time(&self, history: &dyn std::fmt::Debug) {
+        for _ in 0..4 {
+            self.clock.advance(Duration::from_secs(3600));
+            while self.step(Lane::Watch, history).await {}
+            self.rest(history).await;
+        }
+    }
+
     async fn wish(&self, wish: Wish) {
         let request = Request {
             merchant: SourceName::new("site"),
@@ -328,8 +353,7 @@ impl World {
 
 /// Plays everything that can happen to one order after another.
 async fn play_all(inner: Arc<dyn Provider>, bank: Sandbox) {
-    let deaths = (0..CALLS_TO_DIE_IN).flat_map(|call| [Some((call, false)), Some((call, true))]);
-    let deaths: Vec<Death> = [None].into_iter().chain(deaths).collect();
+    let deaths = deaths();
     let mut order = 0;
     for creating in CREATING {
         for other in OTHERS {
@@ -343,25 +367,81 @@ async fn play_all(inner: Arc<dyn Provider>, bank: Sandbox) {
                     world.step(Lane::Payment, &history).await;
                     match turn {
                         Turn::Stays => {}
-                        Turn::Changes => world.wish(Wish::Lines(lines(20_000), None)).await,
+                        Turn::Changes => world.wish(other_lines()).await,
                         Turn::IsCalledOff => world.wish(Wish::Cancel).await,
                         Turn::IsPaidAndChanges => {
                             world.buyer_pays();
-                            world.wish(Wish::Lines(lines(20_000), None)).await;
+                            world.wish(other_lines()).await;
                         }
                     }
                     world.rest(&history).await;
                     world.buyer_pays();
-                    // The notification is lost, and the link is looked at in its time.
-                    for _ in 0..4 {
-                        world.clock.advance(Duration::from_secs(3600));
-                        while world.step(Lane::Watch, &history).await {}
-                        world.rest(&history).await;
-                    }
+                    world.looks_in_time(&history).await;
                     world.judge(turn, &history).await;
                     // What was not met by this order must not meet the next.
                     bank.forget_troubles();
                 }
+            }
+        }
+    }
+}
+
+/// How telling what else is to be said of an order ends.
+const UPDATING: [Option<Trouble>; 16] = [
+    None,
+    Some(Trouble::Broken),
+    Some(Trouble::BadGateway),
+    Some(Trouble::AcceptThenDrop),
+    Some(Trouble::Garbage),
+    Some(Trouble::CutShort),
+    Some(Trouble::Redirect),
+    Some(Trouble::NoAccess),
+    Some(Trouble::Busy),
+    Some(Trouble::TooMany(1)),
+    Some(Trouble::Refused),
+    Some(Trouble::Unheeded),
+    Some(Trouble::NoUrl),
+    Some(Trouble::Elsewhere),
+    Some(Trouble::AnotherOrder),
+    Some(Trouble::OtherAmount),
+];
+
+/// Has something else said of one order after another: the buyer pays by the link that was there, once and the right sum,
+/// and reads what was said last, or a person hears that it did not arrive.
+async fn alter_all(inner: Arc<dyn Provider>, bank: Sandbox) {
+    let deaths = deaths();
+    let mut order = 0;
+    for updating in UPDATING {
+        for other in OTHERS {
+            for &death in &deaths {
+                order += 1;
+                let history = (updating, other, death);
+                let world = World::new(&bank, &inner, order, None).await;
+                world.rest(&history).await;
+                let before = world.payable();
+                bank.misbehave(Kind::Update, updating);
+                bank.misbehave(Kind::Other, other.into_iter().chain(other));
+                world.dies(death);
+                let change = Change {
+                    description: Some("Зелёный чай".into()),
+                    expires_at: Some(later(world.clock.now(), Duration::from_secs(40 * 24 * 3600))),
+                    ..Change::default()
+                };
+                world.wish(Wish::Change(change)).await;
+                world.rest(&history).await;
+                bank.forget_troubles();
+                assert!(world.buyer_pays(), "{history:?}: there is nothing to pay: {:?}", world.entries());
+                world.looks_in_time(&history).await;
+                world.judge(Turn::Stays, &history).await;
+                let (checkout, entries) = (world.checkout().await, world.entries());
+                let [entry] = entries.as_slice() else { panic!("{history:?}: {entries:?}") };
+                assert_eq!(
+                    (&entry.id, &entry.status),
+                    (&before[0].id, &"completed".to_owned()),
+                    "{history:?}"
+                );
+                let is_said = entry.description == "Зелёный чай";
+                assert!(is_said || !checkout.attention.is_empty(), "{history:?}: {checkout:?}");
             }
         }
     }
@@ -384,8 +464,7 @@ const OPERATING: [Option<Trouble>; 11] = [
 
 /// Has money moved for one order after another, in every way in which that can go.
 async fn move_all(kind: OperationKind, inner: Arc<dyn Provider>, bank: Sandbox) {
-    let deaths = (0..CALLS_TO_DIE_IN).flat_map(|call| [Some((call, false)), Some((call, true))]);
-    let deaths: Vec<Death> = [None].into_iter().chain(deaths).collect();
+    let deaths = deaths();
     let (outcome, names) = match kind {
         OperationKind::Capture => (Outcome::Hold, ["capture", "shipment"]),
         OperationKind::Refund | OperationKind::Shipment => (Outcome::Pay, ["refund", "refund"]),
@@ -491,6 +570,12 @@ async fn invoicebox_takes_the_right_sum_once_whatever_happens() {
 async fn yookassa_takes_the_right_sum_once_whatever_happens() {
     let bank = bank().await;
     play_all(of_yookassa(&bank, false), bank).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invoicebox_is_told_anew_and_takes_the_right_sum_once_whatever_happens() {
+    let bank = bank().await;
+    alter_all(of_invoicebox(&bank), bank).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tillgate::flows::move_money::{Request, move_money};
 use tillgate::flows::place_order::{Placed, Placement, place};
+use tillgate::flows::revise_order::{self, Change, Wish, revise};
 use tillgate::flows::{News, Seller, Shop, load_dossier};
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
 use tillgate::kernel::Fingerprint;
@@ -66,6 +67,8 @@ struct Bank {
 #[derive(Debug, Default)]
 struct Books {
     orders: Vec<(Remote, Timestamp)>,
+    /// What the payer reads of each order, by its id.
+    words: BTreeMap<String, String>,
     refunds: Vec<(RemoteOperation, Timestamp)>,
     script: VecDeque<Turn>,
     payable_at_once: usize,
@@ -113,7 +116,7 @@ impl Provider for Bank {
     }
 
     fn freeze(&self, id: PaymentId, bill: &Bill, _: &Addresses) -> Result<String, String> {
-        Ok(format!("{id} {}", bill.total))
+        Ok(format!("{id} {} {}", bill.total, bill.description))
     }
 
     fn identify(&self) -> Call<'_, ()> {
@@ -122,8 +125,10 @@ impl Provider for Bank {
 
     fn create<'a>(&'a self, request: &'a str) -> Call<'a, Remote> {
         Box::pin(self.play(move |books, visible_at| {
-            let (number, amount) = request.split_once(' ').expect("a request");
+            let mut parts = request.splitn(3, ' ');
+            let (number, amount) = (parts.next().expect("a number"), parts.next().expect("a sum"));
             let id = format!("remote-{}", books.orders.len());
+            books.words.insert(id.clone(), parts.next().expect("words").to_owned());
             let remote = Remote {
                 url: Some(format!("https://pay.example/{id}")),
                 id,
@@ -162,6 +167,16 @@ impl Provider for Bank {
             order.status = RemoteStatus::Canceled;
             Ok(order.clone())
         }))
+    }
+
+    fn alter<'a>(&'a self, remote_id: &'a str, bill: &'a Bill) -> Option<Call<'a, Remote>> {
+        Some(Box::pin(self.play(move |books, _| {
+            let found = books.orders.iter().find(|(order, _)| order.id == remote_id);
+            let (order, _) = found.ok_or_else(|| Failure::Refused("not found".into()))?;
+            assert_eq!((order.status.clone(), order.amount), (RemoteStatus::Created, bill.total));
+            books.words.insert(remote_id.to_owned(), bill.description.clone());
+            Ok(order.clone())
+        })))
     }
 
     fn freeze_operation(&self, operation: &Operation, _: &Bill, _: &str) -> Result<String, String> {
@@ -312,6 +327,20 @@ impl World {
         shop.store.commit(batch).await.expect("committed");
     }
 
+    /// The payer is to read something else.
+    async fn alter(&self, description: &str) {
+        let change = Change { description: Some(description.to_owned()), ..Change::default() };
+        let request = revise_order::Request {
+            merchant: SourceName::new("site"),
+            number: self.number,
+            wish: Wish::Change(change),
+            revision: None,
+            body: "{}".into(),
+        };
+        let altered = revise(&self.collector.shop, &request).await.expect("a store");
+        assert!(altered.is_ok(), "{altered:?}");
+    }
+
     /// What must hold when all is at rest.
     async fn judge(&self, total: i64, history: &dyn std::fmt::Debug) {
         let dossier = load_dossier(&self.collector.shop.store, self.number).await.expect("a store");
@@ -372,6 +401,41 @@ async fn a_changed_order_has_one_payable_link_at_any_moment() {
             world.judge(20_000, &(&script, moment)).await;
         }
     }
+}
+
+/// There and back again, and once more: the link stays payable all the while, is never one of two, and in the end the
+/// payer reads what was said last, or a person is told that the payment system would not have it.
+#[tokio::test]
+async fn an_altered_bill_arrives_or_a_person_hears_of_it() {
+    let mut arrived = 0;
+    for script in scripts(4) {
+        for moment in 0..4 {
+            let world = World::new(script.clone()).await;
+            for _ in 0..moment {
+                world.step().await;
+            }
+            world.alter("Чай").await;
+            world.step().await;
+            world.alter("Заказ").await;
+            world.alter("Зелёный чай").await;
+            world.rest().await;
+            let history = (&script, moment);
+            world.judge(10_000, &history).await;
+            let dossier = load_dossier(&world.collector.shop.store, world.number).await.expect("a store");
+            let checkout = dossier.expect("an order").checkout.expect("a checkout").0;
+            assert!(!checkout.is_to_be_altered(), "{history:?}: {checkout:?}");
+            let current = checkout.current().expect("a payment");
+            assert_eq!(current.bill.description, "Зелёный чай", "{history:?}: {checkout:?}");
+            let books = world.bank.books.lock().expect("unbroken");
+            let read = current.remote.as_ref().and_then(|remote| books.words.get(&remote.id));
+            if read.is_some_and(|words| words == "Зелёный чай") {
+                arrived += 1;
+            } else {
+                assert!(!checkout.attention.is_empty(), "{history:?}: {checkout:?}\n{books:?}");
+            }
+        }
+    }
+    assert!(arrived > 10_000, "{arrived}");
 }
 
 /// The process dies in a call, and is started again without the gateway in its configuration: nothing that was sent may

@@ -164,3 +164,151 @@ async fn an_order_whose_time_is_over_is_not_changed() {
     assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
     till.close().await;
 }
+
+/// The receipt is to go to somebody else, and there is more time: the buyer's link stays what it was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_payer_and_more_time_leave_the_link_as_it_is() {
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+    let till = Till::open_with(Setup::default(), &[], clock).await;
+    let placed = till.place("A-1", "key").await;
+    let number = text(&placed["number"]);
+    till.order_in(&number, "linked").await;
+    let before = till.remote(&number);
+    let altered = till
+        .alter(
+            &number,
+            &json!({
+                "description": "Заказ A-1, ко дню рождения", "total": "614.80",
+                "customer": {"name": "Ольга", "email": "olga@example.org"},
+                "expires_at": "2026-12-10T12:00:00+03:00",
+            }),
+        )
+        .await;
+    assert_eq!((altered.status.as_u16(), &altered.headers["etag"]), (200, &"\"1\"".parse().expect("a tag")));
+    let altered = json_of(&altered);
+    assert_eq!(altered["payment"]["expires_at"], "2026-12-10T09:00:00Z", "it is told when it is so");
+    assert_eq!((&altered["payment"]["state"], &altered["payments"][1]), (&json!("linked"), &Value::Null));
+
+    let after = till.remote(&number);
+    assert_eq!((&after.id, &after.container, after.amount), (&before.id, &before.container, before.amount));
+    assert_eq!(
+        (after.status.as_str(), after.description.as_str()),
+        ("created", "Заказ A-1, ко дню рождения")
+    );
+    assert_eq!(after.expires_at.to_string(), "2026-12-10T09:00:00Z");
+    let customer: Value = serde_json::from_str(after.customer.expect("a customer").get()).expect("json");
+    assert_eq!(customer, json!({"type": "private", "name": "Ольга", "email": "olga@example.org"}));
+    // As the payment system's documents have it, field by field.
+    let update: Value = serde_json::from_str(&after.updates[0]).expect("json");
+    let mut fields: Vec<&String> = update.as_object().expect("an object").keys().collect();
+    fields.sort();
+    assert_eq!(fields, ["amount", "basketItems", "customer", "description", "expirationDate", "vatAmount"]);
+    assert_eq!(
+        (&update["amount"], &update["expirationDate"]),
+        (&json!(614.8), &json!("2026-12-10T09:00:00+00:00"))
+    );
+    assert_eq!(update["basketItems"][1]["measure"], "кг", "{update}");
+
+    // Said again it is nothing new; there and back it is.
+    assert_eq!(till.alter(&number, &json!({"description": "Заказ A-1, ко дню рождения"})).await.status, 200);
+    assert_eq!(till.alter(&number, &json!({"description": "Заказ A-1"})).await.status, 200);
+    assert_eq!(till.alter(&number, &json!({"description": "Заказ A-1, ко дню рождения"})).await.status, 200);
+    assert_eq!(till.remote(&number).updates.len(), 3);
+    let journal = till.admin(&format!("/orders/{number}/journal")).await.to_string();
+    assert_eq!(journal.matches("order.bill_altered").count(), 3, "{journal}");
+
+    // The old time is over, and the buyer pays.
+    till.nothing_waits_in("payment").await;
+    till.clock.advance(std::time::Duration::from_secs(10 * 24 * 3600));
+    let (_, location, _) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
+    assert!(location.ends_with(&before.container), "{location}");
+    assert!(till.bank.buyer_acts(&before.container, Outcome::Pay));
+    till.order_in(&number, "paid").await;
+    let late = till.alter(&number, &json!({"description": "Иное"})).await;
+    assert_eq!(problem(&late), (409, "order-paid".into()));
+    assert_eq!(heard(&till, 1).await, [("payment.succeeded".to_owned(), json!(format!("{number}-1")))]);
+    till.close().await;
+}
+
+/// The payment system says no, or yes without meaning it: the buyer can pay all the same, and a person is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_payment_system_does_not_take_over_is_put_before_a_person() {
+    let till = Till::open().await;
+    for (id, trouble, said) in [("A-1", Trouble::Refused, "422"), ("A-2", Trouble::Unheeded, "all is well")] {
+        let number = text(&till.place(id, id).await["number"]);
+        till.order_in(&number, "linked").await;
+        till.bank.misbehave(Call::Update, [trouble]);
+        let wish = json!({"expires_at": "2027-01-01T00:00:00Z", "description": "Иной заказ"});
+        assert_eq!(till.alter(&number, &wish).await.status, 200);
+        let document = till.document_in(&number, "linked").await;
+        let attention = document["attention"].to_string();
+        assert!(attention.contains("can be paid as before") && attention.contains(said), "{document}");
+        assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+        till.order_in(&number, "paid").await;
+    }
+    till.close().await;
+}
+
+/// While the payment system does not answer nothing is lost, and what came to an end meanwhile is asked for anew as it
+/// should be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_told_in_time_is_in_the_next_payment() {
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+    let till = Till::open_with(Setup::default(), &[], clock).await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.order_in(&number, "linked").await;
+    till.bank.misbehave_always(Call::Update, Some(Trouble::Broken));
+    let wish = json!({"expires_at": "2027-01-01T00:00:00Z", "description": "Иной заказ"});
+    let altered = json_of(&till.alter(&number, &wish).await);
+    assert_eq!(altered["payment"]["expires_at"], "2026-11-25T10:00:00Z", "it is not so yet: {altered}");
+    till.let_retry_come("payment", 1).await;
+    till.let_retry_come("payment", 2).await;
+    till.clock.advance(std::time::Duration::from_secs(4 * 24 * 3600));
+    till.bank.forget_troubles();
+    let linked = till.order_in(&number, "linked").await;
+    assert_eq!(
+        (&linked["payment"]["expires_at"], &linked["revision"]),
+        (&json!("2027-01-01T00:00:00Z"), &json!(1))
+    );
+    let standing: Vec<_> = till
+        .bank
+        .ledger()
+        .into_iter()
+        .map(|order| (order.number, order.description, order.amount.to_string()))
+        .collect();
+    let sum = || "614.80".to_owned();
+    assert_eq!(
+        standing,
+        [
+            (format!("{number}-1"), "Заказ A-1".to_owned(), sum()),
+            (format!("{number}-2"), "Иной заказ".to_owned(), sum())
+        ]
+    );
+    till.close().await;
+}
+
+/// A change that says nothing, or what no order can hold.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_without_sense_says_why() {
+    let till = Till::open().await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    let long = "ы".repeat(1001);
+    for (change, says) in [
+        (json!({}), "send items, description, customer or expires_at"),
+        (json!({"total": "614.80"}), "send items"),
+        (json!({"items": null}), "send items"),
+        (json!({"expires_at": "2020-01-01T00:00:00Z"}), "must lie ahead"),
+        (json!({"expires_at": "2999-01-01T00:00:00Z"}), "366 days"),
+        (json!({"description": long}), "from 1 to 1000"),
+        (json!({"description": "a\u{7}"}), "control characters"),
+        (json!({"customer": {"email": long}}), "customer.email: at most 100"),
+        (json!({"customer": ["a"]}), "expected an object"),
+        (json!({"description": "Иное", "total": "1.00"}), "come to 614.80"),
+    ] {
+        let refused = till.alter(&number, &change).await;
+        assert_eq!(problem(&refused), (422, "unusable-order".into()), "{change}");
+        assert!(text(&json_of(&refused)["detail"]).contains(says), "{change}: {refused:?}");
+    }
+    assert_eq!(till.remote(&number).updates.len(), 0);
+    till.close().await;
+}

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
 use tillgate::gateway::sandbox::{Call, Entry, Outcome, Trouble};
 use tillgate::kernel::Clock;
+use tillgate::kernel::time::later;
 use tillgate::peer::Client;
 
 use crate::world::DEADLINE;
@@ -258,6 +259,58 @@ async fn a_changed_price_waits_for_the_old_payment_to_die() {
     clock.advance(Duration::from_secs(3600));
     let order = till.order_in(&number, "linked").await;
     assert_eq!((order["payment"]["amount"]["amount"].as_str(), payments(&till).len()), (Some("50.00"), 2));
+    till.close().await;
+}
+
+/// Nothing of a payment can be altered over there: the buyer pays by the link that is there, and the next has the new payer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_payer_is_in_the_next_payment() {
+    let clock = started();
+    let till = Till::open_yookassa(LOCAL, clock.clone()).await;
+    let placed = till.place("A-1", "key").await;
+    let number = text(&placed["number"]);
+    let until = later(clock.now(), Duration::from_secs(10 * 24 * 3600));
+    let wish = json!({"customer": {"email": "olga@example.org"}, "expires_at": until});
+    let altered = till.alter(&number, &wish).await;
+    assert_eq!(
+        (altered.status.as_u16(), text(&json_of(&altered)["payment"]["state"])),
+        (200, "linked".into())
+    );
+    assert_eq!(json_of(&altered)["payment"]["expires_at"], json!(until));
+    assert_eq!(
+        till.admin(&format!("/orders/{number}")).await["attention"],
+        json!([]),
+        "it is as it has to be"
+    );
+    assert_eq!(payments(&till).len(), 1, "the link stays");
+
+    till.nothing_waits_in("payment").await;
+    clock.advance(Duration::from_secs(4 * 24 * 3600));
+    till.order_in(&number, "expired").await;
+    let token = text(&placed["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
+    assert_eq!(till.browse(Method::GET, &format!("/pay/{token}")).await.0, 303, "there is more time");
+    let [first, second] = payments(&till).try_into().expect("two payments");
+    assert!(
+        first.request.contains("a@example.org") && second.request.contains("olga@example.org"),
+        "{second:?}"
+    );
+    till.close().await;
+}
+
+/// Who has agreed to a bill has agreed to that one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_held_is_not_said_anew() {
+    let till = Till::open_yookassa(&format!("{LOCAL}\ntwo_steps = true"), Clock::System).await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    buyer(&till, &number, Outcome::Pay);
+    till.order_in(&number, "held").await;
+    let refused = till.alter(&number, &json!({"customer": {"email": "olga@example.org"}})).await;
+    let detail = json_of(&refused);
+    assert_eq!(
+        (refused.status.as_u16(), text(&detail["type"])),
+        (409, "urn:tillgate:problem:order-paid".into())
+    );
+    assert!(text(&detail["detail"]).contains("the money is held"), "{detail}");
     till.close().await;
 }
 

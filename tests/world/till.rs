@@ -142,6 +142,11 @@ impl Till {
         self.client.call(Method::PATCH, &url, headers, body).await.expect("an answer")
     }
 
+    /// Changes something else about an order.
+    pub async fn alter(&self, number: &str, change: &Value) -> Reply {
+        self.call(Method::PATCH, &format!("/v1/orders/{number}"), API_KEY, None, &change.to_string()).await
+    }
+
     /// Calls an order off.
     pub async fn cancel(&self, number: &str, bearer: &str) -> Reply {
         self.call(Method::POST, &format!("/v1/orders/{number}/cancel"), bearer, None, "").await

@@ -227,6 +227,15 @@ impl Provider for Invoicebox {
         })
     }
 
+    fn alter<'a>(&'a self, remote_id: &'a str, bill: &'a Bill) -> Option<Call<'a, Remote>> {
+        Some(Box::pin(async move {
+            let path = format!("billing/api/order/order/{remote_id}");
+            let request = map::update(bill).map_err(Failure::Refused)?;
+            let order = self.call(Method::PUT, &path, request).await?;
+            self.remote(order)
+        }))
+    }
+
     fn freeze_operation(
         &self,
         operation: &Operation,

@@ -50,6 +50,19 @@ pub fn freeze(account: &str, id: PaymentId, bill: &Bill, addresses: &Addresses) 
     serde_json::to_string(&request).map_err(|why| why.to_string())
 }
 
+/// The bytes of a request for an order to be altered.
+pub fn update(bill: &Bill) -> Result<String, String> {
+    let request = wire::UpdateOrder {
+        description: &bill.description,
+        amount: amount(bill.total),
+        vat_amount: amount(bill.vat),
+        expiration_date: date(bill.expires_at),
+        basket_items: bill.lines.iter().map(item).collect(),
+        customer: customer(&bill.customer),
+    };
+    serde_json::to_string(&request).map_err(|why| why.to_string())
+}
+
 /// `2020-12-22T00:00:00+00:00`: the form that the documents call ATOM.
 fn date(at: Timestamp) -> String {
     let whole = jiff::Timestamp::from_second(at.as_second()).unwrap_or(at);

@@ -24,6 +24,18 @@ pub struct CreateOrder<'a> {
     pub customer: Customer<'a>,
 }
 
+/// A request for an order that is not paid to be altered.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateOrder<'a> {
+    pub description: &'a str,
+    pub amount: Number,
+    pub vat_amount: Number,
+    pub expiration_date: String,
+    pub basket_items: Vec<BasketItem<'a>>,
+    pub customer: Customer<'a>,
+}
+
 /// A line.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -93,6 +93,7 @@ impl Dialect {
                 | Trouble::AnotherOrder
                 | Trouble::Twofold
                 | Trouble::Unfiltered
+                | Trouble::Unheeded
                 | Trouble::Trickle
                 | Trouble::Zipped
                 | Trouble::Unsigned

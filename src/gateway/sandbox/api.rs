@@ -26,7 +26,7 @@ pub fn routes() -> Router<Weak<World>> {
     Router::new()
         .route("/security/api/auth/auth", get(auth))
         .route("/billing/api/order/order", post(create))
-        .route("/billing/api/order/order/{id}", get(read).delete(cancel))
+        .route("/billing/api/order/order/{id}", get(read).put(update).delete(cancel))
         .route("/filter/api/order/order", get(list))
         .merge(operations::routes())
 }
@@ -105,11 +105,7 @@ fn accept(world: &World, bytes: &[u8]) -> Result<Entry, Error> {
         return Err(Error(StatusCode::FORBIDDEN, "forbidden", "Forbidden".into(), None));
     }
     let now = world.setup.clock.now();
-    let expires_at: Timestamp =
-        request.expiration_date.parse().map_err(|_| wrong("wrong_expiration_date", "expirationDate"))?;
-    if expires_at <= now {
-        return Err(wrong("wrong_expiration_date", "expirationDate"));
-    }
+    let expires_at = time_ahead(&request.expiration_date, now)?;
     if !["RUB", "USD", "EUR", "GBP"].contains(&request.currency_id.as_str()) {
         return Err(wrong("wrong_currency", "currencyId"));
     }
@@ -119,21 +115,10 @@ fn accept(world: &World, bytes: &[u8]) -> Result<Entry, Error> {
     if items.is_empty() || request.description.is_empty() || request.merchant_order_id.is_empty() {
         return Err(malformed("a mandatory field is empty".into()));
     }
-    let (mut sum, mut vat_sum) = (0, 0);
-    for item in &items {
-        let (total, vat) = check_item(item)?;
-        sum += total;
-        vat_sum += vat;
-    }
     let read = |raw: &RawValue, code, field| money::from_json(raw).ok_or_else(|| wrong(code, field));
     let amount = read(&request.amount, "wrong_total_amount", "amount")?;
     let vat = read(&request.vat_amount, "wrong_total_vat_amount", "vatAmount")?;
-    if amount.kopecks() != sum {
-        return Err(wrong("wrong_total_amount", "amount"));
-    }
-    if vat.kopecks() != vat_sum {
-        return Err(wrong("wrong_total_vat_amount", "vatAmount"));
-    }
+    check_sums(&items, (amount, vat))?;
     let is_known = world.ledger().entries().iter().any(|known| known.number == request.merchant_order_id);
     if is_known && world.setup.unique_numbers {
         let message = "Merchant order id is not unique".to_owned();
@@ -160,10 +145,34 @@ fn accept(world: &World, bytes: &[u8]) -> Result<Entry, Error> {
         notices: Vec::new(),
         basket: request.basket_items,
         customer: request.customer,
+        updates: Vec::new(),
         dialect: Dialect::Invoicebox,
         two_steps: false,
         request: String::from_utf8_lossy(bytes).into_owned(),
     })
+}
+
+/// A time that has not come yet.
+fn time_ahead(date: &str, now: Timestamp) -> Result<Timestamp, Error> {
+    let time = date.parse().ok().filter(|time| *time > now);
+    time.ok_or_else(|| wrong("wrong_expiration_date", "expirationDate"))
+}
+
+/// Whether an order comes to what its lines come to.
+fn check_sums(items: &[Item], (amount, vat): (Money, Money)) -> Result<(), Error> {
+    let (mut sum, mut vat_sum) = (0, 0);
+    for item in items {
+        let (total, vat) = check_item(item)?;
+        sum += total;
+        vat_sum += vat;
+    }
+    if amount.kopecks() != sum {
+        return Err(wrong("wrong_total_amount", "amount"));
+    }
+    if vat.kopecks() != vat_sum {
+        return Err(wrong("wrong_total_vat_amount", "vatAmount"));
+    }
+    Ok(())
 }
 
 /// A line's total and tax in kopecks, when they are right.
@@ -288,6 +297,83 @@ async fn read(State(world): State<Weak<World>>, Path(id): Path<String>, headers:
         .await
 }
 
+/// What is to be another, as far as it is looked at.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Update {
+    description: Option<String>,
+    amount: Option<Box<RawValue>>,
+    vat_amount: Option<Box<RawValue>>,
+    expiration_date: Option<String>,
+    basket_items: Option<Box<RawValue>>,
+    customer: Option<Box<RawValue>>,
+}
+
+async fn update(
+    State(world): State<Weak<World>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let read = http_body_util::Limited::new(body, REQUEST_BYTES_MAX).collect().await;
+    let bytes = read.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    Dialect::Invoicebox
+        .answer(&world, Call::Update, &headers, |world, trouble| {
+            let now = world.setup.clock.now();
+            let updated = {
+                let mut ledger = world.ledger();
+                let entry = ledger.find(|entry| entry.id == id).ok_or_else(no_such_order)?;
+                if entry.status_at(now) != "created" {
+                    return Err(wrong_status());
+                }
+                updated(entry, &bytes, now)?
+            };
+            // One that says that all is well, and does nothing.
+            if trouble != Some(Trouble::Unheeded) {
+                let mut ledger = world.ledger();
+                *ledger.find(|entry| entry.id == id).ok_or_else(no_such_order)? = updated;
+            }
+            let found = world.ledger().find(|entry| entry.id == id).cloned();
+            let mut stands = found.ok_or_else(no_such_order)?;
+            if trouble == Some(Trouble::OtherAmount) {
+                stands.amount = Money::from_kopecks(stands.amount.kopecks() + 100);
+            }
+            Ok(data(shown(world, &stands)))
+        })
+        .await
+}
+
+/// An order as it is to be, if that comes out right.
+fn updated(entry: &Entry, bytes: &[u8], now: Timestamp) -> Result<Entry, Error> {
+    let update: Update = serde_json::from_slice(bytes).map_err(|why| malformed(why.to_string()))?;
+    let mut entry = entry.clone();
+    let sum = |raw: &RawValue, code, field| money::from_json(raw).ok_or_else(|| wrong(code, field));
+    if let Some(amount) = &update.amount {
+        entry.amount = sum(amount, "wrong_total_amount", "amount")?;
+    }
+    if let Some(vat) = &update.vat_amount {
+        entry.vat = sum(vat, "wrong_total_vat_amount", "vatAmount")?;
+    }
+    if let Some(date) = &update.expiration_date {
+        entry.expires_at = time_ahead(date, now)?;
+    }
+    entry.description = update.description.unwrap_or(entry.description);
+    entry.basket = update.basket_items.unwrap_or(entry.basket);
+    entry.customer = update.customer.or(entry.customer);
+    let items: Vec<Item> =
+        serde_json::from_str(entry.basket.get()).map_err(|why| malformed(why.to_string()))?;
+    if items.is_empty() || entry.description.is_empty() {
+        return Err(malformed("a mandatory field is empty".into()));
+    }
+    check_sums(&items, (entry.amount, entry.vat))?;
+    entry.updates.push(String::from_utf8_lossy(bytes).into_owned());
+    Ok(entry)
+}
+
+fn wrong_status() -> Error {
+    Error(StatusCode::UNPROCESSABLE_ENTITY, "wrong_order_status", "Wrong order status".into(), None)
+}
+
 async fn cancel(State(world): State<Weak<World>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     Dialect::Invoicebox
         .answer(&world, Call::Other, &headers, |world, _| {
@@ -297,8 +383,7 @@ async fn cancel(State(world): State<Weak<World>>, Path(id): Path<String>, header
                 let entry = ledger.find(|entry| entry.id == id).ok_or_else(no_such_order)?;
                 // What is held and was not shipped is let go.
                 if !["created", "hold"].contains(&entry.status_at(now)) {
-                    let status = StatusCode::UNPROCESSABLE_ENTITY;
-                    return Err(Error(status, "wrong_order_status", "Wrong order status".into(), None));
+                    return Err(wrong_status());
                 }
                 entry.status = "canceled".into();
                 entry.clone()

@@ -55,6 +55,8 @@ pub struct Entry {
     pub basket: Box<RawValue>,
     /// Likewise.
     pub customer: Option<Box<RawValue>>,
+    /// Requests that altered it, as they came.
+    pub updates: Vec<String>,
     /// Whose words it was asked for in.
     #[serde(skip)]
     pub(super) dialect: Dialect,

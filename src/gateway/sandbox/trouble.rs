@@ -17,6 +17,8 @@ use super::World;
 pub enum Call {
     /// Making an order.
     Create,
+    /// Altering one that is not paid.
+    Update,
     /// Refunds and shipments.
     Operate,
     /// Every other call of a merchant.
@@ -27,7 +29,7 @@ pub enum Call {
 
 impl Call {
     /// Every call.
-    pub const ALL: [Call; 4] = [Call::Create, Call::Operate, Call::Other, Call::Notice];
+    pub const ALL: [Call; 5] = [Call::Create, Call::Update, Call::Operate, Call::Other, Call::Notice];
 }
 
 /// How it goes wrong. Some only make sense for notifications.
@@ -76,6 +78,8 @@ pub enum Trouble {
     Twofold,
     /// Lists: what was asked for, and something that was not.
     Unfiltered,
+    /// Altering an order: said to be done, and not done.
+    Unheeded,
     /// Done, and the answer comes so slowly that it never ends.
     Trickle,
     /// Done, and the answer is in gzip, which nobody asked for.
@@ -118,6 +122,7 @@ impl Trouble {
             "another-order" => Ok(Trouble::AnotherOrder),
             "twofold" => Ok(Trouble::Twofold),
             "unfiltered" => Ok(Trouble::Unfiltered),
+            "unheeded" => Ok(Trouble::Unheeded),
             "trickle" => Ok(Trouble::Trickle),
             "zipped" => Ok(Trouble::Zipped),
             "unsigned" => Ok(Trouble::Unsigned),
@@ -126,7 +131,7 @@ impl Trouble {
             _ => Err(format!(
                 "{name:?} is no trouble: slow=<ms>, broken, accept-then-drop, garbage, too-many=<s>, refused, \
                  other-amount, duplicate=<n>, lost, pending, bad-gateway, cut-short, too-long, redirect, no-access, \
-                 busy, no-url, elsewhere, another-order, twofold, unfiltered, trickle, zipped, unsigned, \
+                 busy, no-url, elsewhere, another-order, twofold, unfiltered, unheeded, trickle, zipped, unsigned, \
                  forged, rewritten"
             )),
         }

@@ -223,6 +223,7 @@ async fn create(State(world): State<Weak<World>>, headers: HeaderMap, body: Body
             dialect: Dialect::Yookassa,
             two_steps: !asked.capture,
             request: text.to_owned(),
+            updates: Vec::new(),
         };
         let shown = shown(world, &world.ledger(), &entry);
         world.ledger().add(entry);

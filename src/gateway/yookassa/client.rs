@@ -218,6 +218,10 @@ impl Provider for Yookassa {
         })
     }
 
+    fn alter<'a>(&'a self, _remote_id: &'a str, _bill: &'a Bill) -> Option<Call<'a, Remote>> {
+        None // a payment is made once; only its metadata can be written anew
+    }
+
     fn freeze_operation(
         &self,
         operation: &Operation,

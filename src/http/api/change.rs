@@ -15,14 +15,15 @@ use utoipa::ToSchema;
 
 use super::describe::{BodyRead, Refusals};
 use super::{
-    Caller, Edge, Found, Item, MerchantOrder, PLACING_MAX, Problem, linked, read_json, read_lines,
-    take_place, with_revision,
+    Caller, Edge, Found, Item, MerchantOrder, PLACING_MAX, Problem, check_customer, check_text, linked,
+    read_json, read_lines, take_place, until, with_revision,
 };
-use crate::flows::revise_order::{Refused, Request, Wish, revise};
+use crate::flows::revise_order::{self as flows, Refused, Request, Wish, revise};
 use crate::http::hooks::read_body;
 use crate::http::work::see_through;
-use crate::kernel::json::objects;
-use crate::kernel::{Money, Number, SourceName};
+use crate::kernel::json::{some_object, some_objects};
+use crate::kernel::{Money, Number, SourceName, Timestamp};
+use crate::payments::Customer;
 
 /// The revision that a change is meant for, if it says so. A tag that is none of ours fits no revision.
 fn meant_revision(headers: &HeaderMap) -> Option<u32> {
@@ -32,21 +33,37 @@ fn meant_revision(headers: &HeaderMap) -> Option<u32> {
     (value != "*").then(|| quoted.and_then(revision).unwrap_or(0))
 }
 
-/// What a site changes.
+/// What a site changes; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(min_properties = 1)]
 pub(super) struct Change {
     /// All of its lines as they are to be.
-    #[serde(deserialize_with = "objects")]
+    #[serde(default, deserialize_with = "some_objects")]
     #[schema(min_items = 1, max_items = 500)]
-    items: Vec<Item>,
+    items: Option<Vec<Item>>,
     /// What the site reckons the sum to be: compared, if it is there.
     total: Option<Money>,
+    /// What the payer reads.
+    #[schema(
+        min_length = 1,
+        max_length = 1000,
+        pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$",
+        example = "Заказ A-1001"
+    )]
+    description: Option<String>,
+    /// All that is to be known of the payer: what is left out of it is forgotten.
+    #[serde(default, deserialize_with = "some_object")]
+    customer: Option<Customer>,
+    /// Until when it can be paid: in 366 days at most.
+    expires_at: Option<Timestamp>,
 }
 
-/// Changes the lines of an order that is not paid.
+/// Changes an order that is not paid.
 ///
-/// The buyer's address stays the same; the old payment is called off before there is another. May be repeated.
+/// The buyer's address stays the same. Other `items` make another revision, and another payment: the old one is called off
+/// before. Another `description`, `customer` or `expires_at` alone leaves the payment as it is, and is told to the payment
+/// system if that takes it over; if not, it counts for the next payment of this order. May be repeated.
 #[utoipa::path(
     patch, path = "/v1/orders/{id}", tag = "orders",
     request_body(content = Change, example = json!({
@@ -58,9 +75,9 @@ pub(super) struct Change {
     ),
     responses(
         (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "Its revision."))),
-        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-paid`: money has come for it. `order-closed`: it takes no more changes."),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-paid`: money has come for it, or is held. `order-closed`: it takes no more changes."),
         (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`other-revision`: it has changed since you read it."),
-        (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json", description = "`unusable-order`: the lines make no sense."),
+        (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json", description = "`unusable-order`: what is to be changed makes no sense."),
         Refusals, Found, BodyRead,
     ),
 )]
@@ -76,9 +93,21 @@ pub async fn change(
     if !is_whole {
         return Err(Problem::too_large("a change may have 1 MiB"));
     }
-    let Change { items, total } = read_json(&body)?;
-    let wish = Wish::Lines(read_lines(items)?, total);
-    revised(edge, (merchant, id), (wish, meant_revision(&headers), body), place).await
+    let change = read_change(read_json(&body)?, edge.shop.clock.now())?;
+    revised(edge, (merchant, id), (Wish::Change(change), meant_revision(&headers), body), place).await
+}
+
+fn read_change(change: Change, now: Timestamp) -> Result<flows::Change, Problem> {
+    let Change { items, total, description, customer, expires_at } = change;
+    if items.is_none() && description.is_none() && customer.is_none() && expires_at.is_none() {
+        let why = "nothing is to be changed: send items, description, customer or expires_at";
+        return Err(Problem::unusable_order(why));
+    }
+    check_text("description", description.as_deref().unwrap_or_default(), true)?;
+    customer.as_ref().map_or(Ok(()), check_customer)?;
+    let lines = items.map(read_lines).transpose()?;
+    let expires_at = expires_at.map(|at| until(at, now)).transpose()?;
+    Ok(flows::Change { lines, total, description, customer, expires_at })
 }
 
 /// Calls an order off that is not paid. Send no body. May be repeated.
@@ -171,6 +200,9 @@ async fn revised(
         Ok(shown) => Ok(with_revision(shown)),
         Err(Refused::NotFound) => Err(missing()),
         Err(Refused::Paid) => Err(Problem::paid("money has come for it: pay it back instead of changing it")),
+        Err(Refused::Held) => Err(Problem::paid(
+            "its buyer has agreed and the money is held: only items that come to no more can be changed",
+        )),
         Err(Refused::Expired) => Err(Problem::closed("the time to pay it is over: place another order")),
         Err(Refused::Closed(state)) => Err(Problem::closed(format!("it is {state}"))),
         Err(Refused::Revision(now)) => Err(Problem::other_revision(format!(

@@ -5,6 +5,7 @@
 //! - [`money`]: money that is held is taken, or money goes back;
 //! - [`deliveries`]: what its site was told;
 //! - [`callbacks`]: the document of what it is told;
+//! - [`fields`]: what an order's fields may hold;
 //! - [`caller`]: who calls, and how often;
 //! - [`describe`]: the document of all this.
 
@@ -13,6 +14,7 @@ mod caller;
 mod change;
 mod deliveries;
 mod describe;
+mod fields;
 mod money;
 mod place;
 
@@ -28,11 +30,12 @@ use axum::{Extension, Json, middleware};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use describe::{Found, Refusals};
+use fields::{Item, check_customer, check_text, read_lines, until};
 
 use super::Edge;
 use super::admin::{List, Paging, gather};
@@ -42,9 +45,9 @@ use crate::flows::merchant_order::{MerchantOrder, merchant_order};
 use crate::flows::place_order::Taken;
 use crate::flows::{Dossier, Listener, Shop, find_dossier, load_dossier};
 use crate::kernel::json::Object;
-use crate::kernel::{ExternalId, Kind, Money, Number, Quantity, SourceName, Stopwatch};
+use crate::kernel::{ExternalId, Kind, Number, SourceName, Stopwatch};
 use crate::orders::{Order, State as OrderState};
-use crate::payments::{Checkout, GoodsKind, Line, VatCode};
+use crate::payments::Checkout;
 use crate::store::{DocKey, Unavailable};
 
 /// The routes, and the document of them.
@@ -86,39 +89,6 @@ const PLACING_MAX: Duration = Duration::from_secs(8);
 
 /// How often whoever waits looks by itself: another node may have done the work.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
-
-/// A line of an order.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Item {
-    /// Your number of the article.
-    #[schema(
-        min_length = 1,
-        max_length = 36,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
-        example = "123456"
-    )]
-    sku: String,
-    /// What the payer and the receipt call it.
-    #[schema(
-        min_length = 1,
-        max_length = 128,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
-        example = "Молоко 3,2 %"
-    )]
-    name: String,
-    quantity: Quantity,
-    price: Money,
-    vat: VatCode,
-    /// The unit's name, "шт" if it is left out.
-    #[schema(max_length = 10, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "шт")]
-    measure: Option<String>,
-    /// The unit's code in ОКЕИ, 796 if it is left out.
-    #[schema(max_length = 4, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "796")]
-    measure_code: Option<String>,
-    #[serde(default, rename = "type")]
-    kind: GoodsKind,
-}
 
 fn take_place(edge: &Edge) -> Result<OwnedSemaphorePermit, Problem> {
     let place = Arc::clone(&edge.orders_at_once).try_acquire_owned();
@@ -165,50 +135,19 @@ fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> 
     })
 }
 
-/// Refuses control characters, which do strange things in receipts and in e-mails: all, or those that are no breaks.
-fn check_text(field: &str, text: &str, has_lines: bool) -> Result<(), Problem> {
-    let may_stand = |sign: char| !sign.is_control() || (has_lines && matches!(sign, '\n' | '\r' | '\t'));
-    if text.chars().all(may_stand) {
-        return Ok(());
-    }
-    Err(Problem::unusable_order(format!("{field}: it has control characters, take them out")))
-}
-
-fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
-    let unusable = |why: String| Problem::unusable_order(why);
-    let line = |(place, item): (usize, Item)| {
-        let texts = [("sku", Some(&item.sku)), ("name", Some(&item.name))];
-        let texts = texts
-            .into_iter()
-            .chain([("measure", item.measure.as_ref()), ("measure_code", item.measure_code.as_ref())]);
-        for (field, text) in texts {
-            check_text(&format!("items[{place}].{field}"), text.map_or("", String::as_str), false)?;
-        }
-        let priced = Line::priced(item.sku, item.name, (item.quantity, item.price), item.vat);
-        let mut line = priced.map_err(|why| unusable(format!("items[{place}]: {why}")))?;
-        line.measure = item.measure.unwrap_or(line.measure);
-        line.measure_code = item.measure_code.unwrap_or(line.measure_code);
-        if line.measure.chars().count() > 10 || line.measure_code.chars().count() > 4 {
-            return Err(unusable(format!(
-                "items[{place}]: measure has at most 10 characters, measure_code at most 4"
-            )));
-        }
-        line.kind = item.kind;
-        Ok(line)
-    };
-    items.into_iter().enumerate().map(line).collect()
-}
-
 /// An order as it is, with its link, if that comes within [`LINK_WAIT`].
 async fn linked(shop: &Shop, number: Number) -> Result<MerchantOrder, Problem> {
     let mut watch = Watch::over(shop, number);
     loop {
         let dossier = load_dossier(&shop.store, number).await?;
-        let found =
-            dossier.and_then(|Dossier { order, checkout, .. }| merchant_order(shop, &order, &checkout?.0));
+        let found = dossier.and_then(|Dossier { order, checkout, .. }| {
+            let (checkout, _) = checkout?;
+            Some((merchant_order(shop, &order, &checkout)?, checkout.is_to_be_altered()))
+        });
         let unread = || Problem::unavailable("the order cannot be read; send the request again");
-        let order = found.ok_or_else(unread)?;
-        if order.payment.state != "requested" || !watch.goes_on().await {
+        let (order, is_to_be_altered) = found.ok_or_else(unread)?;
+        let is_under_way = is_to_be_altered || order.payment.state == "requested";
+        if !is_under_way || !watch.goes_on().await {
             return Ok(order);
         }
     }

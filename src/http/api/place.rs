@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 
 use super::describe::{BodyRead, IdempotencyKey, KeyTaken, Refusals};
 use super::{
-    Caller, Edge, Item, MerchantOrder, PLACING_MAX, Problem, check_text, idempotency_key, linked, read_json,
-    read_lines, take_place, taken_before,
+    Caller, Edge, Item, MerchantOrder, PLACING_MAX, Problem, check_customer, check_text, idempotency_key,
+    linked, read_json, read_lines, take_place, taken_before, until,
 };
 use crate::dedup::Answer;
 use crate::flows::Shop;
@@ -24,19 +24,16 @@ use crate::http::hooks::{answer, read_body};
 use crate::http::work::see_through;
 use crate::kernel::json::{object, objects};
 use crate::kernel::money::CURRENCY;
-use crate::kernel::time::{between, later};
+use crate::kernel::time::later;
 use crate::kernel::{ExternalId, Money, SourceName, Timestamp};
 use crate::payments::{Bill, Customer, Ways};
 use crate::peer::Url;
 
-/// How long an order can be paid when the merchant does not say, in days; and the most that it can say.
-const EXPIRES_DAYS_DEFAULT: u32 = 3;
-const EXPIRES_DAYS_MAX: u32 = 366;
+/// How long an order can be paid when the merchant does not say.
+const EXPIRES_DAYS_DEFAULT: u64 = 3;
 
 /// The longest address of a merchant's page, in bytes.
 const URL_BYTES_MAX: usize = 1000;
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// An order as a site asks for it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -187,25 +184,10 @@ fn read_placement(shop: &Shop, merchant: SourceName, body: Bytes) -> Result<Plac
         return Err(unusable(format!("currency: {:?} is not taken, only {CURRENCY}", order.currency)));
     }
     let now = shop.clock.now();
-    let expires_at = order.expires_at.unwrap_or_else(|| later(now, DAY * EXPIRES_DAYS_DEFAULT));
-    if expires_at <= now || between(now, expires_at) > DAY * EXPIRES_DAYS_MAX {
-        return Err(unusable(format!("expires_at: it must lie ahead, by {EXPIRES_DAYS_MAX} days at most")));
-    }
+    let by_default = || later(now, Duration::from_secs(EXPIRES_DAYS_DEFAULT * 24 * 3600));
+    let expires_at = until(order.expires_at.unwrap_or_else(by_default), now)?;
     let lines = read_lines(order.items)?;
-    let Customer { name, phone, email, vat_number, registration_address, .. } = &order.customer;
-    for (field, value, most) in [
-        ("name", name, 500),
-        ("phone", phone, 100),
-        ("email", email, 100),
-        ("vat_number", vat_number, 20),
-        ("registration_address", registration_address, 1000),
-    ] {
-        if value.as_ref().is_some_and(|value| value.chars().count() > most) {
-            return Err(unusable(format!("customer.{field}: at most {most} characters")));
-        }
-        let text = value.as_deref().unwrap_or_default();
-        check_text(&format!("customer.{field}"), text, field == "registration_address")?;
-    }
+    check_customer(&order.customer)?;
     check_text("description", order.description.as_deref().unwrap_or_default(), true)?;
     let description = order.description.unwrap_or_else(|| format!("Заказ {merchant_order_id}"));
     let bill = Bill::over(description, lines, order.customer, expires_at);

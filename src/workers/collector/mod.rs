@@ -262,7 +262,7 @@ impl Collector {
         let Some(payment) = found else { return Ok(Some(Stepped::by_itself(None))) };
         // A link is looked at in its own lane, so that what is urgent never waits behind it.
         let step = match (payment.step(self.shop.clock.now()), lane) {
-            (Step::Check, Lane::Watch) => Step::Check,
+            (Step::Check | Step::Alter, Lane::Watch) => Step::Check,
             (_, Lane::Watch) => Step::Rest,
             (step, _) => step,
         };
@@ -274,21 +274,22 @@ impl Collector {
         match step {
             Step::Rest => return Ok(Some(Stepped::by_itself(None))),
             Step::Drop => return Ok(Some(Stepped::by_itself(Some(Answered::Dropped)))),
-            Step::Send | Step::Look | Step::Check | Step::Cancel => {}
+            Step::Send | Step::Look | Step::Check | Step::Alter | Step::Cancel => {}
         }
         let Some(provider) = self.gateways.get(&checkout.gateway) else {
             let why = format!("no gateway {} is configured", checkout.gateway);
             let answered = if step == Step::Send { Answered::NotDone(why) } else { Answered::NotSeen(why) };
             return Ok(Some(Stepped::by_itself(Some(answered))));
         };
-        // A look proves who we are first; calling off sees how it stands.
+        // A look proves who we are first; altering and calling off see how it stands.
         let (calls, purpose) = match step {
             Step::Send => (1, Purpose::Make),
+            Step::Alter => (2, Purpose::Make),
             Step::Check if payment.remote.is_some() => (1, Purpose::Look),
             Step::Look | Step::Check | Step::Cancel | Step::Rest | Step::Drop => (2, Purpose::Look),
         };
         if let Err(not_now) = self.may_call(&checkout.gateway, &**provider, calls, purpose).await? {
-            let is_linked = matches!(step, Step::Check | Step::Cancel);
+            let is_linked = matches!(step, Step::Check | Step::Alter | Step::Cancel);
             return Ok(Some(not_now.stepped(step == Step::Send, is_linked)));
         }
         let outcome = match step {
@@ -296,7 +297,7 @@ impl Collector {
                 Some(outcome) => outcome,
                 None => return Ok(None),
             },
-            Step::Look | Step::Check | Step::Cancel => {
+            Step::Look | Step::Check | Step::Alter | Step::Cancel => {
                 self.begins(&checkout.gateway);
                 let outcome = look(&**provider, payment, step).await;
                 self.heard(&checkout.gateway, &outcome);
@@ -311,14 +312,14 @@ impl Collector {
                 wish = self.hear(&checkout, &**provider, &failure);
                 match step {
                     Step::Send => failure.meaning(),
-                    Step::Look | Step::Check | Step::Cancel | Step::Rest | Step::Drop => {
+                    Step::Look | Step::Check | Step::Alter | Step::Cancel | Step::Rest | Step::Drop => {
                         Answered::NotSeen(failure.to_string())
                     }
                 }
             }
         };
         metrics::payment_call(checkout.gateway.as_str(), answered.name());
-        let is_linked = matches!(step, Step::Check | Step::Cancel);
+        let is_linked = matches!(step, Step::Check | Step::Alter | Step::Cancel);
         Ok(Some(Stepped { answered: Some(answered), wish, is_for_all: true, is_linked }))
     }
 
@@ -392,12 +393,38 @@ impl Collector {
     }
 }
 
-/// Sees how a payment stands, and calls it off if that is the step.
+/// Sees how a payment stands, and alters it or calls it off if that is the step.
 async fn look(provider: &dyn Provider, payment: &Payment, step: Step) -> Result<Answered, Failure> {
     match (&payment.remote, step) {
+        (Some(remote), Step::Alter) => alter(provider, payment, &remote.id).await,
         (_, Step::Cancel) => cancel(provider, payment).await,
         (Some(remote), Step::Check) => provider.read(&remote.id).await.map(Answered::Stands),
         (_, _) => provider.find(payment.id, payment.created_at).await.map(Answered::Found),
+    }
+}
+
+/// Sees where an order stands and alters it while it waits for its buyer. What is told is the same every time, so it may be
+/// told again when an answer was lost.
+async fn alter(provider: &dyn Provider, payment: &Payment, remote_id: &str) -> Result<Answered, Failure> {
+    let stands = provider.read(remote_id).await?;
+    let (RemoteStatus::Created, Some(bill)) = (&stands.status, &payment.alteration) else {
+        return Ok(Answered::Stands(stands));
+    };
+    let told = Box::new(bill.clone());
+    let Some(call) = provider.alter(remote_id, bill) else { return Ok(Answered::Unaltered(None, told)) };
+    match call.await {
+        Ok(altered) => {
+            let until = |at: Timestamp| at.as_second();
+            let took_over = altered.expires_at.is_none_or(|at| until(at) == until(bill.expires_at));
+            let why = "it answered that all is well, and kept the time until which it can be paid";
+            Ok(if took_over {
+                Answered::Altered(altered, told)
+            } else {
+                Answered::Unaltered(Some(why.into()), told)
+            })
+        }
+        Err(Failure::Refused(why)) => Ok(Answered::Unaltered(Some(why), told)),
+        Err(failure) => Err(failure),
     }
 }
 

@@ -1,0 +1,111 @@
+//! What the fields of an order may hold, and what is said when they hold something else.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::Problem;
+use crate::kernel::time::between;
+use crate::kernel::{Money, Quantity, Timestamp};
+use crate::payments::{Customer, GoodsKind, Line, VatCode};
+
+/// The most days that an order can be paid.
+const EXPIRES_DAYS_MAX: u32 = 366;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A line of an order.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Item {
+    /// Your number of the article.
+    #[schema(
+        min_length = 1,
+        max_length = 36,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        example = "123456"
+    )]
+    sku: String,
+    /// What the payer and the receipt call it.
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
+        example = "Молоко 3,2 %"
+    )]
+    name: String,
+    quantity: Quantity,
+    price: Money,
+    vat: VatCode,
+    /// The unit's name, "шт" if it is left out.
+    #[schema(max_length = 10, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "шт")]
+    measure: Option<String>,
+    /// The unit's code in ОКЕИ, 796 if it is left out.
+    #[schema(max_length = 4, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$", example = "796")]
+    measure_code: Option<String>,
+    #[serde(default, rename = "type")]
+    kind: GoodsKind,
+}
+
+/// Refuses control characters, which do strange things in receipts and in e-mails: all, or those that are no breaks.
+pub(super) fn check_text(field: &str, text: &str, has_lines: bool) -> Result<(), Problem> {
+    let may_stand = |sign: char| !sign.is_control() || (has_lines && matches!(sign, '\n' | '\r' | '\t'));
+    if text.chars().all(may_stand) {
+        return Ok(());
+    }
+    Err(Problem::unusable_order(format!("{field}: it has control characters, take them out")))
+}
+
+pub(super) fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
+    let unusable = |why: String| Problem::unusable_order(why);
+    let line = |(place, item): (usize, Item)| {
+        let texts = [("sku", Some(&item.sku)), ("name", Some(&item.name))];
+        let texts = texts
+            .into_iter()
+            .chain([("measure", item.measure.as_ref()), ("measure_code", item.measure_code.as_ref())]);
+        for (field, text) in texts {
+            check_text(&format!("items[{place}].{field}"), text.map_or("", String::as_str), false)?;
+        }
+        let priced = Line::priced(item.sku, item.name, (item.quantity, item.price), item.vat);
+        let mut line = priced.map_err(|why| unusable(format!("items[{place}]: {why}")))?;
+        line.measure = item.measure.unwrap_or(line.measure);
+        line.measure_code = item.measure_code.unwrap_or(line.measure_code);
+        if line.measure.chars().count() > 10 || line.measure_code.chars().count() > 4 {
+            return Err(unusable(format!(
+                "items[{place}]: measure has at most 10 characters, measure_code at most 4"
+            )));
+        }
+        line.kind = item.kind;
+        Ok(line)
+    };
+    items.into_iter().enumerate().map(line).collect()
+}
+
+/// Until when an order can be paid.
+pub(super) fn until(expires_at: Timestamp, now: Timestamp) -> Result<Timestamp, Problem> {
+    if expires_at <= now || between(now, expires_at) > DAY * EXPIRES_DAYS_MAX {
+        let why = format!("expires_at: it must lie ahead, by {EXPIRES_DAYS_MAX} days at most");
+        return Err(Problem::unusable_order(why));
+    }
+    Ok(expires_at)
+}
+
+/// Refuses what no payment system would take of a payer.
+pub(super) fn check_customer(customer: &Customer) -> Result<(), Problem> {
+    let Customer { kind: _, name, phone, email, vat_number, registration_address } = customer;
+    for (field, value, most) in [
+        ("name", name, 500),
+        ("phone", phone, 100),
+        ("email", email, 100),
+        ("vat_number", vat_number, 20),
+        ("registration_address", registration_address, 1000),
+    ] {
+        let text = value.as_deref().unwrap_or_default();
+        if text.chars().count() > most {
+            return Err(Problem::unusable_order(format!("customer.{field}: at most {most} characters")));
+        }
+        check_text(&format!("customer.{field}"), text, field == "registration_address")?;
+    }
+    Ok(())
+}
