@@ -20,7 +20,7 @@ use crate::config::{
 };
 use crate::dedup::retention;
 use crate::flows::sweep::Retention;
-use crate::flows::{News, Seller, Shop};
+use crate::flows::{Callbacks, News, Seller, Shop};
 use crate::gateway::{Provider, invoicebox, yookassa};
 use crate::http::api::{MerchantDoor, Pace};
 use crate::http::buyer::LIVE_AT_ONCE_MAX;
@@ -33,7 +33,7 @@ use crate::marketplace::Sm;
 use crate::notify::Audience;
 use crate::notify::channel::telegram::Telegram;
 use crate::payments::VatCode;
-use crate::peer::{ANSWER_BYTES_MAX, Client, ClientError};
+use crate::peer::{ANSWER_BYTES_MAX, Client, ClientError, Guard};
 use crate::store::postgres::Migration;
 use crate::store::{Store, memory, postgres, sled};
 use crate::webhooks::{self, NoticeProtocol, Protocol};
@@ -125,7 +125,10 @@ impl App {
         let gateways = gateways(settings)?;
         let (marketplaces, watched) =
             (told_marketplaces(settings, &clock)?, asked_marketplaces(settings, &clock)?);
-        let herald_client = Client::new(Duration::from_secs(herald::CALL_SECONDS_MAX), ANSWER_BYTES_MAX)?;
+        let herald_deadline = Duration::from_secs(herald::CALL_SECONDS_MAX);
+        let herald_client = Client::new(herald_deadline, ANSWER_BYTES_MAX)?;
+        let guard = Guard::new(settings.callback_networks.iter().copied());
+        let guarded_client = Client::guarded(herald_deadline, ANSWER_BYTES_MAX, guard.clone())?;
         let listener = server::listen_or_inherit(settings.listen).await;
         let listener = listener.map_err(|why| StartError::Listen { address: settings.listen, why })?;
         let address =
@@ -184,7 +187,12 @@ impl App {
                 Collector { shop: shop.clone(), gateways: Arc::clone(&gateways), breakers: Arc::default() };
             workers.spawn(collector.clone().run(Lane::Payment, drain_workers.clone()));
             workers.spawn(collector.run(Lane::Watch, drain_workers.clone()));
-            let herald = Herald { shop: shop.clone(), client: herald_client, ears: Arc::new(ears(settings)) };
+            let herald = Herald {
+                shop: shop.clone(),
+                client: herald_client,
+                guarded: guarded_client,
+                ears: Arc::new(ears(settings)),
+            };
             workers.spawn(herald.run(drain_workers.clone()));
         }
 
@@ -202,6 +210,7 @@ impl App {
             merchants: settings.merchants.iter().map(|merchant| merchant_of(merchant, key)).collect(),
             tally,
             trusted_proxies: settings.trusted_proxies.clone(),
+            guard,
             admin: settings.admin_token.as_ref().map(|token| Tokens::new([token], key)),
             key,
             live_at_once: Arc::new(Semaphore::new(LIVE_AT_ONCE_MAX)),
@@ -330,17 +339,22 @@ fn marketplaces(
 
 /// Whose orders are paid through us. The configuration has checked that each has its payment system.
 fn sellers(settings: &Settings) -> BTreeMap<SourceName, Seller> {
-    let seller = |named: Option<&str>, vat_code, is_called_back| {
+    let seller = |named: Option<&str>, vat_code, callbacks| {
         let (name, gateway) = settings.gateway_of(named).ok()?;
         let (name, account) = (SourceName::new(name), gateway.merchant_id.clone());
-        Some(Seller { gateway: name, account, vat_code, is_called_back })
+        Some(Seller { gateway: name, account, vat_code, callbacks })
     };
     let marketplaces = settings.sources.iter().filter(|(_, source)| source.payment == Payment::Link);
     let marketplaces = marketplaces.filter_map(|(name, source)| {
-        Some((SourceName::new(name.clone()), seller(source.gateway.as_deref(), source.vat, false)?))
+        Some((SourceName::new(name.clone()), seller(source.gateway.as_deref(), source.vat, Callbacks::None)?))
     });
     let merchants = settings.merchants.iter().filter_map(|(name, merchant)| {
-        let seller = seller(merchant.gateway.as_deref(), VatCode::None, merchant.callback_url.is_some())?;
+        let callbacks = match (&merchant.callback_url, &merchant.callback_secret) {
+            (Some(_), _) => Callbacks::Always,
+            (None, Some(_)) => Callbacks::WhereNamed,
+            (None, None) => Callbacks::None,
+        };
+        let seller = seller(merchant.gateway.as_deref(), VatCode::None, callbacks)?;
         Some((SourceName::new(name.clone()), seller))
     });
     marketplaces.chain(merchants).collect()
@@ -349,7 +363,7 @@ fn sellers(settings: &Settings) -> BTreeMap<SourceName, Seller> {
 /// Where merchants want to hear of their orders.
 fn ears(settings: &Settings) -> BTreeMap<SourceName, Ear> {
     let ear = |(name, merchant): (&String, &Merchant)| {
-        let (url, secret) = (merchant.callback_url.clone()?, merchant.callback_secret.clone()?);
+        let (url, secret) = (merchant.callback_url.clone(), merchant.callback_secret.clone()?);
         Some((SourceName::new(name.clone()), Ear { url, secret }))
     };
     settings.merchants.iter().filter_map(ear).collect()

@@ -44,7 +44,9 @@ pub fn environment(
 
 /// A variable is text; settings that are lists or numbers are recognised by their names.
 fn typed(key: &str, text: &str) -> Value {
-    if ["tokens", "api_keys", "payment_hosts", "notice_networks", "trusted_proxies"].contains(&key) {
+    if ["tokens", "api_keys", "payment_hosts", "notice_networks", "trusted_proxies", "callback_networks"]
+        .contains(&key)
+    {
         let tokens = text.split(',').map(|token| Value::String(token.trim().to_owned()));
         return Value::Array(tokens.collect());
     }

@@ -46,6 +46,9 @@ pub struct Settings {
     /// Proxies whose `X-Forwarded-For` is believed: those on this machine, unless it is said.
     #[serde(default = "proxies_default")]
     pub trusted_proxies: Vec<IpNet>,
+    /// Networks besides the public internet that the addresses may be in which orders name for callbacks.
+    #[serde(default)]
+    pub callback_networks: Vec<IpNet>,
     /// The admin API's token; without it the admin API is off.
     pub admin_token: Option<Secret>,
     /// Who sends orders.
@@ -202,7 +205,7 @@ pub struct Merchant {
     /// How many requests it may make of each receiver in a minute, and at once.
     #[serde(default = "requests_default")]
     pub requests_per_minute_max: NonZeroU32,
-    /// Where it hears of payments.
+    /// Where it hears of payments, unless an order names another address.
     pub callback_url: Option<String>,
     /// What we sign with when we tell it.
     pub callback_secret: Option<Secret>,
@@ -438,27 +441,24 @@ impl Settings {
                 }
             }
             self.gateway_of(merchant.gateway.as_deref()).map_err(|why| format!("merchants.{name}: {why}"))?;
+            if let Some(url) = &merchant.callback_url {
+                http_url(&format!("merchants.{name}.callback_url"), url)?;
+            }
             match (&merchant.callback_url, &merchant.callback_secret) {
-                (None, None) => {}
-                (Some(url), Some(secret)) => {
-                    http_url(&format!("merchants.{name}.callback_url"), url)?;
-                    if webhook_key(secret).is_none_or(|key| key.len() < CALLBACK_KEY_BYTES_MIN) {
-                        return Err(format!(
-                            "merchants.{name}.callback_secret: whsec_ and at least {CALLBACK_KEY_BYTES_MIN} bytes in base64. \
-                             Make one with: echo whsec_$(openssl rand -base64 24)"
-                        ));
-                    }
-                }
                 (Some(_), None) => {
                     return Err(format!(
                         "merchants.{name}.callback_secret is missing: make one with: echo whsec_$(openssl rand -base64 24)"
                     ));
                 }
-                (None, Some(_)) => {
+                (_, Some(secret))
+                    if webhook_key(secret).is_none_or(|key| key.len() < CALLBACK_KEY_BYTES_MIN) =>
+                {
                     return Err(format!(
-                        "merchants.{name}.callback_secret: without callback_url nobody is called"
+                        "merchants.{name}.callback_secret: whsec_ and at least {CALLBACK_KEY_BYTES_MIN} bytes in base64. \
+                         Make one with: echo whsec_$(openssl rand -base64 24)"
                     ));
                 }
+                (_, _) => {}
             }
         }
         Ok(())

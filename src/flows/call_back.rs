@@ -7,7 +7,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::merchant_order::{MerchantOrder, merchant_order};
 use super::move_money::OperationDocument;
-use super::{Seller, Shop};
+use super::{Callbacks, Shop};
 use crate::kernel::{Lane, Message, MessageId, Timestamp};
 use crate::orders::Order;
 use crate::payments::{Checkout, OperationId, OperationKind, Payment, PaymentId, PaymentState};
@@ -151,7 +151,12 @@ pub(super) fn call_back(
     (event, payment_id, operation): (Event, Option<PaymentId>, Option<OperationId>),
     now: Timestamp,
 ) -> bool {
-    if !shop.sellers.get(&order.source).is_some_and(|seller: &Seller| seller.is_called_back) {
+    let hears = match shop.sellers.get(&order.source).map(|seller| seller.callbacks) {
+        Some(Callbacks::Always) => true,
+        Some(Callbacks::WhereNamed) => checkout.ways.callback.is_some(),
+        Some(Callbacks::None) | None => false,
+    };
+    if !hears {
         return false;
     }
     let Some(document) = merchant_order(shop, order, checkout) else { return false };

@@ -79,8 +79,19 @@ pub struct Seller {
     pub account: String,
     /// The rate of lines that do not name one.
     pub vat_code: VatCode,
-    /// Whether it wants to hear of payments.
-    pub is_called_back: bool,
+    /// Whether it hears of its orders.
+    pub callbacks: Callbacks,
+}
+
+/// Whether a seller hears of its orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Callbacks {
+    /// It does not.
+    None,
+    /// Of those that name an address.
+    WhereNamed,
+    /// Of all.
+    Always,
 }
 
 /// The address for an order's buyer: `way` is `pay` or `return`.
@@ -168,6 +179,12 @@ pub async fn load_dossier(store: &Store, number: Number) -> Result<Option<Dossie
     };
     let Some(order_stored) = found.pop().flatten() else { return Ok(None) };
     Ok(Some(Dossier { order: order_stored.document()?, order_stored, checkout }))
+}
+
+/// Reads the checkout of an order.
+pub async fn checkout_of(shop: &Shop, number: Number) -> Result<Option<Checkout>, Unavailable> {
+    let found = load_dossier(&shop.store, number).await?;
+    Ok(found.and_then(|dossier| dossier.checkout).map(|(checkout, _)| checkout))
 }
 
 /// Reads an order by its sender's number.

@@ -21,12 +21,6 @@ const CAPTURE_LOOK_GAP: Duration = Duration::from_secs(600);
 /// How a task is settled, given what is left to do.
 pub type Settle<'a> = &'a (dyn Fn(Option<&Again>, Timestamp) -> Settlement + Sync);
 
-/// Reads the checkout that a payment belongs to.
-pub async fn checkout_of(shop: &Shop, id: PaymentId) -> Result<Option<Checkout>, Unavailable> {
-    let found = load_dossier(&shop.store, id.number).await?;
-    Ok(found.and_then(|dossier| dossier.checkout).map(|(checkout, _)| checkout))
-}
-
 /// Writes down that the request is about to be sent. Returns the bytes to send, which are those of the first attempt, or
 /// none if the payment has changed meanwhile and is to be looked at again.
 pub async fn note_sending(

@@ -46,6 +46,7 @@ use tokio::sync::Semaphore;
 
 use crate::flows::Shop;
 use crate::kernel::{SourceName, Tokens};
+use crate::peer::Guard;
 use crate::telemetry::request_id::RequestIds;
 use crate::webhooks::{NoticeProtocol, Protocol};
 use crate::workers::clerk::Tally;
@@ -91,6 +92,8 @@ pub struct Edge {
     pub tally: Tally,
     /// Proxies whose word about the sender's address is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Which addresses may be called that come in requests.
+    pub guard: Guard,
     /// What opens the admin API; none when it is off.
     pub admin: Option<Tokens>,
     /// What secrets are compared under, drawn when the process began.

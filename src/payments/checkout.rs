@@ -19,7 +19,7 @@ pub struct Checkout {
     pub account: String,
     /// What the buyer's addresses bear, so that nobody can guess them.
     pub secret: Private,
-    /// Where the buyer goes afterwards.
+    /// Where the buyer goes afterwards, and the site hears.
     pub ways: Ways,
     /// Of what the merchant asked for, to tell a repeat from another order under the same number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,6 +55,9 @@ pub struct Ways {
     /// Back to the shop, at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<String>,
+    /// Where the site hears of this order, if not where it hears of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<String>,
 }
 
 /// An entry of a checkout's history.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::redirect;
 
+use super::guard::Guard;
+
 /// How long connecting to a peer may take.
 const CONNECT_SECONDS_MAX: u64 = 3;
 
@@ -19,6 +21,7 @@ const USER_AGENT: &str = concat!("tillgate/", env!("CARGO_PKG_VERSION"));
 pub struct Client {
     inner: reqwest::Client,
     answer_bytes_max: usize,
+    guard: Option<Guard>,
 }
 
 /// The client could not be built: the machine has no usable TLS roots or no memory.
@@ -54,9 +57,26 @@ pub struct Reply {
 impl Client {
     /// A client whose calls take no longer than `deadline`, from connecting to the last byte, and which reads
     /// no more than `answer_bytes_max` of an answer.
-    #[expect(clippy::disallowed_methods, reason = "this is the file that the ban points to")]
     pub fn new(deadline: Duration, answer_bytes_max: usize) -> Result<Client, ClientError> {
-        let inner = reqwest::Client::builder()
+        Client::build(deadline, answer_bytes_max, None)
+    }
+
+    /// Such a client for addresses that came in a request.
+    pub fn guarded(deadline: Duration, answer_bytes_max: usize, guard: Guard) -> Result<Client, ClientError> {
+        Client::build(deadline, answer_bytes_max, Some(guard))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the file that the ban points to")]
+    fn build(
+        deadline: Duration,
+        answer_bytes_max: usize,
+        guard: Option<Guard>,
+    ) -> Result<Client, ClientError> {
+        let mut builder = reqwest::Client::builder();
+        if let Some(guard) = &guard {
+            builder = builder.dns_resolver(guard.clone());
+        }
+        let inner = builder
             .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
             .timeout(deadline)
             .redirect(redirect::Policy::none())
@@ -65,7 +85,9 @@ impl Client {
             .pool_max_idle_per_host(8)
             .user_agent(USER_AGENT)
             .build();
-        inner.map(|inner| Client { inner, answer_bytes_max }).map_err(|why| ClientError(innermost(&why)))
+        inner
+            .map(|inner| Client { inner, answer_bytes_max, guard })
+            .map_err(|why| ClientError(innermost(&why)))
     }
 
     /// Sends a request and reads the answer, whatever its status.
@@ -76,6 +98,10 @@ impl Client {
         headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<Reply, Failure> {
+        if let Some(guard) = &self.guard {
+            // A number is not looked up: nobody else would look at it.
+            guard.admit(url).map_err(|why| Failure::NotSent(format!("the address is not called: {why}")))?;
+        }
         let request = self.inner.request(method, url).headers(headers).body(body);
         let mut answer = request.send().await.map_err(|why| failure(&why))?;
         let (status, headers) = (answer.status(), answer.headers().clone());

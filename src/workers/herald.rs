@@ -14,7 +14,7 @@ use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
 
 use super::dispatch::Dispatch;
-use crate::flows::Shop;
+use crate::flows::{Shop, checkout_of};
 use crate::kernel::secret::webhook_key;
 use crate::kernel::time::{between, later};
 use crate::kernel::{Lane, Secret, SourceName, Timestamp};
@@ -41,8 +41,8 @@ const RETRY: RetryPolicy = RetryPolicy {
 /// Where a merchant wants to hear of its orders.
 #[derive(Debug, Clone)]
 pub struct Ear {
-    /// The address.
-    pub url: String,
+    /// The address for orders that name none.
+    pub url: Option<String>,
     /// The key of the signature, as it is configured: `whsec_` and base64.
     pub secret: Secret,
 }
@@ -52,8 +52,10 @@ pub struct Ear {
 pub struct Herald {
     /// The outbox.
     pub shop: Shop,
-    /// How sites are called.
+    /// How sites are called at addresses of the configuration.
     pub client: Client,
+    /// How they are called at addresses that came with an order.
+    pub guarded: Client,
     /// Who wants to hear.
     pub ears: Arc<BTreeMap<SourceName, Ear>>,
 }
@@ -130,8 +132,17 @@ impl Herald {
 
     async fn call(&self, delivery: &Delivery) -> Result<(), String> {
         let ear = self.ears.get(&SourceName::new(delivery.queue.clone()));
-        let ear =
-            ear.ok_or_else(|| format!("no callback_url is configured for the merchant {}", delivery.queue))?;
+        let ear = ear
+            .ok_or_else(|| format!("no callback_secret is configured for the merchant {}", delivery.queue))?;
+        let named = checkout_of(&self.shop, delivery.id.number).await.map_err(|why| why.to_string())?;
+        let named = named.and_then(|checkout| checkout.ways.callback);
+        let (client, url) = match (named, &ear.url) {
+            (Some(url), _) => (&self.guarded, url),
+            (None, Some(url)) => (&self.client, url.clone()),
+            (None, None) => {
+                return Err(format!("no callback_url is configured for the merchant {}", delivery.queue));
+            }
+        };
         let key = webhook_key(&ear.secret).ok_or("callback_secret is not whsec_ with base64")?;
         let (id, at) = (format!("msg_{}", delivery.id), self.shop.clock.now());
         let signature = sign(&key, &id, at, &delivery.body).ok_or("the callback cannot be signed")?;
@@ -148,8 +159,7 @@ impl Herald {
             headers.insert(name, value);
         }
         let body = delivery.body.clone().into_bytes();
-        let reply =
-            self.client.call(Method::POST, &ear.url, headers, body).await.map_err(|why| why.to_string())?;
+        let reply = client.call(Method::POST, &url, headers, body).await.map_err(|why| why.to_string())?;
         if reply.status.is_success() { Ok(()) } else { Err(format!("the site answered {}", reply.status)) }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tillgate::flows::move_money::{Request as Moving, move_money};
 use tillgate::flows::place_order::{Placed, Placement, place};
 use tillgate::flows::revise_order::{Change, Request, Wish, revise};
-use tillgate::flows::{News, Seller, Shop, load_dossier};
+use tillgate::flows::{Callbacks, News, Seller, Shop, load_dossier};
 use tillgate::gateway::invoicebox::{self, Invoicebox, Version};
 use tillgate::gateway::sandbox::{Call as Kind, Entry, Outcome, Sandbox, Setup, Trouble};
 use tillgate::gateway::yookassa::{self, Yookassa};
@@ -201,7 +201,7 @@ impl World {
         let (merchant, gateway) = (SourceName::new("site"), SourceName::new("bank"));
         let account = inner.account().to_owned();
         let seller =
-            Seller { gateway: gateway.clone(), account, vat_code: VatCode::None, is_called_back: false };
+            Seller { gateway: gateway.clone(), account, vat_code: VatCode::None, callbacks: Callbacks::None };
         let shop = Shop {
             store: Store::Memory(Arc::default()),
             clock: clock.clone(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tillgate::flows::move_money::{Request, move_money};
 use tillgate::flows::place_order::{Placed, Placement, place};
 use tillgate::flows::revise_order::{self, Change, Wish, revise};
-use tillgate::flows::{News, Seller, Shop, load_dossier};
+use tillgate::flows::{Callbacks, News, Seller, Shop, load_dossier};
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
 use tillgate::kernel::Fingerprint;
 use tillgate::kernel::time::later;
@@ -227,7 +227,7 @@ impl World {
             gateway: gateway.clone(),
             account: "shop".into(),
             vat_code: VatCode::None,
-            is_called_back: false,
+            callbacks: Callbacks::None,
         };
         let shop = Shop {
             store: Store::Memory(Arc::default()),

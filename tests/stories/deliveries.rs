@@ -1,10 +1,13 @@
 //! A merchant asks what its site was told, has it told again, and tries whether events arrive.
 
 use http::Method;
+use serde_json::json;
+use tillgate::demo::site::{Callback, Site};
 use tillgate::gateway::sandbox::Setup;
-use tillgate::kernel::Clock;
+use tillgate::kernel::{Clock, Secret};
+use tillgate::peer::Reply;
 
-use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, text};
+use crate::world::till::{API_KEY, CALLBACK_SECRET, OTHER_API_KEY, Till, json_of, order, text};
 use crate::world::{ADMIN_TOKEN, DEADLINE};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -134,5 +137,109 @@ async fn a_merchant_has_a_share_of_requests() {
     // Others have their own share, and a stranger uses up nobody's.
     assert_eq!(get(OTHER_API_KEY).await.status, 200);
     assert_eq!(get("nobody's key").await.status, 401);
+    till.close().await;
+}
+
+async fn place_with(till: &Till, key: &str, id: &str, callback_url: &str) -> Reply {
+    let mut wanted = order(id);
+    wanted["callback_url"] = json!(callback_url);
+    till.call(Method::POST, "/v1/orders", key, Some(id), &wanted.to_string()).await
+}
+
+/// A merchant with several sites under one key: each order says which of them hears of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_names_where_its_site_hears() {
+    let signed =
+        format!("api_key = \"{OTHER_API_KEY}\"\n            callback_secret = \"{CALLBACK_SECRET}\"");
+    let at_home = "idle_drain_seconds = 0\n            callback_networks = [\"127.0.0.0/8\"]";
+    let replace = [
+        (format!("api_key = \"{OTHER_API_KEY}\""), signed),
+        ("idle_drain_seconds = 0".into(), at_home.into()),
+    ];
+    let replace: Vec<(&str, &str)> = replace.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
+    let till = Till::open_with(Setup::default(), &replace, Clock::System).await;
+    let branch = Site::start(Secret::new(CALLBACK_SECRET)).await.expect("a site");
+    let address = format!("{}/callback", branch.url());
+    let named = json_of(&place_with(&till, API_KEY, "A-1", &address).await);
+    let unnamed = till.place("A-2", "A-2").await;
+    let others = json_of(&place_with(&till, OTHER_API_KEY, "A-3", &address).await);
+    let body = order("A-4").to_string();
+    let quiet = till.call(Method::POST, "/v1/orders", OTHER_API_KEY, Some("A-4"), &body);
+    let quiet = json_of(&quiet.await);
+    for (placed, key) in
+        [(&named, API_KEY), (&unnamed, API_KEY), (&others, OTHER_API_KEY), (&quiet, OTHER_API_KEY)]
+    {
+        assert_eq!(till.cancel(&text(&placed["number"]), key).await.status, 200);
+    }
+    let orders = |told: &[Callback]| {
+        assert!(told.iter().all(|callback| callback.is_signed));
+        let mut orders: Vec<String> =
+            told.iter().map(|callback| text(&callback.body["data"]["merchant_order_id"])).collect();
+        orders.sort();
+        orders.dedup();
+        orders
+    };
+    // Each order that is called off is told twice: it, and its payment.
+    assert_eq!(orders(&branch.wait_for(4, DEADLINE).await.expect("callbacks")), ["A-1", "A-3"]);
+    assert_eq!(orders(&till.site.wait_for(2, DEADLINE).await.expect("callbacks")), ["A-2"]);
+    till.nothing_waits_in("callback").await;
+    let number = text(&quiet["number"]);
+    let path = format!("/v1/deliveries?order_id={number}");
+    let of_quiet = json_of(&till.call(Method::GET, &path, OTHER_API_KEY, None, "").await);
+    assert_eq!(of_quiet["items"], json!([]), "it named nobody, and nobody hears of all");
+    // The same order again is the same, and with another address another one.
+    let again = place_with(&till, API_KEY, "A-1", &format!("{address}?more")).await;
+    assert_eq!(again.status, 422, "another body under the same key");
+    till.close().await;
+}
+
+/// Nobody has us call what only we can reach: neither by a number, however it is written, nor by a name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_only_we_can_reach_is_not_called() {
+    let till = Till::open().await;
+    let port = till.site.url().rsplit(':').next().expect("a port").to_owned();
+    for (place, (address, says)) in [
+        (format!("https://127.0.0.1:{port}/callback"), "not on the public internet"),
+        (format!("https://0x7f.1:{port}/callback"), "127.0.0.1 is not on the public internet"),
+        ("https://[::ffff:169.254.169.254]/latest/meta-data".into(), "not on the public internet"),
+        ("http://shop.example/callback".into(), "https://"),
+        ("https://user:word@shop.example/callback".into(), "password"),
+        ("gopher://shop.example/".into(), "it must be an address such as"),
+        ("callback".into(), "it must be an address such as"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let refused = place_with(&till, API_KEY, &format!("B-{place}"), &address).await;
+        let problem = json_of(&refused);
+        assert_eq!(
+            (refused.status.as_u16(), &problem["type"]),
+            (422, &json!("urn:tillgate:problem:unusable-order"))
+        );
+        assert!(text(&problem["detail"]).starts_with("callback_url: "), "{problem}");
+        assert!(text(&problem["detail"]).contains(says), "{address}: {problem}");
+    }
+    let unsigned = place_with(&till, OTHER_API_KEY, "B-9", "https://shop.example/callback").await;
+    assert_eq!(unsigned.status, 422);
+    assert!(text(&json_of(&unsigned)["detail"]).contains("no callback_secret"), "{unsigned:?}");
+
+    // A name shows what it stands for when it is called.
+    let placed =
+        json_of(&place_with(&till, API_KEY, "A-1", &format!("https://localhost:{port}/callback")).await);
+    let number = text(&placed["number"]);
+    assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
+    let path = format!("/v1/deliveries?order_id={number}");
+    let tried = async {
+        loop {
+            let deliveries = json_of(&till.call(Method::GET, &path, API_KEY, None, "").await);
+            if let Some(error) = deliveries["items"][0]["last_error"].as_str() {
+                return error.to_owned();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let error = tokio::time::timeout(DEADLINE, tried).await.expect("an attempt");
+    assert!(error.contains("localhost, which is") && error.contains("callback_networks"), "{error}");
+    assert_eq!(till.site.callbacks().len(), 0);
     till.close().await;
 }

@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::describe::{DeliveryId, Refusals};
 use super::{Caller, Edge, Found, Problem, Watch};
+use crate::flows::Callbacks;
 use crate::flows::tend_delivery::{
     alter, begun_anew, callback_of, callbacks_about, is_callback_of, send_test, waiting_callbacks,
 };
@@ -196,7 +197,7 @@ pub async fn test(
     State(edge): State<Arc<Edge>>,
     Extension(Caller(merchant)): Extension<Caller>,
 ) -> Result<Response, Problem> {
-    if !edge.shop.sellers.get(&merchant).is_some_and(|seller| seller.is_called_back) {
+    if !edge.shop.sellers.get(&merchant).is_some_and(|seller| seller.callbacks == Callbacks::Always) {
         return Err(Problem::conflict("no callback_url is configured for you: there is nobody to tell"));
     }
     let id = send_test(&edge.shop, &merchant).await?;

@@ -18,8 +18,8 @@ use super::{
     linked, read_json, read_lines, take_place, taken_before, until,
 };
 use crate::dedup::Answer;
-use crate::flows::Shop;
 use crate::flows::place_order::{Keyed, Placed, Placement, Taken, answer_key, known_key, place, take_key};
+use crate::flows::{Callbacks, Seller};
 use crate::http::hooks::{answer, read_body};
 use crate::http::work::see_through;
 use crate::kernel::json::{object, objects};
@@ -69,6 +69,9 @@ pub(super) struct NewOrder {
     /// Where the buyer goes to turn back.
     #[schema(pattern = "^https?://[a-z0-9-]", max_length = 1000, example = "https://shop.example/cart")]
     return_url: Option<String>,
+    /// Where your site hears of this order, if not where it hears of all. Not in a private network.
+    #[schema(pattern = "^https?://[a-z0-9-]", max_length = 1000, example = "https://shop.example/tillgate")]
+    callback_url: Option<String>,
     /// Until when it can be paid: in three days if it is left out, in 366 at most.
     expires_at: Option<Timestamp>,
 }
@@ -143,7 +146,7 @@ async fn place_order(
     if let Some(known) = known_key(&edge.shop, &merchant, &key, &bytes).await? {
         return taken_before(known);
     }
-    let placement = read_placement(&edge.shop, merchant, bytes)?;
+    let placement = read_placement(edge, seller, merchant, bytes)?;
     let keyed = Keyed {
         merchant: &placement.merchant,
         event_type: "order.place",
@@ -173,7 +176,12 @@ async fn place_order(
     Ok(answer(given))
 }
 
-fn read_placement(shop: &Shop, merchant: SourceName, body: Bytes) -> Result<Placement, Problem> {
+fn read_placement(
+    edge: &Edge,
+    seller: &Seller,
+    merchant: SourceName,
+    body: Bytes,
+) -> Result<Placement, Problem> {
     let unusable = |why: String| Problem::unusable_order(why);
     let order: NewOrder = read_json(&body)?;
     let merchant_order_id = ExternalId::parse(&order.merchant_order_id);
@@ -183,7 +191,7 @@ fn read_placement(shop: &Shop, merchant: SourceName, body: Bytes) -> Result<Plac
     if order.currency != CURRENCY {
         return Err(unusable(format!("currency: {:?} is not taken, only {CURRENCY}", order.currency)));
     }
-    let now = shop.clock.now();
+    let now = edge.shop.clock.now();
     let by_default = || later(now, Duration::from_secs(EXPIRES_DAYS_DEFAULT * 24 * 3600));
     let expires_at = until(order.expires_at.unwrap_or_else(by_default), now)?;
     let lines = read_lines(order.items)?;
@@ -197,8 +205,19 @@ fn read_placement(shop: &Shop, merchant: SourceName, body: Bytes) -> Result<Plac
         success: page("success_url", order.success_url)?,
         fail: page("fail_url", order.fail_url)?,
         back: page("return_url", order.return_url)?,
+        callback: order.callback_url.map(|url| callback(edge, seller, &url)).transpose()?,
     };
     Ok(Placement { merchant, merchant_order_id, bill, ways, body })
+}
+
+/// An address that we may call. A name in it is looked up when it is called.
+fn callback(edge: &Edge, seller: &Seller, url: &str) -> Result<String, Problem> {
+    let unusable = |why: String| Problem::unusable_order(format!("callback_url: {why}"));
+    if seller.callbacks == Callbacks::None {
+        let why = "callbacks are signed, and no callback_secret is configured for you; the gateway's operator can give you one";
+        return Err(unusable(why.into()));
+    }
+    edge.guard.admit(url).map(Into::into).map_err(|why| unusable(why.to_string()))
 }
 
 /// An address that a buyer's browser may be sent to.

@@ -18,8 +18,8 @@ use super::dispatch::Dispatch;
 use crate::flows::bill_order::Task;
 use crate::flows::spend_budget::spend_budget;
 use crate::flows::tend_operation;
-use crate::flows::tend_payment::{checkout_of, note_sending, record};
-use crate::flows::{Shop, buyers_address};
+use crate::flows::tend_payment::{note_sending, record};
+use crate::flows::{Shop, buyers_address, checkout_of};
 use crate::gateway::{Addresses, Breaker, Failure, Provider};
 use crate::kernel::time::{between, later};
 use crate::kernel::{Lane, Private, SourceName, Timestamp};
@@ -255,7 +255,7 @@ impl Collector {
 
     /// Does what is next for a payment. None if it changed meanwhile.
     async fn step(&self, lane: Lane, task: Task) -> Result<Option<Stepped>, Unavailable> {
-        let Some(checkout) = checkout_of(&self.shop, task.payment).await? else {
+        let Some(checkout) = checkout_of(&self.shop, task.payment.number).await? else {
             return Ok(Some(Stepped::by_itself(None)));
         };
         let found = checkout.payments.iter().find(|payment| payment.id == task.payment);

@@ -2,8 +2,8 @@
 
 use super::{Collector, Stepped};
 use crate::flows::bill_order::Task;
+use crate::flows::checkout_of;
 use crate::flows::tend_operation::note_sending;
-use crate::flows::tend_payment::checkout_of;
 use crate::gateway::{Failure, Provider};
 use crate::kernel::{Lane, Private, SourceName};
 use crate::payments::{
@@ -20,7 +20,7 @@ impl Collector {
         id: OperationId,
     ) -> Result<Option<Stepped<RemoteOperation>>, Unavailable> {
         let at_rest = || Ok(Some(Stepped::by_itself(None)));
-        let Some(checkout) = checkout_of(&self.shop, id.payment).await? else { return at_rest() };
+        let Some(checkout) = checkout_of(&self.shop, id.payment.number).await? else { return at_rest() };
         let Some(operation) = checkout.operations.iter().find(|operation| operation.id == id) else {
             return at_rest();
         };
