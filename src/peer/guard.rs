@@ -254,6 +254,30 @@ mod tests {
         assert!(matches!(guard.admit("http://10.2.0.1/x"), Err(NotAdmitted::NotPublic(_))));
     }
 
+    /// Whoever forgot to ask is stopped at the call: nobody listens at port 9, and nobody is to find that out.
+    #[tokio::test]
+    async fn a_guarded_client_does_not_connect() {
+        use std::time::Duration;
+
+        use http::{HeaderMap, Method};
+
+        use crate::peer::{Client, Failure};
+
+        let client = Client::guarded(Duration::from_secs(3), 1000, Guard::default()).expect("a client");
+        for (url, says) in [
+            ("https://127.0.0.1:9/", "the address is not called: 127.0.0.1 is not"),
+            ("https://localhost:9/", "localhost, which is "),
+            ("http://shop.example/", "https://"),
+        ] {
+            let called = client.call(Method::GET, url, HeaderMap::new(), Vec::new()).await;
+            let Err(Failure::NotSent(why)) = called else { panic!("{url}: {called:?}") };
+            assert!(why.contains(says), "{url}: {why}");
+        }
+        let client = Client::guarded(Duration::from_secs(3), 1000, at_home()).expect("a client");
+        let called = client.call(Method::GET, "http://127.0.0.1:9/", HeaderMap::new(), Vec::new()).await;
+        assert!(matches!(called, Err(Failure::NotSent(why)) if why.contains("refused")));
+    }
+
     #[test]
     fn a_name_is_what_it_stands_for() {
         let found = |ips: &[&str]| -> Vec<SocketAddr> {

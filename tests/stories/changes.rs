@@ -287,6 +287,28 @@ async fn what_could_not_be_told_in_time_is_in_the_next_payment() {
     till.close().await;
 }
 
+/// The link is due for a look while the payment system cannot be told: the looks go on all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_altered_late_is_looked_at_as_ever() {
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+    let till = Till::open_with(Setup::default(), &[], clock).await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.order_in(&number, "linked").await;
+    till.nothing_waits_in("payment").await;
+    till.bank.misbehave_always(Call::Update, Some(Trouble::Broken));
+    assert_eq!(till.alter(&number, &json!({"description": "Иной заказ"})).await.status, 200);
+    till.let_retry_come("payment", 1).await;
+    till.let_retry_come("watch", 1).await; // the look saw that it waits, and there is a next one
+    till.bank.forget_troubles();
+    till.nothing_waits_in("payment").await;
+    assert_eq!(till.remote(&number).description, "Иной заказ");
+    till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    till.clock.advance(std::time::Duration::from_secs(24 * 3600));
+    till.order_in(&number, "paid").await;
+    till.close().await;
+}
+
 /// A change that says nothing, or what no order can hold.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_without_sense_says_why() {
