@@ -282,6 +282,7 @@ pub fn gateways(settings: &Settings) -> Result<BTreeMap<SourceName, Arc<dyn Prov
                     merchant_id: gateway.merchant_id.clone(),
                     payment_hosts: gateway.payment_hosts(),
                     receipts: gateway.receipts,
+                    payment_mode: gateway.payment_mode,
                 };
                 Arc::new(invoicebox::Invoicebox::new(client, setup))
             }
@@ -294,6 +295,8 @@ pub fn gateways(settings: &Settings) -> Result<BTreeMap<SourceName, Arc<dyn Prov
                     secret_key: gateway.token.clone(),
                     two_steps: gateway.two_steps,
                     receipts: gateway.receipts,
+                    payment_mode: gateway.payment_mode,
+                    tax_system_code: gateway.tax_system_code,
                     payment_hosts: gateway.payment_hosts(),
                 };
                 Arc::new(yookassa::Yookassa::new(client, setup))

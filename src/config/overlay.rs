@@ -50,9 +50,10 @@ fn typed(key: &str, text: &str) -> Value {
         let tokens = text.split(',').map(|token| Value::String(token.trim().to_owned()));
         return Value::Array(tokens.collect());
     }
-    let is_number =
-        ["_days", "_mebibytes", "_milliseconds", "_seconds"].iter().any(|unit| key.ends_with(unit));
-    if key == "store_migrate"
+    let is_number = ["_days", "_mebibytes", "_milliseconds", "_seconds", "_max", "_code"]
+        .iter()
+        .any(|unit| key.ends_with(unit));
+    if ["store_migrate", "two_steps", "receipts"].contains(&key)
         && let Ok(switch) = text.trim().parse()
     {
         return Value::Boolean(switch);
@@ -90,4 +91,25 @@ pub fn files(table: &mut Table, folder: &Path, section: &str) -> Result<(), Conf
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_is_read_as_what_its_setting_is() {
+        for (key, text, value) in [
+            ("retention_days", "30", Value::Integer(30)),
+            ("requests_per_minute_max", "5", Value::Integer(5)),
+            ("tax_system_code", "2", Value::Integer(2)),
+            ("two_steps", "true", Value::Boolean(true)),
+            ("receipts", "false", Value::Boolean(false)),
+            ("receipts", "perhaps", Value::String("perhaps".into())),
+            ("token", "123", Value::String("123".into())),
+            ("callback_networks", "10.0.0.0/8", Value::Array(vec![Value::String("10.0.0.0/8".into())])),
+        ] {
+            assert_eq!(typed(key, text), value, "{key}");
+        }
+    }
 }

@@ -14,9 +14,12 @@ use crate::kernel::Secret;
 use crate::kernel::secret::{TOKEN_BYTES_MIN, webhook_key};
 use crate::marketplace::Access;
 use crate::notify::Language;
-use crate::payments::VatCode;
+use crate::payments::{PaymentMode, VatCode};
 use crate::webhooks::invoicebox::Algorithm;
 use crate::webhooks::yookassa;
+
+/// The last of the numbers that YooKassa gives to ways of being taxed.
+const TAX_SYSTEM_CODE_MAX: u8 = 6;
 
 /// The shortest key of a callback's signature, in bytes: what Standard Webhooks asks for.
 const CALLBACK_KEY_BYTES_MIN: usize = 24;
@@ -95,6 +98,11 @@ pub struct Gateway {
     /// It makes the fiscal receipts, and hears when goods are handed over.
     #[serde(default = "yes")]
     pub receipts: bool,
+    /// What the money is on its receipt.
+    #[serde(default)]
+    pub payment_mode: PaymentMode,
+    /// YooKassa: how the shop is taxed, if it is taxed in several ways: the number in the payment system's list.
+    pub tax_system_code: Option<u8>,
     /// YooKassa: the networks that its notifications come from, if not those of its documents.
     notice_networks: Option<Vec<IpNet>>,
 }
@@ -165,6 +173,15 @@ impl Gateway {
                 ));
             }
             (GatewayProtocol::Invoicebox, Some(_)) | (GatewayProtocol::Yookassa, None) => {}
+        }
+        match (self.protocol, self.tax_system_code) {
+            (GatewayProtocol::Invoicebox, Some(_)) => {
+                return Err(format!("gateways.{name}.tax_system_code: it is for protocol = \"yookassa\""));
+            }
+            (GatewayProtocol::Yookassa, Some(code)) if !(1..=TAX_SYSTEM_CODE_MAX).contains(&code) => {
+                return Err(format!("gateways.{name}.tax_system_code: from 1 to {TAX_SYSTEM_CODE_MAX}"));
+            }
+            (GatewayProtocol::Invoicebox | GatewayProtocol::Yookassa, _) => {}
         }
         for (field, text) in [
             ("token", self.token.expose()),

@@ -10,7 +10,7 @@ use super::*;
 use crate::kernel::time::later;
 use crate::kernel::{Clock, Money, Number, Quantity, Secret};
 use crate::payments::{
-    Customer, Line, OperationId, OperationState, RemoteOperationStatus, RemoteStatus, VatCode,
+    Customer, Line, OperationId, OperationState, PaymentMode, RemoteOperationStatus, RemoteStatus, VatCode,
 };
 use crate::peer::{ANSWER_BYTES_MAX, Client};
 
@@ -364,6 +364,7 @@ fn invoicebox(url: String, token: Secret, sandbox: &Sandbox) -> Invoicebox {
         merchant_id,
         payment_hosts: Vec::new(),
         receipts: true,
+        payment_mode: PaymentMode::default(),
     };
     Invoicebox::new(client, setup)
 }
@@ -409,6 +410,8 @@ fn yookassa(url: &str, secret_key: Secret, two_steps: bool, sandbox: &Sandbox) -
         secret_key,
         two_steps,
         receipts: true,
+        payment_mode: PaymentMode::default(),
+        tax_system_code: None,
         payment_hosts: Vec::new(),
     };
     Yookassa::new(client, setup)

@@ -143,6 +143,12 @@ impl OrderDocument {
         self
     }
 
+    /// Whether a person should look at it.
+    #[must_use]
+    pub fn needs_attention(&self) -> bool {
+        !self.attention.is_empty()
+    }
+
     /// Its state.
     #[must_use]
     pub fn state(&self) -> State {

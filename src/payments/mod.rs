@@ -20,6 +20,7 @@ mod notice;
 mod operation;
 mod payment;
 mod plan;
+mod receipt;
 mod vat;
 
 pub use bill::{
@@ -38,4 +39,5 @@ pub use payment::{
     RemoteStatus, Step,
 };
 pub use plan::{NotPlanned, Part};
+pub use receipt::PaymentMode;
 pub use vat::VatCode;

@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use crate::kernel::Money;
 
-/// The rate of value added tax that is inside a price, in the words of payment systems and merchants alike.
+/// The rate of value added tax that is inside a price, in the words of payment systems and merchants alike. The tax is the same
+/// with `_ADDED` and without: it tells the receipt that the rate is reckoned from the sum, as it is for advances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum VatCode {
     /// Not taxed.
@@ -31,11 +32,26 @@ pub enum VatCode {
     /// 22 %.
     #[serde(rename = "RUS_VAT22")]
     TwentyTwo,
+    /// 5 %, reckoned as 5/105.
+    #[serde(rename = "RUS_VAT5_ADDED")]
+    FiveAdded,
+    /// 7 %, reckoned as 7/107.
+    #[serde(rename = "RUS_VAT7_ADDED")]
+    SevenAdded,
+    /// 10 %, reckoned as 10/110.
+    #[serde(rename = "RUS_VAT10_ADDED")]
+    TenAdded,
+    /// 20 %, reckoned as 20/120.
+    #[serde(rename = "RUS_VAT20_ADDED")]
+    TwentyAdded,
+    /// 22 %, reckoned as 22/122.
+    #[serde(rename = "RUS_VAT22_ADDED")]
+    TwentyTwoAdded,
 }
 
 impl VatCode {
     /// Every code.
-    pub const ALL: [VatCode; 7] = [
+    pub const ALL: [VatCode; 12] = [
         VatCode::None,
         VatCode::Zero,
         VatCode::Five,
@@ -43,6 +59,11 @@ impl VatCode {
         VatCode::Ten,
         VatCode::Twenty,
         VatCode::TwentyTwo,
+        VatCode::FiveAdded,
+        VatCode::SevenAdded,
+        VatCode::TenAdded,
+        VatCode::TwentyAdded,
+        VatCode::TwentyTwoAdded,
     ];
 
     /// Its name.
@@ -56,6 +77,11 @@ impl VatCode {
             VatCode::Ten => "RUS_VAT10",
             VatCode::Twenty => "RUS_VAT20",
             VatCode::TwentyTwo => "RUS_VAT22",
+            VatCode::FiveAdded => "RUS_VAT5_ADDED",
+            VatCode::SevenAdded => "RUS_VAT7_ADDED",
+            VatCode::TenAdded => "RUS_VAT10_ADDED",
+            VatCode::TwentyAdded => "RUS_VAT20_ADDED",
+            VatCode::TwentyTwoAdded => "RUS_VAT22_ADDED",
         }
     }
 
@@ -64,11 +90,11 @@ impl VatCode {
     pub const fn percent(self) -> i64 {
         match self {
             VatCode::None | VatCode::Zero => 0,
-            VatCode::Five => 5,
-            VatCode::Seven => 7,
-            VatCode::Ten => 10,
-            VatCode::Twenty => 20,
-            VatCode::TwentyTwo => 22,
+            VatCode::Five | VatCode::FiveAdded => 5,
+            VatCode::Seven | VatCode::SevenAdded => 7,
+            VatCode::Ten | VatCode::TenAdded => 10,
+            VatCode::Twenty | VatCode::TwentyAdded => 20,
+            VatCode::TwentyTwo | VatCode::TwentyTwoAdded => 22,
         }
     }
 

@@ -22,8 +22,8 @@ use tillgate::kernel::{
     Clock, ExternalId, Fingerprint, Lane, Money, Number, Quantity, SourceName, Timestamp,
 };
 use tillgate::payments::{
-    Bill, Checkout, Customer, Handover, Line, Operation, OperationKind, OperationState, PaymentId, Remote,
-    RemoteOperation, VatCode, Ways,
+    Bill, Checkout, Customer, Handover, Line, Operation, OperationKind, OperationState, PaymentId,
+    PaymentMode, Remote, RemoteOperation, VatCode, Ways,
 };
 use tillgate::peer::Client;
 use tillgate::store::{Claim, Scan, Store};
@@ -533,6 +533,7 @@ fn of_invoicebox(bank: &Sandbox) -> Arc<dyn Provider> {
         merchant_id: bank.setup().merchant_id.clone(),
         payment_hosts: Vec::new(),
         receipts: true,
+        payment_mode: PaymentMode::default(),
     };
     Arc::new(Invoicebox::new(client(), setup))
 }
@@ -544,6 +545,8 @@ fn of_yookassa(bank: &Sandbox, two_steps: bool) -> Arc<dyn Provider> {
         secret_key: bank.setup().token.clone(),
         two_steps,
         receipts: true,
+        payment_mode: PaymentMode::default(),
+        tax_system_code: None,
         payment_hosts: Vec::new(),
     };
     Arc::new(Yookassa::new(client(), setup))

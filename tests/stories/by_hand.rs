@@ -75,3 +75,39 @@ async fn a_frozen_refund_is_settled_by_what_a_person_has_seen() {
     }
     till.close().await;
 }
+
+/// Of many orders those that want a person are found, a page at a time, and none twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_person_should_look_at_is_listed() {
+    let till = Till::open().await;
+    let mut refused = Vec::new();
+    for order in 0..7 {
+        let is_refused = order % 3 == 0;
+        if is_refused {
+            till.bank.misbehave(Call::Create, [Trouble::Refused]);
+        }
+        let number = text(&till.place(&format!("A-{order}"), &format!("key-{order}")).await["number"]);
+        till.order_in(&number, if is_refused { "failed" } else { "linked" }).await;
+        refused.extend(is_refused.then_some(number));
+    }
+    let mut listed = Vec::new();
+    let mut path = "/orders?attention=true&limit=2".to_owned();
+    loop {
+        let page = till.admin(&path).await;
+        let items = page["items"].as_array().expect("items").clone();
+        assert!(items.len() <= 2);
+        for item in &items {
+            assert!(item["attention"][0].as_str().is_some_and(|why| why.contains("was refused")), "{item}");
+            listed.push(text(&item["number"]));
+        }
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        path = format!("/orders?attention=true&limit=2&cursor={next}");
+    }
+    refused.reverse(); // the latest first
+    assert_eq!(listed, refused);
+    assert_eq!(till.admin("/orders?attention=false").await["items"].as_array().map(Vec::len), Some(7));
+    let alone = |id: &str| format!("/orders?attention=true&source=site&external_id={id}");
+    assert_eq!(till.admin(&alone("A-0")).await["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(till.admin(&alone("A-1")).await["items"].as_array().map(Vec::len), Some(0));
+    till.close().await;
+}

@@ -90,6 +90,12 @@ async fn what_was_not_taken_is_listed_to_its_merchant_alone() {
             assert_eq!(till.call(Method::GET, &path, API_KEY, None, "").await.status, 400, "{path}");
         }
     }
+    let path = format!("/v1/deliveries?state=dead&cursor={}", text(&deliveries["next_cursor"]));
+    assert_eq!(
+        till.call(Method::GET, &path, API_KEY, None, "").await.status,
+        400,
+        "it is of those that wait"
+    );
     for altered in ["x", "callback.dead", "callback.dead.zz", "callback.dead.", "mail.dead."] {
         let path = format!("/admin/v1/outbox?state=pending&cursor={altered}");
         let wrong = till.call(Method::GET, &path, ADMIN_TOKEN, None, "").await;

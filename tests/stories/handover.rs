@@ -1,7 +1,7 @@
 //! A site says that it has handed goods over: once, whether they were paid before, are held, or are paid at the door.
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tillgate::gateway::sandbox::{Call, Outcome, Setup, Trouble};
 use tillgate::kernel::Clock;
 use tillgate::peer::Reply;
@@ -151,6 +151,21 @@ async fn a_shipment_that_was_refused_is_told_again_by_hand() {
         problem(&till.call(Method::POST, &path, ADMIN_TOKEN, None, "").await),
         (409, "conflict".into())
     );
+    till.close().await;
+}
+
+/// What is paid as the goods change hands has one receipt.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_paid_in_full_has_no_second_receipt() {
+    let (key, full) = ("signing_key = ", "payment_mode = \"full_payment\"\n            signing_key = ");
+    let till = Till::open_with(Setup::default(), &[(key, full)], Clock::System).await;
+    let number = paid(&till).await;
+    let request: Value = serde_json::from_str(&till.remote(&number).request).expect("json");
+    assert_eq!(request["basketItems"][0]["paymentType"], "full_payment", "{request}");
+    assert_eq!(json_of(&ship(&till, &number, API_KEY, "").await)["state"], "shipped");
+    assert_eq!(events(&till, 2).await, ["payment.succeeded", "order.shipped"]);
+    settled(&till).await;
+    assert!(done(&till, "shipment").is_empty());
     till.close().await;
 }
 

@@ -22,6 +22,10 @@ async fn a_request_sent_again_is_answered_again() {
     assert_eq!(first.body, again.body, "byte for byte");
     assert_eq!(again.headers["idempotent-replayed"], "true");
     assert!(!first.headers.contains_key("idempotent-replayed"));
+    assert_eq!(
+        (&first.headers["etag"], &again.headers["etag"]),
+        (&"\"1\"".parse().expect("a tag"), &"\"1\"".parse().expect("a tag"))
+    );
 
     let other = post(Some("key"), API_KEY, order("A-2").to_string()).await;
     assert_eq!(

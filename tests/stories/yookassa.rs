@@ -297,6 +297,27 @@ async fn another_payer_is_in_the_next_payment() {
     till.close().await;
 }
 
+/// What stands on a receipt is the shop's affair.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_receipt_is_as_the_configuration_has_it() {
+    let more = format!("{LOCAL}\ntax_system_code = 2\npayment_mode = \"full_payment\"");
+    let till = Till::open_yookassa(&more, Clock::System).await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    let request: Value = serde_json::from_str(&till.remote(&number).request).expect("json");
+    let receipt = &request["receipt"];
+    assert_eq!(
+        (&receipt["tax_system_code"], &receipt["items"][0]["payment_mode"]),
+        (&json!(2), &json!("full_payment"))
+    );
+    buyer(&till, &number, Outcome::Pay);
+    till.order_in(&number, "paid").await;
+    let shipped = till.call(Method::POST, &format!("/v1/orders/{number}/ship"), API_KEY, None, "").await;
+    assert_eq!(shipped.status, 200);
+    looked_at(&till).await;
+    assert!(!till.bank.done().iter().any(|done| done.kind == "receipt"), "{:?}", till.bank.done());
+    till.close().await;
+}
+
 /// Who has agreed to a bill has agreed to that one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_held_is_not_said_anew() {

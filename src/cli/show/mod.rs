@@ -72,6 +72,7 @@ fn text_at(item: &Value, paths: &str) -> String {
     match paths.split('|').find_map(|path| at(path).filter(|value| !value.is_null())) {
         None => "-".into(),
         Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(texts)) => texts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "),
         Some(other) => other.to_string(),
     }
 }

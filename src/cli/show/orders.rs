@@ -35,6 +35,9 @@ pub struct List {
     /// Only of this shop
     #[arg(long)]
     store_id: Option<String>,
+    /// Only what a person should look at, with the reason
+    #[arg(long)]
+    attention: bool,
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +101,7 @@ async fn list(options: List) -> Result<(), Failed> {
         ("external_id", options.external_id.as_deref()),
         ("state", options.state.as_deref()),
         ("store", options.store_id.as_deref()),
+        ("attention", options.attention.then_some("true")),
     ];
     let orders = options.list.fetch(&server, "/orders", &query).await?;
     if options.server.json {
@@ -115,6 +119,13 @@ async fn list(options: List) -> Result<(), Failed> {
         ("payment", "payment.state"),
         ("created", "created_at"),
     ];
+    if options.attention {
+        print_table(
+            &orders,
+            &[&columns[..2], &columns[4..5], &columns[6..8], &[("look at", "attention")]].concat(),
+        );
+        return Ok(());
+    }
     print_table(&orders, &columns);
     Ok(())
 }

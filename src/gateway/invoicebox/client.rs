@@ -10,7 +10,7 @@ use super::{map, wire};
 use crate::gateway::{Addresses, Call, Failure, Provider, leads_home, one_line, wish_in};
 use crate::kernel::{Secret, Timestamp};
 use crate::payments::{
-    Allowance, Bill, Handover, Operation, OperationKind, PaymentId, Remote, RemoteOperation,
+    Allowance, Bill, Handover, Operation, OperationKind, PaymentId, PaymentMode, Remote, RemoteOperation,
 };
 use crate::peer::{self, Client, Reply};
 
@@ -57,6 +57,8 @@ pub struct Setup {
     pub payment_hosts: Vec<String>,
     /// The payment system makes the fiscal receipts.
     pub receipts: bool,
+    /// What the money is on them.
+    pub payment_mode: PaymentMode,
 }
 
 /// The payment system.
@@ -170,7 +172,8 @@ impl Provider for Invoicebox {
     }
 
     fn handover(&self) -> Handover {
-        if self.setup.receipts { Handover::ShipmentOrCapture } else { Handover::Untold }
+        let is_told = self.setup.receipts && self.setup.payment_mode.has_second_receipt();
+        if is_told { Handover::ShipmentOrCapture } else { Handover::Untold }
     }
 
     fn allowance(&self) -> Option<Allowance> {
@@ -178,7 +181,7 @@ impl Provider for Invoicebox {
     }
 
     fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
-        map::freeze(&self.setup.merchant_id, id, bill, addresses)
+        map::freeze((&self.setup.merchant_id, self.setup.payment_mode), id, bill, addresses)
     }
 
     fn identify(&self) -> Call<'_, ()> {
@@ -230,7 +233,7 @@ impl Provider for Invoicebox {
     fn alter<'a>(&'a self, remote_id: &'a str, bill: &'a Bill) -> Option<Call<'a, Remote>> {
         Some(Box::pin(async move {
             let path = format!("billing/api/order/order/{remote_id}");
-            let request = map::update(bill).map_err(Failure::Refused)?;
+            let request = map::update(self.setup.payment_mode, bill).map_err(Failure::Refused)?;
             let order = self.call(Method::PUT, &path, request).await?;
             self.remote(order)
         }))
@@ -242,7 +245,7 @@ impl Provider for Invoicebox {
         _bill: &Bill,
         remote_id: &str,
     ) -> Result<String, String> {
-        map::freeze_operation(operation, remote_id)
+        map::freeze_operation(self.setup.payment_mode, operation, remote_id)
     }
 
     fn operate<'a>(&'a self, kind: OperationKind, request: &'a str) -> Call<'a, RemoteOperation> {

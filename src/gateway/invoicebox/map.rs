@@ -7,7 +7,7 @@ use crate::gateway::Addresses;
 use crate::kernel::money::{self, CURRENCY};
 use crate::kernel::{Money, Timestamp};
 use crate::payments::{
-    Bill, Customer, CustomerKind, GoodsKind, Line, Operation, OperationKind, PaymentId, Remote,
+    Bill, Customer, CustomerKind, GoodsKind, Line, Operation, OperationKind, PaymentId, PaymentMode, Remote,
     RemoteOperation, RemoteOperationStatus, RemoteStatus,
 };
 
@@ -30,7 +30,12 @@ fn amount(money: Money) -> Number {
 }
 
 /// The request's bytes, or what cannot be billed.
-pub fn freeze(account: &str, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
+pub fn freeze(
+    (account, mode): (&str, PaymentMode),
+    id: PaymentId,
+    bill: &Bill,
+    addresses: &Addresses,
+) -> Result<String, String> {
     let request = wire::CreateOrder {
         merchant_id: account,
         merchant_order_id: id.to_string(),
@@ -40,7 +45,7 @@ pub fn freeze(account: &str, id: PaymentId, bill: &Bill, addresses: &Addresses) 
         return_url: &addresses.back,
         notification_url: &addresses.notice,
         vat_amount: amount(bill.vat),
-        basket_items: bill.lines.iter().map(item).collect(),
+        basket_items: bill.lines.iter().map(|line| item(line, mode)).collect(),
         expiration_date: date(bill.expires_at),
         language_id: "ru",
         currency_id: CURRENCY,
@@ -51,13 +56,13 @@ pub fn freeze(account: &str, id: PaymentId, bill: &Bill, addresses: &Addresses) 
 }
 
 /// The bytes of a request for an order to be altered.
-pub fn update(bill: &Bill) -> Result<String, String> {
+pub fn update(mode: PaymentMode, bill: &Bill) -> Result<String, String> {
     let request = wire::UpdateOrder {
         description: &bill.description,
         amount: amount(bill.total),
         vat_amount: amount(bill.vat),
         expiration_date: date(bill.expires_at),
-        basket_items: bill.lines.iter().map(item).collect(),
+        basket_items: bill.lines.iter().map(|line| item(line, mode)).collect(),
         customer: customer(&bill.customer),
     };
     serde_json::to_string(&request).map_err(|why| why.to_string())
@@ -69,7 +74,7 @@ fn date(at: Timestamp) -> String {
     whole.to_string().replace('Z', "+00:00")
 }
 
-fn item(line: &Line) -> wire::BasketItem<'_> {
+fn item(line: &Line, mode: PaymentMode) -> wire::BasketItem<'_> {
     wire::BasketItem {
         sku: &line.sku,
         name: &line.name,
@@ -85,7 +90,7 @@ fn item(line: &Line) -> wire::BasketItem<'_> {
             GoodsKind::Commodity => "commodity",
             GoodsKind::Service => "service",
         },
-        payment_type: "full_prepayment",
+        payment_type: mode.as_str(),
     }
 }
 
@@ -153,15 +158,15 @@ pub fn remote(order: wire::Order, may_lead_to: impl Fn(&str) -> bool) -> Result<
 }
 
 /// The bytes of a request for something to be done with the money of the order `remote_id`.
-pub fn freeze_operation(operation: &Operation, remote_id: &str) -> Result<String, String> {
-    let basket_items = operation.lines.iter().map(item);
+pub fn freeze_operation(mode: PaymentMode, operation: &Operation, remote_id: &str) -> Result<String, String> {
+    let basket_items = |mode| operation.lines.iter().map(move |line| item(line, mode)).collect();
     let request = match operation.kind {
         OperationKind::Refund => serde_json::to_string(&wire::CreateRefund {
             parent_id: remote_id,
             merchant_order_id: operation.id.to_string(),
             amount: amount(operation.total),
             vat_amount: amount(operation.vat),
-            basket_items: basket_items.collect(),
+            basket_items: basket_items(mode),
             description: operation.reason.as_deref().unwrap_or("Возврат"),
         }),
         // Money that is held is taken by a shipment, which lets the rest go.
@@ -170,9 +175,7 @@ pub fn freeze_operation(operation: &Operation, remote_id: &str) -> Result<String
             document_number: operation.id.to_string(),
             document_date: date(operation.created_at).chars().take(10).collect(),
             // Now that the goods are there, the money is no advance any more.
-            basket_items: basket_items
-                .map(|item| wire::BasketItem { payment_type: "full_payment", ..item })
-                .collect(),
+            basket_items: basket_items(PaymentMode::FullPayment),
             is_final: true,
         }),
     };

@@ -13,7 +13,7 @@ use crate::gateway::{Addresses, Call, Failure, Provider, leads_home, one_line, w
 use crate::kernel::time::earlier;
 use crate::kernel::{Secret, Timestamp};
 use crate::payments::{
-    Bill, Handover, Operation, OperationKind, PaymentId, Remote, RemoteOperation, RemoteStatus,
+    Bill, Handover, Operation, OperationKind, PaymentId, PaymentMode, Remote, RemoteOperation, RemoteStatus,
 };
 use crate::peer::{self, Client, Reply};
 
@@ -48,6 +48,10 @@ pub struct Setup {
     pub two_steps: bool,
     /// The payment system makes the fiscal receipts.
     pub receipts: bool,
+    /// What the money is on them.
+    pub payment_mode: PaymentMode,
+    /// How the shop is taxed, by the number in the payment system's list, if it is taxed in several ways.
+    pub tax_system_code: Option<u8>,
     /// Hosts that a payment page may be on, besides the API's own.
     pub payment_hosts: Vec<String>,
 }
@@ -67,7 +71,8 @@ impl Yookassa {
     }
 
     fn manner(&self) -> Manner {
-        Manner { two_steps: self.setup.two_steps, receipts: self.setup.receipts }
+        let &Setup { two_steps, receipts, payment_mode, tax_system_code, .. } = &self.setup;
+        Manner { two_steps, receipts, payment_mode, tax_system_code }
     }
 
     async fn call<T: DeserializeOwned>(
@@ -165,7 +170,8 @@ impl Provider for Yookassa {
     }
 
     fn handover(&self) -> Handover {
-        if self.setup.receipts { Handover::Shipment } else { Handover::Untold }
+        let is_told = self.setup.receipts && self.setup.payment_mode.has_second_receipt();
+        if is_told { Handover::Shipment } else { Handover::Untold }
     }
 
     fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {

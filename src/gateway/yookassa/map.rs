@@ -7,8 +7,8 @@ use crate::gateway::Addresses;
 use crate::kernel::Money;
 use crate::kernel::money::CURRENCY;
 use crate::payments::{
-    Bill, Customer, GoodsKind, Line, Operation, OperationKind, PaymentId, Remote, RemoteOperation,
-    RemoteOperationStatus, RemoteStatus, VatCode,
+    Bill, Customer, GoodsKind, Line, Operation, OperationKind, PaymentId, PaymentMode, Remote,
+    RemoteOperation, RemoteOperationStatus, RemoteStatus, VatCode,
 };
 
 /// The longest description of a payment and of a line, in characters.
@@ -21,6 +21,10 @@ pub struct Manner {
     pub two_steps: bool,
     /// The payment system makes the fiscal receipts.
     pub receipts: bool,
+    /// What the money is on them.
+    pub payment_mode: PaymentMode,
+    /// How the shop is taxed, by the number in the payment system's list, if it is taxed in several ways.
+    pub tax_system_code: Option<u8>,
 }
 
 fn amount(money: Money) -> wire::Amount {
@@ -82,19 +86,21 @@ fn receipt<'a>(
         email: customer.email.as_deref(),
         phone: customer.phone.as_ref().map(digits).filter(|phone| !phone.is_empty()),
     };
-    Ok(Some(wire::Receipt { customer, items: lines.iter().map(|line| item(line, stage)).collect() }))
+    let mode = match stage {
+        Stage::Paid => manner.payment_mode,
+        Stage::HandedOver => PaymentMode::FullPayment,
+    };
+    let items = lines.iter().map(|line| item(line, mode)).collect();
+    Ok(Some(wire::Receipt { customer, items, tax_system_code: manner.tax_system_code }))
 }
 
-fn item(line: &Line, stage: Stage) -> wire::Item {
+fn item(line: &Line, mode: PaymentMode) -> wire::Item {
     wire::Item {
         description: cut(&line.name),
         quantity: line.quantity.to_string(),
         amount: amount(line.price),
         vat_code: vat_code(line.vat_code),
-        payment_mode: match stage {
-            Stage::Paid => "full_prepayment",
-            Stage::HandedOver => "full_payment",
-        },
+        payment_mode: mode.as_str(),
         payment_subject: match line.kind {
             GoodsKind::Commodity => "commodity",
             GoodsKind::Service => "service",
@@ -113,6 +119,11 @@ fn vat_code(code: VatCode) -> u8 {
         VatCode::Five => 7,
         VatCode::Seven => 8,
         VatCode::TwentyTwo => 11,
+        VatCode::TenAdded => 5,
+        VatCode::TwentyAdded => 6,
+        VatCode::FiveAdded => 9,
+        VatCode::SevenAdded => 10,
+        VatCode::TwentyTwoAdded => 12,
     }
 }
 

@@ -87,6 +87,8 @@ pub struct Settlement {
 pub struct Receipt<'a> {
     pub customer: Customer<'a>,
     pub items: Vec<Item>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tax_system_code: Option<u8>,
 }
 
 #[derive(Debug, Serialize)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hooks::HookEntry;
 use super::outbox::MessageEntry;
-use super::{List, Paging, gather};
+use super::{List, PAGE_MAX, Paging, gather};
 use crate::dedup::Receipt;
 use crate::flows::{Dossier, find_dossier, load_dossier, order_document};
 use crate::http::Edge;
@@ -16,7 +16,11 @@ use crate::http::problem::Problem;
 use crate::kernel::{ExternalId, Kind, Number, SourceName, Timestamp};
 use crate::orders::{Movement, Order, OrderDocument, State as OrderState};
 use crate::payments::{Checkout, Entry as PaymentEntry};
-use crate::store::{Delivery, DocKey, Scan, Unavailable};
+use crate::store::{Cursor, Delivery, DocKey, Scan, Unavailable};
+
+/// Pages of orders that are looked through for what a person should look at; then the list ends early, and its cursor goes
+/// on from there.
+const PAGES_LOOKED_AT_MAX: usize = 10;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +29,8 @@ pub struct Filter {
     external_id: Option<String>,
     state: Option<OrderState>,
     store: Option<String>,
+    /// Only what a person should look at.
+    attention: Option<bool>,
     cursor: Option<String>,
     limit: Option<usize>,
 }
@@ -50,28 +56,54 @@ pub async fn list(
             let found = find_dossier(&edge.shop.store, &source, &external_id).await?;
             items.extend(found.and_then(|Dossier { order, checkout, .. }| {
                 let document = order_document(&edge.shop, &order, checkout.as_ref().map(|(known, _)| known))?;
-                Some(document).filter(|document| fits(&order, document))
+                let wanted = filter.attention.unwrap_or(false);
+                Some(document)
+                    .filter(|document| fits(&order, document) && (!wanted || document.needs_attention()))
             }));
         }
         return Ok(Json(List { items, next_cursor: None }));
     }
-    let page = gather(&edge, Kind::Order, &paging, |stored| {
-        let order: Order = stored.document()?;
-        let document = OrderDocument::of(&order).filter(|document| fits(&order, document));
-        Ok(document.map(|_| order))
-    });
-    let List { items: orders, next_cursor } = page.await?;
-    let mut items = Vec::with_capacity(orders.len());
-    for order in &orders {
-        items.extend(with_payment(&edge, order).await?);
+    let limit = paging.limit();
+    let wanted = filter.attention.unwrap_or(false);
+    let mut items = Vec::new();
+    let mut next_cursor = filter.cursor.clone();
+    for _ in 0..PAGES_LOOKED_AT_MAX {
+        // What is paid, and what a person should look at, stands in the checkouts: they are read for a page at once.
+        let at_once = if wanted { PAGE_MAX } else { limit };
+        let paging = Paging { cursor: next_cursor.take(), limit: Some(at_once) };
+        let page = gather(&edge, Kind::Order, &paging, |stored| {
+            let order: Order = stored.document()?;
+            let document = OrderDocument::of(&order).filter(|document| fits(&order, document));
+            Ok(document.map(|_| (Cursor::at(stored.body.listed_at, DocKey::order(order.number)), order)))
+        });
+        let List { items: found, next_cursor: next } = page.await?;
+        let shown = documents(&edge, found.iter().map(|(_, order)| order)).await?;
+        for ((place, _), document) in found.iter().zip(shown) {
+            items.extend(document.filter(|document| !wanted || document.needs_attention()));
+            if items.len() == limit {
+                return Ok(Json(List { items, next_cursor: Some(place.to_string()) }));
+            }
+        }
+        next_cursor = next;
+        if !wanted || next_cursor.is_none() {
+            break;
+        }
     }
     Ok(Json(List { items, next_cursor }))
 }
 
-async fn with_payment(edge: &Edge, order: &Order) -> Result<Option<OrderDocument>, Unavailable> {
-    let stored = edge.shop.store.load(&[DocKey::checkout(order.number)]).await?.pop().flatten();
-    let checkout: Option<Checkout> = stored.map(|stored| stored.document()).transpose()?;
-    Ok(order_document(&edge.shop, order, checkout.as_ref()))
+/// Orders as they are shown, with how they are paid.
+async fn documents<'a>(
+    edge: &Edge,
+    orders: impl Iterator<Item = &'a Order> + Clone,
+) -> Result<Vec<Option<OrderDocument>>, Unavailable> {
+    let keys: Vec<DocKey> = orders.clone().map(|order| DocKey::checkout(order.number)).collect();
+    let found = edge.shop.store.load(&keys).await?;
+    let shown = |(order, stored): (&Order, Option<crate::store::Stored>)| {
+        let checkout: Option<Checkout> = stored.map(|stored| stored.document()).transpose()?;
+        Ok(order_document(&edge.shop, order, checkout.as_ref()))
+    };
+    orders.zip(found).map(shown).collect()
 }
 
 async fn load(edge: &Edge, number: Number) -> Result<Option<Order>, Unavailable> {

@@ -1,6 +1,5 @@
 //! `/v1/deliveries`: what a merchant's site was told, whether it has taken it, and telling it again.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::rejection::QueryRejection;
@@ -18,7 +17,7 @@ use crate::flows::tend_delivery::{
     alter, begun_anew, callback_of, callbacks_about, is_callback_of, send_test, waiting_callbacks,
 };
 use crate::http::admin::{List, PAGE_DEFAULT, PAGE_MAX};
-use crate::kernel::{MessageId, Number, Timestamp};
+use crate::kernel::{MessageId, Number, SourceName, Timestamp};
 use crate::store::{Cursor, Delivery, DeliveryState, DocKey, NotACursor, Unavailable};
 
 /// A callback to the merchant's site, and what became of it.
@@ -127,15 +126,19 @@ pub async fn list(
         return Ok(Json(List { items, next_cursor: None }));
     }
     let limit = filter.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
-    let after = filter.cursor.as_deref().map(Cursor::from_str).transpose();
-    let is_elsewhere = |after: &Cursor| after.queue() != Some(merchant.as_str());
-    let after = after
-        .and_then(|after| if after.as_ref().is_some_and(is_elsewhere) { Err(NotACursor) } else { Ok(after) });
-    let after = after.map_err(|why| Problem::bad_parameter("cursor", why))?;
     let dead = matches!(filter.state, Some(Unsettled::Dead));
+    let side = if dead { "dead." } else { "pending." };
+    let after = filter.cursor.as_deref().map(|cursor| place_in(cursor, side, &merchant)).transpose();
+    let after = after.map_err(|why| Problem::bad_parameter("cursor", why))?;
     let page = waiting_callbacks(&edge.shop, &merchant, dead, after, limit).await?;
     let items = page.items.into_iter().map(DeliveryDocument::of).collect();
-    Ok(Json(List { items, next_cursor: page.next.map(|next| next.to_string()) }))
+    Ok(Json(List { items, next_cursor: page.next.map(|next| format!("{side}{next}")) }))
+}
+
+/// The place that a cursor means in the list of this merchant and this side; one of another list is none.
+fn place_in(cursor: &str, side: &str, merchant: &SourceName) -> Result<Cursor, NotACursor> {
+    let place: Cursor = cursor.strip_prefix(side).ok_or(NotACursor)?.parse()?;
+    if place.queue() == Some(merchant.as_str()) { Ok(place) } else { Err(NotACursor) }
 }
 
 fn missing(id: &str) -> Problem {

@@ -41,6 +41,7 @@ use super::Edge;
 use super::admin::{List, Paging, gather};
 use super::hooks::answer;
 use super::problem::Problem;
+use crate::dedup::Answer;
 use crate::flows::merchant_order::{MerchantOrder, merchant_order};
 use crate::flows::place_order::Taken;
 use crate::flows::{Dossier, Listener, Shop, find_dossier, load_dossier};
@@ -98,13 +99,26 @@ fn take_place(edge: &Edge) -> Result<OwnedSemaphorePermit, Problem> {
 fn taken_before(known: Taken) -> Result<Response, Problem> {
     match known {
         Taken::Answered(given) => {
-            let mut response = answer(given);
+            let mut response = tagged(given);
             response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
             Ok(response)
         }
         Taken::OtherRequest => Err(Problem::key_used_otherwise()),
         Taken::UnderWay | Taken::Ours(_) => Err(Problem::under_way()),
     }
+}
+
+/// The answer with the revision that it shows as its `ETag`, if it shows an order.
+fn tagged(given: Answer) -> Response {
+    #[derive(Deserialize)]
+    struct Shown {
+        revision: u32,
+    }
+    let shown: Option<Shown> = serde_json::from_str(&given.body).ok().filter(|_| given.status == 201);
+    let tag = shown.and_then(|shown| HeaderValue::from_str(&format!("\"{}\"", shown.revision)).ok());
+    let mut response = answer(given);
+    response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
+    response
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {

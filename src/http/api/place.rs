@@ -15,12 +15,12 @@ use utoipa::ToSchema;
 use super::describe::{BodyRead, IdempotencyKey, KeyTaken, Refusals};
 use super::{
     Caller, Edge, Item, MerchantOrder, PLACING_MAX, Problem, check_customer, check_text, idempotency_key,
-    linked, read_json, read_lines, take_place, taken_before, until,
+    linked, read_json, read_lines, tagged, take_place, taken_before, until,
 };
 use crate::dedup::Answer;
 use crate::flows::place_order::{Keyed, Placed, Placement, Taken, answer_key, known_key, place, take_key};
 use crate::flows::{Callbacks, Seller};
-use crate::http::hooks::{answer, read_body};
+use crate::http::hooks::read_body;
 use crate::http::work::see_through;
 use crate::kernel::json::{object, objects};
 use crate::kernel::money::CURRENCY;
@@ -95,7 +95,7 @@ fn currency_default() -> String {
     params(("Idempotency-Key" = IdempotencyKey, Header, description = "The key under which the request is repeated as itself.")),
     responses(
         (status = CREATED, body = MerchantOrder, description = "The order.",
-         headers(("Idempotent-Replayed" = Option<bool>, description = "`true` when the request was answered before."))),
+         headers(("ETag" = String, description = "Its revision."), ("Idempotent-Replayed" = Option<bool>, description = "`true` when the request was answered before."))),
         (status = FORBIDDEN, body = Problem, content_type = "application/problem+json", description = "`switched-off`: no payment system is configured for you."),
         (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`number-taken`: another order of yours has this number. `under-way`: the first request under this key is not done."),
         Refusals, BodyRead, KeyTaken,
@@ -173,7 +173,7 @@ async fn place_order(
         }
     };
     let given = answer_key(&edge.shop, id, Some(number), given).await?;
-    Ok(answer(given))
+    Ok(tagged(given))
 }
 
 fn read_placement(
