@@ -82,11 +82,7 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
         Err(why) => told("shipments", Err(why.to_string())),
     }
     for (name, merchant) in &settings.merchants {
-        let heard = match (&merchant.callback_url, &merchant.callback_secret) {
-            (Some(url), _) => url,
-            (None, Some(_)) => "the address that an order names, as callback_url is not set",
-            (None, None) => "nobody, as callback_url is not set",
-        };
+        let heard = merchant.heard_at();
         told(
             "merchant",
             Ok(format!(

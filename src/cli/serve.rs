@@ -85,7 +85,7 @@ fn announce(settings: &Settings, app: &App) {
         say(format_args!("  payments   {} tells of them by POST {url}/hooks/{name}", gateway.url()));
     }
     for (name, merchant) in &settings.merchants {
-        let heard = merchant.callback_url.as_deref().unwrap_or("nobody: set callback_url");
+        let heard = merchant.heard_at();
         say(format_args!("  merchant   {name} orders by POST {url}/v1/orders; told of payments: {heard}"));
     }
     match (&settings.notify.telegram, &settings.admin_token) {

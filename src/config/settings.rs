@@ -229,6 +229,16 @@ pub struct Merchant {
 }
 
 impl Merchant {
+    /// Where it hears of its orders, in words.
+    #[must_use]
+    pub fn heard_at(&self) -> &str {
+        match (&self.callback_url, &self.callback_secret) {
+            (Some(url), _) => url,
+            (None, Some(_)) => "the address that an order names, as callback_url is not set",
+            (None, None) => "nobody, as callback_url is not set",
+        }
+    }
+
     /// The keys that are valid now.
     #[must_use]
     pub fn api_keys(&self) -> Vec<&Secret> {

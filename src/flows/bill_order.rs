@@ -24,6 +24,9 @@ pub struct Task {
     /// Or rather what is done with its money.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<u32>,
+    /// The payment system is to be told what else is said of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alters: bool,
 }
 
 /// Puts into the batch that a payment must be looked after.
@@ -34,8 +37,21 @@ pub(super) fn send_task(
     payment: PaymentId,
     now: Timestamp,
 ) {
-    let task = Task { payment, operation: None };
+    let task = Task { payment, operation: None, alters: false };
     send(batch, order, gateway, task, (Lane::Payment, now, None));
+}
+
+/// Puts into the batch that the payment system must be told what else is said of a payment. It goes the way of the looks:
+/// nothing else that becomes of the order waits for it.
+pub(super) fn send_alteration(
+    batch: &mut Batch,
+    order: &mut Order,
+    gateway: &str,
+    payment: PaymentId,
+    now: Timestamp,
+) {
+    let task = Task { payment, operation: None, alters: true };
+    send(batch, order, gateway, task, (Lane::Watch, now, None));
 }
 
 /// Puts into the batch that something must be done with a payment's money.
@@ -46,7 +62,7 @@ pub(super) fn send_operation(
     id: OperationId,
     now: Timestamp,
 ) {
-    let task = Task { payment: id.payment, operation: Some(id.sequence) };
+    let task = Task { payment: id.payment, operation: Some(id.sequence), alters: false };
     send(batch, order, gateway, task, (Lane::Payment, now, None));
 }
 
@@ -58,7 +74,7 @@ pub(super) fn watch_operation(
     id: OperationId,
     (now, not_before): (Timestamp, Timestamp),
 ) {
-    let task = Task { payment: id.payment, operation: Some(id.sequence) };
+    let task = Task { payment: id.payment, operation: Some(id.sequence), alters: false };
     send(batch, order, gateway, task, (Lane::Watch, now, Some(not_before)));
 }
 
@@ -70,7 +86,7 @@ pub(super) fn send_watch(
     payment: PaymentId,
     (now, not_before): (Timestamp, Timestamp),
 ) {
-    let task = Task { payment, operation: None };
+    let task = Task { payment, operation: None, alters: false };
     send(batch, order, gateway, task, (Lane::Watch, now, Some(not_before)));
 }
 
@@ -95,6 +111,7 @@ pub(super) fn new_checkout(seller: &Seller, order: &Order, ways: Ways) -> Checko
         gateway: seller.gateway.clone(),
         account: seller.account.clone(),
         secret: Private::new(secret),
+        alterations: 0,
         ways,
         asked: None,
         payments: Vec::new(),

@@ -128,6 +128,7 @@ impl Event {
         match after.state {
             PaymentState::Held { .. } if before.is_held() || after.superseded.is_some() => None,
             PaymentState::Held { .. } => Some(Event::PaymentHeld),
+            PaymentState::Expired { .. } if checkout.next.is_some() => Some(Event::PaymentSuperseded),
             PaymentState::Expired { .. } => Some(Event::PaymentExpired),
             PaymentState::Cancelled { .. } if checkout.next.is_some() => Some(Event::PaymentSuperseded),
             PaymentState::Cancelled { .. } => Some(Event::PaymentCanceled),

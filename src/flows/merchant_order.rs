@@ -21,8 +21,11 @@ pub struct MerchantOrder {
     pub merchant_order_id: ExternalId,
     /// How far it is.
     pub state: State,
-    /// It goes up with every change; the `ETag`.
+    /// It goes up with every change of its items. The `ETag` begins with it, and is another after every change.
     pub revision: u32,
+    /// The `ETag`.
+    #[serde(skip)]
+    pub tag: String,
     /// What it comes to at this revision. What is asked for, or was taken, stands in `payment`.
     pub total: Amount,
     /// What of.
@@ -77,6 +80,15 @@ pub struct PaymentEntry {
     pub created_at: Timestamp,
 }
 
+/// The tag of an order, which is another after every change that a site can make.
+#[must_use]
+pub fn tag(revision: u32, checkout: &Checkout) -> String {
+    match checkout.alterations {
+        0 => revision.to_string(),
+        alterations => format!("{revision}.{alterations}"),
+    }
+}
+
 /// An order as its merchant sees it, if it is one of a merchant's site.
 #[must_use]
 pub fn merchant_order(shop: &Shop, order: &Order, checkout: &Checkout) -> Option<MerchantOrder> {
@@ -103,6 +115,7 @@ pub fn merchant_order(shop: &Shop, order: &Order, checkout: &Checkout) -> Option
         merchant_order_id: order.external_id.clone(),
         state: view.state(),
         revision: view.revision,
+        tag: tag(view.revision, checkout),
         total: bill.total.into(),
         items: bill.lines.iter().map(item).collect(),
         payment: payment_document(shop, checkout),

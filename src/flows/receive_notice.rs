@@ -180,6 +180,7 @@ pub(super) fn pay(
     payment.state = PaymentState::Paid { at: now };
     payment.paid_under.clone_from(&remote_id);
     let amount = payment.taken();
+    checkout.end_alteration(id, now);
     facts.push(Fact::MoneyCame { payment: id.to_string(), amount });
     checkout.ask_no_more();
     let under = remote_id.map_or_else(String::new, |remote_id| format!(" under its id {remote_id}"));
@@ -226,6 +227,7 @@ fn keep_money(
         payment.superseded.get_or_insert_with(|| why.to_owned());
         facts.push(Fact::MoneyCame { payment: id.to_string(), amount: payment.bill.total });
     }
+    checkout.end_alteration(id, now);
     for payment in checkout.stop_asking(now) {
         send_task(batch, &mut order, checkout.gateway.as_str(), payment, now);
     }

@@ -6,13 +6,14 @@
 //! Only what is said of the bill, and is no part of the order, changes without an event: the payment system is told, and the
 //! link stays.
 
-use super::bill_order::{send_task, ship};
+use super::bill_order::{send_alteration, send_task, ship};
 use super::call_back::{Event as Told, call_back};
+use super::merchant_order::tag;
 use super::{DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_dossier, receipt_key};
 use crate::dedup::{Receipt, Verdict, key};
 use crate::kernel::{HookId, Money, Number, SourceName, Timestamp};
 use crate::orders::{Event, EventKind, Fact, Incoming, Patch, Standing, State, decide};
-use crate::payments::{Bill, Checkout, Customer, Line, Payment};
+use crate::payments::{Bill, Checkout, Customer, Line, Payment, Step};
 use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 
 /// What a site wants.
@@ -54,8 +55,8 @@ pub enum Refused {
     Closed(State),
     /// The time to pay it is over.
     Expired,
-    /// It is at another revision than the site thought.
-    Revision(u32),
+    /// It is another than the site thought: its tag.
+    Tag(String),
     /// The lines make no bill, and why.
     BadBill(String),
 }
@@ -69,8 +70,8 @@ pub struct Request {
     pub number: Number,
     /// What it wants.
     pub wish: Wish,
-    /// The revision that it means, if it says so.
-    pub revision: Option<u32>,
+    /// The order as it means it, by its tag, if it says so.
+    pub tag: Option<String>,
     /// As it came, for the journal.
     pub body: bytes::Bytes,
 }
@@ -145,9 +146,16 @@ fn altered(
     now: Timestamp,
 ) -> Batch {
     let mut batch = Batch::new();
+    let mut facts = Vec::new();
     let revision = order.view().map_or(0, |view| view.revision);
     for payment in checkout.alter(revision, bill, now) {
-        send_task(&mut batch, &mut order, checkout.gateway.as_str(), payment, now);
+        let known = checkout.payments.iter().find(|known| known.id == payment);
+        if known.is_some_and(|known| known.step(now) == Step::Alter) {
+            send_alteration(&mut batch, &mut order, checkout.gateway.as_str(), payment, now);
+        } else {
+            send_task(&mut batch, &mut order, checkout.gateway.as_str(), payment, now);
+            facts.extend(known.map(planned));
+        }
     }
     let (number, event_type) = (order.number, "order.bill_altered");
     // It may be altered back and again: told apart by what it altered.
@@ -155,10 +163,14 @@ fn altered(
     let id = key::of_order(number, &order.source, event_type, &of_checkout);
     let external_id = Some(order.external_id.clone());
     let hook = Hook::new(order.source.clone(), event_type.into(), None, external_id, request.body.clone());
-    batch.put(receipt_key(id), Expect::Absent, &receipt(&hook, (id, number), &[], now), now);
+    batch.put(receipt_key(id), Expect::Absent, &receipt(&hook, (id, number), &facts, now), now);
     batch.put(DocKey::order(number), Expect::At(order_version), &order, listed_at);
     batch.put(DocKey::checkout(number), Expect::At(checkout_version), &checkout, now);
     batch
+}
+
+fn planned(payment: &Payment) -> Fact {
+    Fact::PaymentPlanned { payment: payment.id.to_string(), amount: payment.bill.total }
 }
 
 /// What the journal keeps of a request that was done.
@@ -207,8 +219,9 @@ fn stage(
     if is_closed {
         return Err(Refused::Closed(view.state()));
     }
-    if request.revision.is_some_and(|meant| meant != view.revision) {
-        return Err(Refused::Revision(view.revision));
+    let tag = tag(view.revision, &checkout);
+    if request.tag.as_ref().is_some_and(|meant| *meant != tag) {
+        return Err(Refused::Tag(tag));
     }
     let bill = match &request.wish {
         Wish::Cancel | Wish::Ship => None,
@@ -274,12 +287,8 @@ fn stage(
     let tended = if ships { Vec::new() } else { checkout.wants(bill.map(|bill| (revision, bill)), now) };
     for payment in tended {
         send_task(&mut batch, &mut order, checkout.gateway.as_str(), payment, now);
-        let planned =
-            checkout.payments.iter().find(|known| known.id == payment && known.superseded.is_none());
-        facts.extend(planned.map(|planned| Fact::PaymentPlanned {
-            payment: payment.to_string(),
-            amount: planned.bill.total,
-        }));
+        let known = checkout.payments.iter().find(|known| known.id == payment && known.superseded.is_none());
+        facts.extend(known.map(planned));
     }
     ship(shop, &mut batch, &mut order, &mut checkout, now);
     call_back(shop, &mut batch, (&mut order, &checkout), (told, None, None), now);

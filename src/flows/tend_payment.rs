@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use super::bill_order::{send_task, send_watch, ship};
+use super::bill_order::{send_alteration, send_task, send_watch, ship};
 use super::call_back::{Event, call_back};
 use super::receive_notice::{of_look_up, pay};
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
 use crate::kernel::time::later;
 use crate::kernel::{Number, Private, Timestamp};
-use crate::payments::{Again, Answered, Checkout, Payment, PaymentId, PaymentState};
+use crate::payments::{Again, Answered, Checkout, Payment, PaymentId, PaymentState, Step};
 use crate::store::{Batch, CommitError, DocKey, Expect, Settlement, Ticket, Unavailable};
 
 /// Before a payment is looked at again whose money is being taken.
@@ -187,7 +187,7 @@ fn stage(
     if before.state != after.state {
         note(checkout, &after, outcome.as_ref().err(), now);
     }
-    checkout.pass_on_alteration(id);
+    checkout.end_alteration(id, now);
     let (mut stopped, mut review) = (Vec::new(), None);
     if after.took_money() && !before.took_money() {
         match after.superseded.clone() {
@@ -206,18 +206,24 @@ fn stage(
     }
     let mut order = dossier.order;
     let end = review.or_else(|| Event::end_of(&before, &after, checkout));
-    let waits =
-        outcome.as_ref().err().filter(|again| again.why == Again::WAITS).and_then(|again| again.after);
-    let watch =
-        waits.filter(|_| !matches!(before.state, PaymentState::Linked { .. } | PaymentState::Held { .. }));
+    // Whoever can pay is looked after from then on, whatever else is to be done.
+    let waits = |payment: &Payment| {
+        let is_open = matches!(payment.state, PaymentState::Linked { .. } | PaymentState::Held { .. });
+        is_open && payment.superseded.is_none()
+    };
+    let watch = (waits(&after) && !waits(&before)).then(|| after.look_gap(Duration::ZERO, now));
+    let alters = after.step(now) == Step::Alter && before.step(now) != Step::Alter;
     let tend: Vec<PaymentId> = stopped.into_iter().chain(checkout.follow_up(now)).collect();
     let is_told =
         end.is_some_and(|event| call_back(shop, batch, (&mut order, checkout), (event, Some(id), None), now));
     let is_shipped = ship(shop, batch, &mut order, checkout, now);
-    if !tend.is_empty() || watch.is_some() || is_told || is_shipped {
+    if !tend.is_empty() || watch.is_some() || alters || is_told || is_shipped {
         if let Some(gap) = watch {
             let gateway = checkout.gateway.clone();
             send_watch(batch, &mut order, gateway.as_str(), id, (now, later(now, gap)));
+        }
+        if alters {
+            send_alteration(batch, &mut order, checkout.gateway.as_str(), id, now);
         }
         for payment in tend {
             send_task(batch, &mut order, checkout.gateway.as_str(), payment, now);
@@ -232,18 +238,12 @@ fn stage(
 /// Writes down what became of an alteration, if the answer is about one.
 fn remark(checkout: &mut Checkout, id: PaymentId, answered: &Answered, now: Timestamp) {
     match answered {
-        Answered::Altered(..) => checkout.note(now, Some(id), "altered at the payment system"),
+        Answered::Altered(..) => checkout.was_altered(id, now),
         Answered::Unaltered(None, _) => {
             let text = "nothing can be altered at the payment system: the next link, if there is one, will be as it should";
             checkout.note(now, Some(id), text);
         }
-        Answered::Unaltered(Some(why), _) => {
-            let text = format!(
-                "payment {id} can be paid as before, but its description, payer or time stays what it was: the payment system \
-                 did not take over what the site changed: {why}"
-            );
-            checkout.flag(now, Some(id), text);
-        }
+        Answered::Unaltered(Some(why), _) => checkout.was_not_altered(id, why, now),
         Answered::NotDone(_)
         | Answered::Refused(_)
         | Answered::Duplicate

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bill::Bill;
 use super::operation::{Operation, OperationKind};
-use super::payment::{Payment, PaymentId, PaymentState};
+use super::payment::{Payment, PaymentId, PaymentState, Step};
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{Document, Fingerprint, Kind, Number, Private, SourceName, Timestamp, Unreadable};
 
@@ -26,6 +26,9 @@ pub struct Checkout {
     pub asked: Option<Fingerprint>,
     /// The payments, oldest first.
     pub payments: Vec<Payment>,
+    /// How often something was said anew of what is asked for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub alterations: u32,
     /// What was done with the money that came, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,
@@ -41,6 +44,11 @@ pub struct Checkout {
     /// What a person should look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attention: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Addresses of the merchant's site.
@@ -210,6 +218,7 @@ impl Checkout {
     /// What is asked for stays, and other things are said of it: `bill` has the sums that are asked for, with other words,
     /// another payer or another time. Returns the payments that must be looked after.
     pub fn alter(&mut self, revision: u32, bill: Bill, now: Timestamp) -> Vec<PaymentId> {
+        self.alterations += 1;
         if self.next.is_some() {
             self.next = Some((revision, bill));
             return Vec::new();
@@ -218,33 +227,51 @@ impl Checkout {
             return self.wants(Some((revision, bill)), now);
         };
         let id = live.id;
-        let is_untold = live.state == PaymentState::Planned && live.request.is_none();
-        if is_untold {
+        if live.state == PaymentState::Planned && live.request.is_none() {
             live.bill = bill;
         } else {
             live.alteration = Some(bill);
         }
+        let is_next = live.step(now) == Step::Alter;
         self.note(now, Some(id), "its description, payer or time is to be another");
-        if is_untold { Vec::new() } else { vec![id] }
+        // While it is being made whoever makes it goes on from there.
+        if is_next { vec![id] } else { Vec::new() }
     }
 
-    /// A payment has ended without money before its payment system could be told what it was to become: the next will be
-    /// that.
-    pub fn pass_on_alteration(&mut self, id: PaymentId) {
+    /// A payment has come so far that nothing can be said of it anew. If it has ended without money the next will be what it
+    /// was to become.
+    pub fn end_alteration(&mut self, id: PaymentId, now: Timestamp) {
         let Some(payment) = self.payment_mut(id) else { return };
-        let revision = payment.revision;
-        if !payment.is_live()
-            && !payment.took_money()
-            && let Some(bill) = payment.alteration.take()
-        {
+        let (revision, has_money) = (payment.revision, payment.took_money() || payment.is_held());
+        if payment.is_live() && !has_money {
+            return;
+        }
+        let Some(bill) = payment.alteration.take() else { return };
+        if has_money {
+            // Its refund and its shipment are told of the payer that the site named last.
+            payment.takes_over(bill);
+            self.flag(now, Some(id), format!("the buyer was quicker: {}", not_altered(id)));
+        } else {
             self.next.get_or_insert((revision, bill));
         }
+    }
+
+    /// The payment system would not have what was to be said anew, and why.
+    pub fn was_not_altered(&mut self, id: PaymentId, why: &str, now: Timestamp) {
+        self.flag(now, Some(id), format!("{}: {why}", not_altered(id)));
+    }
+
+    /// The payment system has taken over what was to be said anew.
+    pub fn was_altered(&mut self, id: PaymentId, now: Timestamp) {
+        let earlier = not_altered(id);
+        self.attention.retain(|text| !text.contains(&earlier));
+        self.note(now, Some(id), "altered at the payment system");
     }
 
     /// Whether a payment system is to be told something else about a payment that can be made.
     #[must_use]
     pub fn is_to_be_altered(&self) -> bool {
-        self.payments.iter().any(|payment| payment.is_live() && payment.alteration.is_some())
+        self.payments.iter().any(|payment| payment.is_open() && payment.alteration.is_some())
     }
 
     /// Money was taken: nothing else of this order may take any. Returns the payments that must be called off.
@@ -282,11 +309,13 @@ impl Checkout {
     /// What the order comes to at a revision: as it is asked for, or waits to be, or as it would be had no money come.
     #[must_use]
     pub fn bill_of(&self, revision: u32) -> Option<&Bill> {
-        let waiting = self.next.iter().chain(&self.unasked).map(|(of, bill)| (*of, bill));
+        let next = self.next.iter().map(|(of, bill)| (*of, bill));
+        let unasked = self.unasked.iter().map(|(of, bill)| (*of, bill));
         let live = self.payments.iter().filter(|payment| payment.is_live());
         let altered = live.filter_map(|payment| Some((payment.revision, payment.alteration.as_ref()?)));
         let asked = self.payments.iter().rev().map(|payment| (payment.revision, &payment.bill));
-        let known = waiting.chain(altered).chain(asked).filter(|(of, _)| *of <= revision);
+        let known = next.chain(altered).chain(asked).chain(unasked);
+        let known = known.filter(|(of, _)| *of <= revision);
         // Of one revision the first that was found, which is why there is no `max_by_key`.
         known.reduce(|best, other| if other.0 > best.0 { other } else { best }).map(|(_, bill)| bill)
     }
@@ -338,6 +367,9 @@ impl Checkout {
     }
 
     fn plan(&mut self, revision: u32, bill: Bill, now: Timestamp) -> Option<PaymentId> {
+        if self.unasked.as_ref().is_some_and(|(of, _)| *of <= revision) {
+            self.unasked = None; // it is asked for now
+        }
         if self.payments.len() >= ATTEMPTS_MAX {
             self.flag(
                 now,
@@ -352,6 +384,13 @@ impl Checkout {
         self.payments.push(Payment::planned(id, revision, self.account.clone(), bill, now));
         Some(id)
     }
+}
+
+/// What a person reads of a payment that stays what it was.
+fn not_altered(id: PaymentId) -> String {
+    format!(
+        "payment {id} is as it was at the payment system, which did not take over all that the site changed of its description, payer or time"
+    )
 }
 
 impl Document for Checkout {

@@ -303,8 +303,8 @@ pub const QUIET_SECONDS_MIN: u64 = 120;
 const CHECK_GAP_MIN: Duration = Duration::from_secs(600);
 const CHECK_GAP_MAX: Duration = Duration::from_secs(6 * 3600);
 
-/// Said of a payment whose bill is to be another.
-const ALTERED: &str = "it is to be altered";
+/// After a link has ended over there, before that is looked at.
+const AFTER_ITS_END: Duration = Duration::from_secs(10);
 
 /// Between two looks that found nothing.
 const LOOK_GAP: Duration = Duration::from_secs(50);
@@ -346,6 +346,12 @@ impl Payment {
             | PaymentState::Cancelled { .. }
             | PaymentState::Expired { .. } => false,
         }
+    }
+
+    /// Whether it is under way to its buyer, or waits for one.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.is_live() && !self.is_held() && !matches!(self.state, PaymentState::Frozen { .. })
     }
 
     /// Whether its money was taken.
@@ -486,9 +492,7 @@ impl Payment {
             // It goes on as it is over there, for the same sum; the next one for this order will be as it should.
             Answered::Unaltered(_, bill) => {
                 self.takes_over(*bill);
-                let is_more = self.alteration.is_some();
-                let after = is_more.then_some(Duration::ZERO);
-                Err(Again { after, why: if is_more { ALTERED } else { Again::WAITS }.into() })
+                Err(Again { after: Some(self.look_gap(Duration::ZERO, now)), why: Again::WAITS.into() })
             }
             Answered::Found(remotes) => {
                 let number = self.id.to_string();
@@ -506,8 +510,16 @@ impl Payment {
         }
     }
 
+    /// Before a link that is so old is looked at again: not long after its end over there, if that is known.
+    #[must_use]
+    pub fn look_gap(&self, age: Duration, now: Timestamp) -> Duration {
+        let gap = age.clamp(CHECK_GAP_MIN, CHECK_GAP_MAX);
+        let end = self.remote.as_ref().and_then(|remote| remote.expires_at).filter(|end| *end > now);
+        end.map_or(gap, |end| gap.min(between(now, end) + AFTER_ITS_END))
+    }
+
     /// The payment system was told `bill`; something else may be wished since.
-    fn takes_over(&mut self, bill: Bill) {
+    pub(super) fn takes_over(&mut self, bill: Bill) {
         if self.alteration.as_ref() == Some(&bill) {
             self.alteration = None;
         }
@@ -581,12 +593,8 @@ impl Payment {
                     let after = if linked_at.is_some() { None } else { Some(Duration::ZERO) };
                     return Err(Again { after, why: "it is to be called off".into() });
                 }
-                if self.alteration.is_some() {
-                    let after = if linked_at.is_some() { None } else { Some(Duration::ZERO) };
-                    return Err(Again { after, why: ALTERED.into() });
-                }
                 let age = linked_at.map_or(Duration::ZERO, |at| between(at, now));
-                let after = Some(age.clamp(CHECK_GAP_MIN, CHECK_GAP_MAX));
+                let after = Some(self.look_gap(age, now));
                 return Err(Again { after, why: Again::WAITS.into() });
             }
             RemoteStatus::Completed => self.state = PaymentState::Paid { at: now },

@@ -319,6 +319,7 @@ mod tests {
             number,
             gateway: SourceName::new("bank"),
             account: "shop".into(),
+            alterations: 0,
             secret: Private::new("s"),
             ways: Ways::default(),
             asked: None,

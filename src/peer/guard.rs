@@ -4,8 +4,6 @@
 //! A name is judged by what it stands for at the moment of the call, and it is that address that is connected to: one that
 //! was public when the request came may be private when it is called.
 
-use std::error::Error;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 
@@ -75,13 +73,19 @@ pub enum NotAdmitted {
     #[error("leave the name and the password out of it")]
     Credentials,
     /// Whoever is on the way could read and change what is said.
-    #[error("it must begin with https://")]
+    #[error("it must begin with https://, unless it is a number in one of the gateway's callback_networks")]
     InTheClear,
     /// It leads where only we may go.
     #[error(
         "{0} is not on the public internet; the gateway's operator can allow its network with callback_networks"
     )]
-    NotPublic(String),
+    NotPublic(IpAddr),
+    /// It stands for nothing that may be called.
+    #[error(
+        "{0} is not found on the public internet; if it is a name in the gateway's own network, its operator can allow that with \
+         callback_networks"
+    )]
+    NotFound(String),
 }
 
 impl Guard {
@@ -94,7 +98,9 @@ impl Guard {
     /// Whether an address may be called, as far as it can be seen without looking up a name.
     pub fn admit(&self, url: &str) -> Result<Url, NotAdmitted> {
         let parsed = Url::parse(url).ok().filter(|parsed| ["http", "https"].contains(&parsed.scheme()));
-        let parsed = parsed.filter(|_| url.len() <= ADDRESS_BYTES_MAX).ok_or(NotAdmitted::NoAddress)?;
+        // As it will be kept, and judged again.
+        let parsed = parsed.filter(|parsed| parsed.as_str().len() <= ADDRESS_BYTES_MAX);
+        let parsed = parsed.ok_or(NotAdmitted::NoAddress)?;
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(NotAdmitted::Credentials);
         }
@@ -103,7 +109,7 @@ impl Guard {
         let number: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
         match number {
             Some(ip) if self.admits(ip) => {}
-            Some(ip) => return Err(NotAdmitted::NotPublic(ip.to_string())),
+            Some(ip) => return Err(NotAdmitted::NotPublic(ip)),
             None => {}
         }
         // In the operator's own networks there may be no certificates.
@@ -128,18 +134,18 @@ impl Guard {
     }
 
     /// Of the addresses that a name stands for, those that may be called.
-    fn sift(
-        &self,
-        name: &str,
-        found: impl Iterator<Item = SocketAddr>,
-    ) -> Result<Vec<SocketAddr>, NotAdmitted> {
-        let (admitted, others): (Vec<_>, Vec<_>) = found.partition(|address| self.admits(address.ip()));
-        match others.first() {
-            Some(other) if admitted.is_empty() => {
-                Err(NotAdmitted::NotPublic(format!("{name}, which is {},", other.ip())))
-            }
-            Some(_) | None => Ok(admitted),
+    fn sift(&self, name: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NotAdmitted> {
+        let (admitted, others): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|address| self.admits(address.ip()));
+        if !admitted.is_empty() {
+            return Ok(admitted);
         }
+        if let Some(other) = others.first() {
+            // For the operator alone: whoever sent the name need not learn what our own names stand for, nor which there are.
+            let address = other.ip();
+            tracing::warn!(name, %address, "a name that came in a request stands for no public address and is not called");
+        }
+        Err(NotAdmitted::NotFound(name.to_owned()))
     }
 }
 
@@ -160,14 +166,12 @@ impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.clone();
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let admitted = guard.sift(name.as_str(), found)?;
-            if admitted.is_empty() {
-                let why =
-                    io::Error::new(io::ErrorKind::NotFound, format!("{} has no address", name.as_str()));
-                return Err(Box::<dyn Error + Send + Sync>::from(why));
-            }
-            let addresses: Addrs = Box::new(admitted.into_iter());
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map(Iterator::collect);
+            let found: Vec<SocketAddr> = found.unwrap_or_else(|why| {
+                tracing::warn!(name = name.as_str(), error = %why, "a name that came in a request was not found");
+                Vec::new()
+            });
+            let addresses: Addrs = Box::new(guard.sift(name.as_str(), found)?.into_iter());
             Ok(addresses)
         })
     }
@@ -225,6 +229,13 @@ mod tests {
             "[64:ff9b:1::1]",
             "[2002:7f00:1::]",
             "[2001:0:1::1]",
+            "[3fff::1]",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.88.99.1",
+            "198.51.100.1",
+            "203.0.113.1",
+            "240.0.0.1",
             "[2001:db8::1]",
             "[::7f00:1]",
         ] {
@@ -248,6 +259,11 @@ mod tests {
         }
         let long = format!("https://shop.example/{}", "x".repeat(ADDRESS_BYTES_MAX));
         assert_eq!(guard.admit(&long), Err(NotAdmitted::NoAddress));
+        // What is admitted is admitted again as it is kept.
+        let grows = |signs| format!("https://shop.example/{}", "ы".repeat(signs));
+        let kept = guard.admit(&grows(160)).expect("admitted");
+        assert!(guard.admit(kept.as_str()).is_ok());
+        assert_eq!(guard.admit(&grows(400)), Err(NotAdmitted::NoAddress));
         // Where the operator is at home.
         assert!(guard.admit("http://127.0.0.1:8080/x").is_ok() && guard.admit("http://10.1.2.3/x").is_ok());
         assert!(guard.admit("http://[::ffff:127.0.0.1]/x").is_ok());
@@ -266,7 +282,7 @@ mod tests {
         let client = Client::guarded(Duration::from_secs(3), 1000, Guard::default()).expect("a client");
         for (url, says) in [
             ("https://127.0.0.1:9/", "the address is not called: 127.0.0.1 is not"),
-            ("https://localhost:9/", "localhost, which is "),
+            ("https://localhost:9/", "localhost is not found on the public internet"),
             ("http://shop.example/", "https://"),
         ] {
             let called = client.call(Method::GET, url, HeaderMap::new(), Vec::new()).await;
@@ -284,15 +300,14 @@ mod tests {
             ips.iter().map(|ip| SocketAddr::new(ip.parse().expect("an address"), 0)).collect()
         };
         let sift = |guard: &Guard, ips: &[&str]| {
-            let sifted = guard.sift("shop.example", found(ips).into_iter());
+            let sifted = guard.sift("shop.example", found(ips));
             sifted.map(|sifted| sifted.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>())
         };
         assert_eq!(sift(&Guard::default(), &["10.0.0.1", "1.1.1.1", "::1"]), Ok(vec!["1.1.1.1".to_owned()]));
         assert_eq!(sift(&at_home(), &["127.0.0.1", "10.0.0.1"]), Ok(vec!["127.0.0.1".to_owned()]));
-        let refused = sift(&Guard::default(), &["10.0.0.1", "::1"]).expect_err("refused").to_string();
-        assert!(
-            refused.starts_with("shop.example, which is 10.0.0.1, is not on the public internet"),
-            "{refused}"
-        );
+        for private in [&["10.0.0.1", "::1"][..], &[]] {
+            let refused = sift(&Guard::default(), private).expect_err("refused").to_string();
+            assert!(refused.starts_with("shop.example is not found on the public internet"), "{refused}");
+        }
     }
 }

@@ -14,10 +14,10 @@ use tillgate::kernel::Fingerprint;
 use tillgate::kernel::time::later;
 use tillgate::kernel::{Clock, ExternalId, Lane, Money, Number, Quantity, SourceName, Timestamp};
 use tillgate::payments::{
-    Bill, Customer, Handover, Line, Operation, OperationKind, OperationState, PaymentId, PaymentState,
-    Remote, RemoteOperation, RemoteOperationStatus, RemoteStatus, VatCode, Ways,
+    Bill, Checkout, Customer, Handover, Line, Operation, OperationKind, OperationState, PaymentId,
+    PaymentState, Remote, RemoteOperation, RemoteOperationStatus, RemoteStatus, VatCode, Ways,
 };
-use tillgate::store::{Batch, Claim, DocKey, Expect, Store};
+use tillgate::store::{Batch, Claim, Delivery, DocKey, Expect, Scan, Store};
 use tillgate::workers::collector::Collector;
 use tokio::sync::Notify;
 
@@ -263,10 +263,13 @@ impl World {
 
     /// One task of the collector, which may die in it. Returns whether there was one.
     async fn step(&self) -> bool {
+        self.step_in(Lane::Payment).await
+    }
+
+    async fn step_in(&self, lane: Lane) -> bool {
         let shop = &self.collector.shop;
         let lease = Duration::from_secs(120);
-        let claim =
-            Claim { lane: Lane::Payment, now: shop.clock.now(), lease, limit: 1, resting: Vec::new() };
+        let claim = Claim { lane, now: shop.clock.now(), lease, limit: 1, resting: Vec::new() };
         let Some(claimed) = shop.store.claim(&claim).await.expect("a store").pop() else { return false };
         tokio::select! {
             biased;
@@ -283,13 +286,7 @@ impl World {
             while self.step().await {}
             let pending = shop
                 .store
-                .scan(&tillgate::store::Scan::Outbox {
-                    lane: Lane::Payment,
-                    dead: false,
-                    queue: None,
-                    after: None,
-                    limit: 1,
-                })
+                .scan(&Scan::Outbox { lane: Lane::Payment, dead: false, queue: None, after: None, limit: 1 })
                 .await
                 .expect("a store");
             if pending.items.is_empty() {
@@ -334,17 +331,43 @@ impl World {
             merchant: SourceName::new("site"),
             number: self.number,
             wish: Wish::Change(change),
-            revision: None,
+            tag: None,
             body: "{}".into(),
         };
         let altered = revise(&self.collector.shop, &request).await.expect("a store");
         assert!(altered.is_ok(), "{altered:?}");
     }
 
+    async fn checkout(&self) -> Checkout {
+        let dossier = load_dossier(&self.collector.shop.store, self.number).await.expect("a store");
+        dossier.expect("an order").checkout.expect("a checkout").0
+    }
+
+    /// Lets time pass until the payment system was told all that is to be said, or will not be told.
+    async fn tell_all(&self) -> Checkout {
+        for _ in 0..200 {
+            self.rest().await;
+            while self.step_in(Lane::Watch).await {}
+            let checkout = self.checkout().await;
+            if !checkout.is_to_be_altered() {
+                return checkout;
+            }
+            self.collector.shop.clock.advance(Duration::from_secs(30));
+        }
+        panic!("it is never told: {:?}", self.bank.books.lock());
+    }
+
     /// What must hold when all is at rest.
     async fn judge(&self, total: i64, history: &dyn std::fmt::Debug) {
-        let dossier = load_dossier(&self.collector.shop.store, self.number).await.expect("a store");
-        let checkout = dossier.expect("an order").checkout.expect("a checkout").0;
+        let checkout = self.checkout().await;
+        let scan = Scan::Outbox { lane: Lane::Watch, dead: false, queue: None, after: None, limit: 50 };
+        let looks = self.collector.shop.store.scan(&scan).await.expect("a store").items;
+        let is_watched = |id: PaymentId| {
+            looks.iter().any(|(_, stored)| {
+                let look: Delivery = stored.document().expect("readable");
+                look.body.contains(&format!("\"{id}\"")) && !look.body.contains("alters")
+            })
+        };
         let books = self.bank.books.lock().expect("unbroken");
         assert!(books.payable_at_once <= 1, "two at once: {history:?}\n{books:?}\n{checkout:?}");
         let payable: Vec<&Remote> = books
@@ -359,6 +382,7 @@ impl World {
                 assert_eq!(order.amount, Money::from_kopecks(total), "{history:?}");
                 assert_eq!(current.remote.as_ref().map(|remote| &remote.id), Some(&order.id), "{history:?}");
                 assert!(current.link(self.bank.clock.now()).is_some(), "{history:?}");
+                assert!(is_watched(current.id), "{history:?}: its notification may be lost\n{looks:?}");
             }
             // A refusal before anything was sent is the end of it, and a person sees it.
             (PaymentState::Refused { .. }, []) => assert!(!checkout.attention.is_empty(), "{history:?}"),
@@ -416,14 +440,12 @@ async fn an_altered_bill_arrives_or_a_person_hears_of_it() {
             }
             world.alter("Чай").await;
             world.step().await;
+            world.step_in(Lane::Watch).await;
             world.alter("Заказ").await;
             world.alter("Зелёный чай").await;
-            world.rest().await;
             let history = (&script, moment);
+            let checkout = world.tell_all().await;
             world.judge(10_000, &history).await;
-            let dossier = load_dossier(&world.collector.shop.store, world.number).await.expect("a store");
-            let checkout = dossier.expect("an order").checkout.expect("a checkout").0;
-            assert!(!checkout.is_to_be_altered(), "{history:?}: {checkout:?}");
             let current = checkout.current().expect("a payment");
             assert_eq!(current.bill.description, "Зелёный чай", "{history:?}: {checkout:?}");
             let books = world.bank.books.lock().expect("unbroken");

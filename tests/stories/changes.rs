@@ -2,12 +2,12 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::{Call, Outcome, Setup, Trouble};
+use tillgate::gateway::sandbox::{Call, Entry, Outcome, Setup, Trouble};
 use tillgate::kernel::Clock;
 use tillgate::peer::Reply;
 
-use crate::world::DEADLINE;
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
+use crate::world::{ADMIN_TOKEN, DEADLINE};
 
 /// The items of an order with a dearer first line: together 615.00.
 fn dearer() -> Value {
@@ -184,8 +184,12 @@ async fn another_payer_and_more_time_leave_the_link_as_it_is() {
             }),
         )
         .await;
-    assert_eq!((altered.status.as_u16(), &altered.headers["etag"]), (200, &"\"1\"".parse().expect("a tag")));
+    assert_eq!(
+        (altered.status.as_u16(), &altered.headers["etag"]),
+        (200, &"\"1.1\"".parse().expect("a tag"))
+    );
     let altered = json_of(&altered);
+    assert_eq!(altered["revision"], 1, "the goods are what they were");
     assert_eq!(altered["payment"]["expires_at"], "2026-12-10T09:00:00Z", "it is told when it is so");
     assert_eq!((&altered["payment"]["state"], &altered["payments"][1]), (&json!("linked"), &Value::Null));
 
@@ -242,7 +246,13 @@ async fn what_the_payment_system_does_not_take_over_is_put_before_a_person() {
         assert_eq!(till.alter(&number, &wish).await.status, 200);
         let document = till.document_in(&number, "linked").await;
         let attention = document["attention"].to_string();
-        assert!(attention.contains("can be paid as before") && attention.contains(said), "{document}");
+        assert!(attention.contains("did not take over all") && attention.contains(said), "{document}");
+        // Said once more, it is taken over, and there is nothing left to look at.
+        let again = json!({"expires_at": "2027-01-02T00:00:00Z"});
+        assert_eq!(till.alter(&number, &again).await.status, 200);
+        let document = till.document_in(&number, "linked").await;
+        assert_eq!(document["attention"], json!([]), "{document}");
+        assert_eq!(till.remote(&number).description, "Иной заказ");
         assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
         till.order_in(&number, "paid").await;
     }
@@ -261,8 +271,8 @@ async fn what_could_not_be_told_in_time_is_in_the_next_payment() {
     let wish = json!({"expires_at": "2027-01-01T00:00:00Z", "description": "Иной заказ"});
     let altered = json_of(&till.alter(&number, &wish).await);
     assert_eq!(altered["payment"]["expires_at"], "2026-11-25T10:00:00Z", "it is not so yet: {altered}");
-    till.let_retry_come("payment", 1).await;
-    till.let_retry_come("payment", 2).await;
+    till.let_retry_come("watch", 1).await;
+    till.has_failed("watch", 2).await;
     till.clock.advance(std::time::Duration::from_secs(4 * 24 * 3600));
     till.bank.forget_troubles();
     let linked = till.order_in(&number, "linked").await;
@@ -297,15 +307,127 @@ async fn what_was_altered_late_is_looked_at_as_ever() {
     till.nothing_waits_in("payment").await;
     till.bank.misbehave_always(Call::Update, Some(Trouble::Broken));
     assert_eq!(till.alter(&number, &json!({"description": "Иной заказ"})).await.status, 200);
-    till.let_retry_come("payment", 1).await;
-    till.let_retry_come("watch", 1).await; // the look saw that it waits, and there is a next one
+    till.let_retry_come("watch", 1).await; // now the look is due as well
+    till.has_failed("watch", 2).await;
     till.bank.forget_troubles();
-    till.nothing_waits_in("payment").await;
-    assert_eq!(till.remote(&number).description, "Иной заказ");
+    till.clock.advance(std::time::Duration::from_secs(600));
+    let is_told = |orders: &[Entry]| orders[0].description == "Иной заказ";
+    assert!(till.bank.wait_until(DEADLINE, is_told).await);
     till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
     assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
     till.clock.advance(std::time::Duration::from_secs(24 * 3600));
     till.order_in(&number, "paid").await;
+    till.close().await;
+}
+
+/// What is said anew does not keep the order from being called off, nor from being looked at.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_told_holds_up_nothing() {
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+    let till = Till::open_with(Setup::default(), &[], clock).await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.order_in(&number, "linked").await;
+    till.bank.misbehave_always(Call::Update, Some(Trouble::Broken));
+    assert_eq!(till.alter(&number, &json!({"description": "Иной заказ"})).await.status, 200);
+    till.has_failed("watch", 1).await;
+    assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
+    assert!(till.bank.wait_until(DEADLINE, |orders| orders[0].status == "canceled").await, "at once");
+    till.close().await;
+}
+
+/// When the payment system could not be told for an hour a person hears of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_told_for_an_hour_is_put_before_a_person() {
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+    let till = Till::open_with(Setup::default(), &[], clock).await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.order_in(&number, "linked").await;
+    till.bank.misbehave_always(Call::Update, Some(Trouble::NoAccess));
+    assert_eq!(till.alter(&number, &json!({"description": "Иной заказ"})).await.status, 200);
+    till.has_failed("watch", 1).await;
+    till.clock.advance(std::time::Duration::from_secs(3601));
+    let waiting = async {
+        loop {
+            let document = till.admin(&format!("/orders/{number}")).await;
+            if document["attention"].to_string().contains("did not take over all") {
+                return document;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let document = tokio::time::timeout(DEADLINE, waiting).await.expect("a person is told");
+    assert!(document["attention"].to_string().contains("401"), "{document}");
+    till.close().await;
+}
+
+/// The site changes its mind before there is a link: the link is made, altered, and looked at.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changes_before_there_is_a_link_is_looked_at_too() {
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+    let till = Till::open_with(Setup::default(), &[], clock).await;
+    // Made, and nobody knows: the number is found by a look, the first of which fails.
+    till.bank.misbehave(Call::Create, [Trouble::AcceptThenDrop]);
+    till.bank.misbehave(Call::Other, [Trouble::Broken]);
+    let placed = till.place("A-1", "key").await;
+    assert_eq!(placed["payment"]["state"], "requested");
+    let number = text(&placed["number"]);
+    assert_eq!(till.alter(&number, &json!({"description": "Иной заказ"})).await.status, 200);
+    till.let_retry_come("payment", 1).await;
+    till.order_in(&number, "linked").await;
+    assert!(till.bank.wait_until(DEADLINE, |orders| orders[0].description == "Иной заказ").await);
+    till.nothing_waits_in("payment").await;
+    till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    till.clock.advance(std::time::Duration::from_secs(3600));
+    till.order_in(&number, "paid").await;
+    till.close().await;
+}
+
+/// Money that came for what the order was has gone back, and the buyer is asked again: what is said anew then is said of
+/// what is asked for now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_said_of_an_order_that_was_asked_for_again_is_kept() {
+    let till = Till::open().await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.bank.misbehave_always(Call::Other, Some(Trouble::Broken));
+    assert_eq!(till.change(&number, None, &dearer()).await.status, 200);
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    till.document_in(&number, "review").await;
+    till.bank.misbehave_always(Call::Other, None);
+    let path = format!("/admin/v1/payments/{number}-1/refund");
+    assert_eq!(till.call(Method::POST, &path, ADMIN_TOKEN, None, "").await.status, 200);
+    till.order_in(&number, "linked").await;
+    let second = || till.bank.orders(&format!("{number}-2")).pop().expect("a second payment");
+    for change in [
+        json!({"customer": {"email": "olga@example.org"}}),
+        json!({"customer": {"email": "olga@example.org"}}),
+        json!({"description": "Иной заказ"}),
+        json!({"description": "Заказ A-1"}),
+    ] {
+        assert_eq!(till.alter(&number, &change).await.status, 200, "{change}");
+    }
+    let (entry, payer) = (second(), second().customer.expect("a payer").to_string());
+    assert_eq!((entry.updates.len(), entry.description.as_str()), (3, "Заказ A-1"));
+    assert!(payer.contains("olga@example.org"), "{payer}");
+    till.close().await;
+}
+
+/// Two people change the same order: the second is told, whatever it is that they change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobodys_change_is_overwritten() {
+    let till = Till::open().await;
+    let placed = till.place("A-1", "key").await;
+    let number = text(&placed["number"]);
+    let payer = |email: &str| json!({"customer": {"email": email}});
+    let path = format!("/v1/orders/{number}");
+    let first = till.alter_as(&number, "\"1\"", &payer("olga@example.org")).await;
+    assert_eq!((first.status.as_u16(), &first.headers["etag"]), (200, &"\"1.1\"".parse().expect("a tag")));
+    let second = till.alter_as(&number, "\"1\"", &payer("ivan@example.org")).await;
+    assert_eq!(problem(&second), (412, "other-revision".into()));
+    assert!(text(&json_of(&second)["detail"]).contains("\"1.1\""), "{second:?}");
+    let read = till.call(Method::GET, &path, API_KEY, None, "").await;
+    let tag = read.headers["etag"].to_str().expect("text").to_owned();
+    assert_eq!(till.alter_as(&number, &tag, &payer("ivan@example.org")).await.status, 200);
     till.close().await;
 }
 

@@ -142,6 +142,16 @@ impl Till {
         self.client.call(Method::PATCH, &url, headers, body).await.expect("an answer")
     }
 
+    /// Changes something else about an order, as long as it has this tag.
+    pub async fn alter_as(&self, number: &str, tag: &str, change: &Value) -> Reply {
+        let mut headers = HeaderMap::new();
+        let header = |text: &str| HeaderValue::from_str(text).expect("a header");
+        headers.insert(header::AUTHORIZATION, header(&format!("Bearer {API_KEY}")));
+        headers.insert(header::IF_MATCH, header(tag));
+        let (url, body) = (format!("{}/v1/orders/{number}", self.url()), change.to_string().into_bytes());
+        self.client.call(Method::PATCH, &url, headers, body).await.expect("an answer")
+    }
+
     /// Changes something else about an order.
     pub async fn alter(&self, number: &str, change: &Value) -> Reply {
         self.call(Method::PATCH, &format!("/v1/orders/{number}"), API_KEY, None, &change.to_string()).await
@@ -258,6 +268,12 @@ impl Till {
 
     /// Lets the time of the next attempt come for the message of a lane that has failed `attempts` times.
     pub async fn let_retry_come(&self, lane: &str, attempts: u64) {
+        self.has_failed(lane, attempts).await;
+        self.clock.advance(std::time::Duration::from_secs(600));
+    }
+
+    /// Waits until a message of a lane has failed so many times.
+    pub async fn has_failed(&self, lane: &str, attempts: u64) {
         let failed = async {
             loop {
                 let pending = self.admin(&format!("/outbox?lane={lane}&state=pending")).await;
@@ -271,7 +287,6 @@ impl Till {
             }
         };
         tokio::time::timeout(DEADLINE, failed).await.expect("a failed attempt");
-        self.clock.advance(std::time::Duration::from_secs(600));
     }
 
     /// Waits until no message of a lane is left to send. Leases run on the clock: what is under way when it is advanced is sent

@@ -320,21 +320,19 @@ async fn update(
     Dialect::Invoicebox
         .answer(&world, Call::Update, &headers, |world, trouble| {
             let now = world.setup.clock.now();
-            let updated = {
+            let mut stands = {
                 let mut ledger = world.ledger();
                 let entry = ledger.find(|entry| entry.id == id).ok_or_else(no_such_order)?;
                 if entry.status_at(now) != "created" {
                     return Err(wrong_status());
                 }
-                updated(entry, &bytes, now)?
+                let updated = updated(entry, &bytes, now)?;
+                // One that says that all is well, and does nothing.
+                if trouble != Some(Trouble::Unheeded) {
+                    *entry = updated;
+                }
+                entry.clone()
             };
-            // One that says that all is well, and does nothing.
-            if trouble != Some(Trouble::Unheeded) {
-                let mut ledger = world.ledger();
-                *ledger.find(|entry| entry.id == id).ok_or_else(no_such_order)? = updated;
-            }
-            let found = world.ledger().find(|entry| entry.id == id).cloned();
-            let mut stands = found.ok_or_else(no_such_order)?;
             if trouble == Some(Trouble::OtherAmount) {
                 stands.amount = Money::from_kopecks(stands.amount.kopecks() + 100);
             }

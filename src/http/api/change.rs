@@ -25,12 +25,11 @@ use crate::kernel::json::{some_object, some_objects};
 use crate::kernel::{Money, Number, SourceName, Timestamp};
 use crate::payments::Customer;
 
-/// The revision that a change is meant for, if it says so. A tag that is none of ours fits no revision.
-fn meant_revision(headers: &HeaderMap) -> Option<u32> {
+/// The tag of the order that a change is meant for, if it says so. What is no tag fits no order.
+fn meant_tag(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::IF_MATCH)?.to_str().unwrap_or_default().trim();
     let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-    let revision = |quoted: &str| quoted.parse().ok().filter(|revision: &u32| revision.to_string() == quoted);
-    (value != "*").then(|| quoted.and_then(revision).unwrap_or(0))
+    (value != "*").then(|| quoted.unwrap_or_default().to_owned())
 }
 
 /// What a site changes; what is left out stays.
@@ -74,7 +73,7 @@ pub(super) struct Change {
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the order that the change is meant for."),
     ),
     responses(
-        (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "Its revision."))),
+        (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "It is another after every change."))),
         (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-paid`: money has come for it, or is held. `order-closed`: it takes no more changes."),
         (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`other-revision`: it has changed since you read it."),
         (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json", description = "`unusable-order`: what is to be changed makes no sense."),
@@ -94,7 +93,7 @@ pub async fn change(
         return Err(Problem::too_large("a change may have 1 MiB"));
     }
     let change = read_change(read_json(&body)?, edge.shop.clock.now())?;
-    revised(edge, (merchant, id), (Wish::Change(change), meant_revision(&headers), body), place).await
+    revised(edge, (merchant, id), (Wish::Change(change), meant_tag(&headers), body), place).await
 }
 
 fn read_change(change: Change, now: Timestamp) -> Result<flows::Change, Problem> {
@@ -118,7 +117,7 @@ fn read_change(change: Change, now: Timestamp) -> Result<flows::Change, Problem>
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the order that the change is meant for."),
     ),
     responses(
-        (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "Its revision."))),
+        (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "It is another after every change."))),
         (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-paid`: money has come for it. `order-closed`: it takes no more changes."),
         (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`other-revision`: it has changed since you read it."),
         Refusals, Found, BodyRead,
@@ -145,7 +144,7 @@ pub async fn cancel(
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the order that was handed over."),
     ),
     responses(
-        (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "Its revision."))),
+        (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "It is another after every change."))),
         (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-closed`: it was called off."),
         (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`other-revision`: it has changed since you read it."),
         Refusals, Found, BodyRead,
@@ -172,13 +171,13 @@ async fn wished(
     if !matches!(body.trim_ascii(), b"" | b"{}") {
         return Err(Problem::bad_request("this has nothing to say: send no body"));
     }
-    revised(edge, order, (wish, meant_revision(headers), body), place).await
+    revised(edge, order, (wish, meant_tag(headers), body), place).await
 }
 
 async fn revised(
     edge: Arc<Edge>,
     (merchant, id): (SourceName, String),
-    (wish, revision, body): (Wish, Option<u32>, Bytes),
+    (wish, tag, body): (Wish, Option<String>, Bytes),
     place: OwnedSemaphorePermit,
 ) -> Result<Response, Problem> {
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
@@ -186,7 +185,7 @@ async fn revised(
     // The work goes on if the site hangs up; its repeat finds it done.
     let work = async move {
         let _place = place;
-        let request = Request { merchant, number, wish, revision, body };
+        let request = Request { merchant, number, wish, tag, body };
         Ok::<_, Problem>(match revise(&edge.shop, &request).await? {
             Ok(()) => Ok(linked(&edge.shop, number).await?),
             Err(refused) => Err(refused),
@@ -201,12 +200,12 @@ async fn revised(
         Err(Refused::NotFound) => Err(missing()),
         Err(Refused::Paid) => Err(Problem::paid("money has come for it: pay it back instead of changing it")),
         Err(Refused::Held) => Err(Problem::paid(
-            "its buyer has agreed and the money is held: only items that come to no more can be changed",
+            "its buyer has agreed and the money is held: the items can be changed, description, customer and expires_at cannot",
         )),
         Err(Refused::Expired) => Err(Problem::closed("the time to pay it is over: place another order")),
         Err(Refused::Closed(state)) => Err(Problem::closed(format!("it is {state}"))),
-        Err(Refused::Revision(now)) => Err(Problem::other_revision(format!(
-            "it is at revision {now}: read it again, and send If-Match: \"{now}\" if the change still makes sense"
+        Err(Refused::Tag(now)) => Err(Problem::other_revision(format!(
+            "it has changed: read it again, and send If-Match: \"{now}\" if the change still makes sense"
         ))),
         Err(Refused::BadBill(why)) => Err(Problem::unusable_order(why)),
     }

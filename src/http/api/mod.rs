@@ -196,7 +196,7 @@ impl Watch {
     get, path = "/v1/orders/{id}", tag = "orders",
     params(("id" = Number, Path, description = "The order's `id`.")),
     responses(
-        (status = OK, body = MerchantOrder, description = "It.", headers(("ETag" = String, description = "Its revision."))),
+        (status = OK, body = MerchantOrder, description = "It.", headers(("ETag" = String, description = "It is another after every change."))),
         Refusals, Found,
     ),
 )]
@@ -216,7 +216,7 @@ pub async fn show(
 
 /// The order with its revision as an entity tag, by which a change can say what it means to change.
 fn with_revision(shown: MerchantOrder) -> Response {
-    let tag = HeaderValue::from_str(&format!("\"{}\"", shown.revision));
+    let tag = HeaderValue::from_str(&format!("\"{}\"", shown.tag));
     let mut response = Json(shown).into_response();
     response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
     response

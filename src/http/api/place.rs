@@ -69,7 +69,8 @@ pub(super) struct NewOrder {
     /// Where the buyer goes to turn back.
     #[schema(pattern = "^https?://[a-z0-9-]", max_length = 1000, example = "https://shop.example/cart")]
     return_url: Option<String>,
-    /// Where your site hears of this order, if not where it hears of all. Not in a private network.
+    /// Where your site hears of this order, if not where it hears of all: https, and on the public internet. Callbacks are
+    /// signed, so a `callback_secret` must be configured for you.
     #[schema(pattern = "^https?://[a-z0-9-]", max_length = 1000, example = "https://shop.example/tillgate")]
     callback_url: Option<String>,
     /// Until when it can be paid: in three days if it is left out, in 366 at most.
@@ -95,7 +96,7 @@ fn currency_default() -> String {
     params(("Idempotency-Key" = IdempotencyKey, Header, description = "The key under which the request is repeated as itself.")),
     responses(
         (status = CREATED, body = MerchantOrder, description = "The order.",
-         headers(("ETag" = String, description = "Its revision."), ("Idempotent-Replayed" = Option<bool>, description = "`true` when the request was answered before."))),
+         headers(("ETag" = String, description = "It is another after every change."), ("Idempotent-Replayed" = Option<bool>, description = "`true` when the request was answered before."))),
         (status = FORBIDDEN, body = Problem, content_type = "application/problem+json", description = "`switched-off`: no payment system is configured for you."),
         (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`number-taken`: another order of yours has this number. `under-way`: the first request under this key is not done."),
         Refusals, BodyRead, KeyTaken,

@@ -38,6 +38,10 @@ const PAYMENTS_AT_ONCE_MAX: usize = 16;
 /// Links that are looked at at the same moment: few, as they can wait.
 const WATCHES_AT_ONCE_MAX: usize = 2;
 
+/// A payment system that could not be told for so long what else is said of a payment is not told any more: a person hears of
+/// it.
+const ALTERING_MAX: Duration = Duration::from_secs(3600);
+
 /// A payment that could not be settled for so long waits for a person.
 const RETRY: RetryPolicy = RetryPolicy {
     first: Duration::from_secs(1),
@@ -140,12 +144,15 @@ impl Collector {
                 (tend_operation::record(&self.shop, id, ticket, answered, &settle).await, stepped.rest())
             }
             None => {
-                let stepped = self.step(delivery.lane, task).await;
+                let stepped = self.step(&delivery, task).await;
                 let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
                     return Duration::ZERO;
                 };
-                let settle =
-                    |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, &stepped, now);
+                let settle = |again: Option<&Again>, now: Timestamp| {
+                    // The looks go on by themselves.
+                    let again = again.filter(|again| !task.alters || again.why != Again::WAITS);
+                    settlement(&delivery, again, &stepped, now)
+                };
                 let answered = stepped.answered.as_ref();
                 (record(&self.shop, task.payment, ticket, answered, &settle).await, stepped.rest())
             }
@@ -254,15 +261,19 @@ impl Collector {
     }
 
     /// Does what is next for a payment. None if it changed meanwhile.
-    async fn step(&self, lane: Lane, task: Task) -> Result<Option<Stepped>, Unavailable> {
+    async fn step(&self, delivery: &Delivery, task: Task) -> Result<Option<Stepped>, Unavailable> {
         let Some(checkout) = checkout_of(&self.shop, task.payment.number).await? else {
             return Ok(Some(Stepped::by_itself(None)));
         };
         let found = checkout.payments.iter().find(|payment| payment.id == task.payment);
         let Some(payment) = found else { return Ok(Some(Stepped::by_itself(None))) };
         // A link is looked at in its own lane, so that what is urgent never waits behind it.
-        let step = match (payment.step(self.shop.clock.now()), lane) {
-            (Step::Check | Step::Alter, Lane::Watch) => Step::Check,
+        let now = self.shop.clock.now();
+        let step = match (payment.step(now), delivery.lane) {
+            (Step::Alter, _) if task.alters => Step::Alter,
+            (_, _) if task.alters => Step::Rest,
+            // There is a task for altering it.
+            (Step::Check | Step::Alter, _) => Step::Check,
             (_, Lane::Watch) => Step::Rest,
             (step, _) => step,
         };
@@ -297,7 +308,11 @@ impl Collector {
                 Some(outcome) => outcome,
                 None => return Ok(None),
             },
-            Step::Look | Step::Check | Step::Alter | Step::Cancel => {
+            Step::Alter => {
+                let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, now));
+                self.alter(&**provider, &checkout.gateway, payment, age).await
+            }
+            Step::Look | Step::Check | Step::Cancel => {
                 self.begins(&checkout.gateway);
                 let outcome = look(&**provider, payment, step).await;
                 self.heard(&checkout.gateway, &outcome);
@@ -343,6 +358,61 @@ impl Collector {
         let outcome = provider.create(bytes.expose()).await.map(Answered::Created);
         self.heard(&checkout.gateway, &outcome);
         Ok(Some(outcome))
+    }
+
+    /// Sees where an order stands and alters it while it waits for its buyer. What is told is the same every time, so it may be
+    /// told again when an answer was lost; when it has been in vain for [`ALTERING_MAX`], it is not told any more.
+    async fn alter(
+        &self,
+        provider: &dyn Provider,
+        gateway: &SourceName,
+        payment: &Payment,
+        age: Duration,
+    ) -> Result<Answered, Failure> {
+        let (Some(remote), Some(bill)) = (&payment.remote, &payment.alteration) else {
+            return Err(Failure::Unknown("it is not known where it is at the payment system".into()));
+        };
+        self.begins(gateway);
+        let stands = provider.read(&remote.id).await;
+        self.heard(gateway, &stands);
+        let told = Box::new(bill.clone());
+        let stands = stands?;
+        let failure = match &stands.status {
+            RemoteStatus::Created => {
+                let Some(call) = provider.alter(&remote.id, bill) else {
+                    return Ok(Answered::Unaltered(None, told));
+                };
+                self.begins(gateway);
+                let altered = call.await;
+                self.heard(gateway, &altered);
+                match altered {
+                    Ok(altered) => {
+                        let until = |at: Timestamp| at.as_second();
+                        let took_over =
+                            altered.expires_at.is_none_or(|at| until(at) == until(bill.expires_at));
+                        let why = "it answered that all is well, and shows another time";
+                        return Ok(if took_over {
+                            Answered::Altered(altered, told)
+                        } else {
+                            Answered::Unaltered(Some(why.into()), told)
+                        });
+                    }
+                    Err(Failure::Refused(why)) => return Ok(Answered::Unaltered(Some(why), told)),
+                    Err(failure) => failure,
+                }
+            }
+            RemoteStatus::Other(status) => {
+                Failure::NotDone { why: format!("it stands as {status} over there"), wish: None }
+            }
+            RemoteStatus::Held | RemoteStatus::Completed | RemoteStatus::Expired | RemoteStatus::Canceled => {
+                return Ok(Answered::Stands(stands));
+            }
+        };
+        if age >= ALTERING_MAX {
+            Ok(Answered::Unaltered(Some(failure.to_string()), told))
+        } else {
+            Err(failure)
+        }
     }
 
     fn addresses(&self, checkout: &Checkout) -> Addresses {
@@ -393,38 +463,12 @@ impl Collector {
     }
 }
 
-/// Sees how a payment stands, and alters it or calls it off if that is the step.
+/// Sees how a payment stands, and calls it off if that is the step.
 async fn look(provider: &dyn Provider, payment: &Payment, step: Step) -> Result<Answered, Failure> {
     match (&payment.remote, step) {
-        (Some(remote), Step::Alter) => alter(provider, payment, &remote.id).await,
         (_, Step::Cancel) => cancel(provider, payment).await,
         (Some(remote), Step::Check) => provider.read(&remote.id).await.map(Answered::Stands),
         (_, _) => provider.find(payment.id, payment.created_at).await.map(Answered::Found),
-    }
-}
-
-/// Sees where an order stands and alters it while it waits for its buyer. What is told is the same every time, so it may be
-/// told again when an answer was lost.
-async fn alter(provider: &dyn Provider, payment: &Payment, remote_id: &str) -> Result<Answered, Failure> {
-    let stands = provider.read(remote_id).await?;
-    let (RemoteStatus::Created, Some(bill)) = (&stands.status, &payment.alteration) else {
-        return Ok(Answered::Stands(stands));
-    };
-    let told = Box::new(bill.clone());
-    let Some(call) = provider.alter(remote_id, bill) else { return Ok(Answered::Unaltered(None, told)) };
-    match call.await {
-        Ok(altered) => {
-            let until = |at: Timestamp| at.as_second();
-            let took_over = altered.expires_at.is_none_or(|at| until(at) == until(bill.expires_at));
-            let why = "it answered that all is well, and kept the time until which it can be paid";
-            Ok(if took_over {
-                Answered::Altered(altered, told)
-            } else {
-                Answered::Unaltered(Some(why.into()), told)
-            })
-        }
-        Err(Failure::Refused(why)) => Ok(Answered::Unaltered(Some(why), told)),
-        Err(failure) => Err(failure),
     }
 }
 
