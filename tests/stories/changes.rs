@@ -372,7 +372,7 @@ async fn what_changes_before_there_is_a_link_is_looked_at_too() {
     assert_eq!(placed["payment"]["state"], "requested");
     let number = text(&placed["number"]);
     assert_eq!(till.alter(&number, &json!({"description": "Иной заказ"})).await.status, 200);
-    till.let_retry_come("payment", 1).await;
+    till.let_retry_come("payment", 2).await;
     till.order_in(&number, "linked").await;
     assert!(till.bank.wait_until(DEADLINE, |orders| orders[0].description == "Иной заказ").await);
     till.nothing_waits_in("payment").await;
