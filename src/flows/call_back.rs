@@ -40,7 +40,7 @@ macro_rules! events {
 events! {
     PaymentHeld = "payment.held", "The money is set aside: take it by a capture.";
     PaymentSucceeded = "payment.succeeded", "The money is there.";
-    PaymentExpired = "payment.expired", "The time in which it could be paid is over.";
+    PaymentExpired = "payment.expired", "The time in which the order could be paid is over.";
     PaymentCanceled = "payment.canceled", "It can be paid no more, and nothing comes in its stead.";
     PaymentSuperseded = "payment.superseded",
         "It can be paid no more: there is another payment for what the order comes to now.";
@@ -121,16 +121,26 @@ pub const TEST_EVENT: &str = "tillgate.test";
 impl Event {
     /// What has happened to a payment that ended without money between `before` and `after`, if that is so. Whether another
     /// takes its place is known to the checkout.
-    pub(super) fn end_of(before: &Payment, after: &Payment, checkout: &Checkout) -> Option<Event> {
+    pub(super) fn end_of(
+        before: &Payment,
+        after: &Payment,
+        checkout: &Checkout,
+        now: Timestamp,
+    ) -> Option<Event> {
         if before.state == after.state {
             return None;
         }
         match after.state {
             PaymentState::Held { .. } if before.is_held() || after.superseded.is_some() => None,
             PaymentState::Held { .. } => Some(Event::PaymentHeld),
-            PaymentState::Expired { .. } if checkout.next.is_some() => Some(Event::PaymentSuperseded),
+            PaymentState::Expired { .. } | PaymentState::Cancelled { .. } if checkout.next.is_some() => {
+                Some(Event::PaymentSuperseded)
+            }
+            // Who comes to pay gets another.
+            PaymentState::Expired { .. } | PaymentState::Cancelled { .. } if checkout.is_renewable(now) => {
+                None
+            }
             PaymentState::Expired { .. } => Some(Event::PaymentExpired),
-            PaymentState::Cancelled { .. } if checkout.next.is_some() => Some(Event::PaymentSuperseded),
             PaymentState::Cancelled { .. } => Some(Event::PaymentCanceled),
             PaymentState::Planned
             | PaymentState::Sending { .. }

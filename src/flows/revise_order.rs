@@ -49,7 +49,7 @@ pub enum Refused {
     NotFound,
     /// Money has come: it is paid back, not called off.
     Paid,
-    /// The buyer has agreed to the bill as it is: only less can be taken.
+    /// The buyer has agreed to the bill, so nothing else can be said in it.
     Held,
     /// It takes no more changes.
     Closed(State),

@@ -178,7 +178,8 @@ fn stage(
     let after = payment.clone();
     let settlement = settle(outcome.as_ref().err(), now);
     let is_given_up = matches!(settlement, Settlement::Dead { .. });
-    if after == before && !is_given_up {
+    let is_over = before.state == after.state && checkout.is_over_unheard(id, now);
+    if after == before && !is_given_up && !is_over {
         return settlement;
     }
     if let Settlement::Dead { error, .. } = &settlement {
@@ -205,7 +206,16 @@ fn stage(
         }
     }
     let mut order = dossier.order;
-    let end = review.or_else(|| Event::end_of(&before, &after, checkout));
+    let end = review.or_else(|| {
+        if is_over { Some(Event::PaymentExpired) } else { Event::end_of(&before, &after, checkout, now) }
+    });
+    if end == Some(Event::PaymentExpired)
+        && let Some(payment) = checkout.payment_mut(id)
+    {
+        payment.end_is_told = true;
+    }
+    // It has died before its order's time was over: who comes to pay gets another. If nobody does, it is over then.
+    let sleeps = before.state != after.state && checkout.is_renewable(now);
     // Whoever can pay is looked after from then on, whatever else is to be done.
     let waits = |payment: &Payment| {
         let is_open = matches!(payment.state, PaymentState::Linked { .. } | PaymentState::Held { .. });
@@ -217,10 +227,14 @@ fn stage(
     let is_told =
         end.is_some_and(|event| call_back(shop, batch, (&mut order, checkout), (event, Some(id), None), now));
     let is_shipped = ship(shop, batch, &mut order, checkout, now);
-    if !tend.is_empty() || watch.is_some() || alters || is_told || is_shipped {
+    if !tend.is_empty() || watch.is_some() || alters || sleeps || is_told || is_shipped {
         if let Some(gap) = watch {
             let gateway = checkout.gateway.clone();
             send_watch(batch, &mut order, gateway.as_str(), id, (now, later(now, gap)));
+        }
+        if sleeps {
+            let gateway = checkout.gateway.clone();
+            send_watch(batch, &mut order, gateway.as_str(), id, (now, after.bill.expires_at));
         }
         if alters {
             send_alteration(batch, &mut order, checkout.gateway.as_str(), id, now);

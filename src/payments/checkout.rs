@@ -342,6 +342,19 @@ impl Checkout {
         may_be_paid && self.next.is_none() && self.payments.last().is_some_and(has_died)
     }
 
+    /// Whether the time is over in which a payment could have been made anew that had died before at the payment system, and
+    /// nobody has heard so yet.
+    #[must_use]
+    pub fn is_over_unheard(&self, id: PaymentId, now: Timestamp) -> bool {
+        let has_ended = |payment: &Payment| {
+            let is_dead =
+                matches!(payment.state, PaymentState::Cancelled { .. } | PaymentState::Expired { .. });
+            payment.id == id && is_dead && payment.superseded.is_none() && now >= payment.bill.expires_at
+        };
+        let last = self.payments.last().filter(|last| has_ended(last) && !last.end_is_told);
+        last.is_some() && !self.payments.iter().any(|payment| self.keeps_money(payment))
+    }
+
     /// Whether a person may have the payment that counts asked for again: the payment system would not have it, or it has
     /// died there.
     #[must_use]

@@ -134,6 +134,9 @@ pub struct Payment {
     /// It should take money no more, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded: Option<String>,
+    /// It was told that the time in which it could be paid is over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub end_is_told: bool,
     /// What the payment system has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote: Option<Remote>,
@@ -324,6 +327,7 @@ impl Payment {
             request: None,
             doubtful: false,
             superseded: None,
+            end_is_told: false,
             remote: None,
             captured: None,
             paid_under: None,

@@ -55,6 +55,20 @@ fn a_checkout_of_version_1_is_read() {
 }
 
 #[test]
+fn a_checkout_of_version_1_with_an_alteration_is_read() {
+    let checkout = Checkout::decode(1, &fixture("checkout/v1/altered.json")).expect("readable");
+    let current = checkout.current().expect("a payment");
+    let wished = current.alteration.as_ref().expect("an alteration");
+    assert_eq!(
+        (wished.description.as_str(), wished.total),
+        ("Заказ H1, ко дню рождения", current.bill.total)
+    );
+    assert_eq!(checkout.ways.callback.as_deref(), Some("https://branch.example/tillgate"));
+    assert!(checkout.is_to_be_altered() && checkout.alterations == 2);
+    assert_eq!(checkout.bill_of(1), Some(wished));
+}
+
+#[test]
 fn a_budget_of_version_1_is_read() {
     let mut budget = Budget::decode(1, &fixture("budget/v1/three-calls.json")).expect("readable");
     let window = std::time::Duration::from_secs(30);

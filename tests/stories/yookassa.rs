@@ -335,6 +335,40 @@ async fn what_is_held_is_not_said_anew() {
     till.close().await;
 }
 
+/// A payment that dies within the hour is no end: its order can be paid for days. The end is told when it comes, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_is_told_when_the_order_can_be_paid_no_more() {
+    let clock = started();
+    let till = Till::open_yookassa(LOCAL, clock.clone()).await;
+    for (id, payments_made) in [("A-1", 1), ("A-2", 2)] {
+        let placed = till.place(id, id).await;
+        let number = text(&placed["number"]);
+        for attempt in 1..=payments_made {
+            if attempt > 1 {
+                let token = text(&placed["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
+                assert_eq!(till.browse(Method::GET, &format!("/pay/{token}")).await.0, 303);
+            }
+            till.nothing_waits_in("payment").await;
+            clock.advance(Duration::from_secs(3700));
+            till.order_in(&number, "expired").await;
+        }
+        till.nothing_waits_in("callback").await;
+        let heard = till.site.callbacks().len();
+        assert_eq!(heard, payments_made - 1, "of this one nothing yet");
+        clock.advance(Duration::from_secs(4 * 24 * 3600));
+        let told = till.site.wait_for(heard + 1, DEADLINE).await.expect("a callback");
+        let last = &told.last().expect("one").body;
+        assert_eq!(
+            (text(&last["type"]), text(&last["data"]["payment_id"])),
+            ("payment.expired".into(), format!("{number}-{payments_made}"))
+        );
+    }
+    till.nothing_waits_in("watch").await;
+    till.nothing_waits_in("callback").await;
+    assert_eq!(till.site.callbacks().len(), 2);
+    till.close().await;
+}
+
 /// The payment dies within the hour, the order lives for days: who comes to pay can pay.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_that_died_is_made_anew_when_its_buyer_comes() {
