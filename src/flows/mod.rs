@@ -16,6 +16,7 @@ pub mod receive_notice;
 pub mod reject_hook;
 pub mod renew_link;
 pub mod revise_order;
+pub mod see_order;
 pub mod set_stock;
 pub mod spend_budget;
 pub mod sweep;

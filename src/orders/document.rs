@@ -112,6 +112,7 @@ impl OrderDocument {
         let closed = view.is_closed();
         let View { content, paid, shipped, delivered, cancelled, mut attention, .. } = view;
         attention.extend(order.flags.iter().cloned());
+        attention.retain(|text| !order.seen.contains(text));
         Some(OrderDocument {
             number: order.number,
             source: order.source.clone(),

@@ -34,6 +34,9 @@ pub struct Order {
     /// What a person should look at besides what the fold finds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
+    /// What of all that a person should look at a person has looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<String>,
 }
 
 impl Order {
@@ -49,6 +52,7 @@ impl Order {
             movements: 0,
             messages: 0,
             flags: Vec::new(),
+            seen: Vec::new(),
         }
     }
 
@@ -56,6 +60,14 @@ impl Order {
     #[must_use]
     pub fn view(&self) -> Option<View> {
         fold(&self.events)
+    }
+}
+
+impl Order {
+    /// A person has looked at what there is to look at.
+    pub fn see(&mut self) {
+        let view = self.view().map(|view| view.attention).unwrap_or_default();
+        self.seen = view.into_iter().chain(self.flags.iter().cloned()).collect();
     }
 }
 

@@ -120,6 +120,13 @@ impl Checkout {
         }
     }
 
+    /// A person has looked at all of it.
+    pub fn see(&mut self, now: Timestamp) {
+        for text in std::mem::take(&mut self.attention) {
+            self.note(now, None, format!("seen by a person: {text}"));
+        }
+    }
+
     /// What a person was to look at about a payment is done with.
     pub fn resolve(&mut self, payment: PaymentId) {
         let number = payment.to_string();
@@ -380,9 +387,6 @@ impl Checkout {
     }
 
     fn plan(&mut self, revision: u32, bill: Bill, now: Timestamp) -> Option<PaymentId> {
-        if self.unasked.as_ref().is_some_and(|(of, _)| *of <= revision) {
-            self.unasked = None; // it is asked for now
-        }
         if self.payments.len() >= ATTEMPTS_MAX {
             self.flag(
                 now,
@@ -390,6 +394,9 @@ impl Checkout {
                 format!("the order has had {ATTEMPTS_MAX} payments; no further one is made"),
             );
             return None;
+        }
+        if self.unasked.as_ref().is_some_and(|(of, _)| *of <= revision) {
+            self.unasked = None; // it is asked for now
         }
         let attempt = u32::try_from(self.payments.len() + 1).unwrap_or(u32::MAX);
         let id = PaymentId { number: self.number, attempt };

@@ -106,6 +106,23 @@ async fn what_a_person_should_look_at_is_listed() {
     refused.reverse(); // the latest first
     assert_eq!(listed, refused);
     assert_eq!(till.admin("/orders?attention=false").await["items"].as_array().map(Vec::len), Some(7));
+    // Who has looked at one takes it off; what comes later is there again.
+    let seen = till
+        .call(Method::POST, &format!("/admin/v1/orders/{}/seen", refused[0]), ADMIN_TOKEN, None, "")
+        .await;
+    assert_eq!((seen.status.as_u16(), &json_of(&seen)["attention"]), (200, &json!([])));
+    assert_eq!(till.admin("/orders?attention=true").await["items"].as_array().map(Vec::len), Some(2));
+    till.bank.misbehave(Call::Create, [Trouble::Refused]);
+    assert_eq!(decide(&till, &format!("{}-1", refused[0]), "retry").await, 200);
+    till.order_in(&refused[0], "failed").await;
+    let again = async {
+        while till.admin("/orders?attention=true").await["items"].as_array().map(Vec::len) != Some(3) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, again).await.expect("it is listed again");
+    let nobody = till.call(Method::POST, "/admin/v1/orders/100000000000/seen", ADMIN_TOKEN, None, "").await;
+    assert_eq!(nobody.status, 404);
     let alone = |id: &str| format!("/orders?attention=true&source=site&external_id={id}");
     assert_eq!(till.admin(&alone("A-0")).await["items"].as_array().map(Vec::len), Some(1));
     assert_eq!(till.admin(&alone("A-1")).await["items"].as_array().map(Vec::len), Some(0));

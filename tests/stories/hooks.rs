@@ -1,5 +1,6 @@
 //! The table of hooks, as the marketplace sees it.
 
+use http::Method;
 use serde_json::json;
 
 use crate::world::{Shop, created, hook, payload};
@@ -148,6 +149,11 @@ async fn a_change_back_without_a_time_is_put_before_a_person() {
     let attention = order["attention"].as_array().expect("a list");
     assert_eq!(attention.len(), 1, "{attention:?}");
     assert!(attention[0].as_str().expect("text").contains("Compare with the marketplace"));
+    // Somebody has compared, and the marketplace repeats itself once more.
+    let (status, seen) = shop.ask(Method::POST, &format!("/admin/v1/orders/{number}/seen"), None).await;
+    assert_eq!((status, &seen["attention"]), (200, &json!([])));
+    assert_eq!(shop.acknowledged(&a).await, answer);
+    assert_eq!(shop.order("H1").await["attention"], json!([]));
     shop.close().await;
 }
 

@@ -1,4 +1,4 @@
-//! `tillgate orders list|show`.
+//! `tillgate orders list|show|seen|tell`.
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -13,6 +13,8 @@ pub enum Command {
     List(List),
     /// Show an order and everything that ever happened to it
     Show(Show),
+    /// Take off the list what you have looked at; what comes later is listed again
+    Seen(Show),
     /// Tell the order's marketplace how far it is
     Tell(Tell),
 }
@@ -66,6 +68,7 @@ pub async fn run(command: Command) -> Result<(), Failed> {
     match command {
         Command::List(options) => list(options).await,
         Command::Show(options) => show(options).await,
+        Command::Seen(options) => seen(options).await,
         Command::Tell(options) => tell(options).await,
     }
 }
@@ -91,6 +94,18 @@ async fn tell(options: Tell) -> Result<(), Failed> {
             _ => format!("it will be told; see how it goes: tillgate orders show {}", options.number),
         }
     ));
+    Ok(())
+}
+
+async fn seen(options: Show) -> Result<(), Failed> {
+    let server = options.server.connect()?;
+    let path = format!("/orders/{}/seen", options.number);
+    let order = server.post_json(&path, &serde_json::json!({})).await?;
+    if options.server.json {
+        print_json(&order);
+        return Ok(());
+    }
+    say(format_args!("order {}: nothing is left to look at", options.number));
     Ok(())
 }
 

@@ -32,6 +32,7 @@ pub fn routes(edge: &Arc<Edge>) -> Router<Arc<Edge>> {
         .route("/orders", get(orders::list))
         .route("/orders/{number}", get(orders::show))
         .route("/orders/{number}/journal", get(orders::journal))
+        .route("/orders/{number}/seen", post(orders::seen))
         .route("/orders/{number}/tell", post(tidings::tell))
         .route("/hooks", get(hooks::list))
         .route("/hooks/{id}", get(hooks::show))

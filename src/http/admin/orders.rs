@@ -10,6 +10,7 @@ use super::hooks::HookEntry;
 use super::outbox::MessageEntry;
 use super::{List, PAGE_MAX, Paging, gather};
 use crate::dedup::Receipt;
+use crate::flows::see_order::see_order;
 use crate::flows::{Dossier, find_dossier, load_dossier, order_document};
 use crate::http::Edge;
 use crate::http::problem::Problem;
@@ -132,6 +133,18 @@ pub async fn show(
         )),
         None => Problem::not_found(format!("there is no order {number}")),
     })
+}
+
+/// `POST /admin/v1/orders/{number}/seen`: a person has looked at what there was to look at.
+pub async fn seen(
+    State(edge): State<Arc<Edge>>,
+    Path(number): Path<String>,
+) -> Result<Json<OrderDocument>, Problem> {
+    if !see_order(&edge.shop, number_in(&number)?).await? {
+        return Err(Problem::not_found(format!("there is no order {number}")));
+    }
+    tracing::info!(order = number, "a person has looked at an order");
+    show(State(edge), Path(number)).await
 }
 
 /// An entry of an order's journal.
