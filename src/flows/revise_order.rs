@@ -20,7 +20,7 @@ use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 #[derive(Debug, Clone)]
 pub enum Wish {
     /// Something else to be paid, or another bill for it.
-    Change(Change),
+    Change(Box<Change>),
     /// No order any more.
     Cancel,
     /// The goods are with the buyer, or on their way.

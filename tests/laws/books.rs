@@ -184,7 +184,7 @@ fn lines(kopecks: i64) -> Vec<Line> {
 
 /// The order comes to something else.
 fn other_lines() -> Wish {
-    Wish::Change(Change { lines: Some(lines(20_000)), ..Change::default() })
+    Wish::Change(Box::new(Change { lines: Some(lines(20_000)), ..Change::default() }))
 }
 
 struct World {
@@ -440,7 +440,7 @@ async fn alter_all(inner: Arc<dyn Provider>, bank: Sandbox) {
                     expires_at: Some(later(world.clock.now(), Duration::from_secs(40 * 24 * 3600))),
                     ..Change::default()
                 };
-                world.wish(Wish::Change(change)).await;
+                world.wish(Wish::Change(Box::new(change))).await;
                 // The buyer is quicker, or comes when all is said.
                 let is_quick = order % 2 == 0;
                 assert!(!is_quick || world.buyer_pays(), "{history:?}: there is nothing to pay");

@@ -330,7 +330,7 @@ impl World {
         let request = revise_order::Request {
             merchant: SourceName::new("site"),
             number: self.number,
-            wish: Wish::Change(change),
+            wish: Wish::Change(Box::new(change)),
             tag: None,
             body: "{}".into(),
         };

@@ -93,7 +93,7 @@ pub async fn change(
         return Err(Problem::too_large("a change may have 1 MiB"));
     }
     let change = read_change(read_json(&body)?, edge.shop.clock.now())?;
-    revised(edge, (merchant, id), (Wish::Change(change), meant_tag(&headers), body), place).await
+    revised(edge, (merchant, id), (Wish::Change(Box::new(change)), meant_tag(&headers), body), place).await
 }
 
 fn read_change(change: Change, now: Timestamp) -> Result<flows::Change, Problem> {
