@@ -148,7 +148,7 @@ impl App {
             audience,
             recent: Arc::default(),
             listeners: Arc::new(marketplaces.keys().cloned().collect()),
-            sellers: Arc::new(sellers(settings)),
+            sellers: Arc::new(sellers(settings, &gateways)),
             handovers: Arc::new(
                 gateways.iter().map(|(name, known)| (name.clone(), known.handover())).collect(),
             ),
@@ -341,11 +341,20 @@ fn marketplaces(
 }
 
 /// Whose orders are paid through us. The configuration has checked that each has its payment system.
-fn sellers(settings: &Settings) -> BTreeMap<SourceName, Seller> {
+fn sellers(
+    settings: &Settings,
+    gateways: &BTreeMap<SourceName, Arc<dyn Provider>>,
+) -> BTreeMap<SourceName, Seller> {
     let seller = |named: Option<&str>, vat_code, callbacks| {
         let (name, gateway) = settings.gateway_of(named).ok()?;
         let (name, account) = (SourceName::new(name), gateway.merchant_id.clone());
-        Some(Seller { gateway: name, account, vat_code, callbacks })
+        Some(Seller {
+            gateway: name.clone(),
+            account,
+            vat_code,
+            callbacks,
+            needs_contact: gateways.get(&name).is_some_and(|known| known.needs_contact()),
+        })
     };
     let marketplaces = settings.sources.iter().filter(|(_, source)| source.payment == Payment::Link);
     let marketplaces = marketplaces.filter_map(|(name, source)| {

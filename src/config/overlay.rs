@@ -47,14 +47,14 @@ fn typed(key: &str, text: &str) -> Value {
     if ["tokens", "api_keys", "payment_hosts", "notice_networks", "trusted_proxies", "callback_networks"]
         .contains(&key)
     {
-        let tokens = text.split(',').map(|token| Value::String(token.trim().to_owned()));
-        return Value::Array(tokens.collect());
+        let tokens = text.split(',').map(str::trim).filter(|token| !token.is_empty());
+        return Value::Array(tokens.map(|token| Value::String(token.to_owned())).collect());
     }
     let is_number = ["_days", "_mebibytes", "_milliseconds", "_seconds", "_max", "_code"]
         .iter()
         .any(|unit| key.ends_with(unit));
     if ["store_migrate", "two_steps", "receipts"].contains(&key)
-        && let Ok(switch) = text.trim().parse()
+        && let Ok(switch) = text.trim().to_lowercase().parse()
     {
         return Value::Boolean(switch);
     }
@@ -104,7 +104,8 @@ mod tests {
             ("requests_per_minute_max", "5", Value::Integer(5)),
             ("tax_system_code", "2", Value::Integer(2)),
             ("two_steps", "true", Value::Boolean(true)),
-            ("receipts", "false", Value::Boolean(false)),
+            ("receipts", "False", Value::Boolean(false)),
+            ("trusted_proxies", "", Value::Array(vec![])),
             ("receipts", "perhaps", Value::String("perhaps".into())),
             ("token", "123", Value::String("123".into())),
             ("callback_networks", "10.0.0.0/8", Value::Array(vec![Value::String("10.0.0.0/8".into())])),

@@ -1,11 +1,12 @@
 //! What can be set, and what is checked.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::StoreUrl;
 use crate::dedup::retention::{RETENTION_DAYS_DEFAULT, RETENTION_DAYS_MIN};
@@ -47,10 +48,10 @@ pub struct Settings {
     #[serde(default = "idle_drain_default")]
     pub idle_drain_seconds: u32,
     /// Proxies whose `X-Forwarded-For` is believed: those on this machine, unless it is said.
-    #[serde(default = "proxies_default")]
+    #[serde(default = "proxies_default", deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
     /// Networks besides the public internet that the addresses may be in which orders name for callbacks.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "networks")]
     pub callback_networks: Vec<IpNet>,
     /// The admin API's token; without it the admin API is off.
     pub admin_token: Option<Secret>,
@@ -104,6 +105,7 @@ pub struct Gateway {
     /// YooKassa: how the shop is taxed, if it is taxed in several ways: the number in the payment system's list.
     pub tax_system_code: Option<u8>,
     /// YooKassa: the networks that its notifications come from, if not those of its documents.
+    #[serde(default, deserialize_with = "some_networks")]
     notice_networks: Option<Vec<IpNet>>,
 }
 
@@ -358,6 +360,24 @@ pub struct Telegram {
     /// The pause between two messages to one chat. Telegram allows a group one message a second.
     #[serde(default = "gap_default")]
     pub gap_milliseconds: u32,
+}
+
+/// Networks; a single address is one too.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let network = |text: String| {
+        let one = || text.trim().parse::<IpAddr>().ok().map(IpNet::from);
+        let found = text.trim().parse::<IpNet>().ok().or_else(one);
+        found.ok_or_else(|| {
+            D::Error::custom(format!(
+                "{text:?} is neither a network such as 10.0.0.0/8 nor an address such as 10.0.0.1"
+            ))
+        })
+    };
+    Vec::<String>::deserialize(deserializer)?.into_iter().map(network).collect()
+}
+
+fn some_networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<IpNet>>, D::Error> {
+    networks(deserializer).map(Some)
 }
 
 fn listen_default() -> SocketAddr {

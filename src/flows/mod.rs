@@ -38,7 +38,7 @@ use crate::dedup::{Answer, Receipt, Recent, Verdict, key};
 use crate::kernel::{Clock, ExternalId, HookId, Kind, Money, Number, SourceName, Unreadable};
 use crate::notify::Audience;
 use crate::orders::{Amount, EventKind, Order, OrderDocument, PaymentDocument};
-use crate::payments::{Checkout, Handover, PaymentState, VatCode};
+use crate::payments::{Checkout, Customer, Handover, PaymentState, VatCode};
 use crate::store::{DocKey, Store, Stored, Unavailable};
 
 /// What every flow works with.
@@ -82,6 +82,19 @@ pub struct Seller {
     pub vat_code: VatCode,
     /// Whether it hears of its orders.
     pub callbacks: Callbacks,
+    /// The payment system takes no bill without the payer's e-mail or telephone.
+    pub needs_contact: bool,
+}
+
+impl Seller {
+    /// Whether the payment system can bill this customer; the error says what is missing.
+    pub fn can_bill(&self, customer: &Customer) -> Result<(), String> {
+        let is_there = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
+        if self.needs_contact && !is_there(&customer.email) && !is_there(&customer.phone) {
+            return Err("customer: the payment system's receipt needs an email or a phone".into());
+        }
+        Ok(())
+    }
 }
 
 /// Whether a seller hears of its orders.

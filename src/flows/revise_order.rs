@@ -228,6 +228,8 @@ fn stage(
         Wish::Change(change) => {
             let before = checkout.bill_of(view.revision).ok_or(Refused::NotFound)?;
             let bill = changed(before, change, now)?;
+            let seller = shop.sellers.get(&order.source);
+            seller.map_or(Ok(()), |seller| seller.can_bill(&bill.customer)).map_err(Refused::BadBill)?;
             if *before == bill {
                 return Ok(None);
             }

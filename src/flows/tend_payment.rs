@@ -221,8 +221,12 @@ fn stage(
         let is_open = matches!(payment.state, PaymentState::Linked { .. } | PaymentState::Held { .. });
         is_open && payment.superseded.is_none()
     };
-    let watch = (waits(&after) && !waits(&before)).then(|| after.look_gap(Duration::ZERO, now));
-    let alters = after.step(now) == Step::Alter && before.step(now) != Step::Alter;
+    let begins = waits(&after) && !waits(&before);
+    // Its end has come nearer than the next look may be.
+    let ends_earlier = waits(&after) && after.bill.expires_at < before.bill.expires_at;
+    let watch = (begins || ends_earlier).then(|| after.look_gap(Duration::ZERO, now));
+    let is_news = before.step(now) != Step::Alter || after.alteration != before.alteration;
+    let alters = after.step(now) == Step::Alter && is_news;
     let tend: Vec<PaymentId> = stopped.into_iter().chain(checkout.follow_up(now)).collect();
     let is_told =
         end.is_some_and(|event| call_back(shop, batch, (&mut order, checkout), (event, Some(id), None), now));

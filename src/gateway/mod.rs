@@ -93,6 +93,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// What it hears when goods are handed over.
     fn handover(&self) -> Handover;
 
+    /// Whether it takes no bill without the payer's e-mail or telephone.
+    fn needs_contact(&self) -> bool {
+        false
+    }
+
     /// The request that asks for a payment, as it is sent. It depends on its arguments alone. The error says what
     /// cannot be billed.
     fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String>;

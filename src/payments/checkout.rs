@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bill::Bill;
 use super::operation::{Operation, OperationKind};
-use super::payment::{Payment, PaymentId, PaymentState, Step};
+use super::payment::{Alteration, Payment, PaymentId, PaymentState, Step};
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{Document, Fingerprint, Kind, Number, Private, SourceName, Timestamp, Unreadable};
 
@@ -231,13 +231,16 @@ impl Checkout {
             return Vec::new();
         }
         let Some(live) = self.payments.iter_mut().find(|payment| payment.is_live()) else {
+            // What the payment system would not have is asked for otherwise.
+            let refused = self.payments.last().map(|last| last.id);
+            refused.into_iter().for_each(|id| self.resolve(id));
             return self.wants(Some((revision, bill)), now);
         };
         let id = live.id;
         if live.state == PaymentState::Planned && live.request.is_none() {
             live.bill = bill;
         } else {
-            live.alteration = Some(bill);
+            live.is_to_say(bill);
         }
         let is_next = live.step(now) == Step::Alter;
         self.note(now, Some(id), "its description, payer or time is to be another");
@@ -253,10 +256,10 @@ impl Checkout {
         if payment.is_live() && !has_money {
             return;
         }
-        let Some(bill) = payment.alteration.take() else { return };
+        let Some(Alteration { bill, .. }) = payment.alteration.take() else { return };
         if has_money {
             // Its refund and its shipment are told of the payer that the site named last.
-            payment.takes_over(bill);
+            payment.bill = bill;
             self.flag(now, Some(id), format!("the buyer was quicker: {}", not_altered(id)));
         } else {
             self.next.get_or_insert((revision, bill));
@@ -319,7 +322,7 @@ impl Checkout {
         let next = self.next.iter().map(|(of, bill)| (*of, bill));
         let unasked = self.unasked.iter().map(|(of, bill)| (*of, bill));
         let live = self.payments.iter().filter(|payment| payment.is_live());
-        let altered = live.filter_map(|payment| Some((payment.revision, payment.alteration.as_ref()?)));
+        let altered = live.filter_map(|payment| Some((payment.revision, &payment.alteration.as_ref()?.bill)));
         let asked = self.payments.iter().rev().map(|payment| (payment.revision, &payment.bill));
         let known = next.chain(altered).chain(asked).chain(unasked);
         let known = known.filter(|(of, _)| *of <= revision);
@@ -400,6 +403,11 @@ impl Checkout {
         }
         let attempt = u32::try_from(self.payments.len() + 1).unwrap_or(u32::MAX);
         let id = PaymentId { number: self.number, attempt };
+        for earlier in 1..attempt {
+            // Whatever was not said of it, this one says it.
+            let unsaid = not_altered(PaymentId { number: self.number, attempt: earlier });
+            self.attention.retain(|text| !text.contains(&unsaid));
+        }
         self.note(now, Some(id), format!("{} to be asked for revision {revision}", bill.total));
         self.payments.push(Payment::planned(id, revision, self.account.clone(), bill, now));
         Some(id)
@@ -409,7 +417,7 @@ impl Checkout {
 /// What a person reads of a payment that stays what it was.
 fn not_altered(id: PaymentId) -> String {
     format!(
-        "payment {id} is as it was at the payment system, which did not take over all that the site changed of its description, payer or time"
+        "of payment {id} the payment system may not have taken over all that the site changed of its description, payer or time"
     )
 }
 

@@ -35,8 +35,8 @@ pub use operation::{
     RemoteOperation, RemoteOperationStatus,
 };
 pub use payment::{
-    Again, Answered, LOOKS_MIN, NotAPaymentId, Payment, PaymentId, PaymentState, QUIET_SECONDS_MIN, Remote,
-    RemoteStatus, Step,
+    Again, Alteration, Answered, LOOKS_MIN, NotAPaymentId, Payment, PaymentId, PaymentState,
+    QUIET_SECONDS_MIN, Remote, RemoteStatus, Step,
 };
 pub use plan::{NotPlanned, Part};
 pub use receipt::PaymentMode;

@@ -120,7 +120,7 @@ pub struct Payment {
     /// What the bill is to be: the same sums, and other words, another payer or another time. The payment system has not been
     /// told yet, as far as is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alteration: Option<Bill>,
+    pub alteration: Option<Alteration>,
     /// Where it stands.
     pub state: PaymentState,
     /// When it was planned.
@@ -146,6 +146,16 @@ pub struct Payment {
     /// The payment system's id of the order that was paid, by its notification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid_under: Option<String>,
+}
+
+/// What the payment system is to be told anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alteration {
+    /// The whole bill, as it is to be.
+    pub bill: Bill,
+    /// Told again, it is another: two receivers may tell different things at the same moment, and nobody knows which of them
+    /// came last.
+    pub turn: u32,
 }
 
 /// Where a payment stands.
@@ -251,9 +261,9 @@ pub enum Answered<T = Remote> {
     /// How it stands.
     Stands(T),
     /// It was altered to that.
-    Altered(T, Box<Bill>),
+    Altered(T, Box<Alteration>),
     /// It was not altered to that, and will not be: why not, where others can be.
-    Unaltered(Option<String>, Box<Bill>),
+    Unaltered(Option<String>, Box<Alteration>),
 }
 
 impl<T> Answered<T> {
@@ -489,13 +499,16 @@ impl Payment {
             }
             Answered::Unknown(why) => Err(Again { after: None, why }),
             Answered::Created(remote) | Answered::Stands(remote) => self.stands(remote, now),
-            Answered::Altered(remote, bill) => {
-                self.takes_over(*bill);
+            Answered::Altered(remote, told) => {
+                self.was_told(*told);
                 self.stands(remote, now)
             }
             // It goes on as it is over there, for the same sum; the next one for this order will be as it should.
-            Answered::Unaltered(_, bill) => {
-                self.takes_over(*bill);
+            Answered::Unaltered(_, refused) => {
+                if self.alteration.as_ref() == Some(&*refused) {
+                    self.alteration = None;
+                    self.bill = refused.bill;
+                }
                 Err(Again { after: Some(self.look_gap(Duration::ZERO, now)), why: Again::WAITS.into() })
             }
             Answered::Found(remotes) => {
@@ -522,12 +535,24 @@ impl Payment {
         end.map_or(gap, |end| gap.min(between(now, end) + AFTER_ITS_END))
     }
 
-    /// The payment system was told `bill`; something else may be wished since.
-    pub(super) fn takes_over(&mut self, bill: Bill) {
-        if self.alteration.as_ref() == Some(&bill) {
+    /// The payment system was told something, which need not be the latest that is to be said: then that is told once more, as
+    /// nobody knows which arrived last.
+    fn was_told(&mut self, told: Alteration) {
+        if self.alteration.as_ref() == Some(&told) {
             self.alteration = None;
+            self.bill = told.bill;
+        } else {
+            let latest = self.alteration.take();
+            let turn = latest.as_ref().map_or(told.turn, |latest| latest.turn.max(told.turn)) + 1;
+            let bill = latest.map_or_else(|| self.bill.clone(), |latest| latest.bill);
+            self.alteration = Some(Alteration { bill, turn });
         }
-        self.bill = bill;
+    }
+
+    /// What else is to be said of it: the latest counts.
+    pub(super) fn is_to_say(&mut self, bill: Bill) {
+        let turn = self.alteration.as_ref().map_or(1, |earlier| earlier.turn + 1);
+        self.alteration = Some(Alteration { bill, turn });
     }
 
     /// It is to take no money any more.
@@ -694,6 +719,29 @@ mod tests {
         let bare = Remote { url: None, ..remote };
         let again = payment.answered(Answered::Stands(bare), now()).expect_err("it waits");
         assert_eq!((again.why.as_str(), payment.link(now())), (Again::WAITS, Some("https://pay.example/1")));
+    }
+
+    /// Two receivers tell different things at the same moment, and are answered in either order: the latest is told once more.
+    #[test]
+    fn what_two_told_at_once_is_told_again() {
+        let said =
+            |payment: &Payment, words: &str| Bill { description: words.into(), ..payment.bill.clone() };
+        for newer_first in [true, false] {
+            let (mut payment, remote) = linked();
+            payment.is_to_say(said(&payment, "older"));
+            let older = payment.alteration.clone().expect("an alteration");
+            payment.is_to_say(said(&payment, "newer"));
+            let newer = payment.alteration.clone().expect("an alteration");
+            let answers = if newer_first { [newer, older] } else { [older, newer] };
+            for told in answers {
+                let answer = Answered::Altered(remote.clone(), Box::new(told));
+                assert!(payment.answered(answer, now()).is_err_and(|again| again.why == Again::WAITS));
+            }
+            let again = payment.alteration.clone().expect("it is to be told again");
+            assert_eq!((again.bill.description.as_str(), payment.step(now())), ("newer", Step::Alter));
+            let _ = payment.answered(Answered::Altered(remote, Box::new(again)), now());
+            assert_eq!((payment.bill.description.as_str(), &payment.alteration), ("newer", &None));
+        }
     }
 
     #[test]

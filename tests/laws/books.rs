@@ -200,8 +200,13 @@ impl World {
         let clock = bank.setup().clock.clone();
         let (merchant, gateway) = (SourceName::new("site"), SourceName::new("bank"));
         let account = inner.account().to_owned();
-        let seller =
-            Seller { gateway: gateway.clone(), account, vat_code: VatCode::None, callbacks: Callbacks::None };
+        let seller = Seller {
+            gateway: gateway.clone(),
+            account,
+            vat_code: VatCode::None,
+            callbacks: Callbacks::None,
+            needs_contact: false,
+        };
         let shop = Shop {
             store: Store::Memory(Arc::default()),
             clock: clock.clone(),

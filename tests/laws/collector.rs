@@ -228,6 +228,7 @@ impl World {
             account: "shop".into(),
             vat_code: VatCode::None,
             callbacks: Callbacks::None,
+            needs_contact: false,
         };
         let shop = Shop {
             store: Store::Memory(Arc::default()),

@@ -58,7 +58,7 @@ fn a_checkout_of_version_1_is_read() {
 fn a_checkout_of_version_1_with_an_alteration_is_read() {
     let checkout = Checkout::decode(1, &fixture("checkout/v1/altered.json")).expect("readable");
     let current = checkout.current().expect("a payment");
-    let wished = current.alteration.as_ref().expect("an alteration");
+    let wished = &current.alteration.as_ref().expect("an alteration").bill;
     assert_eq!(
         (wished.description.as_str(), wished.total),
         ("Заказ H1, ко дню рождения", current.bill.total)

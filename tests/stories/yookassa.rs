@@ -11,7 +11,7 @@ use tillgate::kernel::time::later;
 use tillgate::peer::Client;
 
 use crate::world::DEADLINE;
-use crate::world::till::{API_KEY, Till, json_of, text};
+use crate::world::till::{API_KEY, Till, json_of, order, text};
 
 const LOCAL: &str = "notice_networks = [\"127.0.0.0/8\"]";
 
@@ -294,6 +294,25 @@ async fn another_payer_is_in_the_next_payment() {
         first.request.contains("a@example.org") && second.request.contains("olga@example.org"),
         "{second:?}"
     );
+    till.close().await;
+}
+
+/// A receipt goes to somebody: an order whose payer has no address is not taken, and none is made so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_pays_can_be_sent_the_receipt() {
+    let till = Till::open_yookassa(LOCAL, Clock::System).await;
+    let says_why = |reply: &tillgate::peer::Reply| {
+        let why = text(&json_of(reply)["detail"]);
+        assert!(reply.status == 422 && why.contains("needs an email or a phone"), "{reply:?}");
+    };
+    let mut nobody = order("A-0");
+    nobody["customer"] = json!({"name": "Анна"});
+    says_why(&till.call(Method::POST, "/v1/orders", API_KEY, Some("A-0"), &nobody.to_string()).await);
+    let number = text(&till.place("A-1", "key").await["number"]);
+    for customer in [json!({}), json!({"name": "Анна"}), json!({"email": " "})] {
+        says_why(&till.alter(&number, &json!({"customer": customer})).await);
+    }
+    assert_eq!(payments(&till).len(), 1);
     till.close().await;
 }
 

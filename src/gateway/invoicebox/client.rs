@@ -234,7 +234,11 @@ impl Provider for Invoicebox {
         Some(Box::pin(async move {
             let path = format!("billing/api/order/order/{remote_id}");
             let request = map::update(self.setup.payment_mode, bill).map_err(Failure::Refused)?;
-            let order = self.call(Method::PUT, &path, request).await?;
+            let order: wire::Order = self.call(Method::PUT, &path, request).await?;
+            if let Some(kept) = map::kept(&order, bill) {
+                let why = format!("it answered that all is well, and shows another {kept}");
+                return Err(Failure::Refused(why));
+            }
             self.remote(order)
         }))
     }

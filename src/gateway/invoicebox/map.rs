@@ -68,6 +68,18 @@ pub fn update(mode: PaymentMode, bill: &Bill) -> Result<String, String> {
     serde_json::to_string(&request).map_err(|why| why.to_string())
 }
 
+/// What an order shows that was altered to `bill`, and is not as it should be, if something is.
+pub fn kept(order: &wire::Order, bill: &Bill) -> Option<&'static str> {
+    let differs = |shown: Option<&String>, wanted: &str| {
+        shown.is_some_and(|shown| shown.trim().to_lowercase() != wanted.trim().to_lowercase())
+    };
+    let email = order.customer.as_ref().and_then(|customer| customer.email.as_ref());
+    if differs(order.description.as_ref(), &bill.description) {
+        return Some("description");
+    }
+    bill.customer.email.as_ref().filter(|wanted| differs(email, wanted)).map(|_| "payer")
+}
+
 /// `2020-12-22T00:00:00+00:00`: the form that the documents call ATOM.
 fn date(at: Timestamp) -> String {
     let whole = jiff::Timestamp::from_second(at.as_second()).unwrap_or(at);

@@ -145,9 +145,20 @@ pub struct Order {
     pub currency_id: String,
     pub status: String,
     #[serde(default)]
+    pub description: Option<String>,
+    #[serde(default)]
+    pub customer: Option<CustomerThere>,
+    #[serde(default)]
     pub payment_url: Option<String>,
     #[serde(default)]
     pub expiration_date: Option<String>,
+}
+
+/// Who pays, as far as it is looked at.
+#[derive(Debug, Deserialize)]
+pub struct CustomerThere {
+    #[serde(default)]
+    pub email: Option<String>,
 }
 
 /// Who we are.

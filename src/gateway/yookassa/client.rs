@@ -174,6 +174,10 @@ impl Provider for Yookassa {
         if is_told { Handover::Shipment } else { Handover::Untold }
     }
 
+    fn needs_contact(&self) -> bool {
+        self.setup.receipts
+    }
+
     fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
         map::freeze(self.manner(), id, bill, addresses)
     }

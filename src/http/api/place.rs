@@ -197,6 +197,7 @@ fn read_placement(
     let expires_at = until(order.expires_at.unwrap_or_else(by_default), now)?;
     let lines = read_lines(order.items)?;
     check_customer(&order.customer)?;
+    seller.can_bill(&order.customer).map_err(unusable)?;
     check_text("description", order.description.as_deref().unwrap_or_default(), true)?;
     let description = order.description.unwrap_or_else(|| format!("Заказ {merchant_order_id}"));
     let bill = Bill::over(description, lines, order.customer, expires_at);

@@ -369,13 +369,13 @@ impl Collector {
         payment: &Payment,
         age: Duration,
     ) -> Result<Answered, Failure> {
-        let (Some(remote), Some(bill)) = (&payment.remote, &payment.alteration) else {
+        let (Some(remote), Some(alteration)) = (&payment.remote, &payment.alteration) else {
             return Err(Failure::Unknown("it is not known where it is at the payment system".into()));
         };
         self.begins(gateway);
         let stands = provider.read(&remote.id).await;
         self.heard(gateway, &stands);
-        let told = Box::new(bill.clone());
+        let (bill, told) = (&alteration.bill, Box::new(alteration.clone()));
         let stands = stands?;
         let failure = match &stands.status {
             RemoteStatus::Created => {
