@@ -197,8 +197,8 @@ pub async fn load_dossier(store: &Store, number: Number) -> Result<Option<Dossie
 
 /// Reads the checkout of an order.
 pub async fn checkout_of(shop: &Shop, number: Number) -> Result<Option<Checkout>, Unavailable> {
-    let found = load_dossier(&shop.store, number).await?;
-    Ok(found.and_then(|dossier| dossier.checkout).map(|(checkout, _)| checkout))
+    let stored = shop.store.load(&[DocKey::checkout(number)]).await?.pop().flatten();
+    Ok(stored.map(|stored| stored.document()).transpose()?)
 }
 
 /// Reads an order by its sender's number.

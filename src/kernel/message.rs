@@ -19,7 +19,7 @@ pub enum Lane {
     Payment = 2,
     /// Merchants' sites, which hear of their orders.
     Callback = 3,
-    /// Payment systems: links that are looked at now and then while their buyers have not paid.
+    /// Payment systems: links that are looked at now and then while their buyers have not paid, or told of anew.
     Watch = 4,
     /// Marketplaces, which hear how far their orders are.
     Marketplace = 5,

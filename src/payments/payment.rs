@@ -541,7 +541,7 @@ impl Payment {
         if self.alteration.as_ref() == Some(&told) {
             self.alteration = None;
             self.bill = told.bill;
-        } else {
+        } else if self.alteration.is_some() || self.bill != told.bill {
             let latest = self.alteration.take();
             let turn = latest.as_ref().map_or(told.turn, |latest| latest.turn.max(told.turn)) + 1;
             let bill = latest.map_or_else(|| self.bill.clone(), |latest| latest.bill);
@@ -739,8 +739,12 @@ mod tests {
             }
             let again = payment.alteration.clone().expect("it is to be told again");
             assert_eq!((again.bill.description.as_str(), payment.step(now())), ("newer", Step::Alter));
-            let _ = payment.answered(Answered::Altered(remote, Box::new(again)), now());
-            assert_eq!((payment.bill.description.as_str(), &payment.alteration), ("newer", &None));
+            // And if two tell that at once, it is told.
+            for _ in 0..2 {
+                let answer = Answered::Altered(remote.clone(), Box::new(again.clone()));
+                assert!(payment.answered(answer, now()).is_err_and(|again| again.why == Again::WAITS));
+                assert_eq!((payment.bill.description.as_str(), &payment.alteration), ("newer", &None));
+            }
         }
     }
 

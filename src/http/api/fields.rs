@@ -13,6 +13,10 @@ use crate::payments::{Customer, GoodsKind, Line, VatCode};
 /// The most days that an order can be paid.
 const EXPIRES_DAYS_MAX: u32 = 366;
 
+/// The longest name of a unit and its longest code, in characters.
+const MEASURE_CHARS_MAX: usize = 10;
+const MEASURE_CODE_CHARS_MAX: usize = 4;
+
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A line of an order.
@@ -57,6 +61,7 @@ pub(super) fn check_text(field: &str, text: &str, has_lines: bool) -> Result<(),
     Err(Problem::unusable_order(format!("{field}: it has control characters, take them out")))
 }
 
+/// The lines that a site asks for, reckoned.
 pub(super) fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
     let unusable = |why: String| Problem::unusable_order(why);
     let line = |(place, item): (usize, Item)| {
@@ -71,9 +76,11 @@ pub(super) fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
         let mut line = priced.map_err(|why| unusable(format!("items[{place}]: {why}")))?;
         line.measure = item.measure.unwrap_or(line.measure);
         line.measure_code = item.measure_code.unwrap_or(line.measure_code);
-        if line.measure.chars().count() > 10 || line.measure_code.chars().count() > 4 {
+        if line.measure.chars().count() > MEASURE_CHARS_MAX
+            || line.measure_code.chars().count() > MEASURE_CODE_CHARS_MAX
+        {
             return Err(unusable(format!(
-                "items[{place}]: measure has at most 10 characters, measure_code at most 4"
+                "items[{place}]: measure has at most {MEASURE_CHARS_MAX} characters, measure_code at most {MEASURE_CODE_CHARS_MAX}"
             )));
         }
         line.kind = item.kind;

@@ -1,5 +1,5 @@
-//! Looks after payments at the payment systems: sends what is planned, looks for what may have been sent, calls off what
-//! is not wanted any more.
+//! Looks after payments at the payment systems: sends what is planned, looks for what may have been sent, tells what else is
+//! to be said of it, calls off what is not wanted any more.
 //!
 //! Each task is one step: note what is about to be done, do it, and record what it came to in the batch that settles
 //! the task. Whatever is not certain afterwards is a task again. What is done with money that came goes the same way:
@@ -35,7 +35,7 @@ const LEASE: Duration = Duration::from_secs(120);
 /// Payments that are looked after at the same moment.
 const PAYMENTS_AT_ONCE_MAX: usize = 16;
 
-/// Links that are looked at at the same moment: few, as they can wait.
+/// Links that are looked at, or told of anew, at the same moment: few, as they can wait.
 const WATCHES_AT_ONCE_MAX: usize = 2;
 
 /// A payment system that could not be told for so long what else is said of a payment is not told any more: a person hears of
@@ -103,7 +103,7 @@ impl<T> Stepped<T> {
 
 impl Collector {
     /// Runs on a lane until drained; calls under way are finished. On [`Lane::Payment`] it does what is to be done; on
-    /// [`Lane::Watch`] it looks at links whose notification may have been lost.
+    /// [`Lane::Watch`] it looks at links whose notification may have been lost, and tells what else is said of them.
     pub async fn run(self, lane: Lane, drain: CancellationToken) {
         let at_once_max = if lane == Lane::Watch { WATCHES_AT_ONCE_MAX } else { PAYMENTS_AT_ONCE_MAX };
         let dispatch = Dispatch {
