@@ -8,12 +8,12 @@
   source.addEventListener("error", () => {
     note.hidden = true;
     // Refused for good, as during a restart: look again the plain way.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 5000);
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => location.replace(location.pathname + location.search), 5000);
   });
   source.addEventListener("state", (event) => {
     if (event.data === state) return;
     source.close();
     if (state === "preparing" && event.data === "ready") location.assign(location.pathname.replace("/return/", "/pay/"));
-    else location.reload();
+    else location.replace(location.pathname + location.search);
   });
 })();

@@ -20,7 +20,7 @@ use crate::config::{
 };
 use crate::dedup::retention;
 use crate::flows::sweep::Retention;
-use crate::flows::{Callbacks, News, Seller, Shop};
+use crate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Seller, Shop};
 use crate::gateway::{Provider, invoicebox, yookassa};
 use crate::http::api::{MerchantDoor, Pace};
 use crate::http::buyer::LIVE_AT_ONCE_MAX;
@@ -38,6 +38,7 @@ use crate::store::postgres::Migration;
 use crate::store::{Store, memory, postgres, sled};
 use crate::webhooks::{self, NoticeProtocol, Protocol};
 use crate::workers::clerk::{self, Tally};
+use crate::workers::clock_watch;
 use crate::workers::collector::Collector;
 use crate::workers::courier::{Courier, HANDOVER_SECONDS_MAX};
 use crate::workers::envoy::{self, Envoy};
@@ -154,12 +155,16 @@ impl App {
             ),
             public_url: public_url.into(),
             news: News::default(),
+            alarms: Alarms::default(),
+            clock_skew: ClockSkew::default(),
         };
+        clock_watch::look(&shop).await;
         let tally = Tally::default();
 
         let drain_workers = CancellationToken::new();
         let workers = TaskTracker::new();
         workers.spawn(clerk::run(shop.clone(), tally.clone(), drain_workers.clone()));
+        workers.spawn(clock_watch::run(shop.clone(), drain_workers.clone()));
         workers.spawn(sweeper::run(shop.clone(), retention_of(settings), drain_workers.clone()));
         if let (Some(telegram), Some(set)) = (telegram, &settings.notify.telegram) {
             let gap = Duration::from_millis(u64::from(set.gap_milliseconds));
@@ -345,20 +350,16 @@ fn sellers(
     settings: &Settings,
     gateways: &BTreeMap<SourceName, Arc<dyn Provider>>,
 ) -> BTreeMap<SourceName, Seller> {
-    let seller = |named: Option<&str>, vat_code, callbacks| {
+    let seller = |named: Option<&str>, rates, callbacks| {
         let (name, gateway) = settings.gateway_of(named).ok()?;
         let (name, account) = (SourceName::new(name), gateway.merchant_id.clone());
-        Some(Seller {
-            gateway: name.clone(),
-            account,
-            vat_code,
-            callbacks,
-            needs_contact: gateways.get(&name).is_some_and(|known| known.needs_contact()),
-        })
+        let terms = gateways.get(&name)?.terms();
+        Some(Seller { gateway: name, account, rates, callbacks, terms })
     };
     let marketplaces = settings.sources.iter().filter(|(_, source)| source.payment == Payment::Link);
     let marketplaces = marketplaces.filter_map(|(name, source)| {
-        Some((SourceName::new(name.clone()), seller(source.gateway.as_deref(), source.vat, Callbacks::None)?))
+        let rates = Rates { goods: source.vat, delivery: source.delivery_vat.unwrap_or(source.vat) };
+        Some((SourceName::new(name.clone()), seller(source.gateway.as_deref(), rates, Callbacks::None)?))
     });
     let merchants = settings.merchants.iter().filter_map(|(name, merchant)| {
         let callbacks = match (&merchant.callback_url, &merchant.callback_secret) {
@@ -366,7 +367,9 @@ fn sellers(
             (None, Some(_)) => Callbacks::WhereNamed,
             (None, None) => Callbacks::None,
         };
-        let seller = seller(merchant.gateway.as_deref(), VatCode::None, callbacks)?;
+        // A site names the rate of each line.
+        let rates = Rates { goods: VatCode::None, delivery: VatCode::None };
+        let seller = seller(merchant.gateway.as_deref(), rates, callbacks)?;
         Some((SourceName::new(name.clone()), seller))
     });
     marketplaces.chain(merchants).collect()
@@ -410,7 +413,9 @@ fn merchant_of((name, merchant): (&String, &Merchant), key: [u8; 32]) -> Merchan
 
 fn protocol_of(source: &Source, key: [u8; 32]) -> Box<dyn Protocol> {
     match source.protocol {
-        SourceProtocol::Sm => Box::new(webhooks::sm::Sm::new(Tokens::new(source.tokens(), key))),
+        SourceProtocol::Sm => {
+            Box::new(webhooks::sm::Sm::new(Tokens::new(source.tokens(), key), source.time_zone.clone()))
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 
 use ipnet::IpNet;
+use jiff::tz::TimeZone;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -15,7 +16,7 @@ use crate::kernel::Secret;
 use crate::kernel::secret::{TOKEN_BYTES_MIN, webhook_key};
 use crate::marketplace::Access;
 use crate::notify::Language;
-use crate::payments::{PaymentMode, VatCode};
+use crate::payments::{PaymentMode, Receipts, VatCode};
 use crate::webhooks::invoicebox::Algorithm;
 use crate::webhooks::yookassa;
 
@@ -96,9 +97,9 @@ pub struct Gateway {
     /// YooKassa: money is held first, and taken by a capture.
     #[serde(default)]
     pub two_steps: bool,
-    /// It makes the fiscal receipts, and hears when goods are handed over.
-    #[serde(default = "yes")]
-    pub receipts: bool,
+    /// Who makes the fiscal receipts; if it or a cash register behind it does, it hears when goods are handed over.
+    #[serde(default = "receipts_default")]
+    pub receipts: Receipts,
     /// What the money is on its receipt.
     #[serde(default)]
     pub payment_mode: PaymentMode,
@@ -158,6 +159,9 @@ impl Gateway {
                     "gateways.{name}.channel_url: not an address such as wss://ws-gate.invoicebox.ru/v3/gate/rpc"
                 ));
             }
+        }
+        if self.protocol == GatewayProtocol::Invoicebox && self.receipts == Receipts::Yookassa {
+            return Err(format!("gateways.{name}.receipts: \"yookassa\" is for protocol = \"yookassa\""));
         }
         let signing_key = self.signing_key.as_ref().map(Secret::expose);
         match (self.protocol, signing_key) {
@@ -267,6 +271,11 @@ pub struct Source {
     /// The rate of its goods, where we take the money: the marketplace does not tell.
     #[serde(default = "vat_default")]
     pub vat: VatCode,
+    /// The rate of a delivery that is paid with its goods; that of the goods, if it is not said.
+    pub delivery_vat: Option<VatCode>,
+    /// Where its times without an offset are: `Europe/Moscow`, or `+03:00`.
+    #[serde(default, deserialize_with = "zone")]
+    pub time_zone: Option<TimeZone>,
     /// How long its raw hooks are kept.
     #[serde(default = "retention_default")]
     pub retention_days: u32,
@@ -417,6 +426,20 @@ fn requests_default() -> NonZeroU32 {
     const { NonZeroU32::new(600).unwrap() } // reckoned when it is compiled: 600 is not nought
 }
 
+fn receipts_default() -> Receipts {
+    Receipts::Own
+}
+
+fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeZone>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let found = jiff::fmt::temporal::DateTimeParser::new().parse_time_zone(&name);
+    found.map(Some).map_err(|_| {
+        D::Error::custom(format!(
+            "time_zone: {name:?} is neither a zone such as Europe/Moscow nor an offset such as +03:00"
+        ))
+    })
+}
+
 fn vat_default() -> VatCode {
     VatCode::None
 }
@@ -466,8 +489,9 @@ impl Settings {
         for (name, source) in &self.sources {
             if source.payment == Payment::Link {
                 self.gateway_of(source.gateway.as_deref()).map_err(|why| format!("sources.{name}: {why}"))?;
-            } else if source.gateway.is_some() {
-                return Err(format!("sources.{name}.gateway: it is used with payment = \"link\" only"));
+            } else if source.gateway.is_some() || source.delivery_vat.is_some() {
+                let key = if source.gateway.is_some() { "gateway" } else { "delivery_vat" };
+                return Err(format!("sources.{name}.{key}: it is used with payment = \"link\" only"));
             }
         }
         for (name, merchant) in &self.merchants {

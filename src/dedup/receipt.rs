@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::{Document, ExternalId, HookId, Kind, Number, SourceName, Timestamp, Unreadable};
@@ -14,6 +15,8 @@ pub enum Verdict {
     Applied,
     /// It had come before.
     Replayed,
+    /// It was taken in, and newer hooks have spoken of all that it says.
+    Outdated,
     /// It came too late to count.
     Late,
     /// It waits for its order.
@@ -26,9 +29,10 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict.
-    pub const ALL: [Verdict; 6] = [
+    pub const ALL: [Verdict; 7] = [
         Verdict::Applied,
         Verdict::Replayed,
+        Verdict::Outdated,
         Verdict::Late,
         Verdict::Parked,
         Verdict::Ignored,
@@ -41,6 +45,7 @@ impl Verdict {
         match self {
             Verdict::Applied => "applied",
             Verdict::Replayed => "replayed",
+            Verdict::Outdated => "outdated",
             Verdict::Late => "late",
             Verdict::Parked => "parked",
             Verdict::Ignored => "ignored",
@@ -83,6 +88,9 @@ pub struct Receipt {
     pub received_at: Timestamp,
     /// When it happened, by the sender's word.
     pub sent_at: Option<Timestamp>,
+    /// The same by a clock of which nobody knows where it hangs: the sender names no offset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at_by_the_wall: Option<DateTime>,
     /// The verdict.
     pub verdict: Verdict,
     /// Why, for a person.
@@ -135,6 +143,6 @@ impl Receipt {
     /// `orders::reading_of_repeat`.
     #[must_use]
     pub fn is_timeless(&self) -> bool {
-        self.sent_at.is_none()
+        self.sent_at.is_none() && self.sent_at_by_the_wall.is_none()
     }
 }

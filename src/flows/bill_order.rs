@@ -2,19 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::charge::charge;
 use super::{Seller, Shop};
 use crate::kernel::chance::random_bytes;
-use crate::kernel::time::later;
-use crate::kernel::{Lane, Message, MessageId, Money, Private, Quantity, Timestamp};
-use crate::orders::{Fact, Order, Position, View};
-use crate::payments::{
-    Bill, Checkout, Customer, DESCRIPTION_CHARS_MAX, Line, NAME_CHARS_MAX, OperationId, PaymentId,
-    SKU_CHARS_MAX, VatCode, Ways, multiply,
-};
+use crate::kernel::{Lane, Message, MessageId, Private, Timestamp};
+use crate::orders::{Contact, Fact, Order, View};
+use crate::payments::{Bill, Checkout, Customer, OperationId, PaymentId, Ways};
 use crate::store::{Batch, DocKey, Expect};
-
-/// How long a marketplace's order can be paid, in days.
-const LINK_DAYS: u64 = 7;
 
 /// What a message of the lanes for payments holds.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -117,6 +111,10 @@ pub(super) fn new_checkout(seller: &Seller, order: &Order, ways: Ways) -> Checko
         payments: Vec::new(),
         operations: Vec::new(),
         next: None,
+        on_demand: seller.terms.on_demand,
+        watched_end: None,
+        told_end: None,
+        contact: None,
         unasked: None,
         history: Vec::new(),
         attention: Vec::new(),
@@ -124,22 +122,54 @@ pub(super) fn new_checkout(seller: &Seller, order: &Order, ways: Ways) -> Checko
 }
 
 /// After a hook of a marketplace that leaves the money to us: brings the order's payments, which are stored as
-/// `known`, in line with what the order is now.
+/// `known`, in line with what the order is now. `contact` is what the hook says of its buyer.
 pub(super) fn bill(
     (shop, seller): (&Shop, &Seller),
     order: &mut Order,
-    known: Option<(Checkout, u64)>,
+    (known, contact): (Option<(Checkout, u64)>, &Contact),
     now: Timestamp,
     batch: &mut Batch,
     facts: &mut Vec<Fact>,
 ) {
-    let Some(view) = order.view() else { return };
     let key = DocKey::checkout(order.number);
     let (before, expect) = match known {
         Some((checkout, version)) => (Some(checkout), Expect::At(version)),
         None => (None, Expect::Absent),
     };
-    let wanted = match wanted(order, &view, seller.vat_code, now) {
+    let mut checkout = before.clone().unwrap_or_else(|| new_checkout(seller, order, Ways::default()));
+    hear(&mut checkout, contact);
+    if let Some(view) = order.view() {
+        ask(seller, order, &view, &mut checkout, now, batch, facts);
+        ship(shop, batch, order, &mut checkout, now);
+    }
+    let is_asked = !checkout.payments.is_empty() || checkout.next.is_some();
+    let is_worth_keeping = before.is_some() || is_asked || checkout.contact.is_some();
+    if is_worth_keeping && before.as_ref() != Some(&checkout) {
+        batch.put(key, expect, &checkout, now);
+    }
+}
+
+/// Remembers how the buyer is reached. What a later hook leaves out stays.
+fn hear(checkout: &mut Checkout, contact: &Contact) {
+    let Contact { email, phone } = contact.clone();
+    if email.is_none() && phone.is_none() {
+        return;
+    }
+    let known = checkout.contact.get_or_insert_with(Customer::default);
+    known.email = email.or(known.email.take());
+    known.phone = phone.or(known.phone.take());
+}
+
+fn ask(
+    seller: &Seller,
+    order: &mut Order,
+    view: &View,
+    checkout: &mut Checkout,
+    now: Timestamp,
+    batch: &mut Batch,
+    facts: &mut Vec<Fact>,
+) {
+    let wanted = match wanted(order, view, checkout, seller, now) {
         Ok(wanted) => wanted,
         Err(why) => {
             let text = format!("no payment was asked for: {why}");
@@ -150,11 +180,11 @@ pub(super) fn bill(
             None
         }
     };
+    let was_asked = !checkout.payments.is_empty() || checkout.next.is_some();
     // What was delivered before anybody was asked to pay has been paid otherwise.
-    if before.is_none() && (wanted.is_none() || view.delivered.is_some()) {
+    if !was_asked && (wanted.is_none() || view.delivered.is_some()) {
         return;
     }
-    let mut checkout = before.clone().unwrap_or_else(|| new_checkout(seller, order, Ways::default()));
     // What stands in the order is billed once; only another sum or other lines make another bill.
     for payment in checkout.wants(wanted, now) {
         send_task(batch, order, checkout.gateway.as_str(), payment, now);
@@ -164,6 +194,7 @@ pub(super) fn bill(
             facts.push(Fact::PaymentPlanned { payment: payment.to_string(), amount: planned.bill.total });
         }
     }
+    watch_end(batch, order, checkout, now);
     if view.cancelled.is_some()
         && let Some(paid) = checkout.payments.iter().find(|payment| checkout.keeps_money(payment))
     {
@@ -174,10 +205,19 @@ pub(super) fn bill(
             checkout.flag(now, Some(id), text);
         }
     }
-    ship(shop, batch, order, &mut checkout, now);
-    if before.as_ref() != Some(&checkout) {
-        batch.put(key, expect, &checkout, now);
-    }
+}
+
+/// Puts into the batch that somebody looks when the time is over to pay what nobody has asked to pay yet, unless that is so
+/// already.
+pub(super) fn watch_end(
+    batch: &mut Batch,
+    order: &mut Order,
+    checkout: &mut Checkout,
+    now: Timestamp,
+) -> bool {
+    let Some((payment, end)) = checkout.watch_end() else { return false };
+    send_watch(batch, order, checkout.gateway.as_str(), payment, (now, end));
+    true
 }
 
 /// What was shipped is taken of the money that is held, or told to the payment system once it was taken, if that makes the
@@ -201,58 +241,20 @@ pub(super) fn ship(
     planned.is_some()
 }
 
-/// What the buyer of a marketplace's order is to pay, if anything.
+/// What the buyer of a marketplace's order is to pay, if anything; the error says why nobody is asked.
 fn wanted(
     order: &Order,
     view: &View,
-    vat_code: VatCode,
+    checkout: &Checkout,
+    seller: &Seller,
     now: Timestamp,
 ) -> Result<Option<(u32, Bill)>, String> {
     if view.paid.is_some() || view.cancelled.is_some() {
         return Ok(None);
     }
-    let content = &view.content;
-    let total = match (content.discount_total, content.total) {
-        // Nothing to pay, or no word about discounts: the marketplace means both by it, so nobody is charged.
-        (Some(Money::ZERO), Some(total)) if total > Money::ZERO => {
-            return Err(format!("the sum with discounts is 0.00, without them {total}"));
-        }
-        (Some(total), _) | (None, Some(total)) => total,
-        (None, None) => return Err("the order bears no sum".into()),
-    };
-    let description: String =
-        format!("Заказ {}", order.external_id).chars().take(DESCRIPTION_CHARS_MAX).collect();
-    let expires_at = later(now, std::time::Duration::from_secs(LINK_DAYS * 24 * 3600));
-    let bill = |lines| Bill::over(description.clone(), lines, Customer::default(), expires_at).ok();
-    let lines: Option<Vec<Line>> = {
-        let picked = content.positions.iter().filter(|position| position.quantity > Quantity::ZERO);
-        picked.map(|position| line(position, vat_code)).collect()
-    };
-    let itemised = lines.and_then(bill).filter(|bill| bill.total == total);
-    // When the lines do not come to the sum that was agreed, the sum counts: one line, so that it is exact.
-    let whole = || {
-        let one = (Quantity::from_thousandths(1000), total);
-        let sku: String = order.number.to_string();
-        bill(vec![Line::priced(sku, description.chars().take(NAME_CHARS_MAX).collect(), one, vat_code).ok()?])
-    };
-    let bill = itemised.or_else(whole).ok_or_else(|| format!("{total} cannot be billed"))?;
+    let customer = checkout.contact.clone().unwrap_or_default();
+    let bill = charge(&view.content, &order.external_id, seller.rates, customer, now);
+    let bill = bill.map_err(|why| why.to_string())?;
+    seller.terms.admit(&bill)?;
     Ok(Some((view.revision, bill)))
-}
-
-fn line(position: &Position, vat_code: VatCode) -> Option<Line> {
-    let sum = position.discount_total.filter(|sum| *sum > Money::ZERO).or(position.total)?;
-    let named = position.discount_price.filter(|price| *price > Money::ZERO).or(position.price);
-    let price = named.filter(|price| multiply(*price, position.quantity) == Some(sum));
-    let name = position.name.clone().unwrap_or_else(|| format!("Артикул {}", position.sku));
-    let name: String = name.chars().take(NAME_CHARS_MAX).collect();
-    let sku: String = position.sku.chars().take(SKU_CHARS_MAX).collect();
-    match price {
-        Some(price) => Line::priced(sku, name, (position.quantity, price), vat_code).ok(),
-        // The price that would give the sum has fractions of a kopeck: the line is sold as one.
-        None => {
-            let name: String =
-                format!("{name} × {}", position.quantity).chars().take(NAME_CHARS_MAX).collect();
-            Line::priced(sku, name, (Quantity::from_thousandths(1000), sum), vat_code).ok()
-        }
-    }
 }

@@ -50,6 +50,8 @@ pub struct MerchantOrder {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OrderItem)]
 pub struct Item {
+    /// Its place, 1 for the first: what a refund names it by.
+    pub line: u32,
     /// Your number of the article.
     pub sku: String,
     /// What the payer and the receipt call it.
@@ -94,7 +96,8 @@ pub fn tag(revision: u32, checkout: &Checkout) -> String {
 pub fn merchant_order(shop: &Shop, order: &Order, checkout: &Checkout) -> Option<MerchantOrder> {
     let view = order.view()?;
     let bill = checkout.bill_of(view.revision)?;
-    let item = |line: &Line| Item {
+    let item = |(line, place): (&Line, u32)| Item {
+        line: place,
         sku: line.sku.clone(),
         name: line.name.clone(),
         quantity: line.quantity,
@@ -117,7 +120,7 @@ pub fn merchant_order(shop: &Shop, order: &Order, checkout: &Checkout) -> Option
         revision: view.revision,
         tag: tag(view.revision, checkout),
         total: bill.total.into(),
-        items: bill.lines.iter().map(item).collect(),
+        items: bill.lines.iter().zip(1..).map(item).collect(),
         payment: payment_document(shop, checkout),
         payments: checkout.payments.iter().map(payment).collect(),
         refunds: checkout.refunds().map(OperationDocument::of).collect(),

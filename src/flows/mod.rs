@@ -4,17 +4,20 @@
 //! Flows are given a store and a clock and nothing that could call out: what the outside must hear goes into
 //! the outbox with the rest of the batch, and the workers take it from there.
 
+pub mod alarm;
 pub mod bill_order;
 pub mod call_back;
+pub mod charge;
+pub mod clock_skew;
 pub mod judge_money;
 pub mod merchant_order;
 pub mod move_money;
 pub mod note_copies;
+pub mod open_payment;
 pub mod place_order;
 pub mod receive_hook;
 pub mod receive_notice;
 pub mod reject_hook;
-pub mod renew_link;
 pub mod revise_order;
 pub mod see_order;
 pub mod set_stock;
@@ -27,6 +30,9 @@ pub mod tend_payment;
 
 mod news;
 
+pub use alarm::Alarms;
+pub use charge::Rates;
+pub use clock_skew::ClockSkew;
 pub use news::{Listener, News};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +44,7 @@ use crate::dedup::{Answer, Receipt, Recent, Verdict, key};
 use crate::kernel::{Clock, ExternalId, HookId, Kind, Money, Number, SourceName, Unreadable};
 use crate::notify::Audience;
 use crate::orders::{Amount, EventKind, Order, OrderDocument, PaymentDocument};
-use crate::payments::{Checkout, Customer, Handover, PaymentState, VatCode};
+use crate::payments::{Checkout, Handover, Payment, PaymentState, Terms};
 use crate::store::{DocKey, Store, Stored, Unavailable};
 
 /// What every flow works with.
@@ -62,6 +68,10 @@ pub struct Shop {
     pub public_url: Arc<str>,
     /// Which orders have just changed.
     pub news: News,
+    /// What a person has heard about sources lately.
+    pub alarms: Alarms,
+    /// How far this machine's clock is from the store's.
+    pub clock_skew: ClockSkew,
 }
 
 impl Shop {
@@ -78,23 +88,12 @@ pub struct Seller {
     pub gateway: SourceName,
     /// Who it is there.
     pub account: String,
-    /// The rate of lines that do not name one.
-    pub vat_code: VatCode,
+    /// The rates of lines that do not name one.
+    pub rates: Rates,
     /// Whether it hears of its orders.
     pub callbacks: Callbacks,
-    /// The payment system takes no bill without the payer's e-mail or telephone.
-    pub needs_contact: bool,
-}
-
-impl Seller {
-    /// Whether the payment system can bill this customer; the error says what is missing.
-    pub fn can_bill(&self, customer: &Customer) -> Result<(), String> {
-        let is_there = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
-        if self.needs_contact && !is_there(&customer.email) && !is_there(&customer.phone) {
-            return Err("customer: the payment system's receipt needs an email or a phone".into());
-        }
-        Ok(())
-    }
+    /// What the payment system asks of a bill.
+    pub terms: Terms,
 }
 
 /// Whether a seller hears of its orders.
@@ -118,9 +117,22 @@ pub fn buyers_address(public_url: &str, way: &str, checkout: &Checkout) -> Strin
 #[must_use]
 pub fn payment_document(shop: &Shop, checkout: &Checkout) -> PaymentDocument {
     let now = shop.clock.now();
+    if let Some((_, bill)) = checkout.next.as_ref().filter(|_| checkout.waits_for_buyer(now)) {
+        // Nothing is at the payment system, and the buyer's address works.
+        return PaymentDocument {
+            state: "linked",
+            url: buyers_address(&shop.public_url, "pay", checkout),
+            expires_at: Some(bill.expires_at),
+            amount: Some(bill.total.into()),
+            paid_at: None,
+            refunded: None,
+            problem: None,
+        };
+    }
     let current = checkout.current();
     let (mut paid_at, mut problem) = (None, None);
     let state = match current.map(|payment| (&payment.state, payment)) {
+        None if checkout.next.is_some() => "expired",
         None => "cancelled",
         Some((PaymentState::Paid { at }, payment)) => {
             paid_at = Some(*at);
@@ -149,11 +161,12 @@ pub fn payment_document(shop: &Shop, checkout: &Checkout) -> PaymentDocument {
             "requested"
         }
     };
+    let next = checkout.next.as_ref().map(|(_, bill)| bill);
     PaymentDocument {
         state,
         url: buyers_address(&shop.public_url, "pay", checkout),
-        expires_at: current.map(|payment| payment.bill.expires_at),
-        amount: current.map(|payment| payment.taken().into()),
+        expires_at: current.map(|payment| &payment.bill).or(next).map(|bill| bill.expires_at),
+        amount: current.map(Payment::taken).or(next.map(|bill| bill.total)).map(Amount::from),
         paid_at,
         refunded: current
             .map(|payment| checkout.refunded(payment.id))
@@ -168,7 +181,12 @@ pub fn payment_document(shop: &Shop, checkout: &Checkout) -> PaymentDocument {
 pub fn order_document(shop: &Shop, order: &Order, checkout: Option<&Checkout>) -> Option<OrderDocument> {
     let document = OrderDocument::of(order)?;
     Some(match checkout {
-        Some(checkout) => document.with_payment(payment_document(shop, checkout), &checkout.attention),
+        Some(checkout) => {
+            // A marketplace's order that could not be billed has its buyer's contact there, and no payment.
+            let is_asked = !checkout.payments.is_empty() || checkout.next.is_some();
+            let payment = is_asked.then(|| payment_document(shop, checkout));
+            document.with_payment(payment, &checkout.attention)
+        }
         None => document,
     })
 }

@@ -7,7 +7,9 @@ use super::bill_order::send_operation;
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
 use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName, Timestamp};
 use crate::orders::Amount;
-use crate::payments::{NotPlanned, Operation, OperationId, OperationKind, OperationState, Part, PaymentId};
+use crate::payments::{
+    LineRef, NotPlanned, Operation, OperationId, OperationKind, OperationState, Part, PaymentId,
+};
 use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 
 /// A request of a site.
@@ -21,8 +23,8 @@ pub struct Request {
     pub kind: OperationKind,
     /// Which payment to pay back, if it says so.
     pub payment: Option<PaymentId>,
-    /// How much of which article; nothing for all that is left.
-    pub parts: Vec<(String, Part)>,
+    /// How much of which line; nothing for all that is left.
+    pub parts: Vec<(LineRef, Part)>,
     /// Why, for the payer to read.
     pub reason: Option<String>,
     /// Of the request under its idempotency key, to know its repeat by.

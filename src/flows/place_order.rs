@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::bill_order::{new_checkout, send_task};
+use super::bill_order::{new_checkout, send_task, watch_end};
 use super::{DECISIONS_MAX, Dossier, Hook, Seller, Shop, crowded, load_dossier, load_receipt, receipt_key};
 use crate::dedup::{Answer, Receipt, Verdict, key};
 use crate::kernel::time::between;
@@ -204,6 +204,8 @@ fn stage(shop: &Shop, seller: &Seller, placement: &Placement, number: Number, as
     let event = Event {
         kind: EventKind::Created,
         at: Some(now),
+        wall: None,
+        is_ahead: false,
         arrived: now,
         fingerprint: id.fingerprint,
         hook: id,
@@ -226,6 +228,7 @@ fn stage(shop: &Shop, seller: &Seller, placement: &Placement, number: Number, as
             send_task(&mut batch, &mut order, seller.gateway.as_str(), payment, now);
             facts.push(Fact::PaymentPlanned { payment: payment.to_string(), amount: placement.bill.total });
         }
+        watch_end(&mut batch, &mut order, &mut checkout, now);
         batch.put(DocKey::order(number), Expect::Absent, &order, now);
         batch.put(DocKey::checkout(number), Expect::Absent, &checkout, now);
     }
@@ -240,7 +243,7 @@ fn stage(shop: &Shop, seller: &Seller, placement: &Placement, number: Number, as
     receipt.number = Some(number);
     receipt.sent_at = Some(now);
     (receipt.verdict, receipt.reason) = match decision.standing {
-        Standing::Applied => (Verdict::Applied, None),
+        Standing::Applied | Standing::Outdated => (Verdict::Applied, None),
         Standing::Repeated | Standing::Parked => (Verdict::Replayed, None),
         Standing::Late(why) => (Verdict::Late, Some(why)),
     };
@@ -253,12 +256,13 @@ pub(super) fn positions(bill: &Bill) -> Vec<Position> {
     let position = |line: &crate::payments::Line| Position {
         sku: line.sku.clone(),
         name: Some(line.name.clone()),
-        quantity: line.quantity,
+        quantity: Some(line.quantity),
         original_quantity: None,
         price: Some(line.price),
         discount_price: None,
         total: Some(line.total),
         discount_total: None,
+        has_unread_sum: false,
         replaced_by: None,
         weight_grams: None,
     };

@@ -1,14 +1,17 @@
 //! A hook comes in: recognise it, or judge it and keep it with all that follows, in one commit.
 
+use super::alarm::{Alarm, raise};
 use super::bill_order::bill;
 use super::{DECISIONS_MAX, Hook, Received, Shop, crowded, load_receipt, receipt_key};
 use crate::dedup::{Answer, Answered, Receipt, Verdict};
-use crate::kernel::time::Timestamp;
-use crate::kernel::{ExternalId, Fingerprint, HookId, Kind, Lane, Message, MessageId, Number, Quantity};
+use crate::kernel::time::{Timestamp, later};
+use crate::kernel::{
+    ExternalId, Fingerprint, HookId, Kind, Lane, LocalTime, Message, MessageId, Number, Quantity,
+};
 use crate::notify::{Letter, Subject, render};
 use crate::orders::{
-    Decision, Event, EventKind, Fact, Incoming, Movement, Order, RepeatReading, Report, Standing, decide,
-    flag_repeat, reading_of_repeat,
+    AHEAD_MAX, Decision, Event, EventKind, Fact, Incoming, Movement, Order, RepeatReading, Report, Standing,
+    decide, flag_repeat, reading_of_repeat,
 };
 use crate::payments::Checkout;
 use crate::store::{Batch, Bump, CommitError, CounterKey, DocKey, Expect, Stored, Unavailable};
@@ -40,21 +43,64 @@ pub async fn recognise(shop: &Shop, hook: &Hook) -> Result<Option<Received>, Una
     Ok(Some(replayed(&answered)))
 }
 
-/// Takes in a hook that [`recognise`] did not know. `again` looks anew at one that is kept as ignored.
+/// Takes in a hook that [`recognise`] did not know. One that is kept as ignored is looked at again when its first arrival is
+/// named.
 pub async fn receive(
     shop: &Shop,
     hook: &Hook,
     report: Report,
     acknowledge: Acknowledge<'_>,
-    again: bool,
+    again: Option<Timestamp>,
 ) -> Result<Received, Unavailable> {
     match (hook.kind, &hook.external_id) {
         (Some(kind), Some(external_id)) => {
-            let taken = OrderHook { shop, hook, kind, external_id, report, acknowledge, again };
+            let arrived = again.unwrap_or_else(|| shop.clock.now());
+            let at = report.at.and_then(LocalTime::timestamp);
+            let is_ahead =
+                at.is_some_and(|at| at > later(arrived, AHEAD_MAX)) && shop.clock_skew.trouble().is_none();
+            let alarm = Box::pin(look_at_its_clock(shop, hook, &report, (arrived, is_ahead))).await?;
+            let again = again.is_some();
+            let taken = OrderHook {
+                shop,
+                hook,
+                kind,
+                external_id,
+                report,
+                acknowledge,
+                again,
+                arrived,
+                is_ahead,
+                alarm,
+            };
             taken.receive().await
         }
         (Some(_) | None, _) => Box::pin(ignore(shop, hook, acknowledge)).await,
     }
+}
+
+/// Tells a person, once an hour, when the sender's times cannot be what they should be. Returns what is to stand on the order.
+async fn look_at_its_clock(
+    shop: &Shop,
+    hook: &Hook,
+    report: &Report,
+    (arrived, is_ahead): (Timestamp, bool),
+) -> Result<Option<String>, Unavailable> {
+    let Some(at) = report.at else { return Ok(None) };
+    let source = &hook.source;
+    if is_ahead {
+        let text = format!(
+            "the clock of {source} is ahead: its hook of {at} came at {arrived}. Such hooks count from their arrival; tell the sender"
+        );
+        let is_first = raise(shop, source, Alarm::ClockAhead, &text, arrived).await?;
+        return Ok(is_first.then_some(text));
+    }
+    if at.timestamp().is_none() {
+        let text = format!(
+            "the times of {source} name no offset, so they only order its own hooks: set time_zone in [sources.{source}]"
+        );
+        raise(shop, source, Alarm::NoTimeZone, &text, arrived).await?;
+    }
+    Ok(None)
 }
 
 fn replayed(answered: &Answered) -> Received {
@@ -101,6 +147,7 @@ pub(super) fn receipt_of(hook: &Hook, id: HookId, received_at: Timestamp) -> Rec
         number: None,
         received_at,
         sent_at: None,
+        sent_at_by_the_wall: None,
         verdict: Verdict::Ignored,
         reason: None,
         facts: Vec::new(),
@@ -146,6 +193,12 @@ struct OrderHook<'a> {
     report: Report,
     acknowledge: Acknowledge<'a>,
     again: bool,
+    /// When it came first.
+    arrived: Timestamp,
+    /// It is dated so far after its arrival that it counts from that.
+    is_ahead: bool,
+    /// What a person is to be told with it.
+    alarm: Option<String>,
 }
 
 /// What is stored of the hook and its order.
@@ -253,10 +306,13 @@ impl OrderHook<'_> {
     fn judge(&self, known: Known) -> Box<Judged> {
         let Known { number, id, order, receipt } = known;
         let now = self.shop.clock.now();
+        let at = self.report.at;
         let event = Event {
             kind: self.kind,
-            at: self.report.at,
-            arrived: now,
+            at: at.and_then(LocalTime::timestamp),
+            wall: at.filter(|at| at.timestamp().is_none()).map(LocalTime::on_the_wall),
+            is_ahead: self.is_ahead,
+            arrived: self.arrived,
             fingerprint: id.fingerprint,
             hook: id,
             patch: self.report.patch.clone(),
@@ -306,10 +362,19 @@ impl OrderHook<'_> {
     fn stage(&self, judged: Box<Judged>, beside: Beside) -> (Batch, Received) {
         let Judged { number, id, now, was_born, stored, kept, decision } = *judged;
         let mut batch = Batch::new();
-        let mut receipt = receipt_of(self.hook, id, now);
+        let mut receipt = receipt_of(self.hook, id, self.arrived);
         receipt.number = Some(number);
-        receipt.sent_at = self.report.at;
+        let at = self.report.at;
+        receipt.sent_at = at.and_then(LocalTime::timestamp);
+        receipt.sent_at_by_the_wall = at.filter(|at| at.timestamp().is_none()).map(LocalTime::on_the_wall);
         (receipt.verdict, receipt.reason) = verdict_on(&decision.standing);
+        if self.is_ahead {
+            let minutes = AHEAD_MAX.as_secs() / 60;
+            let ahead =
+                format!("it is dated more than {minutes} minutes after its arrival, and counts from that");
+            receipt.reason =
+                Some(receipt.reason.map_or(ahead.clone(), |reason| format!("{reason}; {ahead}")));
+        }
         let answer = (self.acknowledge)(receipt.verdict, Some(number));
         receipt.answer = Some(answer.clone());
 
@@ -322,8 +387,13 @@ impl OrderHook<'_> {
         }
         let is_parked = decision.standing == Standing::Parked;
         let mut next = self.announce(&mut batch, decision, &mut facts, now, id);
+        if let (Some(next), Some(alarm)) = (&mut next, &self.alarm) {
+            facts.push(Fact::Attention { text: alarm.clone() });
+            next.flags.push(alarm.clone());
+        }
         if let (Some(next), Some(seller)) = (&mut next, self.shop.sellers.get(&self.hook.source)) {
-            bill((self.shop, seller), next, beside.checkout, now, &mut batch, &mut facts);
+            let known = (beside.checkout, &self.report.contact);
+            bill((self.shop, seller), next, known, now, &mut batch, &mut facts);
         }
         match (next, &stored) {
             (Some(next), None) => batch.put(DocKey::order(number), Expect::Absent, &next, now),
@@ -337,7 +407,7 @@ impl OrderHook<'_> {
         }
         receipt.facts = facts.iter().filter_map(|fact| serde_json::to_value(fact).ok()).collect();
         let expect = kept.map_or(Expect::Absent, Expect::At);
-        batch.put(receipt_key(id), expect, &receipt, now);
+        batch.put(receipt_key(id), expect, &receipt, self.arrived);
         let (verdict, reason, number) = (receipt.verdict, receipt.reason, Some(number));
         (batch, Received { id, verdict, reason, number, answer, is_copy: false })
     }
@@ -394,11 +464,13 @@ impl OrderHook<'_> {
 /// Whether an order would have other lines or sums if a hook came now that says `report` of what it is.
 #[must_use]
 pub fn would_change(shop: &Shop, order: &Order, report: Report) -> bool {
-    let Report { at, patch, reason, notes } = report;
+    let Report { at, patch, reason, notes, contact: _ } = report;
     let fingerprint = Fingerprint::of(&[b"what would be"]);
     let event = Event {
         kind: EventKind::Changed,
-        at,
+        at: at.and_then(LocalTime::timestamp),
+        wall: None,
+        is_ahead: false,
         arrived: shop.clock.now(),
         fingerprint,
         hook: HookId { partition: order.number.get(), fingerprint },
@@ -408,9 +480,7 @@ pub fn would_change(shop: &Shop, order: &Order, report: Report) -> bool {
     };
     let (number, source, external_id) = (order.number, order.source.clone(), order.external_id.clone());
     let after = decide(Some(order), Incoming { number, source, external_id, event }).order;
-    let goods = |order: &Order| {
-        order.view().map(|view| (view.content.positions, view.content.total, view.content.discount_total))
-    };
+    let goods = |order: &Order| order.view().map(|view| (view.content.positions, view.content.sums));
     after.is_some_and(|after| goods(&after) != goods(order))
 }
 
@@ -427,6 +497,7 @@ fn unpark(batch: &mut Batch, (mut receipt, version): (Receipt, u64), standing: &
 fn verdict_on(standing: &Standing) -> (Verdict, Option<String>) {
     match standing {
         Standing::Applied => (Verdict::Applied, None),
+        Standing::Outdated => (Verdict::Outdated, Some("newer hooks speak of all that it says".into())),
         Standing::Repeated => (Verdict::Replayed, Some("an earlier hook has said the same".into())),
         Standing::Late(why) => (Verdict::Late, Some(why.clone())),
         Standing::Parked => (Verdict::Parked, Some("its order has not been created yet".into())),

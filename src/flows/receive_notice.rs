@@ -187,10 +187,11 @@ pub(super) fn pay(
     checkout.note(now, Some(id), format!("{amount} paid{under}"));
     // The payment is for the order as it stands, so it comes after everything that has made it so, whatever the
     // senders' clocks say. It changes nothing but the state: no goods move and pickers have nothing to do.
-    let latest = order.events.iter().filter_map(|event| event.at).max();
     let event = Event {
         kind: EventKind::Paid,
-        at: Some(latest.map_or(now, |latest| latest.max(now))),
+        at: Some(order.after_all(now)),
+        wall: None,
+        is_ahead: false,
         arrived: now,
         fingerprint: hook.fingerprint,
         hook,

@@ -6,7 +6,7 @@
 //! Only what is said of the bill, and is no part of the order, changes without an event: the payment system is told, and the
 //! link stays.
 
-use super::bill_order::{send_alteration, send_task, ship};
+use super::bill_order::{send_alteration, send_task, ship, watch_end};
 use super::call_back::{Event as Told, call_back};
 use super::merchant_order::tag;
 use super::{DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_dossier, receipt_key};
@@ -157,6 +157,7 @@ fn altered(
             facts.extend(known.map(planned));
         }
     }
+    watch_end(&mut batch, &mut order, &mut checkout, now);
     let (number, event_type) = (order.number, "order.bill_altered");
     // It may be altered back and again: told apart by what it altered.
     let of_checkout = [&checkout_version.to_be_bytes()[..], &request.body].concat();
@@ -229,7 +230,7 @@ fn stage(
             let before = checkout.bill_of(view.revision).ok_or(Refused::NotFound)?;
             let bill = changed(before, change, now)?;
             let seller = shop.sellers.get(&order.source);
-            seller.map_or(Ok(()), |seller| seller.can_bill(&bill.customer)).map_err(Refused::BadBill)?;
+            seller.map_or(Ok(()), |seller| seller.terms.admit(&bill)).map_err(Refused::BadBill)?;
             if *before == bill {
                 return Ok(None);
             }
@@ -259,10 +260,11 @@ fn stage(
         ..Patch::default()
     });
     // The site means the order as it stands, whatever the clocks say that made it so.
-    let latest = order.events.iter().filter_map(|event| event.at).max();
     let event = Event {
         kind,
-        at: Some(latest.map_or(now, |latest| latest.max(now))),
+        at: Some(order.after_all(now)),
+        wall: None,
+        is_ahead: false,
         arrived: now,
         fingerprint: id.fingerprint,
         hook: id,
@@ -292,6 +294,7 @@ fn stage(
         let known = checkout.payments.iter().find(|known| known.id == payment && known.superseded.is_none());
         facts.extend(known.map(planned));
     }
+    watch_end(&mut batch, &mut order, &mut checkout, now);
     ship(shop, &mut batch, &mut order, &mut checkout, now);
     call_back(shop, &mut batch, (&mut order, &checkout), (told, None, None), now);
     batch.put(receipt_key(id), Expect::Absent, &receipt(&hook, (id, number), &facts, now), now);

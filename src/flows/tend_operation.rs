@@ -1,7 +1,7 @@
 //! What the collector writes down around its calls about money that came: refunds, captures, shipments. As with payments
 //! ([`tend_payment`](super::tend_payment)): before a call that it is about to be made, after it what it came to.
 
-use super::bill_order::{send_task, ship, watch_operation};
+use super::bill_order::{send_task, ship, watch_end, watch_operation};
 use super::call_back::{Event, call_back};
 use super::receive_notice::pay;
 use super::tend_payment::{Settle, by_hand, keep_sending, settle_with};
@@ -159,7 +159,8 @@ fn stage(
             if order.view().is_some_and(|view| view.paid.is_none() && view.cancelled.is_none()) =>
         {
             let payment = checkout.ask_again(now);
-            payment.inspect(|id| send_task(batch, &mut order, gateway.as_str(), *id, now)).is_some()
+            payment.inspect(|id| send_task(batch, &mut order, gateway.as_str(), *id, now));
+            watch_end(batch, &mut order, &mut checkout, now) || payment.is_some()
         }
         // What was handed over meanwhile is paid for after all.
         Some(Event::RefundFailed) => ship(shop, batch, &mut order, &mut checkout, now),

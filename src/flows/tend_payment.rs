@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::bill_order::{send_alteration, send_task, send_watch, ship};
+use super::bill_order::{send_alteration, send_task, send_watch, ship, watch_end};
 use super::call_back::{Event, call_back};
 use super::receive_notice::{of_look_up, pay};
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
@@ -172,6 +172,18 @@ fn stage(
 ) -> Settlement {
     let Some((checkout, version)) = &mut dossier.checkout else { return settle(None, now) };
     let version = *version;
+    if checkout.payment_mut(id).is_none() {
+        // It was to be made when its buyer asked to pay, and the time for that may be over.
+        if checkout.ends_unasked(now) {
+            checkout.note(now, None, "the time to pay is over, and nobody asked to");
+            let mut order = dossier.order;
+            call_back(shop, batch, (&mut order, checkout), (Event::PaymentExpired, None, None), now);
+            let stored = dossier.order_stored;
+            batch.put(DocKey::order(id.number), Expect::At(stored.version), &order, stored.body.listed_at);
+            batch.put(DocKey::checkout(id.number), Expect::At(version), checkout, now);
+        }
+        return settle(None, now);
+    }
     let Some(payment) = checkout.payment_mut(id) else { return settle(None, now) };
     let before = payment.clone();
     let outcome = change(payment, now);
@@ -231,7 +243,8 @@ fn stage(
     let is_told =
         end.is_some_and(|event| call_back(shop, batch, (&mut order, checkout), (event, Some(id), None), now));
     let is_shipped = ship(shop, batch, &mut order, checkout, now);
-    if !tend.is_empty() || watch.is_some() || alters || sleeps || is_told || is_shipped {
+    let is_watched = watch_end(batch, &mut order, checkout, now);
+    if is_watched || !tend.is_empty() || watch.is_some() || alters || sleeps || is_told || is_shipped {
         if let Some(gap) = watch {
             let gateway = checkout.gateway.clone();
             send_watch(batch, &mut order, gateway.as_str(), id, (now, later(now, gap)));

@@ -10,7 +10,8 @@ use super::*;
 use crate::kernel::time::later;
 use crate::kernel::{Clock, Money, Number, Quantity, Secret};
 use crate::payments::{
-    Customer, Line, OperationId, OperationState, PaymentMode, RemoteOperationStatus, RemoteStatus, VatCode,
+    Customer, Line, OperationId, OperationState, PaymentMode, Receipts, RemoteOperationStatus, RemoteStatus,
+    VatCode,
 };
 use crate::peer::{ANSWER_BYTES_MAX, Client};
 
@@ -363,7 +364,7 @@ fn invoicebox(url: String, token: Secret, sandbox: &Sandbox) -> Invoicebox {
         token,
         merchant_id,
         payment_hosts: Vec::new(),
-        receipts: true,
+        receipts: Receipts::Own,
         payment_mode: PaymentMode::default(),
     };
     Invoicebox::new(client, setup)
@@ -409,7 +410,7 @@ fn yookassa(url: &str, secret_key: Secret, two_steps: bool, sandbox: &Sandbox) -
         shop_id: sandbox.setup().merchant_id.clone(),
         secret_key,
         two_steps,
-        receipts: true,
+        receipts: Receipts::Own,
         payment_mode: PaymentMode::default(),
         tax_system_code: None,
         payment_hosts: Vec::new(),

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use crate::kernel::Timestamp;
 use crate::payments::{
-    Allowance, Answered, Bill, Handover, Operation, OperationKind, PaymentId, Remote, RemoteOperation,
+    Allowance, Answered, Bill, Handover, Operation, OperationKind, PaymentId, Remote, RemoteOperation, Terms,
 };
 use crate::peer::{Reply, Url};
 
@@ -93,10 +93,8 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// What it hears when goods are handed over.
     fn handover(&self) -> Handover;
 
-    /// Whether it takes no bill without the payer's e-mail or telephone.
-    fn needs_contact(&self) -> bool {
-        false
-    }
+    /// What it asks of a bill.
+    fn terms(&self) -> Terms;
 
     /// The request that asks for a payment, as it is sent. It depends on its arguments alone. The error says what
     /// cannot be billed.

@@ -1,7 +1,8 @@
 //! What an order's buyer meets: `/pay/{token}` sends them to the payment page, `/return/{token}` receives them again.
 //!
-//! Neither decides anything: they show what is stored. Both work without JavaScript; with it, the way back follows the
-//! payment live.
+//! `GET` and `HEAD` show what is stored and make nothing: previews of links and scanners send them too. A payment that is to
+//! be made is asked for by a button, which sends `POST`. All of it works without JavaScript; with it, the way back follows
+//! the payment live.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,11 +17,11 @@ use serde::Deserialize;
 
 use super::Edge;
 use super::problem::Problem;
-use crate::flows::renew_link::{Wanting, renew_link};
+use crate::flows::open_payment::{Wanting, open_payment};
 use crate::flows::{Dossier, Shop, load_dossier, payment_document};
 use crate::kernel::{Money, Number, Secret, Stopwatch, Tokens};
 use crate::notify::{Language, money};
-use crate::payments::Checkout;
+use crate::payments::{Checkout, Payment};
 use crate::store::Unavailable;
 
 /// How long `/pay` waits for a link that is being made before it says so.
@@ -91,6 +92,10 @@ impl Tongue {
 pub(super) enum Face {
     /// The link is being made.
     Preparing,
+    /// The order has changed, and what was asked for before it may still take money: nothing else is asked for yet.
+    Closing,
+    /// It can be paid as soon as the buyer asks to.
+    Ready,
     /// It can be paid, and the buyer came back without.
     Unpaid,
     /// It can be paid, and the buyer says it is: the payment system has not told us yet.
@@ -124,6 +129,8 @@ struct Page {
     sum: String,
     /// The main button.
     go: Option<(String, &'static str)>,
+    /// It asks for a payment instead of leading to one.
+    asks: bool,
     /// The other one.
     back: Option<(String, &'static str)>,
     /// After how many seconds the page looks anew, and where.
@@ -139,6 +146,8 @@ pub(super) struct Found {
     number: Number,
     pub external_id: String,
     pub checkout: Checkout,
+    /// It can be paid at the payment system.
+    has_link: bool,
 }
 
 /// Reads the order of a token `<number>-<secret>`. The secret is compared in a time that tells nothing of it.
@@ -150,31 +159,45 @@ pub(super) async fn find(edge: &Edge, token: &str) -> Result<Option<Found>, Unav
     };
     let Some((checkout, _)) = checkout else { return Ok(None) };
     let right = Tokens::new([&Secret::new(checkout.secret.expose())], edge.key);
-    let found =
-        Found { token: token.to_owned(), number, external_id: order.external_id.to_string(), checkout };
+    let now = edge.shop.clock.now();
+    let has_link = checkout.current().is_some_and(|payment| payment.link(now).is_some());
+    let external_id = order.external_id.to_string();
+    let found = Found { token: token.to_owned(), number, external_id, checkout, has_link };
     Ok(right.accept(secret.as_bytes()).then_some(found))
 }
 
-/// `GET /pay/{token}`
+/// `GET /pay/{token}`: to the payment page while there is one, else a page that says what is the matter.
 pub async fn pay(
     State(edge): State<Arc<Edge>>,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    to_payment_page(&edge, &token, Tongue::of(&headers)).await
+}
+
+/// `POST /pay/{token}`: the buyer asks to pay.
+pub async fn open(
+    State(edge): State<Arc<Edge>>,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let tongue = Tongue::of(&headers);
+    let Some(found) = find(&edge, &token).await? else { return Ok(page(tongue, None, Face::Unknown)) };
+    // One that dies at once over there is asked for again by the buyer's next press, and not by us.
+    if !found.has_link {
+        open_payment(&edge.shop, found.number, Wanting::Buyer).await?;
+    }
+    let answer = to_payment_page(&edge, &token, tongue).await?;
+    // A page that answers a POST would be sent for again by POST when it is loaded anew.
+    let is_page = answer.status() == StatusCode::OK;
+    Ok(if is_page { see_other(&format!("/pay/{token}")) } else { answer })
+}
+
+async fn to_payment_page(edge: &Edge, token: &str, tongue: Tongue) -> Result<Response, Problem> {
     let mut news = edge.shop.news.listen();
     let watch = Stopwatch::start();
-    let mut may_renew = true;
     loop {
-        let Some(found) = find(&edge, &token).await? else { return Ok(page(tongue, None, Face::Unknown)) };
-        // Once: one that dies at once over there is not asked for again and again.
-        let renews = std::mem::take(&mut may_renew);
-        if renews
-            && found.checkout.is_renewable(edge.shop.clock.now())
-            && renew_link(&edge.shop, found.number, Wanting::Buyer).await?
-        {
-            continue;
-        }
+        let Some(found) = find(edge, token).await? else { return Ok(page(tongue, None, Face::Unknown)) };
         let link = found.checkout.current().and_then(|payment| payment.link(edge.shop.clock.now()));
         if let Some(url) = link {
             return Ok(see_other(url));
@@ -284,8 +307,17 @@ pub(super) fn asset(content_type: &'static str, text: &'static str) -> Response 
 }
 
 pub(super) fn face(shop: &Shop, checkout: &Checkout) -> Face {
-    if checkout.is_renewable(shop.clock.now()) {
-        return Face::Unpaid; // who goes to pay gets another payment
+    let now = shop.clock.now();
+    if checkout.waits_for_buyer(now) && checkout.payments.is_empty() {
+        return Face::Ready;
+    }
+    if checkout.waits_for_buyer(now) || checkout.is_renewable(now) {
+        return Face::Unpaid; // who asks to pay gets another payment
+    }
+    let is_closing =
+        |payment: &Payment| payment.is_live() && payment.superseded.is_some() && checkout.on_demand;
+    if checkout.next.is_some() && checkout.payments.iter().any(is_closing) {
+        return Face::Closing;
     }
     match payment_document(shop, checkout).state {
         "requested" => Face::Preparing,
@@ -302,8 +334,8 @@ pub(super) fn face(shop: &Shop, checkout: &Checkout) -> Face {
 
 pub(super) fn name_of(face: Face) -> &'static str {
     match face {
-        Face::Preparing => "preparing",
-        Face::Unpaid | Face::Waiting => "ready",
+        Face::Preparing | Face::Closing => "preparing",
+        Face::Ready | Face::Unpaid | Face::Waiting => "ready",
         Face::Paid => "paid",
         Face::Review => "review",
         Face::Held => "held",
@@ -325,7 +357,8 @@ pub(super) fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Respons
     let here = format!("/return/{token}");
     let (go, back, refresh) = match face {
         Face::Preparing => (None, after_failure, Some((3, format!("/pay/{token}")))),
-        Face::Unpaid => (pay, after_failure, None),
+        Face::Closing => (None, after_failure, Some((30, format!("/pay/{token}")))),
+        Face::Ready | Face::Unpaid => (pay, after_failure, None),
         // Who has just paid is not asked to pay; who has not still finds the way.
         Face::Waiting => {
             let pay_page = tongue.pick("Открыть страницу оплаты", "Open the payment page");
@@ -341,8 +374,12 @@ pub(super) fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Respons
         }
         Face::Unknown => (None, None, None),
     };
-    let is_open = matches!(face, Face::Unpaid | Face::Waiting | Face::Preparing);
-    let current = found.and_then(|found| found.checkout.current());
+    let is_open =
+        matches!(face, Face::Ready | Face::Unpaid | Face::Waiting | Face::Preparing | Face::Closing);
+    let asks = go.is_some()
+        && matches!(face, Face::Ready | Face::Unpaid)
+        && !found.is_some_and(|found| found.has_link);
+    let sum = found.and_then(|found| found.checkout.sum_to_pay());
     let page = Page {
         lang: tongue.pick("ru", "en"),
         face: name_of(face),
@@ -351,8 +388,9 @@ pub(super) fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Respons
         order: found.map_or_else(String::new, |found| {
             format!("{} {}", tongue.pick("Заказ", "Order"), found.external_id)
         }),
-        sum: current.map_or_else(String::new, |payment| tongue.sum(payment.taken())),
+        sum: sum.map_or_else(String::new, |sum| tongue.sum(sum)),
         go,
+        asks,
         back,
         refresh,
         live: is_open.then(|| (format!("{here}/events"), name_of(face))),
@@ -361,6 +399,8 @@ pub(super) fn page(tongue: Tongue, found: Option<&Found>, face: Face) -> Respons
     let status = match face {
         Face::Unknown => StatusCode::NOT_FOUND,
         Face::Preparing
+        | Face::Closing
+        | Face::Ready
         | Face::Unpaid
         | Face::Waiting
         | Face::Paid
@@ -390,6 +430,24 @@ pub(super) fn words_of(face: Face, tongue: Tongue) -> (&'static str, &'static st
                 "Preparing your payment",
                 "The payment system is slower than usual. This page refreshes by itself.",
             ),
+        ),
+        Face::Closing => tongue_pair(
+            tongue,
+            (
+                "Заказ изменился",
+                "Прежний счёт ещё открыт у платёжной системы. Как только он закроется, не позже чем через час, здесь \
+                 можно будет оплатить новый. Платить по прежнему не нужно.",
+            ),
+            (
+                "The order has changed",
+                "The payment system still has the earlier bill open. As soon as it is closed, within an hour, you can \
+                 pay the new one here. Do not pay the earlier one.",
+            ),
+        ),
+        Face::Ready => tongue_pair(
+            tongue,
+            ("Оплата заказа", "Кнопка откроет страницу платёжной системы."),
+            ("Pay for your order", "The button opens the payment system's page."),
         ),
         Face::Unpaid => tongue_pair(
             tongue,
@@ -473,8 +531,9 @@ fn tongue_pair(
 /// The page's address is a secret of the buyer's: it is not cached, not indexed and not told to the next site, and the page
 /// loads nothing from anywhere else.
 pub(super) fn guarded(mut response: Response) -> Response {
+    // The one form, a button, is answered with the way to the payment page: browsers want that way to be allowed too.
     const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
-                          base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+                          base-uri 'none'; form-action 'self' https: http:; frame-ancestors 'none'";
     let headers = response.headers_mut();
     let fixed = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),

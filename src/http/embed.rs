@@ -46,10 +46,10 @@ pub async fn status(
     let found = find(&edge, &token).await?;
     let face = found.as_ref().map_or(Face::Unknown, |found| face(&edge.shop, &found.checkout));
     let (title, _) = words_of(face, tongue);
-    let current = found.as_ref().and_then(|found| found.checkout.current());
-    let pay = current
-        .filter(|_| matches!(face, Face::Unpaid | Face::Preparing))
-        .map(|payment| format!("{} {}", tongue.pick("Оплатить", "Pay"), tongue.sum(payment.taken())));
+    let sum = found.as_ref().and_then(|found| found.checkout.sum_to_pay());
+    let pay = sum
+        .filter(|_| matches!(face, Face::Ready | Face::Unpaid | Face::Preparing | Face::Closing))
+        .map(|sum| format!("{} {}", tongue.pick("Оплатить", "Pay"), tongue.sum(sum)));
     let code = if found.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
     let fixed = [
         // Whoever has the address may ask, from whatever page, and sends nothing but the address.

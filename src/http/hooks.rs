@@ -7,11 +7,11 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body_util::BodyExt;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::body::{read_body, too_large, unpack};
 use super::problem::Problem;
 use super::server::Peer;
 use super::work::see_through;
@@ -20,20 +20,10 @@ use crate::dedup::{Answer, Verdict};
 use crate::flows::receive_hook::{receive as receive_hook, recognise};
 use crate::flows::reject_hook::reject;
 use crate::flows::{Hook, Received};
-use crate::kernel::{Number, Stopwatch};
+use crate::kernel::{Number, Stopwatch, Timestamp};
 use crate::store::Unavailable;
 use crate::telemetry::metrics;
 use crate::webhooks::{Forged, Identity, Outcome, Reading, Rejection, RejectionKind};
-
-/// The longest hook that is read, in bytes. A 3 000-line order is about 800 kB.
-pub const HOOK_BYTES_MAX: usize = 1024 * 1024;
-
-/// How much of a longer one is read and thrown away, in bytes: a sender who is still writing would see its
-/// connection break and not the answer.
-const DISCARDED_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// How long a hook's body may take to come: with the time for keeping it, less than the sender's 5 s.
-const BODY_SECONDS_MAX: u64 = 2;
 
 /// How long keeping a hook may take before 503 is answered: well under the sender's patience, so that it
 /// hears from us and not from a time-out.
@@ -79,48 +69,6 @@ pub async fn receive(
     }
 }
 
-/// Reads a body up to the limit. The flag says whether that was all of it.
-pub(super) async fn read_body(mut body: Body) -> Result<(Bytes, bool), Problem> {
-    let reading = async {
-        let mut whole: Option<Bytes> = None;
-        let mut gathered = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Problem::bad_request("the connection broke within the body"))?;
-            let Ok(data) = frame.into_data() else { continue };
-            // Nearly every hook comes in one piece, which need not be copied.
-            if whole.is_none() && gathered.is_empty() {
-                whole = Some(data);
-            } else {
-                if let Some(first) = whole.take() {
-                    gathered.extend_from_slice(&first);
-                }
-                gathered.extend_from_slice(&data);
-            }
-            if whole.as_ref().map_or(gathered.len(), Bytes::len) > HOOK_BYTES_MAX {
-                let bytes = whole.unwrap_or_else(|| gathered.freeze());
-                discard(&mut body).await;
-                return Ok((bytes.slice(..HOOK_BYTES_MAX), false));
-            }
-        }
-        Ok((whole.unwrap_or_else(|| gathered.freeze()), true))
-    };
-    match tokio::time::timeout(Duration::from_secs(BODY_SECONDS_MAX), reading).await {
-        Ok(read) => read,
-        Err(_) => Err(Problem::too_slow(format!("the body took longer than {BODY_SECONDS_MAX} s"))),
-    }
-}
-
-async fn discard(body: &mut Body) {
-    let mut left = DISCARDED_BYTES_MAX;
-    while let Some(Ok(frame)) = body.frame().await {
-        let length = frame.data_ref().map_or(0, Bytes::len);
-        if length > left {
-            return;
-        }
-        left -= length;
-    }
-}
-
 /// The unit of work: verify, recognise or keep, log, answer.
 async fn take(
     edge: Arc<Edge>,
@@ -135,17 +83,24 @@ async fn take(
         Ok(authentic) => authentic,
         Err(forged) => return refuse(&door, forged),
     };
-    let identified = if is_whole { door.protocol.identify(authentic) } else { Err(too_large()) };
-    let (identity, reading) = match identified {
-        Ok(identified) => identified,
+    let plain = if is_whole { unpack(&headers, &bytes) } else { Err(too_large()) };
+    let plain = match plain {
+        Ok(plain) => plain,
         // Rare ways are boxed: they would make the common one's state several times as large.
         Err(rejection) => {
             return Box::pin(turn_away(&edge, &door, &headers, &bytes, &rejection, watch)).await;
         }
     };
+    let readable = authentic.unpacked(&plain).readable();
+    let (identity, reading) = match door.protocol.identify(&readable) {
+        Ok(identified) => identified,
+        Err(rejection) => {
+            return Box::pin(turn_away(&edge, &door, &headers, &plain, &rejection, watch)).await;
+        }
+    };
     let Identity { event_type, kind, external_id } = identity;
-    let hook = Hook::new(door.source.clone(), event_type, kind, external_id, bytes.clone());
-    match keep(&edge, &door, &*reading, &hook, false).await {
+    let hook = Hook::new(door.source.clone(), event_type, kind, external_id, plain.clone());
+    match keep(&edge, &door, &*reading, &hook, None).await {
         Ok(received) => {
             if received.is_copy {
                 edge.tally.add(received.id, edge.shop.clock.now());
@@ -169,15 +124,17 @@ fn refuse(door: &Door, forged: Forged) -> Response {
     Problem::forged(forged).into_response()
 }
 
-/// Recognises the hook or takes it in. `again` looks anew at what is kept as ignored.
+/// Recognises the hook or takes it in. One that is kept as ignored is looked at again when its first arrival is named.
 pub async fn keep(
     edge: &Edge,
     door: &Door,
     reading: &dyn Reading,
     hook: &Hook,
-    again: bool,
+    again: Option<Timestamp>,
 ) -> Result<Received, Unavailable> {
-    if !again && let Some(received) = recognise(&edge.shop, hook).await? {
+    if again.is_none()
+        && let Some(received) = recognise(&edge.shop, hook).await?
+    {
         return Ok(received);
     }
     let report = reading.report();
@@ -185,11 +142,6 @@ pub async fn keep(
         door.protocol.acknowledge(Outcome { verdict, kind: hook.kind(), number })
     };
     receive_hook(&edge.shop, hook, report, &acknowledge, again).await
-}
-
-fn too_large() -> Rejection {
-    let detail = format!("the body is longer than {HOOK_BYTES_MAX} bytes");
-    Rejection { why: RejectionKind::TooLarge, detail, event_type: None }
 }
 
 /// Keeps what cannot be used, and says why it cannot.
@@ -201,8 +153,10 @@ async fn turn_away(
     rejection: &Rejection,
     watch: Stopwatch,
 ) -> Response {
+    // Of what is too long only the beginning was read.
     let told_length =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let told_length = told_length.filter(|_| rejection.why == RejectionKind::TooLarge);
     let event_type = rejection.event_type.clone().unwrap_or_default();
     let hook = Hook::new(door.source.clone(), event_type, None, None, bytes.clone());
     let length = told_length.unwrap_or(bytes.len() as u64);

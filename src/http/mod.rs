@@ -15,6 +15,7 @@
 
 pub mod admin;
 pub mod api;
+pub mod body;
 pub mod buyer;
 pub mod channel;
 pub mod docs;
@@ -142,6 +143,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
     let (merchants, _) = api::routes(&edge).split_for_parts();
     Router::new()
         .route("/hooks/{name}", post(hooks::receive))
+        .route("/hooks/{name}/", post(hooks::receive))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .route("/metrics", get(ops::figures))
@@ -149,7 +151,7 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/openapi.json", get(docs::document))
         .route("/docs", get(docs::page))
         .route("/assets/docs.css", get(docs::style))
-        .route("/pay/{token}", get(buyer::pay))
+        .route("/pay/{token}", get(buyer::pay).post(buyer::open))
         .route("/embed.js", get(embed::script))
         .route("/pay/{token}/status", get(embed::status))
         .route("/pay/{token}/qr.svg", get(slip::code))

@@ -12,7 +12,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::hooks::{KEEPING_MILLISECONDS_MAX, answer, milliseconds, read_body};
+use super::body::{read_body, unpack};
+use super::hooks::{KEEPING_MILLISECONDS_MAX, answer, milliseconds};
 use super::work::see_through;
 use super::{Edge, NoticeDoor};
 use crate::dedup::Answer;
@@ -73,8 +74,13 @@ async fn take(
             return protocol.forged();
         }
     };
-    let notice = match protocol.read(authentic) {
-        Ok(notice) => notice,
+    let plain = unpack(&headers, &bytes).map_err(|rejection| rejection.detail);
+    let read = plain.and_then(|plain| {
+        let notice = protocol.read(&authentic.unpacked(&plain).readable())?;
+        Ok((notice, plain))
+    });
+    let (notice, plain) = match read {
+        Ok(read) => read,
         Err(why) => {
             metrics::notice_answered(gateway, "unreadable");
             tracing::error!(gateway, reason = why, "a notification from the payment system cannot be read");
@@ -89,8 +95,7 @@ async fn take(
         tracing::info!(gateway, is_ours, "the payment system tried whether we listen");
         return protocol.tested(is_ours);
     }
-    let arrived =
-        Arrived { gateway: &door.gateway, account: &door.account, notice: &notice, body: bytes.clone() };
+    let arrived = Arrived { gateway: &door.gateway, account: &door.account, notice: &notice, body: plain };
     let reply = |judgement: &crate::payments::Judgement, may_become_known: bool| {
         protocol.judged(judgement, may_become_known)
     };

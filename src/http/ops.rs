@@ -24,7 +24,11 @@ pub async fn readyz(State(edge): State<Arc<Edge>>) -> Response {
         return Problem::unavailable("draining: this receiver is about to stop").into_response();
     }
     match edge.shop.store.ping().await {
-        Ok(()) => "ready\n".into_response(),
+        // It can take hooks all the same, so it stays in; whoever looks reads what is wrong.
+        Ok(()) => match edge.shop.clock_skew.trouble() {
+            Some(why) => format!("ready, but {why}\n").into_response(),
+            None => "ready\n".into_response(),
+        },
         Err(why) => Problem::from(why).into_response(),
     }
 }

@@ -167,6 +167,15 @@ impl Problem {
                 Problem::new(status, "no-order-number", "The hook names no order", detail)
             }
             RejectionKind::TooLarge => Problem::too_large(detail),
+            RejectionKind::UnsupportedForm => {
+                let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+                Problem::new(
+                    status,
+                    "unsupported-media-type",
+                    "The body has a form that is not taken",
+                    detail,
+                )
+            }
         }
     }
 

@@ -55,7 +55,7 @@ pub async fn slip(
     let tongue = Tongue::of(&headers);
     let Some(found) = find(&edge, &token).await? else { return Ok(page(tongue, None, Face::Unknown)) };
     let face = face(&edge.shop, &found.checkout);
-    if !matches!(face, Face::Unpaid | Face::Preparing) {
+    if !matches!(face, Face::Ready | Face::Unpaid | Face::Preparing | Face::Closing) {
         return Ok(page(tongue, Some(&found), face));
     }
     let address = address(&edge, &found);
@@ -68,7 +68,7 @@ pub async fn slip(
             "Point your phone's camera at the code, or open the address.",
         ),
         order: format!("{} {}", tongue.pick("Заказ", "Order"), found.external_id),
-        sum: found.checkout.current().map_or_else(String::new, |payment| tongue.sum(payment.taken())),
+        sum: found.checkout.sum_to_pay().map_or_else(String::new, |sum| tongue.sum(sum)),
         // Within a page there is no declaration.
         code: drawn.split_once("?>").map_or(drawn.clone(), |(_, elements)| elements.to_owned()),
         label: tongue.pick("QR-код с адресом оплаты", "QR code with the address to pay at"),

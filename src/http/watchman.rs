@@ -107,14 +107,15 @@ impl Watchman {
     /// Whether the marketplace has other lines or sums of an order than we would have after its hook.
     fn has_changed(&self, order: &Order, shipment: &RawValue, until: Timestamp) -> bool {
         let body = body_of(CHANGED, shipment, Some(until));
-        let read = self.door.protocol.identify(self.door.protocol.reread(&body));
+        let readable = self.door.protocol.reread(&body).readable();
+        let read = self.door.protocol.identify(&readable);
         read.is_ok_and(|(_, reading)| would_change(&self.edge.shop, order, reading.report()))
     }
 
     /// Takes in a hook that should have come.
     async fn take(&self, body: Bytes) -> Result<(), Unavailable> {
-        let authentic = self.door.protocol.reread(&body);
-        let (identity, reading) = match self.door.protocol.identify(authentic) {
+        let readable = self.door.protocol.reread(&body).readable();
+        let (identity, reading) = match self.door.protocol.identify(&readable) {
             Ok(identified) => identified,
             Err(rejection) => {
                 tracing::error!(source = %self.door.source, reason = %rejection, "an order of the marketplace cannot be read");
@@ -123,7 +124,7 @@ impl Watchman {
         };
         let Identity { event_type, kind, external_id } = identity;
         let hook = Hook::new(self.door.source.clone(), event_type, kind, external_id, body.clone());
-        let received = keep(&self.edge, &self.door, &*reading, &hook, false).await?;
+        let received = keep(&self.edge, &self.door, &*reading, &hook, None).await?;
         tracing::warn!(
             source = %self.door.source,
             hook.id = %received.id,

@@ -17,6 +17,9 @@ pub enum DecimalError {
     /// More digits after the dot than the unit has.
     #[error("has more digits after the dot than the {0} that are kept")]
     TooPrecise(u32),
+    /// An exponent that no price or quantity has.
+    #[error("has an exponent beyond {0}")]
+    ExponentTooLarge(i32),
     /// Larger than an `i64` of the smallest unit.
     #[error("is too large")]
     TooLarge,
@@ -56,6 +59,78 @@ pub fn parse(text: &str, scale: u32) -> Result<i64, DecimalError> {
     if negative { Ok(units) } else { units.checked_neg().ok_or(DecimalError::TooLarge) }
 }
 
+/// Reads a number as programs of others write it: a JSON number, with or without an exponent. It may stray by 10⁻⁹ from a
+/// number with `scale` digits after the dot, which is then what is meant: `0.30000000000000004` is 0.3, because its sender
+/// counts in binary floats.
+///
+/// No float is made on the way. The digits are moved by the exponent, and what lies beyond the last kept digit must be
+/// nearly nothing or nearly a whole unit.
+pub fn parse_lenient(text: &str, scale: u32) -> Result<i64, DecimalError> {
+    if text.len() > DECIMAL_BYTES_MAX {
+        return Err(DecimalError::TooLarge);
+    }
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent_of(exponent)?),
+        None => (text, 0),
+    };
+    let (negative, digits) = match mantissa.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, mantissa),
+    };
+    let (whole, fraction) = match digits.split_once('.') {
+        Some((whole, fraction)) if !fraction.is_empty() => (whole, fraction),
+        Some(_) => return Err(DecimalError::NotDecimal),
+        None => (digits, ""),
+    };
+    if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
+        return Err(DecimalError::NotDecimal);
+    }
+    // Where the kept digits end, counted from the first digit; below 0 when all digits lie beyond it.
+    let end = i64::try_from(whole.len()).unwrap_or(i64::MAX) + i64::from(exponent) + i64::from(scale);
+    let digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).map(|byte| byte - b'0').collect();
+    let digit = |place: i64| usize::try_from(place).ok().and_then(|place| digits.get(place)).copied();
+    let mut units: i64 = 0;
+    for place in 0..end {
+        units = units
+            .checked_mul(10)
+            .and_then(|units| units.checked_sub(i64::from(digit(place).unwrap_or(0))))
+            .ok_or(DecimalError::TooLarge)?;
+    }
+    let stray_digits = i64::from(STRAY_DIGITS - scale);
+    let stray = (end..end + stray_digits)
+        .fold(0_i64, |stray, place| stray * 10 + i64::from(digit(place).unwrap_or(0)));
+    let is_exact_beyond = (end + stray_digits..i64::try_from(digits.len()).unwrap_or(i64::MAX))
+        .all(|place| digit(place).unwrap_or(0) == 0);
+    let nearly_one = 10_i64.pow(STRAY_DIGITS - scale) - 1;
+    if stray == nearly_one {
+        units = units.checked_sub(1).ok_or(DecimalError::TooLarge)?;
+    } else if stray > 1 || (stray == 1 && !is_exact_beyond) {
+        return Err(DecimalError::TooPrecise(scale));
+    }
+    if negative { Ok(units) } else { units.checked_neg().ok_or(DecimalError::TooLarge) }
+}
+
+/// How far a sender's float may stray from the decimal that is meant: by one in this digit after the dot.
+const STRAY_DIGITS: u32 = 9;
+
+/// The largest exponent that is looked at, either way.
+const EXPONENT_MAX: i32 = 20;
+
+fn exponent_of(text: &str) -> Result<i32, DecimalError> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(DecimalError::NotDecimal);
+    }
+    let size: i32 = digits.parse().map_err(|_| DecimalError::ExponentTooLarge(EXPONENT_MAX))?;
+    if size > EXPONENT_MAX {
+        return Err(DecimalError::ExponentTooLarge(EXPONENT_MAX));
+    }
+    Ok(if negative { -size } else { size })
+}
+
 /// Writes `units` with exactly `scale` digits after the dot: `(150, 2)` is `1.50`.
 pub fn write(f: &mut fmt::Formatter<'_>, units: i64, scale: u32) -> fmt::Result {
     let one = 10_u64.pow(scale);
@@ -65,6 +140,8 @@ pub fn write(f: &mut fmt::Formatter<'_>, units: i64, scale: u32) -> fmt::Result 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -76,6 +153,83 @@ mod tests {
         assert_eq!(parse("99999999999999999999", 2), Err(DecimalError::TooLarge));
         assert_eq!(parse(&"9".repeat(41), 2), Err(DecimalError::TooLarge));
         assert_eq!(parse("92233720368547758.08", 2), Err(DecimalError::TooLarge));
+    }
+
+    #[test]
+    fn what_every_json_reader_takes_for_a_decimal_is_that_decimal() {
+        for (text, thousandths) in [
+            ("0.30000000000000004", 300),
+            ("0.29999999999999999", 300),
+            ("1e0", 1000),
+            ("2.0E0", 2000),
+            ("1E+2", 100_000),
+            ("25e-1", 2500),
+            ("-1.5E0", -1500),
+            ("1.0000000000000002", 1000),
+            ("0.999999999999999999999", 1000),
+            ("-0.99999999999", -1000),
+            ("0.000000001", 0),
+            ("1.001000001", 1001),
+            ("1.000999999", 1001),
+            ("0.5", 500),
+            ("0e0", 0),
+            ("1000000e-6", 1000),
+            ("0.00000000000000000015e20", 15_000),
+            ("00012.5000", 12_500),
+            ("-0", 0),
+            ("9223372036854775.807", i64::MAX),
+            ("-9223372036854775.808", i64::MIN),
+        ] {
+            assert_eq!(parse_lenient(text, 3), Ok(thousandths), "{text}");
+        }
+        for (text, kopecks) in
+            [("199.99000000000001", 19_999), ("199.98999999999998", 19_999), ("1.5e3", 150_000)]
+        {
+            assert_eq!(parse_lenient(text, 2), Ok(kopecks), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_decimal_of_that_precision_stays_unread() {
+        for text in ["0.3001", "0.0005", "1e-4", "1.0010000011", "1.00099999", "0.0000000010001", "1.9999"] {
+            assert_eq!(parse_lenient(text, 3), Err(DecimalError::TooPrecise(3)), "{text}");
+        }
+        for text in ["1e21", "1e-21", "0e99", "1e99999999999"] {
+            assert_eq!(parse_lenient(text, 3), Err(DecimalError::ExponentTooLarge(20)), "{text}");
+        }
+        for text in
+            ["", "e1", "1e", "1e+", "1e1.5", "1e1e1", "1,5", "1 000", "+1", ".5", "5.", "0x1", "NaN", "1e-"]
+        {
+            assert_eq!(parse_lenient(text, 3), Err(DecimalError::NotDecimal), "{text}");
+        }
+        for text in ["1e20", "9223372036854775.808", &"9".repeat(41), &format!("1.{}", "0".repeat(39))] {
+            assert_eq!(parse_lenient(text, 3), Err(DecimalError::TooLarge), "{text}");
+        }
+    }
+
+    proptest! {
+        /// The shortest and the longest ways in which a float is printed come back as what went in.
+        #[test]
+        fn a_float_made_of_a_decimal_is_read_as_that_decimal(units in -10_000_000_i64..10_000_000, scale in 2_u32..=3) {
+            #[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "what senders do")]
+            let float = units as f64 / 10_f64.powi(scale.cast_signed());
+            prop_assert_eq!(parse_lenient(&format!("{float}"), scale), Ok(units));
+            prop_assert_eq!(parse_lenient(&format!("{float:e}"), scale), Ok(units));
+            prop_assert_eq!(parse_lenient(&format!("{float:.16}"), scale), Ok(units));
+        }
+
+        /// Whatever the strict reader takes, the lenient one reads alike.
+        #[test]
+        fn the_lenient_reader_agrees_with_the_strict_one(text in "-?[0-9]{1,18}(\\.[0-9]{1,6})?", scale in 2_u32..=3) {
+            if let Ok(units) = parse(&text, scale) {
+                prop_assert_eq!(parse_lenient(&text, scale), Ok(units));
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_lenient_reader_panic(text in "[-+0-9.eE]{0,45}") {
+            let _ = parse_lenient(&text, 2);
+        }
     }
 
     #[test]

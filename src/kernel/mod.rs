@@ -9,6 +9,8 @@ pub mod money;
 pub mod quantity;
 
 pub mod chance;
+pub mod contact;
+pub mod local_time;
 pub mod time;
 
 pub mod document;
@@ -23,6 +25,7 @@ pub use decimal::DecimalError;
 pub use document::{Document, Kind, Unreadable};
 pub use fingerprint::{Fingerprint, HookId};
 pub use ids::{ExternalId, Number, SourceName};
+pub use local_time::LocalTime;
 pub use message::{Lane, Message, MessageId};
 pub use money::Money;
 pub use quantity::Quantity;

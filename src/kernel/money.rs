@@ -29,6 +29,11 @@ impl Money {
         Money(kopecks)
     }
 
+    /// Reads an amount as a peer's program writes it: see [`decimal::parse_lenient`]. Our own API is strict: see `FromStr`.
+    pub fn from_peer(text: &str) -> Result<Money, DecimalError> {
+        decimal::parse_lenient(text, KOPECK_DIGITS).map(Money)
+    }
+
     /// In whole kopecks.
     #[must_use]
     pub const fn kopecks(self) -> i64 {
@@ -36,11 +41,19 @@ impl Money {
     }
 }
 
-/// Reads an amount as others write it in JSON, as a number or as a string, by its digits.
+/// Reads an amount as others write it in JSON, as a number or as a string: see [`decimal::parse_lenient`].
 #[must_use]
 pub fn from_json(raw: &serde_json::value::RawValue) -> Option<Money> {
     let text = raw.get();
-    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).parse().ok()
+    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    Money::from_peer(text.trim()).ok()
+}
+
+/// Whether `named` means the one currency: in any case, and by the code that it had before 1998, which old programs send.
+#[must_use]
+pub fn is_our_currency(named: &str) -> bool {
+    let named = named.trim();
+    named.eq_ignore_ascii_case(CURRENCY) || named.eq_ignore_ascii_case("RUR")
 }
 
 impl FromStr for Money {

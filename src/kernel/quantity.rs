@@ -27,6 +27,11 @@ impl Quantity {
         Quantity(thousandths)
     }
 
+    /// Reads a quantity as a peer's program writes it: see [`decimal::parse_lenient`]. Our own API is strict: see `FromStr`.
+    pub fn from_peer(text: &str) -> Result<Quantity, DecimalError> {
+        decimal::parse_lenient(text, QUANTITY_DIGITS).map(Quantity)
+    }
+
     /// In thousandths of the unit.
     #[must_use]
     pub const fn thousandths(self) -> i64 {

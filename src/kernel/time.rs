@@ -1,14 +1,9 @@
 //! Time as an argument: a clock that tests can set, and the one place that reads the system's.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
-use serde::{Deserialize, Serialize};
-
 /// Where the present time comes from.
 #[derive(Clone, Debug)]
 pub enum Clock {
@@ -88,88 +83,5 @@ impl Stopwatch {
     #[must_use]
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
-    }
-}
-
-/// A moment with the offset in which its sender wrote it, so that people are shown the shop's own hours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LocalTime {
-    at: Timestamp,
-    offset_seconds: i32,
-}
-
-impl LocalTime {
-    /// Reads RFC 3339 with an offset (`2026-11-22T13:00:00+03:00`, also `Z`). A time without an offset is no
-    /// moment and is refused, as is anything else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<LocalTime> {
-        let pieces = jiff::fmt::temporal::DateTimeParser::new().parse_pieces(text).ok()?;
-        let offset = pieces.to_numeric_offset()?;
-        let local = pieces.date().to_datetime(pieces.time()?);
-        Some(LocalTime { at: offset.to_timestamp(local).ok()?, offset_seconds: offset.seconds() })
-    }
-
-    /// The moment itself.
-    #[must_use]
-    pub fn timestamp(self) -> Timestamp {
-        self.at
-    }
-
-    /// What a clock on the sender's wall showed.
-    #[must_use]
-    pub fn on_the_wall(self) -> DateTime {
-        self.offset().to_datetime(self.at)
-    }
-
-    fn offset(self) -> Offset {
-        Offset::from_seconds(self.offset_seconds).unwrap_or(Offset::UTC)
-    }
-}
-
-impl fmt::Display for LocalTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sign, minutes) =
-            (if self.offset_seconds < 0 { '-' } else { '+' }, self.offset_seconds.abs() / 60);
-        write!(f, "{}{sign}{:02}:{:02}", self.on_the_wall(), minutes / 60, minutes % 60)
-    }
-}
-
-impl Serialize for LocalTime {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for LocalTime {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<LocalTime, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        LocalTime::parse(&text)
-            .ok_or_else(|| serde::de::Error::custom(format_args!("{text:?} is not RFC 3339 with an offset")))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_senders_time_keeps_its_offset() {
-        for text in ["2026-11-22T13:00:00+03:00", "2026-11-22T13:00:00.25-05:30", "2026-11-22T13:00:00+00:00"]
-        {
-            let time = LocalTime::parse(text).expect(text);
-            assert_eq!(time.to_string(), text);
-        }
-        let moscow = LocalTime::parse("2026-11-22T13:00:00+03:00").expect("a time");
-        assert_eq!(moscow.timestamp(), "2026-11-22T10:00:00Z".parse().expect("a timestamp"));
-        assert_eq!(LocalTime::parse("2026-11-22T13:00:00+0300"), Some(moscow));
-        assert_eq!(LocalTime::parse("2026-11-22 13:00:00+03"), Some(moscow));
-        assert!(LocalTime::parse("2026-11-22T10:00:00Z").is_some());
-    }
-
-    #[test]
-    fn a_time_without_an_offset_is_no_moment() {
-        for text in ["2026-11-22T13:00:00", "2026-11-22", "13:00", "", "yesterday", "2026-13-22T13:00:00Z"] {
-            assert_eq!(LocalTime::parse(text), None, "{text:?}");
-        }
     }
 }

@@ -261,7 +261,7 @@ fn envelope(told: &Told) -> Value {
 
 fn position(position: &Position) -> Value {
     let decimal = |text: String| text.parse::<serde_json::Number>().map_or(Value::Null, Value::Number);
-    let mut shown = json!({"id": position.sku, "quantity": decimal(position.quantity.to_string())});
+    let mut shown = json!({"id": position.sku, "quantity": decimal(position.known_quantity().to_string())});
     let texts = [
         ("price", position.price.map(|sum| sum.to_string())),
         ("discountPrice", position.discount_price.map(|sum| sum.to_string())),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Deserialize;
 
 use crate::kernel::{ExternalId, MessageId, Money};
-use crate::orders::{Announcement, Content, Difference, Position, PositionChange, State, Window};
+use crate::orders::{Announcement, Content, Difference, Position, PositionChange, State, Unread, Window};
 
 /// A language of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -43,6 +43,9 @@ pub fn render(language: Language, subject: Subject<'_>, announcement: &Announcem
                 content.positions.iter().enumerate().map(|(place, line)| words.position(place + 1, line));
             (words.new_order(subject, content), lines.collect(), words.totals(content))
         }
+        Announcement::WithoutLines { store_id } => {
+            (words.without_lines(subject, store_id), Vec::new(), String::new())
+        }
         Announcement::Changed { store_id, difference, already } => {
             let lines = difference.positions.iter().map(|change| words.change(change)).collect();
             (words.changed(subject, store_id, difference, *already), lines, String::new())
@@ -79,7 +82,6 @@ fn assemble(words: &Words, mut text: String, lines: &[String], tail: &str, foot:
 }
 
 /// A sum as people write it: `1 558,80 ₽` or `₽1,558.80`.
-/// A sum as people write it.
 #[must_use]
 pub fn money(language: Language, money: Money) -> String {
     let plain = money.to_string();
@@ -150,12 +152,59 @@ impl Words {
         if let Some(window) = content.window.and_then(window) {
             let _ = write!(text, " · {} {window}", self.pick("к", "for"));
         }
+        if let Some(warning) = self.unread(content.unread) {
+            let _ = write!(text, "\n{warning}");
+        }
         text
+    }
+
+    fn without_lines(&self, subject: Subject<'_>, store_id: &str) -> String {
+        format!(
+            "⚠️ {} {}\n{}\n{}",
+            self.pick("Пришёл без состава:", "Came without lines:"),
+            subject.external_id,
+            self.store(store_id),
+            self.pick(
+                "Собирать пока нечего. Проверьте заказ в кабинете маркетплейса.",
+                "There is nothing to pick yet. Check the order at the marketplace."
+            ),
+        )
+    }
+
+    /// What pickers must know of lines that could not be read.
+    fn unread(&self, unread: Unread) -> Option<String> {
+        let check = self.pick("сверьте с маркетплейсом", "check at the marketplace");
+        match unread {
+            Unread::Nothing => None,
+            Unread::Lines(count) => Some(format!(
+                "⚠️ {} {count}, {check}",
+                self.pick("Не прочитано строк:", "Lines that could not be read:")
+            )),
+            Unread::All => Some(format!(
+                "⚠️ {}, {check}",
+                self.pick("Новый состав не прочитан", "The new lines could not be read")
+            )),
+        }
+    }
+
+    /// The mark of a quantity that could not be read.
+    fn unread_quantity(&self) -> &'static str {
+        match self.0 {
+            Language::Ru => "⚠️ количество не прочитано",
+            Language::En => "⚠️ quantity could not be read",
+        }
     }
 
     fn position(&self, place: usize, position: &Position) -> String {
         let article = article(self, position.name.as_deref(), &position.sku);
-        let mut line = format!("{place}. {article} × {}", position.quantity);
+        let mut line = match (position.quantity, position.original_quantity) {
+            (Some(quantity), _) => format!("{place}. {article} × {quantity}"),
+            (None, Some(ordered)) => {
+                let (mark, was) = (self.unread_quantity(), self.pick("заказано", "ordered"));
+                format!("{place}. {article} × ? {mark} ({was} {ordered})")
+            }
+            (None, None) => format!("{place}. {article} × ? {}", self.unread_quantity()),
+        };
         if let Some(weight) = position.weight_grams {
             let _ = write!(line, ", {weight} {}", self.pick("г", "g"));
         }
@@ -168,7 +217,7 @@ impl Words {
     fn totals(&self, content: &Content) -> String {
         let count = content.positions.len();
         let mut text = format!("{}: {count}", self.pick("Позиций", "Lines"));
-        if let Some(total) = content.discount_total.or(content.total) {
+        if let Some(total) = content.sums.discount_total.or(content.sums.total) {
             let _ = write!(text, " · {} {}", self.pick("сумма", "total"), money(self.0, total));
         }
         text
@@ -189,6 +238,9 @@ impl Words {
         if let Some(window) = difference.window.and_then(window) {
             let _ = write!(text, "\n{}: {window}", self.pick("Новое время", "New time"));
         }
+        if let Some(warning) = difference.unread.and_then(|unread| self.unread(unread)) {
+            let _ = write!(text, "\n{warning}");
+        }
         if let Some(state) = already {
             let warning = self.pick(
                 "⚠️ Изменение пришло с опозданием, заказ уже",
@@ -202,7 +254,9 @@ impl Words {
     fn change(&self, change: &PositionChange) -> String {
         let article = article(self, change.name.as_deref(), &change.sku);
         let none = crate::kernel::Quantity::ZERO;
-        let mut line = if change.from == none {
+        let mut line = if change.is_unread {
+            format!("• {article}: {} → ? {}", change.from, self.unread_quantity())
+        } else if change.from == none {
             format!("➕ {article} × {}", change.to)
         } else if change.to == none {
             format!("➖ {article} × {}", change.from)

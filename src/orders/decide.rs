@@ -27,6 +27,8 @@ pub struct Incoming {
 pub enum Standing {
     /// It was taken in and counts.
     Applied,
+    /// It was taken in, and nothing of what it says stands: newer hooks have spoken of all of it.
+    Outdated,
     /// It says what an earlier hook of its kind has said: a copy in other bytes.
     Repeated,
     /// It came too late to count.
@@ -40,6 +42,11 @@ pub enum Standing {
 pub enum Announcement {
     /// There is an order to pick.
     New(Content),
+    /// There is an order, and nobody knows what of: its hooks had no lines that could be read.
+    WithoutLines {
+        /// The shop that would pick it.
+        store_id: String,
+    },
     /// An order has changed.
     Changed {
         /// The shop that picks it.
@@ -62,7 +69,9 @@ impl Announcement {
     pub fn store_id(&self) -> &str {
         match self {
             Announcement::New(content) => &content.store_id,
-            Announcement::Changed { store_id, .. } | Announcement::Cancelled { store_id } => store_id,
+            Announcement::WithoutLines { store_id }
+            | Announcement::Changed { store_id, .. }
+            | Announcement::Cancelled { store_id } => store_id,
         }
     }
 }
@@ -113,15 +122,15 @@ pub fn decide(order: Option<&Order>, incoming: Incoming) -> Decision {
         return Decision { order: Some(next), ..Decision::nothing(Standing::Parked) };
     };
 
-    let standings = || next.events.iter().zip(&after.effects);
-    let own = standings().find(|(event, _)| event.hook == hook);
-    let standing = own.map_or(Standing::Repeated, |(event, effect)| stands(event.kind, *effect));
+    let standing = |place: usize| standing(&next.events, &after.effects, place);
+    let own = next.events.iter().position(|event| event.hook == hook);
+    let own = own.map_or(Standing::Repeated, standing);
     let unparked: Vec<(HookId, Standing)> = match before {
         Some(_) => Vec::new(),
-        None => standings()
-            .filter(|(event, _)| event.hook != hook)
-            .map(|(event, effect)| (event.hook, stands(event.kind, *effect)))
-            .collect(),
+        None => {
+            let others = next.events.iter().enumerate().filter(|(_, event)| event.hook != hook);
+            others.map(|(place, event)| (event.hook, standing(place))).collect()
+        }
     };
 
     let mut facts = facts_between(before.as_ref(), &after);
@@ -145,7 +154,7 @@ pub fn decide(order: Option<&Order>, incoming: Incoming) -> Decision {
         next.written_off = shipped;
         next.movements += 1;
     }
-    Decision { standing, order: Some(next), facts, announcements, movement, unparked }
+    Decision { standing: own, order: Some(next), facts, announcements, movement, unparked }
 }
 
 impl Decision {
@@ -181,10 +190,16 @@ fn admit(events: &mut Vec<Event>, event: Event) -> Admission {
         known.kind == event.kind && (known.fingerprint == event.fingerprint || same_creation)
     });
     if let Some(known) = same {
-        let when = |event: &Event| (event.at.unwrap_or(event.arrived), event.fingerprint);
-        let is_earlier = event.at.is_some() && when(&event) < when(known);
+        let when = |event: &Event| (event.shown_at(), event.fingerprint);
+        let is_earlier = match (event.time(), known.time(), event.wall, known.wall) {
+            (Some(_), _, _, _) => when(&event) < when(known),
+            (None, None, Some(wall), Some(known_wall)) => {
+                (wall, event.fingerprint) < (known_wall, known.fingerprint)
+            }
+            (None, _, _, _) => false,
+        };
         if is_earlier {
-            known.at = event.at;
+            (known.at, known.is_ahead, known.wall) = (event.time(), false, event.wall);
             known.fingerprint = event.fingerprint;
         }
         return Admission::Merged { changed: is_earlier };
@@ -202,8 +217,22 @@ fn admit(events: &mut Vec<Event>, event: Event) -> Admission {
     Admission::New
 }
 
-fn stands(kind: EventKind, effect: Effect) -> Standing {
-    match (effect, kind) {
+/// How the event at `place` stands, after what each of them did.
+fn standing(events: &[Event], effects: &[Effect], place: usize) -> Standing {
+    let (Some(event), Some(effect)) = (events.get(place), effects.get(place)) else {
+        return Standing::Repeated;
+    };
+    match (effect, event.kind) {
+        (Effect::Late(late), _) => Standing::Late(late.to_string()),
+        (Effect::Changed, EventKind::Created | EventKind::Changed) => {
+            let later = events.iter().zip(effects).skip(place + 1);
+            let newer = later.filter(|(later, effect)| {
+                matches!(later.kind, EventKind::Created | EventKind::Changed)
+                    && !matches!(effect, Effect::Late(_))
+            });
+            let is_outdated = place > 0 && event.patch.is_covered_by(newer.map(|(later, _)| &later.patch));
+            if is_outdated { Standing::Outdated } else { Standing::Applied }
+        }
         (Effect::Changed, _) | (Effect::Nothing, EventKind::Changed) => Standing::Applied,
         (
             Effect::Nothing,
@@ -213,7 +242,6 @@ fn stands(kind: EventKind, effect: Effect) -> Standing {
             | EventKind::Delivered
             | EventKind::Cancelled,
         ) => Standing::Repeated,
-        (Effect::Late(late), _) => Standing::Late(late.to_string()),
     }
 }
 
@@ -222,8 +250,10 @@ fn facts_between(before: Option<&View>, after: &View) -> Vec<Fact> {
     let old_state = before.map_or(State::Open, View::state);
     match before {
         None => {
-            facts
-                .push(Fact::Created { positions: after.content.positions.len(), total: after.content.total });
+            facts.push(Fact::Created {
+                positions: after.content.positions.len(),
+                total: after.content.sums.total,
+            });
         }
         Some(before) => {
             if after.revision != before.revision {
@@ -233,18 +263,18 @@ fn facts_between(before: Option<&View>, after: &View) -> Vec<Fact> {
             facts.extend(difference.positions.into_iter().map(|change| Fact::PositionChanged {
                 sku: change.sku,
                 from: change.from,
-                to: change.to,
+                to: (!change.is_unread).then_some(change.to),
                 replaced_by: change.replaced_by,
             }));
             facts.extend(
                 difference.window.map(|window| Fact::WindowChanged { from: window.from, to: window.to }),
             );
             facts.extend(difference.store_id.map(|store_id| Fact::StoreChanged { store_id }));
-            let (from, to) = (before.content.total, after.content.total);
+            let (from, to) = (before.content.sums.total, after.content.sums.total);
             if from != to {
                 facts.push(Fact::TotalChanged { from, to });
             }
-            let (from, to) = (before.content.discount_total, after.content.discount_total);
+            let (from, to) = (before.content.sums.discount_total, after.content.sums.discount_total);
             if from != to {
                 facts.push(Fact::DiscountTotalChanged { from, to });
             }
@@ -263,11 +293,14 @@ fn facts_between(before: Option<&View>, after: &View) -> Vec<Fact> {
 }
 
 fn announcements(before: Option<&View>, after: &View) -> Vec<Announcement> {
+    let to_pick = after.shipped.is_none() && after.cancelled.is_none();
     let Some(before) = before else {
         // Pickers have not heard of it; of an order that is over they need not hear.
-        let to_pick = after.shipped.is_none() && after.cancelled.is_none();
-        return to_pick.then(|| Announcement::New(after.content.clone())).into_iter().collect();
+        return to_pick.then(|| new_order(&after.content)).into_iter().collect();
     };
+    if to_pick && before.content.positions.is_empty() && !after.content.positions.is_empty() {
+        return vec![new_order(&after.content)];
+    }
     let mut announcements = Vec::new();
     let difference = Difference::between(&before.content, &after.content);
     if difference.concerns_pickers() {
@@ -282,6 +315,15 @@ fn announcements(before: Option<&View>, after: &View) -> Vec<Announcement> {
         announcements.push(Announcement::Cancelled { store_id: after.content.store_id.clone() });
     }
     announcements
+}
+
+/// An order without a line is no order to pick: pickers hear that there is something to look into.
+fn new_order(content: &Content) -> Announcement {
+    if content.positions.is_empty() {
+        Announcement::WithoutLines { store_id: content.store_id.clone() }
+    } else {
+        Announcement::New(content.clone())
+    }
 }
 
 /// What a second delivery of the very same bytes means.
@@ -303,7 +345,7 @@ pub fn reading_of_repeat(order: &Order, hook: HookId) -> RepeatReading {
     };
     let event = &order.events[place];
     let is_open = order.view().is_some_and(|view| !view.is_closed());
-    if event.kind != EventKind::Changed || event.at.is_some() || !is_open {
+    if event.kind != EventKind::Changed || event.bears_time() || !is_open {
         return RepeatReading::Retry;
     }
     let mut now = Content::default();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::content::{Content, Window};
+use super::content::{Content, Unread, Window};
 use crate::kernel::Quantity;
 
 /// How the amount of one article changed. From or to nothing means that it was added or taken out.
@@ -16,6 +16,8 @@ pub struct PositionChange {
     pub from: Quantity,
     /// How much there is.
     pub to: Quantity,
+    /// A number of it could not be read: `to` is only what is known.
+    pub is_unread: bool,
     /// What now stands in for it, if that is new.
     pub replaced_by: Option<String>,
 }
@@ -26,6 +28,8 @@ pub struct PositionChange {
 pub struct Difference {
     /// Articles, in order of their numbers.
     pub positions: Vec<PositionChange>,
+    /// What of the new lines could not be read, if that is news.
+    pub unread: Option<Unread>,
     /// The new delivery time, if it is another.
     pub window: Option<Window>,
     /// The new shop, if it is another.
@@ -37,6 +41,7 @@ pub struct Difference {
 #[derive(Default, PartialEq, Eq)]
 struct Article<'a> {
     quantity: Quantity,
+    is_unread: bool,
     name: Option<&'a str>,
     replaced_by: Option<&'a str>,
 }
@@ -45,7 +50,8 @@ fn articles(content: &Content) -> BTreeMap<&str, Article<'_>> {
     let mut articles: BTreeMap<&str, Article<'_>> = BTreeMap::new();
     for position in &content.positions {
         let article = articles.entry(&position.sku).or_default();
-        article.quantity = article.quantity + position.quantity;
+        article.quantity = article.quantity + position.known_quantity();
+        article.is_unread |= position.quantity.is_none();
         article.name = article.name.or(position.name.as_deref());
         article.replaced_by = article.replaced_by.or(position.replaced_by.as_deref());
     }
@@ -62,16 +68,20 @@ impl Difference {
         let changes = skus.into_iter().filter_map(|sku| {
             let (was, is) = (old.get(sku).unwrap_or(&nothing), new.get(sku).unwrap_or(&nothing));
             let replaced_by = is.replaced_by.filter(|_| is.replaced_by != was.replaced_by);
-            (was.quantity != is.quantity || replaced_by.is_some()).then(|| PositionChange {
+            let is_other = (was.quantity, was.is_unread) != (is.quantity, is.is_unread);
+            (is_other || replaced_by.is_some()).then(|| PositionChange {
                 sku: sku.to_owned(),
                 name: is.name.or(was.name).map(str::to_owned),
                 from: was.quantity,
                 to: is.quantity,
+                is_unread: is.is_unread,
                 replaced_by: replaced_by.map(str::to_owned),
             })
         });
         Difference {
             positions: changes.collect(),
+            unread: (before.unread != after.unread && after.unread != Unread::Nothing)
+                .then_some(after.unread),
             window: after.window.filter(|window| before.window != Some(*window)),
             store_id: (before.store_id != after.store_id).then(|| after.store_id.clone()),
             details: before.details != after.details,
@@ -81,6 +91,9 @@ impl Difference {
     /// Whether pickers have something to do differently. A new comment or address alone is not for them.
     #[must_use]
     pub fn concerns_pickers(&self) -> bool {
-        !self.positions.is_empty() || self.window.is_some() || self.store_id.is_some()
+        !self.positions.is_empty()
+            || self.unread.is_some()
+            || self.window.is_some()
+            || self.store_id.is_some()
     }
 }

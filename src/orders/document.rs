@@ -76,7 +76,8 @@ pub struct PaymentDocument {
 struct PositionDocument {
     sku: String,
     name: Option<String>,
-    quantity: Quantity,
+    /// None when the sender's number could not be read.
+    quantity: Option<Quantity>,
     original_quantity: Option<Quantity>,
     weight_grams: Option<Quantity>,
     price: Option<Money>,
@@ -129,8 +130,8 @@ impl OrderDocument {
             cancel_reason: view.cancel_reason,
             delivery: content.window,
             positions: content.positions.into_iter().map(PositionDocument::from).collect(),
-            total: content.total.map(Amount::from),
-            discount_total: content.discount_total.map(Amount::from),
+            total: content.sums.total.map(Amount::from),
+            discount_total: content.sums.discount_total.map(Amount::from),
             payment: None,
             attention,
         })
@@ -138,8 +139,8 @@ impl OrderDocument {
 
     /// The same with how it is paid, and what a person should look at there.
     #[must_use]
-    pub fn with_payment(mut self, payment: PaymentDocument, attention: &[String]) -> OrderDocument {
-        self.payment = Some(payment);
+    pub fn with_payment(mut self, payment: Option<PaymentDocument>, attention: &[String]) -> OrderDocument {
+        self.payment = payment;
         self.attention.extend_from_slice(attention);
         self
     }

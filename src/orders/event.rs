@@ -1,11 +1,13 @@
 //! A hook as an order remembers it.
 
 use std::fmt;
+use std::time::Duration;
 
+use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::content::Patch;
-use crate::kernel::{Fingerprint, HookId, Timestamp};
+use crate::kernel::{Fingerprint, HookId, LocalTime, Timestamp};
 
 /// What happened. The order of the kinds is their natural order in an order's life: it settles which of two
 /// events at the same moment comes first.
@@ -61,13 +63,31 @@ impl fmt::Display for EventKind {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
     /// When it happened, if the hook bears a time.
-    pub at: Option<Timestamp>,
+    pub at: Option<LocalTime>,
     /// What it says of the content.
     pub patch: Patch,
     /// Why the order was cancelled.
     pub reason: Option<String>,
+    /// How its buyer is reached, for the bill alone.
+    pub contact: Contact,
     /// What could not be understood, for a person to look at.
     pub notes: Vec<String>,
+}
+
+/// How a buyer is reached, in the form of [`crate::kernel::contact`]. It goes to the payment system with the bill, and nowhere
+/// else: no order, message or log has it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// The telephone number.
+    pub phone: Option<String>,
+}
+
+impl fmt::Debug for Contact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[contact]")
+    }
 }
 
 /// One hook about an order.
@@ -78,6 +98,12 @@ pub struct Event {
     /// When, by the sender's word, if the hook bears a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
+    /// When, by a clock of which nobody knows where it hangs: it orders the sender's own events among themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall: Option<DateTime>,
+    /// The hook is dated so far after its arrival that the sender's clock must be wrong: it counts from its arrival.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_ahead: bool,
     /// When the hook came.
     pub arrived: Timestamp,
     /// Of its bytes: what tells it from another hook of the same kind.
@@ -95,28 +121,77 @@ pub struct Event {
     pub notes: Vec<String>,
 }
 
+/// How far a hook may be dated after its arrival before the sender's clock is taken to be wrong.
+pub const AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
+
+impl Event {
+    /// When it happened, as far as its place among the others is concerned.
+    #[must_use]
+    pub fn time(&self) -> Option<Timestamp> {
+        if self.is_ahead { Some(self.arrived) } else { self.at }
+    }
+
+    /// When it happened, for people: its arrival where nobody knows better.
+    #[must_use]
+    pub fn shown_at(&self) -> Timestamp {
+        self.time().unwrap_or(self.arrived)
+    }
+
+    /// Whether its bytes say when it happened, so that a second delivery of them is a retry.
+    #[must_use]
+    pub fn bears_time(&self) -> bool {
+        self.at.is_some() || self.wall.is_some()
+    }
+}
+
 /// Brings events into canonical order: the earliest `created` first, the others by their time, then by
 /// natural rank, then by fingerprint.
 ///
 /// An event without a time counts from its arrival, except that one which came before the order did counts
-/// from the order's creation: the parked then follow it in natural rank. Returns `false`, and leaves the
+/// from the order's creation: the parked then follow it in natural rank. Events that bear a time without an offset take
+/// the places that this gives them together, and stand in those by their own times. Returns `false`, and leaves the
 /// events in order of arrival, while there is no `created`.
 pub fn sort_canonically(events: &mut [Event]) -> bool {
-    let creations = || events.iter().filter(|event| event.kind == EventKind::Created);
-    let own_time = |event: &Event| (event.at.unwrap_or(event.arrived), event.fingerprint);
-    let Some(base) = creations().map(own_time).min() else {
+    let Some(base) = first_creation(events) else {
         events.sort_by_key(|event| (event.arrived, event.fingerprint));
         return false;
     };
-    let born = creations().map(|event| event.arrived).min().unwrap_or(base.0);
+    let (base, base_time) = (base.hook, base.shown_at());
+    let creations = events.iter().filter(|event| event.kind == EventKind::Created);
+    let born = creations.map(|event| event.arrived).min().unwrap_or(base_time);
     events.sort_by_key(|event| {
-        let is_base = event.kind == EventKind::Created && own_time(event) == base;
-        let time = match event.at {
+        let time = match event.time() {
             Some(at) => at,
-            None if event.arrived <= born => base.0,
+            None if event.arrived <= born => base_time,
             None => event.arrived,
         };
-        (!is_base, time, event.kind, event.fingerprint)
+        (event.hook != base, time, event.kind, event.fingerprint)
     });
+    let (_, later) = events.split_at_mut(1);
+    sort_by_walls(later);
     true
+}
+
+fn first_creation(events: &[Event]) -> Option<&Event> {
+    let creations = || events.iter().filter(|event| event.kind == EventKind::Created);
+    let first = creations().min_by_key(|event| (event.shown_at(), event.fingerprint))?;
+    let by_walls =
+        creations().filter_map(|event| wall_of(event).map(|wall| ((wall, event.fingerprint), event)));
+    let earliest = by_walls.min_by_key(|(key, _)| *key).map(|(_, event)| event);
+    if wall_of(first).is_some() { earliest } else { Some(first) }
+}
+
+/// Its time, if it bears one without an offset and no better.
+fn wall_of(event: &Event) -> Option<DateTime> {
+    event.wall.filter(|_| event.time().is_none())
+}
+
+/// Puts the events that have a time without an offset into the order of these times, in the places that they hold together.
+fn sort_by_walls(events: &mut [Event]) {
+    let places: Vec<usize> = (0..events.len()).filter(|&place| wall_of(&events[place]).is_some()).collect();
+    let mut timed: Vec<Event> = places.iter().map(|&place| events[place].clone()).collect();
+    timed.sort_by_key(|event| (event.wall, event.kind, event.fingerprint));
+    for (place, event) in places.into_iter().zip(timed) {
+        events[place] = event;
+    }
 }

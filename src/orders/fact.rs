@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::event::EventKind;
 use super::fold::State;
 use super::stock::MovementLine;
-use crate::kernel::time::LocalTime;
-use crate::kernel::{MessageId, Money, Quantity};
+use crate::kernel::{LocalTime, MessageId, Money, Quantity};
 
 /// One thing that came of a hook. Past tense: it is durable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +31,8 @@ pub enum Fact {
         sku: String,
         /// From.
         from: Quantity,
-        /// To.
-        to: Quantity,
+        /// To; none when the new number could not be read.
+        to: Option<Quantity>,
         /// What stands in for it, if that is new.
         replaced_by: Option<String>,
     },
@@ -123,7 +122,10 @@ impl fmt::Display for Fact {
             }
             Fact::Revised { revision } => write!(f, "revision {revision}"),
             Fact::PositionChanged { sku, from, to, replaced_by } => {
-                write!(f, "{sku}: {from} → {to}")?;
+                match to {
+                    Some(to) => write!(f, "{sku}: {from} → {to}")?,
+                    None => write!(f, "{sku}: {from} → a quantity that cannot be read")?,
+                }
                 replaced_by.as_ref().map_or(Ok(()), |by| write!(f, ", replaced by {by}"))
             }
             Fact::WindowChanged { from, to } => {

@@ -147,7 +147,7 @@ const ATTENTION_MAX: usize = 100;
 /// Folds events that are in canonical order, the base first.
 pub fn fold(events: &[Event]) -> Option<View> {
     let (base, later) = events.split_first().filter(|(base, _)| base.kind == EventKind::Created)?;
-    let created_at = base.at.unwrap_or(base.arrived);
+    let created_at = base.shown_at();
     let mut content = Content::default();
     content.apply(&base.patch);
     let mut view = View {
@@ -166,8 +166,7 @@ pub fn fold(events: &[Event]) -> Option<View> {
     let delivery = later.iter().find(|event| event.kind == EventKind::Delivered);
     let mut closed: Option<(EventKind, Timestamp)> = None;
     for event in later {
-        // Untimed events stand where they were sorted; for people their arrival is the time to show.
-        let facet = Facet { at: event.at.unwrap_or(event.arrived), hook: event.hook };
+        let facet = Facet { at: event.shown_at(), hook: event.hook };
         let effect = match event.kind {
             EventKind::Created | EventKind::Changed => match closed {
                 Some((by, at)) => Effect::Late(Late::Closed { by, at }),
@@ -178,7 +177,7 @@ pub fn fold(events: &[Event]) -> Option<View> {
             EventKind::Delivered => view.deliver(facet),
             EventKind::Cancelled => match delivery {
                 Some(delivery) => {
-                    let at = delivery.at.unwrap_or(delivery.arrived);
+                    let at = delivery.shown_at();
                     view.note(&format!("it was cancelled at {} but is delivered", facet.at));
                     Effect::Late(Late::Delivered { at })
                 }

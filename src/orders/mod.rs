@@ -30,13 +30,13 @@ mod document;
 mod order;
 mod told;
 
-pub use content::{Content, Patch, Position, Window};
+pub use content::{Content, Patch, Position, Sums, Unread, Window};
 pub use decide::{
     Announcement, Decision, Incoming, RepeatReading, Standing, decide, flag_repeat, reading_of_repeat,
 };
 pub use difference::{Difference, PositionChange};
 pub use document::{Amount, OrderDocument, PaymentDocument};
-pub use event::{Event, EventKind, Report};
+pub use event::{AHEAD_MAX, Contact, Event, EventKind, Report};
 pub use fact::Fact;
 pub use fold::{Facet, Late, State, View};
 pub use order::Order;

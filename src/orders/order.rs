@@ -6,7 +6,7 @@ use super::event::Event;
 use super::fold::{View, fold};
 use super::stock::Shelf;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, ExternalId, Kind, Number, SourceName, Unreadable};
+use crate::kernel::{Document, ExternalId, Kind, Number, SourceName, Timestamp, Unreadable};
 
 /// An order: who it is, everything that was heard of it, and what has been done about it.
 ///
@@ -64,6 +64,12 @@ impl Order {
 }
 
 impl Order {
+    /// A moment after everything that has made the order what it is, whatever the senders' clocks say: `now`, or later.
+    #[must_use]
+    pub fn after_all(&self, now: Timestamp) -> Timestamp {
+        self.events.iter().filter_map(Event::time).fold(now, Timestamp::max)
+    }
+
     /// A person has looked at what there is to look at.
     pub fn see(&mut self) {
         let view = self.view().map(|view| view.attention).unwrap_or_default();

@@ -22,7 +22,7 @@ impl Shelf {
     pub fn of(content: &Content) -> Shelf {
         let mut shelf = Shelf::default();
         for position in &content.positions {
-            shelf.add(&content.store_id, &position.sku, position.quantity);
+            shelf.add(&content.store_id, &position.sku, position.known_quantity());
         }
         shelf
     }

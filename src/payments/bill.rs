@@ -1,12 +1,13 @@
 //! What is owed: lines, sums and taxes, exact to the kopeck, in nobody's dialect.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::vat::VatCode;
-use crate::kernel::{Money, Quantity, Timestamp};
+use crate::kernel::{Fingerprint, Money, Quantity, Timestamp, contact};
 
 /// The most lines of a bill.
 pub const LINES_MAX: usize = 500;
@@ -17,7 +18,7 @@ pub const DESCRIPTION_CHARS_MAX: usize = 1000;
 /// The longest name of a line, in characters: what a fiscal receipt takes.
 pub const NAME_CHARS_MAX: usize = 128;
 
-/// The longest article number, in characters.
+/// The longest article number that payment systems take, in characters.
 pub const SKU_CHARS_MAX: usize = 36;
 
 /// The largest sum that a bill may have, in kopecks: a thousand million roubles.
@@ -43,12 +44,19 @@ pub struct Bill {
 /// A line of a bill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// The article; a line is refunded by it.
+    /// The article. It may stand in several lines.
     pub sku: String,
+    /// What the payment system knows the line by, where that is not the article: no two lines of a bill share it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// What it is called on the receipt.
     pub name: String,
     /// How much.
     pub quantity: Quantity,
+    /// So much of the goods that were sold is meant, where that is not `quantity`: no price of one gives the sum, so they are
+    /// named as one thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_quantity: Option<Quantity>,
     /// The price of one, tax included.
     pub price: Money,
     /// The line's sum: price × quantity to the nearest kopeck.
@@ -105,6 +113,24 @@ pub struct Customer {
     pub registration_address: Option<String>,
 }
 
+impl Customer {
+    /// The same in the one form in which it is judged, stored and sent: see [`contact`]. What cannot be an address or a number
+    /// is none.
+    #[must_use]
+    pub fn tidied(self) -> Customer {
+        let text =
+            |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        Customer {
+            kind: self.kind,
+            name: text(self.name),
+            phone: self.phone.as_deref().and_then(contact::phone),
+            email: self.email.as_deref().and_then(contact::email),
+            vat_number: text(self.vat_number),
+            registration_address: text(self.registration_address),
+        }
+    }
+}
+
 impl fmt::Debug for Customer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[customer]")
@@ -135,7 +161,80 @@ pub fn multiply(price: Money, quantity: Quantity) -> Option<Money> {
     i64::try_from(kopecks).ok().map(Money::from_kopecks)
 }
 
+/// One piece, in thousandths.
+const ONE: i64 = 1000;
+
 impl Line {
+    /// What the payment system knows the line by.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        self.code.as_deref().unwrap_or(&self.sku)
+    }
+
+    /// How much of the goods it is about.
+    #[must_use]
+    pub fn goods(&self) -> Quantity {
+        self.of_quantity.unwrap_or(self.quantity)
+    }
+
+    /// `quantity` for `total` in all, in as many lines as it takes for prices in whole kopecks: pieces are split, 3 for 100.00
+    /// into 2 × 33.33 and 33.34; what is weighed is sold as one, with the quantity in its name.
+    pub fn sold_for(
+        (sku, name): (&str, &str),
+        (quantity, total): (Quantity, Money),
+        named_price: Option<Money>,
+        vat_code: VatCode,
+    ) -> Result<Vec<Line>, BadBill> {
+        let line =
+            |quantity, price| Line::priced(sku.into(), shortened(name, ""), (quantity, price), vat_code);
+        let (thousandths, kopecks) = (quantity.thousandths(), total.kopecks());
+        if thousandths <= 0 || kopecks < 0 {
+            return Err(BadBill(format!("{sku}: {quantity} for {total}")));
+        }
+        let gives = |price: &Money| multiply(*price, quantity) == Some(total);
+        if let Some(price) = named_price.filter(gives) {
+            return Ok(vec![line(quantity, price)?]);
+        }
+        if thousandths % ONE == 0 {
+            let pieces = thousandths / ONE;
+            let (price, dearer) = (kopecks / pieces, kopecks % pieces);
+            let parts = [(pieces - dearer, price), (dearer, price + 1)];
+            let parts = parts.into_iter().filter(|(pieces, _)| *pieces > 0);
+            return parts
+                .map(|(pieces, price)| {
+                    line(Quantity::from_thousandths(pieces * ONE), Money::from_kopecks(price))
+                })
+                .collect();
+        }
+        let nearest = (i128::from(kopecks) * 2 * i128::from(ONE) + i128::from(thousandths))
+            / (2 * i128::from(thousandths));
+        let nearest = i64::try_from(nearest).ok().map(Money::from_kopecks);
+        if let Some(price) = nearest.filter(gives) {
+            return Ok(vec![line(quantity, price)?]);
+        }
+        let name = named_with(name, quantity);
+        let one = Line::priced(sku.into(), name, (Quantity::from_thousandths(ONE), total), vat_code)?;
+        Ok(vec![Line { of_quantity: Some(quantity), ..one }])
+    }
+
+    /// The same line where prices are exact: price × quantity has no fraction of a kopeck, or it is one thing.
+    #[must_use]
+    pub fn with_exact_price(&self) -> Line {
+        let product = i128::from(self.price.kopecks()) * i128::from(self.quantity.thousandths());
+        if product == i128::from(self.total.kopecks()) * i128::from(ONE) {
+            return self.clone();
+        }
+        Line {
+            name: shortened(&self.name, &format!(" × {} {}", self.quantity, self.measure)),
+            quantity: Quantity::from_thousandths(ONE),
+            of_quantity: Some(self.goods()),
+            price: self.total,
+            measure: "шт".to_owned(),
+            measure_code: "796".to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// A line whose sum and tax follow from price, quantity and rate.
     pub fn priced(
         sku: String,
@@ -149,8 +248,10 @@ impl Line {
         let (measure, measure_code) = ("шт".to_owned(), "796".to_owned());
         Ok(Line {
             sku,
+            code: None,
             name,
             quantity,
+            of_quantity: None,
             price,
             total,
             vat,
@@ -162,11 +263,51 @@ impl Line {
     }
 }
 
+/// A name of at most [`NAME_CHARS_MAX`] characters that ends in `end`, whatever must be left out before it.
+fn shortened(name: &str, end: &str) -> String {
+    let room = NAME_CHARS_MAX.saturating_sub(end.chars().count());
+    name.chars().take(room).chain(end.chars()).take(NAME_CHARS_MAX).collect()
+}
+
+/// A line's name with how much of it is meant.
+pub(super) fn named_with(name: &str, quantity: Quantity) -> String {
+    shortened(name, &format!(" × {quantity}"))
+}
+
+/// Gives each line a code of its own: the article where it is short enough and stands once; the others are shortened, and
+/// numbered behind the first.
+fn give_codes(lines: &mut [Line]) {
+    let natural: Vec<String> = lines.iter().map(|line| short_sku(&line.sku)).collect();
+    let mut used: BTreeSet<String> = BTreeSet::new();
+    for (line, natural_code) in lines.iter_mut().zip(&natural) {
+        let mut code = natural_code.clone();
+        let mut number = 1_u32;
+        while used.contains(&code) || (number > 1 && natural.contains(&code)) {
+            number += 1;
+            let end = format!("-{number}");
+            code = natural_code.chars().take(SKU_CHARS_MAX - end.len()).chain(end.chars()).collect();
+        }
+        used.insert(code.clone());
+        line.code = Some(code).filter(|code| *code != line.sku);
+    }
+}
+
+/// An article number as it fits payment systems. One that is too long keeps its beginning and gets a sign of the whole, so
+/// that two that begin alike stay two.
+fn short_sku(sku: &str) -> String {
+    if sku.chars().count() <= SKU_CHARS_MAX {
+        return sku.to_owned();
+    }
+    let sign = Fingerprint::of(&[b"article", sku.as_bytes()]).to_string();
+    let end = format!("~{}", &sign[..8]);
+    sku.chars().take(SKU_CHARS_MAX - end.len()).chain(end.chars()).collect()
+}
+
 impl Bill {
     /// A bill over `lines`, summed and checked.
     pub fn over(
         description: String,
-        lines: Vec<Line>,
+        mut lines: Vec<Line>,
         customer: Customer,
         expires_at: Timestamp,
     ) -> Result<Bill, BadBill> {
@@ -180,20 +321,17 @@ impl Bill {
         let (mut total, mut vat) = (0_i64, 0_i64);
         for (place, line) in lines.iter().enumerate() {
             let in_line = |why: &str| bad(format!("items[{place}]: {why}"));
-            if line.sku.trim().is_empty() || line.sku.chars().count() > SKU_CHARS_MAX {
-                return in_line(&format!("sku: from 1 to {SKU_CHARS_MAX} characters"));
-            }
-            if lines[..place].iter().any(|other| other.sku == line.sku) {
-                return in_line("sku: it stands in an earlier line already, and lines are refunded by it");
+            if line.sku.trim().is_empty() {
+                return in_line("sku: it is empty");
             }
             if line.name.trim().is_empty() || line.name.chars().count() > NAME_CHARS_MAX {
                 return in_line(&format!("name: from 1 to {NAME_CHARS_MAX} characters"));
             }
             if line.quantity <= Quantity::ZERO {
-                return in_line("quantity: it must be more than nought");
+                return in_line("quantity: it must be greater than 0");
             }
             if line.price < Money::ZERO || line.total < Money::ZERO {
-                return in_line("price: it must not be below nought");
+                return in_line("price: it must not be below 0");
             }
             if multiply(line.price, line.quantity) != Some(line.total) {
                 return in_line("total: it is not price × quantity");
@@ -206,9 +344,10 @@ impl Bill {
         }
         if total <= 0 || total > AMOUNT_KOPECKS_MAX {
             let most = Money::from_kopecks(AMOUNT_KOPECKS_MAX);
-            return bad(format!("items: the total must be more than nought and at most {most}"));
+            return bad(format!("items: the total must be greater than 0 and at most {most}"));
         }
         let (total, vat) = (Money::from_kopecks(total), Money::from_kopecks(vat));
+        give_codes(&mut lines);
         Ok(Bill { description, lines, total, vat, customer, expires_at })
     }
 
@@ -250,8 +389,7 @@ mod tests {
     fn what_cannot_be_billed_is_said_with_its_line() {
         let why = |lines| bill(lines).expect_err("a bad bill").to_string();
         assert!(why(vec![]).contains("from 1 to 500"));
-        assert!(why(vec![line("1", 1000, 0)]).contains("more than nought"));
-        assert!(why(vec![line("1", 1000, 100), line("1", 1000, 100)]).starts_with("items[1]: sku"));
+        assert!(why(vec![line("1", 1000, 0)]).contains("greater than 0"));
         assert!(why(vec![line("1", 0, 100)]).starts_with("items[0]: quantity"));
         assert!(why(vec![line("1", 1000, -100)]).starts_with("items[0]: price"));
         let wrong = Line { total: Money::from_kopecks(101), ..line("1", 1000, 100) };
@@ -262,12 +400,52 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_one_article_are_told_apart_and_no_long_article_clashes_with_another() {
+        let long = "артикул-".repeat(10);
+        let skus = [
+            "1",
+            "1",
+            "1-2",
+            "1",
+            &format!("{long}а"),
+            &format!("{long}б"),
+            &format!("{long}а"),
+            &"x".repeat(36),
+        ];
+        let bill = bill(skus.map(|sku| line(sku, 1000, 100)).into()).expect("a bill");
+        let codes: Vec<&str> = bill.lines.iter().map(Line::code).collect();
+        assert_eq!((&codes[..4], codes[7]), (&["1", "1-3", "1-2", "1-4"][..], skus[7]));
+        let different: BTreeSet<&&str> = codes.iter().collect();
+        assert_eq!(different.len(), codes.len(), "{codes:?}");
+        assert!(codes.iter().all(|code| code.chars().count() <= SKU_CHARS_MAX), "{codes:?}");
+    }
+
+    #[test]
     fn a_customer_does_not_print() {
         let customer = Customer { name: Some("Анна".into()), ..Customer::default() };
         assert_eq!(format!("{customer:?}"), "[customer]");
     }
 
     proptest! {
+        /// Whatever is sold for whatever sum: the lines come to it, each at a price in kopecks, and to the goods.
+        #[test]
+        fn goods_are_sold_for_exactly_their_sum(thousandths in 1_i64..200_000, kopecks in 0_i64..10_000_000, named in proptest::option::of(0_i64..100_000)) {
+            for thousandths in [thousandths, thousandths / 1000 * 1000 + 1000] {
+                let (quantity, total) = (Quantity::from_thousandths(thousandths), Money::from_kopecks(kopecks));
+                let lines = Line::sold_for(("1", "Чай"), (quantity, total), named.map(Money::from_kopecks), VatCode::Ten);
+                let lines = lines.expect("lines");
+                prop_assert_eq!(lines.iter().map(|line| line.total.kopecks()).sum::<i64>(), kopecks);
+                prop_assert_eq!(lines.iter().map(|line| line.goods().thousandths()).sum::<i64>(), thousandths);
+                for line in &lines {
+                    prop_assert_eq!(multiply(line.price, line.quantity), Some(line.total));
+                    prop_assert_eq!(&line.sku, "1");
+                    let exact = line.with_exact_price();
+                    prop_assert_eq!(exact.price.kopecks() * exact.quantity.thousandths(), line.total.kopecks() * 1000);
+                    prop_assert_eq!((exact.total, exact.goods()), (line.total, line.goods()));
+                }
+            }
+        }
+
         #[test]
         fn no_price_and_quantity_make_the_sums_panic(quantity: i64, price: i64) {
             let line = Line::priced("1".into(), "x".into(), (Quantity::from_thousandths(quantity), Money::from_kopecks(price)), VatCode::Twenty);

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bill::Bill;
+use super::bill::{Bill, Customer};
 use super::operation::{Operation, OperationKind};
 use super::payment::{Alteration, Payment, PaymentId, PaymentState, Step};
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, Fingerprint, Kind, Number, Private, SourceName, Timestamp, Unreadable};
+use crate::kernel::{Document, Fingerprint, Kind, Money, Number, Private, SourceName, Timestamp, Unreadable};
 
 /// The checkout of an order: its payments, and the way back for its buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +32,22 @@ pub struct Checkout {
     /// What was done with the money that came, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,
-    /// What is to be paid next, when the payment before it is certainly dead.
+    /// What is to be paid next: when the payment before it is certainly dead and, if payments are made on demand, when the
+    /// buyer asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<(u32, Bill)>,
+    /// A payment is made when the buyer asks to pay, not before: the payment system cannot cancel one that waits.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_demand: bool,
+    /// Until when the order can be paid for which nobody has asked to pay: that end is being watched for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched_end: Option<Timestamp>,
+    /// That end was told to the site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_end: Option<Timestamp>,
+    /// How the buyer of a marketplace's order is reached, as its hooks say: for the bill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<Customer>,
     /// What the order came to last, if no payment asks for it because money had come for another bill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unasked: Option<(u32, Bill)>,
@@ -172,7 +185,6 @@ impl Checkout {
         }
         let live = self.payments.iter_mut().find(|payment| payment.is_live());
         let Some(live) = live else {
-            self.next = None;
             if wanted.is_none()
                 && let Some(last) = self.payments.last_mut()
                 && !last.took_money()
@@ -180,7 +192,8 @@ impl Checkout {
                 // It is dead already; now nothing comes in its stead either.
                 last.supersede("the order is not to be paid any more");
             }
-            return wanted.and_then(|(revision, bill)| self.plan(revision, bill, now)).into_iter().collect();
+            self.next = wanted.map(|(revision, bill)| (revision, self.with_end_of_before(bill)));
+            return self.follow_up(now).into_iter().collect();
         };
         if live.is_held()
             && live.superseded.is_none()
@@ -212,14 +225,66 @@ impl Checkout {
             // Nothing was sent, so there is nothing to call off.
             live.state = PaymentState::Cancelled { at: now };
             self.note(now, Some(id), format!("dropped before it was sent: {why}"));
-            self.next = None;
-            return wanted.and_then(|(revision, bill)| self.plan(revision, bill, now)).into_iter().collect();
+            self.next = wanted;
+            return self.follow_up(now).into_iter().collect();
         }
         if is_new {
             self.note(now, Some(id), format!("to be called off: {why}"));
         }
         self.next = wanted;
         if is_new { vec![id] } else { Vec::new() }
+    }
+
+    /// The bill, to be paid until when it was to be paid before, if it is the same that waits already.
+    fn with_end_of_before(&self, bill: Bill) -> Bill {
+        match &self.next {
+            Some((_, before)) if before.lines == bill.lines => Bill { expires_at: before.expires_at, ..bill },
+            Some(_) | None => bill,
+        }
+    }
+
+    /// Whether the buyer can pay as soon as they ask to: nothing is at the payment system, and nothing stands in the way.
+    #[must_use]
+    pub fn waits_for_buyer(&self, now: Timestamp) -> bool {
+        let is_free = || !self.payments.iter().any(|payment| payment.is_live() || self.keeps_money(payment));
+        self.on_demand && self.next.as_ref().is_some_and(|(_, bill)| now < bill.expires_at) && is_free()
+    }
+
+    /// The end of the time to pay that is to be watched for, if it is not watched yet: nobody has asked to pay.
+    pub fn watch_end(&mut self) -> Option<(PaymentId, Timestamp)> {
+        let end = self.next.as_ref().filter(|_| self.on_demand).map(|(_, bill)| bill.expires_at)?;
+        if self.watched_end == Some(end) {
+            return None;
+        }
+        self.watched_end = Some(end);
+        Some((self.id_of(self.payments.len() + 1), end))
+    }
+
+    /// Whether the time to pay is over without anybody's having asked to pay, and nobody has heard so yet.
+    pub fn ends_unasked(&mut self, now: Timestamp) -> bool {
+        let Some(end) = self.next.as_ref().filter(|_| self.on_demand).map(|(_, bill)| bill.expires_at) else {
+            return false;
+        };
+        let is_free = !self.payments.iter().any(|payment| payment.is_live() || self.keeps_money(payment));
+        if now < end || !is_free || self.told_end == Some(end) {
+            return false;
+        }
+        self.told_end = Some(end);
+        true
+    }
+
+    /// What the buyer is to pay now: the sum that a page shows.
+    #[must_use]
+    pub fn sum_to_pay(&self) -> Option<Money> {
+        let current = self.current();
+        if current.is_some_and(|payment| self.keeps_money(payment) || payment.is_held()) {
+            return current.map(Payment::taken);
+        }
+        self.next.as_ref().map(|(_, bill)| bill.total).or_else(|| current.map(Payment::taken))
+    }
+
+    fn id_of(&self, attempt: usize) -> PaymentId {
+        PaymentId { number: self.number, attempt: u32::try_from(attempt).unwrap_or(u32::MAX) }
     }
 
     /// What is asked for stays, and other things are said of it: `bill` has the sums that are asked for, with other words,
@@ -330,8 +395,13 @@ impl Checkout {
         known.reduce(|best, other| if other.0 > best.0 { other } else { best }).map(|(_, bill)| bill)
     }
 
-    /// Plans the payment that waited for the one before it to die, if nothing stands in its way any more.
+    /// Plans the payment that waited for the one before it to die, if nothing stands in its way any more. One that is made on
+    /// demand goes on waiting.
     pub fn follow_up(&mut self, now: Timestamp) -> Option<PaymentId> {
+        if self.on_demand { None } else { self.make_next(now) }
+    }
+
+    fn make_next(&mut self, now: Timestamp) -> Option<PaymentId> {
         if self.payments.iter().any(|payment| payment.is_live() || self.keeps_money(payment)) {
             return None;
         }
@@ -379,9 +449,12 @@ impl Checkout {
             || (is_free && self.next.is_none() && self.payments.last().is_some_and(was_refused))
     }
 
-    /// Plans another payment in the stead of one that has died, if [`Checkout::is_renewable`], or by a person's word
-    /// [`Checkout::is_repeatable`].
+    /// Plans the payment that a buyer asks for who has come to pay: one that is made on demand, or another in the stead of one
+    /// that has died, if [`Checkout::is_renewable`], or by a person's word [`Checkout::is_repeatable`].
     pub fn renew(&mut self, by_hand: bool, now: Timestamp) -> Option<PaymentId> {
+        if self.waits_for_buyer(now) {
+            return self.make_next(now);
+        }
         if !(self.is_renewable(now) || (by_hand && self.is_repeatable(now))) {
             return None;
         }
@@ -401,8 +474,8 @@ impl Checkout {
         if self.unasked.as_ref().is_some_and(|(of, _)| *of <= revision) {
             self.unasked = None; // it is asked for now
         }
-        let attempt = u32::try_from(self.payments.len() + 1).unwrap_or(u32::MAX);
-        let id = PaymentId { number: self.number, attempt };
+        let id = self.id_of(self.payments.len() + 1);
+        let attempt = id.attempt;
         for earlier in 1..attempt {
             // Whatever was not said of it, this one says it.
             let unsaid = not_altered(PaymentId { number: self.number, attempt: earlier });

@@ -21,6 +21,8 @@ mod operation;
 mod payment;
 mod plan;
 mod receipt;
+mod spread;
+mod terms;
 mod vat;
 
 pub use bill::{
@@ -38,6 +40,8 @@ pub use payment::{
     Again, Alteration, Answered, LOOKS_MIN, NotAPaymentId, Payment, PaymentId, PaymentState,
     QUIET_SECONDS_MIN, Remote, RemoteStatus, Step,
 };
-pub use plan::{NotPlanned, Part};
-pub use receipt::PaymentMode;
+pub use plan::{LineRef, NotPlanned, Part};
+pub use receipt::{PaymentMode, Receipts};
+pub use spread::spread;
+pub use terms::{ContactNeed, Terms};
 pub use vat::VatCode;

@@ -1,9 +1,10 @@
 //! What can be done with a payment's money: what can be taken of what is held, what is left to pay back, and what was
 //! shipped.
 
+use std::fmt;
 use std::time::Duration;
 
-use super::bill::{Line, multiply};
+use super::bill::{Line, multiply, named_with};
 use super::checkout::Checkout;
 use super::operation::{Handover, Operation, OperationId, OperationKind, OperationState};
 use super::payment::{Payment, PaymentId};
@@ -22,6 +23,24 @@ pub enum Part {
     Goods(Quantity),
     /// So much of the money: the goods stay.
     Money(Money),
+}
+
+/// Which line of a bill is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LineRef {
+    /// By its place, 1 for the first.
+    Place(u32),
+    /// By its article, which stands in no other line.
+    Sku(String),
+}
+
+impl fmt::Display for LineRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LineRef::Place(place) => write!(f, "line {place}"),
+            LineRef::Sku(sku) => write!(f, "sku {sku}"),
+        }
+    }
 }
 
 /// Why it is not done.
@@ -129,25 +148,23 @@ impl Checkout {
             if total <= Money::ZERO {
                 return None;
             }
-            if (quantity, total) == (line.quantity, line.total) {
-                return Some(line.clone());
+            if (quantity, total) == (line.goods(), line.total) {
+                Some(line.clone())
+            } else {
+                part_of(line, quantity, total)
             }
-            let is_even = quantity > Quantity::ZERO && multiply(line.price, quantity) == Some(total);
-            // What is left is not so many goods at their price any more: it is sold as one.
-            let one = Quantity::from_thousandths(1000);
-            repriced(line, if is_even { (quantity, line.price) } else { (one, total) })
         });
         left.collect()
     }
 
     /// The goods and the money of a line that are left.
     fn left_of(&self, payment: PaymentId, line: &Line) -> (Quantity, Money) {
-        let (mut thousandths, mut kopecks) = (line.quantity.thousandths(), line.total.kopecks());
+        let (mut thousandths, mut kopecks) = (line.goods().thousandths(), line.total.kopecks());
         let taken = self.refunds_of(payment).filter(|refund| refund.counts());
-        for back in taken.flat_map(|refund| &refund.lines).filter(|back| back.sku == line.sku) {
+        for back in taken.flat_map(|refund| &refund.lines).filter(|back| back.code() == line.code()) {
             kopecks = kopecks.saturating_sub(back.total.kopecks());
-            if back.price == line.price {
-                thousandths = thousandths.saturating_sub(back.quantity.thousandths());
+            if back.price == line.price || back.of_quantity.is_some() {
+                thousandths = thousandths.saturating_sub(back.goods().thousandths());
             }
         }
         (Quantity::from_thousandths(thousandths.max(0)), Money::from_kopecks(kopecks.max(0)))
@@ -157,7 +174,7 @@ impl Checkout {
     pub fn plan_refund(
         &mut self,
         named: Option<PaymentId>,
-        parts: &[(String, Part)],
+        parts: &[(LineRef, Part)],
         (reason, asked): (Option<String>, Option<Fingerprint>),
         now: Timestamp,
     ) -> Result<OperationId, NotPlanned> {
@@ -171,42 +188,72 @@ impl Checkout {
         self.plan_operation(OperationKind::Refund, id, lines, (reason, asked), now)
     }
 
-    fn parts(&self, payment: &Payment, parts: &[(String, Part)]) -> Result<Vec<Line>, NotPlanned> {
+    fn parts(&self, payment: &Payment, parts: &[(LineRef, Part)]) -> Result<Vec<Line>, NotPlanned> {
         let mut lines: Vec<Line> = Vec::with_capacity(parts.len());
-        for (place, (sku, part)) in parts.iter().enumerate() {
+        for (place, (named, part)) in parts.iter().enumerate() {
             let in_item = |why: String| NotPlanned::Impossible(format!("items[{place}]: {why}"));
-            if lines.iter().any(|line| line.sku == *sku) {
-                return Err(in_item(format!("sku {sku} stands in an earlier item already")));
+            let sold = self.named_line(payment, named).map_err(in_item)?;
+            if lines.iter().any(|line| line.code() == sold.code()) {
+                return Err(in_item(format!("{named} stands in an earlier item already")));
             }
-            lines.push(self.part(payment, sku, part).map_err(in_item)?);
+            lines.push(self.part(payment, sold, part).map_err(in_item)?);
         }
         Ok(lines)
     }
 
-    /// What is taken or paid back of one article.
-    fn part(&self, payment: &Payment, sku: &str, part: &Part) -> Result<Line, String> {
-        let sold = self.taken(payment).iter().find(|line| line.sku == sku);
-        let sold = sold.ok_or_else(|| format!("there is no sku {sku} in payment {}", payment.id))?;
+    /// The line of a payment that is named by its place in the bill or by its article.
+    fn named_line<'a>(&'a self, payment: &'a Payment, named: &LineRef) -> Result<&'a Line, String> {
+        let billed = &payment.bill.lines;
+        let found = match named {
+            LineRef::Place(place) => {
+                let place = usize::try_from(*place).ok().and_then(|place| place.checked_sub(1));
+                let line = place.and_then(|place| billed.get(place));
+                line.ok_or_else(|| format!("line: from 1 to {}", billed.len()))?
+            }
+            LineRef::Sku(sku) => {
+                let mut of_article = billed.iter().filter(|line| line.sku == *sku);
+                match (of_article.next(), of_article.next()) {
+                    (Some(line), None) => line,
+                    (Some(_), Some(_)) => {
+                        return Err(format!(
+                            "sku {sku} stands in several lines: name one by its line, 1 for the first"
+                        ));
+                    }
+                    (None, _) => return Err(format!("there is no sku {sku} in payment {}", payment.id)),
+                }
+            }
+        };
+        // Of money that was held less may have been taken than was billed.
+        let taken = self.taken(payment).iter().find(|line| line.code() == found.code());
+        taken.ok_or_else(|| format!("{named}: no money of it was taken"))
+    }
+
+    /// What is taken or paid back of one line. Who takes all the goods that are left gets all the money that is left.
+    fn part(&self, payment: &Payment, sold: &Line, part: &Part) -> Result<Line, String> {
         let (quantity, total) = self.left_of(payment.id, sold);
         match part {
-            Part::Goods(back) if *back <= Quantity::ZERO => {
-                Err("quantity: it must be more than nought".into())
-            }
+            Part::Goods(back) if *back <= Quantity::ZERO => Err("quantity: it must be greater than 0".into()),
             Part::Goods(back) if *back > quantity => {
-                Err(format!("quantity: {quantity} of {} are left", sold.quantity))
+                Err(format!("quantity: {quantity} of {} are left", sold.goods()))
+            }
+            Part::Goods(back) if *back == quantity => {
+                let line = part_of(sold, *back, total).filter(|line| line.total > Money::ZERO);
+                line.ok_or_else(|| "quantity: no money is left of this line".into())
             }
             Part::Goods(back) => {
-                let line = if (*back, *back) == (sold.quantity, quantity) && total == sold.total {
-                    Some(sold.clone())
-                } else {
-                    repriced(sold, (*back, sold.price))
+                // A line that was sold as one thing has no price of one: so much of its sum as of its goods.
+                let share = match sold.of_quantity {
+                    None => multiply(sold.price, *back),
+                    Some(of) => share(sold.total, *back, of),
                 };
-                let fits = line.filter(|line| line.total <= total && line.total > Money::ZERO);
-                fits.ok_or_else(|| format!("quantity: {total} is left of this line; name an amount"))
+                let share = share.filter(|share| *share <= total && *share > Money::ZERO);
+                let line = share.and_then(|share| part_of(sold, *back, share));
+                line.ok_or_else(|| format!("quantity: {total} is left of this line; name an amount"))
             }
-            Part::Money(back) if *back <= Money::ZERO => Err("amount: it must be more than nought".into()),
+            Part::Money(back) if *back <= Money::ZERO => Err("amount: it must be greater than 0".into()),
             Part::Money(back) if *back > total => Err(format!("amount: {total} of {} is left", sold.total)),
             Part::Money(back) => repriced(sold, (Quantity::from_thousandths(1000), *back))
+                .map(|line| Line { of_quantity: Some(Quantity::ZERO), ..line })
                 .ok_or_else(|| "amount: it is too large".into()),
         }
     }
@@ -215,7 +262,7 @@ impl Checkout {
     /// not taken is let go, so this is done once.
     pub fn plan_capture(
         &mut self,
-        parts: &[(String, Part)],
+        parts: &[(LineRef, Part)],
         asked: Option<Fingerprint>,
         now: Timestamp,
     ) -> Result<OperationId, NotPlanned> {
@@ -290,15 +337,37 @@ impl Checkout {
     }
 }
 
+/// So much of a line's goods for so much of its money: at its price where that gives the sum, else as one thing.
+fn part_of(line: &Line, quantity: Quantity, total: Money) -> Option<Line> {
+    if line.of_quantity.is_none()
+        && quantity > Quantity::ZERO
+        && multiply(line.price, quantity) == Some(total)
+    {
+        return repriced(line, (quantity, line.price));
+    }
+    let one = repriced(line, (Quantity::from_thousandths(1000), total))?;
+    let name = if line.of_quantity.is_none() { named_with(&line.name, quantity) } else { one.name };
+    Some(Line { of_quantity: Some(quantity), name, ..one })
+}
+
+/// The part of `total` that `quantity` is of `of`, to the nearest kopeck.
+fn share(total: Money, quantity: Quantity, of: Quantity) -> Option<Money> {
+    let (part, of) = (i128::from(quantity.thousandths()), i128::from(of.thousandths()));
+    let kopecks = (2 * i128::from(total.kopecks()) * part + of).checked_div(2 * of)?;
+    i64::try_from(kopecks).ok().map(Money::from_kopecks)
+}
+
 /// The same article in another quantity or at another price.
 fn repriced(line: &Line, (quantity, price): (Quantity, Money)) -> Option<Line> {
     let priced = Line::priced(line.sku.clone(), line.name.clone(), (quantity, price), line.vat_code).ok()?;
-    let (measure, measure_code) = (line.measure.clone(), line.measure_code.clone());
-    Some(Line { measure, measure_code, kind: line.kind, ..priced })
+    let Line { code, measure, measure_code, kind, .. } = line.clone();
+    Some(Line { code, measure, measure_code, kind, ..priced })
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::kernel::{Number, Private, SourceName};
     use crate::payments::{Bill, Customer, PaymentState, VatCode, Ways};
@@ -326,6 +395,10 @@ mod tests {
             payments: Vec::new(),
             operations: Vec::new(),
             next: None,
+            on_demand: false,
+            watched_end: None,
+            told_end: None,
+            contact: None,
             unasked: None,
             history: Vec::new(),
             attention: Vec::new(),
@@ -336,7 +409,7 @@ mod tests {
     }
 
     fn back(checkout: &mut Checkout, sku: &str, part: Part) -> Result<Money, NotPlanned> {
-        let id = checkout.plan_refund(None, &[(sku.into(), part)], (None, None), NOW)?;
+        let id = checkout.plan_refund(None, &[(LineRef::Sku(sku.into()), part)], (None, None), NOW)?;
         Ok(checkout.operation_mut(id).expect("planned").total)
     }
 
@@ -347,17 +420,16 @@ mod tests {
 
     #[test]
     fn never_more_is_paid_back_than_came() {
-        let (goods, money) =
-            (|n| Part::Goods(Quantity::from_thousandths(n)), |n| Part::Money(Money::from_kopecks(n)));
+        let money = |n| Part::Money(Money::from_kopecks(n));
         let mut checkout = paid();
         assert_eq!(back(&mut checkout, "1", goods(1000)), Ok(Money::from_kopecks(3333)));
         assert_eq!(back(&mut checkout, "2", money(50)), Ok(Money::from_kopecks(50)));
         for (sku, part, why) in [
             ("1", goods(2001), "items[0]: quantity: 2 of 3 are left"),
-            ("1", goods(0), "items[0]: quantity: it must be more"),
-            ("2", goods(355), "items[0]: quantity: 35.00 is left of this line"),
+            ("1", goods(0), "items[0]: quantity: it must be greater"),
+            ("2", goods(354), "items[0]: quantity: 35.00 is left of this line"),
             ("2", money(3501), "items[0]: amount: 35.00 of 35.50"),
-            ("2", money(-1), "items[0]: amount: it must be more"),
+            ("2", money(-1), "items[0]: amount: it must be greater"),
             ("3", money(1), "items[0]: there is no sku 3"),
         ] {
             let said = back(&mut checkout, sku, part).expect_err("refused").to_string();
@@ -368,6 +440,76 @@ mod tests {
         // What the payment system refused was not paid back, and can be asked for again.
         checkout.operations[2].state = OperationState::Refused { at: NOW, why: "no".into() };
         assert_eq!(rest(&mut checkout), Ok(Money::from_kopecks(6666 + 3500)));
+    }
+
+    fn goods(thousandths: i64) -> Part {
+        Part::Goods(Quantity::from_thousandths(thousandths))
+    }
+
+    #[test]
+    fn an_article_in_two_lines_is_named_by_the_line() {
+        let mut checkout = paid();
+        let line = |price| {
+            let priced = (Quantity::from_thousandths(1000), Money::from_kopecks(price));
+            Line::priced("1".into(), "Чай".into(), priced, VatCode::Ten).expect("a line")
+        };
+        let bill = &checkout.payments[0].bill;
+        let lines = vec![line(3333), line(3334)];
+        let twice = Bill::over("Заказ".into(), lines, Customer::default(), bill.expires_at).expect("a bill");
+        checkout.payments[0].bill = twice;
+        let why = back(&mut checkout, "1", goods(1000)).expect_err("ambiguous").to_string();
+        assert!(why.contains("name one by its line"), "{why}");
+        let mut of_line = |place, part| {
+            let id = checkout.plan_refund(None, &[(LineRef::Place(place), part)], (None, None), NOW)?;
+            Ok::<_, NotPlanned>(checkout.operation_mut(id).expect("planned").total.kopecks())
+        };
+        for place in [0, 3] {
+            let why = of_line(place, goods(1000)).expect_err("no such line").to_string();
+            assert_eq!(why, "items[0]: line: from 1 to 2");
+        }
+        assert_eq!(of_line(2, goods(1000)), Ok(3334));
+        assert_eq!(of_line(1, Part::Money(Money::from_kopecks(33))), Ok(33));
+        assert_eq!(of_line(1, goods(1000)), Ok(3300));
+    }
+
+    proptest! {
+        /// However the goods of a line come back, the last part brings the last kopeck, and never more than is left.
+        #[test]
+        fn who_takes_back_all_that_is_left_gets_all_the_money(
+            weight in 2_i64..5_000,
+            price in 1_i64..100_000,
+            total in proptest::option::of(1_i64..1_000_000),
+            parts in proptest::collection::vec(1_i64..2_000, 0..8),
+        ) {
+            let mut checkout = paid();
+            let quantity = Quantity::from_thousandths(weight);
+            let lines = match total {
+                // Sold for a sum, in one line or as one thing.
+                Some(total) => Line::sold_for(("1", "Сыр"), (quantity, Money::from_kopecks(total)), None, VatCode::Ten).expect("lines"),
+                None => vec![Line::priced("1".into(), "Сыр".into(), (quantity, Money::from_kopecks(price)), VatCode::Ten).expect("a line")],
+            };
+            prop_assume!(lines.len() == 1 && lines[0].total > Money::ZERO);
+            let sold = lines[0].total;
+            let expires_at = checkout.payments[0].bill.expires_at;
+            checkout.payments[0].bill = Bill::over("Заказ".into(), lines, Customer::default(), expires_at).expect("a bill");
+            let (mut left, mut returned) = (weight, 0);
+            for part in parts.into_iter().filter(|part| *part < weight) {
+                if part >= left {
+                    break;
+                }
+                if let Ok(sum) = back(&mut checkout, "1", goods(part)) {
+                    left -= part;
+                    returned += sum.kopecks();
+                }
+            }
+            if returned < sold.kopecks() {
+                let last = back(&mut checkout, "1", goods(left)).expect("what is left").kopecks();
+                prop_assert_eq!(returned + last, sold.kopecks());
+            }
+            prop_assert_eq!(rest(&mut checkout), Err(NotPlanned::NothingLeft));
+            let names = |line: &&Line| multiply(line.price, line.quantity) == Some(line.total);
+            prop_assert!(checkout.operations.iter().flat_map(|operation| &operation.lines).all(|line| names(&line)));
+        }
     }
 
     #[test]

@@ -2,6 +2,50 @@
 
 use serde::Deserialize;
 
+/// Who makes a shop's fiscal receipts, as far as its payment system is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receipts {
+    /// Nobody that the payment system knows of.
+    None,
+    /// A cash register that the payment system passes them on to.
+    Own,
+    /// YooKassa by itself.
+    Yookassa,
+}
+
+impl Receipts {
+    /// Whether the payment system sees to them.
+    #[must_use]
+    pub const fn are_made(self) -> bool {
+        match self {
+            Receipts::Own | Receipts::Yookassa => true,
+            Receipts::None => false,
+        }
+    }
+}
+
+/// `"yookassa"`, `"own"` or `"none"`; `true` is `"own"`, `false` is `"none"`.
+impl<'de> Deserialize<'de> for Receipts {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Receipts, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Switch(bool),
+            Name(String),
+        }
+        match Written::deserialize(deserializer) {
+            Ok(Written::Switch(true)) => Ok(Receipts::Own),
+            Ok(Written::Switch(false)) => Ok(Receipts::None),
+            Ok(Written::Name(name)) if name == "own" => Ok(Receipts::Own),
+            Ok(Written::Name(name)) if name == "none" => Ok(Receipts::None),
+            Ok(Written::Name(name)) if name == "yookassa" => Ok(Receipts::Yookassa),
+            Ok(Written::Name(_)) | Err(_) => Err(serde::de::Error::custom(
+                "receipts: use \"yookassa\" (it makes them itself), \"own\" (a cash register of the shop's), \"none\", true or false",
+            )),
+        }
+    }
+}
+
 /// What the money is, when it comes, for the goods on its receipt (tag 1214).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

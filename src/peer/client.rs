@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
 use reqwest::redirect;
+use serde::de::DeserializeOwned;
 
 use super::guard::Guard;
+use crate::kernel::json::tidy;
 
 /// How long connecting to a peer may take.
 const CONNECT_SECONDS_MAX: u64 = 3;
@@ -52,6 +54,13 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// Its body, as far as it was read.
     pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// Its body, as JSON.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&tidy(&self.body).text)
+    }
 }
 
 impl Client {

@@ -31,7 +31,7 @@ pub use queue::{Claim, Claimed, Delivery, DeliveryState, Settlement, Ticket};
 pub use scan::{Cursor, NotACursor, Page, Scan};
 use tokio::sync::watch;
 
-use crate::kernel::Unreadable;
+use crate::kernel::{Timestamp, Unreadable};
 
 /// A store: one of the engines. Clones share it.
 #[derive(Clone, Debug)]
@@ -198,6 +198,14 @@ impl Store {
             Store::Memory(_) => Ok(()),
             Store::Sled(engine) => engine.ping(),
             Store::Postgres(engine) => engine.ping().await,
+        }
+    }
+
+    /// The time by the store's clock, which all receivers share; none where it is this machine's own.
+    pub async fn now(&self) -> Result<Option<Timestamp>, Unavailable> {
+        match self {
+            Store::Memory(_) | Store::Sled(_) => Ok(None),
+            Store::Postgres(engine) => engine.now().await.map(Some),
         }
     }
 

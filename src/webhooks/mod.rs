@@ -16,6 +16,7 @@ use std::fmt;
 use http::HeaderMap;
 
 use crate::dedup::{Answer, Verdict};
+use crate::kernel::json::{Tidied, tidy};
 use crate::kernel::{ExternalId, Number};
 use crate::orders::{EventKind, Report};
 use crate::payments::{Judgement, Notice};
@@ -32,6 +33,38 @@ impl<'a> Authentic<'a> {
     #[must_use]
     pub fn body(self) -> &'a [u8] {
         self.body
+    }
+}
+
+impl<'a> Authentic<'a> {
+    /// What the verified bytes come to when they are unpacked.
+    #[must_use]
+    pub fn unpacked<'b>(self, plain: &'b [u8]) -> Authentic<'b> {
+        Authentic { body: plain }
+    }
+
+    /// The same as it can be read: see [`tidy`].
+    #[must_use]
+    pub fn readable(self) -> Readable<'a> {
+        Readable(tidy(self.body))
+    }
+}
+
+/// Verified bytes as they can be read.
+#[derive(Debug)]
+pub struct Readable<'a>(Tidied<'a>);
+
+impl Readable<'_> {
+    /// The bytes.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.0.text
+    }
+
+    /// Characters of which the sender left only half.
+    #[must_use]
+    pub fn half_characters(&self) -> usize {
+        self.0.half_characters
     }
 }
 
@@ -83,6 +116,8 @@ pub enum RejectionKind {
     NoOrderNumber,
     /// It is longer than is read.
     TooLarge,
+    /// It is packed in a way, or has a form, that is not read.
+    UnsupportedForm,
 }
 
 impl fmt::Display for Rejection {
@@ -127,7 +162,8 @@ pub trait Protocol: Send + Sync + fmt::Debug {
 
     /// Reads the envelope: what is needed to recognise a hook that has come before. The rest is read later, if
     /// it is new.
-    fn identify<'a>(&self, hook: Authentic<'a>) -> Result<(Identity, Box<dyn Reading + 'a>), Rejection>;
+    fn identify<'a>(&'a self, hook: &'a Readable<'_>)
+    -> Result<(Identity, Box<dyn Reading + 'a>), Rejection>;
 
     /// The answer to a hook that was not turned away. It depends on its argument alone.
     fn acknowledge(&self, outcome: Outcome) -> Answer;
@@ -144,11 +180,11 @@ pub trait NoticeProtocol: Send + Sync + fmt::Debug {
     ) -> Result<Authentic<'a>, Forged>;
 
     /// Reads a notification; the error says what is the matter with it.
-    fn read(&self, notice: Authentic<'_>) -> Result<Notice, String>;
+    fn read(&self, notice: &Readable<'_>) -> Result<Notice, String>;
 
     /// Reads a notification that nobody has proved: the caller takes it for a hint and no more.
     fn read_unproved(&self, body: &[u8]) -> Result<Notice, String> {
-        self.read(Authentic { body })
+        self.read(&Authentic { body }.readable())
     }
 
     /// The answer to a notification that was judged. The flag says that a payment which we do not know may become

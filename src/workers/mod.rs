@@ -4,10 +4,12 @@
 //! - [`collector`] looks after payments at the payment systems, [`herald`] tells merchants' sites, [`envoy`] the marketplaces: the
 //!   same way;
 //! - [`dispatch`] is what these four share;
+//! - [`clock_watch`] compares this machine's clock with the store's;
 //! - [`clerk`] notes copies of hooks in the journal;
 //! - [`sweeper`] lets go of what has been kept for its time.
 
 pub mod clerk;
+pub mod clock_watch;
 pub mod collector;
 pub mod courier;
 pub mod dispatch;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tillgate::flows::move_money::{Request as Moving, move_money};
 use tillgate::flows::place_order::{Placed, Placement, place};
 use tillgate::flows::revise_order::{Change, Request, Wish, revise};
-use tillgate::flows::{Callbacks, News, Seller, Shop, load_dossier};
+use tillgate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Seller, Shop, load_dossier};
 use tillgate::gateway::invoicebox::{self, Invoicebox, Version};
 use tillgate::gateway::sandbox::{Call as Kind, Entry, Outcome, Sandbox, Setup, Trouble};
 use tillgate::gateway::yookassa::{self, Yookassa};
@@ -23,12 +23,14 @@ use tillgate::kernel::{
 };
 use tillgate::payments::{
     Bill, Checkout, Customer, Handover, Line, Operation, OperationKind, OperationState, PaymentId,
-    PaymentMode, Remote, RemoteOperation, VatCode, Ways,
+    PaymentMode, Receipts, Remote, RemoteOperation, Terms, VatCode, Ways,
 };
 use tillgate::peer::Client;
 use tillgate::store::{Claim, Scan, Store};
 use tillgate::workers::collector::Collector;
 use tokio::sync::Notify;
+
+use super::TERMS;
 
 /// How making an order ends.
 const CREATING: [Option<Trouble>; 17] = [
@@ -123,6 +125,10 @@ impl Provider for Mortal {
         self.inner.account()
     }
 
+    fn terms(&self) -> Terms {
+        TERMS
+    }
+
     fn handover(&self) -> Handover {
         self.inner.handover()
     }
@@ -203,9 +209,9 @@ impl World {
         let seller = Seller {
             gateway: gateway.clone(),
             account,
-            vat_code: VatCode::None,
+            rates: Rates { goods: VatCode::None, delivery: VatCode::None },
             callbacks: Callbacks::None,
-            needs_contact: false,
+            terms: TERMS,
         };
         let shop = Shop {
             store: Store::Memory(Arc::default()),
@@ -218,6 +224,8 @@ impl World {
             // Nobody listens there: every notification is lost.
             public_url: "http://127.0.0.1:9".into(),
             news: News::default(),
+            alarms: Alarms::default(),
+            clock_skew: ClockSkew::default(),
         };
         let customer = Customer { email: Some("anna@example.org".into()), ..Customer::default() };
         let expires_at = later(clock.now(), Duration::from_secs(30 * 24 * 3600));
@@ -553,7 +561,7 @@ fn of_invoicebox(bank: &Sandbox) -> Arc<dyn Provider> {
         token: bank.setup().token.clone(),
         merchant_id: bank.setup().merchant_id.clone(),
         payment_hosts: Vec::new(),
-        receipts: true,
+        receipts: Receipts::Own,
         payment_mode: PaymentMode::default(),
     };
     Arc::new(Invoicebox::new(client(), setup))
@@ -565,7 +573,7 @@ fn of_yookassa(bank: &Sandbox, two_steps: bool) -> Arc<dyn Provider> {
         shop_id: bank.setup().merchant_id.clone(),
         secret_key: bank.setup().token.clone(),
         two_steps,
-        receipts: true,
+        receipts: Receipts::Own,
         payment_mode: PaymentMode::default(),
         tax_system_code: None,
         payment_hosts: Vec::new(),

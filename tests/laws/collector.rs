@@ -8,18 +8,20 @@ use std::time::Duration;
 use tillgate::flows::move_money::{Request, move_money};
 use tillgate::flows::place_order::{Placed, Placement, place};
 use tillgate::flows::revise_order::{self, Change, Wish, revise};
-use tillgate::flows::{Callbacks, News, Seller, Shop, load_dossier};
+use tillgate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Seller, Shop, load_dossier};
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
 use tillgate::kernel::Fingerprint;
 use tillgate::kernel::time::later;
 use tillgate::kernel::{Clock, ExternalId, Lane, Money, Number, Quantity, SourceName, Timestamp};
 use tillgate::payments::{
     Bill, Checkout, Customer, Handover, Line, Operation, OperationKind, OperationState, PaymentId,
-    PaymentState, Remote, RemoteOperation, RemoteOperationStatus, RemoteStatus, VatCode, Ways,
+    PaymentState, Remote, RemoteOperation, RemoteOperationStatus, RemoteStatus, Terms, VatCode, Ways,
 };
 use tillgate::store::{Batch, Claim, Delivery, DocKey, Expect, Scan, Store};
 use tillgate::workers::collector::Collector;
 use tokio::sync::Notify;
+
+use super::TERMS;
 
 /// What happens to one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +111,10 @@ impl Bank {
 impl Provider for Bank {
     fn account(&self) -> &str {
         "shop"
+    }
+
+    fn terms(&self) -> Terms {
+        TERMS
     }
 
     fn handover(&self) -> Handover {
@@ -226,9 +232,9 @@ impl World {
         let seller = Seller {
             gateway: gateway.clone(),
             account: "shop".into(),
-            vat_code: VatCode::None,
+            rates: Rates { goods: VatCode::None, delivery: VatCode::None },
             callbacks: Callbacks::None,
-            needs_contact: false,
+            terms: TERMS,
         };
         let shop = Shop {
             store: Store::Memory(Arc::default()),
@@ -240,6 +246,8 @@ impl World {
             handovers: Arc::default(),
             public_url: "http://localhost".into(),
             news: News::default(),
+            alarms: Alarms::default(),
+            clock_skew: ClockSkew::default(),
         };
         let books = Mutex::new(Books { script: script.into_iter().collect(), ..Books::default() });
         let bank = Arc::new(Bank { clock: clock.clone(), books, died: Notify::new() });

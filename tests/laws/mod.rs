@@ -7,6 +7,10 @@ mod outcomes;
 
 use tillgate::kernel::{ExternalId, Fingerprint, HookId, Money, Number, Quantity, SourceName, Timestamp};
 use tillgate::orders::{Event, EventKind, Incoming, Patch, Position};
+use tillgate::payments::{ContactNeed, Terms};
+
+/// What the payment systems of the laws ask of a bill: nothing, and each payment is made at once.
+const TERMS: Terms = Terms { contact: ContactNeed::Nothing, lines_max: 500, on_demand: false };
 
 pub fn external_id() -> ExternalId {
     ExternalId::parse("H1").expect("usable")
@@ -22,6 +26,8 @@ pub fn event(kind: EventKind, name: &str, minute: Option<i64>, patch: Patch) -> 
     Event {
         kind,
         at: minute.map(minute_at),
+        wall: None,
+        is_ahead: false,
         arrived: Timestamp::UNIX_EPOCH,
         fingerprint,
         hook: HookId { partition: number().get(), fingerprint },
@@ -46,12 +52,13 @@ pub fn content(quantity: i64, kopecks: i64) -> Patch {
         positions: Some(vec![Position {
             sku: "milk".into(),
             name: None,
-            quantity: Quantity::from_thousandths(quantity * 1000),
+            quantity: Some(Quantity::from_thousandths(quantity * 1000)),
             original_quantity: None,
             price: Some(Money::from_kopecks(kopecks)),
             discount_price: None,
             total: Some(Money::from_kopecks(kopecks * quantity)),
             discount_total: None,
+            has_unread_sum: false,
             replaced_by: None,
             weight_grams: None,
         }]),

@@ -49,6 +49,7 @@ fn outcome(order: Option<&Order>, hook: Event) -> String {
     let state = after.map_or("-", |document| document.state().as_str());
     let standing = match decision.standing {
         Standing::Applied => "applied",
+        Standing::Outdated => "outdated",
         Standing::Repeated => "repeated",
         Standing::Late(_) => "late",
         Standing::Parked => "parked",

@@ -29,6 +29,8 @@ fn shop() -> Shop {
         handovers: Arc::default(),
         public_url: "http://localhost".into(),
         news: tillgate::flows::News::default(),
+        alarms: tillgate::flows::Alarms::default(),
+        clock_skew: tillgate::flows::ClockSkew::default(),
     }
 }
 
@@ -37,8 +39,9 @@ fn retention() -> Retention {
 }
 
 async fn deliver(shop: &Shop, body: &str) -> Received {
-    let sm = Sm::new(tillgate::kernel::Tokens::new([], [0; 32]));
-    let (identity, reading) = sm.identify(sm.reread(body.as_bytes())).expect("a usable hook");
+    let sm = Sm::new(tillgate::kernel::Tokens::new([], [0; 32]), None);
+    let readable = sm.reread(body.as_bytes()).readable();
+    let (identity, reading) = sm.identify(&readable).expect("a usable hook");
     let Identity { event_type, kind, external_id } = identity;
     let hook = Hook::new(SourceName::new("sm"), event_type, kind, external_id, body.to_owned().into());
     if let Some(received) = recognise(shop, &hook).await.expect("a store that answers") {
@@ -46,7 +49,7 @@ async fn deliver(shop: &Shop, body: &str) -> Received {
     }
     let report = reading.report();
     let acknowledge = |verdict, number| sm.acknowledge(Outcome { verdict, kind, number });
-    receive(shop, &hook, report, &acknowledge, false).await.expect("a store that answers")
+    receive(shop, &hook, report, &acknowledge, None).await.expect("a store that answers")
 }
 
 async fn sweep(shop: &Shop) -> usize {

@@ -30,6 +30,23 @@ fn payments(till: &Till) -> Vec<Entry> {
     till.bank.ledger()
 }
 
+fn token_of(placed: &Value) -> String {
+    text(&placed["payment"]["url"]).rsplit('/').next().expect("a token").to_owned()
+}
+
+/// The buyer presses the button on the order's page: only then is a payment made.
+async fn press(till: &Till, token: &str) -> (u16, String) {
+    let (status, page, _) = till.browse(Method::POST, &format!("/pay/{token}")).await;
+    (status, page)
+}
+
+/// An order whose buyer has asked to pay.
+async fn opened(till: &Till, id: &str, key: &str) -> Value {
+    let placed = till.place(id, key).await;
+    assert_eq!(press(till, &token_of(&placed)).await.0, 303);
+    placed
+}
+
 fn buyer(till: &Till, number: &str, outcome: Outcome) {
     let remote = till.remote(number);
     assert!(till.bank.buyer_acts(&remote.container, outcome));
@@ -57,10 +74,10 @@ async fn waiting_in(till: &Till, lane: &str, ready: impl Fn(&Vec<Value>) -> bool
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_is_believed_when_the_payment_system_itself_says_so() {
     let till = Till::open_yookassa(LOCAL, Clock::System).await;
-    let placed = till.place("A-1", "key").await;
+    let placed = opened(&till, "A-1", "key").await;
     let number = text(&placed["number"]);
     assert_eq!(placed["payment"]["state"], "linked");
-    let token = text(&placed["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
+    let token = token_of(&placed);
     let (status, page, _) = till.browse(Method::GET, &format!("/pay/{token}")).await;
     assert_eq!((status, page.starts_with(&till.bank.url())), (303, true), "{page}");
 
@@ -92,7 +109,7 @@ async fn a_payment_is_believed_when_the_payment_system_itself_says_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refund_that_took_its_time_is_looked_at_when_it_is_told() {
     let till = Till::open_yookassa(LOCAL, Clock::System).await;
-    let number = text(&till.place("A-1", "key").await["number"]);
+    let number = text(&opened(&till, "A-1", "key").await["number"]);
     buyer(&till, &number, Outcome::Pay);
     till.order_in(&number, "paid").await;
     till.bank.misbehave(Call::Operate, [Trouble::Pending]);
@@ -117,11 +134,61 @@ async fn a_refund_that_took_its_time_is_looked_at_when_it_is_told() {
     till.close().await;
 }
 
+/// An order that still changes has no payment: it is made when its buyer presses the button, for the sum of then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_that_cannot_be_cancelled_is_made_when_its_buyer_asks_and_not_before() {
+    let clock = started();
+    let till = Till::open_yookassa(LOCAL, clock.clone()).await;
+    let placed = till.place("A-1", "key").await;
+    let (number, token) = (text(&placed["number"]), token_of(&placed));
+    assert_eq!(
+        (&placed["payment"]["state"], &placed["payment"]["amount"]["amount"]),
+        (&json!("linked"), &json!("614.80"))
+    );
+    let pay = format!("/pay/{token}");
+    for method in [Method::GET, Method::HEAD, Method::GET] {
+        assert_eq!(till.browse(method, &pay).await.0, 200);
+    }
+    for other in ["/status", "/slip", "/qr.svg"] {
+        assert_eq!(till.browse(Method::GET, &format!("{pay}{other}")).await.0, 200);
+    }
+    assert_eq!(till.browse(Method::GET, &format!("/return/{token}")).await.0, 200);
+    let items =
+        json!([{"sku": "1", "name": "Молоко", "quantity": "1", "price": "50.00", "vat": "RUS_VAT10"}]);
+    assert_eq!(till.change(&number, None, &items).await.status, 200);
+    looked_at(&till).await;
+    assert_eq!(payments(&till).len(), 0, "nobody has pressed");
+    let (_, _, page) = till.browse(Method::GET, &pay).await;
+    assert!(page.contains("50,00") && page.contains(&format!(r#"action="/pay/{token}""#)), "{page}");
+
+    for _ in 0..3 {
+        let (status, page) = press(&till, &token).await;
+        assert_eq!((status, page.starts_with(&till.bank.url())), (303, true), "{page}");
+    }
+    let made = payments(&till);
+    assert_eq!((made.len(), made[0].amount.kopecks()), (1, 5000), "{made:?}");
+    assert_eq!(till.browse(Method::GET, &pay).await.0, 303, "now there is a page to go to");
+    buyer(&till, &number, Outcome::Pay);
+    assert_eq!(till.order_in(&number, "paid").await["state"], "paid");
+
+    // Nobody asks to pay: the site hears of the end all the same, once.
+    let heard = till.site.callbacks().len();
+    let number = text(&till.place("A-2", "key-2").await["number"]);
+    clock.advance(Duration::from_secs(4 * 24 * 3600));
+    let told = till.site.wait_for(heard + 1, DEADLINE).await.expect("a callback");
+    let last = &told.last().expect("one").body;
+    assert_eq!((&last["type"], &last["data"]["id"]), (&json!("payment.expired"), &json!(number)));
+    till.nothing_waits_in("watch").await;
+    assert_eq!(till.order(&number).await["payment"]["state"], "expired");
+    assert_eq!((till.site.callbacks().len(), payments(&till).len()), (heard + 1, 1));
+    till.close().await;
+}
+
 /// Anybody can post what looks like a notification: it makes us look, and what is seen counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forged_notification_pays_nothing() {
     let till = Till::open_yookassa(LOCAL, Clock::System).await;
-    let number = text(&till.place("A-1", "key").await["number"]);
+    let number = text(&opened(&till, "A-1", "key").await["number"]);
     let remote = till.remote(&number);
     let forged = json!({"type": "notification", "event": "payment.succeeded", "object": {
         "id": remote.id, "status": "succeeded", "paid": true, "amount": {"value": "259.80", "currency": "RUB"},
@@ -160,7 +227,7 @@ async fn a_forged_notification_pays_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_a_look_decides_whether_it_is_paid() {
     let till = Till::open_yookassa(LOCAL, Clock::System).await;
-    let number = text(&till.place("A-1", "key").await["number"]);
+    let number = text(&opened(&till, "A-1", "key").await["number"]);
     let remote = till.remote(&number);
     let (mut notice, _) = till.bank.notice(&remote.id).expect("a notification");
     notice = String::from_utf8(notice).expect("text").replace("pending", "succeeded").into_bytes();
@@ -178,7 +245,7 @@ async fn only_a_look_decides_whether_it_is_paid() {
 async fn a_lost_answer_makes_no_second_payment() {
     let till = Till::open_yookassa(LOCAL, Clock::System).await;
     till.bank.misbehave(Call::Create, [Trouble::AcceptThenDrop]);
-    let number = text(&till.place("A-1", "key").await["number"]);
+    let number = text(&opened(&till, "A-1", "key").await["number"]);
     till.order_in(&number, "linked").await;
     assert_eq!(payments(&till).len(), 1);
     till.close().await;
@@ -187,7 +254,7 @@ async fn a_lost_answer_makes_no_second_payment() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_two_steps_money_is_held_and_taken_in_part() {
     let till = Till::open_yookassa(&format!("{LOCAL}\ntwo_steps = true"), Clock::System).await;
-    let placed = till.place("A-1", "key").await;
+    let placed = opened(&till, "A-1", "key").await;
     let number = text(&placed["number"]);
     buyer(&till, &number, Outcome::Pay);
     till.order_in(&number, "held").await;
@@ -210,7 +277,7 @@ async fn in_two_steps_money_is_held_and_taken_in_part() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_captured_and_handed_over_has_its_second_receipt() {
     let till = Till::open_yookassa(&format!("{LOCAL}\ntwo_steps = true"), Clock::System).await;
-    let number = text(&till.place("A-1", "key").await["number"]);
+    let number = text(&opened(&till, "A-1", "key").await["number"]);
     buyer(&till, &number, Outcome::Pay);
     till.order_in(&number, "held").await;
     for _ in 0..2 {
@@ -229,14 +296,14 @@ async fn what_was_captured_and_handed_over_has_its_second_receipt() {
 async fn what_was_handed_over_unpaid_can_be_paid_when_its_link_has_died() {
     let clock = started();
     let till = Till::open_yookassa(LOCAL, clock.clone()).await;
-    let placed = till.place("A-1", "key").await;
+    let placed = opened(&till, "A-1", "key").await;
     let number = text(&placed["number"]);
-    let token = text(&placed["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
+    let token = token_of(&placed);
     clock.advance(Duration::from_secs(3700));
     till.order_in(&number, "expired").await;
     let path = format!("/v1/orders/{number}/ship");
     assert_eq!(till.call(Method::POST, &path, API_KEY, None, "").await.status, 200);
-    let (status, page, _) = till.browse(Method::GET, &format!("/pay/{token}")).await;
+    let (status, page) = press(&till, &token).await;
     assert_eq!((status, page.starts_with(&till.bank.url())), (303, true), "{page}");
     let second = payments(&till).pop().expect("a payment");
     assert!(till.bank.buyer_acts(&second.container, Outcome::Pay));
@@ -249,16 +316,22 @@ async fn what_was_handed_over_unpaid_can_be_paid_when_its_link_has_died() {
 async fn a_changed_price_waits_for_the_old_payment_to_die() {
     let clock = started();
     let till = Till::open_yookassa(LOCAL, clock.clone()).await;
-    let placed = till.place("A-1", "key").await;
+    let placed = opened(&till, "A-1", "key").await;
     let number = text(&placed["number"]);
     let items =
         json!([{"sku": "1", "name": "Молоко", "quantity": "1", "price": "50.00", "vat": "RUS_VAT10"}]);
     assert_eq!(till.change(&number, None, &items).await.status, 200);
     till.let_retry_come("payment", 1).await;
+    let token = token_of(&placed);
+    let (_, _, page) = till.browse(Method::GET, &format!("/pay/{token}")).await;
+    assert!(page.contains("50,00") && !page.contains("614,80"), "the sum of now: {page}");
+    press(&till, &token).await;
     assert_eq!(payments(&till).len(), 1, "two could be paid");
     clock.advance(Duration::from_secs(3600));
     let order = till.order_in(&number, "linked").await;
-    assert_eq!((order["payment"]["amount"]["amount"].as_str(), payments(&till).len()), (Some("50.00"), 2));
+    assert_eq!((order["payment"]["amount"]["amount"].as_str(), payments(&till).len()), (Some("50.00"), 1));
+    assert_eq!(press(&till, &token).await.0, 303);
+    assert_eq!(payments(&till).len(), 2);
     till.close().await;
 }
 
@@ -267,7 +340,7 @@ async fn a_changed_price_waits_for_the_old_payment_to_die() {
 async fn another_payer_is_in_the_next_payment() {
     let clock = started();
     let till = Till::open_yookassa(LOCAL, clock.clone()).await;
-    let placed = till.place("A-1", "key").await;
+    let placed = opened(&till, "A-1", "key").await;
     let number = text(&placed["number"]);
     let until = later(clock.now(), Duration::from_secs(10 * 24 * 3600));
     let wish = json!({"customer": {"email": "olga@example.org"}, "expires_at": until});
@@ -287,8 +360,8 @@ async fn another_payer_is_in_the_next_payment() {
     till.nothing_waits_in("payment").await;
     clock.advance(Duration::from_secs(4 * 24 * 3600));
     till.order_in(&number, "expired").await;
-    let token = text(&placed["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
-    assert_eq!(till.browse(Method::GET, &format!("/pay/{token}")).await.0, 303, "there is more time");
+    let token = token_of(&placed);
+    assert_eq!(press(&till, &token).await.0, 303, "there is more time");
     let [first, second] = payments(&till).try_into().expect("two payments");
     assert!(
         first.request.contains("a@example.org") && second.request.contains("olga@example.org"),
@@ -308,7 +381,7 @@ async fn who_pays_can_be_sent_the_receipt() {
     let mut nobody = order("A-0");
     nobody["customer"] = json!({"name": "Анна"});
     says_why(&till.call(Method::POST, "/v1/orders", API_KEY, Some("A-0"), &nobody.to_string()).await);
-    let number = text(&till.place("A-1", "key").await["number"]);
+    let number = text(&opened(&till, "A-1", "key").await["number"]);
     for customer in [json!({}), json!({"name": "Анна"}), json!({"email": " "})] {
         says_why(&till.alter(&number, &json!({"customer": customer})).await);
     }
@@ -321,7 +394,7 @@ async fn who_pays_can_be_sent_the_receipt() {
 async fn the_receipt_is_as_the_configuration_has_it() {
     let more = format!("{LOCAL}\ntax_system_code = 2\npayment_mode = \"full_payment\"");
     let till = Till::open_yookassa(&more, Clock::System).await;
-    let number = text(&till.place("A-1", "key").await["number"]);
+    let number = text(&opened(&till, "A-1", "key").await["number"]);
     let request: Value = serde_json::from_str(&till.remote(&number).request).expect("json");
     let receipt = &request["receipt"];
     assert_eq!(
@@ -341,7 +414,7 @@ async fn the_receipt_is_as_the_configuration_has_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_held_is_not_said_anew() {
     let till = Till::open_yookassa(&format!("{LOCAL}\ntwo_steps = true"), Clock::System).await;
-    let number = text(&till.place("A-1", "key").await["number"]);
+    let number = text(&opened(&till, "A-1", "key").await["number"]);
     buyer(&till, &number, Outcome::Pay);
     till.order_in(&number, "held").await;
     let refused = till.alter(&number, &json!({"customer": {"email": "olga@example.org"}})).await;
@@ -360,12 +433,12 @@ async fn the_end_is_told_when_the_order_can_be_paid_no_more() {
     let clock = started();
     let till = Till::open_yookassa(LOCAL, clock.clone()).await;
     for (id, payments_made) in [("A-1", 1), ("A-2", 2)] {
-        let placed = till.place(id, id).await;
+        let placed = opened(&till, id, id).await;
         let number = text(&placed["number"]);
         for attempt in 1..=payments_made {
             if attempt > 1 {
-                let token = text(&placed["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
-                assert_eq!(till.browse(Method::GET, &format!("/pay/{token}")).await.0, 303);
+                let token = token_of(&placed);
+                assert_eq!(press(&till, &token).await.0, 303);
             }
             till.nothing_waits_in("payment").await;
             clock.advance(Duration::from_secs(3700));
@@ -393,15 +466,18 @@ async fn the_end_is_told_when_the_order_can_be_paid_no_more() {
 async fn a_link_that_died_is_made_anew_when_its_buyer_comes() {
     let clock = started();
     let till = Till::open_yookassa(LOCAL, clock.clone()).await;
-    let placed = till.place("A-1", "key").await;
+    let placed = opened(&till, "A-1", "key").await;
     let number = text(&placed["number"]);
-    let token = text(&placed["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
+    let token = token_of(&placed);
     clock.advance(Duration::from_secs(3700));
     till.order_in(&number, "expired").await;
     let (status, _, page) = till.browse(Method::GET, &format!("/return/{token}")).await;
     assert_eq!((status, page.contains(&format!("/pay/{token}"))), (200, true), "{page}");
+    for method in [Method::GET, Method::HEAD] {
+        assert_eq!(till.browse(method, &format!("/pay/{token}")).await.0, 200);
+    }
     assert_eq!(payments(&till).len(), 1, "nobody has come to pay");
-    let (status, page, _) = till.browse(Method::GET, &format!("/pay/{token}")).await;
+    let (status, page) = press(&till, &token).await;
     assert_eq!((status, page.starts_with(&till.bank.url())), (303, true), "{page}");
     let second = payments(&till).pop().expect("a payment");
     assert_eq!((second.number, payments(&till).len()), (format!("{number}-2"), 2));
@@ -409,12 +485,12 @@ async fn a_link_that_died_is_made_anew_when_its_buyer_comes() {
     till.order_in(&number, "paid").await;
 
     // Not after the order was called off.
-    let number = text(&till.place("A-2", "key-2").await["number"]);
+    let number = text(&opened(&till, "A-2", "key-2").await["number"]);
     clock.advance(Duration::from_secs(3700));
     let order = till.order_in(&number, "expired").await;
     assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
-    let token = text(&order["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
-    let (status, _, _) = till.browse(Method::GET, &format!("/pay/{token}")).await;
-    assert_eq!((status, payments(&till).len()), (200, 3));
+    let token = token_of(&order);
+    let (status, page) = press(&till, &token).await;
+    assert_eq!((status, page, payments(&till).len()), (303, format!("/pay/{token}"), 3));
     till.close().await;
 }

@@ -10,7 +10,8 @@ use super::{map, wire};
 use crate::gateway::{Addresses, Call, Failure, Provider, leads_home, one_line, wish_in};
 use crate::kernel::{Secret, Timestamp};
 use crate::payments::{
-    Allowance, Bill, Handover, Operation, OperationKind, PaymentId, PaymentMode, Remote, RemoteOperation,
+    Allowance, Bill, ContactNeed, Handover, LINES_MAX, Operation, OperationKind, PaymentId, PaymentMode,
+    Receipts, Remote, RemoteOperation, Terms,
 };
 use crate::peer::{self, Client, Reply};
 
@@ -55,8 +56,8 @@ pub struct Setup {
     pub merchant_id: String,
     /// Hosts that a payment page may be on, besides the API's own.
     pub payment_hosts: Vec<String>,
-    /// The payment system makes the fiscal receipts.
-    pub receipts: bool,
+    /// Who makes the fiscal receipts.
+    pub receipts: Receipts,
     /// What the money is on them.
     pub payment_mode: PaymentMode,
 }
@@ -105,7 +106,8 @@ impl Invoicebox {
             peer::Failure::Unknown(why) => Failure::Unknown(why),
         })?;
         match reply.status.as_u16() {
-            200 => serde_json::from_slice::<wire::Envelope<T>>(&reply.body)
+            200 => reply
+                .json::<wire::Envelope<T>>()
                 .map(|envelope| envelope.data)
                 .map_err(|why| Failure::Unknown(format!("the answer cannot be read: {why}"))),
             _ => Err(error_in(&reply)),
@@ -145,7 +147,7 @@ impl Invoicebox {
 
 /// What an error means for what was asked.
 fn error_in(reply: &Reply) -> Failure {
-    let body: wire::ErrorBody = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let body: wire::ErrorBody = reply.json().unwrap_or_default();
     let detail = body.error.unwrap_or_default();
     let code = detail.code.or(body.code).unwrap_or_default();
     let message = detail.message.or(body.message).unwrap_or_default();
@@ -172,8 +174,12 @@ impl Provider for Invoicebox {
     }
 
     fn handover(&self) -> Handover {
-        let is_told = self.setup.receipts && self.setup.payment_mode.has_second_receipt();
+        let is_told = self.setup.receipts.are_made() && self.setup.payment_mode.has_second_receipt();
         if is_told { Handover::ShipmentOrCapture } else { Handover::Untold }
+    }
+
+    fn terms(&self) -> Terms {
+        Terms { contact: ContactNeed::Nothing, lines_max: LINES_MAX, on_demand: false }
     }
 
     fn allowance(&self) -> Option<Allowance> {

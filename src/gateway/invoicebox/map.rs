@@ -88,7 +88,7 @@ fn date(at: Timestamp) -> String {
 
 fn item(line: &Line, mode: PaymentMode) -> wire::BasketItem<'_> {
     wire::BasketItem {
-        sku: &line.sku,
+        sku: line.code(),
         name: &line.name,
         measure: &line.measure,
         measure_code: &line.measure_code,

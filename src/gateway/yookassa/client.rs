@@ -10,10 +10,12 @@ use serde::de::DeserializeOwned;
 use super::map::{self, Manner};
 use super::wire;
 use crate::gateway::{Addresses, Call, Failure, Provider, leads_home, one_line, wish_in};
+use crate::kernel::json::tidy;
 use crate::kernel::time::earlier;
 use crate::kernel::{Secret, Timestamp};
 use crate::payments::{
-    Bill, Handover, Operation, OperationKind, PaymentId, PaymentMode, Remote, RemoteOperation, RemoteStatus,
+    Bill, ContactNeed, Handover, LINES_MAX, Operation, OperationKind, PaymentId, PaymentMode, Receipts,
+    Remote, RemoteOperation, RemoteStatus, Terms,
 };
 use crate::peer::{self, Client, Reply};
 
@@ -28,6 +30,10 @@ const PAGE_SIZE: usize = 100;
 
 /// Pages that are walked to find a payment, or to believe that it is not there.
 const PAGES_MAX: usize = 30;
+
+/// The most lines of a receipt, for a cash register and by YooKassa itself.
+const RECEIPT_LINES_MAX: usize = 100;
+const OWN_RECEIPT_LINES_MAX: usize = 80;
 
 /// Before such a list is walked again.
 const LIST_PAUSE: Duration = Duration::from_secs(60);
@@ -46,8 +52,8 @@ pub struct Setup {
     pub secret_key: Secret,
     /// Money is held first, and taken by a capture.
     pub two_steps: bool,
-    /// The payment system makes the fiscal receipts.
-    pub receipts: bool,
+    /// Who makes the fiscal receipts.
+    pub receipts: Receipts,
     /// What the money is on them.
     pub payment_mode: PaymentMode,
     /// How the shop is taxed, by the number in the payment system's list, if it is taxed in several ways.
@@ -101,8 +107,7 @@ impl Yookassa {
             peer::Failure::Unknown(why) => Failure::Unknown(why),
         })?;
         match reply.status.as_u16() {
-            200 => serde_json::from_slice(&reply.body)
-                .map_err(|why| Failure::Unknown(format!("the answer cannot be read: {why}"))),
+            200 => reply.json().map_err(|why| Failure::Unknown(format!("the answer cannot be read: {why}"))),
             _ => Err(error_in(&reply)),
         }
     }
@@ -121,14 +126,26 @@ impl Yookassa {
         Ok((frozen, made))
     }
 
-    /// Every entry of a list whose addresses begin with `path`, when they are not too many.
-    async fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Failure> {
+    /// Every entry of a list whose addresses begin with `path`, when they are not too many. Entries that cannot be read are
+    /// others' and are passed over, but for one that names `number`: it may be what is looked for.
+    async fn all<T: DeserializeOwned>(&self, path: &str, number: &str) -> Result<Vec<T>, Failure> {
         let mut all = Vec::new();
         let mut cursor: Option<String> = None;
         for _ in 0..PAGES_MAX {
             let after = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
-            let page: wire::List<T> = self.get(&format!("{path}&limit={PAGE_SIZE}{after}")).await?;
-            all.extend(page.items);
+            let page: wire::List = self.get(&format!("{path}&limit={PAGE_SIZE}{after}")).await?;
+            for entry in page.items {
+                match serde_json::from_slice(&tidy(entry.get().as_bytes()).text) {
+                    Ok(entry) => all.push(entry),
+                    Err(why) if entry.get().contains(number) => {
+                        let why = format!("an entry of its list that names {number} cannot be read: {why}");
+                        return Err(Failure::Unknown(why));
+                    }
+                    Err(why) => {
+                        tracing::debug!(error = %why, "an entry of the payment system's list cannot be read and is passed over");
+                    }
+                }
+            }
             let usable = |cursor: &String| cursor.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'&');
             match page.next_cursor.filter(usable) {
                 Some(next) => cursor = Some(next),
@@ -148,7 +165,7 @@ impl Yookassa {
 
 /// What an error means for what was asked.
 fn error_in(reply: &Reply) -> Failure {
-    let body: wire::ErrorBody = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let body: wire::ErrorBody = reply.json().unwrap_or_default();
     let code = body.code.unwrap_or_default();
     let (text, field) = (body.description.unwrap_or_default(), body.parameter.unwrap_or_default());
     let id = body.id.map(|id| format!("(id {id})")).unwrap_or_default();
@@ -170,12 +187,19 @@ impl Provider for Yookassa {
     }
 
     fn handover(&self) -> Handover {
-        let is_told = self.setup.receipts && self.setup.payment_mode.has_second_receipt();
+        let is_told = self.setup.receipts.are_made() && self.setup.payment_mode.has_second_receipt();
         if is_told { Handover::Shipment } else { Handover::Untold }
     }
 
-    fn needs_contact(&self) -> bool {
-        self.setup.receipts
+    fn terms(&self) -> Terms {
+        let (contact, lines_max) = match self.setup.receipts {
+            Receipts::None => (ContactNeed::Nothing, LINES_MAX),
+            Receipts::Own => (ContactNeed::EmailOrPhone, RECEIPT_LINES_MAX),
+            // It sends its own receipts by e-mail alone.
+            Receipts::Yookassa => (ContactNeed::Email, OWN_RECEIPT_LINES_MAX),
+        };
+        // A payment that waits for its buyer cannot be cancelled, and lives for an hour.
+        Terms { contact, lines_max, on_demand: true }
     }
 
     fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
@@ -203,9 +227,12 @@ impl Provider for Yookassa {
     fn find(&self, id: PaymentId, since: Timestamp) -> Call<'_, Vec<Remote>> {
         Box::pin(async move {
             let since = earlier(since, CLOCKS_APART_MAX);
-            let payments: Vec<wire::Payment> = self.all(&format!("payments?created_at.gte={since}")).await?;
             let number = id.to_string();
-            let own = |payment: &wire::Payment| payment.metadata.get(wire::NUMBER) == Some(&number);
+            let path = format!("payments?created_at.gte={since}");
+            let payments: Vec<wire::Payment> = self.all(&path, &number).await?;
+            let own = |payment: &wire::Payment| {
+                wire::number_in(payment.metadata.as_deref()) == Some(number.clone())
+            };
             payments.into_iter().filter(own).map(|payment| self.remote(payment)).collect()
         })
     }
@@ -271,7 +298,7 @@ impl Provider for Yookassa {
             let number = operation.id.to_string();
             let found: Result<Vec<RemoteOperation>, String> = match operation.kind {
                 OperationKind::Refund => {
-                    let refunds = self.all(&format!("refunds?payment_id={remote_id}")).await?;
+                    let refunds = self.all(&format!("refunds?payment_id={remote_id}"), &number).await?;
                     refunds.into_iter().map(map::refund).collect()
                 }
                 OperationKind::Capture => {
@@ -279,7 +306,7 @@ impl Provider for Yookassa {
                     map::capture(&payment, &number).map(|found| found.into_iter().collect())
                 }
                 OperationKind::Shipment => {
-                    let receipts = self.all(&format!("receipts?payment_id={remote_id}")).await?;
+                    let receipts = self.all(&format!("receipts?payment_id={remote_id}"), remote_id).await?;
                     let shipments = receipts.into_iter().map(|receipt| map::shipment(receipt, &number));
                     shipments.filter_map(Result::transpose).collect()
                 }

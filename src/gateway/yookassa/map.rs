@@ -5,9 +5,9 @@ use serde_json::value::RawValue;
 use super::wire::{self, NUMBER};
 use crate::gateway::Addresses;
 use crate::kernel::Money;
-use crate::kernel::money::CURRENCY;
+use crate::kernel::money::{self, CURRENCY};
 use crate::payments::{
-    Bill, Customer, GoodsKind, Line, Operation, OperationKind, PaymentId, PaymentMode, Remote,
+    Bill, Customer, GoodsKind, Line, Operation, OperationKind, PaymentId, PaymentMode, Receipts, Remote,
     RemoteOperation, RemoteOperationStatus, RemoteStatus, VatCode,
 };
 
@@ -19,8 +19,8 @@ const TEXT_CHARS_MAX: usize = 128;
 pub struct Manner {
     /// Money is held first, and taken by a capture.
     pub two_steps: bool,
-    /// The payment system makes the fiscal receipts.
-    pub receipts: bool,
+    /// Who makes the fiscal receipts.
+    pub receipts: Receipts,
     /// What the money is on them.
     pub payment_mode: PaymentMode,
     /// How the shop is taxed, by the number in the payment system's list, if it is taxed in several ways.
@@ -73,18 +73,23 @@ fn receipt<'a>(
     lines: &[Line],
     stage: Stage,
 ) -> Result<Option<wire::Receipt<'a>>, String> {
-    if !manner.receipts {
-        return Ok(None);
-    }
-    if customer.email.is_none() && customer.phone.is_none() {
-        return Err("the receipt needs the customer's email or phone".into());
+    // Its own receipts go by e-mail and no other way.
+    let has_phone = match manner.receipts {
+        Receipts::None => return Ok(None),
+        Receipts::Own => true,
+        Receipts::Yookassa => false,
+    };
+    let phone = customer.phone.as_ref().filter(|_| has_phone);
+    if customer.email.is_none() && phone.is_none() {
+        let needed = if has_phone { "email or phone" } else { "email" };
+        return Err(format!("the receipt needs the customer's {needed}"));
     }
     let digits = |phone: &String| phone.chars().filter(char::is_ascii_digit).collect::<String>();
     let customer = wire::Customer {
         full_name: customer.name.as_deref(),
         inn: customer.vat_number.as_deref(),
         email: customer.email.as_deref(),
-        phone: customer.phone.as_ref().map(digits).filter(|phone| !phone.is_empty()),
+        phone: phone.map(digits).filter(|phone| !phone.is_empty()),
     };
     let mode = match stage {
         Stage::Paid => manner.payment_mode,
@@ -95,6 +100,8 @@ fn receipt<'a>(
 }
 
 fn item(line: &Line, mode: PaymentMode) -> wire::Item {
+    // The sum of a line is price × quantity there, without rounding.
+    let line = &line.with_exact_price();
     wire::Item {
         description: cut(&line.name),
         quantity: line.quantity.to_string(),
@@ -172,13 +179,13 @@ pub fn freeze_operation(
                 let request = wire::CreateReceipt { kind, payment_id: remote_id, send, receipt, settlements };
                 frozen("receipts".into(), key, &request)
             }
-            None => Err("receipts = false: it makes none for this shop".into()),
+            None => Err("receipts = \"none\": it makes none for this shop".into()),
         },
     }
 }
 
-fn sum(amount: &wire::Amount) -> Result<Money, String> {
-    amount.value.parse().map_err(|_| format!("its amount is {:?}", amount.value))
+fn sum(amount: &wire::AmountMade) -> Result<Money, String> {
+    money::from_json(&amount.value).ok_or_else(|| format!("its amount is {}", amount.value))
 }
 
 /// A payment of theirs in our words. `may_lead_to` says whether a buyer may be sent to an address.
@@ -197,7 +204,7 @@ pub fn remote(payment: wire::Payment, may_lead_to: impl Fn(&str) -> bool) -> Res
     };
     Ok(Remote {
         id: payment.id,
-        number: payment.metadata.get(NUMBER).cloned().unwrap_or_default(),
+        number: wire::number_in(payment.metadata.as_deref()).unwrap_or_default(),
         account: payment.recipient.map(|recipient| recipient.account_id).unwrap_or_default(),
         amount,
         currency: payment.amount.currency,
@@ -218,7 +225,7 @@ fn operation_status(status: &str) -> RemoteOperationStatus {
 /// A refund of theirs in our words.
 pub fn refund(refund: wire::Refund) -> Result<RemoteOperation, String> {
     Ok(RemoteOperation {
-        number: refund.metadata.get(NUMBER).cloned().unwrap_or_default(),
+        number: wire::number_in(refund.metadata.as_deref()).unwrap_or_default(),
         amount: sum(&refund.amount)?,
         status: operation_status(&refund.status),
         id: refund.id,

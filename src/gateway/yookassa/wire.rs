@@ -23,6 +23,19 @@ pub struct Amount {
     pub currency: String,
 }
 
+/// A sum as they write it.
+#[derive(Debug, Deserialize)]
+pub struct AmountMade {
+    pub value: Box<RawValue>,
+    pub currency: String,
+}
+
+/// Our number in the metadata of a payment or a refund. Others have theirs there, in whatever shape.
+pub fn number_in(metadata: Option<&RawValue>) -> Option<String> {
+    let metadata: serde_json::Value = serde_json::from_str(metadata?.get()).ok()?;
+    metadata.get(NUMBER)?.as_str().map(str::to_owned)
+}
+
 /// Our numbers travel here.
 pub type Metadata = BTreeMap<String, String>;
 
@@ -121,13 +134,13 @@ pub struct Item {
 pub struct Payment {
     pub id: String,
     pub status: String,
-    pub amount: Amount,
+    pub amount: AmountMade,
     pub recipient: Option<Recipient>,
     pub confirmation: Option<Confirmation>,
     pub expires_at: Option<String>,
     pub cancellation_details: Option<Cancellation>,
     #[serde(default)]
-    pub metadata: Metadata,
+    pub metadata: Option<Box<RawValue>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -149,9 +162,9 @@ pub struct Cancellation {
 pub struct Refund {
     pub id: String,
     pub status: String,
-    pub amount: Amount,
+    pub amount: AmountMade,
     #[serde(default)]
-    pub metadata: Metadata,
+    pub metadata: Option<Box<RawValue>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -171,13 +184,13 @@ pub struct ItemMade {
 
 #[derive(Debug, Deserialize)]
 pub struct SettlementMade {
-    pub amount: Amount,
+    pub amount: AmountMade,
 }
 
-/// A page of a list.
+/// A page of a list, its entries unread.
 #[derive(Debug, Deserialize)]
-pub struct List<T> {
-    pub items: Vec<T>,
+pub struct List {
+    pub items: Vec<Box<RawValue>>,
     pub next_cursor: Option<String>,
 }
 

@@ -176,13 +176,14 @@ pub async fn replay(
     let door = door.ok_or_else(|| {
         Problem::conflict(format!("the source {} is not configured any more", receipt.source))
     })?;
-    let body = bytes::Bytes::from(receipt.body);
-    let authentic = door.protocol.reread(&body);
+    let body = bytes::Bytes::from(std::mem::take(&mut receipt.body));
+    let readable = door.protocol.reread(&body).readable();
     let (identity, reading) =
-        door.protocol.identify(authentic).map_err(|rejection| Problem::rejected(&rejection))?;
+        door.protocol.identify(&readable).map_err(|rejection| Problem::rejected(&rejection))?;
     let Identity { event_type, kind, external_id } = identity;
     let hook = Hook::new(door.source.clone(), event_type, kind, external_id, body.clone());
-    let received = crate::http::hooks::keep(&edge, &door, &*reading, &hook, true).await?;
+    let received =
+        crate::http::hooks::keep(&edge, &door, &*reading, &hook, Some(receipt.received_at)).await?;
     tracing::info!(hook.id = %received.id, verdict = %received.verdict, "a hook was looked at again");
     Ok(Json(Replayed {
         id: received.id,

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 
 use super::Edge;
 use crate::flows::judge_money::{Refused, accept as accept_money, refund as refund_money};
-use crate::flows::renew_link::{Wanting, renew_link};
+use crate::flows::open_payment::{Wanting, open_payment};
 use crate::flows::tend_operation::{settle_by_hand, tell_again};
 use crate::flows::tend_payment::drop_by_hand;
 use crate::flows::{load_dossier, order_document};
@@ -74,7 +74,7 @@ pub async fn retry(
         return order_of(&edge, shipment.payment).await;
     }
     let id = payment_in(&id)?;
-    if !renew_link(&edge.shop, id.number, Wanting::Operator(id)).await? {
+    if !open_payment(&edge.shop, id.number, Wanting::Operator(id)).await? {
         let why = "it is not the latest of its order, was not refused, or its order cannot be paid any more";
         return Err(Problem::conflict(format!("payment {id}: {why}")));
     }

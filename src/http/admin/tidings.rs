@@ -5,12 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
+use http::HeaderMap;
 use serde::Deserialize;
 
 use super::outbox::MessageEntry;
 use crate::flows::tell_marketplace::{Refused, tell_marketplace};
 use crate::http::Edge;
-use crate::http::hooks::read_body;
+use crate::http::body::read_plain;
 use crate::http::problem::Problem;
 use crate::kernel::{Number, Quantity};
 use crate::orders::{Order, Position, Tiding, Told};
@@ -47,14 +48,12 @@ struct Picked {
 pub async fn tell(
     State(edge): State<Arc<Edge>>,
     Path(number): Path<String>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Json<MessageEntry>, Problem> {
     let missing = || Problem::not_found(format!("there is no order {number}"));
     let order: Number = number.parse().map_err(|_| missing())?;
-    let (body, is_whole) = read_body(body).await?;
-    if !is_whole {
-        return Err(Problem::too_large("such a request may have 1 MiB"));
-    }
+    let body = read_plain(&headers, body).await?;
     let wanted: Wanted =
         serde_json::from_slice(&body).map_err(|why| Problem::bad_request(why.to_string()))?;
     check(&wanted)?;
@@ -96,13 +95,14 @@ fn told_of(wanted: &Wanted, order: &Order) -> Told {
         Position {
             sku: picked.sku.clone(),
             name: None,
-            quantity: picked.quantity,
-            original_quantity: line.map(|line| line.original_quantity.unwrap_or(line.quantity)),
+            quantity: Some(picked.quantity),
+            original_quantity: line.and_then(|line| line.original_quantity.or(line.quantity)),
             price: line.and_then(|line| line.price),
             discount_price: line.and_then(|line| line.discount_price),
             // The marketplace reckons them anew.
             total: None,
             discount_total: None,
+            has_unread_sum: false,
             replaced_by: picked.replaced_by.clone(),
             weight_grams: picked.weight_grams,
         }

@@ -19,7 +19,7 @@ use super::{
     read_json, read_lines, take_place, until, with_revision,
 };
 use crate::flows::revise_order::{self as flows, Refused, Request, Wish, revise};
-use crate::http::hooks::read_body;
+use crate::http::body::read_plain;
 use crate::http::work::see_through;
 use crate::kernel::json::{some_object, some_objects};
 use crate::kernel::{Money, Number, SourceName, Timestamp};
@@ -88,10 +88,7 @@ pub async fn change(
     body: Body,
 ) -> Result<Response, Problem> {
     let place = take_place(&edge)?;
-    let (body, is_whole) = read_body(body).await?;
-    if !is_whole {
-        return Err(Problem::too_large("a change may have 1 MiB"));
-    }
+    let body = read_plain(&headers, body).await?;
     let change = read_change(read_json(&body)?, edge.shop.clock.now())?;
     revised(edge, (merchant, id), (Wish::Change(Box::new(change)), meant_tag(&headers), body), place).await
 }
@@ -106,7 +103,7 @@ fn read_change(change: Change, now: Timestamp) -> Result<flows::Change, Problem>
     customer.as_ref().map_or(Ok(()), check_customer)?;
     let lines = items.map(read_lines).transpose()?;
     let expires_at = expires_at.map(|at| until(at, now)).transpose()?;
-    Ok(flows::Change { lines, total, description, customer, expires_at })
+    Ok(flows::Change { lines, total, description, customer: customer.map(Customer::tidied), expires_at })
 }
 
 /// Calls an order off that is not paid. Send no body. May be repeated.
@@ -167,7 +164,7 @@ async fn wished(
     (wish, headers, body): (Wish, &HeaderMap, Body),
 ) -> Result<Response, Problem> {
     let place = take_place(&edge)?;
-    let (body, _) = read_body(body).await?;
+    let body = read_plain(headers, body).await?;
     if !matches!(body.trim_ascii(), b"" | b"{}") {
         return Err(Problem::bad_request("this has nothing to say: send no body"));
     }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::Problem;
 use crate::kernel::time::between;
 use crate::kernel::{Money, Quantity, Timestamp};
-use crate::payments::{Customer, GoodsKind, Line, VatCode};
+use crate::payments::{Customer, GoodsKind, Line, SKU_CHARS_MAX, VatCode};
 
 /// The most days that an order can be paid.
 const EXPIRES_DAYS_MAX: u32 = 366;
@@ -71,6 +71,9 @@ pub(super) fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
             .chain([("measure", item.measure.as_ref()), ("measure_code", item.measure_code.as_ref())]);
         for (field, text) in texts {
             check_text(&format!("items[{place}].{field}"), text.map_or("", String::as_str), false)?;
+        }
+        if item.sku.chars().count() > SKU_CHARS_MAX {
+            return Err(unusable(format!("items[{place}].sku: from 1 to {SKU_CHARS_MAX} characters")));
         }
         let priced = Line::priced(item.sku, item.name, (item.quantity, item.price), item.vat);
         let mut line = priced.map_err(|why| unusable(format!("items[{place}]: {why}")))?;

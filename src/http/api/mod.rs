@@ -45,7 +45,7 @@ use crate::dedup::Answer;
 use crate::flows::merchant_order::{MerchantOrder, merchant_order};
 use crate::flows::place_order::Taken;
 use crate::flows::{Dossier, Listener, Shop, find_dossier, load_dossier};
-use crate::kernel::json::Object;
+use crate::kernel::json::{Object, tidy};
 use crate::kernel::{ExternalId, Kind, Number, SourceName, Stopwatch};
 use crate::orders::{Order, State as OrderState};
 use crate::payments::Checkout;
@@ -140,7 +140,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let read: Result<Object<T>, _> = serde_json::from_slice(body);
+    let read: Result<Object<T>, _> = serde_json::from_slice(&tidy(body).text);
     read.map(|Object(value)| value).map_err(|why| match why.classify() {
         serde_json::error::Category::Data => Problem::unusable_order(why.to_string()),
         serde_json::error::Category::Io

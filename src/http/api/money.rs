@@ -21,11 +21,12 @@ use crate::flows::move_money::{OperationDocument, Refused, Request, move_money};
 use crate::flows::place_order::{Keyed, Taken, answer_key, known_key, take_key};
 use crate::flows::{Dossier, Shop, load_dossier};
 use crate::http::admin::List;
-use crate::http::hooks::{answer, read_body};
+use crate::http::body::read_plain;
+use crate::http::hooks::answer;
 use crate::http::work::see_through;
 use crate::kernel::json::objects;
 use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName};
-use crate::payments::{LINES_MAX, NotPlanned, OperationId, OperationKind, Part, PaymentId};
+use crate::payments::{LINES_MAX, LineRef, NotPlanned, OperationId, OperationKind, Part, PaymentId};
 
 /// The longest reason, in characters.
 const REASON_CHARS_MAX: usize = 1000;
@@ -34,7 +35,7 @@ const REASON_CHARS_MAX: usize = 1000;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
-    /// How much of which article; nothing for all that is left.
+    /// How much of which line; nothing for all that is left.
     #[serde(default, deserialize_with = "objects")]
     #[schema(max_items = 500)]
     items: Vec<Item>,
@@ -49,14 +50,17 @@ pub(super) struct Wanted {
     reason: Option<String>,
 }
 
-/// How much of one article: a quantity when goods come back, or an amount when only money does.
+/// How much of one line: a quantity when goods come back, or an amount when only money does.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Share)]
 struct Item {
-    /// The article.
+    /// The line, 1 for the first of the order's `items`. Either it or `sku` is named.
+    #[schema(minimum = 1, maximum = 500, example = 1)]
+    line: Option<u32>,
+    /// The article, where it stands in no other line.
     #[schema(example = "123456")]
-    sku: String,
+    sku: Option<String>,
     quantity: Option<Quantity>,
     amount: Option<Money>,
 }
@@ -141,10 +145,7 @@ async fn once(
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
     let number: Number = id.parse().map_err(|_| missing())?;
     let given = idempotency_key(headers)?;
-    let (body, is_whole) = read_body(body).await?;
-    if !is_whole {
-        return Err(Problem::too_large("such a request may have 1 MiB"));
-    }
+    let body = read_plain(headers, body).await?;
     // A key is one of the order's: the same key and body under another order is another request.
     let key = format!("{number}/{}/{given}", kind.name());
     if let Some(known) = known_key(&edge.shop, &merchant, &key, &body).await? {
@@ -206,12 +207,22 @@ fn read_request(
     {
         return Err(unusable(format!("reason: from 1 to {REASON_CHARS_MAX} characters")));
     }
-    let part = |(place, item): (usize, Item)| match (item.quantity, item.amount) {
-        (Some(quantity), None) => Ok((item.sku, Part::Goods(quantity))),
-        (None, Some(amount)) => Ok((item.sku, Part::Money(amount))),
-        (Some(_), Some(_)) | (None, None) => Err(unusable(format!(
-            "items[{place}]: name a quantity, when goods come back, or an amount, when only money does"
-        ))),
+    let part = |(place, item): (usize, Item)| {
+        let named = match (item.line, item.sku) {
+            (Some(line), None) => LineRef::Place(line),
+            (None, Some(sku)) => LineRef::Sku(sku),
+            (Some(_), Some(_)) | (None, None) => {
+                let why = format!("items[{place}]: name either line, 1 for the first, or sku");
+                return Err(unusable(why));
+            }
+        };
+        match (item.quantity, item.amount) {
+            (Some(quantity), None) => Ok((named, Part::Goods(quantity))),
+            (None, Some(amount)) => Ok((named, Part::Money(amount))),
+            (Some(_), Some(_)) | (None, None) => Err(unusable(format!(
+                "items[{place}]: name a quantity, when goods come back, or an amount, when only money does"
+            ))),
+        }
     };
     let parts = items.into_iter().enumerate().map(part).collect::<Result<_, _>>()?;
     Ok(Request { merchant, number, kind, payment, parts, reason, asked })

@@ -20,7 +20,7 @@ use super::{
 use crate::dedup::Answer;
 use crate::flows::place_order::{Keyed, Placed, Placement, Taken, answer_key, known_key, place, take_key};
 use crate::flows::{Callbacks, Seller};
-use crate::http::hooks::read_body;
+use crate::http::body::read_plain;
 use crate::http::work::see_through;
 use crate::kernel::json::{object, objects};
 use crate::kernel::money::CURRENCY;
@@ -139,10 +139,7 @@ async fn place_order(
     let seller =
         seller.ok_or_else(|| Problem::switched_off("this merchant has no payment system configured"))?;
     let key = idempotency_key(headers)?;
-    let (bytes, is_whole) = read_body(body).await?;
-    if !is_whole {
-        return Err(Problem::too_large("an order may have 1 MiB"));
-    }
+    let bytes = read_plain(headers, body).await?;
     // Before the body is looked at: what was right when it came first may have expired since.
     if let Some(known) = known_key(&edge.shop, &merchant, &key, &bytes).await? {
         return taken_before(known);
@@ -197,11 +194,11 @@ fn read_placement(
     let expires_at = until(order.expires_at.unwrap_or_else(by_default), now)?;
     let lines = read_lines(order.items)?;
     check_customer(&order.customer)?;
-    seller.can_bill(&order.customer).map_err(unusable)?;
     check_text("description", order.description.as_deref().unwrap_or_default(), true)?;
     let description = order.description.unwrap_or_else(|| format!("Заказ {merchant_order_id}"));
-    let bill = Bill::over(description, lines, order.customer, expires_at);
+    let bill = Bill::over(description, lines, order.customer.tidied(), expires_at);
     let bill = bill.map_err(|why| unusable(why.to_string()))?;
+    seller.terms.admit(&bill).map_err(unusable)?;
     bill.agrees(order.total).map_err(|why| unusable(why.to_string()))?;
     let ways = Ways {
         success: page("success_url", order.success_url)?,

@@ -61,7 +61,7 @@ impl Telegram {
             Ok(reply) => reply,
             Err(why) => return Handover::Later { why, wish: None },
         };
-        let answer: ApiAnswer = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let answer: ApiAnswer = reply.json().unwrap_or_default();
         if reply.status.is_success() && answer.ok {
             return Handover::Taken;
         }
@@ -81,7 +81,7 @@ impl Telegram {
     /// Asks Telegram who the bot is: proof that the address and the token are right.
     pub async fn introduce(&self) -> Result<String, String> {
         let reply = self.call("getMe", &serde_json::json!({})).await?;
-        let answer: ApiAnswer = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let answer: ApiAnswer = reply.json().unwrap_or_default();
         if reply.status.is_success() && answer.ok {
             Ok(answer
                 .result

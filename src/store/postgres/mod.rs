@@ -45,6 +45,8 @@ use super::page::Page;
 use super::queue::{Claim, Claimed};
 use super::scan::{Found, Scan};
 use super::{CommitError, Unavailable};
+use crate::kernel::Timestamp;
+use crate::kernel::time::from_micros;
 
 /// Batches that may wait for a writer, and reads for a reader. When it is full, callers wait for a place.
 const WAITING_MAX: usize = 4096;
@@ -181,6 +183,13 @@ impl Postgres {
     pub(super) async fn ping(&self) -> Result<(), Unavailable> {
         // As hooks do: through a reader.
         reader::page(self, 0).await.map(drop)
+    }
+
+    pub(super) async fn now(&self) -> Result<Timestamp, Unavailable> {
+        let text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        let rows = reader::query(&self.slow, text, &[]).await?;
+        let micros = rows.first().map(|row| row.get(0));
+        micros.map(from_micros).ok_or_else(|| Unavailable::Unreachable("the database tells no time".into()))
     }
 }
 

@@ -11,7 +11,7 @@ use http::HeaderMap;
 
 pub use verify::{Algorithm, HEADER, sign};
 
-use super::{Authentic, Forged, NoticeProtocol};
+use super::{Authentic, Forged, NoticeProtocol, Readable};
 use crate::dedup::Answer;
 use crate::kernel::Secret;
 use crate::payments::{Judgement, Notice};
@@ -41,8 +41,8 @@ impl NoticeProtocol for Invoicebox {
         verify::verify(&self.key, self.algorithm, headers, body)
     }
 
-    fn read(&self, notice: Authentic<'_>) -> Result<Notice, String> {
-        wire::read(notice.body())
+    fn read(&self, notice: &Readable<'_>) -> Result<Notice, String> {
+        wire::read(notice.text())
     }
 
     fn judged(&self, judgement: &Judgement, may_become_known: bool) -> Answer {

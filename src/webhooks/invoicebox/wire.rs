@@ -77,7 +77,9 @@ mod tests {
         assert_eq!(amount("2790.67").as_deref(), Ok("2790.67"));
         assert_eq!(amount("122").as_deref(), Ok("122.00"));
         assert_eq!(amount("\"0.29\"").as_deref(), Ok("0.29"));
-        for odd in ["1e3", "0.001", "null", "[]", "\"x\""] {
+        assert_eq!(amount("1e3").as_deref(), Ok("1000.00"));
+        assert_eq!(amount("259.80000000000001").as_deref(), Ok("259.80"));
+        for odd in ["1e21", "0.001", "null", "[]", "\"x\""] {
             assert!(amount(odd).is_err(), "{odd}");
         }
     }

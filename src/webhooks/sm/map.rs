@@ -1,16 +1,18 @@
 //! From the sender's documents to our words.
 
 use std::borrow::Cow;
-use std::str::FromStr;
+
+use jiff::tz::TimeZone;
 
 use super::wire::{Fields, Value, envelope, payload};
-use crate::kernel::{ExternalId, Fingerprint, Money, Quantity};
-use crate::orders::{EventKind, Patch, Position, Report, Window};
-use crate::webhooks::{Identity, Reading, Rejection, RejectionKind};
+use crate::kernel::contact;
+use crate::kernel::{DecimalError, ExternalId, Fingerprint, Money, Quantity};
+use crate::orders::{Contact, EventKind, Patch, Position, Report, Unread, Window};
+use crate::webhooks::{Identity, Readable, Reading, Rejection, RejectionKind};
 
-/// The kinds that concern us. Both spellings of a word are in use.
+/// The kinds that concern us. Both spellings of a word are in use, in any case, and with any of three signs between words.
 fn kind_of(event_type: &str) -> Option<EventKind> {
-    match event_type {
+    match event_type.to_ascii_lowercase().replace(['-', '_'], ".").as_str() {
         "order.created" => Some(EventKind::Created),
         "order.changed" | "order.updated" => Some(EventKind::Changed),
         "order.paid" => Some(EventKind::Paid),
@@ -29,12 +31,17 @@ pub struct Read<'a> {
     envelope: Fields<'a>,
     payload: Option<Fields<'a>>,
     kind: Option<EventKind>,
+    half_characters: usize,
+    zone: Option<&'a TimeZone>,
 }
 
-/// Reads the envelope.
-pub fn identify(body: &[u8]) -> Result<(Identity, Read<'_>), Rejection> {
+/// Reads the envelope. Times without an offset are in `zone`.
+pub fn identify<'a>(
+    hook: &'a Readable<'_>,
+    zone: Option<&'a TimeZone>,
+) -> Result<(Identity, Read<'a>), Rejection> {
     let malformed = |detail: String| Rejection { why: RejectionKind::Malformed, detail, event_type: None };
-    let text = std::str::from_utf8(body)
+    let text = std::str::from_utf8(hook.text())
         .map_err(|why| malformed(format!("the body is not UTF-8 from byte {} on", why.valid_up_to())))?;
     let envelope = Fields::parse(text)
         .map_err(|why| malformed(format!("the body is not a JSON object: {}", place_of(&why))))?;
@@ -65,7 +72,11 @@ pub fn identify(body: &[u8]) -> Result<(Identity, Read<'_>), Rejection> {
         let (why, detail) = (RejectionKind::NoOrderNumber, detail.into());
         return Err(Rejection { why, detail, event_type: Some(event_type) });
     }
-    Ok((Identity { event_type, kind, external_id }, Read { envelope, payload: fields, kind }))
+    let half_characters = hook.half_characters();
+    Ok((
+        Identity { event_type, kind, external_id },
+        Read { envelope, payload: fields, kind, half_characters, zone },
+    ))
 }
 
 /// Where JSON went wrong, without quoting it: the text may be a whole order with its customer.
@@ -80,18 +91,23 @@ fn place_of(why: &serde_json::Error) -> String {
 
 impl Reading for Read<'_> {
     fn report(&self) -> Report {
-        interpret(&self.envelope, self.payload.as_ref(), self.kind)
+        interpret(self)
     }
 }
 
-fn interpret(envelope: &Fields<'_>, payload: Option<&Fields<'_>>, kind: Option<EventKind>) -> Report {
+fn interpret(&Read { ref envelope, ref payload, kind, half_characters, zone }: &Read<'_>) -> Report {
     let mut notes = Notes::default();
+    if half_characters > 0 {
+        notes.add(format!(
+            "a text was cut in the middle of a character, in {half_characters} places: U+FFFD stands there now"
+        ));
+    }
     let at = envelope.get(envelope::TIMESTAMP).and_then(|value| {
-        let time = value.time();
+        let time = value.time(zone);
         if time.is_none() {
-            notes.add("timestamp is not a time with an offset: the hook counts from its arrival".into());
+            notes.add("timestamp is no time that can be read: the hook counts from its arrival".into());
         }
-        time.map(|time| time.timestamp())
+        time
     });
     let Some(fields) = payload else {
         return Report { at, notes: notes.0, ..Report::default() };
@@ -103,32 +119,67 @@ fn interpret(envelope: &Fields<'_>, payload: Option<&Fields<'_>>, kind: Option<E
     if store_id.is_none() && kind == Some(EventKind::Created) {
         notes.add("storeID is missing: when it is shipped, its goods are taken off nobody's balance".into());
     }
-    let total = fields.get(payload::TOTAL).and_then(|value| notes.object("total", value));
-    let mut sum = |name: &str| {
-        let value = total.as_ref().and_then(|total| total.get(name));
-        value.and_then(|value| notes.decimal(|| format!("total.{name}"), value))
+    let total = fields.get(payload::TOTAL);
+    let sums = total.and_then(|value| notes.object("total", value));
+    let mut has_unread_sum = total.is_some() && sums.is_none();
+    let mut sum = |name: &str, value: Option<Value<'_>>| {
+        let value = value.filter(|value| !value.is_blank())?;
+        let sum = notes.decimal(|| name.to_owned(), value, Money::from_peer);
+        has_unread_sum |= sum.is_none();
+        sum
     };
-    let (total, discount_total) = (sum("totalPrice"), sum("discountTotalPrice"));
+    let of_total = |name: &str| sums.as_ref().and_then(|sums| sums.get(name));
+    let total = sum("total.totalPrice", of_total("totalPrice"));
+    let discount_total = sum("total.discountTotalPrice", of_total("discountTotalPrice"));
+    let delivery_cost = sum("deliveryCost", fields.get(payload::DELIVERY_COST));
+    let (positions, unread) = match fields.get(payload::POSITIONS) {
+        Some(value) => positions(value, &mut notes),
+        None => (None, Unread::Nothing),
+    };
+    if positions.is_none() && kind == Some(EventKind::Created) {
+        notes.add("the order came without lines: nobody knows what to pick".into());
+    }
     let patch = Patch {
         store_id: store_id.and_then(|value| notes.text(|| "storeID".into(), value)),
-        positions: fields.get(payload::POSITIONS).and_then(|value| positions(value, &mut notes)),
+        positions,
+        unread,
         total,
         discount_total,
-        window: fields.get(payload::DELIVERY).and_then(|value| window(value, &mut notes)),
+        delivery_cost,
+        has_unread_sum,
+        window: fields.get(payload::DELIVERY).and_then(|value| window(value, zone, &mut notes)),
         details: details(fields),
     };
-    Report { at, patch, reason: reason(fields), notes: notes.0 }
+    Report { at, patch, reason: reason(fields), contact: contact_in(fields), notes: notes.0 }
 }
 
-fn positions(value: Value<'_>, notes: &mut Notes) -> Option<Vec<Position>> {
+/// How the buyer is reached. What cannot be an address is none: the bill says that it has none.
+fn contact_in(fields: &Fields<'_>) -> Contact {
+    let customer = fields.get(payload::CUSTOMER).and_then(Value::fields);
+    let field = |name: &str| customer.as_ref().and_then(|customer| customer.get(name)).and_then(Value::text);
+    Contact {
+        email: field("email").and_then(|text| contact::email(&text)),
+        phone: field("phone").and_then(|text| contact::phone(&text)),
+    }
+}
+
+fn positions(value: Value<'_>, notes: &mut Notes) -> (Option<Vec<Position>>, Unread) {
     let Some(items) = value.items() else {
-        notes.add(format!("positions is {}, not a list: the composition stays as it was", value.kind()));
-        return None;
+        notes.add(format!("positions is {}, not a list: the lines stay as they were", value.kind()));
+        return (None, Unread::All);
     };
     if items.is_empty() {
         notes.add("positions is an empty list".into());
     }
-    Some(items.into_iter().enumerate().filter_map(|(place, item)| position(place, item, notes)).collect())
+    let count = items.len();
+    let read: Vec<Position> =
+        items.into_iter().enumerate().filter_map(|(place, item)| position(place, item, notes)).collect();
+    let unread = match u32::try_from(count - read.len()) {
+        Ok(0) => Unread::Nothing,
+        Ok(lines) => Unread::Lines(lines),
+        Err(_) => Unread::All,
+    };
+    (Some(read), unread)
 }
 
 fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position> {
@@ -142,28 +193,32 @@ fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position
         notes.add(format!("{} is missing: the line is left out", name("id")));
         return None;
     };
-    let mut money =
-        |field: &str| fields.get(field).and_then(|value| notes.decimal::<Money>(|| name(field), value));
+    let mut has_unread_sum = false;
+    let mut money = |field: &str| {
+        let value = fields.get(field).filter(|value| !value.is_blank())?;
+        let sum = notes.decimal(|| name(field), value, Money::from_peer);
+        has_unread_sum |= sum.is_none();
+        sum
+    };
     let price = money("price");
     let discount_price = money("discountPrice");
     let total = money("totalPrice");
     let discount_total = money("totalDiscountPrice");
     let mut amount = |field: &str| {
         // An empty weight is how the sender writes "none".
-        let value = fields.get(field).filter(|value| value.text().is_none_or(|text| !text.trim().is_empty()));
-        value.and_then(|value| notes.decimal::<Quantity>(|| name(field), value))
+        let value = fields.get(field).filter(|value| !value.is_blank())?;
+        notes.decimal(|| name(field), value, Quantity::from_peer)
     };
     let weight_grams = amount("weight");
     let original_quantity = amount("originalQuantity");
-    let quantity = match amount("quantity").or(original_quantity) {
-        Some(quantity) => quantity,
-        None => {
-            notes.add(format!("{} is missing or unusable: it counts as 0", name("quantity")));
-            Quantity::ZERO
+    let quantity = amount("quantity");
+    match quantity {
+        Some(quantity) if quantity < Quantity::ZERO => {
+            notes.add(format!("{} is below 0", name("quantity")));
         }
-    };
-    if quantity < Quantity::ZERO {
-        notes.add(format!("{} is below nought", name("quantity")));
+        Some(_) => {}
+        None => notes
+            .add(format!("{} is missing or cannot be read: nobody knows how much to pick", name("quantity"))),
     }
     let replaced_by = fields.get("replacedByID").and_then(|value| notes.text(|| name("replacedByID"), value));
     let replaced_by = replaced_by.filter(|by| !by.is_empty());
@@ -177,18 +232,19 @@ fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position
         discount_price,
         total,
         discount_total,
+        has_unread_sum,
         replaced_by,
         weight_grams,
     })
 }
 
-fn window(value: Value<'_>, notes: &mut Notes) -> Option<Window> {
+fn window(value: Value<'_>, zone: Option<&TimeZone>, notes: &mut Notes) -> Option<Window> {
     let fields = notes.object("delivery", value)?;
     let mut end = |field: &str| {
-        let value = fields.get(field).filter(|value| value.text().is_none_or(|text| !text.is_empty()))?;
-        let time = value.time();
+        let value = fields.get(field).filter(|value| !value.is_blank())?;
+        let time = value.time(zone);
         if time.is_none() {
-            notes.add(format!("delivery.{field} is not a time with an offset"));
+            notes.add(format!("delivery.{field} is no time that can be read"));
         }
         time
     };
@@ -220,6 +276,7 @@ fn details(fields: &Fields<'_>) -> Option<Fingerprint> {
         payload::POSITIONS,
         payload::TOTAL,
         payload::DELIVERY,
+        payload::DELIVERY_COST,
         payload::CANCELLATION,
         payload::CANCELLATION_REASON,
     ]);
@@ -269,16 +326,17 @@ impl Notes {
         fields
     }
 
-    fn decimal<T: FromStr<Err = crate::kernel::DecimalError>>(
+    fn decimal<T>(
         &mut self,
         name: impl Fn() -> String,
         value: Value<'_>,
+        read: fn(&str) -> Result<T, DecimalError>,
     ) -> Option<T> {
         let Some(text) = value.text() else {
             self.add(format!("{} is {}", name(), value.kind()));
             return None;
         };
-        match text.trim().parse() {
+        match read(text.trim()) {
             Ok(number) => Some(number),
             Err(why) => {
                 self.add(format!("{} {why}", name()));

@@ -11,22 +11,24 @@ mod verify;
 mod wire;
 
 use http::HeaderMap;
+use jiff::tz::TimeZone;
 
-use super::{Authentic, Forged, Identity, Outcome, Protocol, Reading, Rejection};
+use super::{Authentic, Forged, Identity, Outcome, Protocol, Readable, Reading, Rejection};
 use crate::dedup::Answer;
 use crate::kernel::Tokens;
 
-/// The protocol of СМ with the tokens of one configured source.
+/// The protocol of СМ as one configured source speaks it.
 #[derive(Debug)]
 pub struct Sm {
     tokens: Tokens,
+    zone: Option<TimeZone>,
 }
 
 impl Sm {
-    /// The protocol for senders who know one of `tokens`.
+    /// The protocol for senders who know one of `tokens`, and whose times without an offset are in `zone`.
     #[must_use]
-    pub fn new(tokens: Tokens) -> Sm {
-        Sm { tokens }
+    pub fn new(tokens: Tokens, zone: Option<TimeZone>) -> Sm {
+        Sm { tokens, zone }
     }
 }
 
@@ -40,8 +42,11 @@ impl Protocol for Sm {
         verify::verify(&self.tokens, headers, body)
     }
 
-    fn identify<'a>(&self, hook: Authentic<'a>) -> Result<(Identity, Box<dyn Reading + 'a>), Rejection> {
-        let (identity, read) = map::identify(hook.body())?;
+    fn identify<'a>(
+        &'a self,
+        hook: &'a Readable<'_>,
+    ) -> Result<(Identity, Box<dyn Reading + 'a>), Rejection> {
+        let (identity, read) = map::identify(hook, self.zone.as_ref())?;
         Ok((identity, Box::new(read)))
     }
 

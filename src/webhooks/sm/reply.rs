@@ -13,9 +13,13 @@ pub fn acknowledge(outcome: Outcome) -> Answer {
         Verdict::Ignored => "ignored",
         Verdict::Parked => "parked",
         // A creation is acknowledged as one whatever became of it: anything else costs the order.
-        Verdict::Applied | Verdict::Replayed | Verdict::Late if kind == Some(EventKind::Created) => "created",
+        Verdict::Applied | Verdict::Replayed | Verdict::Outdated | Verdict::Late
+            if kind == Some(EventKind::Created) =>
+        {
+            "created"
+        }
         Verdict::Late => "late",
-        Verdict::Applied | Verdict::Replayed | Verdict::Rejected => "ok",
+        Verdict::Applied | Verdict::Replayed | Verdict::Outdated | Verdict::Rejected => "ok",
     };
     let shown = number.filter(|_| !matches!(verdict, Verdict::Ignored | Verdict::Parked));
     Answer { status: 200, content_type: "application/json".into(), body: body(status, shown) }

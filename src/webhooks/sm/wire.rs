@@ -11,7 +11,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::kernel::time::LocalTime;
+use jiff::tz::TimeZone;
+
+use crate::kernel::LocalTime;
 
 /// The envelope.
 pub mod envelope {
@@ -37,6 +39,10 @@ pub mod payload {
     pub const TOTAL: &str = "total";
     /// The delivery time.
     pub const DELIVERY: &str = "delivery";
+    /// What the delivery costs, where it is no part of the lines.
+    pub const DELIVERY_COST: &str = "deliveryCost";
+    /// Who buys. Only the ways to reach the buyer are read, for the bill; all of it counts as details too.
+    pub const CUSTOMER: &str = "customer";
     /// Why it was cancelled.
     pub const CANCELLATION: &str = "cancellation";
     /// The same, flat.
@@ -147,9 +153,14 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A moment.
-    pub fn time(self) -> Option<LocalTime> {
-        LocalTime::parse(&self.text()?)
+    /// A time, in `zone` if it names no offset.
+    pub fn time(self, zone: Option<&TimeZone>) -> Option<LocalTime> {
+        LocalTime::read(&self.text()?, zone)
+    }
+
+    /// Whether it is a text of nothing but spaces, which is how some senders write "none".
+    pub fn is_blank(self) -> bool {
+        self.0.get().starts_with('"') && self.text().is_some_and(|text| text.trim().is_empty())
     }
 
     /// An object's fields.
@@ -157,8 +168,16 @@ impl<'a> Value<'a> {
         Fields::parse(self.0.get()).ok()
     }
 
-    /// An array's items.
+    /// A list's items. PHP writes a list from which something was taken as an object whose names are the places:
+    /// `{"0":…,"2":…}`.
     pub fn items(self) -> Option<Vec<Value<'a>>> {
+        if let Some(fields) = self.fields() {
+            let place =
+                |(name, value): (Cow<'a, str>, &'a RawValue)| Some((name.parse::<u64>().ok()?, Value(value)));
+            let mut items = fields.0.into_iter().map(place).collect::<Option<Vec<_>>>()?;
+            items.sort_by_key(|(place, _)| *place);
+            return Some(items.into_iter().map(|(_, item)| item).collect());
+        }
         let items: Vec<&'a RawValue> = serde_json::from_str(self.0.get()).ok()?;
         Some(items.into_iter().map(Value).collect())
     }
@@ -207,6 +226,7 @@ impl<'a> Value<'a> {
             Some(b'{') => "an object",
             Some(b'[') => "a list",
             Some(b't' | b'f') => "true or false",
+            Some(b'n') => "null",
             _ => "a number",
         }
     }

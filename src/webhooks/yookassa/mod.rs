@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use http::HeaderMap;
 use ipnet::IpNet;
 
-use super::{Authentic, Forged, NoticeProtocol};
+use super::{Authentic, Forged, NoticeProtocol, Readable};
 use crate::dedup::Answer;
 use crate::payments::{Judgement, Notice};
 
@@ -59,8 +59,8 @@ impl NoticeProtocol for Yookassa {
         }
     }
 
-    fn read(&self, notice: Authentic<'_>) -> Result<Notice, String> {
-        wire::read(notice.body())
+    fn read(&self, notice: &Readable<'_>) -> Result<Notice, String> {
+        wire::read(notice.text())
     }
 
     fn judged(&self, judgement: &Judgement, may_become_known: bool) -> Answer {

@@ -1,8 +1,8 @@
-//! A buyer comes to pay after the payment died at the payment system, and before the order's own time is over: there is
-//! another one.
+//! A buyer asks to pay, and nothing is at the payment system that takes the money: a payment is made.
 //!
 //! Payment systems let a payment die by themselves, after an hour, or when the bank has said no. That is no reason to lose
-//! the buyer, and no reason to make payments that nobody asks for: the next is made when somebody comes.
+//! the buyer, and no reason to make payments that nobody asks for. And where a payment that waits cannot be cancelled, there
+//! is none at all before its buyer asks: an order that still changes has none (docs/adr/0019).
 
 use super::bill_order::send_task;
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
@@ -13,14 +13,14 @@ use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 /// Who wants another payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanting {
-    /// The buyer has come to pay.
+    /// The buyer asks to pay.
     Buyer,
     /// A person of ours has mended why the payment system would not have this one, which is the latest.
     Operator(PaymentId),
 }
 
-/// Plans another payment in the stead of one that died. Says whether there is one to wait for.
-pub async fn renew_link(shop: &Shop, number: Number, wanting: Wanting) -> Result<bool, Unavailable> {
+/// Plans the payment that is wanted. Says whether there is one to wait for.
+pub async fn open_payment(shop: &Shop, number: Number, wanting: Wanting) -> Result<bool, Unavailable> {
     for _ in 0..DECISIONS_MAX {
         let dossier = load_dossier(&shop.store, number).await?;
         let Some(Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) }) = dossier

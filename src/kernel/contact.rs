@@ -1,0 +1,138 @@
+//! A person's e-mail and telephone, in the one form in which they are judged, stored and sent.
+
+/// The longest address that mail takes, in bytes.
+const EMAIL_BYTES_MAX: usize = 254;
+
+/// Digits of a telephone number with its country's code.
+const PHONE_DIGITS_MIN: usize = 10;
+const PHONE_DIGITS_MAX: usize = 15;
+
+/// The e-mail address in `text`; none when it cannot be one.
+#[must_use]
+pub fn email(text: &str) -> Option<String> {
+    let text = text.trim();
+    let (name, host) = text.rsplit_once('@')?;
+    let is_plain =
+        !text.contains(|sign: char| sign.is_whitespace() || sign.is_control() || "<>,;".contains(sign));
+    let is_host =
+        host.contains('.') && !host.starts_with('.') && !host.ends_with('.') && !host.contains("..");
+    (is_plain && is_host && !name.is_empty() && text.len() <= EMAIL_BYTES_MAX).then(|| text.to_owned())
+}
+
+/// The telephone number in `text` with the country's code, none when it cannot be one: a Russian number as its 11 digits,
+/// another with a plus before them.
+///
+/// Russian numbers are taken in their usual spellings: `+7 (999) 000-00-00`, `8 999 000-00-00`, `9990000000`. An extension
+/// (`доб. 12`, `ext 12`, `#12`, `,12`) is dropped.
+#[must_use]
+pub fn phone(text: &str) -> Option<String> {
+    let main = without_extension(text);
+    let has_plus = main.trim_start().starts_with('+') || main.trim_start().starts_with("(+");
+    let mut digits: String = main.chars().filter(char::is_ascii_digit).collect();
+    if has_plus {
+        // No country has 89: somebody has put a plus before the 8 of the trunk.
+        if let Some(rest) = digits.strip_prefix("89").filter(|rest| rest.len() == 9) {
+            digits = format!("79{rest}");
+        }
+    } else {
+        digits = match (digits.len(), digits.as_bytes().first()) {
+            (10, Some(b'3' | b'4' | b'8' | b'9')) => format!("7{digits}"),
+            (11, Some(b'8')) => format!("7{}", &digits[1..]),
+            _ => digits,
+        };
+        // The prefix for calls abroad stands for the plus.
+        if let Some(rest) = digits.strip_prefix("810").filter(|rest| rest.len() >= PHONE_DIGITS_MIN) {
+            digits = rest.to_owned();
+        }
+    }
+    if !(PHONE_DIGITS_MIN..=PHONE_DIGITS_MAX).contains(&digits.len()) {
+        return None;
+    }
+    let is_russian = digits.len() == 11 && digits.starts_with('7');
+    Some(if is_russian { digits } else { format!("+{digits}") })
+}
+
+fn without_extension(text: &str) -> &str {
+    let lower = text.to_lowercase();
+    let marks = ["доб", "вн", "ext", "x", "х", "#", ",", ";", "w", "p"];
+    // The mark must come behind a number: "тел., +7 …" begins with a comma too.
+    let begins =
+        |place: usize| lower[..place].chars().filter(char::is_ascii_digit).count() >= PHONE_DIGITS_MIN;
+    let end = marks
+        .iter()
+        .filter_map(|mark| lower.match_indices(mark).map(|(place, _)| place).find(|place| begins(*place)));
+    // Lower case may be longer or shorter than what it is of.
+    end.min().and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_spellings_of_a_russian_number_are_one_number() {
+        for text in [
+            "+7 (999) 000-00-00",
+            "+79990000000",
+            "79990000000",
+            "8 (999) 000-00-00",
+            "89990000000",
+            "9990000000",
+            "999 000 00 00",
+            " 8-999-000-00-00 ",
+            "+7\u{a0}999\u{a0}000\u{2011}00\u{2011}00",
+            "+7 999 000 00 00 доб. 123",
+            "+7 999 000-00-00, доб 5",
+            "8(999)0000000 ext. 4",
+            "8(999)0000000x4",
+            "+7 999 000-00-00 #12",
+            "+7 999 000-00-00 (вн. 12)",
+            "тел., +7 999 000-00-00",
+            "(+7) 999 000 00 00",
+            "+8 999 000-00-00",
+        ] {
+            assert_eq!(phone(text).as_deref(), Some("79990000000"), "{text:?}");
+        }
+        assert_eq!(phone("8 (495) 123-45-67").as_deref(), Some("74951234567"));
+        assert_eq!(phone("495 123 45 67").as_deref(), Some("74951234567"));
+        assert_eq!(phone("+375 29 123-45-67").as_deref(), Some("+375291234567"));
+        assert_eq!(phone("8 10 375 29 123 45 67").as_deref(), Some("+375291234567"));
+    }
+
+    #[test]
+    fn what_leaves_nothing_is_no_contact() {
+        for text in ["", " ", "-", "нет", "+", "+7", "12345", "000", "+12345678901234567"] {
+            assert_eq!(phone(text), None, "{text:?}");
+        }
+        for text in [
+            "",
+            " ",
+            "-",
+            "нет",
+            "@",
+            "a@",
+            "@b.ru",
+            "a b@c.ru",
+            "a@b",
+            "a@.ru",
+            "a@b.",
+            "Anna <a@b.ru>",
+            "a@b.ru, c@d.ru",
+        ] {
+            assert_eq!(email(text), None, "{text:?}");
+        }
+        assert_eq!(email(" a.b+c@example.org\n").as_deref(), Some("a.b+c@example.org"));
+        assert_eq!(email("анна@почта.рф").as_deref(), Some("анна@почта.рф"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_readers_panic(text in "\\PC{0,40}") {
+            let (_, again) = (email(&text), phone(&text));
+            // What was normalised once stays what it is.
+            if let Some(digits) = again {
+                proptest::prop_assert_eq!(phone(&digits), Some(digits));
+            }
+        }
+    }
+}

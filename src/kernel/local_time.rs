@@ -1,0 +1,413 @@
+//! Times as senders write them, with the offset that they name, or without any.
+
+use std::fmt;
+
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, Zoned};
+use serde::{Deserialize, Serialize};
+
+/// A date and time as a sender wrote it, so that people are shown the shop's own hours.
+///
+/// With an offset it is a moment. Without one it is what a clock on the sender's wall showed: it orders the sender's own
+/// times among themselves and says nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LocalTime {
+    wall: DateTime,
+    offset: Option<Offset>,
+}
+
+impl LocalTime {
+    /// Reads a time in any unambiguous spelling. One without an offset is read in `zone`, if that is known; one that names a
+    /// moment and no place (`Z`, `UTC`, seconds since 1970) is shown in it.
+    ///
+    /// Taken are RFC 3339 and its relatives (a space for the `T`, a space before the offset, `+0300`, `+03`, a trailing `UTC`,
+    /// any number of digits of a second), RFC 2822, seconds or milliseconds since 1970 (10 or 13 digits), and the forms that
+    /// Go, JavaScript and .NET print by themselves. Dates alone and day-first or month-first dates are not.
+    #[must_use]
+    pub fn read(text: &str, zone: Option<&TimeZone>) -> Option<LocalTime> {
+        let text = text.trim();
+        if text.len() > TEXT_BYTES_MAX || !text.is_ascii() {
+            return None;
+        }
+        let read = since_1970(text)
+            .or_else(|| year_first(text))
+            .or_else(|| iso_basic(text))
+            .or_else(|| rfc_2822(text))
+            .or_else(|| javascript(text))?;
+        Some(match (read, zone) {
+            (Read::Moment(at), Some(zone)) => LocalTime::in_zone(at, zone),
+            (Read::Moment(at), None) => {
+                LocalTime { wall: Offset::UTC.to_datetime(at), offset: Some(Offset::UTC) }
+            }
+            (Read::Offset(wall, offset), _) => {
+                offset.to_timestamp(wall).ok()?; // it lies within the years that are counted
+                LocalTime { wall, offset: Some(offset) }
+            }
+            // Twice in a year the clock is put forward or back: the earlier of two such times is meant, as good as any.
+            (Read::Wall(wall), Some(zone)) => LocalTime::in_zone(zone.to_timestamp(wall).ok()?, zone),
+            (Read::Wall(wall), None) => LocalTime { wall, offset: None },
+        })
+    }
+
+    fn in_zone(at: Timestamp, zone: &TimeZone) -> LocalTime {
+        let offset = zone.to_offset(at);
+        LocalTime { wall: offset.to_datetime(at), offset: Some(offset) }
+    }
+
+    /// The moment, where an offset says which it is.
+    #[must_use]
+    pub fn timestamp(self) -> Option<Timestamp> {
+        self.offset?.to_timestamp(self.wall).ok()
+    }
+
+    /// What a clock on the sender's wall showed.
+    #[must_use]
+    pub fn on_the_wall(self) -> DateTime {
+        self.wall
+    }
+}
+
+/// The longest text that is looked at, in bytes: JavaScript's names of zones are long.
+const TEXT_BYTES_MAX: usize = 100;
+
+/// What a text names.
+enum Read {
+    /// A moment, and no place.
+    Moment(Timestamp),
+    /// A moment by its place's clock.
+    Offset(DateTime, Offset),
+    /// A clock's time, of which nobody says where.
+    Wall(DateTime),
+}
+
+/// `1795849200`, `1795849200123`, with a fraction too, and .NET's `/Date(1795849200123+0300)/`.
+fn since_1970(text: &str) -> Option<Read> {
+    let dotnet = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/"));
+    if let Some(inner) = dotnet {
+        // The offset behind it changes nothing about the moment.
+        let digits = inner.get(..13).filter(|digits| is_digits(digits))?;
+        let rest = &inner[13..];
+        let is_offset = rest.len() == 5 && rest.starts_with(['+', '-']) && is_digits(&rest[1..]);
+        return (rest.is_empty() || is_offset).then(|| millisecond(digits)).flatten().map(Read::Moment);
+    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if !is_digits(whole) || !fraction.bytes().all(|byte| byte.is_ascii_digit()) || text.ends_with('.') {
+        return None;
+    }
+    match whole.len() {
+        10 => {
+            let nanoseconds = nanoseconds(fraction);
+            Timestamp::new(whole.parse().ok()?, nanoseconds).ok().map(Read::Moment)
+        }
+        13 => millisecond(whole).map(Read::Moment),
+        _ => None,
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn millisecond(digits: &str) -> Option<Timestamp> {
+    Timestamp::from_millisecond(digits.parse().ok()?).ok()
+}
+
+/// A fraction's digits, as many as there are: those beyond the ninth are less than anybody counts.
+fn nanoseconds(fraction: &str) -> i32 {
+    let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(9);
+    digits.fold(0, |sum, digit| sum * 10 + i32::from(digit - b'0'))
+}
+
+/// `2026-11-28T10:00:00.25+03:00` and its relatives.
+fn year_first(text: &str) -> Option<Read> {
+    let date = text.get(..10)?;
+    let separator = date.as_bytes()[4];
+    let is_date = date.bytes().enumerate().all(|(place, byte)| match place {
+        4 | 7 => byte == separator && matches!(byte, b'-' | b'/' | b'.'),
+        _ => byte.is_ascii_digit(),
+    });
+    if !is_date {
+        return None;
+    }
+    let number = |from: usize, to: usize| date[from..to].parse::<i16>().ok();
+    let small = |value: i16| i8::try_from(value).ok();
+    let date = Date::new(number(0, 4)?, small(number(5, 7)?)?, small(number(8, 10)?)?).ok()?;
+    let rest = text.get(10..)?;
+    let rest = rest.strip_prefix(['T', 't', ' '])?.trim_start();
+    let (hour, rest) = two_digits(rest)?;
+    let (minute, mut rest) = two_digits(rest.strip_prefix(':')?)?;
+    let (mut second, mut fraction) = (0, "");
+    if let Some(after) = rest.strip_prefix(':') {
+        (second, rest) = two_digits(after)?;
+        if let Some(after) = rest.strip_prefix(['.', ',']) {
+            let length = after.bytes().take_while(u8::is_ascii_digit).count();
+            (fraction, rest) = after.split_at(length);
+            if fraction.is_empty() {
+                return None;
+            }
+        }
+    }
+    // A leap second is the last of its minute.
+    let second = if second == 60 { 59 } else { second };
+    let wall = DateTime::from_parts(date, Time::new(hour, minute, second, nanoseconds(fraction)).ok()?);
+    zone(rest.trim()).map(|offset| match offset {
+        Zone::Nowhere => Read::Wall(wall),
+        Zone::At(offset) => Read::Offset(wall, offset),
+        Zone::Utc => Offset::UTC.to_timestamp(wall).map_or(Read::Wall(wall), Read::Moment),
+    })
+}
+
+fn two_digits(text: &str) -> Option<(i8, &str)> {
+    let digits = text.get(..2).filter(|digits| is_digits(digits))?;
+    Some((digits.parse().ok()?, &text[2..]))
+}
+
+enum Zone {
+    Nowhere,
+    Utc,
+    At(Offset),
+}
+
+/// What stands behind a time: nothing, `Z`, `UTC`, `+03:00`, `UTC+3`; a name behind the number (`+0300 MSK`) adds nothing.
+fn zone(text: &str) -> Option<Zone> {
+    if text.is_empty() {
+        return Some(Zone::Nowhere);
+    }
+    let upper = text.to_ascii_uppercase();
+    if ["Z", "UTC", "GMT", "UT"].contains(&upper.as_str()) {
+        return Some(Zone::Utc);
+    }
+    let number = ["UTC", "GMT"].iter().find_map(|name| upper.strip_prefix(name)).unwrap_or(&upper);
+    let negative = number.starts_with('-');
+    let number = number.strip_prefix(['+', '-'])?;
+    let (digits, name) = match number.find(|sign: char| !sign.is_ascii_digit() && sign != ':') {
+        Some(end) => number.split_at(end),
+        None => (number, ""),
+    };
+    // Go writes "+0300 MSK m=+0.01", RFC 9557 "+03:00[Europe/Moscow]".
+    if !(name.is_empty() || name.starts_with([' ', '[', '('])) {
+        return None;
+    }
+    let digits = digits.replace(':', "");
+    let part = |from: usize, to: usize| digits.get(from..to).map_or(Some(0), |part| part.parse::<i32>().ok());
+    let (hours, minutes, seconds) = match digits.len() {
+        1 => (part(0, 1)?, 0, 0),
+        2 => (part(0, 2)?, 0, 0),
+        4 => (part(0, 2)?, part(2, 4)?, 0),
+        6 => (part(0, 2)?, part(2, 4)?, part(4, 6)?),
+        _ => return None,
+    };
+    if hours > 18 || minutes > 59 || seconds > 59 {
+        return None;
+    }
+    let size = hours * 3600 + minutes * 60 + seconds;
+    Offset::from_seconds(if negative { -size } else { size }).ok().map(Zone::At)
+}
+
+/// `20261128T100000Z`, and RFC 9557 with the name of a zone alone.
+fn iso_basic(text: &str) -> Option<Read> {
+    if let Ok(zoned) = text.parse::<Zoned>() {
+        return Some(Read::Offset(zoned.datetime(), zoned.offset()));
+    }
+    let pieces = jiff::fmt::temporal::DateTimeParser::new().parse_pieces(text).ok()?;
+    let wall = pieces.date().to_datetime(pieces.time()?);
+    Some(match pieces.to_numeric_offset() {
+        Some(offset) if offset == Offset::UTC => Read::Moment(offset.to_timestamp(wall).ok()?),
+        Some(offset) => Read::Offset(wall, offset),
+        None => Read::Wall(wall),
+    })
+}
+
+/// `Sat, 28 Nov 2026 10:00:00 +0300`
+fn rfc_2822(text: &str) -> Option<Read> {
+    // What HTTP and old mail programs write for UTC says nothing about a place.
+    let is_utc =
+        text.ends_with(" GMT") || text.ends_with(" UT") || text.ends_with(" UTC") || text.ends_with(" Z");
+    let zoned = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_zoned(text).ok()?;
+    Some(if is_utc {
+        Read::Moment(zoned.timestamp())
+    } else {
+        Read::Offset(zoned.datetime(), zoned.offset())
+    })
+}
+
+/// `Sat Nov 28 2026 10:00:00 GMT+0300 (Moscow Standard Time)`
+fn javascript(text: &str) -> Option<Read> {
+    let plain = text.split(" (").next().unwrap_or_default();
+    let zoned = Zoned::strptime("%a %b %d %Y %H:%M:%S GMT%z", plain).ok()?;
+    Some(Read::Offset(zoned.datetime(), zoned.offset()))
+}
+
+impl fmt::Display for LocalTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(offset) = self.offset else { return write!(f, "{}", self.wall) };
+        let seconds = offset.seconds();
+        let (sign, minutes) = (if seconds < 0 { '-' } else { '+' }, seconds.abs() / 60);
+        write!(f, "{}{sign}{:02}:{:02}", self.wall, minutes / 60, minutes % 60)
+    }
+}
+
+impl Serialize for LocalTime {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for LocalTime {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<LocalTime, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        LocalTime::read(&text, None).ok_or_else(|| {
+            serde::de::Error::custom(format_args!("{text:?} is not a time such as 2026-11-28T10:00:00+03:00"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> LocalTime {
+        LocalTime::read(text, None).unwrap_or_else(|| panic!("{text:?} is a time"))
+    }
+
+    fn moscow() -> TimeZone {
+        TimeZone::get("Europe/Moscow").expect("the zones are in the program")
+    }
+
+    #[test]
+    fn a_senders_time_keeps_its_offset() {
+        for text in ["2026-11-22T13:00:00+03:00", "2026-11-22T13:00:00.25-05:30", "2026-11-22T13:00:00+00:00"]
+        {
+            assert_eq!(read(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn every_unambiguous_spelling_of_a_moment_is_read() {
+        let moment: Timestamp = "2026-11-28T07:00:00Z".parse().expect("a timestamp");
+        for text in [
+            "2026-11-28T10:00:00+03:00",
+            "2026-11-28T10:00:00+0300",
+            "2026-11-28 10:00:00+03",
+            "2026-11-28 10:00:00 +0300",
+            "2026-11-28 10:00:00 +03:00",
+            "2026-11-28T10:00+03:00",
+            "2026/11/28 10:00:00 +0300",
+            "2026-11-28t07:00:00z",
+            "2026-11-28 07:00:00 UTC",
+            "2026-11-28 07:00:00 utc",
+            "2026-11-28T07:00:00GMT",
+            "2026-11-28 10:00:00 UTC+3",
+            "2026-11-28 10:00:00 GMT+03:00",
+            "2026-11-28T07:00:00.000Z",
+            "2026-11-28T07:00:00.000000000000000Z",
+            "2026-11-28T10:00:00,000+03:00",
+            "2026-11-28 10:00:00 +0300 MSK",
+            "2026-11-28 10:00:00.000000001 +0300 MSK m=+0.000013",
+            "2026-11-28T10:00:00+03:00[Europe/Moscow]",
+            "2026-11-28T10:00:00[Europe/Moscow]",
+            "20261128T070000Z",
+            "20261128T100000+0300",
+            "1795849200",
+            "1795849200.000",
+            "1795849200000",
+            "/Date(1795849200000)/",
+            "/Date(1795849200000+0300)/",
+            "Sat, 28 Nov 2026 10:00:00 +0300",
+            "28 Nov 2026 10:00:00 +0300",
+            "Sat, 28 Nov 2026 07:00:00 GMT",
+            "Sat Nov 28 2026 10:00:00 GMT+0300 (Moscow Standard Time)",
+            " 2026-11-28T10:00:00+03:00 ",
+        ] {
+            let at = read(text).timestamp().unwrap_or_else(|| panic!("{text:?} is a moment"));
+            assert_eq!(at.as_second(), moment.as_second(), "{text:?}");
+        }
+        assert_eq!(
+            read("2026-11-28T07:00:00.123456789123456Z").timestamp(),
+            "2026-11-28T07:00:00.123456789Z".parse().ok()
+        );
+        assert_eq!(read("1795849200.5").timestamp(), "2026-11-28T07:00:00.5Z".parse().ok());
+        assert_eq!(read("1795849200123").timestamp(), "2026-11-28T07:00:00.123Z".parse().ok());
+        assert_eq!(read("2026-12-31T23:59:60Z").timestamp(), "2026-12-31T23:59:59Z".parse().ok());
+    }
+
+    #[test]
+    fn what_could_mean_two_things_is_not_read() {
+        for text in [
+            "",
+            "20261128",
+            "202611281000",
+            "179584920",
+            "17958492000",
+            "1795849200000000",
+            "-1795849200",
+            "1795849200.",
+            "2026-11-28",
+            "10:00",
+            "yesterday",
+            "2026-13-28T10:00:00Z",
+            "2026-02-30T10:00:00Z",
+            "2026-11-28T25:00:00Z",
+            "2026-11-28T10:61:00Z",
+            "05/06/2026 10:00:00 +0300",
+            "28.11.2026 10:00",
+            "28-11-2026 10:00:00 +0300",
+            "2026-11-28T10:00:00+99:00",
+            "2026-11-28T10:00:00.Z",
+            "2026-11-28T10:00:00 MSK",
+            "2026-11-28T10:00:00+3:0",
+            "/Date(17958492)/",
+            "1e10",
+            "1795849200e3",
+            "\u{0662}026-11-28T10:00:00Z",
+        ] {
+            assert_eq!(LocalTime::read(text, None), None, "{text:?}");
+        }
+        assert_eq!(LocalTime::read(&"1".repeat(1000), None), None);
+    }
+
+    #[test]
+    fn a_time_without_an_offset_is_one_by_the_wall_unless_the_zone_is_known() {
+        for text in ["2026-11-28 10:00:00", "2026-11-28T10:00", "2026-11-28T10:00:00.000", "20261128T100000"]
+        {
+            let bare = read(text);
+            assert_eq!(
+                (bare.timestamp(), bare.to_string().as_str()),
+                (None, "2026-11-28T10:00:00"),
+                "{text:?}"
+            );
+            let placed = LocalTime::read(text, Some(&moscow())).expect("a time");
+            assert_eq!(placed.to_string(), "2026-11-28T10:00:00+03:00", "{text:?}");
+        }
+        // A sender's own offset counts more than the configuration.
+        let own = LocalTime::read("2026-11-28T10:00:00+05:00", Some(&moscow())).expect("a time");
+        assert_eq!(own.to_string(), "2026-11-28T10:00:00+05:00");
+    }
+
+    #[test]
+    fn a_moment_without_a_place_is_shown_by_the_shops_clock() {
+        for text in
+            ["1795849200", "2026-11-28T07:00:00Z", "2026-11-28 07:00:00 UTC", "Sat, 28 Nov 2026 07:00:00 GMT"]
+        {
+            let shown = LocalTime::read(text, Some(&moscow())).expect("a time").to_string();
+            assert_eq!(shown, "2026-11-28T10:00:00+03:00", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_stored_is_read_again() {
+        for text in ["2026-11-28T10:00:00.123+03:00", "2026-11-28T10:00:00", "2026-11-28T10:00:00+00:00"] {
+            let time = read(text);
+            let json = serde_json::to_string(&time).expect("json");
+            assert_eq!(serde_json::from_str::<LocalTime>(&json).expect("a time"), time);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "[-+0-9:./TZ a-zA-Z(),]{0,60}") {
+            let _ = LocalTime::read(&text, Some(&TimeZone::UTC));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What a payment system asks of a bill before it makes a payment of it.
+
+use super::bill::Bill;
+
+/// How the payer must be reachable, for the fiscal receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContactNeed {
+    /// Not at all.
+    Nothing,
+    /// By e-mail.
+    Email,
+    /// By e-mail or telephone.
+    EmailOrPhone,
+}
+
+/// What a payment system asks of a bill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// How the payer must be reachable.
+    pub contact: ContactNeed,
+    /// The most lines.
+    pub lines_max: usize,
+    /// It cannot cancel a payment that waits for its buyer: one is made when the buyer asks to pay, not before.
+    pub on_demand: bool,
+}
+
+impl Terms {
+    /// Whether the payment system takes this bill; the error names the field and what is wrong with it.
+    pub fn admit(&self, bill: &Bill) -> Result<(), String> {
+        let customer = &bill.customer;
+        match self.contact {
+            ContactNeed::Email if customer.email.is_none() => {
+                return Err("customer: the payment system's receipt needs an email".into());
+            }
+            ContactNeed::EmailOrPhone if customer.email.is_none() && customer.phone.is_none() => {
+                return Err("customer: the payment system's receipt needs an email or a phone".into());
+            }
+            ContactNeed::Nothing | ContactNeed::Email | ContactNeed::EmailOrPhone => {}
+        }
+        let (lines, most) = (bill.lines.len(), self.lines_max);
+        if lines > most {
+            return Err(format!("items: {lines} lines, and the payment system takes at most {most}"));
+        }
+        Ok(())
+    }
+}
