@@ -20,7 +20,7 @@ use crate::config::{
 };
 use crate::dedup::retention;
 use crate::flows::sweep::Retention;
-use crate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Seller, Shop};
+use crate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Resting, Seller, Shop};
 use crate::gateway::{Provider, invoicebox, yookassa};
 use crate::http::api::{MerchantDoor, Pace};
 use crate::http::buyer::LIVE_AT_ONCE_MAX;
@@ -157,6 +157,7 @@ impl App {
             news: News::default(),
             alarms: Alarms::default(),
             clock_skew: ClockSkew::default(),
+            resting: Resting::default(),
         };
         clock_watch::look(&shop).await;
         let tally = Tally::default();

@@ -40,6 +40,18 @@ pub fn partition_of_account(gateway: &SourceName, account: &str) -> u64 {
     partition
 }
 
+/// Where it lies which order a payment belongs to that is known by its id at a payment system.
+#[must_use]
+pub fn of_alias(gateway: &SourceName, remote_id: &str) -> HookId {
+    // UUIDs come in either case.
+    let remote_id = remote_id.trim().to_ascii_lowercase();
+    let fingerprint =
+        Fingerprint::of(&[b"payment at a gateway", gateway.as_str().as_bytes(), remote_id.as_bytes()]);
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
+    let partition = ORPHANS_FROM | fingerprint.get() as u64;
+    HookId { partition, fingerprint }
+}
+
 /// The id of a request under a caller's idempotency key. The caller's name goes in, so that two callers may choose the
 /// same key.
 #[must_use]

@@ -21,6 +21,17 @@ pub struct Task {
     /// The payment system is to be told what else is said of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alters: bool,
+    /// Its refunds are to be looked at over there: some may have been made by others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refunds: bool,
+}
+
+impl Task {
+    /// To look after a payment.
+    #[must_use]
+    pub fn of(payment: PaymentId) -> Task {
+        Task { payment, operation: None, alters: false, refunds: false }
+    }
 }
 
 /// Puts into the batch that a payment must be looked after.
@@ -31,7 +42,7 @@ pub(super) fn send_task(
     payment: PaymentId,
     now: Timestamp,
 ) {
-    let task = Task { payment, operation: None, alters: false };
+    let task = Task::of(payment);
     send(batch, order, gateway, task, (Lane::Payment, now, None));
 }
 
@@ -44,7 +55,7 @@ pub(super) fn send_alteration(
     payment: PaymentId,
     now: Timestamp,
 ) {
-    let task = Task { payment, operation: None, alters: true };
+    let task = Task { alters: true, ..Task::of(payment) };
     send(batch, order, gateway, task, (Lane::Watch, now, None));
 }
 
@@ -56,7 +67,7 @@ pub(super) fn send_operation(
     id: OperationId,
     now: Timestamp,
 ) {
-    let task = Task { payment: id.payment, operation: Some(id.sequence), alters: false };
+    let task = Task { operation: Some(id.sequence), ..Task::of(id.payment) };
     send(batch, order, gateway, task, (Lane::Payment, now, None));
 }
 
@@ -68,7 +79,19 @@ pub(super) fn watch_operation(
     id: OperationId,
     (now, not_before): (Timestamp, Timestamp),
 ) {
-    let task = Task { payment: id.payment, operation: Some(id.sequence), alters: false };
+    let task = Task { operation: Some(id.sequence), ..Task::of(id.payment) };
+    send(batch, order, gateway, task, (Lane::Watch, now, Some(not_before)));
+}
+
+/// Puts into the batch that the refunds of a payment are to be looked at over there, not before `not_before`.
+pub(super) fn watch_refunds(
+    batch: &mut Batch,
+    order: &mut Order,
+    gateway: &str,
+    payment: PaymentId,
+    (now, not_before): (Timestamp, Timestamp),
+) {
+    let task = Task { refunds: true, ..Task::of(payment) };
     send(batch, order, gateway, task, (Lane::Watch, now, Some(not_before)));
 }
 
@@ -80,7 +103,7 @@ pub(super) fn send_watch(
     payment: PaymentId,
     (now, not_before): (Timestamp, Timestamp),
 ) {
-    let task = Task { payment, operation: None, alters: false };
+    let task = Task::of(payment);
     send(batch, order, gateway, task, (Lane::Watch, now, Some(not_before)));
 }
 

@@ -5,6 +5,7 @@
 //! the outbox with the rest of the batch, and the workers take it from there.
 
 pub mod alarm;
+pub mod alias;
 pub mod bill_order;
 pub mod call_back;
 pub mod charge;
@@ -14,10 +15,12 @@ pub mod merchant_order;
 pub mod move_money;
 pub mod note_copies;
 pub mod open_payment;
+pub mod outside_refund;
 pub mod place_order;
 pub mod receive_hook;
 pub mod receive_notice;
 pub mod reject_hook;
+pub mod resting;
 pub mod revise_order;
 pub mod see_order;
 pub mod set_stock;
@@ -34,6 +37,7 @@ pub use alarm::Alarms;
 pub use charge::Rates;
 pub use clock_skew::ClockSkew;
 pub use news::{Listener, News};
+pub use resting::Resting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -72,9 +76,17 @@ pub struct Shop {
     pub alarms: Alarms,
     /// How far this machine's clock is from the store's.
     pub clock_skew: ClockSkew,
+    /// The payment systems that are left alone.
+    pub resting: Resting,
 }
 
 impl Shop {
+    /// Whether a payment system notifies of refunds.
+    fn tells_of_refunds(&self, gateway: &SourceName) -> bool {
+        let mut sellers = self.sellers.values().filter(|seller| seller.gateway == *gateway);
+        sellers.next().is_none_or(|seller| seller.terms.tells_of_refunds)
+    }
+
     /// What a payment system hears when goods are handed over.
     fn handover(&self, gateway: &SourceName) -> Handover {
         self.handovers.get(gateway).copied().unwrap_or(Handover::ShipmentOrCapture)

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use super::bill_order::{send_task, ship, watch_operation};
+use super::alias::{order_of, remember};
+use super::bill_order::{send_task, ship, watch_operation, watch_refunds};
 use super::call_back::{Event as Told, call_back};
-use super::{DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_dossier, load_receipt, receipt_key};
+use super::outside_refund::LOOK_GAP_MIN;
+use super::{
+    DECISIONS_MAX, Dossier, Hook, Shop, checkout_of, crowded, load_dossier, load_receipt, receipt_key,
+};
 use crate::dedup::{Answer, Verdict, key};
 use crate::kernel::time::{between, later};
-use crate::kernel::{ExternalId, Fingerprint, HookId, SourceName, Timestamp};
-use crate::orders::{Event, EventKind, Fact, Incoming, Patch, decide};
-use crate::payments::{Judgement, Notice, OperationId, PaymentId, PaymentState};
+use crate::kernel::{ExternalId, Fingerprint, HookId, SourceName, Timestamp, same_id};
+use crate::orders::{Event, EventKind, Fact, Incoming, Order, Patch, decide};
+use crate::payments::{Judgement, Notice, OperationId, Payment, PaymentId, PaymentState};
 use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 
 /// Words for a judgement, in the sender's language. The flag says that a payment which we do not know may be about
@@ -53,7 +57,11 @@ pub async fn receive_notice(
     reply: Reply<'_>,
 ) -> Result<Noticed, Unavailable> {
     let Arrived { gateway, account, notice, body } = incoming;
-    let payment = notice.payment();
+    let by_its_id = match notice.payment() {
+        Some(_) => None,
+        None => find_by_its_id(shop, gateway, notice).await?,
+    };
+    let payment = notice.payment().or(by_its_id);
     let hook = Hook::new(
         (*gateway).clone(),
         "payment".into(),
@@ -69,7 +77,24 @@ pub async fn receive_notice(
         };
         let checkout = dossier.as_ref().and_then(|dossier| dossier.checkout.as_ref());
         let own = checkout.map(|(checkout, _)| checkout).filter(|checkout| checkout.gateway == **gateway);
-        let judgement = notice.judge(account, own);
+        let judgement = match (notice.judge(account, own), by_its_id) {
+            (Judgement::NotFound(_), Some(id)) => Judgement::Recorded(format!(
+                "it bears no number of ours and is about payment {id}: what is there is looked up"
+            )),
+            (Judgement::NotFound(_), None) if notice.number.is_empty() => {
+                // Somebody else's affair at the same payment system: it is counted, and not kept.
+                let why = "it is about nothing of ours".to_owned();
+                let judgement = Judgement::NotOurs(why.clone());
+                let (id, answer) = (key::orphan(gateway, body), reply(&judgement, false));
+                return Ok(Noticed { id, verdict: Verdict::Ignored, reason: Some(why), answer });
+            }
+            (judgement, _) => judgement,
+        };
+        if let (Judgement::Pays(payment) | Judgement::PaysOld(payment, _), Some(own)) = (&judgement, own)
+            && own.payments.iter().any(|known| known.id == *payment && known.remote.is_none())
+        {
+            remember(shop, gateway, &notice.remote_id, payment.number).await?;
+        }
         // A notification of ours lies with its order, any other by itself.
         let id = match (&dossier, payment) {
             (Some(_), Some(payment)) => key::of_order(payment.number, gateway, "payment", body),
@@ -117,12 +142,14 @@ pub async fn receive_notice(
             }
             (Judgement::Recorded(why), dossier) => {
                 if let (Some(dossier), Some(payment), None) = (dossier, payment, &known) {
-                    look(&mut batch, dossier, (payment, notice.operation()), now);
+                    let about = (payment, notice.operation(), by_its_id.is_some());
+                    look(&mut batch, dossier, about, now);
                 }
                 (Verdict::Ignored, Some(why.clone()))
             }
             (
                 Judgement::NotFound(why)
+                | Judgement::NotOurs(why)
                 | Judgement::Stranger(why)
                 | Judgement::OtherOrder(why)
                 | Judgement::WrongAmount(why)
@@ -165,6 +192,22 @@ pub async fn receive_notice(
     Err(crowded())
 }
 
+/// The payment of ours that a notification is about which bears no number of ours, by the payment system's id.
+async fn find_by_its_id(
+    shop: &Shop,
+    gateway: &SourceName,
+    notice: &Notice,
+) -> Result<Option<PaymentId>, Unavailable> {
+    let Some(remote_id) = notice.of_payment.as_deref().filter(|_| !notice.is_test) else { return Ok(None) };
+    let Some(number) = order_of(shop, gateway, remote_id).await? else { return Ok(None) };
+    let checkout = checkout_of(shop, number).await?.filter(|checkout| checkout.gateway == *gateway);
+    let is_it = |payment: &&Payment| {
+        let ids = payment.remote.iter().map(|remote| &remote.id).chain(&payment.paid_under);
+        ids.into_iter().any(|known| same_id(known, remote_id))
+    };
+    Ok(checkout.and_then(|checkout| checkout.payments.iter().find(is_it).map(|payment| payment.id)))
+}
+
 /// Marks the payment and its order paid, and puts into the outbox what the merchant is to hear.
 pub(super) fn pay(
     shop: &Shop,
@@ -205,6 +248,7 @@ pub(super) fn pay(
     let mut order = decision.order.unwrap_or(order);
     ship(shop, batch, &mut order, &mut checkout, now);
     call_back(shop, batch, (&mut order, &checkout), (Told::PaymentSucceeded, Some(id), None), now);
+    watch_untold_refunds(shop, batch, (&mut order, checkout.gateway.as_str()), id, now);
     batch.put(DocKey::order(number), Expect::At(order_stored.version), &order, order_stored.body.listed_at);
     batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
 }
@@ -235,8 +279,22 @@ fn keep_money(
     checkout.flag(now, Some(id), why);
     facts.push(Fact::Attention { text: why.to_owned() });
     call_back(shop, batch, (&mut order, &checkout), (Told::PaymentReview, Some(id), None), now);
+    watch_untold_refunds(shop, batch, (&mut order, checkout.gateway.as_str()), id, now);
     batch.put(DocKey::order(number), Expect::At(order_stored.version), &order, order_stored.body.listed_at);
     batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
+}
+
+/// A payment system that tells of no refunds is looked at for them, now and then.
+fn watch_untold_refunds(
+    shop: &Shop,
+    batch: &mut Batch,
+    (order, gateway): (&mut Order, &str),
+    id: PaymentId,
+    now: Timestamp,
+) {
+    if !shop.tells_of_refunds(&SourceName::new(gateway)) {
+        watch_refunds(batch, order, gateway, id, (now, later(now, LOOK_GAP_MIN)));
+    }
 }
 
 /// Something has happened to a payment that does not make it paid, or to what is done with its money: the payment system
@@ -244,7 +302,7 @@ fn keep_money(
 fn look(
     batch: &mut Batch,
     dossier: Dossier,
-    (id, operation): (PaymentId, Option<OperationId>),
+    (id, operation, has_no_number): (PaymentId, Option<OperationId>, bool),
     now: Timestamp,
 ) {
     let Dossier { mut order, order_stored, checkout: Some((checkout, _)) } = dossier else { return };
@@ -257,6 +315,8 @@ fn look(
         None if checkout.payments.iter().any(|payment| payment.id == id && payment.is_live()) => {
             send_task(batch, &mut order, gateway, id, now);
         }
+        // Somebody has done something with its money over there.
+        None if has_no_number => watch_refunds(batch, &mut order, gateway, id, (now, now)),
         Some(_) | None => return,
     }
     let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);

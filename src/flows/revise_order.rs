@@ -49,6 +49,8 @@ pub enum Refused {
     NotFound,
     /// Money has come: it is paid back, not called off.
     Paid,
+    /// All of its money was paid back: there is nothing to hand over.
+    PaidBack,
     /// The buyer has agreed to the bill, so nothing else can be said in it.
     Held,
     /// It takes no more changes.
@@ -207,6 +209,9 @@ fn stage(
             now,
         ));
     }
+    if ships && checkout.is_paid_back() {
+        return Err(Refused::PaidBack);
+    }
     // What is handed over was paid before, or is paid at the door.
     if checkout.has_money() && !ships {
         return Err(Refused::Paid);
@@ -295,6 +300,14 @@ fn stage(
         facts.extend(known.map(planned));
     }
     watch_end(&mut batch, &mut order, &mut checkout, now);
+    if ships {
+        let back = checkout.refunds().filter(|refund| refund.is_done());
+        let back = back.fold(0_i64, |sum, refund| sum.saturating_add(refund.total.kopecks()));
+        if back > 0 {
+            let back = Money::from_kopecks(back);
+            checkout.note(now, None, format!("handed over after {back} of its money was paid back"));
+        }
+    }
     ship(shop, &mut batch, &mut order, &mut checkout, now);
     call_back(shop, &mut batch, (&mut order, &checkout), (told, None, None), now);
     batch.put(receipt_key(id), Expect::Absent, &receipt(&hook, (id, number), &facts, now), now);

@@ -8,6 +8,7 @@ use super::tend_payment::{Settle, by_hand, keep_sending, settle_with};
 use super::{Dossier, Shop, load_dossier};
 use crate::kernel::time::later;
 use crate::kernel::{Fingerprint, HookId, Private, Timestamp};
+use crate::orders::Order;
 use crate::payments::{
     Again, Answered, Checkout, Operation, OperationId, OperationKind, OperationState, RemoteOperation,
 };
@@ -154,14 +155,7 @@ fn stage(
         call_back(shop, batch, (&mut order, &checkout), (event, Some(id.payment), Some(id)), now)
     });
     let is_planned = match event_of(&before, &after) {
-        // The buyer owes what the order comes to now.
-        Some(Event::RefundSucceeded)
-            if order.view().is_some_and(|view| view.paid.is_none() && view.cancelled.is_none()) =>
-        {
-            let payment = checkout.ask_again(now);
-            payment.inspect(|id| send_task(batch, &mut order, gateway.as_str(), *id, now));
-            watch_end(batch, &mut order, &mut checkout, now) || payment.is_some()
-        }
+        Some(Event::RefundSucceeded) => after_refund(batch, &mut order, &mut checkout, now),
         // What was handed over meanwhile is paid for after all.
         Some(Event::RefundFailed) => ship(shop, batch, &mut order, &mut checkout, now),
         Some(_) | None => false,
@@ -173,6 +167,22 @@ fn stage(
     }
     batch.put(DocKey::checkout(id.payment.number), Expect::At(version), &checkout, now);
     settlement
+}
+
+/// Money has gone back. If it had come for something else the buyer owes what the order comes to now. Says whether something
+/// is to be done.
+pub(super) fn after_refund(
+    batch: &mut Batch,
+    order: &mut Order,
+    checkout: &mut Checkout,
+    now: Timestamp,
+) -> bool {
+    if order.view().is_none_or(|view| view.paid.is_some() || view.cancelled.is_some()) {
+        return false;
+    }
+    let payment = checkout.ask_again(now);
+    payment.inspect(|id| send_task(batch, order, checkout.gateway.as_str(), *id, now));
+    watch_end(batch, order, checkout, now) || payment.is_some()
 }
 
 /// What the site is told of what has changed.

@@ -55,7 +55,10 @@ impl Breaker {
             // Told to wait, it is there.
             Err(Failure::NotDone { wish, .. }) => wish.is_none(),
             Err(Failure::Unknown(_)) => true,
-            Ok(_) | Err(Failure::NoAccess(_) | Failure::Refused(_) | Failure::Duplicate) => false,
+            Ok(_)
+            | Err(
+                Failure::NoAccess(_) | Failure::Refused(_) | Failure::Duplicate | Failure::Unclear(_),
+            ) => false,
         };
         if !is_down {
             *self = Breaker::default();
@@ -128,6 +131,7 @@ mod tests {
                 Failure::Refused("no".into()),
                 Failure::Duplicate,
                 Failure::NoAccess("who?".into()),
+                Failure::Unclear("404".into()),
                 Failure::NotDone { why: "wait".into(), wish },
             ] {
                 breaker.heard::<()>(&Err(failure), at(0));

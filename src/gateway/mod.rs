@@ -49,9 +49,12 @@ pub enum Failure {
     /// The number has been used.
     #[error("its number is known to the payment system")]
     Duplicate,
-    /// It may or may not have been carried out.
+    /// No answer came, or one that says that it is down: it may or may not have been carried out.
     #[error("{0}")]
     Unknown(String),
+    /// It answered, and what that means is not clear: it may or may not have been carried out.
+    #[error("{0}")]
+    Unclear(String),
 }
 
 impl Failure {
@@ -62,7 +65,7 @@ impl Failure {
             Failure::NotDone { why, .. } | Failure::NoAccess(why) => Answered::NotDone(why),
             Failure::Refused(why) => Answered::Refused(why),
             Failure::Duplicate => Answered::Duplicate,
-            Failure::Unknown(why) => Answered::Unknown(why),
+            Failure::Unknown(why) | Failure::Unclear(why) => Answered::Unknown(why),
         }
     }
 }
@@ -127,6 +130,9 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Sends such a request.
     fn operate<'a>(&'a self, kind: OperationKind, request: &'a str) -> Call<'a, RemoteOperation>;
+
+    /// All refunds of the order `remote_id`, those too that were made over there and bear no number of ours.
+    fn refunds<'a>(&'a self, remote_id: &'a str) -> Call<'a, Vec<RemoteOperation>>;
 
     /// Looks for operations under a number of ours, after proving who we are.
     fn find_operation<'a>(

@@ -20,6 +20,7 @@ pub mod buyer;
 pub mod channel;
 pub mod docs;
 pub mod embed;
+mod forwarded;
 pub mod hooks;
 pub mod notices;
 pub mod ops;
@@ -114,15 +115,10 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Whose request it is that came over a connection from `peer`: what a trusted proxy says of it last, or the peer
-    /// itself. None when a trusted proxy says nothing that can be read.
+    /// Whose request it is that came over a connection from `peer`, as far as trusted proxies say. None when what one of
+    /// them says cannot be read.
     pub(crate) fn sender_behind(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
-        let is_proxy = self.trusted_proxies.iter().any(|network| network.contains(&peer.to_canonical()));
-        let Some(said) = headers.get_all(FORWARDED_FOR).iter().next_back().filter(|_| is_proxy) else {
-            return Some(peer);
-        };
-        // Each proxy adds the address that it saw at the end: what stands before it is only what somebody claimed.
-        said.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+        forwarded::sender(&self.trusted_proxies, peer, headers)
     }
 }
 
@@ -134,7 +130,6 @@ pub const HOOKS_AT_ONCE_MAX: usize = 2048;
 /// takes three seconds, and the marketplaces' hooks must not feel that.
 pub const ORDERS_AT_ONCE_MAX: usize = 512;
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// All routes.

@@ -20,7 +20,7 @@ use crate::dedup::Answer;
 use crate::flows::Hook;
 use crate::flows::receive_notice::{Arrived, receive_notice};
 use crate::flows::reject_hook::reject;
-use crate::kernel::Stopwatch;
+use crate::kernel::{Stopwatch, same_id};
 use crate::telemetry::metrics;
 
 /// Takes a notification.
@@ -90,7 +90,7 @@ async fn take(
         }
     };
     if notice.is_test {
-        let is_ours = notice.account.as_ref() == Some(&door.account);
+        let is_ours = notice.account.as_deref().is_some_and(|account| same_id(account, &door.account));
         metrics::notice_answered(gateway, "test");
         tracing::info!(gateway, is_ours, "the payment system tried whether we listen");
         return protocol.tested(is_ours);

@@ -16,20 +16,29 @@ pub enum Kind {
     Checkout = 5,
     /// How often a payment system was called lately.
     Budget = 6,
+    /// Which order a payment belongs to that is known by the payment system's id alone.
+    Alias = 7,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 6] =
-        [Kind::Order, Kind::Receipt, Kind::Message, Kind::Movement, Kind::Checkout, Kind::Budget];
+    pub const ALL: [Kind; 7] = [
+        Kind::Order,
+        Kind::Receipt,
+        Kind::Message,
+        Kind::Movement,
+        Kind::Checkout,
+        Kind::Budget,
+        Kind::Alias,
+    ];
 
     /// Whether documents of this kind can be walked by time. Messages cannot: they are found through their
-    /// order, or through the outbox while they wait. Nor can checkouts, each of which lies beside its order, nor budgets.
+    /// order, or through the outbox while they wait. Nor can checkouts, each of which lies beside its order, nor budgets, nor aliases.
     #[must_use]
     pub const fn is_listed(self) -> bool {
         match self {
             Kind::Order | Kind::Receipt | Kind::Movement => true,
-            Kind::Message | Kind::Checkout | Kind::Budget => false,
+            Kind::Message | Kind::Checkout | Kind::Budget | Kind::Alias => false,
         }
     }
 

@@ -159,6 +159,12 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
+/// Whether two ids of a peer's are the same: a UUID may be written in any case.
+#[must_use]
+pub fn same_id(one: &str, other: &str) -> bool {
+    one.trim().eq_ignore_ascii_case(other.trim())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

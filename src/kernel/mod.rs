@@ -24,7 +24,7 @@ pub mod secret;
 pub use decimal::DecimalError;
 pub use document::{Document, Kind, Unreadable};
 pub use fingerprint::{Fingerprint, HookId};
-pub use ids::{ExternalId, Number, SourceName};
+pub use ids::{ExternalId, Number, SourceName, same_id};
 pub use local_time::LocalTime;
 pub use message::{Lane, Message, MessageId};
 pub use money::Money;

@@ -13,6 +13,7 @@
 //! and never to another number. Money that does not fit what we stored is written down and put before a
 //! person. Nothing here does I/O or knows the time.
 
+mod alias;
 mod bill;
 mod budget;
 mod checkout;
@@ -25,6 +26,7 @@ mod spread;
 mod terms;
 mod vat;
 
+pub use alias::Alias;
 pub use bill::{
     AMOUNT_KOPECKS_MAX, BadBill, Bill, Customer, CustomerKind, DESCRIPTION_CHARS_MAX, GoodsKind, LINES_MAX,
     Line, NAME_CHARS_MAX, SKU_CHARS_MAX, multiply,
@@ -40,7 +42,7 @@ pub use payment::{
     Again, Alteration, Answered, LOOKS_MIN, NotAPaymentId, Payment, PaymentId, PaymentState,
     QUIET_SECONDS_MIN, Remote, RemoteStatus, Step,
 };
-pub use plan::{LineRef, NotPlanned, Part};
+pub use plan::{LineRef, NotPlanned, OutsideRefund, Part};
 pub use receipt::{PaymentMode, Receipts};
 pub use spread::spread;
 pub use terms::{ContactNeed, Terms};

@@ -3,15 +3,18 @@
 use super::checkout::Checkout;
 use super::operation::OperationId;
 use super::payment::{Payment, PaymentId};
-use crate::kernel::Money;
-use crate::kernel::money::CURRENCY;
+use crate::kernel::money::{CURRENCY, is_our_currency};
+use crate::kernel::{Money, same_id};
 
 /// A verified notification, in our words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// The payment system's own id of the order.
     pub remote_id: String,
-    /// The number that we gave it, a payment's or a refund's; empty in a test of the connection.
+    /// The payment system's own id of the payment that it is about, or whose refund it is about, if it says so.
+    pub of_payment: Option<String>,
+    /// The number that we gave it, a payment's or a refund's; empty in a test of the connection, and where it bears none of
+    /// ours.
     pub number: String,
     /// Whose order it is there, if it is said.
     pub account: Option<String>,
@@ -51,6 +54,8 @@ pub enum Judgement {
     WrongCurrency(String),
     /// No payment of ours has this number.
     NotFound(String),
+    /// It bears no number of ours, and nothing of ours has its id.
+    NotOurs(String),
     /// It is somebody else's.
     Stranger(String),
     /// It is about another order at the payment system than the one we know under this number.
@@ -75,12 +80,12 @@ impl Notice {
     /// Judges it against the checkout that its number leads to. `account` is who we are at the payment system.
     #[must_use]
     pub fn judge(&self, account: &str, checkout: Option<&Checkout>) -> Judgement {
-        if let Some(named) = self.account.as_deref().filter(|named| *named != account) {
+        if let Some(named) = self.account.as_deref().filter(|named| !same_id(named, account)) {
             return Judgement::Stranger(format!("it is for the shop {named:?}, and we are {account:?}"));
         }
         if let Some(id) = self.operation()
             && checkout.is_some_and(|checkout| {
-                checkout.account == account && checkout.operations.iter().any(|known| known.id == id)
+                same_id(&checkout.account, account) && checkout.operations.iter().any(|known| known.id == id)
             })
         {
             return Judgement::Recorded(format!("it is about {id}: what came of that is looked up"));
@@ -88,7 +93,7 @@ impl Notice {
         let found = self.number.parse().ok().and_then(|id: PaymentId| {
             let checkout = checkout?;
             let payment = checkout.payments.iter().find(|payment| payment.id == id)?;
-            (checkout.account == account).then_some((checkout, payment))
+            same_id(&checkout.account, account).then_some((checkout, payment))
         });
         let Some((checkout, payment)) = found else {
             return Judgement::NotFound(format!("there is no payment {:?}", self.number));
@@ -99,7 +104,7 @@ impl Notice {
                 "the status is {status:?}, which does not say that it is paid"
             ));
         }
-        if self.currency.as_deref().is_some_and(|currency| currency != CURRENCY) {
+        if self.currency.as_deref().is_some_and(|currency| !is_our_currency(currency)) {
             let currency = self.currency.as_deref().unwrap_or_default();
             return Judgement::WrongCurrency(format!("it is in {currency:?}, and we asked for {CURRENCY}"));
         }
@@ -112,7 +117,7 @@ impl Notice {
         }
         let of_remote = payment.remote.as_ref().map(|remote| remote.id.as_str());
         let known = payment.paid_under.as_deref().or(of_remote);
-        let is_other = known.is_some_and(|known| known != self.remote_id);
+        let is_other = known.is_some_and(|known| !same_id(known, &self.remote_id));
         if payment.took_money() {
             return if is_other { Judgement::AlreadyPaid(id) } else { Judgement::Repeated(id) };
         }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::bill::Bill;
-use crate::kernel::money::CURRENCY;
+use crate::kernel::money::{CURRENCY, is_our_currency};
 use crate::kernel::schema::text_schema;
 use crate::kernel::time::between;
-use crate::kernel::{Money, Number, Private, Timestamp};
+use crate::kernel::{Money, Number, Private, Timestamp, same_id};
 
 /// Which payment: the order, and the attempt at being paid for it. It is the number under which the payment
 /// system knows it, chosen and committed before the first call.
@@ -638,15 +638,15 @@ impl Payment {
         if remote.number != self.id.to_string() {
             return Err(format!("the payment system has the number {:?}", remote.number));
         }
-        if remote.account != self.account {
+        if !same_id(&remote.account, &self.account) {
             return Err(format!("the payment system has it for the shop {:?}", remote.account));
         }
-        if remote.amount != self.bill.total || remote.currency != CURRENCY {
+        if remote.amount != self.bill.total || !is_our_currency(&remote.currency) {
             let (amount, currency, total) = (remote.amount, &remote.currency, self.bill.total);
             return Err(format!("the payment system has {amount} {currency} instead of {total} {CURRENCY}"));
         }
         match &self.remote {
-            Some(known) if known.id != remote.id => {
+            Some(known) if !same_id(&known.id, &remote.id) => {
                 Err(format!("the payment system has another id: {} instead of {}", remote.id, known.id))
             }
             Some(_) | None => Ok(()),

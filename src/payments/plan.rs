@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use super::bill::{Line, multiply, named_with};
 use super::checkout::Checkout;
-use super::operation::{Handover, Operation, OperationId, OperationKind, OperationState};
+use super::operation::{
+    Handover, Operation, OperationId, OperationKind, OperationState, RemoteOperation, RemoteOperationStatus,
+};
 use super::payment::{Payment, PaymentId};
-use crate::kernel::{Fingerprint, Money, Quantity, Timestamp};
+use super::spread::spread;
+use crate::kernel::{Fingerprint, Money, Quantity, Timestamp, same_id};
 
 /// By when a call to a payment system has been answered or given up.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(45);
@@ -23,6 +26,19 @@ pub enum Part {
     Goods(Quantity),
     /// So much of the money: the goods stay.
     Money(Money),
+}
+
+/// What a refund is that the payment system shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutsideRefund {
+    /// One that is known here, or will never be made.
+    Known,
+    /// One that is not over yet.
+    Pending,
+    /// One that was made over there, and is known here from now on.
+    Taken(OperationId),
+    /// One that cannot be, and why.
+    Unfit(String),
 }
 
 /// Which line of a bill is meant.
@@ -296,6 +312,80 @@ impl Checkout {
         }
         let id = payment.id;
         self.plan_operation(OperationKind::Shipment, id, lines, (None, None), now).ok()
+    }
+
+    /// Takes in a refund as the payment system shows it, if it is none of ours.
+    pub fn take_outside_refund(
+        &mut self,
+        id: PaymentId,
+        remote: &RemoteOperation,
+        now: Timestamp,
+    ) -> OutsideRefund {
+        let is_known = |known: &Operation| {
+            known.id.to_string() == remote.number
+                || known.remote_id.as_deref().is_some_and(|known| same_id(known, &remote.id))
+        };
+        if remote.status == RemoteOperationStatus::Canceled || self.operations.iter().any(is_known) {
+            return OutsideRefund::Known;
+        }
+        if remote.status == RemoteOperationStatus::Accepted {
+            return OutsideRefund::Pending;
+        }
+        let Some(payment) = self.payments.iter().find(|payment| payment.id == id && payment.took_money()) else {
+            return OutsideRefund::Unfit("no money is known to have come by it".into());
+        };
+        let left = self.left(payment);
+        let kopecks: Vec<i64> = left.iter().map(|line| line.total.kopecks()).collect();
+        let sum = kopecks.iter().fold(0_i64, |sum, kopecks| sum.saturating_add(*kopecks));
+        let back = remote.amount.kopecks();
+        if back <= 0 || back > sum {
+            return OutsideRefund::Unfit(format!("{} are left of it here", Money::from_kopecks(sum)));
+        }
+        // Which lines were meant is not told: all that is left, or a share of each.
+        let lines = if back == sum {
+            left
+        } else {
+            let shares = spread(back, &kopecks).unwrap_or_default();
+            let parts = left.iter().zip(shares).filter(|(_, share)| *share > 0);
+            let one = Quantity::from_thousandths(1000);
+            parts
+                .filter_map(|(line, share)| repriced(line, (one, Money::from_kopecks(share))))
+                .map(|line| Line { of_quantity: Some(Quantity::ZERO), ..line })
+                .collect()
+        };
+        let vat = lines.iter().fold(0_i64, |sum, line| sum.saturating_add(line.vat.kopecks()));
+        let sequence = u32::try_from(self.operations.len() + 1).unwrap_or(u32::MAX);
+        let operation = OperationId { payment: id, sequence };
+        self.note(
+            now,
+            Some(id),
+            format!("{} were paid back at the payment system, under its id {}", remote.amount, remote.id),
+        );
+        self.operations.push(Operation {
+            id: operation,
+            kind: OperationKind::Refund,
+            lines,
+            total: remote.amount,
+            vat: Money::from_kopecks(vat),
+            reason: None,
+            state: OperationState::Done { at: now },
+            created_at: now,
+            asked: None,
+            request: None,
+            doubtful: false,
+            remote_id: Some(remote.id.clone()),
+        });
+        let is_whole = self.payments.iter().find(|payment| payment.id == id).is_some_and(|payment| !self.keeps_money(payment));
+        if is_whole {
+            self.resolve(id); // the money that a person was to look at has gone back
+        }
+        OutsideRefund::Taken(operation)
+    }
+
+    /// Whether the order was paid, and all of the money has gone back.
+    #[must_use]
+    pub fn is_paid_back(&self) -> bool {
+        self.payments.iter().any(Payment::is_paid) && !self.payments.iter().any(|payment| self.keeps_money(payment))
     }
 
     fn plan_operation(

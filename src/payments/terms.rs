@@ -22,6 +22,8 @@ pub struct Terms {
     pub lines_max: usize,
     /// It cannot cancel a payment that waits for its buyer: one is made when the buyer asks to pay, not before.
     pub on_demand: bool,
+    /// It notifies of refunds, those that were made in its cabinet too. Where it does not, its list is looked at now and then.
+    pub tells_of_refunds: bool,
 }
 
 impl Terms {

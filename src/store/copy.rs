@@ -163,6 +163,7 @@ pub async fn count_partition(store: &Store, partition: u64, totals: &mut Totals)
             Kind::Movement => "movements",
             Kind::Checkout => "payments",
             Kind::Budget => "call counts",
+            Kind::Alias => "payment ids",
         };
         *totals.documents.entry(kind).or_insert(0) += 1;
         let name = format!("{key} {} {}", body.schema, body.listed_at.as_microsecond());

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tillgate::flows::move_money::{Request as Moving, move_money};
 use tillgate::flows::place_order::{Placed, Placement, place};
 use tillgate::flows::revise_order::{Change, Request, Wish, revise};
-use tillgate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Seller, Shop, load_dossier};
+use tillgate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Resting, Seller, Shop, load_dossier};
 use tillgate::gateway::invoicebox::{self, Invoicebox, Version};
 use tillgate::gateway::sandbox::{Call as Kind, Entry, Outcome, Sandbox, Setup, Trouble};
 use tillgate::gateway::yookassa::{self, Yookassa};
@@ -174,6 +174,10 @@ impl Provider for Mortal {
         self.call(self.inner.operate(kind, request))
     }
 
+    fn refunds<'a>(&'a self, remote_id: &'a str) -> Call<'a, Vec<RemoteOperation>> {
+        self.inner.refunds(remote_id)
+    }
+
     fn find_operation<'a>(
         &'a self,
         operation: &'a Operation,
@@ -226,6 +230,7 @@ impl World {
             news: News::default(),
             alarms: Alarms::default(),
             clock_skew: ClockSkew::default(),
+            resting: Resting::default(),
         };
         let customer = Customer { email: Some("anna@example.org".into()), ..Customer::default() };
         let expires_at = later(clock.now(), Duration::from_secs(30 * 24 * 3600));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tillgate::flows::move_money::{Request, move_money};
 use tillgate::flows::place_order::{Placed, Placement, place};
 use tillgate::flows::revise_order::{self, Change, Wish, revise};
-use tillgate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Seller, Shop, load_dossier};
+use tillgate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Resting, Seller, Shop, load_dossier};
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
 use tillgate::kernel::Fingerprint;
 use tillgate::kernel::time::later;
@@ -203,6 +203,10 @@ impl Provider for Bank {
         }))
     }
 
+    fn refunds<'a>(&'a self, _: &'a str) -> Call<'a, Vec<RemoteOperation>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     fn find_operation<'a>(&'a self, operation: &'a Operation, _: &'a str) -> Call<'a, Vec<RemoteOperation>> {
         Box::pin(self.play(move |books, _| {
             let (now, number) = (self.clock.now(), operation.id.to_string());
@@ -248,6 +252,7 @@ impl World {
             news: News::default(),
             alarms: Alarms::default(),
             clock_skew: ClockSkew::default(),
+            resting: Resting::default(),
         };
         let books = Mutex::new(Books { script: script.into_iter().collect(), ..Books::default() });
         let bank = Arc::new(Bank { clock: clock.clone(), books, died: Notify::new() });

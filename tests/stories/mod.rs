@@ -4,6 +4,7 @@ mod admin;
 mod bad_input;
 mod buyers;
 mod by_hand;
+mod cabinet;
 mod changes;
 mod channel;
 mod cluster;

@@ -31,6 +31,7 @@ fn shop() -> Shop {
         news: tillgate::flows::News::default(),
         alarms: tillgate::flows::Alarms::default(),
         clock_skew: tillgate::flows::ClockSkew::default(),
+        resting: tillgate::flows::Resting::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use tillgate::dedup::{Receipt, Verdict};
 use tillgate::kernel::{Document, Timestamp};
 use tillgate::orders::{Movement, Order, OrderDocument};
-use tillgate::payments::{Allowance, Budget, Checkout, Purpose};
+use tillgate::payments::{Alias, Allowance, Budget, Checkout, Purpose};
 use tillgate::store::Delivery;
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -77,6 +77,12 @@ fn a_budget_of_version_1_is_read() {
     assert!(budget.spend(1, allowed, Purpose::Look, at(29)).is_err(), "three were made");
     assert!(budget.spend(2, allowed, Purpose::Look, at(31)).is_ok(), "two of them are forgotten");
     assert!(budget.spend(1, allowed, Purpose::Look, at(31)).is_err());
+}
+
+#[test]
+fn an_alias_of_version_1_is_read() {
+    let alias = Alias::decode(1, &fixture("alias/v1/payment.json")).expect("readable");
+    assert_eq!(alias.number.to_string(), "482993011752");
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub enum Command {
     Accept(One),
     /// Pay back all that is left of a payment
     Refund(One),
+    /// Look up what was paid back of a payment over there, by whomever
+    Look(One),
     /// Ask again for a payment, or tell a shipment again, that the payment system would not have, when the cause is mended
     Retry(One),
     /// A frozen payment, refund or capture: you have made sure over there that it never will be paid or made
@@ -34,6 +36,7 @@ pub async fn run(command: Command) -> Result<(), Failed> {
     let (options, action) = match command {
         Command::Accept(options) => (options, "accept"),
         Command::Refund(options) => (options, "refund"),
+        Command::Look(options) => (options, "look"),
         Command::Retry(options) => (options, "retry"),
         Command::Drop(options) => (options, "drop"),
         Command::Done(options) => (options, "done"),

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::{map, wire};
 use crate::gateway::{Addresses, Call, Failure, Provider, leads_home, one_line, wish_in};
-use crate::kernel::{Secret, Timestamp};
+use crate::kernel::{Secret, Timestamp, same_id};
 use crate::payments::{
     Allowance, Bill, ContactNeed, Handover, LINES_MAX, Operation, OperationKind, PaymentId, PaymentMode,
     Receipts, Remote, RemoteOperation, Terms,
@@ -139,6 +139,17 @@ impl Invoicebox {
         }
     }
 
+    /// The refunds of an order, as many as a page has.
+    async fn listed_refunds(&self, remote_id: &str) -> Result<Vec<RemoteOperation>, Failure> {
+        let path = format!("filter/api/order/refund-order?parentId={remote_id}&{PAGING}");
+        let refunds: Vec<wire::Refund> = self.call(Method::GET, &path, String::new()).await?;
+        // A filter that was not heeded shows others' refunds too.
+        let own = refunds.into_iter().filter(|refund| {
+            refund.parent_id.as_deref().is_none_or(|parent| same_id(parent, remote_id))
+        });
+        own.map(map::refund).collect::<Result<_, _>>().map_err(Failure::Unknown)
+    }
+
     fn remote(&self, order: wire::Order) -> Result<Remote, Failure> {
         let may_lead_to = |url: &str| leads_home(&self.setup.url, &self.setup.payment_hosts, url);
         map::remote(order, may_lead_to).map_err(Failure::Unknown)
@@ -164,7 +175,8 @@ fn error_in(reply: &Reply) -> Failure {
         422 if code == "merchant_order_id_duplicate" => Failure::Duplicate,
         // With a code it is the payment system that refuses; without one it may be whatever stands before it.
         400 | 422 if !code.is_empty() => Failure::Refused(why),
-        _ => Failure::Unknown(why),
+        500.. => Failure::Unknown(why),
+        _ => Failure::Unclear(why),
     }
 }
 
@@ -179,7 +191,7 @@ impl Provider for Invoicebox {
     }
 
     fn terms(&self) -> Terms {
-        Terms { contact: ContactNeed::Nothing, lines_max: LINES_MAX, on_demand: false }
+        Terms { contact: ContactNeed::Nothing, lines_max: LINES_MAX, on_demand: false, tells_of_refunds: false }
     }
 
     fn allowance(&self) -> Option<Allowance> {
@@ -281,6 +293,13 @@ impl Provider for Invoicebox {
         })
     }
 
+    fn refunds<'a>(&'a self, remote_id: &'a str) -> Call<'a, Vec<RemoteOperation>> {
+        Box::pin(async move {
+            self.prove_identity().await?;
+            self.listed_refunds(remote_id).await
+        })
+    }
+
     fn find_operation<'a>(
         &'a self,
         operation: &'a Operation,
@@ -290,11 +309,7 @@ impl Provider for Invoicebox {
             self.prove_identity().await?;
             let number = operation.id.to_string();
             let found: Result<Vec<RemoteOperation>, String> = match operation.kind {
-                OperationKind::Refund => {
-                    let path = format!("filter/api/order/refund-order?parentId={remote_id}&{PAGING}");
-                    let refunds: Vec<wire::Refund> = self.call(Method::GET, &path, String::new()).await?;
-                    refunds.into_iter().map(map::refund).collect()
-                }
+                OperationKind::Refund => Ok(self.listed_refunds(remote_id).await?),
                 OperationKind::Capture | OperationKind::Shipment => {
                     let path = format!("filter/api/order/shipment?orderId={remote_id}&{PAGING}");
                     let shipments: Vec<wire::Shipment> = self.call(Method::GET, &path, String::new()).await?;

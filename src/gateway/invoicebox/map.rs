@@ -199,7 +199,8 @@ pub fn refund(refund: wire::Refund) -> Result<RemoteOperation, String> {
     let amount =
         money::from_json(&refund.amount).ok_or_else(|| format!("its amount is {}", refund.amount))?;
     let status = operation_status(&refund.status);
-    Ok(RemoteOperation { id: refund.id, number: refund.merchant_order_id, amount, status })
+    let number = refund.merchant_order_id.unwrap_or_default();
+    Ok(RemoteOperation { id: refund.id, number, amount, status })
 }
 
 /// What can still be paid back; none when a line does not say.

@@ -84,7 +84,12 @@ pub struct CreateShipment<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct Refund {
     pub id: String,
-    pub merchant_order_id: String,
+    /// The order whose money goes back.
+    #[serde(default)]
+    pub parent_id: Option<String>,
+    /// Ours, or that of whoever made it in the cabinet, if any.
+    #[serde(default)]
+    pub merchant_order_id: Option<String>,
     pub amount: Box<RawValue>,
     pub status: String,
 }

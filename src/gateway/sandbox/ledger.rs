@@ -199,6 +199,23 @@ pub async fn settle(State(world): State<Weak<World>>, Json(Ending { status }): J
     StatusCode::NO_CONTENT.into_response()
 }
 
+/// `POST /sandbox/cabinet-refunds`: somebody pays money back in the cabinet.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CabinetRefund {
+    order: String,
+    amount: Money,
+}
+
+pub async fn refund_in_cabinet(
+    State(world): State<Weak<World>>,
+    Json(CabinetRefund { order, amount }): Json<CabinetRefund>,
+) -> Response {
+    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let is_made = operations::refund_in_cabinet(&world, &order, amount);
+    if is_made { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }.into_response()
+}
+
 /// `GET /sandbox/ledger`
 pub async fn show(State(world): State<Weak<World>>) -> Response {
     let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };

@@ -34,7 +34,7 @@ pub use trouble::{Call, Trouble};
 use self::ledger::Ledger;
 use self::trouble::Troubles;
 use crate::http::server;
-use crate::kernel::{Clock, Secret};
+use crate::kernel::{Clock, Money, Secret};
 use crate::peer::{Client, ClientError};
 use crate::webhooks::invoicebox::{Algorithm, sign};
 
@@ -148,6 +148,7 @@ impl Sandbox {
             .route("/sandbox/troubles", post(trouble::set))
             .route("/sandbox/ledger", get(ledger::show))
             .route("/sandbox/refunds", get(ledger::show_done).post(ledger::settle))
+            .route("/sandbox/cabinet-refunds", post(ledger::refund_in_cabinet))
             .route("/sandbox/test-notice", post(notifier::test))
             .with_state(Arc::downgrade(&world));
         tokio::spawn(server::serve(listener, routes, stop, Duration::ZERO));
@@ -207,6 +208,11 @@ impl Sandbox {
     /// Ends the refunds that were only taken in: `completed` or `canceled`.
     pub fn settle_refunds(&self, status: &str) {
         operations::settle(&self.world, status);
+    }
+
+    /// Pays money of an order back as somebody does in the cabinet: under no number of the merchant's. YooKassa notifies of it.
+    pub fn refund_in_cabinet(&self, id: &str, amount: Money) -> bool {
+        operations::refund_in_cabinet(&self.world, id, amount)
     }
 
     /// Acts as the buyer on the payment page of an order.

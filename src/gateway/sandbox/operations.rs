@@ -84,7 +84,11 @@ fn left(ledger: &Ledger, order: &str, basket: &RawValue, kind: &str) -> Result<V
     let capture = ledger.done().iter().find(|done| done.order == order && done.captures);
     let Reckoned { mut lines, .. } = reckon(capture.map_or(basket, |capture| &capture.basket))?;
     let done = ledger.done().iter();
-    for done in done.filter(|done| done.order == order && done.kind == kind && done.status != "canceled") {
+    // What was paid back in the cabinet has no lines.
+    let counts = |done: &&Done| {
+        done.order == order && done.kind == kind && done.status != "canceled" && done.basket.get() != "[]"
+    };
+    for done in done.filter(counts) {
         for (sku, amount) in reckon(&done.basket)?.lines {
             for line in lines.iter_mut().filter(|line| line.0 == sku) {
                 line.1 -= amount;
@@ -268,6 +272,23 @@ async fn list(
             Ok(page_of(found, &pairs))
         })
         .await
+}
+
+/// Pays money of a paid order back under no number of the merchant's. Says whether there is such an order.
+pub fn refund_in_cabinet(world: &Arc<World>, id: &str, amount: Money) -> bool {
+    let Some(entry) = world.ledger().find(|entry| entry.id == id && entry.paid_at.is_some()).cloned() else {
+        return false;
+    };
+    let Ok(no_lines) = RawValue::from_string("[]".into()) else { return false };
+    let mut done = new_done(world, "refund", entry.id, String::new(), no_lines);
+    done.amount = amount;
+    let refund = done.id.clone();
+    world.ledger().add_done(done);
+    if entry.dialect == Dialect::Yookassa {
+        api::announce(world, refund);
+    }
+    world.something_happened();
+    true
 }
 
 /// Ends the refunds that were only taken in, and notifies of those that succeeded, where the protocol has that.

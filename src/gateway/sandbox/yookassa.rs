@@ -385,11 +385,14 @@ fn refund_of(done: &Done) -> Value {
         "canceled" => "canceled",
         _ => "pending",
     };
-    json!({
+    let mut shown = json!({
         "id": done.id, "payment_id": done.order, "status": status, "amount": amount_of(done.amount),
         "description": done.description, "created_at": done.created_at,
-        "metadata": {"tillgate_number": done.number},
-    })
+    });
+    if !done.number.is_empty() {
+        shown["metadata"] = json!({"tillgate_number": done.number});
+    }
+    shown
 }
 
 async fn refund(State(world): State<Weak<World>>, headers: HeaderMap, body: Body) -> Response {

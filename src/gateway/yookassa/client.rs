@@ -177,7 +177,8 @@ fn error_in(reply: &Reply) -> Failure {
         // With a code it is the payment system that refuses; without one it may be whatever stands before it.
         400 | 404 | 405 | 415 if !code.is_empty() => Failure::Refused(why),
         // 202 too: it is still at it.
-        _ => Failure::Unknown(why),
+        500.. => Failure::Unknown(why),
+        _ => Failure::Unclear(why),
     }
 }
 
@@ -199,7 +200,7 @@ impl Provider for Yookassa {
             Receipts::Yookassa => (ContactNeed::Email, OWN_RECEIPT_LINES_MAX),
         };
         // A payment that waits for its buyer cannot be cancelled, and lives for an hour.
-        Terms { contact, lines_max, on_demand: true }
+        Terms { contact, lines_max, on_demand: true, tells_of_refunds: true }
     }
 
     fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
@@ -286,6 +287,13 @@ impl Provider for Yookassa {
             };
             let made = made.map_err(Failure::Unknown)?;
             made.ok_or_else(|| Failure::Unknown("the answer is not about what was asked for".into()))
+        })
+    }
+
+    fn refunds<'a>(&'a self, remote_id: &'a str) -> Call<'a, Vec<RemoteOperation>> {
+        Box::pin(async move {
+            let refunds = self.all(&format!("refunds?payment_id={remote_id}"), remote_id).await?;
+            refunds.into_iter().map(map::refund).collect::<Result<_, _>>().map_err(Failure::Unknown)
         })
     }
 

@@ -39,6 +39,7 @@ pub fn routes(edge: &Arc<Edge>) -> Router<Arc<Edge>> {
         .route("/hooks/{id}/replay", post(hooks::replay))
         .route("/payments/{id}/accept", post(payments::accept))
         .route("/payments/{id}/refund", post(payments::refund))
+        .route("/payments/{id}/look", post(payments::look))
         .route("/payments/{id}/retry", post(payments::retry))
         .route("/payments/{id}/drop", post(payments::drop_it))
         .route("/payments/{id}/done", post(payments::done))

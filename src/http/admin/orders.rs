@@ -190,7 +190,7 @@ pub async fn journal(
                 Kind::Movement => {
                     JournalEntry::Movement { at, movement: stored.document().map_err(Unavailable::from)? }
                 }
-                Kind::Order | Kind::Checkout | Kind::Budget => continue,
+                Kind::Order | Kind::Checkout | Kind::Budget | Kind::Alias => continue,
             };
             entries.push((at, u8::try_from(rank).unwrap_or(u8::MAX), entry));
         }

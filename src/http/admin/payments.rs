@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use super::Edge;
 use crate::flows::judge_money::{Refused, accept as accept_money, refund as refund_money};
 use crate::flows::open_payment::{Wanting, open_payment};
+use crate::flows::outside_refund::look_by_hand;
 use crate::flows::tend_operation::{settle_by_hand, tell_again};
 use crate::flows::tend_payment::drop_by_hand;
 use crate::flows::{load_dossier, order_document};
@@ -79,6 +80,15 @@ pub async fn retry(
         return Err(Problem::conflict(format!("payment {id}: {why}")));
     }
     tracing::info!(payment = %id, "a payment is asked for again by the operator");
+    order_of(&edge, id).await
+}
+
+/// `POST /admin/v1/payments/{id}/look`: what was paid back of it over there is looked up now.
+pub async fn look(State(edge): State<Arc<Edge>>, Path(id): Path<String>) -> Result<Json<OrderDocument>, Problem> {
+    let id = payment_in(&id)?;
+    if !look_by_hand(&edge.shop, id).await? {
+        return Err(Problem::conflict(format!("payment {id}: no money is known to have come by it")));
+    }
     order_of(&edge, id).await
 }
 

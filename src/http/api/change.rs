@@ -196,6 +196,9 @@ async fn revised(
         Ok(shown) => Ok(with_revision(shown)),
         Err(Refused::NotFound) => Err(missing()),
         Err(Refused::Paid) => Err(Problem::paid("money has come for it: pay it back instead of changing it")),
+        Err(Refused::PaidBack) => {
+            Err(Problem::closed("all of its money was paid back: there is nothing to hand over"))
+        }
         Err(Refused::Held) => Err(Problem::paid(
             "its buyer has agreed and the money is held: the items can be changed, description, customer and expires_at cannot",
         )),

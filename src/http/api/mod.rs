@@ -156,11 +156,12 @@ async fn linked(shop: &Shop, number: Number) -> Result<MerchantOrder, Problem> {
         let dossier = load_dossier(&shop.store, number).await?;
         let found = dossier.and_then(|Dossier { order, checkout, .. }| {
             let (checkout, _) = checkout?;
-            Some((merchant_order(shop, &order, &checkout)?, checkout.is_to_be_altered()))
+            let waits_in_vain = shop.resting.has(&checkout.gateway);
+            Some((merchant_order(shop, &order, &checkout)?, checkout.is_to_be_altered() && !waits_in_vain, waits_in_vain))
         });
         let unread = || Problem::unavailable("the order cannot be read; send the request again");
-        let (order, is_to_be_altered) = found.ok_or_else(unread)?;
-        let is_under_way = is_to_be_altered || order.payment.state == "requested";
+        let (order, is_to_be_altered, waits_in_vain) = found.ok_or_else(unread)?;
+        let is_under_way = is_to_be_altered || (order.payment.state == "requested" && !waits_in_vain);
         if !is_under_way || !watch.goes_on().await {
             return Ok(order);
         }

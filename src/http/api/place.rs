@@ -23,7 +23,7 @@ use crate::flows::{Callbacks, Seller};
 use crate::http::body::read_plain;
 use crate::http::work::see_through;
 use crate::kernel::json::{object, objects};
-use crate::kernel::money::CURRENCY;
+use crate::kernel::money::{CURRENCY, is_our_currency};
 use crate::kernel::time::later;
 use crate::kernel::{ExternalId, Money, SourceName, Timestamp};
 use crate::payments::{Bill, Customer, Ways};
@@ -51,9 +51,9 @@ pub(super) struct NewOrder {
     description: Option<String>,
     #[serde(default, deserialize_with = "object")]
     customer: Customer,
-    /// Only RUB is taken.
+    /// Only RUB is taken, in any case, and RUR for it.
     #[serde(default = "currency_default")]
-    #[schema(pattern = "^RUB$", example = "RUB")]
+    #[schema(pattern = "^[Rr][Uu][BbRr]$", example = "RUB")]
     currency: String,
     #[serde(deserialize_with = "objects")]
     #[schema(min_items = 1, max_items = 500)]
@@ -186,7 +186,7 @@ fn read_placement(
     let merchant_order_id = merchant_order_id.ok_or_else(|| {
         unusable("merchant_order_id: from 1 to 255 bytes without control characters".into())
     })?;
-    if order.currency != CURRENCY {
+    if !is_our_currency(&order.currency) {
         return Err(unusable(format!("currency: {:?} is not taken, only {CURRENCY}", order.currency)));
     }
     let now = edge.shop.clock.now();

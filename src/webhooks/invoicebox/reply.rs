@@ -19,9 +19,10 @@ pub fn judged(judgement: &Judgement, may_become_known: bool) -> Answer {
         Judgement::WrongAmount(why) => error("order_wrong_amount", why),
         Judgement::WrongCurrency(why) => error("order_wrong_currency", why),
         Judgement::NotFound(_) if may_become_known => error("out_of_service", "the order is not known yet"),
-        Judgement::NotFound(why) | Judgement::Stranger(why) | Judgement::OtherOrder(why) => {
-            error("order_not_found", why)
-        }
+        Judgement::NotFound(why)
+        | Judgement::NotOurs(why)
+        | Judgement::Stranger(why)
+        | Judgement::OtherOrder(why) => error("order_not_found", why),
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::kernel::json::Object;
-use crate::kernel::money;
+use crate::kernel::{money, same_id};
 use crate::payments::{Notice, NoticeStatus};
 
 /// The id that a test of the connection bears.
@@ -33,6 +33,9 @@ struct OrderNotification<'a> {
     currency_id: Option<String>,
     #[serde(default)]
     subtype: Option<String>,
+    /// The order that a refund or a correction belongs to.
+    #[serde(default)]
+    parent_id: Option<String>,
 }
 
 /// Reads a notification; the error says what is the matter.
@@ -40,7 +43,7 @@ pub fn read(body: &[u8]) -> Result<Notice, String> {
     let Object(order): Object<OrderNotification<'_>> =
         serde_json::from_slice(body).map_err(|why| format!("it is not a notification of an order: {why}"))?;
     let number = order.merchant_order_id.unwrap_or_default();
-    let is_test = order.id == TEST_ID && number.is_empty();
+    let is_test = same_id(&order.id, TEST_ID) && number.is_empty();
     let amount = match order.amount {
         Some(raw) => money::from_json(raw).ok_or_else(|| "its amount is not a sum in kopecks".to_owned())?,
         None if is_test => money::Money::ZERO,
@@ -54,6 +57,7 @@ pub fn read(body: &[u8]) -> Result<Notice, String> {
         None => NoticeStatus::Other(order.status),
     };
     Ok(Notice {
+        of_payment: Some(order.parent_id.unwrap_or_else(|| order.id.clone())),
         remote_id: order.id,
         number,
         account: Some(order.merchant_id),

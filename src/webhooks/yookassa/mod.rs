@@ -74,6 +74,7 @@ impl NoticeProtocol for Yookassa {
             | Judgement::WrongAmount(_)
             | Judgement::WrongCurrency(_)
             | Judgement::NotFound(_)
+            | Judgement::NotOurs(_)
             | Judgement::Stranger(_)
             | Judgement::OtherOrder(_)
             | Judgement::Recorded(_) => answer(200, "ok"),

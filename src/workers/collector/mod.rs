@@ -17,7 +17,8 @@ use self::operations::operation_of;
 use super::dispatch::Dispatch;
 use crate::flows::bill_order::Task;
 use crate::flows::spend_budget::spend_budget;
-use crate::flows::tend_operation;
+use crate::flows::alias::remember;
+use crate::flows::{outside_refund, tend_operation};
 use crate::flows::tend_payment::{note_sending, record};
 use crate::flows::{Shop, buyers_address, checkout_of};
 use crate::gateway::{Addresses, Breaker, Failure, Provider};
@@ -143,6 +144,17 @@ impl Collector {
                 let answered = stepped.answered.as_ref();
                 (tend_operation::record(&self.shop, id, ticket, answered, &settle).await, stepped.rest())
             }
+            None if task.refunds => {
+                let stepped = self.list_refunds(task.payment).await;
+                let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
+                    return Duration::ZERO;
+                };
+                let settle =
+                    |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, &stepped, now);
+                let answered = stepped.answered.as_ref();
+                let recorded = outside_refund::record(&self.shop, task.payment, ticket, answered, &settle);
+                (recorded.await, stepped.rest())
+            }
             None => {
                 let stepped = self.step(&delivery, task).await;
                 let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
@@ -196,7 +208,7 @@ impl Collector {
                 tracing::error!(gateway = %checkout.gateway, account = provider.account(), error = why, "the payment system turns us away: check the gateway's token and merchant_id");
                 None
             }
-            Failure::Refused(_) | Failure::Duplicate | Failure::Unknown(_) => None,
+            Failure::Refused(_) | Failure::Duplicate | Failure::Unknown(_) | Failure::Unclear(_) => None,
         }
     }
 
@@ -251,6 +263,7 @@ impl Collector {
             (was_open, breaker.is_open())
         };
         if was_open != is_open {
+            self.shop.resting.set(gateway, is_open);
             metrics::gateway_rests(gateway.as_str(), is_open);
             if is_open {
                 tracing::error!(%gateway, "the payment system fails again and again, and is left alone for a while");
@@ -334,6 +347,11 @@ impl Collector {
             }
         };
         metrics::payment_call(checkout.gateway.as_str(), answered.name());
+        if payment.remote.is_none() {
+            for remote in named_by(&answered, &payment.id.to_string()) {
+                remember(&self.shop, &checkout.gateway, &remote.id, payment.id.number).await?;
+            }
+        }
         let is_linked = matches!(step, Step::Check | Step::Alter | Step::Cancel);
         Ok(Some(Stepped { answered: Some(answered), wish, is_for_all: true, is_linked }))
     }
@@ -370,7 +388,7 @@ impl Collector {
         age: Duration,
     ) -> Result<Answered, Failure> {
         let (Some(remote), Some(alteration)) = (&payment.remote, &payment.alteration) else {
-            return Err(Failure::Unknown("it is not known where it is at the payment system".into()));
+            return Err(Failure::Unclear("it is not known where it is at the payment system".into()));
         };
         self.begins(gateway);
         let stands = provider.read(&remote.id).await;
@@ -461,6 +479,24 @@ impl Collector {
         };
         metrics::outbox_attempt(delivery.lane, outcome);
     }
+}
+
+/// The orders of the payment system that an answer names under a number of ours.
+fn named_by<'a>(answered: &'a Answered, number: &str) -> impl Iterator<Item = &'a Remote> {
+    let remotes: &[Remote] = match answered {
+        Answered::Created(remote) | Answered::Stands(remote) | Answered::Altered(remote, _) => {
+            std::slice::from_ref(remote)
+        }
+        Answered::Found(remotes) => remotes,
+        Answered::NotDone(_)
+        | Answered::Refused(_)
+        | Answered::Duplicate
+        | Answered::Unknown(_)
+        | Answered::Dropped
+        | Answered::NotSeen(_)
+        | Answered::Unaltered(..) => &[],
+    };
+    remotes.iter().filter(move |remote| remote.number == number)
 }
 
 /// Sees how a payment stands, and calls it off if that is the step.

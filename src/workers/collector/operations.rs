@@ -7,7 +7,7 @@ use crate::flows::tend_operation::note_sending;
 use crate::gateway::{Failure, Provider};
 use crate::kernel::{Lane, Private, SourceName};
 use crate::payments::{
-    Answered, Bill, Operation, OperationId, OperationStep, Payment, Purpose, RemoteOperation,
+    Answered, Bill, Operation, OperationId, OperationStep, Payment, PaymentId, Purpose, RemoteOperation,
 };
 use crate::store::Unavailable;
 use crate::telemetry::metrics;
@@ -83,6 +83,36 @@ impl Collector {
         metrics::payment_call(checkout.gateway.as_str(), answered.name());
         let is_linked = step == OperationStep::Check;
         Ok(Some(Stepped { answered: Some(answered), wish, is_for_all: true, is_linked }))
+    }
+
+    /// Lists what was paid back of a payment over there, by whomever.
+    pub(super) async fn list_refunds(
+        &self,
+        id: PaymentId,
+    ) -> Result<Option<Stepped<RemoteOperation>>, Unavailable> {
+        let at_rest = || Ok(Some(Stepped::by_itself(None)));
+        let Some(checkout) = checkout_of(&self.shop, id.number).await? else { return at_rest() };
+        let payment = checkout.payments.iter().find(|payment| payment.id == id);
+        let Some(remote_id) = payment.and_then(remote_id_of) else { return at_rest() };
+        let Some(provider) = self.gateways.get(&checkout.gateway) else {
+            let why = format!("no gateway {} is configured", checkout.gateway);
+            return Ok(Some(Stepped::by_itself(Some(Answered::NotSeen(why)))));
+        };
+        if let Err(not_now) = self.may_call(&checkout.gateway, &**provider, 2, Purpose::Look).await? {
+            return Ok(Some(not_now.stepped(false, true)));
+        }
+        self.begins(&checkout.gateway);
+        let outcome = provider.refunds(&remote_id).await.map(Answered::Found);
+        self.heard(&checkout.gateway, &outcome);
+        let (answered, wish) = match outcome {
+            Ok(found) => (found, None),
+            Err(failure) => {
+                let wish = self.hear(&checkout, &**provider, &failure);
+                (Answered::NotSeen(failure.to_string()), wish)
+            }
+        };
+        metrics::payment_call(checkout.gateway.as_str(), answered.name());
+        Ok(Some(Stepped { answered: Some(answered), wish, is_for_all: true, is_linked: true }))
     }
 
     async fn send_operation(

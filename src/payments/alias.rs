@@ -1,0 +1,26 @@
+//! Which order a payment belongs to.
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::{Document, Kind, Number, Unreadable};
+
+/// The order of a payment that is known by the payment system's id. It is kept as long as the order is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alias {
+    /// The order.
+    pub number: Number,
+}
+
+impl Document for Alias {
+    const KIND: Kind = Kind::Alias;
+    const SCHEMA: u16 = 1;
+
+    fn encode(&self) -> Vec<u8> {
+        encode_json(self)
+    }
+
+    fn decode(schema: u16, bytes: &[u8]) -> Result<Alias, Unreadable> {
+        decode_json(schema, bytes)
+    }
+}

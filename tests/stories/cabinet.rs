@@ -1,0 +1,151 @@
+//! What the shop's people do in the payment system's own cabinet is seen here: a refund there is a refund of the order.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Method};
+use serde_json::{Value, json};
+use tillgate::gateway::sandbox::{Outcome, Setup};
+use tillgate::kernel::{Clock, Money};
+use tillgate::peer::Client;
+
+use crate::world::till::{API_KEY, Till, json_of, text};
+use crate::world::{ADMIN_TOKEN, DEADLINE};
+
+const LOCAL: &str = "notice_networks = [\"127.0.0.0/8\"]";
+
+fn money(text: &str) -> Money {
+    text.parse().expect("a sum")
+}
+
+/// An order that was paid at YooKassa, by its number.
+async fn paid(till: &Till, id: &str) -> String {
+    let placed = till.place(id, id).await;
+    let number = text(&placed["number"]);
+    let token = text(&placed["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
+    assert_eq!(till.browse(Method::POST, &format!("/pay/{token}")).await.0, 303);
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    till.order_in(&number, "paid").await;
+    till.nothing_waits_in("callback").await;
+    number
+}
+
+async fn shipped(till: &Till, number: &str) -> u16 {
+    till.call(Method::POST, &format!("/v1/orders/{number}/ship"), API_KEY, None, "").await.status.as_u16()
+}
+
+async fn refunds(till: &Till, number: &str, count: usize) -> Vec<Value> {
+    let seen = async {
+        loop {
+            let order = till.order(number).await;
+            let refunds = order["refunds"].as_array().expect("refunds").clone();
+            if refunds.len() >= count {
+                return refunds;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, seen).await.expect("refunds")
+}
+
+/// Posts a notification as YooKassa does, and returns the status of the answer.
+async fn notify(till: &Till, notice: &Value) -> u16 {
+    let client = Client::new(DEADLINE, 1 << 20).expect("a client");
+    let url = format!("{}/hooks/bank", till.url());
+    let body = notice.to_string().into_bytes();
+    client.call(Method::POST, &url, HeaderMap::new(), body).await.expect("an answer").status.as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_made_in_the_cabinet_is_a_refund_of_the_order() {
+    let till = Till::open_yookassa(LOCAL, Clock::System).await;
+    let number = paid(&till, "A-1").await;
+    let remote = till.remote(&number).id;
+    let heard = till.site.callbacks().len();
+    assert!(till.bank.refund_in_cabinet(&remote, money("100.00")));
+    let seen = refunds(&till, &number, 1).await;
+    assert_eq!((&seen[0]["state"], &seen[0]["amount"]["amount"]), (&json!("succeeded"), &json!("100.00")));
+    let told = till.site.wait_for(heard + 1, DEADLINE).await.expect("a callback");
+    let last = &told.last().expect("one").body;
+    assert_eq!((&last["type"], &last["data"]["refund"]["id"]), (&json!("refund.succeeded"), &seen[0]["id"]));
+    assert_eq!(till.order(&number).await["payment"]["refunded"]["amount"], "100.00");
+    // In part, and the goods go out: that is noted.
+    assert_eq!(shipped(&till, &number).await, 200);
+    let journal = till.admin(&format!("/orders/{number}/journal")).await.to_string();
+    assert!(journal.contains("handed over after 100.00 of its money was paid back"), "{journal}");
+    // No more than is left can be paid back here.
+    let path = format!("/v1/orders/{number}/refunds");
+    let rest = till.call(Method::POST, &path, API_KEY, Some("rest"), "{}").await;
+    assert_eq!((rest.status.as_u16(), &json_of(&rest)["amount"]["amount"]), (201, &json!("514.80")));
+
+    // All of it, and nothing goes out.
+    let number = paid(&till, "A-2").await;
+    assert!(till.bank.refund_in_cabinet(&till.remote(&number).id, money("614.80")));
+    till.order_in(&number, "refunded").await;
+    assert_eq!(shipped(&till, &number).await, 409);
+    let again = till.call(Method::POST, &format!("/v1/orders/{number}/refunds"), API_KEY, Some("again"), "{}").await;
+    assert_eq!(again.status, 409);
+    till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_notification_says_of_our_payment_is_believed_when_the_payment_system_shows_it() {
+    let till = Till::open_yookassa(LOCAL, Clock::System).await;
+    let number = paid(&till, "A-1").await;
+    let remote = till.remote(&number).id;
+    let refund = |payment: &str| {
+        json!({"type": "notification", "event": "refund.succeeded", "object": {
+            "id": "2d000000-0015-5000-a000-000000000009", "payment_id": payment, "status": "succeeded",
+            "amount": {"value": "259.80", "currency": "RUB"}, "created_at": "2026-11-28T10:00:00Z",
+        }})
+    };
+    // Nobody has paid anything back.
+    assert_eq!(notify(&till, &refund(&remote.to_uppercase())).await, 200);
+    // More than there is: a person is told of what the payment system shows.
+    assert!(till.bank.refund_in_cabinet(&remote, money("1000.00")));
+    let flagged = async {
+        loop {
+            let attention = till.admin(&format!("/orders/{number}")).await["attention"].to_string();
+            if attention.contains("1000.00") {
+                return attention;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let attention = tokio::time::timeout(DEADLINE, flagged).await.expect("a person is told");
+    assert_eq!(till.order(&number).await["refunds"], json!([]), "neither the claim nor what cannot be");
+    assert!(attention.contains("that is not ours") && attention.contains("614.80 are left"), "{attention}");
+    // Of somebody else's payment at the same shop nothing is kept.
+    let kept = till.admin("/hooks?limit=100").await["items"].as_array().expect("hooks").len();
+    for metadata in [json!(null), json!({"order_id": 37}), json!([])] {
+        let mut foreign = refund("2d000000-000f-5000-a000-000000000001");
+        foreign["object"]["metadata"] = metadata;
+        assert_eq!(notify(&till, &foreign).await, 200);
+    }
+    assert_eq!(till.admin("/hooks?limit=100").await["items"].as_array().expect("hooks").len(), kept);
+    till.close().await;
+}
+
+/// Invoicebox tells of no refunds: its list is looked at now and then, and when a person asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nobody_tells_of_refunds_the_list_is_looked_at() {
+    let clock = Clock::manual(Clock::System.now());
+    let setup = Setup { calls_max: 100_000, ..Setup::default() };
+    let till = Till::open_with(setup, &[], clock.clone()).await;
+    for (id, is_asked) in [("A-1", true), ("A-2", false)] {
+        let number = text(&till.place(id, id).await["number"]);
+        assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+        till.order_in(&number, "paid").await;
+        till.nothing_waits_in("callback").await;
+        assert!(till.bank.refund_in_cabinet(&till.remote(&number).id, money("14.80")));
+        if is_asked {
+            let path = format!("/admin/v1/payments/{number}-1/look");
+            assert_eq!(till.call(Method::POST, &path, ADMIN_TOKEN, None, "").await.status, 200);
+        } else {
+            clock.advance(Duration::from_secs(3700));
+        }
+        let seen = refunds(&till, &number, 1).await;
+        assert_eq!((&seen[0]["state"], &seen[0]["amount"]["amount"]), (&json!("succeeded"), &json!("14.80")));
+        till.nothing_waits_in("callback").await;
+    }
+    till.close().await;
+}
