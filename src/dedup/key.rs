@@ -40,6 +40,15 @@ pub fn partition_of_account(gateway: &SourceName, account: &str) -> u64 {
     partition
 }
 
+/// Where it lies what is known of an address of a merchant's site.
+#[must_use]
+pub fn of_endpoint(merchant: &SourceName, url: &str) -> HookId {
+    let fingerprint = Fingerprint::of(&[b"callback endpoint", merchant.as_str().as_bytes(), url.as_bytes()]);
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
+    let partition = ORPHANS_FROM | fingerprint.get() as u64;
+    HookId { partition, fingerprint }
+}
+
 /// Where it lies which order a payment belongs to that is known by its id at a payment system.
 #[must_use]
 pub fn of_alias(gateway: &SourceName, remote_id: &str) -> HookId {

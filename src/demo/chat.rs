@@ -39,6 +39,10 @@ pub enum Trouble {
     NoSuchChat,
     /// 400: this text cannot be shown.
     BadText,
+    /// 400: nobody may write into this topic now.
+    TopicClosed,
+    /// 400 from now on for this chat: it is another one now.
+    MovedTo(i64),
 }
 
 /// A running chat.
@@ -150,6 +154,12 @@ async fn call(
             Json(json!({"ok": true, "result": {"message_id": 1}})).into_response()
         }
         Some(Trouble::NoSuchChat) => error(400, "Bad Request: chat not found", json!({})),
+        Some(Trouble::TopicClosed) => error(400, "Bad Request: TOPIC_CLOSED", json!({})),
+        Some(Trouble::MovedTo(chat)) => error(
+            400,
+            "Bad Request: group chat was upgraded to a supergroup chat",
+            json!({"migrate_to_chat_id": chat}),
+        ),
         Some(Trouble::BadText) => error(400, "Bad Request: message text is empty", json!({})),
         None => {
             keep();

@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::response::Html;
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,8 @@ struct World {
     secret: Secret,
     callbacks: watch::Sender<Vec<Callback>>,
     failures: AtomicU32,
+    /// What it answers from now on, and how long it wants to be left alone.
+    answer: Mutex<Option<(StatusCode, Option<String>)>>,
     stop: CancellationToken,
 }
 
@@ -58,7 +60,8 @@ impl Site {
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
         let (callbacks, failures) = (watch::Sender::default(), AtomicU32::new(0));
-        let world = Arc::new(World { secret, callbacks, failures, stop: stop.clone() });
+        let world =
+            Arc::new(World { secret, callbacks, failures, answer: Mutex::default(), stop: stop.clone() });
         let routes = Router::new()
             .route("/callback", post(called))
             .route("/ok", get(|| async { Html("<h1>Спасибо за заказ!</h1>") }))
@@ -80,6 +83,13 @@ impl Site {
         self.world.failures.store(count, Ordering::Relaxed);
     }
 
+    /// Every callback is answered with `status` from now on, and perhaps a `Retry-After`; with 204 again when it is none.
+    pub fn answers(&self, status: Option<u16>, retry_after: Option<&str>) {
+        let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+        *self.world.answer.lock().unwrap_or_else(PoisonError::into_inner) =
+            status.map(|status| (status, retry_after.map(str::to_owned)));
+    }
+
     /// What has arrived so far, the failed ones too.
     #[must_use]
     pub fn callbacks(&self) -> Vec<Callback> {
@@ -97,8 +107,8 @@ impl Site {
     }
 }
 
-async fn called(State(world): State<Weak<World>>, headers: HeaderMap, body: String) -> StatusCode {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE };
+async fn called(State(world): State<Weak<World>>, headers: HeaderMap, body: String) -> Response {
+    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     let text =
         |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let id = text("webhook-id");
@@ -107,9 +117,16 @@ async fn called(State(world): State<Weak<World>>, headers: HeaderMap, body: Stri
     let is_signed = right.is_some_and(|right| right == text("webhook-signature"));
     let callback = Callback { id, is_signed, body: serde_json::from_str(&body).unwrap_or_default() };
     world.callbacks.send_modify(|callbacks| callbacks.push(callback));
+    if let Some((status, retry_after)) = world.answer.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        let wish = retry_after.map(|wish| [(header::RETRY_AFTER, wish)]);
+        return match wish {
+            Some(wish) => (status, wish).into_response(),
+            None => status.into_response(),
+        };
+    }
     let fails = |left: u32| left.checked_sub(1);
     match world.failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fails) {
-        Ok(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        Err(_) => StatusCode::NO_CONTENT,
+        Ok(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(_) => StatusCode::NO_CONTENT.into_response(),
     }
 }

@@ -16,6 +16,8 @@ pub enum Alarm {
     ClockAhead,
     /// Its times name no offset, and none is configured.
     NoTimeZone,
+    /// Nobody listens where it is to hear of its orders.
+    NobodyListens,
 }
 
 impl Alarm {
@@ -24,6 +26,7 @@ impl Alarm {
         match self {
             Alarm::ClockAhead => "tillgate.clock_ahead",
             Alarm::NoTimeZone => "tillgate.no_time_zone",
+            Alarm::NobodyListens => "tillgate.nobody_listens",
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod bill_order;
 pub mod call_back;
 pub mod charge;
 pub mod clock_skew;
+pub mod endpoint;
 pub mod judge_money;
 pub mod merchant_order;
 pub mod move_money;

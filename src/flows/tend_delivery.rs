@@ -39,8 +39,37 @@ pub async fn alter<R>(
 /// The message, due now and with all its time before it again.
 #[must_use]
 pub fn begun_anew(delivery: Delivery, now: Timestamp) -> Delivery {
-    Delivery { state: DeliveryState::Pending { due: now }, first_failed_at: None, attempts: 0, ..delivery }
+    let state = DeliveryState::Pending { due: now };
+    Delivery { state, first_failed_at: None, attempts: 0, last_error: None, by_hand: true, ..delivery }
 }
+
+/// Has everything that waits for a merchant's site tried now: somebody listens there again.
+pub async fn hurry_callbacks(shop: &Shop, merchant: &SourceName) -> Result<(), Unavailable> {
+    let mut after = None;
+    loop {
+        let page = waiting_callbacks(shop, merchant, false, after, HURRIED_AT_ONCE_MAX).await?;
+        for delivery in page.items {
+            let hurried = |delivery: Delivery, now| match delivery.state {
+                DeliveryState::Pending { due } if due > now => {
+                    Ok(Delivery { state: DeliveryState::Pending { due: now }, ..delivery })
+                }
+                DeliveryState::Pending { .. }
+                | DeliveryState::Sent { .. }
+                | DeliveryState::Dead { .. }
+                | DeliveryState::Dropped { .. } => Err(()),
+            };
+            // One that is tried already, or over, stays as it is.
+            let _: Option<Result<Delivery, ()>> = alter(shop, delivery.id, hurried).await?;
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Callbacks that are looked at in one go.
+const HURRIED_AT_ONCE_MAX: usize = 200;
 
 /// A callback of the merchant's, if that is what the message is.
 pub async fn callback_of(

@@ -18,11 +18,13 @@ pub enum Kind {
     Budget = 6,
     /// Which order a payment belongs to that is known by the payment system's id alone.
     Alias = 7,
+    /// What is known of an address of a merchant's site.
+    Endpoint = 8,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::Order,
         Kind::Receipt,
         Kind::Message,
@@ -30,15 +32,16 @@ impl Kind {
         Kind::Checkout,
         Kind::Budget,
         Kind::Alias,
+        Kind::Endpoint,
     ];
 
     /// Whether documents of this kind can be walked by time. Messages cannot: they are found through their
-    /// order, or through the outbox while they wait. Nor can checkouts, each of which lies beside its order, nor budgets, nor aliases.
+    /// order, or through the outbox while they wait. Nor can checkouts, each of which lies beside its order, nor budgets, aliases and endpoints.
     #[must_use]
     pub const fn is_listed(self) -> bool {
         match self {
             Kind::Order | Kind::Receipt | Kind::Movement => true,
-            Kind::Message | Kind::Checkout | Kind::Budget | Kind::Alias => false,
+            Kind::Message | Kind::Checkout | Kind::Budget | Kind::Alias | Kind::Endpoint => false,
         }
     }
 

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{Heard, Shipment};
+use crate::kernel::decimal::parse_lenient;
 use crate::kernel::time::later;
 use crate::kernel::{Clock, Secret, Timestamp};
 use crate::orders::{Position, Tiding, Told};
@@ -44,8 +45,8 @@ pub struct Sm {
     url: String,
     access: Access,
     clock: Clock,
-    /// The token that is valid, and until when.
-    token: Mutex<Option<(Secret, Timestamp)>>,
+    /// The token that is valid, and until when, if that was said.
+    token: Mutex<Option<(Secret, Option<Timestamp>)>>,
 }
 
 /// Orders of a page that are asked for, and pages that are turned.
@@ -72,7 +73,17 @@ struct Listed {
 #[derive(Deserialize)]
 struct Granted {
     access_token: Secret,
-    expires_in: u64,
+    #[serde(default)]
+    expires_in: Option<Box<RawValue>>,
+}
+
+/// For how many seconds a token is valid: a number, with a fraction too, or the same as text. None where it is not said, or
+/// in words that nobody understands: then the token is used until it is refused.
+fn lifetime(expires_in: Option<&RawValue>) -> Option<Duration> {
+    let text = expires_in?.get();
+    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+    let thousandths = parse_lenient(text.trim(), 3).ok()?;
+    u64::try_from(thousandths).ok().map(Duration::from_millis)
 }
 
 impl Sm {
@@ -84,17 +95,41 @@ impl Sm {
 
     /// Tells it.
     pub async fn tell(&self, told: &Told) -> Heard {
-        let mut headers = match self.credentials().await {
-            Ok(headers) => headers,
-            Err(why) => return Heard::NotTaken(why),
-        };
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let body = envelope(told).to_string().into_bytes();
-        match self.client.call(Method::POST, &self.url, headers, body).await {
-            Ok(reply) => self.meaning(&reply),
-            Err(Failure::NotSent(why)) => Heard::NotTaken(why),
-            Err(Failure::Unknown(why)) => Heard::Unknown(why),
+        match self.call(Method::POST, &self.url, &body).await {
+            Ok(Ok(reply)) => self.meaning(&reply),
+            Ok(Err(Failure::Unknown(why))) => Heard::Unknown(why),
+            Ok(Err(Failure::NotSent(why))) | Err(why) => Heard::NotTaken(why),
         }
+    }
+
+    /// Calls with our credentials. A token that was given to us and is refused now is exchanged for another, once: nothing was
+    /// carried out with it. The outer error says why there are no credentials.
+    async fn call(
+        &self,
+        method: Method,
+        url: &str,
+        body: &[u8],
+    ) -> Result<Result<Reply, Failure>, String> {
+        let mut is_second = false;
+        loop {
+            let mut headers = self.credentials().await?;
+            if !body.is_empty() {
+                headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            }
+            let reply = self.client.call(method.clone(), url, headers, body.to_vec()).await;
+            let is_refused = reply.as_ref().is_ok_and(|reply| reply.status.as_u16() == 401);
+            let is_ours_to_renew = matches!(self.access, Access::Client { .. });
+            if is_second || !is_refused || !is_ours_to_renew {
+                return Ok(reply);
+            }
+            is_second = true;
+            self.forget_token();
+        }
+    }
+
+    fn forget_token(&self) {
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The orders that have changed in a time.
@@ -111,15 +146,12 @@ impl Sm {
             let fields: Vec<(&str, &str)> =
                 query.iter().map(|(name, value)| (*name, value.as_str())).collect();
             let url = format!("{}?{}", self.url, form_of(&fields));
-            let headers = self.credentials().await?;
-            let reply = self.client.call(Method::GET, &url, headers, Vec::new()).await;
-            let reply = reply.map_err(|why| why.to_string())?;
+            let reply = self.call(Method::GET, &url, &[]).await?.map_err(|why| why.to_string())?;
             if !reply.status.is_success() {
-                *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                self.forget_token();
                 return Err(format!("it answers {}", reply.status));
             }
-            let page: Page = serde_json::from_slice(&reply.body)
-                .map_err(|why| format!("its list cannot be read: {why}"))?;
+            let page: Page = reply.json().map_err(|why| format!("its list cannot be read: {why}"))?;
             for raw in page.data {
                 match serde_json::from_str::<Listed>(raw.get()) {
                     Ok(Listed { original_order_id, state }) => {
@@ -175,7 +207,8 @@ impl Sm {
     fn token_at_hand(&self) -> Option<Secret> {
         let now = self.clock.now();
         let token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
-        token.as_ref().filter(|(_, until)| now < *until).map(|(token, _)| token.clone())
+        let valid = token.as_ref().filter(|(_, until)| until.is_none_or(|until| now < until));
+        valid.map(|(token, _)| token.clone())
     }
 
     async fn fetch_token(&self, url: &str, id: &str, secret: &Secret) -> Result<Secret, String> {
@@ -188,13 +221,18 @@ impl Sm {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         let reply = self.client.call(Method::POST, url, headers, form.into_bytes()).await;
         let reply = reply.map_err(|why| format!("no access token: {why}"))?;
-        let granted: Option<Granted> =
-            reply.status.is_success().then(|| serde_json::from_slice(&reply.body).ok()).flatten();
-        let Granted { access_token, expires_in } = granted.ok_or_else(|| {
-            format!("no access token: {} answered {}; check client_id and client_secret", url, reply.status)
-        })?;
-        let lives = Duration::from_secs(expires_in).saturating_sub(TOKEN_MARGIN);
-        let kept = (access_token.clone(), later(self.clock.now(), lives));
+        if !reply.status.is_success() {
+            return Err(format!(
+                "no access token: {url} answered {}; check client_id and client_secret",
+                reply.status
+            ));
+        }
+        let granted: Granted = reply
+            .json()
+            .map_err(|why| format!("no access token: the answer of {url} cannot be read: {why}"))?;
+        let Granted { access_token, expires_in } = granted;
+        let lives = lifetime(expires_in.as_deref()).map(|lives| lives.saturating_sub(TOKEN_MARGIN));
+        let kept = (access_token.clone(), lives.map(|lives| later(self.clock.now(), lives)));
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
         Ok(access_token)
     }
@@ -206,7 +244,7 @@ impl Sm {
             200 | 202 => Heard::Taken,
             // 404 is also what a wrong token gets.
             401 | 403 | 404 => {
-                *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                self.forget_token();
                 Heard::NotTaken(format!("{why}: check the token in [sources.….outgoing]"))
             }
             429 => Heard::NotTaken(why),
@@ -279,4 +317,25 @@ fn position(position: &Position) -> Value {
         shown["originalQuantity"] = decimal(ordered.to_string());
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_life_of_a_token_is_read_however_it_is_written() {
+        let read = |text: &str| {
+            let granted: Granted = serde_json::from_str(&format!(r#"{{"access_token":"t","token_type":"Bearer"{text}}}"#))
+                .unwrap_or_else(|why| panic!("{text}: {why}"));
+            lifetime(granted.expires_in.as_deref()).map(|lives| lives.as_secs())
+        };
+        for text in ["300", "\"300\"", "300.0", "\"300.0\"", "3e2", "\" 300 \""] {
+            assert_eq!(read(&format!(r#","expires_in":{text}"#)), Some(300), "{text}");
+        }
+        assert_eq!(read(r#","expires_in":0"#), Some(0));
+        for text in ["", r#","expires_in":null"#, r#","expires_in":"soon""#, r#","expires_in":-1"#, r#","expires_in":{}"#] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
 }

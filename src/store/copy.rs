@@ -164,6 +164,7 @@ pub async fn count_partition(store: &Store, partition: u64, totals: &mut Totals)
             Kind::Checkout => "payments",
             Kind::Budget => "call counts",
             Kind::Alias => "payment ids",
+            Kind::Endpoint => "callback addresses",
         };
         *totals.documents.entry(kind).or_insert(0) += 1;
         let name = format!("{key} {} {}", body.schema, body.listed_at.as_microsecond());

@@ -40,6 +40,9 @@ pub struct Delivery {
     /// When an attempt first failed: from then on its time runs out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_failed_at: Option<Timestamp>,
+    /// A person has asked for the next attempt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_hand: bool,
 }
 
 /// Where a message stands.
@@ -110,6 +113,7 @@ impl Delivery {
             state,
             last_error: None,
             first_failed_at: None,
+            by_hand: false,
         }
     }
 
@@ -117,6 +121,7 @@ impl Delivery {
     #[must_use]
     pub fn settle(mut self, settlement: Settlement) -> Delivery {
         self.attempts = self.attempts.saturating_add(1);
+        self.by_hand = false;
         // A person may have dropped it meanwhile: what failed then stays dropped, what was sent was sent.
         let is_pending = matches!(self.state, DeliveryState::Pending { .. });
         match settlement {
@@ -129,6 +134,13 @@ impl Delivery {
                     self.state = DeliveryState::Pending { due };
                 }
                 self.first_failed_at = self.first_failed_at.or(Some(at));
+                self.last_error = Some(error);
+            }
+            Settlement::Postpone { due, error } => {
+                self.attempts -= 1; // nothing was attempted
+                if is_pending {
+                    self.state = DeliveryState::Pending { due };
+                }
                 self.last_error = Some(error);
             }
             Settlement::Dead { at, error } => {
@@ -169,6 +181,13 @@ pub enum Settlement {
         /// Not before.
         due: Timestamp,
         /// What went wrong, for people.
+        error: String,
+    },
+    /// It was not tried: it waits, and its time to be given up stands still.
+    Postpone {
+        /// Not before.
+        due: Timestamp,
+        /// Why, for people.
         error: String,
     },
     /// It is given up.

@@ -96,7 +96,7 @@ impl Courier {
             Settlement::Sent { .. } => {
                 tracing::info!(message.id = %delivery.id, attempts = delivery.attempts + 1, "message sent");
             }
-            Settlement::Retry { due, error, .. } => {
+            Settlement::Retry { due, error, .. } | Settlement::Postpone { due, error } => {
                 tracing::warn!(message.id = %delivery.id, attempts = delivery.attempts + 1, %due, error, "message will be tried again");
             }
             Settlement::Dead { error, .. } => {

@@ -101,7 +101,7 @@ impl Envoy {
                 tracing::info!(message.id = %delivery.id, source = delivery.queue, "a marketplace was told");
                 "sent"
             }
-            Settlement::Retry { due, error, .. } => {
+            Settlement::Retry { due, error, .. } | Settlement::Postpone { due, error } => {
                 tracing::warn!(message.id = %delivery.id, source = delivery.queue, %due, error, "a marketplace could not be told and will be");
                 "retry"
             }

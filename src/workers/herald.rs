@@ -14,12 +14,15 @@ use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
 
 use super::dispatch::Dispatch;
+use crate::flows::alarm::{Alarm, raise};
+use crate::flows::endpoint::{Endpoint, endpoint, set_gone};
+use crate::flows::tend_delivery::hurry_callbacks;
 use crate::flows::{Shop, checkout_of};
 use crate::kernel::secret::webhook_key;
 use crate::kernel::time::{between, later};
-use crate::kernel::{Lane, Secret, SourceName, Timestamp};
-use crate::peer::{Client, RetryPolicy};
-use crate::store::{Batch, Claimed, Delivery, Settlement};
+use crate::kernel::{Lane, LocalTime, Secret, SourceName, Timestamp};
+use crate::peer::{Client, Reply, RetryPolicy};
+use crate::store::{Batch, Claimed, Delivery, Settlement, Unavailable};
 use crate::telemetry::metrics;
 
 /// How long a merchant's site may take to answer, in seconds.
@@ -37,6 +40,15 @@ const RETRY: RetryPolicy = RetryPolicy {
     longest: Duration::from_secs(12 * 3600),
     give_up_after: Duration::from_secs(3 * 24 * 3600),
 };
+
+/// The longest that a site's `Retry-After` is heeded for.
+const WISH_MAX: Duration = Duration::from_secs(3600);
+
+/// The status of an address at which nobody listens any more.
+const GONE: u16 = 410;
+
+/// How often it is seen whether somebody listens again.
+const GONE_LOOK_GAP: Duration = Duration::from_secs(600);
 
 /// Where a merchant wants to hear of its orders.
 #[derive(Debug, Clone)]
@@ -88,18 +100,29 @@ impl Herald {
     }
 
     async fn deliver(&self, Claimed { delivery, ticket }: Claimed) -> Duration {
-        let called = self.call(&delivery).await;
+        let called = self.attempt(&delivery).await;
         let now = self.shop.clock.now();
         let (settlement, outcome) = match called {
-            Ok(()) => (Settlement::Sent { at: now }, "sent"),
-            Err(why) => {
-                let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, now));
-                match RETRY.delay(delivery.attempts + 1, age, None) {
+            Ok(Attempt::Taken) => (Settlement::Sent { at: now }, "sent"),
+            Ok(Attempt::Gone(url)) => {
+                let error = format!(
+                    "nobody listens at {url}: it answered 410. Nothing more is sent there until POST \
+                     /v1/deliveries/test gets a 2xx from it, or something is delivered again by hand"
+                );
+                (Settlement::Postpone { due: later(now, GONE_LOOK_GAP), error }, "gone")
+            }
+            Ok(Attempt::Failed { why, wish, tried_for }) => {
+                let wish = wish.map(|wish| wish.min(WISH_MAX));
+                match RETRY.delay(delivery.attempts + 1, tried_for, wish) {
                     Some(delay) => {
                         (Settlement::Retry { at: now, due: later(now, delay), error: why }, "retry")
                     }
                     None => (Settlement::Dead { at: now, error: why }, "dead"),
                 }
+            }
+            Err(why) => {
+                tracing::warn!(message.id = %delivery.id, error = %why, "a merchant could not be told and will be");
+                return Duration::ZERO; // the lease runs out
             }
         };
         metrics::outbox_attempt(Lane::Callback, outcome);
@@ -109,6 +132,9 @@ impl Herald {
             }
             Settlement::Retry { due, error, .. } => {
                 tracing::warn!(message.id = %delivery.id, merchant = delivery.queue, %due, error, "a merchant could not be told and will be");
+            }
+            Settlement::Postpone { due, error } => {
+                tracing::info!(message.id = %delivery.id, merchant = delivery.queue, %due, error, "a callback waits");
             }
             Settlement::Dead { error, .. } => {
                 tracing::error!(
@@ -130,19 +156,72 @@ impl Herald {
         Duration::ZERO
     }
 
-    async fn call(&self, delivery: &Delivery) -> Result<(), String> {
-        let ear = self.ears.get(&SourceName::new(delivery.queue.clone()));
-        let ear = ear
-            .ok_or_else(|| format!("no callback_secret is configured for the merchant {}", delivery.queue))?;
-        let named = checkout_of(&self.shop, delivery.id.number).await.map_err(|why| why.to_string())?;
-        let named = named.and_then(|checkout| checkout.ways.callback);
-        let (client, url) = match (named, &ear.url) {
-            (Some(url), _) => (&self.guarded, url),
-            (None, Some(url)) => (&self.client, url.clone()),
-            (None, None) => {
-                return Err(format!("no callback_url is configured for the merchant {}", delivery.queue));
-            }
+    /// Calls the site, unless nobody listens there, and writes down what that shows of its address.
+    async fn attempt(&self, delivery: &Delivery) -> Result<Attempt, Unavailable> {
+        let merchant = SourceName::new(delivery.queue.clone());
+        let (ear, client, url) = match self.address(&merchant, delivery).await? {
+            Ok(address) => address,
+            Err(why) => return Ok(Attempt::failed(why)),
         };
+        let known = endpoint(&self.shop, &merchant, &url).await?;
+        // What a person asks for is tried all the same: a test bears no order's number.
+        let is_asked_for = delivery.by_hand || delivery.id.sequence == 0;
+        if known.gone_since.is_some() && !is_asked_for {
+            return Ok(Attempt::Gone(url));
+        }
+        let reply = match self.call(ear, client, &url, delivery).await {
+            Ok(reply) => reply,
+            Err(why) => return Ok(Attempt::failed(why).after(&known, delivery, self.shop.clock.now())),
+        };
+        let is_gone = reply.status.as_u16() == GONE;
+        if reply.status.is_success() {
+            if set_gone(&self.shop, &merchant, &url, false).await? {
+                tracing::info!(merchant = %merchant, url, "somebody listens there again: what waits is sent");
+                hurry_callbacks(&self.shop, &merchant).await?;
+            }
+            return Ok(Attempt::Taken);
+        }
+        if is_gone {
+            if set_gone(&self.shop, &merchant, &url, true).await? {
+                let text = format!("its site answered 410 at {url}: nothing more is sent there until a test is taken");
+                raise(&self.shop, &merchant, Alarm::NobodyListens, &text, self.shop.clock.now()).await?;
+            }
+            if delivery.id.sequence != 0 {
+                return Ok(Attempt::Gone(url));
+            }
+        }
+        let failed = Attempt::Failed {
+            why: format!("the site answered {}", reply.status),
+            wish: retry_after(&reply.headers, self.shop.clock.now()),
+            tried_for: Duration::ZERO,
+        };
+        Ok(failed.after(&known, delivery, self.shop.clock.now()))
+    }
+
+    /// Where a callback goes, and how; the error says what is not configured.
+    async fn address(
+        &self,
+        merchant: &SourceName,
+        delivery: &Delivery,
+    ) -> Result<Result<(&Ear, &Client, String), String>, Unavailable> {
+        let Some(ear) = self.ears.get(merchant) else {
+            return Ok(Err(format!("no callback_secret is configured for the merchant {merchant}")));
+        };
+        let named = checkout_of(&self.shop, delivery.id.number).await?;
+        Ok(match (named.and_then(|checkout| checkout.ways.callback), &ear.url) {
+            (Some(url), _) => Ok((ear, &self.guarded, url)),
+            (None, Some(url)) => Ok((ear, &self.client, url.clone())),
+            (None, None) => Err(format!("no callback_url is configured for the merchant {merchant}")),
+        })
+    }
+
+    async fn call(
+        &self,
+        ear: &Ear,
+        client: &Client,
+        url: &str,
+        delivery: &Delivery,
+    ) -> Result<Reply, String> {
         let key = webhook_key(&ear.secret).ok_or("callback_secret is not whsec_ with base64")?;
         let (id, at) = (format!("msg_{}", delivery.id), self.shop.clock.now());
         let signature = sign(&key, &id, at, &delivery.body).ok_or("the callback cannot be signed")?;
@@ -159,9 +238,45 @@ impl Herald {
             headers.insert(name, value);
         }
         let body = delivery.body.clone().into_bytes();
-        let reply = client.call(Method::POST, &url, headers, body).await.map_err(|why| why.to_string())?;
-        if reply.status.is_success() { Ok(()) } else { Err(format!("the site answered {}", reply.status)) }
+        client.call(Method::POST, url, headers, body).await.map_err(|why| why.to_string())
     }
+}
+
+/// What an attempt came to.
+enum Attempt {
+    Taken,
+    /// Nobody listens at this address.
+    Gone(String),
+    Failed {
+        why: String,
+        /// How long the site wants to be left alone.
+        wish: Option<Duration>,
+        /// How long it has been tried before.
+        tried_for: Duration,
+    },
+}
+
+impl Attempt {
+    fn failed(why: String) -> Attempt {
+        Attempt::Failed { why, wish: None, tried_for: Duration::ZERO }
+    }
+
+    fn after(self, known: &Endpoint, delivery: &Delivery, now: Timestamp) -> Attempt {
+        let spent = delivery.first_failed_at.map_or(Duration::ZERO, |first| known.tried_for(first, now));
+        match self {
+            Attempt::Failed { why, wish, tried_for: _ } => Attempt::Failed { why, wish, tried_for: spent },
+            Attempt::Taken | Attempt::Gone(_) => self,
+        }
+    }
+}
+
+/// How long a site wants to be left alone, by its `Retry-After`: seconds, or a date.
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    LocalTime::read(text, None)?.timestamp().map(|at| between(now, at))
 }
 
 #[cfg(test)]
@@ -175,6 +290,17 @@ mod tests {
         let at = Timestamp::from_second(1_614_265_330).expect("a time");
         let signature = sign(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", at, r#"{"test": 2432232314}"#);
         assert_eq!(signature.as_deref(), Some("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="));
+    }
+
+    #[test]
+    fn a_site_says_how_long_to_wait_in_seconds_or_by_a_date() {
+        let now = "2026-11-28T07:00:00Z".parse().expect("a time");
+        let wish = |text: &str| {
+            let value = HeaderValue::from_str(text).expect("a header");
+            retry_after(&HeaderMap::from_iter([(header::RETRY_AFTER, value)]), now).map(|wish| wish.as_secs())
+        };
+        assert_eq!((wish("120"), wish(" 0 "), wish("Sat, 28 Nov 2026 07:02:00 GMT")), (Some(120), Some(0), Some(120)));
+        assert_eq!((wish("Sat, 28 Nov 2026 06:00:00 GMT"), wish("soon"), wish("-1")), (Some(0), None, None));
     }
 
     #[test]

@@ -255,3 +255,82 @@ async fn an_address_that_only_we_can_reach_is_not_called() {
     assert_eq!(till.site.callbacks().len(), 0);
     till.close().await;
 }
+
+/// A site that says 410 hears nothing more until it takes a test; what waits meanwhile does not grow old.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_that_is_gone_is_left_alone_until_a_test_is_taken() {
+    let clock = Clock::manual(Clock::System.now());
+    let setup = Setup { calls_max: 100_000, ..Setup::default() };
+    let till = Till::open_with(setup, &[], clock.clone()).await;
+    let test = async || {
+        let reply = till.call(Method::POST, "/v1/deliveries/test", API_KEY, None, "").await;
+        assert_eq!(reply.status, 202);
+        json_of(&reply)
+    };
+    let waiting = async || {
+        let page = till.call(Method::GET, "/v1/deliveries", API_KEY, None, "").await;
+        json_of(&page)["items"].as_array().expect("items").clone()
+    };
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.site.answers(Some(410), None);
+    assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
+    till.site.wait_for(1, DEADLINE).await.expect("a callback, which nobody hears");
+    let is_listed = async {
+        while !waiting().await.iter().any(|item| item["last_error"].as_str().is_some_and(|why| why.contains("410"))) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, is_listed).await.expect("the merchant's list says so");
+    let told = till.admin("/hooks?limit=50").await.to_string();
+    assert!(told.contains("tillgate.nobody_listens") && told.contains("answered 410"), "{told}");
+
+    // Four days on, and another event: nothing is sent, and nothing is given up.
+    for _ in 0..4 {
+        clock.advance(std::time::Duration::from_secs(24 * 3600));
+        let other = text(&till.place(&format!("B-{}", clock.now()), &clock.now().to_string()).await["number"]);
+        assert_eq!(till.cancel(&other, API_KEY).await.status, 200);
+    }
+    let settled = async {
+        while waiting().await.iter().any(|item| item["last_error"].is_null()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, settled).await.expect("all of them wait");
+    let sent = till.site.callbacks().len();
+    assert_eq!(sent, 1, "{:?}", till.site.callbacks());
+    let refused = test().await;
+    assert!(refused["last_error"].as_str().is_some_and(|why| why.contains("410")), "{refused}");
+    assert_eq!(till.site.callbacks().len(), 2, "a test is tried all the same");
+
+    till.site.answers(None, None);
+    assert_eq!(test().await["state"], "sent");
+    till.nothing_waits_in("callback").await;
+    let kinds: Vec<String> = till.site.callbacks().iter().skip(3).map(|told| text(&told.body["type"])).collect();
+    let canceled = kinds.iter().filter(|kind| *kind == "order.canceled").count();
+    assert_eq!(canceled, 5, "{kinds:?}");
+    assert!(till.call(Method::GET, "/v1/deliveries?state=dead", API_KEY, None, "").await.status == 200);
+    till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_site_is_left_alone_as_long_as_it_asks_up_to_an_hour() {
+    let clock = Clock::manual(Clock::System.now());
+    let setup = Setup { calls_max: 100_000, ..Setup::default() };
+    for (wish, seconds) in [("1800", 1800), ("86400", 3600)] {
+        let till = Till::open_with(setup.clone(), &[], clock.clone()).await;
+        till.site.answers(Some(503), Some(wish));
+        let number = text(&till.place("A-1", "key").await["number"]);
+        assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
+        till.has_failed("callback", 1).await;
+        let due = async |limit: i64| {
+            let page = json_of(&till.call(Method::GET, "/v1/deliveries", API_KEY, None, "").await);
+            let tried = page["items"].as_array().expect("items").iter().find(|item| item["attempts"] == 1);
+            let at: tillgate::kernel::Timestamp =
+                text(&tried.expect("one was tried")["at"]).parse().expect("a time");
+            let wait = at.as_second() - clock.now().as_second();
+            assert!((limit - 1..=limit + 1).contains(&wait), "{wait} s of {limit}");
+        };
+        due(seconds).await;
+        till.close().await;
+    }
+}

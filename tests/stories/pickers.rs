@@ -110,6 +110,22 @@ async fn a_chat_that_is_busy_or_broken_gets_every_message_in_order_in_the_end() 
     shop.close().await;
 }
 
+/// A group that became a supergroup has another id: it is followed at once, and every message goes there from then on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chat_that_has_moved_is_followed_and_a_closed_topic_is_waited_for() {
+    let shop = Shop::open().await;
+    shop.chat.misbehave([Trouble::TopicClosed, Trouble::MovedTo(-1_001_557_912_345)]);
+    shop.acknowledged(created("H1")).await;
+    shop.acknowledged(hook("order.changed", Some(CHANGED_AT), payload("H1", "100", 5, "50.00"))).await;
+    shop.pickers_heard(2).await;
+    shop.outbox_is_empty().await;
+    let chats: Vec<String> = shop.chat.messages().into_iter().map(|message| message.chat_id).collect();
+    assert_eq!(chats, ["-1001557912345", "-1001557912345"]);
+    assert_eq!(shop.chat.calls(), 4, "closed, moved, and two messages");
+    assert!(shop.list("/outbox?state=dead").await.is_empty());
+    shop.close().await;
+}
+
 /// The call broke off after Telegram had taken the message: it comes twice, and is known by its number.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_outcome_is_repeated_and_the_copy_is_known_by_its_number() {

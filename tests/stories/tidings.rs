@@ -237,6 +237,30 @@ async fn a_token_is_fetched_and_used_until_it_runs_out() {
 }
 
 /// Whether the marketplace knows us is seen before the first order depends on it.
+/// Nobody says for how long a token is good: it is used until it is refused, and then another is asked for, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_without_an_end_is_used_until_it_is_refused() {
+    for lifetime in [Value::Null, json!("86400"), json!("86400.0"), json!(86400.5)] {
+        let listener = Listener::start().await;
+        listener.heard(|heard| heard.lifetime = Some(lifetime.clone()));
+        let access = format!(
+            "token_url = \"{}/auth/token\"\nclient_id = \"shop\"\nclient_secret = \"s&cret\"",
+            listener.url()
+        );
+        let clock = clock();
+        let till = open(&listener, &access, clock.clone()).await;
+        for (place, refusals) in [0, 0, 1].into_iter().enumerate() {
+            listener.heard(|heard| heard.refusals = refusals);
+            let number = till.number_of(&created(&format!("H{place}"))).await;
+            assert_eq!(tell(&till, &number, &json!({"event": "in_work"})).await.0, 200);
+            settled(&till, &number, "sent", 1).await;
+            let seen = listener.heard(|heard| (heard.taken.len(), heard.tokens));
+            assert_eq!(seen, (place + 1, 1 + refusals), "{lifetime}");
+        }
+        till.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_check_tries_how_we_prove_who_we_are() {
     let listener = Listener::start().await;

@@ -26,6 +26,10 @@ pub struct Heard {
     pub out_of_turn: usize,
     /// How often a token was given.
     pub tokens: usize,
+    /// For how long, as it says it; 300 seconds if that is nothing.
+    pub lifetime: Option<Value>,
+    /// So many calls are refused although the token is right.
+    pub refusals: usize,
     /// So many are taken in, and answered with 500.
     pub lost_answers: usize,
     /// The orders that it has, with when they changed.
@@ -75,7 +79,12 @@ async fn token(State(heard): State<Arc<Mutex<Heard>>>, body: String) -> (StatusC
     }
     let mut heard = heard.lock().expect("unbroken");
     heard.tokens += 1;
-    let token = json!({"access_token": "fresh", "token_type": "Bearer", "expires_in": 300});
+    let mut token = json!({"access_token": "fresh", "token_type": "Bearer"});
+    match heard.lifetime.clone() {
+        Some(Value::Null) => {}
+        Some(lifetime) => token["expires_in"] = lifetime,
+        None => token["expires_in"] = json!(300),
+    }
     (StatusCode::OK, token.to_string())
 }
 
@@ -92,6 +101,10 @@ async fn told(
     let id = payload["order"]["originalOrderId"].as_str().expect("a number").to_owned();
     assert_eq!(payload["order_id"], id.as_str(), "both are required");
     let mut heard = heard.lock().expect("unbroken");
+    if heard.refusals > 0 {
+        heard.refusals -= 1;
+        return (StatusCode::UNAUTHORIZED, String::new());
+    }
     let state = heard.states.get(&id).copied().unwrap_or("created");
     let next = match (state, kind) {
         ("created", "order.in_work") => "in_work",

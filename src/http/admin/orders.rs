@@ -190,7 +190,9 @@ pub async fn journal(
                 Kind::Movement => {
                     JournalEntry::Movement { at, movement: stored.document().map_err(Unavailable::from)? }
                 }
-                Kind::Order | Kind::Checkout | Kind::Budget | Kind::Alias => continue,
+                Kind::Order | Kind::Checkout | Kind::Budget | Kind::Alias | Kind::Endpoint => {
+                    continue;
+                }
             };
             entries.push((at, u8::try_from(rank).unwrap_or(u8::MAX), entry));
         }

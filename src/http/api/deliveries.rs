@@ -27,7 +27,8 @@ pub struct DeliveryDocument {
     /// What the callback bears as `webhook-id`, the same in every attempt.
     #[schema(value_type = DeliveryId)]
     id: String,
-    /// `pending`, `sent`, `dead` (not taken for three days: ask for a redelivery) or `dropped` by our operator.
+    /// `pending`, `sent`, `dead` (not taken for three days: ask for a redelivery) or `dropped` by our operator. While your site
+    /// answers 410 it stays `pending` and is not sent: see `last_error`.
     #[schema(value_type = DeliveryStateName)]
     state: &'static str,
     /// When it was made.
@@ -186,7 +187,8 @@ pub async fn redeliver(
 
 /// Sends your site an event of the type `tillgate.test`.
 ///
-/// The answer comes when your site has answered, or after three seconds: `last_error` says what is wrong.
+/// The answer comes when your site has answered, or after three seconds: `last_error` says what is wrong. A site that has
+/// answered 410 hears nothing more until it takes a test.
 #[utoipa::path(
     post, path = "/v1/deliveries/test", tag = "callbacks",
     responses(
@@ -214,7 +216,9 @@ async fn tried(edge: &Edge, id: MessageId) -> Result<Json<DeliveryDocument>, Pro
         let stored = edge.shop.store.load(&[DocKey::message(id)]).await?.pop().flatten();
         let stored = stored.ok_or_else(|| Problem::unavailable("the delivery cannot be read"))?;
         let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
-        let is_tried = delivery.attempts > 0 || !matches!(delivery.state, DeliveryState::Pending { .. });
+        let is_tried = delivery.attempts > 0
+            || delivery.last_error.is_some()
+            || !matches!(delivery.state, DeliveryState::Pending { .. });
         if is_tried || !watch.goes_on().await {
             return Ok(Json(DeliveryDocument::of(delivery)));
         }

@@ -6,6 +6,8 @@
 //! no idempotency key: a call that broke off may have been carried out, and the copy is known by the number
 //! under the text.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -21,6 +23,8 @@ pub struct Telegram {
     client: Client,
     url: String,
     token: Secret,
+    /// Where chats have moved to, as far as this process was told: they keep their configured ids.
+    moved: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 #[derive(Serialize)]
@@ -45,37 +49,68 @@ struct ApiAnswer {
 #[derive(Deserialize, Default)]
 struct Parameters {
     retry_after: Option<u64>,
+    migrate_to_chat_id: Option<i64>,
 }
 
 impl Telegram {
     /// A bot that reaches Telegram at `url`.
     #[must_use]
     pub fn new(client: Client, url: &str, token: Secret) -> Telegram {
-        Telegram { client, url: url.trim_end_matches('/').to_owned(), token }
+        Telegram { client, url: url.trim_end_matches('/').to_owned(), token, moved: Arc::default() }
     }
 
-    /// Posts `text` to a chat.
+    /// Posts `text` to a chat, or to where it has moved.
     pub async fn send(&self, chat_id: &str, text: &str) -> Handover {
+        let known = self.moved_to(chat_id);
+        let (handover, new_id) = self.post(known.as_deref().unwrap_or(chat_id), text).await;
+        let Some(new_id) = new_id else { return handover };
+        // A group that becomes a supergroup gets another id; nothing was posted under the old one.
+        tracing::warn!(
+            chat = chat_id,
+            new_chat = new_id,
+            "a chat has got another id and is followed: write the new one into [notify.telegram.chats]"
+        );
+        let new_id = new_id.to_string();
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(chat_id.to_owned(), new_id.clone());
+        self.post(&new_id, text).await.0
+    }
+
+    /// How posting ended, and the id that the chat has now, if Telegram names another.
+    async fn post(&self, chat_id: &str, text: &str) -> (Handover, Option<i64>) {
         let message = SendMessage { chat_id, text, disable_web_page_preview: true };
         let reply = match self.call("sendMessage", &message).await {
             Ok(reply) => reply,
-            Err(why) => return Handover::Later { why, wish: None },
+            Err(why) => return (Handover::Later { why, wish: None }, None),
         };
         let answer: ApiAnswer = reply.json().unwrap_or_default();
         if reply.status.is_success() && answer.ok {
-            return Handover::Taken;
+            return (Handover::Taken, None);
         }
         let wish = answer.parameters.retry_after.map(Duration::from_secs);
         let why = format!("Telegram answered {}: {}", reply.status.as_u16(), describe(&answer));
-        // 400 means that this very message is wrong and will stay so, unless it is about the chat. A chat that
-        // has moved or is mistyped, a revoked token, a bot thrown out, a busy or broken API are not the
-        // message's fault and may be mended while it waits.
-        let is_about_the_chat = answer.description.contains("chat");
-        if reply.status == http::StatusCode::BAD_REQUEST && !is_about_the_chat {
-            Handover::Never { why }
-        } else {
-            Handover::Later { why, wish }
+        // A chat that is closed, mistyped or forbidden to us, a revoked token, a busy or broken API are not the message's
+        // fault and may be mended while it waits. Only a text that Telegram cannot show stays wrong.
+        if reply.status == http::StatusCode::BAD_REQUEST && is_about_the_text(&answer.description) {
+            return (Handover::Never { why }, None);
         }
+        (Handover::Later { why, wish }, answer.parameters.migrate_to_chat_id)
+    }
+
+    fn moved_to(&self, chat_id: &str) -> Option<String> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).get(chat_id).cloned()
+    }
+
+    /// Whether a chat can be posted to, as far as that can be seen without posting; the error says what to do.
+    pub async fn look_at(&self, chat_id: &str) -> Result<(), String> {
+        let reply = self.call("getChat", &serde_json::json!({"chat_id": chat_id})).await?;
+        let answer: ApiAnswer = reply.json().unwrap_or_default();
+        if reply.status.is_success() && answer.ok {
+            return Ok(());
+        }
+        Err(match answer.parameters.migrate_to_chat_id {
+            Some(new_id) => format!("it has become {new_id}: write that into [notify.telegram.chats]"),
+            None => format!("Telegram answered {}: {}", reply.status.as_u16(), describe(&answer)),
+        })
     }
 
     /// Asks Telegram who the bot is: proof that the address and the token are right.
@@ -104,6 +139,47 @@ impl Telegram {
     }
 }
 
+/// Whether an error of Telegram's is about the text itself. Its API has one code for all of them and tells them apart by
+/// these words alone; words that are not known here are not about the text.
+fn is_about_the_text(description: &str) -> bool {
+    let description = description.to_ascii_lowercase();
+    let of_text = ["message text is empty", "message is too long", "text must be encoded", "can't parse entities", "text_empty", "message_empty", "message_too_long"];
+    of_text.iter().any(|words| description.contains(words))
+}
+
 fn describe(answer: &ApiAnswer) -> &str {
     if answer.description.is_empty() { "no description" } else { &answer.description }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_said_of_the_text_itself_is_final() {
+        for description in [
+            "Bad Request: message text is empty",
+            "Bad Request: message is too long",
+            "Bad Request: can't parse entities: unsupported start tag",
+            "Bad Request: text must be encoded in UTF-8",
+            "Bad Request: MESSAGE_TOO_LONG",
+        ] {
+            assert!(is_about_the_text(description), "{description}");
+        }
+        for description in [
+            "Bad Request: message thread not found",
+            "Bad Request: TOPIC_CLOSED",
+            "Bad Request: CHAT_WRITE_FORBIDDEN",
+            "Bad Request: chat not found",
+            "Bad Request: group chat was upgraded to a supergroup chat",
+            "Bad Request: not enough rights to send text messages to the chat",
+            "Bad Request: need administrator rights in the channel chat",
+            "Bad Request: have no rights to send a message",
+            "Bad Request: PEER_ID_INVALID",
+            "Bad Request: the group has been deactivated",
+            "",
+        ] {
+            assert!(!is_about_the_text(description), "{description}");
+        }
+    }
 }

@@ -463,7 +463,7 @@ impl Collector {
                 tracing::info!(message.id = %delivery.id, gateway = delivery.queue, %due, "a payment waits for its buyer");
                 "waits"
             }
-            Settlement::Retry { due, error, .. } => {
+            Settlement::Retry { due, error, .. } | Settlement::Postpone { due, error } => {
                 tracing::warn!(message.id = %delivery.id, gateway = delivery.queue, %due, error, "a payment is not settled yet");
                 "retry"
             }

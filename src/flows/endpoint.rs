@@ -1,0 +1,111 @@
+//! What is known of the addresses at which merchants' sites hear of their orders.
+//!
+//! A site that answers 410 says that nobody listens there any more. Nothing more is sent to that address until something that
+//! a person asked for is taken there; what waits meanwhile waits, and its time to be given up stands still.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DECISIONS_MAX, Shop, crowded};
+use crate::dedup::key;
+use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::time::between;
+use crate::kernel::{Document, Kind, SourceName, Timestamp, Unreadable};
+use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
+
+/// An address of a merchant's site.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Since when nobody listens there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_since: Option<Timestamp>,
+    /// When nobody did before that, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub was_gone: Vec<(Timestamp, Timestamp)>,
+}
+
+/// The times without a listener that are remembered.
+const GONE_TIMES_MAX: usize = 20;
+
+impl Document for Endpoint {
+    const KIND: Kind = Kind::Endpoint;
+    const SCHEMA: u16 = 1;
+
+    fn encode(&self) -> Vec<u8> {
+        encode_json(self)
+    }
+
+    fn decode(schema: u16, bytes: &[u8]) -> Result<Endpoint, Unreadable> {
+        decode_json(schema, bytes)
+    }
+}
+
+impl Endpoint {
+    /// How long it has been tried since `first`: the time without a listener does not count.
+    #[must_use]
+    pub fn tried_for(&self, first: Timestamp, now: Timestamp) -> Duration {
+        let gone = self.was_gone.iter().map(|(from, until)| between((*from).max(first), (*until).max(first)));
+        between(first, now).saturating_sub(gone.sum())
+    }
+}
+
+fn place(merchant: &SourceName, url: &str) -> DocKey {
+    let id = key::of_endpoint(merchant, url);
+    DocKey { partition: id.partition, kind: Kind::Endpoint, id: id.fingerprint.get() }
+}
+
+/// Reads what is known of an address.
+pub async fn endpoint(shop: &Shop, merchant: &SourceName, url: &str) -> Result<Endpoint, Unavailable> {
+    let found = shop.store.load(&[place(merchant, url)]).await?.pop().flatten();
+    Ok(found.map(|stored| stored.document()).transpose()?.unwrap_or_default())
+}
+
+/// Writes down whether somebody listens at an address. Says whether that is news.
+pub async fn set_gone(
+    shop: &Shop,
+    merchant: &SourceName,
+    url: &str,
+    is_gone: bool,
+) -> Result<bool, Unavailable> {
+    let place = place(merchant, url);
+    for _ in 0..DECISIONS_MAX {
+        let stored = shop.store.load(&[place]).await?.pop().flatten();
+        let expect = stored.as_ref().map_or(Expect::Absent, |stored| Expect::At(stored.version));
+        let mut known: Endpoint = stored.map(|stored| stored.document()).transpose()?.unwrap_or_default();
+        if known.gone_since.is_some() == is_gone {
+            return Ok(false);
+        }
+        let now = shop.clock.now();
+        match known.gone_since.take() {
+            None => known.gone_since = Some(now),
+            Some(since) => {
+                known.was_gone.push((since, now));
+                let surplus = known.was_gone.len().saturating_sub(GONE_TIMES_MAX);
+                known.was_gone.drain(..surplus);
+            }
+        }
+        let mut batch = Batch::new();
+        batch.put(place, expect, &known, now);
+        match shop.store.commit(batch).await {
+            Ok(()) => return Ok(true),
+            Err(CommitError::Conflict | CommitError::LostLease) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why),
+        }
+    }
+    Err(crowded())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_without_a_listener_does_not_count() {
+        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).expect("a time");
+        let known = Endpoint { gone_since: None, was_gone: vec![(at(0), at(10)), (at(100), at(150)), (at(300), at(301))] };
+        for (first, now, seconds) in [(20, 320, 249), (120, 320, 169), (0, 20, 10), (400, 500, 100), (5, 5, 0)] {
+            assert_eq!(known.tried_for(at(first), at(now)), Duration::from_secs(seconds), "{first} {now}");
+        }
+    }
+}
