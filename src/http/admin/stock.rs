@@ -14,7 +14,7 @@ use super::{PAGE_DEFAULT, PAGE_MAX};
 use crate::flows::set_stock::set_stock;
 use crate::http::Edge;
 use crate::http::problem::Problem;
-use crate::kernel::{Kind, Quantity};
+use crate::kernel::{DecimalError, Kind, Quantity};
 use crate::orders::{Movement, MovementLine};
 use crate::store::{Scan, Unavailable};
 
@@ -137,19 +137,67 @@ pub async fn set(
     Ok(Json(Set { set: count }))
 }
 
-/// Reads `store_id,sku,quantity` with a header line. Semicolons and a byte order mark, which spreadsheets
-/// write, are taken as well.
-fn from_csv(bytes: &[u8]) -> Result<Vec<MovementLine>, String> {
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let first_line = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let delimiter = if first_line.contains(&b';') { b';' } else { b',' };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(bytes);
-    reader.deserialize().map(|row| row.map_err(|why| csv_trouble(&why))).collect()
+/// A line of a stock file.
+#[derive(Debug, Deserialize)]
+struct Row {
+    store_id: String,
+    sku: String,
+    quantity: String,
 }
 
-fn csv_trouble(why: &csv::Error) -> String {
-    let line = why.position().map_or(0, csv::Position::line);
+/// Reads `store_id,sku,quantity` with a header line. What spreadsheets write is taken as well: a byte order mark, semicolons,
+/// decimal commas where semicolons part the columns, spaces between thousands, any line ends.
+fn from_csv(bytes: &[u8]) -> Result<Vec<MovementLine>, String> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let first_line = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    let has_commas = first_line.contains(&b';');
+    let delimiter = if has_commas { b';' } else { b',' };
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(bytes);
+    let headers = reader.headers().map_err(|why| trouble(bytes, 0, &why.to_string()))?.clone();
+    let mut lines = Vec::new();
+    for record in reader.records() {
+        let byte = |position: Option<&csv::Position>| position.map_or(0, csv::Position::byte);
+        let record = record.map_err(|why| trouble(bytes, byte(why.position()), &why.to_string()))?;
+        let in_line = |why: String| trouble(bytes, byte(record.position()), &why);
+        let Row { store_id, sku, quantity } =
+            record.deserialize(Some(&headers)).map_err(|why| in_line(reason(&why)))?;
+        let read = read_quantity(&quantity, has_commas);
+        let quantity = read.map_err(|why| in_line(format!("quantity {quantity:?} {why}")))?;
+        lines.push(MovementLine { store_id, sku, quantity });
+    }
+    Ok(lines)
+}
+
+fn read_quantity(text: &str, has_commas: bool) -> Result<Quantity, DecimalError> {
+    let is_space = |sign: char| sign.is_whitespace() || sign == '\u{202f}' || sign == '\u{a0}';
+    let plain: String = text.chars().filter(|sign| !is_space(*sign)).collect();
+    Quantity::from_peer(&if has_commas { plain.replace(',', ".") } else { plain })
+}
+
+/// What csv says of a row, without the place, which it counts otherwise than people do.
+fn reason(why: &csv::Error) -> String {
+    match why.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => err.kind().to_string(),
+        _ => why.to_string(),
+    }
+}
+
+fn trouble(bytes: &[u8], byte: u64, why: &str) -> String {
+    let line = line_at(bytes, usize::try_from(byte).unwrap_or(usize::MAX));
     format!("line {line}: {why}. The first line must be: store_id,sku,quantity")
+}
+
+/// The number of the line in which a row stands that begins at `byte`, or behind the line ends there.
+fn line_at(bytes: &[u8], byte: usize) -> usize {
+    let rest = bytes.get(byte..).unwrap_or_default();
+    let ends = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let before = &bytes[..(byte + ends).min(bytes.len())];
+    let is_end = |place: usize| match before[place] {
+        b'\n' => true,
+        b'\r' => before.get(place + 1) != Some(&b'\n'),
+        _ => false,
+    };
+    1 + (0..before.len()).filter(|place| is_end(*place)).count()
 }
 
 #[cfg(test)]
@@ -167,6 +215,42 @@ mod tests {
         assert_eq!(plain, Ok(vec![line.clone()]));
         let excel = from_csv("\u{feff}store_id;sku;quantity\r\n17; 123456 ;10.500\r\n".as_bytes());
         assert_eq!(excel, Ok(vec![line]));
+    }
+
+    #[test]
+    fn numbers_are_read_as_spreadsheets_write_them() {
+        let read = |text: &str| {
+            from_csv(text.as_bytes()).map(|lines| lines.iter().map(|line| line.quantity.to_string()).collect::<Vec<_>>())
+        };
+        for quantity in ["10,5", "10.5", "10,500", "1 0,5", "\u{a0}10,5", "\"10,5\"", "1e1"] {
+            let want = if quantity == "1e1" { "10" } else { "10.5" };
+            assert_eq!(read(&format!("store_id;sku;quantity\n17;000123;{quantity}\n")), Ok(vec![want.into()]), "{quantity}");
+        }
+        for quantity in ["1 234.5", "1\u{a0}234.5", "1\u{202f}234.5", "1234.5000000000001"] {
+            assert_eq!(read(&format!("store_id,sku,quantity\n17,1,{quantity}\n")), Ok(vec!["1234.5".into()]), "{quantity}");
+        }
+        for text in ["store_id;sku;quantity\n17;1;1.234,5", "store_id,sku,quantity\n17,1,\"1,5\"", "store_id;sku;quantity\n17;1;"] {
+            assert!(read(text).expect_err("no number").starts_with("line 2: quantity"), "{text}");
+        }
+        let sku = from_csv("\u{feff}store_id;sku;quantity\r\n17;000123;10,5\r\n".as_bytes()).expect("a line")[0].sku.clone();
+        assert_eq!(sku, "000123");
+    }
+
+    #[test]
+    fn a_bad_line_is_counted_as_people_count_it() {
+        for end in ["\n", "\r\n", "\r"] {
+            for blank in ["", end] {
+                let rows = ["store_id,sku,quantity", "17,1,1", "17,2,2", "17,3,x", "17,4,4"];
+                let text = rows.join(end).replace("17,2,2", &format!("17,2,2{blank}"));
+                let why = from_csv(text.as_bytes()).expect_err("a bad line");
+                let line = if blank.is_empty() { "line 4:" } else { "line 5:" };
+                assert!(why.starts_with(line) && why.contains("\"x\""), "{end:?}: {why}");
+                let why = from_csv(text.replace("17,3,x", "17,3").as_bytes()).expect_err("a short line");
+                assert!(why.starts_with(line), "{end:?}: {why}");
+            }
+        }
+        let quoted = "store_id,sku,quantity\r\n17,\"a\r\nb\",1\r\n17,2,x\r\n";
+        assert!(from_csv(quoted.as_bytes()).expect_err("a bad line").starts_with("line 4:"));
     }
 
     #[test]
