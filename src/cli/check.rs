@@ -1,21 +1,33 @@
 //! `tillgate check`: is the configuration good, and does everything that it names answer?
 
+use std::path::Path;
 use std::time::Duration;
 
+use http::{HeaderMap, Method};
+
+use super::receiver::{self, Running};
 use super::{ConfigOption, Failed, say};
 use crate::app;
-use crate::config::StoreUrl;
+use crate::config::{Settings, StoreUrl};
 use crate::kernel::time::earlier;
-use crate::kernel::{Clock, SourceName};
-use crate::store::postgres;
+use crate::kernel::{Clock, SourceName, clock_skew};
+use crate::peer::{ANSWER_BYTES_MAX, Client};
 use crate::store::sled::OpenError;
+use crate::store::{Store, postgres};
 
 /// A stretch of a marketplace's list that is asked for: enough to see that it is shown.
 const LOOKED_BACK: Duration = Duration::from_secs(60);
 
 pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
     let settings = config.load()?;
-    say("ok    configuration");
+    match &settings.file {
+        Some(file) => say(format_args!("ok    configuration: {}", file.display())),
+        None => say(format_args!(
+            "ok    configuration: the defaults, as neither {} is there",
+            crate::config::FILES.join(" nor ")
+        )),
+    }
+    let running = receiver::find(&settings).await;
     let mut failures = 0;
     let mut told = |name: &str, outcome: Result<String, String>| match outcome {
         Ok(text) => say(format_args!("ok    {name}: {text}")),
@@ -36,11 +48,18 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
         };
         told("source", Ok(format!("{name} posts to {}/hooks/{name}{also}", settings.public_url())));
     }
-    told("store", check_store(&settings).await);
+    told("listen", check_listen(&settings, running.as_ref()).await);
+    told("store", check_store(&settings, running.as_ref()).await);
     match app::telegram(&settings) {
         Ok(Some(telegram)) => {
             let introduced = telegram.introduce().await;
             told("telegram", introduced.map(|name| format!("the bot is @{name}")));
+            let chats = settings.notify.telegram.iter().flat_map(|telegram| &telegram.chats);
+            for (store, chat) in chats {
+                let seen = telegram.look_at(chat).await;
+                let seen = seen.map(|()| "can be written to".to_owned());
+                told("chat", seen.map(|text| format!("{store} = {chat} {text}")).map_err(|why| format!("{store} = {chat}: {why}")));
+            }
         }
         Ok(None) => told("telegram", Ok("not configured: pickers are not told".into())),
         Err(why) => told("telegram", Err(why.to_string())),
@@ -91,6 +110,11 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
             )),
         );
     }
+    for (name, merchant) in &settings.merchants {
+        if let Some(url) = &merchant.callback_url {
+            told("callback", reach(url).await.map(|text| format!("{name} {text}")).map_err(|why| format!("{name}: {why}")));
+        }
+    }
     if settings.admin_token.is_none() {
         told("admin", Ok("off: set admin_token to use tillgate orders, hooks, outbox and stock".into()));
     }
@@ -105,31 +129,92 @@ fn prefixed(name: &SourceName, seen: Result<String, String>) -> Result<String, S
     seen.map(|text| format!("{name} {text}")).map_err(|why| format!("{name}: {why}"))
 }
 
-async fn check_store(settings: &crate::config::Settings) -> Result<String, String> {
-    if let StoreUrl::Sled(path) = &settings.store
-        && !path.exists()
-    {
-        return Ok(format!("{} will be created", settings.store));
+/// Whether the port can be listened on, or is listened on by a receiver of this configuration.
+async fn check_listen(settings: &Settings, running: Option<&Running>) -> Result<String, String> {
+    match tokio::net::TcpListener::bind(settings.listen).await {
+        Ok(_) => Ok(format!("{} is free", settings.listen)),
+        Err(why) if why.kind() == std::io::ErrorKind::AddrInUse => match running {
+            Some(Running { address, says }) => Ok(format!("{address} is taken by {says}")),
+            None => Err(format!(
+                "{} is taken by another program: choose another with listen, or end that one",
+                settings.listen
+            )),
+        },
+        Err(why) => Err(format!("{} cannot be listened on: {why}", settings.listen)),
+    }
+}
+
+/// Whether an address answers at all; what it answers is its own affair.
+async fn reach(url: &str) -> Result<String, String> {
+    let client = Client::new(REACH_WAIT, ANSWER_BYTES_MAX).map_err(|why| why.to_string())?;
+    let reply = client.call(Method::GET, url, HeaderMap::new(), Vec::new()).await;
+    let reply = reply.map_err(|why| format!("{url} is not reached: {why}"))?;
+    Ok(format!("is reached at {url}, which answers {}", reply.status.as_u16()))
+}
+
+/// How long an address may take to answer.
+const REACH_WAIT: Duration = Duration::from_secs(10);
+
+/// Whether a file can be written where the store is, or will be.
+fn check_folder(folder: &Path) -> Result<(), String> {
+    let there = folder.ancestors().find(|folder| folder.as_os_str().is_empty() || folder.exists());
+    let there = match there {
+        Some(there) if !there.as_os_str().is_empty() => there,
+        Some(_) | None => Path::new("."),
+    };
+    let trial = there.join(format!(".tillgate-check-{}", std::process::id()));
+    let written = std::fs::write(&trial, b"x").and_then(|()| std::fs::remove_file(&trial));
+    written.map_err(|why| format!("nothing can be written in {}: {why}", there.display()))
+}
+
+async fn check_store(settings: &Settings, running: Option<&Running>) -> Result<String, String> {
+    if let StoreUrl::Sled(path) = &settings.store {
+        check_folder(path)?;
+        if !path.exists() {
+            return Ok(format!("{} will be created", settings.store));
+        }
     }
     // To look is not to change.
-    let looking = crate::config::Settings { store_migrate: false, ..settings.clone() };
+    let looking = Settings { store_migrate: false, ..settings.clone() };
     match app::open_store(&looking).await {
         Err(app::StartError::Database(postgres::OpenError::Older { found, known, .. }))
             if settings.store_migrate =>
         {
+            let StoreUrl::Postgres(url) = &settings.store else { return Err("no database".into()) };
+            let address = url.expose().parse().map_err(|why: postgres::BadAddress| why.to_string())?;
+            if !postgres::may_migrate(&address).await? {
+                return Err(format!(
+                    "{} answers, and its schema must be brought from version {found} to {known}, which this user may \
+                     not do: run tillgate migrate as one who may create tables, or grant CREATE on the database",
+                    settings.store
+                ));
+            }
             Ok(format!(
                 "{} answers; serve will bring its schema from version {found} to {known}",
                 settings.store
             ))
         }
         Ok(store) => {
-            let answer = store.ping().await.map_err(|why| why.to_string());
+            let answer = check_opened(&store).await;
             store.close().await;
             answer.map(|()| format!("{} opens", settings.store))
         }
-        Err(app::StartError::Store(OpenError::InUse { .. })) => {
-            Ok(format!("{} is in use by a running tillgate", settings.store))
-        }
+        Err(app::StartError::Store(OpenError::InUse { .. })) => match running {
+            Some(Running { address, says }) => {
+                Ok(format!("{} is in use by {says}, at {address}", settings.store))
+            }
+            None => Err(format!(
+                "{} is in use by a process that does not answer at {}: is it another program, or does it hang?",
+                settings.store, settings.listen
+            )),
+        },
         Err(why) => Err(why.to_string()),
     }
+}
+
+async fn check_opened(store: &Store) -> Result<(), String> {
+    store.ping().await.map_err(|why| why.to_string())?;
+    let Some(of_store) = store.now().await.map_err(|why| why.to_string())? else { return Ok(()) };
+    let skew = clock_skew::between(Clock::System.now(), of_store);
+    skew.map_or(Ok(()), Err)
 }

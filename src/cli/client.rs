@@ -6,7 +6,7 @@ use clap::Args;
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::Value;
 
-use super::{ConfigOption, Failed, say};
+use super::{ConfigOption, Failed, receiver, say};
 use crate::kernel::Secret;
 use crate::peer::{Client, Url};
 
@@ -19,7 +19,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Which gateway to ask, and how to print what it says.
 #[derive(Debug, Clone, Args)]
 pub struct ServerOptions {
-    /// The running gateway [default: the configuration's listen]
+    /// The running gateway [default: the one that runs on this configuration]
     #[arg(long, value_name = "URL", env = "TILLGATE_SERVER")]
     server: Option<String>,
     /// Its admin token [default: the configuration's admin_token]
@@ -41,16 +41,21 @@ pub struct Server {
 
 impl ServerOptions {
     /// Finds out whom to ask.
-    pub fn connect(&self) -> Result<Server, Failed> {
+    pub async fn connect(&self) -> Result<Server, Failed> {
         // The file is read only for what the arguments leave open.
         let settings = match (&self.server, &self.admin_token) {
             (Some(_), Some(_)) => None,
             (_, _) => Some(self.config.load()?),
         };
-        let url = self
-            .server
-            .clone()
-            .or_else(|| settings.as_ref().map(|settings| format!("http://{}", settings.listen)));
+        let url = match (&self.server, &settings) {
+            (Some(server), _) => Some(server.clone()),
+            (None, Some(settings)) => {
+                let running = receiver::find(settings).await;
+                let address = running.map_or(settings.listen, |running| running.address);
+                Some(format!("http://{address}"))
+            }
+            (None, None) => None,
+        };
         let token = self.admin_token.clone().map(Secret::new);
         let token = token.or_else(|| settings.and_then(|settings| settings.admin_token));
         let (Some(url), Some(token)) = (url, token) else {

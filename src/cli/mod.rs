@@ -9,6 +9,7 @@ mod client;
 mod cluster;
 mod demo;
 mod migrate;
+mod receiver;
 mod sandbox;
 mod send;
 mod serve;
@@ -78,22 +79,31 @@ enum Command {
 /// Where the configuration is.
 #[derive(Debug, Clone, Args)]
 struct ConfigOption {
-    /// The configuration file [default: tillgate.toml in this directory, if it is there]
+    /// The configuration file [default: tillgate.toml in this directory, else /etc/tillgate/tillgate.toml]
     #[arg(long, value_name = "FILE", env = "TILLGATE_CONFIG")]
     config: Option<PathBuf>,
 }
 
 impl ConfigOption {
     fn load(&self) -> Result<Settings, Failed> {
-        Ok(crate::config::load(self.config.as_deref(), std::env::vars())?)
+        let settings = crate::config::load(self.config.as_deref(), variables())?;
+        for name in &settings.unknown_variables {
+            let _ = writeln!(std::io::stderr(), "tillgate: {name} in the environment names no setting, and is passed over");
+        }
+        Ok(settings)
     }
+}
+
+/// The environment, as far as it is text: others may have put anything there.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)))
 }
 
 /// What `serve` may be told besides the configuration.
 #[derive(Debug, Clone, Args)]
 struct Overrides {
     /// Where to listen [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = crate::config::listen_address)]
     listen: Option<SocketAddr>,
     /// Where to keep things: sled:<directory>, postgres://user@host/database or memory: [default: sled:data]
     #[arg(long, value_name = "URL")]

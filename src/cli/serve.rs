@@ -7,6 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use sd_notify::NotifyState;
 
+use super::receiver::Note;
 use super::{ConfigOption, Failed, Overrides};
 use crate::app::{App, StartError};
 use crate::config::Settings;
@@ -38,12 +39,14 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     if settings.public_url.is_none() {
         settings.listen = app.address();
     }
+    let note = Note::leave(&settings, app.address());
     announce(&settings, &app);
 
     let outcome = tokio::select! {
         () = signals.any() => Ok(()),
         why = app.failed() => Err(why),
     };
+    drop(note);
     match outcome {
         Ok(()) => {
             tell_manager(NotifyState::Stopping);
@@ -73,6 +76,10 @@ pub async fn run(options: Options) -> Result<(), Failed> {
 
 fn announce(settings: &Settings, app: &App) {
     say(format_args!("tillgate {} listens on http://{}", env!("CARGO_PKG_VERSION"), app.address()));
+    match &settings.file {
+        Some(file) => say(format_args!("  settings   {}", file.display())),
+        None => say("  settings   the defaults: there is no tillgate.toml here or in /etc/tillgate"),
+    }
     say(format_args!("  store      {}", settings.store));
     let url = settings.public_url();
     for name in settings.sources.keys() {

@@ -4,19 +4,21 @@
 //! `<key>_file` is replaced by what the file holds; then the whole is read into [`Settings`], where unknown
 //! keys are errors, and checked.
 
+mod known;
 mod overlay;
 mod settings;
 mod store_url;
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 pub use settings::{
-    Gateway, GatewayProtocol, Merchant, Notify, Outgoing, Payment, Settings, Source, SourceProtocol, Telegram,
+    Gateway, GatewayProtocol, Merchant, Notify, Outgoing, Payment, Settings, Source, SourceProtocol, Telegram, listen_address,
 };
 pub use store_url::StoreUrl;
 
-/// The file that is read when none is named.
-pub const FILE_DEFAULT: &str = "tillgate.toml";
+/// The files that are looked for when none is named: the first that is there is read.
+pub const FILES: [&str; 2] = ["tillgate.toml", "/etc/tillgate/tillgate.toml"];
 
 /// Why the settings cannot be used. The text says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,21 +31,27 @@ impl ConfigError {
     }
 }
 
-/// Reads the settings. Without a named file, [`FILE_DEFAULT`] is read if it is there.
+/// Reads the settings. Without a named file the first of [`FILES`] is read that is there, and the defaults hold if none is. A
+/// file that is there and cannot be read is an error: its settings were meant to hold.
 pub fn load(
     file: Option<&Path>,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Settings, ConfigError> {
-    let (path, text) = match file {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|why| {
-                ConfigError::new(format!("{}: cannot read the configuration: {why}", path.display()))
-            })?;
-            (path.to_owned(), text)
-        }
-        None => (PathBuf::from(FILE_DEFAULT), std::fs::read_to_string(FILE_DEFAULT).unwrap_or_default()),
+    let unreadable = |path: &Path, why: &io::Error| {
+        ConfigError::new(format!("{}: cannot read the configuration: {why}", path.display()))
     };
-    parse(&path, &text, environment)
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path).map_err(|why| unreadable(path, &why))?;
+        return parse(path, &text, environment).map(|settings| settings.read_from(path));
+    }
+    for path in FILES.map(Path::new) {
+        match std::fs::read_to_string(path) {
+            Ok(text) => return parse(path, &text, environment).map(|settings| settings.read_from(path)),
+            Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+            Err(why) => return Err(unreadable(path, &why)),
+        }
+    }
+    parse(Path::new(FILES[0]), "", environment)
 }
 
 /// Reads settings from the text of a file.
@@ -54,13 +62,14 @@ pub fn parse(
 ) -> Result<Settings, ConfigError> {
     let in_file = |why: String| ConfigError::new(format!("{}: {}", path.display(), why.trim_end()));
     let mut table: toml::Table = toml::from_str(text).map_err(|why| in_file(in_words(&why, text)))?;
-    overlay::environment(&mut table, environment)?;
+    let unknown_variables = overlay::environment(&mut table, environment)?;
     overlay::files(&mut table, path.parent().unwrap_or(Path::new(".")), "")?;
-    let settings: Settings = table.try_into().map_err(|why: toml::de::Error| {
+    let mut settings = Settings::deserialize_from(table).map_err(|why: toml::de::Error| {
         // Read from the table, the error names the key and has no line of the file to quote.
         in_file(why.to_string().lines().collect::<Vec<_>>().join(" "))
     })?;
     settings.check().map_err(in_file)?;
+    settings.unknown_variables = unknown_variables;
     Ok(settings)
 }
 

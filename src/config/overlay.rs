@@ -5,6 +5,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::ConfigError;
+use super::known::{self, Holds};
 
 const PREFIX: &str = "TILLGATE_";
 const LEVEL: &str = "__";
@@ -13,17 +14,25 @@ const LEVEL: &str = "__";
 const NOT_SETTINGS: [&str; 5] =
     ["TILLGATE_CONFIG", "TILLGATE_SERVER", "TILLGATE_LOG", "TILLGATE_MIGRATE_FROM", "TILLGATE_MIGRATE_TO"];
 
-/// Lays `TILLGATE_SOURCES__SM__TOKEN=…` over `sources.sm.token`.
+/// Lays `TILLGATE_SOURCES__SM__TOKEN=…` over `sources.sm.token`. Returns the variables that name no setting: other programs
+/// have variables too, and none of them keeps this one from starting.
 pub fn environment(
     table: &mut Table,
     variables: impl Iterator<Item = (String, String)>,
-) -> Result<(), ConfigError> {
+) -> Result<Vec<String>, ConfigError> {
+    let mut unknown = Vec::new();
     for (name, text) in variables {
         let Some(path) = name.strip_prefix(PREFIX).filter(|_| !NOT_SETTINGS.contains(&name.as_str())) else {
             continue;
         };
         let lower = path.to_lowercase();
         let mut levels: Vec<&str> = lower.split(LEVEL).collect();
+        let Some(holds) = known::holds(&levels) else {
+            if !is_of_kubernetes(path, &text) {
+                unknown.push(name);
+            }
+            continue;
+        };
         let key = levels.pop().unwrap_or_default();
         let mut place = &mut *table;
         for level in levels {
@@ -37,41 +46,45 @@ pub fn environment(
         if let Some(plain) = key.strip_suffix("_file") {
             place.remove(plain);
         }
-        place.insert(key.to_owned(), typed(key, &text));
+        place.insert(key.to_owned(), typed(holds, &text));
     }
-    Ok(())
+    Ok(unknown)
 }
 
-/// A variable is text; settings that are lists or numbers are recognised by their names.
-fn typed(key: &str, text: &str) -> Value {
-    if ["tokens", "api_keys", "payment_hosts", "notice_networks", "trusted_proxies", "callback_networks"]
-        .contains(&key)
-    {
-        let tokens = text.split(',').map(str::trim).filter(|token| !token.is_empty());
-        return Value::Array(tokens.map(|token| Value::String(token.to_owned())).collect());
-    }
-    let is_number = ["_days", "_mebibytes", "_milliseconds", "_seconds", "_max", "_code"]
-        .iter()
-        .any(|unit| key.ends_with(unit));
-    if ["store_migrate", "two_steps", "receipts"].contains(&key)
-        && let Ok(switch) = text.trim().to_lowercase().parse()
-    {
-        return Value::Boolean(switch);
-    }
-    match text.trim().parse() {
-        Ok(number) if is_number => Value::Integer(number),
-        Ok(_) | Err(_) => Value::String(text.to_owned()),
-    }
+/// Kubernetes gives every program variables for each Service of its namespace, ours among them: `TILLGATE_SERVICE_HOST`,
+/// `TILLGATE_PORT=tcp://…`, `TILLGATE_PORT_8080_TCP_ADDR`; `TILLGATE_WEB_SERVICE_HOST` for the Service `tillgate-web`.
+fn is_of_kubernetes(path: &str, text: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| text.starts_with(scheme));
+    let parts: Vec<&str> = path.split('_').collect();
+    let is_service = parts.windows(2).any(|pair| pair == ["SERVICE", "HOST"] || pair == ["SERVICE", "PORT"]);
+    let is_port = parts.last() == Some(&"PORT") && is_address;
+    let names_port = |window: &[&str]| {
+        window[0] == "PORT" && is_number(window[1]) && ["TCP", "UDP", "SCTP"].contains(&window[2])
+    };
+    is_service || is_port || parts.windows(3).any(names_port)
 }
 
-/// The keys that may be given as `<key>_file`.
-const SECRETS: [&str; 7] =
-    ["store", "admin_token", "token", "api_key", "signing_key", "callback_secret", "client_secret"];
+/// A variable is text; what cannot be read as what its setting holds is left to say so itself.
+fn typed(holds: Holds, text: &str) -> Value {
+    let plain = || Value::String(text.to_owned());
+    match holds {
+        Holds::Text | Holds::Secret => plain(),
+        Holds::List => {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
+        }
+        Holds::Number => text.trim().parse().map_or_else(|_| plain(), Value::Integer),
+        Holds::Switch | Holds::SwitchOrText => {
+            text.trim().to_lowercase().parse().map_or_else(|_| plain(), Value::Boolean)
+        }
+    }
+}
 
 /// Replaces `token_file = "/run/secrets/x"` by `token = <what is in it>`. Relative paths count from the
 /// configuration's folder.
 pub fn files(table: &mut Table, folder: &Path, section: &str) -> Result<(), ConfigError> {
-    for secret in SECRETS {
+    for secret in known::secrets() {
         let key = format!("{secret}_file");
         let Some(path) = table.remove(&key) else { continue };
         let told = if section.is_empty() { key.clone() } else { format!("{section}.{key}") };
@@ -99,18 +112,51 @@ mod tests {
 
     #[test]
     fn a_variable_is_read_as_what_its_setting_is() {
-        for (key, text, value) in [
-            ("retention_days", "30", Value::Integer(30)),
-            ("requests_per_minute_max", "5", Value::Integer(5)),
-            ("tax_system_code", "2", Value::Integer(2)),
-            ("two_steps", "true", Value::Boolean(true)),
-            ("receipts", "False", Value::Boolean(false)),
-            ("trusted_proxies", "", Value::Array(vec![])),
-            ("receipts", "perhaps", Value::String("perhaps".into())),
-            ("token", "123", Value::String("123".into())),
-            ("callback_networks", "10.0.0.0/8", Value::Array(vec![Value::String("10.0.0.0/8".into())])),
+        let list = |parts: &[&str]| Value::Array(parts.iter().map(|part| Value::String((*part).into())).collect());
+        for (place, text, value) in [
+            (&["sources", "sm", "retention_days"][..], "30", Value::Integer(30)),
+            (&["merchants", "shop", "requests_per_minute_max"], "5", Value::Integer(5)),
+            (&["gateways", "bank", "tax_system_code"], "2", Value::Integer(2)),
+            (&["gateways", "bank", "two_steps"], "true", Value::Boolean(true)),
+            (&["gateways", "bank", "receipts"], "False", Value::Boolean(false)),
+            (&["gateways", "bank", "receipts"], "yookassa", Value::String("yookassa".into())),
+            (&["trusted_proxies"], "", list(&[])),
+            (&["sources", "sm", "token"], "123", Value::String("123".into())),
+            (&["callback_networks"], "10.0.0.0/8, 10.1.0.0/16", list(&["10.0.0.0/8", "10.1.0.0/16"])),
+            (&["notify", "telegram", "chats", "17"], "-1002", Value::String("-1002".into())),
         ] {
-            assert_eq!(typed(key, text), value, "{key}");
+            assert_eq!(typed(known::holds(place).expect("a setting"), text), value, "{place:?}");
         }
+    }
+
+    #[test]
+    fn variables_of_others_stop_nothing() {
+        let given = |pairs: &[(&str, &str)]| {
+            let mut table = Table::new();
+            let pairs = pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+            let unknown = environment(&mut table, pairs).expect("no conflict");
+            (table, unknown)
+        };
+        // As they stand in a pod beside the Services tillgate and tillgate-web.
+        let (table, unknown) = given(&[
+            ("TILLGATE_SERVICE_HOST", "10.96.0.17"),
+            ("TILLGATE_SERVICE_PORT", "8080"),
+            ("TILLGATE_SERVICE_PORT_HTTP", "8080"),
+            ("TILLGATE_PORT", "tcp://10.96.0.17:8080"),
+            ("TILLGATE_PORT_8080_TCP", "tcp://10.96.0.17:8080"),
+            ("TILLGATE_PORT_8080_TCP_PROTO", "tcp"),
+            ("TILLGATE_PORT_8080_TCP_PORT", "8080"),
+            ("TILLGATE_PORT_8080_TCP_ADDR", "10.96.0.17"),
+            ("TILLGATE_WEB_SERVICE_HOST", "10.96.0.18"),
+            ("TILLGATE_WEB_PORT", "tcp://10.96.0.18:80"),
+            ("TILLGATE_WEB_PORT_80_TCP_ADDR", "10.96.0.18"),
+            ("TILLGATE_CONFIG", "x"),
+            ("OTHER", "y"),
+        ]);
+        assert_eq!((table, unknown), (Table::new(), vec![]));
+        let names = ["TILLGATE_PORT", "TILLGATE_VERSION", "TILLGATE_SOURCES__SM__TOKENN", "TILLGATE_LISTEN__PORT", "TILLGATE_"];
+        let (table, unknown) = given(&names.map(|name| (name, "8080")));
+        assert_eq!(table, Table::new());
+        assert_eq!(unknown, names);
     }
 }

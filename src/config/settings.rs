@@ -1,8 +1,9 @@
 //! What can be set, and what is checked.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
@@ -30,8 +31,14 @@ const CALLBACK_KEY_BYTES_MIN: usize = 24;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// The file that they were read from, if there was one.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+    /// Variables of the environment that have our prefix and name no setting.
+    #[serde(skip)]
+    pub unknown_variables: Vec<String>,
     /// Where to listen.
-    #[serde(default = "listen_default")]
+    #[serde(default = "listen_default", deserialize_with = "listen")]
     pub listen: SocketAddr,
     /// How browsers and peers reach us.
     pub public_url: Option<String>,
@@ -389,6 +396,23 @@ fn some_networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ve
     networks(deserializer).map(Some)
 }
 
+/// An address to listen on. Of a name that stands for several, such as `localhost`, the first of IPv4 counts.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let found = text.trim().to_socket_addrs();
+    let found: Vec<SocketAddr> = found
+        .map_err(|why| {
+            format!("{text:?} is no address such as 127.0.0.1:8080 or localhost:8080: {why}")
+        })?
+        .collect();
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    first.copied().ok_or_else(|| format!("{text:?} stands for no address"))
+}
+
+fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    listen_address(&text).map_err(|why| D::Error::custom(format!("listen: {why}")))
+}
+
 fn listen_default() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8080))
 }
@@ -453,6 +477,15 @@ fn gap_default() -> u32 {
 }
 
 impl Settings {
+    /// Reads them from a table.
+    pub(super) fn deserialize_from(table: toml::Table) -> Result<Settings, toml::de::Error> {
+        table.try_into()
+    }
+
+    pub(super) fn read_from(self, file: &Path) -> Settings {
+        Settings { file: Some(file.to_owned()), ..self }
+    }
+
     /// How browsers and peers reach us.
     #[must_use]
     pub fn public_url(&self) -> String {

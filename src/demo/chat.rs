@@ -129,6 +129,9 @@ async fn call(
             .into_response();
     }
     let trouble = world.troubles.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    if method == "getChat" && trouble.is_none() {
+        return Json(json!({"ok": true, "result": {"id": body.get("chat_id")}})).into_response();
+    }
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let message = Message { chat_id: text("chat_id"), text: text("text") };
     let keep = || world.messages.send_modify(|messages| messages.push(message.clone()));

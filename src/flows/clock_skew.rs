@@ -4,14 +4,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use super::Shop;
-use crate::kernel::Timestamp;
+use crate::kernel::{Timestamp, clock_skew};
 use crate::store::Unavailable;
-
-/// How far the two may be apart before this machine's clock is not believed.
-pub const SKEW_MAX: Duration = Duration::from_secs(60);
 
 /// How far this machine's clock is ahead of the store's, in milliseconds; as it was measured last.
 #[derive(Debug, Clone, Default)]
@@ -21,15 +17,7 @@ impl ClockSkew {
     /// How far this machine's clock is off, if that is too far to judge anybody else's by it.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        let milliseconds = self.0.load(Ordering::Relaxed);
-        let is_off = u128::from(milliseconds.unsigned_abs()) > SKEW_MAX.as_millis();
-        let direction = if milliseconds > 0 { "ahead of" } else { "behind" };
-        is_off.then(|| {
-            format!(
-                "this machine's clock is {} s {direction} the store's: set it, for instance by an NTP service",
-                milliseconds.unsigned_abs() / 1000
-            )
-        })
+        clock_skew::trouble(self.0.load(Ordering::Relaxed))
     }
 }
 

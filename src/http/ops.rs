@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 
 use super::Edge;
 use super::problem::Problem;
@@ -13,24 +13,34 @@ use crate::kernel::Lane;
 use crate::store::Scan;
 use crate::telemetry::metrics;
 
+/// The header by which a receiver of ours is known from other programs.
+pub const VERSION_HEADER: &str = "x-tillgate-version";
+
+fn with_version(response: impl IntoResponse) -> Response {
+    let mut response = response.into_response();
+    let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+    response.headers_mut().insert(VERSION_HEADER, version);
+    response
+}
+
 /// The process lives.
-pub async fn healthz() -> &'static str {
-    "ok\n"
+pub async fn healthz() -> Response {
+    with_version("ok\n")
 }
 
 /// It can take hooks: the store answers, and no end has been announced.
 pub async fn readyz(State(edge): State<Arc<Edge>>) -> Response {
     if edge.draining.load(Ordering::Relaxed) {
-        return Problem::unavailable("draining: this receiver is about to stop").into_response();
+        return with_version(Problem::unavailable("draining: this receiver is about to stop"));
     }
-    match edge.shop.store.ping().await {
+    with_version(match edge.shop.store.ping().await {
         // It can take hooks all the same, so it stays in; whoever looks reads what is wrong.
         Ok(()) => match edge.shop.clock_skew.trouble() {
             Some(why) => format!("ready, but {why}\n").into_response(),
             None => "ready\n".into_response(),
         },
         Err(why) => Problem::from(why).into_response(),
-    }
+    })
 }
 
 /// Messages are counted up to this many: enough to see that something is wrong.

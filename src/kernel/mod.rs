@@ -9,6 +9,7 @@ pub mod money;
 pub mod quantity;
 
 pub mod chance;
+pub mod clock_skew;
 pub mod contact;
 pub mod local_time;
 pub mod time;

@@ -235,10 +235,81 @@ fn the_environment_and_secret_files_override_the_file() {
     assert!(code == Some(0) && said.contains("127.0.0.1:7777/hooks/sm"), "{said}");
     let (code, said) = check(&[("TILLGATE_SOURCES__SM__TOKENS", "the-new-token-of-sm,the-old-token-of-sm")]);
     assert!(code == Some(0) && said.contains("3 tokens are valid"), "{said}");
-    let (code, said) = check(&[("TILLGATE_SOURCES__SM__COLOUR", "red")]);
-    assert!(code == Some(2) && said.contains("colour"), "{said}");
-    let (code, said) = check(&[("TILLGATE_LISTEN__X", "1")]);
-    assert!(code == Some(2) && said.contains("TILLGATE_LISTEN__X"), "{said}");
+    // What is no setting of ours is named and stops nothing.
+    for name in ["TILLGATE_SOURCES__SM__COLOUR", "TILLGATE_LISTEN__X", "TILLGATE_VERSION"] {
+        let (code, said) = check(&[(name, "1")]);
+        assert!(code == Some(0) && said.contains(name), "{said}");
+    }
+    // As in a pod of Kubernetes beside a Service of our name: nothing is said of them.
+    let (code, said) = check(&[
+        ("TILLGATE_SERVICE_HOST", "10.96.0.17"),
+        ("TILLGATE_PORT", "tcp://10.96.0.17:8080"),
+        ("TILLGATE_PORT_8080_TCP_ADDR", "10.96.0.17"),
+    ]);
+    assert!(code == Some(0) && !said.contains("TILLGATE_"), "{said}");
+}
+
+/// A name is an address as well, a file that cannot be read is no file that is not there, and what is used is named.
+#[test]
+fn the_configuration_that_is_used_is_named_and_one_that_cannot_be_read_is_an_error() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("tillgate.toml");
+    let check = || {
+        let output = Command::new(BINARY).arg("check").current_dir(folder.path()).output().expect("the binary runs");
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let source = "[sources.sm]\nprotocol = \"sm\"\ntoken = \"0123456789abcdef\"\n";
+    std::fs::write(&file, format!("listen = \"localhost:0\"\n{source}")).expect("written");
+    let (code, said) = check();
+    assert!(code == Some(0) && said.contains("configuration: tillgate.toml"), "{said}");
+    assert!(said.contains("listen: 127.0.0.1:0 is free"), "{said}");
+    std::fs::write(&file, format!("listen = \"no-such-host.invalid:8080\"\n{source}")).expect("written");
+    let (code, said) = check();
+    assert!(code == Some(2) && said.contains("no-such-host.invalid"), "{said}");
+    std::fs::remove_file(&file).expect("removed");
+    std::fs::create_dir(&file).expect("a folder of that name");
+    let (code, said) = check();
+    assert!(code == Some(2) && said.contains("cannot read the configuration"), "{said}");
+}
+
+/// `check` tries what `serve` will do, and knows a receiver of its own from another program; commands find that receiver
+/// wherever it was told to listen.
+#[test]
+fn the_check_and_the_commands_find_the_receiver_that_runs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    configure(folder.path());
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(BINARY);
+        let output = command.args(arguments).current_dir(folder.path()).output().expect("the binary runs");
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let gateway = Process::start(folder.path()); // on a port of the system's choice
+    let address = gateway.url.trim_start_matches("http://").to_owned();
+    let (code, said) = run(&["orders", "list"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = run(&["check"]);
+    assert!(code == Some(0) && said.contains(&format!("at {address}")) && said.contains("ready"), "{said}");
+    let settings = std::fs::read_to_string(folder.path().join("tillgate.toml")).expect("settings");
+    let there = settings.replace("127.0.0.1:0", &address);
+    std::fs::write(folder.path().join("tillgate.toml"), &there).expect("written");
+    let (code, said) = run(&["check"]);
+    assert!(code == Some(0) && said.contains(&format!("{address} is taken by tillgate")), "{said}");
+    assert_eq!(gateway.terminate(), Some(0));
+    assert!(!folder.path().join("data/receiver").exists(), "the note is taken away");
+
+    // Another program has the port, and the callback's address answers nobody.
+    let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = other.local_addr().expect("an address").to_string();
+    let bank = "[gateways.bank]\nprotocol = \"yookassa\"\nurl = \"http://127.0.0.1:9\"\ntoken = \"t\"\nmerchant_id = \"1\"\n\
+                [merchants.site]\napi_key = \"0123456789abcdef\"\ncallback_url = \"http://127.0.0.1:9/x\"\n\
+                callback_secret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n";
+    let settings = settings.replace("127.0.0.1:0", &taken);
+    std::fs::write(folder.path().join("tillgate.toml"), format!("{settings}\n{bank}")).expect("written");
+    let (code, said) = run(&["check"]);
+    assert_eq!(code, Some(1), "{said}");
+    for failure in [format!("{taken} is taken by another program"), "http://127.0.0.1:9/x is not reached".into()] {
+        assert!(said.lines().any(|line| line.starts_with("FAIL") && line.contains(&failure)), "{failure}: {said}");
+    }
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub async fn run(command: Command) -> Result<(), Failed> {
 }
 
 async fn list(options: List) -> Result<(), Failed> {
-    let server = options.server.connect()?;
+    let server = options.server.connect().await?;
     let query = [("source", options.source.as_deref()), ("verdict", options.verdict.as_deref())];
     let hooks = options.list.fetch(&server, "/hooks", &query).await?;
     if options.server.json {
@@ -69,7 +69,7 @@ async fn list(options: List) -> Result<(), Failed> {
 }
 
 async fn show(options: One) -> Result<(), Failed> {
-    let server = options.server.connect()?;
+    let server = options.server.connect().await?;
     let hook = server.get(&format!("/hooks/{}", options.id), &[]).await?;
     if options.server.json {
         print_json(&hook);
@@ -90,7 +90,7 @@ async fn show(options: One) -> Result<(), Failed> {
 }
 
 async fn replay(options: One) -> Result<(), Failed> {
-    let server = options.server.connect()?;
+    let server = options.server.connect().await?;
     let outcome = server.post(&format!("/hooks/{}/replay", options.id)).await?;
     if options.server.json {
         print_json(&outcome);

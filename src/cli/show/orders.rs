@@ -74,7 +74,7 @@ pub async fn run(command: Command) -> Result<(), Failed> {
 }
 
 async fn tell(options: Tell) -> Result<(), Failed> {
-    let server = options.server.connect()?;
+    let server = options.server.connect().await?;
     let mut body = serde_json::json!({"event": options.event});
     if let Some(reason) = &options.reason {
         body["reason"] = serde_json::json!(reason);
@@ -98,7 +98,7 @@ async fn tell(options: Tell) -> Result<(), Failed> {
 }
 
 async fn seen(options: Show) -> Result<(), Failed> {
-    let server = options.server.connect()?;
+    let server = options.server.connect().await?;
     let path = format!("/orders/{}/seen", options.number);
     let order = server.post_json(&path, &serde_json::json!({})).await?;
     if options.server.json {
@@ -110,7 +110,7 @@ async fn seen(options: Show) -> Result<(), Failed> {
 }
 
 async fn list(options: List) -> Result<(), Failed> {
-    let server = options.server.connect()?;
+    let server = options.server.connect().await?;
     let query = [
         ("source", options.source.as_deref()),
         ("external_id", options.external_id.as_deref()),
@@ -146,7 +146,7 @@ async fn list(options: List) -> Result<(), Failed> {
 }
 
 async fn show(options: Show) -> Result<(), Failed> {
-    let server = options.server.connect()?;
+    let server = options.server.connect().await?;
     let order = server.get(&format!("/orders/{}", options.number), &[]).await?;
     let journal = server.get(&format!("/orders/{}/journal", options.number), &[]).await?;
     if options.server.json {

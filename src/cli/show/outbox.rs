@@ -48,7 +48,7 @@ pub async fn run(command: Command) -> Result<(), Failed> {
 }
 
 async fn list(options: List) -> Result<(), Failed> {
-    let server = options.server.connect()?;
+    let server = options.server.connect().await?;
     let query = [("lane", options.lane.as_deref()), ("state", options.state.as_deref())];
     let messages = options.list.fetch(&server, "/outbox", &query).await?;
     if options.server.json {
@@ -69,7 +69,7 @@ async fn list(options: List) -> Result<(), Failed> {
 }
 
 async fn act(options: One, action: &str) -> Result<(), Failed> {
-    let server = options.server.connect()?;
+    let server = options.server.connect().await?;
     let message = server.post(&format!("/outbox/{}/{action}", options.id)).await?;
     if options.server.json {
         print_json(&message);

@@ -41,7 +41,7 @@ pub async fn run(command: Command) -> Result<(), Failed> {
         Command::Drop(options) => (options, "drop"),
         Command::Done(options) => (options, "done"),
     };
-    let server = options.server.connect()?;
+    let server = options.server.connect().await?;
     let order = server.post(&format!("/payments/{}/{action}", options.id)).await?;
     if options.server.json {
         print_json(&order);

@@ -44,7 +44,7 @@ pub async fn run(command: Command) -> Result<(), Failed> {
 }
 
 async fn show(options: Show) -> Result<(), Failed> {
-    let server = options.server.connect()?;
+    let server = options.server.connect().await?;
     let query = [("store", options.store_id.as_deref())];
     let items = options.list.fetch(&server, "/stock", &query).await?;
     if options.server.json {
@@ -56,7 +56,7 @@ async fn show(options: Show) -> Result<(), Failed> {
 }
 
 async fn import(options: Import) -> Result<(), Failed> {
-    let server = options.server.connect()?;
+    let server = options.server.connect().await?;
     let file = options.file.display();
     let bytes = std::fs::read(&options.file).map_err(|why| Failed::usage(format!("{file}: {why}")))?;
     let outcome = server.put("/stock", "text/csv", bytes).await?;

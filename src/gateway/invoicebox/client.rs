@@ -203,7 +203,27 @@ impl Provider for Invoicebox {
     }
 
     fn identify(&self) -> Call<'_, ()> {
-        Box::pin(self.prove_identity())
+        Box::pin(async move {
+            self.prove_identity().await?;
+            // Nothing tells whose shop an id is: whether its orders may be listed is what can be seen.
+            let path = format!(
+                "filter/api/order/order?merchantId={}&_page=1&_pageSize=1&page=1&pageSize=1",
+                self.setup.merchant_id
+            );
+            let listed: Result<Vec<wire::Listed>, Failure> = self.call(Method::GET, &path, String::new()).await;
+            match listed {
+                Ok(orders) if orders.iter().any(|order| order.is_anothers(&self.setup.merchant_id)) => {
+                    let why = "the payment system shows other shops' orders under this merchant_id: check it";
+                    Err(Failure::NoAccess(why.into()))
+                }
+                Ok(_) => Ok(()),
+                Err(Failure::Refused(why) | Failure::NoAccess(why)) => Err(Failure::NoAccess(format!(
+                    "the orders of the shop {} are not shown to us, check merchant_id: {why}",
+                    self.setup.merchant_id
+                ))),
+                Err(why) => Err(why),
+            }
+        })
     }
 
     fn create<'a>(&'a self, request: &'a str) -> Call<'a, Remote> {

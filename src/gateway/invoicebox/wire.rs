@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use serde_json::value::RawValue;
 
+use crate::kernel::same_id;
+
 /// A request for an order, its fields in the order of the vendor's own example.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -137,6 +139,21 @@ pub struct Customer<'a> {
 #[derive(Debug, Deserialize)]
 pub struct Envelope<T> {
     pub data: T,
+}
+
+/// An order of a list, as far as it shows whose it is.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    #[serde(default)]
+    merchant_id: Option<String>,
+}
+
+impl Listed {
+    /// Whether it says that it is another shop's.
+    pub fn is_anothers(&self, merchant_id: &str) -> bool {
+        self.merchant_id.as_deref().is_some_and(|id| !same_id(id, merchant_id))
+    }
 }
 
 /// An order, as far as it is looked at.

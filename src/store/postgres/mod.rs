@@ -39,7 +39,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use self::link::Link;
 pub use self::link::{Address, BadAddress};
-pub use self::schema::Migration;
+pub use self::schema::{Migration, may_migrate};
 use super::batch::{Batch, CounterKey, DocKey, Stored};
 use super::page::Page;
 use super::queue::{Claim, Claimed};

@@ -66,6 +66,15 @@ pub async fn prepare(address: &Address, migration: Migration) -> Result<(), Open
     Ok(())
 }
 
+/// Whether this user may create the schema, or change it if it is there.
+pub async fn may_migrate(address: &Address) -> Result<bool, String> {
+    let (client, _driving) = address.connect().await?;
+    let text = "SELECT coalesce((SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'tillgate'), \
+                has_database_privilege(current_database(), 'CREATE'))";
+    let row = within(LOOK_MAX, client.query_one(text, &[])).await.map_err(|why| why.to_string())?;
+    Ok(row.get(0))
+}
+
 /// The schema's version, and the oldest that a program may know.
 async fn version(client: &Client) -> Result<(i32, i32), tokio_postgres::Error> {
     let text =

@@ -1,0 +1,113 @@
+//! The receiver that runs on this machine: where it listens, whatever it was told when it was started.
+//!
+//! `serve` leaves a note of its address, in the store's own folder or in the directory that the service manager gives it.
+//! Whoever finds the note asks at that address who is there before anything else is sent to it: the note may be old.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::{HeaderMap, Method};
+
+use crate::config::{Settings, StoreUrl};
+use crate::http::ops::VERSION_HEADER;
+use crate::peer::{ANSWER_BYTES_MAX, Client};
+
+/// The note's name.
+const FILE: &str = "receiver";
+
+/// Where systemd's unit has its notes, for those who are not started by it.
+const RUNTIME_DIRECTORY: &str = "/run/tillgate";
+
+/// How long a receiver may take to say that it is there.
+const ANSWER_WAIT: Duration = Duration::from_secs(3);
+
+/// A receiver that answers.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// Where.
+    pub address: SocketAddr,
+    /// What it says of itself: its version, and whether it is ready.
+    pub says: String,
+}
+
+/// The note of a receiver that serves. It is taken away when this is dropped, if it is still ours.
+#[derive(Debug)]
+pub struct Note {
+    path: PathBuf,
+    text: String,
+}
+
+impl Note {
+    /// Leaves a note. Where there is no place for one, those who look for the receiver use the configuration.
+    pub fn leave(settings: &Settings, address: SocketAddr) -> Option<Note> {
+        let path = place(settings)?;
+        let text = format!("{}\n", reachable(address));
+        match std::fs::write(&path, &text) {
+            Ok(()) => Some(Note { path, text }),
+            Err(why) => {
+                tracing::warn!(path = %path.display(), error = %why, "where this receiver listens cannot be noted; commands use the configuration's listen");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Note {
+    fn drop(&mut self) {
+        // Another receiver may have left its own meanwhile.
+        if std::fs::read_to_string(&self.path).is_ok_and(|text| text == self.text) {
+            let _ = std::fs::remove_file(&self.path); // an old note does no harm
+        }
+    }
+}
+
+fn place(settings: &Settings) -> Option<PathBuf> {
+    match &settings.store {
+        StoreUrl::Sled(folder) => Some(folder.join(FILE)),
+        StoreUrl::Memory => None,
+        StoreUrl::Postgres(_) => {
+            let given = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
+            let directory = given.unwrap_or_else(|| RUNTIME_DIRECTORY.into());
+            directory.is_dir().then(|| directory.join(FILE))
+        }
+    }
+}
+
+/// Where somebody on this machine reaches a receiver that listens on `address`.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V4(_) | IpAddr::V6(_) => address,
+    }
+}
+
+/// The receiver that runs on these settings, if it answers: where its note says, or where the configuration says.
+pub async fn find(settings: &Settings) -> Option<Running> {
+    let noted = place(settings).and_then(|path| noted_at(&path));
+    for address in noted.into_iter().chain([reachable(settings.listen)]) {
+        if let Some(running) = ask(address).await {
+            return Some(running);
+        }
+    }
+    None
+}
+
+fn noted_at(path: &Path) -> Option<SocketAddr> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// Asks who is at an address; none if it is no receiver.
+async fn ask(address: SocketAddr) -> Option<Running> {
+    if address.port() == 0 {
+        return None;
+    }
+    let client = Client::new(ANSWER_WAIT, ANSWER_BYTES_MAX).ok()?;
+    let url = format!("http://{address}/readyz");
+    let reply = client.call(Method::GET, &url, HeaderMap::new(), Vec::new()).await.ok()?;
+    let version = reply.headers.get(VERSION_HEADER)?.to_str().ok()?.to_owned();
+    let body = String::from_utf8_lossy(&reply.body);
+    let state = if reply.status.is_success() { body.trim().to_owned() } else { format!("not ready: {}", reply.status) };
+    Some(Running { address, says: format!("tillgate {version}, {state}") })
+}
