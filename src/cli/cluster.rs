@@ -9,6 +9,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Failed, say};
 use crate::config::StoreUrl;
 use crate::demo::cluster::{Cluster, Plan};
+use crate::demo::public::{Door, try_all};
+use crate::gateway::sandbox::{Sandbox, Setup};
+use crate::kernel::Secret;
 use crate::kernel::chance::random_bytes;
 
 #[derive(Debug, Args)]
@@ -36,12 +39,22 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     let folder = Folder::new()?;
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let (token, admin_token) = (hex(&random_bytes::<16>()), hex(&random_bytes::<16>()));
+    let (api_key, signing_key) = (hex(&random_bytes::<16>()), hex(&random_bytes::<16>()));
+    let setup = Setup { signing_key: Secret::new(signing_key.clone()), ..Setup::default() };
+    let bank = Sandbox::start(setup).await.map_err(Failed::because)?;
     let plan = Plan {
         binary: std::env::current_exe().map_err(Failed::because)?,
         folder: folder.0.clone(),
         settings: format!(
-            "store = \"{}\"\nadmin_token = \"{admin_token}\"\n[sources.sm]\nprotocol = \"sm\"\ntoken = \"{token}\"\n",
-            options.store
+            "store = \"{}\"\nadmin_token = \"{admin_token}\"\ntrusted_proxies = [\"127.0.0.1\"]\n\
+             [sources.sm]\nprotocol = \"sm\"\ntoken = \"{token}\"\n\
+             [gateways.bank]\nprotocol = \"invoicebox\"\nurl = \"{}\"\ntoken = \"{}\"\nmerchant_id = \"{}\"\n\
+             signing_key = \"{signing_key}\"\n\
+             [merchants.site]\napi_key = \"{api_key}\"\n",
+            options.store,
+            bank.url(),
+            bank.setup().token.expose(),
+            bank.setup().merchant_id,
         ),
         receivers: usize::from(options.receivers),
         with_nginx: true,
@@ -53,10 +66,32 @@ pub async fn run(options: Options) -> Result<(), Failed> {
         say(format_args!("  receiver {address}"));
     }
     say(format_args!("  logs     {}", folder.0.display()));
+    let address = cluster.address().to_string();
+    let door = Door { address: &address, source: "sm", token: &token, api_key: &api_key };
+    let tried = try_all(door).await.map_err(Failed::because)?;
+    say(format_args!("\nEvery public address, through nginx:\n"));
+    for one in &tried {
+        let mark = if one.is_right() { "✓" } else { "✗" };
+        say(format_args!("  {mark} {:<24} {}", one.request, one.came));
+    }
+    if let Some(wrong) = tried.iter().find(|one| !one.is_right()) {
+        return Err(Failed::because(format!(
+            "{}: {} was due, {} came. What nginx and the receivers say of it is in {}",
+            wrong.request,
+            wrong.due,
+            wrong.came,
+            folder.0.display()
+        )));
+    }
     say(format_args!(
         "\nSend hooks through nginx, and look at what became of them:\n\n  \
          tillgate send fixtures/sm/*.json --to {url}/hooks/sm --token {token}\n  \
-         TILLGATE_ADMIN_TOKEN={admin_token} tillgate orders list --server {url}\n\nCtrl-C ends all of it."
+         TILLGATE_ADMIN_TOKEN={admin_token} tillgate orders list --server {url}\n\n\
+         Place an order with a pay button, and open its payment.url:\n\n  \
+         curl {url}/v1/orders -H 'Authorization: Bearer {api_key}' -H 'Idempotency-Key: 1' -d \\\n    \
+         '{{\"merchant_order_id\":\"1\",\"customer\":{{\"email\":\"a@example.org\"}},\"items\":[{{\"sku\":\"1\",\"name\":\"Tea\",\
+         \"quantity\":\"1\",\"price\":\"10.00\",\"vat\":\"RUS_VAT0\"}}]}}'\n\n\
+         A receiver that is killed is started again. Ctrl-C ends all of it."
     ));
     let _ = signals.recv().await;
     drop(cluster);

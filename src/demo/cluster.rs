@@ -1,7 +1,8 @@
 //! Many receivers on one machine: processes of their own on one PostgreSQL, behind nginx or not.
 //!
 //! The receivers' sockets are held here and handed to each process that follows another, as systemd's socket activation
-//! does, so that a restart refuses no connection. Everything ends with its handle.
+//! does, so that a restart refuses no connection. A process that ends by itself is started again at once; if that fails,
+//! its socket is closed until it succeeds, so that nginx turns to the others. Everything ends with its handle.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -9,6 +10,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::kernel::Stopwatch;
@@ -16,13 +18,16 @@ use crate::kernel::Stopwatch;
 /// How long a receiver may take to become ready.
 const START_SECONDS_MAX: u64 = 30;
 
+/// How long a receiver that did not start is left alone.
+const START_GAP: Duration = Duration::from_secs(1);
+
 /// Where nginx is found besides the `PATH`, which is often without it for users who are not root.
 const NGINX_PLACES: [&str; 3] = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/local/bin/nginx"];
 
 /// Receivers and, perhaps, nginx in front of them.
 #[derive(Debug)]
 pub struct Cluster {
-    receivers: Vec<Receiver>,
+    receivers: Vec<Held>,
     /// Processes that were asked to end.
     draining: Vec<Child>,
     nginx: Option<Nginx>,
@@ -55,9 +60,9 @@ pub struct Plan {
 impl Cluster {
     /// Starts everything, and returns when it is ready.
     pub fn start(plan: &Plan) -> io::Result<Cluster> {
-        let receivers = (0..plan.receivers).map(|place| Receiver::start(plan, place));
+        let receivers = (0..plan.receivers).map(|place| Receiver::start(plan, place).map(Held));
         let receivers = receivers.collect::<io::Result<Vec<_>>>()?;
-        let addresses: Vec<SocketAddr> = receivers.iter().map(|receiver| receiver.address).collect();
+        let addresses: Vec<SocketAddr> = receivers.iter().map(|receiver| receiver.0.address).collect();
         let nginx = plan.with_nginx.then(|| Nginx::start(&plan.folder, &addresses)).transpose()?;
         Ok(Cluster { receivers, draining: Vec::new(), nginx })
     }
@@ -67,52 +72,65 @@ impl Cluster {
     pub fn address(&self) -> SocketAddr {
         match &self.nginx {
             Some(nginx) => nginx.address,
-            None => self.receivers[0].address,
+            None => self.receivers[0].0.address,
         }
     }
 
     /// The receivers' own addresses.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.receivers.iter().map(|receiver| receiver.address).collect()
+        self.receivers.iter().map(|receiver| receiver.0.address).collect()
     }
 
     /// What a receiver has logged.
     pub fn log(&self, place: usize) -> io::Result<String> {
-        fs::read_to_string(&self.receivers[place].log)
+        fs::read_to_string(&self.receivers[place].0.log)
     }
 
     /// The process of a receiver.
     #[must_use]
     pub fn process_id(&self, place: usize) -> u32 {
-        self.receivers[place].process.id()
+        self.receivers[place].0.state().process.id()
     }
 
     /// Kills a receiver without warning, and starts another in its place.
-    pub fn kill_and_start(&mut self, place: usize) -> io::Result<()> {
-        let receiver = &mut self.receivers[place];
-        receiver.process.kill()?;
-        receiver.process.wait()?;
-        receiver.process = receiver.run()?;
+    pub fn kill_and_start(&self, place: usize) -> io::Result<()> {
+        let receiver = &self.receivers[place].0;
+        let mut state = receiver.state();
+        state.process.kill()?;
+        state.process.wait()?;
+        receiver.start_another(&mut state)?;
         Ok(())
+    }
+
+    /// Waits until a receiver has another process than this one.
+    pub fn wait_for_successor(&self, place: usize, of: u32) -> io::Result<()> {
+        let receiver = &self.receivers[place].0;
+        let wait = Duration::from_secs(START_SECONDS_MAX);
+        let waiting = receiver.changed.wait_timeout_while(receiver.state(), wait, |state| state.process.id() == of);
+        let (state, timeout) = waiting.unwrap_or_else(PoisonError::into_inner);
+        drop(state);
+        if timeout.timed_out() { Err(io::Error::other("no other process follows")) } else { Ok(()) }
     }
 
     /// Asks a receiver to end, and starts another on its socket, beside the one that drains.
     pub fn restart(&mut self, place: usize) -> io::Result<()> {
-        let receiver = &mut self.receivers[place];
-        signal(receiver.process.id(), "TERM")?;
-        let next = receiver.run()?;
-        self.draining.push(std::mem::replace(&mut receiver.process, next));
+        let receiver = &self.receivers[place].0;
+        let mut state = receiver.state();
+        signal(state.process.id(), "TERM")?;
+        self.draining.push(receiver.start_another(&mut state)?);
         Ok(())
     }
 
     /// Asks all receivers to end, and waits until they have.
     pub fn end(&mut self) -> io::Result<()> {
         for receiver in &self.receivers {
-            signal(receiver.process.id(), "TERM")?;
+            let mut state = receiver.0.state();
+            state.is_over = true;
+            signal(state.process.id(), "TERM")?;
         }
-        for receiver in &mut self.receivers {
-            receiver.process.wait()?;
+        for receiver in &self.receivers {
+            receiver.0.state().process.wait()?;
         }
         Ok(())
     }
@@ -139,43 +157,109 @@ fn signal(process: u32, name: &str) -> io::Result<()> {
     if sent.success() { Ok(()) } else { Err(io::Error::other(format!("kill -{name} {process} failed"))) }
 }
 
-/// A receiver in a process of its own.
+/// A receiver that ends with this handle.
+#[derive(Debug)]
+struct Held(Arc<Receiver>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.is_over = true;
+        let _ = state.process.kill();
+        let _ = state.process.wait();
+    }
+}
+
+/// A receiver, whichever process it has at the moment.
 #[derive(Debug)]
 struct Receiver {
     binary: PathBuf,
     config: PathBuf,
     log: PathBuf,
-    /// Kept open while processes come and go.
-    socket: TcpListener,
     address: SocketAddr,
-    process: Child,
+    state: Mutex<State>,
+    /// Another process has followed.
+    changed: Condvar,
 }
 
+#[derive(Debug)]
+struct State {
+    process: Child,
+    /// Kept open while processes come and go; closed while none can be started.
+    socket: Option<TcpListener>,
+    /// Whether no other process is to follow.
+    is_over: bool,
+}
+
+/// Heard when a process has closed its output, which it does when it ends.
+type End = std::sync::mpsc::Receiver<()>;
+
 impl Receiver {
-    fn start(plan: &Plan, place: usize) -> io::Result<Receiver> {
+    fn start(plan: &Plan, place: usize) -> io::Result<Arc<Receiver>> {
         let socket = TcpListener::bind("127.0.0.1:0")?;
         let address = socket.local_addr()?;
         let config = plan.folder.join(format!("receiver-{place}.toml"));
         fs::write(&config, format!("listen = \"{address}\"\n{}", plan.settings))?;
         let log = plan.folder.join(format!("receiver-{place}.log"));
-        let process = run(&plan.binary, &config, &log, &socket)?;
-        Ok(Receiver { binary: plan.binary.clone(), config, log, socket, address, process })
+        let (process, end) = run(&plan.binary, &config, &log, &socket)?;
+        let id = process.id();
+        let state = Mutex::new(State { process, socket: Some(socket), is_over: false });
+        let binary = plan.binary.clone();
+        let receiver = Arc::new(Receiver { binary, config, log, address, state, changed: Condvar::new() });
+        receiver.watch(id, end);
+        Ok(receiver)
     }
 
-    fn run(&self) -> io::Result<Child> {
-        run(&self.binary, &self.config, &self.log, &self.socket)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts another process, and returns the one before.
+    fn start_another(self: &Arc<Receiver>, state: &mut State) -> io::Result<Child> {
+        let socket = match state.socket.take() {
+            Some(socket) => socket,
+            None => TcpListener::bind(self.address)?,
+        };
+        // Without a process that takes connections, the socket is closed here.
+        let (process, end) = run(&self.binary, &self.config, &self.log, &socket)?;
+        state.socket = Some(socket);
+        let id = process.id();
+        let before = std::mem::replace(&mut state.process, process);
+        self.changed.notify_all();
+        self.watch(id, end);
+        Ok(before)
+    }
+
+    /// Sees to it that another process follows when this one ends by itself.
+    fn watch(self: &Arc<Receiver>, id: u32, end: End) {
+        let receiver = Arc::clone(self);
+        std::thread::spawn(move || {
+            let _ = end.recv(); // nothing is sent: it is closed
+            loop {
+                let mut state = receiver.state();
+                if state.is_over || state.process.id() != id {
+                    return;
+                }
+                let ended = state.process.wait().map_or_else(|why| why.to_string(), |status| status.to_string());
+                match receiver.start_another(&mut state) {
+                    Ok(_) => {
+                        tracing::warn!(address = %receiver.address, %ended, "a receiver ended and was started again");
+                        return;
+                    }
+                    Err(why) => {
+                        tracing::warn!(address = %receiver.address, %ended, error = %why, "a receiver ended and does not start; nginx uses the others meanwhile");
+                    }
+                }
+                drop(state);
+                std::thread::sleep(START_GAP);
+            }
+        });
     }
 }
 
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Starts a receiver on a socket that is open already. A shell moves it to where systemd would put it.
-fn run(binary: &Path, config: &Path, log: &Path, socket: &TcpListener) -> io::Result<Child> {
+/// Starts a receiver on a socket that is open already, and waits until it is ready. A shell moves the socket to where
+/// systemd would put it.
+fn run(binary: &Path, config: &Path, log: &Path, socket: &TcpListener) -> io::Result<(Child, End)> {
     let script = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" serve --config "$1""#;
     let socket = OwnedFd::from(socket.try_clone()?);
     let mut command = Command::new("sh");
@@ -197,8 +281,10 @@ fn run(binary: &Path, config: &Path, log: &Path, socket: &TcpListener) -> io::Re
         .spawn()?;
     let output = process.stdout.take().ok_or_else(|| io::Error::other("no output to read"))?;
     let (ready, is_ready) = std::sync::mpsc::channel();
+    let (open, end) = std::sync::mpsc::channel();
     // Its further lines have nowhere to go, and it must not mind.
     std::thread::spawn(move || {
+        let _open = open;
         for line in BufReader::new(output).lines() {
             match line {
                 Ok(line) if line == "ready" => drop(ready.send(())),
@@ -214,7 +300,7 @@ fn run(binary: &Path, config: &Path, log: &Path, socket: &TcpListener) -> io::Re
         let last = said.lines().last().unwrap_or("it has said nothing").to_owned();
         return Err(io::Error::other(format!("a receiver did not start: {last}")));
     }
-    Ok(process)
+    Ok((process, end))
 }
 
 /// nginx with this project's own configuration.

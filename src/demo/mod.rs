@@ -5,5 +5,6 @@ pub mod chat;
 pub mod cluster;
 pub mod marketplace;
 pub mod payments;
+pub mod public;
 pub mod site;
 pub mod story;

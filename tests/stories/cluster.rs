@@ -11,12 +11,15 @@ use serde_json::{Value, json};
 use tillgate::demo::chat::{Chat, Trouble};
 use tillgate::demo::cluster::{Cluster, Plan};
 use tillgate::demo::marketplace::{Attempt, Marketplace};
-use tillgate::kernel::Secret;
+use tillgate::demo::public::{Door, try_all};
+use tillgate::gateway::sandbox::{Sandbox, Setup};
+use tillgate::kernel::{Secret, Stopwatch};
 use tillgate::peer::Client;
 use tokio::sync::watch;
 
 use super::operation::BINARY;
 use crate::world::database::Server;
+use crate::world::till::API_KEY;
 use crate::world::{ADMIN_TOKEN, DEADLINE, TOKEN, created, hook, random_bytes};
 
 /// Receivers on a new database.
@@ -24,6 +27,7 @@ struct Shop {
     cluster: Cluster,
     database: String,
     chat: Chat,
+    bank: Sandbox,
     client: Client,
     folder: tempfile::TempDir,
 }
@@ -32,9 +36,10 @@ impl Shop {
     async fn open(server: &Server, receivers: usize, with_nginx: bool) -> Shop {
         let (folder, chat) = (folder(), Chat::start().await.expect("a chat"));
         let database = server.new_database().await;
-        let cluster = start(folder.path(), &database, &chat, receivers, with_nginx);
+        let bank = Sandbox::start(Setup::default()).await.expect("a payment system");
+        let cluster = start(folder.path(), &database, (&chat, &bank), receivers, with_nginx);
         let client = Client::new(DEADLINE, 64 << 20).expect("a client");
-        Shop { cluster, database, chat, client, folder }
+        Shop { cluster, database, chat, bank, client, folder }
     }
 
     fn url(&self) -> String {
@@ -80,12 +85,20 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
-fn start(folder: &Path, database: &str, chat: &Chat, receivers: usize, with_nginx: bool) -> Cluster {
+fn start(folder: &Path, database: &str, peers: (&Chat, &Sandbox), receivers: usize, with_nginx: bool) -> Cluster {
+    let (chat, bank) = peers;
     let settings = format!(
         "store = \"{database}\"\nadmin_token = \"{ADMIN_TOKEN}\"\n\
          [sources.sm]\nprotocol = \"sm\"\ntoken = \"{TOKEN}\"\n\
+         [gateways.bank]\nprotocol = \"invoicebox\"\nurl = \"{}\"\ntoken = \"{}\"\nmerchant_id = \"{}\"\n\
+         signing_key = \"{}\"\n\
+         [merchants.site]\napi_key = \"{API_KEY}\"\n\
          [notify.telegram]\nurl = \"{}\"\ntoken = \"bot\"\ngap_milliseconds = 1\n\
          [notify.telegram.chats]\ndefault = \"everyone\"\n",
+        bank.url(),
+        bank.setup().token.expose(),
+        bank.setup().merchant_id,
+        bank.setup().signing_key.expose(),
         chat.url()
     );
     let plan = Plan { binary: BINARY.into(), folder: folder.to_owned(), settings, receivers, with_nginx };
@@ -167,7 +180,11 @@ async fn nginx_lets_through_what_it_should_and_answers_for_receivers_that_do_not
     assert_eq!(ask(Method::GET, "/healthz?next=%2Fadmin", Vec::new()).await.status, 200);
     assert_eq!(ask(Method::GET, "/pay/123456789012-secret", Vec::new()).await.status, 404);
     assert_eq!(ask(Method::GET, "/return/123456789012-secret/events", Vec::new()).await.status, 404);
-    assert_eq!(ask(Method::POST, "/pay/nothing", Vec::new()).await.status, 405);
+    assert_eq!(ask(Method::PUT, "/pay/nothing", Vec::new()).await.status, 405);
+    assert_eq!(ask(Method::POST, "/pay/nothing", Vec::new()).await.status, 404);
+    for path in ["/embed.js", "/pay/nothing/status", "/return/nothing", "/assets/buyer.css"] {
+        assert_eq!(ask(Method::POST, path, Vec::new()).await.status, 405, "{path}");
+    }
     assert_eq!(ask(Method::POST, "/v1/orders", b"{}".to_vec()).await.status, 401);
     // Longer than a hook may be, and refused by us, who keep what it said; longer still, and refused by nginx.
     let long = ask(Method::POST, "/hooks/sm", vec![b' '; 1_500_000]).await;
@@ -176,7 +193,7 @@ async fn nginx_lets_through_what_it_should_and_answers_for_receivers_that_do_not
 
     // The receiver stands still: nginx answers in time, in the sender's words.
     shop.cluster.signal(0, "STOP").expect("it stands still");
-    let watch = tillgate::kernel::Stopwatch::start();
+    let watch = Stopwatch::start();
     let (sm, invoicebox) = tokio::join!(
         ask(Method::POST, "/hooks/sm", created("H1").into_bytes()),
         tokio::time::timeout(DEADLINE, ask(Method::POST, "/hooks/invoicebox", b"{}".to_vec())),
@@ -194,6 +211,61 @@ async fn nginx_lets_through_what_it_should_and_answers_for_receivers_that_do_not
     // What was sent meanwhile was worked on when it woke up, and is recognised.
     until_acknowledged(&shop.marketplace(), &created("H1")).await;
     assert_eq!(shop.orders().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pay_button_and_every_public_address_are_reached_through_nginx() {
+    let shop = Shop::open(Server::shared(), 1, true).await;
+    let address = shop.cluster.address().to_string();
+    let door = Door { address: &address, source: "sm", token: TOKEN, api_key: API_KEY };
+    let tried = try_all(door).await.expect("an order is placed");
+    let wrong: Vec<_> = tried.iter().filter(|one| !one.is_right()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Nobody starts the killed ones again but who holds their sockets.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_is_killed_makes_no_hook_wait_a_second_and_refuses_none_after_the_first() {
+    const SENDERS: usize = 8;
+    const EACH: usize = 625;
+    let shop = Shop::open(Server::shared(), 3, true).await;
+    let (watch, sent) = (Stopwatch::start(), watch::Sender::new(0));
+    let mut senders = tokio::task::JoinSet::new();
+    for sender in 0..SENDERS {
+        let (marketplace, sent, watch) = (shop.marketplace(), sent.clone(), watch.clone());
+        senders.spawn(async move {
+            let mut hooks = Vec::with_capacity(EACH);
+            for count in 0..EACH {
+                let body = created(&format!("V-{sender}-{count}"));
+                let (began, first) = (watch.elapsed(), marketplace.post(body.as_bytes()).await);
+                hooks.push((began, watch.elapsed() - began, first.status()));
+                if !first.is_acknowledged() {
+                    until_acknowledged(&marketplace, &body).await;
+                }
+                sent.send_modify(|sent| *sent += 1);
+            }
+            hooks
+        });
+    }
+    let mut kills = Vec::new();
+    for victim in 0..3 {
+        let enough = SENDERS * EACH * (victim + 1) / 4;
+        let mut sent = sent.subscribe();
+        let waiting = sent.wait_for(|sent| *sent >= enough);
+        tokio::time::timeout(DEADLINE, waiting).await.expect("hooks are taken").expect("senders");
+        let process = shop.cluster.process_id(victim);
+        kills.push(watch.elapsed());
+        shop.cluster.signal(victim, "KILL").expect("it dies");
+        shop.cluster.wait_for_successor(victim, process).expect("it is started again");
+    }
+    let hooks = senders.join_all().await.concat();
+    assert_eq!(hooks.len(), SENDERS * EACH);
+    for (began, took, status) in hooks {
+        assert!(took < Duration::from_secs(1), "{took:?}, {began:?} after the beginning; killed at {kills:?}");
+        let is_in_first_second = kills.iter().any(|kill| began + took >= *kill && began < *kill + Duration::from_secs(1));
+        assert!(status == 200 || is_in_first_second, "{status} at {began:?}; killed at {kills:?}");
+    }
+    assert_eq!(shop.orders().await.len(), SENDERS * EACH, "each once");
 }
 
 /// Sends new orders, and then that they were received, until it is stopped; a hook that fails is sent again, as
@@ -321,7 +393,7 @@ async fn a_database_that_is_away_is_told_in_time_and_found_again() {
             let mut headers = HeaderMap::new();
             headers.insert("client-token", HeaderValue::from_static(TOKEN));
             let body = created(&format!("away {round} {copy}")).into_bytes();
-            let watch = tillgate::kernel::Stopwatch::start();
+            let watch = Stopwatch::start();
             let reply = shop.client.call(Method::POST, &url, headers, body).await.expect("an answer");
             assert_eq!(reply.status, 503, "{how}: {}", String::from_utf8_lossy(&reply.body));
             assert!(reply.headers.contains_key("retry-after"), "{how}");
@@ -353,7 +425,7 @@ async fn a_receiver_that_slept_through_its_lease_writes_nothing() {
     let leased = client.execute("UPDATE tillgate.outbox SET leased_until = 1 WHERE fence <> 0", &[]).await;
     assert_eq!(leased.expect("updated"), 1);
     let folder = folder();
-    let other = start(folder.path(), &shop.database, &shop.chat, 1, false);
+    let other = start(folder.path(), &shop.database, (&shop.chat, &shop.bank), 1, false);
     shop.chat.wait_for(2, DEADLINE).await.expect("the second does it");
     let settled = async {
         while client
