@@ -58,7 +58,11 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
             for (store, chat) in chats {
                 let seen = telegram.look_at(chat).await;
                 let seen = seen.map(|()| "can be written to".to_owned());
-                told("chat", seen.map(|text| format!("{store} = {chat} {text}")).map_err(|why| format!("{store} = {chat}: {why}")));
+                told(
+                    "chat",
+                    seen.map(|text| format!("{store} = {chat} {text}"))
+                        .map_err(|why| format!("{store} = {chat}: {why}")),
+                );
             }
         }
         Ok(None) => told("telegram", Ok("not configured: pickers are not told".into())),
@@ -112,7 +116,10 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
     }
     for (name, merchant) in &settings.merchants {
         if let Some(url) = &merchant.callback_url {
-            told("callback", reach(url).await.map(|text| format!("{name} {text}")).map_err(|why| format!("{name}: {why}")));
+            told(
+                "callback",
+                reach(url).await.map(|text| format!("{name} {text}")).map_err(|why| format!("{name}: {why}")),
+            );
         }
     }
     if settings.admin_token.is_none() {

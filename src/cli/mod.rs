@@ -88,7 +88,10 @@ impl ConfigOption {
     fn load(&self) -> Result<Settings, Failed> {
         let settings = crate::config::load(self.config.as_deref(), variables())?;
         for name in &settings.unknown_variables {
-            let _ = writeln!(std::io::stderr(), "tillgate: {name} in the environment names no setting, and is passed over");
+            let _ = writeln!(
+                std::io::stderr(),
+                "tillgate: {name} in the environment names no setting, and is passed over"
+            );
         }
         Ok(settings)
     }

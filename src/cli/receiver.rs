@@ -108,6 +108,10 @@ async fn ask(address: SocketAddr) -> Option<Running> {
     let reply = client.call(Method::GET, &url, HeaderMap::new(), Vec::new()).await.ok()?;
     let version = reply.headers.get(VERSION_HEADER)?.to_str().ok()?.to_owned();
     let body = String::from_utf8_lossy(&reply.body);
-    let state = if reply.status.is_success() { body.trim().to_owned() } else { format!("not ready: {}", reply.status) };
+    let state = if reply.status.is_success() {
+        body.trim().to_owned()
+    } else {
+        format!("not ready: {}", reply.status)
+    };
     Some(Running { address, says: format!("tillgate {version}, {state}") })
 }

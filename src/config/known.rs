@@ -77,7 +77,8 @@ pub const KNOWN: &[(&[&str], Holds)] = &[
 #[must_use]
 pub fn holds(place: &[&str]) -> Option<Holds> {
     let is_at = |known: &[&str], place: &[&str]| {
-        known.len() == place.len() && known.iter().zip(place).all(|(known, level)| *known == ANY || known == level)
+        known.len() == place.len()
+            && known.iter().zip(place).all(|(known, level)| *known == ANY || known == level)
     };
     let found = |place: &[&str]| KNOWN.iter().find(|(known, _)| is_at(known, place)).map(|(_, holds)| *holds);
     found(place).or_else(|| {
@@ -121,7 +122,11 @@ mod tests {
         for (section, place, inner) in [
             ("", &[][..], &["sources", "gateways", "merchants", "notify"][..]),
             (sources, &["sources", ANY], &["outgoing"]),
-            ("[sources.sm]\nprotocol = \"sm\"\n[sources.sm.outgoing]\nurl = \"u\"", &["sources", ANY, "outgoing"], &[]),
+            (
+                "[sources.sm]\nprotocol = \"sm\"\n[sources.sm.outgoing]\nurl = \"u\"",
+                &["sources", ANY, "outgoing"],
+                &[],
+            ),
             (gateways, &["gateways", ANY], &[]),
             ("[merchants.shop]", &["merchants", ANY], &[]),
             ("[notify]", &["notify"], &["telegram"]),

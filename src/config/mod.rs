@@ -13,7 +13,8 @@ use std::io;
 use std::path::Path;
 
 pub use settings::{
-    Gateway, GatewayProtocol, Merchant, Notify, Outgoing, Payment, Settings, Source, SourceProtocol, Telegram, listen_address,
+    Gateway, GatewayProtocol, Merchant, Notify, Outgoing, Payment, Settings, Source, SourceProtocol,
+    Telegram, listen_address,
 };
 pub use store_url::StoreUrl;
 

@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn a_variable_is_read_as_what_its_setting_is() {
-        let list = |parts: &[&str]| Value::Array(parts.iter().map(|part| Value::String((*part).into())).collect());
+        let list =
+            |parts: &[&str]| Value::Array(parts.iter().map(|part| Value::String((*part).into())).collect());
         for (place, text, value) in [
             (&["sources", "sm", "retention_days"][..], "30", Value::Integer(30)),
             (&["merchants", "shop", "requests_per_minute_max"], "5", Value::Integer(5)),
@@ -154,7 +155,13 @@ mod tests {
             ("OTHER", "y"),
         ]);
         assert_eq!((table, unknown), (Table::new(), vec![]));
-        let names = ["TILLGATE_PORT", "TILLGATE_VERSION", "TILLGATE_SOURCES__SM__TOKENN", "TILLGATE_LISTEN__PORT", "TILLGATE_"];
+        let names = [
+            "TILLGATE_PORT",
+            "TILLGATE_VERSION",
+            "TILLGATE_SOURCES__SM__TOKENN",
+            "TILLGATE_LISTEN__PORT",
+            "TILLGATE_",
+        ];
         let (table, unknown) = given(&names.map(|name| (name, "8080")));
         assert_eq!(table, Table::new());
         assert_eq!(unknown, names);

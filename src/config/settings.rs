@@ -400,9 +400,7 @@ fn some_networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ve
 pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let found = text.trim().to_socket_addrs();
     let found: Vec<SocketAddr> = found
-        .map_err(|why| {
-            format!("{text:?} is no address such as 127.0.0.1:8080 or localhost:8080: {why}")
-        })?
+        .map_err(|why| format!("{text:?} is no address such as 127.0.0.1:8080 or localhost:8080: {why}"))?
         .collect();
     let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
     first.copied().ok_or_else(|| format!("{text:?} stands for no address"))

@@ -107,7 +107,8 @@ impl Cluster {
     pub fn wait_for_successor(&self, place: usize, of: u32) -> io::Result<()> {
         let receiver = &self.receivers[place].0;
         let wait = Duration::from_secs(START_SECONDS_MAX);
-        let waiting = receiver.changed.wait_timeout_while(receiver.state(), wait, |state| state.process.id() == of);
+        let waiting =
+            receiver.changed.wait_timeout_while(receiver.state(), wait, |state| state.process.id() == of);
         let (state, timeout) = waiting.unwrap_or_else(PoisonError::into_inner);
         drop(state);
         if timeout.timed_out() { Err(io::Error::other("no other process follows")) } else { Ok(()) }
@@ -240,7 +241,8 @@ impl Receiver {
                 if state.is_over || state.process.id() != id {
                     return;
                 }
-                let ended = state.process.wait().map_or_else(|why| why.to_string(), |status| status.to_string());
+                let ended =
+                    state.process.wait().map_or_else(|why| why.to_string(), |status| status.to_string());
                 match receiver.start_another(&mut state) {
                     Ok(_) => {
                         tracing::warn!(address = %receiver.address, %ended, "a receiver ended and was started again");

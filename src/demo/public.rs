@@ -140,12 +140,11 @@ impl Trial<'_> {
             "customer": {"email": "buyer@example.org"},
             "items": [{"sku": "1", "name": "Проба", "quantity": "1", "price": "10.00", "vat": "RUS_VAT0"}],
         });
-        let headers = [
-            ("authorization", format!("Bearer {}", self.door.api_key)),
-            ("idempotency-key", id),
-        ];
+        let headers = [("authorization", format!("Bearer {}", self.door.api_key)), ("idempotency-key", id)];
         let body = order.to_string();
-        let said = self.send(Method::POST, "/v1/orders", "/v1/orders", &headers, body.as_bytes(), 201, "/pay/").await;
+        let said = self
+            .send(Method::POST, "/v1/orders", "/v1/orders", &headers, body.as_bytes(), 201, "/pay/")
+            .await;
         let shown: BTreeMap<String, Value> = serde_json::from_str(&said).unwrap_or_default();
         let url = shown.get("payment").and_then(|payment| payment["url"].as_str()).unwrap_or_default();
         match url.rsplit_once("/pay/") {

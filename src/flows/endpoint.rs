@@ -103,8 +103,13 @@ mod tests {
     #[test]
     fn the_time_without_a_listener_does_not_count() {
         let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).expect("a time");
-        let known = Endpoint { gone_since: None, was_gone: vec![(at(0), at(10)), (at(100), at(150)), (at(300), at(301))] };
-        for (first, now, seconds) in [(20, 320, 249), (120, 320, 169), (0, 20, 10), (400, 500, 100), (5, 5, 0)] {
+        let known = Endpoint {
+            gone_since: None,
+            was_gone: vec![(at(0), at(10)), (at(100), at(150)), (at(300), at(301))],
+        };
+        for (first, now, seconds) in
+            [(20, 320, 249), (120, 320, 169), (0, 20, 10), (400, 500, 100), (5, 5, 0)]
+        {
             assert_eq!(known.tried_for(at(first), at(now)), Duration::from_secs(seconds), "{first} {now}");
         }
     }

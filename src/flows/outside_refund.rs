@@ -93,7 +93,8 @@ fn stage(
         batch.put(DocKey::checkout(id.number), Expect::At(version), &checkout, now);
     }
     let waits = |after| Again { after: Some(after), why: Again::WAITS.into() };
-    let again = if is_pending { Some(waits(PENDING_GAP)) } else { next_look(shop, &checkout, id, now).map(waits) };
+    let again =
+        if is_pending { Some(waits(PENDING_GAP)) } else { next_look(shop, &checkout, id, now).map(waits) };
     settle(again.as_ref(), now)
 }
 

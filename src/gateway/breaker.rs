@@ -56,9 +56,9 @@ impl Breaker {
             Err(Failure::NotDone { wish, .. }) => wish.is_none(),
             Err(Failure::Unknown(_)) => true,
             Ok(_)
-            | Err(
-                Failure::NoAccess(_) | Failure::Refused(_) | Failure::Duplicate | Failure::Unclear(_),
-            ) => false,
+            | Err(Failure::NoAccess(_) | Failure::Refused(_) | Failure::Duplicate | Failure::Unclear(_)) => {
+                false
+            }
         };
         if !is_down {
             *self = Breaker::default();

@@ -14,7 +14,8 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// claims. None when the walk comes to something that is no address.
 #[must_use]
 pub fn sender(trusted: &[IpNet], peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
-    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
+    let is_trusted =
+        |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
     let mut sender = peer;
     for line in headers.get_all(FORWARDED_FOR).iter().rev() {
         // A line that is no text is no list of addresses; it is only looked at if somebody trusted has added it.
@@ -81,7 +82,12 @@ mod tests {
         ] {
             assert_eq!(walked(lines).as_deref(), Some(address), "{lines:?}");
         }
-        for lines in [&["nonsense"][..], &["185.71.76.5, unknown, 10.0.0.5"], &["[185.71.76.5", "10.0.0.5"], &["1.2.3.4:99999"]] {
+        for lines in [
+            &["nonsense"][..],
+            &["185.71.76.5, unknown, 10.0.0.5"],
+            &["[185.71.76.5", "10.0.0.5"],
+            &["1.2.3.4:99999"],
+        ] {
             assert_eq!(walked(lines), None, "{lines:?}");
         }
     }

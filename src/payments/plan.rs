@@ -331,7 +331,8 @@ impl Checkout {
         if remote.status == RemoteOperationStatus::Accepted {
             return OutsideRefund::Pending;
         }
-        let Some(payment) = self.payments.iter().find(|payment| payment.id == id && payment.took_money()) else {
+        let Some(payment) = self.payments.iter().find(|payment| payment.id == id && payment.took_money())
+        else {
             return OutsideRefund::Unfit("no money is known to have come by it".into());
         };
         let left = self.left(payment);
@@ -375,7 +376,11 @@ impl Checkout {
             doubtful: false,
             remote_id: Some(remote.id.clone()),
         });
-        let is_whole = self.payments.iter().find(|payment| payment.id == id).is_some_and(|payment| !self.keeps_money(payment));
+        let is_whole = self
+            .payments
+            .iter()
+            .find(|payment| payment.id == id)
+            .is_some_and(|payment| !self.keeps_money(payment));
         if is_whole {
             self.resolve(id); // the money that a person was to look at has gone back
         }
@@ -385,7 +390,8 @@ impl Checkout {
     /// Whether the order was paid, and all of the money has gone back.
     #[must_use]
     pub fn is_paid_back(&self) -> bool {
-        self.payments.iter().any(Payment::is_paid) && !self.payments.iter().any(|payment| self.keeps_money(payment))
+        self.payments.iter().any(Payment::is_paid)
+            && !self.payments.iter().any(|payment| self.keeps_money(payment))
     }
 
     fn plan_operation(

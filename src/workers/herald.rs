@@ -183,7 +183,9 @@ impl Herald {
         }
         if is_gone {
             if set_gone(&self.shop, &merchant, &url, true).await? {
-                let text = format!("its site answered 410 at {url}: nothing more is sent there until a test is taken");
+                let text = format!(
+                    "its site answered 410 at {url}: nothing more is sent there until a test is taken"
+                );
                 raise(&self.shop, &merchant, Alarm::NobodyListens, &text, self.shop.clock.now()).await?;
             }
             if delivery.id.sequence != 0 {
@@ -299,7 +301,10 @@ mod tests {
             let value = HeaderValue::from_str(text).expect("a header");
             retry_after(&HeaderMap::from_iter([(header::RETRY_AFTER, value)]), now).map(|wish| wish.as_secs())
         };
-        assert_eq!((wish("120"), wish(" 0 "), wish("Sat, 28 Nov 2026 07:02:00 GMT")), (Some(120), Some(0), Some(120)));
+        assert_eq!(
+            (wish("120"), wish(" 0 "), wish("Sat, 28 Nov 2026 07:02:00 GMT")),
+            (Some(120), Some(0), Some(120))
+        );
         assert_eq!((wish("Sat, 28 Nov 2026 06:00:00 GMT"), wish("soon"), wish("-1")), (Some(0), None, None));
     }
 

@@ -1,6 +1,7 @@
 //! What holds for every order, shown by trying everything.
 
 mod books;
+mod charge;
 mod collector;
 mod convergence;
 mod outcomes;
@@ -10,7 +11,8 @@ use tillgate::orders::{Event, EventKind, Incoming, Patch, Position};
 use tillgate::payments::{ContactNeed, Terms};
 
 /// What the payment systems of the laws ask of a bill: nothing, and each payment is made at once.
-const TERMS: Terms = Terms { contact: ContactNeed::Nothing, lines_max: 500, on_demand: false, tells_of_refunds: true };
+const TERMS: Terms =
+    Terms { contact: ContactNeed::Nothing, lines_max: 500, on_demand: false, tells_of_refunds: true };
 
 pub fn external_id() -> ExternalId {
     ExternalId::parse("H1").expect("usable")

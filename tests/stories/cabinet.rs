@@ -82,7 +82,8 @@ async fn a_refund_made_in_the_cabinet_is_a_refund_of_the_order() {
     assert!(till.bank.refund_in_cabinet(&till.remote(&number).id, money("614.80")));
     till.order_in(&number, "refunded").await;
     assert_eq!(shipped(&till, &number).await, 409);
-    let again = till.call(Method::POST, &format!("/v1/orders/{number}/refunds"), API_KEY, Some("again"), "{}").await;
+    let again =
+        till.call(Method::POST, &format!("/v1/orders/{number}/refunds"), API_KEY, Some("again"), "{}").await;
     assert_eq!(again.status, 409);
     till.close().await;
 }

@@ -85,7 +85,13 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
-fn start(folder: &Path, database: &str, peers: (&Chat, &Sandbox), receivers: usize, with_nginx: bool) -> Cluster {
+fn start(
+    folder: &Path,
+    database: &str,
+    peers: (&Chat, &Sandbox),
+    receivers: usize,
+    with_nginx: bool,
+) -> Cluster {
     let (chat, bank) = peers;
     let settings = format!(
         "store = \"{database}\"\nadmin_token = \"{ADMIN_TOKEN}\"\n\
@@ -261,8 +267,12 @@ async fn a_receiver_that_is_killed_makes_no_hook_wait_a_second_and_refuses_none_
     let hooks = senders.join_all().await.concat();
     assert_eq!(hooks.len(), SENDERS * EACH);
     for (began, took, status) in hooks {
-        assert!(took < Duration::from_secs(1), "{took:?}, {began:?} after the beginning; killed at {kills:?}");
-        let is_in_first_second = kills.iter().any(|kill| began + took >= *kill && began < *kill + Duration::from_secs(1));
+        assert!(
+            took < Duration::from_secs(1),
+            "{took:?}, {began:?} after the beginning; killed at {kills:?}"
+        );
+        let is_in_first_second =
+            kills.iter().any(|kill| began + took >= *kill && began < *kill + Duration::from_secs(1));
         assert!(status == 200 || is_in_first_second, "{status} at {began:?}; killed at {kills:?}");
     }
     assert_eq!(shop.orders().await.len(), SENDERS * EACH, "each once");
@@ -347,7 +357,7 @@ async fn nothing_is_missing_or_doubled(shop: &Shop, ledger: &BTreeMap<String, St
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn receivers_that_are_killed_lose_and_double_nothing() {
     const CYCLES: usize = 100;
-    let mut shop = Shop::open(Server::shared(), 3, true).await;
+    let shop = Shop::open(Server::shared(), 3, true).await;
     let load = Load::start(&shop.marketplace(), "K");
     for _ in 0..CYCLES {
         load.goes_on(5).await;

@@ -276,7 +276,11 @@ async fn a_site_that_is_gone_is_left_alone_until_a_test_is_taken() {
     assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
     till.site.wait_for(1, DEADLINE).await.expect("a callback, which nobody hears");
     let is_listed = async {
-        while !waiting().await.iter().any(|item| item["last_error"].as_str().is_some_and(|why| why.contains("410"))) {
+        while !waiting()
+            .await
+            .iter()
+            .any(|item| item["last_error"].as_str().is_some_and(|why| why.contains("410")))
+        {
             tokio::task::yield_now().await;
         }
     };
@@ -287,7 +291,8 @@ async fn a_site_that_is_gone_is_left_alone_until_a_test_is_taken() {
     // Four days on, and another event: nothing is sent, and nothing is given up.
     for _ in 0..4 {
         clock.advance(std::time::Duration::from_secs(24 * 3600));
-        let other = text(&till.place(&format!("B-{}", clock.now()), &clock.now().to_string()).await["number"]);
+        let other =
+            text(&till.place(&format!("B-{}", clock.now()), &clock.now().to_string()).await["number"]);
         assert_eq!(till.cancel(&other, API_KEY).await.status, 200);
     }
     let settled = async {
@@ -305,7 +310,8 @@ async fn a_site_that_is_gone_is_left_alone_until_a_test_is_taken() {
     till.site.answers(None, None);
     assert_eq!(test().await["state"], "sent");
     till.nothing_waits_in("callback").await;
-    let kinds: Vec<String> = till.site.callbacks().iter().skip(3).map(|told| text(&told.body["type"])).collect();
+    let kinds: Vec<String> =
+        till.site.callbacks().iter().skip(3).map(|told| text(&told.body["type"])).collect();
     let canceled = kinds.iter().filter(|kind| *kind == "order.canceled").count();
     assert_eq!(canceled, 5, "{kinds:?}");
     assert!(till.call(Method::GET, "/v1/deliveries?state=dead", API_KEY, None, "").await.status == 200);

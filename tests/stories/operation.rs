@@ -255,7 +255,8 @@ fn the_configuration_that_is_used_is_named_and_one_that_cannot_be_read_is_an_err
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("tillgate.toml");
     let check = || {
-        let output = Command::new(BINARY).arg("check").current_dir(folder.path()).output().expect("the binary runs");
+        let output =
+            Command::new(BINARY).arg("check").current_dir(folder.path()).output().expect("the binary runs");
         (output.status.code(), text(&output.stdout) + &text(&output.stderr))
     };
     let source = "[sources.sm]\nprotocol = \"sm\"\ntoken = \"0123456789abcdef\"\n";
@@ -307,8 +308,13 @@ fn the_check_and_the_commands_find_the_receiver_that_runs() {
     std::fs::write(folder.path().join("tillgate.toml"), format!("{settings}\n{bank}")).expect("written");
     let (code, said) = run(&["check"]);
     assert_eq!(code, Some(1), "{said}");
-    for failure in [format!("{taken} is taken by another program"), "http://127.0.0.1:9/x is not reached".into()] {
-        assert!(said.lines().any(|line| line.starts_with("FAIL") && line.contains(&failure)), "{failure}: {said}");
+    for failure in
+        [format!("{taken} is taken by another program"), "http://127.0.0.1:9/x is not reached".into()]
+    {
+        assert!(
+            said.lines().any(|line| line.starts_with("FAIL") && line.contains(&failure)),
+            "{failure}: {said}"
+        );
     }
 }
 

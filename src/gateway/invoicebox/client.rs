@@ -144,9 +144,9 @@ impl Invoicebox {
         let path = format!("filter/api/order/refund-order?parentId={remote_id}&{PAGING}");
         let refunds: Vec<wire::Refund> = self.call(Method::GET, &path, String::new()).await?;
         // A filter that was not heeded shows others' refunds too.
-        let own = refunds.into_iter().filter(|refund| {
-            refund.parent_id.as_deref().is_none_or(|parent| same_id(parent, remote_id))
-        });
+        let own = refunds
+            .into_iter()
+            .filter(|refund| refund.parent_id.as_deref().is_none_or(|parent| same_id(parent, remote_id)));
         own.map(map::refund).collect::<Result<_, _>>().map_err(Failure::Unknown)
     }
 
@@ -191,7 +191,12 @@ impl Provider for Invoicebox {
     }
 
     fn terms(&self) -> Terms {
-        Terms { contact: ContactNeed::Nothing, lines_max: LINES_MAX, on_demand: false, tells_of_refunds: false }
+        Terms {
+            contact: ContactNeed::Nothing,
+            lines_max: LINES_MAX,
+            on_demand: false,
+            tells_of_refunds: false,
+        }
     }
 
     fn allowance(&self) -> Option<Allowance> {
@@ -210,7 +215,8 @@ impl Provider for Invoicebox {
                 "filter/api/order/order?merchantId={}&_page=1&_pageSize=1&page=1&pageSize=1",
                 self.setup.merchant_id
             );
-            let listed: Result<Vec<wire::Listed>, Failure> = self.call(Method::GET, &path, String::new()).await;
+            let listed: Result<Vec<wire::Listed>, Failure> =
+                self.call(Method::GET, &path, String::new()).await;
             match listed {
                 Ok(orders) if orders.iter().any(|order| order.is_anothers(&self.setup.merchant_id)) => {
                     let why = "the payment system shows other shops' orders under this merchant_id: check it";

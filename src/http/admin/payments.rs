@@ -84,7 +84,10 @@ pub async fn retry(
 }
 
 /// `POST /admin/v1/payments/{id}/look`: what was paid back of it over there is looked up now.
-pub async fn look(State(edge): State<Arc<Edge>>, Path(id): Path<String>) -> Result<Json<OrderDocument>, Problem> {
+pub async fn look(
+    State(edge): State<Arc<Edge>>,
+    Path(id): Path<String>,
+) -> Result<Json<OrderDocument>, Problem> {
     let id = payment_in(&id)?;
     if !look_by_hand(&edge.shop, id).await? {
         return Err(Problem::conflict(format!("payment {id}: no money is known to have come by it")));

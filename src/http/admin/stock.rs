@@ -220,19 +220,35 @@ mod tests {
     #[test]
     fn numbers_are_read_as_spreadsheets_write_them() {
         let read = |text: &str| {
-            from_csv(text.as_bytes()).map(|lines| lines.iter().map(|line| line.quantity.to_string()).collect::<Vec<_>>())
+            from_csv(text.as_bytes())
+                .map(|lines| lines.iter().map(|line| line.quantity.to_string()).collect::<Vec<_>>())
         };
         for quantity in ["10,5", "10.5", "10,500", "1 0,5", "\u{a0}10,5", "\"10,5\"", "1e1"] {
             let want = if quantity == "1e1" { "10" } else { "10.5" };
-            assert_eq!(read(&format!("store_id;sku;quantity\n17;000123;{quantity}\n")), Ok(vec![want.into()]), "{quantity}");
+            assert_eq!(
+                read(&format!("store_id;sku;quantity\n17;000123;{quantity}\n")),
+                Ok(vec![want.into()]),
+                "{quantity}"
+            );
         }
         for quantity in ["1 234.5", "1\u{a0}234.5", "1\u{202f}234.5", "1234.5000000000001"] {
-            assert_eq!(read(&format!("store_id,sku,quantity\n17,1,{quantity}\n")), Ok(vec!["1234.5".into()]), "{quantity}");
+            assert_eq!(
+                read(&format!("store_id,sku,quantity\n17,1,{quantity}\n")),
+                Ok(vec!["1234.5".into()]),
+                "{quantity}"
+            );
         }
-        for text in ["store_id;sku;quantity\n17;1;1.234,5", "store_id,sku,quantity\n17,1,\"1,5\"", "store_id;sku;quantity\n17;1;"] {
+        for text in [
+            "store_id;sku;quantity\n17;1;1.234,5",
+            "store_id,sku,quantity\n17,1,\"1,5\"",
+            "store_id;sku;quantity\n17;1;",
+        ] {
             assert!(read(text).expect_err("no number").starts_with("line 2: quantity"), "{text}");
         }
-        let sku = from_csv("\u{feff}store_id;sku;quantity\r\n17;000123;10,5\r\n".as_bytes()).expect("a line")[0].sku.clone();
+        let sku = from_csv("\u{feff}store_id;sku;quantity\r\n17;000123;10,5\r\n".as_bytes()).expect("a line")
+            [0]
+        .sku
+        .clone();
         assert_eq!(sku, "000123");
     }
 

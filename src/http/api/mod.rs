@@ -157,7 +157,11 @@ async fn linked(shop: &Shop, number: Number) -> Result<MerchantOrder, Problem> {
         let found = dossier.and_then(|Dossier { order, checkout, .. }| {
             let (checkout, _) = checkout?;
             let waits_in_vain = shop.resting.has(&checkout.gateway);
-            Some((merchant_order(shop, &order, &checkout)?, checkout.is_to_be_altered() && !waits_in_vain, waits_in_vain))
+            Some((
+                merchant_order(shop, &order, &checkout)?,
+                checkout.is_to_be_altered() && !waits_in_vain,
+                waits_in_vain,
+            ))
         });
         let unread = || Problem::unavailable("the order cannot be read; send the request again");
         let (order, is_to_be_altered, waits_in_vain) = found.ok_or_else(unread)?;

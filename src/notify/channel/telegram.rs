@@ -143,7 +143,15 @@ impl Telegram {
 /// these words alone; words that are not known here are not about the text.
 fn is_about_the_text(description: &str) -> bool {
     let description = description.to_ascii_lowercase();
-    let of_text = ["message text is empty", "message is too long", "text must be encoded", "can't parse entities", "text_empty", "message_empty", "message_too_long"];
+    let of_text = [
+        "message text is empty",
+        "message is too long",
+        "text must be encoded",
+        "can't parse entities",
+        "text_empty",
+        "message_empty",
+        "message_too_long",
+    ];
     of_text.iter().any(|words| description.contains(words))
 }
 

@@ -78,9 +78,16 @@ mod tests {
 
     #[test]
     fn what_others_put_into_their_metadata_harms_nothing() {
-        for metadata in
-            ["null", "[]", "\"\"", "7", "{\"order_id\":37}", "{\"a\":{\"b\":[]}}", "{\"tillgate_number\":5}", "{\"tillgate_number\":null}"]
-        {
+        for metadata in [
+            "null",
+            "[]",
+            "\"\"",
+            "7",
+            "{\"order_id\":37}",
+            "{\"a\":{\"b\":[]}}",
+            "{\"tillgate_number\":5}",
+            "{\"tillgate_number\":null}",
+        ] {
             for recipient in ["null", "{}", "[]", "{\"account_id\":5}"] {
                 let body = format!(
                     r#"{{"event":"payment.succeeded","object":{{"id":"2d00","metadata":{metadata},"recipient":{recipient}}}}}"#

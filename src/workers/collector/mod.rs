@@ -15,12 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::operations::operation_of;
 use super::dispatch::Dispatch;
+use crate::flows::alias::remember;
 use crate::flows::bill_order::Task;
 use crate::flows::spend_budget::spend_budget;
-use crate::flows::alias::remember;
-use crate::flows::{outside_refund, tend_operation};
 use crate::flows::tend_payment::{note_sending, record};
 use crate::flows::{Shop, buyers_address, checkout_of};
+use crate::flows::{outside_refund, tend_operation};
 use crate::gateway::{Addresses, Breaker, Failure, Provider};
 use crate::kernel::time::{between, later};
 use crate::kernel::{Lane, Private, SourceName, Timestamp};
