@@ -57,7 +57,7 @@ fn spellings(number: i64, digits: u32) -> Vec<Value> {
     vec![
         json!(plain),
         json!(double),
-        json!(double + 4e-11),
+        serde_json::from_str(&format!("{plain}000000004")).expect("a number"),
         json!(shifted),
         serde_json::from_str(&shifted).expect("a number"),
         json!(format!("{plain}00000000001")),

@@ -238,7 +238,7 @@ async fn a_receiver_that_is_killed_makes_no_hook_wait_a_second_and_refuses_none_
     let (watch, sent) = (Stopwatch::start(), watch::Sender::new(0));
     let mut senders = tokio::task::JoinSet::new();
     for sender in 0..SENDERS {
-        let (marketplace, sent, watch) = (shop.marketplace(), sent.clone(), watch.clone());
+        let (marketplace, sent, watch) = (shop.marketplace(), sent.clone(), watch);
         senders.spawn(async move {
             let mut hooks = Vec::with_capacity(EACH);
             for count in 0..EACH {

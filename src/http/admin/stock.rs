@@ -178,7 +178,12 @@ fn read_quantity(text: &str, has_commas: bool) -> Result<Quantity, DecimalError>
 fn reason(why: &csv::Error) -> String {
     match why.kind() {
         csv::ErrorKind::Deserialize { err, .. } => err.kind().to_string(),
-        _ => why.to_string(),
+        csv::ErrorKind::Io(_)
+        | csv::ErrorKind::Utf8 { .. }
+        | csv::ErrorKind::UnequalLengths { .. }
+        | csv::ErrorKind::Seek
+        | csv::ErrorKind::Serialize(_)
+        | _ => why.to_string(),
     }
 }
 
