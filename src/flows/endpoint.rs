@@ -45,7 +45,8 @@ impl Endpoint {
     /// How long it has been tried since `first`: the time without a listener does not count.
     #[must_use]
     pub fn tried_for(&self, first: Timestamp, now: Timestamp) -> Duration {
-        let gone = self.was_gone.iter().map(|(from, until)| between((*from).max(first), (*until).max(first)));
+        let within = |moment: Timestamp| moment.min(now).max(first);
+        let gone = self.was_gone.iter().map(|(from, until)| between(within(*from), within(*until)));
         between(first, now).saturating_sub(gone.sum())
     }
 }

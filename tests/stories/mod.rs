@@ -21,6 +21,7 @@ mod pickers;
 mod refunds;
 mod retention;
 mod sandbox;
+mod senders;
 mod stored;
 mod tidings;
 mod yookassa;
