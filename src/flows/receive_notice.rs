@@ -59,7 +59,11 @@ pub async fn receive_notice(
     let Arrived { gateway, account, notice, body } = incoming;
     let by_its_id = match notice.payment() {
         Some(_) => None,
-        None => find_by_its_id(shop, gateway, notice).await?,
+        // Another's number is another's affair, unless it is a refund, which bears what its maker wrote.
+        None if notice.number.is_empty() || notice.of_payment.is_some() => {
+            find_by_its_id(shop, gateway, notice).await?
+        }
+        None => None,
     };
     let payment = notice.payment().or(by_its_id);
     let hook = Hook::new(

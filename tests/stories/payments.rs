@@ -412,6 +412,8 @@ async fn a_payment_whose_notification_is_lost_is_found() {
             .expect("a list")
             .is_empty()
         {
+            // Refunds made in its cabinet are looked for during a month.
+            till.clock.advance(std::time::Duration::from_secs(24 * 3600));
             tokio::task::yield_now().await;
         }
     };

@@ -28,7 +28,7 @@ async fn post(url: &str, more: &[(&'static str, &'static str)], body: &[u8]) -> 
 async fn a_byte_order_mark_before_a_hook_is_passed_over() {
     let shop = Shop::open().await;
     shop.acknowledged(format!("\u{feff}{}", created("H1"))).await;
-    assert_eq!(shop.order("H1").await["state"], "created");
+    assert_eq!(shop.order("H1").await["state"], "open");
     shop.close().await;
 }
 
@@ -41,7 +41,7 @@ async fn event_types_are_recognised_in_any_case_and_with_any_separator() {
         let id = format!("H{place}");
         let body = hook(kind, Some("2026-11-22T12:00:00+03:00"), payload(&id, "100", 2, "20.00"));
         shop.acknowledged(body).await;
-        assert_eq!(shop.order(&id).await["state"], "created", "{kind}");
+        assert_eq!(shop.order(&id).await["state"], "open", "{kind}");
     }
     shop.close().await;
 }
@@ -79,8 +79,8 @@ async fn half_an_emoji_loses_its_own_place_and_nothing_else() {
     let body = created("H1").replace("домофон 4242", r"домофон \ud83d 4242");
     shop.acknowledged(body).await;
     let entries = journal(&shop, "H1").await;
-    assert!(entries[0]["notes"].as_array().is_some_and(|notes| !notes.is_empty()), "{entries:?}");
-    assert_eq!(shop.order("H1").await["state"], "created");
+    assert!(entries[0]["changes"].to_string().contains("U+FFFD"), "{entries:?}");
+    assert_eq!(shop.order("H1").await["state"], "open");
     shop.close().await;
 }
 
@@ -110,7 +110,7 @@ async fn lines_of_php_with_gaps_are_lines_and_unreadable_quantities_are_not_gues
     let shown = shop.get(&format!("/orders/{number}")).await.to_string();
     assert!(shown.contains("\"200\"") && shown.contains("\"100\""), "{shown}");
     let heard = shop.pickers_heard(1).await;
-    assert!(heard[0].contains("200") && !heard[0].contains('7'), "{heard:?}");
+    assert!(heard[0].contains("200 × ?"), "{heard:?}");
     shop.close().await;
 }
 
