@@ -57,12 +57,11 @@ pub async fn receive_notice(
     reply: Reply<'_>,
 ) -> Result<Noticed, Unavailable> {
     let Arrived { gateway, account, notice, body } = incoming;
+    let is_of_another = notice.of_payment.as_deref().is_some_and(|of| !same_id(of, &notice.remote_id));
     let by_its_id = match notice.payment() {
         Some(_) => None,
-        // Another's number is another's affair, unless it is a refund, which bears what its maker wrote.
-        None if notice.number.is_empty() || notice.of_payment.is_some() => {
-            find_by_its_id(shop, gateway, notice).await?
-        }
+        // Another's number is another's affair, unless it is about the refund of a payment.
+        None if notice.number.is_empty() || is_of_another => find_by_its_id(shop, gateway, notice).await?,
         None => None,
     };
     let payment = notice.payment().or(by_its_id);
