@@ -1,7 +1,7 @@
 //! The receiver that runs on this machine: where it listens, whatever it was told when it was started.
 //!
 //! `serve` leaves a note of its address, in the store's own folder or in the directory that the service manager gives it.
-//! Whoever finds the note asks at that address who is there before anything else is sent to it: the note may be old.
+//! The note may be old: a command that finds it first asks at that address who is there, and sends nothing else before.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

@@ -157,7 +157,7 @@ fn agreed(content: &Content, charged: &[&Position]) -> Result<(Money, Vec<Money>
     let mut of_goods = Vec::with_capacity(charged.len());
     for position in charged {
         // Without a total nothing is charged that no line states itself.
-        let sum = stated(position).or_else(|| own.and_then(|_| reckoned(position)));
+        let sum = stated(position).or_else(|| own.and_then(|_| sum_by_price(position)));
         let sum = sum.ok_or_else(|| Uncharged::NoSum { sku: position.sku.clone() })?;
         if sum < Money::ZERO {
             return Err(Uncharged::Negative { sku: position.sku.clone() });
@@ -200,7 +200,7 @@ fn unit_price(position: &Position) -> Option<Money> {
 }
 
 /// What a line comes to by its price, where it states no sum.
-fn reckoned(position: &Position) -> Option<Money> {
+fn sum_by_price(position: &Position) -> Option<Money> {
     multiply(unit_price(position)?, position.quantity?)
 }
 

@@ -31,18 +31,7 @@ pub fn parse(text: &str, scale: u32) -> Result<i64, DecimalError> {
     if text.len() > DECIMAL_BYTES_MAX {
         return Err(DecimalError::TooLarge);
     }
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text),
-    };
-    let (whole, fraction) = match digits.split_once('.') {
-        Some((whole, fraction)) if !fraction.is_empty() => (whole, fraction),
-        Some(_) => return Err(DecimalError::NotDecimal),
-        None => (digits, ""),
-    };
-    if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
-        return Err(DecimalError::NotDecimal);
-    }
+    let (negative, whole, fraction) = parts(text)?;
     let kept = fraction.len().min(scale as usize);
     if fraction.as_bytes()[kept..].iter().any(|&digit| digit != b'0') {
         return Err(DecimalError::TooPrecise(scale));
@@ -59,6 +48,23 @@ pub fn parse(text: &str, scale: u32) -> Result<i64, DecimalError> {
     if negative { Ok(units) } else { units.checked_neg().ok_or(DecimalError::TooLarge) }
 }
 
+/// Whether a number is below zero, and its digits before and after the dot.
+fn parts(text: &str) -> Result<(bool, &str, &str), DecimalError> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (whole, fraction) = match digits.split_once('.') {
+        Some((whole, fraction)) if !fraction.is_empty() => (whole, fraction),
+        Some(_) => return Err(DecimalError::NotDecimal),
+        None => (digits, ""),
+    };
+    if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
+        return Err(DecimalError::NotDecimal);
+    }
+    Ok((negative, whole, fraction))
+}
+
 /// Reads a number as programs of others write it: a JSON number, with or without an exponent. It may stray by 10⁻⁹ from a
 /// number with `scale` digits after the dot, which is then what is meant: `0.30000000000000004` is 0.3, because its sender
 /// counts in binary floats.
@@ -73,18 +79,7 @@ pub fn parse_lenient(text: &str, scale: u32) -> Result<i64, DecimalError> {
         Some((mantissa, exponent)) => (mantissa, exponent_of(exponent)?),
         None => (text, 0),
     };
-    let (negative, digits) = match mantissa.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, mantissa),
-    };
-    let (whole, fraction) = match digits.split_once('.') {
-        Some((whole, fraction)) if !fraction.is_empty() => (whole, fraction),
-        Some(_) => return Err(DecimalError::NotDecimal),
-        None => (digits, ""),
-    };
-    if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
-        return Err(DecimalError::NotDecimal);
-    }
+    let (negative, whole, fraction) = parts(mantissa)?;
     // Where the kept digits end, counted from the first digit; below 0 when all digits lie beyond it.
     let end = i64::try_from(whole.len()).unwrap_or(i64::MAX) + i64::from(exponent) + i64::from(scale);
     let digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).map(|byte| byte - b'0').collect();
