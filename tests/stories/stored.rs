@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use tillgate::dedup::{Receipt, Verdict};
+use tillgate::flows::endpoint::Endpoint;
 use tillgate::kernel::{Document, Timestamp};
 use tillgate::orders::{Movement, Order, OrderDocument};
 use tillgate::payments::{Alias, Allowance, Budget, Checkout, Purpose};
@@ -83,6 +84,13 @@ fn a_budget_of_version_1_is_read() {
 fn an_alias_of_version_1_is_read() {
     let alias = Alias::decode(1, &fixture("alias/v1/payment.json")).expect("readable");
     assert_eq!(alias.number.to_string(), "482993011752");
+}
+
+#[test]
+fn an_endpoint_of_version_1_is_read() {
+    let endpoint = Endpoint::decode(1, &fixture("endpoint/v1/gone.json")).expect("readable");
+    assert_eq!(endpoint.gone_since.expect("a time").to_string(), "2026-11-28T10:00:00Z");
+    assert_eq!(endpoint.was_gone.len(), 1);
 }
 
 #[test]
