@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::Offset;
 use tillgate::kernel::{Quantity, Timestamp};
 use tillgate::orders::{Event, EventKind, Order, OrderDocument, Patch, decide};
 
@@ -20,11 +21,14 @@ struct History {
     order: Option<Order>,
     stock: BTreeMap<(String, String), Quantity>,
     arrivals: i64,
+    /// The hooks' times name no offset.
+    has_no_moments: bool,
 }
 
 impl History {
     fn receive(&mut self, hook: &Event) {
         self.arrivals += 1;
+        self.has_no_moments |= hook.wall.is_some();
         let arrived = Timestamp::from_second(1_900_000_000 + self.arrivals).expect("a time");
         let decision = decide(self.order.as_ref(), incoming(Event { arrived, ..hook.clone() }));
         for line in decision.movement {
@@ -36,9 +40,18 @@ impl History {
 
     fn end(&self) -> End {
         let document = self.order.as_ref().and_then(OrderDocument::of);
+        let mut document = serde_json::to_value(&document).expect("json");
+        if self.has_no_moments {
+            // They are those of the first arrivals.
+            for (name, value) in document.as_object_mut().into_iter().flatten() {
+                if name.ends_with("_at") && !value.is_null() {
+                    *value = "some time".into();
+                }
+            }
+        }
         let stock = self.stock.iter().filter(|(_, quantity)| **quantity != Quantity::ZERO);
         End {
-            document: serde_json::to_string_pretty(&document).expect("json"),
+            document: format!("{document:#}"),
             stock: stock.map(|(key, quantity)| (key.clone(), *quantity)).collect(),
         }
     }
@@ -146,6 +159,43 @@ fn every_order_of_a_life_cancelled_on_the_way_keeps_the_goods_written_off() {
     assert!(end.document.contains(r#""state": "cancelled""#), "{}", end.document);
     assert!(end.document.contains("the courier took it after it had been cancelled"), "{}", end.document);
     assert_eq!(end.stock.values().copied().collect::<Vec<_>>(), [Quantity::from_thousandths(-2000)]);
+}
+
+/// The same hook from a sender that names no offset, where the configuration names no zone either.
+fn by_the_wall(hook: Event) -> Event {
+    let wall = hook.at.map(|at| Offset::UTC.to_datetime(at));
+    Event { at: None, wall, ..hook }
+}
+
+#[test]
+fn every_order_of_a_life_whose_times_name_no_offset_ends_the_same() {
+    let hooks = [
+        event(EventKind::Created, "first", Some(0), content(2, 1000)),
+        event(EventKind::Created, "re-sent with other content", Some(2), content(3, 1000)),
+        event(EventKind::Changed, "five", Some(5), content(5, 1000)),
+        event(EventKind::Changed, "four, at the same minute", Some(5), content(4, 1000)),
+        event(EventKind::Paid, "with prices", Some(20), content(5, 900)),
+        event(EventKind::Received, "", Some(40), nothing()),
+        event(EventKind::Received, "again, a minute later", Some(41), nothing()),
+    ]
+    .map(by_the_wall);
+    let (histories, end) = every_history(&hooks, false);
+    assert_eq!(histories, 5040);
+    assert!(end.document.contains(r#""state": "shipped""#), "{}", end.document);
+    assert!(end.document.contains(r#""quantity": "5""#), "{}", end.document);
+    assert_eq!(end.stock.values().copied().collect::<Vec<_>>(), [Quantity::from_thousandths(-5000)]);
+
+    let cancelled = [
+        event(EventKind::Created, "", Some(0), content(2, 1000)),
+        event(EventKind::Changed, "three", Some(5), content(3, 1000)),
+        event(EventKind::Changed, "four", Some(6), content(4, 1000)),
+        event(EventKind::Cancelled, "", Some(10), nothing()),
+        event(EventKind::Cancelled, "again in other bytes", Some(12), nothing()),
+    ]
+    .map(by_the_wall);
+    let (_, end) = every_history(&cancelled, true);
+    assert!(end.document.contains(r#""state": "cancelled""#), "{}", end.document);
+    assert!(end.stock.is_empty());
 }
 
 #[test]

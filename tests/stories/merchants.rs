@@ -1,9 +1,10 @@
 //! A merchant's site asks for orders: once each, whatever it repeats.
 
-use http::Method;
+use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
 use tillgate::gateway::sandbox::{Call, Setup, Trouble};
 use tillgate::kernel::Clock;
+use tillgate::peer::{Client, Reply};
 
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
 use crate::world::{DEADLINE, created};
@@ -207,5 +208,87 @@ async fn a_repeat_after_the_expiry_is_still_the_same_answer() {
     assert_eq!(till.order(&number).await["payment"]["state"], "expired");
     let (_, location, page) = till.browse(Method::GET, &text(&json_of(&first)["payment"]["url"])).await;
     assert!(location.is_empty() && page.contains("Срок оплаты истёк"), "{page}");
+    till.close().await;
+}
+
+/// What languages and their libraries do to a body before it is sent: nothing of it makes another order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_is_the_same_behind_a_byte_order_mark_in_gzip_and_with_codes_in_any_case() {
+    let till = Till::open().await;
+    let client = Client::new(DEADLINE, 1 << 20).expect("a client");
+    let post = async |key: &'static str, more: &[(&'static str, &'static str)], body: Vec<u8>| {
+        let mut headers = HeaderMap::new();
+        let bearer = HeaderValue::from_str(&format!("Bearer {API_KEY}")).expect("a header");
+        headers.insert(http::header::AUTHORIZATION, bearer);
+        headers.insert("idempotency-key", HeaderValue::from_static(key));
+        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in more {
+            headers.insert(*name, HeaderValue::from_static(value));
+        }
+        let url = format!("{}/v1/orders", till.url());
+        client.call(Method::POST, &url, headers, body).await.expect("an answer")
+    };
+    let gzip = |body: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, body).expect("written");
+        encoder.finish().expect("packed")
+    };
+    let plain = order("A-1").to_string();
+    let first = post("1", &[], plain.clone().into_bytes()).await;
+    assert_eq!(first.status, 201);
+    let number = text(&json_of(&first)["number"]);
+    let packed = gzip(plain.as_bytes());
+    let zipped = [("content-encoding", "gzip")];
+    let again = post("1", &zipped, packed.clone()).await;
+    assert_eq!((again.status.as_u16(), &again.body), (201, &first.body), "the same request");
+    for (key, currency) in [("2", "rub"), ("3", "RUR"), ("4", "Rur")] {
+        let mut body = order("A-1");
+        body["currency"] = json!(currency);
+        let body = format!("\u{feff}{body}");
+        let taken = post(key, &[("content-encoding", "GZIP")], gzip(body.as_bytes())).await;
+        assert_eq!((taken.status.as_u16(), text(&json_of(&taken)["number"])), (201, number.clone()));
+    }
+    let refused = |reply: &Reply| (reply.status.as_u16(), text(&json_of(reply)["detail"]));
+    assert_eq!(post("5", &zipped, packed[..40].to_vec()).await.status, 400);
+    let big = gzip(&vec![b' '; 3 << 20]);
+    assert!(big.len() < 1 << 16);
+    assert_eq!(post("6", &zipped, big).await.status, 413);
+    let (status, why) = refused(&post("7", &[("content-encoding", "zstd")], packed).await);
+    assert!(status == 415 && why.contains("zstd"), "{status} {why}");
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let (status, why) = refused(&post("8", &form, b"order=%7B%7D".to_vec()).await);
+    assert!(status == 415 && why.contains("JSON"), "{status} {why}");
+    till.close().await;
+}
+
+/// What is judged is what is stored and sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_buyer_is_reached_in_one_form_however_it_was_written() {
+    let till = Till::open().await;
+    for (place, (written, sent)) in [
+        (json!({"phone": "8 (999) 000-00-00 доб. 12"}), json!({"phone": "79990000000"})),
+        (json!({"phone": "+7 999 0000000"}), json!({"phone": "79990000000"})),
+        (json!({"phone": "9990000000"}), json!({"phone": "79990000000"})),
+        (json!({"email": "  a@example.org\t"}), json!({"email": "a@example.org"})),
+        (json!({"email": " ", "phone": "8-999-000-00-00"}), json!({"phone": "79990000000"})),
+        (json!({"email": "a@example.org", "phone": "доб. 12"}), json!({"email": "a@example.org"})),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("A-{place}");
+        let mut body = order(&id);
+        body["customer"] = written.clone();
+        body["customer"]["name"] = json!("Анна");
+        let reply = till.call(Method::POST, "/v1/orders", API_KEY, Some(&id), &body.to_string()).await;
+        assert_eq!(reply.status, 201, "{written}: {}", String::from_utf8_lossy(&reply.body));
+        let number = text(&json_of(&reply)["number"]);
+        let request: Value = serde_json::from_str(&till.remote(&number).request).expect("json");
+        for field in ["email", "phone"] {
+            let there = &request["customer"][field];
+            let is_blank = there.is_null() || there == "";
+            assert!(*there == sent[field] || (sent[field].is_null() && is_blank), "{written}: {request}");
+        }
+    }
     till.close().await;
 }

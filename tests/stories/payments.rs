@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 use tillgate::gateway::sandbox::{Call, Entry, Outcome, Sandbox, Setup, Trouble};
-use tillgate::kernel::{Clock, Secret};
+use tillgate::kernel::{Clock, Secret, Stopwatch};
 use tillgate::webhooks::invoicebox::{Algorithm, sign};
 
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
@@ -243,6 +243,37 @@ async fn only_the_right_notification_pays() {
     let document = till.admin(&format!("/orders/{number}")).await;
     assert!(document["attention"].to_string().contains("money came twice"));
     assert_eq!(till.site.callbacks().len(), 1);
+    till.close().await;
+}
+
+/// Ids have no case, `RUR` is how old programs call the rouble, and a signature is over the bytes as they came.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notification_pays_in_whatever_case_its_ids_are_and_behind_a_byte_order_mark() {
+    let till = Till::open().await;
+    till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+    let key = till.bank.setup().signing_key.clone();
+    let merchant = till.bank.setup().merchant_id.clone();
+    for (id, mark, currency) in
+        [("A-1", "", "RUB"), ("A-2", "\u{feff}", "RUB"), ("A-3", "\u{feff}", "RUR"), ("A-4", "", "rub")]
+    {
+        let number = text(&till.place(id, id).await["number"]);
+        let remote = till.remote(&number);
+        assert!(till.bank.buyer_acts(&remote.container, Outcome::Pay));
+        let (notice, _) = till.bank.notice(&remote.id).expect("a notification");
+        let notice = String::from_utf8(notice).expect("text");
+        for own in [&remote.id, &merchant, "\"RUB\""] {
+            assert!(notice.contains(own), "{own}: {notice}");
+        }
+        let body = notice
+            .replace(&remote.id, &remote.id.to_uppercase())
+            .replace(&merchant, &merchant.to_uppercase())
+            .replace("\"RUB\"", &format!("\"{currency}\""));
+        let body = format!("{mark}{body}");
+        let answer = till.notify(body.as_bytes(), &[&sign(&key, Algorithm::Sha1, body.as_bytes())]).await;
+        assert_eq!(answer["status"], "success", "{id}: {answer}");
+        assert_eq!(till.order(&number).await["state"], "paid", "{id}");
+        assert_eq!(till.order(&number).await["attention"], Value::Null, "{id}");
+    }
     till.close().await;
 }
 
@@ -559,6 +590,32 @@ async fn a_rush_of_orders_keeps_to_what_the_payment_system_allows() {
     till.close().await;
 }
 
+/// A payment system that answers, be it that there is nothing at an address, is not down: the next order is tried at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_system_that_answers_404_is_called_again_and_never_left_alone() {
+    let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
+    let setup = Setup { calls_max: 100_000, ..Setup::default() };
+    let address = "\"\n            token = \"b1946";
+    let till = Till::open_with(setup, &[(address, &format!("/nothing-here{address}"))], clock).await;
+    for order in 0..20 {
+        till.number_of(&created(&format!("H{order}"))).await;
+    }
+    let tried = async {
+        loop {
+            let waiting = till.admin("/outbox?lane=payment&state=pending&limit=100").await;
+            let waiting = waiting["items"].as_array().expect("messages");
+            assert!(waiting.iter().all(|one| !one.to_string().contains("left alone")), "{waiting:?}");
+            if waiting.len() == 20 && waiting.iter().all(|one| one["attempts"].as_u64() > Some(0)) {
+                return waiting[0].to_string();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let why = tokio::time::timeout(DEADLINE, tried).await.expect("each of them is tried");
+    assert!(why.contains("404"), "{why}");
+    till.close().await;
+}
+
 /// A payment system that only fails is left alone: what waits for it waits, one call tries, and when it is heard all the rest
 /// follow.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -580,6 +637,14 @@ async fn a_payment_system_that_fails_is_left_alone_and_tried_again() {
     };
     tokio::time::timeout(DEADLINE, left_alone).await.expect("it is left alone");
     assert_eq!(till.bank.ledger().len(), 0);
+    // Sites do not wait for it: each gets its order's address at once, and the link later.
+    let since = Stopwatch::start();
+    for id in ["A-1", "A-2", "A-3"] {
+        let placed = till.place(id, id).await;
+        assert_eq!(placed["payment"]["state"], "requested");
+        numbers.push(text(&placed["number"]));
+    }
+    assert!(since.elapsed() < Duration::from_secs(3), "one alone would have waited so long for its link");
 
     till.bank.misbehave_always(Call::Create, None);
     till.bank.misbehave_always(Call::Other, None);

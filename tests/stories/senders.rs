@@ -1,11 +1,40 @@
 //! What real senders send, over real HTTP: nothing of it loses an order, and what is doubtful is noted.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
+use tillgate::kernel::Clock;
 use tillgate::peer::Client;
 
+use crate::world::database::Server;
 use crate::world::till::Till;
 use crate::world::{DEADLINE, Shop, TOKEN, created, hook, payload};
+
+const SM: &str = "protocol = \"sm\"";
+
+/// A clock that stands at this time until it is advanced.
+fn clock_at(time: &str) -> Clock {
+    Clock::manual(time.parse().expect("a time"))
+}
+
+/// A change of the article that [`created`] orders, dated with whatever `timestamp` is.
+fn changed(external_id: &str, timestamp: Value, quantity: i64) -> String {
+    let mut change =
+        hook("order.changed", None, payload(external_id, "100", quantity, &format!("{quantity}0.00")));
+    change.insert_str(1, &format!(r#""timestamp":{timestamp},"#));
+    change
+}
+
+async fn quantity(shop: &Shop, external_id: &str) -> String {
+    shop.order(external_id).await["positions"][0]["quantity"].as_str().expect("a quantity").to_owned()
+}
+
+/// How often something was told of a source, not of an order.
+async fn alarms(shop: &Shop, kind: &str) -> usize {
+    let hooks = shop.list("/hooks?verdict=ignored&limit=100").await;
+    hooks.iter().filter(|hook| hook["event_type"] == kind).count()
+}
 
 async fn journal(shop: &Shop, external_id: &str) -> Vec<Value> {
     let number = shop.order(external_id).await["number"].as_str().expect("a number").to_owned();
@@ -134,4 +163,150 @@ async fn the_sum_of_before_is_not_billed_for_the_goods_of_now() {
     };
     tokio::time::timeout(DEADLINE, waiting).await.expect("the next payment is for the goods of now");
     till.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_moment_orders_its_hook_however_it_is_written() {
+    let shop = Shop::open_with(&[], clock_at("2026-11-22T20:00:00Z")).await;
+    for (place, moment) in [
+        json!(1_795_341_600),
+        json!(1_795_341_600_000_i64),
+        json!("1795341600"),
+        json!("1795341600000"),
+        json!("2026-11-22 13:00:00 +0300"),
+        json!("2026-11-22 13:00:00 +03:00"),
+        json!("2026-11-22 10:00:00 UTC"),
+        json!("2026-11-22T10:00:00.123456789012Z"),
+        json!("2026-11-22T13:00+03"),
+        json!("Sun, 22 Nov 2026 13:00:00 +0300"),
+        json!("Sun, 22 Nov 2026 10:00:00 GMT"),
+        json!("2026/11/22 13:00:00 +0300"),
+        json!("/Date(1795341600000)/"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("H{place}");
+        shop.acknowledged(created(&id)).await;
+        shop.acknowledged(changed(&id, moment.clone(), 5)).await;
+        shop.acknowledged(changed(&id, json!("2026-11-22T12:30:00+03:00"), 3)).await;
+        assert_eq!(quantity(&shop, &id).await, "5", "{moment} is later than half an hour before it");
+        let entries = journal(&shop, &id).await;
+        assert!(!json!(entries).to_string().contains("no time that can be read"), "{moment}: {entries:?}");
+    }
+    // What could be a date as well as seconds is no time; its hook counts from its arrival, and that is noted.
+    for (place, unclear) in
+        [json!(20_261_122), json!("20261122"), json!("202611221000"), json!("22.11.2026 10:00"), json!(true)]
+            .into_iter()
+            .enumerate()
+    {
+        let id = format!("U{place}");
+        shop.acknowledged(created(&id)).await;
+        shop.acknowledged(changed(&id, unclear.clone(), 5)).await;
+        assert_eq!(quantity(&shop, &id).await, "5");
+        let entries = json!(journal(&shop, &id).await).to_string();
+        assert!(entries.contains("timestamp is no time that can be read"), "{unclear}: {entries}");
+    }
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn times_without_an_offset_order_their_sources_hooks_and_a_person_hears_of_it_once() {
+    let shop = Shop::open_with(&[], clock_at("2026-11-22T20:00:00Z")).await;
+    for id in ["H1", "H2"] {
+        shop.acknowledged(changed(id, json!("2026-11-22 14:00:00"), 5)).await;
+        shop.acknowledged(changed(id, json!("2026-11-22T13:00:00"), 3)).await;
+        let first = hook("order.created", Some("2026-11-22 12:00:00"), payload(id, "100", 2, "20.00"));
+        shop.acknowledged(first).await;
+        shop.acknowledged(changed(id, json!("2026-11-22 13:30"), 4)).await;
+        assert_eq!(quantity(&shop, id).await, "5");
+    }
+    assert_eq!(alarms(&shop, "tillgate.no_time_zone").await, 1);
+    let told = shop.list("/hooks?verdict=ignored").await;
+    let reason = told[0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("set time_zone in [sources.sm]"), "{reason}");
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn times_without_an_offset_are_those_of_the_configured_zone() {
+    let zone = format!("{SM}\ntime_zone = \"Europe/Moscow\"");
+    let shop = Shop::open_with(&[(SM, &zone)], clock_at("2026-11-22T20:00:00Z")).await;
+    shop.acknowledged(created("H1")).await;
+    shop.acknowledged(changed("H1", json!("2026-11-22 13:30:00"), 5)).await;
+    shop.acknowledged(changed("H1", json!("2026-11-22T10:15:00Z"), 3)).await;
+    assert_eq!(quantity(&shop, "H1").await, "5", "half past one in Moscow is half past ten in UTC");
+    assert_eq!(alarms(&shop, "tillgate.no_time_zone").await, 0);
+
+    let mut order = payload("H2", "100", 2, "20.00");
+    order["delivery"] = json!({"expectedFrom": "2026-11-22 18:00:00", "expectedTo": 1_795_366_800});
+    shop.acknowledged(hook("order.created", Some("2026-11-22T12:00:00+03:00"), order)).await;
+    let window = shop.order("H2").await["delivery"].clone();
+    assert_eq!(
+        window,
+        json!({"from": "2026-11-22T18:00:00+03:00", "to": "2026-11-22T20:00:00+03:00"}),
+        "pickers read the shop's own hours"
+    );
+    shop.close().await;
+}
+
+/// A sender whose clock is ahead must not have the last word for hours.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hook_dated_ahead_counts_from_its_arrival_and_a_person_hears_of_it_once_an_hour() {
+    let clock = clock_at("2026-11-22T09:00:30Z");
+    let shop = Shop::open_with(&[], clock.clone()).await;
+    let minutes = |count: u64| clock.advance(Duration::from_secs(count * 60));
+    shop.acknowledged(created("H1")).await;
+    minutes(10);
+    let ahead = changed("H1", json!("2026-11-22T15:00:00+03:00"), 5);
+    shop.acknowledged(&ahead).await;
+    assert_eq!(quantity(&shop, "H1").await, "5");
+    minutes(10);
+    shop.acknowledged(changed("H1", json!("2026-11-22T12:20:00+03:00"), 3)).await;
+    assert_eq!(quantity(&shop, "H1").await, "3", "what came later is newer");
+    // Within five minutes it is believed: nobody's clock is exact.
+    shop.acknowledged(changed("H1", json!("2026-11-22T12:25:00+03:00"), 4)).await;
+    assert_eq!(quantity(&shop, "H1").await, "4");
+    shop.acknowledged(changed("H1", json!("2026-11-22T12:24:00+03:00"), 6)).await;
+    assert_eq!(quantity(&shop, "H1").await, "4");
+    // A copy that comes when its time has come is still the hook that came first.
+    minutes(4 * 60);
+    shop.acknowledged(&ahead).await;
+    assert_eq!(quantity(&shop, "H1").await, "4");
+
+    let entries = json!(journal(&shop, "H1").await).to_string();
+    assert_eq!(entries.matches("dated more than 5 minutes after its arrival").count(), 1, "{entries}");
+    let attention = shop.order("H1").await["attention"].to_string();
+    assert!(attention.contains("the clock of sm is ahead"), "{attention}");
+    assert_eq!(alarms(&shop, "tillgate.clock_ahead").await, 1);
+    for (id, told) in [("H2", 2), ("H3", 2)] {
+        let body = hook("order.created", Some("2026-11-22T23:00:00+03:00"), payload(id, "100", 2, "20.00"));
+        shop.acknowledged(body).await;
+        assert_eq!(alarms(&shop, "tillgate.clock_ahead").await, told, "once an hour");
+    }
+    shop.close().await;
+}
+
+/// A receiver whose own clock is behind would take every sender's for ahead.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_whose_clock_differs_from_the_stores_judges_no_hook_and_says_so() {
+    let database = Server::shared().new_database().await;
+    let hours = |count: i64| {
+        let now = Clock::System.now().as_second() + count * 3600;
+        tillgate::kernel::Timestamp::from_second(now).expect("a time")
+    };
+    for (behind, is_judged) in [(2, false), (0, true)] {
+        let shop = Shop::open_on(&database, Clock::manual(hours(-behind))).await;
+        let id = format!("H{behind}");
+        shop.acknowledged(created(&id)).await;
+        let hours_ahead = hours(1 - behind).to_string();
+        shop.acknowledged(changed(&id, json!(hours_ahead), 5)).await;
+        let entries = json!(journal(&shop, &id).await).to_string();
+        assert_eq!(entries.contains("minutes after its arrival"), is_judged, "{entries}");
+        let (status, says) = shop.read("/readyz").await;
+        assert_eq!(status, 200, "it takes hooks all the same");
+        assert_eq!(says.contains("this machine's clock is 7"), !is_judged, "{says}");
+        assert_eq!(says.contains("behind the store's: set it"), !is_judged, "{says}");
+        shop.close().await;
+    }
 }

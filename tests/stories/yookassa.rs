@@ -10,8 +10,8 @@ use tillgate::kernel::Clock;
 use tillgate::kernel::time::later;
 use tillgate::peer::Client;
 
-use crate::world::DEADLINE;
 use crate::world::till::{API_KEY, Till, json_of, order, text};
+use crate::world::{DEADLINE, hook, payload};
 
 const LOCAL: &str = "notice_networks = [\"127.0.0.0/8\"]";
 
@@ -172,7 +172,7 @@ async fn a_payment_that_cannot_be_cancelled_is_made_when_its_buyer_asks_and_not_
     assert_eq!(till.order_in(&number, "paid").await["state"], "paid");
 
     // Nobody asks to pay: the site hears of the end all the same, once.
-    let heard = till.site.callbacks().len();
+    let heard = till.site.wait_for(1, DEADLINE).await.expect("that it was paid").len();
     let number = text(&till.place("A-2", "key-2").await["number"]);
     clock.advance(Duration::from_secs(4 * 24 * 3600));
     let told = till.site.wait_for(heard + 1, DEADLINE).await.expect("a callback");
@@ -209,6 +209,8 @@ async fn a_forged_notification_pays_nothing() {
     };
     // The proxy's word counts, and of it only the last: the rest is the sender's own.
     assert_eq!(send(Some("185.71.76.1")).await, 403);
+    assert_eq!(send(Some("203.0.113.9:4711")).await, 403);
+    assert_eq!(send(Some("127.0.0.1, [2001:db8::9]:4711, 127.0.0.7:80")).await, 403);
     assert_eq!(send(Some("127.0.0.1, 203.0.113.9")).await, 403);
     assert_eq!(send(Some("nonsense")).await, 403);
     assert_eq!(send(None).await, 200);
@@ -249,6 +251,90 @@ async fn a_lost_answer_makes_no_second_payment() {
     till.order_in(&number, "linked").await;
     assert_eq!(payments(&till).len(), 1);
     till.close().await;
+}
+
+/// Other programs of the same shop make payments too, and write into the metadata what they like.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_have_in_the_list_harms_nothing() {
+    let till = Till::open_yookassa(LOCAL, Clock::System).await;
+    till.bank.misbehave(Call::Create, [Trouble::AcceptThenDrop]);
+    till.bank.misbehave_always(Call::Other, Some(Trouble::Unfiltered));
+    let number = text(&opened(&till, "A-1", "key").await["number"]);
+    till.order_in(&number, "linked").await;
+    assert_eq!(payments(&till).len(), 1, "the one that was made is found in the list");
+    buyer(&till, &number, Outcome::Pay);
+    till.order_in(&number, "paid").await;
+    till.close().await;
+}
+
+/// Proxies that we trust stand in a row, each with a port, over several lines; a byte order mark is before the JSON.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notification_is_taken_through_several_proxies_and_behind_a_byte_order_mark() {
+    let networks = r#"notice_networks = ["127.0.0.0/8", "203.0.113.0/24", "2001:db8::/32"]"#;
+    let till = Till::open_yookassa(networks, Clock::System).await;
+    let number = text(&opened(&till, "A-1", "key").await["number"]);
+    till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+    buyer(&till, &number, Outcome::Pay);
+    let (notice, _) = till.bank.notice(&till.remote(&number).id).expect("a notification");
+    let body = [b"\xef\xbb\xbf", &notice[..]].concat();
+    let client = Client::new(DEADLINE, 1 << 20).expect("a client");
+    let mut headers = HeaderMap::new();
+    for line in ["198.51.100.1, 203.0.113.9", "127.0.0.1:4711,, [2001:db8::7]:443", "127.0.0.9"] {
+        headers.append("x-forwarded-for", HeaderValue::from_static(line));
+    }
+    let url = format!("{}/hooks/bank", till.url());
+    let reply = client.call(Method::POST, &url, headers, body).await.expect("an answer");
+    assert_eq!(reply.status, 200);
+    till.order_in(&number, "paid").await;
+    till.close().await;
+}
+
+/// The hook's own contact goes with the bill and nowhere else; nobody is sent a bill without a receipt.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_marketplaces_order_has_a_receipt_if_its_hook_says_where_to_and_otherwise_no_link() {
+    let hook_of = |id: &str, customer: Value| {
+        let mut order = payload(id, "100", 2, "20.00");
+        order["customer"] = customer;
+        hook("order.created", Some("2026-11-22T12:00:00+03:00"), order)
+    };
+    let phone = json!({"name": "Анна", "phone": "8 (999) 123-45-67, доб. 12"});
+    let both = json!({"name": "Анна", "phone": "+7 999 123 45 67", "email": " anna@example.org "});
+    let nothing = json!({"name": "Анна", "phone": "-", "email": " "});
+    let asks_for = "needs an email";
+    for (receipts, customer, expected) in [
+        ("", &phone, Ok(json!({"phone": "79991234567"}))),
+        ("receipts = \"own\"", &both, Ok(json!({"email": "anna@example.org", "phone": "79991234567"}))),
+        ("receipts = true", &nothing, Err(asks_for)),
+        ("receipts = \"yookassa\"", &phone, Err(asks_for)),
+        ("receipts = \"yookassa\"", &both, Ok(json!({"email": "anna@example.org"}))),
+        ("receipts = \"none\"", &nothing, Ok(Value::Null)),
+        ("receipts = false", &nothing, Ok(Value::Null)),
+    ] {
+        let till = Till::open_yookassa(&format!("{LOCAL}\n{receipts}"), Clock::System).await;
+        let number = till.number_of(&hook_of("H1", customer.clone())).await;
+        let told = till.admin(&format!("/orders/{number}")).await;
+        match expected {
+            Ok(contact) => {
+                let token = token_of(&till.document_in(&number, "linked").await);
+                assert_eq!(press(&till, &token).await.0, 303, "{receipts} {customer}");
+                let request: Value = serde_json::from_str(&till.remote(&number).request).expect("json");
+                assert_eq!(request["receipt"]["customer"], contact, "{receipts} {customer}");
+                assert_eq!(told["attention"], json!([]), "{receipts} {customer}");
+            }
+            Err(why) => {
+                let attention = told["attention"].to_string();
+                assert!(attention.contains("no payment was asked for"), "{receipts} {customer}: {told}");
+                assert!(attention.contains(why), "{receipts} {customer}: {attention}");
+                assert_eq!(told["payment"], Value::Null, "{receipts} {customer}");
+            }
+        }
+        let journal = till.admin(&format!("/orders/{number}/journal")).await;
+        for shown in [&told, &journal] {
+            let shown = shown.to_string();
+            assert!(!shown.contains("1234567") && !shown.contains("anna@"), "{shown}");
+        }
+        till.close().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -54,6 +54,12 @@ impl Shop {
         Shop { app, chat, folder, settings, client }
     }
 
+    /// The same on a PostgreSQL database.
+    pub async fn open_on(database: &str, clock: Clock) -> Shop {
+        let sled = "store = \"sled:";
+        Shop::open_with(&[(sled, &format!("store = \"{database}\"\n#"))], clock).await
+    }
+
     /// Stops the gateway and starts it again on what it left behind.
     pub async fn restart(self) -> Shop {
         let Shop { app, chat, folder, settings, client } = self;
@@ -96,6 +102,14 @@ impl Shop {
             .await
             .expect("an answer");
         (reply.status.as_u16(), serde_json::from_slice(&reply.body).unwrap_or(Value::Null))
+    }
+
+    /// Reads what anybody may, as text.
+    pub async fn read(&self, path: &str) -> (u16, String) {
+        let url = format!("{}{path}", self.url());
+        let reply = self.client.call(Method::GET, &url, HeaderMap::new(), Vec::new()).await;
+        let reply = reply.expect("an answer");
+        (reply.status.as_u16(), String::from_utf8_lossy(&reply.body).into_owned())
     }
 
     /// Reads from the admin API.

@@ -160,6 +160,15 @@ impl Dialect {
                     other["metadata"] = json!({"tillgate_number": "another-1"});
                 }
             }
+            if trouble == Trouble::Unfiltered && self == Dialect::Yookassa {
+                // What another program of the same shop has there.
+                others.push(json!({"id": 7, "amount": "free", "metadata": [37, null]}));
+                let shapes = [json!({"order_id": 37, "cart": [1, 2]}), json!([]), json!("37"), Value::Null];
+                for (mut other, metadata) in others.clone().into_iter().zip(shapes) {
+                    other["metadata"] = metadata;
+                    others.push(other);
+                }
+            }
             entries.append(&mut others);
         }
     }

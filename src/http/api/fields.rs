@@ -111,7 +111,8 @@ pub(super) fn check_customer(customer: &Customer) -> Result<(), Problem> {
         ("vat_number", vat_number, 20),
         ("registration_address", registration_address, 1000),
     ] {
-        let text = value.as_deref().unwrap_or_default();
+        // As it is sent: without the blanks around it.
+        let text = value.as_deref().unwrap_or_default().trim();
         if text.chars().count() > most {
             return Err(Problem::unusable_order(format!("customer.{field}: at most {most} characters")));
         }
