@@ -222,6 +222,7 @@ impl App {
             live_at_once: Arc::new(Semaphore::new(LIVE_AT_ONCE_MAX)),
             metrics,
             request_ids: crate::telemetry::request_id::RequestIds::default(),
+            store_mark: http::HeaderValue::from_str(&settings.store.mark()).ok(),
             draining: AtomicBool::new(false),
             hooks_at_once: Arc::new(Semaphore::new(HOOKS_AT_ONCE_MAX)),
             orders_at_once: Arc::new(Semaphore::new(ORDERS_AT_ONCE_MAX)),

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use http::{HeaderMap, Method};
-
 use super::receiver::{self, Running};
 use super::{ConfigOption, Failed, say};
 use crate::app;
@@ -136,27 +134,34 @@ fn prefixed(name: &SourceName, seen: Result<String, String>) -> Result<String, S
     seen.map(|text| format!("{name} {text}")).map_err(|why| format!("{name}: {why}"))
 }
 
-/// Whether the port can be listened on, or is listened on by a receiver of this configuration.
+/// Whether the port can be listened on, or is listened on by a receiver of this store.
 async fn check_listen(settings: &Settings, running: Option<&Running>) -> Result<String, String> {
-    match tokio::net::TcpListener::bind(settings.listen).await {
-        Ok(_) => Ok(format!("{} is free", settings.listen)),
-        Err(why) if why.kind() == std::io::ErrorKind::AddrInUse => match running {
-            Some(Running { address, says }) => Ok(format!("{address} is taken by {says}")),
-            None => Err(format!(
-                "{} is taken by another program: choose another with listen, or end that one",
-                settings.listen
-            )),
-        },
-        Err(why) => Err(format!("{} cannot be listened on: {why}", settings.listen)),
+    let listen = settings.listen;
+    match tokio::net::TcpListener::bind(listen).await {
+        Ok(_) => return Ok(format!("{listen} is free")),
+        Err(why) if why.kind() == std::io::ErrorKind::AddrInUse => {}
+        Err(why) => return Err(format!("{listen} cannot be listened on: {why}")),
     }
+    let there = receiver::reachable(listen);
+    if let Some(ours) = running.filter(|ours| ours.address == there) {
+        return Ok(format!("{there} is taken by {}", ours.says));
+    }
+    let other = match receiver::ask(there).await {
+        Some(other) => format!("{}, which has another store", other.says),
+        None => "another program".to_owned(),
+    };
+    let where_ours = running.map(|ours| format!("; the receiver of this store is at {}", ours.address));
+    Err(format!(
+        "{listen} is taken by {other}: choose another address with listen, or end that one{}",
+        where_ours.unwrap_or_default()
+    ))
 }
 
 /// Whether an address answers at all; what it answers is its own affair.
 async fn reach(url: &str) -> Result<String, String> {
     let client = Client::new(REACH_WAIT, ANSWER_BYTES_MAX).map_err(|why| why.to_string())?;
-    let reply = client.call(Method::GET, url, HeaderMap::new(), Vec::new()).await;
-    let reply = reply.map_err(|why| format!("{url} is not reached: {why}"))?;
-    Ok(format!("is reached at {url}, which answers {}", reply.status.as_u16()))
+    let status = client.look(url).await.map_err(|why| format!("{url} is not reached: {why}"))?;
+    Ok(format!("is reached at {url}, which answers {}", status.as_u16()))
 }
 
 /// How long an address may take to answer.
@@ -207,7 +212,7 @@ async fn check_store(settings: &Settings, running: Option<&Running>) -> Result<S
             answer.map(|()| format!("{} opens", settings.store))
         }
         Err(app::StartError::Store(OpenError::InUse { .. })) => match running {
-            Some(Running { address, says }) => {
+            Some(Running { address, says, .. }) => {
                 Ok(format!("{} is in use by {says}, at {address}", settings.store))
             }
             None => Err(format!(
@@ -221,6 +226,13 @@ async fn check_store(settings: &Settings, running: Option<&Running>) -> Result<S
 
 async fn check_opened(store: &Store) -> Result<(), String> {
     store.ping().await.map_err(|why| why.to_string())?;
+    let unwritable = store.unwritable().await.map_err(|why| why.to_string())?;
+    if !unwritable.is_empty() {
+        return Err(format!(
+            "this user may not write to {}: grant it all on these tables",
+            unwritable.join(", ")
+        ));
+    }
     let Some(of_store) = store.now().await.map_err(|why| why.to_string())? else { return Ok(()) };
     let skew = clock_skew::between(Clock::System.now(), of_store);
     skew.map_or(Ok(()), Err)

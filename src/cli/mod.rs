@@ -99,7 +99,8 @@ impl ConfigOption {
 
 /// The environment, as far as it is text: others may have put anything there.
 fn variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)))
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
 }
 
 /// What `serve` may be told besides the configuration.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method};
 
 use crate::config::{Settings, StoreUrl};
-use crate::http::ops::VERSION_HEADER;
+use crate::http::ops::{STORE_HEADER, VERSION_HEADER};
 use crate::peer::{ANSWER_BYTES_MAX, Client};
 
 /// The note's name.
@@ -25,6 +25,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(3);
 /// A receiver that answers.
 #[derive(Debug, Clone)]
 pub struct Running {
+    /// Of which store, as [`StoreUrl::mark`] has it.
+    store: Option<String>,
     /// Where.
     pub address: SocketAddr,
     /// What it says of itself: its version, and whether it is ready.
@@ -62,20 +64,27 @@ impl Drop for Note {
     }
 }
 
+/// Where the note of this store's receiver lies: with the store, where the service manager says, or among this user's own
+/// files.
 fn place(settings: &Settings) -> Option<PathBuf> {
-    match &settings.store {
-        StoreUrl::Sled(folder) => Some(folder.join(FILE)),
-        StoreUrl::Memory => None,
-        StoreUrl::Postgres(_) => {
-            let given = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
-            let directory = given.unwrap_or_else(|| RUNTIME_DIRECTORY.into());
-            directory.is_dir().then(|| directory.join(FILE))
-        }
+    if let StoreUrl::Sled(folder) = &settings.store {
+        return Some(folder.join(FILE));
     }
+    let given = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
+    let of_service = given.or_else(|| Some(RUNTIME_DIRECTORY.into())).filter(|directory| directory.is_dir());
+    let of_user = || {
+        let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+        let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).or_else(home)?;
+        let directory = base.join("tillgate");
+        std::fs::create_dir_all(&directory).ok()?;
+        Some(directory)
+    };
+    let directory = of_service.or_else(of_user)?;
+    Some(directory.join(format!("{FILE}-{}", settings.store.mark())))
 }
 
 /// Where somebody on this machine reaches a receiver that listens on `address`.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub fn reachable(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
         IpAddr::V6(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
@@ -86,8 +95,10 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 /// The receiver that runs on these settings, if it answers: where its note says, or where the configuration says.
 pub async fn find(settings: &Settings) -> Option<Running> {
     let noted = place(settings).and_then(|path| noted_at(&path));
+    let mark = settings.store.mark();
     for address in noted.into_iter().chain([reachable(settings.listen)]) {
-        if let Some(running) = ask(address).await {
+        // Another store's receiver may listen where ours did, or should.
+        if let Some(running) = ask(address).await.filter(|running| running.store.as_ref() == Some(&mark)) {
             return Some(running);
         }
     }
@@ -99,7 +110,7 @@ fn noted_at(path: &Path) -> Option<SocketAddr> {
 }
 
 /// Asks who is at an address; none if it is no receiver.
-async fn ask(address: SocketAddr) -> Option<Running> {
+pub async fn ask(address: SocketAddr) -> Option<Running> {
     if address.port() == 0 {
         return None;
     }
@@ -113,5 +124,6 @@ async fn ask(address: SocketAddr) -> Option<Running> {
     } else {
         format!("not ready: {}", reply.status)
     };
-    Some(Running { address, says: format!("tillgate {version}, {state}") })
+    let store = reply.headers.get(STORE_HEADER).and_then(|mark| mark.to_str().ok()).map(str::to_owned);
+    Some(Running { store, address, says: format!("tillgate {version}, {state}") })
 }

@@ -78,7 +78,10 @@ pub const KNOWN: &[(&[&str], Holds)] = &[
 pub fn holds(place: &[&str]) -> Option<Holds> {
     let is_at = |known: &[&str], place: &[&str]| {
         known.len() == place.len()
-            && known.iter().zip(place).all(|(known, level)| *known == ANY || known == level)
+            && known
+                .iter()
+                .zip(place)
+                .all(|(known, level)| if *known == ANY { !level.is_empty() } else { known == level })
     };
     let found = |place: &[&str]| KNOWN.iter().find(|(known, _)| is_at(known, place)).map(|(_, holds)| *holds);
     found(place).or_else(|| {

@@ -48,7 +48,8 @@ pub fn load(
     for path in FILES.map(Path::new) {
         match std::fs::read_to_string(path) {
             Ok(text) => return parse(path, &text, environment).map(|settings| settings.read_from(path)),
-            Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+            // A link whose end is not there is there.
+            Err(why) if why.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => {}
             Err(why) => return Err(unreadable(path, &why)),
         }
     }

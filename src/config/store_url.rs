@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::kernel::Secret;
 
@@ -19,6 +20,28 @@ pub enum StoreUrl {
     /// In a PostgreSQL database. The address may bear a password.
     Postgres(Secret),
 }
+
+impl StoreUrl {
+    /// What tells this store from others on this machine, and says nothing else of it.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        let whole = match self {
+            StoreUrl::Sled(path) => {
+                let path = path
+                    .canonicalize()
+                    .or_else(|_| std::path::absolute(path))
+                    .unwrap_or_else(|_| path.clone());
+                format!("sled:{}", path.display())
+            }
+            StoreUrl::Memory | StoreUrl::Postgres(_) => self.to_string(),
+        };
+        let hash = Sha256::digest(whole.as_bytes());
+        hash.iter().take(MARK_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The length of a store's mark, in bytes.
+const MARK_BYTES: usize = 8;
 
 impl FromStr for StoreUrl {
     type Err = String;

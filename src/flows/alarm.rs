@@ -33,21 +33,22 @@ impl Alarm {
 
 /// The hours in which this process knows that an alarm was raised.
 #[derive(Debug, Clone, Default)]
-pub struct Alarms(Arc<Mutex<BTreeMap<(SourceName, Alarm), i64>>>);
+pub struct Alarms(Arc<Mutex<BTreeMap<(SourceName, Alarm, String), i64>>>);
 
 const HOUR_SECONDS: i64 = 3600;
 
-/// Raises an alarm in the journal and the log, unless that was done in this hour. Says whether it was this call that did it, of
+/// Raises an alarm in the journal and the log, unless that was done in this hour. `subject` tells it from others of its kind
+/// that the same source may have: the address of a site. Says whether it was this call that did it, of
 /// those of all receivers.
 pub async fn raise(
     shop: &Shop,
     source: &SourceName,
-    alarm: Alarm,
+    (alarm, subject): (Alarm, &str),
     reason: &str,
     now: Timestamp,
 ) -> Result<bool, Unavailable> {
     let hour = now.as_second().div_euclid(HOUR_SECONDS);
-    let key = (source.clone(), alarm);
+    let key = (source.clone(), alarm, subject.to_owned());
     let known = shop.alarms.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
     if known == Some(hour) {
         return Ok(false);
@@ -58,7 +59,7 @@ pub async fn raise(
         event_type.into(),
         None,
         None,
-        format!("{event_type} {hour}").into_bytes().into(),
+        [event_type, subject, &hour.to_string()].join(" ").into_bytes().into(),
     );
     let mut entry = receipt_of(&hook, hook.first_id, now);
     entry.verdict = Verdict::Ignored;
@@ -71,7 +72,10 @@ pub async fn raise(
         Err(CommitError::Conflict | CommitError::LostLease) => false,
         Err(CommitError::Unavailable(why)) => return Err(why),
     };
-    shop.alarms.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, hour);
+    let mut raised = shop.alarms.0.lock().unwrap_or_else(PoisonError::into_inner);
+    raised.retain(|_, known| *known == hour);
+    raised.insert(key, hour);
+    drop(raised);
     if is_first {
         tracing::error!(hook.source = %source, alarm = event_type, reason, "a source needs a person's attention");
     }

@@ -138,6 +138,7 @@ pub(super) fn new_checkout(seller: &Seller, order: &Order, ways: Ways) -> Checko
         watched_end: None,
         told_end: None,
         contact: None,
+        contact_said_at: [None, None],
         unasked: None,
         history: Vec::new(),
         attention: Vec::new(),
@@ -145,11 +146,11 @@ pub(super) fn new_checkout(seller: &Seller, order: &Order, ways: Ways) -> Checko
 }
 
 /// After a hook of a marketplace that leaves the money to us: brings the order's payments, which are stored as
-/// `known`, in line with what the order is now. `contact` is what the hook says of its buyer.
+/// `known`, in line with what the order is now. `contact` is what the hook says of its buyer, and when that was.
 pub(super) fn bill(
     (shop, seller): (&Shop, &Seller),
     order: &mut Order,
-    (known, contact): (Option<(Checkout, u64)>, &Contact),
+    (known, contact): (Option<(Checkout, u64)>, (&Contact, Timestamp)),
     now: Timestamp,
     batch: &mut Batch,
     facts: &mut Vec<Fact>,
@@ -172,15 +173,22 @@ pub(super) fn bill(
     }
 }
 
-/// Remembers how the buyer is reached. What a later hook leaves out stays.
-fn hear(checkout: &mut Checkout, contact: &Contact) {
+/// Remembers how the buyer is reached: what the newest hook says that says it, whenever that comes.
+fn hear(checkout: &mut Checkout, (contact, said_at): (&Contact, Timestamp)) {
     let Contact { email, phone } = contact.clone();
     if email.is_none() && phone.is_none() {
         return;
     }
     let known = checkout.contact.get_or_insert_with(Customer::default);
-    known.email = email.or(known.email.take());
-    known.phone = phone.or(known.phone.take());
+    let [email_said_at, phone_said_at] = &mut checkout.contact_said_at;
+    for (said, known, known_at) in
+        [(email, &mut known.email, email_said_at), (phone, &mut known.phone, phone_said_at)]
+    {
+        // Of two that were sent at the same time either is as good, so long as it is always the same.
+        if said.is_some() && (Some(said_at), &said) > (*known_at, known) {
+            (*known, *known_at) = (said, Some(said_at));
+        }
+    }
 }
 
 fn ask(

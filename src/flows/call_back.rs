@@ -1,6 +1,6 @@
 //! What a merchant's site hears: events, put into the outbox in the batch that makes them true.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -113,6 +113,23 @@ pub struct TestCallback {
 pub struct TestCallbackData {
     /// What it is for.
     pub message: &'static str,
+    /// The address that is tried, if you named one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<String>,
+}
+
+/// The address that a test's body names.
+#[must_use]
+pub fn tested_url(body: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Data {
+        callback_url: Option<String>,
+    }
+    #[derive(Deserialize)]
+    struct Test {
+        data: Data,
+    }
+    serde_json::from_str::<Test>(body).ok()?.data.callback_url
 }
 
 /// The `type` of an event that only shows that events arrive.

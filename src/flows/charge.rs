@@ -69,6 +69,26 @@ pub enum Uncharged {
         /// The first that does not.
         sku: String,
     },
+    /// The total is there, and nothing says how much of it is for this line.
+    #[error("article {sku} states neither a sum nor a price")]
+    NoSumOrPrice {
+        /// The first that does not.
+        sku: String,
+    },
+    /// What a line costs is missing.
+    #[error("what article {sku} costs cannot be read")]
+    UnreadLineSum {
+        /// Whose.
+        sku: String,
+    },
+    /// A line that is free or has no discount.
+    #[error(
+        "article {sku} comes to 0.00 with discounts and to more without: whether it is free or has no discount does not show"
+    )]
+    GiftOrUndiscounted {
+        /// Which.
+        sku: String,
+    },
     /// More than the goods cost, and nobody says what for.
     #[error(
         "the total of {total} is more than the lines come to, {of_lines}, and no delivery cost explains it"
@@ -80,9 +100,7 @@ pub enum Uncharged {
         of_lines: Money,
     },
     /// A discount, with a delivery of which nobody knows whether it is in the total.
-    #[error(
-        "the total of {total} is less than the lines come to, and whether it includes the delivery for {delivery} is not clear"
-    )]
+    #[error("whether the total of {total} includes the delivery for {delivery} is not clear")]
     UnclearDelivery {
         /// The total.
         total: Money,
@@ -154,22 +172,78 @@ const DELIVERY_SKU: &str = "delivery";
 /// The total that everybody agrees on, and what each line comes to before the difference is shared out.
 fn agreed(content: &Content, charged: &[&Position]) -> Result<(Money, Vec<Money>), Uncharged> {
     let own = amount(&content.own_sums)?;
-    let mut of_goods = Vec::with_capacity(charged.len());
-    for position in charged {
-        // Without a total nothing is charged that no line states itself.
-        let sum = stated(position).or_else(|| own.and_then(|_| sum_by_price(position)));
-        let sum = sum.ok_or_else(|| Uncharged::NoSum { sku: position.sku.clone() })?;
-        if sum < Money::ZERO {
-            return Err(Uncharged::Negative { sku: position.sku.clone() });
-        }
-        of_goods.push(sum);
-    }
+    let of_goods = match (own, charged) {
+        // A total is of all lines, so of the only one too.
+        (Some(total), [only]) if is_silent(only) => vec![total],
+        (_, _) => sums_of_lines(content, charged, own)?,
+    };
     let kopecks = of_goods.iter().map(|sum| sum.kopecks()).collect::<Vec<_>>();
     let total = own.unwrap_or_else(|| Money::from_kopecks(sum_of(&kopecks)));
     match amount(&content.sums)? {
         Some(newest) if newest != total => Err(Uncharged::OtherTotal { of_lines: total, stated: newest }),
         Some(_) | None => Ok((total, of_goods)),
     }
+}
+
+/// What each line comes to by its own word or, where there is a total to measure it by, by its price.
+fn sums_of_lines(
+    content: &Content,
+    charged: &[&Position],
+    own: Option<Money>,
+) -> Result<Vec<Money>, Uncharged> {
+    let mut sums = Vec::with_capacity(charged.len());
+    for position in charged {
+        let sku = || position.sku.clone();
+        if position.has_unread_sum {
+            return Err(Uncharged::UnreadLineSum { sku: sku() });
+        }
+        let by_price = || own.and_then(|_| sum_by_price(position));
+        let sum = match (stated(position).or_else(by_price), own) {
+            (Some(sum), _) => sum,
+            (None, Some(_)) => return Err(Uncharged::NoSumOrPrice { sku: sku() }),
+            (None, None) => return Err(Uncharged::NoSum { sku: sku() }),
+        };
+        if sum < Money::ZERO {
+            return Err(Uncharged::Negative { sku: sku() });
+        }
+        sums.push(sum);
+    }
+    // A sum with discounts of 0.00 says that the line is a gift, or that it has no discount: the total shows which.
+    let Some(doubtful) = charged.iter().find(|position| is_gift_or_undiscounted(position)) else {
+        return Ok(sums);
+    };
+    let as_gifts: Vec<Money> = charged
+        .iter()
+        .zip(&sums)
+        .map(|(position, sum)| if is_gift_or_undiscounted(position) { Money::ZERO } else { *sum })
+        .collect();
+    let total_of = |sums: &[Money]| sums.iter().fold(0_i64, |sum, line| sum.saturating_add(line.kopecks()));
+    let fits = |sums: &[Money]| {
+        let delivery = content.sums.delivery_cost.map_or(0, Money::kopecks);
+        own.is_some_and(|own| {
+            [0, delivery].iter().any(|cost| is_about(own.kopecks() - cost, total_of(sums), charged.len()))
+        })
+    };
+    match (fits(&as_gifts), fits(&sums)) {
+        (true, false) => Ok(as_gifts),
+        (false, true) => Ok(sums),
+        (true, true) | (false, false) => Err(Uncharged::GiftOrUndiscounted { sku: doubtful.sku.clone() }),
+    }
+}
+
+/// Whether it says nothing of what it costs.
+fn is_silent(position: &Position) -> bool {
+    !position.has_unread_sum && stated(position).is_none() && unit_price(position).is_none()
+}
+
+fn is_gift_or_undiscounted(position: &Position) -> bool {
+    position.discount_total == Some(Money::ZERO) && position.total.is_some_and(|total| total > Money::ZERO)
+}
+
+/// Whether two sums of so many lines differ by no more than rounding makes: a kopeck a line.
+fn is_about(kopecks: i64, other: i64, lines: usize) -> bool {
+    let tolerance = i64::try_from(lines).unwrap_or(i64::MAX);
+    kopecks.saturating_sub(other).saturating_abs() <= tolerance
 }
 
 fn sum_of(kopecks: &[i64]) -> i64 {
@@ -189,9 +263,6 @@ fn amount(sums: &Sums) -> Result<Option<Money>, Uncharged> {
 
 /// What a line states that it comes to. A sum with discounts of 0 may mean that there is none.
 fn stated(position: &Position) -> Option<Money> {
-    if position.has_unread_sum {
-        return None;
-    }
     position.discount_total.filter(|sum| *sum != Money::ZERO).or(position.total).or(position.discount_total)
 }
 
@@ -213,7 +284,7 @@ fn parted(
 ) -> Result<(Money, Option<Money>), Uncharged> {
     let of_lines = sum_of(sums);
     let tolerance = i64::try_from(charged).unwrap_or(i64::MAX);
-    let is_about = |kopecks: i64, other: i64| kopecks.saturating_sub(other).saturating_abs() <= tolerance;
+    let is_about = |kopecks: i64, other: i64| is_about(kopecks, other, charged);
     let delivery = content.sums.delivery_cost.filter(|cost| *cost > Money::ZERO);
     let above = Uncharged::AboveLines { total, of_lines: Money::from_kopecks(of_lines) };
     let kopecks = total.kopecks();
@@ -223,8 +294,16 @@ fn parted(
     };
     let without = kopecks.saturating_sub(cost.kopecks());
     let with_delivery = (Money::from_kopecks(without), Some(cost));
-    if is_about(kopecks, of_lines) {
+    let unclear = Uncharged::UnclearDelivery { total, delivery: cost };
+    // What fits to the kopeck is meant; a small cost may also look like rounding.
+    if kopecks == of_lines {
         return Ok((total, None));
+    }
+    if without == of_lines {
+        return Ok(with_delivery);
+    }
+    if is_about(kopecks, of_lines) {
+        return if is_about(without, of_lines) { Err(unclear) } else { Ok((total, None)) };
     }
     if kopecks > of_lines {
         let fits = (0..=of_lines.saturating_add(tolerance)).contains(&without);
@@ -243,6 +322,6 @@ fn parted(
         {
             Ok(with_delivery)
         }
-        (_, _) => Err(Uncharged::UnclearDelivery { total, delivery: cost }),
+        (_, _) => Err(unclear),
     }
 }

@@ -175,11 +175,14 @@ pub fn payment_document(shop: &Shop, checkout: &Checkout) -> PaymentDocument {
         }
     };
     let next = checkout.next.as_ref().map(|(_, bill)| bill);
+    // What is asked for next, while what was asked for before is being called off.
+    let asked =
+        current.filter(|payment| next.is_none() || state != "requested" || payment.superseded.is_none());
     PaymentDocument {
         state,
         url: buyers_address(&shop.public_url, "pay", checkout),
-        expires_at: current.map(|payment| &payment.bill).or(next).map(|bill| bill.expires_at),
-        amount: current.map(Payment::taken).or(next.map(|bill| bill.total)).map(Amount::from),
+        expires_at: asked.map(|payment| &payment.bill).or(next).map(|bill| bill.expires_at),
+        amount: asked.map(Payment::taken).or(next.map(|bill| bill.total)).map(Amount::from),
         paid_at,
         refunded: current
             .map(|payment| checkout.refunded(payment.id))

@@ -112,9 +112,12 @@ pub struct OperationDocument {
 /// A line of it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct OperationItem {
+    /// Its place in the order, 1 for the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
     /// The article.
     pub sku: String,
-    /// How much.
+    /// How much of the goods; 0 when only money went back.
     pub quantity: Quantity,
     /// The sum.
     pub amount: Money,
@@ -134,8 +137,9 @@ impl OperationDocument {
             OperationState::Frozen { why, .. } => ("review", Some(why.clone()), None),
         };
         let item = |line: &crate::payments::Line| OperationItem {
+            line: line.place,
             sku: line.sku.clone(),
-            quantity: line.quantity,
+            quantity: line.goods(),
             amount: line.total,
         };
         OperationDocument {

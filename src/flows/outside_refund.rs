@@ -66,11 +66,12 @@ fn stage(
         return settle(None, now);
     };
     let (before, messages) = (checkout.clone(), order.messages);
-    let mut is_pending = false;
+    let (mut is_pending, mut is_early) = (false, false);
     for remote in listed {
         match checkout.take_outside_refund(id, remote, now) {
             OutsideRefund::Known => {}
             OutsideRefund::Pending => is_pending = true,
+            OutsideRefund::Early => is_early = true,
             OutsideRefund::Unfit(why) => {
                 let text = format!(
                     "the payment system shows a refund of payment {id} that is not ours, {} under the id {}: {why}",
@@ -93,8 +94,16 @@ fn stage(
         batch.put(DocKey::checkout(id.number), Expect::At(version), &checkout, now);
     }
     let waits = |after| Again { after: Some(after), why: Again::WAITS.into() };
-    let again =
-        if is_pending { Some(waits(PENDING_GAP)) } else { next_look(shop, &checkout, id, now).map(waits) };
+    let again = if is_early {
+        Some(Again {
+            after: None,
+            why: format!("payment {id} was paid back and is not known to be paid yet"),
+        })
+    } else if is_pending {
+        Some(waits(PENDING_GAP))
+    } else {
+        next_look(shop, &checkout, id, now).map(waits)
+    };
     settle(again.as_ref(), now)
 }
 

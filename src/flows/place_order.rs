@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::bill_order::{new_checkout, send_task, watch_end};
 use super::{DECISIONS_MAX, Dossier, Hook, Seller, Shop, crowded, load_dossier, load_receipt, receipt_key};
 use crate::dedup::{Answer, Receipt, Verdict, key};
+use crate::kernel::json::{note_of_cut, tidy};
 use crate::kernel::time::between;
 use crate::kernel::{ExternalId, Fingerprint, HookId, Number, SourceName, Timestamp};
 use crate::orders::{Event, EventKind, Fact, Incoming, Patch, Position, Standing, decide};
@@ -215,7 +216,7 @@ fn stage(shop: &Shop, seller: &Seller, placement: &Placement, number: Number, as
             ..Patch::default()
         },
         reason: None,
-        notes: Vec::new(),
+        notes: note_of_cut(tidy(&placement.body).half_characters).into_iter().collect(),
     };
     let external_id = placement.merchant_order_id.clone();
     let decision = decide(None, Incoming { number, source: merchant.clone(), external_id, event });

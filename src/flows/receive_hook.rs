@@ -55,9 +55,9 @@ pub async fn receive(
     match (hook.kind, &hook.external_id) {
         (Some(kind), Some(external_id)) => {
             let arrived = again.unwrap_or_else(|| shop.clock.now());
-            let at = report.at.and_then(LocalTime::timestamp);
-            let is_ahead =
-                at.is_some_and(|at| at > later(arrived, AHEAD_MAX)) && shop.clock_skew.trouble().is_none();
+            let earliest = report.at.and_then(LocalTime::earliest);
+            let is_ahead = earliest.is_some_and(|at| at > later(arrived, AHEAD_MAX))
+                && shop.clock_skew.trouble().is_none();
             let alarm = Box::pin(look_at_its_clock(shop, hook, &report, (arrived, is_ahead))).await?;
             let again = again.is_some();
             let taken = OrderHook {
@@ -91,14 +91,14 @@ async fn look_at_its_clock(
         let text = format!(
             "the clock of {source} is ahead: its hook of {at} came at {arrived}. Such hooks count from their arrival; tell the sender"
         );
-        let is_first = raise(shop, source, Alarm::ClockAhead, &text, arrived).await?;
+        let is_first = raise(shop, source, (Alarm::ClockAhead, ""), &text, arrived).await?;
         return Ok(is_first.then_some(text));
     }
     if at.timestamp().is_none() {
         let text = format!(
             "the times of {source} name no offset, so they only order its own hooks: set time_zone in [sources.{source}]"
         );
-        raise(shop, source, Alarm::NoTimeZone, &text, arrived).await?;
+        raise(shop, source, (Alarm::NoTimeZone, ""), &text, arrived).await?;
     }
     Ok(None)
 }
@@ -339,6 +339,12 @@ impl OrderHook<'_> {
         })
     }
 
+    /// The time by which what it says is newer or older than what others say.
+    fn said_at(&self) -> Timestamp {
+        let at = self.report.at.filter(|_| !self.is_ahead);
+        at.and_then(LocalTime::nominal).unwrap_or(self.arrived)
+    }
+
     /// Whether documents beside the order must be read before staging: nearly no hook needs them.
     fn needs_more(&self, judged: &Judged) -> bool {
         let is_billed = self.shop.sellers.contains_key(&self.hook.source);
@@ -369,11 +375,11 @@ impl OrderHook<'_> {
         receipt.sent_at_by_the_wall = at.filter(|at| at.timestamp().is_none()).map(LocalTime::on_the_wall);
         (receipt.verdict, receipt.reason) = verdict_on(&decision.standing);
         if self.is_ahead {
-            let minutes = AHEAD_MAX.as_secs() / 60;
-            let ahead =
-                format!("it is dated more than {minutes} minutes after its arrival, and counts from that");
-            receipt.reason =
-                Some(receipt.reason.map_or(ahead.clone(), |reason| format!("{reason}; {ahead}")));
+            let ahead = counts_from_arrival();
+            receipt.reason = Some(match receipt.reason {
+                Some(reason) => format!("{reason}; {ahead}"),
+                None => ahead,
+            });
         }
         let answer = (self.acknowledge)(receipt.verdict, Some(number));
         receipt.answer = Some(answer.clone());
@@ -382,7 +388,9 @@ impl OrderHook<'_> {
         for (parked, version) in beside.parked {
             let standing = decision.unparked.iter().find(|(id, _)| *id == parked.id);
             if let Some((_, standing)) = standing {
-                unpark(&mut batch, (parked, version), standing);
+                let events = decision.order.iter().flat_map(|order| &order.events);
+                let is_ahead = events.into_iter().any(|event| event.hook == parked.id && event.is_ahead);
+                unpark(&mut batch, (parked, version), (standing, is_ahead));
             }
         }
         let is_parked = decision.standing == Standing::Parked;
@@ -392,7 +400,7 @@ impl OrderHook<'_> {
             next.flags.push(alarm.clone());
         }
         if let (Some(next), Some(seller)) = (&mut next, self.shop.sellers.get(&self.hook.source)) {
-            let known = (beside.checkout, &self.report.contact);
+            let known = (beside.checkout, (&self.report.contact, self.said_at()));
             bill((self.shop, seller), next, known, now, &mut batch, &mut facts);
         }
         match (next, &stored) {
@@ -485,13 +493,24 @@ pub fn would_change(shop: &Shop, order: &Order, report: Report) -> bool {
 }
 
 /// Writes onto a parked hook's receipt what became of it. Its answer stays: it has been given.
-fn unpark(batch: &mut Batch, (mut receipt, version): (Receipt, u64), standing: &Standing) {
+fn unpark(
+    batch: &mut Batch,
+    (mut receipt, version): (Receipt, u64),
+    (standing, is_ahead): (&Standing, bool),
+) {
     let (id, listed_at) = (receipt.id, receipt.received_at);
     let (verdict, reason) = verdict_on(standing);
-    let waited = "it was parked until the order was created";
+    let waited = "it was parked until the order was created".to_owned();
+    let parts = [Some(waited), reason, is_ahead.then(counts_from_arrival)];
     receipt.verdict = verdict;
-    receipt.reason = Some(reason.map_or_else(|| waited.to_owned(), |reason| format!("{waited}; {reason}")));
+    receipt.reason = Some(parts.into_iter().flatten().collect::<Vec<_>>().join("; "));
     batch.put(receipt_key(id), Expect::At(version), &receipt, listed_at);
+}
+
+/// What the journal says of a hook that is dated ahead.
+fn counts_from_arrival() -> String {
+    let minutes = AHEAD_MAX.as_secs() / 60;
+    format!("it is dated more than {minutes} minutes after its arrival, and counts from that")
 }
 
 fn verdict_on(standing: &Standing) -> (Verdict, Option<String>) {

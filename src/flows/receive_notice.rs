@@ -57,14 +57,16 @@ pub async fn receive_notice(
     reply: Reply<'_>,
 ) -> Result<Noticed, Unavailable> {
     let Arrived { gateway, account, notice, body } = incoming;
+    // A refund: it names the payment whose money went back.
     let is_of_another = notice.of_payment.as_deref().is_some_and(|of| !same_id(of, &notice.remote_id));
-    let by_its_id = match notice.payment() {
+    let by_its_id = match notice.operation() {
         Some(_) => None,
-        // Another's number is another's affair, unless it is about the refund of a payment.
+        // Another's number is another's affair, unless it is about the refund of a payment of ours. Whoever made that in the
+        // cabinet or with another program may have left it the payment's number, or any other.
         None if notice.number.is_empty() || is_of_another => find_by_its_id(shop, gateway, notice).await?,
         None => None,
     };
-    let payment = notice.payment().or(by_its_id);
+    let payment = by_its_id.or_else(|| notice.payment());
     let hook = Hook::new(
         (*gateway).clone(),
         "payment".into(),
@@ -81,7 +83,7 @@ pub async fn receive_notice(
         let checkout = dossier.as_ref().and_then(|dossier| dossier.checkout.as_ref());
         let own = checkout.map(|(checkout, _)| checkout).filter(|checkout| checkout.gateway == **gateway);
         let judgement = match (notice.judge(account, own), by_its_id) {
-            (Judgement::NotFound(_), Some(id)) => Judgement::Recorded(format!(
+            (Judgement::NotFound(_) | Judgement::Recorded(_), Some(id)) => Judgement::Recorded(format!(
                 "it bears no number of ours and is about payment {id}: what is there is looked up"
             )),
             (Judgement::NotFound(_), None) if notice.number.is_empty() => {
@@ -305,7 +307,7 @@ fn watch_untold_refunds(
 fn look(
     batch: &mut Batch,
     dossier: Dossier,
-    (id, operation, has_no_number): (PaymentId, Option<OperationId>, bool),
+    (id, operation, is_outside_refund): (PaymentId, Option<OperationId>, bool),
     now: Timestamp,
 ) {
     let Dossier { mut order, order_stored, checkout: Some((checkout, _)) } = dossier else { return };
@@ -315,12 +317,20 @@ fn look(
         Some(operation) if let Some(delay) = checkout.operation_awaits(operation) => {
             watch_operation(batch, &mut order, gateway, operation, (now, later(now, delay)));
         }
-        None if checkout.payments.iter().any(|payment| payment.id == id && payment.is_live()) => {
-            send_task(batch, &mut order, gateway, id, now);
+        None => {
+            let is_live = checkout.payments.iter().any(|payment| payment.id == id && payment.is_live());
+            if is_live {
+                send_task(batch, &mut order, gateway, id, now);
+            }
+            // Somebody has paid money back over there, perhaps before we have heard that it came.
+            if is_outside_refund {
+                watch_refunds(batch, &mut order, gateway, id, (now, now));
+            }
+            if !is_live && !is_outside_refund {
+                return;
+            }
         }
-        // Somebody has done something with its money over there.
-        None if has_no_number => watch_refunds(batch, &mut order, gateway, id, (now, now)),
-        Some(_) | None => return,
+        Some(_) => return,
     }
     let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
     batch.put(DocKey::order(id.number), stored.0, &order, stored.1);

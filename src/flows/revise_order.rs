@@ -11,6 +11,7 @@ use super::call_back::{Event as Told, call_back};
 use super::merchant_order::tag;
 use super::{DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_dossier, receipt_key};
 use crate::dedup::{Receipt, Verdict, key};
+use crate::kernel::json::{note_of_cut, tidy};
 use crate::kernel::{HookId, Money, Number, SourceName, Timestamp};
 use crate::orders::{Event, EventKind, Fact, Incoming, Patch, Standing, State, decide};
 use crate::payments::{Bill, Checkout, Customer, Line, Payment, Step};
@@ -275,7 +276,7 @@ fn stage(
         hook: id,
         patch,
         reason: None,
-        notes: Vec::new(),
+        notes: note_of_cut(tidy(&request.body).half_characters).into_iter().collect(),
     };
     let (number, source, external_id) = (order.number, order.source.clone(), order.external_id.clone());
     let hook = Hook::new(

@@ -1,9 +1,9 @@
 //! What becomes of a message after it was written is a person's to change: it is tried again, sent once more, or dropped;
 //! and a merchant who is setting up its site is sent an event that means nothing.
 
-use super::call_back::{TEST_EVENT, TestCallback, TestCallbackData};
+use super::call_back::{TEST_EVENT, TestCallback, TestCallbackData, tested_url};
 use super::receive_hook::receipt_of;
-use super::{DECISIONS_MAX, Hook, Shop, crowded, load_dossier, receipt_key};
+use super::{DECISIONS_MAX, Hook, Shop, checkout_of, crowded, load_dossier, receipt_key};
 use crate::dedup::Verdict;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Fingerprint, HookId, Lane, Message, MessageId, Number, SourceName, Timestamp};
@@ -43,12 +43,30 @@ pub fn begun_anew(delivery: Delivery, now: Timestamp) -> Delivery {
     Delivery { state, first_failed_at: None, attempts: 0, last_error: None, by_hand: true, ..delivery }
 }
 
-/// Has everything that waits for a merchant's site tried now: somebody listens there again.
-pub async fn hurry_callbacks(shop: &Shop, merchant: &SourceName) -> Result<(), Unavailable> {
+/// Where a callback goes: the address that its order or the test names; none if that is the merchant's own.
+pub async fn named_address(shop: &Shop, delivery: &Delivery) -> Result<Option<String>, Unavailable> {
+    if delivery.id.is_of_no_order() {
+        return Ok(tested_url(&delivery.body));
+    }
+    let checkout = checkout_of(shop, delivery.id.number).await?;
+    Ok(checkout.and_then(|checkout| checkout.ways.callback))
+}
+
+/// Has everything tried now that waits for a merchant's site at `url`: somebody listens there again. `own` is the merchant's own
+/// address.
+pub async fn hurry_callbacks(
+    shop: &Shop,
+    merchant: &SourceName,
+    url: &str,
+    own: Option<&str>,
+) -> Result<(), Unavailable> {
     let mut after = None;
     loop {
         let page = waiting_callbacks(shop, merchant, false, after, HURRIED_AT_ONCE_MAX).await?;
         for delivery in page.items {
+            if named_address(shop, &delivery).await?.as_deref().or(own) != Some(url) {
+                continue;
+            }
             let hurried = |delivery: Delivery, now| match delivery.state {
                 DeliveryState::Pending { due } if due > now => {
                     Ok(Delivery { state: DeliveryState::Pending { due: now }, ..delivery })
@@ -124,12 +142,17 @@ pub async fn waiting_callbacks(
     Ok(Page { items: items.collect::<Result<_, Unavailable>>()?, next: page.next })
 }
 
-/// Sends the merchant an event that means nothing.
-pub async fn send_test(shop: &Shop, merchant: &SourceName) -> Result<MessageId, Unavailable> {
+/// Sends the merchant an event that means nothing, to `callback_url` or to where it is told of orders that name no address.
+pub async fn send_test(
+    shop: &Shop,
+    merchant: &SourceName,
+    callback_url: Option<String>,
+) -> Result<MessageId, Unavailable> {
     let now = shop.clock.now();
     let id = MessageId::of_no_order(u64::from_be_bytes(random_bytes()));
     let data = TestCallbackData {
         message: "this event only shows that events arrive and that their signature fits",
+        callback_url,
     };
     let body = TestCallback { event: TEST_EVENT, timestamp: now, data };
     let body = serde_json::to_string(&body).unwrap_or_default();

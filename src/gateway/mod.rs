@@ -150,11 +150,14 @@ pub(in crate::gateway) fn one_line(said: &str) -> String {
     said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(WHY_CHARS_MAX).collect()
 }
 
-/// How long it wants not to be called, if it says so.
-pub(in crate::gateway) fn wish_in(reply: &Reply) -> Option<Duration> {
-    let told = reply.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
-    told.parse().ok().map(Duration::from_secs)
+/// How long a payment system wants not to be called that answers 429.
+pub(in crate::gateway) fn wish_in(reply: &Reply) -> Duration {
+    let told = reply.headers.get(http::header::RETRY_AFTER).and_then(|told| told.to_str().ok());
+    told.and_then(|told| told.parse().ok()).map_or(BUSY_PAUSE, Duration::from_secs)
 }
+
+/// The pause where it does not say how long.
+const BUSY_PAUSE: Duration = Duration::from_secs(3);
 
 /// Whether a buyer may be sent to `url` by a payment system whose API is at `api`: to its own host or one of the
 /// `listed`, and without encryption only where the API itself has none.

@@ -74,8 +74,9 @@ pub fn unpack(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Rejection> {
         Encoding::Plain => body.clone(),
         Encoding::Gzip => gunzip(body)?,
     };
-    // Some senders leave their library's word for forms on JSON: what counts is what stands there.
-    if is_form(headers) && !tidy(&plain).text.trim_ascii_start().starts_with(b"{") {
+    // Some senders leave their library's word for forms on JSON, and others say JSON of a form: what counts is what stands there.
+    let tidied = tidy(&plain);
+    if !tidied.text.starts_with(b"{") && (is_form(headers) || looks_like_form(&tidied.text)) {
         let detail = "the body is a form: send JSON, with Content-Type: application/json";
         return Err(rejection(RejectionKind::UnsupportedForm, detail));
     }
@@ -145,6 +146,13 @@ fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     matches!(kind.as_str(), "application/x-www-form-urlencoded" | "multipart/form-data")
+}
+
+/// `name=value`, as forms begin, or the first boundary of one in parts.
+fn looks_like_form(text: &[u8]) -> bool {
+    let is_part_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-+%[]".contains(byte);
+    let name = text.iter().take_while(|byte| is_part_of_name(byte)).count();
+    (name > 0 && text.get(name) == Some(&b'=')) || text.starts_with(b"--")
 }
 
 #[cfg(test)]

@@ -35,8 +35,14 @@ pub fn sender(trusted: &[IpNet], peer: IpAddr, headers: &HeaderMap) -> Option<Ip
 fn address_in(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim_matches('"');
     let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
-    let with_port = || entry.parse::<SocketAddr>().map(|address| address.ip());
-    bare.parse().or_else(|_| with_port()).ok()
+    let with_port = || entry.parse::<SocketAddr>().ok().map(|address| address.ip());
+    // Some put brackets around an IPv4 address too.
+    let bracketed_with_port = || {
+        let (address, port) = entry.strip_prefix('[')?.split_once("]:")?;
+        port.parse::<u16>().ok()?;
+        address.parse().ok()
+    };
+    bare.parse().ok().or_else(with_port).or_else(bracketed_with_port)
 }
 
 #[cfg(test)]

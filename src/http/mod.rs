@@ -106,6 +106,8 @@ pub struct Edge {
     pub metrics: PrometheusHandle,
     /// Ids for requests.
     pub request_ids: RequestIds,
+    /// Which store this is a receiver of, for programs of this machine.
+    pub store_mark: Option<HeaderValue>,
     /// Set when no new work should come.
     pub draining: AtomicBool,
     /// Places for hooks that are being worked on, whether or not their senders still wait.

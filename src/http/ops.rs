@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::Edge;
 use super::problem::Problem;
@@ -15,6 +15,9 @@ use crate::telemetry::metrics;
 
 /// The header by which a receiver of ours is known from other programs.
 pub const VERSION_HEADER: &str = "x-tillgate-version";
+
+/// The header that says of which store a receiver is, on this machine.
+pub const STORE_HEADER: HeaderName = HeaderName::from_static("x-tillgate-store");
 
 fn with_version(response: impl IntoResponse) -> Response {
     let mut response = response.into_response();
@@ -30,17 +33,23 @@ pub async fn healthz() -> Response {
 
 /// It can take hooks: the store answers, and no end has been announced.
 pub async fn readyz(State(edge): State<Arc<Edge>>) -> Response {
+    let mut response = with_version(readiness(&edge).await);
+    response.headers_mut().extend(edge.store_mark.clone().map(|mark| (STORE_HEADER, mark)));
+    response
+}
+
+async fn readiness(edge: &Edge) -> Response {
     if edge.draining.load(Ordering::Relaxed) {
-        return with_version(Problem::unavailable("draining: this receiver is about to stop"));
+        return Problem::unavailable("draining: this receiver is about to stop").into_response();
     }
-    with_version(match edge.shop.store.ping().await {
+    match edge.shop.store.ping().await {
         // It can take hooks all the same, so it stays in; whoever looks reads what is wrong.
         Ok(()) => match edge.shop.clock_skew.trouble() {
             Some(why) => format!("ready, but {why}\n").into_response(),
             None => "ready\n".into_response(),
         },
         Err(why) => Problem::from(why).into_response(),
-    })
+    }
 }
 
 /// Messages are counted up to this many: enough to see that something is wrong.

@@ -10,13 +10,28 @@ const PHONE_DIGITS_MAX: usize = 15;
 /// The e-mail address in `text`; none when it cannot be one.
 #[must_use]
 pub fn email(text: &str) -> Option<String> {
+    let text = without_invisible(text);
     let text = text.trim();
-    let (name, host) = text.rsplit_once('@')?;
+    let has_scheme = text.get(..MAILTO.len()).is_some_and(|start| start.eq_ignore_ascii_case(MAILTO));
+    let text = if has_scheme { text[MAILTO.len()..].trim() } else { text };
+    let (name, host) = text.split_once('@')?;
     let is_plain =
         !text.contains(|sign: char| sign.is_whitespace() || sign.is_control() || "<>,;".contains(sign));
-    let is_host =
-        host.contains('.') && !host.starts_with('.') && !host.ends_with('.') && !host.contains("..");
+    let is_host = host.contains('.')
+        && !host.contains('@')
+        && !host.starts_with('.')
+        && !host.ends_with('.')
+        && !host.contains("..");
     (is_plain && is_host && !name.is_empty() && text.len() <= EMAIL_BYTES_MAX).then(|| text.to_owned())
+}
+
+/// How a link to an address begins.
+const MAILTO: &str = "mailto:";
+
+/// The text without what is copied along with it and takes no room: joiners, marks of direction, soft hyphens.
+fn without_invisible(text: &str) -> String {
+    let is_invisible = |sign: char| matches!(sign, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{ad}');
+    text.chars().filter(|sign| !is_invisible(*sign)).collect()
 }
 
 /// The telephone number in `text` with the country's code, none when it cannot be one: a Russian number as its 11 digits,
@@ -26,35 +41,43 @@ pub fn email(text: &str) -> Option<String> {
 /// (`доб. 12`, `ext 12`, `#12`, `,12`) is dropped.
 #[must_use]
 pub fn phone(text: &str) -> Option<String> {
-    let main = without_extension(text);
+    let text = without_invisible(text);
+    let main = without_extension(&text);
     let has_plus = main.trim_start().starts_with('+') || main.trim_start().starts_with("(+");
     let mut digits: String = main.chars().filter(char::is_ascii_digit).collect();
-    if has_plus {
-        // No country has 89: somebody has put a plus before the 8 of the trunk.
-        if let Some(rest) = digits.strip_prefix("89").filter(|rest| rest.len() == 9) {
-            digits = format!("79{rest}");
-        }
-    } else {
-        digits = match (digits.len(), digits.as_bytes().first()) {
-            (10, Some(b'3' | b'4' | b'8' | b'9')) => format!("7{digits}"),
-            (11, Some(b'8')) => format!("7{}", &digits[1..]),
-            _ => digits,
-        };
+    if !has_plus {
         // The prefix for calls abroad stands for the plus.
-        if let Some(rest) = digits.strip_prefix("810").filter(|rest| rest.len() >= PHONE_DIGITS_MIN) {
+        let abroad = digits.strip_prefix("810").or_else(|| digits.strip_prefix("00"));
+        if let Some(rest) = abroad.filter(|rest| rest.len() >= PHONE_DIGITS_MIN) {
             digits = rest.to_owned();
+        } else {
+            digits = match (digits.len(), digits.as_bytes().first()) {
+                (10, Some(b'3' | b'4' | b'8' | b'9')) => format!("7{digits}"),
+                (11, Some(b'8')) => format!("7{}", &digits[1..]),
+                (11.., _) => digits,
+                (_, _) => return None,
+            };
         }
+    } else if let Some(rest) = digits.strip_prefix("89").filter(|rest| rest.len() == 9) {
+        // No country has 89: somebody has put a plus before the 8 of the trunk.
+        digits = format!("79{rest}");
     }
-    if !(PHONE_DIGITS_MIN..=PHONE_DIGITS_MAX).contains(&digits.len()) {
+    // The 8 of the trunk behind the country's code.
+    if let Some(rest) = digits.strip_prefix("78").filter(|rest| rest.len() == 10) {
+        digits = format!("7{rest}");
+    }
+    let is_of_seven = digits.starts_with('7');
+    let has_length = (PHONE_DIGITS_MIN..=PHONE_DIGITS_MAX).contains(&digits.len());
+    // No country's code begins with 0, and every number behind 7 has ten digits.
+    if !has_length || digits.starts_with('0') || (is_of_seven && digits.len() != 11) {
         return None;
     }
-    let is_russian = digits.len() == 11 && digits.starts_with('7');
-    Some(if is_russian { digits } else { format!("+{digits}") })
+    Some(if is_of_seven { digits } else { format!("+{digits}") })
 }
 
 fn without_extension(text: &str) -> &str {
     let lower = text.to_lowercase();
-    let marks = ["доб", "вн", "ext", "x", "х", "#", ",", ";", "w", "p"];
+    let marks = ["доб", "доп", "вн", "ext", "x", "х", "#", "*", "/", "\\", ",", ";", "w", "p"];
     // The mark must come behind a number: "тел., +7 …" begins with a comma too.
     let begins =
         |place: usize| lower[..place].chars().filter(char::is_ascii_digit).count() >= PHONE_DIGITS_MIN;
@@ -90,6 +113,13 @@ mod tests {
             "тел., +7 999 000-00-00",
             "(+7) 999 000 00 00",
             "+8 999 000-00-00",
+            "+7(999)000-00-00 доп. 12",
+            "+7 (999) 000-00-00 / 12",
+            "8-999-000-00-00 *12",
+            "+7 8 999 000 00 00",
+            "007 999 000 00 00",
+            "+7 999 000-00-00 / +7 999 111-11-11",
+            "\u{202a}+7 999 000-00-00\u{202c}",
         ] {
             assert_eq!(phone(text).as_deref(), Some("79990000000"), "{text:?}");
         }
@@ -101,7 +131,24 @@ mod tests {
 
     #[test]
     fn what_leaves_nothing_is_no_contact() {
-        for text in ["", " ", "-", "нет", "+", "+7", "12345", "000", "+12345678901234567"] {
+        for text in [
+            "",
+            " ",
+            "-",
+            "нет",
+            "+",
+            "+7",
+            "12345",
+            "000",
+            "+12345678901234567",
+            "+7 999 000 00 0",
+            "7 999 000 00 0",
+            "+7 999 000 00 00 0",
+            "0000000000",
+            "00000000000",
+            "1234567890",
+            "доб. 12",
+        ] {
             assert_eq!(phone(text), None, "{text:?}");
         }
         for text in [
@@ -118,10 +165,15 @@ mod tests {
             "a@b.",
             "Anna <a@b.ru>",
             "a@b.ru, c@d.ru",
+            "a@@b.ru",
+            "a@b@c.ru",
+            "mailto:",
         ] {
             assert_eq!(email(text), None, "{text:?}");
         }
         assert_eq!(email(" a.b+c@example.org\n").as_deref(), Some("a.b+c@example.org"));
+        assert_eq!(email("MailTo: a@b.ru").as_deref(), Some("a@b.ru"));
+        assert_eq!(email("\u{200b}a@b\u{ad}.ru\u{feff} ").as_deref(), Some("a@b.ru"));
         assert_eq!(email("анна@почта.рф").as_deref(), Some("анна@почта.рф"));
     }
 

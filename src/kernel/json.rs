@@ -5,11 +5,12 @@
 //! little.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 
 /// A body as it can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,22 +22,118 @@ pub struct Tidied<'a> {
     pub half_characters: usize,
 }
 
-/// Passes over a byte order mark, and puts U+FFFD where half a surrogate pair stands.
+/// Passes over byte order marks, and puts U+FFFD where half a surrogate pair or the beginning of an emoji's bytes stands.
 #[must_use]
 pub fn tidy(body: &[u8]) -> Tidied<'_> {
-    let mut text = body;
+    let mut text = body.trim_ascii_start();
     while let Some(rest) = text.strip_prefix(BYTE_ORDER_MARK) {
         text = rest.trim_ascii_start(); // some programs put one before each file that they join
     }
-    let halves = half_characters(text);
+    let (text, cut) = match std::str::from_utf8(text) {
+        Ok(_) => (Cow::Borrowed(text), 0),
+        Err(_) => mend_bytes(text),
+    };
+    let halves = half_characters(&text);
     if halves.is_empty() {
-        return Tidied { text: Cow::Borrowed(text), half_characters: 0 };
+        return Tidied { text, half_characters: cut };
     }
-    let mut mended = text.to_vec();
+    let mut mended = text.into_owned();
     for place in &halves {
         mended[place + 2..place + ESCAPE_BYTES].copy_from_slice(b"fffd");
     }
-    Tidied { text: Cow::Owned(mended), half_characters: halves.len() }
+    Tidied { text: Cow::Owned(mended), half_characters: cut + halves.len() }
+}
+
+/// What a person is told of halves of characters; none where there are none.
+#[must_use]
+pub fn note_of_cut(half_characters: usize) -> Option<String> {
+    let note = || {
+        format!(
+            "a text was cut in the middle of a character, in {half_characters} places: U+FFFD stands there now"
+        )
+    };
+    (half_characters > 0).then(note)
+}
+
+/// Puts U+FFFD for what is no UTF-8 because a text was cut within an emoji: the halves of a surrogate pair as bytes, and the
+/// first bytes of four. What is anything else that is no UTF-8, a text in another encoding for one, is left as it is.
+fn mend_bytes(text: &[u8]) -> (Cow<'_, [u8]>, usize) {
+    const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
+    let (mut mended, mut cut) = (Vec::with_capacity(text.len()), 0);
+    for chunk in Chunks(text) {
+        match chunk {
+            Chunk::Text(valid) => mended.extend_from_slice(valid),
+            Chunk::Pair(character) => mended.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            Chunk::Half => {
+                mended.extend_from_slice(REPLACEMENT);
+                cut += 1;
+            }
+            Chunk::Foreign => return (Cow::Borrowed(text), 0),
+        }
+    }
+    (Cow::Owned(mended), cut)
+}
+
+enum Chunk<'a> {
+    Text(&'a [u8]),
+    /// An emoji that was written as the two halves of its surrogate pair.
+    Pair(char),
+    Half,
+    Foreign,
+}
+
+struct Chunks<'a>(&'a [u8]);
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = Chunk<'a>;
+
+    fn next(&mut self) -> Option<Chunk<'a>> {
+        let valid = match std::str::from_utf8(self.0) {
+            Ok(_) if self.0.is_empty() => return None,
+            Ok(_) => self.0.len(),
+            Err(why) => why.valid_up_to(),
+        };
+        if valid > 0 {
+            let (text, rest) = self.0.split_at(valid);
+            self.0 = rest;
+            return Some(Chunk::Text(text));
+        }
+        let (chunk, length) = match (surrogate_in(self.0), self.0.get(3..).and_then(surrogate_in)) {
+            (Some(high @ 0xd800..0xdc00), Some(low @ 0xdc00..)) => {
+                let code = 0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+                (char::from_u32(code).map_or(Chunk::Half, Chunk::Pair), 6)
+            }
+            (Some(_), _) => (Chunk::Half, 3),
+            (None, _) => match begun_character(self.0) {
+                Some(length) => (Chunk::Half, length),
+                None => (Chunk::Foreign, self.0.len()),
+            },
+        };
+        self.0 = &self.0[length..];
+        Some(chunk)
+    }
+}
+
+/// Half of a surrogate pair in three bytes.
+fn surrogate_in(bytes: &[u8]) -> Option<u32> {
+    match *bytes {
+        [0xed, second @ 0xa0..=0xbf, third @ 0x80..=0xbf, ..] => {
+            Some(0xd000 | (u32::from(second & 0x3f) << 6) | u32::from(third & 0x3f))
+        }
+        _ => None,
+    }
+}
+
+/// How many bytes there are of a character of four that was cut off; none if it is something else.
+fn begun_character(bytes: &[u8]) -> Option<usize> {
+    let is_next = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, 0x80..=0xbf));
+    let begins = match *bytes {
+        [0xf0, second, ..] => (0x90..=0xbf).contains(&second),
+        [0xf1..=0xf3, second, ..] => (0x80..=0xbf).contains(&second),
+        [0xf4, second, ..] => (0x80..=0x8f).contains(&second),
+        _ => false,
+    };
+    begins.then(|| if is_next(bytes.get(2)) { 3 } else { 2 })
 }
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -118,18 +215,58 @@ pub fn some_object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     Option::<Object<T>>::deserialize(deserializer).map(|value| value.map(|Object(value)| value))
 }
 
+/// A list of objects. PHP writes a list from which something was taken as an object whose names are the places:
+/// `{"0":…,"2":…}`.
+struct Objects<T>(Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Objects<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Objects<T>, D::Error> {
+        struct Items<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+            type Value = Vec<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+                let mut read = Vec::new();
+                while let Some(Object(item)) = items.next_element()? {
+                    read.push(item);
+                }
+                Ok(read)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+                let mut read = BTreeMap::new();
+                while let Some(name) = items.next_key::<Cow<'de, str>>()? {
+                    let place = name.parse::<u64>();
+                    let place = place.map_err(|_| Error::invalid_type(Unexpected::Map, &"a list"))?;
+                    let Object(item) = items.next_value()?;
+                    if read.insert(place, item).is_some() {
+                        return Err(Error::custom(format_args!("place {place} is there twice")));
+                    }
+                }
+                Ok(read.into_values().collect())
+            }
+        }
+
+        deserializer.deserialize_any(Items(PhantomData)).map(Objects)
+    }
+}
+
 /// For a field that holds a list of objects or nothing.
 pub fn some_objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Vec<T>>, D::Error> {
-    let values: Option<Vec<Object<T>>> = Option::deserialize(deserializer)?;
-    Ok(values.map(|values| values.into_iter().map(|Object(value)| value).collect()))
+    let values: Option<Objects<T>> = Option::deserialize(deserializer)?;
+    Ok(values.map(|Objects(values)| values))
 }
 
 /// For a field that holds a list of objects.
 pub fn objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    let values: Vec<Object<T>> = Vec::deserialize(deserializer)?;
-    Ok(values.into_iter().map(|Object(value)| value).collect())
+    Objects::deserialize(deserializer).map(|Objects(values)| values)
 }
 
 #[cfg(test)]
@@ -149,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_byte_order_mark_is_passed_over() {
-        for body in ["\u{feff}{}", "\u{feff}\u{feff}{}", "\u{feff}\r\n\u{feff} {}", "{}"] {
+        for body in ["\u{feff}{}", "\u{feff}\u{feff}{}", "\u{feff}\r\n\u{feff} {}", "\n \u{feff}{}", "{}"] {
             assert_eq!(tidy(body.as_bytes()).text.as_ref(), b"{}", "{body:?}");
         }
         let inside = "{\"a\":\"\u{feff}\"}";
@@ -182,6 +319,51 @@ mod tests {
         for broken in [r#""\"#, r#""\u"#, r#""\ud83"#, r#""\ud83d\"#, r#"\\\"#] {
             assert_eq!(tidy(broken.as_bytes()).text.len(), broken.len(), "{broken}");
         }
+    }
+
+    #[test]
+    fn an_emoji_that_was_cut_within_its_bytes_is_the_replacement_character() {
+        for (bytes, text, halves) in [
+            (&b"[\"\xed\xa0\xbd\"]"[..], "\u{fffd}", 1),
+            (b"[\"a\xed\xb8\x80b\"]", "a\u{fffd}b", 1),
+            (b"[\"\xed\xa0\xbd\xed\xb8\x80\"]", "😀", 0),
+            (b"[\"\xf0\x9f\x98\"]", "\u{fffd}", 1),
+            (b"[\"\xf0\x9f\xd0\x96\"]", "\u{fffd}Ж", 1),
+            (b"[\"\xf0\x9f\x98\xf0\x9f\x98\x80\\ud83d\"]", "\u{fffd}😀\u{fffd}", 2),
+        ] {
+            let tidied = tidy(bytes);
+            let read: Vec<String> = serde_json::from_slice(&tidied.text).expect("JSON");
+            assert_eq!((read[0].as_str(), tidied.half_characters), (text, halves), "{bytes:?}");
+        }
+        // «Сыр» in Windows-1251, and what is nothing at all.
+        for bytes in [&b"[\"\xd1\xfb\xf0\"]"[..], b"[\"\xff\"]", b"[\"\xf0\"]", b"[\"\xf0\x9f\x98 \xff\"]"] {
+            assert_eq!(tidy(bytes).text.as_ref(), bytes);
+        }
+    }
+
+    #[test]
+    fn a_list_of_php_with_gaps_is_a_list() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Some {
+            #[serde(default, deserialize_with = "some_objects")]
+            inner: Option<Vec<One>>,
+        }
+        let read = |text: &str| {
+            let pair: Result<Pair, _> = serde_json::from_str(text);
+            pair.map(|pair| pair.inner.into_iter().map(|one| one.number).collect::<Vec<_>>())
+        };
+        let gaps = r#"{"inner":{"10":{"number":3},"2":{"number":2},"0":{"number":1}}}"#;
+        assert_eq!(read(gaps).expect("a list"), [1, 2, 3]);
+        assert_eq!(read(r#"{"inner":{}}"#).expect("a list"), [0; 0]);
+        for odd in
+            [r#"{"a":{"number":1}}"#, r#"{"0":{"number":1},"0":{"number":2}}"#, r#"{"0":[1]}"#, "1", "null"]
+        {
+            assert!(read(&format!(r#"{{"inner":{odd}}}"#)).is_err(), "{odd}");
+        }
+        let some: Some = serde_json::from_str(gaps).expect("a list");
+        assert_eq!(some.inner.map(|list| list.len()), Option::Some(3));
+        let none: Some = serde_json::from_str(r#"{"inner":null}"#).expect("nothing");
+        assert!(none.inner.is_none());
     }
 
     #[test]

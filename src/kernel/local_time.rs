@@ -61,12 +61,27 @@ impl LocalTime {
         self.offset?.to_timestamp(self.wall).ok()
     }
 
+    /// The earliest moment that it can be: without an offset, that of the place where it is this time first.
+    #[must_use]
+    pub fn earliest(self) -> Option<Timestamp> {
+        self.offset.unwrap_or(FIRST_OFFSET).to_timestamp(self.wall).ok()
+    }
+
+    /// The moment or, without an offset, the one that it would be in UTC: good for comparing one sender's times.
+    #[must_use]
+    pub fn nominal(self) -> Option<Timestamp> {
+        self.offset.unwrap_or(Offset::UTC).to_timestamp(self.wall).ok()
+    }
+
     /// What a clock on the sender's wall showed.
     #[must_use]
     pub fn on_the_wall(self) -> DateTime {
         self.wall
     }
 }
+
+/// The offset of the places where every day begins first.
+const FIRST_OFFSET: Offset = Offset::constant(14);
 
 /// The longest text that is looked at, in bytes: JavaScript's names of zones are long.
 const TEXT_BYTES_MAX: usize = 100;
@@ -148,13 +163,19 @@ fn year_first(text: &str) -> Option<Read> {
             }
         }
     }
-    // A leap second is the last of its minute.
+    // A leap second is the last of its minute; the end of a day is the beginning of the next.
     let second = if second == 60 { 59 } else { second };
-    let wall = DateTime::from_parts(date, Time::new(hour, minute, second, nanoseconds(fraction)).ok()?);
-    zone(rest.trim()).map(|offset| match offset {
+    let is_end = (hour, minute, second) == (24, 0, 0) && fraction.bytes().all(|digit| digit == b'0');
+    let wall = if is_end {
+        date.tomorrow().ok()?.at(0, 0, 0, 0)
+    } else {
+        DateTime::from_parts(date, Time::new(hour, minute, second, nanoseconds(fraction)).ok()?)
+    };
+    Some(match zone(rest.trim())? {
         Zone::Nowhere => Read::Wall(wall),
         Zone::At(offset) => Read::Offset(wall, offset),
         Zone::Utc => Offset::UTC.to_timestamp(wall).map_or(Read::Wall(wall), Read::Moment),
+        Zone::Named(zone) => Read::Offset(wall, zone.to_offset(zone.to_timestamp(wall).ok()?)),
     })
 }
 
@@ -167,9 +188,10 @@ enum Zone {
     Nowhere,
     Utc,
     At(Offset),
+    Named(TimeZone),
 }
 
-/// What stands behind a time: nothing, `Z`, `UTC`, `+03:00`, `UTC+3`; a name behind the number (`+0300 MSK`) adds nothing.
+/// What stands behind a time: nothing, `Z`, `UTC`, `+03:00`, `UTC+3`, `Europe/Moscow`; a name behind the number (`+0300 MSK`) adds nothing.
 fn zone(text: &str) -> Option<Zone> {
     if text.is_empty() {
         return Some(Zone::Nowhere);
@@ -178,7 +200,12 @@ fn zone(text: &str) -> Option<Zone> {
     if ["Z", "UTC", "GMT", "UT"].contains(&upper.as_str()) {
         return Some(Zone::Utc);
     }
-    let number = ["UTC", "GMT"].iter().find_map(|name| upper.strip_prefix(name)).unwrap_or(&upper);
+    // Names of places have a slash. `MSK` and its like mean other places elsewhere.
+    if text.contains('/') && !text.starts_with(['+', '-']) {
+        return TimeZone::get(text).ok().map(Zone::Named);
+    }
+    let number =
+        ["UTC", "GMT"].iter().find_map(|name| upper.strip_prefix(name)).unwrap_or(&upper).trim_start();
     let negative = number.starts_with('-');
     let number = number.strip_prefix(['+', '-'])?;
     let (digits, name) = match number.find(|sign: char| !sign.is_ascii_digit() && sign != ':') {
@@ -300,6 +327,9 @@ mod tests {
             "2026-11-28T07:00:00GMT",
             "2026-11-28 10:00:00 UTC+3",
             "2026-11-28 10:00:00 GMT+03:00",
+            "2026-11-28 10:00:00 GMT +0300",
+            "2026-11-28 10:00:00 Europe/Moscow",
+            "2026-11-28 07:00:00 Etc/UTC",
             "2026-11-28T07:00:00.000Z",
             "2026-11-28T07:00:00.000000000000000Z",
             "2026-11-28T10:00:00,000+03:00",
@@ -329,6 +359,7 @@ mod tests {
         );
         assert_eq!(read("1795849200.5").timestamp(), "2026-11-28T07:00:00.5Z".parse().ok());
         assert_eq!(read("1795849200123").timestamp(), "2026-11-28T07:00:00.123Z".parse().ok());
+        assert_eq!(read("2026-11-27T24:00:00Z").timestamp(), "2026-11-28T00:00:00Z".parse().ok());
         assert_eq!(read("2026-12-31T23:59:60Z").timestamp(), "2026-12-31T23:59:59Z".parse().ok());
     }
 
@@ -349,6 +380,8 @@ mod tests {
             "2026-13-28T10:00:00Z",
             "2026-02-30T10:00:00Z",
             "2026-11-28T25:00:00Z",
+            "2026-11-28T24:00:01Z",
+            "2026-11-28 10:00:00 Europe/Nowhere",
             "2026-11-28T10:61:00Z",
             "05/06/2026 10:00:00 +0300",
             "28.11.2026 10:00",

@@ -90,6 +90,12 @@ impl MessageId {
     pub fn of_no_order(chance: u64) -> MessageId {
         MessageId { number: Number::drawn(chance), sequence: 0 }
     }
+
+    /// Whether the message is about no order.
+    #[must_use]
+    pub fn is_of_no_order(self) -> bool {
+        self.sequence == 0
+    }
 }
 
 impl fmt::Display for MessageId {

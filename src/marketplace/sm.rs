@@ -72,9 +72,19 @@ struct Listed {
 
 #[derive(Deserialize)]
 struct Granted {
-    access_token: Secret,
+    #[serde(default)]
+    access_token: Option<Box<RawValue>>,
     #[serde(default)]
     expires_in: Option<Box<RawValue>>,
+}
+
+impl Granted {
+    /// The token. The error shows nothing of what is there: it may be a secret in another type.
+    fn token(&self) -> Result<Secret, &'static str> {
+        let token = self.access_token.as_ref().ok_or("it has no access_token")?;
+        let token: String = serde_json::from_str(token.get()).map_err(|_| "its access_token is no text")?;
+        if token.is_empty() { Err("its access_token is empty") } else { Ok(Secret::new(token)) }
+    }
 }
 
 /// For how many seconds a token is valid: a number, with a fraction too, or the same as text. None where it is not said, or
@@ -225,8 +235,19 @@ impl Sm {
         let granted: Granted = reply
             .json()
             .map_err(|why| format!("no access token: the answer of {url} cannot be read: {why}"))?;
-        let Granted { access_token, expires_in } = granted;
-        let lives = lifetime(expires_in.as_deref()).map(|lives| lives.saturating_sub(TOKEN_MARGIN));
+        let access_token = granted.token();
+        let access_token =
+            access_token.map_err(|why| format!("no access token: in the answer of {url} {why}"))?;
+        let lives = lifetime(granted.expires_in.as_deref());
+        if let (None, Some(said)) = (lives, &granted.expires_in) {
+            let said: String = said.get().chars().take(WHY_CHARS_MAX).collect();
+            tracing::warn!(
+                url,
+                expires_in = said,
+                "expires_in of an access token cannot be read: the token is used until it is refused"
+            );
+        }
+        let lives = lives.map(|lives| lives.saturating_sub(TOKEN_MARGIN));
         let kept = (access_token.clone(), lives.map(|lives| later(self.clock.now(), lives)));
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
         Ok(access_token)

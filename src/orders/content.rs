@@ -132,11 +132,12 @@ impl Patch {
     #[must_use]
     pub fn is_covered_by<'a>(&self, newer: impl Iterator<Item = &'a Patch>) -> bool {
         let mut stands = self.says(self.has_unread_sum);
+        let says_something = stands.contains(&true);
         for patch in newer {
             let says = patch.says(patch.says_composition());
             stands.iter_mut().zip(says).for_each(|(stands, says)| *stands &= !says);
         }
-        !stands.contains(&true)
+        says_something && !stands.contains(&true)
     }
 
     /// What it speaks of, field by field. New lines speak of all sums: they make stale what is not stated with them.

@@ -224,7 +224,8 @@ fn standing(events: &[Event], effects: &[Effect], place: usize) -> Standing {
     };
     match (effect, event.kind) {
         (Effect::Late(late), _) => Standing::Late(late.to_string()),
-        (Effect::Changed, EventKind::Created | EventKind::Changed) => {
+        (Effect::Changed, EventKind::Created | EventKind::Changed)
+        | (Effect::Nothing, EventKind::Changed) => {
             let later = events.iter().zip(effects).skip(place + 1);
             let newer = later.filter(|(later, effect)| {
                 matches!(later.kind, EventKind::Created | EventKind::Changed)
@@ -233,15 +234,8 @@ fn standing(events: &[Event], effects: &[Effect], place: usize) -> Standing {
             let is_outdated = place > 0 && event.patch.is_covered_by(newer.map(|(later, _)| &later.patch));
             if is_outdated { Standing::Outdated } else { Standing::Applied }
         }
-        (Effect::Changed, _) | (Effect::Nothing, EventKind::Changed) => Standing::Applied,
-        (
-            Effect::Nothing,
-            EventKind::Created
-            | EventKind::Paid
-            | EventKind::Received
-            | EventKind::Delivered
-            | EventKind::Cancelled,
-        ) => Standing::Repeated,
+        (Effect::Changed, _) => Standing::Applied,
+        (Effect::Nothing, _) => Standing::Repeated,
     }
 }
 

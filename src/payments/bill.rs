@@ -49,6 +49,10 @@ pub struct Line {
     /// What the payment system knows the line by, where that is not the article: no two lines of a bill share it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// Its place in the order, 1 for the first, where it stands among others than in the order: in what was taken of money that
+    /// was held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
     /// What it is called on the receipt.
     pub name: String,
     /// How much.
@@ -195,8 +199,9 @@ impl Line {
         if let Some(price) = named_price.filter(gives) {
             return Ok(vec![line(quantity, price)?]);
         }
-        if thousandths % ONE == 0 {
-            let pieces = thousandths / ONE;
+        // Pieces of which some would cost nothing are named as one thing.
+        let pieces = thousandths / ONE;
+        if thousandths % ONE == 0 && (kopecks >= pieces || kopecks == 0) {
             let (price, dearer) = (kopecks / pieces, kopecks % pieces);
             let parts = [(pieces - dearer, price), (dearer, price + 1)];
             let parts = parts.into_iter().filter(|(pieces, _)| *pieces > 0);
@@ -251,6 +256,7 @@ impl Line {
             code: None,
             name,
             quantity,
+            place: None,
             of_quantity: None,
             price,
             total,

@@ -48,6 +48,9 @@ pub struct Checkout {
     /// How the buyer of a marketplace's order is reached, as its hooks say: for the bill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<Customer>,
+    /// When the hooks were sent that say so: the e-mail, the telephone.
+    #[serde(default, skip_serializing_if = "is_unset")]
+    pub contact_said_at: [Option<Timestamp>; 2],
     /// What the order came to last, if no payment asks for it because money had come for another bill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unasked: Option<(u32, Bill)>,
@@ -57,6 +60,10 @@ pub struct Checkout {
     /// What a person should look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attention: Vec<String>,
+}
+
+fn is_unset(moments: &[Option<Timestamp>; 2]) -> bool {
+    moments.iter().all(Option::is_none)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -277,7 +284,7 @@ impl Checkout {
     #[must_use]
     pub fn sum_to_pay(&self) -> Option<Money> {
         let current = self.current();
-        if current.is_some_and(|payment| self.keeps_money(payment) || payment.is_held()) {
+        if current.is_some_and(|payment| self.keeps_money(payment)) {
             return current.map(Payment::taken);
         }
         self.next.as_ref().map(|(_, bill)| bill.total).or_else(|| current.map(Payment::taken))

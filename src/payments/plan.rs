@@ -35,6 +35,8 @@ pub enum OutsideRefund {
     Known,
     /// One that is not over yet.
     Pending,
+    /// One of a payment that is not known to be paid yet: notifications overtake each other.
+    Early,
     /// One that was made over there, and is known here from now on.
     Taken(OperationId),
     /// One that cannot be, and why.
@@ -159,15 +161,15 @@ impl Checkout {
     /// What is left of a payment's lines.
     #[must_use]
     pub fn left(&self, payment: &Payment) -> Vec<Line> {
-        let left = self.taken(payment).iter().filter_map(|line| {
-            let (quantity, total) = self.left_of(payment.id, line);
+        let left = placed(self.taken(payment)).into_iter().filter_map(|line| {
+            let (quantity, total) = self.left_of(payment.id, &line);
             if total <= Money::ZERO {
                 return None;
             }
             if (quantity, total) == (line.goods(), line.total) {
-                Some(line.clone())
+                Some(line)
             } else {
-                part_of(line, quantity, total)
+                part_of(&line, quantity, total)
             }
         });
         left.collect()
@@ -200,53 +202,33 @@ impl Checkout {
             return Err(NotPlanned::NothingLeft);
         }
         let id = payment.id;
-        let lines = if parts.is_empty() { left } else { self.parts(payment, parts)? };
+        let lines =
+            if parts.is_empty() { left } else { self.parts(id, &placed(self.taken(payment)), parts)? };
         self.plan_operation(OperationKind::Refund, id, lines, (reason, asked), now)
     }
 
-    fn parts(&self, payment: &Payment, parts: &[(LineRef, Part)]) -> Result<Vec<Line>, NotPlanned> {
-        let mut lines: Vec<Line> = Vec::with_capacity(parts.len());
+    /// What is meant by `parts` of `lines`.
+    fn parts(
+        &self,
+        payment: PaymentId,
+        lines: &[Line],
+        parts: &[(LineRef, Part)],
+    ) -> Result<Vec<Line>, NotPlanned> {
+        let mut meant: Vec<Line> = Vec::with_capacity(parts.len());
         for (place, (named, part)) in parts.iter().enumerate() {
             let in_item = |why: String| NotPlanned::Impossible(format!("items[{place}]: {why}"));
-            let sold = self.named_line(payment, named).map_err(in_item)?;
-            if lines.iter().any(|line| line.code() == sold.code()) {
+            let line = named_line(lines, named).map_err(in_item)?;
+            if meant.iter().any(|other| other.code() == line.code()) {
                 return Err(in_item(format!("{named} stands in an earlier item already")));
             }
-            lines.push(self.part(payment, sold, part).map_err(in_item)?);
+            meant.push(self.part(payment, line, part).map_err(in_item)?);
         }
-        Ok(lines)
-    }
-
-    /// The line of a payment that is named by its place in the bill or by its article.
-    fn named_line<'a>(&'a self, payment: &'a Payment, named: &LineRef) -> Result<&'a Line, String> {
-        let billed = &payment.bill.lines;
-        let found = match named {
-            LineRef::Place(place) => {
-                let place = usize::try_from(*place).ok().and_then(|place| place.checked_sub(1));
-                let line = place.and_then(|place| billed.get(place));
-                line.ok_or_else(|| format!("line: from 1 to {}", billed.len()))?
-            }
-            LineRef::Sku(sku) => {
-                let mut of_article = billed.iter().filter(|line| line.sku == *sku);
-                match (of_article.next(), of_article.next()) {
-                    (Some(line), None) => line,
-                    (Some(_), Some(_)) => {
-                        return Err(format!(
-                            "sku {sku} stands in several lines: name one by its line, 1 for the first"
-                        ));
-                    }
-                    (None, _) => return Err(format!("there is no sku {sku} in payment {}", payment.id)),
-                }
-            }
-        };
-        // Of money that was held less may have been taken than was billed.
-        let taken = self.taken(payment).iter().find(|line| line.code() == found.code());
-        taken.ok_or_else(|| format!("{named}: no money of it was taken"))
+        Ok(meant)
     }
 
     /// What is taken or paid back of one line. Who takes all the goods that are left gets all the money that is left.
-    fn part(&self, payment: &Payment, sold: &Line, part: &Part) -> Result<Line, String> {
-        let (quantity, total) = self.left_of(payment.id, sold);
+    fn part(&self, payment: PaymentId, sold: &Line, part: &Part) -> Result<Line, String> {
+        let (quantity, total) = self.left_of(payment, sold);
         match part {
             Part::Goods(back) if *back <= Quantity::ZERO => Err("quantity: it must be greater than 0".into()),
             Part::Goods(back) if *back > quantity => {
@@ -288,12 +270,10 @@ impl Checkout {
             return Err(NotPlanned::NothingLeft);
         }
         let id = payment.id;
-        let lines = if parts.is_empty() {
-            let wanted = self.next.as_ref().map_or(&payment.bill, |(_, bill)| bill);
-            wanted.lines.clone()
-        } else {
-            self.parts(payment, parts)?
-        };
+        // What is in the order now, which may have become less since the money was set aside.
+        let wanted = self.next.as_ref().map_or(&payment.bill, |(_, bill)| bill);
+        let wanted = placed(&wanted.lines);
+        let lines = if parts.is_empty() { wanted } else { self.parts(id, &wanted, parts)? };
         self.plan_operation(OperationKind::Capture, id, lines, (None, asked), now)
     }
 
@@ -331,8 +311,11 @@ impl Checkout {
         if remote.status == RemoteOperationStatus::Accepted {
             return OutsideRefund::Pending;
         }
-        let Some(payment) = self.payments.iter().find(|payment| payment.id == id && payment.took_money())
-        else {
+        let payment = self.payments.iter().find(|payment| payment.id == id);
+        if payment.is_some_and(Payment::is_live) {
+            return OutsideRefund::Early;
+        }
+        let Some(payment) = payment.filter(|payment| payment.took_money()) else {
             return OutsideRefund::Unfit("no money is known to have come by it".into());
         };
         let left = self.left(payment);
@@ -433,6 +416,36 @@ impl Checkout {
     }
 }
 
+/// Lines with their places in the order.
+fn placed(lines: &[Line]) -> Vec<Line> {
+    let placed = |(line, place): (&Line, u32)| Line { place: line.place.or(Some(place)), ..line.clone() };
+    lines.iter().zip(1..).map(placed).collect()
+}
+
+/// The line that is named by its place in the order, or by its article if that stands in no other.
+fn named_line<'a>(lines: &'a [Line], named: &LineRef) -> Result<&'a Line, String> {
+    match named {
+        LineRef::Place(named) => lines.iter().find(|line| line.place == Some(*named)).ok_or_else(|| {
+            let places: Vec<u32> = lines.iter().filter_map(|line| line.place).collect();
+            if places.iter().zip(1..).all(|(place, counted)| *place == counted) {
+                return format!("line: from 1 to {}", lines.len());
+            }
+            let places: Vec<String> = places.iter().map(u32::to_string).collect();
+            format!("line: one of {}, as of the others no money was taken", places.join(", "))
+        }),
+        LineRef::Sku(sku) => {
+            let mut of_article = lines.iter().filter(|line| line.sku == *sku);
+            match (of_article.next(), of_article.next()) {
+                (Some(line), None) => Ok(line),
+                (Some(_), Some(_)) => {
+                    Err(format!("sku {sku} stands in several lines: name one by its line, 1 for the first"))
+                }
+                (None, _) => Err(format!("there is no sku {sku} of which money was taken")),
+            }
+        }
+    }
+}
+
 /// So much of a line's goods for so much of its money: at its price where that gives the sum, else as one thing.
 fn part_of(line: &Line, quantity: Quantity, total: Money) -> Option<Line> {
     if line.of_quantity.is_none()
@@ -456,8 +469,8 @@ fn share(total: Money, quantity: Quantity, of: Quantity) -> Option<Money> {
 /// The same article in another quantity or at another price.
 fn repriced(line: &Line, (quantity, price): (Quantity, Money)) -> Option<Line> {
     let priced = Line::priced(line.sku.clone(), line.name.clone(), (quantity, price), line.vat_code).ok()?;
-    let Line { code, measure, measure_code, kind, .. } = line.clone();
-    Some(Line { code, measure, measure_code, kind, ..priced })
+    let Line { code, place, measure, measure_code, kind, .. } = line.clone();
+    Some(Line { code, place, measure, measure_code, kind, ..priced })
 }
 
 #[cfg(test)]
@@ -495,6 +508,7 @@ mod tests {
             watched_end: None,
             told_end: None,
             contact: None,
+            contact_said_at: [None, None],
             unasked: None,
             history: Vec::new(),
             attention: Vec::new(),

@@ -1,6 +1,7 @@
 //! What a payment system asks of a bill before it makes a payment of it.
 
 use super::bill::Bill;
+use crate::kernel::Money;
 
 /// How the payer must be reachable, for the fiscal receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Terms {
     pub contact: ContactNeed,
     /// The most lines.
     pub lines_max: usize,
+    /// It takes lines that cost nothing.
+    pub free_lines: bool,
     /// It cannot cancel a payment that waits for its buyer: one is made when the buyer asks to pay, not before.
     pub on_demand: bool,
     /// It notifies of refunds, those that were made in its cabinet too. Where it does not, its list is looked at now and then.
@@ -43,6 +46,13 @@ impl Terms {
         if lines > most {
             return Err(format!("items: {lines} lines, and the payment system takes at most {most}"));
         }
-        Ok(())
+        let free = bill.lines.iter().find(|line| line.price == Money::ZERO);
+        match free.filter(|_| !self.free_lines) {
+            Some(line) => Err(format!(
+                "items: sku {} costs 0.00, and the payment system's receipt takes no such line",
+                line.sku
+            )),
+            None => Ok(()),
+        }
     }
 }

@@ -126,6 +126,14 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Whether an address answers, and with which status. The body is its own affair.
+    pub async fn look(&self, url: &str) -> Result<http::StatusCode, Failure> {
+        let answer = self.inner.get(url).send().await.map_err(|why| failure(&why))?;
+        Ok(answer.status())
+    }
+}
+
 /// reqwest's own text names the URL, and the URL of a Telegram bot holds its token: only the causes are
 /// told.
 fn failure(why: &reqwest::Error) -> Failure {

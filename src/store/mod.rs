@@ -209,6 +209,14 @@ impl Store {
         }
     }
 
+    /// What of the store this user may not write to.
+    pub async fn unwritable(&self) -> Result<Vec<String>, Unavailable> {
+        match self {
+            Store::Memory(_) | Store::Sled(_) => Ok(Vec::new()), // what is open is ours
+            Store::Postgres(engine) => engine.unwritable().await,
+        }
+    }
+
     /// Finishes what was begun and lets go of the files.
     pub async fn close(&self) {
         match self {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -14,13 +14,13 @@ use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
 
 use super::dispatch::Dispatch;
+use crate::flows::Shop;
 use crate::flows::alarm::{Alarm, raise};
 use crate::flows::endpoint::{Endpoint, endpoint, set_gone};
-use crate::flows::tend_delivery::hurry_callbacks;
-use crate::flows::{Shop, checkout_of};
+use crate::flows::tend_delivery::{hurry_callbacks, named_address};
 use crate::kernel::secret::webhook_key;
-use crate::kernel::time::{between, later};
-use crate::kernel::{Lane, LocalTime, Secret, SourceName, Timestamp};
+use crate::kernel::time::later;
+use crate::kernel::{Lane, Secret, SourceName, Timestamp};
 use crate::peer::{Client, Reply, RetryPolicy};
 use crate::store::{Batch, Claimed, Delivery, Settlement, Unavailable};
 use crate::telemetry::metrics;
@@ -104,6 +104,11 @@ impl Herald {
         let now = self.shop.clock.now();
         let (settlement, outcome) = match called {
             Ok(Attempt::Taken) => (Settlement::Sent { at: now }, "sent"),
+            // A test is asked for again by a person.
+            Ok(Attempt::Gone(url)) if delivery.id.is_of_no_order() => (
+                Settlement::Dead { at: now, error: format!("nobody listens at {url}: it answered 410") },
+                "gone",
+            ),
             Ok(Attempt::Gone(url)) => {
                 let error = format!(
                     "nobody listens at {url}: it answered 410. Nothing more is sent there until POST \
@@ -136,6 +141,9 @@ impl Herald {
             Settlement::Postpone { due, error } => {
                 tracing::info!(message.id = %delivery.id, merchant = delivery.queue, %due, error, "a callback waits");
             }
+            Settlement::Dead { error, .. } if delivery.id.is_of_no_order() => {
+                tracing::info!(message.id = %delivery.id, merchant = delivery.queue, error, "a merchant's test was not taken");
+            }
             Settlement::Dead { error, .. } => {
                 tracing::error!(
                     message.id = %delivery.id,
@@ -165,7 +173,7 @@ impl Herald {
         };
         let known = endpoint(&self.shop, &merchant, &url).await?;
         // What a person asks for is tried all the same: a test bears no order's number.
-        let is_asked_for = delivery.by_hand || delivery.id.sequence == 0;
+        let is_asked_for = delivery.by_hand || delivery.id.is_of_no_order();
         if known.gone_since.is_some() && !is_asked_for {
             return Ok(Attempt::Gone(url));
         }
@@ -177,7 +185,7 @@ impl Herald {
         if reply.status.is_success() {
             if set_gone(&self.shop, &merchant, &url, false).await? {
                 tracing::info!(merchant = %merchant, url, "somebody listens there again: what waits is sent");
-                hurry_callbacks(&self.shop, &merchant).await?;
+                hurry_callbacks(&self.shop, &merchant, &url, ear.url.as_deref()).await?;
             }
             return Ok(Attempt::Taken);
         }
@@ -186,11 +194,10 @@ impl Herald {
                 let text = format!(
                     "its site answered 410 at {url}: nothing more is sent there until a test is taken"
                 );
-                raise(&self.shop, &merchant, Alarm::NobodyListens, &text, self.shop.clock.now()).await?;
+                let alarm = (Alarm::NobodyListens, url.as_str());
+                raise(&self.shop, &merchant, alarm, &text, self.shop.clock.now()).await?;
             }
-            if delivery.id.sequence != 0 {
-                return Ok(Attempt::Gone(url));
-            }
+            return Ok(Attempt::Gone(url));
         }
         let failed = Attempt::Failed {
             why: format!("the site answered {}", reply.status),
@@ -209,8 +216,7 @@ impl Herald {
         let Some(ear) = self.ears.get(merchant) else {
             return Ok(Err(format!("no callback_secret is configured for the merchant {merchant}")));
         };
-        let named = checkout_of(&self.shop, delivery.id.number).await?;
-        Ok(match (named.and_then(|checkout| checkout.ways.callback), &ear.url) {
+        Ok(match (named_address(&self.shop, delivery).await?, &ear.url) {
             (Some(url), _) => Ok((ear, &self.guarded, url)),
             (None, Some(url)) => Ok((ear, &self.client, url.clone())),
             (None, None) => Err(format!("no callback_url is configured for the merchant {merchant}")),
@@ -272,13 +278,16 @@ impl Attempt {
     }
 }
 
-/// How long a site wants to be left alone, by its `Retry-After`: seconds, or a date.
+/// How long a site wants to be left alone, by its `Retry-After`: seconds, or a date in any of HTTP's three forms.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More than can be counted is more than is heeded.
+        return Some(text.parse().map_or(WISH_MAX, Duration::from_secs));
     }
-    LocalTime::read(text, None)?.timestamp().map(|at| between(now, at))
+    let at = httpdate::parse_http_date(text).ok()?;
+    let now = UNIX_EPOCH + Duration::from_millis(u64::try_from(now.as_millisecond()).unwrap_or(0));
+    Some(at.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -305,6 +314,13 @@ mod tests {
             (wish("120"), wish(" 0 "), wish("Sat, 28 Nov 2026 07:02:00 GMT")),
             (Some(120), Some(0), Some(120))
         );
+        assert_eq!(
+            (wish("Saturday, 28-Nov-26 07:02:00 GMT"), wish("Sat Nov 28 07:02:00 2026")),
+            (Some(120), Some(120))
+        );
+        let hour = WISH_MAX.as_secs();
+        assert!(wish("18446744073709551616").is_some_and(|wish| wish >= hour));
+        assert!(wish("Fri, 31 Dec 9999 23:59:59 GMT").is_some_and(|wish| wish >= hour));
         assert_eq!((wish("Sat, 28 Nov 2026 06:00:00 GMT"), wish("soon"), wish("-1")), (Some(0), None, None));
     }
 

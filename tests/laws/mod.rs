@@ -11,8 +11,13 @@ use tillgate::orders::{Event, EventKind, Incoming, Patch, Position};
 use tillgate::payments::{ContactNeed, Terms};
 
 /// What the payment systems of the laws ask of a bill: nothing, and each payment is made at once.
-const TERMS: Terms =
-    Terms { contact: ContactNeed::Nothing, lines_max: 500, on_demand: false, tells_of_refunds: true };
+const TERMS: Terms = Terms {
+    contact: ContactNeed::Nothing,
+    lines_max: 500,
+    free_lines: true,
+    on_demand: false,
+    tells_of_refunds: true,
+};
 
 pub fn external_id() -> ExternalId {
     ExternalId::parse("H1").expect("usable")

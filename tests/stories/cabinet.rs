@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::{Outcome, Setup};
+use tillgate::gateway::sandbox::{Call, Outcome, Setup, Trouble};
 use tillgate::kernel::{Clock, Money};
 use tillgate::peer::Client;
 
@@ -123,6 +123,65 @@ async fn what_a_notification_says_of_our_payment_is_believed_when_the_payment_sy
         assert_eq!(notify(&till, &foreign).await, 200);
     }
     assert_eq!(till.admin("/hooks?limit=100").await["items"].as_array().expect("hooks").len(), kept);
+    till.close().await;
+}
+
+/// Notifications overtake each other: a refund may be told before the payment whose money it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_is_told_before_its_payment_is_not_lost() {
+    let till = Till::open_yookassa(LOCAL, Clock::System).await;
+    for (id, is_changed) in [("A-1", false), ("A-2", true)] {
+        let placed = till.place(id, id).await;
+        let number = text(&placed["number"]);
+        let token = text(&placed["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
+        assert_eq!(till.browse(Method::POST, &format!("/pay/{token}")).await.0, 303);
+        if is_changed {
+            let items = json!([{"sku": "1", "name": "Молоко", "quantity": "1", "price": "700.00", "vat": "RUS_VAT10"}]);
+            assert_eq!(till.change(&number, None, &items).await.status, 200);
+        }
+        till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+        let remote = till.remote(&number);
+        assert!(till.bank.buyer_acts(&remote.container, Outcome::Pay));
+        assert!(till.bank.refund_in_cabinet(&remote.id, money("614.80")));
+        till.bank.misbehave_always(Call::Notice, None);
+        let told = json!({"type": "notification", "event": "refund.succeeded", "object": {
+            "id": "2d000000-0015-5000-a000-000000000009", "payment_id": remote.id, "status": "succeeded",
+            "amount": {"value": "614.80", "currency": "RUB"}, "created_at": "2026-11-28T10:00:00Z",
+        }});
+        assert_eq!(notify(&till, &told).await, 200);
+        let seen = refunds(&till, &number, 1).await;
+        assert_eq!(
+            (&seen[0]["state"], &seen[0]["amount"]["amount"]),
+            (&json!("succeeded"), &json!("614.80"))
+        );
+        let state = text(&till.order(&number).await["payment"]["state"]);
+        // What has changed since is asked for instead; what has not was paid and went back.
+        assert_eq!(state, if is_changed { "linked" } else { "refunded" });
+        assert_eq!(shipped(&till, &number).await, if is_changed { 200 } else { 409 }, "{id}");
+    }
+    till.close().await;
+}
+
+/// Whoever pays money back in the cabinet or with another program may leave any number with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_of_our_payment_is_found_whatever_number_it_bears() {
+    let till = Till::open_yookassa(LOCAL, Clock::System).await;
+    for (place, other) in ["", "-1", "999999999999-1", "37"].into_iter().enumerate() {
+        let number = paid(&till, &format!("A-{place}")).await;
+        let remote = till.remote(&number).id;
+        till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+        assert!(till.bank.refund_in_cabinet(&remote, money("100.00")));
+        till.bank.misbehave_always(Call::Notice, None);
+        let bears = if other.starts_with('-') { format!("{number}{other}") } else { other.to_owned() };
+        let told = json!({"type": "notification", "event": "refund.succeeded", "object": {
+            "id": format!("2d000000-0015-5000-a000-00000000000{place}"), "payment_id": remote,
+            "status": "succeeded", "amount": {"value": "100.00", "currency": "RUB"},
+            "metadata": {"tillgate_number": bears},
+        }});
+        assert_eq!(notify(&till, &told).await, 200, "{bears}");
+        let seen = refunds(&till, &number, 1).await;
+        assert_eq!(seen[0]["amount"]["amount"], "100.00", "{bears}");
+    }
     till.close().await;
 }
 

@@ -1,7 +1,7 @@
 //! A merchant asks what its site was told, has it told again, and tries whether events arrive.
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tillgate::demo::site::{Callback, Site};
 use tillgate::gateway::sandbox::Setup;
 use tillgate::kernel::{Clock, Secret};
@@ -315,6 +315,78 @@ async fn a_site_that_is_gone_is_left_alone_until_a_test_is_taken() {
     let canceled = kinds.iter().filter(|kind| *kind == "order.canceled").count();
     assert_eq!(canceled, 5, "{kinds:?}");
     assert!(till.call(Method::GET, "/v1/deliveries?state=dead", API_KEY, None, "").await.status == 200);
+    till.close().await;
+}
+
+/// Each address is gone and comes back by itself: a test that names it opens it, and hurries nobody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_an_order_names_is_opened_by_a_test_of_it() {
+    let clock = Clock::manual(Clock::System.now());
+    let at_home = "idle_drain_seconds = 0\n            callback_networks = [\"127.0.0.0/8\"]";
+    let till = Till::open_with(Setup::default(), &[("idle_drain_seconds = 0", at_home)], clock.clone()).await;
+    let branch = Site::start(Secret::new(CALLBACK_SECRET)).await.expect("a site");
+    let address = format!("{}/callback", branch.url());
+    let of_branch = text(&json_of(&place_with(&till, API_KEY, "A-1", &address).await)["number"]);
+    let own = text(&till.place("A-2", "A-2").await["number"]);
+    branch.answers(Some(410), None);
+    till.site.answers(Some(503), Some("3000"));
+    for number in [&of_branch, &own] {
+        assert_eq!(till.cancel(number, API_KEY).await.status, 200);
+    }
+    branch.wait_for(1, DEADLINE).await.expect("a callback that nobody hears");
+    till.has_failed("callback", 1).await;
+    let told = async |number: &str| {
+        let path = format!("/v1/deliveries?order_id={number}");
+        let page = json_of(&till.call(Method::GET, &path, API_KEY, None, "").await);
+        page["items"].as_array().expect("items").clone()
+    };
+    let gone = async {
+        while !told(&of_branch).await.iter().all(|item| item["last_error"].to_string().contains("410")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, gone).await.expect("the address is known to be gone");
+    let refused = async {
+        while !told(&own).await.iter().all(|item| item["attempts"] == 1) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, refused).await.expect("the other site has asked for time");
+    let test = async |body: Value| {
+        let reply = till.call(Method::POST, "/v1/deliveries/test", API_KEY, None, &body.to_string()).await;
+        (reply.status.as_u16(), json_of(&reply))
+    };
+    let (status, tried) = test(json!({"callback_url": address})).await;
+    assert_eq!((status, &tried["state"]), (202, &json!("dead")), "{tried}");
+    assert!(text(&tried["last_error"]).contains("410"), "a person asks again, and nobody else: {tried}");
+    for unfit in [json!({"callback_url": "http://10.0.0.1/x"}), json!({"url": "x"}), json!([])] {
+        assert_eq!(test(unfit.clone()).await.0, 422, "{unfit}");
+    }
+    branch.answers(None, None);
+    let (status, tried) = test(json!({"callback_url": address})).await;
+    assert_eq!((status, &tried["state"]), (202, &json!("sent")), "{tried}");
+    assert_eq!(tried["event"]["data"]["callback_url"], address.as_str());
+    let sent = async {
+        while !told(&of_branch).await.iter().all(|item| item["state"] == "sent") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, sent).await.expect("what waited for it is sent");
+    assert!(told(&own).await.iter().all(|item| item["attempts"] == 1), "the other is left alone as it asked");
+
+    // The next address that goes is told of too, within the same hour.
+    till.site.answers(Some(410), None);
+    clock.advance(std::time::Duration::from_secs(3100));
+    let alarms = async {
+        let count = async || {
+            let hooks = till.admin("/hooks?verdict=ignored&limit=100").await.to_string();
+            hooks.matches("tillgate.nobody_listens").count()
+        };
+        while count().await < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, alarms).await.expect("a person hears of both");
     till.close().await;
 }
 

@@ -292,3 +292,20 @@ async fn a_buyer_is_reached_in_one_form_however_it_was_written() {
     }
     till.close().await;
 }
+
+/// A site's text that was cut within a character is taken, and a person can see that it was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sites_order_is_taken_as_php_writes_it() {
+    let till = Till::open().await;
+    let mut body = order("A-1");
+    body["items"] = json!({"0": body["items"][0], "2": body["items"][1]});
+    let body = body.to_string().replace("Сыр", r"Сыр \ud83d");
+    let reply = till.call(Method::POST, "/v1/orders", API_KEY, Some("A-1"), &body).await;
+    assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
+    let number = text(&json_of(&reply)["number"]);
+    let items = json_of(&reply)["items"].clone();
+    assert_eq!((&items[0]["sku"], &items[1]["name"]), (&json!("123456"), &json!("Сыр \u{fffd}")));
+    let seen = till.admin(&format!("/orders/{number}")).await["attention"].to_string();
+    assert!(seen.contains("U+FFFD"), "{seen}");
+    till.close().await;
+}

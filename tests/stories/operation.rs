@@ -295,8 +295,31 @@ fn the_check_and_the_commands_find_the_receiver_that_runs() {
     std::fs::write(folder.path().join("tillgate.toml"), &there).expect("written");
     let (code, said) = run(&["check"]);
     assert!(code == Some(0) && said.contains(&format!("{address} is taken by tillgate")), "{said}");
+    // Another store's receiver is at the address of this one.
+    let stranger = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(stranger.path().join("tillgate.toml"), &there).expect("written");
+    let output = Command::new(BINARY).arg("check").current_dir(stranger.path()).output().expect("it runs");
+    let said = text(&output.stdout);
+    let is_named = |line: &str| line.starts_with("FAIL") && line.contains("which has another store");
+    assert!(output.status.code() == Some(1) && said.lines().any(is_named), "{said}");
+    // This one's was told to listen elsewhere, and another program has the configured address.
+    let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let elsewhere = settings.replace("127.0.0.1:0", &other.local_addr().expect("an address").to_string());
+    std::fs::write(folder.path().join("tillgate.toml"), elsewhere).expect("written");
+    let (code, said) = run(&["check"]);
+    let is_named = |line: &str| {
+        line.starts_with("FAIL") && line.contains("is taken by another program") && line.contains(&address)
+    };
+    assert!(code == Some(1) && said.lines().any(is_named), "{said}");
+    drop(other);
     assert_eq!(gateway.terminate(), Some(0));
     assert!(!folder.path().join("data/receiver").exists(), "the note is taken away");
+
+    // A link whose end is not there is a configuration that cannot be read.
+    let dangling = tempfile::tempdir().expect("a temporary folder");
+    std::os::unix::fs::symlink("/nowhere/x.toml", dangling.path().join("tillgate.toml")).expect("a link");
+    let output = Command::new(BINARY).arg("check").current_dir(dangling.path()).output().expect("it runs");
+    assert!(output.status.code() == Some(2), "{}", text(&output.stderr));
 
     // Another program has the port, and the callback's address answers nobody.
     let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -171,8 +171,8 @@ async fn a_dropped_message_is_not_sent() {
     let waiting = async {
         loop {
             let pending = shop.list("/outbox?state=pending").await;
-            if pending[0]["attempts"] == 1 {
-                return pending[0]["id"].as_str().expect("an id").to_owned();
+            if let Some(one) = pending.first().filter(|one| one["attempts"] == 1) {
+                return one["id"].as_str().expect("an id").to_owned();
             }
             tokio::task::yield_now().await;
         }

@@ -310,3 +310,156 @@ async fn a_receiver_whose_clock_differs_from_the_stores_judges_no_hook_and_says_
         shop.close().await;
     }
 }
+
+/// Who is sent the receipt depends on what the hooks say and not on when they come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_newest_hooks_contact_is_the_buyers() {
+    let till = Till::open().await;
+    let hooks = |id: &str| {
+        [
+            ("created", "12:00", "first@example.org", 2),
+            ("changed", "12:05", "older@example.org", 3),
+            ("changed", "12:10", "newest@example.org", 4),
+        ]
+        .map(|(kind, time, email, quantity)| {
+            let mut order = payload(id, "100", quantity, &format!("{quantity}0.00"));
+            order["customer"] = json!({"name": "Анна", "email": email});
+            hook(&format!("order.{kind}"), Some(&format!("2026-11-22T{time}:00+03:00")), order)
+        })
+    };
+    for (place, arrival) in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [2, 1, 0], [1, 2, 0]].into_iter().enumerate() {
+        let id = format!("H{place}");
+        let hooks = hooks(&id);
+        let mut number = String::new();
+        for hook in arrival {
+            let answer = till.hook(&hooks[hook]).await;
+            let answer: Value = serde_json::from_str(answer.body()).expect("json");
+            number = answer["number"].as_str().map_or(number, str::to_owned);
+        }
+        till.nothing_waits_in("payment").await;
+        let asked = till.bank.ledger().into_iter().rfind(|entry| entry.number.starts_with(&number));
+        let asked = asked.expect("a payment");
+        assert!(asked.request.contains("newest@example.org"), "{arrival:?}: {}", asked.request);
+        assert_eq!(asked.amount.to_string(), "40.00");
+    }
+    till.close().await;
+}
+
+/// Of lines whose sums do not fit, and of sums that are not there, nobody is billed, and the reason is the true one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_line_costs_is_not_guessed() {
+    let till = Till::open().await;
+    let line = |id: &str, quantity: i64, sums: Value| {
+        let mut line = json!({"id": id, "quantity": quantity});
+        line.as_object_mut().expect("an object").extend(sums.as_object().expect("an object").clone());
+        line
+    };
+    let full = |sum: &str| json!({"totalPrice": sum, "totalDiscountPrice": sum});
+    let zero = json!({"totalPrice": "100.00", "totalDiscountPrice": "0.00"});
+    let tens = |count: usize| {
+        (0..count).map(|place| line(&format!("{place}"), 1, full("10.00"))).collect::<Vec<_>>()
+    };
+    for (place, (lines, order, expected)) in [
+        (
+            vec![line("1", 1, zero.clone()), line("3", 1, full("70.00"))],
+            json!({}),
+            Err("article 1 comes to 0.00 with discounts"),
+        ),
+        (
+            vec![line("1", 1, zero.clone()), line("3", 1, full("70.00"))],
+            json!({"total": {"discountTotalPrice": "70.00"}}),
+            Ok(vec!["0.00", "70.00"]),
+        ),
+        (
+            vec![line("1", 1, zero.clone()), line("3", 1, full("70.00"))],
+            json!({"total": {"totalPrice": "170.00"}}),
+            Ok(vec!["100.00", "70.00"]),
+        ),
+        (
+            vec![line("1", 1, zero), line("3", 1, full("70.00"))],
+            json!({"total": {"totalPrice": "90.00"}}),
+            Err("article 1 comes to 0.00"),
+        ),
+        (vec![line("1", 2, json!({}))], json!({"total": {"totalPrice": "170.00"}}), Ok(vec!["170.00"])),
+        (
+            vec![line("1", 2, json!({})), line("2", 1, full("70.00"))],
+            json!({"total": {"totalPrice": "170.00"}}),
+            Err("article 1 states neither a sum nor a price"),
+        ),
+        (
+            vec![line("1", 2, json!({"totalPrice": "100.00", "price": "50.001"}))],
+            json!({}),
+            Err("what article 1 costs cannot be read"),
+        ),
+        (
+            vec![line("1", 2, json!({"price": "50.00"}))],
+            json!({}),
+            Err("the order states no total, and article 1 states no sum"),
+        ),
+        (
+            tens(2),
+            json!({"total": {"totalPrice": "20.02"}, "deliveryCost": "0.02"}),
+            Ok(vec!["10.00", "10.00", "0.02"]),
+        ),
+        (
+            tens(2),
+            json!({"total": {"totalPrice": "20.01"}, "deliveryCost": "0.02"}),
+            Err("includes the delivery for 0.02 is not clear"),
+        ),
+        (
+            tens(100),
+            json!({"total": {"totalPrice": "1001.00"}, "deliveryCost": "1.00"}),
+            Ok([vec!["10.00"; 100], vec!["1.00"]].concat()),
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut body = json!({"originalOrderId": format!("H{place}"), "storeID": "17", "positions": lines});
+        body.as_object_mut().expect("an object").extend(order.as_object().expect("an object").clone());
+        let number =
+            till.number_of(&hook("order.created", Some("2026-11-22T12:00:00+03:00"), body.clone())).await;
+        match expected {
+            Ok(sums) => {
+                till.document_in(&number, "linked").await;
+                let request: Value = serde_json::from_str(&till.remote(&number).request).expect("json");
+                let billed: Vec<String> = request["basketItems"]
+                    .as_array()
+                    .expect("lines")
+                    .iter()
+                    .map(|line| format!("{:.2}", line["totalAmount"].as_f64().expect("a number")))
+                    .collect();
+                assert_eq!(billed, sums, "{body}");
+            }
+            Err(why) => {
+                let shown = till.admin(&format!("/orders/{number}")).await;
+                assert!(shown["payment"].is_null(), "{shown}");
+                assert!(shown["attention"].to_string().contains(why), "{why}: {shown}");
+            }
+        }
+    }
+    till.close().await;
+}
+
+/// A hook that comes late says so, whether or not it would have changed anything when it was sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_change_that_repeats_what_was_before_is_outdated_too() {
+    let shop = Shop::open_with(&[], clock_at("2026-11-22T20:00:00Z")).await;
+    shop.acknowledged(created("H1")).await;
+    shop.acknowledged(changed("H1", json!("2026-11-22T14:00:00+03:00"), 5)).await;
+    shop.acknowledged(changed("H1", json!("2026-11-22T13:00:00+03:00"), 2)).await;
+    let entries = json!(journal(&shop, "H1").await).to_string();
+    assert_eq!(entries.matches(r#""verdict":"outdated""#).count(), 1, "{entries}");
+    // One that came before its order, dated ahead, is ahead still when it is taken in.
+    shop.acknowledged(changed("H2", json!("2027-11-22T14:00:00+03:00"), 5)).await;
+    shop.acknowledged(created("H2")).await;
+    let entries = json!(journal(&shop, "H2").await).to_string();
+    assert!(entries.contains("it was parked") && entries.contains("minutes after its arrival"), "{entries}");
+    // Nowhere on earth is it that late yet.
+    shop.acknowledged(created("H3")).await;
+    shop.acknowledged(changed("H3", json!("2099-01-01 13:00:00"), 5)).await;
+    shop.acknowledged(changed("H3", json!("2026-11-22 22:00:00"), 3)).await;
+    let entries = json!(journal(&shop, "H3").await).to_string();
+    assert!(entries.contains("minutes after its arrival"), "{entries}");
+    shop.close().await;
+}

@@ -134,6 +134,24 @@ async fn a_refund_that_took_its_time_is_looked_at_when_it_is_told() {
     till.close().await;
 }
 
+/// While what was asked for before can still be paid, the order shows what is asked for next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_payment_of_a_changed_order_shows_the_sum_of_now() {
+    let till = Till::open_yookassa(LOCAL, Clock::System).await;
+    let number = text(&opened(&till, "A-1", "key").await["number"]);
+    let items =
+        json!([{"sku": "1", "name": "Молоко", "quantity": "1", "price": "700.00", "vat": "RUS_VAT10"}]);
+    let changed = till.change(&number, None, &items).await;
+    for payment in [&json_of(&changed)["payment"], &till.order(&number).await["payment"]] {
+        assert_eq!(
+            (&payment["state"], &payment["amount"]["amount"]),
+            (&json!("requested"), &json!("700.00"))
+        );
+    }
+    assert_eq!(payments(&till).len(), 1, "and there is no second one");
+    till.close().await;
+}
+
 /// An order that still changes has no payment: it is made when its buyer presses the button, for the sum of then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_that_cannot_be_cancelled_is_made_when_its_buyer_asks_and_not_before() {
@@ -279,7 +297,7 @@ async fn a_notification_is_taken_through_several_proxies_and_behind_a_byte_order
     let body = [b"\xef\xbb\xbf", &notice[..]].concat();
     let client = Client::new(DEADLINE, 1 << 20).expect("a client");
     let mut headers = HeaderMap::new();
-    for line in ["198.51.100.1, 203.0.113.9", "127.0.0.1:4711,, [2001:db8::7]:443", "127.0.0.9"] {
+    for line in ["203.0.113.9, 198.51.100.1", "[2001:db8::7]:443,, 127.0.0.1:4711", "127.0.0.9"] {
         headers.append("x-forwarded-for", HeaderValue::from_static(line));
     }
     let url = format!("{}/hooks/bank", till.url());
@@ -473,6 +491,98 @@ async fn who_pays_can_be_sent_the_receipt() {
     }
     assert_eq!(payments(&till).len(), 1);
     till.close().await;
+}
+
+/// Money is held for what the order was: what is taken and paid back is named by what it is now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_of_an_order_that_changed_while_its_money_was_held_are_those_of_now() {
+    let till = Till::open_yookassa(&format!("{LOCAL}\ntwo_steps = true"), Clock::System).await;
+    let line = |sku: &str, quantity: &str, price: &str| json!({"sku": sku, "name": sku, "quantity": quantity, "price": price, "vat": "RUS_VAT10"});
+    let held = async |id: &str, lines: Value, now: Value| {
+        let mut body = order(id);
+        body["items"] = lines;
+        let reply = till.call(Method::POST, "/v1/orders", API_KEY, Some(id), &body.to_string()).await;
+        assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
+        let placed = json_of(&reply);
+        let number = text(&placed["number"]);
+        assert_eq!(press(&till, &token_of(&placed)).await.0, 303);
+        buyer(&till, &number, Outcome::Pay);
+        till.order_in(&number, "held").await;
+        assert_eq!(till.change(&number, None, &now).await.status, 200);
+        number
+    };
+    let ask = async |number: &str, way: &str, key: &str, body: Value| {
+        let path = format!("/v1/orders/{number}/{way}");
+        let reply = till.call(Method::POST, &path, API_KEY, Some(key), &body.to_string()).await;
+        (reply.status.as_u16(), json_of(&reply))
+    };
+
+    let number = held(
+        "A-1",
+        json!([line("X", "1", "100.00"), line("Y", "1", "50.00")]),
+        json!([line("Y", "1", "50.00"), line("X", "1", "100.00")]),
+    )
+    .await;
+    assert_eq!(ask(&number, "capture", "1", json!({})).await.0, 201);
+    till.order_in(&number, "paid").await;
+    let (status, refund) =
+        ask(&number, "refunds", "2", json!({"items": [{"line": 1, "quantity": "1"}]})).await;
+    assert_eq!((status, &refund["amount"]["amount"]), (201, &json!("50.00")), "{refund}");
+    assert_eq!(refund["items"][0], json!({"line": 1, "sku": "Y", "quantity": "1", "amount": "50.00"}));
+
+    let number = held("A-2", json!([line("A", "2", "100.00")]), json!([line("A", "2", "60.00")])).await;
+    let page = till.browse(Method::GET, &format!("/pay/{}", token_of(&till.order(&number).await))).await.2;
+    assert!(page.contains("120,00") && !page.contains("200,00"), "the sum of now: {page}");
+    let (status, taken) =
+        ask(&number, "capture", "1", json!({"items": [{"sku": "A", "quantity": "1"}]})).await;
+    assert_eq!((status, &taken["amount"]["amount"]), (201, &json!("60.00")), "{taken}");
+
+    let number = held(
+        "A-3",
+        json!([line("A", "1", "100.00"), line("B", "1", "50.00")]),
+        json!([line("C", "1", "70.00"), line("B", "1", "50.00")]),
+    )
+    .await;
+    let (status, taken) =
+        ask(&number, "capture", "1", json!({"items": [{"sku": "C", "quantity": "1"}]})).await;
+    assert_eq!((status, &taken["amount"]["amount"]), (201, &json!("70.00")), "{taken}");
+    till.order_in(&number, "paid").await;
+    let (status, refused) =
+        ask(&number, "refunds", "2", json!({"items": [{"line": 2, "quantity": "1"}]})).await;
+    assert_eq!(status, 422, "{refused}");
+    assert!(
+        text(&refused["detail"]).contains("no money of it was taken")
+            || text(&refused["detail"]).contains("line: from 1 to 1"),
+        "{refused}"
+    );
+    let (status, refund) =
+        ask(&number, "refunds", "3", json!({"items": [{"sku": "C", "quantity": "1"}]})).await;
+    assert_eq!((status, &refund["amount"]["amount"]), (201, &json!("70.00")), "{refund}");
+    till.close().await;
+}
+
+/// A receipt takes no line of 0.00: that is said before there is a link.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_costs_nothing_has_no_link_where_a_receipt_is_made() {
+    for (receipts, is_taken) in [("own", false), ("yookassa", false), ("none", true)] {
+        let till = Till::open_yookassa(&format!("{LOCAL}\nreceipts = \"{receipts}\""), Clock::System).await;
+        let mut gift = order("A-1");
+        gift["items"][0]["price"] = json!("0.00");
+        let reply = till.call(Method::POST, "/v1/orders", API_KEY, Some("A-1"), &gift.to_string()).await;
+        let said = String::from_utf8_lossy(&reply.body);
+        assert_eq!(reply.status, if is_taken { 201 } else { 422 }, "{receipts}: {said}");
+        assert!(is_taken || said.contains("sku 123456 costs 0.00"), "{said}");
+        let mut free = payload("H1", "100", 2, "20.00");
+        free["customer"]["email"] = json!("a@example.org");
+        free["positions"].as_array_mut().expect("a list").push(
+            json!({"id": "200", "quantity": 1, "price": "0.00", "totalPrice": "0.00", "totalDiscountPrice": "0.00"}),
+        );
+        let number = till.number_of(&hook("order.created", Some("2026-11-22T12:00:00+03:00"), free)).await;
+        let shown = till.admin(&format!("/orders/{number}")).await;
+        assert_eq!(shown["payment"].is_null(), !is_taken, "{receipts}: {shown}");
+        assert_eq!(shown["attention"].to_string().contains("sku 200 costs 0.00"), !is_taken, "{shown}");
+        till.close().await;
+    }
 }
 
 /// What stands on a receipt is the shop's affair.

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::json;
 
 use super::{map, wire};
 use crate::gateway::{Addresses, Call, Failure, Provider, leads_home, one_line, wish_in};
+use crate::kernel::money::CURRENCY;
 use crate::kernel::{Secret, Timestamp, same_id};
 use crate::payments::{
     Allowance, Bill, ContactNeed, Handover, LINES_MAX, Operation, OperationKind, PaymentId, PaymentMode,
@@ -23,6 +25,9 @@ pub const ANSWER_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Entries of a list that are asked for. More are not known to be given, and an order has fewer refunds.
 const PAGE_SIZE: usize = 50;
+
+/// Where orders are made.
+const CREATE: &str = "billing/api/order/order";
 
 /// How they are asked for: the documents and the payment system's own software disagree about the underscore.
 const PAGING: &str = "_page=1&_pageSize=50&page=1&pageSize=50";
@@ -126,6 +131,25 @@ impl Invoicebox {
         }
     }
 
+    /// Whether the shop is ours, where it has no order that would show it: orders for others' shops are forbidden, before
+    /// anything else is looked at. The one that is asked for cannot be made: it is of nothing, and expired long ago.
+    async fn prove_shop(&self) -> Result<(), Failure> {
+        let trial = json!({
+            "description": "tillgate check", "merchantId": self.setup.merchant_id, "merchantOrderId": "tillgate-check",
+            "amount": 0, "vatAmount": 0, "currencyId": CURRENCY, "languageId": "ru",
+            "expirationDate": "2000-01-01T00:00:00+00:00", "basketItems": [], "customer": {"type": "private"},
+        });
+        let made: Result<IgnoredAny, Failure> = self.call(Method::POST, CREATE, trial.to_string()).await;
+        match made {
+            Err(Failure::NoAccess(why)) => Err(Failure::NoAccess(format!(
+                "the shop {} is not ours there, check merchant_id: {why}",
+                self.setup.merchant_id
+            ))),
+            Ok(_) | Err(Failure::Refused(_) | Failure::Duplicate | Failure::Unclear(_)) => Ok(()),
+            Err(why @ (Failure::NotDone { .. } | Failure::Unknown(_))) => Err(why),
+        }
+    }
+
     /// Why a refund was refused, with what the payment system would still pay back: somebody may have paid back by hand
     /// over there, which nobody here has heard of.
     async fn with_what_is_left(&self, why: String, request: &str) -> String {
@@ -171,7 +195,7 @@ fn error_in(reply: &Reply) -> Failure {
     let why = one_line(&why);
     match reply.status.as_u16() {
         401 | 403 => Failure::NoAccess(why),
-        429 => Failure::NotDone { why, wish: wish_in(reply) },
+        429 => Failure::NotDone { why, wish: Some(wish_in(reply)) },
         422 if code == "merchant_order_id_duplicate" => Failure::Duplicate,
         // With a code it is the payment system that refuses; without one it may be whatever stands before it.
         400 | 422 if !code.is_empty() => Failure::Refused(why),
@@ -194,6 +218,7 @@ impl Provider for Invoicebox {
         Terms {
             contact: ContactNeed::Nothing,
             lines_max: LINES_MAX,
+            free_lines: true,
             on_demand: false,
             tells_of_refunds: false,
         }
@@ -222,6 +247,7 @@ impl Provider for Invoicebox {
                     let why = "the payment system shows other shops' orders under this merchant_id: check it";
                     Err(Failure::NoAccess(why.into()))
                 }
+                Ok(orders) if orders.is_empty() => self.prove_shop().await,
                 Ok(_) => Ok(()),
                 Err(Failure::Refused(why) | Failure::NoAccess(why)) => Err(Failure::NoAccess(format!(
                     "the orders of the shop {} are not shown to us, check merchant_id: {why}",
@@ -234,7 +260,7 @@ impl Provider for Invoicebox {
 
     fn create<'a>(&'a self, request: &'a str) -> Call<'a, Remote> {
         Box::pin(async move {
-            let order = self.call(Method::POST, "billing/api/order/order", request.to_owned()).await?;
+            let order = self.call(Method::POST, CREATE, request.to_owned()).await?;
             self.remote(order)
         })
     }

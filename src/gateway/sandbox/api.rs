@@ -17,7 +17,7 @@ use super::answer::{Dialect, Error, malformed, wrong};
 use super::ledger::{Entry, new_id};
 use super::trouble::{Call, Trouble};
 use super::{World, notifier, operations};
-use crate::kernel::{Money, Timestamp, decimal, money};
+use crate::kernel::{Money, Timestamp, decimal, money, same_id};
 
 /// The longest request that is read, in bytes.
 pub(super) const REQUEST_BYTES_MAX: usize = 1024 * 1024;
@@ -101,7 +101,7 @@ fn accept(world: &World, bytes: &[u8]) -> Result<Entry, Error> {
     let request: Request = serde_json::from_slice(bytes).map_err(|why| malformed(why.to_string()))?;
     let items: Vec<Item> =
         serde_json::from_str(request.basket_items.get()).map_err(|why| malformed(why.to_string()))?;
-    if request.merchant_id != world.setup.merchant_id {
+    if !same_id(&request.merchant_id, &world.setup.merchant_id) {
         return Err(Error(StatusCode::FORBIDDEN, "forbidden", "Forbidden".into(), None));
     }
     let now = world.setup.clock.now();
@@ -423,7 +423,7 @@ async fn list(State(world): State<Weak<World>>, RawQuery(query): RawQuery, heade
                     value(&["id"]).is_none_or(|id| entry.id == id)
                         && value(&["merchantOrderId", "merchantOrderId[_eq]"])
                             .is_none_or(|id| entry.number == id)
-                        && value(&["merchantId"]).is_none_or(|id| world.setup.merchant_id == id)
+                        && value(&["merchantId"]).is_none_or(|id| same_id(id, &world.setup.merchant_id))
                         && value(&["status", "status[]"]).is_none_or(|status| entry.status_at(now) == status)
                 };
                 ledger.entries().iter().filter(fits).cloned().collect()

@@ -12,7 +12,7 @@ use super::wire;
 use crate::gateway::{Addresses, Call, Failure, Provider, leads_home, one_line, wish_in};
 use crate::kernel::json::tidy;
 use crate::kernel::time::earlier;
-use crate::kernel::{Secret, Timestamp};
+use crate::kernel::{Secret, Timestamp, same_id};
 use crate::payments::{
     Bill, ContactNeed, Handover, LINES_MAX, Operation, OperationKind, PaymentId, PaymentMode, Receipts,
     Remote, RemoteOperation, RemoteStatus, Terms,
@@ -173,7 +173,7 @@ fn error_in(reply: &Reply) -> Failure {
     let why = one_line(&why);
     match reply.status.as_u16() {
         401 | 403 => Failure::NoAccess(why),
-        429 => Failure::NotDone { why, wish: wish_in(reply) },
+        429 => Failure::NotDone { why, wish: Some(wish_in(reply)) },
         // With a code it is the payment system that refuses; without one it may be whatever stands before it.
         400 | 404 | 405 | 415 if !code.is_empty() => Failure::Refused(why),
         // 202 too: it is still at it.
@@ -200,7 +200,8 @@ impl Provider for Yookassa {
             Receipts::Yookassa => (ContactNeed::Email, OWN_RECEIPT_LINES_MAX),
         };
         // A payment that waits for its buyer cannot be cancelled, and lives for an hour.
-        Terms { contact, lines_max, on_demand: true, tells_of_refunds: true }
+        let free_lines = self.setup.receipts == Receipts::None;
+        Terms { contact, lines_max, free_lines, on_demand: true, tells_of_refunds: true }
     }
 
     fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
@@ -210,7 +211,7 @@ impl Provider for Yookassa {
     fn identify(&self) -> Call<'_, ()> {
         Box::pin(async move {
             let me: wire::Me = self.get("me").await?;
-            if me.account_id == self.setup.shop_id {
+            if same_id(&me.account_id, &self.setup.shop_id) {
                 return Ok(());
             }
             let why = format!("the key is the shop {}'s: check the gateway's merchant_id", me.account_id);

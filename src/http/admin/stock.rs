@@ -14,6 +14,7 @@ use super::{PAGE_DEFAULT, PAGE_MAX};
 use crate::flows::set_stock::set_stock;
 use crate::http::Edge;
 use crate::http::problem::Problem;
+use crate::kernel::json::tidy;
 use crate::kernel::{DecimalError, Kind, Quantity};
 use crate::orders::{Movement, MovementLine};
 use crate::store::{Scan, Unavailable};
@@ -123,7 +124,7 @@ pub async fn set(
     let body = body.to_bytes();
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let lines = if kind.starts_with("application/json") {
-        serde_json::from_slice(&body)
+        serde_json::from_slice(&tidy(&body).text)
             .map_err(|why| Problem::bad_request(format!("not a list of balances: {why}")))?
     } else if kind.starts_with("text/csv") {
         from_csv(&body).map_err(Problem::bad_request)?
@@ -145,28 +146,61 @@ struct Row {
     quantity: String,
 }
 
-/// Reads `store_id,sku,quantity` with a header line. What spreadsheets write is taken as well: a byte order mark, semicolons,
-/// decimal commas where semicolons part the columns, spaces between thousands, any line ends.
+/// Reads `store_id,sku,quantity` with a header line. What spreadsheets write is taken as well: a byte order mark, a first line
+/// `sep=;`, semicolons or tabs between the columns, decimal commas with either, rows without anything in them, spaces between
+/// thousands, any line ends.
 fn from_csv(bytes: &[u8]) -> Result<Vec<MovementLine>, String> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let first_line = bytes.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-    let has_commas = first_line.contains(&b';');
-    let delimiter = if has_commas { b';' } else { b',' };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(bytes);
-    let headers = reader.headers().map_err(|why| trouble(bytes, 0, &why.to_string()))?.clone();
+    let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+    let first_line = bytes.split(is_end).next().unwrap_or_default();
+    let named = first_line.strip_prefix(b"sep=").and_then(|rest| rest.first()).copied();
+    // Its line is passed over, and counted.
+    let begin = if named.is_some() { first_line.len() } else { 0 };
+    let first_row = bytes[begin..].split(is_end).find(|line| !line.is_empty()).unwrap_or_default();
+    let delimiter = named.or_else(|| [b';', b'\t'].into_iter().find(|byte| first_row.contains(byte)));
+    let delimiter = delimiter.unwrap_or(b',');
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .trim(csv::Trim::All)
+        .flexible(true)
+        .from_reader(&bytes[begin..]);
+    let place = |position: Option<&csv::Position>| {
+        begin + usize::try_from(position.map_or(0, csv::Position::byte)).unwrap_or(usize::MAX)
+    };
+    let failed = |why: &csv::Error| trouble(bytes, place(why.position()), &reason(why));
+    let headers = reader.headers().map_err(|why| failed(&why))?;
+    let headers: csv::StringRecord = headers.iter().map(str::to_ascii_lowercase).collect();
+    let mut missing = COLUMNS.iter().filter(|column| !headers.iter().any(|header| header == **column));
+    if let Some(column) = missing.next() {
+        return Err(trouble(bytes, begin, &format!("there is no column {column}")));
+    }
     let mut lines = Vec::new();
     for record in reader.records() {
-        let byte = |position: Option<&csv::Position>| position.map_or(0, csv::Position::byte);
-        let record = record.map_err(|why| trouble(bytes, byte(why.position()), &why.to_string()))?;
-        let in_line = |why: String| trouble(bytes, byte(record.position()), &why);
+        let record = record.map_err(|why| failed(&why))?;
+        if record.iter().all(str::is_empty) {
+            continue;
+        }
+        let in_line = |why: String| trouble(bytes, place(record.position()), &why);
+        // Columns without a name may be there as long as they are empty.
+        let has_surplus = record.iter().skip(headers.len()).any(|field| !field.is_empty());
+        if record.len() < headers.len() || has_surplus {
+            return Err(in_line(format!(
+                "{} columns, where the first line has {}",
+                record.len(),
+                headers.len()
+            )));
+        }
         let Row { store_id, sku, quantity } =
             record.deserialize(Some(&headers)).map_err(|why| in_line(reason(&why)))?;
-        let read = read_quantity(&quantity, has_commas);
+        let read = read_quantity(&quantity, delimiter != b',');
         let quantity = read.map_err(|why| in_line(format!("quantity {quantity:?} {why}")))?;
         lines.push(MovementLine { store_id, sku, quantity });
     }
     Ok(lines)
 }
+
+/// The columns that must be there.
+const COLUMNS: [&str; 3] = ["store_id", "sku", "quantity"];
 
 fn read_quantity(text: &str, has_commas: bool) -> Result<Quantity, DecimalError> {
     let is_space = |sign: char| sign.is_whitespace() || sign == '\u{202f}' || sign == '\u{a0}';
@@ -178,8 +212,8 @@ fn read_quantity(text: &str, has_commas: bool) -> Result<Quantity, DecimalError>
 fn reason(why: &csv::Error) -> String {
     match why.kind() {
         csv::ErrorKind::Deserialize { err, .. } => err.kind().to_string(),
+        csv::ErrorKind::Utf8 { .. } => "it is not UTF-8: save the file as CSV UTF-8".into(),
         csv::ErrorKind::Io(_)
-        | csv::ErrorKind::Utf8 { .. }
         | csv::ErrorKind::UnequalLengths { .. }
         | csv::ErrorKind::Seek
         | csv::ErrorKind::Serialize(_)
@@ -187,9 +221,9 @@ fn reason(why: &csv::Error) -> String {
     }
 }
 
-fn trouble(bytes: &[u8], byte: u64, why: &str) -> String {
-    let line = line_at(bytes, usize::try_from(byte).unwrap_or(usize::MAX));
-    format!("line {line}: {why}. The first line must be: store_id,sku,quantity")
+fn trouble(bytes: &[u8], byte: usize, why: &str) -> String {
+    let line = line_at(bytes, byte);
+    format!("line {line}: {why}. The first line must be: {}", COLUMNS.join(","))
 }
 
 /// The number of the line in which a row stands that begins at `byte`, or behind the line ends there.
@@ -220,6 +254,25 @@ mod tests {
         assert_eq!(plain, Ok(vec![line.clone()]));
         let excel = from_csv("\u{feff}store_id;sku;quantity\r\n17; 123456 ;10.500\r\n".as_bytes());
         assert_eq!(excel, Ok(vec![line]));
+    }
+
+    #[test]
+    fn what_spreadsheets_add_is_passed_over() {
+        for text in [
+            "sep=;\r\nstore_id;sku;quantity\r\n17;1;10,5\r\n",
+            "sep=,\nstore_id,sku,quantity\n17,1,10.5\n",
+            "Store_ID;SKU;Quantity\n17;1;10,5\n",
+            "store_id;sku;quantity;;\n17;1;10,5;;\n;;;;\n",
+            "store_id;sku;quantity\n17;1;10,5;;\n;;\n\n",
+            "store_id\tsku\tquantity\r\n17\t1\t10,5\r\n",
+            "\r\nstore_id;sku;quantity\r\n17;1;10,5\r\n",
+        ] {
+            let lines = from_csv(text.as_bytes()).unwrap_or_else(|why| panic!("{text:?}: {why}"));
+            let read: Vec<_> =
+                lines.iter().map(|line| (line.sku.as_str(), line.quantity.thousandths())).collect();
+            assert_eq!(read, [("1", 10_500)], "{text:?}");
+        }
+        assert!(from_csv(b"store_id,sku,quantity\n17,1,1,2\n").is_err(), "a decimal comma among commas");
     }
 
     #[test]
@@ -270,6 +323,19 @@ mod tests {
                 assert!(why.starts_with(line), "{end:?}: {why}");
             }
         }
+        for (end, sign) in [("\r\n", "\r\n"), ("\n", "\n")] {
+            let rows = ["store_id,sku,quantity", "17,1,1", "17,2", ""].join(end);
+            let why = from_csv(rows.as_bytes()).expect_err("a short line");
+            assert!(why.starts_with("line 3: 2 columns") && !why.contains("record"), "{sign:?}: {why}");
+            let mut rows = ["store_id,sku,quantity", "17,1,1", "17,2,2", "17,"].join(end).into_bytes();
+            rows.extend_from_slice(b"\xf0\xe8,1");
+            let why = from_csv(&rows).expect_err("another encoding");
+            assert!(why.starts_with("line 4: it is not UTF-8"), "{sign:?}: {why}");
+        }
+        let why = from_csv(b"a,b\n1,2\n").expect_err("other columns");
+        assert!(why.starts_with("line 1: there is no column store_id"), "{why}");
+        let why = from_csv(b"sep=;\r\nstore_id;sku;quantity\r\n17;1;x\r\n").expect_err("no number");
+        assert!(why.starts_with("line 3:"), "{why}");
         let quoted = "store_id,sku,quantity\r\n17,\"a\r\nb\",1\r\n17,2,x\r\n";
         assert!(from_csv(quoted.as_bytes()).expect_err("a bad line").starts_with("line 4:"));
     }

@@ -13,6 +13,7 @@ use crate::flows::tell_marketplace::{Refused, tell_marketplace};
 use crate::http::Edge;
 use crate::http::body::read_plain;
 use crate::http::problem::Problem;
+use crate::kernel::json::tidy;
 use crate::kernel::{Number, Quantity};
 use crate::orders::{Order, Position, Tiding, Told};
 use crate::store::{Delivery, DocKey, Unavailable};
@@ -55,7 +56,7 @@ pub async fn tell(
     let order: Number = number.parse().map_err(|_| missing())?;
     let body = read_plain(&headers, body).await?;
     let wanted: Wanted =
-        serde_json::from_slice(&body).map_err(|why| Problem::bad_request(why.to_string()))?;
+        serde_json::from_slice(&tidy(&body).text).map_err(|why| Problem::bad_request(why.to_string()))?;
     check(&wanted)?;
     let told = |order: &Order| told_of(&wanted, order);
     let id = match tell_marketplace(&edge.shop, order, told).await? {

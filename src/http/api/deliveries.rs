@@ -2,21 +2,24 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::describe::{DeliveryId, Refusals};
-use super::{Caller, Edge, Found, Problem, Watch};
+use super::place::callback;
+use super::{Caller, Edge, Found, Problem, Watch, read_json};
 use crate::flows::Callbacks;
 use crate::flows::tend_delivery::{
     alter, begun_anew, callback_of, callbacks_about, is_callback_of, send_test, waiting_callbacks,
 };
 use crate::http::admin::{List, PAGE_DEFAULT, PAGE_MAX};
+use crate::http::body::read_plain;
 use crate::kernel::{MessageId, Number, SourceName, Timestamp};
 use crate::store::{Cursor, Delivery, DeliveryState, DocKey, NotACursor, Unavailable};
 
@@ -185,12 +188,22 @@ pub async fn redeliver(
     Ok((StatusCode::ACCEPTED, tried(&edge, message).await?).into_response())
 }
 
+/// What is tried.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trial {
+    /// The address, as an order may name it; your own if it is left out.
+    #[schema(example = "https://shop.example/tillgate")]
+    callback_url: Option<String>,
+}
+
 /// Sends your site an event of the type `tillgate.test`.
 ///
 /// The answer comes when your site has answered, or after three seconds: `last_error` says what is wrong. A site that has
-/// answered 410 hears nothing more until it takes a test.
+/// answered 410 hears nothing more until it takes a test. An address that you name in an order is tried by naming it here.
 #[utoipa::path(
     post, path = "/v1/deliveries/test", tag = "callbacks",
+    request_body(content = Option<Trial>, description = "Nothing, or which address is tried."),
     responses(
         (status = ACCEPTED, body = DeliveryDocument, description = "It is sent."),
         (status = CONFLICT, body = Problem, content_type = "application/problem+json",
@@ -201,11 +214,21 @@ pub async fn redeliver(
 pub async fn test(
     State(edge): State<Arc<Edge>>,
     Extension(Caller(merchant)): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
 ) -> Result<Response, Problem> {
-    if !edge.shop.sellers.get(&merchant).is_some_and(|seller| seller.callbacks == Callbacks::Always) {
-        return Err(Problem::conflict("no callback_url is configured for you: there is nobody to tell"));
-    }
-    let id = send_test(&edge.shop, &merchant).await?;
+    let body = read_plain(&headers, body).await?;
+    let trial: Trial = if body.trim_ascii().is_empty() { Trial::default() } else { read_json(&body)? };
+    let seller = edge.shop.sellers.get(&merchant);
+    let url = match (trial.callback_url, seller) {
+        (Some(url), Some(seller)) => Some(callback(&edge, seller, &url)?),
+        (None, Some(seller)) if seller.callbacks == Callbacks::Always => None,
+        (_, _) => {
+            let why = "no callback_url is configured for you: name the one that is to be tried";
+            return Err(Problem::conflict(why));
+        }
+    };
+    let id = send_test(&edge.shop, &merchant, url).await?;
     Ok((StatusCode::ACCEPTED, tried(&edge, id).await?).into_response())
 }
 

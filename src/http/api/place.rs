@@ -210,7 +210,7 @@ fn read_placement(
 }
 
 /// An address that we may call. A name in it is looked up when it is called.
-fn callback(edge: &Edge, seller: &Seller, url: &str) -> Result<String, Problem> {
+pub(super) fn callback(edge: &Edge, seller: &Seller, url: &str) -> Result<String, Problem> {
     let unusable = |why: String| Problem::unusable_order(format!("callback_url: {why}"));
     if seller.callbacks == Callbacks::None {
         let why = "callbacks are signed, and no callback_secret is configured for you; the gateway's operator can give you one";

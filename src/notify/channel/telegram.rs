@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Handover;
 use crate::kernel::Secret;
@@ -34,22 +35,41 @@ struct SendMessage<'a> {
     disable_web_page_preview: bool,
 }
 
+/// What is read of an answer. Proxies and stand-ins write its parts in other types than Telegram does.
 #[derive(Deserialize, Default)]
 struct ApiAnswer {
     #[serde(default)]
     ok: bool,
     #[serde(default)]
-    description: String,
+    description: Value,
     #[serde(default)]
-    parameters: Parameters,
+    parameters: Value,
     #[serde(default)]
-    result: serde_json::Value,
+    result: Value,
 }
 
-#[derive(Deserialize, Default)]
-struct Parameters {
-    retry_after: Option<u64>,
-    migrate_to_chat_id: Option<i64>,
+impl ApiAnswer {
+    fn describe(&self) -> &str {
+        self.description.as_str().filter(|text| !text.is_empty()).unwrap_or("no description")
+    }
+
+    /// A parameter that is a whole number: as such, with a point, or as text.
+    fn parameter(&self, name: &str) -> Option<i64> {
+        let value = self.parameters.get(name)?;
+        let text = value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned());
+        let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
+        whole.map_or(text.as_str(), |(whole, _)| whole).parse().ok()
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.parameter("retry_after")?;
+        u64::try_from(seconds).ok().map(Duration::from_secs)
+    }
+
+    /// The id that the chat has now.
+    fn moved_to(&self) -> Option<i64> {
+        self.parameter("migrate_to_chat_id")
+    }
 }
 
 impl Telegram {
@@ -86,14 +106,14 @@ impl Telegram {
         if reply.status.is_success() && answer.ok {
             return (Handover::Taken, None);
         }
-        let wish = answer.parameters.retry_after.map(Duration::from_secs);
-        let why = format!("Telegram answered {}: {}", reply.status.as_u16(), describe(&answer));
+        let wish = answer.retry_after();
+        let why = format!("Telegram answered {}: {}", reply.status.as_u16(), answer.describe());
         // A chat that is closed, mistyped or forbidden to us, a revoked token, a busy or broken API are not the message's
         // fault and may be mended while it waits. Only a text that Telegram cannot show stays wrong.
-        if reply.status == http::StatusCode::BAD_REQUEST && is_about_the_text(&answer.description) {
+        if reply.status == http::StatusCode::BAD_REQUEST && is_about_the_text(answer.describe()) {
             return (Handover::Never { why }, None);
         }
-        (Handover::Later { why, wish }, answer.parameters.migrate_to_chat_id)
+        (Handover::Later { why, wish }, answer.moved_to())
     }
 
     fn moved_to(&self, chat_id: &str) -> Option<String> {
@@ -104,13 +124,17 @@ impl Telegram {
     pub async fn look_at(&self, chat_id: &str) -> Result<(), String> {
         let reply = self.call("getChat", &serde_json::json!({"chat_id": chat_id})).await?;
         let answer: ApiAnswer = reply.json().unwrap_or_default();
-        if reply.status.is_success() && answer.ok {
-            return Ok(());
+        let moved = |new_id| format!("it has become {new_id}: write that into [notify.telegram.chats]");
+        if let Some(new_id) = answer.moved_to() {
+            return Err(moved(new_id));
         }
-        Err(match answer.parameters.migrate_to_chat_id {
-            Some(new_id) => format!("it has become {new_id}: write that into [notify.telegram.chats]"),
-            None => format!("Telegram answered {}: {}", reply.status.as_u16(), describe(&answer)),
-        })
+        if !(reply.status.is_success() && answer.ok) {
+            return Err(format!("Telegram answered {}: {}", reply.status.as_u16(), answer.describe()));
+        }
+        // A chat that has moved is still shown under its old id, and refuses what is done there. Nothing is posted by this.
+        let typing = serde_json::json!({"chat_id": chat_id, "action": "typing"});
+        let answer: ApiAnswer = self.call("sendChatAction", &typing).await?.json().unwrap_or_default();
+        answer.moved_to().map_or(Ok(()), |new_id| Err(moved(new_id)))
     }
 
     /// Asks Telegram who the bot is: proof that the address and the token are right.
@@ -125,7 +149,7 @@ impl Telegram {
                 .unwrap_or("a bot without a name")
                 .to_owned())
         } else {
-            Err(format!("Telegram answered {}: {}", reply.status.as_u16(), describe(&answer)))
+            Err(format!("Telegram answered {}: {}", reply.status.as_u16(), answer.describe()))
         }
     }
 
@@ -146,17 +170,17 @@ fn is_about_the_text(description: &str) -> bool {
     let of_text = [
         "message text is empty",
         "message is too long",
-        "text must be encoded",
+        "text must be non-empty",
+        "message must be non-empty",
+        "must be encoded in utf-8",
         "can't parse entities",
         "text_empty",
         "message_empty",
         "message_too_long",
+        "entities_too_long",
+        "entity_bounds_invalid",
     ];
     of_text.iter().any(|words| description.contains(words))
-}
-
-fn describe(answer: &ApiAnswer) -> &str {
-    if answer.description.is_empty() { "no description" } else { &answer.description }
 }
 
 #[cfg(test)]
@@ -171,6 +195,9 @@ mod tests {
             "Bad Request: can't parse entities: unsupported start tag",
             "Bad Request: text must be encoded in UTF-8",
             "Bad Request: MESSAGE_TOO_LONG",
+            "Bad Request: strings must be encoded in UTF-8",
+            "Bad Request: text must be non-empty",
+            "Bad Request: ENTITY_BOUNDS_INVALID",
         ] {
             assert!(is_about_the_text(description), "{description}");
         }

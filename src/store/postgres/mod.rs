@@ -185,6 +185,16 @@ impl Postgres {
         reader::page(self, 0).await.map(drop)
     }
 
+    /// The tables of ours that the database's user may not write to.
+    pub(super) async fn unwritable(&self) -> Result<Vec<String>, Unavailable> {
+        let text = "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                    WHERE n.nspname = 'tillgate' AND c.relkind IN ('r', 'p') AND c.relname <> 'schema_versions' \
+                    AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') \
+                    AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')) ORDER BY 1";
+        let rows = reader::query(&self.slow, text, &[]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     pub(super) async fn now(&self) -> Result<Timestamp, Unavailable> {
         let text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
         let rows = reader::query(&self.slow, text, &[]).await?;

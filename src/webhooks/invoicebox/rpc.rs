@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use crate::kernel::json::tidy;
+
 /// A call.
 #[derive(Debug, Deserialize)]
 struct Request<'a> {
@@ -28,8 +30,9 @@ pub enum Asked {
 
 /// Reads a call: its id, which the answer bears, and what is wanted.
 pub fn read(text: &str) -> Result<(Value, Asked), String> {
+    let tidied = tidy(text.as_bytes());
     let request: Request<'_> =
-        serde_json::from_str(text).map_err(|why| format!("it is not a call by JSON-RPC: {why}"))?;
+        serde_json::from_slice(&tidied.text).map_err(|why| format!("it is not a call by JSON-RPC: {why}"))?;
     let asked = match request.method.as_ref() {
         "onOrderStatusChange" => {
             let params = request.params.map_or("[]", RawValue::get);

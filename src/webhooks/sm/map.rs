@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::wire::{Fields, Value, envelope, payload};
 use crate::kernel::contact;
+use crate::kernel::json::note_of_cut;
 use crate::kernel::{DecimalError, ExternalId, Fingerprint, Money, Quantity};
 use crate::orders::{Contact, EventKind, Patch, Position, Report, Unread, Window};
 use crate::webhooks::{Identity, Readable, Reading, Rejection, RejectionKind};
@@ -97,11 +98,7 @@ impl Reading for Read<'_> {
 
 fn interpret(&Read { ref envelope, ref payload, kind, half_characters, zone }: &Read<'_>) -> Report {
     let mut notes = Notes::default();
-    if half_characters > 0 {
-        notes.add(format!(
-            "a text was cut in the middle of a character, in {half_characters} places: U+FFFD stands there now"
-        ));
-    }
+    note_of_cut(half_characters).into_iter().for_each(|note| notes.add(note));
     let at = envelope.get(envelope::TIMESTAMP).and_then(|value| {
         let time = value.time(zone);
         if time.is_none() {
