@@ -33,7 +33,10 @@ impl Alarm {
 
 /// The hours in which this process knows that an alarm was raised.
 #[derive(Debug, Clone, Default)]
-pub struct Alarms(Arc<Mutex<BTreeMap<(SourceName, Alarm, String), i64>>>);
+pub struct Alarms(Arc<Mutex<BTreeMap<Key, i64>>>);
+
+/// Whose alarm it is, which, and about what.
+type Key = (SourceName, Alarm, String);
 
 const HOUR_SECONDS: i64 = 3600;
 
