@@ -272,7 +272,9 @@ impl Line {
 /// A name of at most [`NAME_CHARS_MAX`] characters that ends in `end`, whatever must be left out before it.
 fn shortened(name: &str, end: &str) -> String {
     let room = NAME_CHARS_MAX.saturating_sub(end.chars().count());
-    name.chars().take(room).chain(end.chars()).take(NAME_CHARS_MAX).collect()
+    // No receipt takes control characters.
+    let plain = name.chars().map(|sign| if sign.is_control() { ' ' } else { sign });
+    plain.take(room).chain(end.chars()).take(NAME_CHARS_MAX).collect()
 }
 
 /// A line's name with how much of it is meant.

@@ -143,7 +143,6 @@ async fn a_refund_that_is_told_before_its_payment_is_not_lost() {
         let remote = till.remote(&number);
         assert!(till.bank.buyer_acts(&remote.container, Outcome::Pay));
         assert!(till.bank.refund_in_cabinet(&remote.id, money("614.80")));
-        till.bank.misbehave_always(Call::Notice, None);
         let told = json!({"type": "notification", "event": "refund.succeeded", "object": {
             "id": "2d000000-0015-5000-a000-000000000009", "payment_id": remote.id, "status": "succeeded",
             "amount": {"value": "614.80", "currency": "RUB"}, "created_at": "2026-11-28T10:00:00Z",

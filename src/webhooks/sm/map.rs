@@ -218,7 +218,8 @@ fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position
             .add(format!("{} is missing or cannot be read: nobody knows how much to pick", name("quantity"))),
     }
     let replaced_by = fields.get("replacedByID").and_then(|value| notes.text(|| name("replacedByID"), value));
-    let replaced_by = replaced_by.filter(|by| !by.is_empty());
+    // Some senders write "none" as a number.
+    let replaced_by = replaced_by.filter(|by| !matches!(by.trim(), "" | "0"));
     let optional = |field: &str| fields.get(field).and_then(Value::text).map(|text| text.trim().to_owned());
     Some(Position {
         sku,
