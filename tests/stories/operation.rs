@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
+use tillgate::gateway::sandbox::{Sandbox, Setup};
 
 use crate::world::created;
 
@@ -339,6 +340,42 @@ fn the_check_and_the_commands_find_the_receiver_that_runs() {
             "{failure}: {said}"
         );
     }
+}
+
+/// Nothing is ordered by looking, and a wrong shop is seen although it has no orders yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_check_knows_whether_the_shop_is_ours_at_the_payment_system() {
+    let bank = Sandbox::start(Setup::default()).await.expect("a payment system");
+    let (token, own) = (bank.setup().token.expose().to_owned(), bank.setup().merchant_id.clone());
+    let wrong = own.replace("018f", "018e");
+    for (protocol, path, shop, is_ours) in [
+        ("invoicebox", "", own.clone(), true),
+        ("invoicebox", "", own.to_uppercase(), true),
+        ("invoicebox", "", wrong.clone(), false),
+        ("yookassa", "/yookassa", own, true),
+        ("yookassa", "/yookassa", wrong, false),
+    ] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        configure(folder.path());
+        let file = folder.path().join("tillgate.toml");
+        let settings = std::fs::read_to_string(&file).expect("settings");
+        let key = if protocol == "invoicebox" { "signing_key = \"k\"" } else { "" };
+        let gateway = format!(
+            "[gateways.bank]\nprotocol = \"{protocol}\"\nurl = \"{}{path}\"\ntoken = \"{token}\"\n\
+             merchant_id = \"{shop}\"\n{key}\n",
+            bank.url()
+        );
+        std::fs::write(&file, format!("{settings}\n{gateway}")).expect("written");
+        let check = move || {
+            Command::new(BINARY).arg("check").current_dir(folder.path()).output().expect("the binary runs")
+        };
+        let said = tokio::task::spawn_blocking(check).await.expect("it ends");
+        let said = text(&said.stdout) + &text(&said.stderr);
+        let line = said.lines().find(|line| line.contains("gateway: bank")).unwrap_or_default();
+        assert_eq!(line.starts_with("ok"), is_ours, "{protocol} {shop}: {said}");
+        assert!(is_ours || (line.starts_with("FAIL") && line.contains("merchant_id")), "{said}");
+    }
+    assert!(bank.ledger().is_empty());
 }
 
 #[test]

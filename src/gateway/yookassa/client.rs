@@ -210,7 +210,12 @@ impl Provider for Yookassa {
 
     fn identify(&self) -> Call<'_, ()> {
         Box::pin(async move {
-            let me: wire::Me = self.get("me").await?;
+            let known: Result<wire::Me, Failure> = self.get("me").await;
+            if let Err(Failure::NoAccess(why)) = &known {
+                let why = format!("we are not known there, check merchant_id and token: {why}");
+                return Err(Failure::NoAccess(why));
+            }
+            let me = known?;
             if same_id(&me.account_id, &self.setup.shop_id) {
                 return Ok(());
             }

@@ -91,6 +91,9 @@ async fn a_service_without_rights_over_the_schema_works() {
     batch.put_body(key, Expect::Absent, body);
     store.commit(batch).await.expect("committed");
     assert_eq!(store.load(&[key]).await.expect("read")[0].as_ref().expect("there").body.bytes.len(), 100_000);
+    assert_eq!(store.unwritable().await, Ok(Vec::new()));
+    client.batch_execute(&format!("REVOKE INSERT ON tillgate.pages FROM {role}")).await.expect("revoked");
+    assert_eq!(store.unwritable().await, Ok(vec!["tillgate.pages".to_owned()]));
     client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.expect("dropped");
 }
 
