@@ -142,11 +142,12 @@ async fn check_listen(settings: &Settings, running: Option<&Running>) -> Result<
         Err(why) if why.kind() == std::io::ErrorKind::AddrInUse => {}
         Err(why) => return Err(format!("{listen} cannot be listened on: {why}")),
     }
+    // Not only `running`: a store in PostgreSQL may have several receivers on one machine.
     let there = receiver::reachable(listen);
-    if let Some(ours) = running.filter(|ours| ours.address == there) {
-        return Ok(format!("{there} is taken by {}", ours.says));
-    }
     let other = match receiver::ask(there).await {
+        Some(ours) if ours.is_of(&settings.store) => {
+            return Ok(format!("{there} is taken by {}", ours.says));
+        }
         Some(other) => format!("{}, which has another store", other.says),
         None => "another program".to_owned(),
     };
@@ -229,7 +230,7 @@ async fn check_opened(store: &Store) -> Result<(), String> {
     let unwritable = store.unwritable().await.map_err(|why| why.to_string())?;
     if !unwritable.is_empty() {
         return Err(format!(
-            "this user may not write to {}: grant it all on these tables",
+            "this user may not write to {}: GRANT SELECT, INSERT, UPDATE, DELETE on these tables to it",
             unwritable.join(", ")
         ));
     }

@@ -33,6 +33,13 @@ pub struct Running {
     pub says: String,
 }
 
+impl Running {
+    /// Whether it is a receiver of this store.
+    pub fn is_of(&self, store: &StoreUrl) -> bool {
+        self.store.as_ref() == Some(&store.mark())
+    }
+}
+
 /// The note of a receiver that serves. It is taken away when this is dropped, if it is still ours.
 #[derive(Debug)]
 pub struct Note {
@@ -45,7 +52,11 @@ impl Note {
     pub fn leave(settings: &Settings, address: SocketAddr) -> Option<Note> {
         let path = place(settings)?;
         let text = format!("{}\n", reachable(address));
-        match std::fs::write(&path, &text) {
+        let written = match path.parent() {
+            Some(folder) => std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, &text)),
+            None => std::fs::write(&path, &text),
+        };
+        match written {
             Ok(()) => Some(Note { path, text }),
             Err(why) => {
                 tracing::warn!(path = %path.display(), error = %why, "where this receiver listens cannot be noted; commands use the configuration's listen");
@@ -75,9 +86,7 @@ fn place(settings: &Settings) -> Option<PathBuf> {
     let of_user = || {
         let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
         let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).or_else(home)?;
-        let directory = base.join("tillgate");
-        std::fs::create_dir_all(&directory).ok()?;
-        Some(directory)
+        Some(base.join("tillgate"))
     };
     let directory = of_service.or_else(of_user)?;
     Some(directory.join(format!("{FILE}-{}", settings.store.mark())))
@@ -95,10 +104,9 @@ pub fn reachable(address: SocketAddr) -> SocketAddr {
 /// The receiver that runs on these settings, if it answers: where its note says, or where the configuration says.
 pub async fn find(settings: &Settings) -> Option<Running> {
     let noted = place(settings).and_then(|path| noted_at(&path));
-    let mark = settings.store.mark();
     for address in noted.into_iter().chain([reachable(settings.listen)]) {
         // Another store's receiver may listen where ours did, or should.
-        if let Some(running) = ask(address).await.filter(|running| running.store.as_ref() == Some(&mark)) {
+        if let Some(running) = ask(address).await.filter(|running| running.is_of(&settings.store)) {
             return Some(running);
         }
     }

@@ -48,7 +48,7 @@ pub fn load(
     for path in FILES.map(Path::new) {
         match std::fs::read_to_string(path) {
             Ok(text) => return parse(path, &text, environment).map(|settings| settings.read_from(path)),
-            // A link whose end is not there is there.
+            // A dangling symbolic link is a mistake to be told, not an absent file.
             Err(why) if why.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => {}
             Err(why) => return Err(unreadable(path, &why)),
         }

@@ -221,7 +221,9 @@ fn sums_of_lines(
     let fits = |sums: &[Money]| {
         let delivery = content.sums.delivery_cost.map_or(0, Money::kopecks);
         own.is_some_and(|own| {
-            [0, delivery].iter().any(|cost| is_about(own.kopecks() - cost, total_of(sums), charged.len()))
+            [0, delivery]
+                .iter()
+                .any(|cost| is_about(own.kopecks().saturating_sub(*cost), total_of(sums), charged.len()))
         })
     };
     match (fits(&as_gifts), fits(&sums)) {

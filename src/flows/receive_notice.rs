@@ -61,8 +61,8 @@ pub async fn receive_notice(
     let is_of_another = notice.of_payment.as_deref().is_some_and(|of| !same_id(of, &notice.remote_id));
     let by_its_id = match notice.operation() {
         Some(_) => None,
-        // Another's number is another's affair, unless it is about the refund of a payment of ours. Whoever made that in the
-        // cabinet or with another program may have left it the payment's number, or any other.
+        // A foreign number means somebody else's payment, except on the refund of a payment of ours: cabinets and other
+        // programs put any number there.
         None if notice.number.is_empty() || is_of_another => find_by_its_id(shop, gateway, notice).await?,
         None => None,
     };

@@ -426,12 +426,9 @@ fn placed(lines: &[Line]) -> Vec<Line> {
 fn named_line<'a>(lines: &'a [Line], named: &LineRef) -> Result<&'a Line, String> {
     match named {
         LineRef::Place(named) => lines.iter().find(|line| line.place == Some(*named)).ok_or_else(|| {
-            let places: Vec<u32> = lines.iter().filter_map(|line| line.place).collect();
-            if places.iter().zip(1..).all(|(place, counted)| *place == counted) {
-                return format!("line: from 1 to {}", lines.len());
-            }
-            let places: Vec<String> = places.iter().map(u32::to_string).collect();
-            format!("line: one of {}, as of the others no money was taken", places.join(", "))
+            let places = lines.iter().filter_map(|line| line.place).map(|place| place.to_string());
+            let places = places.collect::<Vec<_>>().join(", ");
+            format!("line: {named} is not a line of which money was taken or is held; those are {places}")
         }),
         LineRef::Sku(sku) => {
             let mut of_article = lines.iter().filter(|line| line.sku == *sku);
@@ -440,7 +437,9 @@ fn named_line<'a>(lines: &'a [Line], named: &LineRef) -> Result<&'a Line, String
                 (Some(_), Some(_)) => {
                     Err(format!("sku {sku} stands in several lines: name one by its line, 1 for the first"))
                 }
-                (None, _) => Err(format!("there is no sku {sku} of which money was taken")),
+                (None, _) => {
+                    Err(format!("there is no sku {sku} among the lines of which money was taken or is held"))
+                }
             }
         }
     }
@@ -575,7 +574,7 @@ mod tests {
         };
         for place in [0, 3] {
             let why = of_line(place, goods(1000)).expect_err("no such line").to_string();
-            assert_eq!(why, "items[0]: line: from 1 to 2");
+            assert!(why.contains(&format!("line: {place} is not a line")) && why.ends_with("1, 2"), "{why}");
         }
         assert_eq!(of_line(2, goods(1000)), Ok(3334));
         assert_eq!(of_line(1, Part::Money(Money::from_kopecks(33))), Ok(33));

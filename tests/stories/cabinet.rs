@@ -161,7 +161,7 @@ async fn a_refund_that_is_told_before_its_payment_is_not_lost() {
     till.close().await;
 }
 
-/// Whoever pays money back in the cabinet or with another program may leave any number with it.
+/// Refunds made in the cabinet or by another program bear any number.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refund_of_our_payment_is_found_whatever_number_it_bears() {
     let till = Till::open_yookassa(LOCAL, Clock::System).await;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tillgate::gateway::sandbox::{Sandbox, Setup};
 
 use crate::world::created;
+use crate::world::database::Server;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_tillgate");
 
@@ -339,6 +340,30 @@ fn the_check_and_the_commands_find_the_receiver_that_runs() {
             said.lines().any(|line| line.starts_with("FAIL") && line.contains(&failure)),
             "{failure}: {said}"
         );
+    }
+}
+
+/// Several receivers of one database on one machine are all its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_check_knows_each_of_several_receivers_of_a_database() {
+    let database = Server::shared().new_database().await;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    configure(folder.path());
+    let file = folder.path().join("tillgate.toml");
+    let settings = std::fs::read_to_string(&file).expect("settings");
+    let settings = settings.lines().filter(|line| !line.starts_with("store ")).collect::<Vec<_>>().join("\n");
+    let settings = format!("store = \"{database}\"\n{settings}");
+    std::fs::write(&file, &settings).expect("written");
+    let receivers = [Process::start(folder.path()), Process::start(folder.path())];
+    for receiver in &receivers {
+        let address = receiver.url.trim_start_matches("http://");
+        std::fs::write(&file, settings.replace("127.0.0.1:0", address)).expect("written");
+        let said = Command::new(BINARY).arg("check").current_dir(folder.path()).output().expect("it runs");
+        let said = text(&said.stdout) + &text(&said.stderr);
+        assert!(said.contains(&format!("ok    listen: {address} is taken by tillgate")), "{said}");
+    }
+    for receiver in receivers {
+        assert_eq!(receiver.terminate(), Some(0));
     }
 }
 

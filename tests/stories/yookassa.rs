@@ -550,11 +550,7 @@ async fn lines_of_an_order_that_changed_while_its_money_was_held_are_those_of_no
     let (status, refused) =
         ask(&number, "refunds", "2", json!({"items": [{"line": 2, "quantity": "1"}]})).await;
     assert_eq!(status, 422, "{refused}");
-    assert!(
-        text(&refused["detail"]).contains("no money of it was taken")
-            || text(&refused["detail"]).contains("line: from 1 to 1"),
-        "{refused}"
-    );
+    assert!(text(&refused["detail"]).ends_with("those are 1"), "{refused}");
     let (status, refund) =
         ask(&number, "refunds", "3", json!({"items": [{"sku": "C", "quantity": "1"}]})).await;
     assert_eq!((status, &refund["amount"]["amount"]), (201, &json!("70.00")), "{refund}");

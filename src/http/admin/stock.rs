@@ -323,14 +323,14 @@ mod tests {
                 assert!(why.starts_with(line), "{end:?}: {why}");
             }
         }
-        for (end, sign) in [("\r\n", "\r\n"), ("\n", "\n")] {
+        for end in ["\r\n", "\n"] {
             let rows = ["store_id,sku,quantity", "17,1,1", "17,2", ""].join(end);
             let why = from_csv(rows.as_bytes()).expect_err("a short line");
-            assert!(why.starts_with("line 3: 2 columns") && !why.contains("record"), "{sign:?}: {why}");
+            assert!(why.starts_with("line 3: 2 columns") && !why.contains("record"), "{end:?}: {why}");
             let mut rows = ["store_id,sku,quantity", "17,1,1", "17,2,2", "17,"].join(end).into_bytes();
             rows.extend_from_slice(b"\xf0\xe8,1");
             let why = from_csv(&rows).expect_err("another encoding");
-            assert!(why.starts_with("line 4: it is not UTF-8"), "{sign:?}: {why}");
+            assert!(why.starts_with("line 4: it is not UTF-8"), "{end:?}: {why}");
         }
         let why = from_csv(b"a,b\n1,2\n").expect_err("other columns");
         assert!(why.starts_with("line 1: there is no column store_id"), "{why}");
