@@ -282,12 +282,12 @@ fn is_plain(hooks: &[Hook]) -> bool {
         counted.iter().all(|article| article.quantity.number().is_some_and(|quantity| quantity > 0));
     let is_read = !newest.total.is_unreadable() && !newest.discount_total.is_unreadable();
     // Free, or without a discount: the total must show which.
-    let has_zero = counted
-        .iter()
-        .any(|article| article.discount_total.number() == Some(0) && article.total != Said::Null);
+    let has_zero = counted.iter().any(|article| {
+        article.discount_total.number() == Some(0) && article.total.number().is_some_and(|total| total > 0)
+    });
     // Of nothing, no line can be made.
     let fits = lines.is_some_and(|lines| {
-        newest.states().is_none_or(|total| total <= lines + tolerance && total > tolerance)
+        newest.states().map_or(lines > 0, |total| total <= lines + tolerance && total > tolerance)
     });
     !counted.is_empty() && !has_zero && every_quantity && has_nothing_later && is_read && fits
 }
