@@ -11,6 +11,7 @@ mod cluster;
 mod copies;
 mod crash;
 mod deliveries;
+mod failover;
 mod handover;
 mod hooks;
 mod merchants;

@@ -51,12 +51,29 @@ impl Server {
         format!("{server}/{name}")
     }
 
-    /// Has the server stopped (`stop`, `halt`) or started again.
+    /// Has something done with the server, or one of its standbys: see `scripts/postgres`.
     pub fn order(&self, order: &str) {
+        let said = self.ask(order);
+        assert!(said.is_empty(), "{order}: {said:?}");
+    }
+
+    /// Makes another server that follows the first, and returns its address.
+    pub fn standby(&self) -> String {
+        self.ask("standby").remove(0)
+    }
+
+    fn ask(&self, order: &str) -> Vec<String> {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(orders.0, "{order}").expect("the script listens");
-        let mut answer = String::new();
-        orders.1.read_line(&mut answer).expect("an answer");
-        assert_eq!(answer.trim(), "done", "{order}");
+        let mut said = Vec::new();
+        loop {
+            let mut line = String::new();
+            orders.1.read_line(&mut line).expect("an answer");
+            match line.trim() {
+                "done" => return said,
+                "" => panic!("{order}: the script has ended"),
+                line => said.push(line.to_owned()),
+            }
+        }
     }
 }

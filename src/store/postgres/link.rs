@@ -4,137 +4,20 @@
 //! another's answers, so a few connections do the work of many and there is no pool.
 
 use std::fmt;
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::ConfigVerifierExt;
 use tokio::sync::Mutex;
-use tokio_postgres::config::{Config, Host, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Statement};
-use tokio_postgres_rustls::MakeRustlsConnect;
-use tokio_util::task::AbortOnDropHandle;
 
-use super::{Failed, in_time, words};
+use super::server::{Address, Connection};
+use super::{Failed, in_time};
 use crate::store::Unavailable;
-
-/// How long making a connection may take.
-const CONNECT_SECONDS_MAX: u64 = 2;
 
 /// Between two attempts to connect: when the database is down its callers hear so at once meanwhile.
 pub const CONNECT_PAUSE: Duration = Duration::from_millis(200);
-
-/// Where the database is, from a `postgres://` address. It does not print its password.
-#[derive(Clone)]
-pub struct Address {
-    config: Config,
-    root_certificates: Option<PathBuf>,
-}
-
-/// The text is no address of a database.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0}. A store is \"postgres://user:password@host:5432/database\", with ?sslmode=require where the network is not yours"
-)]
-pub struct BadAddress(String);
-
-impl FromStr for Address {
-    type Err = BadAddress;
-
-    fn from_str(text: &str) -> Result<Address, BadAddress> {
-        let (base, options) = text.split_once('?').unwrap_or((text, ""));
-        let mut root_certificates = None;
-        let mut kept = Vec::new();
-        for option in options.split('&').filter(|option| !option.is_empty()) {
-            match option.split_once('=') {
-                Some(("sslrootcert", path)) => root_certificates = Some(PathBuf::from(path)),
-                // Certificates are always verified here.
-                Some(("sslmode", "verify-full" | "verify-ca")) => kept.push("sslmode=require"),
-                _ => kept.push(option),
-            }
-        }
-        let address = if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
-        // The error may quote what it could not read, and that may be the password.
-        let mut config = Config::from_str(&address)
-            .map_err(|_| BadAddress("the address of the database cannot be read".into()))?;
-        if config.get_hosts().is_empty() {
-            return Err(BadAddress("the address names no host".into()));
-        }
-        if config.get_application_name().is_none() {
-            config.application_name("tillgate");
-        }
-        config
-            .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
-            .keepalives_idle(Duration::from_secs(10))
-            .keepalives_interval(Duration::from_secs(3))
-            .keepalives_retries(3)
-            .tcp_user_timeout(Duration::from_secs(5));
-        Ok(Address { config, root_certificates })
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = match self.config.get_hosts().first() {
-            Some(Host::Tcp(name)) => name.clone(),
-            Some(Host::Unix(path)) => path.display().to_string(),
-            None => String::new(),
-        };
-        write!(f, "postgres://{host}")?;
-        if let Some(port) = self.config.get_ports().first() {
-            write!(f, ":{port}")?;
-        }
-        write!(f, "/{}", self.config.get_dbname().unwrap_or_default())
-    }
-}
-
-impl fmt::Debug for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl Address {
-    /// Makes a connection, which serves until it breaks or its handle is dropped: then it is closed at once, whatever
-    /// the server is at.
-    pub(super) async fn connect(&self) -> Result<(Client, AbortOnDropHandle<()>), String> {
-        let tls = if self.config.get_ssl_mode() == SslMode::Disable {
-            // Never used, but the type wants one.
-            let roots = RootCertStore::empty();
-            ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
-        } else {
-            self.tls()?
-        };
-        let connecting = self.config.connect(MakeRustlsConnect::new(tls));
-        let deadline = Duration::from_secs(CONNECT_SECONDS_MAX + 1);
-        let connected = tokio::time::timeout(deadline, connecting).await;
-        let connected = connected.map_err(|_| "no answer in time".to_owned())?;
-        let (client, connection) = connected.map_err(|why| words(&why))?;
-        let driving = tokio::spawn(async move {
-            if let Err(why) = connection.await {
-                tracing::warn!(error = words(&why), "a connection to the database broke");
-            }
-        });
-        Ok((client, AbortOnDropHandle::new(driving)))
-    }
-
-    fn tls(&self) -> Result<ClientConfig, String> {
-        let Some(path) = &self.root_certificates else {
-            return ClientConfig::with_platform_verifier().map_err(|why| why.to_string());
-        };
-        let unusable = |why: &dyn fmt::Display| format!("sslrootcert {}: {why}", path.display());
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|why| unusable(&why))? {
-            roots.add(certificate.map_err(|why| unusable(&why))?).map_err(|why| unusable(&why))?;
-        }
-        Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
-    }
-}
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,7 +67,7 @@ const WISHES: [&str; 5] = [
 /// One connection, made anew when it breaks.
 #[derive(Debug)]
 pub struct Link {
-    address: Address,
+    pub address: Address,
     pub role: Role,
     connected: Mutex<Option<Arc<Connected>>>,
     failed_at: Mutex<Option<(crate::kernel::Stopwatch, String)>>,
@@ -195,7 +78,9 @@ pub struct Connected {
     /// Sends statements.
     pub client: Client,
     prepared: Mutex<std::collections::HashMap<&'static str, Statement>>,
-    _driving: AbortOnDropHandle<()>,
+    connection: Connection,
+    /// The doubts of this process when the connection was seen to be clean.
+    clean_at: AtomicU64,
 }
 
 impl fmt::Debug for Connected {
@@ -213,7 +98,14 @@ impl Link {
     pub async fn get(&self) -> Result<Arc<Connected>, Unavailable> {
         let mut connected = self.connected.lock().await;
         if let Some(there) = connected.as_ref().filter(|there| !there.client.is_closed()) {
-            return Ok(Arc::clone(there));
+            let there = Arc::clone(there);
+            match there.come_clean(&self.address).await {
+                Ok(()) => return Ok(there),
+                Err(why) => {
+                    *connected = None;
+                    return Err(why.into());
+                }
+            }
         }
         *connected = None;
         let mut failed_at = self.failed_at.lock().await;
@@ -250,7 +142,7 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<Connected, String> {
-        let (client, driving) = self.address.connect().await?;
+        let (client, connection) = self.address.connect().await?;
         let set = in_time(client.batch_execute(self.role.settings())).await;
         set.map_err(|why| Unavailable::from(why).to_string())?;
         for wish in WISHES {
@@ -260,11 +152,61 @@ impl Link {
                 Err(why) => return Err(Unavailable::from(why).to_string()),
             }
         }
-        Ok(Connected { client, prepared: Mutex::default(), _driving: driving })
+        // What a server shows that has just been started again, or promoted, may be on no other machine.
+        let clean_at = AtomicU64::new(NEVER);
+        let made = Connected { client, prepared: Mutex::default(), connection, clean_at };
+        made.come_clean(&self.address).await.map_err(|why| why.to_string())?;
+        Ok(made)
     }
 }
 
+/// A connection that has not been seen to be clean yet.
+const NEVER: u64 = u64::MAX;
+
+/// Writes a line into the log of what is to come and nothing else: its commit waits for all that were made before it.
+const BARRIER: &str = "SELECT pg_logical_emit_message(true, 'tillgate', 'barrier')";
+
 impl Connected {
+    /// Makes sure that what this server shows is kept as its commits promise: a small commit of ours comes back without a
+    /// warning. That is asked once for each connection, and again after anything of ours was in doubt.
+    async fn come_clean(&self, address: &Address) -> Result<(), Failed> {
+        let doubts = address.doubts();
+        if self.clean_at.load(Ordering::Relaxed) == doubts {
+            return Ok(());
+        }
+        self.without_warning(address, self.client.batch_execute(BARRIER)).await?;
+        self.clean_at.store(doubts, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Waits for what must be kept. A server that says something beside its answer may have done less: it was told not to
+    /// wait for its standby any longer, for one. What it says is for people, and in their language; that it warns is enough.
+    pub async fn without_warning<T>(
+        &self,
+        address: &Address,
+        call: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Failed> {
+        let before = self.warnings();
+        let answer = in_time(call).await?;
+        self.unless_warned(address, before, answer)
+    }
+
+    /// How often the server has warned.
+    pub fn warnings(&self) -> u64 {
+        self.connection.warnings()
+    }
+
+    /// The answer, unless the server has warned since it had warned `before` times.
+    pub fn unless_warned<T>(&self, address: &Address, before: u64, answer: T) -> Result<T, Failed> {
+        match self.connection.warned_since(before) {
+            None => Ok(answer),
+            Some(warning) => {
+                address.doubt();
+                Err(Failed::Warned(warning))
+            }
+        }
+    }
+
     /// The statement with this text, prepared once for each connection.
     pub async fn statement(&self, text: &'static str) -> Result<Statement, Failed> {
         let mut prepared = self.prepared.lock().await;

@@ -15,6 +15,7 @@
 
 mod link;
 mod schema;
+mod server;
 
 mod writer;
 
@@ -38,8 +39,8 @@ use tokio_postgres::error::SqlState;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::link::Link;
-pub use self::link::{Address, BadAddress};
 pub use self::schema::{Migration, may_migrate};
+pub use self::server::{Address, BadAddress};
 use super::batch::{Batch, CounterKey, DocKey, Stored};
 use super::page::Page;
 use super::queue::{Claim, Claimed};
@@ -232,7 +233,7 @@ fn is_conflict(why: &tokio_postgres::Error) -> bool {
 fn is_about_data(failed: &Failed) -> bool {
     match failed {
         Failed::Said(why) => why.code().is_some_and(|code| ["22", "54"].contains(&&code.code()[..2])),
-        Failed::TooSlow => false,
+        Failed::TooSlow | Failed::Warned(_) => false,
     }
 }
 
@@ -259,6 +260,8 @@ enum Failed {
     Said(tokio_postgres::Error),
     /// There was no answer in time.
     TooSlow,
+    /// It was answered, and the server has warned meanwhile: less may have been done.
+    Warned(String),
 }
 
 impl fmt::Display for Failed {
@@ -266,6 +269,10 @@ impl fmt::Display for Failed {
         match self {
             Failed::Said(why) => f.write_str(&words(why)),
             Failed::TooSlow => f.write_str("the database did not answer in time"),
+            Failed::Warned(warning) => write!(
+                f,
+                "the database warned beside its answer, so what it was asked for may not be kept as promised: {warning}"
+            ),
         }
     }
 }

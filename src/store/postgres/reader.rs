@@ -84,7 +84,10 @@ pub async fn query_once(
     let connected = link.get().await?;
     let asked = async {
         let statement = connected.statement(text).await?;
-        within(link.role.patience(), connected.client.query(&statement, parameters)).await
+        // Some questions change something: who claims a message builds upon that.
+        let before = connected.warnings();
+        let rows = within(link.role.patience(), connected.client.query(&statement, parameters)).await?;
+        connected.unless_warned(&link.address, before, rows)
     };
     match asked.await {
         Ok(rows) => Ok(rows),

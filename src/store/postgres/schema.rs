@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::link::Address;
+use super::server::Address;
 use super::{Failed, OpenError, within};
 
 /// What to do about an older schema.

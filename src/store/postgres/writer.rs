@@ -142,7 +142,7 @@ impl From<Failed> for Undone {
     fn from(failed: Failed) -> Undone {
         match failed {
             Failed::Said(why) if is_conflict(&why) => Undone::Again(Vec::new()),
-            failed @ (Failed::Said(_) | Failed::TooSlow) => Undone::Failed(failed),
+            failed @ (Failed::Said(_) | Failed::TooSlow | Failed::Warned(_)) => Undone::Failed(failed),
         }
     }
 }
@@ -151,7 +151,7 @@ async fn commit_group(link: &Link, batches: &[Batch]) -> Result<Vec<Committed>, 
     let mut must_look = HashSet::new();
     for _ in 0..ATTEMPTS_MAX {
         let connected = link.get().await?;
-        let undone = match Box::pin(attempt(&connected, batches, &must_look)).await {
+        let undone = match Box::pin(attempt(link, &connected, batches, &must_look)).await {
             Ok(outcomes) => return Ok(outcomes),
             Err(undone) => undone,
         };
@@ -185,6 +185,7 @@ fn believes_in_nothing(batch: &Batch) -> bool {
 }
 
 async fn attempt(
+    link: &Link,
     connected: &Connected,
     batches: &[Batch],
     must_look: &HashSet<u64>,
@@ -210,6 +211,6 @@ async fn attempt(
     if !missing.is_empty() {
         return Err(Undone::Again(missing));
     }
-    in_time(connected.client.batch_execute("COMMIT")).await?;
+    connected.without_warning(&link.address, connected.client.batch_execute("COMMIT")).await?;
     Ok(outcomes)
 }
