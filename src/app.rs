@@ -25,6 +25,7 @@ use crate::gateway::{Provider, invoicebox, yookassa};
 use crate::http::api::{MerchantDoor, Pace};
 use crate::http::buyer::LIVE_AT_ONCE_MAX;
 use crate::http::channel::Channel;
+use crate::http::ops::Readiness;
 use crate::http::watchman::Watchman;
 use crate::http::{Door, Edge, HOOKS_AT_ONCE_MAX, NoticeDoor, ORDERS_AT_ONCE_MAX, routes, server};
 use crate::kernel::chance::random_bytes;
@@ -87,22 +88,31 @@ const SHIPMENTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long the workers may take to finish what they are at.
 const WORKERS_DRAIN: Duration = Duration::from_secs(HANDOVER_SECONDS_MAX + 2);
 
-/// Opens the store that the settings name.
+/// Opens the store that the settings name, which must be fit for use.
 pub async fn open_store(settings: &Settings) -> Result<Store, StartError> {
+    if let StoreUrl::Postgres(url) = &settings.store {
+        let opened = postgres::Postgres::open(&url.expose().parse()?, migration_of(settings)).await?;
+        return Ok(Store::Postgres(Arc::new(opened)));
+    }
+    open_store_or_wait(settings).await
+}
+
+fn migration_of(settings: &Settings) -> Migration {
+    if settings.store_migrate { Migration::Apply } else { Migration::Refuse }
+}
+
+/// Opens the store that the settings name. A database that takes no writes yet is waited for: the store is unavailable
+/// meanwhile.
+async fn open_store_or_wait(settings: &Settings) -> Result<Store, StartError> {
     match settings.store.clone() {
         StoreUrl::Memory => Ok(Store::Memory(Arc::new(memory::Memory::default()))),
         StoreUrl::Sled(path) => {
             let cache_bytes = u64::from(settings.store_cache_mebibytes) * 1024 * 1024;
-            // Recovery reads the disk: not on a thread that others wait for.
-            let opened = tokio::task::spawn_blocking(move || sled::Sled::open(&path, cache_bytes)).await;
-            match opened {
-                Ok(opened) => Ok(Store::Sled(Arc::new(opened?))),
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-            }
+            Ok(Store::Sled(Arc::new(sled::Sled::open_in_time(&path, cache_bytes).await?)))
         }
         StoreUrl::Postgres(url) => {
-            let migration = if settings.store_migrate { Migration::Apply } else { Migration::Refuse };
-            let opened = postgres::Postgres::open(&url.expose().parse()?, migration).await?;
+            let address = url.expose().parse()?;
+            let opened = postgres::Postgres::open_or_wait(&address, migration_of(settings)).await?;
             Ok(Store::Postgres(Arc::new(opened)))
         }
     }
@@ -134,7 +144,7 @@ impl App {
         let listener = listener.map_err(|why| StartError::Listen { address: settings.listen, why })?;
         let address =
             listener.local_addr().map_err(|why| StartError::Listen { address: settings.listen, why })?;
-        let store = open_store(settings).await?;
+        let store = open_store_or_wait(settings).await?;
 
         let chats =
             settings.notify.telegram.as_ref().map(|telegram| telegram.chats.clone()).unwrap_or_default();
@@ -223,6 +233,7 @@ impl App {
             metrics,
             request_ids: crate::telemetry::request_id::RequestIds::default(),
             store_mark: http::HeaderValue::from_str(&settings.store.mark()).ok(),
+            readiness: Readiness::default(),
             draining: AtomicBool::new(false),
             hooks_at_once: Arc::new(Semaphore::new(HOOKS_AT_ONCE_MAX)),
             orders_at_once: Arc::new(Semaphore::new(ORDERS_AT_ONCE_MAX)),
@@ -249,6 +260,12 @@ impl App {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.edge.shop.store
+    }
+
+    /// Why nothing can be kept yet, if that is so: the database takes no writes yet.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<String> {
+        self.edge.shop.store.waits_for()
     }
 
     /// Returns when the store has failed for good, with the reason. The process must end then, and start

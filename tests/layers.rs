@@ -85,7 +85,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("sled::", &["store/", "app.rs", "cli/check.rs"]),
     ("tokio_postgres::", &["store/postgres/"]),
-    ("rustls", &["store/postgres/link.rs", "peer/socket.rs"]),
+    ("rustls", &["store/postgres/address.rs", "store/postgres/server.rs", "peer/socket.rs"]),
     ("tungstenite", &["peer/socket.rs"]),
     ("backoff::", &["peer/retry.rs"]),
     ("reqwest::", &["peer/"]),

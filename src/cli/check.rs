@@ -210,7 +210,7 @@ async fn check_store(settings: &Settings, running: Option<&Running>) -> Result<S
         Ok(store) => {
             let answer = check_opened(&store).await;
             store.close().await;
-            answer.map(|()| format!("{} opens", settings.store))
+            answer.map(|says| format!("{} opens{says}", settings.store))
         }
         Err(app::StartError::Store(OpenError::InUse { .. })) => match running {
             Some(Running { address, says, .. }) => {
@@ -225,8 +225,9 @@ async fn check_store(settings: &Settings, running: Option<&Running>) -> Result<S
     }
 }
 
-async fn check_opened(store: &Store) -> Result<(), String> {
-    store.ping().await.map_err(|why| why.to_string())?;
+/// What an open store says of itself.
+async fn check_opened(store: &Store) -> Result<String, String> {
+    store.probe().await.map_err(|why| why.to_string())?;
     let unwritable = store.unwritable().await.map_err(|why| why.to_string())?;
     if !unwritable.is_empty() {
         return Err(format!(
@@ -234,7 +235,17 @@ async fn check_opened(store: &Store) -> Result<(), String> {
             unwritable.join(", ")
         ));
     }
-    let Some(of_store) = store.now().await.map_err(|why| why.to_string())? else { return Ok(()) };
-    let skew = clock_skew::between(Clock::System.now(), of_store);
-    skew.map_or(Ok(()), Err)
+    if let Some(of_store) = store.now().await.map_err(|why| why.to_string())?
+        && let Some(skew) = clock_skew::between(Clock::System.now(), of_store)
+    {
+        return Err(skew);
+    }
+    let Some(condition) = store.condition().await.map_err(|why| why.to_string())? else {
+        return Ok(String::new());
+    };
+    if !condition.broken.is_empty() {
+        return Err(condition.broken.join("; "));
+    }
+    let missing = condition.missing.iter().map(|missing| format!("\n      but   {missing}"));
+    Ok(format!("; {}{}", condition.text, missing.collect::<String>()))
 }

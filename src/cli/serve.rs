@@ -67,8 +67,7 @@ pub async fn run(options: Options) -> Result<(), Failed> {
             drop(logs);
             // What memory holds is not what the disk holds: no farewell work, recover from the disk.
             Err(Failed::because(format!(
-                "the store has failed ({why}). Nothing unsaved was acknowledged. Check the disk, then start again: \
-                 it recovers by itself"
+                "the store has failed: {why}. Nothing unsaved was acknowledged; started again, it recovers by itself"
             )))
         }
     }
@@ -103,7 +102,12 @@ fn announce(settings: &Settings, app: &App) {
         Some(_) => say(format_args!("  admin      {url}/admin/v1")),
         None => say("  admin      off: set admin_token"),
     }
-    say("ready");
+    match app.waits_for() {
+        None => say("ready"),
+        Some(why) => say(format_args!(
+            "waiting: the database takes no writes yet ({why}). Until it does, what comes is answered 503 and is sent again"
+        )),
+    }
     tell_manager(NotifyState::Ready);
 }
 

@@ -108,6 +108,8 @@ pub struct Edge {
     pub request_ids: RequestIds,
     /// Which store this is a receiver of, for programs of this machine.
     pub store_mark: Option<HeaderValue>,
+    /// What the last look at the store has shown.
+    pub readiness: ops::Readiness,
     /// Set when no new work should come.
     pub draining: AtomicBool,
     /// Places for hooks that are being worked on, whether or not their senders still wait.

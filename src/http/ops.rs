@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -9,8 +10,8 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::Edge;
 use super::problem::Problem;
-use crate::kernel::Lane;
-use crate::store::Scan;
+use crate::kernel::{Lane, Stopwatch};
+use crate::store::{Condition, Scan, Store, Unavailable};
 use crate::telemetry::metrics;
 
 /// The header by which a receiver of ours is known from other programs.
@@ -31,7 +32,7 @@ pub async fn healthz() -> Response {
     with_version("ok\n")
 }
 
-/// It can take hooks: the store answers, and no end has been announced.
+/// It can take hooks: the store commits, and no end has been announced.
 pub async fn readyz(State(edge): State<Arc<Edge>>) -> Response {
     let mut response = with_version(readiness(&edge).await);
     response.headers_mut().extend(edge.store_mark.clone().map(|mark| (STORE_HEADER, mark)));
@@ -42,13 +43,53 @@ async fn readiness(edge: &Edge) -> Response {
     if edge.draining.load(Ordering::Relaxed) {
         return Problem::unavailable("draining: this receiver is about to stop").into_response();
     }
-    match edge.shop.store.ping().await {
-        // It can take hooks all the same, so it stays in; whoever looks reads what is wrong.
-        Ok(()) => match edge.shop.clock_skew.trouble() {
-            Some(why) => format!("ready, but {why}\n").into_response(),
-            None => "ready\n".into_response(),
-        },
-        Err(why) => Problem::from(why).into_response(),
+    let mut text = String::from("ready");
+    match edge.readiness.look(&edge.shop.store).await {
+        Ok(condition) => {
+            // It can take hooks all the same, so it stays in; whoever looks reads what is wrong.
+            if let Some(why) = edge.shop.clock_skew.trouble() {
+                text.push_str(&format!(", but {why}"));
+            }
+            text.push('\n');
+            if let Some(condition) = condition {
+                text.push_str(&format!("database: {}\n", condition.text));
+                for missing in condition.broken.iter().chain(&condition.missing) {
+                    text.push_str(&format!("missing: {missing}\n"));
+                }
+            }
+            text.into_response()
+        }
+        Err(why) => {
+            tracing::error!(error = %why, "this receiver is not ready: the store cannot be used");
+            Problem::unavailable(format!("the store cannot be used: {why}")).into_response()
+        }
+    }
+}
+
+/// What a look at the store has shown, for so long as it is taken for the present state: whoever asks often costs no
+/// commit each time.
+#[derive(Debug, Default)]
+pub struct Readiness(tokio::sync::Mutex<Option<(Stopwatch, Looked)>>);
+
+type Looked = Result<Option<Condition>, Unavailable>;
+
+/// Between two looks at the store.
+const LOOK_GAP: Duration = Duration::from_secs(1);
+
+impl Readiness {
+    async fn look(&self, store: &Store) -> Looked {
+        let mut last = self.0.lock().await;
+        if let Some((since, looked)) = &*last
+            && since.elapsed() < LOOK_GAP
+        {
+            return looked.clone();
+        }
+        let looked = match store.probe().await {
+            Ok(()) => store.condition().await,
+            Err(why) => Err(why),
+        };
+        *last = Some((Stopwatch::start(), looked.clone()));
+        looked
     }
 }
 
@@ -67,6 +108,9 @@ pub async fn figures(State(edge): State<Arc<Edge>>) -> Response {
                 Err(why) => return Problem::from(why).into_response(),
             }
         }
+    }
+    if let Some(seen) = edge.shop.store.servers_seen() {
+        metrics::servers_seen(seen.timeline, seen.primary_changes, seen.doubts, seen.is_split);
     }
     edge.metrics.run_upkeep();
     let text = edge.metrics.render();

@@ -97,7 +97,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn on_random_batches(batches in prop::collection::vec(prop::collection::vec(step(), 1..4), 1..25)) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let (sled, _folder) = sled_in_a_new_folder();
             let agreed = agree(&sled, &batches).await;

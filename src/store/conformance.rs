@@ -542,7 +542,7 @@ async fn the_bell_rings_when_messages_are_put(store: Store) {
 }
 
 async fn a_store_that_works_answers_a_ping(store: Store) {
-    assert_eq!(store.ping().await, Ok(()));
+    assert_eq!(store.probe().await, Ok(()));
 }
 
 /// Runs the list on an engine: `$start` gives a store, and something that must live as long.

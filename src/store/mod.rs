@@ -53,6 +53,12 @@ pub enum Unavailable {
     /// The database cannot be reached, or does not answer. It may again in a moment.
     #[error("the database cannot be used: {0}")]
     Unreachable(String),
+    /// The disk has not finished something for so long that waiting behind it is of no use. It may again in a moment.
+    #[error("the disk has not finished {what} for a second or more: is it overloaded, frozen or failing?")]
+    Stalled {
+        /// What it is at.
+        what: &'static str,
+    },
     /// A record's checksum does not fit its bytes.
     #[error("the record {record} is damaged and is not served: {why}")]
     Damaged {
@@ -87,6 +93,17 @@ pub enum CommitError {
     /// The store cannot commit. Whether this batch is durable is unknown: asking again finds out.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+/// What a store says of itself, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// What it is.
+    pub text: String,
+    /// What makes it unfit for what is promised, and what to do about each.
+    pub broken: Vec<String>,
+    /// What it could be, and is not: what that costs, and what to do about it.
+    pub missing: Vec<String>,
 }
 
 impl Store {
@@ -124,7 +141,7 @@ impl Store {
     pub async fn scan(&self, scan: &Scan) -> Result<Page<(DocKey, Stored)>, Unavailable> {
         let (keys, next) = match self {
             Store::Memory(engine) => engine.scan(scan),
-            Store::Sled(engine) => engine.scan(scan)?,
+            Store::Sled(engine) => engine.scan(scan).await?,
             Store::Postgres(engine) => engine.scan(scan).await?,
         };
         let mut items = Vec::with_capacity(keys.len());
@@ -150,7 +167,7 @@ impl Store {
     ) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
         match self {
             Store::Memory(engine) => Ok(engine.counters(group, after, limit)),
-            Store::Sled(engine) => engine.counters(group, after, limit),
+            Store::Sled(engine) => engine.counters(group, after, limit).await,
             Store::Postgres(engine) => engine.counters(group, after, limit).await,
         }
     }
@@ -159,7 +176,7 @@ impl Store {
     pub async fn counter_groups(&self) -> Result<Vec<String>, Unavailable> {
         match self {
             Store::Memory(engine) => Ok(engine.counter_groups()),
-            Store::Sled(engine) => engine.counter_groups(),
+            Store::Sled(engine) => engine.counter_groups().await,
             Store::Postgres(engine) => engine.counter_groups().await,
         }
     }
@@ -168,7 +185,7 @@ impl Store {
     pub async fn partitions(&self, after: Option<u64>, limit: usize) -> Result<Vec<u64>, Unavailable> {
         match self {
             Store::Memory(engine) => Ok(engine.partitions(after, limit)),
-            Store::Sled(engine) => engine.partitions(after, limit),
+            Store::Sled(engine) => engine.partitions(after, limit).await,
             Store::Postgres(engine) => engine.partitions(after, limit).await,
         }
     }
@@ -187,17 +204,44 @@ impl Store {
     /// Returns when the store has stopped for good, with the reason.
     pub async fn stopped(&self) -> String {
         match self {
-            Store::Memory(_) | Store::Postgres(_) => std::future::pending().await,
+            Store::Memory(_) => std::future::pending().await,
             Store::Sled(engine) => engine.stopped().await,
+            Store::Postgres(engine) => engine.stopped().await,
         }
     }
 
-    /// Whether the store answers: a real read, and no failure seen so far.
-    pub async fn ping(&self) -> Result<(), Unavailable> {
+    /// Whether the store works: commits something small as anything is committed, and reads.
+    pub async fn probe(&self) -> Result<(), Unavailable> {
         match self {
             Store::Memory(_) => Ok(()),
-            Store::Sled(engine) => engine.ping(),
-            Store::Postgres(engine) => engine.ping().await,
+            Store::Sled(engine) => engine.probe().await,
+            Store::Postgres(engine) => engine.probe().await,
+        }
+    }
+
+    /// What the store says of itself; none where there is nothing to say.
+    pub async fn condition(&self) -> Result<Option<Condition>, Unavailable> {
+        match self {
+            Store::Memory(_) | Store::Sled(_) => Ok(None),
+            Store::Postgres(engine) => engine.condition().await.map(Some),
+        }
+    }
+
+    /// What was seen of a database's servers, for figures.
+    #[must_use]
+    pub fn servers_seen(&self) -> Option<postgres::Seen> {
+        match self {
+            Store::Memory(_) | Store::Sled(_) => None,
+            Store::Postgres(engine) => Some(engine.seen()),
+        }
+    }
+
+    /// Why nothing can be done with the store yet, if that is so: it began before its database could be written to.
+    #[must_use]
+    pub fn waits_for(&self) -> Option<String> {
+        match self {
+            Store::Memory(_) | Store::Sled(_) => None,
+            Store::Postgres(engine) => engine.waits_for(),
         }
     }
 

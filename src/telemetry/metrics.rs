@@ -47,6 +47,19 @@ pub fn install() -> PrometheusHandle {
             "tillgate_swept_total",
             "Receipts and messages that were kept for their time and went"
         );
+        describe_gauge!("tillgate_database_timeline", "The timeline of the database server that is written to");
+        describe_counter!(
+            "tillgate_database_primary_changes_total",
+            "How often another server of the database became the one that is written to"
+        );
+        describe_counter!(
+            "tillgate_database_doubts_total",
+            "Commits whose outcome was in doubt because the database warned beside its answer"
+        );
+        describe_gauge!(
+            "tillgate_database_split",
+            "1 while two servers of the database take writes on the same timeline"
+        );
         describe_gauge!("tillgate_build_info", "Always 1; the version is a label");
         gauge!("tillgate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     }
@@ -108,6 +121,16 @@ pub fn outbox_attempt(lane: Lane, outcome: &'static str) {
 /// How many messages there are.
 pub fn outbox_messages(lane: Lane, state: &'static str, count: u32) {
     gauge!("tillgate_outbox_messages", "lane" => lane.as_str(), "state" => state).set(f64::from(count));
+}
+
+/// What was seen of the database's servers.
+pub fn servers_seen(timeline: Option<u32>, primary_changes: u64, doubts: u64, is_split: bool) {
+    if let Some(timeline) = timeline {
+        gauge!("tillgate_database_timeline").set(timeline);
+    }
+    counter!("tillgate_database_primary_changes_total").absolute(primary_changes);
+    counter!("tillgate_database_doubts_total").absolute(doubts);
+    gauge!("tillgate_database_split").set(u8::from(is_split));
 }
 
 /// Documents were swept.

@@ -38,6 +38,8 @@ pub struct Group {
     pages: HashMap<u64, Kept>,
     /// Pages that cannot be read.
     damaged: HashMap<u64, Unavailable>,
+    /// Pages that somebody else is at.
+    locked: HashSet<u64>,
     /// Pieces of messages that were read. Nothing else is looked into.
     read_pieces: HashMap<PieceKey, Vec<u8>>,
     /// Pieces to be written or cut off.
@@ -85,9 +87,13 @@ impl Group {
     /// Locks and reads what the batches are to be judged against.
     pub async fn read(connected: &Connected, batches: &[Batch], look: &[u64]) -> Result<Group, Failed> {
         let partitions: Vec<i64> = look.iter().copied().map(signed).collect();
-        let text = "SELECT partition, body FROM tillgate.pages WHERE partition = ANY($1) ORDER BY partition FOR UPDATE";
+        // What somebody else is at is passed over: those who wait for it hold nobody else up.
+        let text = "SELECT partition, body FROM tillgate.pages WHERE partition = ANY($1) ORDER BY partition \
+                    FOR UPDATE SKIP LOCKED";
         let mut group = Group::default();
+        let mut not_seen: HashSet<i64> = partitions.iter().copied().collect();
         for row in ask(connected, text, &[&partitions]).await? {
+            not_seen.remove(&row.get(0));
             let partition = unsigned(row.get(0));
             match unpack(partition, Some(row.get(1))) {
                 Ok(page) => {
@@ -98,6 +104,12 @@ impl Group {
                     group.damaged.insert(partition, why);
                 }
             }
+        }
+        if !not_seen.is_empty() {
+            let not_seen: Vec<i64> = not_seen.into_iter().collect();
+            let text = "SELECT partition FROM tillgate.pages WHERE partition = ANY($1)";
+            let there = ask(connected, text, &[&not_seen]).await?;
+            group.locked.extend(there.iter().map(|row| unsigned(row.get(0))));
         }
         let settled = || batches.iter().flat_map(|batch| &batch.settled).map(|(ticket, _)| ticket.id);
         let numbers: Vec<i64> = settled().map(|id| signed(id.number.get())).collect();
@@ -128,6 +140,11 @@ impl Group {
             }
         }
         Ok(group)
+    }
+
+    /// Whether somebody else is at what a batch is about.
+    pub fn is_locked(&self, batch: &Batch) -> bool {
+        !self.locked.is_empty() && partitions(batch).any(|partition| self.locked.contains(&partition))
     }
 
     /// Takes a batch in, or says why not. Says besides whether messages are among what it writes.

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Statement};
 
-use super::server::{Address, Connection};
+use super::address::Address;
+use super::opening::Opening;
+use super::server::{Connection, NotConnected};
 use super::{Failed, in_time};
 use crate::store::Unavailable;
 
@@ -42,7 +44,7 @@ impl Role {
     fn settings(self) -> &'static str {
         match self {
             Role::Fast => {
-                "SET synchronous_commit = on; SET statement_timeout = '1800ms'; SET lock_timeout = '1500ms'; \
+                "SET synchronous_commit = on; SET statement_timeout = '1800ms'; SET lock_timeout = '200ms'; \
                  SET idle_in_transaction_session_timeout = '5s'"
             }
             Role::Slow => {
@@ -69,6 +71,7 @@ const WISHES: [&str; 5] = [
 pub struct Link {
     pub address: Address,
     pub role: Role,
+    opening: watch::Receiver<Opening>,
     connected: Mutex<Option<Arc<Connected>>>,
     failed_at: Mutex<Option<(crate::kernel::Stopwatch, String)>>,
 }
@@ -90,8 +93,8 @@ impl fmt::Debug for Connected {
 }
 
 impl Link {
-    pub fn new(address: Address, role: Role) -> Link {
-        Link { address, role, connected: Mutex::default(), failed_at: Mutex::default() }
+    pub fn new(address: Address, role: Role, opening: watch::Receiver<Opening>) -> Link {
+        Link { address, role, opening, connected: Mutex::default(), failed_at: Mutex::default() }
     }
 
     /// The connection; a new one if the last has broken.
@@ -142,7 +145,10 @@ impl Link {
     }
 
     async fn connect(&self) -> Result<Connected, String> {
-        let (client, connection) = self.address.connect().await?;
+        if let Opening::Waits { why } | Opening::Failed { why } = &*self.opening.borrow() {
+            return Err(why.clone());
+        }
+        let (client, connection) = self.address.connect().await.map_err(NotConnected::into_text)?;
         let set = in_time(client.batch_execute(self.role.settings())).await;
         set.map_err(|why| Unavailable::from(why).to_string())?;
         for wish in WISHES {

@@ -13,7 +13,10 @@
 //! The statements keep to what PostgreSQL-compatible distributed databases support, and a batch touches the rows of one
 //! partition. (docs/adr/0010-postgresql-in-groups.md)
 
+mod address;
+mod condition;
 mod link;
+mod opening;
 mod schema;
 mod server;
 
@@ -31,7 +34,7 @@ mod outbox;
 pub mod tests;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -39,13 +42,15 @@ use tokio_postgres::error::SqlState;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::link::Link;
+use self::opening::Opening;
 pub use self::schema::{Migration, may_migrate};
-pub use self::server::{Address, BadAddress};
+pub use self::address::{Address, BadAddress};
+pub use self::server::Seen;
 use super::batch::{Batch, CounterKey, DocKey, Stored};
 use super::page::Page;
 use super::queue::{Claim, Claimed};
 use super::scan::{Found, Scan};
-use super::{CommitError, Unavailable};
+use super::{CommitError, Condition, Unavailable};
 use crate::kernel::Timestamp;
 use crate::kernel::time::from_micros;
 
@@ -55,9 +60,14 @@ const WAITING_MAX: usize = 4096;
 /// How long anything may take that a hook waits for, as our side counts it.
 const CALL_MILLISECONDS_MAX: u64 = 2000;
 
+/// How long a commit that the server could not do is held against it, while none has succeeded since.
+const TROUBLE_MEMORY: Duration = Duration::from_secs(3);
+
 /// A store in PostgreSQL.
 #[derive(Debug)]
 pub struct Postgres {
+    address: Address,
+    opening: Arc<watch::Sender<Opening>>,
     batches: mpsc::Sender<writer::Job>,
     reads: mpsc::Sender<reader::Job>,
     /// For the pieces of long documents, which hooks wait for as well.
@@ -65,12 +75,17 @@ pub struct Postgres {
     /// For what no hook waits for: lists and claims.
     slow: Arc<Link>,
     outbox_bell: watch::Sender<u64>,
+    trouble: writer::Trouble,
     _summing: AbortOnDropHandle<()>,
+    _waits: Option<AbortOnDropHandle<()>>,
 }
 
 /// Why a database cannot be used as a store. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// It lives, and takes no writes now.
+    #[error(transparent)]
+    NotNow(#[from] NotNow),
     /// It cannot be reached.
     #[error("{address}: {why}. Is PostgreSQL running there, and may this user log in?")]
     NotReached {
@@ -117,25 +132,94 @@ pub enum OpenError {
     },
 }
 
+/// A database that lives and takes no writes now.
+#[derive(Debug, thiserror::Error)]
+#[error("{address}: no server there takes writes now ({why}). Is a fail-over under way? Promote a standby, or name its primary")]
+pub struct NotNow {
+    /// Where, without a password.
+    pub address: String,
+    /// What each server said.
+    pub why: String,
+}
+
 impl Postgres {
     /// Opens the store; its schema is created or brought up to date unless `migration` says otherwise.
     pub async fn open(address: &Address, migration: Migration) -> Result<Postgres, OpenError> {
         schema::prepare(address, migration).await?;
-        let link = |role| Arc::new(Link::new(address.clone(), role));
+        Ok(Postgres::begin(address, watch::Sender::new(Opening::Open), None))
+    }
+
+    /// The same, but of a database that lives and takes no writes now a store is made that is unavailable until it does.
+    pub async fn open_or_wait(address: &Address, migration: Migration) -> Result<Postgres, OpenError> {
+        match Postgres::open(address, migration).await {
+            Err(OpenError::NotNow(NotNow { why, .. })) => {
+                tracing::warn!(database = %address, reason = why, "the database cannot be used yet");
+                Ok(Postgres::begin(address, watch::Sender::new(Opening::Waits { why }), Some(migration)))
+            }
+            opened => opened,
+        }
+    }
+
+    fn begin(address: &Address, opening: watch::Sender<Opening>, waits: Option<Migration>) -> Postgres {
+        let opening = Arc::new(opening);
+        let waits = waits.map(|migration| {
+            let waits = opening::wait(address.clone(), migration, Arc::clone(&opening));
+            AbortOnDropHandle::new(tokio::spawn(waits))
+        });
+        let link = |role| Arc::new(Link::new(address.clone(), role, opening.subscribe()));
         let outbox_bell = watch::Sender::new(0);
         let (batches, waiting_batches) = mpsc::channel(WAITING_MAX);
         let (reads, waiting_reads) = mpsc::channel(WAITING_MAX);
-        writer::start(waiting_batches, &outbox_bell, || link(link::Role::Fast));
+        let trouble = writer::Trouble::default();
+        writer::start((&batches, waiting_batches), &outbox_bell, &trouble, || link(link::Role::Fast));
         reader::start(waiting_reads, || link(link::Role::Fast));
         // A connection of its own: what others ask for must not get into its transaction.
         let summing = lists::start_summing(link(link::Role::Slow));
         let (pieces, slow) = (link(link::Role::Fast), link(link::Role::Slow));
-        Ok(Postgres { batches, reads, pieces, slow, outbox_bell, _summing: summing })
+        Postgres {
+            address: address.clone(),
+            opening,
+            batches,
+            reads,
+            pieces,
+            slow,
+            outbox_bell,
+            trouble,
+            _summing: summing,
+            _waits: waits,
+        }
+    }
+
+    /// Returns when the database turns out to be none that can be worked on, with the reason.
+    pub(super) async fn stopped(&self) -> String {
+        let mut opening = self.opening.subscribe();
+        let failed = opening.wait_for(|opening| matches!(opening, Opening::Failed { .. })).await;
+        match failed.as_deref() {
+            Ok(Opening::Failed { why }) => why.clone(),
+            Ok(Opening::Open | Opening::Waits { .. }) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Why nothing can be done yet, if that is so.
+    pub(super) fn waits_for(&self) -> Option<String> {
+        match &*self.opening.borrow() {
+            Opening::Open => None,
+            Opening::Waits { why } | Opening::Failed { why } => Some(why.clone()),
+        }
+    }
+
+    pub(super) async fn condition(&self) -> Result<Condition, Unavailable> {
+        condition::condition(self).await
+    }
+
+    /// What was seen of the servers.
+    pub(super) fn seen(&self) -> Seen {
+        self.address.seen()
     }
 
     pub(super) async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
         let (answer, answered) = oneshot::channel();
-        let job = writer::Job { batch, answer };
+        let job = writer::Job::new(batch, answer);
         let closed = || Unavailable::Unreachable("the store has been closed".into());
         self.batches.send(job).await.map_err(|_| closed())?;
         answered.await.unwrap_or_else(|_| Err(closed().into()))
@@ -181,8 +265,23 @@ impl Postgres {
         self.outbox_bell.subscribe()
     }
 
-    pub(super) async fn ping(&self) -> Result<(), Unavailable> {
-        // As hooks do: through a reader.
+    /// Commits something small, which waits for the disk and the standby as every commit does, and needs the rights that
+    /// writing an order needs; and reads as hooks do, through a reader.
+    pub(super) async fn probe(&self) -> Result<(), Unavailable> {
+        if let Some((since, why)) = &*self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+            && since.elapsed() < TROUBLE_MEMORY
+        {
+            // What is as small as a probe may still find room where an order does not.
+            return Err(Unavailable::Unreachable(why.clone()));
+        }
+        let text = "BEGIN; DELETE FROM tillgate.pages WHERE false; \
+                    SELECT pg_logical_emit_message(true, 'tillgate', 'probe'); COMMIT";
+        let connected = self.pieces.get().await?;
+        let committed = connected.without_warning(&self.address, connected.client.batch_execute(text)).await;
+        if let Err(why) = committed {
+            self.pieces.abandon(&connected).await;
+            return Err(why.into());
+        }
         reader::page(self, 0).await.map(drop)
     }
 
@@ -229,11 +328,34 @@ fn is_conflict(why: &tokio_postgres::Error) -> bool {
     why.code().is_some_and(|code| conflicts.contains(code))
 }
 
-/// Whether the database will not have what it was given, and never will: data exceptions and limits of its own.
-fn is_about_data(failed: &Failed) -> bool {
-    match failed {
-        Failed::Said(why) => why.code().is_some_and(|code| ["22", "54"].contains(&&code.code()[..2])),
-        Failed::TooSlow | Failed::Warned(_) => false,
+/// What a failure of a group is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blame {
+    /// What one of its batches holds: the database will not have it, and never will.
+    Data,
+    /// What one of its batches is about: it is locked, or takes too long.
+    Lock,
+    /// The server: its disk is full, or it may not be written to.
+    Server,
+    /// Nothing that is known: the outcome may be either.
+    Unknown,
+}
+
+fn blame(failed: &Failed) -> Blame {
+    let Failed::Said(why) = failed else { return Blame::Unknown };
+    let Some(code) = why.code() else { return Blame::Unknown };
+    if [SqlState::LOCK_NOT_AVAILABLE, SqlState::QUERY_CANCELED].contains(code) {
+        return Blame::Lock;
+    }
+    if [SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::INSUFFICIENT_PRIVILEGE].contains(code) {
+        return Blame::Server;
+    }
+    match &code.code()[..2] {
+        // Data exceptions, and limits of the database's own.
+        "22" | "54" => Blame::Data,
+        // Resources, and the system under it.
+        "53" | "58" => Blame::Server,
+        _ => Blame::Unknown,
     }
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use super::server::Address;
-use super::{Failed, OpenError, within};
+use super::address::Address;
+use super::server::NotConnected;
+use super::{Failed, NotNow, OpenError, within};
 
 /// What to do about an older schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +46,10 @@ const MIGRATION_MAX: Duration = Duration::from_secs(600);
 /// Makes sure that the schema is of a version that this program works with.
 pub async fn prepare(address: &Address, migration: Migration) -> Result<(), OpenError> {
     let told = address.to_string();
-    let (client, _driving) =
-        address.connect().await.map_err(|why| OpenError::NotReached { address: told.clone(), why })?;
+    let (client, _driving) = address.connect().await.map_err(|not| match not {
+        NotConnected::NotNow(why) => NotNow { address: told.clone(), why }.into(),
+        NotConnected::NotReached(why) => OpenError::NotReached { address: told.clone(), why },
+    })?;
     let not_reached = |why: Failed| OpenError::NotReached { address: told.clone(), why: why.to_string() };
     let (mut found, mut oldest) = within(LOOK_MAX, version(&client)).await.map_err(not_reached)?;
     if found < known() {
@@ -68,7 +71,7 @@ pub async fn prepare(address: &Address, migration: Migration) -> Result<(), Open
 
 /// Whether this user may create the schema, or change it if it is there.
 pub async fn may_migrate(address: &Address) -> Result<bool, String> {
-    let (client, _driving) = address.connect().await?;
+    let (client, _driving) = address.connect().await.map_err(NotConnected::into_text)?;
     let text = "SELECT coalesce((SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'tillgate'), \
                 has_database_privilege(current_database(), 'CREATE'))";
     let row = within(LOOK_MAX, client.query_one(text, &[])).await.map_err(|why| why.to_string())?;

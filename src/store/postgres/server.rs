@@ -5,52 +5,39 @@
 //! is frozen accepts connections and says nothing. Of several that take writes the one with the highest timeline counts, and
 //! none below what this process has seen: an old primary that comes back must not be written to.
 
-use std::fmt;
 use std::future::poll_fn;
-use std::net::IpAddr;
-use std::path::PathBuf;
-use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::ConfigVerifierExt;
+use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
-use tokio_postgres::config::{Config, Host, SslMode};
-use tokio_postgres::error::Severity;
+use tokio_postgres::config::Config;
+use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::{AsyncMessage, Client};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::address::{Address, name_of};
 use super::words;
 
 /// How long a server may take from the first packet to what it says of itself.
-const GREETING_MAX: Duration = Duration::from_millis(1800);
+pub const GREETING_MAX: Duration = Duration::from_millis(1800);
 
 /// How long the others are waited for when one that takes writes has answered: a newer one may be among them.
 const OTHERS_WAIT: Duration = Duration::from_millis(250);
 
-/// Where the database is, from a `postgres://` address: one server or several. It does not print its password. Its clones know
-/// the same of the servers.
-#[derive(Clone)]
-pub struct Address {
-    /// Each with one host.
-    servers: Vec<Config>,
-    root_certificates: Option<PathBuf>,
-    known: Arc<Known>,
-}
-
 /// What this process has seen of the servers.
 #[derive(Debug, Default)]
-struct Known {
+pub struct Known {
     latest: Mutex<Option<Latest>>,
     /// How often something of ours was in doubt.
     doubts: AtomicU64,
+    /// How often another server was chosen than the one before.
+    changes: AtomicU64,
+    /// Two servers took writes, when they were asked last.
+    split: AtomicBool,
 }
 
 /// The server that was chosen last.
@@ -61,127 +48,34 @@ struct Latest {
     timeline: u32,
 }
 
-/// The text is no address of a database.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0}. A store is \"postgres://user:password@host:5432/database?sslmode=verify-full\"; where the network is yours alone, say \
-     sslmode=disable"
-)]
-pub struct BadAddress(String);
-
-impl FromStr for Address {
-    type Err = BadAddress;
-
-    fn from_str(text: &str) -> Result<Address, BadAddress> {
-        let (base, options) = text.split_once('?').unwrap_or((text, ""));
-        let (mut root_certificates, mut says_how) = (None, false);
-        let mut kept = Vec::new();
-        for option in options.split('&').filter(|option| !option.is_empty()) {
-            says_how |= option.starts_with("sslmode=");
-            match option.split_once('=') {
-                Some(("sslrootcert", path)) => root_certificates = Some(PathBuf::from(path)),
-                // Certificates are always verified here.
-                Some(("sslmode", "verify-full" | "verify-ca")) => kept.push("sslmode=require"),
-                // Nothing else is of use: everything is written.
-                Some(("target_session_attrs", "read-write" | "any" | "primary")) => {}
-                _ => kept.push(option),
-            }
-        }
-        let address = if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
-        // The error may quote what it could not read, and that may be the password.
-        let config = Config::from_str(&address)
-            .map_err(|_| BadAddress("the address of the database cannot be read".into()))?;
-        let hosts = config.get_hosts();
-        if hosts.is_empty() {
-            return Err(BadAddress("the address names no host".into()));
-        }
-        if let Some(far) = hosts.iter().find(|host| !is_here(host)).filter(|_| !says_how) {
-            let Host::Tcp(name) = far else { return Err(BadAddress("a socket is no address".into())) };
-            return Err(BadAddress(format!(
-                "{name} is another machine, and the address does not say how it is reached"
-            )));
-        }
-        let servers = (0..hosts.len()).map(|place| of_one(&config, place)).collect();
-        Ok(Address { servers, root_certificates, known: Arc::default() })
-    }
+/// What was seen of the servers, for figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The timeline of the server that is written to.
+    pub timeline: Option<u32>,
+    /// How often another server became the one that is written to, since the start of this process.
+    pub primary_changes: u64,
+    /// How often the outcome of a commit was in doubt because of a warning, since the start of this process.
+    pub doubts: u64,
+    /// Two servers took writes on the same timeline when they were asked last.
+    pub is_split: bool,
 }
 
-/// Whether a host is this machine.
-fn is_here(host: &Host) -> bool {
-    match host {
-        Host::Unix(_) => true,
-        Host::Tcp(name) => {
-            let address: Option<IpAddr> = name.trim_matches(['[', ']']).parse().ok();
-            name == "localhost" || address.is_some_and(|address| address.is_loopback())
+/// Why there is no connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotConnected {
+    /// A server has answered, and none can be written to now: standbys, one that is starting, two that both take writes.
+    NotNow(String),
+    /// None has answered, or will have us, or the address cannot be used.
+    NotReached(String),
+}
+
+impl NotConnected {
+    /// In words.
+    pub fn into_text(self) -> String {
+        match self {
+            NotConnected::NotNow(why) | NotConnected::NotReached(why) => why,
         }
-    }
-}
-
-/// The same for the host at `place` alone.
-fn of_one(all: &Config, place: usize) -> Config {
-    let mut one = Config::new();
-    match all.get_hosts().get(place) {
-        Some(Host::Tcp(name)) => {
-            one.host(name);
-        }
-        Some(Host::Unix(path)) => {
-            one.host_path(path);
-        }
-        None => {}
-    }
-    // One port counts for all.
-    let ports = all.get_ports();
-    if let Some(port) = ports.get(place).or_else(|| ports.first().filter(|_| ports.len() == 1)) {
-        one.port(*port);
-    }
-    if let Some(address) = all.get_hostaddrs().get(place) {
-        one.hostaddr(*address);
-    }
-    if let Some(user) = all.get_user() {
-        one.user(user);
-    }
-    if let Some(password) = all.get_password() {
-        one.password(password);
-    }
-    if let Some(name) = all.get_dbname() {
-        one.dbname(name);
-    }
-    if let Some(options) = all.get_options() {
-        one.options(options);
-    }
-    one.application_name(all.get_application_name().unwrap_or("tillgate"))
-        .ssl_mode(all.get_ssl_mode())
-        .ssl_negotiation(all.get_ssl_negotiation())
-        .channel_binding(all.get_channel_binding())
-        .connect_timeout(GREETING_MAX)
-        .keepalives_idle(Duration::from_secs(10))
-        .keepalives_interval(Duration::from_secs(3))
-        .keepalives_retries(3)
-        .tcp_user_timeout(Duration::from_secs(5));
-    one
-}
-
-/// A server's host and port.
-fn name_of(server: &Config) -> String {
-    let host = match server.get_hosts().first() {
-        Some(Host::Tcp(name)) => name.clone(),
-        Some(Host::Unix(path)) => path.display().to_string(),
-        None => String::new(),
-    };
-    server.get_ports().first().map_or(host.clone(), |port| format!("{host}:{port}"))
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<String> = self.servers.iter().map(name_of).collect();
-        let database = self.servers.first().and_then(Config::get_dbname).unwrap_or_default();
-        write!(f, "postgres://{}/{database}", names.join(","))
-    }
-}
-
-impl fmt::Debug for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
@@ -262,6 +156,7 @@ struct Standing {
 }
 
 /// A server that has answered.
+#[derive(Debug)]
 struct Greeted {
     standing: Standing,
     client: Client,
@@ -274,65 +169,94 @@ impl Address {
         self.known.doubts.load(Ordering::Acquire)
     }
 
+    /// How many servers the address names.
+    pub(super) fn count(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// The name of the server that was chosen last.
+    pub(super) fn chosen(&self) -> Option<String> {
+        let latest = self.known.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.as_ref().and_then(|latest| self.servers.get(latest.place)).map(name_of)
+    }
+
     /// Something of ours is in doubt: what any server shows is to be confirmed before it is built upon.
     pub(super) fn doubt(&self) {
         self.known.doubts.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// What was seen of the servers.
+    pub(super) fn seen(&self) -> Seen {
+        let latest = self.known.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        Seen {
+            timeline: latest.as_ref().map(|latest| latest.timeline),
+            primary_changes: self.known.changes.load(Ordering::Relaxed),
+            doubts: self.doubts(),
+            is_split: self.known.split.load(Ordering::Relaxed),
+        }
+    }
+
     /// Makes a connection to the server that is to be written to.
-    pub(super) async fn connect(&self) -> Result<(Client, Connection), String> {
-        let tls = if self.servers.iter().all(|server| server.get_ssl_mode() == SslMode::Disable) {
-            // Never used, but the type wants one.
-            let roots = RootCertStore::empty();
-            ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
-        } else {
-            self.tls()?
-        };
+    pub(super) async fn connect(&self) -> Result<(Client, Connection), NotConnected> {
+        let tls = self.tls().map_err(NotConnected::NotReached)?;
         let mut greeting = JoinSet::new();
         for (place, server) in self.servers.iter().enumerate() {
             let (server, tls) = (server.clone(), tls.clone());
             greeting.spawn(async move {
                 let name = name_of(&server);
                 let greeted = tokio::time::timeout(GREETING_MAX, greet(place, &name, &server, tls)).await;
-                greeted.unwrap_or_else(|_| Err("no answer in time".into())).map_err(|why| (name, why))
+                greeted.unwrap_or_else(|_| Err(NotGreeted::silent(&"no answer in time"))).map_err(|why| (name, why))
             });
         }
-        let (mut greeted, mut silent) = (Vec::new(), Vec::new());
-        let mut until: Option<Instant> = None;
-        loop {
-            let next = match until {
-                None => greeting.join_next().await,
-                Some(until) => match tokio::time::timeout_at(until, greeting.join_next()).await {
-                    Ok(next) => next,
-                    Err(_) => break,
-                },
-            };
-            match next {
-                None => break,
-                Some(Ok(Ok(server))) => {
-                    let takes_writes = !server.standing.is_standby;
-                    greeted.push(server);
-                    if takes_writes && until.is_none() {
-                        until = Some(Instant::now() + OTHERS_WAIT);
+        let (mut greeted, mut others) = (Vec::new(), Vec::new());
+        let mut take = |answer| match answer {
+            Ok(Ok(server)) => greeted.push(server),
+            Ok(Err(other)) => others.push(other),
+            Err(panic) => others.push((String::new(), NotGreeted::silent(&panic))),
+        };
+        while let Some(answer) = greeting.join_next().await {
+            let takes_writes = matches!(&answer, Ok(Ok(Greeted { standing, .. })) if !standing.is_standby);
+            take(answer);
+            if takes_writes {
+                let rest = async {
+                    while let Some(answer) = greeting.join_next().await {
+                        take(answer);
                     }
-                }
-                Some(Ok(Err((name, why)))) => silent.push(format!("{name}: {why}")),
-                Some(Err(why)) => silent.push(why.to_string()),
+                };
+                let _ = tokio::time::timeout(OTHERS_WAIT, rest).await; // whoever is late is not waited for
+                break;
             }
         }
         let standings: Vec<Standing> = greeted.iter().map(|server| server.standing.clone()).collect();
         let latest = self.known.latest.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let chosen = choose(&standings, latest.as_ref()).map_err(|why| {
-            let silent = silent.join("; ");
-            match (standings.is_empty(), silent.is_empty()) {
-                (true, _) => silent,
-                (false, true) => why,
-                (false, false) => format!("{why}; {silent}"),
+        let chosen = choose(&standings, latest.as_ref());
+        self.note_split(chosen.as_ref().err());
+        match chosen {
+            Ok(chosen) => {
+                let Greeted { standing, client, connection } = greeted.swap_remove(chosen);
+                self.remember(&standing);
+                Ok((client, connection))
             }
-        })?;
-        let Greeted { standing, client, connection } = greeted.swap_remove(chosen);
-        self.remember(&standing);
-        Ok((client, connection))
+            Err(Unfit::NoneFits(why) | Unfit::Split(why)) => {
+                let lives = !standings.is_empty() || others.iter().any(|(_, why)| why.is_starting);
+                let texts = others.into_iter().map(|(name, why)| format!("{name}: {}", why.text));
+                let text = why.into_iter().chain(texts).collect::<Vec<_>>().join("; ");
+                Err(if lives { NotConnected::NotNow(text) } else { NotConnected::NotReached(text) })
+            }
+        }
+    }
+
+    /// Tells once that two servers take writes.
+    fn note_split(&self, unfit: Option<&Unfit>) {
+        let split = match unfit {
+            Some(Unfit::Split(why)) => why.first(),
+            Some(Unfit::NoneFits(_)) | None => None,
+        };
+        if !self.known.split.swap(split.is_some(), Ordering::Relaxed)
+            && let Some(why) = split
+        {
+            tracing::error!(reason = why, "two servers of the database take writes: nothing is acknowledged until one is ended");
+        }
     }
 
     fn remember(&self, chosen: &Standing) {
@@ -344,6 +268,9 @@ impl Address {
             return;
         }
         if latest.as_ref() != Some(&now) {
+            if latest.is_some() {
+                self.known.changes.fetch_add(1, Ordering::Relaxed);
+            }
             tracing::info!(
                 server = chosen.name,
                 timeline,
@@ -351,18 +278,6 @@ impl Address {
             );
         }
         *latest = Some(now);
-    }
-
-    fn tls(&self) -> Result<ClientConfig, String> {
-        let Some(path) = &self.root_certificates else {
-            return ClientConfig::with_platform_verifier().map_err(|why| why.to_string());
-        };
-        let unusable = |why: &dyn fmt::Display| format!("sslrootcert {}: {why}", path.display());
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|why| unusable(&why))? {
-            roots.add(certificate.map_err(|why| unusable(&why))?).map_err(|why| unusable(&why))?;
-        }
-        Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
     }
 }
 
@@ -372,11 +287,30 @@ const WHO: &str = "SELECT pg_is_in_recovery(), (SELECT system_identifier FROM pg
                    CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_walfile_name(pg_current_wal_lsn()) END, \
                    concat_ws(' ', inet_server_addr(), inet_server_port(), pg_postmaster_start_time())";
 
-async fn greet(place: usize, name: &str, server: &Config, tls: ClientConfig) -> Result<Greeted, String> {
-    let (client, connection) =
-        server.connect(MakeRustlsConnect::new(tls)).await.map_err(|why| words(&why))?;
+/// Why a server has not been greeted.
+struct NotGreeted {
+    /// It lives, and will be there in a moment.
+    is_starting: bool,
+    text: String,
+}
+
+impl NotGreeted {
+    fn silent(why: &dyn std::fmt::Display) -> NotGreeted {
+        NotGreeted { is_starting: false, text: why.to_string() }
+    }
+}
+
+impl From<tokio_postgres::Error> for NotGreeted {
+    fn from(why: tokio_postgres::Error) -> NotGreeted {
+        let is_starting = why.code() == Some(&SqlState::CANNOT_CONNECT_NOW);
+        NotGreeted { is_starting, text: words(&why) }
+    }
+}
+
+async fn greet(place: usize, name: &str, server: &Config, tls: ClientConfig) -> Result<Greeted, NotGreeted> {
+    let (client, connection) = server.connect(MakeRustlsConnect::new(tls)).await?;
     let connection = Connection::drive(connection, name.to_owned());
-    let said = client.query_one(WHO, &[]).await.map_err(|why| words(&why))?;
+    let said = client.query_one(WHO, &[]).await?;
     let file: Option<String> = said.get(2);
     // The file's name begins with the timeline in eight hexadecimal digits.
     let timeline = file.and_then(|file| u32::from_str_radix(file.get(..8)?, 16).ok());
@@ -391,12 +325,20 @@ async fn greet(place: usize, name: &str, server: &Config, tls: ClientConfig) -> 
     Ok(Greeted { standing, client, connection })
 }
 
-/// The place of the server that is to be written to; the error says why none is.
-fn choose(standings: &[Standing], latest: Option<&Latest>) -> Result<usize, String> {
-    let mut refused = Vec::new();
-    let mut fit: Vec<usize> = Vec::new();
+/// Why none of the servers that have answered can be written to.
+#[derive(Debug, PartialEq, Eq)]
+enum Unfit {
+    /// For each of them its reason.
+    NoneFits(Vec<String>),
+    /// Two would take writes, and each would lose the other's.
+    Split(Vec<String>),
+}
+
+/// The place of the server that is to be written to.
+fn choose(standings: &[Standing], latest: Option<&Latest>) -> Result<usize, Unfit> {
+    let mut unfit = Vec::new();
+    let mut fit: Vec<(&Standing, usize, u32)> = Vec::new();
     for (place, server) in standings.iter().enumerate() {
-        let name = &server.name;
         let why = match (server.timeline, latest) {
             _ if server.is_standby => "a standby, which takes no writes".to_owned(),
             (None, _) => "it does not say on which timeline it is".to_owned(),
@@ -407,35 +349,29 @@ fn choose(standings: &[Standing], latest: Option<&Latest>) -> Result<usize, Stri
                 "on timeline {timeline}, and timeline {} has been written to: it was the primary before a fail-over",
                 latest.timeline
             ),
-            (Some(_), _) => {
-                fit.push(place);
+            (Some(timeline), _) => {
+                fit.push((server, place, timeline));
                 continue;
             }
         };
-        refused.push(format!("{name}: {why}"));
+        unfit.push(format!("{}: {why}", server.name));
     }
-    let systems = |place: &usize| standings[*place].system;
-    if let [first, rest @ ..] = &fit[..]
-        && let Some(other) = rest.iter().find(|other| systems(other) != systems(first))
-    {
-        return Err(format!(
-            "{} and {} have different database clusters ({}, {}): take one out of the address",
-            standings[*first].name,
-            standings[*other].name,
-            systems(first),
-            systems(other)
-        ));
-    }
-    let Some(highest) = fit.iter().map(|place| standings[*place].timeline).max() else {
-        return Err(refused.join("; "));
+    let Some((newest, chosen, _)) = fit.iter().rev().max_by_key(|(_, _, timeline)| timeline).copied() else {
+        return Err(Unfit::NoneFits(unfit));
     };
-    let mut newest = fit.iter().copied().filter(|place| standings[*place].timeline == highest);
-    let Some(chosen) = newest.next() else { return Err(refused.join("; ")) };
-    match newest.find(|other| standings[*other].began != standings[chosen].began) {
-        Some(other) => Err(format!(
-            "{} and {} both take writes, on the same timeline: end one of them, the other one's writes will be lost",
-            standings[chosen].name, standings[other].name
-        )),
+    if let Some((other, ..)) = fit.iter().find(|(other, ..)| other.system != newest.system) {
+        return Err(Unfit::Split(vec![format!(
+            "{} and {} have different database clusters ({}, {}): take one out of the address",
+            newest.name, other.name, newest.system, other.system
+        )]));
+    }
+    // Two names of one server are no two servers.
+    let same = fit.iter().find(|(other, ..)| other.timeline == newest.timeline && other.began != newest.began);
+    match same {
+        Some((other, ..)) => Err(Unfit::Split(vec![format!(
+            "{} and {} both take writes, on the same timeline: end one of them; what is written there will be lost",
+            newest.name, other.name
+        )])),
         None => Ok(chosen),
     }
 }
@@ -459,6 +395,10 @@ mod tests {
         Latest { place: 0, system: 7, timeline }
     }
 
+    fn is_split_by(why: &Unfit, text: &str) -> bool {
+        matches!(why, Unfit::Split(why) if why[0].contains(text))
+    }
+
     #[test]
     fn the_newest_primary_is_written_to_and_never_an_older_one() {
         assert_eq!(choose(&[server(0, None), server(1, Some(1))], None), Ok(1));
@@ -467,40 +407,27 @@ mod tests {
         assert_eq!(choose(&[server(0, Some(6)), server(1, None)], Some(&seen(5))), Ok(0), "promoted since");
         let why = choose(&[server(0, Some(4)), server(1, None)], Some(&seen(5))).expect_err("left behind");
         assert!(
-            why.contains("db0:5432: on timeline 4, and timeline 5") && why.contains("db1:5432: a standby"),
-            "{why}"
+            matches!(&why, Unfit::NoneFits(why) if why[0].starts_with("db0:5432: on timeline 4, and timeline 5") && why[1].starts_with("db1:5432: a standby")),
+            "{why:?}"
         );
-        assert_eq!(choose(&[], None), Err(String::new()));
+        assert_eq!(choose(&[], None), Err(Unfit::NoneFits(Vec::new())));
     }
 
     #[test]
     fn two_that_take_writes_are_too_many_and_another_cluster_is_none_of_ours() {
         let why = choose(&[server(0, Some(4)), server(1, Some(4))], Some(&seen(4))).expect_err("which?");
-        assert!(why.contains("db0:5432 and db1:5432 both take writes"), "{why}");
+        assert!(is_split_by(&why, "db0:5432 and db1:5432 both take writes"), "{why:?}");
         // Two names of one server.
         let same = Standing { began: "10.0.0.0".into(), ..server(1, Some(4)) };
         assert_eq!(choose(&[server(0, Some(4)), same], Some(&seen(4))), Ok(0));
         let other = Standing { system: 8, ..server(1, Some(9)) };
         assert_eq!(choose(&[server(0, Some(4)), other.clone()], Some(&seen(4))), Ok(0));
         let why = choose(std::slice::from_ref(&other), Some(&seen(4))).expect_err("another");
-        assert!(why.contains("another database cluster (8, not 7)"), "{why}");
+        assert!(
+            matches!(&why, Unfit::NoneFits(why) if why[0].contains("another database cluster (8, not 7)")),
+            "{why:?}"
+        );
         let why = choose(&[server(0, Some(4)), other], None).expect_err("which of them is ours?");
-        assert!(why.contains("different database clusters"), "{why}");
-    }
-
-    #[test]
-    fn each_host_of_an_address_is_one_server_and_a_far_one_says_how_it_is_reached() {
-        let address: Address = "postgres://shop:hunter2@127.0.0.1:5433,localhost:5434,[::1]/shop?target_session_attrs=read-write"
-            .parse()
-            .expect("an address");
-        assert_eq!(address.servers.len(), 3);
-        assert!(!format!("{address} {address:?}").contains("hunter2"), "{address}");
-        for far in ["postgres://a@db.example/shop", "postgres://a@localhost,db.example/shop"] {
-            let why = far.parse::<Address>().expect_err("it does not say how").to_string();
-            assert!(why.contains("db.example is another machine") && why.contains("verify-full"), "{why}");
-            for how in ["disable", "prefer", "require", "verify-full"] {
-                format!("{far}?sslmode={how}").parse::<Address>().expect("it says how");
-            }
-        }
+        assert!(is_split_by(&why, "different database clusters"), "{why:?}");
     }
 }

@@ -20,7 +20,7 @@ use super::layout::{Kept, Layout};
 use super::lists::{Line, Member, without_member, write_members};
 use super::syncer::{Written, stop};
 use super::watchdog::Pulse;
-use super::{keys, panic_text, read_piece, version};
+use super::{failed_in_sled, keys, panic_text, read_piece, version};
 use crate::store::batch::{Batch, CounterKey, DocKey, Stored};
 use crate::store::page::{Head, Page, PieceKey};
 use crate::store::plan::{DocWrite, Held, Writes, bumped, plan};
@@ -31,6 +31,8 @@ use crate::store::{CommitError, Unavailable};
 pub enum Job {
     /// Commit a batch and tell who waits for it.
     Commit { batch: Batch, answer: oneshot::Sender<Result<(), CommitError>> },
+    /// Commit nothing, as anything is committed.
+    Probe { answer: oneshot::Sender<Result<(), CommitError>> },
     /// Finish what came before, let go of the files, and say so.
     Close { done: oneshot::Sender<()> },
 }
@@ -95,10 +97,17 @@ impl Committer {
         let group_number = self.last_group + 1;
         let mut group = Group::new(&self.tree, &self.index, &self.leases, group_number);
         let mut answers = Vec::new();
+        let mut is_probed = false;
         let mut next = Some(first);
         while let Some(job) = next.take() {
             let (batch, answer) = match job {
                 Job::Commit { batch, answer } => (batch, answer),
+                Job::Probe { answer } => {
+                    is_probed = true;
+                    answers.push((answer, Ok(())));
+                    next = jobs.try_recv().ok();
+                    continue;
+                }
                 Job::Close { done } => {
                     *closing = Some(done);
                     break;
@@ -121,10 +130,10 @@ impl Committer {
         let write = |(prefix, places): (Vec<u8>, Vec<Place>)| write_members(&prefix, group_number, &places);
         entries.extend(placed.into_iter().flat_map(write));
         let mut group = None;
-        if !entries.is_empty() {
+        if !entries.is_empty() || is_probed {
             entries.extend(self.upkeep.note(group_number, laid_out.moved));
             self.write(group_number, entries)
-                .map_err(|why| Failure::Write(format!("writing failed: {why}")))?;
+                .map_err(|why| Failure::Write(failed_in_sled("writing", &why)))?;
             group = Some(group_number);
         }
         {

@@ -12,6 +12,8 @@
 //! - A failed flush or sync is final: the disk may have kept the old bytes although a second attempt would
 //!   say OK. The engine stops and the process ends; recovery reads what the disk really has.
 //! - So is a write that does not end: a [`watchdog`] ends the process, since sled can lock itself up.
+//! - How far the disk has come is noted in a file of our own, the [`note`]: a store that opens with less is broken.
+//! - What a disk that hangs could hold up runs on threads of its own, with a deadline.
 //! - Records carry a checksum over key and bytes, and none is longer than sled keeps in its log: larger
 //!   bodies are cut in pieces. Everything of an order lies in one page ([`layout`]);
 //!   where that is, the [`index`] knows.
@@ -21,6 +23,7 @@ mod index;
 mod keys;
 mod layout;
 mod lists;
+mod note;
 mod syncer;
 mod watchdog;
 
@@ -35,11 +38,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use self::committer::{Committer, Job, Progress};
 use self::index::Index;
 use self::layout::Kept;
+use self::note::{Misfit, Note};
 use self::syncer::Syncer;
 use self::watchdog::{Pulse, STALL_SECONDS_MAX};
 use super::batch::{Batch, CounterKey, DocKey, Stored};
@@ -63,6 +67,27 @@ const WAITING_BATCHES_MAX: usize = 4096;
 /// in them wait.
 const WRITTEN_GROUPS_MAX: usize = 1;
 
+/// Reads that may be under way at the same moment. Each takes a thread, and on a disk that hangs keeps it.
+const READS_AT_ONCE_MAX: usize = 128;
+
+/// How long opening may take, in seconds, besides what a large store takes.
+const OPEN_SECONDS_MAX: u64 = 120;
+
+/// How much of a store is read while it opens, in megabytes a second, at the least: a slow disk.
+const OPEN_MEGABYTES_PER_SECOND: u64 = 20;
+
+/// How long a read may take, with the wait for a thread: hooks wait for it.
+const READ_MAX: Duration = Duration::from_millis(2000);
+
+/// The same for what no hook waits for: lists and claims.
+const SLOW_READ_MAX: Duration = Duration::from_secs(10);
+
+/// How long a probe may take.
+const PROBE_MAX: Duration = Duration::from_millis(2000);
+
+/// For how long a write may stand before others are told at once that the store cannot be used, instead of waiting behind it.
+const STALL_PATIENCE: Duration = Duration::from_secs(1);
+
 /// The store in a directory.
 pub struct Sled {
     tree: sled::Tree,
@@ -70,6 +95,9 @@ pub struct Sled {
     jobs: mpsc::Sender<Job>,
     progress: watch::Receiver<Progress>,
     leases: Arc<Mutex<Leases>>,
+    pulse: Arc<Pulse>,
+    /// Reads of the disk that may be under way.
+    reads: Arc<Semaphore>,
     outbox_bell: watch::Sender<u64>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -93,7 +121,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// It cannot be created or read.
-    #[error("{path}: {why}. Choose a directory that this user may write, with store = \"sled:…\"")]
+    #[error("{path}: {why}. {}", advice(why, "Choose a directory that this user may write, with store = \"sled:…\""))]
     NotAccessible {
         /// The directory.
         path: PathBuf,
@@ -102,8 +130,9 @@ pub enum OpenError {
     },
     /// Its content does not open.
     #[error(
-        "{path}: the store does not open ({why}). It has been left as it is. Restore it from a backup, or set \
-         it aside (mv {path} {path}.broken) to begin an empty one; what it holds is then unknown to tillgate"
+        "{path}: the store is damaged and does not open: {why}. See what is left of it: tillgate store inspect. Then \
+         restore it from a backup, or go on with what is left: tillgate store accept-loss; or set it aside \
+         (mv {path} {path}.broken) to begin an empty one"
     )]
     Broken {
         /// The directory.
@@ -111,12 +140,54 @@ pub enum OpenError {
         /// What sled said.
         why: String,
     },
+    /// It does not come to an end.
+    #[error(
+        "{path}: the store has not opened within {seconds} s. Does the disk hang (see dmesg)? If not, it is damaged: restore \
+         it from a backup, or set it aside (mv {path} {path}.broken) to begin an empty one"
+    )]
+    Hangs {
+        /// The directory.
+        path: PathBuf,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+}
+
+/// What to do about an error of the disk.
+fn advice(why: &io::Error, otherwise: &'static str) -> &'static str {
+    match why.kind() {
+        io::ErrorKind::StorageFull => "Free space on the file system of the store",
+        io::ErrorKind::QuotaExceeded => "Raise the quota of this user, or free space",
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "Its file system is read-only: find out why (dmesg), and mount it writable"
+        }
+        _ => otherwise,
+    }
 }
 
 /// Makes what was flushed survive a power cut.
 pub(crate) type Sync = Box<dyn FnMut() -> io::Result<()> + Send>;
 
 impl Sled {
+    /// Opens the store in `path`, or creates it there. Recovery reads the disk: on a thread of its own, with a deadline.
+    pub async fn open_in_time(path: &Path, cache_bytes: u64) -> Result<Sled, OpenError> {
+        let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
+        let megabytes = fs::metadata(path.join("db")).map_or(0, |db| db.len() / 1_000_000);
+        let seconds = OPEN_SECONDS_MAX + megabytes / OPEN_MEGABYTES_PER_SECOND;
+        let (tell, told) = oneshot::channel();
+        let (runtime, place) = (tokio::runtime::Handle::current(), path.to_owned());
+        let opening = move || {
+            let _in_runtime = runtime.enter();
+            let _ = tell.send(Sled::open(&place, cache_bytes)); // whoever gave up does not want it any more
+        };
+        std::thread::Builder::new().name("opening".into()).spawn(opening).map_err(not_accessible)?;
+        match tokio::time::timeout(Duration::from_secs(seconds), told).await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(_)) => Err(OpenError::Broken { path: path.to_owned(), why: "opening it broke off".into() }),
+            Err(_) => Err(OpenError::Hangs { path: path.to_owned(), seconds }),
+        }
+    }
+
     /// Opens the store in `path`, or creates it there.
     pub fn open(path: &Path, cache_bytes: u64) -> Result<Sled, OpenError> {
         Sled::open_with(path, cache_bytes, |file| Box::new(move || file.sync_data()))
@@ -151,6 +222,10 @@ impl Sled {
         let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
         let tree = (*db).clone();
         let last_group = keys::read_last_group(&tree).map_err(broken)?;
+        let note = Note::open(path, last_group).map_err(|misfit| match misfit {
+            Misfit::Io(why) => not_accessible(why),
+            Misfit::Broken(why) => broken(why),
+        })?;
         let opened = catch_unwind(AssertUnwindSafe(|| Index::open(&tree)));
         let (index, upkeep) = opened.unwrap_or_else(|panic| Err(panic_text(&*panic))).map_err(broken)?;
         let (jobs, queue) = mpsc::channel(WAITING_BATCHES_MAX);
@@ -163,6 +238,7 @@ impl Sled {
             db: db.clone(),
             pulse: Arc::clone(&pulse),
             sync: sync(file),
+            note,
             progress: progress_sender.clone(),
             outbox_bell: outbox_bell.clone(),
             runtime: tokio::runtime::Handle::current(),
@@ -175,7 +251,7 @@ impl Sled {
             .map_err(not_accessible)?;
         let committer = Committer {
             db,
-            pulse,
+            pulse: Arc::clone(&pulse),
             tree: tree.clone(),
             last_group,
             index: Arc::clone(&index),
@@ -186,24 +262,34 @@ impl Sled {
             syncer,
         };
         let thread = thread("committer").spawn(move || committer.run(queue)).map_err(not_accessible)?;
-        Ok(Sled { tree, index, jobs, progress, leases, outbox_bell, thread: Mutex::new(Some(thread)) })
+        let reads = Arc::new(Semaphore::new(READS_AT_ONCE_MAX));
+        let thread = Mutex::new(Some(thread));
+        Ok(Sled { tree, index, jobs, progress, leases, pulse, reads, outbox_bell, thread })
     }
 
-    pub(super) async fn load(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
-        let found = self.guarded(|| {
+    pub(super) async fn load(self: &Arc<Self>, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
+        self.not_stalled()?;
+        // Of nearly every new order memory knows that there is nothing: no thread need look.
+        if keys.iter().all(|key| self.index.has_surely_not(key.partition)) {
+            return Ok(vec![None; keys.len()]);
+        }
+        let keys = keys.to_vec();
+        let found = self.read(READ_MAX, move |store| {
             // Keys of one partition mostly come together: its page is read once.
             let mut found = Vec::with_capacity(keys.len());
             for of_one_page in keys.chunk_by(|one, next| one.partition == next.partition) {
-                found.extend(self.read_all(of_one_page)?);
+                found.extend(store.read_all(of_one_page)?);
             }
             Ok(found)
-        })?;
+        });
+        let found = found.await?;
         let newest = found.iter().flatten().map(|stored| group_of(stored.version)).max();
         self.durable(newest.unwrap_or(0)).await?;
         Ok(found)
     }
 
     pub(super) async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        self.not_stalled()?;
         let (answer, answered) = oneshot::channel();
         if self.jobs.send(Job::Commit { batch, answer }).await.is_err() {
             return Err(self.why_stopped().into());
@@ -215,66 +301,74 @@ impl Sled {
         }
     }
 
-    pub(super) async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
-        let newest = Cell::new(0);
-        let claimed = {
-            let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-            self.guarded(|| {
-                let walk = RefCell::new(lists::Walk::new(&self.tree));
-                leases.claim(
-                    claim,
+    pub(super) async fn claim(self: &Arc<Self>, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
+        let claim = claim.clone();
+        let (claimed, newest) = self
+            .read(SLOW_READ_MAX, move |store| {
+                let newest = Cell::new(0);
+                let mut leases = store.leases.lock().unwrap_or_else(PoisonError::into_inner);
+                let walk = RefCell::new(lists::Walk::new(&store.tree));
+                let claimed = leases.claim(
+                    &claim,
                     |after| walk.borrow_mut().next(after),
                     |id| {
-                        let Some(stored) = self.read_all(&[DocKey::message(id)])?.pop().flatten() else {
+                        let Some(stored) = store.read_all(&[DocKey::message(id)])?.pop().flatten() else {
                             return Ok(None);
                         };
                         newest.set(newest.get().max(group_of(stored.version)));
                         Ok(Some(stored.document()?))
                     },
-                )
-            })?
-        };
+                )?;
+                Ok((claimed, newest.get()))
+            })
+            .await?;
         // Nothing is told to anyone before it is durable.
-        let newest = newest.into_inner();
         self.durable(newest).await?;
         Ok(claimed)
     }
 
-    pub(super) fn scan(&self, scan: &Scan) -> Result<Found, Unavailable> {
-        self.guarded(|| match *scan {
+    pub(super) async fn scan(self: &Arc<Self>, scan: &Scan) -> Result<Found, Unavailable> {
+        let scan = scan.clone();
+        let scanned = self.read(SLOW_READ_MAX, move |store| match scan {
             Scan::Listed { kind, newest_first, ref after, limit } => {
-                let mut keys = lists::listed(&self.tree, kind, newest_first, after.as_ref(), limit + 1)?;
+                let mut keys = lists::listed(&store.tree, kind, newest_first, after.as_ref(), limit + 1)?;
                 let more = keys.len() > limit;
                 keys.truncate(limit);
                 let next = keys.last().filter(|_| more).map(|&(listed_at, key)| Cursor::at(listed_at, key));
                 Ok((keys.into_iter().map(|(_, key)| key).collect(), next))
             }
             Scan::Partition { partition, kind } => {
-                Ok((self.with_page(partition, |page| Ok(page.keys_of(kind).collect()))?, None))
+                Ok((store.with_page(partition, |page| Ok(page.keys_of(kind).collect()))?, None))
             }
             Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
                 let queue = queue.as_deref();
-                let places = lists::outbox(&self.tree, (lane, dead, queue), after.as_ref(), limit + 1)?;
+                let places = lists::outbox(&store.tree, (lane, dead, queue), after.as_ref(), limit + 1)?;
                 Ok(page_of_places(places, limit))
             }
-        })
+        });
+        scanned.await
     }
 
-    pub(super) fn counters(
-        &self,
+    pub(super) async fn counters(
+        self: &Arc<Self>,
         group: &str,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
-        self.guarded(|| keys::counters(&self.tree, group, after, limit))
+        let (group, after) = (group.to_owned(), after.map(str::to_owned));
+        self.read(SLOW_READ_MAX, move |store| keys::counters(&store.tree, &group, after.as_deref(), limit)).await
     }
 
-    pub(super) fn counter_groups(&self) -> Result<Vec<String>, Unavailable> {
-        self.guarded(|| keys::counter_groups(&self.tree))
+    pub(super) async fn counter_groups(self: &Arc<Self>) -> Result<Vec<String>, Unavailable> {
+        self.read(SLOW_READ_MAX, |store| keys::counter_groups(&store.tree)).await
     }
 
-    pub(super) fn partitions(&self, after: Option<u64>, limit: usize) -> Result<Vec<u64>, Unavailable> {
-        self.guarded(|| self.index.partitions(after, limit))
+    pub(super) async fn partitions(
+        self: &Arc<Self>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<u64>, Unavailable> {
+        self.read(SLOW_READ_MAX, move |store| store.index.partitions(after, limit)).await
     }
 
     pub(super) fn outbox_bell(&self) -> watch::Receiver<u64> {
@@ -290,11 +384,22 @@ impl Sled {
         }
     }
 
-    pub(super) fn ping(&self) -> Result<(), Unavailable> {
-        if let Progress::Stopped { why } = &*self.progress.borrow() {
-            return Err(Unavailable::Stopped(why.clone()));
+    /// Commits something small, and reads something.
+    pub(super) async fn probe(self: &Arc<Self>) -> Result<(), Unavailable> {
+        self.not_stalled()?;
+        let (answer, answered) = oneshot::channel();
+        if self.jobs.send(Job::Probe { answer }).await.is_err() {
+            return Err(self.why_stopped());
         }
-        self.guarded(|| keys::read_last_group(&self.tree).map(drop).map_err(Unavailable::Stopped))
+        match tokio::time::timeout(PROBE_MAX, answered).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(CommitError::Unavailable(why)))) => return Err(why),
+            Ok(Ok(Err(CommitError::Conflict | CommitError::LostLease)) | Err(_)) => {
+                return Err(Unavailable::Stopped(self.stopped().await));
+            }
+            Err(_) => return Err(Unavailable::Stalled { what: "a write" }),
+        }
+        self.read(READ_MAX, |store| keys::read_last_group(&store.tree).map(drop).map_err(Unavailable::Stopped)).await
     }
 
     pub(super) async fn close(&self) {
@@ -361,11 +466,48 @@ impl Sled {
         }
     }
 
-    /// Runs a read of sled. Damaged pages make it panic; that becomes an error that says so.
-    fn guarded<T>(&self, read: impl FnOnce() -> Result<T, Unavailable>) -> Result<T, Unavailable> {
-        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+    /// Runs a read of sled on a thread that may block: a disk that hangs must not hang the process. Damaged pages make sled
+    /// panic; that becomes an error that says so.
+    async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        patience: Duration,
+        read: impl FnOnce(&Sled) -> Result<T, Unavailable> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        self.not_stalled()?;
+        let stalled = |_| Unavailable::Stalled { what: "a read" };
+        let store = Arc::clone(self);
+        let reading = async {
+            let place = Arc::clone(&self.reads).acquire_owned().await;
+            let reading = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                catch_unwind(AssertUnwindSafe(|| read(&store)))
+            });
+            reading.await.map_err(|why| Unavailable::Stopped(why.to_string()))
+        };
+        let read = tokio::time::timeout(patience, reading).await.map_err(stalled)??;
+        read.unwrap_or_else(|panic| {
             Err(Unavailable::Damaged { record: "a page of sled".into(), why: panic_text(&*panic) })
         })
+    }
+
+    /// An error at once while the disk has not finished a write for longer than anybody should wait behind it.
+    fn not_stalled(&self) -> Result<(), Unavailable> {
+        match self.pulse.stalled(STALL_PATIENCE) {
+            Some(what) => Err(Unavailable::Stalled { what }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What failed, for whoever must mend it.
+fn failed(what: &str, why: &io::Error) -> String {
+    format!("{what} failed: {why}. {}", advice(why, "Check the disk (dmesg)"))
+}
+
+fn failed_in_sled(what: &str, why: &sled::Error) -> String {
+    match why {
+        sled::Error::Io(why) => failed(what, why),
+        why => format!("{what} failed: {why}"),
     }
 }
 

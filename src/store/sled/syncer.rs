@@ -5,13 +5,15 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
 use super::committer::Progress;
+use super::note::Note;
 use super::watchdog::Pulse;
-use super::{Sync, panic_text};
+use super::{Sync, failed, failed_in_sled, panic_text};
 use crate::store::CommitError;
 
 /// What becomes of a batch.
@@ -31,6 +33,7 @@ pub struct Syncer {
     pub db: sled::Db,
     pub pulse: Arc<Pulse>,
     pub sync: Sync,
+    pub note: Note,
     pub progress: watch::Sender<Progress>,
     pub outbox_bell: watch::Sender<u64>,
     /// Where those who wait run.
@@ -40,21 +43,39 @@ pub struct Syncer {
 impl Syncer {
     /// Works until the committer is gone or the disk fails.
     pub fn run(mut self, written: &Receiver<Written>) {
-        while let Ok(first) = written.recv() {
-            let mut groups = vec![first];
-            groups.extend(written.try_iter());
+        let mut durable = 0;
+        loop {
+            let first = match self.note.due_in(durable) {
+                None => written.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(wait) => written.recv_timeout(wait),
+            };
+            let groups: Vec<Written> = match first {
+                Ok(first) => std::iter::once(first).chain(written.try_iter()).collect(),
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    if self.note.due_in(durable).is_some()
+                        && let Err(why) = self.note.write(durable)
+                    {
+                        stop(&self.progress, failed("noting what is durable", &why));
+                    }
+                    return;
+                }
+            };
             let newest = groups.iter().filter_map(|written| written.group).max();
-            if let Some(newest) = newest {
+            if newest.is_some() || groups.is_empty() {
                 let pulse = Arc::clone(&self.pulse);
-                let made =
-                    catch_unwind(AssertUnwindSafe(|| pulse.during(&pulse.flush, || self.make_durable())));
+                let work = || pulse.during(&pulse.flush, || self.make_durable(newest, durable));
+                let made = catch_unwind(AssertUnwindSafe(work));
                 if let Err(why) = made.unwrap_or_else(|panic| Err(panic_text(&*panic))) {
                     // Before those who wait hear that there will be no answer.
                     return stop(&self.progress, why);
                 }
+            }
+            if let Some(newest) = newest {
                 if !self.advance(newest) {
                     return; // the committer has met a failure meanwhile: nothing more is acknowledged
                 }
+                durable = newest;
             }
             let has_messages = groups.iter().any(|written| written.has_messages);
             // From within the runtime: to wake a task from outside costs a call of the system for each.
@@ -81,9 +102,19 @@ impl Syncer {
         })
     }
 
-    fn make_durable(&mut self) -> Result<(), String> {
-        self.db.flush().map_err(|why| format!("flushing failed: {why}"))?;
-        (self.sync)().map_err(|why| format!("syncing the file failed: {why}"))
+    /// Makes the groups up to `newest` durable, if there is one, and notes from time to time up to which they are.
+    fn make_durable(&mut self, newest: Option<u64>, before: u64) -> Result<(), String> {
+        if newest.is_some() {
+            self.db.flush().map_err(|why| failed_in_sled("flushing", &why))?;
+            (self.sync)().map_err(|why| failed("syncing the file", &why))?;
+        }
+        let durable = newest.unwrap_or(before);
+        match self.note.due_in(durable) {
+            Some(Duration::ZERO) => {
+                self.note.write(durable).map_err(|why| failed("noting what is durable", &why))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }
 

@@ -105,7 +105,7 @@ async fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
         assert!(matches!(refused, Err(CommitError::Unavailable(Unavailable::Stopped(_)))), "{refused:?}");
     }
     assert_eq!(syncs.load(Ordering::SeqCst), 2, "no sync after the one that failed");
-    assert!(store.ping().await.is_err());
+    assert!(store.probe().await.is_err());
     assert!(bytes_of(&store, 2).await.is_err(), "what is not durable is not shown");
     assert!(store.stopped().await.contains("the disk is gone"));
 }
@@ -217,43 +217,89 @@ async fn a_record_under_a_wrong_key_is_not_served() {
     store.close().await;
 }
 
-/// sled's own pages are checked by sled: whatever byte of its file goes bad, what is served is right, or an
-/// error, or an honest "not there" after sled has dropped a torn page; never something else.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_damaged_file_serves_wrong_bytes() {
+/// How many bits each of the two tests below flips. `scripts/torture` has it flip more.
+fn flips() -> u64 {
+    std::env::var("TILLGATE_FLIPS").ok().and_then(|flips| flips.parse().ok()).unwrap_or(24)
+}
+
+/// Orders in a store whose bits are flipped.
+const KEPT: u64 = 330;
+
+fn text_of(order: u64) -> Vec<u8> {
+    format!("the order {order} as it was").into_bytes()
+}
+
+/// Flips one bit after another in a copy of a store that was left in order, or killed, a second after its last order. A store
+/// with a flipped bit is whole, or refuses by name to open, or to serve what it hits. None serves less.
+async fn no_flipped_bit_is_served(is_closed: bool) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = open(folder.path());
-    for order in 0..40 {
-        store.commit(put(order, format!("the order {order} as it was").as_bytes())).await.expect("committed");
+    for order in 0..KEPT {
+        store.commit(put(order, &text_of(order))).await.expect("committed");
     }
-    store.close().await;
-    drop(store);
-    let good = std::fs::read(folder.path().join("db")).expect("sled's file");
-    let written = good.iter().rposition(|&byte| byte != 0).expect("something was written");
+    let noted = async {
+        while !matches!(super::note::noted(folder.path()), Ok(Some(group)) if group >= KEPT) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), noted).await.expect("it is noted within a second");
+    if is_closed {
+        store.close().await;
+    }
+    let names = ["db", "conf", super::note::FILE];
+    let left: Vec<Vec<u8>> =
+        names.iter().map(|name| std::fs::read(folder.path().join(name)).expect("a file")).collect();
+    let (mut whole, mut refused, mut hit) = (0, 0, 0);
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {})); // sled panics on damage, which is caught and told
-    for place in (0..written).step_by((written / 24).max(1)) {
+    for _ in 0..flips() {
         let copy = tempfile::tempdir().expect("a temporary folder");
-        for name in ["db", "conf"] {
-            std::fs::copy(folder.path().join(name), copy.path().join(name)).expect("copied");
+        let mut files = left.clone();
+        let written = files[0].iter().rposition(|&byte| byte != 0).expect("something was written");
+        let random = u64::from_be_bytes(crate::kernel::chance::random_bytes());
+        let place = usize::try_from(random >> 3).unwrap_or(usize::MAX) % (written + files[1].len() + files[2].len());
+        let bit = 1 << (random & 7);
+        match (place.checked_sub(written), place.checked_sub(written + files[1].len())) {
+            (None, _) => files[0][place] ^= bit,
+            (Some(place), None) => files[1][place] ^= bit,
+            (_, Some(place)) => files[2][place] ^= bit,
         }
-        let mut bad = good.clone();
-        bad[place] ^= 0x40;
-        std::fs::write(copy.path().join("db"), bad).expect("written");
-        let Ok(engine) = Sled::open(copy.path(), CACHE) else { continue };
+        for (name, bytes) in names.iter().zip(&files) {
+            std::fs::write(copy.path().join(name), bytes).expect("written");
+        }
+        let engine = match Sled::open_in_time(copy.path(), CACHE).await {
+            Ok(engine) => engine,
+            Err(OpenError::Broken { .. }) => {
+                refused += 1;
+                continue;
+            }
+            Err(other) => panic!("byte {place}: {other}"),
+        };
         let store = Store::Sled(Arc::new(engine));
-        for order in 0..40 {
-            if let Ok(Some(bytes)) = bytes_of(&store, order).await {
-                assert_eq!(
-                    bytes,
-                    format!("the order {order} as it was").into_bytes(),
-                    "byte {place} was flipped"
-                );
+        let mut is_hit = false;
+        for order in 0..KEPT {
+            match bytes_of(&store, order).await {
+                Ok(Some(bytes)) => assert_eq!(bytes, text_of(order), "byte {place} was flipped"),
+                Ok(None) => panic!("the order {order} is gone in silence after byte {place} was flipped"),
+                Err(Unavailable::Damaged { .. }) => is_hit = true,
+                Err(other) => panic!("byte {place}: {other}"),
             }
         }
+        if is_hit { hit += 1 } else { whole += 1 }
         store.close().await;
     }
     std::panic::set_hook(hook);
+    println!("{} flips: {whole} without effect, {refused} refused, {hit} with records that are not served", flips());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flipped_bit_in_a_store_that_was_closed_loses_nothing_in_silence() {
+    no_flipped_bit_is_served(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flipped_bit_in_a_store_that_was_killed_loses_nothing_in_silence() {
+    no_flipped_bit_is_served(false).await;
 }
 
 /// How many entries begin with a letter.

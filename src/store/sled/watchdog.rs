@@ -44,7 +44,7 @@ impl Pulse {
         Arc::new(Pulse { watch: Stopwatch::start(), write: Since::default(), flush: Since::default() })
     }
 
-    /// Milliseconds since the start, and never nought, which means "at nothing".
+    /// Milliseconds since the start, and never 0, which means "at nothing".
     fn now(&self) -> u64 {
         u64::try_from(self.watch.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
     }
@@ -58,7 +58,7 @@ impl Pulse {
     }
 
     /// What has not ended for so long, if anything.
-    fn stalled(&self, longest: Duration) -> Option<&'static str> {
+    pub fn stalled(&self, longest: Duration) -> Option<&'static str> {
         let now = self.now();
         let is_stalled = |since: &Since| {
             let since = since.0.load(Ordering::Relaxed);

@@ -93,6 +93,15 @@ impl Index {
         Ok((index, upkeep))
     }
 
+    /// Whether memory alone can tell that a partition has no page.
+    pub fn has_surely_not(&self, partition: u64) -> bool {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        match state.recent.get(&partition) {
+            Some(spot) => spot.is_none(),
+            None => state.runs.iter().all(|run| run.has_surely_not(partition)),
+        }
+    }
+
     /// Where the page of a partition lies.
     pub fn find(&self, partition: u64) -> Result<Option<Spot>, Unavailable> {
         let runs = {

@@ -124,9 +124,14 @@ impl Run {
         self.firsts.iter().map(|first| keys::run_chunk(self.number, *first))
     }
 
+    /// Whether the filter alone can tell that the run does not have a partition.
+    pub fn has_surely_not(&self, partition: u64) -> bool {
+        self.filter.as_ref().is_some_and(|filter| !filter.contains(&partition))
+    }
+
     /// Looks for a partition. The outer answer says whether the run knows of it.
     pub fn find(&self, tree: &sled::Tree, partition: u64) -> Result<Option<Option<Spot>>, Unavailable> {
-        if self.filter.as_ref().is_some_and(|filter| !filter.contains(&partition)) {
+        if self.has_surely_not(partition) {
             return Ok(None);
         }
         let Some(place) = self.firsts.partition_point(|first| *first <= partition).checked_sub(1) else {
