@@ -14,6 +14,7 @@ mod sandbox;
 mod send;
 mod serve;
 mod show;
+mod store;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -64,6 +65,9 @@ enum Command {
     Bench(bench::Options),
     /// Bring the database's schema up to date, or copy a shop from one store into another
     Migrate(migrate::Options),
+    /// A store in a directory that is damaged: see what is left, go on with that
+    #[command(subcommand)]
+    Store(store::Command),
     /// Run many receivers on one database behind nginx, to try things on: see scripts/cluster
     #[command(hide = true)]
     Cluster(cluster::Options),
@@ -188,6 +192,7 @@ async fn dispatch(command: Command) -> Result<(), Failed> {
         Command::Stock(command) => show::stock::run(command).await,
         Command::Bench(options) => bench::run(options).await,
         Command::Migrate(options) => migrate::run(options).await,
+        Command::Store(command) => store::run(command).await,
         Command::Cluster(options) => cluster::run(options).await,
         Command::Openapi => {
             let _ = std::io::stdout().write_all(crate::http::docs::text().as_bytes());

@@ -35,6 +35,21 @@ impl Kind {
         Kind::Endpoint,
     ];
 
+    /// Several of them, as people are told.
+    #[must_use]
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Kind::Order => "orders",
+            Kind::Receipt => "hooks",
+            Kind::Message => "messages",
+            Kind::Movement => "movements",
+            Kind::Checkout => "payments",
+            Kind::Budget => "call counts",
+            Kind::Alias => "payment ids",
+            Kind::Endpoint => "callback addresses",
+        }
+    }
+
     /// Whether documents of this kind can be walked by time. Messages cannot: they are found through their
     /// order, or through the outbox while they wait. Nor can checkouts, each of which lies beside its order, nor budgets, aliases and endpoints.
     #[must_use]

@@ -156,16 +156,7 @@ async fn counters_after(
 /// Counts a partition into the totals.
 pub async fn count_partition(store: &Store, partition: u64, totals: &mut Totals) -> Result<(), Unavailable> {
     for (key, Stored { body, .. }) in documents(store, partition).await? {
-        let kind = match key.kind {
-            Kind::Order => "orders",
-            Kind::Receipt => "hooks",
-            Kind::Message => "messages",
-            Kind::Movement => "movements",
-            Kind::Checkout => "payments",
-            Kind::Budget => "call counts",
-            Kind::Alias => "payment ids",
-            Kind::Endpoint => "callback addresses",
-        };
+        let kind = key.kind.plural();
         *totals.documents.entry(kind).or_insert(0) += 1;
         let name = format!("{key} {} {}", body.schema, body.listed_at.as_microsecond());
         let print = Fingerprint::of(&[name.as_bytes(), &body.bytes]);

@@ -47,7 +47,10 @@ pub fn install() -> PrometheusHandle {
             "tillgate_swept_total",
             "Receipts and messages that were kept for their time and went"
         );
-        describe_gauge!("tillgate_database_timeline", "The timeline of the database server that is written to");
+        describe_gauge!(
+            "tillgate_database_timeline",
+            "The timeline of the database server that is written to"
+        );
         describe_counter!(
             "tillgate_database_primary_changes_total",
             "How often another server of the database became the one that is written to"

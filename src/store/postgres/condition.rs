@@ -29,7 +29,8 @@ pub async fn condition(store: &Postgres) -> Result<Condition, Unavailable> {
                 current_setting('full_page_writes')::boolean, \
                 current_setting('wal_log_hints')::boolean OR current_setting('data_checksums')::boolean";
     let rows = query(&store.slow, text, &[]).await?;
-    let settings = rows.first().ok_or_else(|| Unavailable::Unreachable("the database tells no settings".into()))?;
+    let settings =
+        rows.first().ok_or_else(|| Unavailable::Unreachable("the database tells no settings".into()))?;
     let text = "SELECT application_name, state, coalesce(sync_state IN ('sync', 'quorum', 'potential'), false) \
                 FROM pg_stat_replication ORDER BY application_name";
     let standbys = query(&store.slow, text, &[]).await?;
@@ -64,7 +65,9 @@ fn of(said: &Said, address: &Address) -> Condition {
     }
     let (mut broken, mut missing) = (Vec::new(), Vec::new());
     if !said.fsync {
-        broken.push("fsync is off: a crash of its machine loses acknowledged orders. Set fsync = on".to_owned());
+        broken.push(
+            "fsync is off: a crash of its machine loses acknowledged orders. Set fsync = on".to_owned(),
+        );
     }
     if !said.full_page_writes {
         broken.push(

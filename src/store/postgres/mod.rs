@@ -41,10 +41,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_postgres::error::SqlState;
 use tokio_util::task::AbortOnDropHandle;
 
+pub use self::address::{Address, BadAddress};
 use self::link::Link;
 use self::opening::Opening;
 pub use self::schema::{Migration, may_migrate};
-pub use self::address::{Address, BadAddress};
 pub use self::server::Seen;
 use super::batch::{Batch, CounterKey, DocKey, Stored};
 use super::page::Page;
@@ -134,7 +134,9 @@ pub enum OpenError {
 
 /// A database that lives and takes no writes now.
 #[derive(Debug, thiserror::Error)]
-#[error("{address}: no server there takes writes now ({why}). Is a fail-over under way? Promote a standby, or name its primary")]
+#[error(
+    "{address}: no server there takes writes now ({why}). Is a fail-over under way? Promote a standby, or name its primary"
+)]
 pub struct NotNow {
     /// Where, without a password.
     pub address: String,

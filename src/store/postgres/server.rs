@@ -205,7 +205,9 @@ impl Address {
             greeting.spawn(async move {
                 let name = name_of(&server);
                 let greeted = tokio::time::timeout(GREETING_MAX, greet(place, &name, &server, tls)).await;
-                greeted.unwrap_or_else(|_| Err(NotGreeted::silent(&"no answer in time"))).map_err(|why| (name, why))
+                greeted
+                    .unwrap_or_else(|_| Err(NotGreeted::silent(&"no answer in time")))
+                    .map_err(|why| (name, why))
             });
         }
         let (mut greeted, mut others) = (Vec::new(), Vec::new());
@@ -255,7 +257,10 @@ impl Address {
         if !self.known.split.swap(split.is_some(), Ordering::Relaxed)
             && let Some(why) = split
         {
-            tracing::error!(reason = why, "two servers of the database take writes: nothing is acknowledged until one is ended");
+            tracing::error!(
+                reason = why,
+                "two servers of the database take writes: nothing is acknowledged until one is ended"
+            );
         }
     }
 
@@ -366,7 +371,8 @@ fn choose(standings: &[Standing], latest: Option<&Latest>) -> Result<usize, Unfi
         )]));
     }
     // Two names of one server are no two servers.
-    let same = fit.iter().find(|(other, ..)| other.timeline == newest.timeline && other.began != newest.began);
+    let same =
+        fit.iter().find(|(other, ..)| other.timeline == newest.timeline && other.began != newest.began);
     match same {
         Some((other, ..)) => Err(Unfit::Split(vec![format!(
             "{} and {} both take writes, on the same timeline: end one of them; what is written there will be lost",

@@ -108,7 +108,8 @@ impl Writer {
             if group.is_empty() {
                 return;
             }
-            let (mut batches, mut others) = (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
+            let (mut batches, mut others) =
+                (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
             for Job { batch, answer, locked, is_alone } in group {
                 batches.push(batch);
                 others.push((answer, locked, is_alone));

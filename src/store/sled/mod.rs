@@ -20,6 +20,7 @@
 
 mod committer;
 mod index;
+mod inspect;
 mod keys;
 mod layout;
 mod lists;
@@ -42,6 +43,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use self::committer::{Committer, Job, Progress};
 use self::index::Index;
+pub use self::inspect::{Inspection, accept_loss, inspect};
 use self::layout::Kept;
 use self::note::{Misfit, Note};
 use self::syncer::Syncer;
@@ -121,7 +123,10 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// It cannot be created or read.
-    #[error("{path}: {why}. {}", advice(why, "Choose a directory that this user may write, with store = \"sled:…\""))]
+    #[error(
+        "{path}: {why}. {}",
+        advice(why, "Choose a directory that this user may write, with store = \"sled:…\"")
+    )]
     NotAccessible {
         /// The directory.
         path: PathBuf,
@@ -130,14 +135,24 @@ pub enum OpenError {
     },
     /// Its content does not open.
     #[error(
-        "{path}: the store is damaged and does not open: {why}. See what is left of it: tillgate store inspect. Then \
-         restore it from a backup, or go on with what is left: tillgate store accept-loss; or set it aside \
-         (mv {path} {path}.broken) to begin an empty one"
+        "{path}: the store is damaged and does not open ({why}). Restore it from a backup, or set it aside \
+         (mv {path} {path}.broken) to begin an empty one; what it holds is then unknown to tillgate"
     )]
     Broken {
         /// The directory.
         path: PathBuf,
         /// What sled said.
+        why: String,
+    },
+    /// It opens, and lacks what was durable.
+    #[error(
+        "{path}: the store is damaged: {why}. See what is left of it: tillgate store inspect. Then restore it from a \
+         backup, or go on with what is left: tillgate store accept-loss"
+    )]
+    Lacks {
+        /// The directory.
+        path: PathBuf,
+        /// What it lacks.
         why: String,
     },
     /// It does not come to an end.
@@ -183,7 +198,9 @@ impl Sled {
         std::thread::Builder::new().name("opening".into()).spawn(opening).map_err(not_accessible)?;
         match tokio::time::timeout(Duration::from_secs(seconds), told).await {
             Ok(Ok(opened)) => opened,
-            Ok(Err(_)) => Err(OpenError::Broken { path: path.to_owned(), why: "opening it broke off".into() }),
+            Ok(Err(_)) => {
+                Err(OpenError::Broken { path: path.to_owned(), why: "opening it broke off".into() })
+            }
             Err(_) => Err(OpenError::Hangs { path: path.to_owned(), seconds }),
         }
     }
@@ -224,7 +241,7 @@ impl Sled {
         let last_group = keys::read_last_group(&tree).map_err(broken)?;
         let note = Note::open(path, last_group).map_err(|misfit| match misfit {
             Misfit::Io(why) => not_accessible(why),
-            Misfit::Broken(why) => broken(why),
+            Misfit::Broken(why) => OpenError::Lacks { path: path.to_owned(), why },
         })?;
         let opened = catch_unwind(AssertUnwindSafe(|| Index::open(&tree)));
         let (index, upkeep) = opened.unwrap_or_else(|panic| Err(panic_text(&*panic))).map_err(broken)?;
@@ -356,7 +373,8 @@ impl Sled {
         limit: usize,
     ) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
         let (group, after) = (group.to_owned(), after.map(str::to_owned));
-        self.read(SLOW_READ_MAX, move |store| keys::counters(&store.tree, &group, after.as_deref(), limit)).await
+        self.read(SLOW_READ_MAX, move |store| keys::counters(&store.tree, &group, after.as_deref(), limit))
+            .await
     }
 
     pub(super) async fn counter_groups(self: &Arc<Self>) -> Result<Vec<String>, Unavailable> {
@@ -399,7 +417,10 @@ impl Sled {
             }
             Err(_) => return Err(Unavailable::Stalled { what: "a write" }),
         }
-        self.read(READ_MAX, |store| keys::read_last_group(&store.tree).map(drop).map_err(Unavailable::Stopped)).await
+        self.read(READ_MAX, |store| {
+            keys::read_last_group(&store.tree).map(drop).map_err(Unavailable::Stopped)
+        })
+        .await
     }
 
     pub(super) async fn close(&self) {

@@ -66,7 +66,10 @@ impl Note {
         match read(folder)? {
             (Said::Nothing, _) => {
                 if last_group > 0 {
-                    tracing::info!(group = last_group, "this store is noted as durable up to here from now on");
+                    tracing::info!(
+                        group = last_group,
+                        "this store is noted as durable up to here from now on"
+                    );
                 }
                 Ok(Note::begin(folder, 0, last_group)?)
             }
@@ -173,7 +176,9 @@ mod tests {
         assert!(note.due_in(10).is_some_and(|wait| wait <= NOTE_AGE_MAX));
         drop(note);
         let open = |group| Note::open(folder.path(), group).map(drop);
-        assert!(matches!(open(8), Err(Misfit::Broken(why)) if why.contains("9 groups") && why.ends_with("is 8")));
+        assert!(
+            matches!(open(8), Err(Misfit::Broken(why)) if why.contains("9 groups") && why.ends_with("is 8"))
+        );
         open(10).expect("a cut may come before what was written last is noted");
         // The newest slot is cut in the middle: what counts is the one before.
         let path = folder.path().join(FILE);

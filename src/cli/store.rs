@@ -1,0 +1,79 @@
+//! `tillgate store`: a store that does not open because it lacks what was acknowledged.
+
+use clap::{Args, Subcommand};
+
+use super::{ConfigOption, Failed, say};
+use crate::config::StoreUrl;
+use crate::store::sled::{Inspection, accept_loss, inspect};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what is in the store, and what it lacks. The gateway must not be running
+    Inspect(Options),
+    /// Go on with what is left of a damaged store
+    AcceptLoss(Options),
+}
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The store's directory, as sled:<directory> [default: the configuration's]
+    #[arg(long, value_name = "URL")]
+    store: Option<StoreUrl>,
+    #[command(flatten)]
+    config: ConfigOption,
+}
+
+pub async fn run(command: Command) -> Result<(), Failed> {
+    let (options, accepts) = match command {
+        Command::Inspect(options) => (options, false),
+        Command::AcceptLoss(options) => (options, true),
+    };
+    let settings = options.config.load()?;
+    let store = options.store.unwrap_or_else(|| settings.store.clone());
+    let StoreUrl::Sled(path) = &store else {
+        return Err(Failed::usage(format!(
+            "{store} is looked after by its own tools; this is for stores in a directory (sled:…)"
+        )));
+    };
+    if !path.join("db").exists() {
+        return Err(Failed::usage(format!("{store}: there is no store in this directory")));
+    }
+    let (place, cache_bytes) = (path.clone(), u64::from(settings.store_cache_mebibytes) * 1024 * 1024);
+    let look = if accepts { accept_loss } else { inspect };
+    let looked = tokio::task::spawn_blocking(move || look(&place, cache_bytes)).await;
+    let found = looked.map_err(Failed::because)?.map_err(Failed::because)?;
+    show(&store, &found);
+    if accepts {
+        say("accepted: the gateway opens it as it is from now on");
+    }
+    Ok(())
+}
+
+fn show(store: &StoreUrl, found: &Inspection) {
+    say(format_args!("{store}"));
+    let documents: Vec<String> =
+        found.documents.iter().map(|(kind, count)| format!("{count} {}", kind.plural())).collect();
+    say(format_args!(
+        "  holds      {}",
+        if documents.is_empty() { "nothing".into() } else { documents.join(", ") }
+    ));
+    if let Some(newest) = found.newest_order {
+        say(format_args!("  newest     an order of {newest}"));
+    }
+    say(format_args!("  changes    up to group {}", found.last_group));
+    match &found.noted {
+        Ok(Some(noted)) if *noted > found.last_group => {
+            let lost = noted - found.last_group;
+            say(format_args!(
+                "  lacks      {lost} groups of changes that were durable: up to {noted} was noted. Each holds what was \
+                 acknowledged at one moment. Compare with the marketplace's list of orders, and with the payment system's"
+            ));
+        }
+        Ok(Some(noted)) => say(format_args!("  lacks      nothing: up to {noted} was noted as durable")),
+        Ok(None) => say("  lacks      nothing that is known: no note of what was durable was ever made"),
+        Err(why) => say(format_args!("  lacks      unknown: {why}")),
+    }
+    for damaged in &found.damaged {
+        say(format_args!("  damaged    {damaged}"));
+    }
+}

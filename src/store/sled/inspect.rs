@@ -1,0 +1,97 @@
+//! What is left of a damaged store, and the decision to go on with that.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use super::index::Index;
+use super::layout::Kept;
+use super::note::{self, Misfit, Note};
+use super::{OpenError, keys, lists, open_guarded, panic_text, read_piece};
+use crate::kernel::{Kind, Timestamp};
+use crate::store::Unavailable;
+
+/// What was found in a store's directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// The last group of changes that was noted as durable; none where nothing was ever noted.
+    pub noted: Result<Option<u64>, String>,
+    /// The last group that is there.
+    pub last_group: u64,
+    /// When the newest order came that is there.
+    pub newest_order: Option<Timestamp>,
+    /// The documents that can be read, by kind.
+    pub documents: BTreeMap<Kind, u64>,
+    /// What cannot be read, and why.
+    pub damaged: Vec<String>,
+}
+
+/// Pages that are asked for at once.
+const STEP: usize = 1000;
+
+/// Looks through the store in `path`. It must not be in use.
+pub fn inspect(path: &Path, cache_bytes: u64) -> Result<Inspection, OpenError> {
+    look(path, cache_bytes).map(|(inspection, _)| inspection)
+}
+
+/// Has the store in `path` opened from now on as it is. Returns what is there.
+pub fn accept_loss(path: &Path, cache_bytes: u64) -> Result<Inspection, OpenError> {
+    let (inspection, _db) = look(path, cache_bytes)?;
+    Note::accept(path, inspection.last_group)
+        .map_err(|why| OpenError::NotAccessible { path: path.to_owned(), why })?;
+    Ok(inspection)
+}
+
+fn look(path: &Path, cache_bytes: u64) -> Result<(Inspection, sled::Db), OpenError> {
+    let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
+    let noted = note::noted(path).map_err(|misfit| match misfit {
+        Misfit::Io(why) => why.to_string(),
+        Misfit::Broken(why) => why,
+    });
+    let db = open_guarded(path, cache_bytes)?;
+    let looked = catch_unwind(AssertUnwindSafe(|| through(&db)));
+    let mut inspection = looked.unwrap_or_else(|panic| Err(panic_text(&*panic))).map_err(broken)?;
+    inspection.noted = noted;
+    Ok((inspection, db))
+}
+
+fn through(db: &sled::Db) -> Result<Inspection, String> {
+    let unread = |why: Unavailable| why.to_string();
+    let last_group = keys::read_last_group(db)?;
+    let (index, _) = Index::open(db)?;
+    let mut documents = BTreeMap::new();
+    let mut damaged = Vec::new();
+    let mut after = None;
+    loop {
+        let partitions = index.partitions(after, STEP).map_err(unread)?;
+        for &partition in &partitions {
+            let counted = catch_unwind(AssertUnwindSafe(|| count(partition, &index, db, &mut documents)));
+            let counted = counted.unwrap_or_else(|panic| Err(panic_text(&*panic)));
+            damaged.extend(counted.err());
+        }
+        match partitions.last() {
+            Some(last) => after = Some(*last),
+            None => break,
+        }
+    }
+    let newest = lists::listed(db, Kind::Order, true, None, 1).map_err(unread)?;
+    let newest_order = newest.first().map(|(listed_at, _)| *listed_at);
+    Ok(Inspection { noted: Ok(None), last_group, newest_order, documents, damaged })
+}
+
+/// Counts the documents of a partition that can be read. Says which cannot.
+fn count(
+    partition: u64,
+    index: &Index,
+    tree: &sled::Tree,
+    documents: &mut BTreeMap<Kind, u64>,
+) -> Result<(), String> {
+    let kept = Kept::read(partition, index, &|raw: &[u8]| tree.get(raw)).map_err(|why| why.to_string())?;
+    for kind in Kind::ALL {
+        for key in kept.page.keys_of(kind) {
+            kept.page.document(key, &|piece| read_piece(tree, piece)).map_err(|why| why.to_string())?;
+            *documents.entry(kind).or_default() += 1;
+        }
+    }
+    Ok(())
+}
