@@ -89,12 +89,12 @@ const SHIPMENTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 const WORKERS_DRAIN: Duration = Duration::from_secs(HANDOVER_SECONDS_MAX + 2);
 
 /// Opens the store that the settings name, which must be fit for use.
-pub async fn open_store(settings: &Settings) -> Result<Store, StartError> {
+pub async fn open_store(settings: &Settings, clock: &Clock) -> Result<Store, StartError> {
     if let StoreUrl::Postgres(url) = &settings.store {
-        let opened = postgres::Postgres::open(&url.expose().parse()?, migration_of(settings)).await?;
+        let opened = postgres::Postgres::open(&url.expose().parse()?, migration_of(settings), clock).await?;
         return Ok(Store::Postgres(Arc::new(opened)));
     }
-    open_store_or_wait(settings).await
+    open_store_or_wait(settings, clock).await
 }
 
 fn migration_of(settings: &Settings) -> Migration {
@@ -103,16 +103,16 @@ fn migration_of(settings: &Settings) -> Migration {
 
 /// Opens the store that the settings name. A database that takes no writes yet is waited for: the store is unavailable
 /// meanwhile.
-async fn open_store_or_wait(settings: &Settings) -> Result<Store, StartError> {
+async fn open_store_or_wait(settings: &Settings, clock: &Clock) -> Result<Store, StartError> {
     match settings.store.clone() {
-        StoreUrl::Memory => Ok(Store::Memory(Arc::new(memory::Memory::default()))),
+        StoreUrl::Memory => Ok(Store::Memory(Arc::new(memory::Memory::new(clock.clone())))),
         StoreUrl::Sled(path) => {
             let cache_bytes = u64::from(settings.store_cache_mebibytes) * 1024 * 1024;
-            Ok(Store::Sled(Arc::new(sled::Sled::open_in_time(&path, cache_bytes).await?)))
+            Ok(Store::Sled(Arc::new(sled::Sled::open_in_time(&path, cache_bytes, clock).await?)))
         }
         StoreUrl::Postgres(url) => {
             let address = url.expose().parse()?;
-            let opened = postgres::Postgres::open_or_wait(&address, migration_of(settings)).await?;
+            let opened = postgres::Postgres::open_or_wait(&address, migration_of(settings), clock).await?;
             Ok(Store::Postgres(Arc::new(opened)))
         }
     }
@@ -144,7 +144,7 @@ impl App {
         let listener = listener.map_err(|why| StartError::Listen { address: settings.listen, why })?;
         let address =
             listener.local_addr().map_err(|why| StartError::Listen { address: settings.listen, why })?;
-        let store = open_store_or_wait(settings).await?;
+        let store = open_store_or_wait(settings, &clock).await?;
 
         let chats =
             settings.notify.telegram.as_ref().map(|telegram| telegram.chats.clone()).unwrap_or_default();

@@ -189,7 +189,7 @@ async fn check_store(settings: &Settings, running: Option<&Running>) -> Result<S
     }
     // To look is not to change.
     let looking = Settings { store_migrate: false, ..settings.clone() };
-    match app::open_store(&looking).await {
+    match app::open_store(&looking, &Clock::System).await {
         Err(app::StartError::Database(postgres::OpenError::Older { found, known, .. }))
             if settings.store_migrate =>
         {

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::{ConfigOption, Failed, say};
 use crate::app;
 use crate::config::{Settings, StoreUrl};
+use crate::kernel::Clock;
 use crate::store::Store;
 use crate::store::copy::{
     CopyError, PARTITIONS_STEP, Totals, copy_counters, copy_partition, count_counters, count_partition,
@@ -39,7 +40,7 @@ pub async fn run(options: Options) -> Result<(), Failed> {
                 settings.store, settings.store
             )));
         };
-        app::open_store(&Settings { store_migrate: true, ..settings.clone() })
+        app::open_store(&Settings { store_migrate: true, ..settings.clone() }, &Clock::System)
             .await
             .map_err(Failed::because)?;
         say(format_args!("{}: the schema is up to date", settings.store));
@@ -58,7 +59,7 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     // The source stays as it is: the shop that it belongs to may have to go on with it.
     let open = async |store: &StoreUrl, store_migrate| {
         let settings = Settings { store: store.clone(), store_migrate, ..settings.clone() };
-        app::open_store(&settings).await.map_err(Failed::because)
+        app::open_store(&settings, &Clock::System).await.map_err(Failed::because)
     };
     let (source, target) = (open(&from, false).await?, open(&to, true).await?);
     let copied = copy(&source, &target).await;

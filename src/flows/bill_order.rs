@@ -1,10 +1,13 @@
 //! An order is to be paid: see to it that its buyer can pay exactly what it comes to, and nothing else.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::charge::charge;
 use super::{Seller, Shop};
 use crate::kernel::chance::random_bytes;
+use crate::kernel::time::between;
 use crate::kernel::{Lane, Message, MessageId, Private, Timestamp};
 use crate::orders::{Contact, Fact, Order, View};
 use crate::payments::{Bill, Checkout, Customer, OperationId, PaymentId, Ways};
@@ -43,7 +46,7 @@ pub(super) fn send_task(
     now: Timestamp,
 ) {
     let task = Task::of(payment);
-    send(batch, order, gateway, task, (Lane::Payment, now, None));
+    send(batch, order, gateway, task, (Lane::Payment, now, Duration::ZERO));
 }
 
 /// Puts into the batch that the payment system must be told what else is said of a payment. It goes the way of the looks:
@@ -56,7 +59,7 @@ pub(super) fn send_alteration(
     now: Timestamp,
 ) {
     let task = Task { alters: true, ..Task::of(payment) };
-    send(batch, order, gateway, task, (Lane::Watch, now, None));
+    send(batch, order, gateway, task, (Lane::Watch, now, Duration::ZERO));
 }
 
 /// Puts into the batch that something must be done with a payment's money.
@@ -68,43 +71,43 @@ pub(super) fn send_operation(
     now: Timestamp,
 ) {
     let task = Task { operation: Some(id.sequence), ..Task::of(id.payment) };
-    send(batch, order, gateway, task, (Lane::Payment, now, None));
+    send(batch, order, gateway, task, (Lane::Payment, now, Duration::ZERO));
 }
 
-/// Puts into the batch that it is to be seen whether an operation is over, not before `not_before`.
+/// Puts into the batch that it is to be seen whether an operation is over, after `wait`.
 pub(super) fn watch_operation(
     batch: &mut Batch,
     order: &mut Order,
     gateway: &str,
     id: OperationId,
-    (now, not_before): (Timestamp, Timestamp),
+    (now, wait): (Timestamp, Duration),
 ) {
     let task = Task { operation: Some(id.sequence), ..Task::of(id.payment) };
-    send(batch, order, gateway, task, (Lane::Watch, now, Some(not_before)));
+    send(batch, order, gateway, task, (Lane::Watch, now, wait));
 }
 
-/// Puts into the batch that the refunds of a payment are to be looked at over there, not before `not_before`.
+/// Puts into the batch that the refunds of a payment are to be looked at over there, after `wait`.
 pub(super) fn watch_refunds(
     batch: &mut Batch,
     order: &mut Order,
     gateway: &str,
     payment: PaymentId,
-    (now, not_before): (Timestamp, Timestamp),
+    (now, wait): (Timestamp, Duration),
 ) {
     let task = Task { refunds: true, ..Task::of(payment) };
-    send(batch, order, gateway, task, (Lane::Watch, now, Some(not_before)));
+    send(batch, order, gateway, task, (Lane::Watch, now, wait));
 }
 
-/// Puts into the batch that a payment's link is to be looked at, not before `not_before`.
+/// Puts into the batch that a payment's link is to be looked at, after `wait`.
 pub(super) fn send_watch(
     batch: &mut Batch,
     order: &mut Order,
     gateway: &str,
     payment: PaymentId,
-    (now, not_before): (Timestamp, Timestamp),
+    (now, wait): (Timestamp, Duration),
 ) {
     let task = Task::of(payment);
-    send(batch, order, gateway, task, (Lane::Watch, now, Some(not_before)));
+    send(batch, order, gateway, task, (Lane::Watch, now, wait));
 }
 
 fn send(
@@ -112,12 +115,12 @@ fn send(
     order: &mut Order,
     gateway: &str,
     task: Task,
-    (lane, created_at, not_before): (Lane, Timestamp, Option<Timestamp>),
+    (lane, created_at, wait): (Lane, Timestamp, Duration),
 ) {
     order.messages += 1;
     let id = MessageId { number: order.number, sequence: order.messages };
     let body = serde_json::to_string(&task).unwrap_or_default();
-    batch.send(Message { id, lane, queue: gateway.to_owned(), body, created_at, not_before });
+    batch.send(Message { id, lane, queue: gateway.to_owned(), body, created_at, wait });
 }
 
 /// A checkout that has no payment yet.
@@ -247,7 +250,7 @@ pub(super) fn watch_end(
     now: Timestamp,
 ) -> bool {
     let Some((payment, end)) = checkout.watch_end() else { return false };
-    send_watch(batch, order, checkout.gateway.as_str(), payment, (now, end));
+    send_watch(batch, order, checkout.gateway.as_str(), payment, (now, between(now, end)));
     true
 }
 

@@ -1,5 +1,7 @@
 //! What a merchant's site hears: events, put into the outbox in the batch that makes them true.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -196,6 +198,6 @@ pub(super) fn call_back(
     let data = CallbackData { order: document, payment_id, refund, capture };
     let body = serde_json::to_string(&Callback { event, timestamp: now, data }).unwrap_or_default();
     let queue = order.source.as_str().to_owned();
-    batch.send(Message { id, lane: Lane::Callback, queue, body, created_at: now, not_before: None });
+    batch.send(Message { id, lane: Lane::Callback, queue, body, created_at: now, wait: Duration::ZERO });
     true
 }

@@ -77,7 +77,7 @@ pub async fn set_gone(
         if known.gone_since.is_some() == is_gone {
             return Ok(false);
         }
-        let now = shop.clock.now();
+        let now = shop.store.outbox_now().await?;
         match known.gone_since.take() {
             None => known.gone_since = Some(now),
             Some(since) => {

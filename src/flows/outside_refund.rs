@@ -33,8 +33,8 @@ pub async fn record(
 ) -> Result<Settlement, CommitError> {
     let stage = |batch: &mut Batch, dossier: Dossier, now| match answered {
         Some(Answered::Found(listed)) => stage(shop, batch, dossier, (id, listed), (settle, now)),
-        Some(other) => settle(Some(&Again { after: None, why: other.clone().why() }), now),
-        None => settle(None, now),
+        Some(other) => settle(Some(&Again { after: None, why: other.clone().why() })),
+        None => settle(None),
     };
     settle_with(shop, id.number, (ticket, settle), stage).await
 }
@@ -46,11 +46,11 @@ pub async fn look_by_hand(shop: &Shop, id: PaymentId) -> Result<bool, Unavailabl
     };
     let stage = |batch: &mut Batch, dossier: Dossier, settle: Settle<'_>, now| {
         if let Dossier { mut order, order_stored, checkout: Some((checkout, _)) } = dossier {
-            watch_refunds(batch, &mut order, checkout.gateway.as_str(), id, (now, now));
+            watch_refunds(batch, &mut order, checkout.gateway.as_str(), id, (now, Duration::ZERO));
             let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
             batch.put(DocKey::order(id.number), stored.0, &order, stored.1);
         }
-        settle(None, now)
+        settle(None)
     };
     by_hand(shop, id.number, waits, stage).await
 }
@@ -63,7 +63,7 @@ fn stage(
     (settle, now): (Settle<'_>, Timestamp),
 ) -> Settlement {
     let Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) } = dossier else {
-        return settle(None, now);
+        return settle(None);
     };
     let (before, messages) = (checkout.clone(), order.messages);
     let (mut is_pending, mut is_early) = (false, false);
@@ -104,7 +104,7 @@ fn stage(
     } else {
         next_look(shop, &checkout, id, now).map(waits)
     };
-    settle(again.as_ref(), now)
+    settle(again.as_ref())
 }
 
 /// When the refunds of a payment are looked at again without anybody's having told of one.

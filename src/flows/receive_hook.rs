@@ -1,5 +1,7 @@
 //! A hook comes in: recognise it, or judge it and keep it with all that follows, in one commit.
 
+use std::time::Duration;
+
 use super::alarm::{Alarm, raise};
 use super::bill_order::bill;
 use super::{DECISIONS_MAX, Hook, Received, Shop, crowded, load_receipt, receipt_key};
@@ -448,7 +450,7 @@ impl OrderHook<'_> {
                 queue: chat.to_owned(),
                 body,
                 created_at: now,
-                not_before: None,
+                wait: Duration::ZERO,
             });
             facts.push(Fact::Announced { message: id });
         }

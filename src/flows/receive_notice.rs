@@ -10,7 +10,7 @@ use super::{
     DECISIONS_MAX, Dossier, Hook, Shop, checkout_of, crowded, load_dossier, load_receipt, receipt_key,
 };
 use crate::dedup::{Answer, Verdict, key};
-use crate::kernel::time::{between, later};
+use crate::kernel::time::between;
 use crate::kernel::{ExternalId, Fingerprint, HookId, SourceName, Timestamp, same_id};
 use crate::orders::{Event, EventKind, Fact, Incoming, Order, Patch, decide};
 use crate::payments::{Judgement, Notice, OperationId, Payment, PaymentId, PaymentState};
@@ -298,7 +298,7 @@ fn watch_untold_refunds(
     now: Timestamp,
 ) {
     if !shop.tells_of_refunds(&SourceName::new(gateway)) {
-        watch_refunds(batch, order, gateway, id, (now, later(now, LOOK_GAP_MIN)));
+        watch_refunds(batch, order, gateway, id, (now, LOOK_GAP_MIN));
     }
 }
 
@@ -315,7 +315,7 @@ fn look(
     match operation {
         // One whose outcome is not known is looked for anyway; one that is being asked for may be answered "not yet".
         Some(operation) if let Some(delay) = checkout.operation_awaits(operation) => {
-            watch_operation(batch, &mut order, gateway, operation, (now, later(now, delay)));
+            watch_operation(batch, &mut order, gateway, operation, (now, delay));
         }
         None => {
             let is_live = checkout.payments.iter().any(|payment| payment.id == id && payment.is_live());
@@ -324,7 +324,7 @@ fn look(
             }
             // Somebody has paid money back over there, perhaps before we have heard that it came.
             if is_outside_refund {
-                watch_refunds(batch, &mut order, gateway, id, (now, now));
+                watch_refunds(batch, &mut order, gateway, id, (now, Duration::ZERO));
             }
             if !is_live && !is_outside_refund {
                 return;

@@ -1,6 +1,8 @@
 //! The shop says how far an order is, and the marketplace is to hear it: once each, and in the order in which the
 //! marketplace takes it.
 
+use std::time::Duration;
+
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
 use crate::kernel::{Lane, Message, MessageId, Number};
 use crate::orders::{Order, State, Tiding, Told};
@@ -54,7 +56,14 @@ pub async fn tell_marketplace(
         let body = serde_json::to_string(&told).unwrap_or_default();
         let queue = order.source.as_str().to_owned();
         let mut batch = Batch::new();
-        batch.send(Message { id, lane: Lane::Marketplace, queue, body, created_at: now, not_before: None });
+        batch.send(Message {
+            id,
+            lane: Lane::Marketplace,
+            queue,
+            body,
+            created_at: now,
+            wait: Duration::ZERO,
+        });
         let listed_at = order_stored.body.listed_at;
         batch.put(DocKey::order(number), Expect::At(order_stored.version), &order, listed_at);
         match shop.store.commit(batch).await {

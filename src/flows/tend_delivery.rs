@@ -1,6 +1,8 @@
 //! What becomes of a message after it was written is a person's to change: it is tried again, sent once more, or dropped;
 //! and a merchant who is setting up its site is sent an event that means nothing.
 
+use std::time::Duration;
+
 use super::call_back::{TEST_EVENT, TestCallback, TestCallbackData, tested_url};
 use super::receive_hook::receipt_of;
 use super::{DECISIONS_MAX, Hook, Shop, checkout_of, crowded, load_dossier, receipt_key};
@@ -11,22 +13,42 @@ use crate::store::{
     Batch, CommitError, Cursor, Delivery, DeliveryState, DocKey, Expect, Page, Scan, Unavailable,
 };
 
-/// Changes a stored message by `change`, which is asked again when the message's courier was quicker. None when there is no
+/// A message as it is to be from now on.
+#[derive(Debug)]
+pub enum Altered {
+    /// It is to be tried at once.
+    Woken(Delivery),
+    /// It is written as it is.
+    Kept(Delivery),
+}
+
+/// Changes a stored message by `change`, which is given the time of the outbox, and asked again when the message's courier was quicker. None when there is no
 /// such message.
 pub async fn alter<R>(
     shop: &Shop,
     id: MessageId,
-    change: impl Fn(Delivery, Timestamp) -> Result<Delivery, R>,
+    change: impl Fn(Delivery, Timestamp) -> Result<Altered, R>,
 ) -> Result<Option<Result<Delivery, R>>, Unavailable> {
     let key = DocKey::message(id);
     for _ in 0..DECISIONS_MAX {
         let Some(stored) = shop.store.load(&[key]).await?.pop().flatten() else { return Ok(None) };
-        let changed = match change(stored.document()?, shop.clock.now()) {
+        let now = shop.store.outbox_now().await?;
+        let changed = match change(stored.document()?, now) {
             Ok(changed) => changed,
             Err(refused) => return Ok(Some(Err(refused))),
         };
         let mut batch = Batch::new();
-        batch.put(key, Expect::At(stored.version), &changed, stored.body.listed_at);
+        let (expect, listed_at) = (Expect::At(stored.version), stored.body.listed_at);
+        let changed = match changed {
+            Altered::Woken(delivery) => {
+                batch.wake(expect, delivery.clone(), listed_at);
+                Delivery { state: DeliveryState::Pending { due: now }, ..delivery }
+            }
+            Altered::Kept(delivery) => {
+                batch.put(key, expect, &delivery, listed_at);
+                delivery
+            }
+        };
         match shop.store.commit(batch).await {
             Ok(()) => return Ok(Some(Ok(changed))),
             Err(CommitError::Conflict | CommitError::LostLease) => {}
@@ -36,11 +58,16 @@ pub async fn alter<R>(
     Err(crowded())
 }
 
-/// The message, due now and with all its time before it again.
+/// The message, to be tried at once and with all its time before it again.
 #[must_use]
-pub fn begun_anew(delivery: Delivery, now: Timestamp) -> Delivery {
-    let state = DeliveryState::Pending { due: now };
-    Delivery { state, first_failed_at: None, attempts: 0, last_error: None, by_hand: true, ..delivery }
+pub fn begun_again(delivery: Delivery) -> Altered {
+    Altered::Woken(Delivery {
+        first_failed_at: None,
+        attempts: 0,
+        last_error: None,
+        by_hand: true,
+        ..delivery
+    })
 }
 
 /// Where a callback goes: the address that its order or the test names; none if that is the merchant's own.
@@ -68,9 +95,7 @@ pub async fn hurry_callbacks(
                 continue;
             }
             let hurried = |delivery: Delivery, now| match delivery.state {
-                DeliveryState::Pending { due } if due > now => {
-                    Ok(Delivery { state: DeliveryState::Pending { due: now }, ..delivery })
-                }
+                DeliveryState::Pending { due } if due > now => Ok(Altered::Woken(delivery)),
                 DeliveryState::Pending { .. }
                 | DeliveryState::Sent { .. }
                 | DeliveryState::Dead { .. }
@@ -170,7 +195,7 @@ pub async fn send_test(
         queue: merchant.as_str().to_owned(),
         body,
         created_at: now,
-        not_before: None,
+        wait: Duration::ZERO,
     };
     let mut batch = Batch::new();
     batch.send(message);

@@ -6,7 +6,6 @@ use super::call_back::{Event, call_back};
 use super::receive_notice::pay;
 use super::tend_payment::{Settle, by_hand, keep_sending, settle_with};
 use super::{Dossier, Shop, load_dossier};
-use crate::kernel::time::later;
 use crate::kernel::{Fingerprint, HookId, Private, Timestamp};
 use crate::orders::Order;
 use crate::payments::{
@@ -94,7 +93,7 @@ pub async fn tell_again(shop: &Shop, id: OperationId) -> Result<bool, Unavailabl
             batch.put(DocKey::order(number), stored.0, &order, stored.1);
             batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
         }
-        settle(None, now)
+        settle(None)
     };
     by_hand(shop, id.payment.number, waits, stage).await
 }
@@ -110,13 +109,13 @@ fn stage(
     (settle, now): (Settle<'_>, Timestamp),
 ) -> Settlement {
     let Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) } = dossier else {
-        return settle(None, now);
+        return settle(None);
     };
-    let Some(operation) = checkout.operation_mut(id) else { return settle(None, now) };
+    let Some(operation) = checkout.operation_mut(id) else { return settle(None) };
     let before = operation.clone();
     let outcome = change(operation, now);
     let after = operation.clone();
-    let settlement = settle(outcome.as_ref().err(), now);
+    let settlement = settle(outcome.as_ref().err());
     let given_up = if let Settlement::Dead { error, .. } = &settlement { Some(error) } else { None };
     if after == before && given_up.is_none() {
         return settlement;
@@ -132,7 +131,7 @@ fn stage(
     let watch = outcome.as_ref().err().filter(|again| again.why == Again::WAITS && !is_watched);
     let gateway = checkout.gateway.clone();
     if let Some(gap) = watch.and_then(|again| again.after) {
-        watch_operation(batch, &mut order, gateway.as_str(), id, (now, later(now, gap)));
+        watch_operation(batch, &mut order, gateway.as_str(), id, (now, gap));
     }
     if after.kind == OperationKind::Capture && after.is_done() && !before.is_done() {
         if let Some(payment) = checkout.payment_mut(id.payment) {

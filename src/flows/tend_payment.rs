@@ -10,7 +10,7 @@ use super::bill_order::{send_alteration, send_task, send_watch, ship, watch_end}
 use super::call_back::{Event, call_back};
 use super::receive_notice::{of_look_up, pay};
 use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
-use crate::kernel::time::later;
+use crate::kernel::time::between;
 use crate::kernel::{Number, Private, Timestamp};
 use crate::payments::{Again, Answered, Checkout, Payment, PaymentId, PaymentState, Step};
 use crate::store::{Batch, CommitError, DocKey, Expect, Settlement, Ticket, Unavailable};
@@ -19,7 +19,7 @@ use crate::store::{Batch, CommitError, DocKey, Expect, Settlement, Ticket, Unava
 const CAPTURE_LOOK_GAP: Duration = Duration::from_secs(600);
 
 /// How a task is settled, given what is left to do.
-pub type Settle<'a> = &'a (dyn Fn(Option<&Again>, Timestamp) -> Settlement + Sync);
+pub type Settle<'a> = &'a (dyn Fn(Option<&Again>) -> Settlement + Sync);
 
 /// Writes down that the request is about to be sent. Returns the bytes to send, which are those of the first attempt, or
 /// none if the payment has changed meanwhile and is to be looked at again.
@@ -113,7 +113,7 @@ pub(super) async fn by_hand(
     waits: impl Fn(&Checkout) -> bool,
     stage: impl Fn(&mut Batch, Dossier, Settle<'_>, Timestamp) -> Settlement,
 ) -> Result<bool, Unavailable> {
-    let settle = |_: Option<&Again>, at| Settlement::Sent { at };
+    let settle = |_: Option<&Again>| Settlement::Sent;
     for _ in 0..DECISIONS_MAX {
         let Some(dossier) = load_dossier(&shop.store, number).await? else { return Ok(false) };
         if !dossier.checkout.as_ref().is_some_and(|(checkout, _)| waits(checkout)) {
@@ -145,7 +145,7 @@ pub(super) async fn settle_with(
         let mut batch = Batch::new();
         let settlement = match load_dossier(&shop.store, number).await? {
             Some(dossier) => stage(&mut batch, dossier, now),
-            None => settle(None, now),
+            None => settle(None),
         };
         batch.settle(ticket, settlement.clone());
         match shop.store.commit(batch).await {
@@ -170,7 +170,7 @@ fn stage(
     (id, change): (PaymentId, Change<'_>),
     (settle, now): (Settle<'_>, Timestamp),
 ) -> Settlement {
-    let Some((checkout, version)) = &mut dossier.checkout else { return settle(None, now) };
+    let Some((checkout, version)) = &mut dossier.checkout else { return settle(None) };
     let version = *version;
     if checkout.payment_mut(id).is_none() {
         // It was to be made when its buyer asked to pay, and the time for that may be over.
@@ -182,13 +182,13 @@ fn stage(
             batch.put(DocKey::order(id.number), Expect::At(stored.version), &order, stored.body.listed_at);
             batch.put(DocKey::checkout(id.number), Expect::At(version), checkout, now);
         }
-        return settle(None, now);
+        return settle(None);
     }
-    let Some(payment) = checkout.payment_mut(id) else { return settle(None, now) };
+    let Some(payment) = checkout.payment_mut(id) else { return settle(None) };
     let before = payment.clone();
     let outcome = change(payment, now);
     let after = payment.clone();
-    let settlement = settle(outcome.as_ref().err(), now);
+    let settlement = settle(outcome.as_ref().err());
     let is_given_up = matches!(settlement, Settlement::Dead { .. });
     let is_over = before.state == after.state && checkout.is_over_unheard(id, now);
     if after == before && !is_given_up && !is_over {
@@ -247,11 +247,11 @@ fn stage(
     if is_watched || !tend.is_empty() || watch.is_some() || alters || sleeps || is_told || is_shipped {
         if let Some(gap) = watch {
             let gateway = checkout.gateway.clone();
-            send_watch(batch, &mut order, gateway.as_str(), id, (now, later(now, gap)));
+            send_watch(batch, &mut order, gateway.as_str(), id, (now, gap));
         }
         if sleeps {
             let gateway = checkout.gateway.clone();
-            send_watch(batch, &mut order, gateway.as_str(), id, (now, after.bill.expires_at));
+            send_watch(batch, &mut order, gateway.as_str(), id, (now, between(now, after.bill.expires_at)));
         }
         if alters {
             send_alteration(batch, &mut order, checkout.gateway.as_str(), id, now);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -146,6 +147,7 @@ pub struct Message {
     pub body: String,
     /// When it was written.
     pub created_at: Timestamp,
-    /// Not to be sent before, if it is not to be sent at once.
-    pub not_before: Option<Timestamp>,
+    /// How long it is not to be sent yet, from when it is stored: nothing for at once. A moment would be by the writer's clock,
+    /// which may be wrong.
+    pub wait: Duration,
 }

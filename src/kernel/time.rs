@@ -9,6 +9,8 @@ pub use jiff::Timestamp;
 pub enum Clock {
     /// The system's wall clock.
     System,
+    /// The system's wall clock, and wrong by this many seconds: for tests.
+    Wrong(i64),
     /// A clock that stands still until it is moved: for tests.
     Manual(Arc<Mutex<Timestamp>>),
 }
@@ -26,6 +28,9 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         let now = match self {
             Clock::System => Timestamp::now(),
+            Clock::Wrong(seconds) => from_micros(
+                Timestamp::now().as_microsecond().saturating_add(seconds.saturating_mul(1_000_000)),
+            ),
             Clock::Manual(at) => *at.lock().unwrap_or_else(PoisonError::into_inner),
         };
         from_micros(now.as_microsecond())
@@ -34,11 +39,40 @@ impl Clock {
     /// Moves a manual clock; the system's is left alone.
     pub fn advance(&self, by: Duration) {
         match self {
-            Clock::System => {}
+            Clock::System | Clock::Wrong(_) => {}
             Clock::Manual(at) => {
                 let mut at = at.lock().unwrap_or_else(PoisonError::into_inner);
                 *at = later(*at, by);
             }
+        }
+    }
+}
+
+/// A clock that never runs back, and that nobody can set: it begins with a wall clock, or with what one like it has shown
+/// before if that is later, and goes on by itself.
+#[derive(Clone, Debug)]
+pub struct SteadyClock {
+    clock: Clock,
+    began_at: Timestamp,
+    since: Stopwatch,
+}
+
+impl SteadyClock {
+    /// A clock that shows no time before `shown`.
+    #[must_use]
+    pub fn start(clock: Clock, shown: Timestamp) -> SteadyClock {
+        let began_at = clock.now().max(shown);
+        SteadyClock { clock, began_at, since: Stopwatch::start() }
+    }
+
+    /// The present time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.clock {
+            Clock::System | Clock::Wrong(_) => {
+                from_micros(later(self.began_at, self.since.elapsed()).as_microsecond())
+            }
+            Clock::Manual(_) => self.clock.now().max(self.began_at),
         }
     }
 }

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::conformance::{postgres_in_a_new_database, sled_in_a_new_folder};
 use super::*;
-use crate::kernel::Kind;
 use crate::kernel::time::from_micros;
+use crate::kernel::{Clock, Kind};
 
 /// One document in a batch. Beliefs are right or wrong; `At` means "the version that is there".
 #[derive(Debug, Clone)]
@@ -99,7 +99,7 @@ proptest! {
     fn on_random_batches(batches in prop::collection::vec(prop::collection::vec(step(), 1..4), 1..25)) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let (sled, _folder) = sled_in_a_new_folder();
+            let (sled, _folder) = sled_in_a_new_folder(&Clock::System).await;
             let agreed = agree(&sled, &batches).await;
             sled.close().await;
             agreed
@@ -108,7 +108,7 @@ proptest! {
 }
 
 async fn agree(engine: &Store, batches: &[Vec<Step>]) -> Result<(), TestCaseError> {
-    let memory = Store::Memory(Arc::default());
+    let memory = Store::Memory(Arc::new(memory::Memory::new(Clock::System)));
     for steps in batches {
         let (one, other) = (play(&memory, steps).await, play(engine, steps).await);
         prop_assert_eq!(one, other, "{:?}", steps);
@@ -123,7 +123,7 @@ proptest! {
     fn on_random_batches_in_postgres(batches in prop::collection::vec(prop::collection::vec(step(), 1..4), 1..15)) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let (postgres, ()) = postgres_in_a_new_database().await;
+            let (postgres, ()) = postgres_in_a_new_database(&Clock::System).await;
             agree(&postgres, &batches).await
         })?;
     }

@@ -68,6 +68,13 @@ pub enum Change {
     Keep,
     /// It is written.
     Put(Body),
+    /// A message is written, and due from now on.
+    Wake {
+        /// The message. When it was due does not matter.
+        delivery: Box<Delivery>,
+        /// Its place in lists.
+        listed_at: Timestamp,
+    },
     /// It is removed.
     Delete,
 }
@@ -131,8 +138,7 @@ pub enum Bump {
 #[must_use = "a batch changes nothing until it is committed"]
 pub struct Batch {
     pub(super) docs: BTreeMap<DocKey, (Expect, Change)>,
-    /// With their written form, which is made where there are many to make it.
-    pub(super) messages: Vec<(Delivery, Body)>,
+    pub(super) messages: Vec<Message>,
     pub(super) settled: Vec<(Ticket, Settlement)>,
     pub(super) counters: Vec<(CounterKey, Bump)>,
 }
@@ -154,6 +160,12 @@ impl Batch {
         self.docs.insert(key, (expect, Change::Put(body)));
     }
 
+    /// Writes a message that is to be tried at once.
+    pub fn wake(&mut self, expect: Expect, delivery: Delivery, listed_at: Timestamp) {
+        let key = DocKey::message(delivery.id);
+        self.docs.insert(key, (expect, Change::Wake { delivery: Box::new(delivery), listed_at }));
+    }
+
     /// Relies on a document being as `expect` says, without changing it.
     pub fn rely(&mut self, key: DocKey, expect: Expect) {
         self.docs.insert(key, (expect, Change::Keep));
@@ -166,10 +178,7 @@ impl Batch {
 
     /// Puts a message into the outbox. One that is there already, under the same id, stays as it is.
     pub fn send(&mut self, message: Message) {
-        let listed_at = message.created_at;
-        let delivery = Delivery::new(message);
-        let body = Body::of(&delivery, listed_at);
-        self.messages.push((delivery, body));
+        self.messages.push(message);
     }
 
     /// Records what became of a claimed message. A batch whose lease is lost is refused whole.
@@ -182,6 +191,24 @@ impl Batch {
         self.counters.push((counter, bump));
     }
 
+    /// The batch as it is committed at `now`, by the store's clock.
+    pub(super) fn stamped(self, now: Timestamp) -> Stamped {
+        let Batch { docs, messages, settled, counters } = self;
+        let written = |message: Message| {
+            let listed_at = message.created_at;
+            let delivery = Delivery::new(message, now);
+            let body = Body::of(&delivery, listed_at);
+            (delivery, body)
+        };
+        Stamped { docs, messages: messages.into_iter().map(written).collect(), settled, counters, now }
+    }
+
+    /// Whether it depends on the time when it is committed.
+    pub(super) fn needs_time(&self) -> bool {
+        let wakes = || self.docs.values().any(|(_, change)| matches!(change, Change::Wake { .. }));
+        !self.messages.is_empty() || !self.settled.is_empty() || wakes()
+    }
+
     /// Whether it would change nothing and check nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -190,4 +217,15 @@ impl Batch {
             && self.settled.is_empty()
             && self.counters.is_empty()
     }
+}
+
+/// A batch with the time of its commit.
+#[derive(Debug)]
+pub(super) struct Stamped {
+    pub docs: BTreeMap<DocKey, (Expect, Change)>,
+    /// With their written form, which is made where there are many to make it.
+    pub messages: Vec<(Delivery, Body)>,
+    pub settled: Vec<(Ticket, Settlement)>,
+    pub counters: Vec<(CounterKey, Bump)>,
+    pub now: Timestamp,
 }

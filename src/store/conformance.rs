@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::time::{from_micros, later};
-use crate::kernel::{Document, Kind, Lane, Message, MessageId, Number, Timestamp};
+use crate::kernel::time::{between, from_micros, later};
+use crate::kernel::{Clock, Document, Kind, Lane, Message, MessageId, Number, Timestamp};
 use crate::store::queue::DeliveryState;
 
 /// A document of the tests.
@@ -30,8 +30,39 @@ fn note(text: &str) -> Note {
     Note(text.to_owned())
 }
 
+/// A store, and the clock by which its messages are due.
+struct Stage {
+    store: Store,
+    clock: Clock,
+}
+
+impl std::ops::Deref for Stage {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl Stage {
+    /// It is so late now.
+    fn is(&self, seconds: i64) {
+        self.clock.advance(between(self.clock.now(), at(seconds)));
+    }
+
+    /// A claim at this time.
+    fn claim_at(&self, seconds: i64) -> Claim {
+        self.is(seconds);
+        Claim { lane: Lane::Telegram, lease: Duration::from_secs(60), limit: 10, resting: Vec::new() }
+    }
+}
+
 fn key(partition: u64) -> DocKey {
     DocKey { partition, kind: Kind::Order, id: 7 }
+}
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -60,7 +91,7 @@ fn message(order: u64, sequence: u32, queue: &str, seconds: i64) -> Message {
         queue: queue.to_owned(),
         body: format!("message {sequence} of {order}"),
         created_at: at(seconds),
-        not_before: None,
+        wait: Duration::ZERO,
     }
 }
 
@@ -68,16 +99,6 @@ fn send(messages: impl IntoIterator<Item = Message>) -> Batch {
     let mut batch = Batch::new();
     messages.into_iter().for_each(|message| batch.send(message));
     batch
-}
-
-fn claim_at(seconds: i64) -> Claim {
-    Claim {
-        lane: Lane::Telegram,
-        now: at(seconds),
-        lease: Duration::from_secs(60),
-        limit: 10,
-        resting: Vec::new(),
-    }
 }
 
 async fn claimed(store: &Store, claim: &Claim) -> Vec<String> {
@@ -89,7 +110,7 @@ fn id(order: u64, sequence: u32) -> String {
     MessageId { number: number(order), sequence }.to_string()
 }
 
-async fn what_was_committed_is_read_back(store: Store) {
+async fn what_was_committed_is_read_back(store: Stage) {
     store.commit(put(key(1), Expect::Absent, "first")).await.expect("committed");
     let found = store.load(&[key(2), key(1)]).await.expect("a store that answers");
     assert!(found[0].is_none());
@@ -98,14 +119,14 @@ async fn what_was_committed_is_read_back(store: Store) {
     assert_eq!((stored.body.schema, stored.body.listed_at), (3, at(1)));
 }
 
-async fn what_should_be_absent_is_created_once(store: Store) {
+async fn what_should_be_absent_is_created_once(store: Stage) {
     store.commit(put(key(1), Expect::Absent, "first")).await.expect("committed");
     let again = store.commit(put(key(1), Expect::Absent, "second")).await;
     assert_eq!(again, Err(CommitError::Conflict));
     assert_eq!(read(&store, key(1)).await.expect("a document").0, note("first"));
 }
 
-async fn a_batch_is_whole_or_nothing(store: Store) {
+async fn a_batch_is_whole_or_nothing(store: Stage) {
     store.commit(put(key(1), Expect::Absent, "first")).await.expect("committed");
     let mut batch = put(key(1), Expect::At(12_345), "stale");
     batch.put(key(2), Expect::Absent, &note("beside it"), at(1));
@@ -113,11 +134,11 @@ async fn a_batch_is_whole_or_nothing(store: Store) {
     batch.bump(CounterKey { group: "17".into(), name: "milk".into() }, Bump::Add(5));
     assert_eq!(store.commit(batch).await, Err(CommitError::Conflict));
     assert!(read(&store, key(2)).await.is_none());
-    assert_eq!(claimed(&store, &claim_at(9)).await, Vec::<String>::new());
+    assert_eq!(claimed(&store, &store.claim_at(9)).await, Vec::<String>::new());
     assert_eq!(store.counters("17", None, 9).await, Ok(vec![]));
 }
 
-async fn every_write_makes_a_new_version_and_old_ones_conflict(store: Store) {
+async fn every_write_makes_a_new_version_and_old_ones_conflict(store: Stage) {
     store.commit(put(key(1), Expect::Absent, "one")).await.expect("committed");
     let (_, first) = read(&store, key(1)).await.expect("a document");
     store.commit(put(key(1), Expect::At(first), "two")).await.expect("committed");
@@ -133,7 +154,7 @@ async fn every_write_makes_a_new_version_and_old_ones_conflict(store: Store) {
     assert_eq!(store.commit(put(key(1), Expect::At(first), "later")).await, Err(CommitError::Conflict));
 }
 
-async fn of_many_who_create_the_same_exactly_one_succeeds(store: Store) {
+async fn of_many_who_create_the_same_exactly_one_succeeds(store: Stage) {
     let mut tasks = tokio::task::JoinSet::new();
     for name in 0..64 {
         let store = store.clone();
@@ -144,7 +165,7 @@ async fn of_many_who_create_the_same_exactly_one_succeeds(store: Store) {
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(CommitError::Conflict)).count(), 63);
 }
 
-async fn of_many_who_change_the_same_exactly_one_succeeds(store: Store) {
+async fn of_many_who_change_the_same_exactly_one_succeeds(store: Stage) {
     store.commit(put(key(1), Expect::Absent, "before")).await.expect("committed");
     for round in 0..10 {
         let (_, version) = read(&store, key(1)).await.expect("a document");
@@ -159,7 +180,7 @@ async fn of_many_who_change_the_same_exactly_one_succeeds(store: Store) {
     }
 }
 
-async fn there_is_no_absence_skew(store: Store) {
+async fn there_is_no_absence_skew(store: Stage) {
     for round in 0..50 {
         let (left, right) = (DocKey { id: 1, ..key(round) }, DocKey { id: 2, ..key(round) });
         let cross = |writes: DocKey, relies: DocKey| {
@@ -172,7 +193,7 @@ async fn there_is_no_absence_skew(store: Store) {
     }
 }
 
-async fn long_documents_come_back_whole_and_leave_nothing_behind(store: Store) {
+async fn long_documents_come_back_whole_and_leave_nothing_behind(store: Stage) {
     let mut expect = Expect::Absent;
     for length in [10, 47_990, 48_010, 100_000, 1_300_000, 49_000, 3] {
         let text = "Ж".repeat(length / 2);
@@ -183,7 +204,7 @@ async fn long_documents_come_back_whole_and_leave_nothing_behind(store: Store) {
     }
 }
 
-async fn relying_on_a_document_checks_it_and_leaves_it(store: Store) {
+async fn relying_on_a_document_checks_it_and_leaves_it(store: Stage) {
     store.commit(put(key(1), Expect::Absent, "firm")).await.expect("committed");
     let (_, version) = read(&store, key(1)).await.expect("a document");
     let mut batch = put(key(2), Expect::Absent, "built on it");
@@ -195,7 +216,7 @@ async fn relying_on_a_document_checks_it_and_leaves_it(store: Store) {
     assert_eq!(store.commit(batch).await, Err(CommitError::Conflict));
 }
 
-async fn relying_on_absence_checks_it(store: Store) {
+async fn relying_on_absence_checks_it(store: Stage) {
     store.commit(put(key(1), Expect::Absent, "here")).await.expect("committed");
     let rely = |key| {
         let mut batch = Batch::new();
@@ -207,25 +228,25 @@ async fn relying_on_absence_checks_it(store: Store) {
     assert_eq!(store.commit(rely(key(2))).await, Ok(()));
 }
 
-async fn adding_a_message_twice_is_adding_it_once(store: Store) {
+async fn adding_a_message_twice_is_adding_it_once(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
     let other_words = Message { body: "other words".into(), ..message(1, 1, "another chat", 2) };
     store.commit(send([other_words])).await.expect("committed");
-    let claims = store.claim(&claim_at(9)).await.expect("a store that answers");
+    let claims = store.claim(&store.claim_at(9)).await.expect("a store that answers");
     assert_eq!(claims.len(), 1);
     assert_eq!(claims[0].delivery.body, "message 1 of 1");
 }
 
-async fn a_claimed_message_is_nobody_elses_until_its_lease_ends(store: Store) {
+async fn a_claimed_message_is_nobody_elses_until_its_lease_ends(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
-    assert_eq!(claimed(&store, &claim_at(10)).await, [id(1, 1)]);
-    assert!(claimed(&store, &claim_at(69)).await.is_empty());
+    assert_eq!(claimed(&store, &store.claim_at(10)).await, [id(1, 1)]);
+    assert!(claimed(&store, &store.claim_at(69)).await.is_empty());
 }
 
-async fn a_claimed_message_is_anybodys_when_its_lease_has_ended(store: Store) {
+async fn a_claimed_message_is_anybodys_when_its_lease_has_ended(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
-    assert_eq!(claimed(&store, &Claim { lease: SHORT, ..claim_at(10) }).await, [id(1, 1)]);
-    assert_eq!(claimed_in_time(&store, &claim_at(70)).await.delivery.id.to_string(), id(1, 1));
+    assert_eq!(claimed(&store, &Claim { lease: SHORT, ..store.claim_at(10) }).await, [id(1, 1)]);
+    assert_eq!(claimed_in_time(&store, &store.claim_at(70)).await.delivery.id.to_string(), id(1, 1));
 }
 
 /// A lease that ends by itself, on whichever clock.
@@ -243,118 +264,123 @@ async fn claimed_in_time(store: &Store, claim: &Claim) -> Claimed {
     tokio::time::timeout(Duration::from_secs(20), claiming).await.expect("the lease ends")
 }
 
-async fn a_lost_lease_settles_nothing(store: Store) {
+async fn a_lost_lease_settles_nothing(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
-    let claim = Claim { lease: SHORT, ..claim_at(10) };
+    let claim = Claim { lease: SHORT, ..store.claim_at(10) };
     let slow = store.claim(&claim).await.expect("a store that answers").remove(0);
-    let quick = claimed_in_time(&store, &claim_at(70)).await;
+    let quick = claimed_in_time(&store, &store.claim_at(70)).await;
     let mut batch = put(key(1), Expect::Absent, "what the slow one found out");
-    batch.settle(slow.ticket, Settlement::Dead { at: at(71), error: "too slow".into() });
+    batch.settle(slow.ticket, Settlement::Dead { error: "too slow".into() });
     assert_eq!(store.commit(batch).await, Err(CommitError::LostLease));
     assert!(read(&store, key(1)).await.is_none());
     let mut batch = put(key(1), Expect::Absent, "what the quick one found out");
-    batch.settle(quick.ticket, Settlement::Sent { at: at(72) });
+    batch.settle(quick.ticket, Settlement::Sent);
     store.commit(batch).await.expect("committed");
     assert!(read(&store, key(1)).await.is_some());
-    assert!(claimed(&store, &claim_at(500)).await.is_empty());
+    assert!(claimed(&store, &store.claim_at(500)).await.is_empty());
 }
 
 /// Whoever has a message may note something on it before going on: it stays theirs, and nobody else gets it.
-async fn a_claimed_message_that_is_rewritten_in_its_place_stays_claimed(store: Store) {
+async fn a_claimed_message_that_is_rewritten_in_its_place_stays_claimed(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
-    let claim = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
+    let claim = store.claim(&store.claim_at(10)).await.expect("a store that answers").remove(0);
     let key = DocKey::message(claim.delivery.id);
     let stored = store.load(&[key]).await.expect("a store that answers").remove(0).expect("the message");
     let noted = Delivery { last_error: Some("it may have arrived".into()), ..claim.delivery.clone() };
     let mut batch = Batch::new();
     batch.put(key, Expect::At(stored.version), &noted, stored.body.listed_at);
     store.commit(batch).await.expect("committed");
-    assert!(claimed(&store, &claim_at(11)).await.is_empty(), "it is at somebody's");
+    assert!(claimed(&store, &store.claim_at(11)).await.is_empty(), "it is at somebody's");
+    store.is(12);
     let mut batch = Batch::new();
-    batch.settle(claim.ticket, Settlement::Retry { at: at(12), due: at(20), error: "no answer".into() });
+    batch.settle(claim.ticket, Settlement::Retry { wait: seconds(8), error: "no answer".into() });
     store.commit(batch).await.expect("settled");
-    assert!(claimed(&store, &claim_at(19)).await.is_empty(), "it is not due");
-    assert_eq!(claimed(&store, &claim_at(20)).await, [id(1, 1)]);
+    assert!(claimed(&store, &store.claim_at(19)).await.is_empty(), "it is not due");
+    assert_eq!(claimed(&store, &store.claim_at(20)).await, [id(1, 1)]);
 }
 
 /// Looks of one order do not wait for one another: one that is due late holds up none that is due now.
-async fn a_look_does_not_wait_for_an_earlier_one(store: Store) {
-    let watch = |sequence, due| Message {
+async fn a_look_does_not_wait_for_an_earlier_one(store: Stage) {
+    let watch = |sequence, wait| Message {
         lane: Lane::Watch,
-        not_before: Some(at(due)),
+        wait: seconds(wait),
         ..message(1, sequence, "bank", 1)
     };
     store.commit(send([watch(1, 1000), watch(2, 10)])).await.expect("committed");
-    let claim = |seconds| Claim { lane: Lane::Watch, ..claim_at(seconds) };
+    let claim = |seconds| Claim { lane: Lane::Watch, ..store.claim_at(seconds) };
     assert!(claimed(&store, &claim(9)).await.is_empty());
     let due = store.claim(&claim(10)).await.expect("a store that answers").remove(0);
     assert_eq!(due.delivery.id.to_string(), id(1, 2));
     let mut batch = Batch::new();
-    batch.settle(due.ticket, Settlement::Sent { at: at(11) });
+    batch.settle(due.ticket, Settlement::Sent);
     store.commit(batch).await.expect("settled");
     assert_eq!(claimed(&store, &claim(1000)).await, [id(1, 1)]);
 }
 
-async fn a_ticket_settles_once(store: Store) {
+async fn a_ticket_settles_once(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
-    let claim = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
+    let claim = store.claim(&store.claim_at(10)).await.expect("a store that answers").remove(0);
     let settle = || {
         let mut batch = Batch::new();
-        batch.settle(claim.ticket, Settlement::Sent { at: at(11) });
+        batch.settle(claim.ticket, Settlement::Sent);
         batch
     };
     store.commit(settle()).await.expect("committed");
     assert_eq!(store.commit(settle()).await, Err(CommitError::LostLease));
 }
 
-async fn messages_of_one_order_go_in_their_order(store: Store) {
+async fn messages_of_one_order_go_in_their_order(store: Stage) {
     // The later one waits in another queue, and is due earlier.
-    store.commit(send([message(1, 2, "b", 1), message(1, 1, "a", 5)])).await.expect("committed");
-    assert!(claimed(&store, &claim_at(3)).await.is_empty(), "the first is not due, so the second must wait");
-    let first = store.claim(&claim_at(6)).await.expect("a store that answers");
+    let first = Message { wait: seconds(5), ..message(1, 1, "a", 0) };
+    store.commit(send([message(1, 2, "b", 0), first])).await.expect("committed");
+    assert!(
+        claimed(&store, &store.claim_at(3)).await.is_empty(),
+        "the first is not due, so the second must wait"
+    );
+    let first = store.claim(&store.claim_at(6)).await.expect("a store that answers");
     assert_eq!(first.len(), 1);
     assert_eq!(first[0].delivery.id.sequence, 1);
     let mut batch = Batch::new();
-    batch.settle(first[0].ticket, Settlement::Dead { at: at(7), error: "no such chat".into() });
+    batch.settle(first[0].ticket, Settlement::Dead { error: "no such chat".into() });
     store.commit(batch).await.expect("committed");
-    assert_eq!(claimed(&store, &claim_at(8)).await, [id(1, 2)], "what is dead holds up nobody");
+    assert_eq!(claimed(&store, &store.claim_at(8)).await, [id(1, 2)], "what is dead holds up nobody");
 }
 
-async fn one_message_of_each_queue_is_claimed_and_resting_queues_are_passed_over(store: Store) {
+async fn one_message_of_each_queue_is_claimed_and_resting_queues_are_passed_over(store: Stage) {
     let messages = (1..=300).map(|order| message(order, 1, "busy", 1)).chain([message(900, 1, "quiet", 2)]);
     store.commit(send(messages)).await.expect("committed");
-    let resting = Claim { resting: vec!["busy".into()], ..claim_at(10) };
+    let resting = Claim { resting: vec!["busy".into()], ..store.claim_at(10) };
     assert_eq!(claimed(&store, &resting).await, [id(900, 1)]);
-    let both = claimed(&store, &claim_at(10)).await;
+    let both = claimed(&store, &store.claim_at(10)).await;
     assert_eq!(both.len(), 1, "one of the busy queue; the quiet one's only message is taken: {both:?}");
 }
 
-async fn what_is_to_be_tried_again_waits_for_its_time(store: Store) {
+async fn what_is_to_be_tried_again_waits_for_its_time(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
-    let claim = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
+    let claim = store.claim(&store.claim_at(10)).await.expect("a store that answers").remove(0);
     let mut batch = Batch::new();
-    batch.settle(claim.ticket, Settlement::Retry { at: at(10), due: at(100), error: "busy".into() });
+    batch.settle(claim.ticket, Settlement::Retry { wait: seconds(90), error: "busy".into() });
     store.commit(batch).await.expect("committed");
-    assert!(claimed(&store, &claim_at(99)).await.is_empty());
-    let again = store.claim(&claim_at(100)).await.expect("a store that answers").remove(0);
+    assert!(claimed(&store, &store.claim_at(99)).await.is_empty());
+    let again = store.claim(&store.claim_at(100)).await.expect("a store that answers").remove(0);
     assert_eq!((again.delivery.attempts, again.delivery.last_error.as_deref()), (1, Some("busy")));
 }
 
 /// The first message of an order failed and stands behind its successors now, more of them than are looked at.
-async fn a_failed_message_is_found_behind_all_that_wait_for_it(store: Store) {
+async fn a_failed_message_is_found_behind_all_that_wait_for_it(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
-    let first = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
+    let first = store.claim(&store.claim_at(10)).await.expect("a store that answers").remove(0);
     let mut batch = Batch::new();
-    batch.settle(first.ticket, Settlement::Retry { at: at(10), due: at(100), error: "busy".into() });
+    batch.settle(first.ticket, Settlement::Retry { wait: seconds(90), error: "busy".into() });
     store.commit(batch).await.expect("committed");
     store.commit(send((2..=400).map(|sequence| message(1, sequence, "chat", 2)))).await.expect("committed");
-    assert!(claimed(&store, &claim_at(99)).await.is_empty());
-    assert_eq!(claimed(&store, &claim_at(100)).await, [id(1, 1)]);
+    assert!(claimed(&store, &store.claim_at(99)).await.is_empty());
+    assert_eq!(claimed(&store, &store.claim_at(100)).await, [id(1, 1)]);
 }
 
-async fn what_a_person_has_dropped_is_not_sent_and_stays_dropped(store: Store) {
+async fn what_a_person_has_dropped_is_not_sent_and_stays_dropped(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
-    let under_way = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
+    let under_way = store.claim(&store.claim_at(10)).await.expect("a store that answers").remove(0);
     let key = DocKey::message(under_way.delivery.id);
     let stored = store.load(&[key]).await.expect("read").remove(0).expect("a message");
     let dropped = Delivery { state: DeliveryState::Dropped { at: at(11) }, ..under_way.delivery };
@@ -362,16 +388,16 @@ async fn what_a_person_has_dropped_is_not_sent_and_stays_dropped(store: Store) {
     batch.put(key, Expect::At(stored.version), &dropped, at(1));
     store.commit(batch).await.expect("committed");
     let mut batch = Batch::new();
-    batch.settle(under_way.ticket, Settlement::Retry { at: at(12), due: at(13), error: "busy".into() });
+    batch.settle(under_way.ticket, Settlement::Retry { wait: seconds(1), error: "busy".into() });
     store.commit(batch).await.expect("committed");
-    assert!(claimed(&store, &claim_at(500)).await.is_empty());
+    assert!(claimed(&store, &store.claim_at(500)).await.is_empty());
 }
 
-async fn dead_messages_are_listed_until_a_person_decides(store: Store) {
+async fn dead_messages_are_listed_until_a_person_decides(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
-    let claim = store.claim(&claim_at(10)).await.expect("a store that answers").remove(0);
+    let claim = store.claim(&store.claim_at(10)).await.expect("a store that answers").remove(0);
     let mut batch = Batch::new();
-    batch.settle(claim.ticket, Settlement::Dead { at: at(11), error: "no such chat".into() });
+    batch.settle(claim.ticket, Settlement::Dead { error: "no such chat".into() });
     store.commit(batch).await.expect("committed");
     let listed = |dead| {
         let store = store.clone();
@@ -383,17 +409,18 @@ async fn dead_messages_are_listed_until_a_person_decides(store: Store) {
     assert!(listed(false).await.is_empty());
     let (key, stored) = listed(true).await.remove(0);
     let delivery: Delivery = stored.document().expect("a message");
-    let revived = Delivery { state: DeliveryState::Pending { due: at(20) }, ..delivery };
     let mut batch = Batch::new();
-    batch.put(key, Expect::At(stored.version), &revived, at(1));
+    assert_eq!(key, DocKey::message(delivery.id));
+    batch.wake(Expect::At(stored.version), delivery, at(1));
     store.commit(batch).await.expect("committed");
     assert!(listed(true).await.is_empty());
-    assert_eq!(claimed(&store, &claim_at(20)).await, [id(1, 1)]);
+    assert_eq!(claimed(&store, &store.claim_at(20)).await, [id(1, 1)]);
 }
 
-async fn an_outbox_is_turned_page_by_page_and_none_is_passed_over(store: Store) {
+async fn an_outbox_is_turned_page_by_page_and_none_is_passed_over(store: Stage) {
     // Two names with the same CRC-32, by which an engine may tell queues apart.
     let queues = ["plumless", "buckeroo", "chat"];
+    store.is(10);
     for (order, queue) in (1..=9).zip(queues.into_iter().cycle()) {
         store.commit(send([message(order, 1, queue, 10)])).await.expect("committed");
     }
@@ -433,26 +460,26 @@ async fn an_outbox_is_turned_page_by_page_and_none_is_passed_over(store: Store) 
     assert!(turned(Some("nobody"), false).await.is_empty());
 }
 
-async fn a_callback_that_was_put_off_holds_up_no_later_one(store: Store) {
+async fn a_callback_that_was_put_off_holds_up_no_later_one(store: Stage) {
     let callback = |sequence| Message { lane: Lane::Callback, ..message(1, sequence, "site", 1) };
     store.commit(send([callback(1), callback(2), callback(3)])).await.expect("committed");
-    let claim = |seconds| Claim { lane: Lane::Callback, ..claim_at(seconds) };
+    let claim = |seconds| Claim { lane: Lane::Callback, ..store.claim_at(seconds) };
     let first = store.claim(&claim(10)).await.expect("a store that answers").remove(0);
     assert_eq!(first.delivery.id.sequence, 1);
     assert!(claimed(&store, &claim(10)).await.is_empty(), "it is being told");
     let mut batch = Batch::new();
-    batch.settle(first.ticket, Settlement::Retry { at: at(11), due: at(500), error: "500".into() });
+    batch.settle(first.ticket, Settlement::Retry { wait: seconds(489), error: "500".into() });
     store.commit(batch).await.expect("committed");
     let second = store.claim(&claim(12)).await.expect("a store that answers").remove(0);
     assert_eq!(second.delivery.id.sequence, 2);
     let mut batch = Batch::new();
-    batch.settle(second.ticket, Settlement::Sent { at: at(13) });
+    batch.settle(second.ticket, Settlement::Sent);
     store.commit(batch).await.expect("committed");
     // When its time has come it goes first again.
     assert_eq!(claimed(&store, &claim(500)).await, [id(1, 1)]);
 }
 
-async fn counters_add_up_whoever_adds(store: Store) {
+async fn counters_add_up_whoever_adds(store: Stage) {
     let milk = CounterKey { group: "17".into(), name: "milk".into() };
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..100 {
@@ -481,7 +508,7 @@ async fn counters_add_up_whoever_adds(store: Store) {
     assert_eq!(store.counter_groups().await, Ok(vec!["17".to_owned(), "170".to_owned()]));
 }
 
-async fn lists_are_walked_by_time_without_gap_or_repeat(store: Store) {
+async fn lists_are_walked_by_time_without_gap_or_repeat(store: Stage) {
     for order in 0..25_u64 {
         let mut batch = Batch::new();
         // Several share a moment, some are before 1970.
@@ -508,7 +535,7 @@ async fn lists_are_walked_by_time_without_gap_or_repeat(store: Store) {
     }
 }
 
-async fn a_moved_or_removed_document_leaves_the_list(store: Store) {
+async fn a_moved_or_removed_document_leaves_the_list(store: Stage) {
     store.commit(put(key(1), Expect::Absent, "here")).await.expect("committed");
     let (_, version) = read(&store, key(1)).await.expect("a document");
     let mut batch = Batch::new();
@@ -523,7 +550,7 @@ async fn a_moved_or_removed_document_leaves_the_list(store: Store) {
     assert!(store.scan(&scan).await.expect("a store that answers").items.is_empty());
 }
 
-async fn a_partition_is_walked_alone(store: Store) {
+async fn a_partition_is_walked_alone(store: Stage) {
     for (partition, id) in [(1, 1), (1, 300), (2, 1), (1, 2)] {
         store.commit(put(DocKey { id, ..key(partition) }, Expect::Absent, "x")).await.expect("committed");
     }
@@ -532,7 +559,7 @@ async fn a_partition_is_walked_alone(store: Store) {
     assert_eq!(found.iter().map(|(key, _)| key.id).collect::<Vec<_>>(), [1, 2, 300]);
 }
 
-async fn the_bell_rings_when_messages_are_put(store: Store) {
+async fn the_bell_rings_when_messages_are_put(store: Stage) {
     let mut bell = store.outbox_bell();
     store.commit(put(key(1), Expect::Absent, "no message")).await.expect("committed");
     assert!(!bell.has_changed().expect("the store is there"));
@@ -541,7 +568,7 @@ async fn the_bell_rings_when_messages_are_put(store: Store) {
     assert!(rung.is_ok());
 }
 
-async fn a_store_that_works_answers_a_ping(store: Store) {
+async fn a_store_that_works_answers_a_ping(store: Stage) {
     assert_eq!(store.probe().await, Ok(()));
 }
 
@@ -552,8 +579,9 @@ macro_rules! conformance {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $promise() {
-                    let (store, _guard) = $start;
-                    super::$promise(store).await;
+                    let clock = super::Clock::manual(super::at(0));
+                    let (store, _guard) = $start(&clock).await;
+                    super::$promise(super::Stage { store, clock }).await;
                 }
             )*
         }
@@ -562,21 +590,26 @@ macro_rules! conformance {
 
 macro_rules! on_every_engine {
     ($($promise:ident),* $(,)?) => {
-        conformance!(on_memory, (super::Store::Memory(super::Arc::default()), ()), [$($promise),*]);
-        conformance!(on_sled, super::sled_in_a_new_folder(), [$($promise),*]);
-        conformance!(on_postgres, super::postgres_in_a_new_database().await, [$($promise),*]);
+        conformance!(on_memory, super::in_memory, [$($promise),*]);
+        conformance!(on_sled, super::sled_in_a_new_folder, [$($promise),*]);
+        conformance!(on_postgres, super::postgres_in_a_new_database, [$($promise),*]);
     };
 }
 
-pub fn sled_in_a_new_folder() -> (Store, tempfile::TempDir) {
+pub async fn in_memory(clock: &Clock) -> (Store, ()) {
+    (Store::Memory(Arc::new(super::memory::Memory::new(clock.clone()))), ())
+}
+
+pub async fn sled_in_a_new_folder(clock: &Clock) -> (Store, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let engine = super::sled::Sled::open(&folder.path().join("data"), 16 << 20).expect("a new store");
+    let data = folder.path().join("data");
+    let engine = super::sled::Sled::open(&data, 16 << 20, clock.clone()).expect("a new store");
     (Store::Sled(Arc::new(engine)), folder)
 }
 
-pub async fn postgres_in_a_new_database() -> (Store, ()) {
+pub async fn postgres_in_a_new_database(clock: &Clock) -> (Store, ()) {
     let url = super::postgres::tests::database::Server::shared().new_database().await;
-    (super::postgres::tests::open(&url).await, ())
+    (super::postgres::tests::open_by(&url, clock).await, ())
 }
 
 on_every_engine![

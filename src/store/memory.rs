@@ -12,11 +12,13 @@ use super::plan::{DocWrite, Held, bumped, plan};
 use super::queue::{Claim, Claimed, Delivery, Leases, Place, Ticket, page_of_places};
 use super::scan::{Cursor, Found, Scan};
 use super::{CommitError, Unavailable};
-use crate::kernel::{Kind, MessageId};
+use crate::kernel::time::SteadyClock;
+use crate::kernel::{Clock, Kind, MessageId, Timestamp};
 
 /// A store in memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
+    clock: SteadyClock,
     state: Mutex<State>,
     outbox_bell: watch::Sender<u64>,
 }
@@ -71,6 +73,13 @@ impl State {
 }
 
 impl Memory {
+    /// An empty store. Messages are due by this clock.
+    #[must_use]
+    pub fn new(clock: Clock) -> Memory {
+        let clock = SteadyClock::start(clock, Timestamp::MIN);
+        Memory { clock, state: Mutex::default(), outbox_bell: watch::Sender::new(0) }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,7 +91,7 @@ impl Memory {
 
     pub(super) fn commit(&self, batch: Batch) -> Result<(), CommitError> {
         let mut state = self.state();
-        let writes = plan(batch, &*state)?;
+        let writes = plan(batch.stamped(self.clock.now()), &*state)?;
         state.last_version += 1;
         for write in writes.docs {
             state.write(write);
@@ -107,7 +116,7 @@ impl Memory {
             let beyond = (Bound::Excluded(after), Bound::Unbounded);
             Ok(state.outbox.range(beyond).next().cloned())
         };
-        let claimed = leases.claim(claim, next, |id| state.delivery(id));
+        let claimed = leases.claim(claim, self.clock.now(), next, |id| state.delivery(id));
         state.leases = leases;
         claimed
     }
@@ -167,6 +176,10 @@ impl Memory {
         let mut partitions: Vec<u64> = state.docs.keys().map(|key| key.partition).collect();
         partitions.dedup();
         partitions.into_iter().filter(|found| after.is_none_or(|after| *found > after)).take(limit).collect()
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     pub(super) fn outbox_bell(&self) -> watch::Receiver<u64> {

@@ -245,6 +245,15 @@ impl Store {
         }
     }
 
+    /// The time by which messages of the outbox are due.
+    pub async fn outbox_now(&self) -> Result<Timestamp, Unavailable> {
+        match self {
+            Store::Memory(engine) => Ok(engine.now()),
+            Store::Sled(engine) => Ok(engine.outbox_now()),
+            Store::Postgres(engine) => engine.outbox_now().await,
+        }
+    }
+
     /// The time by the store's clock, which all receivers share; none where it is this machine's own.
     pub async fn now(&self) -> Result<Option<Timestamp>, Unavailable> {
         match self {

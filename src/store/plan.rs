@@ -1,7 +1,7 @@
 //! The rules of a commit, written once for the engines that see their own state: what holds, what conflicts,
 //! and what exactly is to be written.
 
-use super::batch::{Batch, Body, Bump, Change, CounterKey, DocKey, Expect, Stored};
+use super::batch::{Body, Bump, Change, CounterKey, DocKey, Expect, Stamped, Stored};
 use super::page::Head;
 use super::queue::{Delivery, Place, Ticket, place_of};
 use super::{CommitError, Unavailable};
@@ -37,7 +37,7 @@ pub(super) struct Writes {
 }
 
 /// Checks a batch against `held`.
-pub(super) fn plan(batch: Batch, held: &impl Held) -> Result<Writes, CommitError> {
+pub(super) fn plan(batch: Stamped, held: &impl Held) -> Result<Writes, CommitError> {
     let mut writes = Writes { counters: batch.counters, ..Writes::default() };
     for (key, (expect, change)) in batch.docs {
         let old = held.head(key)?;
@@ -51,6 +51,7 @@ pub(super) fn plan(batch: Batch, held: &impl Held) -> Result<Writes, CommitError
         let new = match change {
             Change::Keep => continue,
             Change::Put(body) => Some(body),
+            Change::Wake { delivery, listed_at } => Some(Body::of(&delivery.due_at(batch.now), listed_at)),
             Change::Delete => None,
         };
         let (mut old_place, mut new_place) = (None, None);
@@ -69,7 +70,7 @@ pub(super) fn plan(batch: Batch, held: &impl Held) -> Result<Writes, CommitError
         let Some(old) = held.head(key)? else { return Err(CommitError::LostLease) };
         let Some(delivery) = delivery(held, key)? else { return Err(CommitError::LostLease) };
         let old_place = delivery.place();
-        let delivery = delivery.settle(settlement);
+        let delivery = delivery.settle(settlement, batch.now);
         let (new, new_place) = (Some(Body::of(&delivery, old.listed_at)), delivery.place());
         let old_listed_at = Some(old.listed_at);
         writes.docs.push(DocWrite { key, old_listed_at, new, old_place, new_place });

@@ -98,11 +98,11 @@ impl Document for Delivery {
 }
 
 impl Delivery {
-    /// A message that has just been put into the outbox.
+    /// A message that is put into the outbox at `now`.
     #[must_use]
-    pub fn new(message: Message) -> Delivery {
-        let Message { id, lane, queue, body, created_at, not_before } = message;
-        let state = DeliveryState::Pending { due: not_before.unwrap_or(created_at) };
+    pub fn new(message: Message, now: Timestamp) -> Delivery {
+        let Message { id, lane, queue, body, created_at, wait } = message;
+        let state = DeliveryState::Pending { due: later(now, wait) };
         Delivery {
             id,
             lane,
@@ -117,40 +117,45 @@ impl Delivery {
         }
     }
 
-    /// The message after an attempt that ended in `settlement`.
+    /// The message after an attempt that ended in `settlement` at `now`.
     #[must_use]
-    pub fn settle(mut self, settlement: Settlement) -> Delivery {
+    pub fn settle(mut self, settlement: Settlement, now: Timestamp) -> Delivery {
         self.attempts = self.attempts.saturating_add(1);
         self.by_hand = false;
         // A person may have dropped it meanwhile: what failed then stays dropped, what was sent was sent.
         let is_pending = matches!(self.state, DeliveryState::Pending { .. });
         match settlement {
-            Settlement::Sent { at } => {
-                self.state = DeliveryState::Sent { at };
+            Settlement::Sent => {
+                self.state = DeliveryState::Sent { at: now };
                 self.last_error = None;
             }
-            Settlement::Retry { at, due, error } => {
+            Settlement::Retry { wait, error } => {
                 if is_pending {
-                    self.state = DeliveryState::Pending { due };
+                    self.state = DeliveryState::Pending { due: later(now, wait) };
                 }
-                self.first_failed_at = self.first_failed_at.or(Some(at));
+                self.first_failed_at = self.first_failed_at.or(Some(now));
                 self.last_error = Some(error);
             }
-            Settlement::Postpone { due, error } => {
+            Settlement::Postpone { wait, error } => {
                 self.attempts -= 1; // nothing was attempted
                 if is_pending {
-                    self.state = DeliveryState::Pending { due };
+                    self.state = DeliveryState::Pending { due: later(now, wait) };
                 }
                 self.last_error = Some(error);
             }
-            Settlement::Dead { at, error } => {
+            Settlement::Dead { error } => {
                 if is_pending {
-                    self.state = DeliveryState::Dead { at };
+                    self.state = DeliveryState::Dead { at: now };
                 }
                 self.last_error = Some(error);
             }
         }
         self
+    }
+
+    /// The message, due at `now`.
+    pub(super) fn due_at(self, now: Timestamp) -> Delivery {
+        Delivery { state: DeliveryState::Pending { due: now }, ..self }
     }
 
     /// Where the engines' index has it, if it is to be found there.
@@ -166,34 +171,27 @@ impl Delivery {
     }
 }
 
-/// How an attempt ended.
+/// How an attempt ended. When it did is for the store to say: its clock is the one that all receivers share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settlement {
     /// The peer has taken it.
-    Sent {
-        /// When.
-        at: Timestamp,
-    },
+    Sent,
     /// It is to be tried again.
     Retry {
-        /// When it failed.
-        at: Timestamp,
-        /// Not before.
-        due: Timestamp,
+        /// How long not.
+        wait: Duration,
         /// What went wrong, for people.
         error: String,
     },
     /// It was not tried: it waits, and its time to be given up stands still.
     Postpone {
-        /// Not before.
-        due: Timestamp,
+        /// How long not.
+        wait: Duration,
         /// Why, for people.
         error: String,
     },
     /// It is given up.
     Dead {
-        /// When.
-        at: Timestamp,
         /// Why, for people.
         error: String,
     },
@@ -204,8 +202,6 @@ pub enum Settlement {
 pub struct Claim {
     /// Of which lane.
     pub lane: Lane,
-    /// The present time: what is due later is left, leases that ended earlier are over.
-    pub now: Timestamp,
     /// For how long the claimer has them.
     pub lease: Duration,
     /// At most so many.
@@ -221,6 +217,8 @@ pub struct Claimed {
     pub delivery: Delivery,
     /// Proof of the lease.
     pub ticket: Ticket,
+    /// When it was claimed, by the store's clock.
+    pub at: Timestamp,
 }
 
 /// Proof of a lease. The fence grows with every claim, so a ticket of an earlier one opens nothing.
@@ -307,11 +305,12 @@ impl Leases {
         self.held.remove(&ticket.id);
     }
 
-    /// Chooses and leases messages. `next` gives the first place of the index after a place, `read` a
+    /// Chooses and leases messages that are due at `now`. `next` gives the first place of the index after a place, `read` a
     /// message by its id.
     pub fn claim(
         &mut self,
         claim: &Claim,
+        now: Timestamp,
         next: impl Fn(&Place) -> Result<Option<Place>, Unavailable>,
         read: impl Fn(MessageId) -> Result<Option<Delivery>, Unavailable>,
     ) -> Result<Vec<Claimed>, Unavailable> {
@@ -324,15 +323,12 @@ impl Leases {
                 break;
             }
             looked_at = if place.queue == position.queue { looked_at + 1 } else { 1 };
-            if place.due > claim.now
-                || looked_at > QUEUE_LOOKAHEAD_MAX
-                || claim.resting.contains(&place.queue)
-            {
+            if place.due > now || looked_at > QUEUE_LOOKAHEAD_MAX || claim.resting.contains(&place.queue) {
                 position = place.end_of_queue();
                 continue;
             }
             // One that is tried again later stands behind its successors: whoever waits for it leads to it.
-            let head = match first_waiting(place.id, (claim.lane, claim.now), &read) {
+            let head = match first_waiting(place.id, (claim.lane, now), &read) {
                 Ok(head) => head,
                 Err(why) => {
                     // One damaged message must not silence every chat.
@@ -341,8 +337,8 @@ impl Leases {
                 }
             };
             let may_go = |delivery: &Delivery| {
-                let is_due = matches!(delivery.state, DeliveryState::Pending { due } if due <= claim.now);
-                let is_leased = self.held.get(&delivery.id).is_some_and(|&(_, until)| until > claim.now);
+                let is_due = matches!(delivery.state, DeliveryState::Pending { due } if due <= now);
+                let is_leased = self.held.get(&delivery.id).is_some_and(|&(_, until)| until > now);
                 let queue_is_free = delivery.queue == place.queue
                     || !(claim.resting.contains(&delivery.queue)
                         || claimed.iter().any(|other: &Claimed| other.delivery.queue == delivery.queue));
@@ -354,9 +350,9 @@ impl Leases {
             };
             self.last_fence += 1;
             let ticket = Ticket { id: delivery.id, fence: self.last_fence };
-            self.held.insert(ticket.id, (ticket.fence, later(claim.now, claim.lease)));
+            self.held.insert(ticket.id, (ticket.fence, later(now, claim.lease)));
             let is_of_this_queue = delivery.queue == place.queue;
-            claimed.push(Claimed { delivery, ticket });
+            claimed.push(Claimed { delivery, ticket, at: now });
             position = if is_of_this_queue { place.end_of_queue() } else { place };
         }
         Ok(claimed)

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::dispatch::Dispatch;
 use crate::flows::Shop;
 use crate::kernel::Lane;
-use crate::kernel::time::{between, later};
+use crate::kernel::time::between;
 use crate::notify::Letter;
 use crate::notify::channel::Handover;
 use crate::notify::channel::telegram::Telegram;
@@ -65,7 +65,7 @@ impl Courier {
         dispatch.run(deliver, drain).await;
     }
 
-    async fn deliver(&self, Claimed { delivery, ticket }: Claimed) -> Duration {
+    async fn deliver(&self, Claimed { delivery, ticket, at }: Claimed) -> Duration {
         let handover = match serde_json::from_str::<Letter>(&delivery.body) {
             Ok(letter) => match self.shop.audience.chat_of(&letter.store_id) {
                 Some(chat) => self.telegram.send(chat, &letter.text).await,
@@ -76,30 +76,29 @@ impl Courier {
             },
             Err(why) => Handover::Never { why: format!("the message cannot be read: {why}") },
         };
-        let now = self.shop.clock.now();
         let (settlement, outcome, rest) = match handover {
-            Handover::Taken => (Settlement::Sent { at: now }, "sent", self.gap),
-            Handover::Never { why } => (Settlement::Dead { at: now, error: why }, "dead", self.gap),
+            Handover::Taken => (Settlement::Sent, "sent", self.gap),
+            Handover::Never { why } => (Settlement::Dead { error: why }, "dead", self.gap),
             Handover::Later { why, wish } => {
-                let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, now));
+                let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, at));
                 match RETRY.delay(delivery.attempts + 1, age, wish) {
                     Some(delay) => {
                         let rest = self.gap.max(wish.unwrap_or_default()).min(RETRY.longest);
-                        (Settlement::Retry { at: now, due: later(now, delay), error: why }, "retry", rest)
+                        (Settlement::Retry { wait: delay, error: why }, "retry", rest)
                     }
-                    None => (Settlement::Dead { at: now, error: why }, "dead", self.gap),
+                    None => (Settlement::Dead { error: why }, "dead", self.gap),
                 }
             }
         };
         metrics::outbox_attempt(Lane::Telegram, outcome);
         match &settlement {
-            Settlement::Sent { .. } => {
+            Settlement::Sent => {
                 tracing::info!(message.id = %delivery.id, attempts = delivery.attempts + 1, "message sent");
             }
-            Settlement::Retry { due, error, .. } | Settlement::Postpone { due, error } => {
-                tracing::warn!(message.id = %delivery.id, attempts = delivery.attempts + 1, %due, error, "message will be tried again");
+            Settlement::Retry { wait, error } | Settlement::Postpone { wait, error } => {
+                tracing::warn!(message.id = %delivery.id, attempts = delivery.attempts + 1, ?wait, error, "message will be tried again");
             }
-            Settlement::Dead { error, .. } => {
+            Settlement::Dead { error } => {
                 tracing::error!(
                     message.id = %delivery.id,
                     attempts = delivery.attempts + 1,

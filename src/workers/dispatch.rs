@@ -54,7 +54,6 @@ impl Dispatch {
             full.retain(|_, count| *count >= self.at_once_of_queue_max);
             let claim = Claim {
                 lane: self.lane,
-                now: self.shop.clock.now(),
                 lease: self.lease,
                 limit: self.at_once_max.saturating_sub(under_way.len()),
                 resting: resting

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::dispatch::Dispatch;
 use crate::flows::Shop;
-use crate::flows::tend_delivery::alter;
-use crate::kernel::time::{between, later};
+use crate::flows::tend_delivery::{Altered, alter};
+use crate::kernel::time::between;
 use crate::kernel::{Lane, SourceName};
 use crate::marketplace::{Heard, Sm};
 use crate::orders::Told;
@@ -67,7 +67,7 @@ impl Envoy {
         dispatch.run(deliver, drain).await;
     }
 
-    async fn deliver(&self, Claimed { delivery, ticket }: Claimed) -> Duration {
+    async fn deliver(&self, Claimed { delivery, ticket, at }: Claimed) -> Duration {
         let heard = match self.tell(&delivery).await {
             Ok(heard) => heard,
             Err(why) => {
@@ -75,37 +75,36 @@ impl Envoy {
                 return Duration::ZERO; // the lease runs out
             }
         };
-        let now = self.shop.clock.now();
         let may_have_arrived =
             delivery.last_error.as_deref().is_some_and(|why| why.starts_with(MAY_HAVE_ARRIVED));
         let again = |why: String| {
-            let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, now));
+            let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, at));
             match RETRY.delay(delivery.attempts + 1, age, None) {
-                Some(delay) => Settlement::Retry { at: now, due: later(now, delay), error: why },
-                None => Settlement::Dead { at: now, error: why },
+                Some(delay) => Settlement::Retry { wait: delay, error: why },
+                None => Settlement::Dead { error: why },
             }
         };
         let settlement = match heard {
-            Heard::Taken => Settlement::Sent { at: now },
+            Heard::Taken => Settlement::Sent,
             Heard::OutOfTurn(why) if may_have_arrived => {
                 tracing::info!(message.id = %delivery.id, answer = why, "the marketplace has heard it before");
-                Settlement::Sent { at: now }
+                Settlement::Sent
             }
             Heard::NotTaken(why) if !may_have_arrived => again(why),
             // That it did not arrive now does not say that it did not before.
             Heard::NotTaken(why) | Heard::Unknown(why) => again(format!("{MAY_HAVE_ARRIVED}: {why}")),
-            Heard::OutOfTurn(why) | Heard::Refused(why) => Settlement::Dead { at: now, error: why },
+            Heard::OutOfTurn(why) | Heard::Refused(why) => Settlement::Dead { error: why },
         };
         let outcome = match &settlement {
-            Settlement::Sent { .. } => {
+            Settlement::Sent => {
                 tracing::info!(message.id = %delivery.id, source = delivery.queue, "a marketplace was told");
                 "sent"
             }
-            Settlement::Retry { due, error, .. } | Settlement::Postpone { due, error } => {
-                tracing::warn!(message.id = %delivery.id, source = delivery.queue, %due, error, "a marketplace could not be told and will be");
+            Settlement::Retry { wait, error } | Settlement::Postpone { wait, error } => {
+                tracing::warn!(message.id = %delivery.id, source = delivery.queue, ?wait, error, "a marketplace could not be told and will be");
                 "retry"
             }
-            Settlement::Dead { error, .. } => {
+            Settlement::Dead { error } => {
                 tracing::error!(
                     message.id = %delivery.id,
                     source = delivery.queue,
@@ -137,7 +136,7 @@ impl Envoy {
             let why = delivery.last_error.unwrap_or_default();
             let is_noted = why.starts_with(MAY_HAVE_ARRIVED);
             let why = if is_noted { why } else { format!("{MAY_HAVE_ARRIVED}: it was about to be sent") };
-            Ok::<_, std::convert::Infallible>(Delivery { last_error: Some(why), ..delivery })
+            Ok::<_, std::convert::Infallible>(Altered::Kept(Delivery { last_error: Some(why), ..delivery }))
         };
         alter(&self.shop, delivery.id, about_to).await?;
         Ok(marketplace.tell(&told).await)

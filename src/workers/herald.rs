@@ -19,7 +19,6 @@ use crate::flows::alarm::{Alarm, raise};
 use crate::flows::endpoint::{Endpoint, endpoint, set_gone};
 use crate::flows::tend_delivery::{hurry_callbacks, named_address};
 use crate::kernel::secret::webhook_key;
-use crate::kernel::time::later;
 use crate::kernel::{Lane, Secret, SourceName, Timestamp};
 use crate::peer::{Client, Reply, RetryPolicy};
 use crate::store::{Batch, Claimed, Delivery, Settlement, Unavailable};
@@ -99,30 +98,26 @@ impl Herald {
         dispatch.run(deliver, drain).await;
     }
 
-    async fn deliver(&self, Claimed { delivery, ticket }: Claimed) -> Duration {
-        let called = self.attempt(&delivery).await;
-        let now = self.shop.clock.now();
+    async fn deliver(&self, Claimed { delivery, ticket, at }: Claimed) -> Duration {
+        let called = self.attempt(&delivery, at).await;
         let (settlement, outcome) = match called {
-            Ok(Attempt::Taken) => (Settlement::Sent { at: now }, "sent"),
+            Ok(Attempt::Taken) => (Settlement::Sent, "sent"),
             // A test is asked for again by a person.
-            Ok(Attempt::Gone(url)) if delivery.id.is_of_no_order() => (
-                Settlement::Dead { at: now, error: format!("nobody listens at {url}: it answered 410") },
-                "gone",
-            ),
+            Ok(Attempt::Gone(url)) if delivery.id.is_of_no_order() => {
+                (Settlement::Dead { error: format!("nobody listens at {url}: it answered 410") }, "gone")
+            }
             Ok(Attempt::Gone(url)) => {
                 let error = format!(
                     "nobody listens at {url}: it answered 410. Nothing more is sent there until POST \
                      /v1/deliveries/test gets a 2xx from it, or something is delivered again by hand"
                 );
-                (Settlement::Postpone { due: later(now, GONE_LOOK_GAP), error }, "gone")
+                (Settlement::Postpone { wait: GONE_LOOK_GAP, error }, "gone")
             }
             Ok(Attempt::Failed { why, wish, tried_for }) => {
                 let wish = wish.map(|wish| wish.min(WISH_MAX));
                 match RETRY.delay(delivery.attempts + 1, tried_for, wish) {
-                    Some(delay) => {
-                        (Settlement::Retry { at: now, due: later(now, delay), error: why }, "retry")
-                    }
-                    None => (Settlement::Dead { at: now, error: why }, "dead"),
+                    Some(delay) => (Settlement::Retry { wait: delay, error: why }, "retry"),
+                    None => (Settlement::Dead { error: why }, "dead"),
                 }
             }
             Err(why) => {
@@ -132,19 +127,19 @@ impl Herald {
         };
         metrics::outbox_attempt(Lane::Callback, outcome);
         match &settlement {
-            Settlement::Sent { .. } => {
+            Settlement::Sent => {
                 tracing::info!(message.id = %delivery.id, merchant = delivery.queue, "a merchant was told");
             }
-            Settlement::Retry { due, error, .. } => {
-                tracing::warn!(message.id = %delivery.id, merchant = delivery.queue, %due, error, "a merchant could not be told and will be");
+            Settlement::Retry { wait, error } => {
+                tracing::warn!(message.id = %delivery.id, merchant = delivery.queue, ?wait, error, "a merchant could not be told and will be");
             }
-            Settlement::Postpone { due, error } => {
-                tracing::info!(message.id = %delivery.id, merchant = delivery.queue, %due, error, "a callback waits");
+            Settlement::Postpone { wait, error } => {
+                tracing::info!(message.id = %delivery.id, merchant = delivery.queue, ?wait, error, "a callback waits");
             }
-            Settlement::Dead { error, .. } if delivery.id.is_of_no_order() => {
+            Settlement::Dead { error } if delivery.id.is_of_no_order() => {
                 tracing::info!(message.id = %delivery.id, merchant = delivery.queue, error, "a merchant's test was not taken");
             }
-            Settlement::Dead { error, .. } => {
+            Settlement::Dead { error } => {
                 tracing::error!(
                     message.id = %delivery.id,
                     merchant = delivery.queue,
@@ -165,7 +160,7 @@ impl Herald {
     }
 
     /// Calls the site, unless nobody listens there, and writes down what that shows of its address.
-    async fn attempt(&self, delivery: &Delivery) -> Result<Attempt, Unavailable> {
+    async fn attempt(&self, delivery: &Delivery, at: Timestamp) -> Result<Attempt, Unavailable> {
         let merchant = SourceName::new(delivery.queue.clone());
         let (ear, client, url) = match self.address(&merchant, delivery).await? {
             Ok(address) => address,
@@ -179,7 +174,7 @@ impl Herald {
         }
         let reply = match self.call(ear, client, &url, delivery).await {
             Ok(reply) => reply,
-            Err(why) => return Ok(Attempt::failed(why).after(&known, delivery, self.shop.clock.now())),
+            Err(why) => return Ok(Attempt::failed(why).after(&known, delivery, at)),
         };
         let is_gone = reply.status.as_u16() == GONE;
         if reply.status.is_success() {
@@ -204,7 +199,7 @@ impl Herald {
             wish: retry_after(&reply.headers, self.shop.clock.now()),
             tried_for: Duration::ZERO,
         };
-        Ok(failed.after(&known, delivery, self.shop.clock.now()))
+        Ok(failed.after(&known, delivery, at))
     }
 
     /// Where a callback goes, and how; the error says what is not configured.
@@ -231,7 +226,7 @@ impl Herald {
         delivery: &Delivery,
     ) -> Result<Reply, String> {
         let key = webhook_key(&ear.secret).ok_or("callback_secret is not whsec_ with base64")?;
-        let (id, at) = (format!("msg_{}", delivery.id), self.shop.clock.now());
+        let (id, at) = (format!("msg_{}", delivery.id), self.shop.clock.now()); // the site compares it with its own
         let signature = sign(&key, &id, at, &delivery.body).ok_or("the callback cannot be signed")?;
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

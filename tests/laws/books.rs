@@ -26,6 +26,7 @@ use tillgate::payments::{
     PaymentMode, Receipts, Remote, RemoteOperation, Terms, VatCode, Ways,
 };
 use tillgate::peer::Client;
+use tillgate::store::memory::Memory;
 use tillgate::store::{Claim, Scan, Store};
 use tillgate::workers::collector::Collector;
 use tokio::sync::Notify;
@@ -218,7 +219,7 @@ impl World {
             terms: TERMS,
         };
         let shop = Shop {
-            store: Store::Memory(Arc::default()),
+            store: Store::Memory(Arc::new(Memory::new(clock.clone()))),
             clock: clock.clone(),
             audience: Default::default(),
             recent: Arc::default(),
@@ -274,7 +275,7 @@ impl World {
     async fn step(&self, lane: Lane, history: &dyn std::fmt::Debug) -> bool {
         let shop = &self.collector.shop;
         let lease = Duration::from_secs(120);
-        let claim = Claim { lane, now: self.clock.now(), lease, limit: 1, resting: Vec::new() };
+        let claim = Claim { lane, lease, limit: 1, resting: Vec::new() };
         let Some(claimed) = shop.store.claim(&claim).await.expect("a store").pop() else { return false };
         tokio::select! {
             biased;

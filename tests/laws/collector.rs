@@ -17,6 +17,7 @@ use tillgate::payments::{
     Bill, Checkout, Customer, Handover, Line, Operation, OperationKind, OperationState, PaymentId,
     PaymentState, Remote, RemoteOperation, RemoteOperationStatus, RemoteStatus, Terms, VatCode, Ways,
 };
+use tillgate::store::memory::Memory;
 use tillgate::store::{Batch, Claim, Delivery, DocKey, Expect, Scan, Store};
 use tillgate::workers::collector::Collector;
 use tokio::sync::Notify;
@@ -241,7 +242,7 @@ impl World {
             terms: TERMS,
         };
         let shop = Shop {
-            store: Store::Memory(Arc::default()),
+            store: Store::Memory(Arc::new(Memory::new(clock.clone()))),
             clock: clock.clone(),
             audience: Default::default(),
             recent: Arc::default(),
@@ -283,7 +284,7 @@ impl World {
     async fn step_in(&self, lane: Lane) -> bool {
         let shop = &self.collector.shop;
         let lease = Duration::from_secs(120);
-        let claim = Claim { lane, now: shop.clock.now(), lease, limit: 1, resting: Vec::new() };
+        let claim = Claim { lane, lease, limit: 1, resting: Vec::new() };
         let Some(claimed) = shop.store.claim(&claim).await.expect("a store").pop() else { return false };
         tokio::select! {
             biased;
@@ -330,7 +331,7 @@ impl World {
                 queue: "bank".into(),
                 body,
                 created_at: now,
-                not_before: None,
+                wait: Duration::ZERO,
             });
         }
         batch.put(DocKey::order(self.number), Expect::At(dossier.order_stored.version), &order, now);

@@ -9,6 +9,7 @@ use tillgate::flows::sweep::{Progress, Retention, sweep_step};
 use tillgate::flows::{Hook, Received, Shop};
 use tillgate::kernel::{Clock, Kind, Lane, SourceName};
 use tillgate::notify::Audience;
+use tillgate::store::memory::Memory;
 use tillgate::store::{Batch, Claim, Scan, Settlement, Store};
 use tillgate::webhooks::sm::Sm;
 use tillgate::webhooks::{Identity, Outcome, Protocol};
@@ -19,9 +20,10 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fn shop() -> Shop {
     let chats = BTreeMap::from([("default".to_owned(), "chat".to_owned())]);
+    let clock = Clock::manual("2026-11-22T09:00:00Z".parse().expect("a time"));
     Shop {
-        store: Store::Memory(Arc::default()),
-        clock: Clock::manual("2026-11-22T09:00:00Z".parse().expect("a time")),
+        store: Store::Memory(Arc::new(Memory::new(clock.clone()))),
+        clock,
         audience: Audience { chats, ..Audience::default() },
         recent: Arc::default(),
         listeners: Arc::default(),
@@ -70,8 +72,7 @@ async fn count(shop: &Shop, kind: Kind) -> usize {
 }
 
 async fn send_everything(shop: &Shop) {
-    let now = shop.clock.now();
-    let claim = Claim { lane: Lane::Telegram, now, lease: DAY, limit: 9, resting: Vec::new() };
+    let claim = Claim { lane: Lane::Telegram, lease: DAY, limit: 9, resting: Vec::new() };
     loop {
         let claimed = shop.store.claim(&claim).await.expect("a store that answers");
         if claimed.is_empty() {
@@ -79,7 +80,7 @@ async fn send_everything(shop: &Shop) {
         }
         for message in claimed {
             let mut batch = Batch::new();
-            batch.settle(message.ticket, Settlement::Sent { at: now });
+            batch.settle(message.ticket, Settlement::Sent);
             shop.store.commit(batch).await.expect("committed");
         }
     }
@@ -104,8 +105,7 @@ async fn receipts_go_after_their_time_and_the_order_is_still_the_same_order() {
     let again = deliver(&shop, &created("H1")).await;
     assert_eq!((again.answer, again.number), (first.answer, first.number));
     assert_eq!(count(&shop, Kind::Order).await, 2);
-    let claim =
-        Claim { lane: Lane::Telegram, now: shop.clock.now(), lease: DAY, limit: 9, resting: Vec::new() };
+    let claim = Claim { lane: Lane::Telegram, lease: DAY, limit: 9, resting: Vec::new() };
     let claimed = shop.store.claim(&claim).await.expect("a store that answers");
     assert_eq!(claimed.len(), 1, "only H2's message, which nobody has sent: {claimed:?}");
 }

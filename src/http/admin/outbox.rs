@@ -10,7 +10,7 @@ use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 
 use super::{List, PAGE_DEFAULT, PAGE_MAX};
-use crate::flows::tend_delivery;
+use crate::flows::tend_delivery::{self, Altered};
 use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::kernel::message::NotAMessageId;
@@ -158,12 +158,10 @@ pub async fn retry(
     State(edge): State<Arc<Edge>>,
     Path(id): Path<String>,
 ) -> Result<Json<MessageEntry>, Problem> {
-    alter(&edge, &id, |delivery, now| match delivery.state {
-        DeliveryState::Pending { .. } => {
-            Ok(Delivery { state: DeliveryState::Pending { due: now }, ..delivery })
-        }
+    alter(&edge, &id, |delivery, _| match delivery.state {
+        DeliveryState::Pending { .. } => Ok(Altered::Woken(delivery)),
         DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => {
-            Ok(tend_delivery::begun_anew(delivery, now))
+            Ok(tend_delivery::begun_again(delivery))
         }
         DeliveryState::Sent { at } => Err(Problem::conflict(format!("the message was sent at {at}"))),
     })
@@ -177,7 +175,7 @@ pub async fn drop_message(
 ) -> Result<Json<MessageEntry>, Problem> {
     alter(&edge, &id, |delivery, now| match delivery.state {
         DeliveryState::Pending { .. } | DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => {
-            Ok(Delivery { state: DeliveryState::Dropped { at: now }, ..delivery })
+            Ok(Altered::Kept(Delivery { state: DeliveryState::Dropped { at: now }, ..delivery }))
         }
         DeliveryState::Sent { at } => Err(Problem::conflict(format!("the message was sent at {at}"))),
     })
@@ -187,7 +185,7 @@ pub async fn drop_message(
 async fn alter(
     edge: &Edge,
     id: &str,
-    change: impl Fn(Delivery, Timestamp) -> Result<Delivery, Problem>,
+    change: impl Fn(Delivery, Timestamp) -> Result<Altered, Problem>,
 ) -> Result<Json<MessageEntry>, Problem> {
     let id: MessageId = id.parse().map_err(|why: NotAMessageId| Problem::bad_parameter("message", why))?;
     let changed = tend_delivery::alter(&edge.shop, id, change).await?;

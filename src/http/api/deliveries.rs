@@ -16,7 +16,7 @@ use super::place::callback;
 use super::{Caller, Edge, Found, Problem, Watch, read_json};
 use crate::flows::Callbacks;
 use crate::flows::tend_delivery::{
-    alter, begun_anew, callback_of, callbacks_about, is_callback_of, send_test, waiting_callbacks,
+    alter, begun_again, callback_of, callbacks_about, is_callback_of, send_test, waiting_callbacks,
 };
 use crate::http::admin::{List, PAGE_DEFAULT, PAGE_MAX};
 use crate::http::body::read_plain;
@@ -181,8 +181,8 @@ pub async fn redeliver(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let message = read_id(&id)?;
-    let again = |delivery: Delivery, now| {
-        if is_callback_of(&merchant, &delivery) { Ok(begun_anew(delivery, now)) } else { Err(missing(&id)) }
+    let again = |delivery: Delivery, _| {
+        if is_callback_of(&merchant, &delivery) { Ok(begun_again(delivery)) } else { Err(missing(&id)) }
     };
     alter(&edge.shop, message, again).await?.ok_or_else(|| missing(&id))??;
     Ok((StatusCode::ACCEPTED, tried(&edge, message).await?).into_response())

@@ -10,7 +10,7 @@ use super::rows::{
 use super::{Failed, id_bytes, signed, unpack, unsigned};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Kind, MessageId};
-use crate::store::batch::{Batch, Bump, CounterKey, DocKey, Stored};
+use crate::store::batch::{Batch, Bump, CounterKey, DocKey, Stamped, Stored};
 use crate::store::page::{Head, Page, PieceKey, Pieces};
 use crate::store::plan::{DocWrite, Held, Writes, plan};
 use crate::store::queue::{Place, Ticket};
@@ -19,9 +19,17 @@ use crate::store::{CommitError, Unavailable};
 /// The partitions that a batch is about: one, but for batches of tests.
 pub fn partitions(batch: &Batch) -> impl Iterator<Item = u64> {
     let of_docs = batch.docs.keys().map(|key| key.partition);
-    let of_messages = batch.messages.iter().map(|(message, _)| message.id.number.get());
+    let of_messages = batch.messages.iter().map(|message| message.id.number.get());
     let of_settled = batch.settled.iter().map(|(ticket, _)| ticket.id.number.get());
     of_docs.chain(of_messages).chain(of_settled)
+}
+
+/// The partition whose row takes what a batch adds to counters: the first of them.
+fn home(batch: &Stamped) -> u64 {
+    let of_docs = batch.docs.keys().next().map(|key| key.partition);
+    let of_messages = || batch.messages.first().map(|(message, _)| message.id.number.get());
+    let of_settled = || batch.settled.first().map(|(ticket, _)| ticket.id.number.get());
+    of_docs.or_else(of_messages).or_else(of_settled).unwrap_or(0)
 }
 
 /// A page as the group has it so far.
@@ -148,8 +156,8 @@ impl Group {
     }
 
     /// Takes a batch in, or says why not. Says besides whether messages are among what it writes.
-    pub fn admit(&mut self, batch: Batch) -> Result<bool, CommitError> {
-        let home = partitions(&batch).next().unwrap_or(0);
+    pub fn admit(&mut self, batch: Stamped) -> Result<bool, CommitError> {
+        let home = home(&batch);
         let Writes { docs, counters, released, has_messages } = plan(batch, self)?;
         // Never the same twice for one document, whoever writes it.
         let version = u64::from_be_bytes(random_bytes());

@@ -51,8 +51,8 @@ use super::page::Page;
 use super::queue::{Claim, Claimed};
 use super::scan::{Found, Scan};
 use super::{CommitError, Condition, Unavailable};
-use crate::kernel::Timestamp;
 use crate::kernel::time::from_micros;
+use crate::kernel::{Clock, Timestamp};
 
 /// Batches that may wait for a writer, and reads for a reader. When it is full, callers wait for a place.
 const WAITING_MAX: usize = 4096;
@@ -67,6 +67,8 @@ const TROUBLE_MEMORY: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Postgres {
     address: Address,
+    /// By which messages are due.
+    time: Time,
     opening: Arc<watch::Sender<Opening>>,
     batches: mpsc::Sender<writer::Job>,
     reads: mpsc::Sender<reader::Job>,
@@ -146,23 +148,35 @@ pub struct NotNow {
 
 impl Postgres {
     /// Opens the store; its schema is created or brought up to date unless `migration` says otherwise.
-    pub async fn open(address: &Address, migration: Migration) -> Result<Postgres, OpenError> {
+    pub async fn open(address: &Address, migration: Migration, clock: &Clock) -> Result<Postgres, OpenError> {
         schema::prepare(address, migration).await?;
-        Ok(Postgres::begin(address, watch::Sender::new(Opening::Open), None))
+        Ok(Postgres::begin((address, clock), watch::Sender::new(Opening::Open), None))
     }
 
     /// The same, but of a database that lives and takes no writes now a store is made that is unavailable until it does.
-    pub async fn open_or_wait(address: &Address, migration: Migration) -> Result<Postgres, OpenError> {
-        match Postgres::open(address, migration).await {
+    pub async fn open_or_wait(
+        address: &Address,
+        migration: Migration,
+        clock: &Clock,
+    ) -> Result<Postgres, OpenError> {
+        match Postgres::open(address, migration, clock).await {
             Err(OpenError::NotNow(NotNow { why, .. })) => {
                 tracing::warn!(database = %address, reason = why, "the database cannot be used yet");
-                Ok(Postgres::begin(address, watch::Sender::new(Opening::Waits { why }), Some(migration)))
+                Ok(Postgres::begin(
+                    (address, clock),
+                    watch::Sender::new(Opening::Waits { why }),
+                    Some(migration),
+                ))
             }
             opened => opened,
         }
     }
 
-    fn begin(address: &Address, opening: watch::Sender<Opening>, waits: Option<Migration>) -> Postgres {
+    fn begin(
+        (address, clock): (&Address, &Clock),
+        opening: watch::Sender<Opening>,
+        waits: Option<Migration>,
+    ) -> Postgres {
         let opening = Arc::new(opening);
         let waits = waits.map(|migration| {
             let waits = opening::wait(address.clone(), migration, Arc::clone(&opening));
@@ -173,13 +187,17 @@ impl Postgres {
         let (batches, waiting_batches) = mpsc::channel(WAITING_MAX);
         let (reads, waiting_reads) = mpsc::channel(WAITING_MAX);
         let trouble = writer::Trouble::default();
-        writer::start((&batches, waiting_batches), &outbox_bell, &trouble, || link(link::Role::Fast));
+        let time = Time::of(clock);
+        writer::start((&batches, waiting_batches), (&outbox_bell, &trouble, &time), || {
+            link(link::Role::Fast)
+        });
         reader::start(waiting_reads, || link(link::Role::Fast));
         // A connection of its own: what others ask for must not get into its transaction.
         let summing = lists::start_summing(link(link::Role::Slow));
         let (pieces, slow) = (link(link::Role::Fast), link(link::Role::Slow));
         Postgres {
             address: address.clone(),
+            time,
             opening,
             batches,
             reads,
@@ -297,11 +315,44 @@ impl Postgres {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
+    pub(super) async fn outbox_now(&self) -> Result<Timestamp, Unavailable> {
+        match self.time.of_a_test() {
+            Some(now) => Ok(from_micros(now)),
+            None => self.now().await,
+        }
+    }
+
     pub(super) async fn now(&self) -> Result<Timestamp, Unavailable> {
         let text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
         let rows = reader::query(&self.slow, text, &[]).await?;
         let micros = rows.first().map(|row| row.get(0));
         micros.map(from_micros).ok_or_else(|| Unavailable::Unreachable("the database tells no time".into()))
+    }
+}
+
+/// By which messages are due and leases end.
+#[derive(Debug, Clone)]
+enum Time {
+    /// The database's clock, which all receivers share.
+    OfTheDatabase,
+    /// A clock that tests move.
+    OfATest(Clock),
+}
+
+impl Time {
+    fn of(clock: &Clock) -> Time {
+        match clock {
+            Clock::System | Clock::Wrong(_) => Time::OfTheDatabase,
+            Clock::Manual(_) => Time::OfATest(clock.clone()),
+        }
+    }
+
+    /// The present time in microseconds, where it is not the database's to say.
+    fn of_a_test(&self) -> Option<i64> {
+        match self {
+            Time::OfTheDatabase => None,
+            Time::OfATest(clock) => Some(clock.now().as_microsecond()),
+        }
     }
 }
 

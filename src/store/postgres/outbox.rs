@@ -3,7 +3,8 @@
 //! A look at the queues is a hint; what counts is the update of one message's row, which succeeds for one claimer and
 //! skips a row that another is at. It writes a fence that nobody else has had, and a settlement must bring it: a node
 //! that was paused and wakes up after its lease cannot write. Leases run on the database's clock, because the nodes'
-//! clocks may differ by more than a lease; when a message is due is compared with the claimer's clock, which wrote it.
+//! clocks may differ by more than a lease, and so does when a message is due: what is to be sent at once is, whoever's clock is
+//! wrong.
 
 use tokio_postgres::Row;
 
@@ -11,7 +12,8 @@ use super::reader::{self, query, query_once};
 use super::{Postgres, signed, unsigned};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::message::Turn;
-use crate::kernel::{Lane, MessageId, Number};
+use crate::kernel::time::from_micros;
+use crate::kernel::{Lane, MessageId, Number, Timestamp};
 use crate::store::Unavailable;
 use crate::store::batch::DocKey;
 use crate::store::queue::{Claim, Claimed, Delivery, Ticket};
@@ -50,9 +52,9 @@ async fn claim_of_queue(
     queue: &str,
     claimed: &[Claimed],
 ) -> Result<Option<Claimed>, Unavailable> {
-    let (lane, now) = (i16::from(claim.lane as u8), claim.now.as_microsecond());
+    let (lane, now) = (i16::from(claim.lane as u8), store.time.of_a_test());
     let text = "SELECT partition, sequence FROM tillgate.outbox \
-                WHERE lane = $1 AND state = 0 AND queue = $2 AND due <= $3 \
+                WHERE lane = $1 AND state = 0 AND queue = $2 AND due <= coalesce($3, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) \
                 AND leased_until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint \
                 ORDER BY due, partition, sequence LIMIT $4";
     let due = query(&store.slow, text, &[&lane, &queue, &now, &QUEUE_LOOKAHEAD_MAX]).await?;
@@ -60,7 +62,7 @@ async fn claim_of_queue(
         let Some(id) = message_of(&row) else { continue };
         // Messages of one order go in their order: whoever waits for an earlier one leads to it.
         let head = match claim.lane.turn() {
-            Turn::Waits => head_of(store, id, claim.lane, i64::MAX).await?,
+            Turn::Waits => head_of(store, id, claim.lane, Some(i64::MAX)).await?,
             Turn::Overtakes => head_of(store, id, claim.lane, now).await?,
             Turn::Free => Some((id, queue.to_owned())),
         };
@@ -68,9 +70,9 @@ async fn claim_of_queue(
         let is_free = head_queue == queue
             || !(claim.resting.contains(&head_queue)
                 || claimed.iter().any(|other| other.delivery.queue == head_queue));
-        if is_free && let Some(ticket) = lease(store, claim, head).await? {
+        if is_free && let Some((ticket, at)) = lease(store, claim, head).await? {
             match delivery(store, head).await {
-                Ok(Some(delivery)) => return Ok(Some(Claimed { delivery, ticket })),
+                Ok(Some(delivery)) => return Ok(Some(Claimed { delivery, ticket, at })),
                 Ok(None) => {}
                 Err(why @ Unavailable::Unreachable(_)) => return Err(why),
                 Err(why) => {
@@ -88,38 +90,44 @@ pub fn message_of(row: &Row) -> Option<MessageId> {
     Some(MessageId { number, sequence: u32::try_from(row.get::<_, i64>(1)).ok()? })
 }
 
-/// The first of an order's messages in a lane that waits and is due at `now`, and its queue.
+/// The first of an order's messages in a lane that waits and is due at `now`, or by the database's clock, and its queue.
 async fn head_of(
     store: &Postgres,
     id: MessageId,
     lane: Lane,
-    now: i64,
+    now: Option<i64>,
 ) -> Result<Option<(MessageId, String)>, Unavailable> {
     let text = "SELECT partition, sequence, queue FROM tillgate.outbox \
-                WHERE partition = $1 AND lane = $2 AND state = 0 AND due <= $3 ORDER BY sequence LIMIT 1";
+                WHERE partition = $1 AND lane = $2 AND state = 0 \
+                AND due <= coalesce($3, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) ORDER BY sequence LIMIT 1";
     let lane = i16::from(lane as u8);
     let found = query(&store.slow, text, &[&signed(id.number.get()), &lane, &now]).await?;
     Ok(found.first().and_then(|row| Some((message_of(row)?, row.get(2)))))
 }
 
 /// Takes a message, unless it is not due, another has it, or another is about to.
-async fn lease(store: &Postgres, claim: &Claim, id: MessageId) -> Result<Option<Ticket>, Unavailable> {
-    let fence = (u64::from_be_bytes(random_bytes()) >> 1).max(1); // nought means that nobody has it
+async fn lease(
+    store: &Postgres,
+    claim: &Claim,
+    id: MessageId,
+) -> Result<Option<(Ticket, Timestamp)>, Unavailable> {
+    let fence = (u64::from_be_bytes(random_bytes()) >> 1).max(1); // 0 means that nobody has it
     let lease = i64::try_from(claim.lease.as_micros()).unwrap_or(i64::MAX);
     let text = "UPDATE tillgate.outbox SET fence = $4, \
                 leased_until = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + $5 \
                 WHERE partition = $1 AND sequence IN ( \
                     SELECT sequence FROM tillgate.outbox \
-                    WHERE partition = $1 AND sequence = $2 AND state = 0 AND due <= $3 \
+                    WHERE partition = $1 AND sequence = $2 AND state = 0 \
+                    AND due <= coalesce($3, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) \
                     AND leased_until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint \
                     FOR UPDATE SKIP LOCKED) \
-                RETURNING sequence";
+                RETURNING coalesce($3, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)";
     let (number, sequence) = (signed(id.number.get()), i64::from(id.sequence));
-    let now = claim.now.as_microsecond();
+    let now = store.time.of_a_test();
     // Once: a second attempt could not tell the first one's success from another's.
     let taken =
         query_once(&store.slow, text, &[&number, &sequence, &now, &fence.cast_signed(), &lease]).await?;
-    Ok((!taken.is_empty()).then_some(Ticket { id, fence }))
+    Ok(taken.first().map(|row| (Ticket { id, fence }, from_micros(row.get(0)))))
 }
 
 async fn delivery(store: &Postgres, id: MessageId) -> Result<Option<Delivery>, Unavailable> {

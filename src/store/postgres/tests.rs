@@ -4,16 +4,22 @@ use std::sync::Arc;
 
 use super::{Address, Migration, OpenError, Postgres};
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Kind, Timestamp};
+use crate::kernel::{Clock, Kind, Timestamp};
 use crate::store::{Batch, Body, Bump, CommitError, CounterKey, DocKey, Expect, Store, Unavailable};
 
 #[path = "../../../tests/world/database.rs"]
 pub mod database;
 
-/// Opens the store in a database.
+/// Opens the store in a database, by a clock of the test.
+pub async fn open_by(url: &str, clock: &Clock) -> Store {
+    Store::Postgres(Arc::new(
+        Postgres::open(&address(url), Migration::Apply, clock).await.expect("the store opens"),
+    ))
+}
+
+/// Opens the store in a database, by its clock.
 pub async fn open(url: &str) -> Store {
-    let address: Address = url.parse().expect("an address");
-    Store::Postgres(Arc::new(Postgres::open(&address, Migration::Apply).await.expect("the store opens")))
+    open_by(url, &Clock::System).await
 }
 
 fn address(url: &str) -> Address {
@@ -42,7 +48,9 @@ fn an_address_does_not_print_its_password() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_schema_is_made_once_and_a_newer_one_is_refused() {
     let url = database::Server::shared().new_database().await;
-    let untouched = Postgres::open(&address(&url), Migration::Refuse).await.expect_err("there is no schema");
+    let untouched = Postgres::open(&address(&url), Migration::Refuse, &Clock::System)
+        .await
+        .expect_err("there is no schema");
     assert!(matches!(untouched, OpenError::Older { found: 0, .. }), "{untouched}");
     assert!(untouched.to_string().contains("tillgate migrate"), "{untouched}");
 
@@ -50,23 +58,25 @@ async fn a_schema_is_made_once_and_a_newer_one_is_refused() {
     let mut opening = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let address = address(&url);
-        opening.spawn(async move { Postgres::open(&address, Migration::Apply).await.map(drop) });
+        opening
+            .spawn(async move { Postgres::open(&address, Migration::Apply, &Clock::System).await.map(drop) });
     }
     for opened in opening.join_all().await {
         opened.expect("it opens");
     }
-    Postgres::open(&address(&url), Migration::Refuse).await.expect("now it is there");
+    Postgres::open(&address(&url), Migration::Refuse, &Clock::System).await.expect("now it is there");
 
     let client = client(&url).await;
     let newer = "INSERT INTO tillgate.schema_versions (version, oldest_program) VALUES (99, $1)";
     // One that this program still works with, while the two versions run beside each other.
     client.execute(newer, &[&1_i32]).await.expect("written");
-    Postgres::open(&address(&url), Migration::Apply).await.expect("it works on");
+    Postgres::open(&address(&url), Migration::Apply, &Clock::System).await.expect("it works on");
     client
         .execute("UPDATE tillgate.schema_versions SET oldest_program = 99 WHERE version = 99", &[])
         .await
         .expect("written");
-    let newer = Postgres::open(&address(&url), Migration::Apply).await.expect_err("it is too new");
+    let newer =
+        Postgres::open(&address(&url), Migration::Apply, &Clock::System).await.expect_err("it is too new");
     assert!(matches!(newer, OpenError::Newer { found: 99, .. }), "{newer}");
 }
 
@@ -105,7 +115,8 @@ async fn a_certificate_is_required_and_verified_when_that_is_asked() {
     // The same server, its certificate not trusted, or not asked for.
     let (base, _) = url.split_once('?').expect("options");
     for (options, word) in [("?sslmode=require", "certificate"), ("?sslmode=disable", "no encryption")] {
-        let refused = Postgres::open(&address(&format!("{base}{options}")), Migration::Apply).await;
+        let refused =
+            Postgres::open(&address(&format!("{base}{options}")), Migration::Apply, &Clock::System).await;
         let why = refused.expect_err("no connection").to_string();
         assert!(why.contains(word), "{options}: {why}");
     }

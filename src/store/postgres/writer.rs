@@ -13,11 +13,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio_postgres::SimpleQueryMessage;
 
 use super::group::{Group, partitions};
 use super::link::{Connected, Link};
-use super::{Blame, Failed, blame, in_time, is_conflict};
-use crate::kernel::Stopwatch;
+use super::{Blame, Failed, Time, blame, in_time, is_conflict};
+use crate::kernel::time::from_micros;
+use crate::kernel::{Stopwatch, Timestamp};
 use crate::store::batch::{Batch, Change, Expect};
 use crate::store::{CommitError, Unavailable};
 
@@ -79,13 +81,13 @@ struct Writer {
     link: Arc<Link>,
     bell: watch::Sender<u64>,
     trouble: Trouble,
+    time: Time,
 }
 
 /// Starts the writers. They end with the sender of their jobs.
 pub fn start(
     (sender, jobs): (&mpsc::Sender<Job>, mpsc::Receiver<Job>),
-    bell: &watch::Sender<u64>,
-    trouble: &Trouble,
+    (bell, trouble, time): (&watch::Sender<u64>, &Trouble, &Time),
     link: impl Fn() -> Arc<Link>,
 ) {
     let queue = Arc::new(Mutex::new(Queue { jobs, held: None }));
@@ -96,6 +98,7 @@ pub fn start(
             link: link(),
             bell: bell.clone(),
             trouble: Arc::clone(trouble),
+            time: time.clone(),
         };
         tokio::spawn(writer.run());
     }
@@ -117,8 +120,8 @@ impl Writer {
             // In a task of its own, so that a mistake of ours ends one group and not the writer.
             let (link, batches) = (Arc::clone(&self.link), Arc::new(batches));
             let committing = {
-                let batches = Arc::clone(&batches);
-                tokio::spawn(async move { commit_all(&link, &batches).await })
+                let (batches, time) = (Arc::clone(&batches), self.time.clone());
+                tokio::spawn(async move { commit_all(&link, &time, &batches).await })
             };
             let fates = match committing.await {
                 Ok(fates) => fates,
@@ -193,6 +196,7 @@ impl Queue {
         let bytes_of = |job: &Job| -> usize {
             let of_docs = job.batch.docs.values().map(|(_, change)| match change {
                 Change::Put(body) => body.bytes.len(),
+                Change::Wake { delivery, .. } => delivery.body.len(),
                 Change::Keep | Change::Delete => 0,
             });
             of_docs.sum()
@@ -234,13 +238,13 @@ enum Fate {
 
 /// Commits batches as one group. If it fails because of what one of them holds, or is about, the others do not suffer for
 /// it: each half is tried by itself, and so on.
-async fn commit_all(link: &Link, batches: &[Batch]) -> Vec<Fate> {
-    match commit_group(link, batches).await {
+async fn commit_all(link: &Link, time: &Time, batches: &[Batch]) -> Vec<Fate> {
+    match commit_group(link, time, batches).await {
         Ok(fates) => fates,
         Err(NotCommitted { blame: Blame::Data | Blame::Lock, .. }) if batches.len() > 1 => {
             let (one, other) = batches.split_at(batches.len() / 2);
-            let mut fates = Box::pin(commit_all(link, one)).await;
-            fates.extend(Box::pin(commit_all(link, other)).await);
+            let mut fates = Box::pin(commit_all(link, time, one)).await;
+            fates.extend(Box::pin(commit_all(link, time, other)).await);
             fates
         }
         Err(NotCommitted { blame: Blame::Lock, .. }) => vec![Fate::Locked { is_culprit: true }],
@@ -282,11 +286,11 @@ impl From<Failed> for Undone {
     }
 }
 
-async fn commit_group(link: &Link, batches: &[Batch]) -> Result<Vec<Fate>, NotCommitted> {
+async fn commit_group(link: &Link, time: &Time, batches: &[Batch]) -> Result<Vec<Fate>, NotCommitted> {
     let mut must_look = HashSet::new();
     for _ in 0..ATTEMPTS_MAX {
         let connected = link.get().await?;
-        let undone = match Box::pin(attempt(link, &connected, batches, &must_look)).await {
+        let undone = match Box::pin(attempt((link, time), &connected, batches, &must_look)).await {
             Ok(fates) => return Ok(fates),
             Err(undone) => undone,
         };
@@ -315,7 +319,9 @@ async fn commit_group(link: &Link, batches: &[Batch]) -> Result<Vec<Fate>, NotCo
 fn believes_in_nothing(batch: &Batch) -> bool {
     let inserts = |partition: u64| {
         let mut docs = batch.docs.iter();
-        docs.any(|(key, (_, change))| key.partition == partition && matches!(change, Change::Put(_)))
+        docs.any(|(key, (_, change))| {
+            key.partition == partition && matches!(change, Change::Put(_) | Change::Wake { .. })
+        })
     };
     let all_absent =
         batch.docs.iter().all(|(key, (expect, _))| *expect == Expect::Absent && inserts(key.partition));
@@ -323,7 +329,7 @@ fn believes_in_nothing(batch: &Batch) -> bool {
 }
 
 async fn attempt(
-    link: &Link,
+    (link, time): (&Link, &Time),
     connected: &Connected,
     batches: &[Batch],
     must_look: &HashSet<u64>,
@@ -335,20 +341,19 @@ async fn attempt(
     }
     look.sort_unstable();
     look.dedup();
-    let begun = in_time(connected.client.batch_execute("BEGIN"));
-    let mut group = if look.is_empty() {
-        begun.await?;
-        Group::default()
+    let begun = begin(connected, time, batches.iter().any(Batch::needs_time));
+    let (mut group, now) = if look.is_empty() {
+        (Group::default(), begun.await?)
     } else {
         let (begun, stored) = tokio::join!(biased; begun, Group::read(connected, batches, &look));
-        begun?;
-        stored?
+        let now = begun?;
+        (stored?, now)
     };
     let mut admit = |batch: &Batch| {
         if group.is_locked(batch) {
             return Fate::Locked { is_culprit: false };
         }
-        Fate::Known(group.admit(batch.clone()))
+        Fate::Known(group.admit(batch.clone().stamped(now)))
     };
     let fates = batches.iter().map(&mut admit).collect();
     let missing = Box::pin(group.into_rows().write(connected)).await?;
@@ -357,4 +362,19 @@ async fn attempt(
     }
     connected.without_warning(&link.address, connected.client.batch_execute("COMMIT")).await?;
     Ok(fates)
+}
+
+/// Begins a transaction. Returns the time by which what it writes is due, if that `is_needed`.
+async fn begin(connected: &Connected, time: &Time, is_needed: bool) -> Result<Timestamp, Failed> {
+    if let (Some(now), _) | (None, Some(now)) = (time.of_a_test(), (!is_needed).then_some(0)) {
+        in_time(connected.client.batch_execute("BEGIN")).await?;
+        return Ok(from_micros(now));
+    }
+    let text = "BEGIN; SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+    let said = in_time(connected.client.simple_query(text)).await?;
+    let micros = said.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+        _ => None,
+    });
+    micros.map(from_micros).ok_or_else(|| Failed::Warned("it tells no time".into()))
 }

@@ -21,7 +21,7 @@ use super::lists::{Line, Member, without_member, write_members};
 use super::syncer::{Written, stop};
 use super::watchdog::Pulse;
 use super::{failed_in_sled, keys, panic_text, read_piece, version};
-use crate::store::batch::{Batch, CounterKey, DocKey, Stored};
+use crate::store::batch::{CounterKey, DocKey, Stamped, Stored};
 use crate::store::page::{Head, Page, PieceKey};
 use crate::store::plan::{DocWrite, Held, Writes, bumped, plan};
 use crate::store::queue::{Leases, Place, Ticket};
@@ -30,7 +30,7 @@ use crate::store::{CommitError, Unavailable};
 /// What the committer is asked to do.
 pub enum Job {
     /// Commit a batch and tell who waits for it.
-    Commit { batch: Batch, answer: oneshot::Sender<Result<(), CommitError>> },
+    Commit { batch: Stamped, answer: oneshot::Sender<Result<(), CommitError>> },
     /// Commit nothing, as anything is committed.
     Probe { answer: oneshot::Sender<Result<(), CommitError>> },
     /// Finish what came before, let go of the files, and say so.
@@ -255,7 +255,7 @@ impl<'a> Group<'a> {
     }
 
     /// Takes a batch in, or says why not. `place` tells the batches of the group apart.
-    fn admit(&mut self, batch: Batch, place: usize) -> Result<(), CommitError> {
+    fn admit(&mut self, batch: Stamped, place: usize) -> Result<(), CommitError> {
         let Writes { docs, counters, released, has_messages } = plan(batch, self)?;
         let version = version(self.number, place);
         let mut pieces = Vec::new();

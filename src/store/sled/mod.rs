@@ -53,7 +53,8 @@ use super::page::{Page, PieceKey};
 use super::queue::{Claim, Claimed, Leases, page_of_places};
 use super::scan::{Cursor, Found, Scan};
 use super::{CommitError, Unavailable};
-use crate::kernel::Stopwatch;
+use crate::kernel::time::SteadyClock;
+use crate::kernel::{Clock, Stopwatch, Timestamp};
 
 /// How much memory sled's cache may take unless the configuration says otherwise, in bytes.
 pub const CACHE_BYTES_DEFAULT: u64 = 128 * 1024 * 1024;
@@ -92,6 +93,8 @@ const STALL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The store in a directory.
 pub struct Sled {
+    /// By which messages are due and leases end.
+    clock: SteadyClock,
     tree: sled::Tree,
     index: Arc<Index>,
     jobs: mpsc::Sender<Job>,
@@ -185,15 +188,16 @@ pub(crate) type Sync = Box<dyn FnMut() -> io::Result<()> + Send>;
 
 impl Sled {
     /// Opens the store in `path`, or creates it there. Recovery reads the disk: on a thread of its own, with a deadline.
-    pub async fn open_in_time(path: &Path, cache_bytes: u64) -> Result<Sled, OpenError> {
+    pub async fn open_in_time(path: &Path, cache_bytes: u64, clock: &Clock) -> Result<Sled, OpenError> {
         let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
         let megabytes = fs::metadata(path.join("db")).map_or(0, |db| db.len() / 1_000_000);
         let seconds = OPEN_SECONDS_MAX + megabytes / OPEN_MEGABYTES_PER_SECOND;
         let (tell, told) = oneshot::channel();
         let (runtime, place) = (tokio::runtime::Handle::current(), path.to_owned());
+        let clock = clock.clone();
         let opening = move || {
             let _in_runtime = runtime.enter();
-            let _ = tell.send(Sled::open(&place, cache_bytes)); // whoever gave up does not want it any more
+            let _ = tell.send(Sled::open(&place, cache_bytes, clock)); // whoever gave up does not want it any more
         };
         std::thread::Builder::new().name("opening".into()).spawn(opening).map_err(not_accessible)?;
         match tokio::time::timeout(Duration::from_secs(seconds), told).await {
@@ -205,25 +209,25 @@ impl Sled {
         }
     }
 
-    /// Opens the store in `path`, or creates it there.
-    pub fn open(path: &Path, cache_bytes: u64) -> Result<Sled, OpenError> {
-        Sled::open_with(path, cache_bytes, |file| Box::new(move || file.sync_data()))
+    /// Opens the store in `path`, or creates it there. Messages are due by a clock that goes on from `clock`.
+    pub fn open(path: &Path, cache_bytes: u64, clock: Clock) -> Result<Sled, OpenError> {
+        Sled::open_with(path, (cache_bytes, clock), |file| Box::new(move || file.sync_data()))
     }
 
     /// Opens the store with another way to sync its file: tests make it fail.
     pub(crate) fn open_with(
         path: &Path,
-        cache_bytes: u64,
+        cache_and_clock: (u64, Clock),
         sync: impl FnOnce(File) -> Sync,
     ) -> Result<Sled, OpenError> {
         let stall_max = Duration::from_secs(STALL_SECONDS_MAX);
-        Sled::open_watched(path, cache_bytes, sync, (stall_max, watchdog::end_process))
+        Sled::open_watched(path, cache_and_clock, sync, (stall_max, watchdog::end_process))
     }
 
     /// Opens the store with besides another patience, and another end of it.
     fn open_watched(
         path: &Path,
-        cache_bytes: u64,
+        (cache_bytes, clock): (u64, Clock),
         sync: impl FnOnce(File) -> Sync,
         (stall_max, end): (Duration, impl FnOnce() + Send + 'static),
     ) -> Result<Sled, OpenError> {
@@ -239,10 +243,11 @@ impl Sled {
         let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
         let tree = (*db).clone();
         let last_group = keys::read_last_group(&tree).map_err(broken)?;
-        let note = Note::open(path, last_group).map_err(|misfit| match misfit {
+        let note = Note::open(path, last_group, clock).map_err(|misfit| match misfit {
             Misfit::Io(why) => not_accessible(why),
             Misfit::Broken(why) => OpenError::Lacks { path: path.to_owned(), why },
         })?;
+        let clock = note.clock().clone();
         let opened = catch_unwind(AssertUnwindSafe(|| Index::open(&tree)));
         let (index, upkeep) = opened.unwrap_or_else(|panic| Err(panic_text(&*panic))).map_err(broken)?;
         let (jobs, queue) = mpsc::channel(WAITING_BATCHES_MAX);
@@ -281,7 +286,7 @@ impl Sled {
         let thread = thread("committer").spawn(move || committer.run(queue)).map_err(not_accessible)?;
         let reads = Arc::new(Semaphore::new(READS_AT_ONCE_MAX));
         let thread = Mutex::new(Some(thread));
-        Ok(Sled { tree, index, jobs, progress, leases, pulse, reads, outbox_bell, thread })
+        Ok(Sled { clock, tree, index, jobs, progress, leases, pulse, reads, outbox_bell, thread })
     }
 
     pub(super) async fn load(self: &Arc<Self>, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
@@ -308,6 +313,7 @@ impl Sled {
     pub(super) async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
         self.not_stalled()?;
         let (answer, answered) = oneshot::channel();
+        let batch = batch.stamped(self.clock.now());
         if self.jobs.send(Job::Commit { batch, answer }).await.is_err() {
             return Err(self.why_stopped().into());
         }
@@ -327,6 +333,7 @@ impl Sled {
                 let walk = RefCell::new(lists::Walk::new(&store.tree));
                 let claimed = leases.claim(
                     &claim,
+                    store.clock.now(),
                     |after| walk.borrow_mut().next(after),
                     |id| {
                         let Some(stored) = store.read_all(&[DocKey::message(id)])?.pop().flatten() else {
@@ -387,6 +394,10 @@ impl Sled {
         limit: usize,
     ) -> Result<Vec<u64>, Unavailable> {
         self.read(SLOW_READ_MAX, move |store| store.index.partitions(after, limit)).await
+    }
+
+    pub(super) fn outbox_now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     pub(super) fn outbox_bell(&self) -> watch::Receiver<u64> {

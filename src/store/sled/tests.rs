@@ -11,7 +11,7 @@ use super::index::{Index, Spot, write_pointers};
 use super::lists::Member;
 use super::{OpenError, Sled};
 use crate::kernel::time::from_micros;
-use crate::kernel::{Kind, Lane, Message, MessageId, Number, Timestamp};
+use crate::kernel::{Clock, Kind, Lane, Message, MessageId, Number, Timestamp};
 use crate::store::{
     Batch, Body, Bump, Claim, CommitError, CounterKey, DocKey, Expect, Scan, Settlement, Store, Unavailable,
 };
@@ -30,7 +30,7 @@ fn put(partition: u64, bytes: &[u8]) -> Batch {
 }
 
 fn open(path: &Path) -> Store {
-    Store::Sled(Arc::new(Sled::open(path, CACHE).expect("the store opens")))
+    Store::Sled(Arc::new(Sled::open(path, CACHE, Clock::System).expect("the store opens")))
 }
 
 async fn bytes_of(store: &Store, partition: u64) -> Result<Option<Vec<u8>>, Unavailable> {
@@ -64,7 +64,7 @@ async fn what_was_committed_is_there_after_closing_and_opening() {
 async fn a_second_process_on_the_same_folder_is_told_so() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = open(folder.path());
-    let second = Sled::open(folder.path(), CACHE).expect_err("two at once");
+    let second = Sled::open(folder.path(), CACHE, Clock::System).expect_err("two at once");
     assert!(matches!(second, OpenError::InUse { .. }), "{second:?}");
     assert!(second.to_string().contains("another tillgate is running"), "{second}");
     assert_eq!(second.to_string().lines().count(), 1);
@@ -76,7 +76,8 @@ async fn a_folder_that_cannot_be_used_is_named_with_what_to_do() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("file");
     std::fs::write(&file, "in the way").expect("written");
-    let why = Sled::open(&file.join("data"), CACHE).expect_err("a file is no folder").to_string();
+    let why =
+        Sled::open(&file.join("data"), CACHE, Clock::System).expect_err("a file is no folder").to_string();
     assert!(why.contains("file/data") && why.contains("store = \"sled:"), "{why}");
 }
 
@@ -87,7 +88,7 @@ async fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let syncs = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&syncs);
-    let engine = Sled::open_with(folder.path(), CACHE, move |file| {
+    let engine = Sled::open_with(folder.path(), (CACHE, Clock::System), move |file| {
         Box::new(move || match counted.fetch_add(1, Ordering::SeqCst) {
             1 => Err(io::Error::other("the disk is gone")),
             _ => file.sync_data(), // it would work again, and must not be asked
@@ -117,7 +118,7 @@ async fn what_is_read_is_durable() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (entered, has_entered) = tokio::sync::mpsc::unbounded_channel();
     let (release, released) = std::sync::mpsc::channel();
-    let engine = Sled::open_with(folder.path(), CACHE, move |file| {
+    let engine = Sled::open_with(folder.path(), (CACHE, Clock::System), move |file| {
         Box::new(move || {
             entered.send(()).map_err(io::Error::other)?;
             released.recv().map_err(io::Error::other)?;
@@ -270,7 +271,7 @@ async fn no_flipped_bit_is_served(is_closed: bool) {
         for (name, bytes) in names.iter().zip(&files) {
             std::fs::write(copy.path().join(name), bytes).expect("written");
         }
-        let engine = match Sled::open_in_time(copy.path(), CACHE).await {
+        let engine = match Sled::open_in_time(copy.path(), CACHE, &Clock::System).await {
             Ok(engine) => engine,
             Err(OpenError::Broken { .. } | OpenError::Lacks { .. }) => {
                 refused += 1;
@@ -325,7 +326,7 @@ async fn pages_of_new_orders_share_a_block_until_they_move_away() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (entered, mut has_entered) = tokio::sync::mpsc::unbounded_channel();
     let (release, released) = std::sync::mpsc::channel::<()>();
-    let engine = Sled::open_with(folder.path(), CACHE, move |file| {
+    let engine = Sled::open_with(folder.path(), (CACHE, Clock::System), move |file| {
         Box::new(move || {
             let _ = entered.send(());
             let _ = released.recv(); // until the sender is gone, then at once
@@ -446,7 +447,12 @@ async fn what_several_groups_listed_at_one_time_is_walked_in_order() {
 #[tokio::test]
 async fn messages_of_many_groups_wait_in_one_line() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut store = open(folder.path());
+    let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+    let open = || {
+        let engine = Sled::open(folder.path(), CACHE, clock.clone());
+        Store::Sled(Arc::new(engine.expect("the store opens")))
+    };
+    let mut store = open();
     let second = 1_000_000;
     // Each in a group of its own; some due in one bucket of time, some not, two at the same moment.
     let due = [5_000, 2_000, 9 * second, 2_000, 1_000, 9 * second - 1, 7_000];
@@ -456,25 +462,25 @@ async fn messages_of_many_groups_wait_in_one_line() {
         let (lane, queue, body) = (Lane::Telegram, "chat".to_owned(), String::new());
         let mut batch = Batch::new();
         // Clocks are finer than the index.
-        let created_at = Timestamp::from_nanosecond(i128::from(micros) * 1000 + 789).expect("a time");
-        batch.send(Message { id, lane, queue, body, created_at, not_before: None });
+        let (created_at, wait) = (clock.now(), std::time::Duration::from_nanos(micros * 1000 + 789));
+        batch.send(Message { id, lane, queue, body, created_at, wait });
         store.commit(batch).await.expect("committed");
     }
-    let now = from_micros(20 * second);
+    clock.advance(std::time::Duration::from_micros(20 * second));
     let mut sent = Vec::new();
     for _ in due {
         // Half of the way in another process.
         if sent.len() == 3 {
             store.close().await;
             drop(store);
-            store = open(folder.path());
+            store = open();
         }
         let (lane, lease, resting) = (Lane::Telegram, std::time::Duration::from_secs(60), Vec::new());
-        let claimed = store.claim(&Claim { lane, now, lease, limit: 9, resting }).await.expect("claimed");
+        let claimed = store.claim(&Claim { lane, lease, limit: 9, resting }).await.expect("claimed");
         assert_eq!(claimed.len(), 1, "one of a queue at a time");
         sent.push(claimed[0].delivery.id.number.get() - Number::smallest().get());
         let mut batch = Batch::new();
-        batch.settle(claimed[0].ticket, Settlement::Sent { at: now });
+        batch.settle(claimed[0].ticket, Settlement::Sent);
         store.commit(batch).await.expect("settled");
     }
     assert_eq!(sent, [4, 1, 3, 0, 6, 5, 2]);
@@ -496,9 +502,13 @@ async fn a_store_that_hangs_ends_the_process() {
         })
     };
     let end = || drop(ending);
-    let engine =
-        Sled::open_watched(folder.path(), CACHE, hangs, (std::time::Duration::from_millis(100), end))
-            .expect("the store opens");
+    let engine = Sled::open_watched(
+        folder.path(),
+        (CACHE, Clock::System),
+        hangs,
+        (std::time::Duration::from_millis(100), end),
+    )
+    .expect("the store opens");
     let store = Store::Sled(Arc::new(engine));
     let waiting = {
         let store = store.clone();

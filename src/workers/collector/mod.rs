@@ -22,7 +22,7 @@ use crate::flows::tend_payment::{note_sending, record};
 use crate::flows::{Shop, buyers_address, checkout_of};
 use crate::flows::{outside_refund, tend_operation};
 use crate::gateway::{Addresses, Breaker, Failure, Provider};
-use crate::kernel::time::{between, later};
+use crate::kernel::time::between;
 use crate::kernel::{Lane, Private, SourceName, Timestamp};
 use crate::payments::{Again, Answered, Checkout, Payment, Purpose, Remote, RemoteStatus, Step};
 use crate::peer::RetryPolicy;
@@ -124,12 +124,12 @@ impl Collector {
     }
 
     /// Does one step for a payment whose task was claimed. Returns how long its payment system is to be left alone.
-    pub async fn tend(&self, Claimed { delivery, ticket }: Claimed) -> Duration {
+    pub async fn tend(&self, Claimed { delivery, ticket, at }: Claimed) -> Duration {
         let task: Task = match serde_json::from_str(&delivery.body) {
             Ok(task) => task,
             Err(why) => {
                 let error = format!("the task cannot be read: {why}");
-                self.settle(&delivery, ticket, Settlement::Dead { at: self.shop.clock.now(), error }).await;
+                self.settle(&delivery, ticket, Settlement::Dead { error }).await;
                 return Duration::ZERO;
             }
         };
@@ -139,8 +139,7 @@ impl Collector {
                 let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
                     return Duration::ZERO;
                 };
-                let settle =
-                    |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, &stepped, now);
+                let settle = |again: Option<&Again>| settlement(&delivery, again, &stepped, at);
                 let answered = stepped.answered.as_ref();
                 (tend_operation::record(&self.shop, id, ticket, answered, &settle).await, stepped.rest())
             }
@@ -149,21 +148,20 @@ impl Collector {
                 let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
                     return Duration::ZERO;
                 };
-                let settle =
-                    |again: Option<&Again>, now: Timestamp| settlement(&delivery, again, &stepped, now);
+                let settle = |again: Option<&Again>| settlement(&delivery, again, &stepped, at);
                 let answered = stepped.answered.as_ref();
                 let recorded = outside_refund::record(&self.shop, task.payment, ticket, answered, &settle);
                 (recorded.await, stepped.rest())
             }
             None => {
-                let stepped = self.step(&delivery, task).await;
+                let stepped = self.step((&delivery, at), task).await;
                 let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
                     return Duration::ZERO;
                 };
-                let settle = |again: Option<&Again>, now: Timestamp| {
+                let settle = |again: Option<&Again>| {
                     // The looks go on by themselves.
                     let again = again.filter(|again| !task.alters || again.why != Again::WAITS);
-                    settlement(&delivery, again, &stepped, now)
+                    settlement(&delivery, again, &stepped, at)
                 };
                 let answered = stepped.answered.as_ref();
                 (record(&self.shop, task.payment, ticket, answered, &settle).await, stepped.rest())
@@ -189,8 +187,8 @@ impl Collector {
             Ok(Some(stepped)) => Some(stepped),
             // It has changed under our hands: from the beginning.
             Ok(None) => {
-                let (at, error) = (self.shop.clock.now(), "it changed while it was looked at".to_owned());
-                self.settle(delivery, ticket, Settlement::Retry { at, due: at, error }).await;
+                let error = "it changed while it was looked at".to_owned();
+                self.settle(delivery, ticket, Settlement::Retry { wait: Duration::ZERO, error }).await;
                 None
             }
             Err(why) => {
@@ -274,7 +272,11 @@ impl Collector {
     }
 
     /// Does what is next for a payment. None if it changed meanwhile.
-    async fn step(&self, delivery: &Delivery, task: Task) -> Result<Option<Stepped>, Unavailable> {
+    async fn step(
+        &self,
+        (delivery, claimed_at): (&Delivery, Timestamp),
+        task: Task,
+    ) -> Result<Option<Stepped>, Unavailable> {
         let Some(checkout) = checkout_of(&self.shop, task.payment.number).await? else {
             return Ok(Some(Stepped::by_itself(None)));
         };
@@ -322,7 +324,7 @@ impl Collector {
                 None => return Ok(None),
             },
             Step::Alter => {
-                let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, now));
+                let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, claimed_at));
                 self.alter(&**provider, &checkout.gateway, payment, age).await
             }
             Step::Look | Step::Check | Step::Cancel => {
@@ -455,19 +457,19 @@ impl Collector {
 
     fn tell(&self, delivery: &Delivery, settlement: &Settlement) {
         let outcome = match settlement {
-            Settlement::Sent { .. } => {
+            Settlement::Sent => {
                 tracing::info!(message.id = %delivery.id, gateway = delivery.queue, "a payment was looked after");
                 "sent"
             }
-            Settlement::Retry { due, error, .. } if error == Again::WAITS => {
-                tracing::info!(message.id = %delivery.id, gateway = delivery.queue, %due, "a payment waits for its buyer");
+            Settlement::Retry { wait, error } if error == Again::WAITS => {
+                tracing::info!(message.id = %delivery.id, gateway = delivery.queue, ?wait, "a payment waits for its buyer");
                 "waits"
             }
-            Settlement::Retry { due, error, .. } | Settlement::Postpone { due, error } => {
-                tracing::warn!(message.id = %delivery.id, gateway = delivery.queue, %due, error, "a payment is not settled yet");
+            Settlement::Retry { wait, error } | Settlement::Postpone { wait, error } => {
+                tracing::warn!(message.id = %delivery.id, gateway = delivery.queue, ?wait, error, "a payment is not settled yet");
                 "retry"
             }
-            Settlement::Dead { error, .. } => {
+            Settlement::Dead { error } => {
                 tracing::error!(
                     message.id = %delivery.id,
                     gateway = delivery.queue,
@@ -530,9 +532,9 @@ fn settlement<T>(
     &Stepped { wish, is_linked, .. }: &Stepped<T>,
     now: Timestamp,
 ) -> Settlement {
-    let Some(Again { after, why }) = again else { return Settlement::Sent { at: now } };
+    let Some(Again { after, why }) = again else { return Settlement::Sent };
     if why == Again::WAITS && delivery.lane != Lane::Watch {
-        return Settlement::Sent { at: now }; // the watch goes on from here
+        return Settlement::Sent; // the watch goes on from here
     }
     // While it can be paid it is looked after, however long that takes.
     let age = match delivery.first_failed_at {
@@ -540,9 +542,7 @@ fn settlement<T>(
         Some(_) | None => Duration::ZERO,
     };
     match RETRY.delay(delivery.attempts + 1, age, wish) {
-        Some(delay) => {
-            Settlement::Retry { at: now, due: later(now, after.unwrap_or(delay)), error: why.clone() }
-        }
-        None => Settlement::Dead { at: now, error: why.clone() },
+        Some(delay) => Settlement::Retry { wait: after.unwrap_or(delay), error: why.clone() },
+        None => Settlement::Dead { error: why.clone() },
     }
 }
