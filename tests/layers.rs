@@ -83,7 +83,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 
 /// Each of these crates with the only places that may name it.
 const HOMES: &[(&str, &[&str])] = &[
-    ("sled::", &["store/", "app.rs", "cli/check.rs"]),
+    ("sled::", &["store/", "app.rs", "cli/check.rs", "cli/store.rs"]),
     ("tokio_postgres::", &["store/postgres/"]),
     ("rustls", &["store/postgres/address.rs", "store/postgres/server.rs", "peer/socket.rs"]),
     ("tungstenite", &["peer/socket.rs"]),

@@ -192,6 +192,7 @@ async fn a_payment_that_cannot_be_cancelled_is_made_when_its_buyer_asks_and_not_
     // Nobody asks to pay: the site hears of the end all the same, once.
     let heard = till.site.wait_for(1, DEADLINE).await.expect("that it was paid").len();
     let number = text(&till.place("A-2", "key-2").await["number"]);
+    till.nothing_waits_in("callback").await;
     clock.advance(Duration::from_secs(4 * 24 * 3600));
     let told = till.site.wait_for(heard + 1, DEADLINE).await.expect("a callback");
     let last = &told.last().expect("one").body;
