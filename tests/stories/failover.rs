@@ -1,18 +1,22 @@
 //! Several database servers: what was acknowledged is on the one that takes over, and nothing is acknowledged that might not be.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
+use http::{HeaderMap, HeaderValue, Method, header};
 use tillgate::demo::marketplace::Marketplace;
+use tillgate::gateway::sandbox::{Outcome, Setup};
 use tillgate::kernel::{Clock, Secret, Stopwatch};
+use tillgate::peer::Client;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::world::database::Server;
-use crate::world::{DEADLINE, Shop, TOKEN, created};
+use crate::world::till::{API_KEY, Till, order};
+use crate::world::{DEADLINE, TOKEN, created, random_bytes};
 
 /// How long after a promotion hooks are acknowledged again, at the latest.
 const PROMOTED_MAX: Duration = Duration::from_secs(3);
@@ -41,40 +45,91 @@ fn address(servers: &[&str]) -> String {
     format!("postgres://postgres@{}/postgres?target_session_attrs=read-write", hosts.join(","))
 }
 
-/// A marketplace that posts order after order, each until it is acknowledged.
+/// Opens the shop on these servers.
+async fn open(address: &str) -> Till {
+    let setup = Setup { calls_max: 100_000, ..Setup::default() };
+    let store = format!("store = \"{address}\"\n#");
+    // What the marketplace sends is not paid through us: the site's orders are.
+    let unpaid = ("payment = \"link\"\n            vat = \"RUS_VAT10\"", "");
+    Till::open_with(setup, &[("store = \"sled:", &store), unpaid], Clock::System).await
+}
+
+/// A marketplace that posts order after order, and a site whose buyers order and pay one after another; each is sent again
+/// until it is acknowledged.
 struct Load {
     stop: Arc<AtomicBool>,
+    count: Arc<AtomicUsize>,
     posting: Vec<JoinHandle<Vec<String>>>,
 }
 
+/// How long a sender waits before it sends again.
+const AGAIN_PAUSE: Duration = Duration::from_millis(20);
+
 impl Load {
-    fn start(shop: &Shop) -> Load {
-        let stop = Arc::new(AtomicBool::new(false));
-        let posting = (0..4)
-            .map(|client| {
-                let (stop, url) = (Arc::clone(&stop), format!("{}/hooks/sm", shop.url()));
-                tokio::spawn(async move {
-                    let marketplace = Marketplace::new(url, Secret::new(TOKEN)).expect("a client");
-                    let mut acknowledged = Vec::new();
-                    for count in 0_u32.. {
-                        let id = format!("F{client}-{count}");
-                        let body = created(&id);
-                        while !stop.load(Ordering::Relaxed) {
-                            if marketplace.post(body.as_bytes()).await.status() == 200 {
-                                acknowledged.push(id);
-                                break;
-                            }
-                            tokio::time::sleep(Duration::from_millis(20)).await;
-                        }
+    fn start(till: &Till) -> Load {
+        let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let mut load = Load { stop, count, posting: Vec::new() };
+        for client in 0..3 {
+            let marketplace =
+                Marketplace::new(format!("{}/hooks/sm", till.url()), Secret::new(TOKEN)).expect("a client");
+            load.run(format!("H{client}"), async move |id| {
+                marketplace.post(created(id).as_bytes()).await.status() == 200
+            });
+        }
+        let (url, client) =
+            (format!("{}/v1/orders", till.url()), Client::new(DEADLINE, 1 << 20).expect("a client"));
+        load.run("S".to_owned(), async move |id| {
+            let mut headers = HeaderMap::new();
+            let header = |text: &str| HeaderValue::from_str(text).expect("a header");
+            headers.insert(header::AUTHORIZATION, header(&format!("Bearer {API_KEY}")));
+            headers.insert(header::CONTENT_TYPE, header("application/json"));
+            headers.insert("idempotency-key", header(id));
+            let placed = client.call(Method::POST, &url, headers, order(id).to_string().into_bytes()).await;
+            placed.is_ok_and(|reply| reply.status.is_success())
+        });
+        load
+    }
+
+    fn run(&mut self, name: String, mut send: impl AsyncFnMut(&str) -> bool + Send + 'static) {
+        let (stop, count) = (Arc::clone(&self.stop), Arc::clone(&self.count));
+        // On a thread of its own: what an `AsyncFnMut` returns does not say that it may move between threads.
+        let (told, posted) = tokio::sync::oneshot::channel();
+        let runtime = tokio::runtime::Handle::current();
+        std::thread::spawn(move || {
+            let posting = async {
+                let mut acknowledged = Vec::new();
+                'orders: for number in 0_u32.. {
+                    let id = format!("{name}-{number}");
+                    while !send(&id).await {
                         if stop.load(Ordering::Relaxed) {
-                            break;
+                            break 'orders;
                         }
+                        tokio::time::sleep(AGAIN_PAUSE).await;
                     }
-                    acknowledged
-                })
-            })
-            .collect();
-        Load { stop, posting }
+                    acknowledged.push(id);
+                    count.fetch_add(1, Ordering::Relaxed);
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                acknowledged
+            };
+            let _ = told.send(runtime.block_on(posting));
+        });
+        self.posting.push(tokio::spawn(async move { posted.await.expect("it posts") }));
+    }
+
+    /// Lets it run to a moment that nobody can foretell.
+    async fn until_some_moment(&self) {
+        let [random] = random_bytes::<1>();
+        let wanted = self.count.load(Ordering::Relaxed) + 20 + usize::from(random) / 2;
+        let reached = async {
+            while self.count.load(Ordering::Relaxed) < wanted {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, reached).await.expect("orders are acknowledged");
     }
 
     /// Ends it, and returns the orders that were acknowledged.
@@ -89,104 +144,253 @@ impl Load {
 }
 
 /// Waits until an order is acknowledged, and returns how long that took.
-async fn until_acknowledged(shop: &Shop, id: &str) -> Duration {
+async fn until_acknowledged(till: &Till, id: &str) -> Duration {
     let since = Stopwatch::start();
     let body = created(id);
     let waiting = async {
-        while shop.post(&body).await.status() != 200 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        while till.hook(&body).await.status() != 200 {
+            tokio::time::sleep(AGAIN_PAUSE).await;
         }
     };
     tokio::time::timeout(DEADLINE, waiting).await.expect("it is acknowledged in the end");
     since.elapsed()
 }
 
-/// Every order that was acknowledged is there, once.
-async fn nothing_is_missing(shop: &Shop, acknowledged: &[String]) {
-    let mut there = Vec::new();
+/// Every order that was acknowledged is there, once; each of the site's is at the payment system once; buyers pay, and each
+/// payment counts and is told once.
+async fn nothing_is_missing(till: &Till, acknowledged: &[String]) {
+    let mut there = BTreeMap::new();
     let mut cursor = String::new();
     loop {
-        let page = shop.get(&format!("/orders?limit=500{cursor}")).await;
-        let items = page["items"].as_array().expect("orders");
-        there.extend(items.iter().map(|order| order["external_id"].as_str().expect("an id").to_owned()));
-        match &page["next_cursor"] {
-            Value::String(next) => cursor = format!("&cursor={next}"),
-            _ => break,
+        let page = till.admin(&format!("/orders?limit=500{cursor}")).await;
+        for order in page["items"].as_array().expect("orders") {
+            let text = |name: &str| order[name].as_str().expect("a text").to_owned();
+            assert_eq!(there.insert(text("external_id"), text("number")), None, "an order is there twice");
         }
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
     }
-    let once: BTreeSet<&String> = there.iter().collect();
-    assert_eq!(once.len(), there.len(), "an order is there twice");
-    let missing: Vec<&String> = acknowledged.iter().filter(|id| !once.contains(id)).collect();
+    let missing: Vec<&String> = acknowledged.iter().filter(|id| !there.contains_key(*id)).collect();
     assert!(missing.is_empty(), "{} of {} are lost: {missing:?}", missing.len(), acknowledged.len());
+
+    let placed: Vec<&String> =
+        acknowledged.iter().filter(|id| id.starts_with('S')).map(|id| &there[id]).collect();
+    for number in &placed {
+        till.order_in(number, "linked").await;
+        assert!(till.bank.buyer_acts(&till.remote(number).container, Outcome::Pay), "{number}");
+    }
+    for number in &placed {
+        till.order_in(number, "paid").await;
+    }
+    till.nothing_waits_in("callback").await;
+    // One that was under way when its receiver lost the database is sent again, under the same id.
+    let told: BTreeSet<(String, String)> = till
+        .site
+        .callbacks()
+        .iter()
+        .map(|told| (told.id.clone(), told.body["data"]["id"].to_string()))
+        .collect();
+    for number in placed {
+        let of_this = told.iter().filter(|(_, order)| *order == format!("\"{number}\"")).count();
+        assert_eq!(of_this, 1, "{number} was paid once");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_primary_loses_nothing_that_was_acknowledged() {
     let (server, address) = pair();
-    let shop = Shop::open_on(&address, Clock::System).await;
-    let load = Load::start(&shop);
-    until_acknowledged(&shop, "before").await;
+    let till = open(&address).await;
+    let load = Load::start(&till);
+    load.until_some_moment().await;
     server.order("stop 1");
     server.order("promote 2");
-    let took = until_acknowledged(&shop, "after").await;
+    let took = until_acknowledged(&till, "after").await;
     assert!(took <= PROMOTED_MAX + MARGIN, "{took:?} after the promotion");
-    let mut acknowledged = load.end().await;
-    acknowledged.extend(["before".to_owned(), "after".to_owned()]);
-    nothing_is_missing(&shop, &acknowledged).await;
-    shop.close().await;
+    load.until_some_moment().await;
+    nothing_is_missing(&till, &load.end().await).await;
+    till.close().await;
 }
 
-/// It accepts connections and says nothing on them; when it wakes up it is not written to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_is_stopped_in_order_loses_nothing_that_was_acknowledged() {
+    let (server, address) = pair();
+    let till = open(&address).await;
+    let load = Load::start(&till);
+    load.until_some_moment().await;
+    server.order("halt 1");
+    server.order("promote 2");
+    let took = until_acknowledged(&till, "after").await;
+    assert!(took <= PROMOTED_MAX + MARGIN, "{took:?} after the promotion");
+    nothing_is_missing(&till, &load.end().await).await;
+    till.close().await;
+}
+
+/// It accepts connections and says nothing; when it wakes up it is not written to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_primary_is_left_and_not_gone_back_to() {
     let (server, address) = pair();
-    let shop = Shop::open_on(&address, Clock::System).await;
-    let load = Load::start(&shop);
-    until_acknowledged(&shop, "before").await;
+    let till = open(&address).await;
+    let load = Load::start(&till);
+    load.until_some_moment().await;
     server.order("freeze 1");
     server.order("promote 2");
-    let took = until_acknowledged(&shop, "after").await;
+    let took = until_acknowledged(&till, "after").await;
     assert!(took <= LEFT_MAX + MARGIN, "{took:?} after it froze");
     server.order("thaw 1");
-    until_acknowledged(&shop, "later").await;
+    load.until_some_moment().await;
     let mut acknowledged = load.end().await;
-    acknowledged.extend(["before", "after", "later"].map(str::to_owned));
+    acknowledged.push("after".into());
     // A receiver that begins now finds the new one too.
-    shop.close().await;
-    let again = Shop::open_on(&address, Clock::System).await;
-    nothing_is_missing(&again, &acknowledged).await;
-    again.close().await;
+    let till = till.restart().await;
+    nothing_is_missing(&till, &acknowledged).await;
+    till.close().await;
+}
+
+/// An old primary that comes back writable is not written to, by those that know the new one and by those that see both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_primary_that_comes_back_is_not_written_to() {
+    let (server, address) = pair();
+    let till = open(&address).await;
+    let load = Load::start(&till);
+    load.until_some_moment().await;
+    server.order("stop 1");
+    server.order("promote 2");
+    until_acknowledged(&till, "after").await;
+    server.order("start 1");
+    load.until_some_moment().await;
+    let mut acknowledged = load.end().await;
+    acknowledged.push("after".into());
+    let till = till.restart().await;
+    nothing_is_missing(&till, &acknowledged).await;
+    // When the new one is away nobody falls back on the old one.
+    server.order("stop 2");
+    for _ in 0..5 {
+        assert_eq!(till.hook(&created("late")).await.status(), 503);
+    }
+    server.order("start 2");
+    until_acknowledged(&till, "late").await;
+    till.close().await;
+}
+
+/// Somebody has promoted two standbys of one primary: each would lose what is written to the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_that_take_writes_are_written_to_by_nobody_until_one_is_ended() {
+    let server = Server::start(&[]);
+    let (second, third) = (server.standby(), server.standby());
+    server.order("sync");
+    let till = open(&address(&[&server.url, &second, &third])).await;
+    until_acknowledged(&till, "before").await;
+    server.order("stop 1");
+    server.order("promote 2");
+    server.order("promote 3");
+    let is_refused = async {
+        loop {
+            let (status, says) = read(&till, "/readyz").await;
+            if status == 503 && says.contains("both take writes, on the same timeline") {
+                return;
+            }
+            tokio::time::sleep(AGAIN_PAUSE).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, is_refused).await.expect("it is said");
+    assert_eq!(till.hook(&created("meanwhile")).await.status(), 503);
+    assert!(read(&till, "/metrics").await.1.contains("tillgate_database_split 1"));
+    server.order("halt 3");
+    until_acknowledged(&till, "meanwhile").await;
+    let figures = read(&till, "/metrics").await.1;
+    assert!(
+        figures.contains("tillgate_database_split 0") && figures.contains("tillgate_database_timeline 2"),
+        "{figures}"
+    );
+    nothing_is_missing(&till, &["before".into(), "meanwhile".into()]).await;
+    till.close().await;
+}
+
+async fn read(till: &Till, path: &str) -> (u16, String) {
+    let reply = till.call(Method::GET, path, "", None, "").await;
+    (reply.status.as_u16(), String::from_utf8_lossy(&reply.body).into_owned())
+}
+
+/// Begins something like a server: it takes connections and answers each byte by byte, slower than anybody waits, or not at
+/// all.
+async fn nearly_a_server(is_slow: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("postgres://postgres@{}/x", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut connection, _)) = listener.accept().await {
+            if !is_slow {
+                open.push(connection);
+                continue;
+            }
+            tokio::spawn(async move {
+                let _ = connection.read_u8().await;
+                // "No encryption", and then what asks for nothing more.
+                for byte in b"NR\0\0\0\x08\0\0\0\0" {
+                    if connection.write_all(&[*byte]).await.is_err() {
+                        return;
+                    }
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                }
+            });
+        }
+    });
+    url
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_that_say_nothing_do_not_hide_the_one_that_does() {
+async fn servers_that_say_nothing_or_little_do_not_hide_the_one_that_does() {
     let server = Server::start(&[]);
-    let mut silent = Vec::new();
-    for _ in 0..2 {
-        silent.push(TcpListener::bind("127.0.0.1:0").await.expect("a port"));
+    let (silent, slow) = (nearly_a_server(false).await, nearly_a_server(true).await);
+    let real = server.url.as_str();
+    let places = [
+        [silent.as_str(), silent.as_str(), real],
+        [silent.as_str(), real, slow.as_str()],
+        [real, slow.as_str(), silent.as_str()],
+        [slow.as_str(), silent.as_str(), real],
+    ];
+    for (round, place) in places.into_iter().enumerate() {
+        let since = Stopwatch::start();
+        let till = open(&address(&place)).await;
+        until_acknowledged(&till, &format!("H{round}")).await;
+        assert!(since.elapsed() < Duration::from_secs(2) + MARGIN, "{place:?}: {:?}", since.elapsed());
+        till.close().await;
     }
-    let urls: Vec<String> = silent
-        .iter()
-        .map(|listener| format!("postgres://postgres@{}/x", listener.local_addr().expect("an address")))
-        .collect();
-    let since = Stopwatch::start();
-    let shop = Shop::open_on(&address(&[&urls[0], &urls[1], &server.url]), Clock::System).await;
-    until_acknowledged(&shop, "H1").await;
-    assert!(since.elapsed() < Duration::from_secs(2) + MARGIN, "{:?}", since.elapsed());
-    shop.close().await;
+}
+
+/// Without its standby a primary acknowledges nothing, and goes on when it is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_standby_is_away_nothing_is_acknowledged() {
+    let (server, address) = pair();
+    let till = open(&address).await;
+    let load = Load::start(&till);
+    load.until_some_moment().await;
+    server.order("stop 2");
+    // What was confirmed just before it went has been answered by then.
+    assert_eq!(till.hook(&created("first")).await.status(), 503);
+    let before = load.count.load(Ordering::Relaxed);
+    assert_eq!(till.hook(&created("second")).await.status(), 503);
+    assert_eq!(load.count.load(Ordering::Relaxed), before, "nothing else was acknowledged either");
+    assert_eq!(read(&till, "/readyz").await.0, 503);
+    server.order("start 2");
+    until_acknowledged(&till, "first").await;
+    load.until_some_moment().await;
+    assert_eq!(read(&till, "/readyz").await.0, 200);
+    nothing_is_missing(&till, &load.end().await).await;
+    till.close().await;
 }
 
 /// A commit that somebody told the primary to wait for no longer is on no standby: it is not acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wait_for_the_standby_that_was_cancelled_acknowledges_nothing() {
     let (server, address) = pair();
-    let shop = Shop::open_on(&address, Clock::System).await;
-    until_acknowledged(&shop, "before").await;
+    let till = open(&address).await;
+    until_acknowledged(&till, "before").await;
     server.order("stop 2");
     let (operator, connection) =
         tokio_postgres::connect(&server.url, tokio_postgres::NoTls).await.expect("the primary answers");
     let connection = tokio::spawn(connection);
-    let load = Load::start(&shop);
+    let load = Load::start(&till);
     let cancelled = async {
         let mut cancelled = 0_i64;
         while cancelled < 5 {
@@ -196,36 +400,97 @@ async fn a_wait_for_the_standby_that_was_cancelled_acknowledges_nothing() {
         }
     };
     tokio::time::timeout(DEADLINE, cancelled).await.expect("commits wait for the standby");
-    let mut acknowledged = load.end().await;
+    let acknowledged = load.end().await;
     assert_eq!(acknowledged, [""; 0], "nothing of it is on the standby");
     drop(operator);
     connection.await.expect("no panic").expect("it ends in order");
     server.order("stop 1");
     server.order("start 2");
     server.order("promote 2");
-    acknowledged.push("before".into());
-    until_acknowledged(&shop, "after").await;
-    nothing_is_missing(&shop, &acknowledged).await;
-    shop.close().await;
+    until_acknowledged(&till, "after").await;
+    nothing_is_missing(&till, &["before".into(), "after".into()]).await;
+    till.close().await;
 }
 
 /// After a crash a primary shows what it had written down and no standby has: a repeat is not answered from that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_restarted_primary_shows_is_believed_when_its_standby_has_it() {
     let (server, address) = pair();
-    let shop = Shop::open_on(&address, Clock::System).await;
-    until_acknowledged(&shop, "before").await;
+    let till = open(&address).await;
+    until_acknowledged(&till, "before").await;
     server.order("stop 2");
-    assert_eq!(shop.post(created("H1")).await.status(), 503, "the standby does not have it");
+    assert_eq!(till.hook(&created("H1")).await.status(), 503, "the standby does not have it");
     server.order("stop 1");
     server.order("start 1");
     for _ in 0..5 {
-        assert_eq!(shop.post(created("H1")).await.status(), 503, "nor now");
+        assert_eq!(till.hook(&created("H1")).await.status(), 503, "nor now");
     }
     server.order("stop 1");
     server.order("start 2");
     server.order("promote 2");
-    until_acknowledged(&shop, "H1").await;
-    nothing_is_missing(&shop, &["before".into(), "H1".into()]).await;
-    shop.close().await;
+    until_acknowledged(&till, "H1").await;
+    nothing_is_missing(&till, &["before".into(), "H1".into()]).await;
+    till.close().await;
+}
+
+/// The primary dies while a group of commits is under way on it: what was in the group is known by nobody, and is taken once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_a_promotion_meets_half_way_is_taken_once() {
+    let (server, address) = pair();
+    let till = Arc::new(open(&address).await);
+    until_acknowledged(&till, "before").await;
+    let (operator, connection) =
+        tokio_postgres::connect(&server.url, tokio_postgres::NoTls).await.expect("the primary answers");
+    let connection = tokio::spawn(connection);
+    // The group has written its orders, and waits with their listings.
+    operator.batch_execute("BEGIN; LOCK tillgate.listings").await.expect("locked");
+    let hooks: Vec<JoinHandle<u16>> = (0..8)
+        .map(|count| {
+            let till = Arc::clone(&till);
+            tokio::spawn(async move { till.hook(&created(&format!("G{count}"))).await.status() })
+        })
+        .collect();
+    let waits = async {
+        let text = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+        while operator.query_one(text, &[]).await.expect("an answer").get::<_, i64>(0) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, waits).await.expect("a group waits");
+    server.order("stop 1");
+    server.order("promote 2");
+    drop(operator);
+    let _ = connection.await; // broken, as its server was
+    for (count, hook) in hooks.into_iter().enumerate() {
+        let status = hook.await.expect("an answer");
+        assert!([200, 503].contains(&status), "G{count}: {status}");
+        until_acknowledged(&till, &format!("G{count}")).await;
+    }
+    let all: Vec<String> = (0..8).map(|count| format!("G{count}")).chain(["before".into()]).collect();
+    nothing_is_missing(&till, &all).await;
+    Arc::into_inner(till).expect("nobody else has it").close().await;
+}
+
+/// In the middle of a fail-over there are only standbys: a receiver that is started then answers that it is unavailable, and
+/// works when one has been promoted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_finds_only_standbys_waits_for_a_primary() {
+    let (server, address) = pair();
+    let till = open(&address).await;
+    until_acknowledged(&till, "before").await;
+    let till = till.stopped().await;
+    server.order("stop 1");
+    let till = till.started().await;
+    assert!(till.app.waits_for().is_some_and(|why| why.contains("a standby, which takes no writes")));
+    assert_eq!(till.hook(&created("during")).await.status(), 503);
+    let (status, says) = read(&till, "/readyz").await;
+    assert_eq!((status, says.contains("a standby, which takes no writes")), (503, true), "{says}");
+    server.order("promote 2");
+    let took = until_acknowledged(&till, "during").await;
+    assert!(took <= PROMOTED_MAX + MARGIN, "{took:?} after the promotion");
+    let (status, says) = read(&till, "/readyz").await;
+    assert_eq!((status, says.contains("is the primary, on timeline 2")), (200, true), "{says}");
+    assert!(says.contains("missing: several servers are named, and commits wait for none"), "{says}");
+    nothing_is_missing(&till, &["before".into(), "during".into()]).await;
+    till.close().await;
 }

@@ -372,9 +372,9 @@ async fn begin(connected: &Connected, time: &Time, is_needed: bool) -> Result<Ti
     }
     let text = "BEGIN; SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
     let said = in_time(connected.client.simple_query(text)).await?;
-    let micros = said.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
-        _ => None,
+    let micros = said.iter().find_map(|message| {
+        let SimpleQueryMessage::Row(row) = message else { return None };
+        row.get(0)?.parse().ok()
     });
     micros.map(from_micros).ok_or_else(|| Failed::Warned("it tells no time".into()))
 }

@@ -173,13 +173,15 @@ pub enum OpenError {
 
 /// What to do about an error of the disk.
 fn advice(why: &io::Error, otherwise: &'static str) -> &'static str {
-    match why.kind() {
-        io::ErrorKind::StorageFull => "Free space on the file system of the store",
-        io::ErrorKind::QuotaExceeded => "Raise the quota of this user, or free space",
-        io::ErrorKind::ReadOnlyFilesystem => {
-            "Its file system is read-only: find out why (dmesg), and mount it writable"
-        }
-        _ => otherwise,
+    let kind = why.kind();
+    if kind == io::ErrorKind::StorageFull {
+        "Free space on the file system of the store"
+    } else if kind == io::ErrorKind::QuotaExceeded {
+        "Raise the quota of this user, or free space"
+    } else if kind == io::ErrorKind::ReadOnlyFilesystem {
+        "Its file system is read-only: find out why (dmesg), and mount it writable"
+    } else {
+        otherwise
     }
 }
 
@@ -537,10 +539,7 @@ fn failed(what: &str, why: &io::Error) -> String {
 }
 
 fn failed_in_sled(what: &str, why: &sled::Error) -> String {
-    match why {
-        sled::Error::Io(why) => failed(what, why),
-        why => format!("{what} failed: {why}"),
-    }
+    if let sled::Error::Io(why) = why { failed(what, why) } else { format!("{what} failed: {why}") }
 }
 
 fn read_piece(tree: &sled::Tree, piece: PieceKey) -> Result<Option<sled::IVec>, Unavailable> {
