@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::dispatch::Dispatch;
+use super::persistence::settle;
 use crate::flows::Shop;
 use crate::kernel::Lane;
 use crate::kernel::time::between;
@@ -109,7 +110,7 @@ impl Courier {
         }
         let mut batch = Batch::new();
         batch.settle(ticket, settlement);
-        if let Err(why) = self.shop.store.commit(batch).await {
+        if let Err(why) = settle(&self.shop.store, delivery.id, &batch, LEASE / 2).await {
             tracing::warn!(message.id = %delivery.id, error = %why, "a message was not settled and may be sent again");
         }
         rest

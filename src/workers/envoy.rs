@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::dispatch::Dispatch;
+use super::persistence::{persist, settle};
 use crate::flows::Shop;
 use crate::flows::tend_delivery::{Altered, alter};
 use crate::kernel::time::between;
@@ -68,7 +69,7 @@ impl Envoy {
     }
 
     async fn deliver(&self, Claimed { delivery, ticket, at }: Claimed) -> Duration {
-        let heard = match self.tell(&delivery).await {
+        let heard = match persist(LEASE / 4, || self.tell(&delivery)).await {
             Ok(heard) => heard,
             Err(why) => {
                 tracing::warn!(message.id = %delivery.id, error = %why, "a marketplace was not told, and will be");
@@ -117,7 +118,7 @@ impl Envoy {
         metrics::outbox_attempt(Lane::Marketplace, outcome);
         let mut batch = Batch::new();
         batch.settle(ticket, settlement);
-        if let Err(why) = self.shop.store.commit(batch).await {
+        if let Err(why) = settle(&self.shop.store, delivery.id, &batch, LEASE / 2).await {
             tracing::warn!(message.id = %delivery.id, error = %why, "what a marketplace was told was not settled, and is told again");
         }
         Duration::ZERO

@@ -14,6 +14,7 @@ use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
 
 use super::dispatch::Dispatch;
+use super::persistence::{persist, settle};
 use crate::flows::Shop;
 use crate::flows::alarm::{Alarm, raise};
 use crate::flows::endpoint::{Endpoint, endpoint, set_gone};
@@ -99,7 +100,7 @@ impl Herald {
     }
 
     async fn deliver(&self, Claimed { delivery, ticket, at }: Claimed) -> Duration {
-        let called = self.attempt(&delivery, at).await;
+        let called = persist(LEASE / 4, || self.attempt(&delivery, at)).await;
         let (settlement, outcome) = match called {
             Ok(Attempt::Taken) => (Settlement::Sent, "sent"),
             // A test is asked for again by a person.
@@ -150,7 +151,7 @@ impl Herald {
         }
         let mut batch = Batch::new();
         batch.settle(ticket, settlement);
-        match self.shop.store.commit(batch).await {
+        match settle(&self.shop.store, delivery.id, &batch, LEASE / 2).await {
             Ok(()) => self.shop.news.tell(delivery.id.number),
             Err(why) => {
                 tracing::warn!(message.id = %delivery.id, error = %why, "a call was not settled and may be made again, under the same id");

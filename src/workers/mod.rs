@@ -3,7 +3,7 @@
 //! - [`courier`] takes pickers' messages from the outbox to their chats: claim, act, settle;
 //! - [`collector`] looks after payments at the payment systems, [`herald`] tells merchants' sites, [`envoy`] the marketplaces: the
 //!   same way;
-//! - [`dispatch`] is what these four share;
+//! - [`dispatch`] is what these four share, and [`persistence`] how they get over a store that is away for a moment;
 //! - [`clock_watch`] compares this machine's clock with the store's;
 //! - [`clerk`] notes copies of hooks in the journal;
 //! - [`sweeper`] lets go of what has been kept for its time.
@@ -15,4 +15,5 @@ pub mod courier;
 pub mod dispatch;
 pub mod envoy;
 pub mod herald;
+mod persistence;
 pub mod sweeper;

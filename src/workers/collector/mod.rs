@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::operations::operation_of;
 use super::dispatch::Dispatch;
+use super::persistence::{persist, settle};
 use crate::flows::alias::remember;
 use crate::flows::bill_order::Task;
 use crate::flows::spend_budget::spend_budget;
@@ -135,26 +136,27 @@ impl Collector {
         };
         let (recorded, wish) = match operation_of(&task) {
             Some(id) => {
-                let stepped = self.step_operation(delivery.lane, id).await;
+                let stepped = persist(LEASE / 4, || self.step_operation(delivery.lane, id)).await;
                 let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
                     return Duration::ZERO;
                 };
                 let settle = |again: Option<&Again>| settlement(&delivery, again, &stepped, at);
                 let answered = stepped.answered.as_ref();
-                (tend_operation::record(&self.shop, id, ticket, answered, &settle).await, stepped.rest())
+                let record = || tend_operation::record(&self.shop, id, ticket, answered, &settle);
+                (persist(LEASE / 2, record).await, stepped.rest())
             }
             None if task.refunds => {
-                let stepped = self.list_refunds(task.payment).await;
+                let stepped = persist(LEASE / 4, || self.list_refunds(task.payment)).await;
                 let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
                     return Duration::ZERO;
                 };
                 let settle = |again: Option<&Again>| settlement(&delivery, again, &stepped, at);
                 let answered = stepped.answered.as_ref();
-                let recorded = outside_refund::record(&self.shop, task.payment, ticket, answered, &settle);
-                (recorded.await, stepped.rest())
+                let record = || outside_refund::record(&self.shop, task.payment, ticket, answered, &settle);
+                (persist(LEASE / 2, record).await, stepped.rest())
             }
             None => {
-                let stepped = self.step((&delivery, at), task).await;
+                let stepped = persist(LEASE / 4, || self.step((&delivery, at), task)).await;
                 let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
                     return Duration::ZERO;
                 };
@@ -164,7 +166,8 @@ impl Collector {
                     settlement(&delivery, again, &stepped, at)
                 };
                 let answered = stepped.answered.as_ref();
-                (record(&self.shop, task.payment, ticket, answered, &settle).await, stepped.rest())
+                let record = || record(&self.shop, task.payment, ticket, answered, &settle);
+                (persist(LEASE / 2, record).await, stepped.rest())
             }
         };
         match recorded {
@@ -450,7 +453,7 @@ impl Collector {
         self.tell(delivery, &settlement);
         let mut batch = Batch::new();
         batch.settle(ticket, settlement);
-        if let Err(why) = self.shop.store.commit(batch).await {
+        if let Err(why) = settle(&self.shop.store, delivery.id, &batch, LEASE / 2).await {
             tracing::warn!(message.id = %delivery.id, error = %why, "a task was not settled and will be looked at again");
         }
     }
