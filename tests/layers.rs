@@ -204,3 +204,28 @@ fn what_decides_does_not_wait() {
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
+
+/// What opens a door is compared by the check of the `hmac` crate, which takes the same time wherever the first difference is.
+/// No measurement shows that reliably; that nothing else compares it does.
+#[test]
+fn secrets_are_compared_in_constant_time() {
+    let mut checked = 0;
+    for (path, text) in sources() {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        if path.starts_with("gateway/sandbox") || path.starts_with("demo") || !code.contains("Hmac") {
+            continue;
+        }
+        checked += code.matches("verify_slice(").count();
+        for (number, line) in (1..).zip(code.lines()) {
+            let compares = line.contains(" == ") || line.contains(" != ") || line.contains(".eq(");
+            let is_about = ["mac", "sign", "claimed", "token", "digest", "secret", "candidate", "key"];
+            let is_secret = is_about.iter().any(|word| line.to_ascii_lowercase().contains(word));
+            assert!(
+                !(compares && is_secret),
+                "src/{path}:{number} compares what may be a secret: {}",
+                line.trim()
+            );
+        }
+    }
+    assert_eq!(checked, 3, "tokens, and notifications by either hash");
+}

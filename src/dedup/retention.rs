@@ -12,6 +12,7 @@ pub const RETENTION_DAYS_DEFAULT: u32 = 90;
 /// The shortest time that may be configured: longer than the seven retries of a marketplace that doubles its
 /// gaps from an hour.
 pub const RETENTION_DAYS_MIN: u32 = 7;
+const _: () = assert!(RETENTION_DAYS_MIN >= 7 && RETENTION_DAYS_DEFAULT >= 90);
 
 /// A number of days.
 #[must_use]

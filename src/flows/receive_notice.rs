@@ -134,7 +134,7 @@ pub async fn receive_notice(
                     "money came twice: payment {paid} is paid, and the payment system tells of another, {} under the id {}",
                     notice.number, notice.remote_id
                 );
-                flag(&mut batch, dossier, payment, &text, now, &mut facts);
+                flag(&mut batch, dossier, payment, (&text, None), now, &mut facts);
                 (Verdict::Rejected, Some(text))
             }
             (
@@ -142,7 +142,8 @@ pub async fn receive_notice(
                 Some(dossier),
             ) => {
                 let text = format!("a notification of payment {} does not fit: {why}", notice.number);
-                flag(&mut batch, dossier, payment, &text, now, &mut facts);
+                // Money came all the same, and its merchant waits for it.
+                flag(&mut batch, dossier, payment, (&text, Some(shop)), now, &mut facts);
                 (Verdict::Rejected, Some(text))
             }
             (Judgement::Recorded(why), dossier) => {
@@ -336,21 +337,35 @@ fn look(
     batch.put(DocKey::order(id.number), stored.0, &order, stored.1);
 }
 
+/// Puts something before a person, once, and tells the merchant of `tells` that its money waits for that person's word.
 fn flag(
     batch: &mut Batch,
     dossier: Dossier,
     id: Option<PaymentId>,
-    text: &str,
+    (text, tells): (&str, Option<&Shop>),
     now: Timestamp,
     facts: &mut Vec<Fact>,
 ) {
-    let number = dossier.order.number;
-    let Some((mut checkout, version)) = dossier.checkout else { return };
+    let Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) } = dossier else {
+        return;
+    };
+    let number = order.number;
     facts.push(Fact::Attention { text: text.to_owned() });
-    if !checkout.attention.iter().any(|known| known == text) {
-        checkout.flag(now, id, text);
-        batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
+    if checkout.attention.iter().any(|known| known == text) {
+        return;
     }
+    checkout.flag(now, id, text);
+    if let Some(shop) = tells
+        && call_back(shop, batch, (&mut order, &checkout), (Told::PaymentReview, id, None), now)
+    {
+        batch.put(
+            DocKey::order(number),
+            Expect::At(order_stored.version),
+            &order,
+            order_stored.body.listed_at,
+        );
+    }
+    batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
 }
 
 /// The id under which a payment that was found paid by a look-up stands among the order's events.

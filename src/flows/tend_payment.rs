@@ -217,6 +217,9 @@ fn stage(
             }
         }
     }
+    if before.state != after.state && after.is_frozen_with_money() {
+        review = Some(Event::PaymentReview);
+    }
     let mut order = dossier.order;
     let end = review.or_else(|| {
         if is_over { Some(Event::PaymentExpired) } else { Event::end_of(&before, &after, checkout, now) }

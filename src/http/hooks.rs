@@ -28,6 +28,7 @@ use crate::webhooks::{Forged, Identity, Outcome, Reading, Rejection, RejectionKi
 /// How long keeping a hook may take before 503 is answered: well under the sender's patience, so that it
 /// hears from us and not from a time-out.
 pub(super) const KEEPING_MILLISECONDS_MAX: u64 = 2500;
+const _: () = assert!(KEEPING_MILLISECONDS_MAX <= 3000); // senders wait 5 s, and the way to us takes some of that
 
 /// Takes a hook.
 pub async fn receive(

@@ -129,6 +129,7 @@ impl Edge {
 /// Hooks that are worked on at the same moment. More are answered 503 at once: when the disk hangs, senders who
 /// have given up must not leave their hooks in memory without end.
 pub const HOOKS_AT_ONCE_MAX: usize = 2048;
+const _: () = assert!(HOOKS_AT_ONCE_MAX * body::BODY_BYTES_MAX <= 4 << 30); // the memory that they may take
 
 /// Sites' orders that are placed at the same moment: when the payment system is slow each
 /// takes three seconds, and the marketplaces' hooks must not feel that.

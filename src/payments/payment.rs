@@ -535,6 +535,14 @@ impl Payment {
         end.map_or(gap, |end| gap.min(between(now, end) + AFTER_ITS_END))
     }
 
+    /// What is to be paid over there is not what was asked for, and somebody has paid it.
+    #[must_use]
+    pub fn is_frozen_with_money(&self) -> bool {
+        let has_money =
+            |remote: &Remote| matches!(remote.status, RemoteStatus::Completed | RemoteStatus::Held);
+        matches!(self.state, PaymentState::Frozen { .. }) && self.remote.as_ref().is_some_and(has_money)
+    }
+
     /// The payment system was told something, which need not be the latest that is to be said: then that is told once more, as
     /// nobody knows which arrived last.
     fn was_told(&mut self, told: Alteration) {

@@ -22,6 +22,7 @@ use crate::telemetry::metrics;
 
 /// How long a claim is held: more than twice what a call may take.
 const LEASE: Duration = Duration::from_secs(60);
+const _: () = assert!(LEASE.as_secs() > 2 * HANDOVER_SECONDS_MAX);
 
 /// How long handing over one message may take.
 pub const HANDOVER_SECONDS_MAX: u64 = 15;

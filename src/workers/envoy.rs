@@ -26,6 +26,7 @@ pub const TELL_SECONDS_MAX: u64 = 15;
 
 /// How long a claim is held: asking for a token and telling are two calls.
 const LEASE: Duration = Duration::from_secs(90);
+const _: () = assert!(LEASE.as_secs() > 2 * 2 * TELL_SECONDS_MAX);
 
 /// Marketplaces that are told at the same moment.
 const TOLD_AT_ONCE_MAX: usize = 8;

@@ -28,8 +28,9 @@ use crate::telemetry::metrics;
 /// How long a merchant's site may take to answer, in seconds.
 pub const CALL_SECONDS_MAX: u64 = 15;
 
-/// How long a claim is held.
+/// How long a claim is held: more than twice what a call may take.
 const LEASE: Duration = Duration::from_secs(60);
+const _: () = assert!(LEASE.as_secs() > 2 * CALL_SECONDS_MAX);
 
 /// Sites that are called at the same moment.
 const CALLS_AT_ONCE_MAX: usize = 32;

@@ -47,6 +47,44 @@ async fn a_frozen_payment_is_dropped_and_another_takes_its_place() {
     till.close().await;
 }
 
+/// Its buyer has paid what stands there: the site hears, once, that the money waits for a person, however that is found out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_site_hears_of_money_that_came_by_a_frozen_payment() {
+    for is_notified in [true, false] {
+        let till = Till::open().await;
+        // Known to be something else from the beginning, or only when the buyer has paid it.
+        let number = if is_notified {
+            till.bank.misbehave(Call::Create, [Trouble::OtherAmount]);
+            let number = text(&till.place("A-1", "key").await["number"]);
+            till.order_in(&number, "failed").await;
+            number
+        } else {
+            till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+            till.bank.misbehave(Call::Create, [Trouble::AcceptThenDrop]);
+            till.bank.misbehave_always(Call::Other, Some(Trouble::Broken));
+            let number = text(&till.place("A-1", "key").await["number"]);
+            assert!(till.bank.wait_until(DEADLINE, |orders| orders.len() == 1).await, "it was made");
+            number
+        };
+        assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+        if !is_notified {
+            till.bank.misbehave_always(Call::Other, Some(Trouble::OtherAmount));
+        }
+        let heard = till.site.wait_for(1, DEADLINE).await.expect("a callback");
+        assert_eq!(heard[0].body["type"], "payment.review", "{:?}", heard[0].body);
+        let attention = till.admin(&format!("/orders/{number}")).await["payment"]["attention"].to_string();
+        assert!(attention.contains(&format!("{number}-1")), "{attention}");
+        if is_notified {
+            let (again, signature) = till.bank.notice(&till.remote(&number).id).expect("a notification");
+            till.notify(&again, &[&signature]).await;
+        }
+        till.nothing_waits_in("callback").await;
+        assert_eq!(till.site.callbacks().len(), 1, "{:?}", till.site.callbacks());
+        assert_ne!(till.order(&number).await["state"], "paid");
+        till.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_refund_is_settled_by_what_a_person_has_seen() {
     let till = Till::open().await;

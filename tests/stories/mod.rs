@@ -7,6 +7,7 @@ mod by_hand;
 mod cabinet;
 mod changes;
 mod channel;
+mod claims;
 mod cluster;
 mod copies;
 mod crash;

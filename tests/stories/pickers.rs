@@ -6,6 +6,7 @@ use serde_json::json;
 use tillgate::demo::chat::Trouble;
 use tillgate::kernel::Clock;
 
+use crate::world::database::Server;
 use crate::world::{DEADLINE, Shop, created, hook, payload};
 
 const CHANGED_AT: &str = "2026-11-22T12:10:00+03:00";
@@ -254,4 +255,35 @@ async fn pickers_who_read_english_get_english() {
         format!("🆕 New order H1\nStore 17\n1. item 100 × 2\nLines: 1 · total ₽20.00\n№ {number}/1")
     );
     shop.close().await;
+}
+
+/// Of several receivers one has a clock that is wrong, by an hour or by two days, ahead or behind: what it has written is sent at
+/// once by the others, and what they have written by it. A failed attempt is tried again as soon as otherwise.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_whose_clock_is_wrong_delays_no_message() {
+    let wrong = [3600, -3600, 2 * 86_400, -2 * 86_400].map(Clock::Wrong);
+    let pairs = wrong.iter().flat_map(|wrong| [(wrong, &Clock::System), (&Clock::System, wrong)]);
+    for (place, (writes, sends)) in pairs.enumerate() {
+        let database = Server::shared().new_database().await;
+        let shop = Shop::open_on(&database, writes.clone()).await;
+        shop.chat.misbehave([Trouble::Broken]);
+        shop.acknowledged(created("H1")).await;
+        let failed = async {
+            while shop
+                .list("/outbox?state=pending")
+                .await
+                .first()
+                .is_none_or(|message| message["attempts"] != 1)
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, failed).await.expect("a failed attempt");
+        shop.close().await;
+        let other = Shop::open_on(&database, sends.clone()).await;
+        other.acknowledged(created("H2")).await;
+        other.outbox_is_empty().await;
+        assert_eq!(other.pickers_heard(2).await.len(), 2, "pair {place}");
+        other.close().await;
+    }
 }

@@ -18,7 +18,7 @@ use crate::world::{created, hook};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-fn shop() -> Shop {
+pub fn shop() -> Shop {
     let chats = BTreeMap::from([("default".to_owned(), "chat".to_owned())]);
     let clock = Clock::manual("2026-11-22T09:00:00Z".parse().expect("a time"));
     Shop {
@@ -41,7 +41,7 @@ fn retention() -> Retention {
     Retention { sources: BTreeMap::from([(SourceName::new("sm"), 90 * DAY)]), otherwise: 90 * DAY }
 }
 
-async fn deliver(shop: &Shop, body: &str) -> Received {
+pub async fn deliver(shop: &Shop, body: &str) -> Received {
     let sm = Sm::new(tillgate::kernel::Tokens::new([], [0; 32]), None);
     let readable = sm.reread(body.as_bytes()).readable();
     let (identity, reading) = sm.identify(&readable).expect("a usable hook");

@@ -411,13 +411,13 @@ pub(super) fn page_of(found: Vec<Value>, pairs: &[(&str, &str)]) -> Value {
 /// `field=value` for a few fields; everything else is ignored, as over there.
 async fn list(State(world): State<Weak<World>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     Dialect::Invoicebox
-        .answer(&world, Call::Other, &headers, |world, _| {
+        .answer(&world, Call::Other, &headers, |world, trouble| {
             let now = world.setup.clock.now();
             let query = query.unwrap_or_default();
             let pairs = pairs(&query);
             let value =
                 |names: &[&str]| pairs.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| *value);
-            let found: Vec<Entry> = {
+            let mut found: Vec<Entry> = {
                 let ledger = world.ledger();
                 let fits = |entry: &&Entry| {
                     value(&["id"]).is_none_or(|id| entry.id == id)
@@ -428,6 +428,11 @@ async fn list(State(world): State<Weak<World>>, RawQuery(query): RawQuery, heade
                 };
                 ledger.entries().iter().filter(fits).cloned().collect()
             };
+            if trouble == Some(Trouble::OtherAmount) {
+                found
+                    .iter_mut()
+                    .for_each(|entry| entry.amount = Money::from_kopecks(entry.amount.kopecks() + 100));
+            }
             Ok(page_of(found.iter().map(|entry| shown(world, entry)).collect(), &pairs))
         })
         .await

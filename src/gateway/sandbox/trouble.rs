@@ -48,7 +48,7 @@ pub enum Trouble {
     TooMany(u64),
     /// Not done: refused for good.
     Refused,
-    /// Done with another sum than was asked, or said to be; notifications: about another sum.
+    /// Done with another sum than was asked, or said to be; lists and notifications: about another sum.
     OtherAmount,
     /// Notifications: sent so many times at once.
     Duplicate(usize),

@@ -185,7 +185,57 @@ fn is_about_the_text(description: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::peer::ANSWER_BYTES_MAX;
+
+    /// The address that is called bears the bot's token, and errors like to quote addresses.
+    #[tokio::test]
+    async fn no_error_tells_the_bots_token() {
+        const TOKEN: &str = "123456:canary-of-the-bot";
+        let answers = [
+            "",
+            "nonsense",
+            "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{]}",
+            "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\ncut",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n",
+        ];
+        let mut urls = vec![
+            "http://127.0.0.1:1".to_owned(),
+            "https://127.0.0.1:1".to_owned(),
+            "http://no host".to_owned(),
+        ];
+        for answer in answers {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            urls.push(format!("http://{}", listener.local_addr().expect("an address")));
+            tokio::spawn(async move {
+                while let Ok((mut connection, _)) = listener.accept().await {
+                    let _ = connection.read(&mut [0; 4096]).await;
+                    let _ = connection.write_all(answer.as_bytes()).await;
+                }
+            });
+        }
+        for url in urls {
+            let client = Client::new(std::time::Duration::from_secs(5), ANSWER_BYTES_MAX).expect("a client");
+            let telegram = Telegram::new(client, &url, Secret::new(TOKEN));
+            let said = [
+                format!("{:?}", telegram.introduce().await),
+                format!("{:?}", telegram.look_at("chat").await),
+                match telegram.send("chat", "text").await {
+                    Handover::Taken => "taken".to_owned(),
+                    Handover::Never { why } | Handover::Later { why, .. } => why,
+                },
+                format!("{telegram:?}"),
+            ];
+            for text in said {
+                assert!(!text.contains("canary") && text != "taken", "{url}: {text}");
+            }
+        }
+    }
 
     #[test]
     fn only_what_is_said_of_the_text_itself_is_final() {

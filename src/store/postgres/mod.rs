@@ -77,6 +77,7 @@ pub struct Postgres {
     /// For what no hook waits for: lists and claims.
     slow: Arc<Link>,
     outbox_bell: watch::Sender<u64>,
+    orphans: outbox::Orphans,
     trouble: writer::Trouble,
     _summing: AbortOnDropHandle<()>,
     _waits: Option<AbortOnDropHandle<()>>,
@@ -204,6 +205,7 @@ impl Postgres {
             pieces,
             slow,
             outbox_bell,
+            orphans: outbox::Orphans::default(),
             trouble,
             _summing: summing,
             _waits: waits,

@@ -6,6 +6,8 @@
 //! clocks may differ by more than a lease, and so does when a message is due: what is to be sent at once is, whoever's clock is
 //! wrong.
 
+use std::sync::{Mutex, PoisonError};
+
 use tokio_postgres::Row;
 
 use super::reader::{self, query, query_once};
@@ -24,9 +26,54 @@ const QUEUE_LOOKAHEAD_MAX: i64 = 64;
 /// Queues that one claim looks at.
 const QUEUES_MAX: usize = 10_000;
 
+/// Leases that were taken, as far as anybody knows, and that nobody works under: their messages would wait for the end of the
+/// lease.
+#[derive(Debug, Default)]
+pub struct Orphans(Mutex<Vec<Ticket>>);
+
+/// The most of them that are remembered.
+const ORPHANS_MAX: usize = 1000;
+
+impl Orphans {
+    fn add(&self, ticket: Ticket) {
+        let mut orphans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if orphans.len() < ORPHANS_MAX {
+            orphans.push(ticket);
+        }
+    }
+
+    /// Gives the leases back, if they were taken and nobody else has the messages by now.
+    async fn give_back(&self, store: &Postgres) -> Result<(), Unavailable> {
+        let orphans = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        let text = "UPDATE tillgate.outbox o SET leased_until = 0 \
+                    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS l (partition, sequence, fence) \
+                    WHERE o.partition = l.partition AND o.sequence = l.sequence AND o.fence = l.fence";
+        let partitions: Vec<i64> = orphans.iter().map(|ticket| signed(ticket.id.number.get())).collect();
+        let sequences: Vec<i64> = orphans.iter().map(|ticket| i64::from(ticket.id.sequence)).collect();
+        let fences: Vec<i64> = orphans.iter().map(|ticket| ticket.fence.cast_signed()).collect();
+        let given = query(&store.slow, text, &[&partitions, &sequences, &fences]).await;
+        if given.is_err() {
+            orphans.into_iter().for_each(|ticket| self.add(ticket));
+        }
+        given.map(drop)
+    }
+}
+
 pub async fn claim(store: &Postgres, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
+    store.orphans.give_back(store).await?;
+    let mut claimed = Vec::new();
+    match claim_into(store, claim, &mut claimed).await {
+        // What is claimed is worked on, whatever comes after it.
+        Err(why) if claimed.is_empty() => Err(why),
+        Ok(()) | Err(_) => Ok(claimed),
+    }
+}
+
+async fn claim_into(store: &Postgres, claim: &Claim, claimed: &mut Vec<Claimed>) -> Result<(), Unavailable> {
     let lane = i16::from(claim.lane as u8);
-    let mut claimed: Vec<Claimed> = Vec::new();
     let mut last = String::new();
     for _ in 0..QUEUES_MAX {
         if claimed.len() >= claim.limit {
@@ -39,10 +86,10 @@ pub async fn claim(store: &Postgres, claim: &Claim) -> Result<Vec<Claimed>, Unav
         let Some(queue) = found.first().map(|row| row.get::<_, String>(0)) else { break };
         last.clone_from(&queue);
         if !claim.resting.contains(&queue) {
-            claimed.extend(claim_of_queue(store, claim, &queue, &claimed).await?);
+            claimed.extend(claim_of_queue(store, claim, &queue, claimed).await?);
         }
     }
-    Ok(claimed)
+    Ok(())
 }
 
 /// Claims a message of a queue, or one that it waits for.
@@ -74,7 +121,10 @@ async fn claim_of_queue(
             match delivery(store, head).await {
                 Ok(Some(delivery)) => return Ok(Some(Claimed { delivery, ticket, at })),
                 Ok(None) => {}
-                Err(why @ Unavailable::Unreachable(_)) => return Err(why),
+                Err(why @ Unavailable::Unreachable(_)) => {
+                    store.orphans.add(ticket);
+                    return Err(why);
+                }
                 Err(why) => {
                     // One damaged message must not silence every chat.
                     tracing::error!(message.id = %head, error = %why, "a message cannot be read and is passed over");
@@ -124,9 +174,10 @@ async fn lease(
                 RETURNING coalesce($3, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)";
     let (number, sequence) = (signed(id.number.get()), i64::from(id.sequence));
     let now = store.time.of_a_test();
-    // Once: a second attempt could not tell the first one's success from another's.
+    // Once: a second attempt could not tell the first one's success from another's. Whether it was one is seen to later.
     let taken =
-        query_once(&store.slow, text, &[&number, &sequence, &now, &fence.cast_signed(), &lease]).await?;
+        query_once(&store.slow, text, &[&number, &sequence, &now, &fence.cast_signed(), &lease]).await;
+    let taken = taken.inspect_err(|_| store.orphans.add(Ticket { id, fence }))?;
     Ok(taken.first().map(|row| (Ticket { id, fence }, from_micros(row.get(0)))))
 }
 

@@ -178,6 +178,114 @@ async fn a_lock_that_is_held_is_given_up_in_time() {
     store.commit(put(1, Expect::At(version))).await.expect("now it goes");
 }
 
+/// What is locked elsewhere, be it a page that is there or one that somebody is about to insert, holds up nobody else: neither in
+/// its own group nor behind it, however often it is asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lock_that_is_held_delays_no_other_order() {
+    const OTHERS: u64 = 200;
+    let url = database::Server::shared().new_database().await;
+    let (store, client) = (open(&url).await, client(&url).await);
+    let key = |partition| DocKey { partition, kind: Kind::Order, id: 0 };
+    let put = |partition, expect| {
+        let mut batch = Batch::new();
+        let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
+        batch.put_body(key(partition), expect, body);
+        batch
+    };
+    store.commit(put(1, Expect::Absent)).await.expect("committed");
+    let version = store.load(&[key(1)]).await.expect("read")[0].as_ref().expect("there").version;
+    for (round, expect, lock) in [
+        (1, Expect::At(version), "BEGIN; SELECT * FROM tillgate.pages FOR UPDATE".to_owned()),
+        (2, Expect::Absent, format!("BEGIN; INSERT INTO tillgate.pages VALUES ({}, 'x')", super::signed(2))),
+    ] {
+        client.batch_execute(&lock).await.expect("locked");
+        let locked = (0..20).map(|_| {
+            let (store, batch) = (store.clone(), put(round, expect));
+            tokio::spawn(async move { store.commit(batch).await })
+        });
+        let locked: Vec<_> = locked.collect();
+        let mut slowest = std::time::Duration::ZERO;
+        for other in 0..OTHERS {
+            let watch = crate::kernel::Stopwatch::start();
+            store
+                .commit(put(round * 1000 + other, Expect::Absent))
+                .await
+                .expect("another order is committed");
+            slowest = slowest.max(watch.elapsed());
+        }
+        // Less than a sender waits, and than the locked ones do.
+        assert!(slowest < std::time::Duration::from_millis(1400), "{round}: {slowest:?}");
+        for refused in locked {
+            let refused = refused.await.expect("no panic");
+            assert!(
+                matches!(refused, Err(CommitError::Unavailable(Unavailable::Unreachable(_)))),
+                "{refused:?}"
+            );
+        }
+        client.batch_execute("ROLLBACK").await.expect("let go");
+        store.commit(put(round, expect)).await.expect("now it goes");
+    }
+}
+
+/// The server says no at the very end: nothing is reported as committed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_fails_is_none() {
+    let url = database::Server::shared().new_database().await;
+    let (store, client) = (open(&url).await, client(&url).await);
+    client
+        .batch_execute(
+            "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$; \
+             CREATE CONSTRAINT TRIGGER no AFTER INSERT ON tillgate.pages DEFERRABLE INITIALLY DEFERRED \
+             FOR EACH ROW EXECUTE FUNCTION no()",
+        )
+        .await
+        .expect("a trigger");
+    let key = DocKey { partition: 1, kind: Kind::Order, id: 0 };
+    let mut batch = Batch::new();
+    let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
+    batch.put_body(key, Expect::Absent, body);
+    let refused = store.commit(batch).await;
+    assert!(matches!(refused, Err(CommitError::Unavailable(Unavailable::Unreachable(_)))), "{refused:?}");
+    assert!(store.load(&[key]).await.expect("read")[0].is_none());
+}
+
+/// A store that cannot be written to is not ready, though it can be read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_takes_no_writes_is_not_ready() {
+    let url = database::Server::shared().new_database().await;
+    let (store, client) = (open(&url).await, client(&url).await);
+    store.probe().await.expect("it is ready");
+    let database = url.rsplit('/').next().expect("a name");
+    for (closes, opens) in [
+        (
+            format!("ALTER DATABASE {database} SET default_transaction_read_only = on"),
+            "ALTER DATABASE {} RESET ALL",
+        ),
+        ("ALTER TABLE tillgate.pages RENAME TO others".into(), "ALTER TABLE tillgate.others RENAME TO pages"),
+    ] {
+        client.batch_execute(&closes).await.expect("closed");
+        // Settings are read by new connections.
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE application_name = 'tillgate' AND datname = current_database()";
+        client.execute(end, &[]).await.expect("they end");
+        let is_refused = async {
+            while store.probe().await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), is_refused).await.expect("it is not ready");
+        let opens = format!("SET default_transaction_read_only = off; {}", opens.replace("{}", database));
+        client.batch_execute(&opens).await.expect("open again");
+        client.execute(end, &[]).await.expect("they end");
+        let is_ready = async {
+            while store.probe().await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), is_ready).await.expect("it is ready again");
+    }
+}
+
 /// What the database will not have concerns its batch alone, though others are in the same group.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_that_the_database_refuses_takes_no_other_along() {

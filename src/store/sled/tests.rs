@@ -489,6 +489,125 @@ async fn messages_of_many_groups_wait_in_one_line() {
     store.close().await;
 }
 
+/// A disk whose syncs wait until they are released.
+fn held_back(
+    folder: &Path,
+) -> (Store, tokio::sync::mpsc::UnboundedReceiver<()>, std::sync::mpsc::Sender<()>) {
+    let (entered, has_entered) = tokio::sync::mpsc::unbounded_channel();
+    let (release, released) = std::sync::mpsc::channel();
+    let engine = Sled::open_with(folder, (CACHE, Clock::System), move |file| {
+        Box::new(move || {
+            entered.send(()).map_err(io::Error::other)?;
+            released.recv().map_err(io::Error::other)?;
+            file.sync_data()
+        })
+    });
+    (Store::Sled(Arc::new(engine.expect("the store opens"))), has_entered, release)
+}
+
+/// A courier must not send what a power cut can still undo.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claimed_message_is_durable() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (store, mut has_entered, release) = held_back(folder.path());
+    let mut batch = Batch::new();
+    let id = MessageId { number: Number::smallest(), sequence: 1 };
+    let (lane, queue, body) = (Lane::Telegram, "chat".to_owned(), String::new());
+    let (created_at, wait) = (Timestamp::UNIX_EPOCH, std::time::Duration::ZERO);
+    batch.send(Message { id, lane, queue, body, created_at, wait });
+    let writer = tokio::spawn({
+        let store = store.clone();
+        async move { store.commit(batch).await }
+    });
+    has_entered.recv().await.expect("the sync begins");
+    let claim = Claim { lane, lease: std::time::Duration::from_secs(60), limit: 9, resting: Vec::new() };
+    let mut claiming = Box::pin(store.claim(&claim));
+    // It is found, and held back: a second claim finds nothing any more.
+    let found_by_the_first = async {
+        loop {
+            assert!(
+                std::future::poll_fn(|context| Poll::Ready(claiming.as_mut().poll(context).is_pending()))
+                    .await
+            );
+            if store.claim(&claim).await.is_ok_and(|claimed| claimed.is_empty()) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), found_by_the_first).await.expect("it is leased");
+    release.send(()).expect("the syncer waits");
+    assert_eq!(claiming.await.expect("claimed").len(), 1);
+    writer.await.expect("no panic").expect("committed");
+    drop(release);
+}
+
+/// A disk that stands still: nothing waits behind it for long, nothing blocks the runtime, and when it goes on nothing is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_disk_stands_still_everyone_is_told_at_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (store, mut has_entered, release) = held_back(folder.path());
+    let writer = tokio::spawn({
+        let store = store.clone();
+        async move { store.commit(put(1, b"before")).await }
+    });
+    has_entered.recv().await.expect("the sync begins");
+    let stalled = async {
+        while !matches!(store.load(&[key(9)]).await, Err(Unavailable::Stalled { .. })) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), stalled).await.expect("it is noticed");
+    let watch = crate::kernel::Stopwatch::start();
+    let claim = Claim {
+        lane: Lane::Telegram,
+        lease: std::time::Duration::from_secs(60),
+        limit: 9,
+        resting: Vec::new(),
+    };
+    let is_stalled =
+        |why: Option<Unavailable>| assert!(matches!(why, Some(Unavailable::Stalled { .. })), "{why:?}");
+    is_stalled(store.load(&[key(1)]).await.err());
+    is_stalled(store.claim(&claim).await.err());
+    is_stalled(store.partitions(None, 9).await.err());
+    is_stalled(store.counter_groups().await.err());
+    is_stalled(store.probe().await.err());
+    let refused = store.commit(put(2, b"meanwhile")).await;
+    assert!(matches!(refused, Err(CommitError::Unavailable(Unavailable::Stalled { .. }))), "{refused:?}");
+    assert!(watch.elapsed() < std::time::Duration::from_secs(1), "{:?}", watch.elapsed());
+    release.send(()).expect("the syncer waits");
+    writer.await.expect("no panic").expect("it was committed after all");
+    drop(release);
+}
+
+/// The machine's clock was set back, by hours or days, while nothing ran: what waits does not wait for it, and nor does what
+/// comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_was_set_back_delays_no_message() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let message = |sequence| {
+        let id = MessageId {
+            number: Number::from_u64(Number::smallest().get() + sequence).expect("a number"),
+            sequence: 1,
+        };
+        let (lane, queue, body) = (Lane::Telegram, format!("chat {sequence}"), String::new());
+        let mut batch = Batch::new();
+        let (created_at, wait) = (Timestamp::UNIX_EPOCH, std::time::Duration::ZERO);
+        batch.send(Message { id, lane, queue, body, created_at, wait });
+        batch
+    };
+    for (count, wrong_by) in (1_u64..).zip([0, 3600, -2 * 86_400, 2 * 86_400, -3600]) {
+        let store = Store::Sled(Arc::new(
+            Sled::open(folder.path(), CACHE, Clock::Wrong(wrong_by)).expect("the store opens"),
+        ));
+        store.commit(message(count)).await.expect("committed");
+        let lease = std::time::Duration::from_secs(60);
+        let claim = Claim { lane: Lane::Telegram, lease, limit: 9, resting: Vec::new() };
+        let claimed = store.claim(&claim).await.expect("claimed");
+        assert_eq!(claimed.len() as u64, count, "by a clock that is wrong by {wrong_by} s");
+        store.close().await;
+    }
+}
+
 /// A disk, or a sled, that does not come back: whoever waits hears so, and the process is ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_hangs_ends_the_process() {

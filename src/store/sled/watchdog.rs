@@ -18,6 +18,7 @@ use crate::kernel::Stopwatch;
 
 /// How long a write or a flush may take, in seconds: six times what a marketplace waits for its answer.
 pub const STALL_SECONDS_MAX: u64 = 30;
+const _: () = assert!(STALL_SECONDS_MAX <= 6 * 5); // a marketplace waits 5 s, and sends seven times
 
 /// How long the process has to end by itself, in seconds. Its threads may be waiting for sled too.
 pub const FAREWELL_SECONDS_MAX: u64 = 3;

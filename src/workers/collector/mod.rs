@@ -22,7 +22,7 @@ use crate::flows::spend_budget::spend_budget;
 use crate::flows::tend_payment::{note_sending, record};
 use crate::flows::{Shop, buyers_address, checkout_of};
 use crate::flows::{outside_refund, tend_operation};
-use crate::gateway::{Addresses, Breaker, Failure, Provider};
+use crate::gateway::{Addresses, Breaker, Failure, Provider, yookassa};
 use crate::kernel::time::between;
 use crate::kernel::{Lane, Private, SourceName, Timestamp};
 use crate::payments::{Again, Answered, Checkout, Payment, Purpose, Remote, RemoteStatus, Step};
@@ -33,6 +33,7 @@ use crate::telemetry::metrics;
 /// How long a claim is held: a step makes up to three calls of 35 s. One that walks a long list may lose it, and is done
 /// again.
 const LEASE: Duration = Duration::from_secs(120);
+const _: () = assert!(LEASE.as_secs() > 3 * yookassa::CALL_SECONDS_MAX);
 
 /// Payments that are looked after at the same moment.
 const PAYMENTS_AT_ONCE_MAX: usize = 16;
