@@ -142,8 +142,8 @@ pub async fn receive_notice(
                 Some(dossier),
             ) => {
                 let text = format!("a notification of payment {} does not fit: {why}", notice.number);
-                // Money came all the same, and its merchant waits for it.
-                flag(&mut batch, dossier, payment, (&text, Some(shop)), now, &mut facts);
+                let is_frozen = payment.is_some_and(|id| is_frozen(&dossier, id));
+                flag(&mut batch, dossier, payment, (&text, is_frozen.then_some(shop)), now, &mut facts);
                 (Verdict::Rejected, Some(text))
             }
             (Judgement::Recorded(why), dossier) => {
@@ -335,6 +335,14 @@ fn look(
     }
     let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
     batch.put(DocKey::order(id.number), stored.0, &order, stored.1);
+}
+
+/// Whether what is to be paid over there is not what was asked for: then money that does not fit is what came.
+fn is_frozen(dossier: &Dossier, id: PaymentId) -> bool {
+    let payments = dossier.checkout.iter().flat_map(|(checkout, _)| &checkout.payments);
+    payments
+        .filter(|payment| payment.id == id)
+        .any(|payment| matches!(payment.state, PaymentState::Frozen { .. }))
 }
 
 /// Puts something before a person, once, and tells the merchant of `tells` that its money waits for that person's word.

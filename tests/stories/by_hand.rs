@@ -72,7 +72,7 @@ async fn the_site_hears_of_money_that_came_by_a_frozen_payment() {
         }
         let heard = till.site.wait_for(1, DEADLINE).await.expect("a callback");
         assert_eq!(heard[0].body["type"], "payment.review", "{:?}", heard[0].body);
-        let attention = till.admin(&format!("/orders/{number}")).await["payment"]["attention"].to_string();
+        let attention = till.admin(&format!("/orders/{number}")).await["attention"].to_string();
         assert!(attention.contains(&format!("{number}-1")), "{attention}");
         if is_notified {
             let (again, signature) = till.bank.notice(&till.remote(&number).id).expect("a notification");

@@ -6,10 +6,11 @@
 //! does, is staged without a look; when an insert then finds that it is not, the whole group is done again with one.
 //!
 //! What is locked elsewhere holds nobody else up: a batch whose page is locked leaves the group and comes back a moment
-//! later; a group that fails by a lock or a time-out is halved until the culprit is alone.
+//! later; a group that fails by a lock or a time-out is halved until the culprit is alone, and from then on what is about the same
+//! partition goes by a connection of its own for a while.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
@@ -41,8 +42,17 @@ const LOCK_WAIT_MAX: Duration = Duration::from_millis(1500);
 /// Between two attempts at a page that is locked: as long as a commit takes.
 const LOCKED_PAGE_PAUSE: Duration = Duration::from_millis(5);
 
-/// Between two attempts of a batch that fails a group by a lock or a time-out: each of them holds up a writer.
-const CULPRIT_PAUSE: Duration = Duration::from_millis(300);
+/// Between two attempts of a batch that has failed a group by a lock or a time-out.
+const CULPRIT_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a half of a failed group may wait for a lock, in the database's words: the others wait for it.
+const HALF_LOCK_WAIT: &str = "SET LOCAL lock_timeout = '50ms'";
+
+/// How long what is about a partition goes by a connection of its own after a batch about it has failed a group.
+const SUSPECT_TIME: Duration = Duration::from_secs(2);
+
+/// The most partitions that are suspected at once. Beyond them groups are halved again.
+const SUSPECTS_MAX: usize = 10_000;
 
 /// What becomes of a batch.
 type Outcome = Result<(), CommitError>;
@@ -53,31 +63,46 @@ pub struct Job {
     answer: oneshot::Sender<Outcome>,
     /// Since when it has been waiting for a lock.
     locked: Option<Stopwatch>,
-    /// It has failed a group, and is tried by itself.
-    is_alone: bool,
 }
 
 impl Job {
     pub fn new(batch: Batch, answer: oneshot::Sender<Outcome>) -> Job {
-        Job { batch, answer, locked: None, is_alone: false }
+        Job { batch, answer, locked: None }
     }
 }
 
-/// The jobs that wait.
-struct Queue {
-    jobs: mpsc::Receiver<Job>,
-    /// One that was taken and is for the next group.
-    held: Option<Job>,
+/// Partitions about which a batch has failed a group lately.
+#[derive(Debug, Default)]
+struct Suspects(std::sync::Mutex<HashMap<u64, Stopwatch>>);
+
+impl Suspects {
+    fn add(&self, batch: &Batch) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, since| since.elapsed() < SUSPECT_TIME);
+        if known.len() < SUSPECTS_MAX {
+            known.extend(partitions(batch).map(|partition| (partition, Stopwatch::start())));
+        }
+    }
+
+    fn has(&self, batch: &Batch) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_suspect =
+            |partition| known.get(&partition).is_some_and(|since| since.elapsed() < SUSPECT_TIME);
+        !known.is_empty() && partitions(batch).any(is_suspect)
+    }
 }
 
 /// Why the server could not commit last time, whatever it was given; none when it could.
 pub type Trouble = Arc<std::sync::Mutex<Option<(Stopwatch, String)>>>;
 
-/// A thread of commits.
+/// Commits what comes, group after group.
 struct Writer {
-    queue: Arc<Mutex<Queue>>,
+    queue: Arc<Mutex<mpsc::Receiver<Job>>>,
     /// Where jobs come back that are locked elsewhere.
     again: mpsc::WeakSender<Job>,
+    /// Where jobs go whose like has failed a group. None for the one that takes these.
+    aside: Option<mpsc::Sender<Job>>,
+    suspects: Arc<Suspects>,
     link: Arc<Link>,
     bell: watch::Sender<u64>,
     trouble: Trouble,
@@ -90,38 +115,56 @@ pub fn start(
     (bell, trouble, time): (&watch::Sender<u64>, &Trouble, &Time),
     link: impl Fn() -> Arc<Link>,
 ) {
-    let queue = Arc::new(Mutex::new(Queue { jobs, held: None }));
+    let (queue, suspects) = (Arc::new(Mutex::new(jobs)), Arc::new(Suspects::default()));
+    let (aside, set_aside) = mpsc::channel(super::WAITING_MAX);
+    let writer = |queue, again, aside| Writer {
+        queue,
+        again,
+        aside,
+        suspects: Arc::clone(&suspects),
+        link: link(),
+        bell: bell.clone(),
+        trouble: Arc::clone(trouble),
+        time: time.clone(),
+    };
     for _ in 0..WRITERS {
-        let writer = Writer {
-            queue: Arc::clone(&queue),
-            again: sender.downgrade(),
-            link: link(),
-            bell: bell.clone(),
-            trouble: Arc::clone(trouble),
-            time: time.clone(),
-        };
-        tokio::spawn(writer.run());
+        tokio::spawn(writer(Arc::clone(&queue), sender.downgrade(), Some(aside.clone())).run());
     }
+    let set_aside = Arc::new(Mutex::new(set_aside));
+    tokio::spawn(writer(set_aside, aside.downgrade(), None).run());
 }
 
 impl Writer {
     async fn run(self) {
         loop {
-            let group = self.queue.lock().await.gather().await;
+            let group = gather(&mut *self.queue.lock().await).await;
             if group.is_empty() {
                 return;
             }
+            let group = self.without_suspects(group).await;
+            if group.is_empty() {
+                continue;
+            }
             let (mut batches, mut others) =
                 (Vec::with_capacity(group.len()), Vec::with_capacity(group.len()));
-            for Job { batch, answer, locked, is_alone } in group {
+            for Job { batch, answer, locked } in group {
                 batches.push(batch);
-                others.push((answer, locked, is_alone));
+                others.push((answer, locked));
             }
             // In a task of its own, so that a mistake of ours ends one group and not the writer.
             let (link, batches) = (Arc::clone(&self.link), Arc::new(batches));
             let committing = {
                 let (batches, time) = (Arc::clone(&batches), self.time.clone());
-                tokio::spawn(async move { commit_all(&link, &time, &batches).await })
+                let suspects = Arc::clone(&self.suspects);
+                let is_aside = self.aside.is_none();
+                tokio::spawn(async move {
+                    let with = (&*link, &time, &*suspects);
+                    if is_aside {
+                        commit_aside(with, &batches).await
+                    } else {
+                        commit_all(with, &batches, None).await
+                    }
+                })
             };
             let fates = match committing.await {
                 Ok(fates) => fates,
@@ -134,7 +177,7 @@ impl Writer {
                 }
             };
             let mut has_messages = false;
-            for (place, (fate, (answer, locked, was_alone))) in fates.into_iter().zip(others).enumerate() {
+            for (place, (fate, (answer, locked))) in fates.into_iter().zip(others).enumerate() {
                 match fate {
                     Fate::Known(outcome) => {
                         has_messages |= outcome == Ok(true);
@@ -146,14 +189,9 @@ impl Writer {
                         self.note(&outcome, Some(why.to_string()));
                         let _ = answer.send(outcome.map(drop));
                     }
-                    Fate::Locked { is_culprit } => {
-                        let job = Job {
-                            batch: batches[place].clone(),
-                            answer,
-                            locked: Some(locked.unwrap_or_else(Stopwatch::start)),
-                            is_alone: was_alone || is_culprit,
-                        };
-                        self.try_again(job);
+                    Fate::Locked => {
+                        let locked = Some(locked.unwrap_or_else(Stopwatch::start));
+                        self.try_again(Job { batch: batches[place].clone(), answer, locked });
                     }
                 }
             }
@@ -163,9 +201,20 @@ impl Writer {
         }
     }
 
+    /// A group without those whose like has failed one: they go by a connection of their own.
+    async fn without_suspects(&self, group: Vec<Job>) -> Vec<Job> {
+        let Some(aside) = &self.aside else { return group };
+        let (suspects, rest): (Vec<Job>, Vec<Job>) =
+            group.into_iter().partition(|job| self.suspects.has(&job.batch));
+        for job in suspects {
+            let _ = aside.send(job).await; // its receiver lives as long as we do
+        }
+        rest
+    }
+
     /// Notes whether the server can commit.
     fn note(&self, outcome: &Committed, failed: Option<String>) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match failed {
             Some(why) => *trouble = Some((Stopwatch::start(), why)),
             None if outcome.is_ok() => *trouble = None,
@@ -182,7 +231,7 @@ impl Writer {
             let _ = job.answer.send(Err(why.into()));
             return;
         };
-        let pause = if job.is_alone { CULPRIT_PAUSE } else { LOCKED_PAGE_PAUSE };
+        let pause = if self.aside.is_none() { CULPRIT_PAUSE } else { LOCKED_PAGE_PAUSE };
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
             let _ = again.send(job).await; // a store that was closed tells whoever waits by dropping it
@@ -190,36 +239,26 @@ impl Writer {
     }
 }
 
-impl Queue {
-    /// The batches that wait; nothing when there will be none.
-    async fn gather(&mut self) -> Vec<Job> {
-        let bytes_of = |job: &Job| -> usize {
-            let of_docs = job.batch.docs.values().map(|(_, change)| match change {
-                Change::Put(body) => body.bytes.len(),
-                Change::Wake { delivery, .. } => delivery.body.len(),
-                Change::Keep | Change::Delete => 0,
-            });
-            of_docs.sum()
-        };
-        let (mut group, mut bytes) = (Vec::new(), 0);
-        let mut next = match self.held.take() {
-            Some(held) => Some(held),
-            None => self.jobs.recv().await,
-        };
-        while let Some(job) = next.take() {
-            let is_alone = job.is_alone;
-            if is_alone && !group.is_empty() {
-                self.held = Some(job);
-                break;
-            }
-            bytes += bytes_of(&job);
-            group.push(job);
-            if !is_alone && group.len() < GROUP_BATCHES_MAX && bytes < GROUP_BYTES_MAX {
-                next = self.jobs.try_recv().ok();
-            }
+/// The batches that wait; nothing when there will be none.
+async fn gather(jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+    let bytes_of = |job: &Job| -> usize {
+        let of_docs = job.batch.docs.values().map(|(_, change)| match change {
+            Change::Put(body) => body.bytes.len(),
+            Change::Wake { delivery, .. } => delivery.body.len(),
+            Change::Keep | Change::Delete => 0,
+        });
+        of_docs.sum()
+    };
+    let (mut group, mut bytes) = (Vec::new(), 0);
+    let mut next = jobs.recv().await;
+    while let Some(job) = next.take() {
+        bytes += bytes_of(&job);
+        group.push(job);
+        if group.len() < GROUP_BATCHES_MAX && bytes < GROUP_BYTES_MAX {
+            next = jobs.try_recv().ok();
         }
-        group
     }
+    group
 }
 
 /// What became of a batch, and whether messages are among what it wrote.
@@ -232,22 +271,44 @@ enum Fate {
     Known(Committed),
     /// The server could not, whatever the batch holds.
     ServerFailed(Unavailable),
-    /// Something that it is about is locked by somebody else. A culprit has failed its group by that.
-    Locked { is_culprit: bool },
+    /// Something that it is about is locked by somebody else.
+    Locked,
 }
 
 /// Commits batches as one group. If it fails because of what one of them holds, or is about, the others do not suffer for
-/// it: each half is tried by itself, and so on.
-async fn commit_all(link: &Link, time: &Time, batches: &[Batch]) -> Vec<Fate> {
-    match commit_group(link, time, batches).await {
+/// it: each half is tried by itself, and so on, with less `patience` for locks.
+async fn commit_all(
+    (link, time, suspects): (&Link, &Time, &Suspects),
+    batches: &[Batch],
+    patience: Option<&'static str>,
+) -> Vec<Fate> {
+    // In the other half a culprit may have been found that is about the same as some of these.
+    let is_suspect: Vec<bool> =
+        batches.iter().map(|batch| patience.is_some() && suspects.has(batch)).collect();
+    if is_suspect.contains(&true) {
+        let innocent = batches.iter().zip(&is_suspect).filter(|(_, is_suspect)| !**is_suspect);
+        let innocent: Vec<Batch> = innocent.map(|(batch, _)| batch.clone()).collect();
+        let mut fates = Vec::new();
+        if !innocent.is_empty() {
+            fates = Box::pin(commit_all((link, time, suspects), &innocent, patience)).await;
+        }
+        let mut fates = fates.into_iter();
+        let fate = |is_suspect| if is_suspect { None } else { fates.next() };
+        return is_suspect.into_iter().map(fate).map(|fate| fate.unwrap_or(Fate::Locked)).collect();
+    }
+    match commit_group(link, time, batches, patience).await {
         Ok(fates) => fates,
         Err(NotCommitted { blame: Blame::Data | Blame::Lock, .. }) if batches.len() > 1 => {
             let (one, other) = batches.split_at(batches.len() / 2);
-            let mut fates = Box::pin(commit_all(link, time, one)).await;
-            fates.extend(Box::pin(commit_all(link, time, other)).await);
+            let with = (link, time, suspects);
+            let mut fates = Box::pin(commit_all(with, one, Some(HALF_LOCK_WAIT))).await;
+            fates.extend(Box::pin(commit_all(with, other, Some(HALF_LOCK_WAIT))).await);
             fates
         }
-        Err(NotCommitted { blame: Blame::Lock, .. }) => vec![Fate::Locked { is_culprit: true }],
+        Err(NotCommitted { blame: Blame::Lock, .. }) => {
+            batches.iter().for_each(|batch| suspects.add(batch));
+            batches.iter().map(|_| Fate::Locked).collect()
+        }
         Err(NotCommitted { blame: Blame::Server, why }) => {
             batches.iter().map(|_| Fate::ServerFailed(why.clone())).collect()
         }
@@ -255,6 +316,45 @@ async fn commit_all(link: &Link, time: &Time, batches: &[Batch]) -> Vec<Fate> {
             batches.iter().map(|_| Fate::Known(Err(why.clone().into()))).collect()
         }
     }
+}
+
+/// Commits batches that are about partitions which are suspected to be locked: those about one partition together, and one
+/// partition after another.
+async fn commit_aside(
+    with @ (link, time, suspects): (&Link, &Time, &Suspects),
+    batches: &[Batch],
+) -> Vec<Fate> {
+    let mut of_partition: BTreeMap<Option<u64>, Vec<usize>> = BTreeMap::new();
+    for (place, batch) in batches.iter().enumerate() {
+        of_partition.entry(partitions(batch).next()).or_default().push(place);
+    }
+    let mut fates = vec![Fate::Locked; batches.len()];
+    for places in of_partition.into_values() {
+        let group: Vec<Batch> = places.iter().map(|&place| batches[place].clone()).collect();
+        let of_group = match commit_group(link, time, &group, Some(HALF_LOCK_WAIT)).await {
+            Ok(fates) => fates,
+            Err(NotCommitted { blame: Blame::Lock, .. }) => {
+                suspects.add(&group[0]);
+                continue;
+            }
+            // One after another, to find the one.
+            Err(NotCommitted { blame: Blame::Data, .. }) => {
+                let mut fates = Vec::new();
+                for batch in &group {
+                    fates.extend(commit_all(with, std::slice::from_ref(batch), None).await);
+                }
+                fates
+            }
+            Err(NotCommitted { blame: Blame::Server, why }) => vec![Fate::ServerFailed(why); group.len()],
+            Err(NotCommitted { blame: Blame::Unknown, why }) => {
+                vec![Fate::Known(Err(why.into())); group.len()]
+            }
+        };
+        for (place, fate) in places.into_iter().zip(of_group) {
+            fates[place] = fate;
+        }
+    }
+    fates
 }
 
 /// Why nothing of a group was committed.
@@ -286,11 +386,16 @@ impl From<Failed> for Undone {
     }
 }
 
-async fn commit_group(link: &Link, time: &Time, batches: &[Batch]) -> Result<Vec<Fate>, NotCommitted> {
+async fn commit_group(
+    link: &Link,
+    time: &Time,
+    batches: &[Batch],
+    patience: Option<&'static str>,
+) -> Result<Vec<Fate>, NotCommitted> {
     let mut must_look = HashSet::new();
     for _ in 0..ATTEMPTS_MAX {
         let connected = link.get().await?;
-        let undone = match Box::pin(attempt((link, time), &connected, batches, &must_look)).await {
+        let undone = match Box::pin(attempt((link, time, patience), &connected, batches, &must_look)).await {
             Ok(fates) => return Ok(fates),
             Err(undone) => undone,
         };
@@ -329,7 +434,7 @@ fn believes_in_nothing(batch: &Batch) -> bool {
 }
 
 async fn attempt(
-    (link, time): (&Link, &Time),
+    (link, time, patience): (&Link, &Time, Option<&'static str>),
     connected: &Connected,
     batches: &[Batch],
     must_look: &HashSet<u64>,
@@ -349,9 +454,12 @@ async fn attempt(
         let now = begun?;
         (stored?, now)
     };
+    if let Some(patience) = patience {
+        in_time(connected.client.batch_execute(patience)).await?;
+    }
     let mut admit = |batch: &Batch| {
         if group.is_locked(batch) {
-            return Fate::Locked { is_culprit: false };
+            return Fate::Locked;
         }
         Fate::Known(group.admit(batch.clone().stamped(now)))
     };

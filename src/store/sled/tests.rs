@@ -13,7 +13,8 @@ use super::{OpenError, Sled};
 use crate::kernel::time::from_micros;
 use crate::kernel::{Clock, Kind, Lane, Message, MessageId, Number, Timestamp};
 use crate::store::{
-    Batch, Body, Bump, Claim, CommitError, CounterKey, DocKey, Expect, Scan, Settlement, Store, Unavailable,
+    Batch, Body, Bump, Claim, CommitError, CounterKey, DocKey, Expect, Scan, Settlement, Store, Ticket,
+    Unavailable,
 };
 
 const CACHE: u64 = 16 << 20;
@@ -522,19 +523,26 @@ async fn a_claimed_message_is_durable() {
     has_entered.recv().await.expect("the sync begins");
     let claim = Claim { lane, lease: std::time::Duration::from_secs(60), limit: 9, resting: Vec::new() };
     let mut claiming = Box::pin(store.claim(&claim));
-    // It is found, and held back: a second claim finds nothing any more.
-    let found_by_the_first = async {
+    // It is leased, and held back.
+    let Store::Sled(engine) = &store else { panic!("it is sled's") };
+    let leased = async {
         loop {
-            assert!(
-                std::future::poll_fn(|context| Poll::Ready(claiming.as_mut().poll(context).is_pending()))
-                    .await
-            );
-            if store.claim(&claim).await.is_ok_and(|claimed| claimed.is_empty()) {
+            let is_pending =
+                std::future::poll_fn(|context| Poll::Ready(claiming.as_mut().poll(context).is_pending()));
+            assert!(is_pending.await, "it is told before it is durable");
+            let leases = engine.leases.lock().expect("nobody broke off");
+            if leases.holds(Ticket { id, fence: 1 }) {
                 return;
             }
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(10), found_by_the_first).await.expect("it is leased");
+    tokio::time::timeout(std::time::Duration::from_secs(10), leased).await.expect("it is leased");
+    for _ in 0..100 {
+        let is_pending =
+            std::future::poll_fn(|context| Poll::Ready(claiming.as_mut().poll(context).is_pending()));
+        assert!(is_pending.await, "it is told before it is durable");
+        tokio::task::yield_now().await;
+    }
     release.send(()).expect("the syncer waits");
     assert_eq!(claiming.await.expect("claimed").len(), 1);
     writer.await.expect("no panic").expect("committed");
