@@ -4,7 +4,7 @@
 use super::bill_order::{send_task, ship, watch_end, watch_operation};
 use super::call_back::{Event, call_back};
 use super::receive_notice::pay;
-use super::tend_payment::{Settle, by_hand, keep_sending, settle_with};
+use super::tend_payment::{Intention, Settle, by_hand, keep_sending, settle_with};
 use super::{Dossier, Shop, load_dossier};
 use crate::kernel::{Fingerprint, HookId, Private, Timestamp};
 use crate::orders::Order;
@@ -14,21 +14,27 @@ use crate::payments::{
 use crate::store::{Batch, CommitError, DocKey, Expect, Settlement, Ticket, Unavailable};
 
 /// Writes down that the request is about to be sent. Returns the bytes to send, which are those of the first attempt, or
-/// none if the operation has changed meanwhile.
+/// none if the operation has changed meanwhile. After an error it may be asked again, with the same `intention`.
 pub async fn note_sending(
     shop: &Shop,
     seen: &Operation,
     request: Private,
+    intention: &Intention<Operation>,
 ) -> Result<Option<Private>, Unavailable> {
     let number = seen.id.payment.number;
     let found = load_dossier(&shop.store, number).await?;
     let Some((mut checkout, version)) = found.and_then(|dossier| dossier.checkout) else { return Ok(None) };
     let now = shop.clock.now();
-    let Some(operation) = checkout.operation_mut(seen.id).filter(|operation| *operation == seen) else {
+    let Some(operation) = checkout.operation_mut(seen.id) else { return Ok(None) };
+    if intention.was(operation) {
+        return Ok(operation.request.clone());
+    }
+    if operation != seen {
         return Ok(None);
-    };
+    }
     operation.sends(request, now);
     let bytes = operation.request.clone();
+    intention.is(operation.clone());
     Ok(keep_sending(shop, &checkout, version, now).await?.then_some(bytes).flatten())
 }
 

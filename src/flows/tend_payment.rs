@@ -4,6 +4,7 @@
 //! that the task is settled. Between the two nothing is held but a lease, so a process may die at any point; whoever
 //! takes the task over finds a payment that says how far it had come.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::bill_order::{send_alteration, send_task, send_watch, ship, watch_end};
@@ -21,21 +22,51 @@ const CAPTURE_LOOK_GAP: Duration = Duration::from_secs(600);
 /// How a task is settled, given what is left to do.
 pub type Settle<'a> = &'a (dyn Fn(Option<&Again>) -> Settlement + Sync);
 
+/// What one caller is about to write down before a call. When the outcome of that commit is not known, what is stored shows
+/// whether it was its own: then nobody has called yet.
+#[derive(Debug)]
+pub struct Intention<T>(Mutex<Option<T>>);
+
+impl<T> Default for Intention<T> {
+    fn default() -> Intention<T> {
+        Intention(Mutex::new(None))
+    }
+}
+
+impl<T: PartialEq> Intention<T> {
+    /// It is about to be written.
+    pub(super) fn is(&self, intended: T) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(intended);
+    }
+
+    /// Whether this is what was about to be written.
+    pub(super) fn was(&self, stored: &T) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(stored)
+    }
+}
+
 /// Writes down that the request is about to be sent. Returns the bytes to send, which are those of the first attempt, or
-/// none if the payment has changed meanwhile and is to be looked at again.
+/// none if the payment has changed meanwhile and is to be looked at again. After an error it may be asked again, with the same
+/// `intention`.
 pub async fn note_sending(
     shop: &Shop,
     seen: &Payment,
     request: Private,
+    intention: &Intention<Payment>,
 ) -> Result<Option<Private>, Unavailable> {
     let found = load_dossier(&shop.store, seen.id.number).await?;
     let Some((mut checkout, version)) = found.and_then(|dossier| dossier.checkout) else { return Ok(None) };
     let now = shop.clock.now();
-    let Some(payment) = checkout.payment_mut(seen.id).filter(|payment| *payment == seen) else {
+    let Some(payment) = checkout.payment_mut(seen.id) else { return Ok(None) };
+    if intention.was(payment) {
+        return Ok(payment.request.clone());
+    }
+    if payment != seen {
         return Ok(None);
-    };
+    }
     payment.sends(request, now);
     let bytes = payment.request.clone();
+    intention.is(payment.clone());
     Ok(keep_sending(shop, &checkout, version, now).await?.then_some(bytes).flatten())
 }
 

@@ -12,6 +12,7 @@ mod cluster;
 mod copies;
 mod crash;
 mod deliveries;
+mod disk;
 mod failover;
 mod handover;
 mod hooks;

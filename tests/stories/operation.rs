@@ -22,11 +22,19 @@ pub struct Process {
 impl Process {
     /// Starts the binary on the configuration in `folder`, and waits until it is ready.
     pub fn start(folder: &Path) -> Process {
+        Process::start_with(folder, &[]).unwrap_or_else(|_| {
+            panic!("it did not start: {}", std::fs::read_to_string(folder.join("log")).expect("a log"))
+        })
+    }
+
+    /// The same with these variables; the error is the exit code of one that has ended before it was ready.
+    pub fn start_with(folder: &Path, variables: &[(&str, &str)]) -> Result<Process, Option<i32>> {
         let log = std::fs::File::options().create(true).append(true).open(folder.join("log")).expect("a log");
         let mut child = Command::new(BINARY)
             .args(["serve", "--config", "tillgate.toml"])
             .current_dir(folder)
             .env_remove("TILLGATE_CONFIG")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -39,14 +47,18 @@ impl Process {
             if let Some((_, address)) = line.split_once(" listens on ") {
                 url = Some(address.to_owned());
             }
-            if line == "ready" {
-                break;
+            if line == "ready"
+                && let Some(url) = url
+            {
+                return Ok(Process { child, url, folder: folder.to_owned() });
             }
         }
-        let url = url.unwrap_or_else(|| {
-            panic!("it did not start: {}", std::fs::read_to_string(folder.join("log")).expect("a log"))
-        });
-        Process { child, url, folder: folder.to_owned() }
+        Err(child.wait().expect("it ends").code())
+    }
+
+    /// Waits until it has ended by itself, and returns its exit code.
+    pub fn ended(mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
     }
 
     pub fn kill(mut self) {

@@ -19,7 +19,7 @@ use super::persistence::{persist, settle};
 use crate::flows::alias::remember;
 use crate::flows::bill_order::Task;
 use crate::flows::spend_budget::spend_budget;
-use crate::flows::tend_payment::{note_sending, record};
+use crate::flows::tend_payment::{Intention, note_sending, record};
 use crate::flows::{Shop, buyers_address, checkout_of};
 use crate::flows::{outside_refund, tend_operation};
 use crate::gateway::{Addresses, Breaker, Failure, Provider, yookassa};
@@ -355,7 +355,9 @@ impl Collector {
         metrics::payment_call(checkout.gateway.as_str(), answered.name());
         if payment.remote.is_none() {
             for remote in named_by(&answered, &payment.id.to_string()) {
-                remember(&self.shop, &checkout.gateway, &remote.id, payment.id.number).await?;
+                // The call was made: what it came to must not be lost.
+                let known = || remember(&self.shop, &checkout.gateway, &remote.id, payment.id.number);
+                persist(LEASE / 4, known).await?;
             }
         }
         let is_linked = matches!(step, Step::Check | Step::Alter | Step::Cancel);
@@ -377,7 +379,9 @@ impl Collector {
                 }
             },
         };
-        let Some(bytes) = note_sending(&self.shop, payment, request).await? else { return Ok(None) };
+        let intention = Intention::default();
+        let note = || note_sending(&self.shop, payment, request.clone(), &intention);
+        let Some(bytes) = persist(LEASE / 4, note).await? else { return Ok(None) };
         self.begins(&checkout.gateway);
         let outcome = provider.create(bytes.expose()).await.map(Answered::Created);
         self.heard(&checkout.gateway, &outcome);

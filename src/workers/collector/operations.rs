@@ -1,9 +1,11 @@
 //! Refunds and shipments, one step a task, like payments.
 
-use super::{Collector, Stepped};
+use super::super::persistence::persist;
+use super::{Collector, LEASE, Stepped};
 use crate::flows::bill_order::Task;
 use crate::flows::checkout_of;
 use crate::flows::tend_operation::note_sending;
+use crate::flows::tend_payment::Intention;
 use crate::gateway::{Failure, Provider};
 use crate::kernel::{Lane, Private, SourceName};
 use crate::payments::{
@@ -130,7 +132,9 @@ impl Collector {
                 }
             },
         };
-        let Some(bytes) = note_sending(&self.shop, operation, request).await? else { return Ok(None) };
+        let intention = Intention::default();
+        let note = || note_sending(&self.shop, operation, request.clone(), &intention);
+        let Some(bytes) = persist(LEASE / 4, note).await? else { return Ok(None) };
         self.begins(gateway);
         let outcome = provider.operate(operation.kind, bytes.expose()).await.map(Answered::Created);
         self.heard(gateway, &outcome);
