@@ -128,7 +128,7 @@ pub async fn ask(address: SocketAddr) -> Option<Running> {
     let version = reply.headers.get(VERSION_HEADER)?.to_str().ok()?.to_owned();
     let body = String::from_utf8_lossy(&reply.body);
     let state = if reply.status.is_success() {
-        body.trim().to_owned()
+        body.lines().next().unwrap_or_default().to_owned()
     } else {
         format!("not ready: {}", reply.status)
     };

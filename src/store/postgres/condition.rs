@@ -87,8 +87,8 @@ fn of(said: &Said, address: &Address) -> Condition {
             "whether the standbys are there is not shown to this user: GRANT pg_read_all_stats to it".to_owned(),
         ),
         (_, false) if waited_for == 1 => missing.push(
-            "commits can wait for one standby alone: when it is away, nothing is acknowledged. Name another in \
-             synchronous_standby_names = 'ANY 1 (…, …)'"
+            "commits wait for one standby alone: when it is away, nothing is acknowledged until another is named. Patroni \
+             does that by itself; by hand: synchronous_standby_names = 'ANY 1 (…, …)'"
                 .to_owned(),
         ),
         (_, _) => {}
