@@ -10,6 +10,7 @@ use tillgate::flows::{Hook, Received, Shop};
 use tillgate::kernel::{Clock, Kind, Lane, SourceName};
 use tillgate::notify::Audience;
 use tillgate::store::memory::Memory;
+use tillgate::store::sled::Sled;
 use tillgate::store::{Batch, Claim, Scan, Settlement, Store};
 use tillgate::webhooks::sm::Sm;
 use tillgate::webhooks::{Identity, Outcome, Protocol};
@@ -126,4 +127,50 @@ async fn what_waits_is_not_swept() {
     let orders = shop.store.scan(&scan).await.expect("a store that answers").items;
     let parked: tillgate::orders::Order = orders[0].1.document().expect("an order");
     assert_eq!(parked.events.len(), 2, "the parked payment has found its order");
+}
+
+/// What is swept is rewritten first, and makes room only then: the store does not grow by more than a tenth for it, or
+/// by three segments where it is small.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sweeping_grows_the_store_by_no_more_than_a_tenth() {
+    const ORDERS: usize = 3000;
+    // sled takes and gives back space by the segment.
+    const SEGMENTS: u64 = 3 * 4 * 1024 * 1024;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = folder.path().join("data");
+    // Nobody is told: what pickers hear waits in one line, and is sent one after another.
+    let mut shop = Shop { audience: Audience::default(), ..shop() };
+    let engine = Sled::open_in_time(&data, 16 << 20, &shop.clock).await.expect("the store opens");
+    shop.store = Store::Sled(Arc::new(engine));
+    let mut orders = tokio::task::JoinSet::new();
+    for sender in 0..64 {
+        let shop = shop.clone();
+        orders.spawn(async move {
+            for order in (sender..ORDERS).step_by(64) {
+                let id = format!("H{order}");
+                deliver(&shop, &created(&id)).await;
+                deliver(&shop, &hook("order.paid", None, serde_json::json!({"originalOrderId": id}))).await;
+            }
+        });
+    }
+    orders.join_all().await;
+    let size = || {
+        let files = std::fs::read_dir(&data).expect("the store's files");
+        let blocks = |file: std::fs::DirEntry| {
+            std::os::unix::fs::MetadataExt::blocks(&file.metadata().expect("a file")) * 512
+        };
+        files.map(|file| blocks(file.expect("a file"))).sum::<u64>()
+    };
+    let before = size();
+    shop.clock.advance(91 * DAY);
+    let (mut largest, mut swept, mut progress) = (0, 0, Some(Progress::default()));
+    while let Some(at) = progress {
+        let (more, next) = sweep_step(&shop, &retention(), at).await.expect("a store that answers");
+        swept += more;
+        progress = next;
+        largest = largest.max(size());
+    }
+    assert!(swept >= 2 * ORDERS, "{swept}");
+    assert!(largest <= before + (before / 10).max(SEGMENTS), "{before} bytes before, {largest} at most");
+    shop.store.close().await;
 }
