@@ -1,6 +1,8 @@
 //! What is left of a damaged store, and the decision to go on with that.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -36,10 +38,31 @@ pub fn inspect(path: &Path, cache_bytes: u64) -> Result<Inspection, OpenError> {
 
 /// Has the store in `path` opened from now on as it is. Returns what is there.
 pub fn accept_loss(path: &Path, cache_bytes: u64) -> Result<Inspection, OpenError> {
-    let (inspection, _db) = look(path, cache_bytes)?;
-    Note::accept(path, inspection.last_group)
-        .map_err(|why| OpenError::NotAccessible { path: path.to_owned(), why })?;
+    let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
+    let looked = match look(path, cache_bytes) {
+        // sled's summary of its log may name what is not there any more: it reads the log itself without one.
+        Err(OpenError::Broken { .. }) if set_summaries_aside(path).map_err(not_accessible)? => {
+            look(path, cache_bytes)
+        }
+        looked => looked,
+    };
+    let (inspection, _db) = looked?;
+    Note::accept(path, inspection.last_group).map_err(not_accessible)?;
     Ok(inspection)
+}
+
+/// Renames sled's summaries, so that it does not find them. Says whether there were any.
+fn set_summaries_aside(path: &Path) -> io::Result<bool> {
+    let mut found = false;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("snap.") {
+            fs::rename(entry.path(), path.join(format!("broken-{name}")))?;
+            found = true;
+        }
+    }
+    Ok(found)
 }
 
 fn look(path: &Path, cache_bytes: u64) -> Result<(Inspection, sled::Db), OpenError> {

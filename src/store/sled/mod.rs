@@ -138,8 +138,8 @@ pub enum OpenError {
     },
     /// Its content does not open.
     #[error(
-        "{path}: the store is damaged and does not open ({why}). Restore it from a backup, or set it aside \
-         (mv {path} {path}.broken) to begin an empty one; what it holds is then unknown to tillgate"
+        "{path}: the store is damaged and does not open ({why}). Restore it from a backup; or copy it and go on with what \
+         can still be read: tillgate store accept-loss; or set it aside (mv {path} {path}.broken) to begin an empty one"
     )]
     Broken {
         /// The directory.

@@ -314,6 +314,56 @@ async fn a_flipped_bit_in_a_store_that_was_killed_loses_nothing_in_silence() {
     no_flipped_bit_is_served(false).await;
 }
 
+/// What a person accepts is opened, and is what was shown: of a store that lacks its end, and of one that does not open at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_left_of_a_damaged_store_is_opened_when_a_person_says_so() {
+    for is_closed in [false, true] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = open(folder.path());
+        for order in 0..KEPT {
+            store.commit(put(order, &text_of(order))).await.expect("committed");
+        }
+        let copy = tempfile::tempdir().expect("a temporary folder");
+        if is_closed {
+            store.close().await;
+        } else {
+            let noted = async {
+                while !matches!(super::note::noted(folder.path()), Ok(Some(group)) if group >= KEPT) {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(std::time::Duration::from_secs(10), noted).await.expect("it is noted");
+        }
+        for entry in std::fs::read_dir(folder.path()).expect("the store's files") {
+            let entry = entry.expect("a file");
+            if entry.file_type().expect("a kind").is_file() {
+                std::fs::copy(entry.path(), copy.path().join(entry.file_name())).expect("copied");
+            }
+        }
+        let db = copy.path().join("db");
+        let mut bytes = std::fs::read(&db).expect("read");
+        let written = bytes.iter().rposition(|&byte| byte != 0).expect("something was written");
+        bytes[written * 3 / 4] ^= 0x10;
+        std::fs::write(&db, bytes).expect("written");
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        let refused = Sled::open(copy.path(), CACHE, Clock::System);
+        std::panic::set_hook(hook);
+        let refused = refused.expect_err("it is damaged").to_string();
+        assert!(refused.contains("tillgate store accept-loss"), "{refused}");
+        let found = super::accept_loss(copy.path(), CACHE).expect("something is left");
+        let orders = found.documents.get(&Kind::Order).copied().unwrap_or_default();
+        assert!(orders > 0 && orders < KEPT && found.last_group < KEPT, "{found:?}");
+        let store = open(copy.path());
+        for order in 0..orders {
+            assert_eq!(bytes_of(&store, order).await, Ok(Some(text_of(order))));
+        }
+        assert_eq!(bytes_of(&store, orders).await, Ok(None));
+        store.commit(put(KEPT + 1, b"new")).await.expect("it goes on");
+        store.close().await;
+    }
+}
+
 /// How many entries begin with a letter.
 fn entries(tree: &sled::Tree, prefix: u8) -> usize {
     tree.scan_prefix([prefix]).count()
