@@ -66,8 +66,7 @@ async fn readiness(edge: &Edge) -> Response {
     }
 }
 
-/// What a look at the store has shown, for so long as it is taken for the present state: whoever asks often costs no
-/// commit each time.
+/// The result of the last look at the store. It is reused for [`LOOK_GAP`], so that frequent requests do not cost a commit each.
 #[derive(Debug, Default)]
 pub struct Readiness(tokio::sync::Mutex<Option<(Stopwatch, Looked)>>);
 
@@ -85,11 +84,29 @@ impl Readiness {
             return looked.clone();
         }
         let looked = match store.probe().await {
-            Ok(()) => store.condition().await,
+            Ok(()) => Ok(condition(store).await),
             Err(why) => Err(why),
         };
         *last = Some((Stopwatch::start(), looked.clone()));
         looked
+    }
+}
+
+/// How long the store may take to say how it stands.
+const CONDITION_WAIT: Duration = Duration::from_secs(2);
+
+/// How the store stands. That it does not say so makes no receiver unfit for hooks.
+async fn condition(store: &Store) -> Option<Condition> {
+    match tokio::time::timeout(CONDITION_WAIT, store.condition()).await {
+        Ok(Ok(condition)) => condition,
+        Ok(Err(why)) => {
+            tracing::warn!(error = %why, "the state of the database could not be read");
+            None
+        }
+        Err(_) => {
+            tracing::warn!("the state of the database could not be read in time");
+            None
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -12,6 +12,7 @@ use tillgate::kernel::{Clock, Secret, Stopwatch};
 use tillgate::peer::Client;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::world::database::Server;
@@ -58,16 +59,16 @@ async fn open(address: &str) -> Till {
 /// until it is acknowledged.
 struct Load {
     stop: Arc<AtomicBool>,
-    count: Arc<AtomicUsize>,
+    count: watch::Sender<usize>,
     posting: Vec<JoinHandle<Vec<String>>>,
 }
 
-/// How long a sender waits before it sends again.
+/// The pace of a sender that repeats: as a marketplace, it does not repeat at once.
 const AGAIN_PAUSE: Duration = Duration::from_millis(20);
 
 impl Load {
     fn start(till: &Till) -> Load {
-        let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (stop, count) = (Arc::new(AtomicBool::new(false)), watch::Sender::new(0));
         let mut load = Load { stop, count, posting: Vec::new() };
         for client in 0..3 {
             let marketplace =
@@ -91,7 +92,7 @@ impl Load {
     }
 
     fn run(&mut self, name: String, mut send: impl AsyncFnMut(&str) -> bool + Send + 'static) {
-        let (stop, count) = (Arc::clone(&self.stop), Arc::clone(&self.count));
+        let (stop, count) = (Arc::clone(&self.stop), self.count.clone());
         // On a thread of its own: what an `AsyncFnMut` returns does not say that it may move between threads.
         let (told, posted) = tokio::sync::oneshot::channel();
         let runtime = tokio::runtime::Handle::current();
@@ -107,7 +108,7 @@ impl Load {
                         tokio::time::sleep(AGAIN_PAUSE).await;
                     }
                     acknowledged.push(id);
-                    count.fetch_add(1, Ordering::Relaxed);
+                    count.send_modify(|count| *count += 1);
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }
@@ -123,13 +124,10 @@ impl Load {
     /// Lets it run to a moment that nobody can foretell.
     async fn until_some_moment(&self) {
         let [random] = random_bytes::<1>();
-        let wanted = self.count.load(Ordering::Relaxed) + 20 + usize::from(random) / 2;
-        let reached = async {
-            while self.count.load(Ordering::Relaxed) < wanted {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::time::timeout(DEADLINE, reached).await.expect("orders are acknowledged");
+        let wanted = *self.count.borrow() + 20 + usize::from(random) / 2;
+        let mut count = self.count.subscribe();
+        let reached = count.wait_for(|count| *count >= wanted);
+        tokio::time::timeout(DEADLINE, reached).await.expect("orders are acknowledged").expect("it counts");
     }
 
     /// Ends it, and returns the orders that were acknowledged.
@@ -289,7 +287,7 @@ async fn two_that_take_writes_are_written_to_by_nobody_until_one_is_ended() {
             if status == 503 && says.contains("both take writes, on the same timeline") {
                 return;
             }
-            tokio::time::sleep(AGAIN_PAUSE).await;
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(DEADLINE, is_refused).await.expect("it is said");
@@ -311,7 +309,7 @@ async fn ready(till: &Till) -> String {
         loop {
             match read(till, "/readyz").await {
                 (200, says) => return says,
-                _ => tokio::time::sleep(AGAIN_PAUSE).await,
+                _ => tokio::task::yield_now().await,
             }
         }
     };
@@ -375,9 +373,9 @@ async fn while_the_standby_is_away_nothing_is_acknowledged() {
     server.order("stop 2");
     // What was confirmed just before it went has been answered by then.
     assert_eq!(till.hook(&created("first")).await.status(), 503);
-    let before = load.count.load(Ordering::Relaxed);
+    let before = *load.count.borrow();
     assert_eq!(till.hook(&created("second")).await.status(), 503);
-    assert_eq!(load.count.load(Ordering::Relaxed), before, "nothing else was acknowledged either");
+    assert_eq!(*load.count.borrow(), before, "nothing else was acknowledged either");
     assert_eq!(read(&till, "/readyz").await.0, 503);
     server.order("start 2");
     until_acknowledged(&till, "first").await;

@@ -95,7 +95,7 @@ fn of(said: &Said, address: &Address) -> Condition {
     }
     if address.count() > 1 && !said.can_be_rewound {
         missing.push(
-            "a primary that was left cannot follow the new one by pg_rewind, it must be copied anew: set \
+            "after a fail-over the old primary cannot be rewound (pg_rewind), only set up again from a copy: set \
              wal_log_hints = on, or use data checksums"
                 .to_owned(),
         );

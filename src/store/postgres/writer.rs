@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_postgres::SimpleQueryMessage;
 
@@ -100,7 +101,7 @@ struct Writer {
     queue: Arc<Mutex<mpsc::Receiver<Job>>>,
     /// Where jobs come back that are locked elsewhere.
     again: mpsc::WeakSender<Job>,
-    /// Where jobs go whose like has failed a group. None for the one that takes these.
+    /// Where jobs go whose partition has failed a group. None for the writer that takes these.
     aside: Option<mpsc::Sender<Job>>,
     suspects: Arc<Suspects>,
     link: Arc<Link>,
@@ -141,7 +142,7 @@ impl Writer {
             if group.is_empty() {
                 return;
             }
-            let group = self.without_suspects(group).await;
+            let group = self.without_suspects(group);
             if group.is_empty() {
                 continue;
             }
@@ -201,13 +202,17 @@ impl Writer {
         }
     }
 
-    /// A group without those whose like has failed one: they go by a connection of their own.
-    async fn without_suspects(&self, group: Vec<Job>) -> Vec<Job> {
+    /// A group without those whose partition has failed one lately: they go by a connection of their own. When too many wait for
+    /// that one, they are refused, as waiting would hold up all others.
+    fn without_suspects(&self, group: Vec<Job>) -> Vec<Job> {
         let Some(aside) = &self.aside else { return group };
         let (suspects, rest): (Vec<Job>, Vec<Job>) =
             group.into_iter().partition(|job| self.suspects.has(&job.batch));
         for job in suspects {
-            let _ = aside.send(job).await; // its receiver lives as long as we do
+            if let Err(TrySendError::Full(job) | TrySendError::Closed(job)) = aside.try_send(job) {
+                let why = Unavailable::Unreachable("too many wait for orders that are locked".into());
+                let _ = job.answer.send(Err(why.into())); // whoever waited may have gone
+            }
         }
         rest
     }
