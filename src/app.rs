@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{
-    Gateway, GatewayProtocol, Merchant, Outgoing, Payment, Settings, Source, SourceProtocol, StoreUrl,
+    Endpoint, Gateway, GatewayProtocol, Merchant, Outgoing, Payment, Settings, Source, SourceProtocol, StoreUrl,
 };
 use crate::dedup::retention;
 use crate::flows::sweep::Retention;
@@ -27,7 +27,10 @@ use crate::http::buyer::LIVE_AT_ONCE_MAX;
 use crate::http::channel::Channel;
 use crate::http::ops::Readiness;
 use crate::http::watchman::Watchman;
-use crate::http::{Door, Edge, HOOKS_AT_ONCE_MAX, NoticeDoor, ORDERS_AT_ONCE_MAX, routes, server};
+use crate::http::server::{Limits, Listener};
+use crate::http::{
+    Door, Edge, HOOKS_AT_ONCE_MAX, NoticeDoor, ORDERS_AT_ONCE_MAX, operator_routes, public_routes, routes, server,
+};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Clock, Lane, Secret, SourceName, Tokens};
 use crate::marketplace::Sm;
@@ -59,10 +62,12 @@ pub enum StartError {
     #[error("store: {0}")]
     Address(#[from] postgres::BadAddress),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {why}. Is another program there? Choose another with --listen")]
+    #[error("cannot listen on {address}: {why}. Is another program there? Choose another with {setting}")]
     Listen {
         /// The address.
-        address: SocketAddr,
+        address: String,
+        /// Where it is set.
+        setting: &'static str,
         /// What the system said.
         why: std::io::Error,
     },
@@ -75,10 +80,11 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct App {
     address: SocketAddr,
+    admin_endpoint: Endpoint,
     edge: Arc<Edge>,
     drain_edge: CancellationToken,
     drain_workers: CancellationToken,
-    serving: JoinHandle<()>,
+    serving: Vec<JoinHandle<()>>,
     workers: TaskTracker,
 }
 
@@ -141,9 +147,17 @@ impl App {
         let guard = Guard::new(settings.callback_networks.iter().copied());
         let guarded_client = Client::guarded(herald_deadline, ANSWER_BYTES_MAX, guard.clone())?;
         let listener = server::listen_or_inherit(settings.listen).await;
-        let listener = listener.map_err(|why| StartError::Listen { address: settings.listen, why })?;
-        let address =
-            listener.local_addr().map_err(|why| StartError::Listen { address: settings.listen, why })?;
+        let not_listening = |why| StartError::Listen {
+            address: settings.listen.to_string(),
+            setting: "--listen",
+            why,
+        };
+        let listener = listener.map_err(not_listening)?;
+        let address = listener.local_addr().map_err(not_listening)?;
+        let admin_listener = match &settings.admin_listen {
+            Some(endpoint) => Some(listen_at(endpoint).await?),
+            None => None,
+        };
         let store = open_store_or_wait(settings, &clock).await?;
 
         let chats =
@@ -245,15 +259,36 @@ impl App {
         }
         let drain_edge = CancellationToken::new();
         let idle_drain = Duration::from_secs(u64::from(settings.idle_drain_seconds));
-        let routes = routes(Arc::clone(&edge));
-        let serving = tokio::spawn(server::serve(listener, routes, drain_edge.clone(), idle_drain));
-        Ok(App { address, edge, drain_edge, drain_workers, serving, workers })
+        let limits = Limits {
+            per_address_max: usize::try_from(settings.connections_per_address_max.get()).unwrap_or(usize::MAX),
+            exempt: settings.trusted_proxies.clone(),
+            ..Limits::default()
+        };
+        let serve = |listener, routes| {
+            tokio::spawn(server::serve(listener, routes, limits.clone(), drain_edge.clone(), idle_drain))
+        };
+        let (mut serving, mut admin_endpoint) = (Vec::new(), Endpoint::Tcp(address));
+        match admin_listener {
+            None => serving.push(serve(listener, routes(Arc::clone(&edge)))),
+            Some((admin_listener, endpoint)) => {
+                serving.push(serve(listener, public_routes(Arc::clone(&edge))));
+                serving.push(serve(admin_listener, operator_routes(Arc::clone(&edge))));
+                admin_endpoint = endpoint;
+            }
+        }
+        Ok(App { address, admin_endpoint, edge, drain_edge, drain_workers, serving, workers })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its admin API is.
+    #[must_use]
+    pub fn admin_endpoint(&self) -> Endpoint {
+        self.admin_endpoint.clone()
     }
 
     /// The store that it works on.
@@ -281,13 +316,35 @@ impl App {
         self.drain_edge.cancel();
         self.drain_workers.cancel();
         self.workers.close();
-        if let Err(panic) = self.serving.await {
-            tracing::error!(error = %panic, "serving ended badly");
+        for serving in self.serving {
+            if let Err(panic) = serving.await {
+                tracing::error!(error = %panic, "serving ended badly");
+            }
         }
         if tokio::time::timeout(WORKERS_DRAIN, self.workers.wait()).await.is_err() {
             tracing::warn!("a worker did not finish in time; what it was at will be done again");
         }
         self.edge.shop.store.close().await;
+    }
+}
+
+/// Listens where the admin API is to be. A port may be the system's choice.
+async fn listen_at(endpoint: &Endpoint) -> Result<(Listener, Endpoint), StartError> {
+    let not_listening = |why| StartError::Listen {
+        address: endpoint.to_string(),
+        setting: "admin_listen",
+        why,
+    };
+    match endpoint {
+        Endpoint::Tcp(address) => {
+            let listener = server::listen(*address).await.map_err(not_listening)?;
+            let address = listener.local_addr().map_err(not_listening)?;
+            Ok((listener, Endpoint::Tcp(address)))
+        }
+        Endpoint::Unix(path) => {
+            let listener = server::listen_at(path).await.map_err(not_listening)?;
+            Ok((listener, endpoint.clone()))
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::receiver::{self, Running};
 use super::{ConfigOption, Failed, say};
 use crate::app;
-use crate::config::{Settings, StoreUrl};
+use crate::config::{Endpoint, Settings, StoreUrl};
 use crate::kernel::time::earlier;
 use crate::kernel::{Clock, SourceName, clock_skew};
 use crate::peer::{ANSWER_BYTES_MAX, Client};
@@ -143,15 +143,15 @@ async fn check_listen(settings: &Settings, running: Option<&Running>) -> Result<
         Err(why) => return Err(format!("{listen} cannot be listened on: {why}")),
     }
     // Not only `running`: a store in PostgreSQL may have several receivers on one machine.
-    let there = receiver::reachable(listen);
-    let other = match receiver::ask(there).await {
+    let there = receiver::reachable(Endpoint::Tcp(listen));
+    let other = match receiver::ask(there.clone()).await {
         Some(ours) if ours.is_of(&settings.store) => {
             return Ok(format!("{there} is taken by {}", ours.says));
         }
         Some(other) => format!("{}, which has another store", other.says),
         None => "another program".to_owned(),
     };
-    let where_ours = running.map(|ours| format!("; the receiver of this store is at {}", ours.address));
+    let where_ours = running.map(|ours| format!("; the receiver of this store is at {}", ours.endpoint));
     Err(format!(
         "{listen} is taken by {other}: choose another address with listen, or end that one{}",
         where_ours.unwrap_or_default()
@@ -213,12 +213,12 @@ async fn check_store(settings: &Settings, running: Option<&Running>) -> Result<S
             answer.map(|says| format!("{} opens{says}", settings.store))
         }
         Err(app::StartError::Store(OpenError::InUse { .. })) => match running {
-            Some(Running { address, says, .. }) => {
-                Ok(format!("{} is in use by {says}, at {address}", settings.store))
+            Some(Running { endpoint, says, .. }) => {
+                Ok(format!("{} is in use by {says}, at {endpoint}", settings.store))
             }
             None => Err(format!(
                 "{} is in use by a process that does not answer at {}: is it another program, or does it hang?",
-                settings.store, settings.listen
+                settings.store, receiver::configured(settings)
             )),
         },
         Err(why) => Err(why.to_string()),

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::Value;
 
 use super::{ConfigOption, Failed, receiver, say};
+use crate::config::Endpoint;
 use crate::kernel::Secret;
 use crate::peer::{Client, Url};
 
@@ -19,7 +20,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Which gateway to ask, and how to print what it says.
 #[derive(Debug, Clone, Args)]
 pub struct ServerOptions {
-    /// The running gateway [default: the one that runs on this configuration]
+    /// The running gateway, http://… or unix:PATH [default: the one that runs on this configuration]
     #[arg(long, value_name = "URL", env = "TILLGATE_SERVER")]
     server: Option<String>,
     /// Its admin token [default: the configuration's admin_token]
@@ -35,7 +36,10 @@ pub struct ServerOptions {
 /// A gateway that can be asked.
 pub struct Server {
     client: Client,
+    /// What its addresses begin with.
     url: String,
+    /// Where it is, in words.
+    shown: String,
     token: Secret,
 }
 
@@ -47,25 +51,34 @@ impl ServerOptions {
             (Some(_), Some(_)) => None,
             (_, _) => Some(self.config.load()?),
         };
-        let url = match (&self.server, &settings) {
-            (Some(server), _) => Some(server.clone()),
+        let endpoint = match (&self.server, &settings) {
+            (Some(server), _) => Endpoint::socket_path(server).map(Endpoint::Unix),
             (None, Some(settings)) => {
                 let running = receiver::find(settings).await;
-                let address = running.map_or(settings.listen, |running| running.address);
-                Some(format!("http://{address}"))
+                Some(running.map_or_else(|| receiver::configured(settings), |running| running.endpoint))
             }
             (None, None) => None,
         };
         let token = self.admin_token.clone().map(Secret::new);
         let token = token.or_else(|| settings.and_then(|settings| settings.admin_token));
-        let (Some(url), Some(token)) = (url, token) else {
+        let Some(token) = token else {
             return Err(Failed::usage(
                 "no admin token: set admin_token in tillgate.toml, or TILLGATE_ADMIN_TOKEN, to the gateway's",
             ));
         };
-        let client = Client::new(Duration::from_secs(ANSWER_SECONDS_MAX), ANSWER_BYTES_MAX)
-            .map_err(Failed::because)?;
-        Ok(Server { client, url: url.trim_end_matches('/').to_owned(), token })
+        let deadline = Duration::from_secs(ANSWER_SECONDS_MAX);
+        let (client, url, shown) = match endpoint {
+            Some(endpoint) => {
+                let (client, url) = receiver::client_of(&endpoint, deadline, ANSWER_BYTES_MAX)
+                    .map_err(Failed::because)?;
+                (client, url, endpoint.to_string())
+            }
+            None => {
+                let url = self.server.as_deref().unwrap_or_default().trim_end_matches('/').to_owned();
+                (Client::new(deadline, ANSWER_BYTES_MAX).map_err(Failed::because)?, url.clone(), url)
+            }
+        };
+        Ok(Server { client, url, shown, token })
     }
 }
 
@@ -116,7 +129,7 @@ impl Server {
             url.query_pairs_mut().extend_pairs(given);
         }
         let reply = self.client.call(method, url.as_str(), headers, body).await.map_err(|why| {
-            Failed::because(format!("no gateway answers at {} ({why}). Is tillgate serve running?", self.url))
+            Failed::because(format!("no gateway answers at {} ({why}). Is tillgate serve running?", self.shown))
         })?;
         let answer: Value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
         if reply.status.is_success() {

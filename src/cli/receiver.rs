@@ -3,15 +3,15 @@
 //! `serve` leaves a note of its address, in the store's own folder or in the directory that the service manager gives it.
 //! The note may be old: a command that finds it first asks at that address who is there, and sends nothing else before.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
-use crate::config::{Settings, StoreUrl};
+use crate::config::{Endpoint, Settings, StoreUrl};
 use crate::http::ops::{STORE_HEADER, VERSION_HEADER};
-use crate::peer::{ANSWER_BYTES_MAX, Client};
+use crate::peer::{ANSWER_BYTES_MAX, Client, ClientError};
 
 /// The note's name.
 const FILE: &str = "receiver";
@@ -27,8 +27,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(3);
 pub struct Running {
     /// Of which store, as [`StoreUrl::mark`] has it.
     store: Option<String>,
-    /// Where.
-    pub address: SocketAddr,
+    /// Where its admin API is.
+    pub endpoint: Endpoint,
     /// What it says of itself: its version, and whether it is ready.
     pub says: String,
 }
@@ -49,9 +49,12 @@ pub struct Note {
 
 impl Note {
     /// Leaves a note. Where there is no place for one, those who look for the receiver use the configuration.
-    pub fn leave(settings: &Settings, address: SocketAddr) -> Option<Note> {
+    pub fn leave(settings: &Settings, endpoint: Endpoint) -> Option<Note> {
         let path = place(settings)?;
-        let text = format!("{}\n", reachable(address));
+        let text = match reachable(endpoint) {
+            Endpoint::Tcp(address) => format!("{address}\n"),
+            Endpoint::Unix(path) => format!("unix:{}\n", std::path::absolute(&path).unwrap_or(path).display()),
+        };
         let written = match path.parent() {
             Some(folder) => std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, &text)),
             None => std::fs::write(&path, &text),
@@ -92,38 +95,60 @@ fn place(settings: &Settings) -> Option<PathBuf> {
     Some(directory.join(format!("{FILE}-{}", settings.store.mark())))
 }
 
-/// Where somebody on this machine reaches a receiver that listens on `address`.
-pub fn reachable(address: SocketAddr) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
-        IpAddr::V4(_) | IpAddr::V6(_) => address,
+/// Where somebody on this machine reaches a receiver that listens at `endpoint`.
+pub fn reachable(endpoint: Endpoint) -> Endpoint {
+    match endpoint {
+        Endpoint::Tcp(address) if address.ip().is_unspecified() => {
+            Endpoint::Tcp((Ipv4Addr::LOCALHOST, address.port()).into())
+        }
+        Endpoint::Tcp(_) | Endpoint::Unix(_) => endpoint,
     }
+}
+
+/// Where the settings say that the admin API is.
+pub fn configured(settings: &Settings) -> Endpoint {
+    settings.admin_listen.clone().unwrap_or(Endpoint::Tcp(settings.listen))
 }
 
 /// The receiver that runs on these settings, if it answers: where its note says, or where the configuration says.
 pub async fn find(settings: &Settings) -> Option<Running> {
     let noted = place(settings).and_then(|path| noted_at(&path));
-    for address in noted.into_iter().chain([reachable(settings.listen)]) {
+    for endpoint in noted.into_iter().chain([reachable(configured(settings))]) {
         // Another store's receiver may listen where ours did, or should.
-        if let Some(running) = ask(address).await.filter(|running| running.is_of(&settings.store)) {
+        if let Some(running) = ask(endpoint).await.filter(|running| running.is_of(&settings.store)) {
             return Some(running);
         }
     }
     None
 }
 
-fn noted_at(path: &Path) -> Option<SocketAddr> {
+fn noted_at(path: &Path) -> Option<Endpoint> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
+/// A client for whoever listens at `endpoint`, and what its addresses begin with.
+pub fn client_of(
+    endpoint: &Endpoint,
+    deadline: Duration,
+    answer_bytes_max: usize,
+) -> Result<(Client, String), ClientError> {
+    match endpoint {
+        Endpoint::Tcp(address) => {
+            Ok((Client::new(deadline, answer_bytes_max)?, format!("http://{address}")))
+        }
+        Endpoint::Unix(path) => {
+            Ok((Client::at_socket(path, deadline, answer_bytes_max)?, "http://localhost".into()))
+        }
+    }
+}
+
 /// Asks who is at an address; none if it is no receiver.
-pub async fn ask(address: SocketAddr) -> Option<Running> {
-    if address.port() == 0 {
+pub async fn ask(endpoint: Endpoint) -> Option<Running> {
+    if matches!(endpoint, Endpoint::Tcp(address) if address.port() == 0) {
         return None;
     }
-    let client = Client::new(ANSWER_WAIT, ANSWER_BYTES_MAX).ok()?;
-    let url = format!("http://{address}/readyz");
+    let (client, base) = client_of(&endpoint, ANSWER_WAIT, ANSWER_BYTES_MAX).ok()?;
+    let url = format!("{base}/readyz");
     let reply = client.call(Method::GET, &url, HeaderMap::new(), Vec::new()).await.ok()?;
     let version = reply.headers.get(VERSION_HEADER)?.to_str().ok()?.to_owned();
     let body = String::from_utf8_lossy(&reply.body);
@@ -133,5 +158,5 @@ pub async fn ask(address: SocketAddr) -> Option<Running> {
         format!("not ready: {}", reply.status)
     };
     let store = reply.headers.get(STORE_HEADER).and_then(|mark| mark.to_str().ok()).map(str::to_owned);
-    Some(Running { store, address, says: format!("tillgate {version}, {state}") })
+    Some(Running { store, endpoint, says: format!("tillgate {version}, {state}") })
 }

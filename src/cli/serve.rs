@@ -39,7 +39,7 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     if settings.public_url.is_none() {
         settings.listen = app.address();
     }
-    let note = Note::leave(&settings, app.address());
+    let note = Note::leave(&settings, app.admin_endpoint());
     announce(&settings, &app);
 
     let outcome = tokio::select! {
@@ -99,6 +99,9 @@ fn announce(settings: &Settings, app: &App) {
         (None, _) => say("  pickers    nobody is told: add [notify.telegram] to tillgate.toml"),
     }
     match settings.admin_token {
+        Some(_) if settings.admin_listen.is_some() => {
+            say(format_args!("  admin      {}, /admin/v1, /metrics and the detailed /readyz there alone", app.admin_endpoint()));
+        }
         Some(_) => say(format_args!("  admin      {url}/admin/v1")),
         None => say("  admin      off: set admin_token"),
     }

@@ -4,6 +4,7 @@
 //! `<key>_file` is replaced by what the file holds; then the whole is read into [`Settings`], where unknown
 //! keys are errors, and checked.
 
+mod endpoint;
 mod known;
 mod overlay;
 mod settings;
@@ -12,6 +13,7 @@ mod store_url;
 use std::io;
 use std::path::Path;
 
+pub use endpoint::Endpoint;
 pub use settings::{
     Gateway, GatewayProtocol, Merchant, Notify, Outgoing, Payment, Settings, Source, SourceProtocol,
     Telegram, listen_address,

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::StoreUrl;
+use super::{Endpoint, StoreUrl};
 use crate::dedup::retention::{RETENTION_DAYS_DEFAULT, RETENTION_DAYS_MIN};
 use crate::gateway::invoicebox::Version;
 use crate::kernel::Secret;
@@ -55,14 +55,20 @@ pub struct Settings {
     /// How long idle connections stay open after SIGTERM. Longer than a proxy in front keeps them, so that it closes them.
     #[serde(default = "idle_drain_default")]
     pub idle_drain_seconds: u32,
-    /// Proxies whose `X-Forwarded-For` is believed: those on this machine, unless it is said.
-    #[serde(default = "proxies_default", deserialize_with = "networks")]
+    /// Proxies whose `X-Forwarded-For` is believed.
+    #[serde(default, deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
+    /// Connections that one address may have open, or one /64 network of IPv6. Not for loopback and trusted proxies.
+    #[serde(default = "connections_default")]
+    pub connections_per_address_max: NonZeroU32,
     /// Networks besides the public internet that the addresses may be in which orders name for callbacks.
     #[serde(default, deserialize_with = "networks")]
     pub callback_networks: Vec<IpNet>,
     /// The admin API's token; without it the admin API is off.
     pub admin_token: Option<Secret>,
+    /// Where the admin API, the figures and the detailed `/readyz` are, and nowhere else; beside everything else if it is
+    /// not said.
+    pub admin_listen: Option<Endpoint>,
     /// Who sends orders.
     #[serde(default)]
     pub sources: BTreeMap<String, Source>,
@@ -427,8 +433,9 @@ fn idle_drain_default() -> u32 {
 /// The longest that may be configured: service managers lose their patience after 90.
 const IDLE_DRAIN_SECONDS_MAX: u32 = 60;
 
-fn proxies_default() -> Vec<IpNet> {
-    ["127.0.0.0/8", "::1/128"].iter().filter_map(|network| network.parse().ok()).collect()
+/// A site behind one address has a few dozen at most.
+fn connections_default() -> NonZeroU32 {
+    const { NonZeroU32::new(256).unwrap() }
 }
 
 fn yes() -> bool {

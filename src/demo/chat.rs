@@ -74,7 +74,7 @@ impl Chat {
         let world = Arc::new(World::default());
         let stop = world.stop.clone();
         let routes = Router::new().route("/{bot}/{method}", post(call)).with_state(Arc::downgrade(&world));
-        tokio::spawn(server::serve(listener, routes, stop, Duration::ZERO));
+        tokio::spawn(server::serve(listener, routes, server::Limits::default(), stop, Duration::ZERO));
         Ok(Chat { address, world })
     }
 

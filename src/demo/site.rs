@@ -68,7 +68,7 @@ impl Site {
             .route("/fail", get(|| async { Html("<h1>Заказ ждёт оплаты</h1>") }))
             .route("/cart", get(|| async { Html("<h1>Корзина</h1>") }))
             .with_state(Arc::downgrade(&world));
-        tokio::spawn(server::serve(listener, routes, stop, Duration::ZERO));
+        tokio::spawn(server::serve(listener, routes, server::Limits::default(), stop, Duration::ZERO));
         Ok(Site { address, world })
     }
 

@@ -31,6 +31,12 @@ pub fn sender(trusted: &[IpNet], peer: IpAddr, headers: &HeaderMap) -> Option<Ip
     Some(sender)
 }
 
+/// Whether a proxy has passed the request on, by its own word.
+#[must_use]
+pub fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.contains_key(FORWARDED_FOR) || headers.contains_key(http::header::FORWARDED)
+}
+
 /// `203.0.113.9`, `203.0.113.9:51234`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:443`, each perhaps in quotes.
 fn address_in(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim_matches('"');

@@ -39,7 +39,7 @@ pub async fn receive(
     body: Body,
 ) -> Response {
     if let Some(door) = edge.notice_doors.get(&name).cloned() {
-        let address = peer.and_then(|Extension(Peer(peer))| edge.sender_behind(peer, &headers));
+        let address = peer.and_then(|Extension(Peer(peer))| edge.sender_behind(peer?, &headers));
         return Box::pin(notices::receive(edge, door, (address, headers), body)).await;
     }
     let Some(door) = edge.doors.get(&name).cloned() else {

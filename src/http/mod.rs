@@ -137,16 +137,33 @@ pub const ORDERS_AT_ONCE_MAX: usize = 512;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// All routes.
+/// All routes, for one listener.
 pub fn routes(edge: Arc<Edge>) -> Router {
-    let admin = admin::routes(&edge);
-    let (merchants, _) = api::routes(&edge).split_for_parts();
+    let all = public(&edge).merge(operator(&edge)).route("/readyz", get(ops::readyz));
+    finished(all, edge)
+}
+
+/// The routes that the world may see, where the operator's have a listener of their own.
+pub fn public_routes(edge: Arc<Edge>) -> Router {
+    finished(public(&edge).route("/readyz", get(ops::readyz_bare)), edge)
+}
+
+/// The operator's routes, where they have a listener of their own.
+pub fn operator_routes(edge: Arc<Edge>) -> Router {
+    let all = operator(&edge).route("/readyz", get(ops::readyz)).route("/healthz", get(ops::healthz));
+    finished(all, edge)
+}
+
+fn operator(edge: &Arc<Edge>) -> Router<Arc<Edge>> {
+    Router::new().route("/metrics", get(ops::figures)).nest("/admin/v1", admin::routes(edge))
+}
+
+fn public(edge: &Arc<Edge>) -> Router<Arc<Edge>> {
+    let (merchants, _) = api::routes(edge).split_for_parts();
     Router::new()
         .route("/hooks/{name}", post(hooks::receive))
         .route("/hooks/{name}/", post(hooks::receive))
         .route("/healthz", get(ops::healthz))
-        .route("/readyz", get(ops::readyz))
-        .route("/metrics", get(ops::figures))
         .merge(merchants)
         .route("/openapi.json", get(docs::document))
         .route("/docs", get(docs::page))
@@ -160,7 +177,10 @@ pub fn routes(edge: Arc<Edge>) -> Router {
         .route("/return/{token}/events", get(buyer::events))
         .route("/assets/buyer.css", get(buyer::style))
         .route("/assets/buyer.js", get(buyer::script))
-        .nest("/admin/v1", admin)
+}
+
+fn finished(routes: Router<Arc<Edge>>, edge: Arc<Edge>) -> Router {
+    routes
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::no_such_page)
         .layer(middleware::from_fn_with_state(Arc::clone(&edge), bear_request_id))

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
-use super::Edge;
 use super::problem::Problem;
+use super::server::Peer;
+use super::{Edge, forwarded};
 use crate::kernel::{Lane, Stopwatch};
 use crate::store::{Condition, Scan, Store, Unavailable};
 use crate::telemetry::metrics;
@@ -36,6 +38,25 @@ pub async fn healthz() -> Response {
 pub async fn readyz(State(edge): State<Arc<Edge>>) -> Response {
     let mut response = with_version(readiness(&edge).await);
     response.headers_mut().extend(edge.store_mark.clone().map(|mark| (STORE_HEADER, mark)));
+    response
+}
+
+/// The same without a word why, for everybody. Programs of this machine are told which store it is.
+pub async fn readyz_bare(
+    State(edge): State<Arc<Edge>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    let ready = readiness(&edge).await.status().is_success();
+    let mut response = if ready {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+    };
+    if peer.is_none_or(|peer| peer.is_loopback()) && !forwarded::is_forwarded(&headers) {
+        response = with_version(response);
+        response.headers_mut().extend(edge.store_mark.clone().map(|mark| (STORE_HEADER, mark)));
+    }
     response
 }
 

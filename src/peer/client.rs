@@ -1,5 +1,6 @@
 //! The one HTTP client.
 
+use std::path::Path;
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
@@ -24,6 +25,13 @@ pub struct Client {
     inner: reqwest::Client,
     answer_bytes_max: usize,
     guard: Option<Guard>,
+}
+
+/// By which way a client reaches others.
+enum Way<'a> {
+    Open,
+    Guarded(Guard),
+    Socket(&'a Path),
 }
 
 /// The client could not be built: the machine has no usable TLS roots or no memory.
@@ -67,24 +75,35 @@ impl Client {
     /// A client whose calls take no longer than `deadline`, from connecting to the last byte, and which reads
     /// no more than `answer_bytes_max` of an answer.
     pub fn new(deadline: Duration, answer_bytes_max: usize) -> Result<Client, ClientError> {
-        Client::build(deadline, answer_bytes_max, None)
+        Client::build(deadline, answer_bytes_max, Way::Open)
+    }
+
+    /// Such a client for whoever listens on a unix socket, whatever host an address names.
+    pub fn at_socket(
+        path: &Path,
+        deadline: Duration,
+        answer_bytes_max: usize,
+    ) -> Result<Client, ClientError> {
+        Client::build(deadline, answer_bytes_max, Way::Socket(path))
     }
 
     /// Such a client for addresses that came in a request.
     pub fn guarded(deadline: Duration, answer_bytes_max: usize, guard: Guard) -> Result<Client, ClientError> {
-        Client::build(deadline, answer_bytes_max, Some(guard))
+        Client::build(deadline, answer_bytes_max, Way::Guarded(guard))
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the file that the ban points to")]
     fn build(
         deadline: Duration,
         answer_bytes_max: usize,
-        guard: Option<Guard>,
+        way: Way<'_>,
     ) -> Result<Client, ClientError> {
-        let mut builder = reqwest::Client::builder();
-        if let Some(guard) = &guard {
-            builder = builder.dns_resolver(guard.clone());
-        }
+        let builder = reqwest::Client::builder();
+        let (builder, guard) = match way {
+            Way::Open => (builder, None),
+            Way::Guarded(guard) => (builder.dns_resolver(guard.clone()), Some(guard)),
+            Way::Socket(path) => (builder.unix_socket(path), None),
+        };
         let inner = builder
             .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
             .timeout(deadline)

@@ -63,6 +63,10 @@ pub fn install() -> PrometheusHandle {
             "tillgate_database_split",
             "1 while two servers of the database take writes on the same timeline"
         );
+        describe_counter!(
+            "tillgate_connections_refused_total",
+            "Connections that were not let in (address: it has its share), or that sent nothing and made room (idle)"
+        );
         describe_gauge!("tillgate_build_info", "Always 1; the version is a label");
         gauge!("tillgate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     }
@@ -109,6 +113,11 @@ pub fn notice_answered(gateway: &str, verdict: &'static str) {
 /// Someone without the token tried.
 pub fn hook_forged(source: &str) {
     counter!("tillgate_hooks_forged_total", "source" => source.to_owned()).increment(1);
+}
+
+/// A connection was not let in, or was closed to make room for another.
+pub fn connection_refused(reason: &'static str) {
+    counter!("tillgate_connections_refused_total", "reason" => reason).increment(1);
 }
 
 /// The store could not be used.

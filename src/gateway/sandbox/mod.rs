@@ -151,7 +151,7 @@ impl Sandbox {
             .route("/sandbox/cabinet-refunds", post(ledger::refund_in_cabinet))
             .route("/sandbox/test-notice", post(notifier::test))
             .with_state(Arc::downgrade(&world));
-        tokio::spawn(server::serve(listener, routes, stop, Duration::ZERO));
+        tokio::spawn(server::serve(listener, routes, server::Limits::default(), stop, Duration::ZERO));
         Ok(Sandbox { address, world })
     }
 
