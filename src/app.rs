@@ -20,16 +20,16 @@ use crate::config::{
 };
 use crate::dedup::retention;
 use crate::flows::sweep::Retention;
-use crate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Resting, Seller, Shop};
+use crate::flows::{Alarms, Callbacks, ClockSkew, Hints, News, Rates, Resting, Seller, Shop};
 use crate::gateway::{Provider, invoicebox, yookassa};
 use crate::http::api::{MerchantDoor, Pace};
-use crate::http::buyer::LIVE_AT_ONCE_MAX;
 use crate::http::channel::Channel;
 use crate::http::ops::Readiness;
 use crate::http::watchman::Watchman;
 use crate::http::server::{Limits, Listener};
 use crate::http::{
-    Door, Edge, HOOKS_AT_ONCE_MAX, NoticeDoor, ORDERS_AT_ONCE_MAX, operator_routes, public_routes, routes, server,
+    Door, Edge, HOOKS_AT_ONCE_MAX, LivePages, NOTICES_AT_ONCE_MAX, NoticeDoor, OLD_ADDRESSES_AT_ONCE_MAX,
+    ORDERS_AT_ONCE_MAX, Refusals, operator_routes, public_routes, routes, server,
 };
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Clock, Lane, Secret, SourceName, Tokens};
@@ -182,6 +182,8 @@ impl App {
             alarms: Alarms::default(),
             clock_skew: ClockSkew::default(),
             resting: Resting::default(),
+            hints: Hints::default(),
+            shop_key: Arc::default(),
         };
         clock_watch::look(&shop).await;
         let tally = Tally::default();
@@ -243,12 +245,15 @@ impl App {
             guard,
             admin: settings.admin_token.as_ref().map(|token| Tokens::new([token], key)),
             key,
-            live_at_once: Arc::new(Semaphore::new(LIVE_AT_ONCE_MAX)),
+            live_pages: LivePages::default(),
+            old_addresses_at_once: Arc::new(Semaphore::new(OLD_ADDRESSES_AT_ONCE_MAX)),
             metrics,
             request_ids: crate::telemetry::request_id::RequestIds::default(),
             store_mark: http::HeaderValue::from_str(&settings.store.mark()).ok(),
             readiness: Readiness::default(),
             draining: AtomicBool::new(false),
+            refusals: Refusals::default(),
+            notices_at_once: Arc::new(Semaphore::new(NOTICES_AT_ONCE_MAX)),
             hooks_at_once: Arc::new(Semaphore::new(HOOKS_AT_ONCE_MAX)),
             orders_at_once: Arc::new(Semaphore::new(ORDERS_AT_ONCE_MAX)),
         });

@@ -61,12 +61,60 @@ pub fn of_alias(gateway: &SourceName, remote_id: &str) -> HookId {
     HookId { partition, fingerprint }
 }
 
+/// What a request under an idempotency key asks for. The same key with another one is another request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// An order.
+    Order,
+    /// Money of an order back.
+    Refund(Number),
+    /// Money taken that is held for an order.
+    Capture(Number),
+}
+
+impl Asked {
+    /// Its name in the journal.
+    #[must_use]
+    pub const fn event_type(self) -> &'static str {
+        match self {
+            Asked::Order => "order.place",
+            Asked::Refund(_) => "refund.ask",
+            Asked::Capture(_) => "capture.ask",
+        }
+    }
+}
+
 /// The id of a request under a caller's idempotency key. The caller's name goes in, so that two callers may choose the
 /// same key.
 #[must_use]
-pub fn of_request(caller: &SourceName, idempotency_key: &str) -> HookId {
-    let fingerprint =
-        Fingerprint::of(&[b"idempotency key", caller.as_str().as_bytes(), idempotency_key.as_bytes()]);
+pub fn of_request(caller: &SourceName, asked: Asked, idempotency_key: &str) -> HookId {
+    let number = match asked {
+        Asked::Order => 0,
+        Asked::Refund(number) | Asked::Capture(number) => number.get(),
+    };
+    under_key(&[
+        b"idempotency key 2",
+        caller.as_str().as_bytes(),
+        asked.event_type().as_bytes(),
+        &number.to_be_bytes(),
+        idempotency_key.as_bytes(),
+    ])
+}
+
+/// The id that 0.1.0 gave to a request. What it asked for was part of the key's text there, so a key could be written that
+/// two requests shared: what is found under it must be about the same.
+#[must_use]
+pub fn of_request_in_0_1(caller: &SourceName, asked: Asked, idempotency_key: &str) -> HookId {
+    let key = match asked {
+        Asked::Order => idempotency_key.to_owned(),
+        Asked::Refund(number) => format!("{number}/refund/{idempotency_key}"),
+        Asked::Capture(number) => format!("{number}/capture/{idempotency_key}"),
+    };
+    under_key(&[b"idempotency key", caller.as_str().as_bytes(), key.as_bytes()])
+}
+
+fn under_key(parts: &[&[u8]]) -> HookId {
+    let fingerprint = Fingerprint::of(parts);
     #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
     let partition = ORPHANS_FROM | fingerprint.get() as u64;
     HookId { partition, fingerprint }

@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::charge::charge;
 use super::{Seller, Shop};
-use crate::kernel::chance::random_bytes;
 use crate::kernel::time::between;
-use crate::kernel::{Lane, Message, MessageId, Private, Timestamp};
+use crate::kernel::{Lane, Message, MessageId, Private, ShopKey, Timestamp};
 use crate::orders::{Contact, Fact, Order, View};
 use crate::payments::{Bill, Checkout, Customer, OperationId, PaymentId, Ways};
 use crate::store::{Batch, DocKey, Expect};
@@ -124,13 +123,12 @@ fn send(
 }
 
 /// A checkout that has no payment yet.
-pub(super) fn new_checkout(seller: &Seller, order: &Order, ways: Ways) -> Checkout {
-    let secret: String = random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+pub(super) fn new_checkout(seller: &Seller, key: &ShopKey, order: &Order, ways: Ways) -> Checkout {
     Checkout {
         number: order.number,
         gateway: seller.gateway.clone(),
         account: seller.account.clone(),
-        secret: Private::new(secret),
+        secret: Private::new(key.address_secret(order.number)),
         alterations: 0,
         ways,
         asked: None,
@@ -151,19 +149,19 @@ pub(super) fn new_checkout(seller: &Seller, order: &Order, ways: Ways) -> Checko
 /// After a hook of a marketplace that leaves the money to us: brings the order's payments, which are stored as
 /// `known`, in line with what the order is now. `contact` is what the hook says of its buyer, and when that was.
 pub(super) fn bill(
-    (shop, seller): (&Shop, &Seller),
+    (shop, seller, key): (&Shop, &Seller, &ShopKey),
     order: &mut Order,
     (known, contact): (Option<(Checkout, u64)>, (&Contact, Timestamp)),
     now: Timestamp,
     batch: &mut Batch,
     facts: &mut Vec<Fact>,
 ) {
-    let key = DocKey::checkout(order.number);
+    let place = DocKey::checkout(order.number);
     let (before, expect) = match known {
         Some((checkout, version)) => (Some(checkout), Expect::At(version)),
         None => (None, Expect::Absent),
     };
-    let mut checkout = before.clone().unwrap_or_else(|| new_checkout(seller, order, Ways::default()));
+    let mut checkout = before.clone().unwrap_or_else(|| new_checkout(seller, key, order, Ways::default()));
     hear(&mut checkout, contact);
     if let Some(view) = order.view() {
         ask(seller, order, &view, &mut checkout, now, batch, facts);
@@ -172,7 +170,7 @@ pub(super) fn bill(
     let is_asked = !checkout.payments.is_empty() || checkout.next.is_some();
     let is_worth_keeping = before.is_some() || is_asked || checkout.contact.is_some();
     if is_worth_keeping && before.as_ref() != Some(&checkout) {
-        batch.put(key, expect, &checkout, now);
+        batch.put(place, expect, &checkout, now);
     }
 }
 

@@ -11,6 +11,7 @@ pub mod call_back;
 pub mod charge;
 pub mod clock_skew;
 pub mod endpoint;
+pub mod hints;
 pub mod judge_money;
 pub mod merchant_order;
 pub mod move_money;
@@ -25,6 +26,7 @@ pub mod resting;
 pub mod revise_order;
 pub mod see_order;
 pub mod set_stock;
+pub mod shop_key;
 pub mod spend_budget;
 pub mod sweep;
 pub mod tell_marketplace;
@@ -37,6 +39,7 @@ mod news;
 pub use alarm::Alarms;
 pub use charge::Rates;
 pub use clock_skew::ClockSkew;
+pub use hints::Hints;
 pub use news::{Listener, News};
 pub use resting::Resting;
 
@@ -45,8 +48,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use tokio::sync::OnceCell;
+
 use crate::dedup::{Answer, Receipt, Recent, Verdict, key};
-use crate::kernel::{Clock, ExternalId, HookId, Kind, Money, Number, SourceName, Unreadable};
+use crate::kernel::{Clock, ExternalId, HookId, Kind, Money, Number, ShopKey, SourceName, Unreadable};
 use crate::notify::Audience;
 use crate::orders::{Amount, EventKind, Order, OrderDocument, PaymentDocument};
 use crate::payments::{Checkout, Handover, Payment, PaymentState, Terms};
@@ -79,6 +84,10 @@ pub struct Shop {
     pub clock_skew: ClockSkew,
     /// The payment systems that are left alone.
     pub resting: Resting,
+    /// What is about to be looked at because somebody has said so.
+    pub hints: Hints,
+    /// The key of the shop, once it was needed.
+    pub shop_key: Arc<OnceCell<ShopKey>>,
 }
 
 impl Shop {
@@ -237,13 +246,13 @@ pub async fn checkout_of(shop: &Shop, number: Number) -> Result<Option<Checkout>
 
 /// Reads an order by its sender's number.
 pub async fn find_dossier(
-    store: &Store,
+    shop: &Shop,
     source: &SourceName,
     external_id: &ExternalId,
 ) -> Result<Option<Dossier>, Unavailable> {
     for slot in 0..Number::SLOTS_MAX {
-        let number = Number::derive(source, external_id, slot);
-        match load_dossier(store, number).await? {
+        let number = shop.number_in(source, external_id, slot).await?;
+        match load_dossier(&shop.store, number).await? {
             Some(found) if found.order.source == *source && found.order.external_id == *external_id => {
                 return Ok(Some(found));
             }

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use super::bill_order::{new_checkout, send_task, watch_end};
 use super::{DECISIONS_MAX, Dossier, Hook, Seller, Shop, crowded, load_dossier, load_receipt, receipt_key};
-use crate::dedup::{Answer, Receipt, Verdict, key};
+use crate::dedup::key::{self, Asked};
+use crate::dedup::{Answer, Receipt, Verdict};
 use crate::kernel::json::{note_of_cut, tidy};
 use crate::kernel::time::between;
-use crate::kernel::{ExternalId, Fingerprint, HookId, Number, SourceName, Timestamp};
+use crate::kernel::{ExternalId, Fingerprint, HookId, Number, ShopKey, SourceName, Timestamp};
 use crate::orders::{Event, EventKind, Fact, Incoming, Patch, Position, Standing, decide};
 use crate::payments::{Bill, Ways};
 use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
@@ -62,10 +63,18 @@ pub enum Taken {
 pub async fn known_key(
     shop: &Shop,
     merchant: &SourceName,
-    idempotency_key: &str,
+    (asked, idempotency_key): (Asked, &str),
     body: &[u8],
 ) -> Result<Option<Taken>, Unavailable> {
-    let known = load_receipt(&shop.store, key::of_request(merchant, idempotency_key)).await?;
+    let known = load_receipt(&shop.store, key::of_request(merchant, asked, idempotency_key)).await?;
+    let known = match known {
+        Some(known) => Some(known),
+        None => {
+            let before = key::of_request_in_0_1(merchant, asked, idempotency_key);
+            let known = load_receipt(&shop.store, before).await?;
+            known.filter(|(known, _)| known.event_type.as_deref() == Some(asked.event_type()))
+        }
+    };
     Ok(known.and_then(|(known, _)| settles(&known, body, shop.clock.now())))
 }
 
@@ -86,8 +95,8 @@ fn settles(known: &Receipt, body: &[u8], now: Timestamp) -> Option<Taken> {
 pub struct Keyed<'a> {
     /// Whose site asks.
     pub merchant: &'a SourceName,
-    /// What it asks for, as it stands in the journal.
-    pub event_type: &'static str,
+    /// What it asks for.
+    pub asked: Asked,
     /// The site's number of the order, if it bears one.
     pub external_id: Option<&'a ExternalId>,
     /// The key.
@@ -98,12 +107,12 @@ pub struct Keyed<'a> {
 
 /// Takes the idempotency key of a request.
 pub async fn take_key(shop: &Shop, keyed: Keyed<'_>) -> Result<Taken, Unavailable> {
-    let id = key::of_request(keyed.merchant, keyed.key);
+    let id = key::of_request(keyed.merchant, keyed.asked, keyed.key);
     for _ in 0..DECISIONS_MAX {
         let now = shop.clock.now();
         let hook = Hook::new(
             keyed.merchant.clone(),
-            keyed.event_type.into(),
+            keyed.asked.event_type().into(),
             None,
             keyed.external_id.cloned(),
             keyed.body.clone(),
@@ -166,8 +175,9 @@ pub enum Placed {
 /// Makes the order, unless it stands already.
 pub async fn place(shop: &Shop, seller: &Seller, placement: &Placement) -> Result<Placed, Unavailable> {
     let asked = fingerprint(placement);
+    let key = shop.key().await?;
     'slots: for slot in 0..Number::SLOTS_MAX {
-        let number = Number::derive(&placement.merchant, &placement.merchant_order_id, slot);
+        let number = shop.number_in(&placement.merchant, &placement.merchant_order_id, slot).await?;
         for _ in 0..DECISIONS_MAX {
             if let Some(Dossier { order, checkout, .. }) = load_dossier(&shop.store, number).await? {
                 if order.source != placement.merchant || order.external_id != placement.merchant_order_id {
@@ -176,7 +186,7 @@ pub async fn place(shop: &Shop, seller: &Seller, placement: &Placement) -> Resul
                 let same = checkout.is_some_and(|(checkout, _)| checkout.asked == Some(asked));
                 return Ok(if same { Placed::Stands(number) } else { Placed::NumberTaken(number) });
             }
-            match shop.store.commit(stage(shop, seller, placement, number, asked)).await {
+            match shop.store.commit(stage((shop, seller, key), placement, number, asked)).await {
                 Ok(()) => {
                     shop.news.tell(number);
                     return Ok(Placed::Stands(number));
@@ -198,7 +208,12 @@ fn fingerprint(placement: &Placement) -> Fingerprint {
     Fingerprint::of(&[merchant.as_str().as_bytes(), merchant_order_id.as_str().as_bytes(), parts.as_bytes()])
 }
 
-fn stage(shop: &Shop, seller: &Seller, placement: &Placement, number: Number, asked: Fingerprint) -> Batch {
+fn stage(
+    (shop, seller, shop_key): (&Shop, &Seller, &ShopKey),
+    placement: &Placement,
+    number: Number,
+    asked: Fingerprint,
+) -> Batch {
     let now = shop.clock.now();
     let merchant = &placement.merchant;
     let id = key::of_order(number, merchant, EVENT_TYPE, &placement.body);
@@ -223,7 +238,7 @@ fn stage(shop: &Shop, seller: &Seller, placement: &Placement, number: Number, as
     let mut batch = Batch::new();
     let mut facts = decision.facts;
     if let Some(mut order) = decision.order {
-        let mut checkout = new_checkout(seller, &order, placement.ways.clone());
+        let mut checkout = new_checkout(seller, shop_key, &order, placement.ways.clone());
         checkout.asked = Some(asked);
         for payment in checkout.wants(Some((1, placement.bill.clone())), now) {
             send_task(&mut batch, &mut order, seller.gateway.as_str(), payment, now);

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::alarm::{Alarm, raise};
 use super::bill_order::bill;
-use super::{DECISIONS_MAX, Hook, Received, Shop, crowded, load_receipt, receipt_key};
+use super::{DECISIONS_MAX, Hook, Received, Seller, Shop, crowded, load_receipt, receipt_key};
 use crate::dedup::{Answer, Answered, Receipt, Verdict};
 use crate::kernel::time::{Timestamp, later};
 use crate::kernel::{
-    ExternalId, Fingerprint, HookId, Kind, Lane, LocalTime, Message, MessageId, Number, Quantity,
+    ExternalId, Fingerprint, HookId, Kind, Lane, LocalTime, Message, MessageId, Number, Quantity, ShopKey,
 };
 use crate::notify::{Letter, Subject, render};
 use crate::orders::{
@@ -62,6 +62,10 @@ pub async fn receive(
                 && shop.clock_skew.trouble().is_none();
             let alarm = Box::pin(look_at_its_clock(shop, hook, &report, (arrived, is_ahead))).await?;
             let again = again.is_some();
+            let seller = match shop.sellers.get(&hook.source) {
+                Some(seller) => Some((seller, shop.key().await?)),
+                None => None,
+            };
             let taken = OrderHook {
                 shop,
                 hook,
@@ -73,6 +77,7 @@ pub async fn receive(
                 arrived,
                 is_ahead,
                 alarm,
+                seller,
             };
             taken.receive().await
         }
@@ -201,6 +206,8 @@ struct OrderHook<'a> {
     is_ahead: bool,
     /// What a person is to be told with it.
     alarm: Option<String>,
+    /// Who sells what it is about through us, with the key for the buyer's address.
+    seller: Option<(&'a Seller, &'a ShopKey)>,
 }
 
 /// What is stored of the hook and its order.
@@ -281,7 +288,7 @@ impl OrderHook<'_> {
     /// Finds the order's number, which is the first that no other order holds, and what is stored under it.
     async fn look_up(&self) -> Result<Known, Unavailable> {
         for slot in 0..Number::SLOTS_MAX {
-            let number = Number::derive(&self.hook.source, self.external_id, slot);
+            let number = self.shop.number_in(&self.hook.source, self.external_id, slot).await?;
             let hook = self.hook;
             let id = HookId { partition: number.get(), ..hook.first_id };
             let mut found = self.shop.store.load(&[DocKey::order(number), receipt_key(id)]).await?;
@@ -401,9 +408,9 @@ impl OrderHook<'_> {
             facts.push(Fact::Attention { text: alarm.clone() });
             next.flags.push(alarm.clone());
         }
-        if let (Some(next), Some(seller)) = (&mut next, self.shop.sellers.get(&self.hook.source)) {
+        if let (Some(next), Some((seller, key))) = (&mut next, self.seller) {
             let known = (beside.checkout, (&self.report.contact, self.said_at()));
-            bill((self.shop, seller), next, known, now, &mut batch, &mut facts);
+            bill((self.shop, seller, key), next, known, now, &mut batch, &mut facts);
         }
         match (next, &stored) {
             (Some(next), None) => batch.put(DocKey::order(number), Expect::Absent, &next, now),

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::alias::{order_of, remember};
-use super::bill_order::{send_task, ship, watch_operation, watch_refunds};
+use super::bill_order::{send_task, send_watch, ship, watch_operation, watch_refunds};
 use super::call_back::{Event as Told, call_back};
+use super::hints::Subject;
 use super::outside_refund::LOOK_GAP_MIN;
 use super::{
     DECISIONS_MAX, Dossier, Hook, Shop, checkout_of, crowded, load_dossier, load_receipt, receipt_key,
@@ -44,7 +45,13 @@ pub struct Arrived<'a> {
     pub notice: &'a Notice,
     /// Its bytes.
     pub body: bytes::Bytes,
+    /// Its sender is proved, by a signature or by the connection. Where an address is all there is, what fits nothing of
+    /// ours is not kept.
+    pub is_proved: bool,
 }
+
+/// How much is kept of a notification that nobody has proved, in bytes.
+const UNPROVED_BYTES_KEPT_MAX: usize = 1024;
 
 /// How long after we first heard of a payment that we do not know it may still become known, in seconds: a
 /// notification can overtake what it is about, and is sent again if we ask for it.
@@ -56,7 +63,7 @@ pub async fn receive_notice(
     incoming: &Arrived<'_>,
     reply: Reply<'_>,
 ) -> Result<Noticed, Unavailable> {
-    let Arrived { gateway, account, notice, body } = incoming;
+    let Arrived { gateway, notice, body, is_proved, .. } = incoming;
     // A refund: it names the payment whose money went back.
     let is_of_another = notice.of_payment.as_deref().is_some_and(|of| !same_id(of, &notice.remote_id));
     let by_its_id = match notice.operation() {
@@ -67,13 +74,36 @@ pub async fn receive_notice(
         None => None,
     };
     let payment = by_its_id.or_else(|| notice.payment());
-    let hook = Hook::new(
+    let mut hook = Hook::new(
         (*gateway).clone(),
         "payment".into(),
         None,
         ExternalId::parse(&notice.number),
         body.clone(),
     );
+    if !is_proved {
+        hook.body.truncate(UNPROVED_BYTES_KEPT_MAX);
+    }
+    let mut hinted = None;
+    let received = decide_about(shop, incoming, (payment, by_its_id), hook, reply, &mut hinted).await;
+    if let (Err(_), Some(subject)) = (&received, hinted) {
+        shop.hints.forget(subject);
+    }
+    received
+}
+
+/// Judges a notification about `payment` by what is stored, and records what it means. `hinted` is what a look was to be
+/// asked for because of it.
+async fn decide_about(
+    shop: &Shop,
+    incoming: &Arrived<'_>,
+    (payment, by_its_id): (Option<PaymentId>, Option<PaymentId>),
+    hook: Hook,
+    reply: Reply<'_>,
+    hinted: &mut Option<Subject>,
+) -> Result<Noticed, Unavailable> {
+    let Arrived { gateway, account, notice, body, is_proved } = incoming;
+    let mut look_wait = None;
     for _ in 0..DECISIONS_MAX {
         let now = shop.clock.now();
         let dossier = match payment {
@@ -149,7 +179,22 @@ pub async fn receive_notice(
             (Judgement::Recorded(why), dossier) => {
                 if let (Some(dossier), Some(payment), None) = (dossier, payment, &known) {
                     let about = (payment, notice.operation(), by_its_id.is_some());
-                    look(&mut batch, dossier, about, now);
+                    let subject = (payment, notice.operation());
+                    // A signed one comes once. Of the others many may be invented.
+                    let wait = if *is_proved {
+                        Some(Duration::ZERO)
+                    } else {
+                        *look_wait.get_or_insert_with(|| shop.hints.wait(subject, now))
+                    };
+                    let asks = wait.is_some_and(|wait| look(&mut batch, dossier, about, (now, wait)));
+                    if !*is_proved {
+                        *hinted = wait.is_some().then_some(subject);
+                        if !asks {
+                            let answer = reply(&judgement, false);
+                            let reason = Some("it says nothing that is not looked at already".to_owned());
+                            return Ok(Noticed { id, verdict: Verdict::Replayed, reason, answer });
+                        }
+                    }
                 }
                 (Verdict::Ignored, Some(why.clone()))
             }
@@ -168,7 +213,15 @@ pub async fn receive_notice(
             }
         };
         let heard_of = between(receipt.received_at, now);
-        let answer = reply(&judgement, heard_of < Duration::from_secs(OVERTAKEN_SECONDS_MAX));
+        let is_kept = *is_proved || verdict != Verdict::Rejected;
+        let is_young = if is_kept {
+            heard_of < Duration::from_secs(OVERTAKEN_SECONDS_MAX)
+        } else {
+            let age = notice.made_at.map(|made_at| between(made_at, now));
+            age.is_some_and(|age| age < Duration::from_secs(OVERTAKEN_SECONDS_MAX))
+        };
+        let answer = reply(&judgement, is_young);
+        receipt.body_bytes = body.len() as u64;
         receipt.number = payment.map(|payment| payment.number);
         receipt.verdict = verdict;
         receipt.reason.clone_from(&reason);
@@ -176,6 +229,9 @@ pub async fn receive_notice(
         // What a notification means is judged each time it comes, as the payment may have become known meanwhile. The
         // journal is written again when that makes a difference, and not for a mere repeat.
         let noticed = Noticed { id, verdict, reason, answer };
+        if !is_kept && batch.is_empty() {
+            return Ok(noticed);
+        }
         let is_news = match &known {
             None => true,
             Some((known, _)) => known.verdict != verdict && verdict != Verdict::Replayed,
@@ -304,37 +360,40 @@ fn watch_untold_refunds(
 }
 
 /// Something has happened to a payment that does not make it paid, or to what is done with its money: the payment system
-/// is asked what.
+/// is asked what, after `wait`. Says whether there is anything to ask.
 fn look(
     batch: &mut Batch,
     dossier: Dossier,
     (id, operation, is_outside_refund): (PaymentId, Option<OperationId>, bool),
-    now: Timestamp,
-) {
-    let Dossier { mut order, order_stored, checkout: Some((checkout, _)) } = dossier else { return };
+    (now, wait): (Timestamp, Duration),
+) -> bool {
+    let Dossier { mut order, order_stored, checkout: Some((checkout, _)) } = dossier else { return false };
     let gateway = checkout.gateway.as_str();
     match operation {
         // One whose outcome is not known is looked for anyway; one that is being asked for may be answered "not yet".
         Some(operation) if let Some(delay) = checkout.operation_awaits(operation) => {
-            watch_operation(batch, &mut order, gateway, operation, (now, delay));
+            watch_operation(batch, &mut order, gateway, operation, (now, delay.max(wait)));
         }
         None => {
             let is_live = checkout.payments.iter().any(|payment| payment.id == id && payment.is_live());
-            if is_live {
+            if is_live && wait.is_zero() {
                 send_task(batch, &mut order, gateway, id, now);
+            } else if is_live {
+                send_watch(batch, &mut order, gateway, id, (now, wait));
             }
             // Somebody has paid money back over there, perhaps before we have heard that it came.
             if is_outside_refund {
-                watch_refunds(batch, &mut order, gateway, id, (now, Duration::ZERO));
+                watch_refunds(batch, &mut order, gateway, id, (now, wait));
             }
             if !is_live && !is_outside_refund {
-                return;
+                return false;
             }
         }
-        Some(_) => return,
+        Some(_) => return false,
     }
     let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
     batch.put(DocKey::order(id.number), stored.0, &order, stored.1);
+    true
 }
 
 /// Whether what is to be paid over there is not what was asked for: then money that does not fit is what came.

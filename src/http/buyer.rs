@@ -15,14 +15,13 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
-use super::Edge;
+use super::{Edge, number_in};
 use super::problem::Problem;
 use crate::flows::open_payment::{Wanting, open_payment};
 use crate::flows::{Dossier, Shop, load_dossier, payment_document};
 use crate::kernel::{Money, Number, Secret, Stopwatch, Tokens};
 use crate::notify::{Language, money};
 use crate::payments::{Checkout, Payment};
-use crate::store::Unavailable;
 
 /// How long `/pay` waits for a link that is being made before it says so.
 const LINK_WAIT: Duration = Duration::from_secs(3);
@@ -33,8 +32,11 @@ const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// How long one live connection lasts; the browser opens the next by itself.
 const LIVE_SECONDS_MAX: u64 = 60;
 
-/// Buyers that are followed live at the same moment. More are told to look again by themselves.
-pub const LIVE_AT_ONCE_MAX: usize = 1000;
+/// The length of the secret in an address that 0.1.0 gave out, in characters.
+const OLD_SECRET_CHARS: usize = 32;
+
+/// How long one waits whose address is an old one, when others do.
+const OLD_ADDRESS_WAIT: Duration = Duration::from_secs(2);
 
 /// The style and the script of the pages.
 const STYLE: &str = include_str!("../../assets/buyer.css");
@@ -150,10 +152,22 @@ pub(super) struct Found {
     has_link: bool,
 }
 
-/// Reads the order of a token `<number>-<secret>`. The secret is compared in a time that tells nothing of it.
-pub(super) async fn find(edge: &Edge, token: &str) -> Result<Option<Found>, Unavailable> {
+/// Reads the order of a token `<number>-<secret>`. Nothing is read before the secret is known to be right, so a wrong one
+/// costs the same whether or not there is such an order.
+pub(super) async fn find(edge: &Edge, token: &str) -> Result<Option<Found>, Problem> {
     let Some((number, secret)) = token.split_once('-') else { return Ok(None) };
-    let Ok(number) = number.parse::<Number>() else { return Ok(None) };
+    let Some(number) = number_in(number)? else { return Ok(None) };
+    let is_old = secret.len() == OLD_SECRET_CHARS;
+    if !is_old && !edge.shop.key().await?.accepts_address(number, secret) {
+        return Ok(None);
+    }
+    // An old secret is known to its order alone. Few are looked up at once, so that guessing costs others nothing.
+    let _place = if is_old {
+        let place = tokio::time::timeout(OLD_ADDRESS_WAIT, edge.old_addresses_at_once.acquire()).await;
+        Some(place.map_err(|_| Problem::unavailable("too many old addresses are opened; try again"))?)
+    } else {
+        None
+    };
     let Some(Dossier { order, checkout, .. }) = load_dossier(&edge.shop.store, number).await? else {
         return Ok(None);
     };
@@ -237,9 +251,9 @@ pub async fn events(State(edge): State<Arc<Edge>>, Path(token): Path<String>) ->
     let Some(found) = find(&edge, &token).await? else {
         return Err(Problem::not_found("there is no such order"));
     };
-    let Ok(place) = Arc::clone(&edge.live_at_once).try_acquire_owned() else {
+    let Some(place) = edge.live_pages.take(found.number) else {
         return Err(Problem::unavailable(
-            "too many pages are followed at the moment; look again by yourself",
+            "this order is followed on enough pages, or all together are too many; look again by yourself",
         ));
     };
     let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Event, Infallible>>(4);

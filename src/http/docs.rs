@@ -19,12 +19,17 @@ static DOCUMENT: LazyLock<Value> =
 /// The page, made of the document.
 static PAGE: LazyLock<Option<String>> = LazyLock::new(|| Reference::of(&DOCUMENT).render().ok());
 
-/// The OpenAPI document, as it is printed and served.
-#[must_use]
-pub fn text() -> String {
+/// The document as it is printed and served.
+static TEXT: LazyLock<String> = LazyLock::new(|| {
     let mut text = serde_json::to_string_pretty(&*DOCUMENT).unwrap_or_default();
     text.push('\n');
     text
+});
+
+/// The OpenAPI document, as it is printed and served.
+#[must_use]
+pub fn text() -> &'static str {
+    &TEXT
 }
 
 /// `GET /openapi.json`
@@ -39,7 +44,7 @@ pub async fn page() -> Result<Response, Problem> {
         return Err(Problem::unavailable("the reference cannot be shown; /openapi.json has all of it"));
     };
     let headers = [
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; style-src 'self'")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; style-src 'self'; frame-ancestors 'none'")),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     Ok((headers, Html(page.as_str())).into_response())

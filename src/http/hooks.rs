@@ -47,17 +47,17 @@ pub async fn receive(
             .into_response();
     };
     if let Some(forged) = door.protocol.refuse_early(&headers) {
-        return refuse(&door, forged);
+        return refuse(&edge, &door, forged);
     }
+    let Ok(place) = Arc::clone(&edge.hooks_at_once).try_acquire_owned() else {
+        metrics::hook_unavailable(door.source.as_str());
+        return Problem::unavailable("too many hooks are under way; send this one again").into_response();
+    };
     let (bytes, is_whole) = match read_body(body).await {
         Ok(read) => read,
         Err(problem) => return problem.into_response(),
     };
     let watch = Stopwatch::start();
-    let Ok(place) = Arc::clone(&edge.hooks_at_once).try_acquire_owned() else {
-        metrics::hook_unavailable(door.source.as_str());
-        return Problem::unavailable("too many hooks are under way; send this one again").into_response();
-    };
     // The work goes on if the sender hangs up meanwhile.
     let taking = Box::pin(take(edge, Arc::clone(&door), headers, (bytes, is_whole), watch, place));
     match see_through(taking, Duration::from_millis(KEEPING_MILLISECONDS_MAX)).await {
@@ -82,7 +82,7 @@ async fn take(
     let source = door.source.as_str();
     let authentic = match door.protocol.verify(&headers, &bytes) {
         Ok(authentic) => authentic,
-        Err(forged) => return refuse(&door, forged),
+        Err(forged) => return refuse(&edge, &door, forged),
     };
     let plain = if is_whole { unpack(&headers, &bytes) } else { Err(too_large()) };
     let plain = match plain {
@@ -119,9 +119,11 @@ async fn take(
     }
 }
 
-fn refuse(door: &Door, forged: Forged) -> Response {
+fn refuse(edge: &Edge, door: &Door, forged: Forged) -> Response {
     metrics::hook_forged(door.source.as_str());
-    tracing::warn!(hook.source = %door.source, reason = %forged, "a hook without proof of its sender was refused");
+    if let Some(times) = edge.refusals.hooks.tells() {
+        tracing::warn!(hook.source = %door.source, times, reason = %forged, "hooks without proof of their sender were refused");
+    }
     Problem::forged(forged).into_response()
 }
 

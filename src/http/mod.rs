@@ -22,6 +22,8 @@ pub mod docs;
 pub mod embed;
 mod forwarded;
 pub mod hooks;
+mod live;
+mod log;
 pub mod notices;
 pub mod ops;
 pub mod problem;
@@ -30,6 +32,8 @@ pub mod slip;
 pub mod watchman;
 
 mod work;
+
+pub use live::LivePages;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -47,8 +51,11 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 
 use crate::flows::Shop;
-use crate::kernel::{SourceName, Tokens};
+use self::problem::Problem;
+use crate::kernel::ids::is_number_otherwise;
+use crate::kernel::{Number, SourceName, Tokens};
 use crate::peer::Guard;
+use crate::telemetry::{Seldom, metrics};
 use crate::telemetry::request_id::RequestIds;
 use crate::webhooks::{NoticeProtocol, Protocol};
 use crate::workers::clerk::Tally;
@@ -57,6 +64,16 @@ use crate::workers::clerk::Tally;
 fn bearer(value: &HeaderValue) -> Option<&[u8]> {
     let (scheme, proof) = value.as_bytes().split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then_some(proof)
+}
+
+/// The number of an order in an address; none if it is no number. Each order has one address, so another spelling of its
+/// number is refused.
+fn number_in(text: &str) -> Result<Option<Number>, Problem> {
+    if is_number_otherwise(text) {
+        let detail = format!("{text:?}: write the number as you were given it, twelve digits");
+        return Err(Problem::bad_request(detail));
+    }
+    Ok(text.parse().ok())
 }
 
 /// A configured source, as the edge knows it.
@@ -101,7 +118,9 @@ pub struct Edge {
     /// What secrets are compared under, drawn when the process began.
     pub key: [u8; 32],
     /// Places for buyers' pages that are followed live.
-    pub live_at_once: Arc<Semaphore>,
+    pub live_pages: LivePages,
+    /// Places for buyers whose addresses 0.1.0 gave out.
+    pub old_addresses_at_once: Arc<Semaphore>,
     /// The figures.
     pub metrics: PrometheusHandle,
     /// Ids for requests.
@@ -112,13 +131,35 @@ pub struct Edge {
     pub readiness: ops::Readiness,
     /// Set when no new work should come.
     pub draining: AtomicBool,
+    /// What is said of those who are not let in.
+    pub refusals: Refusals,
     /// Places for hooks that are being worked on, whether or not their senders still wait.
     pub hooks_at_once: Arc<Semaphore>,
+    /// Places for notifications. Apart from the hooks', because a stranger's body is read before its proof can be looked at.
+    pub notices_at_once: Arc<Semaphore>,
     /// Places for sites' orders that are being placed. Apart from the hooks', because each may wait for its link.
     pub orders_at_once: Arc<Semaphore>,
 }
 
+/// Strangers can knock as often as they like, and the log says so once a second.
+#[derive(Debug, Default)]
+pub struct Refusals {
+    hooks: Seldom,
+    notices: Seldom,
+    unreadable: Seldom,
+    log_ins: Seldom,
+}
+
 impl Edge {
+    /// Counts a request that did not prove whose it is, at the door `v1` or `admin`.
+    pub(crate) fn refuse_log_in(&self, door: &'static str, headers: &HeaderMap) {
+        metrics::log_in_refused(door);
+        if let Some(times) = self.refusals.log_ins.tells() {
+            let request = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
+            tracing::warn!(door, times, request.id = request, "requests without a valid key were refused");
+        }
+    }
+
     /// Whose request it is that came over a connection from `peer`, as far as trusted proxies say. None when what one of
     /// them says cannot be read.
     pub(crate) fn sender_behind(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
@@ -130,6 +171,12 @@ impl Edge {
 /// have given up must not leave their hooks in memory without end.
 pub const HOOKS_AT_ONCE_MAX: usize = 2048;
 const _: () = assert!(HOOKS_AT_ONCE_MAX * body::BODY_BYTES_MAX <= 4 << 30); // the memory that they may take
+
+/// Notifications that are worked on at the same moment.
+pub const NOTICES_AT_ONCE_MAX: usize = 256;
+
+/// Buyers at the same moment whose addresses 0.1.0 gave out.
+pub const OLD_ADDRESSES_AT_ONCE_MAX: usize = 2;
 
 /// Sites' orders that are placed at the same moment: when the payment system is slow each
 /// takes three seconds, and the marketplaces' hooks must not feel that.

@@ -22,6 +22,7 @@ use crate::flows::receive_notice::{Arrived, receive_notice};
 use crate::flows::reject_hook::reject;
 use crate::kernel::{Stopwatch, same_id};
 use crate::telemetry::metrics;
+use crate::webhooks::Forged;
 
 /// Takes a notification.
 pub async fn receive(
@@ -30,12 +31,15 @@ pub async fn receive(
     sender: (Option<IpAddr>, HeaderMap),
     body: Body,
 ) -> Response {
+    if let Some(forged) = door.protocol.refuse_early(sender.0, &sender.1) {
+        return answer(refuse(&edge, &door, forged));
+    }
+    let Ok(place) = Arc::clone(&edge.notices_at_once).try_acquire_owned() else {
+        return answer(door.protocol.unavailable());
+    };
     let (bytes, is_whole) = match read_body(body).await {
         Ok(read) => read,
         Err(_) => return answer(door.protocol.unavailable()),
-    };
-    let Ok(place) = Arc::clone(&edge.hooks_at_once).try_acquire_owned() else {
-        return answer(door.protocol.unavailable());
     };
     // As with hooks: the sender's hanging up ends the waiting and not the work.
     let taking = take(edge, Arc::clone(&door), sender, bytes, is_whole);
@@ -53,6 +57,15 @@ pub async fn receive(
     }
 }
 
+fn refuse(edge: &Edge, door: &NoticeDoor, forged: Forged) -> Answer {
+    let gateway = door.gateway.as_str();
+    metrics::notice_answered(gateway, "forged");
+    if let Some(times) = edge.refusals.notices.tells() {
+        tracing::warn!(gateway, times, reason = %forged, "notifications without proof of their sender were refused");
+    }
+    door.protocol.forged()
+}
+
 async fn take(
     edge: Arc<Edge>,
     door: Arc<NoticeDoor>,
@@ -68,11 +81,7 @@ async fn take(
     }
     let authentic = match protocol.verify(address, &headers, &bytes) {
         Ok(authentic) => authentic,
-        Err(forged) => {
-            metrics::notice_answered(gateway, "forged");
-            tracing::warn!(gateway, reason = %forged, "a notification without proof of its sender was refused");
-            return protocol.forged();
-        }
+        Err(forged) => return refuse(&edge, &door, forged),
     };
     let plain = unpack(&headers, &bytes).map_err(|rejection| rejection.detail);
     let read = plain.and_then(|plain| {
@@ -83,6 +92,12 @@ async fn take(
         Ok(read) => read,
         Err(why) => {
             metrics::notice_answered(gateway, "unreadable");
+            if !protocol.proves_sender() {
+                if let Some(times) = edge.refusals.unreadable.tells() {
+                    tracing::warn!(gateway, times, reason = why, "notifications that nobody has proved cannot be read");
+                }
+                return protocol.unreadable(&why);
+            }
             tracing::error!(gateway, reason = why, "a notification from the payment system cannot be read");
             let hook = Hook::new(door.gateway.clone(), "payment".into(), None, None, bytes.clone());
             let kept = reject(&edge.shop, hook, &why, bytes.len() as u64).await;
@@ -95,7 +110,7 @@ async fn take(
         tracing::info!(gateway, is_ours, "the payment system tried whether we listen");
         return protocol.tested(is_ours);
     }
-    let arrived = Arrived { gateway: &door.gateway, account: &door.account, notice: &notice, body: plain };
+    let arrived = Arrived { gateway: &door.gateway, account: &door.account, notice: &notice, body: plain, is_proved: protocol.proves_sender() };
     let reply = |judgement: &crate::payments::Judgement, may_become_known: bool| {
         protocol.judged(judgement, may_become_known)
     };

@@ -91,7 +91,7 @@ impl Watchman {
 
     async fn compare(&self, shipment: &Shipment, until: Timestamp) -> Result<usize, Unavailable> {
         let Some(external_id) = ExternalId::parse(&shipment.external_id) else { return Ok(0) };
-        let known = find_dossier(&self.edge.shop.store, &self.door.source, &external_id).await?;
+        let known = find_dossier(&self.edge.shop, &self.door.source, &external_id).await?;
         let order = known.map(|dossier| dossier.order);
         let missing = missing(order.as_ref().and_then(Order::view).as_ref(), &shipment.state);
         for kind in &missing {

@@ -20,11 +20,13 @@ pub enum Kind {
     Alias = 7,
     /// What is known of an address of a merchant's site.
     Endpoint = 8,
+    /// The key of the shop.
+    Key = 9,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Order,
         Kind::Receipt,
         Kind::Message,
@@ -33,6 +35,7 @@ impl Kind {
         Kind::Budget,
         Kind::Alias,
         Kind::Endpoint,
+        Kind::Key,
     ];
 
     /// Several of them, as people are told.
@@ -47,6 +50,7 @@ impl Kind {
             Kind::Budget => "call counts",
             Kind::Alias => "payment ids",
             Kind::Endpoint => "callback addresses",
+            Kind::Key => "keys",
         }
     }
 
@@ -56,7 +60,7 @@ impl Kind {
     pub const fn is_listed(self) -> bool {
         match self {
             Kind::Order | Kind::Receipt | Kind::Movement => true,
-            Kind::Message | Kind::Checkout | Kind::Budget | Kind::Alias | Kind::Endpoint => false,
+            Kind::Message | Kind::Checkout | Kind::Budget | Kind::Alias | Kind::Endpoint | Kind::Key => false,
         }
     }
 

@@ -79,9 +79,13 @@ const NUMBER_MIN: u64 = 100_000_000_000;
 const NUMBER_MAX: u64 = 999_999_999_999;
 
 impl Number {
-    /// How many numbers an order may try before giving up: with a hundred million orders stored, the chance
-    /// that eight in a row are taken is one in 10^31.
-    pub const SLOTS_MAX: u8 = 8;
+    /// How many numbers an order may try that anybody can work out. With a hundred million orders stored, the chance that
+    /// eight in a row are taken is one in 10^31, unless somebody has taken them on purpose.
+    pub const DERIVED_SLOTS: u8 = 8;
+
+    /// How many numbers an order may try before giving up. Those behind the first are derived under the key of the shop,
+    /// so nobody can take them beforehand.
+    pub const SLOTS_MAX: u8 = 16;
 
     /// The number that this order takes when `slot` others hold its earlier choices.
     #[must_use]
@@ -138,8 +142,16 @@ impl FromStr for Number {
     type Err = NotANumber;
 
     fn from_str(text: &str) -> Result<Number, NotANumber> {
-        text.parse().ok().and_then(Number::from_u64).ok_or(NotANumber)
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+        text.parse().ok().filter(|_| is_plain).and_then(Number::from_u64).ok_or(NotANumber)
     }
+}
+
+/// Whether the text is a number in another spelling than ours: `+482993011752`, `000482993011752`.
+#[must_use]
+pub fn is_number_otherwise(text: &str) -> bool {
+    let bare = text.trim_start_matches(['+', '0']);
+    bare != text && bare.parse::<Number>().is_ok()
 }
 
 /// The text is not twelve digits.
@@ -190,6 +202,17 @@ mod tests {
                     assert!(seen.insert(number));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_number_has_one_spelling() {
+        assert!("482993011752".parse::<Number>().is_ok() && !is_number_otherwise("482993011752"));
+        for text in ["+482993011752", "000482993011752", "+0482993011752"] {
+            assert!(text.parse::<Number>().is_err() && is_number_otherwise(text), "{text}");
+        }
+        for text in ["", "48299301175", "4829930117520", " 482993011752", "-482993011752", "+", "000", "abc"] {
+            assert!(text.parse::<Number>().is_err() && !is_number_otherwise(text), "{text}");
         }
     }
 

@@ -21,6 +21,7 @@ pub mod json;
 pub mod message;
 pub mod schema;
 pub mod secret;
+pub mod shop_key;
 
 pub use decimal::DecimalError;
 pub use document::{Document, Kind, Unreadable};
@@ -31,4 +32,5 @@ pub use message::{Lane, Message, MessageId};
 pub use money::Money;
 pub use quantity::Quantity;
 pub use secret::{Private, Secret, Tokens};
+pub use shop_key::ShopKey;
 pub use time::{Clock, Stopwatch, Timestamp};

@@ -4,7 +4,7 @@ use super::checkout::Checkout;
 use super::operation::OperationId;
 use super::payment::{Payment, PaymentId};
 use crate::kernel::money::{CURRENCY, is_our_currency};
-use crate::kernel::{Money, same_id};
+use crate::kernel::{Money, Timestamp, same_id};
 
 /// A verified notification, in our words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Notice {
     pub currency: Option<String>,
     /// What happened.
     pub status: NoticeStatus,
+    /// When what it is about was made over there, if it says so.
+    pub made_at: Option<Timestamp>,
     /// It only tries whether anybody listens.
     pub is_test: bool,
 }

@@ -67,6 +67,10 @@ pub fn install() -> PrometheusHandle {
             "tillgate_connections_refused_total",
             "Connections that were not let in (address: it has its share), or that sent nothing and made room (idle)"
         );
+        describe_counter!(
+            "tillgate_unauthorized_total",
+            "Requests to the merchants' API (v1) or the admin API (admin) without a valid key"
+        );
         describe_gauge!("tillgate_build_info", "Always 1; the version is a label");
         gauge!("tillgate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     }
@@ -118,6 +122,11 @@ pub fn hook_forged(source: &str) {
 /// A connection was not let in, or was closed to make room for another.
 pub fn connection_refused(reason: &'static str) {
     counter!("tillgate_connections_refused_total", "reason" => reason).increment(1);
+}
+
+/// A request did not prove whose it is.
+pub fn log_in_refused(door: &'static str) {
+    counter!("tillgate_unauthorized_total", "door" => door).increment(1);
 }
 
 /// The store could not be used.

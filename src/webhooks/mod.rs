@@ -171,6 +171,13 @@ pub trait Protocol: Send + Sync + fmt::Debug {
 
 /// A way in which payment systems tell of payments.
 pub trait NoticeProtocol: Send + Sync + fmt::Debug {
+    /// Refuses by the address and the headers alone what could never be verified, before its body is read.
+    fn refuse_early(&self, address: Option<IpAddr>, headers: &HeaderMap) -> Option<Forged>;
+
+    /// Whether [`NoticeProtocol::verify`] proves who has sent the bytes. An address proves little: a proxy may have been
+    /// told another one.
+    fn proves_sender(&self) -> bool;
+
     /// Proves who sent these bytes, by the bytes and their headers, or by the address that they come from.
     fn verify<'a>(
         &self,

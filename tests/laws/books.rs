@@ -230,6 +230,8 @@ impl World {
             public_url: "http://127.0.0.1:9".into(),
             news: News::default(),
             alarms: Alarms::default(),
+            hints: tillgate::flows::Hints::default(),
+            shop_key: Arc::default(),
             clock_skew: ClockSkew::default(),
             resting: Resting::default(),
         };

@@ -252,6 +252,8 @@ impl World {
             public_url: "http://localhost".into(),
             news: News::default(),
             alarms: Alarms::default(),
+            hints: tillgate::flows::Hints::default(),
+            shop_key: Arc::default(),
             clock_skew: ClockSkew::default(),
             resting: Resting::default(),
         };

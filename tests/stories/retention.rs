@@ -33,6 +33,8 @@ pub fn shop() -> Shop {
         public_url: "http://localhost".into(),
         news: tillgate::flows::News::default(),
         alarms: tillgate::flows::Alarms::default(),
+        hints: tillgate::flows::Hints::default(),
+        shop_key: std::sync::Arc::default(),
         clock_skew: tillgate::flows::ClockSkew::default(),
         resting: tillgate::flows::Resting::default(),
     }

@@ -18,11 +18,11 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::header;
+use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Edge;
+use super::{Edge, log};
 use super::problem::Problem;
 use crate::store::{Cursor, NotACursor, Scan, Unavailable};
 
@@ -61,8 +61,11 @@ async fn require_token(State(edge): State<Arc<Edge>>, request: Request, next: Ne
         (_, _) => None,
     };
     if bearer.is_some_and(|token| tokens.accept(token)) {
-        next.run(request).await
+        let mut response = log::whole(None, request, next).await;
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
     } else {
+        edge.refuse_log_in("admin", request.headers());
         Problem::unauthorized("send the admin token: Authorization: Bearer <admin_token>").into_response()
     }
 }

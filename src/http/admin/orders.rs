@@ -54,7 +54,7 @@ pub async fn list(
         let mut items = Vec::new();
         if let Some(external_id) = ExternalId::parse(external_id) {
             let source = SourceName::new(source.clone());
-            let found = find_dossier(&edge.shop.store, &source, &external_id).await?;
+            let found = find_dossier(&edge.shop, &source, &external_id).await?;
             items.extend(found.and_then(|Dossier { order, checkout, .. }| {
                 let document = order_document(&edge.shop, &order, checkout.as_ref().map(|(known, _)| known))?;
                 let wanted = filter.attention.unwrap_or(false);
@@ -190,7 +190,7 @@ pub async fn journal(
                 Kind::Movement => {
                     JournalEntry::Movement { at, movement: stored.document().map_err(Unavailable::from)? }
                 }
-                Kind::Order | Kind::Checkout | Kind::Budget | Kind::Alias | Kind::Endpoint => {
+                Kind::Order | Kind::Checkout | Kind::Budget | Kind::Alias | Kind::Endpoint | Kind::Key => {
                     continue;
                 }
             };

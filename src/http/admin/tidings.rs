@@ -14,7 +14,8 @@ use crate::http::Edge;
 use crate::http::body::read_plain;
 use crate::http::problem::Problem;
 use crate::kernel::json::tidy;
-use crate::kernel::{Number, Quantity};
+use crate::http::number_in;
+use crate::kernel::Quantity;
 use crate::orders::{Order, Position, Tiding, Told};
 use crate::store::{Delivery, DocKey, Unavailable};
 
@@ -53,7 +54,7 @@ pub async fn tell(
     body: Body,
 ) -> Result<Json<MessageEntry>, Problem> {
     let missing = || Problem::not_found(format!("there is no order {number}"));
-    let order: Number = number.parse().map_err(|_| missing())?;
+    let order = number_in(&number)?.ok_or_else(missing)?;
     let body = read_plain(&headers, body).await?;
     let wanted: Wanted =
         serde_json::from_slice(&tidy(&body).text).map_err(|why| Problem::bad_request(why.to_string()))?;

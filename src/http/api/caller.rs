@@ -13,7 +13,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::http::Edge;
+use crate::http::{Edge, log};
 use crate::http::problem::Problem;
 use crate::kernel::{SourceName, Tokens};
 
@@ -84,6 +84,7 @@ fn seconds_up(wait: Duration) -> u64 {
 /// Lets in who bears a merchant's key and has not used up its share.
 pub async fn admit(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
     let Some(merchant) = merchant_of(&edge, request.headers()) else {
+        edge.refuse_log_in("v1", request.headers());
         let detail = "send the merchant's key: Authorization: Bearer <api_key>";
         return Problem::unauthorized(detail).into_response();
     };
@@ -91,11 +92,12 @@ pub async fn admit(State(edge): State<Arc<Edge>>, mut request: Request, next: Ne
     let mut response = match left {
         Ok(_) => {
             request.extensions_mut().insert(Caller(merchant.name.clone()));
-            next.run(request).await
+            log::whole(Some(merchant.name.as_str()), request, next).await
         }
         Err(wait) => Problem::too_many(merchant.pace.per_minute.get(), seconds_up(wait)).into_response(),
     };
     merchant.pace.tell(&left, response.headers_mut());
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::describe::{BodyRead, Refusals};
 use super::{
-    Caller, Edge, Found, Item, MerchantOrder, PLACING_MAX, Problem, check_customer, check_text, linked,
+    number_in, Caller, Edge, Found, Item, MerchantOrder, PLACING_MAX, Problem, check_customer, check_text, linked,
     read_json, read_lines, take_place, until, with_revision,
 };
 use crate::flows::revise_order::{self as flows, Refused, Request, Wish, revise};
@@ -26,10 +26,15 @@ use crate::kernel::{Money, Number, SourceName, Timestamp};
 use crate::payments::Customer;
 
 /// The tag of the order that a change is meant for, if it says so. What is no tag fits no order.
-fn meant_tag(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::IF_MATCH)?.to_str().unwrap_or_default().trim();
+fn meant_tag(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all(header::IF_MATCH).iter();
+    let value = match (values.next(), values.next()) {
+        (None, _) => return Ok(None),
+        (Some(value), None) => value.to_str().unwrap_or_default().trim(),
+        (Some(_), Some(_)) => return Err(Problem::bad_request("send one If-Match header")),
+    };
     let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-    (value != "*").then(|| quoted.unwrap_or_default().to_owned())
+    Ok((value != "*").then(|| quoted.unwrap_or_default().to_owned()))
 }
 
 /// What a site changes; what is left out stays.
@@ -90,7 +95,7 @@ pub async fn change(
     let place = take_place(&edge)?;
     let body = read_plain(&headers, body).await?;
     let change = read_change(read_json(&body)?, edge.shop.clock.now())?;
-    revised(edge, (merchant, id), (Wish::Change(Box::new(change)), meant_tag(&headers), body), place).await
+    revised(edge, (merchant, id), (Wish::Change(Box::new(change)), meant_tag(&headers)?, body), place).await
 }
 
 fn read_change(change: Change, now: Timestamp) -> Result<flows::Change, Problem> {
@@ -168,7 +173,7 @@ async fn wished(
     if !matches!(body.trim_ascii(), b"" | b"{}") {
         return Err(Problem::bad_request("this has nothing to say: send no body"));
     }
-    revised(edge, order, (wish, meant_tag(headers), body), place).await
+    revised(edge, order, (wish, meant_tag(headers)?, body), place).await
 }
 
 async fn revised(
@@ -178,7 +183,7 @@ async fn revised(
     place: OwnedSemaphorePermit,
 ) -> Result<Response, Problem> {
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
-    let number: Number = id.parse().map_err(|_| missing())?;
+    let number = number_in(&id)?.ok_or_else(missing)?;
     // The work goes on if the site hangs up; its repeat finds it done.
     let work = async move {
         let _place = place;

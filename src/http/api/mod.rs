@@ -37,7 +37,7 @@ use utoipa_axum::routes;
 use describe::{Found, Refusals};
 use fields::{Item, check_customer, check_text, read_lines, until};
 
-use super::Edge;
+use super::{Edge, number_in};
 use super::admin::{List, Paging, gather};
 use super::hooks::answer;
 use super::problem::Problem;
@@ -211,7 +211,7 @@ pub async fn show(
     Extension(Caller(merchant)): Extension<Caller>,
 ) -> Result<Response, Problem> {
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
-    let number: Number = id.parse().map_err(|_| missing())?;
+    let number = number_in(&id)?.ok_or_else(missing)?;
     let dossier = load_dossier(&edge.shop.store, number).await?;
     let own = dossier.filter(|dossier| dossier.order.source == merchant);
     let found =
@@ -279,6 +279,6 @@ pub async fn list(
 
 async fn find(shop: &Shop, merchant: &SourceName, id: &str) -> Result<Option<MerchantOrder>, Unavailable> {
     let Some(id) = ExternalId::parse(id) else { return Ok(None) };
-    let found = find_dossier(&shop.store, merchant, &id).await?;
+    let found = find_dossier(shop, merchant, &id).await?;
     Ok(found.and_then(|Dossier { order, checkout, .. }| merchant_order(shop, &order, &checkout?.0)))
 }

@@ -13,10 +13,11 @@ use utoipa::ToSchema;
 
 use super::describe::{BodyRead, IdempotencyKey, KeyTaken, Refusals};
 use super::{
-    Caller, Edge, Found, PLACING_MAX, Problem, Watch, check_text, idempotency_key, read_json, take_place,
+    number_in, Caller, Edge, Found, PLACING_MAX, Problem, Watch, check_text, idempotency_key, read_json, take_place,
     taken_before,
 };
 use crate::dedup::Answer;
+use crate::dedup::key::Asked;
 use crate::flows::move_money::{OperationDocument, Refused, Request, move_money};
 use crate::flows::place_order::{Keyed, Taken, answer_key, known_key, take_key};
 use crate::flows::{Dossier, Shop, load_dossier};
@@ -143,15 +144,19 @@ async fn once(
     body: Body,
 ) -> Result<Response, Problem> {
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
-    let number: Number = id.parse().map_err(|_| missing())?;
+    let number = number_in(&id)?.ok_or_else(missing)?;
     let given = idempotency_key(headers)?;
     let body = read_plain(headers, body).await?;
     // A key is one of the order's: the same key and body under another order is another request.
-    let key = format!("{number}/{}/{given}", kind.name());
-    if let Some(known) = known_key(&edge.shop, &merchant, &key, &body).await? {
+    let asked_for = match kind {
+        OperationKind::Capture => Asked::Capture(number),
+        OperationKind::Refund | OperationKind::Shipment => Asked::Refund(number),
+    };
+    if let Some(known) = known_key(&edge.shop, &merchant, (asked_for, &given), &body).await? {
         return taken_before(known);
     }
     let wanted = if body.trim_ascii().is_empty() { Wanted::default() } else { read_json(&body)? };
+    let key = format!("{number}/{}/{given}", kind.name());
     let asked = Fingerprint::of(&[merchant.as_str().as_bytes(), key.as_bytes(), &body]);
     let request = read_request((merchant, number, kind), wanted, asked)?;
     // A request about no order of the merchant's takes no key.
@@ -159,9 +164,9 @@ async fn once(
     let own = dossier.filter(|dossier| dossier.order.source == request.merchant).ok_or_else(missing)?;
     let keyed = Keyed {
         merchant: &request.merchant,
-        event_type: if kind == OperationKind::Capture { "capture.ask" } else { "refund.ask" },
+        asked: asked_for,
         external_id: Some(&own.order.external_id),
-        key: &key,
+        key: &given,
         body: &body,
     };
     let receipt = match take_key(&edge.shop, keyed).await? {
@@ -257,7 +262,7 @@ pub async fn list(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
-    let number: Number = id.parse().map_err(|_| missing())?;
+    let number = number_in(&id)?.ok_or_else(missing)?;
     let dossier = load_dossier(&edge.shop.store, number).await?;
     let own = dossier.filter(|dossier| dossier.order.source == merchant).ok_or_else(missing)?;
     let Dossier { checkout: Some((checkout, _)), .. } = own else { return Err(missing()) };

@@ -18,6 +18,7 @@ use super::{
     linked, read_json, read_lines, tagged, take_place, taken_before, until,
 };
 use crate::dedup::Answer;
+use crate::dedup::key::Asked;
 use crate::flows::place_order::{Keyed, Placed, Placement, Taken, answer_key, known_key, place, take_key};
 use crate::flows::{Callbacks, Seller};
 use crate::http::body::read_plain;
@@ -141,13 +142,13 @@ async fn place_order(
     let key = idempotency_key(headers)?;
     let bytes = read_plain(headers, body).await?;
     // Before the body is looked at: what was right when it came first may have expired since.
-    if let Some(known) = known_key(&edge.shop, &merchant, &key, &bytes).await? {
+    if let Some(known) = known_key(&edge.shop, &merchant, (Asked::Order, &key), &bytes).await? {
         return taken_before(known);
     }
     let placement = read_placement(edge, seller, merchant, bytes)?;
     let keyed = Keyed {
         merchant: &placement.merchant,
-        event_type: "order.place",
+        asked: Asked::Order,
         external_id: Some(&placement.merchant_order_id),
         key: &key,
         body: &placement.body,

@@ -32,6 +32,14 @@ impl Invoicebox {
 }
 
 impl NoticeProtocol for Invoicebox {
+    fn refuse_early(&self, _: Option<IpAddr>, headers: &HeaderMap) -> Option<Forged> {
+        verify::claimed(headers).err()
+    }
+
+    fn proves_sender(&self) -> bool {
+        true
+    }
+
     fn verify<'a>(
         &self,
         _: Option<IpAddr>,

@@ -26,6 +26,16 @@ pub enum Algorithm {
     Sha256,
 }
 
+/// The signature that the headers claim.
+pub fn claimed(headers: &HeaderMap) -> Result<Vec<u8>, Forged> {
+    let mut values = headers.get_all(HEADER).iter();
+    let value = values.next().ok_or(Forged::Missing(HEADER))?;
+    if values.next().is_some() {
+        return Err(Forged::Doubled(HEADER));
+    }
+    from_hex(value.as_bytes()).ok_or(Forged::Wrong(HEADER))
+}
+
 /// Accepts `body` if exactly one header bears its signature. The comparison takes the same time wherever the first
 /// difference is.
 pub fn verify<'a>(
@@ -34,12 +44,7 @@ pub fn verify<'a>(
     headers: &HeaderMap,
     body: &'a [u8],
 ) -> Result<Authentic<'a>, Forged> {
-    let mut values = headers.get_all(HEADER).iter();
-    let value = values.next().ok_or(Forged::Missing(HEADER))?;
-    if values.next().is_some() {
-        return Err(Forged::Doubled(HEADER));
-    }
-    let claimed = from_hex(value.as_bytes()).ok_or(Forged::Wrong(HEADER))?;
+    let claimed = claimed(headers)?;
     let key = key.expose().as_bytes();
     let is_right = match algorithm {
         Algorithm::Sha1 => Hmac::<Sha1>::new_from_slice(key)

@@ -67,6 +67,7 @@ pub fn read(body: &[u8]) -> Result<Notice, String> {
         amount: amount.unwrap_or(money::Money::ZERO),
         currency: order.currency_id,
         status,
+        made_at: None,
         is_test,
     })
 }

@@ -44,19 +44,24 @@ fn answer(status: u16, said: &str) -> Answer {
 }
 
 impl NoticeProtocol for Yookassa {
+    fn refuse_early(&self, address: Option<IpAddr>, _: &HeaderMap) -> Option<Forged> {
+        // An IPv4 sender on an IPv6 socket is the same sender.
+        let address = address.map(|address| address.to_canonical());
+        let is_its = |address| self.networks.iter().any(|network| network.contains(address));
+        (!address.as_ref().is_some_and(is_its)).then_some(Forged::Elsewhere(address))
+    }
+
+    fn proves_sender(&self) -> bool {
+        false
+    }
+
     fn verify<'a>(
         &self,
         address: Option<IpAddr>,
-        _: &HeaderMap,
+        headers: &HeaderMap,
         body: &'a [u8],
     ) -> Result<Authentic<'a>, Forged> {
-        // An IPv4 sender on an IPv6 socket is the same sender.
-        let address = address.ok_or(Forged::Elsewhere(None))?.to_canonical();
-        if self.networks.iter().any(|network| network.contains(&address)) {
-            Ok(Authentic { body })
-        } else {
-            Err(Forged::Elsewhere(Some(address)))
-        }
+        self.refuse_early(address, headers).map_or(Ok(Authentic { body }), Err)
     }
 
     fn read(&self, notice: &Readable<'_>) -> Result<Notice, String> {

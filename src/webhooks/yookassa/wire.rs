@@ -28,6 +28,8 @@ struct Subject<'a> {
     metadata: Option<&'a RawValue>,
     #[serde(borrow, default)]
     recipient: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    created_at: Option<&'a RawValue>,
 }
 
 /// The text under `name` in an object; none where there is no such object or no such text.
@@ -50,6 +52,7 @@ pub fn read(body: &[u8]) -> Result<Notice, String> {
         currency: None,
         // Whatever it says: it is no proof.
         status: NoticeStatus::Other(event),
+        made_at: object.created_at.and_then(|at| serde_json::from_str(at.get()).ok()),
         is_test: false,
     })
 }

@@ -1,0 +1,110 @@
+//! The key of the shop: made once, by whoever needs it first, and kept in the store, so that all receivers have the same.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+
+use super::{Shop, crowded};
+use crate::kernel::chance::random_bytes;
+use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::{
+    Document, ExternalId, Fingerprint, Kind, Number, Private, ShopKey, SourceName, Unreadable,
+};
+use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
+
+/// How the key is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredKey {
+    /// Its bytes, in base64.
+    key: Private,
+}
+
+impl Document for StoredKey {
+    const KIND: Kind = Kind::Key;
+    const SCHEMA: u16 = 1;
+
+    fn encode(&self) -> Vec<u8> {
+        encode_json(self)
+    }
+
+    fn decode(schema: u16, bytes: &[u8]) -> Result<StoredKey, Unreadable> {
+        decode_json(schema, bytes)
+    }
+}
+
+impl StoredKey {
+    fn of(key: &ShopKey) -> StoredKey {
+        StoredKey { key: Private::new(BASE64.encode(key.expose())) }
+    }
+
+    /// The key itself.
+    ///
+    /// # Errors
+    ///
+    /// When what is kept is no key.
+    pub fn key(&self) -> Result<ShopKey, Unreadable> {
+        let unreadable = || Unreadable::Malformed {
+            kind: Kind::Key,
+            schema: StoredKey::SCHEMA,
+            why: "not 32 bytes in base64".into(),
+        };
+        let bytes = BASE64.decode(self.key.expose()).map_err(|_| unreadable())?;
+        bytes.try_into().map(ShopKey::new).map_err(|_| unreadable())
+    }
+}
+
+fn place() -> DocKey {
+    let id = Fingerprint::of(&[b"key of the shop"]);
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
+    let partition = (1 << 63) | id.get() as u64;
+    DocKey { partition, kind: Kind::Key, id: 0 }
+}
+
+/// How often the key is looked for when others make it at the same moment.
+const TRIES_MAX: u32 = 4;
+
+async fn find_or_make(shop: &Shop) -> Result<ShopKey, Unavailable> {
+    for _ in 0..TRIES_MAX {
+        if let Some(stored) = shop.store.load(&[place()]).await?.pop().flatten() {
+            return Ok(stored.document::<StoredKey>()?.key()?);
+        }
+        let made = ShopKey::new(random_bytes());
+        let mut batch = Batch::new();
+        batch.put(place(), Expect::Absent, &StoredKey::of(&made), shop.clock.now());
+        match shop.store.commit(batch).await {
+            Ok(()) => return Ok(made),
+            Err(CommitError::Conflict | CommitError::LostLease) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why),
+        }
+    }
+    Err(crowded())
+}
+
+impl Shop {
+    /// The key of the shop. It is read, or made, once in the life of a process.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be used.
+    pub async fn key(&self) -> Result<&ShopKey, Unavailable> {
+        self.shop_key.get_or_try_init(|| find_or_make(self)).await
+    }
+
+    /// The number that an order has when others hold its numbers of the slots before.
+    ///
+    /// # Errors
+    ///
+    /// When the key of the shop is needed and the store cannot be used.
+    pub(super) async fn number_in(
+        &self,
+        source: &SourceName,
+        external_id: &ExternalId,
+        slot: u8,
+    ) -> Result<Number, Unavailable> {
+        if slot < Number::DERIVED_SLOTS {
+            return Ok(Number::derive(source, external_id, slot));
+        }
+        // Anybody can work out the numbers above, and place orders that take them.
+        Ok(self.key().await?.number(source, external_id, slot))
+    }
+}

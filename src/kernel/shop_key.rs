@@ -1,0 +1,102 @@
+//! The key of a shop: what nobody outside can work out is derived from it.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::{ExternalId, Number, SourceName};
+
+/// The length of a key, in bytes.
+pub const KEY_BYTES: usize = 32;
+
+/// How many bytes of an HMAC make a secret that is part of an address.
+const ADDRESS_BYTES: usize = 16;
+
+/// A key of 32 random bytes. It does not print.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ShopKey([u8; KEY_BYTES]);
+
+impl ShopKey {
+    /// Takes random bytes for a key.
+    #[must_use]
+    pub const fn new(bytes: [u8; KEY_BYTES]) -> ShopKey {
+        ShopKey(bytes)
+    }
+
+    /// The bytes, for whoever stores it.
+    #[must_use]
+    pub const fn expose(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+
+    fn mac(&self, purpose: &[u8]) -> Hmac<Sha256> {
+        // HMAC takes a key of any length.
+        Hmac::<Sha256>::new_from_slice(&self.0)
+            .expect("HMAC takes a key of any length")
+            .chain_update(purpose)
+            .chain_update([0])
+    }
+
+    fn address_mac(&self, number: Number) -> Hmac<Sha256> {
+        self.mac(b"buyer's address 1").chain_update(number.get().to_be_bytes())
+    }
+
+    /// What makes the address of an order's buyer secret.
+    #[must_use]
+    pub fn address_secret(&self, number: Number) -> String {
+        let mac = self.address_mac(number).finalize().into_bytes();
+        BASE64.encode(&mac[..ADDRESS_BYTES])
+    }
+
+    /// Whether `secret` is the one of the order's address. It takes as long whatever the first difference is.
+    #[must_use]
+    pub fn accepts_address(&self, number: Number, secret: &str) -> bool {
+        // Decoded so that each address has one spelling only.
+        let claimed = BASE64.decode(secret).unwrap_or_default();
+        claimed.len() == ADDRESS_BYTES && self.address_mac(number).verify_truncated_left(&claimed).is_ok()
+    }
+
+    /// The number that an order takes when others hold all those that anybody can work out.
+    #[must_use]
+    pub fn number(&self, source: &SourceName, external_id: &ExternalId, slot: u8) -> Number {
+        let mac = self.mac(b"order number 1").chain_update([slot]).chain_update(source.as_str());
+        let mac = mac.chain_update([0]).chain_update(external_id.as_str()).finalize().into_bytes();
+        let mut first = [0; 8];
+        first.copy_from_slice(&mac[..8]);
+        Number::drawn(u64::from_be_bytes(first))
+    }
+}
+
+impl fmt::Debug for ShopKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[key]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_accepted_as_it_was_given_and_in_no_other_way() {
+        let (key, other) = (ShopKey::new([7; KEY_BYTES]), ShopKey::new([8; KEY_BYTES]));
+        let number: Number = "482993011752".parse().expect("a number");
+        let secret = key.address_secret(number);
+        assert_eq!(secret.len(), 22);
+        assert!(key.accepts_address(number, &secret));
+        let next: Number = "482993011753".parse().expect("a number");
+        assert!(!key.accepts_address(next, &secret) && !other.accepts_address(number, &secret));
+        let mut last_changed = secret.clone();
+        let last = last_changed.pop().expect("a character");
+        for replaced in ('A'..='Z').chain('a'..='z').filter(|replaced| *replaced != last) {
+            assert!(!key.accepts_address(number, &format!("{last_changed}{replaced}")), "{replaced}");
+        }
+        for wrong in ["", "x", &secret[..20], &format!("{secret}="), &secret.repeat(2)] {
+            assert!(!key.accepts_address(number, wrong), "{wrong:?}");
+        }
+        assert_eq!(format!("{key:?}"), "[key]");
+    }
+}
