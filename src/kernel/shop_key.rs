@@ -55,8 +55,8 @@ impl ShopKey {
     #[must_use]
     pub fn accepts_address(&self, number: Number, secret: &str) -> bool {
         // Decoded so that each address has one spelling only.
-        let claimed = BASE64.decode(secret).unwrap_or_default();
-        claimed.len() == ADDRESS_BYTES && self.address_mac(number).verify_truncated_left(&claimed).is_ok()
+        let claimed: Result<[u8; ADDRESS_BYTES], _> = BASE64.decode(secret).unwrap_or_default().try_into();
+        claimed.is_ok_and(|claimed| self.address_mac(number).verify_truncated_left(&claimed).is_ok())
     }
 
     /// The number that an order takes when others hold all those that anybody can work out.

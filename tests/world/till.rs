@@ -52,6 +52,7 @@ impl Till {
             store = "sled:{}"
             store_cache_mebibytes = 16
             admin_token = "{ADMIN_TOKEN}"
+            trusted_proxies = ["127.0.0.0/8"]
             [sources.sm]
             protocol = "sm"
             token = "{}"
