@@ -12,7 +12,7 @@ use super::reader::{self, query};
 use super::{Failed, Postgres, id_bytes, id_of, in_time, signed, unsigned, within};
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Lane};
-use crate::store::Unavailable;
+use crate::store::{Belief, Unavailable};
 use crate::store::batch::{CounterKey, DocKey};
 use crate::store::page::Page;
 use crate::store::queue::{Place, page_of_places};
@@ -32,7 +32,7 @@ pub async fn scan(store: &Postgres, scan: &Scan) -> Result<Found, Unavailable> {
         }
         Scan::Partition { partition, kind } => {
             let keys = |page: Arc<Page>| async move { Ok(page.keys_of(kind).collect()) };
-            Ok((reader::with_page(store, partition, keys).await?, None))
+            Ok((reader::with_page(store, (partition, Belief::Hint), keys).await?, None))
         }
         Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
             let places = outbox(store, (lane, dead, queue.as_deref()), after.as_ref(), limit + 1).await?;
