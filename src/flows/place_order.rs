@@ -8,7 +8,9 @@
 use std::time::Duration;
 
 use super::bill_order::{new_checkout, send_task, watch_end};
-use super::{DECISIONS_MAX, Dossier, Hook, Seller, Shop, crowded, load_kept_dossier, load_kept_receipt, receipt_key};
+use super::{
+    DECISIONS_MAX, Dossier, Hook, Seller, Shop, crowded, load_kept_dossier, load_kept_receipt, receipt_key,
+};
 use crate::dedup::{Answer, Receipt, Verdict, key};
 use crate::kernel::json::{note_of_cut, tidy};
 use crate::kernel::time::between;
@@ -136,7 +138,9 @@ pub async fn answer_key(
     answer: Answer,
 ) -> Result<Answer, Unavailable> {
     for _ in 0..DECISIONS_MAX {
-        let Some((mut receipt, version)) = load_kept_receipt(&shop.store, id).await? else { return Ok(answer) };
+        let Some((mut receipt, version)) = load_kept_receipt(&shop.store, id).await? else {
+            return Ok(answer);
+        };
         if let Some(given) = receipt.answer {
             return Ok(given); // somebody took us for dead and was quicker
         }

@@ -7,7 +7,8 @@ use super::bill_order::{send_task, ship, watch_operation, watch_refunds};
 use super::call_back::{Event as Told, call_back};
 use super::outside_refund::LOOK_GAP_MIN;
 use super::{
-    DECISIONS_MAX, Dossier, Hook, Shop, checkout_of, crowded, load_kept_dossier, load_kept_receipt, receipt_key,
+    DECISIONS_MAX, Dossier, Hook, Shop, checkout_of, crowded, load_kept_dossier, load_kept_receipt,
+    receipt_key,
 };
 use crate::dedup::{Answer, Verdict, key};
 use crate::kernel::time::between;

@@ -7,7 +7,8 @@ use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 /// Takes it off the order. What comes later is put before a person again. Says whether there is such an order.
 pub async fn see_order(shop: &Shop, number: Number) -> Result<bool, Unavailable> {
     for _ in 0..DECISIONS_MAX {
-        let Some(Dossier { mut order, order_stored, checkout }) = load_kept_dossier(&shop.store, number).await?
+        let Some(Dossier { mut order, order_stored, checkout }) =
+            load_kept_dossier(&shop.store, number).await?
         else {
             return Ok(false);
         };

@@ -35,7 +35,8 @@ pub async fn tell_marketplace(
     wish: impl Fn(&Order) -> Told,
 ) -> Result<Result<MessageId, Refused>, Unavailable> {
     for _ in 0..DECISIONS_MAX {
-        let Some(Dossier { mut order, order_stored, .. }) = load_kept_dossier(&shop.store, number).await? else {
+        let Some(Dossier { mut order, order_stored, .. }) = load_kept_dossier(&shop.store, number).await?
+        else {
             return Ok(Err(Refused::NotFound));
         };
         let told = wish(&order);

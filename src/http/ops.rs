@@ -64,7 +64,8 @@ async fn readiness(edge: &Edge) -> Response {
         }
         Err(why) => {
             tracing::error!(error = %why, "this receiver is not ready: the store cannot be used");
-            Problem::unavailable(format!("the store cannot be used: {why}\n{lines}").trim_end()).into_response()
+            Problem::unavailable(format!("the store cannot be used: {why}\n{lines}").trim_end())
+                .into_response()
         }
     }
 }
@@ -126,18 +127,22 @@ async fn condition(store: &Store) -> Option<Condition> {
 /// Messages are counted up to this many: enough to see that something is wrong.
 const COUNTED_MESSAGES_MAX: usize = 1000;
 
-/// Figures in Prometheus' text form.
-pub async fn figures(State(edge): State<Arc<Edge>>) -> Response {
+async fn count_messages(edge: &Edge) -> Result<(), Unavailable> {
     for lane in Lane::ALL {
         for (dead, state) in [(false, "pending"), (true, "dead")] {
             let scan = Scan::Outbox { lane, dead, queue: None, after: None, limit: COUNTED_MESSAGES_MAX };
-            match edge.shop.store.scan(&scan).await {
-                Ok(page) => {
-                    metrics::outbox_messages(lane, state, u32::try_from(page.items.len()).unwrap_or(u32::MAX))
-                }
-                Err(why) => return Problem::from(why).into_response(),
-            }
+            let page = edge.shop.store.scan(&scan).await?;
+            metrics::outbox_messages(lane, state, u32::try_from(page.items.len()).unwrap_or(u32::MAX));
         }
+    }
+    Ok(())
+}
+
+/// Figures in Prometheus' text form.
+pub async fn figures(State(edge): State<Arc<Edge>>) -> Response {
+    if let Err(why) = count_messages(&edge).await {
+        // The other figures are wanted most while the store cannot be used.
+        tracing::warn!(error = %why, "the messages in the outbox could not be counted");
     }
     if let Some(seen) = edge.shop.store.servers_seen() {
         metrics::servers_seen(seen.timeline, seen.primary_changes, seen.doubts, seen.is_split);

@@ -127,11 +127,7 @@ impl Store {
         self.load_with(keys, Belief::Kept).await
     }
 
-    async fn load_with(
-        &self,
-        keys: &[DocKey],
-        belief: Belief,
-    ) -> Result<Vec<Option<Stored>>, Unavailable> {
+    async fn load_with(&self, keys: &[DocKey], belief: Belief) -> Result<Vec<Option<Stored>>, Unavailable> {
         match self {
             Store::Memory(engine) => Ok(engine.load(keys)),
             Store::Sled(engine) => engine.load(keys).await, // all that it shows is durable

@@ -371,6 +371,8 @@ async fn while_the_standby_is_away_nothing_is_acknowledged() {
     assert_eq!(till.hook(&created("second")).await.status(), 503);
     assert_eq!(*load.count.borrow(), before, "nothing else was acknowledged either");
     until_refused(&till, "and no such standby is connected: nothing is acknowledged until one is").await;
+    let (status, figures) = read(&till, "/metrics").await;
+    assert!(status == 200 && figures.contains("tillgate_database_timeline"), "{status}: {figures}");
     // However many ask meanwhile, few wait at the server: it has so many places only.
     for count in 0..200 {
         assert_eq!(till.hook(&created(&format!("W{count}"))).await.status(), 503);
@@ -447,6 +449,34 @@ async fn a_commit_whose_connection_was_ended_is_not_believed() {
     server.order("promote 2");
     until_acknowledged(&till, "after").await;
     nothing_is_missing(&till, &["before".into(), "after".into()]).await;
+    Arc::into_inner(till).expect("nobody else has it").close().await;
+}
+
+/// What one receiver has written down on the primary alone, and given up, another receiver reads there: it does not answer
+/// from it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_receiver_has_written_is_believed_when_the_standby_has_it() {
+    let (server, address) = pair();
+    let (till, other) = (Arc::new(open(&address).await), Arc::new(open(&address).await));
+    until_acknowledged(&till, "before").await;
+    let number = till.admin("/orders").await["items"][0]["number"].as_str().expect("a number").to_owned();
+    warm_up(&other, &number).await;
+    server.order("stop 2");
+    assert_eq!(till.hook(&created("H1")).await.status(), 503, "the standby does not have it");
+    let (operator, connection) =
+        tokio_postgres::connect(&server.url, tokio_postgres::NoTls).await.expect("the primary answers");
+    let connection = tokio::spawn(connection);
+    let text = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    assert!(operator.query_one(text, &[]).await.expect("an answer").get::<_, i64>(0) > 0, "it waits");
+    drop(operator);
+    connection.await.expect("no panic").expect("it ends in order");
+    for _ in 0..3 {
+        assert_eq!(other.hook(&created("H1")).await.status(), 503);
+    }
+    server.order("start 2");
+    until_acknowledged(&other, "H1").await;
+    nothing_is_missing(&till, &["before".into(), "H1".into()]).await;
+    Arc::into_inner(other).expect("nobody else has it").close().await;
     Arc::into_inner(till).expect("nobody else has it").close().await;
 }
 

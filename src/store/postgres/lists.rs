@@ -12,11 +12,11 @@ use super::reader::{self, query};
 use super::{Failed, Postgres, id_bytes, id_of, in_time, signed, unsigned, within};
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Lane};
-use crate::store::{Belief, Unavailable};
 use crate::store::batch::{CounterKey, DocKey};
 use crate::store::page::Page;
 use crate::store::queue::{Place, page_of_places};
 use crate::store::scan::{Cursor, Found, Scan};
+use crate::store::{Belief, Unavailable};
 
 /// How often parts of counters are summed up, and rows of messages that nobody is at any more removed.
 const SUMMING_PAUSE: Duration = Duration::from_secs(10);

@@ -203,8 +203,7 @@ impl Postgres {
             let address = address.clone();
             AbortOnDropHandle::new(tokio::spawn(async move { address.keep_surveying().await }))
         };
-        let (pieces, slow, looks) =
-            (link(link::Role::Fast), link(link::Role::Slow), link(link::Role::Looks));
+        let (pieces, slow, looks) = (link(link::Role::Fast), link(link::Role::Slow), link(link::Role::Looks));
         Postgres {
             address: address.clone(),
             time,

@@ -16,9 +16,9 @@ use crate::kernel::chance::random_bytes;
 use crate::kernel::message::Turn;
 use crate::kernel::time::from_micros;
 use crate::kernel::{Lane, MessageId, Number, Timestamp};
-use crate::store::{Belief, Unavailable};
 use crate::store::batch::DocKey;
 use crate::store::queue::{Claim, Claimed, Delivery, Ticket};
+use crate::store::{Belief, Unavailable};
 
 /// How many due messages of one queue are looked at for one that may go.
 const QUEUE_LOOKAHEAD_MAX: i64 = 64;

@@ -8,9 +8,9 @@ use tokio_postgres::types::ToSql;
 
 use super::link::{CONNECT_PAUSE, Link};
 use super::{Failed, Postgres, id_bytes, signed, unpack, unsigned, within};
-use crate::store::{Belief, Unavailable};
 use crate::store::batch::{DocKey, Stored};
 use crate::store::page::{Page, PieceKey};
+use crate::store::{Belief, Unavailable};
 
 /// Connections for reads.
 const READERS: usize = 2;

@@ -57,11 +57,12 @@ pub async fn prepare(address: &Address, migration: Migration) -> Result<(), Open
             return Err(OpenError::Older { address: told, found, known: known() });
         }
         let before = connection.warnings();
-        let not_migrated = |why: String| OpenError::NotMigrated { address: told.clone(), known: known(), why };
-        within(MIGRATION_MAX, migrate(&client)).await.map_err(|why| match &why {
+        let not_migrated =
+            |why: String| OpenError::NotMigrated { address: told.clone(), known: known(), why };
+        within(MIGRATION_MAX, migrate(&client)).await.map_err(|why| {
             // The connection broke: another server may be there in a moment.
-            Failed::Said(said) if said.code().is_none() => not_reached(why),
-            why => not_migrated(why.to_string()),
+            let broke = matches!(&why, Failed::Said(said) if said.code().is_none());
+            if broke { not_reached(why) } else { not_migrated(why.to_string()) }
         })?;
         if let Some(warning) = connection.warned_since(before) {
             return Err(not_migrated(Failed::Warned(warning).to_string()));

@@ -450,7 +450,9 @@ fn choose(standings: &[Standing], latest: Option<&Latest>) -> Result<usize, Unfi
     }
     // A fail-over makes a new timeline. Who is on the known one and is not the server that was written to was promoted beside
     // it, and has nothing of what that was given.
-    if let Some(latest) = latest.filter(|latest| Some(latest.timeline) == newest.timeline && !latest.is(newest)) {
+    if let Some(latest) =
+        latest.filter(|latest| Some(latest.timeline) == newest.timeline && !latest.is(newest))
+    {
         return Err(Unfit::Split(vec![format!(
             "{} takes writes on timeline {}, on which another server was written to: what that has taken is missing there. \
              Bring the other one back, or start this program again to go on without",

@@ -384,10 +384,10 @@ enum Undone {
 
 impl From<Failed> for Undone {
     fn from(failed: Failed) -> Undone {
-        match failed {
-            Failed::Said(why) if is_conflict(&why) => Undone::Again(Vec::new()),
-            failed => Undone::Failed(failed),
+        if matches!(&failed, Failed::Said(why) if is_conflict(why)) {
+            return Undone::Again(Vec::new());
         }
+        Undone::Failed(failed)
     }
 }
 
