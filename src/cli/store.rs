@@ -54,7 +54,9 @@ pub async fn run(command: Command) -> Result<(), Failed> {
         Err(_) => return Err(Failed::because(OpenError::Hangs { path: path.clone(), seconds })),
     };
     show(&store, &found);
-    if accepts {
+    if accepts && found.is_whole() {
+        say("nothing is missing: the store was left as it is");
+    } else if accepts {
         say("accepted: the gateway opens it as it is from now on");
     }
     Ok(())

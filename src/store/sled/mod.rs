@@ -24,6 +24,7 @@ mod inspect;
 mod keys;
 mod layout;
 mod lists;
+mod log;
 mod note;
 mod syncer;
 mod watchdog;
@@ -141,8 +142,8 @@ pub enum OpenError {
     },
     /// Its content does not open.
     #[error(
-        "{path}: the store is damaged and does not open ({why}). Restore it from a backup; or copy it and go on with what \
-         can still be read: tillgate store accept-loss; or set it aside (mv {path} {path}.broken) to begin an empty one"
+        "{path}: the store is damaged and does not open ({why}). Restore it from a backup; or copy it (cp -a {path} {path}.copy) \
+         and go on with what can still be read: tillgate store accept-loss; or set it aside (mv {path} {path}.broken) to begin an empty one"
     )]
     Broken {
         /// The directory.
@@ -150,10 +151,21 @@ pub enum OpenError {
         /// What sled said.
         why: String,
     },
+    /// Not even a part of it opens.
+    #[error(
+        "{path}: nothing of the store can be opened any more ({why}). Restore it from a backup; or set it aside (mv {path} \
+         {path}.broken) to begin an empty one, and compare with the marketplace's list of orders"
+    )]
+    Hopeless {
+        /// The directory.
+        path: PathBuf,
+        /// What sled said.
+        why: String,
+    },
     /// It opens, and lacks what was durable.
     #[error(
-        "{path}: the store is damaged: {why}. See what is left of it: tillgate store inspect. Then restore it from a \
-         backup, or go on with what is left: tillgate store accept-loss"
+        "{path}: the store is damaged: {why}. Copy it (cp -a {path} {path}.copy) and see what is left: tillgate store inspect. Then \
+         restore it from a backup, or go on with what is left: tillgate store accept-loss"
     )]
     Lacks {
         /// The directory.
@@ -606,6 +618,11 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Opens sled where its panics cannot reach anyone, and says which of the known troubles it met. Blocks while
 /// another holds the lock, up to [`LOCK_WAIT`].
 fn open_guarded(path: &Path, cache_bytes: u64) -> Result<sled::Db, OpenError> {
+    open_engine(path, cache_bytes, true)
+}
+
+/// Opens sled; if `is_checked` its log is looked through before, and nothing is changed of one that is damaged.
+fn open_engine(path: &Path, cache_bytes: u64, is_checked: bool) -> Result<sled::Db, OpenError> {
     let config = sled::Config::new()
         .path(path)
         .cache_capacity(cache_bytes)
@@ -615,6 +632,17 @@ fn open_guarded(path: &Path, cache_bytes: u64) -> Result<sled::Db, OpenError> {
     let waited = Stopwatch::start();
     loop {
         let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
+        let fit = if is_checked { log::check(path) } else { Ok(()) };
+        match fit {
+            Ok(()) => {}
+            Err(log::Unfit::InUse) if waited.elapsed() < LOCK_WAIT => {
+                std::thread::sleep(LOCK_PAUSE);
+                continue;
+            }
+            Err(log::Unfit::InUse) => return Err(OpenError::InUse { path: path.to_owned() }),
+            Err(log::Unfit::Io(why)) => return Err(OpenError::NotAccessible { path: path.to_owned(), why }),
+            Err(log::Unfit::Damaged(why)) => return Err(broken(why)),
+        }
         return match catch_unwind(AssertUnwindSafe(|| config.open())) {
             Ok(Ok(db)) => Ok(db),
             // sled turns the lock's error into text of its own, kind and all.
