@@ -39,10 +39,6 @@ pub fn inspect(path: &Path, cache_bytes: u64) -> Result<Inspection, OpenError> {
 /// Has the store in `path` opened from now on as it is. Returns what is there.
 pub fn accept_loss(path: &Path, cache_bytes: u64) -> Result<Inspection, OpenError> {
     let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
-    let hopeless = |why| match why {
-        OpenError::Broken { path, why } => OpenError::Hopeless { path, why },
-        other => other,
-    };
     let looked = match look(path, cache_bytes, false) {
         // sled's snapshot of its log may name what is not there any more: it reads the log itself without one.
         Err(OpenError::Broken { .. }) if set_snapshots_aside(path).map_err(not_accessible)? => {
@@ -50,7 +46,10 @@ pub fn accept_loss(path: &Path, cache_bytes: u64) -> Result<Inspection, OpenErro
         }
         looked => looked,
     };
-    let (inspection, _db) = looked.map_err(hopeless)?;
+    let (inspection, _db) = match looked {
+        Err(OpenError::Broken { path, why }) => return Err(OpenError::Hopeless { path, why }),
+        looked => looked?,
+    };
     if inspection.is_whole() {
         return Ok(inspection);
     }
