@@ -379,7 +379,9 @@ async fn a_flipped_bit_in_a_log_of_many_segments_loses_nothing_in_silence() {
         let mut bytes = db.clone();
         let random = u64::from_be_bytes(crate::kernel::chance::random_bytes());
         let random_place = usize::try_from(random >> 3).unwrap_or(usize::MAX);
-        let place = if flip % 2 == 0 {
+        let place = if flip % 4 == 2 {
+            super::SEGMENT_BYTES + random_place % (super::SEGMENT_BYTES - 8192)
+        } else if flip % 4 == 0 {
             random_place % bytes.len()
         } else {
             let segment = random_place % segments;
@@ -393,6 +395,9 @@ async fn a_flipped_bit_in_a_log_of_many_segments_loses_nothing_in_silence() {
             std::fs::write(copy.path().join(name), bytes).expect("written");
         }
         let before = std::fs::read(copy.path().join("db")).expect("read");
+        let is_in_the_middle = (super::SEGMENT_BYTES..2 * super::SEGMENT_BYTES - 8192).contains(&place);
+        let is_seen = matches!(super::log::check(copy.path()), Err(super::log::Unfit::Damaged(_)));
+        assert!(flip == 0 || !is_in_the_middle || is_seen, "byte {place}");
         let engine = match Sled::open_in_time(copy.path(), CACHE, &Clock::System).await {
             Ok(engine) => engine,
             Err(OpenError::Broken { why, .. }) => {
