@@ -5,7 +5,7 @@
  *
  * Calls on files in FAULT_DIRECTORY are counted: "write" is pwrite, write and sync_file_range; "sync" is fsync and
  * fdatasync. The FAULT_AT-th of the kind FAULT_CALL fails once with FAULT_ERROR (EIO or ENOSPC; "short" writes half). Each
- * counted call is a line of FAULT_LOG: its name, and the file.
+ * counted call is a line of FAULT_LOG: its name, and the file. The file FAULT_IGNORE counts for nothing: a program's log.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -24,6 +24,7 @@ static atomic_int counts[2];
 
 static int is_watched(int file, char *path, size_t size) {
     const char *directory = getenv("FAULT_DIRECTORY");
+    const char *ignored = getenv("FAULT_IGNORE");
     char link[64];
     if (!directory)
         return 0;
@@ -32,7 +33,10 @@ static int is_watched(int file, char *path, size_t size) {
     if (length < 0)
         return 0;
     path[length] = 0;
-    return strncmp(path, directory, strlen(directory)) == 0;
+    if (ignored && strcmp(path, ignored) == 0)
+        return 0;
+    size_t within = strlen(directory);
+    return strncmp(path, directory, within) == 0 && (path[within] == 0 || path[within] == '/');
 }
 
 static void note(const char *call, const char *path) {

@@ -227,7 +227,14 @@ async fn check_store(settings: &Settings, running: Option<&Running>) -> Result<S
 
 /// What an open store says of itself.
 async fn check_opened(store: &Store) -> Result<String, String> {
-    store.probe().await.map_err(|why| why.to_string())?;
+    if let Err(why) = store.probe().await {
+        // What it says of itself tells why, where it can be asked at all.
+        let condition = store.condition().await.ok().flatten();
+        let broken = condition.into_iter().flat_map(|condition| {
+            std::iter::once(condition.text).chain(condition.broken).chain(condition.missing)
+        });
+        return Err(std::iter::once(why.to_string()).chain(broken).collect::<Vec<_>>().join("; "));
+    }
     let unwritable = store.unwritable().await.map_err(|why| why.to_string())?;
     if !unwritable.is_empty() {
         return Err(format!(

@@ -1,10 +1,12 @@
 //! `tillgate store`: a store that does not open because it lacks what was acknowledged.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 
 use super::{ConfigOption, Failed, say};
 use crate::config::StoreUrl;
-use crate::store::sled::{Inspection, accept_loss, inspect};
+use crate::store::sled::{Inspection, OpenError, accept_loss, inspect, open_seconds_max};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -40,10 +42,21 @@ pub async fn run(command: Command) -> Result<(), Failed> {
     }
     let (place, cache_bytes) = (path.clone(), u64::from(settings.store_cache_mebibytes) * 1024 * 1024);
     let look = if accepts { accept_loss } else { inspect };
-    let looked = tokio::task::spawn_blocking(move || look(&place, cache_bytes)).await;
-    let found = looked.map_err(Failed::because)?.map_err(Failed::because)?;
+    // On a thread of its own, and not of the runtime: one that hangs must not keep the command from ending.
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let looking = move || drop(tell.send(look(&place, cache_bytes)));
+    std::thread::Builder::new().name("looking".into()).spawn(looking).map_err(Failed::because)?;
+    // It is opened, and all of it is read.
+    let seconds = 2 * open_seconds_max(path);
+    let found = match tokio::time::timeout(Duration::from_secs(seconds), told).await {
+        Ok(Ok(looked)) => looked.map_err(Failed::because)?,
+        Ok(Err(_)) => return Err(Failed::because("looking at the store broke off")),
+        Err(_) => return Err(Failed::because(OpenError::Hangs { path: path.clone(), seconds })),
+    };
     show(&store, &found);
-    if accepts {
+    if accepts && found.is_whole() {
+        say("nothing is missing: the store was left as it is");
+    } else if accepts {
         say("accepted: the gateway opens it as it is from now on");
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! A person decides about money that came and did not fit: it counts for the order as it is now, or it goes back.
 
 use super::receive_notice::pay;
-use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier, move_money};
+use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_kept_dossier, move_money};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Fingerprint, HookId};
 use crate::payments::{Checkout, NotPlanned, OperationId, OperationKind, Payment, PaymentId};
@@ -30,7 +30,7 @@ pub enum Refused {
 /// Takes the money for the order as it stands now: it is paid, and everyone is told so.
 pub async fn accept(shop: &Shop, id: PaymentId) -> Result<Result<(), Refused>, Unavailable> {
     for _ in 0..DECISIONS_MAX {
-        let Some(mut dossier) = load_dossier(&shop.store, id.number).await? else {
+        let Some(mut dossier) = load_kept_dossier(&shop.store, id.number).await? else {
             return Ok(Err(Refused::NotFound));
         };
         let now = shop.clock.now();
@@ -79,7 +79,7 @@ fn may_be_accepted(checkout: &Checkout, id: PaymentId) -> Result<(), Refused> {
 /// Pays back all that is left of it.
 pub async fn refund(shop: &Shop, id: PaymentId) -> Result<Result<OperationId, Refused>, Unavailable> {
     let Some(Dossier { order, checkout: Some((checkout, _)), .. }) =
-        load_dossier(&shop.store, id.number).await?
+        load_kept_dossier(&shop.store, id.number).await?
     else {
         return Ok(Err(Refused::NotFound));
     };

@@ -229,7 +229,19 @@ pub struct Dossier {
 
 /// Reads an order with its payments.
 pub async fn load_dossier(store: &Store, number: Number) -> Result<Option<Dossier>, Unavailable> {
-    let mut found = store.load(&[DocKey::order(number), DocKey::checkout(number)]).await?;
+    dossier_of(store.load(&dossier_keys(number)).await?)
+}
+
+/// The same for an answer that promises what it says, without a commit of its own.
+async fn load_kept_dossier(store: &Store, number: Number) -> Result<Option<Dossier>, Unavailable> {
+    dossier_of(store.load_kept(&dossier_keys(number)).await?)
+}
+
+fn dossier_keys(number: Number) -> [DocKey; 2] {
+    [DocKey::order(number), DocKey::checkout(number)]
+}
+
+fn dossier_of(mut found: Vec<Option<Stored>>) -> Result<Option<Dossier>, Unavailable> {
     let checkout = match found.pop().flatten() {
         Some(stored) => Some((stored.document()?, stored.version)),
         None => None,
@@ -343,9 +355,18 @@ pub fn receipt_key(id: HookId) -> DocKey {
     DocKey { partition: id.partition, kind: Kind::Receipt, id: id.fingerprint.get() }
 }
 
-/// Reads a receipt with its version.
+/// Reads a receipt with its version, to change it.
 async fn load_receipt(store: &Store, id: HookId) -> Result<Option<(Receipt, u64)>, Unavailable> {
-    let found = store.load(&[receipt_key(id)]).await?.pop().flatten();
+    receipt_of_stored(store.load(&[receipt_key(id)]).await?)
+}
+
+/// Reads a receipt with its version, to answer from it.
+async fn load_kept_receipt(store: &Store, id: HookId) -> Result<Option<(Receipt, u64)>, Unavailable> {
+    receipt_of_stored(store.load_kept(&[receipt_key(id)]).await?)
+}
+
+fn receipt_of_stored(mut found: Vec<Option<Stored>>) -> Result<Option<(Receipt, u64)>, Unavailable> {
+    let found = found.pop().flatten();
     let read = found.map(|stored| Ok::<_, Unreadable>((stored.document()?, stored.version)));
     Ok(read.transpose()?)
 }

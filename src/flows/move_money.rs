@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::bill_order::send_operation;
-use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
+use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_kept_dossier};
 use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName, Timestamp};
 use crate::orders::Amount;
 use crate::payments::{
@@ -44,7 +44,7 @@ pub enum Refused {
 pub async fn move_money(shop: &Shop, request: &Request) -> Result<Result<OperationId, Refused>, Unavailable> {
     let number = request.number;
     for _ in 0..DECISIONS_MAX {
-        let dossier = load_dossier(&shop.store, number).await?;
+        let dossier = load_kept_dossier(&shop.store, number).await?;
         let own = dossier.filter(|dossier| dossier.order.source == request.merchant);
         let Some(Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) }) = own else {
             return Ok(Err(Refused::NotFound));

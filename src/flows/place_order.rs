@@ -8,7 +8,9 @@
 use std::time::Duration;
 
 use super::bill_order::{new_checkout, send_task, watch_end};
-use super::{DECISIONS_MAX, Dossier, Hook, Seller, Shop, crowded, load_dossier, load_receipt, receipt_key};
+use super::{
+    DECISIONS_MAX, Dossier, Hook, Seller, Shop, crowded, load_kept_dossier, load_kept_receipt, receipt_key,
+};
 use crate::dedup::key::{self, Asked};
 use crate::dedup::{Answer, Receipt, Verdict};
 use crate::kernel::json::{note_of_cut, tidy};
@@ -66,12 +68,12 @@ pub async fn known_key(
     (asked, idempotency_key): (Asked, &str),
     body: &[u8],
 ) -> Result<Option<Taken>, Unavailable> {
-    let known = load_receipt(&shop.store, key::of_request(merchant, asked, idempotency_key)).await?;
+    let known = load_kept_receipt(&shop.store, key::of_request(merchant, asked, idempotency_key)).await?;
     let known = match known {
         Some(known) => Some(known),
         None => {
             let before = key::of_request_in_0_1(merchant, asked, idempotency_key);
-            let known = load_receipt(&shop.store, before).await?;
+            let known = load_kept_receipt(&shop.store, before).await?;
             known.filter(|(known, _)| known.event_type.as_deref() == Some(asked.event_type()))
         }
     };
@@ -119,7 +121,7 @@ pub async fn take_key(shop: &Shop, keyed: Keyed<'_>) -> Result<Taken, Unavailabl
         );
         let mut mine = super::receive_hook::receipt_of(&hook, id, now);
         mine.verdict = Verdict::Applied;
-        let expect = match load_receipt(&shop.store, id).await? {
+        let expect = match load_kept_receipt(&shop.store, id).await? {
             None => Expect::Absent,
             Some((known, version)) => match settles(&known, &mine.body, now) {
                 Some(taken) => return Ok(taken),
@@ -145,7 +147,9 @@ pub async fn answer_key(
     answer: Answer,
 ) -> Result<Answer, Unavailable> {
     for _ in 0..DECISIONS_MAX {
-        let Some((mut receipt, version)) = load_receipt(&shop.store, id).await? else { return Ok(answer) };
+        let Some((mut receipt, version)) = load_kept_receipt(&shop.store, id).await? else {
+            return Ok(answer);
+        };
         if let Some(given) = receipt.answer {
             return Ok(given); // somebody took us for dead and was quicker
         }
@@ -179,7 +183,7 @@ pub async fn place(shop: &Shop, seller: &Seller, placement: &Placement) -> Resul
     'slots: for slot in 0..Number::SLOTS_MAX {
         let number = shop.number_in(&placement.merchant, &placement.merchant_order_id, slot).await?;
         for _ in 0..DECISIONS_MAX {
-            if let Some(Dossier { order, checkout, .. }) = load_dossier(&shop.store, number).await? {
+            if let Some(Dossier { order, checkout, .. }) = load_kept_dossier(&shop.store, number).await? {
                 if order.source != placement.merchant || order.external_id != placement.merchant_order_id {
                     continue 'slots; // another order holds this number
                 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::alarm::{Alarm, raise};
 use super::bill_order::bill;
-use super::{DECISIONS_MAX, Hook, Received, Seller, Shop, crowded, load_receipt, receipt_key};
+use super::{
+    DECISIONS_MAX, Hook, Received, Seller, Shop, crowded, load_kept_receipt, load_receipt, receipt_key,
+};
 use crate::dedup::{Answer, Answered, Receipt, Verdict};
 use crate::kernel::time::{Timestamp, later};
 use crate::kernel::{
@@ -32,7 +34,11 @@ pub async fn recognise(shop: &Shop, hook: &Hook) -> Result<Option<Received>, Una
     if hook.kind == Some(EventKind::Created) && !came_lately {
         return Ok(None);
     }
-    let Some((receipt, _)) = load_receipt(&shop.store, id).await? else { return Ok(None) };
+    // Most have not come before, and their order is there: a look that need not be kept finds that out.
+    if load_receipt(&shop.store, id).await?.is_none() {
+        return Ok(None);
+    }
+    let Some((receipt, _)) = load_kept_receipt(&shop.store, id).await? else { return Ok(None) };
     let Some(answered) = Answered::of(&receipt) else { return Ok(None) };
     if hook.kind == Some(EventKind::Changed) && receipt.is_timeless() {
         // The answer is certain whatever comes of this.
@@ -136,8 +142,9 @@ async fn ignore(shop: &Shop, hook: &Hook, acknowledge: Acknowledge<'_>) -> Resul
         Ok(()) => {
             Ok(Received { id, verdict: Verdict::Ignored, reason, number: None, answer, is_copy: false })
         }
-        // Its twin was quicker.
+        // A copy of it was taken in at the same moment.
         Err(CommitError::Conflict | CommitError::LostLease) => {
+            load_kept_receipt(&shop.store, id).await?;
             let (number, received_at, verdict) = (None, receipt.received_at, receipt.verdict);
             Ok(replayed(&Answered { id, number, received_at, verdict, answer }))
         }
@@ -251,10 +258,14 @@ impl OrderHook<'_> {
                 Box::pin(self.look_up()).await?
             };
             if let Some((receipt, _)) = &known.receipt
-                && let Some(answered) = Answered::of(receipt)
+                && Answered::of(receipt).is_some()
                 && !(self.again && receipt.verdict == Verdict::Ignored)
             {
-                return Ok(replayed(&answered));
+                let kept = Box::pin(load_kept_receipt(&self.shop.store, known.id)).await?;
+                if let Some(answered) = kept.and_then(|(receipt, _)| Answered::of(&receipt)) {
+                    return Ok(replayed(&answered));
+                }
+                continue;
             }
             let judged = self.judge(known);
             let beside = if self.needs_more(&judged) {

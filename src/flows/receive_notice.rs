@@ -8,7 +8,8 @@ use super::call_back::{Event as Told, call_back};
 use super::hints::Subject;
 use super::outside_refund::LOOK_GAP_MIN;
 use super::{
-    DECISIONS_MAX, Dossier, Hook, Shop, checkout_of, crowded, load_dossier, load_receipt, receipt_key,
+    DECISIONS_MAX, Dossier, Hook, Shop, checkout_of, crowded, load_kept_dossier, load_kept_receipt,
+    receipt_key,
 };
 use crate::dedup::{Answer, Verdict, key};
 use crate::kernel::time::between;
@@ -107,7 +108,7 @@ async fn decide_about(
     for _ in 0..DECISIONS_MAX {
         let now = shop.clock.now();
         let dossier = match payment {
-            Some(id) => load_dossier(&shop.store, id.number).await?,
+            Some(id) => load_kept_dossier(&shop.store, id.number).await?,
             None => None,
         };
         let checkout = dossier.as_ref().and_then(|dossier| dossier.checkout.as_ref());
@@ -135,7 +136,7 @@ async fn decide_about(
             (Some(_), Some(payment)) => key::of_order(payment.number, gateway, "payment", body),
             (_, _) => key::orphan(gateway, body),
         };
-        let known = load_receipt(&shop.store, id).await?;
+        let known = load_kept_receipt(&shop.store, id).await?;
         let mut receipt = super::receive_hook::receipt_of(&hook, id, now);
         if let Some((known, _)) = &known {
             receipt.received_at = known.received_at;

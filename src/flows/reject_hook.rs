@@ -1,6 +1,6 @@
 //! A hook that cannot be used: keep it, so that a person can see what the sender tried to say.
 
-use super::{Hook, Shop, load_receipt, receipt_key};
+use super::{Hook, Shop, load_kept_receipt, receipt_key};
 use crate::dedup::Verdict;
 use crate::kernel::HookId;
 use crate::store::{Batch, CommitError, Expect, Unavailable};
@@ -13,7 +13,7 @@ pub const REJECTED_BYTES_KEPT_MAX: usize = 16 * 1024;
 pub async fn reject(shop: &Shop, mut hook: Hook, reason: &str, length: u64) -> Result<HookId, Unavailable> {
     let id = hook.first_id;
     hook.body.truncate(REJECTED_BYTES_KEPT_MAX);
-    if load_receipt(&shop.store, id).await?.is_some() {
+    if load_kept_receipt(&shop.store, id).await?.is_some() {
         return Ok(id);
     }
     let mut receipt = super::receive_hook::receipt_of(&hook, id, shop.clock.now());

@@ -9,7 +9,7 @@
 use super::bill_order::{send_alteration, send_task, ship, watch_end};
 use super::call_back::{Event as Told, call_back};
 use super::merchant_order::tag;
-use super::{DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_dossier, receipt_key};
+use super::{DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_kept_dossier, receipt_key};
 use crate::dedup::{Receipt, Verdict, key};
 use crate::kernel::json::{note_of_cut, tidy};
 use crate::kernel::{HookId, Money, Number, SourceName, Timestamp};
@@ -82,7 +82,7 @@ pub struct Request {
 /// Does it, unless it is so already.
 pub async fn revise(shop: &Shop, request: &Request) -> Result<Result<(), Refused>, Unavailable> {
     for _ in 0..DECISIONS_MAX {
-        let dossier = load_dossier(&shop.store, request.number).await?;
+        let dossier = load_kept_dossier(&shop.store, request.number).await?;
         let Some(Dossier { order, order_stored, checkout: Some(checkout) }) = dossier else {
             return Ok(Err(Refused::NotFound));
         };

@@ -65,7 +65,7 @@ const TRIES_MAX: u32 = 4;
 
 async fn find_or_make(shop: &Shop) -> Result<ShopKey, Unavailable> {
     for _ in 0..TRIES_MAX {
-        if let Some(stored) = shop.store.load(&[place()]).await?.pop().flatten() {
+        if let Some(stored) = shop.store.load_kept(&[place()]).await?.pop().flatten() {
             return Ok(stored.document::<StoredKey>()?.key()?);
         }
         let made = ShopKey::new(random_bytes());

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
+use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_kept_dossier};
 use crate::kernel::{Lane, Message, MessageId, Number};
 use crate::orders::{Order, State, Tiding, Told};
 use crate::store::{Batch, CommitError, Delivery, DeliveryState, DocKey, Expect, Unavailable};
@@ -35,7 +35,8 @@ pub async fn tell_marketplace(
     wish: impl Fn(&Order) -> Told,
 ) -> Result<Result<MessageId, Refused>, Unavailable> {
     for _ in 0..DECISIONS_MAX {
-        let Some(Dossier { mut order, order_stored, .. }) = load_dossier(&shop.store, number).await? else {
+        let Some(Dossier { mut order, order_stored, .. }) = load_kept_dossier(&shop.store, number).await?
+        else {
             return Ok(Err(Refused::NotFound));
         };
         let told = wish(&order);

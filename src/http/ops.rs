@@ -65,51 +65,65 @@ async fn readiness(edge: &Edge) -> Response {
         return Problem::unavailable("draining: this receiver is about to stop").into_response();
     }
     let mut text = String::from("ready");
-    match edge.readiness.look(&edge.shop.store).await {
-        Ok(condition) => {
+    let Looked { probed, condition } = edge.readiness.look(&edge.shop.store).await;
+    let mut lines = String::new();
+    if let Some(condition) = condition {
+        lines.push_str(&format!("database: {}\n", condition.text));
+        for missing in condition.broken.iter().chain(&condition.missing) {
+            lines.push_str(&format!("missing: {missing}\n"));
+        }
+    }
+    match probed {
+        Ok(()) => {
             // It can take hooks all the same, so it stays in; whoever looks reads what is wrong.
             if let Some(why) = edge.shop.clock_skew.trouble() {
                 text.push_str(&format!(", but {why}"));
             }
             text.push('\n');
-            if let Some(condition) = condition {
-                text.push_str(&format!("database: {}\n", condition.text));
-                for missing in condition.broken.iter().chain(&condition.missing) {
-                    text.push_str(&format!("missing: {missing}\n"));
-                }
-            }
+            text.push_str(&lines);
             text.into_response()
         }
         Err(why) => {
             tracing::error!(error = %why, "this receiver is not ready: the store cannot be used");
-            Problem::unavailable(format!("the store cannot be used: {why}")).into_response()
+            Problem::unavailable(format!("the store cannot be used: {why}\n{lines}").trim_end())
+                .into_response()
         }
     }
 }
 
 /// The result of the last look at the store. It is reused for [`LOOK_GAP`], so that frequent requests do not cost a commit each.
-#[derive(Debug, Default)]
-pub struct Readiness(tokio::sync::Mutex<Option<(Stopwatch, Looked)>>);
+/// A look that was begun is finished whether or not whoever asked still waits.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<tokio::sync::Mutex<Option<(Stopwatch, Looked)>>>);
 
-type Looked = Result<Option<Condition>, Unavailable>;
+/// What a look at the store has shown.
+#[derive(Debug, Clone)]
+struct Looked {
+    probed: Result<(), Unavailable>,
+    condition: Option<Condition>,
+}
 
 /// Between two looks at the store.
 const LOOK_GAP: Duration = Duration::from_secs(1);
 
 impl Readiness {
     async fn look(&self, store: &Store) -> Looked {
-        let mut last = self.0.lock().await;
+        let mut last = Arc::clone(&self.0).lock_owned().await;
         if let Some((since, looked)) = &*last
             && since.elapsed() < LOOK_GAP
         {
             return looked.clone();
         }
-        let looked = match store.probe().await {
-            Ok(()) => Ok(condition(store).await),
-            Err(why) => Err(why),
-        };
-        *last = Some((Stopwatch::start(), looked.clone()));
-        looked
+        let store = store.clone();
+        let looking = tokio::spawn(async move {
+            let looked = Looked { probed: store.probe().await, condition: condition(&store).await };
+            *last = Some((Stopwatch::start(), looked.clone()));
+            looked
+        });
+        looking.await.unwrap_or_else(|panic| Looked {
+            probed: Err(Unavailable::Unreachable(format!("looking at it broke off: {panic}"))),
+            condition: None,
+        })
     }
 }
 
@@ -134,18 +148,22 @@ async fn condition(store: &Store) -> Option<Condition> {
 /// Messages are counted up to this many: enough to see that something is wrong.
 const COUNTED_MESSAGES_MAX: usize = 1000;
 
-/// Figures in Prometheus' text form.
-pub async fn figures(State(edge): State<Arc<Edge>>) -> Response {
+async fn count_messages(edge: &Edge) -> Result<(), Unavailable> {
     for lane in Lane::ALL {
         for (dead, state) in [(false, "pending"), (true, "dead")] {
             let scan = Scan::Outbox { lane, dead, queue: None, after: None, limit: COUNTED_MESSAGES_MAX };
-            match edge.shop.store.scan(&scan).await {
-                Ok(page) => {
-                    metrics::outbox_messages(lane, state, u32::try_from(page.items.len()).unwrap_or(u32::MAX))
-                }
-                Err(why) => return Problem::from(why).into_response(),
-            }
+            let page = edge.shop.store.scan(&scan).await?;
+            metrics::outbox_messages(lane, state, u32::try_from(page.items.len()).unwrap_or(u32::MAX));
         }
+    }
+    Ok(())
+}
+
+/// Figures in Prometheus' text form.
+pub async fn figures(State(edge): State<Arc<Edge>>) -> Response {
+    if let Err(why) = count_messages(&edge).await {
+        // The other figures are wanted most while the store cannot be used.
+        tracing::warn!(error = %why, "the messages in the outbox could not be counted");
     }
     if let Some(seen) = edge.shop.store.servers_seen() {
         metrics::servers_seen(seen.timeline, seen.primary_changes, seen.doubts, seen.is_split);

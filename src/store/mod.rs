@@ -106,13 +106,32 @@ pub struct Condition {
     pub missing: Vec<String>,
 }
 
+/// What may be built on what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Belief {
+    /// A page for people, or a commit that finds out.
+    Hint,
+    /// An answer that promises it.
+    Kept,
+}
+
 impl Store {
-    /// Reads documents, in the order of their keys' list. What is returned is durable.
+    /// Reads documents, in the order of their keys' list, to show them or to change them: a commit that expects what was
+    /// read is durable with all that it builds upon.
     pub async fn load(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
+        self.load_with(keys, Belief::Hint).await
+    }
+
+    /// Reads documents for an answer that promises what they say. What is returned is durable.
+    pub async fn load_kept(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
+        self.load_with(keys, Belief::Kept).await
+    }
+
+    async fn load_with(&self, keys: &[DocKey], belief: Belief) -> Result<Vec<Option<Stored>>, Unavailable> {
         match self {
             Store::Memory(engine) => Ok(engine.load(keys)),
-            Store::Sled(engine) => engine.load(keys).await,
-            Store::Postgres(engine) => engine.load(keys).await,
+            Store::Sled(engine) => engine.load(keys).await, // all that it shows is durable
+            Store::Postgres(engine) => engine.load(keys, belief).await,
         }
     }
 

@@ -57,7 +57,7 @@ pub fn install() -> PrometheusHandle {
         );
         describe_counter!(
             "tillgate_database_doubts_total",
-            "Commits whose outcome was in doubt because the database warned beside its answer"
+            "Commits whose outcome was in doubt: the database warned beside its answer, or did not answer"
         );
         describe_gauge!(
             "tillgate_database_split",

@@ -28,9 +28,14 @@ use crate::telemetry::metrics;
 /// How long a merchant's site may take to answer, in seconds.
 pub const CALL_SECONDS_MAX: u64 = 15;
 
-/// How long a claim is held: more than twice what a call may take.
-const LEASE: Duration = Duration::from_secs(60);
-const _: () = assert!(LEASE.as_secs() > 2 * CALL_SECONDS_MAX);
+/// How long the store may be away before each look or note, and for how long what became of a call is settled.
+const STORE_WAIT: Duration = Duration::from_secs(5);
+const SETTLE_WAIT: Duration = Duration::from_secs(15);
+
+/// How long a claim is held: longer than a call, and the looks and notes before and after it, may take together.
+const LEASE: Duration = Duration::from_secs(90);
+const _: () =
+    assert!(LEASE.as_secs() > CALL_SECONDS_MAX + 2 * (3 * STORE_WAIT.as_secs() + SETTLE_WAIT.as_secs()));
 
 /// Sites that are called at the same moment.
 const CALLS_AT_ONCE_MAX: usize = 32;
@@ -101,7 +106,7 @@ impl Herald {
     }
 
     async fn deliver(&self, Claimed { delivery, ticket, at }: Claimed) -> Duration {
-        let called = persist(LEASE / 4, || self.attempt(&delivery, at)).await;
+        let called = self.attempt(&delivery, at).await;
         let (settlement, outcome) = match called {
             Ok(Attempt::Taken) => (Settlement::Sent, "sent"),
             // A test is asked for again by a person.
@@ -152,7 +157,7 @@ impl Herald {
         }
         let mut batch = Batch::new();
         batch.settle(ticket, settlement);
-        match settle(&self.shop.store, delivery.id, &batch, LEASE / 2).await {
+        match settle(&self.shop.store, delivery.id, &batch, SETTLE_WAIT).await {
             Ok(()) => self.shop.news.tell(delivery.id.number),
             Err(why) => {
                 tracing::warn!(message.id = %delivery.id, error = %why, "a call was not settled and may be made again, under the same id");
@@ -164,11 +169,12 @@ impl Herald {
     /// Calls the site, unless nobody listens there, and writes down what that shows of its address.
     async fn attempt(&self, delivery: &Delivery, at: Timestamp) -> Result<Attempt, Unavailable> {
         let merchant = SourceName::new(delivery.queue.clone());
-        let (ear, client, url) = match self.address(&merchant, delivery).await? {
+        // Only the looks and notes are made again when the store is away for a moment: the site is called once.
+        let (ear, client, url) = match persist(STORE_WAIT, || self.address(&merchant, delivery)).await? {
             Ok(address) => address,
             Err(why) => return Ok(Attempt::failed(why)),
         };
-        let known = endpoint(&self.shop, &merchant, &url).await?;
+        let known = persist(STORE_WAIT, || endpoint(&self.shop, &merchant, &url)).await?;
         // What a person asks for is tried all the same: a test bears no order's number.
         let is_asked_for = delivery.by_hand || delivery.id.is_of_no_order();
         if known.gone_since.is_some() && !is_asked_for {
@@ -180,14 +186,21 @@ impl Herald {
         };
         let is_gone = reply.status.as_u16() == GONE;
         if reply.status.is_success() {
-            if set_gone(&self.shop, &merchant, &url, false).await? {
-                tracing::info!(merchant = %merchant, url, "somebody listens there again: what waits is sent");
-                hurry_callbacks(&self.shop, &merchant, &url, ear.url.as_deref()).await?;
+            let noted = persist(STORE_WAIT, async || {
+                if set_gone(&self.shop, &merchant, &url, false).await? {
+                    tracing::info!(merchant = %merchant, url, "somebody listens there again: what waits is sent");
+                    hurry_callbacks(&self.shop, &merchant, &url, ear.url.as_deref()).await?;
+                }
+                Ok::<_, Unavailable>(())
+            });
+            if let Err(why) = noted.await {
+                // It was taken all the same. The next that is taken there notes it.
+                tracing::warn!(merchant = %merchant, url, error = %why, "it was not noted that somebody listens there");
             }
             return Ok(Attempt::Taken);
         }
         if is_gone {
-            if set_gone(&self.shop, &merchant, &url, true).await? {
+            if persist(STORE_WAIT, || set_gone(&self.shop, &merchant, &url, true)).await? {
                 let text = format!(
                     "its site answered 410 at {url}: nothing more is sent there until a test is taken"
                 );

@@ -266,13 +266,19 @@ async fn a_receiver_that_is_killed_makes_no_hook_wait_a_second_and_refuses_none_
     }
     let hooks = senders.join_all().await.concat();
     assert_eq!(hooks.len(), SENDERS * EACH);
+    let is_soon_after_a_kill = |began: Duration, took: Duration, soon: Duration| {
+        kills.iter().any(|kill| began + took >= *kill && began < *kill + soon)
+    };
+    // How slow the machine is by itself is seen where nobody was killed.
+    let elsewhere =
+        hooks.iter().filter(|(began, took, _)| !is_soon_after_a_kill(*began, *took, Duration::from_secs(2)));
+    let usual = elsewhere.map(|(_, took, _)| *took).max().expect("hooks before the first kill");
     for (began, took, status) in hooks {
         assert!(
-            took < Duration::from_secs(1),
-            "{took:?}, {began:?} after the beginning; killed at {kills:?}"
+            took < Duration::from_secs(1) + usual,
+            "{took:?}, {began:?} after the beginning; elsewhere at most {usual:?}; killed at {kills:?}"
         );
-        let is_in_first_second =
-            kills.iter().any(|kill| began + took >= *kill && began < *kill + Duration::from_secs(1));
+        let is_in_first_second = is_soon_after_a_kill(began, took, Duration::from_secs(1));
         assert!(status == 200 || is_in_first_second, "{status} at {began:?}; killed at {kills:?}");
     }
     assert_eq!(shop.orders().await.len(), SENDERS * EACH, "each once");

@@ -51,9 +51,11 @@ impl Disk {
     fn start(&self, fault: Option<(&str, usize, &str)>) -> Result<Process, Option<i32>> {
         let text = |path: &Path| path.to_str().expect("text").to_owned();
         let (library, directory, log) = (text(library()), text(self.folder.path()), text(&self.log));
+        let ignored = text(&self.folder.path().join("log"));
         let mut variables = vec![
             ("LD_PRELOAD", library.as_str()),
             ("FAULT_DIRECTORY", directory.as_str()),
+            ("FAULT_IGNORE", ignored.as_str()),
             ("FAULT_LOG", log.as_str()),
         ];
         let at = fault.map(|(_, at, _)| at.to_string()).unwrap_or_default();
@@ -70,10 +72,9 @@ impl Disk {
         let call = |line: &str| {
             let (call, path) = line.split_once(' ').expect("a call and a file");
             let name = path.strip_prefix(&within).unwrap_or(path).trim_start_matches('/').to_owned();
-            // What the process logs is no part of its store.
             (call.to_owned(), name)
         };
-        log.lines().map(call).filter(|(_, name)| name != "log").collect()
+        log.lines().map(call).collect()
     }
 }
 

@@ -25,6 +25,9 @@ const PROMOTED_MAX: Duration = Duration::from_secs(3);
 /// How long after it froze a primary is left, at the latest, once another has been promoted.
 const LEFT_MAX: Duration = Duration::from_secs(5);
 
+/// Connections of a receiver: nine, each with one more that waits at the server for its standby, and a look at who is there.
+const CONNECTIONS_MAX: i64 = 2 * 9 + 2;
+
 /// For a machine that does other things too.
 const MARGIN: Duration = Duration::from_secs(3);
 
@@ -281,16 +284,7 @@ async fn two_that_take_writes_are_written_to_by_nobody_until_one_is_ended() {
     server.order("stop 1");
     server.order("promote 2");
     server.order("promote 3");
-    let is_refused = async {
-        loop {
-            let (status, says) = read(&till, "/readyz").await;
-            if status == 503 && says.contains("both take writes, on the same timeline") {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, is_refused).await.expect("it is said");
+    until_refused(&till, "both take writes, on the same timeline").await;
     assert_eq!(till.hook(&created("meanwhile")).await.status(), 503);
     server.order("halt 3");
     until_acknowledged(&till, "meanwhile").await;
@@ -376,7 +370,20 @@ async fn while_the_standby_is_away_nothing_is_acknowledged() {
     let before = *load.count.borrow();
     assert_eq!(till.hook(&created("second")).await.status(), 503);
     assert_eq!(*load.count.borrow(), before, "nothing else was acknowledged either");
-    assert_eq!(read(&till, "/readyz").await.0, 503);
+    until_refused(&till, "and no such standby is connected: nothing is acknowledged until one is").await;
+    assert_eq!(read(&till, "/metrics").await.0, 200, "figures are wanted most now");
+    // However many ask meanwhile, few wait at the server: it has so many places only.
+    for count in 0..200 {
+        assert_eq!(till.hook(&created(&format!("W{count}"))).await.status(), 503);
+    }
+    let (operator, connection) =
+        tokio_postgres::connect(&server.url, tokio_postgres::NoTls).await.expect("the primary answers");
+    let connection = tokio::spawn(connection);
+    let text = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tillgate'";
+    let backends = operator.query_one(text, &[]).await.expect("an answer").get::<_, i64>(0);
+    assert!(backends <= CONNECTIONS_MAX, "{backends} backends");
+    drop(operator);
+    connection.await.expect("no panic").expect("it ends in order");
     server.order("start 2");
     until_acknowledged(&till, "first").await;
     load.until_some_moment().await;
@@ -385,30 +392,221 @@ async fn while_the_standby_is_away_nothing_is_acknowledged() {
     till.close().await;
 }
 
-/// A commit that somebody told the primary to wait for no longer is on no standby: it is not acknowledged.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wait_for_the_standby_that_was_cancelled_acknowledges_nothing() {
-    let (server, address) = pair();
-    let till = open(&address).await;
-    until_acknowledged(&till, "before").await;
-    server.order("stop 2");
+/// Uses the connections that hooks are looked up by, all of them, so that none is made only later.
+async fn warm_up(till: &Arc<Till>, number: &str) {
+    let reading: Vec<JoinHandle<()>> = (0..32)
+        .map(|_| {
+            let (till, path) = (Arc::clone(till), format!("/orders/{number}"));
+            tokio::spawn(async move { drop(till.admin(&path).await) })
+        })
+        .collect();
+    for read in reading {
+        read.await.expect("it is read");
+    }
+}
+
+/// Runs `text`, which counts what it has ended, until that is five or more.
+async fn end_five(server: &Server, text: &str) {
     let (operator, connection) =
         tokio_postgres::connect(&server.url, tokio_postgres::NoTls).await.expect("the primary answers");
     let connection = tokio::spawn(connection);
-    let load = Load::start(&till);
-    let cancelled = async {
-        let mut cancelled = 0_i64;
-        while cancelled < 5 {
-            let text =
-                "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-            cancelled += operator.query_one(text, &[]).await.expect("an answer").get::<_, i64>(0);
+    let ended = async {
+        let mut ended = 0_i64;
+        while ended < 5 {
+            ended += operator.query_one(text, &[]).await.expect("an answer").get::<_, i64>(0);
         }
     };
-    tokio::time::timeout(DEADLINE, cancelled).await.expect("commits wait for the standby");
-    let acknowledged = load.end().await;
-    assert_eq!(acknowledged, [""; 0], "nothing of it is on the standby");
+    tokio::time::timeout(DEADLINE, ended).await.expect("commits wait for the standby");
     drop(operator);
     connection.await.expect("no panic").expect("it ends in order");
+}
+
+/// A commit whose connection was ended while it waited for the standby is there, and on no standby: its repeat is not answered
+/// from it, by the same receiver or by another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_connection_was_ended_is_not_believed() {
+    let (server, address) = pair();
+    let till = Arc::new(open(&address).await);
+    until_acknowledged(&till, "before").await;
+    let number = till.admin("/orders").await["items"][0]["number"].as_str().expect("a number").to_owned();
+    warm_up(&till, &number).await;
+    let other = Arc::new(open(&address).await);
+    warm_up(&other, &number).await;
+    server.order("stop 2");
+    // Both are sent the same.
+    let (load, other_load) = (Load::start(&till), Load::start(&other));
+    let waits = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    end_five(&server, &format!("SELECT count(pg_terminate_backend(pid)) {waits}")).await;
+    // And those that our side has given up.
+    let old = "AND query_start < clock_timestamp() - interval '2.3 s'";
+    end_five(&server, &format!("SELECT count(pg_cancel_backend(pid)) {waits} {old}")).await;
+    assert_eq!(load.end().await, [""; 0], "nothing of it is on the standby");
+    assert_eq!(other_load.end().await, [""; 0], "nor is it for another receiver");
+    Arc::into_inner(other).expect("nobody else has it").close().await;
+    server.order("stop 1");
+    server.order("start 2");
+    server.order("promote 2");
+    until_acknowledged(&till, "after").await;
+    nothing_is_missing(&till, &["before".into(), "after".into()]).await;
+    Arc::into_inner(till).expect("nobody else has it").close().await;
+}
+
+/// What one receiver has written down on the primary alone, and given up, another receiver reads there: it does not answer
+/// from it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_receiver_has_written_is_believed_when_the_standby_has_it() {
+    let (server, address) = pair();
+    let (till, other) = (Arc::new(open(&address).await), Arc::new(open(&address).await));
+    until_acknowledged(&till, "before").await;
+    let number = till.admin("/orders").await["items"][0]["number"].as_str().expect("a number").to_owned();
+    warm_up(&other, &number).await;
+    server.order("stop 2");
+    assert_eq!(till.hook(&created("H1")).await.status(), 503, "the standby does not have it");
+    let (operator, connection) =
+        tokio_postgres::connect(&server.url, tokio_postgres::NoTls).await.expect("the primary answers");
+    let connection = tokio::spawn(connection);
+    let text = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    assert!(operator.query_one(text, &[]).await.expect("an answer").get::<_, i64>(0) > 0, "it waits");
+    drop(operator);
+    connection.await.expect("no panic").expect("it ends in order");
+    for _ in 0..3 {
+        assert_eq!(other.hook(&created("H1")).await.status(), 503);
+    }
+    server.order("start 2");
+    until_acknowledged(&other, "H1").await;
+    nothing_is_missing(&till, &["before".into(), "H1".into()]).await;
+    Arc::into_inner(other).expect("nobody else has it").close().await;
+    Arc::into_inner(till).expect("nobody else has it").close().await;
+}
+
+/// A primary that nobody has ended is left as well when another one is promoted: by those who write, and by those who read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_lives_on_is_left_when_another_is_promoted() {
+    let (server, address) = pair();
+    let till = Arc::new(open(&address).await);
+    until_acknowledged(&till, "before").await;
+    let number = till.admin("/orders").await["items"][0]["number"].as_str().expect("a number").to_owned();
+    warm_up(&till, &number).await;
+    server.order("promote 2");
+    let all: Vec<String> = (0..5).map(|count| format!("A{count}")).collect();
+    for id in &all {
+        until_acknowledged(&till, id).await;
+    }
+    let answer: serde_json::Value =
+        serde_json::from_str(till.hook(&created("A0")).await.body()).expect("an answer");
+    let number = answer["number"].as_str().expect("a number").to_owned();
+    let is_read = async {
+        while !read(&till, "/readyz").await.1.contains("on timeline 2")
+            || till.admin(&format!("/orders/{number}")).await["external_id"] != "A0"
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, is_read).await.expect("the new one is read");
+    nothing_is_missing(&till, &all).await;
+    Arc::into_inner(till).expect("nobody else has it").close().await;
+}
+
+/// The same when the new one is far away: its greeting comes late, and counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_primary_that_is_far_away_is_found() {
+    let server = Server::start(&[]);
+    let standby = server.standby();
+    server.order("sync");
+    let till = open(&address(&[&server.url, &far_away(&standby).await])).await;
+    until_acknowledged(&till, "before").await;
+    server.order("promote 2");
+    until_acknowledged(&till, "after").await;
+    let till = till.restart().await;
+    until_acknowledged(&till, "restarted").await;
+    nothing_is_missing(&till, &["before".into(), "after".into(), "restarted".into()]).await;
+    till.close().await;
+}
+
+/// The same server behind a long way: each packet takes as long as to another continent.
+async fn far_away(server: &str) -> String {
+    let host = server.rsplit('@').next().and_then(|rest| rest.split('/').next()).expect("a host").to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("postgres://postgres@{}/x", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let Ok(far) = tokio::net::TcpStream::connect(&host).await else { continue };
+            let ((mut near_read, mut near_write), (mut far_read, mut far_write)) =
+                (near.into_split(), far.into_split());
+            tokio::spawn(async move { carry(&mut near_read, &mut far_write).await });
+            tokio::spawn(async move { carry(&mut far_read, &mut near_write).await });
+        }
+    });
+    url
+}
+
+/// Carries bytes, each of them for [`FAR`].
+async fn carry(from: &mut tokio::net::tcp::OwnedReadHalf, to: &mut tokio::net::tcp::OwnedWriteHalf) {
+    const FAR: Duration = Duration::from_millis(60);
+    let mut bytes = vec![0; 65536];
+    while let Ok(length @ 1..) = from.read(&mut bytes).await {
+        tokio::time::sleep(FAR).await;
+        if to.write_all(&bytes[..length]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A standby that is promoted beside the new primary is on the same timeline, and has nothing of what that has taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_promoted_beside_the_new_primary_is_not_written_to() {
+    let server = Server::start(&[]);
+    let (second, third) = (server.standby(), server.standby());
+    server.order("sync");
+    let till = open(&address(&[&server.url, &second, &third])).await;
+    until_acknowledged(&till, "before").await;
+    server.order("stop 1");
+    server.order("promote 2");
+    until_acknowledged(&till, "after").await;
+    server.order("promote 3");
+    // Nothing that is open breaks: somebody has to look.
+    until_refused(&till, "both take writes, on the same timeline").await;
+    server.order("stop 2");
+    until_refused(&till, "on which another server was written to").await;
+    assert_eq!(till.hook(&created("meanwhile")).await.status(), 503);
+    server.order("halt 3");
+    server.order("start 2");
+    until_acknowledged(&till, "meanwhile").await;
+    nothing_is_missing(&till, &["before".into(), "after".into(), "meanwhile".into()]).await;
+    till.close().await;
+}
+
+async fn until_refused(till: &Till, why: &str) {
+    let is_refused = async {
+        loop {
+            let (status, says) = read(till, "/readyz").await;
+            if status == 503 && says.contains(why) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, is_refused).await.expect("it is said");
+}
+
+/// A commit that somebody told the primary to wait for no longer is on no standby: it is not acknowledged. Nor is it when the
+/// user's defaults keep warnings back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_for_the_standby_that_was_cancelled_acknowledges_nothing() {
+    let (server, address) = pair();
+    let (operator, connection) =
+        tokio_postgres::connect(&server.url, tokio_postgres::NoTls).await.expect("the primary answers");
+    let connection = tokio::spawn(connection);
+    operator.batch_execute("ALTER ROLE postgres SET client_min_messages = error").await.expect("altered");
+    drop(operator);
+    connection.await.expect("no panic").expect("it ends in order");
+    let till = open(&address).await;
+    until_acknowledged(&till, "before").await;
+    server.order("stop 2");
+    let load = Load::start(&till);
+    let text = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    end_five(&server, text).await;
+    assert_eq!(load.end().await, [""; 0], "nothing of it is on the standby");
     server.order("stop 1");
     server.order("start 2");
     server.order("promote 2");

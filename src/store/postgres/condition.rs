@@ -28,12 +28,12 @@ pub async fn condition(store: &Postgres) -> Result<Condition, Unavailable> {
     let text = "SELECT current_setting('synchronous_standby_names'), current_setting('fsync')::boolean, \
                 current_setting('full_page_writes')::boolean, \
                 current_setting('wal_log_hints')::boolean OR current_setting('data_checksums')::boolean";
-    let rows = query(&store.slow, text, &[]).await?;
+    let rows = query(&store.looks, text, &[]).await?;
     let settings =
         rows.first().ok_or_else(|| Unavailable::Unreachable("the database tells no settings".into()))?;
     let text = "SELECT application_name, state, coalesce(sync_state IN ('sync', 'quorum', 'potential'), false) \
                 FROM pg_stat_replication ORDER BY application_name";
-    let standbys = query(&store.slow, text, &[]).await?;
+    let standbys = query(&store.looks, text, &[]).await?;
     let said = Said {
         waits_for: settings.get(0),
         fsync: settings.get(1),
@@ -86,6 +86,10 @@ fn of(said: &Said, address: &Address) -> Condition {
         (_, false) if !is_seen => missing.push(
             "whether the standbys are there is not shown to this user: GRANT pg_read_all_stats to it".to_owned(),
         ),
+        (_, false) if waited_for == 0 => broken.push(format!(
+            "commits wait for {}, and no such standby is connected: nothing is acknowledged until one is",
+            said.waits_for
+        )),
         (_, false) if waited_for == 1 => missing.push(
             "commits wait for one standby alone: when it is away, nothing is acknowledged until another is named. Patroni \
              does that by itself; by hand: synchronous_standby_names = 'ANY 1 (…, …)'"

@@ -28,6 +28,8 @@ pub enum Role {
     Fast,
     /// Nobody does.
     Slow,
+    /// Nothing is built upon what it shows: it is for people who want to know how the server stands.
+    Looks,
 }
 
 impl Role {
@@ -36,19 +38,20 @@ impl Role {
         match self {
             Role::Fast => Duration::from_millis(super::CALL_MILLISECONDS_MAX),
             Role::Slow => Duration::from_secs(10),
+            Role::Looks => Duration::from_secs(2),
         }
     }
 
     /// What the server is to give up on, so that a lost client or a lock held elsewhere holds nobody up for long. Commits
-    /// are always waited for, whatever the server's default.
+    /// are always waited for, and warnings always sent, whatever the defaults of the server and the user.
     fn settings(self) -> &'static str {
         match self {
             Role::Fast => {
-                "SET synchronous_commit = on; SET statement_timeout = '1800ms'; SET lock_timeout = '200ms'; \
+                "SET client_min_messages = warning; SET synchronous_commit = on; SET statement_timeout = '1800ms'; SET lock_timeout = '200ms'; \
                  SET idle_in_transaction_session_timeout = '5s'"
             }
-            Role::Slow => {
-                "SET synchronous_commit = on; SET statement_timeout = '9s'; SET lock_timeout = '5s'; \
+            Role::Slow | Role::Looks => {
+                "SET client_min_messages = warning; SET synchronous_commit = on; SET statement_timeout = '9s'; SET lock_timeout = '5s'; \
                  SET idle_in_transaction_session_timeout = '30s'"
             }
         }
@@ -82,8 +85,8 @@ pub struct Connected {
     pub client: Client,
     prepared: Mutex<std::collections::HashMap<&'static str, Statement>>,
     connection: Connection,
-    /// The doubts of this process when the connection was seen to be clean.
-    clean_at: AtomicU64,
+    /// The doubts of this process when a barrier came back on it last.
+    confirmed_at: AtomicU64,
 }
 
 impl fmt::Debug for Connected {
@@ -100,15 +103,11 @@ impl Link {
     /// The connection; a new one if the last has broken.
     pub async fn get(&self) -> Result<Arc<Connected>, Unavailable> {
         let mut connected = self.connected.lock().await;
-        if let Some(there) = connected.as_ref().filter(|there| !there.client.is_closed()) {
+        let is_usable =
+            |there: &&Arc<Connected>| !there.client.is_closed() && self.address.is_current(&there.connection);
+        if let Some(there) = connected.as_ref().filter(is_usable) {
             let there = Arc::clone(there);
-            match there.come_clean(&self.address).await {
-                Ok(()) => return Ok(there),
-                Err(why) => {
-                    *connected = None;
-                    return Err(why.into());
-                }
-            }
+            return self.confirmed(there, &mut connected).await;
         }
         *connected = None;
         let mut failed_at = self.failed_at.lock().await;
@@ -122,11 +121,32 @@ impl Link {
                 *failed_at = None;
                 let made = Arc::new(made);
                 *connected = Some(Arc::clone(&made));
-                Ok(made)
+                self.confirmed(made, &mut connected).await
             }
             Err(why) => {
                 *failed_at = Some((crate::kernel::Stopwatch::start(), why.clone()));
                 Err(Unavailable::Unreachable(why))
+            }
+        }
+    }
+
+    /// The connection `there`, if what its server shows is kept as its commits promise. That is asked once for each
+    /// connection, and again after anything of ours was in doubt.
+    async fn confirmed(
+        &self,
+        there: Arc<Connected>,
+        connected: &mut Option<Arc<Connected>>,
+    ) -> Result<Arc<Connected>, Unavailable> {
+        if self.role == Role::Looks {
+            return Ok(there);
+        }
+        match there.confirm(&self.address).await {
+            Ok(()) => Ok(there),
+            // Another connection to the same server would find nothing else.
+            Err(why @ Failed::StandsStill) => Err(why.into()),
+            Err(why) => {
+                *connected = None;
+                Err(why.into())
             }
         }
     }
@@ -159,30 +179,29 @@ impl Link {
             }
         }
         // What a server shows that has just been started again, or promoted, may be on no other machine.
-        let clean_at = AtomicU64::new(NEVER);
-        let made = Connected { client, prepared: Mutex::default(), connection, clean_at };
-        made.come_clean(&self.address).await.map_err(|why| why.to_string())?;
-        Ok(made)
+        let confirmed_at = AtomicU64::new(NEVER);
+        Ok(Connected { client, prepared: Mutex::default(), connection, confirmed_at })
     }
 }
 
-/// A connection that has not been seen to be clean yet.
+/// No barrier has come back on a connection yet.
 const NEVER: u64 = u64::MAX;
 
-/// Writes a line into the log of what is to come and nothing else: its commit waits for all that were made before it.
-const BARRIER: &str = "SELECT pg_logical_emit_message(true, 'tillgate', 'barrier')";
-
 impl Connected {
-    /// Makes sure that what this server shows is kept as its commits promise: a small commit of ours comes back without a
-    /// warning. That is asked once for each connection, and again after anything of ours was in doubt.
-    async fn come_clean(&self, address: &Address) -> Result<(), Failed> {
+    /// Waits for a barrier, unless one has come back on this connection since anything of ours was in doubt.
+    async fn confirm(self: &Arc<Connected>, address: &Address) -> Result<(), Failed> {
         let doubts = address.doubts();
-        if self.clean_at.load(Ordering::Relaxed) == doubts {
+        if self.confirmed_at.load(Ordering::Relaxed) == doubts {
             return Ok(());
         }
-        self.without_warning(address, self.client.batch_execute(BARRIER)).await?;
-        self.clean_at.store(doubts, Ordering::Relaxed);
+        address.barrier(self).await?;
+        self.confirmed_at.store(doubts, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// The timeline of its server when the connection was made.
+    pub fn timeline(&self) -> u32 {
+        self.connection.timeline()
     }
 
     /// Waits for what must be kept. A server that says something beside its answer may have done less: it was told not to
@@ -193,8 +212,21 @@ impl Connected {
         call: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Failed> {
         let before = self.warnings();
-        let answer = in_time(call).await?;
-        self.unless_warned(address, before, answer)
+        match in_time(call).await {
+            // Another server may have been promoted meanwhile: then this one's word is worth nothing.
+            Ok(_) if !address.is_current(&self.connection) => {
+                address.doubt();
+                Err(Failed::Superseded)
+            }
+            Ok(answer) => self.unless_warned(address, before, answer),
+            Err(why) => {
+                // It may have been done, and be on this server alone.
+                if why.leaves_doubt() {
+                    address.doubt();
+                }
+                Err(why)
+            }
+        }
     }
 
     /// How often the server has warned.

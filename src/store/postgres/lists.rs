@@ -12,11 +12,11 @@ use super::reader::{self, query};
 use super::{Failed, Postgres, id_bytes, id_of, in_time, signed, unsigned, within};
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Lane};
-use crate::store::Unavailable;
 use crate::store::batch::{CounterKey, DocKey};
 use crate::store::page::Page;
 use crate::store::queue::{Place, page_of_places};
 use crate::store::scan::{Cursor, Found, Scan};
+use crate::store::{Belief, Unavailable};
 
 /// How often parts of counters are summed up, and rows of messages that nobody is at any more removed.
 const SUMMING_PAUSE: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ pub async fn scan(store: &Postgres, scan: &Scan) -> Result<Found, Unavailable> {
         }
         Scan::Partition { partition, kind } => {
             let keys = |page: Arc<Page>| async move { Ok(page.keys_of(kind).collect()) };
-            Ok((reader::with_page(store, partition, keys).await?, None))
+            Ok((reader::with_page(store, (partition, Belief::Hint), keys).await?, None))
         }
         Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
             let places = outbox(store, (lane, dead, queue.as_deref()), after.as_ref(), limit + 1).await?;

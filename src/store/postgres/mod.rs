@@ -5,8 +5,8 @@
 //!   alone: the statements are set-based and there are about as many of them as for one batch.
 //! - READ COMMITTED is enough: what is there is locked before it is judged, in the order of the partitions on every node,
 //!   and absence is asserted only by inserting.
-//! - Reads go in groups as well ([`reader`]). What is visible is durable: PostgreSQL shows a transaction to others only
-//!   after its commit record is on the disk.
+//! - Reads go in groups as well ([`reader`]). What is visible is on the primary's disk, and may be on no standby: an answer
+//!   that is built on it waits for a [`barrier`] behind the read.
 //! - Leases run on the database's clock, and a settlement needs the fence that its claim was given ([`outbox`]).
 //! - A commit whose outcome is unknown is answered with "unavailable"; the sender repeats, and the receipt decides.
 //!
@@ -14,6 +14,7 @@
 //! partition. (docs/adr/0010-postgresql-in-groups.md)
 
 mod address;
+mod barrier;
 mod condition;
 mod link;
 mod opening;
@@ -50,7 +51,7 @@ use super::batch::{Batch, CounterKey, DocKey, Stored};
 use super::page::Page;
 use super::queue::{Claim, Claimed};
 use super::scan::{Found, Scan};
-use super::{CommitError, Condition, Unavailable};
+use super::{Belief, CommitError, Condition, Unavailable};
 use crate::kernel::time::from_micros;
 use crate::kernel::{Clock, Timestamp};
 
@@ -76,10 +77,13 @@ pub struct Postgres {
     pieces: Arc<Link>,
     /// For what no hook waits for: lists and claims.
     slow: Arc<Link>,
+    /// For how the server stands.
+    looks: Arc<Link>,
     outbox_bell: watch::Sender<u64>,
     orphans: outbox::Orphans,
     trouble: writer::Trouble,
     _summing: AbortOnDropHandle<()>,
+    _surveying: AbortOnDropHandle<()>,
     _waits: Option<AbortOnDropHandle<()>>,
 }
 
@@ -195,7 +199,11 @@ impl Postgres {
         reader::start(waiting_reads, || link(link::Role::Fast));
         // A connection of its own: what others ask for must not get into its transaction.
         let summing = lists::start_summing(link(link::Role::Slow));
-        let (pieces, slow) = (link(link::Role::Fast), link(link::Role::Slow));
+        let surveying = {
+            let address = address.clone();
+            AbortOnDropHandle::new(tokio::spawn(async move { address.keep_surveying().await }))
+        };
+        let (pieces, slow, looks) = (link(link::Role::Fast), link(link::Role::Slow), link(link::Role::Looks));
         Postgres {
             address: address.clone(),
             time,
@@ -204,10 +212,12 @@ impl Postgres {
             reads,
             pieces,
             slow,
+            looks,
             outbox_bell,
             orphans: outbox::Orphans::default(),
             trouble,
             _summing: summing,
+            _surveying: surveying,
             _waits: waits,
         }
     }
@@ -247,10 +257,14 @@ impl Postgres {
         answered.await.unwrap_or_else(|_| Err(closed().into()))
     }
 
-    pub(super) async fn load(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
+    pub(super) async fn load(
+        &self,
+        keys: &[DocKey],
+        belief: Belief,
+    ) -> Result<Vec<Option<Stored>>, Unavailable> {
         let mut found = Vec::with_capacity(keys.len());
         for of_one_page in keys.chunk_by(|one, next| one.partition == next.partition) {
-            let looked = reader::with_page(self, of_one_page[0].partition, |page| {
+            let looked = reader::with_page(self, (of_one_page[0].partition, belief), |page| {
                 reader::documents(self, page, of_one_page)
             });
             found.extend(looked.await?);
@@ -304,7 +318,7 @@ impl Postgres {
             self.pieces.abandon(&connected).await;
             return Err(why.into());
         }
-        reader::page(self, 0).await.map(drop)
+        reader::page(self, 0, Belief::Hint).await.map(drop)
     }
 
     /// The tables of ours that the database's user may not write to.
@@ -439,6 +453,29 @@ enum Failed {
     TooSlow,
     /// It was answered, and the server has warned meanwhile: less may have been done.
     Warned(String),
+    /// It was answered by a server that is the primary no more.
+    Superseded,
+    /// It was not asked: the server has confirmed nothing for some time.
+    StandsStill,
+    /// The answer is none that was asked for.
+    Unfit(&'static str),
+}
+
+impl Failed {
+    /// What was asked for may have been done all the same. Only the server's own word that it failed says that it was not,
+    /// and not even that if the server was told to end what it was at.
+    fn leaves_doubt(&self) -> bool {
+        match self {
+            Failed::TooSlow => true,
+            // Counted already, or not asked.
+            Failed::Warned(_) | Failed::Superseded | Failed::StandsStill | Failed::Unfit(_) => false,
+            Failed::Said(why) => match why.code() {
+                Some(code) if *code == SqlState::QUERY_CANCELED => false,
+                Some(code) => code.code().starts_with("57") || code.code().starts_with("XX"),
+                None => true,
+            },
+        }
+    }
 }
 
 impl fmt::Display for Failed {
@@ -446,6 +483,11 @@ impl fmt::Display for Failed {
         match self {
             Failed::Said(why) => f.write_str(&words(why)),
             Failed::TooSlow => f.write_str("the database did not answer in time"),
+            Failed::Superseded => f.write_str("another server of the database was promoted meanwhile"),
+            Failed::StandsStill => f.write_str(
+                "the database confirms no commit: its synchronous standby is away, or its disk stands still",
+            ),
+            Failed::Unfit(what) => write!(f, "the database {what}"),
             Failed::Warned(warning) => write!(
                 f,
                 "the database warned beside its answer, so what it was asked for may not be kept as promised: {warning}"

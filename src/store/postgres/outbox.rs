@@ -16,9 +16,9 @@ use crate::kernel::chance::random_bytes;
 use crate::kernel::message::Turn;
 use crate::kernel::time::from_micros;
 use crate::kernel::{Lane, MessageId, Number, Timestamp};
-use crate::store::Unavailable;
 use crate::store::batch::DocKey;
 use crate::store::queue::{Claim, Claimed, Delivery, Ticket};
+use crate::store::{Belief, Unavailable};
 
 /// How many due messages of one queue are looked at for one that may go.
 const QUEUE_LOOKAHEAD_MAX: i64 = 64;
@@ -49,8 +49,11 @@ impl Orphans {
             return Ok(());
         }
         let text = "UPDATE tillgate.outbox o SET leased_until = 0 \
-                    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS l (partition, sequence, fence) \
-                    WHERE o.partition = l.partition AND o.sequence = l.sequence AND o.fence = l.fence";
+                    WHERE (o.partition, o.sequence) IN ( \
+                        SELECT m.partition, m.sequence FROM tillgate.outbox m \
+                        JOIN unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS l (partition, sequence, fence) \
+                        ON m.partition = l.partition AND m.sequence = l.sequence AND m.fence = l.fence \
+                        FOR UPDATE OF m SKIP LOCKED)";
         let partitions: Vec<i64> = orphans.iter().map(|ticket| signed(ticket.id.number.get())).collect();
         let sequences: Vec<i64> = orphans.iter().map(|ticket| i64::from(ticket.id.sequence)).collect();
         let fences: Vec<i64> = orphans.iter().map(|ticket| ticket.fence.cast_signed()).collect();
@@ -63,7 +66,9 @@ impl Orphans {
 }
 
 pub async fn claim(store: &Postgres, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
-    store.orphans.give_back(store).await?;
+    if let Err(why) = store.orphans.give_back(store).await {
+        tracing::warn!(error = %why, "leases that nobody works under were not given back yet");
+    }
     let mut claimed = Vec::new();
     match claim_into(store, claim, &mut claimed).await {
         // What is claimed is worked on, whatever comes after it.
@@ -183,7 +188,7 @@ async fn lease(
 
 async fn delivery(store: &Postgres, id: MessageId) -> Result<Option<Delivery>, Unavailable> {
     let key = DocKey::message(id);
-    let found = reader::with_page(store, key.partition, |page| {
+    let found = reader::with_page(store, (key.partition, Belief::Hint), |page| {
         reader::documents(store, page, std::slice::from_ref(&key))
     });
     let stored = found.await?.pop().flatten();

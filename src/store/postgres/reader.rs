@@ -7,10 +7,10 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_postgres::types::ToSql;
 
 use super::link::{CONNECT_PAUSE, Link};
-use super::{Postgres, id_bytes, signed, unpack, unsigned, within};
-use crate::store::Unavailable;
+use super::{Failed, Postgres, id_bytes, signed, unpack, unsigned, within};
 use crate::store::batch::{DocKey, Stored};
 use crate::store::page::{Page, PieceKey};
+use crate::store::{Belief, Unavailable};
 
 /// Connections for reads.
 const READERS: usize = 2;
@@ -21,6 +21,7 @@ const GROUP_READS_MAX: usize = 256;
 /// A page that somebody waits for.
 pub struct Job {
     partition: u64,
+    belief: Belief,
     answer: oneshot::Sender<Result<Option<Arc<[u8]>>, Unavailable>>,
 }
 
@@ -39,8 +40,10 @@ async fn run(jobs: Arc<Mutex<mpsc::Receiver<Job>>>, link: Arc<Link>) {
         if count == 0 {
             return;
         }
-        let found = read_pages(&link, group.iter().map(|job| job.partition)).await;
-        for Job { partition, answer } in group.drain(..) {
+        let must_be_kept = |job: &Job| job.belief == Belief::Kept;
+        let kept: Vec<u64> = group.iter().filter(|job| must_be_kept(job)).map(|job| job.partition).collect();
+        let found = read_pages(&link, group.iter().map(|job| job.partition), &kept).await;
+        for Job { partition, answer, .. } in group.drain(..) {
             let page = match &found {
                 Ok(found) => Ok(found.get(&partition).cloned()),
                 Err(why) => Err(why.clone()),
@@ -53,10 +56,12 @@ async fn run(jobs: Arc<Mutex<mpsc::Receiver<Job>>>, link: Arc<Link>) {
 async fn read_pages(
     link: &Link,
     partitions: impl Iterator<Item = u64>,
+    kept: &[u64],
 ) -> Result<BTreeMap<u64, Arc<[u8]>>, Unavailable> {
     let partitions: Vec<i64> = partitions.map(signed).collect();
     let text = "SELECT partition, body FROM tillgate.pages WHERE partition = ANY($1)";
-    let rows = query(link, text, &[&partitions]).await?;
+    let must_be_kept = |row: &tokio_postgres::Row| kept.contains(&unsigned(row.get(0)));
+    let rows = query_behind(link, text, &[&partitions], must_be_kept).await?;
     Ok(rows.iter().map(|row| (unsigned(row.get(0)), Arc::from(row.get::<_, &[u8]>(1)))).collect())
 }
 
@@ -66,10 +71,20 @@ pub async fn query(
     text: &'static str,
     parameters: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<tokio_postgres::Row>, Unavailable> {
-    match query_once(link, text, parameters).await {
+    query_behind(link, text, parameters, |_| false).await
+}
+
+/// The same, but if there is a row that `must_be_kept` it is known to be kept as commits promise.
+async fn query_behind(
+    link: &Link,
+    text: &'static str,
+    parameters: &[&(dyn ToSql + Sync)],
+    must_be_kept: impl Fn(&tokio_postgres::Row) -> bool,
+) -> Result<Vec<tokio_postgres::Row>, Unavailable> {
+    match ask(link, text, parameters, &must_be_kept).await {
         Err(Unavailable::Unreachable(_)) => {
             tokio::time::sleep(CONNECT_PAUSE).await;
-            query_once(link, text, parameters).await
+            ask(link, text, parameters, &must_be_kept).await
         }
         outcome => outcome,
     }
@@ -81,16 +96,39 @@ pub async fn query_once(
     text: &'static str,
     parameters: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<tokio_postgres::Row>, Unavailable> {
+    ask(link, text, parameters, &|_| false).await
+}
+
+async fn ask(
+    link: &Link,
+    text: &'static str,
+    parameters: &[&(dyn ToSql + Sync)],
+    must_be_kept: &impl Fn(&tokio_postgres::Row) -> bool,
+) -> Result<Vec<tokio_postgres::Row>, Unavailable> {
     let connected = link.get().await?;
     let asked = async {
         let statement = connected.statement(text).await?;
         // Some questions change something: who claims a message builds upon that.
         let before = connected.warnings();
-        let rows = within(link.role.patience(), connected.client.query(&statement, parameters)).await?;
-        connected.unless_warned(&link.address, before, rows)
+        match within(link.role.patience(), connected.client.query(&statement, parameters)).await {
+            Ok(rows) => {
+                let rows = connected.unless_warned(&link.address, before, rows)?;
+                if rows.iter().any(must_be_kept) {
+                    link.address.barrier(&connected).await?;
+                }
+                Ok(rows)
+            }
+            Err(why) => {
+                if why.leaves_doubt() {
+                    link.address.doubt();
+                }
+                Err(why)
+            }
+        }
     };
     match asked.await {
         Ok(rows) => Ok(rows),
+        Err(why @ Failed::StandsStill) => Err(why.into()), // nothing is wrong with the connection
         Err(why) => {
             link.abandon(&connected).await;
             Err(why.into())
@@ -99,10 +137,14 @@ pub async fn query_once(
 }
 
 /// The packed page of a partition.
-pub async fn page(store: &Postgres, partition: u64) -> Result<Option<Arc<[u8]>>, Unavailable> {
+pub async fn page(
+    store: &Postgres,
+    partition: u64,
+    belief: Belief,
+) -> Result<Option<Arc<[u8]>>, Unavailable> {
     let (answer, answered) = oneshot::channel();
     let closed = || Unavailable::Unreachable("the store has been closed".into());
-    store.reads.send(Job { partition, answer }).await.map_err(|_| closed())?;
+    store.reads.send(Job { partition, belief, answer }).await.map_err(|_| closed())?;
     answered.await.unwrap_or_else(|_| Err(closed()))
 }
 
@@ -113,7 +155,7 @@ const TORN_READS_MAX: u32 = 100;
 /// between: what does not fit together then is no damage unless the page is still the same.
 pub async fn with_page<T, F>(
     store: &Postgres,
-    partition: u64,
+    (partition, belief): (u64, Belief),
     look: impl Fn(Arc<Page>) -> F,
 ) -> Result<T, Unavailable>
 where
@@ -121,7 +163,7 @@ where
 {
     let mut failed_on = None;
     for _ in 0..TORN_READS_MAX {
-        let packed = page(store, partition).await?;
+        let packed = page(store, partition, belief).await?;
         let looked = match unpack(partition, packed.as_deref()) {
             Ok(page) => look(Arc::new(page)).await,
             Err(why) => Err(why),

@@ -102,7 +102,9 @@ impl Rows {
 fn root_cause<const N: usize>(answers: [Result<(), Failed>; N]) -> Result<(), Failed> {
     let is_echo = |failed: &Failed| match failed {
         Failed::Said(why) => why.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION),
-        Failed::TooSlow | Failed::Warned(_) => false,
+        Failed::TooSlow | Failed::Warned(_) | Failed::Superseded | Failed::StandsStill | Failed::Unfit(_) => {
+            false
+        }
     };
     let mut cause: Option<Failed> = None;
     for why in answers.into_iter().filter_map(Result::err) {

@@ -46,7 +46,7 @@ const MIGRATION_MAX: Duration = Duration::from_secs(600);
 /// Makes sure that the schema is of a version that this program works with.
 pub async fn prepare(address: &Address, migration: Migration) -> Result<(), OpenError> {
     let told = address.to_string();
-    let (client, _driving) = address.connect().await.map_err(|not| match not {
+    let (client, connection) = address.connect().await.map_err(|not| match not {
         NotConnected::NotNow(why) => NotNow { address: told.clone(), why }.into(),
         NotConnected::NotReached(why) => OpenError::NotReached { address: told.clone(), why },
     })?;
@@ -56,11 +56,17 @@ pub async fn prepare(address: &Address, migration: Migration) -> Result<(), Open
         if migration == Migration::Refuse {
             return Err(OpenError::Older { address: told, found, known: known() });
         }
-        within(MIGRATION_MAX, migrate(&client)).await.map_err(|why| OpenError::NotMigrated {
-            address: told.clone(),
-            known: known(),
-            why: why.to_string(),
+        let before = connection.warnings();
+        let not_migrated =
+            |why: String| OpenError::NotMigrated { address: told.clone(), known: known(), why };
+        within(MIGRATION_MAX, migrate(&client)).await.map_err(|why| {
+            // The connection broke: another server may be there in a moment.
+            let broke = matches!(&why, Failed::Said(said) if said.code().is_none());
+            if broke { not_reached(why) } else { not_migrated(why.to_string()) }
         })?;
+        if let Some(warning) = connection.warned_since(before) {
+            return Err(not_migrated(Failed::Warned(warning).to_string()));
+        }
         (found, oldest) = within(LOOK_MAX, version(&client)).await.map_err(not_reached)?;
     }
     if oldest > known() {

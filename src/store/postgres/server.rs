@@ -20,13 +20,18 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::address::{Address, name_of};
+use super::barrier::Barriers;
 use super::words;
 
 /// How long a server may take from the first packet to what it says of itself.
 pub const GREETING_MAX: Duration = Duration::from_millis(1800);
 
-/// How long the others are waited for when one that takes writes has answered: a newer one may be among them.
+/// How long the others are waited for when one that can be written to has answered: a newer one may be among them. Where
+/// nothing is known of the servers, or two take writes, all are waited for.
 const OTHERS_WAIT: Duration = Duration::from_millis(250);
+
+/// Between two looks at all servers: an old primary that goes on breaks no connection when another one is promoted.
+const SURVEY_PAUSE: Duration = Duration::from_secs(2);
 
 /// What this process has seen of the servers.
 #[derive(Debug, Default)]
@@ -38,6 +43,7 @@ pub struct Known {
     changes: AtomicU64,
     /// Two servers took writes, when they were asked last.
     split: AtomicBool,
+    pub(super) barriers: Barriers,
 }
 
 /// The server that was chosen last.
@@ -46,6 +52,15 @@ struct Latest {
     place: usize,
     system: i64,
     timeline: u32,
+    /// When it was started, to the microsecond: tells two addresses of one server from two servers.
+    began: String,
+}
+
+impl Latest {
+    /// Whether a server that says so of itself is this one: perhaps under another name, perhaps started again.
+    fn is(&self, server: &Standing) -> bool {
+        self.place == server.place || self.began == server.began
+    }
 }
 
 /// What was seen of the servers, for figures.
@@ -55,7 +70,7 @@ pub struct Seen {
     pub timeline: Option<u32>,
     /// How often another server became the one that is written to, since the start of this process.
     pub primary_changes: u64,
-    /// How often the outcome of a commit was in doubt because of a warning, since the start of this process.
+    /// How often it was in doubt whether something is kept as promised, since the start of this process.
     pub doubts: u64,
     /// Two servers took writes on the same timeline when they were asked last.
     pub is_split: bool,
@@ -84,6 +99,7 @@ impl NotConnected {
 #[derive(Debug)]
 pub struct Connection {
     heard: Arc<Heard>,
+    timeline: u32,
     _driving: AbortOnDropHandle<()>,
 }
 
@@ -124,7 +140,12 @@ impl Connection {
                 }
             }
         });
-        Connection { heard, _driving: AbortOnDropHandle::new(driving) }
+        Connection { heard, timeline: 0, _driving: AbortOnDropHandle::new(driving) }
+    }
+
+    /// The timeline that the server was on when it was greeted; nought on a standby.
+    pub fn timeline(&self) -> u32 {
+        self.timeline
     }
 
     /// How often the server has warned.
@@ -151,7 +172,7 @@ struct Standing {
     system: i64,
     /// How many times the cluster has got another primary, as far as this server knows. None on a standby.
     timeline: Option<u32>,
-    /// Tells two names of one server from two servers.
+    /// When it was started, to the microsecond: tells two addresses of one server from two servers.
     began: String,
 }
 
@@ -196,9 +217,50 @@ impl Address {
         }
     }
 
-    /// Makes a connection to the server that is to be written to.
-    pub(super) async fn connect(&self) -> Result<(Client, Connection), NotConnected> {
-        let tls = self.tls().map_err(NotConnected::NotReached)?;
+    fn latest(&self) -> Option<Latest> {
+        self.known.latest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a connection is to the server that is to be written to, as far as is known.
+    pub(super) fn is_current(&self, connection: &Connection) -> bool {
+        let latest = self.known.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.as_ref().is_none_or(|latest| latest.timeline <= connection.timeline)
+            && !self.known.split.load(Ordering::Relaxed)
+    }
+
+    /// Looks at all servers again and again.
+    pub(super) async fn keep_surveying(&self) {
+        loop {
+            tokio::time::sleep(SURVEY_PAUSE).await;
+            // One name may lead to another server by now.
+            let has_to_look = self.count() > 1 || self.stands_still();
+            if let (true, Some(_), Ok(tls)) = (has_to_look, self.latest(), self.tls()) {
+                self.survey(&tls).await;
+            }
+        }
+    }
+
+    /// Looks whether a newer server takes writes than the one that is written to, or another beside it. The connections to the
+    /// old one are left then.
+    async fn survey(&self, tls: &ClientConfig) {
+        let (mut greeting, mut standings) = (self.greet_all(tls), Vec::new());
+        while let Some(answer) = greeting.join_next().await {
+            let Ok(Ok(Greeted { standing, .. })) = answer else { continue };
+            let is_newer = self.latest().is_some_and(|latest| {
+                latest.system == standing.system
+                    && standing.timeline.is_some_and(|timeline| timeline > latest.timeline)
+            });
+            // At once: the silence of others is not waited for.
+            if is_newer {
+                self.remember(&standing);
+            }
+            standings.push(standing);
+        }
+        self.note_split(choose(&standings, self.latest().as_ref()).as_ref().err());
+    }
+
+    /// Asks all servers who they are, side by side.
+    fn greet_all(&self, tls: &ClientConfig) -> JoinSet<Result<Greeted, (String, NotGreeted)>> {
         let mut greeting = JoinSet::new();
         for (place, server) in self.servers.iter().enumerate() {
             let (server, tls) = (server.clone(), tls.clone());
@@ -210,16 +272,26 @@ impl Address {
                     .map_err(|why| (name, why))
             });
         }
+        greeting
+    }
+
+    /// Makes a connection to the server that is to be written to.
+    pub(super) async fn connect(&self) -> Result<(Client, Connection), NotConnected> {
+        let tls = self.tls().map_err(NotConnected::NotReached)?;
+        let mut greeting = self.greet_all(&tls);
         let (mut greeted, mut others) = (Vec::new(), Vec::new());
         let mut take = |answer| match answer {
             Ok(Ok(server)) => greeted.push(server),
             Ok(Err(other)) => others.push(other),
             Err(panic) => others.push((String::new(), NotGreeted::silent(&panic))),
         };
+        let latest = self.latest();
+        let waits_for_all = latest.is_none() || self.known.split.load(Ordering::Relaxed);
         while let Some(answer) = greeting.join_next().await {
-            let takes_writes = matches!(&answer, Ok(Ok(Greeted { standing, .. })) if !standing.is_standby);
+            let is_fit = matches!(&answer, Ok(Ok(Greeted { standing, .. }))
+                if choose(std::slice::from_ref(standing), latest.as_ref()).is_ok());
             take(answer);
-            if takes_writes {
+            if is_fit && !waits_for_all {
                 let rest = async {
                     while let Some(answer) = greeting.join_next().await {
                         take(answer);
@@ -230,14 +302,18 @@ impl Address {
             }
         }
         let standings: Vec<Standing> = greeted.iter().map(|server| server.standing.clone()).collect();
-        let latest = self.known.latest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Others may have seen a newer one meanwhile.
+        let latest = self.latest();
         let chosen = choose(&standings, latest.as_ref());
         self.note_split(chosen.as_ref().err());
         match chosen {
             Ok(chosen) => {
                 let Greeted { standing, client, connection } = greeted.swap_remove(chosen);
                 self.remember(&standing);
-                Ok((client, connection))
+                if self.is_current(&connection) {
+                    return Ok((client, connection));
+                }
+                Err(NotConnected::NotNow(format!("{}: another server was promoted", standing.name)))
             }
             Err(Unfit::NoneFits(why) | Unfit::Split(why)) => {
                 let lives = !standings.is_empty() || others.iter().any(|(_, why)| why.is_starting);
@@ -266,14 +342,15 @@ impl Address {
 
     fn remember(&self, chosen: &Standing) {
         let Some(timeline) = chosen.timeline else { return };
-        let now = Latest { place: chosen.place, system: chosen.system, timeline };
+        let began = chosen.began.clone();
+        let now = Latest { place: chosen.place, system: chosen.system, timeline, began };
         let mut latest = self.known.latest.lock().unwrap_or_else(PoisonError::into_inner);
         // Two that connect at once may come in any order.
         if latest.as_ref().is_some_and(|known| known.timeline > timeline) {
             return;
         }
         if latest.as_ref() != Some(&now) {
-            if latest.is_some() {
+            if latest.as_ref().is_some_and(|known| !known.is(chosen)) {
                 self.known.changes.fetch_add(1, Ordering::Relaxed);
             }
             tracing::info!(
@@ -290,7 +367,7 @@ impl Address {
 /// lags behind a promotion.
 const WHO: &str = "SELECT pg_is_in_recovery(), (SELECT system_identifier FROM pg_control_system()), \
                    CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_walfile_name(pg_current_wal_lsn()) END, \
-                   concat_ws(' ', inet_server_addr(), inet_server_port(), pg_postmaster_start_time())";
+                   pg_postmaster_start_time()::text";
 
 /// Why a server has not been greeted.
 struct NotGreeted {
@@ -314,11 +391,12 @@ impl From<tokio_postgres::Error> for NotGreeted {
 
 async fn greet(place: usize, name: &str, server: &Config, tls: ClientConfig) -> Result<Greeted, NotGreeted> {
     let (client, connection) = server.connect(MakeRustlsConnect::new(tls)).await?;
-    let connection = Connection::drive(connection, name.to_owned());
+    let mut connection = Connection::drive(connection, name.to_owned());
     let said = client.query_one(WHO, &[]).await?;
     let file: Option<String> = said.get(2);
     // The file's name begins with the timeline in eight hexadecimal digits.
     let timeline = file.and_then(|file| u32::from_str_radix(file.get(..8)?, 16).ok());
+    connection.timeline = timeline.unwrap_or_default();
     let standing = Standing {
         place,
         name: name.to_owned(),
@@ -370,6 +448,17 @@ fn choose(standings: &[Standing], latest: Option<&Latest>) -> Result<usize, Unfi
             newest.name, other.name, newest.system, other.system
         )]));
     }
+    // A fail-over makes a new timeline. Who is on the known one and is not the server that was written to was promoted beside
+    // it, and has nothing of what that was given.
+    if let Some(latest) =
+        latest.filter(|latest| Some(latest.timeline) == newest.timeline && !latest.is(newest))
+    {
+        return Err(Unfit::Split(vec![format!(
+            "{} takes writes on timeline {}, on which another server was written to: what that has taken is missing there. \
+             Bring the other one back, or start this program again to go on without",
+            newest.name, latest.timeline
+        )]));
+    }
     // Two names of one server are no two servers.
     let same =
         fit.iter().find(|(other, ..)| other.timeline == newest.timeline && other.began != newest.began);
@@ -398,7 +487,7 @@ mod tests {
     }
 
     fn seen(timeline: u32) -> Latest {
-        Latest { place: 0, system: 7, timeline }
+        Latest { place: 0, system: 7, timeline, began: "10.0.0.0".into() }
     }
 
     fn is_split_by(why: &Unfit, text: &str) -> bool {
@@ -423,6 +512,11 @@ mod tests {
     fn two_that_take_writes_are_too_many_and_another_cluster_is_none_of_ours() {
         let why = choose(&[server(0, Some(4)), server(1, Some(4))], Some(&seen(4))).expect_err("which?");
         assert!(is_split_by(&why, "db0:5432 and db1:5432 both take writes"), "{why:?}");
+        // One that was promoted beside the new primary, which is away: a name, or a start, makes no other server.
+        let why = choose(&[server(1, Some(4))], Some(&seen(4))).expect_err("promoted beside it");
+        assert!(is_split_by(&why, "another server was written to"), "{why:?}");
+        let again = Standing { began: "later".into(), ..server(0, Some(4)) };
+        assert_eq!(choose(&[again], Some(&seen(4))), Ok(0));
         // Two names of one server.
         let same = Standing { began: "10.0.0.0".into(), ..server(1, Some(4)) };
         assert_eq!(choose(&[server(0, Some(4)), same], Some(&seen(4))), Ok(0));

@@ -384,10 +384,10 @@ enum Undone {
 
 impl From<Failed> for Undone {
     fn from(failed: Failed) -> Undone {
-        match failed {
-            Failed::Said(why) if is_conflict(&why) => Undone::Again(Vec::new()),
-            failed @ (Failed::Said(_) | Failed::TooSlow | Failed::Warned(_)) => Undone::Failed(failed),
+        if matches!(&failed, Failed::Said(why) if is_conflict(why)) {
+            return Undone::Again(Vec::new());
         }
+        Undone::Failed(failed)
     }
 }
 
@@ -489,5 +489,5 @@ async fn begin(connected: &Connected, time: &Time, is_needed: bool) -> Result<Ti
         let SimpleQueryMessage::Row(row) = message else { return None };
         row.get(0)?.parse().ok()
     });
-    micros.map(from_micros).ok_or_else(|| Failed::Warned("it tells no time".into()))
+    micros.map(from_micros).ok_or_else(|| Failed::Unfit("tells no time"))
 }

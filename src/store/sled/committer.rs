@@ -70,9 +70,13 @@ impl Committer {
     pub fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         while let Some(first) = jobs.blocking_recv() {
             let mut closing = None;
-            let committed =
-                catch_unwind(AssertUnwindSafe(|| self.commit_group(first, &mut jobs, &mut closing)));
-            match committed.unwrap_or_else(|panic| Err(Failure::Write(panic_text(&*panic)))) {
+            let pulse = Arc::clone(&self.pulse);
+            let committed = catch_unwind(AssertUnwindSafe(|| {
+                pulse.during(&pulse.group, || self.commit_group(first, &mut jobs, &mut closing))
+            }));
+            let committed = committed.unwrap_or_else(|panic| Err(Failure::Write(panic_text(&*panic))));
+            // The syncer may be at the group before: that is its own time.
+            match committed.and_then(|written| self.written.send(written).map_err(|_| Failure::Syncer)) {
                 Ok(()) => {}
                 Err(Failure::Write(why)) => return stop(&self.progress, why),
                 Err(Failure::Syncer) => return, // it has said why
@@ -93,7 +97,7 @@ impl Committer {
         first: Job,
         jobs: &mut mpsc::Receiver<Job>,
         closing: &mut Option<oneshot::Sender<()>>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Written, Failure> {
         let group_number = self.last_group + 1;
         let mut group = Group::new(&self.tree, &self.index, &self.leases, group_number);
         let mut answers = Vec::new();
@@ -141,7 +145,7 @@ impl Committer {
             let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
             released.into_iter().for_each(|ticket| leases.release(ticket));
         }
-        self.written.send(Written { group, answers, has_messages }).map_err(|_| Failure::Syncer)
+        Ok(Written { group, answers, has_messages })
     }
 
     fn write(&mut self, group: u64, entries: HashMap<Vec<u8>, Option<Vec<u8>>>) -> sled::Result<()> {

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::index::Index;
 use super::layout::Kept;
 use super::note::{self, Misfit, Note};
-use super::{OpenError, keys, lists, open_guarded, panic_text, read_piece};
+use super::{OpenError, keys, lists, log, open_engine, panic_text, read_piece};
 use crate::kernel::{Kind, Timestamp};
 use crate::store::Unavailable;
 
@@ -33,26 +33,41 @@ const STEP: usize = 1000;
 
 /// Looks through the store in `path`. It must not be in use.
 pub fn inspect(path: &Path, cache_bytes: u64) -> Result<Inspection, OpenError> {
-    look(path, cache_bytes).map(|(inspection, _)| inspection)
+    look(path, cache_bytes, true).map(|(inspection, _)| inspection)
 }
 
 /// Has the store in `path` opened from now on as it is. Returns what is there.
 pub fn accept_loss(path: &Path, cache_bytes: u64) -> Result<Inspection, OpenError> {
     let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
-    let looked = match look(path, cache_bytes) {
-        // sled's summary of its log may name what is not there any more: it reads the log itself without one.
-        Err(OpenError::Broken { .. }) if set_summaries_aside(path).map_err(not_accessible)? => {
-            look(path, cache_bytes)
+    let looked = match look(path, cache_bytes, false) {
+        // sled's snapshot of its log may name what is not there any more: it reads the log itself without one.
+        Err(OpenError::Broken { .. }) if set_snapshots_aside(path).map_err(not_accessible)? => {
+            look(path, cache_bytes, false)
         }
         looked => looked,
     };
-    let (inspection, _db) = looked?;
+    let (inspection, _db) = match looked {
+        Err(OpenError::Broken { path, why }) => return Err(OpenError::Hopeless { path, why }),
+        looked => looked?,
+    };
+    if inspection.is_whole() {
+        return Ok(inspection);
+    }
     Note::accept(path, inspection.last_group).map_err(not_accessible)?;
     Ok(inspection)
 }
 
-/// Renames sled's summaries, so that it does not find them. Says whether there were any.
-fn set_summaries_aside(path: &Path) -> io::Result<bool> {
+impl Inspection {
+    /// Nothing is known to be missing or damaged.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let is_noted = matches!(self.noted, Ok(Some(noted)) if noted <= self.last_group);
+        is_noted && self.damaged.is_empty()
+    }
+}
+
+/// Renames sled's snapshots, so that it does not find them. Says whether there were any.
+fn set_snapshots_aside(path: &Path) -> io::Result<bool> {
     let mut found = false;
     for entry in fs::read_dir(path)? {
         let entry = entry?;
@@ -65,16 +80,22 @@ fn set_summaries_aside(path: &Path) -> io::Result<bool> {
     Ok(found)
 }
 
-fn look(path: &Path, cache_bytes: u64) -> Result<(Inspection, sled::Db), OpenError> {
+fn look(path: &Path, cache_bytes: u64, is_checked: bool) -> Result<(Inspection, sled::Db), OpenError> {
     let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
     let noted = note::noted(path).map_err(|misfit| match misfit {
         Misfit::Io(why) => why.to_string(),
         Misfit::Broken(why) => why,
     });
-    let db = open_guarded(path, cache_bytes)?;
+    // What is missing from the middle of the log is not seen in what is left.
+    let in_log = match log::check(path) {
+        Err(log::Unfit::Damaged(why)) => Some(why),
+        Ok(()) | Err(log::Unfit::InUse | log::Unfit::Io(_)) => None,
+    };
+    let db = open_engine(path, cache_bytes, is_checked)?;
     let looked = catch_unwind(AssertUnwindSafe(|| through(&db)));
     let mut inspection = looked.unwrap_or_else(|panic| Err(panic_text(&*panic))).map_err(broken)?;
     inspection.noted = noted;
+    inspection.damaged.extend(in_log);
     Ok((inspection, db))
 }
 

@@ -24,6 +24,7 @@ mod inspect;
 mod keys;
 mod layout;
 mod lists;
+mod log;
 mod note;
 mod syncer;
 mod watchdog;
@@ -86,6 +87,9 @@ const READ_MAX: Duration = Duration::from_millis(2000);
 const SLOW_READ_MAX: Duration = Duration::from_secs(10);
 
 /// How long a probe may take.
+/// How long anybody waits for something to be durable. The watchdog waits longer: a disk may only be slow.
+const DURABLE_MAX: Duration = Duration::from_secs(5);
+
 const PROBE_MAX: Duration = Duration::from_millis(2000);
 
 /// For how long a write may stand before others are told at once that the store cannot be used, instead of waiting behind it.
@@ -138,8 +142,8 @@ pub enum OpenError {
     },
     /// Its content does not open.
     #[error(
-        "{path}: the store is damaged and does not open ({why}). Restore it from a backup; or copy it and go on with what \
-         can still be read: tillgate store accept-loss; or set it aside (mv {path} {path}.broken) to begin an empty one"
+        "{path}: the store is damaged and does not open ({why}). Restore it from a backup; or copy it (cp -a {path} {path}.copy) \
+         and go on with what can still be read: tillgate store accept-loss; or set it aside (mv {path} {path}.broken) to begin an empty one"
     )]
     Broken {
         /// The directory.
@@ -147,10 +151,21 @@ pub enum OpenError {
         /// What sled said.
         why: String,
     },
+    /// Not even a part of it opens.
+    #[error(
+        "{path}: nothing of the store can be opened any more ({why}). Restore it from a backup; or set it aside (mv {path} \
+         {path}.broken) to begin an empty one, and compare with the marketplace's list of orders"
+    )]
+    Hopeless {
+        /// The directory.
+        path: PathBuf,
+        /// What sled said.
+        why: String,
+    },
     /// It opens, and lacks what was durable.
     #[error(
-        "{path}: the store is damaged: {why}. See what is left of it: tillgate store inspect. Then restore it from a \
-         backup, or go on with what is left: tillgate store accept-loss"
+        "{path}: the store is damaged: {why}. Copy it (cp -a {path} {path}.copy) and see what is left: tillgate store inspect. Then \
+         restore it from a backup, or go on with what is left: tillgate store accept-loss"
     )]
     Lacks {
         /// The directory.
@@ -192,8 +207,7 @@ impl Sled {
     /// Opens the store in `path`, or creates it there. Recovery reads the disk: on a thread of its own, with a deadline.
     pub async fn open_in_time(path: &Path, cache_bytes: u64, clock: &Clock) -> Result<Sled, OpenError> {
         let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
-        let megabytes = fs::metadata(path.join("db")).map_or(0, |db| db.len() / 1_000_000);
-        let seconds = OPEN_SECONDS_MAX + megabytes / OPEN_MEGABYTES_PER_SECOND;
+        let seconds = open_seconds_max(path);
         let (tell, told) = oneshot::channel();
         let (runtime, place) = (tokio::runtime::Handle::current(), path.to_owned());
         let clock = clock.clone();
@@ -319,16 +333,19 @@ impl Sled {
         if self.jobs.send(Job::Commit { batch, answer }).await.is_err() {
             return Err(self.why_stopped().into());
         }
-        match answered.await {
-            Ok(outcome) => outcome,
+        match tokio::time::timeout(DURABLE_MAX, answered).await {
+            Ok(Ok(outcome)) => outcome,
             // The committer is at its end and is about to say why.
-            Err(_) => Err(Unavailable::Stopped(self.stopped().await).into()),
+            Ok(Err(_)) => Err(Unavailable::Stopped(self.stopped().await).into()),
+            // Whether it will be durable is not known.
+            Err(_) => Err(Unavailable::Stalled { what: "a write" }.into()),
         }
     }
 
     pub(super) async fn claim(self: &Arc<Self>, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
         let claim = claim.clone();
-        let (claimed, newest) = self
+        let (tell, mut told) = oneshot::channel();
+        let read = self
             .read(SLOW_READ_MAX, move |store| {
                 let newest = Cell::new(0);
                 let mut leases = store.leases.lock().unwrap_or_else(PoisonError::into_inner);
@@ -345,12 +362,31 @@ impl Sled {
                         Ok(Some(stored.document()?))
                     },
                 )?;
-                Ok((claimed, newest.get()))
+                drop(leases);
+                if let Err((unheard, _)) = tell.send((claimed, newest.get())) {
+                    store.give_back(&unheard);
+                }
+                Ok(())
             })
-            .await?;
+            .await;
+        let Ok((claimed, newest)) = told.try_recv() else {
+            // Nobody works on what is claimed after this: `told` is gone then.
+            return read.map(|()| Vec::new());
+        };
         // Nothing is told to anyone before it is durable.
-        self.durable(newest).await?;
-        Ok(claimed)
+        match read.and(self.durable(newest).await) {
+            Ok(()) => Ok(claimed),
+            Err(why) => {
+                self.give_back(&claimed);
+                Err(why)
+            }
+        }
+    }
+
+    /// Ends leases under which nobody works.
+    fn give_back(&self, claimed: &[Claimed]) {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        claimed.iter().for_each(|claimed| leases.release(claimed.ticket));
     }
 
     pub(super) async fn scan(self: &Arc<Self>, scan: &Scan) -> Result<Found, Unavailable> {
@@ -454,7 +490,11 @@ impl Sled {
             Progress::Stopped { .. } => true,
         };
         if !is_settled(&self.progress.borrow()) {
-            let _ = self.progress.clone().wait_for(is_settled).await;
+            let mut progress = self.progress.clone();
+            let waiting = progress.wait_for(is_settled);
+            if tokio::time::timeout(DURABLE_MAX, waiting).await.is_err() {
+                return Err(Unavailable::Stalled { what: "a flush or sync of the disk" });
+            }
         }
         match &*self.progress.borrow() {
             Progress::Durable { group: durable } if *durable >= group => Ok(()),
@@ -533,6 +573,13 @@ impl Sled {
     }
 }
 
+/// How long opening the store in `path` may take, in seconds.
+#[must_use]
+pub fn open_seconds_max(path: &Path) -> u64 {
+    let megabytes = fs::metadata(path.join("db")).map_or(0, |db| db.len() / 1_000_000);
+    OPEN_SECONDS_MAX + megabytes / OPEN_MEGABYTES_PER_SECOND
+}
+
 /// What failed, for whoever must mend it.
 fn failed(what: &str, why: &io::Error) -> String {
     format!("{what} failed: {why}. {}", advice(why, "Check the disk (dmesg)"))
@@ -571,6 +618,11 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Opens sled where its panics cannot reach anyone, and says which of the known troubles it met. Blocks while
 /// another holds the lock, up to [`LOCK_WAIT`].
 fn open_guarded(path: &Path, cache_bytes: u64) -> Result<sled::Db, OpenError> {
+    open_engine(path, cache_bytes, true)
+}
+
+/// Opens sled; if `is_checked` its log is looked through before, and nothing is changed of one that is damaged.
+fn open_engine(path: &Path, cache_bytes: u64, is_checked: bool) -> Result<sled::Db, OpenError> {
     let config = sled::Config::new()
         .path(path)
         .cache_capacity(cache_bytes)
@@ -580,6 +632,17 @@ fn open_guarded(path: &Path, cache_bytes: u64) -> Result<sled::Db, OpenError> {
     let waited = Stopwatch::start();
     loop {
         let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
+        let fit = if is_checked { log::check(path) } else { Ok(()) };
+        match fit {
+            Ok(()) => {}
+            Err(log::Unfit::InUse) if waited.elapsed() < LOCK_WAIT => {
+                std::thread::sleep(LOCK_PAUSE);
+                continue;
+            }
+            Err(log::Unfit::InUse) => return Err(OpenError::InUse { path: path.to_owned() }),
+            Err(log::Unfit::Io(why)) => return Err(OpenError::NotAccessible { path: path.to_owned(), why }),
+            Err(log::Unfit::Damaged(why)) => return Err(broken(why)),
+        }
         return match catch_unwind(AssertUnwindSafe(|| config.open())) {
             Ok(Ok(db)) => Ok(db),
             // sled turns the lock's error into text of its own, kind and all.

@@ -92,8 +92,13 @@ impl Note {
 
     /// Has a store taken for whole as it is.
     pub fn accept(folder: &Path, last_group: u64) -> io::Result<()> {
+        // What waits in the outbox waits for this clock: it goes on from where it was, if that is known.
+        let shown = match read(folder) {
+            Ok((Said::Group(_, shown), _)) => shown,
+            Ok((Said::Nothing, _)) | Err(_) => Timestamp::MIN,
+        };
         // Both slots: one that is damaged would be met again.
-        let mut note = Note::begin(folder, 0, last_group, SteadyClock::start(Clock::System, Timestamp::MIN))?;
+        let mut note = Note::begin(folder, 0, last_group, SteadyClock::start(Clock::System, shown))?;
         note.write(last_group)
     }
 

@@ -314,6 +314,133 @@ async fn a_flipped_bit_in_a_store_that_was_killed_loses_nothing_in_silence() {
     no_flipped_bit_is_served(false).await;
 }
 
+/// Text that does not compress, and of which each order has its own.
+fn long_text_of(order: u64, revision: u64) -> Vec<u8> {
+    let mut state = (order << 8 | revision).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut text = format!("order {order}, revision {revision}: ").into_bytes();
+    while text.len() < 4000 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        text.extend_from_slice(&state.to_be_bytes());
+    }
+    text
+}
+
+/// In a log of many segments sled passes over what does not add up in the middle. Half of the bits are flipped near the ends of
+/// segments, where it has the least to miss.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flipped_bit_in_a_log_of_many_segments_loses_nothing_in_silence() {
+    const ORDERS: u64 = 3000;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = open(folder.path());
+    // Every third is written again, so that old and new forms of pages lie far apart.
+    for (revision, step) in [(1, 1), (2, 3)] {
+        let mut writing = tokio::task::JoinSet::new();
+        for order in (0..ORDERS).step_by(step) {
+            let store = store.clone();
+            writing.spawn(async move {
+                let before = store.load(&[key(order)]).await.expect("read").pop().flatten();
+                let expect = before.map_or(Expect::Absent, |stored| Expect::At(stored.version));
+                let mut batch = Batch::new();
+                let bytes = long_text_of(order, revision);
+                let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes };
+                batch.put_body(key(order), expect, body);
+                store.commit(batch).await.expect("committed");
+            });
+            while writing.len() >= 64 {
+                writing.join_next().await.expect("one").expect("no panic");
+            }
+        }
+        while let Some(written) = writing.join_next().await {
+            written.expect("no panic");
+        }
+    }
+    let Store::Sled(engine) = &store else { panic!("it is sled") };
+    let last = super::keys::read_last_group(&engine.tree).expect("a group");
+    let noted = async {
+        while !matches!(super::note::noted(folder.path()), Ok(Some(group)) if group >= last) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), noted).await.expect("it is noted in time");
+    let left: Vec<(String, Vec<u8>)> = ["db", "conf", super::note::FILE]
+        .map(|name| (name.to_owned(), std::fs::read(folder.path().join(name)).expect("a file")))
+        .into();
+    let db = &left[0].1;
+    let segments = db.len() / super::SEGMENT_BYTES;
+    assert!(segments >= 5, "{segments} segments");
+    super::log::check(folder.path()).expect_err("it is in use");
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {})); // sled panics on damage, which is caught and told
+    let (mut whole, mut refused, mut named) = (0, 0, 0);
+    for flip in 0..=flips() {
+        let copy = tempfile::tempdir().expect("a temporary folder");
+        let mut bytes = db.clone();
+        let random = u64::from_be_bytes(crate::kernel::chance::random_bytes());
+        let random_place = usize::try_from(random >> 3).unwrap_or(usize::MAX);
+        let place = if flip % 4 == 2 {
+            super::SEGMENT_BYTES + random_place % (super::SEGMENT_BYTES - 8192)
+        } else if flip % 4 == 0 {
+            random_place % bytes.len()
+        } else {
+            let segment = random_place % segments;
+            (segment + 1) * super::SEGMENT_BYTES - 1 - (random_place >> 20) % 300_000
+        };
+        if flip > 0 {
+            bytes[place] ^= 1 << (random & 7);
+        }
+        for (name, as_it_was) in &left {
+            let bytes = if name == "db" { &bytes } else { as_it_was };
+            std::fs::write(copy.path().join(name), bytes).expect("written");
+        }
+        let before = std::fs::read(copy.path().join("db")).expect("read");
+        let is_in_the_middle = (super::SEGMENT_BYTES..2 * super::SEGMENT_BYTES - 8192).contains(&place);
+        let is_seen = matches!(super::log::check(copy.path()), Err(super::log::Unfit::Damaged(_)));
+        assert!(flip == 0 || !is_in_the_middle || is_seen, "byte {place}");
+        let engine = match Sled::open_in_time(copy.path(), CACHE, &Clock::System).await {
+            Ok(engine) => engine,
+            Err(OpenError::Broken { why, .. }) => {
+                refused += 1;
+                let is_left_alone = before == std::fs::read(copy.path().join("db")).expect("read");
+                assert!(is_left_alone || !why.contains("does not add up"), "byte {place}: {why}");
+                continue;
+            }
+            Err(OpenError::Lacks { .. }) => {
+                refused += 1;
+                continue;
+            }
+            Err(other) => panic!("byte {place}: {other}"),
+        };
+        let store = Store::Sled(Arc::new(engine));
+        let mut is_hit = false;
+        for order in 0..ORDERS {
+            let revision = if order % 3 == 0 { 2 } else { 1 };
+            match bytes_of(&store, order).await {
+                Ok(Some(bytes)) => {
+                    assert!(bytes == long_text_of(order, revision), "order {order} after byte {place}");
+                }
+                Ok(None) => panic!("the order {order} is gone in silence after byte {place} was flipped"),
+                Err(Unavailable::Damaged { .. }) => is_hit = true,
+                Err(other) => panic!("byte {place}: {other}"),
+            }
+        }
+        assert!(flip > 0 || !is_hit, "nothing is wrong with it");
+        if is_hit {
+            named += 1;
+        } else {
+            whole += 1;
+        }
+        store.close().await;
+    }
+    std::panic::set_hook(hook);
+    println!(
+        "{} flips: {whole} without effect, {refused} refused, {named} with records that are not served",
+        flips()
+    );
+    store.close().await;
+}
+
 /// What a person accepts is opened, and is what was shown: of a store that lacks its end, and of one that does not open at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_left_of_a_damaged_store_is_opened_when_a_person_says_so() {

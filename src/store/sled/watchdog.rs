@@ -38,11 +38,18 @@ pub struct Pulse {
     pub write: Since,
     /// The syncer's flush and sync.
     pub flush: Since,
+    /// The committer's whole group, with all that it reads for it.
+    pub group: Since,
 }
 
 impl Pulse {
     pub fn new() -> Arc<Pulse> {
-        Arc::new(Pulse { watch: Stopwatch::start(), write: Since::default(), flush: Since::default() })
+        Arc::new(Pulse {
+            watch: Stopwatch::start(),
+            write: Since::default(),
+            flush: Since::default(),
+            group: Since::default(),
+        })
     }
 
     /// Milliseconds since the start, and never 0, which means "at nothing".
@@ -58,14 +65,26 @@ impl Pulse {
         done
     }
 
-    /// What has not ended for so long, if anything.
+    /// What of the disk has not ended for so long, if anything.
     pub fn stalled(&self, longest: Duration) -> Option<&'static str> {
+        self.longer(longest, [("a write", &self.write), ("a flush or sync of the disk", &self.flush)])
+    }
+
+    /// The same of everything that commits wait for: a group that reads much may take longer than one write.
+    fn hangs(&self, longest: Duration) -> Option<&'static str> {
+        self.stalled(longest).or_else(|| self.longer(longest, [("a group of commits", &self.group)]))
+    }
+
+    fn longer<const N: usize>(
+        &self,
+        longest: Duration,
+        all: [(&'static str, &Since); N],
+    ) -> Option<&'static str> {
         let now = self.now();
         let is_stalled = |since: &Since| {
             let since = since.0.load(Ordering::Relaxed);
             since > 0 && Duration::from_millis(now.saturating_sub(since)) > longest
         };
-        let all = [("a write", &self.write), ("a flush or sync of the disk", &self.flush)];
         all.into_iter().find(|(_, since)| is_stalled(since)).map(|(what, _)| what)
     }
 }
@@ -73,7 +92,7 @@ impl Pulse {
 /// Watches until the store is gone. `end` ends the process.
 pub fn run(pulse: &Weak<Pulse>, progress: &watch::Sender<Progress>, stall_max: Duration, end: impl FnOnce()) {
     while let Some(pulse) = pulse.upgrade() {
-        if let Some(what) = pulse.stalled(stall_max) {
+        if let Some(what) = pulse.hangs(stall_max) {
             let seconds = stall_max.as_secs();
             stop(progress, format!("{what} has not ended for {seconds} s: the disk or the store hangs"));
             return end();

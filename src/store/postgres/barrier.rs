@@ -1,0 +1,96 @@
+//! Barriers: whether what a server shows is kept as its commits promise.
+//!
+//! What can be read of a primary was committed there, and may be on no standby yet: a commit whose wait was cancelled, or
+//! that a crash has ended, is visible all the same. A small commit of our own that comes back without a warning says that all
+//! commits before it are kept. While the standby is away it does not come back, and its backend waits at the server as long
+//! as that lasts, whatever becomes of our side. So no more are sent than one for each connection, and while one is overdue
+//! nothing is.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::address::Address;
+use super::link::Connected;
+use super::{CALL_MILLISECONDS_MAX, Failed};
+use crate::kernel::Stopwatch;
+
+/// Writes a line into the log of what is to come and nothing else: its commit waits for all that were made before it.
+const BARRIER: &str = "SELECT pg_logical_emit_message(true, 'tillgate', 'barrier')";
+
+/// How long a barrier may take until it is overdue.
+const OVERDUE: Duration = Duration::from_millis(CALL_MILLISECONDS_MAX);
+
+/// The barriers of this process that have not come back.
+#[derive(Debug, Default)]
+pub struct Barriers {
+    next: AtomicU64,
+    waiting: Mutex<Vec<Waiting>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    timeline: u32,
+    since: Stopwatch,
+}
+
+impl Barriers {
+    fn enter(&self, timeline: u32) -> u64 {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let waiting = Waiting { number, timeline, since: Stopwatch::start() };
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(waiting);
+        number
+    }
+
+    fn leave(&self, number: u64) {
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|waiting| waiting.number != number);
+    }
+
+    fn is_any_overdue(&self, timeline: u32) -> bool {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.iter().any(|waiting| waiting.timeline >= timeline && waiting.since.elapsed() > OVERDUE)
+    }
+}
+
+impl Address {
+    /// Whether no commit comes back from the server that is written to.
+    pub(super) fn stands_still(&self) -> bool {
+        self.known.barriers.is_any_overdue(self.seen().timeline.unwrap_or_default())
+    }
+
+    /// Sends a barrier on a connection, and waits until it has come back.
+    pub(super) async fn barrier(&self, connected: &Arc<Connected>) -> Result<(), Failed> {
+        if self.stands_still() {
+            return Err(Failed::StandsStill);
+        }
+        let (answer, answered) = oneshot::channel();
+        let (address, on) = (self.clone(), Arc::clone(connected));
+        let number = self.known.barriers.enter(connected.timeline());
+        // In a task of its own, which holds the connection: when we wait no longer the server does.
+        tokio::spawn(async move {
+            let before = on.warnings();
+            let outcome = match on.client.batch_execute(BARRIER).await {
+                Ok(()) => on.unless_warned(&address, before, ()),
+                Err(why) => {
+                    address.doubt();
+                    Err(Failed::Said(why))
+                }
+            };
+            address.known.barriers.leave(number);
+            let _ = answer.send(outcome); // whoever waited may have given up
+        });
+        match tokio::time::timeout(OVERDUE, answered).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => {
+                self.doubt();
+                Err(Failed::TooSlow)
+            }
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! sled's log, looked through before sled opens it.
+//!
+//! When a store was not closed, sled 0.34 reads its log again from its last snapshot on. A record that does not add up in the
+//! middle of that is the end of its segment to sled: it goes on with the next segment, and everything between is gone, or
+//! older than it was, without a word. That may be right, for a segment that was about to be used again when the process
+//! ended; so sled cannot ask. Here it is asked: behind such a record there is either something newer, or damage.
+//!
+//! The end of the log is left to sled, which cuts it off where it does not add up, and to the note of what was durable
+//! ([`super::note`]), which says whether that was too much.
+//!
+//! ```text
+//! segment  CRC-32 of the next 16, inverted 4 | its position in the log 8 | how far the log was stable then 8 | records …
+//! record   CRC-32 of body and header, inverted 4 | kind 1 | length | segment's number | page | body
+//! ```
+//!
+//! Positions are inverted but for their sign; the last three numbers of a record's header are of one to nine bytes.
+
+use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::SEGMENT_BYTES;
+
+const SEGMENT_HEADER_BYTES: usize = 20;
+
+/// A record's header may be so long: nothing begins nearer to the end of a segment.
+const RECORD_HEADER_BYTES_MAX: usize = 32;
+
+/// The kinds of records, and of them the one that ends a segment.
+const KINDS: std::ops::RangeInclusive<u8> = 1..=11;
+const CAP: u8 = 2;
+
+/// Why a log cannot be given to sled.
+#[derive(Debug)]
+pub enum Unfit {
+    /// Another process has the store.
+    InUse,
+    /// It cannot be read.
+    Io(io::Error),
+    /// It is damaged, in words.
+    Damaged(String),
+}
+
+impl From<io::Error> for Unfit {
+    fn from(why: io::Error) -> Unfit {
+        Unfit::Io(why)
+    }
+}
+
+/// A segment's header.
+#[derive(Debug, Clone, Copy)]
+struct Segment {
+    /// Its position in the log.
+    position: u64,
+    /// How far the log was stable when the segment was begun.
+    stable: u64,
+}
+
+impl Segment {
+    fn read(bytes: &[u8]) -> Option<Segment> {
+        let (checksum, positions) = bytes.get(..SEGMENT_HEADER_BYTES)?.split_at(4);
+        let is_intact = !crc32fast::hash(positions) == u32::from_le_bytes(checksum.try_into().ok()?);
+        let position = |at: usize| {
+            let stored = i64::from_le_bytes(positions.get(at..at + 8)?.try_into().ok()?);
+            Some(stored ^ i64::MAX)
+        };
+        // When the first segment is begun, the log is stable up to -1.
+        let stable = u64::try_from(position(8)?).unwrap_or_default();
+        let position = u64::try_from(position(0)?).ok()?;
+        is_intact.then_some(Segment { position, stable })
+    }
+}
+
+/// A record that adds up.
+#[derive(Debug, Clone, Copy)]
+struct Record {
+    kind: u8,
+    /// The number of its segment: its position, in segments.
+    number: u64,
+    /// Its length with its header.
+    length: usize,
+}
+
+impl Record {
+    /// The record at the beginning of `bytes`, which end with the segment.
+    fn read(bytes: &[u8]) -> Option<Record> {
+        let (checksum, rest) = bytes.split_first_chunk::<4>()?;
+        let (&kind, mut rest) = rest.split_first()?;
+        if !KINDS.contains(&kind) {
+            return None;
+        }
+        let length = usize::try_from(number(&mut rest)?).ok()?;
+        let segment = number(&mut rest)?;
+        number(&mut rest)?; // the page
+        let header = bytes.len() - rest.len();
+        let body = rest.get(..length)?;
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(body);
+        hasher.update(&bytes[4..header]);
+        let is_intact = !hasher.finalize() == u32::from_le_bytes(*checksum);
+        is_intact.then_some(Record { kind, number: segment, length: header + length })
+    }
+}
+
+/// A number of one to nine bytes.
+fn number(bytes: &mut &[u8]) -> Option<u64> {
+    let (&first, rest) = bytes.split_first()?;
+    let (value, length) = match first {
+        0..=240 => (u64::from(first), 0),
+        241..=248 => (240 + 256 * (u64::from(first) - 241) + u64::from(*rest.first()?), 1),
+        249 => (2288 + 256 * u64::from(*rest.first()?) + u64::from(*rest.get(1)?), 2),
+        250.. => {
+            let length = usize::from(first) - 247;
+            let mut value = [0; 8];
+            value[..length].copy_from_slice(rest.get(..length)?);
+            (u64::from_le_bytes(value), length)
+        }
+    };
+    *bytes = rest.get(length..)?;
+    Some(value)
+}
+
+/// Looks whether everything adds up that sled will read of the log of the store in `folder`, but for its end. Nothing is
+/// changed.
+pub fn check(folder: &Path) -> Result<(), Unfit> {
+    let file = match File::open(folder.join("db")) {
+        Ok(file) => file,
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(()), // a new store
+        Err(why) => return Err(why.into()),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Unfit::InUse),
+        Err(TryLockError::Error(why)) => return Err(why.into()),
+    }
+    let whole = SEGMENT_BYTES as u64;
+    let count = file.metadata()?.len().div_ceil(whole);
+    let from = snapshot(folder)? / whole * whole;
+    let mut headers = Vec::new();
+    for place in 0..count {
+        let mut bytes = [0; SEGMENT_HEADER_BYTES];
+        let header = file.read_exact_at(&mut bytes, place * whole).ok().and_then(|()| Segment::read(&bytes));
+        headers.push((place, header));
+    }
+    let known = headers.iter().filter_map(|(_, header)| *header).filter(|header| header.position >= from);
+    let stable = known.clone().map(|header| header.stable).max().unwrap_or_default();
+    let end = stable / whole * whole;
+    let present: BTreeSet<u64> = known.map(|header| header.position).collect();
+    let mut bytes = vec![0; SEGMENT_BYTES];
+    for (place, header) in headers {
+        let is_read = header.is_none_or(|header| (from..end).contains(&header.position));
+        if !is_read {
+            continue;
+        }
+        let read = read_up_to(&file, &mut bytes, place * whole)?;
+        let damage = match header {
+            Some(header) => in_segment(&bytes[..read], header.position / whole),
+            None => behind_lost_header(&bytes[..read], |number| {
+                let position = number.saturating_mul(whole);
+                (from..end).contains(&position) && !present.contains(&position)
+            }),
+        };
+        if let Some(at) = damage {
+            let byte = place * whole + at as u64;
+            return Err(Unfit::Damaged(format!(
+                "a record of its log does not add up, at byte {byte} of the file db: what follows it would be missing, or \
+                 older than it was"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Where a segment is damaged, if it is.
+fn in_segment(bytes: &[u8], number: u64) -> Option<usize> {
+    let mut at = SEGMENT_HEADER_BYTES;
+    while at + RECORD_HEADER_BYTES_MAX <= SEGMENT_BYTES {
+        match Record::read(bytes.get(at..).unwrap_or_default()) {
+            Some(record) if record.number == number && record.kind == CAP => return None,
+            Some(record) if record.number == number => at += record.length,
+            Some(_) | None => {
+                // A segment that is used again is not always written from its beginning: what is newer stands behind it.
+                let is_used_again = records_from(bytes, at).find(|(_, record)| record.number >= number);
+                return match is_used_again {
+                    Some((_, record)) if record.number > number => None,
+                    Some(_) | None => Some(at),
+                };
+            }
+        }
+    }
+    None
+}
+
+/// Where in a segment without a header there is a record that sled would not find.
+fn behind_lost_header(bytes: &[u8], is_missing: impl Fn(u64) -> bool) -> Option<usize> {
+    if bytes.iter().all(|&byte| byte == 0) {
+        return None;
+    }
+    records_from(bytes, SEGMENT_HEADER_BYTES).find(|(_, record)| is_missing(record.number)).map(|(at, _)| at)
+}
+
+/// The records that begin anywhere from `start` on.
+fn records_from(bytes: &[u8], start: usize) -> impl Iterator<Item = (usize, Record)> {
+    let end = bytes.len().saturating_sub(RECORD_HEADER_BYTES_MAX);
+    (start..=end.max(start)).filter_map(|at| Some((at, Record::read(bytes.get(at..)?)?)))
+}
+
+/// The position from which sled reads the log: its last snapshot has what was before.
+fn snapshot(folder: &Path) -> io::Result<u64> {
+    let mut newest = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let position =
+            name.to_str().and_then(|name| u64::from_str_radix(name.strip_prefix("snap.")?, 16).ok());
+        newest = newest.max(position.unwrap_or_default());
+    }
+    Ok(newest)
+}
+
+/// Fills `bytes` from `place` on, as far as the file goes.
+fn read_up_to(file: &File, bytes: &mut [u8], place: u64) -> io::Result<usize> {
+    let mut read = 0;
+    while read < bytes.len() {
+        match file.read_at(&mut bytes[read..], place + read as u64)? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record as sled writes it, of a page below 241 in a segment below 241.
+    fn record(kind: u8, number: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len()).expect("short").to_le_bytes();
+        let header = [&[kind, 251], &length[..], &[number, 7]].concat();
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(body);
+        hasher.update(&header);
+        [&(!hasher.finalize()).to_le_bytes(), header.as_slice(), body].concat()
+    }
+
+    /// A whole segment: records of different lengths, and a cap.
+    fn segment(number: u8) -> Vec<u8> {
+        let position = i64::from(number) * SEGMENT_BYTES as i64;
+        let stored = |position: i64| (position ^ i64::MAX).to_le_bytes();
+        let positions = [stored(position), stored(position - 1)].concat();
+        let mut bytes = [&(!crc32fast::hash(&positions)).to_le_bytes(), positions.as_slice()].concat();
+        for length in (1000..).step_by(111) {
+            let next = record(10, number, &vec![number; length]);
+            if bytes.len() + next.len() + 100 > SEGMENT_BYTES {
+                break;
+            }
+            bytes.extend(next);
+        }
+        bytes.extend(record(CAP, number, &vec![0; SEGMENT_BYTES - bytes.len() - 12]));
+        assert_eq!(bytes.len(), SEGMENT_BYTES);
+        bytes
+    }
+
+    fn checked(segments: &[Vec<u8>]) -> Option<String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("db"), segments.concat()).expect("written");
+        match check(folder.path()) {
+            Ok(()) => None,
+            Err(Unfit::Damaged(why)) => Some(why),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    /// Where the record at or behind `from` begins.
+    fn boundary(bytes: &[u8], from: usize) -> usize {
+        let mut at = SEGMENT_HEADER_BYTES;
+        loop {
+            let record = Record::read(&bytes[at..]).expect("a record");
+            if at >= from || record.kind == CAP {
+                return at;
+            }
+            at += record.length;
+        }
+    }
+
+    #[test]
+    fn a_bit_anywhere_in_the_middle_of_the_log_is_missed() {
+        let whole: Vec<Vec<u8>> = (0..4).map(segment).collect();
+        assert_eq!(checked(&whole), None);
+        let cap = boundary(&whole[1], SEGMENT_BYTES);
+        for place in [4, 12, 20, 24, 25, 31, 40, 1_000_000, 4_000_000, cap, SEGMENT_BYTES - 1] {
+            let mut flipped = whole.clone();
+            flipped[1][place] ^= 0x10;
+            assert!(checked(&flipped).is_some(), "byte {place}");
+        }
+        // The end is sled's: it is cut off there.
+        let mut torn = whole;
+        torn[3][1_000_000] ^= 0x10;
+        assert_eq!(checked(&torn), None);
+    }
+
+    #[test]
+    fn a_segment_that_is_used_again_is_not_damaged() {
+        // What was the second segment is the fifth by now, as far as it is written: from the middle on.
+        let (mut whole, newer): (Vec<Vec<u8>>, _) = ((0..4).map(segment).collect(), segment(4));
+        let at = boundary(&newer, SEGMENT_BYTES / 2);
+        whole[1][at..].copy_from_slice(&newer[at..]);
+        assert_eq!(checked(&whole), None);
+        // Something older behind it is no reason.
+        let (mut whole, older): (Vec<Vec<u8>>, _) = ((0..4).map(segment).collect(), segment(0));
+        whole[1][at..].copy_from_slice(&older[at..]);
+        assert!(checked(&whole).is_some());
+    }
+
+    #[test]
+    fn a_segment_that_is_free_and_was_wiped_is_not_missed() {
+        let mut whole: Vec<Vec<u8>> = (0..4).map(segment).collect();
+        whole[1].fill(0);
+        assert_eq!(checked(&whole), None);
+    }
+
+    #[test]
+    fn numbers_are_read_as_sled_writes_them() {
+        let read = |bytes: &[u8]| {
+            let mut rest = bytes;
+            number(&mut rest).map(|value| (value, rest.len()))
+        };
+        assert_eq!(read(&[240, 9]), Some((240, 1)));
+        assert_eq!(read(&[241, 1, 9]), Some((241, 1)));
+        assert_eq!(read(&[249, 0, 0, 9]), Some((2288, 1)));
+        assert_eq!(read(&[250, 1, 2, 3]), Some((0x03_02_01, 0)));
+        assert_eq!(read(&[255, 1, 0, 0, 0, 0, 0, 0, 1]), Some((1 << 56 | 1, 0)));
+        for short in [&[][..], &[241], &[249, 1], &[252, 1, 2]] {
+            assert_eq!(read(short), None);
+        }
+    }
+}
