@@ -507,6 +507,32 @@ async fn a_primary_that_lives_on_is_left_when_another_is_promoted() {
     Arc::into_inner(till).expect("nobody else has it").close().await;
 }
 
+/// The same while the old one has another standby that confirms its commits: once the new one is known nothing more goes to the
+/// old one, which is ended afterwards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_could_go_on_is_left_when_another_is_promoted() {
+    let server = Server::start(&[]);
+    let (second, third) = (server.standby(), server.standby());
+    server.order("sync");
+    let till = open(&address(&[&server.url, &second, &third])).await;
+    until_acknowledged(&till, "before").await;
+    server.order("promote 2");
+    let is_known = async {
+        while !read(&till, "/readyz").await.1.contains("on timeline 2") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, is_known).await.expect("the new one is seen");
+    let all: Vec<String> = (0..5).map(|count| format!("A{count}")).collect();
+    for id in &all {
+        until_acknowledged(&till, id).await;
+    }
+    server.order("stop 1");
+    let till = till.restart().await;
+    nothing_is_missing(&till, &all).await;
+    till.close().await;
+}
+
 /// The same when the new one is far away: its greeting comes late, and counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_primary_that_is_far_away_is_found() {
