@@ -243,12 +243,27 @@ impl Sled {
     /// Opens the store with besides another patience, and another end of it.
     fn open_watched(
         path: &Path,
+        cache_and_clock: (u64, Clock),
+        sync: impl FnOnce(File) -> Sync,
+        watched: (Duration, impl FnOnce() + Send + 'static),
+    ) -> Result<Sled, OpenError> {
+        let is_new = !path.join("db").exists();
+        let opened = Sled::open_or_create(path, is_new, cache_and_clock, sync, watched);
+        if is_new && matches!(opened, Err(OpenError::NotAccessible { .. } | OpenError::Broken { .. })) {
+            // Half a store is none, and nothing was acknowledged by it: the next start begins again.
+            discard_creation(path);
+        }
+        opened
+    }
+
+    fn open_or_create(
+        path: &Path,
+        is_new: bool,
         (cache_bytes, clock): (u64, Clock),
         sync: impl FnOnce(File) -> Sync,
         (stall_max, end): (Duration, impl FnOnce() + Send + 'static),
     ) -> Result<Sled, OpenError> {
         let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
-        let is_new = !path.join("db").exists();
         fs::create_dir_all(path).map_err(not_accessible)?;
         let db = open_guarded(path, cache_bytes)?;
         if is_new {
@@ -657,6 +672,17 @@ fn open_engine(path: &Path, cache_bytes: u64, is_checked: bool) -> Result<sled::
             Ok(Err(why)) => Err(broken(why.to_string())),
             Err(panic) => Err(broken(panic_text(&*panic))),
         };
+    }
+}
+
+/// Removes what is left of a store that could not be created, as far as that can be done.
+fn discard_creation(path: &Path) {
+    for name in ["db", "conf", note::FILE] {
+        if let Err(why) = fs::remove_file(path.join(name))
+            && why.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %path.join(name).display(), error = %why, "what is left of a store that could not be created stays");
+        }
     }
 }
 
