@@ -143,7 +143,7 @@ impl Connection {
         Connection { heard, timeline: 0, _driving: AbortOnDropHandle::new(driving) }
     }
 
-    /// The timeline that the server was on when it was greeted; nought on a standby.
+    /// The timeline that the server was on when it was greeted; 0 on a standby.
     pub fn timeline(&self) -> u32 {
         self.timeline
     }
