@@ -452,7 +452,7 @@ fn retention_default() -> u32 {
 
 /// Ten a second: more than a site needs, and no more than a runaway loop should have.
 fn requests_default() -> NonZeroU32 {
-    const { NonZeroU32::new(600).unwrap() } // reckoned when it is compiled: 600 is not nought
+    const { NonZeroU32::new(600).unwrap() } // reckoned when it is compiled: 600 is not zero
 }
 
 fn receipts_default() -> Receipts {

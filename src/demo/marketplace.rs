@@ -42,7 +42,7 @@ impl Attempt {
         matches!(self.answer, Ok((200..=299, _)))
     }
 
-    /// The status; nought without an answer.
+    /// The status; 0 without an answer.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.answer.as_ref().map_or(0, |(status, _)| *status)

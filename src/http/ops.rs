@@ -66,12 +66,10 @@ async fn readiness(edge: &Edge) -> Response {
     }
     let mut text = String::from("ready");
     let Looked { probed, condition } = edge.readiness.look(&edge.shop.store).await;
-    let mut lines = String::new();
-    if let Some(condition) = condition {
-        lines.push_str(&format!("database: {}\n", condition.text));
-        for missing in condition.broken.iter().chain(&condition.missing) {
-            lines.push_str(&format!("missing: {missing}\n"));
-        }
+    let mut lines = Vec::new();
+    if let Some(Condition { text, broken, missing }) = condition {
+        lines.push(format!("database: {text}"));
+        lines.extend(broken.into_iter().chain(missing).map(|missing| format!("missing: {missing}")));
     }
     match probed {
         Ok(()) => {
@@ -79,20 +77,19 @@ async fn readiness(edge: &Edge) -> Response {
             if let Some(why) = edge.shop.clock_skew.trouble() {
                 text.push_str(&format!(", but {why}"));
             }
-            text.push('\n');
-            text.push_str(&lines);
-            text.into_response()
+            lines.insert(0, text);
+            (lines.join("\n") + "\n").into_response()
         }
         Err(why) => {
             tracing::error!(error = %why, "this receiver is not ready: the store cannot be used");
-            Problem::unavailable(format!("the store cannot be used: {why}\n{lines}").trim_end())
-                .into_response()
+            lines.insert(0, format!("the store cannot be used: {why}"));
+            Problem::unavailable(lines.join("; ")).into_response()
         }
     }
 }
 
 /// The result of the last look at the store. It is reused for [`LOOK_GAP`], so that frequent requests do not cost a commit each.
-/// A look that was begun is finished whether or not whoever asked still waits.
+/// A look goes on when the request that began it is given up.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<tokio::sync::Mutex<Option<(Stopwatch, Looked)>>>);
 

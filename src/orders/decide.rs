@@ -146,7 +146,7 @@ pub fn decide(order: Option<&Order>, incoming: Incoming) -> Decision {
         None => Shelf::default(),
     };
     let movement = next.written_off.lines_towards(&shipped);
-    // Written off is what left: below nought for the balance.
+    // Written off is what left: below zero for the balance.
     let movement: Vec<MovementLine> =
         movement.into_iter().map(|line| MovementLine { quantity: -line.quantity, ..line }).collect();
     if !movement.is_empty() {

@@ -61,7 +61,7 @@ pub struct MovementLine {
     pub store_id: String,
     /// The article.
     pub sku: String,
-    /// How much: below nought when it left, and for an opening balance what was counted.
+    /// How much: below zero when it left, and for an opening balance what was counted.
     pub quantity: Quantity,
 }
 

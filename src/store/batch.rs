@@ -127,7 +127,7 @@ pub struct CounterKey {
 /// What is to become of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bump {
-    /// It goes up or down by this much, from nought if it is new.
+    /// It goes up or down by this much, from zero if it is new.
     Add(i64),
     /// Somebody has counted: it becomes this.
     Set(i64),

@@ -35,7 +35,7 @@ pub enum CopyError {
 pub struct Totals {
     /// Documents of each kind.
     pub documents: BTreeMap<&'static str, u64>,
-    /// Counters that are not nought.
+    /// Counters that are not zero.
     pub counters: u64,
     /// Made of everything: two stores with the same one hold the same.
     pub digest: u128,

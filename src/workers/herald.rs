@@ -195,7 +195,7 @@ impl Herald {
             });
             if let Err(why) = noted.await {
                 // It was taken all the same. The next that is taken there notes it.
-                tracing::warn!(merchant = %merchant, url, error = %why, "it was not noted that somebody listens there");
+                tracing::warn!(merchant = %merchant, url, error = %why, "the site took a callback, but the store could not record that its address works again; the next callback does");
             }
             return Ok(Attempt::Taken);
         }

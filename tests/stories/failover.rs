@@ -25,6 +25,9 @@ const PROMOTED_MAX: Duration = Duration::from_secs(3);
 /// How long after it froze a primary is left, at the latest, once another has been promoted.
 const LEFT_MAX: Duration = Duration::from_secs(5);
 
+/// How long after a promotion a primary that lives on is left, at the latest.
+const LEFT_ALIVE_MAX: Duration = Duration::from_secs(6);
+
 /// Connections of a receiver: nine, each with one more that waits at the server for its standby, and a look at who is there.
 const CONNECTIONS_MAX: i64 = 2 * 9 + 2;
 
@@ -376,20 +379,55 @@ async fn while_the_standby_is_away_nothing_is_acknowledged() {
     for count in 0..200 {
         assert_eq!(till.hook(&created(&format!("W{count}"))).await.status(), 503);
     }
-    let (operator, connection) =
-        tokio_postgres::connect(&server.url, tokio_postgres::NoTls).await.expect("the primary answers");
-    let connection = tokio::spawn(connection);
+    let operator = Operator::at(&server).await;
     let text = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tillgate'";
-    let backends = operator.query_one(text, &[]).await.expect("an answer").get::<_, i64>(0);
+    let backends = operator.count(text).await;
     assert!(backends <= CONNECTIONS_MAX, "{backends} backends");
-    drop(operator);
-    connection.await.expect("no panic").expect("it ends in order");
+    operator.leave().await;
     server.order("start 2");
     until_acknowledged(&till, "first").await;
     load.until_some_moment().await;
     ready(&till).await;
     nothing_is_missing(&till, &load.end().await).await;
     till.close().await;
+}
+
+/// Somebody with a connection of their own to the first server.
+struct Operator {
+    client: tokio_postgres::Client,
+    connection: JoinHandle<Result<(), tokio_postgres::Error>>,
+}
+
+impl Operator {
+    async fn at(server: &Server) -> Operator {
+        let connected = tokio_postgres::connect(&server.url, tokio_postgres::NoTls).await;
+        let (client, connection) = connected.expect("the primary answers");
+        Operator { client, connection: tokio::spawn(connection) }
+    }
+
+    async fn run(&self, text: &str) {
+        self.client.batch_execute(text).await.expect("it is done");
+    }
+
+    /// What a statement counts.
+    async fn count(&self, text: &str) -> i64 {
+        self.client.query_one(text, &[]).await.expect("an answer").get(0)
+    }
+
+    async fn leave(self) {
+        drop(self.client);
+        self.connection.await.expect("no panic").expect("it ends in order");
+    }
+}
+
+/// Waits until the receiver has seen a server on this timeline.
+async fn until_seen(till: &Till, timeline: u32) {
+    let is_seen = async {
+        while till.app.store().servers_seen().and_then(|seen| seen.timeline) != Some(timeline) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, is_seen).await.expect("it is seen");
 }
 
 /// Uses the connections that hooks are looked up by, all of them, so that none is made only later.
@@ -407,18 +445,15 @@ async fn warm_up(till: &Arc<Till>, number: &str) {
 
 /// Runs `text`, which counts what it has ended, until that is five or more.
 async fn end_five(server: &Server, text: &str) {
-    let (operator, connection) =
-        tokio_postgres::connect(&server.url, tokio_postgres::NoTls).await.expect("the primary answers");
-    let connection = tokio::spawn(connection);
+    let operator = Operator::at(server).await;
     let ended = async {
         let mut ended = 0_i64;
         while ended < 5 {
-            ended += operator.query_one(text, &[]).await.expect("an answer").get::<_, i64>(0);
+            ended += operator.count(text).await;
         }
     };
     tokio::time::timeout(DEADLINE, ended).await.expect("commits wait for the standby");
-    drop(operator);
-    connection.await.expect("no panic").expect("it ends in order");
+    operator.leave().await;
 }
 
 /// A commit whose connection was ended while it waited for the standby is there, and on no standby: its repeat is not answered
@@ -462,13 +497,10 @@ async fn what_another_receiver_has_written_is_believed_when_the_standby_has_it()
     warm_up(&other, &number).await;
     server.order("stop 2");
     assert_eq!(till.hook(&created("H1")).await.status(), 503, "the standby does not have it");
-    let (operator, connection) =
-        tokio_postgres::connect(&server.url, tokio_postgres::NoTls).await.expect("the primary answers");
-    let connection = tokio::spawn(connection);
+    let operator = Operator::at(&server).await;
     let text = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-    assert!(operator.query_one(text, &[]).await.expect("an answer").get::<_, i64>(0) > 0, "it waits");
-    drop(operator);
-    connection.await.expect("no panic").expect("it ends in order");
+    assert!(operator.count(text).await > 0, "it waits");
+    operator.leave().await;
     for _ in 0..3 {
         assert_eq!(other.hook(&created("H1")).await.status(), 503);
     }
@@ -489,22 +521,39 @@ async fn a_primary_that_lives_on_is_left_when_another_is_promoted() {
     warm_up(&till, &number).await;
     server.order("promote 2");
     let all: Vec<String> = (0..5).map(|count| format!("A{count}")).collect();
+    let took = until_acknowledged(&till, &all[0]).await;
+    assert!(took <= LEFT_ALIVE_MAX + MARGIN, "{took:?} after the promotion");
     for id in &all {
         until_acknowledged(&till, id).await;
     }
     let answer: serde_json::Value =
         serde_json::from_str(till.hook(&created("A0")).await.body()).expect("an answer");
     let number = answer["number"].as_str().expect("a number").to_owned();
-    let is_read = async {
-        while !read(&till, "/readyz").await.1.contains("on timeline 2")
-            || till.admin(&format!("/orders/{number}")).await["external_id"] != "A0"
-        {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, is_read).await.expect("the new one is read");
+    until_seen(&till, 2).await;
+    assert_eq!(till.admin(&format!("/orders/{number}")).await["external_id"], "A0", "the new one is read");
     nothing_is_missing(&till, &all).await;
     Arc::into_inner(till).expect("nobody else has it").close().await;
+}
+
+/// The same while the old one has another standby that confirms its commits: once the new one is known nothing more goes to the
+/// old one, which is ended afterwards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_could_go_on_is_left_when_another_is_promoted() {
+    let server = Server::start(&[]);
+    let (second, third) = (server.standby(), server.standby());
+    server.order("sync");
+    let till = open(&address(&[&server.url, &second, &third])).await;
+    until_acknowledged(&till, "before").await;
+    server.order("promote 2");
+    until_seen(&till, 2).await;
+    let all: Vec<String> = (0..5).map(|count| format!("A{count}")).collect();
+    for id in &all {
+        until_acknowledged(&till, id).await;
+    }
+    server.order("stop 1");
+    let till = till.restart().await;
+    nothing_is_missing(&till, &all).await;
+    till.close().await;
 }
 
 /// The same when the new one is far away: its greeting comes late, and counts.
@@ -594,12 +643,9 @@ async fn until_refused(till: &Till, why: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wait_for_the_standby_that_was_cancelled_acknowledges_nothing() {
     let (server, address) = pair();
-    let (operator, connection) =
-        tokio_postgres::connect(&server.url, tokio_postgres::NoTls).await.expect("the primary answers");
-    let connection = tokio::spawn(connection);
-    operator.batch_execute("ALTER ROLE postgres SET client_min_messages = error").await.expect("altered");
-    drop(operator);
-    connection.await.expect("no panic").expect("it ends in order");
+    let operator = Operator::at(&server).await;
+    operator.run("ALTER ROLE postgres SET client_min_messages = error").await;
+    operator.leave().await;
     let till = open(&address).await;
     until_acknowledged(&till, "before").await;
     server.order("stop 2");
@@ -642,11 +688,9 @@ async fn a_group_that_a_promotion_meets_half_way_is_taken_once() {
     let (server, address) = pair();
     let till = Arc::new(open(&address).await);
     until_acknowledged(&till, "before").await;
-    let (operator, connection) =
-        tokio_postgres::connect(&server.url, tokio_postgres::NoTls).await.expect("the primary answers");
-    let connection = tokio::spawn(connection);
+    let operator = Operator::at(&server).await;
     // The group has written its orders, and waits with their listings.
-    operator.batch_execute("BEGIN; LOCK tillgate.listings").await.expect("locked");
+    operator.run("BEGIN; LOCK tillgate.listings").await;
     let hooks: Vec<JoinHandle<u16>> = (0..8)
         .map(|count| {
             let till = Arc::clone(&till);
@@ -655,15 +699,14 @@ async fn a_group_that_a_promotion_meets_half_way_is_taken_once() {
         .collect();
     let waits = async {
         let text = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-        while operator.query_one(text, &[]).await.expect("an answer").get::<_, i64>(0) == 0 {
+        while operator.count(text).await == 0 {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(DEADLINE, waits).await.expect("a group waits");
     server.order("stop 1");
     server.order("promote 2");
-    drop(operator);
-    let _ = connection.await; // broken, as its server was
+    drop(operator); // broken, as its server was
     for (count, hook) in hooks.into_iter().enumerate() {
         let status = hook.await.expect("an answer");
         assert!([200, 503].contains(&status), "G{count}: {status}");

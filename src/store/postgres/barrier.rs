@@ -2,9 +2,9 @@
 //!
 //! What can be read of a primary was committed there, and may be on no standby yet: a commit whose wait was cancelled, or
 //! that a crash has ended, is visible all the same. A small commit of our own that comes back without a warning says that all
-//! commits before it are kept. While the standby is away it does not come back, and its backend waits at the server as long
-//! as that lasts, whatever becomes of our side. So no more are sent than one for each connection, and while one is overdue
-//! nothing is.
+//! commits before it are kept. While the standby is away it does not come back, and its backend at the server waits until the
+//! standby is back, even if we close the connection. So each connection sends one barrier at a time, and while one is
+//! overdue no other is sent.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -72,7 +72,7 @@ impl Address {
         let (answer, answered) = oneshot::channel();
         let (address, on) = (self.clone(), Arc::clone(connected));
         let number = self.known.barriers.enter(connected.timeline());
-        // In a task of its own, which holds the connection: when we wait no longer the server does.
+        // A task of its own holds the connection, because the server goes on waiting after we have given up.
         tokio::spawn(async move {
             let before = on.warnings();
             let outcome = match on.client.batch_execute(BARRIER).await {
@@ -83,7 +83,7 @@ impl Address {
                 }
             };
             address.known.barriers.leave(number);
-            let _ = answer.send(outcome); // whoever waited may have given up
+            let _ = answer.send(outcome); // the caller may have timed out
         });
         match tokio::time::timeout(OVERDUE, answered).await {
             Ok(Ok(outcome)) => outcome,

@@ -42,21 +42,23 @@ impl Role {
         }
     }
 
-    /// What the server is to give up on, so that a lost client or a lock held elsewhere holds nobody up for long. Commits
-    /// are always waited for, and warnings always sent, whatever the defaults of the server and the user.
+    /// What the server is to give up on, so that a lost client or a lock held elsewhere holds nobody up for long.
     fn settings(self) -> &'static str {
         match self {
             Role::Fast => {
-                "SET client_min_messages = warning; SET synchronous_commit = on; SET statement_timeout = '1800ms'; SET lock_timeout = '200ms'; \
+                "SET statement_timeout = '1800ms'; SET lock_timeout = '200ms'; \
                  SET idle_in_transaction_session_timeout = '5s'"
             }
             Role::Slow | Role::Looks => {
-                "SET client_min_messages = warning; SET synchronous_commit = on; SET statement_timeout = '9s'; SET lock_timeout = '5s'; \
+                "SET statement_timeout = '9s'; SET lock_timeout = '5s'; \
                  SET idle_in_transaction_session_timeout = '30s'"
             }
         }
     }
 }
+
+/// Commits wait for all that they promise, and warnings are sent, whatever the defaults of the server and the user.
+pub const PROMISES: &str = "SET client_min_messages = warning; SET synchronous_commit = on";
 
 /// Settings that not every version and every compatible database has, and that are worth having where they are: a query
 /// whose client has died lets go of its locks (since PostgreSQL 14); and all statements here go by an index, whatever is
@@ -169,7 +171,8 @@ impl Link {
             return Err(why.clone());
         }
         let (client, connection) = self.address.connect().await.map_err(NotConnected::into_text)?;
-        let set = in_time(client.batch_execute(self.role.settings())).await;
+        let settings = format!("{PROMISES}; {}", self.role.settings());
+        let set = in_time(client.batch_execute(&settings)).await;
         set.map_err(|why| Unavailable::from(why).to_string())?;
         for wish in WISHES {
             match in_time(client.batch_execute(wish)).await {

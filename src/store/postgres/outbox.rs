@@ -67,7 +67,7 @@ impl Orphans {
 
 pub async fn claim(store: &Postgres, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
     if let Err(why) = store.orphans.give_back(store).await {
-        tracing::warn!(error = %why, "leases that nobody works under were not given back yet");
+        tracing::warn!(error = %why, "leases of claims that failed could not be released; they are tried again with the next claim");
     }
     let mut claimed = Vec::new();
     match claim_into(store, claim, &mut claimed).await {

@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::address::Address;
+use super::link::PROMISES;
 use super::server::NotConnected;
 use super::{Failed, NotNow, OpenError, within};
 
@@ -101,6 +102,7 @@ async fn version(client: &Client) -> Result<(i32, i32), tokio_postgres::Error> {
 }
 
 async fn migrate(client: &Client) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute(PROMISES).await?;
     client.batch_execute("BEGIN").await?;
     let applied = apply(client).await;
     let end = if applied.is_ok() { "COMMIT" } else { "ROLLBACK" };

@@ -143,7 +143,7 @@ impl Connection {
         Connection { heard, timeline: 0, _driving: AbortOnDropHandle::new(driving) }
     }
 
-    /// The timeline that the server was on when it was greeted; nought on a standby.
+    /// The timeline that the server was on when it was greeted; 0 on a standby.
     pub fn timeline(&self) -> u32 {
         self.timeline
     }
@@ -455,7 +455,7 @@ fn choose(standings: &[Standing], latest: Option<&Latest>) -> Result<usize, Unfi
     {
         return Err(Unfit::Split(vec![format!(
             "{} takes writes on timeline {}, on which another server was written to: what that has taken is missing there. \
-             Bring the other one back, or start this program again to go on without",
+             Stop {0} and bring the other one back; or, to go on without what it had, restart tillgate",
             newest.name, latest.timeline
         )]));
     }

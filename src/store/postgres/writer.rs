@@ -210,7 +210,7 @@ impl Writer {
             group.into_iter().partition(|job| self.suspects.has(&job.batch));
         for job in suspects {
             if let Err(TrySendError::Full(job) | TrySendError::Closed(job)) = aside.try_send(job) {
-                let why = Unavailable::Unreachable("too many wait for orders that are locked".into());
+                let why = Unavailable::Unreachable("too many changes wait for orders that are locked in the database; see pg_locks for who holds them".into());
                 let _ = job.answer.send(Err(why.into())); // whoever waited may have gone
             }
         }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::index::Index;
 use super::layout::Kept;
 use super::note::{self, Misfit, Note};
-use super::{OpenError, keys, lists, log, open_engine, panic_text, read_piece};
+use super::opening::{OpenError, open_engine, panic_text};
+use super::{keys, lists, log, read_piece};
 use crate::kernel::{Kind, Timestamp};
 use crate::store::Unavailable;
 
@@ -39,15 +40,8 @@ pub fn inspect(path: &Path, cache_bytes: u64) -> Result<Inspection, OpenError> {
 /// Has the store in `path` opened from now on as it is. Returns what is there.
 pub fn accept_loss(path: &Path, cache_bytes: u64) -> Result<Inspection, OpenError> {
     let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
-    let looked = match look(path, cache_bytes, false) {
-        // sled's snapshot of its log may name what is not there any more: it reads the log itself without one.
-        Err(OpenError::Broken { .. }) if set_snapshots_aside(path).map_err(not_accessible)? => {
-            look(path, cache_bytes, false)
-        }
-        looked => looked,
-    };
-    let (inspection, _db) = match looked {
-        Err(OpenError::Broken { path, why }) => return Err(OpenError::Hopeless { path, why }),
+    let (inspection, _db) = match look(path, cache_bytes, false) {
+        Err(OpenError::Broken { .. }) => without_snapshots(path, cache_bytes)?,
         looked => looked?,
     };
     if inspection.is_whole() {
@@ -66,18 +60,35 @@ impl Inspection {
     }
 }
 
-/// Renames sled's snapshots, so that it does not find them. Says whether there were any.
-fn set_snapshots_aside(path: &Path) -> io::Result<bool> {
-    let mut found = false;
+/// Looks once more, without sled's snapshots of its log: they may name what is not there any more, and without one sled reads
+/// the log itself. If that does not help they are put back.
+fn without_snapshots(path: &Path, cache_bytes: u64) -> Result<(Inspection, sled::Db), OpenError> {
+    let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
+    let set_aside = set_snapshots_aside(path).map_err(not_accessible)?;
+    match look(path, cache_bytes, false) {
+        Err(OpenError::Broken { path, why }) => {
+            for (snapshot, aside) in set_aside {
+                fs::rename(aside, snapshot).map_err(not_accessible)?;
+            }
+            Err(OpenError::Hopeless { path, why })
+        }
+        looked => looked,
+    }
+}
+
+/// Renames sled's snapshots, so that it does not find them. Returns each one's path before and after.
+fn set_snapshots_aside(path: &Path) -> io::Result<Vec<(PathBuf, PathBuf)>> {
+    let mut renamed = Vec::new();
     for entry in fs::read_dir(path)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with("snap.") {
-            fs::rename(entry.path(), path.join(format!("broken-{name}")))?;
-            found = true;
+            let aside = path.join(format!("broken-{name}"));
+            fs::rename(entry.path(), &aside)?;
+            renamed.push((entry.path(), aside));
         }
     }
-    Ok(found)
+    Ok(renamed)
 }
 
 fn look(path: &Path, cache_bytes: u64, is_checked: bool) -> Result<(Inspection, sled::Db), OpenError> {

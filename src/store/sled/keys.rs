@@ -153,7 +153,7 @@ impl Fields<'_> {
     }
 }
 
-/// The number of the last group that was written; nought in a new store.
+/// The number of the last group that was written; 0 in a new store.
 pub fn read_last_group(tree: &sled::Tree) -> Result<u64, String> {
     match tree.get(LAST_GROUP) {
         Ok(None) => Ok(0),

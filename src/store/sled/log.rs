@@ -21,7 +21,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::SEGMENT_BYTES;
+use super::{SEGMENT_BYTES, note};
 
 const SEGMENT_HEADER_BYTES: usize = 20;
 
@@ -127,6 +127,11 @@ fn number(bytes: &mut &[u8]) -> Option<u64> {
 pub fn check(folder: &Path) -> Result<(), Unfit> {
     let file = match File::open(folder.join("db")) {
         Ok(file) => file,
+        Err(why) if why.kind() == io::ErrorKind::NotFound && folder.join(note::FILE).exists() => {
+            return Err(Unfit::Damaged(
+                "its file db is missing, and its note of what was durable is there".into(),
+            ));
+        }
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(()), // a new store
         Err(why) => return Err(why.into()),
     };

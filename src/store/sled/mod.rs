@@ -26,6 +26,7 @@ mod layout;
 mod lists;
 mod log;
 mod note;
+mod opening;
 mod syncer;
 mod watchdog;
 
@@ -36,7 +37,7 @@ use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ use self::index::Index;
 pub use self::inspect::{Inspection, accept_loss, inspect};
 use self::layout::Kept;
 use self::note::{Misfit, Note};
+pub use self::opening::{OpenError, open_seconds_max};
+use self::opening::{advice, discard_creation, is_new, make_creation_durable, open_guarded, panic_text};
 use self::syncer::Syncer;
 use self::watchdog::{Pulse, STALL_SECONDS_MAX};
 use super::batch::{Batch, CounterKey, DocKey, Stored};
@@ -55,7 +58,7 @@ use super::queue::{Claim, Claimed, Leases, page_of_places};
 use super::scan::{Cursor, Found, Scan};
 use super::{CommitError, Unavailable};
 use crate::kernel::time::SteadyClock;
-use crate::kernel::{Clock, Stopwatch, Timestamp};
+use crate::kernel::{Clock, Timestamp};
 
 /// How much memory sled's cache may take unless the configuration says otherwise, in bytes.
 pub const CACHE_BYTES_DEFAULT: u64 = 128 * 1024 * 1024;
@@ -74,22 +77,16 @@ const WRITTEN_GROUPS_MAX: usize = 1;
 /// Reads that may be under way at the same moment. Each takes a thread, and on a disk that hangs keeps it.
 const READS_AT_ONCE_MAX: usize = 128;
 
-/// How long opening may take, in seconds, besides what a large store takes.
-const OPEN_SECONDS_MAX: u64 = 120;
-
-/// How much of a store is read while it opens, in megabytes a second, at the least: a slow disk.
-const OPEN_MEGABYTES_PER_SECOND: u64 = 20;
-
 /// How long a read may take, with the wait for a thread: hooks wait for it.
 const READ_MAX: Duration = Duration::from_millis(2000);
 
 /// The same for what no hook waits for: lists and claims.
 const SLOW_READ_MAX: Duration = Duration::from_secs(10);
 
-/// How long a probe may take.
 /// How long anybody waits for something to be durable. The watchdog waits longer: a disk may only be slow.
 const DURABLE_MAX: Duration = Duration::from_secs(5);
 
+/// How long a probe may take.
 const PROBE_MAX: Duration = Duration::from_millis(2000);
 
 /// For how long a write may stand before others are told at once that the store cannot be used, instead of waiting behind it.
@@ -114,89 +111,6 @@ pub struct Sled {
 impl std::fmt::Debug for Sled {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Sled")
-    }
-}
-
-/// Why a directory cannot be opened as a store. Each message says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it.
-    #[error(
-        "{path}: another tillgate is running on this store. Stop it first, or give this one a directory of \
-         its own (store = \"sled:…\")"
-    )]
-    InUse {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// It cannot be created or read.
-    #[error(
-        "{path}: {why}. {}",
-        advice(why, "Choose a directory that this user may write, with store = \"sled:…\"")
-    )]
-    NotAccessible {
-        /// The directory.
-        path: PathBuf,
-        /// What the system said.
-        why: io::Error,
-    },
-    /// Its content does not open.
-    #[error(
-        "{path}: the store is damaged and does not open ({why}). Restore it from a backup; or copy it (cp -a {path} {path}.copy) \
-         and go on with what can still be read: tillgate store accept-loss; or set it aside (mv {path} {path}.broken) to begin an empty one"
-    )]
-    Broken {
-        /// The directory.
-        path: PathBuf,
-        /// What sled said.
-        why: String,
-    },
-    /// Not even a part of it opens.
-    #[error(
-        "{path}: nothing of the store can be opened any more ({why}). Restore it from a backup; or set it aside (mv {path} \
-         {path}.broken) to begin an empty one, and compare with the marketplace's list of orders"
-    )]
-    Hopeless {
-        /// The directory.
-        path: PathBuf,
-        /// What sled said.
-        why: String,
-    },
-    /// It opens, and lacks what was durable.
-    #[error(
-        "{path}: the store is damaged: {why}. Copy it (cp -a {path} {path}.copy) and see what is left: tillgate store inspect. Then \
-         restore it from a backup, or go on with what is left: tillgate store accept-loss"
-    )]
-    Lacks {
-        /// The directory.
-        path: PathBuf,
-        /// What it lacks.
-        why: String,
-    },
-    /// It does not come to an end.
-    #[error(
-        "{path}: the store has not opened within {seconds} s. Does the disk hang (see dmesg)? If not, it is damaged: restore \
-         it from a backup, or set it aside (mv {path} {path}.broken) to begin an empty one"
-    )]
-    Hangs {
-        /// The directory.
-        path: PathBuf,
-        /// How long it was waited for.
-        seconds: u64,
-    },
-}
-
-/// What to do about an error of the disk.
-fn advice(why: &io::Error, otherwise: &'static str) -> &'static str {
-    let kind = why.kind();
-    if kind == io::ErrorKind::StorageFull {
-        "Free space on the file system of the store"
-    } else if kind == io::ErrorKind::QuotaExceeded {
-        "Raise the quota of this user, or free space"
-    } else if kind == io::ErrorKind::ReadOnlyFilesystem {
-        "Its file system is read-only: find out why (dmesg), and mount it writable"
-    } else {
-        otherwise
     }
 }
 
@@ -243,15 +157,30 @@ impl Sled {
     /// Opens the store with besides another patience, and another end of it.
     fn open_watched(
         path: &Path,
+        cache_and_clock: (u64, Clock),
+        sync: impl FnOnce(File) -> Sync,
+        watched: (Duration, impl FnOnce() + Send + 'static),
+    ) -> Result<Sled, OpenError> {
+        let is_new = is_new(path);
+        let opened = Sled::open_or_create(path, cache_and_clock, sync, watched);
+        if is_new && matches!(opened, Err(OpenError::NotAccessible { .. } | OpenError::Broken { .. })) {
+            // Half a store is none, and nothing was acknowledged by it: the next start begins again.
+            discard_creation(path);
+        }
+        opened
+    }
+
+    fn open_or_create(
+        path: &Path,
         (cache_bytes, clock): (u64, Clock),
         sync: impl FnOnce(File) -> Sync,
         (stall_max, end): (Duration, impl FnOnce() + Send + 'static),
     ) -> Result<Sled, OpenError> {
         let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
-        let is_new = !path.join("db").exists();
+        let is_created = !path.join("db").exists();
         fs::create_dir_all(path).map_err(not_accessible)?;
         let db = open_guarded(path, cache_bytes)?;
-        if is_new {
+        if is_created {
             make_creation_durable(path).map_err(not_accessible)?;
         }
         let file = File::options().read(true).write(true).open(path.join("db")).map_err(not_accessible)?;
@@ -386,7 +315,11 @@ impl Sled {
     /// Ends leases under which nobody works.
     fn give_back(&self, claimed: &[Claimed]) {
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        claimed.iter().for_each(|claimed| leases.release(claimed.ticket));
+        for Claimed { ticket, .. } in claimed {
+            if leases.holds(*ticket) {
+                leases.release(*ticket);
+            }
+        }
     }
 
     pub(super) async fn scan(self: &Arc<Self>, scan: &Scan) -> Result<Found, Unavailable> {
@@ -573,13 +506,6 @@ impl Sled {
     }
 }
 
-/// How long opening the store in `path` may take, in seconds.
-#[must_use]
-pub fn open_seconds_max(path: &Path) -> u64 {
-    let megabytes = fs::metadata(path.join("db")).map_or(0, |db| db.len() / 1_000_000);
-    OPEN_SECONDS_MAX + megabytes / OPEN_MEGABYTES_PER_SECOND
-}
-
 /// What failed, for whoever must mend it.
 fn failed(what: &str, why: &io::Error) -> String {
     format!("{what} failed: {why}. {}", advice(why, "Check the disk (dmesg)"))
@@ -606,86 +532,4 @@ fn version(group: u64, place: usize) -> u64 {
 /// The group that wrote a version.
 fn group_of(version: u64) -> u64 {
     version >> PLACE_BITS
-}
-
-/// How long an opener waits for the one before it to let go: a process that is being replaced may still be
-/// closing its files.
-const LOCK_WAIT: Duration = Duration::from_secs(2);
-
-/// Between two looks at the lock.
-const LOCK_PAUSE: Duration = Duration::from_millis(50);
-
-/// Opens sled where its panics cannot reach anyone, and says which of the known troubles it met. Blocks while
-/// another holds the lock, up to [`LOCK_WAIT`].
-fn open_guarded(path: &Path, cache_bytes: u64) -> Result<sled::Db, OpenError> {
-    open_engine(path, cache_bytes, true)
-}
-
-/// Opens sled; if `is_checked` its log is looked through before, and nothing is changed of one that is damaged.
-fn open_engine(path: &Path, cache_bytes: u64, is_checked: bool) -> Result<sled::Db, OpenError> {
-    let config = sled::Config::new()
-        .path(path)
-        .cache_capacity(cache_bytes)
-        .segment_size(SEGMENT_BYTES)
-        .flush_every_ms(None)
-        .mode(sled::Mode::HighThroughput);
-    let waited = Stopwatch::start();
-    loop {
-        let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
-        let fit = if is_checked { log::check(path) } else { Ok(()) };
-        match fit {
-            Ok(()) => {}
-            Err(log::Unfit::InUse) if waited.elapsed() < LOCK_WAIT => {
-                std::thread::sleep(LOCK_PAUSE);
-                continue;
-            }
-            Err(log::Unfit::InUse) => return Err(OpenError::InUse { path: path.to_owned() }),
-            Err(log::Unfit::Io(why)) => return Err(OpenError::NotAccessible { path: path.to_owned(), why }),
-            Err(log::Unfit::Damaged(why)) => return Err(broken(why)),
-        }
-        return match catch_unwind(AssertUnwindSafe(|| config.open())) {
-            Ok(Ok(db)) => Ok(db),
-            // sled turns the lock's error into text of its own, kind and all.
-            Ok(Err(sled::Error::Io(why))) if why.to_string().contains("could not acquire lock") => {
-                if waited.elapsed() < LOCK_WAIT {
-                    std::thread::sleep(LOCK_PAUSE);
-                    continue;
-                }
-                Err(OpenError::InUse { path: path.to_owned() })
-            }
-            Ok(Err(sled::Error::Io(why))) => Err(OpenError::NotAccessible { path: path.to_owned(), why }),
-            Ok(Err(why)) => Err(broken(why.to_string())),
-            Err(panic) => Err(broken(panic_text(&*panic))),
-        };
-    }
-}
-
-/// After creation: the files' contents, their names in the directory, and the directory's own name.
-fn make_creation_durable(path: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        File::open(entry.path())?.sync_all()?;
-    }
-    File::open(path)?.sync_all()?;
-    let mut ancestor = path.canonicalize()?;
-    // `create_dir_all` may have made several levels.
-    for _ in 0..CREATED_LEVELS_MAX {
-        if !ancestor.pop() {
-            break;
-        }
-        match File::open(&ancestor) {
-            Ok(directory) => directory.sync_all()?,
-            Err(why) if why.kind() == io::ErrorKind::PermissionDenied => break,
-            Err(why) => return Err(why),
-        }
-    }
-    Ok(())
-}
-
-/// How many directories above the store are synced when it is created.
-const CREATED_LEVELS_MAX: usize = 4;
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
-    text.unwrap_or("sled gave no reason").to_owned()
 }
