@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{
-    Endpoint, Gateway, GatewayProtocol, Merchant, Outgoing, Payment, Settings, Source, SourceProtocol, StoreUrl,
+    Endpoint, Gateway, GatewayProtocol, Merchant, Outgoing, Payment, Settings, Source, SourceProtocol,
+    StoreUrl,
 };
 use crate::dedup::retention;
 use crate::flows::sweep::Retention;
@@ -25,8 +26,8 @@ use crate::gateway::{Provider, invoicebox, yookassa};
 use crate::http::api::{MerchantDoor, Pace};
 use crate::http::channel::Channel;
 use crate::http::ops::Readiness;
-use crate::http::watchman::Watchman;
 use crate::http::server::{Limits, Listener};
+use crate::http::watchman::Watchman;
 use crate::http::{
     Door, Edge, HOOKS_AT_ONCE_MAX, LivePages, NOTICES_AT_ONCE_MAX, NoticeDoor, OLD_ADDRESSES_AT_ONCE_MAX,
     ORDERS_AT_ONCE_MAX, Refusals, operator_routes, public_routes, routes, server,
@@ -147,11 +148,8 @@ impl App {
         let guard = Guard::new(settings.callback_networks.iter().copied());
         let guarded_client = Client::guarded(herald_deadline, ANSWER_BYTES_MAX, guard.clone())?;
         let listener = server::listen_or_inherit(settings.listen).await;
-        let not_listening = |why| StartError::Listen {
-            address: settings.listen.to_string(),
-            setting: "--listen",
-            why,
-        };
+        let not_listening =
+            |why| StartError::Listen { address: settings.listen.to_string(), setting: "--listen", why };
         let listener = listener.map_err(not_listening)?;
         let address = listener.local_addr().map_err(not_listening)?;
         let admin_listener = match &settings.admin_listen {
@@ -265,7 +263,8 @@ impl App {
         let drain_edge = CancellationToken::new();
         let idle_drain = Duration::from_secs(u64::from(settings.idle_drain_seconds));
         let limits = Limits {
-            per_address_max: usize::try_from(settings.connections_per_address_max.get()).unwrap_or(usize::MAX),
+            per_address_max: usize::try_from(settings.connections_per_address_max.get())
+                .unwrap_or(usize::MAX),
             exempt: settings.trusted_proxies.clone(),
             ..Limits::default()
         };
@@ -335,11 +334,8 @@ impl App {
 
 /// Listens where the admin API is to be. A port may be the system's choice.
 async fn listen_at(endpoint: &Endpoint) -> Result<(Listener, Endpoint), StartError> {
-    let not_listening = |why| StartError::Listen {
-        address: endpoint.to_string(),
-        setting: "admin_listen",
-        why,
-    };
+    let not_listening =
+        |why| StartError::Listen { address: endpoint.to_string(), setting: "admin_listen", why };
     match endpoint {
         Endpoint::Tcp(address) => {
             let listener = server::listen(*address).await.map_err(not_listening)?;

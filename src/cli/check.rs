@@ -1,12 +1,13 @@
 //! `tillgate check`: is the configuration good, and does everything that it names answer?
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use super::receiver::{self, Running};
 use super::{ConfigOption, Failed, say};
 use crate::app;
-use crate::config::{Endpoint, Settings, StoreUrl};
+use crate::config::{Endpoint, GatewayProtocol, Settings, StoreUrl};
 use crate::kernel::time::earlier;
 use crate::kernel::{Clock, SourceName, clock_skew};
 use crate::peer::{ANSWER_BYTES_MAX, Client};
@@ -24,6 +25,12 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
             "ok    configuration: the defaults, as neither {} is there",
             crate::config::FILES.join(" nor ")
         )),
+    }
+    for warning in warnings(&settings) {
+        say(format_args!("warn  {warning}"));
+    }
+    for believed in believed(&settings) {
+        say(format_args!("ok    {believed}"));
     }
     let running = receiver::find(&settings).await;
     let mut failures = 0;
@@ -129,6 +136,52 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
     }
 }
 
+/// What could be safer, and works as it is.
+fn warnings(settings: &Settings) -> Vec<String> {
+    let mut warnings = settings.warnings();
+    let mode = |path: &Path| std::fs::metadata(path).ok().map(|found| found.permissions().mode() & 0o777);
+    if let Some(file) = &settings.file
+        && let Some(mode) = mode(file).filter(|mode| mode & OTHERS != 0)
+    {
+        warnings.push(format!(
+            "configuration: every user of this machine may read or change it (mode {mode:04o}), and it leads to secrets:              chmod 0640 {}",
+            file.display()
+        ));
+    }
+    if let StoreUrl::Sled(folder) = &settings.store
+        && let Some(mode) = mode(folder).filter(|mode| mode & GROUP_AND_OTHERS != 0)
+    {
+        warnings.push(format!(
+            "store: other users of this machine may look into it (mode {mode:04o}), and it holds customers' names and              addresses: chmod 0700 {}",
+            folder.display()
+        ));
+    }
+    warnings
+}
+
+/// What a file's mode lets others do.
+const OTHERS: u32 = 0o007;
+const GROUP_AND_OTHERS: u32 = 0o077;
+
+/// Whose word counts of where a request comes from, where that decides something: some payment systems sign nothing.
+fn believed(settings: &Settings) -> Vec<String> {
+    let proxies = settings.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let proxies = match proxies.as_str() {
+        "" => {
+            "as their connection shows it; if a proxy stands in front, name it in trusted_proxies".to_owned()
+        }
+        proxies => format!("by the word of the proxies {proxies}"),
+    };
+    let by_address =
+        settings.gateways.iter().filter(|(_, gateway)| gateway.protocol == GatewayProtocol::Yookassa);
+    let told = |(name, gateway): (&String, &crate::config::Gateway)| {
+        let networks =
+            gateway.notice_networks().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        format!("notices: {name} signs nothing and is believed from {networks}, {proxies}")
+    };
+    by_address.map(told).collect()
+}
+
 /// What was seen of somebody, with its name.
 fn prefixed(name: &SourceName, seen: Result<String, String>) -> Result<String, String> {
     seen.map(|text| format!("{name} {text}")).map_err(|why| format!("{name}: {why}"))
@@ -218,7 +271,8 @@ async fn check_store(settings: &Settings, running: Option<&Running>) -> Result<S
             }
             None => Err(format!(
                 "{} is in use by a process that does not answer at {}: is it another program, or does it hang?",
-                settings.store, receiver::configured(settings)
+                settings.store,
+                receiver::configured(settings)
             )),
         },
         Err(why) => Err(why.to_string()),

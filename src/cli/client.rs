@@ -1,14 +1,16 @@
 //! The command line's own client of the admin API.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::Value;
 
-use super::{ConfigOption, Failed, receiver, say};
+use super::{ConfigOption, Failed, receiver, say, secret};
 use crate::config::Endpoint;
 use crate::kernel::Secret;
+use crate::kernel::text::shown_json;
 use crate::peer::{Client, Url};
 
 /// How long an answer may take. Importing a long list of stock takes the longest.
@@ -26,6 +28,9 @@ pub struct ServerOptions {
     /// Its admin token [default: the configuration's admin_token]
     #[arg(long, value_name = "TOKEN", env = "TILLGATE_ADMIN_TOKEN", hide_env_values = true)]
     admin_token: Option<String>,
+    /// A file that holds the admin token, so that the list of processes does not show it
+    #[arg(long, value_name = "FILE", conflicts_with = "admin_token")]
+    admin_token_file: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigOption,
     /// Print JSON
@@ -46,8 +51,13 @@ pub struct Server {
 impl ServerOptions {
     /// Finds out whom to ask.
     pub async fn connect(&self) -> Result<Server, Failed> {
-        // The file is read only for what the arguments leave open.
-        let settings = match (&self.server, &self.admin_token) {
+        let given = secret::given(
+            self.admin_token.as_deref(),
+            self.admin_token_file.as_deref(),
+            "--admin-token-file",
+        )?;
+        // The configuration is read only for what the arguments leave open.
+        let settings = match (&self.server, &given) {
             (Some(_), Some(_)) => None,
             (_, _) => Some(self.config.load()?),
         };
@@ -59,8 +69,7 @@ impl ServerOptions {
             }
             (None, None) => None,
         };
-        let token = self.admin_token.clone().map(Secret::new);
-        let token = token.or_else(|| settings.and_then(|settings| settings.admin_token));
+        let token = given.map(Secret::new).or_else(|| settings.and_then(|settings| settings.admin_token));
         let Some(token) = token else {
             return Err(Failed::usage(
                 "no admin token: set admin_token in tillgate.toml, or TILLGATE_ADMIN_TOKEN, to the gateway's",
@@ -69,8 +78,8 @@ impl ServerOptions {
         let deadline = Duration::from_secs(ANSWER_SECONDS_MAX);
         let (client, url, shown) = match endpoint {
             Some(endpoint) => {
-                let (client, url) = receiver::client_of(&endpoint, deadline, ANSWER_BYTES_MAX)
-                    .map_err(Failed::because)?;
+                let (client, url) =
+                    receiver::client_of(&endpoint, deadline, ANSWER_BYTES_MAX).map_err(Failed::because)?;
                 (client, url, endpoint.to_string())
             }
             None => {
@@ -129,7 +138,10 @@ impl Server {
             url.query_pairs_mut().extend_pairs(given);
         }
         let reply = self.client.call(method, url.as_str(), headers, body).await.map_err(|why| {
-            Failed::because(format!("no gateway answers at {} ({why}). Is tillgate serve running?", self.shown))
+            Failed::because(format!(
+                "no gateway answers at {} ({why}). Is tillgate serve running?",
+                self.shown
+            ))
         })?;
         let answer: Value = serde_json::from_slice(&reply.body).unwrap_or(Value::Null);
         if reply.status.is_success() {
@@ -142,5 +154,5 @@ impl Server {
 
 /// Prints JSON for programs.
 pub fn print_json(value: &Value) {
-    say(serde_json::to_string_pretty(value).unwrap_or_default());
+    say(shown_json(&serde_json::to_string_pretty(value).unwrap_or_default()));
 }

@@ -17,7 +17,7 @@ use crate::kernel::chance::random_bytes;
 #[derive(Debug, Args)]
 pub struct Options {
     /// The database: postgres://user@host/database
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "TILLGATE_CLUSTER_STORE", hide_env_values = true)]
     store: String,
     /// How many receivers
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]

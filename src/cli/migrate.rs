@@ -1,12 +1,13 @@
 //! `tillgate migrate`: the schema of a database, and the way of a shop from one store into another.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
-use super::{ConfigOption, Failed, say};
+use super::{ConfigOption, Failed, say, secret};
 use crate::app;
 use crate::config::{Settings, StoreUrl};
 use crate::kernel::Clock;
@@ -19,11 +20,17 @@ use crate::store::copy::{
 #[derive(Debug, Args)]
 pub struct Options {
     /// Copy a shop: from this store…
-    #[arg(long, value_name = "URL", env = "TILLGATE_MIGRATE_FROM", hide_env_values = true, requires = "to")]
+    #[arg(long, value_name = "URL", env = "TILLGATE_MIGRATE_FROM", hide_env_values = true)]
     from: Option<String>,
+    /// A file that holds what --from would say: a password there is not in the list of processes
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    from_file: Option<PathBuf>,
     /// …into this one
-    #[arg(long, value_name = "URL", env = "TILLGATE_MIGRATE_TO", hide_env_values = true, requires = "from")]
+    #[arg(long, value_name = "URL", env = "TILLGATE_MIGRATE_TO", hide_env_values = true)]
     to: Option<String>,
+    /// A file that holds what --to would say
+    #[arg(long, value_name = "FILE", conflicts_with = "to")]
+    to_file: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigOption,
 }
@@ -33,7 +40,14 @@ const AT_ONCE: usize = 64;
 
 pub async fn run(options: Options) -> Result<(), Failed> {
     let settings = options.config.load()?;
-    let (Some(from), Some(to)) = (options.from, options.to) else {
+    let from = secret::given(options.from.as_deref(), options.from_file.as_deref(), "--from-file")?;
+    let to = secret::given(options.to.as_deref(), options.to_file.as_deref(), "--to-file")?;
+    if from.is_some() != to.is_some() {
+        return Err(Failed::usage(
+            "to copy a shop, say both from where (--from or --from-file) and where to (--to or --to-file)",
+        ));
+    }
+    let (Some(from), Some(to)) = (from, to) else {
         let StoreUrl::Postgres(_) = &settings.store else {
             return Err(Failed::usage(format!(
                 "{} has no schema. To copy a shop: tillgate migrate --from {} --to postgres://user@host/database",

@@ -11,6 +11,7 @@ mod demo;
 mod migrate;
 mod receiver;
 mod sandbox;
+mod secret;
 mod send;
 mod serve;
 mod show;
@@ -25,6 +26,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::{ConfigError, Settings, StoreUrl};
+use crate::kernel::text::{shown, shown_in_line};
 
 /// A gateway between order marketplaces, merchants' sites and payment systems.
 #[derive(Debug, Parser)]
@@ -114,8 +116,26 @@ struct Overrides {
     #[arg(long, value_name = "ADDR", value_parser = crate::config::listen_address)]
     listen: Option<SocketAddr>,
     /// Where to keep things: sled:<directory>, postgres://user@host/database or memory: [default: sled:data]
-    #[arg(long, value_name = "URL")]
+    /// A password in it is seen by every user of this machine
+    #[arg(long, value_name = "URL", conflicts_with = "store_file")]
     store: Option<StoreUrl>,
+    /// A file that holds what --store would say
+    #[arg(long, value_name = "FILE")]
+    store_file: Option<PathBuf>,
+}
+
+impl Overrides {
+    /// Lays them over the configuration.
+    fn apply(&self, settings: &mut Settings) -> Result<(), Failed> {
+        settings.listen = self.listen.unwrap_or(settings.listen);
+        if let Some(store) = &self.store {
+            settings.store = store.clone();
+        }
+        if let Some(url) = secret::given(None, self.store_file.as_deref(), "--store-file")? {
+            settings.store = url.parse().map_err(|why| Failed::usage(format!("--store-file: {why}")))?;
+        }
+        Ok(())
+    }
 }
 
 /// A command that did not go well.
@@ -143,9 +163,9 @@ impl From<ConfigError> for Failed {
     }
 }
 
-/// Prints a line to stdout. A reader who has gone (`tillgate orders list | head`) ends the command quietly.
+/// Prints a line to stdout, with everything shown that a terminal would obey. A reader who has gone (`tillgate orders list | head`) ends the command quietly.
 fn say(line: impl std::fmt::Display) {
-    if writeln!(std::io::stdout(), "{line}").is_err() {
+    if writeln!(std::io::stdout(), "{}", shown(&line.to_string())).is_err() {
         std::process::exit(0);
     }
 }
@@ -153,6 +173,8 @@ fn say(line: impl std::fmt::Display) {
 /// Runs the command that the arguments name.
 #[must_use]
 pub fn run() -> ExitCode {
+    // What this process writes is customers' data or about them: for nobody else on this machine.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(why) => {
@@ -174,7 +196,7 @@ pub fn run() -> ExitCode {
 }
 
 fn report(failed: &Failed) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "tillgate: {}", failed.text);
+    let _ = writeln!(std::io::stderr(), "tillgate: {}", shown_in_line(&failed.text));
     ExitCode::from(failed.code)
 }
 

@@ -53,7 +53,9 @@ impl Note {
         let path = place(settings)?;
         let text = match reachable(endpoint) {
             Endpoint::Tcp(address) => format!("{address}\n"),
-            Endpoint::Unix(path) => format!("unix:{}\n", std::path::absolute(&path).unwrap_or(path).display()),
+            Endpoint::Unix(path) => {
+                format!("unix:{}\n", std::path::absolute(&path).unwrap_or(path).display())
+            }
         };
         let written = match path.parent() {
             Some(folder) => std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, &text)),
@@ -133,9 +135,7 @@ pub fn client_of(
     answer_bytes_max: usize,
 ) -> Result<(Client, String), ClientError> {
     match endpoint {
-        Endpoint::Tcp(address) => {
-            Ok((Client::new(deadline, answer_bytes_max)?, format!("http://{address}")))
-        }
+        Endpoint::Tcp(address) => Ok((Client::new(deadline, answer_bytes_max)?, format!("http://{address}"))),
         Endpoint::Unix(path) => {
             Ok((Client::at_socket(path, deadline, answer_bytes_max)?, "http://localhost".into()))
         }

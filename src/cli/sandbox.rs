@@ -16,13 +16,13 @@ pub struct Options {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
     /// The token that the gateway calls with [default: a fixed one, printed]
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", env = "TILLGATE_SANDBOX_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// The shop's id [default: a fixed one, printed]
     #[arg(long, value_name = "ID")]
     merchant_id: Option<String>,
     /// What notifications are signed with [default: a fixed one, printed]
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", env = "TILLGATE_SANDBOX_SIGNING_KEY", hide_env_values = true)]
     signing_key: Option<String>,
     /// The hash in the signature
     #[arg(long, value_enum, default_value_t = Hash::Sha1)]

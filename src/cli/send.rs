@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{ConfigOption, Failed, say};
+use super::{ConfigOption, Failed, say, secret};
 use crate::demo::marketplace::{Attempt, FIRST_GAP, Marketplace};
 use crate::kernel::Secret;
 
@@ -18,8 +18,11 @@ pub struct Options {
     #[arg(long, value_name = "URL")]
     to: Option<String>,
     /// The Client-Token [default: that source's token]
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", env = "TILLGATE_SEND_TOKEN", hide_env_values = true)]
     token: Option<String>,
+    /// A file that holds the Client-Token, so that the list of processes does not show it
+    #[arg(long, value_name = "FILE", conflicts_with = "token")]
+    token_file: Option<PathBuf>,
     /// Repeat what is not acknowledged, seven times with growing gaps, as the marketplace does
     #[arg(long)]
     retries: bool,
@@ -62,18 +65,16 @@ fn in_words(attempt: &Attempt) -> String {
 }
 
 fn target(options: &Options) -> Result<(String, Secret), Failed> {
-    if let (Some(url), Some(token)) = (&options.to, &options.token) {
-        return Ok((url.clone(), Secret::new(token.clone())));
+    let given = secret::given(options.token.as_deref(), options.token_file.as_deref(), "--token-file")?;
+    let given = given.map(Secret::new);
+    if let (Some(url), Some(token)) = (&options.to, &given) {
+        return Ok((url.clone(), token.clone()));
     }
     let settings = options.config.load()?;
     let Some((name, source)) = settings.sources.iter().next() else {
         return Err(Failed::usage("no source is configured: say where to post with --to URL --token T"));
     };
     let url = options.to.clone().unwrap_or_else(|| format!("http://{}/hooks/{name}", settings.listen));
-    let token = options
-        .token
-        .clone()
-        .map(Secret::new)
-        .or_else(|| source.tokens().first().map(|token| (*token).clone()));
+    let token = given.or_else(|| source.tokens().first().map(|token| (*token).clone()));
     token.map(|token| (url, token)).ok_or_else(|| Failed::usage("no token: say which with --token T"))
 }

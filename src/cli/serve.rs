@@ -24,10 +24,12 @@ pub struct Options {
 
 pub async fn run(options: Options) -> Result<(), Failed> {
     let mut settings = options.config.load()?;
-    settings.listen = options.overrides.listen.unwrap_or(settings.listen);
-    settings.store = options.overrides.store.unwrap_or(settings.store);
+    options.overrides.apply(&mut settings)?;
 
     let logs = logs::start();
+    for warning in settings.warnings() {
+        tracing::warn!(warning, "the configuration could be safer; tillgate check says so too");
+    }
     let mut signals = Signals::new().map_err(Failed::because)?;
     let app = App::start(&settings, Clock::System, metrics::install()).await.map_err(|why| match why {
         StartError::Address(_) => Failed::usage(why),
@@ -100,7 +102,10 @@ fn announce(settings: &Settings, app: &App) {
     }
     match settings.admin_token {
         Some(_) if settings.admin_listen.is_some() => {
-            say(format_args!("  admin      {}, /admin/v1, /metrics and the detailed /readyz there alone", app.admin_endpoint()));
+            say(format_args!(
+                "  admin      {}, /admin/v1, /metrics and the detailed /readyz there alone",
+                app.admin_endpoint()
+            ));
         }
         Some(_) => say(format_args!("  admin      {url}/admin/v1")),
         None => say("  admin      off: set admin_token"),

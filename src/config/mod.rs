@@ -7,6 +7,7 @@
 mod endpoint;
 mod known;
 mod overlay;
+mod secrets;
 mod settings;
 mod store_url;
 

@@ -11,8 +11,20 @@ const PREFIX: &str = "TILLGATE_";
 const LEVEL: &str = "__";
 
 /// Variables of this prefix that are not settings.
-const NOT_SETTINGS: [&str; 5] =
-    ["TILLGATE_CONFIG", "TILLGATE_SERVER", "TILLGATE_LOG", "TILLGATE_MIGRATE_FROM", "TILLGATE_MIGRATE_TO"];
+const NOT_SETTINGS: [&str; 12] = [
+    "TILLGATE_CONFIG",
+    "TILLGATE_SERVER",
+    "TILLGATE_LOG",
+    "TILLGATE_LOG_UNSAFE_CRATES",
+    "TILLGATE_MIGRATE_FROM",
+    "TILLGATE_MIGRATE_TO",
+    "TILLGATE_SEND_TOKEN",
+    "TILLGATE_CLUSTER_STORE",
+    "TILLGATE_SANDBOX_TOKEN",
+    "TILLGATE_SANDBOX_SIGNING_KEY",
+    "TILLGATE_BENCH_STORE",
+    "TILLGATE_BENCH_TOKEN",
+];
 
 /// Lays `TILLGATE_SOURCES__SM__TOKEN=…` over `sources.sm.token`. Returns the variables that name no setting: other programs
 /// have variables too, and none of them keeps this one from starting.

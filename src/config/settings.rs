@@ -10,11 +10,10 @@ use jiff::tz::TimeZone;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::{Endpoint, StoreUrl};
+use super::{Endpoint, StoreUrl, secrets};
 use crate::dedup::retention::{RETENTION_DAYS_DEFAULT, RETENTION_DAYS_MIN};
 use crate::gateway::invoicebox::Version;
 use crate::kernel::Secret;
-use crate::kernel::secret::{TOKEN_BYTES_MIN, webhook_key};
 use crate::marketplace::Access;
 use crate::notify::Language;
 use crate::payments::{PaymentMode, Receipts, VatCode};
@@ -23,9 +22,6 @@ use crate::webhooks::yookassa;
 
 /// The last of the numbers that YooKassa gives to ways of being taxed.
 const TAX_SYSTEM_CODE_MAX: u8 = 6;
-
-/// The shortest key of a callback's signature, in bytes: what Standard Webhooks asks for.
-const CALLBACK_KEY_BYTES_MIN: usize = 24;
 
 /// All settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -250,11 +246,11 @@ pub struct Merchant {
 impl Merchant {
     /// Where it hears of its orders, in words.
     #[must_use]
-    pub fn heard_at(&self) -> &str {
+    pub fn heard_at(&self) -> String {
         match (&self.callback_url, &self.callback_secret) {
-            (Some(url), _) => url,
-            (None, Some(_)) => "the address that an order names, as callback_url is not set",
-            (None, None) => "nobody, as callback_url is not set",
+            (Some(url), _) => without_secrets(url),
+            (None, Some(_)) => "the address that an order names, as callback_url is not set".into(),
+            (None, None) => "nobody, as callback_url is not set".into(),
         }
     }
 
@@ -498,6 +494,12 @@ impl Settings {
         url.trim_end_matches('/').to_owned()
     }
 
+    /// What the operator should know of the configuration and may live with.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        secrets::warnings(self)
+    }
+
     /// The payment system that `named` means: the only one when nothing is named.
     pub fn gateway_of(&self, named: Option<&str>) -> Result<(&str, &Gateway), String> {
         match (named, self.gateways.len()) {
@@ -542,32 +544,14 @@ impl Settings {
                     "merchants.{name}: no api_key. Make one with \"openssl rand -hex 24\" and give it to the site"
                 ));
             }
-            for key in merchant.api_keys() {
-                strong(&format!("merchants.{name}.api_key"), key)?;
-                let is_shared = |other: &Merchant| other.api_keys().contains(&key);
-                if self.merchants.iter().any(|(other, merchant)| other != name && is_shared(merchant)) {
-                    return Err(format!("merchants.{name}.api_key: another merchant has the same"));
-                }
-            }
             self.gateway_of(merchant.gateway.as_deref()).map_err(|why| format!("merchants.{name}: {why}"))?;
             if let Some(url) = &merchant.callback_url {
                 http_url(&format!("merchants.{name}.callback_url"), url)?;
             }
-            match (&merchant.callback_url, &merchant.callback_secret) {
-                (Some(_), None) => {
-                    return Err(format!(
-                        "merchants.{name}.callback_secret is missing: make one with: echo whsec_$(openssl rand -base64 24)"
-                    ));
-                }
-                (_, Some(secret))
-                    if webhook_key(secret).is_none_or(|key| key.len() < CALLBACK_KEY_BYTES_MIN) =>
-                {
-                    return Err(format!(
-                        "merchants.{name}.callback_secret: whsec_ and at least {CALLBACK_KEY_BYTES_MIN} bytes in base64. \
-                         Make one with: echo whsec_$(openssl rand -base64 24)"
-                    ));
-                }
-                (_, _) => {}
+            if merchant.callback_url.is_some() && merchant.callback_secret.is_none() {
+                return Err(format!(
+                    "merchants.{name}.callback_secret is missing: make one with: echo whsec_$(openssl rand -base64 24)"
+                ));
             }
         }
         Ok(())
@@ -575,9 +559,7 @@ impl Settings {
 
     pub(super) fn check(&self) -> Result<(), String> {
         self.check_gateways()?;
-        if let Some(token) = &self.admin_token {
-            strong("admin_token", token)?;
-        }
+        secrets::check(self)?;
         if let Some(url) = &self.public_url {
             http_url("public_url", url)?;
         }
@@ -595,9 +577,6 @@ impl Settings {
                     "sources.{name}: no token. Make one with \"openssl rand -hex 24\", write it here as token = \
                      \"…\", and give it to the marketplace"
                 ));
-            }
-            for token in source.tokens() {
-                strong(&format!("sources.{name}.token"), token)?;
             }
             if source.retention_days < RETENTION_DAYS_MIN {
                 return Err(format!(
@@ -636,25 +615,19 @@ fn usable_name(section: &str, what: &str, name: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn strong(name: &str, token: &Secret) -> Result<(), String> {
-    let token = token.expose();
-    if token.len() < TOKEN_BYTES_MIN {
-        return Err(format!(
-            "{name}: {} characters are too few, at least {TOKEN_BYTES_MIN} are needed. Make one with \"openssl rand \
-             -hex 24\"",
-            token.chars().count()
-        ));
-    }
-    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(format!("{name}: a token travels in a header: use visible ASCII characters, no spaces"));
-    }
-    Ok(())
+/// An address without what may be secret in it: a password before its host, and its query.
+fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?…"));
+    let (host, path) = rest.find('/').map_or((rest, ""), |end| rest.split_at(end));
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    format!("{scheme}://{host}{path}{query}")
 }
 
 fn http_url(name: &str, url: &str) -> Result<(), String> {
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     match rest {
         Some(rest) if !rest.is_empty() && !url.contains(char::is_whitespace) => Ok(()),
-        Some(_) | None => Err(format!("{name}: {url:?} is not an address such as https://shop.example")),
+        Some(_) | None => Err(format!("{name}: it is not an address such as https://shop.example")),
     }
 }

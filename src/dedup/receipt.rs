@@ -5,7 +5,9 @@ use std::fmt;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::{Document, ExternalId, HookId, Kind, Number, SourceName, Timestamp, Unreadable};
+use crate::kernel::{
+    Document, ExternalId, Fingerprint, HookId, Kind, Number, SourceName, Timestamp, Unreadable,
+};
 
 /// What was decided about a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -111,7 +113,10 @@ pub struct Receipt {
     pub last_copy_at: Option<Timestamp>,
     /// How long the body was, in bytes; what is kept of it may be less.
     pub body_bytes: u64,
-    /// The bytes as they came.
+    /// Of the bytes as they came, if numbers of cards in them were masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masked_from: Option<Fingerprint>,
+    /// The bytes as they came, but for the numbers of cards in them.
     #[serde(skip)]
     pub body: Vec<u8>,
 }
@@ -139,6 +144,15 @@ impl Document for Receipt {
 }
 
 impl Receipt {
+    /// Whether it was these bytes that came.
+    #[must_use]
+    pub fn is_of(&self, body: &[u8]) -> bool {
+        match self.masked_from {
+            Some(fingerprint) => fingerprint == Fingerprint::of(&[body]),
+            None => self.body == body,
+        }
+    }
+
     /// Whether a second delivery of these bytes could mean something else than a retry: see
     /// `orders::reading_of_repeat`.
     #[must_use]

@@ -54,7 +54,9 @@ mod tests {
     fn many_hints_make_a_look_in_ten_seconds_and_the_last_is_seen() {
         let hints = Hints::default();
         let subject = ("482993011752-1".parse().expect("a payment"), None);
-        let at = |milliseconds: i64| Timestamp::from_millisecond(1_700_000_000_000 + milliseconds).expect("a time");
+        let at = |milliseconds: i64| {
+            Timestamp::from_millisecond(1_700_000_000_000 + milliseconds).expect("a time")
+        };
         assert_eq!(hints.wait(subject, at(0)), Some(Duration::ZERO));
         // The look may have been made meanwhile, so one that comes after it makes another, once.
         assert_eq!(hints.wait(subject, at(1)), Some(Duration::from_millis(9_999)));

@@ -307,6 +307,16 @@ impl Hook {
         Hook { source, event_type, kind, external_id, body, first_id }
     }
 
+    /// The same, kept under an id that other bytes gave it.
+    #[must_use]
+    pub fn known_as(self, id: HookId) -> Hook {
+        let first_id = match self.external_id {
+            Some(_) => HookId { fingerprint: id.fingerprint, ..self.first_id },
+            None => id,
+        };
+        Hook { first_id, ..self }
+    }
+
     /// Who sent it.
     #[must_use]
     pub fn source(&self) -> &SourceName {

@@ -82,7 +82,7 @@ pub async fn known_key(
 
 /// What a key's receipt means for a request with `body`; none when whoever had it is gone without an answer.
 fn settles(known: &Receipt, body: &[u8], now: Timestamp) -> Option<Taken> {
-    if known.body != body {
+    if !known.is_of(body) {
         return Some(Taken::OtherRequest);
     }
     if let Some(answer) = &known.answer {
@@ -123,7 +123,7 @@ pub async fn take_key(shop: &Shop, keyed: Keyed<'_>) -> Result<Taken, Unavailabl
         mine.verdict = Verdict::Applied;
         let expect = match load_kept_receipt(&shop.store, id).await? {
             None => Expect::Absent,
-            Some((known, version)) => match settles(&known, &mine.body, now) {
+            Some((known, version)) => match settles(&known, keyed.body, now) {
                 Some(taken) => return Ok(taken),
                 None => Expect::At(version),
             },

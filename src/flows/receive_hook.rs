@@ -1,5 +1,6 @@
 //! A hook comes in: recognise it, or judge it and keep it with all that follows, in one commit.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::alarm::{Alarm, raise};
@@ -11,6 +12,7 @@ use crate::dedup::{Answer, Answered, Receipt, Verdict};
 use crate::kernel::time::{Timestamp, later};
 use crate::kernel::{
     ExternalId, Fingerprint, HookId, Kind, Lane, LocalTime, Message, MessageId, Number, Quantity, ShopKey,
+    card,
 };
 use crate::notify::{Letter, Subject, render};
 use crate::orders::{
@@ -153,6 +155,8 @@ async fn ignore(shop: &Shop, hook: &Hook, acknowledge: Acknowledge<'_>) -> Resul
 }
 
 pub(super) fn receipt_of(hook: &Hook, id: HookId, received_at: Timestamp) -> Receipt {
+    let body = card::mask_body(&hook.body);
+    let is_masked = matches!(body, Cow::Owned(_));
     Receipt {
         id,
         source: hook.source.clone(),
@@ -170,7 +174,8 @@ pub(super) fn receipt_of(hook: &Hook, id: HookId, received_at: Timestamp) -> Rec
         copies: None,
         last_copy_at: None,
         body_bytes: hook.body.len() as u64,
-        body: hook.body.to_vec(),
+        masked_from: is_masked.then(|| Fingerprint::of(&[&hook.body])),
+        body: body.into_owned(),
     }
 }
 

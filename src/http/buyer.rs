@@ -15,8 +15,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
-use super::{Edge, number_in};
 use super::problem::Problem;
+use super::{Edge, number_in};
 use crate::flows::open_payment::{Wanting, open_payment};
 use crate::flows::{Dossier, Shop, load_dossier, payment_document};
 use crate::kernel::{Money, Number, Secret, Stopwatch, Tokens};

@@ -134,7 +134,13 @@ impl Channel {
         };
         let notice = Notice { status: NoticeStatus::Other(status), ..notice };
         let body = bytes::Bytes::copy_from_slice(body);
-        let arrived = Arrived { gateway: &self.gateway, account: &self.account, notice: &notice, body, is_proved: true };
+        let arrived = Arrived {
+            gateway: &self.gateway,
+            account: &self.account,
+            notice: &notice,
+            body,
+            is_proved: true,
+        };
         // It has overtaken what it is about: then it is to come again, as when it is posted.
         let is_early = AtomicBool::new(false);
         let reply = |judgement: &Judgement, may_become_known: bool| {

@@ -44,7 +44,10 @@ pub async fn page() -> Result<Response, Problem> {
         return Err(Problem::unavailable("the reference cannot be shown; /openapi.json has all of it"));
     };
     let headers = [
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; style-src 'self'; frame-ancestors 'none'")),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; style-src 'self'; frame-ancestors 'none'"),
+        ),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     Ok((headers, Html(page.as_str())).into_response())

@@ -58,7 +58,8 @@ mod tests {
     fn the_sixth_page_of_an_order_is_not_followed_and_another_orders_is() {
         let pages = LivePages::default();
         let (one, other) = (Number::smallest(), Number::largest());
-        let mut held: Vec<_> = (0..LIVE_PAGES_PER_ORDER_MAX).map(|_| pages.take(one).expect("a place")).collect();
+        let mut held: Vec<_> =
+            (0..LIVE_PAGES_PER_ORDER_MAX).map(|_| pages.take(one).expect("a place")).collect();
         assert!(pages.take(one).is_none());
         drop(pages.take(other).expect("a place"));
         held.pop();

@@ -50,13 +50,13 @@ use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 
-use crate::flows::Shop;
 use self::problem::Problem;
+use crate::flows::Shop;
 use crate::kernel::ids::is_number_otherwise;
 use crate::kernel::{Number, SourceName, Tokens};
 use crate::peer::Guard;
-use crate::telemetry::{Seldom, metrics};
 use crate::telemetry::request_id::RequestIds;
+use crate::telemetry::{Seldom, metrics};
 use crate::webhooks::{NoticeProtocol, Protocol};
 use crate::workers::clerk::Tally;
 

@@ -94,7 +94,12 @@ async fn take(
             metrics::notice_answered(gateway, "unreadable");
             if !protocol.proves_sender() {
                 if let Some(times) = edge.refusals.unreadable.tells() {
-                    tracing::warn!(gateway, times, reason = why, "notifications that nobody has proved cannot be read");
+                    tracing::warn!(
+                        gateway,
+                        times,
+                        reason = why,
+                        "notifications that nobody has proved cannot be read"
+                    );
                 }
                 return protocol.unreadable(&why);
             }
@@ -110,7 +115,13 @@ async fn take(
         tracing::info!(gateway, is_ours, "the payment system tried whether we listen");
         return protocol.tested(is_ours);
     }
-    let arrived = Arrived { gateway: &door.gateway, account: &door.account, notice: &notice, body: plain, is_proved: protocol.proves_sender() };
+    let arrived = Arrived {
+        gateway: &door.gateway,
+        account: &door.account,
+        notice: &notice,
+        body: plain,
+        is_proved: protocol.proves_sender(),
+    };
     let reply = |judgement: &crate::payments::Judgement, may_become_known: bool| {
         protocol.judged(judgement, may_become_known)
     };

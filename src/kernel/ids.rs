@@ -211,7 +211,8 @@ mod tests {
         for text in ["+482993011752", "000482993011752", "+0482993011752"] {
             assert!(text.parse::<Number>().is_err() && is_number_otherwise(text), "{text}");
         }
-        for text in ["", "48299301175", "4829930117520", " 482993011752", "-482993011752", "+", "000", "abc"] {
+        for text in ["", "48299301175", "4829930117520", " 482993011752", "-482993011752", "+", "000", "abc"]
+        {
             assert!(text.parse::<Number>().is_err() && !is_number_otherwise(text), "{text}");
         }
     }

@@ -8,10 +8,12 @@ pub mod decimal;
 pub mod money;
 pub mod quantity;
 
+pub mod card;
 pub mod chance;
 pub mod clock_skew;
 pub mod contact;
 pub mod local_time;
+pub mod text;
 pub mod time;
 
 pub mod document;

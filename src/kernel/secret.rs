@@ -7,10 +7,18 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use sha2::Sha256;
+use subtle::ConstantTimeEq;
 
 /// A text that must not reach logs, errors or pages. Its `Debug` is a placeholder and it has no `Display`.
-#[derive(Clone, PartialEq, Eq)]
+/// Two of them are compared in a time that does not depend on where they differ.
+#[derive(Clone, Eq)]
 pub struct Secret(String);
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Secret) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+}
 
 /// Written by hand so that a secret of the wrong type (a token of digits without quotes) is not quoted back.
 impl<'de> Deserialize<'de> for Secret {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Deserialize;
 
+use crate::kernel::text::{clean, shown_in_line};
 use crate::kernel::{ExternalId, MessageId, Money};
 use crate::orders::{Announcement, Content, Difference, Position, PositionChange, State, Unread, Window};
 
@@ -118,9 +119,7 @@ fn window(window: Window) -> Option<String> {
 
 /// The name and article of a line, on one line whatever the sender put into the name.
 fn article(words: &Words, name: Option<&str>, sku: &str) -> String {
-    let clean = |text: &str, chars: usize| -> String {
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(chars).collect()
-    };
+    let clean = |text: &str, chars: usize| -> String { clean(text).chars().take(chars).collect() };
     let sku = clean(sku, NAME_CHARS_MAX);
     match name {
         Some(name) => format!("{} ({} {sku})", clean(name, NAME_CHARS_MAX), words.pick("арт.", "item")),
@@ -142,12 +141,16 @@ impl Words {
         if store_id.is_empty() {
             self.pick("Магазин не указан", "No store named").to_owned()
         } else {
-            format!("{} {store_id}", self.pick("Магазин", "Store"))
+            format!("{} {}", self.pick("Магазин", "Store"), shown_in_line(store_id))
         }
     }
 
     fn new_order(&self, subject: Subject<'_>, content: &Content) -> String {
-        let mut text = format!("🆕 {} {}", self.pick("Новый заказ", "New order"), subject.external_id);
+        let mut text = format!(
+            "🆕 {} {}",
+            self.pick("Новый заказ", "New order"),
+            shown_in_line(subject.external_id.as_str())
+        );
         let _ = write!(text, "\n{}", self.store(&content.store_id));
         if let Some(window) = content.window.and_then(window) {
             let _ = write!(text, " · {} {window}", self.pick("к", "for"));
@@ -162,7 +165,7 @@ impl Words {
         format!(
             "⚠️ {} {}\n{}\n{}",
             self.pick("Пришёл без состава:", "Came without lines:"),
-            subject.external_id,
+            shown_in_line(subject.external_id.as_str()),
             self.store(store_id),
             self.pick(
                 "Собирать пока нечего. Проверьте заказ в кабинете маркетплейса.",
@@ -209,7 +212,7 @@ impl Words {
             let _ = write!(line, ", {weight} {}", self.pick("г", "g"));
         }
         if let Some(by) = &position.replaced_by {
-            let _ = write!(line, " → {} {by}", self.pick("замена:", "replaced by"));
+            let _ = write!(line, " → {} {}", self.pick("замена:", "replaced by"), shown_in_line(by));
         }
         line
     }
@@ -230,7 +233,11 @@ impl Words {
         difference: &Difference,
         already: Option<State>,
     ) -> String {
-        let mut text = format!("✏️ {} {}", self.pick("Изменён заказ", "Order changed"), subject.external_id);
+        let mut text = format!(
+            "✏️ {} {}",
+            self.pick("Изменён заказ", "Order changed"),
+            shown_in_line(subject.external_id.as_str())
+        );
         let _ = write!(text, "\n{}", self.store(store_id));
         if let Some(to) = &difference.store_id {
             let _ = write!(text, "\n{}: {}", self.pick("Теперь собирает", "Now picked by"), self.store(to));
@@ -264,7 +271,7 @@ impl Words {
             format!("• {article}: {} → {}", change.from, change.to)
         };
         if let Some(by) = &change.replaced_by {
-            let _ = write!(line, " → {} {by}", self.pick("замена:", "replaced by"));
+            let _ = write!(line, " → {} {}", self.pick("замена:", "replaced by"), shown_in_line(by));
         }
         line
     }
@@ -273,7 +280,7 @@ impl Words {
         format!(
             "❌ {} {}\n{}\n{}",
             self.pick("Отменён заказ", "Order cancelled"),
-            subject.external_id,
+            shown_in_line(subject.external_id.as_str()),
             self.store(store_id),
             self.pick(
                 "Не собирайте его; собранное верните на полки.",

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::vat::VatCode;
+use crate::kernel::text::{self, free_lines, free_text};
 use crate::kernel::{Fingerprint, Money, Quantity, Timestamp, contact};
 
 /// The most lines of a bill.
@@ -126,11 +127,11 @@ impl Customer {
             |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         Customer {
             kind: self.kind,
-            name: text(self.name),
+            name: text(self.name).map(|name| free_text(&name)),
             phone: self.phone.as_deref().and_then(contact::phone),
             email: self.email.as_deref().and_then(contact::email),
             vat_number: text(self.vat_number),
-            registration_address: text(self.registration_address),
+            registration_address: text(self.registration_address).map(|text| free_lines(&text)),
         }
     }
 }
@@ -273,8 +274,7 @@ impl Line {
 fn shortened(name: &str, end: &str) -> String {
     let room = NAME_CHARS_MAX.saturating_sub(end.chars().count());
     // No receipt takes control characters.
-    let plain = name.chars().map(|sign| if sign.is_control() { ' ' } else { sign });
-    plain.take(room).chain(end.chars()).take(NAME_CHARS_MAX).collect()
+    text::clean(name).chars().take(room).chain(end.chars()).take(NAME_CHARS_MAX).collect()
 }
 
 /// A line's name with how much of it is meant.

@@ -93,11 +93,7 @@ impl Client {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the file that the ban points to")]
-    fn build(
-        deadline: Duration,
-        answer_bytes_max: usize,
-        way: Way<'_>,
-    ) -> Result<Client, ClientError> {
+    fn build(deadline: Duration, answer_bytes_max: usize, way: Way<'_>) -> Result<Client, ClientError> {
         let builder = reqwest::Client::builder();
         let (builder, guard) = match way {
             Way::Open => (builder, None),

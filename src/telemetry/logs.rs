@@ -1,20 +1,39 @@
 //! Logs: one line for each event, JSON where a program reads them, plain on a terminal.
 //!
-//! Lines go through a thread of their own, so that a slow pipe never holds up an answer. When its queue is
-//! full the writers wait: a lost line is worse than a slow one.
+//! Lines go through a thread of their own, so that a slow pipe never holds up an answer. When its queue is full, because
+//! whoever reads the log has stopped reading, further lines are dropped, and the next line that gets through says how many.
+//! An answer that waits for the log would cost a marketplace its patience and the shop its order; what the log says of a
+//! hook is in the store's journal as well.
+//!
+//! Other crates write at most warnings, whatever `TILLGATE_LOG` says: their more verbose lines hold what they were given,
+//! which is customers' data and tokens. `TILLGATE_LOG_UNSAFE_CRATES` lifts that for the crates that it names.
 
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::Duration;
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::metrics;
 
 /// Lines that may wait for the writing thread.
 const WAITING_LINES_MAX: usize = 8192;
 
 /// How long lines gather after some have been written.
 const GATHERING: Duration = Duration::from_millis(5);
+
+/// The variable that names the crates whose verbose lines are wanted all the same.
+const UNSAFE_CRATES: &str = "TILLGATE_LOG_UNSAFE_CRATES";
+
+/// The most verbose level at which other crates are heard.
+const OTHERS_LEVEL_MAX: Level = Level::WARN;
 
 /// Keeps the writing thread; when it is dropped, what waits is written.
 #[derive(Debug)]
@@ -31,17 +50,54 @@ enum Message {
 
 /// Starts logging to stderr. `TILLGATE_LOG` takes a filter such as `info` or `tillgate=debug`.
 pub fn start() -> Logs {
-    let filter = EnvFilter::try_from_env("TILLGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info,sled=warn"));
+    let asked = EnvFilter::try_from_env("TILLGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let unsafe_crates = Crates::from_env();
+    let is_unsafe = !unsafe_crates.0.is_empty();
+    let told = unsafe_crates.0.join(", ");
+    let filter = asked.and(filter_fn(move |line| unsafe_crates.allow(line)));
     let (lines, queue) = sync_channel(WAITING_LINES_MAX);
-    let thread = std::thread::Builder::new().name("logs".into()).spawn(move || write_lines(&queue)).ok();
-    let writer = LineSender(lines.clone());
-    let format = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
-    if io::stderr().is_terminal() {
-        format.with_target(false).init();
+    let dropped = Arc::new(AtomicU64::new(0));
+    let writer = LineSender { lines: lines.clone(), dropped: Arc::clone(&dropped) };
+    let write = move || write_lines(&queue, &dropped);
+    let thread = std::thread::Builder::new().name("logs".into()).spawn(write).ok();
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    let layer = if io::stderr().is_terminal() {
+        layer.with_target(false).with_filter(filter).boxed()
     } else {
-        format.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
+        let json = layer.json().flatten_event(true).with_current_span(false).with_span_list(false);
+        json.with_filter(filter).boxed()
+    };
+    tracing_subscriber::registry().with(layer).init();
+    if is_unsafe {
+        tracing::warn!(
+            crates = told,
+            "{UNSAFE_CRATES} is set: the log may hold customers' data and tokens. Unset it when you have seen enough"
+        );
     }
     Logs { lines: Some(lines), thread }
+}
+
+/// Other crates whose verbose lines are wanted.
+#[derive(Debug, Clone, Default)]
+struct Crates(Vec<String>);
+
+impl Crates {
+    fn from_env() -> Crates {
+        Crates::read(&std::env::var(UNSAFE_CRATES).unwrap_or_default())
+    }
+
+    fn read(list: &str) -> Crates {
+        let names = list.split(',').map(|name| name.trim().replace('-', "_"));
+        Crates(names.filter(|name| !name.is_empty()).collect())
+    }
+
+    /// Whether a line may be written, as far as it depends on which crate writes it.
+    fn allow(&self, line: &Metadata<'_>) -> bool {
+        *line.level() <= OTHERS_LEVEL_MAX || {
+            let name = line.target().split("::").next().unwrap_or_default();
+            name == env!("CARGO_CRATE_NAME") || self.0.iter().any(|named| named == name)
+        }
+    }
 }
 
 impl Drop for Logs {
@@ -55,9 +111,14 @@ impl Drop for Logs {
     }
 }
 
-fn write_lines(queue: &Receiver<Message>) {
+fn write_lines(queue: &Receiver<Message>, dropped: &AtomicU64) {
     let mut out = BufWriter::with_capacity(64 * 1024, io::stderr());
     while let Ok(mut message) = queue.recv() {
+        let lines = dropped.swap(0, Ordering::Relaxed);
+        if lines > 0 {
+            // It goes into the queue, which has just become shorter.
+            tracing::warn!(lines, "lines of the log were dropped: whoever reads it does not keep up");
+        }
         // Write what has gathered, then flush once.
         loop {
             match message {
@@ -83,7 +144,10 @@ fn write_lines(queue: &Receiver<Message>) {
 }
 
 #[derive(Clone)]
-struct LineSender(SyncSender<Message>);
+struct LineSender {
+    lines: SyncSender<Message>,
+    dropped: Arc<AtomicU64>,
+}
 
 struct Line<'a> {
     sender: &'a LineSender,
@@ -111,6 +175,33 @@ impl Write for Line<'_> {
 
 impl Drop for Line<'_> {
     fn drop(&mut self) {
-        let _ = self.sender.0.send(Message::Line(std::mem::take(&mut self.bytes)));
+        // Sent or not: a writer that has ended reads no more.
+        if let Err(TrySendError::Full(_)) =
+            self.sender.lines.try_send(Message::Line(std::mem::take(&mut self.bytes)))
+        {
+            self.sender.dropped.fetch_add(1, Ordering::Relaxed);
+            metrics::log_line_dropped();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_read_is_dropped_and_counted() {
+        let (lines, queue) = sync_channel(2);
+        let sender = LineSender { lines, dropped: Arc::default() };
+        for _ in 0..5 {
+            sender.make_writer().write_all(b"a line").expect("it is taken");
+        }
+        assert_eq!((queue.try_iter().count(), sender.dropped.load(Ordering::Relaxed)), (2, 3));
+    }
+
+    #[test]
+    fn crates_are_named_as_people_write_them() {
+        assert_eq!(Crates::read(" tokio-postgres, sled,,").0, ["tokio_postgres", "sled"]);
+        assert!(Crates::read("").0.is_empty());
     }
 }

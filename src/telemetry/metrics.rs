@@ -71,6 +71,10 @@ pub fn install() -> PrometheusHandle {
             "tillgate_unauthorized_total",
             "Requests to the merchants' API (v1) or the admin API (admin) without a valid key"
         );
+        describe_counter!(
+            "tillgate_log_lines_dropped_total",
+            "Lines of the log that were dropped because its reader did not keep up"
+        );
         describe_gauge!("tillgate_build_info", "Always 1; the version is a label");
         gauge!("tillgate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     }
@@ -127,6 +131,11 @@ pub fn connection_refused(reason: &'static str) {
 /// A request did not prove whose it is.
 pub fn log_in_refused(door: &'static str) {
     counter!("tillgate_unauthorized_total", "door" => door).increment(1);
+}
+
+/// A line of the log was dropped.
+pub fn log_line_dropped() {
+    counter!("tillgate_log_lines_dropped_total").increment(1);
 }
 
 /// The store could not be used.

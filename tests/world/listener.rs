@@ -60,7 +60,13 @@ impl Listener {
             .route("/auth/token", post(token))
             .route("/shipments", get(shipments))
             .with_state(Arc::clone(&heard));
-        tokio::spawn(server::serve(listener, routes, server::Limits::default(), stop.clone(), Duration::ZERO));
+        tokio::spawn(server::serve(
+            listener,
+            routes,
+            server::Limits::default(),
+            stop.clone(),
+            Duration::ZERO,
+        ));
         Listener { address, heard, stop }
     }
 

@@ -39,7 +39,7 @@ pub struct Options {
     #[arg(long, default_value_t = 8, value_name = "N")]
     seconds: u64,
     /// The store to measure [default: sled, in a new folder]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "TILLGATE_BENCH_STORE", hide_env_values = true)]
     store: Option<String>,
     /// How many receivers share the store
     #[arg(long, default_value_t = 1, value_name = "N")]
@@ -54,7 +54,13 @@ pub struct Options {
     #[arg(long, value_name = "URL", conflicts_with_all = ["store", "nginx", "payments"])]
     to: Option<String>,
     /// Its token
-    #[arg(long, default_value = "bench", value_name = "TOKEN")]
+    #[arg(
+        long,
+        default_value = "bench",
+        value_name = "TOKEN",
+        env = "TILLGATE_BENCH_TOKEN",
+        hide_env_values = true
+    )]
     token: String,
     /// Where stores are put [default: a temporary folder here, removed afterwards]
     #[arg(long, value_name = "DIR")]

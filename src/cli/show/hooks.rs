@@ -1,9 +1,11 @@
 //! `tillgate hooks list|show|replay`.
 
+use std::io::Write;
+
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::{ListOptions, print_fields, print_json, print_table, text_at};
+use super::{ListOptions, line_of, print_fields, print_json, print_table, text_at};
 use crate::cli::client::ServerOptions;
 use crate::cli::{Failed, say};
 
@@ -11,8 +13,8 @@ use crate::cli::{Failed, say};
 pub enum Command {
     /// List hooks, the latest first
     List(List),
-    /// Show a hook with its bytes
-    Show(One),
+    /// Show a hook with its text
+    Show(Show),
     /// Take a kept hook through the door again, as if it had come now
     Replay(One),
 }
@@ -37,6 +39,15 @@ pub struct One {
     server: ServerOptions,
     /// The hook's id, as the list shows it
     id: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    one: One,
+    /// Write the bytes as they are kept and nothing else: into a file, as a terminal may obey them
+    #[arg(long, conflicts_with = "json")]
+    raw: bool,
 }
 
 pub async fn run(command: Command) -> Result<(), Failed> {
@@ -68,9 +79,12 @@ async fn list(options: List) -> Result<(), Failed> {
     Ok(())
 }
 
-async fn show(options: One) -> Result<(), Failed> {
+async fn show(Show { one: options, raw }: Show) -> Result<(), Failed> {
     let server = options.server.connect().await?;
     let hook = server.get(&format!("/hooks/{}", options.id), &[]).await?;
+    if raw {
+        return write_bytes(&hook);
+    }
     if options.server.json {
         print_json(&hook);
         return Ok(());
@@ -82,11 +96,29 @@ async fn show(options: One) -> Result<(), Failed> {
     }
     print_fields(&head);
     for change in hook.get("changes").and_then(Value::as_array).into_iter().flatten() {
-        say(format_args!("{:<16} {}", "", change.as_str().unwrap_or_default()));
+        say(format_args!("{:<16} {}", "", line_of(change)));
     }
     say("");
     say(hook.get("body").or_else(|| hook.get("body_hex")).and_then(Value::as_str).unwrap_or_default());
     Ok(())
+}
+
+/// Writes a hook's body as it is kept.
+fn write_bytes(hook: &Value) -> Result<(), Failed> {
+    let body = match (hook.get("body"), hook.get("body_hex")) {
+        (Some(Value::String(text)), _) => text.clone().into_bytes(),
+        (_, Some(Value::String(hex))) => bytes_of(hex)
+            .ok_or_else(|| Failed::because("the gateway's answer has a body_hex that is not hexadecimal"))?,
+        (_, _) => Vec::new(),
+    };
+    std::io::stdout()
+        .write_all(&body)
+        .map_err(|why| Failed::because(format!("the bytes cannot be written: {why}")))
+}
+
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    let pairs = hex.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 async fn replay(options: One) -> Result<(), Failed> {

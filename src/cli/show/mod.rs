@@ -6,12 +6,15 @@ pub mod outbox;
 pub mod payments;
 pub mod stock;
 
+use std::borrow::Cow;
+
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use super::client::{Server, print_json};
 use super::{Failed, say};
+use crate::kernel::text::shown_in_line;
 
 /// How much of a list is printed.
 #[derive(Debug, Clone, Args)]
@@ -71,10 +74,15 @@ fn text_at(item: &Value, paths: &str) -> String {
     let at = |path: &str| path.split('.').try_fold(item, |value, name| value.get(name));
     match paths.split('|').find_map(|path| at(path).filter(|value| !value.is_null())) {
         None => "-".into(),
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(texts)) => texts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "),
+        Some(Value::String(text)) => shown_in_line(text).into_owned(),
+        Some(Value::Array(texts)) => texts.iter().map(line_of).collect::<Vec<_>>().join("; "),
         Some(other) => other.to_string(),
     }
+}
+
+/// A text of the server's, as it can stand within a line.
+fn line_of(value: &Value) -> Cow<'_, str> {
+    shown_in_line(value.as_str().unwrap_or_default())
 }
 
 /// Prints an object's fields, one a line, as far as they are plain.
@@ -84,7 +92,7 @@ fn print_fields(item: &Value) {
 
 fn print_fields_under(prefix: &str, item: &Value) {
     for (name, value) in item.as_object().into_iter().flatten() {
-        let name = format!("{prefix}{name}");
+        let name = format!("{prefix}{}", shown_in_line(name));
         match value {
             Value::Array(_) | Value::Null => {}
             Value::Object(_) => match (value.get("amount"), value.get("currency")) {
@@ -93,7 +101,7 @@ fn print_fields_under(prefix: &str, item: &Value) {
                 }
                 (_, _) => print_fields_under(&format!("{name}."), value),
             },
-            Value::String(text) => say(format_args!("{name:<20} {text}")),
+            Value::String(_) => say(format_args!("{name:<20} {}", line_of(value))),
             Value::Bool(_) | Value::Number(_) => say(format_args!("{name:<20} {value}")),
         }
     }

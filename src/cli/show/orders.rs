@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::{ListOptions, print_fields, print_json, print_table, text_at};
+use super::{ListOptions, line_of, print_fields, print_json, print_table, text_at};
 use crate::cli::client::ServerOptions;
 use crate::cli::{Failed, say};
 
@@ -155,7 +155,7 @@ async fn show(options: Show) -> Result<(), Failed> {
     }
     print_fields(&order);
     for note in order.get("attention").and_then(Value::as_array).into_iter().flatten() {
-        say(format_args!("{:<20} {}", "ATTENTION", note.as_str().unwrap_or_default()));
+        say(format_args!("{:<20} {}", "ATTENTION", line_of(note)));
     }
     say("");
     let columns = [
@@ -177,7 +177,7 @@ async fn show(options: Show) -> Result<(), Failed> {
 fn print_entry(entry: &Value) {
     let texts = |name: &str| -> Vec<String> {
         let list = entry.get(name).and_then(Value::as_array).into_iter().flatten();
-        list.filter_map(|text| text.as_str().map(str::to_owned)).collect()
+        list.map(|text| line_of(text).into_owned()).collect()
     };
     match entry.get("entry").and_then(Value::as_str) {
         Some("hook") => {
@@ -188,8 +188,8 @@ fn print_entry(entry: &Value) {
             let (at, kind, verdict) =
                 (text_at(entry, "received_at"), text_at(entry, "event_type"), text_at(entry, "verdict"));
             say(format_args!("{at}  {kind}  {verdict}{copies}"));
-            if let Some(reason) = entry.get("reason").and_then(Value::as_str) {
-                say(format_args!("    why: {reason}"));
+            if let Some(reason) = entry.get("reason").filter(|reason| reason.is_string()) {
+                say(format_args!("    why: {}", line_of(reason)));
             }
             texts("changes").iter().for_each(|change| say(format_args!("    {change}")));
         }
@@ -197,8 +197,8 @@ fn print_entry(entry: &Value) {
             let (at, id, state) =
                 (text_at(entry, "created_at"), text_at(entry, "id"), text_at(entry, "state"));
             say(format_args!("{at}  message {id}  {state} at {}", text_at(entry, "at")));
-            if let Some(error) = entry.get("last_error").and_then(Value::as_str) {
-                say(format_args!("    {error}"));
+            if let Some(error) = entry.get("last_error").filter(|error| error.is_string()) {
+                say(format_args!("    {}", line_of(error)));
             }
         }
         Some("payment") => {

@@ -61,13 +61,16 @@ pub struct Setup {
     pub clock: Clock,
 }
 
+/// What a sandbox is opened with and signs with unless it is told otherwise. Everybody can read it here.
+pub const PUBLISHED: [&str; 2] = ["b1946ac92492d2347c6235b4d2611184", "sandbox-signing-key"];
+
 impl Default for Setup {
     fn default() -> Setup {
         Setup {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            token: Secret::new("b1946ac92492d2347c6235b4d2611184"),
+            token: Secret::new(PUBLISHED[0]),
             merchant_id: "018f0000-0000-7000-8000-000000000001".into(),
-            signing_key: Secret::new("sandbox-signing-key"),
+            signing_key: Secret::new(PUBLISHED[1]),
             algorithm: Algorithm::Sha1,
             unique_numbers: true,
             calls_max: 100,

@@ -181,7 +181,10 @@ pub async fn replay(
     let (identity, reading) =
         door.protocol.identify(&readable).map_err(|rejection| Problem::rejected(&rejection))?;
     let Identity { event_type, kind, external_id } = identity;
-    let hook = Hook::new(door.source.clone(), event_type, kind, external_id, body.clone());
+    let mut hook = Hook::new(door.source.clone(), event_type, kind, external_id, body.clone());
+    if receipt.masked_from.is_some() && receipt.external_id.as_ref() == hook.external_id() {
+        hook = hook.known_as(receipt.id); // its bytes are not those that it has its id from
+    }
     let received =
         crate::http::hooks::keep(&edge, &door, &*reading, &hook, Some(receipt.received_at)).await?;
     tracing::info!(hook.id = %received.id, verdict = %received.verdict, "a hook was looked at again");

@@ -22,8 +22,8 @@ use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Edge, log};
 use super::problem::Problem;
+use super::{Edge, log};
 use crate::store::{Cursor, NotACursor, Scan, Unavailable};
 
 /// The routes. Each needs the admin token.

@@ -12,10 +12,10 @@ use super::outbox::MessageEntry;
 use crate::flows::tell_marketplace::{Refused, tell_marketplace};
 use crate::http::Edge;
 use crate::http::body::read_plain;
-use crate::http::problem::Problem;
-use crate::kernel::json::tidy;
 use crate::http::number_in;
+use crate::http::problem::Problem;
 use crate::kernel::Quantity;
+use crate::kernel::json::tidy;
 use crate::orders::{Order, Position, Tiding, Told};
 use crate::store::{Delivery, DocKey, Unavailable};
 

@@ -13,8 +13,8 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::http::{Edge, log};
 use crate::http::problem::Problem;
+use crate::http::{Edge, log};
 use crate::kernel::{SourceName, Tokens};
 
 /// The merchant whose key a request bears. Handlers find it among the request's extensions.

@@ -15,13 +15,14 @@ use utoipa::ToSchema;
 
 use super::describe::{BodyRead, Refusals};
 use super::{
-    number_in, Caller, Edge, Found, Item, MerchantOrder, PLACING_MAX, Problem, check_customer, check_text, linked,
-    read_json, read_lines, take_place, until, with_revision,
+    Caller, Edge, Found, Item, MerchantOrder, PLACING_MAX, Problem, check_customer, check_text, linked,
+    number_in, read_json, read_lines, take_place, until, with_revision,
 };
 use crate::flows::revise_order::{self as flows, Refused, Request, Wish, revise};
 use crate::http::body::read_plain;
 use crate::http::work::see_through;
 use crate::kernel::json::{some_object, some_objects};
+use crate::kernel::text::free_lines;
 use crate::kernel::{Money, Number, SourceName, Timestamp};
 use crate::payments::Customer;
 
@@ -108,6 +109,7 @@ fn read_change(change: Change, now: Timestamp) -> Result<flows::Change, Problem>
     customer.as_ref().map_or(Ok(()), check_customer)?;
     let lines = items.map(read_lines).transpose()?;
     let expires_at = expires_at.map(|at| until(at, now)).transpose()?;
+    let description = description.map(|text| free_lines(&text));
     Ok(flows::Change { lines, total, description, customer: customer.map(Customer::tidied), expires_at })
 }
 

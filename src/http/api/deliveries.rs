@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::describe::{DeliveryId, Refusals};
 use super::place::callback;
-use super::{number_in, Caller, Edge, Found, Problem, Watch, read_json};
+use super::{Caller, Edge, Found, Problem, Watch, number_in, read_json};
 use crate::flows::Callbacks;
 use crate::flows::tend_delivery::{
     alter, begun_again, callback_of, callbacks_about, is_callback_of, send_test, waiting_callbacks,
@@ -124,7 +124,7 @@ pub async fn list(
             return Err(Problem::bad_parameter("order_id", "it excludes the other parameters"));
         }
         let missing = || Problem::not_found(format!("there is no order {id} of yours"));
-        let number = number_in(&id)?.ok_or_else(missing)?;
+        let number = number_in(id)?.ok_or_else(missing)?;
         let about = callbacks_about(&edge.shop, &merchant, number).await?.ok_or_else(missing)?;
         let items = about.into_iter().map(DeliveryDocument::of).collect();
         return Ok(Json(List { items, next_cursor: None }));

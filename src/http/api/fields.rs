@@ -6,6 +6,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Problem;
+use crate::kernel::text::{free_text, is_obeyed};
 use crate::kernel::time::between;
 use crate::kernel::{Money, Quantity, Timestamp};
 use crate::payments::{Customer, GoodsKind, Line, SKU_CHARS_MAX, VatCode};
@@ -61,6 +62,17 @@ pub(super) fn check_text(field: &str, text: &str, has_lines: bool) -> Result<(),
     Err(Problem::unusable_order(format!("{field}: it has control characters, take them out")))
 }
 
+/// Refuses characters that do not show in what identifies something: two that look the same would be two.
+pub(super) fn check_visible(field: &str, text: &str) -> Result<(), Problem> {
+    match text.chars().find(|c| is_obeyed(*c)) {
+        None => Ok(()),
+        Some(c) => Err(Problem::unusable_order(format!(
+            "{field}: it has a character that does not show, U+{:04X}: take it out",
+            u32::from(c)
+        ))),
+    }
+}
+
 /// The lines that a site asks for, reckoned.
 pub(super) fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
     let unusable = |why: String| Problem::unusable_order(why);
@@ -75,7 +87,8 @@ pub(super) fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
         if item.sku.chars().count() > SKU_CHARS_MAX {
             return Err(unusable(format!("items[{place}].sku: from 1 to {SKU_CHARS_MAX} characters")));
         }
-        let priced = Line::priced(item.sku, item.name, (item.quantity, item.price), item.vat);
+        check_visible(&format!("items[{place}].sku"), &item.sku)?;
+        let priced = Line::priced(item.sku, free_text(&item.name), (item.quantity, item.price), item.vat);
         let mut line = priced.map_err(|why| unusable(format!("items[{place}]: {why}")))?;
         line.measure = item.measure.unwrap_or(line.measure);
         line.measure_code = item.measure_code.unwrap_or(line.measure_code);

@@ -35,12 +35,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use describe::{Found, Refusals};
-use fields::{Item, check_customer, check_text, read_lines, until};
+use fields::{Item, check_customer, check_text, check_visible, read_lines, until};
 
-use super::{Edge, number_in};
 use super::admin::{List, Paging, gather};
 use super::hooks::answer;
 use super::problem::Problem;
+use super::{Edge, number_in};
 use crate::dedup::Answer;
 use crate::flows::merchant_order::{MerchantOrder, merchant_order};
 use crate::flows::place_order::Taken;

@@ -13,8 +13,8 @@ use utoipa::ToSchema;
 
 use super::describe::{BodyRead, IdempotencyKey, KeyTaken, Refusals};
 use super::{
-    number_in, Caller, Edge, Found, PLACING_MAX, Problem, Watch, check_text, idempotency_key, read_json, take_place,
-    taken_before,
+    Caller, Edge, Found, PLACING_MAX, Problem, Watch, check_text, idempotency_key, number_in, read_json,
+    take_place, taken_before,
 };
 use crate::dedup::Answer;
 use crate::dedup::key::Asked;
@@ -26,6 +26,7 @@ use crate::http::body::read_plain;
 use crate::http::hooks::answer;
 use crate::http::work::see_through;
 use crate::kernel::json::objects;
+use crate::kernel::text::free_lines;
 use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName};
 use crate::payments::{LINES_MAX, LineRef, NotPlanned, OperationId, OperationKind, Part, PaymentId};
 
@@ -144,7 +145,7 @@ async fn once(
     body: Body,
 ) -> Result<Response, Problem> {
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
-    let number = number_in(&id)?.ok_or_else(missing)?;
+    let number = number_in(id)?.ok_or_else(missing)?;
     let given = idempotency_key(headers)?;
     let body = read_plain(headers, body).await?;
     // A key is one of the order's: the same key and body under another order is another request.
@@ -230,6 +231,7 @@ fn read_request(
         }
     };
     let parts = items.into_iter().enumerate().map(part).collect::<Result<_, _>>()?;
+    let reason = reason.map(|text| free_lines(&text));
     Ok(Request { merchant, number, kind, payment, parts, reason, asked })
 }
 

@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 
 use super::describe::{BodyRead, IdempotencyKey, KeyTaken, Refusals};
 use super::{
-    Caller, Edge, Item, MerchantOrder, PLACING_MAX, Problem, check_customer, check_text, idempotency_key,
-    linked, read_json, read_lines, tagged, take_place, taken_before, until,
+    Caller, Edge, Item, MerchantOrder, PLACING_MAX, Problem, check_customer, check_text, check_visible,
+    idempotency_key, linked, read_json, read_lines, tagged, take_place, taken_before, until,
 };
 use crate::dedup::Answer;
 use crate::dedup::key::Asked;
@@ -25,6 +25,7 @@ use crate::http::body::read_plain;
 use crate::http::work::see_through;
 use crate::kernel::json::{object, objects};
 use crate::kernel::money::{CURRENCY, is_our_currency};
+use crate::kernel::text::free_lines;
 use crate::kernel::time::later;
 use crate::kernel::{ExternalId, Money, SourceName, Timestamp};
 use crate::payments::{Bill, Customer, Ways};
@@ -187,6 +188,7 @@ fn read_placement(
     let merchant_order_id = merchant_order_id.ok_or_else(|| {
         unusable("merchant_order_id: from 1 to 255 bytes without control characters".into())
     })?;
+    check_visible("merchant_order_id", merchant_order_id.as_str())?;
     if !is_our_currency(&order.currency) {
         return Err(unusable(format!("currency: {:?} is not taken, only {CURRENCY}", order.currency)));
     }
@@ -196,7 +198,8 @@ fn read_placement(
     let lines = read_lines(order.items)?;
     check_customer(&order.customer)?;
     check_text("description", order.description.as_deref().unwrap_or_default(), true)?;
-    let description = order.description.unwrap_or_else(|| format!("Заказ {merchant_order_id}"));
+    let description = order.description.map(|text| free_lines(&text));
+    let description = description.unwrap_or_else(|| format!("Заказ {merchant_order_id}"));
     let bill = Bill::over(description, lines, order.customer.tidied(), expires_at);
     let bill = bill.map_err(|why| unusable(why.to_string()))?;
     seller.terms.admit(&bill).map_err(unusable)?;

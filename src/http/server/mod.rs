@@ -27,8 +27,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::lent::Lent;
-pub use self::listener::{Listener, listen, listen_at, listen_or_inherit};
 use self::listener::{Accepted, Stream};
+pub use self::listener::{Listener, listen, listen_at, listen_or_inherit};
 pub use self::places::Limits;
 use self::places::{Place, Places};
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
+use crate::kernel::Stopwatch;
 use crate::telemetry::{Seldom, metrics};
 
 /// Connections that are open at the same time, if there are descriptors for them; more wait to be accepted.
@@ -51,7 +51,7 @@ fn connections_max() -> usize {
 #[derive(Debug)]
 pub(super) struct Places {
     limits: Limits,
-    began: Instant,
+    began: Stopwatch,
     taken: Mutex<Taken>,
     freed: Notify,
     refused: Seldom,
@@ -91,7 +91,7 @@ impl Places {
     pub fn new(limits: Limits) -> Arc<Places> {
         Arc::new(Places {
             limits,
-            began: Instant::now(),
+            began: Stopwatch::start(),
             taken: Mutex::default(),
             freed: Notify::new(),
             refused: Seldom::default(),
@@ -164,9 +164,7 @@ impl Places {
         (!is_exempt).then(|| match peer {
             IpAddr::V4(_) => peer,
             // One subscriber has at least so many.
-            IpAddr::V6(address) => {
-                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
-            }
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
         })
     }
 }
@@ -179,9 +177,7 @@ fn least_needed(taken: &Taken) -> Option<&Arc<Seat>> {
     };
     let may_go = |seat: &&Arc<Seat>| {
         let (has_spoken, idle_since) = rank(seat);
-        idle_since != BUSY
-            && !seat.asked.load(Ordering::Relaxed)
-            && (!has_spoken || seat.address.is_some())
+        idle_since != BUSY && !seat.asked.load(Ordering::Relaxed) && (!has_spoken || seat.address.is_some())
     };
     taken.seats.values().filter(may_go).min_by_key(rank)
 }
@@ -254,9 +250,11 @@ mod tests {
         let _two = places.take(peer("2001:db8:0:7:ffff::2")).expect("a place");
         assert!(places.take(peer("2001:db8:0:7::3")).is_none(), "a /64 counts as one");
         let proxies = ["127.0.0.1", "::1", "10.1.2.3", "::ffff:10.1.2.3"].map(peer);
-        let held: Vec<_> = proxies.iter().chain(&[None]).flat_map(|proxy| {
-            (0..5).map(|_| places.take(*proxy).expect("a place for a proxy"))
-        }).collect();
+        let held: Vec<_> = proxies
+            .iter()
+            .chain(&[None])
+            .flat_map(|proxy| (0..5).map(|_| places.take(*proxy).expect("a place for a proxy")))
+            .collect();
         assert_eq!(held.len(), 25);
     }
 
@@ -275,7 +273,8 @@ mod tests {
         drop(silent);
         waiting.await.expect("there is room");
         // Nobody is left who may be sent away.
-        let _busy = places.take(peer("203.0.113.9")).expect("a place").begins_request();
+        let busy = places.take(peer("203.0.113.9")).expect("a place");
+        busy.begins_request();
         assert!(least_needed(&places.taken()).is_none());
     }
 }

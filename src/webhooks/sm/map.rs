@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use jiff::tz::TimeZone;
 
 use super::wire::{Fields, Value, envelope, payload};
-use crate::kernel::contact;
 use crate::kernel::json::note_of_cut;
+use crate::kernel::text::{clean, free_text, shown_in_line};
 use crate::kernel::{DecimalError, ExternalId, Fingerprint, Money, Quantity};
+use crate::kernel::{card, contact};
 use crate::orders::{Contact, EventKind, Patch, Position, Report, Unread, Window};
 use crate::webhooks::{Identity, Readable, Reading, Rejection, RejectionKind};
 
@@ -55,7 +56,7 @@ pub fn identify<'a>(
     let Some(event_type) = event_type.filter(|event_type| !event_type.trim().is_empty()) else {
         return Err(malformed("event_type is missing or is not a string".into()));
     };
-    let event_type: String = event_type.trim().chars().take(EVENT_TYPE_CHARS_MAX).collect();
+    let event_type: String = clean(event_type.trim()).chars().take(EVENT_TYPE_CHARS_MAX).collect();
 
     let kind = kind_of(&event_type);
     let fields = envelope.get(envelope::PAYLOAD).and_then(Value::fields);
@@ -223,7 +224,7 @@ fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position
     let optional = |field: &str| fields.get(field).and_then(Value::text).map(|text| text.trim().to_owned());
     Some(Position {
         sku,
-        name: optional("name").filter(|name| !name.is_empty()),
+        name: optional("name").map(|name| free_text(&name)).filter(|name| !name.is_empty()),
         quantity,
         original_quantity,
         price,
@@ -301,7 +302,7 @@ struct Notes(Vec<String>);
 impl Notes {
     fn add(&mut self, note: String) {
         if self.0.len() < NOTES_MAX {
-            self.0.push(note.chars().take(NOTE_CHARS_MAX).collect());
+            self.0.push(card::mask(&shown_in_line(&note)).chars().take(NOTE_CHARS_MAX).collect());
         }
     }
 
@@ -310,6 +311,7 @@ impl Notes {
     fn text(&mut self, name: impl Fn() -> String, value: Value<'_>) -> Option<String> {
         let text = value.text().map(|text| text.trim().to_owned());
         let usable = text.filter(|text| text.len() <= TEXT_BYTES_MAX && !text.contains(char::is_control));
+        let usable = usable.map(|text| clean(&text).into_owned());
         if usable.is_none() {
             self.add(format!("{} is {}, too long or has control characters", name(), value.kind()));
         }

@@ -1,0 +1,273 @@
+//! What is asked of the secrets in the configuration.
+//!
+//! Those that the operator chooses must be hard to guess. Those that a payment system, a marketplace or Telegram has issued
+//! cannot be chosen, so a weak one is a warning. None of them may have two roles: whoever learns it in one would have the
+//! other as well.
+
+use std::collections::BTreeSet;
+
+use super::{Gateway, Settings};
+use crate::gateway::sandbox;
+use crate::kernel::Secret;
+use crate::kernel::secret::{TOKEN_BYTES_MIN, webhook_key};
+
+/// How many different bytes a secret needs that the operator chooses.
+const DIFFERENT_BYTES_MIN: usize = 8;
+
+/// Shorter ones are warned about.
+const ADVISED_BYTES_MIN: usize = 32;
+
+/// The shortest key of a callback's signature, in bytes: what Standard Webhooks asks for.
+const CALLBACK_KEY_BYTES_MIN: usize = 24;
+
+/// Who has made up a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The operator. It opens a door of ours, or signs what we send.
+    Chosen,
+    /// A peer. Whether several sections may have it is that peer's affair.
+    Issued,
+}
+
+/// A secret, and where in the configuration it is.
+struct Held<'a> {
+    section: String,
+    key: &'static str,
+    origin: Origin,
+    secret: &'a Secret,
+}
+
+impl Held<'_> {
+    fn place(&self) -> String {
+        if self.section.is_empty() { self.key.to_owned() } else { format!("{}.{}", self.section, self.key) }
+    }
+
+    /// Whether both places may have the same secret.
+    fn may_equal(&self, other: &Held<'_>) -> bool {
+        let is_issued =
+            self.origin == Origin::Issued && other.origin == Origin::Issued && self.key == other.key;
+        // Twice among a section's tokens.
+        let is_repeated = self.section == other.section && self.key == other.key;
+        is_issued || is_repeated
+    }
+}
+
+fn all(settings: &Settings) -> Vec<Held<'_>> {
+    let mut all = Vec::new();
+    let mut add = |section: String, key, origin, secret| all.push(Held { section, key, origin, secret });
+    if let Some(secret) = &settings.admin_token {
+        add(String::new(), "admin_token", Origin::Chosen, secret);
+    }
+    for (name, source) in &settings.sources {
+        for secret in source.tokens() {
+            add(format!("sources.{name}"), "token", Origin::Chosen, secret);
+        }
+        if let Some(outgoing) = &source.outgoing {
+            let section = || format!("sources.{name}.outgoing");
+            outgoing.token.iter().for_each(|secret| add(section(), "token", Origin::Issued, secret));
+            let client_secret = outgoing.client_secret.iter();
+            client_secret.for_each(|secret| add(section(), "client_secret", Origin::Issued, secret));
+        }
+    }
+    for (name, gateway) in &settings.gateways {
+        let section = || format!("gateways.{name}");
+        add(section(), "token", Origin::Issued, &gateway.token);
+        gateway.signing_key.iter().for_each(|secret| add(section(), "signing_key", Origin::Issued, secret));
+    }
+    for (name, merchant) in &settings.merchants {
+        let section = || format!("merchants.{name}");
+        merchant.api_keys().into_iter().for_each(|secret| add(section(), "api_key", Origin::Chosen, secret));
+        let callback_secret = merchant.callback_secret.iter();
+        callback_secret.for_each(|secret| add(section(), "callback_secret", Origin::Chosen, secret));
+    }
+    if let Some(telegram) = &settings.notify.telegram {
+        add("notify.telegram".into(), "token", Origin::Issued, &telegram.token);
+    }
+    all
+}
+
+/// What keeps the gateway from starting.
+pub fn check(settings: &Settings) -> Result<(), String> {
+    let all = all(settings);
+    for held in all.iter().filter(|held| held.origin == Origin::Chosen) {
+        strong(held)?;
+    }
+    for (place, held) in all.iter().enumerate() {
+        let other = all[..place].iter().find(|other| other.secret == held.secret && !held.may_equal(other));
+        if let Some(other) = other {
+            return Err(format!(
+                "{} and {} are the same secret: who learns one has both. Give each its own",
+                other.place(),
+                held.place()
+            ));
+        }
+    }
+    for (name, gateway) in &settings.gateways {
+        not_published(name, gateway)?;
+    }
+    Ok(())
+}
+
+/// What the operator should know and may live with.
+pub fn warnings(settings: &Settings) -> Vec<String> {
+    all(settings).iter().filter_map(weakness).collect()
+}
+
+fn weakness(held: &Held<'_>) -> Option<String> {
+    let (place, bytes) = (held.place(), held.secret.expose().len());
+    match held.origin {
+        Origin::Chosen if bytes < ADVISED_BYTES_MIN => Some(format!(
+            "{place} has {bytes} characters, at least {ADVISED_BYTES_MIN} are advised: make a new one with \"openssl rand \
+             -hex 24\""
+        )),
+        Origin::Issued
+            if bytes < TOKEN_BYTES_MIN
+                || different(held.secret.expose().as_bytes()) < DIFFERENT_BYTES_MIN =>
+        {
+            Some(format!(
+                "{place} is easy to guess ({bytes} characters): ask whoever issued it for a longer one"
+            ))
+        }
+        Origin::Chosen | Origin::Issued => None,
+    }
+}
+
+/// How many different bytes there are.
+fn different(secret: &[u8]) -> usize {
+    secret.iter().collect::<BTreeSet<_>>().len()
+}
+
+fn strong(held: &Held<'_>) -> Result<(), String> {
+    let place = held.place();
+    if held.key == "callback_secret" {
+        return match webhook_key(held.secret) {
+            Some(key) if key.len() >= CALLBACK_KEY_BYTES_MIN && different(&key) >= DIFFERENT_BYTES_MIN => {
+                Ok(())
+            }
+            Some(_) | None => Err(format!(
+                "{place}: whsec_ and at least {CALLBACK_KEY_BYTES_MIN} random bytes in base64. Make one with: echo \
+                 whsec_$(openssl rand -base64 24)"
+            )),
+        };
+    }
+    let token = held.secret.expose();
+    if token.len() < TOKEN_BYTES_MIN {
+        return Err(format!(
+            "{place}: {} characters are too few, at least {TOKEN_BYTES_MIN} are needed. Make one with \"openssl rand \
+             -hex 24\"",
+            token.chars().count()
+        ));
+    }
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(format!("{place}: a token travels in a header: use visible ASCII characters, no spaces"));
+    }
+    let kinds = different(token.as_bytes());
+    if kinds < DIFFERENT_BYTES_MIN {
+        return Err(format!(
+            "{place}: it has only {kinds} different characters, at least {DIFFERENT_BYTES_MIN} are needed. Make one with \
+             \"openssl rand -hex 24\""
+        ));
+    }
+    Ok(())
+}
+
+/// Everybody can read what the sandbox is opened with and signs with.
+fn not_published(name: &str, gateway: &Gateway) -> Result<(), String> {
+    let is_published = |secret: &Secret| sandbox::PUBLISHED.contains(&secret.expose());
+    let published = [("token", Some(&gateway.token)), ("signing_key", gateway.signing_key.as_ref())];
+    let published = published.into_iter().find(|(_, secret)| secret.is_some_and(is_published));
+    match published {
+        Some((key, _)) if !is_loopback(gateway.url()) => Err(format!(
+            "gateways.{name}.{key}: this one is the sandbox's, which everybody knows, and {} is not on this machine. The \
+             payment system's cabinet shows yours",
+            gateway.url()
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Whether an address leads to this machine and nowhere else.
+fn is_loopback(url: &str) -> bool {
+    let url: Option<http::Uri> = url.parse().ok();
+    let host = url.as_ref().and_then(|url| url.host()).map(|host| host.trim_matches(['[', ']']));
+    host.is_some_and(|host| {
+        host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a configuration.
+    fn said(settings: &str) -> String {
+        let parsed = crate::config::parse(std::path::Path::new("test.toml"), settings, std::iter::empty());
+        match parsed {
+            Ok(settings) => warnings(&settings).join("; "),
+            Err(why) => format!("refused: {why}"),
+        }
+    }
+
+    const GOOD: &str = "9fb2c1d0e7a84635b1c2d3e4f5a60718";
+
+    #[test]
+    fn what_the_operator_chooses_must_be_hard_to_guess() {
+        for (token, expected) in [
+            (GOOD, ""),
+            ("0123456789abcdef", "at least 32 are advised"),
+            ("0123456789abcde", "refused: test.toml: admin_token: 15 characters are too few"),
+            ("aaaaaaaabbbbbbbbccccccccdddddddd", "refused: test.toml: admin_token: it has only 4 different"),
+        ] {
+            let said = said(&format!("admin_token = \"{token}\""));
+            assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "{token}: {said}");
+        }
+    }
+
+    #[test]
+    fn what_others_issue_is_warned_about() {
+        let gateway = |token: &str, key: &str| {
+            said(&format!(
+                "[gateways.bank]\nprotocol = \"invoicebox\"\ntoken = \"{token}\"\nmerchant_id = \"m\"\nsigning_key = \"{key}\""
+            ))
+        };
+        assert_eq!(gateway(GOOD, "another key of the bank's"), "");
+        assert!(gateway(GOOD, "k").contains("gateways.bank.signing_key is easy to guess"));
+    }
+
+    #[test]
+    fn a_secret_has_one_role() {
+        let source =
+            |name: &str, token: &str| format!("[sources.{name}]\nprotocol = \"sm\"\ntoken = \"{token}\"\n");
+        let both = said(&format!("admin_token = \"{GOOD}\"\n{}", source("sm", GOOD)));
+        assert!(
+            both.contains("refused: test.toml: admin_token and sources.sm.token are the same secret"),
+            "{both}"
+        );
+        let both = said(&(source("sm", GOOD) + &source("other", GOOD)));
+        assert!(both.contains("sources.other.token and sources.sm.token"), "{both}");
+        let bank = |name: &str| {
+            format!("[gateways.{name}]\nprotocol = \"yookassa\"\ntoken = \"{GOOD}\"\nmerchant_id = \"m\"\n")
+        };
+        assert_eq!(said(&(bank("one") + &bank("two"))), "", "a payment system may issue one for two shops");
+    }
+
+    #[test]
+    fn the_sandboxs_secrets_open_nothing_elsewhere() {
+        for published in sandbox::PUBLISHED {
+            let gateway = |url: &str| {
+                said(&format!(
+                    "[gateways.bank]\nprotocol = \"invoicebox\"\nurl = \"{url}\"\ntoken = \"{published}\"\nmerchant_id = \
+                     \"m\"\nsigning_key = \"another key of the bank's\""
+                ))
+            };
+            for here in ["http://127.0.0.1:9000", "http://localhost:9000/x", "http://[::1]:9000"] {
+                assert!(!gateway(here).contains("refused"), "{here}");
+            }
+            for there in
+                ["https://api.invoicebox.ru", "http://127.0.0.1.example.com", "http://localhost.example"]
+            {
+                assert!(gateway(there).contains("this one is the sandbox's"), "{there}");
+            }
+        }
+    }
+}
