@@ -146,6 +146,11 @@ impl Cluster {
         signal(self.process_id(place), name)
     }
 
+    /// What nginx has written of what went wrong.
+    pub fn nginx_error_log(&self) -> io::Result<String> {
+        self.nginx.as_ref().map_or_else(|| Ok(String::new()), |nginx| fs::read_to_string(&nginx.error_log))
+    }
+
     /// What nginx has written of each request.
     pub fn nginx_log(&self) -> io::Result<String> {
         self.nginx.as_ref().map_or_else(|| Ok(String::new()), |nginx| fs::read_to_string(&nginx.access_log))
@@ -310,6 +315,7 @@ fn run(binary: &Path, config: &Path, log: &Path, socket: &TcpListener) -> io::Re
 struct Nginx {
     address: SocketAddr,
     access_log: PathBuf,
+    error_log: PathBuf,
     process: Child,
 }
 
@@ -322,6 +328,8 @@ impl Nginx {
         let access_log = file("access.log");
         let config = include_str!("../../nginx/tillgate.conf");
         let config = config.replace("/var/log/nginx/tillgate.log", &access_log.display().to_string());
+        let config =
+            config.replace("/var/log/nginx/tillgate-error.log", &file("error.log").display().to_string());
         fs::write(file("tillgate.conf"), config)?;
         let servers: String =
             receivers.iter().map(|address| format!("server {address} max_fails=0;\n")).collect();
@@ -330,10 +338,14 @@ impl Nginx {
         let mut last = io::Error::other("nginx was not tried");
         for _ in 0..10 {
             let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-            fs::write(file("tillgate-listen.conf"), format!("listen {address};\nserver_name _;\n"))?;
+            fs::write(file("tillgate-listen.conf"), format!("listen {address};\nserver_name 127.0.0.1;\n"))?;
+            let refuses = format!("server {{ listen {address} default_server; return 444; }}\n");
+            fs::write(file("tillgate-default.conf"), refuses)?;
             fs::write(file("nginx.conf"), main_config(&folder))?;
             match Nginx::run(&binary, &folder, address) {
-                Ok(process) => return Ok(Nginx { address, access_log, process }),
+                Ok(process) => {
+                    return Ok(Nginx { address, access_log, error_log: file("error.log"), process });
+                }
                 Err(why) => last = why,
             }
         }

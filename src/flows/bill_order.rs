@@ -130,6 +130,7 @@ pub(super) fn new_checkout(seller: &Seller, key: &ShopKey, order: &Order, ways: 
         account: seller.account.clone(),
         secret: Private::new(key.address_secret(order.number)),
         alterations: 0,
+        changes: 0,
         ways,
         asked: None,
         payments: Vec::new(),

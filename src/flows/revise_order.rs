@@ -17,6 +17,10 @@ use crate::orders::{Event, EventKind, Fact, Incoming, Patch, Standing, State, de
 use crate::payments::{Bill, Checkout, Customer, Line, Payment, Step};
 use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 
+/// How often a site may change one order. Each change is kept, and told to the payment system and to the site; a script
+/// that has gone wrong must not do that without end.
+pub const CHANGES_MAX: u32 = 50;
+
 /// What a site wants.
 #[derive(Debug, Clone)]
 pub enum Wish {
@@ -60,6 +64,8 @@ pub enum Refused {
     Expired,
     /// It is another than the site thought: its tag.
     Tag(String),
+    /// It has been changed [`CHANGES_MAX`] times.
+    TooManyChanges,
     /// The lines make no bill, and why.
     BadBill(String),
 }
@@ -240,12 +246,17 @@ fn stage(
             if *before == bill {
                 return Ok(None);
             }
+            if checkout.changes >= CHANGES_MAX {
+                return Err(Refused::TooManyChanges);
+            }
             let is_said_anew = (&bill.description, &bill.customer, bill.expires_at)
                 != (&before.description, &before.customer, before.expires_at);
             if is_said_anew && checkout.payments.iter().any(Payment::is_held) {
                 return Err(Refused::Held);
             }
-            if before.lines == bill.lines {
+            let is_same_goods = before.lines == bill.lines;
+            checkout.changes += 1;
+            if is_same_goods {
                 let stored = (order, order_version, listed_at);
                 return Ok(Some(altered(request, stored, (checkout, checkout_version), bill, now)));
             }

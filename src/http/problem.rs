@@ -134,6 +134,11 @@ impl Problem {
         Problem::new(StatusCode::CONFLICT, "not-held", "There is nothing to take", detail)
     }
 
+    /// A site has changed the order as often as it may.
+    pub fn too_many_changes(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, "too-many-changes", "The order was changed too often", detail)
+    }
+
     /// The order takes no more changes.
     pub fn closed(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::CONFLICT, "order-closed", "The order takes no more changes", detail)

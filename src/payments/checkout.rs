@@ -29,6 +29,9 @@ pub struct Checkout {
     /// How often something was said anew of what is asked for.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub alterations: u32,
+    /// How often its site has changed it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub changes: u32,
     /// What was done with the money that came, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,

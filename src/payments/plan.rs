@@ -497,6 +497,7 @@ mod tests {
             gateway: SourceName::new("bank"),
             account: "shop".into(),
             alterations: 0,
+            changes: 0,
             secret: Private::new("s"),
             ways: Ways::default(),
             asked: None,

@@ -23,7 +23,7 @@ use crate::world::till::API_KEY;
 use crate::world::{ADMIN_TOKEN, DEADLINE, TOKEN, created, hook, random_bytes};
 
 /// Receivers on a new database.
-struct Shop {
+pub struct Shop {
     cluster: Cluster,
     database: String,
     chat: Chat,
@@ -33,13 +33,18 @@ struct Shop {
 }
 
 impl Shop {
-    async fn open(server: &Server, receivers: usize, with_nginx: bool) -> Shop {
+    pub async fn open(server: &Server, receivers: usize, with_nginx: bool) -> Shop {
         let (folder, chat) = (folder(), Chat::start().await.expect("a chat"));
         let database = server.new_database().await;
         let bank = Sandbox::start(Setup::default()).await.expect("a payment system");
         let cluster = start(folder.path(), &database, (&chat, &bank), receivers, with_nginx);
         let client = Client::new(DEADLINE, 64 << 20).expect("a client");
         Shop { cluster, database, chat, bank, client, folder }
+    }
+
+    /// Where hooks are to be sent, as in `127.0.0.1:8080`.
+    pub fn address(&self) -> String {
+        self.cluster.address().to_string()
     }
 
     fn url(&self) -> String {
@@ -200,10 +205,12 @@ async fn nginx_lets_through_what_it_should_and_answers_for_receivers_that_do_not
     // The receiver stands still: nginx answers in time, in the sender's words.
     shop.cluster.signal(0, "STOP").expect("it stands still");
     let watch = Stopwatch::start();
-    let (sm, invoicebox) = tokio::join!(
+    let (sm, invoicebox, page) = tokio::join!(
         ask(Method::POST, "/hooks/sm", created("H1").into_bytes()),
         tokio::time::timeout(DEADLINE, ask(Method::POST, "/hooks/invoicebox", b"{}".to_vec())),
+        ask(Method::GET, "/pay/123456789012-secret", Vec::new()),
     );
+    assert_eq!(page.status, 504);
     shop.cluster.signal(0, "CONT").expect("it goes on");
     assert_eq!((sm.status.as_u16(), sm.headers.contains_key("retry-after")), (503, true));
     let invoicebox = invoicebox.expect("in time");
@@ -214,9 +221,53 @@ async fn nginx_lets_through_what_it_should_and_answers_for_receivers_that_do_not
     assert!(watch.elapsed() < Duration::from_secs(20), "{:?}", watch.elapsed());
     let log = shop.cluster.nginx_log().expect("nginx logs");
     assert!(log.contains("\"/pay/...\"") && !log.contains("secret"), "a buyer's address is a key: {log}");
+    let errors = shop.cluster.nginx_error_log().expect("nginx logs");
+    assert!(errors.contains("/hooks/sm") && !errors.contains("secret"), "{errors}");
     // What was sent meanwhile was worked on when it woke up, and is recognised.
     until_acknowledged(&shop.marketplace(), &created("H1")).await;
     assert_eq!(shop.orders().await.len(), 1);
+}
+
+/// Hooks that nobody has signed, with long bodies, come beside genuine ones over the connections that nginx keeps: none of
+/// the genuine ones is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forged_hooks_break_no_connection_of_genuine_ones() {
+    const GENUINE: usize = 5000;
+    let shop = Shop::open(Server::shared(), 2, true).await;
+    let over = Arc::<AtomicBool>::default();
+    let url = format!("{}/hooks/sm", shop.url());
+    let mut forgers = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let (over, url) = (Arc::clone(&over), url.clone());
+        forgers.spawn(async move {
+            let client = Client::new(DEADLINE, 1 << 20).expect("a client");
+            let (mut forged, body) = (0_usize, vec![b' '; 300_000]);
+            while !over.load(Ordering::Relaxed) {
+                let reply = client.call(Method::POST, &url, HeaderMap::new(), body.clone()).await;
+                forged += usize::from(reply.is_ok_and(|reply| reply.status == 403));
+            }
+            forged
+        });
+    }
+    let mut senders = tokio::task::JoinSet::new();
+    for sender in 0..8 {
+        let marketplace = shop.marketplace();
+        senders.spawn(async move {
+            let mut lost = Vec::new();
+            for count in 0..GENUINE / 8 {
+                let answer = marketplace.post(created(&format!("G-{sender}-{count}")).as_bytes()).await;
+                if !answer.is_acknowledged() {
+                    lost.push(format!("{} {}", answer.status(), answer.body()));
+                }
+            }
+            lost
+        });
+    }
+    let lost = senders.join_all().await.concat();
+    over.store(true, Ordering::Relaxed);
+    let forged: usize = forgers.join_all().await.into_iter().sum();
+    assert!(forged > 1000, "only {forged} forged ones came between");
+    assert_eq!(lost, Vec::<String>::new(), "beside {forged} forged ones");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

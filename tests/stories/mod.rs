@@ -1,6 +1,7 @@
 //! What happens to a shop, told over real HTTP.
 
 mod admin;
+mod attacks;
 mod bad_input;
 mod buyers;
 mod by_hand;
@@ -21,10 +22,12 @@ mod moving;
 mod operation;
 mod payments;
 mod pickers;
+mod privacy;
 mod refunds;
 mod retention;
 mod sandbox;
 mod senders;
 mod stored;
 mod tidings;
+mod wire;
 mod yookassa;

@@ -61,6 +61,21 @@ impl Process {
         self.child.wait().expect("it ends").code()
     }
 
+    /// The process' id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it listens on, as in `127.0.0.1:8080`.
+    pub fn address(&self) -> &str {
+        self.url.strip_prefix("http://").expect("an address")
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.folder.join("log")).expect("a log")).into_owned()
+    }
+
     pub fn kill(mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("gone");
@@ -184,7 +199,7 @@ fn mistakes_in_the_configuration_are_told_in_words_with_exit_code_2() {
         (
             format!("{bank}{merchant}api_key = \"0123456789abcdef\"\n{}", merchant.replace("site", "twin"))
                 + "api_key = \"0123456789abcdef\"\n",
-            "another merchant has the same",
+            "are the same secret",
         ),
         (
             format!("{}{source}token = \"0123456789abcdef\"\n", bank.replace("bank", "sm")),
@@ -197,7 +212,7 @@ fn mistakes_in_the_configuration_are_told_in_words_with_exit_code_2() {
                 "{bank}{merchant}api_key = \"0123456789abcdef\"\ncallback_url = \"https://x.example\"\n\
                  callback_secret = \"whsec_\"\n"
             ),
-            "at least 24 bytes",
+            "at least 24 random bytes",
         ),
         (bank.replace("signing_key =", "signing_key_file ="), "cannot read"),
         (format!("{source}token = \"0123456789abcdef\"\npayment = \"link\"\n"), "[gateways.<name>]"),

@@ -108,6 +108,11 @@ impl Till {
         StoppedTill { bank, site, folder, settings, client, clock }
     }
 
+    /// Where the gateway keeps what it has.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.app.address())
     }

@@ -18,7 +18,7 @@ use super::{
     Caller, Edge, Found, Item, MerchantOrder, PLACING_MAX, Problem, check_customer, check_text, linked,
     number_in, read_json, read_lines, take_place, until, with_revision,
 };
-use crate::flows::revise_order::{self as flows, Refused, Request, Wish, revise};
+use crate::flows::revise_order::{self as flows, CHANGES_MAX, Refused, Request, Wish, revise};
 use crate::http::body::read_plain;
 use crate::http::work::see_through;
 use crate::kernel::json::{some_object, some_objects};
@@ -80,7 +80,7 @@ pub(super) struct Change {
     ),
     responses(
         (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "It is another after every change."))),
-        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-paid`: money has come for it, or is held. `order-closed`: it takes no more changes."),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-paid`: money has come for it, or is held. `order-closed`: it takes no more changes. `too-many-changes`: it was changed 50 times."),
         (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`other-revision`: it has changed since you read it."),
         (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json", description = "`unusable-order`: what is to be changed makes no sense."),
         Refusals, Found, BodyRead,
@@ -213,6 +213,9 @@ async fn revised(
         Err(Refused::Closed(state)) => Err(Problem::closed(format!("it is {state}"))),
         Err(Refused::Tag(now)) => Err(Problem::other_revision(format!(
             "it has changed: read it again, and send If-Match: \"{now}\" if the change still makes sense"
+        ))),
+        Err(Refused::TooManyChanges) => Err(Problem::too_many_changes(format!(
+            "it has been changed {CHANGES_MAX} times, which is the most: cancel it and place another order"
         ))),
         Err(Refused::BadBill(why)) => Err(Problem::unusable_order(why)),
     }

@@ -1,17 +1,26 @@
 //! What RFC 9112 wants refused and hyper lets pass: requests that two programs in a row could read as different ones.
 
-use http::{Request, Version, header};
+use http::uri::Authority;
+use http::{HeaderValue, Request, Version, header};
 
 use crate::http::problem::Problem;
 
 /// Refuses a request that does not say for which host it is, or says two lengths of its body.
 pub(super) fn check<B>(request: &Request<B>) -> Result<(), Problem> {
     let headers = request.headers();
-    let hosts = headers.get_all(header::HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
-        return Err(Problem::bad_request("send one Host header"));
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if is_host(host) => {}
+        (None, None) if request.version() != Version::HTTP_11 => {}
+        (_, _) => return Err(Problem::bad_request("send one Host header, with a host in it")),
     }
     if headers.contains_key(header::TRANSFER_ENCODING) {
+        let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
+        let is_chunked =
+            encodings.next().is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        if !is_chunked || encodings.next().is_some() {
+            return Err(Problem::bad_request("the one Transfer-Encoding that is taken is chunked"));
+        }
         if request.version() != Version::HTTP_11 {
             return Err(Problem::bad_request("Transfer-Encoding is for HTTP/1.1"));
         }
@@ -20,6 +29,11 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// A host and perhaps a port; nothing is one too, where a client has no name for us.
+fn is_host(value: &HeaderValue) -> bool {
+    value.is_empty() || Authority::try_from(value.as_bytes()).is_ok_and(|found| !found.as_str().contains('@'))
 }
 
 #[cfg(test)]
@@ -36,6 +50,17 @@ mod tests {
             (Version::HTTP_11, &[("host", "a"), ("host", "a")], false),
             (Version::HTTP_10, &[("host", "a"), ("host", "b")], false),
             (Version::HTTP_11, &[("host", "a"), ("transfer-encoding", "chunked")], true),
+            (Version::HTTP_11, &[("host", "a b")], false),
+            (Version::HTTP_11, &[("host", "user@a")], false),
+            (Version::HTTP_11, &[("host", "[::1]:8080")], true),
+            (Version::HTTP_11, &[("host", "")], true),
+            (Version::HTTP_11, &[("host", "a"), ("transfer-encoding", "Chunked")], true),
+            (Version::HTTP_11, &[("host", "a"), ("transfer-encoding", "gzip, chunked")], false),
+            (
+                Version::HTTP_11,
+                &[("host", "a"), ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+                false,
+            ),
             (Version::HTTP_10, &[("transfer-encoding", "chunked")], false),
             (
                 Version::HTTP_11,
