@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::charge::charge;
-use super::{Seller, Shop};
+use super::{Seller, Shop, put_checkout_without_past};
 use crate::kernel::time::between;
 use crate::kernel::{Lane, Message, MessageId, Private, ShopKey, Timestamp};
 use crate::orders::{Contact, Fact, Order, View};
 use crate::payments::{Bill, Checkout, Customer, OperationId, PaymentId, Ways};
-use crate::store::{Batch, DocKey, Expect};
+use crate::store::{Batch, Expect};
 
 /// What a message of the lanes for payments holds.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -157,7 +157,6 @@ pub(super) fn bill(
     batch: &mut Batch,
     facts: &mut Vec<Fact>,
 ) {
-    let place = DocKey::checkout(order.number);
     let (before, expect) = match known {
         Some((checkout, version)) => (Some(checkout), Expect::At(version)),
         None => (None, Expect::Absent),
@@ -171,7 +170,7 @@ pub(super) fn bill(
     let is_asked = !checkout.payments.is_empty() || checkout.next.is_some();
     let is_worth_keeping = before.is_some() || is_asked || checkout.contact.is_some();
     if is_worth_keeping && before.as_ref() != Some(&checkout) {
-        batch.put(place, expect, &checkout, now);
+        put_checkout_without_past(batch, &mut checkout, expect, now);
     }
 }
 

@@ -51,11 +51,13 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 
 use crate::dedup::{Answer, Receipt, Recent, Verdict, key};
-use crate::kernel::{Clock, ExternalId, HookId, Kind, Money, Number, ShopKey, SourceName, Unreadable};
+use crate::kernel::{
+    Clock, ExternalId, HookId, Kind, Money, Number, ShopKey, SourceName, Timestamp, Unreadable,
+};
 use crate::notify::Audience;
 use crate::orders::{Amount, EventKind, Order, OrderDocument, PaymentDocument};
-use crate::payments::{Checkout, Handover, Payment, PaymentState, Terms};
-use crate::store::{DocKey, Store, Stored, Unavailable};
+use crate::payments::{Checkout, Handover, Payment, PaymentId, PaymentState, Terms};
+use crate::store::{Batch, DocKey, Expect, Store, Stored, Unavailable};
 
 /// What every flow works with.
 #[derive(Debug, Clone)]
@@ -235,6 +237,26 @@ pub async fn load_dossier(store: &Store, number: Number) -> Result<Option<Dossie
 /// The same for an answer that promises what it says, without a commit of its own.
 async fn load_kept_dossier(store: &Store, number: Number) -> Result<Option<Dossier>, Unavailable> {
     dossier_of(store.load_kept(&dossier_keys(number)).await?)
+}
+
+/// Fetches the bill of a payment that is over, if it lies apart: money has come for it, or may have.
+async fn fetch_bill(store: &Store, dossier: &mut Dossier, id: PaymentId) -> Result<(), Unavailable> {
+    let Some((checkout, _)) = &mut dossier.checkout else { return Ok(()) };
+    if checkout.lacks_bill(id) {
+        let stored = store.load(&[DocKey::past_bill(id.number, id.attempt)]).await?.pop().flatten();
+        if let Some(stored) = stored {
+            checkout.put_back(stored.document()?);
+        }
+    }
+    Ok(())
+}
+
+/// Stages a checkout, with the bills that are past beside it.
+fn put_checkout_without_past(batch: &mut Batch, checkout: &mut Checkout, expect: Expect, now: Timestamp) {
+    for past in checkout.take_past_bills() {
+        batch.put(DocKey::past_bill(checkout.number, past.payment.attempt), Expect::Absent, &past, now);
+    }
+    batch.put(DocKey::checkout(checkout.number), expect, checkout, now);
 }
 
 fn dossier_keys(number: Number) -> [DocKey; 2] {

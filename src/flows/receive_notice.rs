@@ -8,8 +8,8 @@ use super::call_back::{Event as Told, call_back};
 use super::hints::Subject;
 use super::outside_refund::LOOK_GAP_MIN;
 use super::{
-    DECISIONS_MAX, Dossier, Hook, Shop, checkout_of, crowded, load_kept_dossier, load_kept_receipt,
-    receipt_key,
+    DECISIONS_MAX, Dossier, Hook, Shop, checkout_of, crowded, fetch_bill, load_kept_dossier,
+    load_kept_receipt, receipt_key,
 };
 use crate::dedup::{Answer, Verdict, key};
 use crate::kernel::time::between;
@@ -108,7 +108,13 @@ async fn decide_about(
     for _ in 0..DECISIONS_MAX {
         let now = shop.clock.now();
         let dossier = match payment {
-            Some(id) => load_kept_dossier(&shop.store, id.number).await?,
+            Some(id) => {
+                let mut dossier = load_kept_dossier(&shop.store, id.number).await?;
+                if let Some(dossier) = &mut dossier {
+                    fetch_bill(&shop.store, dossier, id).await?;
+                }
+                dossier
+            }
             None => None,
         };
         let checkout = dossier.as_ref().and_then(|dossier| dossier.checkout.as_ref());

@@ -9,7 +9,9 @@
 use super::bill_order::{send_alteration, send_task, ship, watch_end};
 use super::call_back::{Event as Told, call_back};
 use super::merchant_order::tag;
-use super::{DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_kept_dossier, receipt_key};
+use super::{
+    DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_kept_dossier, put_checkout_without_past, receipt_key,
+};
 use crate::dedup::{Receipt, Verdict, key};
 use crate::kernel::json::{note_of_cut, tidy};
 use crate::kernel::{HookId, Money, Number, SourceName, Timestamp};
@@ -175,7 +177,7 @@ fn altered(
     let hook = Hook::new(order.source.clone(), event_type.into(), None, external_id, request.body.clone());
     batch.put(receipt_key(id), Expect::Absent, &receipt(&hook, (id, number), &facts, now), now);
     batch.put(DocKey::order(number), Expect::At(order_version), &order, listed_at);
-    batch.put(DocKey::checkout(number), Expect::At(checkout_version), &checkout, now);
+    put_checkout_without_past(&mut batch, &mut checkout, Expect::At(checkout_version), now);
     batch
 }
 
@@ -323,7 +325,9 @@ fn stage(
     ship(shop, &mut batch, &mut order, &mut checkout, now);
     call_back(shop, &mut batch, (&mut order, &checkout), (told, None, None), now);
     batch.put(receipt_key(id), Expect::Absent, &receipt(&hook, (id, number), &facts, now), now);
+    // What later changes have overtaken is in the journal: this one writes no more than the first did.
+    order.drop_overtaken_lines();
     batch.put(DocKey::order(number), Expect::At(order_version), &order, listed_at);
-    batch.put(DocKey::checkout(number), Expect::At(checkout_version), &checkout, now);
+    put_checkout_without_past(&mut batch, &mut checkout, Expect::At(checkout_version), now);
     Ok(Some(batch))
 }

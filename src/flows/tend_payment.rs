@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::bill_order::{send_alteration, send_task, send_watch, ship, watch_end};
 use super::call_back::{Event, call_back};
 use super::receive_notice::{of_look_up, pay};
-use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
+use super::{DECISIONS_MAX, Dossier, Shop, crowded, fetch_bill, load_dossier};
 use crate::kernel::time::between;
 use crate::kernel::{Number, Private, Timestamp};
 use crate::payments::{Again, Answered, Checkout, Payment, PaymentId, PaymentState, Step};
@@ -114,7 +114,7 @@ pub async fn record(
         let change: Change<'_> = if is_being_captured { &unchanged } else { &change };
         stage(shop, batch, dossier, (id, change), (settle, now))
     };
-    settle_with(shop, id.number, (ticket, settle), stage).await
+    settle_about(shop, id.number, Some(id), (ticket, settle), stage).await
 }
 
 /// A person has made sure that a payment which was put before them can never be paid. Says whether there was one that waited
@@ -171,11 +171,27 @@ pub(super) async fn settle_with(
     (ticket, settle): (Ticket, Settle<'_>),
     stage: impl Fn(&mut Batch, Dossier, Timestamp) -> Settlement,
 ) -> Result<Settlement, CommitError> {
+    settle_about(shop, number, None, (ticket, settle), stage).await
+}
+
+/// The same about a payment, whose bill is fetched if it lies apart.
+async fn settle_about(
+    shop: &Shop,
+    number: Number,
+    payment: Option<PaymentId>,
+    (ticket, settle): (Ticket, Settle<'_>),
+    stage: impl Fn(&mut Batch, Dossier, Timestamp) -> Settlement,
+) -> Result<Settlement, CommitError> {
     for _ in 0..DECISIONS_MAX {
         let now = shop.clock.now();
         let mut batch = Batch::new();
         let settlement = match load_dossier(&shop.store, number).await? {
-            Some(dossier) => stage(&mut batch, dossier, now),
+            Some(mut dossier) => {
+                if let Some(payment) = payment {
+                    fetch_bill(&shop.store, &mut dossier, payment).await?;
+                }
+                stage(&mut batch, dossier, now)
+            }
             None => settle(None),
         };
         batch.settle(ticket, settlement.clone());

@@ -22,11 +22,13 @@ pub enum Kind {
     Endpoint = 8,
     /// The key of the shop.
     Key = 9,
+    /// The bill of a payment that is over.
+    Bill = 10,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Order,
         Kind::Receipt,
         Kind::Message,
@@ -36,6 +38,7 @@ impl Kind {
         Kind::Alias,
         Kind::Endpoint,
         Kind::Key,
+        Kind::Bill,
     ];
 
     /// Several of them, as people are told.
@@ -51,6 +54,7 @@ impl Kind {
             Kind::Alias => "payment ids",
             Kind::Endpoint => "callback addresses",
             Kind::Key => "keys",
+            Kind::Bill => "past bills",
         }
     }
 
@@ -60,7 +64,13 @@ impl Kind {
     pub const fn is_listed(self) -> bool {
         match self {
             Kind::Order | Kind::Receipt | Kind::Movement => true,
-            Kind::Message | Kind::Checkout | Kind::Budget | Kind::Alias | Kind::Endpoint | Kind::Key => false,
+            Kind::Message
+            | Kind::Checkout
+            | Kind::Budget
+            | Kind::Alias
+            | Kind::Endpoint
+            | Kind::Key
+            | Kind::Bill => false,
         }
     }
 

@@ -74,6 +74,18 @@ pub fn shown_in_line(text: &str) -> Cow<'_, str> {
     })
 }
 
+/// The same for a line that is coloured: the escapes of its colours, which are ASCII, are left alone.
+#[must_use]
+pub fn shown_in_colours(text: &str) -> Cow<'_, str> {
+    escaped(
+        text,
+        |c| !c.is_ascii() && is_obeyed(c),
+        |c, into| {
+            let _ = write!(into, "{}", c.escape_default());
+        },
+    )
+}
+
 /// JSON with the same meaning, and everything escaped that would be obeyed. Line feeds between its parts stay.
 #[must_use]
 pub fn shown_json(json: &str) -> Cow<'_, str> {

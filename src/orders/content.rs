@@ -119,6 +119,9 @@ pub struct Patch {
     /// personal data that nobody here needs, yet a difference in it must not pass unnoticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Fingerprint>,
+    /// Its lines were dropped, as those of a later change stand in their stead; whether it had made a revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overtaken: Option<bool>,
 }
 
 impl Patch {

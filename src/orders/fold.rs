@@ -206,6 +206,10 @@ impl View {
     }
 
     fn change(&mut self, event: &Event) -> Effect {
+        if let Some(made_revision) = event.patch.overtaken {
+            self.revision += u32::from(made_revision);
+            return if made_revision { Effect::Changed } else { Effect::Nothing };
+        }
         let before = self.content.clone();
         self.content.apply(&event.patch);
         if self.content == before {

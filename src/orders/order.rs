@@ -70,6 +70,21 @@ impl Order {
         self.events.iter().filter_map(Event::time).fold(now, Timestamp::max)
     }
 
+    /// Drops the lines of changes that a later change has overtaken: the hooks themselves are in the journal. For an order
+    /// whose events never come out of turn, as a site's do; in a marketplace's the lines may be wanted yet.
+    pub fn drop_overtaken_lines(&mut self) {
+        let states_lines = |event: &Event| event.patch.positions.is_some();
+        let Some(last) = self.events.iter().rposition(states_lines) else { return };
+        for place in (0..last).filter(|place| states_lines(&self.events[*place])).collect::<Vec<_>>() {
+            let revision = self.view().map(|view| view.revision);
+            let patch = &mut self.events[place].patch;
+            (patch.positions, patch.overtaken) = (None, Some(true));
+            if self.view().map(|view| view.revision) != revision {
+                self.events[place].patch.overtaken = Some(false);
+            }
+        }
+    }
+
     /// A person has looked at what there is to look at.
     pub fn see(&mut self) {
         let view = self.view().map(|view| view.attention).unwrap_or_default();

@@ -19,6 +19,7 @@ mod budget;
 mod checkout;
 mod notice;
 mod operation;
+mod past_bill;
 mod payment;
 mod plan;
 mod receipt;
@@ -38,6 +39,7 @@ pub use operation::{
     Handover, NotAnOperationId, Operation, OperationId, OperationKind, OperationState, OperationStep,
     RemoteOperation, RemoteOperationStatus,
 };
+pub use past_bill::PastBill;
 pub use payment::{
     Again, Alteration, Answered, LOOKS_MIN, NotAPaymentId, Payment, PaymentId, PaymentState,
     QUIET_SECONDS_MIN, Remote, RemoteStatus, Step,

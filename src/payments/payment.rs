@@ -131,6 +131,9 @@ pub struct Payment {
     /// A call has ended so that it may have been carried out.
     #[serde(default)]
     pub doubtful: bool,
+    /// Its bill and its request lie in a document of their own: see `past_bill`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub bill_is_apart: bool,
     /// It should take money no more, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded: Option<String>,
@@ -336,6 +339,7 @@ impl Payment {
             created_at: now,
             request: None,
             doubtful: false,
+            bill_is_apart: false,
             superseded: None,
             end_is_told: false,
             remote: None,

@@ -33,6 +33,12 @@ impl DocKey {
         DocKey { partition: number.get(), kind: Kind::Checkout, id: 0 }
     }
 
+    /// The key of the bill of an order's payment that is over.
+    #[must_use]
+    pub fn past_bill(number: Number, attempt: u32) -> DocKey {
+        DocKey { partition: number.get(), kind: Kind::Bill, id: u128::from(attempt) }
+    }
+
     /// The key of a message.
     #[must_use]
     pub fn message(id: MessageId) -> DocKey {

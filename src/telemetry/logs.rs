@@ -8,6 +8,7 @@
 //! Other crates write at most warnings, whatever `TILLGATE_LOG` says: their more verbose lines hold what they were given,
 //! which is customers' data and tokens. `TILLGATE_LOG_UNSAFE_CRATES` lifts that for the crates that it names.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +23,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::metrics;
+use crate::kernel::text::{shown_in_colours, shown_json};
 
 /// Lines that may wait for the writing thread.
 const WAITING_LINES_MAX: usize = 8192;
@@ -57,11 +59,13 @@ pub fn start() -> Logs {
     let filter = asked.and(filter_fn(move |line| unsafe_crates.allow(line)));
     let (lines, queue) = sync_channel(WAITING_LINES_MAX);
     let dropped = Arc::new(AtomicU64::new(0));
-    let writer = LineSender { lines: lines.clone(), dropped: Arc::clone(&dropped) };
+    let is_terminal = io::stderr().is_terminal();
+    let shown = if is_terminal { shown_in_colours } else { shown_json };
+    let writer = LineSender { lines: lines.clone(), dropped: Arc::clone(&dropped), shown };
     let write = move || write_lines(&queue, &dropped);
     let thread = std::thread::Builder::new().name("logs".into()).spawn(write).ok();
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
-    let layer = if io::stderr().is_terminal() {
+    let layer = if is_terminal {
         layer.with_target(false).with_filter(filter).boxed()
     } else {
         let json = layer.json().flatten_event(true).with_current_span(false).with_span_list(false);
@@ -147,6 +151,8 @@ fn write_lines(queue: &Receiver<Message>, dropped: &AtomicU64) {
 struct LineSender {
     lines: SyncSender<Message>,
     dropped: Arc<AtomicU64>,
+    /// What a terminal would obey is shown.
+    shown: for<'a> fn(&'a str) -> Cow<'a, str>,
 }
 
 struct Line<'a> {
@@ -175,10 +181,15 @@ impl Write for Line<'_> {
 
 impl Drop for Line<'_> {
     fn drop(&mut self) {
-        // Sent or not: a writer that has ended reads no more.
-        if let Err(TrySendError::Full(_)) =
-            self.sender.lines.try_send(Message::Line(std::mem::take(&mut self.bytes)))
+        let mut line = std::mem::take(&mut self.bytes);
+        // Nearly every line is printable ASCII; what the formatter has escaped itself is.
+        if line.iter().any(|byte| *byte >= 0x7f)
+            && let Cow::Owned(shown) = (self.sender.shown)(&String::from_utf8_lossy(&line))
         {
+            line = shown.into_bytes();
+        }
+        // Sent or not: a writer that has ended reads no more.
+        if let Err(TrySendError::Full(_)) = self.sender.lines.try_send(Message::Line(line)) {
             self.sender.dropped.fetch_add(1, Ordering::Relaxed);
             metrics::log_line_dropped();
         }
@@ -192,7 +203,7 @@ mod tests {
     #[test]
     fn what_is_not_read_is_dropped_and_counted() {
         let (lines, queue) = sync_channel(2);
-        let sender = LineSender { lines, dropped: Arc::default() };
+        let sender = LineSender { lines, dropped: Arc::default(), shown: shown_json };
         for _ in 0..5 {
             sender.make_writer().write_all(b"a line").expect("it is taken");
         }

@@ -4,7 +4,9 @@ use http::Method;
 use serde_json::{Value, json};
 use tillgate::gateway::sandbox::{Call, Entry, Outcome, Setup, Trouble};
 use tillgate::kernel::Clock;
+use tillgate::payments::Checkout;
 use tillgate::peer::Reply;
+use tillgate::store::DocKey;
 
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
 use crate::world::{ADMIN_TOKEN, DEADLINE};
@@ -95,6 +97,59 @@ async fn a_change_back_is_a_change() {
     assert_eq!(till.order(&number).await["revision"], 4);
     let journal = till.admin(&format!("/orders/{number}/journal")).await.to_string();
     assert_eq!(journal.matches("order.revised").count(), 3, "{journal}");
+    till.close().await;
+}
+
+/// However often an order has been changed, a change writes what the order is and not what it was. What it was is not lost:
+/// money that comes for the first of many payments can be paid back line by line.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tenth_change_writes_no_more_than_the_third() {
+    let till = Till::open().await;
+    let mut wanted = order("A-1");
+    wanted.as_object_mut().expect("an object").remove("total");
+    let line = wanted["items"][0].clone();
+    wanted["items"] = json!(vec![line; 200]);
+    let placed = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &wanted.to_string()).await;
+    let number = text(&json_of(&placed)["number"]);
+    till.order_in(&number, "linked").await;
+    let (unpaid, _) = till.bank.notice(&till.remote(&number).id).expect("a notification");
+    let parsed = number.parse().expect("a number");
+    let written = async || {
+        let documents =
+            till.app.store().load(&[DocKey::order(parsed), DocKey::checkout(parsed)]).await.expect("read");
+        documents.into_iter().flatten().map(|stored| stored.body.bytes.len()).sum::<usize>()
+    };
+    let mut sizes = Vec::new();
+    for count in 1..=10 {
+        wanted["items"][0]["price"] = json!(format!("{}.00", 200 + count));
+        assert_eq!(till.change(&number, None, &wanted["items"]).await.status, 200);
+        let sum = text(&till.order_in(&number, "linked").await["total"]["amount"]);
+        let asked = |orders: &[Entry]| {
+            orders.iter().any(|order| order.status == "created" && order.amount.to_string() == sum)
+        };
+        assert!(till.bank.wait_until(DEADLINE, asked).await);
+        sizes.push(written().await);
+    }
+    assert_eq!(till.order(&number).await["revision"], 11);
+    assert!(sizes[9] * 10 < sizes[2] * 12, "{sizes:?}");
+    let late =
+        String::from_utf8(unpaid).expect("text").replace(r#""status":"created""#, r#""status":"completed""#);
+    let signature = till.bank.sign(late.as_bytes());
+    assert_eq!(till.notify(late.as_bytes(), &[&signature]).await["status"], "success");
+    till.document_in(&number, "review").await;
+    let path = format!("/admin/v1/payments/{number}-1/refund");
+    let asked = till.call(Method::POST, &path, ADMIN_TOKEN, None, "").await;
+    assert_eq!(asked.status, 200, "{}", String::from_utf8_lossy(&asked.body));
+    let stored = till
+        .app
+        .store()
+        .load(&[DocKey::checkout(parsed)])
+        .await
+        .expect("read")
+        .remove(0)
+        .expect("a checkout");
+    let checkout: Checkout = stored.document().expect("a checkout");
+    assert_eq!(checkout.operations[0].lines.len(), 200, "each line goes back");
     till.close().await;
 }
 

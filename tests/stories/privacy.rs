@@ -68,7 +68,7 @@ async fn logged(store: &str, variables: &[(&str, &str)]) -> String {
             .await
             .expect("an answer")
     };
-    let payload = json!({"originalOrderId": "C-1", "storeID": "17", "customer": {"name": NAME, "phone": PHONE, "email": EMAIL},
+    let payload = json!({"originalOrderId": "C-1\u{202e}\u{2028}", "storeID": "17", "customer": {"name": NAME, "phone": PHONE, "email": EMAIL},
         "address": {"full_address": ADDRESS}, "comment": NAME, "total": {"totalPrice": "20.00"},
         "positions": [{"id": "1", "name": "Tea", "quantity": 2, "price": "10.00", "totalPrice": "20.00"}]});
     for kind in ["order.created", "order.created", "order.changed"] {
@@ -119,6 +119,7 @@ async fn no_level_of_the_log_has_customers_data_or_secrets() {
         for store in ["sled:data", database.as_str()] {
             let log = logged(store, &[("TILLGATE_LOG", level)]).await;
             assert_eq!(found_in(&log, &secrets()), Vec::<String>::new(), "{level}, {store}");
+            assert!(!log.chars().any(|c| c != '\n' && is_obeyed(c)), "{level}, {store}: {log}");
         }
     }
 }

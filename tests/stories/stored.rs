@@ -4,9 +4,10 @@ use std::path::Path;
 
 use tillgate::dedup::{Receipt, Verdict};
 use tillgate::flows::endpoint::Endpoint;
+use tillgate::flows::shop_key::StoredKey;
 use tillgate::kernel::{Document, Timestamp};
 use tillgate::orders::{Movement, Order, OrderDocument};
-use tillgate::payments::{Alias, Allowance, Budget, Checkout, Purpose};
+use tillgate::payments::{Alias, Allowance, Budget, Checkout, PastBill, Purpose};
 use tillgate::store::Delivery;
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -67,6 +68,22 @@ fn a_checkout_of_version_1_with_an_alteration_is_read() {
     assert_eq!(checkout.ways.callback.as_deref(), Some("https://branch.example/tillgate"));
     assert!(checkout.is_to_be_altered() && checkout.alterations == 2);
     assert_eq!(checkout.bill_of(1), Some(wished));
+}
+
+#[test]
+fn a_past_bill_of_version_1_is_read() {
+    let past = PastBill::decode(1, &fixture("bill/v1/cancelled.json")).expect("readable");
+    assert_eq!((past.payment.to_string().as_str(), past.bill.lines.len()), ("482993011752-1", 1));
+    assert_eq!(past.bill.total.to_string(), "259.80");
+    assert!(past.request.is_some());
+}
+
+#[test]
+fn a_key_of_version_1_is_read() {
+    let key = StoredKey::decode(1, &fixture("key/v1/key.json")).expect("readable").key().expect("32 bytes");
+    // What it is good for: an address that was given out is the same for ever.
+    let number = "482993011752".parse().expect("a number");
+    assert_eq!(key.address_secret(number), "KEYED");
 }
 
 #[test]

@@ -145,9 +145,7 @@ fn table() -> Vec<Case> {
         ),
         case(
             "the operator's API by another way",
-            format!(
-                "GET http://127.0.0.1/healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Original-URL: /admin/v1/orders\r\n\r\n"
-            ),
+            "GET http://127.0.0.1/healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Original-URL: /admin/v1/orders\r\n\r\n",
             OK,
             OK,
         ),

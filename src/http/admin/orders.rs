@@ -190,7 +190,13 @@ pub async fn journal(
                 Kind::Movement => {
                     JournalEntry::Movement { at, movement: stored.document().map_err(Unavailable::from)? }
                 }
-                Kind::Order | Kind::Checkout | Kind::Budget | Kind::Alias | Kind::Endpoint | Kind::Key => {
+                Kind::Order
+                | Kind::Checkout
+                | Kind::Budget
+                | Kind::Alias
+                | Kind::Endpoint
+                | Kind::Key
+                | Kind::Bill => {
                     continue;
                 }
             };

@@ -147,6 +147,7 @@ fn interpret(&Read { ref envelope, ref payload, kind, half_characters, zone }: &
         has_unread_sum,
         window: fields.get(payload::DELIVERY).and_then(|value| window(value, zone, &mut notes)),
         details: details(fields),
+        overtaken: None,
     };
     Report { at, patch, reason: reason(fields), contact: contact_in(fields), notes: notes.0 }
 }
