@@ -241,6 +241,7 @@ impl App {
             tally,
             trusted_proxies: settings.trusted_proxies.clone(),
             guard,
+            payment_pages: settings.gateways.iter().map(payment_pages).collect(),
             admin: settings.admin_token.as_ref().map(|token| Tokens::new([token], key)),
             key,
             live_pages: LivePages::default(),
@@ -387,6 +388,10 @@ pub fn gateways(settings: &Settings) -> Result<BTreeMap<SourceName, Arc<dyn Prov
         gateways.insert(SourceName::new(name.clone()), provider);
     }
     Ok(gateways)
+}
+
+fn payment_pages((name, gateway): (&String, &Gateway)) -> (SourceName, (String, Vec<String>)) {
+    (SourceName::new(name.clone()), (gateway.url().to_owned(), gateway.payment_hosts()))
 }
 
 /// The marketplaces that hear how far their orders are.

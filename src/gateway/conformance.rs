@@ -13,7 +13,7 @@ use crate::payments::{
     Customer, Line, OperationId, OperationState, PaymentMode, Receipts, RemoteOperationStatus, RemoteStatus,
     VatCode,
 };
-use crate::peer::{ANSWER_BYTES_MAX, Client};
+use crate::peer::{ANSWER_BYTES_MAX, Client, leads_home};
 
 /// A provider with the sandbox it speaks to.
 trait Stage: Sized {

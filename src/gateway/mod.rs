@@ -24,7 +24,7 @@ use crate::kernel::Timestamp;
 use crate::payments::{
     Allowance, Answered, Bill, Handover, Operation, OperationKind, PaymentId, Remote, RemoteOperation, Terms,
 };
-use crate::peer::{Reply, Url};
+use crate::peer::Reply;
 
 /// A call under way.
 pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
@@ -158,13 +158,3 @@ pub(in crate::gateway) fn wish_in(reply: &Reply) -> Duration {
 
 /// The pause where it does not say how long.
 const BUSY_PAUSE: Duration = Duration::from_secs(3);
-
-/// Whether a buyer may be sent to `url` by a payment system whose API is at `api`: to its own host or one of the
-/// `listed`, and without encryption only where the API itself has none.
-pub(in crate::gateway) fn leads_home(api: &str, listed: &[String], url: &str) -> bool {
-    let (Ok(url), Ok(api)) = (Url::parse(url), Url::parse(api)) else { return false };
-    let Some(host) = url.host_str() else { return false };
-    let is_known = api.host_str() == Some(host) || listed.iter().any(|known| known == host);
-    let scheme = url.scheme() == "https" || (url.scheme() == "http" && api.scheme() == "http");
-    is_known && scheme && url.username().is_empty() && url.password().is_none()
-}

@@ -22,6 +22,7 @@ use crate::flows::{Dossier, Shop, load_dossier, payment_document};
 use crate::kernel::{Money, Number, Secret, Stopwatch, Tokens};
 use crate::notify::{Language, money};
 use crate::payments::{Checkout, Payment};
+use crate::peer::leads_home;
 
 /// How long `/pay` waits for a link that is being made before it says so.
 const LINK_WAIT: Duration = Duration::from_secs(3);
@@ -214,6 +215,14 @@ async fn to_payment_page(edge: &Edge, token: &str, tongue: Tongue) -> Result<Res
         let Some(found) = find(edge, token).await? else { return Ok(page(tongue, None, Face::Unknown)) };
         let link = found.checkout.current().and_then(|payment| payment.link(edge.shop.clock.now()));
         if let Some(url) = link {
+            if !is_payment_page(edge, &found.checkout, url) {
+                tracing::error!(
+                    order.number = found.number.get(),
+                    "a stored link leads to no payment page of its payment system: its buyer was not sent there. Was the store \
+                     written to by somebody else, or payment_hosts changed?"
+                );
+                return Ok(page(tongue, Some(&found), Face::Failed));
+            }
             return Ok(see_other(url));
         }
         let face = face(&edge.shop, &found.checkout);
@@ -223,6 +232,13 @@ async fn to_payment_page(edge: &Edge, token: &str, tongue: Tongue) -> Result<Res
         }
         let _ = tokio::time::timeout(left.min(LOOK_PAUSE), news.hears_of(found.number)).await;
     }
+}
+
+/// Whether a link is where a buyer may be sent. That was looked at when it came; whoever can write the store must not send
+/// buyers elsewhere.
+fn is_payment_page(edge: &Edge, checkout: &Checkout, url: &str) -> bool {
+    let pages = edge.payment_pages.get(&checkout.gateway);
+    pages.is_some_and(|(api, hosts)| leads_home(api, hosts, url))
 }
 
 /// How the buyer left the payment page, by its own word. It chooses the words and nothing else.

@@ -113,6 +113,8 @@ pub struct Edge {
     pub trusted_proxies: Vec<IpNet>,
     /// Which addresses may be called that come in requests.
     pub guard: Guard,
+    /// Where each payment system's API is, and the hosts besides that its payment pages may be on.
+    pub payment_pages: BTreeMap<SourceName, (String, Vec<String>)>,
     /// What opens the admin API; none when it is off.
     pub admin: Option<Tokens>,
     /// What secrets are compared under, drawn when the process began.

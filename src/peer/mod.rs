@@ -7,11 +7,13 @@
 
 mod client;
 mod guard;
+mod pages;
 mod retry;
 mod socket;
 
 pub use client::{ANSWER_BYTES_MAX, Client, ClientError, Failure, Reply};
 pub use guard::{Guard, NotAdmitted};
+pub use pages::leads_home;
 pub use reqwest::Url;
 pub use retry::RetryPolicy;
 pub use socket::Socket;

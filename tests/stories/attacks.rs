@@ -12,7 +12,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use tillgate::gateway::sandbox::Setup;
 use tillgate::kernel::{Clock, Stopwatch};
+use tillgate::payments::Checkout;
 use tillgate::peer::Client;
+use tillgate::store::{Batch, DocKey, Expect};
 
 use super::operation::{BINARY, Process, configure};
 use crate::world::till::{API_KEY, Till, json_of, order, text};
@@ -393,5 +395,26 @@ async fn an_order_has_one_number_and_one_tag() {
         let problem = json_of(&reply);
         assert!(reply.status == 422 && text(&problem["detail"]).contains("does not show"), "{problem}");
     }
+    till.close().await;
+}
+
+/// Whoever can write the store does not send buyers elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_that_somebody_has_put_into_the_store_is_not_followed() {
+    let till = Till::open().await;
+    let placed = till.place("T-1", "T-1").await;
+    let number = text(&placed["number"]);
+    till.order_in(&number, "linked").await;
+    let key = DocKey::checkout(number.parse().expect("a number"));
+    let stored = till.app.store().load(&[key]).await.expect("read").remove(0).expect("a checkout");
+    let mut checkout: Checkout = stored.document().expect("a checkout");
+    let remote = checkout.payments[0].remote.as_mut().expect("it is there");
+    remote.url = Some("https://thief.example/pay".into());
+    let mut batch = Batch::new();
+    batch.put(key, Expect::At(stored.version), &checkout, stored.body.listed_at);
+    till.app.store().commit(batch).await.expect("written");
+    let (status, location, page) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
+    assert_eq!((status, location.as_str()), (200, ""), "{page}");
+    assert!(!page.contains("thief"), "{page}");
     till.close().await;
 }

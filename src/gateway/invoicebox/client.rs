@@ -8,14 +8,14 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 
 use super::{map, wire};
-use crate::gateway::{Addresses, Call, Failure, Provider, leads_home, one_line, wish_in};
+use crate::gateway::{Addresses, Call, Failure, Provider, one_line, wish_in};
 use crate::kernel::money::CURRENCY;
 use crate::kernel::{Secret, Timestamp, same_id};
 use crate::payments::{
     Allowance, Bill, ContactNeed, Handover, LINES_MAX, Operation, OperationKind, PaymentId, PaymentMode,
     Receipts, Remote, RemoteOperation, Terms,
 };
-use crate::peer::{self, Client, Reply};
+use crate::peer::{self, Client, Reply, leads_home};
 
 /// How long a call may take, in seconds. The payment system has been seen to take ten.
 pub const CALL_SECONDS_MAX: u64 = 15;

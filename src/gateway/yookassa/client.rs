@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::map::{self, Manner};
 use super::wire;
-use crate::gateway::{Addresses, Call, Failure, Provider, leads_home, one_line, wish_in};
+use crate::gateway::{Addresses, Call, Failure, Provider, one_line, wish_in};
 use crate::kernel::json::tidy;
 use crate::kernel::time::earlier;
 use crate::kernel::{Secret, Timestamp, same_id};
@@ -17,7 +17,7 @@ use crate::payments::{
     Bill, ContactNeed, Handover, LINES_MAX, Operation, OperationKind, PaymentId, PaymentMode, Receipts,
     Remote, RemoteOperation, RemoteStatus, Terms,
 };
-use crate::peer::{self, Client, Reply};
+use crate::peer::{self, Client, Reply, leads_home};
 
 /// How long a call may take, in seconds. The payment system answers within 30, or says that it is still at it.
 pub const CALL_SECONDS_MAX: u64 = 35;
