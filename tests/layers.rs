@@ -205,6 +205,30 @@ fn what_decides_does_not_wait() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// A document that names a test as its proof names one that there is.
+#[test]
+fn documents_name_what_there_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut code: String = sources().into_iter().map(|(_, source)| source).collect();
+    for folder in ["tests/stories", "tests/laws"] {
+        for entry in fs::read_dir(root.join(folder)).expect("a folder") {
+            code += &fs::read_to_string(entry.expect("an entry").path()).expect("a source file");
+        }
+    }
+    let mut missing = Vec::new();
+    for document in ["docs/security.md", "docs/promises.md"] {
+        let text = fs::read_to_string(root.join(document)).expect("a document");
+        let names = text.split('`').skip(1).step_by(2);
+        let is_test = |name: &&str| {
+            name.matches('_').count() > 2
+                && name.bytes().all(|c| c == b'_' || c.is_ascii_lowercase() || c.is_ascii_digit())
+        };
+        let unknown = names.filter(is_test).filter(|name| !code.contains(name));
+        missing.extend(unknown.map(|name| format!("{document}: {name}")));
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}
+
 /// What opens a door is compared by the check of the `hmac` crate, which takes the same time wherever the first difference is.
 /// No measurement shows that reliably; that nothing else compares it does.
 #[test]

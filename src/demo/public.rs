@@ -75,6 +75,8 @@ impl Trial<'_> {
             ("/assets/buyer.css", "{"),
             ("/assets/buyer.js", "("),
             ("/assets/docs.css", "{"),
+            ("/docs", "<html"),
+            ("/openapi.json", "\"openapi\""),
         ] {
             self.ask(Method::GET, path, path, 200, holds).await;
         }

@@ -263,6 +263,11 @@ async fn a_sixth_page_of_an_order_reloads_itself_and_hinders_no_other() {
         let head = String::from_utf8_lossy(&piece[..count]).into_owned();
         (head.split(' ').nth(1).expect("a status").to_owned(), peer)
     };
+    // Nothing that shows a buyer's order stays in a shared computer's cache.
+    for page in ["", "/status", "/qr.svg", "/slip"] {
+        let reply = till.call(Method::GET, &format!("/pay/{one}{page}"), "", None, "").await;
+        assert_eq!(reply.headers["cache-control"], "no-store", "{page}");
+    }
     let held: Vec<_> = (0..5).map(|_| follow(&one)).collect();
     assert!(held.iter().all(|(status, _)| status == "200"));
     assert_ne!(follow(&one).0, "200");
