@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::describe::{DeliveryId, Refusals};
+use super::describe::{BodyRead, DeliveryId, Refusals};
 use super::place::callback;
 use super::{Caller, Edge, Found, Problem, Watch, number_in, read_json};
 use crate::flows::Callbacks;
@@ -208,7 +208,9 @@ pub struct Trial {
         (status = ACCEPTED, body = DeliveryDocument, description = "It is sent."),
         (status = CONFLICT, body = Problem, content_type = "application/problem+json",
          description = "`conflict`: no callback_url is configured for you."),
-        Refusals,
+        (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json",
+         description = "`unusable-order`: what is asked for is not of the form that is described, or the address cannot be called."),
+        Refusals, BodyRead,
     ),
 )]
 pub async fn test(
