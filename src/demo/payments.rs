@@ -375,7 +375,7 @@ async fn refund_times_out(world: &World, teller: &mut Teller) {
 
 async fn shipped_once(world: &World, teller: &mut Teller) {
     teller.chapter("A marketplace's order, paid through us, is handed over");
-    let marketplace = Marketplace::new(format!("{}/hooks/own", world.url()), Secret::new(world.token()));
+    let marketplace = Marketplace::new(format!("{}/hooks/own", world.url()), Secret::new(world.own_token()));
     let Ok(marketplace) = marketplace else { return teller.check(false, "the marketplace can call") };
     let position =
         json!({"id": "100201", "name": "Молоко", "quantity": 2, "price": "129.90", "total": "259.80"});

@@ -55,6 +55,7 @@ pub struct World {
     site: Site,
     api_key: String,
     token: String,
+    own_token: String,
     admin_token: String,
     folder: PathBuf,
     admin: Client,
@@ -72,7 +73,8 @@ impl World {
         let broken = |why: &dyn std::fmt::Display| NoStage(why.to_string());
         let chat = Chat::start().await.map_err(|why| broken(&why))?;
         let folder = std::env::temp_dir().join(format!("tillgate-demo-{}", hex(&random_bytes::<4>())));
-        let (token, admin_token) = (hex(&random_bytes::<16>()), hex(&random_bytes::<16>()));
+        let (token, own_token) = (hex(&random_bytes::<16>()), hex(&random_bytes::<16>()));
+        let admin_token = hex(&random_bytes::<16>());
         let (api_key, signing_key) = (hex(&random_bytes::<16>()), hex(&random_bytes::<16>()));
         let setup = Setup {
             signing_key: Secret::new(signing_key.clone()),
@@ -93,7 +95,7 @@ impl World {
             token = "{token}"
             [sources.own]
             protocol = "sm"
-            token = "{token}"
+            token = "{own_token}"
             payment = "link"
             vat = "RUS_VAT10"
             [gateways.bank]
@@ -126,7 +128,7 @@ impl World {
         let app =
             App::start(&settings, clock.clone(), metrics::install()).await.map_err(|why| broken(&why))?;
         let admin = Client::new(DEADLINE, 1 << 20).map_err(|why| broken(&why))?;
-        Ok(World { app, chat, bank, site, api_key, token, admin_token, folder, admin, clock })
+        Ok(World { app, chat, bank, site, api_key, token, own_token, admin_token, folder, admin, clock })
     }
 
     /// Where the gateway is.
@@ -139,6 +141,12 @@ impl World {
     #[must_use]
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// The token of the source whose orders are paid through the gateway.
+    #[must_use]
+    pub fn own_token(&self) -> &str {
+        &self.own_token
     }
 
     /// The site's key.
