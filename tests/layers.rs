@@ -18,7 +18,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("marketplace", &["kernel", "orders", "peer"]),
     ("notify/channel", &["kernel", "notify", "peer"]),
     ("notify", &["kernel", "orders"]),
-    ("flows", &["kernel", "orders", "payments", "dedup", "store", "notify"]),
+    ("flows", &["kernel", "orders", "payments", "dedup", "store", "notify", "telemetry"]),
     ("telemetry", &["kernel", "dedup"]),
     (
         "workers",

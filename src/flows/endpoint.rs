@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DECISIONS_MAX, Shop, crowded};
+use super::Shop;
+use super::transaction::{Staged, Versioned, transact};
 use crate::dedup::key;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::time::between;
 use crate::kernel::{Document, Kind, SourceName, Timestamp, Unreadable};
-use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
+use crate::store::{DocKey, Unavailable};
 
 /// An address of a merchant's site.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,14 +71,14 @@ pub async fn set_gone(
     is_gone: bool,
 ) -> Result<bool, Unavailable> {
     let place = place(merchant, url);
-    for _ in 0..DECISIONS_MAX {
-        let stored = shop.store.load(&[place]).await?.pop().flatten();
-        let expect = stored.as_ref().map_or(Expect::Absent, |stored| Expect::At(stored.version));
-        let mut known: Endpoint = stored.map(|stored| stored.document()).transpose()?.unwrap_or_default();
-        if known.gone_since.is_some() == is_gone {
-            return Ok(false);
-        }
+    transact(shop, "set_gone", |mut tx| async move {
         let now = shop.store.outbox_now().await?;
+        let known = tx.read(place).await?;
+        let mut known: Versioned<Endpoint> =
+            known.unwrap_or_else(|| Versioned::new(Endpoint::default(), now));
+        if known.gone_since.is_some() == is_gone {
+            return Ok(Staged::Unchanged(false));
+        }
         match known.gone_since.take() {
             None => known.gone_since = Some(now),
             Some(since) => {
@@ -86,15 +87,10 @@ pub async fn set_gone(
                 known.was_gone.drain(..surplus);
             }
         }
-        let mut batch = Batch::new();
-        batch.put(place, expect, &known, now);
-        match shop.store.commit(batch).await {
-            Ok(()) => return Ok(true),
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        tx.write(place, &known);
+        Ok(tx.commit(true))
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! A person decides about money that came and did not fit: it counts for the order as it is now, or it goes back.
 
 use super::receive_notice::pay;
-use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_kept_dossier, move_money};
+use super::transaction::{Staged, transact};
+use super::{Dossier, Shop, load_kept_dossier, move_money};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Fingerprint, HookId};
 use crate::payments::{Checkout, NotPlanned, OperationId, OperationKind, Payment, PaymentId};
-use crate::store::{Batch, CommitError, Unavailable};
+use crate::store::Unavailable;
 
 /// Why it is not done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,17 +30,19 @@ pub enum Refused {
 
 /// Takes the money for the order as it stands now: it is paid, and everyone is told so.
 pub async fn accept(shop: &Shop, id: PaymentId) -> Result<Result<(), Refused>, Unavailable> {
-    for _ in 0..DECISIONS_MAX {
+    transact(shop, "accept_money", |mut tx| async move {
         let Some(mut dossier) = load_kept_dossier(&shop.store, id.number).await? else {
-            return Ok(Err(Refused::NotFound));
+            return Ok(Staged::Unchanged(Err(Refused::NotFound)));
         };
-        let now = shop.clock.now();
-        let Some((checkout, _)) = &mut dossier.checkout else { return Ok(Err(Refused::NotFound)) };
+        let now = tx.now;
+        let Some((checkout, _)) = &mut dossier.checkout else {
+            return Ok(Staged::Unchanged(Err(Refused::NotFound)));
+        };
         if let Err(why) = may_be_accepted(checkout, id) {
-            return Ok(Err(why));
+            return Ok(Staged::Unchanged(Err(why)));
         }
         if dossier.order.view().is_none_or(|view| view.cancelled.is_some()) {
-            return Ok(Err(Refused::Cancelled));
+            return Ok(Staged::Unchanged(Err(Refused::Cancelled)));
         }
         checkout.note(now, Some(id), "accepted by a person for the order as it stands");
         checkout.resolve(id);
@@ -50,18 +53,11 @@ pub async fn accept(shop: &Shop, id: PaymentId) -> Result<Result<(), Refused>, U
         }
         let fingerprint = Fingerprint::of(&[b"accepted by a person", id.to_string().as_bytes()]);
         let event = HookId { partition: id.number.get(), fingerprint };
-        let mut batch = Batch::new();
-        pay(shop, &mut batch, dossier, id, (event, remote_id), now, &mut Vec::new());
-        match shop.store.commit(batch).await {
-            Ok(()) => {
-                shop.news.tell(id.number);
-                return Ok(Ok(()));
-            }
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        pay(shop, tx.batch(), dossier, id, (event, remote_id), now, &mut Vec::new());
+        tx.tell_followers(id.number);
+        Ok(tx.commit(Ok(())))
+    })
+    .await
 }
 
 fn may_be_accepted(checkout: &Checkout, id: PaymentId) -> Result<(), Refused> {

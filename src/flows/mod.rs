@@ -33,6 +33,7 @@ pub mod tell_marketplace;
 pub mod tend_delivery;
 pub mod tend_operation;
 pub mod tend_payment;
+pub mod transaction;
 
 mod news;
 
@@ -401,13 +402,4 @@ fn receipt_of_stored(mut found: Vec<Option<Stored>>) -> Result<Option<(Receipt, 
     let found = found.pop().flatten();
     let read = found.map(|stored| Ok::<_, Unreadable>((stored.document()?, stored.version)));
     Ok(read.transpose()?)
-}
-
-/// How often a flow decides anew when others keep changing what it decides on. Each time at least one of
-/// them has succeeded, so this many hooks about one order may come in the same moment.
-const DECISIONS_MAX: u32 = 128;
-
-/// The answer to those who were beaten [`DECISIONS_MAX`] times.
-fn crowded() -> Unavailable {
-    Unavailable::Crowded
 }

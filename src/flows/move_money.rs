@@ -4,13 +4,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::bill_order::send_operation;
-use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_kept_dossier};
+use super::transaction::{Staged, transact};
+use super::{Dossier, Shop, load_kept_dossier};
 use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName, Timestamp};
 use crate::orders::Amount;
 use crate::payments::{
     LineRef, NotPlanned, Operation, OperationId, OperationKind, OperationState, Part, PaymentId,
 };
-use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
+use crate::store::{DocKey, Expect, Unavailable};
 
 /// A request of a site.
 #[derive(Debug, Clone)]
@@ -43,16 +44,16 @@ pub enum Refused {
 /// Plans the operation, unless this request has planned it already.
 pub async fn move_money(shop: &Shop, request: &Request) -> Result<Result<OperationId, Refused>, Unavailable> {
     let number = request.number;
-    for _ in 0..DECISIONS_MAX {
+    transact(shop, "move_money", |mut tx| async move {
         let dossier = load_kept_dossier(&shop.store, number).await?;
         let own = dossier.filter(|dossier| dossier.order.source == request.merchant);
         let Some(Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) }) = own else {
-            return Ok(Err(Refused::NotFound));
+            return Ok(Staged::Unchanged(Err(Refused::NotFound)));
         };
         if let Some(known) = checkout.operations.iter().find(|known| known.asked == Some(request.asked)) {
-            return Ok(Ok(known.id));
+            return Ok(Staged::Unchanged(Ok(known.id)));
         }
-        let now = shop.clock.now();
+        let now = tx.now;
         let planned = match request.kind {
             OperationKind::Capture => checkout.plan_capture(&request.parts, Some(request.asked), now),
             OperationKind::Refund => {
@@ -65,23 +66,17 @@ pub async fn move_money(shop: &Shop, request: &Request) -> Result<Result<Operati
         };
         let id = match planned {
             Ok(id) => id,
-            Err(why) => return Ok(Err(Refused::No(why))),
+            Err(why) => return Ok(Staged::Unchanged(Err(Refused::No(why)))),
         };
-        let mut batch = Batch::new();
-        send_operation(&mut batch, &mut order, checkout.gateway.as_str(), id, now);
+        let batch = tx.batch();
+        send_operation(batch, &mut order, checkout.gateway.as_str(), id, now);
         let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
         batch.put(DocKey::order(number), stored.0, &order, stored.1);
         batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
-        match shop.store.commit(batch).await {
-            Ok(()) => {
-                shop.news.tell(number);
-                return Ok(Ok(id));
-            }
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        tx.tell_followers(number);
+        Ok(tx.commit(Ok(id)))
+    })
+    .await
 }
 
 /// A refund or a capture as it is shown.

@@ -1,10 +1,11 @@
 //! Copies of hooks are noted in the journal, many in one commit and after they have been answered: a note
 //! that a retry came is worth no retry's time.
 
-use super::{DECISIONS_MAX, Shop, crowded, load_receipt, receipt_key};
+use super::transaction::{Staged, transact};
+use super::{Shop, load_receipt, receipt_key};
 use crate::dedup::{Receipt, Verdict, key};
 use crate::kernel::{HookId, Timestamp};
-use crate::store::{Batch, CommitError, Expect, Unavailable};
+use crate::store::{Expect, Unavailable};
 
 /// Copies of one hook that came since they were last noted.
 #[derive(Debug, Clone)]
@@ -22,7 +23,7 @@ pub struct Copies {
 /// Adds `copies` to the journal's note about them.
 pub async fn note_copies(shop: &Shop, copies: &Copies) -> Result<(), Unavailable> {
     let id = key::copies_of(copies.of);
-    for _ in 0..DECISIONS_MAX {
+    transact(shop, "note_copies", |mut tx| async move {
         let (note, expect) = match load_receipt(&shop.store, id).await? {
             Some((mut note, version)) => {
                 note.copies = Some(note.copies.unwrap_or(0).saturating_add(copies.count));
@@ -31,18 +32,13 @@ pub async fn note_copies(shop: &Shop, copies: &Copies) -> Result<(), Unavailable
             }
             None => match load_receipt(&shop.store, copies.of).await? {
                 Some((original, _)) => (first_note(&original, id, copies), Expect::Absent),
-                None => return Ok(()), // swept meanwhile
+                None => return Ok(Staged::Unchanged(())), // swept meanwhile
             },
         };
-        let mut batch = Batch::new();
-        batch.put(receipt_key(id), expect, &note, note.received_at);
-        match shop.store.commit(batch).await {
-            Ok(()) => return Ok(()),
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        tx.batch().put(receipt_key(id), expect, &note, note.received_at);
+        Ok(tx.commit(()))
+    })
+    .await
 }
 
 fn first_note(original: &Receipt, id: HookId, copies: &Copies) -> Receipt {

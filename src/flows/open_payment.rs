@@ -5,10 +5,11 @@
 //! is none at all before its buyer asks: an order that still changes has none (docs/adr/0019).
 
 use super::bill_order::send_task;
-use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_dossier};
+use super::transaction::{Staged, transact};
+use super::{Dossier, Shop, load_dossier};
 use crate::kernel::Number;
 use crate::payments::PaymentId;
-use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
+use crate::store::{DocKey, Expect, Unavailable};
 
 /// Who wants another payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,16 +22,16 @@ pub enum Wanting {
 
 /// Plans the payment that is wanted. Says whether there is one to wait for.
 pub async fn open_payment(shop: &Shop, number: Number, wanting: Wanting) -> Result<bool, Unavailable> {
-    for _ in 0..DECISIONS_MAX {
+    transact(shop, "open_payment", |mut tx| async move {
         let dossier = load_dossier(&shop.store, number).await?;
         let Some(Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) }) = dossier
         else {
-            return Ok(false);
+            return Ok(Staged::Unchanged(false));
         };
-        let now = shop.clock.now();
+        let now = tx.now;
         // What was handed over can be paid still: at the door, say.
         if order.view().is_none_or(|view| view.cancelled.is_some() || view.paid.is_some()) {
-            return Ok(false);
+            return Ok(Staged::Unchanged(false));
         }
         let by_hand = match wanting {
             Wanting::Buyer => false,
@@ -39,22 +40,16 @@ pub async fn open_payment(shop: &Shop, number: Number, wanting: Wanting) -> Resu
                 checkout.resolve(id);
                 true
             }
-            Wanting::Operator(_) => return Ok(false),
+            Wanting::Operator(_) => return Ok(Staged::Unchanged(false)),
         };
-        let Some(payment) = checkout.renew(by_hand, now) else { return Ok(false) };
-        let mut batch = Batch::new();
-        send_task(&mut batch, &mut order, checkout.gateway.as_str(), payment, now);
+        let Some(payment) = checkout.renew(by_hand, now) else { return Ok(Staged::Unchanged(false)) };
+        let batch = tx.batch();
+        send_task(batch, &mut order, checkout.gateway.as_str(), payment, now);
         let listed_at = order_stored.body.listed_at;
         batch.put(DocKey::order(number), Expect::At(order_stored.version), &order, listed_at);
         batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
-        match shop.store.commit(batch).await {
-            Ok(()) => {
-                shop.news.tell(number);
-                return Ok(true);
-            }
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        tx.tell_followers(number);
+        Ok(tx.commit(true))
+    })
+    .await
 }

@@ -8,9 +8,8 @@
 use std::time::Duration;
 
 use super::bill_order::{new_checkout, send_task, watch_end};
-use super::{
-    DECISIONS_MAX, Dossier, Hook, Seller, Shop, crowded, load_kept_dossier, load_kept_receipt, receipt_key,
-};
+use super::transaction::{Staged, transact};
+use super::{Dossier, Hook, Seller, Shop, load_kept_dossier, load_kept_receipt, receipt_key};
 use crate::dedup::key::{self, Asked};
 use crate::dedup::{Answer, Receipt, Verdict};
 use crate::kernel::json::{note_of_cut, tidy};
@@ -18,7 +17,7 @@ use crate::kernel::time::between;
 use crate::kernel::{ExternalId, Fingerprint, HookId, Number, ShopKey, SourceName, Timestamp};
 use crate::orders::{Event, EventKind, Fact, Incoming, Patch, Position, Standing, decide};
 use crate::payments::{Bill, Ways};
-use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
+use crate::store::{Batch, DocKey, Expect, Unavailable};
 
 /// The kind under which placed orders stand in the journal.
 pub const EVENT_TYPE: &str = "order.placed";
@@ -110,8 +109,8 @@ pub struct Keyed<'a> {
 /// Takes the idempotency key of a request.
 pub async fn take_key(shop: &Shop, keyed: Keyed<'_>) -> Result<Taken, Unavailable> {
     let id = key::of_request(keyed.merchant, keyed.asked, keyed.key);
-    for _ in 0..DECISIONS_MAX {
-        let now = shop.clock.now();
+    transact(shop, "take_idempotency_key", |mut tx| async move {
+        let now = tx.now;
         let hook = Hook::new(
             keyed.merchant.clone(),
             keyed.asked.event_type().into(),
@@ -124,19 +123,14 @@ pub async fn take_key(shop: &Shop, keyed: Keyed<'_>) -> Result<Taken, Unavailabl
         let expect = match load_kept_receipt(&shop.store, id).await? {
             None => Expect::Absent,
             Some((known, version)) => match settles(&known, keyed.body, now) {
-                Some(taken) => return Ok(taken),
+                Some(taken) => return Ok(Staged::Unchanged(taken)),
                 None => Expect::At(version),
             },
         };
-        let mut batch = Batch::new();
-        batch.put(receipt_key(id), expect, &mine, now);
-        match shop.store.commit(batch).await {
-            Ok(()) => return Ok(Taken::Ours(id)),
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        tx.batch().put(receipt_key(id), expect, &mine, now);
+        Ok(tx.commit(Taken::Ours(id)))
+    })
+    .await
 }
 
 /// Writes the answer under a key that is ours.
@@ -146,25 +140,20 @@ pub async fn answer_key(
     number: Option<Number>,
     answer: Answer,
 ) -> Result<Answer, Unavailable> {
-    for _ in 0..DECISIONS_MAX {
+    let answer = &answer;
+    transact(shop, "answer_idempotency_key", |mut tx| async move {
         let Some((mut receipt, version)) = load_kept_receipt(&shop.store, id).await? else {
-            return Ok(answer);
+            return Ok(Staged::Unchanged(answer.clone()));
         };
         if let Some(given) = receipt.answer {
-            return Ok(given); // somebody took us for dead and was quicker
+            return Ok(Staged::Unchanged(given)); // another request took this one for dead, and has answered
         }
         receipt.answer = Some(answer.clone());
         receipt.number = number;
-        let listed_at = receipt.received_at;
-        let mut batch = Batch::new();
-        batch.put(receipt_key(id), Expect::At(version), &receipt, listed_at);
-        match shop.store.commit(batch).await {
-            Ok(()) => return Ok(answer),
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        tx.batch().put(receipt_key(id), Expect::At(version), &receipt, receipt.received_at);
+        Ok(tx.commit(answer.clone()))
+    })
+    .await
 }
 
 /// What became of an order.
@@ -180,26 +169,25 @@ pub enum Placed {
 pub async fn place(shop: &Shop, seller: &Seller, placement: &Placement) -> Result<Placed, Unavailable> {
     let asked = fingerprint(placement);
     let key = shop.key().await?;
-    'slots: for slot in 0..Number::SLOTS_MAX {
+    for slot in 0..Number::SLOTS_MAX {
         let number = shop.number_in(&placement.merchant, &placement.merchant_order_id, slot).await?;
-        for _ in 0..DECISIONS_MAX {
+        let placed = transact(shop, "place_order", |mut tx| async move {
             if let Some(Dossier { order, checkout, .. }) = load_kept_dossier(&shop.store, number).await? {
                 if order.source != placement.merchant || order.external_id != placement.merchant_order_id {
-                    continue 'slots; // another order holds this number
+                    return Ok(Staged::Unchanged(None)); // another order holds this number
                 }
                 let same = checkout.is_some_and(|(checkout, _)| checkout.asked == Some(asked));
-                return Ok(if same { Placed::Stands(number) } else { Placed::NumberTaken(number) });
+                let placed = if same { Placed::Stands(number) } else { Placed::NumberTaken(number) };
+                return Ok(Staged::Unchanged(Some(placed)));
             }
-            match shop.store.commit(stage((shop, seller, key), placement, number, asked)).await {
-                Ok(()) => {
-                    shop.news.tell(number);
-                    return Ok(Placed::Stands(number));
-                }
-                Err(CommitError::Conflict | CommitError::LostLease) => {}
-                Err(CommitError::Unavailable(why)) => return Err(why),
-            }
+            *tx.batch() = stage((shop, seller, key), placement, number, asked);
+            tx.tell_followers(number);
+            Ok(tx.commit(Some(Placed::Stands(number))))
+        })
+        .await?; // after too many conflicts not under the next number either: that would be a second order
+        if let Some(placed) = placed {
+            return Ok(placed);
         }
-        return Err(crowded()); // and not under the next number: that would be a second order
     }
     Err(Unavailable::NoNumberLeft { external_id: placement.merchant_order_id.to_string() })
 }

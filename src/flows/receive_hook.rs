@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use super::alarm::{Alarm, raise};
 use super::bill_order::bill;
-use super::{
-    DECISIONS_MAX, Hook, Received, Seller, Shop, crowded, load_kept_receipt, load_receipt, receipt_key,
-};
+use super::transaction::{Staged, Transaction, transact};
+use super::{Hook, Received, Seller, Shop, load_kept_receipt, load_receipt, receipt_key};
 use crate::dedup::{Answer, Answered, Receipt, Verdict};
 use crate::kernel::time::{Timestamp, later};
 use crate::kernel::{
@@ -183,24 +182,18 @@ pub(super) fn receipt_of(hook: &Hook, id: HookId, received_at: Timestamp) -> Rec
 /// now be back where it was. Nothing in the bytes tells, so a person is asked.
 async fn look_for_a_change_back(shop: &Shop, id: HookId, receipt: &Receipt) -> Result<(), Unavailable> {
     let Some(number) = receipt.number else { return Ok(()) };
-    for _ in 0..DECISIONS_MAX {
+    transact(shop, "flag_repeated_change", |mut tx| async move {
         let key = DocKey::order(number);
-        let Some(stored) = shop.store.load(&[key]).await?.pop().flatten() else { return Ok(()) };
-        let order: Order = stored.document()?;
+        let Some(order) = tx.read::<Order>(key).await? else { return Ok(Staged::Unchanged(())) };
         let flagged = match reading_of_repeat(&order, id) {
             RepeatReading::Retry => None,
             RepeatReading::Ambiguous => flag_repeat(&order, id),
         };
-        let Some(flagged) = flagged else { return Ok(()) };
-        let mut batch = Batch::new();
-        batch.put(key, Expect::At(stored.version), &flagged, stored.body.listed_at);
-        match shop.store.commit(batch).await {
-            Ok(()) => return Ok(()),
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        let Some(flagged) = flagged else { return Ok(Staged::Unchanged(())) };
+        tx.write(key, &order.replaced(flagged));
+        Ok(tx.commit(()))
+    })
+    .await
 }
 
 /// A hook about an order, on its way in.
@@ -252,44 +245,48 @@ struct Beside {
 
 impl OrderHook<'_> {
     async fn receive(&self) -> Result<Received, Unavailable> {
-        for attempt in 0..DECISIONS_MAX {
-            // Nearly every creation is of an order that nobody has heard of, so the first attempt believes
-            // that and reads nothing; the commit finds out if it is wrong.
-            let known = if attempt == 0 && self.kind == EventKind::Created && !self.again {
-                let number = Number::from_u64(self.hook.first_id.partition);
-                let number = number.unwrap_or_else(|| Number::derive(&self.hook.source, self.external_id, 0));
-                Known { number, id: self.hook.first_id, order: None, receipt: None }
-            } else {
-                Box::pin(self.look_up()).await?
-            };
-            if let Some((receipt, _)) = &known.receipt
-                && Answered::of(receipt).is_some()
-                && !(self.again && receipt.verdict == Verdict::Ignored)
-            {
-                let kept = Box::pin(load_kept_receipt(&self.shop.store, known.id)).await?;
-                if let Some(answered) = kept.and_then(|(receipt, _)| Answered::of(&receipt)) {
-                    return Ok(replayed(&answered));
-                }
-                continue;
-            }
-            let judged = self.judge(known);
-            let beside = if self.needs_more(&judged) {
-                Box::pin(self.look_beside(&judged)).await?
-            } else {
-                Beside::default()
-            };
-            let now = judged.now;
-            let (batch, received) = self.stage(judged, beside);
-            match self.shop.store.commit(batch).await {
-                Ok(()) => {
-                    self.keep_at_hand(&received, now);
-                    return Ok(received);
-                }
-                Err(CommitError::Conflict | CommitError::LostLease) => {}
-                Err(CommitError::Unavailable(why)) => return Err(why),
-            }
+        let (received, judged_at) =
+            transact(self.shop, "receive_hook", |tx| async move { self.decide(tx).await }).await?;
+        if let Some(judged_at) = judged_at {
+            self.keep_at_hand(&received, judged_at);
         }
-        Err(crowded())
+        Ok(received)
+    }
+
+    /// One run: what becomes of the hook, and when that was decided, if it is news.
+    async fn decide<'a>(
+        &'a self,
+        mut tx: Transaction<'a>,
+    ) -> Result<Staged<'a, (Received, Option<Timestamp>)>, Unavailable> {
+        // Nearly every creation is of an order that nobody has heard of, so the first run believes
+        // that and reads nothing; the commit finds out if it is wrong.
+        let known = if tx.is_first() && self.kind == EventKind::Created && !self.again {
+            let number = Number::from_u64(self.hook.first_id.partition);
+            let number = number.unwrap_or_else(|| Number::derive(&self.hook.source, self.external_id, 0));
+            Known { number, id: self.hook.first_id, order: None, receipt: None }
+        } else {
+            Box::pin(self.look_up()).await?
+        };
+        if let Some((receipt, _)) = &known.receipt
+            && Answered::of(receipt).is_some()
+            && !(self.again && receipt.verdict == Verdict::Ignored)
+        {
+            let kept = Box::pin(load_kept_receipt(&self.shop.store, known.id)).await?;
+            return Ok(match kept.and_then(|(receipt, _)| Answered::of(&receipt)) {
+                Some(answered) => Staged::Unchanged((replayed(&answered), None)),
+                None => Staged::Again,
+            });
+        }
+        let judged = self.judge(known);
+        let beside = if self.needs_more(&judged) {
+            Box::pin(self.look_beside(&judged)).await?
+        } else {
+            Beside::default()
+        };
+        let judged_at = judged.now;
+        let (batch, received) = self.stage(judged, beside);
+        *tx.batch() = batch;
+        Ok(tx.commit((received, Some(judged_at))))
     }
 
     /// A copy need not be looked up. A change without a time must: a second one may be a change back.

@@ -1,22 +1,22 @@
 //! The payment system says that money came: believe it as far as it fits what we stored, once.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::alias::{order_of, remember};
 use super::bill_order::{send_task, send_watch, ship, watch_operation, watch_refunds};
 use super::call_back::{Event as Told, call_back};
-use super::hints::Subject;
 use super::outside_refund::LOOK_GAP_MIN;
+use super::transaction::{Staged, transact};
 use super::{
-    DECISIONS_MAX, Dossier, Hook, Shop, checkout_of, crowded, fetch_bill, load_kept_dossier,
-    load_kept_receipt, receipt_key,
+    Dossier, Hook, Shop, checkout_of, fetch_bill, load_kept_dossier, load_kept_receipt, receipt_key,
 };
 use crate::dedup::{Answer, Verdict, key};
 use crate::kernel::time::between;
 use crate::kernel::{ExternalId, Fingerprint, HookId, SourceName, Timestamp, same_id};
 use crate::orders::{Event, EventKind, Fact, Incoming, Order, Patch, decide};
 use crate::payments::{Judgement, Notice, OperationId, Payment, PaymentId, PaymentState};
-use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
+use crate::store::{Batch, DocKey, Expect, Unavailable};
 
 /// Words for a judgement, in the sender's language. The flag says that a payment which we do not know may be about
 /// to become known.
@@ -85,28 +85,28 @@ pub async fn receive_notice(
     if !is_proved {
         hook.body.truncate(UNPROVED_BYTES_KEPT_MAX);
     }
-    let mut hinted = None;
-    let received = decide_about(shop, incoming, (payment, by_its_id), hook, reply, &mut hinted).await;
-    if let (Err(_), Some(subject)) = (&received, hinted) {
-        shop.hints.forget(subject);
+    let look_wait = OnceLock::new();
+    let received = decide_about(shop, incoming, (payment, by_its_id), hook, reply, &look_wait).await;
+    if let (Err(_), Some(payment), Some(Some(_))) = (&received, payment, look_wait.get()) {
+        shop.hints.forget((payment, notice.operation()));
     }
     received
 }
 
-/// Judges a notification about `payment` by what is stored, and records what it means. `hinted` is what a look was to be
-/// asked for because of it.
+/// Judges a notification about `payment` by what is stored, and records what it means. `look_wait` is when the payment system is
+/// to be asked because of it, if it is.
 async fn decide_about(
     shop: &Shop,
     incoming: &Arrived<'_>,
     (payment, by_its_id): (Option<PaymentId>, Option<PaymentId>),
     hook: Hook,
     reply: Reply<'_>,
-    hinted: &mut Option<Subject>,
+    look_wait: &OnceLock<Option<Duration>>,
 ) -> Result<Noticed, Unavailable> {
     let Arrived { gateway, account, notice, body, is_proved } = incoming;
-    let mut look_wait = None;
-    for _ in 0..DECISIONS_MAX {
-        let now = shop.clock.now();
+    let hook = &hook;
+    transact(shop, "receive_notice", |mut tx| async move {
+        let now = tx.now;
         let dossier = match payment {
             Some(id) => {
                 let mut dossier = load_kept_dossier(&shop.store, id.number).await?;
@@ -128,7 +128,8 @@ async fn decide_about(
                 let why = "it is about nothing of ours".to_owned();
                 let judgement = Judgement::NotOurs(why.clone());
                 let (id, answer) = (key::orphan(gateway, body), reply(&judgement, false));
-                return Ok(Noticed { id, verdict: Verdict::Ignored, reason: Some(why), answer });
+                let reason = Some(why);
+                return Ok(Staged::Unchanged(Noticed { id, verdict: Verdict::Ignored, reason, answer }));
             }
             (judgement, _) => judgement,
         };
@@ -143,24 +144,24 @@ async fn decide_about(
             (_, _) => key::orphan(gateway, body),
         };
         let known = load_kept_receipt(&shop.store, id).await?;
-        let mut receipt = super::receive_hook::receipt_of(&hook, id, now);
+        let mut receipt = super::receive_hook::receipt_of(hook, id, now);
         if let Some((known, _)) = &known {
             receipt.received_at = known.received_at;
         }
-        let mut batch = Batch::new();
+        let batch = tx.batch();
         let mut facts = Vec::new();
         let mut told = None;
         let (verdict, reason) = match (&judgement, dossier) {
             (Judgement::Pays(payment), Some(dossier)) => {
                 told = Some(payment.number);
                 let remote_id = Some(notice.remote_id.clone());
-                pay(shop, &mut batch, dossier, *payment, (id, remote_id), now, &mut facts);
+                pay(shop, batch, dossier, *payment, (id, remote_id), now, &mut facts);
                 (Verdict::Applied, None)
             }
             (Judgement::PaysOld(payment, why), Some(dossier)) => {
                 let why = format!("money came by payment {payment}, which should not have taken it: {why}");
                 told = Some(payment.number);
-                keep_money(shop, &mut batch, dossier, (*payment, &notice.remote_id), &why, now, &mut facts);
+                keep_money(shop, batch, dossier, (*payment, &notice.remote_id), &why, now, &mut facts);
                 (Verdict::Late, Some(why))
             }
             (Judgement::Repeated(payment), _) => {
@@ -171,7 +172,7 @@ async fn decide_about(
                     "money came twice: payment {paid} is paid, and the payment system tells of another, {} under the id {}",
                     notice.number, notice.remote_id
                 );
-                flag(&mut batch, dossier, payment, (&text, None), now, &mut facts);
+                flag(batch, dossier, payment, (&text, None), now, &mut facts);
                 (Verdict::Rejected, Some(text))
             }
             (
@@ -180,7 +181,7 @@ async fn decide_about(
             ) => {
                 let text = format!("a notification of payment {} does not fit: {why}", notice.number);
                 let is_frozen = payment.is_some_and(|id| is_frozen(&dossier, id));
-                flag(&mut batch, dossier, payment, (&text, is_frozen.then_some(shop)), now, &mut facts);
+                flag(batch, dossier, payment, (&text, is_frozen.then_some(shop)), now, &mut facts);
                 (Verdict::Rejected, Some(text))
             }
             (Judgement::Recorded(why), dossier) => {
@@ -191,15 +192,15 @@ async fn decide_about(
                     let wait = if *is_proved {
                         Some(Duration::ZERO)
                     } else {
-                        *look_wait.get_or_insert_with(|| shop.hints.wait(subject, now))
+                        *look_wait.get_or_init(|| shop.hints.wait(subject, now))
                     };
-                    let asks = wait.is_some_and(|wait| look(&mut batch, dossier, about, (now, wait)));
+                    let asks = wait.is_some_and(|wait| look(batch, dossier, about, (now, wait)));
                     if !*is_proved {
-                        *hinted = wait.is_some().then_some(subject);
                         if !asks {
                             let answer = reply(&judgement, false);
                             let reason = Some("it says nothing that is not looked at already".to_owned());
-                            return Ok(Noticed { id, verdict: Verdict::Replayed, reason, answer });
+                            let verdict = Verdict::Replayed;
+                            return Ok(Staged::Unchanged(Noticed { id, verdict, reason, answer }));
                         }
                     }
                 }
@@ -237,7 +238,7 @@ async fn decide_about(
         // journal is written again when that makes a difference, and not for a mere repeat.
         let noticed = Noticed { id, verdict, reason, answer };
         if !is_kept && batch.is_empty() {
-            return Ok(noticed);
+            return Ok(Staged::Unchanged(noticed));
         }
         let is_news = match &known {
             None => true,
@@ -247,18 +248,10 @@ async fn decide_about(
             let expect = known.map_or(Expect::Absent, |(_, version)| Expect::At(version));
             batch.put(receipt_key(id), expect, &receipt, receipt.received_at);
         }
-        match shop.store.commit(batch).await {
-            Ok(()) => {
-                if let Some(number) = told {
-                    shop.news.tell(number);
-                }
-                return Ok(noticed);
-            }
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        told.into_iter().for_each(|number| tx.tell_followers(number));
+        Ok(tx.commit(noticed))
+    })
+    .await
 }
 
 /// The payment of ours that a notification is about which bears no number of ours, by the payment system's id.

@@ -9,15 +9,14 @@
 use super::bill_order::{send_alteration, send_task, ship, watch_end};
 use super::call_back::{Event as Told, call_back};
 use super::merchant_order::tag;
-use super::{
-    DECISIONS_MAX, Dossier, Hook, Shop, crowded, load_kept_dossier, put_checkout_without_past, receipt_key,
-};
+use super::transaction::{Staged, transact};
+use super::{Dossier, Hook, Shop, load_kept_dossier, put_checkout_without_past, receipt_key};
 use crate::dedup::{Receipt, Verdict, key};
 use crate::kernel::json::{note_of_cut, tidy};
 use crate::kernel::{HookId, Money, Number, SourceName, Timestamp};
 use crate::orders::{Event, EventKind, Fact, Incoming, Patch, Standing, State, decide};
 use crate::payments::{Bill, Checkout, Customer, Line, Payment, Step};
-use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
+use crate::store::{Batch, DocKey, Expect, Unavailable};
 
 /// How often a site may change one order. Each change is kept, and told to the payment system and to the site; a script
 /// that has gone wrong must not do that without end.
@@ -89,31 +88,22 @@ pub struct Request {
 
 /// Does it, unless it is so already.
 pub async fn revise(shop: &Shop, request: &Request) -> Result<Result<(), Refused>, Unavailable> {
-    for _ in 0..DECISIONS_MAX {
+    transact(shop, "revise_order", |mut tx| async move {
         let dossier = load_kept_dossier(&shop.store, request.number).await?;
-        let Some(Dossier { order, order_stored, checkout: Some(checkout) }) = dossier else {
-            return Ok(Err(Refused::NotFound));
+        let own = dossier.filter(|dossier| dossier.order.source == request.merchant);
+        let Some(Dossier { order, order_stored, checkout: Some(checkout) }) = own else {
+            return Ok(Staged::Unchanged(Err(Refused::NotFound)));
         };
-        if order.source != request.merchant {
-            return Ok(Err(Refused::NotFound));
+        let stored = (order, order_stored.version, order_stored.body.listed_at);
+        match stage(shop, request, stored, checkout, tx.now) {
+            Ok(Some(batch)) => *tx.batch() = batch,
+            Ok(None) => return Ok(Staged::Unchanged(Ok(()))),
+            Err(refused) => return Ok(Staged::Unchanged(Err(refused))),
         }
-        let (at, now) = (order_stored.body.listed_at, shop.clock.now());
-        let staged = stage(shop, request, (order, order_stored.version, at), checkout, now);
-        let batch = match staged {
-            Ok(Some(batch)) => batch,
-            Ok(None) => return Ok(Ok(())),
-            Err(refused) => return Ok(Err(refused)),
-        };
-        match shop.store.commit(batch).await {
-            Ok(()) => {
-                shop.news.tell(request.number);
-                return Ok(Ok(()));
-            }
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        tx.tell_followers(request.number);
+        Ok(tx.commit(Ok(())))
+    })
+    .await
 }
 
 /// Said again. What the payment system was to be told, and would not have, is told again.

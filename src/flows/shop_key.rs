@@ -4,13 +4,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use super::{Shop, crowded};
+use super::Shop;
+use super::transaction::{Staged, Versioned, transact};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{
     Document, ExternalId, Fingerprint, Kind, Number, Private, ShopKey, SourceName, Unreadable,
 };
-use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
+use crate::store::{DocKey, Unavailable};
 
 /// How the key is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,24 +61,16 @@ fn place() -> DocKey {
     DocKey { partition, kind: Kind::Key, id: 0 }
 }
 
-/// How often the key is looked for when others make it at the same moment.
-const TRIES_MAX: u32 = 4;
-
 async fn find_or_make(shop: &Shop) -> Result<ShopKey, Unavailable> {
-    for _ in 0..TRIES_MAX {
+    transact(shop, "make_shop_key", |mut tx| async move {
         if let Some(stored) = shop.store.load_kept(&[place()]).await?.pop().flatten() {
-            return Ok(stored.document::<StoredKey>()?.key()?);
+            return Ok(Staged::Unchanged(stored.document::<StoredKey>()?.key()?));
         }
         let made = ShopKey::new(random_bytes());
-        let mut batch = Batch::new();
-        batch.put(place(), Expect::Absent, &StoredKey::of(&made), shop.clock.now());
-        match shop.store.commit(batch).await {
-            Ok(()) => return Ok(made),
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        tx.write(place(), &Versioned::new(StoredKey::of(&made), tx.now));
+        Ok(tx.commit(made))
+    })
+    .await
 }
 
 impl Shop {

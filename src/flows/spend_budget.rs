@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::{DECISIONS_MAX, Shop, crowded};
+use super::Shop;
+use super::transaction::{Staged, Versioned, transact};
 use crate::dedup::key;
 use crate::kernel::{Kind, SourceName};
 use crate::payments::{Allowance, Budget, Purpose};
-use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
+use crate::store::{DocKey, Unavailable};
 
 /// Counts `calls` to the payment system `gateway` that are about to be made by `account`. The inner error says how long
 /// there is no room for them.
@@ -17,23 +18,14 @@ pub async fn spend_budget(
     (allowance, purpose): (Allowance, Purpose),
 ) -> Result<Result<(), Duration>, Unavailable> {
     let key = DocKey { partition: key::partition_of_account(gateway, account), kind: Kind::Budget, id: 0 };
-    for _ in 0..DECISIONS_MAX {
-        let stored = shop.store.load(&[key]).await?.pop().flatten();
-        let (mut budget, expect) = match stored {
-            Some(stored) => (stored.document()?, Expect::At(stored.version)),
-            None => (Budget::default(), Expect::Absent),
-        };
-        let now = shop.clock.now();
-        if let Err(wait) = budget.spend(calls, allowance, purpose, now) {
-            return Ok(Err(wait));
+    transact(shop, "spend_budget", |mut tx| async move {
+        let known = tx.read(key).await?;
+        let mut budget = known.unwrap_or_else(|| Versioned::new(Budget::default(), tx.now));
+        if let Err(wait) = budget.spend(calls, allowance, purpose, tx.now) {
+            return Ok(Staged::Unchanged(Err(wait)));
         }
-        let mut batch = Batch::new();
-        batch.put(key, expect, &budget, now);
-        match shop.store.commit(batch).await {
-            Ok(()) => return Ok(Ok(())),
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        tx.write(key, &budget);
+        Ok(tx.commit(Ok(())))
+    })
+    .await
 }

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use super::{DECISIONS_MAX, Dossier, Shop, crowded, load_kept_dossier};
+use super::transaction::{Staged, transact};
+use super::{Dossier, Shop, load_kept_dossier};
 use crate::kernel::{Lane, Message, MessageId, Number};
 use crate::orders::{Order, State, Tiding, Told};
-use crate::store::{Batch, CommitError, Delivery, DeliveryState, DocKey, Expect, Unavailable};
+use crate::store::{Delivery, DeliveryState, DocKey, Expect, Unavailable};
 
 /// Why it is not told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,29 +35,30 @@ pub async fn tell_marketplace(
     number: Number,
     wish: impl Fn(&Order) -> Told,
 ) -> Result<Result<MessageId, Refused>, Unavailable> {
-    for _ in 0..DECISIONS_MAX {
+    let wish = &wish;
+    transact(shop, "tell_marketplace", |mut tx| async move {
         let Some(Dossier { mut order, order_stored, .. }) = load_kept_dossier(&shop.store, number).await?
         else {
-            return Ok(Err(Refused::NotFound));
+            return Ok(Staged::Unchanged(Err(Refused::NotFound)));
         };
         let told = wish(&order);
         if !shop.listeners.contains(&order.source) {
-            return Ok(Err(Refused::NoAddress));
+            return Ok(Staged::Unchanged(Err(Refused::NoAddress)));
         }
         let known = told_before(shop, &order).await?;
         if let Some((id, _)) = known.iter().find(|(_, tiding)| *tiding == told.tiding) {
-            return Ok(Ok(*id));
+            return Ok(Staged::Unchanged(Ok(*id)));
         }
         let has = |tiding| known.iter().any(|(_, known)| *known == tiding);
         if let Err(why) = may_be_told(&order, told.tiding, has) {
-            return Ok(Err(why));
+            return Ok(Staged::Unchanged(Err(why)));
         }
-        let now = shop.clock.now();
+        let now = tx.now;
         order.messages += 1;
         let id = MessageId { number, sequence: order.messages };
         let body = serde_json::to_string(&told).unwrap_or_default();
         let queue = order.source.as_str().to_owned();
-        let mut batch = Batch::new();
+        let batch = tx.batch();
         batch.send(Message {
             id,
             lane: Lane::Marketplace,
@@ -67,13 +69,9 @@ pub async fn tell_marketplace(
         });
         let listed_at = order_stored.body.listed_at;
         batch.put(DocKey::order(number), Expect::At(order_stored.version), &order, listed_at);
-        match shop.store.commit(batch).await {
-            Ok(()) => return Ok(Ok(id)),
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        Ok(tx.commit(Ok(id)))
+    })
+    .await
 }
 
 /// What the marketplace was told of an order, or is about to be. What a person has dropped was not.

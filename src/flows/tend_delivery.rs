@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::call_back::{TEST_EVENT, TestCallback, TestCallbackData, tested_url};
 use super::receive_hook::receipt_of;
-use super::{DECISIONS_MAX, Hook, Shop, checkout_of, crowded, load_dossier, receipt_key};
+use super::transaction::{Staged, transact};
+use super::{Hook, Shop, checkout_of, load_dossier, receipt_key};
 use crate::dedup::Verdict;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Fingerprint, HookId, Lane, Message, MessageId, Number, SourceName, Timestamp};
@@ -30,32 +31,24 @@ pub async fn alter<R>(
     change: impl Fn(Delivery, Timestamp) -> Result<Altered, R>,
 ) -> Result<Option<Result<Delivery, R>>, Unavailable> {
     let key = DocKey::message(id);
-    for _ in 0..DECISIONS_MAX {
-        let Some(stored) = shop.store.load(&[key]).await?.pop().flatten() else { return Ok(None) };
+    let change = &change;
+    transact(shop, "alter_message", |mut tx| async move {
+        let Some(stored) = tx.read::<Delivery>(key).await? else { return Ok(Staged::Unchanged(None)) };
         let now = shop.store.outbox_now().await?;
-        let changed = match change(stored.document()?, now) {
-            Ok(changed) => changed,
-            Err(refused) => return Ok(Some(Err(refused))),
-        };
-        let mut batch = Batch::new();
-        let (expect, listed_at) = (Expect::At(stored.version), stored.body.listed_at);
-        let changed = match changed {
-            Altered::Woken(delivery) => {
-                batch.wake(expect, delivery.clone(), listed_at);
+        let changed = match change((*stored).clone(), now) {
+            Ok(Altered::Woken(delivery)) => {
+                tx.wake(&stored.replaced(delivery.clone()));
                 Delivery { state: DeliveryState::Pending { due: now }, ..delivery }
             }
-            Altered::Kept(delivery) => {
-                batch.put(key, expect, &delivery, listed_at);
+            Ok(Altered::Kept(delivery)) => {
+                tx.write(key, &stored.replaced(delivery.clone()));
                 delivery
             }
+            Err(refused) => return Ok(Staged::Unchanged(Some(Err(refused)))),
         };
-        match shop.store.commit(batch).await {
-            Ok(()) => return Ok(Some(Ok(changed))),
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        Ok(tx.commit(Some(Ok(changed))))
+    })
+    .await
 }
 
 /// The message, to be tried at once and with all its time before it again.
@@ -202,7 +195,7 @@ pub async fn send_test(
     batch.put(receipt_key(entry), Expect::Absent, &receipt, now);
     match shop.store.commit(batch).await {
         Ok(()) => Ok(id),
-        Err(CommitError::Conflict | CommitError::LostLease) => Err(crowded()),
+        Err(CommitError::Conflict | CommitError::LostLease) => Err(Unavailable::Crowded),
         Err(CommitError::Unavailable(why)) => Err(why),
     }
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::bill_order::{send_alteration, send_task, send_watch, ship, watch_end};
 use super::call_back::{Event, call_back};
 use super::receive_notice::{of_look_up, pay};
-use super::{DECISIONS_MAX, Dossier, Shop, crowded, fetch_bill, load_dossier};
+use super::transaction::{self, Staged, transact};
+use super::{Dossier, Shop, fetch_bill, load_dossier};
 use crate::kernel::time::between;
 use crate::kernel::{Number, Private, Timestamp};
 use crate::payments::{Again, Answered, Checkout, Payment, PaymentId, PaymentState, Step};
@@ -145,23 +146,20 @@ pub(super) async fn by_hand(
     stage: impl Fn(&mut Batch, Dossier, Settle<'_>, Timestamp) -> Settlement,
 ) -> Result<bool, Unavailable> {
     let settle = |_: Option<&Again>| Settlement::Sent;
-    for _ in 0..DECISIONS_MAX {
-        let Some(dossier) = load_dossier(&shop.store, number).await? else { return Ok(false) };
+    let (waits, stage, settle) = (&waits, &stage, &settle);
+    transact(shop, "decide_by_hand", |mut tx| async move {
+        let Some(dossier) = load_dossier(&shop.store, number).await? else {
+            return Ok(Staged::Unchanged(false));
+        };
         if !dossier.checkout.as_ref().is_some_and(|(checkout, _)| waits(checkout)) {
-            return Ok(false);
+            return Ok(Staged::Unchanged(false));
         }
-        let mut batch = Batch::new();
-        stage(&mut batch, dossier, &settle, shop.clock.now());
-        match shop.store.commit(batch).await {
-            Ok(()) => {
-                shop.news.tell(number);
-                return Ok(true);
-            }
-            Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
-    }
-    Err(crowded())
+        let now = tx.now;
+        stage(tx.batch(), dossier, settle, now);
+        tx.tell_followers(number);
+        Ok(tx.commit(true))
+    })
+    .await
 }
 
 /// Commits what `stage` puts into a batch, with the task's settlement, until nobody else is quicker.
@@ -182,29 +180,23 @@ async fn settle_about(
     (ticket, settle): (Ticket, Settle<'_>),
     stage: impl Fn(&mut Batch, Dossier, Timestamp) -> Settlement,
 ) -> Result<Settlement, CommitError> {
-    for _ in 0..DECISIONS_MAX {
-        let now = shop.clock.now();
-        let mut batch = Batch::new();
+    let stage = &stage;
+    transaction::settle(shop, "settle_task", |mut tx| async move {
+        let now = tx.now;
         let settlement = match load_dossier(&shop.store, number).await? {
             Some(mut dossier) => {
                 if let Some(payment) = payment {
                     fetch_bill(&shop.store, &mut dossier, payment).await?;
                 }
-                stage(&mut batch, dossier, now)
+                stage(tx.batch(), dossier, now)
             }
             None => settle(None),
         };
-        batch.settle(ticket, settlement.clone());
-        match shop.store.commit(batch).await {
-            Ok(()) => {
-                shop.news.tell(number);
-                return Ok(settlement);
-            }
-            Err(CommitError::Conflict) => {}
-            Err(why @ (CommitError::LostLease | CommitError::Unavailable(_))) => return Err(why),
-        }
-    }
-    Err(crowded().into())
+        tx.settle(ticket, settlement.clone());
+        tx.tell_followers(number);
+        Ok(tx.commit(settlement))
+    })
+    .await
 }
 
 /// What happens to a payment. The error says what is left to do.

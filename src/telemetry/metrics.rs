@@ -75,6 +75,10 @@ pub fn install() -> PrometheusHandle {
             "tillgate_log_lines_dropped_total",
             "Lines of the log that were dropped because its reader did not keep up"
         );
+        describe_counter!(
+            "tillgate_transaction_conflicts_total",
+            "How often a use case was run again because another had committed first, by use case"
+        );
         describe_gauge!("tillgate_build_info", "Always 1; the version is a label");
         gauge!("tillgate_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     }
@@ -100,6 +104,13 @@ pub fn hook_answered(source: &str, verdict: Verdict, took: Duration) {
     counter!("tillgate_hooks_total", "source" => source.to_owned(), "verdict" => verdict.as_str())
         .increment(1);
     histogram!("tillgate_hook_seconds", "source" => source.to_owned()).record(took);
+}
+
+/// A use case was committed, or given up, after so many conflicts.
+pub fn transaction(name: &'static str, conflicts: u32) {
+    if conflicts > 0 {
+        counter!("tillgate_transaction_conflicts_total", "name" => name).increment(u64::from(conflicts));
+    }
 }
 
 /// A payment system was called.
