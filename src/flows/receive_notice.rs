@@ -195,13 +195,11 @@ async fn decide_about(
                         *look_wait.get_or_init(|| shop.hints.wait(subject, now))
                     };
                     let asks = wait.is_some_and(|wait| look(batch, dossier, about, (now, wait)));
-                    if !*is_proved {
-                        if !asks {
-                            let answer = reply(&judgement, false);
-                            let reason = Some("it says nothing that is not looked at already".to_owned());
-                            let verdict = Verdict::Replayed;
-                            return Ok(Staged::Unchanged(Noticed { id, verdict, reason, answer }));
-                        }
+                    if !*is_proved && !asks {
+                        let answer = reply(&judgement, false);
+                        let reason = Some("it says nothing that is not looked at already".to_owned());
+                        let verdict = Verdict::Replayed;
+                        return Ok(Staged::Unchanged(Noticed { id, verdict, reason, answer }));
                     }
                 }
                 (Verdict::Ignored, Some(why.clone()))
