@@ -18,6 +18,7 @@
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -141,22 +142,10 @@ pub fn check(folder: &Path) -> Result<(), Unfit> {
         Err(TryLockError::Error(why)) => return Err(why.into()),
     }
     let whole = SEGMENT_BYTES as u64;
-    let count = file.metadata()?.len().div_ceil(whole);
-    let from = snapshot(folder)? / whole * whole;
-    let mut headers = Vec::new();
-    for place in 0..count {
-        let mut bytes = [0; SEGMENT_HEADER_BYTES];
-        let header = file.read_exact_at(&mut bytes, place * whole).ok().and_then(|()| Segment::read(&bytes));
-        headers.push((place, header));
-    }
-    let known = headers.iter().filter_map(|(_, header)| *header).filter(|header| header.position >= from);
-    let stable = known.clone().map(|header| header.stable).max().unwrap_or_default();
-    let end = stable / whole * whole;
-    let present: BTreeSet<u64> = known.map(|header| header.position).collect();
+    let Segments { headers, present, read_by_sled } = Segments::of(&file, folder)?;
     let mut bytes = vec![0; SEGMENT_BYTES];
     for (place, header) in headers {
-        let is_read = header.is_none_or(|header| (from..end).contains(&header.position));
-        if !is_read {
+        if !header.is_none_or(|header| read_by_sled.contains(&header.position)) {
             continue;
         }
         let read = read_up_to(&file, &mut bytes, place * whole)?;
@@ -164,7 +153,7 @@ pub fn check(folder: &Path) -> Result<(), Unfit> {
             Some(header) => in_segment(&bytes[..read], header.position / whole),
             None => behind_lost_header(&bytes[..read], |number| {
                 let position = number.saturating_mul(whole);
-                (from..end).contains(&position) && !present.contains(&position)
+                read_by_sled.contains(&position) && !present.contains(&position)
             }),
         };
         if let Some(at) = damage {
@@ -176,6 +165,48 @@ pub fn check(folder: &Path) -> Result<(), Unfit> {
         }
     }
     Ok(())
+}
+
+/// The segments of a log.
+struct Segments {
+    /// What each says of itself, in the order of the file.
+    headers: Vec<(u64, Option<Segment>)>,
+    /// The positions in the log that are there, of those that sled does not know by its snapshot.
+    present: BTreeSet<u64>,
+    /// The positions that sled reads when it opens the log, but for its end.
+    read_by_sled: Range<u64>,
+}
+
+impl Segments {
+    fn of(file: &File, folder: &Path) -> io::Result<Segments> {
+        let whole = SEGMENT_BYTES as u64;
+        let count = file.metadata()?.len().div_ceil(whole);
+        let from = snapshot(folder)? / whole * whole;
+        let mut headers = Vec::new();
+        for place in 0..count {
+            let mut bytes = [0; SEGMENT_HEADER_BYTES];
+            let read = file.read_exact_at(&mut bytes, place * whole);
+            headers.push((place, read.ok().and_then(|()| Segment::read(&bytes))));
+        }
+        let known = headers.iter().filter_map(|(_, header)| *header);
+        let known = known.filter(|header| header.position >= from);
+        let stable = known.clone().map(|header| header.stable).max().unwrap_or_default();
+        let present = known.map(|header| header.position).collect();
+        Ok(Segments { present, read_by_sled: from..stable / whole * whole, headers })
+    }
+}
+
+/// The places of segments that were used once, and that sled reads from end to end.
+#[cfg(test)]
+pub fn read_whole(folder: &Path) -> Vec<usize> {
+    let file = File::open(folder.join("db")).expect("a log");
+    let Segments { headers, read_by_sled, .. } = Segments::of(&file, folder).expect("headers");
+    let first_use = |(place, header): (u64, Option<Segment>)| {
+        let position = header?.position;
+        let is_first = position == place * SEGMENT_BYTES as u64 && read_by_sled.contains(&position);
+        is_first.then_some(usize::try_from(place).ok()?)
+    };
+    headers.into_iter().filter_map(first_use).collect()
 }
 
 /// Where a segment is damaged, if it is.
