@@ -1,8 +1,7 @@
 //! What is asked of the secrets in the configuration.
 //!
 //! Those that the operator chooses must be hard to guess. Those that a payment system, a marketplace or Telegram has issued
-//! cannot be chosen, so a weak one is a warning. None of them may have two roles: whoever learns it in one would have the
-//! other as well.
+//! cannot be chosen, so a weak one is a warning. None of them may have two roles: a leak in one would be a leak in both.
 
 use std::collections::BTreeSet;
 
@@ -44,8 +43,11 @@ impl Held<'_> {
 
     /// Whether both places may have the same secret.
     fn may_equal(&self, other: &Held<'_>) -> bool {
-        let is_issued =
-            self.origin == Origin::Issued && other.origin == Origin::Issued && self.key == other.key;
+        // A payment system may issue one token for two shops; a marketplace's is never also a payment system's.
+        let table = |held: &Held<'_>| held.section.split('.').next().map(str::to_owned);
+        let is_issued = self.origin == Origin::Issued
+            && other.origin == Origin::Issued
+            && (table(self), self.key) == (table(other), other.key);
         // Twice among a section's tokens.
         let is_repeated = self.section == other.section && self.key == other.key;
         is_issued || is_repeated
@@ -124,9 +126,7 @@ fn weakness(held: &Held<'_>) -> Option<String> {
             if bytes < TOKEN_BYTES_MIN
                 || different(held.secret.expose().as_bytes()) < DIFFERENT_BYTES_MIN =>
         {
-            Some(format!(
-                "{place} is easy to guess ({bytes} characters): ask whoever issued it for a longer one"
-            ))
+            Some(format!("{place} is easy to guess ({bytes} characters): ask its issuer for a longer one"))
         }
         Origin::Chosen | Origin::Issued => None,
     }
@@ -249,6 +249,9 @@ mod tests {
             format!("[gateways.{name}]\nprotocol = \"yookassa\"\ntoken = \"{GOOD}\"\nmerchant_id = \"m\"\n")
         };
         assert_eq!(said(&(bank("one") + &bank("two"))), "", "a payment system may issue one for two shops");
+        let told = format!("[sources.sm.outgoing]\nurl = \"https://sm.example\"\ntoken = \"{GOOD}\"\n");
+        let both = said(&(bank("one") + &source("sm", "another-token-of-the-marketplace") + &told));
+        assert!(both.contains("sources.sm.outgoing.token and gateways.one.token"), "{both}");
     }
 
     #[test]

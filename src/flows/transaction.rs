@@ -168,41 +168,32 @@ pub async fn settle<'a, T, F>(
 where
     F: Future<Output = Result<Staged<'a, T>, Unavailable>>,
 {
-    let span = tracing::debug_span!("transaction", name);
-    run(services, name, work).instrument(span).await
-}
-
-async fn run<'a, T, F>(
-    services: &'a Shop,
-    name: &'static str,
-    work: impl Fn(Transaction<'a>) -> F,
-) -> Result<T, CommitError>
-where
-    F: Future<Output = Result<Staged<'a, T>, Unavailable>>,
-{
-    for attempt in 0..ATTEMPTS_MAX {
-        pause_before(attempt).await;
-        let now = services.clock.now();
-        let (batch, settles, followed) = (Batch::new(), false, None);
-        let transaction = Transaction { services, now, attempt, batch, settles, followed };
-        let (transaction, value) = match work(transaction).await? {
-            Staged::Commit(transaction, value) => (transaction, value),
-            Staged::Unchanged(value) => return Ok(value),
-            Staged::Again => continue,
-        };
-        match services.store.commit(transaction.batch).await {
-            Ok(()) => {
-                metrics::transaction(name, attempt);
-                transaction.followed.into_iter().for_each(|number| services.news.tell(number));
-                return Ok(value);
+    let runs = async {
+        for attempt in 0..ATTEMPTS_MAX {
+            pause_before(attempt).await;
+            let now = services.clock.now();
+            let (batch, settles, followed) = (Batch::new(), false, None);
+            let transaction = Transaction { services, now, attempt, batch, settles, followed };
+            let (transaction, value) = match work(transaction).await? {
+                Staged::Commit(transaction, value) => (transaction, value),
+                Staged::Unchanged(value) => return Ok(value),
+                Staged::Again => continue,
+            };
+            match services.store.commit(transaction.batch).await {
+                Ok(()) => {
+                    metrics::transaction(name, attempt);
+                    transaction.followed.into_iter().for_each(|number| services.news.tell(number));
+                    return Ok(value);
+                }
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::LostLease) if !transaction.settles => {}
+                Err(why @ (CommitError::LostLease | CommitError::Unavailable(_))) => return Err(why),
             }
-            Err(CommitError::Conflict) => {}
-            Err(CommitError::LostLease) if !transaction.settles => {}
-            Err(why @ (CommitError::LostLease | CommitError::Unavailable(_))) => return Err(why),
         }
-    }
-    metrics::transaction(name, ATTEMPTS_MAX);
-    Err(Unavailable::Crowded.into())
+        metrics::transaction(name, ATTEMPTS_MAX);
+        Err(Unavailable::Crowded.into())
+    };
+    runs.instrument(tracing::debug_span!("transaction", name)).await
 }
 
 async fn pause_before(attempt: u32) {
