@@ -1,19 +1,14 @@
 //! What a merchant's site hears: events, put into the outbox in the batch that makes them true.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::merchant_order::{MerchantOrder, merchant_order};
+use super::merchant_order::MerchantOrder;
 use super::move_money::OperationDocument;
-use super::{Callbacks, Shop};
-use crate::kernel::{Lane, Message, MessageId, Timestamp};
-use crate::orders::Order;
-use crate::payments::{Checkout, OperationId, OperationKind, Payment, PaymentId, PaymentState};
-use crate::store::Batch;
+use crate::kernel::Timestamp;
+use crate::payments::{Checkout, Payment, PaymentId, PaymentState};
 
 /// The events, each with its name and its meaning, which are for the sites' developers.
 macro_rules! events {
@@ -170,34 +165,4 @@ impl Event {
             | PaymentState::Frozen { .. } => None,
         }
     }
-}
-
-/// Puts an event into the outbox, if the order's merchant wants to hear any: frozen, so that every attempt says the same.
-/// The order's count of messages goes up, so the order is to be written as well. Says whether it is.
-pub(super) fn call_back(
-    shop: &Shop,
-    batch: &mut Batch,
-    (order, checkout): (&mut Order, &Checkout),
-    (event, payment_id, operation): (Event, Option<PaymentId>, Option<OperationId>),
-    now: Timestamp,
-) -> bool {
-    let hears = match shop.sellers.get(&order.source).map(|seller| seller.callbacks) {
-        Some(Callbacks::Always) => true,
-        Some(Callbacks::WhereNamed) => checkout.ways.callback.is_some(),
-        Some(Callbacks::None) | None => false,
-    };
-    if !hears {
-        return false;
-    }
-    let Some(document) = merchant_order(shop, order, checkout) else { return false };
-    order.messages += 1;
-    let id = MessageId { number: order.number, sequence: order.messages };
-    let about = checkout.operations.iter().find(|known| Some(known.id) == operation);
-    let of = |kind| about.filter(|known| known.kind == kind).map(OperationDocument::of);
-    let (refund, capture) = (of(OperationKind::Refund), of(OperationKind::Capture));
-    let data = CallbackData { order: document, payment_id, refund, capture };
-    let body = serde_json::to_string(&Callback { event, timestamp: now, data }).unwrap_or_default();
-    let queue = order.source.as_str().to_owned();
-    batch.send(Message { id, lane: Lane::Callback, queue, body, created_at: now, wait: Duration::ZERO });
-    true
 }

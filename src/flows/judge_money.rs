@@ -1,8 +1,8 @@
 //! A person decides about money that came and did not fit: it counts for the order as it is now, or it goes back.
 
-use super::receive_notice::pay;
+use super::effects::MoneyCame;
 use super::transaction::{Staged, transact};
-use super::{Dossier, Shop, load_kept_dossier, move_money};
+use super::{OrderRecord, Shop, load_kept_record, move_money};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Fingerprint, HookId};
 use crate::payments::{Checkout, NotPlanned, OperationId, OperationKind, Payment, PaymentId};
@@ -31,17 +31,15 @@ pub enum Refused {
 /// Takes the money for the order as it stands now: it is paid, and everyone is told so.
 pub async fn accept(shop: &Shop, id: PaymentId) -> Result<Result<(), Refused>, Unavailable> {
     transact(shop, "accept_money", |mut tx| async move {
-        let Some(mut dossier) = load_kept_dossier(&shop.store, id.number).await? else {
+        let record = load_kept_record(&shop.store, id.number).await?;
+        let Some(mut billed) = record.and_then(OrderRecord::billed) else {
             return Ok(Staged::Unchanged(Err(Refused::NotFound)));
         };
-        let now = tx.now;
-        let Some((checkout, _)) = &mut dossier.checkout else {
-            return Ok(Staged::Unchanged(Err(Refused::NotFound)));
-        };
+        let (now, checkout) = (tx.now, &mut billed.checkout);
         if let Err(why) = may_be_accepted(checkout, id) {
             return Ok(Staged::Unchanged(Err(why)));
         }
-        if dossier.order.view().is_none_or(|view| view.cancelled.is_some()) {
+        if billed.order.view().is_none_or(|view| view.cancelled.is_some()) {
             return Ok(Staged::Unchanged(Err(Refused::Cancelled)));
         }
         checkout.note(now, Some(id), "accepted by a person for the order as it stands");
@@ -53,7 +51,7 @@ pub async fn accept(shop: &Shop, id: PaymentId) -> Result<Result<(), Refused>, U
         }
         let fingerprint = Fingerprint::of(&[b"accepted by a person", id.to_string().as_bytes()]);
         let event = HookId { partition: id.number.get(), fingerprint };
-        pay(shop, tx.batch(), dossier, id, (event, remote_id), now, &mut Vec::new());
+        tx.pay(billed, MoneyCame { payment: id, event, remote_id });
         tx.tell_followers(id.number);
         Ok(tx.commit(Ok(())))
     })
@@ -74,8 +72,8 @@ fn may_be_accepted(checkout: &Checkout, id: PaymentId) -> Result<(), Refused> {
 
 /// Pays back all that is left of it.
 pub async fn refund(shop: &Shop, id: PaymentId) -> Result<Result<OperationId, Refused>, Unavailable> {
-    let Some(Dossier { order, checkout: Some((checkout, _)), .. }) =
-        load_kept_dossier(&shop.store, id.number).await?
+    let Some(OrderRecord { order, checkout: Some(checkout), .. }) =
+        load_kept_record(&shop.store, id.number).await?
     else {
         return Ok(Err(Refused::NotFound));
     };
@@ -83,7 +81,7 @@ pub async fn refund(shop: &Shop, id: PaymentId) -> Result<Result<OperationId, Re
         return Ok(Err(Refused::NotFound));
     }
     let request = move_money::Request {
-        merchant: order.source,
+        merchant: order.source.clone(),
         number: id.number,
         kind: OperationKind::Refund,
         payment: Some(id),

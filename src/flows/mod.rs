@@ -10,6 +10,7 @@ pub mod bill_order;
 pub mod call_back;
 pub mod charge;
 pub mod clock_skew;
+pub mod effects;
 pub mod endpoint;
 pub mod hints;
 pub mod judge_money;
@@ -21,6 +22,7 @@ pub mod outside_refund;
 pub mod place_order;
 pub mod receive_hook;
 pub mod receive_notice;
+pub mod record;
 pub mod reject_hook;
 pub mod resting;
 pub mod revise_order;
@@ -42,6 +44,8 @@ pub use charge::Rates;
 pub use clock_skew::ClockSkew;
 pub use hints::Hints;
 pub use news::{Listener, News};
+pub use record::{BilledOrder, OrderRecord, checkout_of, find_record, load_record, receipt_key};
+use record::{fetch_bill, load_kept_receipt, load_kept_record, load_receipt};
 pub use resting::Resting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,14 +55,12 @@ use bytes::Bytes;
 
 use tokio::sync::OnceCell;
 
-use crate::dedup::{Answer, Receipt, Recent, Verdict, key};
-use crate::kernel::{
-    Clock, ExternalId, HookId, Kind, Money, Number, ShopKey, SourceName, Timestamp, Unreadable,
-};
+use crate::dedup::{Answer, Recent, Verdict, key};
+use crate::kernel::{Clock, ExternalId, HookId, Money, Number, ShopKey, SourceName};
 use crate::notify::Audience;
 use crate::orders::{Amount, EventKind, Order, OrderDocument, PaymentDocument};
-use crate::payments::{Checkout, Handover, Payment, PaymentId, PaymentState, Terms};
-use crate::store::{Batch, DocKey, Expect, Store, Stored, Unavailable};
+use crate::payments::{Checkout, Handover, Payment, PaymentState, Terms};
+use crate::store::Store;
 
 /// What every flow works with.
 #[derive(Debug, Clone)]
@@ -219,85 +221,6 @@ pub fn order_document(shop: &Shop, order: &Order, checkout: Option<&Checkout>) -
     })
 }
 
-/// What is stored of an order and its payments.
-#[derive(Debug, Clone)]
-pub struct Dossier {
-    /// The order, with its version and its place in lists.
-    pub order: Order,
-    /// What was stored of it.
-    pub order_stored: Stored,
-    /// Its payments with their version, if it is paid through us.
-    pub checkout: Option<(Checkout, u64)>,
-}
-
-/// Reads an order with its payments.
-pub async fn load_dossier(store: &Store, number: Number) -> Result<Option<Dossier>, Unavailable> {
-    dossier_of(store.load(&dossier_keys(number)).await?)
-}
-
-/// The same for an answer that promises what it says, without a commit of its own.
-async fn load_kept_dossier(store: &Store, number: Number) -> Result<Option<Dossier>, Unavailable> {
-    dossier_of(store.load_kept(&dossier_keys(number)).await?)
-}
-
-/// Fetches the bill of a payment that is over, if it lies apart: money has come for it, or may have.
-async fn fetch_bill(store: &Store, dossier: &mut Dossier, id: PaymentId) -> Result<(), Unavailable> {
-    let Some((checkout, _)) = &mut dossier.checkout else { return Ok(()) };
-    if checkout.lacks_bill(id) {
-        let stored = store.load(&[DocKey::past_bill(id.number, id.attempt)]).await?.pop().flatten();
-        if let Some(stored) = stored {
-            checkout.put_back(stored.document()?);
-        }
-    }
-    Ok(())
-}
-
-/// Stages a checkout, with the bills that are past beside it.
-fn put_checkout_without_past(batch: &mut Batch, checkout: &mut Checkout, expect: Expect, now: Timestamp) {
-    for past in checkout.take_past_bills() {
-        batch.put(DocKey::past_bill(checkout.number, past.payment.attempt), Expect::Absent, &past, now);
-    }
-    batch.put(DocKey::checkout(checkout.number), expect, checkout, now);
-}
-
-fn dossier_keys(number: Number) -> [DocKey; 2] {
-    [DocKey::order(number), DocKey::checkout(number)]
-}
-
-fn dossier_of(mut found: Vec<Option<Stored>>) -> Result<Option<Dossier>, Unavailable> {
-    let checkout = match found.pop().flatten() {
-        Some(stored) => Some((stored.document()?, stored.version)),
-        None => None,
-    };
-    let Some(order_stored) = found.pop().flatten() else { return Ok(None) };
-    Ok(Some(Dossier { order: order_stored.document()?, order_stored, checkout }))
-}
-
-/// Reads the checkout of an order.
-pub async fn checkout_of(shop: &Shop, number: Number) -> Result<Option<Checkout>, Unavailable> {
-    let stored = shop.store.load(&[DocKey::checkout(number)]).await?.pop().flatten();
-    Ok(stored.map(|stored| stored.document()).transpose()?)
-}
-
-/// Reads an order by its sender's number.
-pub async fn find_dossier(
-    shop: &Shop,
-    source: &SourceName,
-    external_id: &ExternalId,
-) -> Result<Option<Dossier>, Unavailable> {
-    for slot in 0..Number::SLOTS_MAX {
-        let number = shop.number_in(source, external_id, slot).await?;
-        match load_dossier(&shop.store, number).await? {
-            Some(found) if found.order.source == *source && found.order.external_id == *external_id => {
-                return Ok(Some(found));
-            }
-            Some(_) => {} // another order has its number: it took the next one
-            None => return Ok(None),
-        }
-    }
-    Ok(None)
-}
-
 /// A hook whose sender is proved and whose envelope was read.
 #[derive(Debug, Clone)]
 pub struct Hook {
@@ -380,26 +303,4 @@ pub struct Received {
     pub answer: Answer,
     /// Whether these very bytes had come before: nothing new was kept of this delivery.
     pub is_copy: bool,
-}
-
-/// The key under which a hook's receipt lies.
-#[must_use]
-pub fn receipt_key(id: HookId) -> DocKey {
-    DocKey { partition: id.partition, kind: Kind::Receipt, id: id.fingerprint.get() }
-}
-
-/// Reads a receipt with its version, to change it.
-async fn load_receipt(store: &Store, id: HookId) -> Result<Option<(Receipt, u64)>, Unavailable> {
-    receipt_of_stored(store.load(&[receipt_key(id)]).await?)
-}
-
-/// Reads a receipt with its version, to answer from it.
-async fn load_kept_receipt(store: &Store, id: HookId) -> Result<Option<(Receipt, u64)>, Unavailable> {
-    receipt_of_stored(store.load_kept(&[receipt_key(id)]).await?)
-}
-
-fn receipt_of_stored(mut found: Vec<Option<Stored>>) -> Result<Option<(Receipt, u64)>, Unavailable> {
-    let found = found.pop().flatten();
-    let read = found.map(|stored| Ok::<_, Unreadable>((stored.document()?, stored.version)));
-    Ok(read.transpose()?)
 }

@@ -3,15 +3,15 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::bill_order::send_operation;
+use super::effects::Task;
 use super::transaction::{Staged, transact};
-use super::{Dossier, Shop, load_kept_dossier};
+use super::{OrderRecord, Shop, load_kept_record};
 use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName, Timestamp};
 use crate::orders::Amount;
 use crate::payments::{
     LineRef, NotPlanned, Operation, OperationId, OperationKind, OperationState, Part, PaymentId,
 };
-use crate::store::{DocKey, Expect, Unavailable};
+use crate::store::Unavailable;
 
 /// A request of a site.
 #[derive(Debug, Clone)]
@@ -45,11 +45,12 @@ pub enum Refused {
 pub async fn move_money(shop: &Shop, request: &Request) -> Result<Result<OperationId, Refused>, Unavailable> {
     let number = request.number;
     transact(shop, "move_money", |mut tx| async move {
-        let dossier = load_kept_dossier(&shop.store, number).await?;
-        let own = dossier.filter(|dossier| dossier.order.source == request.merchant);
-        let Some(Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) }) = own else {
+        let record = load_kept_record(&shop.store, number).await?;
+        let own = record.filter(|record| record.order.source == request.merchant);
+        let Some(mut billed) = own.and_then(OrderRecord::billed) else {
             return Ok(Staged::Unchanged(Err(Refused::NotFound)));
         };
+        let checkout = &mut billed.checkout;
         if let Some(known) = checkout.operations.iter().find(|known| known.asked == Some(request.asked)) {
             return Ok(Staged::Unchanged(Ok(known.id)));
         }
@@ -61,18 +62,16 @@ pub async fn move_money(shop: &Shop, request: &Request) -> Result<Result<Operati
                 checkout.plan_refund(request.payment, &request.parts, why, now)
             }
             OperationKind::Shipment => {
-                checkout.plan_shipment(shop.handover(&checkout.gateway), now).ok_or(NotPlanned::NothingLeft)
+                let handover = shop.handover(&checkout.gateway);
+                checkout.plan_shipment(handover, now).ok_or(NotPlanned::NothingLeft)
             }
         };
         let id = match planned {
             Ok(id) => id,
             Err(why) => return Ok(Staged::Unchanged(Err(Refused::No(why)))),
         };
-        let batch = tx.batch();
-        send_operation(batch, &mut order, checkout.gateway.as_str(), id, now);
-        let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
-        batch.put(DocKey::order(number), stored.0, &order, stored.1);
-        batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
+        tx.start(&mut billed, Task::Operation { operation: id });
+        billed.write(&mut tx);
         tx.tell_followers(number);
         Ok(tx.commit(Ok(id)))
     })

@@ -1,11 +1,11 @@
 //! Copies of hooks are noted in the journal, many in one commit and after they have been answered: a note
 //! that a retry came is worth no retry's time.
 
-use super::transaction::{Staged, transact};
-use super::{Shop, load_receipt, receipt_key};
+use super::transaction::{Staged, Versioned, transact};
+use super::{Shop, load_receipt};
 use crate::dedup::{Receipt, Verdict, key};
 use crate::kernel::{HookId, Timestamp};
-use crate::store::{Expect, Unavailable};
+use crate::store::Unavailable;
 
 /// Copies of one hook that came since they were last noted.
 #[derive(Debug, Clone)]
@@ -24,18 +24,18 @@ pub struct Copies {
 pub async fn note_copies(shop: &Shop, copies: &Copies) -> Result<(), Unavailable> {
     let id = key::copies_of(copies.of);
     transact(shop, "note_copies", |mut tx| async move {
-        let (note, expect) = match load_receipt(&shop.store, id).await? {
-            Some((mut note, version)) => {
+        let note = match load_receipt(&shop.store, id).await? {
+            Some(mut note) => {
                 note.copies = Some(note.copies.unwrap_or(0).saturating_add(copies.count));
                 note.last_copy_at = Some(copies.last_at);
-                (note, Expect::At(version))
+                note
             }
             None => match load_receipt(&shop.store, copies.of).await? {
-                Some((original, _)) => (first_note(&original, id, copies), Expect::Absent),
+                Some(original) => Versioned::new(first_note(&original, id, copies), copies.first_at),
                 None => return Ok(Staged::Unchanged(())), // swept meanwhile
             },
         };
-        tx.batch().put(receipt_key(id), expect, &note, note.received_at);
+        note.stage(tx.batch());
         Ok(tx.commit(()))
     })
     .await

@@ -4,12 +4,12 @@
 //! the buyer, and no reason to make payments that nobody asks for. And where a payment that waits cannot be cancelled, there
 //! is none at all before its buyer asks: an order that still changes has none (docs/adr/0019).
 
-use super::bill_order::send_task;
+use super::effects::Task;
 use super::transaction::{Staged, transact};
-use super::{Dossier, Shop, load_dossier};
+use super::{OrderRecord, Shop, load_record};
 use crate::kernel::Number;
 use crate::payments::PaymentId;
-use crate::store::{DocKey, Expect, Unavailable};
+use crate::store::Unavailable;
 
 /// Who wants another payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,16 +23,16 @@ pub enum Wanting {
 /// Plans the payment that is wanted. Says whether there is one to wait for.
 pub async fn open_payment(shop: &Shop, number: Number, wanting: Wanting) -> Result<bool, Unavailable> {
     transact(shop, "open_payment", |mut tx| async move {
-        let dossier = load_dossier(&shop.store, number).await?;
-        let Some(Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) }) = dossier
-        else {
+        let record = load_record(&shop.store, number).await?;
+        let Some(mut billed) = record.and_then(OrderRecord::billed) else {
             return Ok(Staged::Unchanged(false));
         };
         let now = tx.now;
         // What was handed over can be paid still: at the door, say.
-        if order.view().is_none_or(|view| view.cancelled.is_some() || view.paid.is_some()) {
+        if billed.order.view().is_none_or(|view| view.cancelled.is_some() || view.paid.is_some()) {
             return Ok(Staged::Unchanged(false));
         }
+        let checkout = &mut billed.checkout;
         let by_hand = match wanting {
             Wanting::Buyer => false,
             Wanting::Operator(id) if checkout.payments.last().is_some_and(|last| last.id == id) => {
@@ -43,11 +43,8 @@ pub async fn open_payment(shop: &Shop, number: Number, wanting: Wanting) -> Resu
             Wanting::Operator(_) => return Ok(Staged::Unchanged(false)),
         };
         let Some(payment) = checkout.renew(by_hand, now) else { return Ok(Staged::Unchanged(false)) };
-        let batch = tx.batch();
-        send_task(batch, &mut order, checkout.gateway.as_str(), payment, now);
-        let listed_at = order_stored.body.listed_at;
-        batch.put(DocKey::order(number), Expect::At(order_stored.version), &order, listed_at);
-        batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
+        tx.start(&mut billed, Task::Payment { payment });
+        billed.write(&mut tx);
         tx.tell_followers(number);
         Ok(tx.commit(true))
     })

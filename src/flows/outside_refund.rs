@@ -5,15 +5,15 @@
 
 use std::time::Duration;
 
-use super::bill_order::watch_refunds;
-use super::call_back::{Event, call_back};
-use super::tend_operation::after_refund;
-use super::tend_payment::{Settle, by_hand, settle_with};
-use super::{Dossier, Shop};
+use super::call_back::Event;
+use super::effects::{About, Task};
+use super::tend_payment::{Settle, by_hand, settle_task};
+use super::transaction::Transaction;
+use super::{BilledOrder, Shop};
 use crate::kernel::Timestamp;
 use crate::kernel::time::between;
 use crate::payments::{Again, Answered, Checkout, OutsideRefund, PaymentId, PaymentState, RemoteOperation};
-use crate::store::{Batch, CommitError, DocKey, Expect, Settlement, Ticket, Unavailable};
+use crate::store::{CommitError, Settlement, Ticket, Unavailable};
 
 /// Between two looks at the refunds of a payment system that tells of none, and how long after the payment the last is.
 pub(super) const LOOK_GAP_MIN: Duration = Duration::from_secs(3600);
@@ -31,12 +31,12 @@ pub async fn record(
     answered: Option<&Answered<RemoteOperation>>,
     settle: Settle<'_>,
 ) -> Result<Settlement, CommitError> {
-    let stage = |batch: &mut Batch, dossier: Dossier, now| match answered {
-        Some(Answered::Found(listed)) => stage(shop, batch, dossier, (id, listed), (settle, now)),
+    let stage = |tx: &mut Transaction<'_>, billed| match answered {
+        Some(Answered::Found(listed)) => stage(tx, billed, id, listed, settle),
         Some(other) => settle(Some(&Again { after: None, why: other.clone().why() })),
         None => settle(None),
     };
-    settle_with(shop, id.number, (ticket, settle), stage).await
+    settle_task(shop, id, ticket, settle, stage).await
 }
 
 /// A person wants to know what the payment system has of a payment. Says whether there is one that took money.
@@ -44,31 +44,26 @@ pub async fn look_by_hand(shop: &Shop, id: PaymentId) -> Result<bool, Unavailabl
     let waits = |checkout: &Checkout| {
         checkout.payments.iter().any(|payment| payment.id == id && payment.took_money())
     };
-    let stage = |batch: &mut Batch, dossier: Dossier, settle: Settle<'_>, now| {
-        if let Dossier { mut order, order_stored, checkout: Some((checkout, _)) } = dossier {
-            watch_refunds(batch, &mut order, checkout.gateway.as_str(), id, (now, Duration::ZERO));
-            let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
-            batch.put(DocKey::order(id.number), stored.0, &order, stored.1);
-        }
+    let stage = |tx: &mut Transaction<'_>, mut billed: BilledOrder, settle: Settle<'_>| {
+        tx.watch(&mut billed, Task::Refunds { payment: id }, Duration::ZERO);
+        billed.order.stage(tx.batch());
         settle(None)
     };
     by_hand(shop, id.number, waits, stage).await
 }
 
 fn stage(
-    shop: &Shop,
-    batch: &mut Batch,
-    dossier: Dossier,
-    (id, listed): (PaymentId, &[RemoteOperation]),
-    (settle, now): (Settle<'_>, Timestamp),
+    tx: &mut Transaction<'_>,
+    mut billed: BilledOrder,
+    id: PaymentId,
+    listed: &[RemoteOperation],
+    settle: Settle<'_>,
 ) -> Settlement {
-    let Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) } = dossier else {
-        return settle(None);
-    };
-    let (before, messages) = (checkout.clone(), order.messages);
+    let now = tx.now;
+    let (before, messages) = (billed.checkout.clone(), billed.order.messages);
     let (mut is_pending, mut is_early) = (false, false);
     for remote in listed {
-        match checkout.take_outside_refund(id, remote, now) {
+        match billed.checkout.take_outside_refund(id, remote, now) {
             OutsideRefund::Known => {}
             OutsideRefund::Pending => is_pending = true,
             OutsideRefund::Early => is_early = true,
@@ -77,21 +72,19 @@ fn stage(
                     "the payment system shows a refund of payment {id} that is not ours, {} under the id {}: {why}",
                     remote.amount, remote.id
                 );
-                checkout.flag(now, Some(id), text);
+                billed.checkout.flag(now, Some(id), text);
             }
             OutsideRefund::Taken(operation) => {
-                let event = (Event::RefundSucceeded, Some(id), Some(operation));
-                call_back(shop, batch, (&mut order, &checkout), event, now);
-                after_refund(batch, &mut order, &mut checkout, now);
+                tx.notify_merchant(&mut billed, Event::RefundSucceeded, About::operation(operation));
+                tx.ask_after_refund(&mut billed);
             }
         }
     }
-    if order.messages != messages {
-        let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
-        batch.put(DocKey::order(id.number), stored.0, &order, stored.1);
+    if billed.order.messages != messages {
+        billed.order.stage(tx.batch());
     }
-    if checkout != before {
-        batch.put(DocKey::checkout(id.number), Expect::At(version), &checkout, now);
+    if billed.checkout != before {
+        billed.checkout.stage(tx.batch());
     }
     let waits = |after| Again { after: Some(after), why: Again::WAITS.into() };
     let again = if is_early {
@@ -102,7 +95,7 @@ fn stage(
     } else if is_pending {
         Some(waits(PENDING_GAP))
     } else {
-        next_look(shop, &checkout, id, now).map(waits)
+        next_look(tx.services, &billed.checkout, id, now).map(waits)
     };
     settle(again.as_ref())
 }

@@ -7,17 +7,18 @@
 
 use std::time::Duration;
 
-use super::bill_order::{new_checkout, send_task, watch_end};
-use super::transaction::{Staged, transact};
-use super::{Dossier, Hook, Seller, Shop, load_kept_dossier, load_kept_receipt, receipt_key};
+use super::bill_order::{Payee, new_checkout, planned};
+use super::effects::Task;
+use super::transaction::{Staged, Transaction, Versioned, transact};
+use super::{BilledOrder, Hook, OrderRecord, Seller, Shop, load_kept_receipt, load_kept_record};
 use crate::dedup::key::{self, Asked};
 use crate::dedup::{Answer, Receipt, Verdict};
 use crate::kernel::json::{note_of_cut, tidy};
 use crate::kernel::time::between;
-use crate::kernel::{ExternalId, Fingerprint, HookId, Number, ShopKey, SourceName, Timestamp};
-use crate::orders::{Event, EventKind, Fact, Incoming, Patch, Position, Standing, decide};
+use crate::kernel::{ExternalId, Fingerprint, HookId, Number, SourceName, Timestamp};
+use crate::orders::{Event, EventKind, Incoming, Patch, Position, Standing, decide};
 use crate::payments::{Bill, Ways};
-use crate::store::{Batch, DocKey, Expect, Unavailable};
+use crate::store::Unavailable;
 
 /// The kind under which placed orders stand in the journal.
 pub const EVENT_TYPE: &str = "order.placed";
@@ -73,10 +74,10 @@ pub async fn known_key(
         None => {
             let before = key::of_request_in_0_1(merchant, asked, idempotency_key);
             let known = load_kept_receipt(&shop.store, before).await?;
-            known.filter(|(known, _)| known.event_type.as_deref() == Some(asked.event_type()))
+            known.filter(|known| known.event_type.as_deref() == Some(asked.event_type()))
         }
     };
-    Ok(known.and_then(|(known, _)| settles(&known, body, shop.clock.now())))
+    Ok(known.and_then(|known| settles(&known, body, shop.clock.now())))
 }
 
 /// What a key's receipt means for a request with `body`; none when whoever had it is gone without an answer.
@@ -120,14 +121,18 @@ pub async fn take_key(shop: &Shop, keyed: Keyed<'_>) -> Result<Taken, Unavailabl
         );
         let mut mine = super::receive_hook::receipt_of(&hook, id, now);
         mine.verdict = Verdict::Applied;
-        let expect = match load_kept_receipt(&shop.store, id).await? {
-            None => Expect::Absent,
-            Some((known, version)) => match settles(&known, keyed.body, now) {
+        let mine = match load_kept_receipt(&shop.store, id).await? {
+            None => Versioned::new(mine, now),
+            Some(known) => match settles(&known, keyed.body, now) {
                 Some(taken) => return Ok(Staged::Unchanged(taken)),
-                None => Expect::At(version),
+                None => {
+                    let mut taken_over = known.replaced(mine);
+                    taken_over.list_at(now);
+                    taken_over
+                }
             },
         };
-        tx.batch().put(receipt_key(id), expect, &mine, now);
+        mine.stage(tx.batch());
         Ok(tx.commit(Taken::Ours(id)))
     })
     .await
@@ -142,15 +147,15 @@ pub async fn answer_key(
 ) -> Result<Answer, Unavailable> {
     let answer = &answer;
     transact(shop, "answer_idempotency_key", |mut tx| async move {
-        let Some((mut receipt, version)) = load_kept_receipt(&shop.store, id).await? else {
+        let Some(mut receipt) = load_kept_receipt(&shop.store, id).await? else {
             return Ok(Staged::Unchanged(answer.clone()));
         };
-        if let Some(given) = receipt.answer {
-            return Ok(Staged::Unchanged(given)); // another request took this one for dead, and has answered
+        if let Some(given) = &receipt.answer {
+            return Ok(Staged::Unchanged(given.clone())); // another request took this one for dead, and has answered
         }
         receipt.answer = Some(answer.clone());
         receipt.number = number;
-        tx.batch().put(receipt_key(id), Expect::At(version), &receipt, receipt.received_at);
+        receipt.stage(tx.batch());
         Ok(tx.commit(answer.clone()))
     })
     .await
@@ -168,19 +173,19 @@ pub enum Placed {
 /// Makes the order, unless it stands already.
 pub async fn place(shop: &Shop, seller: &Seller, placement: &Placement) -> Result<Placed, Unavailable> {
     let asked = fingerprint(placement);
-    let key = shop.key().await?;
+    let payee = Payee { seller, key: shop.key().await? };
     for slot in 0..Number::SLOTS_MAX {
         let number = shop.number_in(&placement.merchant, &placement.merchant_order_id, slot).await?;
         let placed = transact(shop, "place_order", |mut tx| async move {
-            if let Some(Dossier { order, checkout, .. }) = load_kept_dossier(&shop.store, number).await? {
+            if let Some(OrderRecord { order, checkout, .. }) = load_kept_record(&shop.store, number).await? {
                 if order.source != placement.merchant || order.external_id != placement.merchant_order_id {
                     return Ok(Staged::Unchanged(None)); // another order holds this number
                 }
-                let same = checkout.is_some_and(|(checkout, _)| checkout.asked == Some(asked));
+                let same = checkout.is_some_and(|checkout| checkout.asked == Some(asked));
                 let placed = if same { Placed::Stands(number) } else { Placed::NumberTaken(number) };
                 return Ok(Staged::Unchanged(Some(placed)));
             }
-            *tx.batch() = stage((shop, seller, key), placement, number, asked);
+            stage(&mut tx, payee, placement, number, asked);
             tx.tell_followers(number);
             Ok(tx.commit(Some(Placed::Stands(number))))
         })
@@ -201,12 +206,13 @@ fn fingerprint(placement: &Placement) -> Fingerprint {
 }
 
 fn stage(
-    (shop, seller, shop_key): (&Shop, &Seller, &ShopKey),
+    tx: &mut Transaction<'_>,
+    payee: Payee<'_>,
     placement: &Placement,
     number: Number,
     asked: Fingerprint,
-) -> Batch {
-    let now = shop.clock.now();
+) {
+    let now = tx.now;
     let merchant = &placement.merchant;
     let id = key::of_order(number, merchant, EVENT_TYPE, &placement.body);
     let event = Event {
@@ -227,18 +233,18 @@ fn stage(
     };
     let external_id = placement.merchant_order_id.clone();
     let decision = decide(None, Incoming { number, source: merchant.clone(), external_id, event });
-    let mut batch = Batch::new();
-    let mut facts = decision.facts;
-    if let Some(mut order) = decision.order {
-        let mut checkout = new_checkout(seller, shop_key, &order, placement.ways.clone());
+    tx.note_facts(decision.facts);
+    if let Some(order) = decision.order {
+        let mut checkout = new_checkout(payee, &order, placement.ways.clone());
         checkout.asked = Some(asked);
-        for payment in checkout.wants(Some((1, placement.bill.clone())), now) {
-            send_task(&mut batch, &mut order, seller.gateway.as_str(), payment, now);
-            facts.push(Fact::PaymentPlanned { payment: payment.to_string(), amount: placement.bill.total });
+        let (order, checkout) = (Versioned::new(order, now), Versioned::new(checkout, now));
+        let mut billed = BilledOrder { order, checkout };
+        for payment in billed.checkout.wants(Some((1, placement.bill.clone())), now) {
+            tx.start(&mut billed, Task::Payment { payment });
+            tx.note_facts(planned(&billed.checkout, payment));
         }
-        watch_end(&mut batch, &mut order, &mut checkout, now);
-        batch.put(DocKey::order(number), Expect::Absent, &order, now);
-        batch.put(DocKey::checkout(number), Expect::Absent, &checkout, now);
+        tx.watch_end(&mut billed);
+        billed.write(tx);
     }
     let hook = Hook::new(
         merchant.clone(),
@@ -255,9 +261,8 @@ fn stage(
         Standing::Repeated | Standing::Parked => (Verdict::Replayed, None),
         Standing::Late(why) => (Verdict::Late, Some(why)),
     };
-    receipt.facts = facts.iter().filter_map(|fact| serde_json::to_value(fact).ok()).collect();
-    batch.put(receipt_key(id), Expect::Absent, &receipt, now);
-    batch
+    receipt.facts = tx.facts();
+    Versioned::new(receipt, now).stage(tx.batch());
 }
 
 pub(super) fn positions(bill: &Bill) -> Vec<Position> {

@@ -1,25 +1,20 @@
 //! A hook comes in: recognise it, or judge it and keep it with all that follows, in one commit.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use super::alarm::{Alarm, raise};
-use super::bill_order::bill;
-use super::transaction::{Staged, Transaction, transact};
-use super::{Hook, Received, Seller, Shop, load_kept_receipt, load_receipt, receipt_key};
+use super::bill_order::{Payee, Said, bill};
+use super::transaction::{Staged, Transaction, Versioned, transact};
+use super::{Hook, Received, Shop, load_kept_receipt, load_receipt, receipt_key};
 use crate::dedup::{Answer, Answered, Receipt, Verdict};
 use crate::kernel::time::{Timestamp, later};
-use crate::kernel::{
-    ExternalId, Fingerprint, HookId, Kind, Lane, LocalTime, Message, MessageId, Number, Quantity, ShopKey,
-    card,
-};
-use crate::notify::{Letter, Subject, render};
+use crate::kernel::{ExternalId, Fingerprint, HookId, LocalTime, Number, card};
 use crate::orders::{
-    AHEAD_MAX, Decision, Event, EventKind, Fact, Incoming, Movement, Order, RepeatReading, Report, Standing,
-    decide, flag_repeat, reading_of_repeat,
+    AHEAD_MAX, Decision, Event, EventKind, Fact, Incoming, Order, RepeatReading, Report, Standing, decide,
+    flag_repeat, reading_of_repeat,
 };
 use crate::payments::Checkout;
-use crate::store::{Batch, Bump, CommitError, CounterKey, DocKey, Expect, Stored, Unavailable};
+use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
 
 /// The sender's words for a verdict on a hook of an order.
 pub type Acknowledge<'a> = &'a (dyn Fn(Verdict, Option<Number>) -> Answer + Sync);
@@ -39,7 +34,7 @@ pub async fn recognise(shop: &Shop, hook: &Hook) -> Result<Option<Received>, Una
     if load_receipt(&shop.store, id).await?.is_none() {
         return Ok(None);
     }
-    let Some((receipt, _)) = load_kept_receipt(&shop.store, id).await? else { return Ok(None) };
+    let Some(receipt) = load_kept_receipt(&shop.store, id).await? else { return Ok(None) };
     let Some(answered) = Answered::of(&receipt) else { return Ok(None) };
     if hook.kind == Some(EventKind::Changed) && receipt.is_timeless() {
         // The answer is certain whatever comes of this.
@@ -69,8 +64,8 @@ pub async fn receive(
                 && shop.clock_skew.trouble().is_none();
             let alarm = Box::pin(look_at_its_clock(shop, hook, &report, (arrived, is_ahead))).await?;
             let again = again.is_some();
-            let seller = match shop.sellers.get(&hook.source) {
-                Some(seller) => Some((seller, shop.key().await?)),
+            let payee = match shop.sellers.get(&hook.source) {
+                Some(seller) => Some(Payee { seller, key: shop.key().await? }),
                 None => None,
             };
             let taken = OrderHook {
@@ -84,7 +79,7 @@ pub async fn receive(
                 arrived,
                 is_ahead,
                 alarm,
-                seller,
+                payee,
             };
             taken.receive().await
         }
@@ -211,36 +206,30 @@ struct OrderHook<'a> {
     is_ahead: bool,
     /// What a person is to be told with it.
     alarm: Option<String>,
-    /// Who sells what it is about through us, with the key for the buyer's address.
-    seller: Option<(&'a Seller, &'a ShopKey)>,
+    /// Who is paid for what it is about, if that goes through us.
+    payee: Option<Payee<'a>>,
 }
 
 /// What is stored of the hook and its order.
 struct Known {
     number: Number,
     id: HookId,
-    order: Option<(Order, Stored)>,
-    receipt: Option<(Receipt, u64)>,
+    order: Option<Versioned<Order>>,
+    receipt: Option<Versioned<Receipt>>,
 }
 
 /// A hook that was judged, with what it was judged against.
 struct Judged {
-    number: Number,
-    id: HookId,
-    now: Timestamp,
+    known: Known,
     was_born: bool,
-    /// The order as it was read.
-    stored: Option<Stored>,
-    /// The version of the receipt that is kept of the hook already.
-    kept: Option<u64>,
     decision: Decision,
 }
 
 /// Documents beside the order that some hooks change as well.
 #[derive(Default)]
 struct Beside {
-    parked: Vec<(Receipt, u64)>,
-    checkout: Option<(Checkout, u64)>,
+    parked: Vec<Versioned<Receipt>>,
+    checkout: Option<Versioned<Checkout>>,
 }
 
 impl OrderHook<'_> {
@@ -267,12 +256,12 @@ impl OrderHook<'_> {
         } else {
             Box::pin(self.look_up()).await?
         };
-        if let Some((receipt, _)) = &known.receipt
+        if let Some(receipt) = &known.receipt
             && Answered::of(receipt).is_some()
             && !(self.again && receipt.verdict == Verdict::Ignored)
         {
             let kept = Box::pin(load_kept_receipt(&self.shop.store, known.id)).await?;
-            return Ok(match kept.and_then(|(receipt, _)| Answered::of(&receipt)) {
+            return Ok(match kept.and_then(|receipt| Answered::of(&receipt)) {
                 Some(answered) => Staged::Unchanged((replayed(&answered), None)),
                 None => Staged::Again,
             });
@@ -283,9 +272,8 @@ impl OrderHook<'_> {
         } else {
             Beside::default()
         };
-        let judged_at = judged.now;
-        let (batch, received) = self.stage(judged, beside);
-        *tx.batch() = batch;
+        let received = self.stage(&mut tx, judged, beside);
+        let judged_at = tx.now;
         Ok(tx.commit((received, Some(judged_at))))
     }
 
@@ -305,20 +293,13 @@ impl OrderHook<'_> {
             let hook = self.hook;
             let id = HookId { partition: number.get(), ..hook.first_id };
             let mut found = self.shop.store.load(&[DocKey::order(number), receipt_key(id)]).await?;
-            let receipt = match found.pop().flatten() {
-                Some(stored) => Some((stored.document()?, stored.version)),
-                None => None,
-            };
-            let order = match found.pop().flatten() {
-                Some(stored) => {
-                    let order: Order = stored.document()?;
-                    if order.source != self.hook.source || order.external_id != *self.external_id {
-                        continue;
-                    }
-                    Some((order, stored))
-                }
-                None => None,
-            };
+            let receipt = found.pop().flatten().as_ref().map(Versioned::of).transpose()?;
+            let order = found.pop().flatten().as_ref().map(Versioned::<Order>::of).transpose()?;
+            if order.as_ref().is_some_and(|order| {
+                order.source != self.hook.source || order.external_id != *self.external_id
+            }) {
+                continue;
+            }
             return Ok(Known { number, id, order, receipt });
         }
         Err(Unavailable::NoNumberLeft { external_id: self.external_id.to_string() })
@@ -326,8 +307,7 @@ impl OrderHook<'_> {
 
     /// Decides what becomes of the hook and its order.
     fn judge(&self, known: Known) -> Box<Judged> {
-        let Known { number, id, order, receipt } = known;
-        let now = self.shop.clock.now();
+        let (number, id) = (known.number, known.id);
         let at = self.report.at;
         let event = Event {
             kind: self.kind,
@@ -347,18 +327,9 @@ impl OrderHook<'_> {
             external_id: self.external_id.clone(),
             event,
         };
-        let was_born = order.as_ref().is_some_and(|(order, _)| order.view().is_some());
-        let decision = decide(order.as_ref().map(|(order, _)| order), incoming);
-        let stored = order.map(|(_, stored)| stored);
-        Box::new(Judged {
-            number,
-            id,
-            now,
-            was_born,
-            stored,
-            kept: receipt.map(|(_, version)| version),
-            decision,
-        })
+        let was_born = known.order.as_ref().is_some_and(|order| order.view().is_some());
+        let decision = decide(known.order.as_deref(), incoming);
+        Box::new(Judged { known, was_born, decision })
     }
 
     /// The time by which what it says is newer or older than what others say.
@@ -370,7 +341,7 @@ impl OrderHook<'_> {
     /// Whether documents beside the order must be read before staging: nearly no hook needs them.
     fn needs_more(&self, judged: &Judged) -> bool {
         let is_billed = self.shop.sellers.contains_key(&self.hook.source);
-        !judged.decision.unparked.is_empty() || (is_billed && judged.stored.is_some())
+        !judged.decision.unparked.is_empty() || (is_billed && judged.known.order.is_some())
     }
 
     async fn look_beside(&self, judged: &Judged) -> Result<Beside, Unavailable> {
@@ -379,17 +350,17 @@ impl OrderHook<'_> {
             // One that was swept has waited too long.
             beside.parked.extend(load_receipt(&self.shop.store, *parked).await?);
         }
-        let found = self.shop.store.load(&[DocKey::checkout(judged.number)]).await?.pop().flatten();
+        let found = self.shop.store.load(&[DocKey::checkout(judged.known.number)]).await?.pop().flatten();
         if let Some(stored) = found {
-            beside.checkout = Some((stored.document()?, stored.version));
+            beside.checkout = Some(Versioned::of(&stored)?);
         }
         Ok(beside)
     }
 
-    /// Puts everything that follows into a batch.
-    fn stage(&self, judged: Box<Judged>, beside: Beside) -> (Batch, Received) {
-        let Judged { number, id, now, was_born, stored, kept, decision } = *judged;
-        let mut batch = Batch::new();
+    /// Puts everything that follows into the transaction.
+    fn stage(&self, tx: &mut Transaction<'_>, judged: Box<Judged>, beside: Beside) -> Received {
+        let Judged { known, was_born, decision } = *judged;
+        let Known { number, id, order: stored, receipt: kept } = known;
         let mut receipt = receipt_of(self.hook, id, self.arrived);
         receipt.number = Some(number);
         let at = self.report.at;
@@ -405,89 +376,62 @@ impl OrderHook<'_> {
         }
         let answer = (self.acknowledge)(receipt.verdict, Some(number));
         receipt.answer = Some(answer.clone());
-
-        let mut facts = decision.facts.clone();
-        for (parked, version) in beside.parked {
-            let standing = decision.unparked.iter().find(|(id, _)| *id == parked.id);
-            if let Some((_, standing)) = standing {
-                let events = decision.order.iter().flat_map(|order| &order.events);
-                let is_ahead = events.into_iter().any(|event| event.hook == parked.id && event.is_ahead);
-                unpark(&mut batch, (parked, version), (standing, is_ahead));
+        for parked in beside.parked {
+            unpark(tx, parked, &decision);
+        }
+        // An order is listed by when it was created here; until then, by its first parked hook.
+        let moves_in_lists = !was_born && decision.standing != Standing::Parked;
+        let next = self.change(tx, decision, id, stored.as_ref(), beside.checkout);
+        match (next, stored) {
+            (Some(mut next), _) => {
+                if moves_in_lists {
+                    next.list_at(tx.now);
+                }
+                next.stage(tx.batch());
             }
-        }
-        let is_parked = decision.standing == Standing::Parked;
-        let mut next = self.announce(&mut batch, decision, &mut facts, now, id);
-        if let (Some(next), Some(alarm)) = (&mut next, &self.alarm) {
-            facts.push(Fact::Attention { text: alarm.clone() });
-            next.flags.push(alarm.clone());
-        }
-        if let (Some(next), Some((seller, key))) = (&mut next, self.seller) {
-            let known = (beside.checkout, (&self.report.contact, self.said_at()));
-            bill((self.shop, seller, key), next, known, now, &mut batch, &mut facts);
-        }
-        match (next, &stored) {
-            (Some(next), None) => batch.put(DocKey::order(number), Expect::Absent, &next, now),
-            (Some(next), Some(stored)) => {
-                // An order is listed by when it was created here; until then, by its first parked hook.
-                let listed_at = if was_born || is_parked { stored.body.listed_at } else { now };
-                batch.put(DocKey::order(number), Expect::At(stored.version), &next, listed_at);
-            }
-            (None, Some(stored)) => batch.rely(DocKey::order(number), Expect::At(stored.version)),
+            (None, Some(stored)) => stored.assert_version(DocKey::order(number), tx.batch()),
             (None, None) => {}
         }
-        receipt.facts = facts.iter().filter_map(|fact| serde_json::to_value(fact).ok()).collect();
-        let expect = kept.map_or(Expect::Absent, Expect::At);
-        batch.put(receipt_key(id), expect, &receipt, self.arrived);
-        let (verdict, reason, number) = (receipt.verdict, receipt.reason, Some(number));
-        (batch, Received { id, verdict, reason, number, answer, is_copy: false })
+        receipt.facts = tx.facts();
+        let (verdict, reason, number) = (receipt.verdict, receipt.reason.clone(), Some(number));
+        let receipt = match kept {
+            Some(kept) => kept.replaced(receipt),
+            None => Versioned::new(receipt, self.arrived),
+        };
+        receipt.stage(tx.batch());
+        Received { id, verdict, reason, number, answer, is_copy: false }
     }
 
-    /// Puts the decision's messages and movements into the batch and returns the order that remembers them.
-    fn announce(
+    /// What the decision makes of the order and what follows from it, if anything of the order changes.
+    fn change(
         &self,
-        batch: &mut Batch,
+        tx: &mut Transaction<'_>,
         decision: Decision,
-        facts: &mut Vec<Fact>,
-        now: Timestamp,
-        hook: HookId,
-    ) -> Option<Order> {
-        let mut order = decision.order?;
+        id: HookId,
+        stored: Option<&Versioned<Order>>,
+        checkout: Option<Versioned<Checkout>>,
+    ) -> Option<Versioned<Order>> {
+        tx.note_facts(decision.facts);
+        let decided = decision.order?;
+        let mut order = match stored {
+            Some(stored) => stored.replaced(decided),
+            None => Versioned::new(decided, tx.now),
+        };
         for announcement in &decision.announcements {
-            let store_id = announcement.store_id();
-            let Some(chat) = self.shop.audience.chat_of(store_id) else {
-                facts.push(Fact::NobodyToTell { store_id: store_id.to_owned() });
-                continue;
-            };
-            order.messages += 1;
-            let id = MessageId { number: order.number, sequence: order.messages };
-            let subject = Subject { external_id: self.external_id, message: id };
-            let text = render(self.shop.audience.language, subject, announcement);
-            let letter = Letter { store_id: store_id.to_owned(), text };
-            let body = serde_json::to_string(&letter).unwrap_or_default();
-            batch.send(Message {
-                id,
-                lane: Lane::Telegram,
-                queue: chat.to_owned(),
-                body,
-                created_at: now,
-                wait: Duration::ZERO,
-            });
-            facts.push(Fact::Announced { message: id });
+            tx.tell_pickers(&mut order, announcement);
         }
-        if !decision.movement.is_empty() {
-            let key = DocKey {
-                partition: order.number.get(),
-                kind: Kind::Movement,
-                id: u128::from(order.movements),
-            };
-            for line in &decision.movement {
-                let counter = CounterKey { group: line.store_id.clone(), name: line.sku.clone() };
-                batch.bump(counter, Bump::Add(Quantity::thousandths(line.quantity)));
+        tx.move_stock(&order, id, decision.movement);
+        if let Some(alarm) = &self.alarm {
+            tx.note_fact(Fact::Attention { text: alarm.clone() });
+            order.flags.push(alarm.clone());
+        }
+        Some(match self.payee {
+            Some(payee) => {
+                let said = Said { contact: &self.report.contact, at: self.said_at() };
+                bill(tx, payee, order, checkout, said)
             }
-            let movement = Movement::Order { number: order.number, hook, at: now, lines: decision.movement };
-            batch.put(key, Expect::Absent, &movement, now);
-        }
-        Some(order)
+            None => order,
+        })
     }
 }
 
@@ -515,18 +459,16 @@ pub fn would_change(shop: &Shop, order: &Order, report: Report) -> bool {
 }
 
 /// Writes onto a parked hook's receipt what became of it. Its answer stays: it has been given.
-fn unpark(
-    batch: &mut Batch,
-    (mut receipt, version): (Receipt, u64),
-    (standing, is_ahead): (&Standing, bool),
-) {
-    let (id, listed_at) = (receipt.id, receipt.received_at);
+fn unpark(tx: &mut Transaction<'_>, mut parked: Versioned<Receipt>, decision: &Decision) {
+    let Some((_, standing)) = decision.unparked.iter().find(|(id, _)| *id == parked.id) else { return };
+    let mut events = decision.order.iter().flat_map(|order| &order.events);
+    let is_ahead = events.any(|event| event.hook == parked.id && event.is_ahead);
     let (verdict, reason) = verdict_on(standing);
     let waited = "it was parked until the order was created".to_owned();
     let parts = [Some(waited), reason, is_ahead.then(counts_from_arrival)];
-    receipt.verdict = verdict;
-    receipt.reason = Some(parts.into_iter().flatten().collect::<Vec<_>>().join("; "));
-    batch.put(receipt_key(id), Expect::At(version), &receipt, listed_at);
+    parked.verdict = verdict;
+    parked.reason = Some(parts.into_iter().flatten().collect::<Vec<_>>().join("; "));
+    parked.stage(tx.batch());
 }
 
 /// What the journal says of a hook that is dated ahead.

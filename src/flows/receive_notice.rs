@@ -4,19 +4,18 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::alias::{order_of, remember};
-use super::bill_order::{send_task, send_watch, ship, watch_operation, watch_refunds};
-use super::call_back::{Event as Told, call_back};
-use super::outside_refund::LOOK_GAP_MIN;
-use super::transaction::{Staged, transact};
+use super::call_back::Event as Told;
+use super::effects::{About, MoneyCame, Task};
+use super::transaction::{Staged, Transaction, Versioned, transact};
 use super::{
-    Dossier, Hook, Shop, checkout_of, fetch_bill, load_kept_dossier, load_kept_receipt, receipt_key,
+    BilledOrder, Hook, OrderRecord, Shop, checkout_of, fetch_bill, load_kept_receipt, load_kept_record,
 };
 use crate::dedup::{Answer, Verdict, key};
 use crate::kernel::time::between;
-use crate::kernel::{ExternalId, Fingerprint, HookId, SourceName, Timestamp, same_id};
-use crate::orders::{Event, EventKind, Fact, Incoming, Order, Patch, decide};
+use crate::kernel::{ExternalId, Fingerprint, HookId, SourceName, same_id};
+use crate::orders::Fact;
 use crate::payments::{Judgement, Notice, OperationId, Payment, PaymentId, PaymentState};
-use crate::store::{Batch, DocKey, Expect, Unavailable};
+use crate::store::Unavailable;
 
 /// Words for a judgement, in the sender's language. The flag says that a payment which we do not know may be about
 /// to become known.
@@ -107,18 +106,18 @@ async fn decide_about(
     let hook = &hook;
     transact(shop, "receive_notice", |mut tx| async move {
         let now = tx.now;
-        let dossier = match payment {
+        let record = match payment {
             Some(id) => {
-                let mut dossier = load_kept_dossier(&shop.store, id.number).await?;
-                if let Some(dossier) = &mut dossier {
-                    fetch_bill(&shop.store, dossier, id).await?;
+                let mut record = load_kept_record(&shop.store, id.number).await?;
+                if let Some(record) = &mut record {
+                    fetch_bill(&shop.store, record, id).await?;
                 }
-                dossier
+                record
             }
             None => None,
         };
-        let checkout = dossier.as_ref().and_then(|dossier| dossier.checkout.as_ref());
-        let own = checkout.map(|(checkout, _)| checkout).filter(|checkout| checkout.gateway == **gateway);
+        let checkout = record.as_ref().and_then(|record| record.checkout.as_deref());
+        let own = checkout.filter(|checkout| checkout.gateway == **gateway);
         let judgement = match (notice.judge(account, own), by_its_id) {
             (Judgement::NotFound(_) | Judgement::Recorded(_), Some(id)) => Judgement::Recorded(format!(
                 "it bears no number of ours and is about payment {id}: what is there is looked up"
@@ -139,62 +138,58 @@ async fn decide_about(
             remember(shop, gateway, &notice.remote_id, payment.number).await?;
         }
         // A notification of ours lies with its order, any other by itself.
-        let id = match (&dossier, payment) {
+        let id = match (&record, payment) {
             (Some(_), Some(payment)) => key::of_order(payment.number, gateway, "payment", body),
             (_, _) => key::orphan(gateway, body),
         };
         let known = load_kept_receipt(&shop.store, id).await?;
         let mut receipt = super::receive_hook::receipt_of(hook, id, now);
-        if let Some((known, _)) = &known {
+        if let Some(known) = &known {
             receipt.received_at = known.received_at;
         }
-        let batch = tx.batch();
-        let mut facts = Vec::new();
-        let mut told = None;
-        let (verdict, reason) = match (&judgement, dossier) {
-            (Judgement::Pays(payment), Some(dossier)) => {
-                told = Some(payment.number);
+        let (verdict, reason) = match (&judgement, record.and_then(OrderRecord::billed)) {
+            (Judgement::Pays(payment), Some(billed)) => {
+                tx.tell_followers(payment.number);
                 let remote_id = Some(notice.remote_id.clone());
-                pay(shop, batch, dossier, *payment, (id, remote_id), now, &mut facts);
+                tx.pay(billed, MoneyCame { payment: *payment, event: id, remote_id });
                 (Verdict::Applied, None)
             }
-            (Judgement::PaysOld(payment, why), Some(dossier)) => {
+            (Judgement::PaysOld(payment, why), Some(billed)) => {
+                tx.tell_followers(payment.number);
                 let why = format!("money came by payment {payment}, which should not have taken it: {why}");
-                told = Some(payment.number);
-                keep_money(shop, batch, dossier, (*payment, &notice.remote_id), &why, now, &mut facts);
+                tx.keep_money(billed, (*payment, &notice.remote_id), &why);
                 (Verdict::Late, Some(why))
             }
             (Judgement::Repeated(payment), _) => {
                 (Verdict::Replayed, Some(format!("payment {payment} is known to be paid")))
             }
-            (Judgement::AlreadyPaid(paid), Some(dossier)) => {
+            (Judgement::AlreadyPaid(paid), Some(billed)) => {
                 let text = format!(
                     "money came twice: payment {paid} is paid, and the payment system tells of another, {} under the id {}",
                     notice.number, notice.remote_id
                 );
-                flag(batch, dossier, payment, (&text, None), now, &mut facts);
+                flag(&mut tx, billed, payment, &text);
                 (Verdict::Rejected, Some(text))
             }
             (
                 Judgement::WrongAmount(why) | Judgement::WrongCurrency(why) | Judgement::OtherOrder(why),
-                Some(dossier),
+                Some(billed),
             ) => {
                 let text = format!("a notification of payment {} does not fit: {why}", notice.number);
-                let is_frozen = payment.is_some_and(|id| is_frozen(&dossier, id));
-                flag(batch, dossier, payment, (&text, is_frozen.then_some(shop)), now, &mut facts);
+                flag(&mut tx, billed, payment, &text);
                 (Verdict::Rejected, Some(text))
             }
-            (Judgement::Recorded(why), dossier) => {
-                if let (Some(dossier), Some(payment), None) = (dossier, payment, &known) {
-                    let about = (payment, notice.operation(), by_its_id.is_some());
-                    let subject = (payment, notice.operation());
+            (Judgement::Recorded(why), billed) => {
+                if let (Some(billed), Some(payment), None) = (billed, payment, &known) {
+                    let operation = notice.operation();
                     // A signed one comes once. Of the others many may be invented.
                     let wait = if *is_proved {
                         Some(Duration::ZERO)
                     } else {
-                        *look_wait.get_or_init(|| shop.hints.wait(subject, now))
+                        *look_wait.get_or_init(|| shop.hints.wait((payment, operation), now))
                     };
-                    let asks = wait.is_some_and(|wait| look(batch, dossier, about, (now, wait)));
+                    let hinted = Hinted { payment, operation, is_outside_refund: by_its_id.is_some() };
+                    let asks = wait.is_some_and(|wait| look(&mut tx, billed, hinted, wait));
                     if !*is_proved && !asks {
                         let answer = reply(&judgement, false);
                         let reason = Some("it says nothing that is not looked at already".to_owned());
@@ -231,22 +226,23 @@ async fn decide_about(
         receipt.number = payment.map(|payment| payment.number);
         receipt.verdict = verdict;
         receipt.reason.clone_from(&reason);
-        receipt.facts = facts.iter().filter_map(|fact: &Fact| serde_json::to_value(fact).ok()).collect();
+        receipt.facts = tx.facts();
         // What a notification means is judged each time it comes, as the payment may have become known meanwhile. The
         // journal is written again when that makes a difference, and not for a mere repeat.
         let noticed = Noticed { id, verdict, reason, answer };
-        if !is_kept && batch.is_empty() {
+        if !is_kept && tx.batch().is_empty() {
             return Ok(Staged::Unchanged(noticed));
         }
-        let is_news = match &known {
-            None => true,
-            Some((known, _)) => known.verdict != verdict && verdict != Verdict::Replayed,
-        };
+        let is_news =
+            known.as_ref().is_none_or(|known| known.verdict != verdict && verdict != Verdict::Replayed);
         if is_news {
-            let expect = known.map_or(Expect::Absent, |(_, version)| Expect::At(version));
-            batch.put(receipt_key(id), expect, &receipt, receipt.received_at);
+            let received_at = receipt.received_at;
+            let receipt = match known {
+                Some(known) => known.replaced(receipt),
+                None => Versioned::new(receipt, received_at),
+            };
+            receipt.stage(tx.batch());
         }
-        told.into_iter().for_each(|number| tx.tell_followers(number));
         Ok(tx.commit(noticed))
     })
     .await
@@ -268,169 +264,69 @@ async fn find_by_its_id(
     Ok(checkout.and_then(|checkout| checkout.payments.iter().find(is_it).map(|payment| payment.id)))
 }
 
-/// Marks the payment and its order paid, and puts into the outbox what the merchant is to hear.
-pub(super) fn pay(
-    shop: &Shop,
-    batch: &mut Batch,
-    dossier: Dossier,
-    id: PaymentId,
-    (hook, remote_id): (HookId, Option<String>),
-    now: Timestamp,
-    facts: &mut Vec<Fact>,
-) {
-    let Dossier { order, order_stored, checkout: Some((mut checkout, version)) } = dossier else { return };
-    let Some(payment) = checkout.payment_mut(id) else { return };
-    payment.state = PaymentState::Paid { at: now };
-    payment.paid_under.clone_from(&remote_id);
-    let amount = payment.taken();
-    checkout.end_alteration(id, now);
-    facts.push(Fact::MoneyCame { payment: id.to_string(), amount });
-    checkout.ask_no_more();
-    let under = remote_id.map_or_else(String::new, |remote_id| format!(" under its id {remote_id}"));
-    checkout.note(now, Some(id), format!("{amount} paid{under}"));
-    // The payment is for the order as it stands, so it comes after everything that has made it so, whatever the
-    // senders' clocks say. It changes nothing but the state: no goods move and pickers have nothing to do.
-    let event = Event {
-        kind: EventKind::Paid,
-        at: Some(order.after_all(now)),
-        wall: None,
-        is_ahead: false,
-        arrived: now,
-        fingerprint: hook.fingerprint,
-        hook,
-        patch: Patch::default(),
-        reason: None,
-        notes: Vec::new(),
-    };
-    let (number, source, external_id) = (order.number, order.source.clone(), order.external_id.clone());
-    let decision = decide(Some(&order), Incoming { number, source, external_id, event });
-    facts.extend(decision.facts);
-    let mut order = decision.order.unwrap_or(order);
-    ship(shop, batch, &mut order, &mut checkout, now);
-    call_back(shop, batch, (&mut order, &checkout), (Told::PaymentSucceeded, Some(id), None), now);
-    watch_untold_refunds(shop, batch, (&mut order, checkout.gateway.as_str()), id, now);
-    batch.put(DocKey::order(number), Expect::At(order_stored.version), &order, order_stored.body.listed_at);
-    batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
-}
-
-fn keep_money(
-    shop: &Shop,
-    batch: &mut Batch,
-    dossier: Dossier,
-    (id, remote_id): (PaymentId, &str),
-    why: &str,
-    now: Timestamp,
-    facts: &mut Vec<Fact>,
-) {
-    let Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) } = dossier else {
-        return;
-    };
-    let number = order.number;
-    if let Some(payment) = checkout.payment_mut(id) {
-        payment.state = PaymentState::Paid { at: now };
-        payment.paid_under = Some(remote_id.to_owned());
-        payment.superseded.get_or_insert_with(|| why.to_owned());
-        facts.push(Fact::MoneyCame { payment: id.to_string(), amount: payment.bill.total });
-    }
-    checkout.end_alteration(id, now);
-    for payment in checkout.stop_asking(now) {
-        send_task(batch, &mut order, checkout.gateway.as_str(), payment, now);
-    }
-    checkout.flag(now, Some(id), why);
-    facts.push(Fact::Attention { text: why.to_owned() });
-    call_back(shop, batch, (&mut order, &checkout), (Told::PaymentReview, Some(id), None), now);
-    watch_untold_refunds(shop, batch, (&mut order, checkout.gateway.as_str()), id, now);
-    batch.put(DocKey::order(number), Expect::At(order_stored.version), &order, order_stored.body.listed_at);
-    batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
-}
-
-/// A payment system that tells of no refunds is looked at for them, now and then.
-fn watch_untold_refunds(
-    shop: &Shop,
-    batch: &mut Batch,
-    (order, gateway): (&mut Order, &str),
-    id: PaymentId,
-    now: Timestamp,
-) {
-    if !shop.tells_of_refunds(&SourceName::new(gateway)) {
-        watch_refunds(batch, order, gateway, id, (now, LOOK_GAP_MIN));
-    }
+/// What a notification is about that does not say that money came.
+#[derive(Debug, Clone, Copy)]
+struct Hinted {
+    payment: PaymentId,
+    operation: Option<OperationId>,
+    /// It bears no number of ours: somebody has paid money back over there, perhaps.
+    is_outside_refund: bool,
 }
 
 /// Something has happened to a payment that does not make it paid, or to what is done with its money: the payment system
 /// is asked what, after `wait`. Says whether there is anything to ask.
-fn look(
-    batch: &mut Batch,
-    dossier: Dossier,
-    (id, operation, is_outside_refund): (PaymentId, Option<OperationId>, bool),
-    (now, wait): (Timestamp, Duration),
-) -> bool {
-    let Dossier { mut order, order_stored, checkout: Some((checkout, _)) } = dossier else { return false };
-    let gateway = checkout.gateway.as_str();
+fn look(tx: &mut Transaction<'_>, billed: BilledOrder, hinted: Hinted, wait: Duration) -> bool {
+    let mut billed = billed;
+    let Hinted { payment, operation, is_outside_refund } = hinted;
     match operation {
         // One whose outcome is not known is looked for anyway; one that is being asked for may be answered "not yet".
-        Some(operation) if let Some(delay) = checkout.operation_awaits(operation) => {
-            watch_operation(batch, &mut order, gateway, operation, (now, delay.max(wait)));
+        Some(operation) => {
+            let Some(delay) = billed.checkout.operation_awaits(operation) else { return false };
+            tx.watch(&mut billed, Task::Operation { operation }, delay.max(wait));
         }
         None => {
-            let is_live = checkout.payments.iter().any(|payment| payment.id == id && payment.is_live());
+            let mut payments = billed.checkout.payments.iter();
+            let is_live = payments.any(|known| known.id == payment && known.is_live());
             if is_live && wait.is_zero() {
-                send_task(batch, &mut order, gateway, id, now);
+                tx.start(&mut billed, Task::Payment { payment });
             } else if is_live {
-                send_watch(batch, &mut order, gateway, id, (now, wait));
+                tx.watch(&mut billed, Task::Payment { payment }, wait);
             }
-            // Somebody has paid money back over there, perhaps before we have heard that it came.
+            // Perhaps before we have heard that the money came.
             if is_outside_refund {
-                watch_refunds(batch, &mut order, gateway, id, (now, wait));
+                tx.watch(&mut billed, Task::Refunds { payment }, wait);
             }
             if !is_live && !is_outside_refund {
                 return false;
             }
         }
-        Some(_) => return false,
     }
-    let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
-    batch.put(DocKey::order(id.number), stored.0, &order, stored.1);
+    billed.order.stage(tx.batch());
     true
 }
 
 /// Whether what is to be paid over there is not what was asked for: then money that does not fit is what came.
-fn is_frozen(dossier: &Dossier, id: PaymentId) -> bool {
-    let payments = dossier.checkout.iter().flat_map(|(checkout, _)| &checkout.payments);
-    payments
-        .filter(|payment| payment.id == id)
-        .any(|payment| matches!(payment.state, PaymentState::Frozen { .. }))
+fn is_frozen(billed: &BilledOrder, id: PaymentId) -> bool {
+    let mut payments = billed.checkout.payments.iter();
+    payments.any(|payment| payment.id == id && matches!(payment.state, PaymentState::Frozen { .. }))
 }
 
-/// Puts something before a person, once, and tells the merchant of `tells` that its money waits for that person's word.
-fn flag(
-    batch: &mut Batch,
-    dossier: Dossier,
-    id: Option<PaymentId>,
-    (text, tells): (&str, Option<&Shop>),
-    now: Timestamp,
-    facts: &mut Vec<Fact>,
-) {
-    let Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) } = dossier else {
-        return;
-    };
-    let number = order.number;
-    facts.push(Fact::Attention { text: text.to_owned() });
-    if checkout.attention.iter().any(|known| known == text) {
+/// Puts something before a person, once. The merchant of a payment that is frozen hears that its money waits for that
+/// person's word.
+fn flag(tx: &mut Transaction<'_>, billed: BilledOrder, id: Option<PaymentId>, text: &str) {
+    let mut billed = billed;
+    tx.note_fact(Fact::Attention { text: text.to_owned() });
+    if billed.checkout.attention.iter().any(|known| known == text) {
         return;
     }
-    checkout.flag(now, id, text);
-    if let Some(shop) = tells
-        && call_back(shop, batch, (&mut order, &checkout), (Told::PaymentReview, id, None), now)
+    billed.checkout.flag(tx.now, id, text);
+    let about = About { payment: id, operation: None };
+    if id.is_some_and(|id| is_frozen(&billed, id))
+        && tx.notify_merchant(&mut billed, Told::PaymentReview, about)
     {
-        batch.put(
-            DocKey::order(number),
-            Expect::At(order_stored.version),
-            &order,
-            order_stored.body.listed_at,
-        );
+        billed.order.stage(tx.batch());
     }
-    batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
+    billed.checkout.stage(tx.batch());
 }
 
 /// The id under which a payment that was found paid by a look-up stands among the order's events.

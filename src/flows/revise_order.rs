@@ -6,17 +6,20 @@
 //! Only what is said of the bill, and is no part of the order, changes without an event: the payment system is told, and the
 //! link stays.
 
-use super::bill_order::{send_alteration, send_task, ship, watch_end};
-use super::call_back::{Event as Told, call_back};
+use std::time::Duration;
+
+use super::bill_order::planned;
+use super::call_back::Event as Told;
+use super::effects::{About, Task};
 use super::merchant_order::tag;
-use super::transaction::{Staged, transact};
-use super::{Dossier, Hook, Shop, load_kept_dossier, put_checkout_without_past, receipt_key};
-use crate::dedup::{Receipt, Verdict, key};
+use super::transaction::{Staged, Transaction, Versioned, transact};
+use super::{BilledOrder, Hook, OrderRecord, Shop, load_kept_record};
+use crate::dedup::{Verdict, key};
 use crate::kernel::json::{note_of_cut, tidy};
 use crate::kernel::{HookId, Money, Number, SourceName, Timestamp};
-use crate::orders::{Event, EventKind, Fact, Incoming, Patch, Standing, State, decide};
+use crate::orders::{Event, EventKind, Incoming, Order, Patch, Standing, State, View, decide};
 use crate::payments::{Bill, Checkout, Customer, Line, Payment, Step};
-use crate::store::{Batch, DocKey, Expect, Unavailable};
+use crate::store::Unavailable;
 
 /// How often a site may change one order. Each change is kept, and told to the payment system and to the site; a script
 /// that has gone wrong must not do that without end.
@@ -89,38 +92,37 @@ pub struct Request {
 /// Does it, unless it is so already.
 pub async fn revise(shop: &Shop, request: &Request) -> Result<Result<(), Refused>, Unavailable> {
     transact(shop, "revise_order", |mut tx| async move {
-        let dossier = load_kept_dossier(&shop.store, request.number).await?;
-        let own = dossier.filter(|dossier| dossier.order.source == request.merchant);
-        let Some(Dossier { order, order_stored, checkout: Some(checkout) }) = own else {
+        let record = load_kept_record(&shop.store, request.number).await?;
+        let own = record.filter(|record| record.order.source == request.merchant);
+        let Some(billed) = own.and_then(OrderRecord::billed) else {
             return Ok(Staged::Unchanged(Err(Refused::NotFound)));
         };
-        let stored = (order, order_stored.version, order_stored.body.listed_at);
-        match stage(shop, request, stored, checkout, tx.now) {
-            Ok(Some(batch)) => *tx.batch() = batch,
-            Ok(None) => return Ok(Staged::Unchanged(Ok(()))),
-            Err(refused) => return Ok(Staged::Unchanged(Err(refused))),
-        }
-        tx.tell_followers(request.number);
-        Ok(tx.commit(Ok(())))
+        Ok(match stage(&mut tx, request, billed) {
+            Ok(Done::Now) => {
+                tx.tell_followers(request.number);
+                tx.commit(Ok(()))
+            }
+            Ok(Done::Before) => Staged::Unchanged(Ok(())),
+            Err(refused) => Staged::Unchanged(Err(refused)),
+        })
     })
     .await
 }
 
+/// Since when it is as the site wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    Now,
+    Before,
+}
+
 /// Said again. What the payment system was to be told, and would not have, is told again.
-fn handed_over_again(
-    shop: &Shop,
-    request: &Request,
-    (mut order, order_version, listed_at): (crate::orders::Order, u64, Timestamp),
-    (mut checkout, checkout_version): (Checkout, u64),
-    now: Timestamp,
-) -> Option<Batch> {
-    let mut batch = Batch::new();
-    if !matches!(request.wish, Wish::Ship) || !ship(shop, &mut batch, &mut order, &mut checkout, now) {
-        return None;
+fn hand_over_again(tx: &mut Transaction<'_>, request: &Request, mut billed: BilledOrder) -> Done {
+    if !matches!(request.wish, Wish::Ship) || !tx.ship(&mut billed) {
+        return Done::Before;
     }
-    batch.put(DocKey::order(order.number), Expect::At(order_version), &order, listed_at);
-    batch.put(DocKey::checkout(order.number), Expect::At(checkout_version), &checkout, now);
-    Some(batch)
+    billed.write(tx);
+    Done::Now
 }
 
 /// The bill as it is to be.
@@ -139,75 +141,104 @@ fn changed(before: &Bill, change: &Change, now: Timestamp) -> Result<Bill, Refus
 }
 
 /// The same is to be paid, and other things are said of it.
-fn altered(
-    request: &Request,
-    (mut order, order_version, listed_at): (crate::orders::Order, u64, Timestamp),
-    (mut checkout, checkout_version): (Checkout, u64),
-    bill: Bill,
-    now: Timestamp,
-) -> Batch {
-    let mut batch = Batch::new();
-    let mut facts = Vec::new();
-    let revision = order.view().map_or(0, |view| view.revision);
-    for payment in checkout.alter(revision, bill, now) {
-        let known = checkout.payments.iter().find(|known| known.id == payment);
+fn alter(tx: &mut Transaction<'_>, request: &Request, mut billed: BilledOrder, bill: Bill) {
+    let now = tx.now;
+    let revision = billed.order.view().map_or(0, |view| view.revision);
+    for payment in billed.checkout.alter(revision, bill, now) {
+        let known = billed.checkout.payments.iter().find(|known| known.id == payment);
         if known.is_some_and(|known| known.step(now) == Step::Alter) {
-            send_alteration(&mut batch, &mut order, checkout.gateway.as_str(), payment, now);
+            tx.watch(&mut billed, Task::Alteration { payment }, Duration::ZERO);
         } else {
-            send_task(&mut batch, &mut order, checkout.gateway.as_str(), payment, now);
-            facts.extend(known.map(planned));
+            tx.start(&mut billed, Task::Payment { payment });
+            tx.note_facts(planned(&billed.checkout, payment));
         }
     }
-    watch_end(&mut batch, &mut order, &mut checkout, now);
-    let (number, event_type) = (order.number, "order.bill_altered");
+    tx.watch_end(&mut billed);
     // It may be altered back and again: told apart by what it altered.
-    let of_checkout = [&checkout_version.to_be_bytes()[..], &request.body].concat();
-    let id = key::of_order(number, &order.source, event_type, &of_checkout);
+    let of_checkout = billed.checkout.version();
+    keep_request(tx, request, &billed.order, ("order.bill_altered", None), &of_checkout.to_be_bytes());
+    write(tx, billed);
+}
+
+/// Writes both, with the bills that are past beside them.
+fn write(tx: &mut Transaction<'_>, billed: BilledOrder) {
+    let BilledOrder { order, mut checkout } = billed;
+    let now = tx.now;
+    order.stage(tx.batch());
+    checkout.stage_without_past(tx.batch(), now);
+}
+
+/// The id under which a request stands in the journal. `of` tells it from the same bytes at another time.
+fn journal_id(request: &Request, order: &Order, event_type: &str, of: &[u8]) -> HookId {
+    key::of_order(order.number, &order.source, event_type, &[of, &request.body].concat())
+}
+
+/// Keeps a request that was done in the journal.
+fn keep_request(
+    tx: &mut Transaction<'_>,
+    request: &Request,
+    order: &Order,
+    (event_type, kind): (&str, Option<EventKind>),
+    of: &[u8],
+) {
     let external_id = Some(order.external_id.clone());
-    let hook = Hook::new(order.source.clone(), event_type.into(), None, external_id, request.body.clone());
-    batch.put(receipt_key(id), Expect::Absent, &receipt(&hook, (id, number), &facts, now), now);
-    batch.put(DocKey::order(number), Expect::At(order_version), &order, listed_at);
-    put_checkout_without_past(&mut batch, &mut checkout, Expect::At(checkout_version), now);
-    batch
-}
-
-fn planned(payment: &Payment) -> Fact {
-    Fact::PaymentPlanned { payment: payment.id.to_string(), amount: payment.bill.total }
-}
-
-/// What the journal keeps of a request that was done.
-fn receipt(hook: &Hook, (id, number): (HookId, Number), facts: &[Fact], now: Timestamp) -> Receipt {
-    let mut receipt = super::receive_hook::receipt_of(hook, id, now);
-    receipt.number = Some(number);
+    let hook = Hook::new(order.source.clone(), event_type.into(), kind, external_id, request.body.clone());
+    let now = tx.now;
+    let id = journal_id(request, order, event_type, of);
+    let mut receipt = super::receive_hook::receipt_of(&hook, id, now);
+    receipt.number = Some(order.number);
     receipt.sent_at = Some(now);
     receipt.verdict = Verdict::Applied;
-    receipt.facts = facts.iter().filter_map(|fact| serde_json::to_value(fact).ok()).collect();
-    receipt
+    receipt.facts = tx.facts();
+    Versioned::new(receipt, now).stage(tx.batch());
 }
 
-fn stage(
-    shop: &Shop,
-    request: &Request,
-    (order, order_version, listed_at): (crate::orders::Order, u64, Timestamp),
-    (mut checkout, checkout_version): (Checkout, u64),
-    now: Timestamp,
-) -> Result<Option<Batch>, Refused> {
-    let view = order.view().ok_or(Refused::NotFound)?;
-    let ships = matches!(request.wish, Wish::Ship);
+fn stage(tx: &mut Transaction<'_>, request: &Request, mut billed: BilledOrder) -> Result<Done, Refused> {
+    let now = tx.now;
+    let view = billed.order.view().ok_or(Refused::NotFound)?;
     let is_so = match request.wish {
         Wish::Cancel => view.cancelled.is_some(),
         Wish::Ship => view.shipped.is_some(),
         Wish::Change(_) => false,
     };
     if is_so {
-        return Ok(handed_over_again(
-            shop,
-            request,
-            (order, order_version, listed_at),
-            (checkout, checkout_version),
-            now,
-        ));
+        return Ok(hand_over_again(tx, request, billed));
     }
+    may_be_revised(request, &view, &billed.checkout)?;
+    let bill = match &request.wish {
+        Wish::Cancel | Wish::Ship => None,
+        Wish::Change(change) => {
+            let before = billed.checkout.bill_of(view.revision).ok_or(Refused::NotFound)?;
+            let bill = changed(before, change, now)?;
+            let seller = tx.services.sellers.get(&billed.order.source);
+            seller.map_or(Ok(()), |seller| seller.terms.admit(&bill)).map_err(Refused::BadBill)?;
+            if *before == bill {
+                return Ok(Done::Before);
+            }
+            if billed.checkout.changes >= CHANGES_MAX {
+                return Err(Refused::TooManyChanges);
+            }
+            let is_said_anew = (&bill.description, &bill.customer, bill.expires_at)
+                != (&before.description, &before.customer, before.expires_at);
+            if is_said_anew && billed.checkout.payments.iter().any(Payment::is_held) {
+                return Err(Refused::Held);
+            }
+            let is_same_goods = before.lines == bill.lines;
+            billed.checkout.changes += 1;
+            if is_same_goods {
+                alter(tx, request, billed, bill);
+                return Ok(Done::Now);
+            }
+            Some(bill)
+        }
+    };
+    apply(tx, request, billed, &view, bill)?;
+    Ok(Done::Now)
+}
+
+/// Whether the order as it stands takes what the site wants.
+fn may_be_revised(request: &Request, view: &View, checkout: &Checkout) -> Result<(), Refused> {
+    let ships = matches!(request.wish, Wish::Ship);
     if ships && checkout.is_paid_back() {
         return Err(Refused::PaidBack);
     }
@@ -224,45 +255,36 @@ fn stage(
     if is_closed {
         return Err(Refused::Closed(view.state()));
     }
-    let tag = tag(view.revision, &checkout);
+    let tag = tag(view.revision, checkout);
     if request.tag.as_ref().is_some_and(|meant| *meant != tag) {
         return Err(Refused::Tag(tag));
     }
-    let bill = match &request.wish {
-        Wish::Cancel | Wish::Ship => None,
-        Wish::Change(change) => {
-            let before = checkout.bill_of(view.revision).ok_or(Refused::NotFound)?;
-            let bill = changed(before, change, now)?;
-            let seller = shop.sellers.get(&order.source);
-            seller.map_or(Ok(()), |seller| seller.terms.admit(&bill)).map_err(Refused::BadBill)?;
-            if *before == bill {
-                return Ok(None);
-            }
-            if checkout.changes >= CHANGES_MAX {
-                return Err(Refused::TooManyChanges);
-            }
-            let is_said_anew = (&bill.description, &bill.customer, bill.expires_at)
-                != (&before.description, &before.customer, before.expires_at);
-            if is_said_anew && checkout.payments.iter().any(Payment::is_held) {
-                return Err(Refused::Held);
-            }
-            let is_same_goods = before.lines == bill.lines;
-            checkout.changes += 1;
-            if is_same_goods {
-                let stored = (order, order_version, listed_at);
-                return Ok(Some(altered(request, stored, (checkout, checkout_version), bill, now)));
-            }
-            Some(bill)
-        }
-    };
-    let (kind, event_type, told) = match request.wish {
+    Ok(())
+}
+
+/// The order's event that a site's wish is, with what its site is told of it.
+fn event_of(wish: &Wish) -> (EventKind, &'static str, Told) {
+    match wish {
         Wish::Change(_) => (EventKind::Changed, "order.revised", Told::OrderChanged),
         Wish::Cancel => (EventKind::Cancelled, "order.called_off", Told::OrderCanceled),
         Wish::Ship => (EventKind::Received, "order.handed_over", Told::OrderShipped),
-    };
+    }
+}
+
+/// Puts the wish among the order's events, with all that follows. `bill` is what is to be paid from now on.
+fn apply(
+    tx: &mut Transaction<'_>,
+    request: &Request,
+    mut billed: BilledOrder,
+    view: &View,
+    bill: Option<Bill>,
+) -> Result<(), Refused> {
+    let now = tx.now;
+    let order = &billed.order;
+    let (kind, event_type, told) = event_of(&request.wish);
     // The same lines may be wished again after others: that is another event, told apart by what it changed.
-    let of_revision = [&view.revision.to_be_bytes()[..], &request.body].concat();
-    let id = key::of_order(order.number, &order.source, event_type, &of_revision);
+    let of_revision = view.revision.to_be_bytes();
+    let id = journal_id(request, order, event_type, &of_revision);
     let patch = bill.as_ref().map_or_else(Patch::default, |bill| Patch {
         positions: Some(super::place_order::positions(bill)),
         total: Some(bill.total),
@@ -282,42 +304,35 @@ fn stage(
         notes: note_of_cut(tidy(&request.body).half_characters).into_iter().collect(),
     };
     let (number, source, external_id) = (order.number, order.source.clone(), order.external_id.clone());
-    let hook = Hook::new(
-        source.clone(),
-        event_type.into(),
-        Some(kind),
-        Some(external_id.clone()),
-        request.body.clone(),
-    );
-    let decision = decide(Some(&order), Incoming { number, source, external_id, event });
-    let (Standing::Applied, Some(mut order)) = (decision.standing, decision.order) else {
+    let decision = decide(Some(order), Incoming { number, source, external_id, event });
+    let (Standing::Applied, Some(decided)) = (decision.standing, decision.order) else {
         return Err(Refused::Closed(view.state())); // it is full, or was closed by what has a later time
     };
-    let mut facts = decision.facts;
-    let revision = order.view().map_or(view.revision, |view| view.revision);
-    let mut batch = Batch::new();
+    billed.order = order.replaced(decided);
+    tx.note_facts(decision.facts);
+    let revision = billed.order.view().map_or(view.revision, |view| view.revision);
+    let ships = kind == EventKind::Received;
     // What is handed over stays as it is: who has not paid yet still owes it.
-    let tended = if ships { Vec::new() } else { checkout.wants(bill.map(|bill| (revision, bill)), now) };
+    let wanted = bill.map(|bill| (revision, bill));
+    let tended = if ships { Vec::new() } else { billed.checkout.wants(wanted, now) };
     for payment in tended {
-        send_task(&mut batch, &mut order, checkout.gateway.as_str(), payment, now);
-        let known = checkout.payments.iter().find(|known| known.id == payment && known.superseded.is_none());
-        facts.extend(known.map(planned));
+        tx.start(&mut billed, Task::Payment { payment });
+        tx.note_facts(planned(&billed.checkout, payment));
     }
-    watch_end(&mut batch, &mut order, &mut checkout, now);
+    tx.watch_end(&mut billed);
     if ships {
-        let back = checkout.refunds().filter(|refund| refund.is_done());
+        let back = billed.checkout.refunds().filter(|refund| refund.is_done());
         let back = back.fold(0_i64, |sum, refund| sum.saturating_add(refund.total.kopecks()));
         if back > 0 {
             let back = Money::from_kopecks(back);
-            checkout.note(now, None, format!("handed over after {back} of its money was paid back"));
+            billed.checkout.note(now, None, format!("handed over after {back} of its money was paid back"));
         }
     }
-    ship(shop, &mut batch, &mut order, &mut checkout, now);
-    call_back(shop, &mut batch, (&mut order, &checkout), (told, None, None), now);
-    batch.put(receipt_key(id), Expect::Absent, &receipt(&hook, (id, number), &facts, now), now);
+    tx.ship(&mut billed);
+    tx.notify_merchant(&mut billed, told, About::default());
+    keep_request(tx, request, &billed.order, (event_type, Some(kind)), &of_revision);
     // What later changes have overtaken is in the journal: this one writes no more than the first did.
-    order.drop_overtaken_lines();
-    batch.put(DocKey::order(number), Expect::At(order_version), &order, listed_at);
-    put_checkout_without_past(&mut batch, &mut checkout, Expect::At(checkout_version), now);
-    Ok(Some(batch))
+    billed.order.drop_overtaken_lines();
+    write(tx, billed);
+    Ok(())
 }

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use super::transaction::{Staged, transact};
-use super::{Dossier, Shop, load_kept_dossier};
+use super::{OrderRecord, Shop, load_kept_record};
 use crate::kernel::{Lane, Message, MessageId, Number};
 use crate::orders::{Order, State, Tiding, Told};
-use crate::store::{Delivery, DeliveryState, DocKey, Expect, Unavailable};
+use crate::store::{Delivery, DeliveryState, DocKey, Unavailable};
 
 /// Why it is not told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,8 +37,7 @@ pub async fn tell_marketplace(
 ) -> Result<Result<MessageId, Refused>, Unavailable> {
     let wish = &wish;
     transact(shop, "tell_marketplace", |mut tx| async move {
-        let Some(Dossier { mut order, order_stored, .. }) = load_kept_dossier(&shop.store, number).await?
-        else {
+        let Some(OrderRecord { mut order, .. }) = load_kept_record(&shop.store, number).await? else {
             return Ok(Staged::Unchanged(Err(Refused::NotFound)));
         };
         let told = wish(&order);
@@ -53,22 +52,11 @@ pub async fn tell_marketplace(
         if let Err(why) = may_be_told(&order, told.tiding, has) {
             return Ok(Staged::Unchanged(Err(why)));
         }
-        let now = tx.now;
-        order.messages += 1;
-        let id = MessageId { number, sequence: order.messages };
+        let (id, created_at, wait) = (order.next_message(), tx.now, Duration::ZERO);
         let body = serde_json::to_string(&told).unwrap_or_default();
         let queue = order.source.as_str().to_owned();
-        let batch = tx.batch();
-        batch.send(Message {
-            id,
-            lane: Lane::Marketplace,
-            queue,
-            body,
-            created_at: now,
-            wait: Duration::ZERO,
-        });
-        let listed_at = order_stored.body.listed_at;
-        batch.put(DocKey::order(number), Expect::At(order_stored.version), &order, listed_at);
+        tx.send(Message { id, lane: Lane::Marketplace, queue, body, created_at, wait });
+        order.stage(tx.batch());
         Ok(tx.commit(Ok(id)))
     })
     .await

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::call_back::{TEST_EVENT, TestCallback, TestCallbackData, tested_url};
 use super::receive_hook::receipt_of;
 use super::transaction::{Staged, transact};
-use super::{Hook, Shop, checkout_of, load_dossier, receipt_key};
+use super::{Hook, Shop, checkout_of, load_record, receipt_key};
 use crate::dedup::Verdict;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Fingerprint, HookId, Lane, Message, MessageId, Number, SourceName, Timestamp};
@@ -132,7 +132,7 @@ pub async fn callbacks_about(
     merchant: &SourceName,
     number: Number,
 ) -> Result<Option<Vec<Delivery>>, Unavailable> {
-    let own = load_dossier(&shop.store, number).await?.filter(|dossier| dossier.order.source == *merchant);
+    let own = load_record(&shop.store, number).await?.filter(|record| record.order.source == *merchant);
     let Some(own) = own else { return Ok(None) };
     let keys: Vec<DocKey> =
         (1..=own.order.messages).map(|sequence| DocKey::message(MessageId { number, sequence })).collect();

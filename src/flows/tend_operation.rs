@@ -1,17 +1,16 @@
 //! What the collector writes down around its calls about money that came: refunds, captures, shipments. As with payments
 //! ([`tend_payment`](super::tend_payment)): before a call that it is about to be made, after it what it came to.
 
-use super::bill_order::{send_task, ship, watch_end, watch_operation};
-use super::call_back::{Event, call_back};
-use super::receive_notice::pay;
-use super::tend_payment::{Intention, Settle, by_hand, keep_sending, settle_with};
-use super::{Dossier, Shop, load_dossier};
+use super::call_back::Event;
+use super::effects::{About, MoneyCame, Task};
+use super::tend_payment::{Intention, Settle, by_hand, keep_sending, settle_task};
+use super::transaction::Transaction;
+use super::{BilledOrder, Shop, load_record};
 use crate::kernel::{Fingerprint, HookId, Private, Timestamp};
-use crate::orders::Order;
 use crate::payments::{
     Again, Answered, Checkout, Operation, OperationId, OperationKind, OperationState, RemoteOperation,
 };
-use crate::store::{Batch, CommitError, DocKey, Expect, Settlement, Ticket, Unavailable};
+use crate::store::{CommitError, Settlement, Ticket, Unavailable};
 
 /// Writes down that the request is about to be sent. Returns the bytes to send, which are those of the first attempt, or
 /// none if the operation has changed meanwhile. After an error it may be asked again, with the same `intention`.
@@ -22,8 +21,8 @@ pub async fn note_sending(
     intention: &Intention<Operation>,
 ) -> Result<Option<Private>, Unavailable> {
     let number = seen.id.payment.number;
-    let found = load_dossier(&shop.store, number).await?;
-    let Some((mut checkout, version)) = found.and_then(|dossier| dossier.checkout) else { return Ok(None) };
+    let found = load_record(&shop.store, number).await?;
+    let Some(mut checkout) = found.and_then(|record| record.checkout) else { return Ok(None) };
     let now = shop.clock.now();
     let Some(operation) = checkout.operation_mut(seen.id) else { return Ok(None) };
     if intention.was(operation) {
@@ -35,7 +34,7 @@ pub async fn note_sending(
     operation.sends(request, now);
     let bytes = operation.request.clone();
     intention.is(operation.clone());
-    Ok(keep_sending(shop, &checkout, version, now).await?.then_some(bytes).flatten())
+    Ok(keep_sending(shop, &checkout).await?.then_some(bytes).flatten())
 }
 
 /// Writes down what a call came to, or that there was nothing to do, and settles the task in the same batch.
@@ -50,8 +49,8 @@ pub async fn record(
         Some(answered) => operation.answered(answered.clone(), now),
         None => Ok(()),
     };
-    let stage = |batch: &mut Batch, dossier, now| stage(shop, batch, dossier, (id, &change), (settle, now));
-    settle_with(shop, id.payment.number, (ticket, settle), stage).await
+    let stage = |tx: &mut Transaction<'_>, billed| stage(tx, billed, id, &change, settle);
+    settle_task(shop, id.payment, ticket, settle, stage).await
 }
 
 /// Why an operation was not made that a person has looked into.
@@ -72,11 +71,9 @@ pub async fn settle_by_hand(shop: &Shop, id: OperationId, is_done: bool) -> Resu
         let found = checkout.operations.iter().find(|operation| operation.id == id);
         found.is_some_and(|operation| matches!(operation.state, OperationState::Frozen { .. }))
     };
-    let stage = |batch: &mut Batch, mut dossier: Dossier, settle: Settle<'_>, now| {
-        if let Some((checkout, _)) = &mut dossier.checkout {
-            checkout.resolve(id.payment);
-        }
-        stage(shop, batch, dossier, (id, &change), (settle, now))
+    let stage = |tx: &mut Transaction<'_>, mut billed: BilledOrder, settle: Settle<'_>| {
+        billed.checkout.resolve(id.payment);
+        stage(tx, billed, id, &change, settle)
     };
     by_hand(shop, id.payment.number, waits, stage).await
 }
@@ -89,16 +86,11 @@ pub async fn tell_again(shop: &Shop, id: OperationId) -> Result<bool, Unavailabl
         let was_refused = of_kind.clone().any(|known| known.id == id && !known.counts());
         was_refused && !of_kind.any(Operation::counts)
     };
-    let stage = |batch: &mut Batch, dossier: Dossier, settle: Settle<'_>, now| {
-        if let Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) } = dossier {
-            checkout.note(now, Some(id.payment), format!("{id} is asked for again by a person"));
-            checkout.resolve(id.payment);
-            ship(shop, batch, &mut order, &mut checkout, now);
-            let number = order.number;
-            let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
-            batch.put(DocKey::order(number), stored.0, &order, stored.1);
-            batch.put(DocKey::checkout(number), Expect::At(version), &checkout, now);
-        }
+    let stage = |tx: &mut Transaction<'_>, mut billed: BilledOrder, settle: Settle<'_>| {
+        billed.checkout.note(tx.now, Some(id.payment), format!("{id} is asked for again by a person"));
+        billed.checkout.resolve(id.payment);
+        tx.ship(&mut billed);
+        billed.write(tx);
         settle(None)
     };
     by_hand(shop, id.payment.number, waits, stage).await
@@ -108,16 +100,14 @@ pub async fn tell_again(shop: &Shop, id: OperationId) -> Result<bool, Unavailabl
 type Change<'a> = &'a dyn Fn(&mut Operation, Timestamp) -> Result<(), Again>;
 
 fn stage(
-    shop: &Shop,
-    batch: &mut Batch,
-    dossier: Dossier,
-    (id, change): (OperationId, Change<'_>),
-    (settle, now): (Settle<'_>, Timestamp),
+    tx: &mut Transaction<'_>,
+    mut billed: BilledOrder,
+    id: OperationId,
+    change: Change<'_>,
+    settle: Settle<'_>,
 ) -> Settlement {
-    let Dossier { mut order, order_stored, checkout: Some((mut checkout, version)) } = dossier else {
-        return settle(None);
-    };
-    let Some(operation) = checkout.operation_mut(id) else { return settle(None) };
+    let now = tx.now;
+    let Some(operation) = billed.checkout.operation_mut(id) else { return settle(None) };
     let before = operation.clone();
     let outcome = change(operation, now);
     let after = operation.clone();
@@ -128,66 +118,54 @@ fn stage(
     }
     if let Some(error) = given_up {
         let what = after.kind.name();
-        checkout.flag(now, Some(id.payment), format!("{what} {id} was given up, see to it by hand: {error}"));
+        let text = format!("{what} {id} was given up, see to it by hand: {error}");
+        billed.checkout.flag(now, Some(id.payment), text);
     }
     if before.state != after.state {
-        note(&mut checkout, &after, outcome.as_ref().err(), now);
+        note(&mut billed.checkout, &after, outcome.as_ref().err(), now);
     }
+    let messages = billed.order.messages;
     let is_watched = matches!(before.state, OperationState::Accepted { .. });
     let watch = outcome.as_ref().err().filter(|again| again.why == Again::WAITS && !is_watched);
-    let gateway = checkout.gateway.clone();
-    if let Some(gap) = watch.and_then(|again| again.after) {
-        watch_operation(batch, &mut order, gateway.as_str(), id, (now, gap));
+    if let Some(wait) = watch.and_then(|again| again.after) {
+        tx.watch(&mut billed, Task::Operation { operation: id }, wait);
     }
     if after.kind == OperationKind::Capture && after.is_done() && !before.is_done() {
-        if let Some(payment) = checkout.payment_mut(id.payment) {
-            payment.captured = Some(after.total).filter(|total| *total != payment.bill.total);
-        }
-        let fingerprint = Fingerprint::of(&[b"captured", id.to_string().as_bytes()]);
-        let event = HookId { partition: id.payment.number.get(), fingerprint };
-        let remote_id =
-            checkout.payment_mut(id.payment).and_then(|payment| Some(payment.remote.as_ref()?.id.clone()));
-        let is_paid = checkout.payment_mut(id.payment).is_none_or(|payment| payment.took_money());
-        if is_paid {
-            batch.put(DocKey::checkout(id.payment.number), Expect::At(version), &checkout, now);
-            return settlement; // it was known already, and everyone was told
-        }
-        let dossier = Dossier { order, order_stored, checkout: Some((checkout, version)) };
-        pay(shop, batch, dossier, id.payment, (event, remote_id), now, &mut Vec::new());
+        take_captured(tx, billed, &after);
         return settlement;
     }
-    let is_told = event_of(&before, &after).is_some_and(|event| {
-        call_back(shop, batch, (&mut order, &checkout), (event, Some(id.payment), Some(id)), now)
-    });
-    let is_planned = match event_of(&before, &after) {
-        Some(Event::RefundSucceeded) => after_refund(batch, &mut order, &mut checkout, now),
-        // What was handed over meanwhile is paid for after all.
-        Some(Event::RefundFailed) => ship(shop, batch, &mut order, &mut checkout, now),
-        Some(_) | None => false,
-    };
-    if watch.is_some() || is_told || is_planned {
-        let number = id.payment.number;
-        let stored = (Expect::At(order_stored.version), order_stored.body.listed_at);
-        batch.put(DocKey::order(number), stored.0, &order, stored.1);
+    if let Some(event) = event_of(&before, &after) {
+        tx.notify_merchant(&mut billed, event, About::operation(id));
+        if event == Event::RefundSucceeded {
+            tx.ask_after_refund(&mut billed);
+        } else if event == Event::RefundFailed {
+            tx.ship(&mut billed); // what was handed over meanwhile is paid for after all
+        }
     }
-    batch.put(DocKey::checkout(id.payment.number), Expect::At(version), &checkout, now);
+    if billed.order.messages != messages {
+        billed.order.stage(tx.batch());
+    }
+    billed.checkout.stage(tx.batch());
     settlement
 }
 
-/// Money has gone back. If it had come for something else the buyer owes what the order comes to now. Says whether something
-/// is to be done.
-pub(super) fn after_refund(
-    batch: &mut Batch,
-    order: &mut Order,
-    checkout: &mut Checkout,
-    now: Timestamp,
-) -> bool {
-    if order.view().is_none_or(|view| view.paid.is_some() || view.cancelled.is_some()) {
-        return false;
+/// Money that was held has been taken: the payment is paid, unless that is known already.
+fn take_captured(tx: &mut Transaction<'_>, mut billed: BilledOrder, capture: &Operation) {
+    let id = capture.id;
+    let payment = billed.checkout.payment_mut(id.payment);
+    let is_known = payment.is_none_or(|payment| {
+        payment.captured = Some(capture.total).filter(|total| *total != payment.bill.total);
+        payment.took_money()
+    });
+    if is_known {
+        billed.checkout.stage(tx.batch()); // everyone was told
+        return;
     }
-    let payment = checkout.ask_again(now);
-    payment.inspect(|id| send_task(batch, order, checkout.gateway.as_str(), *id, now));
-    watch_end(batch, order, checkout, now) || payment.is_some()
+    let remote = billed.checkout.payment_mut(id.payment).and_then(|payment| payment.remote.as_ref());
+    let remote_id = remote.map(|remote| remote.id.clone());
+    let fingerprint = Fingerprint::of(&[b"captured", id.to_string().as_bytes()]);
+    let event = HookId { partition: id.payment.number.get(), fingerprint };
+    tx.pay(billed, MoneyCame { payment: id.payment, event, remote_id });
 }
 
 /// What the site is told of what has changed.

@@ -7,15 +7,15 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::bill_order::{send_alteration, send_task, send_watch, ship, watch_end};
-use super::call_back::{Event, call_back};
-use super::receive_notice::{of_look_up, pay};
-use super::transaction::{self, Staged, transact};
-use super::{Dossier, Shop, fetch_bill, load_dossier};
+use super::call_back::Event;
+use super::effects::{About, MoneyCame, Task};
+use super::receive_notice::of_look_up;
+use super::transaction::{self, Staged, Transaction, Versioned, transact};
+use super::{BilledOrder, OrderRecord, Shop, fetch_bill, load_record};
 use crate::kernel::time::between;
 use crate::kernel::{Number, Private, Timestamp};
 use crate::payments::{Again, Answered, Checkout, Payment, PaymentId, PaymentState, Step};
-use crate::store::{Batch, CommitError, DocKey, Expect, Settlement, Ticket, Unavailable};
+use crate::store::{Batch, CommitError, Settlement, Ticket, Unavailable};
 
 /// Before a payment is looked at again whose money is being taken.
 const CAPTURE_LOOK_GAP: Duration = Duration::from_secs(600);
@@ -55,8 +55,8 @@ pub async fn note_sending(
     request: Private,
     intention: &Intention<Payment>,
 ) -> Result<Option<Private>, Unavailable> {
-    let found = load_dossier(&shop.store, seen.id.number).await?;
-    let Some((mut checkout, version)) = found.and_then(|dossier| dossier.checkout) else { return Ok(None) };
+    let found = load_record(&shop.store, seen.id.number).await?;
+    let Some(mut checkout) = found.and_then(|record| record.checkout) else { return Ok(None) };
     let now = shop.clock.now();
     let Some(payment) = checkout.payment_mut(seen.id) else { return Ok(None) };
     if intention.was(payment) {
@@ -68,18 +68,13 @@ pub async fn note_sending(
     payment.sends(request, now);
     let bytes = payment.request.clone();
     intention.is(payment.clone());
-    Ok(keep_sending(shop, &checkout, version, now).await?.then_some(bytes).flatten())
+    Ok(keep_sending(shop, &checkout).await?.then_some(bytes).flatten())
 }
 
 /// Commits what is written before a call. Says whether that was still to be done.
-pub(super) async fn keep_sending(
-    shop: &Shop,
-    checkout: &Checkout,
-    version: u64,
-    now: Timestamp,
-) -> Result<bool, Unavailable> {
+pub(super) async fn keep_sending(shop: &Shop, checkout: &Versioned<Checkout>) -> Result<bool, Unavailable> {
     let mut batch = Batch::new();
-    batch.put(DocKey::checkout(checkout.number), Expect::At(version), checkout, now);
+    checkout.stage(&mut batch);
     match shop.store.commit(batch).await {
         Ok(()) => Ok(true),
         Err(CommitError::Conflict | CommitError::LostLease) => Ok(false),
@@ -105,17 +100,16 @@ pub async fn record(
         let why = "its money is being taken".to_owned();
         Err(Again { after: Some(CAPTURE_LOOK_GAP), why })
     };
-    let stage = |batch: &mut Batch, mut dossier: Dossier, now| {
-        if let (Some(answered), Some((checkout, _))) = (answered, &mut dossier.checkout) {
-            remark(checkout, id, answered, now);
+    let stage = |tx: &mut Transaction<'_>, mut billed: BilledOrder| {
+        if let Some(answered) = answered {
+            remark(&mut billed.checkout, id, answered, tx.now);
         }
         // A look that was under way when a capture was planned: the capture's own outcome says what was taken.
-        let is_being_captured =
-            dossier.checkout.as_ref().is_some_and(|(checkout, _)| checkout.is_being_captured(id));
+        let is_being_captured = billed.checkout.is_being_captured(id);
         let change: Change<'_> = if is_being_captured { &unchanged } else { &change };
-        stage(shop, batch, dossier, (id, change), (settle, now))
+        stage(tx, billed, id, change, settle)
     };
-    settle_about(shop, id.number, Some(id), (ticket, settle), stage).await
+    settle_task(shop, id, ticket, settle, stage).await
 }
 
 /// A person has made sure that a payment which was put before them can never be paid. Says whether there was one that waited
@@ -129,11 +123,9 @@ pub async fn drop_by_hand(shop: &Shop, id: PaymentId) -> Result<bool, Unavailabl
         payment.state = PaymentState::Cancelled { at: now };
         Ok(())
     };
-    let stage = |batch: &mut Batch, mut dossier: Dossier, settle: Settle<'_>, now| {
-        if let Some((checkout, _)) = &mut dossier.checkout {
-            checkout.resolve(id);
-        }
-        stage(shop, batch, dossier, (id, &change), (settle, now))
+    let stage = |tx: &mut Transaction<'_>, mut billed: BilledOrder, settle: Settle<'_>| {
+        billed.checkout.resolve(id);
+        stage(tx, billed, id, &change, settle)
     };
     by_hand(shop, id.number, waits, stage).await
 }
@@ -143,53 +135,39 @@ pub(super) async fn by_hand(
     shop: &Shop,
     number: Number,
     waits: impl Fn(&Checkout) -> bool,
-    stage: impl Fn(&mut Batch, Dossier, Settle<'_>, Timestamp) -> Settlement,
+    stage: impl Fn(&mut Transaction<'_>, BilledOrder, Settle<'_>) -> Settlement,
 ) -> Result<bool, Unavailable> {
     let settle = |_: Option<&Again>| Settlement::Sent;
     let (waits, stage, settle) = (&waits, &stage, &settle);
     transact(shop, "decide_by_hand", |mut tx| async move {
-        let Some(dossier) = load_dossier(&shop.store, number).await? else {
+        let billed = load_record(&shop.store, number).await?.and_then(OrderRecord::billed);
+        let Some(billed) = billed.filter(|billed| waits(&billed.checkout)) else {
             return Ok(Staged::Unchanged(false));
         };
-        if !dossier.checkout.as_ref().is_some_and(|(checkout, _)| waits(checkout)) {
-            return Ok(Staged::Unchanged(false));
-        }
-        let now = tx.now;
-        stage(tx.batch(), dossier, settle, now);
+        stage(&mut tx, billed, settle);
         tx.tell_followers(number);
         Ok(tx.commit(true))
     })
     .await
 }
 
-/// Commits what `stage` puts into a batch, with the task's settlement, until nobody else is quicker.
-pub(super) async fn settle_with(
+/// Commits what `stage` makes of what a call about a payment came to, with the settlement of its task. Where there is no
+/// such order, `settle` alone says what becomes of the task.
+pub(super) async fn settle_task(
     shop: &Shop,
-    number: Number,
-    (ticket, settle): (Ticket, Settle<'_>),
-    stage: impl Fn(&mut Batch, Dossier, Timestamp) -> Settlement,
+    payment: PaymentId,
+    ticket: Ticket,
+    settle: Settle<'_>,
+    stage: impl Fn(&mut Transaction<'_>, BilledOrder) -> Settlement,
 ) -> Result<Settlement, CommitError> {
-    settle_about(shop, number, None, (ticket, settle), stage).await
-}
-
-/// The same about a payment, whose bill is fetched if it lies apart.
-async fn settle_about(
-    shop: &Shop,
-    number: Number,
-    payment: Option<PaymentId>,
-    (ticket, settle): (Ticket, Settle<'_>),
-    stage: impl Fn(&mut Batch, Dossier, Timestamp) -> Settlement,
-) -> Result<Settlement, CommitError> {
-    let stage = &stage;
+    let (stage, number) = (&stage, payment.number);
     transaction::settle(shop, "settle_task", |mut tx| async move {
-        let now = tx.now;
-        let settlement = match load_dossier(&shop.store, number).await? {
-            Some(mut dossier) => {
-                if let Some(payment) = payment {
-                    fetch_bill(&shop.store, &mut dossier, payment).await?;
-                }
-                stage(tx.batch(), dossier, now)
-            }
+        let mut found = load_record(&shop.store, number).await?;
+        if let Some(record) = &mut found {
+            fetch_bill(&shop.store, record, payment).await?;
+        }
+        let settlement = match found.and_then(OrderRecord::billed) {
+            Some(billed) => stage(&mut tx, billed),
             None => settle(None),
         };
         tx.settle(ticket, settlement.clone());
@@ -203,36 +181,27 @@ async fn settle_about(
 type Change<'a> = &'a (dyn Fn(&mut Payment, Timestamp) -> Result<(), Again> + Sync);
 
 fn stage(
-    shop: &Shop,
-    batch: &mut Batch,
-    mut dossier: Dossier,
-    (id, change): (PaymentId, Change<'_>),
-    (settle, now): (Settle<'_>, Timestamp),
+    tx: &mut Transaction<'_>,
+    mut billed: BilledOrder,
+    id: PaymentId,
+    change: Change<'_>,
+    settle: Settle<'_>,
 ) -> Settlement {
-    let Some((checkout, version)) = &mut dossier.checkout else { return settle(None) };
-    let version = *version;
-    if checkout.payment_mut(id).is_none() {
-        // It was to be made when its buyer asked to pay, and the time for that may be over.
-        if checkout.ends_unasked(now) {
-            checkout.note(now, None, "the time to pay is over, and nobody asked to");
-            let mut order = dossier.order;
-            call_back(shop, batch, (&mut order, checkout), (Event::PaymentExpired, None, None), now);
-            let stored = dossier.order_stored;
-            batch.put(DocKey::order(id.number), Expect::At(stored.version), &order, stored.body.listed_at);
-            batch.put(DocKey::checkout(id.number), Expect::At(version), checkout, now);
-        }
+    let now = tx.now;
+    let Some(payment) = billed.checkout.payment_mut(id) else {
+        end_unasked(tx, billed);
         return settle(None);
-    }
-    let Some(payment) = checkout.payment_mut(id) else { return settle(None) };
+    };
     let before = payment.clone();
     let outcome = change(payment, now);
     let after = payment.clone();
     let settlement = settle(outcome.as_ref().err());
     let is_given_up = matches!(settlement, Settlement::Dead { .. });
-    let is_over = before.state == after.state && checkout.is_over_unheard(id, now);
+    let is_over = before.state == after.state && billed.checkout.is_over_unheard(id, now);
     if after == before && !is_given_up && !is_over {
         return settlement;
     }
+    let checkout = &mut billed.checkout;
     if let Settlement::Dead { error, .. } = &settlement {
         checkout.flag(now, Some(id), format!("payment {id} was given up, see to it by hand: {error}"));
     }
@@ -245,7 +214,7 @@ fn stage(
         match after.superseded.clone() {
             None => {
                 let remote_id = after.remote.map(|remote| remote.id);
-                pay(shop, batch, dossier, id, (of_look_up(id), remote_id), now, &mut Vec::new());
+                tx.pay(billed, MoneyCame { payment: id, event: of_look_up(id), remote_id });
                 return settlement;
             }
             Some(why) => {
@@ -259,7 +228,6 @@ fn stage(
     if before.state != after.state && after.is_frozen_with_money() {
         review = Some(Event::PaymentReview);
     }
-    let mut order = dossier.order;
     let end = review.or_else(|| {
         if is_over { Some(Event::PaymentExpired) } else { Event::end_of(&before, &after, checkout, now) }
     });
@@ -268,44 +236,54 @@ fn stage(
     {
         payment.end_is_told = true;
     }
-    // It has died before its order's time was over: who comes to pay gets another. If nobody does, it is over then.
-    let sleeps = before.state != after.state && checkout.is_renewable(now);
+    let follow_up = checkout.follow_up(now);
+    let messages = billed.order.messages;
+    end.map(|event| tx.notify_merchant(&mut billed, event, About::payment(id)));
+    tx.ship(&mut billed);
+    tx.watch_end(&mut billed);
+    look_after(tx, &mut billed, &before, &after);
+    for payment in stopped.into_iter().chain(follow_up) {
+        tx.start(&mut billed, Task::Payment { payment });
+    }
+    if billed.order.messages != messages {
+        billed.order.stage(tx.batch());
+    }
+    billed.checkout.stage(tx.batch());
+    settlement
+}
+
+/// A payment was to be made when its buyer asked to pay: the time for that may be over.
+fn end_unasked(tx: &mut Transaction<'_>, mut billed: BilledOrder) {
+    let now = tx.now;
+    if billed.checkout.ends_unasked(now) {
+        billed.checkout.note(now, None, "the time to pay is over, and nobody asked to");
+        tx.notify_merchant(&mut billed, Event::PaymentExpired, About::default());
+        billed.write(tx);
+    }
+}
+
+/// Has a payment looked at again, or altered, that has changed from `before` to `after`.
+fn look_after(tx: &mut Transaction<'_>, billed: &mut BilledOrder, before: &Payment, after: &Payment) {
+    let (now, payment) = (tx.now, after.id);
     // Whoever can pay is looked after from then on, whatever else is to be done.
     let waits = |payment: &Payment| {
         let is_open = matches!(payment.state, PaymentState::Linked { .. } | PaymentState::Held { .. });
         is_open && payment.superseded.is_none()
     };
-    let begins = waits(&after) && !waits(&before);
+    let begins = waits(after) && !waits(before);
     // Its end has come nearer than the next look may be.
-    let ends_earlier = waits(&after) && after.bill.expires_at < before.bill.expires_at;
-    let watch = (begins || ends_earlier).then(|| after.look_gap(Duration::ZERO, now));
-    let is_news = before.step(now) != Step::Alter || after.alteration != before.alteration;
-    let alters = after.step(now) == Step::Alter && is_news;
-    let tend: Vec<PaymentId> = stopped.into_iter().chain(checkout.follow_up(now)).collect();
-    let is_told =
-        end.is_some_and(|event| call_back(shop, batch, (&mut order, checkout), (event, Some(id), None), now));
-    let is_shipped = ship(shop, batch, &mut order, checkout, now);
-    let is_watched = watch_end(batch, &mut order, checkout, now);
-    if is_watched || !tend.is_empty() || watch.is_some() || alters || sleeps || is_told || is_shipped {
-        if let Some(gap) = watch {
-            let gateway = checkout.gateway.clone();
-            send_watch(batch, &mut order, gateway.as_str(), id, (now, gap));
-        }
-        if sleeps {
-            let gateway = checkout.gateway.clone();
-            send_watch(batch, &mut order, gateway.as_str(), id, (now, between(now, after.bill.expires_at)));
-        }
-        if alters {
-            send_alteration(batch, &mut order, checkout.gateway.as_str(), id, now);
-        }
-        for payment in tend {
-            send_task(batch, &mut order, checkout.gateway.as_str(), payment, now);
-        }
-        let stored = dossier.order_stored;
-        batch.put(DocKey::order(id.number), Expect::At(stored.version), &order, stored.body.listed_at);
+    let ends_earlier = waits(after) && after.bill.expires_at < before.bill.expires_at;
+    if begins || ends_earlier {
+        tx.watch(billed, Task::Payment { payment }, after.look_gap(Duration::ZERO, now));
     }
-    batch.put(DocKey::checkout(id.number), Expect::At(version), checkout, now);
-    settlement
+    // It has died before its order's time was over: who comes to pay gets another. If nobody does, it is over then.
+    if before.state != after.state && billed.checkout.is_renewable(now) {
+        tx.watch(billed, Task::Payment { payment }, between(now, after.bill.expires_at));
+    }
+    let is_news = before.step(now) != Step::Alter || after.alteration != before.alteration;
+    if after.step(now) == Step::Alter && is_news {
+        tx.watch(billed, Task::Alteration { payment }, Duration::ZERO);
+    }
 }
 
 /// Writes down what became of an alteration, if the answer is about one.

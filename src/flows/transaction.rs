@@ -13,6 +13,7 @@ use tracing::Instrument;
 use super::Shop;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Document, Message, Number, Timestamp};
+use crate::orders::Fact;
 use crate::store::{Batch, CommitError, Delivery, DocKey, Expect, Settlement, Stored, Ticket, Unavailable};
 use crate::telemetry::metrics;
 
@@ -30,11 +31,12 @@ const PAUSE_MILLISECONDS_MAX: u64 = 16;
 /// One run of a use case.
 #[derive(Debug)]
 pub struct Transaction<'a> {
-    services: &'a Shop,
+    pub(super) services: &'a Shop,
     /// When it began.
     pub now: Timestamp,
     attempt: u32,
     batch: Batch,
+    facts: Vec<Fact>,
     settles: bool,
     followed: Option<Number>,
 }
@@ -52,7 +54,7 @@ pub enum Staged<'a, T> {
 }
 
 /// A document as it was read. It is written back at the version that it had.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versioned<T> {
     document: T,
     expect: Expect,
@@ -60,9 +62,20 @@ pub struct Versioned<T> {
 }
 
 impl<T: Document> Versioned<T> {
-    fn of(stored: &Stored) -> Result<Versioned<T>, Unavailable> {
+    /// What is stored.
+    pub(super) fn of(stored: &Stored) -> Result<Versioned<T>, Unavailable> {
         let (expect, listed_at) = (Expect::At(stored.version), stored.body.listed_at);
         Ok(Versioned { document: stored.document()?, expect, listed_at })
+    }
+
+    /// Stages it under its key, as it is to be.
+    pub(super) fn stage_at(&self, key: DocKey, batch: &mut Batch) {
+        batch.put(key, self.expect, &self.document, self.listed_at);
+    }
+
+    /// Nothing of it changes; the commit fails if somebody else changes it meanwhile.
+    pub(super) fn assert_version(&self, key: DocKey, batch: &mut Batch) {
+        batch.rely(key, self.expect);
     }
 
     /// A document that nobody has written yet, with its place in lists.
@@ -72,10 +85,30 @@ impl<T: Document> Versioned<T> {
 }
 
 impl<T> Versioned<T> {
+    /// The document without its version: it is not written back.
+    #[must_use]
+    pub fn into_document(self) -> T {
+        self.document
+    }
+
+    /// The version that was read; 0 of what nobody has written yet.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        match self.expect {
+            Expect::Absent => 0,
+            Expect::At(version) => version,
+        }
+    }
+
     /// Another content in the place of this one.
     #[must_use]
     pub fn replaced(&self, document: T) -> Versioned<T> {
         Versioned { document, expect: self.expect, listed_at: self.listed_at }
+    }
+
+    /// Gives it another place in lists.
+    pub(super) fn list_at(&mut self, listed_at: Timestamp) {
+        self.listed_at = listed_at;
     }
 }
 
@@ -108,7 +141,23 @@ impl<'a> Transaction<'a> {
 
     /// Writes a document back.
     pub fn write<T: Document>(&mut self, key: DocKey, document: &Versioned<T>) {
-        self.batch.put(key, document.expect, &document.document, document.listed_at);
+        document.stage_at(key, &mut self.batch);
+    }
+
+    /// What follows from the use case, for the journal.
+    pub fn note_fact(&mut self, fact: Fact) {
+        self.facts.push(fact);
+    }
+
+    /// The same for several.
+    pub fn note_facts(&mut self, facts: impl IntoIterator<Item = Fact>) {
+        self.facts.extend(facts);
+    }
+
+    /// What has followed so far, as the journal keeps it.
+    #[must_use]
+    pub fn facts(&self) -> Vec<serde_json::Value> {
+        self.facts.iter().filter_map(|fact| serde_json::to_value(fact).ok()).collect()
     }
 
     /// Puts a message into the outbox.
@@ -172,8 +221,15 @@ where
         for attempt in 0..ATTEMPTS_MAX {
             pause_before(attempt).await;
             let now = services.clock.now();
-            let (batch, settles, followed) = (Batch::new(), false, None);
-            let transaction = Transaction { services, now, attempt, batch, settles, followed };
+            let transaction = Transaction {
+                services,
+                now,
+                attempt,
+                batch: Batch::new(),
+                facts: Vec::new(),
+                settles: false,
+                followed: None,
+            };
             let (transaction, value) = match work(transaction).await? {
                 Staged::Commit(transaction, value) => (transaction, value),
                 Staged::Unchanged(value) => return Ok(value),

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::problem::Problem;
 use super::{Edge, number_in};
 use crate::flows::open_payment::{Wanting, open_payment};
-use crate::flows::{Dossier, Shop, load_dossier, payment_document};
+use crate::flows::{OrderRecord, Shop, load_record, payment_document};
 use crate::kernel::{Money, Number, Secret, Stopwatch, Tokens};
 use crate::notify::{Language, money};
 use crate::payments::{Checkout, Payment};
@@ -169,14 +169,15 @@ pub(super) async fn find(edge: &Edge, token: &str) -> Result<Option<Found>, Prob
     } else {
         None
     };
-    let Some(Dossier { order, checkout, .. }) = load_dossier(&edge.shop.store, number).await? else {
+    let Some(OrderRecord { order, checkout, .. }) = load_record(&edge.shop.store, number).await? else {
         return Ok(None);
     };
-    let Some((checkout, _)) = checkout else { return Ok(None) };
+    let Some(checkout) = checkout else { return Ok(None) };
     let right = Tokens::new([&Secret::new(checkout.secret.expose())], edge.key);
     let now = edge.shop.clock.now();
     let has_link = checkout.current().is_some_and(|payment| payment.link(now).is_some());
     let external_id = order.external_id.to_string();
+    let checkout = checkout.into_document();
     let found = Found { token: token.to_owned(), number, external_id, checkout, has_link };
     Ok(right.accept(secret.as_bytes()).then_some(found))
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::hooks::keep;
 use super::{Door, Edge};
 use crate::flows::receive_hook::would_change;
-use crate::flows::{Hook, find_dossier};
+use crate::flows::{Hook, find_record};
 use crate::kernel::time::{earlier, later};
 use crate::kernel::{ExternalId, Timestamp};
 use crate::marketplace::{Shipment, Sm};
@@ -91,9 +91,9 @@ impl Watchman {
 
     async fn compare(&self, shipment: &Shipment, until: Timestamp) -> Result<usize, Unavailable> {
         let Some(external_id) = ExternalId::parse(&shipment.external_id) else { return Ok(0) };
-        let known = find_dossier(&self.edge.shop, &self.door.source, &external_id).await?;
-        let order = known.map(|dossier| dossier.order);
-        let missing = missing(order.as_ref().and_then(Order::view).as_ref(), &shipment.state);
+        let known = find_record(&self.edge.shop, &self.door.source, &external_id).await?;
+        let order = known.map(|record| record.order);
+        let missing = missing(order.as_deref().and_then(Order::view).as_ref(), &shipment.state);
         for kind in &missing {
             self.take(body_of(kind, &shipment.raw, None)).await?;
         }

@@ -6,7 +6,7 @@ use super::event::Event;
 use super::fold::{View, fold};
 use super::stock::Shelf;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, ExternalId, Kind, Number, SourceName, Timestamp, Unreadable};
+use crate::kernel::{Document, ExternalId, Kind, MessageId, Number, SourceName, Timestamp, Unreadable};
 
 /// An order: who it is, everything that was heard of it, and what has been done about it.
 ///
@@ -64,6 +64,12 @@ impl Order {
 }
 
 impl Order {
+    /// The id of a message about the order that is about to be written.
+    pub fn next_message(&mut self) -> MessageId {
+        self.messages += 1;
+        MessageId { number: self.number, sequence: self.messages }
+    }
+
     /// A moment after everything that has made the order what it is, whatever the senders' clocks say: `now`, or later.
     #[must_use]
     pub fn after_all(&self, now: Timestamp) -> Timestamp {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tillgate::flows::move_money::{Request as Moving, move_money};
 use tillgate::flows::place_order::{Placed, Placement, place};
 use tillgate::flows::revise_order::{Change, Request, Wish, revise};
-use tillgate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Resting, Seller, Shop, load_dossier};
+use tillgate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Resting, Seller, Shop, load_record};
 use tillgate::gateway::invoicebox::{self, Invoicebox, Version};
 use tillgate::gateway::sandbox::{Call as Kind, Entry, Outcome, Sandbox, Setup, Trouble};
 use tillgate::gateway::yookassa::{self, Yookassa};
@@ -346,8 +346,8 @@ impl World {
     }
 
     async fn checkout(&self) -> Checkout {
-        let dossier = load_dossier(&self.collector.shop.store, self.number).await.expect("a store");
-        dossier.expect("an order").checkout.expect("a checkout").0
+        let record = load_record(&self.collector.shop.store, self.number).await.expect("a store");
+        record.expect("an order").checkout.expect("a checkout").into_document()
     }
 
     /// What must hold in the end, by the payment system's books.

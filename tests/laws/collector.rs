@@ -8,7 +8,7 @@ use std::time::Duration;
 use tillgate::flows::move_money::{Request, move_money};
 use tillgate::flows::place_order::{Placed, Placement, place};
 use tillgate::flows::revise_order::{self, Change, Wish, revise};
-use tillgate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Resting, Seller, Shop, load_dossier};
+use tillgate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Resting, Seller, Shop, load_record};
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
 use tillgate::kernel::Fingerprint;
 use tillgate::kernel::time::later;
@@ -317,16 +317,16 @@ impl World {
     /// The order comes to another sum.
     async fn change(&self, kopecks: i64) {
         let shop = &self.collector.shop;
-        let dossier = load_dossier(&shop.store, self.number).await.expect("a store").expect("an order");
-        let (mut checkout, version) = dossier.checkout.expect("a checkout");
+        let record = load_record(&shop.store, self.number).await.expect("a store").expect("an order");
+        let mut checkout = record.checkout.expect("a checkout");
         let now = shop.clock.now();
         let tend = checkout.wants(Some((2, bill(kopecks, &shop.clock))), now);
-        let mut order = dossier.order;
+        let mut order = record.order;
         let mut batch = Batch::new();
         for payment in tend {
             order.messages += 1;
             let id = tillgate::kernel::MessageId { number: self.number, sequence: order.messages };
-            let body = serde_json::json!({"payment": payment}).to_string();
+            let body = serde_json::json!({"task": "payment", "payment": payment}).to_string();
             batch.send(tillgate::kernel::Message {
                 id,
                 lane: Lane::Payment,
@@ -336,8 +336,8 @@ impl World {
                 wait: Duration::ZERO,
             });
         }
-        batch.put(DocKey::order(self.number), Expect::At(dossier.order_stored.version), &order, now);
-        batch.put(DocKey::checkout(self.number), Expect::At(version), &checkout, now);
+        batch.put(DocKey::order(self.number), Expect::At(order.version()), &*order, now);
+        batch.put(DocKey::checkout(self.number), Expect::At(checkout.version()), &*checkout, now);
         shop.store.commit(batch).await.expect("committed");
     }
 
@@ -356,8 +356,8 @@ impl World {
     }
 
     async fn checkout(&self) -> Checkout {
-        let dossier = load_dossier(&self.collector.shop.store, self.number).await.expect("a store");
-        dossier.expect("an order").checkout.expect("a checkout").0
+        let record = load_record(&self.collector.shop.store, self.number).await.expect("a store");
+        record.expect("an order").checkout.expect("a checkout").into_document()
     }
 
     /// Lets time pass until the payment system was told all that is to be said, or will not be told.
@@ -382,7 +382,7 @@ impl World {
         let is_watched = |id: PaymentId| {
             looks.iter().any(|(_, stored)| {
                 let look: Delivery = stored.document().expect("readable");
-                look.body.contains(&format!("\"{id}\"")) && !look.body.contains("alters")
+                look.body.contains(&format!("\"{id}\"")) && !look.body.contains("alteration")
             })
         };
         let books = self.bank.books.lock().expect("unbroken");
@@ -508,14 +508,14 @@ async fn moves_once(kind: OperationKind, script: &[Turn]) {
     let world = World::new([]).await;
     world.rest().await;
     let shop = world.collector.shop.clone();
-    let dossier = load_dossier(&shop.store, world.number).await.expect("a store").expect("an order");
-    let (mut checkout, version) = dossier.checkout.expect("a checkout");
+    let record = load_record(&shop.store, world.number).await.expect("a store").expect("an order");
+    let mut checkout = record.checkout.expect("a checkout");
     let at = shop.clock.now();
     let is_capture = kind == OperationKind::Capture;
     checkout.payments[0].state =
         if is_capture { PaymentState::Held { at } } else { PaymentState::Paid { at } };
     let mut batch = Batch::new();
-    batch.put(DocKey::checkout(world.number), Expect::At(version), &checkout, at);
+    batch.put(DocKey::checkout(world.number), Expect::At(checkout.version()), &*checkout, at);
     shop.store.commit(batch).await.expect("committed");
 
     world.bank.books.lock().expect("unbroken").script = script.iter().copied().collect();
@@ -534,8 +534,8 @@ async fn moves_once(kind: OperationKind, script: &[Turn]) {
     }
     world.rest().await;
 
-    let dossier = load_dossier(&shop.store, world.number).await.expect("a store").expect("an order");
-    let checkout = dossier.checkout.expect("a checkout").0;
+    let record = load_record(&shop.store, world.number).await.expect("a store").expect("an order");
+    let checkout = record.checkout.expect("a checkout").into_document();
     let books = world.bank.books.lock().expect("unbroken");
     let [operation] = checkout.operations.as_slice() else { panic!("{script:?}: {checkout:?}") };
     let state_of_payment = &checkout.payments[0].state;

@@ -11,7 +11,7 @@ use super::outbox::MessageEntry;
 use super::{List, PAGE_MAX, Paging, gather};
 use crate::dedup::Receipt;
 use crate::flows::see_order::see_order;
-use crate::flows::{Dossier, find_dossier, load_dossier, order_document};
+use crate::flows::{OrderRecord, find_record, load_record, order_document};
 use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::kernel::{ExternalId, Kind, Number, SourceName, Timestamp};
@@ -54,9 +54,9 @@ pub async fn list(
         let mut items = Vec::new();
         if let Some(external_id) = ExternalId::parse(external_id) {
             let source = SourceName::new(source.clone());
-            let found = find_dossier(&edge.shop, &source, &external_id).await?;
-            items.extend(found.and_then(|Dossier { order, checkout, .. }| {
-                let document = order_document(&edge.shop, &order, checkout.as_ref().map(|(known, _)| known))?;
+            let found = find_record(&edge.shop, &source, &external_id).await?;
+            items.extend(found.and_then(|OrderRecord { order, checkout, .. }| {
+                let document = order_document(&edge.shop, &order, checkout.as_deref())?;
                 let wanted = filter.attention.unwrap_or(false);
                 Some(document)
                     .filter(|document| fits(&order, document) && (!wanted || document.needs_attention()))
@@ -121,12 +121,12 @@ pub async fn show(
     State(edge): State<Arc<Edge>>,
     Path(number): Path<String>,
 ) -> Result<Json<OrderDocument>, Problem> {
-    let dossier = load_dossier(&edge.shop.store, number_in(&number)?).await?;
-    let (order, checkout) = match dossier {
-        Some(Dossier { order, checkout, .. }) => (Some(order), checkout.map(|(checkout, _)| checkout)),
+    let record = load_record(&edge.shop.store, number_in(&number)?).await?;
+    let (order, checkout) = match record {
+        Some(OrderRecord { order, checkout, .. }) => (Some(order), checkout),
         None => (None, None),
     };
-    let document = order.as_ref().and_then(|order| order_document(&edge.shop, order, checkout.as_ref()));
+    let document = order.as_ref().and_then(|order| order_document(&edge.shop, order, checkout.as_deref()));
     document.map(Json).ok_or_else(|| match order {
         Some(_) => Problem::not_found(format!(
             "order {number} is not created yet; its hooks are parked: see its journal"
@@ -203,10 +203,10 @@ pub async fn journal(
             entries.push((at, u8::try_from(rank).unwrap_or(u8::MAX), entry));
         }
     }
-    if let Some((checkout, _)) =
-        load_dossier(&edge.shop.store, number).await?.and_then(|dossier| dossier.checkout)
-    {
-        entries.extend(checkout.history.into_iter().map(|entry| (entry.at, 3, JournalEntry::Payment(entry))));
+    if let Some(checkout) = load_record(&edge.shop.store, number).await?.and_then(|record| record.checkout) {
+        entries.extend(
+            checkout.history.iter().cloned().map(|entry| (entry.at, 3, JournalEntry::Payment(entry))),
+        );
     }
     if entries.is_empty() && load(&edge, number).await?.is_none() {
         return Err(Problem::not_found(format!("there is no order {number}")));

@@ -11,7 +11,7 @@ use crate::flows::open_payment::{Wanting, open_payment};
 use crate::flows::outside_refund::look_by_hand;
 use crate::flows::tend_operation::{settle_by_hand, tell_again};
 use crate::flows::tend_payment::drop_by_hand;
-use crate::flows::{load_dossier, order_document};
+use crate::flows::{load_record, order_document};
 use crate::http::problem::Problem;
 use crate::orders::OrderDocument;
 use crate::payments::{NotAPaymentId, NotAnOperationId, OperationId, PaymentId};
@@ -31,10 +31,9 @@ fn refused(id: PaymentId, why: Refused) -> Problem {
 }
 
 async fn order_of(edge: &Edge, id: PaymentId) -> Result<Json<OrderDocument>, Problem> {
-    let dossier = load_dossier(&edge.shop.store, id.number).await?;
-    let document = dossier.and_then(|dossier| {
-        order_document(&edge.shop, &dossier.order, dossier.checkout.as_ref().map(|(checkout, _)| checkout))
-    });
+    let record = load_record(&edge.shop.store, id.number).await?;
+    let document =
+        record.and_then(|record| order_document(&edge.shop, &record.order, record.checkout.as_deref()));
     document.map(Json).ok_or_else(|| Problem::not_found(format!("there is no payment {id}")))
 }
 

@@ -44,7 +44,7 @@ use super::{Edge, number_in};
 use crate::dedup::Answer;
 use crate::flows::merchant_order::{MerchantOrder, merchant_order};
 use crate::flows::place_order::Taken;
-use crate::flows::{Dossier, Listener, Shop, find_dossier, load_dossier};
+use crate::flows::{Listener, OrderRecord, Shop, find_record, load_record};
 use crate::kernel::json::{Object, tidy};
 use crate::kernel::{ExternalId, Kind, Number, SourceName, Stopwatch};
 use crate::orders::{Order, State as OrderState};
@@ -153,9 +153,9 @@ fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> 
 async fn linked(shop: &Shop, number: Number) -> Result<MerchantOrder, Problem> {
     let mut watch = Watch::over(shop, number);
     loop {
-        let dossier = load_dossier(&shop.store, number).await?;
-        let found = dossier.and_then(|Dossier { order, checkout, .. }| {
-            let (checkout, _) = checkout?;
+        let record = load_record(&shop.store, number).await?;
+        let found = record.and_then(|OrderRecord { order, checkout, .. }| {
+            let checkout = checkout?;
             let waits_in_vain = shop.resting.has(&checkout.gateway);
             Some((
                 merchant_order(shop, &order, &checkout)?,
@@ -212,10 +212,10 @@ pub async fn show(
 ) -> Result<Response, Problem> {
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
     let number = number_in(&id)?.ok_or_else(missing)?;
-    let dossier = load_dossier(&edge.shop.store, number).await?;
-    let own = dossier.filter(|dossier| dossier.order.source == merchant);
+    let record = load_record(&edge.shop.store, number).await?;
+    let own = record.filter(|record| record.order.source == merchant);
     let found =
-        own.and_then(|Dossier { order, checkout, .. }| merchant_order(&edge.shop, &order, &checkout?.0));
+        own.and_then(|OrderRecord { order, checkout, .. }| merchant_order(&edge.shop, &order, &*checkout?));
     found.map(with_revision).ok_or_else(missing)
 }
 
@@ -279,6 +279,6 @@ pub async fn list(
 
 async fn find(shop: &Shop, merchant: &SourceName, id: &str) -> Result<Option<MerchantOrder>, Unavailable> {
     let Some(id) = ExternalId::parse(id) else { return Ok(None) };
-    let found = find_dossier(shop, merchant, &id).await?;
-    Ok(found.and_then(|Dossier { order, checkout, .. }| merchant_order(shop, &order, &checkout?.0)))
+    let found = find_record(shop, merchant, &id).await?;
+    Ok(found.and_then(|OrderRecord { order, checkout, .. }| merchant_order(shop, &order, &*checkout?)))
 }

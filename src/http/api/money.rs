@@ -20,7 +20,7 @@ use crate::dedup::Answer;
 use crate::dedup::key::Asked;
 use crate::flows::move_money::{OperationDocument, Refused, Request, move_money};
 use crate::flows::place_order::{Keyed, Taken, answer_key, known_key, take_key};
-use crate::flows::{Dossier, Shop, load_dossier};
+use crate::flows::{OrderRecord, Shop, load_record};
 use crate::http::admin::List;
 use crate::http::body::read_plain;
 use crate::http::hooks::answer;
@@ -161,8 +161,8 @@ async fn once(
     let asked = Fingerprint::of(&[merchant.as_str().as_bytes(), key.as_bytes(), &body]);
     let request = read_request((merchant, number, kind), wanted, asked)?;
     // A request about no order of the merchant's takes no key.
-    let dossier = load_dossier(&edge.shop.store, number).await?;
-    let own = dossier.filter(|dossier| dossier.order.source == request.merchant).ok_or_else(missing)?;
+    let record = load_record(&edge.shop.store, number).await?;
+    let own = record.filter(|record| record.order.source == request.merchant).ok_or_else(missing)?;
     let keyed = Keyed {
         merchant: &request.merchant,
         asked: asked_for,
@@ -240,8 +240,8 @@ async fn settled(shop: &Shop, id: OperationId) -> Result<OperationDocument, Prob
     let number = id.payment.number;
     let mut watch = Watch::over(shop, number);
     loop {
-        let checkout = load_dossier(&shop.store, number).await?.and_then(|dossier| dossier.checkout);
-        let found = checkout.and_then(|(checkout, _)| {
+        let checkout = load_record(&shop.store, number).await?.and_then(|record| record.checkout);
+        let found = checkout.and_then(|checkout| {
             checkout.operations.iter().find(|known| known.id == id).map(OperationDocument::of)
         });
         let unread = || Problem::unavailable("it cannot be read what became of it; send the request again");
@@ -265,9 +265,9 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
     let number = number_in(&id)?.ok_or_else(missing)?;
-    let dossier = load_dossier(&edge.shop.store, number).await?;
-    let own = dossier.filter(|dossier| dossier.order.source == merchant).ok_or_else(missing)?;
-    let Dossier { checkout: Some((checkout, _)), .. } = own else { return Err(missing()) };
+    let record = load_record(&edge.shop.store, number).await?;
+    let own = record.filter(|record| record.order.source == merchant).ok_or_else(missing)?;
+    let OrderRecord { checkout: Some(checkout), .. } = own else { return Err(missing()) };
     let items: Vec<OperationDocument> = checkout.refunds().map(OperationDocument::of).collect();
     Ok(Json(List { items, next_cursor: None }).into_response())
 }

@@ -13,11 +13,10 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use self::operations::operation_of;
 use super::dispatch::Dispatch;
 use super::persistence::{persist, settle};
 use crate::flows::alias::remember;
-use crate::flows::bill_order::Task;
+use crate::flows::effects::Task;
 use crate::flows::spend_budget::spend_budget;
 use crate::flows::tend_payment::{Intention, note_sending, record};
 use crate::flows::{Shop, buyers_address, checkout_of};
@@ -25,7 +24,7 @@ use crate::flows::{outside_refund, tend_operation};
 use crate::gateway::{Addresses, Breaker, Failure, Provider, yookassa};
 use crate::kernel::time::between;
 use crate::kernel::{Lane, Private, SourceName, Timestamp};
-use crate::payments::{Again, Answered, Checkout, Payment, Purpose, Remote, RemoteStatus, Step};
+use crate::payments::{Again, Answered, Checkout, Payment, PaymentId, Purpose, Remote, RemoteStatus, Step};
 use crate::peer::RetryPolicy;
 use crate::store::{Batch, Claimed, Delivery, Settlement, Ticket, Unavailable};
 use crate::telemetry::metrics;
@@ -135,8 +134,8 @@ impl Collector {
                 return Duration::ZERO;
             }
         };
-        let (recorded, wish) = match operation_of(&task) {
-            Some(id) => {
+        let (recorded, wish) = match task {
+            Task::Operation { operation: id } => {
                 let stepped = persist(LEASE / 4, || self.step_operation(delivery.lane, id)).await;
                 let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
                     return Duration::ZERO;
@@ -146,35 +145,36 @@ impl Collector {
                 let record = || tend_operation::record(&self.shop, id, ticket, answered, &settle);
                 (persist(LEASE / 2, record).await, stepped.rest())
             }
-            None if task.refunds => {
-                let stepped = persist(LEASE / 4, || self.list_refunds(task.payment)).await;
+            Task::Refunds { payment } => {
+                let stepped = persist(LEASE / 4, || self.list_refunds(payment)).await;
                 let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
                     return Duration::ZERO;
                 };
                 let settle = |again: Option<&Again>| settlement(&delivery, again, &stepped, at);
                 let answered = stepped.answered.as_ref();
-                let record = || outside_refund::record(&self.shop, task.payment, ticket, answered, &settle);
+                let record = || outside_refund::record(&self.shop, payment, ticket, answered, &settle);
                 (persist(LEASE / 2, record).await, stepped.rest())
             }
-            None => {
-                let stepped = persist(LEASE / 4, || self.step((&delivery, at), task)).await;
+            Task::Payment { payment } | Task::Alteration { payment } => {
+                let alters = matches!(task, Task::Alteration { .. });
+                let stepped = persist(LEASE / 4, || self.step(&delivery, at, payment, alters)).await;
                 let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
                     return Duration::ZERO;
                 };
                 let settle = |again: Option<&Again>| {
                     // The looks go on by themselves.
-                    let again = again.filter(|again| !task.alters || again.why != Again::WAITS);
+                    let again = again.filter(|again| !alters || again.why != Again::WAITS);
                     settlement(&delivery, again, &stepped, at)
                 };
                 let answered = stepped.answered.as_ref();
-                let record = || record(&self.shop, task.payment, ticket, answered, &settle);
+                let record = || record(&self.shop, payment, ticket, answered, &settle);
                 (persist(LEASE / 2, record).await, stepped.rest())
             }
         };
         match recorded {
             Ok(settlement) => self.tell(&delivery, &settlement),
             Err(why) => {
-                tracing::warn!(payment = %task.payment, error = %why, "what became of a payment was not recorded; it will be looked up");
+                tracing::warn!(payment = %task.payment(), error = %why, "what became of a payment was not recorded; it will be looked up");
             }
         }
         wish.unwrap_or_default().min(RETRY.longest)
@@ -278,19 +278,21 @@ impl Collector {
     /// Does what is next for a payment. None if it changed meanwhile.
     async fn step(
         &self,
-        (delivery, claimed_at): (&Delivery, Timestamp),
-        task: Task,
+        delivery: &Delivery,
+        claimed_at: Timestamp,
+        id: PaymentId,
+        alters: bool,
     ) -> Result<Option<Stepped>, Unavailable> {
-        let Some(checkout) = checkout_of(&self.shop, task.payment.number).await? else {
+        let Some(checkout) = checkout_of(&self.shop, id.number).await? else {
             return Ok(Some(Stepped::by_itself(None)));
         };
-        let found = checkout.payments.iter().find(|payment| payment.id == task.payment);
+        let found = checkout.payments.iter().find(|payment| payment.id == id);
         let Some(payment) = found else { return Ok(Some(Stepped::by_itself(None))) };
         // A link is looked at in its own lane, so that what is urgent never waits behind it.
         let now = self.shop.clock.now();
         let step = match (payment.step(now), delivery.lane) {
-            (Step::Alter, _) if task.alters => Step::Alter,
-            (_, _) if task.alters => Step::Rest,
+            (Step::Alter, _) if alters => Step::Alter,
+            (_, _) if alters => Step::Rest,
             // There is a task for altering it.
             (Step::Check | Step::Alter, _) => Step::Check,
             (_, Lane::Watch) => Step::Rest,

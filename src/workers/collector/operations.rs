@@ -2,7 +2,6 @@
 
 use super::super::persistence::persist;
 use super::{Collector, LEASE, Stepped};
-use crate::flows::bill_order::Task;
 use crate::flows::checkout_of;
 use crate::flows::tend_operation::note_sending;
 use crate::flows::tend_payment::Intention;
@@ -146,9 +145,4 @@ impl Collector {
 fn remote_id_of(payment: &Payment) -> Option<String> {
     let linked = payment.remote.as_ref().map(|remote| remote.id.clone());
     payment.paid_under.clone().or(linked)
-}
-
-/// Which operation a task is about, if it is about one.
-pub(super) fn operation_of(task: &Task) -> Option<OperationId> {
-    task.operation.map(|sequence| OperationId { payment: task.payment, sequence })
 }

@@ -1,0 +1,67 @@
+//! A merchant's site is told what has become of its order.
+
+use std::time::Duration;
+
+use super::super::call_back::{Callback, CallbackData, Event};
+use super::super::merchant_order::merchant_order;
+use super::super::move_money::OperationDocument;
+use super::super::transaction::Transaction;
+use super::super::{BilledOrder, Callbacks};
+use crate::kernel::{Lane, Message};
+use crate::payments::{OperationId, OperationKind, PaymentId};
+
+/// What an event is about, beside the order.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::flows) struct About {
+    /// The payment.
+    pub payment: Option<PaymentId>,
+    /// The refund or the capture.
+    pub operation: Option<OperationId>,
+}
+
+impl About {
+    /// A payment.
+    pub fn payment(id: PaymentId) -> About {
+        About { payment: Some(id), operation: None }
+    }
+
+    /// A refund or a capture.
+    pub fn operation(id: OperationId) -> About {
+        About { payment: Some(id.payment), operation: Some(id) }
+    }
+}
+
+impl Transaction<'_> {
+    /// Puts an event into the outbox, if the order's merchant wants to hear any: frozen, so that every attempt says the
+    /// same. Says whether it does; then the order is to be written.
+    pub(in crate::flows) fn notify_merchant(
+        &mut self,
+        billed: &mut BilledOrder,
+        event: Event,
+        about: About,
+    ) -> bool {
+        let BilledOrder { order, checkout } = billed;
+        let hears = match self.services.sellers.get(&order.source).map(|seller| seller.callbacks) {
+            Some(Callbacks::Always) => true,
+            Some(Callbacks::WhereNamed) => checkout.ways.callback.is_some(),
+            Some(Callbacks::None) | None => false,
+        };
+        if !hears {
+            return false;
+        }
+        let Some(document) = merchant_order(self.services, order, checkout) else { return false };
+        let operation = checkout.operations.iter().find(|known| Some(known.id) == about.operation);
+        let of = |kind| operation.filter(|known| known.kind == kind).map(OperationDocument::of);
+        let data = CallbackData {
+            order: document,
+            payment_id: about.payment,
+            refund: of(OperationKind::Refund),
+            capture: of(OperationKind::Capture),
+        };
+        let body = serde_json::to_string(&Callback { event, timestamp: self.now, data }).unwrap_or_default();
+        let queue = order.source.as_str().to_owned();
+        let (id, created_at, wait) = (order.next_message(), self.now, Duration::ZERO);
+        self.send(Message { id, lane: Lane::Callback, queue, body, created_at, wait });
+        true
+    }
+}

@@ -1,0 +1,11 @@
+//! What several use cases cause: a task for a worker, a word to the merchant or the pickers, money and goods that are
+//! accounted for. Each is a method of the transaction and puts into its batch what follows.
+
+mod goods;
+mod merchant;
+mod money;
+mod tasks;
+
+pub(super) use merchant::About;
+pub(super) use money::MoneyCame;
+pub use tasks::Task;

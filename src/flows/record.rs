@@ -1,0 +1,161 @@
+//! What is stored of an order: its document and its checkout, as they were read together.
+
+use super::Shop;
+use super::transaction::{Transaction, Versioned};
+use crate::dedup::Receipt;
+use crate::kernel::{ExternalId, HookId, Kind, Number, SourceName, Timestamp};
+use crate::orders::Order;
+use crate::payments::{Checkout, PaymentId};
+use crate::store::{Batch, DocKey, Expect, Store, Stored, Unavailable};
+
+/// An order with its payments.
+#[derive(Debug, Clone)]
+pub struct OrderRecord {
+    /// The order.
+    pub order: Versioned<Order>,
+    /// Its payments, if it is paid through us.
+    pub checkout: Option<Versioned<Checkout>>,
+}
+
+/// An order that is paid through us, with its payments.
+#[derive(Debug, Clone)]
+pub struct BilledOrder {
+    /// The order.
+    pub order: Versioned<Order>,
+    /// Its payments.
+    pub checkout: Versioned<Checkout>,
+}
+
+impl OrderRecord {
+    /// The same of an order that is paid through us.
+    pub(super) fn billed(self) -> Option<BilledOrder> {
+        let OrderRecord { order, checkout } = self;
+        checkout.map(|checkout| BilledOrder { order, checkout })
+    }
+}
+
+impl BilledOrder {
+    /// Writes both as they are to be.
+    pub(super) fn write(&self, tx: &mut Transaction<'_>) {
+        self.order.stage(tx.batch());
+        self.checkout.stage(tx.batch());
+    }
+}
+
+/// Reads an order with its payments.
+pub async fn load_record(store: &Store, number: Number) -> Result<Option<OrderRecord>, Unavailable> {
+    record_of(&store.load(&keys(number)).await?)
+}
+
+/// The same for an answer that promises what it says, without a commit of its own.
+pub(super) async fn load_kept_record(
+    store: &Store,
+    number: Number,
+) -> Result<Option<OrderRecord>, Unavailable> {
+    record_of(&store.load_kept(&keys(number)).await?)
+}
+
+fn keys(number: Number) -> [DocKey; 2] {
+    [DocKey::order(number), DocKey::checkout(number)]
+}
+
+fn record_of(found: &[Option<Stored>]) -> Result<Option<OrderRecord>, Unavailable> {
+    let [Some(order), checkout] = found else { return Ok(None) };
+    let checkout = checkout.as_ref().map(Versioned::of).transpose()?;
+    Ok(Some(OrderRecord { order: Versioned::of(order)?, checkout }))
+}
+
+/// Reads an order by its sender's number.
+pub async fn find_record(
+    shop: &Shop,
+    source: &SourceName,
+    external_id: &ExternalId,
+) -> Result<Option<OrderRecord>, Unavailable> {
+    for slot in 0..Number::SLOTS_MAX {
+        let number = shop.number_in(source, external_id, slot).await?;
+        match load_record(&shop.store, number).await? {
+            Some(found) if found.order.source == *source && found.order.external_id == *external_id => {
+                return Ok(Some(found));
+            }
+            Some(_) => {} // another order has its number: it took the next one
+            None => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// Reads the checkout of an order.
+pub async fn checkout_of(shop: &Shop, number: Number) -> Result<Option<Checkout>, Unavailable> {
+    let stored = shop.store.load(&[DocKey::checkout(number)]).await?.pop().flatten();
+    Ok(stored.map(|stored| stored.document()).transpose()?)
+}
+
+/// Fetches the bill of a payment that is over, if it lies apart: money has come for it, or may have.
+pub(super) async fn fetch_bill(
+    store: &Store,
+    record: &mut OrderRecord,
+    id: PaymentId,
+) -> Result<(), Unavailable> {
+    let Some(checkout) = &mut record.checkout else { return Ok(()) };
+    if checkout.lacks_bill(id) {
+        let stored = store.load(&[DocKey::past_bill(id.number, id.attempt)]).await?.pop().flatten();
+        if let Some(stored) = stored {
+            checkout.put_back(stored.document()?);
+        }
+    }
+    Ok(())
+}
+
+/// The key under which a hook's receipt lies.
+#[must_use]
+pub fn receipt_key(id: HookId) -> DocKey {
+    DocKey { partition: id.partition, kind: Kind::Receipt, id: id.fingerprint.get() }
+}
+
+/// Reads a receipt to change it.
+pub(super) async fn load_receipt(
+    store: &Store,
+    id: HookId,
+) -> Result<Option<Versioned<Receipt>>, Unavailable> {
+    let stored = store.load(&[receipt_key(id)]).await?.pop().flatten();
+    stored.as_ref().map(Versioned::of).transpose()
+}
+
+/// Reads a receipt to answer from it.
+pub(super) async fn load_kept_receipt(
+    store: &Store,
+    id: HookId,
+) -> Result<Option<Versioned<Receipt>>, Unavailable> {
+    let stored = store.load_kept(&[receipt_key(id)]).await?.pop().flatten();
+    stored.as_ref().map(Versioned::of).transpose()
+}
+
+impl Versioned<Receipt> {
+    /// Stages the receipt as it is to be.
+    pub(super) fn stage(&self, batch: &mut Batch) {
+        self.stage_at(receipt_key(self.id), batch);
+    }
+}
+
+impl Versioned<Order> {
+    /// Stages the order as it is to be.
+    pub(super) fn stage(&self, batch: &mut Batch) {
+        self.stage_at(DocKey::order(self.number), batch);
+    }
+}
+
+impl Versioned<Checkout> {
+    /// Stages the checkout as it is to be.
+    pub(super) fn stage(&self, batch: &mut Batch) {
+        self.stage_at(DocKey::checkout(self.number), batch);
+    }
+
+    /// The same, with the bills that are past beside it.
+    pub(super) fn stage_without_past(&mut self, batch: &mut Batch, now: Timestamp) {
+        for past in self.take_past_bills() {
+            let key = DocKey::past_bill(self.number, past.payment.attempt);
+            batch.put(key, Expect::Absent, &past, now);
+        }
+        self.stage(batch);
+    }
+}
