@@ -3,6 +3,9 @@
 //! Read from top to bottom it is the picture of the running process: a store, the flows over it, the workers
 //! beside it, the edge in front. It also knows the end: stop taking work, finish what was begun, let go.
 
+mod endpoints;
+mod peers;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,40 +18,36 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{
-    Endpoint, Gateway, GatewayProtocol, Merchant, Outgoing, Payment, Settings, Source, SourceProtocol,
-    StoreUrl,
-};
-use crate::dedup::retention;
-use crate::flows::sweep::Retention;
-use crate::flows::{Alarms, Callbacks, ClockSkew, Hints, News, Rates, Resting, Seller, Shop};
-use crate::gateway::{Provider, invoicebox, yookassa};
-use crate::http::api::{MerchantDoor, Pace};
-use crate::http::channel::Channel;
+use crate::config::{Endpoint, Settings, StoreUrl};
+use crate::flows::{Alarms, ClockSkew, Hints, News, Resting, Shop};
+use crate::gateway::Provider;
 use crate::http::ops::Readiness;
 use crate::http::server::{Limits, Listener};
-use crate::http::watchman::Watchman;
 use crate::http::{
-    Door, Edge, HOOKS_AT_ONCE_MAX, LivePages, NOTICES_AT_ONCE_MAX, NoticeDoor, OLD_ADDRESSES_AT_ONCE_MAX,
-    ORDERS_AT_ONCE_MAX, Refusals, operator_routes, public_routes, routes, server,
+    Edge, HOOKS_AT_ONCE_MAX, LivePages, NOTICES_AT_ONCE_MAX, OLD_ADDRESSES_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX,
+    Refusals, operator_routes, public_routes, routes, server,
 };
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Clock, Lane, Secret, SourceName, Tokens};
 use crate::marketplace::Sm;
 use crate::notify::Audience;
 use crate::notify::channel::telegram::Telegram;
-use crate::payments::VatCode;
 use crate::peer::{ANSWER_BYTES_MAX, Client, ClientError, Guard};
 use crate::store::postgres::Migration;
 use crate::store::{Store, memory, postgres, sled};
-use crate::webhooks::{self, NoticeProtocol, Protocol};
 use crate::workers::clerk::{self, Tally};
 use crate::workers::clock_watch;
 use crate::workers::collector::Collector;
 use crate::workers::courier::{Courier, HANDOVER_SECONDS_MAX};
-use crate::workers::envoy::{self, Envoy};
-use crate::workers::herald::{self, Ear, Herald};
+use crate::workers::envoy::Envoy;
+use crate::workers::herald::{self, Herald};
+use crate::workers::notice_channel::NoticeChannel;
+use crate::workers::reconciler::Reconciler;
 use crate::workers::sweeper;
+
+use self::endpoints::{merchant_of, notice_protocol, retention_of, source_endpoints};
+pub use self::peers::{asked_marketplaces, gateways, told_marketplaces};
+use self::peers::{ears, payment_pages, sellers};
 
 /// Why the gateway cannot start. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -88,9 +87,6 @@ pub struct App {
     serving: Vec<JoinHandle<()>>,
     workers: TaskTracker,
 }
-
-/// The most of a marketplace's answer that is read, in bytes: a page of a hundred orders.
-const SHIPMENTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// How long the workers may take to finish what they are at.
 const WORKERS_DRAIN: Duration = Duration::from_secs(HANDOVER_SECONDS_MAX + 2);
@@ -132,6 +128,152 @@ pub fn telegram(settings: &Settings) -> Result<Option<Telegram>, StartError> {
     Ok(Some(Telegram::new(client, &telegram.url, telegram.token.clone())))
 }
 
+/// Those whom we call.
+struct Peers {
+    telegram: Option<Telegram>,
+    gateways: BTreeMap<SourceName, Arc<dyn Provider>>,
+    /// Marketplaces that hear how far their orders are.
+    told: BTreeMap<SourceName, Sm>,
+    /// Marketplaces that are asked for their orders.
+    watched: BTreeMap<SourceName, Sm>,
+    /// For merchants' sites at addresses of the configuration.
+    sites: Client,
+    /// For addresses that came with an order.
+    guarded: Client,
+    guard: Guard,
+}
+
+impl Peers {
+    fn of(settings: &Settings, clock: &Clock) -> Result<Peers, StartError> {
+        let deadline = Duration::from_secs(herald::CALL_SECONDS_MAX);
+        let guard = Guard::new(settings.callback_networks.iter().copied());
+        Ok(Peers {
+            telegram: telegram(settings)?,
+            gateways: gateways(settings)?,
+            told: told_marketplaces(settings, clock)?,
+            watched: asked_marketplaces(settings, clock)?,
+            sites: Client::new(deadline, ANSWER_BYTES_MAX)?,
+            guarded: Client::guarded(deadline, ANSWER_BYTES_MAX, guard.clone())?,
+            guard,
+        })
+    }
+}
+
+/// What every use case works with.
+fn shop_of(settings: &Settings, store: Store, clock: Clock, peers: &Peers, address: SocketAddr) -> Shop {
+    let chats = settings.notify.telegram.as_ref().map(|telegram| telegram.chats.clone()).unwrap_or_default();
+    let public_url = match &settings.public_url {
+        Some(_) => settings.public_url(),
+        None => format!("http://{address}"), // the port may have been the system's choice
+    };
+    let handover = |(name, known): (&SourceName, &Arc<dyn Provider>)| (name.clone(), known.handover());
+    Shop {
+        store,
+        clock,
+        audience: Audience { language: settings.notify.language, chats },
+        recent: Arc::default(),
+        listeners: Arc::new(peers.told.keys().cloned().collect()),
+        sellers: Arc::new(sellers(settings, &peers.gateways)),
+        handovers: Arc::new(peers.gateways.iter().map(handover).collect()),
+        public_url: public_url.into(),
+        news: News::default(),
+        alarms: Alarms::default(),
+        clock_skew: ClockSkew::default(),
+        resting: Resting::default(),
+        hints: Hints::default(),
+        shop_key: Arc::default(),
+    }
+}
+
+/// What the handlers share.
+fn edge_of(settings: &Settings, shop: Shop, tally: Tally, guard: Guard, metrics: PrometheusHandle) -> Edge {
+    let key = random_bytes();
+    let merchants = settings.merchants.iter().map(|(name, merchant)| merchant_of(name, merchant, key));
+    let pages = settings.gateways.iter().map(|(name, gateway)| payment_pages(name, gateway));
+    Edge {
+        shop,
+        sources: source_endpoints(settings, key),
+        merchants: merchants.collect(),
+        tally,
+        trusted_proxies: settings.trusted_proxies.clone(),
+        guard,
+        payment_pages: pages.collect(),
+        admin: settings.admin_token.as_ref().map(|token| Tokens::new([token], key)),
+        key,
+        live_pages: LivePages::default(),
+        old_addresses_at_once: Arc::new(Semaphore::new(OLD_ADDRESSES_AT_ONCE_MAX)),
+        metrics,
+        request_ids: crate::telemetry::request_id::RequestIds::default(),
+        store_mark: http::HeaderValue::from_str(&settings.store.mark()).ok(),
+        readiness: Readiness::default(),
+        draining: AtomicBool::new(false),
+        refusals: Refusals::default(),
+        notices_at_once: Arc::new(Semaphore::new(NOTICES_AT_ONCE_MAX)),
+        hooks_at_once: Arc::new(Semaphore::new(HOOKS_AT_ONCE_MAX)),
+        orders_at_once: Arc::new(Semaphore::new(ORDERS_AT_ONCE_MAX)),
+    }
+}
+
+/// The workers, and how they are told to end.
+struct Staff {
+    shop: Shop,
+    drain: CancellationToken,
+    workers: TaskTracker,
+}
+
+impl Staff {
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.workers.spawn(work);
+    }
+
+    /// Begins what the settings ask for. Returns the marketplaces that are looked through when the edge stands.
+    fn begin(&self, settings: &Settings, peers: Peers) -> BTreeMap<SourceName, Sm> {
+        let Peers { telegram, gateways, told, watched, sites, guarded, guard: _ } = peers;
+        let Staff { shop, drain, .. } = self;
+        self.spawn(clock_watch::run(shop.clone(), drain.clone()));
+        self.spawn(sweeper::run(shop.clone(), retention_of(settings), drain.clone()));
+        if let (Some(telegram), Some(set)) = (telegram, &settings.notify.telegram) {
+            let gap = Duration::from_millis(u64::from(set.gap_milliseconds));
+            self.spawn(Courier { shop: shop.clone(), telegram, gap }.run(drain.clone()));
+        }
+        if !told.is_empty() {
+            let envoy = Envoy { shop: shop.clone(), marketplaces: Arc::new(told) };
+            self.spawn(envoy.run(drain.clone()));
+        }
+        for (name, gateway) in &settings.gateways {
+            let Some(url) = &gateway.channel_url else { continue };
+            let channel = NoticeChannel {
+                shop: shop.clone(),
+                gateway: SourceName::new(name.clone()),
+                account: gateway.merchant_id.clone(),
+                url: Secret::new(format!("{}?token={}", url.expose(), gateway.token.expose())),
+                protocol: notice_protocol(gateway),
+            };
+            self.spawn(channel.run(drain.clone()));
+        }
+        if !gateways.is_empty() {
+            let gateways = Arc::new(gateways);
+            let collector = Collector { shop: shop.clone(), gateways, breakers: Arc::default() };
+            self.spawn(collector.clone().run(Lane::Payment, drain.clone()));
+            self.spawn(collector.run(Lane::Watch, drain.clone()));
+            let ears = Arc::new(ears(settings));
+            let herald = Herald { shop: shop.clone(), client: sites, guarded, ears };
+            self.spawn(herald.run(drain.clone()));
+        }
+        watched
+    }
+
+    /// Begins to look for hooks that never came.
+    fn reconcile(&self, watched: BTreeMap<SourceName, Sm>, edge: &Edge) {
+        for (source, marketplace) in watched {
+            let Some(endpoint) = edge.sources.get(source.as_str()) else { continue };
+            let protocol = Arc::clone(&endpoint.protocol);
+            let reconciler = Reconciler { shop: self.shop.clone(), source, protocol, marketplace };
+            self.spawn(reconciler.run(self.drain.clone()));
+        }
+    }
+}
+
 impl App {
     /// Builds everything and begins to serve.
     pub async fn start(
@@ -139,14 +281,7 @@ impl App {
         clock: Clock,
         metrics: PrometheusHandle,
     ) -> Result<App, StartError> {
-        let telegram = telegram(settings)?;
-        let gateways = gateways(settings)?;
-        let (marketplaces, watched) =
-            (told_marketplaces(settings, &clock)?, asked_marketplaces(settings, &clock)?);
-        let herald_deadline = Duration::from_secs(herald::CALL_SECONDS_MAX);
-        let herald_client = Client::new(herald_deadline, ANSWER_BYTES_MAX)?;
-        let guard = Guard::new(settings.callback_networks.iter().copied());
-        let guarded_client = Client::guarded(herald_deadline, ANSWER_BYTES_MAX, guard.clone())?;
+        let peers = Peers::of(settings, &clock)?;
         let listener = server::listen_or_inherit(settings.listen).await;
         let not_listening =
             |why| StartError::Listen { address: settings.listen.to_string(), setting: "--listen", why };
@@ -157,110 +292,18 @@ impl App {
             None => None,
         };
         let store = open_store_or_wait(settings, &clock).await?;
-
-        let chats =
-            settings.notify.telegram.as_ref().map(|telegram| telegram.chats.clone()).unwrap_or_default();
-        let audience = Audience { language: settings.notify.language, chats };
-        let public_url = match &settings.public_url {
-            Some(_) => settings.public_url(),
-            None => format!("http://{address}"), // the port may have been the system's choice
-        };
-        let shop = Shop {
-            store,
-            clock,
-            audience,
-            recent: Arc::default(),
-            listeners: Arc::new(marketplaces.keys().cloned().collect()),
-            sellers: Arc::new(sellers(settings, &gateways)),
-            handovers: Arc::new(
-                gateways.iter().map(|(name, known)| (name.clone(), known.handover())).collect(),
-            ),
-            public_url: public_url.into(),
-            news: News::default(),
-            alarms: Alarms::default(),
-            clock_skew: ClockSkew::default(),
-            resting: Resting::default(),
-            hints: Hints::default(),
-            shop_key: Arc::default(),
-        };
+        let shop = shop_of(settings, store, clock, &peers, address);
         clock_watch::look(&shop).await;
         let tally = Tally::default();
-
-        let drain_workers = CancellationToken::new();
-        let workers = TaskTracker::new();
-        workers.spawn(clerk::run(shop.clone(), tally.clone(), drain_workers.clone()));
-        workers.spawn(clock_watch::run(shop.clone(), drain_workers.clone()));
-        workers.spawn(sweeper::run(shop.clone(), retention_of(settings), drain_workers.clone()));
-        if let (Some(telegram), Some(set)) = (telegram, &settings.notify.telegram) {
-            let gap = Duration::from_millis(u64::from(set.gap_milliseconds));
-            let courier = Courier { shop: shop.clone(), telegram, gap };
-            workers.spawn(courier.run(drain_workers.clone()));
-        }
-        if !marketplaces.is_empty() {
-            let envoy = Envoy { shop: shop.clone(), marketplaces: Arc::new(marketplaces) };
-            workers.spawn(envoy.run(drain_workers.clone()));
-        }
-        for (name, gateway) in &settings.gateways {
-            let Some(url) = &gateway.channel_url else { continue };
-            let channel = Channel {
-                shop: shop.clone(),
-                gateway: SourceName::new(name.clone()),
-                account: gateway.merchant_id.clone(),
-                url: Secret::new(format!("{}?token={}", url.expose(), gateway.token.expose())),
-                protocol: notice_protocol(gateway).into(),
-            };
-            workers.spawn(channel.run(drain_workers.clone()));
-        }
-        let gateways = Arc::new(gateways);
-        if !gateways.is_empty() {
-            let collector =
-                Collector { shop: shop.clone(), gateways: Arc::clone(&gateways), breakers: Arc::default() };
-            workers.spawn(collector.clone().run(Lane::Payment, drain_workers.clone()));
-            workers.spawn(collector.run(Lane::Watch, drain_workers.clone()));
-            let herald = Herald {
-                shop: shop.clone(),
-                client: herald_client,
-                guarded: guarded_client,
-                ears: Arc::new(ears(settings)),
-            };
-            workers.spawn(herald.run(drain_workers.clone()));
-        }
-
-        workers.spawn(crate::telemetry::metrics::keep_up(metrics.clone(), drain_workers.clone()));
-
-        let key = random_bytes();
-        let door = |(name, source): (&String, &Source)| {
-            let door = Door { source: SourceName::new(name.clone()), protocol: protocol_of(source, key) };
-            (name.clone(), Arc::new(door))
-        };
-        let edge = Arc::new(Edge {
-            shop,
-            doors: settings.sources.iter().map(door).collect(),
-            notice_doors: settings.gateways.iter().map(notice_door).collect(),
-            merchants: settings.merchants.iter().map(|merchant| merchant_of(merchant, key)).collect(),
-            tally,
-            trusted_proxies: settings.trusted_proxies.clone(),
-            guard,
-            payment_pages: settings.gateways.iter().map(payment_pages).collect(),
-            admin: settings.admin_token.as_ref().map(|token| Tokens::new([token], key)),
-            key,
-            live_pages: LivePages::default(),
-            old_addresses_at_once: Arc::new(Semaphore::new(OLD_ADDRESSES_AT_ONCE_MAX)),
-            metrics,
-            request_ids: crate::telemetry::request_id::RequestIds::default(),
-            store_mark: http::HeaderValue::from_str(&settings.store.mark()).ok(),
-            readiness: Readiness::default(),
-            draining: AtomicBool::new(false),
-            refusals: Refusals::default(),
-            notices_at_once: Arc::new(Semaphore::new(NOTICES_AT_ONCE_MAX)),
-            hooks_at_once: Arc::new(Semaphore::new(HOOKS_AT_ONCE_MAX)),
-            orders_at_once: Arc::new(Semaphore::new(ORDERS_AT_ONCE_MAX)),
-        });
-        for (source, marketplace) in watched {
-            let Some(door) = edge.doors.get(source.as_str()).cloned() else { continue };
-            let watchman = Watchman { edge: Arc::clone(&edge), door, marketplace };
-            workers.spawn(watchman.run(drain_workers.clone()));
-        }
+        let staff =
+            Staff { shop: shop.clone(), drain: CancellationToken::new(), workers: TaskTracker::new() };
+        staff.spawn(clerk::run(shop.clone(), tally.clone(), staff.drain.clone()));
+        staff.spawn(crate::telemetry::metrics::keep_up(metrics.clone(), staff.drain.clone()));
+        let guard = peers.guard.clone();
+        let watched = staff.begin(settings, peers);
+        let edge = Arc::new(edge_of(settings, shop, tally, guard, metrics));
+        staff.reconcile(watched, &edge);
+        let Staff { drain: drain_workers, workers, .. } = staff;
         let drain_edge = CancellationToken::new();
         let idle_drain = Duration::from_secs(u64::from(settings.idle_drain_seconds));
         let limits = Limits {
@@ -348,164 +391,4 @@ async fn listen_at(endpoint: &Endpoint) -> Result<(Listener, Endpoint), StartErr
             Ok((listener, endpoint.clone()))
         }
     }
-}
-
-/// The payment systems that the settings name.
-pub fn gateways(settings: &Settings) -> Result<BTreeMap<SourceName, Arc<dyn Provider>>, StartError> {
-    let mut gateways: BTreeMap<SourceName, Arc<dyn Provider>> = BTreeMap::new();
-    for (name, gateway) in &settings.gateways {
-        let provider: Arc<dyn Provider> = match gateway.protocol {
-            GatewayProtocol::Invoicebox => {
-                let deadline = Duration::from_secs(invoicebox::CALL_SECONDS_MAX);
-                let client = Client::new(deadline, invoicebox::ANSWER_BYTES_MAX)?;
-                let setup = invoicebox::Setup {
-                    url: gateway.url().to_owned(),
-                    version: gateway.version,
-                    token: gateway.token.clone(),
-                    merchant_id: gateway.merchant_id.clone(),
-                    payment_hosts: gateway.payment_hosts(),
-                    receipts: gateway.receipts,
-                    payment_mode: gateway.payment_mode,
-                };
-                Arc::new(invoicebox::Invoicebox::new(client, setup))
-            }
-            GatewayProtocol::Yookassa => {
-                let deadline = Duration::from_secs(yookassa::CALL_SECONDS_MAX);
-                let client = Client::new(deadline, yookassa::ANSWER_BYTES_MAX)?;
-                let setup = yookassa::Setup {
-                    url: gateway.url().to_owned(),
-                    shop_id: gateway.merchant_id.clone(),
-                    secret_key: gateway.token.clone(),
-                    two_steps: gateway.two_steps,
-                    receipts: gateway.receipts,
-                    payment_mode: gateway.payment_mode,
-                    tax_system_code: gateway.tax_system_code,
-                    payment_hosts: gateway.payment_hosts(),
-                };
-                Arc::new(yookassa::Yookassa::new(client, setup))
-            }
-        };
-        gateways.insert(SourceName::new(name.clone()), provider);
-    }
-    Ok(gateways)
-}
-
-fn payment_pages((name, gateway): (&String, &Gateway)) -> (SourceName, (String, Vec<String>)) {
-    (SourceName::new(name.clone()), (gateway.url().to_owned(), gateway.payment_hosts()))
-}
-
-/// The marketplaces that hear how far their orders are.
-pub fn told_marketplaces(settings: &Settings, clock: &Clock) -> Result<BTreeMap<SourceName, Sm>, StartError> {
-    marketplaces(settings, clock, |outgoing| Some(outgoing.url.clone()))
-}
-
-/// The marketplaces whose lists of orders are looked through.
-pub fn asked_marketplaces(
-    settings: &Settings,
-    clock: &Clock,
-) -> Result<BTreeMap<SourceName, Sm>, StartError> {
-    marketplaces(settings, clock, |outgoing| outgoing.shipments_url.clone())
-}
-
-/// The marketplaces that are told or asked, at the address that `url` picks. The configuration has checked how we prove
-/// ourselves.
-fn marketplaces(
-    settings: &Settings,
-    clock: &Clock,
-    url: impl Fn(&Outgoing) -> Option<String>,
-) -> Result<BTreeMap<SourceName, Sm>, StartError> {
-    let mut marketplaces = BTreeMap::new();
-    for (name, source) in &settings.sources {
-        let Some(outgoing) = &source.outgoing else { continue };
-        let (Ok(access), Some(url)) = (outgoing.access(), url(outgoing)) else { continue };
-        let client = Client::new(Duration::from_secs(envoy::TELL_SECONDS_MAX), SHIPMENTS_BYTES_MAX)?;
-        let marketplace = match source.protocol {
-            SourceProtocol::Sm => Sm::new(client, url, access, clock.clone()),
-        };
-        marketplaces.insert(SourceName::new(name.clone()), marketplace);
-    }
-    Ok(marketplaces)
-}
-
-/// Whose orders are paid through us. The configuration has checked that each has its payment system.
-fn sellers(
-    settings: &Settings,
-    gateways: &BTreeMap<SourceName, Arc<dyn Provider>>,
-) -> BTreeMap<SourceName, Seller> {
-    let seller = |named: Option<&str>, rates, callbacks| {
-        let (name, gateway) = settings.gateway_of(named).ok()?;
-        let (name, account) = (SourceName::new(name), gateway.merchant_id.clone());
-        let terms = gateways.get(&name)?.terms();
-        Some(Seller { gateway: name, account, rates, callbacks, terms })
-    };
-    let marketplaces = settings.sources.iter().filter(|(_, source)| source.payment == Payment::Link);
-    let marketplaces = marketplaces.filter_map(|(name, source)| {
-        let rates = Rates { goods: source.vat, delivery: source.delivery_vat.unwrap_or(source.vat) };
-        Some((SourceName::new(name.clone()), seller(source.gateway.as_deref(), rates, Callbacks::None)?))
-    });
-    let merchants = settings.merchants.iter().filter_map(|(name, merchant)| {
-        let callbacks = match (&merchant.callback_url, &merchant.callback_secret) {
-            (Some(_), _) => Callbacks::Always,
-            (None, Some(_)) => Callbacks::WhereNamed,
-            (None, None) => Callbacks::None,
-        };
-        // A site names the rate of each line.
-        let rates = Rates { goods: VatCode::None, delivery: VatCode::None };
-        let seller = seller(merchant.gateway.as_deref(), rates, callbacks)?;
-        Some((SourceName::new(name.clone()), seller))
-    });
-    marketplaces.chain(merchants).collect()
-}
-
-/// Where merchants want to hear of their orders.
-fn ears(settings: &Settings) -> BTreeMap<SourceName, Ear> {
-    let ear = |(name, merchant): (&String, &Merchant)| {
-        let (url, secret) = (merchant.callback_url.clone(), merchant.callback_secret.clone()?);
-        Some((SourceName::new(name.clone()), Ear { url, secret }))
-    };
-    settings.merchants.iter().filter_map(ear).collect()
-}
-
-fn notice_door((name, gateway): (&String, &Gateway)) -> (String, Arc<NoticeDoor>) {
-    let protocol = notice_protocol(gateway);
-    let door =
-        NoticeDoor { gateway: SourceName::new(name.clone()), account: gateway.merchant_id.clone(), protocol };
-    (name.clone(), Arc::new(door))
-}
-
-fn notice_protocol(gateway: &Gateway) -> Box<dyn NoticeProtocol> {
-    match gateway.protocol {
-        GatewayProtocol::Invoicebox => {
-            // The configuration has checked that it is there; without it nothing must verify.
-            let nobodys = || Secret::new(u128::from_be_bytes(random_bytes()).to_string());
-            let key = gateway.signing_key.clone().unwrap_or_else(nobodys);
-            Box::new(webhooks::invoicebox::Invoicebox::new(key, gateway.signing_algorithm))
-        }
-        GatewayProtocol::Yookassa => Box::new(webhooks::yookassa::Yookassa::new(gateway.notice_networks())),
-    }
-}
-
-fn merchant_of((name, merchant): (&String, &Merchant), key: [u8; 32]) -> MerchantDoor {
-    MerchantDoor {
-        name: SourceName::new(name.clone()),
-        keys: Tokens::new(merchant.api_keys(), key),
-        pace: Pace::per_minute(merchant.requests_per_minute_max),
-    }
-}
-
-fn protocol_of(source: &Source, key: [u8; 32]) -> Box<dyn Protocol> {
-    match source.protocol {
-        SourceProtocol::Sm => {
-            Box::new(webhooks::sm::Sm::new(Tokens::new(source.tokens(), key), source.time_zone.clone()))
-        }
-    }
-}
-
-fn retention_of(settings: &Settings) -> Retention {
-    let days = |source: &Source| retention::days(source.retention_days);
-    let sources: BTreeMap<_, _> =
-        settings.sources.iter().map(|(name, source)| (SourceName::new(name.clone()), days(source))).collect();
-    let longest = sources.values().max().copied();
-    let otherwise = longest.unwrap_or_else(|| retention::days(retention::RETENTION_DAYS_DEFAULT));
-    Retention { sources, otherwise }
 }

@@ -41,6 +41,8 @@ pub mod workers;
 pub mod config;
 pub mod http;
 pub mod telemetry;
+pub mod texts;
+pub mod views;
 
 pub mod app;
 pub mod cli;

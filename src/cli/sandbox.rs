@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use super::{Failed, say};
 use crate::gateway::sandbox::{Call, Sandbox, Setup, Trouble};
 use crate::kernel::Secret;
-use crate::webhooks::invoicebox::Algorithm;
+use crate::webhooks::verify::Algorithm;
 
 #[derive(Debug, Args)]
 pub struct Options {

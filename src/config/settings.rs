@@ -15,9 +15,9 @@ use crate::dedup::retention::{RETENTION_DAYS_DEFAULT, RETENTION_DAYS_MIN};
 use crate::gateway::invoicebox::Version;
 use crate::kernel::Secret;
 use crate::marketplace::Access;
-use crate::notify::Language;
 use crate::payments::{PaymentMode, Receipts, VatCode};
-use crate::webhooks::invoicebox::Algorithm;
+use crate::texts::Language;
+use crate::webhooks::verify::Algorithm;
 use crate::webhooks::yookassa;
 
 /// The last of the numbers that YooKassa gives to ways of being taxed.

@@ -2,9 +2,6 @@
 
 use crate::kernel::{Fingerprint, HookId, Number, SourceName};
 
-/// Partitions of hooks without an order begin here, far above every order's number.
-const ORPHANS_FROM: u64 = 1 << 63;
-
 /// The id of a hook about an order. Its bytes say which hook it is: the marketplace's retries repeat them,
 /// and where they do not, the order recognises the meaning.
 #[must_use]
@@ -17,10 +14,13 @@ pub fn of_order(number: Number, source: &SourceName, event_type: &str, body: &[u
 #[must_use]
 pub fn orphan(source: &SourceName, body: &[u8]) -> HookId {
     let fingerprint = Fingerprint::of(&[source.as_str().as_bytes(), b"", body]);
-    // Spread by content, so that no partition gathers them all.
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
-    let partition = ORPHANS_FROM | fingerprint.get() as u64;
-    HookId { partition, fingerprint }
+    HookId::apart(fingerprint)
+}
+
+/// What tells a delivery from others whose sender gives each an id of its own: whatever its bytes are.
+#[must_use]
+pub fn of_delivery(source: &SourceName, delivery_id: &str) -> Fingerprint {
+    Fingerprint::of(&[b"delivery", source.as_str().as_bytes(), delivery_id.as_bytes()])
 }
 
 /// The id of the note that `hook` was delivered again.
@@ -35,18 +35,14 @@ pub fn copies_of(hook: HookId) -> HookId {
 pub fn partition_of_account(gateway: &SourceName, account: &str) -> u64 {
     let fingerprint =
         Fingerprint::of(&[b"account at a gateway", gateway.as_str().as_bytes(), account.as_bytes()]);
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
-    let partition = ORPHANS_FROM | fingerprint.get() as u64;
-    partition
+    HookId::apart(fingerprint).partition
 }
 
 /// Where it lies what is known of an address of a merchant's site.
 #[must_use]
 pub fn of_endpoint(merchant: &SourceName, url: &str) -> HookId {
     let fingerprint = Fingerprint::of(&[b"callback endpoint", merchant.as_str().as_bytes(), url.as_bytes()]);
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
-    let partition = ORPHANS_FROM | fingerprint.get() as u64;
-    HookId { partition, fingerprint }
+    HookId::apart(fingerprint)
 }
 
 /// Where it lies which order a payment belongs to that is known by its id at a payment system.
@@ -56,9 +52,7 @@ pub fn of_alias(gateway: &SourceName, remote_id: &str) -> HookId {
     let remote_id = remote_id.trim().to_ascii_lowercase();
     let fingerprint =
         Fingerprint::of(&[b"payment at a gateway", gateway.as_str().as_bytes(), remote_id.as_bytes()]);
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
-    let partition = ORPHANS_FROM | fingerprint.get() as u64;
-    HookId { partition, fingerprint }
+    HookId::apart(fingerprint)
 }
 
 /// What a request under an idempotency key asks for. The same key with another one is another request.
@@ -115,7 +109,5 @@ pub fn of_request_in_0_1(caller: &SourceName, asked: Asked, idempotency_key: &st
 
 fn under_key(parts: &[&[u8]]) -> HookId {
     let fingerprint = Fingerprint::of(parts);
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
-    let partition = ORPHANS_FROM | fingerprint.get() as u64;
-    HookId { partition, fingerprint }
+    HookId::apart(fingerprint)
 }

@@ -11,9 +11,11 @@
 //! its hooks for ever, so that forgetting a receipt ([`retention`]) costs a look-up and never a second order.
 
 pub mod key;
+mod reason;
 mod receipt;
 mod recent;
 pub mod retention;
 
+pub use reason::Reason;
 pub use receipt::{Answer, Receipt, Verdict};
 pub use recent::{Answered, Recent};

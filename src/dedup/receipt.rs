@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
+use super::reason::Reason;
 use crate::kernel::{
     Document, ExternalId, Fingerprint, HookId, Kind, Number, SourceName, Timestamp, Unreadable,
 };
@@ -73,6 +74,14 @@ pub struct Answer {
     pub body: String,
 }
 
+impl Answer {
+    /// That it was taken in, and nothing else.
+    #[must_use]
+    pub fn empty() -> Answer {
+        Answer { status: 200, content_type: "application/json".into(), body: "{}".into() }
+    }
+}
+
 /// A hook as it came, what was decided about it and what it was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -95,9 +104,10 @@ pub struct Receipt {
     pub sent_at_by_the_wall: Option<DateTime>,
     /// The verdict.
     pub verdict: Verdict,
-    /// Why, for a person.
-    pub reason: Option<String>,
-    /// What came of it, for a person and for programs: see `orders::Fact`.
+    /// Why: all that holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
+    /// What came of it, for a person and for programs: see `orders::Fact` and `payments::PaymentFact`.
     #[serde(default)]
     pub facts: Vec<serde_json::Value>,
     /// The answer. None for a hook that was turned away: a copy of it is looked at anew.
@@ -125,7 +135,8 @@ pub struct Receipt {
 /// need not be text.
 impl Document for Receipt {
     const KIND: Kind = Kind::Receipt;
-    const SCHEMA: u16 = 1;
+    const SCHEMA: u16 = 2;
+    const OLDEST: u16 = 2;
 
     fn encode(&self) -> Vec<u8> {
         let mut bytes = crate::kernel::document::encode_json(self);

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::http::server;
 use crate::kernel::secret::webhook_key;
 use crate::kernel::{Secret, Timestamp};
-use crate::workers::herald::sign;
+use crate::webhooks::verify::sign_standard;
 
 /// A callback that arrived.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,7 +113,7 @@ async fn called(State(world): State<Weak<World>>, headers: HeaderMap, body: Stri
         |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let id = text("webhook-id");
     let at = text("webhook-timestamp").parse().ok().and_then(|second| Timestamp::from_second(second).ok());
-    let right = at.and_then(|at| sign(&webhook_key(&world.secret)?, &id, at, &body));
+    let right = at.and_then(|at| sign_standard(&webhook_key(&world.secret)?, &id, at, body.as_bytes()));
     let is_signed = right.is_some_and(|right| right == text("webhook-signature"));
     let callback = Callback { id, is_signed, body: serde_json::from_str(&body).unwrap_or_default() };
     world.callbacks.send_modify(|callbacks| callbacks.push(callback));

@@ -4,29 +4,50 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::receive_hook::receipt_of;
+use super::transaction::commit_once;
 use super::{Hook, Shop, receipt_key};
-use crate::dedup::Verdict;
-use crate::kernel::{SourceName, Timestamp};
-use crate::store::{Batch, CommitError, Expect, Unavailable};
+use crate::dedup::{Reason, Verdict};
+use crate::kernel::{LocalTime, SourceName, Timestamp};
+use crate::store::{Batch, Expect, Unavailable};
+use crate::texts::{InWords, Language};
 
 /// What is wrong with a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Alarm {
     /// It dates hooks after their arrival: its clock is ahead.
-    ClockAhead,
+    ClockAhead { sent_at: LocalTime, arrived_at: Timestamp },
     /// Its times name no offset, and none is configured.
     NoTimeZone,
     /// Nobody listens where it is to hear of its orders.
-    NobodyListens,
+    NobodyListens { url: String },
 }
 
 impl Alarm {
     /// Its name in the journal.
-    const fn event_type(self) -> &'static str {
+    const fn event_type(&self) -> &'static str {
         match self {
-            Alarm::ClockAhead => "tillgate.clock_ahead",
+            Alarm::ClockAhead { .. } => "tillgate.clock_ahead",
             Alarm::NoTimeZone => "tillgate.no_time_zone",
-            Alarm::NobodyListens => "tillgate.nobody_listens",
+            Alarm::NobodyListens { .. } => "tillgate.nobody_listens",
+        }
+    }
+
+    /// What tells it from others of its kind that the same source may have.
+    fn subject(&self) -> &str {
+        match self {
+            Alarm::ClockAhead { .. } | Alarm::NoTimeZone => "",
+            Alarm::NobodyListens { url } => url,
+        }
+    }
+
+    fn reason(&self, source: &SourceName) -> Reason {
+        let source = source.clone();
+        match self {
+            Alarm::ClockAhead { sent_at, arrived_at } => {
+                Reason::ClockAhead { source, sent_at: *sent_at, arrived_at: *arrived_at }
+            }
+            Alarm::NoTimeZone => Reason::NoTimeZone { source },
+            Alarm::NobodyListens { url } => Reason::NobodyListens { url: url.clone() },
         }
     }
 }
@@ -35,28 +56,26 @@ impl Alarm {
 #[derive(Debug, Clone, Default)]
 pub struct Alarms(Arc<Mutex<BTreeMap<Key, i64>>>);
 
-/// Whose alarm it is, which, and about what.
-type Key = (SourceName, Alarm, String);
+/// Whose alarm it is, which by its name, and about what.
+type Key = (SourceName, &'static str, String);
 
 const HOUR_SECONDS: i64 = 3600;
 
-/// Raises an alarm in the journal and the log, unless that was done in this hour. `subject` tells it from others of its kind
-/// that the same source may have: the address of a site. Says whether it was this call that did it, of
-/// those of all receivers.
+/// Raises an alarm in the journal and the log, unless that was done in this hour. Says whether it was this call that did it,
+/// of those of all receivers.
 pub async fn raise(
     shop: &Shop,
     source: &SourceName,
-    (alarm, subject): (Alarm, &str),
-    reason: &str,
+    alarm: &Alarm,
     now: Timestamp,
 ) -> Result<bool, Unavailable> {
     let hour = now.as_second().div_euclid(HOUR_SECONDS);
-    let key = (source.clone(), alarm, subject.to_owned());
+    let (event_type, subject) = (alarm.event_type(), alarm.subject());
+    let key = (source.clone(), event_type, subject.to_owned());
     let known = shop.alarms.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
     if known == Some(hour) {
         return Ok(false);
     }
-    let event_type = alarm.event_type();
     let hook = Hook::new(
         source.clone(),
         event_type.into(),
@@ -66,21 +85,18 @@ pub async fn raise(
     );
     let mut entry = receipt_of(&hook, hook.first_id, now);
     entry.verdict = Verdict::Ignored;
-    entry.reason = Some(reason.to_owned());
+    let reason = alarm.reason(source);
+    let words = reason.in_words(Language::En);
+    entry.reasons = vec![reason];
     let mut batch = Batch::new();
     batch.put(receipt_key(entry.id), Expect::Absent, &entry, now);
-    let is_first = match shop.store.commit(batch).await {
-        Ok(()) => true,
-        // Another receiver has raised it.
-        Err(CommitError::Conflict | CommitError::LostLease) => false,
-        Err(CommitError::Unavailable(why)) => return Err(why),
-    };
+    let is_first = commit_once(&shop.store, batch).await?; // else another receiver has raised it
     let mut raised = shop.alarms.0.lock().unwrap_or_else(PoisonError::into_inner);
     raised.retain(|_, known| *known == hour);
     raised.insert(key, hour);
     drop(raised);
     if is_first {
-        tracing::error!(hook.source = %source, alarm = event_type, reason, "a source needs a person's attention");
+        tracing::error!(hook.source = %source, alarm = event_type, reason = %words, "a source needs a person's attention");
     }
     Ok(is_first)
 }

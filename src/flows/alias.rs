@@ -1,10 +1,11 @@
 //! Payments by the payment system's own ids: what it tells of things that bear no number of ours is found by them.
 
 use super::Shop;
+use super::transaction::commit_once;
 use crate::dedup::key;
 use crate::kernel::{Kind, Number, SourceName};
 use crate::payments::Alias;
-use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
+use crate::store::{Batch, DocKey, Expect, Unavailable};
 
 fn place(gateway: &SourceName, remote_id: &str) -> DocKey {
     let id = key::of_alias(gateway, remote_id);
@@ -21,11 +22,8 @@ pub async fn remember(
 ) -> Result<(), Unavailable> {
     let mut batch = Batch::new();
     batch.put(place(gateway, remote_id), Expect::Absent, &Alias { number }, shop.clock.now());
-    match shop.store.commit(batch).await {
-        // It was remembered before.
-        Ok(()) | Err(CommitError::Conflict | CommitError::LostLease) => Ok(()),
-        Err(CommitError::Unavailable(why)) => Err(why),
-    }
+    commit_once(&shop.store, batch).await?; // else it was remembered before
+    Ok(())
 }
 
 /// The order that a payment belongs to, if it is one of ours.

@@ -5,8 +5,8 @@ use super::effects::Task;
 use super::transaction::{Transaction, Versioned};
 use super::{BilledOrder, Seller};
 use crate::kernel::{Private, ShopKey, Timestamp};
-use crate::orders::{Contact, Fact, Order, View};
-use crate::payments::{Bill, Checkout, Customer, PaymentId, Ways};
+use crate::orders::{Contact, Fact, Order, OrderNote, Uncharged, View};
+use crate::payments::{Bill, Checkout, Customer, NotAdmitted, PaymentFact, PaymentId, PaymentNote, Ways};
 
 /// Who is paid, with the key for the buyer's address.
 #[derive(Debug, Clone, Copy)]
@@ -98,11 +98,11 @@ fn ask(tx: &mut Transaction<'_>, seller: &Seller, billed: &mut BilledOrder, view
     let now = tx.now;
     let wanted = match wanted(&billed.order, view, &billed.checkout, seller, now) {
         Ok(wanted) => wanted,
-        Err(why) => {
-            let text = format!("no payment was asked for: {why}");
-            tx.note_fact(Fact::Attention { text: text.clone() });
-            if !billed.order.flags.contains(&text) {
-                billed.order.flags.push(text);
+        Err(reason) => {
+            let note = OrderNote::NoPayment { reason };
+            tx.note_fact(&Fact::Attention { note: note.clone() });
+            if !billed.order.flags.contains(&note) {
+                billed.order.flags.push(note);
             }
             None
         }
@@ -118,24 +118,21 @@ fn ask(tx: &mut Transaction<'_>, seller: &Seller, billed: &mut BilledOrder, view
         tx.note_facts(planned(&billed.checkout, payment));
     }
     tx.watch_end(billed);
-    let checkout = &mut billed.checkout;
-    if view.cancelled.is_some()
-        && let Some(paid) = checkout.payments.iter().find(|payment| checkout.keeps_money(payment))
-    {
-        let (id, taken) = (paid.id, paid.taken());
-        let text = format!("{taken} came by payment {id}, and the order was called off since: pay it back");
-        if !checkout.attention.contains(&text) {
-            tx.note_fact(Fact::Attention { text: text.clone() });
-            checkout.flag(now, Some(id), text);
+    let checkout = &billed.checkout;
+    let kept = checkout.payments.iter().find(|payment| checkout.keeps_money(payment));
+    if let Some(paid) = kept.filter(|_| view.cancelled.is_some()) {
+        let (id, note) = (paid.id, PaymentNote::PaidButCancelled { amount: paid.taken() });
+        if !checkout.is_flagged(Some(id), &note) {
+            tx.flag_payment(billed, Some(id), note);
         }
     }
 }
 
 /// That a payment will be asked for, if it is still to be.
-pub(super) fn planned(checkout: &Checkout, payment: PaymentId) -> Option<Fact> {
+pub(super) fn planned(checkout: &Checkout, payment: PaymentId) -> Option<PaymentFact> {
     let mut payments = checkout.payments.iter();
     let planned = payments.find(|known| known.id == payment && known.superseded.is_none())?;
-    Some(Fact::PaymentPlanned { payment: payment.to_string(), amount: planned.bill.total })
+    Some(PaymentFact::PaymentPlanned { payment, amount: planned.bill.total })
 }
 
 /// What the buyer of a marketplace's order is to pay, if anything; the error says why nobody is asked.
@@ -145,13 +142,18 @@ fn wanted(
     checkout: &Checkout,
     seller: &Seller,
     now: Timestamp,
-) -> Result<Option<(u32, Bill)>, String> {
+) -> Result<Option<(u32, Bill)>, Uncharged> {
     if view.paid.is_some() || view.cancelled.is_some() {
         return Ok(None);
     }
     let customer = checkout.contact.clone().unwrap_or_default();
     let bill = charge(&view.content, &order.external_id, seller.rates, customer, now);
-    let bill = bill.map_err(|why| why.to_string())?;
-    seller.terms.admit(&bill)?;
+    let bill = bill?;
+    seller.terms.admit(&bill).map_err(|why| match why {
+        NotAdmitted::NoEmail => Uncharged::NoEmail,
+        NotAdmitted::NoContact => Uncharged::NoContact,
+        NotAdmitted::TooManyLines { lines, lines_max } => Uncharged::TooManyLines { lines, lines_max },
+        NotAdmitted::FreeLine { sku } => Uncharged::FreeLine { sku },
+    })?;
     Ok(Some((view.revision, bill)))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::kernel::time::later;
 use crate::kernel::{ExternalId, Money, Quantity, Timestamp};
-use crate::orders::{Content, Position, Sums, Unread};
+use crate::orders::{Content, Position, Sums, Uncharged, Unread};
 use crate::payments::{
     BadBill, Bill, Customer, DESCRIPTION_CHARS_MAX, GoodsKind, Line, VatCode, multiply, spread,
 };
@@ -25,93 +25,6 @@ pub struct Rates {
     pub delivery: VatCode,
 }
 
-/// Why nobody is asked to pay.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Uncharged {
-    /// Lines are missing.
-    #[error("some of the order's lines cannot be read")]
-    UnreadLines,
-    /// A quantity is missing.
-    #[error("the quantity of article {sku} cannot be read")]
-    UnreadQuantity {
-        /// Whose.
-        sku: String,
-    },
-    /// A sum is missing.
-    #[error("a sum of the order cannot be read")]
-    UnreadSum,
-    /// There is nothing in it.
-    #[error("the order has no lines to pay for")]
-    NoLines,
-    /// Less than nothing is sold.
-    #[error("article {sku} has a quantity or a sum below 0")]
-    Negative {
-        /// Which.
-        sku: String,
-    },
-    /// Nothing to pay, or no word about discounts: marketplaces mean both by it.
-    #[error("the total with discounts is 0.00, without them it is {total}")]
-    ZeroWithDiscounts {
-        /// Without discounts.
-        total: Money,
-    },
-    /// A hook without lines has stated another sum than comes of the lines.
-    #[error("the lines come with a total of {of_lines}, and a later hook states {stated}")]
-    OtherTotal {
-        /// What the lines come to.
-        of_lines: Money,
-        /// What was stated later.
-        stated: Money,
-    },
-    /// Nobody says what it costs.
-    #[error("the order states no total, and article {sku} states no sum")]
-    NoSum {
-        /// The first that does not.
-        sku: String,
-    },
-    /// The total is there, and nothing says how much of it is for this line.
-    #[error("article {sku} states neither a sum nor a price")]
-    NoSumOrPrice {
-        /// The first that does not.
-        sku: String,
-    },
-    /// What a line costs is missing.
-    #[error("what article {sku} costs cannot be read")]
-    UnreadLineSum {
-        /// Whose.
-        sku: String,
-    },
-    /// A line that is free or has no discount.
-    #[error(
-        "article {sku} comes to 0.00 with discounts and to more without: whether it is free or has no discount does not show"
-    )]
-    GiftOrUndiscounted {
-        /// Which.
-        sku: String,
-    },
-    /// More than the goods cost, and nobody says what for.
-    #[error(
-        "the total of {total} is more than the lines come to, {of_lines}, and no delivery cost explains it"
-    )]
-    AboveLines {
-        /// The total.
-        total: Money,
-        /// What the lines come to.
-        of_lines: Money,
-    },
-    /// A discount, with a delivery of which nobody knows whether it is in the total.
-    #[error("whether the total of {total} includes the delivery for {delivery} is not clear")]
-    UnclearDelivery {
-        /// The total.
-        total: Money,
-        /// What the delivery costs.
-        delivery: Money,
-    },
-    /// The lines make no bill.
-    #[error("{0}")]
-    Bill(#[from] BadBill),
-}
-
 /// The bill for what an order is, as its hooks say.
 pub fn charge(
     content: &Content,
@@ -123,7 +36,11 @@ pub fn charge(
     let lines = lines(content, rates)?;
     let description: String = format!("Заказ {external_id}").chars().take(DESCRIPTION_CHARS_MAX).collect();
     let expires_at = later(now, Duration::from_secs(LINK_DAYS * 24 * 3600));
-    Ok(Bill::over(description, lines, customer, expires_at)?)
+    Bill::over(description, lines, customer, expires_at).map_err(no_bill)
+}
+
+fn no_bill(why: BadBill) -> Uncharged {
+    Uncharged::Bill { detail: why.to_string() }
 }
 
 /// The lines of the bill: every article that is charged, and the delivery if it has a price of its own.
@@ -156,11 +73,14 @@ fn lines(content: &Content, rates: Rates) -> Result<Vec<Line>, Uncharged> {
         let name = position.name.clone().unwrap_or_else(|| format!("Артикул {}", position.sku));
         let sold = (position.known_quantity(), Money::from_kopecks(share));
         let price = unit_price(position);
-        lines.extend(Line::sold_for((&position.sku, &name), sold, price, rates.goods)?);
+        lines.extend(
+            Line::sold_for(&position.sku, &name, sold.0, sold.1, price, rates.goods).map_err(no_bill)?,
+        );
     }
     if let Some(cost) = delivery {
         let one = (Quantity::from_thousandths(1000), cost);
-        let line = Line::priced(DELIVERY_SKU.into(), "Доставка".into(), one, rates.delivery)?;
+        let line = Line::priced(DELIVERY_SKU.into(), "Доставка".into(), one.0, one.1, rates.delivery)
+            .map_err(no_bill)?;
         lines.push(Line { kind: GoodsKind::Service, ..line });
     }
     Ok(lines)

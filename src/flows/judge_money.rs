@@ -5,7 +5,7 @@ use super::transaction::{Staged, transact};
 use super::{OrderRecord, Shop, load_kept_record, move_money};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Fingerprint, HookId};
-use crate::payments::{Checkout, NotPlanned, OperationId, OperationKind, Payment, PaymentId};
+use crate::payments::{Checkout, NotPlanned, OperationId, OperationKind, Payment, PaymentId, PaymentNote};
 use crate::store::Unavailable;
 
 /// Why it is not done.
@@ -42,7 +42,7 @@ pub async fn accept(shop: &Shop, id: PaymentId) -> Result<Result<(), Refused>, U
         if billed.order.view().is_none_or(|view| view.cancelled.is_some()) {
             return Ok(Staged::Unchanged(Err(Refused::Cancelled)));
         }
-        checkout.note(now, Some(id), "accepted by a person for the order as it stands");
+        checkout.note(now, Some(id), PaymentNote::AcceptedByOperator);
         checkout.resolve(id);
         let mut remote_id = None;
         if let Some(payment) = checkout.payment_mut(id) {

@@ -4,17 +4,17 @@
 //! Flows are given a store and a clock and nothing that could call out: what the outside must hear goes into
 //! the outbox with the rest of the batch, and the workers take it from there.
 
+pub mod accept_hook;
 pub mod alarm;
 pub mod alias;
 pub mod bill_order;
-pub mod call_back;
 pub mod charge;
 pub mod clock_skew;
 pub mod effects;
 pub mod endpoint;
 pub mod hints;
 pub mod judge_money;
-pub mod merchant_order;
+pub mod marketplace_update;
 pub mod move_money;
 pub mod note_copies;
 pub mod open_payment;
@@ -55,12 +55,15 @@ use bytes::Bytes;
 
 use tokio::sync::OnceCell;
 
-use crate::dedup::{Answer, Recent, Verdict, key};
-use crate::kernel::{Clock, ExternalId, HookId, Money, Number, ShopKey, SourceName};
+use crate::dedup::{Answer, Reason, Recent, Verdict, key};
+use crate::kernel::{Clock, ExternalId, HookId, Number, ShopKey, SourceName};
 use crate::notify::Audience;
-use crate::orders::{Amount, EventKind, Order, OrderDocument, PaymentDocument};
-use crate::payments::{Checkout, Handover, Payment, PaymentState, Terms};
+use crate::orders::EventKind;
+use crate::payments::{Handover, Terms};
 use crate::store::Store;
+use crate::texts::Language;
+use crate::views::Frame;
+use crate::webhooks::Identity;
 
 /// What every flow works with.
 #[derive(Debug, Clone)]
@@ -102,6 +105,12 @@ impl Shop {
         sellers.next().is_none_or(|seller| seller.terms.tells_of_refunds)
     }
 
+    /// What views depend on, now.
+    #[must_use]
+    pub fn frame(&self, language: Language) -> Frame<'_> {
+        Frame { public_url: &self.public_url, now: self.clock.now(), language }
+    }
+
     /// What a payment system hears when goods are handed over.
     fn handover(&self, gateway: &SourceName) -> Handover {
         self.handovers.get(gateway).copied().unwrap_or(Handover::ShipmentOrCapture)
@@ -134,93 +143,6 @@ pub enum Callbacks {
     Always,
 }
 
-/// The address for an order's buyer: `way` is `pay` or `return`.
-#[must_use]
-pub fn buyers_address(public_url: &str, way: &str, checkout: &Checkout) -> String {
-    format!("{public_url}/{way}/{}-{}", checkout.number, checkout.secret.expose())
-}
-
-/// How an order is paid, as it is shown.
-#[must_use]
-pub fn payment_document(shop: &Shop, checkout: &Checkout) -> PaymentDocument {
-    let now = shop.clock.now();
-    if let Some((_, bill)) = checkout.next.as_ref().filter(|_| checkout.waits_for_buyer(now)) {
-        // Nothing is at the payment system, and the buyer's address works.
-        return PaymentDocument {
-            state: "linked",
-            url: buyers_address(&shop.public_url, "pay", checkout),
-            expires_at: Some(bill.expires_at),
-            amount: Some(bill.total.into()),
-            paid_at: None,
-            refunded: None,
-            problem: None,
-        };
-    }
-    let current = checkout.current();
-    let (mut paid_at, mut problem) = (None, None);
-    let state = match current.map(|payment| (&payment.state, payment)) {
-        None if checkout.next.is_some() => "expired",
-        None => "cancelled",
-        Some((PaymentState::Paid { at }, payment)) => {
-            paid_at = Some(*at);
-            problem.clone_from(&payment.superseded);
-            let refunded = checkout.refunded(payment.id);
-            if refunded == payment.taken() {
-                "refunded"
-            } else if payment.superseded.is_some() {
-                "review"
-            } else {
-                "paid"
-            }
-        }
-        Some((PaymentState::Refused { why, .. } | PaymentState::Frozen { why, .. }, _)) => {
-            problem = Some(why.clone());
-            "failed"
-        }
-        Some((_, payment)) if payment.superseded.is_some() && checkout.next.is_some() => "requested",
-        Some((_, payment)) if payment.superseded.is_some() => "cancelled",
-        Some((PaymentState::Cancelled { .. }, _)) => "cancelled",
-        Some((PaymentState::Expired { .. }, _)) => "expired",
-        Some((PaymentState::Held { .. }, _)) => "held",
-        Some((_, payment)) if now >= payment.bill.expires_at => "expired",
-        Some((PaymentState::Linked { .. }, _)) => "linked",
-        Some((PaymentState::Planned | PaymentState::Sending { .. } | PaymentState::Unknown { .. }, _)) => {
-            "requested"
-        }
-    };
-    let next = checkout.next.as_ref().map(|(_, bill)| bill);
-    // What is asked for next, while what was asked for before is being called off.
-    let asked =
-        current.filter(|payment| next.is_none() || state != "requested" || payment.superseded.is_none());
-    PaymentDocument {
-        state,
-        url: buyers_address(&shop.public_url, "pay", checkout),
-        expires_at: asked.map(|payment| &payment.bill).or(next).map(|bill| bill.expires_at),
-        amount: asked.map(Payment::taken).or(next.map(|bill| bill.total)).map(Amount::from),
-        paid_at,
-        refunded: current
-            .map(|payment| checkout.refunded(payment.id))
-            .filter(|sum| *sum > Money::ZERO)
-            .map(Amount::from),
-        problem,
-    }
-}
-
-/// An order as it is shown, with how it is paid.
-#[must_use]
-pub fn order_document(shop: &Shop, order: &Order, checkout: Option<&Checkout>) -> Option<OrderDocument> {
-    let document = OrderDocument::of(order)?;
-    Some(match checkout {
-        Some(checkout) => {
-            // A marketplace's order that could not be billed has its buyer's contact there, and no payment.
-            let is_asked = !checkout.payments.is_empty() || checkout.next.is_some();
-            let payment = is_asked.then(|| payment_document(shop, checkout));
-            document.with_payment(payment, &checkout.attention)
-        }
-        None => document,
-    })
-}
-
 /// A hook whose sender is proved and whose envelope was read.
 #[derive(Debug, Clone)]
 pub struct Hook {
@@ -251,6 +173,21 @@ impl Hook {
             None => key::orphan(&source, &body),
         };
         Hook { source, event_type, kind, external_id, body, first_id }
+    }
+
+    /// A hook that was read as far as its envelope. `delivery_id` is the sender's own id of the delivery, where it gives
+    /// one that is verified: then that tells it from others, and not its bytes.
+    #[must_use]
+    pub fn of(source: SourceName, identity: Identity, body: Bytes, delivery_id: Option<&str>) -> Hook {
+        let Identity { event_type, kind, external_id } = identity;
+        let hook = Hook::new(source, event_type, kind, external_id, body);
+        let Some(delivery_id) = delivery_id else { return hook };
+        let fingerprint = key::of_delivery(&hook.source, delivery_id);
+        let first_id = match hook.external_id {
+            Some(_) => HookId { fingerprint, ..hook.first_id },
+            None => HookId::apart(fingerprint),
+        };
+        Hook { first_id, ..hook }
     }
 
     /// The same, kept under an id that other bytes gave it.
@@ -295,8 +232,8 @@ pub struct Received {
     pub id: HookId,
     /// The verdict.
     pub verdict: Verdict,
-    /// Why.
-    pub reason: Option<String>,
+    /// Why: all that holds.
+    pub reasons: Vec<Reason>,
     /// Our number of its order.
     pub number: Option<Number>,
     /// The answer for its sender.

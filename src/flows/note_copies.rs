@@ -3,7 +3,7 @@
 
 use super::transaction::{Staged, Versioned, transact};
 use super::{Shop, load_receipt};
-use crate::dedup::{Receipt, Verdict, key};
+use crate::dedup::{Reason, Receipt, Verdict, key};
 use crate::kernel::{HookId, Timestamp};
 use crate::store::Unavailable;
 
@@ -46,7 +46,7 @@ fn first_note(original: &Receipt, id: HookId, copies: &Copies) -> Receipt {
         id,
         received_at: copies.first_at,
         verdict: Verdict::Replayed,
-        reason: Some(format!("it came at {} and was {}", original.received_at, original.verdict)),
+        reasons: vec![Reason::CameBefore { received_at: original.received_at, verdict: original.verdict }],
         facts: Vec::new(),
         copy_of: Some(copies.of),
         copies: Some(copies.count),

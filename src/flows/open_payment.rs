@@ -8,7 +8,7 @@ use super::effects::Task;
 use super::transaction::{Staged, transact};
 use super::{OrderRecord, Shop, load_record};
 use crate::kernel::Number;
-use crate::payments::PaymentId;
+use crate::payments::{PaymentId, PaymentNote};
 use crate::store::Unavailable;
 
 /// Who wants another payment.
@@ -36,7 +36,7 @@ pub async fn open_payment(shop: &Shop, number: Number, wanting: Wanting) -> Resu
         let by_hand = match wanting {
             Wanting::Buyer => false,
             Wanting::Operator(id) if checkout.payments.last().is_some_and(|last| last.id == id) => {
-                checkout.note(now, Some(id), "asked for again by a person");
+                checkout.note(now, Some(id), PaymentNote::RepeatedByOperator);
                 checkout.resolve(id);
                 true
             }

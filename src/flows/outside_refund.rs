@@ -5,15 +5,18 @@
 
 use std::time::Duration;
 
-use super::call_back::Event;
 use super::effects::{About, Task};
 use super::tend_payment::{Settle, by_hand, settle_task};
 use super::transaction::Transaction;
 use super::{BilledOrder, Shop};
 use crate::kernel::Timestamp;
 use crate::kernel::time::between;
-use crate::payments::{Again, Answered, Checkout, OutsideRefund, PaymentId, PaymentState, RemoteOperation};
+use crate::payments::{
+    CallOutcome, Checkout, OutsideRefund, PaymentId, PaymentNote, PaymentState, RemoteOperation, RetryLater,
+    RetryReason,
+};
 use crate::store::{CommitError, Settlement, Ticket, Unavailable};
+use crate::views::callback::Event;
 
 /// Between two looks at the refunds of a payment system that tells of none, and how long after the payment the last is.
 pub(super) const LOOK_GAP_MIN: Duration = Duration::from_secs(3600);
@@ -28,13 +31,22 @@ pub async fn record(
     shop: &Shop,
     id: PaymentId,
     ticket: Ticket,
-    answered: Option<&Answered<RemoteOperation>>,
+    outcome: Option<&CallOutcome<RemoteOperation>>,
     settle: Settle<'_>,
 ) -> Result<Settlement, CommitError> {
-    let stage = |tx: &mut Transaction<'_>, billed| match answered {
-        Some(Answered::Found(listed)) => stage(tx, billed, id, listed, settle),
-        Some(other) => settle(Some(&Again { after: None, why: other.clone().why() })),
-        None => settle(None),
+    let stage = |tx: &mut Transaction<'_>, billed| match outcome {
+        Some(CallOutcome::Found(listed)) => stage(tx, billed, id, listed, settle),
+        Some(CallOutcome::NotDone(reason) | CallOutcome::NotSeen(reason) | CallOutcome::Unknown(reason)) => {
+            settle(Some(&RetryLater::because(reason.clone())))
+        }
+        // No list says that.
+        Some(
+            CallOutcome::Refused(_)
+            | CallOutcome::Duplicate
+            | CallOutcome::Created(_)
+            | CallOutcome::Status(_),
+        )
+        | None => settle(None),
     };
     settle_task(shop, id, ticket, settle, stage).await
 }
@@ -68,11 +80,9 @@ fn stage(
             OutsideRefund::Pending => is_pending = true,
             OutsideRefund::Early => is_early = true,
             OutsideRefund::Unfit(why) => {
-                let text = format!(
-                    "the payment system shows a refund of payment {id} that is not ours, {} under the id {}: {why}",
-                    remote.amount, remote.id
-                );
-                billed.checkout.flag(now, Some(id), text);
+                let (amount, remote_id, reason) = (remote.amount, remote.id.clone(), why);
+                let note = PaymentNote::OutsideRefundMismatch { amount, remote_id, reason };
+                billed.checkout.flag(now, Some(id), note);
             }
             OutsideRefund::Taken(operation) => {
                 tx.notify_merchant(&mut billed, Event::RefundSucceeded, About::operation(operation));
@@ -86,16 +96,12 @@ fn stage(
     if billed.checkout != before {
         billed.checkout.stage(tx.batch());
     }
-    let waits = |after| Again { after: Some(after), why: Again::WAITS.into() };
     let again = if is_early {
-        Some(Again {
-            after: None,
-            why: format!("payment {id} was paid back and is not known to be paid yet"),
-        })
+        Some(RetryLater::because(RetryReason::RefundedBeforePaid))
     } else if is_pending {
-        Some(waits(PENDING_GAP))
+        Some(RetryLater::waits(PENDING_GAP))
     } else {
-        next_look(tx.services, &billed.checkout, id, now).map(waits)
+        next_look(tx.services, &billed.checkout, id, now).map(RetryLater::waits)
     };
     settle(again.as_ref())
 }

@@ -12,11 +12,11 @@ use super::effects::Task;
 use super::transaction::{Staged, Transaction, Versioned, transact};
 use super::{BilledOrder, Hook, OrderRecord, Seller, Shop, load_kept_receipt, load_kept_record};
 use crate::dedup::key::{self, Asked};
-use crate::dedup::{Answer, Receipt, Verdict};
-use crate::kernel::json::{note_of_cut, tidy};
+use crate::dedup::{Answer, Reason, Receipt, Verdict};
+use crate::kernel::json::tidy;
 use crate::kernel::time::between;
 use crate::kernel::{ExternalId, Fingerprint, HookId, Number, SourceName, Timestamp};
-use crate::orders::{Event, EventKind, Incoming, Patch, Position, Standing, decide};
+use crate::orders::{Event, EventKind, Incoming, OrderNote, Patch, Position, Standing, decide};
 use crate::payments::{Bill, Ways};
 use crate::store::Unavailable;
 
@@ -65,7 +65,8 @@ pub enum Taken {
 pub async fn known_key(
     shop: &Shop,
     merchant: &SourceName,
-    (asked, idempotency_key): (Asked, &str),
+    asked: Asked,
+    idempotency_key: &str,
     body: &[u8],
 ) -> Result<Option<Taken>, Unavailable> {
     let known = load_kept_receipt(&shop.store, key::of_request(merchant, asked, idempotency_key)).await?;
@@ -229,7 +230,7 @@ fn stage(
             ..Patch::default()
         },
         reason: None,
-        notes: note_of_cut(tidy(&placement.body).half_characters).into_iter().collect(),
+        notes: OrderNote::of_cut(tidy(&placement.body).half_characters).into_iter().collect(),
     };
     let external_id = placement.merchant_order_id.clone();
     let decision = decide(None, Incoming { number, source: merchant.clone(), external_id, event });
@@ -256,10 +257,10 @@ fn stage(
     let mut receipt = super::receive_hook::receipt_of(&hook, id, now);
     receipt.number = Some(number);
     receipt.sent_at = Some(now);
-    (receipt.verdict, receipt.reason) = match decision.standing {
-        Standing::Applied | Standing::Outdated => (Verdict::Applied, None),
-        Standing::Repeated | Standing::Parked => (Verdict::Replayed, None),
-        Standing::Late(why) => (Verdict::Late, Some(why)),
+    (receipt.verdict, receipt.reasons) = match decision.standing {
+        Standing::Applied | Standing::Outdated => (Verdict::Applied, Vec::new()),
+        Standing::Repeated | Standing::Parked => (Verdict::Replayed, Vec::new()),
+        Standing::Late(late) => (Verdict::Late, vec![Reason::Late { late }]),
     };
     receipt.facts = tx.facts();
     Versioned::new(receipt, now).stage(tx.batch());

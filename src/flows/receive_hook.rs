@@ -4,20 +4,18 @@ use std::borrow::Cow;
 
 use super::alarm::{Alarm, raise};
 use super::bill_order::{Payee, Said, bill};
-use super::transaction::{Staged, Transaction, Versioned, transact};
+use super::transaction::{Staged, Transaction, Versioned, commit_once, transact};
 use super::{Hook, Received, Shop, load_kept_receipt, load_receipt, receipt_key};
-use crate::dedup::{Answer, Answered, Receipt, Verdict};
+use crate::dedup::{Answer, Answered, Reason, Receipt, Verdict};
 use crate::kernel::time::{Timestamp, later};
 use crate::kernel::{ExternalId, Fingerprint, HookId, LocalTime, Number, card};
 use crate::orders::{
-    AHEAD_MAX, Decision, Event, EventKind, Fact, Incoming, Order, RepeatReading, Report, Standing, decide,
-    flag_repeat, reading_of_repeat,
+    AHEAD_MAX, Decision, Event, EventKind, Fact, Incoming, Order, OrderNote, RepeatReading, Report, Standing,
+    decide, flag_repeat, reading_of_repeat,
 };
 use crate::payments::Checkout;
-use crate::store::{Batch, CommitError, DocKey, Expect, Unavailable};
-
-/// The sender's words for a verdict on a hook of an order.
-pub type Acknowledge<'a> = &'a (dyn Fn(Verdict, Option<Number>) -> Answer + Sync);
+use crate::store::{Batch, DocKey, Expect, Unavailable};
+use crate::webhooks::{Outcome, Protocol};
 
 /// Looks whether this very hook has come before: in what is at hand, or else by one read. This is the way of every
 /// ordinary retry. For a creation that has not come lately it is not worth the read: its commit would find out.
@@ -53,7 +51,7 @@ pub async fn receive(
     shop: &Shop,
     hook: &Hook,
     report: Report,
-    acknowledge: Acknowledge<'_>,
+    protocol: &dyn Protocol,
     again: Option<Timestamp>,
 ) -> Result<Received, Unavailable> {
     match (hook.kind, &hook.external_id) {
@@ -62,7 +60,7 @@ pub async fn receive(
             let earliest = report.at.and_then(LocalTime::earliest);
             let is_ahead = earliest.is_some_and(|at| at > later(arrived, AHEAD_MAX))
                 && shop.clock_skew.trouble().is_none();
-            let alarm = Box::pin(look_at_its_clock(shop, hook, &report, (arrived, is_ahead))).await?;
+            let alarm = Box::pin(look_at_its_clock(shop, hook, &report, arrived, is_ahead)).await?;
             let again = again.is_some();
             let payee = match shop.sellers.get(&hook.source) {
                 Some(seller) => Some(Payee { seller, key: shop.key().await? }),
@@ -74,7 +72,7 @@ pub async fn receive(
                 kind,
                 external_id,
                 report,
-                acknowledge,
+                protocol,
                 again,
                 arrived,
                 is_ahead,
@@ -83,7 +81,7 @@ pub async fn receive(
             };
             taken.receive().await
         }
-        (Some(_) | None, _) => Box::pin(ignore(shop, hook, acknowledge)).await,
+        (Some(_) | None, _) => Box::pin(ignore(shop, hook, protocol)).await,
     }
 }
 
@@ -92,22 +90,18 @@ async fn look_at_its_clock(
     shop: &Shop,
     hook: &Hook,
     report: &Report,
-    (arrived, is_ahead): (Timestamp, bool),
-) -> Result<Option<String>, Unavailable> {
+    arrived: Timestamp,
+    is_ahead: bool,
+) -> Result<Option<OrderNote>, Unavailable> {
     let Some(at) = report.at else { return Ok(None) };
     let source = &hook.source;
     if is_ahead {
-        let text = format!(
-            "the clock of {source} is ahead: its hook of {at} came at {arrived}. Such hooks count from their arrival; tell the sender"
-        );
-        let is_first = raise(shop, source, (Alarm::ClockAhead, ""), &text, arrived).await?;
-        return Ok(is_first.then_some(text));
+        let alarm = Alarm::ClockAhead { sent_at: at, arrived_at: arrived };
+        let note = OrderNote::ClockAhead { source: source.clone(), sent_at: at, arrived_at: arrived };
+        return Ok(raise(shop, source, &alarm, arrived).await?.then_some(note));
     }
     if at.timestamp().is_none() {
-        let text = format!(
-            "the times of {source} name no offset, so they only order its own hooks: set time_zone in [sources.{source}]"
-        );
-        raise(shop, source, (Alarm::NoTimeZone, ""), &text, arrived).await?;
+        raise(shop, source, &Alarm::NoTimeZone, arrived).await?;
     }
     Ok(None)
 }
@@ -116,36 +110,41 @@ fn replayed(answered: &Answered) -> Received {
     Received {
         id: answered.id,
         verdict: Verdict::Replayed,
-        reason: Some(format!("it came at {} and was {}", answered.received_at, answered.verdict)),
+        reasons: vec![Reason::CameBefore { received_at: answered.received_at, verdict: answered.verdict }],
         number: answered.number,
         answer: answered.answer.clone(),
         is_copy: true,
     }
 }
 
+/// The sender's answer to a hook.
+fn answer_to(
+    protocol: &dyn Protocol,
+    verdict: Verdict,
+    kind: Option<EventKind>,
+    number: Option<Number>,
+) -> Answer {
+    protocol.answer(Outcome::Order { verdict, kind, number }).unwrap_or_else(Answer::empty)
+}
+
 /// Keeps a hook of a kind that does not concern us.
-async fn ignore(shop: &Shop, hook: &Hook, acknowledge: Acknowledge<'_>) -> Result<Received, Unavailable> {
+async fn ignore(shop: &Shop, hook: &Hook, protocol: &dyn Protocol) -> Result<Received, Unavailable> {
     let id = hook.first_id;
-    let answer = acknowledge(Verdict::Ignored, None);
-    let reason = Some(format!("hooks of the kind {} have no part in an order", hook.event_type));
+    let answer = answer_to(protocol, Verdict::Ignored, hook.kind, None);
+    let reasons = vec![Reason::UnknownEvent { event_type: hook.event_type.clone() }];
     let mut receipt = receipt_of(hook, id, shop.clock.now());
     receipt.verdict = Verdict::Ignored;
-    receipt.reason.clone_from(&reason);
+    receipt.reasons.clone_from(&reasons);
     receipt.answer = Some(answer.clone());
     let mut batch = Batch::new();
     batch.put(receipt_key(id), Expect::Absent, &receipt, receipt.received_at);
-    match shop.store.commit(batch).await {
-        Ok(()) => {
-            Ok(Received { id, verdict: Verdict::Ignored, reason, number: None, answer, is_copy: false })
-        }
-        // A copy of it was taken in at the same moment.
-        Err(CommitError::Conflict | CommitError::LostLease) => {
-            load_kept_receipt(&shop.store, id).await?;
-            let (number, received_at, verdict) = (None, receipt.received_at, receipt.verdict);
-            Ok(replayed(&Answered { id, number, received_at, verdict, answer }))
-        }
-        Err(CommitError::Unavailable(why)) => Err(why),
+    if commit_once(&shop.store, batch).await? {
+        return Ok(Received { id, verdict: Verdict::Ignored, reasons, number: None, answer, is_copy: false });
     }
+    // A copy of it was taken in at the same moment.
+    load_kept_receipt(&shop.store, id).await?;
+    let (number, received_at, verdict) = (None, receipt.received_at, receipt.verdict);
+    Ok(replayed(&Answered { id, number, received_at, verdict, answer }))
 }
 
 pub(super) fn receipt_of(hook: &Hook, id: HookId, received_at: Timestamp) -> Receipt {
@@ -161,7 +160,7 @@ pub(super) fn receipt_of(hook: &Hook, id: HookId, received_at: Timestamp) -> Rec
         sent_at: None,
         sent_at_by_the_wall: None,
         verdict: Verdict::Ignored,
-        reason: None,
+        reasons: Vec::new(),
         facts: Vec::new(),
         answer: None,
         copy_of: None,
@@ -198,14 +197,14 @@ struct OrderHook<'a> {
     kind: EventKind,
     external_id: &'a ExternalId,
     report: Report,
-    acknowledge: Acknowledge<'a>,
+    protocol: &'a dyn Protocol,
     again: bool,
     /// When it came first.
     arrived: Timestamp,
     /// It is dated so far after its arrival that it counts from that.
     is_ahead: bool,
     /// What a person is to be told with it.
-    alarm: Option<String>,
+    alarm: Option<OrderNote>,
     /// Who is paid for what it is about, if that goes through us.
     payee: Option<Payee<'a>>,
 }
@@ -366,15 +365,10 @@ impl OrderHook<'_> {
         let at = self.report.at;
         receipt.sent_at = at.and_then(LocalTime::timestamp);
         receipt.sent_at_by_the_wall = at.filter(|at| at.timestamp().is_none()).map(LocalTime::on_the_wall);
-        (receipt.verdict, receipt.reason) = verdict_on(&decision.standing);
-        if self.is_ahead {
-            let ahead = counts_from_arrival();
-            receipt.reason = Some(match receipt.reason {
-                Some(reason) => format!("{reason}; {ahead}"),
-                None => ahead,
-            });
-        }
-        let answer = (self.acknowledge)(receipt.verdict, Some(number));
+        let reason;
+        (receipt.verdict, reason) = verdict_on(&decision.standing);
+        receipt.reasons.extend(reason.into_iter().chain(self.is_ahead.then(dated_ahead)));
+        let answer = answer_to(self.protocol, receipt.verdict, Some(self.kind), Some(number));
         receipt.answer = Some(answer.clone());
         for parked in beside.parked {
             unpark(tx, parked, &decision);
@@ -393,13 +387,13 @@ impl OrderHook<'_> {
             (None, None) => {}
         }
         receipt.facts = tx.facts();
-        let (verdict, reason, number) = (receipt.verdict, receipt.reason.clone(), Some(number));
+        let (verdict, reasons, number) = (receipt.verdict, receipt.reasons.clone(), Some(number));
         let receipt = match kept {
             Some(kept) => kept.replaced(receipt),
             None => Versioned::new(receipt, self.arrived),
         };
         receipt.stage(tx.batch());
-        Received { id, verdict, reason, number, answer, is_copy: false }
+        Received { id, verdict, reasons, number, answer, is_copy: false }
     }
 
     /// What the decision makes of the order and what follows from it, if anything of the order changes.
@@ -422,7 +416,7 @@ impl OrderHook<'_> {
         }
         tx.move_stock(&order, id, decision.movement);
         if let Some(alarm) = &self.alarm {
-            tx.note_fact(Fact::Attention { text: alarm.clone() });
+            tx.note_fact(&Fact::Attention { note: alarm.clone() });
             order.flags.push(alarm.clone());
         }
         Some(match self.payee {
@@ -464,25 +458,23 @@ fn unpark(tx: &mut Transaction<'_>, mut parked: Versioned<Receipt>, decision: &D
     let mut events = decision.order.iter().flat_map(|order| &order.events);
     let is_ahead = events.any(|event| event.hook == parked.id && event.is_ahead);
     let (verdict, reason) = verdict_on(standing);
-    let waited = "it was parked until the order was created".to_owned();
-    let parts = [Some(waited), reason, is_ahead.then(counts_from_arrival)];
+    let reasons = [Some(Reason::WasParked), reason, is_ahead.then(dated_ahead)];
     parked.verdict = verdict;
-    parked.reason = Some(parts.into_iter().flatten().collect::<Vec<_>>().join("; "));
+    parked.reasons = reasons.into_iter().flatten().collect();
     parked.stage(tx.batch());
 }
 
 /// What the journal says of a hook that is dated ahead.
-fn counts_from_arrival() -> String {
-    let minutes = AHEAD_MAX.as_secs() / 60;
-    format!("it is dated more than {minutes} minutes after its arrival, and counts from that")
+fn dated_ahead() -> Reason {
+    Reason::DatedAhead { ahead_seconds_max: AHEAD_MAX.as_secs() }
 }
 
-fn verdict_on(standing: &Standing) -> (Verdict, Option<String>) {
+fn verdict_on(standing: &Standing) -> (Verdict, Option<Reason>) {
     match standing {
         Standing::Applied => (Verdict::Applied, None),
-        Standing::Outdated => (Verdict::Outdated, Some("newer hooks speak of all that it says".into())),
-        Standing::Repeated => (Verdict::Replayed, Some("an earlier hook has said the same".into())),
-        Standing::Late(why) => (Verdict::Late, Some(why.clone())),
-        Standing::Parked => (Verdict::Parked, Some("its order has not been created yet".into())),
+        Standing::Outdated => (Verdict::Outdated, Some(Reason::Outdated)),
+        Standing::Repeated => (Verdict::Replayed, Some(Reason::SaidBefore)),
+        Standing::Late(late) => (Verdict::Late, Some(Reason::Late { late: *late })),
+        Standing::Parked => (Verdict::Parked, Some(Reason::NotCreated)),
     }
 }

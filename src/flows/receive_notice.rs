@@ -4,22 +4,21 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::alias::{order_of, remember};
-use super::call_back::Event as Told;
-use super::effects::{About, MoneyCame, Task};
+use super::effects::{About as EventAbout, MoneyCame, Task};
+use super::receive_hook::receipt_of;
 use super::transaction::{Staged, Transaction, Versioned, transact};
 use super::{
     BilledOrder, Hook, OrderRecord, Shop, checkout_of, fetch_bill, load_kept_receipt, load_kept_record,
 };
-use crate::dedup::{Answer, Verdict, key};
+use crate::dedup::{Answer, Reason, Receipt, Verdict, key};
 use crate::kernel::time::between;
 use crate::kernel::{ExternalId, Fingerprint, HookId, SourceName, same_id};
-use crate::orders::Fact;
-use crate::payments::{Judgement, Notice, OperationId, Payment, PaymentId, PaymentState};
+use crate::payments::{
+    Judgement, Notice, OperationId, Payment, PaymentId, PaymentNote, PaymentState, Recorded,
+};
 use crate::store::Unavailable;
-
-/// Words for a judgement, in the sender's language. The flag says that a payment which we do not know may be about
-/// to become known.
-pub type Reply<'a> = &'a (dyn Fn(&Judgement, bool) -> Answer + Sync);
+use crate::views::callback::Event as Told;
+use crate::webhooks::{Outcome, Protocol};
 
 /// What became of a notification.
 #[derive(Debug, Clone)]
@@ -29,9 +28,11 @@ pub struct Noticed {
     /// The verdict.
     pub verdict: Verdict,
     /// Why.
-    pub reason: Option<String>,
+    pub reason: Option<Reason>,
     /// The answer for its sender.
     pub answer: Answer,
+    /// It is about a payment that we do not know, and that may become known yet: it is to come again.
+    pub is_early: bool,
 }
 
 /// A notification, verified and read.
@@ -41,6 +42,8 @@ pub struct Arrived<'a> {
     pub gateway: &'a SourceName,
     /// Who we are there.
     pub account: &'a str,
+    /// In whose words it is answered.
+    pub protocol: &'a dyn Protocol,
     /// What it says.
     pub notice: &'a Notice,
     /// Its bytes.
@@ -58,11 +61,7 @@ const UNPROVED_BYTES_KEPT_MAX: usize = 1024;
 const OVERTAKEN_SECONDS_MAX: u64 = 600;
 
 /// Takes in a notification.
-pub async fn receive_notice(
-    shop: &Shop,
-    incoming: &Arrived<'_>,
-    reply: Reply<'_>,
-) -> Result<Noticed, Unavailable> {
+pub async fn receive_notice(shop: &Shop, incoming: &Arrived<'_>) -> Result<Noticed, Unavailable> {
     let Arrived { gateway, notice, body, is_proved, .. } = incoming;
     // A refund: it names the payment whose money went back.
     let is_of_another = notice.of_payment.as_deref().is_some_and(|of| !same_id(of, &notice.remote_id));
@@ -84,33 +83,37 @@ pub async fn receive_notice(
     if !is_proved {
         hook.body.truncate(UNPROVED_BYTES_KEPT_MAX);
     }
-    let look_wait = OnceLock::new();
-    let received = decide_about(shop, incoming, (payment, by_its_id), hook, reply, &look_wait).await;
-    if let (Err(_), Some(payment), Some(Some(_))) = (&received, payment, look_wait.get()) {
+    let about = About { incoming, payment, by_its_id, hook, look_wait: OnceLock::new() };
+    let received = transact(shop, "receive_notice", |tx| about.decide(tx)).await;
+    if let (Err(_), Some(payment), Some(Some(_))) = (&received, payment, about.look_wait.get()) {
         shop.hints.forget((payment, notice.operation()));
     }
     received
 }
 
-/// Judges a notification about `payment` by what is stored, and records what it means. `look_wait` is when the payment system is
-/// to be asked because of it, if it is.
-async fn decide_about(
-    shop: &Shop,
-    incoming: &Arrived<'_>,
-    (payment, by_its_id): (Option<PaymentId>, Option<PaymentId>),
+/// A notification with what it is about.
+struct About<'a> {
+    incoming: &'a Arrived<'a>,
+    /// The payment, by its number or its id.
+    payment: Option<PaymentId>,
+    /// The payment, if it is known by its id alone.
+    by_its_id: Option<PaymentId>,
+    /// As the journal keeps it.
     hook: Hook,
-    reply: Reply<'_>,
-    look_wait: &OnceLock<Option<Duration>>,
-) -> Result<Noticed, Unavailable> {
-    let Arrived { gateway, account, notice, body, is_proved } = incoming;
-    let hook = &hook;
-    transact(shop, "receive_notice", |mut tx| async move {
-        let now = tx.now;
-        let record = match payment {
+    /// When the payment system is to be asked because of it, if it is.
+    look_wait: OnceLock<Option<Duration>>,
+}
+
+impl About<'_> {
+    /// One run: judges it by what is stored, and records what it means.
+    async fn decide<'a>(&'a self, mut tx: Transaction<'a>) -> Result<Staged<'a, Noticed>, Unavailable> {
+        let Arrived { gateway, account, notice, body, .. } = self.incoming;
+        let store = &tx.services.store;
+        let record = match self.payment {
             Some(id) => {
-                let mut record = load_kept_record(&shop.store, id.number).await?;
+                let mut record = load_kept_record(store, id.number).await?;
                 if let Some(record) = &mut record {
-                    fetch_bill(&shop.store, record, id).await?;
+                    fetch_bill(store, record, id).await?;
                 }
                 record
             }
@@ -118,36 +121,53 @@ async fn decide_about(
         };
         let checkout = record.as_ref().and_then(|record| record.checkout.as_deref());
         let own = checkout.filter(|checkout| checkout.gateway == **gateway);
-        let judgement = match (notice.judge(account, own), by_its_id) {
-            (Judgement::NotFound(_) | Judgement::Recorded(_), Some(id)) => Judgement::Recorded(format!(
-                "it bears no number of ours and is about payment {id}: what is there is looked up"
-            )),
-            (Judgement::NotFound(_), None) if notice.number.is_empty() => {
+        let judgement = match (notice.judge(account, own), self.by_its_id) {
+            (Judgement::NotFound | Judgement::Recorded(_), Some(payment)) => {
+                Judgement::Recorded(Recorded::ByRemoteId { payment })
+            }
+            (Judgement::NotFound, None) if notice.number.is_empty() => {
                 // Somebody else's affair at the same payment system: it is counted, and not kept.
-                let why = "it is about nothing of ours".to_owned();
-                let judgement = Judgement::NotOurs(why.clone());
-                let (id, answer) = (key::orphan(gateway, body), reply(&judgement, false));
-                let reason = Some(why);
-                return Ok(Staged::Unchanged(Noticed { id, verdict: Verdict::Ignored, reason, answer }));
+                let (id, reason) = (key::orphan(gateway, body), Some(Reason::NotOurs));
+                return Ok(Staged::Unchanged(self.noticed(
+                    id,
+                    Verdict::Ignored,
+                    reason,
+                    &Judgement::NotOurs,
+                    false,
+                )));
             }
             (judgement, _) => judgement,
         };
         if let (Judgement::Pays(payment) | Judgement::PaysOld(payment, _), Some(own)) = (&judgement, own)
             && own.payments.iter().any(|known| known.id == *payment && known.remote.is_none())
         {
-            remember(shop, gateway, &notice.remote_id, payment.number).await?;
+            remember(tx.services, gateway, &notice.remote_id, payment.number).await?;
         }
         // A notification of ours lies with its order, any other by itself.
-        let id = match (&record, payment) {
+        let id = match (&record, self.payment) {
             (Some(_), Some(payment)) => key::of_order(payment.number, gateway, "payment", body),
             (_, _) => key::orphan(gateway, body),
         };
-        let known = load_kept_receipt(&shop.store, id).await?;
-        let mut receipt = super::receive_hook::receipt_of(hook, id, now);
-        if let Some(known) = &known {
-            receipt.received_at = known.received_at;
-        }
-        let (verdict, reason) = match (&judgement, record.and_then(OrderRecord::billed)) {
+        let known = load_kept_receipt(&tx.services.store, id).await?;
+        let billed = record.and_then(OrderRecord::billed);
+        let Some((verdict, reason)) = self.apply(&mut tx, id, &judgement, billed, known.is_some()) else {
+            let reason = Some(Reason::LookedAtAlready);
+            return Ok(Staged::Unchanged(self.noticed(id, Verdict::Replayed, reason, &judgement, false)));
+        };
+        Ok(self.keep(tx, id, known, &judgement, verdict, reason))
+    }
+
+    /// Puts into the transaction what follows. None if it says nothing that is not looked at already.
+    fn apply(
+        &self,
+        tx: &mut Transaction<'_>,
+        id: HookId,
+        judgement: &Judgement,
+        billed: Option<BilledOrder>,
+        is_known: bool,
+    ) -> Option<(Verdict, Option<Reason>)> {
+        let (notice, payment) = (self.incoming.notice, self.payment);
+        Some(match (judgement, billed) {
             (Judgement::Pays(payment), Some(billed)) => {
                 tx.tell_followers(payment.number);
                 let remote_id = Some(notice.remote_id.clone());
@@ -156,82 +176,103 @@ async fn decide_about(
             }
             (Judgement::PaysOld(payment, why), Some(billed)) => {
                 tx.tell_followers(payment.number);
-                let why = format!("money came by payment {payment}, which should not have taken it: {why}");
-                tx.keep_money(billed, (*payment, &notice.remote_id), &why);
-                (Verdict::Late, Some(why))
+                tx.keep_money(billed, *payment, &notice.remote_id, why.clone());
+                (Verdict::Late, Some(Reason::UnwantedMoney { payment: *payment, reason: why.clone() }))
             }
             (Judgement::Repeated(payment), _) => {
-                (Verdict::Replayed, Some(format!("payment {payment} is known to be paid")))
+                (Verdict::Replayed, Some(Reason::KnownPaid { payment: *payment }))
             }
             (Judgement::AlreadyPaid(paid), Some(billed)) => {
-                let text = format!(
-                    "money came twice: payment {paid} is paid, and the payment system tells of another, {} under the id {}",
-                    notice.number, notice.remote_id
-                );
-                flag(&mut tx, billed, payment, &text);
-                (Verdict::Rejected, Some(text))
+                let (paid, number, remote_id) = (*paid, notice.number.clone(), notice.remote_id.clone());
+                let note = PaymentNote::PaidTwice { paid, number, remote_id };
+                flag(tx, billed, payment, note.clone());
+                (Verdict::Rejected, Some(Reason::Payment { payment, note }))
             }
             (
                 Judgement::WrongAmount(why) | Judgement::WrongCurrency(why) | Judgement::OtherOrder(why),
                 Some(billed),
             ) => {
-                let text = format!("a notification of payment {} does not fit: {why}", notice.number);
-                flag(&mut tx, billed, payment, &text);
-                (Verdict::Rejected, Some(text))
+                let (number, mismatch) = (notice.number.clone(), why.clone());
+                let note = PaymentNote::NoticeMismatch { number, mismatch };
+                flag(tx, billed, payment, note.clone());
+                (Verdict::Rejected, Some(Reason::Payment { payment, note }))
             }
             (Judgement::Recorded(why), billed) => {
-                if let (Some(billed), Some(payment), None) = (billed, payment, &known) {
-                    let operation = notice.operation();
-                    // A signed one comes once. Of the others many may be invented.
-                    let wait = if *is_proved {
-                        Some(Duration::ZERO)
-                    } else {
-                        *look_wait.get_or_init(|| shop.hints.wait((payment, operation), now))
-                    };
-                    let hinted = Hinted { payment, operation, is_outside_refund: by_its_id.is_some() };
-                    let asks = wait.is_some_and(|wait| look(&mut tx, billed, hinted, wait));
-                    if !*is_proved && !asks {
-                        let answer = reply(&judgement, false);
-                        let reason = Some("it says nothing that is not looked at already".to_owned());
-                        let verdict = Verdict::Replayed;
-                        return Ok(Staged::Unchanged(Noticed { id, verdict, reason, answer }));
-                    }
+                if let (Some(billed), Some(payment), false) = (billed, payment, is_known)
+                    && !self.ask(tx, billed, payment)
+                    && !self.incoming.is_proved
+                {
+                    return None;
                 }
-                (Verdict::Ignored, Some(why.clone()))
+                (Verdict::Ignored, Some(Reason::Recorded { what: why.clone() }))
             }
             (
-                Judgement::NotFound(why)
-                | Judgement::NotOurs(why)
-                | Judgement::Stranger(why)
-                | Judgement::OtherOrder(why)
-                | Judgement::WrongAmount(why)
-                | Judgement::WrongCurrency(why)
-                | Judgement::PaysOld(_, why),
-                _,
-            ) => (Verdict::Rejected, Some(why.clone())),
-            (Judgement::Pays(payment) | Judgement::AlreadyPaid(payment), None) => {
-                (Verdict::Rejected, Some(format!("there is no payment {payment}")))
+                Judgement::Stranger(mismatch)
+                | Judgement::OtherOrder(mismatch)
+                | Judgement::WrongAmount(mismatch)
+                | Judgement::WrongCurrency(mismatch),
+                None,
+            )
+            | (Judgement::Stranger(mismatch), Some(_)) => {
+                (Verdict::Rejected, Some(Reason::Mismatch { mismatch: mismatch.clone() }))
             }
-        };
-        let heard_of = between(receipt.received_at, now);
-        let is_kept = *is_proved || verdict != Verdict::Rejected;
-        let is_young = if is_kept {
-            heard_of < Duration::from_secs(OVERTAKEN_SECONDS_MAX)
+            (
+                Judgement::NotFound
+                | Judgement::NotOurs
+                | Judgement::PaysOld(..)
+                | Judgement::Pays(_)
+                | Judgement::AlreadyPaid(_),
+                _,
+            ) => (Verdict::Rejected, Some(Reason::NoPayment { number: notice.number.clone() })),
+        })
+    }
+
+    /// Has the payment system asked what has happened. Says whether there is anything to ask.
+    fn ask(&self, tx: &mut Transaction<'_>, billed: BilledOrder, payment: PaymentId) -> bool {
+        let operation = self.incoming.notice.operation();
+        // A signed one comes once. Of the others many may be invented.
+        let wait = if self.incoming.is_proved {
+            Some(Duration::ZERO)
         } else {
-            let age = notice.made_at.map(|made_at| between(made_at, now));
-            age.is_some_and(|age| age < Duration::from_secs(OVERTAKEN_SECONDS_MAX))
+            *self.look_wait.get_or_init(|| tx.services.hints.wait((payment, operation), tx.now))
         };
-        let answer = reply(&judgement, is_young);
+        let hinted = Hinted { payment, operation, is_outside_refund: self.by_its_id.is_some() };
+        wait.is_some_and(|wait| look(tx, billed, hinted, wait))
+    }
+
+    /// Keeps it in the journal, where that is news.
+    fn keep<'a>(
+        &self,
+        mut tx: Transaction<'a>,
+        id: HookId,
+        known: Option<Versioned<Receipt>>,
+        judgement: &Judgement,
+        verdict: Verdict,
+        reason: Option<Reason>,
+    ) -> Staged<'a, Noticed> {
+        let Arrived { notice, body, is_proved, .. } = self.incoming;
+        let now = tx.now;
+        let mut receipt = receipt_of(&self.hook, id, now);
+        if let Some(known) = &known {
+            receipt.received_at = known.received_at;
+        }
+        let is_kept = *is_proved || verdict != Verdict::Rejected;
+        let age = if is_kept {
+            Some(between(receipt.received_at, now))
+        } else {
+            notice.made_at.map(|made_at| between(made_at, now))
+        };
+        let is_young = age.is_some_and(|age| age < Duration::from_secs(OVERTAKEN_SECONDS_MAX));
         receipt.body_bytes = body.len() as u64;
-        receipt.number = payment.map(|payment| payment.number);
+        receipt.number = self.payment.map(|payment| payment.number);
         receipt.verdict = verdict;
-        receipt.reason.clone_from(&reason);
+        receipt.reasons.extend(reason.clone());
         receipt.facts = tx.facts();
         // What a notification means is judged each time it comes, as the payment may have become known meanwhile. The
         // journal is written again when that makes a difference, and not for a mere repeat.
-        let noticed = Noticed { id, verdict, reason, answer };
+        let noticed = self.noticed(id, verdict, reason, judgement, is_young);
         if !is_kept && tx.batch().is_empty() {
-            return Ok(Staged::Unchanged(noticed));
+            return Staged::Unchanged(noticed);
         }
         let is_news =
             known.as_ref().is_none_or(|known| known.verdict != verdict && verdict != Verdict::Replayed);
@@ -243,9 +284,23 @@ async fn decide_about(
             };
             receipt.stage(tx.batch());
         }
-        Ok(tx.commit(noticed))
-    })
-    .await
+        tx.commit(noticed)
+    }
+
+    /// What became of it, with the answer in the sender's words.
+    fn noticed(
+        &self,
+        id: HookId,
+        verdict: Verdict,
+        reason: Option<Reason>,
+        judgement: &Judgement,
+        may_become_known: bool,
+    ) -> Noticed {
+        let outcome = Outcome::Payment { judgement, may_become_known };
+        let answer = self.incoming.protocol.answer(outcome).unwrap_or_else(Answer::empty);
+        let is_early = may_become_known && *judgement == Judgement::NotFound;
+        Noticed { id, verdict, reason, answer, is_early }
+    }
 }
 
 /// The payment of ours that a notification is about which bears no number of ours, by the payment system's id.
@@ -313,14 +368,12 @@ fn is_frozen(billed: &BilledOrder, id: PaymentId) -> bool {
 
 /// Puts something before a person, once. The merchant of a payment that is frozen hears that its money waits for that
 /// person's word.
-fn flag(tx: &mut Transaction<'_>, billed: BilledOrder, id: Option<PaymentId>, text: &str) {
+fn flag(tx: &mut Transaction<'_>, billed: BilledOrder, id: Option<PaymentId>, note: PaymentNote) {
     let mut billed = billed;
-    tx.note_fact(Fact::Attention { text: text.to_owned() });
-    if billed.checkout.attention.iter().any(|known| known == text) {
+    if !tx.flag_payment(&mut billed, id, note) {
         return;
     }
-    billed.checkout.flag(tx.now, id, text);
-    let about = About { payment: id, operation: None };
+    let about = EventAbout { payment: id, operation: None };
     if id.is_some_and(|id| is_frozen(&billed, id))
         && tx.notify_merchant(&mut billed, Told::PaymentReview, about)
     {

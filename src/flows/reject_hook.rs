@@ -1,16 +1,17 @@
 //! A hook that cannot be used: keep it, so that a person can see what the sender tried to say.
 
+use super::transaction::commit_once;
 use super::{Hook, Shop, load_kept_receipt, receipt_key};
-use crate::dedup::Verdict;
+use crate::dedup::{Reason, Verdict};
 use crate::kernel::HookId;
-use crate::store::{Batch, CommitError, Expect, Unavailable};
+use crate::store::{Batch, Expect, Unavailable};
 
 /// How much of an unusable body is kept, in bytes.
 pub const REJECTED_BYTES_KEPT_MAX: usize = 16 * 1024;
 
 /// Keeps a hook with the reason why it is unusable. `length` is how long its body was, as far as is known;
 /// the hook itself may bear only the beginning of it. The same bytes are kept once.
-pub async fn reject(shop: &Shop, mut hook: Hook, reason: &str, length: u64) -> Result<HookId, Unavailable> {
+pub async fn reject(shop: &Shop, mut hook: Hook, detail: &str, length: u64) -> Result<HookId, Unavailable> {
     let id = hook.first_id;
     hook.body.truncate(REJECTED_BYTES_KEPT_MAX);
     if load_kept_receipt(&shop.store, id).await?.is_some() {
@@ -19,12 +20,10 @@ pub async fn reject(shop: &Shop, mut hook: Hook, reason: &str, length: u64) -> R
     let mut receipt = super::receive_hook::receipt_of(&hook, id, shop.clock.now());
     receipt.event_type = receipt.event_type.filter(|event_type| !event_type.is_empty());
     receipt.verdict = Verdict::Rejected;
-    receipt.reason = Some(reason.to_owned());
+    receipt.reasons = vec![Reason::Unusable { detail: detail.to_owned() }];
     receipt.body_bytes = length;
     let mut batch = Batch::new();
     batch.put(receipt_key(id), Expect::Absent, &receipt, receipt.received_at);
-    match shop.store.commit(batch).await {
-        Ok(()) | Err(CommitError::Conflict | CommitError::LostLease) => Ok(id),
-        Err(CommitError::Unavailable(why)) => Err(why),
-    }
+    commit_once(&shop.store, batch).await?; // else a copy was kept at the same moment
+    Ok(id)
 }

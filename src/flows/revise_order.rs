@@ -9,17 +9,17 @@
 use std::time::Duration;
 
 use super::bill_order::planned;
-use super::call_back::Event as Told;
 use super::effects::{About, Task};
-use super::merchant_order::tag;
 use super::transaction::{Staged, Transaction, Versioned, transact};
 use super::{BilledOrder, Hook, OrderRecord, Shop, load_kept_record};
 use crate::dedup::{Verdict, key};
-use crate::kernel::json::{note_of_cut, tidy};
+use crate::kernel::json::tidy;
 use crate::kernel::{HookId, Money, Number, SourceName, Timestamp};
-use crate::orders::{Event, EventKind, Incoming, Order, Patch, Standing, State, View, decide};
-use crate::payments::{Bill, Checkout, Customer, Line, Payment, Step};
+use crate::orders::{Event, EventKind, Incoming, Order, OrderNote, Patch, Standing, State, View, decide};
+use crate::payments::{Bill, Checkout, Customer, Line, Payment, PaymentNote, Step};
 use crate::store::Unavailable;
+use crate::views::callback::Event as Told;
+use crate::views::tag;
 
 /// How often a site may change one order. Each change is kept, and told to the payment system and to the site; a script
 /// that has gone wrong must not do that without end.
@@ -156,7 +156,7 @@ fn alter(tx: &mut Transaction<'_>, request: &Request, mut billed: BilledOrder, b
     tx.watch_end(&mut billed);
     // It may be altered back and again: told apart by what it altered.
     let of_checkout = billed.checkout.version();
-    keep_request(tx, request, &billed.order, ("order.bill_altered", None), &of_checkout.to_be_bytes());
+    keep_request(tx, request, &billed.order, "order.bill_altered", None, &of_checkout.to_be_bytes());
     write(tx, billed);
 }
 
@@ -178,7 +178,8 @@ fn keep_request(
     tx: &mut Transaction<'_>,
     request: &Request,
     order: &Order,
-    (event_type, kind): (&str, Option<EventKind>),
+    event_type: &str,
+    kind: Option<EventKind>,
     of: &[u8],
 ) {
     let external_id = Some(order.external_id.clone());
@@ -211,7 +212,9 @@ fn stage(tx: &mut Transaction<'_>, request: &Request, mut billed: BilledOrder) -
             let before = billed.checkout.bill_of(view.revision).ok_or(Refused::NotFound)?;
             let bill = changed(before, change, now)?;
             let seller = tx.services.sellers.get(&billed.order.source);
-            seller.map_or(Ok(()), |seller| seller.terms.admit(&bill)).map_err(Refused::BadBill)?;
+            seller
+                .map_or(Ok(()), |seller| seller.terms.admit(&bill))
+                .map_err(|why| Refused::BadBill(why.to_string()))?;
             if *before == bill {
                 return Ok(Done::Before);
             }
@@ -301,7 +304,7 @@ fn apply(
         hook: id,
         patch,
         reason: None,
-        notes: note_of_cut(tidy(&request.body).half_characters).into_iter().collect(),
+        notes: OrderNote::of_cut(tidy(&request.body).half_characters).into_iter().collect(),
     };
     let (number, source, external_id) = (order.number, order.source.clone(), order.external_id.clone());
     let decision = decide(Some(order), Incoming { number, source, external_id, event });
@@ -325,12 +328,12 @@ fn apply(
         let back = back.fold(0_i64, |sum, refund| sum.saturating_add(refund.total.kopecks()));
         if back > 0 {
             let back = Money::from_kopecks(back);
-            billed.checkout.note(now, None, format!("handed over after {back} of its money was paid back"));
+            billed.checkout.note(now, None, PaymentNote::ShippedAfterRefund { amount: back });
         }
     }
     tx.ship(&mut billed);
     tx.notify_merchant(&mut billed, told, About::default());
-    keep_request(tx, request, &billed.order, (event_type, Some(kind)), &of_revision);
+    keep_request(tx, request, &billed.order, event_type, Some(kind), &of_revision);
     // What later changes have overtaken is in the journal: this one writes no more than the first did.
     billed.order.drop_overtaken_lines();
     write(tx, billed);

@@ -1,10 +1,11 @@
 //! Somebody has counted: balances become what was counted.
 
 use super::Shop;
+use super::transaction::commit_once;
 use crate::dedup::key;
 use crate::kernel::{Kind, Quantity, SourceName};
 use crate::orders::{Movement, MovementLine};
-use crate::store::{Batch, Bump, CommitError, CounterKey, DocKey, Expect, Unavailable};
+use crate::store::{Batch, Bump, CounterKey, DocKey, Expect, Unavailable};
 
 /// How many lines one commit takes. A longer list is set in several; setting it again is setting it once.
 const LINES_MAX: usize = 500;
@@ -22,11 +23,7 @@ pub async fn set_stock(shop: &Shop, lines: Vec<MovementLine>) -> Result<(), Unav
             let counter = CounterKey { group: line.store_id.clone(), name: line.sku.clone() };
             batch.bump(counter, Bump::Set(Quantity::thousandths(line.quantity)));
         }
-        match shop.store.commit(batch).await {
-            // The same count at the same microsecond is there already.
-            Ok(()) | Err(CommitError::Conflict | CommitError::LostLease) => {}
-            Err(CommitError::Unavailable(why)) => return Err(why),
-        }
+        commit_once(&shop.store, batch).await?; // else the same count at the same microsecond is there already
     }
     Ok(())
 }

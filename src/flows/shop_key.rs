@@ -9,7 +9,7 @@ use super::transaction::{Staged, Versioned, transact};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{
-    Document, ExternalId, Fingerprint, Kind, Number, Private, ShopKey, SourceName, Unreadable,
+    Document, ExternalId, Fingerprint, HookId, Kind, Number, Private, ShopKey, SourceName, Unreadable,
 };
 use crate::store::{DocKey, Unavailable};
 
@@ -56,8 +56,7 @@ impl StoredKey {
 
 fn place() -> DocKey {
     let id = Fingerprint::of(&[b"key of the shop"]);
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
-    let partition = (1 << 63) | id.get() as u64;
+    let partition = HookId::apart(id).partition;
     DocKey { partition, kind: Kind::Key, id: 0 }
 }
 

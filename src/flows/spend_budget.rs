@@ -13,9 +13,11 @@ use crate::store::{DocKey, Unavailable};
 /// there is no room for them.
 pub async fn spend_budget(
     shop: &Shop,
-    (gateway, account): (&SourceName, &str),
+    gateway: &SourceName,
+    account: &str,
     calls: usize,
-    (allowance, purpose): (Allowance, Purpose),
+    allowance: Allowance,
+    purpose: Purpose,
 ) -> Result<Result<(), Duration>, Unavailable> {
     let key = DocKey { partition: key::partition_of_account(gateway, account), kind: Kind::Budget, id: 0 };
     transact(shop, "spend_budget", |mut tx| async move {

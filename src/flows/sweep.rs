@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Shop;
+use super::transaction::commit_once;
 use crate::dedup::retention::is_over;
 use crate::dedup::{Receipt, Verdict};
 use crate::kernel::{Kind, SourceName, Timestamp};
-use crate::store::{Batch, CommitError, Cursor, Delivery, DeliveryState, DocKey, Page, Scan, Unavailable};
+use crate::store::{Batch, Cursor, Delivery, DeliveryState, DocKey, Page, Scan, Unavailable};
 
 /// How long what comes from each source is kept.
 #[derive(Debug, Clone)]
@@ -121,9 +122,6 @@ async fn sweep_messages(
 async fn delete(shop: &Shop, key: DocKey, version: u64) -> Result<usize, Unavailable> {
     let mut batch = Batch::new();
     batch.delete(key, version);
-    match shop.store.commit(batch).await {
-        Ok(()) => Ok(1),
-        Err(CommitError::Conflict | CommitError::LostLease) => Ok(0), // somebody needs it after all
-        Err(CommitError::Unavailable(why)) => Err(why),
-    }
+    // What somebody has changed meanwhile is needed after all.
+    Ok(usize::from(commit_once(&shop.store, batch).await?))
 }

@@ -3,16 +3,14 @@
 
 use std::time::Duration;
 
-use super::call_back::{TEST_EVENT, TestCallback, TestCallbackData, tested_url};
 use super::receive_hook::receipt_of;
-use super::transaction::{Staged, transact};
+use super::transaction::{Staged, commit_once, transact};
 use super::{Hook, Shop, checkout_of, load_record, receipt_key};
-use crate::dedup::Verdict;
+use crate::dedup::{Reason, Verdict};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Fingerprint, HookId, Lane, Message, MessageId, Number, SourceName, Timestamp};
-use crate::store::{
-    Batch, CommitError, Cursor, Delivery, DeliveryState, DocKey, Expect, Page, Scan, Unavailable,
-};
+use crate::store::{Batch, Cursor, Delivery, DeliveryState, DocKey, Expect, Page, Scan, Unavailable};
+use crate::views::callback::{TEST_EVENT, TestCallback, TestCallbackData, tested_url};
 
 /// A message as it is to be from now on.
 #[derive(Debug)]
@@ -181,7 +179,7 @@ pub async fn send_test(
     let mut receipt = receipt_of(&hook, entry, now);
     receipt.number = Some(id.number);
     receipt.verdict = Verdict::Ignored;
-    receipt.reason = Some("the merchant tries whether events arrive".into());
+    receipt.reasons = vec![Reason::TestEvent];
     let message = Message {
         id,
         lane: Lane::Callback,
@@ -193,9 +191,5 @@ pub async fn send_test(
     let mut batch = Batch::new();
     batch.send(message);
     batch.put(receipt_key(entry), Expect::Absent, &receipt, now);
-    match shop.store.commit(batch).await {
-        Ok(()) => Ok(id),
-        Err(CommitError::Conflict | CommitError::LostLease) => Err(Unavailable::Crowded),
-        Err(CommitError::Unavailable(why)) => Err(why),
-    }
+    if commit_once(&shop.store, batch).await? { Ok(id) } else { Err(Unavailable::Crowded) }
 }

@@ -1,16 +1,17 @@
 //! What the collector writes down around its calls about money that came: refunds, captures, shipments. As with payments
 //! ([`tend_payment`](super::tend_payment)): before a call that it is about to be made, after it what it came to.
 
-use super::call_back::Event;
 use super::effects::{About, MoneyCame, Task};
 use super::tend_payment::{Intention, Settle, by_hand, keep_sending, settle_task};
 use super::transaction::Transaction;
 use super::{BilledOrder, Shop, load_record};
 use crate::kernel::{Fingerprint, HookId, Private, Timestamp};
 use crate::payments::{
-    Again, Answered, Checkout, Operation, OperationId, OperationKind, OperationState, RemoteOperation,
+    Attempt, CallOutcome, Checkout, Operation, OperationId, OperationKind, OperationState, PaymentNote,
+    Refusal, RemoteOperation, RetryLater,
 };
 use crate::store::{CommitError, Settlement, Ticket, Unavailable};
+use crate::views::callback::Event;
 
 /// Writes down that the request is about to be sent. Returns the bytes to send, which are those of the first attempt, or
 /// none if the operation has changed meanwhile. After an error it may be asked again, with the same `intention`.
@@ -42,19 +43,16 @@ pub async fn record(
     shop: &Shop,
     id: OperationId,
     ticket: Ticket,
-    answered: Option<&Answered<RemoteOperation>>,
+    outcome: Option<&CallOutcome<RemoteOperation>>,
     settle: Settle<'_>,
 ) -> Result<Settlement, CommitError> {
-    let change = |operation: &mut Operation, now| match answered {
-        Some(answered) => operation.answered(answered.clone(), now),
+    let change = |operation: &mut Operation, now| match outcome {
+        Some(outcome) => operation.take_outcome(outcome.clone(), now),
         None => Ok(()),
     };
     let stage = |tx: &mut Transaction<'_>, billed| stage(tx, billed, id, &change, settle);
     settle_task(shop, id.payment, ticket, settle, stage).await
 }
-
-/// Why an operation was not made that a person has looked into.
-const BY_HAND: &str = "by the word of a person";
 
 /// A person has looked what became of an operation that was put before them: it is done, or it never will be. Says whether
 /// there was one that waited for that word.
@@ -63,7 +61,7 @@ pub async fn settle_by_hand(shop: &Shop, id: OperationId, is_done: bool) -> Resu
         operation.state = if is_done {
             OperationState::Done { at: now }
         } else {
-            OperationState::Refused { at: now, why: BY_HAND.into() }
+            OperationState::Refused { at: now, reason: Refusal::ByOperator }
         };
         Ok(())
     };
@@ -87,7 +85,7 @@ pub async fn tell_again(shop: &Shop, id: OperationId) -> Result<bool, Unavailabl
         was_refused && !of_kind.any(Operation::counts)
     };
     let stage = |tx: &mut Transaction<'_>, mut billed: BilledOrder, settle: Settle<'_>| {
-        billed.checkout.note(tx.now, Some(id.payment), format!("{id} is asked for again by a person"));
+        billed.checkout.note(tx.now, Some(id.payment), PaymentNote::OperationRepeated { operation: id });
         billed.checkout.resolve(id.payment);
         tx.ship(&mut billed);
         billed.write(tx);
@@ -97,7 +95,7 @@ pub async fn tell_again(shop: &Shop, id: OperationId) -> Result<bool, Unavailabl
 }
 
 /// What happens to an operation. The error says what is left to do.
-type Change<'a> = &'a dyn Fn(&mut Operation, Timestamp) -> Result<(), Again>;
+type Change<'a> = &'a dyn Fn(&mut Operation, Timestamp) -> Result<(), RetryLater>;
 
 fn stage(
     tx: &mut Transaction<'_>,
@@ -112,21 +110,21 @@ fn stage(
     let outcome = change(operation, now);
     let after = operation.clone();
     let settlement = settle(outcome.as_ref().err());
-    let given_up = if let Settlement::Dead { error, .. } = &settlement { Some(error) } else { None };
-    if after == before && given_up.is_none() {
+    let is_given_up = matches!(settlement, Settlement::Dead { .. });
+    if after == before && !is_given_up {
         return settlement;
     }
-    if let Some(error) = given_up {
-        let what = after.kind.name();
-        let text = format!("{what} {id} was given up, see to it by hand: {error}");
-        billed.checkout.flag(now, Some(id.payment), text);
+    if let (true, Err(again)) = (is_given_up, &outcome) {
+        let (operation_kind, reason) = (after.kind, again.reason.clone());
+        let note = PaymentNote::OperationGivenUp { operation: id, operation_kind, reason };
+        billed.checkout.flag(now, Some(id.payment), note);
     }
     if before.state != after.state {
         note(&mut billed.checkout, &after, outcome.as_ref().err(), now);
     }
     let messages = billed.order.messages;
     let is_watched = matches!(before.state, OperationState::Accepted { .. });
-    let watch = outcome.as_ref().err().filter(|again| again.why == Again::WAITS && !is_watched);
+    let watch = outcome.as_ref().err().filter(|again| again.is_waiting() && !is_watched);
     if let Some(wait) = watch.and_then(|again| again.after) {
         tx.watch(&mut billed, Task::Operation { operation: id }, wait);
     }
@@ -181,42 +179,43 @@ fn event_of(before: &Operation, after: &Operation) -> Option<Event> {
     }
 }
 
-fn note(checkout: &mut Checkout, operation: &Operation, again: Option<&Again>, now: Timestamp) {
-    let (id, payment, what) = (operation.id, operation.id.payment, operation.kind.name());
-    match &operation.state {
+fn note(checkout: &mut Checkout, after: &Operation, again: Option<&RetryLater>, now: Timestamp) {
+    let (operation, payment, operation_kind, amount) = (after.id, after.id.payment, after.kind, after.total);
+    match &after.state {
         OperationState::Planned | OperationState::Sending { .. } => {}
         OperationState::Unknown { looks: 0, .. } => {
-            let why = again.map_or_else(String::new, |again| format!(": {}", again.why));
-            let text = format!("{what} {id}: whether the payment system has it is not known{why}");
-            checkout.note(now, Some(payment), text);
+            let reason = again.map(|again| again.reason.clone());
+            let note = PaymentNote::OperationUnknown { operation, operation_kind, reason };
+            checkout.note(now, Some(payment), note);
         }
         OperationState::Unknown { looks, .. } => {
-            let text = format!("{what} {id}: looked for and not found, {looks} times so far");
-            checkout.note(now, Some(payment), text);
+            let note = PaymentNote::OperationNotFound { operation, operation_kind, looks: *looks };
+            checkout.note(now, Some(payment), note);
         }
         OperationState::Accepted { .. } => {
-            checkout.note(now, Some(payment), format!("{what} {id} was taken in by the payment system"));
+            checkout.note(now, Some(payment), PaymentNote::OperationAccepted { operation, operation_kind });
         }
         OperationState::Done { .. } => {
-            checkout.note(now, Some(payment), format!("{what} {id} of {} is done", operation.total));
+            let note = PaymentNote::OperationDone { operation, operation_kind, amount };
+            checkout.note(now, Some(payment), note);
             let paid = checkout.payment_mut(payment).map(|payment| payment.taken());
-            if operation.kind == OperationKind::Refund && paid == Some(checkout.refunded(payment)) {
+            if after.kind == OperationKind::Refund && paid == Some(checkout.refunded(payment)) {
                 checkout.resolve(payment); // the money that a person was to look at has gone back
             }
         }
-        OperationState::Refused { why, .. } if why == BY_HAND => {
-            checkout.note(
-                now,
-                Some(payment),
-                format!("{what} {id} of {} was not made: {why}", operation.total),
-            );
+        OperationState::Refused { reason: Refusal::ByOperator, .. } => {
+            let note = PaymentNote::OperationDropped { operation, operation_kind, amount };
+            checkout.note(now, Some(payment), note);
         }
-        OperationState::Refused { why, .. } => {
-            let text = format!("{what} {id} of {} was refused by the payment system: {why}", operation.total);
-            checkout.flag(now, Some(payment), text);
+        OperationState::Refused { reason, .. } => {
+            let reason = reason.clone();
+            let note = PaymentNote::OperationRefused { operation, operation_kind, amount, reason };
+            checkout.flag(now, Some(payment), note);
         }
-        OperationState::Frozen { why, .. } => {
-            checkout.flag(now, Some(payment), format!("{what} {id} is frozen, see to it by hand: {why}"));
+        OperationState::Frozen { mismatch, .. } => {
+            let mismatch = mismatch.clone();
+            let note = PaymentNote::OperationFrozen { operation, operation_kind, mismatch };
+            checkout.flag(now, Some(payment), note);
         }
     }
 }

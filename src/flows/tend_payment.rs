@@ -7,21 +7,24 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::call_back::Event;
-use super::effects::{About, MoneyCame, Task};
+use super::effects::{About, MoneyCame, Task, end_of};
 use super::receive_notice::of_look_up;
-use super::transaction::{self, Staged, Transaction, Versioned, transact};
+use super::transaction::{self, Staged, Transaction, Versioned, commit_once, transact};
 use super::{BilledOrder, OrderRecord, Shop, fetch_bill, load_record};
 use crate::kernel::time::between;
 use crate::kernel::{Number, Private, Timestamp};
-use crate::payments::{Again, Answered, Checkout, Payment, PaymentId, PaymentState, Step};
+use crate::payments::{
+    Attempt, Checkout, Payment, PaymentId, PaymentNote, PaymentOutcome, PaymentState, RetryLater,
+    RetryReason, Step,
+};
 use crate::store::{Batch, CommitError, Settlement, Ticket, Unavailable};
+use crate::views::callback::Event;
 
 /// Before a payment is looked at again whose money is being taken.
 const CAPTURE_LOOK_GAP: Duration = Duration::from_secs(600);
 
 /// How a task is settled, given what is left to do.
-pub type Settle<'a> = &'a (dyn Fn(Option<&Again>) -> Settlement + Sync);
+pub type Settle<'a> = &'a (dyn Fn(Option<&RetryLater>) -> Settlement + Sync);
 
 /// What one caller is about to write down before a call. When the outcome of that commit is not known, what is stored shows
 /// whether it was its own: then nobody has called yet.
@@ -75,11 +78,7 @@ pub async fn note_sending(
 pub(super) async fn keep_sending(shop: &Shop, checkout: &Versioned<Checkout>) -> Result<bool, Unavailable> {
     let mut batch = Batch::new();
     checkout.stage(&mut batch);
-    match shop.store.commit(batch).await {
-        Ok(()) => Ok(true),
-        Err(CommitError::Conflict | CommitError::LostLease) => Ok(false),
-        Err(CommitError::Unavailable(why)) => Err(why),
-    }
+    commit_once(&shop.store, batch).await
 }
 
 /// Writes down what a call came to, or that there was nothing to do, and settles the task in the same batch.
@@ -88,21 +87,20 @@ pub async fn record(
     shop: &Shop,
     id: PaymentId,
     ticket: Ticket,
-    answered: Option<&Answered>,
+    outcome: Option<&PaymentOutcome>,
     settle: Settle<'_>,
 ) -> Result<Settlement, CommitError> {
-    let change = |payment: &mut Payment, now| match answered {
-        Some(answered) => payment.answered(answered.clone(), now),
+    let change = |payment: &mut Payment, now| match outcome {
+        Some(outcome) => payment.take_outcome(outcome.clone(), now),
         None => Ok(()),
     };
     let unchanged = |_: &mut Payment, _| {
         // The watch goes on: should nothing come of the capture, somebody must look again.
-        let why = "its money is being taken".to_owned();
-        Err(Again { after: Some(CAPTURE_LOOK_GAP), why })
+        Err(RetryLater { after: Some(CAPTURE_LOOK_GAP), reason: RetryReason::BeingCaptured })
     };
     let stage = |tx: &mut Transaction<'_>, mut billed: BilledOrder| {
-        if let Some(answered) = answered {
-            remark(&mut billed.checkout, id, answered, tx.now);
+        if let Some(outcome) = outcome {
+            note_alteration(&mut billed.checkout, id, outcome, tx.now);
         }
         // A look that was under way when a capture was planned: the capture's own outcome says what was taken.
         let is_being_captured = billed.checkout.is_being_captured(id);
@@ -137,7 +135,7 @@ pub(super) async fn by_hand(
     waits: impl Fn(&Checkout) -> bool,
     stage: impl Fn(&mut Transaction<'_>, BilledOrder, Settle<'_>) -> Settlement,
 ) -> Result<bool, Unavailable> {
-    let settle = |_: Option<&Again>| Settlement::Sent;
+    let settle = |_: Option<&RetryLater>| Settlement::Sent;
     let (waits, stage, settle) = (&waits, &stage, &settle);
     transact(shop, "decide_by_hand", |mut tx| async move {
         let billed = load_record(&shop.store, number).await?.and_then(OrderRecord::billed);
@@ -178,7 +176,7 @@ pub(super) async fn settle_task(
 }
 
 /// What happens to a payment. The error says what is left to do.
-type Change<'a> = &'a (dyn Fn(&mut Payment, Timestamp) -> Result<(), Again> + Sync);
+type Change<'a> = &'a (dyn Fn(&mut Payment, Timestamp) -> Result<(), RetryLater> + Sync);
 
 fn stage(
     tx: &mut Transaction<'_>,
@@ -202,8 +200,8 @@ fn stage(
         return settlement;
     }
     let checkout = &mut billed.checkout;
-    if let Settlement::Dead { error, .. } = &settlement {
-        checkout.flag(now, Some(id), format!("payment {id} was given up, see to it by hand: {error}"));
+    if let (true, Err(again)) = (is_given_up, &outcome) {
+        checkout.flag(now, Some(id), PaymentNote::PaymentGivenUp { reason: again.reason.clone() });
     }
     if before.state != after.state {
         note(checkout, &after, outcome.as_ref().err(), now);
@@ -217,10 +215,9 @@ fn stage(
                 tx.pay(billed, MoneyCame { payment: id, event: of_look_up(id), remote_id });
                 return settlement;
             }
-            Some(why) => {
-                let text = format!("money came by payment {id}, which should not have taken it: {why}");
+            Some(reason) => {
                 stopped = checkout.stop_asking(now);
-                checkout.flag(now, Some(id), text);
+                checkout.flag(now, Some(id), PaymentNote::UnwantedMoney { reason });
                 review = Some(Event::PaymentReview);
             }
         }
@@ -229,7 +226,7 @@ fn stage(
         review = Some(Event::PaymentReview);
     }
     let end = review.or_else(|| {
-        if is_over { Some(Event::PaymentExpired) } else { Event::end_of(&before, &after, checkout, now) }
+        if is_over { Some(Event::PaymentExpired) } else { end_of(&before, &after, checkout, now) }
     });
     if end == Some(Event::PaymentExpired)
         && let Some(payment) = checkout.payment_mut(id)
@@ -256,7 +253,7 @@ fn stage(
 fn end_unasked(tx: &mut Transaction<'_>, mut billed: BilledOrder) {
     let now = tx.now;
     if billed.checkout.ends_unasked(now) {
-        billed.checkout.note(now, None, "the time to pay is over, and nobody asked to");
+        billed.checkout.note(now, None, PaymentNote::EndedUnasked);
         tx.notify_merchant(&mut billed, Event::PaymentExpired, About::default());
         billed.write(tx);
     }
@@ -286,58 +283,38 @@ fn look_after(tx: &mut Transaction<'_>, billed: &mut BilledOrder, before: &Payme
     }
 }
 
-/// Writes down what became of an alteration, if the answer is about one.
-fn remark(checkout: &mut Checkout, id: PaymentId, answered: &Answered, now: Timestamp) {
-    match answered {
-        Answered::Altered(..) => checkout.was_altered(id, now),
-        Answered::Unaltered(None, _) => {
-            let text = "nothing can be altered at the payment system: the next link, if there is one, will be as it should";
-            checkout.note(now, Some(id), text);
-        }
-        Answered::Unaltered(Some(why), _) => checkout.was_not_altered(id, why, now),
-        Answered::NotDone(_)
-        | Answered::Refused(_)
-        | Answered::Duplicate
-        | Answered::Unknown(_)
-        | Answered::Created(_)
-        | Answered::Dropped
-        | Answered::NotSeen(_)
-        | Answered::Found(_)
-        | Answered::Stands(_) => {}
+/// Writes down what became of an alteration, if the outcome is about one.
+fn note_alteration(checkout: &mut Checkout, id: PaymentId, outcome: &PaymentOutcome, now: Timestamp) {
+    match outcome {
+        PaymentOutcome::Altered(..) => checkout.was_altered(id, now),
+        PaymentOutcome::Unaltered(None, _) => checkout.note(now, Some(id), PaymentNote::NotAlterable),
+        PaymentOutcome::Unaltered(Some(reason), _) => checkout.was_not_altered(id, reason.clone(), now),
+        PaymentOutcome::Call(_) | PaymentOutcome::Dropped => {}
     }
 }
 
-fn note(checkout: &mut Checkout, payment: &Payment, again: Option<&Again>, now: Timestamp) {
+fn note(checkout: &mut Checkout, payment: &Payment, again: Option<&RetryLater>, now: Timestamp) {
     let id = Some(payment.id);
-    let remote =
-        payment.remote.as_ref().map_or_else(String::new, |remote| format!(" under the id {}", remote.id));
+    let remote_id = payment.remote.as_ref().map(|remote| remote.id.clone());
     match &payment.state {
         PaymentState::Planned | PaymentState::Sending { .. } => {}
         PaymentState::Unknown { looks: 0, .. } => {
-            let why = again.map_or_else(String::new, |again| format!(": {}", again.why));
-            checkout.note(now, id, format!("whether the payment system has it is not known{why}"));
+            let reason = again.map(|again| again.reason.clone());
+            checkout.note(now, id, PaymentNote::PaymentUnknown { reason });
         }
         PaymentState::Unknown { looks, .. } => {
-            checkout.note(
-                now,
-                id,
-                format!("looked for at the payment system and not found, {looks} times so far"),
-            );
+            checkout.note(now, id, PaymentNote::PaymentNotFound { looks: *looks });
         }
-        PaymentState::Linked { .. } => checkout.note(now, id, format!("can be paid{remote}")),
-        PaymentState::Held { .. } => checkout.note(now, id, format!("its money is held{remote}")),
-        PaymentState::Paid { .. } => checkout.note(now, id, format!("found to be paid{remote}")),
-        PaymentState::Refused { why, .. } => {
-            checkout.flag(
-                now,
-                id,
-                format!("payment {} was refused by the payment system: {why}", payment.id),
-            );
+        PaymentState::Linked { .. } => checkout.note(now, id, PaymentNote::PaymentLinked { remote_id }),
+        PaymentState::Held { .. } => checkout.note(now, id, PaymentNote::PaymentHeld { remote_id }),
+        PaymentState::Paid { .. } => checkout.note(now, id, PaymentNote::PaymentFoundPaid { remote_id }),
+        PaymentState::Refused { reason, .. } => {
+            checkout.flag(now, id, PaymentNote::PaymentRefused { reason: reason.clone() });
         }
-        PaymentState::Frozen { why, .. } => {
-            checkout.flag(now, id, format!("payment {} is frozen, see to it by hand: {why}", payment.id));
+        PaymentState::Frozen { mismatch, .. } => {
+            checkout.flag(now, id, PaymentNote::PaymentFrozen { mismatch: mismatch.clone() });
         }
-        PaymentState::Cancelled { .. } => checkout.note(now, id, "called off: it can be paid no more"),
-        PaymentState::Expired { .. } => checkout.note(now, id, "its time has run out"),
+        PaymentState::Cancelled { .. } => checkout.note(now, id, PaymentNote::PaymentCancelled),
+        PaymentState::Expired { .. } => checkout.note(now, id, PaymentNote::PaymentExpired),
     }
 }

@@ -8,13 +8,15 @@ use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use serde::Serialize;
 use tracing::Instrument;
 
 use super::Shop;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Document, Message, Number, Timestamp};
-use crate::orders::Fact;
-use crate::store::{Batch, CommitError, Delivery, DocKey, Expect, Settlement, Stored, Ticket, Unavailable};
+use crate::store::{
+    Batch, CommitError, Delivery, DocKey, Expect, Settlement, Store, Stored, Ticket, Unavailable,
+};
 use crate::telemetry::metrics;
 
 /// How often a use case is run before its caller is told to come again. Each time at least one other
@@ -36,7 +38,7 @@ pub struct Transaction<'a> {
     pub now: Timestamp,
     attempt: u32,
     batch: Batch,
-    facts: Vec<Fact>,
+    facts: Vec<serde_json::Value>,
     settles: bool,
     followed: Option<Number>,
 }
@@ -145,19 +147,19 @@ impl<'a> Transaction<'a> {
     }
 
     /// What follows from the use case, for the journal.
-    pub fn note_fact(&mut self, fact: Fact) {
-        self.facts.push(fact);
+    pub fn note_fact(&mut self, fact: &impl Serialize) {
+        self.facts.extend(serde_json::to_value(fact).ok());
     }
 
     /// The same for several.
-    pub fn note_facts(&mut self, facts: impl IntoIterator<Item = Fact>) {
-        self.facts.extend(facts);
+    pub fn note_facts<T: Serialize>(&mut self, facts: impl IntoIterator<Item = T>) {
+        facts.into_iter().for_each(|fact| self.note_fact(&fact));
     }
 
     /// What has followed so far, as the journal keeps it.
     #[must_use]
     pub fn facts(&self) -> Vec<serde_json::Value> {
-        self.facts.iter().filter_map(|fact| serde_json::to_value(fact).ok()).collect()
+        self.facts.clone()
     }
 
     /// Puts a message into the outbox.
@@ -189,6 +191,16 @@ impl<'a> Transaction<'a> {
     /// Ends the run: what was staged is to be committed.
     pub fn commit<T>(self, value: T) -> Staged<'a, T> {
         Staged::Commit(Box::new(self), value)
+    }
+}
+
+/// Commits what holds only if nobody has changed meanwhile what it is about, without reading first. Says whether it was
+/// committed.
+pub(super) async fn commit_once(store: &Store, batch: Batch) -> Result<bool, Unavailable> {
+    match store.commit(batch).await {
+        Ok(()) => Ok(true),
+        Err(CommitError::Conflict | CommitError::LostLease) => Ok(false),
+        Err(CommitError::Unavailable(why)) => Err(why),
     }
 }
 

@@ -74,9 +74,11 @@ fn id(attempt: u32) -> PaymentId {
 
 fn bill(kopecks: i64) -> Bill {
     let priced = (Quantity::from_thousandths(3000), Money::from_kopecks(kopecks));
-    let line = Line::priced("100201".into(), "Молоко 3,2 %".into(), priced, VatCode::Ten).expect("a line");
+    let line = Line::priced("100201".into(), "Молоко 3,2 %".into(), priced.0, priced.1, VatCode::Ten)
+        .expect("a line");
     let weighed = (Quantity::from_thousandths(355), Money::from_kopecks(89_900));
-    let weighed = Line::priced("310077".into(), "Сыр".into(), weighed, VatCode::Twenty).expect("a line");
+    let weighed =
+        Line::priced("310077".into(), "Сыр".into(), weighed.0, weighed.1, VatCode::Twenty).expect("a line");
     let customer = Customer { email: Some("anna@example.org".into()), ..Customer::default() };
     let expires_at = later(Clock::System.now(), Duration::from_secs(3600));
     Bill::over("Заказ".into(), vec![line, weighed], customer, expires_at).expect("a bill")
@@ -250,7 +252,8 @@ fn refund(sequence: u32, kopecks: i64) -> Operation {
 
 fn operation(kind: OperationKind, sequence: u32, kopecks: i64) -> Operation {
     let priced = (Quantity::from_thousandths(1000), Money::from_kopecks(kopecks));
-    let line = Line::priced("100201".into(), "Молоко 3,2 %".into(), priced, VatCode::Ten).expect("a line");
+    let line = Line::priced("100201".into(), "Молоко 3,2 %".into(), priced.0, priced.1, VatCode::Ten)
+        .expect("a line");
     Operation {
         id: OperationId { payment: id(1), sequence },
         kind,
@@ -262,7 +265,7 @@ fn operation(kind: OperationKind, sequence: u32, kopecks: i64) -> Operation {
         created_at: Clock::System.now(),
         asked: None,
         request: None,
-        doubtful: false,
+        outcome_unknown: false,
         remote_id: None,
     }
 }

@@ -22,7 +22,8 @@ use std::time::Duration;
 
 use crate::kernel::Timestamp;
 use crate::payments::{
-    Allowance, Answered, Bill, Handover, Operation, OperationKind, PaymentId, Remote, RemoteOperation, Terms,
+    Allowance, Bill, CallOutcome, Handover, Operation, OperationKind, PaymentId, Refusal, Remote,
+    RemoteOperation, RetryReason, Terms,
 };
 use crate::peer::Reply;
 
@@ -60,12 +61,29 @@ pub enum Failure {
 impl Failure {
     /// What it means for what the call was to make.
     #[must_use]
-    pub fn meaning<T>(self) -> Answered<T> {
+    pub fn meaning<T>(self) -> CallOutcome<T> {
         match self {
-            Failure::NotDone { why, .. } | Failure::NoAccess(why) => Answered::NotDone(why),
-            Failure::Refused(why) => Answered::Refused(why),
-            Failure::Duplicate => Answered::Duplicate,
-            Failure::Unknown(why) | Failure::Unclear(why) => Answered::Unknown(why),
+            Failure::NotDone { why: said, .. } | Failure::NoAccess(said) => {
+                CallOutcome::NotDone(RetryReason::CallFailed { said })
+            }
+            Failure::Refused(said) => CallOutcome::Refused(Refusal::ByPaymentSystem { said }),
+            Failure::Duplicate => CallOutcome::Duplicate,
+            Failure::Unknown(said) | Failure::Unclear(said) => {
+                CallOutcome::Unknown(RetryReason::CallFailed { said })
+            }
+        }
+    }
+
+    /// What it is as the reason of a later attempt.
+    #[must_use]
+    pub fn reason(&self) -> RetryReason {
+        match self {
+            Failure::NotDone { why: said, .. }
+            | Failure::NoAccess(said)
+            | Failure::Refused(said)
+            | Failure::Unknown(said)
+            | Failure::Unclear(said) => RetryReason::CallFailed { said: said.clone() },
+            Failure::Duplicate => RetryReason::NumberUsed,
         }
     }
 }

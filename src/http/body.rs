@@ -53,7 +53,7 @@ pub async fn read_body(mut body: Body) -> Result<(Bytes, bool), Problem> {
     };
     match tokio::time::timeout(Duration::from_secs(BODY_SECONDS_MAX), reading).await {
         Ok(read) => read,
-        Err(_) => Err(Problem::too_slow(format!("the body took longer than {BODY_SECONDS_MAX} s"))),
+        Err(_) => Err(Problem::request_timeout(format!("the body took longer than {BODY_SECONDS_MAX} s"))),
     }
 }
 

@@ -210,9 +210,8 @@ impl Reference {
             let own = operations
                 .chain(told)
                 .filter(|(_, (_, one), _)| list_of(one, "tags").any(|tag| tag == name.as_str()));
-            let operations = own
-                .map(|(path, (method, one), is_told)| Operation::of((path, is_told), method, one))
-                .collect();
+            let operations =
+                own.map(|(path, (method, one), is_told)| Operation::of(path, is_told, method, one)).collect();
             Group { description: text_of(tag, "description"), operations, name }
         };
         Reference {
@@ -220,13 +219,15 @@ impl Reference {
             version: text_of(info, "version"),
             description: text_of(info, "description"),
             groups: list_of(document, "tags").map(group).collect(),
-            schemas: members_of(&document["components"], "schemas").map(Schema::of).collect(),
+            schemas: members_of(&document["components"], "schemas")
+                .map(|(name, schema)| Schema::of(name, schema))
+                .collect(),
         }
     }
 }
 
 impl Operation {
-    fn of((path, is_told): (&str, bool), method: &str, one: &Value) -> Operation {
+    fn of(path: &str, is_told: bool, method: &str, one: &Value) -> Operation {
         let parameter = |one: &Value| Field {
             name: text_of(one, "name"),
             place: text_of(one, "in"),
@@ -254,7 +255,7 @@ impl Operation {
 }
 
 impl Schema {
-    fn of((name, schema): (&String, &Value)) -> Schema {
+    fn of(name: &str, schema: &Value) -> Schema {
         // Its own fields, those that stand in it in parts, and what it has all of.
         let parts = || [schema].into_iter().chain(list_of(schema, "allOf"));
         let required: Vec<&str> =
@@ -270,7 +271,7 @@ impl Schema {
         let pattern = text_of(schema, "pattern");
         let text = if words.is_empty() { pattern } else { words.join(" | ") };
         Schema {
-            name: name.clone(),
+            name: name.to_owned(),
             description: text_of(schema, "description"),
             text,
             fields: parts().flat_map(|part| members_of(part, "properties")).map(field).collect(),
@@ -280,59 +281,4 @@ impl Schema {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The committed document is the one that the code makes: a change of the API is seen as a change of this file.
-    #[test]
-    fn the_committed_document_is_that_of_the_code() {
-        let committed = include_str!("../../docs/openapi.json");
-        assert!(committed == text(), "run: cargo run -- openapi > docs/openapi.json");
-    }
-
-    /// A reference that leads nowhere makes the document useless to programs.
-    #[test]
-    fn every_reference_leads_somewhere() {
-        fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
-            match value {
-                Value::Object(fields) => {
-                    found.extend(fields.get("$ref").and_then(Value::as_str));
-                    fields.values().for_each(|value| references(value, found));
-                }
-                Value::Array(items) => items.iter().for_each(|value| references(value, found)),
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-            }
-        }
-        let mut found = Vec::new();
-        references(&DOCUMENT, &mut found);
-        assert!(!found.is_empty());
-        for reference in found {
-            let place = reference.strip_prefix('#').expect("within the document");
-            assert!(DOCUMENT.pointer(place).is_some(), "{reference}");
-        }
-    }
-
-    #[test]
-    fn the_page_shows_every_operation_and_every_field() {
-        let page = PAGE.as_deref().expect("a page");
-        for (path, item) in members_of(&DOCUMENT, "paths") {
-            assert!(page.contains(path.as_str()), "{path}");
-            for (method, _) in item.as_object().expect("operations") {
-                assert!(
-                    page.contains(&format!(
-                        "id=\"{}\"",
-                        Operation::of((path, false), method, &Value::Null).id
-                    ))
-                );
-            }
-        }
-        let events: Vec<&String> = members_of(&DOCUMENT, "webhooks").map(|(event, _)| event).collect();
-        assert!(events.len() > 5 && events.iter().all(|event| page.contains(&format!("id=\"post{event}\""))));
-        for (name, schema) in members_of(&DOCUMENT["components"], "schemas") {
-            assert!(page.contains(&format!("id=\"schema-{name}\"")), "{name}");
-            for (field, _) in members_of(schema, "properties") {
-                assert!(page.contains(&format!("<code>{field}</code>")), "{name}.{field}");
-            }
-        }
-    }
-}
+mod tests;

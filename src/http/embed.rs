@@ -11,8 +11,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::Edge;
-use super::buyer::{Face, Tongue, asset, face, find, name_of, words_of};
+use super::buyer::{asset, face, find, language_of, name_of};
 use super::problem::Problem;
+use crate::notify::money;
+use crate::texts::PaymentPage;
 
 const SCRIPT: &str = include_str!("../../assets/embed.js");
 
@@ -42,14 +44,19 @@ pub async fn status(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let tongue = Tongue::of(&headers);
+    let language = language_of(&headers);
     let found = find(&edge, &token).await?;
-    let face = found.as_ref().map_or(Face::Unknown, |found| face(&edge.shop, &found.checkout));
-    let (title, _) = words_of(face, tongue);
+    let face = found.as_ref().map_or(PaymentPage::Unknown, |found| face(&edge.shop, &found.checkout));
+    let title = face.words(language).title;
     let sum = found.as_ref().and_then(|found| found.checkout.sum_to_pay());
     let pay = sum
-        .filter(|_| matches!(face, Face::Ready | Face::Unpaid | Face::Preparing | Face::Closing))
-        .map(|sum| format!("{} {}", tongue.pick("Оплатить", "Pay"), tongue.sum(sum)));
+        .filter(|_| {
+            matches!(
+                face,
+                PaymentPage::Ready | PaymentPage::Unpaid | PaymentPage::Preparing | PaymentPage::Closing
+            )
+        })
+        .map(|sum| format!("{} {}", language.pick("Оплатить", "Pay"), money(language, sum)));
     let code = if found.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
     let fixed = [
         // Whoever has the address may ask, from whatever page, and sends nothing but the address.

@@ -15,15 +15,15 @@ use super::body::{read_body, too_large, unpack};
 use super::problem::Problem;
 use super::server::Peer;
 use super::work::see_through;
-use super::{Door, Edge, REQUEST_ID, notices};
+use super::{Edge, REQUEST_ID, SourceEndpoint, notices};
 use crate::dedup::{Answer, Verdict};
-use crate::flows::receive_hook::{receive as receive_hook, recognise};
+use crate::flows::accept_hook::accept_hook;
 use crate::flows::reject_hook::reject;
 use crate::flows::{Hook, Received};
-use crate::kernel::{Number, Stopwatch, Timestamp};
-use crate::store::Unavailable;
+use crate::kernel::{Number, Stopwatch};
 use crate::telemetry::metrics;
-use crate::webhooks::{Forged, Identity, Outcome, Reading, Rejection, RejectionKind};
+use crate::texts::{Language, joined};
+use crate::webhooks::{AuthError, Inbound, Rejection, RejectionKind, Sender};
 
 /// How long keeping a hook may take before 503 is answered: well under the sender's patience, so that it
 /// hears from us and not from a time-out.
@@ -38,33 +38,33 @@ pub async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    if let Some(door) = edge.notice_doors.get(&name).cloned() {
-        let address = peer.and_then(|Extension(Peer(peer))| edge.sender_behind(peer?, &headers));
-        return Box::pin(notices::receive(edge, door, (address, headers), body)).await;
-    }
-    let Some(door) = edge.doors.get(&name).cloned() else {
+    let Some(endpoint) = edge.sources.get(&name).cloned() else {
         return Problem::not_found("no such source is configured: see [sources] in tillgate.toml")
             .into_response();
     };
-    if let Some(forged) = door.protocol.refuse_early(&headers) {
-        return refuse(&edge, &door, forged);
+    if let Some(account) = &endpoint.account {
+        let address = peer.and_then(|Extension(Peer(peer))| edge.sender_behind(peer?, &headers));
+        let account = account.clone();
+        return Box::pin(notices::receive(edge, endpoint, account, address, headers, body)).await;
+    }
+    if let Err(why) = endpoint.verifier.refuse_early(sender(&edge, &headers)) {
+        return refuse(&edge, &endpoint, why);
     }
     let Ok(place) = Arc::clone(&edge.hooks_at_once).try_acquire_owned() else {
-        metrics::hook_unavailable(door.source.as_str());
+        metrics::hook_unavailable(endpoint.source.as_str());
         return Problem::unavailable("too many hooks are under way; send this one again").into_response();
     };
     let (bytes, is_whole) = match read_body(body).await {
         Ok(read) => read,
         Err(problem) => return problem.into_response(),
     };
-    let watch = Stopwatch::start();
     // The work goes on if the sender hangs up meanwhile.
-    let taking = Box::pin(take(edge, Arc::clone(&door), headers, (bytes, is_whole), watch, place));
+    let taking = Box::pin(take(edge, Arc::clone(&endpoint), headers, bytes, is_whole, place));
     match see_through(taking, Duration::from_millis(KEEPING_MILLISECONDS_MAX)).await {
         Ok(response) => response,
         Err(unfinished) => {
-            tracing::error!(hook.source = %door.source, error = %unfinished, "a hook was not taken in");
-            metrics::hook_unavailable(door.source.as_str());
+            tracing::error!(hook.source = %endpoint.source, error = %unfinished, "a hook was not taken in");
+            metrics::hook_unavailable(endpoint.source.as_str());
             Problem::unavailable("the hook could not be taken in; send it again").into_response()
         }
     }
@@ -73,84 +73,72 @@ pub async fn receive(
 /// The unit of work: verify, recognise or keep, log, answer.
 async fn take(
     edge: Arc<Edge>,
-    door: Arc<Door>,
+    endpoint: Arc<SourceEndpoint>,
     headers: HeaderMap,
-    (bytes, is_whole): (Bytes, bool),
-    watch: Stopwatch,
+    bytes: Bytes,
+    is_whole: bool,
     _place: OwnedSemaphorePermit,
 ) -> Response {
-    let source = door.source.as_str();
-    let authentic = match door.protocol.verify(&headers, &bytes) {
+    let watch = Stopwatch::start();
+    let SourceEndpoint { source, verifier, protocol, .. } = &*endpoint;
+    let authentic = match verifier.verify(sender(&edge, &headers), &bytes) {
         Ok(authentic) => authentic,
-        Err(forged) => return refuse(&edge, &door, forged),
+        Err(why) => return refuse(&edge, &endpoint, why),
     };
     let plain = if is_whole { unpack(&headers, &bytes) } else { Err(too_large()) };
     let plain = match plain {
         Ok(plain) => plain,
         // Rare ways are boxed: they would make the common one's state several times as large.
         Err(rejection) => {
-            return Box::pin(turn_away(&edge, &door, &headers, &bytes, &rejection, watch)).await;
+            return Box::pin(turn_away(&edge, &endpoint, &headers, &bytes, &rejection, watch)).await;
         }
     };
     let readable = authentic.unpacked(&plain).readable();
-    let (identity, reading) = match door.protocol.identify(&readable) {
-        Ok(identified) => identified,
+    let (identity, reading) = match protocol.read(&readable) {
+        Ok(Inbound::Order(identity, reading)) => (identity, reading),
+        // Its protocol speaks of orders alone: see [sources].
+        Ok(Inbound::Payment(_)) => return Problem::not_found("it takes hooks about orders").into_response(),
         Err(rejection) => {
-            return Box::pin(turn_away(&edge, &door, &headers, &plain, &rejection, watch)).await;
+            return Box::pin(turn_away(&edge, &endpoint, &headers, &plain, &rejection, watch)).await;
         }
     };
-    let Identity { event_type, kind, external_id } = identity;
-    let hook = Hook::new(door.source.clone(), event_type, kind, external_id, plain.clone());
-    match keep(&edge, &door, &*reading, &hook, None).await {
+    let delivery_id = verifier.delivery_id(sender(&edge, &headers));
+    let hook = Hook::of(source.clone(), identity, plain.clone(), delivery_id);
+    match accept_hook(&edge.shop, &**protocol, &hook, &*reading, None).await {
         Ok(received) => {
             if received.is_copy {
                 edge.tally.add(received.id, edge.shop.clock.now());
             }
             let took = watch.elapsed();
-            metrics::hook_answered(source, received.verdict, took);
+            metrics::hook_answered(source.as_str(), received.verdict, took);
             log(&hook, &received, took, headers.get(REQUEST_ID));
             answer(received.answer)
         }
         Err(why) => {
-            metrics::hook_unavailable(source);
-            tracing::error!(hook.source = source, hook.event = hook.event_type(), error = %why, "a hook could not be kept");
+            metrics::hook_unavailable(source.as_str());
+            tracing::error!(hook.source = %source, hook.event = hook.event_type(), error = %why, "a hook could not be kept");
             Problem::unavailable("the hook could not be kept; send it again").into_response()
         }
     }
 }
 
-fn refuse(edge: &Edge, door: &Door, forged: Forged) -> Response {
-    metrics::hook_forged(door.source.as_str());
-    if let Some(times) = edge.refusals.hooks.tells() {
-        tracing::warn!(hook.source = %door.source, times, reason = %forged, "hooks without proof of their sender were refused");
-    }
-    Problem::forged(forged).into_response()
+/// Who has sent a hook, as its verifier sees it.
+fn sender<'a>(edge: &Edge, headers: &'a HeaderMap) -> Sender<'a> {
+    Sender { address: None, headers, now: edge.shop.clock.now() }
 }
 
-/// Recognises the hook or takes it in. One that is kept as ignored is looked at again when its first arrival is named.
-pub async fn keep(
-    edge: &Edge,
-    door: &Door,
-    reading: &dyn Reading,
-    hook: &Hook,
-    again: Option<Timestamp>,
-) -> Result<Received, Unavailable> {
-    if again.is_none()
-        && let Some(received) = recognise(&edge.shop, hook).await?
-    {
-        return Ok(received);
+fn refuse(edge: &Edge, endpoint: &SourceEndpoint, why: AuthError) -> Response {
+    metrics::hook_forged(endpoint.source.as_str());
+    if let Some(times) = edge.refusals.hooks.tells() {
+        tracing::warn!(hook.source = %endpoint.source, times, reason = %why, "hooks without proof of their sender were refused");
     }
-    let report = reading.report();
-    let acknowledge = |verdict: Verdict, number: Option<Number>| -> Answer {
-        door.protocol.acknowledge(Outcome { verdict, kind: hook.kind(), number })
-    };
-    receive_hook(&edge.shop, hook, report, &acknowledge, again).await
+    Problem::signature_invalid(why).into_response()
 }
 
 /// Keeps what cannot be used, and says why it cannot.
 async fn turn_away(
     edge: &Edge,
-    door: &Door,
+    endpoint: &SourceEndpoint,
     headers: &HeaderMap,
     bytes: &Bytes,
     rejection: &Rejection,
@@ -161,14 +149,14 @@ async fn turn_away(
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let told_length = told_length.filter(|_| rejection.why == RejectionKind::TooLarge);
     let event_type = rejection.event_type.clone().unwrap_or_default();
-    let hook = Hook::new(door.source.clone(), event_type, None, None, bytes.clone());
+    let hook = Hook::new(endpoint.source.clone(), event_type, None, None, bytes.clone());
     let length = told_length.unwrap_or(bytes.len() as u64);
     match reject(&edge.shop, hook, &rejection.detail, length).await {
         Ok(id) => {
             let took = watch.elapsed();
-            metrics::hook_answered(door.source.as_str(), Verdict::Rejected, took);
+            metrics::hook_answered(endpoint.source.as_str(), Verdict::Rejected, took);
             tracing::warn!(
-                hook.source = %door.source,
+                hook.source = %endpoint.source,
                 hook.id = %id,
                 hook.event = rejection.event_type,
                 verdict = %Verdict::Rejected,
@@ -184,7 +172,7 @@ async fn turn_away(
             response
         }
         Err(why) => {
-            metrics::hook_unavailable(door.source.as_str());
+            metrics::hook_unavailable(endpoint.source.as_str());
             Problem::from(why).into_response()
         }
     }
@@ -199,7 +187,8 @@ fn log(hook: &Hook, received: &Received, took: Duration, request_id: Option<&Hea
         order.external_id = hook.external_id().map(|id| id.as_str()),
         order.number = received.number.map(Number::get),
         verdict = %received.verdict,
-        reason = received.reason,
+        reason = (!received.reasons.is_empty())
+            .then(|| tracing::field::display(joined(&received.reasons, Language::En))),
         duration_ms = milliseconds(took),
         "hook answered"
     );

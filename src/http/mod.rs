@@ -2,9 +2,7 @@
 //!
 //! - [`server`] drives connections with hyper, so that every limit is ours;
 //! - [`hooks`] takes the senders' hooks;
-//! - [`watchman`] finds those that never came;
 //! - [`notices`] takes payment systems' notifications;
-//! - [`channel`] takes them by a WebSocket that we open;
 //! - [`api`] serves merchants' sites;
 //! - [`embed`] is the pay button on other sites' pages;
 //! - [`docs`] serves the API's document and its reference page;
@@ -17,7 +15,6 @@ pub mod admin;
 pub mod api;
 pub mod body;
 pub mod buyer;
-pub mod channel;
 pub mod docs;
 pub mod embed;
 mod forwarded;
@@ -29,9 +26,7 @@ pub mod ops;
 pub mod problem;
 pub mod server;
 pub mod slip;
-pub mod watchman;
-
-mod work;
+pub mod work;
 
 pub use live::LivePages;
 
@@ -57,7 +52,7 @@ use crate::kernel::{Number, SourceName, Tokens};
 use crate::peer::Guard;
 use crate::telemetry::request_id::RequestIds;
 use crate::telemetry::{Seldom, metrics};
-use crate::webhooks::{NoticeProtocol, Protocol};
+use crate::webhooks::{Protocol, Verifier};
 use crate::workers::clerk::Tally;
 
 /// What a caller bears as proof of who it is.
@@ -78,22 +73,15 @@ fn number_in(text: &str) -> Result<Option<Number>, Problem> {
 
 /// A configured source, as the edge knows it.
 #[derive(Debug)]
-pub struct Door {
+pub struct SourceEndpoint {
     /// Its name.
     pub source: SourceName,
+    /// Who we are there, if it is a payment system.
+    pub account: Option<String>,
+    /// How it proves itself.
+    pub verifier: Verifier,
     /// How it speaks.
-    pub protocol: Box<dyn Protocol>,
-}
-
-/// A configured payment system, as the edge knows it.
-#[derive(Debug)]
-pub struct NoticeDoor {
-    /// Its name.
-    pub gateway: SourceName,
-    /// Who we are there.
-    pub account: String,
-    /// How it speaks.
-    pub protocol: Box<dyn NoticeProtocol>,
+    pub protocol: Arc<dyn Protocol>,
 }
 
 /// What the handlers share.
@@ -101,10 +89,8 @@ pub struct NoticeDoor {
 pub struct Edge {
     /// Where things are kept, and whom to tell.
     pub shop: Shop,
-    /// The sources by name.
-    pub doors: BTreeMap<String, Arc<Door>>,
-    /// The payment systems by name.
-    pub notice_doors: BTreeMap<String, Arc<NoticeDoor>>,
+    /// Those who send hooks and notifications, by name.
+    pub sources: BTreeMap<String, Arc<SourceEndpoint>>,
     /// The keys of merchants' sites.
     pub merchants: Vec<api::MerchantDoor>,
     /// Where copies are noted.

@@ -12,37 +12,42 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use super::body::{read_body, unpack};
+use super::body::{read_body, too_large, unpack};
 use super::hooks::{KEEPING_MILLISECONDS_MAX, answer, milliseconds};
 use super::work::see_through;
-use super::{Edge, NoticeDoor};
+use super::{Edge, SourceEndpoint};
 use crate::dedup::Answer;
 use crate::flows::Hook;
 use crate::flows::receive_notice::{Arrived, receive_notice};
 use crate::flows::reject_hook::reject;
 use crate::kernel::{Stopwatch, same_id};
 use crate::telemetry::metrics;
-use crate::webhooks::Forged;
+use crate::texts::{InWords, Language};
+use crate::webhooks::{AuthError, Outcome, Sender, read_notice};
 
 /// Takes a notification.
 pub async fn receive(
     edge: Arc<Edge>,
-    door: Arc<NoticeDoor>,
-    sender: (Option<IpAddr>, HeaderMap),
+    endpoint: Arc<SourceEndpoint>,
+    account: String,
+    address: Option<IpAddr>,
+    headers: HeaderMap,
     body: Body,
 ) -> Response {
-    if let Some(forged) = door.protocol.refuse_early(sender.0, &sender.1) {
-        return answer(refuse(&edge, &door, forged));
+    let sender = Sender { address, headers: &headers, now: edge.shop.clock.now() };
+    if let Err(why) = endpoint.verifier.refuse_early(sender) {
+        return answer(refuse(&edge, &endpoint, why));
     }
     let Ok(place) = Arc::clone(&edge.notices_at_once).try_acquire_owned() else {
-        return answer(door.protocol.unavailable());
+        return answer(answer_to(&endpoint, Outcome::Unavailable));
     };
     let (bytes, is_whole) = match read_body(body).await {
         Ok(read) => read,
-        Err(_) => return answer(door.protocol.unavailable()),
+        Err(_) => return answer(answer_to(&endpoint, Outcome::Unavailable)),
     };
     // As with hooks: the sender's hanging up ends the waiting and not the work.
-    let taking = take(edge, Arc::clone(&door), sender, bytes, is_whole);
+    let posted = Posted { account, address, headers, bytes, is_whole };
+    let taking = take(edge, Arc::clone(&endpoint), posted);
     let work = async move {
         let taken = taking.await;
         drop(place);
@@ -51,81 +56,90 @@ pub async fn receive(
     match see_through(Box::pin(work), Duration::from_millis(KEEPING_MILLISECONDS_MAX)).await {
         Ok(taken) => answer(taken),
         Err(unfinished) => {
-            tracing::error!(gateway = %door.gateway, error = %unfinished, "a notification was not taken in");
-            answer(door.protocol.unavailable())
+            tracing::error!(gateway = %endpoint.source, error = %unfinished, "a notification was not taken in");
+            answer(answer_to(&endpoint, Outcome::Unavailable))
         }
     }
 }
 
-fn refuse(edge: &Edge, door: &NoticeDoor, forged: Forged) -> Answer {
-    let gateway = door.gateway.as_str();
-    metrics::notice_answered(gateway, "forged");
-    if let Some(times) = edge.refusals.notices.tells() {
-        tracing::warn!(gateway, times, reason = %forged, "notifications without proof of their sender were refused");
-    }
-    door.protocol.forged()
-}
-
-async fn take(
-    edge: Arc<Edge>,
-    door: Arc<NoticeDoor>,
-    (address, headers): (Option<IpAddr>, HeaderMap),
+/// A notification that was posted.
+struct Posted {
+    /// Who we are at the payment system.
+    account: String,
+    address: Option<IpAddr>,
+    headers: HeaderMap,
     bytes: Bytes,
     is_whole: bool,
-) -> Answer {
+}
+
+fn answer_to(endpoint: &SourceEndpoint, outcome: Outcome<'_>) -> Answer {
+    endpoint.protocol.answer(outcome).unwrap_or_else(Answer::empty)
+}
+
+fn refuse(edge: &Edge, endpoint: &SourceEndpoint, why: AuthError) -> Answer {
+    let gateway = endpoint.source.as_str();
+    metrics::notice_answered(gateway, "forged");
+    if let Some(times) = edge.refusals.notices.tells() {
+        tracing::warn!(gateway, times, reason = %why, "notifications without proof of their sender were refused");
+    }
+    answer_to(endpoint, Outcome::Unauthenticated)
+}
+
+async fn take(edge: Arc<Edge>, endpoint: Arc<SourceEndpoint>, posted: Posted) -> Answer {
     let watch = Stopwatch::start();
-    let (gateway, protocol) = (door.gateway.as_str(), &door.protocol);
+    let Posted { account, address, headers, bytes, is_whole } = posted;
+    let SourceEndpoint { source, verifier, protocol, .. } = &*endpoint;
+    let gateway = source.as_str();
     if !is_whole {
         metrics::notice_answered(gateway, "too_large");
-        return protocol.unreadable("the body is too long");
+        return answer_to(&endpoint, Outcome::Unusable(&too_large()));
     }
-    let authentic = match protocol.verify(address, &headers, &bytes) {
+    let sender = Sender { address, headers: &headers, now: edge.shop.clock.now() };
+    let authentic = match verifier.verify(sender, &bytes) {
         Ok(authentic) => authentic,
-        Err(forged) => return refuse(&edge, &door, forged),
+        Err(why) => return refuse(&edge, &endpoint, why),
     };
-    let plain = unpack(&headers, &bytes).map_err(|rejection| rejection.detail);
-    let read = plain.and_then(|plain| {
-        let notice = protocol.read(&authentic.unpacked(&plain).readable())?;
-        Ok((notice, plain))
+    let read = unpack(&headers, &bytes).and_then(|plain| {
+        let inbound = read_notice(&**protocol, authentic.unpacked(&plain))?;
+        Ok((inbound, plain))
     });
     let (notice, plain) = match read {
         Ok(read) => read,
-        Err(why) => {
+        Err(rejection) => {
             metrics::notice_answered(gateway, "unreadable");
-            if !protocol.proves_sender() {
+            let answer = answer_to(&endpoint, Outcome::Unusable(&rejection));
+            if !verifier.proves_sender() {
                 if let Some(times) = edge.refusals.unreadable.tells() {
                     tracing::warn!(
                         gateway,
                         times,
-                        reason = why,
+                        reason = %rejection,
                         "notifications that nobody has proved cannot be read"
                     );
                 }
-                return protocol.unreadable(&why);
+                return answer;
             }
-            tracing::error!(gateway, reason = why, "a notification from the payment system cannot be read");
-            let hook = Hook::new(door.gateway.clone(), "payment".into(), None, None, bytes.clone());
-            let kept = reject(&edge.shop, hook, &why, bytes.len() as u64).await;
-            return if kept.is_ok() { protocol.unreadable(&why) } else { protocol.unavailable() };
+            tracing::error!(gateway, reason = %rejection, "a notification from the payment system cannot be read");
+            let hook = Hook::new(source.clone(), "payment".into(), None, None, bytes.clone());
+            let kept = reject(&edge.shop, hook, &rejection.detail, bytes.len() as u64).await;
+            return if kept.is_ok() { answer } else { answer_to(&endpoint, Outcome::Unavailable) };
         }
     };
     if notice.is_test {
-        let is_ours = notice.account.as_deref().is_some_and(|account| same_id(account, &door.account));
+        let is_ours = notice.account.as_deref().is_some_and(|named| same_id(named, &account));
         metrics::notice_answered(gateway, "test");
         tracing::info!(gateway, is_ours, "the payment system tried whether we listen");
-        return protocol.tested(is_ours);
+        return answer_to(&endpoint, Outcome::Test { is_ours });
     }
     let arrived = Arrived {
-        gateway: &door.gateway,
-        account: &door.account,
+        gateway: source,
+        account: &account,
+        protocol: &**protocol,
         notice: &notice,
         body: plain,
-        is_proved: protocol.proves_sender(),
+        is_proved: verifier.proves_sender(),
     };
-    let reply = |judgement: &crate::payments::Judgement, may_become_known: bool| {
-        protocol.judged(judgement, may_become_known)
-    };
-    match receive_notice(&edge.shop, &arrived, &reply).await {
+    match receive_notice(&edge.shop, &arrived).await {
         Ok(noticed) => {
             metrics::notice_answered(gateway, noticed.verdict.as_str());
             tracing::info!(
@@ -133,7 +147,7 @@ async fn take(
                 hook.id = %noticed.id,
                 payment = notice.number,
                 verdict = %noticed.verdict,
-                reason = noticed.reason,
+                reason = noticed.reason.map(|reason| tracing::field::display(reason.in_words(Language::En))),
                 duration_ms = milliseconds(watch.elapsed()),
                 "notification answered"
             );
@@ -142,7 +156,7 @@ async fn take(
         Err(why) => {
             metrics::notice_answered(gateway, "unavailable");
             tracing::error!(gateway, payment = notice.number, error = %why, "a notification could not be kept");
-            protocol.unavailable()
+            answer_to(&endpoint, Outcome::Unavailable)
         }
     }
 }

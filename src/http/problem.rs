@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::dedup::Answer;
 use crate::store::Unavailable;
-use crate::webhooks::{Forged, Rejection, RejectionKind};
+use crate::webhooks::{AuthError, Rejection, RejectionKind};
 
 /// How long a caller is asked to wait when the store cannot be used, in seconds.
 const RETRY_AFTER_SECONDS: u64 = 5;
@@ -57,8 +57,8 @@ impl Problem {
     }
 
     /// It is switched off.
-    pub fn switched_off(detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::FORBIDDEN, "switched-off", "This is switched off", detail)
+    pub fn not_configured(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "not-configured", "This is switched off", detail)
     }
 
     /// The body is longer than is read.
@@ -67,8 +67,8 @@ impl Problem {
     }
 
     /// The body did not come in time.
-    pub fn too_slow(detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The body did not come in time", detail)
+    pub fn request_timeout(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "request-timeout", "The body did not come in time", detail)
     }
 
     /// A part of ours failed; the log says why.
@@ -88,9 +88,9 @@ impl Problem {
     }
 
     /// A merchant's order that makes no sense.
-    pub fn unusable_order(detail: impl Into<String>) -> Problem {
+    pub fn validation_failed(detail: impl Into<String>) -> Problem {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
-        Problem::new(status, "unusable-order", "What is asked for makes no sense as it is", detail)
+        Problem::new(status, "validation-failed", "The request is invalid", detail)
     }
 
     /// A request that moves money bears no idempotency key.
@@ -106,17 +106,21 @@ impl Problem {
     }
 
     /// The first request under this idempotency key is still under way.
-    pub fn under_way() -> Problem {
+    pub fn request_in_progress() -> Problem {
         let detail =
             "the first request with this Idempotency-Key is still under way: repeat this one in a moment";
-        let problem =
-            Problem::new(StatusCode::CONFLICT, "under-way", "The same request is under way", detail);
+        let problem = Problem::new(
+            StatusCode::CONFLICT,
+            "request-in-progress",
+            "The same request is under way",
+            detail,
+        );
         Problem { retry_after_seconds: Some(RETRY_AFTER_SECONDS), ..problem }
     }
 
     /// The merchant has another order under this number.
-    pub fn number_taken(detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::CONFLICT, "number-taken", "Another order has this number", detail)
+    pub fn order_exists(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, "order-exists", "Another order has this number", detail)
     }
 
     /// The order has been paid.
@@ -145,9 +149,9 @@ impl Problem {
     }
 
     /// The order is at another revision than the caller thinks.
-    pub fn other_revision(detail: impl Into<String>) -> Problem {
+    pub fn precondition_failed(detail: impl Into<String>) -> Problem {
         let status = StatusCode::PRECONDITION_FAILED;
-        Problem::new(status, "other-revision", "The order has changed since you read it", detail)
+        Problem::new(status, "precondition-failed", "The order has changed since you read it", detail)
     }
 
     /// The problem as an answer that can be kept and given again.
@@ -157,9 +161,9 @@ impl Problem {
     }
 
     /// A sender that did not prove who it is. Which of the proofs is wrong is not told.
-    pub fn forged(_: Forged) -> Problem {
+    pub fn signature_invalid(_: AuthError) -> Problem {
         let detail = "the header that proves the sender is missing or does not match the configured token";
-        Problem::new(StatusCode::FORBIDDEN, "not-authentic", "The sender is not proved", detail)
+        Problem::new(StatusCode::FORBIDDEN, "signature-invalid", "Signature verification failed", detail)
     }
 
     /// A hook that cannot be used.

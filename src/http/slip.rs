@@ -11,9 +11,11 @@ use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 
 use super::Edge;
-use super::buyer::{Face, Found, Tongue, face, find, guarded, page};
+use super::buyer::{Found, face, find, guarded, language_of, page};
 use super::problem::Problem;
-use crate::flows::buyers_address;
+use crate::notify::money;
+use crate::texts::PaymentPage;
+use crate::views::buyers_address;
 
 /// The code's width in an image of its own, in pixels: it is a picture of lines and can be scaled.
 const CODE_PIXELS_MIN: u32 = 240;
@@ -52,26 +54,31 @@ pub async fn slip(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let tongue = Tongue::of(&headers);
-    let Some(found) = find(&edge, &token).await? else { return Ok(page(tongue, None, Face::Unknown)) };
+    let language = language_of(&headers);
+    let Some(found) = find(&edge, &token).await? else {
+        return Ok(page(language, None, PaymentPage::Unknown));
+    };
     let face = face(&edge.shop, &found.checkout);
-    if !matches!(face, Face::Ready | Face::Unpaid | Face::Preparing | Face::Closing) {
-        return Ok(page(tongue, Some(&found), face));
+    if !matches!(
+        face,
+        PaymentPage::Ready | PaymentPage::Unpaid | PaymentPage::Preparing | PaymentPage::Closing
+    ) {
+        return Ok(page(language, Some(&found), face));
     }
     let address = address(&edge, &found);
     let drawn = draw(&address)?;
     let slip = Slip {
-        lang: tongue.pick("ru", "en"),
-        title: tongue.pick("Оплата заказа", "Pay for your order"),
-        text: tongue.pick(
+        lang: language.pick("ru", "en"),
+        title: language.pick("Оплата заказа", "Pay for your order"),
+        text: language.pick(
             "Наведите камеру телефона на код или откройте адрес.",
             "Point your phone's camera at the code, or open the address.",
         ),
-        order: format!("{} {}", tongue.pick("Заказ", "Order"), found.external_id),
-        sum: found.checkout.sum_to_pay().map_or_else(String::new, |sum| tongue.sum(sum)),
+        order: format!("{} {}", language.pick("Заказ", "Order"), found.external_id),
+        sum: found.checkout.sum_to_pay().map_or_else(String::new, |sum| money(language, sum)),
         // Within a page there is no declaration.
         code: drawn.split_once("?>").map_or(drawn.clone(), |(_, elements)| elements.to_owned()),
-        label: tongue.pick("QR-код с адресом оплаты", "QR code with the address to pay at"),
+        label: language.pick("QR-код с адресом оплаты", "QR code with the address to pay at"),
         address,
     };
     match slip.render() {

@@ -3,13 +3,16 @@
 //! `(f64 * 100.0) as i64` is wrong for about six in a hundred two-decimal amounts (0.29 is the first), so
 //! amounts never pass through a float: digits are read one by one into an `i64` of the smallest unit.
 
+use serde::{Deserialize, Serialize};
+
 use std::fmt;
 
 /// The longest decimal text that is looked at, in bytes: twice what fits an `i64`.
 pub const DECIMAL_BYTES_MAX: usize = 40;
 
 /// Why a text is not a decimal number of the wanted precision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 pub enum DecimalError {
     /// Not digits with at most one dot between them.
     #[error("is not a decimal number such as 12.50")]

@@ -83,13 +83,15 @@ impl Kind {
 
 /// Something that the store keeps whole.
 ///
-/// Every form that was ever written has a number (`SCHEMA` is today's), a branch in `decode` that lifts it
-/// to today's, and an example under `fixtures/stored/`.
+/// Every form that was ever released has a number (`SCHEMA` is today's), a branch in `decode` that lifts it
+/// to today's, and an example under `fixtures/stored/`. Forms from before the first release are refused by name.
 pub trait Document: Sized {
     /// Its kind.
     const KIND: Kind;
     /// The number of the form that `encode` writes.
     const SCHEMA: u16;
+    /// The number of the oldest form that `decode` reads.
+    const OLDEST: u16 = 1;
 
     /// Writes today's form.
     fn encode(&self) -> Vec<u8>;
@@ -104,6 +106,16 @@ pub enum Unreadable {
     /// A newer version of tillgate wrote it.
     #[error("{kind:?} was written in form {schema} by a newer tillgate; run that version or a later one")]
     Newer {
+        /// Which kind.
+        kind: Kind,
+        /// Which form.
+        schema: u16,
+    },
+    /// A tillgate from before the first release wrote it.
+    #[error(
+        "{kind:?} was written in form {schema} by a tillgate from before the first release; start with an empty store"
+    )]
+    Older {
         /// Which kind.
         kind: Kind,
         /// Which form.
@@ -128,6 +140,9 @@ pub fn decode_json<'de, T: Document + serde::Deserialize<'de>>(
 ) -> Result<T, Unreadable> {
     if schema > T::SCHEMA {
         return Err(Unreadable::Newer { kind: T::KIND, schema });
+    }
+    if schema < T::OLDEST {
+        return Err(Unreadable::Older { kind: T::KIND, schema });
     }
     serde_json::from_slice(bytes).map_err(|why| Unreadable::Malformed {
         kind: T::KIND,

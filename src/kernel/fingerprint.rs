@@ -100,6 +100,18 @@ impl FromStr for HookId {
 #[error("a hook's id is a number, a dash and 24 hexadecimal digits; the list of hooks shows them")]
 pub struct NotAHookId;
 
+/// Partitions of what belongs to no order begin here, far above every order's number.
+const APART_FROM: u64 = 1 << 63;
+
+impl HookId {
+    /// The id of what belongs to no order. Its partition follows from the fingerprint, so that none gathers them all.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
+    pub fn apart(fingerprint: Fingerprint) -> HookId {
+        HookId { partition: APART_FROM | fingerprint.get() as u64, fingerprint }
+    }
+}
+
 impl Serialize for HookId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

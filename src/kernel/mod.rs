@@ -17,6 +17,7 @@ pub mod text;
 pub mod time;
 
 pub mod document;
+pub mod failure;
 pub mod fingerprint;
 pub mod ids;
 pub mod json;
@@ -27,6 +28,7 @@ pub mod shop_key;
 
 pub use decimal::DecimalError;
 pub use document::{Document, Kind, Unreadable};
+pub use failure::Failure;
 pub use fingerprint::{Fingerprint, HookId};
 pub use ids::{ExternalId, Number, SourceName, same_id};
 pub use local_time::LocalTime;

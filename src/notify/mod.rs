@@ -8,7 +8,8 @@
 pub mod channel;
 mod render;
 
-pub use render::{Language, Subject, money, render};
+use crate::texts::Language;
+pub use render::{Subject, money, render};
 
 /// The name under which the chat for all other shops is configured.
 pub const DEFAULT_CHAT: &str = "default";

@@ -2,22 +2,10 @@
 
 use std::fmt::Write;
 
-use serde::Deserialize;
-
 use crate::kernel::text::{clean, shown_in_line};
 use crate::kernel::{ExternalId, MessageId, Money};
 use crate::orders::{Announcement, Content, Difference, Position, PositionChange, State, Unread, Window};
-
-/// A language of messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Language {
-    /// Russian.
-    #[default]
-    Ru,
-    /// English.
-    En,
-}
+use crate::texts::Language;
 
 /// Which order a message is about.
 #[derive(Debug, Clone, Copy)]

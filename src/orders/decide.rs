@@ -4,7 +4,8 @@ use super::content::Content;
 use super::difference::Difference;
 use super::event::{Event, EventKind, sort_canonically};
 use super::fact::Fact;
-use super::fold::{Effect, State, View, fold};
+use super::fold::{Effect, Late, State, View, fold};
+use super::note::OrderNote;
 use super::order::Order;
 use super::stock::{MovementLine, Shelf};
 use crate::kernel::{ExternalId, HookId, Number, SourceName};
@@ -32,7 +33,7 @@ pub enum Standing {
     /// It says what an earlier hook of its kind has said: a copy in other bytes.
     Repeated,
     /// It came too late to count.
-    Late(String),
+    Late(Late),
     /// It waits for the order to be created.
     Parked,
 }
@@ -111,9 +112,8 @@ pub fn decide(order: Option<&Order>, incoming: Incoming) -> Decision {
         Admission::New | Admission::Merged { changed: true } => {}
         Admission::Merged { changed: false } => return Decision::nothing(Standing::Repeated),
         Admission::Full => {
-            return Decision::nothing(Standing::Late(format!(
-                "the order is full: it may have {EVENTS_MAX} hooks with {LINES_OF_ALL_EVENTS_MAX} lines together"
-            )));
+            let (events_max, lines_max) = (EVENTS_MAX, LINES_OF_ALL_EVENTS_MAX);
+            return Decision::nothing(Standing::Late(Late::Full { events_max, lines_max }));
         }
     }
     let before = order.and_then(Order::view);
@@ -223,7 +223,7 @@ fn standing(events: &[Event], effects: &[Effect], place: usize) -> Standing {
         return Standing::Repeated;
     };
     match (effect, event.kind) {
-        (Effect::Late(late), _) => Standing::Late(late.to_string()),
+        (Effect::Late(late), _) => Standing::Late(*late),
         (Effect::Changed, EventKind::Created | EventKind::Changed)
         | (Effect::Nothing, EventKind::Changed) => {
             let later = events.iter().zip(effects).skip(place + 1);
@@ -281,8 +281,8 @@ fn facts_between(before: Option<&View>, after: &View) -> Vec<Fact> {
         facts.push(Fact::StateChanged { from: old_state, to: after.state() });
     }
     let known = before.map_or(&[][..], |before| &before.attention);
-    let new = after.attention.iter().filter(|text| !known.contains(text));
-    facts.extend(new.map(|text| Fact::Attention { text: text.clone() }));
+    let new = after.attention.iter().filter(|note| !known.contains(note));
+    facts.extend(new.map(|note| Fact::Attention { note: note.clone() }));
     facts
 }
 
@@ -352,10 +352,7 @@ pub fn reading_of_repeat(order: &Order, hook: HookId) -> RepeatReading {
 /// Puts an ambiguous repeat before a person. None when it has been put there already.
 #[must_use]
 pub fn flag_repeat(order: &Order, hook: HookId) -> Option<Order> {
-    let flag = format!(
-        "the change {hook} was sent again without a time of its own after others had followed: a late copy, or \
-         the order is back to it. Compare with the marketplace"
-    );
+    let flag = OrderNote::AmbiguousRepeat { hook };
     if order.flags.contains(&flag) {
         return None;
     }

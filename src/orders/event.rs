@@ -7,6 +7,7 @@ use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::content::Patch;
+use super::note::OrderNote;
 use crate::kernel::{Fingerprint, HookId, LocalTime, Timestamp};
 
 /// What happened. The order of the kinds is their natural order in an order's life: it settles which of two
@@ -71,7 +72,7 @@ pub struct Report {
     /// How its buyer is reached, for the bill alone.
     pub contact: Contact,
     /// What could not be understood, for a person to look at.
-    pub notes: Vec<String>,
+    pub notes: Vec<OrderNote>,
 }
 
 /// How a buyer is reached, in the form of [`crate::kernel::contact`]. It goes to the payment system with the bill, and nowhere
@@ -118,7 +119,7 @@ pub struct Event {
     pub reason: Option<String>,
     /// What in the hook could not be understood, for a person to look at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
+    pub notes: Vec<OrderNote>,
 }
 
 /// How far a hook may be dated after its arrival before the sender's clock is taken to be wrong.

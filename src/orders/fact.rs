@@ -1,11 +1,10 @@
 //! What a hook changed, for the journal.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::event::EventKind;
 use super::fold::State;
+use super::note::OrderNote;
 use super::stock::MovementLine;
 use crate::kernel::{LocalTime, MessageId, Money, Quantity};
 
@@ -91,81 +90,9 @@ pub enum Fact {
         /// Which shop.
         store_id: String,
     },
-    /// The buyer will be asked for money.
-    PaymentPlanned {
-        /// By which payment.
-        payment: String,
-        /// How much.
-        amount: Money,
-    },
-    /// Money came.
-    MoneyCame {
-        /// By which payment.
-        payment: String,
-        /// How much.
-        amount: Money,
-    },
     /// A person should look.
     Attention {
         /// At what.
-        text: String,
+        note: OrderNote,
     },
-}
-
-impl fmt::Display for Fact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sum =
-            |money: &Option<Money>| money.map_or_else(|| "unknown".to_owned(), |money| money.to_string());
-        match self {
-            Fact::Created { positions, total } => {
-                write!(f, "created with {positions} positions, total {}", sum(total))
-            }
-            Fact::Revised { revision } => write!(f, "revision {revision}"),
-            Fact::PositionChanged { sku, from, to, replaced_by } => {
-                match to {
-                    Some(to) => write!(f, "{sku}: {from} → {to}")?,
-                    None => write!(f, "{sku}: {from} → a quantity that cannot be read")?,
-                }
-                replaced_by.as_ref().map_or(Ok(()), |by| write!(f, ", replaced by {by}"))
-            }
-            Fact::WindowChanged { from, to } => {
-                let end =
-                    |time: &Option<LocalTime>| time.map_or_else(|| "…".to_owned(), |time| time.to_string());
-                write!(f, "wanted {} – {}", end(from), end(to))
-            }
-            Fact::StoreChanged { store_id } => write!(f, "moved to store {store_id}"),
-            Fact::TotalChanged { from, to } => write!(f, "total {} → {}", sum(from), sum(to)),
-            Fact::DiscountTotalChanged { from, to } => {
-                write!(f, "total with discounts {} → {}", sum(from), sum(to))
-            }
-            Fact::DetailsChanged => f.write_str("customer, address, comment or other details changed"),
-            Fact::StateChanged { from, to } => write!(f, "{from} → {to}"),
-            Fact::StockMoved { lines } => {
-                f.write_str("stock:")?;
-                lines.iter().try_for_each(|line| {
-                    write!(f, " {}/{} {:+}", line.store_id, line.sku, Signed(line.quantity))
-                })
-            }
-            Fact::Unparked { kind } => write!(f, "a parked {kind} hook was taken in"),
-            Fact::Announced { message } => write!(f, "pickers told by message {message}"),
-            Fact::NobodyToTell { store_id } => {
-                write!(f, "no chat is configured for store {store_id:?}: nobody was told")
-            }
-            Fact::PaymentPlanned { payment, amount } => {
-                write!(f, "payment {payment} of {amount} will be asked for")
-            }
-            Fact::MoneyCame { payment, amount } => write!(f, "{amount} came by payment {payment}"),
-            Fact::Attention { text } => write!(f, "attention: {text}"),
-        }
-    }
-}
-
-/// A quantity that shows its plus.
-struct Signed(Quantity);
-
-impl fmt::Display for Signed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plus = if self.0 > Quantity::ZERO { "+" } else { "" };
-        write!(f, "{plus}{}", self.0)
-    }
 }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::content::Content;
 use super::event::{Event, EventKind};
+use super::note::OrderNote;
 use crate::kernel::{HookId, Timestamp};
 
 /// The one word for where an order stands: the last of these that holds.
@@ -60,7 +61,8 @@ pub struct Facet {
 }
 
 /// Why an event has no effect for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Late {
     /// A change dated after the order was closed.
     Closed {
@@ -74,15 +76,13 @@ pub enum Late {
         /// When it was delivered.
         at: Timestamp,
     },
-}
-
-impl fmt::Display for Late {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Late::Closed { by, at } => write!(f, "the order was closed by {by} at {at}"),
-            Late::Delivered { at } => write!(f, "the order was delivered at {at}"),
-        }
-    }
+    /// The order has as many hooks, or lines in all of them, as it may have.
+    Full {
+        /// The most hooks.
+        events_max: usize,
+        /// The most lines of all of them.
+        lines_max: usize,
+    },
 }
 
 /// What one event did in the fold.
@@ -116,7 +116,7 @@ pub struct View {
     /// Why it was cancelled.
     pub cancel_reason: Option<String>,
     /// What a person should look at.
-    pub attention: Vec<String>,
+    pub attention: Vec<OrderNote>,
     /// What each event did, in canonical order.
     pub effects: Vec<Effect>,
 }
@@ -178,7 +178,7 @@ pub fn fold(events: &[Event]) -> Option<View> {
             EventKind::Cancelled => match delivery {
                 Some(delivery) => {
                     let at = delivery.shown_at();
-                    view.note(&format!("it was cancelled at {} but is delivered", facet.at));
+                    view.note(&OrderNote::CancelledButDelivered { cancelled_at: facet.at });
                     Effect::Late(Late::Delivered { at })
                 }
                 None => view.cancel(event, facet),
@@ -199,9 +199,9 @@ pub fn fold(events: &[Event]) -> Option<View> {
 }
 
 impl View {
-    fn note(&mut self, text: &str) {
-        if self.attention.len() < ATTENTION_MAX && !self.attention.iter().any(|known| known == text) {
-            self.attention.push(text.to_owned());
+    fn note(&mut self, note: &OrderNote) {
+        if self.attention.len() < ATTENTION_MAX && !self.attention.contains(note) {
+            self.attention.push(note.clone());
         }
     }
 
@@ -228,11 +228,11 @@ impl View {
         }
         self.paid = Some(facet);
         if self.cancelled.is_some() {
-            self.note("it was paid after it had been cancelled");
+            self.note(&OrderNote::PaidAfterCancellation);
         }
         let before = self.content.clone();
         if !self.content.correct_prices(&event.patch) {
-            self.note("the payment names another composition than the order has: prices were taken over, quantities not");
+            self.note(&OrderNote::PaidOtherComposition);
         }
         if self.content != before {
             self.revision += 1;
@@ -246,7 +246,7 @@ impl View {
         }
         self.shipped = Some(facet);
         if self.cancelled.is_some() {
-            self.note("the courier took it after it had been cancelled");
+            self.note(&OrderNote::ShippedAfterCancellation);
         }
         Effect::Changed
     }
@@ -267,7 +267,7 @@ impl View {
         self.cancelled = Some(facet);
         self.cancel_reason.clone_from(&event.reason);
         if self.shipped.is_some() {
-            self.note("it was cancelled after it had been shipped: the goods are gone");
+            self.note(&OrderNote::CancelledAfterShipment);
         }
         Effect::Changed
     }

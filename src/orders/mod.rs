@@ -26,7 +26,7 @@ mod difference;
 mod fact;
 mod stock;
 
-mod document;
+mod note;
 mod order;
 mod told;
 
@@ -35,10 +35,10 @@ pub use decide::{
     Announcement, Decision, Incoming, RepeatReading, Standing, decide, flag_repeat, reading_of_repeat,
 };
 pub use difference::{Difference, PositionChange};
-pub use document::{Amount, OrderDocument, PaymentDocument};
 pub use event::{AHEAD_MAX, Contact, Event, EventKind, Report};
 pub use fact::Fact;
 pub use fold::{Facet, Late, State, View};
+pub use note::{JsonType, OrderNote, Uncharged};
 pub use order::Order;
 pub use stock::{Movement, MovementLine, Shelf};
 pub use told::{Tiding, Told};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use super::fold::{View, fold};
+use super::note::OrderNote;
 use super::stock::Shelf;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{Document, ExternalId, Kind, MessageId, Number, SourceName, Timestamp, Unreadable};
@@ -33,10 +34,10 @@ pub struct Order {
     pub messages: u32,
     /// What a person should look at besides what the fold finds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub flags: Vec<String>,
+    pub flags: Vec<OrderNote>,
     /// What of all that a person should look at a person has looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub seen: Vec<String>,
+    pub seen: Vec<OrderNote>,
 }
 
 impl Order {
@@ -100,7 +101,8 @@ impl Order {
 
 impl Document for Order {
     const KIND: Kind = Kind::Order;
-    const SCHEMA: u16 = 1;
+    const SCHEMA: u16 = 2;
+    const OLDEST: u16 = 2;
 
     fn encode(&self) -> Vec<u8> {
         encode_json(self)

@@ -14,13 +14,23 @@
 //! person. Nothing here does I/O or knows the time.
 
 mod alias;
+mod asking;
+mod attempt;
 mod bill;
 mod budget;
 mod checkout;
+mod fact;
+mod money_left;
+mod note;
 mod notice;
 mod operation;
+mod outside_refund;
+mod parts;
 mod past_bill;
 mod payment;
+mod payment_calls;
+mod payment_id;
+mod phase;
 mod plan;
 mod receipt;
 mod spread;
@@ -28,24 +38,30 @@ mod terms;
 mod vat;
 
 pub use alias::Alias;
+pub use attempt::{Attempt, CallOutcome, LOOKS_MIN, NextCall, Progress, QUIET_SECONDS_MIN, RetryLater};
 pub use bill::{
     AMOUNT_KOPECKS_MAX, BadBill, Bill, Customer, CustomerKind, DESCRIPTION_CHARS_MAX, GoodsKind, LINES_MAX,
     Line, NAME_CHARS_MAX, SKU_CHARS_MAX, multiply,
 };
 pub use budget::{Allowance, Budget, Purpose};
-pub use checkout::{Checkout, Entry, Ways};
+pub use checkout::{Checkout, Ways};
+pub use fact::PaymentFact;
+pub use note::{
+    Attention, Entry, Mismatch, PaymentNote, Recorded, Refusal, RetryReason, Superseded, UnfitRefund,
+};
 pub use notice::{Judgement, Notice, NoticeStatus};
 pub use operation::{
     Handover, NotAnOperationId, Operation, OperationId, OperationKind, OperationState, OperationStep,
     RemoteOperation, RemoteOperationStatus,
 };
+pub use outside_refund::OutsideRefund;
 pub use past_bill::PastBill;
-pub use payment::{
-    Again, Alteration, Answered, LOOKS_MIN, NotAPaymentId, Payment, PaymentId, PaymentState,
-    QUIET_SECONDS_MIN, Remote, RemoteStatus, Step,
-};
-pub use plan::{LineRef, NotPlanned, OutsideRefund, Part};
+pub use payment::{Alteration, Payment, PaymentState, Remote, RemoteStatus, Step};
+pub use payment_calls::PaymentOutcome;
+pub use payment_id::{NotAPaymentId, PaymentId};
+pub use phase::{PaymentPhase, PaymentProblem};
+pub use plan::{LineRef, NotPlanned, Part};
 pub use receipt::{PaymentMode, Receipts};
 pub use spread::spread;
-pub use terms::{ContactNeed, Terms};
+pub use terms::{ContactNeed, NotAdmitted, Terms};
 pub use vat::VatCode;

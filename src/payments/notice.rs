@@ -1,9 +1,11 @@
 //! A notification of the payment system, judged against what we stored.
 
 use super::checkout::Checkout;
+use super::note::{Mismatch, Recorded, Superseded};
 use super::operation::OperationId;
-use super::payment::{Payment, PaymentId};
-use crate::kernel::money::{CURRENCY, is_our_currency};
+use super::payment::Payment;
+use super::payment_id::PaymentId;
+use crate::kernel::money::is_our_currency;
 use crate::kernel::{Money, Timestamp, same_id};
 
 /// A verified notification, in our words.
@@ -45,25 +47,25 @@ pub enum Judgement {
     /// This payment is paid.
     Pays(PaymentId),
     /// Money came for a payment that should not take any more: a fact, for a person.
-    PaysOld(PaymentId, String),
+    PaysOld(PaymentId, Superseded),
     /// It was known.
     Repeated(PaymentId),
     /// The order is paid under another id.
     AlreadyPaid(PaymentId),
     /// Another sum.
-    WrongAmount(String),
+    WrongAmount(Mismatch),
     /// Another currency.
-    WrongCurrency(String),
-    /// No payment of ours has this number.
-    NotFound(String),
+    WrongCurrency(Mismatch),
+    /// No payment of ours has its number.
+    NotFound,
     /// It bears no number of ours, and nothing of ours has its id.
-    NotOurs(String),
-    /// It is somebody else's.
-    Stranger(String),
+    NotOurs,
+    /// It is for another account.
+    Stranger(Mismatch),
     /// It is about another order at the payment system than the one we know under this number.
-    OtherOrder(String),
+    OtherOrder(Mismatch),
     /// Not about being paid.
-    Recorded(String),
+    Recorded(Recorded),
 }
 
 impl Notice {
@@ -83,14 +85,15 @@ impl Notice {
     #[must_use]
     pub fn judge(&self, account: &str, checkout: Option<&Checkout>) -> Judgement {
         if let Some(named) = self.account.as_deref().filter(|named| !same_id(named, account)) {
-            return Judgement::Stranger(format!("it is for the shop {named:?}, and we are {account:?}"));
+            let (found, expected) = (named.to_owned(), account.to_owned());
+            return Judgement::Stranger(Mismatch::Account { found, expected });
         }
         if let Some(id) = self.operation()
             && checkout.is_some_and(|checkout| {
                 same_id(&checkout.account, account) && checkout.operations.iter().any(|known| known.id == id)
             })
         {
-            return Judgement::Recorded(format!("it is about {id}: what came of that is looked up"));
+            return Judgement::Recorded(Recorded::Operation { operation: id });
         }
         let found = self.number.parse().ok().and_then(|id: PaymentId| {
             let checkout = checkout?;
@@ -98,24 +101,21 @@ impl Notice {
             same_id(&checkout.account, account).then_some((checkout, payment))
         });
         let Some((checkout, payment)) = found else {
-            return Judgement::NotFound(format!("there is no payment {:?}", self.number));
+            return Judgement::NotFound;
         };
         let id = payment.id;
         if let NoticeStatus::Other(status) = &self.status {
-            return Judgement::Recorded(format!(
-                "the status is {status:?}, which does not say that it is paid"
-            ));
+            return Judgement::Recorded(Recorded::Status { status: status.clone() });
         }
-        if self.currency.as_deref().is_some_and(|currency| !is_our_currency(currency)) {
-            let currency = self.currency.as_deref().unwrap_or_default();
-            return Judgement::WrongCurrency(format!("it is in {currency:?}, and we asked for {CURRENCY}"));
+        if let Some(currency) = self.currency.as_ref().filter(|currency| !is_our_currency(currency)) {
+            return Judgement::WrongCurrency(Mismatch::NoticeCurrency { found: currency.clone() });
         }
         if payment.is_held() && checkout.is_being_captured(id) {
-            return Judgement::Recorded("its money is being taken: what came of that is looked up".into());
+            return Judgement::Recorded(Recorded::BeingCaptured);
         }
         if self.amount != payment.bill.total && self.amount != payment.taken() {
-            let (amount, total) = (self.amount, payment.bill.total);
-            return Judgement::WrongAmount(format!("it is about {amount}, and we asked for {total}"));
+            let (found, expected) = (self.amount, payment.bill.total);
+            return Judgement::WrongAmount(Mismatch::NoticeAmount { found, expected });
         }
         let of_remote = payment.remote.as_ref().map(|remote| remote.id.as_str());
         let known = payment.paid_under.as_deref().or(of_remote);
@@ -126,11 +126,8 @@ impl Notice {
         match checkout.payments.iter().find(|other| checkout.keeps_money(other)) {
             Some(paid) => Judgement::AlreadyPaid(paid.id),
             None if is_other => {
-                let known = known.unwrap_or_default();
-                Judgement::OtherOrder(format!(
-                    "it has the id {}, and we know {known} under this number",
-                    self.remote_id
-                ))
+                let expected = known.unwrap_or_default().to_owned();
+                Judgement::OtherOrder(Mismatch::RemoteId { found: self.remote_id.clone(), expected })
             }
             None => Notice::pays(payment),
         }
@@ -140,7 +137,7 @@ impl Notice {
         match (&payment.superseded, payment.is_live()) {
             (Some(why), _) => Judgement::PaysOld(payment.id, why.clone()),
             (None, true) => Judgement::Pays(payment.id),
-            (None, false) => Judgement::PaysOld(payment.id, "it could be paid no more".into()),
+            (None, false) => Judgement::PaysOld(payment.id, Superseded::Ended),
         }
     }
 }

@@ -1,14 +1,6 @@
 //! What is done with money that came: paid back, or matched by goods that were shipped.
 //!
-//! ```text
-//!            intention      call          answer or look-up      look
-//!   request ──▶ planned ──▶ sending ──▶ accepted ─────────────▶ done
-//!                              │  ▲        └───────────────────▶ refused
-//!                              ▼  │ same number, same bytes
-//!                           unknown ──▶ refused, frozen
-//! ```
-//! The rule is that of payments: a call either certainly did something, or certainly not, or nobody knows, and then it is
-//! looked for under its number before the same bytes are sent again.
+//! Each is an [`Attempt`]: what is known of it is that the payment system has accepted it, or that it is done.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,8 +8,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::attempt::{Attempt, CallOutcome, NextCall, Progress, RetryLater};
 use super::bill::Line;
-use super::payment::{Again, Answered, PaymentId, looked_in_vain};
+use super::note::{Mismatch, Refusal, RetryReason};
+use super::payment_id::PaymentId;
 use crate::kernel::schema::text_schema;
 use crate::kernel::time::between;
 use crate::kernel::{Fingerprint, Money, Private, Timestamp};
@@ -163,7 +157,7 @@ pub struct Operation {
     pub request: Option<Private>,
     /// A call has ended so that it may have been carried out.
     #[serde(default)]
-    pub doubtful: bool,
+    pub outcome_unknown: bool,
     /// Its id at the payment system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote_id: Option<String>,
@@ -204,15 +198,15 @@ pub enum OperationState {
     Refused {
         /// Since when.
         at: Timestamp,
-        /// What the payment system said.
-        why: String,
+        /// Why.
+        reason: Refusal,
     },
     /// The payment system has something else than we sent: nothing goes on without a person.
     Frozen {
         /// Since when.
         at: Timestamp,
         /// What differs.
-        why: String,
+        mismatch: Mismatch,
     },
 }
 
@@ -249,138 +243,103 @@ impl Operation {
     /// What is to be done next.
     #[must_use]
     pub fn step(&self) -> OperationStep {
-        match self.state {
-            OperationState::Planned | OperationState::Unknown { is_absent: true, .. } => OperationStep::Send,
-            // Whoever was sending is gone.
-            OperationState::Sending { .. } | OperationState::Unknown { is_absent: false, .. } => {
-                OperationStep::Look
-            }
-            OperationState::Accepted { .. } => OperationStep::Check,
-            OperationState::Done { .. } | OperationState::Refused { .. } | OperationState::Frozen { .. } => {
-                OperationStep::Rest
-            }
+        match (self.progress().map(Progress::next), &self.state) {
+            (Some(NextCall::Send), _) => OperationStep::Send,
+            (Some(NextCall::Look), _) => OperationStep::Look,
+            (None, OperationState::Accepted { .. }) => OperationStep::Check,
+            (None, _) => OperationStep::Rest,
         }
-    }
-
-    /// The request is about to be sent.
-    pub fn sends(&mut self, request: Private, now: Timestamp) {
-        self.request.get_or_insert(request);
-        if matches!(self.state, OperationState::Unknown { is_absent: true, .. }) {
-            self.doubtful = false; // what was sent before did not arrive
-        }
-        self.state = OperationState::Sending { since: now };
     }
 
     /// Takes in what a call came to. The error says what is left to do, and when.
-    pub fn answered(&mut self, answer: Answered<RemoteOperation>, now: Timestamp) -> Result<(), Again> {
-        let is_accepted = match self.state {
+    pub fn take_outcome(
+        &mut self,
+        outcome: CallOutcome<RemoteOperation>,
+        now: Timestamp,
+    ) -> Result<(), RetryLater> {
+        match self.state {
             OperationState::Done { .. } | OperationState::Refused { .. } | OperationState::Frozen { .. } => {
-                return Ok(());
-            }
-            OperationState::Accepted { .. } => true,
-            OperationState::Planned | OperationState::Sending { .. } | OperationState::Unknown { .. } => {
-                false
-            }
-        };
-        match answer {
-            Answered::Created(remote) | Answered::Stands(remote) => self.stands(remote, now),
-            Answered::Found(remotes) => {
-                let number = self.id.to_string();
-                let mut own = remotes.into_iter().filter(|remote| remote.number == number);
-                match (own.next(), own.next()) {
-                    (Some(remote), None) => self.stands(remote, now),
-                    (Some(_), Some(_)) => {
-                        let why = "the payment system has more than one under this number".to_owned();
-                        self.state = OperationState::Frozen { at: now, why };
-                        Ok(())
-                    }
-                    // It was there: a list that shows it no more proves nothing.
-                    (None, _) if is_accepted => {
-                        Err(Again { after: None, why: "the payment system does not show it any more".into() })
-                    }
-                    (None, _) => Err(self.not_found(now)),
-                }
-            }
-            _ if is_accepted => Err(Again { after: None, why: answer.why() }),
-            Answered::NotDone(why) => {
-                if let OperationState::Sending { since } = self.state {
-                    self.state = if self.doubtful {
-                        OperationState::Unknown { since, looks: 0, is_absent: false }
-                    } else {
-                        OperationState::Planned
-                    };
-                }
-                Err(Again { after: None, why })
-            }
-            Answered::Refused(why) if self.doubtful => Err(self.doubts(now, why)),
-            Answered::Refused(why) => {
-                self.state = OperationState::Refused { at: now, why };
                 Ok(())
             }
-            Answered::Duplicate => Err(self.doubts(now, "its number is known there".into())),
-            Answered::Unknown(why) if matches!(self.state, OperationState::Sending { .. }) => {
-                Err(self.doubts(now, why))
+            OperationState::Planned
+            | OperationState::Sending { .. }
+            | OperationState::Unknown { .. }
+            | OperationState::Accepted { .. } => self.record(outcome, now),
+        }
+    }
+}
+
+impl Attempt for Operation {
+    type Remote = RemoteOperation;
+
+    fn progress(&self) -> Option<Progress> {
+        match self.state {
+            OperationState::Planned => Some(Progress::Planned),
+            OperationState::Sending { since } => Some(Progress::Sending { since }),
+            OperationState::Unknown { since, looks, is_absent } => {
+                Some(Progress::Unknown { since, looks, is_absent })
             }
-            Answered::NotSeen(why) => {
-                if matches!(self.state, OperationState::Sending { .. }) {
-                    self.doubts(now, String::new());
-                }
-                Err(Again { after: None, why })
-            }
-            Answered::Unknown(why) => Err(Again { after: None, why }),
-            // What is said of payments alone.
-            Answered::Dropped | Answered::Altered(..) | Answered::Unaltered(..) => Ok(()),
+            OperationState::Accepted { .. }
+            | OperationState::Done { .. }
+            | OperationState::Refused { .. }
+            | OperationState::Frozen { .. } => None,
         }
     }
 
-    fn doubts(&mut self, now: Timestamp, why: String) -> Again {
-        self.doubtful = true;
-        let since = if let OperationState::Unknown { since, .. } = self.state { since } else { now };
-        self.state = OperationState::Unknown { since, looks: 0, is_absent: false };
-        Again { after: Some(Duration::ZERO), why }
-    }
-
-    fn not_found(&mut self, now: Timestamp) -> Again {
-        let (since, looks) = match self.state {
-            OperationState::Unknown { since, looks, .. } => (since, looks + 1),
-            OperationState::Sending { since } => (since, 1),
-            OperationState::Planned
-            | OperationState::Accepted { .. }
-            | OperationState::Done { .. }
-            | OperationState::Refused { .. }
-            | OperationState::Frozen { .. } => (now, 1),
+    fn set_progress(&mut self, progress: Progress) {
+        self.state = match progress {
+            Progress::Planned => OperationState::Planned,
+            Progress::Sending { since } => OperationState::Sending { since },
+            Progress::Unknown { since, looks, is_absent } => {
+                OperationState::Unknown { since, looks, is_absent }
+            }
         };
-        self.doubtful = true;
-        let (is_absent, again) = looked_in_vain(since, looks, now);
-        self.state = OperationState::Unknown { since, looks, is_absent };
-        again
     }
 
-    /// The payment system has it.
-    fn stands(&mut self, remote: RemoteOperation, now: Timestamp) -> Result<(), Again> {
-        if remote.number != self.id.to_string() || remote.amount != self.total {
-            let RemoteOperation { number, amount, .. } = remote;
-            let why = format!(
-                "the payment system has {number:?} over {amount} instead of {} over {}",
-                self.id, self.total
-            );
-            self.state = OperationState::Frozen { at: now, why };
+    fn request_mut(&mut self) -> &mut Option<Private> {
+        &mut self.request
+    }
+
+    fn outcome_unknown_mut(&mut self) -> &mut bool {
+        &mut self.outcome_unknown
+    }
+
+    fn is_own(&self, remote: &RemoteOperation) -> bool {
+        remote.number == self.id.to_string()
+    }
+
+    fn known(&mut self, remote: RemoteOperation, now: Timestamp) -> Result<(), RetryLater> {
+        if !self.is_own(&remote) || remote.amount != self.total {
+            let RemoteOperation { number: found, amount: found_amount, .. } = remote;
+            let (expected, expected_amount) = (self.id, self.total);
+            let mismatch = Mismatch::Operation { found, found_amount, expected, expected_amount };
+            self.state = OperationState::Frozen { at: now, mismatch };
             return Ok(());
         }
         self.remote_id = Some(remote.id);
         match remote.status {
             RemoteOperationStatus::Completed => self.state = OperationState::Done { at: now },
-            RemoteOperationStatus::Canceled => {
-                let why = "the payment system has called it off".to_owned();
-                self.state = OperationState::Refused { at: now, why };
-            }
+            RemoteOperationStatus::Canceled => self.refuse(Refusal::Cancelled, now),
             RemoteOperationStatus::Accepted => {
                 let at = if let OperationState::Accepted { at } = self.state { at } else { now };
                 self.state = OperationState::Accepted { at };
-                let after = Some(between(at, now).clamp(CHECK_GAP_MIN, CHECK_GAP_MAX));
-                return Err(Again { after, why: Again::WAITS.into() });
+                return Err(RetryLater::waits(between(at, now).clamp(CHECK_GAP_MIN, CHECK_GAP_MAX)));
             }
         }
         Ok(())
+    }
+
+    fn refuse(&mut self, reason: Refusal, now: Timestamp) {
+        self.state = OperationState::Refused { at: now, reason };
+    }
+
+    fn review(&mut self, mismatch: Mismatch, now: Timestamp) {
+        self.state = OperationState::Frozen { at: now, mismatch };
+    }
+
+    /// It was there: a list that shows it no more proves nothing.
+    fn not_shown(&self) -> Option<RetryLater> {
+        let is_accepted = matches!(self.state, OperationState::Accepted { .. });
+        is_accepted.then(|| RetryLater::because(RetryReason::NotShown))
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::bill::{Bill, Customer};
 use super::checkout::Checkout;
-use super::payment::{PaymentId, PaymentState};
+use super::payment::PaymentState;
+use super::payment_id::PaymentId;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{Document, Kind, Private, Unreadable};
 

@@ -29,29 +29,39 @@ pub struct Terms {
     pub tells_of_refunds: bool,
 }
 
+/// Why a payment system does not take a bill, with the field that it is about.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAdmitted {
+    #[error("customer: the payment system's receipt needs an email")]
+    NoEmail,
+    #[error("customer: the payment system's receipt needs an email or a phone")]
+    NoContact,
+    #[error("items: {lines} lines, and the payment system takes at most {lines_max}")]
+    TooManyLines { lines: usize, lines_max: usize },
+    #[error("items: sku {sku} costs 0.00, and the payment system's receipt takes no such line")]
+    FreeLine { sku: String },
+}
+
 impl Terms {
-    /// Whether the payment system takes this bill; the error names the field and what is wrong with it.
-    pub fn admit(&self, bill: &Bill) -> Result<(), String> {
+    /// Whether the payment system takes this bill.
+    pub fn admit(&self, bill: &Bill) -> Result<(), NotAdmitted> {
         let customer = &bill.customer;
         match self.contact {
             ContactNeed::Email if customer.email.is_none() => {
-                return Err("customer: the payment system's receipt needs an email".into());
+                return Err(NotAdmitted::NoEmail);
             }
             ContactNeed::EmailOrPhone if customer.email.is_none() && customer.phone.is_none() => {
-                return Err("customer: the payment system's receipt needs an email or a phone".into());
+                return Err(NotAdmitted::NoContact);
             }
             ContactNeed::Nothing | ContactNeed::Email | ContactNeed::EmailOrPhone => {}
         }
-        let (lines, most) = (bill.lines.len(), self.lines_max);
-        if lines > most {
-            return Err(format!("items: {lines} lines, and the payment system takes at most {most}"));
+        let (lines, lines_max) = (bill.lines.len(), self.lines_max);
+        if lines > lines_max {
+            return Err(NotAdmitted::TooManyLines { lines, lines_max });
         }
         let free = bill.lines.iter().find(|line| line.price == Money::ZERO);
         match free.filter(|_| !self.free_lines) {
-            Some(line) => Err(format!(
-                "items: sku {} costs 0.00, and the payment system's receipt takes no such line",
-                line.sku
-            )),
+            Some(line) => Err(NotAdmitted::FreeLine { sku: line.sku.clone() }),
             None => Ok(()),
         }
     }

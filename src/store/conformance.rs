@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::time::{between, from_micros, later};
-use crate::kernel::{Clock, Document, Kind, Lane, Message, MessageId, Number, Timestamp};
+use crate::kernel::{Clock, Document, Failure, Kind, Lane, Message, MessageId, Number, Timestamp};
 use crate::store::queue::DeliveryState;
 
 /// A document of the tests.
@@ -24,6 +24,10 @@ impl Document for Note {
     fn decode(schema: u16, bytes: &[u8]) -> Result<Note, Unreadable> {
         decode_json(schema, bytes)
     }
+}
+
+fn failed(why: &str) -> Failure {
+    Failure::of(&serde_json::json!({"kind": "test", "why": why}))
 }
 
 fn note(text: &str) -> Note {
@@ -270,7 +274,7 @@ async fn a_lost_lease_settles_nothing(store: Stage) {
     let slow = store.claim(&claim).await.expect("a store that answers").remove(0);
     let quick = claimed_in_time(&store, &store.claim_at(70)).await;
     let mut batch = put(key(1), Expect::Absent, "what the slow one found out");
-    batch.settle(slow.ticket, Settlement::Dead { error: "too slow".into() });
+    batch.settle(slow.ticket, Settlement::Dead { error: failed("too slow") });
     assert_eq!(store.commit(batch).await, Err(CommitError::LostLease));
     assert!(read(&store, key(1)).await.is_none());
     let mut batch = put(key(1), Expect::Absent, "what the quick one found out");
@@ -286,14 +290,14 @@ async fn a_claimed_message_that_is_rewritten_in_its_place_stays_claimed(store: S
     let claim = store.claim(&store.claim_at(10)).await.expect("a store that answers").remove(0);
     let key = DocKey::message(claim.delivery.id);
     let stored = store.load(&[key]).await.expect("a store that answers").remove(0).expect("the message");
-    let noted = Delivery { last_error: Some("it may have arrived".into()), ..claim.delivery.clone() };
+    let noted = Delivery { last_error: Some(failed("it may have arrived")), ..claim.delivery.clone() };
     let mut batch = Batch::new();
     batch.put(key, Expect::At(stored.version), &noted, stored.body.listed_at);
     store.commit(batch).await.expect("committed");
     assert!(claimed(&store, &store.claim_at(11)).await.is_empty(), "it is at somebody's");
     store.is(12);
     let mut batch = Batch::new();
-    batch.settle(claim.ticket, Settlement::Retry { wait: seconds(8), error: "no answer".into() });
+    batch.settle(claim.ticket, Settlement::Retry { wait: seconds(8), error: failed("no answer") });
     store.commit(batch).await.expect("settled");
     assert!(claimed(&store, &store.claim_at(19)).await.is_empty(), "it is not due");
     assert_eq!(claimed(&store, &store.claim_at(20)).await, [id(1, 1)]);
@@ -341,7 +345,7 @@ async fn messages_of_one_order_go_in_their_order(store: Stage) {
     assert_eq!(first.len(), 1);
     assert_eq!(first[0].delivery.id.sequence, 1);
     let mut batch = Batch::new();
-    batch.settle(first[0].ticket, Settlement::Dead { error: "no such chat".into() });
+    batch.settle(first[0].ticket, Settlement::Dead { error: failed("no such chat") });
     store.commit(batch).await.expect("committed");
     assert_eq!(claimed(&store, &store.claim_at(8)).await, [id(1, 2)], "what is dead holds up nobody");
 }
@@ -359,11 +363,11 @@ async fn what_is_to_be_tried_again_waits_for_its_time(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
     let claim = store.claim(&store.claim_at(10)).await.expect("a store that answers").remove(0);
     let mut batch = Batch::new();
-    batch.settle(claim.ticket, Settlement::Retry { wait: seconds(90), error: "busy".into() });
+    batch.settle(claim.ticket, Settlement::Retry { wait: seconds(90), error: failed("busy") });
     store.commit(batch).await.expect("committed");
     assert!(claimed(&store, &store.claim_at(99)).await.is_empty());
     let again = store.claim(&store.claim_at(100)).await.expect("a store that answers").remove(0);
-    assert_eq!((again.delivery.attempts, again.delivery.last_error.as_deref()), (1, Some("busy")));
+    assert_eq!((again.delivery.attempts, again.delivery.last_error), (1, Some(failed("busy"))));
 }
 
 /// The first message of an order failed and stands behind its successors now, more of them than are looked at.
@@ -371,7 +375,7 @@ async fn a_failed_message_is_found_behind_all_that_wait_for_it(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
     let first = store.claim(&store.claim_at(10)).await.expect("a store that answers").remove(0);
     let mut batch = Batch::new();
-    batch.settle(first.ticket, Settlement::Retry { wait: seconds(90), error: "busy".into() });
+    batch.settle(first.ticket, Settlement::Retry { wait: seconds(90), error: failed("busy") });
     store.commit(batch).await.expect("committed");
     store.commit(send((2..=400).map(|sequence| message(1, sequence, "chat", 2)))).await.expect("committed");
     assert!(claimed(&store, &store.claim_at(99)).await.is_empty());
@@ -388,7 +392,7 @@ async fn what_a_person_has_dropped_is_not_sent_and_stays_dropped(store: Stage) {
     batch.put(key, Expect::At(stored.version), &dropped, at(1));
     store.commit(batch).await.expect("committed");
     let mut batch = Batch::new();
-    batch.settle(under_way.ticket, Settlement::Retry { wait: seconds(1), error: "busy".into() });
+    batch.settle(under_way.ticket, Settlement::Retry { wait: seconds(1), error: failed("busy") });
     store.commit(batch).await.expect("committed");
     assert!(claimed(&store, &store.claim_at(500)).await.is_empty());
 }
@@ -397,7 +401,7 @@ async fn dead_messages_are_listed_until_a_person_decides(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
     let claim = store.claim(&store.claim_at(10)).await.expect("a store that answers").remove(0);
     let mut batch = Batch::new();
-    batch.settle(claim.ticket, Settlement::Dead { error: "no such chat".into() });
+    batch.settle(claim.ticket, Settlement::Dead { error: failed("no such chat") });
     store.commit(batch).await.expect("committed");
     let listed = |dead| {
         let store = store.clone();
@@ -468,7 +472,7 @@ async fn a_callback_that_was_put_off_holds_up_no_later_one(store: Stage) {
     assert_eq!(first.delivery.id.sequence, 1);
     assert!(claimed(&store, &claim(10)).await.is_empty(), "it is being told");
     let mut batch = Batch::new();
-    batch.settle(first.ticket, Settlement::Retry { wait: seconds(489), error: "500".into() });
+    batch.settle(first.ticket, Settlement::Retry { wait: seconds(489), error: failed("500") });
     store.commit(batch).await.expect("committed");
     let second = store.claim(&claim(12)).await.expect("a store that answers").remove(0);
     assert_eq!(second.delivery.id.sequence, 2);

@@ -16,7 +16,7 @@ use super::scan::{Cursor, Found};
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::message::Turn;
 use crate::kernel::time::{from_micros, later};
-use crate::kernel::{Document, Kind, Lane, Message, MessageId, Number, Timestamp, Unreadable};
+use crate::kernel::{Document, Failure, Kind, Lane, Message, MessageId, Number, Timestamp, Unreadable};
 
 /// A message in the outbox, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +35,8 @@ pub struct Delivery {
     pub attempts: u32,
     /// Where it stands.
     pub state: DeliveryState,
-    /// What the last failed attempt said.
-    pub last_error: Option<String>,
+    /// Why the last attempt failed.
+    pub last_error: Option<Failure>,
     /// When an attempt first failed: from then on its time runs out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_failed_at: Option<Timestamp>,
@@ -86,7 +86,8 @@ impl DeliveryState {
 
 impl Document for Delivery {
     const KIND: Kind = Kind::Message;
-    const SCHEMA: u16 = 1;
+    const SCHEMA: u16 = 2;
+    const OLDEST: u16 = 2;
 
     fn encode(&self) -> Vec<u8> {
         encode_json(self)
@@ -180,20 +181,20 @@ pub enum Settlement {
     Retry {
         /// How long not.
         wait: Duration,
-        /// What went wrong, for people.
-        error: String,
+        /// What went wrong.
+        error: Failure,
     },
     /// It was not tried: it waits, and its time to be given up stands still.
     Postpone {
         /// How long not.
         wait: Duration,
-        /// Why, for people.
-        error: String,
+        /// Why.
+        error: Failure,
     },
     /// It is given up.
     Dead {
-        /// Why, for people.
-        error: String,
+        /// Why.
+        error: Failure,
     },
 }
 
@@ -328,7 +329,7 @@ impl Leases {
                 continue;
             }
             // One that is tried again later stands behind its successors: whoever waits for it leads to it.
-            let head = match first_waiting(place.id, (claim.lane, now), &read) {
+            let head = match first_waiting(place.id, claim.lane, now, &read) {
                 Ok(head) => head,
                 Err(why) => {
                     // One damaged message must not silence every chat.
@@ -363,7 +364,8 @@ impl Leases {
 /// each waits for those before it, it is enough to walk back to one that does not wait.
 fn first_waiting(
     id: MessageId,
-    (lane, now): (Lane, Timestamp),
+    lane: Lane,
+    now: Timestamp,
     read: &impl Fn(MessageId) -> Result<Option<Delivery>, Unavailable>,
 ) -> Result<Option<Delivery>, Unavailable> {
     let is_waiting = |delivery: &Delivery| matches!(delivery.state, DeliveryState::Pending { .. });

@@ -1,19 +1,18 @@
-//! Hooks as their senders speak them: bytes in, our words out, and an answer in the sender's words.
+//! What others send us, as they speak: bytes in, our words out, and an answer in the sender's words.
 //!
-//! A protocol is a folder here and a line in `app`, which gives each configured source its own. It works in four steps, each a pure
-//! function: [`verify`](Protocol::verify) the raw bytes before anything is read from them, tell
-//! [`which order`](Protocol::identify) they are about, [`report`](Reading::report) what they say, and
-//! [`acknowledge`](Protocol::acknowledge) what was decided. Names and shapes of the sender end at this
-//! module's edge.
+//! There is one way in for order hooks and payment notifications alike. A [`Verifier`] proves on the raw bytes who has sent
+//! them, and may give the delivery's own id; a [`Protocol`] reads them and words the answer. Verifiers are written once and
+//! named by the configuration; a protocol is a folder here. Each step is a pure function. Names and shapes of the sender end
+//! at this module's edge.
 
 pub mod invoicebox;
 pub mod sm;
+pub mod verify;
 pub mod yookassa;
 
-use core::net::IpAddr;
 use std::fmt;
 
-use http::HeaderMap;
+pub use verify::{AuthError, Sender, Verifier};
 
 use crate::dedup::{Answer, Verdict};
 use crate::kernel::json::{Tidied, tidy};
@@ -21,8 +20,8 @@ use crate::kernel::{ExternalId, Number};
 use crate::orders::{EventKind, Report};
 use crate::payments::{Judgement, Notice};
 
-/// A body whose sender has been verified. Only a protocol's `verify` makes one, and nothing else here
-/// accepts unverified bytes.
+/// A body whose sender has been verified. Besides a [`Verifier`] only two can make one, and say why: see
+/// [`Authentic::from_journal`] and [`Authentic::unproved`].
 #[derive(Debug, Clone, Copy)]
 pub struct Authentic<'a> {
     body: &'a [u8],
@@ -37,6 +36,18 @@ impl<'a> Authentic<'a> {
 }
 
 impl<'a> Authentic<'a> {
+    /// Bytes that were verified when they came, and have been kept since, or that were asked for by us.
+    #[must_use]
+    pub fn from_journal(kept: &'a [u8]) -> Authentic<'a> {
+        Authentic { body: kept }
+    }
+
+    /// Bytes that nobody has proved: whoever reads them takes them for a hint and no more.
+    #[must_use]
+    pub fn unproved(body: &'a [u8]) -> Authentic<'a> {
+        Authentic { body }
+    }
+
     /// What the verified bytes come to when they are unpacked.
     #[must_use]
     pub fn unpacked<'b>(self, plain: &'b [u8]) -> Authentic<'b> {
@@ -66,23 +77,6 @@ impl Readable<'_> {
     pub fn half_characters(&self) -> usize {
         self.0.half_characters
     }
-}
-
-/// The sender did not prove who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Forged {
-    /// The header that carries the proof is not there.
-    #[error("no {0} header")]
-    Missing(&'static str),
-    /// It is there more than once: two readers might each believe another one.
-    #[error("more than one {0} header")]
-    Doubled(&'static str),
-    /// It proves nothing.
-    #[error("the {0} header does not match")]
-    Wrong(&'static str),
-    /// It comes from an address that is not the sender's.
-    #[error("it comes from {}", .0.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string()))]
-    Elsewhere(Option<IpAddr>),
 }
 
 /// What a hook is about, as far as its envelope says.
@@ -126,17 +120,6 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// What was decided about a hook, as much of it as an answer needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
-    /// The verdict.
-    pub verdict: Verdict,
-    /// The kind of hook.
-    pub kind: Option<EventKind>,
-    /// Our number of the order.
-    pub number: Option<Number>,
-}
-
 /// A hook whose envelope has been read.
 pub trait Reading: Send + Sync {
     /// Reads the rest. It cannot fail: what is not understood is noted and left out, because turning a hook
@@ -144,69 +127,64 @@ pub trait Reading: Send + Sync {
     fn report(&self) -> Report;
 }
 
-/// A way in which senders speak.
-pub trait Protocol: Send + Sync + fmt::Debug {
-    /// Refuses by the headers alone what could never be verified, before its body is read. Protocols whose
-    /// proof is over the body have nothing to say here.
-    fn refuse_early(&self, _headers: &HeaderMap) -> Option<Forged> {
-        None
-    }
-
-    /// Proves on the raw bytes who sent them.
-    fn verify<'a>(&self, headers: &HeaderMap, body: &'a [u8]) -> Result<Authentic<'a>, Forged>;
-
-    /// Takes bytes that were verified when they came and have been kept since.
-    fn reread<'a>(&self, kept: &'a [u8]) -> Authentic<'a> {
-        Authentic { body: kept }
-    }
-
-    /// Reads the envelope: what is needed to recognise a hook that has come before. The rest is read later, if
-    /// it is new.
-    fn identify<'a>(&'a self, hook: &'a Readable<'_>)
-    -> Result<(Identity, Box<dyn Reading + 'a>), Rejection>;
-
-    /// The answer to a hook that was not turned away. It depends on its argument alone.
-    fn acknowledge(&self, outcome: Outcome) -> Answer;
+/// What somebody has sent, as it was read.
+pub enum Inbound<'a> {
+    /// A hook about an order: what is needed to recognise one that has come before, and the rest.
+    Order(Identity, Box<dyn Reading + 'a>),
+    /// A notification about a payment.
+    Payment(Notice),
 }
 
-/// A way in which payment systems tell of payments.
-pub trait NoticeProtocol: Send + Sync + fmt::Debug {
-    /// Refuses by the address and the headers alone what could never be verified, before its body is read.
-    fn refuse_early(&self, address: Option<IpAddr>, headers: &HeaderMap) -> Option<Forged>;
+/// What became of it, as much as an answer needs.
+#[derive(Debug, Clone, Copy)]
+pub enum Outcome<'a> {
+    /// A hook was judged.
+    Order {
+        /// The verdict.
+        verdict: Verdict,
+        /// The kind of hook.
+        kind: Option<EventKind>,
+        /// Our number of the order.
+        number: Option<Number>,
+    },
+    /// A notification was judged.
+    Payment {
+        /// What it means.
+        judgement: &'a Judgement,
+        /// A payment that we do not know may become known yet.
+        may_become_known: bool,
+    },
+    /// It was a test of the connection.
+    Test {
+        /// For our account.
+        is_ours: bool,
+    },
+    /// Its sender is not proved.
+    Unauthenticated,
+    /// It cannot be used.
+    Unusable(&'a Rejection),
+    /// It cannot be taken in now, and is to come again.
+    Unavailable,
+}
 
-    /// Whether [`NoticeProtocol::verify`] proves who has sent the bytes. An address proves little: a proxy may have been
-    /// told another one.
-    fn proves_sender(&self) -> bool;
+/// A way in which senders speak.
+pub trait Protocol: Send + Sync + fmt::Debug {
+    /// Reads verified bytes. Of a hook only the envelope is read at once.
+    fn read<'a>(&'a self, body: &'a Readable<'_>) -> Result<Inbound<'a>, Rejection>;
 
-    /// Proves who sent these bytes, by the bytes and their headers, or by the address that they come from.
-    fn verify<'a>(
-        &self,
-        address: Option<IpAddr>,
-        headers: &HeaderMap,
-        body: &'a [u8],
-    ) -> Result<Authentic<'a>, Forged>;
+    /// The answer in the sender's words. None where it wants no other than HTTP's own. It depends on its argument alone:
+    /// copies of a hook get the same bytes.
+    fn answer(&self, outcome: Outcome<'_>) -> Option<Answer>;
+}
 
-    /// Reads a notification; the error says what is the matter with it.
-    fn read(&self, notice: &Readable<'_>) -> Result<Notice, String>;
-
-    /// Reads a notification that nobody has proved: the caller takes it for a hint and no more.
-    fn read_unproved(&self, body: &[u8]) -> Result<Notice, String> {
-        self.read(&Authentic { body }.readable())
+/// Reads a notification about a payment.
+pub fn read_notice(protocol: &dyn Protocol, body: Authentic<'_>) -> Result<Notice, Rejection> {
+    match protocol.read(&body.readable())? {
+        Inbound::Payment(notice) => Ok(notice),
+        Inbound::Order(identity, _) => Err(Rejection {
+            why: RejectionKind::Malformed,
+            detail: "it is about an order, and a payment system speaks of payments".into(),
+            event_type: Some(identity.event_type),
+        }),
     }
-
-    /// The answer to a notification that was judged. The flag says that a payment which we do not know may become
-    /// known yet.
-    fn judged(&self, judgement: &Judgement, may_become_known: bool) -> Answer;
-
-    /// The answer to a test of the connection.
-    fn tested(&self, is_ours: bool) -> Answer;
-
-    /// The answer to one who has not proved to be the payment system.
-    fn forged(&self) -> Answer;
-
-    /// The answer to what cannot be read.
-    fn unreadable(&self, why: &str) -> Answer;
-
-    /// The answer when we cannot take it in now, so that it comes again.
-    fn unavailable(&self) -> Answer;
 }

@@ -11,14 +11,16 @@ use tokio_util::sync::CancellationToken;
 use super::dispatch::Dispatch;
 use super::persistence::settle;
 use crate::flows::Shop;
-use crate::kernel::Lane;
+use crate::kernel::failure::DeliveryFailure;
 use crate::kernel::time::between;
+use crate::kernel::{Failure, Lane};
 use crate::notify::Letter;
 use crate::notify::channel::Handover;
 use crate::notify::channel::telegram::Telegram;
 use crate::peer::RetryPolicy;
 use crate::store::{Batch, Claimed, Settlement};
 use crate::telemetry::metrics;
+use crate::texts::{InWords, Language};
 
 /// How long a claim is held: more than twice what a call may take.
 const LEASE: Duration = Duration::from_secs(60);
@@ -72,23 +74,28 @@ impl Courier {
             Ok(letter) => match self.shop.audience.chat_of(&letter.store_id) {
                 Some(chat) => self.telegram.send(chat, &letter.text).await,
                 None => Handover::Later {
-                    why: format!("no chat is configured for store {:?}", letter.store_id),
+                    failure: DeliveryFailure::NotConfigured {
+                        setting: format!("a chat for store {:?} in [notify.telegram.chats]", letter.store_id),
+                    },
                     wish: None,
                 },
             },
-            Err(why) => Handover::Never { why: format!("the message cannot be read: {why}") },
+            Err(why) => Handover::Never { failure: DeliveryFailure::Unreadable { detail: why.to_string() } },
         };
         let (settlement, outcome, rest) = match handover {
             Handover::Taken => (Settlement::Sent, "sent", self.gap),
-            Handover::Never { why } => (Settlement::Dead { error: why }, "dead", self.gap),
-            Handover::Later { why, wish } => {
+            Handover::Never { failure } => {
+                (Settlement::Dead { error: Failure::of(&failure) }, "dead", self.gap)
+            }
+            Handover::Later { failure, wish } => {
+                let error = Failure::of(&failure);
                 let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, at));
                 match RETRY.delay(delivery.attempts + 1, age, wish) {
                     Some(delay) => {
                         let rest = self.gap.max(wish.unwrap_or_default()).min(RETRY.longest);
-                        (Settlement::Retry { wait: delay, error: why }, "retry", rest)
+                        (Settlement::Retry { wait: delay, error }, "retry", rest)
                     }
-                    None => (Settlement::Dead { error: why }, "dead", self.gap),
+                    None => (Settlement::Dead { error }, "dead", self.gap),
                 }
             }
         };
@@ -98,13 +105,13 @@ impl Courier {
                 tracing::info!(message.id = %delivery.id, attempts = delivery.attempts + 1, "message sent");
             }
             Settlement::Retry { wait, error } | Settlement::Postpone { wait, error } => {
-                tracing::warn!(message.id = %delivery.id, attempts = delivery.attempts + 1, ?wait, error, "message will be tried again");
+                tracing::warn!(message.id = %delivery.id, attempts = delivery.attempts + 1, ?wait, error = %error.in_words(Language::En), "message will be tried again");
             }
             Settlement::Dead { error } => {
                 tracing::error!(
                     message.id = %delivery.id,
                     attempts = delivery.attempts + 1,
-                    error,
+                    error = %error.in_words(Language::En),
                     "message is dead: mend the cause, then: tillgate outbox retry {}", delivery.id
                 );
             }

@@ -12,14 +12,15 @@ use tokio_util::sync::CancellationToken;
 use super::dispatch::Dispatch;
 use super::persistence::{persist, settle};
 use crate::flows::Shop;
+use crate::flows::marketplace_update::{MarketplaceUpdate, Next, Told};
 use crate::flows::tend_delivery::{Altered, alter};
 use crate::kernel::time::between;
-use crate::kernel::{Lane, SourceName};
+use crate::kernel::{Failure, Lane, SourceName};
 use crate::marketplace::{Heard, Sm};
-use crate::orders::Told;
 use crate::peer::RetryPolicy;
 use crate::store::{Batch, Claimed, Delivery, Settlement, Unavailable};
 use crate::telemetry::metrics;
+use crate::texts::{InWords, Language};
 
 /// How long a marketplace may take to answer, in seconds.
 pub const TELL_SECONDS_MAX: u64 = 15;
@@ -37,9 +38,6 @@ const RETRY: RetryPolicy = RetryPolicy {
     longest: Duration::from_secs(600),
     give_up_after: Duration::from_secs(24 * 3600),
 };
-
-/// What stands as the last error of a message that may have arrived.
-const MAY_HAVE_ARRIVED: &str = "it may have arrived";
 
 /// What the envoy needs.
 #[derive(Debug, Clone)]
@@ -70,32 +68,24 @@ impl Envoy {
     }
 
     async fn deliver(&self, Claimed { delivery, ticket, at }: Claimed) -> Duration {
-        let heard = match persist(LEASE / 4, || self.tell(&delivery)).await {
-            Ok(heard) => heard,
+        let told = match persist(LEASE / 4, || self.tell(&delivery)).await {
+            Ok(told) => told,
             Err(why) => {
                 tracing::warn!(message.id = %delivery.id, error = %why, "a marketplace was not told, and will be");
                 return Duration::ZERO; // the lease runs out
             }
         };
-        let may_have_arrived =
-            delivery.last_error.as_deref().is_some_and(|why| why.starts_with(MAY_HAVE_ARRIVED));
-        let again = |why: String| {
-            let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, at));
-            match RETRY.delay(delivery.attempts + 1, age, None) {
-                Some(delay) => Settlement::Retry { wait: delay, error: why },
-                None => Settlement::Dead { error: why },
+        let settlement = match MarketplaceUpdate::of(&delivery).take(told, at) {
+            Next::Arrived => Settlement::Sent,
+            Next::GivenUp(failure) => Settlement::Dead { error: Failure::of(&failure) },
+            Next::Again(failure) => {
+                let error = Failure::of(&failure);
+                let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, at));
+                match RETRY.delay(delivery.attempts + 1, age, None) {
+                    Some(wait) => Settlement::Retry { wait, error },
+                    None => Settlement::Dead { error },
+                }
             }
-        };
-        let settlement = match heard {
-            Heard::Taken => Settlement::Sent,
-            Heard::OutOfTurn(why) if may_have_arrived => {
-                tracing::info!(message.id = %delivery.id, answer = why, "the marketplace has heard it before");
-                Settlement::Sent
-            }
-            Heard::NotTaken(why) if !may_have_arrived => again(why),
-            // That it did not arrive now does not say that it did not before.
-            Heard::NotTaken(why) | Heard::Unknown(why) => again(format!("{MAY_HAVE_ARRIVED}: {why}")),
-            Heard::OutOfTurn(why) | Heard::Refused(why) => Settlement::Dead { error: why },
         };
         let outcome = match &settlement {
             Settlement::Sent => {
@@ -103,14 +93,14 @@ impl Envoy {
                 "sent"
             }
             Settlement::Retry { wait, error } | Settlement::Postpone { wait, error } => {
-                tracing::warn!(message.id = %delivery.id, source = delivery.queue, ?wait, error, "a marketplace could not be told and will be");
+                tracing::warn!(message.id = %delivery.id, source = delivery.queue, ?wait, error = %error.in_words(Language::En), "a marketplace could not be told and will be");
                 "retry"
             }
             Settlement::Dead { error } => {
                 tracing::error!(
                     message.id = %delivery.id,
                     source = delivery.queue,
-                    error,
+                    error = %error.in_words(Language::En),
                     "a marketplace will not hear this: see to the order there by hand"
                 );
                 "dead"
@@ -125,22 +115,26 @@ impl Envoy {
         Duration::ZERO
     }
 
-    async fn tell(&self, delivery: &Delivery) -> Result<Heard, Unavailable> {
-        let told: Told = match serde_json::from_str(&delivery.body) {
-            Ok(told) => told,
-            Err(why) => return Ok(Heard::Refused(format!("the message cannot be read: {why}"))),
+    async fn tell(&self, delivery: &Delivery) -> Result<Told, Unavailable> {
+        let update = match serde_json::from_str(&delivery.body) {
+            Ok(update) => update,
+            Err(why) => return Ok(Told::Refused(format!("the message cannot be read: {why}"))),
         };
         let Some(marketplace) = self.marketplaces.get(&SourceName::new(delivery.queue.clone())) else {
-            return Ok(Heard::NotTaken(format!("there is no [sources.{}.outgoing]", delivery.queue)));
+            return Ok(Told::NotTaken(format!("there is no [sources.{}.outgoing]", delivery.queue)));
         };
         // Should the process die now, whoever comes after it must not take "out of turn" for a refusal.
         let about_to = |delivery: Delivery, _| {
-            let why = delivery.last_error.unwrap_or_default();
-            let is_noted = why.starts_with(MAY_HAVE_ARRIVED);
-            let why = if is_noted { why } else { format!("{MAY_HAVE_ARRIVED}: it was about to be sent") };
-            Ok::<_, std::convert::Infallible>(Altered::Kept(Delivery { last_error: Some(why), ..delivery }))
+            let last_error = Some(MarketplaceUpdate::of(&delivery).about_to_be_sent());
+            Ok::<_, std::convert::Infallible>(Altered::Kept(Delivery { last_error, ..delivery }))
         };
         alter(&self.shop, delivery.id, about_to).await?;
-        Ok(marketplace.tell(&told).await)
+        Ok(match marketplace.tell(&update).await {
+            Heard::Taken => Told::Taken,
+            Heard::NotTaken(said) => Told::NotTaken(said),
+            Heard::Unknown(said) => Told::Unknown(said),
+            Heard::OutOfTurn(said) => Told::OutOfTurn(said),
+            Heard::Refused(said) => Told::Refused(said),
+        })
     }
 }

@@ -6,11 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderValue, Method, header};
-use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
 
 use super::dispatch::Dispatch;
@@ -19,11 +15,14 @@ use crate::flows::Shop;
 use crate::flows::alarm::{Alarm, raise};
 use crate::flows::endpoint::{Endpoint, endpoint, set_gone};
 use crate::flows::tend_delivery::{hurry_callbacks, named_address};
+use crate::kernel::failure::DeliveryFailure;
 use crate::kernel::secret::webhook_key;
-use crate::kernel::{Lane, Secret, SourceName, Timestamp};
+use crate::kernel::{Failure, Lane, Secret, SourceName, Timestamp};
 use crate::peer::{Client, Reply, RetryPolicy};
 use crate::store::{Batch, Claimed, Delivery, Settlement, Unavailable};
 use crate::telemetry::metrics;
+use crate::texts::{InWords, Language};
+use crate::webhooks::verify::sign_standard;
 
 /// How long a merchant's site may take to answer, in seconds.
 pub const CALL_SECONDS_MAX: u64 = 15;
@@ -78,14 +77,6 @@ pub struct Herald {
     pub ears: Arc<BTreeMap<SourceName, Ear>>,
 }
 
-/// The header `webhook-signature`.
-#[must_use]
-pub fn sign(key: &[u8], id: &str, at: Timestamp, body: &str) -> Option<String> {
-    let mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-    let signed = format!("{id}.{}.{body}", at.as_second());
-    Some(format!("v1,{}", BASE64.encode(mac.chain_update(signed).finalize().into_bytes())))
-}
-
 impl Herald {
     /// Runs until drained; calls under way are finished.
     pub async fn run(self, drain: CancellationToken) {
@@ -111,20 +102,18 @@ impl Herald {
             Ok(Attempt::Taken) => (Settlement::Sent, "sent"),
             // A test is asked for again by a person.
             Ok(Attempt::Gone(url)) if delivery.id.is_of_no_order() => {
-                (Settlement::Dead { error: format!("nobody listens at {url}: it answered 410") }, "gone")
+                (Settlement::Dead { error: Failure::of(&DeliveryFailure::Gone { url }) }, "gone")
             }
             Ok(Attempt::Gone(url)) => {
-                let error = format!(
-                    "nobody listens at {url}: it answered 410. Nothing more is sent there until POST \
-                     /v1/deliveries/test gets a 2xx from it, or something is delivered again by hand"
-                );
+                let error = Failure::of(&DeliveryFailure::Gone { url });
                 (Settlement::Postpone { wait: GONE_LOOK_GAP, error }, "gone")
             }
-            Ok(Attempt::Failed { why, wish, tried_for }) => {
+            Ok(Attempt::Failed { failure, wish, tried_for }) => {
+                let error = Failure::of(&failure);
                 let wish = wish.map(|wish| wish.min(WISH_MAX));
                 match RETRY.delay(delivery.attempts + 1, tried_for, wish) {
-                    Some(delay) => (Settlement::Retry { wait: delay, error: why }, "retry"),
-                    None => (Settlement::Dead { error: why }, "dead"),
+                    Some(delay) => (Settlement::Retry { wait: delay, error }, "retry"),
+                    None => (Settlement::Dead { error }, "dead"),
                 }
             }
             Err(why) => {
@@ -138,19 +127,19 @@ impl Herald {
                 tracing::info!(message.id = %delivery.id, merchant = delivery.queue, "a merchant was told");
             }
             Settlement::Retry { wait, error } => {
-                tracing::warn!(message.id = %delivery.id, merchant = delivery.queue, ?wait, error, "a merchant could not be told and will be");
+                tracing::warn!(message.id = %delivery.id, merchant = delivery.queue, ?wait, error = %error.in_words(Language::En), "a merchant could not be told and will be");
             }
             Settlement::Postpone { wait, error } => {
-                tracing::info!(message.id = %delivery.id, merchant = delivery.queue, ?wait, error, "a callback waits");
+                tracing::info!(message.id = %delivery.id, merchant = delivery.queue, ?wait, error = %error.in_words(Language::En), "a callback waits");
             }
             Settlement::Dead { error } if delivery.id.is_of_no_order() => {
-                tracing::info!(message.id = %delivery.id, merchant = delivery.queue, error, "a merchant's test was not taken");
+                tracing::info!(message.id = %delivery.id, merchant = delivery.queue, error = %error.in_words(Language::En), "a merchant's test was not taken");
             }
             Settlement::Dead { error } => {
                 tracing::error!(
                     message.id = %delivery.id,
                     merchant = delivery.queue,
-                    error,
+                    error = %error.in_words(Language::En),
                     "a merchant was not told for three days: mend the cause, then: tillgate outbox retry {}", delivery.id
                 );
             }
@@ -172,7 +161,7 @@ impl Herald {
         // Only the looks and notes are made again when the store is away for a moment: the site is called once.
         let (ear, client, url) = match persist(STORE_WAIT, || self.address(&merchant, delivery)).await? {
             Ok(address) => address,
-            Err(why) => return Ok(Attempt::failed(why)),
+            Err(failure) => return Ok(Attempt::failed(failure)),
         };
         let known = persist(STORE_WAIT, || endpoint(&self.shop, &merchant, &url)).await?;
         // What a person asks for is tried all the same: a test bears no order's number.
@@ -182,7 +171,10 @@ impl Herald {
         }
         let reply = match self.call(ear, client, &url, delivery).await {
             Ok(reply) => reply,
-            Err(why) => return Ok(Attempt::failed(why).after(&known, delivery, at)),
+            Err(said) => {
+                let failure = DeliveryFailure::NotSent { said };
+                return Ok(Attempt::failed(failure).after(&known, delivery, at));
+            }
         };
         let is_gone = reply.status.as_u16() == GONE;
         if reply.status.is_success() {
@@ -201,16 +193,13 @@ impl Herald {
         }
         if is_gone {
             if persist(STORE_WAIT, || set_gone(&self.shop, &merchant, &url, true)).await? {
-                let text = format!(
-                    "its site answered 410 at {url}: nothing more is sent there until a test is taken"
-                );
-                let alarm = (Alarm::NobodyListens, url.as_str());
-                raise(&self.shop, &merchant, alarm, &text, self.shop.clock.now()).await?;
+                let alarm = Alarm::NobodyListens { url: url.clone() };
+                raise(&self.shop, &merchant, &alarm, self.shop.clock.now()).await?;
             }
             return Ok(Attempt::Gone(url));
         }
         let failed = Attempt::Failed {
-            why: format!("the site answered {}", reply.status),
+            failure: DeliveryFailure::Answered { status: reply.status.to_string() },
             wish: retry_after(&reply.headers, self.shop.clock.now()),
             tried_for: Duration::ZERO,
         };
@@ -222,14 +211,18 @@ impl Herald {
         &self,
         merchant: &SourceName,
         delivery: &Delivery,
-    ) -> Result<Result<(&Ear, &Client, String), String>, Unavailable> {
+    ) -> Result<Result<(&Ear, &Client, String), DeliveryFailure>, Unavailable> {
         let Some(ear) = self.ears.get(merchant) else {
-            return Ok(Err(format!("no callback_secret is configured for the merchant {merchant}")));
+            let setting = format!("callback_secret in [merchants.{merchant}]");
+            return Ok(Err(DeliveryFailure::NotConfigured { setting }));
         };
         Ok(match (named_address(&self.shop, delivery).await?, &ear.url) {
             (Some(url), _) => Ok((ear, &self.guarded, url)),
             (None, Some(url)) => Ok((ear, &self.client, url.clone())),
-            (None, None) => Err(format!("no callback_url is configured for the merchant {merchant}")),
+            (None, None) => {
+                let setting = format!("callback_url in [merchants.{merchant}]");
+                Err(DeliveryFailure::NotConfigured { setting })
+            }
         })
     }
 
@@ -242,7 +235,8 @@ impl Herald {
     ) -> Result<Reply, String> {
         let key = webhook_key(&ear.secret).ok_or("callback_secret is not whsec_ with base64")?;
         let (id, at) = (format!("msg_{}", delivery.id), self.shop.clock.now()); // the site compares it with its own
-        let signature = sign(&key, &id, at, &delivery.body).ok_or("the callback cannot be signed")?;
+        let signature =
+            sign_standard(&key, &id, at, delivery.body.as_bytes()).ok_or("the callback cannot be signed")?;
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let named = [
@@ -266,7 +260,7 @@ enum Attempt {
     /// Nobody listens at this address.
     Gone(String),
     Failed {
-        why: String,
+        failure: DeliveryFailure,
         /// How long the site wants to be left alone.
         wish: Option<Duration>,
         /// How long it has been tried before.
@@ -275,14 +269,16 @@ enum Attempt {
 }
 
 impl Attempt {
-    fn failed(why: String) -> Attempt {
-        Attempt::Failed { why, wish: None, tried_for: Duration::ZERO }
+    fn failed(failure: DeliveryFailure) -> Attempt {
+        Attempt::Failed { failure, wish: None, tried_for: Duration::ZERO }
     }
 
     fn after(self, known: &Endpoint, delivery: &Delivery, now: Timestamp) -> Attempt {
         let spent = delivery.first_failed_at.map_or(Duration::ZERO, |first| known.tried_for(first, now));
         match self {
-            Attempt::Failed { why, wish, tried_for: _ } => Attempt::Failed { why, wish, tried_for: spent },
+            Attempt::Failed { failure, wish, tried_for: _ } => {
+                Attempt::Failed { failure, wish, tried_for: spent }
+            }
             Attempt::Taken | Attempt::Gone(_) => self,
         }
     }
@@ -301,42 +297,4 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The example of the specification.
-    #[test]
-    fn the_signature_is_the_standard_one() {
-        let key = webhook_key(&Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")).expect("a key");
-        let at = Timestamp::from_second(1_614_265_330).expect("a time");
-        let signature = sign(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", at, r#"{"test": 2432232314}"#);
-        assert_eq!(signature.as_deref(), Some("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="));
-    }
-
-    #[test]
-    fn a_site_says_how_long_to_wait_in_seconds_or_by_a_date() {
-        let now = "2026-11-28T07:00:00Z".parse().expect("a time");
-        let wish = |text: &str| {
-            let value = HeaderValue::from_str(text).expect("a header");
-            retry_after(&HeaderMap::from_iter([(header::RETRY_AFTER, value)]), now).map(|wish| wish.as_secs())
-        };
-        assert_eq!(
-            (wish("120"), wish(" 0 "), wish("Sat, 28 Nov 2026 07:02:00 GMT")),
-            (Some(120), Some(0), Some(120))
-        );
-        assert_eq!(
-            (wish("Saturday, 28-Nov-26 07:02:00 GMT"), wish("Sat Nov 28 07:02:00 2026")),
-            (Some(120), Some(120))
-        );
-        let hour = WISH_MAX.as_secs();
-        assert!(wish("18446744073709551616").is_some_and(|wish| wish >= hour));
-        assert!(wish("Fri, 31 Dec 9999 23:59:59 GMT").is_some_and(|wish| wish >= hour));
-        assert_eq!((wish("Sat, 28 Nov 2026 06:00:00 GMT"), wish("soon"), wish("-1")), (Some(0), None, None));
-    }
-
-    #[test]
-    fn a_secret_without_its_prefix_is_none() {
-        assert_eq!(webhook_key(&Secret::new("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")), None);
-        assert_eq!(webhook_key(&Secret::new("whsec_%%%")), None);
-    }
-}
+mod tests;

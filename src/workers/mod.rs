@@ -4,6 +4,8 @@
 //! - [`collector`] looks after payments at the payment systems, [`herald`] tells merchants' sites, [`envoy`] the marketplaces: the
 //!   same way;
 //! - [`dispatch`] is what these four share, and [`persistence`] how they get over a store that is away for a moment;
+//! - [`reconciler`] finds hooks that never came, at the marketplace itself; [`notice_channel`] takes notifications by a WebSocket
+//!   that we open;
 //! - [`clock_watch`] compares this machine's clock with the store's;
 //! - [`clerk`] notes copies of hooks in the journal;
 //! - [`sweeper`] lets go of what has been kept for its time.
@@ -15,5 +17,7 @@ pub mod courier;
 pub mod dispatch;
 pub mod envoy;
 pub mod herald;
+pub mod notice_channel;
 mod persistence;
+pub mod reconciler;
 pub mod sweeper;

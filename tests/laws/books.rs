@@ -190,7 +190,7 @@ impl Provider for Mortal {
 
 fn lines(kopecks: i64) -> Vec<Line> {
     let one = (Quantity::from_thousandths(1000), Money::from_kopecks(kopecks));
-    vec![Line::priced("1".into(), "Чай".into(), one, VatCode::Ten).expect("a line")]
+    vec![Line::priced("1".into(), "Чай".into(), one.0, one.1, VatCode::Ten).expect("a line")]
 }
 
 /// The order comes to something else.

@@ -12,8 +12,8 @@ use tillgate::flows::charge::charge;
 use tillgate::kernel::{Fingerprint, HookId, Money, Secret, Timestamp, Tokens};
 use tillgate::orders::{Event, Order, decide};
 use tillgate::payments::{Bill, Customer, VatCode};
-use tillgate::webhooks::Protocol;
-use tillgate::webhooks::sm::Sm;
+use tillgate::webhooks::sm::{self, Sm};
+use tillgate::webhooks::{Inbound, Protocol, Sender};
 
 use super::{external_id, incoming, number};
 use crate::world::till::Till;
@@ -199,11 +199,14 @@ fn hooks() -> impl Strategy<Value = Vec<Hook>> {
     })
 }
 
-fn event_of(sm: &Sm, place: usize, body: &str) -> Event {
+fn event_of(place: usize, body: &str) -> Event {
     let mut headers = HeaderMap::new();
     headers.insert("client-token", HeaderValue::from_static(TOKEN));
-    let readable = sm.verify(&headers, body.as_bytes()).expect("proved").readable();
-    let (identity, reading) = sm.identify(&readable).expect("an order's hook");
+    let sender = Sender { address: None, headers: &headers, now: Timestamp::UNIX_EPOCH };
+    let verifier = sm::verifier(Tokens::new([&Secret::new(TOKEN)], [7; 32]));
+    let readable = verifier.verify(sender, body.as_bytes()).expect("proved").readable();
+    let protocol = Sm { zone: None };
+    let Ok(Inbound::Order(identity, reading)) = protocol.read(&readable) else { panic!("an order's hook") };
     let report = reading.report();
     let fingerprint = Fingerprint::of(&[body.as_bytes()]);
     let second = 1_900_000_000 + i64::try_from(place).expect("few");
@@ -223,10 +226,9 @@ fn event_of(sm: &Sm, place: usize, body: &str) -> Event {
 
 /// What comes of the hooks when they arrive in this order.
 fn bill_of(hooks: &[Hook], arrival: &[usize]) -> Result<Bill, String> {
-    let sm = Sm::new(Tokens::new([&Secret::new(TOKEN)], [7; 32]), None);
     let mut order: Option<Order> = None;
     for (arrived, place) in arrival.iter().enumerate() {
-        let event = event_of(&sm, *place, &hooks[*place].body(external_id().as_str(), *place));
+        let event = event_of(*place, &hooks[*place].body(external_id().as_str(), *place));
         let event = Event {
             arrived: Timestamp::from_second(1_900_000_000 + i64::try_from(arrived).expect("few"))
                 .expect("a time"),
@@ -238,7 +240,7 @@ fn bill_of(hooks: &[Hook], arrival: &[usize]) -> Result<Bill, String> {
     let content = order.as_ref().and_then(Order::view).expect("it was created").content;
     let rates = Rates { goods: VatCode::Ten, delivery: VatCode::Twenty };
     let now = Timestamp::from_second(1_900_000_100).expect("a time");
-    charge(&content, &external_id(), rates, Customer::default(), now).map_err(|why| why.to_string())
+    charge(&content, &external_id(), rates, Customer::default(), now).map_err(|why| format!("{why:?}"))
 }
 
 /// The sum that is to be paid, by the rule alone: the newest lines' own total, else what all of them state.

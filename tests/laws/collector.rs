@@ -219,7 +219,7 @@ impl Provider for Bank {
 
 fn bill(kopecks: i64, clock: &Clock) -> Bill {
     let one = (Quantity::from_thousandths(1000), Money::from_kopecks(kopecks));
-    let line = Line::priced("1".into(), "Чай".into(), one, VatCode::Ten).expect("a line");
+    let line = Line::priced("1".into(), "Чай".into(), one.0, one.1, VatCode::Ten).expect("a line");
     let expires_at = later(clock.now(), Duration::from_secs(30 * 24 * 3600));
     Bill::over("Заказ".into(), vec![line], Customer::default(), expires_at).expect("a bill")
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::tz::Offset;
 use tillgate::kernel::{Quantity, Timestamp};
-use tillgate::orders::{Event, EventKind, Order, OrderDocument, Patch, decide};
+use tillgate::orders::{Event, EventKind, Order, Patch, decide};
 
 use super::{content, event, incoming};
 
@@ -39,7 +39,7 @@ impl History {
     }
 
     fn end(&self) -> End {
-        let document = self.order.as_ref().and_then(OrderDocument::of);
+        let document = self.order.as_ref().and_then(super::shown);
         let mut document = serde_json::to_value(&document).expect("json");
         if self.has_no_moments {
             // They are those of the first arrivals.

@@ -5,6 +5,7 @@ mod charge;
 mod collector;
 mod convergence;
 mod outcomes;
+mod updates;
 
 use tillgate::kernel::{ExternalId, Fingerprint, HookId, Money, Number, Quantity, SourceName, Timestamp};
 use tillgate::orders::{Event, EventKind, Incoming, Patch, Position};
@@ -72,4 +73,14 @@ pub fn content(quantity: i64, kopecks: i64) -> Patch {
         total: Some(Money::from_kopecks(kopecks * quantity)),
         ..Patch::default()
     }
+}
+
+/// An order as it is shown.
+fn shown(order: &tillgate::orders::Order) -> Option<tillgate::views::OrderDocument> {
+    let frame = tillgate::views::Frame {
+        public_url: "http://localhost",
+        now: tillgate::kernel::Timestamp::UNIX_EPOCH,
+        language: tillgate::texts::Language::En,
+    };
+    tillgate::views::order_document(frame, order, None)
 }

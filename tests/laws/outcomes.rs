@@ -1,6 +1,6 @@
 //! Every state an order can be in, met by every kind of hook: each has a written outcome.
 
-use tillgate::orders::{Event, EventKind, Order, OrderDocument, Patch, Standing, decide};
+use tillgate::orders::{Event, EventKind, Late, Order, Patch, Standing, decide};
 
 use super::{content, event, incoming, minute_at};
 
@@ -45,7 +45,7 @@ fn live(kinds: &[EventKind]) -> Option<Order> {
 
 fn outcome(order: Option<&Order>, hook: Event) -> String {
     let decision = decide(order, incoming(hook));
-    let after = decision.order.as_ref().or(order).and_then(OrderDocument::of);
+    let after = decision.order.as_ref().or(order).and_then(super::shown);
     let state = after.map_or("-", |document| document.state().as_str());
     let standing = match decision.standing {
         Standing::Applied => "applied",
@@ -121,7 +121,7 @@ fn parked_hooks_without_a_time_follow_in_natural_rank() {
         kinds,
         [EventKind::Created, EventKind::Changed, EventKind::Paid, EventKind::Received, EventKind::Delivered]
     );
-    let document = serde_json::to_value(OrderDocument::of(&order)).expect("json");
+    let document = serde_json::to_value(super::shown(&order)).expect("json");
     assert_eq!(
         document["positions"][0]["quantity"], "7",
         "the parked change counts: it is before the payment"
@@ -140,7 +140,7 @@ fn an_order_remembers_no_more_hooks_than_it_should() {
     assert_eq!(order.events.len(), 500);
     let change = event(EventKind::Changed, "one more", Some(999), content(1, 1000));
     let one_more = decide(Some(&order), incoming(change));
-    assert!(matches!(one_more.standing, Standing::Late(why) if why.contains("500")));
+    assert!(matches!(one_more.standing, Standing::Late(Late::Full { events_max: 500, .. })));
     // What its life hangs on is taken in all the same.
     let received =
         decide(Some(&order), incoming(event(EventKind::Received, "", Some(999), Patch::default())));
@@ -163,7 +163,7 @@ fn an_order_remembers_no_more_lines_than_it_should() {
     let order = order.expect("an order");
     assert_eq!(order.events.len(), 1 + 6, "six changes of 3 000 lines are 18 000");
     let one_more = decide(Some(&order), incoming(change_of(3000, 20)));
-    assert!(matches!(one_more.standing, Standing::Late(why) if why.contains("lines")));
+    assert!(matches!(one_more.standing, Standing::Late(Late::Full { lines_max: 20_000, .. })));
     // A smaller one still has room.
     assert_eq!(decide(Some(&order), incoming(change_of(10, 20))).standing, Standing::Applied);
 }

@@ -135,7 +135,10 @@ async fn what_a_person_should_look_at_is_listed() {
         let items = page["items"].as_array().expect("items").clone();
         assert!(items.len() <= 2);
         for item in &items {
-            assert!(item["attention"][0].as_str().is_some_and(|why| why.contains("was refused")), "{item}");
+            assert!(
+                item["attention"][0]["text"].as_str().is_some_and(|why| why.contains("was refused")),
+                "{item}"
+            );
             listed.push(text(&item["number"]));
         }
         let Some(next) = page["next_cursor"].as_str() else { break };

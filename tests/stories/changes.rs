@@ -53,9 +53,9 @@ async fn a_changed_price_is_what_the_buyer_pays() {
     let again = till.change(&number, None, &dearer()).await;
     assert_eq!((again.status.as_u16(), &json_of(&again)["revision"]), (200, &json!(2)));
     let late = till.change(&number, Some("\"1\""), &order("A-1")["items"]).await;
-    assert_eq!(problem(&late), (412, "other-revision".into()));
+    assert_eq!(problem(&late), (412, "precondition-failed".into()));
     let nonsense = till.change(&number, Some("\"2\""), &json!([])).await;
-    assert_eq!(problem(&nonsense), (422, "unusable-order".into()));
+    assert_eq!(problem(&nonsense), (422, "validation-failed".into()));
 
     assert!(till.bank.buyer_acts(&orders[1].container, Outcome::Pay));
     let paid = till.order_in(&number, "paid").await;
@@ -208,7 +208,7 @@ async fn an_order_whose_time_is_over_is_not_changed() {
     let path = format!("/v1/orders/{number}");
     let wrong_sum = json!({"items": dearer(), "total": "615.01"}).to_string();
     let wrong = till.call(Method::PATCH, &path, API_KEY, None, &wrong_sum).await;
-    assert_eq!(problem(&wrong), (422, "unusable-order".into()));
+    assert_eq!(problem(&wrong), (422, "validation-failed".into()));
     assert!(text(&json_of(&wrong)["detail"]).contains("come to 615.00"), "{wrong:?}");
     let with_words = till.call(Method::POST, &format!("{path}/cancel"), API_KEY, None, "because").await;
     assert_eq!(problem(&with_words), (400, "bad-request".into()));
@@ -502,7 +502,7 @@ async fn nobodys_change_is_overwritten() {
     let first = till.alter_as(&number, "\"1\"", &payer("olga@example.org")).await;
     assert_eq!((first.status.as_u16(), &first.headers["etag"]), (200, &"\"1.1\"".parse().expect("a tag")));
     let second = till.alter_as(&number, "\"1\"", &payer("ivan@example.org")).await;
-    assert_eq!(problem(&second), (412, "other-revision".into()));
+    assert_eq!(problem(&second), (412, "precondition-failed".into()));
     assert!(text(&json_of(&second)["detail"]).contains("\"1.1\""), "{second:?}");
     let read = till.call(Method::GET, &path, API_KEY, None, "").await;
     let tag = read.headers["etag"].to_str().expect("text").to_owned();
@@ -529,7 +529,7 @@ async fn a_change_without_sense_says_why() {
         (json!({"description": "Иное", "total": "1.00"}), "come to 614.80"),
     ] {
         let refused = till.alter(&number, &change).await;
-        assert_eq!(problem(&refused), (422, "unusable-order".into()), "{change}");
+        assert_eq!(problem(&refused), (422, "validation-failed".into()), "{change}");
         assert!(text(&json_of(&refused)["detail"]).contains(says), "{change}: {refused:?}");
     }
     assert_eq!(till.remote(&number).updates.len(), 0);

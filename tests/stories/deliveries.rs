@@ -118,7 +118,7 @@ async fn a_test_event_shows_whether_events_arrive() {
     let test = till.call(Method::POST, "/v1/deliveries/test", API_KEY, None, "").await;
     let failed = json_of(&test);
     assert_eq!(failed["state"], "pending");
-    assert_eq!(failed["last_error"], "the site answered 500 Internal Server Error");
+    assert_eq!(failed["last_error"]["text"], "the site answered 500 Internal Server Error");
 
     // Who has no callback_url is told so.
     let nobody = till.call(Method::POST, "/v1/deliveries/test", OTHER_API_KEY, None, "").await;
@@ -231,7 +231,7 @@ async fn an_address_that_only_we_can_reach_is_not_called() {
         let problem = json_of(&refused);
         assert_eq!(
             (refused.status.as_u16(), &problem["type"]),
-            (422, &json!("urn:tillgate:problem:unusable-order"))
+            (422, &json!("urn:tillgate:problem:validation-failed"))
         );
         assert!(text(&problem["detail"]).starts_with("callback_url: "), "{problem}");
         assert!(text(&problem["detail"]).contains(says), "{address}: {problem}");
@@ -249,7 +249,7 @@ async fn an_address_that_only_we_can_reach_is_not_called() {
     let tried = async {
         loop {
             let deliveries = json_of(&till.call(Method::GET, &path, API_KEY, None, "").await);
-            if let Some(error) = deliveries["items"][0]["last_error"].as_str() {
+            if let Some(error) = deliveries["items"][0]["last_error"]["text"].as_str() {
                 return error.to_owned();
             }
             tokio::task::yield_now().await;
@@ -284,7 +284,7 @@ async fn a_site_that_is_gone_is_left_alone_until_a_test_is_taken() {
         while !waiting()
             .await
             .iter()
-            .any(|item| item["last_error"].as_str().is_some_and(|why| why.contains("410")))
+            .any(|item| item["last_error"]["text"].as_str().is_some_and(|why| why.contains("410")))
         {
             tokio::task::yield_now().await;
         }
@@ -309,7 +309,7 @@ async fn a_site_that_is_gone_is_left_alone_until_a_test_is_taken() {
     let sent = till.site.callbacks().len();
     assert_eq!(sent, 1, "{:?}", till.site.callbacks());
     let refused = test().await;
-    assert!(refused["last_error"].as_str().is_some_and(|why| why.contains("410")), "{refused}");
+    assert!(refused["last_error"]["text"].as_str().is_some_and(|why| why.contains("410")), "{refused}");
     assert_eq!(till.site.callbacks().len(), 2, "a test is tried all the same");
 
     till.site.answers(None, None);
@@ -363,7 +363,10 @@ async fn an_address_that_an_order_names_is_opened_by_a_test_of_it() {
     };
     let (status, tried) = test(json!({"callback_url": address})).await;
     assert_eq!((status, &tried["state"]), (202, &json!("dead")), "{tried}");
-    assert!(text(&tried["last_error"]).contains("410"), "a person asks again, and nobody else: {tried}");
+    assert!(
+        text(&tried["last_error"]["text"]).contains("410"),
+        "a person asks again, and nobody else: {tried}"
+    );
     for unfit in [json!({"callback_url": "http://10.0.0.1/x"}), json!({"url": "x"}), json!([])] {
         assert_eq!(test(unfit.clone()).await.0, 422, "{unfit}");
     }

@@ -148,7 +148,7 @@ async fn a_change_back_without_a_time_is_put_before_a_person() {
     assert_eq!(order["positions"][0]["quantity"], "4", "nothing is guessed");
     let attention = order["attention"].as_array().expect("a list");
     assert_eq!(attention.len(), 1, "{attention:?}");
-    assert!(attention[0].as_str().expect("text").contains("Compare with the marketplace"));
+    assert!(attention[0]["text"].as_str().expect("text").contains("Compare with the marketplace"));
     // Somebody has compared, and the marketplace repeats itself once more.
     let (status, seen) = shop.ask(Method::POST, &format!("/admin/v1/orders/{number}/seen"), None).await;
     assert_eq!((status, &seen["attention"]), (200, &json!([])));

@@ -43,7 +43,7 @@ async fn a_request_sent_again_is_answered_again() {
     let taken = post(Some("third key"), API_KEY, dearer.to_string()).await;
     assert_eq!(
         (taken.status.as_u16(), json_of(&taken)["type"].as_str()),
-        (409, Some("urn:tillgate:problem:number-taken"))
+        (409, Some("urn:tillgate:problem:order-exists"))
     );
     // Another merchant's key of the same name is another key, and its number another order.
     let others = post(Some("key"), OTHER_API_KEY, body).await;
@@ -74,7 +74,7 @@ async fn a_request_under_way_is_not_begun_twice() {
     };
     let (first, second) = tokio::join!(first, second);
     assert_eq!(second.status, 409, "{}", String::from_utf8_lossy(&second.body));
-    assert_eq!(json_of(&second)["type"], "urn:tillgate:problem:under-way");
+    assert_eq!(json_of(&second)["type"], "urn:tillgate:problem:request-in-progress");
     assert_eq!(first.status, 201);
     assert_eq!(json_of(&first)["payment"]["state"], "requested");
     let again = till.call(Method::POST, "/v1/orders", API_KEY, Some("key"), &body).await;

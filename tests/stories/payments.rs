@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 use tillgate::gateway::sandbox::{Call, Entry, Outcome, Sandbox, Setup, Trouble};
 use tillgate::kernel::{Clock, Secret, Stopwatch};
-use tillgate::webhooks::invoicebox::{Algorithm, sign};
+use tillgate::webhooks::verify::{Algorithm, sign_body};
 
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
 use crate::world::{DEADLINE, created, hook, payload};
@@ -137,7 +137,7 @@ async fn merchants_with_two_payment_systems_are_kept_apart() {
     let (notice, _) = till.bank.notice(&till.remote(&ours).id).expect("a notification");
     let lie =
         String::from_utf8(notice).expect("text").replace(r#""status":"created""#, r#""status":"completed""#);
-    let signature = sign(&Secret::new("the key of the second one"), Algorithm::Sha1, lie.as_bytes());
+    let signature = sign_body(&Secret::new("the key of the second one"), Algorithm::Sha1, lie.as_bytes());
     let mut headers = http::HeaderMap::new();
     headers.insert("x-signature", http::HeaderValue::from_str(&signature).expect("a header"));
     let client = tillgate::peer::Client::new(DEADLINE, 1 << 20).expect("a client");
@@ -160,7 +160,7 @@ async fn only_the_right_notification_pays() {
     assert!(till.bank.buyer_acts(&remote.container, Outcome::Pay));
     let (right, signature) = till.bank.notice(&remote.id).expect("a notification");
     let key = till.bank.setup().signing_key.clone();
-    let signed = |body: &str| sign(&key, Algorithm::Sha1, body.as_bytes());
+    let signed = |body: &str| sign_body(&key, Algorithm::Sha1, body.as_bytes());
     let right_text = String::from_utf8(right.clone()).expect("text");
 
     let forged = |signatures: Vec<String>, body: String| {
@@ -170,8 +170,8 @@ async fn only_the_right_notification_pays() {
             till.notify(body.as_bytes(), &signatures).await
         }
     };
-    let other_key = sign(&Secret::new("another key"), Algorithm::Sha1, &right);
-    let sha256 = sign(&key, Algorithm::Sha256, &right);
+    let other_key = sign_body(&Secret::new("another key"), Algorithm::Sha1, &right);
+    let sha256 = sign_body(&key, Algorithm::Sha256, &right);
     for (what, signatures) in [
         ("no signature", vec![]),
         ("another key", vec![other_key]),
@@ -269,7 +269,8 @@ async fn a_notification_pays_in_whatever_case_its_ids_are_and_behind_a_byte_orde
             .replace(&merchant, &merchant.to_uppercase())
             .replace("\"RUB\"", &format!("\"{currency}\""));
         let body = format!("{mark}{body}");
-        let answer = till.notify(body.as_bytes(), &[&sign(&key, Algorithm::Sha1, body.as_bytes())]).await;
+        let answer =
+            till.notify(body.as_bytes(), &[&sign_body(&key, Algorithm::Sha1, body.as_bytes())]).await;
         assert_eq!(answer["status"], "success", "{id}: {answer}");
         assert_eq!(till.order(&number).await["state"], "paid", "{id}");
         assert_eq!(till.order(&number).await["attention"], Value::Null, "{id}");
@@ -378,7 +379,7 @@ async fn late_money_ends_the_link_that_came_after() {
     // The payment system says after all that the first was paid.
     let late =
         String::from_utf8(unpaid).expect("text").replace(r#""status":"created""#, r#""status":"completed""#);
-    let signature = sign(&till.bank.setup().signing_key, Algorithm::Sha1, late.as_bytes());
+    let signature = sign_body(&till.bank.setup().signing_key, Algorithm::Sha1, late.as_bytes());
     assert_eq!(till.notify(late.as_bytes(), &[&signature]).await["status"], "success");
     till.document_in(&number, "review").await;
     let is_over = |orders: &[Entry]| orders.iter().all(|order| order.status == "canceled");
@@ -472,7 +473,7 @@ async fn a_site_that_never_answers_is_given_up_and_shown() {
         }
     };
     let message = tokio::time::timeout(DEADLINE, dead).await.expect("it is given up");
-    assert!(text(&message["last_error"]).contains("500"), "{message}");
+    assert!(text(&message["last_error"]["text"]).contains("500"), "{message}");
     assert_eq!(till.order(&number).await["state"], "paid", "the order is paid all the same");
     till.close().await;
 }

@@ -151,7 +151,7 @@ async fn a_message_that_can_never_go_is_dead_and_visible_and_can_be_tried_again(
     shop.outbox_is_empty().await;
     let dead = shop.list("/outbox?state=dead").await;
     assert_eq!(dead.len(), 1);
-    assert!(dead[0]["last_error"].as_str().expect("an error").contains("text is empty"), "{dead:?}");
+    assert!(dead[0]["last_error"]["text"].as_str().expect("an error").contains("text is empty"), "{dead:?}");
     let id = dead[0]["id"].as_str().expect("an id");
     let (status, _) = shop.ask(http::Method::POST, &format!("/admin/v1/outbox/{id}/retry"), None).await;
     assert_eq!(status, 200);
@@ -239,7 +239,7 @@ async fn a_message_that_failed_for_a_day_is_dead() {
     let dead = tokio::time::timeout(DEADLINE, dies).await.expect("it dies");
     let attempts = dead["attempts"].as_u64().expect("a count");
     assert!(attempts > 20, "it was tried again and again: {dead}");
-    assert!(dead["last_error"].as_str().expect("an error").contains("500"), "{dead}");
+    assert!(dead["last_error"]["text"].as_str().expect("an error").contains("500"), "{dead}");
     assert_eq!(shop.chat.messages(), []);
     shop.close().await;
 }

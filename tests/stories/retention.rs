@@ -13,7 +13,7 @@ use tillgate::store::memory::Memory;
 use tillgate::store::sled::Sled;
 use tillgate::store::{Batch, Claim, Scan, Settlement, Store};
 use tillgate::webhooks::sm::Sm;
-use tillgate::webhooks::{Identity, Outcome, Protocol};
+use tillgate::webhooks::{Authentic, Inbound, Protocol};
 
 use crate::world::{created, hook};
 
@@ -45,17 +45,14 @@ fn retention() -> Retention {
 }
 
 pub async fn deliver(shop: &Shop, body: &str) -> Received {
-    let sm = Sm::new(tillgate::kernel::Tokens::new([], [0; 32]), None);
-    let readable = sm.reread(body.as_bytes()).readable();
-    let (identity, reading) = sm.identify(&readable).expect("a usable hook");
-    let Identity { event_type, kind, external_id } = identity;
-    let hook = Hook::new(SourceName::new("sm"), event_type, kind, external_id, body.to_owned().into());
+    let sm = Sm { zone: None };
+    let readable = Authentic::from_journal(body.as_bytes()).readable();
+    let Ok(Inbound::Order(identity, reading)) = sm.read(&readable) else { panic!("a usable hook") };
+    let hook = Hook::of(SourceName::new("sm"), identity, body.to_owned().into(), None);
     if let Some(received) = recognise(shop, &hook).await.expect("a store that answers") {
         return received;
     }
-    let report = reading.report();
-    let acknowledge = |verdict, number| sm.acknowledge(Outcome { verdict, kind, number });
-    receive(shop, &hook, report, &acknowledge, None).await.expect("a store that answers")
+    receive(shop, &hook, reading.report(), &sm, None).await.expect("a store that answers")
 }
 
 async fn sweep(shop: &Shop) -> usize {

@@ -6,9 +6,14 @@ use tillgate::dedup::{Receipt, Verdict};
 use tillgate::flows::endpoint::Endpoint;
 use tillgate::flows::shop_key::StoredKey;
 use tillgate::kernel::{Document, Timestamp};
-use tillgate::orders::{Movement, Order, OrderDocument};
+use tillgate::orders::{Movement, Order};
 use tillgate::payments::{Alias, Allowance, Budget, Checkout, PastBill, Purpose};
 use tillgate::store::Delivery;
+use tillgate::texts::Language;
+use tillgate::views::{Frame, order_document};
+
+const FRAME: Frame<'static> =
+    Frame { public_url: "http://localhost", now: Timestamp::UNIX_EPOCH, language: Language::En };
 
 fn fixture(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stored").join(name);
@@ -16,25 +21,25 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn an_order_of_version_1_is_read() {
-    let order = Order::decode(1, &fixture("order/v1/delivered.json")).expect("readable");
-    let document = serde_json::to_value(OrderDocument::of(&order)).expect("json");
+fn an_order_of_version_2_is_read() {
+    let order = Order::decode(2, &fixture("order/v2/delivered.json")).expect("readable");
+    let document = serde_json::to_value(order_document(FRAME, &order, None)).expect("json");
     assert_eq!((document["state"].as_str(), document["revision"].as_u64()), (Some("delivered"), Some(3)));
     assert_eq!(document["discount_total"]["amount"], "1097.60");
     assert_eq!((order.messages, order.movements), (2, 1));
 }
 
 #[test]
-fn a_receipt_of_version_1_is_read() {
-    let receipt = Receipt::decode(1, &fixture("receipt/v1/applied.bin")).expect("readable");
+fn a_receipt_of_version_2_is_read() {
+    let receipt = Receipt::decode(2, &fixture("receipt/v2/applied.bin")).expect("readable");
     assert_eq!(receipt.verdict, Verdict::Applied);
     assert_eq!(receipt.body.len() as u64, receipt.body_bytes);
     assert!(receipt.answer.expect("an answer").body.contains("created"));
 }
 
 #[test]
-fn a_message_of_version_1_is_read() {
-    let message = Delivery::decode(1, &fixture("message/v1/sent.json")).expect("readable");
+fn a_message_of_version_2_is_read() {
+    let message = Delivery::decode(2, &fixture("message/v2/sent.json")).expect("readable");
     assert_eq!((message.state.as_str(), message.attempts), ("sent", 1));
 }
 
@@ -47,8 +52,8 @@ fn a_movement_of_version_1_is_read() {
 }
 
 #[test]
-fn a_checkout_of_version_1_is_read() {
-    let checkout = Checkout::decode(1, &fixture("checkout/v1/paid.json")).expect("readable");
+fn a_checkout_of_version_2_is_read() {
+    let checkout = Checkout::decode(2, &fixture("checkout/v2/paid.json")).expect("readable");
     let current = checkout.current().expect("a payment");
     assert!(current.is_paid() && current.id.attempt == 2, "{current:?}");
     assert_eq!(current.bill.total.to_string(), "30.00");
@@ -57,8 +62,8 @@ fn a_checkout_of_version_1_is_read() {
 }
 
 #[test]
-fn a_checkout_of_version_1_with_an_alteration_is_read() {
-    let checkout = Checkout::decode(1, &fixture("checkout/v1/altered.json")).expect("readable");
+fn a_checkout_of_version_2_with_an_alteration_is_read() {
+    let checkout = Checkout::decode(2, &fixture("checkout/v2/altered.json")).expect("readable");
     let current = checkout.current().expect("a payment");
     let wished = &current.alteration.as_ref().expect("an alteration").bill;
     assert_eq!(
@@ -112,6 +117,18 @@ fn an_endpoint_of_version_1_is_read() {
 
 #[test]
 fn a_form_of_a_later_version_is_refused_and_says_so() {
-    let why = Order::decode(2, b"{}").expect_err("from the future").to_string();
+    let why = Order::decode(3, b"{}").expect_err("from the future").to_string();
     assert!(why.contains("a newer tillgate"), "{why}");
+}
+
+#[test]
+fn a_form_from_before_the_first_release_is_refused_and_says_so() {
+    for why in [
+        Order::decode(1, b"{}").expect_err("old").to_string(),
+        Checkout::decode(1, b"{}").expect_err("old").to_string(),
+        Receipt::decode(1, b"{}").expect_err("old").to_string(),
+        Delivery::decode(1, b"{}").expect_err("old").to_string(),
+    ] {
+        assert!(why.contains("before the first release"), "{why}");
+    }
 }

@@ -122,7 +122,7 @@ async fn what_is_out_of_turn_is_put_before_a_person() {
     settled(&till, &number, "dead", 1).await;
     let dead = till.admin("/outbox?lane=marketplace&state=dead").await;
     assert!(
-        dead["items"][0]["last_error"].as_str().is_some_and(|why| why.contains("illegal transition")),
+        dead["items"][0]["last_error"]["text"].as_str().is_some_and(|why| why.contains("illegal transition")),
         "{dead}"
     );
     till.close().await;

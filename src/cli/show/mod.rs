@@ -76,13 +76,15 @@ fn text_at(item: &Value, paths: &str) -> String {
         None => "-".into(),
         Some(Value::String(text)) => shown_in_line(text).into_owned(),
         Some(Value::Array(texts)) => texts.iter().map(line_of).collect::<Vec<_>>().join("; "),
+        Some(Value::Object(fields)) if fields.contains_key("text") => line_of(&fields["text"]).into_owned(),
         Some(other) => other.to_string(),
     }
 }
 
-/// A text of the server's, as it can stand within a line.
+/// A text of the server's, or that of a kind with its parameters, as it can stand within a line.
 fn line_of(value: &Value) -> Cow<'_, str> {
-    shown_in_line(value.as_str().unwrap_or_default())
+    let text = value.as_str().or_else(|| value.get("text")?.as_str());
+    shown_in_line(text.unwrap_or_default())
 }
 
 /// Prints an object's fields, one a line, as far as they are plain.
@@ -95,6 +97,9 @@ fn print_fields_under(prefix: &str, item: &Value) {
         let name = format!("{prefix}{}", shown_in_line(name));
         match value {
             Value::Array(_) | Value::Null => {}
+            Value::Object(fields) if fields.contains_key("text") => {
+                say(format_args!("{name:<20} {}", line_of(value)));
+            }
             Value::Object(_) => match (value.get("amount"), value.get("currency")) {
                 (Some(Value::String(amount)), Some(Value::String(currency))) => {
                     say(format_args!("{name:<20} {amount} {currency}"));

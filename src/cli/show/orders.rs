@@ -197,7 +197,7 @@ fn print_entry(entry: &Value) {
             let (at, id, state) =
                 (text_at(entry, "created_at"), text_at(entry, "id"), text_at(entry, "state"));
             say(format_args!("{at}  message {id}  {state} at {}", text_at(entry, "at")));
-            if let Some(error) = entry.get("last_error").filter(|error| error.is_string()) {
+            if let Some(error) = entry.get("last_error").filter(|error| error.is_object()) {
                 say(format_args!("    {}", line_of(error)));
             }
         }

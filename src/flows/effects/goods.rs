@@ -14,7 +14,7 @@ impl Transaction<'_> {
         let audience = &self.services.audience;
         let store_id = announcement.store_id();
         let Some(chat) = audience.chat_of(store_id) else {
-            self.note_fact(Fact::NobodyToTell { store_id: store_id.to_owned() });
+            self.note_fact(&Fact::NobodyToTell { store_id: store_id.to_owned() });
             return;
         };
         let id = order.next_message();
@@ -24,7 +24,7 @@ impl Transaction<'_> {
         let body = serde_json::to_string(&letter).unwrap_or_default();
         let (queue, created_at, wait) = (chat.to_owned(), self.now, Duration::ZERO);
         self.send(Message { id, lane: Lane::Telegram, queue, body, created_at, wait });
-        self.note_fact(Fact::Announced { message: id });
+        self.note_fact(&Fact::Announced { message: id });
     }
 
     /// Goods leave the balances of shops, or come back: the latest movement of the order, which `hook` has caused.

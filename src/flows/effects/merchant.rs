@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::super::call_back::{Callback, CallbackData, Event};
-use super::super::merchant_order::merchant_order;
-use super::super::move_money::OperationDocument;
 use super::super::transaction::Transaction;
 use super::super::{BilledOrder, Callbacks};
-use crate::kernel::{Lane, Message};
-use crate::payments::{OperationId, OperationKind, PaymentId};
+use crate::kernel::{Lane, Message, Timestamp};
+use crate::payments::{Checkout, OperationId, OperationKind, Payment, PaymentId, PaymentState};
+use crate::texts::Language;
+use crate::views::callback::{Callback, CallbackData, Event};
+use crate::views::{OperationDocument, merchant_order};
 
 /// What an event is about, beside the order.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,9 +49,14 @@ impl Transaction<'_> {
         if !hears {
             return false;
         }
-        let Some(document) = merchant_order(self.services, order, checkout) else { return false };
+        let frame = self.services.frame(Language::En);
+        let Some(document) = merchant_order(frame, order, checkout) else { return false };
         let operation = checkout.operations.iter().find(|known| Some(known.id) == about.operation);
-        let of = |kind| operation.filter(|known| known.kind == kind).map(OperationDocument::of);
+        let of = |kind| {
+            operation
+                .filter(|known| known.kind == kind)
+                .map(|operation| OperationDocument::of(operation, frame.language))
+        };
         let data = CallbackData {
             order: document,
             payment_id: about.payment,
@@ -63,5 +68,36 @@ impl Transaction<'_> {
         let (id, created_at, wait) = (order.next_message(), self.now, Duration::ZERO);
         self.send(Message { id, lane: Lane::Callback, queue, body, created_at, wait });
         true
+    }
+}
+
+/// What has happened to a payment that ended without money between `before` and `after`, if that is so. Whether another
+/// takes its place is known to the checkout.
+pub(in crate::flows) fn end_of(
+    before: &Payment,
+    after: &Payment,
+    checkout: &Checkout,
+    now: Timestamp,
+) -> Option<Event> {
+    if before.state == after.state {
+        return None;
+    }
+    match after.state {
+        PaymentState::Held { .. } if before.is_held() || after.superseded.is_some() => None,
+        PaymentState::Held { .. } => Some(Event::PaymentHeld),
+        PaymentState::Expired { .. } | PaymentState::Cancelled { .. } if checkout.next.is_some() => {
+            Some(Event::PaymentSuperseded)
+        }
+        // Who comes to pay gets another.
+        PaymentState::Expired { .. } | PaymentState::Cancelled { .. } if checkout.is_renewable(now) => None,
+        PaymentState::Expired { .. } => Some(Event::PaymentExpired),
+        PaymentState::Cancelled { .. } => Some(Event::PaymentCanceled),
+        PaymentState::Planned
+        | PaymentState::Sending { .. }
+        | PaymentState::Unknown { .. }
+        | PaymentState::Linked { .. }
+        | PaymentState::Paid { .. }
+        | PaymentState::Refused { .. }
+        | PaymentState::Frozen { .. } => None,
     }
 }

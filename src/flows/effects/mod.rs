@@ -6,6 +6,6 @@ mod merchant;
 mod money;
 mod tasks;
 
-pub(super) use merchant::About;
+pub(super) use merchant::{About, end_of};
 pub(super) use money::MoneyCame;
 pub use tasks::Task;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::super::call_back::Event as Told;
 use super::super::transaction::Transaction;
 use super::super::{BilledOrder, outside_refund};
 use super::{About, Task};
 use crate::kernel::HookId;
 use crate::kernel::time::between;
-use crate::orders::{Event, EventKind, Fact, Incoming, Patch, decide};
-use crate::payments::{PaymentId, PaymentState};
+use crate::orders::{Event, EventKind, Incoming, Patch, decide};
+use crate::payments::{Attention, PaymentFact, PaymentId, PaymentNote, PaymentState, Superseded};
+use crate::views::callback::Event as Told;
 
 /// Money that has come, for certain.
 #[derive(Debug, Clone)]
@@ -32,10 +32,9 @@ impl Transaction<'_> {
         payment.paid_under.clone_from(&remote_id);
         let amount = payment.taken();
         billed.checkout.end_alteration(id, now);
-        self.note_fact(Fact::MoneyCame { payment: id.to_string(), amount });
+        self.note_fact(&PaymentFact::MoneyCame { payment: id, amount });
         billed.checkout.ask_no_more();
-        let under = remote_id.map_or_else(String::new, |remote_id| format!(" under its id {remote_id}"));
-        billed.checkout.note(now, Some(id), format!("{amount} paid{under}"));
+        billed.checkout.note(now, Some(id), PaymentNote::PaymentPaid { amount, remote_id });
         // The payment is for the order as it stands, so it comes after everything that has made it so, whatever the
         // senders' clocks say. It changes nothing but the state: no goods move and pickers have nothing to do.
         let order = &billed.order;
@@ -67,26 +66,43 @@ impl Transaction<'_> {
     pub(in crate::flows) fn keep_money(
         &mut self,
         mut billed: BilledOrder,
-        (id, remote_id): (PaymentId, &str),
-        why: &str,
+        id: PaymentId,
+        remote_id: &str,
+        reason: Superseded,
     ) {
         let now = self.now;
         if let Some(payment) = billed.checkout.payment_mut(id) {
             payment.state = PaymentState::Paid { at: now };
             payment.paid_under = Some(remote_id.to_owned());
-            payment.superseded.get_or_insert_with(|| why.to_owned());
+            payment.superseded.get_or_insert_with(|| reason.clone());
             let amount = payment.bill.total;
-            self.note_fact(Fact::MoneyCame { payment: id.to_string(), amount });
+            self.note_fact(&PaymentFact::MoneyCame { payment: id, amount });
         }
         billed.checkout.end_alteration(id, now);
         for payment in billed.checkout.stop_asking(now) {
             self.start(&mut billed, Task::Payment { payment });
         }
-        billed.checkout.flag(now, Some(id), why);
-        self.note_fact(Fact::Attention { text: why.to_owned() });
+        self.flag_payment(&mut billed, Some(id), PaymentNote::UnwantedMoney { reason });
         self.notify_merchant(&mut billed, Told::PaymentReview, About::payment(id));
         self.watch_for_refunds(&mut billed, id);
         billed.write(self);
+    }
+
+    /// Puts something before a person, once. Says whether it is new; then the checkout is to be written.
+    pub(in crate::flows) fn flag_payment(
+        &mut self,
+        billed: &mut BilledOrder,
+        payment: Option<PaymentId>,
+        note: PaymentNote,
+    ) -> bool {
+        let attention = Attention { at: self.now, payment, note };
+        self.note_fact(&PaymentFact::PaymentAttention { attention: attention.clone() });
+        let Attention { payment, note, .. } = attention;
+        if billed.checkout.is_flagged(payment, &note) {
+            return false;
+        }
+        billed.checkout.flag(self.now, payment, note);
+        true
     }
 
     /// A payment system that notifies of no refunds is looked at for them, now and then.

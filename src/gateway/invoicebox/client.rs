@@ -229,7 +229,7 @@ impl Provider for Invoicebox {
     }
 
     fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
-        map::freeze((&self.setup.merchant_id, self.setup.payment_mode), id, bill, addresses)
+        map::freeze(&self.setup.merchant_id, self.setup.payment_mode, id, bill, addresses)
     }
 
     fn identify(&self) -> Call<'_, ()> {

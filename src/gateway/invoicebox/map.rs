@@ -31,7 +31,8 @@ fn amount(money: Money) -> Number {
 
 /// The request's bytes, or what cannot be billed.
 pub fn freeze(
-    (account, mode): (&str, PaymentMode),
+    account: &str,
+    mode: PaymentMode,
     id: PaymentId,
     bill: &Bill,
     addresses: &Addresses,
@@ -247,7 +248,7 @@ mod tests {
 
     fn line(thousandths: i64, kopecks: i64, vat_code: VatCode) -> Line {
         let priced = (Quantity::from_thousandths(thousandths), Money::from_kopecks(kopecks));
-        Line::priced("1".into(), "x".into(), priced, vat_code).expect("a line")
+        Line::priced("1".into(), "x".into(), priced.0, priced.1, vat_code).expect("a line")
     }
 
     #[test]

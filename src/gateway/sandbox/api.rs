@@ -118,7 +118,7 @@ fn accept(world: &World, bytes: &[u8]) -> Result<Entry, Error> {
     let read = |raw: &RawValue, code, field| money::from_json(raw).ok_or_else(|| wrong(code, field));
     let amount = read(&request.amount, "wrong_total_amount", "amount")?;
     let vat = read(&request.vat_amount, "wrong_total_vat_amount", "vatAmount")?;
-    check_sums(&items, (amount, vat))?;
+    check_sums(&items, amount, vat)?;
     let is_known = world.ledger().entries().iter().any(|known| known.number == request.merchant_order_id);
     if is_known && world.setup.unique_numbers {
         let message = "Merchant order id is not unique".to_owned();
@@ -159,7 +159,7 @@ fn time_ahead(date: &str, now: Timestamp) -> Result<Timestamp, Error> {
 }
 
 /// Whether an order comes to what its lines come to.
-fn check_sums(items: &[Item], (amount, vat): (Money, Money)) -> Result<(), Error> {
+fn check_sums(items: &[Item], amount: Money, vat: Money) -> Result<(), Error> {
     let (mut sum, mut vat_sum) = (0, 0);
     for item in items {
         let (total, vat) = check_item(item)?;
@@ -363,7 +363,7 @@ fn updated(entry: &Entry, bytes: &[u8], now: Timestamp) -> Result<Entry, Error> 
     if items.is_empty() || entry.description.is_empty() {
         return Err(malformed("a mandatory field is empty".into()));
     }
-    check_sums(&items, (entry.amount, entry.vat))?;
+    check_sums(&items, entry.amount, entry.vat)?;
     entry.updates.push(String::from_utf8_lossy(bytes).into_owned());
     Ok(entry)
 }

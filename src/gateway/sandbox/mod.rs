@@ -36,7 +36,7 @@ use self::trouble::Troubles;
 use crate::http::server;
 use crate::kernel::{Clock, Money, Secret};
 use crate::peer::{Client, ClientError};
-use crate::webhooks::invoicebox::{Algorithm, sign};
+use crate::webhooks::verify::{Algorithm, sign_body};
 
 /// How the sandbox is set up.
 #[derive(Debug, Clone)]
@@ -233,7 +233,7 @@ impl Sandbox {
     /// The signature of a notification's bytes.
     #[must_use]
     pub fn sign(&self, body: &[u8]) -> String {
-        sign(&self.world.setup.signing_key, self.world.setup.algorithm, body)
+        sign_body(&self.world.setup.signing_key, self.world.setup.algorithm, body)
     }
 
     /// The bytes of a notification about an order, and their signature.

@@ -14,7 +14,8 @@ use super::answer::Dialect;
 use super::trouble::{Call, Trouble};
 use super::{World, api, yookassa};
 use crate::kernel::Secret;
-use crate::webhooks::invoicebox::{HEADER, sign};
+use crate::webhooks::invoicebox::SIGNATURE_HEADER;
+use crate::webhooks::verify::sign_body;
 
 /// How often a notification is sent in all: once, and ten times again.
 const ATTEMPTS_MAX: u32 = 11;
@@ -30,7 +31,7 @@ pub fn compose(world: &World, id: &str) -> Option<(Vec<u8>, String)> {
         return Some((yookassa::notice(world, &entry).into_bytes(), String::new()));
     }
     let body = api::written(world, &entry).into_bytes();
-    let signature = sign(&world.setup.signing_key, world.setup.algorithm, &body);
+    let signature = sign_body(&world.setup.signing_key, world.setup.algorithm, &body);
     Some((body, signature))
 }
 
@@ -72,7 +73,7 @@ async fn send_once(world: &Arc<World>, id: &str, trouble: Option<Trouble>) -> bo
     let order = world.ledger().done().iter().find(|done| done.id == id).map(|done| done.order.clone());
     let id = order.unwrap_or_else(|| id.to_owned());
     let Some(entry) = world.ledger().find(|entry| entry.id == id).cloned() else { return false };
-    let (body, signature) = altered(world, (entry.dialect, trouble), body, signature);
+    let (body, signature) = altered(world, entry.dialect, trouble, body, signature);
     let url = match entry.dialect {
         Dialect::Invoicebox => entry.notification_url,
         Dialect::Yookassa => world.yookassa_notices.lock().unwrap_or_else(PoisonError::into_inner).clone(),
@@ -96,13 +97,14 @@ async fn send_once(world: &Arc<World>, id: &str, trouble: Option<Trouble>) -> bo
 /// A notification as it comes from somebody who must not be believed. YooKassa's are not signed in the first place.
 fn altered(
     world: &World,
-    (dialect, trouble): (Dialect, Option<Trouble>),
+    dialect: Dialect,
+    trouble: Option<Trouble>,
     body: Vec<u8>,
     signature: String,
 ) -> (Vec<u8>, String) {
     let signed = |key: &Secret, body: Vec<u8>| {
         let signature = match dialect {
-            Dialect::Invoicebox => sign(key, world.setup.algorithm, &body),
+            Dialect::Invoicebox => sign_body(key, world.setup.algorithm, &body),
             Dialect::Yookassa => String::new(),
         };
         (body, signature)
@@ -138,7 +140,7 @@ async fn post(world: &World, url: &str, body: Vec<u8>, signature: &str) -> Resul
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(signature) = HeaderValue::from_str(signature).ok().filter(|value| !value.is_empty()) {
-        headers.insert(HEADER, signature);
+        headers.insert(SIGNATURE_HEADER, signature);
     }
     match world.client.call(Method::POST, url, headers, body).await {
         Ok(reply) if reply.status == StatusCode::OK => Ok(String::from_utf8_lossy(&reply.body).into_owned()),
@@ -165,7 +167,7 @@ pub async fn test(State(world): State<Weak<World>>, Json(target): Json<Target>) 
         "currencyId": "RUB",
     });
     let body = body.to_string().into_bytes();
-    let signature = sign(&world.setup.signing_key, world.setup.algorithm, &body);
+    let signature = sign_body(&world.setup.signing_key, world.setup.algorithm, &body);
     let answer = post(&world, &target.url, body, &signature).await;
     Json(json!({"answer": answer.unwrap_or_else(|why| why)})).into_response()
 }

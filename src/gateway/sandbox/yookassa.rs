@@ -153,7 +153,8 @@ async fn once<T: serde::de::DeserializeOwned>(
     world: &Weak<World>,
     call: Call,
     headers: &HeaderMap,
-    (path, body): (String, Body),
+    path: &str,
+    body: Body,
     work: impl FnOnce(&World, Option<Trouble>, T, &str) -> Answer,
 ) -> Response {
     let bytes = whole(body).await;
@@ -229,7 +230,7 @@ async fn create(State(world): State<Weak<World>>, headers: HeaderMap, body: Body
         world.ledger().add(entry);
         Ok(shown)
     };
-    once(&world, Call::Create, &headers, ("payments".into(), body), work).await
+    once(&world, Call::Create, &headers, "payments", body, work).await
 }
 
 /// What was taken of a payment.
@@ -318,11 +319,11 @@ async fn capture(
         (entry.status, entry.paid_at) = ("completed".into(), Some(now));
         let entry = entry.clone();
         let basket = asked.receipt.as_ref().map_or_else(no_lines, Receipt::basket);
-        let done = Done { captures: true, ..done("capture", &entry.id, &entry.number, (sum, basket), now) };
+        let done = Done { captures: true, ..done("capture", &entry.id, &entry.number, sum, basket, now) };
         ledger.add_done(done);
         Ok(shown(world, &ledger, &entry))
     };
-    once(&world, Call::Operate, &headers, (format!("capture {id}"), body), work).await
+    once(&world, Call::Operate, &headers, &format!("capture {id}"), body, work).await
 }
 
 async fn cancel(
@@ -343,14 +344,15 @@ async fn cancel(
         let entry = entry.clone();
         Ok(shown(world, &ledger, &entry))
     };
-    once(&world, Call::Other, &headers, (format!("cancel {id}"), body), work).await
+    once(&world, Call::Other, &headers, &format!("cancel {id}"), body, work).await
 }
 
 fn done(
     kind: &'static str,
     order: &str,
     number: &str,
-    (amount, basket): (Money, Box<RawValue>),
+    amount: Money,
+    basket: Box<RawValue>,
     now: Timestamp,
 ) -> Done {
     Done {
@@ -414,7 +416,7 @@ async fn refund(State(world): State<Weak<World>>, headers: HeaderMap, body: Body
         }
         let number = asked.metadata.get("tillgate_number").cloned().unwrap_or_default();
         let basket = asked.receipt.as_ref().map_or_else(no_lines, Receipt::basket);
-        let mut done = done("refund", &entry.id, &number, (sum, basket), now);
+        let mut done = done("refund", &entry.id, &number, sum, basket, now);
         done.description = asked.description;
         if trouble == Some(Trouble::Pending) {
             done.status = "created".into();
@@ -427,7 +429,7 @@ async fn refund(State(world): State<Weak<World>>, headers: HeaderMap, body: Body
         }
         Ok(refund_of(&done))
     };
-    once(&world, Call::Operate, &headers, ("refunds".into(), body), work).await
+    once(&world, Call::Operate, &headers, "refunds", body, work).await
 }
 
 #[derive(Deserialize)]
@@ -466,11 +468,11 @@ async fn receipt(State(world): State<Weak<World>>, headers: HeaderMap, body: Bod
         if entry.status_at(now) != "completed" {
             return Err(invalid("Incorrect payment status", "payment_id"));
         }
-        let done = done("receipt", &entry.id, &entry.number, (sum, asked.receipt.basket()), now);
+        let done = done("receipt", &entry.id, &entry.number, sum, asked.receipt.basket(), now);
         ledger.add_done(done.clone());
         Ok(receipt_of(&done))
     };
-    once(&world, Call::Operate, &headers, ("receipts".into(), body), work).await
+    once(&world, Call::Operate, &headers, "receipts", body, work).await
 }
 
 /// A page of what was found, and where the next begins.
@@ -506,18 +508,19 @@ async fn list(State(world): State<Weak<World>>, RawQuery(query): RawQuery, heade
 }
 
 async fn refunds(State(world): State<Weak<World>>, query: RawQuery, headers: HeaderMap) -> Response {
-    list_done(&world, query, &headers, ("refund", refund_of)).await
+    list_done(&world, query, &headers, "refund", refund_of).await
 }
 
 async fn receipts(State(world): State<Weak<World>>, query: RawQuery, headers: HeaderMap) -> Response {
-    list_done(&world, query, &headers, ("receipt", receipt_of)).await
+    list_done(&world, query, &headers, "receipt", receipt_of).await
 }
 
 async fn list_done(
     world: &Weak<World>,
     RawQuery(query): RawQuery,
     headers: &HeaderMap,
-    (kind, show): (&'static str, fn(&Done) -> Value),
+    kind: &'static str,
+    show: fn(&Done) -> Value,
 ) -> Response {
     let work = |world: &World, _| {
         let query = query.unwrap_or_default();

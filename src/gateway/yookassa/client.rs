@@ -85,7 +85,8 @@ impl Yookassa {
         &self,
         method: Method,
         path: &str,
-        (key, body): (Option<&str>, String),
+        key: Option<&str>,
+        body: String,
     ) -> Result<T, Failure> {
         let mut headers = HeaderMap::new();
         let credentials = format!("{}:{}", self.setup.shop_id, self.setup.secret_key.expose());
@@ -113,7 +114,7 @@ impl Yookassa {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.call(Method::GET, path, (None, String::new())).await
+        self.call(Method::GET, path, None, String::new()).await
     }
 
     /// Sends a request as it was frozen.
@@ -122,7 +123,7 @@ impl Yookassa {
             .map_err(|why| Failure::Refused(format!("the stored request cannot be read: {why}")))?;
         let path = &frozen.path;
         let body = frozen.body.get().to_owned();
-        let made = self.call(Method::POST, path, (Some(&frozen.key), body)).await?;
+        let made = self.call(Method::POST, path, Some(&frozen.key), body).await?;
         Ok((frozen, made))
     }
 
@@ -258,7 +259,7 @@ impl Provider for Yookassa {
             }
             let path = format!("payments/{remote_id}/cancel");
             let key = format!("cancel-{remote_id}");
-            self.remote(self.call(Method::POST, &path, (Some(&key), "{}".into())).await?)
+            self.remote(self.call(Method::POST, &path, Some(&key), "{}".into()).await?)
         })
     }
 

@@ -8,15 +8,16 @@ use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 
 use super::{List, Paging, gather};
-use crate::dedup::{Receipt, Verdict};
+use crate::dedup::{Reason, Receipt, Verdict};
+use crate::flows::accept_hook::accept_hook;
 use crate::flows::{Hook, receipt_key};
 use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::kernel::fingerprint::NotAHookId;
 use crate::kernel::{ExternalId, HookId, Kind, Number, Timestamp};
-use crate::orders::Fact;
 use crate::store::Unavailable;
-use crate::webhooks::Identity;
+use crate::texts::{Language, Text, joined, stored_fact};
+use crate::webhooks::{Authentic, Inbound};
 
 /// A delivery as it is listed.
 #[derive(Debug, Serialize)]
@@ -29,9 +30,12 @@ pub struct HookEntry {
     received_at: Timestamp,
     sent_at: Option<Timestamp>,
     verdict: Verdict,
-    reason: Option<String>,
+    /// Why, in words.
+    reason: Option<Text>,
+    /// The same as kinds with their parameters.
+    reasons: Vec<Reason>,
     /// What came of it, in words.
-    changes: Vec<String>,
+    changes: Vec<Text>,
     facts: Vec<serde_json::Value>,
     answer: Option<AnswerEntry>,
     copy_of: Option<HookId>,
@@ -50,9 +54,6 @@ impl HookEntry {
     /// Shows a receipt.
     #[must_use]
     pub fn of(receipt: Receipt) -> HookEntry {
-        let in_words = |fact: &serde_json::Value| {
-            serde_json::from_value(fact.clone()).map(|fact: Fact| fact.to_string())
-        };
         HookEntry {
             id: receipt.id,
             source: receipt.source.to_string(),
@@ -62,8 +63,9 @@ impl HookEntry {
             received_at: receipt.received_at,
             sent_at: receipt.sent_at,
             verdict: receipt.verdict,
-            reason: receipt.reason,
-            changes: receipt.facts.iter().filter_map(|fact| in_words(fact).ok()).collect(),
+            reason: words(&receipt.reasons),
+            reasons: receipt.reasons,
+            changes: receipt.facts.iter().filter_map(|fact| stored_fact(fact, Language::En)).collect(),
             facts: receipt.facts,
             answer: receipt.answer.map(|answer| AnswerEntry { status: answer.status, body: answer.body }),
             copy_of: receipt.copy_of,
@@ -146,8 +148,13 @@ pub async fn show(
 pub struct Replayed {
     id: HookId,
     verdict: Verdict,
-    reason: Option<String>,
+    reason: Option<Text>,
+    reasons: Vec<Reason>,
     number: Option<Number>,
+}
+
+fn words(reasons: &[Reason]) -> Option<Text> {
+    (!reasons.is_empty()).then(|| joined(reasons, Language::En))
 }
 
 /// `POST /admin/v1/hooks/{id}/replay`: takes the kept bytes through the door again, as if they had come now.
@@ -164,7 +171,8 @@ pub async fn replay(
         let detail = "the hook was too long and only its beginning was kept: ask the sender to send it again";
         return Err(Problem::conflict(detail));
     }
-    if edge.notice_doors.contains_key(receipt.source.as_str()) {
+    let endpoint = edge.sources.get(receipt.source.as_str()).cloned();
+    if endpoint.as_ref().is_some_and(|endpoint| endpoint.account.is_some()) {
         let detail = "it is a notification of a payment system: have it sent again from there";
         return Err(Problem::conflict(detail));
     }
@@ -172,26 +180,29 @@ pub async fn replay(
         let detail = "it is a request of a merchant's site, which was answered: the site sends it again if it wants to";
         return Err(Problem::conflict(detail));
     }
-    let door = edge.doors.get(receipt.source.as_str()).cloned();
-    let door = door.ok_or_else(|| {
+    let endpoint = endpoint.ok_or_else(|| {
         Problem::conflict(format!("the source {} is not configured any more", receipt.source))
     })?;
     let body = bytes::Bytes::from(std::mem::take(&mut receipt.body));
-    let readable = door.protocol.reread(&body).readable();
-    let (identity, reading) =
-        door.protocol.identify(&readable).map_err(|rejection| Problem::rejected(&rejection))?;
-    let Identity { event_type, kind, external_id } = identity;
-    let mut hook = Hook::new(door.source.clone(), event_type, kind, external_id, body.clone());
-    if receipt.masked_from.is_some() && receipt.external_id.as_ref() == hook.external_id() {
-        hook = hook.known_as(receipt.id); // its bytes are not those that it has its id from
+    let readable = Authentic::from_journal(&body).readable();
+    let (identity, reading) = match endpoint.protocol.read(&readable) {
+        Ok(Inbound::Order(identity, reading)) => (identity, reading),
+        Ok(Inbound::Payment(_)) => return Err(Problem::conflict("it is about a payment")),
+        Err(rejection) => return Err(Problem::rejected(&rejection)),
+    };
+    let mut hook = Hook::of(endpoint.source.clone(), identity, body.clone(), None);
+    // Its bytes need not be those that it has its id from: they were masked, or its sender gave it an id.
+    if receipt.external_id.as_ref() == hook.external_id() {
+        hook = hook.known_as(receipt.id);
     }
-    let received =
-        crate::http::hooks::keep(&edge, &door, &*reading, &hook, Some(receipt.received_at)).await?;
+    let again = Some(receipt.received_at);
+    let received = accept_hook(&edge.shop, &*endpoint.protocol, &hook, &*reading, again).await?;
     tracing::info!(hook.id = %received.id, verdict = %received.verdict, "a hook was looked at again");
     Ok(Json(Replayed {
         id: received.id,
         verdict: received.verdict,
-        reason: received.reason,
+        reason: words(&received.reasons),
+        reasons: received.reasons,
         number: received.number,
     }))
 }

@@ -53,7 +53,7 @@ pub fn routes(edge: &Arc<Edge>) -> Router<Arc<Edge>> {
 async fn require_token(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
     let Some(tokens) = &edge.admin else {
         let detail = "the admin API is off: set admin_token in tillgate.toml";
-        return Problem::switched_off(detail).into_response();
+        return Problem::not_configured(detail).into_response();
     };
     let mut values = request.headers().get_all(header::AUTHORIZATION).iter();
     let bearer = match (values.next(), values.next()) {

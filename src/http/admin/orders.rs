@@ -11,13 +11,15 @@ use super::outbox::MessageEntry;
 use super::{List, PAGE_MAX, Paging, gather};
 use crate::dedup::Receipt;
 use crate::flows::see_order::see_order;
-use crate::flows::{OrderRecord, find_record, load_record, order_document};
+use crate::flows::{OrderRecord, find_record, load_record};
 use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::kernel::{ExternalId, Kind, Number, SourceName, Timestamp};
-use crate::orders::{Movement, Order, OrderDocument, State as OrderState};
+use crate::orders::{Movement, Order, State as OrderState};
 use crate::payments::{Checkout, Entry as PaymentEntry};
 use crate::store::{Cursor, Delivery, DocKey, Scan, Unavailable};
+use crate::texts::{Language, Worded};
+use crate::views::{OrderDocument, order_document};
 
 /// Pages of orders that are looked through for what a person should look at; then the list ends early, and its cursor goes
 /// on from there.
@@ -56,7 +58,7 @@ pub async fn list(
             let source = SourceName::new(source.clone());
             let found = find_record(&edge.shop, &source, &external_id).await?;
             items.extend(found.and_then(|OrderRecord { order, checkout, .. }| {
-                let document = order_document(&edge.shop, &order, checkout.as_deref())?;
+                let document = order_document(edge.shop.frame(Language::En), &order, checkout.as_deref())?;
                 let wanted = filter.attention.unwrap_or(false);
                 Some(document)
                     .filter(|document| fits(&order, document) && (!wanted || document.needs_attention()))
@@ -74,7 +76,8 @@ pub async fn list(
         let paging = Paging { cursor: next_cursor.take(), limit: Some(at_once) };
         let page = gather(&edge, Kind::Order, &paging, |stored| {
             let order: Order = stored.document()?;
-            let document = OrderDocument::of(&order).filter(|document| fits(&order, document));
+            let document = order_document(edge.shop.frame(Language::En), &order, None)
+                .filter(|document| fits(&order, document));
             Ok(document.map(|_| (Cursor::at(stored.body.listed_at, DocKey::order(order.number)), order)))
         });
         let List { items: found, next_cursor: next } = page.await?;
@@ -102,7 +105,7 @@ async fn documents<'a>(
     let found = edge.shop.store.load(&keys).await?;
     let shown = |(order, stored): (&Order, Option<crate::store::Stored>)| {
         let checkout: Option<Checkout> = stored.map(|stored| stored.document()).transpose()?;
-        Ok(order_document(&edge.shop, order, checkout.as_ref()))
+        Ok(order_document(edge.shop.frame(Language::En), order, checkout.as_ref()))
     };
     orders.zip(found).map(shown).collect()
 }
@@ -126,7 +129,9 @@ pub async fn show(
         Some(OrderRecord { order, checkout, .. }) => (Some(order), checkout),
         None => (None, None),
     };
-    let document = order.as_ref().and_then(|order| order_document(&edge.shop, order, checkout.as_deref()));
+    let document = order
+        .as_ref()
+        .and_then(|order| order_document(edge.shop.frame(Language::En), order, checkout.as_deref()));
     document.map(Json).ok_or_else(|| match order {
         Some(_) => Problem::not_found(format!(
             "order {number} is not created yet; its hooks are parked: see its journal"
@@ -156,7 +161,7 @@ pub enum JournalEntry {
     /// A message to someone.
     Message(Box<MessageEntry>),
     /// Something that became of its payments.
-    Payment(PaymentEntry),
+    Payment(Worded<PaymentEntry>),
     /// Goods that moved.
     Movement {
         /// When.
@@ -205,7 +210,11 @@ pub async fn journal(
     }
     if let Some(checkout) = load_record(&edge.shop.store, number).await?.and_then(|record| record.checkout) {
         entries.extend(
-            checkout.history.iter().cloned().map(|entry| (entry.at, 3, JournalEntry::Payment(entry))),
+            checkout
+                .history
+                .iter()
+                .cloned()
+                .map(|entry| (entry.at, 3, JournalEntry::Payment(Worded::of(entry, Language::En)))),
         );
     }
     if entries.is_empty() && load(&edge, number).await?.is_none() {

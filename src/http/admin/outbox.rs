@@ -14,8 +14,9 @@ use crate::flows::tend_delivery::{self, Altered};
 use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::kernel::message::NotAMessageId;
-use crate::kernel::{Lane, MessageId, Timestamp};
+use crate::kernel::{Failure, Lane, MessageId, Timestamp};
 use crate::store::{Cursor, Delivery, DeliveryState, NotACursor, Scan, Unavailable};
+use crate::texts::{Language, Worded};
 
 /// A message as it is listed.
 #[derive(Debug, Serialize)]
@@ -28,7 +29,7 @@ pub struct MessageEntry {
     /// When it is tried next, was sent, died or was dropped.
     at: Timestamp,
     attempts: u32,
-    last_error: Option<String>,
+    last_error: Option<Worded<Failure>>,
     body: serde_json::Value,
 }
 
@@ -51,7 +52,7 @@ impl MessageEntry {
             created_at: delivery.created_at,
             at,
             attempts: delivery.attempts,
-            last_error: delivery.last_error,
+            last_error: delivery.last_error.map(|error| Worded::of(error, Language::En)),
             body,
         }
     }

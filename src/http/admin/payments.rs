@@ -7,14 +7,15 @@ use axum::extract::{Path, State};
 
 use super::Edge;
 use crate::flows::judge_money::{Refused, accept as accept_money, refund as refund_money};
+use crate::flows::load_record;
 use crate::flows::open_payment::{Wanting, open_payment};
 use crate::flows::outside_refund::look_by_hand;
 use crate::flows::tend_operation::{settle_by_hand, tell_again};
 use crate::flows::tend_payment::drop_by_hand;
-use crate::flows::{load_record, order_document};
 use crate::http::problem::Problem;
-use crate::orders::OrderDocument;
 use crate::payments::{NotAPaymentId, NotAnOperationId, OperationId, PaymentId};
+use crate::texts::Language;
+use crate::views::{OrderDocument, order_document};
 
 fn payment_in(path: &str) -> Result<PaymentId, Problem> {
     path.parse().map_err(|why: NotAPaymentId| Problem::bad_parameter(path, why))
@@ -32,8 +33,8 @@ fn refused(id: PaymentId, why: Refused) -> Problem {
 
 async fn order_of(edge: &Edge, id: PaymentId) -> Result<Json<OrderDocument>, Problem> {
     let record = load_record(&edge.shop.store, id.number).await?;
-    let document =
-        record.and_then(|record| order_document(&edge.shop, &record.order, record.checkout.as_deref()));
+    let frame = edge.shop.frame(Language::En);
+    let document = record.and_then(|record| order_document(frame, &record.order, record.checkout.as_deref()));
     document.map(Json).ok_or_else(|| Problem::not_found(format!("there is no payment {id}")))
 }
 

@@ -9,7 +9,7 @@ use utoipa::openapi::{Content, PathItem, Ref, Required, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::describe::DeliveryId;
-use crate::flows::call_back::{Callback, Event, TEST_EVENT, TestCallback};
+use crate::views::callback::{Callback, Event, TEST_EVENT, TestCallback};
 use crate::workers::herald::CALL_SECONDS_MAX;
 
 /// The webhooks of the document.

@@ -81,8 +81,8 @@ pub(super) struct Change {
     responses(
         (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "It is another after every change."))),
         (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-paid`: money has come for it, or is held. `order-closed`: it takes no more changes. `too-many-changes`: it was changed 50 times."),
-        (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`other-revision`: it has changed since you read it."),
-        (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json", description = "`unusable-order`: what is to be changed makes no sense."),
+        (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`precondition-failed`: it has changed since you read it."),
+        (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json", description = "`validation-failed`: what is to be changed makes no sense."),
         Refusals, Found, BodyRead,
     ),
 )]
@@ -96,14 +96,15 @@ pub async fn change(
     let place = take_place(&edge)?;
     let body = read_plain(&headers, body).await?;
     let change = read_change(read_json(&body)?, edge.shop.clock.now())?;
-    revised(edge, (merchant, id), (Wish::Change(Box::new(change)), meant_tag(&headers)?, body), place).await
+    let (wish, tag) = (Wish::Change(Box::new(change)), meant_tag(&headers)?);
+    revise_order(edge, Wished { merchant, id, wish, tag, body }, place).await
 }
 
 fn read_change(change: Change, now: Timestamp) -> Result<flows::Change, Problem> {
     let Change { items, total, description, customer, expires_at } = change;
     if items.is_none() && description.is_none() && customer.is_none() && expires_at.is_none() {
         let why = "nothing is to be changed: send items, description, customer or expires_at";
-        return Err(Problem::unusable_order(why));
+        return Err(Problem::validation_failed(why));
     }
     check_text("description", description.as_deref().unwrap_or_default(), true)?;
     customer.as_ref().map_or(Ok(()), check_customer)?;
@@ -123,7 +124,7 @@ fn read_change(change: Change, now: Timestamp) -> Result<flows::Change, Problem>
     responses(
         (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "It is another after every change."))),
         (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-paid`: money has come for it. `order-closed`: it takes no more changes."),
-        (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`other-revision`: it has changed since you read it."),
+        (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`precondition-failed`: it has changed since you read it."),
         Refusals, Found, BodyRead,
     ),
 )]
@@ -134,7 +135,7 @@ pub async fn cancel(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    wished(edge, (merchant, id), (Wish::Cancel, &headers, body)).await
+    without_words(edge, merchant, id, Wish::Cancel, &headers, body).await
 }
 
 /// Says that an order's goods were handed over. Send no body. May be repeated.
@@ -150,7 +151,7 @@ pub async fn cancel(
     responses(
         (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "It is another after every change."))),
         (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-closed`: it was called off."),
-        (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`other-revision`: it has changed since you read it."),
+        (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`precondition-failed`: it has changed since you read it."),
         Refusals, Found, BodyRead,
     ),
 )]
@@ -161,29 +162,43 @@ pub async fn ship(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    wished(edge, (merchant, id), (Wish::Ship, &headers, body)).await
+    without_words(edge, merchant, id, Wish::Ship, &headers, body).await
 }
 
 /// What a wish that needs no words comes to.
-async fn wished(
+async fn without_words(
     edge: Arc<Edge>,
-    order: (SourceName, String),
-    (wish, headers, body): (Wish, &HeaderMap, Body),
+    merchant: SourceName,
+    id: String,
+    wish: Wish,
+    headers: &HeaderMap,
+    body: Body,
 ) -> Result<Response, Problem> {
     let place = take_place(&edge)?;
     let body = read_plain(headers, body).await?;
     if !matches!(body.trim_ascii(), b"" | b"{}") {
-        return Err(Problem::bad_request("this has nothing to say: send no body"));
+        return Err(Problem::bad_request("this request takes no body"));
     }
-    revised(edge, order, (wish, meant_tag(headers)?, body), place).await
+    let tag = meant_tag(headers)?;
+    revise_order(edge, Wished { merchant, id, wish, tag, body }, place).await
 }
 
-async fn revised(
+/// What a site wants of one of its orders.
+struct Wished {
+    merchant: SourceName,
+    /// The order's number, as the path has it.
+    id: String,
+    wish: Wish,
+    tag: Option<String>,
+    body: Bytes,
+}
+
+async fn revise_order(
     edge: Arc<Edge>,
-    (merchant, id): (SourceName, String),
-    (wish, tag, body): (Wish, Option<String>, Bytes),
+    wished: Wished,
     place: OwnedSemaphorePermit,
 ) -> Result<Response, Problem> {
+    let Wished { merchant, id, wish, tag, body } = wished;
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
     let number = number_in(&id)?.ok_or_else(missing)?;
     // The work goes on if the site hangs up; its repeat finds it done.
@@ -211,12 +226,12 @@ async fn revised(
         )),
         Err(Refused::Expired) => Err(Problem::closed("the time to pay it is over: place another order")),
         Err(Refused::Closed(state)) => Err(Problem::closed(format!("it is {state}"))),
-        Err(Refused::Tag(now)) => Err(Problem::other_revision(format!(
+        Err(Refused::Tag(now)) => Err(Problem::precondition_failed(format!(
             "it has changed: read it again, and send If-Match: \"{now}\" if the change still makes sense"
         ))),
         Err(Refused::TooManyChanges) => Err(Problem::too_many_changes(format!(
             "it has been changed {CHANGES_MAX} times, which is the most: cancel it and place another order"
         ))),
-        Err(Refused::BadBill(why)) => Err(Problem::unusable_order(why)),
+        Err(Refused::BadBill(why)) => Err(Problem::validation_failed(why)),
     }
 }

@@ -20,8 +20,10 @@ use crate::flows::tend_delivery::{
 };
 use crate::http::admin::{List, PAGE_DEFAULT, PAGE_MAX};
 use crate::http::body::read_plain;
-use crate::kernel::{MessageId, Number, SourceName, Timestamp};
+use crate::kernel::{Failure, MessageId, Number, SourceName, Timestamp};
 use crate::store::{Cursor, Delivery, DeliveryState, DocKey, NotACursor, Unavailable};
+use crate::texts::{Language, Worded};
+use crate::views::ReasonShape;
 
 /// A callback to the merchant's site, and what became of it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -41,7 +43,8 @@ pub struct DeliveryDocument {
     /// How often it was tried, since it was made or asked for again.
     attempts: u32,
     /// What was wrong with the last attempt.
-    last_error: Option<String>,
+    #[schema(value_type = Option<ReasonShape>)]
+    last_error: Option<Worded<Failure>>,
     /// What is told, as it is sent: `type`, `timestamp` and `data`.
     #[schema(value_type = Object)]
     event: serde_json::Value,
@@ -71,7 +74,7 @@ impl DeliveryDocument {
             created_at: delivery.created_at,
             at,
             attempts: delivery.attempts,
-            last_error: delivery.last_error,
+            last_error: delivery.last_error.map(|error| Worded::of(error, Language::En)),
             event: serde_json::from_str(&delivery.body).unwrap_or_default(),
         }
     }
@@ -209,7 +212,7 @@ pub struct Trial {
         (status = CONFLICT, body = Problem, content_type = "application/problem+json",
          description = "`conflict`: no callback_url is configured for you."),
         (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json",
-         description = "`unusable-order`: what is asked for is not of the form that is described, or the address cannot be called."),
+         description = "`validation-failed`: what is asked for is not of the form that is described, or the address cannot be called."),
         Refusals, BodyRead,
     ),
 )]

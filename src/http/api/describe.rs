@@ -6,9 +6,9 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder, Server};
 use utoipa::{IntoResponses, Modify, OpenApi as _, ToSchema};
 
-use crate::flows::call_back::{Callback, TestCallback};
 use crate::http::problem::Problem;
 use crate::kernel::schema::text_schema;
+use crate::views::callback::{Callback, TestCallback};
 
 /// The `webhook-id` of a callback.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub(super) struct BodyRead;
 impl IntoResponses for BodyRead {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let refusals = [
-            ("408", "`too-slow`: the body did not come in time."),
+            ("408", "`request-timeout`: the body did not come in time."),
             ("413", "`too-large`: the body is longer than 1 MiB."),
         ];
         refusals.map(|(status, why)| (status.to_owned(), problem(why))).into()
@@ -89,7 +89,7 @@ impl IntoResponses for KeyTaken {
             ),
             (
                 "422",
-                "`unusable-order`: what is asked makes no sense. `idempotency-key-reused`: the key was used with another body.",
+                "`validation-failed`: what is asked makes no sense. `idempotency-key-reused`: the key was used with another body.",
             ),
         ];
         refusals.map(|(status, why)| (status.to_owned(), problem(why))).into()

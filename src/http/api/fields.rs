@@ -59,14 +59,14 @@ pub(super) fn check_text(field: &str, text: &str, has_lines: bool) -> Result<(),
     if text.chars().all(may_stand) {
         return Ok(());
     }
-    Err(Problem::unusable_order(format!("{field}: it has control characters, take them out")))
+    Err(Problem::validation_failed(format!("{field}: it has control characters, take them out")))
 }
 
 /// Refuses characters that do not show in what identifies something: two that look the same would be two.
 pub(super) fn check_visible(field: &str, text: &str) -> Result<(), Problem> {
     match text.chars().find(|c| is_obeyed(*c)) {
         None => Ok(()),
-        Some(c) => Err(Problem::unusable_order(format!(
+        Some(c) => Err(Problem::validation_failed(format!(
             "{field}: it has a character that does not show, U+{:04X}: take it out",
             u32::from(c)
         ))),
@@ -75,7 +75,7 @@ pub(super) fn check_visible(field: &str, text: &str) -> Result<(), Problem> {
 
 /// The lines that a site asks for, reckoned.
 pub(super) fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
-    let unusable = |why: String| Problem::unusable_order(why);
+    let unusable = |why: String| Problem::validation_failed(why);
     let line = |(place, item): (usize, Item)| {
         let texts = [("sku", Some(&item.sku)), ("name", Some(&item.name))];
         let texts = texts
@@ -88,7 +88,7 @@ pub(super) fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
             return Err(unusable(format!("items[{place}].sku: from 1 to {SKU_CHARS_MAX} characters")));
         }
         check_visible(&format!("items[{place}].sku"), &item.sku)?;
-        let priced = Line::priced(item.sku, free_text(&item.name), (item.quantity, item.price), item.vat);
+        let priced = Line::priced(item.sku, free_text(&item.name), item.quantity, item.price, item.vat);
         let mut line = priced.map_err(|why| unusable(format!("items[{place}]: {why}")))?;
         line.measure = item.measure.unwrap_or(line.measure);
         line.measure_code = item.measure_code.unwrap_or(line.measure_code);
@@ -109,7 +109,7 @@ pub(super) fn read_lines(items: Vec<Item>) -> Result<Vec<Line>, Problem> {
 pub(super) fn until(expires_at: Timestamp, now: Timestamp) -> Result<Timestamp, Problem> {
     if expires_at <= now || between(now, expires_at) > DAY * EXPIRES_DAYS_MAX {
         let why = format!("expires_at: it must lie ahead, by {EXPIRES_DAYS_MAX} days at most");
-        return Err(Problem::unusable_order(why));
+        return Err(Problem::validation_failed(why));
     }
     Ok(expires_at)
 }
@@ -127,7 +127,7 @@ pub(super) fn check_customer(customer: &Customer) -> Result<(), Problem> {
         // As it is sent: without the blanks around it.
         let text = value.as_deref().unwrap_or_default().trim();
         if text.chars().count() > most {
-            return Err(Problem::unusable_order(format!("customer.{field}: at most {most} characters")));
+            return Err(Problem::validation_failed(format!("customer.{field}: at most {most} characters")));
         }
         check_text(&format!("customer.{field}"), text, field == "registration_address")?;
     }

@@ -42,14 +42,16 @@ use super::hooks::answer;
 use super::problem::Problem;
 use super::{Edge, number_in};
 use crate::dedup::Answer;
-use crate::flows::merchant_order::{MerchantOrder, merchant_order};
 use crate::flows::place_order::Taken;
 use crate::flows::{Listener, OrderRecord, Shop, find_record, load_record};
 use crate::kernel::json::{Object, tidy};
 use crate::kernel::{ExternalId, Kind, Number, SourceName, Stopwatch};
 use crate::orders::{Order, State as OrderState};
 use crate::payments::Checkout;
+use crate::payments::PaymentPhase;
 use crate::store::{DocKey, Unavailable};
+use crate::texts::Language;
+use crate::views::{MerchantOrder, merchant_order};
 
 /// The routes, and the document of them.
 pub fn routes(edge: &Arc<Edge>) -> OpenApiRouter<Arc<Edge>> {
@@ -104,7 +106,7 @@ fn taken_before(known: Taken) -> Result<Response, Problem> {
             Ok(response)
         }
         Taken::OtherRequest => Err(Problem::key_used_otherwise()),
-        Taken::UnderWay | Taken::Ours(_) => Err(Problem::under_way()),
+        Taken::UnderWay | Taken::Ours(_) => Err(Problem::request_in_progress()),
     }
 }
 
@@ -142,7 +144,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
 fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let read: Result<Object<T>, _> = serde_json::from_slice(&tidy(body).text);
     read.map(|Object(value)| value).map_err(|why| match why.classify() {
-        serde_json::error::Category::Data => Problem::unusable_order(why.to_string()),
+        serde_json::error::Category::Data => Problem::validation_failed(why.to_string()),
         serde_json::error::Category::Io
         | serde_json::error::Category::Syntax
         | serde_json::error::Category::Eof => Problem::bad_request(format!("the body is not JSON: {why}")),
@@ -158,14 +160,15 @@ async fn linked(shop: &Shop, number: Number) -> Result<MerchantOrder, Problem> {
             let checkout = checkout?;
             let waits_in_vain = shop.resting.has(&checkout.gateway);
             Some((
-                merchant_order(shop, &order, &checkout)?,
+                merchant_order(shop.frame(Language::En), &order, &checkout)?,
                 checkout.is_to_be_altered() && !waits_in_vain,
                 waits_in_vain,
             ))
         });
         let unread = || Problem::unavailable("the order cannot be read; send the request again");
         let (order, is_to_be_altered, waits_in_vain) = found.ok_or_else(unread)?;
-        let is_under_way = is_to_be_altered || (order.payment.state == "requested" && !waits_in_vain);
+        let is_under_way =
+            is_to_be_altered || (order.payment.state == PaymentPhase::Requested && !waits_in_vain);
         if !is_under_way || !watch.goes_on().await {
             return Ok(order);
         }
@@ -214,8 +217,9 @@ pub async fn show(
     let number = number_in(&id)?.ok_or_else(missing)?;
     let record = load_record(&edge.shop.store, number).await?;
     let own = record.filter(|record| record.order.source == merchant);
-    let found =
-        own.and_then(|OrderRecord { order, checkout, .. }| merchant_order(&edge.shop, &order, &*checkout?));
+    let found = own.and_then(|OrderRecord { order, checkout, .. }| {
+        merchant_order(edge.shop.frame(Language::En), &order, &*checkout?)
+    });
     found.map(with_revision).ok_or_else(missing)
 }
 
@@ -271,8 +275,11 @@ pub async fn list(
         let stored = edge.shop.store.load(&[DocKey::checkout(order.number)]).await?.pop().flatten();
         let checkout: Option<Checkout> =
             stored.map(|stored| stored.document()).transpose().map_err(Unavailable::from)?;
-        shown_items
-            .extend(checkout.and_then(|checkout| merchant_order(&edge.shop, &order, &checkout)).filter(fits));
+        shown_items.extend(
+            checkout
+                .and_then(|checkout| merchant_order(edge.shop.frame(Language::En), &order, &checkout))
+                .filter(fits),
+        );
     }
     Ok(Json(List { items: shown_items, next_cursor }))
 }
@@ -280,5 +287,7 @@ pub async fn list(
 async fn find(shop: &Shop, merchant: &SourceName, id: &str) -> Result<Option<MerchantOrder>, Unavailable> {
     let Some(id) = ExternalId::parse(id) else { return Ok(None) };
     let found = find_record(shop, merchant, &id).await?;
-    Ok(found.and_then(|OrderRecord { order, checkout, .. }| merchant_order(shop, &order, &*checkout?)))
+    Ok(found.and_then(|OrderRecord { order, checkout, .. }| {
+        merchant_order(shop.frame(Language::En), &order, &*checkout?)
+    }))
 }

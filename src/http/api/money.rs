@@ -18,7 +18,7 @@ use super::{
 };
 use crate::dedup::Answer;
 use crate::dedup::key::Asked;
-use crate::flows::move_money::{OperationDocument, Refused, Request, move_money};
+use crate::flows::move_money::{Refused, Request, move_money};
 use crate::flows::place_order::{Keyed, Taken, answer_key, known_key, take_key};
 use crate::flows::{OrderRecord, Shop, load_record};
 use crate::http::admin::List;
@@ -29,6 +29,8 @@ use crate::kernel::json::objects;
 use crate::kernel::text::free_lines;
 use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName};
 use crate::payments::{LINES_MAX, LineRef, NotPlanned, OperationId, OperationKind, Part, PaymentId};
+use crate::texts::Language;
+use crate::views::{OperationDocument, OperationPhase};
 
 /// The longest reason, in characters.
 const REASON_CHARS_MAX: usize = 1000;
@@ -79,7 +81,7 @@ struct Item {
     responses(
         (status = CREATED, body = OperationDocument, description = "What was asked for: `succeeded`, `failed`, or `pending` while the bank takes its time.",
          headers(("Idempotent-Replayed" = Option<bool>, description = "`true` when the request was answered before."))),
-        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`not-refundable`: there is no such money, or it is spoken for. `under-way`: the first request under this key is not done."),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`not-refundable`: there is no such money, or it is spoken for. `request-in-progress`: the first request under this key is not done."),
         Refusals, Found, BodyRead, KeyTaken,
     ),
 )]
@@ -90,7 +92,7 @@ pub async fn refund(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    see_to(edge, (merchant, id, OperationKind::Refund), headers, body).await
+    see_to(edge, merchant, id, OperationKind::Refund, headers, body).await
 }
 
 /// Takes money that is held: for what the order comes to, or for what `items` name. It is done once; the rest is let go.
@@ -103,7 +105,7 @@ pub async fn refund(
     responses(
         (status = CREATED, body = OperationDocument, description = "What was asked for: `succeeded`, `failed`, or `pending` while the bank takes its time.",
          headers(("Idempotent-Replayed" = Option<bool>, description = "`true` when the request was answered before."))),
-        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`not-held`: there is no such money, or it is spoken for. `under-way`: the first request under this key is not done."),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`not-held`: there is no such money, or it is spoken for. `request-in-progress`: the first request under this key is not done."),
         Refusals, Found, BodyRead, KeyTaken,
     ),
 )]
@@ -114,12 +116,14 @@ pub async fn capture(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    see_to(edge, (merchant, id, OperationKind::Capture), headers, body).await
+    see_to(edge, merchant, id, OperationKind::Capture, headers, body).await
 }
 
 async fn see_to(
     edge: Arc<Edge>,
-    (merchant, id, kind): (SourceName, String, OperationKind),
+    merchant: SourceName,
+    id: String,
+    kind: OperationKind,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -127,7 +131,7 @@ async fn see_to(
     // The work goes on if the site hangs up: what it asked for is done once, and its repeat finds it.
     let work = async move {
         let _place = place;
-        once(&edge, (merchant, &id, kind), &headers, body).await
+        once(&edge, merchant, &id, kind, &headers, body).await
     };
     see_through(Box::pin(work), PLACING_MAX).await.map_err(|unfinished| {
         tracing::error!(error = %unfinished, "what a site wanted done with money was not taken in");
@@ -140,7 +144,9 @@ async fn see_to(
 
 async fn once(
     edge: &Edge,
-    (merchant, id, kind): (SourceName, &str, OperationKind),
+    merchant: SourceName,
+    id: &str,
+    kind: OperationKind,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -153,13 +159,13 @@ async fn once(
         OperationKind::Capture => Asked::Capture(number),
         OperationKind::Refund | OperationKind::Shipment => Asked::Refund(number),
     };
-    if let Some(known) = known_key(&edge.shop, &merchant, (asked_for, &given), &body).await? {
+    if let Some(known) = known_key(&edge.shop, &merchant, asked_for, &given, &body).await? {
         return taken_before(known);
     }
     let wanted = if body.trim_ascii().is_empty() { Wanted::default() } else { read_json(&body)? };
     let key = format!("{number}/{}/{given}", kind.name());
     let asked = Fingerprint::of(&[merchant.as_str().as_bytes(), key.as_bytes(), &body]);
-    let request = read_request((merchant, number, kind), wanted, asked)?;
+    let request = read_request(merchant, number, kind, wanted, asked)?;
     // A request about no order of the merchant's takes no key.
     let record = load_record(&edge.shop.store, number).await?;
     let own = record.filter(|record| record.order.source == request.merchant).ok_or_else(missing)?;
@@ -188,17 +194,19 @@ async fn once(
         Err(Refused::No(why @ (NotPlanned::NotPaid | NotPlanned::NothingLeft))) => {
             Problem::not_refundable(why.to_string()).as_answer()
         }
-        Err(Refused::No(NotPlanned::Impossible(why))) => Problem::unusable_order(why).as_answer(),
+        Err(Refused::No(NotPlanned::Impossible(why))) => Problem::validation_failed(why).as_answer(),
     };
     Ok(answer(answer_key(&edge.shop, receipt, Some(number), answered).await?))
 }
 
 fn read_request(
-    (merchant, number, kind): (SourceName, Number, OperationKind),
+    merchant: SourceName,
+    number: Number,
+    kind: OperationKind,
     wanted: Wanted,
     asked: Fingerprint,
 ) -> Result<Request, Problem> {
-    let unusable = |why: String| Problem::unusable_order(why);
+    let unusable = |why: String| Problem::validation_failed(why);
     let Wanted { items, payment_id: payment, reason } = wanted;
     if kind == OperationKind::Capture && (payment.is_some() || reason.is_some()) {
         return Err(unusable("a capture has items and nothing else".into()));
@@ -242,11 +250,15 @@ async fn settled(shop: &Shop, id: OperationId) -> Result<OperationDocument, Prob
     loop {
         let checkout = load_record(&shop.store, number).await?.and_then(|record| record.checkout);
         let found = checkout.and_then(|checkout| {
-            checkout.operations.iter().find(|known| known.id == id).map(OperationDocument::of)
+            checkout
+                .operations
+                .iter()
+                .find(|known| known.id == id)
+                .map(|operation| OperationDocument::of(operation, Language::En))
         });
         let unread = || Problem::unavailable("it cannot be read what became of it; send the request again");
         let document = found.ok_or_else(unread)?;
-        if document.state != "pending" || !watch.goes_on().await {
+        if document.state != OperationPhase::Pending || !watch.goes_on().await {
             return Ok(document);
         }
     }
@@ -268,6 +280,7 @@ pub async fn list(
     let record = load_record(&edge.shop.store, number).await?;
     let own = record.filter(|record| record.order.source == merchant).ok_or_else(missing)?;
     let OrderRecord { checkout: Some(checkout), .. } = own else { return Err(missing()) };
-    let items: Vec<OperationDocument> = checkout.refunds().map(OperationDocument::of).collect();
+    let items: Vec<OperationDocument> =
+        checkout.refunds().map(|operation| OperationDocument::of(operation, Language::En)).collect();
     Ok(Json(List { items, next_cursor: None }).into_response())
 }

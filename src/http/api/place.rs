@@ -99,8 +99,8 @@ fn currency_default() -> String {
     responses(
         (status = CREATED, body = MerchantOrder, description = "The order.",
          headers(("ETag" = String, description = "It is another after every change."), ("Idempotent-Replayed" = Option<bool>, description = "`true` when the request was answered before."))),
-        (status = FORBIDDEN, body = Problem, content_type = "application/problem+json", description = "`switched-off`: no payment system is configured for you."),
-        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`number-taken`: another order of yours has this number. `under-way`: the first request under this key is not done."),
+        (status = FORBIDDEN, body = Problem, content_type = "application/problem+json", description = "`not-configured`: no payment system is configured for you."),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-exists`: another order of yours has this number. `request-in-progress`: the first request under this key is not done."),
         Refusals, BodyRead, KeyTaken,
     ),
 )]
@@ -139,11 +139,11 @@ async fn place_order(
 ) -> Result<Response, Problem> {
     let seller = edge.shop.sellers.get(&merchant);
     let seller =
-        seller.ok_or_else(|| Problem::switched_off("this merchant has no payment system configured"))?;
+        seller.ok_or_else(|| Problem::not_configured("this merchant has no payment system configured"))?;
     let key = idempotency_key(headers)?;
     let bytes = read_plain(headers, body).await?;
     // Before the body is looked at: what was right when it came first may have expired since.
-    if let Some(known) = known_key(&edge.shop, &merchant, (Asked::Order, &key), &bytes).await? {
+    if let Some(known) = known_key(&edge.shop, &merchant, Asked::Order, &key, &bytes).await? {
         return taken_before(known);
     }
     let placement = read_placement(edge, seller, merchant, bytes)?;
@@ -169,7 +169,7 @@ async fn place_order(
                 "merchant_order_id {}: you have placed another order under it, {number}; read it with GET /v1/orders/{number}",
                 placement.merchant_order_id
             );
-            (number, Problem::number_taken(detail).as_answer())
+            (number, Problem::order_exists(detail).as_answer())
         }
     };
     let given = answer_key(&edge.shop, id, Some(number), given).await?;
@@ -182,7 +182,7 @@ fn read_placement(
     merchant: SourceName,
     body: Bytes,
 ) -> Result<Placement, Problem> {
-    let unusable = |why: String| Problem::unusable_order(why);
+    let unusable = |why: String| Problem::validation_failed(why);
     let order: NewOrder = read_json(&body)?;
     let merchant_order_id = ExternalId::parse(&order.merchant_order_id);
     let merchant_order_id = merchant_order_id.ok_or_else(|| {
@@ -202,7 +202,7 @@ fn read_placement(
     let description = description.unwrap_or_else(|| format!("Заказ {merchant_order_id}"));
     let bill = Bill::over(description, lines, order.customer.tidied(), expires_at);
     let bill = bill.map_err(|why| unusable(why.to_string()))?;
-    seller.terms.admit(&bill).map_err(unusable)?;
+    seller.terms.admit(&bill).map_err(|why| unusable(why.to_string()))?;
     bill.agrees(order.total).map_err(|why| unusable(why.to_string()))?;
     let ways = Ways {
         success: page("success_url", order.success_url)?,
@@ -215,7 +215,7 @@ fn read_placement(
 
 /// An address that we may call. A name in it is looked up when it is called.
 pub(super) fn callback(edge: &Edge, seller: &Seller, url: &str) -> Result<String, Problem> {
-    let unusable = |why: String| Problem::unusable_order(format!("callback_url: {why}"));
+    let unusable = |why: String| Problem::validation_failed(format!("callback_url: {why}"));
     if seller.callbacks == Callbacks::None {
         let why = "callbacks are signed, and no callback_secret is configured for you; the gateway's operator can give you one";
         return Err(unusable(why.into()));
@@ -230,7 +230,7 @@ fn page(name: &str, url: Option<String>) -> Result<Option<String>, Problem> {
     let usable = parsed.filter(|parsed| parsed.host_str().is_some() && url.len() <= URL_BYTES_MAX);
     match usable {
         Some(parsed) => Ok(Some(parsed.into())),
-        None => Err(Problem::unusable_order(format!(
+        None => Err(Problem::validation_failed(format!(
             "{name}: an address such as https://shop.example/page, of at most {URL_BYTES_MAX} bytes"
         ))),
     }

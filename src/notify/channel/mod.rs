@@ -4,6 +4,8 @@ pub mod telegram;
 
 use std::time::Duration;
 
+use crate::kernel::failure::DeliveryFailure;
+
 /// How handing over a message ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Handover {
@@ -11,14 +13,14 @@ pub enum Handover {
     Taken,
     /// It may work later.
     Later {
-        /// What happened, for people.
-        why: String,
+        /// What happened.
+        failure: DeliveryFailure,
         /// How long the peer asks us to wait.
         wish: Option<Duration>,
     },
     /// It will never work as it is.
     Never {
-        /// What happened, for people.
-        why: String,
+        /// What happened.
+        failure: DeliveryFailure,
     },
 }

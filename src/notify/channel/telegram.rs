@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::Handover;
 use crate::kernel::Secret;
+use crate::kernel::failure::DeliveryFailure;
 use crate::peer::{Client, Reply};
 
 /// The bot.
@@ -100,20 +101,28 @@ impl Telegram {
         let message = SendMessage { chat_id, text, disable_web_page_preview: true };
         let reply = match self.call("sendMessage", &message).await {
             Ok(reply) => reply,
-            Err(why) => return (Handover::Later { why, wish: None }, None),
+            Err(said) => {
+                let failure = DeliveryFailure::NotSent { said };
+                return (Handover::Later { failure, wish: None }, None);
+            }
         };
         let answer: ApiAnswer = reply.json().unwrap_or_default();
         if reply.status.is_success() && answer.ok {
             return (Handover::Taken, None);
         }
         let wish = answer.retry_after();
-        let why = format!("Telegram answered {}: {}", reply.status.as_u16(), answer.describe());
+        let said = format!("Telegram answered {}: {}", reply.status.as_u16(), answer.describe());
         // A chat that is closed, mistyped or forbidden to us, a revoked token, a busy or broken API are not the message's
         // fault and may be mended while it waits. Only a text that Telegram cannot show stays wrong.
         if reply.status == http::StatusCode::BAD_REQUEST && is_about_the_text(answer.describe()) {
-            return (Handover::Never { why }, None);
+            return (Handover::Never { failure: DeliveryFailure::Refused { said } }, None);
         }
-        (Handover::Later { why, wish }, answer.moved_to())
+        let failure = if wish.is_some() {
+            DeliveryFailure::RateLimited { said }
+        } else {
+            DeliveryFailure::NotSent { said }
+        };
+        (Handover::Later { failure, wish }, answer.moved_to())
     }
 
     fn moved_to(&self, chat_id: &str) -> Option<String> {
@@ -227,7 +236,7 @@ mod tests {
                 format!("{:?}", telegram.look_at("chat").await),
                 match telegram.send("chat", "text").await {
                     Handover::Taken => "taken".to_owned(),
-                    Handover::Never { why } | Handover::Later { why, .. } => why,
+                    Handover::Never { failure } | Handover::Later { failure, .. } => format!("{failure:?}"),
                 },
                 format!("{telegram:?}"),
             ];

@@ -32,10 +32,10 @@ pub async fn scan(store: &Postgres, scan: &Scan) -> Result<Found, Unavailable> {
         }
         Scan::Partition { partition, kind } => {
             let keys = |page: Arc<Page>| async move { Ok(page.keys_of(kind).collect()) };
-            Ok((reader::with_page(store, (partition, Belief::Hint), keys).await?, None))
+            Ok((reader::with_page(store, partition, Belief::Hint, keys).await?, None))
         }
         Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
-            let places = outbox(store, (lane, dead, queue.as_deref()), after.as_ref(), limit + 1).await?;
+            let places = outbox(store, lane, dead, queue.as_deref(), after.as_ref(), limit + 1).await?;
             Ok(page_of_places(places, limit))
         }
     }
@@ -73,7 +73,9 @@ async fn listed(
 
 async fn outbox(
     store: &Postgres,
-    (lane, dead, queue): (Lane, bool, Option<&str>),
+    lane: Lane,
+    dead: bool,
+    queue: Option<&str>,
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Vec<Place>, Unavailable> {

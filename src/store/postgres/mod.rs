@@ -193,9 +193,9 @@ impl Postgres {
         let (reads, waiting_reads) = mpsc::channel(WAITING_MAX);
         let trouble = writer::Trouble::default();
         let time = Time::of(clock);
-        writer::start((&batches, waiting_batches), (&outbox_bell, &trouble, &time), || {
-            link(link::Role::Fast)
-        });
+        let (bell, time) = (outbox_bell.clone(), time.clone());
+        let shared = writer::Shared { bell, trouble: Arc::clone(&trouble), time: time.clone() };
+        writer::start(&batches, waiting_batches, &shared, || link(link::Role::Fast));
         reader::start(waiting_reads, || link(link::Role::Fast));
         // A connection of its own: what others ask for must not get into its transaction.
         let summing = lists::start_summing(link(link::Role::Slow));
@@ -264,7 +264,7 @@ impl Postgres {
     ) -> Result<Vec<Option<Stored>>, Unavailable> {
         let mut found = Vec::with_capacity(keys.len());
         for of_one_page in keys.chunk_by(|one, next| one.partition == next.partition) {
-            let looked = reader::with_page(self, (of_one_page[0].partition, belief), |page| {
+            let looked = reader::with_page(self, of_one_page[0].partition, belief, |page| {
                 reader::documents(self, page, of_one_page)
             });
             found.extend(looked.await?);

@@ -188,7 +188,7 @@ async fn lease(
 
 async fn delivery(store: &Postgres, id: MessageId) -> Result<Option<Delivery>, Unavailable> {
     let key = DocKey::message(id);
-    let found = reader::with_page(store, (key.partition, Belief::Hint), |page| {
+    let found = reader::with_page(store, key.partition, Belief::Hint, |page| {
         reader::documents(store, page, std::slice::from_ref(&key))
     });
     let stored = found.await?.pop().flatten();

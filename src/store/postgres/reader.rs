@@ -155,7 +155,8 @@ const TORN_READS_MAX: u32 = 100;
 /// between: what does not fit together then is no damage unless the page is still the same.
 pub async fn with_page<T, F>(
     store: &Postgres,
-    (partition, belief): (u64, Belief),
+    partition: u64,
+    belief: Belief,
     look: impl Fn(Arc<Page>) -> F,
 ) -> Result<T, Unavailable>
 where

@@ -110,10 +110,18 @@ struct Writer {
     time: Time,
 }
 
+/// What the writers of a store share with its readers.
+pub struct Shared {
+    pub bell: watch::Sender<u64>,
+    pub trouble: Trouble,
+    pub time: Time,
+}
+
 /// Starts the writers. They end with the sender of their jobs.
 pub fn start(
-    (sender, jobs): (&mpsc::Sender<Job>, mpsc::Receiver<Job>),
-    (bell, trouble, time): (&watch::Sender<u64>, &Trouble, &Time),
+    sender: &mpsc::Sender<Job>,
+    jobs: mpsc::Receiver<Job>,
+    shared: &Shared,
     link: impl Fn() -> Arc<Link>,
 ) {
     let (queue, suspects) = (Arc::new(Mutex::new(jobs)), Arc::new(Suspects::default()));
@@ -124,9 +132,9 @@ pub fn start(
         aside,
         suspects: Arc::clone(&suspects),
         link: link(),
-        bell: bell.clone(),
-        trouble: Arc::clone(trouble),
-        time: time.clone(),
+        bell: shared.bell.clone(),
+        trouble: Arc::clone(&shared.trouble),
+        time: shared.time.clone(),
     };
     for _ in 0..WRITERS {
         tokio::spawn(writer(Arc::clone(&queue), sender.downgrade(), Some(aside.clone())).run());
@@ -159,11 +167,11 @@ impl Writer {
                 let suspects = Arc::clone(&self.suspects);
                 let is_aside = self.aside.is_none();
                 tokio::spawn(async move {
-                    let with = (&*link, &time, &*suspects);
+                    let committer = Committer { link: &link, time: &time, suspects: &suspects };
                     if is_aside {
-                        commit_aside(with, &batches).await
+                        committer.commit_aside(&batches).await
                     } else {
-                        commit_all(with, &batches, None).await
+                        committer.commit_all(&batches, None).await
                     }
                 })
             };
@@ -280,86 +288,89 @@ enum Fate {
     Locked,
 }
 
-/// Commits batches as one group. If it fails because of what one of them holds, or is about, the others do not suffer for
-/// it: each half is tried by itself, and so on, with less `patience` for locks.
-async fn commit_all(
-    (link, time, suspects): (&Link, &Time, &Suspects),
-    batches: &[Batch],
-    patience: Option<&'static str>,
-) -> Vec<Fate> {
-    // In the other half a culprit may have been found that is about the same as some of these.
-    let is_suspect: Vec<bool> =
-        batches.iter().map(|batch| patience.is_some() && suspects.has(batch)).collect();
-    if is_suspect.contains(&true) {
-        let innocent = batches.iter().zip(&is_suspect).filter(|(_, is_suspect)| !**is_suspect);
-        let innocent: Vec<Batch> = innocent.map(|(batch, _)| batch.clone()).collect();
-        let mut fates = Vec::new();
-        if !innocent.is_empty() {
-            fates = Box::pin(commit_all((link, time, suspects), &innocent, patience)).await;
-        }
-        let mut fates = fates.into_iter();
-        let fate = |is_suspect| if is_suspect { None } else { fates.next() };
-        return is_suspect.into_iter().map(fate).map(|fate| fate.unwrap_or(Fate::Locked)).collect();
-    }
-    match commit_group(link, time, batches, patience).await {
-        Ok(fates) => fates,
-        Err(NotCommitted { blame: Blame::Data | Blame::Lock, .. }) if batches.len() > 1 => {
-            let (one, other) = batches.split_at(batches.len() / 2);
-            let with = (link, time, suspects);
-            let mut fates = Box::pin(commit_all(with, one, Some(HALF_LOCK_WAIT))).await;
-            fates.extend(Box::pin(commit_all(with, other, Some(HALF_LOCK_WAIT))).await);
-            fates
-        }
-        Err(NotCommitted { blame: Blame::Lock, .. }) => {
-            batches.iter().for_each(|batch| suspects.add(batch));
-            batches.iter().map(|_| Fate::Locked).collect()
-        }
-        Err(NotCommitted { blame: Blame::Server, why }) => {
-            batches.iter().map(|_| Fate::ServerFailed(why.clone())).collect()
-        }
-        Err(NotCommitted { blame: Blame::Data | Blame::Unknown, why }) => {
-            batches.iter().map(|_| Fate::Known(Err(why.clone().into()))).collect()
-        }
-    }
+/// What committing needs.
+struct Committer<'a> {
+    link: &'a Link,
+    time: &'a Time,
+    suspects: &'a Suspects,
 }
 
-/// Commits batches that are about partitions which are suspected to be locked: those about one partition together, and one
-/// partition after another.
-async fn commit_aside(
-    with @ (link, time, suspects): (&Link, &Time, &Suspects),
-    batches: &[Batch],
-) -> Vec<Fate> {
-    let mut of_partition: BTreeMap<Option<u64>, Vec<usize>> = BTreeMap::new();
-    for (place, batch) in batches.iter().enumerate() {
-        of_partition.entry(partitions(batch).next()).or_default().push(place);
-    }
-    let mut fates = vec![Fate::Locked; batches.len()];
-    for places in of_partition.into_values() {
-        let group: Vec<Batch> = places.iter().map(|&place| batches[place].clone()).collect();
-        let of_group = match commit_group(link, time, &group, Some(HALF_LOCK_WAIT)).await {
-            Ok(fates) => fates,
-            Err(NotCommitted { blame: Blame::Lock, .. }) => {
-                suspects.add(&group[0]);
-                continue;
+impl Committer<'_> {
+    /// Commits batches as one group. If it fails because of what one of them holds, or is about, the others do not suffer for
+    /// it: each half is tried by itself, and so on, with less `patience` for locks.
+    async fn commit_all(&self, batches: &[Batch], patience: Option<&'static str>) -> Vec<Fate> {
+        let Committer { link, time, suspects } = self;
+        // In the other half a culprit may have been found that is about the same as some of these.
+        let is_suspect: Vec<bool> =
+            batches.iter().map(|batch| patience.is_some() && suspects.has(batch)).collect();
+        if is_suspect.contains(&true) {
+            let innocent = batches.iter().zip(&is_suspect).filter(|(_, is_suspect)| !**is_suspect);
+            let innocent: Vec<Batch> = innocent.map(|(batch, _)| batch.clone()).collect();
+            let mut fates = Vec::new();
+            if !innocent.is_empty() {
+                fates = Box::pin(self.commit_all(&innocent, patience)).await;
             }
-            // One after another, to find the one.
-            Err(NotCommitted { blame: Blame::Data, .. }) => {
-                let mut fates = Vec::new();
-                for batch in &group {
-                    fates.extend(commit_all(with, std::slice::from_ref(batch), None).await);
-                }
+            let mut fates = fates.into_iter();
+            let fate = |is_suspect| if is_suspect { None } else { fates.next() };
+            return is_suspect.into_iter().map(fate).map(|fate| fate.unwrap_or(Fate::Locked)).collect();
+        }
+        match commit_group(link, time, batches, patience).await {
+            Ok(fates) => fates,
+            Err(NotCommitted { blame: Blame::Data | Blame::Lock, .. }) if batches.len() > 1 => {
+                let (one, other) = batches.split_at(batches.len() / 2);
+                let mut fates = Box::pin(self.commit_all(one, Some(HALF_LOCK_WAIT))).await;
+                fates.extend(Box::pin(self.commit_all(other, Some(HALF_LOCK_WAIT))).await);
                 fates
             }
-            Err(NotCommitted { blame: Blame::Server, why }) => vec![Fate::ServerFailed(why); group.len()],
-            Err(NotCommitted { blame: Blame::Unknown, why }) => {
-                vec![Fate::Known(Err(why.into())); group.len()]
+            Err(NotCommitted { blame: Blame::Lock, .. }) => {
+                batches.iter().for_each(|batch| suspects.add(batch));
+                batches.iter().map(|_| Fate::Locked).collect()
             }
-        };
-        for (place, fate) in places.into_iter().zip(of_group) {
-            fates[place] = fate;
+            Err(NotCommitted { blame: Blame::Server, why }) => {
+                batches.iter().map(|_| Fate::ServerFailed(why.clone())).collect()
+            }
+            Err(NotCommitted { blame: Blame::Data | Blame::Unknown, why }) => {
+                batches.iter().map(|_| Fate::Known(Err(why.clone().into()))).collect()
+            }
         }
     }
-    fates
+
+    /// Commits batches that are about partitions which are suspected to be locked: those about one partition together, and one
+    /// partition after another.
+    async fn commit_aside(&self, batches: &[Batch]) -> Vec<Fate> {
+        let Committer { link, time, suspects } = self;
+        let mut of_partition: BTreeMap<Option<u64>, Vec<usize>> = BTreeMap::new();
+        for (place, batch) in batches.iter().enumerate() {
+            of_partition.entry(partitions(batch).next()).or_default().push(place);
+        }
+        let mut fates = vec![Fate::Locked; batches.len()];
+        for places in of_partition.into_values() {
+            let group: Vec<Batch> = places.iter().map(|&place| batches[place].clone()).collect();
+            let of_group = match commit_group(link, time, &group, Some(HALF_LOCK_WAIT)).await {
+                Ok(fates) => fates,
+                Err(NotCommitted { blame: Blame::Lock, .. }) => {
+                    suspects.add(&group[0]);
+                    continue;
+                }
+                // One after another, to find the one.
+                Err(NotCommitted { blame: Blame::Data, .. }) => {
+                    let mut fates = Vec::new();
+                    for batch in &group {
+                        fates.extend(self.commit_all(std::slice::from_ref(batch), None).await);
+                    }
+                    fates
+                }
+                Err(NotCommitted { blame: Blame::Server, why }) => vec![Fate::ServerFailed(why); group.len()],
+                Err(NotCommitted { blame: Blame::Unknown, why }) => {
+                    vec![Fate::Known(Err(why.into())); group.len()]
+                }
+            };
+            for (place, fate) in places.into_iter().zip(of_group) {
+                fates[place] = fate;
+            }
+        }
+        fates
+    }
 }
 
 /// Why nothing of a group was committed.
@@ -400,7 +411,7 @@ async fn commit_group(
     let mut must_look = HashSet::new();
     for _ in 0..ATTEMPTS_MAX {
         let connected = link.get().await?;
-        let undone = match Box::pin(attempt((link, time, patience), &connected, batches, &must_look)).await {
+        let undone = match Box::pin(attempt(link, time, patience, &connected, batches, &must_look)).await {
             Ok(fates) => return Ok(fates),
             Err(undone) => undone,
         };
@@ -439,7 +450,9 @@ fn believes_in_nothing(batch: &Batch) -> bool {
 }
 
 async fn attempt(
-    (link, time, patience): (&Link, &Time, Option<&'static str>),
+    link: &Link,
+    time: &Time,
+    patience: Option<&'static str>,
     connected: &Connected,
     batches: &[Batch],
     must_look: &HashSet<u64>,

@@ -280,7 +280,7 @@ impl<'a> Group<'a> {
             kept.page.write(key, version, new, &mut pieces);
             if key.kind.is_listed() && was != will_be {
                 if let Some(was) = was {
-                    remove(&mut self.listed, (&mut self.entries, self.tree), &Line::of(was, key));
+                    remove(&mut self.listed, &mut self.entries, self.tree, &Line::of(was, key));
                 }
                 if let Some(will_be) = will_be {
                     let line = Line::of(will_be, key);
@@ -289,7 +289,7 @@ impl<'a> Group<'a> {
             }
             if old_place != new_place {
                 if let Some(was) = old_place {
-                    remove(&mut self.placed, (&mut self.entries, self.tree), &was);
+                    remove(&mut self.placed, &mut self.entries, self.tree, &was);
                 }
                 if let Some(will_be) = new_place {
                     self.placed.entry(will_be.prefix()).or_default().push(will_be);
@@ -312,7 +312,8 @@ impl<'a> Group<'a> {
 /// An entry that cannot be read stays: whatever it says, lists are hints, and the batch is whole.
 fn remove<M: Member>(
     own: &mut HashMap<Vec<u8>, Vec<M>>,
-    (entries, tree): (&mut HashMap<Vec<u8>, Option<Vec<u8>>>, &sled::Tree),
+    entries: &mut HashMap<Vec<u8>, Option<Vec<u8>>>,
+    tree: &sled::Tree,
     member: &M,
 ) {
     if let Some(members) = own.get_mut(&member.prefix())

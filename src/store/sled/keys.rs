@@ -84,7 +84,8 @@ pub fn chunk(partition: u64, chunk: u16) -> Vec<u8> {
     raw
 }
 
-pub fn piece((key, piece): PieceKey) -> Vec<u8> {
+pub fn piece(piece: PieceKey) -> Vec<u8> {
+    let (key, piece) = piece;
     let mut raw = vec![b'p'];
     raw.extend_from_slice(&doc(key));
     raw.extend_from_slice(&piece.to_be_bytes());

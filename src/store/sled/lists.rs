@@ -308,7 +308,9 @@ fn in_queue(place: &Place) -> (Timestamp, MessageId) {
 /// The waiting or dead messages of a lane after a place, of one queue or of all.
 pub fn outbox(
     tree: &sled::Tree,
-    (lane, dead, queue): (Lane, bool, Option<&str>),
+    lane: Lane,
+    dead: bool,
+    queue: Option<&str>,
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Vec<Place>, Unavailable> {

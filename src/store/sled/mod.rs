@@ -337,7 +337,7 @@ impl Sled {
             }
             Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
                 let queue = queue.as_deref();
-                let places = lists::outbox(&store.tree, (lane, dead, queue), after.as_ref(), limit + 1)?;
+                let places = lists::outbox(&store.tree, lane, dead, queue, after.as_ref(), limit + 1)?;
                 Ok(page_of_places(places, limit))
             }
         });

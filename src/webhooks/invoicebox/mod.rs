@@ -2,75 +2,54 @@
 
 mod reply;
 pub mod rpc;
-mod verify;
 mod wire;
 
-use core::net::IpAddr;
-
-use http::HeaderMap;
-
-pub use verify::{Algorithm, HEADER, sign};
-
-use super::{Authentic, Forged, NoticeProtocol, Readable};
+use super::verify::{Algorithm, SignedBody};
+use super::{Inbound, Outcome, Protocol, Readable, Rejection, RejectionKind, Verifier};
 use crate::dedup::Answer;
 use crate::kernel::Secret;
-use crate::payments::{Judgement, Notice};
 
-/// The protocol with a shop's key.
+/// The header of the signature.
+pub const SIGNATURE_HEADER: &str = "x-signature";
+
+/// The protocol.
 #[derive(Debug)]
-pub struct Invoicebox {
-    key: Secret,
-    algorithm: Algorithm,
+pub struct Invoicebox;
+
+/// How it proves itself: by a signature with the shop's key.
+#[must_use]
+pub fn verifier(key: Secret, algorithm: Algorithm) -> Verifier {
+    Verifier::SignedBody(SignedBody { header: SIGNATURE_HEADER, key, algorithm })
 }
 
-impl Invoicebox {
-    /// The protocol with the key for checking signatures.
-    #[must_use]
-    pub fn new(key: Secret, algorithm: Algorithm) -> Invoicebox {
-        Invoicebox { key, algorithm }
+impl Protocol for Invoicebox {
+    fn read<'a>(&'a self, body: &'a Readable<'_>) -> Result<Inbound<'a>, Rejection> {
+        let unusable = |detail| Rejection { why: RejectionKind::Malformed, detail, event_type: None };
+        wire::read(body.text()).map(Inbound::Payment).map_err(unusable)
+    }
+
+    fn answer(&self, outcome: Outcome<'_>) -> Option<Answer> {
+        match outcome {
+            Outcome::Payment { judgement, may_become_known } => {
+                Some(reply::judged(judgement, may_become_known))
+            }
+            Outcome::Test { is_ours: true } => Some(reply::success()),
+            Outcome::Test { is_ours: false } => Some(reply::error("order_not_found", "another shop's test")),
+            Outcome::Unauthenticated => Some(reply::error("signature_error", "the signature does not match")),
+            // So that it comes again, when somebody may have seen to it.
+            Outcome::Unusable(rejection) => Some(reply::error("out_of_service", &rejection.detail)),
+            Outcome::Unavailable => Some(reply::error("out_of_service", "try again later")),
+            Outcome::Order { .. } => None,
+        }
     }
 }
 
-impl NoticeProtocol for Invoicebox {
-    fn refuse_early(&self, _: Option<IpAddr>, headers: &HeaderMap) -> Option<Forged> {
-        verify::claimed(headers).err()
-    }
-
-    fn proves_sender(&self) -> bool {
-        true
-    }
-
-    fn verify<'a>(
-        &self,
-        _: Option<IpAddr>,
-        headers: &HeaderMap,
-        body: &'a [u8],
-    ) -> Result<Authentic<'a>, Forged> {
-        verify::verify(&self.key, self.algorithm, headers, body)
-    }
-
-    fn read(&self, notice: &Readable<'_>) -> Result<Notice, String> {
-        wire::read(notice.text())
-    }
-
-    fn judged(&self, judgement: &Judgement, may_become_known: bool) -> Answer {
-        reply::judged(judgement, may_become_known)
-    }
-
-    fn tested(&self, is_ours: bool) -> Answer {
-        if is_ours { reply::success() } else { reply::error("order_not_found", "another shop's test") }
-    }
-
-    fn forged(&self) -> Answer {
-        reply::error("signature_error", "the signature does not match")
-    }
-
-    fn unreadable(&self, why: &str) -> Answer {
-        // So that it comes again, when somebody may have seen to it.
-        reply::error("out_of_service", why)
-    }
-
-    fn unavailable(&self) -> Answer {
-        reply::error("out_of_service", "try again later")
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_notification_of_real_shape_is_read() {
+        let body = include_bytes!("../../../fixtures/invoicebox/notification-completed.json");
+        let notice = super::wire::read(body).expect("a notification");
+        assert_eq!((notice.number.as_str(), notice.amount.to_string()), ("482993011752-1", "578.95".into()));
     }
 }

@@ -16,13 +16,12 @@ pub fn judged(judgement: &Judgement, may_become_known: bool) -> Answer {
             success()
         }
         Judgement::AlreadyPaid(_) => error("order_already_paid", "the order is paid already"),
-        Judgement::WrongAmount(why) => error("order_wrong_amount", why),
-        Judgement::WrongCurrency(why) => error("order_wrong_currency", why),
-        Judgement::NotFound(_) if may_become_known => error("out_of_service", "the order is not known yet"),
-        Judgement::NotFound(why)
-        | Judgement::NotOurs(why)
-        | Judgement::Stranger(why)
-        | Judgement::OtherOrder(why) => error("order_not_found", why),
+        Judgement::WrongAmount(_) => error("order_wrong_amount", "another sum was asked for"),
+        Judgement::WrongCurrency(_) => error("order_wrong_currency", "another currency was asked for"),
+        Judgement::NotFound if may_become_known => error("out_of_service", "the order is not known yet"),
+        Judgement::NotFound | Judgement::NotOurs | Judgement::Stranger(_) | Judgement::OtherOrder(_) => {
+            error("order_not_found", "there is no such order")
+        }
     }
 }
 

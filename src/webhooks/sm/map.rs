@@ -5,11 +5,10 @@ use std::borrow::Cow;
 use jiff::tz::TimeZone;
 
 use super::wire::{Fields, Value, envelope, payload};
-use crate::kernel::json::note_of_cut;
 use crate::kernel::text::{clean, free_text, shown_in_line};
 use crate::kernel::{DecimalError, ExternalId, Fingerprint, Money, Quantity};
 use crate::kernel::{card, contact};
-use crate::orders::{Contact, EventKind, Patch, Position, Report, Unread, Window};
+use crate::orders::{Contact, EventKind, OrderNote, Patch, Position, Report, Unread, Window};
 use crate::webhooks::{Identity, Readable, Reading, Rejection, RejectionKind};
 
 /// The kinds that concern us. Both spellings of a word are in use, in any case, and with any of three signs between words.
@@ -99,11 +98,11 @@ impl Reading for Read<'_> {
 
 fn interpret(&Read { ref envelope, ref payload, kind, half_characters, zone }: &Read<'_>) -> Report {
     let mut notes = Notes::default();
-    note_of_cut(half_characters).into_iter().for_each(|note| notes.add(note));
+    OrderNote::of_cut(half_characters).into_iter().for_each(|note| notes.add(note));
     let at = envelope.get(envelope::TIMESTAMP).and_then(|value| {
         let time = value.time(zone);
         if time.is_none() {
-            notes.add("timestamp is no time that can be read: the hook counts from its arrival".into());
+            notes.add(OrderNote::TimestampUnread);
         }
         time
     });
@@ -111,11 +110,11 @@ fn interpret(&Read { ref envelope, ref payload, kind, half_characters, zone }: &
         return Report { at, notes: notes.0, ..Report::default() };
     };
     for name in fields.repeated() {
-        notes.add(format!("payload.{name} occurs twice: the last counts"));
+        notes.add(OrderNote::FieldRepeated { field: shown(&format!("payload.{name}")) });
     }
     let store_id = fields.get(payload::STORE_ID).or_else(|| fields.get(payload::STORE_ID_OLD));
     if store_id.is_none() && kind == Some(EventKind::Created) {
-        notes.add("storeID is missing: when it is shipped, its goods are taken off nobody's balance".into());
+        notes.add(OrderNote::NoStore);
     }
     let total = fields.get(payload::TOTAL);
     let sums = total.and_then(|value| notes.object("total", value));
@@ -135,7 +134,7 @@ fn interpret(&Read { ref envelope, ref payload, kind, half_characters, zone }: &
         None => (None, Unread::Nothing),
     };
     if positions.is_none() && kind == Some(EventKind::Created) {
-        notes.add("the order came without lines: nobody knows what to pick".into());
+        notes.add(OrderNote::NoLines);
     }
     let patch = Patch {
         store_id: store_id.and_then(|value| notes.text(|| "storeID".into(), value)),
@@ -164,11 +163,11 @@ fn contact_in(fields: &Fields<'_>) -> Contact {
 
 fn positions(value: Value<'_>, notes: &mut Notes) -> (Option<Vec<Position>>, Unread) {
     let Some(items) = value.items() else {
-        notes.add(format!("positions is {}, not a list: the lines stay as they were", value.kind()));
+        notes.add(OrderNote::LinesNotAList { found: value.kind() });
         return (None, Unread::All);
     };
     if items.is_empty() {
-        notes.add("positions is an empty list".into());
+        notes.add(OrderNote::EmptyLines);
     }
     let count = items.len();
     let read: Vec<Position> =
@@ -184,12 +183,12 @@ fn positions(value: Value<'_>, notes: &mut Notes) -> (Option<Vec<Position>>, Unr
 fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position> {
     let name = |field: &str| format!("positions[{place}].{field}");
     let Some(fields) = item.fields() else {
-        notes.add(format!("positions[{place}] is {}, not an object: the line is left out", item.kind()));
+        notes.add(OrderNote::LineNotAnObject { line: place, found: item.kind() });
         return None;
     };
     let sku = fields.get("id").and_then(|value| notes.text(|| name("id"), value));
     let Some(sku) = sku.filter(|sku| !sku.is_empty()) else {
-        notes.add(format!("{} is missing: the line is left out", name("id")));
+        notes.add(OrderNote::LineWithoutArticle { line: place });
         return None;
     };
     let mut has_unread_sum = false;
@@ -213,11 +212,10 @@ fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position
     let quantity = amount("quantity");
     match quantity {
         Some(quantity) if quantity < Quantity::ZERO => {
-            notes.add(format!("{} is below 0", name("quantity")));
+            notes.add(OrderNote::BelowZero { field: name("quantity") });
         }
         Some(_) => {}
-        None => notes
-            .add(format!("{} is missing or cannot be read: nobody knows how much to pick", name("quantity"))),
+        None => notes.add(OrderNote::QuantityUnread { line: place }),
     }
     let replaced_by = fields.get("replacedByID").and_then(|value| notes.text(|| name("replacedByID"), value));
     // Some senders write "none" as a number.
@@ -244,7 +242,7 @@ fn window(value: Value<'_>, zone: Option<&TimeZone>, notes: &mut Notes) -> Optio
         let value = fields.get(field).filter(|value| !value.is_blank())?;
         let time = value.time(zone);
         if time.is_none() {
-            notes.add(format!("delivery.{field} is no time that can be read"));
+            notes.add(OrderNote::TimeUnread { field: format!("delivery.{field}") });
         }
         time
     };
@@ -293,17 +291,22 @@ const CANONICAL_DEPTH_MAX: u32 = 16;
 /// The most notes that one hook leaves: a person needs no more to see that it is odd.
 const NOTES_MAX: usize = 20;
 
-/// The longest note, in characters: a field's name in it is the sender's choice.
-const NOTE_CHARS_MAX: usize = 200;
+/// The longest name of a field that is the sender's choice, in characters.
+const NAME_CHARS_MAX: usize = 180;
+
+/// A name of the sender's choice as it may be shown and stored.
+fn shown(name: &str) -> String {
+    card::mask(&shown_in_line(name)).chars().take(NAME_CHARS_MAX).collect()
+}
 
 /// What was not understood.
 #[derive(Default)]
-struct Notes(Vec<String>);
+struct Notes(Vec<OrderNote>);
 
 impl Notes {
-    fn add(&mut self, note: String) {
+    fn add(&mut self, note: OrderNote) {
         if self.0.len() < NOTES_MAX {
-            self.0.push(card::mask(&shown_in_line(&note)).chars().take(NOTE_CHARS_MAX).collect());
+            self.0.push(note);
         }
     }
 
@@ -314,7 +317,7 @@ impl Notes {
         let usable = text.filter(|text| text.len() <= TEXT_BYTES_MAX && !text.contains(char::is_control));
         let usable = usable.map(|text| clean(&text).into_owned());
         if usable.is_none() {
-            self.add(format!("{} is {}, too long or has control characters", name(), value.kind()));
+            self.add(OrderNote::TextUnusable { field: name(), found: value.kind() });
         }
         usable
     }
@@ -322,7 +325,7 @@ impl Notes {
     fn object<'a>(&mut self, name: &str, value: Value<'a>) -> Option<Fields<'a>> {
         let fields = value.fields();
         if fields.is_none() {
-            self.add(format!("{name} is {}, not an object", value.kind()));
+            self.add(OrderNote::FieldType { field: name.to_owned(), found: value.kind() });
         }
         fields
     }
@@ -334,13 +337,13 @@ impl Notes {
         read: fn(&str) -> Result<T, DecimalError>,
     ) -> Option<T> {
         let Some(text) = value.text() else {
-            self.add(format!("{} is {}", name(), value.kind()));
+            self.add(OrderNote::FieldType { field: name(), found: value.kind() });
             return None;
         };
         match read(text.trim()) {
             Ok(number) => Some(number),
-            Err(why) => {
-                self.add(format!("{} {why}", name()));
+            Err(problem) => {
+                self.add(OrderNote::NumberUnread { field: name(), problem });
                 None
             }
         }

@@ -5,52 +5,50 @@
 //! never acknowledged. Hooks have no id, no promised order, and the sender's documents leave types open, so
 //! reading is as tolerant as it can be: see [`wire`].
 
+mod listed;
 mod map;
 mod reply;
-mod verify;
 mod wire;
 
-use http::HeaderMap;
 use jiff::tz::TimeZone;
 
-use super::{Authentic, Forged, Identity, Outcome, Protocol, Readable, Reading, Rejection};
+pub use listed::{changed_hook, missing_hooks};
+
+use super::verify::TokenHeader;
+use super::{Inbound, Outcome, Protocol, Readable, Rejection, Verifier};
 use crate::dedup::Answer;
 use crate::kernel::Tokens;
+
+/// The header of the token.
+const TOKEN_HEADER: &str = "client-token";
 
 /// The protocol of СМ as one configured source speaks it.
 #[derive(Debug)]
 pub struct Sm {
-    tokens: Tokens,
-    zone: Option<TimeZone>,
+    /// Where times without an offset are.
+    pub zone: Option<TimeZone>,
 }
 
-impl Sm {
-    /// The protocol for senders who know one of `tokens`, and whose times without an offset are in `zone`.
-    #[must_use]
-    pub fn new(tokens: Tokens, zone: Option<TimeZone>) -> Sm {
-        Sm { tokens, zone }
-    }
+/// How СМ proves itself: it knows one of `tokens`.
+#[must_use]
+pub fn verifier(tokens: Tokens) -> Verifier {
+    Verifier::Token(TokenHeader { header: TOKEN_HEADER, tokens })
 }
 
 impl Protocol for Sm {
-    fn refuse_early(&self, headers: &HeaderMap) -> Option<Forged> {
-        // The token is all the proof there is.
-        verify::verify(&self.tokens, headers, &[]).err()
+    fn read<'a>(&'a self, body: &'a Readable<'_>) -> Result<Inbound<'a>, Rejection> {
+        let (identity, read) = map::identify(body, self.zone.as_ref())?;
+        Ok(Inbound::Order(identity, Box::new(read)))
     }
 
-    fn verify<'a>(&self, headers: &HeaderMap, body: &'a [u8]) -> Result<Authentic<'a>, Forged> {
-        verify::verify(&self.tokens, headers, body)
-    }
-
-    fn identify<'a>(
-        &'a self,
-        hook: &'a Readable<'_>,
-    ) -> Result<(Identity, Box<dyn Reading + 'a>), Rejection> {
-        let (identity, read) = map::identify(hook, self.zone.as_ref())?;
-        Ok((identity, Box::new(read)))
-    }
-
-    fn acknowledge(&self, outcome: Outcome) -> Answer {
-        reply::acknowledge(outcome)
+    fn answer(&self, outcome: Outcome<'_>) -> Option<Answer> {
+        match outcome {
+            Outcome::Order { verdict, kind, number } => Some(reply::acknowledge(verdict, kind, number)),
+            Outcome::Payment { .. }
+            | Outcome::Test { .. }
+            | Outcome::Unauthenticated
+            | Outcome::Unusable(_)
+            | Outcome::Unavailable => None,
+        }
     }
 }

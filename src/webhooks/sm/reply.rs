@@ -3,12 +3,10 @@
 use crate::dedup::{Answer, Verdict};
 use crate::kernel::Number;
 use crate::orders::EventKind;
-use crate::webhooks::Outcome;
 
 /// The answer to a hook that was not turned away. Only the 200 and, for a creation, the number matter to
 /// the sender; the word in `status` is for people who read its logs.
-pub fn acknowledge(outcome: Outcome) -> Answer {
-    let Outcome { verdict, kind, number } = outcome;
+pub fn acknowledge(verdict: Verdict, kind: Option<EventKind>, number: Option<Number>) -> Answer {
     let status = match verdict {
         Verdict::Ignored => "ignored",
         Verdict::Parked => "parked",
@@ -39,7 +37,7 @@ mod tests {
     #[test]
     fn answers_are_these_bytes_in_every_release() {
         let number = Number::from_u64(482_993_011_752);
-        let answer = |verdict, kind| acknowledge(Outcome { verdict, kind, number }).body;
+        let answer = |verdict, kind| acknowledge(verdict, kind, number).body;
         let created = r#"{"status":"created","number":"482993011752"}"#;
         for verdict in [Verdict::Applied, Verdict::Replayed, Verdict::Late] {
             assert_eq!(answer(verdict, Some(EventKind::Created)), created);

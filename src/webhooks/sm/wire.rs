@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use jiff::tz::TimeZone;
 
 use crate::kernel::LocalTime;
+use crate::orders::JsonType;
 
 /// The envelope.
 pub mod envelope {
@@ -220,14 +221,14 @@ impl<'a> Value<'a> {
     }
 
     /// How it begins, for a note to a person: never more, because it may be personal data.
-    pub fn kind(self) -> &'static str {
+    pub fn kind(self) -> JsonType {
         match self.0.get().as_bytes().first() {
-            Some(b'"') => "a string",
-            Some(b'{') => "an object",
-            Some(b'[') => "a list",
-            Some(b't' | b'f') => "true or false",
-            Some(b'n') => "null",
-            _ => "a number",
+            Some(b'"') => JsonType::String,
+            Some(b'{') => JsonType::Object,
+            Some(b'[') => JsonType::List,
+            Some(b't' | b'f') => JsonType::Boolean,
+            Some(b'n') => JsonType::Null,
+            _ => JsonType::Number,
         }
     }
 }

@@ -3,14 +3,12 @@
 
 mod wire;
 
-use core::net::IpAddr;
-
-use http::HeaderMap;
 use ipnet::IpNet;
 
-use super::{Authentic, Forged, NoticeProtocol, Readable};
+use super::verify::Networks;
+use super::{Inbound, Outcome, Protocol, Readable, Rejection, RejectionKind, Verifier};
 use crate::dedup::Answer;
-use crate::payments::{Judgement, Notice};
+use crate::payments::Judgement;
 
 /// The networks that notifications come from, by the payment system's documents.
 pub const NETWORKS: [&str; 7] = [
@@ -25,16 +23,12 @@ pub const NETWORKS: [&str; 7] = [
 
 /// The protocol.
 #[derive(Debug)]
-pub struct Yookassa {
-    networks: Vec<IpNet>,
-}
+pub struct Yookassa;
 
-impl Yookassa {
-    /// Takes notifications that come from these networks.
-    #[must_use]
-    pub fn new(networks: Vec<IpNet>) -> Yookassa {
-        Yookassa { networks }
-    }
+/// How it proves itself, as far as it does: by the network that it comes from.
+#[must_use]
+pub fn verifier(networks: Vec<IpNet>) -> Verifier {
+    Verifier::Networks(Networks(networks))
 }
 
 /// The status is all that the sender reads.
@@ -43,84 +37,63 @@ fn answer(status: u16, said: &str) -> Answer {
     Answer { status, content_type: "application/json".into(), body }
 }
 
-impl NoticeProtocol for Yookassa {
-    fn refuse_early(&self, address: Option<IpAddr>, _: &HeaderMap) -> Option<Forged> {
-        // An IPv4 sender on an IPv6 socket is the same sender.
-        let address = address.map(|address| address.to_canonical());
-        let is_its = |address| self.networks.iter().any(|network| network.contains(address));
-        (!address.as_ref().is_some_and(is_its)).then_some(Forged::Elsewhere(address))
+fn judged(judgement: &Judgement, may_become_known: bool) -> Answer {
+    match judgement {
+        // Anything but 200 and it comes again.
+        Judgement::NotFound if may_become_known => answer(503, "not known yet"),
+        Judgement::Pays(_)
+        | Judgement::PaysOld(..)
+        | Judgement::Repeated(_)
+        | Judgement::AlreadyPaid(_)
+        | Judgement::WrongAmount(_)
+        | Judgement::WrongCurrency(_)
+        | Judgement::NotFound
+        | Judgement::NotOurs
+        | Judgement::Stranger(_)
+        | Judgement::OtherOrder(_)
+        | Judgement::Recorded(_) => answer(200, "ok"),
+    }
+}
+
+impl Protocol for Yookassa {
+    fn read<'a>(&'a self, body: &'a Readable<'_>) -> Result<Inbound<'a>, Rejection> {
+        let unusable = |detail| Rejection { why: RejectionKind::Malformed, detail, event_type: None };
+        wire::read(body.text()).map(Inbound::Payment).map_err(unusable)
     }
 
-    fn proves_sender(&self) -> bool {
-        false
-    }
-
-    fn verify<'a>(
-        &self,
-        address: Option<IpAddr>,
-        headers: &HeaderMap,
-        body: &'a [u8],
-    ) -> Result<Authentic<'a>, Forged> {
-        self.refuse_early(address, headers).map_or(Ok(Authentic { body }), Err)
-    }
-
-    fn read(&self, notice: &Readable<'_>) -> Result<Notice, String> {
-        wire::read(notice.text())
-    }
-
-    fn judged(&self, judgement: &Judgement, may_become_known: bool) -> Answer {
-        match judgement {
-            // Anything but 200 and it comes again.
-            Judgement::NotFound(_) if may_become_known => answer(503, "not known yet"),
-            Judgement::Pays(_)
-            | Judgement::PaysOld(..)
-            | Judgement::Repeated(_)
-            | Judgement::AlreadyPaid(_)
-            | Judgement::WrongAmount(_)
-            | Judgement::WrongCurrency(_)
-            | Judgement::NotFound(_)
-            | Judgement::NotOurs(_)
-            | Judgement::Stranger(_)
-            | Judgement::OtherOrder(_)
-            | Judgement::Recorded(_) => answer(200, "ok"),
+    fn answer(&self, outcome: Outcome<'_>) -> Option<Answer> {
+        match outcome {
+            Outcome::Payment { judgement, may_become_known } => Some(judged(judgement, may_become_known)),
+            Outcome::Test { .. } => Some(answer(200, "ok")),
+            Outcome::Unauthenticated => Some(answer(403, "not from the payment system's networks")),
+            Outcome::Unusable(rejection) => Some(answer(400, &rejection.detail)),
+            Outcome::Unavailable => Some(answer(503, "try again later")),
+            Outcome::Order { .. } => None,
         }
-    }
-
-    fn tested(&self, _: bool) -> Answer {
-        answer(200, "ok")
-    }
-
-    fn forged(&self) -> Answer {
-        answer(403, "not from the payment system's networks")
-    }
-
-    fn unreadable(&self, why: &str) -> Answer {
-        answer(400, why)
-    }
-
-    fn unavailable(&self) -> Answer {
-        answer(503, "try again later")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::Timestamp;
+    use crate::webhooks::Sender;
 
     #[test]
     fn only_its_own_networks_are_heard() {
-        let networks = NETWORKS.map(|network| network.parse().expect("a network")).into();
-        let protocol = Yookassa::new(networks);
-        let from = |address: &str| {
-            let address = Some(address.parse().expect("an address"));
-            protocol.verify(address, &HeaderMap::new(), b"{}").is_ok()
+        let verifier = verifier(NETWORKS.map(|network| network.parse().expect("a network")).into());
+        let headers = http::HeaderMap::new();
+        let from = |address: Option<&str>| {
+            let address = address.map(|address| address.parse().expect("an address"));
+            let sender = Sender { address, headers: &headers, now: Timestamp::UNIX_EPOCH };
+            verifier.verify(sender, b"{}").is_ok() && verifier.refuse_early(sender).is_ok()
         };
         for address in ["185.71.76.1", "77.75.156.35", "::ffff:185.71.76.1", "2a02:5180::1"] {
-            assert!(from(address), "{address}");
+            assert!(from(Some(address)), "{address}");
         }
         for address in ["185.71.76.32", "77.75.156.12", "127.0.0.1", "2a02:5181::1", "::1"] {
-            assert!(!from(address), "{address}");
+            assert!(!from(Some(address)), "{address}");
         }
-        assert!(protocol.verify(None, &HeaderMap::new(), b"{}").is_err());
+        assert!(!from(None) && !verifier.proves_sender());
     }
 }

@@ -1,14 +1,15 @@
 //! Refunds and shipments, one step a task, like payments.
 
 use super::super::persistence::persist;
-use super::{Collector, LEASE, Stepped};
+use super::{Collector, LEASE, Stepped, not_called};
 use crate::flows::checkout_of;
 use crate::flows::tend_operation::note_sending;
 use crate::flows::tend_payment::Intention;
 use crate::gateway::{Failure, Provider};
 use crate::kernel::{Lane, Private, SourceName};
 use crate::payments::{
-    Answered, Bill, Operation, OperationId, OperationStep, Payment, PaymentId, Purpose, RemoteOperation,
+    Bill, CallOutcome, Operation, OperationId, OperationStep, Payment, PaymentId, Purpose, Refusal,
+    RemoteOperation, RetryReason,
 };
 use crate::store::Unavailable;
 use crate::telemetry::metrics;
@@ -19,7 +20,7 @@ impl Collector {
         &self,
         lane: Lane,
         id: OperationId,
-    ) -> Result<Option<Stepped<RemoteOperation>>, Unavailable> {
+    ) -> Result<Option<Stepped<CallOutcome<RemoteOperation>>>, Unavailable> {
         let at_rest = || Ok(Some(Stepped::by_itself(None)));
         let Some(checkout) = checkout_of(&self.shop, id.payment.number).await? else { return at_rest() };
         let Some(operation) = checkout.operations.iter().find(|operation| operation.id == id) else {
@@ -33,20 +34,16 @@ impl Collector {
         if step == OperationStep::Rest {
             return at_rest();
         }
-        let failed = |why: String| {
-            let answered =
-                if step == OperationStep::Send { Answered::NotDone(why) } else { Answered::NotSeen(why) };
-            Ok(Some(Stepped::by_itself(Some(answered))))
-        };
+        let is_send = step == OperationStep::Send;
+        let failed = |reason| Ok(Some(Stepped::by_itself(Some(not_called(is_send, reason)))));
         let Some(provider) = self.gateways.get(&checkout.gateway) else {
-            return failed(format!("no gateway {} is configured", checkout.gateway));
+            return failed(RetryReason::NotConfigured { gateway: checkout.gateway.clone() });
         };
         let payment = checkout.payments.iter().find(|payment| payment.id == id.payment);
         let Some((payment, remote_id)) = payment.and_then(|payment| Some((payment, remote_id_of(payment)?)))
         else {
-            return failed(format!("the payment system's id of payment {} is not known", id.payment));
+            return failed(RetryReason::NoRemoteId);
         };
-        let is_send = step == OperationStep::Send;
         let (calls, purpose) = if is_send { (1, Purpose::Make) } else { (2, Purpose::Look) };
         if let Err(not_now) = self.may_call(&checkout.gateway, &**provider, calls, purpose).await? {
             return Ok(Some(not_now.stepped(is_send, step == OperationStep::Check)));
@@ -54,7 +51,7 @@ impl Collector {
         let outcome = match step {
             OperationStep::Send => {
                 match self
-                    .send_operation((&checkout.gateway, &**provider), operation, (&payment.bill, &remote_id))
+                    .send_operation(&checkout.gateway, &**provider, operation, &payment.bill, &remote_id)
                     .await?
                 {
                     Some(outcome) => outcome,
@@ -63,71 +60,69 @@ impl Collector {
             }
             OperationStep::Look | OperationStep::Check => {
                 self.begins(&checkout.gateway);
-                let outcome = provider.find_operation(operation, &remote_id).await.map(Answered::Found);
+                let outcome = provider.find_operation(operation, &remote_id).await.map(CallOutcome::Found);
                 self.heard(&checkout.gateway, &outcome);
                 outcome
             }
             OperationStep::Rest => return Ok(None),
         };
         let mut wish = None;
-        let answered = match outcome {
-            Ok(answered) => answered,
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
             Err(failure) => {
                 wish = self.hear(&checkout, &**provider, &failure);
-                if step == OperationStep::Send {
-                    failure.meaning()
-                } else {
-                    Answered::NotSeen(failure.to_string())
-                }
+                if is_send { failure.meaning() } else { CallOutcome::NotSeen(failure.reason()) }
             }
         };
-        metrics::payment_call(checkout.gateway.as_str(), answered.name());
+        metrics::payment_call(checkout.gateway.as_str(), outcome.name());
         let is_linked = step == OperationStep::Check;
-        Ok(Some(Stepped { answered: Some(answered), wish, is_for_all: true, is_linked }))
+        Ok(Some(Stepped { outcome: Some(outcome), wish, is_for_all: true, is_linked }))
     }
 
     /// Lists what was paid back of a payment over there, by whomever.
     pub(super) async fn list_refunds(
         &self,
         id: PaymentId,
-    ) -> Result<Option<Stepped<RemoteOperation>>, Unavailable> {
+    ) -> Result<Option<Stepped<CallOutcome<RemoteOperation>>>, Unavailable> {
         let at_rest = || Ok(Some(Stepped::by_itself(None)));
         let Some(checkout) = checkout_of(&self.shop, id.number).await? else { return at_rest() };
         let payment = checkout.payments.iter().find(|payment| payment.id == id);
         let Some(remote_id) = payment.and_then(remote_id_of) else { return at_rest() };
         let Some(provider) = self.gateways.get(&checkout.gateway) else {
-            let why = format!("no gateway {} is configured", checkout.gateway);
-            return Ok(Some(Stepped::by_itself(Some(Answered::NotSeen(why)))));
+            let reason = RetryReason::NotConfigured { gateway: checkout.gateway.clone() };
+            return Ok(Some(Stepped::by_itself(Some(not_called(false, reason)))));
         };
         if let Err(not_now) = self.may_call(&checkout.gateway, &**provider, 2, Purpose::Look).await? {
             return Ok(Some(not_now.stepped(false, true)));
         }
         self.begins(&checkout.gateway);
-        let outcome = provider.refunds(&remote_id).await.map(Answered::Found);
+        let outcome = provider.refunds(&remote_id).await.map(CallOutcome::Found);
         self.heard(&checkout.gateway, &outcome);
-        let (answered, wish) = match outcome {
+        let (outcome, wish) = match outcome {
             Ok(found) => (found, None),
             Err(failure) => {
                 let wish = self.hear(&checkout, &**provider, &failure);
-                (Answered::NotSeen(failure.to_string()), wish)
+                (CallOutcome::NotSeen(failure.reason()), wish)
             }
         };
-        metrics::payment_call(checkout.gateway.as_str(), answered.name());
-        Ok(Some(Stepped { answered: Some(answered), wish, is_for_all: true, is_linked: true }))
+        metrics::payment_call(checkout.gateway.as_str(), outcome.name());
+        Ok(Some(Stepped { outcome: Some(outcome), wish, is_for_all: true, is_linked: true }))
     }
 
     async fn send_operation(
         &self,
-        (gateway, provider): (&SourceName, &dyn Provider),
+        gateway: &SourceName,
+        provider: &dyn Provider,
         operation: &Operation,
-        (bill, remote_id): (&Bill, &str),
-    ) -> Result<Option<Result<Answered<RemoteOperation>, Failure>>, Unavailable> {
+        bill: &Bill,
+        remote_id: &str,
+    ) -> Result<Option<Result<CallOutcome<RemoteOperation>, Failure>>, Unavailable> {
         let request = match operation.request.clone() {
             Some(request) => request,
             None => match provider.freeze_operation(operation, bill, remote_id) {
                 Ok(request) => Private::new(request),
-                Err(why) => {
-                    return Ok(Some(Ok(Answered::Refused(format!("it cannot be asked for there: {why}")))));
+                Err(detail) => {
+                    return Ok(Some(Ok(CallOutcome::Refused(Refusal::NotExpressible { detail }))));
                 }
             },
         };
@@ -135,7 +130,7 @@ impl Collector {
         let note = || note_sending(&self.shop, operation, request.clone(), &intention);
         let Some(bytes) = persist(LEASE / 4, note).await? else { return Ok(None) };
         self.begins(gateway);
-        let outcome = provider.operate(operation.kind, bytes.expose()).await.map(Answered::Created);
+        let outcome = provider.operate(operation.kind, bytes.expose()).await.map(CallOutcome::Created);
         self.heard(gateway, &outcome);
         Ok(Some(outcome))
     }

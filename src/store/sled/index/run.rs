@@ -35,7 +35,8 @@ pub const CHUNK_POINTERS: usize = 224;
 /// How often a filter says "maybe" of a partition that is not in its run.
 const FALSE_POSITIVES: f64 = 0.01;
 
-fn write_pointer((partition, spot): Pointer, into: &mut Vec<u8>) {
+fn write_pointer(pointer: Pointer, into: &mut Vec<u8>) {
+    let (partition, spot) = pointer;
     let (number, place) = match spot {
         Some(Spot::Seat(seat)) => (seat, NO_PLACE),
         Some(Spot::Block { block, index }) => (block, index),

@@ -1,4 +1,4 @@
-//! What a merchant's site hears: events, put into the outbox in the batch that makes them true.
+//! What a merchant's site is told: events, as they are sent.
 
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
@@ -6,9 +6,9 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::merchant_order::MerchantOrder;
-use super::move_money::OperationDocument;
+use super::operation::OperationDocument;
 use crate::kernel::Timestamp;
-use crate::payments::{Checkout, Payment, PaymentId, PaymentState};
+use crate::payments::PaymentId;
 
 /// The events, each with its name and its meaning, which are for the sites' developers.
 macro_rules! events {
@@ -131,38 +131,3 @@ pub fn tested_url(body: &str) -> Option<String> {
 
 /// The `type` of an event that only shows that events arrive.
 pub const TEST_EVENT: &str = "tillgate.test";
-
-impl Event {
-    /// What has happened to a payment that ended without money between `before` and `after`, if that is so. Whether another
-    /// takes its place is known to the checkout.
-    pub(super) fn end_of(
-        before: &Payment,
-        after: &Payment,
-        checkout: &Checkout,
-        now: Timestamp,
-    ) -> Option<Event> {
-        if before.state == after.state {
-            return None;
-        }
-        match after.state {
-            PaymentState::Held { .. } if before.is_held() || after.superseded.is_some() => None,
-            PaymentState::Held { .. } => Some(Event::PaymentHeld),
-            PaymentState::Expired { .. } | PaymentState::Cancelled { .. } if checkout.next.is_some() => {
-                Some(Event::PaymentSuperseded)
-            }
-            // Who comes to pay gets another.
-            PaymentState::Expired { .. } | PaymentState::Cancelled { .. } if checkout.is_renewable(now) => {
-                None
-            }
-            PaymentState::Expired { .. } => Some(Event::PaymentExpired),
-            PaymentState::Cancelled { .. } => Some(Event::PaymentCanceled),
-            PaymentState::Planned
-            | PaymentState::Sending { .. }
-            | PaymentState::Unknown { .. }
-            | PaymentState::Linked { .. }
-            | PaymentState::Paid { .. }
-            | PaymentState::Refused { .. }
-            | PaymentState::Frozen { .. } => None,
-        }
-    }
-}

@@ -3,11 +3,13 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::content::{Position, Window};
-use super::fold::{State, View};
-use super::order::Order;
+use super::Frame;
+use super::payment::{PaymentDocument, payment_document};
 use crate::kernel::money::CURRENCY;
 use crate::kernel::{ExternalId, Money, Number, Quantity, SourceName, Timestamp};
+use crate::orders::{Order, OrderNote, Position, State, View, Window};
+use crate::payments::{Attention, Checkout};
+use crate::texts::{Language, Worded};
 
 /// A sum as the API shows it: a decimal string and a currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -26,7 +28,7 @@ impl From<Money> for Amount {
 
 /// An order as the API, the command line and tests see it. It depends on the set of the order's hooks
 /// alone, not on when or how often they came.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct OrderDocument {
     number: Number,
     source: SourceName,
@@ -46,33 +48,18 @@ pub struct OrderDocument {
     total: Option<Amount>,
     discount_total: Option<Amount>,
     payment: Option<PaymentDocument>,
-    attention: Vec<String>,
+    attention: Vec<AttentionDocument>,
 }
 
-/// How an order is paid, as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = Payment)]
-pub struct PaymentDocument {
-    /// `requested`, `linked`, `held` (the money is set aside: capture it), `paid`, `refunded` (all of it was paid back), `expired`, `cancelled`, `failed` (the payment system will not have it), or
-    /// `review`: money came that does not fit what the order is now, and a person decides.
-    pub state: &'static str,
-    /// Where the buyer is sent. It stays the same while the order lives.
-    pub url: String,
-    /// Until when it can be paid.
-    pub expires_at: Option<Timestamp>,
-    /// What was asked for.
-    pub amount: Option<Amount>,
-    /// Since when it is paid.
-    pub paid_at: Option<Timestamp>,
-    /// What of it was paid back, if anything.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refunded: Option<Amount>,
-    /// What is wrong with it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub problem: Option<String>,
+/// Something that a person should look at.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+enum AttentionDocument {
+    Order(Worded<OrderNote>),
+    Payment(Worded<Attention>),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 struct PositionDocument {
     sku: String,
     name: Option<String>,
@@ -104,16 +91,30 @@ impl From<Position> for PositionDocument {
     }
 }
 
+/// An order as it is shown, with how it is paid; none while it only has parked hooks.
+#[must_use]
+pub fn order_document(frame: Frame<'_>, order: &Order, checkout: Option<&Checkout>) -> Option<OrderDocument> {
+    let document = OrderDocument::of(order, frame.language)?;
+    let Some(checkout) = checkout else { return Some(document) };
+    // A marketplace's order that could not be billed has its buyer's contact there, and no payment.
+    let is_asked = !checkout.payments.is_empty() || checkout.next.is_some();
+    let payment = is_asked.then(|| payment_document(frame, checkout));
+    let worded =
+        |attention: &Attention| AttentionDocument::Payment(Worded::of(attention.clone(), frame.language));
+    let mut attention = document.attention;
+    attention.extend(checkout.attention.iter().map(worded));
+    Some(OrderDocument { payment, attention, ..document })
+}
+
 impl OrderDocument {
-    /// Shows `order`; none while it only has parked hooks.
-    #[must_use]
-    pub fn of(order: &Order) -> Option<OrderDocument> {
+    fn of(order: &Order, language: Language) -> Option<OrderDocument> {
         let view = order.view()?;
-        let state = view.state();
-        let closed = view.is_closed();
+        let (state, closed) = (view.state(), view.is_closed());
         let View { content, paid, shipped, delivered, cancelled, mut attention, .. } = view;
         attention.extend(order.flags.iter().cloned());
-        attention.retain(|text| !order.seen.contains(text));
+        attention.retain(|note| !order.seen.contains(note));
+        let worded = |note| AttentionDocument::Order(Worded::of(note, language));
+        let attention = attention.into_iter().map(worded).collect();
         Some(OrderDocument {
             number: order.number,
             source: order.source.clone(),
@@ -135,14 +136,6 @@ impl OrderDocument {
             payment: None,
             attention,
         })
-    }
-
-    /// The same with how it is paid, and what a person should look at there.
-    #[must_use]
-    pub fn with_payment(mut self, payment: Option<PaymentDocument>, attention: &[String]) -> OrderDocument {
-        self.payment = payment;
-        self.attention.extend_from_slice(attention);
-        self
     }
 
     /// Whether a person should look at it.

@@ -3,10 +3,12 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::move_money::OperationDocument;
-use super::{Shop, payment_document};
+use super::Frame;
+use super::operation::OperationDocument;
+use super::order::Amount;
+use super::payment::{PaymentDocument, payment_document};
 use crate::kernel::{ExternalId, Money, Number, Quantity, Timestamp};
-use crate::orders::{Amount, Order, PaymentDocument, State};
+use crate::orders::{Order, State};
 use crate::payments::{Checkout, Line, Payment, PaymentId, VatCode};
 
 /// An order as its merchant sees it.
@@ -93,7 +95,7 @@ pub fn tag(revision: u32, checkout: &Checkout) -> String {
 
 /// An order as its merchant sees it, if it is one of a merchant's site.
 #[must_use]
-pub fn merchant_order(shop: &Shop, order: &Order, checkout: &Checkout) -> Option<MerchantOrder> {
+pub fn merchant_order(frame: Frame<'_>, order: &Order, checkout: &Checkout) -> Option<MerchantOrder> {
     let view = order.view()?;
     let bill = checkout.bill_of(view.revision)?;
     let item = |(line, place): (&Line, u32)| Item {
@@ -121,9 +123,9 @@ pub fn merchant_order(shop: &Shop, order: &Order, checkout: &Checkout) -> Option
         tag: tag(view.revision, checkout),
         total: bill.total.into(),
         items: bill.lines.iter().zip(1..).map(item).collect(),
-        payment: payment_document(shop, checkout),
+        payment: payment_document(frame, checkout),
         payments: checkout.payments.iter().map(payment).collect(),
-        refunds: checkout.refunds().map(OperationDocument::of).collect(),
+        refunds: checkout.refunds().map(|refund| OperationDocument::of(refund, frame.language)).collect(),
         created_at: view.created_at,
         paid_at: view.paid.map(|facet| facet.at),
         shipped_at: view.shipped.map(|facet| facet.at),

@@ -1,10 +1,9 @@
 //! Notifications by a WebSocket that we open, for a shop that has no public address.
 //!
 //! What comes this way bears no signature, so it proves nothing, as a posted one without proof would not: it makes the
-//! collector look. It is answered when that is durable. It is the edge by another road, and lives here for that reason.
+//! collector look. It is answered when that is durable.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -12,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 use crate::flows::Shop;
 use crate::flows::receive_notice::{Arrived, receive_notice};
 use crate::kernel::{Secret, SourceName, Stopwatch};
-use crate::payments::{Judgement, Notice, NoticeStatus};
+use crate::payments::{Notice, NoticeStatus};
 use crate::peer::{RetryPolicy, Socket};
 use crate::telemetry::metrics;
-use crate::webhooks::NoticeProtocol;
 use crate::webhooks::invoicebox::rpc::{self, Asked};
+use crate::webhooks::{Authentic, Protocol, read_notice};
 
 /// Between two attempts at opening the channel. It never gives up: who has no public address has no other road.
 const RETRY: RetryPolicy = RetryPolicy {
@@ -35,7 +34,7 @@ const INTERNAL_ERROR: i32 = -32_603;
 
 /// A channel to a payment system.
 #[derive(Debug)]
-pub struct Channel {
+pub struct NoticeChannel {
     /// Where what comes is kept.
     pub shop: Shop,
     /// The payment system.
@@ -45,10 +44,10 @@ pub struct Channel {
     /// Where it is, with the token.
     pub url: Secret,
     /// How notifications are read.
-    pub protocol: Arc<dyn NoticeProtocol>,
+    pub protocol: Arc<dyn Protocol>,
 }
 
-impl Channel {
+impl NoticeChannel {
     /// Listens until drained.
     pub async fn run(self, drain: CancellationToken) {
         let mut failures = 0;
@@ -117,11 +116,11 @@ impl Channel {
 
     async fn keep(&self, body: &[u8]) -> Result<(), String> {
         let gateway = self.gateway.as_str();
-        let notice = match self.protocol.read_unproved(body) {
+        let notice = match read_notice(&*self.protocol, Authentic::unproved(body)) {
             Ok(notice) => notice,
-            Err(why) => {
+            Err(rejection) => {
                 metrics::notice_answered(gateway, "unreadable");
-                return Err(why);
+                return Err(rejection.detail);
             }
         };
         if notice.is_test {
@@ -137,22 +136,17 @@ impl Channel {
         let arrived = Arrived {
             gateway: &self.gateway,
             account: &self.account,
+            protocol: &*self.protocol,
             notice: &notice,
             body,
             is_proved: true,
         };
-        // It has overtaken what it is about: then it is to come again, as when it is posted.
-        let is_early = AtomicBool::new(false);
-        let reply = |judgement: &Judgement, may_become_known: bool| {
-            let early = may_become_known && matches!(judgement, Judgement::NotFound(_));
-            is_early.store(early, Ordering::Relaxed);
-            self.protocol.judged(judgement, may_become_known)
-        };
-        match receive_notice(&self.shop, &arrived, &reply).await {
+        match receive_notice(&self.shop, &arrived).await {
             Ok(noticed) => {
                 metrics::notice_answered(gateway, noticed.verdict.as_str());
                 tracing::info!(gateway, hook.id = %noticed.id, payment = notice.number, verdict = %noticed.verdict, "a notification came by the channel");
-                if is_early.into_inner() { Err("the order is not known yet".into()) } else { Ok(()) }
+                // When it has overtaken what it is about, it is to come again, as when it is posted.
+                if noticed.is_early { Err("the order is not known yet".into()) } else { Ok(()) }
             }
             Err(why) => {
                 metrics::notice_answered(gateway, "unavailable");

@@ -1,0 +1,135 @@
+//! Those whom we call, as the configuration names them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::StartError;
+use crate::config::{Gateway, GatewayProtocol, Merchant, Outgoing, Payment, Settings, SourceProtocol};
+use crate::flows::{Callbacks, Rates, Seller};
+use crate::gateway::{Provider, invoicebox, yookassa};
+use crate::kernel::{Clock, SourceName};
+use crate::marketplace::Sm;
+use crate::payments::VatCode;
+use crate::peer::Client;
+use crate::workers::envoy;
+use crate::workers::herald::Ear;
+
+/// The most of a marketplace's answer that is read, in bytes: a page of a hundred orders.
+const SHIPMENTS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The payment systems that the settings name.
+pub fn gateways(settings: &Settings) -> Result<BTreeMap<SourceName, Arc<dyn Provider>>, StartError> {
+    let mut gateways: BTreeMap<SourceName, Arc<dyn Provider>> = BTreeMap::new();
+    for (name, gateway) in &settings.gateways {
+        let provider: Arc<dyn Provider> = match gateway.protocol {
+            GatewayProtocol::Invoicebox => {
+                let deadline = Duration::from_secs(invoicebox::CALL_SECONDS_MAX);
+                let client = Client::new(deadline, invoicebox::ANSWER_BYTES_MAX)?;
+                let setup = invoicebox::Setup {
+                    url: gateway.url().to_owned(),
+                    version: gateway.version,
+                    token: gateway.token.clone(),
+                    merchant_id: gateway.merchant_id.clone(),
+                    payment_hosts: gateway.payment_hosts(),
+                    receipts: gateway.receipts,
+                    payment_mode: gateway.payment_mode,
+                };
+                Arc::new(invoicebox::Invoicebox::new(client, setup))
+            }
+            GatewayProtocol::Yookassa => {
+                let deadline = Duration::from_secs(yookassa::CALL_SECONDS_MAX);
+                let client = Client::new(deadline, yookassa::ANSWER_BYTES_MAX)?;
+                let setup = yookassa::Setup {
+                    url: gateway.url().to_owned(),
+                    shop_id: gateway.merchant_id.clone(),
+                    secret_key: gateway.token.clone(),
+                    two_steps: gateway.two_steps,
+                    receipts: gateway.receipts,
+                    payment_mode: gateway.payment_mode,
+                    tax_system_code: gateway.tax_system_code,
+                    payment_hosts: gateway.payment_hosts(),
+                };
+                Arc::new(yookassa::Yookassa::new(client, setup))
+            }
+        };
+        gateways.insert(SourceName::new(name.clone()), provider);
+    }
+    Ok(gateways)
+}
+
+pub(super) fn payment_pages(name: &str, gateway: &Gateway) -> (SourceName, (String, Vec<String>)) {
+    (SourceName::new(name), (gateway.url().to_owned(), gateway.payment_hosts()))
+}
+
+/// The marketplaces that hear how far their orders are.
+pub fn told_marketplaces(settings: &Settings, clock: &Clock) -> Result<BTreeMap<SourceName, Sm>, StartError> {
+    marketplaces(settings, clock, |outgoing| Some(outgoing.url.clone()))
+}
+
+/// The marketplaces whose lists of orders are looked through.
+pub fn asked_marketplaces(
+    settings: &Settings,
+    clock: &Clock,
+) -> Result<BTreeMap<SourceName, Sm>, StartError> {
+    marketplaces(settings, clock, |outgoing| outgoing.shipments_url.clone())
+}
+
+/// The marketplaces that are told or asked, at the address that `url` picks. The configuration has checked how we prove
+/// ourselves.
+pub(super) fn marketplaces(
+    settings: &Settings,
+    clock: &Clock,
+    url: impl Fn(&Outgoing) -> Option<String>,
+) -> Result<BTreeMap<SourceName, Sm>, StartError> {
+    let mut marketplaces = BTreeMap::new();
+    for (name, source) in &settings.sources {
+        let Some(outgoing) = &source.outgoing else { continue };
+        let (Ok(access), Some(url)) = (outgoing.access(), url(outgoing)) else { continue };
+        let client = Client::new(Duration::from_secs(envoy::TELL_SECONDS_MAX), SHIPMENTS_BYTES_MAX)?;
+        let marketplace = match source.protocol {
+            SourceProtocol::Sm => Sm::new(client, url, access, clock.clone()),
+        };
+        marketplaces.insert(SourceName::new(name.clone()), marketplace);
+    }
+    Ok(marketplaces)
+}
+
+/// Whose orders are paid through us. The configuration has checked that each has its payment system.
+pub(super) fn sellers(
+    settings: &Settings,
+    gateways: &BTreeMap<SourceName, Arc<dyn Provider>>,
+) -> BTreeMap<SourceName, Seller> {
+    let seller = |named: Option<&str>, rates, callbacks| {
+        let (name, gateway) = settings.gateway_of(named).ok()?;
+        let (name, account) = (SourceName::new(name), gateway.merchant_id.clone());
+        let terms = gateways.get(&name)?.terms();
+        Some(Seller { gateway: name, account, rates, callbacks, terms })
+    };
+    let marketplaces = settings.sources.iter().filter(|(_, source)| source.payment == Payment::Link);
+    let marketplaces = marketplaces.filter_map(|(name, source)| {
+        let rates = Rates { goods: source.vat, delivery: source.delivery_vat.unwrap_or(source.vat) };
+        Some((SourceName::new(name.clone()), seller(source.gateway.as_deref(), rates, Callbacks::None)?))
+    });
+    let merchants = settings.merchants.iter().filter_map(|(name, merchant)| {
+        let callbacks = match (&merchant.callback_url, &merchant.callback_secret) {
+            (Some(_), _) => Callbacks::Always,
+            (None, Some(_)) => Callbacks::WhereNamed,
+            (None, None) => Callbacks::None,
+        };
+        // A site names the rate of each line.
+        let rates = Rates { goods: VatCode::None, delivery: VatCode::None };
+        let seller = seller(merchant.gateway.as_deref(), rates, callbacks)?;
+        Some((SourceName::new(name.clone()), seller))
+    });
+    marketplaces.chain(merchants).collect()
+}
+
+/// Where merchants want to hear of their orders.
+pub(super) fn ears(settings: &Settings) -> BTreeMap<SourceName, Ear> {
+    let ear = |(name, merchant): (&String, &Merchant)| {
+        let (url, secret) = (merchant.callback_url.clone(), merchant.callback_secret.clone()?);
+        Some((SourceName::new(name.clone()), Ear { url, secret }))
+    };
+    settings.merchants.iter().filter_map(ear).collect()
+}

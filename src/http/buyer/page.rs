@@ -1,0 +1,180 @@
+//! What a buyer's page says.
+
+use askama::Template;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+
+use super::Found;
+use crate::flows::Shop;
+use crate::http::problem::Problem;
+use crate::notify::money;
+use crate::payments::{Checkout, Payment, PaymentPhase};
+use crate::texts::{Language, PageWords, PaymentPage};
+
+#[derive(Template)]
+#[template(path = "buyer/page.html")]
+struct Page {
+    lang: &'static str,
+    face: &'static str,
+    title: &'static str,
+    text: &'static str,
+    order: String,
+    sum: String,
+    /// The main button.
+    go: Option<(String, &'static str)>,
+    /// It asks for a payment instead of leading to one.
+    asks: bool,
+    /// The other one.
+    back: Option<(String, &'static str)>,
+    /// After how many seconds the page looks anew, and where.
+    refresh: Option<(u32, String)>,
+    /// Where it is followed live, and the state that is shown.
+    live: Option<(String, &'static str)>,
+    live_note: &'static str,
+}
+
+pub(in crate::http) fn face(shop: &Shop, checkout: &Checkout) -> PaymentPage {
+    let now = shop.clock.now();
+    if checkout.waits_for_buyer(now) && checkout.payments.is_empty() {
+        return PaymentPage::Ready;
+    }
+    if checkout.waits_for_buyer(now) || checkout.is_renewable(now) {
+        return PaymentPage::Unpaid; // who asks to pay gets another payment
+    }
+    let is_closing =
+        |payment: &Payment| payment.is_live() && payment.superseded.is_some() && checkout.on_demand;
+    if checkout.next.is_some() && checkout.payments.iter().any(is_closing) {
+        return PaymentPage::Closing;
+    }
+    match checkout.phase(now) {
+        PaymentPhase::Requested => PaymentPage::Preparing,
+        PaymentPhase::Linked => PaymentPage::Unpaid,
+        PaymentPhase::Paid => PaymentPage::Paid,
+        PaymentPhase::Review => PaymentPage::Review,
+        PaymentPhase::Held => PaymentPage::Held,
+        PaymentPhase::Refunded => PaymentPage::Refunded,
+        PaymentPhase::Expired => PaymentPage::Expired,
+        PaymentPhase::Cancelled => PaymentPage::Cancelled,
+        PaymentPhase::Failed => PaymentPage::Failed,
+    }
+}
+
+pub(in crate::http) fn name_of(face: PaymentPage) -> &'static str {
+    match face {
+        PaymentPage::Preparing | PaymentPage::Closing => "preparing",
+        PaymentPage::Ready | PaymentPage::Unpaid | PaymentPage::Waiting => "ready",
+        PaymentPage::Paid => "paid",
+        PaymentPage::Review => "review",
+        PaymentPage::Held => "held",
+        PaymentPage::Refunded => "refunded",
+        PaymentPage::Expired => "expired",
+        PaymentPage::Cancelled => "cancelled",
+        PaymentPage::Failed => "failed",
+        PaymentPage::Unknown => "unknown",
+    }
+}
+
+pub(in crate::http) fn page(language: Language, found: Option<&Found>, face: PaymentPage) -> Response {
+    let ways = found.map(|found| found.checkout.ways.clone()).unwrap_or_default();
+    let token = found.map(|found| found.token.as_str()).unwrap_or_default();
+    let to_shop = language.pick("Вернуться в магазин", "Back to the shop");
+    let pay = Some((format!("/pay/{token}"), language.pick("Оплатить", "Pay")));
+    let after_failure = ways.fail.clone().or(ways.back.clone()).map(|url| (url, to_shop));
+    let PageWords { title, text } = face.words(language);
+    let here = format!("/return/{token}");
+    let (go, back, refresh) = match face {
+        PaymentPage::Preparing => (None, after_failure, Some((3, format!("/pay/{token}")))),
+        PaymentPage::Closing => (None, after_failure, Some((30, format!("/pay/{token}")))),
+        PaymentPage::Ready | PaymentPage::Unpaid => (pay, after_failure, None),
+        // Who has just paid is not asked to pay; who has not still finds the way.
+        PaymentPage::Waiting => {
+            let pay_page = language.pick("Открыть страницу оплаты", "Open the payment page");
+            (None, Some((format!("/pay/{token}"), pay_page)), Some((5, here.clone())))
+        }
+        PaymentPage::Paid => {
+            let way = ways.success.or(ways.back);
+            let refresh = way.clone().map(|url| (4, url));
+            (way.map(|url| (url, to_shop)), None, refresh)
+        }
+        PaymentPage::Held
+        | PaymentPage::Review
+        | PaymentPage::Refunded
+        | PaymentPage::Expired
+        | PaymentPage::Cancelled
+        | PaymentPage::Failed => (after_failure, None, None),
+        PaymentPage::Unknown => (None, None, None),
+    };
+    let is_open = matches!(
+        face,
+        PaymentPage::Ready
+            | PaymentPage::Unpaid
+            | PaymentPage::Waiting
+            | PaymentPage::Preparing
+            | PaymentPage::Closing
+    );
+    let asks = go.is_some()
+        && matches!(face, PaymentPage::Ready | PaymentPage::Unpaid)
+        && !found.is_some_and(|found| found.has_link);
+    let sum = found.and_then(|found| found.checkout.sum_to_pay());
+    let page = Page {
+        lang: language.pick("ru", "en"),
+        face: name_of(face),
+        title,
+        text,
+        order: found.map_or_else(String::new, |found| {
+            format!("{} {}", language.pick("Заказ", "Order"), found.external_id)
+        }),
+        sum: sum.map_or_else(String::new, |sum| money(language, sum)),
+        go,
+        asks,
+        back,
+        refresh,
+        live: is_open.then(|| (format!("{here}/events"), name_of(face))),
+        live_note: language.pick("Страница следит за оплатой", "This page follows the payment"),
+    };
+    let status = match face {
+        PaymentPage::Unknown => StatusCode::NOT_FOUND,
+        PaymentPage::Preparing
+        | PaymentPage::Closing
+        | PaymentPage::Ready
+        | PaymentPage::Unpaid
+        | PaymentPage::Waiting
+        | PaymentPage::Paid
+        | PaymentPage::Review
+        | PaymentPage::Held
+        | PaymentPage::Refunded
+        | PaymentPage::Expired
+        | PaymentPage::Cancelled
+        | PaymentPage::Failed => StatusCode::OK,
+    };
+    match page.render() {
+        Ok(html) => guarded((status, html).into_response()),
+        Err(why) => {
+            tracing::error!(error = %why, "a buyer's page could not be shown");
+            Problem::unavailable("the page could not be shown; try again").into_response()
+        }
+    }
+}
+
+/// A page's title and text.
+/// The page's address is a secret of the buyer's: it is not cached, not indexed and not told to the next site, and the page
+/// loads nothing from anywhere else.
+pub(in crate::http) fn guarded(mut response: Response) -> Response {
+    // The one form, a button, is answered with the way to the payment page: browsers want that way to be allowed too.
+    const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+                          base-uri 'none'; form-action 'self' https: http:; frame-ancestors 'none'";
+    let headers = response.headers_mut();
+    let fixed = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::VARY, "accept-language"),
+        (HeaderName::from_static("x-robots-tag"), "noindex"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,51 @@
+use super::*;
+
+/// The committed document is the one that the code makes: a change of the API is seen as a change of this file.
+#[test]
+fn the_committed_document_is_that_of_the_code() {
+    let committed = include_str!("../../../docs/openapi.json");
+    assert!(committed == text(), "run: cargo run -- openapi > docs/openapi.json");
+}
+
+/// A reference that leads nowhere makes the document useless to programs.
+#[test]
+fn every_reference_leads_somewhere() {
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str));
+                fields.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut found = Vec::new();
+    references(&DOCUMENT, &mut found);
+    assert!(!found.is_empty());
+    for reference in found {
+        let place = reference.strip_prefix('#').expect("within the document");
+        assert!(DOCUMENT.pointer(place).is_some(), "{reference}");
+    }
+}
+
+#[test]
+fn the_page_shows_every_operation_and_every_field() {
+    let page = PAGE.as_deref().expect("a page");
+    for (path, item) in members_of(&DOCUMENT, "paths") {
+        assert!(page.contains(path.as_str()), "{path}");
+        for (method, _) in item.as_object().expect("operations") {
+            assert!(
+                page.contains(&format!("id=\"{}\"", Operation::of(path, false, method, &Value::Null).id))
+            );
+        }
+    }
+    let events: Vec<&String> = members_of(&DOCUMENT, "webhooks").map(|(event, _)| event).collect();
+    assert!(events.len() > 5 && events.iter().all(|event| page.contains(&format!("id=\"post{event}\""))));
+    for (name, schema) in members_of(&DOCUMENT["components"], "schemas") {
+        assert!(page.contains(&format!("id=\"schema-{name}\"")), "{name}");
+        for (field, _) in members_of(schema, "properties") {
+            assert!(page.contains(&format!("<code>{field}</code>")), "{name}.{field}");
+        }
+    }
+}

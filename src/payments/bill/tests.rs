@@ -1,0 +1,88 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn line(sku: &str, quantity: i64, price: i64) -> Line {
+    let (quantity, price) = (Quantity::from_thousandths(quantity), Money::from_kopecks(price));
+    Line::priced(sku.into(), "Молоко".into(), quantity, price, VatCode::Ten).expect("a line")
+}
+
+fn bill(lines: Vec<Line>) -> Result<Bill, BadBill> {
+    Bill::over("Заказ".into(), lines, Customer::default(), Timestamp::UNIX_EPOCH)
+}
+
+#[test]
+fn a_bill_adds_up() {
+    let bill = bill(vec![line("1", 2000, 12_990), line("2", 355, 9999)]).expect("a bill");
+    // 0.355 × 99.99 = 35.49645
+    assert_eq!((bill.lines[1].total.kopecks(), bill.total.kopecks()), (3550, 29_530));
+    assert_eq!(bill.vat.kopecks(), 2362 + 323);
+}
+
+#[test]
+fn what_cannot_be_billed_is_said_with_its_line() {
+    let why = |lines| bill(lines).expect_err("a bad bill").to_string();
+    assert!(why(vec![]).contains("from 1 to 500"));
+    assert!(why(vec![line("1", 1000, 0)]).contains("greater than 0"));
+    assert!(why(vec![line("1", 0, 100)]).starts_with("items[0]: quantity"));
+    assert!(why(vec![line("1", 1000, -100)]).starts_with("items[0]: price"));
+    let wrong = Line { total: Money::from_kopecks(101), ..line("1", 1000, 100) };
+    assert!(why(vec![wrong]).contains("price × quantity"));
+    let wrong = Line { vat: Money::from_kopecks(1), ..line("1", 1000, 100) };
+    assert!(why(vec![wrong]).contains("rate's share"));
+    assert!(why(vec![line("1", 1000, AMOUNT_KOPECKS_MAX), line("2", 1000, 1)]).contains("at most"));
+}
+
+#[test]
+fn lines_of_one_article_are_told_apart_and_no_long_article_clashes_with_another() {
+    let long = "артикул-".repeat(10);
+    let skus = [
+        "1",
+        "1",
+        "1-2",
+        "1",
+        &format!("{long}а"),
+        &format!("{long}б"),
+        &format!("{long}а"),
+        &"x".repeat(36),
+    ];
+    let bill = bill(skus.map(|sku| line(sku, 1000, 100)).into()).expect("a bill");
+    let codes: Vec<&str> = bill.lines.iter().map(Line::code).collect();
+    assert_eq!((&codes[..4], codes[7]), (&["1", "1-3", "1-2", "1-4"][..], skus[7]));
+    let different: BTreeSet<&&str> = codes.iter().collect();
+    assert_eq!(different.len(), codes.len(), "{codes:?}");
+    assert!(codes.iter().all(|code| code.chars().count() <= SKU_CHARS_MAX), "{codes:?}");
+}
+
+#[test]
+fn a_customer_does_not_print() {
+    let customer = Customer { name: Some("Анна".into()), ..Customer::default() };
+    assert_eq!(format!("{customer:?}"), "[customer]");
+}
+
+proptest! {
+    /// Whatever is sold for whatever sum: the lines come to it, each at a price in kopecks, and to the goods.
+    #[test]
+    fn goods_are_sold_for_exactly_their_sum(thousandths in 1_i64..200_000, kopecks in 0_i64..10_000_000, named in proptest::option::of(0_i64..100_000)) {
+        for thousandths in [thousandths, thousandths / 1000 * 1000 + 1000] {
+            let (quantity, total) = (Quantity::from_thousandths(thousandths), Money::from_kopecks(kopecks));
+            let lines = Line::sold_for("1", "Чай", quantity, total, named.map(Money::from_kopecks), VatCode::Ten);
+            let lines = lines.expect("lines");
+            prop_assert_eq!(lines.iter().map(|line| line.total.kopecks()).sum::<i64>(), kopecks);
+            prop_assert_eq!(lines.iter().map(|line| line.goods().thousandths()).sum::<i64>(), thousandths);
+            for line in &lines {
+                prop_assert_eq!(multiply(line.price, line.quantity), Some(line.total));
+                prop_assert_eq!(&line.sku, "1");
+                let exact = line.with_exact_price();
+                prop_assert_eq!(exact.price.kopecks() * exact.quantity.thousandths(), line.total.kopecks() * 1000);
+                prop_assert_eq!((exact.total, exact.goods()), (line.total, line.goods()));
+            }
+        }
+    }
+
+    #[test]
+    fn no_price_and_quantity_make_the_sums_panic(quantity: i64, price: i64) {
+        let line = Line::priced("1".into(), "x".into(), Quantity::from_thousandths(quantity), Money::from_kopecks(price), VatCode::Twenty);
+        let _ = line.map(|line| bill(vec![line]));
+    }
+}

@@ -1,0 +1,19 @@
+//! What came of a hook, a request or a notification for an order's payments, for the journal.
+
+use serde::{Deserialize, Serialize};
+
+use super::note::Attention;
+use super::payment_id::PaymentId;
+use crate::kernel::Money;
+
+/// One thing that came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum PaymentFact {
+    /// The buyer will be asked for money.
+    PaymentPlanned { payment: PaymentId, amount: Money },
+    /// Money came.
+    MoneyCame { payment: PaymentId, amount: Money },
+    /// A person should look at something.
+    PaymentAttention { attention: Attention },
+}

@@ -1,0 +1,64 @@
+//! A payment's number.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::Number;
+use crate::kernel::schema::text_schema;
+
+/// Which payment: the order, and the attempt at being paid for it. It is the number under which the payment
+/// system knows it, chosen and committed before the first call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PaymentId {
+    /// The order.
+    pub number: Number,
+    /// 1 for the first.
+    pub attempt: u32,
+}
+
+impl fmt::Display for PaymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.number, self.attempt)
+    }
+}
+
+/// The text is not a payment's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a payment's number is an order's number and an attempt, such as 482993011752-1")]
+pub struct NotAPaymentId;
+
+impl FromStr for PaymentId {
+    type Err = NotAPaymentId;
+
+    fn from_str(text: &str) -> Result<PaymentId, NotAPaymentId> {
+        let (number, attempt) = text.split_once('-').ok_or(NotAPaymentId)?;
+        let id = PaymentId {
+            number: number.parse().map_err(|_| NotAPaymentId)?,
+            attempt: attempt.parse().map_err(|_| NotAPaymentId)?,
+        };
+        // One spelling only: what compares equal must be equal.
+        if id.to_string() == text { Ok(id) } else { Err(NotAPaymentId) }
+    }
+}
+
+impl Serialize for PaymentId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+text_schema!(
+    PaymentId,
+    "PaymentId",
+    "A payment: its order and the attempt.",
+    "^[1-9][0-9]{11}-[0-9]{1,9}$",
+    "482993011752-1"
+);
+
+impl<'de> Deserialize<'de> for PaymentId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<PaymentId, D::Error> {
+        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,190 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::kernel::{Number, Private, SourceName};
+use crate::payments::{Bill, Customer, PaymentState, VatCode, Ways};
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// Paid: 3 × 33.33 (99.99) and 0.355 × 99.99 (35.50).
+fn paid() -> Checkout {
+    let line = |sku: &str, thousandths, kopecks| {
+        let priced = (Quantity::from_thousandths(thousandths), Money::from_kopecks(kopecks));
+        Line::priced(sku.into(), "Чай".into(), priced.0, priced.1, VatCode::Ten).expect("a line")
+    };
+    let lines = vec![line("1", 3000, 3333), line("2", 355, 9999)];
+    let expires_at = crate::kernel::time::later(NOW, std::time::Duration::from_secs(60));
+    let bill = Bill::over("Заказ".into(), lines, Customer::default(), expires_at).expect("a bill");
+    let number = Number::smallest();
+    let mut checkout = Checkout {
+        number,
+        gateway: SourceName::new("bank"),
+        account: "shop".into(),
+        alterations: 0,
+        changes: 0,
+        secret: Private::new("s"),
+        ways: Ways::default(),
+        asked: None,
+        payments: Vec::new(),
+        operations: Vec::new(),
+        next: None,
+        on_demand: false,
+        watched_end: None,
+        told_end: None,
+        contact: None,
+        contact_said_at: [None, None],
+        unasked: None,
+        history: Vec::new(),
+        attention: Vec::new(),
+    };
+    checkout.wants(Some((1, bill)), NOW);
+    checkout.payments[0].state = PaymentState::Paid { at: NOW };
+    checkout
+}
+
+fn back(checkout: &mut Checkout, sku: &str, part: Part) -> Result<Money, NotPlanned> {
+    let id = checkout.plan_refund(None, &[(LineRef::Sku(sku.into()), part)], None, None, NOW)?;
+    Ok(checkout.operation_mut(id).expect("planned").total)
+}
+
+fn rest(checkout: &mut Checkout) -> Result<Money, NotPlanned> {
+    let id = checkout.plan_refund(None, &[], None, None, NOW)?;
+    Ok(checkout.operation_mut(id).expect("planned").total)
+}
+
+#[test]
+fn never_more_is_paid_back_than_came() {
+    let money = |n| Part::Money(Money::from_kopecks(n));
+    let mut checkout = paid();
+    assert_eq!(back(&mut checkout, "1", goods(1000)), Ok(Money::from_kopecks(3333)));
+    assert_eq!(back(&mut checkout, "2", money(50)), Ok(Money::from_kopecks(50)));
+    for (sku, part, why) in [
+        ("1", goods(2001), "items[0]: quantity: 2 of 3 are left"),
+        ("1", goods(0), "items[0]: quantity: it must be greater"),
+        ("2", goods(354), "items[0]: quantity: 35.00 is left of this line"),
+        ("2", money(3501), "items[0]: amount: 35.00 of 35.50"),
+        ("2", money(-1), "items[0]: amount: it must be greater"),
+        ("3", money(1), "items[0]: there is no sku 3"),
+    ] {
+        let said = back(&mut checkout, sku, part).expect_err("refused").to_string();
+        assert!(said.starts_with(why), "{said}");
+    }
+    assert_eq!(rest(&mut checkout), Ok(Money::from_kopecks(6666 + 3500)));
+    assert_eq!(rest(&mut checkout), Err(NotPlanned::NothingLeft));
+    // What the payment system refused was not paid back, and can be asked for again.
+    checkout.operations[2].state =
+        OperationState::Refused { at: NOW, reason: crate::payments::Refusal::ByOperator };
+    assert_eq!(rest(&mut checkout), Ok(Money::from_kopecks(6666 + 3500)));
+}
+
+fn goods(thousandths: i64) -> Part {
+    Part::Goods(Quantity::from_thousandths(thousandths))
+}
+
+#[test]
+fn an_article_in_two_lines_is_named_by_the_line() {
+    let mut checkout = paid();
+    let line = |price| {
+        let priced = (Quantity::from_thousandths(1000), Money::from_kopecks(price));
+        Line::priced("1".into(), "Чай".into(), priced.0, priced.1, VatCode::Ten).expect("a line")
+    };
+    let bill = &checkout.payments[0].bill;
+    let lines = vec![line(3333), line(3334)];
+    let twice = Bill::over("Заказ".into(), lines, Customer::default(), bill.expires_at).expect("a bill");
+    checkout.payments[0].bill = twice;
+    let why = back(&mut checkout, "1", goods(1000)).expect_err("ambiguous").to_string();
+    assert!(why.contains("name one by its line"), "{why}");
+    let mut of_line = |place, part| {
+        let id = checkout.plan_refund(None, &[(LineRef::Place(place), part)], None, None, NOW)?;
+        Ok::<_, NotPlanned>(checkout.operation_mut(id).expect("planned").total.kopecks())
+    };
+    for place in [0, 3] {
+        let why = of_line(place, goods(1000)).expect_err("no such line").to_string();
+        assert!(why.contains(&format!("line: {place} is not a line")) && why.ends_with("1, 2"), "{why}");
+    }
+    assert_eq!(of_line(2, goods(1000)), Ok(3334));
+    assert_eq!(of_line(1, Part::Money(Money::from_kopecks(33))), Ok(33));
+    assert_eq!(of_line(1, goods(1000)), Ok(3300));
+}
+
+proptest! {
+    /// However the goods of a line come back, the last part brings the last kopeck, and never more than is left.
+    #[test]
+    fn who_takes_back_all_that_is_left_gets_all_the_money(
+        weight in 2_i64..5_000,
+        price in 1_i64..100_000,
+        total in proptest::option::of(1_i64..1_000_000),
+        parts in proptest::collection::vec(1_i64..2_000, 0..8),
+    ) {
+        let mut checkout = paid();
+        let quantity = Quantity::from_thousandths(weight);
+        let lines = match total {
+            // Sold for a sum, in one line or as one thing.
+            Some(total) => Line::sold_for("1", "Сыр", quantity, Money::from_kopecks(total), None, VatCode::Ten).expect("lines"),
+            None => vec![Line::priced("1".into(), "Сыр".into(), quantity, Money::from_kopecks(price), VatCode::Ten).expect("a line")],
+        };
+        prop_assume!(lines.len() == 1 && lines[0].total > Money::ZERO);
+        let sold = lines[0].total;
+        let expires_at = checkout.payments[0].bill.expires_at;
+        checkout.payments[0].bill = Bill::over("Заказ".into(), lines, Customer::default(), expires_at).expect("a bill");
+        let (mut left, mut returned) = (weight, 0);
+        for part in parts.into_iter().filter(|part| *part < weight) {
+            if part >= left {
+                break;
+            }
+            if let Ok(sum) = back(&mut checkout, "1", goods(part)) {
+                left -= part;
+                returned += sum.kopecks();
+            }
+        }
+        if returned < sold.kopecks() {
+            let last = back(&mut checkout, "1", goods(left)).expect("what is left").kopecks();
+            prop_assert_eq!(returned + last, sold.kopecks());
+        }
+        prop_assert_eq!(rest(&mut checkout), Err(NotPlanned::NothingLeft));
+        let names = |line: &&Line| multiply(line.price, line.quantity) == Some(line.total);
+        prop_assert!(checkout.operations.iter().flat_map(|operation| &operation.lines).all(|line| names(&line)));
+    }
+}
+
+#[test]
+fn what_was_not_paid_is_not_paid_back_and_not_shipped() {
+    let mut checkout = paid();
+    checkout.payments[0].state = PaymentState::Linked { at: NOW };
+    assert_eq!(rest(&mut checkout), Err(NotPlanned::NotPaid));
+    assert_eq!(checkout.plan_shipment(Handover::ShipmentOrCapture, NOW), None);
+}
+
+#[test]
+fn a_shipment_is_told_once_and_of_what_is_left() {
+    let mut checkout = paid();
+    back(&mut checkout, "1", Part::Goods(Quantity::from_thousandths(3000))).expect("planned");
+    let id = checkout.plan_shipment(Handover::ShipmentOrCapture, NOW).expect("planned");
+    let shipment = checkout.operation_mut(id).expect("planned");
+    assert_eq!((shipment.total, shipment.lines.len()), (Money::from_kopecks(3550), 1));
+    assert_eq!(checkout.plan_shipment(Handover::ShipmentOrCapture, NOW), None);
+}
+
+#[test]
+fn a_hook_that_changes_nothing_alarms_nobody_while_money_is_held_or_taken() {
+    let mut checkout = paid();
+    checkout.payments[0].state = PaymentState::Held { at: NOW };
+    let bill = checkout.payments[0].bill.clone();
+    let later = crate::kernel::time::later(NOW, std::time::Duration::from_secs(3600));
+    let less = Bill::over("Заказ".into(), vec![bill.lines[0].clone()], Customer::default(), later);
+    let less = less.expect("a bill");
+    let again = Bill { expires_at: later, ..bill };
+    assert_eq!(checkout.wants(Some((2, less.clone())), NOW), []);
+    assert_eq!(checkout.wants(Some((3, again.clone())), NOW), []);
+    assert_eq!(checkout.next, None, "what is held is wanted whole again");
+    let entries = checkout.history.len();
+    checkout.wants(Some((4, again)), NOW);
+    assert_eq!(checkout.history.len(), entries);
+
+    checkout.wants(Some((5, less.clone())), NOW);
+    let id = checkout.plan_capture(&[], None, NOW).expect("planned");
+    assert_eq!(checkout.operation_mut(id).expect("planned").total, less.total);
+    assert_eq!((checkout.wants(Some((5, less)), NOW), checkout.attention.len()), (vec![], 0));
+    assert_eq!((checkout.wants(None, NOW), checkout.attention.len()), (vec![], 1));
+    assert_eq!(checkout.plan_capture(&[], None, NOW), Err(NotPlanned::NothingLeft));
+}

@@ -1,0 +1,44 @@
+use crate::texts::{PageWords, PaymentPage};
+
+pub fn payment_page(page: PaymentPage) -> PageWords {
+    let (title, text) = match page {
+        PaymentPage::Preparing => (
+            "Preparing your payment",
+            "The payment system is slower than usual. This page refreshes by itself.",
+        ),
+        PaymentPage::Closing => (
+            "The order has changed",
+            "The payment system still has the earlier bill open. As soon as it is closed, within an hour, you can \
+                 pay the new one here. Do not pay the earlier one.",
+        ),
+        PaymentPage::Ready => ("Pay for your order", "The button opens the payment system's page."),
+        PaymentPage::Unpaid => {
+            ("Not paid yet", "The payment system has confirmed no payment. You can try again.")
+        }
+        PaymentPage::Waiting => (
+            "Waiting for confirmation",
+            "As soon as the payment system confirms the payment, it will show here.",
+        ),
+        PaymentPage::Paid => ("Paid", "Thank you! The shop has been told."),
+        PaymentPage::Held => (
+            "Your money is reserved",
+            "Your bank holds the sum. The shop takes it when the order is ready, and never more.",
+        ),
+        PaymentPage::Refunded => {
+            ("Paid back", "The shop has returned your payment. Your bank will credit it within days.")
+        }
+        PaymentPage::Review => (
+            "Your money has arrived",
+            "The order has changed meanwhile. The shop is looking into it; do not pay again.",
+        ),
+        PaymentPage::Expired => ("The time to pay is over", "Please place the order in the shop again."),
+        PaymentPage::Cancelled => ("The order was cancelled", "There is nothing to pay."),
+        PaymentPage::Failed => {
+            ("This cannot be paid", "The shop sees what happened. Please get in touch with it.")
+        }
+        PaymentPage::Unknown => {
+            ("There is no such link", "Check the address, or open the link from the shop again.")
+        }
+    };
+    PageWords { title, text }
+}

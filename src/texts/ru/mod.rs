@@ -1,0 +1,13 @@
+//! Russian.
+
+mod buyer;
+mod delivery;
+mod orders;
+mod payments;
+
+pub(super) use buyer::payment_page;
+pub(super) use delivery::delivery_failure;
+pub(super) use orders::{fact, order_note, payment_fact, reason, uncharged};
+pub(super) use payments::{
+    mismatch, payment_note, payment_problem, recorded, refusal, retry_reason, superseded,
+};

@@ -1,0 +1,219 @@
+use crate::dedup::Reason;
+use crate::kernel::{DecimalError, LocalTime, Money, Quantity};
+use crate::orders::{Fact, JsonType, Late, OrderNote, Uncharged};
+use crate::payments::PaymentFact;
+
+use super::payments::{mismatch, payment_note, recorded};
+use crate::texts::Signed;
+
+pub fn order_note(note: &OrderNote) -> String {
+    match note {
+        OrderNote::CancelledButDelivered { cancelled_at } => {
+            format!("отменён {cancelled_at}, но доставлен")
+        }
+        OrderNote::PaidAfterCancellation => "оплачен после отмены".into(),
+        OrderNote::PaidOtherComposition => "в оплате другой состав заказа: цены взяты, количества нет".into(),
+        OrderNote::ShippedAfterCancellation => "курьер забрал заказ после отмены".into(),
+        OrderNote::CancelledAfterShipment => "отменён после отгрузки: товар уже ушёл".into(),
+        OrderNote::AmbiguousRepeat { hook } => format!(
+            "изменение {hook} пришло ещё раз без времени и после других: это опоздавшая копия, или заказ вернулся к нему. \
+             Сверьте с маркетплейсом"
+        ),
+        OrderNote::ClockAhead { source, sent_at, arrived_at } => {
+            clock_ahead(source.as_str(), *sent_at, &arrived_at.to_string())
+        }
+        OrderNote::NoPayment { reason } => format!("оплата не запрошена: {}", uncharged(reason)),
+        OrderNote::TextCut { places } => {
+            format!("текст обрезан посреди символа, мест: {places}; там теперь U+FFFD")
+        }
+        OrderNote::TimeUnread { field } => format!("{field}: время не читается"),
+        OrderNote::TimestampUnread => "timestamp не читается: хук считается со времени получения".into(),
+        OrderNote::FieldRepeated { field } => format!("{field} встречается дважды: считается последнее"),
+        OrderNote::FieldType { field, found } => format!("{field}: {}", json_type(*found)),
+        OrderNote::TextUnusable { field, found } => {
+            format!("{field}: {}, слишком длинный или с управляющими символами", json_type(*found))
+        }
+        OrderNote::NumberUnread { field, problem } => format!("{field} {}", decimal(*problem)),
+        OrderNote::BelowZero { field } => format!("{field} меньше нуля"),
+        OrderNote::NoStore => "нет storeID: при отгрузке товар не спишется ни с чьих остатков".into(),
+        OrderNote::NoLines => "заказ пришёл без строк: что собирать, неизвестно".into(),
+        OrderNote::LinesNotAList { found } => {
+            format!("positions: {}, а не список: строки остались прежними", json_type(*found))
+        }
+        OrderNote::EmptyLines => "positions: пустой список".into(),
+        OrderNote::LineNotAnObject { line, found } => {
+            format!("positions[{line}]: {}, а не объект: строка пропущена", json_type(*found))
+        }
+        OrderNote::LineWithoutArticle { line } => {
+            format!("positions[{line}].id отсутствует: строка пропущена")
+        }
+        OrderNote::QuantityUnread { line } => {
+            format!("positions[{line}].quantity нет или не читается: сколько собирать, неизвестно")
+        }
+    }
+}
+
+fn clock_ahead(source: &str, sent_at: LocalTime, arrived_at: &str) -> String {
+    format!(
+        "часы {source} спешат: хук от {sent_at} пришёл {arrived_at}. Такие хуки считаются со времени получения; сообщите отправителю"
+    )
+}
+
+fn json_type(found: JsonType) -> &'static str {
+    match found {
+        JsonType::String => "строка",
+        JsonType::Object => "объект",
+        JsonType::List => "список",
+        JsonType::Boolean => "true или false",
+        JsonType::Null => "null",
+        JsonType::Number => "число",
+    }
+}
+
+fn decimal(problem: DecimalError) -> String {
+    match problem {
+        DecimalError::NotDecimal => "не число вида 12.50".into(),
+        DecimalError::TooPrecise(kept) => format!("имеет больше цифр после точки, чем {kept}"),
+        DecimalError::ExponentTooLarge(most) => format!("имеет показатель степени больше {most}"),
+        DecimalError::TooLarge => "слишком большое".into(),
+    }
+}
+
+pub fn uncharged(reason: &Uncharged) -> String {
+    match reason {
+        Uncharged::UnreadLines => "часть строк заказа не читается".into(),
+        Uncharged::UnreadQuantity { sku } => format!("количество артикула {sku} не читается"),
+        Uncharged::UnreadSum => "сумма заказа не читается".into(),
+        Uncharged::NoLines => "в заказе нечего оплачивать".into(),
+        Uncharged::Negative { sku } => format!("у артикула {sku} количество или сумма меньше нуля"),
+        Uncharged::ZeroWithDiscounts { total } => {
+            format!("итог со скидками 0.00, без скидок {total}")
+        }
+        Uncharged::OtherTotal { of_lines, stated } => {
+            format!("по строкам выходит {of_lines}, а более поздний хук называет {stated}")
+        }
+        Uncharged::NoSum { sku } => format!("в заказе нет итога, а у артикула {sku} нет суммы"),
+        Uncharged::NoSumOrPrice { sku } => format!("у артикула {sku} нет ни суммы, ни цены"),
+        Uncharged::UnreadLineSum { sku } => format!("стоимость артикула {sku} не читается"),
+        Uncharged::GiftOrUndiscounted { sku } => format!(
+            "артикул {sku} со скидками стоит 0.00, а без них больше: подарок это или товар без скидки, не видно"
+        ),
+        Uncharged::AboveLines { total, of_lines } => {
+            format!("итог {total} больше суммы строк {of_lines}, и доставкой это не объяснить")
+        }
+        Uncharged::UnclearDelivery { total, delivery } => {
+            format!("неясно, входит ли доставка за {delivery} в итог {total}")
+        }
+        Uncharged::Bill { detail } => detail.clone(),
+        Uncharged::NoEmail => "для чека платёжной системы нужен e-mail покупателя".into(),
+        Uncharged::NoContact => "для чека платёжной системы нужен e-mail или телефон покупателя".into(),
+        Uncharged::TooManyLines { lines, lines_max } => {
+            format!("строк {lines}, а платёжная система принимает не больше {lines_max}")
+        }
+        Uncharged::FreeLine { sku } => {
+            format!("артикул {sku} стоит 0.00, чек платёжной системы таких строк не принимает")
+        }
+    }
+}
+
+fn late(late: &Late) -> String {
+    match late {
+        Late::Closed { by, at } => format!("заказ закрыт событием {by} {at}"),
+        Late::Delivered { at } => format!("заказ доставлен {at}"),
+        Late::Full { events_max, lines_max } => {
+            format!("заказ переполнен: не больше {events_max} хуков и {lines_max} строк в них")
+        }
+    }
+}
+
+pub fn reason(reason: &Reason) -> String {
+    match reason {
+        Reason::CameBefore { received_at, verdict } => {
+            format!("уже приходил {received_at}, решение {verdict}")
+        }
+        Reason::SaidBefore => "то же сказал более ранний хук".into(),
+        Reason::Outdated => "обо всём, что в нём, сказали более новые хуки".into(),
+        Reason::Late { late: why } => late(why),
+        Reason::NotCreated => "его заказ ещё не создан".into(),
+        Reason::WasParked => "ждал создания заказа".into(),
+        Reason::DatedAhead { ahead_seconds_max } => format!(
+            "датирован больше чем на {} минут позже получения и считается с него",
+            ahead_seconds_max / 60
+        ),
+        Reason::UnknownEvent { event_type } => {
+            format!("хуки вида {event_type} заказа не касаются")
+        }
+        Reason::Unusable { detail } => detail.clone(),
+        Reason::TestEvent => "магазин проверяет доставку событий".into(),
+        Reason::NotOurs => "это не о нашем".into(),
+        Reason::NoPayment { number } => format!("платежа {number:?} нет"),
+        Reason::KnownPaid { payment } => format!("о платеже {payment} уже известно, что он оплачен"),
+        Reason::UnwantedMoney { payment, reason } => payment_note(
+            Some(*payment),
+            &crate::payments::PaymentNote::UnwantedMoney { reason: reason.clone() },
+        ),
+        Reason::Payment { payment, note } => payment_note(*payment, note),
+        Reason::Mismatch { mismatch: why } => mismatch(why),
+        Reason::Recorded { what } => recorded(what),
+        Reason::LookedAtAlready => "всё, о чём он говорит, уже проверяется".into(),
+        Reason::ClockAhead { source, sent_at, arrived_at } => {
+            clock_ahead(source.as_str(), *sent_at, &arrived_at.to_string())
+        }
+        Reason::NoTimeZone { source } => format!(
+            "во временах {source} нет смещения, они упорядочивают только его хуки: задайте time_zone в [sources.{source}]"
+        ),
+        Reason::NobodyListens { url } => {
+            format!("сайт по адресу {url} ответил 410: туда ничего не отправляется, пока не пройдёт проверка")
+        }
+    }
+}
+
+fn sum(money: Option<Money>) -> String {
+    money.map_or_else(|| "неизвестно".to_owned(), |money| money.to_string())
+}
+
+pub fn fact(fact: &Fact) -> String {
+    match fact {
+        Fact::Created { positions, total } => {
+            format!("создан, строк {positions}, итог {}", sum(*total))
+        }
+        Fact::Revised { revision } => format!("редакция {revision}"),
+        Fact::PositionChanged { sku, from, to, replaced_by } => {
+            let to = to.map_or_else(|| "нечитаемое количество".to_owned(), |to: Quantity| to.to_string());
+            let by = replaced_by.as_ref().map_or_else(String::new, |by| format!(", замена на {by}"));
+            format!("{sku}: {from} → {to}{by}")
+        }
+        Fact::WindowChanged { from, to } => {
+            let end = |time: &Option<LocalTime>| time.map_or_else(|| "…".to_owned(), |time| time.to_string());
+            format!("нужен {} – {}", end(from), end(to))
+        }
+        Fact::StoreChanged { store_id } => format!("передан в магазин {store_id}"),
+        Fact::TotalChanged { from, to } => format!("итог {} → {}", sum(*from), sum(*to)),
+        Fact::DiscountTotalChanged { from, to } => {
+            format!("итог со скидками {} → {}", sum(*from), sum(*to))
+        }
+        Fact::DetailsChanged => "изменились покупатель, адрес, комментарий или другие подробности".into(),
+        Fact::StateChanged { from, to } => format!("{from} → {to}"),
+        Fact::StockMoved { lines } => lines.iter().fold("остатки:".to_owned(), |text, line| {
+            format!("{text} {}/{} {}", line.store_id, line.sku, Signed(line.quantity))
+        }),
+        Fact::Unparked { kind } => format!("учтён ожидавший хук {kind}"),
+        Fact::Announced { message } => format!("сборщикам отправлено сообщение {message}"),
+        Fact::NobodyToTell { store_id } => {
+            format!("для магазина {store_id:?} не настроен чат: никому не сообщено")
+        }
+        Fact::Attention { note } => format!("внимание: {}", order_note(note)),
+    }
+}
+
+pub fn payment_fact(fact: &PaymentFact) -> String {
+    match fact {
+        PaymentFact::PaymentPlanned { payment, amount } => {
+            format!("будет запрошен платёж {payment} на {amount}")
+        }
+        PaymentFact::MoneyCame { payment, amount } => format!("по платежу {payment} пришло {amount}"),
+        PaymentFact::PaymentAttention { attention } => {
+            format!("внимание: {}", payment_note(attention.payment, &attention.note))
+        }
+    }
+}

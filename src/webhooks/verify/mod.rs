@@ -1,0 +1,111 @@
+//! How senders prove who they are. Each way is written once and named by the configuration; none reads anything from a body
+//! but its bytes.
+
+mod hmac;
+mod networks;
+mod standard;
+mod token;
+
+use core::net::IpAddr;
+
+use http::HeaderMap;
+
+pub use hmac::{Algorithm, SignedBody, sign_body};
+pub use networks::Networks;
+pub use standard::{StandardWebhooks, sign_standard};
+pub use token::TokenHeader;
+
+use super::Authentic;
+use crate::kernel::Timestamp;
+
+/// Who has sent something, as far as the connection and the headers say.
+#[derive(Debug, Clone, Copy)]
+pub struct Sender<'a> {
+    /// The address that it comes from, behind all proxies that are ours.
+    pub address: Option<IpAddr>,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// What time it is.
+    pub now: Timestamp,
+}
+
+/// The sender did not prove who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// The header that carries the proof is not there.
+    #[error("no {0} header")]
+    Missing(&'static str),
+    /// It is there more than once: two readers might each believe another one.
+    #[error("more than one {0} header")]
+    Repeated(&'static str),
+    /// It proves nothing.
+    #[error("the {0} header does not match")]
+    Mismatch(&'static str),
+    /// It was signed too long ago, or will be.
+    #[error("the time in the {0} header is too far from now")]
+    Stale(&'static str),
+    /// It comes from an address that is not the sender's.
+    #[error("it comes from {}", .0.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string()))]
+    Network(Option<IpAddr>),
+}
+
+/// A way of proving who has sent something.
+#[derive(Debug)]
+pub enum Verifier {
+    /// A fixed token in a header.
+    Token(TokenHeader),
+    /// An HMAC over the body in a header.
+    SignedBody(SignedBody),
+    /// Standard Webhooks: an HMAC over an id, a time and the body.
+    Standard(StandardWebhooks),
+    /// The networks that the sender has.
+    Networks(Networks),
+}
+
+impl Verifier {
+    /// Refuses by the address and the headers alone what could never be verified, before its body is read.
+    pub fn refuse_early(&self, sender: Sender<'_>) -> Result<(), AuthError> {
+        match self {
+            Verifier::Token(token) => token.verify(sender.headers),
+            Verifier::SignedBody(signed) => signed.claimed(sender.headers).map(drop),
+            Verifier::Standard(standard) => standard.claimed(sender).map(drop),
+            Verifier::Networks(networks) => networks.verify(sender.address),
+        }
+    }
+
+    /// Proves on the raw bytes who sent them.
+    pub fn verify<'a>(&self, sender: Sender<'_>, body: &'a [u8]) -> Result<Authentic<'a>, AuthError> {
+        match self {
+            Verifier::Token(token) => token.verify(sender.headers),
+            Verifier::SignedBody(signed) => signed.verify(sender.headers, body),
+            Verifier::Standard(standard) => standard.verify(sender, body),
+            Verifier::Networks(networks) => networks.verify(sender.address),
+        }?;
+        Ok(Authentic { body })
+    }
+
+    /// Whether it proves who has sent the bytes. An address proves little: a proxy may have been told another one.
+    #[must_use]
+    pub fn proves_sender(&self) -> bool {
+        !matches!(self, Verifier::Networks(_))
+    }
+
+    /// The id that the sender gives each delivery, the same in every attempt, if it gives one that is verified.
+    #[must_use]
+    pub fn delivery_id<'a>(&self, sender: Sender<'a>) -> Option<&'a str> {
+        match self {
+            Verifier::Standard(_) => sender.headers.get(standard::ID)?.to_str().ok(),
+            Verifier::Token(_) | Verifier::SignedBody(_) | Verifier::Networks(_) => None,
+        }
+    }
+}
+
+/// The only value of a header.
+fn only_value<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a [u8], AuthError> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().ok_or(AuthError::Missing(name))?;
+    if values.next().is_some() {
+        return Err(AuthError::Repeated(name));
+    }
+    Ok(value.as_bytes())
+}

@@ -1,0 +1,160 @@
+//! Standard Webhooks (standardwebhooks.com): an id that stays the same for every attempt, the time of the attempt, and an
+//! HMAC-SHA256 over both and the body.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::{AuthError, Sender, only_value};
+use crate::kernel::Timestamp;
+use crate::kernel::time::between;
+
+/// The headers.
+pub const ID: &str = "webhook-id";
+pub const TIMESTAMP: &str = "webhook-timestamp";
+pub const SIGNATURE: &str = "webhook-signature";
+
+/// How far the time of an attempt may be from ours.
+const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+
+/// The longest id, in bytes.
+const ID_BYTES_MAX: usize = 255;
+
+/// Keys of which each signature may be made with any, so that one can be exchanged for another.
+pub struct StandardWebhooks {
+    /// The keys.
+    pub keys: Vec<Vec<u8>>,
+}
+
+impl std::fmt::Debug for StandardWebhooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{} secret keys]", self.keys.len())
+    }
+}
+
+/// What the headers claim.
+pub struct Claimed<'a> {
+    id: &'a str,
+    at: Timestamp,
+    signatures: Vec<Vec<u8>>,
+}
+
+impl StandardWebhooks {
+    /// What the headers claim, if that can be true now.
+    pub fn claimed<'a>(&self, sender: Sender<'a>) -> Result<Claimed<'a>, AuthError> {
+        let text = |name| {
+            let value = only_value(sender.headers, name)?;
+            std::str::from_utf8(value).map_err(|_| AuthError::Mismatch(name))
+        };
+        let id = text(ID)?;
+        if id.is_empty() || id.len() > ID_BYTES_MAX || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(AuthError::Mismatch(ID));
+        }
+        let seconds = text(TIMESTAMP)?.parse().ok();
+        let at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+        let at = at.ok_or(AuthError::Mismatch(TIMESTAMP))?;
+        if between(at, sender.now).max(between(sender.now, at)) > TOLERANCE {
+            return Err(AuthError::Stale(TIMESTAMP));
+        }
+        // Several, with spaces between, while a key is exchanged; versions that are not ours are passed over.
+        let of_version_1 = text(SIGNATURE)?.split(' ').filter_map(|signature| signature.strip_prefix("v1,"));
+        let signatures: Vec<Vec<u8>> = of_version_1.filter_map(|text| BASE64.decode(text).ok()).collect();
+        if signatures.is_empty() {
+            return Err(AuthError::Mismatch(SIGNATURE));
+        }
+        Ok(Claimed { id, at, signatures })
+    }
+
+    /// Believes bytes that one of the signatures fits.
+    pub fn verify(&self, sender: Sender<'_>, body: &[u8]) -> Result<(), AuthError> {
+        let Claimed { id, at, signatures } = self.claimed(sender)?;
+        let signed = self.keys.iter().any(|key| {
+            let mac = mac(key, id, at, body);
+            let fits = |signature: &Vec<u8>| {
+                mac.as_ref().is_some_and(|mac| mac.clone().verify_slice(signature).is_ok())
+            };
+            signatures.iter().any(fits)
+        });
+        if signed { Ok(()) } else { Err(AuthError::Mismatch(SIGNATURE)) }
+    }
+}
+
+fn mac(key: &[u8], id: &str, at: Timestamp, body: &[u8]) -> Option<Hmac<Sha256>> {
+    let mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    Some(mac.chain_update(format!("{id}.{}.", at.as_second())).chain_update(body))
+}
+
+/// The value of the header `webhook-signature`.
+#[must_use]
+pub fn sign_standard(key: &[u8], id: &str, at: Timestamp, body: &[u8]) -> Option<String> {
+    let mac = mac(key, id, at, body)?;
+    Some(format!("v1,{}", BASE64.encode(mac.finalize().into_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+
+    use super::*;
+    use crate::kernel::Secret;
+    use crate::kernel::secret::webhook_key;
+
+    const BODY: &[u8] = br#"{"test": 2432232314}"#;
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_614_265_330).expect("a time")
+    }
+
+    fn key() -> Vec<u8> {
+        webhook_key(&Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")).expect("a key")
+    }
+
+    fn headers(id: &str, at: &str, signature: &str) -> HeaderMap {
+        let value = |text: &str| HeaderValue::from_str(text).expect("a header");
+        let named = [(ID, id), (TIMESTAMP, at), (SIGNATURE, signature)];
+        named.into_iter().map(|(name, text)| (http::HeaderName::from_static(name), value(text))).collect()
+    }
+
+    fn verified(headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), AuthError> {
+        StandardWebhooks { keys: vec![vec![1; 32], key()] }
+            .verify(Sender { address: None, headers, now }, body)
+    }
+
+    /// The example of the specification.
+    #[test]
+    fn the_signature_is_the_standard_one() {
+        let signature = sign_standard(&key(), "msg_p5jXN8AQM9LWM0D4loKWxJek", now(), BODY);
+        assert_eq!(signature.as_deref(), Some("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="));
+    }
+
+    #[test]
+    fn only_what_was_signed_just_now_is_believed() {
+        let (id, at) = ("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330");
+        let right = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        let later = |seconds: i64| Timestamp::from_second(1_614_265_330 + seconds).expect("a time");
+        assert_eq!(verified(&headers(id, at, right), BODY, now()), Ok(()));
+        let several = format!("v1a,xyz v1,{} {right}", BASE64.encode([7; 32]));
+        assert_eq!(verified(&headers(id, at, &several), BODY, later(-299)), Ok(()));
+        for (headers, body, now, why) in [
+            (headers(id, at, right), &b"{}"[..], now(), AuthError::Mismatch(SIGNATURE)),
+            (headers("msg_other", at, right), BODY, now(), AuthError::Mismatch(SIGNATURE)),
+            (headers(id, "1614265331", right), BODY, now(), AuthError::Mismatch(SIGNATURE)),
+            (headers(id, at, "v1,AAAA"), BODY, now(), AuthError::Mismatch(SIGNATURE)),
+            (headers(id, at, &right[3..]), BODY, now(), AuthError::Mismatch(SIGNATURE)),
+            (headers("", at, right), BODY, now(), AuthError::Mismatch(ID)),
+            (headers(id, "soon", right), BODY, now(), AuthError::Mismatch(TIMESTAMP)),
+            (headers(id, at, right), BODY, later(301), AuthError::Stale(TIMESTAMP)),
+            (headers(id, at, right), BODY, later(-301), AuthError::Stale(TIMESTAMP)),
+        ] {
+            assert_eq!(verified(&headers, body, now), Err(why));
+        }
+        let mut twice = headers(id, at, right);
+        twice.append(SIGNATURE, HeaderValue::from_str(right).expect("a header"));
+        assert_eq!(verified(&twice, BODY, now()), Err(AuthError::Repeated(SIGNATURE)));
+        twice.remove(SIGNATURE);
+        assert_eq!(verified(&twice, BODY, now()), Err(AuthError::Missing(SIGNATURE)));
+    }
+}

@@ -1,0 +1,50 @@
+//! A fixed token in a header.
+//!
+//! There is no signature and no time in it, so whoever has the token can invent what it proves: it belongs behind TLS, and is
+//! exchanged by configuring the new and the old one together for a while.
+
+use http::HeaderMap;
+
+use super::{AuthError, only_value};
+use crate::kernel::Tokens;
+
+/// The header, and the tokens that it may bear.
+#[derive(Debug)]
+pub struct TokenHeader {
+    /// Its name; HTTP does not mind its case.
+    pub header: &'static str,
+    /// Any of them is believed.
+    pub tokens: Tokens,
+}
+
+impl TokenHeader {
+    /// Believes exactly one header that bears one of the tokens.
+    pub fn verify(&self, headers: &HeaderMap) -> Result<(), AuthError> {
+        let value = only_value(headers, self.header)?;
+        if self.tokens.accept(value) { Ok(()) } else { Err(AuthError::Mismatch(self.header)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::kernel::Secret;
+
+    #[test]
+    fn exactly_one_right_token_is_believed() {
+        const HEADER: &str = "client-token";
+        let tokens = Tokens::new([&Secret::new("a-token-of-the-marketplace")], [1; 32]);
+        let token = TokenHeader { header: HEADER, tokens };
+        let right = HeaderValue::from_static("a-token-of-the-marketplace");
+        let mut headers = HeaderMap::new();
+        assert_eq!(token.verify(&headers), Err(AuthError::Missing(HEADER)));
+        headers.insert(HEADER, HeaderValue::from_static("another"));
+        assert_eq!(token.verify(&headers), Err(AuthError::Mismatch(HEADER)));
+        headers.insert(HEADER, right.clone());
+        assert_eq!(token.verify(&headers), Ok(()));
+        headers.append(HEADER, right);
+        assert_eq!(token.verify(&headers), Err(AuthError::Repeated(HEADER)));
+    }
+}
