@@ -27,7 +27,10 @@ pub enum Told {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// The marketplace has it.
-    Arrived,
+    Arrived {
+        /// What it said, if it refused this attempt because an earlier one has arrived.
+        out_of_turn: Option<String>,
+    },
     /// It is sent again.
     Again(DeliveryFailure),
     /// A person sees to the order at the marketplace.
@@ -79,6 +82,7 @@ impl MarketplaceUpdate {
     pub fn take(mut self, told: Told, now: Timestamp) -> Next {
         self.outcome_unknown = self.may_have_arrived();
         self.set_progress(Progress::Sending { since: now });
+        let out_of_turn = if let Told::OutOfTurn(said) = &told { Some(said.clone()) } else { None };
         let outcome = match told {
             Told::Taken => CallOutcome::Created(()),
             Told::OutOfTurn(_) if self.outcome_unknown => CallOutcome::Created(()),
@@ -93,7 +97,7 @@ impl MarketplaceUpdate {
         };
         match (self.record(outcome, now), self.refusal, self.progress) {
             (Ok(()), Some(refusal), _) => Next::GivenUp(DeliveryFailure::Refused { said: refusal.said() }),
-            (Ok(()), None, _) => Next::Arrived,
+            (Ok(()), None, _) => Next::Arrived { out_of_turn },
             (Err(again), _, Some(Progress::Planned)) => {
                 Next::Again(DeliveryFailure::NotSent { said: again.reason.said() })
             }

@@ -297,8 +297,12 @@ impl About<'_> {
         may_become_known: bool,
     ) -> Noticed {
         let outcome = Outcome::Payment { judgement, may_become_known };
-        let answer = self.incoming.protocol.answer(outcome).unwrap_or_else(Answer::empty);
         let is_early = may_become_known && *judgement == Judgement::NotFound;
+        let own = self.incoming.protocol.answer(outcome);
+        let answer = own.unwrap_or_else(|| {
+            let status = if is_early { 503 } else { 200 }; // so that it comes again
+            Answer { status, ..Answer::empty() }
+        });
         Noticed { id, verdict, reason, answer, is_early }
     }
 }

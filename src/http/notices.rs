@@ -72,8 +72,15 @@ struct Posted {
     is_whole: bool,
 }
 
+/// The answer in the sender's words. Where it has none for an outcome it is HTTP's own, never a 200 for what was not taken
+/// in.
 fn answer_to(endpoint: &SourceEndpoint, outcome: Outcome<'_>) -> Answer {
-    endpoint.protocol.answer(outcome).unwrap_or_else(Answer::empty)
+    endpoint.protocol.answer(outcome).unwrap_or_else(|| match outcome {
+        Outcome::Order { .. } | Outcome::Payment { .. } | Outcome::Test { .. } => Answer::empty(),
+        Outcome::Unauthenticated => Answer { status: 403, ..Answer::empty() },
+        Outcome::Unusable(_) => Answer { status: 400, ..Answer::empty() },
+        Outcome::Unavailable => Answer { status: 503, ..Answer::empty() },
+    })
 }
 
 fn refuse(edge: &Edge, endpoint: &SourceEndpoint, why: AuthError) -> Answer {

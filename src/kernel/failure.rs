@@ -39,7 +39,7 @@ pub enum DeliveryFailure {
     /// The message cannot be read.
     Unreadable { detail: String },
     /// A setting is missing that it needs.
-    NotConfigured { setting: String },
+    SettingMissing { setting: String },
     /// It certainly did not arrive.
     NotSent { said: String },
     /// The peer answered so.
@@ -56,5 +56,5 @@ pub enum DeliveryFailure {
     /// Nobody listens at the address: it answered 410.
     Gone { url: String },
     /// The peer wants to be left alone.
-    RateLimited { said: String },
+    AskedToWait { said: String },
 }

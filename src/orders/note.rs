@@ -33,8 +33,10 @@ pub enum OrderNote {
     TimestampUnread,
     /// A field occurs twice: the last counts.
     FieldRepeated { field: String },
-    /// A field is of another type than it should be.
-    FieldType { field: String, found: JsonType },
+    /// A field is no object.
+    NotAnObject { field: String, found: JsonType },
+    /// A field that should be a number is of another type.
+    NotANumber { field: String, found: JsonType },
     /// A text is too long, is no text, or has control characters.
     TextUnusable { field: String, found: JsonType },
     /// A number cannot be read.

@@ -74,7 +74,7 @@ impl Courier {
             Ok(letter) => match self.shop.audience.chat_of(&letter.store_id) {
                 Some(chat) => self.telegram.send(chat, &letter.text).await,
                 None => Handover::Later {
-                    failure: DeliveryFailure::NotConfigured {
+                    failure: DeliveryFailure::SettingMissing {
                         setting: format!("a chat for store {:?} in [notify.telegram.chats]", letter.store_id),
                     },
                     wish: None,

@@ -76,7 +76,12 @@ impl Envoy {
             }
         };
         let settlement = match MarketplaceUpdate::of(&delivery).take(told, at) {
-            Next::Arrived => Settlement::Sent,
+            Next::Arrived { out_of_turn } => {
+                if let Some(answer) = out_of_turn {
+                    tracing::info!(message.id = %delivery.id, answer, "the marketplace has heard it before");
+                }
+                Settlement::Sent
+            }
             Next::GivenUp(failure) => Settlement::Dead { error: Failure::of(&failure) },
             Next::Again(failure) => {
                 let error = Failure::of(&failure);

@@ -214,14 +214,14 @@ impl Herald {
     ) -> Result<Result<(&Ear, &Client, String), DeliveryFailure>, Unavailable> {
         let Some(ear) = self.ears.get(merchant) else {
             let setting = format!("callback_secret in [merchants.{merchant}]");
-            return Ok(Err(DeliveryFailure::NotConfigured { setting }));
+            return Ok(Err(DeliveryFailure::SettingMissing { setting }));
         };
         Ok(match (named_address(&self.shop, delivery).await?, &ear.url) {
             (Some(url), _) => Ok((ear, &self.guarded, url)),
             (None, Some(url)) => Ok((ear, &self.client, url.clone())),
             (None, None) => {
                 let setting = format!("callback_url in [merchants.{merchant}]");
-                Err(DeliveryFailure::NotConfigured { setting })
+                Err(DeliveryFailure::SettingMissing { setting })
             }
         })
     }

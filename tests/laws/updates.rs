@@ -103,7 +103,7 @@ fn tell(script: &[Turn]) -> (Next, Marketplace, bool) {
         let Some(told) = told else { continue };
         match update.take(told, Timestamp::UNIX_EPOCH) {
             Next::Again(failure) => delivery.last_error = Some(Failure::of(&failure)),
-            over @ (Next::Arrived | Next::GivenUp(_)) => return (over, marketplace, may_have_arrived),
+            over @ (Next::Arrived { .. } | Next::GivenUp(_)) => return (over, marketplace, may_have_arrived),
         }
     }
     panic!("it is never over: {script:?}")
@@ -123,7 +123,7 @@ fn what_a_marketplace_was_told_stands_as_told_however_the_calls_end() {
             let (next, marketplace, may_have_arrived) = tell(&script);
             assert!(marketplace.times_taken <= 1, "{script:?}");
             match next {
-                Next::Arrived => {
+                Next::Arrived { .. } => {
                     // Out of turn after an attempt that may have arrived is the best that can be known.
                     assert!(marketplace.has_it || may_have_arrived, "{script:?}");
                     assert!(marketplace.has_it || marketplace.is_elsewhere, "{script:?}");

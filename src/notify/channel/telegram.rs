@@ -118,7 +118,7 @@ impl Telegram {
             return (Handover::Never { failure: DeliveryFailure::Refused { said } }, None);
         }
         let failure = if wish.is_some() {
-            DeliveryFailure::RateLimited { said }
+            DeliveryFailure::AskedToWait { said }
         } else {
             DeliveryFailure::NotSent { said }
         };

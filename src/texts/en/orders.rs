@@ -36,7 +36,8 @@ pub fn order_note(note: &OrderNote) -> String {
             "timestamp is no time that can be read: the hook counts from its arrival".into()
         }
         OrderNote::FieldRepeated { field } => format!("{field} occurs twice: the last counts"),
-        OrderNote::FieldType { field, found } => format!("{field} is {}", json_type(*found)),
+        OrderNote::NotAnObject { field, found } => format!("{field} is {}, not an object", json_type(*found)),
+        OrderNote::NotANumber { field, found } => format!("{field} is {}, not a number", json_type(*found)),
         OrderNote::TextUnusable { field, found } => {
             format!("{field} is {}, too long or has control characters", json_type(*found))
         }

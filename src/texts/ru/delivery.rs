@@ -3,7 +3,7 @@ use crate::kernel::failure::DeliveryFailure;
 pub fn delivery_failure(failure: &DeliveryFailure) -> String {
     match failure {
         DeliveryFailure::Unreadable { detail } => format!("сообщение не читается: {detail}"),
-        DeliveryFailure::NotConfigured { setting } => format!("не настроено: {setting}"),
+        DeliveryFailure::SettingMissing { setting } => format!("не настроено: {setting}"),
         DeliveryFailure::NotSent { said } | DeliveryFailure::Refused { said } => said.clone(),
         DeliveryFailure::Answered { status } => format!("сайт ответил {status}"),
         DeliveryFailure::OutcomeUnknown { said } => format!("могло дойти: {said}"),
@@ -12,6 +12,6 @@ pub fn delivery_failure(failure: &DeliveryFailure) -> String {
             "по адресу {url} никто не слушает: ответ 410. Туда ничего не отправляется, пока POST /v1/deliveries/test не \
              получит 2xx или что-нибудь не отправят вручную"
         ),
-        DeliveryFailure::RateLimited { said } => said.clone(),
+        DeliveryFailure::AskedToWait { said } => said.clone(),
     }
 }

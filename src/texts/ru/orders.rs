@@ -29,7 +29,8 @@ pub fn order_note(note: &OrderNote) -> String {
         OrderNote::TimeUnread { field } => format!("{field}: время не читается"),
         OrderNote::TimestampUnread => "timestamp не читается: хук считается со времени получения".into(),
         OrderNote::FieldRepeated { field } => format!("{field} встречается дважды: считается последнее"),
-        OrderNote::FieldType { field, found } => format!("{field}: {}", json_type(*found)),
+        OrderNote::NotAnObject { field, found } => format!("{field}: {}, а не объект", json_type(*found)),
+        OrderNote::NotANumber { field, found } => format!("{field}: {}, а не число", json_type(*found)),
         OrderNote::TextUnusable { field, found } => {
             format!("{field}: {}, слишком длинный или с управляющими символами", json_type(*found))
         }

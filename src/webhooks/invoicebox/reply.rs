@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::dedup::Answer;
-use crate::payments::Judgement;
+use crate::payments::{Judgement, Mismatch};
 
 /// The longest message in an answer, in characters.
 const MESSAGE_CHARS_MAX: usize = 500;
@@ -16,12 +16,33 @@ pub fn judged(judgement: &Judgement, may_become_known: bool) -> Answer {
             success()
         }
         Judgement::AlreadyPaid(_) => error("order_already_paid", "the order is paid already"),
-        Judgement::WrongAmount(_) => error("order_wrong_amount", "another sum was asked for"),
-        Judgement::WrongCurrency(_) => error("order_wrong_currency", "another currency was asked for"),
+        Judgement::WrongAmount(mismatch) => error("order_wrong_amount", &in_short(mismatch)),
+        Judgement::WrongCurrency(mismatch) => error("order_wrong_currency", &in_short(mismatch)),
         Judgement::NotFound if may_become_known => error("out_of_service", "the order is not known yet"),
-        Judgement::NotFound | Judgement::NotOurs | Judgement::Stranger(_) | Judgement::OtherOrder(_) => {
-            error("order_not_found", "there is no such order")
+        Judgement::Stranger(mismatch) | Judgement::OtherOrder(mismatch) => {
+            error("order_not_found", &in_short(mismatch))
         }
+        Judgement::NotFound | Judgement::NotOurs => error("order_not_found", "there is no such order"),
+    }
+}
+
+/// What differs, for whoever reads the payment system's log of deliveries.
+fn in_short(mismatch: &Mismatch) -> String {
+    match mismatch {
+        Mismatch::NoticeAmount { found, expected } => {
+            format!("it is about {found}, and we asked for {expected}")
+        }
+        Mismatch::NoticeCurrency { found } => {
+            format!("it is in {found:?}, and another currency was asked for")
+        }
+        Mismatch::Account { found, .. } => format!("it is for the shop {found:?}, which is another"),
+        Mismatch::RemoteId { found, expected } => {
+            format!("it has the id {found}, and we know {expected} under this number")
+        }
+        Mismatch::Several
+        | Mismatch::Number { .. }
+        | Mismatch::Amount { .. }
+        | Mismatch::Operation { .. } => "it is not what was asked for".into(),
     }
 }
 

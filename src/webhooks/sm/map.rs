@@ -325,7 +325,7 @@ impl Notes {
     fn object<'a>(&mut self, name: &str, value: Value<'a>) -> Option<Fields<'a>> {
         let fields = value.fields();
         if fields.is_none() {
-            self.add(OrderNote::FieldType { field: name.to_owned(), found: value.kind() });
+            self.add(OrderNote::NotAnObject { field: name.to_owned(), found: value.kind() });
         }
         fields
     }
@@ -337,7 +337,7 @@ impl Notes {
         read: fn(&str) -> Result<T, DecimalError>,
     ) -> Option<T> {
         let Some(text) = value.text() else {
-            self.add(OrderNote::FieldType { field: name(), found: value.kind() });
+            self.add(OrderNote::NotANumber { field: name(), found: value.kind() });
             return None;
         };
         match read(text.trim()) {
