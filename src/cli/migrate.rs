@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
 use super::{ConfigOption, Failed, say, secret};
+use crate::flows::stored::named;
 use crate::app;
 use crate::config::{Settings, StoreUrl};
 use crate::kernel::Clock;
@@ -81,7 +82,7 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     target.close().await;
     let totals = copied?;
     let documents: Vec<String> =
-        totals.documents.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        totals.documents.iter().map(|(kind, count)| format!("{count} {}", named(*kind))).collect();
     say(format_args!(
         "{from} and {to} hold the same: {}, {} balances; digest {:032x}",
         documents.join(", "),

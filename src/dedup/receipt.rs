@@ -134,7 +134,7 @@ pub struct Receipt {
 /// The stored form is the JSON of everything but the bytes, a line feed, and the bytes as they are: they
 /// need not be text.
 impl Document for Receipt {
-    const KIND: Kind = Kind::Receipt;
+    const KIND: Kind = Kind::listed(2, "hooks");
     const SCHEMA: u16 = 2;
     const OLDEST: u16 = 2;
 

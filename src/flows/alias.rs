@@ -1,15 +1,17 @@
 //! Payments by the payment system's own ids: what it tells of things that bear no number of ours is found by them.
 
+use crate::kernel::DocKey;
+use crate::kernel::Document;
 use super::Shop;
 use super::transaction::commit_once;
 use crate::dedup::key;
 use crate::kernel::{Kind, Number, SourceName};
 use crate::payments::Alias;
-use crate::store::{Batch, DocKey, Expect, Unavailable};
+use crate::store::{Batch, Expect, Unavailable};
 
 fn place(gateway: &SourceName, remote_id: &str) -> DocKey {
     let id = key::of_alias(gateway, remote_id);
-    DocKey { partition: id.partition, kind: Kind::Alias, id: id.fingerprint.get() }
+    DocKey { partition: id.partition, kind: Alias::KIND, id: id.fingerprint.get() }
 }
 
 /// Remembers whose payment `remote_id` is. This comes before the id is written down with its order, so that no id is known

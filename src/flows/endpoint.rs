@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::DocKey;
 use super::Shop;
 use super::transaction::{Staged, Versioned, transact};
 use crate::dedup::key;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::time::between;
 use crate::kernel::{Document, Kind, SourceName, Timestamp, Unreadable};
-use crate::store::{DocKey, Unavailable};
+use crate::store::{Unavailable};
 
 /// An address of a merchant's site.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ pub struct Endpoint {
 const GONE_TIMES_MAX: usize = 20;
 
 impl Document for Endpoint {
-    const KIND: Kind = Kind::Endpoint;
+    const KIND: Kind = Kind::unlisted(8, "callback addresses");
     const SCHEMA: u16 = 1;
 
     fn encode(&self) -> Vec<u8> {
@@ -54,7 +55,7 @@ impl Endpoint {
 
 fn place(merchant: &SourceName, url: &str) -> DocKey {
     let id = key::of_endpoint(merchant, url);
-    DocKey { partition: id.partition, kind: Kind::Endpoint, id: id.fingerprint.get() }
+    DocKey { partition: id.partition, kind: Endpoint::KIND, id: id.fingerprint.get() }
 }
 
 /// Reads what is known of an address.

@@ -30,6 +30,7 @@ pub mod see_order;
 pub mod set_stock;
 pub mod shop_key;
 pub mod spend_budget;
+pub mod stored;
 pub mod sweep;
 pub mod tell_marketplace;
 pub mod tend_delivery;

@@ -14,7 +14,7 @@ use crate::orders::{
     decide, flag_repeat, reading_of_repeat,
 };
 use crate::payments::Checkout;
-use crate::store::{Batch, DocKey, Expect, Unavailable};
+use crate::store::{Batch, Expect, Unavailable};
 use crate::webhooks::{Outcome, Protocol};
 
 /// Looks whether this very hook has come before: in what is at hand, or else by one read. This is the way of every
@@ -177,7 +177,7 @@ pub(super) fn receipt_of(hook: &Hook, id: HookId, received_at: Timestamp) -> Rec
 async fn look_for_a_change_back(shop: &Shop, id: HookId, receipt: &Receipt) -> Result<(), Unavailable> {
     let Some(number) = receipt.number else { return Ok(()) };
     transact(shop, "flag_repeated_change", |mut tx| async move {
-        let key = DocKey::order(number);
+        let key = Order::key(number);
         let Some(order) = tx.read::<Order>(key).await? else { return Ok(Staged::Unchanged(())) };
         let flagged = match reading_of_repeat(&order, id) {
             RepeatReading::Retry => None,
@@ -291,7 +291,7 @@ impl OrderHook<'_> {
             let number = self.shop.number_in(&self.hook.source, self.external_id, slot).await?;
             let hook = self.hook;
             let id = HookId { partition: number.get(), ..hook.first_id };
-            let mut found = self.shop.store.load(&[DocKey::order(number), receipt_key(id)]).await?;
+            let mut found = self.shop.store.load(&[Order::key(number), receipt_key(id)]).await?;
             let receipt = found.pop().flatten().as_ref().map(Versioned::of).transpose()?;
             let order = found.pop().flatten().as_ref().map(Versioned::<Order>::of).transpose()?;
             if order.as_ref().is_some_and(|order| {
@@ -349,7 +349,7 @@ impl OrderHook<'_> {
             // One that was swept has waited too long.
             beside.parked.extend(load_receipt(&self.shop.store, *parked).await?);
         }
-        let found = self.shop.store.load(&[DocKey::checkout(judged.known.number)]).await?.pop().flatten();
+        let found = self.shop.store.load(&[Checkout::key(judged.known.number)]).await?.pop().flatten();
         if let Some(stored) = found {
             beside.checkout = Some(Versioned::of(&stored)?);
         }
@@ -383,7 +383,7 @@ impl OrderHook<'_> {
                 }
                 next.stage(tx.batch());
             }
-            (None, Some(stored)) => stored.assert_version(DocKey::order(number), tx.batch()),
+            (None, Some(stored)) => stored.assert_version(Order::key(number), tx.batch()),
             (None, None) => {}
         }
         receipt.facts = tx.facts();

@@ -1,12 +1,15 @@
 //! What is stored of an order: its document and its checkout, as they were read together.
 
+use crate::kernel::DocKey;
+use crate::kernel::Document;
+use crate::payments::PastBill;
 use super::Shop;
 use super::transaction::{Transaction, Versioned};
 use crate::dedup::Receipt;
 use crate::kernel::{ExternalId, HookId, Kind, Number, SourceName, Timestamp};
 use crate::orders::Order;
 use crate::payments::{Checkout, PaymentId};
-use crate::store::{Batch, DocKey, Expect, Store, Stored, Unavailable};
+use crate::store::{Batch, Expect, Store, Stored, Unavailable};
 
 /// An order with its payments.
 #[derive(Debug, Clone)]
@@ -56,7 +59,7 @@ pub(super) async fn load_kept_record(
 }
 
 fn keys(number: Number) -> [DocKey; 2] {
-    [DocKey::order(number), DocKey::checkout(number)]
+    [Order::key(number), Checkout::key(number)]
 }
 
 fn record_of(found: &[Option<Stored>]) -> Result<Option<OrderRecord>, Unavailable> {
@@ -86,7 +89,7 @@ pub async fn find_record(
 
 /// Reads the checkout of an order.
 pub async fn checkout_of(shop: &Shop, number: Number) -> Result<Option<Checkout>, Unavailable> {
-    let stored = shop.store.load(&[DocKey::checkout(number)]).await?.pop().flatten();
+    let stored = shop.store.load(&[Checkout::key(number)]).await?.pop().flatten();
     Ok(stored.map(|stored| stored.document()).transpose()?)
 }
 
@@ -98,7 +101,7 @@ pub(super) async fn fetch_bill(
 ) -> Result<(), Unavailable> {
     let Some(checkout) = &mut record.checkout else { return Ok(()) };
     if checkout.lacks_bill(id) {
-        let stored = store.load(&[DocKey::past_bill(id.number, id.attempt)]).await?.pop().flatten();
+        let stored = store.load(&[PastBill::key(id.number, id.attempt)]).await?.pop().flatten();
         if let Some(stored) = stored {
             checkout.put_back(stored.document()?);
         }
@@ -109,7 +112,7 @@ pub(super) async fn fetch_bill(
 /// The key under which a hook's receipt lies.
 #[must_use]
 pub fn receipt_key(id: HookId) -> DocKey {
-    DocKey { partition: id.partition, kind: Kind::Receipt, id: id.fingerprint.get() }
+    DocKey { partition: id.partition, kind: Receipt::KIND, id: id.fingerprint.get() }
 }
 
 /// Reads a receipt to change it.
@@ -140,20 +143,20 @@ impl Versioned<Receipt> {
 impl Versioned<Order> {
     /// Stages the order as it is to be.
     pub(super) fn stage(&self, batch: &mut Batch) {
-        self.stage_at(DocKey::order(self.number), batch);
+        self.stage_at(Order::key(self.number), batch);
     }
 }
 
 impl Versioned<Checkout> {
     /// Stages the checkout as it is to be.
     pub(super) fn stage(&self, batch: &mut Batch) {
-        self.stage_at(DocKey::checkout(self.number), batch);
+        self.stage_at(Checkout::key(self.number), batch);
     }
 
     /// The same, with the bills that are past beside it.
     pub(super) fn stage_without_past(&mut self, batch: &mut Batch, now: Timestamp) {
         for past in self.take_past_bills() {
-            let key = DocKey::past_bill(self.number, past.payment.attempt);
+            let key = PastBill::key(self.number, past.payment.attempt);
             batch.put(key, Expect::Absent, &past, now);
         }
         self.stage(batch);

@@ -1,11 +1,13 @@
 //! Somebody has counted: balances become what was counted.
 
+use crate::kernel::DocKey;
+use crate::kernel::Document;
 use super::Shop;
 use super::transaction::commit_once;
 use crate::dedup::key;
 use crate::kernel::{Kind, Quantity, SourceName};
 use crate::orders::{Movement, MovementLine};
-use crate::store::{Batch, Bump, CounterKey, DocKey, Expect, Unavailable};
+use crate::store::{Batch, Bump, CounterKey, Expect, Unavailable};
 
 /// How many lines one commit takes. A longer list is set in several; setting it again is setting it once.
 const LINES_MAX: usize = 500;
@@ -16,7 +18,7 @@ pub async fn set_stock(shop: &Shop, lines: Vec<MovementLine>) -> Result<(), Unav
         let now = shop.clock.now();
         let movement = Movement::Opening { at: now, lines: chunk.to_vec() };
         let name = key::orphan(&SourceName::new("stock"), &serde_json::to_vec(&movement).unwrap_or_default());
-        let key = DocKey { partition: name.partition, kind: Kind::Movement, id: name.fingerprint.get() };
+        let key = DocKey { partition: name.partition, kind: Movement::KIND, id: name.fingerprint.get() };
         let mut batch = Batch::new();
         batch.put(key, Expect::Absent, &movement, now);
         for line in chunk {

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::DocKey;
 use super::Shop;
 use super::transaction::{Staged, Versioned, transact};
 use crate::kernel::chance::random_bytes;
@@ -11,7 +12,7 @@ use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{
     Document, ExternalId, Fingerprint, HookId, Kind, Number, Private, ShopKey, SourceName, Unreadable,
 };
-use crate::store::{DocKey, Unavailable};
+use crate::store::{Unavailable};
 
 /// How the key is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +22,7 @@ pub struct StoredKey {
 }
 
 impl Document for StoredKey {
-    const KIND: Kind = Kind::Key;
+    const KIND: Kind = Kind::unlisted(9, "keys");
     const SCHEMA: u16 = 1;
 
     fn encode(&self) -> Vec<u8> {
@@ -45,7 +46,7 @@ impl StoredKey {
     /// When what is kept is no key.
     pub fn key(&self) -> Result<ShopKey, Unreadable> {
         let unreadable = || Unreadable::Malformed {
-            kind: Kind::Key,
+            kind: StoredKey::KIND,
             schema: StoredKey::SCHEMA,
             why: "not 32 bytes in base64".into(),
         };
@@ -57,7 +58,7 @@ impl StoredKey {
 fn place() -> DocKey {
     let id = Fingerprint::of(&[b"key of the shop"]);
     let partition = HookId::apart(id).partition;
-    DocKey { partition, kind: Kind::Key, id: 0 }
+    DocKey { partition, kind: StoredKey::KIND, id: 0 }
 }
 
 async fn find_or_make(shop: &Shop) -> Result<ShopKey, Unavailable> {

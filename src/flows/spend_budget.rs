@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use crate::kernel::DocKey;
+use crate::kernel::Document;
 use super::Shop;
 use super::transaction::{Staged, Versioned, transact};
 use crate::dedup::key;
 use crate::kernel::{Kind, SourceName};
 use crate::payments::{Allowance, Budget, Purpose};
-use crate::store::{DocKey, Unavailable};
+use crate::store::{Unavailable};
 
 /// Counts `calls` to the payment system `gateway` that are about to be made by `account`. The inner error says how long
 /// there is no room for them.
@@ -19,7 +21,7 @@ pub async fn spend_budget(
     allowance: Allowance,
     purpose: Purpose,
 ) -> Result<Result<(), Duration>, Unavailable> {
-    let key = DocKey { partition: key::partition_of_account(gateway, account), kind: Kind::Budget, id: 0 };
+    let key = DocKey { partition: key::partition_of_account(gateway, account), kind: Budget::KIND, id: 0 };
     transact(shop, "spend_budget", |mut tx| async move {
         let known = tx.read(key).await?;
         let mut budget = known.unwrap_or_else(|| Versioned::new(Budget::default(), tx.now));

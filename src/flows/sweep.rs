@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::kernel::DocKey;
+use crate::kernel::Document;
 use super::Shop;
 use super::transaction::commit_once;
 use crate::dedup::retention::is_over;
 use crate::dedup::{Receipt, Verdict};
 use crate::kernel::{Kind, SourceName, Timestamp};
-use crate::store::{Batch, Cursor, Delivery, DeliveryState, DocKey, Page, Scan, Unavailable};
+use crate::store::{Batch, Cursor, Delivery, DeliveryState, Page, Scan, Unavailable};
 
 /// How long what comes from each source is kept.
 #[derive(Debug, Clone)]
@@ -46,7 +48,7 @@ pub async fn sweep_step(
 ) -> Result<(usize, Option<Progress>), Unavailable> {
     let now = shop.clock.now();
     let scan = Scan::Listed {
-        kind: Kind::Receipt,
+        kind: Receipt::KIND,
         newest_first: false,
         after: progress.after,
         limit: STEP_DOCS_MAX,
@@ -101,7 +103,7 @@ async fn sweep_messages(
     now: Timestamp,
 ) -> Result<(usize, bool), Unavailable> {
     let (mut swept, mut waiting) = (0, false);
-    let scan = Scan::Partition { partition, kind: Kind::Message };
+    let scan = Scan::Partition { partition, kind: Delivery::KIND };
     for (key, stored) in shop.store.scan(&scan).await?.items {
         let delivery: Delivery = stored.document()?;
         let is_settled = match delivery.state {

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use crate::kernel::DocKey;
+use crate::store::message_key;
 use super::transaction::{Staged, transact};
 use super::{OrderRecord, Shop, load_kept_record};
 use crate::kernel::{Lane, Message, MessageId, Number};
 use crate::orders::{Order, State, Tiding, Told};
-use crate::store::{Delivery, DeliveryState, DocKey, Unavailable};
+use crate::store::{Delivery, DeliveryState, Unavailable};
 
 /// Why it is not told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +67,7 @@ pub async fn tell_marketplace(
 /// What the marketplace was told of an order, or is about to be. What a person has dropped was not.
 async fn told_before(shop: &Shop, order: &Order) -> Result<Vec<(MessageId, Tiding)>, Unavailable> {
     let ids = (1..=order.messages).map(|sequence| MessageId { number: order.number, sequence });
-    let keys: Vec<DocKey> = ids.map(DocKey::message).collect();
+    let keys: Vec<DocKey> = ids.map(message_key).collect();
     let mut told = Vec::new();
     for stored in shop.store.load(&keys).await?.into_iter().flatten() {
         let delivery: Delivery = stored.document()?;

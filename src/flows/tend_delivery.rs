@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
+use crate::kernel::DocKey;
+use crate::store::message_key;
 use super::receive_hook::receipt_of;
 use super::transaction::{Staged, commit_once, transact};
 use super::{Hook, Shop, checkout_of, load_record, receipt_key};
 use crate::dedup::{Reason, Verdict};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Fingerprint, HookId, Lane, Message, MessageId, Number, SourceName, Timestamp};
-use crate::store::{Batch, Cursor, Delivery, DeliveryState, DocKey, Expect, Page, Scan, Unavailable};
+use crate::store::{Batch, Cursor, Delivery, DeliveryState, Expect, Page, Scan, Unavailable};
 use crate::views::callback::{TEST_EVENT, TestCallback, TestCallbackData, tested_url};
 
 /// A message as it is to be from now on.
@@ -28,7 +30,7 @@ pub async fn alter<R>(
     id: MessageId,
     change: impl Fn(Delivery, Timestamp) -> Result<Altered, R>,
 ) -> Result<Option<Result<Delivery, R>>, Unavailable> {
-    let key = DocKey::message(id);
+    let key = message_key(id);
     let change = &change;
     transact(shop, "alter_message", |mut tx| async move {
         let Some(stored) = tx.read::<Delivery>(key).await? else { return Ok(Staged::Unchanged(None)) };
@@ -111,7 +113,7 @@ pub async fn callback_of(
     merchant: &SourceName,
     id: MessageId,
 ) -> Result<Option<Delivery>, Unavailable> {
-    let Some(stored) = shop.store.load(&[DocKey::message(id)]).await?.pop().flatten() else {
+    let Some(stored) = shop.store.load(&[message_key(id)]).await?.pop().flatten() else {
         return Ok(None);
     };
     let delivery: Delivery = stored.document()?;
@@ -133,7 +135,7 @@ pub async fn callbacks_about(
     let own = load_record(&shop.store, number).await?.filter(|record| record.order.source == *merchant);
     let Some(own) = own else { return Ok(None) };
     let keys: Vec<DocKey> =
-        (1..=own.order.messages).map(|sequence| DocKey::message(MessageId { number, sequence })).collect();
+        (1..=own.order.messages).map(|sequence| message_key(MessageId { number, sequence })).collect();
     let mut callbacks = Vec::new();
     for stored in shop.store.load(&keys).await?.into_iter().flatten() {
         let delivery: Delivery = stored.document()?;

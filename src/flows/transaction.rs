@@ -11,11 +11,12 @@ use std::time::Duration;
 use serde::Serialize;
 use tracing::Instrument;
 
+use crate::kernel::DocKey;
 use super::Shop;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Document, Message, Number, Timestamp};
 use crate::store::{
-    Batch, CommitError, Delivery, DocKey, Expect, Settlement, Store, Stored, Ticket, Unavailable,
+    Batch, CommitError, Delivery, Expect, Settlement, Store, Stored, Ticket, Unavailable,
 };
 use crate::telemetry::metrics;
 

@@ -1,83 +1,119 @@
 //! What the store keeps: documents of a few kinds, each written in a numbered form.
 
-/// The kinds of document. A number, once given, keeps its meaning for ever: it is on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Kind {
-    /// An order with its events.
-    Order = 1,
-    /// A hook as it came, the verdict on it and the answer it got.
-    Receipt = 2,
-    /// A message of the outbox and what became of it.
-    Message = 3,
-    /// Goods that left or entered a shop's balance.
-    Movement = 4,
-    /// An order's payments.
-    Checkout = 5,
-    /// How often a payment system was called lately.
-    Budget = 6,
-    /// Which order a payment belongs to that is known by the payment system's id alone.
-    Alias = 7,
-    /// What is known of an address of a merchant's site.
-    Endpoint = 8,
-    /// The key of the shop.
-    Key = 9,
-    /// The bill of a payment that is over.
-    Bill = 10,
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+/// A kind of document. Its number, once given, keeps its meaning for ever: it is on disk. Whoever owns the document declares its
+/// kind; what is read back knows the number alone.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    byte: u8,
+    /// Several of them, as people are told; none of what was read back.
+    plural: Option<&'static str>,
 }
 
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Kind; 10] = [
-        Kind::Order,
-        Kind::Receipt,
-        Kind::Message,
-        Kind::Movement,
-        Kind::Checkout,
-        Kind::Budget,
-        Kind::Alias,
-        Kind::Endpoint,
-        Kind::Key,
-        Kind::Bill,
-    ];
+/// Set in the byte of kinds whose documents can be walked by time.
+const LISTED: u8 = 0x80;
 
-    /// Several of them, as people are told.
+impl Kind {
+    /// A kind whose documents can be walked by time.
     #[must_use]
-    pub const fn plural(self) -> &'static str {
-        match self {
-            Kind::Order => "orders",
-            Kind::Receipt => "hooks",
-            Kind::Message => "messages",
-            Kind::Movement => "movements",
-            Kind::Checkout => "payments",
-            Kind::Budget => "call counts",
-            Kind::Alias => "payment ids",
-            Kind::Endpoint => "callback addresses",
-            Kind::Key => "keys",
-            Kind::Bill => "past bills",
-        }
+    pub const fn listed(number: u8, plural: &'static str) -> Kind {
+        assert!(number > 0 && number < LISTED - 1, "the highest bit says that it is listed");
+        Kind { byte: number | LISTED, plural: Some(plural) }
     }
 
-    /// Whether documents of this kind can be walked by time. Messages cannot: they are found through their
-    /// order, or through the outbox while they wait. Nor can checkouts, each of which lies beside its order, nor budgets, aliases and endpoints.
+    /// A kind whose documents are found through others, or by what they are about.
+    #[must_use]
+    pub const fn unlisted(number: u8, plural: &'static str) -> Kind {
+        assert!(number > 0 && number < LISTED, "the highest bit says that it is listed");
+        Kind { byte: number, plural: Some(plural) }
+    }
+
+    /// Whether documents of this kind can be walked by time.
     #[must_use]
     pub const fn is_listed(self) -> bool {
-        match self {
-            Kind::Order | Kind::Receipt | Kind::Movement => true,
-            Kind::Message
-            | Kind::Checkout
-            | Kind::Budget
-            | Kind::Alias
-            | Kind::Endpoint
-            | Kind::Key
-            | Kind::Bill => false,
-        }
+        self.byte & LISTED != 0
     }
 
-    /// The kind with this number on disk.
+    /// The byte that stands for it on disk.
     #[must_use]
-    pub fn from_byte(byte: u8) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| *kind as u8 == byte)
+    pub const fn byte(self) -> u8 {
+        self.byte
+    }
+
+    /// The kind with this byte on disk.
+    #[must_use]
+    pub const fn from_byte(byte: u8) -> Kind {
+        Kind { byte, plural: None }
+    }
+}
+
+impl PartialEq for Kind {
+    fn eq(&self, other: &Kind) -> bool {
+        self.byte == other.byte
+    }
+}
+
+impl Eq for Kind {}
+
+impl PartialOrd for Kind {
+    fn partial_cmp(&self, other: &Kind) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Kind {
+    fn cmp(&self, other: &Kind) -> Ordering {
+        self.byte.cmp(&other.byte)
+    }
+}
+
+impl Hash for Kind {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.byte.hash(state);
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.plural {
+            Some(plural) => f.write_str(plural),
+            None => write!(f, "kind {}", self.byte & !LISTED),
+        }
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where a document lies.
+///
+/// All keys of one batch are of one partition (an order's number, for nearly everything), so that a store
+/// that is spread over machines commits it on one of them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DocKey {
+    /// Everything of one order shares it.
+    pub partition: u64,
+    /// What it is.
+    pub kind: Kind,
+    /// Which of its kind in the partition: a number of at most 96 bits.
+    pub id: u128,
+}
+
+impl fmt::Display for DocKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{:x}", self.kind, self.partition, self.id)
+    }
+}
+
+impl fmt::Debug for DocKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -104,7 +140,7 @@ pub trait Document: Sized {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// A newer version of tillgate wrote it.
-    #[error("{kind:?} was written in form {schema} by a newer tillgate; run that version or a later one")]
+    #[error("{kind}: form {schema} was written by a newer tillgate; run that version or a later one")]
     Newer {
         /// Which kind.
         kind: Kind,
@@ -113,7 +149,7 @@ pub enum Unreadable {
     },
     /// A tillgate from before the first release wrote it.
     #[error(
-        "{kind:?} was written in form {schema} by a tillgate from before the first release; start with an empty store"
+        "{kind}: form {schema} was written by a tillgate from before the first release; start with an empty store"
     )]
     Older {
         /// Which kind.
@@ -122,7 +158,7 @@ pub enum Unreadable {
         schema: u16,
     },
     /// The bytes do not have the form that their number says.
-    #[error("{kind:?} does not have the form {schema} that it says: {why}")]
+    #[error("{kind}: one does not have the form {schema} that it says: {why}")]
     Malformed {
         /// Which kind.
         kind: Kind,

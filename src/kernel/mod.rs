@@ -1,3 +1,4 @@
+use crate::kernel::DocKey;
 //! The words everything else is written in: exact amounts, times, identities, secrets.
 //!
 //! Nothing here does I/O and nothing is `async`. Time and chance are arguments: the only calls to the
@@ -27,7 +28,7 @@ pub mod secret;
 pub mod shop_key;
 
 pub use decimal::DecimalError;
-pub use document::{Document, Kind, Unreadable};
+pub use document::{DocKey, Document, Kind, Unreadable};
 pub use failure::Failure;
 pub use fingerprint::{Fingerprint, HookId};
 pub use ids::{ExternalId, Number, SourceName, same_id};

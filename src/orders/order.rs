@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::DocKey;
 use super::event::Event;
 use super::fold::{View, fold};
 use super::note::OrderNote;
@@ -41,6 +42,12 @@ pub struct Order {
 }
 
 impl Order {
+    /// Where an order lies.
+    #[must_use]
+    pub fn key(number: Number) -> DocKey {
+        DocKey { partition: number.get(), kind: Order::KIND, id: 0 }
+    }
+
     /// An order of which nothing has been heard yet.
     #[must_use]
     pub fn unheard(number: Number, source: SourceName, external_id: ExternalId) -> Order {
@@ -100,7 +107,7 @@ impl Order {
 }
 
 impl Document for Order {
-    const KIND: Kind = Kind::Order;
+    const KIND: Kind = Kind::listed(1, "orders");
     const SCHEMA: u16 = 2;
     const OLDEST: u16 = 2;
 

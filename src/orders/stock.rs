@@ -100,7 +100,7 @@ impl Movement {
 }
 
 impl Document for Movement {
-    const KIND: Kind = Kind::Movement;
+    const KIND: Kind = Kind::listed(4, "movements");
     const SCHEMA: u16 = 1;
 
     fn encode(&self) -> Vec<u8> {

@@ -13,7 +13,7 @@ pub struct Alias {
 }
 
 impl Document for Alias {
-    const KIND: Kind = Kind::Alias;
+    const KIND: Kind = Kind::unlisted(7, "payment ids");
     const SCHEMA: u16 = 1;
 
     fn encode(&self) -> Vec<u8> {

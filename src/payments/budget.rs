@@ -63,7 +63,7 @@ impl Budget {
 }
 
 impl Document for Budget {
-    const KIND: Kind = Kind::Budget;
+    const KIND: Kind = Kind::unlisted(6, "call counts");
     const SCHEMA: u16 = 1;
 
     fn encode(&self) -> Vec<u8> {

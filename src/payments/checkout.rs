@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::DocKey;
 use super::bill::{Bill, Customer};
 use super::note::{Attention, Entry, PaymentNote};
 use super::operation::Operation;
@@ -103,6 +104,12 @@ const ATTENTION_MAX: usize = 50;
 pub(super) const ATTEMPTS_MAX: usize = 50;
 
 impl Checkout {
+    /// Where the checkout of an order lies.
+    #[must_use]
+    pub fn key(number: Number) -> DocKey {
+        DocKey { partition: number.get(), kind: Checkout::KIND, id: 0 }
+    }
+
     /// The payment that counts: the paid one, else one whose money has come for something else and is still there, else the
     /// latest.
     #[must_use]
@@ -198,7 +205,7 @@ impl PaymentNote {
 }
 
 impl Document for Checkout {
-    const KIND: Kind = Kind::Checkout;
+    const KIND: Kind = Kind::unlisted(5, "payments");
     const SCHEMA: u16 = 2;
     const OLDEST: u16 = 2;
 

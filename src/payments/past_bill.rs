@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::DocKey;
 use super::bill::{Bill, Customer};
 use super::checkout::Checkout;
 use super::payment::PaymentState;
@@ -24,8 +25,16 @@ pub struct PastBill {
     pub request: Option<Private>,
 }
 
+impl PastBill {
+    /// Where the bill of an order's payment lies that is over.
+    #[must_use]
+    pub fn key(number: Number, attempt: u32) -> DocKey {
+        DocKey { partition: number.get(), kind: PastBill::KIND, id: u128::from(attempt) }
+    }
+}
+
 impl Document for PastBill {
-    const KIND: Kind = Kind::Bill;
+    const KIND: Kind = Kind::unlisted(10, "past bills");
     const SCHEMA: u16 = 1;
 
     fn encode(&self) -> Vec<u8> {

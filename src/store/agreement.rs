@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use crate::store::conformance::NOTES;
 use super::conformance::{postgres_in_a_new_database, sled_in_a_new_folder};
 use super::*;
 use crate::kernel::time::from_micros;
@@ -46,7 +47,7 @@ fn step() -> impl Strategy<Value = Step> {
 async fn play(store: &Store, steps: &[Step]) -> Result<(), CommitError> {
     let mut batch = Batch::new();
     for Step { partition, id, believes_absent, believes_old, act } in steps {
-        let key = DocKey { partition: *partition, kind: Kind::Order, id: *id };
+        let key = DocKey { partition: *partition, kind: NOTES, id: *id };
         let there = store.load(&[key]).await.expect("read").pop().flatten().map(|stored| stored.version);
         let version = there.unwrap_or(77) + u64::from(*believes_old);
         let expect = if *believes_absent { Expect::Absent } else { Expect::At(version) };
@@ -73,7 +74,7 @@ async fn seen(store: &Store) -> Vec<String> {
     for newest_first in [false, true] {
         let mut after = None;
         loop {
-            let scan = Scan::Listed { kind: Kind::Order, newest_first, after, limit: 2 };
+            let scan = Scan::Listed { kind: NOTES, newest_first, after, limit: 2 };
             let page = store.scan(&scan).await.expect("a page");
             seen.extend(page.items.iter().map(|(key, stored)| show(*key, &stored.body)));
             after = page.next;
@@ -83,7 +84,7 @@ async fn seen(store: &Store) -> Vec<String> {
         }
     }
     for partition in 1..4 {
-        let page = store.scan(&Scan::Partition { partition, kind: Kind::Order }).await.expect("a page");
+        let page = store.scan(&Scan::Partition { partition, kind: NOTES }).await.expect("a page");
         seen.extend(page.items.iter().map(|(key, stored)| show(*key, &stored.body)));
         let counters = store.counters(&partition.to_string(), None, 9).await.expect("counters");
         seen.extend(counters.into_iter().map(|(key, value)| format!("{} {value}", key.name)));

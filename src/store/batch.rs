@@ -1,62 +1,9 @@
 //! A change as a value.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use super::queue::{Delivery, Settlement, Ticket};
-use crate::kernel::{Document, Kind, Message, MessageId, Number, Timestamp, Unreadable};
-
-/// Where a document lives: the partition that keeps it beside its kin, its kind, and its name among them.
-///
-/// All keys of one batch are of one partition (an order's number, for nearly everything), so that a store
-/// that is spread over machines commits it on one of them.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DocKey {
-    /// Everything of one order shares it.
-    pub partition: u64,
-    /// What it is.
-    pub kind: Kind,
-    /// Which of its kind in the partition: a number of at most 96 bits.
-    pub id: u128,
-}
-
-impl DocKey {
-    /// The key of an order's own document.
-    #[must_use]
-    pub fn order(number: Number) -> DocKey {
-        DocKey { partition: number.get(), kind: Kind::Order, id: 0 }
-    }
-
-    /// The key of an order's checkout.
-    #[must_use]
-    pub fn checkout(number: Number) -> DocKey {
-        DocKey { partition: number.get(), kind: Kind::Checkout, id: 0 }
-    }
-
-    /// The key of the bill of an order's payment that is over.
-    #[must_use]
-    pub fn past_bill(number: Number, attempt: u32) -> DocKey {
-        DocKey { partition: number.get(), kind: Kind::Bill, id: u128::from(attempt) }
-    }
-
-    /// The key of a message.
-    #[must_use]
-    pub fn message(id: MessageId) -> DocKey {
-        DocKey { partition: id.number.get(), kind: Kind::Message, id: u128::from(id.sequence) }
-    }
-}
-
-impl fmt::Display for DocKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}/{}/{:x}", self.kind, self.partition, self.id)
-    }
-}
-
-impl fmt::Debug for DocKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
+use super::queue::{Delivery, Settlement, Ticket, message_key};
+use crate::kernel::{DocKey, Document, Message, Timestamp, Unreadable};
 
 /// What the author of a batch believed about a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +115,7 @@ impl Batch {
 
     /// Writes a message that is to be tried at once.
     pub fn wake(&mut self, expect: Expect, delivery: Delivery, listed_at: Timestamp) {
-        let key = DocKey::message(delivery.id);
+        let key = message_key(delivery.id);
         self.docs.insert(key, (expect, Change::Wake { delivery: Box::new(delivery), listed_at }));
     }
 

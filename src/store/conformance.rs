@@ -3,18 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::store::message_key;
 use super::*;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::time::{between, from_micros, later};
 use crate::kernel::{Clock, Document, Failure, Kind, Lane, Message, MessageId, Number, Timestamp};
 use crate::store::queue::DeliveryState;
 
+/// The kind of the tests' documents.
+pub(super) const NOTES: Kind = Kind::listed(1, "notes");
+
 /// A document of the tests.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 struct Note(String);
 
 impl Document for Note {
-    const KIND: Kind = Kind::Order;
+    const KIND: Kind = NOTES;
     const SCHEMA: u16 = 3;
 
     fn encode(&self) -> Vec<u8> {
@@ -62,7 +66,7 @@ impl Stage {
 }
 
 fn key(partition: u64) -> DocKey {
-    DocKey { partition, kind: Kind::Order, id: 7 }
+    DocKey { partition, kind: NOTES, id: 7 }
 }
 
 fn seconds(count: u64) -> Duration {
@@ -288,7 +292,7 @@ async fn a_lost_lease_settles_nothing(store: Stage) {
 async fn a_claimed_message_that_is_rewritten_in_its_place_stays_claimed(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
     let claim = store.claim(&store.claim_at(10)).await.expect("a store that answers").remove(0);
-    let key = DocKey::message(claim.delivery.id);
+    let key = message_key(claim.delivery.id);
     let stored = store.load(&[key]).await.expect("a store that answers").remove(0).expect("the message");
     let noted = Delivery { last_error: Some(failed("it may have arrived")), ..claim.delivery.clone() };
     let mut batch = Batch::new();
@@ -385,7 +389,7 @@ async fn a_failed_message_is_found_behind_all_that_wait_for_it(store: Stage) {
 async fn what_a_person_has_dropped_is_not_sent_and_stays_dropped(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
     let under_way = store.claim(&store.claim_at(10)).await.expect("a store that answers").remove(0);
-    let key = DocKey::message(under_way.delivery.id);
+    let key = message_key(under_way.delivery.id);
     let stored = store.load(&[key]).await.expect("read").remove(0).expect("a message");
     let dropped = Delivery { state: DeliveryState::Dropped { at: at(11) }, ..under_way.delivery };
     let mut batch = Batch::new();
@@ -414,7 +418,7 @@ async fn dead_messages_are_listed_until_a_person_decides(store: Stage) {
     let (key, stored) = listed(true).await.remove(0);
     let delivery: Delivery = stored.document().expect("a message");
     let mut batch = Batch::new();
-    assert_eq!(key, DocKey::message(delivery.id));
+    assert_eq!(key, message_key(delivery.id));
     batch.wake(Expect::At(stored.version), delivery, at(1));
     store.commit(batch).await.expect("committed");
     assert!(listed(true).await.is_empty());
@@ -523,7 +527,7 @@ async fn lists_are_walked_by_time_without_gap_or_repeat(store: Stage) {
     for newest_first in [false, true] {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let scan = Scan::Listed { kind: Kind::Order, newest_first, after, limit: 4 };
+            let scan = Scan::Listed { kind: NOTES, newest_first, after, limit: 4 };
             let page = store.scan(&scan).await.expect("a store that answers");
             seen.extend(page.items.iter().map(|(key, stored)| (stored.body.listed_at, key.partition)));
             after = page.next.map(|next| next.to_string().parse().expect("a cursor survives as text"));
@@ -545,7 +549,7 @@ async fn a_moved_or_removed_document_leaves_the_list(store: Stage) {
     let mut batch = Batch::new();
     batch.put(key(1), Expect::At(version), &note("there"), later(at(1), Duration::from_secs(5)));
     store.commit(batch).await.expect("committed");
-    let scan = Scan::Listed { kind: Kind::Order, newest_first: true, after: None, limit: 9 };
+    let scan = Scan::Listed { kind: NOTES, newest_first: true, after: None, limit: 9 };
     assert_eq!(store.scan(&scan).await.expect("a store that answers").items.len(), 1);
     let (_, version) = read(&store, key(1)).await.expect("a document");
     let mut batch = Batch::new();
@@ -558,7 +562,7 @@ async fn a_partition_is_walked_alone(store: Stage) {
     for (partition, id) in [(1, 1), (1, 300), (2, 1), (1, 2)] {
         store.commit(put(DocKey { id, ..key(partition) }, Expect::Absent, "x")).await.expect("committed");
     }
-    let scan = Scan::Partition { partition: 1, kind: Kind::Order };
+    let scan = Scan::Partition { partition: 1, kind: NOTES };
     let found = store.scan(&scan).await.expect("a store that answers").items;
     assert_eq!(found.iter().map(|(key, _)| key.id).collect::<Vec<_>>(), [1, 2, 300]);
 }

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Batch, Bump, CommitError, CounterKey, DocKey, Expect, Scan, Store, Stored, Unavailable};
+use crate::kernel::DocKey;
+use super::{Batch, Bump, CommitError, CounterKey, Expect, Scan, Store, Stored, Unavailable};
 use crate::kernel::{Fingerprint, Kind};
 
 /// Partitions that are listed at once.
@@ -34,7 +35,7 @@ pub enum CopyError {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Documents of each kind.
-    pub documents: BTreeMap<&'static str, u64>,
+    pub documents: BTreeMap<Kind, u64>,
     /// Counters that are not zero.
     pub counters: u64,
     /// Made of everything: two stores with the same one hold the same.
@@ -50,11 +51,7 @@ impl Totals {
 }
 
 async fn documents(store: &Store, partition: u64) -> Result<Vec<(DocKey, Stored)>, Unavailable> {
-    let mut all = Vec::new();
-    for kind in Kind::ALL {
-        all.extend(store.scan(&Scan::Partition { partition, kind }).await?.items);
-    }
-    Ok(all)
+    Ok(store.scan(&Scan::Whole { partition }).await?.items)
 }
 
 /// Copies what is in a partition.
@@ -156,8 +153,7 @@ async fn counters_after(
 /// Counts a partition into the totals.
 pub async fn count_partition(store: &Store, partition: u64, totals: &mut Totals) -> Result<(), Unavailable> {
     for (key, Stored { body, .. }) in documents(store, partition).await? {
-        let kind = key.kind.plural();
-        *totals.documents.entry(kind).or_insert(0) += 1;
+        *totals.documents.entry(key.kind).or_insert(0) += 1;
         let name = format!("{key} {} {}", body.schema, body.listed_at.as_microsecond());
         let print = Fingerprint::of(&[name.as_bytes(), &body.bytes]);
         totals.digest = totals.digest.wrapping_add(print.get());

@@ -6,7 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::batch::{Batch, CounterKey, DocKey, Stored};
+use crate::kernel::DocKey;
+use crate::store::message_key;
+use super::batch::{Batch, CounterKey, Stored};
 use super::page::Head;
 use super::plan::{DocWrite, Held, bumped, plan};
 use super::queue::{Claim, Claimed, Delivery, Leases, Place, Ticket, page_of_places};
@@ -51,7 +53,7 @@ impl Held for State {
 
 impl State {
     fn delivery(&self, id: MessageId) -> Result<Option<Delivery>, Unavailable> {
-        Ok(self.docs.get(&DocKey::message(id)).map(Stored::document).transpose()?)
+        Ok(self.docs.get(&message_key(id)).map(Stored::document).transpose()?)
     }
 
     fn write(&mut self, DocWrite { key, old_listed_at, new, old_place, new_place }: DocWrite) {
@@ -145,6 +147,11 @@ impl Memory {
                 let first = DocKey { partition, kind, id: 0 };
                 let last = DocKey { partition, kind, id: u128::MAX };
                 (state.docs.range(first..=last).map(|(key, _)| *key).collect(), None)
+            }
+            Scan::Whole { partition } => {
+                let of_partition = state.docs.range(DocKey { partition, kind: Kind::from_byte(0), id: 0 }..);
+                let of_partition = of_partition.take_while(|(key, _)| key.partition == partition);
+                (of_partition.map(|(key, _)| *key).collect(), None)
             }
             Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
                 let after = Place::after(lane, dead, queue.as_deref(), after.as_ref());

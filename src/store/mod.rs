@@ -26,11 +26,12 @@ mod conformance;
 
 use std::sync::Arc;
 
-pub use batch::{Batch, Body, Bump, Change, CounterKey, DocKey, Expect, Stored};
-pub use queue::{Claim, Claimed, Delivery, DeliveryState, Settlement, Ticket};
+pub use batch::{Batch, Body, Bump, Change, CounterKey, Expect, Stored};
+pub use queue::{Claim, Claimed, Delivery, DeliveryState, Settlement, Ticket, message_key};
 pub use scan::{Cursor, NotACursor, Page, Scan};
 use tokio::sync::watch;
 
+use crate::kernel::DocKey;
 use crate::kernel::{Timestamp, Unreadable};
 
 /// A store: one of the engines. Clones share it.

@@ -15,8 +15,9 @@ use std::collections::BTreeMap;
 
 use lz4_flex::block::{compress_into, decompress, get_maximum_output_size};
 
+use crate::kernel::DocKey;
 use super::Unavailable;
-use super::batch::{Body, DocKey, Stored};
+use super::batch::{Body, Stored};
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Timestamp};
 
@@ -93,7 +94,7 @@ impl Page {
         while !bytes.is_empty() {
             let (head, rest) =
                 bytes.split_at_checked(HEAD_BYTES).ok_or_else(|| damaged("it ends within a slot"))?;
-            let kind = Kind::from_byte(head[0]).ok_or_else(|| damaged("a slot has an unknown kind"))?;
+            let kind = Kind::from_byte(head[0]);
             let mut id = [0; 16];
             id[4..].copy_from_slice(&head[1..13]);
             let pieces = u16::from_be_bytes(field(head, 31));
@@ -136,6 +137,11 @@ impl Page {
     /// Whether nothing is left in it.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
+    }
+
+    /// All documents, by kind and id.
+    pub fn keys(&self) -> impl Iterator<Item = DocKey> {
+        self.slots.keys().map(|&(kind, id)| DocKey { partition: self.partition, kind, id })
     }
 
     /// The documents of a kind, by id.
@@ -207,7 +213,7 @@ impl Page {
 impl Slot {
     fn head(&self, key: DocKey) -> [u8; CHECKED_HEAD_BYTES] {
         let mut head = [0; CHECKED_HEAD_BYTES];
-        head[0] = key.kind as u8;
+        head[0] = key.kind.byte();
         head[1..13].copy_from_slice(&key.id.to_be_bytes()[4..]);
         head[13..15].copy_from_slice(&self.schema.to_be_bytes());
         head[15..23].copy_from_slice(&self.version.to_be_bytes());

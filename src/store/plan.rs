@@ -1,7 +1,10 @@
 //! The rules of a commit, written once for the engines that see their own state: what holds, what conflicts,
 //! and what exactly is to be written.
 
-use super::batch::{Body, Bump, Change, CounterKey, DocKey, Expect, Stamped, Stored};
+use crate::kernel::DocKey;
+use crate::kernel::Document;
+use crate::store::message_key;
+use super::batch::{Body, Bump, Change, CounterKey, Expect, Stamped, Stored};
 use super::page::Head;
 use super::queue::{Delivery, Place, Ticket, place_of};
 use super::{CommitError, Unavailable};
@@ -55,7 +58,7 @@ pub(super) fn plan(batch: Stamped, held: &impl Held) -> Result<Writes, CommitErr
             Change::Delete => None,
         };
         let (mut old_place, mut new_place) = (None, None);
-        if key.kind == Kind::Message {
+        if key.kind == Delivery::KIND {
             old_place = if old.is_some() { delivery(held, key)?.and_then(|old| old.place()) } else { None };
             new_place = new.as_ref().map(place_of).transpose()?.flatten();
         }
@@ -63,7 +66,7 @@ pub(super) fn plan(batch: Stamped, held: &impl Held) -> Result<Writes, CommitErr
         writes.docs.push(DocWrite { key, old_listed_at, new, old_place, new_place });
     }
     for (ticket, settlement) in batch.settled {
-        let key = DocKey::message(ticket.id);
+        let key = message_key(ticket.id);
         if !held.lease_holds(ticket) {
             return Err(CommitError::LostLease);
         }
@@ -77,14 +80,14 @@ pub(super) fn plan(batch: Stamped, held: &impl Held) -> Result<Writes, CommitErr
         writes.released.push(ticket);
     }
     for (delivery, body) in batch.messages {
-        let key = DocKey::message(delivery.id);
+        let key = message_key(delivery.id);
         if held.head(key)?.is_none() {
             let (new, new_place) = (Some(body), delivery.place());
             writes.docs.push(DocWrite { key, old_listed_at: None, new, old_place: None, new_place });
         }
     }
     // An operator's "try again" puts a message back as a plain document: its courier must wake too.
-    writes.has_messages = writes.docs.iter().any(|doc| doc.key.kind == Kind::Message);
+    writes.has_messages = writes.docs.iter().any(|doc| doc.key.kind == Delivery::KIND);
     Ok(writes)
 }
 

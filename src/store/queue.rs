@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::DocKey;
 use super::Unavailable;
-use super::batch::{Body, DocKey};
+use super::batch::{Body, };
 use super::scan::{Cursor, Found};
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::message::Turn;
@@ -84,8 +85,14 @@ impl DeliveryState {
     }
 }
 
+/// Where a message lies.
+#[must_use]
+pub fn message_key(id: MessageId) -> DocKey {
+    DocKey { partition: id.number.get(), kind: Delivery::KIND, id: u128::from(id.sequence) }
+}
+
 impl Document for Delivery {
-    const KIND: Kind = Kind::Message;
+    const KIND: Kind = Kind::unlisted(3, "messages");
     const SCHEMA: u16 = 2;
     const OLDEST: u16 = 2;
 
@@ -276,7 +283,7 @@ pub(super) fn page_of_places(mut places: Vec<Place>, limit: usize) -> Found {
     let more = places.len() > limit;
     places.truncate(limit);
     let next = places.last().filter(|_| more).map(Place::cursor);
-    (places.iter().map(|place| DocKey::message(place.id)).collect(), next)
+    (places.iter().map(|place| message_key(place.id)).collect(), next)
 }
 
 /// Where a message stands in the outbox's index, if it belongs there.

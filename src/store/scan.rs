@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::batch::DocKey;
+use crate::kernel::DocKey;
+use crate::store::message_key;
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Lane, MessageId, Number, Timestamp};
 
@@ -27,6 +28,11 @@ pub enum Scan {
         partition: u64,
         /// The kind.
         kind: Kind,
+    },
+    /// All documents in a partition, by kind and id.
+    Whole {
+        /// The partition.
+        partition: u64,
     },
     /// Messages of a lane that are dead, or that wait: queue by queue, in a queue by the time when they are due or died. One
     /// that is put off while the pages are turned moves on to a later one, and is not passed over.
@@ -75,7 +81,7 @@ impl Cursor {
 
     /// The place of a message in the outbox.
     pub(super) fn of_message(queue: String, due: Timestamp, id: MessageId) -> Cursor {
-        Cursor { queue, ..Cursor::at(due, DocKey::message(id)) }
+        Cursor { queue, ..Cursor::at(due, message_key(id)) }
     }
 
     /// The queue of the outbox that it is in; none when it is in another list.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tillgate::orders::Order;
 use tillgate::flows::move_money::{Request, move_money};
 use tillgate::flows::place_order::{Placed, Placement, place};
 use tillgate::flows::revise_order::{self, Change, Wish, revise};
@@ -18,7 +19,7 @@ use tillgate::payments::{
     PaymentState, Remote, RemoteOperation, RemoteOperationStatus, RemoteStatus, Terms, VatCode, Ways,
 };
 use tillgate::store::memory::Memory;
-use tillgate::store::{Batch, Claim, Delivery, DocKey, Expect, Scan, Store};
+use tillgate::store::{Batch, Claim, Delivery, Expect, Scan, Store};
 use tillgate::workers::collector::Collector;
 use tokio::sync::Notify;
 
@@ -336,8 +337,8 @@ impl World {
                 wait: Duration::ZERO,
             });
         }
-        batch.put(DocKey::order(self.number), Expect::At(order.version()), &*order, now);
-        batch.put(DocKey::checkout(self.number), Expect::At(checkout.version()), &*checkout, now);
+        batch.put(Order::key(self.number), Expect::At(order.version()), &*order, now);
+        batch.put(Checkout::key(self.number), Expect::At(checkout.version()), &*checkout, now);
         shop.store.commit(batch).await.expect("committed");
     }
 
@@ -515,7 +516,7 @@ async fn moves_once(kind: OperationKind, script: &[Turn]) {
     checkout.payments[0].state =
         if is_capture { PaymentState::Held { at } } else { PaymentState::Paid { at } };
     let mut batch = Batch::new();
-    batch.put(DocKey::checkout(world.number), Expect::At(checkout.version()), &*checkout, at);
+    batch.put(Checkout::key(world.number), Expect::At(checkout.version()), &*checkout, at);
     shop.store.commit(batch).await.expect("committed");
 
     world.bank.books.lock().expect("unbroken").script = script.iter().copied().collect();

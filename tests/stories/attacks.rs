@@ -14,7 +14,7 @@ use tillgate::gateway::sandbox::Setup;
 use tillgate::kernel::{Clock, Stopwatch};
 use tillgate::payments::Checkout;
 use tillgate::peer::Client;
-use tillgate::store::{Batch, DocKey, Expect};
+use tillgate::store::{Batch, Expect};
 
 use super::operation::{BINARY, Process, configure};
 use crate::world::till::{API_KEY, Till, json_of, order, text};
@@ -413,7 +413,7 @@ async fn a_link_that_somebody_has_put_into_the_store_is_not_followed() {
     let placed = till.place("T-1", "T-1").await;
     let number = text(&placed["number"]);
     till.order_in(&number, "linked").await;
-    let key = DocKey::checkout(number.parse().expect("a number"));
+    let key = Checkout::key(number.parse().expect("a number"));
     let stored = till.app.store().load(&[key]).await.expect("read").remove(0).expect("a checkout");
     let mut checkout: Checkout = stored.document().expect("a checkout");
     let remote = checkout.payments[0].remote.as_mut().expect("it is there");

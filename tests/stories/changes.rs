@@ -2,11 +2,11 @@
 
 use http::Method;
 use serde_json::{Value, json};
+use tillgate::orders::Order;
 use tillgate::gateway::sandbox::{Call, Entry, Outcome, Setup, Trouble};
 use tillgate::kernel::Clock;
 use tillgate::payments::Checkout;
 use tillgate::peer::Reply;
-use tillgate::store::DocKey;
 
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
 use crate::world::{ADMIN_TOKEN, DEADLINE};
@@ -116,7 +116,7 @@ async fn the_tenth_change_writes_no_more_than_the_third() {
     let parsed = number.parse().expect("a number");
     let written = async || {
         let documents =
-            till.app.store().load(&[DocKey::order(parsed), DocKey::checkout(parsed)]).await.expect("read");
+            till.app.store().load(&[Order::key(parsed), Checkout::key(parsed)]).await.expect("read");
         documents.into_iter().flatten().map(|stored| stored.body.bytes.len()).sum::<usize>()
     };
     let mut sizes = Vec::new();
@@ -143,7 +143,7 @@ async fn the_tenth_change_writes_no_more_than_the_third() {
     let stored = till
         .app
         .store()
-        .load(&[DocKey::checkout(parsed)])
+        .load(&[Checkout::key(parsed)])
         .await
         .expect("read")
         .remove(0)

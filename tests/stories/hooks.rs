@@ -3,6 +3,8 @@
 use http::Method;
 use serde_json::json;
 
+use tillgate::kernel::DocKey;
+use tillgate::orders::Order;
 use crate::world::{Shop, created, hook, payload};
 
 const AT: &str = "2026-11-22T12:00:00+03:00";
@@ -202,7 +204,7 @@ async fn two_orders_that_derive_the_same_number_are_told_apart() {
     // Another order holds the number that H1 derives first.
     let other = Order::unheard(first, source, ExternalId::parse("H-other").expect("usable"));
     let mut batch = Batch::new();
-    batch.put(DocKey::order(first), Expect::Absent, &other, tillgate::kernel::Timestamp::UNIX_EPOCH);
+    batch.put(Order::key(first), Expect::Absent, &other, tillgate::kernel::Timestamp::UNIX_EPOCH);
     shop.app.store().commit(batch).await.expect("committed");
 
     let answer = shop.acknowledged(created("H1")).await;

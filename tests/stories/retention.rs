@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tillgate::kernel::Document;
+use tillgate::orders::Order;
+use tillgate::dedup::Receipt;
 use tillgate::flows::receive_hook::{receive, recognise};
 use tillgate::flows::sweep::{Progress, Retention, sweep_step};
 use tillgate::flows::{Hook, Received, Shop};
@@ -97,14 +100,14 @@ async fn receipts_go_after_their_time_and_the_order_is_still_the_same_order() {
     deliver(&shop, &created("H2")).await;
     shop.clock.advance(2 * DAY);
     assert_eq!(sweep(&shop).await, 3, "two receipts and a message that was sent");
-    assert_eq!((count(&shop, Kind::Receipt).await, count(&shop, Kind::Order).await), (1, 2));
+    assert_eq!((count(&shop, Receipt::KIND).await, count(&shop, Order::KIND).await), (1, 2));
 
     // Years later, a copy: the order knows it, although its receipt is gone.
     shop.clock.advance(1000 * DAY);
     sweep(&shop).await;
     let again = deliver(&shop, &created("H1")).await;
     assert_eq!((again.answer, again.number), (first.answer, first.number));
-    assert_eq!(count(&shop, Kind::Order).await, 2);
+    assert_eq!(count(&shop, Order::KIND).await, 2);
     let claim = Claim { lane: Lane::Telegram, lease: DAY, limit: 9, resting: Vec::new() };
     let claimed = shop.store.claim(&claim).await.expect("a store that answers");
     assert_eq!(claimed.len(), 1, "only H2's message, which nobody has sent: {claimed:?}");
@@ -120,9 +123,9 @@ async fn what_waits_is_not_swept() {
     assert_eq!(sweep(&shop).await, 0, "a parked hook, and the receipt that leads to a waiting message");
     send_everything(&shop).await;
     assert_eq!(sweep(&shop).await, 2, "the message is sent: it and its receipt go");
-    assert_eq!(count(&shop, Kind::Receipt).await, 1);
+    assert_eq!(count(&shop, Receipt::KIND).await, 1);
     deliver(&shop, &created("H-parked")).await;
-    let scan = Scan::Listed { kind: Kind::Order, newest_first: true, after: None, limit: 9 };
+    let scan = Scan::Listed { kind: Order::KIND, newest_first: true, after: None, limit: 9 };
     let orders = shop.store.scan(&scan).await.expect("a store that answers").items;
     let parked: tillgate::orders::Order = orders[0].1.document().expect("an order");
     assert_eq!(parked.events.len(), 2, "the parked payment has found its order");

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use crate::kernel::DocKey;
+use crate::kernel::Document;
 use super::super::transaction::Transaction;
 use crate::kernel::{HookId, Kind, Lane, Message, Quantity};
 use crate::notify::{Letter, Subject, render};
 use crate::orders::{Announcement, Fact, Movement, MovementLine, Order};
-use crate::store::{Bump, CounterKey, DocKey, Expect};
+use crate::store::{Bump, CounterKey, Expect};
 
 impl Transaction<'_> {
     /// Tells the pickers of a shop. The order's count of messages goes up: the order is to be written.
@@ -34,7 +36,7 @@ impl Transaction<'_> {
         }
         let now = self.now;
         let partition = order.number.get();
-        let key = DocKey { partition, kind: Kind::Movement, id: u128::from(order.movements) };
+        let key = DocKey { partition, kind: Movement::KIND, id: u128::from(order.movements) };
         for line in &lines {
             let counter = CounterKey { group: line.store_id.clone(), name: line.sku.clone() };
             self.batch().bump(counter, Bump::Add(Quantity::thousandths(line.quantity)));

@@ -7,6 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::Document;
 use super::{List, Paging, gather};
 use crate::dedup::{Reason, Receipt, Verdict};
 use crate::flows::accept_hook::accept_hook;
@@ -104,7 +105,7 @@ pub async fn list(
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
     edge.tally.write(&edge.shop).await;
     let paging = Paging { cursor: filter.cursor, limit: filter.limit };
-    let page = gather(&edge, Kind::Receipt, &paging, |stored| {
+    let page = gather(&edge, Receipt::KIND, &paging, |stored| {
         let receipt: Receipt = stored.document()?;
         let fits = filter.source.as_deref().is_none_or(|source| receipt.source.as_str() == source)
             && filter.verdict.is_none_or(|verdict| receipt.verdict == verdict);

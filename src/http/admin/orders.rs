@@ -6,6 +6,8 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::DocKey;
+use crate::kernel::Document;
 use super::hooks::HookEntry;
 use super::outbox::MessageEntry;
 use super::{List, PAGE_MAX, Paging, gather};
@@ -17,7 +19,7 @@ use crate::http::problem::Problem;
 use crate::kernel::{ExternalId, Kind, Number, SourceName, Timestamp};
 use crate::orders::{Movement, Order, State as OrderState};
 use crate::payments::{Checkout, Entry as PaymentEntry};
-use crate::store::{Cursor, Delivery, DocKey, Scan, Unavailable};
+use crate::store::{Cursor, Delivery, Scan, Unavailable};
 use crate::texts::{Language, Worded};
 use crate::views::{OrderDocument, order_document};
 
@@ -74,11 +76,11 @@ pub async fn list(
         // What is paid, and what a person should look at, stands in the checkouts: they are read for a page at once.
         let at_once = if wanted { PAGE_MAX } else { limit };
         let paging = Paging { cursor: next_cursor.take(), limit: Some(at_once) };
-        let page = gather(&edge, Kind::Order, &paging, |stored| {
+        let page = gather(&edge, Order::KIND, &paging, |stored| {
             let order: Order = stored.document()?;
             let document = order_document(edge.shop.frame(Language::En), &order, None)
                 .filter(|document| fits(&order, document));
-            Ok(document.map(|_| (Cursor::at(stored.body.listed_at, DocKey::order(order.number)), order)))
+            Ok(document.map(|_| (Cursor::at(stored.body.listed_at, Order::key(order.number)), order)))
         });
         let List { items: found, next_cursor: next } = page.await?;
         let shown = documents(&edge, found.iter().map(|(_, order)| order)).await?;
@@ -101,7 +103,7 @@ async fn documents<'a>(
     edge: &Edge,
     orders: impl Iterator<Item = &'a Order> + Clone,
 ) -> Result<Vec<Option<OrderDocument>>, Unavailable> {
-    let keys: Vec<DocKey> = orders.clone().map(|order| DocKey::checkout(order.number)).collect();
+    let keys: Vec<DocKey> = orders.clone().map(|order| Checkout::key(order.number)).collect();
     let found = edge.shop.store.load(&keys).await?;
     let shown = |(order, stored): (&Order, Option<crate::store::Stored>)| {
         let checkout: Option<Checkout> = stored.map(|stored| stored.document()).transpose()?;
@@ -111,7 +113,7 @@ async fn documents<'a>(
 }
 
 async fn load(edge: &Edge, number: Number) -> Result<Option<Order>, Unavailable> {
-    let stored = edge.shop.store.load(&[DocKey::order(number)]).await?.pop().flatten();
+    let stored = edge.shop.store.load(&[Order::key(number)]).await?.pop().flatten();
     Ok(stored.map(|stored| stored.document()).transpose()?)
 }
 
@@ -179,33 +181,21 @@ pub async fn journal(
     let number = number_in(&number)?;
     edge.tally.write(&edge.shop).await;
     let mut entries: Vec<(Timestamp, u8, JournalEntry)> = Vec::new();
-    for (rank, kind) in [Kind::Receipt, Kind::Movement, Kind::Message].into_iter().enumerate() {
-        let scan = Scan::Partition { partition: number.get(), kind };
+    let partition = number.get();
+    for (rank, kind) in [(0, Receipt::KIND), (1, Movement::KIND), (2, Delivery::KIND)] {
+        let scan = Scan::Partition { partition, kind };
         for (_, stored) in edge.shop.store.scan(&scan).await?.items {
             let at = stored.body.listed_at;
-            let entry = match kind {
-                Kind::Receipt => {
-                    let receipt: Receipt = stored.document().map_err(Unavailable::from)?;
-                    JournalEntry::Hook(Box::new(HookEntry::of(receipt)))
-                }
-                Kind::Message => {
-                    let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
-                    JournalEntry::Message(Box::new(MessageEntry::of(delivery)))
-                }
-                Kind::Movement => {
-                    JournalEntry::Movement { at, movement: stored.document().map_err(Unavailable::from)? }
-                }
-                Kind::Order
-                | Kind::Checkout
-                | Kind::Budget
-                | Kind::Alias
-                | Kind::Endpoint
-                | Kind::Key
-                | Kind::Bill => {
-                    continue;
-                }
+            let entry = if kind == Receipt::KIND {
+                let receipt: Receipt = stored.document().map_err(Unavailable::from)?;
+                JournalEntry::Hook(Box::new(HookEntry::of(receipt)))
+            } else if kind == Delivery::KIND {
+                let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
+                JournalEntry::Message(Box::new(MessageEntry::of(delivery)))
+            } else {
+                JournalEntry::Movement { at, movement: stored.document().map_err(Unavailable::from)? }
             };
-            entries.push((at, u8::try_from(rank).unwrap_or(u8::MAX), entry));
+            entries.push((at, rank, entry));
         }
     }
     if let Some(checkout) = load_record(&edge.shop.store, number).await?.and_then(|record| record.checkout) {

@@ -10,6 +10,7 @@ use http::{HeaderMap, header};
 use http_body_util::{BodyExt, Limited};
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::Document;
 use super::{PAGE_DEFAULT, PAGE_MAX};
 use crate::flows::set_stock::set_stock;
 use crate::http::Edge;
@@ -84,7 +85,7 @@ pub async fn list(
 
 async fn movements(edge: &Edge, store: Option<&str>) -> Result<Vec<Movement>, Problem> {
     let scan = Scan::Listed {
-        kind: Kind::Movement,
+        kind: Movement::KIND,
         newest_first: true,
         after: None,
         limit: MOVEMENTS_LOOKED_AT_MAX,

@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use http::HeaderMap;
 use serde::Deserialize;
 
+use crate::store::message_key;
 use super::outbox::MessageEntry;
 use crate::flows::tell_marketplace::{Refused, tell_marketplace};
 use crate::http::Edge;
@@ -17,7 +18,7 @@ use crate::http::problem::Problem;
 use crate::kernel::Quantity;
 use crate::kernel::json::tidy;
 use crate::orders::{Order, Position, Tiding, Told};
-use crate::store::{Delivery, DocKey, Unavailable};
+use crate::store::{Delivery, Unavailable};
 
 /// The longest reason, in characters.
 const REASON_CHARS_MAX: usize = 255;
@@ -67,7 +68,7 @@ pub async fn tell(
             return Err(Problem::conflict(format!("order {number}: {why}")));
         }
     };
-    let stored = edge.shop.store.load(&[DocKey::message(id)]).await?.pop().flatten();
+    let stored = edge.shop.store.load(&[message_key(id)]).await?.pop().flatten();
     let stored = stored.ok_or_else(|| Problem::unavailable("the message cannot be read"))?;
     let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
     Ok(Json(MessageEntry::of(delivery)))

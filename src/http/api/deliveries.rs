@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::store::message_key;
 use super::describe::{BodyRead, DeliveryId, Refusals};
 use super::place::callback;
 use super::{Caller, Edge, Found, Problem, Watch, number_in, read_json};
@@ -21,7 +22,7 @@ use crate::flows::tend_delivery::{
 use crate::http::admin::{List, PAGE_DEFAULT, PAGE_MAX};
 use crate::http::body::read_plain;
 use crate::kernel::{Failure, MessageId, Number, SourceName, Timestamp};
-use crate::store::{Cursor, Delivery, DeliveryState, DocKey, NotACursor, Unavailable};
+use crate::store::{Cursor, Delivery, DeliveryState, NotACursor, Unavailable};
 use crate::texts::{Language, Worded};
 use crate::views::ReasonShape;
 
@@ -241,7 +242,7 @@ pub async fn test(
 async fn tried(edge: &Edge, id: MessageId) -> Result<Json<DeliveryDocument>, Problem> {
     let mut watch = Watch::over(&edge.shop, id.number);
     loop {
-        let stored = edge.shop.store.load(&[DocKey::message(id)]).await?.pop().flatten();
+        let stored = edge.shop.store.load(&[message_key(id)]).await?.pop().flatten();
         let stored = stored.ok_or_else(|| Problem::unavailable("the delivery cannot be read"))?;
         let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
         let is_tried = delivery.attempts > 0

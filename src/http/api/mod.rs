@@ -37,6 +37,7 @@ use utoipa_axum::routes;
 use describe::{Found, Refusals};
 use fields::{Item, check_customer, check_text, check_visible, read_lines, until};
 
+use crate::kernel::Document;
 use super::admin::{List, Paging, gather};
 use super::hooks::answer;
 use super::problem::Problem;
@@ -49,7 +50,7 @@ use crate::kernel::{ExternalId, Kind, Number, SourceName, Stopwatch};
 use crate::orders::{Order, State as OrderState};
 use crate::payments::Checkout;
 use crate::payments::PaymentPhase;
-use crate::store::{DocKey, Unavailable};
+use crate::store::{Unavailable};
 use crate::texts::Language;
 use crate::views::{MerchantOrder, merchant_order};
 
@@ -265,14 +266,14 @@ pub async fn list(
         return Ok(Json(List { items: found.into_iter().filter(fits).collect(), next_cursor: None }));
     }
     let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
-    let numbers = gather(&edge, Kind::Order, &paging, |stored| {
+    let numbers = gather(&edge, Order::KIND, &paging, |stored| {
         let order: Order = stored.document()?;
         Ok((order.source == merchant).then_some(order))
     });
     let List { items, next_cursor } = numbers.await?;
     let mut shown_items = Vec::with_capacity(items.len());
     for order in items {
-        let stored = edge.shop.store.load(&[DocKey::checkout(order.number)]).await?.pop().flatten();
+        let stored = edge.shop.store.load(&[Checkout::key(order.number)]).await?.pop().flatten();
         let checkout: Option<Checkout> =
             stored.map(|stored| stored.document()).transpose().map_err(Unavailable::from)?;
         shown_items.extend(

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::kernel::Document;
+use crate::store::Delivery;
+use crate::store::message_key;
 use super::link::Connected;
 use super::rows::{
     LineColumns, ListColumns, ListKey, OutboxKey, PageColumns, PartColumns, PieceColumns, Rows, SetColumns,
@@ -134,13 +137,13 @@ impl Group {
         }
         // A message's body is looked into; if it is a long one, its pieces are needed.
         let messages =
-            batches.iter().flat_map(|batch| batch.docs.keys().copied()).chain(settled().map(DocKey::message));
-        for key in messages.filter(|key| key.kind == Kind::Message) {
+            batches.iter().flat_map(|batch| batch.docs.keys().copied()).chain(settled().map(message_key));
+        for key in messages.filter(|key| key.kind == Delivery::KIND) {
             let head = group.pages.get(&key.partition).and_then(|kept| kept.page.head(key));
             if head.is_some_and(|head| head.pieces > 0) {
                 let text =
                     "SELECT piece, body FROM tillgate.pieces WHERE partition = $1 AND kind = $2 AND id = $3";
-                let (kind, id) = (i16::from(key.kind as u8), id_bytes(key.id));
+                let (kind, id) = (i16::from(key.kind.byte()), id_bytes(key.id));
                 for row in ask(connected, text, &[&signed(key.partition), &kind, &id]).await? {
                     let number = u16::try_from(row.get::<_, i32>(0)).unwrap_or(u16::MAX);
                     group.read_pieces.insert((key, number), row.get(1));
@@ -166,13 +169,13 @@ impl Group {
         for DocWrite { key, old_listed_at, new, old_place, new_place } in docs {
             let new_listed_at = new.as_ref().map(|body| body.listed_at);
             if key.kind.is_listed() && old_listed_at != new_listed_at {
-                let line = |listed_at| (key.kind as u8, listed_at, key.partition, key.id);
+                let line = |listed_at| (key.kind.byte(), listed_at, key.partition, key.id);
                 self.listed.extend(old_listed_at.map(|was| (line(was), false)));
                 self.listed.extend(new_listed_at.map(|is| (line(is), true)));
             }
             let line = (key.partition, i64::try_from(key.id).unwrap_or(i64::MAX));
             // Rewritten in its place a message stays whosever it is: a row that is written anew belongs to nobody.
-            if key.kind == Kind::Message && (old_place != new_place || settled.contains(&line)) {
+            if key.kind == Delivery::KIND && (old_place != new_place || settled.contains(&line)) {
                 if new_place.is_none() && new.is_some() {
                     self.withdrawn.insert(line);
                 } else {

@@ -34,6 +34,10 @@ pub async fn scan(store: &Postgres, scan: &Scan) -> Result<Found, Unavailable> {
             let keys = |page: Arc<Page>| async move { Ok(page.keys_of(kind).collect()) };
             Ok((reader::with_page(store, partition, Belief::Hint, keys).await?, None))
         }
+        Scan::Whole { partition } => {
+            let keys = |page: Arc<Page>| async move { Ok(page.keys().collect()) };
+            Ok((reader::with_page(store, partition, Belief::Hint, keys).await?, None))
+        }
         Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
             let places = outbox(store, lane, dead, queue.as_deref(), after.as_ref(), limit + 1).await?;
             Ok(page_of_places(places, limit))
@@ -62,7 +66,7 @@ async fn listed(
     let at = after.map_or(beyond, |after| after.listed_at.as_microsecond());
     let partition = after.map_or(beyond, |after| signed(after.partition));
     let id = after.map_or_else(Vec::new, |after| id_bytes(after.id));
-    let (kind_byte, limit) = (i16::from(kind as u8), i64::try_from(limit).unwrap_or(i64::MAX));
+    let (kind_byte, limit) = (i16::from(kind.byte()), i64::try_from(limit).unwrap_or(i64::MAX));
     let rows = query(&store.slow, text, &[&kind_byte, &at, &partition, &id, &limit]).await?;
     let line = |row: &Row| {
         let key = DocKey { partition: unsigned(row.get(1)), kind, id: id_of(row.get(2)) };

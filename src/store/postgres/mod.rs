@@ -43,11 +43,12 @@ use tokio_postgres::error::SqlState;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::address::{Address, BadAddress};
+use crate::kernel::DocKey;
 use self::link::Link;
 use self::opening::Opening;
 pub use self::schema::{Migration, may_migrate};
 pub use self::server::Seen;
-use super::batch::{Batch, CounterKey, DocKey, Stored};
+use super::batch::{Batch, CounterKey, Stored};
 use super::page::Page;
 use super::queue::{Claim, Claimed};
 use super::scan::{Found, Scan};

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio_postgres::Row;
 
+use crate::store::message_key;
 use super::reader::{self, query, query_once};
 use super::{Postgres, signed, unsigned};
 use crate::kernel::chance::random_bytes;
@@ -187,7 +188,7 @@ async fn lease(
 }
 
 async fn delivery(store: &Postgres, id: MessageId) -> Result<Option<Delivery>, Unavailable> {
-    let key = DocKey::message(id);
+    let key = message_key(id);
     let found = reader::with_page(store, key.partition, Belief::Hint, |page| {
         reader::documents(store, page, std::slice::from_ref(&key))
     });

@@ -199,7 +199,7 @@ pub async fn documents(
 /// The pieces of a long body.
 pub async fn read_pieces(link: &Link, key: DocKey) -> Result<Vec<(PieceKey, Vec<u8>)>, Unavailable> {
     let text = "SELECT piece, body FROM tillgate.pieces WHERE partition = $1 AND kind = $2 AND id = $3";
-    let (kind, id) = (i16::from(key.kind as u8), id_bytes(key.id));
+    let (kind, id) = (i16::from(key.kind.byte()), id_bytes(key.id));
     let rows = query(link, text, &[&signed(key.partition), &kind, &id]).await?;
     let piece = |row: &tokio_postgres::Row| {
         let number = u16::try_from(row.get::<_, i32>(0)).unwrap_or(u16::MAX);

@@ -163,7 +163,7 @@ impl PieceColumns {
         for ((key, number), body) in pieces {
             let columns = if body.is_some() { &mut put } else { &mut cut };
             columns.partitions.push(signed(key.partition));
-            columns.kinds.push(i16::from(key.kind as u8));
+            columns.kinds.push(i16::from(key.kind.byte()));
             columns.ids.push(id_bytes(key.id));
             columns.numbers.push(i32::from(number));
             columns.bodies.extend(body);

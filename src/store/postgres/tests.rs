@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::kernel::DocKey;
+use crate::store::conformance::NOTES;
 use super::{Address, Migration, OpenError, Postgres};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Clock, Kind, Timestamp};
-use crate::store::{Batch, Body, Bump, CommitError, CounterKey, DocKey, Expect, Store, Unavailable};
+use crate::store::{Batch, Body, Bump, CommitError, CounterKey, Expect, Store, Unavailable};
 
 #[path = "../../../tests/world/database.rs"]
 pub mod database;
@@ -96,7 +98,7 @@ async fn a_service_without_rights_over_the_schema_works() {
         .expect("granted");
     let store = open(&url.replace("postgres@", &format!("{role}@"))).await;
     let mut batch = Batch::new();
-    let key = DocKey { partition: 1, kind: Kind::Order, id: 0 };
+    let key = DocKey { partition: 1, kind: NOTES, id: 0 };
     let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: vec![7; 100_000] };
     batch.put_body(key, Expect::Absent, body);
     store.commit(batch).await.expect("committed");
@@ -128,7 +130,7 @@ async fn broken_connections_are_made_anew() {
     let url = database::Server::shared().new_database().await;
     let (store, client) = (open(&url).await, client(&url).await);
     for round in 0..20 {
-        let key = DocKey { partition: round, kind: Kind::Order, id: 0 };
+        let key = DocKey { partition: round, kind: NOTES, id: 0 };
         let put = || {
             let mut batch = Batch::new();
             let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
@@ -159,7 +161,7 @@ async fn broken_connections_are_made_anew() {
 async fn a_lock_that_is_held_is_given_up_in_time() {
     let url = database::Server::shared().new_database().await;
     let (store, client) = (open(&url).await, client(&url).await);
-    let key = |partition| DocKey { partition, kind: Kind::Order, id: 0 };
+    let key = |partition| DocKey { partition, kind: NOTES, id: 0 };
     let put = |partition, expect| {
         let mut batch = Batch::new();
         let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
@@ -185,7 +187,7 @@ async fn a_lock_that_is_held_delays_no_other_order() {
     const OTHERS: u64 = 200;
     let url = database::Server::shared().new_database().await;
     let (store, client) = (open(&url).await, client(&url).await);
-    let key = |partition| DocKey { partition, kind: Kind::Order, id: 0 };
+    let key = |partition| DocKey { partition, kind: NOTES, id: 0 };
     let put = |partition, expect| {
         let mut batch = Batch::new();
         let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
@@ -240,7 +242,7 @@ async fn a_commit_that_fails_is_none() {
         )
         .await
         .expect("a trigger");
-    let key = DocKey { partition: 1, kind: Kind::Order, id: 0 };
+    let key = DocKey { partition: 1, kind: NOTES, id: 0 };
     let mut batch = Batch::new();
     let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
     batch.put_body(key, Expect::Absent, body);
@@ -294,7 +296,7 @@ async fn a_batch_that_the_database_refuses_takes_no_other_along() {
     let put = |partition, name: &str| {
         let mut batch = Batch::new();
         let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
-        batch.put_body(DocKey { partition, kind: Kind::Order, id: 0 }, Expect::Absent, body);
+        batch.put_body(DocKey { partition, kind: NOTES, id: 0 }, Expect::Absent, body);
         batch.bump(CounterKey { group: "17".into(), name: name.into() }, Bump::Add(1));
         batch
     };
@@ -341,7 +343,7 @@ async fn nodes_that_write_the_same_orders_do_not_lock_each_other_out() {
             commits.spawn(async move {
                 let mut batch = Batch::new();
                 let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: vec![turn; 50] };
-                batch.put_body(DocKey { partition: order, kind: Kind::Order, id: 0 }, Expect::Absent, body);
+                batch.put_body(DocKey { partition: order, kind: NOTES, id: 0 }, Expect::Absent, body);
                 node.commit(batch).await
             });
         }
@@ -362,7 +364,7 @@ async fn nodes_that_write_the_same_orders_do_not_lock_each_other_out() {
 async fn of_several_nodes_that_change_the_same_one_succeeds() {
     let url = database::Server::shared().new_database().await;
     let nodes = [open(&url).await, open(&url).await, open(&url).await];
-    let key = DocKey { partition: 1, kind: Kind::Order, id: 0 };
+    let key = DocKey { partition: 1, kind: NOTES, id: 0 };
     let put = |expect, bytes: u8| {
         let mut batch = Batch::new();
         let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: vec![bytes; 50] };

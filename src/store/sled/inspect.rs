@@ -21,8 +21,8 @@ pub struct Inspection {
     pub noted: Result<Option<u64>, String>,
     /// The last group that is there.
     pub last_group: u64,
-    /// When the newest order came that is there.
-    pub newest_order: Option<Timestamp>,
+    /// When the newest document came of the kind that was asked for.
+    pub newest: Option<Timestamp>,
     /// The documents that can be read, by kind.
     pub documents: BTreeMap<Kind, u64>,
     /// What cannot be read, and why.
@@ -32,16 +32,16 @@ pub struct Inspection {
 /// Pages that are asked for at once.
 const STEP: usize = 1000;
 
-/// Looks through the store in `path`. It must not be in use.
-pub fn inspect(path: &Path, cache_bytes: u64) -> Result<Inspection, OpenError> {
-    look(path, cache_bytes, true).map(|(inspection, _)| inspection)
+/// Looks through the store in `path`, which must not be in use, and for the newest document of the kind `newest`.
+pub fn inspect(path: &Path, cache_bytes: u64, newest: Kind) -> Result<Inspection, OpenError> {
+    look(path, cache_bytes, newest, true).map(|(inspection, _)| inspection)
 }
 
 /// Has the store in `path` opened from now on as it is. Returns what is there.
-pub fn accept_loss(path: &Path, cache_bytes: u64) -> Result<Inspection, OpenError> {
+pub fn accept_loss(path: &Path, cache_bytes: u64, newest: Kind) -> Result<Inspection, OpenError> {
     let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
-    let (inspection, _db) = match look(path, cache_bytes, false) {
-        Err(OpenError::Broken { .. }) => without_snapshots(path, cache_bytes)?,
+    let (inspection, _db) = match look(path, cache_bytes, newest, false) {
+        Err(OpenError::Broken { .. }) => without_snapshots(path, cache_bytes, newest)?,
         looked => looked?,
     };
     if inspection.is_whole() {
@@ -62,10 +62,10 @@ impl Inspection {
 
 /// Looks once more, without sled's snapshots of its log: they may name what is not there any more, and without one sled reads
 /// the log itself. If that does not help they are put back.
-fn without_snapshots(path: &Path, cache_bytes: u64) -> Result<(Inspection, sled::Db), OpenError> {
+fn without_snapshots(path: &Path, cache_bytes: u64, newest: Kind) -> Result<(Inspection, sled::Db), OpenError> {
     let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
     let set_aside = set_snapshots_aside(path).map_err(not_accessible)?;
-    match look(path, cache_bytes, false) {
+    match look(path, cache_bytes, newest, false) {
         Err(OpenError::Broken { path, why }) => {
             for (snapshot, aside) in set_aside {
                 fs::rename(aside, snapshot).map_err(not_accessible)?;
@@ -91,7 +91,7 @@ fn set_snapshots_aside(path: &Path) -> io::Result<Vec<(PathBuf, PathBuf)>> {
     Ok(renamed)
 }
 
-fn look(path: &Path, cache_bytes: u64, is_checked: bool) -> Result<(Inspection, sled::Db), OpenError> {
+fn look(path: &Path, cache_bytes: u64, newest: Kind, is_checked: bool) -> Result<(Inspection, sled::Db), OpenError> {
     let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
     let noted = note::noted(path).map_err(|misfit| match misfit {
         Misfit::Io(why) => why.to_string(),
@@ -103,14 +103,14 @@ fn look(path: &Path, cache_bytes: u64, is_checked: bool) -> Result<(Inspection, 
         Ok(()) | Err(log::Unfit::InUse | log::Unfit::Io(_)) => None,
     };
     let db = open_engine(path, cache_bytes, is_checked)?;
-    let looked = catch_unwind(AssertUnwindSafe(|| through(&db)));
+    let looked = catch_unwind(AssertUnwindSafe(|| through(&db, newest)));
     let mut inspection = looked.unwrap_or_else(|panic| Err(panic_text(&*panic))).map_err(broken)?;
     inspection.noted = noted;
     inspection.damaged.extend(in_log);
     Ok((inspection, db))
 }
 
-fn through(db: &sled::Db) -> Result<Inspection, String> {
+fn through(db: &sled::Db, newest: Kind) -> Result<Inspection, String> {
     let unread = |why: Unavailable| why.to_string();
     let last_group = keys::read_last_group(db)?;
     let (index, _) = Index::open(db)?;
@@ -129,9 +129,9 @@ fn through(db: &sled::Db) -> Result<Inspection, String> {
             None => break,
         }
     }
-    let newest = lists::listed(db, Kind::Order, true, None, 1).map_err(unread)?;
-    let newest_order = newest.first().map(|(listed_at, _)| *listed_at);
-    Ok(Inspection { noted: Ok(None), last_group, newest_order, documents, damaged })
+    let newest = lists::listed(db, newest, true, None, 1).map_err(unread)?;
+    let newest = newest.first().map(|(listed_at, _)| *listed_at);
+    Ok(Inspection { noted: Ok(None), last_group, newest, documents, damaged })
 }
 
 /// Counts the documents of a partition that can be read. Says which cannot.
@@ -142,11 +142,9 @@ fn count(
     documents: &mut BTreeMap<Kind, u64>,
 ) -> Result<(), String> {
     let kept = Kept::read(partition, index, &|raw: &[u8]| tree.get(raw)).map_err(|why| why.to_string())?;
-    for kind in Kind::ALL {
-        for key in kept.page.keys_of(kind) {
-            kept.page.document(key, &|piece| read_piece(tree, piece)).map_err(|why| why.to_string())?;
-            *documents.entry(kind).or_default() += 1;
-        }
+    for key in kept.page.keys() {
+        kept.page.document(key, &|piece| read_piece(tree, piece)).map_err(|why| why.to_string())?;
+        *documents.entry(key.kind).or_default() += 1;
     }
     Ok(())
 }

@@ -97,7 +97,7 @@ fn doc(key: DocKey) -> Vec<u8> {
     debug_assert!(key.id < 1 << 96, "an id has at most 96 bits");
     let mut raw = Vec::with_capacity(21);
     raw.extend_from_slice(&key.partition.to_be_bytes());
-    raw.push(key.kind as u8);
+    raw.push(key.kind.byte());
     raw.extend_from_slice(&key.id.to_be_bytes()[4..]);
     raw
 }

@@ -109,7 +109,7 @@ impl Line {
 
 impl Member for Line {
     fn prefix(&self) -> Vec<u8> {
-        let mut raw = vec![b't', self.key.kind as u8];
+        let mut raw = vec![b't', self.key.kind.byte()];
         raw.extend_from_slice(&bucket(self.listed_at).to_be_bytes());
         raw
     }
@@ -121,7 +121,7 @@ impl Member for Line {
     }
 
     fn read_all(entry: &[u8], value: &[u8]) -> Result<Vec<Line>, Unavailable> {
-        let kind = entry.get(1).and_then(|byte| Kind::from_byte(*byte)).ok_or_else(|| not_a_key(entry))?;
+        let kind = entry.get(1).map(|byte| Kind::from_byte(*byte)).ok_or_else(|| not_a_key(entry))?;
         let lines = value.chunks(LINE_BYTES).map(|raw| Line::read(kind, raw));
         lines.collect::<Option<Vec<Line>>>().ok_or_else(|| not_a_key(entry))
     }
@@ -189,8 +189,8 @@ pub fn listed(
     after: Option<&Cursor>,
     limit: usize,
 ) -> Result<Vec<(Timestamp, DocKey)>, Unavailable> {
-    let first = vec![b't', kind as u8];
-    let last = vec![b't', kind as u8 + 1];
+    let first = vec![b't', kind.byte()];
+    let last = vec![b't', kind.byte() + 1];
     let bucket_of = |cursor: &Cursor| {
         let key = DocKey { partition: cursor.partition, kind, id: cursor.id };
         Line::of(cursor.listed_at, key).prefix()

@@ -43,6 +43,8 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use crate::kernel::DocKey;
+use crate::store::message_key;
 use self::committer::{Committer, Job, Progress};
 use self::index::Index;
 pub use self::inspect::{Inspection, accept_loss, inspect};
@@ -52,7 +54,7 @@ pub use self::opening::{OpenError, open_seconds_max};
 use self::opening::{advice, discard_creation, is_new, make_creation_durable, open_guarded, panic_text};
 use self::syncer::Syncer;
 use self::watchdog::{Pulse, STALL_SECONDS_MAX};
-use super::batch::{Batch, CounterKey, DocKey, Stored};
+use super::batch::{Batch, CounterKey, Stored};
 use super::page::{Page, PieceKey};
 use super::queue::{Claim, Claimed, Leases, page_of_places};
 use super::scan::{Cursor, Found, Scan};
@@ -284,7 +286,7 @@ impl Sled {
                     store.clock.now(),
                     |after| walk.borrow_mut().next(after),
                     |id| {
-                        let Some(stored) = store.read_all(&[DocKey::message(id)])?.pop().flatten() else {
+                        let Some(stored) = store.read_all(&[message_key(id)])?.pop().flatten() else {
                             return Ok(None);
                         };
                         newest.set(newest.get().max(group_of(stored.version)));
@@ -334,6 +336,9 @@ impl Sled {
             }
             Scan::Partition { partition, kind } => {
                 Ok((store.with_page(partition, |page| Ok(page.keys_of(kind).collect()))?, None))
+            }
+            Scan::Whole { partition } => {
+                Ok((store.with_page(partition, |page| Ok(page.keys().collect()))?, None))
             }
             Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
                 let queue = queue.as_deref();

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::store::conformance::NOTES;
 use super::super::index::{Index, Spot, write_pointers};
 use super::super::{OpenError, Sled};
 use super::{CACHE, bytes_of, key, open, put};
@@ -347,8 +348,8 @@ async fn what_is_left_of_a_damaged_store_is_opened_when_a_person_says_so() {
         let refused = Sled::open(copy.path(), CACHE, Clock::System);
         let refused = refused.expect_err("it is damaged").to_string();
         assert!(refused.contains("tillgate store accept-loss"), "{refused}");
-        let found = super::super::accept_loss(copy.path(), CACHE).expect("something is left");
-        let orders = found.documents.get(&Kind::Order).copied().unwrap_or_default();
+        let found = super::super::accept_loss(copy.path(), CACHE, NOTES).expect("something is left");
+        let orders = found.documents.get(&NOTES).copied().unwrap_or_default();
         assert!(orders > 0 && orders < KEPT && found.last_group < KEPT, "{found:?}");
         let store = open(copy.path());
         for order in 0..orders {

@@ -9,19 +9,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 
+use crate::kernel::DocKey;
+use crate::store::conformance::NOTES;
 use super::lists::Member;
 use super::{OpenError, Sled};
 use crate::kernel::time::from_micros;
 use crate::kernel::{Clock, Kind, Lane, Message, MessageId, Number, Timestamp};
 use crate::store::{
-    Batch, Body, Bump, Claim, CommitError, CounterKey, DocKey, Expect, Scan, Settlement, Store, Ticket,
+    Batch, Body, Bump, Claim, CommitError, CounterKey, Expect, Scan, Settlement, Store, Ticket,
     Unavailable,
 };
 
 const CACHE: u64 = 16 << 20;
 
 fn key(partition: u64) -> DocKey {
-    DocKey { partition, kind: Kind::Order, id: 0 }
+    DocKey { partition, kind: NOTES, id: 0 }
 }
 
 fn put(partition: u64, bytes: &[u8]) -> Batch {
@@ -288,7 +290,7 @@ async fn what_several_groups_listed_at_one_time_is_walked_in_order() {
         for newest_first in [false, true] {
             let (mut after, mut walked) = (None, Vec::new());
             loop {
-                let scan = Scan::Listed { kind: Kind::Order, newest_first, after, limit };
+                let scan = Scan::Listed { kind: NOTES, newest_first, after, limit };
                 let page = store.scan(&scan).await.expect("a page");
                 walked.extend(page.items.iter().map(|(_, stored)| stored.body.listed_at.as_microsecond()));
                 after = page.next;
