@@ -98,7 +98,20 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("demo", &["kernel", "app", "config", "gateway", "http", "peer", "telemetry", "webhooks", "workers"]),
     (
         "cli",
-        &["kernel", "orders", "gateway", "webhooks", "flows", "http", "app", "config", "demo", "peer", "store", "telemetry"],
+        &[
+            "kernel",
+            "orders",
+            "gateway",
+            "webhooks",
+            "flows",
+            "http",
+            "app",
+            "config",
+            "demo",
+            "peer",
+            "store",
+            "telemetry",
+        ],
     ),
 ];
 

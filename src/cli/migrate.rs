@@ -8,9 +8,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
 use super::{ConfigOption, Failed, say, secret};
-use crate::flows::stored::named;
 use crate::app;
 use crate::config::{Settings, StoreUrl};
+use crate::flows::stored::named;
 use crate::kernel::Clock;
 use crate::store::Store;
 use crate::store::copy::{

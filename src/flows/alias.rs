@@ -1,11 +1,11 @@
 //! Payments by the payment system's own ids: what it tells of things that bear no number of ours is found by them.
 
-use crate::kernel::DocKey;
-use crate::kernel::Document;
 use super::Shop;
 use super::transaction::commit_once;
 use crate::dedup::key;
-use crate::kernel::{Kind, Number, SourceName};
+use crate::kernel::DocKey;
+use crate::kernel::Document;
+use crate::kernel::{Number, SourceName};
 use crate::payments::Alias;
 use crate::store::{Batch, Expect, Unavailable};
 

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::DocKey;
 use super::Shop;
 use super::transaction::{Staged, Versioned, transact};
 use crate::dedup::key;
+use crate::kernel::DocKey;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::time::between;
 use crate::kernel::{Document, Kind, SourceName, Timestamp, Unreadable};
-use crate::store::{Unavailable};
+use crate::store::Unavailable;
 
 /// An address of a merchant's site.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

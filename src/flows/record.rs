@@ -1,13 +1,13 @@
 //! What is stored of an order: its document and its checkout, as they were read together.
 
-use crate::kernel::DocKey;
-use crate::kernel::Document;
-use crate::payments::PastBill;
 use super::Shop;
 use super::transaction::{Transaction, Versioned};
 use crate::dedup::Receipt;
-use crate::kernel::{ExternalId, HookId, Kind, Number, SourceName, Timestamp};
+use crate::kernel::DocKey;
+use crate::kernel::Document;
+use crate::kernel::{ExternalId, HookId, Number, SourceName, Timestamp};
 use crate::orders::Order;
+use crate::payments::PastBill;
 use crate::payments::{Checkout, PaymentId};
 use crate::store::{Batch, Expect, Store, Stored, Unavailable};
 

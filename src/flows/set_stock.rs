@@ -1,11 +1,11 @@
 //! Somebody has counted: balances become what was counted.
 
-use crate::kernel::DocKey;
-use crate::kernel::Document;
 use super::Shop;
 use super::transaction::commit_once;
 use crate::dedup::key;
-use crate::kernel::{Kind, Quantity, SourceName};
+use crate::kernel::DocKey;
+use crate::kernel::Document;
+use crate::kernel::{Quantity, SourceName};
 use crate::orders::{Movement, MovementLine};
 use crate::store::{Batch, Bump, CounterKey, Expect, Unavailable};
 

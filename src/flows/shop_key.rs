@@ -4,15 +4,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::DocKey;
 use super::Shop;
 use super::transaction::{Staged, Versioned, transact};
+use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{
     Document, ExternalId, Fingerprint, HookId, Kind, Number, Private, ShopKey, SourceName, Unreadable,
 };
-use crate::store::{Unavailable};
+use crate::store::Unavailable;
 
 /// How the key is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

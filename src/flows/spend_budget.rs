@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::kernel::DocKey;
-use crate::kernel::Document;
 use super::Shop;
 use super::transaction::{Staged, Versioned, transact};
 use crate::dedup::key;
-use crate::kernel::{Kind, SourceName};
+use crate::kernel::DocKey;
+use crate::kernel::Document;
+use crate::kernel::SourceName;
 use crate::payments::{Allowance, Budget, Purpose};
-use crate::store::{Unavailable};
+use crate::store::Unavailable;
 
 /// Counts `calls` to the payment system `gateway` that are about to be made by `account`. The inner error says how long
 /// there is no room for them.

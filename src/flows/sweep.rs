@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::kernel::DocKey;
-use crate::kernel::Document;
 use super::Shop;
 use super::transaction::commit_once;
 use crate::dedup::retention::is_over;
 use crate::dedup::{Receipt, Verdict};
-use crate::kernel::{Kind, SourceName, Timestamp};
+use crate::kernel::DocKey;
+use crate::kernel::Document;
+use crate::kernel::{SourceName, Timestamp};
 use crate::store::{Batch, Cursor, Delivery, DeliveryState, Page, Scan, Unavailable};
 
 /// How long what comes from each source is kept.

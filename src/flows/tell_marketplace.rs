@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use crate::kernel::DocKey;
-use crate::store::message_key;
 use super::transaction::{Staged, transact};
 use super::{OrderRecord, Shop, load_kept_record};
+use crate::kernel::DocKey;
 use crate::kernel::{Lane, Message, MessageId, Number};
 use crate::orders::{Order, State, Tiding, Told};
+use crate::store::message_key;
 use crate::store::{Delivery, DeliveryState, Unavailable};
 
 /// Why it is not told.

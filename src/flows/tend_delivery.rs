@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use crate::kernel::DocKey;
-use crate::store::message_key;
 use super::receive_hook::receipt_of;
 use super::transaction::{Staged, commit_once, transact};
 use super::{Hook, Shop, checkout_of, load_record, receipt_key};
 use crate::dedup::{Reason, Verdict};
+use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Fingerprint, HookId, Lane, Message, MessageId, Number, SourceName, Timestamp};
+use crate::store::message_key;
 use crate::store::{Batch, Cursor, Delivery, DeliveryState, Expect, Page, Scan, Unavailable};
 use crate::views::callback::{TEST_EVENT, TestCallback, TestCallbackData, tested_url};
 

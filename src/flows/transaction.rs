@@ -11,13 +11,11 @@ use std::time::Duration;
 use serde::Serialize;
 use tracing::Instrument;
 
-use crate::kernel::DocKey;
 use super::Shop;
+use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Document, Message, Number, Timestamp};
-use crate::store::{
-    Batch, CommitError, Delivery, Expect, Settlement, Store, Stored, Ticket, Unavailable,
-};
+use crate::store::{Batch, CommitError, Delivery, Expect, Settlement, Store, Stored, Ticket, Unavailable};
 use crate::telemetry::metrics;
 
 /// How often a use case is run before its caller is told to come again. Each time at least one other

@@ -1,4 +1,3 @@
-use crate::kernel::DocKey;
 //! The words everything else is written in: exact amounts, times, identities, secrets.
 //!
 //! Nothing here does I/O and nothing is `async`. Time and chance are arguments: the only calls to the

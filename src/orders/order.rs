@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::DocKey;
 use super::event::Event;
 use super::fold::{View, fold};
 use super::note::OrderNote;
 use super::stock::Shelf;
+use crate::kernel::DocKey;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{Document, ExternalId, Kind, MessageId, Number, SourceName, Timestamp, Unreadable};
 

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::DocKey;
 use super::bill::{Bill, Customer};
 use super::note::{Attention, Entry, PaymentNote};
 use super::operation::Operation;
 use super::payment::Payment;
 use super::payment_id::PaymentId;
+use crate::kernel::DocKey;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{Document, Fingerprint, Kind, Money, Number, Private, SourceName, Timestamp, Unreadable};
 

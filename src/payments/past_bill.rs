@@ -5,13 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::DocKey;
 use super::bill::{Bill, Customer};
 use super::checkout::Checkout;
 use super::payment::PaymentState;
 use super::payment_id::PaymentId;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, Kind, Private, Unreadable};
+use crate::kernel::{DocKey, Document, Kind, Number, Private, Unreadable};
 
 /// The bill of a payment that is over, and the request that was made with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

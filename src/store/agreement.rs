@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 
-use crate::store::conformance::NOTES;
 use super::conformance::{postgres_in_a_new_database, sled_in_a_new_folder};
 use super::*;
+use crate::kernel::Clock;
 use crate::kernel::time::from_micros;
-use crate::kernel::{Clock, Kind};
+use crate::store::conformance::NOTES;
 
 /// One document in a batch. Beliefs are right or wrong; `At` means "the version that is there".
 #[derive(Debug, Clone)]

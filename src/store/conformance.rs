@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::store::message_key;
 use super::*;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::time::{between, from_micros, later};
 use crate::kernel::{Clock, Document, Failure, Kind, Lane, Message, MessageId, Number, Timestamp};
+use crate::store::message_key;
 use crate::store::queue::DeliveryState;
 
 /// The kind of the tests' documents.

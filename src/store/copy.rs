@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::kernel::DocKey;
 use super::{Batch, Bump, CommitError, CounterKey, Expect, Scan, Store, Stored, Unavailable};
+use crate::kernel::DocKey;
 use crate::kernel::{Fingerprint, Kind};
 
 /// Partitions that are listed at once.

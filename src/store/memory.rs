@@ -6,16 +6,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::kernel::DocKey;
-use crate::store::message_key;
 use super::batch::{Batch, CounterKey, Stored};
 use super::page::Head;
 use super::plan::{DocWrite, Held, bumped, plan};
 use super::queue::{Claim, Claimed, Delivery, Leases, Place, Ticket, page_of_places};
 use super::scan::{Cursor, Found, Scan};
 use super::{CommitError, Unavailable};
+use crate::kernel::DocKey;
 use crate::kernel::time::SteadyClock;
 use crate::kernel::{Clock, Kind, MessageId, Timestamp};
+use crate::store::message_key;
 
 /// A store in memory.
 #[derive(Debug)]

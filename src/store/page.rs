@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 
 use lz4_flex::block::{compress_into, decompress, get_maximum_output_size};
 
-use crate::kernel::DocKey;
 use super::Unavailable;
 use super::batch::{Body, Stored};
+use crate::kernel::DocKey;
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Timestamp};
 

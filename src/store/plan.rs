@@ -1,14 +1,14 @@
 //! The rules of a commit, written once for the engines that see their own state: what holds, what conflicts,
 //! and what exactly is to be written.
 
-use crate::kernel::DocKey;
-use crate::kernel::Document;
-use crate::store::message_key;
 use super::batch::{Body, Bump, Change, CounterKey, Expect, Stamped, Stored};
 use super::page::Head;
 use super::queue::{Delivery, Place, Ticket, place_of};
 use super::{CommitError, Unavailable};
-use crate::kernel::{Kind, Timestamp};
+use crate::kernel::DocKey;
+use crate::kernel::Document;
+use crate::kernel::Timestamp;
+use crate::store::message_key;
 
 /// What an engine holds at the moment of a commit.
 pub(super) trait Held {

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::DocKey;
 use super::Unavailable;
-use super::batch::{Body, };
+use super::batch::Body;
 use super::scan::{Cursor, Found};
+use crate::kernel::DocKey;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::message::Turn;
 use crate::kernel::time::{from_micros, later};

@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::kernel::DocKey;
-use crate::store::message_key;
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Lane, MessageId, Number, Timestamp};
+use crate::store::message_key;
 
 /// What to walk.
 #[derive(Debug, Clone)]

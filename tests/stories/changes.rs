@@ -2,9 +2,9 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use tillgate::orders::Order;
 use tillgate::gateway::sandbox::{Call, Entry, Outcome, Setup, Trouble};
 use tillgate::kernel::Clock;
+use tillgate::orders::Order;
 use tillgate::payments::Checkout;
 use tillgate::peer::Reply;
 
@@ -140,14 +140,8 @@ async fn the_tenth_change_writes_no_more_than_the_third() {
     let path = format!("/admin/v1/payments/{number}-1/refund");
     let asked = till.call(Method::POST, &path, ADMIN_TOKEN, None, "").await;
     assert_eq!(asked.status, 200, "{}", String::from_utf8_lossy(&asked.body));
-    let stored = till
-        .app
-        .store()
-        .load(&[Checkout::key(parsed)])
-        .await
-        .expect("read")
-        .remove(0)
-        .expect("a checkout");
+    let stored =
+        till.app.store().load(&[Checkout::key(parsed)]).await.expect("read").remove(0).expect("a checkout");
     let checkout: Checkout = stored.document().expect("a checkout");
     assert_eq!(checkout.operations[0].lines.len(), 200, "each line goes back");
     till.close().await;

@@ -3,8 +3,6 @@
 use http::Method;
 use serde_json::json;
 
-use tillgate::kernel::DocKey;
-use tillgate::orders::Order;
 use crate::world::{Shop, created, hook, payload};
 
 const AT: &str = "2026-11-22T12:00:00+03:00";
@@ -195,7 +193,7 @@ async fn what_is_odd_in_an_order_is_flagged_and_the_order_is_kept() {
 async fn two_orders_that_derive_the_same_number_are_told_apart() {
     use tillgate::kernel::{ExternalId, Number, SourceName};
     use tillgate::orders::Order;
-    use tillgate::store::{Batch, DocKey, Expect};
+    use tillgate::store::{Batch, Expect};
 
     let shop = Shop::open().await;
     let source = SourceName::new("sm");

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tillgate::kernel::Document;
-use tillgate::orders::Order;
 use tillgate::dedup::Receipt;
 use tillgate::flows::receive_hook::{receive, recognise};
 use tillgate::flows::sweep::{Progress, Retention, sweep_step};
 use tillgate::flows::{Hook, Received, Shop};
+use tillgate::kernel::Document;
 use tillgate::kernel::{Clock, Kind, Lane, SourceName};
 use tillgate::notify::Audience;
+use tillgate::orders::Order;
 use tillgate::store::memory::Memory;
 use tillgate::store::sled::Sled;
 use tillgate::store::{Batch, Claim, Scan, Settlement, Store};

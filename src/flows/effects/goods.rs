@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::super::transaction::Transaction;
 use crate::kernel::DocKey;
 use crate::kernel::Document;
-use super::super::transaction::Transaction;
-use crate::kernel::{HookId, Kind, Lane, Message, Quantity};
+use crate::kernel::{HookId, Lane, Message, Quantity};
 use crate::notify::{Letter, Subject, render};
 use crate::orders::{Announcement, Fact, Movement, MovementLine, Order};
 use crate::store::{Bump, CounterKey, Expect};

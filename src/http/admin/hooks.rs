@@ -7,15 +7,15 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::Document;
 use super::{List, Paging, gather};
 use crate::dedup::{Reason, Receipt, Verdict};
 use crate::flows::accept_hook::accept_hook;
 use crate::flows::{Hook, receipt_key};
 use crate::http::Edge;
 use crate::http::problem::Problem;
+use crate::kernel::Document;
 use crate::kernel::fingerprint::NotAHookId;
-use crate::kernel::{ExternalId, HookId, Kind, Number, Timestamp};
+use crate::kernel::{ExternalId, HookId, Number, Timestamp};
 use crate::store::Unavailable;
 use crate::texts::{Language, Text, joined, stored_fact};
 use crate::webhooks::{Authentic, Inbound};

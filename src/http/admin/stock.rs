@@ -10,13 +10,13 @@ use http::{HeaderMap, header};
 use http_body_util::{BodyExt, Limited};
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::Document;
 use super::{PAGE_DEFAULT, PAGE_MAX};
 use crate::flows::set_stock::set_stock;
 use crate::http::Edge;
 use crate::http::problem::Problem;
+use crate::kernel::Document;
 use crate::kernel::json::tidy;
-use crate::kernel::{DecimalError, Kind, Quantity};
+use crate::kernel::{DecimalError, Quantity};
 use crate::orders::{Movement, MovementLine};
 use crate::store::{Scan, Unavailable};
 

@@ -8,7 +8,6 @@ use axum::extract::{Path, State};
 use http::HeaderMap;
 use serde::Deserialize;
 
-use crate::store::message_key;
 use super::outbox::MessageEntry;
 use crate::flows::tell_marketplace::{Refused, tell_marketplace};
 use crate::http::Edge;
@@ -18,6 +17,7 @@ use crate::http::problem::Problem;
 use crate::kernel::Quantity;
 use crate::kernel::json::tidy;
 use crate::orders::{Order, Position, Tiding, Told};
+use crate::store::message_key;
 use crate::store::{Delivery, Unavailable};
 
 /// The longest reason, in characters.

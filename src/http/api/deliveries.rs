@@ -11,7 +11,6 @@ use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::store::message_key;
 use super::describe::{BodyRead, DeliveryId, Refusals};
 use super::place::callback;
 use super::{Caller, Edge, Found, Problem, Watch, number_in, read_json};
@@ -22,6 +21,7 @@ use crate::flows::tend_delivery::{
 use crate::http::admin::{List, PAGE_DEFAULT, PAGE_MAX};
 use crate::http::body::read_plain;
 use crate::kernel::{Failure, MessageId, Number, SourceName, Timestamp};
+use crate::store::message_key;
 use crate::store::{Cursor, Delivery, DeliveryState, NotACursor, Unavailable};
 use crate::texts::{Language, Worded};
 use crate::views::ReasonShape;

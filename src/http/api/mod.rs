@@ -37,7 +37,6 @@ use utoipa_axum::routes;
 use describe::{Found, Refusals};
 use fields::{Item, check_customer, check_text, check_visible, read_lines, until};
 
-use crate::kernel::Document;
 use super::admin::{List, Paging, gather};
 use super::hooks::answer;
 use super::problem::Problem;
@@ -45,12 +44,13 @@ use super::{Edge, number_in};
 use crate::dedup::Answer;
 use crate::flows::place_order::Taken;
 use crate::flows::{Listener, OrderRecord, Shop, find_record, load_record};
+use crate::kernel::Document;
 use crate::kernel::json::{Object, tidy};
-use crate::kernel::{ExternalId, Kind, Number, SourceName, Stopwatch};
+use crate::kernel::{ExternalId, Number, SourceName, Stopwatch};
 use crate::orders::{Order, State as OrderState};
 use crate::payments::Checkout;
 use crate::payments::PaymentPhase;
-use crate::store::{Unavailable};
+use crate::store::Unavailable;
 use crate::texts::Language;
 use crate::views::{MerchantOrder, merchant_order};
 

@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::kernel::Document;
-use crate::store::Delivery;
-use crate::store::message_key;
 use super::link::Connected;
 use super::rows::{
     LineColumns, ListColumns, ListKey, OutboxKey, PageColumns, PartColumns, PieceColumns, Rows, SetColumns,
     ask,
 };
 use super::{Failed, id_bytes, signed, unpack, unsigned};
+use crate::kernel::DocKey;
+use crate::kernel::Document;
+use crate::kernel::MessageId;
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Kind, MessageId};
-use crate::store::batch::{Batch, Bump, CounterKey, DocKey, Stamped, Stored};
+use crate::store::Delivery;
+use crate::store::batch::{Batch, Bump, CounterKey, Stamped, Stored};
+use crate::store::message_key;
 use crate::store::page::{Head, Page, PieceKey, Pieces};
 use crate::store::plan::{DocWrite, Held, Writes, plan};
 use crate::store::queue::{Place, Ticket};

@@ -43,7 +43,6 @@ use tokio_postgres::error::SqlState;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::address::{Address, BadAddress};
-use crate::kernel::DocKey;
 use self::link::Link;
 use self::opening::Opening;
 pub use self::schema::{Migration, may_migrate};
@@ -53,6 +52,7 @@ use super::page::Page;
 use super::queue::{Claim, Claimed};
 use super::scan::{Found, Scan};
 use super::{Belief, CommitError, Condition, Unavailable};
+use crate::kernel::DocKey;
 use crate::kernel::time::from_micros;
 use crate::kernel::{Clock, Timestamp};
 

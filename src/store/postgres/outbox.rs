@@ -10,14 +10,13 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio_postgres::Row;
 
-use crate::store::message_key;
 use super::reader::{self, query, query_once};
 use super::{Postgres, signed, unsigned};
 use crate::kernel::chance::random_bytes;
 use crate::kernel::message::Turn;
 use crate::kernel::time::from_micros;
 use crate::kernel::{Lane, MessageId, Number, Timestamp};
-use crate::store::batch::DocKey;
+use crate::store::message_key;
 use crate::store::queue::{Claim, Claimed, Delivery, Ticket};
 use crate::store::{Belief, Unavailable};
 

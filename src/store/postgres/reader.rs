@@ -8,7 +8,8 @@ use tokio_postgres::types::ToSql;
 
 use super::link::{CONNECT_PAUSE, Link};
 use super::{Failed, Postgres, id_bytes, signed, unpack, unsigned, within};
-use crate::store::batch::{DocKey, Stored};
+use crate::kernel::DocKey;
+use crate::store::batch::Stored;
 use crate::store::page::{Page, PieceKey};
 use crate::store::{Belief, Unavailable};
 

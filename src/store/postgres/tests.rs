@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::kernel::DocKey;
-use crate::store::conformance::NOTES;
 use super::{Address, Migration, OpenError, Postgres};
+use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Clock, Kind, Timestamp};
+use crate::kernel::{Clock, Timestamp};
+use crate::store::conformance::NOTES;
 use crate::store::{Batch, Body, Bump, CommitError, CounterKey, Expect, Store, Unavailable};
 
 #[path = "../../../tests/world/database.rs"]

@@ -62,7 +62,11 @@ impl Inspection {
 
 /// Looks once more, without sled's snapshots of its log: they may name what is not there any more, and without one sled reads
 /// the log itself. If that does not help they are put back.
-fn without_snapshots(path: &Path, cache_bytes: u64, newest: Kind) -> Result<(Inspection, sled::Db), OpenError> {
+fn without_snapshots(
+    path: &Path,
+    cache_bytes: u64,
+    newest: Kind,
+) -> Result<(Inspection, sled::Db), OpenError> {
     let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
     let set_aside = set_snapshots_aside(path).map_err(not_accessible)?;
     match look(path, cache_bytes, newest, false) {
@@ -91,7 +95,12 @@ fn set_snapshots_aside(path: &Path) -> io::Result<Vec<(PathBuf, PathBuf)>> {
     Ok(renamed)
 }
 
-fn look(path: &Path, cache_bytes: u64, newest: Kind, is_checked: bool) -> Result<(Inspection, sled::Db), OpenError> {
+fn look(
+    path: &Path,
+    cache_bytes: u64,
+    newest: Kind,
+    is_checked: bool,
+) -> Result<(Inspection, sled::Db), OpenError> {
     let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
     let noted = note::noted(path).map_err(|misfit| match misfit {
         Misfit::Io(why) => why.to_string(),

@@ -15,10 +15,11 @@
 //! reason what a group lists, and where its messages stand in the outbox, is one entry for each bucket of time and not one
 //! for each document: see [`lists`](super::lists).
 
+use crate::kernel::DocKey;
 use crate::kernel::Timestamp;
 use crate::kernel::time::from_micros;
 use crate::store::Unavailable;
-use crate::store::batch::{CounterKey, DocKey};
+use crate::store::batch::CounterKey;
 use crate::store::page::PieceKey;
 
 /// The key under which the committer notes each group.

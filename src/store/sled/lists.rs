@@ -5,9 +5,9 @@
 
 use super::keys::{Entry, Fields, not_a_key, push_text, sortable, unreadable};
 use super::version;
+use crate::kernel::DocKey;
 use crate::kernel::{Kind, Lane, MessageId, Number, Timestamp};
 use crate::store::Unavailable;
-use crate::store::batch::DocKey;
 use crate::store::page::PIECE_BYTES_MAX;
 use crate::store::queue::Place;
 use crate::store::scan::Cursor;

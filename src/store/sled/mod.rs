@@ -43,8 +43,6 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use crate::kernel::DocKey;
-use crate::store::message_key;
 use self::committer::{Committer, Job, Progress};
 use self::index::Index;
 pub use self::inspect::{Inspection, accept_loss, inspect};
@@ -59,8 +57,10 @@ use super::page::{Page, PieceKey};
 use super::queue::{Claim, Claimed, Leases, page_of_places};
 use super::scan::{Cursor, Found, Scan};
 use super::{CommitError, Unavailable};
+use crate::kernel::DocKey;
 use crate::kernel::time::SteadyClock;
 use crate::kernel::{Clock, Timestamp};
+use crate::store::message_key;
 
 /// How much memory sled's cache may take unless the configuration says otherwise, in bytes.
 pub const CACHE_BYTES_DEFAULT: u64 = 128 * 1024 * 1024;

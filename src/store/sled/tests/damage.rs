@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::store::conformance::NOTES;
 use super::super::index::{Index, Spot, write_pointers};
 use super::super::{OpenError, Sled};
 use super::{CACHE, bytes_of, key, open, put};
-use crate::kernel::{Clock, Kind, Timestamp};
+use crate::kernel::{Clock, Timestamp};
+use crate::store::conformance::NOTES;
 use crate::store::{Batch, Body, Expect, Store, Unavailable};
 
 /// Copies a store's files as they are.

@@ -9,15 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 
-use crate::kernel::DocKey;
-use crate::store::conformance::NOTES;
 use super::lists::Member;
 use super::{OpenError, Sled};
+use crate::kernel::DocKey;
 use crate::kernel::time::from_micros;
-use crate::kernel::{Clock, Kind, Lane, Message, MessageId, Number, Timestamp};
+use crate::kernel::{Clock, Lane, Message, MessageId, Number, Timestamp};
+use crate::store::conformance::NOTES;
 use crate::store::{
-    Batch, Body, Bump, Claim, CommitError, CounterKey, Expect, Scan, Settlement, Store, Ticket,
-    Unavailable,
+    Batch, Body, Bump, Claim, CommitError, CounterKey, Expect, Scan, Settlement, Store, Ticket, Unavailable,
 };
 
 const CACHE: u64 = 16 << 20;
