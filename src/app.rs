@@ -6,6 +6,7 @@
 mod endpoints;
 mod peers;
 
+use crate::payments;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,11 +25,11 @@ use crate::gateway::Provider;
 use crate::http::ops::Readiness;
 use crate::http::server::{Limits, Listener};
 use crate::http::{
-    Edge, HOOKS_AT_ONCE_MAX, LivePages, NOTICES_AT_ONCE_MAX, OLD_ADDRESSES_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX,
-    Refusals, operator_routes, public_routes, routes, server,
+    Edge, HOOKS_AT_ONCE_MAX, LivePages, NOTICES_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX, Refusals, operator_routes,
+    public_routes, routes, server,
 };
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Clock, Lane, Secret, SourceName, Tokens};
+use crate::kernel::{Clock, Secret, SourceName, Tokens};
 use crate::marketplace::Sm;
 use crate::notify::Audience;
 use crate::notify::channel::telegram::Telegram;
@@ -201,7 +202,6 @@ fn edge_of(settings: &Settings, shop: Shop, tally: Tally, guard: Guard, metrics:
         admin: settings.admin_token.as_ref().map(|token| Tokens::new([token], key)),
         key,
         live_pages: LivePages::default(),
-        old_addresses_at_once: Arc::new(Semaphore::new(OLD_ADDRESSES_AT_ONCE_MAX)),
         metrics,
         request_ids: crate::telemetry::request_id::RequestIds::default(),
         store_mark: http::HeaderValue::from_str(&settings.store.mark()).ok(),
@@ -254,8 +254,8 @@ impl Staff {
         if !gateways.is_empty() {
             let gateways = Arc::new(gateways);
             let collector = Collector { shop: shop.clone(), gateways, breakers: Arc::default() };
-            self.spawn(collector.clone().run(Lane::Payment, drain.clone()));
-            self.spawn(collector.run(Lane::Watch, drain.clone()));
+            self.spawn(collector.clone().run(payments::LANE, drain.clone()));
+            self.spawn(collector.run(payments::WATCH_LANE, drain.clone()));
             let ears = Arc::new(ears(settings));
             let herald = Herald { shop: shop.clone(), client: sites, guarded, ears };
             self.spawn(herald.run(drain.clone()));

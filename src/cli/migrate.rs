@@ -1,5 +1,6 @@
 //! `tillgate migrate`: the schema of a database, and the way of a shop from one store into another.
 
+use crate::kernel::Partition;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -184,8 +185,8 @@ fn add(
     Ok(())
 }
 
-async fn all_partitions(store: &Store) -> Result<Vec<u64>, Failed> {
-    let mut all: Vec<u64> = Vec::new();
+async fn all_partitions(store: &Store) -> Result<Vec<Partition>, Failed> {
+    let mut all: Vec<Partition> = Vec::new();
     loop {
         let some = store.partitions(all.last().copied(), PARTITIONS_STEP).await.map_err(Failed::because)?;
         if some.is_empty() {

@@ -1,20 +1,21 @@
 //! Where a hook's receipt lies.
 
-use crate::kernel::{Fingerprint, HookId, Number, SourceName};
+use crate::kernel::{Fingerprint, HookId, Partition, SourceName};
+use crate::orders::Number;
 
 /// The id of a hook about an order. Its bytes say which hook it is: the marketplace's retries repeat them,
 /// and where they do not, the order recognises the meaning.
 #[must_use]
 pub fn of_order(number: Number, source: &SourceName, event_type: &str, body: &[u8]) -> HookId {
     let fingerprint = Fingerprint::of(&[source.as_str().as_bytes(), event_type.as_bytes(), body]);
-    HookId { partition: number.get(), fingerprint }
+    HookId { partition: number.partition(), fingerprint }
 }
 
 /// The id of a hook that names no order, or is not understood.
 #[must_use]
 pub fn orphan(source: &SourceName, body: &[u8]) -> HookId {
     let fingerprint = Fingerprint::of(&[source.as_str().as_bytes(), b"", body]);
-    HookId::apart(fingerprint)
+    HookId::of_name(fingerprint)
 }
 
 /// What tells a delivery from others whose sender gives each an id of its own: whatever its bytes are.
@@ -32,17 +33,17 @@ pub fn copies_of(hook: HookId) -> HookId {
 
 /// The partition of what is counted about an account at a payment system.
 #[must_use]
-pub fn partition_of_account(gateway: &SourceName, account: &str) -> u64 {
+pub fn partition_of_account(gateway: &SourceName, account: &str) -> Partition {
     let fingerprint =
         Fingerprint::of(&[b"account at a gateway", gateway.as_str().as_bytes(), account.as_bytes()]);
-    HookId::apart(fingerprint).partition
+    HookId::of_name(fingerprint).partition
 }
 
 /// Where it lies what is known of an address of a merchant's site.
 #[must_use]
 pub fn of_endpoint(merchant: &SourceName, url: &str) -> HookId {
     let fingerprint = Fingerprint::of(&[b"callback endpoint", merchant.as_str().as_bytes(), url.as_bytes()]);
-    HookId::apart(fingerprint)
+    HookId::of_name(fingerprint)
 }
 
 /// Where it lies which order a payment belongs to that is known by its id at a payment system.
@@ -52,7 +53,7 @@ pub fn of_alias(gateway: &SourceName, remote_id: &str) -> HookId {
     let remote_id = remote_id.trim().to_ascii_lowercase();
     let fingerprint =
         Fingerprint::of(&[b"payment at a gateway", gateway.as_str().as_bytes(), remote_id.as_bytes()]);
-    HookId::apart(fingerprint)
+    HookId::of_name(fingerprint)
 }
 
 /// What a request under an idempotency key asks for. The same key with another one is another request.
@@ -86,28 +87,11 @@ pub fn of_request(caller: &SourceName, asked: Asked, idempotency_key: &str) -> H
         Asked::Order => 0,
         Asked::Refund(number) | Asked::Capture(number) => number.get(),
     };
-    under_key(&[
-        b"idempotency key 2",
+    HookId::of_name(Fingerprint::of(&[
+        b"idempotency key",
         caller.as_str().as_bytes(),
         asked.event_type().as_bytes(),
         &number.to_be_bytes(),
         idempotency_key.as_bytes(),
-    ])
-}
-
-/// The id that 0.1.0 gave to a request. What it asked for was part of the key's text there, so a key could be written that
-/// two requests shared: what is found under it must be about the same.
-#[must_use]
-pub fn of_request_in_0_1(caller: &SourceName, asked: Asked, idempotency_key: &str) -> HookId {
-    let key = match asked {
-        Asked::Order => idempotency_key.to_owned(),
-        Asked::Refund(number) => format!("{number}/refund/{idempotency_key}"),
-        Asked::Capture(number) => format!("{number}/capture/{idempotency_key}"),
-    };
-    under_key(&[b"idempotency key", caller.as_str().as_bytes(), key.as_bytes()])
-}
-
-fn under_key(parts: &[&[u8]]) -> HookId {
-    let fingerprint = Fingerprint::of(parts);
-    HookId::apart(fingerprint)
+    ]))
 }

@@ -6,9 +6,8 @@ use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::reason::Reason;
-use crate::kernel::{
-    Document, ExternalId, Fingerprint, HookId, Kind, Number, SourceName, Timestamp, Unreadable,
-};
+use crate::kernel::{Document, ExternalId, Fingerprint, HookId, Kind, SourceName, Timestamp, Unreadable};
+use crate::orders::Number;
 
 /// What was decided about a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Answer, Receipt, Verdict};
-use crate::kernel::{HookId, Number, Timestamp};
+use crate::kernel::{HookId, Timestamp};
+use crate::orders::Number;
 
 /// How many hooks are marked. At a thousand hooks a second this is a minute; it takes half a megabyte.
 const MARKS: usize = 1 << 16;
@@ -104,12 +105,15 @@ fn place(fingerprint: u128, places: usize) -> usize {
 mod tests {
     use super::*;
     use crate::kernel::Fingerprint;
+    use crate::kernel::Partition;
 
     #[test]
     fn an_answer_is_given_to_its_own_hook_alone() {
         let recent = Recent::default();
-        let hook =
-            |partition, text: &str| HookId { partition, fingerprint: Fingerprint::of(&[text.as_bytes()]) };
+        let hook = |partition, text: &str| HookId {
+            partition: Partition::from_u64(partition),
+            fingerprint: Fingerprint::of(&[text.as_bytes()]),
+        };
         let answered = Answered {
             id: hook(7, "one"),
             number: None,

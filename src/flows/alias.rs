@@ -5,7 +5,8 @@ use super::transaction::commit_once;
 use crate::dedup::key;
 use crate::kernel::DocKey;
 use crate::kernel::Document;
-use crate::kernel::{Number, SourceName};
+use crate::kernel::SourceName;
+use crate::orders::Number;
 use crate::payments::Alias;
 use crate::store::{Batch, Expect, Unavailable};
 

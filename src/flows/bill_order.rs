@@ -4,7 +4,8 @@ use super::charge::charge;
 use super::effects::Task;
 use super::transaction::{Transaction, Versioned};
 use super::{BilledOrder, Seller};
-use crate::kernel::{Private, ShopKey, Timestamp};
+use crate::kernel::{Private, Timestamp};
+use crate::orders::ShopKey;
 use crate::orders::{Contact, Fact, Order, OrderNote, Uncharged, View};
 use crate::payments::{Bill, Checkout, Customer, NotAdmitted, PaymentFact, PaymentId, PaymentNote, Ways};
 

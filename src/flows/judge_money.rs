@@ -50,7 +50,7 @@ pub async fn accept(shop: &Shop, id: PaymentId) -> Result<Result<(), Refused>, U
             remote_id.clone_from(&payment.paid_under);
         }
         let fingerprint = Fingerprint::of(&[b"accepted by a person", id.to_string().as_bytes()]);
-        let event = HookId { partition: id.number.get(), fingerprint };
+        let event = HookId { partition: id.number.partition(), fingerprint };
         tx.pay(billed, MoneyCame { payment: id, event, remote_id });
         tx.tell_followers(id.number);
         Ok(tx.commit(Ok(())))

@@ -57,9 +57,10 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 
 use crate::dedup::{Answer, Reason, Recent, Verdict, key};
-use crate::kernel::{Clock, ExternalId, HookId, Number, ShopKey, SourceName};
+use crate::kernel::{Clock, ExternalId, HookId, SourceName};
 use crate::notify::Audience;
 use crate::orders::EventKind;
+use crate::orders::{Number, ShopKey};
 use crate::payments::{Handover, Terms};
 use crate::store::Store;
 use crate::texts::Language;
@@ -186,7 +187,7 @@ impl Hook {
         let fingerprint = key::of_delivery(&hook.source, delivery_id);
         let first_id = match hook.external_id {
             Some(_) => HookId { fingerprint, ..hook.first_id },
-            None => HookId::apart(fingerprint),
+            None => HookId::of_name(fingerprint),
         };
         Hook { first_id, ..hook }
     }

@@ -3,7 +3,8 @@
 use super::effects::Task;
 use super::transaction::{Staged, transact};
 use super::{OrderRecord, Shop, load_kept_record};
-use crate::kernel::{Fingerprint, Number, SourceName};
+use crate::kernel::{Fingerprint, SourceName};
+use crate::orders::Number;
 use crate::payments::{LineRef, NotPlanned, OperationId, OperationKind, Part, PaymentId};
 use crate::store::Unavailable;
 

@@ -1,15 +1,15 @@
-//! Which orders have just changed, for whoever waits within this process.
+//! What has just changed, for whoever waits within this process.
 
 use tokio::sync::broadcast;
 
-use crate::kernel::Number;
+use crate::kernel::Partition;
 
 /// News that a waiter may fall behind by before it misses some; whoever does looks at the store again.
 const NEWS_KEPT: usize = 256;
 
-/// Says which orders have changed. Only a hint, and only of this process: whoever waits also looks by itself.
+/// Says what has changed. Only a hint, and only of this process: whoever waits also looks by itself.
 #[derive(Debug, Clone)]
-pub struct News(broadcast::Sender<Number>);
+pub struct News(broadcast::Sender<Partition>);
 
 impl Default for News {
     fn default() -> News {
@@ -18,10 +18,10 @@ impl Default for News {
 }
 
 impl News {
-    /// Tells that an order has changed.
-    pub fn tell(&self, number: Number) {
+    /// Tells that something about it has changed.
+    pub fn tell(&self, about: Partition) {
         // Nobody may be waiting.
-        let _ = self.0.send(number);
+        let _ = self.0.send(about);
     }
 
     /// Listens from now on.
@@ -33,14 +33,14 @@ impl News {
 
 /// One who waits.
 #[derive(Debug)]
-pub struct Listener(broadcast::Receiver<Number>);
+pub struct Listener(broadcast::Receiver<Partition>);
 
 impl Listener {
-    /// Returns when `number` may have changed.
-    pub async fn hears_of(&mut self, number: Number) {
+    /// Returns when something about it may have changed.
+    pub async fn hears_of(&mut self, about: Partition) {
         loop {
             match self.0.recv().await {
-                Ok(changed) if changed != number => {}
+                Ok(changed) if changed != about => {}
                 Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
                 Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
             }

@@ -7,7 +7,7 @@
 use super::effects::Task;
 use super::transaction::{Staged, transact};
 use super::{OrderRecord, Shop, load_record};
-use crate::kernel::Number;
+use crate::orders::Number;
 use crate::payments::{PaymentId, PaymentNote};
 use crate::store::Unavailable;
 

@@ -15,7 +15,8 @@ use crate::dedup::key::{self, Asked};
 use crate::dedup::{Answer, Reason, Receipt, Verdict};
 use crate::kernel::json::tidy;
 use crate::kernel::time::between;
-use crate::kernel::{ExternalId, Fingerprint, HookId, Number, SourceName, Timestamp};
+use crate::kernel::{ExternalId, Fingerprint, HookId, SourceName, Timestamp};
+use crate::orders::Number;
 use crate::orders::{Event, EventKind, Incoming, OrderNote, Patch, Position, Standing, decide};
 use crate::payments::{Bill, Ways};
 use crate::store::Unavailable;
@@ -70,14 +71,6 @@ pub async fn known_key(
     body: &[u8],
 ) -> Result<Option<Taken>, Unavailable> {
     let known = load_kept_receipt(&shop.store, key::of_request(merchant, asked, idempotency_key)).await?;
-    let known = match known {
-        Some(known) => Some(known),
-        None => {
-            let before = key::of_request_in_0_1(merchant, asked, idempotency_key);
-            let known = load_kept_receipt(&shop.store, before).await?;
-            known.filter(|known| known.event_type.as_deref() == Some(asked.event_type()))
-        }
-    };
     Ok(known.and_then(|known| settles(&known, body, shop.clock.now())))
 }
 

@@ -8,7 +8,8 @@ use super::transaction::{Staged, Transaction, Versioned, commit_once, transact};
 use super::{Hook, Received, Shop, load_kept_receipt, load_receipt, receipt_key};
 use crate::dedup::{Answer, Answered, Reason, Receipt, Verdict};
 use crate::kernel::time::{Timestamp, later};
-use crate::kernel::{ExternalId, Fingerprint, HookId, LocalTime, Number, card};
+use crate::kernel::{ExternalId, Fingerprint, HookId, LocalTime, card};
+use crate::orders::Number;
 use crate::orders::{
     AHEAD_MAX, Decision, Event, EventKind, Fact, Incoming, Order, OrderNote, RepeatReading, Report, Standing,
     decide, flag_repeat, reading_of_repeat,
@@ -249,7 +250,7 @@ impl OrderHook<'_> {
         // Nearly every creation is of an order that nobody has heard of, so the first run believes
         // that and reads nothing; the commit finds out if it is wrong.
         let known = if tx.is_first() && self.kind == EventKind::Created && !self.again {
-            let number = Number::from_u64(self.hook.first_id.partition);
+            let number = Number::of(self.hook.first_id.partition);
             let number = number.unwrap_or_else(|| Number::derive(&self.hook.source, self.external_id, 0));
             Known { number, id: self.hook.first_id, order: None, receipt: None }
         } else {
@@ -290,7 +291,7 @@ impl OrderHook<'_> {
         for slot in 0..Number::SLOTS_MAX {
             let number = self.shop.number_in(&self.hook.source, self.external_id, slot).await?;
             let hook = self.hook;
-            let id = HookId { partition: number.get(), ..hook.first_id };
+            let id = HookId { partition: number.partition(), ..hook.first_id };
             let mut found = self.shop.store.load(&[Order::key(number), receipt_key(id)]).await?;
             let receipt = found.pop().flatten().as_ref().map(Versioned::of).transpose()?;
             let order = found.pop().flatten().as_ref().map(Versioned::<Order>::of).transpose()?;
@@ -441,7 +442,7 @@ pub fn would_change(shop: &Shop, order: &Order, report: Report) -> bool {
         is_ahead: false,
         arrived: shop.clock.now(),
         fingerprint,
-        hook: HookId { partition: order.number.get(), fingerprint },
+        hook: HookId { partition: order.number.partition(), fingerprint },
         patch,
         reason,
         notes,

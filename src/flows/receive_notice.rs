@@ -389,5 +389,5 @@ fn flag(tx: &mut Transaction<'_>, billed: BilledOrder, id: Option<PaymentId>, no
 /// The id under which a payment that was found paid by a look-up stands among the order's events.
 pub(super) fn of_look_up(id: PaymentId) -> HookId {
     let fingerprint = Fingerprint::of(&[b"paid by look-up", id.to_string().as_bytes()]);
-    HookId { partition: id.number.get(), fingerprint }
+    HookId { partition: id.number.partition(), fingerprint }
 }

@@ -2,7 +2,7 @@
 
 use super::transaction::{Staged, transact};
 use super::{OrderRecord, Shop, load_kept_record};
-use crate::kernel::Number;
+use crate::orders::Number;
 use crate::store::Unavailable;
 
 /// Takes it off the order. What comes later is put before a person again. Says whether there is such an order.

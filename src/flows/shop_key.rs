@@ -9,9 +9,8 @@ use super::transaction::{Staged, Versioned, transact};
 use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{
-    Document, ExternalId, Fingerprint, HookId, Kind, Number, Private, ShopKey, SourceName, Unreadable,
-};
+use crate::kernel::{Document, ExternalId, Fingerprint, HookId, Kind, Private, SourceName, Unreadable};
+use crate::orders::{Number, ShopKey};
 use crate::store::Unavailable;
 
 /// How the key is kept.
@@ -57,7 +56,7 @@ impl StoredKey {
 
 fn place() -> DocKey {
     let id = Fingerprint::of(&[b"key of the shop"]);
-    let partition = HookId::apart(id).partition;
+    let partition = HookId::of_name(id).partition;
     DocKey { partition, kind: StoredKey::KIND, id: 0 }
 }
 

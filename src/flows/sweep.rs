@@ -3,6 +3,7 @@
 //! Orders and movements stay: they are the books, and they are what a re-sent order is recognised by when
 //! its receipt is gone.
 
+use crate::kernel::Partition;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -98,7 +99,7 @@ fn may_go(receipt: &Receipt, kept_for: Duration, now: Timestamp) -> bool {
 /// Sweeps the settled messages of an order whose receipts go. The flag says whether one of them still waits.
 async fn sweep_messages(
     shop: &Shop,
-    partition: u64,
+    partition: Partition,
     kept_for: Duration,
     now: Timestamp,
 ) -> Result<(usize, bool), Unavailable> {

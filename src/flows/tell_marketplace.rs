@@ -1,12 +1,14 @@
 //! The shop says how far an order is, and the marketplace is to hear it: once each, and in the order in which the
 //! marketplace takes it.
 
+use crate::flows::marketplace_update::MARKETPLACES;
 use std::time::Duration;
 
 use super::transaction::{Staged, transact};
 use super::{OrderRecord, Shop, load_kept_record};
 use crate::kernel::DocKey;
-use crate::kernel::{Lane, Message, MessageId, Number};
+use crate::kernel::{Message, MessageId};
+use crate::orders::Number;
 use crate::orders::{Order, State, Tiding, Told};
 use crate::store::message_key;
 use crate::store::{Delivery, DeliveryState, Unavailable};
@@ -57,7 +59,7 @@ pub async fn tell_marketplace(
         let (id, created_at, wait) = (order.next_message(), tx.now, Duration::ZERO);
         let body = serde_json::to_string(&told).unwrap_or_default();
         let queue = order.source.as_str().to_owned();
-        tx.send(Message { id, lane: Lane::Marketplace, queue, body, created_at, wait });
+        tx.send(Message { id, lane: MARKETPLACES, queue, body, created_at, wait });
         order.stage(tx.batch());
         Ok(tx.commit(Ok(id)))
     })
@@ -66,12 +68,12 @@ pub async fn tell_marketplace(
 
 /// What the marketplace was told of an order, or is about to be. What a person has dropped was not.
 async fn told_before(shop: &Shop, order: &Order) -> Result<Vec<(MessageId, Tiding)>, Unavailable> {
-    let ids = (1..=order.messages).map(|sequence| MessageId { number: order.number, sequence });
+    let ids = (1..=order.messages).map(|sequence| MessageId { subject: order.number.partition(), sequence });
     let keys: Vec<DocKey> = ids.map(message_key).collect();
     let mut told = Vec::new();
     for stored in shop.store.load(&keys).await?.into_iter().flatten() {
         let delivery: Delivery = stored.document()?;
-        let counts = delivery.lane == Lane::Marketplace
+        let counts = delivery.lane == MARKETPLACES
             && !matches!(delivery.state, DeliveryState::Dropped { .. } | DeliveryState::Dead { .. });
         if let Some(known) = serde_json::from_str::<Told>(&delivery.body).ok().filter(|_| counts) {
             told.push((delivery.id, known.tiding));

@@ -1,6 +1,7 @@
 //! What becomes of a message after it was written is a person's to change: it is tried again, sent once more, or dropped;
 //! and a merchant who is setting up its site is sent an event that means nothing.
 
+use crate::flows::effects::CALLBACKS;
 use std::time::Duration;
 
 use super::receive_hook::receipt_of;
@@ -9,7 +10,8 @@ use super::{Hook, Shop, checkout_of, load_record, receipt_key};
 use crate::dedup::{Reason, Verdict};
 use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Fingerprint, HookId, Lane, Message, MessageId, Number, SourceName, Timestamp};
+use crate::kernel::{Fingerprint, HookId, Message, MessageId, SourceName, Timestamp};
+use crate::orders::Number;
 use crate::store::message_key;
 use crate::store::{Batch, Cursor, Delivery, DeliveryState, Expect, Page, Scan, Unavailable};
 use crate::views::callback::{TEST_EVENT, TestCallback, TestCallbackData, tested_url};
@@ -65,10 +67,8 @@ pub fn begun_again(delivery: Delivery) -> Altered {
 
 /// Where a callback goes: the address that its order or the test names; none if that is the merchant's own.
 pub async fn named_address(shop: &Shop, delivery: &Delivery) -> Result<Option<String>, Unavailable> {
-    if delivery.id.is_of_no_order() {
-        return Ok(tested_url(&delivery.body));
-    }
-    let checkout = checkout_of(shop, delivery.id.number).await?;
+    let Some(number) = Number::of(delivery.id.subject) else { return Ok(tested_url(&delivery.body)) };
+    let checkout = checkout_of(shop, number).await?;
     Ok(checkout.and_then(|checkout| checkout.ways.callback))
 }
 
@@ -120,10 +120,16 @@ pub async fn callback_of(
     Ok(is_callback_of(merchant, &delivery).then_some(delivery))
 }
 
+/// Whether it is a test: one that is about no order.
+#[must_use]
+pub fn is_test(delivery: &Delivery) -> bool {
+    delivery.lane == CALLBACKS && Number::of(delivery.id.subject).is_none()
+}
+
 /// Whether it tells this merchant something.
 #[must_use]
 pub fn is_callback_of(merchant: &SourceName, delivery: &Delivery) -> bool {
-    delivery.lane == Lane::Callback && delivery.queue == merchant.as_str()
+    delivery.lane == CALLBACKS && delivery.queue == merchant.as_str()
 }
 
 /// The callbacks about one order of the merchant's, the oldest first; none when it has no such order.
@@ -134,8 +140,9 @@ pub async fn callbacks_about(
 ) -> Result<Option<Vec<Delivery>>, Unavailable> {
     let own = load_record(&shop.store, number).await?.filter(|record| record.order.source == *merchant);
     let Some(own) = own else { return Ok(None) };
-    let keys: Vec<DocKey> =
-        (1..=own.order.messages).map(|sequence| message_key(MessageId { number, sequence })).collect();
+    let keys: Vec<DocKey> = (1..=own.order.messages)
+        .map(|sequence| message_key(MessageId { subject: number.partition(), sequence }))
+        .collect();
     let mut callbacks = Vec::new();
     for stored in shop.store.load(&keys).await?.into_iter().flatten() {
         let delivery: Delivery = stored.document()?;
@@ -155,7 +162,7 @@ pub async fn waiting_callbacks(
     limit: usize,
 ) -> Result<Page<Delivery>, Unavailable> {
     let queue = Some(merchant.as_str().to_owned());
-    let page = shop.store.scan(&Scan::Outbox { lane: Lane::Callback, dead, queue, after, limit }).await?;
+    let page = shop.store.scan(&Scan::Outbox { lane: CALLBACKS, dead, queue, after, limit }).await?;
     let items = page.items.into_iter().map(|(_, stored)| Ok(stored.document()?));
     Ok(Page { items: items.collect::<Result<_, Unavailable>>()?, next: page.next })
 }
@@ -167,7 +174,9 @@ pub async fn send_test(
     callback_url: Option<String>,
 ) -> Result<MessageId, Unavailable> {
     let now = shop.clock.now();
-    let id = MessageId::of_no_order(u64::from_be_bytes(random_bytes()));
+    let name = Fingerprint::of(&[TEST_EVENT.as_bytes(), &random_bytes::<16>()]);
+    let entry = HookId::of_name(name);
+    let id = MessageId { subject: entry.partition, sequence: 1 };
     let data = TestCallbackData {
         message: "this event only shows that events arrive and that their signature fits",
         callback_url,
@@ -176,15 +185,12 @@ pub async fn send_test(
     let body = serde_json::to_string(&body).unwrap_or_default();
     // The journal has it as what it is, and the sweeper finds the message through it.
     let hook = Hook::new(merchant.clone(), TEST_EVENT.into(), None, None, body.clone().into());
-    let fingerprint = Fingerprint::of(&[TEST_EVENT.as_bytes(), id.to_string().as_bytes()]);
-    let entry = HookId { partition: id.number.get(), fingerprint };
     let mut receipt = receipt_of(&hook, entry, now);
-    receipt.number = Some(id.number);
     receipt.verdict = Verdict::Ignored;
     receipt.reasons = vec![Reason::TestEvent];
     let message = Message {
         id,
-        lane: Lane::Callback,
+        lane: CALLBACKS,
         queue: merchant.as_str().to_owned(),
         body,
         created_at: now,

@@ -162,7 +162,7 @@ fn take_captured(tx: &mut Transaction<'_>, mut billed: BilledOrder, capture: &Op
     let remote = billed.checkout.payment_mut(id.payment).and_then(|payment| payment.remote.as_ref());
     let remote_id = remote.map(|remote| remote.id.clone());
     let fingerprint = Fingerprint::of(&[b"captured", id.to_string().as_bytes()]);
-    let event = HookId { partition: id.payment.number.get(), fingerprint };
+    let event = HookId { partition: id.payment.number.partition(), fingerprint };
     tx.pay(billed, MoneyCame { payment: id.payment, event, remote_id });
 }
 

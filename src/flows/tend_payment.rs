@@ -12,7 +12,8 @@ use super::receive_notice::of_look_up;
 use super::transaction::{self, Staged, Transaction, Versioned, commit_once, transact};
 use super::{BilledOrder, OrderRecord, Shop, fetch_bill, load_record};
 use crate::kernel::time::between;
-use crate::kernel::{Number, Private, Timestamp};
+use crate::kernel::{Private, Timestamp};
+use crate::orders::Number;
 use crate::payments::{
     Attempt, Checkout, Payment, PaymentId, PaymentNote, PaymentOutcome, PaymentState, RetryLater,
     RetryReason, Step,

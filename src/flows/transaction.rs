@@ -14,7 +14,8 @@ use tracing::Instrument;
 use super::Shop;
 use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Document, Message, Number, Timestamp};
+use crate::kernel::{Document, Message, Timestamp};
+use crate::orders::Number;
 use crate::store::{Batch, CommitError, Delivery, Expect, Settlement, Store, Stored, Ticket, Unavailable};
 use crate::telemetry::metrics;
 
@@ -249,7 +250,10 @@ where
             match services.store.commit(transaction.batch).await {
                 Ok(()) => {
                     metrics::transaction(name, attempt);
-                    transaction.followed.into_iter().for_each(|number| services.news.tell(number));
+                    transaction
+                        .followed
+                        .into_iter()
+                        .for_each(|number| services.news.tell(number.partition()));
                     return Ok(value);
                 }
                 Err(CommitError::Conflict) => {}

@@ -8,7 +8,8 @@ use super::sandbox::{Call, Outcome, Sandbox, Setup, Trouble};
 use super::yookassa::{self, Yookassa};
 use super::*;
 use crate::kernel::time::later;
-use crate::kernel::{Clock, Money, Number, Quantity, Secret};
+use crate::kernel::{Clock, Money, Quantity, Secret};
+use crate::orders::Number;
 use crate::payments::{
     Customer, Line, OperationId, OperationState, PaymentMode, Receipts, RemoteOperationStatus, RemoteStatus,
     VatCode,

@@ -21,7 +21,8 @@ use super::problem::Problem;
 use super::{Edge, number_in};
 use crate::flows::open_payment::{Wanting, open_payment};
 use crate::flows::{OrderRecord, load_record};
-use crate::kernel::{Number, Secret, Stopwatch, Tokens};
+use crate::kernel::{Secret, Stopwatch, Tokens};
+use crate::orders::Number;
 use crate::payments::Checkout;
 use crate::peer::leads_home;
 use crate::texts::{Language, PaymentPage};
@@ -31,12 +32,6 @@ const LINK_WAIT: Duration = Duration::from_secs(3);
 
 /// How often whoever waits looks by itself: another node may have done the work.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
-
-/// The length of the secret in an address that 0.1.0 gave out, in characters.
-const OLD_SECRET_CHARS: usize = 32;
-
-/// How long one waits whose address is an old one, when others do.
-const OLD_ADDRESS_WAIT: Duration = Duration::from_secs(2);
 
 /// The style and the script of the pages.
 const STYLE: &str = include_str!("../../assets/buyer.css");
@@ -63,28 +58,18 @@ pub(super) struct Found {
 pub(super) async fn find(edge: &Edge, token: &str) -> Result<Option<Found>, Problem> {
     let Some((number, secret)) = token.split_once('-') else { return Ok(None) };
     let Some(number) = number_in(number)? else { return Ok(None) };
-    let is_old = secret.len() == OLD_SECRET_CHARS;
-    if !is_old && !edge.shop.key().await?.accepts_address(number, secret) {
+    if !edge.shop.key().await?.accepts_address(number, secret) {
         return Ok(None);
     }
-    // An old secret is known to its order alone. Few are looked up at once, so that guessing costs others nothing.
-    let _place = if is_old {
-        let place = tokio::time::timeout(OLD_ADDRESS_WAIT, edge.old_addresses_at_once.acquire()).await;
-        Some(place.map_err(|_| Problem::unavailable("too many old addresses are opened; try again"))?)
-    } else {
-        None
-    };
     let Some(OrderRecord { order, checkout, .. }) = load_record(&edge.shop.store, number).await? else {
         return Ok(None);
     };
     let Some(checkout) = checkout else { return Ok(None) };
-    let right = Tokens::new([&Secret::new(checkout.secret.expose())], edge.key);
     let now = edge.shop.clock.now();
     let has_link = checkout.current().is_some_and(|payment| payment.link(now).is_some());
     let external_id = order.external_id.to_string();
     let checkout = checkout.into_document();
-    let found = Found { token: token.to_owned(), number, external_id, checkout, has_link };
-    Ok(right.accept(secret.as_bytes()).then_some(found))
+    Ok(Some(Found { token: token.to_owned(), number, external_id, checkout, has_link }))
 }
 
 /// `GET /pay/{token}`: to the payment page while there is one, else a page that says what is the matter.
@@ -140,7 +125,7 @@ async fn to_payment_page(edge: &Edge, token: &str, language: Language) -> Result
         if face != PaymentPage::Preparing || left.is_zero() {
             return Ok(page(language, Some(&found), face));
         }
-        let _ = tokio::time::timeout(left.min(LOOK_PAUSE), news.hears_of(found.number)).await;
+        let _ = tokio::time::timeout(left.min(LOOK_PAUSE), news.hears_of(found.number.partition())).await;
     }
 }
 

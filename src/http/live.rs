@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::kernel::Number;
+use crate::orders::Number;
 
 /// Pages that are followed at the same moment. Others look again by themselves.
 const LIVE_PAGES_MAX: usize = 1000;

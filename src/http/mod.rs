@@ -47,8 +47,9 @@ use tokio::sync::Semaphore;
 
 use self::problem::Problem;
 use crate::flows::Shop;
-use crate::kernel::ids::is_number_otherwise;
-use crate::kernel::{Number, SourceName, Tokens};
+use crate::kernel::{SourceName, Tokens};
+use crate::orders::Number;
+use crate::orders::is_number_otherwise;
 use crate::peer::Guard;
 use crate::telemetry::request_id::RequestIds;
 use crate::telemetry::{Seldom, metrics};
@@ -107,8 +108,6 @@ pub struct Edge {
     pub key: [u8; 32],
     /// Places for buyers' pages that are followed live.
     pub live_pages: LivePages,
-    /// Places for buyers whose addresses 0.1.0 gave out.
-    pub old_addresses_at_once: Arc<Semaphore>,
     /// The figures.
     pub metrics: PrometheusHandle,
     /// Ids for requests.
@@ -162,9 +161,6 @@ const _: () = assert!(HOOKS_AT_ONCE_MAX * body::BODY_BYTES_MAX <= 4 << 30); // t
 
 /// Notifications that are worked on at the same moment.
 pub const NOTICES_AT_ONCE_MAX: usize = 256;
-
-/// Buyers at the same moment whose addresses 0.1.0 gave out.
-pub const OLD_ADDRESSES_AT_ONCE_MAX: usize = 2;
 
 /// Sites' orders that are placed at the same moment: when the payment system is slow each
 /// takes three seconds, and the marketplaces' hooks must not feel that.

@@ -1,5 +1,6 @@
 //! For machines: does it live, can it work, how much has it done.
 
+use crate::flows::stored::LANES;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use super::problem::Problem;
 use super::server::Peer;
 use super::{Edge, forwarded};
-use crate::kernel::{Lane, Stopwatch};
+use crate::kernel::Stopwatch;
 use crate::store::{Condition, Scan, Store, Unavailable};
 use crate::telemetry::metrics;
 
@@ -146,7 +147,7 @@ async fn condition(store: &Store) -> Option<Condition> {
 const COUNTED_MESSAGES_MAX: usize = 1000;
 
 async fn count_messages(edge: &Edge) -> Result<(), Unavailable> {
-    for lane in Lane::ALL {
+    for lane in LANES {
         for (dead, state) in [(false, "pending"), (true, "dead")] {
             let scan = Scan::Outbox { lane, dead, queue: None, after: None, limit: COUNTED_MESSAGES_MAX };
             let page = edge.shop.store.scan(&scan).await?;

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use super::partition::Partition;
+
 /// A kind of document. Its number, once given, keeps its meaning for ever: it is on disk. Whoever owns the document declares its
 /// kind; what is read back knows the number alone.
 #[derive(Clone, Copy)]
@@ -93,12 +95,11 @@ impl fmt::Debug for Kind {
 
 /// Where a document lies.
 ///
-/// All keys of one batch are of one partition (an order's number, for nearly everything), so that a store
-/// that is spread over machines commits it on one of them.
+/// All keys of one batch are of one partition, so that a store that is spread over machines commits it on one of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DocKey {
-    /// Everything of one order shares it.
-    pub partition: u64,
+    /// What it is about.
+    pub partition: Partition,
     /// What it is.
     pub kind: Kind,
     /// Which of its kind in the partition: a number of at most 96 bits.

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::partition::Partition;
+
 /// The first 96 bits of a SHA-256: enough that two different bodies never meet (a thousand million hooks of one
 /// order would, once in 10^11 such orders), and short enough for a key that the store holds without a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,8 +73,8 @@ impl<'de> Deserialize<'de> for Fingerprint {
 /// deliveries the same hook; its text is `482993011752-` and 24 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HookId {
-    /// The order's number, or a number of its own for a hook that belongs to no order.
-    pub partition: u64,
+    /// That of its order, or of its own name when it belongs to no order.
+    pub partition: Partition,
     /// What tells it from the other hooks of the partition.
     pub fingerprint: Fingerprint,
 }
@@ -100,15 +102,11 @@ impl FromStr for HookId {
 #[error("a hook's id is a number, a dash and 24 hexadecimal digits; the list of hooks shows them")]
 pub struct NotAHookId;
 
-/// Partitions of what belongs to no order begin here, far above every order's number.
-const APART_FROM: u64 = 1 << 63;
-
 impl HookId {
-    /// The id of what belongs to no order. Its partition follows from the fingerprint, so that none gathers them all.
+    /// The id of what belongs to no order, by a name that nothing else has.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
-    pub fn apart(fingerprint: Fingerprint) -> HookId {
-        HookId { partition: APART_FROM | fingerprint.get() as u64, fingerprint }
+    pub const fn of_name(fingerprint: Fingerprint) -> HookId {
+        HookId { partition: Partition::of_name(fingerprint), fingerprint }
     }
 }
 

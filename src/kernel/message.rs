@@ -6,102 +6,131 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::Number;
+use super::partition::Partition;
 use super::time::Timestamp;
 
-/// The roads out. A number, once given, keeps its meaning for ever: it is on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[repr(u8)]
-pub enum Lane {
-    /// Chats of the shops' pickers.
-    Telegram = 1,
-    /// Payment systems: payments that must be looked after.
-    Payment = 2,
-    /// Merchants' sites, which hear of their orders.
-    Callback = 3,
-    /// Payment systems: links that are looked at now and then while their buyers have not paid, or told of anew.
-    Watch = 4,
-    /// Marketplaces, which hear how far their orders are.
-    Marketplace = 5,
+/// A road out: messages of one lane are claimed by one kind of worker. Whoever owns the messages declares their lane; what is
+/// read back knows the byte alone, which keeps its meaning for ever.
+#[derive(Clone, Copy)]
+pub struct Lane {
+    byte: u8,
+    /// Its name in the API and in logs; none of what was read back.
+    name: Option<&'static str>,
 }
 
-/// In what order the messages of one order go, within a lane.
+/// In what order the messages about one thing go, within a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum Ordering {
     /// Each waits for those before it, whatever becomes of them.
-    Waits,
+    Strict = 0,
     /// Each waits for those before it, but not for one that was put off after a failure.
-    Overtakes,
+    SkipsRetries = 1,
     /// None waits for another.
-    Free,
+    None = 2,
 }
+
+/// The bits of a lane's byte that hold its number; two more hold its ordering.
+const LANE_NUMBER_BITS: u32 = 5;
 
 impl Lane {
-    /// Every lane.
-    pub const ALL: [Lane; 5] =
-        [Lane::Telegram, Lane::Payment, Lane::Callback, Lane::Watch, Lane::Marketplace];
-
-    /// Whether a message waits for the earlier ones of its order.
+    /// Declares a lane.
     #[must_use]
-    pub const fn turn(self) -> Turn {
-        match self {
-            Lane::Telegram | Lane::Payment | Lane::Marketplace => Turn::Waits,
-            // Each bears all that there is to say, and a site that cannot take one must hear of the payment all the same.
-            Lane::Callback => Turn::Overtakes,
-            // A look means what it means whenever it is; one that is due in hours must not hold up one due in minutes.
-            Lane::Watch => Turn::Free,
+    pub const fn new(number: u8, ordering: Ordering, name: &'static str) -> Lane {
+        assert!(number > 0 && number < 1 << LANE_NUMBER_BITS, "a lane's number has five bits");
+        Lane { byte: (ordering as u8) << LANE_NUMBER_BITS | number, name: Some(name) }
+    }
+
+    /// Whether a message waits for the earlier ones about the same thing.
+    #[must_use]
+    pub const fn ordering(self) -> Ordering {
+        match self.byte >> LANE_NUMBER_BITS {
+            0 => Ordering::Strict,
+            1 => Ordering::SkipsRetries,
+            _ => Ordering::None,
         }
     }
 
-    /// Its name in the API and in logs.
+    /// The byte that stands for it on disk, of seven bits.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Lane::Telegram => "telegram",
-            Lane::Payment => "payment",
-            Lane::Callback => "callback",
-            Lane::Watch => "watch",
-            Lane::Marketplace => "marketplace",
-        }
+    pub const fn byte(self) -> u8 {
+        self.byte
+    }
+
+    /// The lane with this byte on disk.
+    #[must_use]
+    pub const fn from_byte(byte: u8) -> Lane {
+        Lane { byte, name: None }
+    }
+
+    /// Its name in the API and in logs, where it was declared.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        self.name
+    }
+}
+
+impl PartialEq for Lane {
+    fn eq(&self, other: &Lane) -> bool {
+        self.byte == other.byte
+    }
+}
+
+impl Eq for Lane {}
+
+impl PartialOrd for Lane {
+    fn partial_cmp(&self, other: &Lane) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Lane {
+    fn cmp(&self, other: &Lane) -> std::cmp::Ordering {
+        self.byte.cmp(&other.byte)
     }
 }
 
 impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        match self.name {
+            Some(name) => f.write_str(name),
+            None => write!(f, "lane {}", self.byte & ((1 << LANE_NUMBER_BITS) - 1)),
+        }
     }
 }
 
-/// Which message: the order, and the message's place among the order's messages.
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Lane {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(self.byte)
+    }
+}
+
+impl<'de> Deserialize<'de> for Lane {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Lane, D::Error> {
+        u8::deserialize(deserializer).map(Lane::from_byte)
+    }
+}
+
+/// Which message: what it is about, and its place among the messages about that.
 ///
 /// Derived from what it tells, so that staging it twice stages it once, and short enough for people: the
-/// picker sees `482993011752/1` under the text.
+/// picker sees `482993011752-1` under the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId {
-    /// The order that it is about.
-    pub number: Number,
-    /// 1 for the order's first message; 0 for one that is about no order.
+    /// What it is about.
+    pub subject: Partition,
+    /// 1 for the first message about it.
     pub sequence: u32,
-}
-
-impl MessageId {
-    /// The id of a message that is about no order: a number drawn from `chance`, and the sequence that no order gives.
-    #[must_use]
-    pub fn of_no_order(chance: u64) -> MessageId {
-        MessageId { number: Number::drawn(chance), sequence: 0 }
-    }
-
-    /// Whether the message is about no order.
-    #[must_use]
-    pub fn is_of_no_order(self) -> bool {
-        self.sequence == 0
-    }
 }
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.number, self.sequence)
+        write!(f, "{}-{}", self.subject, self.sequence)
     }
 }
 
@@ -109,9 +138,9 @@ impl FromStr for MessageId {
     type Err = NotAMessageId;
 
     fn from_str(text: &str) -> Result<MessageId, NotAMessageId> {
-        let (number, sequence) = text.split_once('-').ok_or(NotAMessageId)?;
+        let (subject, sequence) = text.split_once('-').ok_or(NotAMessageId)?;
         Ok(MessageId {
-            number: number.parse().map_err(|_| NotAMessageId)?,
+            subject: subject.parse().map_err(|_| NotAMessageId)?,
             sequence: sequence.parse().map_err(|_| NotAMessageId)?,
         })
     }
@@ -131,7 +160,7 @@ impl<'de> Deserialize<'de> for MessageId {
 
 /// The text is not a message's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a message's id is an order's number and a sequence, such as 482993011752-1")]
+#[error("a message's id is a number and a sequence, such as 482993011752-1")]
 pub struct NotAMessageId;
 
 /// A message that waits to be sent.

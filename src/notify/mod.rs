@@ -8,8 +8,13 @@
 pub mod channel;
 mod render;
 
+use crate::kernel::Lane;
+use crate::kernel::message::Ordering;
 use crate::texts::Language;
 pub use render::{Subject, money, render};
+
+/// Messages to the chats of the shops' pickers.
+pub const LANE: Lane = Lane::new(1, Ordering::Strict, "telegram");
 
 /// The name under which the chat for all other shops is configured.
 pub const DEFAULT_CHAT: &str = "default";

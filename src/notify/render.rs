@@ -43,7 +43,7 @@ pub fn render(language: Language, subject: Subject<'_>, announcement: &Announcem
             (words.cancelled(subject, store_id), Vec::new(), String::new())
         }
     };
-    let foot = format!("№ {}/{}", subject.message.number, subject.message.sequence);
+    let foot = format!("№ {}", subject.message);
     assemble(&words, head, &lines, &tail, &foot)
 }
 

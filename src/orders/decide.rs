@@ -8,7 +8,8 @@ use super::fold::{Effect, Late, State, View, fold};
 use super::note::OrderNote;
 use super::order::Order;
 use super::stock::{MovementLine, Shelf};
-use crate::kernel::{ExternalId, HookId, Number, SourceName};
+use crate::kernel::{ExternalId, HookId, SourceName};
+use crate::orders::Number;
 
 /// A hook about an order, ready to be judged.
 #[derive(Debug, Clone)]

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::content::Content;
 use super::event::{Event, EventKind};
@@ -11,9 +10,8 @@ use super::note::OrderNote;
 use crate::kernel::{HookId, Timestamp};
 
 /// The one word for where an order stands: the last of these that holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = OrderState)]
 pub enum State {
     /// Being picked.
     Open,

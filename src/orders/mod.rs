@@ -27,7 +27,9 @@ mod fact;
 mod stock;
 
 mod note;
+mod number;
 mod order;
+mod shop_key;
 mod told;
 
 pub use content::{Content, Patch, Position, Sums, Unread, Window};
@@ -39,6 +41,8 @@ pub use event::{AHEAD_MAX, Contact, Event, EventKind, Report};
 pub use fact::Fact;
 pub use fold::{Facet, Late, State, View};
 pub use note::{JsonType, OrderNote, Uncharged};
+pub use number::{NotANumber, Number, is_number_otherwise};
 pub use order::Order;
+pub use shop_key::{KEY_BYTES, ShopKey};
 pub use stock::{Movement, MovementLine, Shelf};
 pub use told::{Tiding, Told};

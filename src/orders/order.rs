@@ -8,7 +8,8 @@ use super::note::OrderNote;
 use super::stock::Shelf;
 use crate::kernel::DocKey;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, ExternalId, Kind, MessageId, Number, SourceName, Timestamp, Unreadable};
+use crate::kernel::{Document, ExternalId, Kind, MessageId, SourceName, Timestamp, Unreadable};
+use crate::orders::Number;
 
 /// An order: who it is, everything that was heard of it, and what has been done about it.
 ///
@@ -45,7 +46,7 @@ impl Order {
     /// Where an order lies.
     #[must_use]
     pub fn key(number: Number) -> DocKey {
-        DocKey { partition: number.get(), kind: Order::KIND, id: 0 }
+        DocKey { partition: number.partition(), kind: Order::KIND, id: 0 }
     }
 
     /// An order of which nothing has been heard yet.
@@ -75,7 +76,7 @@ impl Order {
     /// The id of a message about the order that is about to be written.
     pub fn next_message(&mut self) -> MessageId {
         self.messages += 1;
-        MessageId { number: self.number, sequence: self.messages }
+        MessageId { subject: self.number.partition(), sequence: self.messages }
     }
 
     /// A moment after everything that has made the order what it is, whatever the senders' clocks say: `now`, or later.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::content::Content;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, HookId, Kind, Number, Quantity, Timestamp, Unreadable};
+use crate::kernel::{Document, HookId, Kind, Quantity, Timestamp, Unreadable};
+use crate::orders::Number;
 
 /// Quantities by shop and article.
 ///

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, Kind, Number, Unreadable};
+use crate::kernel::{Document, Kind, Unreadable};
+use crate::orders::Number;
 
 /// The order of a payment that is known by the payment system's id. It is kept as long as the order is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

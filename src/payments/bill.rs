@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::vat::VatCode;
 use crate::kernel::text::{self, free_lines, free_text};
@@ -79,7 +78,7 @@ pub struct Line {
 }
 
 /// What a line sells.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GoodsKind {
     /// Goods.
@@ -90,31 +89,25 @@ pub enum GoodsKind {
 }
 
 /// Who pays. It is sent to the payment system and shown to nobody else.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
     /// A person or a company.
     #[serde(default, rename = "type")]
     pub kind: CustomerKind,
     /// The name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub name: Option<String>,
     /// The telephone, with the country's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub phone: Option<String>,
     /// Where the receipt goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub email: Option<String>,
     /// A company's INN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 20, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub vat_number: Option<String>,
     /// A company's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(max_length = 1000, pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$")]
     pub registration_address: Option<String>,
 }
 
@@ -143,7 +136,7 @@ impl fmt::Debug for Customer {
 }
 
 /// A person or a company.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CustomerKind {
     /// A person.

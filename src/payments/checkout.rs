@@ -9,7 +9,8 @@ use super::payment::Payment;
 use super::payment_id::PaymentId;
 use crate::kernel::DocKey;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, Fingerprint, Kind, Money, Number, Private, SourceName, Timestamp, Unreadable};
+use crate::kernel::{Document, Fingerprint, Kind, Money, Private, SourceName, Timestamp, Unreadable};
+use crate::orders::Number;
 
 /// The checkout of an order: its payments, and the way back for its buyer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +108,7 @@ impl Checkout {
     /// Where the checkout of an order lies.
     #[must_use]
     pub fn key(number: Number) -> DocKey {
-        DocKey { partition: number.get(), kind: Checkout::KIND, id: 0 }
+        DocKey { partition: number.partition(), kind: Checkout::KIND, id: 0 }
     }
 
     /// The payment that counts: the paid one, else one whose money has come for something else and is still there, else the

@@ -37,6 +37,16 @@ mod spread;
 mod terms;
 mod vat;
 
+use crate::kernel::Lane;
+use crate::kernel::message::Ordering;
+
+/// Payments, refunds and captures that must be looked after.
+pub const LANE: Lane = Lane::new(2, Ordering::Strict, "payment");
+
+/// Links that are looked at now and then while their buyers have not paid. A look means what it means whenever it is; one that
+/// is due in hours must not hold up one due in minutes.
+pub const WATCH_LANE: Lane = Lane::new(4, Ordering::None, "watch");
+
 pub use alias::Alias;
 pub use attempt::{Attempt, CallOutcome, LOOKS_MIN, NextCall, Progress, QUIET_SECONDS_MIN, RetryLater};
 pub use bill::{

@@ -12,7 +12,6 @@ use super::attempt::{Attempt, CallOutcome, NextCall, Progress, RetryLater};
 use super::bill::Line;
 use super::note::{Mismatch, Refusal, RetryReason};
 use super::payment_id::PaymentId;
-use crate::kernel::schema::text_schema;
 use crate::kernel::time::between;
 use crate::kernel::{Fingerprint, Money, Private, Timestamp};
 
@@ -55,14 +54,6 @@ impl Serialize for OperationId {
         serializer.collect_str(self)
     }
 }
-
-text_schema!(
-    OperationId,
-    "OperationId",
-    "A refund or capture: its payment, and a count.",
-    "^[1-9][0-9]{11}-[0-9]{1,9}-[0-9]{1,9}$",
-    "482993011752-1-1"
-);
 
 impl<'de> Deserialize<'de> for OperationId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<OperationId, D::Error> {

@@ -10,7 +10,8 @@ use super::checkout::Checkout;
 use super::payment::PaymentState;
 use super::payment_id::PaymentId;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{DocKey, Document, Kind, Number, Private, Unreadable};
+use crate::kernel::{DocKey, Document, Kind, Private, Unreadable};
+use crate::orders::Number;
 
 /// The bill of a payment that is over, and the request that was made with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ impl PastBill {
     /// Where the bill of an order's payment lies that is over.
     #[must_use]
     pub fn key(number: Number, attempt: u32) -> DocKey {
-        DocKey { partition: number.get(), kind: PastBill::KIND, id: u128::from(attempt) }
+        DocKey { partition: number.partition(), kind: PastBill::KIND, id: u128::from(attempt) }
     }
 }
 

@@ -5,8 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::Number;
-use crate::kernel::schema::text_schema;
+use crate::orders::Number;
 
 /// Which payment: the order, and the attempt at being paid for it. It is the number under which the payment
 /// system knows it, chosen and committed before the first call.
@@ -48,14 +47,6 @@ impl Serialize for PaymentId {
         serializer.collect_str(self)
     }
 }
-
-text_schema!(
-    PaymentId,
-    "PaymentId",
-    "A payment: its order and the attempt.",
-    "^[1-9][0-9]{11}-[0-9]{1,9}$",
-    "482993011752-1"
-);
 
 impl<'de> Deserialize<'de> for PaymentId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<PaymentId, D::Error> {

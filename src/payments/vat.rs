@@ -3,13 +3,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::kernel::Money;
 
 /// The rate of value added tax that is inside a price, in the words of payment systems and merchants alike. The tax is the same
 /// with `_ADDED` and without: it tells the receipt that the rate is reckoned from the sum, as it is for advances.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VatCode {
     /// Not taxed.
     #[serde(rename = "VATNONE")]

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::conformance::{postgres_in_a_new_database, sled_in_a_new_folder};
 use super::*;
-use crate::kernel::Clock;
 use crate::kernel::time::from_micros;
+use crate::kernel::{Clock, Partition};
 use crate::store::conformance::NOTES;
 
 /// One document in a batch. Beliefs are right or wrong; `At` means "the version that is there".
@@ -47,7 +47,7 @@ fn step() -> impl Strategy<Value = Step> {
 async fn play(store: &Store, steps: &[Step]) -> Result<(), CommitError> {
     let mut batch = Batch::new();
     for Step { partition, id, believes_absent, believes_old, act } in steps {
-        let key = DocKey { partition: *partition, kind: NOTES, id: *id };
+        let key = DocKey { partition: Partition::from_u64(*partition), kind: NOTES, id: *id };
         let there = store.load(&[key]).await.expect("read").pop().flatten().map(|stored| stored.version);
         let version = there.unwrap_or(77) + u64::from(*believes_old);
         let expect = if *believes_absent { Expect::Absent } else { Expect::At(version) };
@@ -84,13 +84,30 @@ async fn seen(store: &Store) -> Vec<String> {
         }
     }
     for partition in 1..4 {
-        let page = store.scan(&Scan::Partition { partition, kind: NOTES }).await.expect("a page");
+        let page = store
+            .scan(&Scan::Partition { partition: Partition::from_u64(partition), kind: NOTES })
+            .await
+            .expect("a page");
         seen.extend(page.items.iter().map(|(key, stored)| show(*key, &stored.body)));
         let counters = store.counters(&partition.to_string(), None, 9).await.expect("counters");
         seen.extend(counters.into_iter().map(|(key, value)| format!("{} {value}", key.name)));
     }
-    seen.extend(store.partitions(Some(0), 9).await.expect("partitions").iter().map(u64::to_string));
-    seen.extend(store.partitions(Some(1), 1).await.expect("partitions").iter().map(u64::to_string));
+    seen.extend(
+        store
+            .partitions(Some(Partition::from_u64(0)), 9)
+            .await
+            .expect("partitions")
+            .iter()
+            .map(Partition::to_string),
+    );
+    seen.extend(
+        store
+            .partitions(Some(Partition::from_u64(1)), 1)
+            .await
+            .expect("partitions")
+            .iter()
+            .map(Partition::to_string),
+    );
     seen
 }
 

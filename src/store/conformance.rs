@@ -1,12 +1,13 @@
 //! What every store promises, one function each. The list is the contract: an engine is one that passes it.
 
+use crate::kernel::{Partition, message::Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::time::{between, from_micros, later};
-use crate::kernel::{Clock, Document, Failure, Kind, Lane, Message, MessageId, Number, Timestamp};
+use crate::kernel::{Clock, Document, Failure, Kind, Lane, Message, MessageId, Timestamp};
 use crate::store::message_key;
 use crate::store::queue::DeliveryState;
 
@@ -61,12 +62,12 @@ impl Stage {
     /// A claim at this time.
     fn claim_at(&self, seconds: i64) -> Claim {
         self.is(seconds);
-        Claim { lane: Lane::Telegram, lease: Duration::from_secs(60), limit: 10, resting: Vec::new() }
+        Claim { lane: STRICT, lease: Duration::from_secs(60), limit: 10, resting: Vec::new() }
     }
 }
 
 fn key(partition: u64) -> DocKey {
-    DocKey { partition, kind: NOTES, id: 7 }
+    DocKey { partition: Partition::from_u64(partition), kind: NOTES, id: 7 }
 }
 
 fn seconds(count: u64) -> Duration {
@@ -88,14 +89,15 @@ async fn read(store: &Store, key: DocKey) -> Option<(Note, u64)> {
     Some((stored.document().expect("a note"), stored.version))
 }
 
-fn number(offset: u64) -> Number {
-    Number::from_u64(Number::smallest().get() + offset).expect("an order's number")
-}
+/// Lanes of each ordering.
+const STRICT: Lane = Lane::new(1, Ordering::Strict, "strict");
+const SKIPPING: Lane = Lane::new(3, Ordering::SkipsRetries, "skipping");
+const FREE: Lane = Lane::new(4, Ordering::None, "free");
 
 fn message(order: u64, sequence: u32, queue: &str, seconds: i64) -> Message {
     Message {
-        id: MessageId { number: number(order), sequence },
-        lane: Lane::Telegram,
+        id: MessageId { subject: Partition::from_u64(order), sequence },
+        lane: STRICT,
         queue: queue.to_owned(),
         body: format!("message {sequence} of {order}"),
         created_at: at(seconds),
@@ -115,7 +117,7 @@ async fn claimed(store: &Store, claim: &Claim) -> Vec<String> {
 }
 
 fn id(order: u64, sequence: u32) -> String {
-    MessageId { number: number(order), sequence }.to_string()
+    MessageId { subject: Partition::from_u64(order), sequence }.to_string()
 }
 
 async fn what_was_committed_is_read_back(store: Stage) {
@@ -309,13 +311,10 @@ async fn a_claimed_message_that_is_rewritten_in_its_place_stays_claimed(store: S
 
 /// Looks of one order do not wait for one another: one that is due late holds up none that is due now.
 async fn a_look_does_not_wait_for_an_earlier_one(store: Stage) {
-    let watch = |sequence, wait| Message {
-        lane: Lane::Watch,
-        wait: seconds(wait),
-        ..message(1, sequence, "bank", 1)
-    };
+    let watch =
+        |sequence, wait| Message { lane: FREE, wait: seconds(wait), ..message(1, sequence, "bank", 1) };
     store.commit(send([watch(1, 1000), watch(2, 10)])).await.expect("committed");
-    let claim = |seconds| Claim { lane: Lane::Watch, ..store.claim_at(seconds) };
+    let claim = |seconds| Claim { lane: FREE, ..store.claim_at(seconds) };
     assert!(claimed(&store, &claim(9)).await.is_empty());
     let due = store.claim(&claim(10)).await.expect("a store that answers").remove(0);
     assert_eq!(due.delivery.id.to_string(), id(1, 2));
@@ -410,7 +409,7 @@ async fn dead_messages_are_listed_until_a_person_decides(store: Stage) {
     let listed = |dead| {
         let store = store.clone();
         async move {
-            let scan = Scan::Outbox { lane: Lane::Telegram, dead, queue: None, after: None, limit: 10 };
+            let scan = Scan::Outbox { lane: STRICT, dead, queue: None, after: None, limit: 10 };
             store.scan(&scan).await.expect("a store that answers").items
         }
     };
@@ -436,7 +435,7 @@ async fn an_outbox_is_turned_page_by_page_and_none_is_passed_over(store: Stage) 
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
             let queue = queue.map(str::to_owned);
-            let scan = Scan::Outbox { lane: Lane::Telegram, dead: false, queue, after, limit: 2 };
+            let scan = Scan::Outbox { lane: STRICT, dead: false, queue, after, limit: 2 };
             let page = store.scan(&scan).await.expect("a store that answers");
             assert!(page.items.len() <= 2);
             for (key, stored) in page.items {
@@ -469,9 +468,9 @@ async fn an_outbox_is_turned_page_by_page_and_none_is_passed_over(store: Stage) 
 }
 
 async fn a_callback_that_was_put_off_holds_up_no_later_one(store: Stage) {
-    let callback = |sequence| Message { lane: Lane::Callback, ..message(1, sequence, "site", 1) };
+    let callback = |sequence| Message { lane: SKIPPING, ..message(1, sequence, "site", 1) };
     store.commit(send([callback(1), callback(2), callback(3)])).await.expect("committed");
-    let claim = |seconds| Claim { lane: Lane::Callback, ..store.claim_at(seconds) };
+    let claim = |seconds| Claim { lane: SKIPPING, ..store.claim_at(seconds) };
     let first = store.claim(&claim(10)).await.expect("a store that answers").remove(0);
     assert_eq!(first.delivery.id.sequence, 1);
     assert!(claimed(&store, &claim(10)).await.is_empty(), "it is being told");
@@ -537,7 +536,7 @@ async fn lists_are_walked_by_time_without_gap_or_repeat(store: Stage) {
         }
         let times: Vec<Timestamp> = seen.iter().map(|(time, _)| *time).collect();
         assert!(if newest_first { times.is_sorted_by(|a, b| a >= b) } else { times.is_sorted() });
-        let mut orders: Vec<u64> = seen.iter().map(|(_, order)| *order).collect();
+        let mut orders: Vec<u64> = seen.iter().map(|(_, order)| order.get()).collect();
         orders.sort_unstable();
         assert_eq!(orders, (0..25).collect::<Vec<_>>());
     }
@@ -562,7 +561,7 @@ async fn a_partition_is_walked_alone(store: Stage) {
     for (partition, id) in [(1, 1), (1, 300), (2, 1), (1, 2)] {
         store.commit(put(DocKey { id, ..key(partition) }, Expect::Absent, "x")).await.expect("committed");
     }
-    let scan = Scan::Partition { partition: 1, kind: NOTES };
+    let scan = Scan::Partition { partition: Partition::from_u64(1), kind: NOTES };
     let found = store.scan(&scan).await.expect("a store that answers").items;
     assert_eq!(found.iter().map(|(key, _)| key.id).collect::<Vec<_>>(), [1, 2, 300]);
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{Batch, Bump, CommitError, CounterKey, Expect, Scan, Store, Stored, Unavailable};
 use crate::kernel::DocKey;
-use crate::kernel::{Fingerprint, Kind};
+use crate::kernel::{Fingerprint, Kind, Partition};
 
 /// Partitions that are listed at once.
 pub const PARTITIONS_STEP: usize = 512;
@@ -50,12 +50,12 @@ impl Totals {
     }
 }
 
-async fn documents(store: &Store, partition: u64) -> Result<Vec<(DocKey, Stored)>, Unavailable> {
+async fn documents(store: &Store, partition: Partition) -> Result<Vec<(DocKey, Stored)>, Unavailable> {
     Ok(store.scan(&Scan::Whole { partition }).await?.items)
 }
 
 /// Copies what is in a partition.
-pub async fn copy_partition(from: &Store, to: &Store, partition: u64) -> Result<(), CopyError> {
+pub async fn copy_partition(from: &Store, to: &Store, partition: Partition) -> Result<(), CopyError> {
     let wanted = documents(from, partition).await?;
     let keys: Vec<DocKey> = wanted.iter().map(|(key, _)| *key).collect();
     let mut batch = Batch::new();
@@ -119,7 +119,7 @@ async fn all_counters(store: &Store) -> Result<BTreeMap<CounterKey, i64>, Unavai
 }
 
 /// Refuses a target in which there is something that the source does not have.
-pub async fn nothing_else_is_there(partitions: &[u64], to: &Store) -> Result<(), CopyError> {
+pub async fn nothing_else_is_there(partitions: &[Partition], to: &Store) -> Result<(), CopyError> {
     let mut after = None;
     loop {
         let some = to.partitions(after, PARTITIONS_STEP).await?;
@@ -151,7 +151,11 @@ async fn counters_after(
 }
 
 /// Counts a partition into the totals.
-pub async fn count_partition(store: &Store, partition: u64, totals: &mut Totals) -> Result<(), Unavailable> {
+pub async fn count_partition(
+    store: &Store,
+    partition: Partition,
+    totals: &mut Totals,
+) -> Result<(), Unavailable> {
     for (key, Stored { body, .. }) in documents(store, partition).await? {
         *totals.documents.entry(key.kind).or_insert(0) += 1;
         let name = format!("{key} {} {}", body.schema, body.listed_at.as_microsecond());

@@ -1,5 +1,6 @@
 //! The engine in memory: the plainest thing that keeps the promises, apart from durability.
 
+use crate::kernel::Partition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -178,9 +179,9 @@ impl Memory {
         groups
     }
 
-    pub(super) fn partitions(&self, after: Option<u64>, limit: usize) -> Vec<u64> {
+    pub(super) fn partitions(&self, after: Option<Partition>, limit: usize) -> Vec<Partition> {
         let state = self.state();
-        let mut partitions: Vec<u64> = state.docs.keys().map(|key| key.partition).collect();
+        let mut partitions: Vec<Partition> = state.docs.keys().map(|key| key.partition).collect();
         partitions.dedup();
         partitions.into_iter().filter(|found| after.is_none_or(|after| *found > after)).take(limit).collect()
     }

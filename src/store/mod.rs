@@ -32,7 +32,7 @@ pub use scan::{Cursor, NotACursor, Page, Scan};
 use tokio::sync::watch;
 
 use crate::kernel::DocKey;
-use crate::kernel::{Timestamp, Unreadable};
+use crate::kernel::{Partition, Timestamp, Unreadable};
 
 /// A store: one of the engines. Clones share it.
 #[derive(Clone, Debug)]
@@ -202,7 +202,11 @@ impl Store {
     }
 
     /// The partitions after `after` in which there is anything, in order. What is new meanwhile may be missing.
-    pub async fn partitions(&self, after: Option<u64>, limit: usize) -> Result<Vec<u64>, Unavailable> {
+    pub async fn partitions(
+        &self,
+        after: Option<Partition>,
+        limit: usize,
+    ) -> Result<Vec<Partition>, Unavailable> {
         match self {
             Store::Memory(engine) => Ok(engine.partitions(after, limit)),
             Store::Sled(engine) => engine.partitions(after, limit).await,

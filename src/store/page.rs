@@ -19,7 +19,7 @@ use super::Unavailable;
 use super::batch::{Body, Stored};
 use crate::kernel::DocKey;
 use crate::kernel::time::from_micros;
-use crate::kernel::{Kind, Timestamp};
+use crate::kernel::{Kind, Partition, Timestamp};
 
 /// The longest body that stands in its page, in bytes.
 const INLINE_BYTES_MAX: usize = 4096;
@@ -68,26 +68,26 @@ pub type PieceKey = (DocKey, u16);
 pub type Pieces = Vec<(PieceKey, Option<Vec<u8>>)>;
 
 /// Everything in a partition.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Page {
-    partition: u64,
+    partition: Partition,
     slots: BTreeMap<(Kind, u128), Slot>,
 }
 
 impl Page {
     /// The page of a partition in which there is nothing.
-    pub fn empty(partition: u64) -> Page {
+    pub fn empty(partition: Partition) -> Page {
         Page { partition, slots: BTreeMap::new() }
     }
 
     /// The page that [`Page::pack`] wrote.
-    pub fn unpack(partition: u64, packed: &[u8]) -> Result<Page, Unavailable> {
+    pub fn unpack(partition: Partition, packed: &[u8]) -> Result<Page, Unavailable> {
         let slots = unpack(packed).map_err(|why| damaged_page(partition, why))?;
         Page::of_slots(partition, &slots)
     }
 
     /// The page with these [`Page::slots`].
-    pub fn of_slots(partition: u64, slots: &[u8]) -> Result<Page, Unavailable> {
+    pub fn of_slots(partition: Partition, slots: &[u8]) -> Result<Page, Unavailable> {
         let damaged = |why: &str| damaged_page(partition, why);
         let mut page = Page::empty(partition);
         let mut bytes = slots;
@@ -225,7 +225,7 @@ impl Slot {
 }
 
 /// The error about a page as a whole.
-pub fn damaged_page(partition: u64, why: &str) -> Unavailable {
+pub fn damaged_page(partition: Partition, why: &str) -> Unavailable {
     Unavailable::Damaged { record: format!("page of {partition}"), why: why.to_owned() }
 }
 
@@ -261,9 +261,9 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     field
 }
 
-fn checksum_of(partition: u64, head: &[u8], body: &[u8]) -> u32 {
+fn checksum_of(partition: Partition, head: &[u8], body: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
-    crc.update(&partition.to_be_bytes());
+    crc.update(&partition.to_bytes());
     crc.update(head);
     crc.update(body);
     crc.finalize()

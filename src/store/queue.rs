@@ -15,9 +15,9 @@ use super::batch::Body;
 use super::scan::{Cursor, Found};
 use crate::kernel::DocKey;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::message::Turn;
+use crate::kernel::message::Ordering;
 use crate::kernel::time::{from_micros, later};
-use crate::kernel::{Document, Failure, Kind, Lane, Message, MessageId, Number, Timestamp, Unreadable};
+use crate::kernel::{Document, Failure, Kind, Lane, Message, MessageId, Partition, Timestamp, Unreadable};
 
 /// A message in the outbox, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +88,7 @@ impl DeliveryState {
 /// Where a message lies.
 #[must_use]
 pub fn message_key(id: MessageId) -> DocKey {
-    DocKey { partition: id.number.get(), kind: Delivery::KIND, id: u128::from(id.sequence) }
+    DocKey { partition: id.subject, kind: Delivery::KIND, id: u128::from(id.sequence) }
 }
 
 impl Document for Delivery {
@@ -250,7 +250,7 @@ pub(super) struct Place {
 impl Place {
     /// Before everything of this side of `lane`.
     pub fn start(lane: Lane, dead: bool) -> Place {
-        let id = MessageId { number: Number::smallest(), sequence: 0 };
+        let id = MessageId { subject: Partition::FIRST, sequence: 0 };
         Place { lane, dead, queue: String::new(), due: Timestamp::MIN, id }
     }
 
@@ -273,7 +273,7 @@ impl Place {
 
     /// After everything in this place's queue.
     fn end_of_queue(&self) -> Place {
-        let id = MessageId { number: Number::largest(), sequence: u32::MAX };
+        let id = MessageId { subject: Partition::LAST, sequence: u32::MAX };
         Place { due: Timestamp::MAX, id, ..self.clone() }
     }
 }
@@ -377,11 +377,11 @@ fn first_waiting(
 ) -> Result<Option<Delivery>, Unavailable> {
     let is_waiting = |delivery: &Delivery| matches!(delivery.state, DeliveryState::Pending { .. });
     let is_put_off = |delivery: &Delivery| {
-        lane.turn() == Turn::Overtakes
+        lane.ordering() == Ordering::SkipsRetries
             && matches!(delivery.state, DeliveryState::Pending { due } if due > now)
     };
     let mut first = read(id)?.filter(is_waiting);
-    if lane.turn() == Turn::Free {
+    if lane.ordering() == Ordering::None {
         return Ok(first);
     }
     for sequence in (1..id.sequence).rev() {
@@ -389,7 +389,7 @@ fn first_waiting(
             Some(earlier) if earlier.lane != lane || is_put_off(&earlier) => {}
             Some(earlier) if is_waiting(&earlier) => first = Some(earlier),
             // Of those that overtake it may have been told before an earlier one.
-            Some(_) if lane.turn() == Turn::Waits => break,
+            Some(_) if lane.ordering() == Ordering::Strict => break,
             Some(_) | None => {}
         }
     }

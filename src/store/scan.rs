@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::kernel::DocKey;
 use crate::kernel::time::from_micros;
-use crate::kernel::{Kind, Lane, MessageId, Number, Timestamp};
+use crate::kernel::{Kind, Lane, MessageId, Partition, Timestamp};
 use crate::store::message_key;
 
 /// What to walk.
@@ -25,14 +25,14 @@ pub enum Scan {
     /// All documents of a kind in a partition, by id.
     Partition {
         /// The partition.
-        partition: u64,
+        partition: Partition,
         /// The kind.
         kind: Kind,
     },
     /// All documents in a partition, by kind and id.
     Whole {
         /// The partition.
-        partition: u64,
+        partition: Partition,
     },
     /// Messages of a lane that are dead, or that wait: queue by queue, in a queue by the time when they are due or died. One
     /// that is put off while the pages are turned moves on to a later one, and is not passed over.
@@ -68,7 +68,7 @@ pub struct Cursor {
     /// Nothing but in the outbox.
     pub(super) queue: String,
     pub(super) listed_at: Timestamp,
-    pub(super) partition: u64,
+    pub(super) partition: Partition,
     pub(super) id: u128,
 }
 
@@ -92,14 +92,13 @@ impl Cursor {
 
     /// The message that is there, if one can be.
     pub(super) fn message(&self) -> Option<MessageId> {
-        let number = Number::from_u64(self.partition)?;
-        Some(MessageId { number, sequence: u32::try_from(self.id).ok()? })
+        Some(MessageId { subject: self.partition, sequence: u32::try_from(self.id).ok()? })
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}{:016x}{:032x}", self.listed_at.as_microsecond(), self.partition, self.id)?;
+        write!(f, "{:016x}{:016x}{:032x}", self.listed_at.as_microsecond(), self.partition.get(), self.id)?;
         self.queue.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
@@ -122,7 +121,7 @@ impl FromStr for Cursor {
         let cursor = Cursor {
             queue: queue.ok_or(NotACursor)?,
             listed_at: from_micros(micros.cast_signed()),
-            partition: u64::from_str_radix(&text[16..32], 16).map_err(|_| NotACursor)?,
+            partition: Partition::from_u64(u64::from_str_radix(&text[16..32], 16).map_err(|_| NotACursor)?),
             id: u128::from_str_radix(&text[32..], 16).map_err(|_| NotACursor)?,
         };
         if cursor.queue.is_empty() || cursor.message().is_some() { Ok(cursor) } else { Err(NotACursor) }

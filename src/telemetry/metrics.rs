@@ -156,12 +156,12 @@ pub fn hook_unavailable(source: &str) {
 
 /// A message was handed over, or not.
 pub fn outbox_attempt(lane: Lane, outcome: &'static str) {
-    counter!("tillgate_outbox_attempts_total", "lane" => lane.as_str(), "outcome" => outcome).increment(1);
+    counter!("tillgate_outbox_attempts_total", "lane" => lane.to_string(), "outcome" => outcome).increment(1);
 }
 
 /// How many messages there are.
 pub fn outbox_messages(lane: Lane, state: &'static str, count: u32) {
-    gauge!("tillgate_outbox_messages", "lane" => lane.as_str(), "state" => state).set(f64::from(count));
+    gauge!("tillgate_outbox_messages", "lane" => lane.to_string(), "state" => state).set(f64::from(count));
 }
 
 /// What was seen of the database's servers.

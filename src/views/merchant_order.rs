@@ -7,7 +7,8 @@ use super::Frame;
 use super::operation::OperationDocument;
 use super::order::Amount;
 use super::payment::{PaymentDocument, payment_document};
-use crate::kernel::{ExternalId, Money, Number, Quantity, Timestamp};
+use crate::kernel::{ExternalId, Money, Quantity, Timestamp};
+use crate::orders::Number;
 use crate::orders::{Order, State};
 use crate::payments::{Checkout, Line, Payment, PaymentId, VatCode};
 

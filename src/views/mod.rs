@@ -6,6 +6,7 @@ mod merchant_order;
 mod operation;
 mod order;
 mod payment;
+pub mod schema;
 
 pub use merchant_order::{MerchantOrder, merchant_order, tag};
 pub use operation::{OperationDocument, OperationPhase};

@@ -15,8 +15,9 @@ use std::fmt;
 pub use verify::{AuthError, Sender, Verifier};
 
 use crate::dedup::{Answer, Verdict};
+use crate::kernel::ExternalId;
 use crate::kernel::json::{Tidied, tidy};
-use crate::kernel::{ExternalId, Number};
+use crate::orders::Number;
 use crate::orders::{EventKind, Report};
 use crate::payments::{Judgement, Notice};
 

@@ -3,6 +3,7 @@
 //! A chat is spoken to by one task at a time, with a pause between messages, so that a busy or broken chat
 //! holds up nobody else's. A crash between acting and settling sends a message twice: it bears its number.
 
+use crate::notify;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::dispatch::Dispatch;
 use super::persistence::settle;
 use crate::flows::Shop;
+use crate::kernel::Failure;
 use crate::kernel::failure::DeliveryFailure;
 use crate::kernel::time::between;
-use crate::kernel::{Failure, Lane};
 use crate::notify::Letter;
 use crate::notify::channel::Handover;
 use crate::notify::channel::telegram::Telegram;
@@ -56,7 +57,7 @@ impl Courier {
         let courier = Arc::new(self);
         let dispatch = Dispatch {
             shop: courier.shop.clone(),
-            lane: Lane::Telegram,
+            lane: notify::LANE,
             lease: LEASE,
             at_once_max: CHATS_AT_ONCE_MAX,
             at_once_of_queue_max: 1,
@@ -99,7 +100,7 @@ impl Courier {
                 }
             }
         };
-        metrics::outbox_attempt(Lane::Telegram, outcome);
+        metrics::outbox_attempt(notify::LANE, outcome);
         match &settlement {
             Settlement::Sent => {
                 tracing::info!(message.id = %delivery.id, attempts = delivery.attempts + 1, "message sent");

@@ -3,6 +3,7 @@
 //! What is sent twice is refused over there as out of turn, so it is written down before each attempt that it is about to be
 //! sent: then "out of turn" means that an earlier attempt, or one whose sender died, has arrived.
 
+use crate::flows::marketplace_update::MARKETPLACES;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::flows::Shop;
 use crate::flows::marketplace_update::{MarketplaceUpdate, Next, Told};
 use crate::flows::tend_delivery::{Altered, alter};
 use crate::kernel::time::between;
-use crate::kernel::{Failure, Lane, SourceName};
+use crate::kernel::{Failure, SourceName};
 use crate::marketplace::{Heard, Sm};
 use crate::peer::RetryPolicy;
 use crate::store::{Batch, Claimed, Delivery, Settlement, Unavailable};
@@ -53,7 +54,7 @@ impl Envoy {
     pub async fn run(self, drain: CancellationToken) {
         let dispatch = Dispatch {
             shop: self.shop.clone(),
-            lane: Lane::Marketplace,
+            lane: MARKETPLACES,
             lease: LEASE,
             at_once_max: TOLD_AT_ONCE_MAX,
             at_once_of_queue_max: TOLD_AT_ONCE_MAX / 2,
@@ -111,7 +112,7 @@ impl Envoy {
                 "dead"
             }
         };
-        metrics::outbox_attempt(Lane::Marketplace, outcome);
+        metrics::outbox_attempt(MARKETPLACES, outcome);
         let mut batch = Batch::new();
         batch.settle(ticket, settlement);
         if let Err(why) = settle(&self.shop.store, delivery.id, &batch, LEASE / 2).await {

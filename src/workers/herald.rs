@@ -2,6 +2,8 @@
 //! (standardwebhooks.com): an id that stays the same for every attempt, the time of the attempt, and a signature over both
 //! and the body.
 
+use crate::flows::effects::CALLBACKS;
+use crate::flows::tend_delivery::is_test;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -17,7 +19,7 @@ use crate::flows::endpoint::{Endpoint, endpoint, set_gone};
 use crate::flows::tend_delivery::{hurry_callbacks, named_address};
 use crate::kernel::failure::DeliveryFailure;
 use crate::kernel::secret::webhook_key;
-use crate::kernel::{Failure, Lane, Secret, SourceName, Timestamp};
+use crate::kernel::{Failure, Secret, SourceName, Timestamp};
 use crate::peer::{Client, Reply, RetryPolicy};
 use crate::store::{Batch, Claimed, Delivery, Settlement, Unavailable};
 use crate::telemetry::metrics;
@@ -82,7 +84,7 @@ impl Herald {
     pub async fn run(self, drain: CancellationToken) {
         let dispatch = Dispatch {
             shop: self.shop.clone(),
-            lane: Lane::Callback,
+            lane: CALLBACKS,
             lease: LEASE,
             at_once_max: CALLS_AT_ONCE_MAX,
             at_once_of_queue_max: CALLS_AT_ONCE_MAX / 4,
@@ -101,7 +103,7 @@ impl Herald {
         let (settlement, outcome) = match called {
             Ok(Attempt::Taken) => (Settlement::Sent, "sent"),
             // A test is asked for again by a person.
-            Ok(Attempt::Gone(url)) if delivery.id.is_of_no_order() => {
+            Ok(Attempt::Gone(url)) if is_test(&delivery) => {
                 (Settlement::Dead { error: Failure::of(&DeliveryFailure::Gone { url }) }, "gone")
             }
             Ok(Attempt::Gone(url)) => {
@@ -121,7 +123,7 @@ impl Herald {
                 return Duration::ZERO; // the lease runs out
             }
         };
-        metrics::outbox_attempt(Lane::Callback, outcome);
+        metrics::outbox_attempt(CALLBACKS, outcome);
         match &settlement {
             Settlement::Sent => {
                 tracing::info!(message.id = %delivery.id, merchant = delivery.queue, "a merchant was told");
@@ -132,7 +134,7 @@ impl Herald {
             Settlement::Postpone { wait, error } => {
                 tracing::info!(message.id = %delivery.id, merchant = delivery.queue, ?wait, error = %error.in_words(Language::En), "a callback waits");
             }
-            Settlement::Dead { error } if delivery.id.is_of_no_order() => {
+            Settlement::Dead { error } if is_test(&delivery) => {
                 tracing::info!(message.id = %delivery.id, merchant = delivery.queue, error = %error.in_words(Language::En), "a merchant's test was not taken");
             }
             Settlement::Dead { error } => {
@@ -147,7 +149,7 @@ impl Herald {
         let mut batch = Batch::new();
         batch.settle(ticket, settlement);
         match settle(&self.shop.store, delivery.id, &batch, SETTLE_WAIT).await {
-            Ok(()) => self.shop.news.tell(delivery.id.number),
+            Ok(()) => self.shop.news.tell(delivery.id.subject),
             Err(why) => {
                 tracing::warn!(message.id = %delivery.id, error = %why, "a call was not settled and may be made again, under the same id");
             }
@@ -165,7 +167,7 @@ impl Herald {
         };
         let known = persist(STORE_WAIT, || endpoint(&self.shop, &merchant, &url)).await?;
         // What a person asks for is tried all the same: a test bears no order's number.
-        let is_asked_for = delivery.by_hand || delivery.id.is_of_no_order();
+        let is_asked_for = delivery.by_hand || is_test(delivery);
         if known.gone_since.is_some() && !is_asked_for {
             return Ok(Attempt::Gone(url));
         }

@@ -18,9 +18,8 @@ use tillgate::gateway::sandbox::{Call as Kind, Entry, Outcome, Sandbox, Setup, T
 use tillgate::gateway::yookassa::{self, Yookassa};
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
 use tillgate::kernel::time::later;
-use tillgate::kernel::{
-    Clock, ExternalId, Fingerprint, Lane, Money, Number, Quantity, SourceName, Timestamp,
-};
+use tillgate::kernel::{Clock, ExternalId, Fingerprint, Lane, Money, Quantity, SourceName, Timestamp};
+use tillgate::orders::Number;
 use tillgate::payments::{
     Bill, Checkout, Customer, Handover, Line, Operation, OperationKind, OperationState, PaymentId,
     PaymentMode, Receipts, Remote, RemoteOperation, Terms, VatCode, Ways,
@@ -295,8 +294,14 @@ impl World {
     /// Lets time pass until nothing is left to do.
     async fn rest(&self, history: &dyn std::fmt::Debug) {
         for _ in 0..200 {
-            while self.step(Lane::Payment, history).await {}
-            let scan = Scan::Outbox { lane: Lane::Payment, dead: false, queue: None, after: None, limit: 1 };
+            while self.step(tillgate::payments::LANE, history).await {}
+            let scan = Scan::Outbox {
+                lane: tillgate::payments::LANE,
+                dead: false,
+                queue: None,
+                after: None,
+                limit: 1,
+            };
             let pending = self.collector.shop.store.scan(&scan).await.expect("a store");
             if pending.items.is_empty() {
                 return;
@@ -310,7 +315,7 @@ impl World {
     async fn looks_in_time(&self, history: &dyn std::fmt::Debug) {
         for _ in 0..4 {
             self.clock.advance(Duration::from_secs(3600));
-            while self.step(Lane::Watch, history).await {}
+            while self.step(tillgate::payments::WATCH_LANE, history).await {}
             self.rest(history).await;
         }
     }
@@ -319,7 +324,7 @@ impl World {
     async fn tells_all(&self, history: &dyn std::fmt::Debug) {
         for _ in 0..200 {
             self.rest(history).await;
-            while self.step(Lane::Watch, history).await {}
+            while self.step(tillgate::payments::WATCH_LANE, history).await {}
             if !self.checkout().await.is_to_be_altered() {
                 return;
             }
@@ -398,7 +403,7 @@ async fn play_all(inner: Arc<dyn Provider>, bank: Sandbox) {
                     let world = World::new(&bank, &inner, order, death).await;
                     bank.misbehave(Kind::Create, creating);
                     bank.misbehave(Kind::Other, other.into_iter().chain(other));
-                    world.step(Lane::Payment, &history).await;
+                    world.step(tillgate::payments::LANE, &history).await;
                     match turn {
                         Turn::Stays => {}
                         Turn::Changes => world.wish(other_lines()).await,
@@ -517,7 +522,7 @@ async fn move_all(kind: OperationKind, inner: Arc<dyn Provider>, bank: Sandbox) 
                 let payable = world.payable();
                 assert!(bank.buyer_acts(&payable[0].container, outcome), "{history:?}");
                 world.clock.advance(Duration::from_secs(3000));
-                while world.step(Lane::Watch, &history).await {}
+                while world.step(tillgate::payments::WATCH_LANE, &history).await {}
 
                 bank.misbehave(Kind::Operate, operating);
                 bank.misbehave(Kind::Other, other.into_iter().chain(other));

@@ -217,7 +217,7 @@ fn event_of(place: usize, body: &str) -> Event {
         is_ahead: false,
         arrived: Timestamp::from_second(second).expect("a time"),
         fingerprint,
-        hook: HookId { partition: number().get(), fingerprint },
+        hook: HookId { partition: number().partition(), fingerprint },
         patch: report.patch,
         reason: None,
         notes: report.notes,

@@ -12,7 +12,8 @@ use tillgate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Resting, Seller
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
 use tillgate::kernel::Fingerprint;
 use tillgate::kernel::time::later;
-use tillgate::kernel::{Clock, ExternalId, Lane, Money, Number, Quantity, SourceName, Timestamp};
+use tillgate::kernel::{Clock, ExternalId, Lane, Money, Quantity, SourceName, Timestamp};
+use tillgate::orders::Number;
 use tillgate::orders::Order;
 use tillgate::payments::{
     Bill, Checkout, Customer, Handover, Line, Operation, OperationKind, OperationState, PaymentId,
@@ -281,7 +282,7 @@ impl World {
 
     /// One task of the collector, which may die in it. Returns whether there was one.
     async fn step(&self) -> bool {
-        self.step_in(Lane::Payment).await
+        self.step_in(tillgate::payments::LANE).await
     }
 
     async fn step_in(&self, lane: Lane) -> bool {
@@ -304,7 +305,13 @@ impl World {
             while self.step().await {}
             let pending = shop
                 .store
-                .scan(&Scan::Outbox { lane: Lane::Payment, dead: false, queue: None, after: None, limit: 1 })
+                .scan(&Scan::Outbox {
+                    lane: tillgate::payments::LANE,
+                    dead: false,
+                    queue: None,
+                    after: None,
+                    limit: 1,
+                })
                 .await
                 .expect("a store");
             if pending.items.is_empty() {
@@ -326,11 +333,12 @@ impl World {
         let mut batch = Batch::new();
         for payment in tend {
             order.messages += 1;
-            let id = tillgate::kernel::MessageId { number: self.number, sequence: order.messages };
+            let id =
+                tillgate::kernel::MessageId { subject: self.number.partition(), sequence: order.messages };
             let body = serde_json::json!({"task": "payment", "payment": payment}).to_string();
             batch.send(tillgate::kernel::Message {
                 id,
-                lane: Lane::Payment,
+                lane: tillgate::payments::LANE,
                 queue: "bank".into(),
                 body,
                 created_at: now,
@@ -365,7 +373,7 @@ impl World {
     async fn tell_all(&self) -> Checkout {
         for _ in 0..200 {
             self.rest().await;
-            while self.step_in(Lane::Watch).await {}
+            while self.step_in(tillgate::payments::WATCH_LANE).await {}
             let checkout = self.checkout().await;
             if !checkout.is_to_be_altered() {
                 return checkout;
@@ -378,7 +386,13 @@ impl World {
     /// What must hold when all is at rest.
     async fn judge(&self, total: i64, history: &dyn std::fmt::Debug) {
         let checkout = self.checkout().await;
-        let scan = Scan::Outbox { lane: Lane::Watch, dead: false, queue: None, after: None, limit: 50 };
+        let scan = Scan::Outbox {
+            lane: tillgate::payments::WATCH_LANE,
+            dead: false,
+            queue: None,
+            after: None,
+            limit: 50,
+        };
         let looks = self.collector.shop.store.scan(&scan).await.expect("a store").items;
         let is_watched = |id: PaymentId| {
             looks.iter().any(|(_, stored)| {
@@ -458,7 +472,7 @@ async fn an_altered_bill_arrives_or_a_person_hears_of_it() {
             }
             world.alter("Чай").await;
             world.step().await;
-            world.step_in(Lane::Watch).await;
+            world.step_in(tillgate::payments::WATCH_LANE).await;
             world.alter("Заказ").await;
             world.alter("Зелёный чай").await;
             let history = (&script, moment);

@@ -7,7 +7,8 @@ mod convergence;
 mod outcomes;
 mod updates;
 
-use tillgate::kernel::{ExternalId, Fingerprint, HookId, Money, Number, Quantity, SourceName, Timestamp};
+use tillgate::kernel::{ExternalId, Fingerprint, HookId, Money, Quantity, SourceName, Timestamp};
+use tillgate::orders::Number;
 use tillgate::orders::{Event, EventKind, Incoming, Patch, Position};
 use tillgate::payments::{ContactNeed, Terms};
 
@@ -38,7 +39,7 @@ pub fn event(kind: EventKind, name: &str, minute: Option<i64>, patch: Patch) -> 
         is_ahead: false,
         arrived: Timestamp::UNIX_EPOCH,
         fingerprint,
-        hook: HookId { partition: number().get(), fingerprint },
+        hook: HookId { partition: number().partition(), fingerprint },
         patch,
         reason: None,
         notes: Vec::new(),

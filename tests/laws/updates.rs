@@ -3,7 +3,8 @@
 
 use tillgate::flows::marketplace_update::{MarketplaceUpdate, Next, Told};
 use tillgate::kernel::failure::DeliveryFailure;
-use tillgate::kernel::{Failure, Lane, Message, MessageId, Number, Timestamp};
+use tillgate::kernel::{Failure, Message, MessageId, Timestamp};
+use tillgate::orders::Number;
 use tillgate::store::Delivery;
 
 /// What happens to one attempt.
@@ -78,8 +79,8 @@ impl Marketplace {
 
 fn message() -> Delivery {
     let message = Message {
-        id: MessageId { number: Number::smallest(), sequence: 1 },
-        lane: Lane::Marketplace,
+        id: MessageId { subject: Number::smallest().partition(), sequence: 1 },
+        lane: tillgate::flows::marketplace_update::MARKETPLACES,
         queue: "sm".into(),
         body: "{}".into(),
         created_at: Timestamp::UNIX_EPOCH,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tillgate::kernel::Lane;
 use tillgate::workers::dispatch::Dispatch;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +21,7 @@ async fn who_has_slept_over_the_lease_does_not_act() {
         let drain = CancellationToken::new();
         let dispatch = Dispatch {
             shop,
-            lane: Lane::Telegram,
+            lane: tillgate::notify::LANE,
             lease,
             at_once_max: 1,
             at_once_of_queue_max: 1,

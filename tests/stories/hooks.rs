@@ -191,7 +191,8 @@ async fn what_is_odd_in_an_order_is_flagged_and_the_order_is_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_orders_that_derive_the_same_number_are_told_apart() {
-    use tillgate::kernel::{ExternalId, Number, SourceName};
+    use tillgate::kernel::{ExternalId, SourceName};
+    use tillgate::orders::Number;
     use tillgate::orders::Order;
     use tillgate::store::{Batch, Expect};
 

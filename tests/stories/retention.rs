@@ -9,7 +9,7 @@ use tillgate::flows::receive_hook::{receive, recognise};
 use tillgate::flows::sweep::{Progress, Retention, sweep_step};
 use tillgate::flows::{Hook, Received, Shop};
 use tillgate::kernel::Document;
-use tillgate::kernel::{Clock, Kind, Lane, SourceName};
+use tillgate::kernel::{Clock, Kind, SourceName};
 use tillgate::notify::Audience;
 use tillgate::orders::Order;
 use tillgate::store::memory::Memory;
@@ -75,7 +75,7 @@ async fn count(shop: &Shop, kind: Kind) -> usize {
 }
 
 async fn send_everything(shop: &Shop) {
-    let claim = Claim { lane: Lane::Telegram, lease: DAY, limit: 9, resting: Vec::new() };
+    let claim = Claim { lane: tillgate::notify::LANE, lease: DAY, limit: 9, resting: Vec::new() };
     loop {
         let claimed = shop.store.claim(&claim).await.expect("a store that answers");
         if claimed.is_empty() {
@@ -108,7 +108,7 @@ async fn receipts_go_after_their_time_and_the_order_is_still_the_same_order() {
     let again = deliver(&shop, &created("H1")).await;
     assert_eq!((again.answer, again.number), (first.answer, first.number));
     assert_eq!(count(&shop, Order::KIND).await, 2);
-    let claim = Claim { lane: Lane::Telegram, lease: DAY, limit: 9, resting: Vec::new() };
+    let claim = Claim { lane: tillgate::notify::LANE, lease: DAY, limit: 9, resting: Vec::new() };
     let claimed = shop.store.claim(&claim).await.expect("a store that answers");
     assert_eq!(claimed.len(), 1, "only H2's message, which nobody has sent: {claimed:?}");
 }

@@ -1,11 +1,12 @@
 //! Pickers are told, and balances move.
 
+use crate::notify;
 use std::time::Duration;
 
 use super::super::transaction::Transaction;
 use crate::kernel::DocKey;
 use crate::kernel::Document;
-use crate::kernel::{HookId, Lane, Message, Quantity};
+use crate::kernel::{HookId, Message, Quantity};
 use crate::notify::{Letter, Subject, render};
 use crate::orders::{Announcement, Fact, Movement, MovementLine, Order};
 use crate::store::{Bump, CounterKey, Expect};
@@ -25,7 +26,7 @@ impl Transaction<'_> {
         let letter = Letter { store_id: store_id.to_owned(), text };
         let body = serde_json::to_string(&letter).unwrap_or_default();
         let (queue, created_at, wait) = (chat.to_owned(), self.now, Duration::ZERO);
-        self.send(Message { id, lane: Lane::Telegram, queue, body, created_at, wait });
+        self.send(Message { id, lane: notify::LANE, queue, body, created_at, wait });
         self.note_fact(&Fact::Announced { message: id });
     }
 
@@ -35,7 +36,7 @@ impl Transaction<'_> {
             return;
         }
         let now = self.now;
-        let partition = order.number.get();
+        let partition = order.number.partition();
         let key = DocKey { partition, kind: Movement::KIND, id: u128::from(order.movements) };
         for line in &lines {
             let counter = CounterKey { group: line.store_id.clone(), name: line.sku.clone() };

@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use super::super::transaction::Transaction;
 use super::super::{BilledOrder, Callbacks};
+use crate::kernel::message::Ordering;
 use crate::kernel::{Lane, Message, Timestamp};
 use crate::payments::{Checkout, OperationId, OperationKind, Payment, PaymentId, PaymentState};
 use crate::texts::Language;
 use crate::views::callback::{Callback, CallbackData, Event};
 use crate::views::{OperationDocument, merchant_order};
+
+/// What merchants' sites hear of their orders. Each callback bears all that there is to say, and a site that cannot take one must
+/// hear of the payment all the same.
+pub const CALLBACKS: Lane = Lane::new(3, Ordering::SkipsRetries, "callback");
 
 /// What an event is about, beside the order.
 #[derive(Debug, Clone, Copy, Default)]
@@ -66,7 +71,7 @@ impl Transaction<'_> {
         let body = serde_json::to_string(&Callback { event, timestamp: self.now, data }).unwrap_or_default();
         let queue = order.source.as_str().to_owned();
         let (id, created_at, wait) = (order.next_message(), self.now, Duration::ZERO);
-        self.send(Message { id, lane: Lane::Callback, queue, body, created_at, wait });
+        self.send(Message { id, lane: CALLBACKS, queue, body, created_at, wait });
         true
     }
 }

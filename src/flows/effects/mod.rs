@@ -6,6 +6,7 @@ mod merchant;
 mod money;
 mod tasks;
 
+pub use merchant::CALLBACKS;
 pub(super) use merchant::{About, end_of};
 pub(super) use money::MoneyCame;
 pub use tasks::Task;

@@ -1,5 +1,6 @@
 //! Tasks for the workers that call payment systems.
 
+use crate::payments;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -49,12 +50,12 @@ impl Task {
 impl Transaction<'_> {
     /// Has a task done at once. The order's count of messages goes up: the order is to be written.
     pub(in crate::flows) fn start(&mut self, billed: &mut BilledOrder, task: Task) {
-        self.enqueue(billed, task, Lane::Payment, Duration::ZERO);
+        self.enqueue(billed, task, payments::LANE, Duration::ZERO);
     }
 
     /// Has a task done after `wait`, where nothing that is urgent waits behind it. The order is to be written.
     pub(in crate::flows) fn watch(&mut self, billed: &mut BilledOrder, task: Task, wait: Duration) {
-        self.enqueue(billed, task, Lane::Watch, wait);
+        self.enqueue(billed, task, payments::WATCH_LANE, wait);
     }
 
     fn enqueue(&mut self, billed: &mut BilledOrder, task: Task, lane: Lane, wait: Duration) {

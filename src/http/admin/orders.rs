@@ -16,7 +16,8 @@ use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::kernel::DocKey;
 use crate::kernel::Document;
-use crate::kernel::{ExternalId, Number, SourceName, Timestamp};
+use crate::kernel::{ExternalId, SourceName, Timestamp};
+use crate::orders::Number;
 use crate::orders::{Movement, Order, State as OrderState};
 use crate::payments::{Checkout, Entry as PaymentEntry};
 use crate::store::{Cursor, Delivery, Scan, Unavailable};
@@ -118,7 +119,7 @@ async fn load(edge: &Edge, number: Number) -> Result<Option<Order>, Unavailable>
 }
 
 fn number_in(path: &str) -> Result<Number, Problem> {
-    path.parse().map_err(|why: crate::kernel::ids::NotANumber| Problem::bad_parameter(path, why))
+    path.parse().map_err(|why: crate::orders::NotANumber| Problem::bad_parameter(path, why))
 }
 
 /// `GET /admin/v1/orders/{number}`
@@ -181,7 +182,7 @@ pub async fn journal(
     let number = number_in(&number)?;
     edge.tally.write(&edge.shop).await;
     let mut entries: Vec<(Timestamp, u8, JournalEntry)> = Vec::new();
-    let partition = number.get();
+    let partition = number.partition();
     for (rank, kind) in [(0, Receipt::KIND), (1, Movement::KIND), (2, Delivery::KIND)] {
         let scan = Scan::Partition { partition, kind };
         for (_, stored) in edge.shop.store.scan(&scan).await?.items {

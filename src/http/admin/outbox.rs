@@ -1,5 +1,6 @@
 //! Messages that wait or have died, and what an operator can do about them.
 
+use crate::flows::stored::{LANES, named_lane};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -18,11 +19,46 @@ use crate::kernel::{Failure, Lane, MessageId, Timestamp};
 use crate::store::{Cursor, Delivery, DeliveryState, NotACursor, Scan, Unavailable};
 use crate::texts::{Language, Worded};
 
+/// A lane by its name.
+#[derive(Debug, Clone, Copy)]
+struct LaneName(Lane);
+
+impl fmt::Display for LaneName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for LaneName {
+    type Err = NotALane;
+
+    fn from_str(name: &str) -> Result<LaneName, NotALane> {
+        LANES.into_iter().find(|lane| lane.name() == Some(name)).map(LaneName).ok_or(NotALane)
+    }
+}
+
+impl Serialize for LaneName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for LaneName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<LaneName, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The text names no lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no lane has this name: use one of {}", LANES.map(|lane| lane.to_string()).join(", "))]
+struct NotALane;
+
 /// A message as it is listed.
 #[derive(Debug, Serialize)]
 pub struct MessageEntry {
     id: MessageId,
-    lane: Lane,
+    lane: LaneName,
     queue: String,
     state: &'static str,
     created_at: Timestamp,
@@ -46,7 +82,7 @@ impl MessageEntry {
         let body = serde_json::from_str(&delivery.body).unwrap_or(serde_json::Value::String(delivery.body));
         MessageEntry {
             id: delivery.id,
-            lane: delivery.lane,
+            lane: LaneName(named_lane(delivery.lane)),
             queue: delivery.queue,
             state: delivery.state.as_str(),
             created_at: delivery.created_at,
@@ -68,7 +104,7 @@ enum Wanted {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    lane: Option<Lane>,
+    lane: Option<LaneName>,
     state: Option<Wanted>,
     cursor: Option<String>,
     limit: Option<usize>,
@@ -95,7 +131,7 @@ impl FromStr for Start {
         let mut parts = text.splitn(3, '.');
         let mut part = || parts.next().ok_or(NotACursor);
         let lane = part()?;
-        let lane = Lane::ALL.into_iter().find(|known| known.as_str() == lane).ok_or(NotACursor)?;
+        let LaneName(lane) = lane.parse().map_err(|_| NotACursor)?;
         let dead = match part()? {
             "dead" => true,
             "pending" => false,
@@ -119,7 +155,7 @@ pub async fn list(
     let limit = filter.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
     let start = filter.cursor.as_deref().map(Start::from_str).transpose();
     let start = start.map_err(|why| Problem::bad_parameter("cursor", why))?;
-    let lanes = filter.lane.map_or_else(|| Lane::ALL.to_vec(), |lane| vec![lane]);
+    let lanes = filter.lane.map_or_else(|| LANES.to_vec(), |LaneName(lane)| vec![lane]);
     let sides: &[bool] = match filter.state {
         Some(Wanted::Pending) => &[false],
         Some(Wanted::Dead) => &[true],

@@ -15,16 +15,16 @@ use utoipa::ToSchema;
 
 use super::describe::{BodyRead, Refusals};
 use super::{
-    Caller, Edge, Found, Item, MerchantOrder, PLACING_MAX, Problem, check_customer, check_text, linked,
-    number_in, read_json, read_lines, take_place, until, with_revision,
+    Caller, CustomerFields, Edge, Found, Item, MerchantOrder, PLACING_MAX, Problem, check_text, linked,
+    number_in, read_customer, read_json, read_lines, take_place, until, with_revision,
 };
 use crate::flows::revise_order::{self as flows, CHANGES_MAX, Refused, Request, Wish, revise};
 use crate::http::body::read_plain;
 use crate::http::work::see_through;
 use crate::kernel::json::{some_object, some_objects};
 use crate::kernel::text::free_lines;
-use crate::kernel::{Money, Number, SourceName, Timestamp};
-use crate::payments::Customer;
+use crate::kernel::{Money, SourceName, Timestamp};
+use crate::orders::Number;
 
 /// The tag of the order that a change is meant for, if it says so. What is no tag fits no order.
 fn meant_tag(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -59,7 +59,7 @@ pub(super) struct Change {
     description: Option<String>,
     /// All that is to be known of the payer: what is left out of it is forgotten.
     #[serde(default, deserialize_with = "some_object")]
-    customer: Option<Customer>,
+    customer: Option<CustomerFields>,
     /// Until when it can be paid: in 366 days at most.
     expires_at: Option<Timestamp>,
 }
@@ -107,11 +107,11 @@ fn read_change(change: Change, now: Timestamp) -> Result<flows::Change, Problem>
         return Err(Problem::validation_failed(why));
     }
     check_text("description", description.as_deref().unwrap_or_default(), true)?;
-    customer.as_ref().map_or(Ok(()), check_customer)?;
+    let customer = customer.map(read_customer).transpose()?;
     let lines = items.map(read_lines).transpose()?;
     let expires_at = expires_at.map(|at| until(at, now)).transpose()?;
     let description = description.map(|text| free_lines(&text));
-    Ok(flows::Change { lines, total, description, customer: customer.map(Customer::tidied), expires_at })
+    Ok(flows::Change { lines, total, description, customer, expires_at })
 }
 
 /// Calls an order off that is not paid. Send no body. May be repeated.

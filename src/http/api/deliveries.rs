@@ -20,7 +20,8 @@ use crate::flows::tend_delivery::{
 };
 use crate::http::admin::{List, PAGE_DEFAULT, PAGE_MAX};
 use crate::http::body::read_plain;
-use crate::kernel::{Failure, MessageId, Number, SourceName, Timestamp};
+use crate::kernel::{Failure, MessageId, SourceName, Timestamp};
+use crate::orders::Number;
 use crate::store::message_key;
 use crate::store::{Cursor, Delivery, DeliveryState, NotACursor, Unavailable};
 use crate::texts::{Language, Worded};
@@ -240,7 +241,7 @@ pub async fn test(
 
 /// The delivery as it is after its next attempt, or after [`super::LINK_WAIT`].
 async fn tried(edge: &Edge, id: MessageId) -> Result<Json<DeliveryDocument>, Problem> {
-    let mut watch = Watch::over(&edge.shop, id.number);
+    let mut watch = Watch::over(&edge.shop, id.subject);
     loop {
         let stored = edge.shop.store.load(&[message_key(id)]).await?.pop().flatten();
         let stored = stored.ok_or_else(|| Problem::unavailable("the delivery cannot be read"))?;

@@ -7,8 +7,8 @@ use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response, ResponseBuilder, S
 use utoipa::{IntoResponses, Modify, OpenApi as _, ToSchema};
 
 use crate::http::problem::Problem;
-use crate::kernel::schema::text_schema;
 use crate::views::callback::{Callback, TestCallback};
+use crate::views::schema::text_schema;
 
 /// The `webhook-id` of a callback.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ text_schema!(
     DeliveryId,
     "DeliveryId",
     "The `webhook-id` of a callback.",
-    "^msg_[1-9][0-9]{11}-[0-9]{1,9}$",
+    "^msg_[1-9][0-9]{11,19}-[0-9]{1,9}$",
     "msg_482993011752-2"
 );
 

@@ -1,5 +1,6 @@
 //! What the fields of an order may hold, and what is said when they hold something else.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -9,7 +10,8 @@ use super::Problem;
 use crate::kernel::text::{free_text, is_obeyed};
 use crate::kernel::time::between;
 use crate::kernel::{Money, Quantity, Timestamp};
-use crate::payments::{Customer, GoodsKind, Line, SKU_CHARS_MAX, VatCode};
+use crate::payments::{Customer, CustomerKind, GoodsKind, Line, SKU_CHARS_MAX, VatCode};
+use crate::views::schema::word_schema;
 
 /// The most days that an order can be paid.
 const EXPIRES_DAYS_MAX: u32 = 366;
@@ -51,6 +53,39 @@ pub(super) struct Item {
     measure_code: Option<String>,
     #[serde(default, rename = "type")]
     kind: GoodsKind,
+}
+
+word_schema!(GoodsKind, "GoodsKind", "What a line sells.", ["commodity", "service"]);
+word_schema!(CustomerKind, "CustomerKind", "A person or a company.", ["private", "legal"]);
+
+/// Who pays. It is sent to the payment system and shown to nobody else.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Customer)]
+pub(super) struct CustomerFields {
+    #[serde(default, rename = "type")]
+    kind: CustomerKind,
+    /// The name.
+    #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    name: Option<String>,
+    /// The telephone, with the country's code.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    phone: Option<String>,
+    /// Where the receipt goes.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    email: Option<String>,
+    /// A company's INN.
+    #[schema(max_length = 20, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    vat_number: Option<String>,
+    /// A company's address.
+    #[schema(max_length = 1000, pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$")]
+    registration_address: Option<String>,
+}
+
+impl fmt::Debug for CustomerFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[customer]")
+    }
 }
 
 /// Refuses control characters, which do strange things in receipts and in e-mails: all, or those that are no breaks.
@@ -114,15 +149,15 @@ pub(super) fn until(expires_at: Timestamp, now: Timestamp) -> Result<Timestamp, 
     Ok(expires_at)
 }
 
-/// Refuses what no payment system would take of a payer.
-pub(super) fn check_customer(customer: &Customer) -> Result<(), Problem> {
-    let Customer { kind: _, name, phone, email, vat_number, registration_address } = customer;
+/// The payer that a site names. Refuses what no payment system would take.
+pub(super) fn read_customer(customer: CustomerFields) -> Result<Customer, Problem> {
+    let CustomerFields { kind, name, phone, email, vat_number, registration_address } = customer;
     for (field, value, most) in [
-        ("name", name, 500),
-        ("phone", phone, 100),
-        ("email", email, 100),
-        ("vat_number", vat_number, 20),
-        ("registration_address", registration_address, 1000),
+        ("name", &name, 500),
+        ("phone", &phone, 100),
+        ("email", &email, 100),
+        ("vat_number", &vat_number, 20),
+        ("registration_address", &registration_address, 1000),
     ] {
         // As it is sent: without the blanks around it.
         let text = value.as_deref().unwrap_or_default().trim();
@@ -131,5 +166,5 @@ pub(super) fn check_customer(customer: &Customer) -> Result<(), Problem> {
         }
         check_text(&format!("customer.{field}"), text, field == "registration_address")?;
     }
-    Ok(())
+    Ok(Customer { kind, name, phone, email, vat_number, registration_address }.tidied())
 }

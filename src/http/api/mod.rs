@@ -20,6 +20,7 @@ mod place;
 
 pub use caller::{Caller, MerchantDoor, Pace};
 
+use crate::kernel::Partition;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use describe::{Found, Refusals};
-use fields::{Item, check_customer, check_text, check_visible, read_lines, until};
+use fields::{CustomerFields, Item, check_text, check_visible, read_customer, read_lines, until};
 
 use super::admin::{List, Paging, gather};
 use super::hooks::answer;
@@ -46,7 +47,8 @@ use crate::flows::place_order::Taken;
 use crate::flows::{Listener, OrderRecord, Shop, find_record, load_record};
 use crate::kernel::Document;
 use crate::kernel::json::{Object, tidy};
-use crate::kernel::{ExternalId, Number, SourceName, Stopwatch};
+use crate::kernel::{ExternalId, SourceName, Stopwatch};
+use crate::orders::Number;
 use crate::orders::{Order, State as OrderState};
 use crate::payments::Checkout;
 use crate::payments::PaymentPhase;
@@ -154,7 +156,7 @@ fn read_json<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> 
 
 /// An order as it is, with its link, if that comes within [`LINK_WAIT`].
 async fn linked(shop: &Shop, number: Number) -> Result<MerchantOrder, Problem> {
-    let mut watch = Watch::over(shop, number);
+    let mut watch = Watch::over(shop, number.partition());
     loop {
         let record = load_record(&shop.store, number).await?;
         let found = record.and_then(|OrderRecord { order, checkout, .. }| {
@@ -176,16 +178,16 @@ async fn linked(shop: &Shop, number: Number) -> Result<MerchantOrder, Problem> {
     }
 }
 
-/// Waiting, for [`LINK_WAIT`] at most, for something to become of an order.
+/// Waiting, for [`LINK_WAIT`] at most, for something to become of what is watched.
 struct Watch {
-    number: Number,
+    about: Partition,
     news: Listener,
     since: Stopwatch,
 }
 
 impl Watch {
-    fn over(shop: &Shop, number: Number) -> Watch {
-        Watch { number, news: shop.news.listen(), since: Stopwatch::start() }
+    fn over(shop: &Shop, about: Partition) -> Watch {
+        Watch { about, news: shop.news.listen(), since: Stopwatch::start() }
     }
 
     /// Returns when it is worth looking again, with `true`, or at once when the time is over, with `false`.
@@ -195,7 +197,7 @@ impl Watch {
             return false;
         }
         // News is of this process; another one may have done the work.
-        let _ = tokio::time::timeout(left.min(LOOK_PAUSE), self.news.hears_of(self.number)).await;
+        let _ = tokio::time::timeout(left.min(LOOK_PAUSE), self.news.hears_of(self.about)).await;
         true
     }
 }

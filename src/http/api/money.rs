@@ -27,7 +27,8 @@ use crate::http::hooks::answer;
 use crate::http::work::see_through;
 use crate::kernel::json::objects;
 use crate::kernel::text::free_lines;
-use crate::kernel::{Fingerprint, Money, Number, Quantity, SourceName};
+use crate::kernel::{Fingerprint, Money, Quantity, SourceName};
+use crate::orders::Number;
 use crate::payments::{LINES_MAX, LineRef, NotPlanned, OperationId, OperationKind, Part, PaymentId};
 use crate::texts::Language;
 use crate::views::{OperationDocument, OperationPhase};
@@ -246,7 +247,7 @@ fn read_request(
 /// The operation as it is, once it is over, or after [`super::LINK_WAIT`].
 async fn settled(shop: &Shop, id: OperationId) -> Result<OperationDocument, Problem> {
     let number = id.payment.number;
-    let mut watch = Watch::over(shop, number);
+    let mut watch = Watch::over(shop, number.partition());
     loop {
         let checkout = load_record(&shop.store, number).await?.and_then(|record| record.checkout);
         let found = checkout.and_then(|checkout| {

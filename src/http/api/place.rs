@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 
 use super::describe::{BodyRead, IdempotencyKey, KeyTaken, Refusals};
 use super::{
-    Caller, Edge, Item, MerchantOrder, PLACING_MAX, Problem, check_customer, check_text, check_visible,
-    idempotency_key, linked, read_json, read_lines, tagged, take_place, taken_before, until,
+    Caller, CustomerFields, Edge, Item, MerchantOrder, PLACING_MAX, Problem, check_text, check_visible,
+    idempotency_key, linked, read_customer, read_json, read_lines, tagged, take_place, taken_before, until,
 };
 use crate::dedup::Answer;
 use crate::dedup::key::Asked;
@@ -28,7 +28,7 @@ use crate::kernel::money::{CURRENCY, is_our_currency};
 use crate::kernel::text::free_lines;
 use crate::kernel::time::later;
 use crate::kernel::{ExternalId, Money, SourceName, Timestamp};
-use crate::payments::{Bill, Customer, Ways};
+use crate::payments::{Bill, Ways};
 use crate::peer::Url;
 
 /// How long an order can be paid when the merchant does not say.
@@ -52,7 +52,7 @@ pub(super) struct NewOrder {
     )]
     description: Option<String>,
     #[serde(default, deserialize_with = "object")]
-    customer: Customer,
+    customer: CustomerFields,
     /// Only RUB is taken, in any case, and RUR for it.
     #[serde(default = "currency_default")]
     #[schema(pattern = "^[Rr][Uu][BbRr]$", example = "RUB")]
@@ -196,11 +196,11 @@ fn read_placement(
     let by_default = || later(now, Duration::from_secs(EXPIRES_DAYS_DEFAULT * 24 * 3600));
     let expires_at = until(order.expires_at.unwrap_or_else(by_default), now)?;
     let lines = read_lines(order.items)?;
-    check_customer(&order.customer)?;
+    let customer = read_customer(order.customer)?;
     check_text("description", order.description.as_deref().unwrap_or_default(), true)?;
     let description = order.description.map(|text| free_lines(&text));
     let description = description.unwrap_or_else(|| format!("Заказ {merchant_order_id}"));
-    let bill = Bill::over(description, lines, order.customer.tidied(), expires_at);
+    let bill = Bill::over(description, lines, customer, expires_at);
     let bill = bill.map_err(|why| unusable(why.to_string()))?;
     seller.terms.admit(&bill).map_err(|why| unusable(why.to_string()))?;
     bill.agrees(order.total).map_err(|why| unusable(why.to_string()))?;

@@ -47,7 +47,7 @@ pub async fn events(State(edge): State<Arc<Edge>>, Path(token): Path<String>) ->
             }
             tokio::select! {
                 () = sender.closed() => return,
-                _ = tokio::time::timeout(LOOK_PAUSE, news.hears_of(found.number)) => {}
+                _ = tokio::time::timeout(LOOK_PAUSE, news.hears_of(found.number.partition())) => {}
             }
             checkout = find(&edge, &found.token).await.ok().flatten().map(|found| found.checkout);
         }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::kernel::money::CURRENCY;
-use crate::kernel::{Money, Number, Quantity};
+use crate::kernel::{Money, Quantity};
+use crate::orders::Number;
 use crate::payments::{Bill, Customer, Line, PaymentId, Step, VatCode};
 
 fn now() -> Timestamp {

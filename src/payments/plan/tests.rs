@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::kernel::{Number, Private, SourceName};
+use crate::kernel::{Private, SourceName};
+use crate::orders::Number;
 use crate::payments::{Bill, Customer, PaymentState, VatCode, Ways};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;

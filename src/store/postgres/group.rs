@@ -1,5 +1,6 @@
 //! What the batches of a group write, over what is stored: judged in the process, by the rules that all engines share.
 
+use crate::kernel::Partition;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::link::Connected;
@@ -21,19 +22,19 @@ use crate::store::queue::{Place, Ticket};
 use crate::store::{CommitError, Unavailable};
 
 /// The partitions that a batch is about: one, but for batches of tests.
-pub fn partitions(batch: &Batch) -> impl Iterator<Item = u64> {
+pub fn partitions(batch: &Batch) -> impl Iterator<Item = Partition> {
     let of_docs = batch.docs.keys().map(|key| key.partition);
-    let of_messages = batch.messages.iter().map(|message| message.id.number.get());
-    let of_settled = batch.settled.iter().map(|(ticket, _)| ticket.id.number.get());
+    let of_messages = batch.messages.iter().map(|message| message.id.subject);
+    let of_settled = batch.settled.iter().map(|(ticket, _)| ticket.id.subject);
     of_docs.chain(of_messages).chain(of_settled)
 }
 
 /// The partition whose row takes what a batch adds to counters: the first of them.
-fn home(batch: &Stamped) -> u64 {
+fn home(batch: &Stamped) -> Partition {
     let of_docs = batch.docs.keys().next().map(|key| key.partition);
-    let of_messages = || batch.messages.first().map(|(message, _)| message.id.number.get());
-    let of_settled = || batch.settled.first().map(|(ticket, _)| ticket.id.number.get());
-    of_docs.or_else(of_messages).or_else(of_settled).unwrap_or(0)
+    let of_messages = || batch.messages.first().map(|(message, _)| message.id.subject);
+    let of_settled = || batch.settled.first().map(|(ticket, _)| ticket.id.subject);
+    of_docs.or_else(of_messages).or_else(of_settled).unwrap_or(Partition::FIRST)
 }
 
 /// A page as the group has it so far.
@@ -47,11 +48,11 @@ struct Kept {
 /// What the batches of a group have written so far, over what is stored.
 #[derive(Default)]
 pub struct Group {
-    pages: HashMap<u64, Kept>,
+    pages: HashMap<Partition, Kept>,
     /// Pages that cannot be read.
-    damaged: HashMap<u64, Unavailable>,
+    damaged: HashMap<Partition, Unavailable>,
     /// Pages that somebody else is at.
-    locked: HashSet<u64>,
+    locked: HashSet<Partition>,
     /// Pieces of messages that were read. Nothing else is looked into.
     read_pieces: HashMap<PieceKey, Vec<u8>>,
     /// Pieces to be written or cut off.
@@ -63,7 +64,7 @@ pub struct Group {
     outbox: BTreeMap<OutboxKey, Option<Place>>,
     /// Messages whose place was given up without a settlement.
     withdrawn: HashSet<OutboxKey>,
-    parts: BTreeMap<(u64, CounterKey), i64>,
+    parts: BTreeMap<(Partition, CounterKey), i64>,
     set: BTreeMap<CounterKey, i64>,
 }
 
@@ -92,12 +93,12 @@ impl Held for Group {
 
 /// A message's row.
 fn line_of(id: MessageId) -> OutboxKey {
-    (id.number.get(), i64::from(id.sequence))
+    (id.subject, i64::from(id.sequence))
 }
 
 impl Group {
     /// Locks and reads what the batches are to be judged against.
-    pub async fn read(connected: &Connected, batches: &[Batch], look: &[u64]) -> Result<Group, Failed> {
+    pub async fn read(connected: &Connected, batches: &[Batch], look: &[Partition]) -> Result<Group, Failed> {
         let partitions: Vec<i64> = look.iter().copied().map(signed).collect();
         // What somebody else is at is passed over: those who wait for it hold nobody else up.
         let text = "SELECT partition, body FROM tillgate.pages WHERE partition = ANY($1) ORDER BY partition \
@@ -124,7 +125,7 @@ impl Group {
             group.locked.extend(there.iter().map(|row| unsigned(row.get(0))));
         }
         let settled = || batches.iter().flat_map(|batch| &batch.settled).map(|(ticket, _)| ticket.id);
-        let numbers: Vec<i64> = settled().map(|id| signed(id.number.get())).collect();
+        let numbers: Vec<i64> = settled().map(|id| signed(id.subject)).collect();
         if !numbers.is_empty() {
             let sequences: Vec<i64> = settled().map(|id| i64::from(id.sequence)).collect();
             let text = "SELECT o.partition, o.sequence, o.fence FROM tillgate.outbox o \

@@ -12,7 +12,7 @@ use super::reader::{self, query};
 use super::{Failed, Postgres, id_bytes, id_of, in_time, signed, unsigned, within};
 use crate::kernel::DocKey;
 use crate::kernel::time::from_micros;
-use crate::kernel::{Kind, Lane};
+use crate::kernel::{Kind, Lane, Partition};
 use crate::store::batch::CounterKey;
 use crate::store::page::Page;
 use crate::store::queue::{Place, page_of_places};
@@ -97,9 +97,9 @@ async fn outbox(
     };
     let after = Place::after(lane, dead, queue, after);
     let (side, limit) = (i16::from(dead), i64::try_from(limit).unwrap_or(i64::MAX));
-    let (due, number) = (after.due.as_microsecond(), signed(after.id.number.get()));
+    let (due, number) = (after.due.as_microsecond(), signed(after.id.subject));
     let sequence = i64::from(after.id.sequence);
-    let lane_number = i16::from(lane as u8);
+    let lane_number = i16::from(lane.byte());
     let rows =
         query(&store.slow, text, &[&lane_number, &side, &after.queue, &due, &number, &sequence, &limit])
             .await?;
@@ -136,12 +136,13 @@ pub async fn counter_groups(store: &Postgres) -> Result<Vec<String>, Unavailable
 }
 
 /// The partitions after `after`, in order.
-pub async fn partitions(store: &Postgres, after: Option<u64>, limit: usize) -> Result<Vec<u64>, Unavailable> {
-    let from = match after {
-        Some(u64::MAX) => return Ok(Vec::new()),
-        Some(after) => after + 1,
-        None => 0,
-    };
+pub async fn partitions(
+    store: &Postgres,
+    after: Option<Partition>,
+    limit: usize,
+) -> Result<Vec<Partition>, Unavailable> {
+    let from = after.map_or(Some(Partition::FIRST), Partition::next);
+    let Some(from) = from else { return Ok(Vec::new()) };
     let text = "SELECT partition FROM tillgate.pages WHERE partition >= $1 ORDER BY partition LIMIT $2";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = query(&store.slow, text, &[&signed(from), &limit]).await?;

@@ -54,7 +54,7 @@ use super::scan::{Found, Scan};
 use super::{Belief, CommitError, Condition, Unavailable};
 use crate::kernel::DocKey;
 use crate::kernel::time::from_micros;
-use crate::kernel::{Clock, Timestamp};
+use crate::kernel::{Clock, Partition, Timestamp};
 
 /// Batches that may wait for a writer, and reads for a reader. When it is full, callers wait for a place.
 const WAITING_MAX: usize = 4096;
@@ -294,7 +294,11 @@ impl Postgres {
         lists::counter_groups(self).await
     }
 
-    pub(super) async fn partitions(&self, after: Option<u64>, limit: usize) -> Result<Vec<u64>, Unavailable> {
+    pub(super) async fn partitions(
+        &self,
+        after: Option<Partition>,
+        limit: usize,
+    ) -> Result<Vec<Partition>, Unavailable> {
         lists::partitions(self, after, limit).await
     }
 
@@ -319,7 +323,7 @@ impl Postgres {
             self.pieces.abandon(&connected).await;
             return Err(why.into());
         }
-        reader::page(self, 0, Belief::Hint).await.map(drop)
+        reader::page(self, Partition::FIRST, Belief::Hint).await.map(drop)
     }
 
     /// The tables of ours that the database's user may not write to.
@@ -504,13 +508,13 @@ impl From<Failed> for Unavailable {
 }
 
 /// A partition in the database's signed numbers, in the same order.
-fn signed(partition: u64) -> i64 {
-    (partition ^ (1 << 63)).cast_signed()
+fn signed(partition: Partition) -> i64 {
+    (partition.get() ^ (1 << 63)).cast_signed()
 }
 
 /// The partition that [`signed`] wrote.
-fn unsigned(partition: i64) -> u64 {
-    partition.cast_unsigned() ^ (1 << 63)
+fn unsigned(partition: i64) -> Partition {
+    Partition::from_u64(partition.cast_unsigned() ^ (1 << 63))
 }
 
 /// A document's id in bytes that sort as it does.
@@ -523,6 +527,6 @@ fn id_of(bytes: &[u8]) -> u128 {
 }
 
 /// A page that is not stored, or what is.
-fn unpack(partition: u64, body: Option<&[u8]>) -> Result<Page, Unavailable> {
+fn unpack(partition: Partition, body: Option<&[u8]>) -> Result<Page, Unavailable> {
     body.map_or_else(|| Ok(Page::empty(partition)), |body| Page::unpack(partition, body))
 }

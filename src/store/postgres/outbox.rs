@@ -13,9 +13,9 @@ use tokio_postgres::Row;
 use super::reader::{self, query, query_once};
 use super::{Postgres, signed, unsigned};
 use crate::kernel::chance::random_bytes;
-use crate::kernel::message::Turn;
+use crate::kernel::message::Ordering;
 use crate::kernel::time::from_micros;
-use crate::kernel::{Lane, MessageId, Number, Timestamp};
+use crate::kernel::{Lane, MessageId, Timestamp};
 use crate::store::message_key;
 use crate::store::queue::{Claim, Claimed, Delivery, Ticket};
 use crate::store::{Belief, Unavailable};
@@ -54,7 +54,7 @@ impl Orphans {
                         JOIN unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS l (partition, sequence, fence) \
                         ON m.partition = l.partition AND m.sequence = l.sequence AND m.fence = l.fence \
                         FOR UPDATE OF m SKIP LOCKED)";
-        let partitions: Vec<i64> = orphans.iter().map(|ticket| signed(ticket.id.number.get())).collect();
+        let partitions: Vec<i64> = orphans.iter().map(|ticket| signed(ticket.id.subject)).collect();
         let sequences: Vec<i64> = orphans.iter().map(|ticket| i64::from(ticket.id.sequence)).collect();
         let fences: Vec<i64> = orphans.iter().map(|ticket| ticket.fence.cast_signed()).collect();
         let given = query(&store.slow, text, &[&partitions, &sequences, &fences]).await;
@@ -78,7 +78,7 @@ pub async fn claim(store: &Postgres, claim: &Claim) -> Result<Vec<Claimed>, Unav
 }
 
 async fn claim_into(store: &Postgres, claim: &Claim, claimed: &mut Vec<Claimed>) -> Result<(), Unavailable> {
-    let lane = i16::from(claim.lane as u8);
+    let lane = i16::from(claim.lane.byte());
     let mut last = String::new();
     for _ in 0..QUEUES_MAX {
         if claimed.len() >= claim.limit {
@@ -104,7 +104,7 @@ async fn claim_of_queue(
     queue: &str,
     claimed: &[Claimed],
 ) -> Result<Option<Claimed>, Unavailable> {
-    let (lane, now) = (i16::from(claim.lane as u8), store.time.of_a_test());
+    let (lane, now) = (i16::from(claim.lane.byte()), store.time.of_a_test());
     let text = "SELECT partition, sequence FROM tillgate.outbox \
                 WHERE lane = $1 AND state = 0 AND queue = $2 AND due <= coalesce($3, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) \
                 AND leased_until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint \
@@ -113,10 +113,10 @@ async fn claim_of_queue(
     for row in due {
         let Some(id) = message_of(&row) else { continue };
         // Messages of one order go in their order: whoever waits for an earlier one leads to it.
-        let head = match claim.lane.turn() {
-            Turn::Waits => head_of(store, id, claim.lane, Some(i64::MAX)).await?,
-            Turn::Overtakes => head_of(store, id, claim.lane, now).await?,
-            Turn::Free => Some((id, queue.to_owned())),
+        let head = match claim.lane.ordering() {
+            Ordering::Strict => head_of(store, id, claim.lane, Some(i64::MAX)).await?,
+            Ordering::SkipsRetries => head_of(store, id, claim.lane, now).await?,
+            Ordering::None => Some((id, queue.to_owned())),
         };
         let Some((head, head_queue)) = head else { continue };
         let is_free = head_queue == queue
@@ -141,8 +141,7 @@ async fn claim_of_queue(
 }
 
 pub fn message_of(row: &Row) -> Option<MessageId> {
-    let number = Number::from_u64(unsigned(row.get(0)))?;
-    Some(MessageId { number, sequence: u32::try_from(row.get::<_, i64>(1)).ok()? })
+    Some(MessageId { subject: unsigned(row.get(0)), sequence: u32::try_from(row.get::<_, i64>(1)).ok()? })
 }
 
 /// The first of an order's messages in a lane that waits and is due at `now`, or by the database's clock, and its queue.
@@ -155,8 +154,8 @@ async fn head_of(
     let text = "SELECT partition, sequence, queue FROM tillgate.outbox \
                 WHERE partition = $1 AND lane = $2 AND state = 0 \
                 AND due <= coalesce($3, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) ORDER BY sequence LIMIT 1";
-    let lane = i16::from(lane as u8);
-    let found = query(&store.slow, text, &[&signed(id.number.get()), &lane, &now]).await?;
+    let lane = i16::from(lane.byte());
+    let found = query(&store.slow, text, &[&signed(id.subject), &lane, &now]).await?;
     Ok(found.first().and_then(|row| Some((message_of(row)?, row.get(2)))))
 }
 
@@ -177,7 +176,7 @@ async fn lease(
                     AND leased_until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint \
                     FOR UPDATE SKIP LOCKED) \
                 RETURNING coalesce($3, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)";
-    let (number, sequence) = (signed(id.number.get()), i64::from(id.sequence));
+    let (number, sequence) = (signed(id.subject), i64::from(id.sequence));
     let now = store.time.of_a_test();
     // Once: a second attempt could not tell the first one's success from another's. Whether it was one is seen to later.
     let taken =

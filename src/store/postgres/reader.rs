@@ -8,7 +8,7 @@ use tokio_postgres::types::ToSql;
 
 use super::link::{CONNECT_PAUSE, Link};
 use super::{Failed, Postgres, id_bytes, signed, unpack, unsigned, within};
-use crate::kernel::DocKey;
+use crate::kernel::{DocKey, Partition};
 use crate::store::batch::Stored;
 use crate::store::page::{Page, PieceKey};
 use crate::store::{Belief, Unavailable};
@@ -21,7 +21,7 @@ const GROUP_READS_MAX: usize = 256;
 
 /// A page that somebody waits for.
 pub struct Job {
-    partition: u64,
+    partition: Partition,
     belief: Belief,
     answer: oneshot::Sender<Result<Option<Arc<[u8]>>, Unavailable>>,
 }
@@ -42,7 +42,8 @@ async fn run(jobs: Arc<Mutex<mpsc::Receiver<Job>>>, link: Arc<Link>) {
             return;
         }
         let must_be_kept = |job: &Job| job.belief == Belief::Kept;
-        let kept: Vec<u64> = group.iter().filter(|job| must_be_kept(job)).map(|job| job.partition).collect();
+        let kept: Vec<Partition> =
+            group.iter().filter(|job| must_be_kept(job)).map(|job| job.partition).collect();
         let found = read_pages(&link, group.iter().map(|job| job.partition), &kept).await;
         for Job { partition, answer, .. } in group.drain(..) {
             let page = match &found {
@@ -56,9 +57,9 @@ async fn run(jobs: Arc<Mutex<mpsc::Receiver<Job>>>, link: Arc<Link>) {
 
 async fn read_pages(
     link: &Link,
-    partitions: impl Iterator<Item = u64>,
-    kept: &[u64],
-) -> Result<BTreeMap<u64, Arc<[u8]>>, Unavailable> {
+    partitions: impl Iterator<Item = Partition>,
+    kept: &[Partition],
+) -> Result<BTreeMap<Partition, Arc<[u8]>>, Unavailable> {
     let partitions: Vec<i64> = partitions.map(signed).collect();
     let text = "SELECT partition, body FROM tillgate.pages WHERE partition = ANY($1)";
     let must_be_kept = |row: &tokio_postgres::Row| kept.contains(&unsigned(row.get(0)));
@@ -140,7 +141,7 @@ async fn ask(
 /// The packed page of a partition.
 pub async fn page(
     store: &Postgres,
-    partition: u64,
+    partition: Partition,
     belief: Belief,
 ) -> Result<Option<Arc<[u8]>>, Unavailable> {
     let (answer, answered) = oneshot::channel();
@@ -156,7 +157,7 @@ const TORN_READS_MAX: u32 = 100;
 /// between: what does not fit together then is no damage unless the page is still the same.
 pub async fn with_page<T, F>(
     store: &Postgres,
-    partition: u64,
+    partition: Partition,
     belief: Belief,
     look: impl Fn(Arc<Page>) -> F,
 ) -> Result<T, Unavailable>

@@ -11,16 +11,16 @@ use tokio_postgres::types::ToSql;
 
 use super::link::Connected;
 use super::{Failed, id_bytes, in_time, signed, unsigned};
-use crate::kernel::Timestamp;
+use crate::kernel::{Partition, Timestamp};
 use crate::store::batch::CounterKey;
 use crate::store::page::PieceKey;
 use crate::store::queue::Place;
 
 /// A message's row in the outbox: its order and its sequence.
-pub type OutboxKey = (u64, i64);
+pub type OutboxKey = (Partition, i64);
 
 /// A document's row in its kind's list.
-pub type ListKey = (u8, Timestamp, u64, u128);
+pub type ListKey = (u8, Timestamp, Partition, u128);
 
 /// Asks a question on a connection that is in a transaction.
 pub async fn ask(
@@ -60,7 +60,7 @@ pub struct Rows {
 
 impl Rows {
     /// Sends it all. Returns partitions that were believed to be empty and are not.
-    pub async fn write(self, connected: &Connected) -> Result<Vec<u64>, Failed> {
+    pub async fn write(self, connected: &Connected) -> Result<Vec<Partition>, Failed> {
         let (inserted, updated) = (self.new_pages.insert(connected), self.changed_pages.update(connected));
         let deleted = async {
             let text = "DELETE FROM tillgate.pages WHERE partition = ANY($1)";
@@ -123,7 +123,7 @@ pub struct PageColumns {
 }
 
 impl PageColumns {
-    pub fn push(&mut self, partition: u64, body: Vec<u8>) {
+    pub fn push(&mut self, partition: Partition, body: Vec<u8>) {
         self.partitions.push(signed(partition));
         self.bodies.push(body);
     }
@@ -261,7 +261,7 @@ impl LineColumns {
                 Some(Place { lane, dead, queue, due, .. }) => {
                     lines.partitions.push(signed(partition));
                     lines.sequences.push(sequence);
-                    lines.lanes.push(i16::from(lane as u8));
+                    lines.lanes.push(i16::from(lane.byte()));
                     lines.states.push(i16::from(dead));
                     lines.queues.push(queue);
                     lines.due.push(due.as_microsecond());
@@ -313,7 +313,7 @@ pub struct PartColumns {
 }
 
 impl PartColumns {
-    pub fn of(parts: BTreeMap<(u64, CounterKey), i64>) -> PartColumns {
+    pub fn of(parts: BTreeMap<(Partition, CounterKey), i64>) -> PartColumns {
         let mut columns = PartColumns::default();
         for ((partition, CounterKey { group, name }), amount) in parts {
             columns.partitions.push(signed(partition));

@@ -1,5 +1,6 @@
 //! What the engine on PostgreSQL promises beyond the common list.
 
+use crate::kernel::Partition;
 use std::sync::Arc;
 
 use super::{Address, Migration, OpenError, Postgres};
@@ -98,7 +99,7 @@ async fn a_service_without_rights_over_the_schema_works() {
         .expect("granted");
     let store = open(&url.replace("postgres@", &format!("{role}@"))).await;
     let mut batch = Batch::new();
-    let key = DocKey { partition: 1, kind: NOTES, id: 0 };
+    let key = DocKey { partition: Partition::from_u64(1), kind: NOTES, id: 0 };
     let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: vec![7; 100_000] };
     batch.put_body(key, Expect::Absent, body);
     store.commit(batch).await.expect("committed");
@@ -130,7 +131,7 @@ async fn broken_connections_are_made_anew() {
     let url = database::Server::shared().new_database().await;
     let (store, client) = (open(&url).await, client(&url).await);
     for round in 0..20 {
-        let key = DocKey { partition: round, kind: NOTES, id: 0 };
+        let key = DocKey { partition: Partition::from_u64(round), kind: NOTES, id: 0 };
         let put = || {
             let mut batch = Batch::new();
             let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
@@ -161,7 +162,7 @@ async fn broken_connections_are_made_anew() {
 async fn a_lock_that_is_held_is_given_up_in_time() {
     let url = database::Server::shared().new_database().await;
     let (store, client) = (open(&url).await, client(&url).await);
-    let key = |partition| DocKey { partition, kind: NOTES, id: 0 };
+    let key = |partition| DocKey { partition: Partition::from_u64(partition), kind: NOTES, id: 0 };
     let put = |partition, expect| {
         let mut batch = Batch::new();
         let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
@@ -187,7 +188,7 @@ async fn a_lock_that_is_held_delays_no_other_order() {
     const OTHERS: u64 = 200;
     let url = database::Server::shared().new_database().await;
     let (store, client) = (open(&url).await, client(&url).await);
-    let key = |partition| DocKey { partition, kind: NOTES, id: 0 };
+    let key = |partition| DocKey { partition: Partition::from_u64(partition), kind: NOTES, id: 0 };
     let put = |partition, expect| {
         let mut batch = Batch::new();
         let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
@@ -198,7 +199,14 @@ async fn a_lock_that_is_held_delays_no_other_order() {
     let version = store.load(&[key(1)]).await.expect("read")[0].as_ref().expect("there").version;
     for (round, expect, lock) in [
         (1, Expect::At(version), "BEGIN; SELECT * FROM tillgate.pages FOR UPDATE".to_owned()),
-        (2, Expect::Absent, format!("BEGIN; INSERT INTO tillgate.pages VALUES ({}, 'x')", super::signed(2))),
+        (
+            2,
+            Expect::Absent,
+            format!(
+                "BEGIN; INSERT INTO tillgate.pages VALUES ({}, 'x')",
+                super::signed(Partition::from_u64(2))
+            ),
+        ),
     ] {
         client.batch_execute(&lock).await.expect("locked");
         let locked = (0..20).map(|_| {
@@ -242,7 +250,7 @@ async fn a_commit_that_fails_is_none() {
         )
         .await
         .expect("a trigger");
-    let key = DocKey { partition: 1, kind: NOTES, id: 0 };
+    let key = DocKey { partition: Partition::from_u64(1), kind: NOTES, id: 0 };
     let mut batch = Batch::new();
     let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
     batch.put_body(key, Expect::Absent, body);
@@ -296,7 +304,11 @@ async fn a_batch_that_the_database_refuses_takes_no_other_along() {
     let put = |partition, name: &str| {
         let mut batch = Batch::new();
         let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
-        batch.put_body(DocKey { partition, kind: NOTES, id: 0 }, Expect::Absent, body);
+        batch.put_body(
+            DocKey { partition: Partition::from_u64(partition), kind: NOTES, id: 0 },
+            Expect::Absent,
+            body,
+        );
         batch.bump(CounterKey { group: "17".into(), name: name.into() }, Bump::Add(1));
         batch
     };
@@ -343,7 +355,11 @@ async fn nodes_that_write_the_same_orders_do_not_lock_each_other_out() {
             commits.spawn(async move {
                 let mut batch = Batch::new();
                 let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: vec![turn; 50] };
-                batch.put_body(DocKey { partition: order, kind: NOTES, id: 0 }, Expect::Absent, body);
+                batch.put_body(
+                    DocKey { partition: Partition::from_u64(order), kind: NOTES, id: 0 },
+                    Expect::Absent,
+                    body,
+                );
                 node.commit(batch).await
             });
         }
@@ -364,7 +380,7 @@ async fn nodes_that_write_the_same_orders_do_not_lock_each_other_out() {
 async fn of_several_nodes_that_change_the_same_one_succeeds() {
     let url = database::Server::shared().new_database().await;
     let nodes = [open(&url).await, open(&url).await, open(&url).await];
-    let key = DocKey { partition: 1, kind: NOTES, id: 0 };
+    let key = DocKey { partition: Partition::from_u64(1), kind: NOTES, id: 0 };
     let put = |expect, bytes: u8| {
         let mut batch = Batch::new();
         let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: vec![bytes; 50] };

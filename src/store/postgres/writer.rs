@@ -21,7 +21,7 @@ use super::group::{Group, partitions};
 use super::link::{Connected, Link};
 use super::{Blame, Failed, Time, blame, in_time, is_conflict};
 use crate::kernel::time::from_micros;
-use crate::kernel::{Stopwatch, Timestamp};
+use crate::kernel::{Partition, Stopwatch, Timestamp};
 use crate::store::batch::{Batch, Change, Expect};
 use crate::store::{CommitError, Unavailable};
 
@@ -74,7 +74,7 @@ impl Job {
 
 /// Partitions about which a batch has failed a group lately.
 #[derive(Debug, Default)]
-struct Suspects(std::sync::Mutex<HashMap<u64, Stopwatch>>);
+struct Suspects(std::sync::Mutex<HashMap<Partition, Stopwatch>>);
 
 impl Suspects {
     fn add(&self, batch: &Batch) {
@@ -339,7 +339,7 @@ impl Committer<'_> {
     /// partition after another.
     async fn commit_aside(&self, batches: &[Batch]) -> Vec<Fate> {
         let Committer { link, time, suspects } = self;
-        let mut of_partition: BTreeMap<Option<u64>, Vec<usize>> = BTreeMap::new();
+        let mut of_partition: BTreeMap<Option<Partition>, Vec<usize>> = BTreeMap::new();
         for (place, batch) in batches.iter().enumerate() {
             of_partition.entry(partitions(batch).next()).or_default().push(place);
         }
@@ -388,7 +388,7 @@ impl From<Unavailable> for NotCommitted {
 /// Why a group was not committed.
 enum Undone {
     /// Somebody else was quicker: do it again, with a look at these partitions.
-    Again(Vec<u64>),
+    Again(Vec<Partition>),
     /// It cannot be done now.
     Failed(Failed),
 }
@@ -438,7 +438,7 @@ async fn commit_group(
 /// Whether a batch can be staged without a look at what is stored: it believes that nothing is there, and inserts, which
 /// finds out. One that inserts nothing would never know.
 fn believes_in_nothing(batch: &Batch) -> bool {
-    let inserts = |partition: u64| {
+    let inserts = |partition: Partition| {
         let mut docs = batch.docs.iter();
         docs.any(|(key, (_, change))| {
             key.partition == partition && matches!(change, Change::Put(_) | Change::Wake { .. })
@@ -455,11 +455,12 @@ async fn attempt(
     patience: Option<&'static str>,
     connected: &Connected,
     batches: &[Batch],
-    must_look: &HashSet<u64>,
+    must_look: &HashSet<Partition>,
 ) -> Result<Vec<Fate>, Undone> {
     let mut look = Vec::new();
     for batch in batches {
-        let is_looked_for = |partition: &u64| !believes_in_nothing(batch) || must_look.contains(partition);
+        let is_looked_for =
+            |partition: &Partition| !believes_in_nothing(batch) || must_look.contains(partition);
         look.extend(partitions(batch).filter(is_looked_for));
     }
     look.sort_unstable();

@@ -21,7 +21,7 @@ use super::lists::{Line, Member, without_member, write_members};
 use super::syncer::{Written, stop};
 use super::watchdog::Pulse;
 use super::{failed_in_sled, keys, panic_text, read_piece, version};
-use crate::kernel::DocKey;
+use crate::kernel::{DocKey, Partition};
 use crate::store::batch::{CounterKey, Stamped, Stored};
 use crate::store::page::{Head, Page, PieceKey};
 use crate::store::plan::{DocWrite, Held, Writes, bumped, plan};
@@ -183,7 +183,7 @@ struct Group<'a> {
     leases: &'a Mutex<Leases>,
     number: u64,
     /// Pages that were looked at.
-    pages: RefCell<HashMap<u64, Kept>>,
+    pages: RefCell<HashMap<Partition, Kept>>,
     /// Bodies too long for their pages, as this group has written them.
     pieces: HashMap<PieceKey, Option<Vec<u8>>>,
     counters: HashMap<CounterKey, i64>,
@@ -236,7 +236,7 @@ impl<'a> Group<'a> {
 
     fn with_page<T>(
         &self,
-        partition: u64,
+        partition: Partition,
         look: impl FnOnce(&Page) -> Result<T, Unavailable>,
     ) -> Result<T, Unavailable> {
         match self.pages.borrow_mut().entry(partition) {

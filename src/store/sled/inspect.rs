@@ -11,7 +11,7 @@ use super::layout::Kept;
 use super::note::{self, Misfit, Note};
 use super::opening::{OpenError, open_engine, panic_text};
 use super::{keys, lists, log, read_piece};
-use crate::kernel::{Kind, Timestamp};
+use crate::kernel::{Kind, Partition, Timestamp};
 use crate::store::Unavailable;
 
 /// What was found in a store's directory.
@@ -145,7 +145,7 @@ fn through(db: &sled::Db, newest: Kind) -> Result<Inspection, String> {
 
 /// Counts the documents of a partition that can be read. Says which cannot.
 fn count(
-    partition: u64,
+    partition: Partition,
     index: &Index,
     tree: &sled::Tree,
     documents: &mut BTreeMap<Kind, u64>,

@@ -15,9 +15,9 @@
 //! reason what a group lists, and where its messages stand in the outbox, is one entry for each bucket of time and not one
 //! for each document: see [`lists`](super::lists).
 
-use crate::kernel::DocKey;
 use crate::kernel::Timestamp;
 use crate::kernel::time::from_micros;
+use crate::kernel::{DocKey, Partition};
 use crate::store::Unavailable;
 use crate::store::batch::CounterKey;
 use crate::store::page::PieceKey;
@@ -48,16 +48,16 @@ pub fn run_chunks() -> [u8; 1] {
     [b'x']
 }
 
-pub fn run_chunk(run: u64, first: u64) -> Vec<u8> {
+pub fn run_chunk(run: u64, first: Partition) -> Vec<u8> {
     let mut raw = numbered(b'x', run);
-    raw.extend_from_slice(&first.to_be_bytes());
+    raw.extend_from_slice(&first.to_bytes());
     raw
 }
 
 /// The run of a chunk, and its first partition.
-pub fn read_run_chunk(raw: &[u8]) -> Option<(u64, u64)> {
-    let number = |raw: &[u8]| raw.try_into().ok().map(u64::from_be_bytes);
-    Some((number(raw.get(1..9)?)?, number(raw.get(9..)?)?))
+pub fn read_run_chunk(raw: &[u8]) -> Option<(u64, Partition)> {
+    let run = u64::from_be_bytes(raw.get(1..9)?.try_into().ok()?);
+    Some((run, Partition::from_bytes(raw.get(9..)?.try_into().ok()?)))
 }
 
 pub fn seat(seat: u64) -> Vec<u8> {
@@ -79,8 +79,8 @@ fn numbered(prefix: u8, number: u64) -> Vec<u8> {
     raw
 }
 
-pub fn chunk(partition: u64, chunk: u16) -> Vec<u8> {
-    let mut raw = numbered(b'e', partition);
+pub fn chunk(partition: Partition, chunk: u16) -> Vec<u8> {
+    let mut raw = numbered(b'e', partition.get());
     raw.extend_from_slice(&chunk.to_be_bytes());
     raw
 }
@@ -97,7 +97,7 @@ pub fn piece(piece: PieceKey) -> Vec<u8> {
 fn doc(key: DocKey) -> Vec<u8> {
     debug_assert!(key.id < 1 << 96, "an id has at most 96 bits");
     let mut raw = Vec::with_capacity(21);
-    raw.extend_from_slice(&key.partition.to_be_bytes());
+    raw.extend_from_slice(&key.partition.to_bytes());
     raw.push(key.kind.byte());
     raw.extend_from_slice(&key.id.to_be_bytes()[4..]);
     raw

@@ -16,6 +16,7 @@
 //! ```
 //! A block goes when the last of its pages has moved, and is dissolved when no more than a quarter are left.
 
+use crate::kernel::Partition;
 use std::collections::BTreeMap;
 
 use sled::IVec;
@@ -53,7 +54,7 @@ const BLOCK_LINE_BYTES: usize = 8 + 4;
 /// A page, and where it lies.
 #[derive(Debug)]
 pub struct Kept {
-    partition: u64,
+    partition: Partition,
     /// What is in it.
     pub page: Page,
     /// Whether it must be written.
@@ -70,7 +71,7 @@ impl<F: Fn(&[u8]) -> sled::Result<Option<IVec>>> Get for F {}
 
 impl Kept {
     /// Reads the page of a partition; an empty one if there is none.
-    pub fn read(partition: u64, index: &Index, get: &impl Get) -> Result<Kept, Unavailable> {
+    pub fn read(partition: Partition, index: &Index, get: &impl Get) -> Result<Kept, Unavailable> {
         let damaged = |why: &str| damaged_page(partition, why);
         let get = |raw: &[u8]| get(raw).map_err(|why| damaged(&why.to_string()));
         let kept = |page, spot, chunks| Kept { partition, page, is_changed: false, spot, chunks };
@@ -135,15 +136,15 @@ impl<'a> Block<'a> {
         u16::try_from(self.lines.len() / BLOCK_LINE_BYTES).unwrap_or(u16::MAX)
     }
 
-    fn line(&self, index: usize) -> Option<(u64, usize)> {
+    fn line(&self, index: usize) -> Option<(Partition, usize)> {
         let line = self.lines.get(index * BLOCK_LINE_BYTES..(index + 1) * BLOCK_LINE_BYTES)?;
-        let partition = u64::from_be_bytes(line[..8].try_into().ok()?);
+        let partition = Partition::from_bytes(line[..8].try_into().ok()?);
         let length = u32::from_be_bytes(line[8..].try_into().ok()?) as usize;
         Some((partition, length))
     }
 
     /// Whose page it is.
-    fn partition(&self, index: u16) -> Option<u64> {
+    fn partition(&self, index: u16) -> Option<Partition> {
         self.line(usize::from(index)).map(|(partition, _)| partition)
     }
 
@@ -180,7 +181,7 @@ impl NewBlock {
     }
 
     /// Takes a bundle of pages in, unless the block has no room for it.
-    fn take(&mut self, pages: &[(u64, Vec<u8>)]) -> bool {
+    fn take(&mut self, pages: &[(Partition, Vec<u8>)]) -> bool {
         let slots: Vec<u8> = pages.iter().flat_map(|(_, slots)| slots.iter().copied()).collect();
         let bundle = pack(&slots);
         let more = pages.len() * BLOCK_LINE_BYTES + 4 + bundle.len();
@@ -188,7 +189,7 @@ impl NewBlock {
             return false;
         }
         for (partition, slots) in pages {
-            self.lines.extend_from_slice(&partition.to_be_bytes());
+            self.lines.extend_from_slice(&partition.to_bytes());
             self.lines.extend_from_slice(&u32::try_from(slots.len()).unwrap_or(u32::MAX).to_be_bytes());
         }
         self.lengths.extend_from_slice(&u32::try_from(bundle.len()).unwrap_or(u32::MAX).to_be_bytes());
@@ -221,7 +222,7 @@ pub struct Layout<'a> {
     next: usize,
     laid_out: LaidOut,
     /// The slots of pages of partitions that had none.
-    fresh: Vec<(u64, Vec<u8>)>,
+    fresh: Vec<(Partition, Vec<u8>)>,
     /// Which pages have left which block.
     left: BTreeMap<u64, Vec<u16>>,
 }
@@ -271,7 +272,7 @@ impl<'a> Layout<'a> {
         version(self.group, self.next)
     }
 
-    fn take_seat(&mut self, partition: u64) -> u64 {
+    fn take_seat(&mut self, partition: Partition) -> u64 {
         let seat = self.number();
         self.laid_out.moved.push((partition, Some(Spot::Seat(seat))));
         seat
@@ -329,7 +330,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    fn seat_alone(&mut self, partition: u64, slots: &[u8]) {
+    fn seat_alone(&mut self, partition: Partition, slots: &[u8]) {
         let seat = self.take_seat(partition);
         self.laid_out.entries.push((keys::seat(seat), Some([&[0, 0], &pack(slots)[..]].concat())));
     }

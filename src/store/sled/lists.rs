@@ -6,7 +6,8 @@
 use super::keys::{Entry, Fields, not_a_key, push_text, sortable, unreadable};
 use super::version;
 use crate::kernel::DocKey;
-use crate::kernel::{Kind, Lane, MessageId, Number, Timestamp};
+use crate::kernel::Partition;
+use crate::kernel::{Kind, Lane, MessageId, Timestamp};
 use crate::store::Unavailable;
 use crate::store::page::PIECE_BYTES_MAX;
 use crate::store::queue::Place;
@@ -96,7 +97,7 @@ impl Line {
     fn read(kind: Kind, raw: &[u8]) -> Option<Line> {
         let mut fields = Fields(raw);
         let listed_at = fields.time()?;
-        let partition = u64::from_be_bytes(fields.bytes()?);
+        let partition = Partition::from_bytes(fields.bytes()?);
         let mut id = [0; 16];
         id[4..].copy_from_slice(&fields.bytes::<12>()?);
         Some(Line { listed_at, key: DocKey { partition, kind, id: u128::from_be_bytes(id) } })
@@ -116,7 +117,7 @@ impl Member for Line {
 
     fn write(&self, into: &mut Vec<u8>) {
         into.extend_from_slice(&sortable(self.listed_at));
-        into.extend_from_slice(&self.key.partition.to_be_bytes());
+        into.extend_from_slice(&self.key.partition.to_bytes());
         into.extend_from_slice(&self.key.id.to_be_bytes()[4..]);
     }
 
@@ -148,7 +149,7 @@ impl Member for Place {
 
     fn write(&self, into: &mut Vec<u8>) {
         into.extend_from_slice(&sortable(self.due));
-        into.extend_from_slice(&self.id.number.get().to_be_bytes());
+        into.extend_from_slice(&self.id.subject.to_bytes());
         into.extend_from_slice(&self.id.sequence.to_be_bytes());
         push_text(into, &self.queue);
     }
@@ -156,7 +157,7 @@ impl Member for Place {
     fn read_all(entry: &[u8], value: &[u8]) -> Result<Vec<Place>, Unavailable> {
         let read = || {
             let side = *entry.get(1)?;
-            let lane = Lane::ALL.into_iter().find(|known| *known as u8 == side >> 1)?;
+            let lane = Lane::from_byte(side >> 1);
             let mut fields = Fields(value);
             let mut places = Vec::new();
             while !fields.0.is_empty() {
@@ -165,7 +166,7 @@ impl Member for Place {
                     dead: side & 1 != 0,
                     due: fields.time()?,
                     id: MessageId {
-                        number: Number::from_u64(u64::from_be_bytes(fields.bytes()?))?,
+                        subject: Partition::from_bytes(fields.bytes()?),
                         sequence: u32::from_be_bytes(fields.bytes()?),
                     },
                     queue: fields.text()?,
@@ -178,7 +179,7 @@ impl Member for Place {
 }
 
 fn side(lane: Lane, dead: bool) -> u8 {
-    (lane as u8) << 1 | u8::from(dead)
+    lane.byte() << 1 | u8::from(dead)
 }
 
 /// The documents of a kind in order of time. Within a bucket the entries of several groups are put in order here.

@@ -59,7 +59,7 @@ use super::scan::{Cursor, Found, Scan};
 use super::{CommitError, Unavailable};
 use crate::kernel::DocKey;
 use crate::kernel::time::SteadyClock;
-use crate::kernel::{Clock, Timestamp};
+use crate::kernel::{Clock, Partition, Timestamp};
 use crate::store::message_key;
 
 /// How much memory sled's cache may take unless the configuration says otherwise, in bytes.
@@ -366,9 +366,9 @@ impl Sled {
 
     pub(super) async fn partitions(
         self: &Arc<Self>,
-        after: Option<u64>,
+        after: Option<Partition>,
         limit: usize,
-    ) -> Result<Vec<u64>, Unavailable> {
+    ) -> Result<Vec<Partition>, Unavailable> {
         self.read(SLOW_READ_MAX, move |store| store.index.partitions(after, limit)).await
     }
 
@@ -462,7 +462,7 @@ impl Sled {
     /// them. What does not fit together then may be no damage: it is read again while nothing moves.
     fn with_page<T>(
         &self,
-        partition: u64,
+        partition: Partition,
         look: impl Fn(&Page) -> Result<T, Unavailable>,
     ) -> Result<T, Unavailable> {
         let read = || {

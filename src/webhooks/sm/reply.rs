@@ -1,8 +1,8 @@
 //! Answers in the marketplace's words.
 
 use crate::dedup::{Answer, Verdict};
-use crate::kernel::Number;
 use crate::orders::EventKind;
+use crate::orders::Number;
 
 /// The answer to a hook that was not turned away. Only the 200 and, for a creation, the number matter to
 /// the sender; the word in `status` is for people who read its logs.

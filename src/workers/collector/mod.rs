@@ -9,6 +9,7 @@ mod access;
 mod operations;
 mod payments;
 
+use crate::payments::WATCH_LANE;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -84,10 +85,10 @@ impl<T> Stepped<T> {
 }
 
 impl Collector {
-    /// Runs on a lane until drained; calls under way are finished. On [`Lane::Payment`] it does what is to be done; on
-    /// [`Lane::Watch`] it looks at links whose notification may have been lost, and tells what else is said of them.
+    /// Runs on a lane until drained; calls under way are finished. On [`LANE`](crate::payments::LANE) it does what is to be done; on
+    /// [`WATCH_LANE`] it looks at links whose notification may have been lost, and tells what else is said of them.
     pub async fn run(self, lane: Lane, drain: CancellationToken) {
-        let at_once_max = if lane == Lane::Watch { WATCHES_AT_ONCE_MAX } else { PAYMENTS_AT_ONCE_MAX };
+        let at_once_max = if lane == WATCH_LANE { WATCHES_AT_ONCE_MAX } else { PAYMENTS_AT_ONCE_MAX };
         let dispatch = Dispatch {
             shop: self.shop.clone(),
             lane,
@@ -232,7 +233,7 @@ fn settlement<T>(
     now: Timestamp,
 ) -> Settlement {
     let Some(again) = again else { return Settlement::Sent };
-    if again.is_waiting() && delivery.lane != Lane::Watch {
+    if again.is_waiting() && delivery.lane != WATCH_LANE {
         return Settlement::Sent; // the watch goes on from here
     }
     // While it can be paid it is looked after, however long that takes.

@@ -7,6 +7,7 @@ use crate::flows::tend_operation::note_sending;
 use crate::flows::tend_payment::Intention;
 use crate::gateway::{Failure, Provider};
 use crate::kernel::{Lane, Private, SourceName};
+use crate::payments::WATCH_LANE;
 use crate::payments::{
     Bill, CallOutcome, Operation, OperationId, OperationStep, Payment, PaymentId, Purpose, Refusal,
     RemoteOperation, RetryReason,
@@ -26,9 +27,9 @@ impl Collector {
         let Some(operation) = checkout.operations.iter().find(|operation| operation.id == id) else {
             return at_rest();
         };
-        let step = match (operation.step(), lane) {
-            (OperationStep::Check, Lane::Watch) => OperationStep::Check,
-            (_, Lane::Watch) | (OperationStep::Check, _) => OperationStep::Rest,
+        let step = match (operation.step(), lane == WATCH_LANE) {
+            (OperationStep::Check, true) => OperationStep::Check,
+            (_, true) | (OperationStep::Check, _) => OperationStep::Rest,
             (step, _) => step,
         };
         if step == OperationStep::Rest {

@@ -1,5 +1,6 @@
 //! Payments, one step a task.
 
+use crate::payments::WATCH_LANE;
 use std::time::Duration;
 
 use super::super::persistence::persist;
@@ -9,7 +10,7 @@ use crate::flows::checkout_of;
 use crate::flows::tend_payment::{Intention, note_sending};
 use crate::gateway::{Addresses, Failure, Provider};
 use crate::kernel::time::between;
-use crate::kernel::{Lane, Private, SourceName, Timestamp};
+use crate::kernel::{Private, SourceName, Timestamp};
 use crate::payments::{
     CallOutcome, Checkout, Payment, PaymentId, PaymentOutcome, Purpose, Refusal, Remote, RemoteStatus,
     RetryReason, Step,
@@ -38,12 +39,12 @@ impl Collector {
         let Some(payment) = found else { return Ok(Some(Stepped::by_itself(None))) };
         // A link is looked at in its own lane, so that what is urgent never waits behind it.
         let now = self.shop.clock.now();
-        let step = match (payment.step(now), delivery.lane) {
+        let step = match (payment.step(now), delivery.lane == WATCH_LANE) {
             (Step::Alter, _) if alters => Step::Alter,
             (_, _) if alters => Step::Rest,
             // There is a task for altering it.
             (Step::Check | Step::Alter, _) => Step::Check,
-            (_, Lane::Watch) => Step::Rest,
+            (_, true) => Step::Rest,
             (step, _) => step,
         };
         if step == Step::Check && checkout.is_being_captured(payment.id) {

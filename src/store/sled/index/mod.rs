@@ -17,6 +17,7 @@
 mod run;
 mod upkeep;
 
+use crate::kernel::Partition;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -38,7 +39,7 @@ pub struct Index {
 
 struct State {
     /// What the latest groups have moved.
-    recent: HashMap<u64, Option<Spot>>,
+    recent: HashMap<Partition, Option<Spot>>,
     /// From the newest to the oldest.
     runs: Arc<Vec<Arc<Run>>>,
 }
@@ -94,7 +95,7 @@ impl Index {
     }
 
     /// Whether memory alone can tell that a partition has no page.
-    pub fn has_surely_not(&self, partition: u64) -> bool {
+    pub fn has_surely_not(&self, partition: Partition) -> bool {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         match state.recent.get(&partition) {
             Some(spot) => spot.is_none(),
@@ -103,7 +104,7 @@ impl Index {
     }
 
     /// Where the page of a partition lies.
-    pub fn find(&self, partition: u64) -> Result<Option<Spot>, Unavailable> {
+    pub fn find(&self, partition: Partition) -> Result<Option<Spot>, Unavailable> {
         let runs = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(spot) = state.recent.get(&partition) {
@@ -120,12 +121,9 @@ impl Index {
     }
 
     /// The partitions that have a page.
-    pub fn partitions(&self, after: Option<u64>, limit: usize) -> Result<Vec<u64>, Unavailable> {
-        let from = match after {
-            Some(u64::MAX) => return Ok(Vec::new()),
-            Some(after) => after + 1,
-            None => 0,
-        };
+    pub fn partitions(&self, after: Option<Partition>, limit: usize) -> Result<Vec<Partition>, Unavailable> {
+        let from = after.map_or(Some(Partition::FIRST), Partition::next);
+        let Some(from) = from else { return Ok(Vec::new()) };
         let (recent, runs) = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             let recent = state.recent.iter().map(|(partition, spot)| (*partition, *spot));

@@ -1,5 +1,6 @@
 //! Sorted runs of pointers: which partition's page lies where.
 
+use crate::kernel::Partition;
 use std::sync::Arc;
 
 use fastbloom::BloomFilter;
@@ -18,7 +19,7 @@ pub enum Spot {
 }
 
 /// Where the page of a partition lies; none when there is no page any more.
-pub type Pointer = (u64, Option<Spot>);
+pub type Pointer = (Partition, Option<Spot>);
 
 /// Bytes of a pointer: the partition 8, the seat or block 8, the place in the block 2.
 const POINTER_BYTES: usize = 8 + 8 + 2;
@@ -42,7 +43,7 @@ fn write_pointer(pointer: Pointer, into: &mut Vec<u8>) {
         Some(Spot::Block { block, index }) => (block, index),
         None => (NO_SEAT, NO_PLACE),
     };
-    into.extend_from_slice(&partition.to_be_bytes());
+    into.extend_from_slice(&partition.to_bytes());
     into.extend_from_slice(&number.to_be_bytes());
     into.extend_from_slice(&place.to_be_bytes());
 }
@@ -56,7 +57,7 @@ fn read_pointer(raw: &[u8]) -> Option<Pointer> {
         (seat, NO_PLACE) => Some(Spot::Seat(seat)),
         (block, index) => Some(Spot::Block { block, index }),
     };
-    Some((u64::from_be_bytes(*partition), spot))
+    Some((Partition::from_bytes(*partition), spot))
 }
 
 /// The bytes of some pointers: a CRC-32, then one after another.
@@ -91,7 +92,7 @@ pub struct Run {
     /// How many pointers it has.
     pub pointers: u64,
     /// The first partition of each chunk.
-    firsts: Vec<u64>,
+    firsts: Vec<Partition>,
     /// Tells for most partitions that the run does not have that it does not; none when it could not be made.
     filter: Option<BloomFilter>,
 }
@@ -109,7 +110,7 @@ impl Run {
     }
 
     /// Takes notice of a chunk that is stored. If it cannot be read, those who look for what is in it will hear so.
-    pub fn know(&mut self, first: u64, chunk: &[u8]) {
+    pub fn know(&mut self, first: Partition, chunk: &[u8]) {
         self.firsts.push(first);
         match (read_pointers(chunk), &mut self.filter) {
             (Some(pointers), Some(filter)) => {
@@ -126,12 +127,12 @@ impl Run {
     }
 
     /// Whether the filter alone can tell that the run does not have a partition.
-    pub fn has_surely_not(&self, partition: u64) -> bool {
+    pub fn has_surely_not(&self, partition: Partition) -> bool {
         self.filter.as_ref().is_some_and(|filter| !filter.contains(&partition))
     }
 
     /// Looks for a partition. The outer answer says whether the run knows of it.
-    pub fn find(&self, tree: &sled::Tree, partition: u64) -> Result<Option<Option<Spot>>, Unavailable> {
+    pub fn find(&self, tree: &sled::Tree, partition: Partition) -> Result<Option<Option<Spot>>, Unavailable> {
         if self.has_surely_not(partition) {
             return Ok(None);
         }
@@ -156,14 +157,14 @@ impl Run {
     }
 }
 
-fn read_chunk(tree: &sled::Tree, run: u64, first: u64) -> Result<sled::IVec, Unavailable> {
+fn read_chunk(tree: &sled::Tree, run: u64, first: Partition) -> Result<sled::IVec, Unavailable> {
     let why = |why: &str| damaged_page(first, &format!("the index has lost it and others ({why})"));
     tree.get(keys::run_chunk(run, first))
         .map_err(|failed| why(&failed.to_string()))?
         .ok_or_else(|| why("a chunk"))
 }
 
-fn damaged_chunk(first: u64) -> Unavailable {
+fn damaged_chunk(first: Partition) -> Unavailable {
     damaged_page(first, "a chunk of the index, from here on, is damaged")
 }
 
@@ -221,7 +222,7 @@ impl Cursor {
     }
 
     /// Over a run, from `partition` on.
-    pub fn of(tree: &sled::Tree, run: &Arc<Run>, partition: u64) -> Result<Cursor, Unavailable> {
+    pub fn of(tree: &sled::Tree, run: &Arc<Run>, partition: Partition) -> Result<Cursor, Unavailable> {
         let chunk = run.firsts.partition_point(|first| *first <= partition).saturating_sub(1);
         let mut cursor =
             Cursor { run: Some((Arc::clone(run), chunk)), pointers: Vec::new().into_iter(), head: None };

@@ -1,5 +1,6 @@
 //! The index against a map, over many groups, merges and openings.
 
+use crate::kernel::Partition;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,7 +74,11 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (1_u64..1000, 0_u16..90).prop_map(|(block, index)| Some(Spot::Block { block, index })),
         1 => Just(None),
     ];
-    let moved = prop::collection::btree_map((0_u64..700).prop_map(|place| place << 40), spot, 0..30);
+    let moved = prop::collection::btree_map(
+        (0_u64..700).prop_map(|place| Partition::from_u64(place << 40)),
+        spot,
+        0..30,
+    );
     prop_oneof![
         50 => moved.prop_map(|moved| Step::Write(moved.into_iter().collect())),
         1 => Just(Step::Open),
@@ -99,11 +104,11 @@ proptest! {
                 }
             }
             if count % 20 == 0 {
-                for partition in (0..700).map(|place| place << 40) {
+                for partition in (0..700).map(|place| Partition::from_u64(place << 40)) {
                     prop_assert_eq!(shelf.index.find(partition), Ok(model.get(&partition).copied()), "{}", partition);
-                    prop_assert_eq!(shelf.index.find(partition + 1), Ok(None));
+                    prop_assert_eq!(shelf.index.find(partition.next().expect("another")), Ok(None));
                 }
-                let all: Vec<u64> = model.keys().copied().collect();
+                let all: Vec<Partition> = model.keys().copied().collect();
                 prop_assert_eq!(shelf.index.partitions(None, usize::MAX), Ok(all.clone()));
                 let after = all.get(all.len() / 2).copied();
                 let following = all.iter().copied().filter(|partition| Some(*partition) > after).take(7);
@@ -118,7 +123,9 @@ proptest! {
 fn runs_stay_few_and_leave_nothing_behind() {
     let mut shelf = Shelf::new();
     for group in 0..2_000_u64 {
-        shelf.write((0..20).map(|place| (group * 20 + place, Some(Spot::Seat(group)))).collect());
+        shelf.write(
+            (0..20).map(|place| (Partition::from_u64(group * 20 + place), Some(Spot::Seat(group)))).collect(),
+        );
         // Two levels are full and one is being merged, at most.
         let runs = shelf.index.state.read().expect("the state").runs.len();
         assert!(runs <= 36, "{runs} runs after {group} groups");
@@ -131,7 +138,7 @@ fn runs_stay_few_and_leave_nothing_behind() {
     let chunks: usize = runs.iter().map(|run| run.chunk_keys().count()).sum();
     assert_eq!(shelf.entries(keys::run_chunks()), chunks);
     assert!(shelf.entries(keys::moves()) <= 2);
-    let gone = (0..40_000).map(|partition| (partition, None)).collect();
+    let gone = (0..40_000).map(|partition| (Partition::from_u64(partition), None)).collect();
     shelf.write(gone);
     for _ in 0..2_000 {
         shelf.write(Vec::new());
@@ -144,7 +151,7 @@ fn runs_stay_few_and_leave_nothing_behind() {
 fn what_is_there_is_found_while_runs_come_and_go() {
     let mut shelf = Shelf::new();
     for partition in 0..500 {
-        shelf.write(vec![(partition, Some(Spot::Seat(7)))]);
+        shelf.write(vec![(Partition::from_u64(partition), Some(Spot::Seat(7)))]);
     }
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -153,14 +160,22 @@ fn what_is_there_is_found_while_runs_come_and_go() {
             let mut found = 0_u64;
             while !is_over.load(Ordering::SeqCst) {
                 for partition in 0..500 {
-                    assert_eq!(index.find(partition), Ok(Some(Spot::Seat(7))), "{partition}");
+                    assert_eq!(
+                        index.find(Partition::from_u64(partition)),
+                        Ok(Some(Spot::Seat(7))),
+                        "{partition}"
+                    );
                     found += 1;
                 }
             }
             found
         });
         for group in 0..3_000_u64 {
-            shelf.write((0..20).map(|place| (1_000 + group * 20 + place, Some(Spot::Seat(group)))).collect());
+            shelf.write(
+                (0..20)
+                    .map(|place| (Partition::from_u64(1_000 + group * 20 + place), Some(Spot::Seat(group))))
+                    .collect(),
+            );
         }
         is_over.store(true, Ordering::SeqCst);
         assert!(reader.join().expect("the reader") > 0);
@@ -173,7 +188,11 @@ fn a_damaged_chunk_concerns_those_who_look_into_it() {
     let mut shelf = Shelf::new();
     let write = |shelf: &mut Shelf, groups: std::ops::Range<u64>| {
         for group in groups {
-            shelf.write((0..20).map(|place| (group * 20 + place, Some(Spot::Seat(group)))).collect());
+            shelf.write(
+                (0..20)
+                    .map(|place| (Partition::from_u64(group * 20 + place), Some(Spot::Seat(group))))
+                    .collect(),
+            );
         }
     };
     write(&mut shelf, 0..300);
@@ -186,7 +205,8 @@ fn a_damaged_chunk_concerns_those_who_look_into_it() {
     assert!(matches!(shelf.index.find(first), Err(Unavailable::Damaged { .. })));
     write(&mut shelf, 300..900);
     assert!(matches!(shelf.index.find(first), Err(Unavailable::Damaged { .. })));
-    let lost = (0..18_000).filter(|partition| shelf.index.find(*partition).is_err()).count();
+    let lost =
+        (0..18_000).filter(|partition| shelf.index.find(Partition::from_u64(*partition)).is_err()).count();
     assert!(lost <= run::CHUNK_POINTERS, "{lost} cannot be looked up");
-    assert_eq!(shelf.index.find(17_999), Ok(Some(Spot::Seat(899))));
+    assert_eq!(shelf.index.find(Partition::from_u64(17_999)), Ok(Some(Spot::Seat(899))));
 }

@@ -1,5 +1,6 @@
 //! The committer's side of the index: notes what each group moves, and keeps the runs few.
 
+use crate::kernel::Partition;
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
@@ -200,7 +201,7 @@ impl Upkeep {
             return Ok(None);
         };
         let inputs: Vec<Arc<Run>> = of_level(level).cloned().collect();
-        let cursors = inputs.iter().map(|run| Cursor::of(&self.index.tree, run, 0));
+        let cursors = inputs.iter().map(|run| Cursor::of(&self.index.tree, run, Partition::FIRST));
         let cursors = cursors.collect::<Result<Vec<_>, _>>()?;
         self.last_run += 1;
         let pointers = inputs.iter().map(|run| run.pointers).sum();

@@ -1,5 +1,6 @@
 //! Damaged stores: what is hit is refused by name, and nothing is served that is less, or older, than it was.
 
+use crate::kernel::Partition;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -59,7 +60,7 @@ async fn a_flipped_bit_in_a_record_is_named_and_never_served() {
     {
         let tree = super::super::open_guarded(folder.path(), CACHE).expect("sled opens");
         let (index, _) = Index::open(&tree).expect("the index");
-        let Ok(Some(Spot::Seat(seat))) = index.find(1) else { panic!("it has a seat") };
+        let Ok(Some(Spot::Seat(seat))) = index.find(Partition::from_u64(1)) else { panic!("it has a seat") };
         let raw = super::super::keys::seat(seat);
         let mut value = tree.get(&raw).expect("read").expect("there").to_vec();
         let place = value.len() - 3;
@@ -84,8 +85,9 @@ async fn a_record_under_a_wrong_key_is_not_served() {
     {
         let tree = super::super::open_guarded(folder.path(), CACHE).expect("sled opens");
         let (index, _) = Index::open(&tree).expect("the index");
-        let spot = index.find(1).expect("read");
-        tree.insert(super::super::keys::moved(9, 0), write_pointers(&[(2, spot)])).expect("written");
+        let spot = index.find(Partition::from_u64(1)).expect("read");
+        tree.insert(super::super::keys::moved(9, 0), write_pointers(&[(Partition::from_u64(2), spot)]))
+            .expect("written");
         tree.flush().expect("flushed");
     }
     let store = open(folder.path());

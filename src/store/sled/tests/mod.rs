@@ -2,6 +2,7 @@
 
 mod damage;
 
+use crate::kernel::Partition;
 use std::future::Future;
 use std::io;
 use std::path::Path;
@@ -13,7 +14,7 @@ use super::lists::Member;
 use super::{OpenError, Sled};
 use crate::kernel::DocKey;
 use crate::kernel::time::from_micros;
-use crate::kernel::{Clock, Lane, Message, MessageId, Number, Timestamp};
+use crate::kernel::{Clock, Lane, Message, MessageId, Timestamp};
 use crate::store::conformance::NOTES;
 use crate::store::{
     Batch, Body, Bump, Claim, CommitError, CounterKey, Expect, Scan, Settlement, Store, Ticket, Unavailable,
@@ -21,8 +22,10 @@ use crate::store::{
 
 const CACHE: u64 = 16 << 20;
 
+const LANE: Lane = Lane::new(1, crate::kernel::message::Ordering::Strict, "people");
+
 fn key(partition: u64) -> DocKey {
-    DocKey { partition, kind: NOTES, id: 0 }
+    DocKey { partition: Partition::from_u64(partition), kind: NOTES, id: 0 }
 }
 
 fn put(partition: u64, bytes: &[u8]) -> Batch {
@@ -319,10 +322,9 @@ async fn messages_of_many_groups_wait_in_one_line() {
     let second = 1_000_000;
     // Each in a group of its own; some due in one bucket of time, some not, two at the same moment.
     let due = [5_000, 2_000, 9 * second, 2_000, 1_000, 9 * second - 1, 7_000];
-    let number = |place: u64| Number::from_u64(Number::smallest().get() + place).expect("a number");
     for (place, micros) in (0..).zip(due) {
-        let id = MessageId { number: number(place), sequence: 1 };
-        let (lane, queue, body) = (Lane::Telegram, "chat".to_owned(), String::new());
+        let id = MessageId { subject: Partition::from_u64(place), sequence: 1 };
+        let (lane, queue, body) = (LANE, "chat".to_owned(), String::new());
         let mut batch = Batch::new();
         // Clocks are finer than the index.
         let (created_at, wait) = (clock.now(), std::time::Duration::from_nanos(micros * 1000 + 789));
@@ -338,10 +340,10 @@ async fn messages_of_many_groups_wait_in_one_line() {
             drop(store);
             store = open();
         }
-        let (lane, lease, resting) = (Lane::Telegram, std::time::Duration::from_secs(60), Vec::new());
+        let (lane, lease, resting) = (LANE, std::time::Duration::from_secs(60), Vec::new());
         let claimed = store.claim(&Claim { lane, lease, limit: 9, resting }).await.expect("claimed");
         assert_eq!(claimed.len(), 1, "one of a queue at a time");
-        sent.push(claimed[0].delivery.id.number.get() - Number::smallest().get());
+        sent.push(claimed[0].delivery.id.subject.get());
         let mut batch = Batch::new();
         batch.settle(claimed[0].ticket, Settlement::Sent);
         store.commit(batch).await.expect("settled");
@@ -374,8 +376,8 @@ async fn a_claimed_message_is_durable() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (store, mut has_entered, release) = held_back(folder.path());
     let mut batch = Batch::new();
-    let id = MessageId { number: Number::smallest(), sequence: 1 };
-    let (lane, queue, body) = (Lane::Telegram, "chat".to_owned(), String::new());
+    let id = MessageId { subject: Partition::from_u64(1), sequence: 1 };
+    let (lane, queue, body) = (LANE, "chat".to_owned(), String::new());
     let (created_at, wait) = (Timestamp::UNIX_EPOCH, std::time::Duration::ZERO);
     batch.send(Message { id, lane, queue, body, created_at, wait });
     let writer = tokio::spawn({
@@ -430,12 +432,8 @@ async fn while_the_disk_stands_still_everyone_is_told_at_once() {
     };
     tokio::time::timeout(std::time::Duration::from_secs(10), stalled).await.expect("it is noticed");
     let watch = crate::kernel::Stopwatch::start();
-    let claim = Claim {
-        lane: Lane::Telegram,
-        lease: std::time::Duration::from_secs(60),
-        limit: 9,
-        resting: Vec::new(),
-    };
+    let claim =
+        Claim { lane: LANE, lease: std::time::Duration::from_secs(60), limit: 9, resting: Vec::new() };
     let is_stalled =
         |why: Option<Unavailable>| assert!(matches!(why, Some(Unavailable::Stalled { .. })), "{why:?}");
     is_stalled(store.load(&[key(1)]).await.err());
@@ -457,11 +455,8 @@ async fn while_the_disk_stands_still_everyone_is_told_at_once() {
 async fn a_clock_that_was_set_back_delays_no_message() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let message = |sequence| {
-        let id = MessageId {
-            number: Number::from_u64(Number::smallest().get() + sequence).expect("a number"),
-            sequence: 1,
-        };
-        let (lane, queue, body) = (Lane::Telegram, format!("chat {sequence}"), String::new());
+        let id = MessageId { subject: Partition::from_u64(sequence), sequence: 1 };
+        let (lane, queue, body) = (LANE, format!("chat {sequence}"), String::new());
         let mut batch = Batch::new();
         let (created_at, wait) = (Timestamp::UNIX_EPOCH, std::time::Duration::ZERO);
         batch.send(Message { id, lane, queue, body, created_at, wait });
@@ -473,7 +468,7 @@ async fn a_clock_that_was_set_back_delays_no_message() {
         ));
         store.commit(message(count)).await.expect("committed");
         let lease = std::time::Duration::from_secs(60);
-        let claim = Claim { lane: Lane::Telegram, lease, limit: 9, resting: Vec::new() };
+        let claim = Claim { lane: LANE, lease, limit: 9, resting: Vec::new() };
         let claimed = store.claim(&claim).await.expect("claimed");
         assert_eq!(claimed.len() as u64, count, "by a clock that is wrong by {wrong_by} s");
         store.close().await;

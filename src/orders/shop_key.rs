@@ -7,7 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{ExternalId, Number, SourceName};
+use super::number::Number;
+use crate::kernel::{ExternalId, SourceName};
 
 /// The length of a key, in bytes.
 pub const KEY_BYTES: usize = 32;

@@ -25,7 +25,59 @@ macro_rules! text_schema {
 
 pub(crate) use text_schema;
 
-use super::{ExternalId, Money, Number, Quantity};
+/// Describes a type that travels as one of a few words.
+macro_rules! word_schema {
+    ($type:ty, $name:literal, $description:literal, $words:expr) => {
+        impl utoipa::PartialSchema for $type {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .description(Some($description))
+                    .enum_values(Some($words))
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $type {
+            fn name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed($name)
+            }
+        }
+    };
+}
+
+pub(crate) use word_schema;
+
+use crate::kernel::{ExternalId, Money, Quantity};
+use crate::orders::{Number, State};
+use crate::payments::{OperationId, PaymentId, VatCode};
+
+word_schema!(
+    State,
+    "OrderState",
+    "The one word for where an order stands: the last of these that holds.",
+    State::ALL.map(State::as_str)
+);
+word_schema!(
+    VatCode,
+    "VatCode",
+    "The rate of value added tax that is inside a price, in the words of payment systems and merchants alike. The tax is the same\nwith `_ADDED` and without: it tells the receipt that the rate is reckoned from the sum, as it is for advances.",
+    VatCode::ALL.map(VatCode::as_str)
+);
+text_schema!(
+    PaymentId,
+    "PaymentId",
+    "A payment: its order and the attempt.",
+    "^[1-9][0-9]{11}-[0-9]{1,9}$",
+    "482993011752-1"
+);
+text_schema!(
+    OperationId,
+    "OperationId",
+    "A refund or capture: its payment, and a count.",
+    "^[1-9][0-9]{11}-[0-9]{1,9}-[0-9]{1,9}$",
+    "482993011752-1-1"
+);
 
 text_schema!(
     Money,
