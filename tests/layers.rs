@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("kernel", &[]),
     ("orders", &["kernel"]),
-    ("payments", &["kernel"]),
+    ("payments", &["kernel", "orders"]),
     ("dedup", &["kernel", "orders", "payments"]),
     ("texts", &["kernel", "orders", "payments", "dedup"]),
     ("views", &["kernel", "orders", "payments", "texts"]),
@@ -15,8 +15,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("store", &["kernel"]),
     ("peer", &["kernel"]),
     // A payment system to try things on is a program of its own, which happens to live beside its client.
-    ("gateway/sandbox", &["kernel", "payments", "peer", "http", "webhooks"]),
-    ("gateway", &["kernel", "payments", "peer"]),
+    ("gateway/sandbox", &["kernel", "orders", "payments", "peer", "http", "webhooks"]),
+    ("gateway", &["kernel", "orders", "payments", "peer"]),
     ("marketplace", &["kernel", "orders", "peer"]),
     ("notify/channel", &["kernel", "notify", "peer"]),
     ("notify", &["kernel", "orders", "texts"]),
@@ -128,6 +128,7 @@ const HOMES: &[(&str, &[&str])] = &[
         &["http/", "peer/client.rs", "demo/", "gateway/sandbox/", "notify/channel/telegram.rs", "cli/bench/"],
     ),
     ("getrandom::", &["kernel/chance.rs"]),
+    ("utoipa", &["views/", "http/"]),
 ];
 
 fn sources() -> Vec<(String, String)> {

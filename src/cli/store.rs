@@ -9,7 +9,7 @@ use crate::config::StoreUrl;
 use crate::flows::stored::named;
 use crate::kernel::Document;
 use crate::orders::Order;
-use crate::store::sled::{Inspection, OpenError, accept_loss, inspect, open_seconds_max};
+use crate::store::sled::{Inspection, Kinds, OpenError, accept_loss, inspect, open_seconds_max};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -47,7 +47,7 @@ pub async fn run(command: Command) -> Result<(), Failed> {
     let look = if accepts { accept_loss } else { inspect };
     // On a thread of its own, and not of the runtime: one that hangs must not keep the command from ending.
     let (tell, told) = tokio::sync::oneshot::channel();
-    let looking = move || drop(tell.send(look(&place, cache_bytes, Order::KIND)));
+    let looking = move || drop(tell.send(look(&place, cache_bytes, Kinds { newest: Order::KIND, named })));
     std::thread::Builder::new().name("looking".into()).spawn(looking).map_err(Failed::because)?;
     // It is opened, and all of it is read.
     let seconds = 2 * open_seconds_max(path);
@@ -68,7 +68,7 @@ pub async fn run(command: Command) -> Result<(), Failed> {
 fn show(store: &StoreUrl, found: &Inspection) {
     say(format_args!("{store}"));
     let documents: Vec<String> =
-        found.documents.iter().map(|(kind, count)| format!("{count} {}", named(*kind))).collect();
+        found.documents.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     say(format_args!(
         "  holds      {}",
         if documents.is_empty() { "nothing".into() } else { documents.join(", ") }

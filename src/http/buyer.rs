@@ -21,7 +21,7 @@ use super::problem::Problem;
 use super::{Edge, number_in};
 use crate::flows::open_payment::{Wanting, open_payment};
 use crate::flows::{OrderRecord, load_record};
-use crate::kernel::{Secret, Stopwatch, Tokens};
+use crate::kernel::Stopwatch;
 use crate::orders::Number;
 use crate::payments::Checkout;
 use crate::peer::leads_home;

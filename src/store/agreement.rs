@@ -69,7 +69,15 @@ async fn play(store: &Store, steps: &[Step]) -> Result<(), CommitError> {
 async fn seen(store: &Store) -> Vec<String> {
     let mut seen = Vec::new();
     let show = |key: DocKey, body: &Body| {
-        format!("{key} {} {} {:?}", body.listed_at, body.bytes.len(), body.bytes.last())
+        format!(
+            "{}/{}/{} {} {} {:?}",
+            key.kind.byte(),
+            key.partition,
+            key.id,
+            body.listed_at,
+            body.bytes.len(),
+            body.bytes.last()
+        )
     };
     for newest_first in [false, true] {
         let mut after = None;

@@ -63,7 +63,7 @@ pub async fn copy_partition(from: &Store, to: &Store, partition: Partition) -> R
         match there {
             None => batch.put_body(key, Expect::Absent, stored.body),
             Some(there) if there.body == stored.body => {}
-            Some(_) => return Err(CopyError::Different { key: key.to_string() }),
+            Some(_) => return Err(CopyError::Different { key: format!("something of {partition}") }),
         }
     }
     match to.commit(batch).await {

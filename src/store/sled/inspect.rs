@@ -11,8 +11,17 @@ use super::layout::Kept;
 use super::note::{self, Misfit, Note};
 use super::opening::{OpenError, open_engine, panic_text};
 use super::{keys, lists, log, read_piece};
-use crate::kernel::{Kind, Partition, Timestamp};
+use crate::kernel::{DocKey, Kind, Partition, Timestamp};
 use crate::store::Unavailable;
+
+/// What the store is not told by what lies in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Kinds {
+    /// The kind of which the newest document is looked for.
+    pub newest: Kind,
+    /// A kind with its name, for people.
+    pub named: fn(Kind) -> Kind,
+}
 
 /// What was found in a store's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,16 +41,16 @@ pub struct Inspection {
 /// Pages that are asked for at once.
 const STEP: usize = 1000;
 
-/// Looks through the store in `path`, which must not be in use, and for the newest document of the kind `newest`.
-pub fn inspect(path: &Path, cache_bytes: u64, newest: Kind) -> Result<Inspection, OpenError> {
-    look(path, cache_bytes, newest, true).map(|(inspection, _)| inspection)
+/// Looks through the store in `path`, which must not be in use, and for the newest document of one kind.
+pub fn inspect(path: &Path, cache_bytes: u64, kinds: Kinds) -> Result<Inspection, OpenError> {
+    look(path, cache_bytes, kinds, true).map(|(inspection, _)| inspection)
 }
 
 /// Has the store in `path` opened from now on as it is. Returns what is there.
-pub fn accept_loss(path: &Path, cache_bytes: u64, newest: Kind) -> Result<Inspection, OpenError> {
+pub fn accept_loss(path: &Path, cache_bytes: u64, kinds: Kinds) -> Result<Inspection, OpenError> {
     let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
-    let (inspection, _db) = match look(path, cache_bytes, newest, false) {
-        Err(OpenError::Broken { .. }) => without_snapshots(path, cache_bytes, newest)?,
+    let (inspection, _db) = match look(path, cache_bytes, kinds, false) {
+        Err(OpenError::Broken { .. }) => without_snapshots(path, cache_bytes, kinds)?,
         looked => looked?,
     };
     if inspection.is_whole() {
@@ -65,11 +74,11 @@ impl Inspection {
 fn without_snapshots(
     path: &Path,
     cache_bytes: u64,
-    newest: Kind,
+    kinds: Kinds,
 ) -> Result<(Inspection, sled::Db), OpenError> {
     let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
     let set_aside = set_snapshots_aside(path).map_err(not_accessible)?;
-    match look(path, cache_bytes, newest, false) {
+    match look(path, cache_bytes, kinds, false) {
         Err(OpenError::Broken { path, why }) => {
             for (snapshot, aside) in set_aside {
                 fs::rename(aside, snapshot).map_err(not_accessible)?;
@@ -98,7 +107,7 @@ fn set_snapshots_aside(path: &Path) -> io::Result<Vec<(PathBuf, PathBuf)>> {
 fn look(
     path: &Path,
     cache_bytes: u64,
-    newest: Kind,
+    kinds: Kinds,
     is_checked: bool,
 ) -> Result<(Inspection, sled::Db), OpenError> {
     let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
@@ -112,14 +121,14 @@ fn look(
         Ok(()) | Err(log::Unfit::InUse | log::Unfit::Io(_)) => None,
     };
     let db = open_engine(path, cache_bytes, is_checked)?;
-    let looked = catch_unwind(AssertUnwindSafe(|| through(&db, newest)));
+    let looked = catch_unwind(AssertUnwindSafe(|| through(&db, kinds)));
     let mut inspection = looked.unwrap_or_else(|panic| Err(panic_text(&*panic))).map_err(broken)?;
     inspection.noted = noted;
     inspection.damaged.extend(in_log);
     Ok((inspection, db))
 }
 
-fn through(db: &sled::Db, newest: Kind) -> Result<Inspection, String> {
+fn through(db: &sled::Db, kinds: Kinds) -> Result<Inspection, String> {
     let unread = |why: Unavailable| why.to_string();
     let last_group = keys::read_last_group(db)?;
     let (index, _) = Index::open(db)?;
@@ -129,7 +138,8 @@ fn through(db: &sled::Db, newest: Kind) -> Result<Inspection, String> {
     loop {
         let partitions = index.partitions(after, STEP).map_err(unread)?;
         for &partition in &partitions {
-            let counted = catch_unwind(AssertUnwindSafe(|| count(partition, &index, db, &mut documents)));
+            let counted =
+                catch_unwind(AssertUnwindSafe(|| count(partition, &index, db, kinds, &mut documents)));
             let counted = counted.unwrap_or_else(|panic| Err(panic_text(&*panic)));
             damaged.extend(counted.err());
         }
@@ -138,7 +148,7 @@ fn through(db: &sled::Db, newest: Kind) -> Result<Inspection, String> {
             None => break,
         }
     }
-    let newest = lists::listed(db, newest, true, None, 1).map_err(unread)?;
+    let newest = lists::listed(db, kinds.newest, true, None, 1).map_err(unread)?;
     let newest = newest.first().map(|(listed_at, _)| *listed_at);
     Ok(Inspection { noted: Ok(None), last_group, newest, documents, damaged })
 }
@@ -148,10 +158,12 @@ fn count(
     partition: Partition,
     index: &Index,
     tree: &sled::Tree,
+    kinds: Kinds,
     documents: &mut BTreeMap<Kind, u64>,
 ) -> Result<(), String> {
     let kept = Kept::read(partition, index, &|raw: &[u8]| tree.get(raw)).map_err(|why| why.to_string())?;
     for key in kept.page.keys() {
+        let key = DocKey { kind: (kinds.named)(key.kind), ..key };
         kept.page.document(key, &|piece| read_piece(tree, piece)).map_err(|why| why.to_string())?;
         *documents.entry(key.kind).or_default() += 1;
     }

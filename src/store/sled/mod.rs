@@ -45,7 +45,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use self::committer::{Committer, Job, Progress};
 use self::index::Index;
-pub use self::inspect::{Inspection, accept_loss, inspect};
+pub use self::inspect::{Inspection, Kinds, accept_loss, inspect};
 use self::layout::Kept;
 use self::note::{Misfit, Note};
 pub use self::opening::{OpenError, open_seconds_max};
