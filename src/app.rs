@@ -29,7 +29,7 @@ use crate::http::{
     public_routes, routes, server,
 };
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Clock, Secret, SourceName, Tokens};
+use crate::kernel::{Clock, PartyName, Secret, Tokens};
 use crate::marketplace::Sm;
 use crate::notify::Audience;
 use crate::notify::channel::telegram::Telegram;
@@ -132,11 +132,11 @@ pub fn telegram(settings: &Settings) -> Result<Option<Telegram>, StartError> {
 /// Those whom we call.
 struct Peers {
     telegram: Option<Telegram>,
-    gateways: BTreeMap<SourceName, Arc<dyn Provider>>,
+    gateways: BTreeMap<PartyName, Arc<dyn Provider>>,
     /// Marketplaces that hear how far their orders are.
-    told: BTreeMap<SourceName, Sm>,
+    told: BTreeMap<PartyName, Sm>,
     /// Marketplaces that are asked for their orders.
-    watched: BTreeMap<SourceName, Sm>,
+    watched: BTreeMap<PartyName, Sm>,
     /// For merchants' sites at addresses of the configuration.
     sites: Client,
     /// For addresses that came with an order.
@@ -167,7 +167,7 @@ fn shop_of(settings: &Settings, store: Store, clock: Clock, peers: &Peers, addre
         Some(_) => settings.public_url(),
         None => format!("http://{address}"), // the port may have been the system's choice
     };
-    let handover = |(name, known): (&SourceName, &Arc<dyn Provider>)| (name.clone(), known.handover());
+    let handover = |(name, known): (&PartyName, &Arc<dyn Provider>)| (name.clone(), known.handover());
     Shop {
         store,
         clock,
@@ -227,7 +227,7 @@ impl Staff {
     }
 
     /// Begins what the settings ask for. Returns the marketplaces that are looked through when the edge stands.
-    fn begin(&self, settings: &Settings, peers: Peers) -> BTreeMap<SourceName, Sm> {
+    fn begin(&self, settings: &Settings, peers: Peers) -> BTreeMap<PartyName, Sm> {
         let Peers { telegram, gateways, told, watched, sites, guarded, guard: _ } = peers;
         let Staff { shop, drain, .. } = self;
         self.spawn(clock_watch::run(shop.clone(), drain.clone()));
@@ -244,7 +244,7 @@ impl Staff {
             let Some(url) = &gateway.channel_url else { continue };
             let channel = NoticeChannel {
                 shop: shop.clone(),
-                gateway: SourceName::new(name.clone()),
+                gateway: PartyName::new(name.clone()),
                 account: gateway.merchant_id.clone(),
                 url: Secret::new(format!("{}?token={}", url.expose(), gateway.token.expose())),
                 protocol: notice_protocol(gateway),
@@ -264,7 +264,7 @@ impl Staff {
     }
 
     /// Begins to look for hooks that never came.
-    fn reconcile(&self, watched: BTreeMap<SourceName, Sm>, edge: &Edge) {
+    fn reconcile(&self, watched: BTreeMap<PartyName, Sm>, edge: &Edge) {
         for (source, marketplace) in watched {
             let Some(endpoint) = edge.sources.get(source.as_str()) else { continue };
             let protocol = Arc::clone(&endpoint.protocol);

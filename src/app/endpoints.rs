@@ -9,7 +9,7 @@ use crate::flows::sweep::Retention;
 use crate::http::SourceEndpoint;
 use crate::http::api::{MerchantDoor, Pace};
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Secret, SourceName, Tokens};
+use crate::kernel::{PartyName, Secret, Tokens};
 use crate::webhooks::{self, Protocol, Verifier};
 
 /// Those who send us something, by name: sources of orders, and payment systems.
@@ -17,13 +17,13 @@ pub(super) fn source_endpoints(settings: &Settings, key: [u8; 32]) -> BTreeMap<S
     let source = |(name, source): (&String, &Source)| {
         let (verifier, protocol) = source_protocol(source, key);
         let endpoint =
-            SourceEndpoint { source: SourceName::new(name.clone()), account: None, verifier, protocol };
+            SourceEndpoint { source: PartyName::new(name.clone()), account: None, verifier, protocol };
         (name.clone(), Arc::new(endpoint))
     };
     let gateway = |(name, gateway): (&String, &Gateway)| {
         let (verifier, protocol) = (notice_verifier(gateway), notice_protocol(gateway));
         let account = Some(gateway.merchant_id.clone());
-        let endpoint = SourceEndpoint { source: SourceName::new(name.clone()), account, verifier, protocol };
+        let endpoint = SourceEndpoint { source: PartyName::new(name.clone()), account, verifier, protocol };
         (name.clone(), Arc::new(endpoint))
     };
     settings.sources.iter().map(source).chain(settings.gateways.iter().map(gateway)).collect()
@@ -59,7 +59,7 @@ pub(super) fn notice_protocol(gateway: &Gateway) -> Arc<dyn Protocol> {
 
 pub(super) fn merchant_of(name: &str, merchant: &Merchant, key: [u8; 32]) -> MerchantDoor {
     MerchantDoor {
-        name: SourceName::new(name),
+        name: PartyName::new(name),
         keys: Tokens::new(merchant.api_keys(), key),
         pace: Pace::per_minute(merchant.requests_per_minute_max),
     }
@@ -68,7 +68,7 @@ pub(super) fn merchant_of(name: &str, merchant: &Merchant, key: [u8; 32]) -> Mer
 pub(super) fn retention_of(settings: &Settings) -> Retention {
     let days = |source: &Source| retention::days(source.retention_days);
     let sources: BTreeMap<_, _> =
-        settings.sources.iter().map(|(name, source)| (SourceName::new(name.clone()), days(source))).collect();
+        settings.sources.iter().map(|(name, source)| (PartyName::new(name.clone()), days(source))).collect();
     let longest = sources.values().max().copied();
     let otherwise = longest.unwrap_or_else(|| retention::days(retention::RETENTION_DAYS_DEFAULT));
     Retention { sources, otherwise }

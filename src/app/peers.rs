@@ -8,7 +8,7 @@ use super::StartError;
 use crate::config::{Gateway, GatewayProtocol, Merchant, Outgoing, Payment, Settings, SourceProtocol};
 use crate::flows::{Callbacks, Rates, Seller};
 use crate::gateway::{Provider, invoicebox, yookassa};
-use crate::kernel::{Clock, SourceName};
+use crate::kernel::{Clock, PartyName};
 use crate::marketplace::Sm;
 use crate::payments::VatCode;
 use crate::peer::Client;
@@ -19,8 +19,8 @@ use crate::workers::herald::Ear;
 const SHIPMENTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// The payment systems that the settings name.
-pub fn gateways(settings: &Settings) -> Result<BTreeMap<SourceName, Arc<dyn Provider>>, StartError> {
-    let mut gateways: BTreeMap<SourceName, Arc<dyn Provider>> = BTreeMap::new();
+pub fn gateways(settings: &Settings) -> Result<BTreeMap<PartyName, Arc<dyn Provider>>, StartError> {
+    let mut gateways: BTreeMap<PartyName, Arc<dyn Provider>> = BTreeMap::new();
     for (name, gateway) in &settings.gateways {
         let provider: Arc<dyn Provider> = match gateway.protocol {
             GatewayProtocol::Invoicebox => {
@@ -53,25 +53,22 @@ pub fn gateways(settings: &Settings) -> Result<BTreeMap<SourceName, Arc<dyn Prov
                 Arc::new(yookassa::Yookassa::new(client, setup))
             }
         };
-        gateways.insert(SourceName::new(name.clone()), provider);
+        gateways.insert(PartyName::new(name.clone()), provider);
     }
     Ok(gateways)
 }
 
-pub(super) fn payment_pages(name: &str, gateway: &Gateway) -> (SourceName, (String, Vec<String>)) {
-    (SourceName::new(name), (gateway.url().to_owned(), gateway.payment_hosts()))
+pub(super) fn payment_pages(name: &str, gateway: &Gateway) -> (PartyName, (String, Vec<String>)) {
+    (PartyName::new(name), (gateway.url().to_owned(), gateway.payment_hosts()))
 }
 
 /// The marketplaces that hear how far their orders are.
-pub fn told_marketplaces(settings: &Settings, clock: &Clock) -> Result<BTreeMap<SourceName, Sm>, StartError> {
+pub fn told_marketplaces(settings: &Settings, clock: &Clock) -> Result<BTreeMap<PartyName, Sm>, StartError> {
     marketplaces(settings, clock, |outgoing| Some(outgoing.url.clone()))
 }
 
 /// The marketplaces whose lists of orders are looked through.
-pub fn asked_marketplaces(
-    settings: &Settings,
-    clock: &Clock,
-) -> Result<BTreeMap<SourceName, Sm>, StartError> {
+pub fn asked_marketplaces(settings: &Settings, clock: &Clock) -> Result<BTreeMap<PartyName, Sm>, StartError> {
     marketplaces(settings, clock, |outgoing| outgoing.shipments_url.clone())
 }
 
@@ -81,7 +78,7 @@ pub(super) fn marketplaces(
     settings: &Settings,
     clock: &Clock,
     url: impl Fn(&Outgoing) -> Option<String>,
-) -> Result<BTreeMap<SourceName, Sm>, StartError> {
+) -> Result<BTreeMap<PartyName, Sm>, StartError> {
     let mut marketplaces = BTreeMap::new();
     for (name, source) in &settings.sources {
         let Some(outgoing) = &source.outgoing else { continue };
@@ -90,7 +87,7 @@ pub(super) fn marketplaces(
         let marketplace = match source.protocol {
             SourceProtocol::Sm => Sm::new(client, url, access, clock.clone()),
         };
-        marketplaces.insert(SourceName::new(name.clone()), marketplace);
+        marketplaces.insert(PartyName::new(name.clone()), marketplace);
     }
     Ok(marketplaces)
 }
@@ -98,18 +95,18 @@ pub(super) fn marketplaces(
 /// Whose orders are paid through us. The configuration has checked that each has its payment system.
 pub(super) fn sellers(
     settings: &Settings,
-    gateways: &BTreeMap<SourceName, Arc<dyn Provider>>,
-) -> BTreeMap<SourceName, Seller> {
+    gateways: &BTreeMap<PartyName, Arc<dyn Provider>>,
+) -> BTreeMap<PartyName, Seller> {
     let seller = |named: Option<&str>, rates, callbacks| {
         let (name, gateway) = settings.gateway_of(named).ok()?;
-        let (name, account) = (SourceName::new(name), gateway.merchant_id.clone());
+        let (name, account) = (PartyName::new(name), gateway.merchant_id.clone());
         let terms = gateways.get(&name)?.terms();
         Some(Seller { gateway: name, account, rates, callbacks, terms })
     };
     let marketplaces = settings.sources.iter().filter(|(_, source)| source.payment == Payment::Link);
     let marketplaces = marketplaces.filter_map(|(name, source)| {
         let rates = Rates { goods: source.vat, delivery: source.delivery_vat.unwrap_or(source.vat) };
-        Some((SourceName::new(name.clone()), seller(source.gateway.as_deref(), rates, Callbacks::None)?))
+        Some((PartyName::new(name.clone()), seller(source.gateway.as_deref(), rates, Callbacks::None)?))
     });
     let merchants = settings.merchants.iter().filter_map(|(name, merchant)| {
         let callbacks = match (&merchant.callback_url, &merchant.callback_secret) {
@@ -120,16 +117,16 @@ pub(super) fn sellers(
         // A site names the rate of each line.
         let rates = Rates { goods: VatCode::None, delivery: VatCode::None };
         let seller = seller(merchant.gateway.as_deref(), rates, callbacks)?;
-        Some((SourceName::new(name.clone()), seller))
+        Some((PartyName::new(name.clone()), seller))
     });
     marketplaces.chain(merchants).collect()
 }
 
 /// Where merchants want to hear of their orders.
-pub(super) fn ears(settings: &Settings) -> BTreeMap<SourceName, Ear> {
+pub(super) fn ears(settings: &Settings) -> BTreeMap<PartyName, Ear> {
     let ear = |(name, merchant): (&String, &Merchant)| {
         let (url, secret) = (merchant.callback_url.clone(), merchant.callback_secret.clone()?);
-        Some((SourceName::new(name.clone()), Ear { url, secret }))
+        Some((PartyName::new(name.clone()), Ear { url, secret }))
     };
     settings.merchants.iter().filter_map(ear).collect()
 }

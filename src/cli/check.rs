@@ -9,7 +9,7 @@ use super::{ConfigOption, Failed, say};
 use crate::app;
 use crate::config::{Endpoint, GatewayProtocol, Settings, StoreUrl};
 use crate::kernel::time::earlier;
-use crate::kernel::{Clock, SourceName, clock_skew};
+use crate::kernel::{Clock, PartyName, clock_skew};
 use crate::peer::{ANSWER_BYTES_MAX, Client};
 use crate::store::sled::OpenError;
 use crate::store::{Store, postgres};
@@ -183,7 +183,7 @@ fn believed(settings: &Settings) -> Vec<String> {
 }
 
 /// What was seen of somebody, with its name.
-fn prefixed(name: &SourceName, seen: Result<String, String>) -> Result<String, String> {
+fn prefixed(name: &PartyName, seen: Result<String, String>) -> Result<String, String> {
     seen.map(|text| format!("{name} {text}")).map_err(|why| format!("{name}: {why}"))
 }
 

@@ -1,26 +1,26 @@
 //! Where a hook's receipt lies.
 
-use crate::kernel::{Fingerprint, HookId, Partition, SourceName};
+use crate::kernel::{Fingerprint, HookId, Partition, PartyName};
 use crate::orders::Number;
 
 /// The id of a hook about an order. Its bytes say which hook it is: the marketplace's retries repeat them,
 /// and where they do not, the order recognises the meaning.
 #[must_use]
-pub fn of_order(number: Number, source: &SourceName, event_type: &str, body: &[u8]) -> HookId {
+pub fn of_order(number: Number, source: &PartyName, event_type: &str, body: &[u8]) -> HookId {
     let fingerprint = Fingerprint::of(&[source.as_str().as_bytes(), event_type.as_bytes(), body]);
     HookId { partition: number.partition(), fingerprint }
 }
 
 /// The id of a hook that names no order, or is not understood.
 #[must_use]
-pub fn orphan(source: &SourceName, body: &[u8]) -> HookId {
+pub fn orphan(source: &PartyName, body: &[u8]) -> HookId {
     let fingerprint = Fingerprint::of(&[source.as_str().as_bytes(), b"", body]);
     HookId::of_name(fingerprint)
 }
 
 /// What tells a delivery from others whose sender gives each an id of its own: whatever its bytes are.
 #[must_use]
-pub fn of_delivery(source: &SourceName, delivery_id: &str) -> Fingerprint {
+pub fn of_delivery(source: &PartyName, delivery_id: &str) -> Fingerprint {
     Fingerprint::of(&[b"delivery", source.as_str().as_bytes(), delivery_id.as_bytes()])
 }
 
@@ -33,7 +33,7 @@ pub fn copies_of(hook: HookId) -> HookId {
 
 /// The partition of what is counted about an account at a payment system.
 #[must_use]
-pub fn partition_of_account(gateway: &SourceName, account: &str) -> Partition {
+pub fn partition_of_account(gateway: &PartyName, account: &str) -> Partition {
     let fingerprint =
         Fingerprint::of(&[b"account at a gateway", gateway.as_str().as_bytes(), account.as_bytes()]);
     HookId::of_name(fingerprint).partition
@@ -41,14 +41,14 @@ pub fn partition_of_account(gateway: &SourceName, account: &str) -> Partition {
 
 /// Where it lies what is known of an address of a merchant's site.
 #[must_use]
-pub fn of_endpoint(merchant: &SourceName, url: &str) -> HookId {
+pub fn of_endpoint(merchant: &PartyName, url: &str) -> HookId {
     let fingerprint = Fingerprint::of(&[b"callback endpoint", merchant.as_str().as_bytes(), url.as_bytes()]);
     HookId::of_name(fingerprint)
 }
 
 /// Where it lies which order a payment belongs to that is known by its id at a payment system.
 #[must_use]
-pub fn of_alias(gateway: &SourceName, remote_id: &str) -> HookId {
+pub fn of_alias(gateway: &PartyName, remote_id: &str) -> HookId {
     // UUIDs come in either case.
     let remote_id = remote_id.trim().to_ascii_lowercase();
     let fingerprint =
@@ -82,7 +82,7 @@ impl Asked {
 /// The id of a request under a caller's idempotency key. The caller's name goes in, so that two callers may choose the
 /// same key.
 #[must_use]
-pub fn of_request(caller: &SourceName, asked: Asked, idempotency_key: &str) -> HookId {
+pub fn of_request(caller: &PartyName, asked: Asked, idempotency_key: &str) -> HookId {
     let number = match asked {
         Asked::Order => 0,
         Asked::Refund(number) | Asked::Capture(number) => number.get(),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::receipt::Verdict;
-use crate::kernel::{LocalTime, SourceName, Timestamp};
+use crate::kernel::{LocalTime, PartyName, Timestamp};
 use crate::orders::Late;
 use crate::payments::{Mismatch, PaymentId, PaymentNote, Recorded, Superseded};
 
@@ -51,9 +51,9 @@ pub enum Reason {
     /// It says nothing that is not looked at already.
     LookedAtAlready,
     /// The source dates hooks after their arrival.
-    ClockAhead { source: SourceName, sent_at: LocalTime, arrived_at: Timestamp },
+    ClockAhead { source: PartyName, sent_at: LocalTime, arrived_at: Timestamp },
     /// The source's times name no offset, and none is configured.
-    NoTimeZone { source: SourceName },
+    NoTimeZone { source: PartyName },
     /// The merchant's site answered 410.
     NobodyListens { url: String },
 }

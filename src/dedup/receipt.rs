@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::reason::Reason;
-use crate::kernel::{Document, ExternalId, Fingerprint, HookId, Kind, SourceName, Timestamp, Unreadable};
+use crate::kernel::{Document, ExternalId, Fingerprint, HookId, Kind, PartyName, Timestamp, Unreadable};
 use crate::orders::Number;
 
 /// What was decided about a hook.
@@ -87,7 +87,7 @@ pub struct Receipt {
     /// Which hook.
     pub id: HookId,
     /// Who sent it.
-    pub source: SourceName,
+    pub source: PartyName,
     /// The kind, in the sender's word, as far as it could be read.
     pub event_type: Option<String>,
     /// The sender's order number, likewise.

@@ -7,7 +7,7 @@ use super::receive_hook::receipt_of;
 use super::transaction::commit_once;
 use super::{Hook, Shop, receipt_key};
 use crate::dedup::{Reason, Verdict};
-use crate::kernel::{LocalTime, SourceName, Timestamp};
+use crate::kernel::{LocalTime, PartyName, Timestamp};
 use crate::store::{Batch, Expect, Unavailable};
 use crate::texts::{InWords, Language};
 
@@ -40,7 +40,7 @@ impl Alarm {
         }
     }
 
-    fn reason(&self, source: &SourceName) -> Reason {
+    fn reason(&self, source: &PartyName) -> Reason {
         let source = source.clone();
         match self {
             Alarm::ClockAhead { sent_at, arrived_at } => {
@@ -57,7 +57,7 @@ impl Alarm {
 pub struct Alarms(Arc<Mutex<BTreeMap<Key, i64>>>);
 
 /// Whose alarm it is, which by its name, and about what.
-type Key = (SourceName, &'static str, String);
+type Key = (PartyName, &'static str, String);
 
 const HOUR_SECONDS: i64 = 3600;
 
@@ -65,7 +65,7 @@ const HOUR_SECONDS: i64 = 3600;
 /// of those of all receivers.
 pub async fn raise(
     shop: &Shop,
-    source: &SourceName,
+    source: &PartyName,
     alarm: &Alarm,
     now: Timestamp,
 ) -> Result<bool, Unavailable> {

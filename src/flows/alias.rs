@@ -5,12 +5,12 @@ use super::transaction::commit_once;
 use crate::dedup::key;
 use crate::kernel::DocKey;
 use crate::kernel::Document;
-use crate::kernel::SourceName;
+use crate::kernel::PartyName;
 use crate::orders::Number;
 use crate::payments::Alias;
 use crate::store::{Batch, Expect, Unavailable};
 
-fn place(gateway: &SourceName, remote_id: &str) -> DocKey {
+fn place(gateway: &PartyName, remote_id: &str) -> DocKey {
     let id = key::of_alias(gateway, remote_id);
     DocKey { partition: id.partition, kind: Alias::KIND, id: id.fingerprint.get() }
 }
@@ -19,7 +19,7 @@ fn place(gateway: &SourceName, remote_id: &str) -> DocKey {
 /// there that is not known here.
 pub async fn remember(
     shop: &Shop,
-    gateway: &SourceName,
+    gateway: &PartyName,
     remote_id: &str,
     number: Number,
 ) -> Result<(), Unavailable> {
@@ -32,7 +32,7 @@ pub async fn remember(
 /// The order that a payment belongs to, if it is one of ours.
 pub async fn order_of(
     shop: &Shop,
-    gateway: &SourceName,
+    gateway: &PartyName,
     remote_id: &str,
 ) -> Result<Option<Number>, Unavailable> {
     let found = shop.store.load(&[place(gateway, remote_id)]).await?.pop().flatten();

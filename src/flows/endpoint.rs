@@ -13,7 +13,7 @@ use crate::dedup::key;
 use crate::kernel::DocKey;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::time::between;
-use crate::kernel::{Document, Kind, SourceName, Timestamp, Unreadable};
+use crate::kernel::{Document, Kind, PartyName, Timestamp, Unreadable};
 use crate::store::Unavailable;
 
 /// An address of a merchant's site.
@@ -53,13 +53,13 @@ impl Endpoint {
     }
 }
 
-fn place(merchant: &SourceName, url: &str) -> DocKey {
+fn place(merchant: &PartyName, url: &str) -> DocKey {
     let id = key::of_endpoint(merchant, url);
     DocKey { partition: id.partition, kind: Endpoint::KIND, id: id.fingerprint.get() }
 }
 
 /// Reads what is known of an address.
-pub async fn endpoint(shop: &Shop, merchant: &SourceName, url: &str) -> Result<Endpoint, Unavailable> {
+pub async fn endpoint(shop: &Shop, merchant: &PartyName, url: &str) -> Result<Endpoint, Unavailable> {
     let found = shop.store.load(&[place(merchant, url)]).await?.pop().flatten();
     Ok(found.map(|stored| stored.document()).transpose()?.unwrap_or_default())
 }
@@ -67,7 +67,7 @@ pub async fn endpoint(shop: &Shop, merchant: &SourceName, url: &str) -> Result<E
 /// Writes down whether somebody listens at an address. Says whether that is news.
 pub async fn set_gone(
     shop: &Shop,
-    merchant: &SourceName,
+    merchant: &PartyName,
     url: &str,
     is_gone: bool,
 ) -> Result<bool, Unavailable> {

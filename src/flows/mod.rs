@@ -57,7 +57,7 @@ use bytes::Bytes;
 use tokio::sync::OnceCell;
 
 use crate::dedup::{Answer, Reason, Recent, Verdict, key};
-use crate::kernel::{Clock, ExternalId, HookId, SourceName};
+use crate::kernel::{Clock, ExternalId, HookId, PartyName};
 use crate::notify::Audience;
 use crate::orders::EventKind;
 use crate::orders::{Number, ShopKey};
@@ -79,11 +79,11 @@ pub struct Shop {
     /// What came lately.
     pub recent: Arc<Recent>,
     /// The sources that hear how far their orders are.
-    pub listeners: Arc<BTreeSet<SourceName>>,
+    pub listeners: Arc<BTreeSet<PartyName>>,
     /// Whose orders are paid through us, by the name of their source or merchant.
-    pub sellers: Arc<BTreeMap<SourceName, Seller>>,
+    pub sellers: Arc<BTreeMap<PartyName, Seller>>,
     /// What the payment systems hear when goods are handed over.
-    pub handovers: Arc<BTreeMap<SourceName, Handover>>,
+    pub handovers: Arc<BTreeMap<PartyName, Handover>>,
     /// How browsers and peers reach us.
     pub public_url: Arc<str>,
     /// Which orders have just changed.
@@ -102,7 +102,7 @@ pub struct Shop {
 
 impl Shop {
     /// Whether a payment system notifies of refunds.
-    fn tells_of_refunds(&self, gateway: &SourceName) -> bool {
+    fn tells_of_refunds(&self, gateway: &PartyName) -> bool {
         let mut sellers = self.sellers.values().filter(|seller| seller.gateway == *gateway);
         sellers.next().is_none_or(|seller| seller.terms.tells_of_refunds)
     }
@@ -114,7 +114,7 @@ impl Shop {
     }
 
     /// What a payment system hears when goods are handed over.
-    fn handover(&self, gateway: &SourceName) -> Handover {
+    fn handover(&self, gateway: &PartyName) -> Handover {
         self.handovers.get(gateway).copied().unwrap_or(Handover::ShipmentOrCapture)
     }
 }
@@ -123,7 +123,7 @@ impl Shop {
 #[derive(Debug, Clone)]
 pub struct Seller {
     /// The configured payment system.
-    pub gateway: SourceName,
+    pub gateway: PartyName,
     /// Who it is there.
     pub account: String,
     /// The rates of lines that do not name one.
@@ -148,7 +148,7 @@ pub enum Callbacks {
 /// A hook whose sender is proved and whose envelope was read.
 #[derive(Debug, Clone)]
 pub struct Hook {
-    source: SourceName,
+    source: PartyName,
     event_type: String,
     kind: Option<EventKind>,
     external_id: Option<ExternalId>,
@@ -162,7 +162,7 @@ impl Hook {
     /// number; and the bytes as they came.
     #[must_use]
     pub fn new(
-        source: SourceName,
+        source: PartyName,
         event_type: String,
         kind: Option<EventKind>,
         external_id: Option<ExternalId>,
@@ -180,7 +180,7 @@ impl Hook {
     /// A hook that was read as far as its envelope. `delivery_id` is the sender's own id of the delivery, where it gives
     /// one that is verified: then that tells it from others, and not its bytes.
     #[must_use]
-    pub fn of(source: SourceName, identity: Identity, body: Bytes, delivery_id: Option<&str>) -> Hook {
+    pub fn of(source: PartyName, identity: Identity, body: Bytes, delivery_id: Option<&str>) -> Hook {
         let Identity { event_type, kind, external_id } = identity;
         let hook = Hook::new(source, event_type, kind, external_id, body);
         let Some(delivery_id) = delivery_id else { return hook };
@@ -204,7 +204,7 @@ impl Hook {
 
     /// Who sent it.
     #[must_use]
-    pub fn source(&self) -> &SourceName {
+    pub fn source(&self) -> &PartyName {
         &self.source
     }
 

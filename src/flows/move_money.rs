@@ -3,7 +3,7 @@
 use super::effects::Task;
 use super::transaction::{Staged, transact};
 use super::{OrderRecord, Shop, load_kept_record};
-use crate::kernel::{Fingerprint, SourceName};
+use crate::kernel::{Fingerprint, PartyName};
 use crate::orders::Number;
 use crate::payments::{LineRef, NotPlanned, OperationId, OperationKind, Part, PaymentId};
 use crate::store::Unavailable;
@@ -12,7 +12,7 @@ use crate::store::Unavailable;
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Whose site.
-    pub merchant: SourceName,
+    pub merchant: PartyName,
     /// Which order.
     pub number: Number,
     /// What it wants: a refund, or a capture.

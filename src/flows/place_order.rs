@@ -15,7 +15,7 @@ use crate::dedup::key::{self, Asked};
 use crate::dedup::{Answer, Reason, Receipt, Verdict};
 use crate::kernel::json::tidy;
 use crate::kernel::time::between;
-use crate::kernel::{ExternalId, Fingerprint, HookId, SourceName, Timestamp};
+use crate::kernel::{ExternalId, Fingerprint, HookId, PartyName, Timestamp};
 use crate::orders::Number;
 use crate::orders::{Event, EventKind, Incoming, OrderNote, Patch, Position, Standing, decide};
 use crate::payments::{Bill, Ways};
@@ -32,7 +32,7 @@ pub const UNDER_WAY_SECONDS_MAX: u64 = 10;
 #[derive(Clone)]
 pub struct Placement {
     /// Whose site it is.
-    pub merchant: SourceName,
+    pub merchant: PartyName,
     /// Its number there.
     pub merchant_order_id: ExternalId,
     /// What is to be paid.
@@ -65,7 +65,7 @@ pub enum Taken {
 /// What is known of an idempotency key, if that settles a request. Nothing is written.
 pub async fn known_key(
     shop: &Shop,
-    merchant: &SourceName,
+    merchant: &PartyName,
     asked: Asked,
     idempotency_key: &str,
     body: &[u8],
@@ -90,7 +90,7 @@ fn settles(known: &Receipt, body: &[u8], now: Timestamp) -> Option<Taken> {
 #[derive(Clone, Copy)]
 pub struct Keyed<'a> {
     /// Whose site asks.
-    pub merchant: &'a SourceName,
+    pub merchant: &'a PartyName,
     /// What it asks for.
     pub asked: Asked,
     /// The site's number of the order, if it bears one.

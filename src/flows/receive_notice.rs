@@ -12,7 +12,7 @@ use super::{
 };
 use crate::dedup::{Answer, Reason, Receipt, Verdict, key};
 use crate::kernel::time::between;
-use crate::kernel::{ExternalId, Fingerprint, HookId, SourceName, same_id};
+use crate::kernel::{ExternalId, Fingerprint, HookId, PartyName, same_id};
 use crate::payments::{
     Judgement, Notice, OperationId, Payment, PaymentId, PaymentNote, PaymentState, Recorded,
 };
@@ -39,7 +39,7 @@ pub struct Noticed {
 #[derive(Debug)]
 pub struct Arrived<'a> {
     /// The configured payment system.
-    pub gateway: &'a SourceName,
+    pub gateway: &'a PartyName,
     /// Who we are there.
     pub account: &'a str,
     /// In whose words it is answered.
@@ -310,7 +310,7 @@ impl About<'_> {
 /// The payment of ours that a notification is about which bears no number of ours, by the payment system's id.
 async fn find_by_its_id(
     shop: &Shop,
-    gateway: &SourceName,
+    gateway: &PartyName,
     notice: &Notice,
 ) -> Result<Option<PaymentId>, Unavailable> {
     let Some(remote_id) = notice.of_payment.as_deref().filter(|_| !notice.is_test) else { return Ok(None) };

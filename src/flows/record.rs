@@ -5,7 +5,7 @@ use super::transaction::{Transaction, Versioned};
 use crate::dedup::Receipt;
 use crate::kernel::DocKey;
 use crate::kernel::Document;
-use crate::kernel::{ExternalId, HookId, SourceName, Timestamp};
+use crate::kernel::{ExternalId, HookId, PartyName, Timestamp};
 use crate::orders::Number;
 use crate::orders::Order;
 use crate::payments::PastBill;
@@ -72,7 +72,7 @@ fn record_of(found: &[Option<Stored>]) -> Result<Option<OrderRecord>, Unavailabl
 /// Reads an order by its sender's number.
 pub async fn find_record(
     shop: &Shop,
-    source: &SourceName,
+    source: &PartyName,
     external_id: &ExternalId,
 ) -> Result<Option<OrderRecord>, Unavailable> {
     for slot in 0..Number::SLOTS_MAX {

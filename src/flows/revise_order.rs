@@ -14,7 +14,7 @@ use super::transaction::{Staged, Transaction, Versioned, transact};
 use super::{BilledOrder, Hook, OrderRecord, Shop, load_kept_record};
 use crate::dedup::{Verdict, key};
 use crate::kernel::json::tidy;
-use crate::kernel::{HookId, Money, SourceName, Timestamp};
+use crate::kernel::{HookId, Money, PartyName, Timestamp};
 use crate::orders::Number;
 use crate::orders::{Event, EventKind, Incoming, Order, OrderNote, Patch, Standing, State, View, decide};
 use crate::payments::{Bill, Checkout, Customer, Line, Payment, PaymentNote, Step};
@@ -79,7 +79,7 @@ pub enum Refused {
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Whose site.
-    pub merchant: SourceName,
+    pub merchant: PartyName,
     /// Which order.
     pub number: Number,
     /// What it wants.

@@ -5,7 +5,7 @@ use super::transaction::commit_once;
 use crate::dedup::key;
 use crate::kernel::DocKey;
 use crate::kernel::Document;
-use crate::kernel::{Quantity, SourceName};
+use crate::kernel::{PartyName, Quantity};
 use crate::orders::{Movement, MovementLine};
 use crate::store::{Batch, Bump, CounterKey, Expect, Unavailable};
 
@@ -17,7 +17,7 @@ pub async fn set_stock(shop: &Shop, lines: Vec<MovementLine>) -> Result<(), Unav
     for chunk in lines.chunks(LINES_MAX) {
         let now = shop.clock.now();
         let movement = Movement::Opening { at: now, lines: chunk.to_vec() };
-        let name = key::orphan(&SourceName::new("stock"), &serde_json::to_vec(&movement).unwrap_or_default());
+        let name = key::orphan(&PartyName::new("stock"), &serde_json::to_vec(&movement).unwrap_or_default());
         let key = DocKey { partition: name.partition, kind: Movement::KIND, id: name.fingerprint.get() };
         let mut batch = Batch::new();
         batch.put(key, Expect::Absent, &movement, now);

@@ -9,7 +9,7 @@ use super::transaction::{Staged, Versioned, transact};
 use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, ExternalId, Fingerprint, HookId, Kind, Private, SourceName, Unreadable};
+use crate::kernel::{Document, ExternalId, Fingerprint, HookId, Kind, PartyName, Private, Unreadable};
 use crate::orders::{Number, ShopKey};
 use crate::store::Unavailable;
 
@@ -89,7 +89,7 @@ impl Shop {
     /// When the key of the shop is needed and the store cannot be used.
     pub(super) async fn number_in(
         &self,
-        source: &SourceName,
+        source: &PartyName,
         external_id: &ExternalId,
         slot: u8,
     ) -> Result<Number, Unavailable> {

@@ -7,7 +7,7 @@ use super::transaction::{Staged, Versioned, transact};
 use crate::dedup::key;
 use crate::kernel::DocKey;
 use crate::kernel::Document;
-use crate::kernel::SourceName;
+use crate::kernel::PartyName;
 use crate::payments::{Allowance, Budget, Purpose};
 use crate::store::Unavailable;
 
@@ -15,7 +15,7 @@ use crate::store::Unavailable;
 /// there is no room for them.
 pub async fn spend_budget(
     shop: &Shop,
-    gateway: &SourceName,
+    gateway: &PartyName,
     account: &str,
     calls: usize,
     allowance: Allowance,

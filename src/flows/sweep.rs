@@ -13,14 +13,14 @@ use crate::dedup::retention::is_over;
 use crate::dedup::{Receipt, Verdict};
 use crate::kernel::DocKey;
 use crate::kernel::Document;
-use crate::kernel::{SourceName, Timestamp};
+use crate::kernel::{PartyName, Timestamp};
 use crate::store::{Batch, Cursor, Delivery, DeliveryState, Page, Scan, Unavailable};
 
 /// How long what comes from each source is kept.
 #[derive(Debug, Clone)]
 pub struct Retention {
     /// By source.
-    pub sources: BTreeMap<SourceName, Duration>,
+    pub sources: BTreeMap<PartyName, Duration>,
     /// For sources that are configured no more, and for messages.
     pub otherwise: Duration,
 }

@@ -10,7 +10,7 @@ use super::{Hook, Shop, checkout_of, load_record, receipt_key};
 use crate::dedup::{Reason, Verdict};
 use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Fingerprint, HookId, Message, MessageId, SourceName, Timestamp};
+use crate::kernel::{Fingerprint, HookId, Message, MessageId, PartyName, Timestamp};
 use crate::orders::Number;
 use crate::store::message_key;
 use crate::store::{Batch, Cursor, Delivery, DeliveryState, Expect, Page, Scan, Unavailable};
@@ -76,7 +76,7 @@ pub async fn named_address(shop: &Shop, delivery: &Delivery) -> Result<Option<St
 /// address.
 pub async fn hurry_callbacks(
     shop: &Shop,
-    merchant: &SourceName,
+    merchant: &PartyName,
     url: &str,
     own: Option<&str>,
 ) -> Result<(), Unavailable> {
@@ -110,7 +110,7 @@ const HURRIED_AT_ONCE_MAX: usize = 200;
 /// A callback of the merchant's, if that is what the message is.
 pub async fn callback_of(
     shop: &Shop,
-    merchant: &SourceName,
+    merchant: &PartyName,
     id: MessageId,
 ) -> Result<Option<Delivery>, Unavailable> {
     let Some(stored) = shop.store.load(&[message_key(id)]).await?.pop().flatten() else {
@@ -128,14 +128,14 @@ pub fn is_test(delivery: &Delivery) -> bool {
 
 /// Whether it tells this merchant something.
 #[must_use]
-pub fn is_callback_of(merchant: &SourceName, delivery: &Delivery) -> bool {
+pub fn is_callback_of(merchant: &PartyName, delivery: &Delivery) -> bool {
     delivery.lane == CALLBACKS && delivery.queue == merchant.as_str()
 }
 
 /// The callbacks about one order of the merchant's, the oldest first; none when it has no such order.
 pub async fn callbacks_about(
     shop: &Shop,
-    merchant: &SourceName,
+    merchant: &PartyName,
     number: Number,
 ) -> Result<Option<Vec<Delivery>>, Unavailable> {
     let own = load_record(&shop.store, number).await?.filter(|record| record.order.source == *merchant);
@@ -156,7 +156,7 @@ pub async fn callbacks_about(
 /// The merchant's callbacks that wait for their next attempt, or that were given up.
 pub async fn waiting_callbacks(
     shop: &Shop,
-    merchant: &SourceName,
+    merchant: &PartyName,
     dead: bool,
     after: Option<Cursor>,
     limit: usize,
@@ -170,7 +170,7 @@ pub async fn waiting_callbacks(
 /// Sends the merchant an event that means nothing, to `callback_url` or to where it is told of orders that name no address.
 pub async fn send_test(
     shop: &Shop,
-    merchant: &SourceName,
+    merchant: &PartyName,
     callback_url: Option<String>,
 ) -> Result<MessageId, Unavailable> {
     let now = shop.clock.now();

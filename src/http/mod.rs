@@ -47,7 +47,7 @@ use tokio::sync::Semaphore;
 
 use self::problem::Problem;
 use crate::flows::Shop;
-use crate::kernel::{SourceName, Tokens};
+use crate::kernel::{PartyName, Tokens};
 use crate::orders::Number;
 use crate::orders::is_number_otherwise;
 use crate::peer::Guard;
@@ -76,7 +76,7 @@ fn number_in(text: &str) -> Result<Option<Number>, Problem> {
 #[derive(Debug)]
 pub struct SourceEndpoint {
     /// Its name.
-    pub source: SourceName,
+    pub source: PartyName,
     /// Who we are there, if it is a payment system.
     pub account: Option<String>,
     /// How it proves itself.
@@ -101,7 +101,7 @@ pub struct Edge {
     /// Which addresses may be called that come in requests.
     pub guard: Guard,
     /// Where each payment system's API is, and the hosts besides that its payment pages may be on.
-    pub payment_pages: BTreeMap<SourceName, (String, Vec<String>)>,
+    pub payment_pages: BTreeMap<PartyName, (String, Vec<String>)>,
     /// What opens the admin API; none when it is off.
     pub admin: Option<Tokens>,
     /// What secrets are compared under, drawn when the process began.

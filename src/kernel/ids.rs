@@ -4,16 +4,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of a configured source of orders: `sm` in `[sources.sm]` and in `/hooks/sm`.
+/// The name of a configured source of orders, payment system or merchant: `sm` in `[sources.sm]` and in `/hooks/sm`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SourceName(String);
+pub struct PartyName(String);
 
-impl SourceName {
+impl PartyName {
     /// Takes the name as it is; the configuration has checked it.
     #[must_use]
-    pub fn new(name: impl Into<String>) -> SourceName {
-        SourceName(name.into())
+    pub fn new(name: impl Into<String>) -> PartyName {
+        PartyName(name.into())
     }
 
     /// The name.
@@ -23,7 +23,7 @@ impl SourceName {
     }
 }
 
-impl fmt::Display for SourceName {
+impl fmt::Display for PartyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

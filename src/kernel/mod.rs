@@ -4,6 +4,7 @@
 //! system's clock and to its source of randomness live in [`time`] and [`chance`], and the rest of the
 //! crate is given their results.
 
+pub mod currency;
 pub mod decimal;
 pub mod money;
 pub mod quantity;
@@ -25,11 +26,12 @@ pub mod message;
 pub mod partition;
 pub mod secret;
 
+pub use currency::Currency;
 pub use decimal::DecimalError;
 pub use document::{DocKey, Document, Kind, Unreadable};
 pub use failure::Failure;
 pub use fingerprint::{Fingerprint, HookId};
-pub use ids::{ExternalId, SourceName, same_id};
+pub use ids::{ExternalId, PartyName, same_id};
 pub use local_time::LocalTime;
 pub use message::{Lane, Message, MessageId};
 pub use money::Money;

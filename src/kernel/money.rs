@@ -1,43 +1,48 @@
-//! Money: whole kopecks.
+//! Money: whole units of a currency's smallest coin.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::currency::Currency;
 use super::decimal::{self, DecimalError};
 
-/// An amount of roubles, held as whole kopecks in an `i64` (up to 92 quadrillion roubles).
+/// An amount in a currency, held as whole minor units in an `i64` (up to 92 quadrillion roubles).
 ///
 /// It is read from and written as a decimal string (`"1558.80"`), in the API and in the store, because a
 /// JSON number becomes a binary float in most readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Money(i64);
-
-/// The one currency that the marketplace trades in, as ISO 4217 writes it.
-pub const CURRENCY: &str = "RUB";
-
-const KOPECK_DIGITS: u32 = 2;
+pub struct Money {
+    minor: i64,
+    currency: Currency,
+}
 
 impl Money {
     /// No money.
-    pub const ZERO: Money = Money(0);
+    pub const ZERO: Money = Money::from_kopecks(0);
 
     /// From whole kopecks.
     #[must_use]
     pub const fn from_kopecks(kopecks: i64) -> Money {
-        Money(kopecks)
+        Money { minor: kopecks, currency: Currency::Rub }
     }
 
     /// Reads an amount as a peer's program writes it: see [`decimal::parse_lenient`]. Our own API is strict: see `FromStr`.
     pub fn from_peer(text: &str) -> Result<Money, DecimalError> {
-        decimal::parse_lenient(text, KOPECK_DIGITS).map(Money)
+        decimal::parse_lenient(text, Currency::Rub.minor_digits()).map(Money::from_kopecks)
     }
 
     /// In whole kopecks.
     #[must_use]
     pub const fn kopecks(self) -> i64 {
-        self.0
+        self.minor
+    }
+
+    /// Its currency.
+    #[must_use]
+    pub const fn currency(self) -> Currency {
+        self.currency
     }
 }
 
@@ -49,24 +54,17 @@ pub fn from_json(raw: &serde_json::value::RawValue) -> Option<Money> {
     Money::from_peer(text.trim()).ok()
 }
 
-/// Whether `named` means the one currency: in any case, and by the code that it had before 1998, which old programs send.
-#[must_use]
-pub fn is_our_currency(named: &str) -> bool {
-    let named = named.trim();
-    named.eq_ignore_ascii_case(CURRENCY) || named.eq_ignore_ascii_case("RUR")
-}
-
 impl FromStr for Money {
     type Err = DecimalError;
 
     fn from_str(text: &str) -> Result<Money, DecimalError> {
-        decimal::parse(text, KOPECK_DIGITS).map(Money)
+        decimal::parse(text, Currency::Rub.minor_digits()).map(Money::from_kopecks)
     }
 }
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        decimal::write(f, self.0, KOPECK_DIGITS)
+        decimal::write(f, self.minor, self.currency.minor_digits())
     }
 }
 

@@ -8,7 +8,7 @@ use super::fold::{Effect, Late, State, View, fold};
 use super::note::OrderNote;
 use super::order::Order;
 use super::stock::{MovementLine, Shelf};
-use crate::kernel::{ExternalId, HookId, SourceName};
+use crate::kernel::{ExternalId, HookId, PartyName};
 use crate::orders::Number;
 
 /// A hook about an order, ready to be judged.
@@ -17,7 +17,7 @@ pub struct Incoming {
     /// The order's number.
     pub number: Number,
     /// Where it comes from.
-    pub source: SourceName,
+    pub source: PartyName,
     /// The sender's number.
     pub external_id: ExternalId,
     /// The hook itself.

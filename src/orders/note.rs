@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::{DecimalError, HookId, LocalTime, Money, SourceName, Timestamp};
+use crate::kernel::{DecimalError, HookId, LocalTime, Money, PartyName, Timestamp};
 
 /// Something that a person should look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub enum OrderNote {
     /// A change without a time of its own came again after others.
     AmbiguousRepeat { hook: HookId },
     /// Its source dates hooks after their arrival.
-    ClockAhead { source: SourceName, sent_at: LocalTime, arrived_at: Timestamp },
+    ClockAhead { source: PartyName, sent_at: LocalTime, arrived_at: Timestamp },
     /// Nobody is asked to pay it.
     NoPayment { reason: Uncharged },
     /// A text was cut in the middle of a character.

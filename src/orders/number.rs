@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::kernel::{ExternalId, Partition, SourceName, Subject};
+use crate::kernel::{ExternalId, Partition, PartyName, Subject};
 
 /// Our number of an order: twelve decimal digits, the first never zero.
 ///
@@ -34,7 +34,7 @@ impl Number {
 
     /// The number that this order takes when `slot` others hold its earlier choices.
     #[must_use]
-    pub fn derive(source: &SourceName, external_id: &ExternalId, slot: u8) -> Number {
+    pub fn derive(source: &PartyName, external_id: &ExternalId, slot: u8) -> Number {
         let mut hash = Sha256::new();
         hash.update(b"tillgate order number 1\0");
         hash.update([slot]);
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn number(source: &str, external_id: &str, slot: u8) -> Number {
-        Number::derive(&SourceName::new(source), &ExternalId::parse(external_id).expect("usable"), slot)
+        Number::derive(&PartyName::new(source), &ExternalId::parse(external_id).expect("usable"), slot)
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::note::OrderNote;
 use super::stock::Shelf;
 use crate::kernel::DocKey;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, ExternalId, Kind, MessageId, SourceName, Timestamp, Unreadable};
+use crate::kernel::{Document, ExternalId, Kind, MessageId, PartyName, Timestamp, Unreadable};
 use crate::orders::Number;
 
 /// An order: who it is, everything that was heard of it, and what has been done about it.
@@ -20,7 +20,7 @@ pub struct Order {
     /// Our number.
     pub number: Number,
     /// Where it comes from.
-    pub source: SourceName,
+    pub source: PartyName,
     /// The sender's number.
     pub external_id: ExternalId,
     /// Its events, in canonical order once it is created.
@@ -51,7 +51,7 @@ impl Order {
 
     /// An order of which nothing has been heard yet.
     #[must_use]
-    pub fn unheard(number: Number, source: SourceName, external_id: ExternalId) -> Order {
+    pub fn unheard(number: Number, source: PartyName, external_id: ExternalId) -> Order {
         Order {
             number,
             source,

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::number::Number;
-use crate::kernel::{ExternalId, SourceName};
+use crate::kernel::{ExternalId, PartyName};
 
 /// The length of a key, in bytes.
 pub const KEY_BYTES: usize = 32;
@@ -62,7 +62,7 @@ impl ShopKey {
 
     /// The number that an order takes when others hold all those that anybody can work out.
     #[must_use]
-    pub fn number(&self, source: &SourceName, external_id: &ExternalId, slot: u8) -> Number {
+    pub fn number(&self, source: &PartyName, external_id: &ExternalId, slot: u8) -> Number {
         let mac = self.mac(b"order number 1").chain_update([slot]).chain_update(source.as_str());
         let mac = mac.chain_update([0]).chain_update(external_id.as_str()).finalize().into_bytes();
         let mut first = [0; 8];

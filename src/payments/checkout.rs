@@ -9,7 +9,7 @@ use super::payment::Payment;
 use super::payment_id::PaymentId;
 use crate::kernel::DocKey;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, Fingerprint, Kind, Money, Private, SourceName, Timestamp, Unreadable};
+use crate::kernel::{Document, Fingerprint, Kind, Money, PartyName, Private, Timestamp, Unreadable};
 use crate::orders::Number;
 
 /// The checkout of an order: its payments, and the way back for its buyer.
@@ -18,7 +18,7 @@ pub struct Checkout {
     /// The order.
     pub number: Number,
     /// The configured payment system.
-    pub gateway: SourceName,
+    pub gateway: PartyName,
     /// Who we are there.
     pub account: String,
     /// What the buyer's addresses bear, so that nobody can guess them.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::operation::{OperationId, OperationKind};
 use super::payment_id::PaymentId;
-use crate::kernel::{Money, SourceName, Timestamp};
+use crate::kernel::{Currency, Money, PartyName, Timestamp};
 
 /// An entry of a checkout's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,7 +174,7 @@ pub enum Mismatch {
     /// A sum that nobody asked for.
     NoticeAmount { found: Money, expected: Money },
     /// A currency that nobody asked for.
-    NoticeCurrency { found: String },
+    NoticeCurrency { found: String, expected: Currency },
     /// Another id.
     RemoteId { found: String, expected: String },
     /// Another number or sum of a refund, a capture or a shipment.
@@ -217,7 +217,7 @@ pub enum RetryReason {
     /// The payment system's limit of calls is used up.
     RateLimited { calls_max: usize, window_seconds: u64 },
     /// The payment system is not configured.
-    NotConfigured { gateway: SourceName },
+    NotConfigured { gateway: PartyName },
     /// Under which id the payment system has it is not known.
     NoRemoteId,
     /// It changed while it was looked at.

@@ -5,7 +5,7 @@ use super::note::{Mismatch, Recorded, Superseded};
 use super::operation::OperationId;
 use super::payment::Payment;
 use super::payment_id::PaymentId;
-use crate::kernel::money::is_our_currency;
+use crate::kernel::Currency;
 use crate::kernel::{Money, Timestamp, same_id};
 
 /// A verified notification, in our words.
@@ -107,8 +107,11 @@ impl Notice {
         if let NoticeStatus::Other(status) = &self.status {
             return Judgement::Recorded(Recorded::Status { status: status.clone() });
         }
-        if let Some(currency) = self.currency.as_ref().filter(|currency| !is_our_currency(currency)) {
-            return Judgement::WrongCurrency(Mismatch::NoticeCurrency { found: currency.clone() });
+        let expected = payment.bill.total.currency();
+        let is_other = |found: &&String| Currency::read(found) != Some(expected);
+        if let Some(found) = self.currency.as_ref().filter(is_other) {
+            let mismatch = Mismatch::NoticeCurrency { found: found.clone(), expected };
+            return Judgement::WrongCurrency(mismatch);
         }
         if payment.is_held() && checkout.is_being_captured(id) {
             return Judgement::Recorded(Recorded::BeingCaptured);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::attempt::{Attempt, CallOutcome, Progress, RetryLater};
 use super::note::{Mismatch, Refusal, RetryReason};
 use super::payment::{Alteration, Payment, PaymentState, Remote, RemoteStatus};
-use crate::kernel::money::is_our_currency;
+use crate::kernel::Currency;
 use crate::kernel::time::between;
 use crate::kernel::{Private, Timestamp, same_id};
 
@@ -116,7 +116,9 @@ impl Payment {
             let (found, expected) = (remote.account.clone(), self.account.clone());
             return Err(Mismatch::Account { found, expected });
         }
-        if remote.amount != self.bill.total || !is_our_currency(&remote.currency) {
+        if remote.amount != self.bill.total
+            || Currency::read(&remote.currency) != Some(self.bill.total.currency())
+        {
             let (found, found_currency) = (remote.amount, remote.currency.clone());
             return Err(Mismatch::Amount { found, found_currency, expected: self.bill.total });
         }

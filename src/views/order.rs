@@ -5,8 +5,7 @@ use utoipa::ToSchema;
 
 use super::Frame;
 use super::payment::{PaymentDocument, payment_document};
-use crate::kernel::money::CURRENCY;
-use crate::kernel::{ExternalId, Money, Quantity, SourceName, Timestamp};
+use crate::kernel::{ExternalId, Money, PartyName, Quantity, Timestamp};
 use crate::orders::Number;
 use crate::orders::{Order, OrderNote, Position, State, View, Window};
 use crate::payments::{Attention, Checkout};
@@ -23,7 +22,7 @@ pub struct Amount {
 
 impl From<Money> for Amount {
     fn from(amount: Money) -> Amount {
-        Amount { amount, currency: CURRENCY }
+        Amount { amount, currency: amount.currency().code() }
     }
 }
 
@@ -32,7 +31,7 @@ impl From<Money> for Amount {
 #[derive(Debug, Clone, Serialize)]
 pub struct OrderDocument {
     number: Number,
-    source: SourceName,
+    source: PartyName,
     external_id: ExternalId,
     store_id: String,
     state: State,

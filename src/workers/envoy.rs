@@ -16,7 +16,7 @@ use crate::flows::Shop;
 use crate::flows::marketplace_update::{MarketplaceUpdate, Next, Told};
 use crate::flows::tend_delivery::{Altered, alter};
 use crate::kernel::time::between;
-use crate::kernel::{Failure, SourceName};
+use crate::kernel::{Failure, PartyName};
 use crate::marketplace::{Heard, Sm};
 use crate::peer::RetryPolicy;
 use crate::store::{Batch, Claimed, Delivery, Settlement, Unavailable};
@@ -46,7 +46,7 @@ pub struct Envoy {
     /// The outbox.
     pub shop: Shop,
     /// The marketplaces by the name of their source.
-    pub marketplaces: Arc<BTreeMap<SourceName, Sm>>,
+    pub marketplaces: Arc<BTreeMap<PartyName, Sm>>,
 }
 
 impl Envoy {
@@ -126,7 +126,7 @@ impl Envoy {
             Ok(update) => update,
             Err(why) => return Ok(Told::Refused(format!("the message cannot be read: {why}"))),
         };
-        let Some(marketplace) = self.marketplaces.get(&SourceName::new(delivery.queue.clone())) else {
+        let Some(marketplace) = self.marketplaces.get(&PartyName::new(delivery.queue.clone())) else {
             return Ok(Told::NotTaken(format!("there is no [sources.{}.outgoing]", delivery.queue)));
         };
         // Should the process die now, whoever comes after it must not take "out of turn" for a refusal.

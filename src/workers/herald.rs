@@ -19,7 +19,7 @@ use crate::flows::endpoint::{Endpoint, endpoint, set_gone};
 use crate::flows::tend_delivery::{hurry_callbacks, named_address};
 use crate::kernel::failure::DeliveryFailure;
 use crate::kernel::secret::webhook_key;
-use crate::kernel::{Failure, Secret, SourceName, Timestamp};
+use crate::kernel::{Failure, PartyName, Secret, Timestamp};
 use crate::peer::{Client, Reply, RetryPolicy};
 use crate::store::{Batch, Claimed, Delivery, Settlement, Unavailable};
 use crate::telemetry::metrics;
@@ -76,7 +76,7 @@ pub struct Herald {
     /// How they are called at addresses that came with an order.
     pub guarded: Client,
     /// Who wants to hear.
-    pub ears: Arc<BTreeMap<SourceName, Ear>>,
+    pub ears: Arc<BTreeMap<PartyName, Ear>>,
 }
 
 impl Herald {
@@ -159,7 +159,7 @@ impl Herald {
 
     /// Calls the site, unless nobody listens there, and writes down what that shows of its address.
     async fn attempt(&self, delivery: &Delivery, at: Timestamp) -> Result<Attempt, Unavailable> {
-        let merchant = SourceName::new(delivery.queue.clone());
+        let merchant = PartyName::new(delivery.queue.clone());
         // Only the looks and notes are made again when the store is away for a moment: the site is called once.
         let (ear, client, url) = match persist(STORE_WAIT, || self.address(&merchant, delivery)).await? {
             Ok(address) => address,
@@ -211,7 +211,7 @@ impl Herald {
     /// Where a callback goes, and how; the error says what is not configured.
     async fn address(
         &self,
-        merchant: &SourceName,
+        merchant: &PartyName,
         delivery: &Delivery,
     ) -> Result<Result<(&Ear, &Client, String), DeliveryFailure>, Unavailable> {
         let Some(ear) = self.ears.get(merchant) else {

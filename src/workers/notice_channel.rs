@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::flows::Shop;
 use crate::flows::receive_notice::{Arrived, receive_notice};
-use crate::kernel::{Secret, SourceName, Stopwatch};
+use crate::kernel::{PartyName, Secret, Stopwatch};
 use crate::payments::{Notice, NoticeStatus};
 use crate::peer::{RetryPolicy, Socket};
 use crate::telemetry::metrics;
@@ -38,7 +38,7 @@ pub struct NoticeChannel {
     /// Where what comes is kept.
     pub shop: Shop,
     /// The payment system.
-    pub gateway: SourceName,
+    pub gateway: PartyName,
     /// Who we are there.
     pub account: String,
     /// Where it is, with the token.

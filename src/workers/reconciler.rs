@@ -13,7 +13,7 @@ use crate::flows::accept_hook::accept_hook;
 use crate::flows::receive_hook::would_change;
 use crate::flows::{Hook, Shop, find_record};
 use crate::kernel::time::{earlier, later};
-use crate::kernel::{ExternalId, SourceName, Timestamp};
+use crate::kernel::{ExternalId, PartyName, Timestamp};
 use crate::marketplace::{Shipment, Sm};
 use crate::orders::{Order, Report};
 use crate::store::Unavailable;
@@ -41,7 +41,7 @@ pub struct Reconciler {
     /// Where what is found goes.
     pub shop: Shop,
     /// The source that its hooks come from.
-    pub source: SourceName,
+    pub source: PartyName,
     /// How they are read.
     pub protocol: Arc<dyn Protocol>,
     /// The marketplace.

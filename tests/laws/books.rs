@@ -18,7 +18,7 @@ use tillgate::gateway::sandbox::{Call as Kind, Entry, Outcome, Sandbox, Setup, T
 use tillgate::gateway::yookassa::{self, Yookassa};
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
 use tillgate::kernel::time::later;
-use tillgate::kernel::{Clock, ExternalId, Fingerprint, Lane, Money, Quantity, SourceName, Timestamp};
+use tillgate::kernel::{Clock, ExternalId, Fingerprint, Lane, Money, PartyName, Quantity, Timestamp};
 use tillgate::orders::Number;
 use tillgate::payments::{
     Bill, Checkout, Customer, Handover, Line, Operation, OperationKind, OperationState, PaymentId,
@@ -208,7 +208,7 @@ struct World {
 impl World {
     async fn new(bank: &Sandbox, inner: &Arc<dyn Provider>, order: usize, death: Death) -> World {
         let clock = bank.setup().clock.clone();
-        let (merchant, gateway) = (SourceName::new("site"), SourceName::new("bank"));
+        let (merchant, gateway) = (PartyName::new("site"), PartyName::new("bank"));
         let account = inner.account().to_owned();
         let seller = Seller {
             gateway: gateway.clone(),
@@ -248,7 +248,7 @@ impl World {
         };
         let (calls, died) = (AtomicUsize::new(0), Notify::new());
         let provider = Arc::new(Mortal { inner: Arc::clone(inner), death: Mutex::new(death), calls, died });
-        let gateways: BTreeMap<SourceName, Arc<dyn Provider>> =
+        let gateways: BTreeMap<PartyName, Arc<dyn Provider>> =
             BTreeMap::from([(gateway, provider.clone() as _)]);
         let collector = Collector { shop, gateways: Arc::new(gateways), breakers: Arc::default() };
         World { collector, provider, bank: bank.clone(), clock, number }
@@ -335,7 +335,7 @@ impl World {
 
     async fn wish(&self, wish: Wish) {
         let request = Request {
-            merchant: SourceName::new("site"),
+            merchant: PartyName::new("site"),
             number: self.number,
             wish,
             tag: None,
@@ -528,7 +528,7 @@ async fn move_all(kind: OperationKind, inner: Arc<dyn Provider>, bank: Sandbox) 
                 bank.misbehave(Kind::Other, other.into_iter().chain(other));
                 world.dies(death);
                 let request = Moving {
-                    merchant: SourceName::new("site"),
+                    merchant: PartyName::new("site"),
                     number: world.number,
                     kind,
                     payment: None,

@@ -12,7 +12,7 @@ use tillgate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Resting, Seller
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
 use tillgate::kernel::Fingerprint;
 use tillgate::kernel::time::later;
-use tillgate::kernel::{Clock, ExternalId, Lane, Money, Quantity, SourceName, Timestamp};
+use tillgate::kernel::{Clock, ExternalId, Lane, Money, PartyName, Quantity, Timestamp};
 use tillgate::orders::Number;
 use tillgate::orders::Order;
 use tillgate::payments::{
@@ -235,7 +235,7 @@ struct World {
 impl World {
     async fn new(script: impl IntoIterator<Item = Turn>) -> World {
         let clock = Clock::manual("2026-11-22T09:00:00Z".parse().expect("a time"));
-        let (merchant, gateway) = (SourceName::new("site"), SourceName::new("bank"));
+        let (merchant, gateway) = (PartyName::new("site"), PartyName::new("bank"));
         let seller = Seller {
             gateway: gateway.clone(),
             account: "shop".into(),
@@ -354,7 +354,7 @@ impl World {
     async fn alter(&self, description: &str) {
         let change = Change { description: Some(description.to_owned()), ..Change::default() };
         let request = revise_order::Request {
-            merchant: SourceName::new("site"),
+            merchant: PartyName::new("site"),
             number: self.number,
             wish: Wish::Change(Box::new(change)),
             tag: None,
@@ -535,7 +535,7 @@ async fn moves_once(kind: OperationKind, script: &[Turn]) {
 
     world.bank.books.lock().expect("unbroken").script = script.iter().copied().collect();
     let request = Request {
-        merchant: SourceName::new("site"),
+        merchant: PartyName::new("site"),
         number: world.number,
         kind,
         payment: None,

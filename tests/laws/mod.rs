@@ -7,7 +7,7 @@ mod convergence;
 mod outcomes;
 mod updates;
 
-use tillgate::kernel::{ExternalId, Fingerprint, HookId, Money, Quantity, SourceName, Timestamp};
+use tillgate::kernel::{ExternalId, Fingerprint, HookId, Money, PartyName, Quantity, Timestamp};
 use tillgate::orders::Number;
 use tillgate::orders::{Event, EventKind, Incoming, Patch, Position};
 use tillgate::payments::{ContactNeed, Terms};
@@ -26,7 +26,7 @@ pub fn external_id() -> ExternalId {
 }
 
 pub fn number() -> Number {
-    Number::derive(&SourceName::new("sm"), &external_id(), 0)
+    Number::derive(&PartyName::new("sm"), &external_id(), 0)
 }
 
 /// A hook of the laws: `name` tells it from others of its kind, `minute` is its own time.
@@ -51,7 +51,7 @@ pub fn minute_at(minute: i64) -> Timestamp {
 }
 
 pub fn incoming(event: Event) -> Incoming {
-    Incoming { number: number(), source: SourceName::new("sm"), external_id: external_id(), event }
+    Incoming { number: number(), source: PartyName::new("sm"), external_id: external_id(), event }
 }
 
 /// Content of one article, `quantity` pieces at `kopecks` each.

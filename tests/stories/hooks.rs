@@ -191,13 +191,13 @@ async fn what_is_odd_in_an_order_is_flagged_and_the_order_is_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_orders_that_derive_the_same_number_are_told_apart() {
-    use tillgate::kernel::{ExternalId, SourceName};
+    use tillgate::kernel::{ExternalId, PartyName};
     use tillgate::orders::Number;
     use tillgate::orders::Order;
     use tillgate::store::{Batch, Expect};
 
     let shop = Shop::open().await;
-    let source = SourceName::new("sm");
+    let source = PartyName::new("sm");
     let ours = ExternalId::parse("H1").expect("usable");
     let (first, second) = (Number::derive(&source, &ours, 0), Number::derive(&source, &ours, 1));
     // Another order holds the number that H1 derives first.

@@ -9,7 +9,7 @@ use tillgate::flows::receive_hook::{receive, recognise};
 use tillgate::flows::sweep::{Progress, Retention, sweep_step};
 use tillgate::flows::{Hook, Received, Shop};
 use tillgate::kernel::Document;
-use tillgate::kernel::{Clock, Kind, SourceName};
+use tillgate::kernel::{Clock, Kind, PartyName};
 use tillgate::notify::Audience;
 use tillgate::orders::Order;
 use tillgate::store::memory::Memory;
@@ -44,14 +44,14 @@ pub fn shop() -> Shop {
 }
 
 fn retention() -> Retention {
-    Retention { sources: BTreeMap::from([(SourceName::new("sm"), 90 * DAY)]), otherwise: 90 * DAY }
+    Retention { sources: BTreeMap::from([(PartyName::new("sm"), 90 * DAY)]), otherwise: 90 * DAY }
 }
 
 pub async fn deliver(shop: &Shop, body: &str) -> Received {
     let sm = Sm { zone: None };
     let readable = Authentic::from_journal(body.as_bytes()).readable();
     let Ok(Inbound::Order(identity, reading)) = sm.read(&readable) else { panic!("a usable hook") };
-    let hook = Hook::of(SourceName::new("sm"), identity, body.to_owned().into(), None);
+    let hook = Hook::of(PartyName::new("sm"), identity, body.to_owned().into(), None);
     if let Some(received) = recognise(shop, &hook).await.expect("a store that answers") {
         return received;
     }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{map, wire};
 use crate::gateway::{Addresses, Call, Failure, Provider, one_line, wish_in};
-use crate::kernel::money::CURRENCY;
+use crate::kernel::Currency;
 use crate::kernel::{Secret, Timestamp, same_id};
 use crate::payments::{
     Allowance, Bill, ContactNeed, Handover, LINES_MAX, Operation, OperationKind, PaymentId, PaymentMode,
@@ -136,7 +136,7 @@ impl Invoicebox {
     async fn prove_shop(&self) -> Result<(), Failure> {
         let trial = json!({
             "description": "tillgate check", "merchantId": self.setup.merchant_id, "merchantOrderId": "tillgate-check",
-            "amount": 0, "vatAmount": 0, "currencyId": CURRENCY, "languageId": "ru",
+            "amount": 0, "vatAmount": 0, "currencyId": Currency::Rub.code(), "languageId": "ru",
             "expirationDate": "2000-01-01T00:00:00+00:00", "basketItems": [], "customer": {"type": "private"},
         });
         let made: Result<IgnoredAny, Failure> = self.call(Method::POST, CREATE, trial.to_string()).await;

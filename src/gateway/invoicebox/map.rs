@@ -4,7 +4,7 @@ use serde_json::Number;
 
 use super::wire;
 use crate::gateway::Addresses;
-use crate::kernel::money::{self, CURRENCY};
+use crate::kernel::money;
 use crate::kernel::{Money, Timestamp};
 use crate::payments::{
     Bill, Customer, CustomerKind, GoodsKind, Line, Operation, OperationKind, PaymentId, PaymentMode, Remote,
@@ -49,7 +49,7 @@ pub fn freeze(
         basket_items: bill.lines.iter().map(|line| item(line, mode)).collect(),
         expiration_date: date(bill.expires_at),
         language_id: "ru",
-        currency_id: CURRENCY,
+        currency_id: bill.total.currency().code(),
         description: &bill.description,
         customer: customer(&bill.customer),
     };

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::wire::{self, NUMBER};
 use crate::gateway::Addresses;
 use crate::kernel::Money;
-use crate::kernel::money::{self, CURRENCY};
+use crate::kernel::money;
 use crate::payments::{
     Bill, Customer, GoodsKind, Line, Operation, OperationKind, PaymentId, PaymentMode, Receipts, Remote,
     RemoteOperation, RemoteOperationStatus, RemoteStatus, VatCode,
@@ -28,7 +28,7 @@ pub struct Manner {
 }
 
 fn amount(money: Money) -> wire::Amount {
-    wire::Amount { value: money.to_string(), currency: CURRENCY.into() }
+    wire::Amount { value: money.to_string(), currency: money.currency().code().into() }
 }
 
 fn cut(text: &str) -> String {

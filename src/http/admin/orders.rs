@@ -16,7 +16,7 @@ use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::kernel::DocKey;
 use crate::kernel::Document;
-use crate::kernel::{ExternalId, SourceName, Timestamp};
+use crate::kernel::{ExternalId, PartyName, Timestamp};
 use crate::orders::Number;
 use crate::orders::{Movement, Order, State as OrderState};
 use crate::payments::{Checkout, Entry as PaymentEntry};
@@ -58,7 +58,7 @@ pub async fn list(
     if let (Some(source), Some(external_id)) = (&filter.source, &filter.external_id) {
         let mut items = Vec::new();
         if let Some(external_id) = ExternalId::parse(external_id) {
-            let source = SourceName::new(source.clone());
+            let source = PartyName::new(source.clone());
             let found = find_record(&edge.shop, &source, &external_id).await?;
             items.extend(found.and_then(|OrderRecord { order, checkout, .. }| {
                 let document = order_document(edge.shop.frame(Language::En), &order, checkout.as_deref())?;

@@ -15,17 +15,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::http::problem::Problem;
 use crate::http::{Edge, log};
-use crate::kernel::{SourceName, Tokens};
+use crate::kernel::{PartyName, Tokens};
 
 /// The merchant whose key a request bears. Handlers find it among the request's extensions.
 #[derive(Debug, Clone)]
-pub struct Caller(pub SourceName);
+pub struct Caller(pub PartyName);
 
 /// A configured merchant, as the edge knows it.
 #[derive(Debug)]
 pub struct MerchantDoor {
     /// Its name.
-    pub name: SourceName,
+    pub name: PartyName,
     /// Its keys.
     pub keys: Tokens,
     /// How many requests it may make.

@@ -23,7 +23,7 @@ use crate::http::body::read_plain;
 use crate::http::work::see_through;
 use crate::kernel::json::{some_object, some_objects};
 use crate::kernel::text::free_lines;
-use crate::kernel::{Money, SourceName, Timestamp};
+use crate::kernel::{Money, PartyName, Timestamp};
 use crate::orders::Number;
 
 /// The tag of the order that a change is meant for, if it says so. What is no tag fits no order.
@@ -168,7 +168,7 @@ pub async fn ship(
 /// What a wish that needs no words comes to.
 async fn without_words(
     edge: Arc<Edge>,
-    merchant: SourceName,
+    merchant: PartyName,
     id: String,
     wish: Wish,
     headers: &HeaderMap,
@@ -185,7 +185,7 @@ async fn without_words(
 
 /// What a site wants of one of its orders.
 struct Wished {
-    merchant: SourceName,
+    merchant: PartyName,
     /// The order's number, as the path has it.
     id: String,
     wish: Wish,

@@ -20,7 +20,7 @@ use crate::flows::tend_delivery::{
 };
 use crate::http::admin::{List, PAGE_DEFAULT, PAGE_MAX};
 use crate::http::body::read_plain;
-use crate::kernel::{Failure, MessageId, SourceName, Timestamp};
+use crate::kernel::{Failure, MessageId, PartyName, Timestamp};
 use crate::orders::Number;
 use crate::store::message_key;
 use crate::store::{Cursor, Delivery, DeliveryState, NotACursor, Unavailable};
@@ -145,7 +145,7 @@ pub async fn list(
 }
 
 /// The place that a cursor means in the list of this merchant and this side; one of another list is none.
-fn place_in(cursor: &str, side: &str, merchant: &SourceName) -> Result<Cursor, NotACursor> {
+fn place_in(cursor: &str, side: &str, merchant: &PartyName) -> Result<Cursor, NotACursor> {
     let place: Cursor = cursor.strip_prefix(side).ok_or(NotACursor)?.parse()?;
     if place.queue() == Some(merchant.as_str()) { Ok(place) } else { Err(NotACursor) }
 }

@@ -47,7 +47,7 @@ use crate::flows::place_order::Taken;
 use crate::flows::{Listener, OrderRecord, Shop, find_record, load_record};
 use crate::kernel::Document;
 use crate::kernel::json::{Object, tidy};
-use crate::kernel::{ExternalId, SourceName, Stopwatch};
+use crate::kernel::{ExternalId, PartyName, Stopwatch};
 use crate::orders::Number;
 use crate::orders::{Order, State as OrderState};
 use crate::payments::Checkout;
@@ -287,7 +287,7 @@ pub async fn list(
     Ok(Json(List { items: shown_items, next_cursor }))
 }
 
-async fn find(shop: &Shop, merchant: &SourceName, id: &str) -> Result<Option<MerchantOrder>, Unavailable> {
+async fn find(shop: &Shop, merchant: &PartyName, id: &str) -> Result<Option<MerchantOrder>, Unavailable> {
     let Some(id) = ExternalId::parse(id) else { return Ok(None) };
     let found = find_record(shop, merchant, &id).await?;
     Ok(found.and_then(|OrderRecord { order, checkout, .. }| {

@@ -27,7 +27,7 @@ use crate::http::hooks::answer;
 use crate::http::work::see_through;
 use crate::kernel::json::objects;
 use crate::kernel::text::free_lines;
-use crate::kernel::{Fingerprint, Money, Quantity, SourceName};
+use crate::kernel::{Fingerprint, Money, PartyName, Quantity};
 use crate::orders::Number;
 use crate::payments::{LINES_MAX, LineRef, NotPlanned, OperationId, OperationKind, Part, PaymentId};
 use crate::texts::Language;
@@ -122,7 +122,7 @@ pub async fn capture(
 
 async fn see_to(
     edge: Arc<Edge>,
-    merchant: SourceName,
+    merchant: PartyName,
     id: String,
     kind: OperationKind,
     headers: HeaderMap,
@@ -145,7 +145,7 @@ async fn see_to(
 
 async fn once(
     edge: &Edge,
-    merchant: SourceName,
+    merchant: PartyName,
     id: &str,
     kind: OperationKind,
     headers: &HeaderMap,
@@ -201,7 +201,7 @@ async fn once(
 }
 
 fn read_request(
-    merchant: SourceName,
+    merchant: PartyName,
     number: Number,
     kind: OperationKind,
     wanted: Wanted,

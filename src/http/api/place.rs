@@ -23,11 +23,11 @@ use crate::flows::place_order::{Keyed, Placed, Placement, Taken, answer_key, kno
 use crate::flows::{Callbacks, Seller};
 use crate::http::body::read_plain;
 use crate::http::work::see_through;
+use crate::kernel::Currency;
 use crate::kernel::json::{object, objects};
-use crate::kernel::money::{CURRENCY, is_our_currency};
 use crate::kernel::text::free_lines;
 use crate::kernel::time::later;
-use crate::kernel::{ExternalId, Money, SourceName, Timestamp};
+use crate::kernel::{ExternalId, Money, PartyName, Timestamp};
 use crate::payments::{Bill, Ways};
 use crate::peer::Url;
 
@@ -80,7 +80,7 @@ pub(super) struct NewOrder {
 }
 
 fn currency_default() -> String {
-    CURRENCY.into()
+    Currency::Rub.code().into()
 }
 
 /// Places an order and gives it a payment link.
@@ -133,7 +133,7 @@ pub async fn create(
 
 async fn place_order(
     edge: &Edge,
-    merchant: SourceName,
+    merchant: PartyName,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -179,7 +179,7 @@ async fn place_order(
 fn read_placement(
     edge: &Edge,
     seller: &Seller,
-    merchant: SourceName,
+    merchant: PartyName,
     body: Bytes,
 ) -> Result<Placement, Problem> {
     let unusable = |why: String| Problem::validation_failed(why);
@@ -189,8 +189,8 @@ fn read_placement(
         unusable("merchant_order_id: from 1 to 255 bytes without control characters".into())
     })?;
     check_visible("merchant_order_id", merchant_order_id.as_str())?;
-    if !is_our_currency(&order.currency) {
-        return Err(unusable(format!("currency: {:?} is not taken, only {CURRENCY}", order.currency)));
+    if Currency::read(&order.currency).is_none() {
+        return Err(unusable(format!("currency: {:?} is not taken, only {}", order.currency, Currency::Rub)));
     }
     let now = edge.shop.clock.now();
     let by_default = || later(now, Duration::from_secs(EXPIRES_DAYS_DEFAULT * 24 * 3600));

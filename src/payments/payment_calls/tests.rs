@@ -1,5 +1,5 @@
 use super::*;
-use crate::kernel::money::CURRENCY;
+use crate::kernel::Currency;
 use crate::kernel::{Money, Quantity};
 use crate::orders::Number;
 use crate::payments::{Bill, Customer, Line, PaymentId, Step, VatCode};
@@ -20,7 +20,7 @@ fn linked() -> (Payment, Remote) {
         number: id.to_string(),
         account: "shop".into(),
         amount: Money::from_kopecks(100),
-        currency: CURRENCY.into(),
+        currency: Currency::Rub.code().into(),
         status: RemoteStatus::Created,
         url: Some("https://pay.example/1".into()),
         expires_at: None,

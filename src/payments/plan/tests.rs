@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::kernel::{Private, SourceName};
+use crate::kernel::{PartyName, Private};
 use crate::orders::Number;
 use crate::payments::{Bill, Customer, PaymentState, VatCode, Ways};
 
@@ -19,7 +19,7 @@ fn paid() -> Checkout {
     let number = Number::smallest();
     let mut checkout = Checkout {
         number,
-        gateway: SourceName::new("bank"),
+        gateway: PartyName::new("bank"),
         account: "shop".into(),
         alterations: 0,
         changes: 0,

@@ -1,4 +1,3 @@
-use crate::kernel::money::CURRENCY;
 use crate::payments::{
     Mismatch, OperationKind, PaymentId, PaymentNote, PaymentProblem, Recorded, Refusal, RetryReason,
     Superseded, UnfitRefund,
@@ -168,12 +167,17 @@ pub fn mismatch(mismatch: &Mismatch) -> String {
             format!("it is for the account {found:?}, and we are {expected:?}")
         }
         Mismatch::Amount { found, found_currency, expected } => {
-            format!("the payment system has {found} {found_currency} instead of {expected} {CURRENCY}")
+            format!(
+                "the payment system has {found} {found_currency} instead of {expected} {}",
+                expected.currency()
+            )
         }
         Mismatch::NoticeAmount { found, expected } => {
             format!("it is about {found}, and we asked for {expected}")
         }
-        Mismatch::NoticeCurrency { found } => format!("it is in {found:?}, and we asked for {CURRENCY}"),
+        Mismatch::NoticeCurrency { found, expected } => {
+            format!("it is in {found:?}, and we asked for {expected}")
+        }
         Mismatch::RemoteId { found, expected } => {
             format!("it has the id {found} there, and we know {expected} under this number")
         }

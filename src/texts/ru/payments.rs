@@ -1,4 +1,3 @@
-use crate::kernel::money::CURRENCY;
 use crate::payments::{
     Mismatch, OperationKind, PaymentId, PaymentNote, PaymentProblem, Recorded, Refusal, RetryReason,
     Superseded, UnfitRefund,
@@ -165,10 +164,10 @@ pub fn mismatch(mismatch: &Mismatch) -> String {
             format!("это для магазина {found:?}, а наш {expected:?}")
         }
         Mismatch::Amount { found, found_currency, expected } => {
-            format!("в платёжной системе {found} {found_currency} вместо {expected} {CURRENCY}")
+            format!("в платёжной системе {found} {found_currency} вместо {expected} {}", expected.currency())
         }
         Mismatch::NoticeAmount { found, expected } => format!("сумма {found}, а запрошено {expected}"),
-        Mismatch::NoticeCurrency { found } => format!("валюта {found:?}, а запрошено в {CURRENCY}"),
+        Mismatch::NoticeCurrency { found, expected } => format!("валюта {found:?}, а запрошено в {expected}"),
         Mismatch::RemoteId { found, expected } => {
             format!("там номер {found}, а нам под этим платежом известен {expected}")
         }

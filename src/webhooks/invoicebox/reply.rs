@@ -32,7 +32,7 @@ fn in_short(mismatch: &Mismatch) -> String {
         Mismatch::NoticeAmount { found, expected } => {
             format!("it is about {found}, and we asked for {expected}")
         }
-        Mismatch::NoticeCurrency { found } => {
+        Mismatch::NoticeCurrency { found, .. } => {
             format!("it is in {found:?}, and another currency was asked for")
         }
         Mismatch::Account { found, .. } => format!("it is for the shop {found:?}, which is another"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Collector, Stepped, not_called};
 use crate::flows::spend_budget::spend_budget;
 use crate::gateway::{Breaker, Failure, Provider};
-use crate::kernel::SourceName;
+use crate::kernel::PartyName;
 use crate::payments::{CallOutcome, Checkout, Purpose, RetryReason};
 use crate::store::Unavailable;
 use crate::telemetry::metrics;
@@ -49,7 +49,7 @@ impl Collector {
     /// Whether a payment system may be called so many times now: it answers, as far as we know, and allows it.
     pub(super) async fn may_call(
         &self,
-        gateway: &SourceName,
+        gateway: &PartyName,
         provider: &dyn Provider,
         calls: usize,
         purpose: Purpose,
@@ -74,17 +74,17 @@ impl Collector {
     }
 
     /// A call is about to be made.
-    pub(super) fn begins(&self, gateway: &SourceName) {
+    pub(super) fn begins(&self, gateway: &PartyName) {
         let now = self.shop.clock.now();
         self.breakers().entry(gateway.clone()).or_default().begins(now);
     }
 
-    pub(super) fn breakers(&self) -> MutexGuard<'_, BTreeMap<SourceName, Breaker>> {
+    pub(super) fn breakers(&self) -> MutexGuard<'_, BTreeMap<PartyName, Breaker>> {
         self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remembers how a call ended, for those that come after it.
-    pub(super) fn heard<T>(&self, gateway: &SourceName, outcome: &Result<T, Failure>) {
+    pub(super) fn heard<T>(&self, gateway: &PartyName, outcome: &Result<T, Failure>) {
         let now = self.shop.clock.now();
         let (was_open, is_open) = {
             let mut breakers = self.breakers();

@@ -24,7 +24,7 @@ use crate::flows::{Shop, outside_refund, tend_operation};
 use crate::gateway::{Breaker, Provider, yookassa};
 use crate::kernel::failure::DeliveryFailure;
 use crate::kernel::time::between;
-use crate::kernel::{Failure, Lane, SourceName, Timestamp};
+use crate::kernel::{Failure, Lane, PartyName, Timestamp};
 use crate::payments::{CallOutcome, PaymentOutcome, RetryLater, RetryReason};
 use crate::peer::RetryPolicy;
 use crate::store::{Batch, Claimed, Delivery, Settlement, Ticket, Unavailable};
@@ -55,9 +55,9 @@ pub struct Collector {
     /// The outbox, and the payments.
     pub shop: Shop,
     /// The payment systems by name.
-    pub gateways: Arc<BTreeMap<SourceName, Arc<dyn Provider>>>,
+    pub gateways: Arc<BTreeMap<PartyName, Arc<dyn Provider>>>,
     /// Which of them fail at the moment, as far as this process has seen.
-    pub breakers: Arc<Mutex<BTreeMap<SourceName, Breaker>>>,
+    pub breakers: Arc<Mutex<BTreeMap<PartyName, Breaker>>>,
 }
 
 /// What came of one step.

@@ -6,7 +6,7 @@ use crate::flows::checkout_of;
 use crate::flows::tend_operation::note_sending;
 use crate::flows::tend_payment::Intention;
 use crate::gateway::{Failure, Provider};
-use crate::kernel::{Lane, Private, SourceName};
+use crate::kernel::{Lane, PartyName, Private};
 use crate::payments::WATCH_LANE;
 use crate::payments::{
     Bill, CallOutcome, Operation, OperationId, OperationStep, Payment, PaymentId, Purpose, Refusal,
@@ -112,7 +112,7 @@ impl Collector {
 
     async fn send_operation(
         &self,
-        gateway: &SourceName,
+        gateway: &PartyName,
         provider: &dyn Provider,
         operation: &Operation,
         bill: &Bill,

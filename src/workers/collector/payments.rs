@@ -10,7 +10,7 @@ use crate::flows::checkout_of;
 use crate::flows::tend_payment::{Intention, note_sending};
 use crate::gateway::{Addresses, Failure, Provider};
 use crate::kernel::time::between;
-use crate::kernel::{Private, SourceName, Timestamp};
+use crate::kernel::{PartyName, Private, Timestamp};
 use crate::payments::{
     CallOutcome, Checkout, Payment, PaymentId, PaymentOutcome, Purpose, Refusal, Remote, RemoteStatus,
     RetryReason, Step,
@@ -139,7 +139,7 @@ impl Collector {
     pub(super) async fn alter(
         &self,
         provider: &dyn Provider,
-        gateway: &SourceName,
+        gateway: &PartyName,
         payment: &Payment,
         age: Duration,
     ) -> Result<PaymentOutcome, Failure> {
