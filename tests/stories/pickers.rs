@@ -33,7 +33,7 @@ async fn pickers_read_what_to_do() {
              3. Бананы, 500 г (арт. 204500) × 3, 1500 г\n\
              4. Сыр «Костромской» 45 %, 300 г (арт. 310044) × 1\n\
              5. Вода негазированная, 1,5 л (арт. 415926) × 6\n\
-             Позиций: 5 · сумма 1\u{a0}016,50\u{a0}₽\n№ {number}/1"
+             Позиций: 5 · сумма 1\u{a0}016,50\u{a0}₽\n№ {number}-1"
         )
     );
     assert_eq!(
@@ -135,7 +135,7 @@ async fn an_unknown_outcome_is_repeated_and_the_copy_is_known_by_its_number() {
     shop.acknowledged(created("H1")).await;
     let texts = shop.pickers_heard(2).await;
     assert_eq!(texts[0], texts[1]);
-    assert!(texts[0].lines().last().expect("a last line").ends_with("/1"));
+    assert!(texts[0].lines().last().expect("a last line").ends_with("-1"));
     shop.close().await;
 }
 
@@ -253,7 +253,7 @@ async fn pickers_who_read_english_get_english() {
     let number = shop.order("H1").await["number"].as_str().expect("a number").to_owned();
     assert_eq!(
         texts[0],
-        format!("🆕 New order H1\nStore 17\n1. item 100 × 2\nLines: 1 · total ₽20.00\n№ {number}/1")
+        format!("🆕 New order H1\nStore 17\n1. item 100 × 2\nLines: 1 · total ₽20.00\n№ {number}-1")
     );
     shop.close().await;
 }
