@@ -29,7 +29,7 @@ use crate::http::{
     public_routes, routes, server,
 };
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Clock, PartyName, Secret, Tokens};
+use crate::kernel::{Clock, PartyName, Tokens};
 use crate::marketplace::Sm;
 use crate::notify::Audience;
 use crate::notify::channel::telegram::Telegram;
@@ -46,7 +46,7 @@ use crate::workers::notice_channel::NoticeChannel;
 use crate::workers::reconciler::Reconciler;
 use crate::workers::sweeper;
 
-use self::endpoints::{merchant_of, notice_protocol, retention_of, source_endpoints};
+use self::endpoints::{merchant_of, retention_of, source_endpoints};
 pub use self::peers::{asked_marketplaces, gateways, told_marketplaces};
 use self::peers::{ears, payment_pages, sellers};
 
@@ -147,7 +147,7 @@ struct Peers {
 impl Peers {
     fn of(settings: &Settings, clock: &Clock) -> Result<Peers, StartError> {
         let deadline = Duration::from_secs(herald::CALL_SECONDS_MAX);
-        let guard = Guard::new(settings.callback_networks.iter().copied());
+        let guard = Guard::new(settings.callback_networks.0.iter().copied());
         Ok(Peers {
             telegram: telegram(settings)?,
             gateways: gateways(settings)?,
@@ -196,7 +196,7 @@ fn edge_of(settings: &Settings, shop: Shop, tally: Tally, guard: Guard, metrics:
         sources: source_endpoints(settings, key),
         merchants: merchants.collect(),
         tally,
-        trusted_proxies: settings.trusted_proxies.clone(),
+        trusted_proxies: settings.trusted_proxies.0.clone(),
         guard,
         payment_pages: pages.collect(),
         admin: settings.admin_token.as_ref().map(|token| Tokens::new([token], key)),
@@ -241,13 +241,14 @@ impl Staff {
             self.spawn(envoy.run(drain.clone()));
         }
         for (name, gateway) in &settings.gateways {
-            let Some(url) = &gateway.channel_url else { continue };
+            let Some(open) = gateway.channel() else { continue };
             let channel = NoticeChannel {
                 shop: shop.clone(),
                 gateway: PartyName::new(name.clone()),
-                account: gateway.merchant_id.clone(),
-                url: Secret::new(format!("{}?token={}", url.expose(), gateway.token.expose())),
-                protocol: notice_protocol(gateway),
+                account: gateway.account().to_owned(),
+                url: open.url,
+                calls: open.calls,
+                protocol: gateway.protocol(),
             };
             self.spawn(channel.run(drain.clone()));
         }
@@ -309,7 +310,7 @@ impl App {
         let limits = Limits {
             per_address_max: usize::try_from(settings.connections_per_address_max.get())
                 .unwrap_or(usize::MAX),
-            exempt: settings.trusted_proxies.clone(),
+            exempt: settings.trusted_proxies.0.clone(),
             ..Limits::default()
         };
         let serve = |listener, routes| {

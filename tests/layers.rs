@@ -15,8 +15,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("store", &["kernel"]),
     ("peer", &["kernel"]),
     // A payment system to try things on is a program of its own, which happens to live beside its client.
-    ("gateway/sandbox", &["kernel", "orders", "payments", "peer", "http", "webhooks"]),
-    ("gateway", &["kernel", "orders", "payments", "peer"]),
+    ("gateway/sandbox", &["kernel", "orders", "payments", "peer", "http", "webhooks", "gateway/invoicebox/notices"]),
+    ("gateway", &["kernel", "orders", "payments", "dedup", "webhooks", "peer"]),
     ("marketplace", &["kernel", "orders", "peer"]),
     ("notify/channel", &["kernel", "notify", "peer"]),
     ("notify", &["kernel", "orders", "texts"]),

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{Gateway, GatewayProtocol, Merchant, Settings, Source, SourceProtocol};
+use crate::config::{Merchant, Settings, Source, SourceProtocol};
 use crate::dedup::retention;
 use crate::flows::sweep::Retention;
+use crate::gateway::Gateway;
 use crate::http::SourceEndpoint;
 use crate::http::api::{MerchantDoor, Pace};
-use crate::kernel::chance::random_bytes;
-use crate::kernel::{PartyName, Secret, Tokens};
+use crate::kernel::{PartyName, Tokens};
 use crate::webhooks::{self, Protocol, Verifier};
 
 /// Those who send us something, by name: sources of orders, and payment systems.
@@ -21,8 +21,8 @@ pub(super) fn source_endpoints(settings: &Settings, key: [u8; 32]) -> BTreeMap<S
         (name.clone(), Arc::new(endpoint))
     };
     let gateway = |(name, gateway): (&String, &Gateway)| {
-        let (verifier, protocol) = (notice_verifier(gateway), notice_protocol(gateway));
-        let account = Some(gateway.merchant_id.clone());
+        let (verifier, protocol) = (gateway.verifier(), gateway.protocol());
+        let account = Some(gateway.account().to_owned());
         let endpoint = SourceEndpoint { source: PartyName::new(name.clone()), account, verifier, protocol };
         (name.clone(), Arc::new(endpoint))
     };
@@ -35,25 +35,6 @@ pub(super) fn source_protocol(source: &Source, key: [u8; 32]) -> (Verifier, Arc<
             let protocol = webhooks::sm::Sm { zone: source.time_zone.clone() };
             (webhooks::sm::verifier(Tokens::new(source.tokens(), key)), Arc::new(protocol))
         }
-    }
-}
-
-pub(super) fn notice_verifier(gateway: &Gateway) -> Verifier {
-    match gateway.protocol {
-        GatewayProtocol::Invoicebox => {
-            // The configuration has checked that it is there; without it nothing must verify.
-            let nobodys = || Secret::new(u128::from_be_bytes(random_bytes()).to_string());
-            let key = gateway.signing_key.clone().unwrap_or_else(nobodys);
-            webhooks::invoicebox::verifier(key, gateway.signing_algorithm)
-        }
-        GatewayProtocol::Yookassa => webhooks::yookassa::verifier(gateway.notice_networks()),
-    }
-}
-
-pub(super) fn notice_protocol(gateway: &Gateway) -> Arc<dyn Protocol> {
-    match gateway.protocol {
-        GatewayProtocol::Invoicebox => Arc::new(webhooks::invoicebox::Invoicebox),
-        GatewayProtocol::Yookassa => Arc::new(webhooks::yookassa::Yookassa),
     }
 }
 

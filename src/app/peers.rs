@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::StartError;
-use crate::config::{Gateway, GatewayProtocol, Merchant, Outgoing, Payment, Settings, SourceProtocol};
+use crate::config::{Merchant, Outgoing, Payment, Settings, SourceProtocol};
 use crate::flows::{Callbacks, Rates, Seller};
-use crate::gateway::{Provider, invoicebox, yookassa};
+use crate::gateway::{Gateway, Provider};
 use crate::kernel::{Clock, PartyName};
 use crate::marketplace::Sm;
 use crate::payments::VatCode;
@@ -22,38 +22,7 @@ const SHIPMENTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub fn gateways(settings: &Settings) -> Result<BTreeMap<PartyName, Arc<dyn Provider>>, StartError> {
     let mut gateways: BTreeMap<PartyName, Arc<dyn Provider>> = BTreeMap::new();
     for (name, gateway) in &settings.gateways {
-        let provider: Arc<dyn Provider> = match gateway.protocol {
-            GatewayProtocol::Invoicebox => {
-                let deadline = Duration::from_secs(invoicebox::CALL_SECONDS_MAX);
-                let client = Client::new(deadline, invoicebox::ANSWER_BYTES_MAX)?;
-                let setup = invoicebox::Setup {
-                    url: gateway.url().to_owned(),
-                    version: gateway.version,
-                    token: gateway.token.clone(),
-                    merchant_id: gateway.merchant_id.clone(),
-                    payment_hosts: gateway.payment_hosts(),
-                    receipts: gateway.receipts,
-                    payment_mode: gateway.payment_mode,
-                };
-                Arc::new(invoicebox::Invoicebox::new(client, setup))
-            }
-            GatewayProtocol::Yookassa => {
-                let deadline = Duration::from_secs(yookassa::CALL_SECONDS_MAX);
-                let client = Client::new(deadline, yookassa::ANSWER_BYTES_MAX)?;
-                let setup = yookassa::Setup {
-                    url: gateway.url().to_owned(),
-                    shop_id: gateway.merchant_id.clone(),
-                    secret_key: gateway.token.clone(),
-                    two_steps: gateway.two_steps,
-                    receipts: gateway.receipts,
-                    payment_mode: gateway.payment_mode,
-                    tax_system_code: gateway.tax_system_code,
-                    payment_hosts: gateway.payment_hosts(),
-                };
-                Arc::new(yookassa::Yookassa::new(client, setup))
-            }
-        };
-        gateways.insert(PartyName::new(name.clone()), provider);
+        gateways.insert(PartyName::new(name.clone()), gateway.provider()?);
     }
     Ok(gateways)
 }
@@ -99,7 +68,7 @@ pub(super) fn sellers(
 ) -> BTreeMap<PartyName, Seller> {
     let seller = |named: Option<&str>, rates, callbacks| {
         let (name, gateway) = settings.gateway_of(named).ok()?;
-        let (name, account) = (PartyName::new(name), gateway.merchant_id.clone());
+        let (name, account) = (PartyName::new(name), gateway.account().to_owned());
         let terms = gateways.get(&name)?.terms();
         Some(Seller { gateway: name, account, rates, callbacks, terms })
     };

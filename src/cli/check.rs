@@ -7,12 +7,14 @@ use std::time::Duration;
 use super::receiver::{self, Running};
 use super::{ConfigOption, Failed, say};
 use crate::app;
-use crate::config::{Endpoint, GatewayProtocol, Settings, StoreUrl};
+use crate::config::{Endpoint, Settings, StoreUrl};
+use crate::gateway::Gateway;
 use crate::kernel::time::earlier;
 use crate::kernel::{Clock, PartyName, clock_skew};
 use crate::peer::{ANSWER_BYTES_MAX, Client};
 use crate::store::sled::OpenError;
 use crate::store::{Store, postgres};
+use crate::webhooks::Verifier;
 
 /// A stretch of a marketplace's list that is asked for: enough to see that it is shown.
 const LOOKED_BACK: Duration = Duration::from_secs(60);
@@ -165,21 +167,19 @@ const GROUP_AND_OTHERS: u32 = 0o077;
 
 /// Whose word counts of where a request comes from, where that decides something: some payment systems sign nothing.
 fn believed(settings: &Settings) -> Vec<String> {
-    let proxies = settings.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let proxies = match proxies.as_str() {
+    let proxies = match settings.trusted_proxies.to_string().as_str() {
         "" => {
             "as their connection shows it; if a proxy stands in front, name it in trusted_proxies".to_owned()
         }
         proxies => format!("by the word of the proxies {proxies}"),
     };
-    let by_address =
-        settings.gateways.iter().filter(|(_, gateway)| gateway.protocol == GatewayProtocol::Yookassa);
-    let told = |(name, gateway): (&String, &crate::config::Gateway)| {
-        let networks =
-            gateway.notice_networks().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        format!("notices: {name} signs nothing and is believed from {networks}, {proxies}")
+    let told = |(name, gateway): (&String, &Gateway)| match gateway.verifier() {
+        Verifier::Networks(networks) => {
+            Some(format!("notices: {name} signs nothing and is believed from {networks}, {proxies}"))
+        }
+        Verifier::Token(_) | Verifier::SignedBody(_) | Verifier::Standard(_) => None,
     };
-    by_address.map(told).collect()
+    settings.gateways.iter().filter_map(told).collect()
 }
 
 /// What was seen of somebody, with its name.

@@ -1,26 +1,13 @@
 //! Every setting by its place, and what a variable of the environment holds for it.
 
-/// What stands in a setting's variable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
-    /// Text.
-    Text,
-    /// A secret: it may be given by the path of a file as well.
-    Secret,
-    /// A list, its parts divided by commas.
-    List,
-    /// A whole number.
-    Number,
-    /// `true` or `false`.
-    Switch,
-    /// A switch, or a word.
-    SwitchOrText,
-}
+use crate::gateway::section;
+use crate::kernel::setting::Holds;
 
 /// A name of the operator's own choice, as a level of a setting's place.
 pub const ANY: &str = "*";
 
-/// The settings. A test compares them with what [`super::Settings`] reads.
+/// The settings, but for those that a payment system declares of its sections. A test compares them with what
+/// [`super::Settings`] reads.
 pub const KNOWN: &[(&[&str], Holds)] = &[
     (&["listen"], Holds::Text),
     (&["public_url"], Holds::Text),
@@ -49,19 +36,6 @@ pub const KNOWN: &[(&[&str], Holds)] = &[
     (&["sources", ANY, "outgoing", "client_id"], Holds::Text),
     (&["sources", ANY, "outgoing", "client_secret"], Holds::Secret),
     (&["gateways", ANY, "protocol"], Holds::Text),
-    (&["gateways", ANY, "url"], Holds::Text),
-    (&["gateways", ANY, "version"], Holds::Text),
-    (&["gateways", ANY, "token"], Holds::Secret),
-    (&["gateways", ANY, "merchant_id"], Holds::Text),
-    (&["gateways", ANY, "signing_key"], Holds::Secret),
-    (&["gateways", ANY, "signing_algorithm"], Holds::Text),
-    (&["gateways", ANY, "payment_hosts"], Holds::List),
-    (&["gateways", ANY, "channel_url"], Holds::Secret),
-    (&["gateways", ANY, "two_steps"], Holds::Switch),
-    (&["gateways", ANY, "receipts"], Holds::SwitchOrText),
-    (&["gateways", ANY, "payment_mode"], Holds::Text),
-    (&["gateways", ANY, "tax_system_code"], Holds::Number),
-    (&["gateways", ANY, "notice_networks"], Holds::List),
     (&["merchants", ANY, "api_key"], Holds::Secret),
     (&["merchants", ANY, "api_keys"], Holds::List),
     (&["merchants", ANY, "gateway"], Holds::Text),
@@ -85,7 +59,17 @@ pub fn holds(place: &[&str]) -> Option<Holds> {
                 .zip(place)
                 .all(|(known, level)| if *known == ANY { !level.is_empty() } else { known == level })
     };
-    let found = |place: &[&str]| KNOWN.iter().find(|(known, _)| is_at(known, place)).map(|(_, holds)| *holds);
+    let of_gateway = |place: &[&str]| match place {
+        ["gateways", name, key] if !name.is_empty() => {
+            let mut keys = section::keys().flat_map(|(_, keys)| keys);
+            keys.find(|(known, _)| known == key).map(|(_, holds)| *holds)
+        }
+        _ => None,
+    };
+    let found = |place: &[&str]| {
+        let known = KNOWN.iter().find(|(known, _)| is_at(known, place)).map(|(_, holds)| *holds);
+        known.or_else(|| of_gateway(place))
+    };
     found(place).or_else(|| {
         let (last, before) = place.split_last()?;
         let plain = last.strip_suffix("_file")?;
@@ -99,7 +83,9 @@ pub fn secrets() -> impl Iterator<Item = &'static str> {
     let secret = |(place, holds): &(&'static [&'static str], Holds)| {
         place.last().copied().filter(|_| *holds == Holds::Secret)
     };
-    KNOWN.iter().filter_map(secret)
+    let of_gateways = section::keys().flat_map(|(_, keys)| keys);
+    let of_gateways = of_gateways.filter(|(_, holds)| *holds == Holds::Secret).map(|(key, _)| *key);
+    KNOWN.iter().filter_map(secret).chain(of_gateways)
 }
 
 #[cfg(test)]
@@ -123,7 +109,6 @@ mod tests {
     #[test]
     fn every_setting_is_known_and_nothing_else_is() {
         let sources = "[sources.sm]\nprotocol = \"sm\"";
-        let gateways = "[gateways.bank]\nprotocol = \"invoicebox\"\ntoken = \"t\"\nmerchant_id = \"m\"";
         for (section, place, inner) in [
             ("", &[][..], &["sources", "gateways", "merchants", "notify"][..]),
             (sources, &["sources", ANY], &["outgoing"]),
@@ -132,7 +117,6 @@ mod tests {
                 &["sources", ANY, "outgoing"],
                 &[],
             ),
-            (gateways, &["gateways", ANY], &[]),
             ("[merchants.shop]", &["merchants", ANY], &[]),
             ("[notify]", &["notify"], &["telegram"]),
             ("[notify.telegram]\ntoken = \"t\"", &["notify", "telegram"], &["chats"]),
@@ -145,6 +129,29 @@ mod tests {
                 .collect();
             known.sort_unstable();
             assert_eq!(taken(section), known, "{section}");
+        }
+    }
+
+    #[test]
+    fn every_payment_system_declares_the_keys_that_it_reads() {
+        for (protocol, keys) in section::keys() {
+            let mut declared: Vec<&str> = keys.iter().map(|(key, _)| *key).collect();
+            declared.sort_unstable();
+            let secrets = "token = \"t\"\nmerchant_id = \"m\"\nsigning_key = \"k\"";
+            let mut read = taken(&format!("[gateways.bank]\nprotocol = \"{protocol}\""));
+            if read.is_empty() {
+                read = taken(&format!("[gateways.bank]\nprotocol = \"{protocol}\"\n{secrets}"));
+            }
+            assert_eq!(read, declared, "{protocol}");
+        }
+    }
+
+    /// One variable of the environment is read in one way, whoever's section it is for.
+    #[test]
+    fn payment_systems_agree_on_what_a_key_holds() {
+        let all: Vec<_> = section::keys().flat_map(|(_, keys)| keys).collect();
+        for (key, holds) in &all {
+            assert!(all.iter().all(|(other, other_holds)| key != other || holds == other_holds), "{key}");
         }
     }
 

@@ -4,21 +4,25 @@
 //! `<key>_file` is replaced by what the file holds; then the whole is read into [`Settings`], where unknown
 //! keys are errors, and checked.
 
+mod check;
 mod endpoint;
 mod known;
+mod merchant;
+mod notify;
 mod overlay;
 mod secrets;
 mod settings;
+mod source;
 mod store_url;
 
 use std::io;
 use std::path::Path;
 
 pub use endpoint::Endpoint;
-pub use settings::{
-    Gateway, GatewayProtocol, Merchant, Notify, Outgoing, Payment, Settings, Source, SourceProtocol,
-    Telegram, listen_address,
-};
+pub use merchant::Merchant;
+pub use notify::{Notify, Telegram};
+pub use settings::{Settings, listen_address};
+pub use source::{Outgoing, Payment, Source, SourceProtocol};
 pub use store_url::StoreUrl;
 
 /// The files that are looked for when none is named: the first that is there is read.
@@ -73,7 +77,7 @@ pub fn parse(
         // Read from the table, the error names the key and has no line of the file to quote.
         in_file(why.to_string().lines().collect::<Vec<_>>().join(" "))
     })?;
-    settings.check().map_err(in_file)?;
+    check::check(&settings).map_err(in_file)?;
     settings.unknown_variables = unknown_variables;
     Ok(settings)
 }

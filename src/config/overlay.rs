@@ -5,7 +5,8 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::ConfigError;
-use super::known::{self, Holds};
+use super::known;
+use crate::kernel::setting::Holds;
 
 const PREFIX: &str = "TILLGATE_";
 const LEVEL: &str = "__";

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Gateway, Settings};
-use crate::gateway::sandbox;
+use super::Settings;
+use crate::gateway::{Gateway, sandbox};
 use crate::kernel::Secret;
 use crate::kernel::secret::{TOKEN_BYTES_MIN, webhook_key};
 
@@ -72,9 +72,9 @@ fn all(settings: &Settings) -> Vec<Held<'_>> {
         }
     }
     for (name, gateway) in &settings.gateways {
-        let section = || format!("gateways.{name}");
-        add(section(), "token", Origin::Issued, &gateway.token);
-        gateway.signing_key.iter().for_each(|secret| add(section(), "signing_key", Origin::Issued, secret));
+        for (key, secret) in gateway.secrets() {
+            add(format!("gateways.{name}"), key, Origin::Issued, secret);
+        }
     }
     for (name, merchant) in &settings.merchants {
         let section = || format!("merchants.{name}");
@@ -174,8 +174,7 @@ fn strong(held: &Held<'_>) -> Result<(), String> {
 /// Everybody can read what the sandbox is opened with and signs with.
 fn not_published(name: &str, gateway: &Gateway) -> Result<(), String> {
     let is_published = |secret: &Secret| sandbox::PUBLISHED.contains(&secret.expose());
-    let published = [("token", Some(&gateway.token)), ("signing_key", gateway.signing_key.as_ref())];
-    let published = published.into_iter().find(|(_, secret)| secret.is_some_and(is_published));
+    let published = gateway.secrets().into_iter().find(|(_, secret)| is_published(secret));
     match published {
         Some((key, _)) if !is_loopback(gateway.url()) => Err(format!(
             "gateways.{name}.{key}: this one is the sandbox's, which everybody knows, and {} is not on this machine. The \

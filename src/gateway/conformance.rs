@@ -408,7 +408,7 @@ struct OfYookassa {
 }
 
 fn yookassa(url: &str, secret_key: Secret, two_steps: bool, sandbox: &Sandbox) -> Yookassa {
-    let client = Client::new(Duration::from_secs(5), yookassa::ANSWER_BYTES_MAX).expect("a client");
+    let client = Client::new(Duration::from_secs(5), 1024 * 1024).expect("a client");
     let setup = yookassa::Setup {
         url: format!("{url}/yookassa"),
         shop_id: sandbox.setup().merchant_id.clone(),

@@ -5,16 +5,19 @@
 //! [`payments`](crate::payments), where the difference between "certainly not" and "nobody knows" is made. What
 //! every provider must do is written down as tests in `conformance`, which run on each of them against its sandbox.
 //!
-//! Notifications, which come from the payment system, are read in [`webhooks`](crate::webhooks).
+//! Notifications, which come from the payment system, are read in its folder too, by the rules of
+//! [`webhooks`](crate::webhooks).
 
 mod breaker;
 #[cfg(test)]
 mod conformance;
 pub mod invoicebox;
 pub mod sandbox;
+pub mod section;
 pub mod yookassa;
 
 pub use breaker::Breaker;
+pub use section::Gateway;
 
 use std::fmt;
 use std::pin::Pin;
@@ -26,6 +29,9 @@ use crate::payments::{
     RemoteOperation, RetryReason, Terms,
 };
 use crate::peer::Reply;
+
+/// The longest deadline that a payment system may have for one call.
+pub const CALL_SECONDS_MAX: u64 = 35;
 
 /// A call under way.
 pub type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;

@@ -25,6 +25,7 @@ pub mod json;
 pub mod message;
 pub mod partition;
 pub mod secret;
+pub mod setting;
 
 pub use currency::Currency;
 pub use decimal::DecimalError;

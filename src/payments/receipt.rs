@@ -1,16 +1,17 @@
 //! What a fiscal receipt says of a payment.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// Who makes a shop's fiscal receipts, as far as its payment system is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Receipts {
     /// Nobody that the payment system knows of.
     None,
     /// A cash register that the payment system passes them on to.
+    #[default]
     Own,
-    /// YooKassa by itself.
-    Yookassa,
+    /// The payment system by itself.
+    PaymentSystem,
 }
 
 impl Receipts {
@@ -18,15 +19,19 @@ impl Receipts {
     #[must_use]
     pub const fn are_made(self) -> bool {
         match self {
-            Receipts::Own | Receipts::Yookassa => true,
+            Receipts::Own | Receipts::PaymentSystem => true,
             Receipts::None => false,
         }
     }
 }
 
-/// `"yookassa"`, `"own"` or `"none"`; `true` is `"own"`, `false` is `"none"`.
-impl<'de> Deserialize<'de> for Receipts {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Receipts, D::Error> {
+impl Receipts {
+    /// Reads a setting: `"own"` or `true`, `"none"` or `false`, or `by_itself`, which is the name that means
+    /// [`Receipts::PaymentSystem`] where the payment system can make them.
+    pub fn read<'de, D: Deserializer<'de>>(
+        deserializer: D,
+        by_itself: Option<&str>,
+    ) -> Result<Receipts, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Written {
@@ -34,15 +39,26 @@ impl<'de> Deserialize<'de> for Receipts {
             Name(String),
         }
         match Written::deserialize(deserializer) {
-            Ok(Written::Switch(true)) => Ok(Receipts::Own),
-            Ok(Written::Switch(false)) => Ok(Receipts::None),
-            Ok(Written::Name(name)) if name == "own" => Ok(Receipts::Own),
-            Ok(Written::Name(name)) if name == "none" => Ok(Receipts::None),
-            Ok(Written::Name(name)) if name == "yookassa" => Ok(Receipts::Yookassa),
-            Ok(Written::Name(_)) | Err(_) => Err(serde::de::Error::custom(
-                "receipts: use \"yookassa\" (it makes them itself), \"own\" (a cash register of the shop's), \"none\", true or false",
-            )),
+            Ok(Written::Switch(true)) => return Ok(Receipts::Own),
+            Ok(Written::Switch(false)) => return Ok(Receipts::None),
+            Ok(Written::Name(name)) if name == "own" => return Ok(Receipts::Own),
+            Ok(Written::Name(name)) if name == "none" => return Ok(Receipts::None),
+            Ok(Written::Name(name)) if Some(name.as_str()) == by_itself => {
+                return Ok(Receipts::PaymentSystem);
+            }
+            Ok(Written::Name(_)) | Err(_) => {}
         }
+        let by_itself =
+            by_itself.map(|name| format!("{name:?} (it makes them itself), ")).unwrap_or_default();
+        Err(serde::de::Error::custom(format!(
+            "receipts: use {by_itself}\"own\" (a cash register of the shop's), \"none\", true or false"
+        )))
+    }
+}
+
+impl<'de> Deserialize<'de> for Receipts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Receipts, D::Error> {
+        Receipts::read(deserializer, None)
     }
 }
 

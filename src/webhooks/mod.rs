@@ -5,13 +5,13 @@
 //! named by the configuration; a protocol is a folder here. Each step is a pure function. Names and shapes of the sender end
 //! at this module's edge.
 
-pub mod invoicebox;
+mod channel;
 pub mod sm;
 pub mod verify;
-pub mod yookassa;
 
 use std::fmt;
 
+pub use channel::{Asked, Call, CallOutcome, NotACall, NoticeChannel};
 pub use verify::{AuthError, Sender, Verifier};
 
 use crate::dedup::{Answer, Verdict};

@@ -14,8 +14,7 @@ use crate::kernel::{PartyName, Secret, Stopwatch};
 use crate::payments::{Notice, NoticeStatus};
 use crate::peer::{RetryPolicy, Socket};
 use crate::telemetry::metrics;
-use crate::webhooks::invoicebox::rpc::{self, Asked};
-use crate::webhooks::{Authentic, Protocol, read_notice};
+use crate::webhooks::{self, Asked, Authentic, CallOutcome, Protocol, read_notice};
 
 /// Between two attempts at opening the channel. It never gives up: who has no public address has no other road.
 const RETRY: RetryPolicy = RetryPolicy {
@@ -26,11 +25,6 @@ const RETRY: RetryPolicy = RetryPolicy {
 
 /// A channel that was open for so long was a good one: the next attempt follows at once.
 const GOOD_SECONDS_MIN: u64 = 60;
-
-/// JSON-RPC's codes.
-const PARSE_ERROR: i32 = -32_700;
-const NO_SUCH_METHOD: i32 = -32_601;
-const INTERNAL_ERROR: i32 = -32_603;
 
 /// A channel to a payment system.
 #[derive(Debug)]
@@ -43,6 +37,8 @@ pub struct NoticeChannel {
     pub account: String,
     /// Where it is, with the token.
     pub url: Secret,
+    /// How what comes by it is read and answered.
+    pub calls: Arc<dyn webhooks::NoticeChannel>,
     /// How notifications are read.
     pub protocol: Arc<dyn Protocol>,
 }
@@ -88,28 +84,24 @@ impl NoticeChannel {
     }
 
     async fn answer(&self, text: &str) -> String {
-        let (id, asked) = match rpc::read(text) {
-            Ok(read) => read,
-            Err(why) => {
-                tracing::error!(gateway = %self.gateway, reason = why, "what came by the channel cannot be read");
-                return rpc::failed(&serde_json::Value::Null, PARSE_ERROR, &why);
+        let call = match self.calls.read(text) {
+            Ok(call) => call,
+            Err(unreadable) => {
+                tracing::error!(gateway = %self.gateway, reason = %unreadable, "what came by the channel cannot be read");
+                return unreadable.answer;
             }
         };
-        match asked {
-            Asked::Status => rpc::done(&id, &rpc::status()),
-            Asked::Else(method) => {
-                rpc::failed(&id, NO_SUCH_METHOD, &format!("there is no method {method:?}"))
-            }
+        let answer = |outcome: CallOutcome<'_>| self.calls.answer(&call.id, outcome);
+        match &call.asked {
+            Asked::Status => answer(CallOutcome::Status),
+            Asked::Else(method) => answer(CallOutcome::UnknownMethod(method)),
             Asked::Notices(bodies) => {
                 // One that cannot be taken in keeps none of the others out.
                 let mut failure = None;
                 for body in bodies {
-                    failure = self.keep(&body).await.err().or(failure);
+                    failure = self.keep(body).await.err().or(failure);
                 }
-                match failure {
-                    None => rpc::done(&id, &serde_json::json!({"status": "success"})),
-                    Some(why) => rpc::failed(&id, INTERNAL_ERROR, &why),
-                }
+                answer(failure.as_deref().map_or(CallOutcome::Kept, CallOutcome::NotKept))
             }
         }
     }

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::answer::Dialect;
 use super::trouble::{Call, Trouble};
 use super::{World, api, yookassa};
+use crate::gateway::invoicebox::notices::SIGNATURE_HEADER;
 use crate::kernel::Secret;
-use crate::webhooks::invoicebox::SIGNATURE_HEADER;
 use crate::webhooks::verify::sign_body;
 
 /// How often a notification is sent in all: once, and ten times again.

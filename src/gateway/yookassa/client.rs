@@ -21,6 +21,7 @@ use crate::peer::{self, Client, Reply, leads_home};
 
 /// How long a call may take, in seconds. The payment system answers within 30, or says that it is still at it.
 pub const CALL_SECONDS_MAX: u64 = 35;
+const _: () = assert!(CALL_SECONDS_MAX <= crate::gateway::CALL_SECONDS_MAX);
 
 /// The most of an answer that is read, in bytes: a page of a hundred payments.
 pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -198,7 +199,7 @@ impl Provider for Yookassa {
             Receipts::None => (ContactNeed::Nothing, LINES_MAX),
             Receipts::Own => (ContactNeed::EmailOrPhone, RECEIPT_LINES_MAX),
             // It sends its own receipts by e-mail alone.
-            Receipts::Yookassa => (ContactNeed::Email, OWN_RECEIPT_LINES_MAX),
+            Receipts::PaymentSystem => (ContactNeed::Email, OWN_RECEIPT_LINES_MAX),
         };
         // A payment that waits for its buyer cannot be cancelled, and lives for an hour.
         let free_lines = self.setup.receipts == Receipts::None;

@@ -77,7 +77,7 @@ fn receipt<'a>(
     let has_phone = match manner.receipts {
         Receipts::None => return Ok(None),
         Receipts::Own => true,
-        Receipts::Yookassa => false,
+        Receipts::PaymentSystem => false,
     };
     let phone = customer.phone.as_ref().filter(|_| has_phone);
     if customer.email.is_none() && phone.is_none() {

@@ -1,13 +1,16 @@
 //! The networks that a sender has. They prove little: see [`Verifier::proves_sender`](super::Verifier::proves_sender).
 
 use core::net::IpAddr;
+use std::fmt;
 
 use ipnet::IpNet;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::AuthError;
 
 /// The networks.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub struct Networks(pub Vec<IpNet>);
 
 impl Networks {
@@ -17,5 +20,34 @@ impl Networks {
         let address = address.map(|address| address.to_canonical());
         let is_its = |address: &IpAddr| self.0.iter().any(|network| network.contains(address));
         if address.as_ref().is_some_and(is_its) { Ok(()) } else { Err(AuthError::Network(address)) }
+    }
+}
+
+impl fmt::Display for Networks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, network) in self.0.iter().enumerate() {
+            write!(f, "{}{network}", if place == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+/// Networks in the configuration; a single address is one too.
+impl<'de> Deserialize<'de> for Networks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Networks, D::Error> {
+        let network = |text: String| {
+            let one = || text.trim().parse::<IpAddr>().ok().map(IpNet::from);
+            let found = text.trim().parse::<IpNet>().ok().or_else(one);
+            found.ok_or_else(|| {
+                D::Error::custom(format!(
+                    "{text:?} is neither a network such as 10.0.0.0/8 nor an address such as 10.0.0.1"
+                ))
+            })
+        };
+        Vec::<String>::deserialize(deserializer)?
+            .into_iter()
+            .map(network)
+            .collect::<Result<_, _>>()
+            .map(Networks)
     }
 }

@@ -21,7 +21,7 @@ use super::persistence::{persist, settle};
 use crate::flows::effects::Task;
 use crate::flows::tend_payment::record;
 use crate::flows::{Shop, outside_refund, tend_operation};
-use crate::gateway::{Breaker, Provider, yookassa};
+use crate::gateway::{self, Breaker, Provider};
 use crate::kernel::failure::DeliveryFailure;
 use crate::kernel::time::between;
 use crate::kernel::{Failure, Lane, PartyName, Timestamp};
@@ -34,7 +34,7 @@ use crate::texts::{InWords, Language};
 /// How long a claim is held: a step makes up to three calls of 35 s. One that walks a long list may lose it, and is done
 /// again.
 const LEASE: Duration = Duration::from_secs(120);
-const _: () = assert!(LEASE.as_secs() > 3 * yookassa::CALL_SECONDS_MAX);
+const _: () = assert!(LEASE.as_secs() > 3 * gateway::CALL_SECONDS_MAX);
 
 /// Payments that are looked after at the same moment.
 const PAYMENTS_AT_ONCE_MAX: usize = 16;

@@ -3,15 +3,13 @@
 
 mod wire;
 
-use ipnet::IpNet;
-
-use super::verify::Networks;
-use super::{Inbound, Outcome, Protocol, Readable, Rejection, RejectionKind, Verifier};
 use crate::dedup::Answer;
 use crate::payments::Judgement;
+use crate::webhooks::verify::Networks;
+use crate::webhooks::{Inbound, Outcome, Protocol, Readable, Rejection, RejectionKind};
 
 /// The networks that notifications come from, by the payment system's documents.
-pub const NETWORKS: [&str; 7] = [
+const NETWORKS: [&str; 7] = [
     "185.71.76.0/27",
     "185.71.77.0/27",
     "77.75.153.0/25",
@@ -25,10 +23,12 @@ pub const NETWORKS: [&str; 7] = [
 #[derive(Debug)]
 pub struct Yookassa;
 
-/// How it proves itself, as far as it does: by the network that it comes from.
-#[must_use]
-pub fn verifier(networks: Vec<IpNet>) -> Verifier {
-    Verifier::Networks(Networks(networks))
+/// The same, to be compared with.
+///
+/// # Panics
+/// When one of them is no network: a test reads them all.
+pub fn networks() -> Networks {
+    Networks(NETWORKS.iter().map(|network| network.parse().expect("a network")).collect())
 }
 
 /// The status is all that the sender reads.
@@ -77,11 +77,11 @@ impl Protocol for Yookassa {
 mod tests {
     use super::*;
     use crate::kernel::Timestamp;
-    use crate::webhooks::Sender;
+    use crate::webhooks::{Sender, Verifier};
 
     #[test]
     fn only_its_own_networks_are_heard() {
-        let verifier = verifier(NETWORKS.map(|network| network.parse().expect("a network")).into());
+        let verifier = Verifier::Networks(networks());
         let headers = http::HeaderMap::new();
         let from = |address: Option<&str>| {
             let address = address.map(|address| address.parse().expect("an address"));

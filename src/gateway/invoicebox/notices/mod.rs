@@ -4,10 +4,10 @@ mod reply;
 pub mod rpc;
 mod wire;
 
-use super::verify::{Algorithm, SignedBody};
-use super::{Inbound, Outcome, Protocol, Readable, Rejection, RejectionKind, Verifier};
 use crate::dedup::Answer;
 use crate::kernel::Secret;
+use crate::webhooks::verify::{Algorithm, SignedBody};
+use crate::webhooks::{Inbound, Outcome, Protocol, Readable, Rejection, RejectionKind, Verifier};
 
 /// The header of the signature.
 pub const SIGNATURE_HEADER: &str = "x-signature";
@@ -48,7 +48,7 @@ impl Protocol for Invoicebox {
 mod tests {
     #[test]
     fn a_notification_of_real_shape_is_read() {
-        let body = include_bytes!("../../../fixtures/invoicebox/notification-completed.json");
+        let body = include_bytes!("../../../../fixtures/invoicebox/notification-completed.json");
         let notice = super::wire::read(body).expect("a notification");
         assert_eq!((notice.number.as_str(), notice.amount.to_string()), ("482993011752-1", "578.95".into()));
     }

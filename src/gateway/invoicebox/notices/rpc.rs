@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::kernel::json::tidy;
+use crate::webhooks::{Asked, Call, CallOutcome, NotACall, NoticeChannel};
 
 /// A call.
 #[derive(Debug, Deserialize)]
@@ -17,19 +18,33 @@ struct Request<'a> {
     id: Value,
 }
 
-/// What the payment system wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
-    /// Tells of orders; each is a notification as it would be posted.
-    Notices(Vec<Vec<u8>>),
-    /// Asks how we are.
-    Status,
-    /// Something that we do not know, by this name.
-    Else(String),
+/// JSON-RPC's codes.
+const PARSE_ERROR: i32 = -32_700;
+const NO_SUCH_METHOD: i32 = -32_601;
+const INTERNAL_ERROR: i32 = -32_603;
+
+/// The form of its calls.
+#[derive(Debug)]
+pub struct JsonRpc;
+
+impl NoticeChannel for JsonRpc {
+    fn read(&self, text: &str) -> Result<Call, NotACall> {
+        read(text).map_err(|why| NotACall { answer: failed(&Value::Null, PARSE_ERROR, &why), why })
+    }
+
+    fn answer(&self, id: &Value, outcome: CallOutcome<'_>) -> String {
+        match outcome {
+            CallOutcome::Status => done(id, &status()),
+            CallOutcome::Kept => done(id, &json!({"status": "success"})),
+            CallOutcome::NotKept(why) => failed(id, INTERNAL_ERROR, why),
+            CallOutcome::UnknownMethod(method) => {
+                failed(id, NO_SUCH_METHOD, &format!("there is no method {method:?}"))
+            }
+        }
+    }
 }
 
-/// Reads a call: its id, which the answer bears, and what is wanted.
-pub fn read(text: &str) -> Result<(Value, Asked), String> {
+fn read(text: &str) -> Result<Call, String> {
     let tidied = tidy(text.as_bytes());
     let request: Request<'_> =
         serde_json::from_slice(&tidied.text).map_err(|why| format!("it is not a call by JSON-RPC: {why}"))?;
@@ -46,24 +61,18 @@ pub fn read(text: &str) -> Result<(Value, Asked), String> {
         "getStatus" => Asked::Status,
         other => Asked::Else(other.to_owned()),
     };
-    Ok((request.id, asked))
+    Ok(Call { id: request.id, asked })
 }
 
-/// The answer that something was done.
-#[must_use]
-pub fn done(id: &Value, result: &Value) -> String {
+fn done(id: &Value, result: &Value) -> String {
     json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string()
 }
 
-/// The answer that it was not.
-#[must_use]
-pub fn failed(id: &Value, code: i32, message: &str) -> String {
+fn failed(id: &Value, code: i32, message: &str) -> String {
     json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}}).to_string()
 }
 
-/// How we are.
-#[must_use]
-pub fn status() -> Value {
+fn status() -> Value {
     json!({"version": env!("CARGO_PKG_VERSION"), "type": "tillgate", "settings": {}, "log": []})
 }
 
@@ -76,13 +85,16 @@ mod tests {
         let list =
             r#"{"jsonrpc":"2.0","method":"onOrderStatusChange","params":[{"id":"1"},{"id":"2"}],"id":"a1"}"#;
         let orders = vec![br#"{"id":"1"}"#.to_vec(), br#"{"id":"2"}"#.to_vec()];
-        assert_eq!(read(list), Ok((json!("a1"), Asked::Notices(orders))));
+        assert_eq!(read(list), Ok(Call { id: json!("a1"), asked: Asked::Notices(orders) }));
         let one = r#"{"jsonrpc":"2.0","method":"onOrderStatusChange","params":{"id":"1"},"id":7}"#;
-        assert_eq!(read(one), Ok((json!(7), Asked::Notices(vec![br#"{"id":"1"}"#.to_vec()]))));
+        assert_eq!(
+            read(one),
+            Ok(Call { id: json!(7), asked: Asked::Notices(vec![br#"{"id":"1"}"#.to_vec()]) })
+        );
         let status = r#"{"jsonrpc":"2.0","method":"getStatus","params":{"logQuantity":40},"id":"a2"}"#;
-        assert_eq!(read(status), Ok((json!("a2"), Asked::Status)));
+        assert_eq!(read(status), Ok(Call { id: json!("a2"), asked: Asked::Status }));
         let other = r#"{"jsonrpc":"2.0","method":"shutDown","id":"a3"}"#;
-        assert_eq!(read(other), Ok((json!("a3"), Asked::Else("shutDown".into()))));
+        assert_eq!(read(other), Ok(Call { id: json!("a3"), asked: Asked::Else("shutDown".into()) }));
         assert!(read("{}").is_err() && read("nonsense").is_err());
     }
 }
