@@ -25,6 +25,7 @@ pub mod kernel;
 
 pub mod dedup;
 pub mod orders;
+pub mod outbox;
 pub mod payments;
 
 pub mod webhooks;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::receipt::Verdict;
+use super::Verdict;
 use crate::kernel::{LocalTime, PartyName, Timestamp};
 use crate::orders::Late;
 use crate::payments::{Mismatch, PaymentId, PaymentNote, Recorded, Superseded};

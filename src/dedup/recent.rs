@@ -2,51 +2,21 @@
 //!
 //! Most creations are new, and looking for their receipts finds nothing; most copies come soon after the first. So marks
 //! say which is tried first, the look-up or the commit; and the answers that this process has given lately, or read, are
-//! kept at hand. An answer, once given, never changes, so one that is remembered is as good as its receipt; what is not
+//! kept at hand. An answer, once given, never changes, so one that is remembered is as good as its record; what is not
 //! remembered is read.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Answer, Receipt, Verdict};
-use crate::kernel::{HookId, Timestamp};
-use crate::orders::Number;
+use super::Answered;
+use crate::kernel::HookId;
 
 /// How many hooks are marked. At a thousand hooks a second this is a minute; it takes half a megabyte.
 const MARKS: usize = 1 << 16;
 
 /// How many answers are at hand: some 300 bytes each.
 const ANSWERS: usize = 1 << 14;
-
-/// What a copy of a hook is told, and told about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answered {
-    /// Which hook.
-    pub id: HookId,
-    /// Our number of its order.
-    pub number: Option<Number>,
-    /// When it came first.
-    pub received_at: Timestamp,
-    /// What was decided then.
-    pub verdict: Verdict,
-    /// What it was answered.
-    pub answer: Answer,
-}
-
-impl Answered {
-    /// From a receipt; none if it was not answered.
-    #[must_use]
-    pub fn of(receipt: &Receipt) -> Option<Answered> {
-        Some(Answered {
-            id: receipt.id,
-            number: receipt.number,
-            received_at: receipt.received_at,
-            verdict: receipt.verdict,
-            answer: receipt.answer.clone()?,
-        })
-    }
-}
 
 /// Hooks that came lately, each in the one place that its fingerprint gives it.
 pub struct Recent {
@@ -104,8 +74,8 @@ fn place(fingerprint: u128, places: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::Fingerprint;
-    use crate::kernel::Partition;
+    use crate::dedup::{Answer, Verdict};
+    use crate::kernel::{Fingerprint, Partition, Timestamp};
 
     #[test]
     fn an_answer_is_given_to_its_own_hook_alone() {

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::receive_hook::receipt_of;
 use super::transaction::commit_once;
-use super::{Hook, Shop, receipt_key};
+use super::{Hook, Shop, entry_of, journal_key};
 use crate::dedup::{Reason, Verdict};
 use crate::kernel::{LocalTime, PartyName, Timestamp};
 use crate::store::{Batch, Expect, Unavailable};
@@ -83,13 +82,13 @@ pub async fn raise(
         None,
         [event_type, subject, &hour.to_string()].join(" ").into_bytes().into(),
     );
-    let mut entry = receipt_of(&hook, hook.first_id, now);
-    entry.verdict = Verdict::Ignored;
+    let mut entry = entry_of(&hook, hook.first_id, now);
+    entry.record.verdict = Verdict::Ignored;
     let reason = alarm.reason(source);
     let words = reason.in_words(Language::En);
     entry.reasons = vec![reason];
     let mut batch = Batch::new();
-    batch.put(receipt_key(entry.id), Expect::Absent, &entry, now);
+    batch.put(journal_key(entry.record.id), Expect::Absent, &entry, now);
     let is_first = commit_once(&shop.store, batch).await?; // else another receiver has raised it
     let mut raised = shop.alarms.0.lock().unwrap_or_else(PoisonError::into_inner);
     raised.retain(|_, known| *known == hour);

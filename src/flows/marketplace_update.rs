@@ -4,10 +4,11 @@
 //! not known, the same is sent again, and "out of turn" means that an earlier attempt, or one whose sender died, has arrived.
 
 use crate::kernel::failure::DeliveryFailure;
-use crate::kernel::message::Ordering;
-use crate::kernel::{Failure, Lane, Private, Timestamp};
+use crate::kernel::{Failure, Private, Timestamp};
+use crate::outbox::Delivery;
+use crate::outbox::Lane;
+use crate::outbox::Ordering;
 use crate::payments::{Attempt, CallOutcome, Mismatch, Progress, Refusal, RetryLater, RetryReason};
-use crate::store::Delivery;
 
 /// What marketplaces hear of how far their orders are.
 pub const MARKETPLACES: Lane = Lane::new(5, Ordering::Strict, "marketplace");

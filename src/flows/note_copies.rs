@@ -2,36 +2,33 @@
 //! that a retry came is worth no retry's time.
 
 use super::transaction::{Staged, Versioned, transact};
-use super::{Shop, load_receipt};
-use crate::dedup::{Reason, Receipt, Verdict, key};
+use super::{Shop, load_entry};
+use crate::dedup::{Copies, IdempotencyRecord, JournalEntry, Reason, Verdict, key};
 use crate::kernel::{HookId, Timestamp};
 use crate::store::Unavailable;
 
 /// Copies of one hook that came since they were last noted.
 #[derive(Debug, Clone)]
-pub struct Copies {
-    /// The hook.
-    pub of: HookId,
-    /// How many.
-    pub count: u64,
+pub struct NewCopies {
+    /// The copies.
+    pub copies: Copies,
     /// When the first of them came.
     pub first_at: Timestamp,
-    /// When the last of them came.
-    pub last_at: Timestamp,
 }
 
-/// Adds `copies` to the journal's note about them.
-pub async fn note_copies(shop: &Shop, copies: &Copies) -> Result<(), Unavailable> {
-    let id = key::copies_of(copies.of);
+/// Adds `new` to the journal's entry about them.
+pub async fn note_copies(shop: &Shop, new: &NewCopies) -> Result<(), Unavailable> {
+    let of = new.copies.of;
+    let id = key::copies_of(of);
     transact(shop, "note_copies", |mut tx| async move {
-        let note = match load_receipt(&shop.store, id).await? {
+        let note = match load_entry(&shop.store, id).await? {
             Some(mut note) => {
-                note.copies = Some(note.copies.unwrap_or(0).saturating_add(copies.count));
-                note.last_copy_at = Some(copies.last_at);
+                let known = note.copies.map_or(0, |copies| copies.count);
+                note.copies = Some(Copies { count: known.saturating_add(new.copies.count), ..new.copies });
                 note
             }
-            None => match load_receipt(&shop.store, copies.of).await? {
-                Some(original) => Versioned::new(first_note(&original, id, copies), copies.first_at),
+            None => match load_entry(&shop.store, of).await? {
+                Some(original) => Versioned::new(first_note(&original, id, new), new.first_at),
                 None => return Ok(Staged::Unchanged(())), // swept meanwhile
             },
         };
@@ -41,16 +38,18 @@ pub async fn note_copies(shop: &Shop, copies: &Copies) -> Result<(), Unavailable
     .await
 }
 
-fn first_note(original: &Receipt, id: HookId, copies: &Copies) -> Receipt {
-    Receipt {
-        id,
-        received_at: copies.first_at,
-        verdict: Verdict::Replayed,
-        reasons: vec![Reason::CameBefore { received_at: original.received_at, verdict: original.verdict }],
+fn first_note(original: &JournalEntry, id: HookId, new: &NewCopies) -> JournalEntry {
+    let IdempotencyRecord { received_at, verdict, .. } = original.record;
+    JournalEntry {
+        record: IdempotencyRecord {
+            id,
+            received_at: new.first_at,
+            verdict: Verdict::Replayed,
+            ..original.record.clone()
+        },
+        reasons: vec![Reason::CameBefore { received_at, verdict }],
         facts: Vec::new(),
-        copy_of: Some(copies.of),
-        copies: Some(copies.count),
-        last_copy_at: Some(copies.last_at),
+        copies: Some(new.copies),
         body: Vec::new(),
         ..original.clone()
     }

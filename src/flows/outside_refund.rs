@@ -11,11 +11,12 @@ use super::transaction::Transaction;
 use super::{BilledOrder, Shop};
 use crate::kernel::Timestamp;
 use crate::kernel::time::between;
+use crate::outbox::{Settlement, Ticket};
 use crate::payments::{
     CallOutcome, Checkout, OutsideRefund, PaymentId, PaymentNote, PaymentState, RemoteOperation, RetryLater,
     RetryReason,
 };
-use crate::store::{CommitError, Settlement, Ticket, Unavailable};
+use crate::store::{CommitError, Unavailable};
 use crate::views::callback::Event;
 
 /// Between two looks at the refunds of a payment system that tells of none, and how long after the payment the last is.

@@ -10,9 +10,9 @@ use std::time::Duration;
 use super::bill_order::{Payee, new_checkout, planned};
 use super::effects::Task;
 use super::transaction::{Staged, Transaction, Versioned, transact};
-use super::{BilledOrder, Hook, OrderRecord, Seller, Shop, load_kept_receipt, load_kept_record};
+use super::{BilledOrder, Hook, OrderRecord, Seller, Shop, load_kept_entry, load_kept_record};
 use crate::dedup::key::{self, Asked};
-use crate::dedup::{Answer, Reason, Receipt, Verdict};
+use crate::dedup::{Answer, JournalEntry, Reason, Verdict};
 use crate::kernel::json::tidy;
 use crate::kernel::time::between;
 use crate::kernel::{ExternalId, Fingerprint, HookId, PartyName, Timestamp};
@@ -70,19 +70,19 @@ pub async fn known_key(
     idempotency_key: &str,
     body: &[u8],
 ) -> Result<Option<Taken>, Unavailable> {
-    let known = load_kept_receipt(&shop.store, key::of_request(merchant, asked, idempotency_key)).await?;
+    let known = load_kept_entry(&shop.store, key::of_request(merchant, asked, idempotency_key)).await?;
     Ok(known.and_then(|known| settles(&known, body, shop.clock.now())))
 }
 
-/// What a key's receipt means for a request with `body`; none when whoever had it is gone without an answer.
-fn settles(known: &Receipt, body: &[u8], now: Timestamp) -> Option<Taken> {
+/// What a key's entry means for a request with `body`; none when whoever had it is gone without an answer.
+fn settles(known: &JournalEntry, body: &[u8], now: Timestamp) -> Option<Taken> {
     if !known.is_of(body) {
         return Some(Taken::OtherRequest);
     }
-    if let Some(answer) = &known.answer {
+    if let Some(answer) = &known.record.answer {
         return Some(Taken::Answered(answer.clone()));
     }
-    let is_fresh = between(known.received_at, now) < Duration::from_secs(UNDER_WAY_SECONDS_MAX);
+    let is_fresh = between(known.record.received_at, now) < Duration::from_secs(UNDER_WAY_SECONDS_MAX);
     is_fresh.then_some(Taken::UnderWay)
 }
 
@@ -113,9 +113,9 @@ pub async fn take_key(shop: &Shop, keyed: Keyed<'_>) -> Result<Taken, Unavailabl
             keyed.external_id.cloned(),
             keyed.body.clone(),
         );
-        let mut mine = super::receive_hook::receipt_of(&hook, id, now);
-        mine.verdict = Verdict::Applied;
-        let mine = match load_kept_receipt(&shop.store, id).await? {
+        let mut mine = super::entry_of(&hook, id, now);
+        mine.record.verdict = Verdict::Applied;
+        let mine = match load_kept_entry(&shop.store, id).await? {
             None => Versioned::new(mine, now),
             Some(known) => match settles(&known, keyed.body, now) {
                 Some(taken) => return Ok(Staged::Unchanged(taken)),
@@ -141,15 +141,15 @@ pub async fn answer_key(
 ) -> Result<Answer, Unavailable> {
     let answer = &answer;
     transact(shop, "answer_idempotency_key", |mut tx| async move {
-        let Some(mut receipt) = load_kept_receipt(&shop.store, id).await? else {
+        let Some(mut entry) = load_kept_entry(&shop.store, id).await? else {
             return Ok(Staged::Unchanged(answer.clone()));
         };
-        if let Some(given) = &receipt.answer {
+        if let Some(given) = &entry.record.answer {
             return Ok(Staged::Unchanged(given.clone())); // another request took this one for dead, and has answered
         }
-        receipt.answer = Some(answer.clone());
-        receipt.number = number;
-        receipt.stage(tx.batch());
+        entry.record.answer = Some(answer.clone());
+        entry.record.number = number;
+        entry.stage(tx.batch());
         Ok(tx.commit(answer.clone()))
     })
     .await
@@ -247,16 +247,16 @@ fn stage(
         Some(placement.merchant_order_id.clone()),
         placement.body.clone(),
     );
-    let mut receipt = super::receive_hook::receipt_of(&hook, id, now);
-    receipt.number = Some(number);
-    receipt.sent_at = Some(now);
-    (receipt.verdict, receipt.reasons) = match decision.standing {
+    let mut entry = super::entry_of(&hook, id, now);
+    entry.record.number = Some(number);
+    entry.sent_at = Some(now);
+    (entry.record.verdict, entry.reasons) = match decision.standing {
         Standing::Applied | Standing::Outdated => (Verdict::Applied, Vec::new()),
         Standing::Repeated | Standing::Parked => (Verdict::Replayed, Vec::new()),
         Standing::Late(late) => (Verdict::Late, vec![Reason::Late { late }]),
     };
-    receipt.facts = tx.facts();
-    Versioned::new(receipt, now).stage(tx.batch());
+    entry.facts = tx.facts();
+    Versioned::new(entry, now).stage(tx.batch());
 }
 
 pub(super) fn positions(bill: &Bill) -> Vec<Position> {

@@ -1,14 +1,12 @@
 //! A hook comes in: recognise it, or judge it and keep it with all that follows, in one commit.
 
-use std::borrow::Cow;
-
 use super::alarm::{Alarm, raise};
 use super::bill_order::{Payee, Said, bill};
 use super::transaction::{Staged, Transaction, Versioned, commit_once, transact};
-use super::{Hook, Received, Shop, load_kept_receipt, load_receipt, receipt_key};
-use crate::dedup::{Answer, Answered, Reason, Receipt, Verdict};
+use super::{Hook, Received, Shop, entry_of, journal_key, load_entry, load_kept_entry};
+use crate::dedup::{Answer, Answered, JournalEntry, Reason, Verdict};
 use crate::kernel::time::{Timestamp, later};
-use crate::kernel::{ExternalId, Fingerprint, HookId, LocalTime, card};
+use crate::kernel::{ExternalId, Fingerprint, HookId, LocalTime};
 use crate::orders::Number;
 use crate::orders::{
     AHEAD_MAX, Decision, Event, EventKind, Fact, Incoming, Order, OrderNote, RepeatReading, Report, Standing,
@@ -30,14 +28,14 @@ pub async fn recognise(shop: &Shop, hook: &Hook) -> Result<Option<Received>, Una
         return Ok(None);
     }
     // Most have not come before, and their order is there: a look that need not be kept finds that out.
-    if load_receipt(&shop.store, id).await?.is_none() {
+    if load_entry(&shop.store, id).await?.is_none() {
         return Ok(None);
     }
-    let Some(receipt) = load_kept_receipt(&shop.store, id).await? else { return Ok(None) };
-    let Some(answered) = Answered::of(&receipt) else { return Ok(None) };
-    if hook.kind == Some(EventKind::Changed) && receipt.is_timeless() {
+    let Some(entry) = load_kept_entry(&shop.store, id).await? else { return Ok(None) };
+    let Some(answered) = entry.record.answered() else { return Ok(None) };
+    if hook.kind == Some(EventKind::Changed) && entry.is_timeless() {
         // The answer is certain whatever comes of this.
-        if let Err(why) = Box::pin(look_for_a_change_back(shop, id, &receipt)).await {
+        if let Err(why) = Box::pin(look_for_a_change_back(shop, id, &entry)).await {
             tracing::warn!(hook.id = %id, error = %why, "whether a repeated change is a change back was not looked into");
         }
     } else {
@@ -133,50 +131,25 @@ async fn ignore(shop: &Shop, hook: &Hook, protocol: &dyn Protocol) -> Result<Rec
     let id = hook.first_id;
     let answer = answer_to(protocol, Verdict::Ignored, hook.kind, None);
     let reasons = vec![Reason::UnknownEvent { event_type: hook.event_type.clone() }];
-    let mut receipt = receipt_of(hook, id, shop.clock.now());
-    receipt.verdict = Verdict::Ignored;
-    receipt.reasons.clone_from(&reasons);
-    receipt.answer = Some(answer.clone());
+    let mut entry = entry_of(hook, id, shop.clock.now());
+    entry.record.verdict = Verdict::Ignored;
+    entry.reasons.clone_from(&reasons);
+    entry.record.answer = Some(answer.clone());
     let mut batch = Batch::new();
-    batch.put(receipt_key(id), Expect::Absent, &receipt, receipt.received_at);
+    batch.put(journal_key(id), Expect::Absent, &entry, entry.record.received_at);
     if commit_once(&shop.store, batch).await? {
         return Ok(Received { id, verdict: Verdict::Ignored, reasons, number: None, answer, is_copy: false });
     }
     // A copy of it was taken in at the same moment.
-    load_kept_receipt(&shop.store, id).await?;
-    let (number, received_at, verdict) = (None, receipt.received_at, receipt.verdict);
+    load_kept_entry(&shop.store, id).await?;
+    let (number, received_at, verdict) = (None, entry.record.received_at, entry.record.verdict);
     Ok(replayed(&Answered { id, number, received_at, verdict, answer }))
-}
-
-pub(super) fn receipt_of(hook: &Hook, id: HookId, received_at: Timestamp) -> Receipt {
-    let body = card::mask_body(&hook.body);
-    let is_masked = matches!(body, Cow::Owned(_));
-    Receipt {
-        id,
-        source: hook.source.clone(),
-        event_type: Some(hook.event_type.clone()),
-        external_id: hook.external_id.clone(),
-        number: None,
-        received_at,
-        sent_at: None,
-        sent_at_by_the_wall: None,
-        verdict: Verdict::Ignored,
-        reasons: Vec::new(),
-        facts: Vec::new(),
-        answer: None,
-        copy_of: None,
-        copies: None,
-        last_copy_at: None,
-        body_bytes: hook.body.len() as u64,
-        masked_from: is_masked.then(|| Fingerprint::of(&[&hook.body])),
-        body: body.into_owned(),
-    }
 }
 
 /// A change without a time has come a second time: a retry, unless the order has moved on meanwhile and may
 /// now be back where it was. Nothing in the bytes tells, so a person is asked.
-async fn look_for_a_change_back(shop: &Shop, id: HookId, receipt: &Receipt) -> Result<(), Unavailable> {
-    let Some(number) = receipt.number else { return Ok(()) };
+async fn look_for_a_change_back(shop: &Shop, id: HookId, entry: &JournalEntry) -> Result<(), Unavailable> {
+    let Some(number) = entry.record.number else { return Ok(()) };
     transact(shop, "flag_repeated_change", |mut tx| async move {
         let key = Order::key(number);
         let Some(order) = tx.read::<Order>(key).await? else { return Ok(Staged::Unchanged(())) };
@@ -215,7 +188,7 @@ struct Known {
     number: Number,
     id: HookId,
     order: Option<Versioned<Order>>,
-    receipt: Option<Versioned<Receipt>>,
+    entry: Option<Versioned<JournalEntry>>,
 }
 
 /// A hook that was judged, with what it was judged against.
@@ -228,7 +201,7 @@ struct Judged {
 /// Documents beside the order that some hooks change as well.
 #[derive(Default)]
 struct Beside {
-    parked: Vec<Versioned<Receipt>>,
+    parked: Vec<Versioned<JournalEntry>>,
     checkout: Option<Versioned<Checkout>>,
 }
 
@@ -252,16 +225,16 @@ impl OrderHook<'_> {
         let known = if tx.is_first() && self.kind == EventKind::Created && !self.again {
             let number = Number::of(self.hook.first_id.partition);
             let number = number.unwrap_or_else(|| Number::derive(&self.hook.source, self.external_id, 0));
-            Known { number, id: self.hook.first_id, order: None, receipt: None }
+            Known { number, id: self.hook.first_id, order: None, entry: None }
         } else {
             Box::pin(self.look_up()).await?
         };
-        if let Some(receipt) = &known.receipt
-            && Answered::of(receipt).is_some()
-            && !(self.again && receipt.verdict == Verdict::Ignored)
+        if let Some(entry) = &known.entry
+            && entry.record.answer.is_some()
+            && !(self.again && entry.record.verdict == Verdict::Ignored)
         {
-            let kept = Box::pin(load_kept_receipt(&self.shop.store, known.id)).await?;
-            return Ok(match kept.and_then(|receipt| Answered::of(&receipt)) {
+            let kept = Box::pin(load_kept_entry(&self.shop.store, known.id)).await?;
+            return Ok(match kept.and_then(|entry| entry.record.answered()) {
                 Some(answered) => Staged::Unchanged((replayed(&answered), None)),
                 None => Staged::Again,
             });
@@ -292,15 +265,15 @@ impl OrderHook<'_> {
             let number = self.shop.number_in(&self.hook.source, self.external_id, slot).await?;
             let hook = self.hook;
             let id = HookId { partition: number.partition(), ..hook.first_id };
-            let mut found = self.shop.store.load(&[Order::key(number), receipt_key(id)]).await?;
-            let receipt = found.pop().flatten().as_ref().map(Versioned::of).transpose()?;
+            let mut found = self.shop.store.load(&[Order::key(number), journal_key(id)]).await?;
+            let entry = found.pop().flatten().as_ref().map(Versioned::of).transpose()?;
             let order = found.pop().flatten().as_ref().map(Versioned::<Order>::of).transpose()?;
             if order.as_ref().is_some_and(|order| {
                 order.source != self.hook.source || order.external_id != *self.external_id
             }) {
                 continue;
             }
-            return Ok(Known { number, id, order, receipt });
+            return Ok(Known { number, id, order, entry });
         }
         Err(Unavailable::NoNumberLeft { external_id: self.external_id.to_string() })
     }
@@ -348,7 +321,7 @@ impl OrderHook<'_> {
         let mut beside = Beside::default();
         for (parked, _) in &judged.decision.unparked {
             // One that was swept has waited too long.
-            beside.parked.extend(load_receipt(&self.shop.store, *parked).await?);
+            beside.parked.extend(load_entry(&self.shop.store, *parked).await?);
         }
         let found = self.shop.store.load(&[Checkout::key(judged.known.number)]).await?.pop().flatten();
         if let Some(stored) = found {
@@ -360,17 +333,17 @@ impl OrderHook<'_> {
     /// Puts everything that follows into the transaction.
     fn stage(&self, tx: &mut Transaction<'_>, judged: Box<Judged>, beside: Beside) -> Received {
         let Judged { known, was_born, decision } = *judged;
-        let Known { number, id, order: stored, receipt: kept } = known;
-        let mut receipt = receipt_of(self.hook, id, self.arrived);
-        receipt.number = Some(number);
+        let Known { number, id, order: stored, entry: kept } = known;
+        let mut entry = entry_of(self.hook, id, self.arrived);
+        entry.record.number = Some(number);
         let at = self.report.at;
-        receipt.sent_at = at.and_then(LocalTime::timestamp);
-        receipt.sent_at_by_the_wall = at.filter(|at| at.timestamp().is_none()).map(LocalTime::on_the_wall);
+        entry.sent_at = at.and_then(LocalTime::timestamp);
+        entry.sent_at_by_the_wall = at.filter(|at| at.timestamp().is_none()).map(LocalTime::on_the_wall);
         let reason;
-        (receipt.verdict, reason) = verdict_on(&decision.standing);
-        receipt.reasons.extend(reason.into_iter().chain(self.is_ahead.then(dated_ahead)));
-        let answer = answer_to(self.protocol, receipt.verdict, Some(self.kind), Some(number));
-        receipt.answer = Some(answer.clone());
+        (entry.record.verdict, reason) = verdict_on(&decision.standing);
+        entry.reasons.extend(reason.into_iter().chain(self.is_ahead.then(dated_ahead)));
+        let answer = answer_to(self.protocol, entry.record.verdict, Some(self.kind), Some(number));
+        entry.record.answer = Some(answer.clone());
         for parked in beside.parked {
             unpark(tx, parked, &decision);
         }
@@ -387,13 +360,13 @@ impl OrderHook<'_> {
             (None, Some(stored)) => stored.assert_version(Order::key(number), tx.batch()),
             (None, None) => {}
         }
-        receipt.facts = tx.facts();
-        let (verdict, reasons, number) = (receipt.verdict, receipt.reasons.clone(), Some(number));
-        let receipt = match kept {
-            Some(kept) => kept.replaced(receipt),
-            None => Versioned::new(receipt, self.arrived),
+        entry.facts = tx.facts();
+        let (verdict, reasons, number) = (entry.record.verdict, entry.reasons.clone(), Some(number));
+        let entry = match kept {
+            Some(kept) => kept.replaced(entry),
+            None => Versioned::new(entry, self.arrived),
         };
-        receipt.stage(tx.batch());
+        entry.stage(tx.batch());
         Received { id, verdict, reasons, number, answer, is_copy: false }
     }
 
@@ -453,14 +426,16 @@ pub fn would_change(shop: &Shop, order: &Order, report: Report) -> bool {
     after.is_some_and(|after| goods(&after) != goods(order))
 }
 
-/// Writes onto a parked hook's receipt what became of it. Its answer stays: it has been given.
-fn unpark(tx: &mut Transaction<'_>, mut parked: Versioned<Receipt>, decision: &Decision) {
-    let Some((_, standing)) = decision.unparked.iter().find(|(id, _)| *id == parked.id) else { return };
+/// Writes onto a parked hook's entry what became of it. Its answer stays: it has been given.
+fn unpark(tx: &mut Transaction<'_>, mut parked: Versioned<JournalEntry>, decision: &Decision) {
+    let Some((_, standing)) = decision.unparked.iter().find(|(id, _)| *id == parked.record.id) else {
+        return;
+    };
     let mut events = decision.order.iter().flat_map(|order| &order.events);
-    let is_ahead = events.any(|event| event.hook == parked.id && event.is_ahead);
+    let is_ahead = events.any(|event| event.hook == parked.record.id && event.is_ahead);
     let (verdict, reason) = verdict_on(standing);
     let reasons = [Some(Reason::WasParked), reason, is_ahead.then(dated_ahead)];
-    parked.verdict = verdict;
+    parked.record.verdict = verdict;
     parked.reasons = reasons.into_iter().flatten().collect();
     parked.stage(tx.batch());
 }

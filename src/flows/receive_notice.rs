@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::alias::{order_of, remember};
 use super::effects::{About as EventAbout, MoneyCame, Task};
-use super::receive_hook::receipt_of;
 use super::transaction::{Staged, Transaction, Versioned, transact};
 use super::{
-    BilledOrder, Hook, OrderRecord, Shop, checkout_of, fetch_bill, load_kept_receipt, load_kept_record,
+    BilledOrder, Hook, OrderRecord, Shop, checkout_of, entry_of, fetch_bill, load_kept_entry,
+    load_kept_record,
 };
-use crate::dedup::{Answer, Reason, Receipt, Verdict, key};
+use crate::dedup::{Answer, JournalEntry, Reason, Verdict, key};
 use crate::kernel::time::between;
 use crate::kernel::{ExternalId, Fingerprint, HookId, PartyName, same_id};
 use crate::payments::{
@@ -148,7 +148,7 @@ impl About<'_> {
             (Some(_), Some(payment)) => key::of_order(payment.number, gateway, "payment", body),
             (_, _) => key::orphan(gateway, body),
         };
-        let known = load_kept_receipt(&tx.services.store, id).await?;
+        let known = load_kept_entry(&tx.services.store, id).await?;
         let billed = record.and_then(OrderRecord::billed);
         let Some((verdict, reason)) = self.apply(&mut tx, id, &judgement, billed, known.is_some()) else {
             let reason = Some(Reason::LookedAtAlready);
@@ -245,44 +245,45 @@ impl About<'_> {
         &self,
         mut tx: Transaction<'a>,
         id: HookId,
-        known: Option<Versioned<Receipt>>,
+        known: Option<Versioned<JournalEntry>>,
         judgement: &Judgement,
         verdict: Verdict,
         reason: Option<Reason>,
     ) -> Staged<'a, Noticed> {
         let Arrived { notice, body, is_proved, .. } = self.incoming;
         let now = tx.now;
-        let mut receipt = receipt_of(&self.hook, id, now);
+        let mut entry = entry_of(&self.hook, id, now);
         if let Some(known) = &known {
-            receipt.received_at = known.received_at;
+            entry.record.received_at = known.record.received_at;
         }
         let is_kept = *is_proved || verdict != Verdict::Rejected;
         let age = if is_kept {
-            Some(between(receipt.received_at, now))
+            Some(between(entry.record.received_at, now))
         } else {
             notice.made_at.map(|made_at| between(made_at, now))
         };
         let is_young = age.is_some_and(|age| age < Duration::from_secs(OVERTAKEN_SECONDS_MAX));
-        receipt.body_bytes = body.len() as u64;
-        receipt.number = self.payment.map(|payment| payment.number);
-        receipt.verdict = verdict;
-        receipt.reasons.extend(reason.clone());
-        receipt.facts = tx.facts();
+        entry.body_bytes = body.len() as u64;
+        entry.record.number = self.payment.map(|payment| payment.number);
+        entry.record.verdict = verdict;
+        entry.reasons.extend(reason.clone());
+        entry.facts = tx.facts();
         // What a notification means is judged each time it comes, as the payment may have become known meanwhile. The
         // journal is written again when that makes a difference, and not for a mere repeat.
         let noticed = self.noticed(id, verdict, reason, judgement, is_young);
         if !is_kept && tx.batch().is_empty() {
             return Staged::Unchanged(noticed);
         }
-        let is_news =
-            known.as_ref().is_none_or(|known| known.verdict != verdict && verdict != Verdict::Replayed);
+        let is_news = known
+            .as_ref()
+            .is_none_or(|known| known.record.verdict != verdict && verdict != Verdict::Replayed);
         if is_news {
-            let received_at = receipt.received_at;
-            let receipt = match known {
-                Some(known) => known.replaced(receipt),
-                None => Versioned::new(receipt, received_at),
+            let received_at = entry.record.received_at;
+            let entry = match known {
+                Some(known) => known.replaced(entry),
+                None => Versioned::new(entry, received_at),
             };
-            receipt.stage(tx.batch());
+            entry.stage(tx.batch());
         }
         tx.commit(noticed)
     }

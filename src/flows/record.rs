@@ -2,10 +2,8 @@
 
 use super::Shop;
 use super::transaction::{Transaction, Versioned};
-use crate::dedup::Receipt;
 use crate::kernel::DocKey;
-use crate::kernel::Document;
-use crate::kernel::{ExternalId, HookId, PartyName, Timestamp};
+use crate::kernel::{ExternalId, PartyName, Timestamp};
 use crate::orders::Number;
 use crate::orders::Order;
 use crate::payments::PastBill;
@@ -108,37 +106,6 @@ pub(super) async fn fetch_bill(
         }
     }
     Ok(())
-}
-
-/// The key under which a hook's receipt lies.
-#[must_use]
-pub fn receipt_key(id: HookId) -> DocKey {
-    DocKey { partition: id.partition, kind: Receipt::KIND, id: id.fingerprint.get() }
-}
-
-/// Reads a receipt to change it.
-pub(super) async fn load_receipt(
-    store: &Store,
-    id: HookId,
-) -> Result<Option<Versioned<Receipt>>, Unavailable> {
-    let stored = store.load(&[receipt_key(id)]).await?.pop().flatten();
-    stored.as_ref().map(Versioned::of).transpose()
-}
-
-/// Reads a receipt to answer from it.
-pub(super) async fn load_kept_receipt(
-    store: &Store,
-    id: HookId,
-) -> Result<Option<Versioned<Receipt>>, Unavailable> {
-    let stored = store.load_kept(&[receipt_key(id)]).await?.pop().flatten();
-    stored.as_ref().map(Versioned::of).transpose()
-}
-
-impl Versioned<Receipt> {
-    /// Stages the receipt as it is to be.
-    pub(super) fn stage(&self, batch: &mut Batch) {
-        self.stage_at(receipt_key(self.id), batch);
-    }
 }
 
 impl Versioned<Order> {

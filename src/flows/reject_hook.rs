@@ -1,7 +1,7 @@
 //! A hook that cannot be used: keep it, so that a person can see what the sender tried to say.
 
 use super::transaction::commit_once;
-use super::{Hook, Shop, load_kept_receipt, receipt_key};
+use super::{Hook, Shop, journal_key, load_kept_entry};
 use crate::dedup::{Reason, Verdict};
 use crate::kernel::HookId;
 use crate::store::{Batch, Expect, Unavailable};
@@ -14,16 +14,16 @@ pub const REJECTED_BYTES_KEPT_MAX: usize = 16 * 1024;
 pub async fn reject(shop: &Shop, mut hook: Hook, detail: &str, length: u64) -> Result<HookId, Unavailable> {
     let id = hook.first_id;
     hook.body.truncate(REJECTED_BYTES_KEPT_MAX);
-    if load_kept_receipt(&shop.store, id).await?.is_some() {
+    if load_kept_entry(&shop.store, id).await?.is_some() {
         return Ok(id);
     }
-    let mut receipt = super::receive_hook::receipt_of(&hook, id, shop.clock.now());
-    receipt.event_type = receipt.event_type.filter(|event_type| !event_type.is_empty());
-    receipt.verdict = Verdict::Rejected;
-    receipt.reasons = vec![Reason::Unusable { detail: detail.to_owned() }];
-    receipt.body_bytes = length;
+    let mut entry = super::entry_of(&hook, id, shop.clock.now());
+    entry.event_type = entry.event_type.filter(|event_type| !event_type.is_empty());
+    entry.record.verdict = Verdict::Rejected;
+    entry.reasons = vec![Reason::Unusable { detail: detail.to_owned() }];
+    entry.body_bytes = length;
     let mut batch = Batch::new();
-    batch.put(receipt_key(id), Expect::Absent, &receipt, receipt.received_at);
+    batch.put(journal_key(id), Expect::Absent, &entry, entry.record.received_at);
     commit_once(&shop.store, batch).await?; // else a copy was kept at the same moment
     Ok(id)
 }

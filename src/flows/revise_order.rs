@@ -187,12 +187,12 @@ fn keep_request(
     let hook = Hook::new(order.source.clone(), event_type.into(), kind, external_id, request.body.clone());
     let now = tx.now;
     let id = journal_id(request, order, event_type, of);
-    let mut receipt = super::receive_hook::receipt_of(&hook, id, now);
-    receipt.number = Some(order.number);
-    receipt.sent_at = Some(now);
-    receipt.verdict = Verdict::Applied;
-    receipt.facts = tx.facts();
-    Versioned::new(receipt, now).stage(tx.batch());
+    let mut entry = super::entry_of(&hook, id, now);
+    entry.record.number = Some(order.number);
+    entry.sent_at = Some(now);
+    entry.record.verdict = Verdict::Applied;
+    entry.facts = tx.facts();
+    Versioned::new(entry, now).stage(tx.batch());
 }
 
 fn stage(tx: &mut Transaction<'_>, request: &Request, mut billed: BilledOrder) -> Result<Done, Refused> {

@@ -4,17 +4,18 @@ use super::effects::CALLBACKS;
 use super::endpoint::Endpoint;
 use super::marketplace_update::MARKETPLACES;
 use super::shop_key::StoredKey;
-use crate::dedup::Receipt;
-use crate::kernel::{Document, Kind, Lane};
+use crate::dedup::JournalEntry;
+use crate::kernel::{Document, Kind};
 use crate::notify;
 use crate::orders::{Movement, Order};
+use crate::outbox::Delivery;
+use crate::outbox::Lane;
 use crate::payments::{self, Alias, Budget, Checkout, PastBill};
-use crate::store::Delivery;
 
 /// All of them. No two have the same number.
 pub const KINDS: [Kind; 10] = [
     Order::KIND,
-    Receipt::KIND,
+    JournalEntry::KIND,
     Delivery::KIND,
     Movement::KIND,
     Checkout::KIND,

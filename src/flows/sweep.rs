@@ -1,7 +1,7 @@
 //! Receipts and settled messages that have been kept for their time go, a few at a time.
 //!
 //! Orders and movements stay: they are the books, and they are what a re-sent order is recognised by when
-//! its receipt is gone.
+//! its entry is gone.
 
 use crate::kernel::Partition;
 use std::collections::BTreeMap;
@@ -10,11 +10,12 @@ use std::time::Duration;
 use super::Shop;
 use super::transaction::commit_once;
 use crate::dedup::retention::is_over;
-use crate::dedup::{Receipt, Verdict};
+use crate::dedup::{JournalEntry, Verdict};
 use crate::kernel::DocKey;
 use crate::kernel::Document;
 use crate::kernel::{PartyName, Timestamp};
-use crate::store::{Batch, Cursor, Delivery, DeliveryState, Page, Scan, Unavailable};
+use crate::outbox::{Delivery, DeliveryState};
+use crate::store::{Batch, Cursor, Page, Scan, Unavailable};
 
 /// How long what comes from each source is kept.
 #[derive(Debug, Clone)]
@@ -40,7 +41,7 @@ pub struct Progress {
     after: Option<Cursor>,
 }
 
-/// Sweeps one step, from the oldest receipt on. Returns how many documents went, and where to go on; none when
+/// Sweeps one step, from the oldest entry on. Returns how many documents went, and where to go on; none when
 /// the rest is too young.
 pub async fn sweep_step(
     shop: &Shop,
@@ -49,7 +50,7 @@ pub async fn sweep_step(
 ) -> Result<(usize, Option<Progress>), Unavailable> {
     let now = shop.clock.now();
     let scan = Scan::Listed {
-        kind: Receipt::KIND,
+        kind: JournalEntry::KIND,
         newest_first: false,
         after: progress.after,
         limit: STEP_DOCS_MAX,
@@ -59,18 +60,18 @@ pub async fn sweep_step(
         items.last().is_some_and(|(_, stored)| !is_over(stored.body.listed_at, retention.shortest(), now));
     let mut swept = 0;
     for (key, stored) in items {
-        let receipt: Receipt = match stored.document() {
-            Ok(receipt) => receipt,
+        let entry: JournalEntry = match stored.document() {
+            Ok(entry) => entry,
             Err(why) => {
-                tracing::error!(record = %key, error = %why, "a receipt cannot be read and stays");
+                tracing::error!(record = %key, error = %why, "an entry of the journal cannot be read and stays");
                 continue;
             }
         };
-        let kept_for = retention.sources.get(&receipt.source).copied().unwrap_or(retention.otherwise);
-        if !may_go(&receipt, kept_for, now) {
+        let kept_for = retention.sources.get(&entry.source).copied().unwrap_or(retention.otherwise);
+        if !may_go(&entry, kept_for, now) {
             continue;
         }
-        let is_left_alone = match receipt.number {
+        let is_left_alone = match entry.record.number {
             Some(_) => {
                 let (gone, waiting) = sweep_messages(shop, key.partition, kept_for, now).await?;
                 swept += gone;
@@ -78,7 +79,7 @@ pub async fn sweep_step(
             }
             None => false,
         };
-        // While a message of its order waits the receipt stays, and leads here again.
+        // While a message of its order waits the entry stays, and leads here again.
         if !is_left_alone {
             swept += delete(shop, key, stored.version).await?;
         }
@@ -89,14 +90,12 @@ pub async fn sweep_step(
 /// A parked hook is kept longer than others, by this factor: its order may come yet, but not for ever.
 const PARKED_FACTOR: u32 = 4;
 
-fn may_go(receipt: &Receipt, kept_for: Duration, now: Timestamp) -> bool {
-    // A note of copies is as young as its last copy.
-    let last = receipt.last_copy_at.unwrap_or(receipt.received_at);
-    let factor = if receipt.verdict == Verdict::Parked { PARKED_FACTOR } else { 1 };
-    is_over(last, kept_for.saturating_mul(factor), now)
+fn may_go(entry: &JournalEntry, kept_for: Duration, now: Timestamp) -> bool {
+    let factor = if entry.record.verdict == Verdict::Parked { PARKED_FACTOR } else { 1 };
+    is_over(entry.last_at(), kept_for.saturating_mul(factor), now)
 }
 
-/// Sweeps the settled messages of an order whose receipts go. The flag says whether one of them still waits.
+/// Sweeps the settled messages of an order whose entries go. The flag says whether one of them still waits.
 async fn sweep_messages(
     shop: &Shop,
     partition: Partition,

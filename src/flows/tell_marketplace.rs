@@ -7,11 +7,12 @@ use std::time::Duration;
 use super::transaction::{Staged, transact};
 use super::{OrderRecord, Shop, load_kept_record};
 use crate::kernel::DocKey;
-use crate::kernel::{Message, MessageId};
 use crate::orders::Number;
 use crate::orders::{Order, State, Tiding, Told};
-use crate::store::message_key;
-use crate::store::{Delivery, DeliveryState, Unavailable};
+use crate::outbox::message_key;
+use crate::outbox::{Delivery, DeliveryState};
+use crate::outbox::{Message, MessageId};
+use crate::store::Unavailable;
 
 /// Why it is not told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,16 +4,17 @@
 use crate::flows::effects::CALLBACKS;
 use std::time::Duration;
 
-use super::receive_hook::receipt_of;
 use super::transaction::{Staged, commit_once, transact};
-use super::{Hook, Shop, checkout_of, load_record, receipt_key};
+use super::{Hook, Shop, checkout_of, entry_of, journal_key, load_record};
 use crate::dedup::{Reason, Verdict};
 use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Fingerprint, HookId, Message, MessageId, PartyName, Timestamp};
+use crate::kernel::{Fingerprint, HookId, PartyName, Timestamp};
 use crate::orders::Number;
-use crate::store::message_key;
-use crate::store::{Batch, Cursor, Delivery, DeliveryState, Expect, Page, Scan, Unavailable};
+use crate::outbox::message_key;
+use crate::outbox::{Delivery, DeliveryState};
+use crate::outbox::{Message, MessageId};
+use crate::store::{Batch, Cursor, Expect, Page, Scan, Unavailable};
 use crate::views::callback::{TEST_EVENT, TestCallback, TestCallbackData, tested_url};
 
 /// A message as it is to be from now on.
@@ -175,8 +176,8 @@ pub async fn send_test(
 ) -> Result<MessageId, Unavailable> {
     let now = shop.clock.now();
     let name = Fingerprint::of(&[TEST_EVENT.as_bytes(), &random_bytes::<16>()]);
-    let entry = HookId::of_name(name);
-    let id = MessageId { subject: entry.partition, sequence: 1 };
+    let hook_id = HookId::of_name(name);
+    let id = MessageId { subject: hook_id.partition, sequence: 1 };
     let data = TestCallbackData {
         message: "this event only shows that events arrive and that their signature fits",
         callback_url,
@@ -185,9 +186,9 @@ pub async fn send_test(
     let body = serde_json::to_string(&body).unwrap_or_default();
     // The journal has it as what it is, and the sweeper finds the message through it.
     let hook = Hook::new(merchant.clone(), TEST_EVENT.into(), None, None, body.clone().into());
-    let mut receipt = receipt_of(&hook, entry, now);
-    receipt.verdict = Verdict::Ignored;
-    receipt.reasons = vec![Reason::TestEvent];
+    let mut entry = entry_of(&hook, hook_id, now);
+    entry.record.verdict = Verdict::Ignored;
+    entry.reasons = vec![Reason::TestEvent];
     let message = Message {
         id,
         lane: CALLBACKS,
@@ -198,6 +199,6 @@ pub async fn send_test(
     };
     let mut batch = Batch::new();
     batch.send(message);
-    batch.put(receipt_key(entry), Expect::Absent, &receipt, now);
+    batch.put(journal_key(hook_id), Expect::Absent, &entry, now);
     if commit_once(&shop.store, batch).await? { Ok(id) } else { Err(Unavailable::Crowded) }
 }

@@ -6,11 +6,12 @@ use super::tend_payment::{Intention, Settle, by_hand, keep_sending, settle_task}
 use super::transaction::Transaction;
 use super::{BilledOrder, Shop, load_record};
 use crate::kernel::{Fingerprint, HookId, Private, Timestamp};
+use crate::outbox::{Settlement, Ticket};
 use crate::payments::{
     Attempt, CallOutcome, Checkout, Operation, OperationId, OperationKind, OperationState, PaymentNote,
     Refusal, RemoteOperation, RetryLater,
 };
-use crate::store::{CommitError, Settlement, Ticket, Unavailable};
+use crate::store::{CommitError, Unavailable};
 use crate::views::callback::Event;
 
 /// Writes down that the request is about to be sent. Returns the bytes to send, which are those of the first attempt, or

@@ -14,11 +14,12 @@ use super::{BilledOrder, OrderRecord, Shop, fetch_bill, load_record};
 use crate::kernel::time::between;
 use crate::kernel::{Private, Timestamp};
 use crate::orders::Number;
+use crate::outbox::{Settlement, Ticket};
 use crate::payments::{
     Attempt, Checkout, Payment, PaymentId, PaymentNote, PaymentOutcome, PaymentState, RetryLater,
     RetryReason, Step,
 };
-use crate::store::{Batch, CommitError, Settlement, Ticket, Unavailable};
+use crate::store::{Batch, CommitError, Unavailable};
 use crate::views::callback::Event;
 
 /// Before a payment is looked at again whose money is being taken.

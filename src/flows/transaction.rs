@@ -14,9 +14,11 @@ use tracing::Instrument;
 use super::Shop;
 use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Document, Message, Timestamp};
+use crate::kernel::{Document, Timestamp};
 use crate::orders::Number;
-use crate::store::{Batch, CommitError, Delivery, Expect, Settlement, Store, Stored, Ticket, Unavailable};
+use crate::outbox::Message;
+use crate::outbox::{Delivery, Settlement, Ticket};
+use crate::store::{Batch, CommitError, Expect, Store, Stored, Unavailable};
 use crate::telemetry::metrics;
 
 /// How often a use case is run before its caller is told to come again. Each time at least one other

@@ -8,8 +8,8 @@
 pub mod channel;
 mod render;
 
-use crate::kernel::Lane;
-use crate::kernel::message::Ordering;
+use crate::outbox::Lane;
+use crate::outbox::Ordering;
 use crate::texts::Language;
 pub use render::{Subject, money, render};
 

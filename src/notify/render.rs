@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use crate::kernel::text::{clean, shown_in_line};
-use crate::kernel::{ExternalId, MessageId, Money};
+use crate::kernel::{ExternalId, Money};
 use crate::orders::{Announcement, Content, Difference, Position, PositionChange, State, Unread, Window};
+use crate::outbox::MessageId;
 use crate::texts::Language;
 
 /// Which order a message is about.

@@ -6,7 +6,8 @@ use super::event::EventKind;
 use super::fold::State;
 use super::note::OrderNote;
 use super::stock::MovementLine;
-use crate::kernel::{LocalTime, MessageId, Money, Quantity};
+use crate::kernel::{LocalTime, Money, Quantity};
+use crate::outbox::MessageId;
 
 /// One thing that came of a hook. Past tense: it is durable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,8 +8,9 @@ use super::note::OrderNote;
 use super::stock::Shelf;
 use crate::kernel::DocKey;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, ExternalId, Kind, MessageId, PartyName, Timestamp, Unreadable};
+use crate::kernel::{Document, ExternalId, Kind, PartyName, Timestamp, Unreadable};
 use crate::orders::Number;
+use crate::outbox::MessageId;
 
 /// An order: who it is, everything that was heard of it, and what has been done about it.
 ///

@@ -37,8 +37,8 @@ mod spread;
 mod terms;
 mod vat;
 
-use crate::kernel::Lane;
-use crate::kernel::message::Ordering;
+use crate::outbox::Lane;
+use crate::outbox::Ordering;
 
 /// Payments, refunds and captures that must be looked after.
 pub const LANE: Lane = Lane::new(2, Ordering::Strict, "payment");

@@ -1,11 +1,13 @@
 //! Whatever is asked of them, all engines do the same: the one in memory is short enough to be believed.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::conformance::{postgres_in_a_new_database, sled_in_a_new_folder};
 use super::*;
 use crate::kernel::time::from_micros;
-use crate::kernel::{Clock, Partition};
+use crate::kernel::{Clock, DocKey, Partition};
 use crate::store::conformance::NOTES;
 
 /// One document in a batch. Beliefs are right or wrong; `At` means "the version that is there".

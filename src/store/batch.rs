@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::queue::{Delivery, Settlement, Ticket, message_key};
-use crate::kernel::{DocKey, Document, Message, Timestamp, Unreadable};
+use crate::kernel::{DocKey, Document, Timestamp, Unreadable};
+use crate::outbox::Message;
+use crate::outbox::{Delivery, Settlement, Ticket, message_key};
 
 /// What the author of a batch believed about a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

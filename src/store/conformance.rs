@@ -1,15 +1,15 @@
 //! What every store promises, one function each. The list is the contract: an engine is one that passes it.
 
-use crate::kernel::{Partition, message::Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::time::{between, from_micros, later};
-use crate::kernel::{Clock, Document, Failure, Kind, Lane, Message, MessageId, Timestamp};
-use crate::store::message_key;
-use crate::store::queue::DeliveryState;
+use crate::kernel::{Clock, DocKey, Document, Failure, Kind, Partition, Timestamp, Unreadable};
+use crate::outbox::{
+    Claim, Claimed, Delivery, DeliveryState, Lane, Message, MessageId, Ordering, Settlement, message_key,
+};
 
 /// The kind of the tests' documents.
 pub(super) const NOTES: Kind = Kind::listed(1, "notes");

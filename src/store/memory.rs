@@ -10,13 +10,14 @@ use tokio::sync::watch;
 use super::batch::{Batch, CounterKey, Stored};
 use super::page::Head;
 use super::plan::{DocWrite, Held, bumped, plan};
-use super::queue::{Claim, Claimed, Delivery, Leases, Place, Ticket, page_of_places};
-use super::scan::{Cursor, Found, Scan};
+use super::scan::{Cursor, Found, Scan, page_of_places, place_after};
 use super::{CommitError, Unavailable};
 use crate::kernel::DocKey;
 use crate::kernel::time::SteadyClock;
-use crate::kernel::{Clock, Kind, MessageId, Timestamp};
-use crate::store::message_key;
+use crate::kernel::{Clock, Kind, Timestamp};
+use crate::outbox::MessageId;
+use crate::outbox::message_key;
+use crate::outbox::{Claim, Claimed, Delivery, Leases, Place, Ticket};
 
 /// A store in memory.
 #[derive(Debug)]
@@ -155,7 +156,7 @@ impl Memory {
                 (of_partition.map(|(key, _)| *key).collect(), None)
             }
             Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
-                let after = Place::after(lane, dead, queue.as_deref(), after.as_ref());
+                let after = place_after(lane, dead, queue.as_deref(), after.as_ref());
                 let places =
                     state.outbox.range((Bound::Excluded(after), Bound::Unbounded)).take_while(|place| {
                         (place.lane, place.dead) == (lane, dead)

@@ -3,12 +3,11 @@
 
 use super::batch::{Body, Bump, Change, CounterKey, Expect, Stamped, Stored};
 use super::page::Head;
-use super::queue::{Delivery, Place, Ticket, place_of};
 use super::{CommitError, Unavailable};
 use crate::kernel::DocKey;
 use crate::kernel::Document;
 use crate::kernel::Timestamp;
-use crate::store::message_key;
+use crate::outbox::{Delivery, Place, Ticket, message_key};
 
 /// What an engine holds at the moment of a commit.
 pub(super) trait Held {
@@ -93,6 +92,11 @@ pub(super) fn plan(batch: Stamped, held: &impl Held) -> Result<Writes, CommitErr
 
 fn delivery(held: &impl Held, key: DocKey) -> Result<Option<Delivery>, Unavailable> {
     Ok(held.doc(key)?.map(|stored| stored.document()).transpose()?)
+}
+
+/// Where a message stands in the outbox's index, if it belongs there.
+pub(super) fn place_of(body: &Body) -> Result<Option<Place>, Unavailable> {
+    Ok(Delivery::decode(body.schema, &body.bytes)?.place())
 }
 
 /// A counter's value after a change.

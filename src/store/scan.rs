@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use crate::kernel::DocKey;
 use crate::kernel::time::from_micros;
-use crate::kernel::{Kind, Lane, MessageId, Partition, Timestamp};
-use crate::store::message_key;
+use crate::kernel::{Kind, Partition, Timestamp};
+use crate::outbox::{Lane, MessageId};
+use crate::outbox::{Place, message_key};
 
 /// What to walk.
 #[derive(Debug, Clone)]
@@ -80,8 +81,8 @@ impl Cursor {
     }
 
     /// The place of a message in the outbox.
-    pub(super) fn of_message(queue: String, due: Timestamp, id: MessageId) -> Cursor {
-        Cursor { queue, ..Cursor::at(due, message_key(id)) }
+    pub(super) fn of_place(place: &Place) -> Cursor {
+        Cursor { queue: place.queue.clone(), ..Cursor::at(place.due, message_key(place.id)) }
     }
 
     /// The queue of the outbox that it is in; none when it is in another list.
@@ -94,6 +95,27 @@ impl Cursor {
     pub(super) fn message(&self) -> Option<MessageId> {
         Some(MessageId { subject: self.partition, sequence: u32::try_from(self.id).ok()? })
     }
+}
+
+/// The place of the outbox's index after which a list goes on: that of a cursor, or the start of a queue, or that of the
+/// lane.
+pub(super) fn place_after(lane: Lane, dead: bool, queue: Option<&str>, cursor: Option<&Cursor>) -> Place {
+    let mut place = Place::start(lane, dead);
+    if let Some((cursor, id)) = cursor.and_then(|cursor| Some((cursor, cursor.message()?))) {
+        place = Place { queue: cursor.queue.clone(), due: cursor.listed_at, id, ..place };
+    }
+    if let Some(queue) = queue {
+        queue.clone_into(&mut place.queue);
+    }
+    place
+}
+
+/// The page that these places make, one of which is there only to show that it is not the last.
+pub(super) fn page_of_places(mut places: Vec<Place>, limit: usize) -> Found {
+    let more = places.len() > limit;
+    places.truncate(limit);
+    let next = places.last().filter(|_| more).map(Cursor::of_place);
+    (places.iter().map(|place| message_key(place.id)).collect(), next)
 }
 
 impl fmt::Display for Cursor {

@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::dedup::Verdict;
-use crate::kernel::Lane;
+use crate::outbox::Lane;
 
 /// Answers are counted in these bounds, in seconds. The sender's patience ends at 5.
 const HOOK_SECONDS_BOUNDS: [f64; 12] =

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::dedup::Copies;
 use crate::flows::Shop;
-use crate::flows::note_copies::{Copies, note_copies};
+use crate::flows::note_copies::{NewCopies, note_copies};
 use crate::kernel::{HookId, Timestamp};
 
 /// How often notes are written.
@@ -22,7 +23,7 @@ const WAITING_HOOKS_MAX: usize = 100_000;
 /// Where copies are handed in.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    waiting: Arc<Mutex<HashMap<HookId, Copies>>>,
+    waiting: Arc<Mutex<HashMap<HookId, NewCopies>>>,
     writing: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -30,15 +31,15 @@ impl Tally {
     /// Hands in a copy.
     pub fn add(&self, of: HookId, at: Timestamp) {
         let mut waiting = self.waiting();
-        if let Some(copies) = waiting.get_mut(&of) {
+        if let Some(NewCopies { copies, .. }) = waiting.get_mut(&of) {
             copies.count += 1;
             copies.last_at = at;
         } else if waiting.len() < WAITING_HOOKS_MAX {
-            waiting.insert(of, Copies { of, count: 1, first_at: at, last_at: at });
+            waiting.insert(of, NewCopies { copies: Copies { of, count: 1, last_at: at }, first_at: at });
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<HookId, Copies>> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<HookId, NewCopies>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -48,8 +49,9 @@ impl Tally {
         // Those that wait now, one by one: whoever drives this may be cancelled, and loses only the one in hand.
         let due: Vec<HookId> = self.waiting().keys().copied().collect();
         for of in due {
-            let Some(copies) = self.waiting().remove(&of) else { continue };
-            if let Err(why) = note_copies(shop, &copies).await {
+            let Some(new) = self.waiting().remove(&of) else { continue };
+            if let Err(why) = note_copies(shop, &new).await {
+                let copies = new.copies;
                 tracing::warn!(hook.id = %copies.of, copies = copies.count, error = %why, "copies were not noted");
             }
         }

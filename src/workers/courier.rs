@@ -18,8 +18,9 @@ use crate::kernel::time::between;
 use crate::notify::Letter;
 use crate::notify::channel::Handover;
 use crate::notify::channel::telegram::Telegram;
+use crate::outbox::{Claimed, Settlement};
 use crate::peer::RetryPolicy;
-use crate::store::{Batch, Claimed, Settlement};
+use crate::store::Batch;
 use crate::telemetry::metrics;
 use crate::texts::{InWords, Language};
 

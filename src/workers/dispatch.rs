@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::flows::Shop;
-use crate::kernel::{Lane, Stopwatch};
-use crate::store::{Claim, Claimed};
+use crate::kernel::Stopwatch;
+use crate::outbox::Lane;
+use crate::outbox::{Claim, Claimed};
 
 /// How often the outbox is looked at without being rung: retries come due.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);

@@ -18,8 +18,9 @@ use crate::flows::tend_delivery::{Altered, alter};
 use crate::kernel::time::between;
 use crate::kernel::{Failure, PartyName};
 use crate::marketplace::{Heard, Sm};
+use crate::outbox::{Claimed, Delivery, Settlement};
 use crate::peer::RetryPolicy;
-use crate::store::{Batch, Claimed, Delivery, Settlement, Unavailable};
+use crate::store::{Batch, Unavailable};
 use crate::telemetry::metrics;
 use crate::texts::{InWords, Language};
 

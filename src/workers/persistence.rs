@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::kernel::{MessageId, Stopwatch};
+use crate::kernel::Stopwatch;
+use crate::outbox::MessageId;
 use crate::store::{Batch, CommitError, Store, Unavailable};
 
 /// Between two attempts.

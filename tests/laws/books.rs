@@ -18,15 +18,17 @@ use tillgate::gateway::sandbox::{Call as Kind, Entry, Outcome, Sandbox, Setup, T
 use tillgate::gateway::yookassa::{self, Yookassa};
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
 use tillgate::kernel::time::later;
-use tillgate::kernel::{Clock, ExternalId, Fingerprint, Lane, Money, PartyName, Quantity, Timestamp};
+use tillgate::kernel::{Clock, ExternalId, Fingerprint, Money, PartyName, Quantity, Timestamp};
 use tillgate::orders::Number;
+use tillgate::outbox::Claim;
+use tillgate::outbox::Lane;
 use tillgate::payments::{
     Bill, Checkout, Customer, Handover, Line, Operation, OperationKind, OperationState, PaymentId,
     PaymentMode, Receipts, Remote, RemoteOperation, Terms, VatCode, Ways,
 };
 use tillgate::peer::Client;
 use tillgate::store::memory::Memory;
-use tillgate::store::{Claim, Scan, Store};
+use tillgate::store::{Scan, Store};
 use tillgate::workers::collector::Collector;
 use tokio::sync::Notify;
 

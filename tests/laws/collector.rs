@@ -12,15 +12,17 @@ use tillgate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Resting, Seller
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
 use tillgate::kernel::Fingerprint;
 use tillgate::kernel::time::later;
-use tillgate::kernel::{Clock, ExternalId, Lane, Money, PartyName, Quantity, Timestamp};
+use tillgate::kernel::{Clock, ExternalId, Money, PartyName, Quantity, Timestamp};
 use tillgate::orders::Number;
 use tillgate::orders::Order;
+use tillgate::outbox::Lane;
+use tillgate::outbox::{Claim, Delivery};
 use tillgate::payments::{
     Bill, Checkout, Customer, Handover, Line, Operation, OperationKind, OperationState, PaymentId,
     PaymentState, Remote, RemoteOperation, RemoteOperationStatus, RemoteStatus, Terms, VatCode, Ways,
 };
 use tillgate::store::memory::Memory;
-use tillgate::store::{Batch, Claim, Delivery, Expect, Scan, Store};
+use tillgate::store::{Batch, Expect, Scan, Store};
 use tillgate::workers::collector::Collector;
 use tokio::sync::Notify;
 
@@ -334,9 +336,9 @@ impl World {
         for payment in tend {
             order.messages += 1;
             let id =
-                tillgate::kernel::MessageId { subject: self.number.partition(), sequence: order.messages };
+                tillgate::outbox::MessageId { subject: self.number.partition(), sequence: order.messages };
             let body = serde_json::json!({"task": "payment", "payment": payment}).to_string();
-            batch.send(tillgate::kernel::Message {
+            batch.send(tillgate::outbox::Message {
                 id,
                 lane: tillgate::payments::LANE,
                 queue: "bank".into(),

@@ -3,9 +3,10 @@
 
 use tillgate::flows::marketplace_update::{MarketplaceUpdate, Next, Told};
 use tillgate::kernel::failure::DeliveryFailure;
-use tillgate::kernel::{Failure, Message, MessageId, Timestamp};
+use tillgate::kernel::{Failure, Timestamp};
 use tillgate::orders::Number;
-use tillgate::store::Delivery;
+use tillgate::outbox::Delivery;
+use tillgate::outbox::{Message, MessageId};
 
 /// What happens to one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

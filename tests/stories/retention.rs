@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tillgate::dedup::Receipt;
+use tillgate::dedup::JournalEntry;
 use tillgate::flows::receive_hook::{receive, recognise};
 use tillgate::flows::sweep::{Progress, Retention, sweep_step};
 use tillgate::flows::{Hook, Received, Shop};
@@ -12,9 +12,10 @@ use tillgate::kernel::Document;
 use tillgate::kernel::{Clock, Kind, PartyName};
 use tillgate::notify::Audience;
 use tillgate::orders::Order;
+use tillgate::outbox::{Claim, Settlement};
 use tillgate::store::memory::Memory;
 use tillgate::store::sled::Sled;
-use tillgate::store::{Batch, Claim, Scan, Settlement, Store};
+use tillgate::store::{Batch, Scan, Store};
 use tillgate::webhooks::sm::Sm;
 use tillgate::webhooks::{Authentic, Inbound, Protocol};
 
@@ -100,7 +101,7 @@ async fn receipts_go_after_their_time_and_the_order_is_still_the_same_order() {
     deliver(&shop, &created("H2")).await;
     shop.clock.advance(2 * DAY);
     assert_eq!(sweep(&shop).await, 3, "two receipts and a message that was sent");
-    assert_eq!((count(&shop, Receipt::KIND).await, count(&shop, Order::KIND).await), (1, 2));
+    assert_eq!((count(&shop, JournalEntry::KIND).await, count(&shop, Order::KIND).await), (1, 2));
 
     // Years later, a copy: the order knows it, although its receipt is gone.
     shop.clock.advance(1000 * DAY);
@@ -123,7 +124,7 @@ async fn what_waits_is_not_swept() {
     assert_eq!(sweep(&shop).await, 0, "a parked hook, and the receipt that leads to a waiting message");
     send_everything(&shop).await;
     assert_eq!(sweep(&shop).await, 2, "the message is sent: it and its receipt go");
-    assert_eq!(count(&shop, Receipt::KIND).await, 1);
+    assert_eq!(count(&shop, JournalEntry::KIND).await, 1);
     deliver(&shop, &created("H-parked")).await;
     let scan = Scan::Listed { kind: Order::KIND, newest_first: true, after: None, limit: 9 };
     let orders = shop.store.scan(&scan).await.expect("a store that answers").items;

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use tillgate::dedup::{Receipt, Verdict};
+use tillgate::dedup::{JournalEntry, Verdict};
 use tillgate::flows::endpoint::Endpoint;
 use tillgate::flows::shop_key::StoredKey;
 use tillgate::kernel::{Document, Timestamp};
 use tillgate::orders::{Movement, Order};
+use tillgate::outbox::Delivery;
 use tillgate::payments::{Alias, Allowance, Budget, Checkout, PastBill, Purpose};
-use tillgate::store::Delivery;
 use tillgate::texts::Language;
 use tillgate::views::{Frame, order_document};
 
@@ -30,11 +30,11 @@ fn an_order_of_version_2_is_read() {
 }
 
 #[test]
-fn a_receipt_of_version_2_is_read() {
-    let receipt = Receipt::decode(2, &fixture("receipt/v2/applied.bin")).expect("readable");
-    assert_eq!(receipt.verdict, Verdict::Applied);
-    assert_eq!(receipt.body.len() as u64, receipt.body_bytes);
-    assert!(receipt.answer.expect("an answer").body.contains("created"));
+fn a_journal_entry_of_version_2_is_read() {
+    let entry = JournalEntry::decode(2, &fixture("journal/v2/applied.bin")).expect("readable");
+    assert_eq!(entry.record.verdict, Verdict::Applied);
+    assert_eq!(entry.body.len() as u64, entry.body_bytes);
+    assert!(entry.record.answer.expect("an answer").body.contains("created"));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_form_from_before_the_first_release_is_refused_and_says_so() {
     for why in [
         Order::decode(1, b"{}").expect_err("old").to_string(),
         Checkout::decode(1, b"{}").expect_err("old").to_string(),
-        Receipt::decode(1, b"{}").expect_err("old").to_string(),
+        JournalEntry::decode(1, b"{}").expect_err("old").to_string(),
         Delivery::decode(1, b"{}").expect_err("old").to_string(),
     ] {
         assert!(why.contains("before the first release"), "{why}");

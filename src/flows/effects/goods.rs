@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::super::transaction::Transaction;
 use crate::kernel::DocKey;
 use crate::kernel::Document;
-use crate::kernel::{HookId, Message, Quantity};
+use crate::kernel::{HookId, Quantity};
 use crate::notify::{Letter, Subject, render};
 use crate::orders::{Announcement, Fact, Movement, MovementLine, Order};
+use crate::outbox::Message;
 use crate::store::{Bump, CounterKey, Expect};
 
 impl Transaction<'_> {

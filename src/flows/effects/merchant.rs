@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::super::transaction::Transaction;
 use super::super::{BilledOrder, Callbacks};
-use crate::kernel::message::Ordering;
-use crate::kernel::{Lane, Message, Timestamp};
+use crate::kernel::Timestamp;
+use crate::outbox::Ordering;
+use crate::outbox::{Lane, Message};
 use crate::payments::{Checkout, OperationId, OperationKind, Payment, PaymentId, PaymentState};
 use crate::texts::Language;
 use crate::views::callback::{Callback, CallbackData, Event};

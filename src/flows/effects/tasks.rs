@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::BilledOrder;
 use super::super::transaction::Transaction;
-use crate::kernel::{Lane, Message};
+use crate::outbox::{Lane, Message};
 use crate::payments::{OperationId, PaymentId};
 
 /// What a message of the lanes for payments holds: the step itself follows from what is stored when it is done.

@@ -8,9 +8,9 @@ use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 
 use super::{List, Paging, gather};
-use crate::dedup::{Reason, Receipt, Verdict};
+use crate::dedup::{JournalEntry, Reason, Verdict};
 use crate::flows::accept_hook::accept_hook;
-use crate::flows::{Hook, receipt_key};
+use crate::flows::{Hook, journal_key};
 use crate::http::Edge;
 use crate::http::problem::Problem;
 use crate::kernel::Document;
@@ -53,27 +53,30 @@ struct AnswerEntry {
 }
 
 impl HookEntry {
-    /// Shows a receipt.
+    /// Shows an entry of the journal.
     #[must_use]
-    pub fn of(receipt: Receipt) -> HookEntry {
+    pub fn of(entry: JournalEntry) -> HookEntry {
         HookEntry {
-            id: receipt.id,
-            source: receipt.source.to_string(),
-            event_type: receipt.event_type,
-            external_id: receipt.external_id,
-            number: receipt.number,
-            received_at: receipt.received_at,
-            sent_at: receipt.sent_at,
-            verdict: receipt.verdict,
-            reason: words(&receipt.reasons),
-            reasons: receipt.reasons,
-            changes: receipt.facts.iter().filter_map(|fact| stored_fact(fact, Language::En)).collect(),
-            facts: receipt.facts,
-            answer: receipt.answer.map(|answer| AnswerEntry { status: answer.status, body: answer.body }),
-            copy_of: receipt.copy_of,
-            copies: receipt.copies,
-            last_copy_at: receipt.last_copy_at,
-            body_bytes: receipt.body_bytes,
+            id: entry.record.id,
+            source: entry.source.to_string(),
+            event_type: entry.event_type,
+            external_id: entry.external_id,
+            number: entry.record.number,
+            received_at: entry.record.received_at,
+            sent_at: entry.sent_at,
+            verdict: entry.record.verdict,
+            reason: words(&entry.reasons),
+            reasons: entry.reasons,
+            changes: entry.facts.iter().filter_map(|fact| stored_fact(fact, Language::En)).collect(),
+            facts: entry.facts,
+            answer: entry
+                .record
+                .answer
+                .map(|answer| AnswerEntry { status: answer.status, body: answer.body }),
+            copy_of: entry.copies.map(|copies| copies.of),
+            copies: entry.copies.map(|copies| copies.count),
+            last_copy_at: entry.copies.map(|copies| copies.last_at),
+            body_bytes: entry.body_bytes,
         }
     }
 }
@@ -106,22 +109,22 @@ pub async fn list(
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
     edge.tally.write(&edge.shop).await;
     let paging = Paging { cursor: filter.cursor, limit: filter.limit };
-    let page = gather(&edge, Receipt::KIND, &paging, |stored| {
-        let receipt: Receipt = stored.document()?;
-        let fits = filter.source.as_deref().is_none_or(|source| receipt.source.as_str() == source)
-            && filter.verdict.is_none_or(|verdict| receipt.verdict == verdict);
-        Ok(fits.then(|| HookEntry::of(receipt)))
+    let page = gather(&edge, JournalEntry::KIND, &paging, |stored| {
+        let entry: JournalEntry = stored.document()?;
+        let fits = filter.source.as_deref().is_none_or(|source| entry.source.as_str() == source)
+            && filter.verdict.is_none_or(|verdict| entry.record.verdict == verdict);
+        Ok(fits.then(|| HookEntry::of(entry)))
     });
     Ok(Json(page.await?))
 }
 
-async fn load(edge: &Edge, id: &str) -> Result<Receipt, Problem> {
+async fn load(edge: &Edge, id: &str) -> Result<JournalEntry, Problem> {
     let id: HookId = id.parse().map_err(|why: NotAHookId| Problem::bad_parameter("hook", why))?;
-    let stored = edge.shop.store.load(&[receipt_key(id)]).await?.pop().flatten();
+    let stored = edge.shop.store.load(&[journal_key(id)]).await?.pop().flatten();
     let stored =
         stored.ok_or_else(|| Problem::not_found(format!("there is no hook {id}, or it has been swept")))?;
-    let receipt: Receipt = stored.document().map_err(Unavailable::from)?;
-    Ok(receipt)
+    let entry: JournalEntry = stored.document().map_err(Unavailable::from)?;
+    Ok(entry)
 }
 
 /// `GET /admin/v1/hooks/{id}`
@@ -129,11 +132,11 @@ pub async fn show(
     State(edge): State<Arc<Edge>>,
     Path(id): Path<String>,
 ) -> Result<Json<HookDetail>, Problem> {
-    let mut receipt = load(&edge, &id).await?;
-    let bytes = match receipt.copy_of {
+    let mut entry = load(&edge, &id).await?;
+    let bytes = match entry.copies {
         // A note of copies has the bytes of what it is a copy of.
-        Some(original) => load(&edge, &original.to_string()).await?.body,
-        None => std::mem::take(&mut receipt.body),
+        Some(copies) => load(&edge, &copies.of.to_string()).await?.body,
+        None => std::mem::take(&mut entry.body),
     };
     let (body, body_hex) = match String::from_utf8(bytes) {
         Ok(text) => (Some(text), None),
@@ -142,7 +145,7 @@ pub async fn show(
             (None, Some(hex))
         }
     };
-    Ok(Json(HookDetail { entry: HookEntry::of(receipt), body, body_hex }))
+    Ok(Json(HookDetail { entry: HookEntry::of(entry), body, body_hex }))
 }
 
 /// What came of looking at a hook again.
@@ -165,27 +168,27 @@ pub async fn replay(
     State(edge): State<Arc<Edge>>,
     Path(id): Path<String>,
 ) -> Result<Json<Replayed>, Problem> {
-    let mut receipt = load(&edge, &id).await?;
-    if let Some(original) = receipt.copy_of {
-        receipt = load(&edge, &original.to_string()).await?;
+    let mut entry = load(&edge, &id).await?;
+    if let Some(copies) = entry.copies {
+        entry = load(&edge, &copies.of.to_string()).await?;
     }
-    if receipt.body_bytes != receipt.body.len() as u64 {
+    if entry.body_bytes != entry.body.len() as u64 {
         let detail = "the hook was too long and only its beginning was kept: ask the sender to send it again";
         return Err(Problem::conflict(detail));
     }
-    let endpoint = edge.sources.get(receipt.source.as_str()).cloned();
+    let endpoint = edge.sources.get(entry.source.as_str()).cloned();
     if endpoint.as_ref().is_some_and(|endpoint| endpoint.account.is_some()) {
         let detail = "it is a notification of a payment system: have it sent again from there";
         return Err(Problem::conflict(detail));
     }
-    if edge.merchants.iter().any(|merchant| merchant.name == receipt.source) {
+    if edge.merchants.iter().any(|merchant| merchant.name == entry.source) {
         let detail = "it is a request of a merchant's site, which was answered: the site sends it again if it wants to";
         return Err(Problem::conflict(detail));
     }
     let endpoint = endpoint.ok_or_else(|| {
-        Problem::conflict(format!("the source {} is not configured any more", receipt.source))
+        Problem::conflict(format!("the source {} is not configured any more", entry.source))
     })?;
-    let body = bytes::Bytes::from(std::mem::take(&mut receipt.body));
+    let body = bytes::Bytes::from(std::mem::take(&mut entry.body));
     let readable = Authentic::from_journal(&body).readable();
     let (identity, reading) = match endpoint.protocol.read(&readable) {
         Ok(Inbound::Order(identity, reading)) => (identity, reading),
@@ -194,10 +197,10 @@ pub async fn replay(
     };
     let mut hook = Hook::of(endpoint.source.clone(), identity, body.clone(), None);
     // Its bytes need not be those that it has its id from: they were masked, or its sender gave it an id.
-    if receipt.external_id.as_ref() == hook.external_id() {
-        hook = hook.known_as(receipt.id);
+    if entry.external_id.as_ref() == hook.external_id() {
+        hook = hook.known_as(entry.record.id);
     }
-    let again = Some(receipt.received_at);
+    let again = Some(entry.record.received_at);
     let received = accept_hook(&edge.shop, &*endpoint.protocol, &hook, &*reading, again).await?;
     tracing::info!(hook.id = %received.id, verdict = %received.verdict, "a hook was looked at again");
     Ok(Json(Replayed {

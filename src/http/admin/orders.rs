@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::hooks::HookEntry;
 use super::outbox::MessageEntry;
 use super::{List, PAGE_MAX, Paging, gather};
-use crate::dedup::Receipt;
+use crate::dedup::JournalEntry;
 use crate::flows::see_order::see_order;
 use crate::flows::{OrderRecord, find_record, load_record};
 use crate::http::Edge;
@@ -19,8 +19,9 @@ use crate::kernel::Document;
 use crate::kernel::{ExternalId, PartyName, Timestamp};
 use crate::orders::Number;
 use crate::orders::{Movement, Order, State as OrderState};
+use crate::outbox::Delivery;
 use crate::payments::{Checkout, Entry as PaymentEntry};
-use crate::store::{Cursor, Delivery, Scan, Unavailable};
+use crate::store::{Cursor, Scan, Unavailable};
 use crate::texts::{Language, Worded};
 use crate::views::{OrderDocument, order_document};
 
@@ -158,7 +159,7 @@ pub async fn seen(
 /// An entry of an order's journal.
 #[derive(Debug, Serialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
-pub enum JournalEntry {
+pub enum JournalLine {
     /// A hook.
     Hook(Box<HookEntry>),
     /// A message to someone.
@@ -178,23 +179,23 @@ pub enum JournalEntry {
 pub async fn journal(
     State(edge): State<Arc<Edge>>,
     Path(number): Path<String>,
-) -> Result<Json<List<JournalEntry>>, Problem> {
+) -> Result<Json<List<JournalLine>>, Problem> {
     let number = number_in(&number)?;
     edge.tally.write(&edge.shop).await;
-    let mut entries: Vec<(Timestamp, u8, JournalEntry)> = Vec::new();
+    let mut entries: Vec<(Timestamp, u8, JournalLine)> = Vec::new();
     let partition = number.partition();
-    for (rank, kind) in [(0, Receipt::KIND), (1, Movement::KIND), (2, Delivery::KIND)] {
+    for (rank, kind) in [(0, JournalEntry::KIND), (1, Movement::KIND), (2, Delivery::KIND)] {
         let scan = Scan::Partition { partition, kind };
         for (_, stored) in edge.shop.store.scan(&scan).await?.items {
             let at = stored.body.listed_at;
-            let entry = if kind == Receipt::KIND {
-                let receipt: Receipt = stored.document().map_err(Unavailable::from)?;
-                JournalEntry::Hook(Box::new(HookEntry::of(receipt)))
+            let entry = if kind == JournalEntry::KIND {
+                let entry: JournalEntry = stored.document().map_err(Unavailable::from)?;
+                JournalLine::Hook(Box::new(HookEntry::of(entry)))
             } else if kind == Delivery::KIND {
                 let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
-                JournalEntry::Message(Box::new(MessageEntry::of(delivery)))
+                JournalLine::Message(Box::new(MessageEntry::of(delivery)))
             } else {
-                JournalEntry::Movement { at, movement: stored.document().map_err(Unavailable::from)? }
+                JournalLine::Movement { at, movement: stored.document().map_err(Unavailable::from)? }
             };
             entries.push((at, rank, entry));
         }
@@ -205,7 +206,7 @@ pub async fn journal(
                 .history
                 .iter()
                 .cloned()
-                .map(|entry| (entry.at, 3, JournalEntry::Payment(Worded::of(entry, Language::En)))),
+                .map(|entry| (entry.at, 3, JournalLine::Payment(Worded::of(entry, Language::En)))),
         );
     }
     if entries.is_empty() && load(&edge, number).await?.is_none() {

@@ -14,9 +14,11 @@ use super::{List, PAGE_DEFAULT, PAGE_MAX};
 use crate::flows::tend_delivery::{self, Altered};
 use crate::http::Edge;
 use crate::http::problem::Problem;
-use crate::kernel::message::NotAMessageId;
-use crate::kernel::{Failure, Lane, MessageId, Timestamp};
-use crate::store::{Cursor, Delivery, DeliveryState, NotACursor, Scan, Unavailable};
+use crate::kernel::{Failure, Timestamp};
+use crate::outbox::NotAMessageId;
+use crate::outbox::{Delivery, DeliveryState};
+use crate::outbox::{Lane, MessageId};
+use crate::store::{Cursor, NotACursor, Scan, Unavailable};
 use crate::texts::{Language, Worded};
 
 /// A lane by its name.

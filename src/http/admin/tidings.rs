@@ -17,8 +17,9 @@ use crate::http::problem::Problem;
 use crate::kernel::Quantity;
 use crate::kernel::json::tidy;
 use crate::orders::{Order, Position, Tiding, Told};
-use crate::store::message_key;
-use crate::store::{Delivery, Unavailable};
+use crate::outbox::Delivery;
+use crate::outbox::message_key;
+use crate::store::Unavailable;
 
 /// The longest reason, in characters.
 const REASON_CHARS_MAX: usize = 255;

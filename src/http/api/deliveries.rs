@@ -20,10 +20,12 @@ use crate::flows::tend_delivery::{
 };
 use crate::http::admin::{List, PAGE_DEFAULT, PAGE_MAX};
 use crate::http::body::read_plain;
-use crate::kernel::{Failure, MessageId, PartyName, Timestamp};
+use crate::kernel::{Failure, PartyName, Timestamp};
 use crate::orders::Number;
-use crate::store::message_key;
-use crate::store::{Cursor, Delivery, DeliveryState, NotACursor, Unavailable};
+use crate::outbox::MessageId;
+use crate::outbox::message_key;
+use crate::outbox::{Delivery, DeliveryState};
+use crate::store::{Cursor, NotACursor, Unavailable};
 use crate::texts::{Language, Worded};
 use crate::views::ReasonShape;
 

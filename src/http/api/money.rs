@@ -177,8 +177,8 @@ async fn once(
         key: &given,
         body: &body,
     };
-    let receipt = match take_key(&edge.shop, keyed).await? {
-        Taken::Ours(receipt) => receipt,
+    let id = match take_key(&edge.shop, keyed).await? {
+        Taken::Ours(id) => id,
         known @ (Taken::Answered(_) | Taken::OtherRequest | Taken::UnderWay) => return taken_before(known),
     };
     let answered = match move_money(&edge.shop, &request).await? {
@@ -197,7 +197,7 @@ async fn once(
         }
         Err(Refused::No(NotPlanned::Impossible(why))) => Problem::validation_failed(why).as_answer(),
     };
-    Ok(answer(answer_key(&edge.shop, receipt, Some(number), answered).await?))
+    Ok(answer(answer_key(&edge.shop, id, Some(number), answered).await?))
 }
 
 fn read_request(

@@ -11,14 +11,14 @@ use super::rows::{
 use super::{Failed, id_bytes, signed, unpack, unsigned};
 use crate::kernel::DocKey;
 use crate::kernel::Document;
-use crate::kernel::MessageId;
 use crate::kernel::chance::random_bytes;
-use crate::store::Delivery;
+use crate::outbox::Delivery;
+use crate::outbox::MessageId;
+use crate::outbox::message_key;
+use crate::outbox::{Place, Ticket};
 use crate::store::batch::{Batch, Bump, CounterKey, Stamped, Stored};
-use crate::store::message_key;
 use crate::store::page::{Head, Page, PieceKey, Pieces};
 use crate::store::plan::{DocWrite, Held, Writes, plan};
-use crate::store::queue::{Place, Ticket};
 use crate::store::{CommitError, Unavailable};
 
 /// The partitions that a batch is about: one, but for batches of tests.

@@ -12,11 +12,13 @@ use super::reader::{self, query};
 use super::{Failed, Postgres, id_bytes, id_of, in_time, signed, unsigned, within};
 use crate::kernel::DocKey;
 use crate::kernel::time::from_micros;
-use crate::kernel::{Kind, Lane, Partition};
+use crate::kernel::{Kind, Partition};
+use crate::outbox::Lane;
+use crate::outbox::Place;
 use crate::store::batch::CounterKey;
 use crate::store::page::Page;
-use crate::store::queue::{Place, page_of_places};
 use crate::store::scan::{Cursor, Found, Scan};
+use crate::store::scan::{page_of_places, place_after};
 use crate::store::{Belief, Unavailable};
 
 /// How often parts of counters are summed up, and rows of messages that nobody is at any more removed.
@@ -95,7 +97,7 @@ async fn outbox(
              ORDER BY queue, due, partition, sequence LIMIT $7"
         }
     };
-    let after = Place::after(lane, dead, queue, after);
+    let after = place_after(lane, dead, queue, after);
     let (side, limit) = (i16::from(dead), i64::try_from(limit).unwrap_or(i64::MAX));
     let (due, number) = (after.due.as_microsecond(), signed(after.id.subject));
     let sequence = i64::from(after.id.sequence);

@@ -49,12 +49,12 @@ pub use self::schema::{Migration, may_migrate};
 pub use self::server::Seen;
 use super::batch::{Batch, CounterKey, Stored};
 use super::page::Page;
-use super::queue::{Claim, Claimed};
 use super::scan::{Found, Scan};
 use super::{Belief, CommitError, Condition, Unavailable};
 use crate::kernel::DocKey;
 use crate::kernel::time::from_micros;
 use crate::kernel::{Clock, Partition, Timestamp};
+use crate::outbox::{Claim, Claimed};
 
 /// Batches that may wait for a writer, and reads for a reader. When it is full, callers wait for a place.
 const WAITING_MAX: usize = 4096;

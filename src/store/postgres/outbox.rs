@@ -12,12 +12,13 @@ use tokio_postgres::Row;
 
 use super::reader::{self, query, query_once};
 use super::{Postgres, signed, unsigned};
+use crate::kernel::Timestamp;
 use crate::kernel::chance::random_bytes;
-use crate::kernel::message::Ordering;
 use crate::kernel::time::from_micros;
-use crate::kernel::{Lane, MessageId, Timestamp};
-use crate::store::message_key;
-use crate::store::queue::{Claim, Claimed, Delivery, Ticket};
+use crate::outbox::Ordering;
+use crate::outbox::message_key;
+use crate::outbox::{Claim, Claimed, Delivery, Ticket};
+use crate::outbox::{Lane, MessageId};
 use crate::store::{Belief, Unavailable};
 
 /// How many due messages of one queue are looked at for one that may go.

@@ -12,9 +12,9 @@ use tokio_postgres::types::ToSql;
 use super::link::Connected;
 use super::{Failed, id_bytes, in_time, signed, unsigned};
 use crate::kernel::{Partition, Timestamp};
+use crate::outbox::Place;
 use crate::store::batch::CounterKey;
 use crate::store::page::PieceKey;
-use crate::store::queue::Place;
 
 /// A message's row in the outbox: its order and its sequence.
 pub type OutboxKey = (Partition, i64);

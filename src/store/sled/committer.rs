@@ -22,10 +22,10 @@ use super::syncer::{Written, stop};
 use super::watchdog::Pulse;
 use super::{failed_in_sled, keys, panic_text, read_piece, version};
 use crate::kernel::{DocKey, Partition};
+use crate::outbox::{Leases, Place, Ticket};
 use crate::store::batch::{CounterKey, Stamped, Stored};
 use crate::store::page::{Head, Page, PieceKey};
 use crate::store::plan::{DocWrite, Held, Writes, bumped, plan};
-use crate::store::queue::{Leases, Place, Ticket};
 use crate::store::{CommitError, Unavailable};
 
 /// What the committer is asked to do.

@@ -7,11 +7,13 @@ use super::keys::{Entry, Fields, not_a_key, push_text, sortable, unreadable};
 use super::version;
 use crate::kernel::DocKey;
 use crate::kernel::Partition;
-use crate::kernel::{Kind, Lane, MessageId, Timestamp};
+use crate::kernel::{Kind, Timestamp};
+use crate::outbox::Place;
+use crate::outbox::{Lane, MessageId};
 use crate::store::Unavailable;
 use crate::store::page::PIECE_BYTES_MAX;
-use crate::store::queue::Place;
 use crate::store::scan::Cursor;
+use crate::store::scan::place_after;
 
 /// Which stretch of time a listing belongs to: about an eighth of a second. Short enough to be read whole when one
 /// document in it is looked for.
@@ -316,7 +318,7 @@ pub fn outbox(
     limit: usize,
 ) -> Result<Vec<Place>, Unavailable> {
     let mut walk = Walk::new(tree);
-    let mut position = Place::after(lane, dead, queue, after);
+    let mut position = place_after(lane, dead, queue, after);
     let line = position.line();
     let mut found = Vec::new();
     while found.len() < limit {

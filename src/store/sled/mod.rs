@@ -54,13 +54,14 @@ use self::syncer::Syncer;
 use self::watchdog::{Pulse, STALL_SECONDS_MAX};
 use super::batch::{Batch, CounterKey, Stored};
 use super::page::{Page, PieceKey};
-use super::queue::{Claim, Claimed, Leases, page_of_places};
 use super::scan::{Cursor, Found, Scan};
 use super::{CommitError, Unavailable};
 use crate::kernel::DocKey;
 use crate::kernel::time::SteadyClock;
 use crate::kernel::{Clock, Partition, Timestamp};
-use crate::store::message_key;
+use crate::outbox::message_key;
+use crate::outbox::{Claim, Claimed, Leases};
+use crate::store::scan::page_of_places;
 
 /// How much memory sled's cache may take unless the configuration says otherwise, in bytes.
 pub const CACHE_BYTES_DEFAULT: u64 = 128 * 1024 * 1024;

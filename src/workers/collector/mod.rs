@@ -24,10 +24,12 @@ use crate::flows::{Shop, outside_refund, tend_operation};
 use crate::gateway::{self, Breaker, Provider};
 use crate::kernel::failure::DeliveryFailure;
 use crate::kernel::time::between;
-use crate::kernel::{Failure, Lane, PartyName, Timestamp};
+use crate::kernel::{Failure, PartyName, Timestamp};
+use crate::outbox::Lane;
+use crate::outbox::{Claimed, Delivery, Settlement, Ticket};
 use crate::payments::{CallOutcome, PaymentOutcome, RetryLater, RetryReason};
 use crate::peer::RetryPolicy;
-use crate::store::{Batch, Claimed, Delivery, Settlement, Ticket, Unavailable};
+use crate::store::{Batch, Unavailable};
 use crate::telemetry::metrics;
 use crate::texts::{InWords, Language};
 

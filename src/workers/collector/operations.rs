@@ -6,7 +6,8 @@ use crate::flows::checkout_of;
 use crate::flows::tend_operation::note_sending;
 use crate::flows::tend_payment::Intention;
 use crate::gateway::{Failure, Provider};
-use crate::kernel::{Lane, PartyName, Private};
+use crate::kernel::{PartyName, Private};
+use crate::outbox::Lane;
 use crate::payments::WATCH_LANE;
 use crate::payments::{
     Bill, CallOutcome, Operation, OperationId, OperationStep, Payment, PaymentId, Purpose, Refusal,

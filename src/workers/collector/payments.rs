@@ -11,11 +11,12 @@ use crate::flows::tend_payment::{Intention, note_sending};
 use crate::gateway::{Addresses, Failure, Provider};
 use crate::kernel::time::between;
 use crate::kernel::{PartyName, Private, Timestamp};
+use crate::outbox::Delivery;
 use crate::payments::{
     CallOutcome, Checkout, Payment, PaymentId, PaymentOutcome, Purpose, Refusal, Remote, RemoteStatus,
     RetryReason, Step,
 };
-use crate::store::{Delivery, Unavailable};
+use crate::store::Unavailable;
 use crate::telemetry::metrics;
 use crate::views::buyers_address;
 

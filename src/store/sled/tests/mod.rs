@@ -14,15 +14,15 @@ use super::lists::Member;
 use super::{OpenError, Sled};
 use crate::kernel::DocKey;
 use crate::kernel::time::from_micros;
-use crate::kernel::{Clock, Lane, Message, MessageId, Timestamp};
+use crate::kernel::{Clock, Timestamp};
+use crate::outbox::{Claim, Settlement, Ticket};
+use crate::outbox::{Lane, Message, MessageId};
 use crate::store::conformance::NOTES;
-use crate::store::{
-    Batch, Body, Bump, Claim, CommitError, CounterKey, Expect, Scan, Settlement, Store, Ticket, Unavailable,
-};
+use crate::store::{Batch, Body, Bump, CommitError, CounterKey, Expect, Scan, Store, Unavailable};
 
 const CACHE: u64 = 16 << 20;
 
-const LANE: Lane = Lane::new(1, crate::kernel::message::Ordering::Strict, "people");
+const LANE: Lane = Lane::new(1, crate::outbox::Ordering::Strict, "people");
 
 fn key(partition: u64) -> DocKey {
     DocKey { partition: Partition::from_u64(partition), kind: NOTES, id: 0 }
