@@ -11,9 +11,10 @@ use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
-use crate::kernel::json::tidy;
+use crate::kernel::json::{Object, tidy};
 use crate::webhooks::{Rejection, RejectionKind};
 
 /// The longest body that is read, in bytes, packed or unpacked. A 3 000-line order is about 800 kB.
@@ -90,6 +91,17 @@ pub async fn read_plain(headers: &HeaderMap, body: Body) -> Result<Bytes, Proble
         return Err(Problem::too_large(format!("a request may have {BODY_BYTES_MAX} bytes")));
     }
     unpack(headers, &bytes).map_err(|rejection| Problem::rejected(&rejection))
+}
+
+/// Reads the JSON of a request of our own API.
+pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let read: Result<Object<T>, _> = serde_json::from_slice(&tidy(body).text);
+    read.map(|Object(value)| value).map_err(|why| match why.classify() {
+        serde_json::error::Category::Data => Problem::validation_failed(why.to_string()),
+        serde_json::error::Category::Io
+        | serde_json::error::Category::Syntax
+        | serde_json::error::Category::Eof => Problem::bad_request(format!("the body is not JSON: {why}")),
+    })
 }
 
 /// A body of which only the beginning was read.

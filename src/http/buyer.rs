@@ -18,6 +18,7 @@ use serde::Deserialize;
 pub use self::events::events;
 pub(super) use self::page::{face, guarded, name_of, page};
 use super::problem::Problem;
+use super::request::language_of;
 use super::{Edge, number_in};
 use crate::flows::open_payment::{Wanting, open_payment};
 use crate::flows::{OrderRecord, load_record};
@@ -36,12 +37,6 @@ const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// The style and the script of the pages.
 const STYLE: &str = include_str!("../../assets/buyer.css");
 const SCRIPT: &str = include_str!("../../assets/buyer.js");
-
-/// The language that the browser asks for; Russian if it asks for none of ours.
-pub(super) fn language_of(headers: &HeaderMap) -> Language {
-    let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    accept.and_then(Language::accepted).unwrap_or(Language::Ru)
-}
 
 /// An order's checkout that a token leads to.
 pub(super) struct Found {
@@ -78,7 +73,7 @@ pub async fn pay(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    to_payment_page(&edge, &token, language_of(&headers)).await
+    to_payment_page(&edge, &token, language_of(&headers, Language::Ru)).await
 }
 
 /// `POST /pay/{token}`: the buyer asks to pay.
@@ -87,7 +82,7 @@ pub async fn open(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let language = language_of(&headers);
+    let language = language_of(&headers, Language::Ru);
     let Some(found) = find(&edge, &token).await? else {
         return Ok(page(language, None, PaymentPage::Unknown));
     };
@@ -149,7 +144,7 @@ pub async fn back(
     Query(WayBack { from }): Query<WayBack>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let language = language_of(&headers);
+    let language = language_of(&headers, Language::Ru);
     let found = find(&edge, &token).await?;
     let face = found.as_ref().map_or(PaymentPage::Unknown, |found| face(&edge.shop, &found.checkout));
     // Who comes back by the way of success is on the point of being told so.

@@ -11,9 +11,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::Edge;
-use super::buyer::{asset, face, find, language_of, name_of};
+use super::buyer::{asset, face, find, name_of};
 use super::problem::Problem;
+use super::request::language_of;
 use crate::notify::money;
+use crate::texts::Language;
 use crate::texts::PaymentPage;
 
 const SCRIPT: &str = include_str!("../../assets/embed.js");
@@ -44,7 +46,7 @@ pub async fn status(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let language = language_of(&headers);
+    let language = language_of(&headers, Language::Ru);
     let found = find(&edge, &token).await?;
     let face = found.as_ref().map_or(PaymentPage::Unknown, |found| face(&edge.shop, &found.checkout));
     let title = face.words(language).title;

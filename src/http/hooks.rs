@@ -8,15 +8,16 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, header};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::{read_body, too_large, unpack};
 use super::problem::Problem;
+use super::reply::answer;
 use super::server::Peer;
 use super::work::see_through;
 use super::{Edge, REQUEST_ID, SourceEndpoint, notices};
-use crate::dedup::{Answer, Verdict};
+use crate::dedup::Verdict;
 use crate::flows::accept_hook::accept_hook;
 use crate::flows::reject_hook::reject;
 use crate::flows::{Hook, Received};
@@ -198,13 +199,4 @@ fn log(hook: &Hook, received: &Received, took: Duration, request_id: Option<&Hea
 #[expect(clippy::float_arithmetic, reason = "a duration for a log line")]
 pub(super) fn milliseconds(took: Duration) -> f64 {
     (took.as_secs_f64() * 1e6).round() / 1e3
-}
-
-pub(super) fn answer(answer: Answer) -> Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let mut response = (status, answer.body).into_response();
-    if let Ok(content_type) = HeaderValue::from_str(&answer.content_type) {
-        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
-    }
-    response
 }

@@ -13,7 +13,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::body::{read_body, too_large, unpack};
-use super::hooks::{KEEPING_MILLISECONDS_MAX, answer, milliseconds};
+use super::hooks::{KEEPING_MILLISECONDS_MAX, milliseconds};
+use super::reply::answer;
 use super::work::see_through;
 use super::{Edge, SourceEndpoint};
 use crate::dedup::Answer;

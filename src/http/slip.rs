@@ -11,9 +11,11 @@ use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 
 use super::Edge;
-use super::buyer::{Found, face, find, guarded, language_of, page};
+use super::buyer::{Found, face, find, guarded, page};
 use super::problem::Problem;
+use super::request::language_of;
 use crate::notify::money;
+use crate::texts::Language;
 use crate::texts::PaymentPage;
 use crate::views::buyers_address;
 
@@ -54,7 +56,7 @@ pub async fn slip(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let language = language_of(&headers);
+    let language = language_of(&headers, Language::Ru);
     let Some(found) = find(&edge, &token).await? else {
         return Ok(page(language, None, PaymentPage::Unknown));
     };

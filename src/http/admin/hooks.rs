@@ -1,18 +1,17 @@
 //! Deliveries: what came, what was decided, and the bytes.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use serde::{Deserialize, Serialize};
 
-use super::{List, Paging, gather};
 use crate::dedup::{JournalEntry, Reason, Verdict};
 use crate::flows::accept_hook::accept_hook;
 use crate::flows::{Hook, journal_key};
 use crate::http::Edge;
+use crate::http::page::{List, Paging, gather};
 use crate::http::problem::Problem;
+use crate::http::request::ApiRequest;
 use crate::kernel::Document;
 use crate::kernel::fingerprint::NotAHookId;
 use crate::kernel::{ExternalId, HookId, Timestamp};
@@ -55,7 +54,7 @@ struct AnswerEntry {
 impl HookEntry {
     /// Shows an entry of the journal.
     #[must_use]
-    pub fn of(entry: JournalEntry) -> HookEntry {
+    pub fn of(entry: JournalEntry, language: Language) -> HookEntry {
         HookEntry {
             id: entry.record.id,
             source: entry.source.to_string(),
@@ -65,9 +64,9 @@ impl HookEntry {
             received_at: entry.record.received_at,
             sent_at: entry.sent_at,
             verdict: entry.record.verdict,
-            reason: words(&entry.reasons),
+            reason: words(&entry.reasons, language),
             reasons: entry.reasons,
-            changes: entry.facts.iter().filter_map(|fact| stored_fact(fact, Language::En)).collect(),
+            changes: entry.facts.iter().filter_map(|fact| stored_fact(fact, language)).collect(),
             facts: entry.facts,
             answer: entry
                 .record
@@ -103,7 +102,7 @@ pub struct Filter {
 
 /// `GET /admin/v1/hooks`
 pub async fn list(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<List<HookEntry>>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
@@ -113,7 +112,7 @@ pub async fn list(
         let entry: JournalEntry = stored.document()?;
         let fits = filter.source.as_deref().is_none_or(|source| entry.source.as_str() == source)
             && filter.verdict.is_none_or(|verdict| entry.record.verdict == verdict);
-        Ok(fits.then(|| HookEntry::of(entry)))
+        Ok(fits.then(|| HookEntry::of(entry, edge.language)))
     });
     Ok(Json(page.await?))
 }
@@ -128,10 +127,7 @@ async fn load(edge: &Edge, id: &str) -> Result<JournalEntry, Problem> {
 }
 
 /// `GET /admin/v1/hooks/{id}`
-pub async fn show(
-    State(edge): State<Arc<Edge>>,
-    Path(id): Path<String>,
-) -> Result<Json<HookDetail>, Problem> {
+pub async fn show(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<HookDetail>, Problem> {
     let mut entry = load(&edge, &id).await?;
     let bytes = match entry.copies {
         // A note of copies has the bytes of what it is a copy of.
@@ -145,7 +141,7 @@ pub async fn show(
             (None, Some(hex))
         }
     };
-    Ok(Json(HookDetail { entry: HookEntry::of(entry), body, body_hex }))
+    Ok(Json(HookDetail { entry: HookEntry::of(entry, edge.language), body, body_hex }))
 }
 
 /// What came of looking at a hook again.
@@ -158,16 +154,13 @@ pub struct Replayed {
     number: Option<Number>,
 }
 
-fn words(reasons: &[Reason]) -> Option<Text> {
-    (!reasons.is_empty()).then(|| joined(reasons, Language::En))
+fn words(reasons: &[Reason], language: Language) -> Option<Text> {
+    (!reasons.is_empty()).then(|| joined(reasons, language))
 }
 
 /// `POST /admin/v1/hooks/{id}/replay`: takes the kept bytes through the door again, as if they had come now.
 /// A hook that counts already stays as it is.
-pub async fn replay(
-    State(edge): State<Arc<Edge>>,
-    Path(id): Path<String>,
-) -> Result<Json<Replayed>, Problem> {
+pub async fn replay(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<Replayed>, Problem> {
     let mut entry = load(&edge, &id).await?;
     if let Some(copies) = entry.copies {
         entry = load(&edge, &copies.of.to_string()).await?;
@@ -206,7 +199,7 @@ pub async fn replay(
     Ok(Json(Replayed {
         id: received.id,
         verdict: received.verdict,
-        reason: words(&received.reasons),
+        reason: words(&received.reasons, edge.language),
         reasons: received.reasons,
         number: received.number,
     }))

@@ -1,19 +1,18 @@
 //! Orders, and what happened to them.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use serde::{Deserialize, Serialize};
 
 use super::hooks::HookEntry;
 use super::outbox::MessageEntry;
-use super::{List, PAGE_MAX, Paging, gather};
 use crate::dedup::JournalEntry;
 use crate::flows::see_order::see_order;
 use crate::flows::{OrderRecord, find_record, load_record};
 use crate::http::Edge;
+use crate::http::page::{List, PAGE_MAX, Paging, gather};
 use crate::http::problem::Problem;
+use crate::http::request::ApiRequest;
 use crate::kernel::DocKey;
 use crate::kernel::Document;
 use crate::kernel::{ExternalId, PartyName, Timestamp};
@@ -22,7 +21,7 @@ use crate::orders::{Movement, Order, State as OrderState};
 use crate::outbox::Delivery;
 use crate::payments::{Checkout, Entry as PaymentEntry};
 use crate::store::{Cursor, Scan, Unavailable};
-use crate::texts::{Language, Worded};
+use crate::texts::Worded;
 use crate::views::{OrderDocument, order_document};
 
 /// Pages of orders that are looked through for what a person should look at; then the list ends early, and its cursor goes
@@ -44,7 +43,7 @@ pub struct Filter {
 
 /// `GET /admin/v1/orders`
 pub async fn list(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     query: Result<Query<Filter>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<List<OrderDocument>>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
@@ -62,7 +61,7 @@ pub async fn list(
             let source = PartyName::new(source.clone());
             let found = find_record(&edge.shop, &source, &external_id).await?;
             items.extend(found.and_then(|OrderRecord { order, checkout, .. }| {
-                let document = order_document(edge.shop.frame(Language::En), &order, checkout.as_deref())?;
+                let document = order_document(edge.frame(), &order, checkout.as_deref())?;
                 let wanted = filter.attention.unwrap_or(false);
                 Some(document)
                     .filter(|document| fits(&order, document) && (!wanted || document.needs_attention()))
@@ -80,8 +79,8 @@ pub async fn list(
         let paging = Paging { cursor: next_cursor.take(), limit: Some(at_once) };
         let page = gather(&edge, Order::KIND, &paging, |stored| {
             let order: Order = stored.document()?;
-            let document = order_document(edge.shop.frame(Language::En), &order, None)
-                .filter(|document| fits(&order, document));
+            let document =
+                order_document(edge.frame(), &order, None).filter(|document| fits(&order, document));
             Ok(document.map(|_| (Cursor::at(stored.body.listed_at, Order::key(order.number)), order)))
         });
         let List { items: found, next_cursor: next } = page.await?;
@@ -102,14 +101,14 @@ pub async fn list(
 
 /// Orders as they are shown, with how they are paid.
 async fn documents<'a>(
-    edge: &Edge,
+    edge: &ApiRequest,
     orders: impl Iterator<Item = &'a Order> + Clone,
 ) -> Result<Vec<Option<OrderDocument>>, Unavailable> {
     let keys: Vec<DocKey> = orders.clone().map(|order| Checkout::key(order.number)).collect();
     let found = edge.shop.store.load(&keys).await?;
     let shown = |(order, stored): (&Order, Option<crate::store::Stored>)| {
         let checkout: Option<Checkout> = stored.map(|stored| stored.document()).transpose()?;
-        Ok(order_document(edge.shop.frame(Language::En), order, checkout.as_ref()))
+        Ok(order_document(edge.frame(), order, checkout.as_ref()))
     };
     orders.zip(found).map(shown).collect()
 }
@@ -124,18 +123,13 @@ fn number_in(path: &str) -> Result<Number, Problem> {
 }
 
 /// `GET /admin/v1/orders/{number}`
-pub async fn show(
-    State(edge): State<Arc<Edge>>,
-    Path(number): Path<String>,
-) -> Result<Json<OrderDocument>, Problem> {
+pub async fn show(edge: ApiRequest, Path(number): Path<String>) -> Result<Json<OrderDocument>, Problem> {
     let record = load_record(&edge.shop.store, number_in(&number)?).await?;
     let (order, checkout) = match record {
         Some(OrderRecord { order, checkout, .. }) => (Some(order), checkout),
         None => (None, None),
     };
-    let document = order
-        .as_ref()
-        .and_then(|order| order_document(edge.shop.frame(Language::En), order, checkout.as_deref()));
+    let document = order.as_ref().and_then(|order| order_document(edge.frame(), order, checkout.as_deref()));
     document.map(Json).ok_or_else(|| match order {
         Some(_) => Problem::not_found(format!(
             "order {number} is not created yet; its hooks are parked: see its journal"
@@ -145,15 +139,12 @@ pub async fn show(
 }
 
 /// `POST /admin/v1/orders/{number}/seen`: a person has looked at what there was to look at.
-pub async fn seen(
-    State(edge): State<Arc<Edge>>,
-    Path(number): Path<String>,
-) -> Result<Json<OrderDocument>, Problem> {
+pub async fn seen(edge: ApiRequest, Path(number): Path<String>) -> Result<Json<OrderDocument>, Problem> {
     if !see_order(&edge.shop, number_in(&number)?).await? {
         return Err(Problem::not_found(format!("there is no order {number}")));
     }
     tracing::info!(order = number, "a person has looked at an order");
-    show(State(edge), Path(number)).await
+    show(edge, Path(number)).await
 }
 
 /// An entry of an order's journal.
@@ -177,7 +168,7 @@ pub enum JournalLine {
 
 /// `GET /admin/v1/orders/{number}/journal`: everything that ever happened to it, oldest first.
 pub async fn journal(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     Path(number): Path<String>,
 ) -> Result<Json<List<JournalLine>>, Problem> {
     let number = number_in(&number)?;
@@ -190,10 +181,10 @@ pub async fn journal(
             let at = stored.body.listed_at;
             let entry = if kind == JournalEntry::KIND {
                 let entry: JournalEntry = stored.document().map_err(Unavailable::from)?;
-                JournalLine::Hook(Box::new(HookEntry::of(entry)))
+                JournalLine::Hook(Box::new(HookEntry::of(entry, edge.language)))
             } else if kind == Delivery::KIND {
                 let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
-                JournalLine::Message(Box::new(MessageEntry::of(delivery)))
+                JournalLine::Message(Box::new(MessageEntry::of(delivery, edge.language)))
             } else {
                 JournalLine::Movement { at, movement: stored.document().map_err(Unavailable::from)? }
             };
@@ -206,7 +197,7 @@ pub async fn journal(
                 .history
                 .iter()
                 .cloned()
-                .map(|entry| (entry.at, 3, JournalLine::Payment(Worded::of(entry, Language::En)))),
+                .map(|entry| (entry.at, 3, JournalLine::Payment(Worded::of(entry, edge.language)))),
         );
     }
     if entries.is_empty() && load(&edge, number).await?.is_none() {

@@ -3,17 +3,16 @@
 use crate::flows::stored::{LANES, named_lane};
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use serde::{Deserialize, Serialize};
 
-use super::{List, PAGE_DEFAULT, PAGE_MAX};
 use crate::flows::tend_delivery::{self, Altered};
-use crate::http::Edge;
+use crate::http::page::{List, PAGE_DEFAULT, PAGE_MAX};
 use crate::http::problem::Problem;
+use crate::http::request::ApiRequest;
 use crate::kernel::{Failure, Timestamp};
 use crate::outbox::NotAMessageId;
 use crate::outbox::{Delivery, DeliveryState};
@@ -74,7 +73,7 @@ pub struct MessageEntry {
 impl MessageEntry {
     /// Shows a message.
     #[must_use]
-    pub fn of(delivery: Delivery) -> MessageEntry {
+    pub fn of(delivery: Delivery, language: Language) -> MessageEntry {
         let at = match delivery.state {
             DeliveryState::Pending { due: at }
             | DeliveryState::Sent { at }
@@ -90,7 +89,7 @@ impl MessageEntry {
             created_at: delivery.created_at,
             at,
             attempts: delivery.attempts,
-            last_error: delivery.last_error.map(|error| Worded::of(error, Language::En)),
+            last_error: delivery.last_error.map(|error| Worded::of(error, language)),
             body,
         }
     }
@@ -150,7 +149,7 @@ impl FromStr for Start {
 
 /// `GET /admin/v1/outbox`. Without a state, the dead come first.
 pub async fn list(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<List<MessageEntry>>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
@@ -182,7 +181,7 @@ pub async fn list(
         }
         for (_, stored) in page.items {
             let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
-            items.push(MessageEntry::of(delivery));
+            items.push(MessageEntry::of(delivery, edge.language));
         }
         if let Some(after) = page.next {
             let next_cursor = Some(Start { list: (lane, dead), after: Some(after) }.to_string());
@@ -193,10 +192,7 @@ pub async fn list(
 }
 
 /// `POST /admin/v1/outbox/{id}/retry`: to be tried at once, with all its time before it again.
-pub async fn retry(
-    State(edge): State<Arc<Edge>>,
-    Path(id): Path<String>,
-) -> Result<Json<MessageEntry>, Problem> {
+pub async fn retry(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<MessageEntry>, Problem> {
     alter(&edge, &id, |delivery, _| match delivery.state {
         DeliveryState::Pending { .. } => Ok(Altered::Woken(delivery)),
         DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => {
@@ -208,10 +204,7 @@ pub async fn retry(
 }
 
 /// `POST /admin/v1/outbox/{id}/drop`: need not be sent.
-pub async fn drop_message(
-    State(edge): State<Arc<Edge>>,
-    Path(id): Path<String>,
-) -> Result<Json<MessageEntry>, Problem> {
+pub async fn drop_message(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<MessageEntry>, Problem> {
     alter(&edge, &id, |delivery, now| match delivery.state {
         DeliveryState::Pending { .. } | DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => {
             Ok(Altered::Kept(Delivery { state: DeliveryState::Dropped { at: now }, ..delivery }))
@@ -222,7 +215,7 @@ pub async fn drop_message(
 }
 
 async fn alter(
-    edge: &Edge,
+    edge: &ApiRequest,
     id: &str,
     change: impl Fn(Delivery, Timestamp) -> Result<Altered, Problem>,
 ) -> Result<Json<MessageEntry>, Problem> {
@@ -231,5 +224,5 @@ async fn alter(
     let changed = changed.ok_or_else(|| Problem::not_found(format!("there is no message {id}")))?;
     let changed = changed?;
     tracing::info!(message.id = %id, state = changed.state.as_str(), "a message was changed by the operator");
-    Ok(Json(MessageEntry::of(changed)))
+    Ok(Json(MessageEntry::of(changed, edge.language)))
 }

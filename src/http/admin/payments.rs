@@ -1,11 +1,8 @@
 //! A person decides about money that came and did not fit, and about what the payment system left undecided.
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 
-use super::Edge;
 use crate::flows::judge_money::{Refused, accept as accept_money, refund as refund_money};
 use crate::flows::load_record;
 use crate::flows::open_payment::{Wanting, open_payment};
@@ -13,8 +10,8 @@ use crate::flows::outside_refund::look_by_hand;
 use crate::flows::tend_operation::{settle_by_hand, tell_again};
 use crate::flows::tend_payment::drop_by_hand;
 use crate::http::problem::Problem;
+use crate::http::request::ApiRequest;
 use crate::payments::{NotAPaymentId, NotAnOperationId, OperationId, PaymentId};
-use crate::texts::Language;
 use crate::views::{OrderDocument, order_document};
 
 fn payment_in(path: &str) -> Result<PaymentId, Problem> {
@@ -31,18 +28,15 @@ fn refused(id: PaymentId, why: Refused) -> Problem {
     }
 }
 
-async fn order_of(edge: &Edge, id: PaymentId) -> Result<Json<OrderDocument>, Problem> {
+async fn order_of(edge: &ApiRequest, id: PaymentId) -> Result<Json<OrderDocument>, Problem> {
     let record = load_record(&edge.shop.store, id.number).await?;
-    let frame = edge.shop.frame(Language::En);
+    let frame = edge.frame();
     let document = record.and_then(|record| order_document(frame, &record.order, record.checkout.as_deref()));
     document.map(Json).ok_or_else(|| Problem::not_found(format!("there is no payment {id}")))
 }
 
 /// `POST /admin/v1/payments/{id}/accept`: the money counts for the order as it stands now.
-pub async fn accept(
-    State(edge): State<Arc<Edge>>,
-    Path(id): Path<String>,
-) -> Result<Json<OrderDocument>, Problem> {
+pub async fn accept(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<OrderDocument>, Problem> {
     let id = payment_in(&id)?;
     accept_money(&edge.shop, id).await?.map_err(|why| refused(id, why))?;
     tracing::info!(payment = %id, "money was accepted by the operator");
@@ -50,10 +44,7 @@ pub async fn accept(
 }
 
 /// `POST /admin/v1/payments/{id}/refund`: all that is left of it goes back.
-pub async fn refund(
-    State(edge): State<Arc<Edge>>,
-    Path(id): Path<String>,
-) -> Result<Json<OrderDocument>, Problem> {
+pub async fn refund(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<OrderDocument>, Problem> {
     let id = payment_in(&id)?;
     let refund = refund_money(&edge.shop, id).await?.map_err(|why| refused(id, why))?;
     tracing::info!(payment = %id, refund = %refund, "a refund was asked for by the operator");
@@ -61,10 +52,7 @@ pub async fn refund(
 }
 
 /// `POST /admin/v1/payments/{id}/retry`: why the payment system would not have it is mended. A payment, or a shipment.
-pub async fn retry(
-    State(edge): State<Arc<Edge>>,
-    Path(id): Path<String>,
-) -> Result<Json<OrderDocument>, Problem> {
+pub async fn retry(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<OrderDocument>, Problem> {
     if let Ok(shipment) = id.parse::<OperationId>() {
         if !tell_again(&edge.shop, shipment).await? {
             let why =
@@ -84,10 +72,7 @@ pub async fn retry(
 }
 
 /// `POST /admin/v1/payments/{id}/look`: what was paid back of it over there is looked up now.
-pub async fn look(
-    State(edge): State<Arc<Edge>>,
-    Path(id): Path<String>,
-) -> Result<Json<OrderDocument>, Problem> {
+pub async fn look(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<OrderDocument>, Problem> {
     let id = payment_in(&id)?;
     if !look_by_hand(&edge.shop, id).await? {
         return Err(Problem::conflict(format!("payment {id}: no money is known to have come by it")));
@@ -97,10 +82,7 @@ pub async fn look(
 
 /// `POST /admin/v1/payments/{id}/drop`: somebody has made sure that a frozen payment can never be paid, or that a frozen
 /// refund or capture never will be made.
-pub async fn drop_it(
-    State(edge): State<Arc<Edge>>,
-    Path(id): Path<String>,
-) -> Result<Json<OrderDocument>, Problem> {
+pub async fn drop_it(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<OrderDocument>, Problem> {
     let Ok(operation) = id.parse::<OperationId>() else {
         let id = payment_in(&id)?;
         if !drop_by_hand(&edge.shop, id).await? {
@@ -113,15 +95,12 @@ pub async fn drop_it(
 }
 
 /// `POST /admin/v1/payments/{id}/done`: somebody has seen that a frozen refund or capture was made.
-pub async fn done(
-    State(edge): State<Arc<Edge>>,
-    Path(id): Path<String>,
-) -> Result<Json<OrderDocument>, Problem> {
+pub async fn done(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<OrderDocument>, Problem> {
     let operation = id.parse().map_err(|why: NotAnOperationId| Problem::bad_parameter(&id, why))?;
     settle(&edge, operation, true).await
 }
 
-async fn settle(edge: &Edge, id: OperationId, is_done: bool) -> Result<Json<OrderDocument>, Problem> {
+async fn settle(edge: &ApiRequest, id: OperationId, is_done: bool) -> Result<Json<OrderDocument>, Problem> {
     if !settle_by_hand(&edge.shop, id, is_done).await? {
         return Err(not_frozen(&id.to_string()));
     }

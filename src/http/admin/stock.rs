@@ -1,19 +1,18 @@
 //! Balances, and how they came about.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::body::Body;
+use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, Limited};
 use serde::{Deserialize, Serialize};
 
-use super::{PAGE_DEFAULT, PAGE_MAX};
 use crate::flows::set_stock::set_stock;
 use crate::http::Edge;
+use crate::http::page::{PAGE_DEFAULT, PAGE_MAX};
 use crate::http::problem::Problem;
+use crate::http::request::ApiRequest;
 use crate::kernel::Document;
 use crate::kernel::json::tidy;
 use crate::kernel::{DecimalError, Quantity};
@@ -42,7 +41,7 @@ const MOVEMENTS_LOOKED_AT_MAX: usize = 500;
 
 /// `GET /admin/v1/stock`
 pub async fn list(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<Stock>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
@@ -113,11 +112,7 @@ pub struct Set {
 const STOCK_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// `PUT /admin/v1/stock`: balances become what was counted. CSV, or JSON.
-pub async fn set(
-    State(edge): State<Arc<Edge>>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Set>, Problem> {
+pub async fn set(edge: ApiRequest, headers: HeaderMap, body: Body) -> Result<Json<Set>, Problem> {
     let body = Limited::new(body, STOCK_BYTES_MAX).collect().await;
     let body = body.map_err(|_| {
         Problem::too_large(format!("at most {STOCK_BYTES_MAX} bytes at once; send the list in parts"))

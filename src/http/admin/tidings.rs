@@ -1,19 +1,17 @@
 //! The shop tells a marketplace how far an order is.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use http::HeaderMap;
 use serde::Deserialize;
 
 use super::outbox::MessageEntry;
 use crate::flows::tell_marketplace::{Refused, tell_marketplace};
-use crate::http::Edge;
 use crate::http::body::read_plain;
 use crate::http::number_in;
 use crate::http::problem::Problem;
+use crate::http::request::ApiRequest;
 use crate::kernel::Quantity;
 use crate::kernel::json::tidy;
 use crate::orders::{Order, Position, Tiding, Told};
@@ -50,7 +48,7 @@ struct Picked {
 
 /// `POST /admin/v1/orders/{number}/tell`: the same event again is the same message.
 pub async fn tell(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     Path(number): Path<String>,
     headers: HeaderMap,
     body: Body,
@@ -72,7 +70,7 @@ pub async fn tell(
     let stored = edge.shop.store.load(&[message_key(id)]).await?.pop().flatten();
     let stored = stored.ok_or_else(|| Problem::unavailable("the message cannot be read"))?;
     let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
-    Ok(Json(MessageEntry::of(delivery)))
+    Ok(Json(MessageEntry::of(delivery, edge.language)))
 }
 
 fn check(wanted: &Wanted) -> Result<(), Problem> {

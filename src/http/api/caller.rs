@@ -14,6 +14,7 @@ use governor::{Quota, RateLimiter};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::http::problem::Problem;
+use crate::http::request::bearer;
 use crate::http::{Edge, log};
 use crate::kernel::{PartyName, Tokens};
 
@@ -105,7 +106,7 @@ pub async fn admit(State(edge): State<Arc<Edge>>, mut request: Request, next: Ne
 fn merchant_of<'a>(edge: &'a Edge, headers: &HeaderMap) -> Option<&'a MerchantDoor> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let bearer = match (values.next(), values.next()) {
-        (Some(value), None) => crate::http::bearer(value)?,
+        (Some(value), None) => bearer(value)?,
         (_, _) => return None,
     };
     let mut found = None;

@@ -1,11 +1,9 @@
 //! `PATCH /v1/orders/{id}`, `POST /v1/orders/{id}/cancel` and `…/ship`: a site changes an order, calls it off, or hands its
 //! goods over.
 
-use std::sync::Arc;
-
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, header};
@@ -13,18 +11,22 @@ use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
-use super::describe::{BodyRead, Refusals};
-use super::{
-    Caller, CustomerFields, Edge, Found, Item, MerchantOrder, PLACING_MAX, Problem, check_text, linked,
-    number_in, read_customer, read_json, read_lines, take_place, until, with_revision,
-};
+use super::describe::{BodyRead, Found, Refusals};
+use super::fields::{CustomerFields, Item, check_text, read_customer, read_lines, until};
+use super::link_wait::linked;
+use super::{Caller, PLACING_MAX};
 use crate::flows::revise_order::{self as flows, CHANGES_MAX, Refused, Request, Wish, revise};
-use crate::http::body::read_plain;
+use crate::http::body::{read_json, read_plain};
+use crate::http::number_in;
+use crate::http::problem::Problem;
+use crate::http::reply::with_revision;
+use crate::http::request::ApiRequest;
 use crate::http::work::see_through;
 use crate::kernel::json::{some_object, some_objects};
 use crate::kernel::text::free_lines;
 use crate::kernel::{Money, PartyName, Timestamp};
 use crate::orders::Number;
+use crate::views::MerchantOrder;
 
 /// The tag of the order that a change is meant for, if it says so. What is no tag fits no order.
 fn meant_tag(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -87,13 +89,13 @@ pub(super) struct Change {
     ),
 )]
 pub async fn change(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let place = take_place(&edge)?;
+    let place = edge.order_place()?;
     let body = read_plain(&headers, body).await?;
     let change = read_change(read_json(&body)?, edge.shop.clock.now())?;
     let (wish, tag) = (Wish::Change(Box::new(change)), meant_tag(&headers)?);
@@ -129,7 +131,7 @@ fn read_change(change: Change, now: Timestamp) -> Result<flows::Change, Problem>
     ),
 )]
 pub async fn cancel(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -156,7 +158,7 @@ pub async fn cancel(
     ),
 )]
 pub async fn ship(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -167,14 +169,14 @@ pub async fn ship(
 
 /// What a wish that needs no words comes to.
 async fn without_words(
-    edge: Arc<Edge>,
+    edge: ApiRequest,
     merchant: PartyName,
     id: String,
     wish: Wish,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let place = take_place(&edge)?;
+    let place = edge.order_place()?;
     let body = read_plain(headers, body).await?;
     if !matches!(body.trim_ascii(), b"" | b"{}") {
         return Err(Problem::bad_request("this request takes no body"));
@@ -194,7 +196,7 @@ struct Wished {
 }
 
 async fn revise_order(
-    edge: Arc<Edge>,
+    edge: ApiRequest,
     wished: Wished,
     place: OwnedSemaphorePermit,
 ) -> Result<Response, Problem> {
@@ -206,7 +208,7 @@ async fn revise_order(
         let _place = place;
         let request = Request { merchant, number, wish, tag, body };
         Ok::<_, Problem>(match revise(&edge.shop, &request).await? {
-            Ok(()) => Ok(linked(&edge.shop, number).await?),
+            Ok(()) => Ok(linked(&edge.shop, number, edge.language).await?),
             Err(refused) => Err(refused),
         })
     };

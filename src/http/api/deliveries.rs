@@ -1,25 +1,27 @@
 //! `/v1/deliveries`: what a merchant's site was told, whether it has taken it, and telling it again.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::describe::{BodyRead, DeliveryId, Refusals};
+use super::Caller;
+use super::describe::{BodyRead, DeliveryId, Found, Refusals};
+use super::link_wait::Watch;
 use super::place::callback;
-use super::{Caller, Edge, Found, Problem, Watch, number_in, read_json};
 use crate::flows::Callbacks;
 use crate::flows::tend_delivery::{
     alter, begun_again, callback_of, callbacks_about, is_callback_of, send_test, waiting_callbacks,
 };
-use crate::http::admin::{List, PAGE_DEFAULT, PAGE_MAX};
-use crate::http::body::read_plain;
+use crate::http::body::{read_json, read_plain};
+use crate::http::number_in;
+use crate::http::page::{List, PAGE_DEFAULT, PAGE_MAX};
+use crate::http::problem::Problem;
+use crate::http::request::ApiRequest;
 use crate::kernel::{Failure, PartyName, Timestamp};
 use crate::orders::Number;
 use crate::outbox::MessageId;
@@ -65,7 +67,7 @@ enum DeliveryStateName {
 }
 
 impl DeliveryDocument {
-    fn of(delivery: Delivery) -> DeliveryDocument {
+    fn of(delivery: Delivery, language: Language) -> DeliveryDocument {
         let at = match delivery.state {
             DeliveryState::Pending { due: at }
             | DeliveryState::Sent { at }
@@ -78,7 +80,7 @@ impl DeliveryDocument {
             created_at: delivery.created_at,
             at,
             attempts: delivery.attempts,
-            last_error: delivery.last_error.map(|error| Worded::of(error, Language::En)),
+            last_error: delivery.last_error.map(|error| Worded::of(error, language)),
             event: serde_json::from_str(&delivery.body).unwrap_or_default(),
         }
     }
@@ -121,7 +123,7 @@ pub struct Filter {
     responses((status = OK, body = List<DeliveryDocument>, description = "A page of them."), Refusals, Found),
 )]
 pub async fn list(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<List<DeliveryDocument>>, Problem> {
@@ -133,7 +135,7 @@ pub async fn list(
         let missing = || Problem::not_found(format!("there is no order {id} of yours"));
         let number = number_in(id)?.ok_or_else(missing)?;
         let about = callbacks_about(&edge.shop, &merchant, number).await?.ok_or_else(missing)?;
-        let items = about.into_iter().map(DeliveryDocument::of).collect();
+        let items = about.into_iter().map(|delivery| DeliveryDocument::of(delivery, edge.language)).collect();
         return Ok(Json(List { items, next_cursor: None }));
     }
     let limit = filter.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
@@ -142,7 +144,8 @@ pub async fn list(
     let after = filter.cursor.as_deref().map(|cursor| place_in(cursor, side, &merchant)).transpose();
     let after = after.map_err(|why| Problem::bad_parameter("cursor", why))?;
     let page = waiting_callbacks(&edge.shop, &merchant, dead, after, limit).await?;
-    let items = page.items.into_iter().map(DeliveryDocument::of).collect();
+    let items =
+        page.items.into_iter().map(|delivery| DeliveryDocument::of(delivery, edge.language)).collect();
     Ok(Json(List { items, next_cursor: page.next.map(|next| format!("{side}{next}")) }))
 }
 
@@ -166,12 +169,12 @@ fn read_id(id: &str) -> Result<MessageId, Problem> {
     responses((status = OK, body = DeliveryDocument, description = "It."), Refusals, Found),
 )]
 pub async fn show(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<DeliveryDocument>, Problem> {
     let found = callback_of(&edge.shop, &merchant, read_id(&id)?).await?;
-    found.map(|delivery| Json(DeliveryDocument::of(delivery))).ok_or_else(|| missing(&id))
+    found.map(|delivery| Json(DeliveryDocument::of(delivery, edge.language))).ok_or_else(|| missing(&id))
 }
 
 /// Sends a callback once more, whatever became of it, under the same `webhook-id`.
@@ -183,7 +186,7 @@ pub async fn show(
     responses((status = ACCEPTED, body = DeliveryDocument, description = "It is sent again."), Refusals, Found),
 )]
 pub async fn redeliver(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
@@ -221,7 +224,7 @@ pub struct Trial {
     ),
 )]
 pub async fn test(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
@@ -241,8 +244,8 @@ pub async fn test(
     Ok((StatusCode::ACCEPTED, tried(&edge, id).await?).into_response())
 }
 
-/// The delivery as it is after its next attempt, or after [`super::LINK_WAIT`].
-async fn tried(edge: &Edge, id: MessageId) -> Result<Json<DeliveryDocument>, Problem> {
+/// The delivery as it is after its next attempt, or after [`super::link_wait::LINK_WAIT`].
+async fn tried(edge: &ApiRequest, id: MessageId) -> Result<Json<DeliveryDocument>, Problem> {
     let mut watch = Watch::over(&edge.shop, id.subject);
     loop {
         let stored = edge.shop.store.load(&[message_key(id)]).await?.pop().flatten();
@@ -252,7 +255,7 @@ async fn tried(edge: &Edge, id: MessageId) -> Result<Json<DeliveryDocument>, Pro
             || delivery.last_error.is_some()
             || !matches!(delivery.state, DeliveryState::Pending { .. });
         if is_tried || !watch.goes_on().await {
-            return Ok(Json(DeliveryDocument::of(delivery)));
+            return Ok(Json(DeliveryDocument::of(delivery, edge.language)));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::Problem;
+use crate::http::problem::Problem;
 use crate::kernel::text::{free_text, is_obeyed};
 use crate::kernel::time::between;
 use crate::kernel::{Money, Quantity, Timestamp};

@@ -1,36 +1,36 @@
 //! `POST /v1/orders/{id}/refunds` and `…/capture`: money goes back, or is taken of what is held, in part or whole, once
 //! for each idempotency key.
 
-use std::sync::Arc;
-
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::describe::{BodyRead, IdempotencyKey, KeyTaken, Refusals};
-use super::{
-    Caller, Edge, Found, PLACING_MAX, Problem, Watch, check_text, idempotency_key, number_in, read_json,
-    take_place, taken_before,
-};
+use super::describe::{BodyRead, Found, IdempotencyKey, KeyTaken, Refusals};
+use super::fields::check_text;
+use super::keyed::{idempotency_key, taken_before};
+use super::link_wait::Watch;
+use super::{Caller, PLACING_MAX};
 use crate::dedup::Answer;
 use crate::dedup::key::Asked;
 use crate::flows::move_money::{Refused, Request, move_money};
 use crate::flows::place_order::{Keyed, Taken, answer_key, known_key, take_key};
-use crate::flows::{OrderRecord, Shop, load_record};
-use crate::http::admin::List;
-use crate::http::body::read_plain;
-use crate::http::hooks::answer;
+use crate::flows::{OrderRecord, load_record};
+use crate::http::body::{read_json, read_plain};
+use crate::http::number_in;
+use crate::http::page::List;
+use crate::http::problem::Problem;
+use crate::http::reply::answer;
+use crate::http::request::ApiRequest;
 use crate::http::work::see_through;
 use crate::kernel::json::objects;
 use crate::kernel::text::free_lines;
 use crate::kernel::{Fingerprint, Money, PartyName, Quantity};
 use crate::orders::Number;
 use crate::payments::{LINES_MAX, LineRef, NotPlanned, OperationId, OperationKind, Part, PaymentId};
-use crate::texts::Language;
 use crate::views::{OperationDocument, OperationPhase};
 
 /// The longest reason, in characters.
@@ -87,7 +87,7 @@ struct Item {
     ),
 )]
 pub async fn refund(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -111,7 +111,7 @@ pub async fn refund(
     ),
 )]
 pub async fn capture(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -121,14 +121,14 @@ pub async fn capture(
 }
 
 async fn see_to(
-    edge: Arc<Edge>,
+    edge: ApiRequest,
     merchant: PartyName,
     id: String,
     kind: OperationKind,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let place = take_place(&edge)?;
+    let place = edge.order_place()?;
     // The work goes on if the site hangs up: what it asked for is done once, and its repeat finds it.
     let work = async move {
         let _place = place;
@@ -144,7 +144,7 @@ async fn see_to(
 }
 
 async fn once(
-    edge: &Edge,
+    edge: &ApiRequest,
     merchant: PartyName,
     id: &str,
     kind: OperationKind,
@@ -183,7 +183,7 @@ async fn once(
     };
     let answered = match move_money(&edge.shop, &request).await? {
         Ok(id) => {
-            let document = settled(&edge.shop, id).await?;
+            let document = settled(edge, id).await?;
             let body = serde_json::to_string(&document).unwrap_or_default();
             Answer { status: 201, content_type: "application/json".into(), body }
         }
@@ -244,9 +244,10 @@ fn read_request(
     Ok(Request { merchant, number, kind, payment, parts, reason, asked })
 }
 
-/// The operation as it is, once it is over, or after [`super::LINK_WAIT`].
-async fn settled(shop: &Shop, id: OperationId) -> Result<OperationDocument, Problem> {
+/// The operation as it is, once it is over, or after [`super::link_wait::LINK_WAIT`].
+async fn settled(edge: &ApiRequest, id: OperationId) -> Result<OperationDocument, Problem> {
     let number = id.payment.number;
+    let shop = &edge.shop;
     let mut watch = Watch::over(shop, number.partition());
     loop {
         let checkout = load_record(&shop.store, number).await?.and_then(|record| record.checkout);
@@ -255,7 +256,7 @@ async fn settled(shop: &Shop, id: OperationId) -> Result<OperationDocument, Prob
                 .operations
                 .iter()
                 .find(|known| known.id == id)
-                .map(|operation| OperationDocument::of(operation, Language::En))
+                .map(|operation| OperationDocument::of(operation, edge.language))
         });
         let unread = || Problem::unavailable("it cannot be read what became of it; send the request again");
         let document = found.ok_or_else(unread)?;
@@ -272,7 +273,7 @@ async fn settled(shop: &Shop, id: OperationId) -> Result<OperationDocument, Prob
     responses((status = OK, body = List<OperationDocument>, description = "All of them."), Refusals, Found),
 )]
 pub async fn list(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
@@ -282,6 +283,6 @@ pub async fn list(
     let own = record.filter(|record| record.order.source == merchant).ok_or_else(missing)?;
     let OrderRecord { checkout: Some(checkout), .. } = own else { return Err(missing()) };
     let items: Vec<OperationDocument> =
-        checkout.refunds().map(|operation| OperationDocument::of(operation, Language::En)).collect();
+        checkout.refunds().map(|operation| OperationDocument::of(operation, edge.language)).collect();
     Ok(Json(List { items, next_cursor: None }).into_response())
 }

@@ -1,11 +1,9 @@
 //! `POST /v1/orders`: a site places an order.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -13,15 +11,19 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::describe::{BodyRead, IdempotencyKey, KeyTaken, Refusals};
-use super::{
-    Caller, CustomerFields, Edge, Item, MerchantOrder, PLACING_MAX, Problem, check_text, check_visible,
-    idempotency_key, linked, read_customer, read_json, read_lines, tagged, take_place, taken_before, until,
-};
+use super::fields::{CustomerFields, Item, check_text, check_visible, read_customer, read_lines, until};
+use super::keyed::{idempotency_key, taken_before};
+use super::link_wait::linked;
+use super::{Caller, PLACING_MAX};
 use crate::dedup::Answer;
 use crate::dedup::key::Asked;
 use crate::flows::place_order::{Keyed, Placed, Placement, Taken, answer_key, known_key, place, take_key};
 use crate::flows::{Callbacks, Seller};
-use crate::http::body::read_plain;
+use crate::http::Edge;
+use crate::http::body::{read_json, read_plain};
+use crate::http::problem::Problem;
+use crate::http::reply::tagged;
+use crate::http::request::ApiRequest;
 use crate::http::work::see_through;
 use crate::kernel::Currency;
 use crate::kernel::json::{object, objects};
@@ -30,6 +32,7 @@ use crate::kernel::time::later;
 use crate::kernel::{ExternalId, Money, PartyName, Timestamp};
 use crate::payments::{Bill, Ways};
 use crate::peer::Url;
+use crate::views::MerchantOrder;
 
 /// How long an order can be paid when the merchant does not say.
 const EXPIRES_DAYS_DEFAULT: u64 = 3;
@@ -105,13 +108,13 @@ fn currency_default() -> String {
     ),
 )]
 pub async fn create(
-    State(edge): State<Arc<Edge>>,
+    edge: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let again = "send it again with the same Idempotency-Key";
-    let place = match take_place(&edge) {
+    let place = match edge.order_place() {
         Ok(place) => place,
         Err(problem) => return problem.into_response(),
     };
@@ -132,7 +135,7 @@ pub async fn create(
 }
 
 async fn place_order(
-    edge: &Edge,
+    edge: &ApiRequest,
     merchant: PartyName,
     headers: &HeaderMap,
     body: Body,
@@ -160,7 +163,7 @@ async fn place_order(
     };
     let (number, given) = match place(&edge.shop, seller, &placement).await? {
         Placed::Stands(number) => {
-            let shown = linked(&edge.shop, number).await?;
+            let shown = linked(&edge.shop, number, edge.language).await?;
             let body = serde_json::to_string(&shown).unwrap_or_default();
             (number, Answer { status: 201, content_type: "application/json".into(), body })
         }
