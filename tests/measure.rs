@@ -34,10 +34,24 @@ fn code() -> Vec<(String, String)> {
     let read = |path: PathBuf| {
         let name = path.strip_prefix(&root).expect("inside").to_string_lossy().into_owned();
         let text = fs::read_to_string(path).expect("a source file");
-        let own = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
-        (name, own)
+        (name, without_tests(&text))
     };
     paths.into_iter().map(read).filter(|(name, _)| !is_test(name)).collect()
+}
+
+/// A source without what is compiled for tests alone: a module of tests ends its file, anything else is one line.
+fn without_tests(text: &str) -> String {
+    let mut own = String::with_capacity(text.len());
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            own.push_str(line);
+            own.push('\n');
+        } else if lines.next().is_some_and(|line| line.ends_with('{') && line.contains("mod ")) {
+            break;
+        }
+    }
+    own
 }
 
 /// The text with spaces for comments and for what stands in quotes, so that brackets count.

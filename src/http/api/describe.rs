@@ -113,7 +113,8 @@ impl Modify for MerchantsKey {
         title = "tillgate: the merchants' API",
         description = "A site places an order, sends its buyer to `payment.url`, and hears of the payment at its \
             `callback_url`. Sums are decimal strings in roubles, times are RFC 3339. Errors are \
-            `application/problem+json` with a stable `type`. Callbacks are Standard Webhooks.",
+            `application/problem+json` with a stable `type`. Texts for people come in English, or in Russian where \
+            `Accept-Language` prefers it. Callbacks are Standard Webhooks.",
     ),
     security(("merchant" = [])),
     tags(

@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::CALL_MILLISECONDS_MAX;
 use super::address::Address;
+use super::failed::Failed;
 use super::link::Connected;
-use super::{CALL_MILLISECONDS_MAX, Failed};
 use crate::kernel::Stopwatch;
 
 /// Writes a line into the log of what is to come and nothing else: its commit waits for all that were made before it.

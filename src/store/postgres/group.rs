@@ -3,12 +3,13 @@
 use crate::kernel::Partition;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::codec::{id_bytes, signed, unpack, unsigned};
+use super::failed::Failed;
 use super::link::Connected;
 use super::rows::{
     LineColumns, ListColumns, ListKey, OutboxKey, PageColumns, PartColumns, PieceColumns, Rows, SetColumns,
     ask,
 };
-use super::{Failed, id_bytes, signed, unpack, unsigned};
 use crate::kernel::DocKey;
 use crate::kernel::Document;
 use crate::kernel::chance::random_bytes;

@@ -13,9 +13,9 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Statement};
 
 use super::address::Address;
+use super::failed::{Failed, in_time};
 use super::opening::Opening;
 use super::server::{Connection, NotConnected};
-use super::{Failed, in_time};
 use crate::store::Unavailable;
 
 /// Between two attempts to connect: when the database is down its callers hear so at once meanwhile.

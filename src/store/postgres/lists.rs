@@ -6,10 +6,12 @@ use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::Postgres;
+use super::codec::{id_bytes, id_of, signed, unsigned};
+use super::failed::{Failed, in_time, within};
 use super::link::Link;
 use super::outbox::message_of;
 use super::reader::{self, query};
-use super::{Failed, Postgres, id_bytes, id_of, in_time, signed, unsigned, within};
 use crate::kernel::DocKey;
 use crate::kernel::time::from_micros;
 use crate::kernel::{Kind, Partition};

@@ -10,8 +10,9 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio_postgres::Row;
 
+use super::Postgres;
+use super::codec::{signed, unsigned};
 use super::reader::{self, query, query_once};
-use super::{Postgres, signed, unsigned};
 use crate::kernel::Timestamp;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::time::from_micros;

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_postgres::types::ToSql;
 
+use super::Postgres;
+use super::codec::{id_bytes, signed, unpack, unsigned};
+use super::failed::{Failed, within};
 use super::link::{CONNECT_PAUSE, Link};
-use super::{Failed, Postgres, id_bytes, signed, unpack, unsigned, within};
 use crate::kernel::{DocKey, Partition};
 use crate::store::batch::Stored;
 use crate::store::page::{Page, PieceKey};

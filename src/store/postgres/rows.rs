@@ -9,8 +9,9 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
+use super::codec::{id_bytes, signed, unsigned};
+use super::failed::{Failed, in_time};
 use super::link::Connected;
-use super::{Failed, id_bytes, in_time, signed, unsigned};
 use crate::kernel::{Partition, Timestamp};
 use crate::outbox::Place;
 use crate::store::batch::CounterKey;

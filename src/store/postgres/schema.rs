@@ -7,9 +7,10 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::address::Address;
+use super::failed::{Failed, within};
 use super::link::PROMISES;
+use super::opening::{NotNow, OpenError};
 use super::server::NotConnected;
-use super::{Failed, NotNow, OpenError, within};
 
 /// What to do about an older schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

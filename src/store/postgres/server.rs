@@ -21,7 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::address::{Address, name_of};
 use super::barrier::Barriers;
-use super::words;
+use super::failed::words;
 
 /// How long a server may take from the first packet to what it says of itself.
 pub const GREETING_MAX: Duration = Duration::from_millis(1800);

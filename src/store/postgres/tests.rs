@@ -204,7 +204,7 @@ async fn a_lock_that_is_held_delays_no_other_order() {
             Expect::Absent,
             format!(
                 "BEGIN; INSERT INTO tillgate.pages VALUES ({}, 'x')",
-                super::signed(Partition::from_u64(2))
+                super::codec::signed(Partition::from_u64(2))
             ),
         ),
     ] {

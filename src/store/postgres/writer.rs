@@ -17,9 +17,10 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_postgres::SimpleQueryMessage;
 
+use super::failed::{Blame, Failed, blame, in_time, is_conflict};
 use super::group::{Group, partitions};
 use super::link::{Connected, Link};
-use super::{Blame, Failed, Time, blame, in_time, is_conflict};
+use super::time::Time;
 use crate::kernel::time::from_micros;
 use crate::kernel::{Partition, Stopwatch, Timestamp};
 use crate::store::batch::{Batch, Change, Expect};

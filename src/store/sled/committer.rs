@@ -16,11 +16,14 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::index::{Index, Upkeep};
+use super::keys;
 use super::layout::{Kept, Layout};
 use super::lists::{Line, Member, without_member, write_members};
+use super::opening::{failed_in_sled, panic_text};
+use super::reading::read_piece;
 use super::syncer::{Written, stop};
+use super::versions::version;
 use super::watchdog::Pulse;
-use super::{failed_in_sled, keys, panic_text, read_piece, version};
 use crate::kernel::{DocKey, Partition};
 use crate::outbox::{Leases, Place, Ticket};
 use crate::store::batch::{CounterKey, Stamped, Stored};

@@ -10,7 +10,8 @@ use super::index::Index;
 use super::layout::Kept;
 use super::note::{self, Misfit, Note};
 use super::opening::{OpenError, open_engine, panic_text};
-use super::{keys, lists, log, read_piece};
+use super::reading::read_piece;
+use super::{keys, lists, log};
 use crate::kernel::{DocKey, Kind, Partition, Timestamp};
 use crate::store::Unavailable;
 

@@ -22,7 +22,8 @@ use std::collections::BTreeMap;
 use sled::IVec;
 
 use super::index::{Index, Pointer, Spot};
-use super::{keys, version};
+use super::keys;
+use super::versions::version;
 use crate::store::Unavailable;
 use crate::store::page::{PIECE_BYTES_MAX, Page, damaged_page, pack, unpack};
 

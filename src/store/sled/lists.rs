@@ -4,7 +4,7 @@
 //! of time (and, in the outbox, a queue). Whoever walks reads a bucket whole and puts it in order.
 
 use super::keys::{Entry, Fields, not_a_key, push_text, sortable, unreadable};
-use super::version;
+use super::versions::version;
 use crate::kernel::DocKey;
 use crate::kernel::Partition;
 use crate::kernel::{Kind, Timestamp};

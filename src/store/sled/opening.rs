@@ -202,3 +202,12 @@ pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
     text.unwrap_or("sled gave no reason").to_owned()
 }
+
+/// What failed, for whoever must mend it.
+pub(super) fn failed(what: &str, why: &io::Error) -> String {
+    format!("{what} failed: {why}. {}", advice(why, "Check the disk (dmesg)"))
+}
+
+pub(super) fn failed_in_sled(what: &str, why: &sled::Error) -> String {
+    if let sled::Error::Io(why) = why { failed(what, why) } else { format!("{what} failed: {why}") }
+}

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
+use super::Sync;
 use super::committer::Progress;
 use super::note::Note;
+use super::opening::{failed, failed_in_sled, panic_text};
 use super::watchdog::Pulse;
-use super::{Sync, failed, failed_in_sled, panic_text};
 use crate::store::CommitError;
 
 /// What becomes of a batch.

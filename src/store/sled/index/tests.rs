@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
 
-use super::super::open_guarded;
+use super::super::opening::open_guarded;
 use super::*;
 
 /// A store of an index alone.

@@ -58,7 +58,7 @@ async fn a_flipped_bit_in_a_record_is_named_and_never_served() {
     store.close().await;
     drop(store);
     {
-        let tree = super::super::open_guarded(folder.path(), CACHE).expect("sled opens");
+        let tree = super::super::opening::open_guarded(folder.path(), CACHE).expect("sled opens");
         let (index, _) = Index::open(&tree).expect("the index");
         let Ok(Some(Spot::Seat(seat))) = index.find(Partition::from_u64(1)) else { panic!("it has a seat") };
         let raw = super::super::keys::seat(seat);
@@ -83,7 +83,7 @@ async fn a_record_under_a_wrong_key_is_not_served() {
     store.close().await;
     drop(store);
     {
-        let tree = super::super::open_guarded(folder.path(), CACHE).expect("sled opens");
+        let tree = super::super::opening::open_guarded(folder.path(), CACHE).expect("sled opens");
         let (index, _) = Index::open(&tree).expect("the index");
         let spot = index.find(Partition::from_u64(1)).expect("read");
         tree.insert(super::super::keys::moved(9, 0), write_pointers(&[(Partition::from_u64(2), spot)]))
