@@ -8,11 +8,11 @@ use super::sandbox::{Call, Outcome, Sandbox, Setup, Trouble};
 use super::yookassa::{self, Yookassa};
 use super::*;
 use crate::kernel::time::later;
-use crate::kernel::{Clock, Money, Quantity, Secret};
+use crate::kernel::{Clock, Money, Quantity, Secret, Timestamp};
 use crate::orders::Number;
 use crate::payments::{
-    Customer, Line, OperationId, OperationState, PaymentMode, Receipts, RemoteOperationStatus, RemoteStatus,
-    VatCode,
+    Bill, Customer, Line, Operation, OperationId, OperationKind, OperationState, PaymentId, PaymentMode,
+    Receipts, Remote, RemoteOperation, RemoteOperationStatus, RemoteStatus, VatCode,
 };
 use crate::peer::{ANSWER_BYTES_MAX, Client, leads_home};
 

@@ -3,26 +3,23 @@
 //! What is sent twice is refused over there as out of turn, so it is written down before each attempt that it is about to be
 //! sent: then "out of turn" means that an earlier attempt, or one whose sender died, has arrived.
 
-use crate::flows::marketplace_update::MARKETPLACES;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::attempts::{AttemptStep, AttemptWorker, LogLines, Stepped};
 use super::dispatch::Dispatch;
-use super::persistence::{persist, settle};
 use crate::flows::Shop;
-use crate::flows::marketplace_update::{MarketplaceUpdate, Next, Told};
+use crate::flows::marketplace_update::{MARKETPLACES, MarketplaceUpdate, Next, Told};
 use crate::flows::tend_delivery::{Altered, alter};
 use crate::kernel::time::between;
 use crate::kernel::{Failure, PartyName};
 use crate::marketplace::{Heard, Sm};
-use crate::outbox::{Claimed, Delivery, Settlement};
+use crate::outbox::{Claimed, Delivery, Settlement, Ticket};
 use crate::peer::RetryPolicy;
-use crate::store::{Batch, Unavailable};
-use crate::telemetry::metrics;
-use crate::texts::{InWords, Language};
+use crate::store::{CommitError, Unavailable};
 
 /// How long a marketplace may take to answer, in seconds.
 pub const TELL_SECONDS_MAX: u64 = 15;
@@ -39,6 +36,13 @@ const RETRY: RetryPolicy = RetryPolicy {
     first: Duration::from_secs(2),
     longest: Duration::from_secs(600),
     give_up_after: Duration::from_secs(24 * 3600),
+};
+
+const LOG: LogLines = LogLines {
+    sent: "a marketplace was told",
+    waits: "a marketplace waits to be told",
+    retry: "a marketplace could not be told and will be",
+    dead: "a marketplace will not hear this: see to the order there by hand, or mend the cause, then",
 };
 
 /// What the envoy needs.
@@ -69,57 +73,9 @@ impl Envoy {
         dispatch.run(deliver, drain).await;
     }
 
-    async fn deliver(&self, Claimed { delivery, ticket, at }: Claimed) -> Duration {
-        let told = match persist(LEASE / 4, || self.tell(&delivery)).await {
-            Ok(told) => told,
-            Err(why) => {
-                tracing::warn!(message.id = %delivery.id, error = %why, "a marketplace was not told, and will be");
-                return Duration::ZERO; // the lease runs out
-            }
-        };
-        let settlement = match MarketplaceUpdate::of(&delivery).take(told, at) {
-            Next::Arrived { out_of_turn } => {
-                if let Some(answer) = out_of_turn {
-                    tracing::info!(message.id = %delivery.id, answer, "the marketplace has heard it before");
-                }
-                Settlement::Sent
-            }
-            Next::GivenUp(failure) => Settlement::Dead { error: Failure::of(&failure) },
-            Next::Again(failure) => {
-                let error = Failure::of(&failure);
-                let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, at));
-                match RETRY.delay(delivery.attempts + 1, age, None) {
-                    Some(wait) => Settlement::Retry { wait, error },
-                    None => Settlement::Dead { error },
-                }
-            }
-        };
-        let outcome = match &settlement {
-            Settlement::Sent => {
-                tracing::info!(message.id = %delivery.id, source = delivery.queue, "a marketplace was told");
-                "sent"
-            }
-            Settlement::Retry { wait, error } | Settlement::Postpone { wait, error } => {
-                tracing::warn!(message.id = %delivery.id, source = delivery.queue, ?wait, error = %error.in_words(Language::En), "a marketplace could not be told and will be");
-                "retry"
-            }
-            Settlement::Dead { error } => {
-                tracing::error!(
-                    message.id = %delivery.id,
-                    source = delivery.queue,
-                    error = %error.in_words(Language::En),
-                    "a marketplace will not hear this: see to the order there by hand"
-                );
-                "dead"
-            }
-        };
-        metrics::outbox_attempt(MARKETPLACES, outcome);
-        let mut batch = Batch::new();
-        batch.settle(ticket, settlement);
-        if let Err(why) = settle(&self.shop.store, delivery.id, &batch, LEASE / 2).await {
-            tracing::warn!(message.id = %delivery.id, error = %why, "what a marketplace was told was not settled, and is told again");
-        }
-        Duration::ZERO
+    async fn deliver(&self, claimed: Claimed) -> Duration {
+        let worker = AttemptWorker { store: &self.shop.store, lease: LEASE, retry: RETRY, log: LOG };
+        worker.carry_on(&claimed, &UpdateStep { envoy: self, claimed: &claimed, worker: &worker }).await
     }
 
     async fn tell(&self, delivery: &Delivery) -> Result<Told, Unavailable> {
@@ -143,5 +99,45 @@ impl Envoy {
             Heard::OutOfTurn(said) => Told::OutOfTurn(said),
             Heard::Refused(said) => Told::Refused(said),
         })
+    }
+}
+
+/// An update of an order, on its way to a marketplace.
+struct UpdateStep<'a> {
+    envoy: &'a Envoy,
+    claimed: &'a Claimed,
+    worker: &'a AttemptWorker<'a>,
+}
+
+impl AttemptStep for UpdateStep<'_> {
+    type Outcome = Told;
+
+    async fn step(&self) -> Result<Option<Stepped<Told>>, Unavailable> {
+        Ok(Some(Stepped::by_itself(Some(self.envoy.tell(&self.claimed.delivery).await?))))
+    }
+
+    /// The record of an update is the message itself.
+    async fn record(&self, ticket: Ticket, stepped: &Stepped<Told>) -> Result<Settlement, CommitError> {
+        let Claimed { delivery, at, .. } = self.claimed;
+        let next = stepped.outcome.clone().map(|told| MarketplaceUpdate::of(delivery).take(told, *at));
+        let settlement = match next {
+            None => Settlement::Sent,
+            Some(Next::Arrived { out_of_turn }) => {
+                if let Some(answer) = out_of_turn {
+                    tracing::info!(message.id = %delivery.id, answer, "the marketplace has heard it before");
+                }
+                Settlement::Sent
+            }
+            Some(Next::GivenUp(failure)) => Settlement::Dead { error: Failure::of(&failure) },
+            Some(Next::Again(failure)) => {
+                let error = Failure::of(&failure);
+                let age = delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, *at));
+                match RETRY.delay(delivery.attempts + 1, age, None) {
+                    Some(wait) => Settlement::Retry { wait, error },
+                    None => Settlement::Dead { error },
+                }
+            }
+        };
+        self.worker.settled(delivery, ticket, settlement).await
     }
 }

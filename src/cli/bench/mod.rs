@@ -6,89 +6,24 @@
 
 mod echo;
 mod generator;
+mod options;
 mod plot;
+mod report;
 mod target;
 mod workload;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
-use comfy_table::{Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::generator::{Figures, Load, send_all};
+use self::generator::{Load, send_all};
+pub use self::options::Options;
+use self::report::{Row, print_json, print_table};
 use self::target::{Folder, Kind, Money, Target, Usage};
 use self::workload::{Order, Workload};
 use super::{Failed, say};
 use crate::kernel::Stopwatch;
 use crate::kernel::chance::random_bytes;
-
-#[derive(Debug, Args)]
-pub struct Options {
-    /// Connections, one measurement for each number
-    #[arg(long, value_delimiter = ',', default_value = "16,128", value_name = "N,…")]
-    connections: Vec<usize>,
-    /// Ways in which hooks come
-    #[arg(long, value_delimiter = ',', default_value = "fresh", value_name = "NAME,…")]
-    workload: Vec<Workload>,
-    /// Send so many hooks a second, whether or not the answers keep up [default: a closed loop]
-    #[arg(long, value_name = "N")]
-    rate: Option<u32>,
-    /// How long each measurement takes
-    #[arg(long, default_value_t = 8, value_name = "N")]
-    seconds: u64,
-    /// The store to measure [default: sled, in a new folder]
-    #[arg(long, value_name = "URL", env = "TILLGATE_BENCH_STORE", hide_env_values = true)]
-    store: Option<String>,
-    /// How many receivers share the store
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    receivers: usize,
-    /// Put nginx in front of them
-    #[arg(long)]
-    nginx: bool,
-    /// Store so many orders first, and start the gateway anew on them
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    preload: u64,
-    /// Measure a server that is running already, by the address that takes hooks
-    #[arg(long, value_name = "URL", conflicts_with_all = ["store", "nginx", "payments"])]
-    to: Option<String>,
-    /// Its token
-    #[arg(
-        long,
-        default_value = "bench",
-        value_name = "TOKEN",
-        env = "TILLGATE_BENCH_TOKEN",
-        hide_env_values = true
-    )]
-    token: String,
-    /// Where stores are put [default: a temporary folder here, removed afterwards]
-    #[arg(long, value_name = "DIR")]
-    folder: Option<PathBuf>,
-    /// Measure besides how orders that get a payment link are acknowledged, with a payment system that answers
-    /// and with one that is silent
-    #[arg(long)]
-    payments: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    /// Draw the latencies into this SVG file
-    #[arg(long, value_name = "FILE")]
-    plot: Option<PathBuf>,
-    /// Serve the bare echo on this address, and nothing else
-    #[arg(long, hide = true, value_name = "ADDR")]
-    echo: Option<std::net::SocketAddr>,
-}
-
-/// A measured server under a load.
-struct Row {
-    server: String,
-    workload: &'static str,
-    connections: usize,
-    figures: Figures,
-    usage: Usage,
-    ratio: Option<f64>,
-}
 
 pub async fn run(options: Options) -> Result<(), Failed> {
     if let Some(address) = options.echo {
@@ -204,102 +139,7 @@ async fn measure(server: &str, target: &Target, load: &Load) -> Row {
     Row { server, workload, connections, figures, usage, ratio: None }
 }
 
-impl Row {
-    fn title(&self) -> String {
-        format!("{}, {}, {} connections", self.server, self.workload, self.connections)
-    }
-
-    /// Microseconds of processor time for a hook.
-    fn cpu_micros(&self) -> u64 {
-        (self.usage.ticks * 10_000).checked_div(self.figures.answers()).unwrap_or(0)
-    }
-
-    /// Bytes that went to the disk for a hook.
-    fn written_bytes(&self) -> u64 {
-        self.usage.written_bytes.checked_div(self.figures.answers()).unwrap_or(0)
-    }
-}
-
 #[expect(clippy::float_arithmetic, reason = "a ratio of rates")]
 fn share(ours: f64, bare: f64) -> f64 {
     ours / bare
-}
-
-fn milliseconds(micros: u64) -> String {
-    format!("{}.{:02}", micros / 1000, micros / 10 % 100)
-}
-
-fn print_table(rows: &[Row], rate: Option<u32>) {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header([
-        "SERVER",
-        "HOOKS",
-        "CONN.",
-        "PER SECOND",
-        "P50 MS",
-        "P99",
-        "P99.9",
-        "MAX",
-        "ERRORS",
-        "CPU S/10K",
-        "MIB",
-        "WRITTEN B",
-        "OF BARE HYPER",
-    ]);
-    for row in rows {
-        let figures = &row.figures;
-        let cpu = row.cpu_micros();
-        table.add_row([
-            row.server.clone(),
-            row.workload.to_owned(),
-            row.connections.to_string(),
-            format!("{:.0}", figures.per_second()),
-            milliseconds(figures.micros_at(0.5)),
-            milliseconds(figures.micros_at(0.99)),
-            milliseconds(figures.micros_at(0.999)),
-            milliseconds(figures.micros_max()),
-            figures.errors.to_string(),
-            format!("{}.{:02}", cpu / 100, cpu % 100),
-            (row.usage.resident_bytes >> 20).to_string(),
-            row.written_bytes().to_string(),
-            row.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
-        ]);
-    }
-    say(table.trim_fmt());
-    match rate {
-        None => say("\nclosed loop: each connection sends its next hook when the one before is answered;"),
-        Some(rate) => say(format_args!(
-            "\nopen loop: {rate} hooks a second whether or not the answers keep up, latencies from each hook's moment (bare \
-             hyper: closed loop);"
-        )),
-    }
-    say(
-        "hooks of 1.3 kB; the generator runs on the same cores; every answer is durable (flush and sync_data, or commit",
-    );
-    say("with synchronous_commit=on); CPU, memory and bytes are those of the receivers alone");
-}
-
-fn print_json(rows: &[Row]) {
-    let rows: Vec<serde_json::Value> = rows
-        .iter()
-        .map(|row| {
-            serde_json::json!({
-                "server": row.server,
-                "workload": row.workload,
-                "connections": row.connections,
-                "per_second": row.figures.per_second(),
-                "p50_microseconds": row.figures.micros_at(0.5),
-                "p99_microseconds": row.figures.micros_at(0.99),
-                "p999_microseconds": row.figures.micros_at(0.999),
-                "max_microseconds": row.figures.micros_max(),
-                "errors": row.figures.errors,
-                "cpu_microseconds_per_hook": row.cpu_micros(),
-                "resident_bytes": row.usage.resident_bytes,
-                "written_bytes_per_hook": row.written_bytes(),
-                "ratio_to_bare_hyper": row.ratio,
-            })
-        })
-        .collect();
-    super::client::print_json(&serde_json::Value::Array(rows));
 }

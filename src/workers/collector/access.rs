@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Collector, Stepped, not_called};
+use super::{Collector, not_called};
 use crate::flows::spend_budget::spend_budget;
 use crate::gateway::{Breaker, Failure, Provider};
 use crate::kernel::PartyName;
 use crate::payments::{CallOutcome, Checkout, Purpose, RetryReason};
 use crate::store::Unavailable;
 use crate::telemetry::metrics;
+use crate::workers::attempts::Stepped;
 
 /// Why a payment system is not called now, and how long not.
 pub(super) struct NotNow {

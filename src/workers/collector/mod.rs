@@ -1,37 +1,32 @@
 //! Looks after payments at the payment systems: sends what is planned, looks for what may have been sent, tells what else is
 //! to be said of it, calls off what is not wanted any more.
 //!
-//! Each task is one step: note what is about to be done, do it, and record what it came to in the batch that settles
-//! the task. Whatever is not certain afterwards is a task again. What is done with money that came goes the same way:
+//! Each task is one step, carried on by [`attempts`](super::attempts). What is done with money that came goes the same way:
 //! [`operations`].
 
 mod access;
 mod operations;
 mod payments;
 
-use crate::payments::WATCH_LANE;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use self::operations::{OperationStep, RefundListing};
+use self::payments::PaymentStep;
+use super::attempts::{AttemptWorker, LogLines, Stepped};
 use super::dispatch::Dispatch;
-use super::persistence::{persist, settle};
+use crate::flows::Shop;
 use crate::flows::effects::Task;
-use crate::flows::tend_payment::record;
-use crate::flows::{Shop, outside_refund, tend_operation};
 use crate::gateway::{self, Breaker, Provider};
 use crate::kernel::failure::DeliveryFailure;
 use crate::kernel::time::between;
-use crate::kernel::{Failure, PartyName, Timestamp};
-use crate::outbox::Lane;
-use crate::outbox::{Claimed, Delivery, Settlement, Ticket};
-use crate::payments::{CallOutcome, PaymentOutcome, RetryLater, RetryReason};
+use crate::kernel::{Failure, PartyName};
+use crate::outbox::{Claimed, Lane, Settlement};
+use crate::payments::{CallOutcome, RetryLater, RetryReason, WATCH_LANE};
 use crate::peer::RetryPolicy;
-use crate::store::{Batch, Unavailable};
-use crate::telemetry::metrics;
-use crate::texts::{InWords, Language};
 
 /// How long a claim is held: a step makes up to three calls of 35 s. One that walks a long list may lose it, and is done
 /// again.
@@ -51,6 +46,13 @@ const RETRY: RetryPolicy = RetryPolicy {
     give_up_after: Duration::from_secs(3 * 24 * 3600),
 };
 
+const LOG: LogLines = LogLines {
+    sent: "a payment was looked after",
+    waits: "a payment waits for its buyer",
+    retry: "a payment is not settled yet",
+    dead: "a payment was given up: mend the cause, then",
+};
+
 /// What the collector needs.
 #[derive(Debug, Clone)]
 pub struct Collector {
@@ -60,30 +62,6 @@ pub struct Collector {
     pub gateways: Arc<BTreeMap<PartyName, Arc<dyn Provider>>>,
     /// Which of them fail at the moment, as far as this process has seen.
     pub breakers: Arc<Mutex<BTreeMap<PartyName, Breaker>>>,
-}
-
-/// What came of one step.
-struct Stepped<T = PaymentOutcome> {
-    /// What the step came to; none when nothing was done.
-    outcome: Option<T>,
-    /// How long it wants to wait.
-    wish: Option<Duration>,
-    /// It is the payment system that wants to be left alone, by everybody.
-    is_for_all: bool,
-    /// It is there and only waits to be over.
-    is_linked: bool,
-}
-
-impl<T> Stepped<T> {
-    /// How long everybody leaves the payment system alone.
-    fn rest(&self) -> Option<Duration> {
-        self.wish.filter(|_| self.is_for_all)
-    }
-
-    /// Without a call.
-    fn by_itself(outcome: Option<T>) -> Stepped<T> {
-        Stepped { outcome, wish: None, is_for_all: true, is_linked: false }
-    }
 }
 
 impl Collector {
@@ -108,118 +86,31 @@ impl Collector {
     }
 
     /// Does one step for a payment whose task was claimed. Returns how long its payment system is to be left alone.
-    pub async fn tend(&self, Claimed { delivery, ticket, at }: Claimed) -> Duration {
-        let task: Task = match serde_json::from_str(&delivery.body) {
+    pub async fn tend(&self, claimed: Claimed) -> Duration {
+        let worker = AttemptWorker { store: &self.shop.store, lease: LEASE, retry: RETRY, log: LOG };
+        let task: Task = match serde_json::from_str(&claimed.delivery.body) {
             Ok(task) => task,
             Err(why) => {
                 let error = Failure::of(&DeliveryFailure::Unreadable { detail: why.to_string() });
-                self.settle(&delivery, ticket, Settlement::Dead { error }).await;
+                worker.settle(&claimed.delivery, claimed.ticket, Settlement::Dead { error }).await;
                 return Duration::ZERO;
             }
         };
-        let (recorded, wish) = match task {
+        let (collector, claimed) = (self, &claimed);
+        match task {
             Task::Operation { operation: id } => {
-                let stepped = persist(LEASE / 4, || self.step_operation(delivery.lane, id)).await;
-                let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
-                    return Duration::ZERO;
-                };
-                let settle = |again: Option<&RetryLater>| settlement(&delivery, again, &stepped, at);
-                let outcome = stepped.outcome.as_ref();
-                let record = || tend_operation::record(&self.shop, id, ticket, outcome, &settle);
-                (persist(LEASE / 2, record).await, stepped.rest())
+                worker.carry_on(claimed, &OperationStep { collector, claimed, id }).await
             }
-            Task::Refunds { payment } => {
-                let stepped = persist(LEASE / 4, || self.list_refunds(payment)).await;
-                let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
-                    return Duration::ZERO;
-                };
-                let settle = |again: Option<&RetryLater>| settlement(&delivery, again, &stepped, at);
-                let outcome = stepped.outcome.as_ref();
-                let record = || outside_refund::record(&self.shop, payment, ticket, outcome, &settle);
-                (persist(LEASE / 2, record).await, stepped.rest())
+            Task::Refunds { payment: id } => {
+                worker.carry_on(claimed, &RefundListing { collector, claimed, id }).await
             }
-            Task::Payment { payment } | Task::Alteration { payment } => {
-                let alters = matches!(task, Task::Alteration { .. });
-                let stepped = persist(LEASE / 4, || self.step(&delivery, at, payment, alters)).await;
-                let Some(stepped) = self.went_on(&delivery, ticket, stepped).await else {
-                    return Duration::ZERO;
-                };
-                let settle = |again: Option<&RetryLater>| {
-                    // The looks go on by themselves.
-                    let again = again.filter(|again| !alters || !again.is_waiting());
-                    settlement(&delivery, again, &stepped, at)
-                };
-                let outcome = stepped.outcome.as_ref();
-                let record = || record(&self.shop, payment, ticket, outcome, &settle);
-                (persist(LEASE / 2, record).await, stepped.rest())
+            Task::Payment { payment: id } => {
+                worker.carry_on(claimed, &PaymentStep { collector, claimed, id, alters: false }).await
             }
-        };
-        match recorded {
-            Ok(settlement) => self.tell(&delivery, &settlement),
-            Err(why) => {
-                tracing::warn!(payment = %task.payment(), error = %why, "what became of a payment was not recorded; it will be looked up");
+            Task::Alteration { payment: id } => {
+                worker.carry_on(claimed, &PaymentStep { collector, claimed, id, alters: true }).await
             }
         }
-        wish.unwrap_or_default().min(RETRY.longest)
-    }
-
-    /// What a step came to; none if there is nothing to record.
-    async fn went_on<T>(
-        &self,
-        delivery: &Delivery,
-        ticket: Ticket,
-        stepped: Result<Option<Stepped<T>>, Unavailable>,
-    ) -> Option<Stepped<T>> {
-        match stepped {
-            Ok(Some(stepped)) => Some(stepped),
-            // It has changed under our hands: from the beginning.
-            Ok(None) => {
-                let error = Failure::of(&RetryReason::Changed);
-                self.settle(delivery, ticket, Settlement::Retry { wait: Duration::ZERO, error }).await;
-                None
-            }
-            Err(why) => {
-                tracing::warn!(message.id = %delivery.id, error = %why, "a payment could not be looked after and will be again");
-                None // the lease runs out
-            }
-        }
-    }
-
-    async fn settle(&self, delivery: &Delivery, ticket: Ticket, settlement: Settlement) {
-        self.tell(delivery, &settlement);
-        let mut batch = Batch::new();
-        batch.settle(ticket, settlement);
-        if let Err(why) = settle(&self.shop.store, delivery.id, &batch, LEASE / 2).await {
-            tracing::warn!(message.id = %delivery.id, error = %why, "a task was not settled and will be looked at again");
-        }
-    }
-
-    fn tell(&self, delivery: &Delivery, settlement: &Settlement) {
-        let outcome = match settlement {
-            Settlement::Sent => {
-                tracing::info!(message.id = %delivery.id, gateway = delivery.queue, "a payment was looked after");
-                "sent"
-            }
-            Settlement::Retry { wait, error } if error.read() == Some(RetryReason::Waits) => {
-                tracing::info!(message.id = %delivery.id, gateway = delivery.queue, ?wait, "a payment waits for its buyer");
-                "waits"
-            }
-            Settlement::Retry { wait, error } | Settlement::Postpone { wait, error } => {
-                let error = error.in_words(Language::En);
-                tracing::warn!(message.id = %delivery.id, gateway = delivery.queue, ?wait, %error, "a payment is not settled yet");
-                "retry"
-            }
-            Settlement::Dead { error } => {
-                tracing::error!(
-                    message.id = %delivery.id,
-                    gateway = delivery.queue,
-                    error = %error.in_words(Language::En),
-                    "a payment was given up: mend the cause, then: tillgate outbox retry {}", delivery.id
-                );
-                "dead"
-            }
-        };
-        metrics::outbox_attempt(delivery.lane, outcome);
     }
 }
 
@@ -228,19 +119,16 @@ fn not_called<T>(is_send: bool, reason: RetryReason) -> CallOutcome<T> {
     if is_send { CallOutcome::NotDone(reason) } else { CallOutcome::NotSeen(reason) }
 }
 
-fn settlement<T>(
-    delivery: &Delivery,
-    again: Option<&RetryLater>,
-    &Stepped { wish, is_linked, .. }: &Stepped<T>,
-    now: Timestamp,
-) -> Settlement {
+/// How a task is settled that goes on for the reason `again`, or is over.
+fn settlement<T>(claimed: &Claimed, stepped: &Stepped<T>, again: Option<&RetryLater>) -> Settlement {
+    let (Claimed { delivery, at: now, .. }, &Stepped { wish, is_linked, .. }) = (claimed, stepped);
     let Some(again) = again else { return Settlement::Sent };
     if again.is_waiting() && delivery.lane != WATCH_LANE {
         return Settlement::Sent; // the watch goes on from here
     }
     // While it can be paid it is looked after, however long that takes.
     let age = match delivery.first_failed_at {
-        Some(first) if !is_linked => between(first, now),
+        Some(first) if !is_linked => between(first, *now),
         Some(_) | None => Duration::ZERO,
     };
     let error = Failure::of(&again.reason);

@@ -1,20 +1,71 @@
 //! Refunds and shipments, one step a task, like payments.
 
-use super::super::persistence::persist;
-use super::{Collector, LEASE, Stepped, not_called};
-use crate::flows::checkout_of;
-use crate::flows::tend_operation::note_sending;
+use super::{Collector, LEASE, not_called, settlement};
+use crate::flows::tend_operation::{self, note_sending};
 use crate::flows::tend_payment::Intention;
+use crate::flows::{checkout_of, outside_refund};
 use crate::gateway::{Failure, Provider};
 use crate::kernel::{PartyName, Private};
-use crate::outbox::Lane;
+use crate::outbox::{Claimed, Lane, Settlement, Ticket};
 use crate::payments::WATCH_LANE;
 use crate::payments::{
-    Bill, CallOutcome, Operation, OperationId, OperationStep, Payment, PaymentId, Purpose, Refusal,
-    RemoteOperation, RetryReason,
+    Bill, CallOutcome, Operation, OperationId, OperationStep as NextOperation, Payment, PaymentId, Purpose,
+    Refusal, RemoteOperation, RetryLater, RetryReason,
 };
-use crate::store::Unavailable;
+use crate::store::{CommitError, Unavailable};
 use crate::telemetry::metrics;
+use crate::workers::attempts::{AttemptStep, Stepped};
+use crate::workers::persistence::persist;
+
+/// What is next for an operation.
+pub(super) struct OperationStep<'a> {
+    pub collector: &'a Collector,
+    pub claimed: &'a Claimed,
+    pub id: OperationId,
+}
+
+impl AttemptStep for OperationStep<'_> {
+    type Outcome = CallOutcome<RemoteOperation>;
+
+    async fn step(&self) -> Result<Option<Stepped<Self::Outcome>>, Unavailable> {
+        self.collector.step_operation(self.claimed.delivery.lane, self.id).await
+    }
+
+    async fn record(
+        &self,
+        ticket: Ticket,
+        stepped: &Stepped<Self::Outcome>,
+    ) -> Result<Settlement, CommitError> {
+        let settle = |again: Option<&RetryLater>| settlement(self.claimed, stepped, again);
+        let shop = &self.collector.shop;
+        tend_operation::record(shop, self.id, ticket, stepped.outcome.as_ref(), &settle).await
+    }
+}
+
+/// The list of what was paid back of a payment.
+pub(super) struct RefundListing<'a> {
+    pub collector: &'a Collector,
+    pub claimed: &'a Claimed,
+    pub id: PaymentId,
+}
+
+impl AttemptStep for RefundListing<'_> {
+    type Outcome = CallOutcome<RemoteOperation>;
+
+    async fn step(&self) -> Result<Option<Stepped<Self::Outcome>>, Unavailable> {
+        self.collector.list_refunds(self.id).await
+    }
+
+    async fn record(
+        &self,
+        ticket: Ticket,
+        stepped: &Stepped<Self::Outcome>,
+    ) -> Result<Settlement, CommitError> {
+        let settle = |again: Option<&RetryLater>| settlement(self.claimed, stepped, again);
+        let shop = &self.collector.shop;
+        outside_refund::record(shop, self.id, ticket, stepped.outcome.as_ref(), &settle).await
+    }
+}
 
 impl Collector {
     /// Does what is next for an operation. None if it changed meanwhile.
@@ -29,14 +80,14 @@ impl Collector {
             return at_rest();
         };
         let step = match (operation.step(), lane == WATCH_LANE) {
-            (OperationStep::Check, true) => OperationStep::Check,
-            (_, true) | (OperationStep::Check, _) => OperationStep::Rest,
+            (NextOperation::Check, true) => NextOperation::Check,
+            (_, true) | (NextOperation::Check, _) => NextOperation::Rest,
             (step, _) => step,
         };
-        if step == OperationStep::Rest {
+        if step == NextOperation::Rest {
             return at_rest();
         }
-        let is_send = step == OperationStep::Send;
+        let is_send = step == NextOperation::Send;
         let failed = |reason| Ok(Some(Stepped::by_itself(Some(not_called(is_send, reason)))));
         let Some(provider) = self.gateways.get(&checkout.gateway) else {
             return failed(RetryReason::NotConfigured { gateway: checkout.gateway.clone() });
@@ -48,10 +99,10 @@ impl Collector {
         };
         let (calls, purpose) = if is_send { (1, Purpose::Make) } else { (2, Purpose::Look) };
         if let Err(not_now) = self.may_call(&checkout.gateway, &**provider, calls, purpose).await? {
-            return Ok(Some(not_now.stepped(is_send, step == OperationStep::Check)));
+            return Ok(Some(not_now.stepped(is_send, step == NextOperation::Check)));
         }
         let outcome = match step {
-            OperationStep::Send => {
+            NextOperation::Send => {
                 match self
                     .send_operation(&checkout.gateway, &**provider, operation, &payment.bill, &remote_id)
                     .await?
@@ -60,13 +111,13 @@ impl Collector {
                     None => return Ok(None),
                 }
             }
-            OperationStep::Look | OperationStep::Check => {
+            NextOperation::Look | NextOperation::Check => {
                 self.begins(&checkout.gateway);
                 let outcome = provider.find_operation(operation, &remote_id).await.map(CallOutcome::Found);
                 self.heard(&checkout.gateway, &outcome);
                 outcome
             }
-            OperationStep::Rest => return Ok(None),
+            NextOperation::Rest => return Ok(None),
         };
         let mut wish = None;
         let outcome = match outcome {
@@ -77,7 +128,7 @@ impl Collector {
             }
         };
         metrics::payment_call(checkout.gateway.as_str(), outcome.name());
-        let is_linked = step == OperationStep::Check;
+        let is_linked = step == NextOperation::Check;
         Ok(Some(Stepped { outcome: Some(outcome), wish, is_for_all: true, is_linked }))
     }
 

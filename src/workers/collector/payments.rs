@@ -3,26 +3,59 @@
 use crate::payments::WATCH_LANE;
 use std::time::Duration;
 
-use super::super::persistence::persist;
-use super::{Collector, LEASE, Stepped, not_called};
+use super::{Collector, LEASE, not_called, settlement};
 use crate::flows::alias::remember;
 use crate::flows::checkout_of;
-use crate::flows::tend_payment::{Intention, note_sending};
+use crate::flows::tend_payment::{self, Intention, note_sending};
 use crate::gateway::{Addresses, Failure, Provider};
 use crate::kernel::time::between;
 use crate::kernel::{PartyName, Private, Timestamp};
-use crate::outbox::Delivery;
+use crate::outbox::{Claimed, Delivery, Settlement, Ticket};
 use crate::payments::{
     CallOutcome, Checkout, Payment, PaymentId, PaymentOutcome, Purpose, Refusal, Remote, RemoteStatus,
-    RetryReason, Step,
+    RetryLater, RetryReason, Step,
 };
-use crate::store::Unavailable;
+use crate::store::{CommitError, Unavailable};
 use crate::telemetry::metrics;
 use crate::views::buyers_address;
+use crate::workers::attempts::{AttemptStep, Stepped};
+use crate::workers::persistence::persist;
 
 /// A payment system that could not be told for so long what else is said of a payment is not told any more: a person hears of
 /// it.
 const ALTERING_MAX: Duration = Duration::from_secs(3600);
+
+/// What is next for a payment.
+pub(super) struct PaymentStep<'a> {
+    pub collector: &'a Collector,
+    pub claimed: &'a Claimed,
+    pub id: PaymentId,
+    /// The payment system is to be told what else is said of it.
+    pub alters: bool,
+}
+
+impl AttemptStep for PaymentStep<'_> {
+    type Outcome = PaymentOutcome;
+
+    async fn step(&self) -> Result<Option<Stepped<PaymentOutcome>>, Unavailable> {
+        let Claimed { delivery, at, .. } = self.claimed;
+        self.collector.step(delivery, *at, self.id, self.alters).await
+    }
+
+    async fn record(
+        &self,
+        ticket: Ticket,
+        stepped: &Stepped<PaymentOutcome>,
+    ) -> Result<Settlement, CommitError> {
+        let settle = |again: Option<&RetryLater>| {
+            // The looks go on by themselves.
+            let again = again.filter(|again| !self.alters || !again.is_waiting());
+            settlement(self.claimed, stepped, again)
+        };
+        let shop = &self.collector.shop;
+        tend_payment::record(shop, self.id, ticket, stepped.outcome.as_ref(), &settle).await
+    }
+}
 
 impl Collector {
     /// Does what is next for a payment. None if it changed meanwhile.
@@ -32,7 +65,7 @@ impl Collector {
         claimed_at: Timestamp,
         id: PaymentId,
         alters: bool,
-    ) -> Result<Option<Stepped>, Unavailable> {
+    ) -> Result<Option<Stepped<PaymentOutcome>>, Unavailable> {
         let Some(checkout) = checkout_of(&self.shop, id.number).await? else {
             return Ok(Some(Stepped::by_itself(None)));
         };

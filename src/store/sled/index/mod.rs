@@ -14,20 +14,22 @@
 //! m runs                     → the last group whose pointers are in runs 8, and the runs: number 8, level 1, pointers 8
 //! ```
 
+mod listing;
+mod lookup;
 mod run;
 mod upkeep;
 
 use crate::kernel::Partition;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
+use self::listing::Listing;
 #[cfg(test)]
 pub use self::run::write_pointers;
-use self::run::{Cursor, Run, read_pointers};
 pub use self::run::{Pointer, Spot};
+use self::run::{Run, read_pointers};
 pub use self::upkeep::Upkeep;
 use super::keys;
-use crate::store::Unavailable;
 
 /// The index, for all who look something up.
 pub struct Index {
@@ -92,102 +94,6 @@ impl Index {
         let index = Arc::new(Index { tree: tree.clone(), state, moving: Mutex::default() });
         let upkeep = Upkeep::new(Arc::clone(&index), is_listed, listing.last_group, last_run, groups);
         Ok((index, upkeep))
-    }
-
-    /// Whether memory alone can tell that a partition has no page.
-    pub fn has_surely_not(&self, partition: Partition) -> bool {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        match state.recent.get(&partition) {
-            Some(spot) => spot.is_none(),
-            None => state.runs.iter().all(|run| run.has_surely_not(partition)),
-        }
-    }
-
-    /// Where the page of a partition lies.
-    pub fn find(&self, partition: Partition) -> Result<Option<Spot>, Unavailable> {
-        let runs = {
-            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(spot) = state.recent.get(&partition) {
-                return Ok(*spot);
-            }
-            Arc::clone(&state.runs)
-        };
-        for run in runs.iter() {
-            if let Some(spot) = run.find(&self.tree, partition)? {
-                return Ok(spot);
-            }
-        }
-        Ok(None)
-    }
-
-    /// The partitions that have a page.
-    pub fn partitions(&self, after: Option<Partition>, limit: usize) -> Result<Vec<Partition>, Unavailable> {
-        let from = after.map_or(Some(Partition::FIRST), Partition::next);
-        let Some(from) = from else { return Ok(Vec::new()) };
-        let (recent, runs) = {
-            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            let recent = state.recent.iter().map(|(partition, spot)| (*partition, *spot));
-            (recent.filter(|(partition, _)| *partition >= from).collect::<Vec<_>>(), Arc::clone(&state.runs))
-        };
-        let mut cursors = vec![Cursor::over(sorted(recent))];
-        for run in runs.iter() {
-            cursors.push(Cursor::of(&self.tree, run, from)?);
-        }
-        let mut found = Vec::new();
-        while found.len() < limit
-            && let Some((partition, spot)) = Cursor::next(&mut cursors, &self.tree)?
-        {
-            found.extend(spot.map(|_| partition));
-        }
-        Ok(found)
-    }
-
-    /// Nothing moves while this is held.
-    pub fn standing_still(&self) -> MutexGuard<'_, ()> {
-        self.moving.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn sorted(mut pointers: Vec<Pointer>) -> Vec<Pointer> {
-    pointers.sort_unstable_by_key(|(partition, _)| *partition);
-    pointers
-}
-
-/// What is noted of the runs.
-#[derive(Default)]
-struct Listing {
-    /// Everything up to this group is in runs.
-    last_group: u64,
-    /// Number, level, pointers; from the newest to the oldest.
-    runs: Vec<(u64, u8, u64)>,
-}
-
-impl Listing {
-    fn write(&self) -> Vec<u8> {
-        let mut raw = vec![0; 4];
-        raw.extend_from_slice(&self.last_group.to_be_bytes());
-        for (number, level, pointers) in &self.runs {
-            raw.extend_from_slice(&number.to_be_bytes());
-            raw.push(*level);
-            raw.extend_from_slice(&pointers.to_be_bytes());
-        }
-        let checksum = crc32fast::hash(&raw[4..]).to_be_bytes();
-        raw[..4].copy_from_slice(&checksum);
-        raw
-    }
-
-    fn read(raw: &[u8]) -> Option<Listing> {
-        let (checksum, raw) = raw.split_first_chunk()?;
-        if crc32fast::hash(raw).to_be_bytes() != *checksum {
-            return None;
-        }
-        let (last_group, raw) = raw.split_first_chunk()?;
-        let runs = raw.chunks(17).map(|line| {
-            let (number, line) = line.split_first_chunk()?;
-            let (level, pointers) = line.split_first()?;
-            Some((u64::from_be_bytes(*number), *level, u64::from_be_bytes(pointers.try_into().ok()?)))
-        });
-        Some(Listing { last_group: u64::from_be_bytes(*last_group), runs: runs.collect::<Option<_>>()? })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The index against a map, over many groups, merges and openings.
 
 use crate::kernel::Partition;
+use crate::store::Unavailable;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -4,9 +4,12 @@ use crate::kernel::Partition;
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
+use super::Index;
+use super::listing::Listing;
+use super::lookup::sorted;
 use super::run::{Cursor, Pointer, Run, Writer, write_pointers};
-use super::{Index, Listing, keys, sorted};
 use crate::store::Unavailable;
+use crate::store::sled::keys;
 
 /// Pointers that are kept in memory, and one entry for each group, before they become a run.
 const RECENT_POINTERS_MAX: usize = 4096;
