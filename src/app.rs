@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::{Endpoint, Settings, StoreUrl};
 use crate::flows::{Alarms, ClockSkew, Hints, News, Resting, Shop};
 use crate::gateway::Provider;
-use crate::http::ops::Readiness;
+use crate::http::Readiness;
 use crate::http::server::{Limits, Listener};
 use crate::http::{
     Edge, HOOKS_AT_ONCE_MAX, LivePages, NOTICES_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX, Refusals, operator_routes,

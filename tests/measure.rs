@@ -1,5 +1,6 @@
 //! The size and the shape of the code, counted. A figure that gets worse is a decision, not an accident.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -139,13 +140,13 @@ fn functions() -> Vec<Function> {
     found
 }
 
-/// The parameters of a function, one by one.
-fn split(parameters: &str) -> Vec<String> {
+/// What is divided by commas, such as the parameters of a function, one by one.
+fn split(list: &str) -> Vec<String> {
     let (mut parts, mut depth) = (vec![String::new()], 0_i32);
-    for c in parameters.replace("->", "  ").chars() {
+    for c in list.replace("->", "  ").chars() {
         match c {
-            '(' | '[' | '<' => depth += 1,
-            ')' | ']' | '>' => depth -= 1,
+            '(' | '[' | '{' | '<' => depth += 1,
+            ')' | ']' | '}' | '>' => depth -= 1,
             _ => {}
         }
         if c == ',' && depth == 0 {
@@ -213,4 +214,189 @@ fn words_cannot_be_compared() {
     let before = texts.split("pub struct Text(").next().expect("the type");
     let derived = before.rsplit("#[derive(").next().expect("its traits");
     assert!(!derived.contains("PartialEq"), "{derived}");
+}
+
+/// Nine files in ten have at most so many lines, and none has more than the second.
+const NINE_IN_TEN_LINES_MAX: usize = 320;
+const FILE_LINES_MAX: usize = 500;
+
+/// A `mod.rs` tells what is in its folder, and where.
+const STORY_LINES_MAX: usize = 120;
+
+#[test]
+fn files_tell_one_story_each() {
+    let mut lengths: Vec<(usize, String)> =
+        code().into_iter().map(|(file, text)| (text.lines().count(), file)).collect();
+    lengths.sort();
+    let nine_in_ten = lengths[lengths.len() * 9 / 10].0;
+    assert!(nine_in_ten <= NINE_IN_TEN_LINES_MAX, "nine files in ten have up to {nine_in_ten} lines");
+    let long: Vec<_> = lengths.iter().filter(|(lines, _)| *lines > FILE_LINES_MAX).collect();
+    assert!(long.is_empty(), "{long:?}");
+    let stories: Vec<_> =
+        lengths.iter().filter(|(lines, file)| file.ends_with("mod.rs") && *lines > STORY_LINES_MAX).collect();
+    assert!(stories.is_empty(), "{stories:?}");
+}
+
+/// A module's path, of names.
+type ModulePath = Vec<String>;
+
+/// What a source imports, and what else it names by a path.
+struct Named {
+    /// Each imported name with where it leads.
+    imported: BTreeMap<String, ModulePath>,
+    /// Everything that is named, but for what is only passed on.
+    paths: BTreeSet<ModulePath>,
+}
+
+fn module_of(file: &str) -> ModulePath {
+    let path = file.trim_end_matches(".rs").trim_end_matches("/mod");
+    path.split('/').filter(|name| !["lib", "main"].contains(name)).map(str::to_owned).collect()
+}
+
+/// A path as it is written in `module`, from the root.
+fn absolute(module: &ModulePath, written: &str) -> ModulePath {
+    let mut names = written.split("::").map(str::trim).peekable();
+    let mut path = match names.peek() {
+        Some(&"crate") => {
+            names.next();
+            Vec::new()
+        }
+        _ => module.clone(),
+    };
+    for name in names {
+        match name {
+            "self" => {}
+            "super" => drop(path.pop()),
+            name => path.push(name.to_owned()),
+        }
+    }
+    path
+}
+
+/// The single imports of the tree of a `use`, each with the name that it gets.
+fn imports(prefix: &str, tree: &str, into: &mut Vec<(String, String)>) {
+    for part in split(tree) {
+        match part.split_once('{') {
+            Some((head, rest)) => {
+                let inner = rest.rsplit_once('}').map_or(rest, |(inner, _)| inner);
+                imports(&format!("{prefix}{head}"), inner, into);
+            }
+            None => {
+                let (path, name) = part.split_once(" as ").unwrap_or_else(|| {
+                    let last = part.rsplit("::").next().unwrap_or_default();
+                    (part.as_str(), last)
+                });
+                into.push((format!("{prefix}{path}"), name.to_owned()));
+            }
+        }
+    }
+}
+
+fn names_in(module: &ModulePath, text: &str, modules: &BTreeSet<ModulePath>) -> Named {
+    let (mut imported, mut paths) = (BTreeMap::new(), BTreeSet::new());
+    let mut rest = String::new();
+    for statement in text.split_inclusive(';') {
+        let start = statement.rfind("use ").filter(|start| {
+            let before = statement[..*start].trim_end();
+            let before = before
+                .strip_suffix(')')
+                .map_or(before, |cut| cut.rsplit_once('(').map_or(cut, |(cut, _)| cut));
+            before.is_empty() || before.ends_with([';', '}', ']', '{', '\n']) || before.ends_with("pub")
+        });
+        let Some(start) = start else {
+            rest.push_str(statement);
+            continue;
+        };
+        let is_passed_on = statement[..start].trim_end().ends_with([')', 'b']);
+        rest.push_str(&statement[..start]);
+        let tree = statement[start + 4..].trim_end_matches(';').replace('\n', " ");
+        let mut single = Vec::new();
+        imports("", &tree, &mut single);
+        for (path, name) in single {
+            let path = absolute(module, &path);
+            if !is_passed_on {
+                paths.insert(path.clone());
+            }
+            imported.insert(name, path);
+        }
+    }
+    for (place, _) in rest.match_indices("::") {
+        let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+        let start = rest[..place].rfind(|c| !is_name(c)).map_or(0, |before| before + 1);
+        let end = rest[place..].find(|c| !is_name(c)).map_or(rest.len(), |end| place + end);
+        let written = rest[start..end].trim_end_matches(':');
+        let first = written.split("::").next().unwrap_or_default();
+        if ["crate", "super", "self"].contains(&first) {
+            paths.insert(absolute(module, written));
+        } else if let Some(path) = imported.get(first) {
+            paths.insert(path.clone());
+        } else if modules.contains(&absolute(module, first)) {
+            paths.insert(absolute(module, first));
+        }
+    }
+    Named { imported, paths }
+}
+
+/// The file in which what `path` names is told: names that a folder passes on are followed.
+fn home_of(path: &ModulePath, named: &BTreeMap<ModulePath, Named>, depth: u32) -> Option<ModulePath> {
+    let length = (1..=path.len()).rev().find(|length| named.contains_key(&path[..*length]))?;
+    let home = path[..length].to_vec();
+    let next = path.get(length).and_then(|name| named.get(&home)?.imported.get(name));
+    match next {
+        Some(next) if depth < 8 && next != path => {
+            let on: ModulePath = next.iter().chain(&path[length + 1..]).cloned().collect();
+            home_of(&on, named, depth + 1).or(Some(home))
+        }
+        _ => Some(home),
+    }
+}
+
+/// Files that need one another are one file. A folder's `mod.rs` and what is in the folder are not looked at as two.
+#[test]
+fn no_files_need_one_another_in_a_circle() {
+    let code = code();
+    let modules: BTreeSet<ModulePath> = code.iter().map(|(file, _)| module_of(file)).collect();
+    let named: BTreeMap<ModulePath, Named> = code
+        .iter()
+        .map(|(file, text)| (module_of(file), names_in(&module_of(file), &bare(text), &modules)))
+        .collect();
+    let needs = |module: &ModulePath, of: &Named| -> BTreeSet<ModulePath> {
+        let homes = of.paths.iter().filter_map(|path| home_of(path, &named, 0));
+        homes
+            .filter(|home| !home.is_empty() && !home.starts_with(module) && !module.starts_with(home))
+            .collect()
+    };
+    let mut edges: BTreeMap<ModulePath, BTreeSet<ModulePath>> =
+        named.iter().map(|(module, of)| (module.clone(), needs(module, of))).collect();
+    let count = edges.values().map(BTreeSet::len).sum::<usize>();
+    assert!(count > 1500, "they are found: {count}");
+    // What needs nothing that is left is in no circle.
+    loop {
+        let free: Vec<ModulePath> =
+            edges.iter().filter(|(_, needs)| needs.is_empty()).map(|(module, _)| module.clone()).collect();
+        if free.is_empty() {
+            break;
+        }
+        edges.retain(|module, _| !free.contains(module));
+        for needs in edges.values_mut() {
+            needs.retain(|module| !free.contains(module));
+        }
+    }
+    // Nor is what nothing that is left needs.
+    loop {
+        let needed: BTreeSet<ModulePath> = edges.values().flatten().cloned().collect();
+        let before = edges.len();
+        edges.retain(|module, _| needed.contains(module));
+        if edges.len() == before {
+            break;
+        }
+    }
+    let circles: Vec<String> = edges
+        .iter()
+        .map(|(module, needs)| {
+            let needs: Vec<String> = needs.iter().map(|module| module.join("/")).collect();
+            format!("{} needs {}", module.join("/"), needs.join(", "))
+        })
+        .collect();
+    assert!(circles.is_empty(), "\n{}", circles.join("\n"));
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::{Failed, say};
 use crate::demo::payments;
-use crate::demo::story::{World, tell};
+use crate::demo::story::tell;
+use crate::demo::world::World;
 use crate::kernel::Clock;
 
 #[derive(Debug, Args)]

@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::net::ToSocketAddrs;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-
-use super::listen_address;
 
 /// `127.0.0.1:8081`, or `unix:/run/tillgate/admin.sock`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,4 +51,14 @@ impl<'de> Deserialize<'de> for Endpoint {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Endpoint, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
+}
+
+/// An address to listen on. Of a name that stands for several, such as `localhost`, the first of IPv4 counts.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let found = text.trim().to_socket_addrs();
+    let found: Vec<SocketAddr> = found
+        .map_err(|why| format!("{text:?} is no address such as 127.0.0.1:8080 or localhost:8080: {why}"))?
+        .collect();
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    first.copied().ok_or_else(|| format!("{text:?} stands for no address"))
 }

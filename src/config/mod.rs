@@ -18,10 +18,10 @@ mod store_url;
 use std::io;
 use std::path::Path;
 
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, listen_address};
 pub use merchant::Merchant;
 pub use notify::{Notify, Telegram};
-pub use settings::{Settings, listen_address};
+pub use settings::Settings;
 pub use source::{Outgoing, Payment, Source, SourceProtocol};
 pub use store_url::StoreUrl;
 

@@ -110,9 +110,12 @@ pub fn check(settings: &Settings) -> Result<(), String> {
     Ok(())
 }
 
-/// What the operator should know and may live with.
-pub fn warnings(settings: &Settings) -> Vec<String> {
-    all(settings).iter().filter_map(weakness).collect()
+impl Settings {
+    /// What the operator should know of the configuration and may live with.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        all(self).iter().filter_map(weakness).collect()
+    }
 }
 
 fn weakness(held: &Held<'_>) -> Option<String> {
@@ -202,7 +205,7 @@ mod tests {
     fn said(settings: &str) -> String {
         let parsed = crate::config::parse(std::path::Path::new("test.toml"), settings, std::iter::empty());
         match parsed {
-            Ok(settings) => warnings(&settings).join("; "),
+            Ok(settings) => settings.warnings().join("; "),
             Err(why) => format!("refused: {why}"),
         }
     }

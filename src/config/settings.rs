@@ -1,14 +1,14 @@
 //! What can be set, and what is checked.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::{Endpoint, Merchant, Notify, Source, StoreUrl, secrets};
+use super::{Endpoint, Merchant, Notify, Source, StoreUrl, listen_address};
 use crate::gateway::Gateway;
 use crate::kernel::Secret;
 use crate::webhooks::verify::Networks;
@@ -69,16 +69,6 @@ pub struct Settings {
     pub notify: Notify,
 }
 
-/// An address to listen on. Of a name that stands for several, such as `localhost`, the first of IPv4 counts.
-pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
-    let found = text.trim().to_socket_addrs();
-    let found: Vec<SocketAddr> = found
-        .map_err(|why| format!("{text:?} is no address such as 127.0.0.1:8080 or localhost:8080: {why}"))?
-        .collect();
-    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
-    first.copied().ok_or_else(|| format!("{text:?} stands for no address"))
-}
-
 fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
     listen_address(&text).map_err(|why| D::Error::custom(format!("listen: {why}")))
@@ -125,12 +115,6 @@ impl Settings {
     pub fn public_url(&self) -> String {
         let url = self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen));
         url.trim_end_matches('/').to_owned()
-    }
-
-    /// What the operator should know of the configuration and may live with.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        secrets::warnings(self)
     }
 
     /// The payment system that `named` means: the only one when nothing is named.

@@ -143,7 +143,9 @@ impl Cluster {
 
     /// Stops a receiver where it stands (`STOP`), or lets it go on (`CONT`).
     pub fn signal(&self, place: usize, name: &str) -> io::Result<()> {
-        signal(self.process_id(place), name)
+        let process = self.process_id(place);
+        signal(process, name)?;
+        if name == "STOP" { stands_still(process) } else { Ok(()) }
     }
 
     /// What nginx has written of what went wrong.
@@ -162,6 +164,27 @@ fn signal(process: u32, name: &str) -> io::Result<()> {
     let sent = Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status()?;
     if sent.success() { Ok(()) } else { Err(io::Error::other(format!("kill -{name} {process} failed"))) }
 }
+
+/// Returns when every thread of a process that was stopped stands still: the signal arrives before they all do.
+fn stands_still(process: u32) -> io::Result<()> {
+    let since = Stopwatch::start();
+    while since.elapsed() < STOP_MAX {
+        let mut threads = fs::read_dir(format!("/proc/{process}/task"))?;
+        let is_stopped = threads.all(|thread| {
+            let stat = thread.and_then(|thread| fs::read_to_string(thread.path().join("stat")));
+            // A name in brackets, which may hold anything, and then the state.
+            stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T')))
+        });
+        if is_stopped {
+            return Ok(());
+        }
+        std::thread::yield_now();
+    }
+    Err(io::Error::other(format!("process {process} goes on after SIGSTOP")))
+}
+
+/// How long a process may take to stand still.
+const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// A receiver that ends with this handle.
 #[derive(Debug)]

@@ -8,3 +8,5 @@ pub mod payments;
 pub mod public;
 pub mod site;
 pub mod story;
+mod teller;
+pub mod world;

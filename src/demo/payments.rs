@@ -7,7 +7,9 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::{Value, json};
 
 use super::marketplace::Marketplace;
-use super::story::{DEADLINE, Teller, World, pointer, text};
+use super::story::pointer;
+use super::teller::Teller;
+use super::world::{DEADLINE, World, text};
 use crate::gateway::sandbox::{Call, Done, Entry, Outcome, Trouble};
 use crate::kernel::{Money, Secret};
 
@@ -170,7 +172,7 @@ async fn declined_then_paid(world: &World, teller: &mut Teller) {
 async fn expired(world: &World, teller: &mut Teller) {
     teller.chapter("Nobody pays: the link expires");
     let placed = world.placed(teller, "P-3").await;
-    world.pass(teller, Duration::from_secs(4 * 24 * 3600));
+    teller.pass(world, Duration::from_secs(4 * 24 * 3600));
     world.once_payment_is(&placed, "expired").await;
     let told = world.told(&placed, "payment.expired", 1).await;
     teller.check(told == 1, "the site heard payment.expired");
@@ -209,7 +211,7 @@ async fn change(world: &World, teller: &mut Teller, placed: &Placed) {
 /// What waits for its next attempt is tried again.
 fn is_reachable_again(world: &World, teller: &mut Teller) {
     world.bank().misbehave_always(Call::Other, None);
-    world.pass(teller, Duration::from_secs(10));
+    teller.pass(world, Duration::from_secs(10));
 }
 
 async fn changed_while_the_buyer_pays(world: &World, teller: &mut Teller) {
@@ -298,7 +300,7 @@ async fn notification_lost(world: &World, teller: &mut Teller) {
     world.buyer(teller, &placed, 1, Outcome::Pay);
     let order = world.order(&placed.number).await;
     teller.check(text(&order, "state") == "open", "nobody has told us");
-    world.pass(teller, Duration::from_secs(11 * 60));
+    teller.pass(world, Duration::from_secs(11 * 60));
     let order = world.once_payment_is(&placed, "paid").await;
     teller.check(text(&order, "state") == "paid", "it was looked at, and found paid");
 }

@@ -1,7 +1,6 @@
 //! What a person should hear about a source once an hour, and not with each of its hooks.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use super::transaction::commit_once;
 use super::{Hook, Shop, entry_of, journal_key};
@@ -50,13 +49,6 @@ impl Alarm {
         }
     }
 }
-
-/// The hours in which this process knows that an alarm was raised.
-#[derive(Debug, Clone, Default)]
-pub struct Alarms(Arc<Mutex<BTreeMap<Key, i64>>>);
-
-/// Whose alarm it is, which by its name, and about what.
-type Key = (PartyName, &'static str, String);
 
 const HOUR_SECONDS: i64 = 3600;
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::effects::{About, Task};
+use super::effects::{About, LOOK_GAP_MIN, Task};
 use super::tend_payment::{Settle, by_hand, settle_task};
 use super::transaction::Transaction;
 use super::{BilledOrder, Shop};
@@ -19,8 +19,6 @@ use crate::payments::{
 use crate::store::{CommitError, Unavailable};
 use crate::views::callback::Event;
 
-/// Between two looks at the refunds of a payment system that tells of none, and how long after the payment the last is.
-pub(super) const LOOK_GAP_MIN: Duration = Duration::from_secs(3600);
 const LOOK_GAP_MAX: Duration = Duration::from_secs(24 * 3600);
 const LOOKED_AT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 

@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::api::MerchantDoor;
 use super::live::LivePages;
 use super::problem::Problem;
-use super::{REQUEST_ID, body, forwarded, ops};
+use super::{REQUEST_ID, Readiness, body, forwarded};
 use crate::flows::Shop;
 use crate::kernel::{PartyName, Tokens};
 use crate::peer::Guard;
@@ -65,7 +65,7 @@ pub struct Edge {
     /// Which store this is a receiver of, for programs of this machine.
     pub store_mark: Option<HeaderValue>,
     /// What the last look at the store has shown.
-    pub readiness: ops::Readiness,
+    pub readiness: Readiness,
     /// Set when no new work should come.
     pub draining: AtomicBool,
     /// What is said of those who are not let in.

@@ -12,9 +12,11 @@ use http::{HeaderMap, HeaderValue, header};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::{read_body, too_large, unpack};
+use super::log::milliseconds;
 use super::problem::Problem;
 use super::reply::answer;
 use super::server::Peer;
+use super::work::KEEPING_MILLISECONDS_MAX;
 use super::work::see_through;
 use super::{Edge, REQUEST_ID, SourceEndpoint, notices};
 use crate::dedup::Verdict;
@@ -27,9 +29,6 @@ use crate::telemetry::metrics;
 use crate::texts::{Language, joined};
 use crate::webhooks::{AuthError, Inbound, Rejection, RejectionKind, Sender};
 
-/// How long keeping a hook may take before 503 is answered: well under the sender's patience, so that it
-/// hears from us and not from a time-out.
-pub(super) const KEEPING_MILLISECONDS_MAX: u64 = 2500;
 const _: () = assert!(KEEPING_MILLISECONDS_MAX <= 3000); // senders wait 5 s, and the way to us takes some of that
 
 /// Takes a hook.
@@ -194,9 +193,4 @@ fn log(hook: &Hook, received: &Received, took: Duration, request_id: Option<&Hea
         duration_ms = milliseconds(took),
         "hook answered"
     );
-}
-
-#[expect(clippy::float_arithmetic, reason = "a duration for a log line")]
-pub(super) fn milliseconds(took: Duration) -> f64 {
-    (took.as_secs_f64() * 1e6).round() / 1e3
 }

@@ -1,12 +1,13 @@
 //! One line for each request that somebody has made under a key of theirs.
 
+use std::time::Duration;
+
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::HeaderValue;
 
 use super::REQUEST_ID;
-use super::hooks::milliseconds;
 use crate::kernel::Stopwatch;
 
 /// Answers a request and logs which it was, for which merchant, and how it went.
@@ -27,4 +28,9 @@ pub(super) async fn whole(merchant: Option<&str>, request: Request, next: Next) 
         "request answered"
     );
     response
+}
+
+#[expect(clippy::float_arithmetic, reason = "a duration for a log line")]
+pub(super) fn milliseconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1e6).round() / 1e3
 }

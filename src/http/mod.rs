@@ -26,6 +26,7 @@ pub mod notices;
 pub mod ops;
 mod page;
 pub mod problem;
+mod readiness;
 mod reply;
 mod request;
 pub mod server;
@@ -43,6 +44,7 @@ use axum::routing::{get, post};
 pub use edge::{Edge, HOOKS_AT_ONCE_MAX, NOTICES_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX, Refusals, SourceEndpoint};
 use http::{HeaderName, HeaderValue, header};
 pub use live::LivePages;
+pub use readiness::Readiness;
 use request::number_in;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -13,8 +13,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use super::body::{read_body, too_large, unpack};
-use super::hooks::{KEEPING_MILLISECONDS_MAX, milliseconds};
+use super::log::milliseconds;
 use super::reply::answer;
+use super::work::KEEPING_MILLISECONDS_MAX;
 use super::work::see_through;
 use super::{Edge, SourceEndpoint};
 use crate::dedup::Answer;

@@ -3,7 +3,6 @@
 use crate::flows::stored::LANES;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
@@ -11,10 +10,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::problem::Problem;
+use super::readiness::Looked;
 use super::server::Peer;
 use super::{Edge, forwarded};
-use crate::kernel::Stopwatch;
-use crate::store::{Condition, Scan, Store, Unavailable};
+use crate::store::{Condition, Scan, Unavailable};
 use crate::telemetry::metrics;
 
 /// The header by which a receiver of ours is known from other programs.
@@ -85,60 +84,6 @@ async fn readiness(edge: &Edge) -> Response {
             tracing::error!(error = %why, "this receiver is not ready: the store cannot be used");
             lines.insert(0, format!("the store cannot be used: {why}"));
             Problem::unavailable(lines.join("; ")).into_response()
-        }
-    }
-}
-
-/// The result of the last look at the store. It is reused for [`LOOK_GAP`], so that frequent requests do not cost a commit each.
-/// A look goes on when the request that began it is given up.
-#[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<tokio::sync::Mutex<Option<(Stopwatch, Looked)>>>);
-
-/// What a look at the store has shown.
-#[derive(Debug, Clone)]
-struct Looked {
-    probed: Result<(), Unavailable>,
-    condition: Option<Condition>,
-}
-
-/// Between two looks at the store.
-const LOOK_GAP: Duration = Duration::from_secs(1);
-
-impl Readiness {
-    async fn look(&self, store: &Store) -> Looked {
-        let mut last = Arc::clone(&self.0).lock_owned().await;
-        if let Some((since, looked)) = &*last
-            && since.elapsed() < LOOK_GAP
-        {
-            return looked.clone();
-        }
-        let store = store.clone();
-        let looking = tokio::spawn(async move {
-            let looked = Looked { probed: store.probe().await, condition: condition(&store).await };
-            *last = Some((Stopwatch::start(), looked.clone()));
-            looked
-        });
-        looking.await.unwrap_or_else(|panic| Looked {
-            probed: Err(Unavailable::Unreachable(format!("looking at it broke off: {panic}"))),
-            condition: None,
-        })
-    }
-}
-
-/// How long the store may take to say how it stands.
-const CONDITION_WAIT: Duration = Duration::from_secs(2);
-
-/// How the store stands. That it does not say so makes no receiver unfit for hooks.
-async fn condition(store: &Store) -> Option<Condition> {
-    match tokio::time::timeout(CONDITION_WAIT, store.condition()).await {
-        Ok(Ok(condition)) => condition,
-        Ok(Err(why)) => {
-            tracing::warn!(error = %why, "the state of the database could not be read");
-            None
-        }
-        Err(_) => {
-            tracing::warn!("the state of the database could not be read in time");
-            None
         }
     }
 }

@@ -80,6 +80,10 @@ where
     }
 }
 
+/// How long keeping a hook may take before 503 is answered: well under the sender's patience, so that it
+/// hears from us and not from a time-out.
+pub(super) const KEEPING_MILLISECONDS_MAX: u64 = 2500;
+
 #[cfg(test)]
 mod tests {
     use tokio::sync::oneshot;

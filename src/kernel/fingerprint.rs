@@ -6,8 +6,6 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::partition::Partition;
-
 /// The first 96 bits of a SHA-256: enough that two different bodies never meet (a thousand million hooks of one
 /// order would, once in 10^11 such orders), and short enough for a key that the store holds without a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,59 +63,6 @@ impl Serialize for Fingerprint {
 
 impl<'de> Deserialize<'de> for Fingerprint {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
-        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-/// Which hook: where its receipt lies. The partition first, then the fingerprint of what makes two
-/// deliveries the same hook; its text is `482993011752-` and 24 hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HookId {
-    /// That of its order, or of its own name when it belongs to no order.
-    pub partition: Partition,
-    /// What tells it from the other hooks of the partition.
-    pub fingerprint: Fingerprint,
-}
-
-impl fmt::Display for HookId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.partition, self.fingerprint)
-    }
-}
-
-impl FromStr for HookId {
-    type Err = NotAHookId;
-
-    fn from_str(text: &str) -> Result<HookId, NotAHookId> {
-        let (partition, fingerprint) = text.split_once('-').ok_or(NotAHookId)?;
-        Ok(HookId {
-            partition: partition.parse().map_err(|_| NotAHookId)?,
-            fingerprint: fingerprint.parse().map_err(|_| NotAHookId)?,
-        })
-    }
-}
-
-/// The text is not a hook's id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a hook's id is a number, a dash and 24 hexadecimal digits; the list of hooks shows them")]
-pub struct NotAHookId;
-
-impl HookId {
-    /// The id of what belongs to no order, by a name that nothing else has.
-    #[must_use]
-    pub const fn of_name(fingerprint: Fingerprint) -> HookId {
-        HookId { partition: Partition::of_name(fingerprint), fingerprint }
-    }
-}
-
-impl Serialize for HookId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for HookId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<HookId, D::Error> {
         <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }

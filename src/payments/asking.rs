@@ -3,7 +3,7 @@
 use super::bill::Bill;
 use super::checkout::{ATTEMPTS_MAX, Checkout};
 use super::note::{PaymentNote, RetryReason, Superseded};
-use super::operation::OperationKind;
+use super::operation_id::OperationKind;
 use super::payment::{Alteration, Payment, PaymentState, Step};
 use super::payment_id::PaymentId;
 use crate::kernel::Timestamp;

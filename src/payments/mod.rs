@@ -24,6 +24,7 @@ mod money_left;
 mod note;
 mod notice;
 mod operation;
+mod operation_id;
 mod outside_refund;
 mod parts;
 mod past_bill;
@@ -61,9 +62,9 @@ pub use note::{
 };
 pub use notice::{Judgement, Notice, NoticeStatus};
 pub use operation::{
-    Handover, NotAnOperationId, Operation, OperationId, OperationKind, OperationState, OperationStep,
-    RemoteOperation, RemoteOperationStatus,
+    Handover, Operation, OperationState, OperationStep, RemoteOperation, RemoteOperationStatus,
 };
+pub use operation_id::{NotAnOperationId, OperationId, OperationKind};
 pub use outside_refund::OutsideRefund;
 pub use past_bill::PastBill;
 pub use payment::{Alteration, Payment, PaymentState, Remote, RemoteStatus, Step};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::bill::Line;
 use super::checkout::Checkout;
-use super::operation::{Operation, OperationId, OperationKind, OperationState};
+use super::operation::{Operation, OperationState};
+use super::operation_id::{OperationId, OperationKind};
 use super::parts::{part_of, placed};
 use super::payment::Payment;
 use super::payment_id::PaymentId;

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::operation::{OperationId, OperationKind};
+use super::operation_id::{OperationId, OperationKind};
 use super::payment_id::PaymentId;
 use crate::kernel::{Currency, Money, PartyName, Timestamp};
 

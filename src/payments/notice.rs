@@ -2,7 +2,7 @@
 
 use super::checkout::Checkout;
 use super::note::{Mismatch, Recorded, Superseded};
-use super::operation::OperationId;
+use super::operation_id::OperationId;
 use super::payment::Payment;
 use super::payment_id::PaymentId;
 use crate::kernel::Currency;

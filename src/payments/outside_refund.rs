@@ -3,9 +3,8 @@
 use super::bill::Line;
 use super::checkout::Checkout;
 use super::note::{PaymentNote, UnfitRefund};
-use super::operation::{
-    Operation, OperationId, OperationKind, OperationState, RemoteOperation, RemoteOperationStatus,
-};
+use super::operation::{Operation, OperationState, RemoteOperation, RemoteOperationStatus};
+use super::operation_id::{OperationId, OperationKind};
 use super::parts::repriced;
 use super::payment::Payment;
 use super::payment_id::PaymentId;

@@ -4,8 +4,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Frame;
+use super::amount::Amount;
 use super::operation::OperationDocument;
-use super::order::Amount;
 use super::payment::{PaymentDocument, payment_document};
 use crate::kernel::{ExternalId, Money, Quantity, Timestamp};
 use crate::orders::Number;

@@ -1,6 +1,7 @@
 //! What is shown: an order with its payments, as the operator sees it and as its merchant does, and what a merchant is told.
 //! Shapes of JSON, made from what is stored and never read back.
 
+mod amount;
 pub mod callback;
 mod merchant_order;
 mod operation;
@@ -8,9 +9,10 @@ mod order;
 mod payment;
 pub mod schema;
 
+pub use amount::Amount;
 pub use merchant_order::{MerchantOrder, merchant_order, tag};
 pub use operation::{OperationDocument, OperationPhase};
-pub use order::{Amount, OrderDocument, order_document};
+pub use order::{OrderDocument, order_document};
 pub use payment::{PaymentDocument, buyers_address, payment_document};
 
 use utoipa::ToSchema;

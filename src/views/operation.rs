@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ReasonShape;
-use super::order::Amount;
+use super::amount::Amount;
 use crate::kernel::{Money, Quantity, Timestamp};
 use crate::payments::{Line, Operation, OperationId, OperationState, PaymentId, PaymentProblem};
 use crate::texts::{Language, Worded};

@@ -1,30 +1,15 @@
 //! The order as it is shown.
 
 use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::Frame;
+use super::amount::Amount;
 use super::payment::{PaymentDocument, payment_document};
 use crate::kernel::{ExternalId, Money, PartyName, Quantity, Timestamp};
 use crate::orders::Number;
 use crate::orders::{Order, OrderNote, Position, State, View, Window};
 use crate::payments::{Attention, Checkout};
 use crate::texts::{Language, Worded};
-
-/// A sum as the API shows it: a decimal string and a currency.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Amount {
-    /// `"1558.80"`.
-    pub amount: Money,
-    /// ISO 4217.
-    pub currency: &'static str,
-}
-
-impl From<Money> for Amount {
-    fn from(amount: Money) -> Amount {
-        Amount { amount, currency: amount.currency().code() }
-    }
-}
 
 /// An order as the API, the command line and tests see it. It depends on the set of the order's hooks
 /// alone, not on when or how often they came.

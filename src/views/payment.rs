@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::Frame;
 use super::ReasonShape;
-use super::order::Amount;
+use super::amount::Amount;
 use crate::kernel::{Money, Timestamp};
 use crate::payments::{Checkout, Payment, PaymentPhase, PaymentProblem, PaymentState};
 use crate::texts::Worded;

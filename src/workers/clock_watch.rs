@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::flows::Shop;
-use crate::flows::clock_skew::measure;
+use crate::flows::measure_clock_skew::measure;
 
 /// Between two looks.
 const GAP: Duration = Duration::from_secs(30);

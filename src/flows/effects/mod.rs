@@ -8,5 +8,5 @@ mod tasks;
 
 pub use merchant::CALLBACKS;
 pub(super) use merchant::{About, end_of};
-pub(super) use money::MoneyCame;
+pub(super) use money::{LOOK_GAP_MIN, MoneyCame};
 pub use tasks::Task;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::super::BilledOrder;
 use super::super::transaction::Transaction;
-use super::super::{BilledOrder, outside_refund};
 use super::{About, Task};
 use crate::kernel::HookId;
 use crate::kernel::time::between;
@@ -108,7 +108,7 @@ impl Transaction<'_> {
     /// A payment system that notifies of no refunds is looked at for them, now and then.
     fn watch_for_refunds(&mut self, billed: &mut BilledOrder, payment: PaymentId) {
         if !self.services.tells_of_refunds(&billed.checkout.gateway) {
-            self.watch(billed, Task::Refunds { payment }, outside_refund::LOOK_GAP_MIN);
+            self.watch(billed, Task::Refunds { payment }, LOOK_GAP_MIN);
         }
     }
 
@@ -149,3 +149,6 @@ impl Transaction<'_> {
         planned.is_some()
     }
 }
+
+/// Between two looks at the refunds of a payment system that tells of none, and how long after the payment the last is.
+pub(in crate::flows) const LOOK_GAP_MIN: Duration = Duration::from_secs(3600);

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::trouble::Troubles;
-use super::{Call, Done, Entry, Outcome, Sandbox, Setup, Trouble, notifier, operations, page};
+use super::{Call, Done, Entry, Outcome, Sandbox, Setup, Trouble, cabinet, notifier, page};
 use crate::kernel::Money;
 use crate::webhooks::verify::sign_body;
 
@@ -61,12 +61,12 @@ impl Sandbox {
 
     /// Ends the refunds that were only taken in: `completed` or `canceled`.
     pub fn settle_refunds(&self, status: &str) {
-        operations::settle(&self.world, status);
+        cabinet::settle(&self.world, status);
     }
 
     /// Pays money of an order back as somebody does in the cabinet: under no number of the merchant's. YooKassa notifies of it.
     pub fn refund_in_cabinet(&self, id: &str, amount: Money) -> bool {
-        operations::refund_in_cabinet(&self.world, id, amount)
+        cabinet::refund_in_cabinet(&self.world, id, amount)
     }
 
     /// Acts as the buyer on the payment page of an order.

@@ -14,7 +14,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::World;
-use super::ledger::new_id;
+use super::ids::new_id;
+use super::ledger::Dialect;
 use super::trouble::{Call, TOO_LONG_BYTES, Trouble};
 use crate::kernel::Timestamp;
 use crate::kernel::time::between;
@@ -39,15 +40,6 @@ pub(super) fn malformed(why: String) -> Error {
 
 pub(super) fn wrong(code: &'static str, field: &'static str) -> Error {
     Error(StatusCode::UNPROCESSABLE_ENTITY, code, "Calculation Error".into(), Some(field))
-}
-
-/// Whose words an answer is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
-    /// Invoicebox: bearer tokens, errors by field, escaped slashes.
-    Invoicebox,
-    /// YooKassa: Basic authentication, one code for most errors.
-    Yookassa,
 }
 
 impl Dialect {

@@ -1,6 +1,6 @@
 //! What a merchant of Invoicebox calls.
 
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 use axum::Router;
 use axum::body::Body;
@@ -9,18 +9,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
-use super::answer::{Dialect, Error, malformed, wrong};
-use super::ledger::{Entry, new_id};
+use super::World;
+use super::answer::{Error, malformed, wrong};
+use super::form::{Item, REQUEST_BYTES_MAX, check_item, data, no_such_order, page_of, pairs, shown};
+use super::ids::new_id;
+use super::ledger::Dialect;
+use super::ledger::Entry;
 use super::trouble::{Call, Trouble};
-use super::{World, notifier, operations};
-use crate::kernel::{Money, Timestamp, decimal, money, same_id};
-
-/// The longest request that is read, in bytes.
-pub(super) const REQUEST_BYTES_MAX: usize = 1024 * 1024;
+use crate::kernel::{Money, Timestamp, money, same_id};
 
 pub fn routes() -> Router<Weak<World>> {
     Router::new()
@@ -28,11 +28,6 @@ pub fn routes() -> Router<Weak<World>> {
         .route("/billing/api/order/order", post(create))
         .route("/billing/api/order/order/{id}", get(read).put(update).delete(cancel))
         .route("/filter/api/order/order", get(list))
-        .merge(operations::routes())
-}
-
-pub(super) fn data(data: Value) -> Value {
-    json!({"data": data, "extendedData": []})
 }
 
 async fn auth(State(world): State<Weak<World>>, headers: HeaderMap) -> Response {
@@ -65,19 +60,6 @@ struct Request {
     success_url: Option<String>,
     fail_url: Option<String>,
     return_url: Option<String>,
-}
-
-/// A line, as far as it is reckoned with.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Item {
-    pub(super) sku: String,
-    quantity: Box<RawValue>,
-    amount: Box<RawValue>,
-    amount_wo_vat: Box<RawValue>,
-    total_amount: Box<RawValue>,
-    total_vat_amount: Box<RawValue>,
-    vat_code: String,
 }
 
 async fn create(State(world): State<Weak<World>>, headers: HeaderMap, body: Body) -> Response {
@@ -173,119 +155,6 @@ fn check_sums(items: &[Item], amount: Money, vat: Money) -> Result<(), Error> {
         return Err(wrong("wrong_total_vat_amount", "vatAmount"));
     }
     Ok(())
-}
-
-/// A line's total and tax in kopecks, when they are right.
-pub(super) fn check_item(item: &Item) -> Result<(i64, i64), Error> {
-    const MICRO: i128 = 1_000_000;
-    let read = |raw: &RawValue, code, field| {
-        decimal::parse(raw.get(), 6).map(i128::from).map_err(|_| wrong(code, field))
-    };
-    let total_code = "wrong_basket_item_total_amount";
-    let quantity = read(&item.quantity, total_code, "quantity")?;
-    let price = read(&item.amount, total_code, "amount")?;
-    let total = read(&item.total_amount, total_code, "totalAmount")?;
-    let kopecks = |micro_roubles: i128| (micro_roubles * 2 * 100 + MICRO).div_euclid(2 * MICRO);
-    if quantity <= 0 || kopecks(price * quantity / MICRO) != kopecks(total) {
-        return Err(wrong(total_code, "totalAmount"));
-    }
-    let vat_code = "wrong_basket_item_total_vat_amount";
-    let vat = read(&item.total_vat_amount, vat_code, "totalVatAmount")?;
-    let rate: crate::payments::VatCode =
-        serde_json::from_value(json!(item.vat_code)).map_err(|_| wrong(vat_code, "vatCode"))?;
-    let amount = Money::from_kopecks(i64::try_from(kopecks(total)).unwrap_or_default());
-    if i128::from(rate.inside(amount).kopecks()) != kopecks(vat) {
-        return Err(wrong(vat_code, "totalVatAmount"));
-    }
-    let net_code = "wrong_basket_item_amount_wo_vat";
-    let net = read(&item.amount_wo_vat, net_code, "amountWoVat")?;
-    // A kopeck's slack, as the vendor's own client allows.
-    if (kopecks(net * quantity / MICRO) + kopecks(vat) - kopecks(total)).abs() > 1 {
-        return Err(wrong(net_code, "amountWoVat"));
-    }
-    let vat = i64::try_from(kopecks(vat)).unwrap_or_default();
-    Ok((amount.kopecks(), vat))
-}
-
-/// An order as it is shown, its fields in the order of the vendor's examples.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Shown<'a> {
-    id: &'a str,
-    description: &'a str,
-    currency_id: &'a str,
-    amount: &'a RawValue,
-    vat_amount: &'a RawValue,
-    basket_items: &'a RawValue,
-    order_container_id: &'a str,
-    merchant_id: &'a str,
-    status: &'a str,
-    subtype: &'a str,
-    created_at: String,
-    merchant_order_id: &'a str,
-    merchant_order_id_visible: &'a str,
-    expiration_date: String,
-    file_ids: [(); 0],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    return_url: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    success_url: Option<&'a str>,
-    payment_url: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    paid_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    customer: Option<&'a RawValue>,
-    language_id: &'a str,
-    processable: bool,
-}
-
-/// A sum as the vendor's software writes it: whole amounts without a dot.
-pub(super) fn digits(money: Money) -> Box<RawValue> {
-    let text = money.to_string();
-    let text = text.strip_suffix(".00").map_or(text.clone(), str::to_owned);
-    let text = if text.contains('.') { text.trim_end_matches('0').to_owned() } else { text };
-    RawValue::from_string(text).unwrap_or_default()
-}
-
-/// An order in bytes, as the API shows it and as notifications bear it.
-pub fn written(world: &World, entry: &Entry) -> String {
-    let date = |at: Timestamp| {
-        Timestamp::from_second(at.as_second()).unwrap_or(at).to_string().replace('Z', "+00:00")
-    };
-    let (amount, vat) = (digits(entry.amount), digits(entry.vat));
-    let shown = Shown {
-        id: &entry.id,
-        description: &entry.description,
-        currency_id: &entry.currency,
-        amount: &amount,
-        vat_amount: &vat,
-        basket_items: &entry.basket,
-        order_container_id: &entry.container,
-        merchant_id: &world.setup.merchant_id,
-        status: entry.status_at(world.setup.clock.now()),
-        subtype: "order",
-        created_at: date(entry.created_at),
-        merchant_order_id: &entry.number,
-        merchant_order_id_visible: &entry.number,
-        expiration_date: date(entry.expires_at),
-        file_ids: [],
-        return_url: entry.return_url.as_deref(),
-        success_url: entry.success_url.as_deref(),
-        payment_url: format!("http://{}/order/{}", world.address, entry.container),
-        paid_at: entry.paid_at.map(date),
-        customer: entry.customer.as_deref(),
-        language_id: "ru",
-        processable: true,
-    };
-    serde_json::to_string(&shown).unwrap_or_default().replace('/', "\\/")
-}
-
-fn shown(world: &World, entry: &Entry) -> Value {
-    serde_json::from_str(&written(world, entry)).unwrap_or_default()
-}
-
-pub(super) fn no_such_order() -> Error {
-    Error(StatusCode::NOT_FOUND, "not_found", "Not Found".into(), None)
 }
 
 async fn read(State(world): State<Weak<World>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
@@ -391,23 +260,6 @@ async fn cancel(State(world): State<Weak<World>>, Path(id): Path<String>, header
         .await
 }
 
-/// The parts of a query.
-pub(super) fn pairs(query: &str) -> Vec<(&str, &str)> {
-    query.split('&').filter_map(|pair| pair.split_once('=')).collect()
-}
-
-/// A page of what was found: both spellings of paging.
-pub(super) fn page_of(found: Vec<Value>, pairs: &[(&str, &str)]) -> Value {
-    let number = |names: [&str; 2], default: usize| {
-        let value = pairs.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| *value);
-        value.and_then(|value| value.parse().ok()).unwrap_or(default).max(1)
-    };
-    let (page, size) = (number(["_page", "page"], 1), number(["_pageSize", "pageSize"], 30).min(100));
-    let meta = json!({"totalCount": found.len(), "pageSize": size, "page": page});
-    let on_page: Vec<Value> = found.into_iter().skip((page - 1) * size).take(size).collect();
-    json!({"data": on_page, "extendedData": [], "metaData": meta})
-}
-
 /// `field=value` for a few fields; everything else is ignored, as over there.
 async fn list(State(world): State<Weak<World>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     Dialect::Invoicebox
@@ -436,9 +288,4 @@ async fn list(State(world): State<Weak<World>>, RawQuery(query): RawQuery, heade
             Ok(page_of(found.iter().map(|entry| shown(world, entry)).collect(), &pairs))
         })
         .await
-}
-
-/// Notifies of what has happened to an order, in the background.
-pub fn announce(world: &Arc<World>, id: String) {
-    tokio::spawn(notifier::deliver(Arc::downgrade(world), id));
 }

@@ -1,18 +1,18 @@
 //! What the sandbox has: its orders, and what was paid for them.
 
-use std::sync::Weak;
-
-use axum::Json;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answer::Dialect;
-use super::{World, operations};
-use crate::kernel::chance::random_bytes;
 use crate::kernel::{Money, Timestamp};
+
+/// Whose words an answer is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// Invoicebox: bearer tokens, errors by field, escaped slashes.
+    Invoicebox,
+    /// YooKassa: Basic authentication, one code for most errors.
+    Yookassa,
+}
 
 /// An order.
 #[derive(Debug, Clone, Serialize)]
@@ -154,71 +154,4 @@ impl Ledger {
     pub fn find(&mut self, is_it: impl Fn(&Entry) -> bool) -> Option<&mut Entry> {
         self.entries.iter_mut().find(|entry| is_it(entry))
     }
-}
-
-/// An id as the payment system makes them: the time in milliseconds, then chance, in the layout of a UUID but without
-/// its version.
-pub fn new_id(now: Timestamp) -> String {
-    let time = u64::try_from(now.as_millisecond()).unwrap_or_default();
-    let hex: String = random_bytes::<10>().iter().map(|byte| format!("{byte:02x}")).collect();
-    let hex = format!("{time:012x}{hex}");
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32])
-}
-
-/// `GET /sandbox/refunds`: refunds and shipments.
-pub async fn show_done(State(world): State<Weak<World>>) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let done = world.ledger().done().to_vec();
-    Json(done).into_response()
-}
-
-/// How the refunds end that were only taken in.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum End {
-    Completed,
-    Canceled,
-}
-
-/// `POST /sandbox/refunds`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ending {
-    status: End,
-}
-
-pub async fn settle(State(world): State<Weak<World>>, Json(Ending { status }): Json<Ending>) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    operations::settle(
-        &world,
-        match status {
-            End::Completed => "completed",
-            End::Canceled => "canceled",
-        },
-    );
-    StatusCode::NO_CONTENT.into_response()
-}
-
-/// `POST /sandbox/cabinet-refunds`: somebody pays money back in the cabinet.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CabinetRefund {
-    order: String,
-    amount: Money,
-}
-
-pub async fn refund_in_cabinet(
-    State(world): State<Weak<World>>,
-    Json(CabinetRefund { order, amount }): Json<CabinetRefund>,
-) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let is_made = operations::refund_in_cabinet(&world, &order, amount);
-    if is_made { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }.into_response()
-}
-
-/// `GET /sandbox/ledger`
-pub async fn show(State(world): State<Weak<World>>) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let entries = world.ledger().entries().to_vec();
-    Json(entries).into_response()
 }

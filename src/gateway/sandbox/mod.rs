@@ -12,17 +12,22 @@
 mod act;
 mod answer;
 mod api;
+mod books;
+mod cabinet;
+mod form;
+mod ids;
 mod ledger;
 mod notifier;
 mod operations;
 mod page;
 mod setup;
 mod trouble;
+mod world;
 mod yookassa;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -34,8 +39,7 @@ pub use ledger::{Done, Entry, Outcome};
 pub use setup::{PUBLISHED, Setup};
 pub use trouble::{Call, Trouble};
 
-use self::ledger::Ledger;
-use self::trouble::Troubles;
+use self::world::World;
 use crate::http::server;
 use crate::peer::{Client, ClientError};
 
@@ -44,26 +48,6 @@ use crate::peer::{Client, ClientError};
 pub struct Sandbox {
     address: SocketAddr,
     world: Arc<World>,
-}
-
-#[derive(Debug)]
-struct World {
-    setup: Setup,
-    address: SocketAddr,
-    ledger: Mutex<Ledger>,
-    troubles: Mutex<Troubles>,
-    /// Where YooKassa's notifications go: over there the shop's cabinet says so.
-    yookassa_notices: Mutex<Option<String>>,
-    /// Counts what has happened, for those who wait.
-    happened: watch::Sender<u64>,
-    client: Client,
-    stop: CancellationToken,
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
 }
 
 /// Why a sandbox does not start.
@@ -102,32 +86,18 @@ impl Sandbox {
             stop: stop.clone(),
         });
         let routes = Router::new()
-            .nest("/v3", api::routes())
-            .nest("/l3", api::routes())
+            .nest("/v3", api::routes().merge(operations::routes()))
+            .nest("/l3", api::routes().merge(operations::routes()))
             .nest("/yookassa/v3", yookassa::routes())
             .route("/order/{container}", get(page::show))
             .route("/order/{container}/{act}", post(page::act))
-            .route("/sandbox/troubles", post(trouble::set))
-            .route("/sandbox/ledger", get(ledger::show))
-            .route("/sandbox/refunds", get(ledger::show_done).post(ledger::settle))
-            .route("/sandbox/cabinet-refunds", post(ledger::refund_in_cabinet))
+            .route("/sandbox/troubles", post(books::set_troubles))
+            .route("/sandbox/ledger", get(books::show))
+            .route("/sandbox/refunds", get(books::show_done).post(books::settle))
+            .route("/sandbox/cabinet-refunds", post(books::refund_in_cabinet))
             .route("/sandbox/test-notice", post(notifier::test))
             .with_state(Arc::downgrade(&world));
         tokio::spawn(server::serve(listener, routes, server::Limits::default(), stop, Duration::ZERO));
         Ok(Sandbox { address, world })
-    }
-}
-
-impl World {
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn troubles(&self) -> MutexGuard<'_, Troubles> {
-        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn something_happened(&self) {
-        self.happened.send_modify(|count| *count += 1);
     }
 }

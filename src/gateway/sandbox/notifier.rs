@@ -10,9 +10,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::Dialect;
+use super::ledger::Dialect;
 use super::trouble::{Call, Trouble};
-use super::{World, api, yookassa};
+use super::{World, form, yookassa};
 use crate::gateway::invoicebox::notices::SIGNATURE_HEADER;
 use crate::kernel::Secret;
 use crate::webhooks::verify::sign_body;
@@ -30,7 +30,7 @@ pub fn compose(world: &World, id: &str) -> Option<(Vec<u8>, String)> {
     if entry.dialect == Dialect::Yookassa {
         return Some((yookassa::notice(world, &entry).into_bytes(), String::new()));
     }
-    let body = api::written(world, &entry).into_bytes();
+    let body = form::written(world, &entry).into_bytes();
     let signature = sign_body(&world.setup.signing_key, world.setup.algorithm, &body);
     Some((body, signature))
 }
@@ -170,4 +170,9 @@ pub async fn test(State(world): State<Weak<World>>, Json(target): Json<Target>) 
     let signature = sign_body(&world.setup.signing_key, world.setup.algorithm, &body);
     let answer = post(&world, &target.url, body, &signature).await;
     Json(json!({"answer": answer.unwrap_or_else(|why| why)})).into_response()
+}
+
+/// Notifies of what has happened to an order, in the background.
+pub fn announce(world: &Arc<World>, id: String) {
+    tokio::spawn(deliver(Arc::downgrade(world), id));
 }

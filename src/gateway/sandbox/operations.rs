@@ -1,6 +1,6 @@
 //! What a merchant does with money that came: refunds and shipments.
 
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,11 +13,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Dialect, Error, malformed, wrong};
-use super::api::{Item, REQUEST_BYTES_MAX, check_item, data, digits, no_such_order, page_of, pairs};
-use super::ledger::{Done, Ledger, new_id};
+use super::World;
+use super::answer::{Answer, Error, malformed, wrong};
+use super::form::{Item, REQUEST_BYTES_MAX, check_item, data, digits, no_such_order, page_of, pairs};
+use super::ids::new_id;
+use super::ledger::Dialect;
+use super::ledger::{Done, Ledger};
 use super::trouble::{Call, Trouble};
-use super::{World, api};
 use crate::kernel::{Money, money};
 
 pub fn routes() -> Router<Weak<World>> {
@@ -158,7 +160,13 @@ fn take_in(world: &World, mut done: Done, stated: Option<(&RawValue, &RawValue)>
     Ok(done)
 }
 
-fn new_done(world: &World, kind: &'static str, order: String, number: String, basket: Box<RawValue>) -> Done {
+pub(super) fn new_done(
+    world: &World,
+    kind: &'static str,
+    order: String,
+    number: String,
+    basket: Box<RawValue>,
+) -> Done {
     let now = world.setup.clock.now();
     Done {
         id: new_id(now),
@@ -272,33 +280,4 @@ async fn list(
             Ok(page_of(found, &pairs))
         })
         .await
-}
-
-/// Pays money of a paid order back under no number of the merchant's. Says whether there is such an order.
-pub fn refund_in_cabinet(world: &Arc<World>, id: &str, amount: Money) -> bool {
-    let Some(entry) = world.ledger().find(|entry| entry.id == id && entry.paid_at.is_some()).cloned() else {
-        return false;
-    };
-    let Ok(no_lines) = RawValue::from_string("[]".into()) else { return false };
-    let mut done = new_done(world, "refund", entry.id, String::new(), no_lines);
-    done.amount = amount;
-    let refund = done.id.clone();
-    world.ledger().add_done(done);
-    if entry.dialect == Dialect::Yookassa {
-        api::announce(world, refund);
-    }
-    world.something_happened();
-    true
-}
-
-/// Ends the refunds that were only taken in, and notifies of those that succeeded, where the protocol has that.
-pub fn settle(world: &Arc<World>, status: &str) {
-    let settled = world.ledger().settle_refunds(status);
-    for refund in settled {
-        let dialect = world.ledger().find(|entry| entry.id == refund.order).map(|entry| entry.dialect);
-        if dialect == Some(Dialect::Yookassa) && status == "completed" {
-            api::announce(world, refund.id);
-        }
-    }
-    world.something_happened();
 }

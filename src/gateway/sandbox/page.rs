@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use super::ledger::{Entry, Outcome};
-use super::{World, api};
+use super::{World, notifier};
 
 #[derive(Template)]
 #[template(path = "sandbox/payment.html")]
@@ -97,7 +97,7 @@ pub fn settle(world: &Arc<World>, container: &str, outcome: Outcome) -> Option<O
     };
     world.something_happened();
     if let Some(id) = id {
-        api::announce(world, id);
+        notifier::announce(world, id);
     }
     Some(url)
 }

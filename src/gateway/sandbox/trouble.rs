@@ -1,15 +1,8 @@
 //! How a payment system goes wrong.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Weak;
 
-use axum::Json;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::StatusCode;
 use serde::Deserialize;
-
-use super::World;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
@@ -160,32 +153,4 @@ impl Troubles {
     pub fn meet(&mut self, call: Call) -> Option<Trouble> {
         self.next.get_mut(&call).and_then(VecDeque::pop_front).or_else(|| self.always.get(&call).copied())
     }
-}
-
-/// `POST /sandbox/troubles`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Wanted {
-    on: Call,
-    /// For the next calls, one each.
-    #[serde(default)]
-    next: Vec<Trouble>,
-    /// For every call from now on.
-    always: Option<Trouble>,
-    /// No more trouble, before the above.
-    #[serde(default)]
-    clear: bool,
-}
-
-pub async fn set(State(world): State<Weak<World>>, Json(wanted): Json<Wanted>) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let mut troubles = world.troubles();
-    if wanted.clear {
-        *troubles = Troubles::default();
-    }
-    troubles.next(wanted.on, wanted.next);
-    if wanted.always.is_some() {
-        troubles.always(wanted.on, wanted.always);
-    }
-    StatusCode::NO_CONTENT.into_response()
 }

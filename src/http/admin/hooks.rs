@@ -13,7 +13,7 @@ use crate::http::page::{List, Paging, gather};
 use crate::http::problem::Problem;
 use crate::http::request::ApiRequest;
 use crate::kernel::Document;
-use crate::kernel::fingerprint::NotAHookId;
+use crate::kernel::hook_id::NotAHookId;
 use crate::kernel::{ExternalId, HookId, Timestamp};
 use crate::orders::Number;
 use crate::store::Unavailable;

@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{Content, PathItem, Ref, Required, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::describe::DeliveryId;
+use super::ids::DeliveryId;
 use crate::views::callback::{Callback, Event, TEST_EVENT, TestCallback};
 use crate::workers::herald::CALL_SECONDS_MAX;
 

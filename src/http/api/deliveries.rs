@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Caller;
-use super::describe::{BodyRead, DeliveryId, Found, Refusals};
+use super::describe::{BodyRead, Found, Refusals};
+use super::ids::DeliveryId;
 use super::link_wait::Watch;
 use super::place::callback;
 use crate::flows::Callbacks;

@@ -18,17 +18,20 @@ mod change;
 mod deliveries;
 mod describe;
 mod fields;
+mod ids;
 mod keyed;
 mod link_wait;
 mod money;
 mod orders;
+mod pace;
 mod place;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::middleware;
-pub use caller::{Caller, MerchantDoor, Pace};
+pub use caller::Caller;
+pub use pace::{MerchantDoor, Pace};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 

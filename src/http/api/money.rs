@@ -9,8 +9,9 @@ use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::describe::{BodyRead, Found, IdempotencyKey, KeyTaken, Refusals};
+use super::describe::{BodyRead, Found, KeyTaken, Refusals};
 use super::fields::check_text;
+use super::ids::IdempotencyKey;
 use super::keyed::{idempotency_key, taken_before};
 use super::link_wait::Watch;
 use super::{Caller, PLACING_MAX};

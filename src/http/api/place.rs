@@ -10,8 +10,9 @@ use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::describe::{BodyRead, IdempotencyKey, KeyTaken, Refusals};
+use super::describe::{BodyRead, KeyTaken, Refusals};
 use super::fields::{CustomerFields, Item, check_text, check_visible, read_customer, read_lines, until};
+use super::ids::IdempotencyKey;
 use super::keyed::{idempotency_key, taken_before};
 use super::link_wait::linked;
 use super::{Caller, PLACING_MAX};

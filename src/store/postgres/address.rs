@@ -13,7 +13,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::ConfigVerifierExt;
 use tokio_postgres::config::{Config, Host, SslMode};
 
-use super::server::{GREETING_MAX, Known};
+use super::known::{GREETING_MAX, Known};
 
 /// Where the database is, from a `postgres://` address: one server or several. It does not print its password. Its clones know
 /// the same of the servers.

@@ -6,58 +6,17 @@
 //! standby is back, even if we close the connection. So each connection sends one barrier at a time, and while one is
 //! overdue no other is sent.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::CALL_MILLISECONDS_MAX;
 use super::address::Address;
 use super::failed::Failed;
+use super::known::OVERDUE;
 use super::link::Connected;
-use crate::kernel::Stopwatch;
 
 /// Writes a line into the log of what is to come and nothing else: its commit waits for all that were made before it.
 const BARRIER: &str = "SELECT pg_logical_emit_message(true, 'tillgate', 'barrier')";
-
-/// How long a barrier may take until it is overdue.
-const OVERDUE: Duration = Duration::from_millis(CALL_MILLISECONDS_MAX);
-
-/// The barriers of this process that have not come back.
-#[derive(Debug, Default)]
-pub struct Barriers {
-    next: AtomicU64,
-    waiting: Mutex<Vec<Waiting>>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    number: u64,
-    timeline: u32,
-    since: Stopwatch,
-}
-
-impl Barriers {
-    fn enter(&self, timeline: u32) -> u64 {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let waiting = Waiting { number, timeline, since: Stopwatch::start() };
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(waiting);
-        number
-    }
-
-    fn leave(&self, number: u64) {
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|waiting| waiting.number != number);
-    }
-
-    fn is_any_overdue(&self, timeline: u32) -> bool {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.iter().any(|waiting| waiting.timeline >= timeline && waiting.since.elapsed() > OVERDUE)
-    }
-}
 
 impl Address {
     /// Whether no commit comes back from the server that is written to.

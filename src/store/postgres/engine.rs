@@ -1,11 +1,11 @@
 //! The engine: what a store does, by the pools of its connections.
 
 use super::address::Address;
+use super::known::Seen;
 use super::link::Link;
-use super::opening::Opening;
-use super::opening::{NotNow, OpenError};
+use super::opened::Opening;
+use super::opened::{NotNow, OpenError};
 use super::schema::Migration;
-use super::server::Seen;
 use super::time::Time;
 use super::{
     Postgres, TROUBLE_MEMORY, WAITING_MAX, condition, link, lists, opening, outbox, reader, schema, writer,

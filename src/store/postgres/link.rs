@@ -14,7 +14,7 @@ use tokio_postgres::{Client, Statement};
 
 use super::address::Address;
 use super::failed::{Failed, in_time};
-use super::opening::Opening;
+use super::opened::Opening;
 use super::server::{Connection, NotConnected};
 use crate::store::Unavailable;
 

@@ -16,18 +16,22 @@
 mod address;
 mod barrier;
 mod codec;
+mod commit_group;
 mod condition;
 mod engine;
 mod failed;
 mod group;
+mod known;
 mod link;
 mod lists;
+mod opened;
 mod opening;
 mod outbox;
 mod reader;
 mod rows;
 mod schema;
 mod server;
+mod suspects;
 mod time;
 mod writer;
 
@@ -41,11 +45,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::address::{Address, BadAddress};
+pub use self::known::Seen;
 use self::link::Link;
-use self::opening::Opening;
-pub use self::opening::{NotNow, OpenError};
+use self::opened::Opening;
+pub use self::opened::{NotNow, OpenError};
 pub use self::schema::{Migration, may_migrate};
-pub use self::server::Seen;
 use self::time::Time;
 
 /// Batches that may wait for a writer, and reads for a reader. When it is full, callers wait for a place.

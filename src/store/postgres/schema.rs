@@ -9,7 +9,7 @@ use tokio_postgres::error::SqlState;
 use super::address::Address;
 use super::failed::{Failed, within};
 use super::link::PROMISES;
-use super::opening::{NotNow, OpenError};
+use super::opened::{NotNow, OpenError};
 use super::server::NotConnected;
 
 /// What to do about an older schema.

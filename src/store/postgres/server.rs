@@ -6,7 +6,7 @@
 //! none below what this process has seen: an old primary that comes back must not be written to.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,11 +20,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::address::{Address, name_of};
-use super::barrier::Barriers;
 use super::failed::words;
-
-/// How long a server may take from the first packet to what it says of itself.
-pub const GREETING_MAX: Duration = Duration::from_millis(1800);
+use super::known::{GREETING_MAX, Latest, Seen};
 
 /// How long the others are waited for when one that can be written to has answered: a newer one may be among them. Where
 /// nothing is known of the servers, or two take writes, all are waited for.
@@ -33,47 +30,11 @@ const OTHERS_WAIT: Duration = Duration::from_millis(250);
 /// Between two looks at all servers: an old primary that goes on breaks no connection when another one is promoted.
 const SURVEY_PAUSE: Duration = Duration::from_secs(2);
 
-/// What this process has seen of the servers.
-#[derive(Debug, Default)]
-pub struct Known {
-    latest: Mutex<Option<Latest>>,
-    /// How often something of ours was in doubt.
-    doubts: AtomicU64,
-    /// How often another server was chosen than the one before.
-    changes: AtomicU64,
-    /// Two servers took writes, when they were asked last.
-    split: AtomicBool,
-    pub(super) barriers: Barriers,
-}
-
-/// The server that was chosen last.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Latest {
-    place: usize,
-    system: i64,
-    timeline: u32,
-    /// When it was started, to the microsecond: tells two addresses of one server from two servers.
-    began: String,
-}
-
 impl Latest {
     /// Whether a server that says so of itself is this one: perhaps under another name, perhaps started again.
     fn is(&self, server: &Standing) -> bool {
         self.place == server.place || self.began == server.began
     }
-}
-
-/// What was seen of the servers, for figures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
-    /// The timeline of the server that is written to.
-    pub timeline: Option<u32>,
-    /// How often another server became the one that is written to, since the start of this process.
-    pub primary_changes: u64,
-    /// How often it was in doubt whether something is kept as promised, since the start of this process.
-    pub doubts: u64,
-    /// Two servers took writes on the same timeline when they were asked last.
-    pub is_split: bool,
 }
 
 /// Why there is no connection.

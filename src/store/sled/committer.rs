@@ -20,8 +20,9 @@ use super::keys;
 use super::layout::{Kept, Layout};
 use super::lists::{Line, Member, without_member, write_members};
 use super::opening::{failed_in_sled, panic_text};
+use super::progress::{Progress, stop};
 use super::reading::read_piece;
-use super::syncer::{Written, stop};
+use super::syncer::Written;
 use super::versions::version;
 use super::watchdog::Pulse;
 use crate::kernel::{DocKey, Partition};
@@ -39,15 +40,6 @@ pub enum Job {
     Probe { answer: oneshot::Sender<Result<(), CommitError>> },
     /// Finish what came before, let go of the files, and say so.
     Close { done: oneshot::Sender<()> },
-}
-
-/// How far the committer has come.
-#[derive(Debug, Clone)]
-pub enum Progress {
-    /// Everything up to this group is on the disk.
-    Durable { group: u64 },
-    /// A write failed: nothing is accepted any more.
-    Stopped { why: String },
 }
 
 /// The most batches that one group takes. It bounds how long the first of them waits.

@@ -1,6 +1,7 @@
 //! Commits, and what is waited for: that something is durable, that the store works, that it ends.
 
-use super::committer::{Job, Progress};
+use super::committer::Job;
+use super::progress::Progress;
 use super::reading::READ_MAX;
 use super::{Sled, keys};
 use crate::store::batch::Batch;

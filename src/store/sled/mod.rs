@@ -29,6 +29,7 @@ mod lists;
 mod log;
 mod note;
 mod opening;
+mod progress;
 mod reading;
 mod start;
 mod syncer;
@@ -43,10 +44,11 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use self::committer::{Job, Progress};
+use self::committer::Job;
 use self::index::Index;
 pub use self::inspect::{Inspection, Kinds, accept_loss, inspect};
 pub use self::opening::{OpenError, open_seconds_max};
+use self::progress::Progress;
 use self::watchdog::Pulse;
 use crate::kernel::time::SteadyClock;
 use crate::outbox::Leases;

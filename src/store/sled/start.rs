@@ -1,10 +1,11 @@
 //! The engine begins: its files, what recovery has found, and its threads.
 
-use super::committer::{Committer, Progress};
+use super::committer::Committer;
 use super::index::Index;
 use super::note::{Misfit, Note};
 use super::opening::{OpenError, open_seconds_max};
 use super::opening::{discard_creation, is_new, make_creation_durable, open_guarded, panic_text};
+use super::progress::Progress;
 use super::reading::READS_AT_ONCE_MAX;
 use super::syncer::Syncer;
 use super::watchdog::{Pulse, STALL_SECONDS_MAX};

@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use super::Sync;
-use super::committer::Progress;
 use super::note::Note;
 use super::opening::{failed, failed_in_sled, panic_text};
+use super::progress::{Progress, stop};
 use super::watchdog::Pulse;
 use crate::store::CommitError;
 
@@ -117,10 +117,4 @@ impl Syncer {
             Some(_) | None => Ok(()),
         }
     }
-}
-
-/// Says that nothing is acknowledged any more.
-pub fn stop(progress: &watch::Sender<Progress>, why: String) {
-    tracing::error!(reason = %why, "the store has stopped: a write failed, nothing more is acknowledged");
-    progress.send_replace(Progress::Stopped { why });
 }

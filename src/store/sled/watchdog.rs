@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::committer::Progress;
-use super::syncer::stop;
+use super::progress::{Progress, stop};
 use crate::kernel::Stopwatch;
 
 /// How long a write or a flush may take, in seconds: six times what a marketplace waits for its answer.

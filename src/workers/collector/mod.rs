@@ -7,6 +7,7 @@
 mod access;
 mod operations;
 mod payments;
+mod settling;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,16 +17,16 @@ use tokio_util::sync::CancellationToken;
 
 use self::operations::{OperationStep, RefundListing};
 use self::payments::PaymentStep;
-use super::attempts::{AttemptWorker, LogLines, Stepped};
+use self::settling::{not_called, settlement};
+use super::attempts::{AttemptWorker, LogLines};
 use super::dispatch::Dispatch;
 use crate::flows::Shop;
 use crate::flows::effects::Task;
 use crate::gateway::{self, Breaker, Provider};
 use crate::kernel::failure::DeliveryFailure;
-use crate::kernel::time::between;
 use crate::kernel::{Failure, PartyName};
 use crate::outbox::{Claimed, Lane, Settlement};
-use crate::payments::{CallOutcome, RetryLater, RetryReason, WATCH_LANE};
+use crate::payments::WATCH_LANE;
 use crate::peer::RetryPolicy;
 
 /// How long a claim is held: a step makes up to three calls of 35 s. One that walks a long list may lose it, and is done
@@ -111,29 +112,5 @@ impl Collector {
                 worker.carry_on(claimed, &PaymentStep { collector, claimed, id, alters: true }).await
             }
         }
-    }
-}
-
-/// What it means that no call was made.
-fn not_called<T>(is_send: bool, reason: RetryReason) -> CallOutcome<T> {
-    if is_send { CallOutcome::NotDone(reason) } else { CallOutcome::NotSeen(reason) }
-}
-
-/// How a task is settled that goes on for the reason `again`, or is over.
-fn settlement<T>(claimed: &Claimed, stepped: &Stepped<T>, again: Option<&RetryLater>) -> Settlement {
-    let (Claimed { delivery, at: now, .. }, &Stepped { wish, is_linked, .. }) = (claimed, stepped);
-    let Some(again) = again else { return Settlement::Sent };
-    if again.is_waiting() && delivery.lane != WATCH_LANE {
-        return Settlement::Sent; // the watch goes on from here
-    }
-    // While it can be paid it is looked after, however long that takes.
-    let age = match delivery.first_failed_at {
-        Some(first) if !is_linked => between(first, *now),
-        Some(_) | None => Duration::ZERO,
-    };
-    let error = Failure::of(&again.reason);
-    match RETRY.delay(delivery.attempts + 1, age, wish) {
-        Some(delay) => Settlement::Retry { wait: again.after.unwrap_or(delay), error },
-        None => Settlement::Dead { error },
     }
 }

@@ -1,0 +1,18 @@
+//! How far the disk has come, as everybody is told.
+
+use tokio::sync::watch;
+
+/// How far the committer has come.
+#[derive(Debug, Clone)]
+pub enum Progress {
+    /// Everything up to this group is on the disk.
+    Durable { group: u64 },
+    /// A write failed: nothing is accepted any more.
+    Stopped { why: String },
+}
+
+/// Says that nothing is acknowledged any more.
+pub fn stop(progress: &watch::Sender<Progress>, why: String) {
+    tracing::error!(reason = %why, "the store has stopped: a write failed, nothing more is acknowledged");
+    progress.send_replace(Progress::Stopped { why });
+}

@@ -1,0 +1,21 @@
+//! A sum with its currency.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::kernel::Money;
+
+/// A sum as the API shows it: a decimal string and a currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Amount {
+    /// `"1558.80"`.
+    pub amount: Money,
+    /// ISO 4217.
+    pub currency: &'static str,
+}
+
+impl From<Money> for Amount {
+    fn from(amount: Money) -> Amount {
+        Amount { amount, currency: amount.currency().code() }
+    }
+}
