@@ -30,12 +30,16 @@ pub(super) fn source_endpoints(settings: &Settings, key: [u8; 32]) -> BTreeMap<S
 }
 
 pub(super) fn source_protocol(source: &Source, key: [u8; 32]) -> (Verifier, Arc<dyn Protocol>) {
-    match source.protocol {
+    let tokens = || Tokens::new(source.tokens(), key);
+    let (by_protocol, protocol) = match source.protocol {
         SourceProtocol::Sm => {
             let protocol = webhooks::sm::Sm { zone: source.time_zone.clone() };
-            (webhooks::sm::verifier(Tokens::new(source.tokens(), key)), Arc::new(protocol))
+            (webhooks::sm::verifier(tokens()), Arc::new(protocol))
         }
-    }
+    };
+    // What is configured was checked when it was read.
+    let configured = source.verify.as_ref().and_then(|verify| verify.verifier(tokens, key).ok());
+    (configured.unwrap_or(by_protocol), protocol)
 }
 
 pub(super) fn merchant_of(name: &str, merchant: &Merchant, key: [u8; 32]) -> MerchantDoor {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::receiver::{self, Running};
 use super::{ConfigOption, Failed, say};
 use crate::app;
-use crate::config::{Endpoint, Settings, StoreUrl};
+use crate::config::{Endpoint, Settings, Source, StoreUrl};
 use crate::gateway::Gateway;
 use crate::kernel::time::earlier;
 use crate::kernel::{Clock, PartyName, clock_skew};
@@ -15,6 +15,7 @@ use crate::peer::{ANSWER_BYTES_MAX, Client};
 use crate::store::sled::OpenError;
 use crate::store::{Store, postgres};
 use crate::webhooks::Verifier;
+use crate::webhooks::verify::Way;
 
 /// A stretch of a marketplace's list that is asked for: enough to see that it is shown.
 const LOOKED_BACK: Duration = Duration::from_secs(60);
@@ -177,9 +178,14 @@ fn believed(settings: &Settings) -> Vec<String> {
         Verifier::Networks(networks) => {
             Some(format!("notices: {name} signs nothing and is believed from {networks}, {proxies}"))
         }
-        Verifier::Token(_) | Verifier::SignedBody(_) | Verifier::Standard(_) => None,
+        Verifier::Token(_) | Verifier::SignedBody(_) | Verifier::Standard(_) | Verifier::Basic(_) => None,
     };
-    settings.gateways.iter().filter_map(told).collect()
+    let by_address = |(name, source): (&String, &Source)| {
+        let verify = source.verify.as_ref().filter(|verify| verify.by == Way::Networks)?;
+        Some(format!("hooks: {name} is believed from {verify}, {proxies}"))
+    };
+    let of_gateways = settings.gateways.iter().filter_map(told);
+    of_gateways.chain(settings.sources.iter().filter_map(by_address)).collect()
 }
 
 /// What was seen of somebody, with its name.

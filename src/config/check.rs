@@ -63,11 +63,7 @@ fn check_source(settings: &Settings, source: &Source) -> Result<(), String> {
         }
         outgoing.access().map_err(|why| format!(".outgoing: {why}"))?;
     }
-    if source.tokens().is_empty() {
-        return Err(": no token. Make one with \"openssl rand -hex 24\", write it here as token = \
-                     \"…\", and give it to the marketplace"
-            .into());
-    }
+    source.check_proof()?;
     if source.retention_days < RETENTION_DAYS_MIN {
         return Err(format!(
             ".retention_days: at least {RETENTION_DAYS_MIN}, so that late retries are recognised"

@@ -23,6 +23,15 @@ pub const KNOWN: &[(&[&str], Holds)] = &[
     (&["sources", ANY, "protocol"], Holds::Text),
     (&["sources", ANY, "token"], Holds::Secret),
     (&["sources", ANY, "tokens"], Holds::List),
+    (&["sources", ANY, "verify", "by"], Holds::Text),
+    (&["sources", ANY, "verify", "header"], Holds::Text),
+    (&["sources", ANY, "verify", "key"], Holds::Secret),
+    (&["sources", ANY, "verify", "algorithm"], Holds::Text),
+    (&["sources", ANY, "verify", "encoding"], Holds::Text),
+    (&["sources", ANY, "verify", "prefix"], Holds::Text),
+    (&["sources", ANY, "verify", "user"], Holds::Text),
+    (&["sources", ANY, "verify", "password"], Holds::Secret),
+    (&["sources", ANY, "verify", "networks"], Holds::List),
     (&["sources", ANY, "payment"], Holds::Text),
     (&["sources", ANY, "gateway"], Holds::Text),
     (&["sources", ANY, "vat"], Holds::Text),
@@ -111,7 +120,12 @@ mod tests {
         let sources = "[sources.sm]\nprotocol = \"sm\"";
         for (section, place, inner) in [
             ("", &[][..], &["sources", "gateways", "merchants", "notify"][..]),
-            (sources, &["sources", ANY], &["outgoing"]),
+            (sources, &["sources", ANY], &["outgoing", "verify"]),
+            (
+                "[sources.sm]\nprotocol = \"sm\"\n[sources.sm.verify]\nby = \"basic\"",
+                &["sources", ANY, "verify"],
+                &[],
+            ),
             (
                 "[sources.sm]\nprotocol = \"sm\"\n[sources.sm.outgoing]\nurl = \"u\"",
                 &["sources", ANY, "outgoing"],

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::Settings;
+use super::{Settings, Source};
 use crate::gateway::{Gateway, sandbox};
 use crate::kernel::Secret;
 use crate::kernel::secret::{TOKEN_BYTES_MIN, webhook_key};
+use crate::webhooks::verify::{Verify, Way};
 
 /// How many different bytes a secret needs that the operator chooses.
 const DIFFERENT_BYTES_MIN: usize = 8;
@@ -64,6 +65,9 @@ fn all(settings: &Settings) -> Vec<Held<'_>> {
         for secret in source.tokens() {
             add(format!("sources.{name}"), "token", Origin::Chosen, secret);
         }
+        for (key, secret) in source.verify.iter().flat_map(Verify::secrets) {
+            add(format!("sources.{name}.verify"), key, Origin::Issued, secret);
+        }
         if let Some(outgoing) = &source.outgoing {
             let section = || format!("sources.{name}.outgoing");
             outgoing.token.iter().for_each(|secret| add(section(), "token", Origin::Issued, secret));
@@ -114,8 +118,18 @@ impl Settings {
     /// What the operator should know of the configuration and may live with.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        all(self).iter().filter_map(weakness).collect()
+        let weak = all(self);
+        let weak = weak.iter().filter_map(weakness);
+        weak.chain(self.sources.iter().filter_map(|(name, source)| unproved(name, source))).collect()
     }
+}
+
+/// An address alone proves little.
+fn unproved(name: &str, source: &Source) -> Option<String> {
+    let verify = source.verify.as_ref().filter(|verify| verify.by == Way::Networks)?;
+    Some(format!(
+        "sources.{name}: its hooks are believed by the address alone ({verify}); whoever can send from there can make and cancel orders"
+    ))
 }
 
 fn weakness(held: &Held<'_>) -> Option<String> {

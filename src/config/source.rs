@@ -9,6 +9,7 @@ use crate::kernel::Secret;
 use crate::kernel::setting::http_url;
 use crate::marketplace::Access;
 use crate::payments::VatCode;
+use crate::webhooks::verify::{Verify, Way};
 
 /// A source of orders.
 #[derive(Debug, Clone, Deserialize)]
@@ -21,6 +22,8 @@ pub struct Source {
     /// The new and the old token, while they are exchanged.
     #[serde(default)]
     tokens: Vec<Secret>,
+    /// How it proves itself, if not as its protocol has it.
+    pub verify: Option<Verify>,
     /// Who takes the money.
     #[serde(default)]
     pub payment: Payment,
@@ -94,6 +97,22 @@ pub enum Payment {
 }
 
 impl Source {
+    /// What is missing of how it proves itself, or there and of no use. The error is for behind the name
+    /// of the section.
+    pub(super) fn check_proof(&self) -> Result<(), String> {
+        let takes_token = self.verify.as_ref().is_none_or(|verify| verify.by == Way::Token);
+        match (takes_token, self.tokens().is_empty()) {
+            (true, true) => {
+                return Err(": no token. Make one with \"openssl rand -hex 24\", write it here as token = \
+                            \"…\", and give it to the marketplace"
+                    .into());
+            }
+            (false, false) => return Err(".token is of no use: [verify] names another way".into()),
+            (true, false) | (false, true) => {}
+        }
+        self.verify.as_ref().map_or(Ok(()), |verify| verify.check().map_err(|why| format!(".verify.{why}")))
+    }
+
     /// The tokens that are valid now.
     #[must_use]
     pub fn tokens(&self) -> Vec<&Secret> {

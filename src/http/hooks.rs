@@ -1,5 +1,6 @@
 //! `POST /hooks/{name}`: a sender's hook, from its bytes to its answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,8 +49,10 @@ pub async fn receive(
         let account = account.clone();
         return Box::pin(notices::receive(edge, endpoint, account, address, headers, body)).await;
     }
-    if let Err(why) = endpoint.verifier.refuse_early(sender(&edge, &headers)) {
-        return refuse(&edge, &endpoint, why);
+    let address = peer.filter(|_| endpoint.verifier.needs_address());
+    let address = address.and_then(|Extension(Peer(peer))| edge.sender_behind(peer?, &headers));
+    if let Err(why) = endpoint.verifier.refuse_early(sender(&edge, &headers, address)) {
+        return refuse(&edge, &endpoint, &why);
     }
     let Ok(place) = Arc::clone(&edge.hooks_at_once).try_acquire_owned() else {
         metrics::hook_unavailable(endpoint.source.as_str());
@@ -60,7 +63,8 @@ pub async fn receive(
         Err(problem) => return problem.into_response(),
     };
     // The work goes on if the sender hangs up meanwhile.
-    let taking = Box::pin(take(edge, Arc::clone(&endpoint), headers, bytes, is_whole, place));
+    let taking =
+        Box::pin(take(edge, Arc::clone(&endpoint), Posted { headers, address, bytes, is_whole }, place));
     match see_through(taking, Duration::from_millis(KEEPING_MILLISECONDS_MAX)).await {
         Ok(response) => response,
         Err(unfinished) => {
@@ -71,20 +75,29 @@ pub async fn receive(
     }
 }
 
+/// What was posted.
+struct Posted {
+    headers: HeaderMap,
+    /// Where it comes from, for a verifier that asks.
+    address: Option<IpAddr>,
+    bytes: Bytes,
+    /// Whether the bytes are all of the body.
+    is_whole: bool,
+}
+
 /// The unit of work: verify, recognise or keep, log, answer.
 async fn take(
     edge: Arc<Edge>,
     endpoint: Arc<SourceEndpoint>,
-    headers: HeaderMap,
-    bytes: Bytes,
-    is_whole: bool,
+    posted: Posted,
     _place: OwnedSemaphorePermit,
 ) -> Response {
+    let Posted { headers, address, bytes, is_whole } = posted;
     let watch = Stopwatch::start();
     let SourceEndpoint { source, verifier, protocol, .. } = &*endpoint;
-    let authentic = match verifier.verify(sender(&edge, &headers), &bytes) {
+    let authentic = match verifier.verify(sender(&edge, &headers, address), &bytes) {
         Ok(authentic) => authentic,
-        Err(why) => return refuse(&edge, &endpoint, why),
+        Err(why) => return refuse(&edge, &endpoint, &why),
     };
     let plain = if is_whole { unpack(&headers, &bytes) } else { Err(too_large()) };
     let plain = match plain {
@@ -103,7 +116,7 @@ async fn take(
             return Box::pin(turn_away(&edge, &endpoint, &headers, &plain, &rejection, watch)).await;
         }
     };
-    let delivery_id = verifier.delivery_id(sender(&edge, &headers));
+    let delivery_id = verifier.delivery_id(sender(&edge, &headers, address));
     let hook = Hook::of(source.clone(), identity, plain.clone(), delivery_id);
     match accept_hook(&edge.shop, &**protocol, &hook, &*reading, None).await {
         Ok(received) => {
@@ -124,16 +137,16 @@ async fn take(
 }
 
 /// Who has sent a hook, as its verifier sees it.
-fn sender<'a>(edge: &Edge, headers: &'a HeaderMap) -> Sender<'a> {
-    Sender { address: None, headers, now: edge.shop.clock.now() }
+fn sender<'a>(edge: &Edge, headers: &'a HeaderMap, address: Option<IpAddr>) -> Sender<'a> {
+    Sender { address, headers, now: edge.shop.clock.now() }
 }
 
-fn refuse(edge: &Edge, endpoint: &SourceEndpoint, why: AuthError) -> Response {
+fn refuse(edge: &Edge, endpoint: &SourceEndpoint, why: &AuthError) -> Response {
     metrics::hook_forged(endpoint.source.as_str());
     if let Some(times) = edge.refusals.hooks.tells() {
         tracing::warn!(hook.source = %endpoint.source, times, reason = %why, "hooks without proof of their sender were refused");
     }
-    Problem::signature_invalid(why).into_response()
+    Problem::signature_invalid().into_response()
 }
 
 /// Keeps what cannot be used, and says why it cannot.

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::dedup::Answer;
 use crate::store::Unavailable;
-use crate::webhooks::{AuthError, Rejection, RejectionKind};
+use crate::webhooks::{Rejection, RejectionKind};
 
 /// How long a caller is asked to wait when the store cannot be used, in seconds.
 const RETRY_AFTER_SECONDS: u64 = 5;
@@ -161,8 +161,8 @@ impl Problem {
     }
 
     /// A sender that did not prove who it is. Which of the proofs is wrong is not told.
-    pub fn signature_invalid(_: AuthError) -> Problem {
-        let detail = "the header that proves the sender is missing or does not match the configured token";
+    pub fn signature_invalid() -> Problem {
+        let detail = "what proves the sender is missing, or does not match what is configured for it";
         Problem::new(StatusCode::FORBIDDEN, "signature-invalid", "Signature verification failed", detail)
     }
 

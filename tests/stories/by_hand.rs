@@ -30,6 +30,33 @@ async fn a_refused_payment_is_asked_for_again() {
     till.close().await;
 }
 
+/// A program asks for its user's language; the kind is the same in all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn texts_come_in_the_language_that_is_asked_for() {
+    let till = Till::open().await;
+    till.bank.misbehave(Call::Create, [Trouble::OtherAmount]);
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.order_in(&number, "failed").await;
+    for (path, bearer) in [("/v1", API_KEY), ("/admin/v1", ADMIN_TOKEN)] {
+        let mut kinds = Vec::new();
+        for (language, is_russian) in [("", false), ("de, en;q=0.5", false), ("ru-RU, en", true)] {
+            let mut headers = http::HeaderMap::new();
+            let header = |text: &str| http::HeaderValue::from_str(text).expect("a header");
+            headers.insert("authorization", header(&format!("Bearer {bearer}")));
+            headers.insert("accept-language", header(language));
+            let url = format!("{}{path}/orders/{number}", till.url());
+            let reply = till.client.call(Method::GET, &url, headers, Vec::new()).await.expect("an answer");
+            let problem = json_of(&reply)["payment"]["problem"].clone();
+            let words = problem["text"].as_str().expect("words").to_lowercase();
+            let has_cyrillic = words.chars().any(|c| ('а'..='я').contains(&c));
+            assert_eq!(has_cyrillic, is_russian, "{path} {language}: {words}");
+            kinds.push(problem["kind"].clone());
+        }
+        assert!(kinds.iter().all(|kind| *kind == kinds[0] && kind.is_string()), "{kinds:?}");
+    }
+    till.close().await;
+}
+
 /// The payment system has something else than was asked for: nobody is sent there, and nothing else is made beside it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_payment_is_dropped_and_another_takes_its_place() {

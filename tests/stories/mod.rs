@@ -23,6 +23,7 @@ mod operation;
 mod payments;
 mod pickers;
 mod privacy;
+mod proofs;
 mod refunds;
 mod retention;
 mod sandbox;

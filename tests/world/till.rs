@@ -22,7 +22,7 @@ pub struct Till {
     pub site: Site,
     folder: tempfile::TempDir,
     settings: String,
-    client: Client,
+    pub client: Client,
     pub clock: Clock,
 }
 

@@ -10,6 +10,7 @@ mod map;
 mod reply;
 mod wire;
 
+use http::HeaderName;
 use jiff::tz::TimeZone;
 
 pub use listed::{changed_hook, missing_hooks};
@@ -20,7 +21,7 @@ use crate::dedup::Answer;
 use crate::kernel::Tokens;
 
 /// The header of the token.
-const TOKEN_HEADER: &str = "client-token";
+const TOKEN_HEADER: HeaderName = HeaderName::from_static("client-token");
 
 /// The protocol of СМ as one configured source speaks it.
 #[derive(Debug)]

@@ -1,10 +1,12 @@
-//! An HMAC over the body as it came, in hex, in a header.
+//! An HMAC over the body as it came, in a header.
 //!
 //! There is no time in it, so what was sent once can be sent again by whoever has seen it: it is recognised by what it is
 //! about, and does nothing twice.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 use sha1::Sha1;
 use sha2::Sha256;
@@ -27,17 +29,37 @@ pub enum Algorithm {
 #[derive(Debug)]
 pub struct SignedBody {
     /// Its name.
-    pub header: &'static str,
+    pub header: HeaderName,
     /// The key.
     pub key: Secret,
     /// The hash.
     pub algorithm: Algorithm,
+    /// How the signature is written.
+    pub encoding: Encoding,
+    /// What stands before it.
+    pub prefix: String,
+}
+
+/// How the bytes of a signature are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// In hexadecimal, of small letters.
+    #[default]
+    Hex,
+    /// In base64.
+    Base64,
 }
 
 impl SignedBody {
     /// The signature that the headers claim.
     pub fn claimed(&self, headers: &HeaderMap) -> Result<Vec<u8>, AuthError> {
-        from_hex(only_value(headers, self.header)?).ok_or(AuthError::Mismatch(self.header))
+        let written = only_value(headers, &self.header)?.strip_prefix(self.prefix.as_bytes());
+        let bytes = written.and_then(|written| match self.encoding {
+            Encoding::Hex => from_hex(written),
+            Encoding::Base64 => BASE64.decode(written).ok(),
+        });
+        bytes.ok_or_else(|| AuthError::Mismatch(self.header.clone()))
     }
 
     /// Believes `body` if exactly one header bears its signature. The comparison takes the same time wherever the first
@@ -51,7 +73,7 @@ impl SignedBody {
             Algorithm::Sha256 => Hmac::<Sha256>::new_from_slice(key)
                 .is_ok_and(|mac| mac.chain_update(body).verify_slice(&claimed).is_ok()),
         };
-        if is_right { Ok(()) } else { Err(AuthError::Mismatch(self.header)) }
+        if is_right { Ok(()) } else { Err(AuthError::Mismatch(self.header.clone())) }
     }
 }
 
@@ -98,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    const HEADER: &str = "x-signature";
+    const HEADER: HeaderName = HeaderName::from_static("x-signature");
 
     fn verified(signatures: &[&str], algorithm: Algorithm, body: &[u8]) -> Option<AuthError> {
         let mut headers = HeaderMap::new();
@@ -106,7 +128,9 @@ mod tests {
             headers.append(HEADER, HeaderValue::from_str(signature).expect("a header"));
         }
         let key = Secret::new("the key of the shop");
-        SignedBody { header: HEADER, key, algorithm }.verify(&headers, body).err()
+        SignedBody { header: HEADER, key, algorithm, encoding: Encoding::Hex, prefix: String::new() }
+            .verify(&headers, body)
+            .err()
     }
 
     #[test]
@@ -134,6 +158,33 @@ mod tests {
         }
         let sha1 = sign_body(&Secret::new("the key of the shop"), Algorithm::Sha1, body);
         assert_eq!(verified(&[&sha1], Algorithm::Sha256, body), Some(AuthError::Mismatch(HEADER)));
+    }
+
+    /// As GitHub and Shopify write it.
+    #[test]
+    fn signatures_are_written_in_several_ways() {
+        let key = Secret::new("the key of the shop");
+        let hex = sign_body(&key, Algorithm::Sha256, b"{}");
+        let base64 = BASE64.encode(from_hex(hex.as_bytes()).expect("hex"));
+        for (encoding, prefix, right, wrong) in [
+            (Encoding::Hex, "sha256=", format!("sha256={hex}"), hex.clone()),
+            (Encoding::Base64, "", base64.clone(), hex.clone()),
+        ] {
+            let signed = SignedBody {
+                header: HEADER,
+                key: key.clone(),
+                algorithm: Algorithm::Sha256,
+                encoding,
+                prefix: prefix.into(),
+            };
+            let verified = |value: &str| {
+                let mut headers = HeaderMap::new();
+                headers.insert(HEADER, HeaderValue::from_str(value).expect("a header"));
+                signed.verify(&headers, b"{}")
+            };
+            assert_eq!(verified(&right), Ok(()));
+            assert_eq!(verified(&wrong), Err(AuthError::Mismatch(HEADER)));
+        }
     }
 
     /// Every bit counts, of the body as of the signature, and so does the form of the body: whoever reads it and writes it

@@ -1,6 +1,8 @@
 //! How senders prove who they are. Each way is written once and named by the configuration; none reads anything from a body
 //! but its bytes.
 
+mod basic;
+mod configured;
 mod hmac;
 mod networks;
 mod standard;
@@ -8,9 +10,11 @@ mod token;
 
 use core::net::IpAddr;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
-pub use hmac::{Algorithm, SignedBody, sign_body};
+pub use basic::Basic;
+pub use configured::{Verify, Way};
+pub use hmac::{Algorithm, Encoding, SignedBody, sign_body};
 pub use networks::Networks;
 pub use standard::{StandardWebhooks, sign_standard};
 pub use token::TokenHeader;
@@ -30,20 +34,20 @@ pub struct Sender<'a> {
 }
 
 /// The sender did not prove who it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// The header that carries the proof is not there.
     #[error("no {0} header")]
-    Missing(&'static str),
+    Missing(HeaderName),
     /// It is there more than once: two readers might each believe another one.
     #[error("more than one {0} header")]
-    Repeated(&'static str),
+    Repeated(HeaderName),
     /// It proves nothing.
     #[error("the {0} header does not match")]
-    Mismatch(&'static str),
+    Mismatch(HeaderName),
     /// It was signed too long ago, or will be.
     #[error("the time in the {0} header is too far from now")]
-    Stale(&'static str),
+    Stale(HeaderName),
     /// It comes from an address that is not the sender's.
     #[error("it comes from {}", .0.map_or_else(|| "an unknown address".to_owned(), |address| address.to_string()))]
     Network(Option<IpAddr>),
@@ -58,6 +62,8 @@ pub enum Verifier {
     SignedBody(SignedBody),
     /// Standard Webhooks: an HMAC over an id, a time and the body.
     Standard(StandardWebhooks),
+    /// A user and a password.
+    Basic(Basic),
     /// The networks that the sender has.
     Networks(Networks),
 }
@@ -69,6 +75,7 @@ impl Verifier {
             Verifier::Token(token) => token.verify(sender.headers),
             Verifier::SignedBody(signed) => signed.claimed(sender.headers).map(drop),
             Verifier::Standard(standard) => standard.claimed(sender).map(drop),
+            Verifier::Basic(basic) => basic.verify(sender.headers),
             Verifier::Networks(networks) => networks.verify(sender.address),
         }
     }
@@ -79,9 +86,16 @@ impl Verifier {
             Verifier::Token(token) => token.verify(sender.headers),
             Verifier::SignedBody(signed) => signed.verify(sender.headers, body),
             Verifier::Standard(standard) => standard.verify(sender, body),
+            Verifier::Basic(basic) => basic.verify(sender.headers),
             Verifier::Networks(networks) => networks.verify(sender.address),
         }?;
         Ok(Authentic { body })
+    }
+
+    /// Whether it looks at where something comes from.
+    #[must_use]
+    pub fn needs_address(&self) -> bool {
+        matches!(self, Verifier::Networks(_))
     }
 
     /// Whether it proves who has sent the bytes. An address proves little: a proxy may have been told another one.
@@ -95,17 +109,17 @@ impl Verifier {
     pub fn delivery_id<'a>(&self, sender: Sender<'a>) -> Option<&'a str> {
         match self {
             Verifier::Standard(_) => sender.headers.get(standard::ID)?.to_str().ok(),
-            Verifier::Token(_) | Verifier::SignedBody(_) | Verifier::Networks(_) => None,
+            Verifier::Token(_) | Verifier::SignedBody(_) | Verifier::Basic(_) | Verifier::Networks(_) => None,
         }
     }
 }
 
 /// The only value of a header.
-fn only_value<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a [u8], AuthError> {
+fn only_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a [u8], AuthError> {
     let mut values = headers.get_all(name).iter();
-    let value = values.next().ok_or(AuthError::Missing(name))?;
+    let value = values.next().ok_or_else(|| AuthError::Missing(name.clone()))?;
     if values.next().is_some() {
-        return Err(AuthError::Repeated(name));
+        return Err(AuthError::Repeated(name.clone()));
     }
     Ok(value.as_bytes())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
+use http::HeaderName;
 use sha2::Sha256;
 
 use super::{AuthError, Sender, only_value};
@@ -13,9 +14,9 @@ use crate::kernel::Timestamp;
 use crate::kernel::time::between;
 
 /// The headers.
-pub const ID: &str = "webhook-id";
-pub const TIMESTAMP: &str = "webhook-timestamp";
-pub const SIGNATURE: &str = "webhook-signature";
+pub const ID: HeaderName = HeaderName::from_static("webhook-id");
+pub const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+pub const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
 /// How far the time of an attempt may be from ours.
 const TOLERANCE: Duration = Duration::from_secs(5 * 60);
@@ -45,8 +46,8 @@ pub struct Claimed<'a> {
 impl StandardWebhooks {
     /// What the headers claim, if that can be true now.
     pub fn claimed<'a>(&self, sender: Sender<'a>) -> Result<Claimed<'a>, AuthError> {
-        let text = |name| {
-            let value = only_value(sender.headers, name)?;
+        let text = |name: HeaderName| {
+            let value = only_value(sender.headers, &name)?;
             std::str::from_utf8(value).map_err(|_| AuthError::Mismatch(name))
         };
         let id = text(ID)?;
@@ -115,7 +116,7 @@ mod tests {
     fn headers(id: &str, at: &str, signature: &str) -> HeaderMap {
         let value = |text: &str| HeaderValue::from_str(text).expect("a header");
         let named = [(ID, id), (TIMESTAMP, at), (SIGNATURE, signature)];
-        named.into_iter().map(|(name, text)| (http::HeaderName::from_static(name), value(text))).collect()
+        named.into_iter().map(|(name, text)| (name, value(text))).collect()
     }
 
     fn verified(headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), AuthError> {

@@ -3,7 +3,7 @@
 //! There is no signature and no time in it, so whoever has the token can invent what it proves: it belongs behind TLS, and is
 //! exchanged by configuring the new and the old one together for a while.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use super::{AuthError, only_value};
 use crate::kernel::Tokens;
@@ -12,7 +12,7 @@ use crate::kernel::Tokens;
 #[derive(Debug)]
 pub struct TokenHeader {
     /// Its name; HTTP does not mind its case.
-    pub header: &'static str,
+    pub header: HeaderName,
     /// Any of them is believed.
     pub tokens: Tokens,
 }
@@ -20,8 +20,8 @@ pub struct TokenHeader {
 impl TokenHeader {
     /// Believes exactly one header that bears one of the tokens.
     pub fn verify(&self, headers: &HeaderMap) -> Result<(), AuthError> {
-        let value = only_value(headers, self.header)?;
-        if self.tokens.accept(value) { Ok(()) } else { Err(AuthError::Mismatch(self.header)) }
+        let value = only_value(headers, &self.header)?;
+        if self.tokens.accept(value) { Ok(()) } else { Err(AuthError::Mismatch(self.header.clone())) }
     }
 }
 
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn exactly_one_right_token_is_believed() {
-        const HEADER: &str = "client-token";
+        const HEADER: HeaderName = HeaderName::from_static("client-token");
         let tokens = Tokens::new([&Secret::new("a-token-of-the-marketplace")], [1; 32]);
         let token = TokenHeader { header: HEADER, tokens };
         let right = HeaderValue::from_static("a-token-of-the-marketplace");

@@ -6,11 +6,12 @@ mod wire;
 
 use crate::dedup::Answer;
 use crate::kernel::Secret;
-use crate::webhooks::verify::{Algorithm, SignedBody};
+use crate::webhooks::verify::{Algorithm, Encoding, SignedBody};
 use crate::webhooks::{Inbound, Outcome, Protocol, Readable, Rejection, RejectionKind, Verifier};
+use http::HeaderName;
 
 /// The header of the signature.
-pub const SIGNATURE_HEADER: &str = "x-signature";
+pub const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("x-signature");
 
 /// The protocol.
 #[derive(Debug)]
@@ -19,7 +20,13 @@ pub struct Invoicebox;
 /// How it proves itself: by a signature with the shop's key.
 #[must_use]
 pub fn verifier(key: Secret, algorithm: Algorithm) -> Verifier {
-    Verifier::SignedBody(SignedBody { header: SIGNATURE_HEADER, key, algorithm })
+    Verifier::SignedBody(SignedBody {
+        header: SIGNATURE_HEADER,
+        key,
+        algorithm,
+        encoding: Encoding::Hex,
+        prefix: String::new(),
+    })
 }
 
 impl Protocol for Invoicebox {

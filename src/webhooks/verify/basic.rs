@@ -1,0 +1,62 @@
+//! HTTP Basic: a user and a password.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::{HeaderMap, header};
+
+use super::{AuthError, only_value};
+use crate::kernel::{Secret, Tokens};
+
+/// The user with its password.
+#[derive(Debug)]
+pub struct Basic(Tokens);
+
+impl Basic {
+    /// `key` is what secrets of this process are compared under.
+    #[must_use]
+    pub fn new(user: &str, password: &Secret, key: [u8; 32]) -> Basic {
+        Basic(Tokens::new([&Secret::new(format!("{user}:{}", password.expose()))], key))
+    }
+
+    /// Believes exactly one header that bears both.
+    pub fn verify(&self, headers: &HeaderMap) -> Result<(), AuthError> {
+        let mismatch = || AuthError::Mismatch(header::AUTHORIZATION);
+        let value = only_value(headers, &header::AUTHORIZATION)?;
+        let (scheme, pair) = value.split_at_checked("Basic ".len()).ok_or_else(mismatch)?;
+        let pair = BASE64.decode(pair.trim_ascii()).map_err(|_| mismatch())?;
+        if scheme.eq_ignore_ascii_case(b"Basic ") && self.0.accept(&pair) { Ok(()) } else { Err(mismatch()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_user_with_its_password_is_believed_and_nobody_else() {
+        let basic = Basic::new("shop", &Secret::new("a password: with a colon"), [1; 32]);
+        let verified = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, HeaderValue::from_str(value).expect("a header"));
+            basic.verify(&headers)
+        };
+        let written = |pair: &str| BASE64.encode(pair);
+        let right = written("shop:a password: with a colon");
+        assert_eq!(verified(&format!("Basic {right}")), Ok(()));
+        assert_eq!(verified(&format!("basic {right}")), Ok(()));
+        let wrong = Err(AuthError::Mismatch(header::AUTHORIZATION));
+        for value in [
+            format!("Bearer {right}"),
+            format!("Basic {}", written("shop:another")),
+            format!("Basic {}", written("a password: with a colon")),
+            "Basic shop".into(),
+            "Basic".into(),
+            String::new(),
+        ] {
+            assert_eq!(verified(&value), wrong, "{value}");
+        }
+        assert_eq!(basic.verify(&HeaderMap::new()), Err(AuthError::Missing(header::AUTHORIZATION)));
+    }
+}

@@ -1,0 +1,149 @@
+//! `[sources.<name>.verify]`: how a sender proves itself, where it is not as its protocol has it.
+
+use std::fmt;
+
+use http::HeaderName;
+use serde::{Deserialize, Deserializer};
+
+use super::{Algorithm, Basic, Encoding, Networks, SignedBody, StandardWebhooks, TokenHeader, Verifier};
+use crate::kernel::secret::webhook_key;
+use crate::kernel::{Secret, Tokens};
+
+/// What the section says.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verify {
+    /// The way.
+    pub by: Way,
+    /// The header of the token or of the signature.
+    #[serde(default, deserialize_with = "header_name")]
+    header: Option<HeaderName>,
+    /// What is signed with.
+    key: Option<Secret>,
+    /// The hash in the signature.
+    algorithm: Option<Algorithm>,
+    /// How the signature is written.
+    encoding: Option<Encoding>,
+    /// What stands before the signature, such as `sha256=`.
+    prefix: Option<String>,
+    /// The user.
+    user: Option<String>,
+    /// Its password.
+    password: Option<Secret>,
+    /// Where it comes from.
+    networks: Option<Networks>,
+}
+
+/// The ways of proving who has sent something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// The source's token, in a header.
+    Token,
+    /// An HMAC over the body, in a header.
+    Hmac,
+    /// Standard Webhooks.
+    StandardWebhooks,
+    /// A user and a password.
+    Basic,
+    /// The address that it comes from, and nothing else.
+    Networks,
+}
+
+impl Way {
+    /// The keys that it takes besides `by`.
+    const fn keys(self) -> &'static [&'static str] {
+        match self {
+            Way::Token => &["header"],
+            Way::Hmac => &["header", "key", "algorithm", "encoding", "prefix"],
+            Way::StandardWebhooks => &["key"],
+            Way::Basic => &["user", "password"],
+            Way::Networks => &["networks"],
+        }
+    }
+}
+
+fn header_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeaderName>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let name = HeaderName::from_bytes(text.trim().as_bytes());
+    name.map(Some).map_err(|_| serde::de::Error::custom(format!("{text:?} is not the name of a header")))
+}
+
+impl fmt::Display for Verify {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.by, &self.networks) {
+            (Way::Networks, Some(networks)) => networks.fmt(f),
+            (Way::Token, _) => f.write_str("token"),
+            (Way::Hmac, _) => f.write_str("hmac"),
+            (Way::StandardWebhooks, _) => f.write_str("standard_webhooks"),
+            (Way::Basic, _) => f.write_str("basic"),
+            (Way::Networks, None) => f.write_str("networks"),
+        }
+    }
+}
+
+impl Verify {
+    /// What is missing, or there and of no use. The error begins with the key.
+    pub fn check(&self) -> Result<(), String> {
+        let given = [
+            ("header", self.header.is_some()),
+            ("key", self.key.is_some()),
+            ("algorithm", self.algorithm.is_some()),
+            ("encoding", self.encoding.is_some()),
+            ("prefix", self.prefix.is_some()),
+            ("user", self.user.is_some()),
+            ("password", self.password.is_some()),
+            ("networks", self.networks.is_some()),
+        ];
+        let taken = self.by.keys();
+        if let Some((key, _)) = given.iter().find(|(key, is_given)| *is_given && !taken.contains(key)) {
+            return Err(format!("{key}: it is of no use here; this way takes {}", taken.join(", ")));
+        }
+        let optional = ["algorithm", "encoding", "prefix"];
+        let lacks = |key: &&str| !optional.contains(key) && given.contains(&(*key, false));
+        match taken.iter().copied().find(lacks) {
+            Some(key) => Err(format!("{key} is missing")),
+            None => self.verifier(|| Tokens::new([], [0; 32]), [0; 32]).map(drop),
+        }
+    }
+
+    /// The secrets in it, by their keys.
+    pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
+        let key = self.key.iter().map(|key| ("key", key));
+        key.chain(self.password.iter().map(|password| ("password", password)))
+    }
+
+    /// The verifier. `tokens` are the source's; `process_key` is what secrets of this process are compared under.
+    pub fn verifier(
+        &self,
+        tokens: impl FnOnce() -> Tokens,
+        process_key: [u8; 32],
+    ) -> Result<Verifier, String> {
+        let missing = |key: &str| format!("{key} is missing");
+        let header = || self.header.clone().ok_or_else(|| missing("header"));
+        Ok(match self.by {
+            Way::Token => Verifier::Token(TokenHeader { header: header()?, tokens: tokens() }),
+            Way::Hmac => Verifier::SignedBody(SignedBody {
+                header: header()?,
+                key: self.key.clone().ok_or_else(|| missing("key"))?,
+                algorithm: self.algorithm.unwrap_or(Algorithm::Sha256),
+                encoding: self.encoding.unwrap_or_default(),
+                prefix: self.prefix.clone().unwrap_or_default(),
+            }),
+            Way::StandardWebhooks => {
+                let key = self.key.as_ref().and_then(webhook_key);
+                let key = key.ok_or("key: not of the form whsec_ and base64")?;
+                Verifier::Standard(StandardWebhooks { keys: vec![key] })
+            }
+            Way::Basic => {
+                let user = self.user.as_deref().ok_or_else(|| missing("user"))?;
+                let password = self.password.as_ref().ok_or_else(|| missing("password"))?;
+                Verifier::Basic(Basic::new(user, password, process_key))
+            }
+            Way::Networks => {
+                let networks = self.networks.clone().ok_or_else(|| missing("networks"))?;
+                Verifier::Networks(networks)
+            }
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! How a source of orders proves itself: each way that `[sources.<name>.verify]` can name.
+
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use tillgate::config;
+use tillgate::kernel::secret::webhook_key;
+use tillgate::kernel::{Clock, Secret};
+use tillgate::peer::Client;
+use tillgate::webhooks::verify::{Algorithm, sign_body, sign_standard};
+
+use crate::world::{DEADLINE, Shop, TOKEN, created};
+
+const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// A shop whose source proves itself as `verify` says, with or without its token.
+async fn shop(verify: &str, with_token: bool) -> Shop {
+    let token = format!("token = \"{TOKEN}\"\n");
+    let kept = if with_token { token.as_str() } else { "" };
+    let section = format!("{kept}        [sources.sm.verify]\n        {verify}\n");
+    Shop::open_with(&[(&token, &section)], Clock::System).await
+}
+
+/// Posts a hook with these headers; the status, and the answer.
+async fn post(shop: &Shop, body: &str, headers: &[(HeaderName, String)]) -> (u16, String) {
+    let value = |text: &String| HeaderValue::from_str(text).expect("a header");
+    let headers: HeaderMap = headers.iter().map(|(name, text)| (name.clone(), value(text))).collect();
+    let client = Client::new(DEADLINE, 1 << 20).expect("a client");
+    let url = format!("{}/hooks/sm", shop.url());
+    let reply = client.call(Method::POST, &url, headers, body.as_bytes().to_vec()).await.expect("an answer");
+    (reply.status.as_u16(), String::from_utf8_lossy(&reply.body).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_proves_itself_as_the_configuration_says() {
+    let body = created("H1");
+    let mac = sign_body(&Secret::new("the key"), Algorithm::Sha256, body.as_bytes());
+    let wrong = sign_body(&Secret::new("another"), Algorithm::Sha256, body.as_bytes());
+    let (api_key, signature) = (HeaderName::from_static("x-api-key"), HeaderName::from_static("x-signature"));
+    let basic = |pair: &str| format!("Basic {}", BASE64.encode(pair));
+    let hmac = "by = \"hmac\"\nheader = \"X-Signature\"\nkey = \"the key\"\nprefix = \"sha256=\"";
+    for (verify, with_token, name, right, wrong) in [
+        ("by = \"token\"\nheader = \"X-Api-Key\"", true, api_key, TOKEN.to_owned(), "another".to_owned()),
+        (hmac, false, signature, format!("sha256={mac}"), format!("sha256={wrong}")),
+        (
+            "by = \"basic\"\nuser = \"shop\"\npassword = \"a long password\"",
+            false,
+            header::AUTHORIZATION,
+            basic("shop:a long password"),
+            basic("shop:another"),
+        ),
+    ] {
+        let shop = shop(verify, with_token).await;
+        assert_eq!(post(&shop, &body, &[]).await.0, 403, "{verify}");
+        assert_eq!(post(&shop, &body, &[(name.clone(), wrong)]).await.0, 403, "{verify}");
+        assert_eq!(post(&shop, &body, &[(name.clone(), right.clone())]).await.0, 200, "{verify}");
+        assert_eq!(shop.order("H1").await["state"], "open");
+        // The header of the protocol opens nothing where another way is named.
+        let own = HeaderName::from_static("client-token");
+        assert_eq!(post(&shop, &created("H2"), &[(own, TOKEN.to_owned())]).await.0, 403, "{verify}");
+    }
+}
+
+/// The sender's own id tells a delivery from others, whatever its bytes are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_with_an_id_is_recognised_by_it() {
+    let shop = shop(&format!("by = \"standard_webhooks\"\nkey = \"{KEY}\""), false).await;
+    let signed = |id: &str, body: &str| {
+        let (key, now) = (webhook_key(&Secret::new(KEY)).expect("a key"), Clock::System.now());
+        let signature = sign_standard(&key, id, now, body.as_bytes()).expect("a signature");
+        vec![
+            (HeaderName::from_static("webhook-id"), id.to_owned()),
+            (HeaderName::from_static("webhook-timestamp"), now.as_second().to_string()),
+            (HeaderName::from_static("webhook-signature"), signature),
+        ]
+    };
+    let body = created("H1");
+    let spaced = format!(" {body}");
+    let (status, answer) = post(&shop, &body, &signed("msg_1", &body)).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(
+        post(&shop, &spaced, &signed("msg_1", &spaced)).await,
+        (200, answer),
+        "the answer of the first"
+    );
+    let hooks = shop.list("/hooks?source=sm").await;
+    let verdicts: Vec<&str> = hooks.iter().filter_map(|hook| hook["verdict"].as_str()).collect();
+    assert_eq!(verdicts, ["replayed", "applied"], "one that counts, and a note of its copy");
+    assert_eq!(post(&shop, &body, &signed("msg_2", &spaced)).await.0, 403, "signed for other bytes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_may_be_known_by_its_network_alone() {
+    for (networks, status) in [("127.0.0.0/8", 200), ("10.0.0.0/8", 403)] {
+        let shop = shop(&format!("by = \"networks\"\nnetworks = [\"{networks}\"]"), false).await;
+        assert_eq!(post(&shop, &created("H1"), &[]).await.0, status, "{networks}");
+    }
+}
+
+#[test]
+fn a_way_that_lacks_something_is_refused_with_what_it_needs() {
+    let refused = |section: &str| {
+        let text = format!("[sources.sm]\nprotocol = \"sm\"\n{section}");
+        match config::parse(Path::new("test"), &text, std::iter::empty()) {
+            Ok(_) => panic!("{section} was taken"),
+            Err(why) => why.to_string(),
+        }
+    };
+    let token = "token = \"a-token-of-the-marketplace\"\n";
+    for (section, why) in [
+        ("[sources.sm.verify]\nby = \"hmac\"\nheader = \"x\"".to_owned(), "sources.sm.verify.key is missing"),
+        ("[sources.sm.verify]\nby = \"hmac\"\nheader = \"a b\"".to_owned(), "is not the name of a header"),
+        ("[sources.sm.verify]\nby = \"basic\"\nuser = \"u\"".to_owned(), "verify.password is missing"),
+        (
+            "[sources.sm.verify]\nby = \"standard_webhooks\"\nkey = \"x\"".to_owned(),
+            "verify.key: not of the form",
+        ),
+        (
+            "[sources.sm.verify]\nby = \"networks\"\nnetworks = [\"10.0.0.0/8\"]\nuser = \"u\"".to_owned(),
+            "verify.user: it is of no use here; this way takes networks",
+        ),
+        ("[sources.sm.verify]\nby = \"token\"\nheader = \"x\"".to_owned(), "no token"),
+        (format!("{token}[sources.sm.verify]\nby = \"basic\"\nuser = \"u\""), "token is of no use"),
+        ("[sources.sm.verify]\nby = \"magic\"".to_owned(), "unknown variant `magic`"),
+    ] {
+        let said = refused(&section);
+        assert!(said.contains(why), "{section}: {said}");
+    }
+}
