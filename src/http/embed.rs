@@ -14,9 +14,9 @@ use super::Edge;
 use super::buyer::{asset, face, find, name_of};
 use super::problem::Problem;
 use super::request::language_of;
-use crate::notify::money;
 use crate::texts::Language;
 use crate::texts::PaymentPage;
+use crate::texts::money;
 
 const SCRIPT: &str = include_str!("../../assets/embed.js");
 
@@ -58,7 +58,7 @@ pub async fn status(
                 PaymentPage::Ready | PaymentPage::Unpaid | PaymentPage::Preparing | PaymentPage::Closing
             )
         })
-        .map(|sum| format!("{} {}", language.pick("Оплатить", "Pay"), money(language, sum)));
+        .map(|sum| format!("{} {}", language.buyer_words().pay, money(language, sum)));
     let code = if found.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
     let fixed = [
         // Whoever has the address may ask, from whatever page, and sends nothing but the address.

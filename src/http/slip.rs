@@ -14,9 +14,9 @@ use super::Edge;
 use super::buyer::{Found, face, find, guarded, page};
 use super::problem::Problem;
 use super::request::language_of;
-use crate::notify::money;
 use crate::texts::Language;
 use crate::texts::PaymentPage;
+use crate::texts::money;
 use crate::views::buyers_address;
 
 /// The code's width in an image of its own, in pixels: it is a picture of lines and can be scaled.
@@ -70,17 +70,14 @@ pub async fn slip(
     let address = address(&edge, &found);
     let drawn = draw(&address)?;
     let slip = Slip {
-        lang: language.pick("ru", "en"),
-        title: language.pick("Оплата заказа", "Pay for your order"),
-        text: language.pick(
-            "Наведите камеру телефона на код или откройте адрес.",
-            "Point your phone's camera at the code, or open the address.",
-        ),
-        order: format!("{} {}", language.pick("Заказ", "Order"), found.external_id),
+        lang: language.code(),
+        title: language.buyer_words().slip_title,
+        text: language.buyer_words().slip_text,
+        order: format!("{} {}", language.buyer_words().order, found.external_id),
         sum: found.checkout.sum_to_pay().map_or_else(String::new, |sum| money(language, sum)),
         // Within a page there is no declaration.
         code: drawn.split_once("?>").map_or(drawn.clone(), |(_, elements)| elements.to_owned()),
-        label: language.pick("QR-код с адресом оплаты", "QR code with the address to pay at"),
+        label: language.buyer_words().code_label,
         address,
     };
     match slip.render() {

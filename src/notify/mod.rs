@@ -11,7 +11,7 @@ mod render;
 use crate::outbox::Lane;
 use crate::outbox::Ordering;
 use crate::texts::Language;
-pub use render::{Subject, money, render};
+pub use render::{Subject, render};
 
 /// Messages to the chats of the shops' pickers.
 pub const LANE: Lane = Lane::new(1, Ordering::Strict, "telegram");

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
+use crate::kernel::ExternalId;
 use crate::kernel::text::{clean, shown_in_line};
-use crate::kernel::{ExternalId, Money};
 use crate::orders::{Announcement, Content, Difference, Position, PositionChange, State, Unread, Window};
 use crate::outbox::MessageId;
-use crate::texts::Language;
+use crate::texts::{Language, PickerWords, money};
 
 /// Which order a message is about.
 #[derive(Debug, Clone, Copy)]
@@ -71,28 +71,6 @@ fn assemble(words: &Words, mut text: String, lines: &[String], tail: &str, foot:
     text
 }
 
-/// A sum as people write it: `1 558,80 ₽` or `₽1,558.80`.
-#[must_use]
-pub fn money(language: Language, money: Money) -> String {
-    let plain = money.to_string();
-    let (sign, plain) = plain.strip_prefix('-').map_or(("", plain.as_str()), |rest| ("-", rest));
-    let (roubles, kopecks) = plain.split_once('.').unwrap_or((plain, "00"));
-    let mut grouped = String::new();
-    for (place, digit) in roubles.chars().enumerate() {
-        if place > 0 && (roubles.len() - place) % 3 == 0 {
-            grouped.push(match language {
-                Language::Ru => '\u{a0}',
-                Language::En => ',',
-            });
-        }
-        grouped.push(digit);
-    }
-    match language {
-        Language::Ru => format!("{sign}{grouped},{kopecks}\u{a0}₽"),
-        Language::En => format!("{sign}₽{grouped}.{kopecks}"),
-    }
-}
-
 fn window(window: Window) -> Option<String> {
     let day = |time: jiff::civil::DateTime| time.strftime("%d.%m").to_string();
     let hour = |time: jiff::civil::DateTime| time.strftime("%H:%M").to_string();
@@ -111,38 +89,32 @@ fn article(words: &Words, name: Option<&str>, sku: &str) -> String {
     let clean = |text: &str, chars: usize| -> String { clean(text).chars().take(chars).collect() };
     let sku = clean(sku, NAME_CHARS_MAX);
     match name {
-        Some(name) => format!("{} ({} {sku})", clean(name, NAME_CHARS_MAX), words.pick("арт.", "item")),
-        None => format!("{} {sku}", words.pick("арт.", "item")),
+        Some(name) => format!("{} ({} {sku})", clean(name, NAME_CHARS_MAX), words.of().article),
+        None => format!("{} {sku}", words.of().article),
     }
 }
 
+/// The words of a language, put together.
 struct Words(Language);
 
 impl Words {
-    fn pick<'a>(&self, russian: &'a str, english: &'a str) -> &'a str {
-        match self.0 {
-            Language::Ru => russian,
-            Language::En => english,
-        }
+    fn of(&self) -> &'static PickerWords {
+        self.0.picker_words()
     }
 
     fn store(&self, store_id: &str) -> String {
         if store_id.is_empty() {
-            self.pick("Магазин не указан", "No store named").to_owned()
+            self.of().no_store.to_owned()
         } else {
-            format!("{} {}", self.pick("Магазин", "Store"), shown_in_line(store_id))
+            format!("{} {}", self.of().store, shown_in_line(store_id))
         }
     }
 
     fn new_order(&self, subject: Subject<'_>, content: &Content) -> String {
-        let mut text = format!(
-            "🆕 {} {}",
-            self.pick("Новый заказ", "New order"),
-            shown_in_line(subject.external_id.as_str())
-        );
+        let mut text = format!("🆕 {} {}", self.of().new_order, shown_in_line(subject.external_id.as_str()));
         let _ = write!(text, "\n{}", self.store(&content.store_id));
         if let Some(window) = content.window.and_then(window) {
-            let _ = write!(text, " · {} {window}", self.pick("к", "for"));
+            let _ = write!(text, " · {} {window}", self.of().due);
         }
         if let Some(warning) = self.unread(content.unread) {
             let _ = write!(text, "\n{warning}");
@@ -153,37 +125,20 @@ impl Words {
     fn without_lines(&self, subject: Subject<'_>, store_id: &str) -> String {
         format!(
             "⚠️ {} {}\n{}\n{}",
-            self.pick("Пришёл без состава:", "Came without lines:"),
+            self.of().came_without_lines,
             shown_in_line(subject.external_id.as_str()),
             self.store(store_id),
-            self.pick(
-                "Собирать пока нечего. Проверьте заказ в кабинете маркетплейса.",
-                "There is nothing to pick yet. Check the order at the marketplace."
-            ),
+            self.of().nothing_to_pick,
         )
     }
 
     /// What pickers must know of lines that could not be read.
     fn unread(&self, unread: Unread) -> Option<String> {
-        let check = self.pick("сверьте с маркетплейсом", "check at the marketplace");
+        let check = self.of().check;
         match unread {
             Unread::Nothing => None,
-            Unread::Lines(count) => Some(format!(
-                "⚠️ {} {count}, {check}",
-                self.pick("Не прочитано строк:", "Lines that could not be read:")
-            )),
-            Unread::All => Some(format!(
-                "⚠️ {}, {check}",
-                self.pick("Новый состав не прочитан", "The new lines could not be read")
-            )),
-        }
-    }
-
-    /// The mark of a quantity that could not be read.
-    fn unread_quantity(&self) -> &'static str {
-        match self.0 {
-            Language::Ru => "⚠️ количество не прочитано",
-            Language::En => "⚠️ quantity could not be read",
+            Unread::Lines(count) => Some(format!("{} {count}, {check}", self.of().unread_lines)),
+            Unread::All => Some(format!("{}, {check}", self.of().unread_all)),
         }
     }
 
@@ -192,25 +147,25 @@ impl Words {
         let mut line = match (position.quantity, position.original_quantity) {
             (Some(quantity), _) => format!("{place}. {article} × {quantity}"),
             (None, Some(ordered)) => {
-                let (mark, was) = (self.unread_quantity(), self.pick("заказано", "ordered"));
+                let (mark, was) = (self.of().unread_quantity, self.of().ordered);
                 format!("{place}. {article} × ? {mark} ({was} {ordered})")
             }
-            (None, None) => format!("{place}. {article} × ? {}", self.unread_quantity()),
+            (None, None) => format!("{place}. {article} × ? {}", self.of().unread_quantity),
         };
         if let Some(weight) = position.weight_grams {
-            let _ = write!(line, ", {weight} {}", self.pick("г", "g"));
+            let _ = write!(line, ", {weight} {}", self.of().grams);
         }
         if let Some(by) = &position.replaced_by {
-            let _ = write!(line, " → {} {}", self.pick("замена:", "replaced by"), shown_in_line(by));
+            let _ = write!(line, " → {} {}", self.of().replaced_by, shown_in_line(by));
         }
         line
     }
 
     fn totals(&self, content: &Content) -> String {
         let count = content.positions.len();
-        let mut text = format!("{}: {count}", self.pick("Позиций", "Lines"));
+        let mut text = format!("{}: {count}", self.of().lines);
         if let Some(total) = content.sums.discount_total.or(content.sums.total) {
-            let _ = write!(text, " · {} {}", self.pick("сумма", "total"), money(self.0, total));
+            let _ = write!(text, " · {} {}", self.of().total, money(self.0, total));
         }
         text
     }
@@ -222,27 +177,20 @@ impl Words {
         difference: &Difference,
         already: Option<State>,
     ) -> String {
-        let mut text = format!(
-            "✏️ {} {}",
-            self.pick("Изменён заказ", "Order changed"),
-            shown_in_line(subject.external_id.as_str())
-        );
+        let mut text = format!("✏️ {} {}", self.of().changed, shown_in_line(subject.external_id.as_str()));
         let _ = write!(text, "\n{}", self.store(store_id));
         if let Some(to) = &difference.store_id {
-            let _ = write!(text, "\n{}: {}", self.pick("Теперь собирает", "Now picked by"), self.store(to));
+            let _ = write!(text, "\n{}: {}", self.of().now_picked_by, self.store(to));
         }
         if let Some(window) = difference.window.and_then(window) {
-            let _ = write!(text, "\n{}: {window}", self.pick("Новое время", "New time"));
+            let _ = write!(text, "\n{}: {window}", self.of().new_time);
         }
         if let Some(warning) = difference.unread.and_then(|unread| self.unread(unread)) {
             let _ = write!(text, "\n{warning}");
         }
         if let Some(state) = already {
-            let warning = self.pick(
-                "⚠️ Изменение пришло с опозданием, заказ уже",
-                "⚠️ This change came late, the order is already",
-            );
-            let _ = write!(text, "\n{warning} {}", self.state(state));
+            let warning = self.of().came_late;
+            let _ = write!(text, "\n{warning} {}", (self.of().state)(state));
         }
         text
     }
@@ -251,7 +199,7 @@ impl Words {
         let article = article(self, change.name.as_deref(), &change.sku);
         let none = crate::kernel::Quantity::ZERO;
         let mut line = if change.is_unread {
-            format!("• {article}: {} → ? {}", change.from, self.unread_quantity())
+            format!("• {article}: {} → ? {}", change.from, self.of().unread_quantity)
         } else if change.from == none {
             format!("➕ {article} × {}", change.to)
         } else if change.to == none {
@@ -260,7 +208,7 @@ impl Words {
             format!("• {article}: {} → {}", change.from, change.to)
         };
         if let Some(by) = &change.replaced_by {
-            let _ = write!(line, " → {} {}", self.pick("замена:", "replaced by"), shown_in_line(by));
+            let _ = write!(line, " → {} {}", self.of().replaced_by, shown_in_line(by));
         }
         line
     }
@@ -268,35 +216,15 @@ impl Words {
     fn cancelled(&self, subject: Subject<'_>, store_id: &str) -> String {
         format!(
             "❌ {} {}\n{}\n{}",
-            self.pick("Отменён заказ", "Order cancelled"),
+            self.of().cancelled,
             shown_in_line(subject.external_id.as_str()),
             self.store(store_id),
-            self.pick(
-                "Не собирайте его; собранное верните на полки.",
-                "Do not pick it; put picked goods back."
-            ),
+            self.of().put_back,
         )
     }
 
-    fn state(&self, state: State) -> &'static str {
-        match (self.0, state) {
-            (Language::Ru, State::Open) => "открыт",
-            (Language::Ru, State::Paid) => "оплачен",
-            (Language::Ru, State::Shipped) => "передан курьеру",
-            (Language::Ru, State::Cancelled) => "отменён",
-            (Language::Ru, State::Delivered) => "доставлен",
-            (Language::En, State::Open) => "open",
-            (Language::En, State::Paid) => "paid",
-            (Language::En, State::Shipped) => "with the courier",
-            (Language::En, State::Cancelled) => "cancelled",
-            (Language::En, State::Delivered) => "delivered",
-        }
-    }
-
     fn and_more(&self, count: usize) -> String {
-        match self.0 {
-            Language::Ru => format!("… и ещё {count}: список целиком в карточке заказа"),
-            Language::En => format!("… and {count} more: see the order for all"),
-        }
+        let [before, after] = self.of().and_more;
+        format!("{before}{count}{after}")
     }
 }

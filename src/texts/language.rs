@@ -27,12 +27,12 @@ impl Language {
         })
     }
 
-    /// The words of this language.
+    /// Its code, as HTML has it.
     #[must_use]
-    pub fn pick(self, ru: &'static str, en: &'static str) -> &'static str {
+    pub const fn code(self) -> &'static str {
         match self {
-            Language::Ru => ru,
-            Language::En => en,
+            Language::Ru => "ru",
+            Language::En => "en",
         }
     }
 }

@@ -5,11 +5,15 @@
 
 mod en;
 mod language;
+mod money;
 mod page;
+mod phrases;
 mod ru;
 mod words;
 
 pub use language::Language;
+pub use money::money;
 pub use page::{PageWords, PaymentPage};
+pub use phrases::{BuyerWords, PickerWords};
 use words::Signed;
 pub use words::{InWords, Text, Worded, joined, stored_fact};

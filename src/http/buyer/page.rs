@@ -7,8 +7,8 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use super::Found;
 use crate::flows::Shop;
 use crate::http::problem::Problem;
-use crate::notify::money;
 use crate::payments::{Checkout, Payment, PaymentPhase};
+use crate::texts::money;
 use crate::texts::{Language, PageWords, PaymentPage};
 
 #[derive(Template)]
@@ -77,8 +77,8 @@ pub(in crate::http) fn name_of(face: PaymentPage) -> &'static str {
 pub(in crate::http) fn page(language: Language, found: Option<&Found>, face: PaymentPage) -> Response {
     let ways = found.map(|found| found.checkout.ways.clone()).unwrap_or_default();
     let token = found.map(|found| found.token.as_str()).unwrap_or_default();
-    let to_shop = language.pick("Вернуться в магазин", "Back to the shop");
-    let pay = Some((format!("/pay/{token}"), language.pick("Оплатить", "Pay")));
+    let to_shop = language.buyer_words().back_to_shop;
+    let pay = Some((format!("/pay/{token}"), language.buyer_words().pay));
     let after_failure = ways.fail.clone().or(ways.back.clone()).map(|url| (url, to_shop));
     let PageWords { title, text } = face.words(language);
     let here = format!("/return/{token}");
@@ -88,7 +88,7 @@ pub(in crate::http) fn page(language: Language, found: Option<&Found>, face: Pay
         PaymentPage::Ready | PaymentPage::Unpaid => (pay, after_failure, None),
         // Who has just paid is not asked to pay; who has not still finds the way.
         PaymentPage::Waiting => {
-            let pay_page = language.pick("Открыть страницу оплаты", "Open the payment page");
+            let pay_page = language.buyer_words().open_payment_page;
             (None, Some((format!("/pay/{token}"), pay_page)), Some((5, here.clone())))
         }
         PaymentPage::Paid => {
@@ -117,12 +117,12 @@ pub(in crate::http) fn page(language: Language, found: Option<&Found>, face: Pay
         && !found.is_some_and(|found| found.has_link);
     let sum = found.and_then(|found| found.checkout.sum_to_pay());
     let page = Page {
-        lang: language.pick("ru", "en"),
+        lang: language.code(),
         face: name_of(face),
         title,
         text,
         order: found.map_or_else(String::new, |found| {
-            format!("{} {}", language.pick("Заказ", "Order"), found.external_id)
+            format!("{} {}", language.buyer_words().order, found.external_id)
         }),
         sum: sum.map_or_else(String::new, |sum| money(language, sum)),
         go,
@@ -130,7 +130,7 @@ pub(in crate::http) fn page(language: Language, found: Option<&Found>, face: Pay
         back,
         refresh,
         live: is_open.then(|| (format!("{here}/events"), name_of(face))),
-        live_note: language.pick("Страница следит за оплатой", "This page follows the payment"),
+        live_note: language.buyer_words().live_note,
     };
     let status = match face {
         PaymentPage::Unknown => StatusCode::NOT_FOUND,

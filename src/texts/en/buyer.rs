@@ -1,4 +1,15 @@
-use crate::texts::{PageWords, PaymentPage};
+use crate::texts::{BuyerWords, PageWords, PaymentPage};
+
+pub const BUYERS: BuyerWords = BuyerWords {
+    order: "Order",
+    pay: "Pay",
+    back_to_shop: "Back to the shop",
+    open_payment_page: "Open the payment page",
+    live_note: "This page follows the payment",
+    slip_title: "Pay for your order",
+    slip_text: "Point your phone's camera at the code, or open the address.",
+    code_label: "QR code with the address to pay at",
+};
 
 pub fn payment_page(page: PaymentPage) -> PageWords {
     let (title, text) = match page {

@@ -1,4 +1,15 @@
-use crate::texts::{PageWords, PaymentPage};
+use crate::texts::{BuyerWords, PageWords, PaymentPage};
+
+pub const BUYERS: BuyerWords = BuyerWords {
+    order: "Заказ",
+    pay: "Оплатить",
+    back_to_shop: "Вернуться в магазин",
+    open_payment_page: "Открыть страницу оплаты",
+    live_note: "Страница следит за оплатой",
+    slip_title: "Оплата заказа",
+    slip_text: "Наведите камеру телефона на код или откройте адрес.",
+    code_label: "QR-код с адресом оплаты",
+};
 
 pub fn payment_page(page: PaymentPage) -> PageWords {
     let (title, text) = match page {
