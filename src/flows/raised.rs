@@ -9,5 +9,5 @@ use crate::kernel::PartyName;
 #[derive(Debug, Clone, Default)]
 pub struct Alarms(pub(super) Arc<Mutex<BTreeMap<Key, i64>>>);
 
-/// Whose alarm it is, which by its name, and about what.
+/// The source, the alarm's name, and its subject.
 pub(super) type Key = (PartyName, &'static str, String);

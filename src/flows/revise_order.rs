@@ -310,7 +310,7 @@ fn apply(
     let (number, source, external_id) = (order.number, order.source.clone(), order.external_id.clone());
     let decision = decide(Some(order), Incoming { number, source, external_id, event });
     let (Standing::Applied, Some(decided)) = (decision.standing, decision.order) else {
-        return Err(Refused::Closed(view.state())); // it is full, or was closed by what has a later time
+        return Err(Refused::Closed(view.state())); // it is full
     };
     billed.order = order.replaced(decided);
     tx.note_facts(decision.facts);

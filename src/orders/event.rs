@@ -109,7 +109,7 @@ pub struct Event {
     pub arrived: Timestamp,
     /// Of its bytes: what tells it from another hook of the same kind.
     pub fingerprint: Fingerprint,
-    /// Its receipt.
+    /// Which one it is in the journal.
     pub hook: HookId,
     /// What it says of the content.
     #[serde(default)]

@@ -58,7 +58,7 @@ pub struct Facet {
     pub hook: HookId,
 }
 
-/// Why an event has no effect for good.
+/// Why an event will never count: it came too late, or the order is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Late {

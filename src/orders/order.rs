@@ -38,7 +38,7 @@ pub struct Order {
     /// What a person should look at besides what the fold finds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<OrderNote>,
-    /// What of all that a person should look at a person has looked at.
+    /// Which of these notes, and of those that the fold finds, a person has seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<OrderNote>,
 }

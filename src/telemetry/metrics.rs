@@ -45,7 +45,7 @@ pub fn install() -> PrometheusHandle {
         );
         describe_counter!(
             "tillgate_swept_total",
-            "Receipts and messages that were kept for their time and went"
+            "Entries of the journal and messages that were kept for their time and swept"
         );
         describe_gauge!(
             "tillgate_database_timeline",

@@ -99,7 +99,7 @@ impl InWords for Entry {
 }
 
 impl InWords for Failure {
-    /// No kind is one of a payment's reasons and of a delivery's failures: each is known by its name.
+    /// No kind's name is in both enums, so the name tells which it is.
     fn in_words(&self, language: Language) -> Text {
         if let Some(reason) = self.read::<RetryReason>() {
             return reason.in_words(language);

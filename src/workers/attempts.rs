@@ -20,7 +20,7 @@ use crate::texts::{InWords, Language};
 pub(super) struct Stepped<T> {
     /// What the call came to; none when nothing was done.
     pub outcome: Option<T>,
-    /// How long the other system wants to wait.
+    /// How long the other system wants us to wait.
     pub wish: Option<Duration>,
     /// It wants to be left alone by everybody.
     pub is_for_all: bool,

@@ -195,10 +195,15 @@ impl Herald {
             return Ok(Attempt::Taken);
         }
         if is_gone {
-            if persist(STORE_WAIT, || set_gone(&self.shop, &merchant, &url, true)).await? {
-                let alarm = Alarm::NobodyListens { url: url.clone() };
-                raise(&self.shop, &merchant, &alarm, self.shop.clock.now()).await?;
-            }
+            let noted = persist(STORE_WAIT, || async {
+                // The alarm first: should this end in between, the next attempt does both.
+                if endpoint(&self.shop, &merchant, &url).await?.gone_since.is_none() {
+                    let alarm = Alarm::NobodyListens { url: url.clone() };
+                    raise(&self.shop, &merchant, &alarm, self.shop.clock.now()).await?;
+                }
+                set_gone(&self.shop, &merchant, &url, true).await
+            });
+            noted.await?;
             return Ok(Attempt::Gone(url));
         }
         let failed = Attempt::Failed {

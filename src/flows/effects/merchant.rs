@@ -38,8 +38,8 @@ impl About {
 }
 
 impl Transaction<'_> {
-    /// Puts an event into the outbox, if the order's merchant wants to hear any: frozen, so that every attempt says the
-    /// same. Says whether it does; then the order is to be written.
+    /// Puts an event into the outbox, if the order's merchant wants to hear any, as bytes, so that every attempt says the
+    /// same. Returns whether it was put there: then the order must be written too.
     pub(in crate::flows) fn notify_merchant(
         &mut self,
         billed: &mut BilledOrder,

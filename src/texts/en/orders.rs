@@ -166,7 +166,9 @@ pub fn reason(reason: &Reason) -> String {
             "the times of {source} name no offset, so they only order its own hooks: set time_zone in [sources.{source}]"
         ),
         Reason::NobodyListens { url } => {
-            format!("its site answered 410 at {url}: nothing more is sent there until a test is taken")
+            format!(
+                "its site answered 410 at {url}: nothing more is sent there until a test is taken, or something is delivered again by hand"
+            )
         }
     }
 }
