@@ -23,6 +23,10 @@ pub use failure::Failure;
 pub(in crate::gateway) use failure::{one_line, wish_in};
 pub use provider::{Addresses, Call, Provider};
 pub use section::Gateway;
+use section::System;
+
+/// All payment systems: each is a folder, declared above, and a line here.
+const SYSTEMS: &[System] = &[System::of::<invoicebox::Section>(), System::of::<yookassa::Section>()];
 
 /// The longest deadline that a payment system may have for one call.
 pub const CALL_SECONDS_MAX: u64 = 35;

@@ -8,14 +8,11 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
-use super::{Provider, invoicebox, yookassa};
+use super::{CALL_SECONDS_MAX, Provider, SYSTEMS};
 use crate::kernel::Secret;
 use crate::kernel::setting::{Key, http_url};
 use crate::peer::ClientError;
 use crate::webhooks::{NoticeChannel, Protocol, Verifier};
-
-/// All payment systems. Each is a folder of its own, and a line here.
-const SYSTEMS: &[System] = &[System::of::<invoicebox::Section>(), System::of::<yookassa::Section>()];
 
 /// What a section says, as its payment system has read it.
 pub trait Section: Send + Sync + fmt::Debug {
@@ -56,6 +53,9 @@ pub trait Declared: Section + DeserializeOwned + 'static {
 
     /// The keys of its sections, besides `protocol`.
     const KEYS: &'static [Key];
+
+    /// How long one of its calls may take, in seconds.
+    const CALL_SECONDS_MAX: u64;
 }
 
 /// A channel that we open to a payment system.
@@ -67,14 +67,16 @@ pub struct Channel {
     pub calls: Arc<dyn NoticeChannel>,
 }
 
-struct System {
+/// A payment system, as the list of them has it.
+pub(super) struct System {
     protocol: &'static str,
     keys: &'static [Key],
     read: fn(Table) -> Result<Arc<dyn Section>, toml::de::Error>,
 }
 
 impl System {
-    const fn of<T: Declared>() -> System {
+    pub(super) const fn of<T: Declared>() -> System {
+        assert!(T::CALL_SECONDS_MAX <= CALL_SECONDS_MAX, "a worker's lease is made for shorter calls");
         System { protocol: T::PROTOCOL, keys: T::KEYS, read: read::<T> }
     }
 }

@@ -58,6 +58,7 @@ fn payment_hosts_default() -> Vec<String> {
 
 impl Declared for Section {
     const PROTOCOL: &'static str = "invoicebox";
+    const CALL_SECONDS_MAX: u64 = CALL_SECONDS_MAX;
     const KEYS: &'static [Key] = &[
         ("url", Holds::Text),
         ("version", Holds::Text),

@@ -21,7 +21,6 @@ use crate::peer::{self, Client, Reply, leads_home};
 
 /// How long a call may take, in seconds. The payment system answers within 30, or says that it is still at it.
 pub const CALL_SECONDS_MAX: u64 = 35;
-const _: () = assert!(CALL_SECONDS_MAX <= crate::gateway::CALL_SECONDS_MAX);
 
 /// The most of an answer that is read, in bytes: a page of a hundred payments.
 pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;

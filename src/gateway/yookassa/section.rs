@@ -63,6 +63,7 @@ fn receipts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Receipt
 
 impl Declared for Section {
     const PROTOCOL: &'static str = "yookassa";
+    const CALL_SECONDS_MAX: u64 = CALL_SECONDS_MAX;
     const KEYS: &'static [Key] = &[
         ("url", Holds::Text),
         ("token", Holds::Secret),
