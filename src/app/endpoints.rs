@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{Merchant, Settings, Source, SourceProtocol};
+use crate::config::{Merchant, Settings, Source};
 use crate::dedup::retention;
 use crate::flows::sweep::Retention;
 use crate::gateway::Gateway;
 use crate::http::SourceEndpoint;
 use crate::http::api::{MerchantDoor, Pace};
 use crate::kernel::{PartyName, Tokens};
-use crate::webhooks::{self, Protocol, Verifier};
+use crate::webhooks::verify::Networks;
+use crate::webhooks::{Protocol, Verifier};
 
 /// Those who send us something, by name: sources of orders, and payment systems.
 pub(super) fn source_endpoints(settings: &Settings, key: [u8; 32]) -> BTreeMap<String, Arc<SourceEndpoint>> {
@@ -31,15 +32,13 @@ pub(super) fn source_endpoints(settings: &Settings, key: [u8; 32]) -> BTreeMap<S
 
 pub(super) fn source_protocol(source: &Source, key: [u8; 32]) -> (Verifier, Arc<dyn Protocol>) {
     let tokens = || Tokens::new(source.tokens(), key);
-    let (by_protocol, protocol) = match source.protocol {
-        SourceProtocol::Sm => {
-            let protocol = webhooks::sm::Sm { zone: source.time_zone.clone() };
-            (webhooks::sm::verifier(tokens()), Arc::new(protocol))
-        }
+    let verifier = match &source.verify {
+        Some(verify) => verify.verifier(tokens, key).ok(),
+        None => source.protocol.verifier.map(|own| own(tokens())),
     };
-    // What is configured was checked when it was read.
-    let configured = source.verify.as_ref().and_then(|verify| verify.verifier(tokens, key).ok());
-    (configured.unwrap_or(by_protocol), protocol)
+    // The configuration has checked both. Were there none all the same, nobody would be believed.
+    let verifier = verifier.unwrap_or(Verifier::Networks(Networks::default()));
+    (verifier, (source.protocol.protocol)(source.time_zone.clone()))
 }
 
 pub(super) fn merchant_of(name: &str, merchant: &Merchant, key: [u8; 32]) -> MerchantDoor {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::StartError;
-use crate::config::{Merchant, Outgoing, Payment, Settings, SourceProtocol};
+use crate::config::{Merchant, Outgoing, Payment, Settings};
 use crate::flows::{Callbacks, Rates, Seller};
 use crate::gateway::{Gateway, Provider};
 use crate::kernel::{Clock, PartyName};
@@ -53,10 +53,7 @@ pub(super) fn marketplaces(
         let Some(outgoing) = &source.outgoing else { continue };
         let (Ok(access), Some(url)) = (outgoing.access(), url(outgoing)) else { continue };
         let client = Client::new(Duration::from_secs(envoy::TELL_SECONDS_MAX), SHIPMENTS_BYTES_MAX)?;
-        let marketplace = match source.protocol {
-            SourceProtocol::Sm => Sm::new(client, url, access, clock.clone()),
-        };
-        marketplaces.insert(PartyName::new(name.clone()), marketplace);
+        marketplaces.insert(PartyName::new(name.clone()), Sm::new(client, url, access, clock.clone()));
     }
     Ok(marketplaces)
 }

@@ -61,6 +61,9 @@ fn check_source(settings: &Settings, source: &Source) -> Result<(), String> {
         if let Some(url) = &outgoing.shipments_url {
             http_url(".outgoing.shipments_url", url)?;
         }
+        if !source.protocol.is_told {
+            return Err(".outgoing is of no use: senders by this protocol hear nothing".into());
+        }
         outgoing.access().map_err(|why| format!(".outgoing: {why}"))?;
     }
     source.check_proof()?;

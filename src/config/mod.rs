@@ -22,7 +22,7 @@ pub use endpoint::{Endpoint, listen_address};
 pub use merchant::Merchant;
 pub use notify::{Notify, Telegram};
 pub use settings::Settings;
-pub use source::{Outgoing, Payment, Source, SourceProtocol};
+pub use source::{Outgoing, Payment, Source};
 pub use store_url::StoreUrl;
 
 /// The files that are looked for when none is named: the first that is there is read.

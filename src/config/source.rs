@@ -9,6 +9,7 @@ use crate::kernel::Secret;
 use crate::kernel::setting::http_url;
 use crate::marketplace::Access;
 use crate::payments::VatCode;
+use crate::webhooks::SourceProtocol;
 use crate::webhooks::verify::{Verify, Way};
 
 /// A source of orders.
@@ -77,14 +78,6 @@ impl Outgoing {
     }
 }
 
-/// The protocols in which orders come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SourceProtocol {
-    /// The marketplace СМ.
-    Sm,
-}
-
 /// Who takes the money for a source's orders.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,6 +93,12 @@ impl Source {
     /// What is missing of how it proves itself, or there and of no use. The error is for behind the name
     /// of the section.
     pub(super) fn check_proof(&self) -> Result<(), String> {
+        let has_own = self.protocol.verifier.is_some();
+        if self.verify.is_none() && !has_own {
+            return Err(
+                ": add [verify] below it: its protocol does not say how its senders prove themselves".into(),
+            );
+        }
         let takes_token = self.verify.as_ref().is_none_or(|verify| verify.by == Way::Token);
         match (takes_token, self.tokens().is_empty()) {
             (true, true) => {

@@ -10,10 +10,15 @@ mod channel;
 mod envelope;
 mod protocol;
 pub mod sm;
+mod source;
 pub mod verify;
 
 pub use authentic::{Authentic, Readable};
 pub use channel::{Asked, Call, CallOutcome, NotACall, NoticeChannel};
 pub use envelope::{Identity, Reading, Rejection, RejectionKind};
 pub use protocol::{Inbound, Outcome, Protocol, read_notice};
+pub use source::{SourceProtocol, SourceSystem};
 pub use verify::{AuthError, Sender, Verifier};
+
+/// All protocols of sources of orders: each is a folder, declared above, and a line here.
+const SOURCES: &[SourceSystem] = &[sm::SYSTEM];

@@ -10,13 +10,15 @@ mod map;
 mod reply;
 mod wire;
 
+use std::sync::Arc;
+
 use http::HeaderName;
 use jiff::tz::TimeZone;
 
 pub use listed::{changed_hook, missing_hooks};
 
 use super::verify::TokenHeader;
-use super::{Inbound, Outcome, Protocol, Readable, Rejection, Verifier};
+use super::{Inbound, Outcome, Protocol, Readable, Rejection, SourceSystem, Verifier};
 use crate::dedup::Answer;
 use crate::kernel::Tokens;
 
@@ -29,6 +31,14 @@ pub struct Sm {
     /// Where times without an offset are.
     pub zone: Option<TimeZone>,
 }
+
+/// What the list of protocols has of it.
+pub(super) const SYSTEM: SourceSystem = SourceSystem {
+    name: "sm",
+    verifier: Some(verifier),
+    protocol: |zone| Arc::new(Sm { zone }),
+    is_told: true,
+};
 
 /// How СМ proves itself: it knows one of `tokens`.
 #[must_use]
