@@ -9,7 +9,7 @@ use super::{Settings, Source};
 use crate::gateway::{Gateway, sandbox};
 use crate::kernel::Secret;
 use crate::kernel::secret::{TOKEN_BYTES_MIN, webhook_key};
-use crate::webhooks::verify::{Verify, Way};
+use crate::webhooks::verify::Way;
 
 /// How many different bytes a secret needs that the operator chooses.
 const DIFFERENT_BYTES_MIN: usize = 8;
@@ -34,6 +34,8 @@ struct Held<'a> {
     section: String,
     key: &'static str,
     origin: Origin,
+    /// It signs by Standard Webhooks.
+    is_webhook_key: bool,
     secret: &'a Secret,
 }
 
@@ -57,16 +59,16 @@ impl Held<'_> {
 
 fn all(settings: &Settings) -> Vec<Held<'_>> {
     let mut all = Vec::new();
-    let mut add = |section: String, key, origin, secret| all.push(Held { section, key, origin, secret });
+    let mut add = |section: String, key, origin, secret| {
+        let is_webhook_key = key == "callback_secret";
+        all.push(Held { section, key, origin, is_webhook_key, secret });
+    };
     if let Some(secret) = &settings.admin_token {
         add(String::new(), "admin_token", Origin::Chosen, secret);
     }
     for (name, source) in &settings.sources {
         for secret in source.tokens() {
             add(format!("sources.{name}"), "token", Origin::Chosen, secret);
-        }
-        for (key, secret) in source.verify.iter().flat_map(Verify::secrets) {
-            add(format!("sources.{name}.verify"), key, Origin::Issued, secret);
         }
         if let Some(outgoing) = &source.outgoing {
             let section = || format!("sources.{name}.outgoing");
@@ -75,6 +77,22 @@ fn all(settings: &Settings) -> Vec<Held<'_>> {
             client_secret.for_each(|secret| add(section(), "client_secret", Origin::Issued, secret));
         }
     }
+    for (name, source) in &settings.sources {
+        let Some(verify) = &source.verify else { continue };
+        let is_webhook_key = verify.by == Way::StandardWebhooks;
+        let section = || format!("sources.{name}.verify");
+        all.extend(verify.secrets().map(|(key, secret)| Held {
+            section: section(),
+            key,
+            origin: Origin::Chosen,
+            is_webhook_key,
+            secret,
+        }));
+    }
+    let mut add = |section: String, key, origin, secret| {
+        let is_webhook_key = key == "callback_secret";
+        all.push(Held { section, key, origin, is_webhook_key, secret });
+    };
     for (name, gateway) in &settings.gateways {
         for (key, secret) in gateway.secrets() {
             add(format!("gateways.{name}"), key, Origin::Issued, secret);
@@ -156,7 +174,7 @@ fn different(secret: &[u8]) -> usize {
 
 fn strong(held: &Held<'_>) -> Result<(), String> {
     let place = held.place();
-    if held.key == "callback_secret" {
+    if held.is_webhook_key {
         return match webhook_key(held.secret) {
             Some(key) if key.len() >= CALLBACK_KEY_BYTES_MIN && different(&key) >= DIFFERENT_BYTES_MIN => {
                 Ok(())

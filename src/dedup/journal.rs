@@ -55,8 +55,8 @@ pub struct Copies {
 /// need not be text.
 impl Document for JournalEntry {
     const KIND: Kind = Kind::listed(2, "hooks");
-    const SCHEMA: u16 = 2;
-    const OLDEST: u16 = 2;
+    const SCHEMA: u16 = 3;
+    const OLDEST: u16 = 3;
 
     fn encode(&self) -> Vec<u8> {
         let mut bytes = encode_json(self);

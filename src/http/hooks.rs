@@ -158,6 +158,12 @@ async fn turn_away(
     rejection: &Rejection,
     watch: Stopwatch,
 ) -> Response {
+    if !endpoint.verifier.proves_sender() {
+        // An address proves little, and what is kept fills the disk.
+        metrics::hook_answered(endpoint.source.as_str(), Verdict::Rejected, watch.elapsed());
+        tracing::warn!(hook.source = %endpoint.source, reason = %rejection, "hook turned away, and not kept: its sender is not proved");
+        return Problem::rejected(rejection).into_response();
+    }
     // Of what is too long only the beginning was read.
     let told_length =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());

@@ -83,8 +83,8 @@ impl DeliveryState {
 
 impl Document for Delivery {
     const KIND: Kind = Kind::unlisted(3, "messages");
-    const SCHEMA: u16 = 2;
-    const OLDEST: u16 = 2;
+    const SCHEMA: u16 = 3;
+    const OLDEST: u16 = 3;
 
     fn encode(&self) -> Vec<u8> {
         encode_json(self)

@@ -32,10 +32,12 @@ impl FromStr for MessageId {
 
     fn from_str(text: &str) -> Result<MessageId, NotAMessageId> {
         let (subject, sequence) = text.split_once('-').ok_or(NotAMessageId)?;
-        Ok(MessageId {
+        let id = MessageId {
             subject: subject.parse().map_err(|_| NotAMessageId)?,
             sequence: sequence.parse().map_err(|_| NotAMessageId)?,
-        })
+        };
+        // Each message has one id.
+        if id.to_string() == text { Ok(id) } else { Err(NotAMessageId) }
     }
 }
 

@@ -19,7 +19,7 @@ use super::Unavailable;
 use super::batch::{Body, Stored};
 use crate::kernel::DocKey;
 use crate::kernel::time::from_micros;
-use crate::kernel::{Kind, Partition, Timestamp};
+use crate::kernel::{Kind, Partition, Timestamp, Unreadable};
 
 /// The longest body that stands in its page, in bytes.
 const INLINE_BYTES_MAX: usize = 4096;
@@ -74,6 +74,9 @@ pub struct Page {
     slots: BTreeMap<(Kind, u128), Slot>,
 }
 
+/// The bytes of orders, hooks and movements before a kind's byte said whether it is listed. Nothing else has ever had them.
+const WITHOUT_LIST_BIT: [u8; 3] = [1, 2, 4];
+
 impl Page {
     /// The page of a partition in which there is nothing.
     pub fn empty(partition: Partition) -> Page {
@@ -95,6 +98,10 @@ impl Page {
             let (head, rest) =
                 bytes.split_at_checked(HEAD_BYTES).ok_or_else(|| damaged("it ends within a slot"))?;
             let kind = Kind::from_byte(head[0]);
+            if WITHOUT_LIST_BIT.contains(&head[0]) {
+                let schema = u16::from_be_bytes(field(head, 13));
+                return Err(Unreadable::Older { kind, schema }.into());
+            }
             let mut id = [0; 16];
             id[4..].copy_from_slice(&head[1..13]);
             let pieces = u16::from_be_bytes(field(head, 31));

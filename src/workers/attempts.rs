@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::persistence::{persist, settle};
+use crate::flows::stored::named_lane;
 use crate::kernel::Failure;
 use crate::outbox::{Claimed, Delivery, Settlement, Ticket};
 use crate::payments::RetryReason;
@@ -140,6 +141,6 @@ impl AttemptWorker<'_> {
                 "dead"
             }
         };
-        metrics::outbox_attempt(delivery.lane, outcome);
+        metrics::outbox_attempt(named_lane(delivery.lane), outcome);
     }
 }

@@ -13,6 +13,7 @@ use tillgate::webhooks::verify::{Algorithm, sign_body, sign_standard};
 
 use crate::world::{DEADLINE, Shop, TOKEN, created};
 
+const KEY_OF_HMAC: &str = "5b7c1e0f9a3d2846";
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// A shop whose source proves itself as `verify` says, with or without its token.
@@ -36,19 +37,20 @@ async fn post(shop: &Shop, body: &str, headers: &[(HeaderName, String)]) -> (u16
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_proves_itself_as_the_configuration_says() {
     let body = created("H1");
-    let mac = sign_body(&Secret::new("the key"), Algorithm::Sha256, body.as_bytes());
+    let mac = sign_body(&Secret::new(KEY_OF_HMAC), Algorithm::Sha256, body.as_bytes());
     let wrong = sign_body(&Secret::new("another"), Algorithm::Sha256, body.as_bytes());
     let (api_key, signature) = (HeaderName::from_static("x-api-key"), HeaderName::from_static("x-signature"));
     let basic = |pair: &str| format!("Basic {}", BASE64.encode(pair));
-    let hmac = "by = \"hmac\"\nheader = \"X-Signature\"\nkey = \"the key\"\nprefix = \"sha256=\"";
+    let hmac =
+        format!("by = \"hmac\"\nheader = \"X-Signature\"\nkey = \"{KEY_OF_HMAC}\"\nprefix = \"sha256=\"");
     for (verify, with_token, name, right, wrong) in [
         ("by = \"token\"\nheader = \"X-Api-Key\"", true, api_key, TOKEN.to_owned(), "another".to_owned()),
-        (hmac, false, signature, format!("sha256={mac}"), format!("sha256={wrong}")),
+        (hmac.as_str(), false, signature, format!("sha256={mac}"), format!("sha256={wrong}")),
         (
-            "by = \"basic\"\nuser = \"shop\"\npassword = \"a long password\"",
+            "by = \"basic\"\nuser = \"shop\"\npassword = \"a-long-password-2846\"",
             false,
             header::AUTHORIZATION,
-            basic("shop:a long password"),
+            basic("shop:a-long-password-2846"),
             basic("shop:another"),
         ),
     ] {
@@ -120,6 +122,31 @@ fn a_way_that_lacks_something_is_refused_with_what_it_needs() {
         (
             "[sources.sm.verify]\nby = \"networks\"\nnetworks = [\"10.0.0.0/8\"]\nuser = \"u\"".to_owned(),
             "verify.user: it is of no use here; this way takes networks",
+        ),
+        (
+            "[sources.sm.verify]\nby = \"hmac\"\nheader = \"x\"\nkey = \"\"".to_owned(),
+            "characters are too few",
+        ),
+        (
+            "[sources.sm.verify]\nby = \"standard_webhooks\"\nkey = \"whsec_\"".to_owned(),
+            "at least 24 random bytes",
+        ),
+        (
+            "[sources.sm.verify]\nby = \"basic\"\nuser = \"\"\npassword = \"p\"".to_owned(),
+            "user: it is empty",
+        ),
+        ("[sources.sm.verify]\nby = \"basic\"\nuser = \"u\"\npassword = \"\"".to_owned(), "too few"),
+        ("[sources.sm.verify]\nby = \"networks\"\nnetworks = []".to_owned(), "networks: name those"),
+        (
+            "[sources.sm.verify]\nby = \"networks\"\nnetworks = [\"0.0.0.0/0\"]".to_owned(),
+            "networks: name those",
+        ),
+        (
+            format!(
+                "[sources.sm.verify]\nby = \"hmac\"\nheader = \"x\"\nkey = \"{KEY_OF_HMAC}\"\n[sources.b]\nprotocol = \"sm\"\n\
+                 [sources.b.verify]\nby = \"hmac\"\nheader = \"x\"\nkey = \"{KEY_OF_HMAC}\""
+            ),
+            "are the same secret",
         ),
         ("[sources.sm.verify]\nby = \"token\"\nheader = \"x\"".to_owned(), "no token"),
         (format!("{token}[sources.sm.verify]\nby = \"basic\"\nuser = \"u\""), "token is of no use"),

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tillgate::dedup::JournalEntry;
+use tillgate::flows::effects::CALLBACKS;
 use tillgate::flows::receive_hook::{receive, recognise};
 use tillgate::flows::sweep::{Progress, Retention, sweep_step};
+use tillgate::flows::tend_delivery::send_test;
 use tillgate::flows::{Hook, Received, Shop};
 use tillgate::kernel::Document;
 use tillgate::kernel::{Clock, Kind, PartyName};
 use tillgate::notify::Audience;
 use tillgate::orders::Order;
-use tillgate::outbox::{Claim, Settlement};
+use tillgate::outbox::{Claim, Settlement, message_key};
 use tillgate::store::memory::Memory;
 use tillgate::store::sled::Sled;
 use tillgate::store::{Batch, Scan, Store};
@@ -112,6 +114,25 @@ async fn receipts_go_after_their_time_and_the_order_is_still_the_same_order() {
     let claim = Claim { lane: tillgate::notify::LANE, lease: DAY, limit: 9, resting: Vec::new() };
     let claimed = shop.store.claim(&claim).await.expect("a store that answers");
     assert_eq!(claimed.len(), 1, "only H2's message, which nobody has sent: {claimed:?}");
+}
+
+/// A test of callbacks has a message, and no order that leads to it.
+#[tokio::test]
+async fn a_test_of_callbacks_goes_with_its_message() {
+    let shop = shop();
+    let merchant = PartyName::new("site");
+    let id = send_test(&shop, &merchant, None).await.expect("a store that answers");
+    shop.clock.advance(91 * DAY);
+    assert_eq!(sweep(&shop).await, 0, "it waits");
+    let claim = Claim { lane: CALLBACKS, lease: DAY, limit: 9, resting: Vec::new() };
+    for message in shop.store.claim(&claim).await.expect("a store that answers") {
+        let mut batch = Batch::new();
+        batch.settle(message.ticket, Settlement::Sent);
+        shop.store.commit(batch).await.expect("committed");
+    }
+    assert_eq!(sweep(&shop).await, 2, "the message and its entry");
+    let found = shop.store.load(&[message_key(id)]).await.expect("a store that answers");
+    assert_eq!(found, [None]);
 }
 
 #[tokio::test]

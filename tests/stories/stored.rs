@@ -30,16 +30,16 @@ fn an_order_of_version_2_is_read() {
 }
 
 #[test]
-fn a_journal_entry_of_version_2_is_read() {
-    let entry = JournalEntry::decode(2, &fixture("journal/v2/applied.bin")).expect("readable");
+fn a_journal_entry_of_version_3_is_read() {
+    let entry = JournalEntry::decode(3, &fixture("journal/v3/applied.bin")).expect("readable");
     assert_eq!(entry.record.verdict, Verdict::Applied);
     assert_eq!(entry.body.len() as u64, entry.body_bytes);
     assert!(entry.record.answer.expect("an answer").body.contains("created"));
 }
 
 #[test]
-fn a_message_of_version_2_is_read() {
-    let message = Delivery::decode(2, &fixture("message/v2/sent.json")).expect("readable");
+fn a_message_of_version_3_is_read() {
+    let message = Delivery::decode(3, &fixture("message/v3/sent.json")).expect("readable");
     assert_eq!((message.state.as_str(), message.attempts), ("sent", 1));
 }
 
@@ -126,8 +126,8 @@ fn a_form_from_before_the_first_release_is_refused_and_says_so() {
     for why in [
         Order::decode(1, b"{}").expect_err("old").to_string(),
         Checkout::decode(1, b"{}").expect_err("old").to_string(),
-        JournalEntry::decode(1, b"{}").expect_err("old").to_string(),
-        Delivery::decode(1, b"{}").expect_err("old").to_string(),
+        JournalEntry::decode(2, b"{}").expect_err("old").to_string(),
+        Delivery::decode(2, b"{}").expect_err("old").to_string(),
     ] {
         assert!(why.contains("before the first release"), "{why}");
     }

@@ -101,6 +101,12 @@ impl Verify {
         }
         let optional = ["algorithm", "encoding", "prefix"];
         let lacks = |key: &&str| !optional.contains(key) && given.contains(&(*key, false));
+        if self.user.as_ref().is_some_and(|user| user.is_empty() || user.contains(':')) {
+            return Err("user: it is empty, or has a colon, which would end it".into());
+        }
+        if self.networks.as_ref().is_some_and(Networks::is_none_or_all) {
+            return Err("networks: name those that it sends from, and not every address".into());
+        }
         match taken.iter().copied().find(lacks) {
             Some(key) => Err(format!("{key} is missing")),
             None => self.verifier(|| Tokens::new([], [0; 32]), [0; 32]).map(drop),

@@ -14,6 +14,12 @@ use super::AuthError;
 pub struct Networks(pub Vec<IpNet>);
 
 impl Networks {
+    /// Whether they say nothing: there are none, or one of them has every address.
+    #[must_use]
+    pub fn is_none_or_all(&self) -> bool {
+        self.0.is_empty() || self.0.iter().any(|network| network.prefix_len() == 0)
+    }
+
     /// Believes what comes from one of them.
     pub fn verify(&self, address: Option<IpAddr>) -> Result<(), AuthError> {
         // An IPv4 sender on an IPv6 socket is the same sender.
