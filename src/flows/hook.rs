@@ -15,6 +15,8 @@ pub struct Hook {
     pub(super) kind: Option<EventKind>,
     pub(super) external_id: Option<ExternalId>,
     pub(super) body: Bytes,
+    /// Its sender has given the delivery an id that is verified: what comes under it again is a retry for certain.
+    pub(super) has_delivery_id: bool,
     /// Its id if no other order holds its order's first number, as good as always.
     pub(super) first_id: HookId,
 }
@@ -36,7 +38,7 @@ impl Hook {
             }
             None => key::orphan(&source, &body),
         };
-        Hook { source, event_type, kind, external_id, body, first_id }
+        Hook { source, event_type, kind, external_id, body, has_delivery_id: false, first_id }
     }
 
     /// A hook that was read as far as its envelope. `delivery_id` is the sender's own id of the delivery, where it gives
@@ -51,7 +53,7 @@ impl Hook {
             Some(_) => HookId { fingerprint, ..hook.first_id },
             None => HookId::of_name(fingerprint),
         };
-        Hook { first_id, ..hook }
+        Hook { has_delivery_id: true, first_id, ..hook }
     }
 
     /// The same, kept under an id that other bytes gave it.

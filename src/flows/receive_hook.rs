@@ -33,7 +33,7 @@ pub async fn recognise(shop: &Shop, hook: &Hook) -> Result<Option<Received>, Una
     }
     let Some(entry) = load_kept_entry(&shop.store, id).await? else { return Ok(None) };
     let Some(answered) = entry.record.answered() else { return Ok(None) };
-    if hook.kind == Some(EventKind::Changed) && entry.is_timeless() {
+    if hook.kind == Some(EventKind::Changed) && entry.is_timeless() && !hook.has_delivery_id {
         // The answer is certain whatever comes of this.
         if let Err(why) = Box::pin(look_for_a_change_back(shop, id, &entry)).await {
             tracing::warn!(hook.id = %id, error = %why, "whether a repeated change is a change back was not looked into");
@@ -252,7 +252,7 @@ impl OrderHook<'_> {
 
     /// A copy need not be looked up. A change without a time must: a second one may be a change back.
     fn keep_at_hand(&self, received: &Received, received_at: Timestamp) {
-        if self.kind != EventKind::Changed || self.report.at.is_some() {
+        if self.kind != EventKind::Changed || self.report.at.is_some() || self.hook.has_delivery_id {
             let Received { id, number, verdict, .. } = *received;
             let answer = received.answer.clone();
             self.shop.recent.keep(Answered { id, number, received_at, verdict, answer });

@@ -9,7 +9,8 @@ use super::{Hook, Shop, checkout_of, entry_of, journal_key, load_record};
 use crate::dedup::{Reason, Verdict};
 use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Fingerprint, HookId, PartyName, Timestamp};
+use crate::kernel::failure::DeliveryFailure;
+use crate::kernel::{Failure, Fingerprint, HookId, PartyName, Timestamp};
 use crate::orders::Number;
 use crate::outbox::message_key;
 use crate::outbox::{Delivery, DeliveryState};
@@ -54,13 +55,21 @@ pub async fn alter<R>(
     .await
 }
 
-/// The message, to be tried at once and with all its time before it again.
+/// The message, to be tried at once and with all its time before it again. That an earlier attempt may have arrived is not
+/// forgotten: what a marketplace then calls out of turn has arrived.
 #[must_use]
 pub fn begun_again(delivery: Delivery) -> Altered {
+    let may_have_arrived = |failure: &Failure| {
+        let failure = failure.read();
+        matches!(
+            failure,
+            Some(DeliveryFailure::AboutToBeSent { .. } | DeliveryFailure::OutcomeUnknown { .. })
+        )
+    };
     Altered::Woken(Delivery {
         first_failed_at: None,
         attempts: 0,
-        last_error: None,
+        last_error: delivery.last_error.clone().filter(may_have_arrived),
         by_hand: true,
         ..delivery
     })

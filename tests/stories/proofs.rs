@@ -11,7 +11,9 @@ use tillgate::kernel::{Clock, Secret};
 use tillgate::peer::Client;
 use tillgate::webhooks::verify::{Algorithm, sign_body, sign_standard};
 
-use crate::world::{DEADLINE, Shop, TOKEN, created};
+use serde_json::json;
+
+use crate::world::{DEADLINE, Shop, TOKEN, created, hook, payload};
 
 const KEY_OF_HMAC: &str = "5b7c1e0f9a3d2846";
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -91,6 +93,15 @@ async fn a_delivery_with_an_id_is_recognised_by_it() {
     let verdicts: Vec<&str> = hooks.iter().filter_map(|hook| hook["verdict"].as_str()).collect();
     assert_eq!(verdicts, ["replayed", "applied"], "one that counts, and a note of its copy");
     assert_eq!(post(&shop, &body, &signed("msg_2", &spaced)).await.0, 403, "signed for other bytes");
+
+    // Without a time a change that comes again could be a change back. Under the same id it is a retry for certain.
+    let change = |quantity: i64| hook("order.changed", None, payload("H1", "100", quantity, "10.00"));
+    for (id, quantity) in [("msg_3", 2), ("msg_4", 3), ("msg_3", 2)] {
+        let body = change(quantity);
+        assert_eq!(post(&shop, &body, &signed(id, &body)).await.0, 200);
+    }
+    let order = shop.order("H1").await;
+    assert_eq!(order["attention"], json!([]), "{order}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
