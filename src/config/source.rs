@@ -96,7 +96,7 @@ impl Source {
         let has_own = self.protocol.verifier.is_some();
         if self.verify.is_none() && !has_own {
             return Err(
-                ": add [verify] below it: its protocol does not say how its senders prove themselves".into(),
+                ".verify is missing: its protocol does not say how its senders prove themselves, so name a way; see docs/adding-a-sender.md".into(),
             );
         }
         let takes_token = self.verify.as_ref().is_none_or(|verify| verify.by == Way::Token);

@@ -104,6 +104,6 @@ pub struct Received {
     pub number: Option<Number>,
     /// The answer for its sender.
     pub answer: Answer,
-    /// Whether these very bytes had come before: nothing new was kept of this delivery.
+    /// Whether this delivery had come before: nothing new was kept of it.
     pub is_copy: bool,
 }

@@ -95,7 +95,8 @@ async fn take(
     let Posted { headers, address, bytes, is_whole } = posted;
     let watch = Stopwatch::start();
     let SourceEndpoint { source, verifier, protocol, .. } = &*endpoint;
-    let authentic = match verifier.verify(sender(&edge, &headers, address), &bytes) {
+    let sender = sender(&edge, &headers, address);
+    let authentic = match verifier.verify(sender, &bytes) {
         Ok(authentic) => authentic,
         Err(why) => return refuse(&edge, &endpoint, &why),
     };
@@ -116,7 +117,7 @@ async fn take(
             return Box::pin(turn_away(&edge, &endpoint, &headers, &plain, &rejection, watch)).await;
         }
     };
-    let delivery_id = verifier.delivery_id(sender(&edge, &headers, address));
+    let delivery_id = verifier.delivery_id(sender);
     let hook = Hook::of(source.clone(), identity, plain.clone(), delivery_id);
     match accept_hook(&edge.shop, &**protocol, &hook, &*reading, None).await {
         Ok(received) => {
@@ -161,7 +162,9 @@ async fn turn_away(
     if !endpoint.verifier.proves_sender() {
         // An address proves little, and what is kept fills the disk.
         metrics::hook_answered(endpoint.source.as_str(), Verdict::Rejected, watch.elapsed());
-        tracing::warn!(hook.source = %endpoint.source, reason = %rejection, "hook turned away, and not kept: its sender is not proved");
+        if let Some(times) = edge.refusals.unreadable.tells() {
+            tracing::warn!(hook.source = %endpoint.source, times, reason = %rejection, "hooks were turned away, and not kept: their sender is not proved");
+        }
         return Problem::rejected(rejection).into_response();
     }
     // Of what is too long only the beginning was read.

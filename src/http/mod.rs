@@ -9,7 +9,9 @@
 //! - [`buyer`] shows buyers to the payment page and back;
 //! - [`admin`] serves the operator and the command line;
 //! - [`ops`] serves machines: health, readiness, figures;
-//! - [`problem`] is the only place that knows which trouble is which status.
+//! - [`problem`] is the only place that knows which trouble is which status;
+//! - [`body`], `request`, `reply` and `page` are what handlers share: reading a body and the rest of a request, answers, lists;
+//! - `edge` is what they are given; `readiness` is what the last look at the store has shown.
 
 pub mod admin;
 pub mod api;

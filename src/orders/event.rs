@@ -107,7 +107,7 @@ pub struct Event {
     pub is_ahead: bool,
     /// When the hook came.
     pub arrived: Timestamp,
-    /// Of its bytes: what tells it from another hook of the same kind.
+    /// Of its bytes, or of the id of its delivery: what tells it from another hook of the same kind.
     pub fingerprint: Fingerprint,
     /// Which one it is in the journal.
     pub hook: HookId,

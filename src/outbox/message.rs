@@ -32,12 +32,15 @@ impl FromStr for MessageId {
 
     fn from_str(text: &str) -> Result<MessageId, NotAMessageId> {
         let (subject, sequence) = text.split_once('-').ok_or(NotAMessageId)?;
-        let id = MessageId {
+        // Each message has one id: no sign, no zeros before it.
+        let is_plain = |digits: &str| digits == "0" || !digits.starts_with(['0', '+']);
+        if !is_plain(subject) || !is_plain(sequence) {
+            return Err(NotAMessageId);
+        }
+        Ok(MessageId {
             subject: subject.parse().map_err(|_| NotAMessageId)?,
             sequence: sequence.parse().map_err(|_| NotAMessageId)?,
-        };
-        // Each message has one id.
-        if id.to_string() == text { Ok(id) } else { Err(NotAMessageId) }
+        })
     }
 }
 
@@ -74,4 +77,26 @@ pub struct Message {
     /// How long it is not to be sent yet, from when it is stored: nothing for at once. A moment would be by the writer's clock,
     /// which may be wrong.
     pub wait: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_has_one_id() {
+        let id: MessageId = "482993011752-1".parse().expect("an id");
+        assert_eq!(id.to_string(), "482993011752-1");
+        for text in [
+            "+482993011752-1",
+            "0482993011752-1",
+            "482993011752-01",
+            "482993011752-+1",
+            "482993011752",
+            "-1",
+            "",
+        ] {
+            assert_eq!(text.parse::<MessageId>(), Err(NotAMessageId), "{text}");
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! and the author reads again and decides again. The engines know documents, messages and counters but no
 //! orders: a new feature needs no new code here. (docs/adr/0001-transactions-are-values.md)
 //!
-//! Every engine passes the list in [`conformance`], whose functions are this module's contract.
+//! Every engine passes the list in `conformance`, whose functions are this module's contract.
 
 mod batch;
 mod engine;

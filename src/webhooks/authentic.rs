@@ -2,8 +2,8 @@
 
 use crate::kernel::json::{Tidied, tidy};
 
-/// A body whose sender has been verified. Besides a [`Verifier`] only two can make one, and say why: see
-/// [`Authentic::from_journal`] and [`Authentic::unproved`].
+/// A body whose sender has been verified. A [`Verifier`](super::Verifier) makes it; [`Authentic::from_journal`] and
+/// [`Authentic::unproved`] make one without, and say why.
 #[derive(Debug, Clone, Copy)]
 pub struct Authentic<'a> {
     pub(super) body: &'a [u8],

@@ -1,9 +1,9 @@
 //! Carries attempts at other systems on, one step a message: what is next is noted and done, and what it came to is recorded
 //! in the batch that settles the message. Whatever is not certain afterwards is a step again.
 //!
-//! The machine is `payments::Attempt`; its instances are payments, operations and lists of refunds ([`collector`]
-//! (super::collector)), and what marketplaces are told ([`envoy`](super::envoy)). A worker says what its step is and how it is
-//! recorded ([`AttemptStep`]); the rest is the same for all of them.
+//! The machine is `payments::Attempt`. Its instances are payments, operations and lists of refunds in
+//! [`collector`](super::collector), and what marketplaces are told in [`envoy`](super::envoy). A worker says what its step is and
+//! how it is recorded ([`AttemptStep`]); the rest is the same for all of them.
 
 use std::time::Duration;
 

@@ -30,7 +30,7 @@ pub struct Options {
     /// Put nginx in front of them
     #[arg(long)]
     pub(super) nginx: bool,
-    /// Store so many orders first, and start the gateway anew on them
+    /// Store so many orders first, and restart the gateway on them
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(super) preload: u64,
     /// Measure a server that is running already, by the address that takes hooks

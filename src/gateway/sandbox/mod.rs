@@ -7,7 +7,10 @@
 //! - [`answer`]: how calls are answered;
 //! - [`page`]: what a buyer sees;
 //! - [`notifier`]: what the merchant hears;
-//! - [`trouble`]: how all of it can go wrong, over HTTP too: `POST /sandbox/troubles`.
+//! - [`form`]: what requests and answers of Invoicebox have in common;
+//! - `ledger`, [`books`]: what it has, and the same over HTTP; [`cabinet`]: what happens there without the merchant;
+//! - [`trouble`]: how all of it can go wrong, over HTTP too: `POST /sandbox/troubles`;
+//! - [`act`]: what a test makes it do, and sees of it; [`setup`], [`world`]: how it is set up, and what its parts share.
 
 mod act;
 mod answer;

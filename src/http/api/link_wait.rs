@@ -11,7 +11,7 @@ use crate::texts::Language;
 use crate::views::{MerchantOrder, merchant_order};
 
 /// How long the answer to a new order waits for its link.
-const LINK_WAIT: Duration = Duration::from_secs(3);
+pub(super) const LINK_WAIT: Duration = Duration::from_secs(3);
 
 /// How often whoever waits looks by itself: another node may have done the work.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
