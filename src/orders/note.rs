@@ -30,7 +30,7 @@ pub enum OrderNote {
     /// A time cannot be read.
     TimeUnread { field: String },
     /// The hook's own time cannot be read: it counts from its arrival.
-    TimestampUnread,
+    HookTimeUnread { field: String },
     /// A field occurs twice: the last counts.
     FieldRepeated { field: String },
     /// A field is no object.
@@ -44,19 +44,19 @@ pub enum OrderNote {
     /// A number is below 0.
     BelowZero { field: String },
     /// No shop is named.
-    NoStore,
+    NoStore { field: String },
     /// It came without lines.
     NoLines,
     /// Its lines are no list: they stay as they were.
-    LinesNotAList { found: JsonType },
+    LinesNotAList { field: String, found: JsonType },
     /// Its list of lines is empty.
-    EmptyLines,
+    EmptyLines { field: String },
     /// A line is left out because it is no object.
-    LineNotAnObject { line: usize, found: JsonType },
+    LineNotAnObject { field: String, found: JsonType },
     /// A line is left out because it names no article.
-    LineWithoutArticle { line: usize },
+    LineWithoutArticle { field: String },
     /// The quantity of a line is missing or cannot be read.
-    QuantityUnread { line: usize },
+    QuantityUnread { field: String },
 }
 
 impl OrderNote {

@@ -158,8 +158,14 @@ pub async fn count_partition(
 ) -> Result<(), Unavailable> {
     for (key, Stored { body, .. }) in documents(store, partition).await? {
         *totals.documents.entry(key.kind).or_insert(0) += 1;
-        let name = format!("{key} {} {}", body.schema, body.listed_at.as_microsecond());
-        let print = Fingerprint::of(&[name.as_bytes(), &body.bytes]);
+        let print = Fingerprint::of(&[
+            &key.partition.to_bytes(),
+            &[key.kind.byte()],
+            &key.id.to_be_bytes(),
+            &body.schema.to_be_bytes(),
+            &body.listed_at.as_microsecond().to_be_bytes(),
+            &body.bytes,
+        ]);
         totals.digest = totals.digest.wrapping_add(print.get());
     }
     Ok(())

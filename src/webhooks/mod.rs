@@ -11,6 +11,7 @@ mod envelope;
 mod protocol;
 pub mod sm;
 mod source;
+pub mod tolerant;
 pub mod verify;
 
 pub use authentic::{Authentic, Readable};

@@ -16,6 +16,9 @@ pub enum Inbound<'a> {
 }
 
 /// What became of it, as much as an answer needs.
+///
+/// A protocol of order hooks is asked about [`Outcome::Order`] alone: what is turned away there gets a problem document. A
+/// payment system's protocol is asked about all the others.
 #[derive(Debug, Clone, Copy)]
 pub enum Outcome<'a> {
     /// A hook was judged.
@@ -52,8 +55,8 @@ pub trait Protocol: Send + Sync + fmt::Debug {
     /// Reads verified bytes. Of a hook only the envelope is read at once.
     fn read<'a>(&'a self, body: &'a Readable<'_>) -> Result<Inbound<'a>, Rejection>;
 
-    /// The answer in the sender's words. None where it wants no other than HTTP's own. It depends on its argument alone:
-    /// copies of a hook get the same bytes.
+    /// The answer in the sender's words. None is an empty body with HTTP's own status. It depends on its argument alone: copies of
+    /// a hook get the same bytes.
     fn answer(&self, outcome: Outcome<'_>) -> Option<Answer>;
 }
 

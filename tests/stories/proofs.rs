@@ -16,6 +16,8 @@ use serde_json::json;
 use crate::world::{DEADLINE, Shop, TOKEN, created, hook, payload};
 
 const KEY_OF_HMAC: &str = "5b7c1e0f9a3d2846";
+/// What it is exchanged for.
+const NEW_KEY: &str = "0d4f8a6b2c9e1735";
 const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// A shop whose source proves itself as `verify` says, with or without its token.
@@ -36,6 +38,7 @@ async fn post(shop: &Shop, body: &str, headers: &[(HeaderName, String)]) -> (u16
     (reply.status.as_u16(), String::from_utf8_lossy(&reply.body).into_owned())
 }
 
+/// Where a key or a password is being exchanged, the old one is still good.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_proves_itself_as_the_configuration_says() {
     let body = created("H1");
@@ -43,13 +46,14 @@ async fn a_source_proves_itself_as_the_configuration_says() {
     let wrong = sign_body(&Secret::new("another"), Algorithm::Sha256, body.as_bytes());
     let (api_key, signature) = (HeaderName::from_static("x-api-key"), HeaderName::from_static("x-signature"));
     let basic = |pair: &str| format!("Basic {}", BASE64.encode(pair));
-    let hmac =
-        format!("by = \"hmac\"\nheader = \"X-Signature\"\nkey = \"{KEY_OF_HMAC}\"\nprefix = \"sha256=\"");
+    let hmac = format!(
+        "by = \"hmac\"\nheader = \"X-Signature\"\nkeys = [\"{NEW_KEY}\", \"{KEY_OF_HMAC}\"]\nprefix = \"sha256=\""
+    );
     for (verify, with_token, name, right, wrong) in [
         ("by = \"token\"\nheader = \"X-Api-Key\"", true, api_key, TOKEN.to_owned(), "another".to_owned()),
         (hmac.as_str(), false, signature, format!("sha256={mac}"), format!("sha256={wrong}")),
         (
-            "by = \"basic\"\nuser = \"shop\"\npassword = \"a-long-password-2846\"",
+            "by = \"basic\"\nuser = \"shop\"\npasswords = [\"a-new-password-3957\", \"a-long-password-2846\"]",
             false,
             header::AUTHORIZATION,
             basic("shop:a-long-password-2846"),

@@ -183,7 +183,7 @@ impl NewBlock {
 
     /// Takes a bundle of pages in, unless the block has no room for it.
     fn take(&mut self, pages: &[(Partition, Vec<u8>)]) -> bool {
-        let slots: Vec<u8> = pages.iter().flat_map(|(_, slots)| slots.iter().copied()).collect();
+        let slots = pages.iter().map(|(_, slots)| slots.as_slice()).collect::<Vec<_>>().concat();
         let bundle = pack(&slots);
         let more = pages.len() * BLOCK_LINE_BYTES + 4 + bundle.len();
         if !self.bundles.is_empty() && self.bytes() + more > BLOCK_BYTES_MAX {

@@ -32,8 +32,8 @@ pub fn order_note(note: &OrderNote) -> String {
             "a text was cut in the middle of a character, in {places} places: U+FFFD stands there now"
         ),
         OrderNote::TimeUnread { field } => format!("{field} is no time that can be read"),
-        OrderNote::TimestampUnread => {
-            "timestamp is no time that can be read: the hook counts from its arrival".into()
+        OrderNote::HookTimeUnread { field } => {
+            format!("{field} is no time that can be read: the hook counts from its arrival")
         }
         OrderNote::FieldRepeated { field } => format!("{field} occurs twice: the last counts"),
         OrderNote::NotAnObject { field, found } => format!("{field} is {}, not an object", json_type(*found)),
@@ -43,22 +43,22 @@ pub fn order_note(note: &OrderNote) -> String {
         }
         OrderNote::NumberUnread { field, problem } => format!("{field} {}", decimal(*problem)),
         OrderNote::BelowZero { field } => format!("{field} is below 0"),
-        OrderNote::NoStore => {
-            "storeID is missing: when it is shipped, its goods are taken off nobody's balance".into()
+        OrderNote::NoStore { field } => {
+            format!("{field} is missing: when it is shipped, its goods are taken off nobody's balance")
         }
         OrderNote::NoLines => "the order came without lines: nobody knows what to pick".into(),
-        OrderNote::LinesNotAList { found } => {
-            format!("positions is {}, not a list: the lines stay as they were", json_type(*found))
+        OrderNote::LinesNotAList { field, found } => {
+            format!("{field} is {}, not a list: the lines stay as they were", json_type(*found))
         }
-        OrderNote::EmptyLines => "positions is an empty list".into(),
-        OrderNote::LineNotAnObject { line, found } => {
-            format!("positions[{line}] is {}, not an object: the line is left out", json_type(*found))
+        OrderNote::EmptyLines { field } => format!("{field} is an empty list"),
+        OrderNote::LineNotAnObject { field, found } => {
+            format!("{field} is {}, not an object: the line is left out", json_type(*found))
         }
-        OrderNote::LineWithoutArticle { line } => {
-            format!("positions[{line}].id is missing: the line is left out")
+        OrderNote::LineWithoutArticle { field } => {
+            format!("{field} is missing: the line is left out")
         }
-        OrderNote::QuantityUnread { line } => {
-            format!("positions[{line}].quantity is missing or cannot be read: nobody knows how much to pick")
+        OrderNote::QuantityUnread { field } => {
+            format!("{field} is missing or cannot be read: nobody knows how much to pick")
         }
     }
 }

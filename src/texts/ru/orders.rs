@@ -27,7 +27,9 @@ pub fn order_note(note: &OrderNote) -> String {
             format!("текст обрезан посреди символа, мест: {places}; там теперь U+FFFD")
         }
         OrderNote::TimeUnread { field } => format!("{field}: время не читается"),
-        OrderNote::TimestampUnread => "timestamp не читается: хук считается со времени получения".into(),
+        OrderNote::HookTimeUnread { field } => {
+            format!("{field} не читается: хук считается со времени получения")
+        }
         OrderNote::FieldRepeated { field } => format!("{field} встречается дважды: считается последнее"),
         OrderNote::NotAnObject { field, found } => format!("{field}: {}, а не объект", json_type(*found)),
         OrderNote::NotANumber { field, found } => format!("{field}: {}, а не число", json_type(*found)),
@@ -36,20 +38,22 @@ pub fn order_note(note: &OrderNote) -> String {
         }
         OrderNote::NumberUnread { field, problem } => format!("{field} {}", decimal(*problem)),
         OrderNote::BelowZero { field } => format!("{field} меньше нуля"),
-        OrderNote::NoStore => "нет storeID: при отгрузке товар не спишется ни с чьих остатков".into(),
+        OrderNote::NoStore { field } => {
+            format!("нет {field}: при отгрузке товар не спишется ни с чьих остатков")
+        }
         OrderNote::NoLines => "заказ пришёл без строк: что собирать, неизвестно".into(),
-        OrderNote::LinesNotAList { found } => {
-            format!("positions: {}, а не список: строки остались прежними", json_type(*found))
+        OrderNote::LinesNotAList { field, found } => {
+            format!("{field}: {}, а не список: строки остались прежними", json_type(*found))
         }
-        OrderNote::EmptyLines => "positions: пустой список".into(),
-        OrderNote::LineNotAnObject { line, found } => {
-            format!("positions[{line}]: {}, а не объект: строка пропущена", json_type(*found))
+        OrderNote::EmptyLines { field } => format!("{field}: пустой список"),
+        OrderNote::LineNotAnObject { field, found } => {
+            format!("{field}: {}, а не объект: строка пропущена", json_type(*found))
         }
-        OrderNote::LineWithoutArticle { line } => {
-            format!("positions[{line}].id отсутствует: строка пропущена")
+        OrderNote::LineWithoutArticle { field } => {
+            format!("{field} отсутствует: строка пропущена")
         }
-        OrderNote::QuantityUnread { line } => {
-            format!("positions[{line}].quantity нет или не читается: сколько собирать, неизвестно")
+        OrderNote::QuantityUnread { field } => {
+            format!("{field} нет или не читается: сколько собирать, неизвестно")
         }
     }
 }

@@ -4,12 +4,45 @@ use std::borrow::Cow;
 
 use jiff::tz::TimeZone;
 
-use super::wire::{Fields, Value, envelope, payload};
-use crate::kernel::text::{clean, free_text, shown_in_line};
-use crate::kernel::{DecimalError, ExternalId, Fingerprint, Money, Quantity};
-use crate::kernel::{card, contact};
+use crate::kernel::text::{clean, free_text};
+use crate::kernel::{ExternalId, Quantity, contact};
 use crate::orders::{Contact, EventKind, OrderNote, Patch, Position, Report, Unread, Window};
+use crate::webhooks::tolerant::{Fields, Notes, Value, object_in};
 use crate::webhooks::{Identity, Readable, Reading, Rejection, RejectionKind};
+
+/// The envelope.
+mod envelope {
+    /// The kind of hook.
+    pub const EVENT_TYPE: &str = "event_type";
+    /// When it happened.
+    pub const TIMESTAMP: &str = "timestamp";
+    /// What it is about.
+    pub const PAYLOAD: &str = "payload";
+}
+
+/// The payload's fields that are understood. All others count as details.
+mod payload {
+    /// The marketplace's order number.
+    pub const ORIGINAL_ORDER_ID: &str = "originalOrderId";
+    /// The shop, in the partner's numbering.
+    pub const STORE_ID: &str = "storeID";
+    /// The same in an older spelling.
+    pub const STORE_ID_OLD: &str = "store_id";
+    /// The lines.
+    pub const POSITIONS: &str = "positions";
+    /// The sums.
+    pub const TOTAL: &str = "total";
+    /// The delivery time.
+    pub const DELIVERY: &str = "delivery";
+    /// What the delivery costs, where it is no part of the lines.
+    pub const DELIVERY_COST: &str = "deliveryCost";
+    /// Who buys. Only the ways to reach the buyer are read, for the bill; all of it counts as details too.
+    pub const CUSTOMER: &str = "customer";
+    /// Why it was cancelled.
+    pub const CANCELLATION: &str = "cancellation";
+    /// The same, flat.
+    pub const CANCELLATION_REASON: &str = "cancellationReason";
+}
 
 /// The kinds that concern us. Both spellings of a word are in use, in any case, and with any of three signs between words.
 fn kind_of(event_type: &str) -> Option<EventKind> {
@@ -42,10 +75,7 @@ pub fn identify<'a>(
     zone: Option<&'a TimeZone>,
 ) -> Result<(Identity, Read<'a>), Rejection> {
     let malformed = |detail: String| Rejection { why: RejectionKind::Malformed, detail, event_type: None };
-    let text = std::str::from_utf8(hook.text())
-        .map_err(|why| malformed(format!("the body is not UTF-8 from byte {} on", why.valid_up_to())))?;
-    let envelope = Fields::parse(text)
-        .map_err(|why| malformed(format!("the body is not a JSON object: {}", place_of(&why))))?;
+    let envelope = object_in(hook)?;
     if let Some(name) =
         envelope.repeated().into_iter().find(|name| [envelope::EVENT_TYPE, envelope::PAYLOAD].contains(name))
     {
@@ -80,16 +110,6 @@ pub fn identify<'a>(
     ))
 }
 
-/// Where JSON went wrong, without quoting it: the text may be a whole order with its customer.
-fn place_of(why: &serde_json::Error) -> String {
-    let what = match why.classify() {
-        serde_json::error::Category::Eof => "it ends too early",
-        serde_json::error::Category::Data => "it is another kind of value",
-        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "it is not well-formed",
-    };
-    format!("{what} (line {}, column {})", why.line(), why.column())
-}
-
 impl Reading for Read<'_> {
     fn report(&self) -> Report {
         interpret(self)
@@ -102,35 +122,29 @@ fn interpret(&Read { ref envelope, ref payload, kind, half_characters, zone }: &
     let at = envelope.get(envelope::TIMESTAMP).and_then(|value| {
         let time = value.time(zone);
         if time.is_none() {
-            notes.add(OrderNote::TimestampUnread);
+            notes.add(OrderNote::HookTimeUnread { field: envelope::TIMESTAMP.into() });
         }
         time
     });
     let Some(fields) = payload else {
-        return Report { at, notes: notes.0, ..Report::default() };
+        return Report { at, notes: notes.into_vec(), ..Report::default() };
     };
-    for name in fields.repeated() {
-        notes.add(OrderNote::FieldRepeated { field: shown(&format!("payload.{name}")) });
-    }
+    notes.repeated("payload", fields);
     let store_id = fields.get(payload::STORE_ID).or_else(|| fields.get(payload::STORE_ID_OLD));
     if store_id.is_none() && kind == Some(EventKind::Created) {
-        notes.add(OrderNote::NoStore);
+        notes.add(OrderNote::NoStore { field: payload::STORE_ID.into() });
     }
     let total = fields.get(payload::TOTAL);
     let sums = total.and_then(|value| notes.object("total", value));
     let mut has_unread_sum = total.is_some() && sums.is_none();
-    let mut sum = |name: &str, value: Option<Value<'_>>| {
-        let value = value.filter(|value| !value.is_blank())?;
-        let sum = notes.decimal(|| name.to_owned(), value, Money::from_peer);
-        has_unread_sum |= sum.is_none();
-        sum
-    };
     let of_total = |name: &str| sums.as_ref().and_then(|sums| sums.get(name));
+    let mut sum =
+        |name: &str, value: Option<Value<'_>>| notes.sum(|| name.to_owned(), value, &mut has_unread_sum);
     let total = sum("total.totalPrice", of_total("totalPrice"));
     let discount_total = sum("total.discountTotalPrice", of_total("discountTotalPrice"));
     let delivery_cost = sum("deliveryCost", fields.get(payload::DELIVERY_COST));
     let (positions, unread) = match fields.get(payload::POSITIONS) {
-        Some(value) => positions(value, &mut notes),
+        Some(value) => notes.lines(payload::POSITIONS, value, position),
         None => (None, Unread::Nothing),
     };
     if positions.is_none() && kind == Some(EventKind::Created) {
@@ -145,10 +159,10 @@ fn interpret(&Read { ref envelope, ref payload, kind, half_characters, zone }: &
         delivery_cost,
         has_unread_sum,
         window: fields.get(payload::DELIVERY).and_then(|value| window(value, zone, &mut notes)),
-        details: details(fields),
+        details: fields.fingerprint_without(&UNDERSTOOD),
         overtaken: None,
     };
-    Report { at, patch, reason: reason(fields), contact: contact_in(fields), notes: notes.0 }
+    Report { at, patch, reason: reason(fields), contact: contact_in(fields), notes: notes.into_vec() }
 }
 
 /// How the buyer is reached. What cannot be an address is none: the bill says that it has none.
@@ -161,52 +175,19 @@ fn contact_in(fields: &Fields<'_>) -> Contact {
     }
 }
 
-fn positions(value: Value<'_>, notes: &mut Notes) -> (Option<Vec<Position>>, Unread) {
-    let Some(items) = value.items() else {
-        notes.add(OrderNote::LinesNotAList { found: value.kind() });
-        return (None, Unread::All);
-    };
-    if items.is_empty() {
-        notes.add(OrderNote::EmptyLines);
-    }
-    let count = items.len();
-    let read: Vec<Position> =
-        items.into_iter().enumerate().filter_map(|(place, item)| position(place, item, notes)).collect();
-    let unread = match u32::try_from(count - read.len()) {
-        Ok(0) => Unread::Nothing,
-        Ok(lines) => Unread::Lines(lines),
-        Err(_) => Unread::All,
-    };
-    (Some(read), unread)
-}
-
-fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position> {
-    let name = |field: &str| format!("positions[{place}].{field}");
-    let Some(fields) = item.fields() else {
-        notes.add(OrderNote::LineNotAnObject { line: place, found: item.kind() });
-        return None;
-    };
+fn position(notes: &mut Notes, name: &dyn Fn(&str) -> String, fields: &Fields<'_>) -> Option<Position> {
     let sku = fields.get("id").and_then(|value| notes.text(|| name("id"), value));
     let Some(sku) = sku.filter(|sku| !sku.is_empty()) else {
-        notes.add(OrderNote::LineWithoutArticle { line: place });
+        notes.add(OrderNote::LineWithoutArticle { field: name("id") });
         return None;
     };
     let mut has_unread_sum = false;
-    let mut money = |field: &str| {
-        let value = fields.get(field).filter(|value| !value.is_blank())?;
-        let sum = notes.decimal(|| name(field), value, Money::from_peer);
-        has_unread_sum |= sum.is_none();
-        sum
-    };
+    let mut money = |field: &str| notes.sum(|| name(field), fields.get(field), &mut has_unread_sum);
     let price = money("price");
     let discount_price = money("discountPrice");
     let total = money("totalPrice");
     let discount_total = money("totalDiscountPrice");
-    let mut amount = |field: &str| {
-        // An empty weight is how the sender writes "none".
-        let value = fields.get(field).filter(|value| !value.is_blank())?;
-        notes.decimal(|| name(field), value, Quantity::from_peer)
-    };
+    let mut amount = |field: &str| notes.quantity(|| name(field), fields.get(field));
     let weight_grams = amount("weight");
     let original_quantity = amount("originalQuantity");
     let quantity = amount("quantity");
@@ -215,7 +196,7 @@ fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position
             notes.add(OrderNote::BelowZero { field: name("quantity") });
         }
         Some(_) => {}
-        None => notes.add(OrderNote::QuantityUnread { line: place }),
+        None => notes.add(OrderNote::QuantityUnread { field: name("quantity") }),
     }
     let replaced_by = fields.get("replacedByID").and_then(|value| notes.text(|| name("replacedByID"), value));
     // Some senders write "none" as a number.
@@ -238,14 +219,7 @@ fn position(place: usize, item: Value<'_>, notes: &mut Notes) -> Option<Position
 
 fn window(value: Value<'_>, zone: Option<&TimeZone>, notes: &mut Notes) -> Option<Window> {
     let fields = notes.object("delivery", value)?;
-    let mut end = |field: &str| {
-        let value = fields.get(field).filter(|value| !value.is_blank())?;
-        let time = value.time(zone);
-        if time.is_none() {
-            notes.add(OrderNote::TimeUnread { field: format!("delivery.{field}") });
-        }
-        time
-    };
+    let mut end = |field: &str| notes.time(|| format!("delivery.{field}"), fields.get(field), zone);
     let window = Window { from: end("expectedFrom"), to: end("expectedTo") };
     (window != Window::default()).then_some(window)
 }
@@ -265,90 +239,15 @@ fn reason(fields: &Fields<'_>) -> Option<String> {
 /// The longest reason of a cancellation that an order keeps, in bytes.
 const REASON_BYTES_MAX: usize = 64;
 
-/// A fingerprint of every field that is not read, whatever the spaces and the order of fields in it.
-fn details(fields: &Fields<'_>) -> Option<Fingerprint> {
-    let others = fields.others(&[
-        payload::ORIGINAL_ORDER_ID,
-        payload::STORE_ID,
-        payload::STORE_ID_OLD,
-        payload::POSITIONS,
-        payload::TOTAL,
-        payload::DELIVERY,
-        payload::DELIVERY_COST,
-        payload::CANCELLATION,
-        payload::CANCELLATION_REASON,
-    ]);
-    let mut canonical = Vec::new();
-    for (name, value) in &others {
-        value.write_canonically(name, CANONICAL_DEPTH_MAX, &mut canonical);
-    }
-    (!others.is_empty()).then(|| Fingerprint::of(&[&canonical]))
-}
-
-/// How deep values are looked into; what lies deeper is taken letter by letter.
-const CANONICAL_DEPTH_MAX: u32 = 16;
-
-/// The most notes that one hook leaves: a person needs no more to see that it is odd.
-const NOTES_MAX: usize = 20;
-
-/// The longest name of a field that is the sender's choice, in characters.
-const NAME_CHARS_MAX: usize = 180;
-
-/// A name of the sender's choice as it may be shown and stored.
-fn shown(name: &str) -> String {
-    card::mask(&shown_in_line(name)).chars().take(NAME_CHARS_MAX).collect()
-}
-
-/// What was not understood.
-#[derive(Default)]
-struct Notes(Vec<OrderNote>);
-
-impl Notes {
-    fn add(&mut self, note: OrderNote) {
-        if self.0.len() < NOTES_MAX {
-            self.0.push(note);
-        }
-    }
-
-    // Names are made when there is something to note: nearly never.
-
-    fn text(&mut self, name: impl Fn() -> String, value: Value<'_>) -> Option<String> {
-        let text = value.text().map(|text| text.trim().to_owned());
-        let usable = text.filter(|text| text.len() <= TEXT_BYTES_MAX && !text.contains(char::is_control));
-        let usable = usable.map(|text| clean(&text).into_owned());
-        if usable.is_none() {
-            self.add(OrderNote::TextUnusable { field: name(), found: value.kind() });
-        }
-        usable
-    }
-
-    fn object<'a>(&mut self, name: &str, value: Value<'a>) -> Option<Fields<'a>> {
-        let fields = value.fields();
-        if fields.is_none() {
-            self.add(OrderNote::NotAnObject { field: name.to_owned(), found: value.kind() });
-        }
-        fields
-    }
-
-    fn decimal<T>(
-        &mut self,
-        name: impl Fn() -> String,
-        value: Value<'_>,
-        read: fn(&str) -> Result<T, DecimalError>,
-    ) -> Option<T> {
-        let Some(text) = value.text() else {
-            self.add(OrderNote::NotANumber { field: name(), found: value.kind() });
-            return None;
-        };
-        match read(text.trim()) {
-            Ok(number) => Some(number),
-            Err(problem) => {
-                self.add(OrderNote::NumberUnread { field: name(), problem });
-                None
-            }
-        }
-    }
-}
-
-/// The longest article or shop number that is taken, in bytes.
-const TEXT_BYTES_MAX: usize = 255;
+/// The fields of the payload that are read as such: all others are details.
+const UNDERSTOOD: [&str; 9] = [
+    payload::ORIGINAL_ORDER_ID,
+    payload::STORE_ID,
+    payload::STORE_ID_OLD,
+    payload::POSITIONS,
+    payload::TOTAL,
+    payload::DELIVERY,
+    payload::DELIVERY_COST,
+    payload::CANCELLATION,
+    payload::CANCELLATION_REASON,
+];

@@ -3,12 +3,11 @@
 //! One URL takes all kinds. The sender proves itself by a static token in `Client-Token`, waits 5 seconds,
 //! repeats a hook up to seven times on silence, 4xx or 5xx, and calls the order off when `order.created` is
 //! never acknowledged. Hooks have no id, no promised order, and the sender's documents leave types open, so
-//! reading is as tolerant as it can be: see [`wire`].
+//! they are read by [`super::tolerant`].
 
 mod listed;
 mod map;
 mod reply;
-mod wire;
 
 use std::sync::Arc;
 

@@ -7,15 +7,17 @@ use http::{HeaderMap, header};
 use super::{AuthError, only_value};
 use crate::kernel::{Secret, Tokens};
 
-/// The user with its password.
+/// The user with each of its passwords.
 #[derive(Debug)]
 pub struct Basic(Tokens);
 
 impl Basic {
     /// `key` is what secrets of this process are compared under.
     #[must_use]
-    pub fn new(user: &str, password: &Secret, key: [u8; 32]) -> Basic {
-        Basic(Tokens::new([&Secret::new(format!("{user}:{}", password.expose()))], key))
+    pub fn new<'a>(user: &str, passwords: impl Iterator<Item = &'a Secret>, key: [u8; 32]) -> Basic {
+        let pairs: Vec<Secret> =
+            passwords.map(|password| Secret::new(format!("{user}:{}", password.expose()))).collect();
+        Basic(Tokens::new(&pairs, key))
     }
 
     /// Believes exactly one header that bears both.
@@ -35,8 +37,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_user_with_its_password_is_believed_and_nobody_else() {
-        let basic = Basic::new("shop", &Secret::new("a password: with a colon"), [1; 32]);
+    fn the_user_with_a_password_of_its_own_is_believed_and_nobody_else() {
+        let passwords = [Secret::new("a password: with a colon"), Secret::new("the old one")];
+        let basic = Basic::new("shop", passwords.iter(), [1; 32]);
         let verified = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::AUTHORIZATION, HeaderValue::from_str(value).expect("a header"));
@@ -46,6 +49,7 @@ mod tests {
         let right = written("shop:a password: with a colon");
         assert_eq!(verified(&format!("Basic {right}")), Ok(()));
         assert_eq!(verified(&format!("basic {right}")), Ok(()));
+        assert_eq!(verified(&format!("Basic {}", written("shop:the old one"))), Ok(()));
         let wrong = Err(AuthError::Mismatch(header::AUTHORIZATION));
         for value in [
             format!("Bearer {right}"),

@@ -20,6 +20,9 @@ pub struct Verify {
     header: Option<HeaderName>,
     /// What is signed with.
     key: Option<Secret>,
+    /// The new and the old key, while they are exchanged.
+    #[serde(default)]
+    keys: Vec<Secret>,
     /// The hash in the signature.
     algorithm: Option<Algorithm>,
     /// How the signature is written.
@@ -30,6 +33,9 @@ pub struct Verify {
     user: Option<String>,
     /// Its password.
     password: Option<Secret>,
+    /// The new and the old password, while they are exchanged.
+    #[serde(default)]
+    passwords: Vec<Secret>,
     /// Where it comes from.
     networks: Option<Networks>,
 }
@@ -87,12 +93,12 @@ impl Verify {
     pub fn check(&self) -> Result<(), String> {
         let given = [
             ("header", self.header.is_some()),
-            ("key", self.key.is_some()),
+            ("key", self.signing_keys().next().is_some()),
             ("algorithm", self.algorithm.is_some()),
             ("encoding", self.encoding.is_some()),
             ("prefix", self.prefix.is_some()),
             ("user", self.user.is_some()),
-            ("password", self.password.is_some()),
+            ("password", self.valid_passwords().next().is_some()),
             ("networks", self.networks.is_some()),
         ];
         let taken = self.by.keys();
@@ -115,8 +121,16 @@ impl Verify {
 
     /// The secrets in it, by their keys.
     pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
-        let key = self.key.iter().map(|key| ("key", key));
-        key.chain(self.password.iter().map(|password| ("password", password)))
+        let keys = self.signing_keys().map(|key| ("key", key));
+        keys.chain(self.valid_passwords().map(|password| ("password", password)))
+    }
+
+    fn signing_keys(&self) -> impl Iterator<Item = &Secret> {
+        self.key.iter().chain(&self.keys)
+    }
+
+    fn valid_passwords(&self) -> impl Iterator<Item = &Secret> {
+        self.password.iter().chain(&self.passwords)
     }
 
     /// The verifier. `tokens` are the source's; `process_key` is what secrets of this process are compared under.
@@ -131,20 +145,19 @@ impl Verify {
             Way::Token => Verifier::Token(TokenHeader { header: header()?, tokens: tokens() }),
             Way::Hmac => Verifier::SignedBody(SignedBody {
                 header: header()?,
-                key: self.key.clone().ok_or_else(|| missing("key"))?,
+                keys: self.signing_keys().cloned().collect(),
                 algorithm: self.algorithm.unwrap_or(Algorithm::Sha256),
                 encoding: self.encoding.unwrap_or_default(),
                 prefix: self.prefix.clone().unwrap_or_default(),
             }),
             Way::StandardWebhooks => {
-                let key = self.key.as_ref().and_then(webhook_key);
-                let key = key.ok_or("key: not of the form whsec_ and base64")?;
-                Verifier::Standard(StandardWebhooks { keys: vec![key] })
+                let keys = self.signing_keys().map(webhook_key).collect::<Option<_>>();
+                let keys = keys.ok_or("key: not of the form whsec_ and base64")?;
+                Verifier::Standard(StandardWebhooks { keys })
             }
             Way::Basic => {
                 let user = self.user.as_deref().ok_or_else(|| missing("user"))?;
-                let password = self.password.as_ref().ok_or_else(|| missing("password"))?;
-                Verifier::Basic(Basic::new(user, password, process_key))
+                Verifier::Basic(Basic::new(user, self.valid_passwords(), process_key))
             }
             Way::Networks => {
                 let networks = self.networks.clone().ok_or_else(|| missing("networks"))?;

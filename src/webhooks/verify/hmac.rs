@@ -25,13 +25,13 @@ pub enum Algorithm {
     Sha256,
 }
 
-/// The header, and the key of what it bears.
+/// The header, and the keys of what it bears: one, or the new and the old one while they are exchanged.
 #[derive(Debug)]
 pub struct SignedBody {
     /// Its name.
     pub header: HeaderName,
-    /// The key.
-    pub key: Secret,
+    /// The keys.
+    pub keys: Vec<Secret>,
     /// The hash.
     pub algorithm: Algorithm,
     /// How the signature is written.
@@ -66,14 +66,13 @@ impl SignedBody {
     /// difference is.
     pub fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), AuthError> {
         let claimed = self.claimed(headers)?;
-        let key = self.key.expose().as_bytes();
-        let is_right = match self.algorithm {
-            Algorithm::Sha1 => Hmac::<Sha1>::new_from_slice(key)
+        let fits = |key: &Secret| match self.algorithm {
+            Algorithm::Sha1 => Hmac::<Sha1>::new_from_slice(key.expose().as_bytes())
                 .is_ok_and(|mac| mac.chain_update(body).verify_slice(&claimed).is_ok()),
-            Algorithm::Sha256 => Hmac::<Sha256>::new_from_slice(key)
+            Algorithm::Sha256 => Hmac::<Sha256>::new_from_slice(key.expose().as_bytes())
                 .is_ok_and(|mac| mac.chain_update(body).verify_slice(&claimed).is_ok()),
         };
-        if is_right { Ok(()) } else { Err(AuthError::Mismatch(self.header.clone())) }
+        if self.keys.iter().any(fits) { Ok(()) } else { Err(AuthError::Mismatch(self.header.clone())) }
     }
 }
 
@@ -127,8 +126,8 @@ mod tests {
         for signature in signatures {
             headers.append(HEADER, HeaderValue::from_str(signature).expect("a header"));
         }
-        let key = Secret::new("the key of the shop");
-        SignedBody { header: HEADER, key, algorithm, encoding: Encoding::Hex, prefix: String::new() }
+        let keys = vec![Secret::new("the new key of the shop"), Secret::new("the key of the shop")];
+        SignedBody { header: HEADER, keys, algorithm, encoding: Encoding::Hex, prefix: String::new() }
             .verify(&headers, body)
             .err()
     }
@@ -153,6 +152,8 @@ mod tests {
                 );
             }
             assert_eq!(verified(&[&right], algorithm, br#"{"id":"1"} "#), Some(AuthError::Mismatch(HEADER)));
+            let new = sign_body(&Secret::new("the new key of the shop"), algorithm, body);
+            assert_eq!(verified(&[&new], algorithm, body), None);
             let other = sign_body(&Secret::new("another key"), algorithm, body);
             assert_eq!(verified(&[&other], algorithm, body), Some(AuthError::Mismatch(HEADER)));
         }
@@ -172,7 +173,7 @@ mod tests {
         ] {
             let signed = SignedBody {
                 header: HEADER,
-                key: key.clone(),
+                keys: vec![key.clone()],
                 algorithm: Algorithm::Sha256,
                 encoding,
                 prefix: prefix.into(),

@@ -22,7 +22,7 @@ pub struct Invoicebox;
 pub fn verifier(key: Secret, algorithm: Algorithm) -> Verifier {
     Verifier::SignedBody(SignedBody {
         header: SIGNATURE_HEADER,
-        key,
+        keys: vec![key],
         algorithm,
         encoding: Encoding::Hex,
         prefix: String::new(),

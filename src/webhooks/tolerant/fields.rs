@@ -1,54 +1,17 @@
-//! The sender's documents, field for field, read one field at a time.
-//!
-//! The sources differ in types (a store's id is a number in one and a string in another), many fields may be
-//! missing, null or empty, and new ones appear. So an object is first split into its fields without
-//! reading them, and each field is then read by whoever needs it: a field of the wrong type spoils nothing
-//! but itself. Numbers keep the sender's digits and never become floats.
+//! An object as its fields, unread, and a field's value.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use jiff::tz::TimeZone;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use jiff::tz::TimeZone;
-
-use crate::kernel::LocalTime;
+use crate::kernel::{Fingerprint, LocalTime};
 use crate::orders::JsonType;
 
-/// The envelope.
-pub mod envelope {
-    /// The kind of hook.
-    pub const EVENT_TYPE: &str = "event_type";
-    /// When it happened.
-    pub const TIMESTAMP: &str = "timestamp";
-    /// What it is about.
-    pub const PAYLOAD: &str = "payload";
-}
-
-/// The payload's fields that are understood. All others count as details.
-pub mod payload {
-    /// The marketplace's order number.
-    pub const ORIGINAL_ORDER_ID: &str = "originalOrderId";
-    /// The shop, in the partner's numbering.
-    pub const STORE_ID: &str = "storeID";
-    /// The same in an older spelling.
-    pub const STORE_ID_OLD: &str = "store_id";
-    /// The lines.
-    pub const POSITIONS: &str = "positions";
-    /// The sums.
-    pub const TOTAL: &str = "total";
-    /// The delivery time.
-    pub const DELIVERY: &str = "delivery";
-    /// What the delivery costs, where it is no part of the lines.
-    pub const DELIVERY_COST: &str = "deliveryCost";
-    /// Who buys. Only the ways to reach the buyer are read, for the bill; all of it counts as details too.
-    pub const CUSTOMER: &str = "customer";
-    /// Why it was cancelled.
-    pub const CANCELLATION: &str = "cancellation";
-    /// The same, flat.
-    pub const CANCELLATION_REASON: &str = "cancellationReason";
-}
+/// How deep values are looked into for a fingerprint; what lies deeper is taken letter by letter.
+const CANONICAL_DEPTH_MAX: u32 = 16;
 
 /// The fields of an object, unread, in their order.
 pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
@@ -76,8 +39,19 @@ impl<'a> Fields<'a> {
         repeated
     }
 
+    /// A fingerprint of every field whose name is not among `names`, whatever the spaces and the order of fields in it; none
+    /// where there is no such field.
+    pub fn fingerprint_without(&self, names: &[&str]) -> Option<Fingerprint> {
+        let others = self.others(names);
+        let mut canonical = Vec::new();
+        for (name, value) in &others {
+            value.write_canonically(name, CANONICAL_DEPTH_MAX, &mut canonical);
+        }
+        (!others.is_empty()).then(|| Fingerprint::of(&[&canonical]))
+    }
+
     /// Fields whose names are not among `names`, sorted by name.
-    pub fn others(&self, names: &[&str]) -> Vec<(&str, Value<'a>)> {
+    fn others(&self, names: &[&str]) -> Vec<(&str, Value<'a>)> {
         let mut others: Vec<(&str, Value<'a>)> = self
             .0
             .iter()
@@ -186,7 +160,7 @@ impl<'a> Value<'a> {
     /// Writes `name` and the value so that equal values give equal bytes, whatever their spaces, escapes and
     /// order of fields. What cannot be read (half a surrogate pair), and what lies deeper than `depth`, is taken
     /// letter by letter.
-    pub fn write_canonically(self, name: &str, depth: u32, into: &mut Vec<u8>) {
+    fn write_canonically(self, name: &str, depth: u32, into: &mut Vec<u8>) {
         let mut text = |tag: u8, text: &str| {
             into.extend_from_slice(&(text.len() as u64).to_be_bytes());
             into.push(tag);
