@@ -203,7 +203,7 @@ fn edge_of(settings: &Settings, shop: Shop, tally: Tally, guard: Guard, metrics:
         key,
         live_pages: LivePages::default(),
         metrics,
-        request_ids: crate::telemetry::request_id::RequestIds::default(),
+        request_ids: tillgate_web::request_id::RequestIds::default(),
         store_mark: http::HeaderValue::from_str(&settings.store.mark()).ok(),
         readiness: Readiness::default(),
         draining: AtomicBool::new(false),

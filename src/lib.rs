@@ -2,7 +2,7 @@
 //!
 //! In reading order:
 //!
-//! - [`kernel`]: exact amounts, times, identities, secrets;
+//! - [`kernel`]: exact amounts, times, identities, secrets; [`outbox`]: messages;
 //! - [`orders`]: what an order is, and what a hook does to it;
 //! - [`payments`]: what is owed, and by which payment it is paid;
 //! - [`dedup`]: how a hook is recognised when it comes again;
@@ -17,15 +17,17 @@
 //! - [`http`]: the edge;
 //! - [`config`], [`telemetry`]: settings in, logs and figures out;
 //! - [`app`]: the one place where all of it is put together;
-//! - [`cli`]: the command line; [`demo`]: a small world to show and test it in.
+//! - [`cli`]: the command line; `tillgate_lab`: a small world to show and test it in.
 //!
 //! ARCHITECTURE.md tells the story; docs/adr tells why.
 
-pub mod kernel;
+pub use tillgate_kernel as kernel;
+pub use tillgate_kernel::outbox;
+pub use tillgate_peer as peer;
+pub use tillgate_store as store;
 
 pub mod dedup;
 pub mod orders;
-pub mod outbox;
 pub mod payments;
 
 pub mod webhooks;
@@ -33,8 +35,6 @@ pub mod webhooks;
 pub mod gateway;
 pub mod marketplace;
 pub mod notify;
-pub mod peer;
-pub mod store;
 
 pub mod flows;
 pub mod workers;
@@ -47,4 +47,3 @@ pub mod views;
 
 pub mod app;
 pub mod cli;
-pub mod demo;

@@ -26,18 +26,26 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
+/// The crates of the workspace besides the gateway itself. Their files are named behind the crate's name.
+const CRATES: [&str; 5] = ["kernel", "store", "peer", "web", "lab"];
+
 /// The product's own code: each file without its tests.
 fn code() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut paths = Vec::new();
-    sources(&root, &mut paths);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let crates = CRATES.iter().map(|name| (format!("{name}/"), root.join("crates").join(name).join("src")));
     let is_test = |name: &str| name.contains("tests") || name.ends_with("conformance.rs");
-    let read = |path: PathBuf| {
-        let name = path.strip_prefix(&root).expect("inside").to_string_lossy().into_owned();
-        let text = fs::read_to_string(path).expect("a source file");
-        (name, without_tests(&text))
-    };
-    paths.into_iter().map(read).filter(|(name, _)| !is_test(name)).collect()
+    let mut all = Vec::new();
+    for (prefix, folder) in crates.chain([(String::new(), root.join("src"))]) {
+        let mut paths = Vec::new();
+        sources(&folder, &mut paths);
+        let read = |path: PathBuf| {
+            let name = path.strip_prefix(&folder).expect("inside").to_string_lossy();
+            let text = fs::read_to_string(&path).expect("a source file");
+            (format!("{prefix}{name}"), without_tests(&text))
+        };
+        all.extend(paths.into_iter().map(read).filter(|(name, _)| !is_test(name)));
+    }
+    all
 }
 
 /// A source without what is compiled for tests alone: a module of tests ends its file, anything else is one line.
@@ -256,10 +264,15 @@ fn module_of(file: &str) -> ModulePath {
 /// A path as it is written in `module`, from the root.
 fn absolute(module: &ModulePath, written: &str) -> ModulePath {
     let mut names = written.split("::").map(str::trim).peekable();
-    let mut path = match names.peek() {
-        Some(&"crate") => {
+    let of_crate = names.peek().and_then(|first| first.strip_prefix("tillgate_"));
+    let mut path = match (names.peek(), of_crate) {
+        (Some(&"crate"), _) => {
             names.next();
-            Vec::new()
+            module.iter().take(1).filter(|first| CRATES.contains(&first.as_str())).cloned().collect()
+        }
+        (_, Some(name)) => {
+            names.next();
+            vec![name.to_owned()]
         }
         _ => module.clone(),
     };
@@ -326,7 +339,7 @@ fn names_in(module: &ModulePath, text: &str, modules: &BTreeSet<ModulePath>) -> 
         let end = rest[place..].find(|c| !is_name(c)).map_or(rest.len(), |end| place + end);
         let written = rest[start..end].trim_end_matches(':');
         let first = written.split("::").next().unwrap_or_default();
-        if ["crate", "super", "self"].contains(&first) {
+        if ["crate", "super", "self"].contains(&first) || first.starts_with("tillgate_") {
             paths.insert(absolute(module, written));
         } else if let Some(path) = imported.get(first) {
             paths.insert(path.clone());

@@ -8,11 +8,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failed, say};
 use crate::config::StoreUrl;
-use crate::demo::cluster::{Cluster, Plan};
-use crate::demo::public::{Door, try_all};
-use crate::gateway::sandbox::{Sandbox, Setup};
 use crate::kernel::Secret;
 use crate::kernel::chance::random_bytes;
+use tillgate_lab::cluster::{Cluster, Plan};
+use tillgate_lab::demo::public::{Door, try_all};
+use tillgate_lab::sandbox::{Sandbox, Setup};
 
 #[derive(Debug, Args)]
 pub struct Options {

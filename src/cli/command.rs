@@ -5,7 +5,8 @@ use std::io::Write;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::{ConfigOption, Failed, bench, check, cluster, demo, migrate, sandbox, send, serve, show, store};
+use super::{ConfigOption, Failed, check, cluster, demo, migrate, sandbox, send, serve, show, store};
+use tillgate_lab::bench;
 
 /// A gateway between order marketplaces, merchants' sites and payment systems.
 #[derive(Debug, Parser)]
@@ -73,7 +74,7 @@ pub(super) async fn dispatch(command: Command) -> Result<(), Failed> {
         Command::Outbox(command) => show::outbox::run(command).await,
         Command::Payments(command) => show::payments::run(command).await,
         Command::Stock(command) => show::stock::run(command).await,
-        Command::Bench(options) => bench::run(options).await,
+        Command::Bench(options) => bench::run(options).await.map_err(Failed::from),
         Command::Migrate(options) => migrate::run(options).await,
         Command::Store(command) => store::run(command).await,
         Command::Cluster(options) => cluster::run(options).await,

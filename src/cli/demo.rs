@@ -1,15 +1,20 @@
 //! `tillgate demo`: the whole story, with nothing configured.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::{Failed, say};
-use crate::demo::payments;
-use crate::demo::story::tell;
-use crate::demo::world::World;
+use crate::app::App;
+use crate::config;
 use crate::kernel::Clock;
+use crate::telemetry::metrics;
+use tillgate_lab::demo::payments;
+use tillgate_lab::demo::story::tell;
+use tillgate_lab::demo::world::{Gateway, NoStage, World};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -30,23 +35,47 @@ enum Story {
 /// Where the demo is found when it stays up, if nobody else is there.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
+/// The gateway itself, as the stories start it.
+struct Started(App);
+
+impl Gateway for Started {
+    fn address(&self) -> SocketAddr {
+        self.0.address()
+    }
+
+    fn end(self: Box<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move { self.0.drain().await })
+    }
+}
+
+/// Sets the stage for a story, around a gateway that listens at `listen`.
+async fn world(listen: SocketAddr, clock: Clock) -> Result<World, NoStage> {
+    let start = async |text: &str, clock: Clock| {
+        let settings =
+            config::parse(Path::new("demo"), text, std::iter::empty()).map_err(|why| why.to_string())?;
+        let app = App::start(&settings, clock, metrics::install()).await.map_err(|why| why.to_string())?;
+        Ok(Box::new(Started(app)) as Box<dyn Gateway>)
+    };
+    World::start(listen, clock, start).await
+}
+
 pub async fn run(options: Options) -> Result<(), Failed> {
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
     if options.story == Story::Payments {
         // Its clock stands still but when the story moves it, so nothing is left to try afterwards.
-        let world = World::start(any_port, Clock::manual(Clock::System.now())).await;
-        let world = world.map_err(Failed::because)?;
+        let stage = world(any_port, Clock::manual(Clock::System.now())).await;
+        let world = stage.map_err(Failed::because)?;
         return end(payments::tell(&world).await, world).await;
     }
-    let world = if options.exit {
-        World::start(any_port, Clock::System).await
+    let stage = if options.exit {
+        world(any_port, Clock::System).await
     } else {
-        match World::start(LISTEN, Clock::System).await {
-            Ok(world) => Ok(world),
-            Err(_) => World::start(any_port, Clock::System).await,
+        match world(LISTEN, Clock::System).await {
+            Ok(stage) => Ok(stage),
+            Err(_) => world(any_port, Clock::System).await,
         }
     };
-    let world = world.map_err(Failed::because)?;
+    let world = stage.map_err(Failed::because)?;
     let right = tell(&world).await;
     if !options.exit {
         let link = a_link(&world).await;

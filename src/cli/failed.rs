@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::config::ConfigError;
 use crate::kernel::text::{shown, shown_in_line};
+use tillgate_lab::bench::BenchError;
 
 /// A command that did not go well.
 #[derive(Debug)]
@@ -22,6 +23,15 @@ impl Failed {
     /// It was asked for wrongly.
     pub(super) fn usage(text: impl std::fmt::Display) -> Failed {
         Failed { code: 2, text: text.to_string() }
+    }
+}
+
+impl From<BenchError> for Failed {
+    fn from(why: BenchError) -> Failed {
+        match why {
+            BenchError::Usage(text) => Failed::usage(text),
+            BenchError::Failed(text) => Failed::because(text),
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 //! Exit codes: 0 well, 1 failed, 2 bad usage or configuration. Errors are one line on stderr that says what
 //! to do.
 
-mod bench;
 mod check;
 mod client;
 mod cluster;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::{Failed, say};
-use crate::gateway::sandbox::{Call, Sandbox, Setup, Trouble};
 use crate::kernel::Secret;
-use crate::webhooks::verify::Algorithm;
+use crate::kernel::signature::Algorithm;
+use tillgate_lab::sandbox::{Call, Sandbox, Setup, Trouble};
 
 #[derive(Debug, Args)]
 pub struct Options {

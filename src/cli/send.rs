@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{ConfigOption, Failed, say, secret};
-use crate::demo::marketplace::{Attempt, FIRST_GAP, Marketplace};
 use crate::kernel::Secret;
+use tillgate_lab::demo::marketplace::{Attempt, FIRST_GAP, Marketplace};
 
 #[derive(Debug, Args)]
 pub struct Options {

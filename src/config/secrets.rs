@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 
 use super::{Settings, Source};
-use crate::gateway::{Gateway, sandbox};
+use crate::gateway::Gateway;
 use crate::kernel::Secret;
 use crate::kernel::secret::{TOKEN_BYTES_MIN, webhook_key};
 use crate::webhooks::verify::Way;
+use tillgate_lab::sandbox;
 
 /// How many different bytes a secret needs that the operator chooses.
 const DIFFERENT_BYTES_MIN: usize = 8;

@@ -99,4 +99,18 @@ mod tests {
         assert!(!recent.mark(answered.id));
         assert!(recent.mark(answered.id));
     }
+
+    #[test]
+    fn hooks_have_places_of_their_own() {
+        let recent = Recent::default();
+        let hook = |count: u32| HookId {
+            partition: Partition::from_u64(7),
+            fingerprint: Fingerprint::of(&[&count.to_be_bytes()]),
+        };
+        for count in 0..100 {
+            recent.mark(hook(count));
+        }
+        let kept = (0..100).filter(|count| recent.mark(hook(*count))).count();
+        assert!(kept > 90, "{kept} of 100 are still marked");
+    }
 }

@@ -25,3 +25,13 @@ pub fn days(days: u32) -> Duration {
 pub fn is_over(received_at: Timestamp, kept_for: Duration, now: Timestamp) -> bool {
     later(received_at, kept_for) <= now
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_has_twenty_four_hours() {
+        assert_eq!(days(90), Duration::from_secs(90 * 24 * 60 * 60));
+    }
+}

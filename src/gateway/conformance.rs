@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::invoicebox::{self, Invoicebox, Version};
-use super::sandbox::{Call, Outcome, Sandbox, Setup, Trouble};
 use super::yookassa::{self, Yookassa};
 use super::*;
 use crate::kernel::time::later;
@@ -15,6 +14,7 @@ use crate::payments::{
     Receipts, Remote, RemoteOperation, RemoteOperationStatus, RemoteStatus, VatCode,
 };
 use crate::peer::{ANSWER_BYTES_MAX, Client, leads_home};
+use tillgate_lab::sandbox::{Call, Outcome, Sandbox, Setup, Trouble};
 
 /// A provider with the sandbox it speaks to.
 trait Stage: Sized {

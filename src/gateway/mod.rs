@@ -14,7 +14,6 @@ mod conformance;
 mod failure;
 pub mod invoicebox;
 mod provider;
-pub mod sandbox;
 pub mod section;
 pub mod yookassa;
 

@@ -8,6 +8,8 @@ use std::sync::atomic::AtomicBool;
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tillgate_web::Seldom;
+use tillgate_web::request_id::RequestIds;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::api::MerchantDoor;
@@ -17,8 +19,7 @@ use super::{REQUEST_ID, Readiness, body, forwarded};
 use crate::flows::Shop;
 use crate::kernel::{PartyName, Tokens};
 use crate::peer::Guard;
-use crate::telemetry::request_id::RequestIds;
-use crate::telemetry::{Seldom, metrics};
+use crate::telemetry::metrics;
 use crate::webhooks::{Protocol, Verifier};
 use crate::workers::clerk::Tally;
 

@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::body::{read_body, too_large, unpack};
 use super::log::milliseconds;
 use super::problem::Problem;
+use super::problems;
 use super::reply::answer;
 use super::server::Peer;
 use super::work::KEEPING_MILLISECONDS_MAX;
@@ -104,7 +105,8 @@ async fn take(
     let plain = match plain {
         Ok(plain) => plain,
         // Rare ways are boxed: they would make the common one's state several times as large.
-        Err(rejection) => {
+        Err(unusable) => {
+            let rejection = unusable.into();
             return Box::pin(turn_away(&edge, &endpoint, &headers, &bytes, &rejection, watch)).await;
         }
     };
@@ -147,7 +149,7 @@ fn refuse(edge: &Edge, endpoint: &SourceEndpoint, why: &AuthError) -> Response {
     if let Some(times) = edge.refusals.hooks.tells() {
         tracing::warn!(hook.source = %endpoint.source, times, reason = %why, "hooks without proof of their sender were refused");
     }
-    Problem::signature_invalid().into_response()
+    problems::signature_invalid().into_response()
 }
 
 /// Keeps what cannot be used, and says why it cannot.
@@ -165,7 +167,7 @@ async fn turn_away(
         if let Some(times) = edge.refusals.unreadable.tells() {
             tracing::warn!(hook.source = %endpoint.source, times, reason = %rejection, "hooks were turned away, and not kept: their sender is not proved");
         }
-        return Problem::rejected(rejection).into_response();
+        return problems::rejected(rejection).into_response();
     }
     // Of what is too long only the beginning was read.
     let told_length =
@@ -187,7 +189,7 @@ async fn turn_away(
                 duration_ms = milliseconds(took),
                 "hook turned away"
             );
-            let mut response = Problem::rejected(rejection).into_response();
+            let mut response = problems::rejected(rejection).into_response();
             if rejection.why == RejectionKind::TooLarge {
                 // The rest of the body is still on its way and will not be read.
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

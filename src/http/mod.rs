@@ -15,25 +15,18 @@
 
 pub mod admin;
 pub mod api;
-pub mod body;
 pub mod buyer;
 pub mod docs;
 mod edge;
 pub mod embed;
-mod forwarded;
 pub mod hooks;
 mod live;
-mod log;
 pub mod notices;
 pub mod ops;
-mod page;
-pub mod problem;
-mod readiness;
+mod problems;
 mod reply;
 mod request;
-pub mod server;
 pub mod slip;
-pub mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,12 +37,11 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
 pub use edge::{Edge, HOOKS_AT_ONCE_MAX, NOTICES_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX, Refusals, SourceEndpoint};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderValue, header};
 pub use live::LivePages;
-pub use readiness::Readiness;
 use request::number_in;
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use tillgate_web::{REQUEST_ID, forwarded, log, page, work};
+pub use tillgate_web::{body, problem, readiness::Readiness, server};
 
 /// All routes, for one listener.
 pub fn routes(edge: Arc<Edge>) -> Router {

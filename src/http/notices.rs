@@ -25,7 +25,7 @@ use crate::flows::reject_hook::reject;
 use crate::kernel::{Stopwatch, same_id};
 use crate::telemetry::metrics;
 use crate::texts::{InWords, Language};
-use crate::webhooks::{AuthError, Outcome, Sender, read_notice};
+use crate::webhooks::{AuthError, Outcome, Rejection, Sender, read_notice};
 
 /// Takes a notification.
 pub async fn receive(
@@ -101,14 +101,14 @@ async fn take(edge: Arc<Edge>, endpoint: Arc<SourceEndpoint>, posted: Posted) ->
     let gateway = source.as_str();
     if !is_whole {
         metrics::notice_answered(gateway, "too_large");
-        return answer_to(&endpoint, Outcome::Unusable(&too_large()));
+        return answer_to(&endpoint, Outcome::Unusable(&too_large().into()));
     }
     let sender = Sender { address, headers: &headers, now: edge.shop.clock.now() };
     let authentic = match verifier.verify(sender, &bytes) {
         Ok(authentic) => authentic,
         Err(why) => return refuse(&edge, &endpoint, why),
     };
-    let read = unpack(&headers, &bytes).and_then(|plain| {
+    let read = unpack(&headers, &bytes).map_err(Rejection::from).and_then(|plain| {
         let inbound = read_notice(&**protocol, authentic.unpacked(&plain))?;
         Ok((inbound, plain))
     });

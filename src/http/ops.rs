@@ -10,11 +10,11 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::problem::Problem;
-use super::readiness::Looked;
 use super::server::Peer;
 use super::{Edge, forwarded};
 use crate::store::{Condition, Scan, Unavailable};
 use crate::telemetry::metrics;
+use tillgate_web::readiness::Looked;
 
 /// The header by which a receiver of ours is known from other programs.
 pub const VERSION_HEADER: &str = "x-tillgate-version";

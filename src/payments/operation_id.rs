@@ -76,3 +76,24 @@ impl OperationKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An id has one spelling, so that no two texts are one operation.
+    #[test]
+    fn an_id_is_read_as_it_is_written_and_in_no_other_way() {
+        let id: OperationId = "482993011752-1-2".parse().expect("an id");
+        assert_eq!(id.to_string(), "482993011752-1-2");
+        for text in [
+            "482993011752-1-02",
+            "482993011752-01-2",
+            "482993011752-1-+2",
+            "482993011752-1",
+            "482993011752-1-2-",
+        ] {
+            assert!(text.parse::<OperationId>().is_err(), "{text}");
+        }
+    }
+}

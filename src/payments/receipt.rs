@@ -98,3 +98,23 @@ impl PaymentMode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_payment_system_that_makes_receipts_is_asked_for_them() {
+        let read = |text: &str, by_itself| {
+            Receipts::read(&mut serde_json::Deserializer::from_str(text), by_itself).ok()
+        };
+        assert_eq!(read("\"bank\"", Some("bank")), Some(Receipts::PaymentSystem));
+        assert_eq!(read("\"another\"", Some("bank")), None);
+        assert_eq!(read("\"bank\"", None), None);
+        assert_eq!((read("\"own\"", None), read("true", None)), (Some(Receipts::Own), Some(Receipts::Own)));
+        assert_eq!(
+            (read("\"none\"", None), read("false", None)),
+            (Some(Receipts::None), Some(Receipts::None))
+        );
+    }
+}

@@ -99,9 +99,14 @@ impl Crates {
     fn allow(&self, line: &Metadata<'_>) -> bool {
         *line.level() <= OTHERS_LEVEL_MAX || {
             let name = line.target().split("::").next().unwrap_or_default();
-            name == env!("CARGO_CRATE_NAME") || self.0.iter().any(|named| named == name)
+            is_ours(name) || self.0.iter().any(|named| named == name)
         }
     }
+}
+
+/// Whether a crate is one of this workspace: `tillgate`, `tillgate_store`, …
+fn is_ours(name: &str) -> bool {
+    name.strip_prefix(env!("CARGO_CRATE_NAME")).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
 }
 
 impl Drop for Logs {
@@ -208,6 +213,12 @@ mod tests {
             sender.make_writer().write_all(b"a line").expect("it is taken");
         }
         assert_eq!((queue.try_iter().count(), sender.dropped.load(Ordering::Relaxed)), (2, 3));
+    }
+
+    #[test]
+    fn our_own_crates_are_never_silenced() {
+        assert!(["tillgate", "tillgate_web", "tillgate_store"].into_iter().all(is_ours));
+        assert!(!["tillgates", "hyper", "sled", ""].into_iter().any(is_ours));
     }
 
     #[test]

@@ -134,11 +134,6 @@ pub fn hook_forged(source: &str) {
     counter!("tillgate_hooks_forged_total", "source" => source.to_owned()).increment(1);
 }
 
-/// A connection was not let in, or was closed to make room for another.
-pub fn connection_refused(reason: &'static str) {
-    counter!("tillgate_connections_refused_total", "reason" => reason).increment(1);
-}
-
 /// A request did not prove whose it is.
 pub fn log_in_refused(door: &'static str) {
     counter!("tillgate_unauthorized_total", "door" => door).increment(1);

@@ -2,7 +2,3 @@
 
 pub mod logs;
 pub mod metrics;
-pub mod request_id;
-mod seldom;
-
-pub use self::seldom::Seldom;

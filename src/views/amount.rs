@@ -3,12 +3,14 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::schema::MoneyText;
 use crate::kernel::Money;
 
 /// A sum as the API shows it: a decimal string and a currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Amount {
     /// `"1558.80"`.
+    #[schema(value_type = MoneyText)]
     pub amount: Money,
     /// ISO 4217.
     pub currency: &'static str,

@@ -7,6 +7,7 @@ use super::Frame;
 use super::amount::Amount;
 use super::operation::OperationDocument;
 use super::payment::{PaymentDocument, payment_document};
+use super::schema::{ExternalIdText, MoneyText, QuantityText};
 use crate::kernel::{ExternalId, Money, Quantity, Timestamp};
 use crate::orders::Number;
 use crate::orders::{Order, State};
@@ -21,6 +22,7 @@ pub struct MerchantOrder {
     /// The same as `id`.
     pub number: Number,
     /// Your number of it.
+    #[schema(value_type = ExternalIdText)]
     pub merchant_order_id: ExternalId,
     /// How far it is.
     pub state: State,
@@ -60,14 +62,18 @@ pub struct Item {
     /// What the payer and the receipt call it.
     pub name: String,
     /// How much of it.
+    #[schema(value_type = QuantityText)]
     pub quantity: Quantity,
     /// The price of one, with the tax.
+    #[schema(value_type = MoneyText)]
     pub price: Money,
     /// The price of all.
+    #[schema(value_type = MoneyText)]
     pub total: Money,
     /// The tax's rate.
     pub vat: VatCode,
     /// The tax inside `total`.
+    #[schema(value_type = MoneyText)]
     pub vat_total: Money,
 }
 

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::ReasonShape;
 use super::amount::Amount;
+use super::schema::{MoneyText, QuantityText};
 use crate::kernel::{Money, Quantity, Timestamp};
 use crate::payments::{Line, Operation, OperationId, OperationState, PaymentId, PaymentProblem};
 use crate::texts::{Language, Worded};
@@ -55,8 +56,10 @@ pub struct OperationItem {
     /// The article.
     pub sku: String,
     /// How much of the goods; 0 when only money went back.
+    #[schema(value_type = QuantityText)]
     pub quantity: Quantity,
     /// The sum.
+    #[schema(value_type = MoneyText)]
     pub amount: Money,
 }
 

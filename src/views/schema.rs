@@ -48,7 +48,6 @@ macro_rules! word_schema {
 
 pub(crate) use word_schema;
 
-use crate::kernel::{ExternalId, Money, Quantity};
 use crate::orders::{Number, State};
 use crate::payments::{OperationId, PaymentId, VatCode};
 
@@ -79,15 +78,24 @@ text_schema!(
     "482993011752-1-1"
 );
 
+/// What [`crate::kernel::Money`] is in the document: the kernel knows no OpenAPI, so a field names it by `value_type`.
+pub struct MoneyText;
+
+/// The same for [`crate::kernel::Quantity`].
+pub struct QuantityText;
+
+/// The same for [`crate::kernel::ExternalId`].
+pub struct ExternalIdText;
+
 text_schema!(
-    Money,
+    MoneyText,
     "Money",
     "A sum in roubles, tax included: a decimal with at most two places.",
     r"^[0-9]{1,9}(\.[0-9]{1,2})?$",
     "129.90"
 );
 text_schema!(
-    Quantity,
+    QuantityText,
     "Quantity",
     "How much of something: a decimal with at most three places.",
     r"^(0\.([1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9])|[1-9][0-9]{0,8}(\.[0-9]{1,3})?)$",
@@ -95,7 +103,7 @@ text_schema!(
 );
 text_schema!(Number, "Number", "Our number of an order: twelve digits.", "^[1-9][0-9]{11}$", "482993011752");
 text_schema!(
-    ExternalId,
+    ExternalIdText,
     "MerchantOrderId",
     "Your number of an order: from 1 to 255 bytes without control characters.",
     r"^[^\x00-\x1f\x7f-\x9f]{1,255}$",

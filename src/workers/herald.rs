@@ -19,13 +19,13 @@ use crate::flows::endpoint::{Endpoint, endpoint, set_gone};
 use crate::flows::tend_delivery::{hurry_callbacks, named_address};
 use crate::kernel::failure::DeliveryFailure;
 use crate::kernel::secret::webhook_key;
+use crate::kernel::signature::sign_standard;
 use crate::kernel::{Failure, PartyName, Secret, Timestamp};
 use crate::outbox::{Claimed, Delivery, Settlement};
 use crate::peer::{Client, Reply, RetryPolicy};
 use crate::store::{Batch, Unavailable};
 use crate::telemetry::metrics;
 use crate::texts::{InWords, Language};
-use crate::webhooks::verify::sign_standard;
 
 /// How long a merchant's site may take to answer, in seconds.
 pub const CALL_SECONDS_MAX: u64 = 15;

@@ -14,7 +14,6 @@ use tillgate::flows::place_order::{Placed, Placement, place};
 use tillgate::flows::revise_order::{Change, Request, Wish, revise};
 use tillgate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Resting, Seller, Shop, load_record};
 use tillgate::gateway::invoicebox::{self, Invoicebox, Version};
-use tillgate::gateway::sandbox::{Call as Kind, Entry, Outcome, Sandbox, Setup, Trouble};
 use tillgate::gateway::yookassa::{self, Yookassa};
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
 use tillgate::kernel::time::later;
@@ -30,6 +29,7 @@ use tillgate::peer::Client;
 use tillgate::store::memory::Memory;
 use tillgate::store::{Scan, Store};
 use tillgate::workers::collector::Collector;
+use tillgate_lab::sandbox::{Call as Kind, Entry, Outcome, Sandbox, Setup, Trouble};
 use tokio::sync::Notify;
 
 use super::TERMS;

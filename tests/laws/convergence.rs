@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use jiff::tz::Offset;
-use tillgate::kernel::{Quantity, Timestamp};
+use tillgate::kernel::{Fingerprint, Quantity, Timestamp};
 use tillgate::orders::{Event, EventKind, Order, Patch, decide};
 
-use super::{content, event, incoming};
+use super::{content, event, incoming, minute_at, shown};
 
 /// What must not depend on the order of arrival.
 #[derive(Debug, Clone, PartialEq)]
@@ -208,4 +208,51 @@ fn every_history_without_a_creation_stays_parked() {
     let (_, end) = every_history(&hooks, true);
     assert_eq!(end.document, "null");
     assert!(end.stock.is_empty());
+}
+
+/// A creation that was sent again with an earlier time has happened at that time.
+#[test]
+fn a_creation_happened_when_its_earliest_copy_says() {
+    let created =
+        |minute| event(EventKind::Created, &format!("created {minute}"), Some(minute), content(2, 100));
+    let first = decide(None, incoming(created(5))).order.expect("an order");
+    for (minute, expected) in [(3, 3), (7, 5)] {
+        let decision = decide(Some(&first), incoming(created(minute)));
+        let order = decision.order.unwrap_or_else(|| first.clone());
+        assert_eq!(order.events.len(), 1);
+        assert_eq!(order.events[0].at, Some(minute_at(expected)), "{minute}");
+    }
+}
+
+/// What nobody here reads may change without making another revision of the order.
+#[test]
+fn a_change_of_details_is_no_revision() {
+    let details =
+        |text: &str| Patch { details: Some(Fingerprint::of(&[text.as_bytes()])), ..content(2, 100) };
+    let mut order = None;
+    for (kind, minute, patch, revision) in [
+        (EventKind::Created, 1, details("a comment"), 1),
+        (EventKind::Changed, 2, details("another comment"), 1),
+        (EventKind::Changed, 3, content(3, 100), 2),
+    ] {
+        let decision =
+            decide(order.as_ref(), incoming(event(kind, &format!("{minute}"), Some(minute), patch)));
+        order = decision.order;
+        let shown = shown(order.as_ref().expect("an order")).expect("it is created");
+        assert_eq!(serde_json::to_value(shown).expect("json")["revision"], revision, "minute {minute}");
+    }
+}
+
+/// A payment states prices, and the same goods: other quantities are put before a person.
+#[test]
+fn a_payment_for_other_quantities_is_put_before_a_person() {
+    for (quantity, notes) in [(2, 0), (3, 1)] {
+        let created = event(EventKind::Created, "it", Some(1), content(2, 100));
+        let first = decide(None, incoming(created)).order.expect("an order");
+        let paid = event(EventKind::Paid, "it", Some(2), content(quantity, 90));
+        let order = decide(Some(&first), incoming(paid)).order.expect("an order");
+        let shown = serde_json::to_value(shown(&order).expect("it is created")).expect("json");
+        assert_eq!(shown["attention"].as_array().map(Vec::len), Some(notes), "{shown}");
+        assert_eq!(shown["positions"][0]["quantity"], "2");
+    }
 }

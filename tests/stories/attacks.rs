@@ -10,11 +10,11 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Method};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::Setup;
 use tillgate::kernel::{Clock, Stopwatch};
 use tillgate::payments::Checkout;
 use tillgate::peer::Client;
 use tillgate::store::{Batch, Expect};
+use tillgate_lab::sandbox::Setup;
 
 use super::operation::{BINARY, Process, configure};
 use crate::world::till::{API_KEY, Till, json_of, order, text};

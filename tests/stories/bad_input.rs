@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tillgate::demo::marketplace::Marketplace;
 use tillgate::kernel::{Clock, Secret};
+use tillgate_lab::demo::marketplace::Marketplace;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -1,7 +1,7 @@
 //! What buyers meet on their way to the payment page and back.
 
 use http::Method;
-use tillgate::gateway::sandbox::Outcome;
+use tillgate_lab::sandbox::Outcome;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::world::DEADLINE;

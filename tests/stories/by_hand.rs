@@ -2,7 +2,7 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::{Call, Outcome, Trouble};
+use tillgate_lab::sandbox::{Call, Outcome, Trouble};
 
 use crate::world::till::{API_KEY, Till, json_of, text};
 use crate::world::{ADMIN_TOKEN, DEADLINE};

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::{Call, Outcome, Setup, Trouble};
 use tillgate::kernel::{Clock, Money};
 use tillgate::peer::Client;
+use tillgate_lab::sandbox::{Call, Outcome, Setup, Trouble};
 
 use crate::world::till::{API_KEY, Till, json_of, text};
 use crate::world::{ADMIN_TOKEN, DEADLINE};

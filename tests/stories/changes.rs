@@ -2,11 +2,11 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::{Call, Entry, Outcome, Setup, Trouble};
 use tillgate::kernel::Clock;
 use tillgate::orders::Order;
 use tillgate::payments::Checkout;
 use tillgate::peer::Reply;
+use tillgate_lab::sandbox::{Call, Entry, Outcome, Setup, Trouble};
 
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
 use crate::world::{ADMIN_TOKEN, DEADLINE};

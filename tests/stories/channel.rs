@@ -2,8 +2,8 @@
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::{Call, Outcome, Setup, Trouble};
 use tillgate::kernel::Clock;
+use tillgate_lab::sandbox::{Call, Outcome, Setup, Trouble};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::{Value, json};
-use tillgate::demo::chat::{Chat, Trouble};
-use tillgate::demo::cluster::{Cluster, Plan};
-use tillgate::demo::marketplace::{Attempt, Marketplace};
-use tillgate::demo::public::{Door, try_all};
-use tillgate::gateway::sandbox::{Sandbox, Setup};
 use tillgate::kernel::{Secret, Stopwatch};
 use tillgate::peer::Client;
+use tillgate_lab::cluster::{Cluster, Plan};
+use tillgate_lab::demo::chat::{Chat, Trouble};
+use tillgate_lab::demo::marketplace::{Attempt, Marketplace};
+use tillgate_lab::demo::public::{Door, try_all};
+use tillgate_lab::sandbox::{Sandbox, Setup};
 use tokio::sync::watch;
 
 use super::operation::BINARY;

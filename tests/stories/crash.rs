@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
-use tillgate::demo::marketplace::Marketplace;
 use tillgate::kernel::Secret;
+use tillgate_lab::demo::marketplace::Marketplace;
 
 use super::operation::{Process, configure};
 use crate::world::{created, hook};

@@ -2,10 +2,10 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use tillgate::demo::site::{Callback, Site};
-use tillgate::gateway::sandbox::Setup;
 use tillgate::kernel::{Clock, Secret};
 use tillgate::peer::Reply;
+use tillgate_lab::demo::site::{Callback, Site};
+use tillgate_lab::sandbox::Setup;
 
 use crate::world::till::{API_KEY, CALLBACK_SECRET, OTHER_API_KEY, Till, json_of, order, text};
 use crate::world::{ADMIN_TOKEN, DEADLINE};

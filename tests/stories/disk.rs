@@ -6,8 +6,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use serde_json::Value;
-use tillgate::demo::marketplace::Marketplace;
 use tillgate::kernel::Secret;
+use tillgate_lab::demo::marketplace::Marketplace;
 
 use super::operation::{Process, configure};
 use crate::world::created;

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, header};
-use tillgate::demo::marketplace::Marketplace;
-use tillgate::gateway::sandbox::{Outcome, Setup};
 use tillgate::kernel::{Clock, Secret, Stopwatch};
 use tillgate::peer::Client;
+use tillgate_lab::demo::marketplace::Marketplace;
+use tillgate_lab::sandbox::{Outcome, Setup};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::watch;

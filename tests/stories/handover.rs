@@ -2,9 +2,9 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::{Call, Outcome, Setup, Trouble};
 use tillgate::kernel::Clock;
 use tillgate::peer::Reply;
+use tillgate_lab::sandbox::{Call, Outcome, Setup, Trouble};
 
 use super::refunds::{done, held, paid, problem};
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};

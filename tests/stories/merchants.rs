@@ -2,9 +2,9 @@
 
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::{Call, Setup, Trouble};
 use tillgate::kernel::Clock;
 use tillgate::peer::{Client, Reply};
+use tillgate_lab::sandbox::{Call, Setup, Trouble};
 
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
 use crate::world::{DEADLINE, created};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
-use tillgate::gateway::sandbox::{Sandbox, Setup};
+use tillgate_lab::sandbox::{Sandbox, Setup};
 
 use crate::world::created;
 use crate::world::database::Server;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::{Call, Entry, Outcome, Sandbox, Setup, Trouble};
+use tillgate::kernel::signature::{Algorithm, sign_body};
 use tillgate::kernel::{Clock, Secret, Stopwatch};
-use tillgate::webhooks::verify::{Algorithm, sign_body};
+use tillgate_lab::sandbox::{Call, Entry, Outcome, Sandbox, Setup, Trouble};
 
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
 use crate::world::{DEADLINE, created, hook, payload};

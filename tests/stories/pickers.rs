@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tillgate::demo::chat::Trouble;
 use tillgate::kernel::Clock;
+use tillgate_lab::demo::chat::Trouble;
 
 use crate::world::database::Server;
 use crate::world::{DEADLINE, Shop, created, hook, payload};

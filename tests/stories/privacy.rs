@@ -7,9 +7,9 @@ use std::process::Command;
 
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::{Sandbox, Setup};
 use tillgate::kernel::text::is_obeyed;
 use tillgate::peer::Client;
+use tillgate_lab::sandbox::{Sandbox, Setup};
 
 use super::operation::{BINARY, Process, configure};
 use crate::world::database::Server;

@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tillgate::config;
 use tillgate::kernel::secret::webhook_key;
+use tillgate::kernel::signature::{Algorithm, sign_body, sign_standard};
 use tillgate::kernel::{Clock, Secret};
 use tillgate::peer::Client;
-use tillgate::webhooks::verify::{Algorithm, sign_body, sign_standard};
 
 use serde_json::json;
 

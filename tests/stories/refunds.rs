@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::{Call, Done, Outcome, Setup, Trouble};
 use tillgate::kernel::Clock;
 use tillgate::kernel::time::later;
 use tillgate::peer::Reply;
+use tillgate_lab::sandbox::{Call, Done, Outcome, Setup, Trouble};
 
 use crate::world::DEADLINE;
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};

@@ -2,8 +2,8 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::{Call, Outcome, Setup, Trouble};
 use tillgate::kernel::Clock;
+use tillgate_lab::sandbox::{Call, Outcome, Setup, Trouble};
 
 use crate::world::DEADLINE;
 use crate::world::till::{Till, json_of, text};
@@ -101,7 +101,7 @@ async fn its_notifications_are_repeated_until_they_are_taken() {
     assert!(till.bank.wait_until(DEADLINE, |orders| orders[0].notices.len() >= 3).await);
     let till = till.started().await;
     till.order_in(&number, "paid").await;
-    let taken = |orders: &[tillgate::gateway::sandbox::Entry]| {
+    let taken = |orders: &[tillgate_lab::sandbox::Entry]| {
         orders[0].notices.last().is_some_and(|answer| answer == r#"{"status":"success"}"#)
     };
     assert!(till.bank.wait_until(DEADLINE, taken).await);

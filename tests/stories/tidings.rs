@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::Setup;
 use tillgate::kernel::Clock;
 use tillgate::kernel::time::earlier;
+use tillgate_lab::sandbox::Setup;
 
 use super::operation::{BINARY, configure};
 use crate::world::listener::Listener;

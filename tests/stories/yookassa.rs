@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
-use tillgate::gateway::sandbox::{Call, Entry, Outcome, Trouble};
 use tillgate::kernel::Clock;
 use tillgate::kernel::time::later;
 use tillgate::peer::Client;
+use tillgate_lab::sandbox::{Call, Entry, Outcome, Trouble};
 
 use crate::world::till::{API_KEY, Till, json_of, order, text};
 use crate::world::{DEADLINE, hook, payload};

@@ -16,7 +16,10 @@ pub struct Server {
 impl Server {
     /// Starts one. A test that cannot find its server fails.
     pub fn start(settings: &[&str]) -> Server {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/postgres");
+        let mut folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let script =
+            folders.find_map(|folder| Some(folder.join("scripts/postgres")).filter(|it| it.exists()));
+        let script = script.expect("scripts/postgres is in this repository");
         let mut process = Command::new(&script)
             .args(settings)
             .stdin(Stdio::piped())

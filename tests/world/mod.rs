@@ -11,11 +11,11 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::Value;
 use tillgate::app::App;
 use tillgate::config;
-use tillgate::demo::chat::Chat;
-use tillgate::demo::marketplace::{Attempt, Marketplace};
 use tillgate::kernel::{Clock, Secret};
 use tillgate::peer::Client;
 use tillgate::telemetry::metrics;
+use tillgate_lab::demo::chat::Chat;
+use tillgate_lab::demo::marketplace::{Attempt, Marketplace};
 
 /// How long anything may take before a test gives up. Waiting is for events, and this is never reached.
 pub const DEADLINE: Duration = Duration::from_secs(30);

@@ -3,11 +3,11 @@
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::{Value, json};
 use tillgate::app::App;
-use tillgate::demo::marketplace::{Attempt, Marketplace};
-use tillgate::demo::site::Site;
-use tillgate::gateway::sandbox::{Entry, Sandbox, Setup};
 use tillgate::kernel::{Clock, Secret};
 use tillgate::peer::{Client, Reply};
+use tillgate_lab::demo::marketplace::{Attempt, Marketplace};
+use tillgate_lab::demo::site::Site;
+use tillgate_lab::sandbox::{Entry, Sandbox, Setup};
 
 use super::{ADMIN_TOKEN, DEADLINE, start};
 

@@ -11,9 +11,9 @@ use crate::gateway::section::{Channel, Declared, check_common};
 use crate::gateway::{Provider, section};
 use crate::kernel::Secret;
 use crate::kernel::setting::{Holds, Key};
+use crate::kernel::signature::Algorithm;
 use crate::payments::{PaymentMode, Receipts};
 use crate::peer::{Client, ClientError};
-use crate::webhooks::verify::Algorithm;
 use crate::webhooks::{Protocol, Verifier};
 
 /// What it says.

@@ -11,6 +11,7 @@ use crate::flows::{Hook, journal_key};
 use crate::http::Edge;
 use crate::http::page::{List, Paging, gather};
 use crate::http::problem::Problem;
+use crate::http::problems;
 use crate::http::request::ApiRequest;
 use crate::kernel::Document;
 use crate::kernel::hook_id::NotAHookId;
@@ -108,7 +109,7 @@ pub async fn list(
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
     edge.tally.write(&edge.shop).await;
     let paging = Paging { cursor: filter.cursor, limit: filter.limit };
-    let page = gather(&edge, JournalEntry::KIND, &paging, |stored| {
+    let page = gather(&edge.shop.store, JournalEntry::KIND, &paging, |stored| {
         let entry: JournalEntry = stored.document()?;
         let fits = filter.source.as_deref().is_none_or(|source| entry.source.as_str() == source)
             && filter.verdict.is_none_or(|verdict| entry.record.verdict == verdict);
@@ -186,7 +187,7 @@ pub async fn replay(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<Rep
     let (identity, reading) = match endpoint.protocol.read(&readable) {
         Ok(Inbound::Order(identity, reading)) => (identity, reading),
         Ok(Inbound::Payment(_)) => return Err(Problem::conflict("it is about a payment")),
-        Err(rejection) => return Err(Problem::rejected(&rejection)),
+        Err(rejection) => return Err(problems::rejected(&rejection)),
     };
     let mut hook = Hook::of(endpoint.source.clone(), identity, body.clone(), None);
     // Its bytes need not be those that it has its id from: they were masked, or its sender gave it an id.

@@ -77,7 +77,7 @@ pub async fn list(
         // What is paid, and what a person should look at, stands in the checkouts: they are read for a page at once.
         let at_once = if wanted { PAGE_MAX } else { limit };
         let paging = Paging { cursor: next_cursor.take(), limit: Some(at_once) };
-        let page = gather(&edge, Order::KIND, &paging, |stored| {
+        let page = gather(&edge.shop.store, Order::KIND, &paging, |stored| {
             let order: Order = stored.document()?;
             let document =
                 order_document(edge.frame(), &order, None).filter(|document| fits(&order, document));

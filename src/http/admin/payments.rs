@@ -10,6 +10,7 @@ use crate::flows::outside_refund::look_by_hand;
 use crate::flows::tend_operation::{settle_by_hand, tell_again};
 use crate::flows::tend_payment::drop_by_hand;
 use crate::http::problem::Problem;
+use crate::http::problems;
 use crate::http::request::ApiRequest;
 use crate::payments::{NotAPaymentId, NotAnOperationId, OperationId, PaymentId};
 use crate::views::{OrderDocument, order_document};
@@ -24,7 +25,7 @@ fn refused(id: PaymentId, why: Refused) -> Problem {
         Refused::NotInReview | Refused::PaidOtherwise(_) | Refused::Cancelled => {
             Problem::conflict(format!("payment {id}: {why}"))
         }
-        Refused::NotPlanned(_) => Problem::not_refundable(format!("payment {id}: {why}")),
+        Refused::NotPlanned(_) => problems::not_refundable(format!("payment {id}: {why}")),
     }
 }
 

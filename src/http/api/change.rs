@@ -19,6 +19,7 @@ use crate::flows::revise_order::{self as flows, CHANGES_MAX, Refused, Request, W
 use crate::http::body::{read_json, read_plain};
 use crate::http::number_in;
 use crate::http::problem::Problem;
+use crate::http::problems;
 use crate::http::reply::with_revision;
 use crate::http::request::ApiRequest;
 use crate::http::work::see_through;
@@ -27,6 +28,7 @@ use crate::kernel::text::free_lines;
 use crate::kernel::{Money, PartyName, Timestamp};
 use crate::orders::Number;
 use crate::views::MerchantOrder;
+use crate::views::schema::MoneyText;
 
 /// The tag of the order that a change is meant for, if it says so. What is no tag fits no order.
 fn meant_tag(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -50,6 +52,7 @@ pub(super) struct Change {
     #[schema(min_items = 1, max_items = 500)]
     items: Option<Vec<Item>>,
     /// What the site reckons the sum to be: compared, if it is there.
+    #[schema(value_type = Option<MoneyText>)]
     total: Option<Money>,
     /// What the payer reads.
     #[schema(
@@ -219,19 +222,21 @@ async fn revise_order(
     match outcome {
         Ok(shown) => Ok(with_revision(shown)),
         Err(Refused::NotFound) => Err(missing()),
-        Err(Refused::Paid) => Err(Problem::paid("money has come for it: pay it back instead of changing it")),
-        Err(Refused::PaidBack) => {
-            Err(Problem::closed("all of its money was paid back: there is nothing to hand over"))
+        Err(Refused::Paid) => {
+            Err(problems::paid("money has come for it: pay it back instead of changing it"))
         }
-        Err(Refused::Held) => Err(Problem::paid(
+        Err(Refused::PaidBack) => {
+            Err(problems::closed("all of its money was paid back: there is nothing to hand over"))
+        }
+        Err(Refused::Held) => Err(problems::paid(
             "its buyer has agreed and the money is held: the items can be changed, description, customer and expires_at cannot",
         )),
-        Err(Refused::Expired) => Err(Problem::closed("the time to pay it is over: place another order")),
-        Err(Refused::Closed(state)) => Err(Problem::closed(format!("it is {state}"))),
+        Err(Refused::Expired) => Err(problems::closed("the time to pay it is over: place another order")),
+        Err(Refused::Closed(state)) => Err(problems::closed(format!("it is {state}"))),
         Err(Refused::Tag(now)) => Err(Problem::precondition_failed(format!(
             "it has changed: read it again, and send If-Match: \"{now}\" if the change still makes sense"
         ))),
-        Err(Refused::TooManyChanges) => Err(Problem::too_many_changes(format!(
+        Err(Refused::TooManyChanges) => Err(problems::too_many_changes(format!(
             "it has been changed {CHANGES_MAX} times, which is the most: cancel it and place another order"
         ))),
         Err(Refused::BadBill(why)) => Err(Problem::validation_failed(why)),

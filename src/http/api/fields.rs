@@ -11,7 +11,7 @@ use crate::kernel::text::{free_text, is_obeyed};
 use crate::kernel::time::between;
 use crate::kernel::{Money, Quantity, Timestamp};
 use crate::payments::{Customer, CustomerKind, GoodsKind, Line, SKU_CHARS_MAX, VatCode};
-use crate::views::schema::word_schema;
+use crate::views::schema::{MoneyText, QuantityText, word_schema};
 
 /// The most days that an order can be paid.
 const EXPIRES_DAYS_MAX: u32 = 366;
@@ -42,7 +42,9 @@ pub(super) struct Item {
         example = "Молоко 3,2 %"
     )]
     name: String,
+    #[schema(value_type = QuantityText)]
     quantity: Quantity,
+    #[schema(value_type = MoneyText)]
     price: Money,
     vat: VatCode,
     /// The unit's name, "шт" if it is left out.

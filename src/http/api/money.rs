@@ -24,6 +24,7 @@ use crate::http::body::{read_json, read_plain};
 use crate::http::number_in;
 use crate::http::page::List;
 use crate::http::problem::Problem;
+use crate::http::problems;
 use crate::http::reply::answer;
 use crate::http::request::ApiRequest;
 use crate::http::work::see_through;
@@ -32,6 +33,7 @@ use crate::kernel::text::free_lines;
 use crate::kernel::{Fingerprint, Money, PartyName, Quantity};
 use crate::orders::Number;
 use crate::payments::{LINES_MAX, LineRef, NotPlanned, OperationId, OperationKind, Part, PaymentId};
+use crate::views::schema::{MoneyText, QuantityText};
 use crate::views::{OperationDocument, OperationPhase};
 
 /// The longest reason, in characters.
@@ -67,7 +69,9 @@ struct Item {
     /// The article, where it stands in no other line.
     #[schema(example = "123456")]
     sku: Option<String>,
+    #[schema(value_type = Option<QuantityText>)]
     quantity: Option<Quantity>,
+    #[schema(value_type = Option<MoneyText>)]
     amount: Option<Money>,
 }
 
@@ -189,14 +193,14 @@ async fn once(
             Answer { status: 201, content_type: "application/json".into(), body }
         }
         Err(Refused::NotFound) => return Err(missing()),
-        Err(Refused::No(why @ NotPlanned::NotHeld)) => Problem::not_held(why.to_string()).as_answer(),
+        Err(Refused::No(why @ NotPlanned::NotHeld)) => problems::not_held(why.to_string()).into(),
         Err(Refused::No(why @ NotPlanned::NothingLeft)) if kind == OperationKind::Capture => {
-            Problem::not_held(why.to_string()).as_answer()
+            problems::not_held(why.to_string()).into()
         }
         Err(Refused::No(why @ (NotPlanned::NotPaid | NotPlanned::NothingLeft))) => {
-            Problem::not_refundable(why.to_string()).as_answer()
+            problems::not_refundable(why.to_string()).into()
         }
-        Err(Refused::No(NotPlanned::Impossible(why))) => Problem::validation_failed(why).as_answer(),
+        Err(Refused::No(NotPlanned::Impossible(why))) => Problem::validation_failed(why).into(),
     };
     Ok(answer(answer_key(&edge.shop, id, Some(number), answered).await?))
 }

@@ -19,6 +19,7 @@ use crate::kernel::{Document, ExternalId, PartyName};
 use crate::orders::{Number, Order, State as OrderState};
 use crate::payments::Checkout;
 use crate::store::Unavailable;
+use crate::views::schema::ExternalIdText;
 use crate::views::{MerchantOrder, merchant_order};
 
 /// Shows an order.
@@ -50,7 +51,7 @@ pub async fn show(
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     /// The one under your number.
-    #[param(value_type = Option<ExternalId>)]
+    #[param(value_type = Option<ExternalIdText>)]
     merchant_order_id: Option<String>,
     /// Those that stand so.
     state: Option<OrderState>,
@@ -78,7 +79,7 @@ pub async fn list(
         return Ok(Json(List { items: found.into_iter().filter(fits).collect(), next_cursor: None }));
     }
     let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
-    let numbers = gather(&edge, Order::KIND, &paging, |stored| {
+    let numbers = gather(&edge.shop.store, Order::KIND, &paging, |stored| {
         let order: Order = stored.document()?;
         Ok((order.source == merchant).then_some(order))
     });

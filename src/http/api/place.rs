@@ -23,6 +23,7 @@ use crate::flows::{Callbacks, Seller};
 use crate::http::Edge;
 use crate::http::body::{read_json, read_plain};
 use crate::http::problem::Problem;
+use crate::http::problems;
 use crate::http::reply::tagged;
 use crate::http::request::ApiRequest;
 use crate::http::work::see_through;
@@ -34,6 +35,7 @@ use crate::kernel::{ExternalId, Money, PartyName, Timestamp};
 use crate::payments::{Bill, Ways};
 use crate::peer::Url;
 use crate::views::MerchantOrder;
+use crate::views::schema::{ExternalIdText, MoneyText};
 
 /// How long an order can be paid when the merchant does not say.
 const EXPIRES_DAYS_DEFAULT: u64 = 3;
@@ -45,7 +47,7 @@ const URL_BYTES_MAX: usize = 1000;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewOrder {
-    #[schema(value_type = ExternalId)]
+    #[schema(value_type = ExternalIdText)]
     merchant_order_id: String,
     /// What the payer reads; "Заказ" and your number if it is left out.
     #[schema(
@@ -65,6 +67,7 @@ pub(super) struct NewOrder {
     #[schema(min_items = 1, max_items = 500)]
     items: Vec<Item>,
     /// What the site reckons the sum to be: compared, if it is there.
+    #[schema(value_type = Option<MoneyText>)]
     total: Option<Money>,
     /// Where the buyer goes after paying.
     #[schema(pattern = "^https?://[a-z0-9-]", max_length = 1000, example = "https://shop.example/ok")]
@@ -173,7 +176,7 @@ async fn place_order(
                 "merchant_order_id {}: you have placed another order under it, {number}; read it with GET /v1/orders/{number}",
                 placement.merchant_order_id
             );
-            (number, Problem::order_exists(detail).as_answer())
+            (number, problems::order_exists(detail).into())
         }
     };
     let given = answer_key(&edge.shop, id, Some(number), given).await?;

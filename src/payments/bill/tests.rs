@@ -86,3 +86,39 @@ proptest! {
         let _ = line.map(|line| bill(vec![line]));
     }
 }
+
+#[test]
+fn a_sum_that_pieces_do_not_share_evenly_makes_some_dearer_by_a_kopeck() {
+    let (quantity, total) = (Quantity::from_thousandths(3000), Money::from_kopecks(100));
+    let lines = Line::sold_for("1", "Чай", quantity, total, None, VatCode::Ten).expect("lines");
+    let prices: Vec<(i64, i64)> =
+        lines.iter().map(|line| (line.quantity.thousandths(), line.price.kopecks())).collect();
+    assert_eq!(prices, [(2000, 33), (1000, 34)]);
+}
+
+#[test]
+fn a_price_that_is_not_exact_is_told_as_one_thing() {
+    let weighed = Line { measure: "кг".into(), measure_code: "166".into(), ..line("1", 355, 9999) };
+    let told = weighed.with_exact_price();
+    let expected = Line {
+        name: "Молоко × 0.355 кг".into(),
+        quantity: Quantity::from_thousandths(1000),
+        of_quantity: Some(Quantity::from_thousandths(355)),
+        price: weighed.total,
+        measure: "шт".into(),
+        measure_code: "796".into(),
+        ..weighed.clone()
+    };
+    assert_eq!(told, expected);
+    let exact = line("1", 500, 100);
+    assert_eq!(exact.with_exact_price(), exact);
+}
+
+#[test]
+fn another_sum_than_the_bills_is_refused() {
+    let bill = bill(vec![line("1", 1000, 100)]).expect("a bill");
+    assert_eq!(bill.agrees(None), Ok(()));
+    assert_eq!(bill.agrees(Some(Money::from_kopecks(100))), Ok(()));
+    let why = bill.agrees(Some(Money::from_kopecks(101))).expect_err("another sum").to_string();
+    assert_eq!(why, "total: 1.01, but the lines come to 1.00");
+}

@@ -3,7 +3,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::kernel::{PartyName, Private};
 use crate::orders::Number;
-use crate::payments::{Bill, Customer, PaymentState, VatCode, Ways};
+use crate::payments::{
+    Bill, Customer, GoodsKind, Judgement, Notice, NoticeStatus, OutsideRefund, PaymentState, Recorded,
+    RemoteOperation, RemoteOperationStatus, VatCode, Ways,
+};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -188,4 +191,110 @@ fn a_hook_that_changes_nothing_alarms_nobody_while_money_is_held_or_taken() {
     assert_eq!((checkout.wants(Some((5, less)), NOW), checkout.attention.len()), (vec![], 0));
     assert_eq!((checkout.wants(None, NOW), checkout.attention.len()), (vec![], 1));
     assert_eq!(checkout.plan_capture(&[], None, NOW), Err(NotPlanned::NothingLeft));
+}
+
+/// What is paid back of a line is the same article, in the same unit, whatever is named of it.
+#[test]
+fn a_part_of_a_line_keeps_what_it_is() {
+    let mut checkout = paid();
+    let sold = &mut checkout.payments[0].bill.lines[0];
+    (sold.measure, sold.measure_code, sold.kind) = ("кг".into(), "166".into(), GoodsKind::Service);
+    sold.place = Some(7);
+    back(&mut checkout, "1", Part::Money(Money::from_kopecks(33))).expect("planned");
+    let line = &checkout.operations[0].lines[0];
+    assert_eq!(
+        (line.measure.as_str(), line.measure_code.as_str(), line.kind),
+        ("кг", "166", GoodsKind::Service)
+    );
+    assert_eq!((line.place, line.of_quantity), (Some(7), Some(Quantity::ZERO)), "money, and no goods");
+}
+
+/// A refund from the payment system's cabinet names no goods.
+#[test]
+fn a_refund_that_somebody_else_has_made_takes_no_goods_back() {
+    let mut checkout = paid();
+    let id = checkout.payments[0].id;
+    let remote = RemoteOperation {
+        id: "r-1".into(),
+        number: String::new(),
+        amount: Money::from_kopecks(50),
+        status: RemoteOperationStatus::Completed,
+    };
+    assert!(matches!(checkout.take_outside_refund(id, &remote, NOW), OutsideRefund::Taken(_)));
+    let lines = &checkout.operations[0].lines;
+    assert_eq!(lines.iter().map(|line| line.total.kopecks()).sum::<i64>(), 50);
+    assert!(lines.iter().all(|line| line.of_quantity == Some(Quantity::ZERO)), "{lines:?}");
+    assert!(matches!(checkout.take_outside_refund(id, &remote, NOW), OutsideRefund::Known));
+}
+
+/// The bill of the story with other lines, for the same sum unless `more` is added.
+fn other_bill(checkout: &Checkout, more: i64) -> Bill {
+    let bill = &checkout.payments[0].bill;
+    let total = Money::from_kopecks(bill.total.kopecks() + more);
+    let line = Line::priced("9".into(), "Сыр".into(), Quantity::from_thousandths(1000), total, VatCode::Ten);
+    Bill::over("Заказ".into(), vec![line.expect("a line")], Customer::default(), bill.expires_at)
+        .expect("a bill")
+}
+
+#[test]
+fn other_goods_for_the_same_sum_are_another_payment() {
+    let mut checkout = paid();
+    checkout.payments[0].state = PaymentState::Sending { since: NOW };
+    let same = checkout.payments[0].bill.clone();
+    assert_eq!(checkout.wants(Some((2, same)), NOW), Vec::new(), "what is asked for already");
+    let other = other_bill(&checkout, 0);
+    assert_eq!(checkout.wants(Some((3, other)), NOW), vec![checkout.payments[0].id], "it is called off");
+}
+
+#[test]
+fn what_waits_to_be_asked_for_keeps_the_end_of_its_time() {
+    let mut checkout = paid();
+    checkout.payments[0].state = PaymentState::Sending { since: NOW };
+    let first = other_bill(&checkout, 100);
+    checkout.wants(Some((2, first.clone())), NOW);
+    checkout.payments[0].state = PaymentState::Cancelled { at: NOW };
+    checkout.on_demand = true;
+    let later = crate::kernel::time::later(first.expires_at, std::time::Duration::from_secs(60));
+    checkout.wants(Some((3, Bill { expires_at: later, ..first.clone() })), NOW);
+    assert_eq!(
+        checkout.next.as_ref().map(|(revision, bill)| (*revision, bill.expires_at)),
+        Some((3, first.expires_at))
+    );
+}
+
+#[test]
+fn at_the_end_of_its_time_nothing_is_asked_for_any_more() {
+    let mut checkout = paid();
+    checkout.payments[0].state = PaymentState::Cancelled { at: NOW };
+    let bill = other_bill(&checkout, 0);
+    checkout.unasked = Some((2, bill.clone()));
+    assert_eq!(checkout.clone().ask_again(bill.expires_at), None);
+    assert!(checkout.ask_again(NOW).is_some());
+    let mut refused = paid();
+    refused.payments[0].state =
+        PaymentState::Refused { at: NOW, reason: crate::payments::Refusal::ByOperator };
+    assert!(refused.is_repeatable(NOW));
+    assert!(!refused.is_repeatable(refused.payments[0].bill.expires_at));
+}
+
+#[test]
+fn a_notification_of_an_operation_that_we_have_is_recorded_and_no_other() {
+    let mut checkout = paid();
+    back(&mut checkout, "1", goods(1000)).expect("planned");
+    let id = checkout.operations[0].id;
+    let notice = |number: String| Notice {
+        remote_id: "r-1".into(),
+        of_payment: None,
+        number,
+        account: None,
+        amount: Money::from_kopecks(3333),
+        currency: None,
+        status: NoticeStatus::Completed,
+        made_at: None,
+        is_test: false,
+    };
+    let judged = |number: String| notice(number).judge("shop", Some(&checkout));
+    assert_eq!(judged(id.to_string()), Judgement::Recorded(Recorded::Operation { operation: id }));
+    let unknown = OperationId { sequence: id.sequence + 1, ..id };
+    assert!(!matches!(judged(unknown.to_string()), Judgement::Recorded(_)));
 }

@@ -5,8 +5,9 @@ use std::fmt;
 use http::HeaderName;
 use serde::{Deserialize, Deserializer};
 
-use super::{Algorithm, Basic, Encoding, Networks, SignedBody, StandardWebhooks, TokenHeader, Verifier};
+use super::{Basic, Encoding, Networks, SignedBody, StandardWebhooks, TokenHeader, Verifier};
 use crate::kernel::secret::webhook_key;
+use crate::kernel::signature::Algorithm;
 use crate::kernel::{Secret, Tokens};
 
 /// What the section says.

@@ -5,25 +5,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
-use sha1::Sha1;
-use sha2::Sha256;
 
 use super::{AuthError, only_value};
 use crate::kernel::Secret;
-
-/// The hash inside the HMAC.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Algorithm {
-    /// Invoicebox's default.
-    #[default]
-    Sha1,
-    /// The better choice.
-    Sha256,
-}
+use crate::kernel::signature::{Algorithm, is_signature};
 
 /// The header, and the keys of what it bears: one, or the new and the old one while they are exchanged.
 #[derive(Debug)]
@@ -66,36 +53,8 @@ impl SignedBody {
     /// difference is.
     pub fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), AuthError> {
         let claimed = self.claimed(headers)?;
-        let fits = |key: &Secret| match self.algorithm {
-            Algorithm::Sha1 => Hmac::<Sha1>::new_from_slice(key.expose().as_bytes())
-                .is_ok_and(|mac| mac.chain_update(body).verify_slice(&claimed).is_ok()),
-            Algorithm::Sha256 => Hmac::<Sha256>::new_from_slice(key.expose().as_bytes())
-                .is_ok_and(|mac| mac.chain_update(body).verify_slice(&claimed).is_ok()),
-        };
+        let fits = |key: &Secret| is_signature(key, self.algorithm, body, &claimed);
         if self.keys.iter().any(fits) { Ok(()) } else { Err(AuthError::Mismatch(self.header.clone())) }
-    }
-}
-
-/// The signature of a body.
-///
-/// # Panics
-/// Never: HMAC takes a key of any length.
-#[must_use]
-pub fn sign_body(key: &Secret, algorithm: Algorithm, body: &[u8]) -> String {
-    let key = key.expose().as_bytes();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let any_length = "HMAC takes a key of any length";
-    match algorithm {
-        Algorithm::Sha1 => hex(&Hmac::<Sha1>::new_from_slice(key)
-            .expect(any_length)
-            .chain_update(body)
-            .finalize()
-            .into_bytes()),
-        Algorithm::Sha256 => hex(&Hmac::<Sha256>::new_from_slice(key)
-            .expect(any_length)
-            .chain_update(body)
-            .finalize()
-            .into_bytes()),
     }
 }
 
@@ -118,6 +77,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+    use crate::kernel::signature::sign_body;
 
     const HEADER: HeaderName = HeaderName::from_static("x-signature");
 

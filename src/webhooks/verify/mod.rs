@@ -11,11 +11,11 @@ mod token;
 
 pub use basic::Basic;
 pub use configured::{Verify, Way};
-pub use hmac::{Algorithm, Encoding, SignedBody, sign_body};
+pub use hmac::{Encoding, SignedBody};
 pub use networks::Networks;
 use sender::only_value;
 pub use sender::{AuthError, Sender};
-pub use standard::{StandardWebhooks, sign_standard};
+pub use standard::StandardWebhooks;
 pub use token::TokenHeader;
 
 use super::Authentic;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac;
 use http::HeaderName;
-use sha2::Sha256;
 
 use super::{AuthError, Sender, only_value};
 use crate::kernel::Timestamp;
+use crate::kernel::signature::standard_mac;
 use crate::kernel::time::between;
 
 /// The headers.
@@ -73,7 +73,7 @@ impl StandardWebhooks {
     pub fn verify(&self, sender: Sender<'_>, body: &[u8]) -> Result<(), AuthError> {
         let Claimed { id, at, signatures } = self.claimed(sender)?;
         let signed = self.keys.iter().any(|key| {
-            let mac = mac(key, id, at, body);
+            let mac = standard_mac(key, id, at, body);
             let fits = |signature: &Vec<u8>| {
                 mac.as_ref().is_some_and(|mac| mac.clone().verify_slice(signature).is_ok())
             };
@@ -83,18 +83,6 @@ impl StandardWebhooks {
     }
 }
 
-fn mac(key: &[u8], id: &str, at: Timestamp, body: &[u8]) -> Option<Hmac<Sha256>> {
-    let mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-    Some(mac.chain_update(format!("{id}.{}.", at.as_second())).chain_update(body))
-}
-
-/// The value of the header `webhook-signature`.
-#[must_use]
-pub fn sign_standard(key: &[u8], id: &str, at: Timestamp, body: &[u8]) -> Option<String> {
-    let mac = mac(key, id, at, body)?;
-    Some(format!("v1,{}", BASE64.encode(mac.finalize().into_bytes())))
-}
-
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, HeaderValue};
@@ -102,6 +90,7 @@ mod tests {
     use super::*;
     use crate::kernel::Secret;
     use crate::kernel::secret::webhook_key;
+    use crate::kernel::signature::sign_standard;
 
     const BODY: &[u8] = br#"{"test": 2432232314}"#;
 

@@ -6,7 +6,8 @@ mod wire;
 
 use crate::dedup::Answer;
 use crate::kernel::Secret;
-use crate::webhooks::verify::{Algorithm, Encoding, SignedBody};
+use crate::kernel::signature::Algorithm;
+use crate::webhooks::verify::{Encoding, SignedBody};
 use crate::webhooks::{Inbound, Outcome, Protocol, Readable, Rejection, RejectionKind, Verifier};
 use http::HeaderName;
 

@@ -1,0 +1,44 @@
+//! The words everything else is written in: exact amounts, times, identities, secrets.
+//!
+//! Nothing here does I/O and nothing is `async`. Time and chance are arguments: the only calls to the
+//! system's clock and to its source of randomness live in [`time`] and [`chance`], and the rest of the
+//! crate is given their results.
+
+pub mod currency;
+pub mod decimal;
+pub mod money;
+pub mod quantity;
+
+pub mod card;
+pub mod chance;
+pub mod clock_skew;
+pub mod contact;
+pub mod local_time;
+pub mod text;
+pub mod time;
+
+pub mod document;
+pub mod failure;
+pub mod fingerprint;
+pub mod hook_id;
+pub mod ids;
+pub mod json;
+pub mod outbox;
+pub mod partition;
+pub mod secret;
+pub mod setting;
+pub mod signature;
+
+pub use currency::Currency;
+pub use decimal::DecimalError;
+pub use document::{DocKey, Document, Kind, Unreadable};
+pub use failure::Failure;
+pub use fingerprint::Fingerprint;
+pub use hook_id::HookId;
+pub use ids::{ExternalId, PartyName, same_id};
+pub use local_time::LocalTime;
+pub use money::Money;
+pub use partition::{Partition, Subject};
+pub use quantity::Quantity;
+pub use secret::{Private, Secret, Tokens};
+pub use time::{Clock, Stopwatch, Timestamp};

@@ -1,0 +1,185 @@
+//! A message as it is stored: the message, and what became of it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Lane, Message, MessageId};
+use crate::document::{decode_json, encode_json};
+use crate::time::later;
+use crate::{DocKey, Document, Failure, Kind, Timestamp, Unreadable};
+
+/// Where a message lies.
+#[must_use]
+pub fn message_key(id: MessageId) -> DocKey {
+    DocKey { partition: id.subject, kind: Delivery::KIND, id: u128::from(id.sequence) }
+}
+
+/// A message in the outbox, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Which message.
+    pub id: MessageId,
+    /// The road it takes.
+    pub lane: Lane,
+    /// The line in which it waits.
+    pub queue: String,
+    /// What to send.
+    pub body: String,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// How often sending was tried.
+    pub attempts: u32,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// Why the last attempt failed.
+    pub last_error: Option<Failure>,
+    /// When an attempt first failed: from then on its time runs out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_failed_at: Option<Timestamp>,
+    /// A person has asked for the next attempt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_hand: bool,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum DeliveryState {
+    /// Waiting until `due`.
+    Pending {
+        /// Not to be tried before.
+        due: Timestamp,
+    },
+    /// The peer has taken it.
+    Sent {
+        /// When.
+        at: Timestamp,
+    },
+    /// Given up; a person may have it tried again.
+    Dead {
+        /// When.
+        at: Timestamp,
+    },
+    /// A person has decided that it need not be sent.
+    Dropped {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+impl DeliveryState {
+    /// The state's name in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DeliveryState::Pending { .. } => "pending",
+            DeliveryState::Sent { .. } => "sent",
+            DeliveryState::Dead { .. } => "dead",
+            DeliveryState::Dropped { .. } => "dropped",
+        }
+    }
+}
+
+impl Document for Delivery {
+    const KIND: Kind = Kind::unlisted(3, "messages");
+    const SCHEMA: u16 = 3;
+    const OLDEST: u16 = 3;
+
+    fn encode(&self) -> Vec<u8> {
+        encode_json(self)
+    }
+
+    fn decode(schema: u16, bytes: &[u8]) -> Result<Delivery, Unreadable> {
+        decode_json(schema, bytes)
+    }
+}
+
+impl Delivery {
+    /// A message that is put into the outbox at `now`.
+    #[must_use]
+    pub fn new(message: Message, now: Timestamp) -> Delivery {
+        let Message { id, lane, queue, body, created_at, wait } = message;
+        let state = DeliveryState::Pending { due: later(now, wait) };
+        Delivery {
+            id,
+            lane,
+            queue,
+            body,
+            created_at,
+            attempts: 0,
+            state,
+            last_error: None,
+            first_failed_at: None,
+            by_hand: false,
+        }
+    }
+
+    /// The message after an attempt that ended in `settlement` at `now`.
+    #[must_use]
+    pub fn settle(mut self, settlement: Settlement, now: Timestamp) -> Delivery {
+        self.attempts = self.attempts.saturating_add(1);
+        self.by_hand = false;
+        // A person may have dropped it meanwhile: what failed then stays dropped, what was sent was sent.
+        let is_pending = matches!(self.state, DeliveryState::Pending { .. });
+        match settlement {
+            Settlement::Sent => {
+                self.state = DeliveryState::Sent { at: now };
+                self.last_error = None;
+            }
+            Settlement::Retry { wait, error } => {
+                if is_pending {
+                    self.state = DeliveryState::Pending { due: later(now, wait) };
+                }
+                self.first_failed_at = self.first_failed_at.or(Some(now));
+                self.last_error = Some(error);
+            }
+            Settlement::Postpone { wait, error } => {
+                self.attempts -= 1; // nothing was attempted
+                if is_pending {
+                    self.state = DeliveryState::Pending { due: later(now, wait) };
+                }
+                self.last_error = Some(error);
+            }
+            Settlement::Dead { error } => {
+                if is_pending {
+                    self.state = DeliveryState::Dead { at: now };
+                }
+                self.last_error = Some(error);
+            }
+        }
+        self
+    }
+
+    /// The message, due at `now`.
+    #[must_use]
+    pub fn due_at(self, now: Timestamp) -> Delivery {
+        Delivery { state: DeliveryState::Pending { due: now }, ..self }
+    }
+}
+
+/// How an attempt ended. When it did is for the store to say: its clock is the one that all receivers share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// The peer has taken it.
+    Sent,
+    /// It is to be tried again.
+    Retry {
+        /// How long not.
+        wait: Duration,
+        /// What went wrong.
+        error: Failure,
+    },
+    /// It was not tried: it waits, and its time to be given up stands still.
+    Postpone {
+        /// How long not.
+        wait: Duration,
+        /// Why.
+        error: Failure,
+    },
+    /// It is given up.
+    Dead {
+        /// Why.
+        error: Failure,
+    },
+}

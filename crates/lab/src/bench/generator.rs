@@ -1,0 +1,203 @@
+//! The load: connections that send hooks, in a closed loop (each sends the next when the one before is answered) or at a
+//! fixed rate.
+//!
+//! At a fixed rate each hook has its moment, whether or not the answers keep up, and its latency counts from that moment:
+//! a server that stalls is not excused from the hooks that would have come meanwhile.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use http::{Method, Request, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+use super::workload::{KNOWN_ORDERS, Order, Workload};
+use tillgate_kernel::Stopwatch;
+use tillgate_kernel::chance::random_bytes;
+
+/// Where hooks are sent, and how their sender proves itself.
+#[derive(Debug, Clone)]
+pub struct Aim {
+    /// The servers; connections are spread over them.
+    pub addresses: Vec<SocketAddr>,
+    /// The path.
+    pub path: String,
+    /// The token.
+    pub token: String,
+}
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub struct Load {
+    pub aim: Aim,
+    pub workload: Workload,
+    pub connections: usize,
+    pub time: Duration,
+    /// Hooks a second over all connections; none for a closed loop.
+    pub rate: Option<u32>,
+}
+
+/// What came of it.
+pub struct Figures {
+    latencies: Histogram<u64>,
+    pub errors: u64,
+    took: Duration,
+}
+
+/// Latencies are kept in microseconds up to a minute, to three digits.
+const MICROS_MAX: u64 = 60_000_000;
+
+impl Figures {
+    fn new() -> Figures {
+        let latencies =
+            Histogram::new_with_max(MICROS_MAX, 3).unwrap_or_else(|why| panic!("fixed bounds: {why}"));
+        Figures { latencies, errors: 0, took: Duration::ZERO }
+    }
+
+    /// How many answers were good.
+    pub fn answers(&self) -> u64 {
+        self.latencies.len()
+    }
+
+    /// Answers per second.
+    #[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a rate, for people")]
+    pub fn per_second(&self) -> f64 {
+        if self.took.is_zero() { 0.0 } else { self.latencies.len() as f64 / self.took.as_secs_f64() }
+    }
+
+    /// The latency that this share of answers does not exceed, in microseconds.
+    pub fn micros_at(&self, share: f64) -> u64 {
+        self.latencies.value_at_quantile(share)
+    }
+
+    /// The longest latency, in microseconds.
+    pub fn micros_max(&self) -> u64 {
+        self.latencies.max()
+    }
+}
+
+/// Runs a load to its end. What must be there before is sent first and not measured.
+pub async fn run(load: &Load) -> Figures {
+    let run = u32::from_be_bytes(random_bytes());
+    if load.workload.needs_known_orders() {
+        send_all(&load.aim, KNOWN_ORDERS, move |count| Order::known(run, count).created()).await;
+    }
+    let mut connections = JoinSet::new();
+    let watch = Stopwatch::start();
+    for connection in 0..load.connections {
+        connections.spawn(drive(load.clone(), run, connection, watch));
+    }
+    let mut all = Figures::new();
+    while let Some(one) = connections.join_next().await {
+        if let Ok(one) = one {
+            let _ = all.latencies.add(&one.latencies);
+            all.errors += one.errors;
+        } else {
+            all.errors += 1;
+        }
+    }
+    all.took = watch.elapsed();
+    all
+}
+
+/// Connections over which orders are sent that must be there before.
+const FILLING_CONNECTIONS: usize = 64;
+
+/// Sends hooks once each, as fast as they are answered. Returns how many were not.
+pub async fn send_all(aim: &Aim, count: u64, hook: impl Fn(u64) -> Bytes + Clone + Send + 'static) -> u64 {
+    let mut connections = JoinSet::new();
+    for connection in 0..FILLING_CONNECTIONS {
+        let (aim, hook) = (aim.clone(), hook.clone());
+        connections.spawn(async move {
+            let mut failed = 0;
+            let Some(mut sender) = connect(&aim, connection).await else {
+                return 1;
+            };
+            for number in (connection as u64..count).step_by(FILLING_CONNECTIONS) {
+                failed += u64::from(!send(&mut sender, &aim, hook(number)).await);
+            }
+            failed
+        });
+    }
+    connections.join_all().await.into_iter().sum()
+}
+
+async fn drive(load: Load, run: u32, connection: usize, watch: Stopwatch) -> Figures {
+    let mut figures = Figures::new();
+    let Some(mut sender) = connect(&load.aim, connection).await else {
+        figures.errors += 1;
+        return figures;
+    };
+    let mut count = 0_u64;
+    while watch.elapsed() < load.time {
+        let body = load.workload.hook(run, connection, count);
+        let since = match load.rate {
+            None => watch.elapsed(),
+            Some(rate) => {
+                let place = count * load.connections as u64 + connection as u64;
+                let moment =
+                    Duration::from_nanos(place.saturating_mul(1_000_000_000) / u64::from(rate.max(1)));
+                if moment >= load.time {
+                    break;
+                }
+                if let Some(early) = moment.checked_sub(watch.elapsed()) {
+                    tokio::time::sleep(early).await;
+                }
+                moment
+            }
+        };
+        count += 1;
+        // A proxy ends a connection after so many requests: that is no error.
+        if sender.ready().await.is_err()
+            && let Some(again) = connect(&load.aim, connection).await
+        {
+            sender = again;
+        }
+        if send(&mut sender, &load.aim, body).await {
+            let took = watch.elapsed().saturating_sub(since);
+            let micros = u64::try_from(took.as_micros()).unwrap_or(MICROS_MAX);
+            let _ = figures.latencies.record(micros.clamp(1, MICROS_MAX));
+        } else {
+            figures.errors += 1;
+            match connect(&load.aim, connection).await {
+                Some(again) => sender = again,
+                None => return figures,
+            }
+        }
+    }
+    figures
+}
+
+/// Sends a hook, and says whether it was acknowledged.
+async fn send(sender: &mut SendRequest<Full<Bytes>>, aim: &Aim, body: Bytes) -> bool {
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(&aim.path)
+        .header(header::HOST, "bench")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("client-token", &aim.token)
+        .body(Full::new(body));
+    let Ok(request) = request else { return false };
+    match sender.send_request(request).await {
+        Ok(response) => {
+            let is_good = response.status().is_success();
+            response.into_body().collect().await.is_ok() && is_good
+        }
+        Err(_) => false,
+    }
+}
+
+async fn connect(aim: &Aim, connection: usize) -> Option<SendRequest<Full<Bytes>>> {
+    let address = aim.addresses.get(connection % aim.addresses.len().max(1))?;
+    let stream = TcpStream::connect(address).await.ok()?;
+    stream.set_nodelay(true).ok()?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+    tokio::spawn(connection);
+    sender.ready().await.ok()?;
+    Some(sender)
+}

@@ -1,0 +1,65 @@
+//! A server to measure, and one measurement.
+
+use super::error::{BenchError, say};
+use super::generator::{Load, send_all};
+use super::options::Options;
+use super::report::Row;
+use super::target::{Folder, Kind, Money, Target, Usage};
+use super::workload::Order;
+use super::{generator, target};
+use tillgate_kernel::Stopwatch;
+use tillgate_kernel::chance::random_bytes;
+
+/// A server to measure, with what is to be stored before.
+pub(super) async fn prepare(
+    options: &Options,
+    folder: &Folder,
+    money: Money,
+) -> Result<(String, Target), BenchError> {
+    if let Some(url) = &options.to {
+        return Ok((url.clone(), target::given(url, &options.token).map_err(BenchError::usage)?));
+    }
+    let kind =
+        Kind { store: options.store.clone(), receivers: options.receivers, with_nginx: options.nginx, money };
+    let mut target = target::gateway(folder, &kind).await.map_err(BenchError::because)?;
+    let mut name = kind.name();
+    if options.preload > 0 {
+        let run = u32::from_be_bytes(random_bytes());
+        let failed =
+            send_all(&target.aim, options.preload, move |count| Order::known(run, count).created()).await;
+        if failed > 0 {
+            return Err(BenchError::because(format!("{failed} orders were not stored before measuring")));
+        }
+        let watch = Stopwatch::start();
+        target.restart().map_err(BenchError::because)?;
+        let took = watch.elapsed();
+        name = format!("{name}, {} stored", options.preload);
+        let started = format!(
+            "started on {} orders in {}.{:02} s, memory {} MiB",
+            options.preload,
+            took.as_secs(),
+            took.subsec_millis() / 10,
+            target.usage().resident_bytes >> 20
+        );
+        if options.json {
+            eprintln!("{started}");
+        } else {
+            say(started);
+        }
+    }
+    Ok((name, target))
+}
+
+/// Runs the load and says besides what the server used for it.
+pub(super) async fn measure(server: &str, target: &Target, load: &Load) -> Row {
+    let before = target.usage();
+    let figures = generator::run(load).await;
+    let after = target.usage();
+    let usage = Usage {
+        ticks: after.ticks.saturating_sub(before.ticks),
+        written_bytes: after.written_bytes.saturating_sub(before.written_bytes),
+        resident_bytes: after.resident_bytes,
+    };
+    let (server, workload, connections) = (server.to_owned(), load.workload.name(), load.connections);
+    Row { server, workload, connections, figures, usage, ratio: None }
+}

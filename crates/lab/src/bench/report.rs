@@ -1,0 +1,112 @@
+//! What was measured, as a table or as JSON.
+
+use comfy_table::{Table, presets};
+
+use super::error::say;
+use super::generator::Figures;
+use super::target::Usage;
+
+/// A measured server under a load.
+pub(super) struct Row {
+    pub(super) server: String,
+    pub(super) workload: &'static str,
+    pub(super) connections: usize,
+    pub(super) figures: Figures,
+    pub(super) usage: Usage,
+    pub(super) ratio: Option<f64>,
+}
+
+impl Row {
+    pub(super) fn title(&self) -> String {
+        format!("{}, {}, {} connections", self.server, self.workload, self.connections)
+    }
+
+    /// Microseconds of processor time for a hook.
+    fn cpu_micros(&self) -> u64 {
+        (self.usage.ticks * 10_000).checked_div(self.figures.answers()).unwrap_or(0)
+    }
+
+    /// Bytes that went to the disk for a hook.
+    fn written_bytes(&self) -> u64 {
+        self.usage.written_bytes.checked_div(self.figures.answers()).unwrap_or(0)
+    }
+}
+
+fn milliseconds(micros: u64) -> String {
+    format!("{}.{:02}", micros / 1000, micros / 10 % 100)
+}
+
+pub(super) fn print_table(rows: &[Row], rate: Option<u32>) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header([
+        "SERVER",
+        "HOOKS",
+        "CONN.",
+        "PER SECOND",
+        "P50 MS",
+        "P99",
+        "P99.9",
+        "MAX",
+        "ERRORS",
+        "CPU S/10K",
+        "MIB",
+        "WRITTEN B",
+        "OF BARE HYPER",
+    ]);
+    for row in rows {
+        let figures = &row.figures;
+        let cpu = row.cpu_micros();
+        table.add_row([
+            row.server.clone(),
+            row.workload.to_owned(),
+            row.connections.to_string(),
+            format!("{:.0}", figures.per_second()),
+            milliseconds(figures.micros_at(0.5)),
+            milliseconds(figures.micros_at(0.99)),
+            milliseconds(figures.micros_at(0.999)),
+            milliseconds(figures.micros_max()),
+            figures.errors.to_string(),
+            format!("{}.{:02}", cpu / 100, cpu % 100),
+            (row.usage.resident_bytes >> 20).to_string(),
+            row.written_bytes().to_string(),
+            row.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
+        ]);
+    }
+    say(table.trim_fmt());
+    match rate {
+        None => say("\nclosed loop: each connection sends its next hook when the one before is answered;"),
+        Some(rate) => say(format_args!(
+            "\nopen loop: {rate} hooks a second whether or not the answers keep up, latencies from each hook's moment (bare \
+             hyper: closed loop);"
+        )),
+    }
+    say(
+        "hooks of 1.3 kB; the generator runs on the same cores; every answer is durable (flush and sync_data, or commit",
+    );
+    say("with synchronous_commit=on); CPU, memory and bytes are those of the receivers alone");
+}
+
+pub(super) fn print_json(rows: &[Row]) {
+    let rows: Vec<serde_json::Value> = rows
+        .iter()
+        .map(|row| {
+            serde_json::json!({
+                "server": row.server,
+                "workload": row.workload,
+                "connections": row.connections,
+                "per_second": row.figures.per_second(),
+                "p50_microseconds": row.figures.micros_at(0.5),
+                "p99_microseconds": row.figures.micros_at(0.99),
+                "p999_microseconds": row.figures.micros_at(0.999),
+                "max_microseconds": row.figures.micros_max(),
+                "errors": row.figures.errors,
+                "cpu_microseconds_per_hook": row.cpu_micros(),
+                "resident_bytes": row.usage.resident_bytes,
+                "written_bytes_per_hook": row.written_bytes(),
+                "ratio_to_bare_hyper": row.ratio,
+            })
+        })
+        .collect();
+    say(format_args!("{:#}", serde_json::Value::Array(rows)));
+}

@@ -1,0 +1,158 @@
+//! Whatever is asked of them, all engines do the same: the one in memory is short enough to be believed.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::conformance::{postgres_in_a_new_database, sled_in_a_new_folder};
+use super::*;
+use crate::conformance::NOTES;
+use tillgate_kernel::time::from_micros;
+use tillgate_kernel::{Clock, DocKey, Partition};
+
+/// One document in a batch. Beliefs are right or wrong; `At` means "the version that is there".
+#[derive(Debug, Clone)]
+struct Step {
+    partition: u64,
+    id: u128,
+    believes_absent: bool,
+    believes_old: bool,
+    act: Act,
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    Put { bytes: usize, at: i64 },
+    Delete,
+    Rely,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    // Few keys and times, so that steps meet; sizes on both sides of every limit of a page.
+    let bytes = prop_oneof![0_usize..200, 4090_usize..4100, 20_000_usize..30_000, 90_000_usize..120_000];
+    let act = prop_oneof![
+        4 => (bytes, 0_i64..6).prop_map(|(bytes, at)| Act::Put { bytes, at: at * 70_000 }),
+        1 => Just(Act::Delete),
+        1 => Just(Act::Rely),
+    ];
+    (1_u64..4, 0_u128..3, any::<bool>(), proptest::bool::weighted(0.1), act).prop_map(
+        |(partition, id, believes_absent, believes_old, act)| Step {
+            partition,
+            id,
+            believes_absent,
+            believes_old,
+            act,
+        },
+    )
+}
+
+async fn play(store: &Store, steps: &[Step]) -> Result<(), CommitError> {
+    let mut batch = Batch::new();
+    for Step { partition, id, believes_absent, believes_old, act } in steps {
+        let key = DocKey { partition: Partition::from_u64(*partition), kind: NOTES, id: *id };
+        let there = store.load(&[key]).await.expect("read").pop().flatten().map(|stored| stored.version);
+        let version = there.unwrap_or(77) + u64::from(*believes_old);
+        let expect = if *believes_absent { Expect::Absent } else { Expect::At(version) };
+        match act {
+            Act::Put { bytes, at } => {
+                // Text that does not pack to nothing.
+                let bytes = (0..*bytes).map(|place| ((place * place) >> 3) as u8).collect();
+                batch.put_body(key, expect, Body { schema: 1, listed_at: from_micros(*at), bytes });
+            }
+            Act::Delete => batch.delete(key, version),
+            Act::Rely => batch.rely(key, expect),
+        }
+        batch.bump(CounterKey { group: partition.to_string(), name: id.to_string() }, Bump::Add(1));
+    }
+    store.commit(batch).await
+}
+
+/// Everything that can be seen of a store, but for the versions' numbers.
+async fn seen(store: &Store) -> Vec<String> {
+    let mut seen = Vec::new();
+    let show = |key: DocKey, body: &Body| {
+        format!(
+            "{}/{}/{} {} {} {:?}",
+            key.kind.byte(),
+            key.partition,
+            key.id,
+            body.listed_at,
+            body.bytes.len(),
+            body.bytes.last()
+        )
+    };
+    for newest_first in [false, true] {
+        let mut after = None;
+        loop {
+            let scan = Scan::Listed { kind: NOTES, newest_first, after, limit: 2 };
+            let page = store.scan(&scan).await.expect("a page");
+            seen.extend(page.items.iter().map(|(key, stored)| show(*key, &stored.body)));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    for partition in 1..4 {
+        let page = store
+            .scan(&Scan::Partition { partition: Partition::from_u64(partition), kind: NOTES })
+            .await
+            .expect("a page");
+        seen.extend(page.items.iter().map(|(key, stored)| show(*key, &stored.body)));
+        let counters = store.counters(&partition.to_string(), None, 9).await.expect("counters");
+        seen.extend(counters.into_iter().map(|(key, value)| format!("{} {value}", key.name)));
+    }
+    seen.extend(
+        store
+            .partitions(Some(Partition::from_u64(0)), 9)
+            .await
+            .expect("partitions")
+            .iter()
+            .map(Partition::to_string),
+    );
+    seen.extend(
+        store
+            .partitions(Some(Partition::from_u64(1)), 1)
+            .await
+            .expect("partitions")
+            .iter()
+            .map(Partition::to_string),
+    );
+    seen
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn on_random_batches(batches in prop::collection::vec(prop::collection::vec(step(), 1..4), 1..25)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let (sled, _folder) = sled_in_a_new_folder(&Clock::System).await;
+            let agreed = agree(&sled, &batches).await;
+            sled.close().await;
+            agreed
+        })?;
+    }
+}
+
+async fn agree(engine: &Store, batches: &[Vec<Step>]) -> Result<(), TestCaseError> {
+    let memory = Store::Memory(Arc::new(memory::Memory::new(Clock::System)));
+    for steps in batches {
+        let (one, other) = (play(&memory, steps).await, play(engine, steps).await);
+        prop_assert_eq!(one, other, "{:?}", steps);
+        prop_assert_eq!(seen(&memory).await, seen(engine).await, "{:?}", steps);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn on_random_batches_in_postgres(batches in prop::collection::vec(prop::collection::vec(step(), 1..4), 1..15)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let (postgres, ()) = postgres_in_a_new_database(&Clock::System).await;
+            agree(&postgres, &batches).await
+        })?;
+    }
+}

@@ -1,0 +1,187 @@
+//! From one store into another: every document as it is, every counter, and proof that both hold the same.
+//!
+//! What is there already, and the same, is passed over, so a copy that broke off is simply begun again. What is there and
+//! different stops it: the target has been used, and copying over it would undo that.
+
+use std::collections::BTreeMap;
+
+use super::{Batch, Bump, CommitError, CounterKey, Expect, Scan, Store, Stored, Unavailable};
+use tillgate_kernel::DocKey;
+use tillgate_kernel::{Fingerprint, Kind, Partition};
+
+/// Partitions that are listed at once.
+pub const PARTITIONS_STEP: usize = 512;
+
+/// Counters that are copied at once.
+const COUNTERS_STEP: usize = 500;
+
+/// Why copying stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// A store could not be used.
+    #[error("{0}")]
+    Unavailable(#[from] Unavailable),
+    /// The target has something else under a key.
+    #[error(
+        "{key} is in the target already, and different: the target has been used. Copy into an empty store"
+    )]
+    Different {
+        /// Which document.
+        key: String,
+    },
+}
+
+/// What a store holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Documents of each kind.
+    pub documents: BTreeMap<Kind, u64>,
+    /// Counters that are not zero.
+    pub counters: u64,
+    /// Made of everything: two stores with the same one hold the same.
+    pub digest: u128,
+}
+
+impl Totals {
+    /// All documents.
+    #[must_use]
+    pub fn of_all_kinds(&self) -> u64 {
+        self.documents.values().sum()
+    }
+}
+
+async fn documents(store: &Store, partition: Partition) -> Result<Vec<(DocKey, Stored)>, Unavailable> {
+    Ok(store.scan(&Scan::Whole { partition }).await?.items)
+}
+
+/// Copies what is in a partition.
+pub async fn copy_partition(from: &Store, to: &Store, partition: Partition) -> Result<(), CopyError> {
+    let wanted = documents(from, partition).await?;
+    let keys: Vec<DocKey> = wanted.iter().map(|(key, _)| *key).collect();
+    let mut batch = Batch::new();
+    for ((key, stored), there) in wanted.into_iter().zip(to.load(&keys).await?) {
+        match there {
+            None => batch.put_body(key, Expect::Absent, stored.body),
+            Some(there) if there.body == stored.body => {}
+            Some(_) => return Err(CopyError::Different { key: format!("something of {partition}") }),
+        }
+    }
+    match to.commit(batch).await {
+        Ok(()) => Ok(()),
+        Err(CommitError::Unavailable(why)) => Err(why.into()),
+        // Somebody else writes there.
+        Err(CommitError::Conflict | CommitError::LostLease) => {
+            Err(CopyError::Different { key: format!("something of {partition}") })
+        }
+    }
+}
+
+/// Copies all counters.
+pub async fn copy_counters(from: &Store, to: &Store) -> Result<(), CopyError> {
+    let there = all_counters(to).await?;
+    let mut after = None;
+    loop {
+        let some = counters_after(from, after.as_ref()).await?;
+        let Some((last, _)) = some.last() else { return Ok(()) };
+        after = Some(last.clone());
+        let mut batch = Batch::new();
+        for (key, value) in some {
+            match there.get(&key) {
+                None => batch.bump(key, Bump::Set(value)),
+                Some(there) if *there == value => {}
+                // What was sold or counted there meanwhile is not undone.
+                Some(_) => {
+                    return Err(CopyError::Different {
+                        key: format!("the balance of {} in {}", key.name, key.group),
+                    });
+                }
+            }
+        }
+        match to.commit(batch).await {
+            Ok(()) => {}
+            Err(CommitError::Unavailable(why)) => return Err(why.into()),
+            Err(CommitError::Conflict | CommitError::LostLease) => {
+                return Err(CopyError::Different { key: "a counter".into() });
+            }
+        }
+    }
+}
+
+async fn all_counters(store: &Store) -> Result<BTreeMap<CounterKey, i64>, Unavailable> {
+    let mut all: BTreeMap<CounterKey, i64> = BTreeMap::new();
+    loop {
+        let some = counters_after(store, all.last_key_value().map(|(key, _)| key)).await?;
+        if some.is_empty() {
+            return Ok(all);
+        }
+        all.extend(some);
+    }
+}
+
+/// Refuses a target in which there is something that the source does not have.
+pub async fn nothing_else_is_there(partitions: &[Partition], to: &Store) -> Result<(), CopyError> {
+    let mut after = None;
+    loop {
+        let some = to.partitions(after, PARTITIONS_STEP).await?;
+        let Some(last) = some.last() else { return Ok(()) };
+        after = Some(*last);
+        if let Some(other) = some.iter().find(|there| partitions.binary_search(there).is_err()) {
+            return Err(CopyError::Different { key: format!("order or hook {other}") });
+        }
+    }
+}
+
+/// The counters after one, of its group and then of the groups behind it.
+async fn counters_after(
+    store: &Store,
+    after: Option<&CounterKey>,
+) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
+    for group in store.counter_groups().await? {
+        let name = match after {
+            Some(after) if group < after.group => continue,
+            Some(after) if group == after.group => Some(after.name.as_str()),
+            _ => None,
+        };
+        let found = store.counters(&group, name, COUNTERS_STEP).await?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Counts a partition into the totals.
+pub async fn count_partition(
+    store: &Store,
+    partition: Partition,
+    totals: &mut Totals,
+) -> Result<(), Unavailable> {
+    for (key, Stored { body, .. }) in documents(store, partition).await? {
+        *totals.documents.entry(key.kind).or_insert(0) += 1;
+        let print = Fingerprint::of(&[
+            &key.partition.to_bytes(),
+            &[key.kind.byte()],
+            &key.id.to_be_bytes(),
+            &body.schema.to_be_bytes(),
+            &body.listed_at.as_microsecond().to_be_bytes(),
+            &body.bytes,
+        ]);
+        totals.digest = totals.digest.wrapping_add(print.get());
+    }
+    Ok(())
+}
+
+/// Counts the counters into the totals.
+pub async fn count_counters(store: &Store, totals: &mut Totals) -> Result<(), Unavailable> {
+    let mut after = None;
+    loop {
+        let some = counters_after(store, after.as_ref()).await?;
+        let Some((last, _)) = some.last() else { return Ok(()) };
+        after = Some(last.clone());
+        for (key, value) in some.iter().filter(|(_, value)| *value != 0) {
+            totals.counters += 1;
+            let name = format!("{}\0{}\0{value}", key.group, key.name);
+            totals.digest = totals.digest.wrapping_add(Fingerprint::of(&[name.as_bytes()]).get());
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The leases of a store that one process owns.
+
+use std::collections::HashMap;
+
+use tillgate_kernel::Timestamp;
+use tillgate_kernel::outbox::{Claim, Claimed, Delivery, DeliveryState, Lane, MessageId, Ordering, Ticket};
+use tillgate_kernel::time::later;
+
+use crate::place::Place;
+
+/// How many waiting messages of one queue are looked at for one that may go.
+const QUEUE_LOOKAHEAD_MAX: usize = 256;
+
+/// The leases of a store that one process owns.
+#[derive(Debug, Default)]
+pub struct Leases {
+    held: HashMap<MessageId, (u64, Timestamp)>,
+    last_fence: u64,
+}
+
+impl Leases {
+    /// Whether `ticket` is of the latest claim of its message. That its time ran out does not matter as
+    /// long as nobody else has claimed the message since.
+    pub fn holds(&self, ticket: Ticket) -> bool {
+        self.held.get(&ticket.id).is_some_and(|&(fence, _)| fence == ticket.fence)
+    }
+
+    /// Forgets a settled message.
+    pub fn release(&mut self, ticket: Ticket) {
+        self.held.remove(&ticket.id);
+    }
+
+    /// Chooses and leases messages that are due at `now`. `next` gives the first place of the index after a place, `read` a
+    /// message by its id.
+    pub fn claim<E: std::fmt::Display>(
+        &mut self,
+        claim: &Claim,
+        now: Timestamp,
+        next: impl Fn(&Place) -> Result<Option<Place>, E>,
+        read: impl Fn(MessageId) -> Result<Option<Delivery>, E>,
+    ) -> Result<Vec<Claimed>, E> {
+        let mut claimed = Vec::new();
+        let mut position = Place::start(claim.lane, false);
+        let mut looked_at = 0;
+        while claimed.len() < claim.limit {
+            let Some(place) = next(&position)? else { break };
+            if place.lane != claim.lane || place.dead {
+                break;
+            }
+            looked_at = if place.queue == position.queue { looked_at + 1 } else { 1 };
+            if place.due > now || looked_at > QUEUE_LOOKAHEAD_MAX || claim.resting.contains(&place.queue) {
+                position = place.end_of_queue();
+                continue;
+            }
+            // One that is tried again later stands behind its successors: whoever waits for it leads to it.
+            let head = match first_waiting(place.id, claim.lane, now, &read) {
+                Ok(head) => head,
+                Err(why) => {
+                    // One damaged message must not silence every chat.
+                    tracing::error!(message.id = %place.id, error = %why, "a message cannot be read and is passed over");
+                    None
+                }
+            };
+            let may_go = |delivery: &Delivery| {
+                let is_due = matches!(delivery.state, DeliveryState::Pending { due } if due <= now);
+                let is_leased = self.held.get(&delivery.id).is_some_and(|&(_, until)| until > now);
+                let queue_is_free = delivery.queue == place.queue
+                    || !(claim.resting.contains(&delivery.queue)
+                        || claimed.iter().any(|other: &Claimed| other.delivery.queue == delivery.queue));
+                is_due && !is_leased && queue_is_free
+            };
+            let Some(delivery) = head.filter(may_go) else {
+                position = place;
+                continue;
+            };
+            self.last_fence += 1;
+            let ticket = Ticket { id: delivery.id, fence: self.last_fence };
+            self.held.insert(ticket.id, (ticket.fence, later(now, claim.lease)));
+            let is_of_this_queue = delivery.queue == place.queue;
+            claimed.push(Claimed { delivery, ticket, at: now });
+            position = if is_of_this_queue { place.end_of_queue() } else { place };
+        }
+        Ok(claimed)
+    }
+}
+
+/// The message that is to go first at `now` among those of its order and lane up to `id`, if any of them waits. Where
+/// each waits for those before it, it is enough to walk back to one that does not wait.
+fn first_waiting<E>(
+    id: MessageId,
+    lane: Lane,
+    now: Timestamp,
+    read: &impl Fn(MessageId) -> Result<Option<Delivery>, E>,
+) -> Result<Option<Delivery>, E> {
+    let is_waiting = |delivery: &Delivery| matches!(delivery.state, DeliveryState::Pending { .. });
+    let is_put_off = |delivery: &Delivery| {
+        lane.ordering() == Ordering::SkipsRetries
+            && matches!(delivery.state, DeliveryState::Pending { due } if due > now)
+    };
+    let mut first = read(id)?.filter(is_waiting);
+    if lane.ordering() == Ordering::None {
+        return Ok(first);
+    }
+    for sequence in (1..id.sequence).rev() {
+        match read(MessageId { sequence, ..id })? {
+            Some(earlier) if earlier.lane != lane || is_put_off(&earlier) => {}
+            Some(earlier) if is_waiting(&earlier) => first = Some(earlier),
+            // Of those that overtake it may have been told before an earlier one.
+            Some(_) if lane.ordering() == Ordering::Strict => break,
+            Some(_) | None => {}
+        }
+    }
+    Ok(first)
+}

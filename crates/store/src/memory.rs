@@ -1,0 +1,199 @@
+//! The engine in memory: the plainest thing that keeps the promises, apart from durability.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tillgate_kernel::Partition;
+
+use tokio::sync::watch;
+
+use super::batch::{Batch, CounterKey, Stored};
+use super::page::Head;
+use super::plan::{DocWrite, Held, bumped, plan};
+use super::scan::{Cursor, Found, Scan, page_of_places, place_after};
+use super::{CommitError, Unavailable};
+use crate::leases::Leases;
+use crate::place::Place;
+use tillgate_kernel::DocKey;
+use tillgate_kernel::outbox::MessageId;
+use tillgate_kernel::outbox::message_key;
+use tillgate_kernel::outbox::{Claim, Claimed, Delivery, Ticket};
+use tillgate_kernel::time::SteadyClock;
+use tillgate_kernel::{Clock, Kind, Timestamp};
+
+/// A store in memory.
+#[derive(Debug)]
+pub struct Memory {
+    clock: SteadyClock,
+    state: Mutex<State>,
+    outbox_bell: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    docs: BTreeMap<DocKey, Stored>,
+    listed: BTreeSet<(Kind, Cursor)>,
+    outbox: BTreeSet<Place>,
+    counters: BTreeMap<CounterKey, i64>,
+    leases: Leases,
+    last_version: u64,
+}
+
+impl Held for State {
+    fn head(&self, key: DocKey) -> Result<Option<Head>, Unavailable> {
+        let head =
+            |stored: &Stored| Head { version: stored.version, listed_at: stored.body.listed_at, pieces: 0 };
+        Ok(self.docs.get(&key).map(head))
+    }
+
+    fn doc(&self, key: DocKey) -> Result<Option<Stored>, Unavailable> {
+        Ok(self.docs.get(&key).cloned())
+    }
+
+    fn lease_holds(&self, ticket: Ticket) -> bool {
+        self.leases.holds(ticket)
+    }
+}
+
+impl State {
+    fn delivery(&self, id: MessageId) -> Result<Option<Delivery>, Unavailable> {
+        Ok(self.docs.get(&message_key(id)).map(Stored::document).transpose()?)
+    }
+
+    fn write(&mut self, DocWrite { key, old_listed_at, new, old_place, new_place }: DocWrite) {
+        if let Some(listed_at) = old_listed_at {
+            self.listed.remove(&(key.kind, Cursor::at(listed_at, key)));
+            self.docs.remove(&key);
+        }
+        if let Some(place) = old_place {
+            self.outbox.remove(&place);
+        }
+        if let Some(body) = new {
+            if key.kind.is_listed() {
+                self.listed.insert((key.kind, Cursor::at(body.listed_at, key)));
+            }
+            self.docs.insert(key, Stored { version: self.last_version, body });
+        }
+        self.outbox.extend(new_place);
+    }
+}
+
+impl Memory {
+    /// An empty store. Messages are due by this clock.
+    #[must_use]
+    pub fn new(clock: Clock) -> Memory {
+        let clock = SteadyClock::start(clock, Timestamp::MIN);
+        Memory { clock, state: Mutex::default(), outbox_bell: watch::Sender::new(0) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn load(&self, keys: &[DocKey]) -> Vec<Option<Stored>> {
+        let state = self.state();
+        keys.iter().map(|key| state.docs.get(key).cloned()).collect()
+    }
+
+    pub(super) fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        let mut state = self.state();
+        let writes = plan(batch.stamped(self.clock.now()), &*state)?;
+        state.last_version += 1;
+        for write in writes.docs {
+            state.write(write);
+        }
+        for (key, bump) in writes.counters {
+            let counter = state.counters.entry(key).or_insert(0);
+            *counter = bumped(*counter, bump);
+        }
+        for ticket in writes.released {
+            state.leases.release(ticket);
+        }
+        if writes.has_messages {
+            self.outbox_bell.send_modify(|rung| *rung += 1);
+        }
+        Ok(())
+    }
+
+    pub(super) fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
+        let state = &mut *self.state();
+        let mut leases = std::mem::take(&mut state.leases);
+        let next = |after: &Place| {
+            let beyond = (Bound::Excluded(after), Bound::Unbounded);
+            Ok(state.outbox.range(beyond).next().cloned())
+        };
+        let claimed = leases.claim(claim, self.clock.now(), next, |id| state.delivery(id));
+        state.leases = leases;
+        claimed
+    }
+
+    pub(super) fn scan(&self, scan: &Scan) -> Found {
+        let state = self.state();
+        match *scan {
+            Scan::Listed { kind, newest_first, ref after, limit } => {
+                let of_kind =
+                    state.listed.iter().filter(|(listed, _)| *listed == kind).map(|(_, cursor)| cursor);
+                let mut cursors: Vec<&Cursor> = match (newest_first, after) {
+                    (true, after) => {
+                        of_kind.rev().filter(|at| after.as_ref().is_none_or(|after| *at < after)).collect()
+                    }
+                    (false, after) => {
+                        of_kind.filter(|at| after.as_ref().is_none_or(|after| *at > after)).collect()
+                    }
+                };
+                let more = cursors.len() > limit;
+                cursors.truncate(limit);
+                let next = cursors.last().copied().cloned().filter(|_| more);
+                let keys = cursors.iter().map(|at| DocKey { partition: at.partition, kind, id: at.id });
+                (keys.collect(), next)
+            }
+            Scan::Partition { partition, kind } => {
+                let first = DocKey { partition, kind, id: 0 };
+                let last = DocKey { partition, kind, id: u128::MAX };
+                (state.docs.range(first..=last).map(|(key, _)| *key).collect(), None)
+            }
+            Scan::Whole { partition } => {
+                let of_partition = state.docs.range(DocKey { partition, kind: Kind::from_byte(0), id: 0 }..);
+                let of_partition = of_partition.take_while(|(key, _)| key.partition == partition);
+                (of_partition.map(|(key, _)| *key).collect(), None)
+            }
+            Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
+                let after = place_after(lane, dead, queue.as_deref(), after.as_ref());
+                let places =
+                    state.outbox.range((Bound::Excluded(after), Bound::Unbounded)).take_while(|place| {
+                        (place.lane, place.dead) == (lane, dead)
+                            && queue.as_ref().is_none_or(|queue| place.queue == *queue)
+                    });
+                page_of_places(places.take(limit + 1).cloned().collect(), limit)
+            }
+        }
+    }
+
+    pub(super) fn counters(&self, group: &str, after: Option<&str>, limit: usize) -> Vec<(CounterKey, i64)> {
+        let state = self.state();
+        let in_group = state.counters.iter().filter(|(key, _)| key.group == group);
+        let beyond = in_group.filter(|(key, _)| after.is_none_or(|after| key.name.as_str() > after));
+        beyond.take(limit).map(|(key, value)| (key.clone(), *value)).collect()
+    }
+
+    pub(super) fn counter_groups(&self) -> Vec<String> {
+        let mut groups: Vec<String> = self.state().counters.keys().map(|key| key.group.clone()).collect();
+        groups.dedup();
+        groups
+    }
+
+    pub(super) fn partitions(&self, after: Option<Partition>, limit: usize) -> Vec<Partition> {
+        let state = self.state();
+        let mut partitions: Vec<Partition> = state.docs.keys().map(|key| key.partition).collect();
+        partitions.dedup();
+        partitions.into_iter().filter(|found| after.is_none_or(|after| *found > after)).take(limit).collect()
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) fn outbox_bell(&self) -> watch::Receiver<u64> {
+        self.outbox_bell.subscribe()
+    }
+}

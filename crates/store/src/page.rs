@@ -1,0 +1,277 @@
+//! The bytes of everything in a partition: an order with its receipts, messages and movements, in one value.
+//!
+//! What is written together is kept together: to engines an entry costs more than the bytes in it, so a new order is one
+//! page instead of three documents. Where a page lies is the engine's affair.
+//!
+//! ```text
+//! page:  length of the slots 4 (little-endian) | the slots, packed by LZ4
+//! slot:  kind 1 | id 12 | schema 2 | version 8 | listed_at 8 | pieces 2 | body length 4 | CRC-32 4 | body, if pieces is 0
+//! ```
+//! Numbers are big-endian. The checksum covers the partition, the slot's head before it, and the whole body, so
+//! that a flipped bit and a slot in a wrong place are both found. A body longer than [`INLINE_BYTES_MAX`] lies in
+//! pieces beside its page: it is written once, while the page is written with every hook.
+
+use std::collections::BTreeMap;
+
+use lz4_flex::block::{compress_into, decompress, get_maximum_output_size};
+
+use super::Unavailable;
+use super::batch::{Body, Stored};
+use tillgate_kernel::DocKey;
+use tillgate_kernel::time::from_micros;
+use tillgate_kernel::{Kind, Partition, Timestamp, Unreadable};
+
+/// The longest body that stands in its page, in bytes.
+const INLINE_BYTES_MAX: usize = 4096;
+
+/// When the bodies in a page have so many bytes together, further ones lie beside it: the page is written with
+/// every hook.
+const INLINE_BYTES_OF_ALL_MAX: usize = 24_000;
+
+/// Bodies up to so many bytes stand in their page all the same: apart they would take more.
+const INLINE_BYTES_ALWAYS: usize = 128;
+
+/// The longest piece, in bytes: what sled can hold in its log. A leaf of sled's tree holds up to 16 entries, and one
+/// larger than a quarter of a 4 MiB segment would leave the log: 60 000 is the largest size that was seen to be safe.
+pub const PIECE_BYTES_MAX: usize = 48_000;
+
+const CHECKED_HEAD_BYTES: usize = 1 + 12 + 2 + 8 + 8 + 2 + 4;
+const HEAD_BYTES: usize = CHECKED_HEAD_BYTES + 4;
+
+/// A document in its page: its head, and its body if that stands here.
+#[derive(Debug, Clone)]
+struct Slot {
+    schema: u16,
+    version: u64,
+    listed_at: i64,
+    pieces: u16,
+    length: u32,
+    checksum: u32,
+    inline: Vec<u8>,
+}
+
+/// What is known of a document without its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// As in [`Stored`].
+    pub version: u64,
+    /// Its place in lists.
+    pub listed_at: Timestamp,
+    /// In how many pieces its body lies beside the page; none when it stands in it.
+    pub pieces: u16,
+}
+
+/// A piece of a body, by its document and its number.
+pub type PieceKey = (DocKey, u16);
+
+/// Pieces to be written or, without bytes, removed.
+pub type Pieces = Vec<(PieceKey, Option<Vec<u8>>)>;
+
+/// Everything in a partition.
+#[derive(Debug, Clone)]
+pub struct Page {
+    partition: Partition,
+    slots: BTreeMap<(Kind, u128), Slot>,
+}
+
+/// The bytes of orders, hooks and movements before a kind's byte said whether it is listed. Nothing else has ever had them.
+const WITHOUT_LIST_BIT: [u8; 3] = [1, 2, 4];
+
+impl Page {
+    /// The page of a partition in which there is nothing.
+    pub fn empty(partition: Partition) -> Page {
+        Page { partition, slots: BTreeMap::new() }
+    }
+
+    /// The page that [`Page::pack`] wrote.
+    pub fn unpack(partition: Partition, packed: &[u8]) -> Result<Page, Unavailable> {
+        let slots = unpack(packed).map_err(|why| damaged_page(partition, why))?;
+        Page::of_slots(partition, &slots)
+    }
+
+    /// The page with these [`Page::slots`].
+    pub fn of_slots(partition: Partition, slots: &[u8]) -> Result<Page, Unavailable> {
+        let damaged = |why: &str| damaged_page(partition, why);
+        let mut page = Page::empty(partition);
+        let mut bytes = slots;
+        while !bytes.is_empty() {
+            let (head, rest) =
+                bytes.split_at_checked(HEAD_BYTES).ok_or_else(|| damaged("it ends within a slot"))?;
+            let kind = Kind::from_byte(head[0]);
+            if WITHOUT_LIST_BIT.contains(&head[0]) {
+                let schema = u16::from_be_bytes(field(head, 13));
+                return Err(Unreadable::Older { kind, schema }.into());
+            }
+            let mut id = [0; 16];
+            id[4..].copy_from_slice(&head[1..13]);
+            let pieces = u16::from_be_bytes(field(head, 31));
+            let length = u32::from_be_bytes(field(head, 33));
+            let inline = if pieces == 0 { length as usize } else { 0 };
+            let (inline, rest) =
+                rest.split_at_checked(inline).ok_or_else(|| damaged("it ends within a body"))?;
+            let slot = Slot {
+                schema: u16::from_be_bytes(field(head, 13)),
+                version: u64::from_be_bytes(field(head, 15)),
+                listed_at: i64::from_be_bytes(field(head, 23)),
+                pieces,
+                length,
+                checksum: u32::from_be_bytes(field(head, CHECKED_HEAD_BYTES)),
+                inline: inline.to_vec(),
+            };
+            page.slots.insert((kind, u128::from_be_bytes(id)), slot);
+            bytes = rest;
+        }
+        Ok(page)
+    }
+
+    /// The page's bytes.
+    pub fn pack(&self) -> Vec<u8> {
+        pack(&self.slots())
+    }
+
+    /// The page's bytes before they are packed.
+    pub fn slots(&self) -> Vec<u8> {
+        let inline: usize = self.slots.values().map(|slot| HEAD_BYTES + slot.inline.len()).sum();
+        let mut slots = Vec::with_capacity(inline);
+        for (&(kind, id), slot) in &self.slots {
+            slots.extend_from_slice(&slot.head(DocKey { partition: self.partition, kind, id }));
+            slots.extend_from_slice(&slot.checksum.to_be_bytes());
+            slots.extend_from_slice(&slot.inline);
+        }
+        slots
+    }
+
+    /// Whether nothing is left in it.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// All documents, by kind and id.
+    pub fn keys(&self) -> impl Iterator<Item = DocKey> {
+        self.slots.keys().map(|&(kind, id)| DocKey { partition: self.partition, kind, id })
+    }
+
+    /// The documents of a kind, by id.
+    pub fn keys_of(&self, kind: Kind) -> impl Iterator<Item = DocKey> {
+        let of_kind = self.slots.range((kind, 0)..=(kind, u128::MAX));
+        of_kind.map(|(&(kind, id), _)| DocKey { partition: self.partition, kind, id })
+    }
+
+    /// What the page says of a document, if it is there.
+    pub fn head(&self, key: DocKey) -> Option<Head> {
+        let slot = self.slots.get(&(key.kind, key.id))?;
+        Some(Head { version: slot.version, listed_at: from_micros(slot.listed_at), pieces: slot.pieces })
+    }
+
+    /// The document under `key`, if there is one, its checksum compared. `piece` gives what lies beside the page.
+    pub fn document<Bytes: AsRef<[u8]>>(
+        &self,
+        key: DocKey,
+        piece: &impl Fn(PieceKey) -> Result<Option<Bytes>, Unavailable>,
+    ) -> Result<Option<Stored>, Unavailable> {
+        let Some(slot) = self.slots.get(&(key.kind, key.id)) else { return Ok(None) };
+        let damaged = |why: &str| Unavailable::Damaged { record: key.to_string(), why: why.to_owned() };
+        let mut bytes = slot.inline.clone();
+        for number in 0..slot.pieces {
+            let more = piece((key, number))?.ok_or_else(|| damaged("a piece of it is missing"))?;
+            bytes.extend_from_slice(more.as_ref());
+        }
+        let head = slot.head(key);
+        if bytes.len() != slot.length as usize || slot.checksum != checksum_of(key.partition, &head, &bytes) {
+            return Err(damaged("its checksum does not fit"));
+        }
+        let body = Body { schema: slot.schema, listed_at: from_micros(slot.listed_at), bytes };
+        Ok(Some(Stored { version: slot.version, body }))
+    }
+
+    /// Puts a document into the page, or takes it out. A body that does not stand in the page goes into `pieces`.
+    pub fn write(&mut self, key: DocKey, version: u64, body: Option<Body>, pieces: &mut Pieces) {
+        let old_pieces = self.slots.remove(&(key.kind, key.id)).map_or(0, |slot| slot.pieces);
+        let mut new_pieces = 0;
+        if let Some(body) = body {
+            let length = body.bytes.len();
+            let inline: usize = self.slots.values().map(|slot| slot.inline.len()).sum();
+            let is_crowded = inline + length > INLINE_BYTES_OF_ALL_MAX && length > INLINE_BYTES_ALWAYS;
+            if length > INLINE_BYTES_MAX || is_crowded {
+                for (number, bytes) in (0..).zip(body.bytes.chunks(PIECE_BYTES_MAX)) {
+                    pieces.push(((key, number), Some(bytes.to_vec())));
+                    new_pieces = number + 1;
+                }
+            }
+            let mut slot = Slot {
+                schema: body.schema,
+                version,
+                listed_at: body.listed_at.as_microsecond(),
+                pieces: new_pieces,
+                length: u32::try_from(length).unwrap_or(u32::MAX),
+                checksum: 0,
+                inline: Vec::new(),
+            };
+            slot.checksum = checksum_of(key.partition, &slot.head(key), &body.bytes);
+            if new_pieces == 0 {
+                slot.inline = body.bytes;
+            }
+            self.slots.insert((key.kind, key.id), slot);
+        }
+        pieces.extend((new_pieces..old_pieces).map(|number| ((key, number), None)));
+    }
+}
+
+impl Slot {
+    fn head(&self, key: DocKey) -> [u8; CHECKED_HEAD_BYTES] {
+        let mut head = [0; CHECKED_HEAD_BYTES];
+        head[0] = key.kind.byte();
+        head[1..13].copy_from_slice(&key.id.to_be_bytes()[4..]);
+        head[13..15].copy_from_slice(&self.schema.to_be_bytes());
+        head[15..23].copy_from_slice(&self.version.to_be_bytes());
+        head[23..31].copy_from_slice(&self.listed_at.to_be_bytes());
+        head[31..33].copy_from_slice(&self.pieces.to_be_bytes());
+        head[33..37].copy_from_slice(&self.length.to_be_bytes());
+        head
+    }
+}
+
+/// The error about a page as a whole.
+pub fn damaged_page(partition: Partition, why: &str) -> Unavailable {
+    Unavailable::Damaged { record: format!("page of {partition}"), why: why.to_owned() }
+}
+
+/// The hook as it came, the order, and the message repeat one another: packed together they take about a third,
+/// and what is copied and written is what a hook costs.
+pub fn pack(slots: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; 4 + get_maximum_output_size(slots.len())];
+    let length = u32::try_from(slots.len()).unwrap_or(u32::MAX);
+    bytes[..4].copy_from_slice(&length.to_le_bytes());
+    // It fails only where the room is too small, and that is the most it can take.
+    let packed = compress_into(slots, &mut bytes[4..]).unwrap_or_default();
+    bytes.truncate(4 + packed);
+    bytes
+}
+
+/// The most that LZ4 makes of a byte.
+const UNPACKED_RATIO_MAX: usize = 255;
+
+/// What [`pack`] packed.
+pub fn unpack(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let (length, packed) = bytes.split_first_chunk().ok_or("it is too short")?;
+    let length = u32::from_le_bytes(*length) as usize;
+    if length > packed.len().saturating_mul(UNPACKED_RATIO_MAX) {
+        return Err("its length cannot be true");
+    }
+    let slots = decompress(packed, length).map_err(|_| "it does not unpack")?;
+    if slots.len() == length { Ok(slots) } else { Err("it unpacks to another length") }
+}
+
+fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut field = [0; N];
+    field.copy_from_slice(&bytes[at..at + N]);
+    field
+}
+
+fn checksum_of(partition: Partition, head: &[u8], body: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&partition.to_bytes());
+    crc.update(head);
+    crc.update(body);
+    crc.finalize()
+}

@@ -1,0 +1,223 @@
+//! The engine: what a store does, by the pools of its connections.
+
+use super::address::Address;
+use super::known::Seen;
+use super::link::Link;
+use super::opened::Opening;
+use super::opened::{NotNow, OpenError};
+use super::schema::Migration;
+use super::time::Time;
+use super::{
+    Postgres, TROUBLE_MEMORY, WAITING_MAX, condition, link, lists, opening, outbox, reader, schema, writer,
+};
+use crate::batch::{Batch, CounterKey, Stored};
+use crate::scan::{Found, Scan};
+use crate::{Belief, CommitError, Condition, Unavailable};
+use std::sync::{Arc, PoisonError};
+use tillgate_kernel::DocKey;
+use tillgate_kernel::outbox::{Claim, Claimed};
+use tillgate_kernel::time::from_micros;
+use tillgate_kernel::{Clock, Partition, Timestamp};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::task::AbortOnDropHandle;
+
+impl Postgres {
+    /// Opens the store; its schema is created or brought up to date unless `migration` says otherwise.
+    pub async fn open(address: &Address, migration: Migration, clock: &Clock) -> Result<Postgres, OpenError> {
+        schema::prepare(address, migration).await?;
+        Ok(Postgres::begin(address, clock, watch::Sender::new(Opening::Open), None))
+    }
+
+    /// The same, but of a database that lives and takes no writes now a store is made that is unavailable until it does.
+    pub async fn open_or_wait(
+        address: &Address,
+        migration: Migration,
+        clock: &Clock,
+    ) -> Result<Postgres, OpenError> {
+        match Postgres::open(address, migration, clock).await {
+            Err(OpenError::NotNow(NotNow { why, .. })) => {
+                tracing::warn!(database = %address, reason = why, "the database cannot be used yet");
+                Ok(Postgres::begin(
+                    address,
+                    clock,
+                    watch::Sender::new(Opening::Waits { why }),
+                    Some(migration),
+                ))
+            }
+            opened => opened,
+        }
+    }
+
+    fn begin(
+        address: &Address,
+        clock: &Clock,
+        opening: watch::Sender<Opening>,
+        waits: Option<Migration>,
+    ) -> Postgres {
+        let opening = Arc::new(opening);
+        let waits = waits.map(|migration| {
+            let waits = opening::wait(address.clone(), migration, Arc::clone(&opening));
+            AbortOnDropHandle::new(tokio::spawn(waits))
+        });
+        let link = |role| Arc::new(Link::new(address.clone(), role, opening.subscribe()));
+        let outbox_bell = watch::Sender::new(0);
+        let (batches, waiting_batches) = mpsc::channel(WAITING_MAX);
+        let (reads, waiting_reads) = mpsc::channel(WAITING_MAX);
+        let trouble = writer::Trouble::default();
+        let time = Time::of(clock);
+        let (bell, time) = (outbox_bell.clone(), time.clone());
+        let shared = writer::Shared { bell, trouble: Arc::clone(&trouble), time: time.clone() };
+        writer::start(&batches, waiting_batches, &shared, || link(link::Role::Fast));
+        reader::start(waiting_reads, || link(link::Role::Fast));
+        // A connection of its own: what others ask for must not get into its transaction.
+        let summing = lists::start_summing(link(link::Role::Slow));
+        let surveying = {
+            let address = address.clone();
+            AbortOnDropHandle::new(tokio::spawn(async move { address.keep_surveying().await }))
+        };
+        let (pieces, slow, looks) = (link(link::Role::Fast), link(link::Role::Slow), link(link::Role::Looks));
+        Postgres {
+            address: address.clone(),
+            time,
+            opening,
+            batches,
+            reads,
+            pieces,
+            slow,
+            looks,
+            outbox_bell,
+            orphans: outbox::Orphans::default(),
+            trouble,
+            _summing: summing,
+            _surveying: surveying,
+            _waits: waits,
+        }
+    }
+
+    /// Returns when the database turns out to be none that can be worked on, with the reason.
+    pub(crate) async fn stopped(&self) -> String {
+        let mut opening = self.opening.subscribe();
+        let failed = opening.wait_for(|opening| matches!(opening, Opening::Failed { .. })).await;
+        match failed.as_deref() {
+            Ok(Opening::Failed { why }) => why.clone(),
+            Ok(Opening::Open | Opening::Waits { .. }) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Why nothing can be done yet, if that is so.
+    pub(crate) fn waits_for(&self) -> Option<String> {
+        match &*self.opening.borrow() {
+            Opening::Open => None,
+            Opening::Waits { why } | Opening::Failed { why } => Some(why.clone()),
+        }
+    }
+
+    pub(crate) async fn condition(&self) -> Result<Condition, Unavailable> {
+        condition::condition(self).await
+    }
+
+    /// What was seen of the servers.
+    pub(crate) fn seen(&self) -> Seen {
+        self.address.seen()
+    }
+
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+        let (answer, answered) = oneshot::channel();
+        let job = writer::Job::new(batch, answer);
+        let closed = || Unavailable::Unreachable("the store has been closed".into());
+        self.batches.send(job).await.map_err(|_| closed())?;
+        answered.await.unwrap_or_else(|_| Err(closed().into()))
+    }
+
+    pub(crate) async fn load(
+        &self,
+        keys: &[DocKey],
+        belief: Belief,
+    ) -> Result<Vec<Option<Stored>>, Unavailable> {
+        let mut found = Vec::with_capacity(keys.len());
+        for of_one_page in keys.chunk_by(|one, next| one.partition == next.partition) {
+            let looked = reader::with_page(self, of_one_page[0].partition, belief, |page| {
+                reader::documents(self, page, of_one_page)
+            });
+            found.extend(looked.await?);
+        }
+        Ok(found)
+    }
+
+    pub(crate) async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
+        outbox::claim(self, claim).await
+    }
+
+    pub(crate) async fn scan(&self, scan: &Scan) -> Result<Found, Unavailable> {
+        lists::scan(self, scan).await
+    }
+
+    pub(crate) async fn counters(
+        &self,
+        group: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
+        lists::counters(self, group, after, limit).await
+    }
+
+    pub(crate) async fn counter_groups(&self) -> Result<Vec<String>, Unavailable> {
+        lists::counter_groups(self).await
+    }
+
+    pub(crate) async fn partitions(
+        &self,
+        after: Option<Partition>,
+        limit: usize,
+    ) -> Result<Vec<Partition>, Unavailable> {
+        lists::partitions(self, after, limit).await
+    }
+
+    pub(crate) fn outbox_bell(&self) -> watch::Receiver<u64> {
+        self.outbox_bell.subscribe()
+    }
+
+    /// Commits something small, which waits for the disk and the standby as every commit does, and needs the rights that
+    /// writing an order needs; and reads as hooks do, through a reader.
+    pub(crate) async fn probe(&self) -> Result<(), Unavailable> {
+        if let Some((since, why)) = &*self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+            && since.elapsed() < TROUBLE_MEMORY
+        {
+            // What is as small as a probe may still find room where an order does not.
+            return Err(Unavailable::Unreachable(why.clone()));
+        }
+        let text = "BEGIN; DELETE FROM tillgate.pages WHERE false; \
+                    SELECT pg_logical_emit_message(true, 'tillgate', 'probe'); COMMIT";
+        let connected = self.pieces.get().await?;
+        let committed = connected.without_warning(&self.address, connected.client.batch_execute(text)).await;
+        if let Err(why) = committed {
+            self.pieces.abandon(&connected).await;
+            return Err(why.into());
+        }
+        reader::page(self, Partition::FIRST, Belief::Hint).await.map(drop)
+    }
+
+    /// The tables of ours that the database's user may not write to.
+    pub(crate) async fn unwritable(&self) -> Result<Vec<String>, Unavailable> {
+        let text = "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                    WHERE n.nspname = 'tillgate' AND c.relkind IN ('r', 'p') AND c.relname <> 'schema_versions' \
+                    AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') \
+                    AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')) ORDER BY 1";
+        let rows = reader::query(&self.slow, text, &[]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    pub(crate) async fn outbox_now(&self) -> Result<Timestamp, Unavailable> {
+        match self.time.of_a_test() {
+            Some(now) => Ok(from_micros(now)),
+            None => self.now().await,
+        }
+    }
+
+    pub(crate) async fn now(&self) -> Result<Timestamp, Unavailable> {
+        let text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        let rows = reader::query(&self.slow, text, &[]).await?;
+        let micros = rows.first().map(|row| row.get(0));
+        micros.map(from_micros).ok_or_else(|| Unavailable::Unreachable("the database tells no time".into()))
+    }
+}

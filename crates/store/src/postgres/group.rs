@@ -1,0 +1,246 @@
+//! What the batches of a group write, over what is stored: judged in the process, by the rules that all engines share.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use tillgate_kernel::Partition;
+
+use super::codec::{id_bytes, signed, unpack, unsigned};
+use super::failed::Failed;
+use super::link::Connected;
+use super::rows::{
+    LineColumns, ListColumns, ListKey, OutboxKey, PageColumns, PartColumns, PieceColumns, Rows, SetColumns,
+    ask,
+};
+use crate::batch::{Batch, Bump, CounterKey, Stamped, Stored};
+use crate::page::{Head, Page, PieceKey, Pieces};
+use crate::place::Place;
+use crate::plan::{DocWrite, Held, Writes, plan};
+use crate::{CommitError, Unavailable};
+use tillgate_kernel::DocKey;
+use tillgate_kernel::Document;
+use tillgate_kernel::chance::random_bytes;
+use tillgate_kernel::outbox::Delivery;
+use tillgate_kernel::outbox::MessageId;
+use tillgate_kernel::outbox::Ticket;
+use tillgate_kernel::outbox::message_key;
+
+/// The partitions that a batch is about: one, but for batches of tests.
+pub fn partitions(batch: &Batch) -> impl Iterator<Item = Partition> {
+    let of_docs = batch.docs.keys().map(|key| key.partition);
+    let of_messages = batch.messages.iter().map(|message| message.id.subject);
+    let of_settled = batch.settled.iter().map(|(ticket, _)| ticket.id.subject);
+    of_docs.chain(of_messages).chain(of_settled)
+}
+
+/// The partition whose row takes what a batch adds to counters: the first of them.
+fn home(batch: &Stamped) -> Partition {
+    let of_docs = batch.docs.keys().next().map(|key| key.partition);
+    let of_messages = || batch.messages.first().map(|(message, _)| message.id.subject);
+    let of_settled = || batch.settled.first().map(|(ticket, _)| ticket.id.subject);
+    of_docs.or_else(of_messages).or_else(of_settled).unwrap_or(Partition::FIRST)
+}
+
+/// A page as the group has it so far.
+#[derive(Debug)]
+struct Kept {
+    page: Page,
+    is_stored: bool,
+    is_changed: bool,
+}
+
+/// What the batches of a group have written so far, over what is stored.
+#[derive(Default)]
+pub struct Group {
+    pages: HashMap<Partition, Kept>,
+    /// Pages that cannot be read.
+    damaged: HashMap<Partition, Unavailable>,
+    /// Pages that somebody else is at.
+    locked: HashSet<Partition>,
+    /// Pieces of messages that were read. Nothing else is looked into.
+    read_pieces: HashMap<PieceKey, Vec<u8>>,
+    /// Pieces to be written or cut off.
+    new_pieces: HashMap<PieceKey, Option<Vec<u8>>>,
+    /// The fences of claimed messages that are to be settled.
+    fences: HashMap<OutboxKey, u64>,
+    /// What is listed from now on, or no more.
+    listed: BTreeMap<ListKey, bool>,
+    outbox: BTreeMap<OutboxKey, Option<Place>>,
+    /// Messages whose place was given up without a settlement.
+    withdrawn: HashSet<OutboxKey>,
+    parts: BTreeMap<(Partition, CounterKey), i64>,
+    set: BTreeMap<CounterKey, i64>,
+}
+
+impl Held for Group {
+    fn head(&self, key: DocKey) -> Result<Option<Head>, Unavailable> {
+        if let Some(why) = self.damaged.get(&key.partition) {
+            return Err(why.clone());
+        }
+        Ok(self.pages.get(&key.partition).and_then(|kept| kept.page.head(key)))
+    }
+
+    fn doc(&self, key: DocKey) -> Result<Option<Stored>, Unavailable> {
+        let piece = |piece: PieceKey| {
+            Ok(match self.new_pieces.get(&piece) {
+                Some(written) => written.as_ref(),
+                None => self.read_pieces.get(&piece),
+            })
+        };
+        self.pages.get(&key.partition).map_or(Ok(None), |kept| kept.page.document(key, &piece))
+    }
+
+    fn lease_holds(&self, ticket: Ticket) -> bool {
+        self.fences.get(&line_of(ticket.id)) == Some(&ticket.fence)
+    }
+}
+
+/// A message's row.
+fn line_of(id: MessageId) -> OutboxKey {
+    (id.subject, i64::from(id.sequence))
+}
+
+impl Group {
+    /// Locks and reads what the batches are to be judged against.
+    pub async fn read(connected: &Connected, batches: &[Batch], look: &[Partition]) -> Result<Group, Failed> {
+        let partitions: Vec<i64> = look.iter().copied().map(signed).collect();
+        // What somebody else is at is passed over: those who wait for it hold nobody else up.
+        let text = "SELECT partition, body FROM tillgate.pages WHERE partition = ANY($1) ORDER BY partition \
+                    FOR UPDATE SKIP LOCKED";
+        let mut group = Group::default();
+        let mut not_seen: HashSet<i64> = partitions.iter().copied().collect();
+        for row in ask(connected, text, &[&partitions]).await? {
+            not_seen.remove(&row.get(0));
+            let partition = unsigned(row.get(0));
+            match unpack(partition, Some(row.get(1))) {
+                Ok(page) => {
+                    group.pages.insert(partition, Kept { page, is_stored: true, is_changed: false });
+                }
+                // Only those who are about it hear of it.
+                Err(why) => {
+                    group.damaged.insert(partition, why);
+                }
+            }
+        }
+        if !not_seen.is_empty() {
+            let not_seen: Vec<i64> = not_seen.into_iter().collect();
+            let text = "SELECT partition FROM tillgate.pages WHERE partition = ANY($1)";
+            let there = ask(connected, text, &[&not_seen]).await?;
+            group.locked.extend(there.iter().map(|row| unsigned(row.get(0))));
+        }
+        let settled = || batches.iter().flat_map(|batch| &batch.settled).map(|(ticket, _)| ticket.id);
+        let numbers: Vec<i64> = settled().map(|id| signed(id.subject)).collect();
+        if !numbers.is_empty() {
+            let sequences: Vec<i64> = settled().map(|id| i64::from(id.sequence)).collect();
+            let text = "SELECT o.partition, o.sequence, o.fence FROM tillgate.outbox o \
+                    JOIN unnest($1::bigint[], $2::bigint[]) AS s (partition, sequence) \
+                    ON o.partition = s.partition AND o.sequence = s.sequence \
+                    ORDER BY o.partition, o.sequence FOR UPDATE OF o";
+            for row in ask(connected, text, &[&numbers, &sequences]).await? {
+                let place = (unsigned(row.get(0)), row.get::<_, i64>(1));
+                group.fences.insert(place, row.get::<_, i64>(2).cast_unsigned());
+            }
+        }
+        // A message's body is looked into; if it is a long one, its pieces are needed.
+        let messages =
+            batches.iter().flat_map(|batch| batch.docs.keys().copied()).chain(settled().map(message_key));
+        for key in messages.filter(|key| key.kind == Delivery::KIND) {
+            let head = group.pages.get(&key.partition).and_then(|kept| kept.page.head(key));
+            if head.is_some_and(|head| head.pieces > 0) {
+                let text =
+                    "SELECT piece, body FROM tillgate.pieces WHERE partition = $1 AND kind = $2 AND id = $3";
+                let (kind, id) = (i16::from(key.kind.byte()), id_bytes(key.id));
+                for row in ask(connected, text, &[&signed(key.partition), &kind, &id]).await? {
+                    let number = u16::try_from(row.get::<_, i32>(0)).unwrap_or(u16::MAX);
+                    group.read_pieces.insert((key, number), row.get(1));
+                }
+            }
+        }
+        Ok(group)
+    }
+
+    /// Whether somebody else is at what a batch is about.
+    pub fn is_locked(&self, batch: &Batch) -> bool {
+        !self.locked.is_empty() && partitions(batch).any(|partition| self.locked.contains(&partition))
+    }
+
+    /// Takes a batch in, or says why not. Says besides whether messages are among what it writes.
+    pub fn admit(&mut self, batch: Stamped) -> Result<bool, CommitError> {
+        let home = home(&batch);
+        let Writes { docs, counters, released, has_messages } = plan(batch, self)?;
+        // Never the same twice for one document, whoever writes it.
+        let version = u64::from_be_bytes(random_bytes());
+        let mut pieces = Pieces::new();
+        let settled: HashSet<OutboxKey> = released.iter().map(|ticket| line_of(ticket.id)).collect();
+        for DocWrite { key, old_listed_at, new, old_place, new_place } in docs {
+            let new_listed_at = new.as_ref().map(|body| body.listed_at);
+            if key.kind.is_listed() && old_listed_at != new_listed_at {
+                let line = |listed_at| (key.kind.byte(), listed_at, key.partition, key.id);
+                self.listed.extend(old_listed_at.map(|was| (line(was), false)));
+                self.listed.extend(new_listed_at.map(|is| (line(is), true)));
+            }
+            let line = (key.partition, i64::try_from(key.id).unwrap_or(i64::MAX));
+            // Rewritten in its place a message stays whosever it is: a row that is written anew belongs to nobody.
+            if key.kind == Delivery::KIND && (old_place != new_place || settled.contains(&line)) {
+                if new_place.is_none() && new.is_some() {
+                    self.withdrawn.insert(line);
+                } else {
+                    self.withdrawn.remove(&line);
+                }
+                self.outbox.insert(line, new_place);
+            }
+            let empty = || Kept { page: Page::empty(key.partition), is_stored: false, is_changed: false };
+            let kept = self.pages.entry(key.partition).or_insert_with(empty);
+            kept.is_changed = true;
+            kept.page.write(key, version, new, &mut pieces);
+        }
+        for ticket in released {
+            self.fences.remove(&line_of(ticket.id)); // a ticket settles once
+            self.withdrawn.remove(&line_of(ticket.id));
+        }
+        self.new_pieces.extend(pieces);
+        for (key, bump) in counters {
+            match bump {
+                Bump::Add(amount) => {
+                    let part = self.parts.entry((home, key)).or_insert(0);
+                    *part = part.saturating_add(amount);
+                }
+                Bump::Set(amount) => {
+                    self.parts.retain(|(_, other), _| *other != key);
+                    self.set.insert(key, amount);
+                }
+            }
+        }
+        Ok(has_messages)
+    }
+
+    /// All of it, as rows.
+    pub fn into_rows(self) -> Rows {
+        let (mut new_pages, mut changed_pages) = (PageColumns::default(), PageColumns::default());
+        let mut gone = Vec::new();
+        let mut pages: Vec<_> = self.pages.into_iter().filter(|(_, kept)| kept.is_changed).collect();
+        pages.sort_unstable_by_key(|(partition, _)| *partition);
+        for (partition, Kept { page, is_stored, .. }) in pages {
+            match (page.is_empty(), is_stored) {
+                (true, true) => gone.push(signed(partition)),
+                (true, false) => {}
+                (false, true) => changed_pages.push(partition, page.pack()),
+                (false, false) => new_pages.push(partition, page.pack()),
+            }
+        }
+        let (put_pieces, cut_pieces) = PieceColumns::of(self.new_pieces);
+        let (listed, unlisted) = ListColumns::of(self.listed);
+        let (lines, ended) = LineColumns::of(self.outbox, &self.withdrawn);
+        Rows {
+            new_pages,
+            changed_pages,
+            gone,
+            put_pieces,
+            cut_pieces,
+            listed,
+            unlisted,
+            lines,
+            ended,
+            parts: PartColumns::of(self.parts),
+            set: SetColumns::of(self.set),
+        }
+    }
+}

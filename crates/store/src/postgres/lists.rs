@@ -1,0 +1,213 @@
+//! Lists, counters, and their upkeep: what no hook waits for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_postgres::Row;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Postgres;
+use super::codec::{id_bytes, id_of, signed, unsigned};
+use super::failed::{Failed, in_time, within};
+use super::link::Link;
+use super::outbox::message_of;
+use super::reader::{self, query};
+use crate::batch::CounterKey;
+use crate::page::Page;
+use crate::place::Place;
+use crate::scan::{Cursor, Found, Scan};
+use crate::scan::{page_of_places, place_after};
+use crate::{Belief, Unavailable};
+use tillgate_kernel::DocKey;
+use tillgate_kernel::outbox::Lane;
+use tillgate_kernel::time::from_micros;
+use tillgate_kernel::{Kind, Partition};
+
+/// How often parts of counters are summed up, and rows of messages that nobody is at any more removed.
+const SUMMING_PAUSE: Duration = Duration::from_secs(10);
+
+pub async fn scan(store: &Postgres, scan: &Scan) -> Result<Found, Unavailable> {
+    match *scan {
+        Scan::Listed { kind, newest_first, ref after, limit } => {
+            let mut lines = listed(store, kind, newest_first, after.as_ref(), limit + 1).await?;
+            let more = lines.len() > limit;
+            lines.truncate(limit);
+            let next = lines.last().filter(|_| more).map(|(cursor, _)| cursor.clone());
+            Ok((lines.into_iter().map(|(_, key)| key).collect(), next))
+        }
+        Scan::Partition { partition, kind } => {
+            let keys = |page: Arc<Page>| async move { Ok(page.keys_of(kind).collect()) };
+            Ok((reader::with_page(store, partition, Belief::Hint, keys).await?, None))
+        }
+        Scan::Whole { partition } => {
+            let keys = |page: Arc<Page>| async move { Ok(page.keys().collect()) };
+            Ok((reader::with_page(store, partition, Belief::Hint, keys).await?, None))
+        }
+        Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
+            let places = outbox(store, lane, dead, queue.as_deref(), after.as_ref(), limit + 1).await?;
+            Ok(page_of_places(places, limit))
+        }
+    }
+}
+
+async fn listed(
+    store: &Postgres,
+    kind: Kind,
+    newest_first: bool,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Vec<(Cursor, DocKey)>, Unavailable> {
+    let text = if newest_first {
+        "SELECT listed_at, partition, id FROM tillgate.listings \
+         WHERE kind = $1 AND (listed_at, partition, id) < ($2, $3, $4) \
+         ORDER BY kind DESC, listed_at DESC, partition DESC, id DESC LIMIT $5"
+    } else {
+        "SELECT listed_at, partition, id FROM tillgate.listings \
+         WHERE kind = $1 AND (listed_at, partition, id) > ($2, $3, $4) \
+         ORDER BY kind, listed_at, partition, id LIMIT $5"
+    };
+    // Without a place to go on from, one beyond them all: an index serves that, and not an "or".
+    let beyond = if newest_first { i64::MAX } else { i64::MIN };
+    let at = after.map_or(beyond, |after| after.listed_at.as_microsecond());
+    let partition = after.map_or(beyond, |after| signed(after.partition));
+    let id = after.map_or_else(Vec::new, |after| id_bytes(after.id));
+    let (kind_byte, limit) = (i16::from(kind.byte()), i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows = query(&store.slow, text, &[&kind_byte, &at, &partition, &id, &limit]).await?;
+    let line = |row: &Row| {
+        let key = DocKey { partition: unsigned(row.get(1)), kind, id: id_of(row.get(2)) };
+        (Cursor::at(from_micros(row.get(0)), key), key)
+    };
+    Ok(rows.iter().map(line).collect())
+}
+
+async fn outbox(
+    store: &Postgres,
+    lane: Lane,
+    dead: bool,
+    queue: Option<&str>,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Vec<Place>, Unavailable> {
+    let text = match queue {
+        Some(_) => {
+            "SELECT partition, sequence, queue, due FROM tillgate.outbox WHERE lane = $1 AND state = $2 AND queue = $3 \
+             AND (due, partition, sequence) > ($4, $5, $6) ORDER BY due, partition, sequence LIMIT $7"
+        }
+        None => {
+            "SELECT partition, sequence, queue, due FROM tillgate.outbox WHERE lane = $1 AND state = $2 \
+             AND (queue, due, partition, sequence) > ($3, $4, $5, $6) \
+             ORDER BY queue, due, partition, sequence LIMIT $7"
+        }
+    };
+    let after = place_after(lane, dead, queue, after);
+    let (side, limit) = (i16::from(dead), i64::try_from(limit).unwrap_or(i64::MAX));
+    let (due, number) = (after.due.as_microsecond(), signed(after.id.subject));
+    let sequence = i64::from(after.id.sequence);
+    let lane_number = i16::from(lane.byte());
+    let rows =
+        query(&store.slow, text, &[&lane_number, &side, &after.queue, &due, &number, &sequence, &limit])
+            .await?;
+    let place = |row: &Row| {
+        let id = message_of(row)?;
+        Some(Place { lane, dead, queue: row.get(2), due: from_micros(row.get(3)), id })
+    };
+    Ok(rows.iter().filter_map(place).collect())
+}
+
+pub async fn counters(
+    store: &Postgres,
+    group: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
+    // Names in the order of their bytes, as on every engine.
+    let text = "SELECT name, least(greatest(sum(amount), -9223372036854775808), 9223372036854775807)::bigint FROM ( \
+                    SELECT name, value AS amount FROM tillgate.counters WHERE grp = $1 \
+                    UNION ALL SELECT name, amount FROM tillgate.counter_parts WHERE grp = $1) all_parts \
+                WHERE $2 OR name COLLATE \"C\" > $3 \
+                GROUP BY name ORDER BY name COLLATE \"C\" LIMIT $4";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows =
+        query(&store.slow, text, &[&group, &after.is_none(), &after.unwrap_or_default(), &limit]).await?;
+    let counter = |row: &Row| (CounterKey { group: group.to_owned(), name: row.get(0) }, row.get(1));
+    Ok(rows.iter().map(counter).collect())
+}
+
+pub async fn counter_groups(store: &Postgres) -> Result<Vec<String>, Unavailable> {
+    let text = "SELECT grp FROM (SELECT grp FROM tillgate.counters UNION SELECT grp FROM tillgate.counter_parts) all_groups \
+                ORDER BY grp COLLATE \"C\"";
+    Ok(query(&store.slow, text, &[]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+/// The partitions after `after`, in order.
+pub async fn partitions(
+    store: &Postgres,
+    after: Option<Partition>,
+    limit: usize,
+) -> Result<Vec<Partition>, Unavailable> {
+    let from = after.map_or(Some(Partition::FIRST), Partition::next);
+    let Some(from) = from else { return Ok(Vec::new()) };
+    let text = "SELECT partition FROM tillgate.pages WHERE partition >= $1 ORDER BY partition LIMIT $2";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = query(&store.slow, text, &[&signed(from), &limit]).await?;
+    Ok(rows.iter().map(|row| unsigned(row.get(0))).collect())
+}
+
+/// Sums up now and then, until its handle is dropped.
+pub fn start_summing(link: Arc<Link>) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(SUMMING_PAUSE).await;
+            loop {
+                match sum_up(&link).await {
+                    Ok(SUMMED_AT_ONCE_MAX..) => {}
+                    Ok(_) => break,
+                    Err(why) => {
+                        tracing::warn!(error = %why, "counters are summed up later");
+                        break;
+                    }
+                }
+            }
+        }
+    }))
+}
+
+/// Parts that are summed up in one transaction.
+const SUMMED_AT_ONCE_MAX: usize = 5000;
+
+/// Moves parts into their counters, and removes rows of messages that were withdrawn and that nobody is at any more.
+/// Returns how many parts.
+pub async fn sum_up(link: &Link) -> Result<usize, Unavailable> {
+    let connected = link.get().await?;
+    let summed = async {
+        in_time(connected.client.batch_execute("BEGIN")).await?;
+        let text = "DELETE FROM tillgate.counter_parts WHERE (partition, grp, name) IN ( \
+                        SELECT partition, grp, name FROM tillgate.counter_parts ORDER BY partition, grp, name LIMIT $1) \
+                    RETURNING grp, name, amount";
+        let most = i64::try_from(SUMMED_AT_ONCE_MAX).unwrap_or(i64::MAX);
+        let rows = within(link.role.patience(), connected.client.query(text, &[&most])).await?;
+        let parts = rows.len();
+        let mut sums = std::collections::BTreeMap::<(String, String), i64>::new();
+        for row in rows {
+            let sum = sums.entry((row.get(0), row.get(1))).or_insert(0);
+            *sum = sum.saturating_add(row.get(2));
+        }
+        let (names, amounts): (Vec<_>, Vec<i64>) = sums.into_iter().unzip();
+        let (groups, names): (Vec<String>, Vec<String>) = names.into_iter().unzip();
+        let text = "INSERT INTO tillgate.counters AS c (grp, name, value) \
+                    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) \
+                    ON CONFLICT (grp, name) DO UPDATE SET value = least(greatest( \
+                        c.value::numeric + excluded.value, -9223372036854775808), 9223372036854775807)::bigint";
+        in_time(connected.client.execute(text, &[&groups, &names, &amounts])).await?;
+        let text = "DELETE FROM tillgate.outbox WHERE state = 2 \
+                    AND leased_until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        in_time(connected.client.execute(text, &[])).await?;
+        connected.without_warning(&link.address, connected.client.batch_execute("COMMIT")).await?;
+        Ok(parts)
+    };
+    let summed: Result<usize, Failed> = summed.await;
+    if summed.is_err() {
+        link.abandon(&connected).await;
+    }
+    Ok(summed?)
+}

@@ -1,0 +1,368 @@
+//! What a group writes, column by column: a statement for each kind of row, however many batches there are.
+//!
+//! All statements are sent without waiting for one another's answers. Rows come sorted by their keys, so that groups of
+//! several nodes that meet wait for one another and never in a circle.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+
+use super::codec::{id_bytes, signed, unsigned};
+use super::failed::{Failed, in_time};
+use super::link::Connected;
+use crate::batch::CounterKey;
+use crate::page::PieceKey;
+use crate::place::Place;
+use tillgate_kernel::{Partition, Timestamp};
+
+/// A message's row in the outbox: its order and its sequence.
+pub type OutboxKey = (Partition, i64);
+
+/// A document's row in its kind's list.
+pub type ListKey = (u8, Timestamp, Partition, u128);
+
+/// Asks a question on a connection that is in a transaction.
+pub async fn ask(
+    connected: &Connected,
+    text: &'static str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, Failed> {
+    let statement = connected.statement(text).await?;
+    in_time(connected.client.query(&statement, parameters)).await
+}
+
+/// The same, if there is anything to say.
+async fn ask_if(
+    is_needed: bool,
+    connected: &Connected,
+    text: &'static str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<Row>, Failed> {
+    if is_needed { ask(connected, text, parameters).await } else { Ok(Vec::new()) }
+}
+
+/// Everything that a group writes.
+pub struct Rows {
+    pub new_pages: PageColumns,
+    pub changed_pages: PageColumns,
+    /// Partitions in which nothing is left.
+    pub gone: Vec<i64>,
+    pub put_pieces: PieceColumns,
+    pub cut_pieces: PieceColumns,
+    pub listed: ListColumns,
+    pub unlisted: ListColumns,
+    pub lines: LineColumns,
+    pub ended: EndedColumns,
+    pub parts: PartColumns,
+    pub set: SetColumns,
+}
+
+impl Rows {
+    /// Sends it all. Returns partitions that were believed to be empty and are not.
+    pub async fn write(self, connected: &Connected) -> Result<Vec<Partition>, Failed> {
+        let (inserted, updated) = (self.new_pages.insert(connected), self.changed_pages.update(connected));
+        let deleted = async {
+            let text = "DELETE FROM tillgate.pages WHERE partition = ANY($1)";
+            ask_if(!self.gone.is_empty(), connected, text, &[&self.gone]).await.map(drop)
+        };
+        let pieces = async {
+            self.put_pieces.put(connected).await?;
+            self.cut_pieces.cut(connected).await
+        };
+        let lists = async {
+            self.unlisted.delete(connected).await?;
+            self.listed.insert(connected).await
+        };
+        let outbox = async {
+            self.lines.put(connected).await?;
+            self.ended.end(connected).await
+        };
+        let counters = async {
+            self.set.put(connected).await?;
+            self.parts.add(connected).await
+        };
+        let (inserted, updated, deleted, pieces, lists, outbox, counters) =
+            tokio::join!(biased; inserted, updated, deleted, pieces, lists, outbox, counters);
+        let (inserted, insertion) = match inserted {
+            Ok(rows) => (rows, Ok(())),
+            Err(why) => (Vec::new(), Err(why)),
+        };
+        root_cause([insertion, updated, deleted, pieces, lists, outbox, counters])?;
+        if inserted.len() == self.new_pages.partitions.len() {
+            return Ok(Vec::new());
+        }
+        let there: HashSet<i64> = inserted.iter().map(|row| row.get(0)).collect();
+        let missing = self.new_pages.partitions.into_iter().filter(|new| !there.contains(new));
+        Ok(missing.map(unsigned).collect())
+    }
+}
+
+/// What went wrong first: after one failure the others only say that the transaction has failed.
+fn root_cause<const N: usize>(answers: [Result<(), Failed>; N]) -> Result<(), Failed> {
+    let is_echo = |failed: &Failed| match failed {
+        Failed::Said(why) => why.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION),
+        Failed::TooSlow | Failed::Warned(_) | Failed::Superseded | Failed::StandsStill | Failed::Unfit(_) => {
+            false
+        }
+    };
+    let mut cause: Option<Failed> = None;
+    for why in answers.into_iter().filter_map(Result::err) {
+        if cause.as_ref().is_none_or(is_echo) {
+            cause = Some(why);
+        }
+    }
+    cause.map_or(Ok(()), Err)
+}
+
+/// Pages.
+#[derive(Default)]
+pub struct PageColumns {
+    partitions: Vec<i64>,
+    bodies: Vec<Vec<u8>>,
+}
+
+impl PageColumns {
+    pub fn push(&mut self, partition: Partition, body: Vec<u8>) {
+        self.partitions.push(signed(partition));
+        self.bodies.push(body);
+    }
+
+    /// Returns the partitions that had no page.
+    async fn insert(&self, connected: &Connected) -> Result<Vec<Row>, Failed> {
+        let text = "INSERT INTO tillgate.pages (partition, body) \
+                    SELECT * FROM unnest($1::bigint[], $2::bytea[]) \
+                    ON CONFLICT (partition) DO NOTHING RETURNING partition";
+        ask_if(!self.partitions.is_empty(), connected, text, &[&self.partitions, &self.bodies]).await
+    }
+
+    async fn update(&self, connected: &Connected) -> Result<(), Failed> {
+        let text = "UPDATE tillgate.pages p SET body = n.body \
+                    FROM unnest($1::bigint[], $2::bytea[]) AS n (partition, body) \
+                    WHERE p.partition = n.partition";
+        ask_if(!self.partitions.is_empty(), connected, text, &[&self.partitions, &self.bodies])
+            .await
+            .map(drop)
+    }
+}
+
+/// Pieces of long bodies.
+#[derive(Default)]
+pub struct PieceColumns {
+    partitions: Vec<i64>,
+    kinds: Vec<i16>,
+    ids: Vec<Vec<u8>>,
+    numbers: Vec<i32>,
+    bodies: Vec<Vec<u8>>,
+}
+
+impl PieceColumns {
+    /// Those to be put, and those to be cut off.
+    pub fn of(pieces: HashMap<PieceKey, Option<Vec<u8>>>) -> (PieceColumns, PieceColumns) {
+        let (mut put, mut cut) = (PieceColumns::default(), PieceColumns::default());
+        for ((key, number), body) in pieces {
+            let columns = if body.is_some() { &mut put } else { &mut cut };
+            columns.partitions.push(signed(key.partition));
+            columns.kinds.push(i16::from(key.kind.byte()));
+            columns.ids.push(id_bytes(key.id));
+            columns.numbers.push(i32::from(number));
+            columns.bodies.extend(body);
+        }
+        (put, cut)
+    }
+
+    async fn put(&self, connected: &Connected) -> Result<(), Failed> {
+        let text = "INSERT INTO tillgate.pieces (partition, kind, id, piece, body) \
+                    SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::bytea[], $4::integer[], $5::bytea[]) \
+                    ON CONFLICT (partition, kind, id, piece) DO UPDATE SET body = excluded.body";
+        let columns: [&(dyn ToSql + Sync); 5] =
+            [&self.partitions, &self.kinds, &self.ids, &self.numbers, &self.bodies];
+        ask_if(!self.partitions.is_empty(), connected, text, &columns).await.map(drop)
+    }
+
+    async fn cut(&self, connected: &Connected) -> Result<(), Failed> {
+        let text = "DELETE FROM tillgate.pieces p \
+                    USING unnest($1::bigint[], $2::smallint[], $3::bytea[], $4::integer[]) AS c (partition, kind, id, piece) \
+                    WHERE p.partition = c.partition AND p.kind = c.kind AND p.id = c.id AND p.piece = c.piece";
+        let columns: [&(dyn ToSql + Sync); 4] = [&self.partitions, &self.kinds, &self.ids, &self.numbers];
+        ask_if(!self.partitions.is_empty(), connected, text, &columns).await.map(drop)
+    }
+}
+
+/// Rows of lists.
+#[derive(Default)]
+pub struct ListColumns {
+    kinds: Vec<i16>,
+    times: Vec<i64>,
+    partitions: Vec<i64>,
+    ids: Vec<Vec<u8>>,
+}
+
+impl ListColumns {
+    /// What is listed from now on, and what no more.
+    pub fn of(listed: BTreeMap<ListKey, bool>) -> (ListColumns, ListColumns) {
+        let (mut on, mut off) = (ListColumns::default(), ListColumns::default());
+        for ((kind, listed_at, partition, id), is_listed) in listed {
+            let columns = if is_listed { &mut on } else { &mut off };
+            columns.kinds.push(i16::from(kind));
+            columns.times.push(listed_at.as_microsecond());
+            columns.partitions.push(signed(partition));
+            columns.ids.push(id_bytes(id));
+        }
+        (on, off)
+    }
+
+    fn columns(&self) -> [&(dyn ToSql + Sync); 4] {
+        [&self.kinds, &self.times, &self.partitions, &self.ids]
+    }
+
+    async fn insert(&self, connected: &Connected) -> Result<(), Failed> {
+        let text = "INSERT INTO tillgate.listings (kind, listed_at, partition, id) \
+                    SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::bytea[]) \
+                    ON CONFLICT (kind, listed_at, partition, id) DO NOTHING";
+        ask_if(!self.kinds.is_empty(), connected, text, &self.columns()).await.map(drop)
+    }
+
+    async fn delete(&self, connected: &Connected) -> Result<(), Failed> {
+        let text = "DELETE FROM tillgate.listings l \
+                    USING unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::bytea[]) AS g (kind, listed_at, partition, id) \
+                    WHERE l.kind = g.kind AND l.listed_at = g.listed_at AND l.partition = g.partition AND l.id = g.id";
+        ask_if(!self.kinds.is_empty(), connected, text, &self.columns()).await.map(drop)
+    }
+}
+
+/// Rows of the outbox.
+#[derive(Default)]
+pub struct LineColumns {
+    partitions: Vec<i64>,
+    sequences: Vec<i64>,
+    lanes: Vec<i16>,
+    states: Vec<i16>,
+    queues: Vec<String>,
+    due: Vec<i64>,
+}
+
+/// Rows of the outbox that end; the flag says whether somebody may still be at the message.
+#[derive(Default)]
+pub struct EndedColumns {
+    partitions: Vec<i64>,
+    sequences: Vec<i64>,
+    withdrawn: Vec<bool>,
+}
+
+impl LineColumns {
+    pub fn of(
+        outbox: BTreeMap<OutboxKey, Option<Place>>,
+        withdrawn: &HashSet<OutboxKey>,
+    ) -> (LineColumns, EndedColumns) {
+        let (mut lines, mut ended) = (LineColumns::default(), EndedColumns::default());
+        for (line @ (partition, sequence), place) in outbox {
+            match place {
+                Some(Place { lane, dead, queue, due, .. }) => {
+                    lines.partitions.push(signed(partition));
+                    lines.sequences.push(sequence);
+                    lines.lanes.push(i16::from(lane.byte()));
+                    lines.states.push(i16::from(dead));
+                    lines.queues.push(queue);
+                    lines.due.push(due.as_microsecond());
+                }
+                None => {
+                    ended.partitions.push(signed(partition));
+                    ended.sequences.push(sequence);
+                    ended.withdrawn.push(withdrawn.contains(&line));
+                }
+            }
+        }
+        (lines, ended)
+    }
+
+    /// A row that is written anew belongs to nobody: a ticket settles once.
+    async fn put(&self, connected: &Connected) -> Result<(), Failed> {
+        let text = "INSERT INTO tillgate.outbox (partition, sequence, lane, state, queue, due) \
+                    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::smallint[], $5::text[], $6::bigint[]) \
+                    ON CONFLICT (partition, sequence) DO UPDATE SET lane = excluded.lane, state = excluded.state, \
+                    queue = excluded.queue, due = excluded.due, fence = 0, leased_until = 0";
+        let columns: [&(dyn ToSql + Sync); 6] =
+            [&self.partitions, &self.sequences, &self.lanes, &self.states, &self.queues, &self.due];
+        ask_if(!self.partitions.is_empty(), connected, text, &columns).await.map(drop)
+    }
+}
+
+impl EndedColumns {
+    /// A message that was withdrawn while somebody is at it keeps its row, so that it can be settled.
+    async fn end(&self, connected: &Connected) -> Result<(), Failed> {
+        let text = "UPDATE tillgate.outbox o SET state = 2 \
+                    FROM unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS e (partition, sequence, withdrawn) \
+                    WHERE o.partition = e.partition AND o.sequence = e.sequence AND e.withdrawn AND o.fence <> 0";
+        let columns: [&(dyn ToSql + Sync); 3] = [&self.partitions, &self.sequences, &self.withdrawn];
+        ask_if(self.withdrawn.contains(&true), connected, text, &columns).await?;
+        let text = "DELETE FROM tillgate.outbox o \
+                    USING unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS e (partition, sequence, withdrawn) \
+                    WHERE o.partition = e.partition AND o.sequence = e.sequence AND NOT (e.withdrawn AND o.fence <> 0)";
+        ask_if(!self.partitions.is_empty(), connected, text, &columns).await.map(drop)
+    }
+}
+
+/// What is added to counters.
+#[derive(Default)]
+pub struct PartColumns {
+    partitions: Vec<i64>,
+    groups: Vec<String>,
+    names: Vec<String>,
+    amounts: Vec<i64>,
+}
+
+impl PartColumns {
+    pub fn of(parts: BTreeMap<(Partition, CounterKey), i64>) -> PartColumns {
+        let mut columns = PartColumns::default();
+        for ((partition, CounterKey { group, name }), amount) in parts {
+            columns.partitions.push(signed(partition));
+            columns.groups.push(group);
+            columns.names.push(name);
+            columns.amounts.push(amount);
+        }
+        columns
+    }
+
+    async fn add(&self, connected: &Connected) -> Result<(), Failed> {
+        let text = "INSERT INTO tillgate.counter_parts AS p (partition, grp, name, amount) \
+                    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) \
+                    ON CONFLICT (partition, grp, name) DO UPDATE SET amount = least(greatest( \
+                        p.amount::numeric + excluded.amount, -9223372036854775808), 9223372036854775807)::bigint";
+        let columns: [&(dyn ToSql + Sync); 4] = [&self.partitions, &self.groups, &self.names, &self.amounts];
+        ask_if(!self.partitions.is_empty(), connected, text, &columns).await.map(drop)
+    }
+}
+
+/// Counters that somebody has counted.
+#[derive(Default)]
+pub struct SetColumns {
+    groups: Vec<String>,
+    names: Vec<String>,
+    values: Vec<i64>,
+}
+
+impl SetColumns {
+    pub fn of(set: BTreeMap<CounterKey, i64>) -> SetColumns {
+        let mut columns = SetColumns::default();
+        for (CounterKey { group, name }, value) in set {
+            columns.groups.push(group);
+            columns.names.push(name);
+            columns.values.push(value);
+        }
+        columns
+    }
+
+    /// Somebody has counted: what was added before is in it.
+    async fn put(&self, connected: &Connected) -> Result<(), Failed> {
+        let text = "DELETE FROM tillgate.counter_parts p USING unnest($1::text[], $2::text[]) AS s (grp, name) \
+                    WHERE p.grp = s.grp AND p.name = s.name";
+        ask_if(!self.groups.is_empty(), connected, text, &[&self.groups, &self.names]).await?;
+        let text = "INSERT INTO tillgate.counters (grp, name, value) \
+                    SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) \
+                    ON CONFLICT (grp, name) DO UPDATE SET value = excluded.value";
+        let columns: [&(dyn ToSql + Sync); 3] = [&self.groups, &self.names, &self.values];
+        ask_if(!self.groups.is_empty(), connected, text, &columns).await.map(drop)
+    }
+}

@@ -1,0 +1,73 @@
+//! Claims of the outbox: leases that one process holds in memory.
+
+use super::reading::SLOW_READ_MAX;
+use super::versions::group_of;
+use super::{Sled, lists};
+use crate::Unavailable;
+use std::cell::{Cell, RefCell};
+use std::sync::{Arc, PoisonError};
+use tillgate_kernel::Timestamp;
+use tillgate_kernel::outbox::message_key;
+use tillgate_kernel::outbox::{Claim, Claimed};
+use tokio::sync::{oneshot, watch};
+
+impl Sled {
+    pub(crate) async fn claim(self: &Arc<Self>, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
+        let claim = claim.clone();
+        let (tell, mut told) = oneshot::channel();
+        let read = self
+            .read(SLOW_READ_MAX, move |store| {
+                let newest = Cell::new(0);
+                let mut leases = store.leases.lock().unwrap_or_else(PoisonError::into_inner);
+                let walk = RefCell::new(lists::Walk::new(&store.tree));
+                let claimed = leases.claim(
+                    &claim,
+                    store.clock.now(),
+                    |after| walk.borrow_mut().next(after),
+                    |id| {
+                        let Some(stored) = store.read_all(&[message_key(id)])?.pop().flatten() else {
+                            return Ok(None);
+                        };
+                        newest.set(newest.get().max(group_of(stored.version)));
+                        Ok(Some(stored.document()?))
+                    },
+                )?;
+                drop(leases);
+                if let Err((unheard, _)) = tell.send((claimed, newest.get())) {
+                    store.give_back(&unheard);
+                }
+                Ok(())
+            })
+            .await;
+        let Ok((claimed, newest)) = told.try_recv() else {
+            // Nobody works on what is claimed after this: `told` is gone then.
+            return read.map(|()| Vec::new());
+        };
+        // Nothing is told to anyone before it is durable.
+        match read.and(self.durable(newest).await) {
+            Ok(()) => Ok(claimed),
+            Err(why) => {
+                self.give_back(&claimed);
+                Err(why)
+            }
+        }
+    }
+
+    /// Ends leases under which nobody works.
+    fn give_back(&self, claimed: &[Claimed]) {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        for Claimed { ticket, .. } in claimed {
+            if leases.holds(*ticket) {
+                leases.release(*ticket);
+            }
+        }
+    }
+
+    pub(crate) fn outbox_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn outbox_bell(&self) -> watch::Receiver<u64> {
+        self.outbox_bell.subscribe()
+    }
+}

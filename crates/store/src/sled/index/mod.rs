@@ -1,0 +1,101 @@
+//! Which partition's page lies where.
+//!
+//! The numbers of orders are as good as random. An entry for each of them in sled's tree would be put among strangers:
+//! with millions stored, every new order would fetch and rewrite a leaf of the tree, and the leaves would take many times
+//! their bytes in memory. Pointers are therefore kept as a log-structured merge tree keeps them. What each group of batches
+//! moves is one entry, and is remembered in memory; when there are enough of these, they are written as one sorted
+//! [`run`]; several runs of one size are merged into one of the next ([`upkeep`]), a little with each group. A look-up
+//! asks memory, then the runs from the newest on, and a filter for each says of nearly all of them that they need not be
+//! read. (docs/adr/0013-pointers-in-runs.md)
+//!
+//! ```text
+//! d | group 8 | part 2       → the pointers that a group moved
+//! x | run 8 | partition 8    → a chunk of a run, by its first partition
+//! m runs                     → the last group whose pointers are in runs 8, and the runs: number 8, level 1, pointers 8
+//! ```
+
+mod listing;
+mod lookup;
+mod run;
+mod upkeep;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, RwLock};
+use tillgate_kernel::Partition;
+
+use self::listing::Listing;
+#[cfg(test)]
+pub use self::run::write_pointers;
+pub use self::run::{Pointer, Spot};
+use self::run::{Run, read_pointers};
+pub use self::upkeep::Upkeep;
+use super::keys;
+
+/// The index, for all who look something up.
+pub struct Index {
+    tree: sled::Tree,
+    state: RwLock<State>,
+    /// Held while a group is written and until what it moved is known here.
+    moving: Mutex<()>,
+}
+
+struct State {
+    /// What the latest groups have moved.
+    recent: HashMap<Partition, Option<Spot>>,
+    /// From the newest to the oldest.
+    runs: Arc<Vec<Arc<Run>>>,
+}
+
+impl Index {
+    /// Reads the index of a store. Says why it cannot be used.
+    pub fn open(tree: &sled::Tree) -> Result<(Arc<Index>, Upkeep), String> {
+        let unread = |why: sled::Error| why.to_string();
+        let damaged = || "its index is damaged".to_owned();
+        let stored = tree.get(keys::RUNS).map_err(unread)?;
+        if stored.is_none() && tree.contains_key(keys::LAST_GROUP).map_err(unread)? {
+            return Err("it was written by a version before 0.1.0, which nobody has released".into());
+        }
+        let is_listed = stored.is_some();
+        let listing = match stored {
+            Some(stored) => Listing::read(&stored).ok_or_else(damaged)?,
+            None => Listing::default(),
+        };
+        let mut runs: Vec<Run> = listing
+            .runs
+            .iter()
+            .map(|&(number, level, pointers)| Run::stored(number, level, pointers))
+            .collect();
+        let mut orphans = sled::Batch::default();
+        let mut last_run = 0;
+        for entry in tree.scan_prefix(keys::run_chunks()) {
+            let (raw, chunk) = entry.map_err(unread)?;
+            let (number, first) = keys::read_run_chunk(&raw).ok_or_else(damaged)?;
+            last_run = last_run.max(number);
+            match runs.iter_mut().find(|run| run.number == number) {
+                Some(run) => run.know(first, &chunk),
+                None => orphans.remove(raw), // of a merge that was not finished, or whose inputs were not yet removed
+            }
+        }
+        let mut recent = HashMap::new();
+        let mut groups = Vec::new();
+        for entry in tree.scan_prefix(keys::moves()) {
+            let (raw, moved) = entry.map_err(unread)?;
+            if keys::read_moves_group(&raw).ok_or_else(damaged)? <= listing.last_group {
+                orphans.remove(raw);
+                continue;
+            }
+            recent.extend(read_pointers(&moved).ok_or_else(damaged)?);
+            groups.push(raw.to_vec());
+        }
+        tree.apply_batch(orphans).map_err(unread)?;
+        last_run = listing.runs.iter().map(|(number, ..)| *number).fold(last_run, u64::max);
+        let runs = Arc::new(runs.into_iter().map(Arc::new).collect());
+        let state = RwLock::new(State { recent, runs });
+        let index = Arc::new(Index { tree: tree.clone(), state, moving: Mutex::default() });
+        let upkeep = Upkeep::new(Arc::clone(&index), is_listed, listing.last_group, last_run, groups);
+        Ok((index, upkeep))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! The keys of sled's tree. Big-endian numbers, so that keys sort as what they stand for.
+//!
+//! ```text
+//! b, e, k, n                                    pages: see [`layout`](super::layout)
+//! d, x, m runs                                  where pages lie: see [`index`](super::index)
+//! p | partition 8 | kind 1 | id 12 | piece 2    a piece of a long document
+//! t | kind 1 | bucket 8 | group, part 8         → the documents of a kind that a group listed in a bucket of time
+//! q | lane, dead 1 | queue 4 | bucket 8 | group, part 8   → the places in the outbox that it gave for one
+//! c | group 2+n | name n                        a counter
+//! m group                                       the last group of batches that was written
+//! ```
+//! The keys that every hook writes have at most 22 bytes, which sled keeps in its nodes; longer ones it puts
+//! on the heap one by one, and copying nodes, which is most of what it does, costs three times as much. So a
+//! queue stands in its key as a checksum of its name (two queues that share one wait in one line, no worse). For the same
+//! reason what a group lists, and where its messages stand in the outbox, is one entry for each bucket of time and not one
+//! for each document: see [`lists`](super::lists).
+
+use crate::Unavailable;
+use crate::batch::CounterKey;
+use crate::page::PieceKey;
+use tillgate_kernel::Timestamp;
+use tillgate_kernel::time::from_micros;
+use tillgate_kernel::{DocKey, Partition};
+
+/// The key under which the committer notes each group.
+pub const LAST_GROUP: &[u8] = b"m group";
+
+/// The key under which the runs of the index are listed.
+pub const RUNS: &[u8] = b"m runs";
+
+/// What the pointers that groups moved are under.
+pub fn moves() -> [u8; 1] {
+    [b'd']
+}
+
+pub fn moved(group: u64, part: u16) -> Vec<u8> {
+    let mut raw = numbered(b'd', group);
+    raw.extend_from_slice(&part.to_be_bytes());
+    raw
+}
+
+pub fn read_moves_group(raw: &[u8]) -> Option<u64> {
+    raw.get(1..9)?.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// What all chunks of all runs are under.
+pub fn run_chunks() -> [u8; 1] {
+    [b'x']
+}
+
+pub fn run_chunk(run: u64, first: Partition) -> Vec<u8> {
+    let mut raw = numbered(b'x', run);
+    raw.extend_from_slice(&first.to_bytes());
+    raw
+}
+
+/// The run of a chunk, and its first partition.
+pub fn read_run_chunk(raw: &[u8]) -> Option<(u64, Partition)> {
+    let run = u64::from_be_bytes(raw.get(1..9)?.try_into().ok()?);
+    Some((run, Partition::from_bytes(raw.get(9..)?.try_into().ok()?)))
+}
+
+pub fn seat(seat: u64) -> Vec<u8> {
+    numbered(b'b', seat)
+}
+
+pub fn block(block: u64) -> Vec<u8> {
+    numbered(b'k', block)
+}
+
+pub fn block_count(block: u64) -> Vec<u8> {
+    numbered(b'n', block)
+}
+
+fn numbered(prefix: u8, number: u64) -> Vec<u8> {
+    let mut raw = Vec::with_capacity(9);
+    raw.push(prefix);
+    raw.extend_from_slice(&number.to_be_bytes());
+    raw
+}
+
+pub fn chunk(partition: Partition, chunk: u16) -> Vec<u8> {
+    let mut raw = numbered(b'e', partition.get());
+    raw.extend_from_slice(&chunk.to_be_bytes());
+    raw
+}
+
+pub fn piece(piece: PieceKey) -> Vec<u8> {
+    let (key, piece) = piece;
+    let mut raw = vec![b'p'];
+    raw.extend_from_slice(&doc(key));
+    raw.extend_from_slice(&piece.to_be_bytes());
+    raw
+}
+
+/// Which document.
+fn doc(key: DocKey) -> Vec<u8> {
+    debug_assert!(key.id < 1 << 96, "an id has at most 96 bits");
+    let mut raw = Vec::with_capacity(21);
+    raw.extend_from_slice(&key.partition.to_bytes());
+    raw.push(key.kind.byte());
+    raw.extend_from_slice(&key.id.to_be_bytes()[4..]);
+    raw
+}
+
+/// An entry of the tree to be written or, without a value, removed.
+pub type Entry = (Vec<u8>, Option<Vec<u8>>);
+
+pub fn counter(key: &CounterKey) -> Vec<u8> {
+    let mut raw = counter_group(&key.group);
+    raw.extend_from_slice(key.name.as_bytes());
+    raw
+}
+
+fn counter_group(group: &str) -> Vec<u8> {
+    let mut raw = vec![b'c'];
+    push_text(&mut raw, group);
+    raw
+}
+
+/// Texts longer than this are cut in keys, in bytes: far above any name of a shop, article or chat.
+const KEY_TEXT_BYTES_MAX: usize = 1024;
+
+pub(super) fn push_text(raw: &mut Vec<u8>, text: &str) {
+    let cut = text.floor_char_boundary(KEY_TEXT_BYTES_MAX);
+    let bytes = &text.as_bytes()[..cut];
+    raw.extend_from_slice(&u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes());
+    raw.extend_from_slice(bytes);
+}
+
+/// Microseconds with the sign turned over, so that bytes sort as times do.
+pub(super) fn sortable(at: Timestamp) -> [u8; 8] {
+    (at.as_microsecond() ^ i64::MIN).to_be_bytes()
+}
+
+/// Reads fields off the front of a key.
+pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+
+impl Fields<'_> {
+    pub(super) fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (first, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*first)
+    }
+
+    pub(super) fn time(&mut self) -> Option<Timestamp> {
+        Some(from_micros(i64::from_be_bytes(self.bytes()?) ^ i64::MIN))
+    }
+
+    pub(super) fn text(&mut self) -> Option<String> {
+        let length = usize::from(u16::from_be_bytes(self.bytes()?));
+        let (text, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        String::from_utf8(text.to_vec()).ok()
+    }
+}
+
+/// The number of the last group that was written; 0 in a new store.
+pub fn read_last_group(tree: &sled::Tree) -> Result<u64, String> {
+    match tree.get(LAST_GROUP) {
+        Ok(None) => Ok(0),
+        Ok(Some(value)) => {
+            let bytes = value.as_ref().try_into().map_err(|_| "its last group is not a number".to_owned())?;
+            Ok(u64::from_be_bytes(bytes))
+        }
+        Err(why) => Err(why.to_string()),
+    }
+}
+
+pub fn counters(
+    tree: &sled::Tree,
+    group: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
+    let prefix = counter_group(group);
+    let mut from = prefix.clone();
+    if let Some(after) = after {
+        from.extend_from_slice(after.as_bytes());
+        from.push(0);
+    }
+    let entries = tree.range(from..).take_while(|entry| match entry {
+        Ok((raw, _)) => raw.starts_with(&prefix),
+        Err(_) => true,
+    });
+    entries
+        .take(limit)
+        .map(|entry| {
+            let (raw, value) = entry.map_err(unreadable)?;
+            let name = String::from_utf8(raw[prefix.len()..].to_vec()).map_err(|_| not_a_key(&raw))?;
+            let key = CounterKey { group: group.to_owned(), name };
+            let value = read_counter(&value).ok_or_else(|| damaged_counter(&key))?;
+            Ok((key, value))
+        })
+        .collect()
+}
+
+/// A counter's bytes: the number, then its CRC-32.
+pub fn write_counter(value: i64) -> [u8; 12] {
+    let mut bytes = [0; 12];
+    bytes[..8].copy_from_slice(&value.to_be_bytes());
+    let checksum = crc32fast::hash(&bytes[..8]);
+    bytes[8..].copy_from_slice(&checksum.to_be_bytes());
+    bytes
+}
+
+pub fn read_counter(bytes: &[u8]) -> Option<i64> {
+    let (value, checksum) = bytes.split_at_checked(8)?;
+    let intact = crc32fast::hash(value).to_be_bytes() == checksum;
+    intact.then(|| value.try_into().ok().map(i64::from_be_bytes)).flatten()
+}
+
+pub fn damaged_counter(key: &CounterKey) -> Unavailable {
+    let record = format!("counter {}/{}", key.group, key.name);
+    Unavailable::Damaged { record, why: "its checksum does not fit".into() }
+}
+
+pub fn counter_groups(tree: &sled::Tree) -> Result<Vec<String>, Unavailable> {
+    let mut groups = Vec::new();
+    let mut from = vec![b'c'];
+    while let Some((raw, _)) = tree.get_gt(&from).map_err(unreadable)? {
+        if raw.first() != Some(&b'c') {
+            break;
+        }
+        let group = Fields(&raw[1..]).text().ok_or_else(|| not_a_key(&raw))?;
+        from = counter_group(&group);
+        from.extend_from_slice(&[0xff; 4]); // above every name: no text has such a byte
+        groups.push(group);
+    }
+    groups.sort_unstable();
+    Ok(groups)
+}
+
+pub(super) fn unreadable(why: sled::Error) -> Unavailable {
+    Unavailable::Damaged { record: "sled's tree".into(), why: why.to_string() }
+}
+
+pub(super) fn not_a_key(raw: &[u8]) -> Unavailable {
+    Unavailable::Damaged { record: format!("the key {raw:02x?}"), why: "it is not one of ours".into() }
+}

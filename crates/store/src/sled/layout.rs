@@ -1,0 +1,389 @@
+//! Where pages lie in sled's tree.
+//!
+//! sled copies a node of its tree for every entry that it writes, so entries are what a group of batches costs. The pages
+//! of new orders therefore lie together, in *blocks* of up to [`PIECE_BYTES_MAX`], one or two for a whole group. A
+//! page that is written again moves to a *seat*, an entry of its own. In a block a few pages are packed together: new
+//! orders resemble one another, and take a third of what they take alone. Seats are numbered in order of time, so that pages
+//! in use lie near one another, whatever their partitions: under the partitions themselves every new order would have
+//! sled fetch and write a node full of strangers.
+//!
+//! ```text
+//! b | seat 8       → chunks 2 | the page; or, if it is cut in chunks, chunks 2 | the group that wrote them 8
+//! e | partition 8 | chunk 2
+//! k | block 8      → pages 2 | pages in a bundle 2 | (partition 8 | bytes of its slots 4) for each page
+//!                    | bytes 4 for each bundle | the bundles, each the slots of its pages, packed
+//! n | block 8      → how many of its pages have not moved away 2, once some have
+//! ```
+//! A block goes when the last of its pages has moved, and is dissolved when no more than a quarter are left.
+
+use std::collections::BTreeMap;
+use tillgate_kernel::Partition;
+
+use sled::IVec;
+
+use super::index::{Index, Pointer, Spot};
+use super::keys;
+use super::versions::version;
+use crate::Unavailable;
+use crate::page::{PIECE_BYTES_MAX, Page, damaged_page, pack, unpack};
+
+/// The longest page that is put into a block, in bytes before packing: larger ones gain nothing by company.
+const BLOCK_PAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// A block takes no further bundle when it would become longer than this, in bytes. sled keeps 256 leaves of its tree in memory
+/// at least, however small its cache is to be, and a leaf has up to sixteen blocks.
+const BLOCK_BYTES_MAX: usize = 24 * 1024;
+
+/// Fewer new pages than this are not worth a block.
+const BLOCK_PAGES_MIN: usize = 4;
+
+/// A block is dissolved when no more than one in so many of its pages is left.
+const BLOCK_LEFT_SHARE: u16 = 4;
+
+/// The most blocks that one group dissolves. The others are dissolved when their next page moves.
+const DISSOLVED_BLOCKS_MAX: usize = 64;
+
+/// How many pages are packed together. More take less room, and longer to read one of.
+const BUNDLE_PAGES: u16 = 8;
+
+/// The longest bundle, in bytes before packing: one that does not pack at all still fits into a block.
+const BUNDLE_BYTES_MAX: usize = PIECE_BYTES_MAX - 1024;
+
+/// Bytes of a block's head for each page.
+const BLOCK_LINE_BYTES: usize = 8 + 4;
+
+/// A page, and where it lies.
+#[derive(Debug)]
+pub struct Kept {
+    partition: Partition,
+    /// What is in it.
+    pub page: Page,
+    /// Whether it must be written.
+    pub is_changed: bool,
+    spot: Option<Spot>,
+    /// How many chunks it is cut in.
+    chunks: u16,
+}
+
+/// Reads an entry of the tree.
+pub trait Get: Fn(&[u8]) -> sled::Result<Option<IVec>> {}
+
+impl<F: Fn(&[u8]) -> sled::Result<Option<IVec>>> Get for F {}
+
+impl Kept {
+    /// Reads the page of a partition; an empty one if there is none.
+    pub fn read(partition: Partition, index: &Index, get: &impl Get) -> Result<Kept, Unavailable> {
+        let damaged = |why: &str| damaged_page(partition, why);
+        let get = |raw: &[u8]| get(raw).map_err(|why| damaged(&why.to_string()));
+        let kept = |page, spot, chunks| Kept { partition, page, is_changed: false, spot, chunks };
+        let Some(spot) = index.find(partition)? else {
+            return Ok(kept(Page::empty(partition), None, 0));
+        };
+        let (seat, chunks) = match spot {
+            Spot::Block { block, index } => {
+                let block = get(&keys::block(block))?.ok_or_else(|| damaged("its block is not there"))?;
+                let block = Block::read(&block).ok_or_else(|| damaged("its block is cut short"))?;
+                if block.partition(index) != Some(partition) {
+                    return Err(damaged("its block knows nothing of it"));
+                }
+                let slots = block.slots(index).map_err(damaged)?;
+                return Ok(kept(Page::of_slots(partition, &slots)?, Some(spot), 0));
+            }
+            Spot::Seat(seat) => {
+                let seat = get(&keys::seat(seat))?.ok_or_else(|| damaged("its seat is empty"))?;
+                let chunks = seat.split_first_chunk().map(|(chunks, _)| u16::from_be_bytes(*chunks));
+                let chunks = chunks.ok_or_else(|| damaged("it is too short"))?;
+                (seat, chunks)
+            }
+        };
+        if chunks == 0 {
+            return Ok(kept(Page::unpack(partition, &seat[2..])?, Some(spot), 0));
+        }
+        let mut gathered = Vec::new();
+        for chunk in 0..chunks {
+            let more = get(&keys::chunk(partition, chunk))?;
+            gathered.extend_from_slice(&more.ok_or_else(|| damaged("a chunk of it is missing"))?);
+        }
+        Ok(kept(Page::unpack(partition, &gathered)?, Some(spot), chunks))
+    }
+}
+
+/// A block's bytes, taken apart.
+struct Block<'a> {
+    lines: &'a [u8],
+    bundle_pages: usize,
+    bundles: Vec<&'a [u8]>,
+}
+
+impl<'a> Block<'a> {
+    fn read(bytes: &'a [u8]) -> Option<Block<'a>> {
+        let (count, rest) = bytes.split_first_chunk()?;
+        let (bundle_pages, rest) = rest.split_first_chunk()?;
+        let pages = usize::from(u16::from_be_bytes(*count));
+        let bundle_pages = usize::from(u16::from_be_bytes(*bundle_pages)).max(1);
+        let (lines, rest) = rest.split_at_checked(pages * BLOCK_LINE_BYTES)?;
+        let (lengths, mut packed) = rest.split_at_checked(pages.div_ceil(bundle_pages) * 4)?;
+        let bundles = lengths.chunks_exact(4).map(|length| {
+            let length = u32::from_be_bytes(length.try_into().ok()?) as usize;
+            let (bundle, rest) = packed.split_at_checked(length)?;
+            packed = rest;
+            Some(bundle)
+        });
+        let bundles = bundles.collect::<Option<Vec<_>>>()?;
+        Some(Block { lines, bundle_pages, bundles })
+    }
+
+    fn pages(&self) -> u16 {
+        u16::try_from(self.lines.len() / BLOCK_LINE_BYTES).unwrap_or(u16::MAX)
+    }
+
+    fn line(&self, index: usize) -> Option<(Partition, usize)> {
+        let line = self.lines.get(index * BLOCK_LINE_BYTES..(index + 1) * BLOCK_LINE_BYTES)?;
+        let partition = Partition::from_bytes(line[..8].try_into().ok()?);
+        let length = u32::from_be_bytes(line[8..].try_into().ok()?) as usize;
+        Some((partition, length))
+    }
+
+    /// Whose page it is.
+    fn partition(&self, index: u16) -> Option<Partition> {
+        self.line(usize::from(index)).map(|(partition, _)| partition)
+    }
+
+    /// The slots of a page.
+    fn slots(&self, index: u16) -> Result<Vec<u8>, &'static str> {
+        let index = usize::from(index);
+        let first = index - index % self.bundle_pages;
+        let cut_short = "its block is cut short";
+        let bundle = self.bundles.get(index / self.bundle_pages).ok_or(cut_short)?;
+        let mut slots = unpack(bundle)?;
+        let before = (first..index).map(|index| self.line(index).map(|(_, length)| length));
+        let start = before.sum::<Option<usize>>().ok_or(cut_short)?;
+        let (_, length) = self.line(index).ok_or(cut_short)?;
+        if start + length > slots.len() {
+            return Err(cut_short);
+        }
+        slots.truncate(start + length);
+        slots.drain(..start);
+        Ok(slots)
+    }
+}
+
+/// A block in the making.
+#[derive(Default)]
+struct NewBlock {
+    lines: Vec<u8>,
+    lengths: Vec<u8>,
+    bundles: Vec<u8>,
+}
+
+impl NewBlock {
+    fn bytes(&self) -> usize {
+        4 + self.lines.len() + self.lengths.len() + self.bundles.len()
+    }
+
+    /// Takes a bundle of pages in, unless the block has no room for it.
+    fn take(&mut self, pages: &[(Partition, Vec<u8>)]) -> bool {
+        let slots = pages.iter().map(|(_, slots)| slots.as_slice()).collect::<Vec<_>>().concat();
+        let bundle = pack(&slots);
+        let more = pages.len() * BLOCK_LINE_BYTES + 4 + bundle.len();
+        if !self.bundles.is_empty() && self.bytes() + more > BLOCK_BYTES_MAX {
+            return false;
+        }
+        for (partition, slots) in pages {
+            self.lines.extend_from_slice(&partition.to_bytes());
+            self.lines.extend_from_slice(&u32::try_from(slots.len()).unwrap_or(u32::MAX).to_be_bytes());
+        }
+        self.lengths.extend_from_slice(&u32::try_from(bundle.len()).unwrap_or(u32::MAX).to_be_bytes());
+        self.bundles.extend_from_slice(&bundle);
+        true
+    }
+
+    fn finish(self) -> Vec<u8> {
+        let pages = u16::try_from(self.lines.len() / BLOCK_LINE_BYTES).unwrap_or(u16::MAX);
+        let head = [pages.to_be_bytes(), BUNDLE_PAGES.to_be_bytes()].concat();
+        [head, self.lines, self.lengths, self.bundles].concat()
+    }
+}
+
+/// What is to be written so that pages lie in the tree.
+#[derive(Default)]
+pub struct LaidOut {
+    /// Entries to write or remove.
+    pub entries: Vec<keys::Entry>,
+    /// Pages that lie elsewhere than before.
+    pub moved: Vec<Pointer>,
+}
+
+/// The pages that a group has changed, on their way into the tree.
+pub struct Layout<'a> {
+    tree: &'a sled::Tree,
+    index: &'a Index,
+    group: u64,
+    /// The number of the next seat or block.
+    next: usize,
+    laid_out: LaidOut,
+    /// The slots of pages of partitions that had none.
+    fresh: Vec<(Partition, Vec<u8>)>,
+    /// Which pages have left which block.
+    left: BTreeMap<u64, Vec<u16>>,
+}
+
+impl<'a> Layout<'a> {
+    /// What is to be written so that `pages` lie in the tree.
+    pub fn of(
+        tree: &'a sled::Tree,
+        index: &'a Index,
+        group: u64,
+        pages: impl Iterator<Item = Kept>,
+    ) -> Result<LaidOut, Unavailable> {
+        let (laid_out, fresh, left) = (LaidOut::default(), Vec::new(), BTreeMap::new());
+        let mut layout = Layout { tree, index, group, next: 0, laid_out, fresh, left };
+        pages.for_each(|kept| layout.put(&kept));
+        layout.seat_fresh();
+        layout.tidy_blocks()?;
+        Ok(layout.laid_out)
+    }
+
+    fn put(&mut self, kept: &Kept) {
+        let partition = kept.partition;
+        if let Some(Spot::Block { block, index }) = kept.spot {
+            self.left.entry(block).or_default().push(index);
+        }
+        if kept.page.is_empty() {
+            self.laid_out.moved.push((partition, None));
+            if let Some(Spot::Seat(seat)) = kept.spot {
+                self.laid_out.entries.push((keys::seat(seat), None));
+            }
+            self.drop_chunks(kept, 0);
+            return;
+        }
+        let slots = kept.page.slots();
+        match kept.spot {
+            Some(Spot::Seat(seat)) => self.fill_seat(seat, kept, pack(&slots)),
+            None if slots.len() <= BLOCK_PAGE_BYTES_MAX => self.fresh.push((partition, slots)),
+            Some(Spot::Block { .. }) | None => {
+                let seat = self.take_seat(partition);
+                self.fill_seat(seat, kept, pack(&slots));
+            }
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        version(self.group, self.next)
+    }
+
+    fn take_seat(&mut self, partition: Partition) -> u64 {
+        let seat = self.number();
+        self.laid_out.moved.push((partition, Some(Spot::Seat(seat))));
+        seat
+    }
+
+    /// A page that is longer than one value is cut in chunks; its own entry then bears the group that wrote them, so
+    /// that it is another one whenever they are.
+    fn fill_seat(&mut self, seat: u64, kept: &Kept, packed: Vec<u8>) {
+        let mut chunks = 0;
+        let value = if packed.len() + 2 <= PIECE_BYTES_MAX {
+            [&[0, 0], &packed[..]].concat()
+        } else {
+            for (chunk, bytes) in (0..).zip(packed.chunks(PIECE_BYTES_MAX)) {
+                self.laid_out.entries.push((keys::chunk(kept.partition, chunk), Some(bytes.to_vec())));
+                chunks = chunk + 1;
+            }
+            [&chunks.to_be_bytes()[..], &self.group.to_be_bytes()].concat()
+        };
+        self.drop_chunks(kept, chunks);
+        self.laid_out.entries.push((keys::seat(seat), Some(value)));
+    }
+
+    fn drop_chunks(&mut self, kept: &Kept, from: u16) {
+        self.laid_out
+            .entries
+            .extend((from..kept.chunks).map(|chunk| (keys::chunk(kept.partition, chunk), None)));
+    }
+
+    fn seat_fresh(&mut self) {
+        let fresh = std::mem::take(&mut self.fresh);
+        if fresh.len() < BLOCK_PAGES_MIN {
+            fresh.iter().for_each(|(partition, slots)| self.seat_alone(*partition, slots));
+            return;
+        }
+        let (mut block, mut number, mut index) = (NewBlock::default(), self.number(), 0);
+        for bundle in fresh.chunks(usize::from(BUNDLE_PAGES)) {
+            if bundle.iter().map(|(_, slots)| slots.len()).sum::<usize>() > BUNDLE_BYTES_MAX {
+                bundle.iter().for_each(|(partition, slots)| self.seat_alone(*partition, slots));
+                continue;
+            }
+            if !block.take(bundle) {
+                let full = std::mem::take(&mut block);
+                self.laid_out.entries.push((keys::block(number), Some(full.finish())));
+                (number, index) = (self.number(), 0);
+                block.take(bundle);
+            }
+            for (partition, _) in bundle {
+                let spot = Spot::Block { block: number, index };
+                self.laid_out.moved.push((*partition, Some(spot)));
+                index += 1;
+            }
+        }
+        if !block.lines.is_empty() {
+            self.laid_out.entries.push((keys::block(number), Some(block.finish())));
+        }
+    }
+
+    fn seat_alone(&mut self, partition: Partition, slots: &[u8]) {
+        let seat = self.take_seat(partition);
+        self.laid_out.entries.push((keys::seat(seat), Some([&[0, 0], &pack(slots)[..]].concat())));
+    }
+
+    /// Counts the pages that are left in blocks, and does away with blocks that hold too few.
+    fn tidy_blocks(&mut self) -> Result<(), Unavailable> {
+        let mut dissolved = 0;
+        for (block, left) in std::mem::take(&mut self.left) {
+            let damaged =
+                |why: &str| Unavailable::Damaged { record: format!("block {block}"), why: why.to_owned() };
+            let get = |raw: Vec<u8>| self.tree.get(raw).map_err(|why| damaged(&why.to_string()));
+            let value = get(keys::block(block))?.ok_or_else(|| damaged("it is not there"))?;
+            let pages_of = Block::read(&value).ok_or_else(|| damaged("it is cut short"))?;
+            let pages = pages_of.pages();
+            let before = match get(keys::block_count(block))? {
+                Some(count) => count.as_ref().try_into().map(u16::from_be_bytes).unwrap_or(pages),
+                None => pages,
+            };
+            let after = before.saturating_sub(u16::try_from(left.len()).unwrap_or(u16::MAX));
+            let is_dissolved = after > 0
+                && after.saturating_mul(BLOCK_LEFT_SHARE) <= pages
+                && dissolved < DISSOLVED_BLOCKS_MAX;
+            if after > 0 && !is_dissolved {
+                self.laid_out.entries.push((keys::block_count(block), Some(after.to_be_bytes().to_vec())));
+                continue;
+            }
+            if is_dissolved {
+                dissolved += 1;
+                let mut moving = Vec::new();
+                let mut failure = None;
+                for index in (0..pages).filter(|index| !left.contains(index)) {
+                    let Some(partition) = pages_of.partition(index) else { continue };
+                    if self.index.find(partition)? == Some(Spot::Block { block, index }) {
+                        match pages_of.slots(index) {
+                            Ok(slots) => moving.push((partition, slots)),
+                            Err(why) => failure = Some(why),
+                        }
+                    }
+                }
+                if let Some(why) = failure {
+                    // It stays for its readers to be told; the pages that are well are as well where they are.
+                    tracing::error!(block, error = why, "a block has a damaged page and is not dissolved");
+                    self.laid_out
+                        .entries
+                        .push((keys::block_count(block), Some(after.to_be_bytes().to_vec())));
+                    continue;
+                }
+                moving.iter().for_each(|(partition, slots)| self.seat_alone(*partition, slots));
+            }
+            self.laid_out.entries.push((keys::block(block), None));
+            self.laid_out.entries.push((keys::block_count(block), None));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! Reads: on threads that may block, with a deadline, and only what is durable.
+
+use super::layout::Kept;
+use super::opening::panic_text;
+use super::versions::group_of;
+use super::{Sled, keys, lists};
+use crate::Unavailable;
+use crate::batch::{CounterKey, Stored};
+use crate::page::{Page, PieceKey};
+use crate::scan::page_of_places;
+use crate::scan::{Cursor, Found, Scan};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+use tillgate_kernel::DocKey;
+use tillgate_kernel::Partition;
+
+/// Reads that may be under way at the same moment. Each takes a thread, and on a disk that hangs keeps it.
+pub(super) const READS_AT_ONCE_MAX: usize = 128;
+
+/// How long a read may take, with the wait for a thread: hooks wait for it.
+pub(super) const READ_MAX: Duration = Duration::from_millis(2000);
+
+/// The same for what no hook waits for: lists and claims.
+pub(super) const SLOW_READ_MAX: Duration = Duration::from_secs(10);
+
+/// For how long a write may stand before others are told at once that the store cannot be used, instead of waiting behind it.
+const STALL_PATIENCE: Duration = Duration::from_secs(1);
+
+impl Sled {
+    pub(crate) async fn load(self: &Arc<Self>, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
+        self.not_stalled()?;
+        // Of nearly every new order memory knows that there is nothing: no thread need look.
+        if keys.iter().all(|key| self.index.has_surely_not(key.partition)) {
+            return Ok(vec![None; keys.len()]);
+        }
+        let keys = keys.to_vec();
+        let found = self.read(READ_MAX, move |store| {
+            // Keys of one partition mostly come together: its page is read once.
+            let mut found = Vec::with_capacity(keys.len());
+            for of_one_page in keys.chunk_by(|one, next| one.partition == next.partition) {
+                found.extend(store.read_all(of_one_page)?);
+            }
+            Ok(found)
+        });
+        let found = found.await?;
+        let newest = found.iter().flatten().map(|stored| group_of(stored.version)).max();
+        self.durable(newest.unwrap_or(0)).await?;
+        Ok(found)
+    }
+
+    pub(crate) async fn scan(self: &Arc<Self>, scan: &Scan) -> Result<Found, Unavailable> {
+        let scan = scan.clone();
+        let scanned = self.read(SLOW_READ_MAX, move |store| match scan {
+            Scan::Listed { kind, newest_first, ref after, limit } => {
+                let mut keys = lists::listed(&store.tree, kind, newest_first, after.as_ref(), limit + 1)?;
+                let more = keys.len() > limit;
+                keys.truncate(limit);
+                let next = keys.last().filter(|_| more).map(|&(listed_at, key)| Cursor::at(listed_at, key));
+                Ok((keys.into_iter().map(|(_, key)| key).collect(), next))
+            }
+            Scan::Partition { partition, kind } => {
+                Ok((store.with_page(partition, |page| Ok(page.keys_of(kind).collect()))?, None))
+            }
+            Scan::Whole { partition } => {
+                Ok((store.with_page(partition, |page| Ok(page.keys().collect()))?, None))
+            }
+            Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
+                let queue = queue.as_deref();
+                let places = lists::outbox(&store.tree, lane, dead, queue, after.as_ref(), limit + 1)?;
+                Ok(page_of_places(places, limit))
+            }
+        });
+        scanned.await
+    }
+
+    pub(crate) async fn counters(
+        self: &Arc<Self>,
+        group: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
+        let (group, after) = (group.to_owned(), after.map(str::to_owned));
+        self.read(SLOW_READ_MAX, move |store| keys::counters(&store.tree, &group, after.as_deref(), limit))
+            .await
+    }
+
+    pub(crate) async fn counter_groups(self: &Arc<Self>) -> Result<Vec<String>, Unavailable> {
+        self.read(SLOW_READ_MAX, |store| keys::counter_groups(&store.tree)).await
+    }
+
+    pub(crate) async fn partitions(
+        self: &Arc<Self>,
+        after: Option<Partition>,
+        limit: usize,
+    ) -> Result<Vec<Partition>, Unavailable> {
+        self.read(SLOW_READ_MAX, move |store| store.index.partitions(after, limit)).await
+    }
+
+    /// Reads documents of one partition.
+    pub(super) fn read_all(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
+        let Some(first) = keys.first() else { return Ok(Vec::new()) };
+        self.with_page(first.partition, |page| {
+            keys.iter().map(|key| page.document(*key, &|piece| read_piece(&self.tree, piece))).collect()
+        })
+    }
+
+    /// Looks at a partition's page.
+    ///
+    /// Where it lies, the page, and the pieces of long bodies are several entries, and a commit may fall between reading
+    /// them. What does not fit together then may be no damage: it is read again while nothing moves.
+    pub(super) fn with_page<T>(
+        &self,
+        partition: Partition,
+        look: impl Fn(&Page) -> Result<T, Unavailable>,
+    ) -> Result<T, Unavailable> {
+        let read = || {
+            let kept = Kept::read(partition, &self.index, &|raw: &[u8]| self.tree.get(raw))?;
+            look(&kept.page)
+        };
+        match read() {
+            Err(Unavailable::Damaged { .. }) => {
+                let _still = self.index.standing_still();
+                read()
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Runs a read of sled on a thread that may block: a disk that hangs must not hang the process. Damaged pages make sled
+    /// panic; that becomes an error that says so.
+    pub(super) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        patience: Duration,
+        read: impl FnOnce(&Sled) -> Result<T, Unavailable> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        self.not_stalled()?;
+        let stalled = |_| Unavailable::Stalled { what: "a read" };
+        let store = Arc::clone(self);
+        let reading = async {
+            let place = Arc::clone(&self.reads).acquire_owned().await;
+            let reading = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                catch_unwind(AssertUnwindSafe(|| read(&store)))
+            });
+            reading.await.map_err(|why| Unavailable::Stopped(why.to_string()))
+        };
+        let read = tokio::time::timeout(patience, reading).await.map_err(stalled)??;
+        read.unwrap_or_else(|panic| {
+            Err(Unavailable::Damaged { record: "a page of sled".into(), why: panic_text(&*panic) })
+        })
+    }
+
+    /// An error at once while the disk has not finished a write for longer than anybody should wait behind it.
+    pub(super) fn not_stalled(&self) -> Result<(), Unavailable> {
+        match self.pulse.stalled(STALL_PATIENCE) {
+            Some(what) => Err(Unavailable::Stalled { what }),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(super) fn read_piece(tree: &sled::Tree, piece: PieceKey) -> Result<Option<sled::IVec>, Unavailable> {
+    let damaged =
+        |why: sled::Error| Unavailable::Damaged { record: piece.0.to_string(), why: why.to_string() };
+    tree.get(keys::piece(piece)).map_err(damaged)
+}

@@ -1,0 +1,109 @@
+//! The thread that notices when sled has locked itself up.
+//!
+//! sled 0.34 has a deadlock of its own: who writes waits, with a lock, for a truncation of the file that stands in the
+//! queue of sled's writing threads behind others who wait for that lock (mended in sled's unreleased main branch). Nothing
+//! is lost by it, but nothing goes on either, and whoever reads waits with it: a gateway that neither works nor ends. A
+//! process that starts anew recovers in a moment. So a write, or a flush with its sync, that has not ended for
+//! [`STALL_SECONDS_MAX`] counts as failed, whatever holds it up, and the process ends.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::progress::{Progress, stop};
+use tillgate_kernel::Stopwatch;
+
+/// How long a write or a flush may take, in seconds: six times what a marketplace waits for its answer.
+pub const STALL_SECONDS_MAX: u64 = 30;
+const _: () = assert!(STALL_SECONDS_MAX <= 6 * 5); // a marketplace waits 5 s, and sends seven times
+
+/// How long the process has to end by itself, in seconds. Its threads may be waiting for sled too.
+pub const FAREWELL_SECONDS_MAX: u64 = 3;
+
+/// Between two looks.
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
+
+/// Since when a thread has been at something.
+#[derive(Debug, Default)]
+pub struct Since(AtomicU64);
+
+/// What the store's threads are at.
+#[derive(Debug)]
+pub struct Pulse {
+    watch: Stopwatch,
+    /// The committer's write.
+    pub write: Since,
+    /// The syncer's flush and sync.
+    pub flush: Since,
+    /// The committer's whole group, with all that it reads for it.
+    pub group: Since,
+}
+
+impl Pulse {
+    pub fn new() -> Arc<Pulse> {
+        Arc::new(Pulse {
+            watch: Stopwatch::start(),
+            write: Since::default(),
+            flush: Since::default(),
+            group: Since::default(),
+        })
+    }
+
+    /// Milliseconds since the start, and never 0, which means "at nothing".
+    fn now(&self) -> u64 {
+        u64::try_from(self.watch.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    /// Does something under the watchdog's eyes.
+    pub fn during<T>(&self, what: &Since, work: impl FnOnce() -> T) -> T {
+        what.0.store(self.now(), Ordering::Relaxed);
+        let done = work();
+        what.0.store(0, Ordering::Relaxed);
+        done
+    }
+
+    /// What of the disk has not ended for so long, if anything.
+    pub fn stalled(&self, longest: Duration) -> Option<&'static str> {
+        self.longer(longest, [("a write", &self.write), ("a flush or sync of the disk", &self.flush)])
+    }
+
+    /// The same of everything that commits wait for: a group that reads much may take longer than one write.
+    fn hangs(&self, longest: Duration) -> Option<&'static str> {
+        self.stalled(longest).or_else(|| self.longer(longest, [("a group of commits", &self.group)]))
+    }
+
+    fn longer<const N: usize>(
+        &self,
+        longest: Duration,
+        all: [(&'static str, &Since); N],
+    ) -> Option<&'static str> {
+        let now = self.now();
+        let is_stalled = |since: &Since| {
+            let since = since.0.load(Ordering::Relaxed);
+            since > 0 && Duration::from_millis(now.saturating_sub(since)) > longest
+        };
+        all.into_iter().find(|(_, since)| is_stalled(since)).map(|(what, _)| what)
+    }
+}
+
+/// Watches until the store is gone. `end` ends the process.
+pub fn run(pulse: &Weak<Pulse>, progress: &watch::Sender<Progress>, stall_max: Duration, end: impl FnOnce()) {
+    while let Some(pulse) = pulse.upgrade() {
+        if let Some(what) = pulse.hangs(stall_max) {
+            let seconds = stall_max.as_secs();
+            stop(progress, format!("{what} has not ended for {seconds} s: the disk or the store hangs"));
+            return end();
+        }
+        drop(pulse);
+        std::thread::sleep(LOOK_PAUSE);
+    }
+}
+
+/// Ends the process if it has not ended by itself.
+#[expect(clippy::exit, reason = "threads that hang in sled cannot be waited for")]
+pub fn end_process() {
+    std::thread::sleep(Duration::from_secs(FAREWELL_SECONDS_MAX));
+    std::process::exit(1);
+}

@@ -1,0 +1,96 @@
+//! The problems of orders and payments; those that every API has are in [`tillgate_web::problem`].
+
+use http::StatusCode;
+
+use super::body::{Unusable, UnusableKind};
+use super::problem::Problem;
+use crate::dedup::Answer;
+use crate::webhooks::{Rejection, RejectionKind};
+
+/// The merchant has another order under this number.
+pub fn order_exists(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "order-exists", "Another order has this number", detail)
+}
+
+/// The order has been paid.
+pub fn paid(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "order-paid", "The order is paid", detail)
+}
+
+/// There is no money that could be paid back.
+pub fn not_refundable(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "not-refundable", "There is nothing to pay back", detail)
+}
+
+/// There is no money that could be taken.
+pub fn not_held(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "not-held", "There is nothing to take", detail)
+}
+
+/// A site has changed the order as often as it may.
+pub fn too_many_changes(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "too-many-changes", "The order was changed too often", detail)
+}
+
+/// The order takes no more changes.
+pub fn closed(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "order-closed", "The order takes no more changes", detail)
+}
+
+/// A sender that did not prove who it is. Which of the proofs is wrong is not told.
+pub fn signature_invalid() -> Problem {
+    let detail = "what proves the sender is missing, or does not match what is configured for it";
+    Problem::new(StatusCode::FORBIDDEN, "signature-invalid", "Signature verification failed", detail)
+}
+
+/// A hook that cannot be used.
+pub fn rejected(rejection: &Rejection) -> Problem {
+    let detail = rejection.detail.clone();
+    match rejection.why {
+        RejectionKind::Malformed => Problem::bad_request(detail),
+        RejectionKind::NoOrderNumber => {
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            Problem::new(status, "no-order-number", "The hook names no order", detail)
+        }
+        RejectionKind::TooLarge => Problem::too_large(detail),
+        RejectionKind::UnsupportedForm => Problem::unsupported_media_type(detail),
+    }
+}
+
+impl From<Unusable> for Rejection {
+    fn from(body: Unusable) -> Rejection {
+        let why = match body.why {
+            UnusableKind::Malformed => RejectionKind::Malformed,
+            UnusableKind::TooLarge => RejectionKind::TooLarge,
+            UnusableKind::UnsupportedForm => RejectionKind::UnsupportedForm,
+        };
+        Rejection { why, detail: body.detail, event_type: None }
+    }
+}
+
+/// The problem as an answer that can be kept and given again.
+impl From<Problem> for Answer {
+    fn from(problem: Problem) -> Answer {
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        Answer { status: problem.status(), content_type: "application/problem+json".into(), body }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// The types are promises, and their list is the one that people read.
+    #[test]
+    fn every_type_is_in_the_list_of_errors_and_no_other() {
+        let quoted = |text: &'static str| text.split('"').nth(1).unwrap_or_default();
+        let ours = include_str!("problems.rs").split("#[cfg(test)]").next().unwrap_or_default();
+        let shared = include_str!("../../crates/web/src/problem.rs");
+        let made = |source: &'static str| source.split("Problem::new(").skip(1).map(quoted);
+        let mut made: Vec<&str> = made(ours).chain(made(shared)).collect();
+        let list = include_str!("../../docs/errors.md");
+        let mut listed: Vec<&str> =
+            list.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        made.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(made, listed);
+    }
+}
