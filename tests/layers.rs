@@ -280,6 +280,25 @@ fn what_decides_does_not_wait() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// Every decision is in the index, under its own title.
+#[test]
+fn decisions_are_in_their_index() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/adr");
+    let index = fs::read_to_string(folder.join("README.md")).expect("an index");
+    let files = fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut listed = 0;
+    for path in files.filter(|path| !path.ends_with("README.md")) {
+        let text = fs::read_to_string(&path).expect("a decision");
+        let (number, title) =
+            text.lines().next().unwrap_or_default()[2..].split_once(". ").expect("a number");
+        let file = path.file_name().expect("a name").to_string_lossy();
+        let row = format!("| [{number}]({file}) | {title} | ");
+        assert!(index.contains(&row), "docs/adr/README.md lacks {row}");
+        listed += 1;
+    }
+    assert_eq!(index.matches("\n| [").count(), listed, "one row for each");
+}
+
 /// A document that names a test as its proof names one that there is.
 #[test]
 fn documents_name_what_there_is() {
