@@ -1,15 +1,20 @@
 //! A WebSocket to a peer, for what a peer sends without being asked: with deadlines, a limit on what is read, and a heartbeat.
 
+use std::fmt::{Debug, Display};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use rustls_platform_verifier::ConfigVerifierExt;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 /// How long connecting may take, and sending one message.
 const CONNECT_SECONDS_MAX: u64 = 15;
@@ -21,30 +26,22 @@ const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// When nothing came for so long we ask whether anybody is there; when nothing comes for as long again, nobody is.
 const HEARTBEAT: Duration = Duration::from_secs(45);
 
+/// A connection, with TLS or without.
+trait Connection: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> Connection for T {}
+
 /// An open WebSocket.
 #[derive(Debug)]
 pub struct Socket {
-    inner: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    inner: WebSocketStream<Box<dyn Connection>>,
 }
 
 impl Socket {
     /// Opens one. The error says what went wrong, and nothing of the address, which may bear a secret.
     pub async fn connect(url: &str) -> Result<Socket, String> {
-        let config = WebSocketConfig::default()
-            .max_message_size(Some(MESSAGE_BYTES_MAX))
-            .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        let connector = if url.starts_with("wss:") {
-            let tls = ClientConfig::with_platform_verifier().map_err(|why| why.to_string())?;
-            Some(Connector::Rustls(Arc::new(tls)))
-        } else {
-            None
-        };
-        let connecting = connect_async_tls_with_config(url, Some(config), true, connector);
-        match tokio::time::timeout(Duration::from_secs(CONNECT_SECONDS_MAX), connecting).await {
-            Ok(Ok((inner, _))) => Ok(Socket { inner }),
-            Ok(Err(Error::Http(answer))) => Err(format!("it answers {}", answer.status())),
-            Ok(Err(Error::Url(_))) => Err("it is not an address of a WebSocket".into()),
-            Ok(Err(why)) => Err(why.to_string()),
+        match tokio::time::timeout(Duration::from_secs(CONNECT_SECONDS_MAX), open(url)).await {
+            Ok(opened) => opened.map(|inner| Socket { inner }),
             Err(_) => Err(format!("no connection within {CONNECT_SECONDS_MAX} s")),
         }
     }
@@ -84,4 +81,37 @@ impl Socket {
             Err(_) => Err(format!("a message was not taken within {SEND_SECONDS_MAX} s")),
         }
     }
+}
+
+async fn open(url: &str) -> Result<WebSocketStream<Box<dyn Connection>>, String> {
+    let no_address = || "it is not an address of a WebSocket".to_owned();
+    let request = url.into_client_request().map_err(|_| no_address())?;
+    let host = request.uri().host().ok_or_else(no_address)?.trim_matches(['[', ']']).to_owned();
+    let (is_secure, port_default) = match request.uri().scheme_str() {
+        Some("wss") => (true, 443),
+        Some("ws") => (false, 80),
+        Some(_) | None => return Err(no_address()),
+    };
+    let port = request.uri().port_u16().unwrap_or(port_default);
+    let tcp = TcpStream::connect((host.as_str(), port)).await.map_err(text)?;
+    tcp.set_nodelay(true).map_err(text)?;
+    let connection: Box<dyn Connection> = if is_secure {
+        let tls = ClientConfig::with_platform_verifier().map_err(text)?;
+        let name = ServerName::try_from(host).map_err(|_| no_address())?;
+        Box::new(TlsConnector::from(Arc::new(tls)).connect(name, tcp).await.map_err(text)?)
+    } else {
+        Box::new(tcp)
+    };
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+    match client_async_with_config(request, connection, Some(config)).await {
+        Ok((opened, _)) => Ok(opened),
+        Err(Error::Http(answer)) => Err(format!("it answers {}", answer.status())),
+        Err(why) => Err(text(why)),
+    }
+}
+
+fn text(why: impl Display) -> String {
+    why.to_string()
 }
