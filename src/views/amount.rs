@@ -9,10 +9,10 @@ use crate::kernel::Money;
 /// A sum as the API shows it: a decimal string and a currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Amount {
-    /// `"1558.80"`.
+    /// A decimal string with two places, such as `"1558.80"`.
     #[schema(value_type = MoneyText)]
     pub amount: Money,
-    /// ISO 4217.
+    /// The currency by ISO 4217, such as `RUB`.
     pub currency: &'static str,
 }
 

@@ -73,16 +73,16 @@ pub struct Callback {
     /// What has happened.
     #[serde(rename = "type")]
     pub event: Event,
-    /// When.
+    /// When it happened.
     pub timestamp: Timestamp,
-    /// What of.
+    /// The order, and what happened to it.
     pub data: CallbackData,
 }
 
 /// The order as it was then, and which of its payments and refunds the event is about.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CallbackData {
-    /// The order.
+    /// The order, at the revision that it shows.
     #[serde(flatten)]
     pub order: MerchantOrder,
     /// The payment that the event is about.
@@ -96,10 +96,10 @@ pub struct CallbackData {
 /// What only shows that callbacks arrive.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TestCallback {
-    /// `tillgate.test`.
+    /// Always `tillgate.test`, which no other event has.
     #[serde(rename = "type")]
     pub event: &'static str,
-    /// When.
+    /// When it happened.
     pub timestamp: Timestamp,
     /// Words for people.
     pub data: TestCallbackData,

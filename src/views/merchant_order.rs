@@ -33,7 +33,7 @@ pub struct MerchantOrder {
     pub tag: String,
     /// What it comes to at this revision. What is asked for, or was taken, stands in `payment`.
     pub total: Amount,
-    /// What of.
+    /// What was ordered, line by line.
     pub items: Vec<Item>,
     /// How it is paid.
     pub payment: PaymentDocument,

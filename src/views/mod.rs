@@ -26,7 +26,7 @@ use crate::texts::Language;
 pub struct ReasonShape {
     /// For programs: what it is.
     pub kind: String,
-    /// For people.
+    /// The same in words, for people: the wording may change.
     pub text: String,
 }
 

@@ -31,9 +31,9 @@ pub struct OperationDocument {
     /// `pending`, `succeeded`, `failed` (the payment system will not make it), or `review`: a person must look at it.
     #[schema(value_type = String)]
     pub state: OperationPhase,
-    /// The sum.
+    /// How much money is moved in all.
     pub amount: Amount,
-    /// What of.
+    /// The lines that it is about, with what of each.
     pub items: Vec<OperationItem>,
     /// Why, in the merchant's words.
     pub reason: Option<String>,
@@ -47,18 +47,18 @@ pub struct OperationDocument {
     pub succeeded_at: Option<Timestamp>,
 }
 
-/// A line of it.
+/// A line of a refund or a capture.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct OperationItem {
     /// Its place in the order, 1 for the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
-    /// The article.
+    /// Your number of the article.
     pub sku: String,
     /// How much of the goods; 0 when only money went back.
     #[schema(value_type = QuantityText)]
     pub quantity: Quantity,
-    /// The sum.
+    /// How much money is moved for this line.
     #[schema(value_type = MoneyText)]
     pub amount: Money,
 }

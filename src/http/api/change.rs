@@ -75,7 +75,7 @@ pub(super) struct Change {
 /// before. Another `description`, `customer` or `expires_at` alone leaves the payment as it is, and is told to the payment
 /// system if that takes it over; if not, it counts for the next payment of this order. May be repeated.
 #[utoipa::path(
-    patch, path = "/v1/orders/{id}", tag = "orders",
+    patch, path = "/v1/orders/{id}", operation_id = "changeOrder", tag = "orders",
     request_body(content = Change, example = json!({
         "items": [{"sku": "123456", "name": "Молоко 3,2 %", "quantity": "1", "price": "119.90", "vat": "RUS_VAT10"}],
     })),
@@ -121,7 +121,7 @@ fn read_change(change: Change, now: Timestamp) -> Result<flows::Change, Problem>
 
 /// Calls an order off that is not paid. Send no body. May be repeated.
 #[utoipa::path(
-    post, path = "/v1/orders/{id}/cancel", tag = "orders",
+    post, path = "/v1/orders/{id}/cancel", operation_id = "cancelOrder", tag = "orders",
     params(
         ("id" = Number, Path, description = "The order's `id`."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the order that the change is meant for."),
@@ -148,7 +148,7 @@ pub async fn cancel(
 /// Money that is held is taken, and the payment system is told once, for the receipt of full payment. An order that is not
 /// paid can be paid still: at the door, say. It takes no more changes.
 #[utoipa::path(
-    post, path = "/v1/orders/{id}/ship", tag = "orders",
+    post, path = "/v1/orders/{id}/ship", operation_id = "shipOrder", tag = "orders",
     params(
         ("id" = Number, Path, description = "The order's `id`."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` of the order that was handed over."),

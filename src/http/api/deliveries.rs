@@ -120,8 +120,8 @@ pub struct Filter {
 /// What was not taken is listed by the time of its next attempt: one that is tried while you turn the pages may be met
 /// twice, and none is passed over but one that you have redelivered meanwhile.
 #[utoipa::path(
-    get, path = "/v1/deliveries", tag = "callbacks", params(Filter),
-    responses((status = OK, body = List<DeliveryDocument>, description = "A page of them."), Refusals, Found),
+    get, path = "/v1/deliveries", operation_id = "listDeliveries", tag = "callbacks", params(Filter),
+    responses((status = OK, body = List<DeliveryDocument>, description = "A page of deliveries, the latest first."), Refusals, Found),
 )]
 pub async fn list(
     edge: ApiRequest,
@@ -166,8 +166,8 @@ fn read_id(id: &str) -> Result<MessageId, Problem> {
 
 /// Shows one delivery.
 #[utoipa::path(
-    get, path = "/v1/deliveries/{id}", tag = "callbacks", params(("id" = DeliveryId, Path, description = "Which one.")),
-    responses((status = OK, body = DeliveryDocument, description = "It."), Refusals, Found),
+    get, path = "/v1/deliveries/{id}", operation_id = "showDelivery", tag = "callbacks", params(("id" = DeliveryId, Path, description = "The delivery's `id`.")),
+    responses((status = OK, body = DeliveryDocument, description = "The delivery as it stands now."), Refusals, Found),
 )]
 pub async fn show(
     edge: ApiRequest,
@@ -182,9 +182,9 @@ pub async fn show(
 ///
 /// The answer comes when your site has answered, or after three seconds.
 #[utoipa::path(
-    post, path = "/v1/deliveries/{id}/redeliver", tag = "callbacks",
-    params(("id" = DeliveryId, Path, description = "Which one.")),
-    responses((status = ACCEPTED, body = DeliveryDocument, description = "It is sent again."), Refusals, Found),
+    post, path = "/v1/deliveries/{id}/redeliver", operation_id = "redeliverDelivery", tag = "callbacks",
+    params(("id" = DeliveryId, Path, description = "The delivery's `id`.")),
+    responses((status = ACCEPTED, body = DeliveryDocument, description = "The delivery, which is sent again."), Refusals, Found),
 )]
 pub async fn redeliver(
     edge: ApiRequest,
@@ -213,10 +213,10 @@ pub struct Trial {
 /// The answer comes when your site has answered, or after three seconds: `last_error` says what is wrong. A site that has
 /// answered 410 hears nothing more until it takes a test. An address that you name in an order is tried by naming it here.
 #[utoipa::path(
-    post, path = "/v1/deliveries/test", tag = "callbacks",
+    post, path = "/v1/deliveries/test", operation_id = "testDelivery", tag = "callbacks",
     request_body(content = Option<Trial>, description = "Nothing, or which address is tried."),
     responses(
-        (status = ACCEPTED, body = DeliveryDocument, description = "It is sent."),
+        (status = ACCEPTED, body = DeliveryDocument, description = "The delivery of the test event, which is on its way."),
         (status = CONFLICT, body = Problem, content_type = "application/problem+json",
          description = "`conflict`: no callback_url is configured for you."),
         (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json",

@@ -67,7 +67,7 @@ word_schema!(CustomerKind, "CustomerKind", "A person or a company.", ["private",
 pub(super) struct CustomerFields {
     #[serde(default, rename = "type")]
     kind: CustomerKind,
-    /// The name.
+    /// The buyer's name.
     #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: Option<String>,
     /// The telephone, with the country's code.

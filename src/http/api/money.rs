@@ -79,7 +79,7 @@ struct Item {
 ///
 /// Never more goes back than came, and nothing twice. Your site hears `refund.succeeded` or `refund.failed`.
 #[utoipa::path(
-    post, path = "/v1/orders/{id}/refunds", tag = "money", request_body = Wanted,
+    post, path = "/v1/orders/{id}/refunds", operation_id = "createRefund", tag = "money", request_body = Wanted,
     params(
         ("id" = Number, Path, description = "The order's `id`."),
         ("Idempotency-Key" = IdempotencyKey, Header, description = "The key under which the request is repeated as itself."),
@@ -103,7 +103,7 @@ pub async fn refund(
 
 /// Takes money that is held: for what the order comes to, or for what `items` name. It is done once; the rest is let go.
 #[utoipa::path(
-    post, path = "/v1/orders/{id}/capture", tag = "money", request_body = Wanted,
+    post, path = "/v1/orders/{id}/capture", operation_id = "captureOrder", tag = "money", request_body = Wanted,
     params(
         ("id" = Number, Path, description = "The order's `id`."),
         ("Idempotency-Key" = IdempotencyKey, Header, description = "The key under which the request is repeated as itself."),
@@ -273,9 +273,9 @@ async fn settled(edge: &ApiRequest, id: OperationId) -> Result<OperationDocument
 
 /// Lists what was paid back of an order, or is about to be.
 #[utoipa::path(
-    get, path = "/v1/orders/{id}/refunds", tag = "money",
+    get, path = "/v1/orders/{id}/refunds", operation_id = "listRefunds", tag = "money",
     params(("id" = Number, Path, description = "The order's `id`.")),
-    responses((status = OK, body = List<OperationDocument>, description = "All of them."), Refusals, Found),
+    responses((status = OK, body = List<OperationDocument>, description = "All refunds of the order, in the order in which they were asked for."), Refusals, Found),
 )]
 pub async fn list(
     edge: ApiRequest,

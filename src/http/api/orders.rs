@@ -24,10 +24,10 @@ use crate::views::{MerchantOrder, merchant_order};
 
 /// Shows an order.
 #[utoipa::path(
-    get, path = "/v1/orders/{id}", tag = "orders",
+    get, path = "/v1/orders/{id}", operation_id = "showOrder", tag = "orders",
     params(("id" = Number, Path, description = "The order's `id`.")),
     responses(
-        (status = OK, body = MerchantOrder, description = "It.", headers(("ETag" = String, description = "It is another after every change."))),
+        (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "It is another after every change."))),
         Refusals, Found,
     ),
 )]
@@ -64,8 +64,8 @@ pub struct Filter {
 
 /// Lists your orders, the latest first.
 #[utoipa::path(
-    get, path = "/v1/orders", tag = "orders", params(Filter),
-    responses((status = OK, body = List<MerchantOrder>, description = "A page of them."), Refusals),
+    get, path = "/v1/orders", operation_id = "listOrders", tag = "orders", params(Filter),
+    responses((status = OK, body = List<MerchantOrder>, description = "A page of orders, the latest first."), Refusals),
 )]
 pub async fn list(
     edge: ApiRequest,

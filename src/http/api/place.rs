@@ -95,7 +95,7 @@ fn currency_default() -> String {
 /// The same `Idempotency-Key` with the same body gets the same answer, byte for byte. The link may still be under way
 /// when the answer comes (`payment.state` is `requested`): its address works all the same.
 #[utoipa::path(
-    post, path = "/v1/orders", tag = "orders",
+    post, path = "/v1/orders", operation_id = "createOrder", tag = "orders",
     request_body(content = NewOrder, example = json!({
         "merchant_order_id": "A-1001",
         "customer": {"name": "Анна", "email": "anna@example.org"},
@@ -104,7 +104,7 @@ fn currency_default() -> String {
     })),
     params(("Idempotency-Key" = IdempotencyKey, Header, description = "The key under which the request is repeated as itself.")),
     responses(
-        (status = CREATED, body = MerchantOrder, description = "The order.",
+        (status = CREATED, body = MerchantOrder, description = "The order, with the link where its buyer pays.",
          headers(("ETag" = String, description = "It is another after every change."), ("Idempotent-Replayed" = Option<bool>, description = "`true` when the request was answered before."))),
         (status = FORBIDDEN, body = Problem, content_type = "application/problem+json", description = "`not-configured`: no payment system is configured for you."),
         (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-exists`: another order of yours has this number. `request-in-progress`: the first request under this key is not done."),

@@ -7,6 +7,37 @@ fn the_committed_document_is_that_of_the_code() {
     assert!(committed == text(), "run: cargo run -- openapi > docs/openapi.json");
 }
 
+/// A generated client names its functions by the operations' ids.
+#[test]
+fn every_operation_has_an_id_of_its_own() {
+    let operations = members_of(&DOCUMENT, "paths").flat_map(|(_, item)| item.as_object().expect("operations"));
+    let mut ids: Vec<&str> =
+        operations.map(|(_, operation)| operation["operationId"].as_str().expect("an id")).collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert!(count > 10 && ids.len() == count, "{ids:?}");
+}
+
+/// A description that says no more than the name stands where somebody looked for help.
+#[test]
+fn every_description_says_something() {
+    fn short<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(fields) => {
+                let description = fields.get("description").and_then(Value::as_str);
+                found.extend(description.filter(|text| text.split_whitespace().count() < 3));
+                fields.values().for_each(|value| short(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| short(value, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut found = Vec::new();
+    short(&DOCUMENT, &mut found);
+    assert_eq!(found, Vec::<&str>::new());
+}
+
 /// A reference that leads nowhere makes the document useless to programs.
 #[test]
 fn every_reference_leads_somewhere() {
