@@ -10,7 +10,8 @@ fn the_committed_document_is_that_of_the_code() {
 /// A generated client names its functions by the operations' ids.
 #[test]
 fn every_operation_has_an_id_of_its_own() {
-    let operations = members_of(&DOCUMENT, "paths").flat_map(|(_, item)| item.as_object().expect("operations"));
+    let operations =
+        members_of(&DOCUMENT, "paths").flat_map(|(_, item)| item.as_object().expect("operations"));
     let mut ids: Vec<&str> =
         operations.map(|(_, operation)| operation["operationId"].as_str().expect("an id")).collect();
     let count = ids.len();
