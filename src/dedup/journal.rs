@@ -97,3 +97,52 @@ impl JournalEntry {
         self.copies.map_or(self.record.received_at, |copies| copies.last_at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dedup::{Answer, Verdict};
+    use crate::kernel::Partition;
+
+    #[test]
+    fn what_is_kept_of_a_delivery_recognises_its_copy_and_answers_it() {
+        let fingerprint = Fingerprint::of(&[b"card 4111"]);
+        let record = IdempotencyRecord {
+            id: HookId { partition: Partition::from_u64(7), fingerprint },
+            number: None,
+            received_at: Timestamp::UNIX_EPOCH,
+            verdict: Verdict::Applied,
+            answer: Some(Answer::empty()),
+            masked_from: None,
+        };
+        let plain = JournalEntry {
+            record,
+            source: PartyName::new("sm"),
+            event_type: None,
+            external_id: None,
+            sent_at: None,
+            sent_at_by_the_wall: None,
+            reasons: Vec::new(),
+            facts: Vec::new(),
+            copies: None,
+            body_bytes: 9,
+            body: b"{}\n\xff".to_vec(),
+        };
+        assert_eq!(JournalEntry::decode(JournalEntry::SCHEMA, &plain.encode()), Ok(plain.clone()));
+        assert!(plain.is_of(b"{}\n\xff") && !plain.is_of(b"{}"));
+        let record = IdempotencyRecord { masked_from: Some(fingerprint), ..plain.record.clone() };
+        let masked = JournalEntry { record, body: b"card ****".to_vec(), ..plain.clone() };
+        assert!(masked.is_of(b"card 4111") && !masked.is_of(b"card ****"));
+        let answered = plain.record.answered().expect("it was answered");
+        assert_eq!((answered.id, answered.answer), (plain.record.id, Answer::empty()));
+        assert_eq!(IdempotencyRecord { answer: None, ..plain.record }.answered(), None);
+    }
+
+    /// The API, logs and metrics name a verdict as the store does.
+    #[test]
+    fn a_verdict_has_one_name() {
+        for verdict in Verdict::ALL {
+            assert_eq!(serde_json::to_value(verdict).expect("json"), verdict.as_str());
+        }
+    }
+}

@@ -25,3 +25,14 @@ impl Document for Alias {
         decode_json(schema, bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let alias = Alias { number: Number::smallest() };
+        assert_eq!(Alias::decode(Alias::SCHEMA, &alias.encode()), Ok(alias));
+    }
+}

@@ -7,7 +7,7 @@ use jiff::tz::Offset;
 use tillgate::kernel::{Fingerprint, Quantity, Timestamp};
 use tillgate::orders::{Event, EventKind, Order, Patch, decide};
 
-use super::{content, event, incoming, minute_at, shown};
+use super::{content, event, incoming, shown};
 
 /// What must not depend on the order of arrival.
 #[derive(Debug, Clone, PartialEq)]
@@ -215,13 +215,26 @@ fn every_history_without_a_creation_stays_parked() {
 fn a_creation_happened_when_its_earliest_copy_says() {
     let created =
         |minute| event(EventKind::Created, &format!("created {minute}"), Some(minute), content(2, 100));
-    let first = decide(None, incoming(created(5))).order.expect("an order");
-    for (minute, expected) in [(3, 3), (7, 5)] {
-        let decision = decide(Some(&first), incoming(created(minute)));
-        let order = decision.order.unwrap_or_else(|| first.clone());
-        assert_eq!(order.events.len(), 1);
-        assert_eq!(order.events[0].at, Some(minute_at(expected)), "{minute}");
+    let same: fn(Event) -> Event = |hook| hook;
+    for written in [same, by_the_wall] {
+        let first = decide(None, incoming(written(created(5)))).order.expect("an order");
+        for (minute, expected) in [(3, 3), (7, 5)] {
+            let decision = decide(Some(&first), incoming(written(created(minute))));
+            let order = decision.order.unwrap_or_else(|| first.clone());
+            assert_eq!(order.events.len(), 1);
+            let expected = written(created(expected));
+            assert_eq!((order.events[0].at, order.events[0].wall), (expected.at, expected.wall), "{minute}");
+        }
     }
+}
+
+/// Messages of an order are counted up, so that each has an id of its own.
+#[test]
+fn messages_of_an_order_are_numbered() {
+    let created = event(EventKind::Created, "it", Some(1), content(2, 100));
+    let mut order = decide(None, incoming(created)).order.expect("an order");
+    let ids: Vec<u32> = (0..3).map(|_| order.next_message().sequence).collect();
+    assert_eq!(ids, [1, 2, 3]);
 }
 
 /// What nobody here reads may change without making another revision of the order.
