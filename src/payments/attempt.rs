@@ -272,3 +272,20 @@ pub const QUIET_SECONDS_MIN: u64 = 120;
 
 /// Between two looks that found nothing.
 const LOOK_GAP: Duration = Duration::from_secs(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Metrics count outcomes by their names.
+    #[test]
+    fn outcomes_have_names_of_their_own() {
+        let names = [
+            CallOutcome::<()>::Duplicate.name(),
+            CallOutcome::Created(()).name(),
+            CallOutcome::Found(vec![()]).name(),
+            CallOutcome::Status(()).name(),
+        ];
+        assert_eq!(names, ["duplicate", "created", "found", "status"]);
+    }
+}

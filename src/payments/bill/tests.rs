@@ -96,6 +96,14 @@ fn a_sum_that_pieces_do_not_share_evenly_makes_some_dearer_by_a_kopeck() {
     assert_eq!(prices, [(2000, 33), (1000, 34)]);
 }
 
+/// 1.00 for 0.7: 1.42857…, of which 1.43 gives the sum back and 1.42 does not.
+#[test]
+fn a_sum_of_weighed_goods_has_the_nearest_price() {
+    let (quantity, total) = (Quantity::from_thousandths(700), Money::from_kopecks(100));
+    let lines = Line::sold_for("1", "Чай", quantity, total, None, VatCode::Ten).expect("lines");
+    assert_eq!((lines.len(), lines[0].quantity, lines[0].price.kopecks()), (1, quantity, 143));
+}
+
 #[test]
 fn a_price_that_is_not_exact_is_told_as_one_thing() {
     let weighed = Line { measure: "кг".into(), measure_code: "166".into(), ..line("1", 355, 9999) };

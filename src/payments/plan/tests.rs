@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::kernel::{PartyName, Private};
 use crate::orders::Number;
+use crate::payments::Step;
+use crate::payments::attempt::Attempt;
 use crate::payments::{
     Bill, Customer, GoodsKind, Judgement, Notice, NoticeStatus, OutsideRefund, PaymentState, Recorded,
     RemoteOperation, RemoteOperationStatus, VatCode, Ways,
@@ -297,4 +299,15 @@ fn a_notification_of_an_operation_that_we_have_is_recorded_and_no_other() {
     assert_eq!(judged(id.to_string()), Judgement::Recorded(Recorded::Operation { operation: id }));
     let unknown = OperationId { sequence: id.sequence + 1, ..id };
     assert!(!matches!(judged(unknown.to_string()), Judgement::Recorded(_)));
+}
+
+#[test]
+fn a_planned_payment_is_sent_while_it_is_wanted() {
+    let mut checkout = paid();
+    let payment = &mut checkout.payments[0];
+    payment.state = PaymentState::Planned;
+    assert_eq!(payment.step(NOW), Step::Send);
+    assert_eq!(payment.step(payment.bill.expires_at), Step::Drop);
+    *payment.request_mut() = Some(Private::new("what was sent"));
+    assert_eq!(payment.request.as_ref().map(Private::expose), Some("what was sent"));
 }
