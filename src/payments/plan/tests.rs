@@ -9,6 +9,7 @@ use crate::payments::{
     Bill, Customer, GoodsKind, Judgement, Notice, NoticeStatus, OutsideRefund, PaymentState, Recorded,
     RemoteOperation, RemoteOperationStatus, VatCode, Ways,
 };
+use crate::payments::{Remote, RemoteStatus};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -310,4 +311,23 @@ fn a_planned_payment_is_sent_while_it_is_wanted() {
     assert_eq!(payment.step(payment.bill.expires_at), Step::Drop);
     *payment.request_mut() = Some(Private::new("what was sent"));
     assert_eq!(payment.request.as_ref().map(Private::expose), Some("what was sent"));
+}
+
+/// A look-up by our number may show another's order, too.
+#[test]
+fn only_what_bears_its_number_is_a_payments_own() {
+    let checkout = paid();
+    let payment = &checkout.payments[0];
+    let remote = |number: String| Remote {
+        id: "r-1".into(),
+        number,
+        account: "shop".into(),
+        amount: payment.bill.total,
+        currency: "RUB".into(),
+        status: RemoteStatus::Created,
+        url: None,
+        expires_at: None,
+    };
+    assert!(payment.is_own(&remote(payment.id.to_string())));
+    assert!(!payment.is_own(&remote("482993011752-9".into())));
 }

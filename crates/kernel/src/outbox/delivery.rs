@@ -183,3 +183,30 @@ pub enum Settlement {
         error: Failure,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Partition;
+    use crate::outbox::Ordering;
+
+    #[test]
+    fn a_message_that_is_sent_again_by_hand_is_due() {
+        let id = MessageId { subject: Partition::from_u64(7), sequence: 1 };
+        let sent = DeliveryState::Sent { at: Timestamp::UNIX_EPOCH };
+        let delivery = Delivery {
+            id,
+            lane: Lane::new(1, Ordering::SkipsRetries, "trial"),
+            queue: String::new(),
+            body: String::new(),
+            created_at: Timestamp::UNIX_EPOCH,
+            attempts: 1,
+            state: sent,
+            last_error: None,
+            first_failed_at: None,
+            by_hand: false,
+        };
+        let now = later(Timestamp::UNIX_EPOCH, Duration::from_secs(60));
+        assert_eq!(delivery.due_at(now).state, DeliveryState::Pending { due: now });
+    }
+}
