@@ -96,8 +96,8 @@ impl Notes {
         self.decimal(field, there(value)?, Quantity::from_peer)
     }
 
-    /// An order's lines, each read by `read`, which gets its name and its fields and says why it makes nothing of it; those
-    /// that are left out are counted.
+    /// An order's lines. `read` gets the names of a line's fields and the fields; it returns none, and adds a note, for a
+    /// line that it cannot use. Such lines are counted.
     pub fn lines(
         &mut self,
         field: &str,

@@ -5,7 +5,7 @@ use std::io::Write;
 /// Why nothing could be measured, or not everything went well.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// The options make no sense together.
+    /// An option has a value that cannot be used, alone or with the others.
     #[error("{0}")]
     Usage(String),
     /// It was tried and did not work.
