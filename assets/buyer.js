@@ -1,5 +1,6 @@
-// Follows the payment: when its state is another than the page shows, the page is loaded anew. Without this script, or
-// when the connection fails, the page is no less true: it is only not live.
+// Follows the payment: when its state differs from the one that the page shows,
+// the page is reloaded. Without this script, or when the connection fails, the
+// page only does not update by itself.
 (() => {
   const { events, state } = document.currentScript.dataset;
   const source = new EventSource(events);

@@ -13,12 +13,12 @@
     a { background: #0a6b4d; color: #fff; }
     a:focus-visible { outline: 3px solid #0a6b4d; outline-offset: 3px; }
     span { border: 1px solid #8795a3; color: inherit; }`;
-  const show = (place, address, { title, pay }) => {
+  const show = (place, address, { title, pay, shop }) => {
     const root = place.shadowRoot || place.attachShadow({ mode: "open" });
     const sheet = document.createElement("style");
     sheet.textContent = style;
     const button = document.createElement(pay ? "a" : "span");
-    button.textContent = pay || title;
+    button.textContent = shop ? `${pay || title} · ${shop}` : pay || title;
     if (pay) button.href = address;
     else button.setAttribute("role", "status");
     root.replaceChildren(sheet, button);
@@ -36,7 +36,7 @@
   };
   const all = () => document.querySelectorAll("[data-tillgate]").forEach(look);
   all();
-  // Who comes back from the payment page sees how it stands now.
+  // A buyer who comes back from the payment page sees the current state.
   addEventListener("pageshow", (event) => { if (event.persisted) all(); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) all(); });
 })();

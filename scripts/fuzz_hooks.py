@@ -1,7 +1,9 @@
-"""What scripts/fuzz adds to the requests that are drawn: so that many of them are taken, and something becomes of them.
+"""Hooks of scripts/fuzz, which make many of the generated requests succeed.
 
-An order drawn at random is nearly always refused, for a date in the past, a sum that does not add up, or a key and a number
-that were drawn before. Three of four lose what makes them so. And a buyer goes about who pays every other payment, and lets the money of others be held.
+A random order is nearly always refused, because of a date in the past, a wrong
+total, or a reused key and number. In three of four orders these fields are
+removed or replaced. A buyer thread pays every other payment, holds the money
+of one in four, and leaves the rest unpaid.
 """
 
 import json
@@ -14,13 +16,13 @@ import urllib.request
 import schemathesis
 
 BANK = os.environ["BANK"]
-# The library draws from a seed of its own, the same for every case: these draws must differ.
+# Schemathesis uses a fixed seed for every case, but these values must differ.
 draw = random.SystemRandom()
 
 
 @schemathesis.hook
 def map_headers(context, headers):
-    """Gives most requests an idempotency key of their own."""
+    """Gives most requests a unique idempotency key."""
     names = [name for name in headers or {} if name.lower() == "idempotency-key"]
     if names and draw.random() < 0.75:
         headers[names[0]] = f"fuzz-{draw.getrandbits(64):x}"
@@ -29,7 +31,7 @@ def map_headers(context, headers):
 
 @schemathesis.hook
 def map_body(context, body):
-    """Makes most orders such that they can be taken."""
+    """Makes most orders valid."""
     if not isinstance(body, dict) or "items" not in body or draw.random() < 0.25:
         return body
     for field in ("expires_at", "total", "success_url", "fail_url", "return_url"):
@@ -43,7 +45,7 @@ def map_body(context, body):
 
 
 def buyer():
-    """Pays what there is to pay."""
+    """Pays or holds three of four payments."""
     while True:
         time.sleep(0.2)
         try:
@@ -55,7 +57,7 @@ def buyer():
                     page = urllib.request.Request(f"{BANK}/order/{order['container']}/{act}", method="POST")
                     urllib.request.urlopen(page, timeout=5)
         except OSError:
-            continue  # the page leads to a shop that is not there
+            continue  # the return page is on a site that does not exist
 
 
 threading.Thread(target=buyer, daemon=True).start()

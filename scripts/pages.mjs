@@ -1,4 +1,5 @@
-// The story of scripts/pages: brings an order into every state that a buyer can meet, and looks at its pages.
+// The scenario of scripts/pages: brings an order into every state that a buyer
+// can see, and checks its pages.
 import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -16,7 +17,7 @@ const until = async (what, look) => {
   for (;;) {
     const seen = await look().catch(() => undefined);
     if (seen) return seen;
-    if (Date.now() > deadline) throw new Error(`${what} did not come about`);
+    if (Date.now() > deadline) throw new Error(`${what} did not happen within 20 s`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 };
@@ -103,7 +104,7 @@ async function states() {
   await inState(failed.number, "failed");
   seen.failed = failed.back;
 
-  // Nobody knows whether it was taken: for two minutes it is only looked for.
+  // The outcome is unknown: for two minutes the payment is only looked up.
   await trouble({ on: "create", next: ["broken"] });
   const preparing = await place();
   seen.preparing = preparing.pay;
@@ -152,7 +153,7 @@ for (const [lang, tongue] of [["ru", "ru-RU"], ["en", "en-GB"]]) {
         if (impact === "serious" || impact === "critical") faults += 1;
       }
       const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-      if (wide) errors.push("it is wider than the screen");
+      if (wide) errors.push("the page is wider than the screen");
       for (const error of errors) {
         console.log(`${name} ${size} ${lang}: ${error}`);
         faults += 1;

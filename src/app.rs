@@ -1,7 +1,8 @@
-//! Where everything is put together: the only file that names every concrete part.
+//! Puts everything together: the only file that names every concrete part.
 //!
-//! Read from top to bottom it is the picture of the running process: a store, the flows over it, the workers
-//! beside it, the edge in front. It also knows the end: stop taking work, finish what was begun, let go.
+//! Read from top to bottom it shows the running process: a store, the use cases
+//! on top of it, the workers, and the HTTP server in front. It also defines the
+//! shutdown: stop accepting work, finish what was begun, close the store.
 
 mod endpoints;
 mod peers;
@@ -20,13 +21,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Endpoint, Settings, StoreUrl};
-use crate::flows::{Alarms, ClockSkew, Hints, News, Resting, Shop};
+use crate::flows::{Alarms, ChangeFeed, ClockSkew, Hints, PausedGateways, Services};
 use crate::gateway::Provider;
 use crate::http::Readiness;
 use crate::http::server::{Limits, Listener};
 use crate::http::{
-    Edge, HOOKS_AT_ONCE_MAX, LivePages, NOTICES_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX, Refusals, operator_routes,
-    public_routes, routes, server,
+    AppState, HOOKS_AT_ONCE_MAX, LivePages, NOTIFICATIONS_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX,
+    Refusals, operator_routes, public_routes, routes, server,
 };
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Clock, PartyName, Tokens};
@@ -36,19 +37,20 @@ use crate::notify::channel::telegram::Telegram;
 use crate::peer::{ANSWER_BYTES_MAX, Client, ClientError, Guard};
 use crate::store::postgres::Migration;
 use crate::store::{Store, memory, postgres, sled};
-use crate::workers::clerk::{self, Tally};
+use crate::workers::callback_sender::{self, CallbackSender};
 use crate::workers::clock_watch;
-use crate::workers::collector::Collector;
-use crate::workers::courier::{Courier, HANDOVER_SECONDS_MAX};
-use crate::workers::envoy::Envoy;
-use crate::workers::herald::{self, Herald};
-use crate::workers::notice_channel::NoticeChannel;
+use crate::workers::duplicate_recorder::{self, DuplicateCounter};
+use crate::workers::notification_channel::NotificationChannel;
+use crate::workers::payment_worker::PaymentWorker;
+use crate::workers::picker_sender::{HANDOVER_SECONDS_MAX, PickerSender};
 use crate::workers::reconciler::Reconciler;
+use crate::workers::survey;
 use crate::workers::sweeper;
+use crate::workers::update_sender::UpdateSender;
 
-use self::endpoints::{merchant_of, retention_of, source_endpoints};
-pub use self::peers::{asked_marketplaces, gateways, told_marketplaces};
-use self::peers::{ears, payment_pages, sellers};
+use self::endpoints::{merchant_of, retention_of, shop_of, source_endpoints};
+pub use self::peers::{asked_marketplaces, gateways, marketplaces_to_update};
+use self::peers::{endpoints, merchants, payment_pages};
 
 /// Why the gateway cannot start. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -59,20 +61,21 @@ pub enum StartError {
     /// The database cannot be used.
     #[error("{0}")]
     Database(#[from] postgres::OpenError),
-    /// The database's address makes no sense.
+    /// The database's address is invalid.
     #[error("store: {0}")]
     Address(#[from] postgres::BadAddress),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {why}. Is another program there? Choose another with {setting}")]
+    #[error(
+        "cannot listen on {address}: {why}. Is another program there? Choose another with {setting}"
+    )]
     Listen {
-        /// The address.
         address: String,
-        /// Where it is set.
+        /// The setting that names the address.
         setting: &'static str,
-        /// What the system said.
+        /// The error of the operating system.
         why: std::io::Error,
     },
-    /// Peers cannot be called.
+    /// The HTTP client cannot be built.
     #[error("{0}")]
     Client(#[from] ClientError),
 }
@@ -82,20 +85,21 @@ pub enum StartError {
 pub struct App {
     address: SocketAddr,
     admin_endpoint: Endpoint,
-    edge: Arc<Edge>,
+    app_state: Arc<AppState>,
     drain_edge: CancellationToken,
     drain_workers: CancellationToken,
     serving: Vec<JoinHandle<()>>,
     workers: TaskTracker,
 }
 
-/// How long the workers may take to finish what they are at.
+/// How long the workers may take to finish what they are doing.
 const WORKERS_DRAIN: Duration = Duration::from_secs(HANDOVER_SECONDS_MAX + 2);
 
-/// Opens the store that the settings name, which must be fit for use.
+/// Opens the store of the settings. Fails if it cannot be used yet.
 pub async fn open_store(settings: &Settings, clock: &Clock) -> Result<Store, StartError> {
     if let StoreUrl::Postgres(url) = &settings.store {
-        let opened = postgres::Postgres::open(&url.expose().parse()?, migration_of(settings), clock).await?;
+        let opened =
+            postgres::Postgres::open(&url.expose().parse()?, migration_of(settings), clock).await?;
         return Ok(Store::Postgres(Arc::new(opened)));
     }
     open_store_or_wait(settings, clock).await
@@ -105,8 +109,8 @@ fn migration_of(settings: &Settings) -> Migration {
     if settings.store_migrate { Migration::Apply } else { Migration::Refuse }
 }
 
-/// Opens the store that the settings name. A database that takes no writes yet is waited for: the store is unavailable
-/// meanwhile.
+/// Opens the store of the settings. If a database accepts no writes yet, the
+/// store is unavailable until it does.
 async fn open_store_or_wait(settings: &Settings, clock: &Clock) -> Result<Store, StartError> {
     match settings.store.clone() {
         StoreUrl::Memory => Ok(Store::Memory(Arc::new(memory::Memory::new(clock.clone())))),
@@ -116,42 +120,43 @@ async fn open_store_or_wait(settings: &Settings, clock: &Clock) -> Result<Store,
         }
         StoreUrl::Postgres(url) => {
             let address = url.expose().parse()?;
-            let opened = postgres::Postgres::open_or_wait(&address, migration_of(settings), clock).await?;
+            let opened =
+                postgres::Postgres::open_or_wait(&address, migration_of(settings), clock).await?;
             Ok(Store::Postgres(Arc::new(opened)))
         }
     }
 }
 
-/// The bot that the settings name, if they name one.
+/// The Telegram bot of the settings, if they have one.
 pub fn telegram(settings: &Settings) -> Result<Option<Telegram>, StartError> {
     let Some(telegram) = &settings.notify.telegram else { return Ok(None) };
     let client = Client::new(Duration::from_secs(HANDOVER_SECONDS_MAX), ANSWER_BYTES_MAX)?;
     Ok(Some(Telegram::new(client, &telegram.url, telegram.token.clone())))
 }
 
-/// Those whom we call.
+/// The peers that we call.
 struct Peers {
     telegram: Option<Telegram>,
     gateways: BTreeMap<PartyName, Arc<dyn Provider>>,
-    /// Marketplaces that hear how far their orders are.
-    told: BTreeMap<PartyName, Sm>,
-    /// Marketplaces that are asked for their orders.
+    /// Marketplaces that receive fulfilment updates.
+    updated: BTreeMap<PartyName, Sm>,
+    /// Marketplaces whose lists of orders are searched for lost hooks.
     watched: BTreeMap<PartyName, Sm>,
-    /// For merchants' sites at addresses of the configuration.
+    /// For callbacks to addresses of the configuration.
     sites: Client,
-    /// For addresses that came with an order.
+    /// For callbacks to addresses that came with an order.
     guarded: Client,
     guard: Guard,
 }
 
 impl Peers {
     fn of(settings: &Settings, clock: &Clock) -> Result<Peers, StartError> {
-        let deadline = Duration::from_secs(herald::CALL_SECONDS_MAX);
+        let deadline = Duration::from_secs(callback_sender::CALL_SECONDS_MAX);
         let guard = Guard::new(settings.callback_networks.0.iter().copied());
         Ok(Peers {
             telegram: telegram(settings)?,
             gateways: gateways(settings)?,
-            told: told_marketplaces(settings, clock)?,
+            updated: marketplaces_to_update(settings, clock)?,
             watched: asked_marketplaces(settings, clock)?,
             sites: Client::new(deadline, ANSWER_BYTES_MAX)?,
             guarded: Client::guarded(deadline, ANSWER_BYTES_MAX, guard.clone())?,
@@ -160,42 +165,62 @@ impl Peers {
     }
 }
 
-/// What every use case works with.
-fn shop_of(settings: &Settings, store: Store, clock: Clock, peers: &Peers, address: SocketAddr) -> Shop {
-    let chats = settings.notify.telegram.as_ref().map(|telegram| telegram.chats.clone()).unwrap_or_default();
+/// Builds what every use case needs.
+fn services_of(
+    settings: &Settings,
+    store: Store,
+    clock: Clock,
+    peers: &Peers,
+    address: SocketAddr,
+) -> Services {
+    let chats = settings
+        .notify
+        .telegram
+        .as_ref()
+        .map(|telegram| telegram.chats.clone())
+        .unwrap_or_default();
     let public_url = match &settings.public_url {
         Some(_) => settings.public_url(),
-        None => format!("http://{address}"), // the port may have been the system's choice
+        None => format!("http://{address}"), // the system may have chosen the port
     };
-    let handover = |(name, known): (&PartyName, &Arc<dyn Provider>)| (name.clone(), known.handover());
-    Shop {
+    let shipment_report =
+        |(name, known): (&PartyName, &Arc<dyn Provider>)| (name.clone(), known.shipment_report());
+    Services {
         store,
         clock,
         audience: Audience { language: settings.notify.language, chats },
         recent: Arc::default(),
-        listeners: Arc::new(peers.told.keys().cloned().collect()),
-        sellers: Arc::new(sellers(settings, &peers.gateways)),
-        handovers: Arc::new(peers.gateways.iter().map(handover).collect()),
+        listeners: Arc::new(peers.updated.keys().cloned().collect()),
+        merchants: Arc::new(merchants(settings, &peers.gateways)),
+        shipment_reports: Arc::new(peers.gateways.iter().map(shipment_report).collect()),
         public_url: public_url.into(),
-        news: News::default(),
+        change_feed: ChangeFeed::default(),
         alarms: Alarms::default(),
         clock_skew: ClockSkew::default(),
-        resting: Resting::default(),
+        paused_gateways: PausedGateways::default(),
         hints: Hints::default(),
         shop_key: Arc::default(),
     }
 }
 
-/// What the handlers share.
-fn edge_of(settings: &Settings, shop: Shop, tally: Tally, guard: Guard, metrics: PrometheusHandle) -> Edge {
+/// Builds what the handlers share.
+fn state_of(
+    settings: &Settings,
+    services: Services,
+    duplicates: DuplicateCounter,
+    guard: Guard,
+    metrics: PrometheusHandle,
+) -> AppState {
     let key = random_bytes();
-    let merchants = settings.merchants.iter().map(|(name, merchant)| merchant_of(name, merchant, key));
+    let merchants =
+        settings.merchants.iter().map(|(name, merchant)| merchant_of(name, merchant, key));
     let pages = settings.gateways.iter().map(|(name, gateway)| payment_pages(name, gateway));
-    Edge {
-        shop,
+    AppState {
+        services,
         sources: source_endpoints(settings, key),
         merchants: merchants.collect(),
-        tally,
+        shops: settings.merchants.iter().map(|(name, merchant)| shop_of(name, merchant)).collect(),
+        duplicates,
         trusted_proxies: settings.trusted_proxies.0.clone(),
         guard,
         payment_pages: pages.collect(),
@@ -208,42 +233,56 @@ fn edge_of(settings: &Settings, shop: Shop, tally: Tally, guard: Guard, metrics:
         readiness: Readiness::default(),
         draining: AtomicBool::new(false),
         refusals: Refusals::default(),
-        notices_at_once: Arc::new(Semaphore::new(NOTICES_AT_ONCE_MAX)),
+        notifications_at_once: Arc::new(Semaphore::new(NOTIFICATIONS_AT_ONCE_MAX)),
         hooks_at_once: Arc::new(Semaphore::new(HOOKS_AT_ONCE_MAX)),
         orders_at_once: Arc::new(Semaphore::new(ORDERS_AT_ONCE_MAX)),
     }
 }
 
-/// The workers, and how they are told to end.
-struct Staff {
-    shop: Shop,
+fn limits_of(settings: &Settings) -> Limits {
+    let per_address_max = usize::try_from(settings.connections_per_address_max.get());
+    Limits {
+        per_address_max: per_address_max.unwrap_or(usize::MAX),
+        exempt: settings.trusted_proxies.0.clone(),
+        ..Limits::default()
+    }
+}
+
+/// The workers, and the signal that ends them.
+struct Workers {
+    services: Services,
     drain: CancellationToken,
     workers: TaskTracker,
 }
 
-impl Staff {
+impl Workers {
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.workers.spawn(work);
     }
 
-    /// Begins what the settings ask for. Returns the marketplaces that are looked through when the edge stands.
+    /// Starts the workers that the settings need. Returns the marketplaces to
+    /// search for lost hooks when the server is ready.
     fn begin(&self, settings: &Settings, peers: Peers) -> BTreeMap<PartyName, Sm> {
-        let Peers { telegram, gateways, told, watched, sites, guarded, guard: _ } = peers;
-        let Staff { shop, drain, .. } = self;
-        self.spawn(clock_watch::run(shop.clone(), drain.clone()));
-        self.spawn(sweeper::run(shop.clone(), retention_of(settings), drain.clone()));
+        let Peers { telegram, gateways, updated, watched, sites, guarded, guard: _ } = peers;
+        let Workers { services, drain, .. } = self;
+        self.spawn(clock_watch::run(services.clone(), drain.clone()));
+        self.spawn(survey::run(services.clone(), drain.clone()));
+        self.spawn(sweeper::run(services.clone(), retention_of(settings), drain.clone()));
         if let (Some(telegram), Some(set)) = (telegram, &settings.notify.telegram) {
             let gap = Duration::from_millis(u64::from(set.gap_milliseconds));
-            self.spawn(Courier { shop: shop.clone(), telegram, gap }.run(drain.clone()));
+            self.spawn(
+                PickerSender { services: services.clone(), telegram, gap }.run(drain.clone()),
+            );
         }
-        if !told.is_empty() {
-            let envoy = Envoy { shop: shop.clone(), marketplaces: Arc::new(told) };
-            self.spawn(envoy.run(drain.clone()));
+        if !updated.is_empty() {
+            let update_sender =
+                UpdateSender { services: services.clone(), marketplaces: Arc::new(updated) };
+            self.spawn(update_sender.run(drain.clone()));
         }
         for (name, gateway) in &settings.gateways {
             let Some(open) = gateway.channel() else { continue };
-            let channel = NoticeChannel {
-                shop: shop.clone(),
+            let channel = NotificationChannel {
+                services: services.clone(),
                 gateway: PartyName::new(name.clone()),
                 account: gateway.account().to_owned(),
                 url: open.url,
@@ -254,29 +293,32 @@ impl Staff {
         }
         if !gateways.is_empty() {
             let gateways = Arc::new(gateways);
-            let collector = Collector { shop: shop.clone(), gateways, breakers: Arc::default() };
-            self.spawn(collector.clone().run(payments::LANE, drain.clone()));
-            self.spawn(collector.run(payments::WATCH_LANE, drain.clone()));
-            let ears = Arc::new(ears(settings));
-            let herald = Herald { shop: shop.clone(), client: sites, guarded, ears };
-            self.spawn(herald.run(drain.clone()));
+            let payment_worker =
+                PaymentWorker { services: services.clone(), gateways, breakers: Arc::default() };
+            self.spawn(payment_worker.clone().run(payments::LANE, drain.clone()));
+            self.spawn(payment_worker.run(payments::WATCH_LANE, drain.clone()));
+            let endpoints = Arc::new(endpoints(settings));
+            let callback_sender =
+                CallbackSender { services: services.clone(), client: sites, guarded, endpoints };
+            self.spawn(callback_sender.run(drain.clone()));
         }
         watched
     }
 
-    /// Begins to look for hooks that never came.
-    fn reconcile(&self, watched: BTreeMap<PartyName, Sm>, edge: &Edge) {
+    /// Starts to search for lost hooks.
+    fn reconcile(&self, watched: BTreeMap<PartyName, Sm>, app_state: &AppState) {
         for (source, marketplace) in watched {
-            let Some(endpoint) = edge.sources.get(source.as_str()) else { continue };
+            let Some(endpoint) = app_state.sources.get(source.as_str()) else { continue };
             let protocol = Arc::clone(&endpoint.protocol);
-            let reconciler = Reconciler { shop: self.shop.clone(), source, protocol, marketplace };
+            let reconciler =
+                Reconciler { services: self.services.clone(), source, protocol, marketplace };
             self.spawn(reconciler.run(self.drain.clone()));
         }
     }
 }
 
 impl App {
-    /// Builds everything and begins to serve.
+    /// Builds everything and starts to serve.
     pub async fn start(
         settings: &Settings,
         clock: Clock,
@@ -284,8 +326,11 @@ impl App {
     ) -> Result<App, StartError> {
         let peers = Peers::of(settings, &clock)?;
         let listener = server::listen_or_inherit(settings.listen).await;
-        let not_listening =
-            |why| StartError::Listen { address: settings.listen.to_string(), setting: "--listen", why };
+        let not_listening = |why| StartError::Listen {
+            address: settings.listen.to_string(),
+            setting: "--listen",
+            why,
+        };
         let listener = listener.map_err(not_listening)?;
         let address = listener.local_addr().map_err(not_listening)?;
         let admin_listener = match &settings.admin_listen {
@@ -293,91 +338,99 @@ impl App {
             None => None,
         };
         let store = open_store_or_wait(settings, &clock).await?;
-        let shop = shop_of(settings, store, clock, &peers, address);
-        clock_watch::look(&shop).await;
-        let tally = Tally::default();
-        let staff =
-            Staff { shop: shop.clone(), drain: CancellationToken::new(), workers: TaskTracker::new() };
-        staff.spawn(clerk::run(shop.clone(), tally.clone(), staff.drain.clone()));
+        let services = services_of(settings, store, clock, &peers, address);
+        clock_watch::look(&services).await;
+        let duplicates = DuplicateCounter::default();
+        let staff = Workers {
+            services: services.clone(),
+            drain: CancellationToken::new(),
+            workers: TaskTracker::new(),
+        };
+        let recorder =
+            duplicate_recorder::run(services.clone(), duplicates.clone(), staff.drain.clone());
+        staff.spawn(recorder);
         staff.spawn(crate::telemetry::metrics::keep_up(metrics.clone(), staff.drain.clone()));
         let guard = peers.guard.clone();
         let watched = staff.begin(settings, peers);
-        let edge = Arc::new(edge_of(settings, shop, tally, guard, metrics));
-        staff.reconcile(watched, &edge);
-        let Staff { drain: drain_workers, workers, .. } = staff;
+        let app_state = Arc::new(state_of(settings, services, duplicates, guard, metrics));
+        staff.reconcile(watched, &app_state);
+        let Workers { drain: drain_workers, workers, .. } = staff;
         let drain_edge = CancellationToken::new();
         let idle_drain = Duration::from_secs(u64::from(settings.idle_drain_seconds));
-        let limits = Limits {
-            per_address_max: usize::try_from(settings.connections_per_address_max.get())
-                .unwrap_or(usize::MAX),
-            exempt: settings.trusted_proxies.0.clone(),
-            ..Limits::default()
-        };
+        let limits = limits_of(settings);
         let serve = |listener, routes| {
-            tokio::spawn(server::serve(listener, routes, limits.clone(), drain_edge.clone(), idle_drain))
+            tokio::spawn(server::serve(
+                listener,
+                routes,
+                limits.clone(),
+                drain_edge.clone(),
+                idle_drain,
+            ))
         };
         let (mut serving, mut admin_endpoint) = (Vec::new(), Endpoint::Tcp(address));
         match admin_listener {
-            None => serving.push(serve(listener, routes(Arc::clone(&edge)))),
+            None => serving.push(serve(listener, routes(Arc::clone(&app_state)))),
             Some((admin_listener, endpoint)) => {
-                serving.push(serve(listener, public_routes(Arc::clone(&edge))));
-                serving.push(serve(admin_listener, operator_routes(Arc::clone(&edge))));
+                serving.push(serve(listener, public_routes(Arc::clone(&app_state))));
+                serving.push(serve(admin_listener, operator_routes(Arc::clone(&app_state))));
                 admin_endpoint = endpoint;
             }
         }
-        Ok(App { address, admin_endpoint, edge, drain_edge, drain_workers, serving, workers })
+        Ok(App { address, admin_endpoint, app_state, drain_edge, drain_workers, serving, workers })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where its admin API is.
+    /// The address of its admin API.
     #[must_use]
     pub fn admin_endpoint(&self) -> Endpoint {
         self.admin_endpoint.clone()
     }
 
-    /// The store that it works on.
+    /// The store that it uses.
     #[must_use]
     pub fn store(&self) -> &Store {
-        &self.edge.shop.store
+        &self.app_state.services.store
     }
 
-    /// Why nothing can be kept yet, if that is so: the database takes no writes yet.
+    /// Why nothing can be stored yet: the database does not accept writes.
+    /// `None` if it does.
     #[must_use]
     pub fn waits_for(&self) -> Option<String> {
-        self.edge.shop.store.waits_for()
+        self.app_state.services.store.waits_for()
     }
 
-    /// Returns when the store has failed for good, with the reason. The process must end then, and start
-    /// anew from what the disk really has.
+    /// Returns when the store has failed for good, with the reason. The process
+    /// must end then, and be restarted from what is on the disk.
     pub async fn failed(&self) -> String {
-        self.edge.shop.store.stopped().await
+        self.app_state.services.store.stopped().await
     }
 
-    /// Stops taking work, finishes what was begun, and lets go of the store.
+    /// Stops accepting work, finishes what was begun, and closes the store.
     pub async fn drain(self) {
-        self.edge.draining.store(true, Ordering::Relaxed);
-        // Both at once: nothing that is still answered waits for a worker, and the successor waits for both.
+        self.app_state.draining.store(true, Ordering::Relaxed);
+        // Both at the same time: no request in progress waits for a worker, and
+        // the next process waits for both.
         self.drain_edge.cancel();
         self.drain_workers.cancel();
         self.workers.close();
         for serving in self.serving {
             if let Err(panic) = serving.await {
-                tracing::error!(error = %panic, "serving ended badly");
+                tracing::error!(error = %panic, "a server task panicked");
             }
         }
         if tokio::time::timeout(WORKERS_DRAIN, self.workers.wait()).await.is_err() {
-            tracing::warn!("a worker did not finish in time; what it was at will be done again");
+            tracing::warn!("a worker did not finish in time; its unfinished work will be repeated");
         }
-        self.edge.shop.store.close().await;
+        self.app_state.services.store.close().await;
     }
 }
 
-/// Listens where the admin API is to be. A port may be the system's choice.
+/// Listens at the address of the admin API. The system may choose the port.
 async fn listen_at(endpoint: &Endpoint) -> Result<(Listener, Endpoint), StartError> {
     let not_listening =
         |why| StartError::Listen { address: endpoint.to_string(), setting: "admin_listen", why };

@@ -1,25 +1,29 @@
-//! tillgate: a gateway between order marketplaces, merchants' sites and payment systems.
+//! tillgate: a gateway between order marketplaces, merchants' sites and payment
+//! systems.
 //!
 //! In reading order:
 //!
-//! - [`kernel`]: exact amounts, times, identities, secrets; [`outbox`]: messages;
+//! - [`kernel`]: exact amounts, times, identities, secrets; [`outbox`]:
+//!   messages;
 //! - [`orders`]: what an order is, and what a hook does to it;
-//! - [`payments`]: what is owed, and by which payment it is paid;
-//! - [`dedup`]: how a hook is recognised when it comes again;
-//! - [`webhooks`]: the senders' languages;
-//! - [`store`]: where things are kept, and what "durable" means;
-//! - [`notify`]: what people are told, and by which road;
-//! - [`peer`]: how others are called;
-//! - [`gateway`]: payment systems, one and all;
-//! - [`marketplace`]: how marketplaces are told of their orders;
+//! - [`payments`]: what is owed, and which payment pays it;
+//! - [`dedup`]: how a duplicate of a hook is recognised;
+//! - [`webhooks`]: the senders' protocols;
+//! - [`store`]: where data is stored, and what "durable" means;
+//! - [`notify`]: the messages to people, and their channels;
+//! - [`peer`]: how other systems are called;
+//! - [`gateway`]: the payment systems;
+//! - [`marketplace`]: how fulfilment updates are sent to marketplaces;
 //! - [`flows`]: the use cases, each a read, a decision and a commit;
-//! - [`workers`]: what happens after the commit;
-//! - [`http`]: the edge;
-//! - [`config`], [`telemetry`]: settings in, logs and figures out;
+//! - [`workers`]: background work after the commit;
+//! - [`http`]: the HTTP server;
+//! - [`config`], [`telemetry`]: settings in, logs and metrics out;
+//! - [`texts`], [`views`]: texts for people, and what APIs show;
 //! - [`app`]: the one place where all of it is put together;
-//! - [`cli`]: the command line; `tillgate_lab`: a small world to show and test it in.
+//! - [`cli`]: the command line; `tillgate_lab`: simulated peers for
+//!   demonstrations and tests.
 //!
-//! ARCHITECTURE.md tells the story; docs/adr tells why.
+//! ARCHITECTURE.md describes the design; docs/adr records the reasons.
 
 pub use tillgate_kernel as kernel;
 pub use tillgate_kernel::outbox;

@@ -1,9 +1,10 @@
-//! Imports point one way. A module may name those below it, and a few crates have one home each.
+//! Imports point in one direction: a module may only import the modules listed
+//! for it, which are below it. Some crates may only be used in one place.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each module with the modules of ours that it may name.
+/// Each module and the modules of this workspace that it may import.
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("orders", &["kernel", "outbox"]),
     ("payments", &["kernel", "outbox", "orders"]),
@@ -11,7 +12,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("texts", &["kernel", "orders", "payments", "dedup"]),
     ("views", &["kernel", "orders", "payments", "texts"]),
     ("webhooks", &["kernel", "orders", "payments", "dedup"]),
-    // Its conformance tests run on the laboratory's payment system.
+    // Its conformance tests run against the sandbox payment system of the `lab`
+    // crate.
     ("gateway/conformance", &["kernel", "orders", "payments", "peer", "gateway", "lab"]),
     ("gateway", &["kernel", "orders", "payments", "dedup", "webhooks", "peer"]),
     ("marketplace", &["kernel", "orders", "peer"]),
@@ -77,7 +79,17 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     (
         "config",
-        &["lab", "kernel", "payments", "dedup", "webhooks", "gateway", "marketplace", "notify", "texts"],
+        &[
+            "lab",
+            "kernel",
+            "payments",
+            "dedup",
+            "webhooks",
+            "gateway",
+            "marketplace",
+            "notify",
+            "texts",
+        ],
     ),
     (
         "app",
@@ -119,7 +131,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Each of these crates with the only places that may name it.
+/// Each of these crates and the only places that may use it.
 const HOMES: &[(&str, &[&str])] = &[
     ("sled::", &["store/", "app.rs", "cli/check.rs", "cli/store.rs", "lib.rs"]),
     ("tokio_postgres::", &["store/postgres/"]),
@@ -132,8 +144,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("utoipa", &["views/", "http/", "web/page.rs", "web/problem.rs"]),
 ];
 
-/// The crates of the workspace besides the gateway itself, with those of ours that each may depend on: Cargo keeps the
-/// borders between them, and this keeps the list.
+/// The workspace crates other than the gateway itself, each with the workspace
+/// crates that it may depend on. Cargo enforces the boundaries; this list
+/// records which dependencies are allowed.
 const CRATES: &[(&str, &[&str])] = &[
     ("kernel", &[]),
     ("store", &["kernel"]),
@@ -142,7 +155,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("lab", &["kernel", "peer", "web"]),
 ];
 
-/// The sources of the gateway by their paths in `src`, and those of a crate by theirs behind its name.
+/// All source files: those of the gateway by their path in `src`, those of a
+/// crate by their path behind the crate's name.
 fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, into: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).expect("src is there") {
@@ -155,8 +169,9 @@ fn sources() -> Vec<(String, String)> {
         }
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let crates =
-        CRATES.iter().map(|(name, _)| (format!("{name}/"), root.join("crates").join(name).join("src")));
+    let crates = CRATES
+        .iter()
+        .map(|(name, _)| (format!("{name}/"), root.join("crates").join(name).join("src")));
     let mut all = Vec::new();
     for (prefix, folder) in crates.chain([(String::new(), root.join("src"))]) {
         let mut paths = Vec::new();
@@ -169,15 +184,17 @@ fn sources() -> Vec<(String, String)> {
     all
 }
 
-/// The modules of ours that a source names, outside comments.
+/// The modules of this workspace that a source imports, outside comments, each
+/// with its line number.
 fn named(source: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (line, text) in source.lines().enumerate() {
         let code = text.split("//").next().unwrap_or_default();
         let own = code.match_indices("crate::").map(|(place, found)| (place, place + found.len()));
-        let of_crates = code.match_indices("tillgate_").map(|(place, found)| (place, place + found.len()));
+        let of_crates =
+            code.match_indices("tillgate_").map(|(place, found)| (place, place + found.len()));
         for (place, behind) in own.chain(of_crates) {
-            // `$crate` in a macro and `other_crate::` are not ours.
+            // `$crate` in a macro and `other_crate::` are not modules of ours.
             let before = code[..place].chars().next_back();
             if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '"') {
                 continue;
@@ -200,22 +217,26 @@ fn imports_point_one_way() {
         if file == "main.rs" || file == "lib.rs" || is_of_crate {
             continue;
         }
-        let home = MAY_NAME
-            .iter()
-            .find(|(module, _)| file.starts_with(&format!("{module}/")) || file == format!("{module}.rs"));
+        let home = MAY_NAME.iter().find(|(module, _)| {
+            file.starts_with(&format!("{module}/")) || file == format!("{module}.rs")
+        });
         let Some((module, allowed)) = home else {
-            wrong.push(format!("src/{file} belongs to no layer: enter its module in tests/layers.rs"));
+            wrong.push(format!(
+                "src/{file} is in no layer: add its module to MAY_NAME in tests/layers.rs"
+            ));
             continue;
         };
         for (line, path) in named(&source) {
             let inside = path.starts_with(module) || module.starts_with(&path);
-            // Naming `notify` does not include its channels, which call out.
+            // Permission for `notify` does not include its channels, which make
+            // network calls.
             let reaches_channel = path.starts_with("notify/channel")
                 && !matches!(*module, "workers" | "app" | "notify/channel");
-            let permitted =
-                allowed.iter().any(|other| path == *other || path.starts_with(&format!("{other}/")));
+            let permitted = allowed
+                .iter()
+                .any(|other| path == *other || path.starts_with(&format!("{other}/")));
             if (!inside && !permitted) || reaches_channel {
-                wrong.push(format!("src/{file}:{line} ({module}) must not name {path}"));
+                wrong.push(format!("src/{file}:{line} ({module}) must not import {path}"));
             }
         }
     }
@@ -223,11 +244,12 @@ fn imports_point_one_way() {
 }
 
 #[test]
-fn crates_depend_on_what_is_below_them() {
+fn crates_depend_only_on_crates_below_them() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders = fs::read_dir(root.join("crates")).expect("a folder");
-    let mut there: Vec<String> =
-        folders.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    let mut there: Vec<String> = folders
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
     let mut listed: Vec<&str> = CRATES.iter().map(|(name, _)| *name).collect();
     there.sort();
     listed.sort_unstable();
@@ -235,22 +257,25 @@ fn crates_depend_on_what_is_below_them() {
     for (name, allowed) in CRATES {
         let manifest =
             fs::read_to_string(root.join(format!("crates/{name}/Cargo.toml"))).expect("a manifest");
-        let named = manifest.lines().filter_map(|line| line.strip_prefix("tillgate-")?.split('.').next());
+        let named =
+            manifest.lines().filter_map(|line| line.strip_prefix("tillgate-")?.split('.').next());
         let named: Vec<&str> = named.collect();
         assert!(named.iter().all(|other| allowed.contains(other)), "{name} depends on {named:?}");
     }
 }
 
 #[test]
-fn some_crates_have_one_home() {
+fn some_crates_are_used_in_one_place() {
     let mut wrong = Vec::new();
     for (file, source) in sources() {
         for (line, text) in source.lines().enumerate() {
             let code = text.split("//").next().unwrap_or_default();
             for (name, homes) in HOMES {
                 if code.contains(name) && !homes.iter().any(|home| file.starts_with(home)) {
-                    wrong
-                        .push(format!("src/{file}:{} must not name {name}: its home is {homes:?}", line + 1));
+                    wrong.push(format!(
+                        "src/{file}:{} must not use {name}: only {homes:?} may",
+                        line + 1
+                    ));
                 }
             }
         }
@@ -258,14 +283,15 @@ fn some_crates_have_one_home() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// The pure modules stay pure.
+/// The pure modules do no I/O and have no async code.
 #[test]
-fn what_decides_does_not_wait() {
+fn pure_modules_do_no_io() {
     let mut wrong = Vec::new();
     for (file, source) in sources() {
-        let is_pure = ["kernel/", "orders/", "payments/", "dedup/", "webhooks/", "texts/", "views/"]
-            .iter()
-            .any(|module| file.starts_with(module));
+        let is_pure =
+            ["kernel/", "orders/", "payments/", "dedup/", "webhooks/", "texts/", "views/"]
+                .iter()
+                .any(|module| file.starts_with(module));
         for (line, text) in source.lines().enumerate().filter(|_| is_pure) {
             let code = text.split("//").next().unwrap_or_default();
             if code.contains("async ")
@@ -273,19 +299,24 @@ fn what_decides_does_not_wait() {
                 || code.contains("std::fs")
                 || code.contains("std::net")
             {
-                wrong.push(format!("src/{file}:{} does I/O or waits: {}", line + 1, code.trim()));
+                wrong.push(format!(
+                    "src/{file}:{} does I/O or is async: {}",
+                    line + 1,
+                    code.trim()
+                ));
             }
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// Every decision is in the index, under its own title.
+/// Every decision is in the index, under its title.
 #[test]
 fn decisions_are_in_their_index() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/adr");
     let index = fs::read_to_string(folder.join("README.md")).expect("an index");
-    let files = fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let files =
+        fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     let mut listed = 0;
     for path in files.filter(|path| !path.ends_with("README.md")) {
         let text = fs::read_to_string(&path).expect("a decision");
@@ -296,12 +327,12 @@ fn decisions_are_in_their_index() {
         assert!(index.contains(&row), "docs/adr/README.md lacks {row}");
         listed += 1;
     }
-    assert_eq!(index.matches("\n| [").count(), listed, "one row for each");
+    assert_eq!(index.matches("\n| [").count(), listed, "the index has one row for each decision");
 }
 
-/// A document that names a test as its proof names one that there is.
+/// The tests that the documents quote as evidence exist.
 #[test]
-fn documents_name_what_there_is() {
+fn documents_name_existing_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut code: String = sources().into_iter().map(|(_, source)| source).collect();
     for folder in ["tests/stories", "tests/laws"] {
@@ -323,8 +354,9 @@ fn documents_name_what_there_is() {
     assert_eq!(missing, Vec::<String>::new());
 }
 
-/// What opens a door is compared by the check of the `hmac` crate, which takes the same time wherever the first difference is.
-/// No measurement shows that reliably; that nothing else compares it does.
+/// Secrets are compared only by the `hmac` crate's verification, which takes
+/// constant time. A timing measurement would not be reliable, so this test
+/// checks that the code has no other comparison of a secret.
 #[test]
 fn secrets_are_compared_in_constant_time() {
     let mut checked = 0;
@@ -333,17 +365,107 @@ fn secrets_are_compared_in_constant_time() {
         if path.starts_with("lab/") || !(code.contains("Hmac") || code.contains("use hmac")) {
             continue;
         }
-        checked += code.matches("verify_slice(").count() + code.matches("verify_truncated_left(").count();
+        checked +=
+            code.matches("verify_slice(").count() + code.matches("verify_truncated_left(").count();
         for (number, line) in (1..).zip(code.lines()) {
             let compares = line.contains(" == ") || line.contains(" != ") || line.contains(".eq(");
-            let is_about = ["mac", "sign", "claimed", "token", "digest", "secret", "candidate", "key"];
+            let is_about =
+                ["mac", "sign", "claimed", "token", "digest", "secret", "candidate", "key"];
             let is_secret = is_about.iter().any(|word| line.to_ascii_lowercase().contains(word));
             assert!(
                 !(compares && is_secret),
-                "src/{path}:{number} compares what may be a secret: {}",
+                "src/{path}:{number} may compare a secret in variable time: {}",
                 line.trim()
             );
         }
     }
-    assert_eq!(checked, 5, "tokens, buyers' addresses, signed bodies by either hash, and Standard Webhooks");
+    assert_eq!(
+        checked, 5,
+        "one each for tokens, buyers' addresses, both hashes of signed bodies, and Standard \
+         Webhooks"
+    );
+}
+
+/// Words that this project does not use: a plainer word says the same. They are
+/// searched as whole words, in any case.
+const ODD_WORDS: &[&str] = &[
+    "told", "tells", "hears", "heard", "stands", "whoever", "whomever", "anew", "reckon",
+    "reckons", "reckoned", "besides", "nought", "tiding", "tidings", "dossier", "herald", "envoy",
+    "clerk", "tally", "watchman", "doubtful", "doubts", "lest", "heed", "hitherto", "thereof",
+    "wherein", "amiss",
+];
+
+/// Files of which every word counts: code, tests, scripts and documents.
+fn texts() -> Vec<(String, String)> {
+    const PLACES: &[&str] = &[
+        "src",
+        "crates",
+        "tests",
+        "docs",
+        "scripts",
+        "nginx",
+        "systemd",
+        "assets",
+        "templates",
+        "examples",
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "Cargo.toml",
+    ];
+    // The glossary and this list name the words that are not used. Generated
+    // pages are checked where they come from.
+    const EXCEPT: &[&str] = &["docs/glossary.md", "tests/layers.rs", "docs/openapi.json"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut open: Vec<PathBuf> = PLACES.iter().map(|place| root.join(place)).collect();
+    let mut texts = Vec::new();
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            let entries = fs::read_dir(&path).expect("a folder");
+            open.extend(entries.map(|entry| entry.expect("an entry").path()));
+            continue;
+        }
+        let name = path.strip_prefix(root).expect("inside").display().to_string();
+        if let Ok(text) = fs::read_to_string(&path)
+            && !EXCEPT.contains(&name.as_str())
+        {
+            texts.push((name, text));
+        }
+    }
+    texts
+}
+
+#[test]
+fn words_are_plain() {
+    let mut found = Vec::new();
+    for (name, text) in texts() {
+        for (line, number) in text.lines().zip(1..) {
+            let words = line.split(|sign: char| !sign.is_alphanumeric() && sign != '_');
+            for word in words.map(str::to_lowercase) {
+                if ODD_WORDS.contains(&word.as_str()) {
+                    found.push(format!("{name}:{number}: {word}"));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "docs/glossary.md has better words:\n{}", found.join("\n"));
+}
+
+/// Comments are at most 80 columns wide, so that they are read and not scanned.
+/// The formatter checks the width of code.
+#[test]
+fn comments_are_narrow() {
+    const COLUMNS_MAX: usize = 80;
+    let is_wide = |line: &&str| {
+        let is_comment = line.trim_start().starts_with("//");
+        is_comment && line.chars().count() > COLUMNS_MAX && !line.contains("://")
+    };
+    let mut wide = Vec::new();
+    for (name, text) in texts().into_iter().filter(|(name, _)| name.ends_with(".rs")) {
+        let lines = text.lines().zip(1..).filter(|(line, _)| is_wide(line));
+        wide.extend(lines.map(|(_, number)| format!("{name}:{number}")));
+    }
+    assert!(wide.is_empty(), "wider than {COLUMNS_MAX} columns: {}", wide.join(", "));
 }

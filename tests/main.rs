@@ -1,9 +1,11 @@
-//! The tests that see tillgate from outside, in one binary.
+//! Tests that use tillgate from outside, in one binary.
 //!
-//! - `laws`: what holds for every order whatever happens, by exhaustion;
-//! - `stories`: the gateway over real HTTP in a small world of a marketplace and a chat;
-//! - `layers`: which module may know which; `measure`: how large and how clear the code is.
-#![allow(missing_docs, reason = "tests are read by their names")]
+//! - `laws`: invariants that hold for every order, tested exhaustively;
+//! - `stories`: the gateway over real HTTP, with a marketplace, a chat, sites
+//!   and payment systems in the same process;
+//! - `layers`: which module may import which;
+//! - `measure`: limits on the size and the shape of the code.
+#![allow(missing_docs, reason = "the names of tests describe them")]
 
 mod laws;
 mod layers;

@@ -1,13 +1,13 @@
-//! The size and the shape of the code, counted. A figure that gets worse is a decision, not an accident.
+//! Limits on the size and the shape of the code. A limit is raised by a
+//! decision, not by accident.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Functions longer than this are few.
+/// At most one function in a hundred is longer than this.
 const FUNCTION_LINES_MAX: usize = 60;
 
-/// One function.
 struct Function {
     file: String,
     name: String,
@@ -26,13 +26,15 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
     }
 }
 
-/// The crates of the workspace besides the gateway itself. Their files are named behind the crate's name.
+/// The workspace crates other than the gateway itself. The path of a file of
+/// theirs starts with the crate's name.
 const CRATES: [&str; 5] = ["kernel", "store", "peer", "web", "lab"];
 
-/// The product's own code: each file without its tests.
+/// The product's code: each file without its tests.
 fn code() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let crates = CRATES.iter().map(|name| (format!("{name}/"), root.join("crates").join(name).join("src")));
+    let crates =
+        CRATES.iter().map(|name| (format!("{name}/"), root.join("crates").join(name).join("src")));
     let is_test = |name: &str| name.contains("tests") || name.ends_with("conformance.rs");
     let mut all = Vec::new();
     for (prefix, folder) in crates.chain([(String::new(), root.join("src"))]) {
@@ -48,7 +50,8 @@ fn code() -> Vec<(String, String)> {
     all
 }
 
-/// A source without what is compiled for tests alone: a module of tests ends its file, anything else is one line.
+/// The source without the code that is compiled only for tests: a test module
+/// is the end of its file, any other test item is one line.
 fn without_tests(text: &str) -> String {
     let mut own = String::with_capacity(text.len());
     let mut lines = text.lines();
@@ -63,7 +66,8 @@ fn without_tests(text: &str) -> String {
     own
 }
 
-/// The text with spaces for comments and for what stands in quotes, so that brackets count.
+/// The text with comments and quoted strings replaced by spaces, so that
+/// brackets can be counted.
 fn bare(text: &str) -> String {
     let mut bare = String::with_capacity(text.len());
     let mut rest = text;
@@ -95,7 +99,7 @@ fn bare(text: &str) -> String {
     bare
 }
 
-/// Where the bracket at the beginning of `text` is closed.
+/// The position of the bracket that closes the one at the beginning of `text`.
 fn closed(text: &str, open: char, close: char) -> Option<usize> {
     let mut depth = 0_usize;
     for (place, c) in text.char_indices() {
@@ -120,13 +124,14 @@ fn functions() -> Vec<Function> {
                 continue;
             }
             let after = &text[place + 3..];
-            let name: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let name: String =
+                after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let mut at = place + 3 + name.len();
             if name.is_empty() {
                 continue;
             }
             if text[at..].starts_with('<') {
-                // A `>` of `->` closes nothing.
+                // The `>` of `->` is not a closing bracket.
                 let generics = text[at..].replace("->", "  ");
                 at += closed(&generics, '<', '>').map_or(0, |end| end + 1);
             }
@@ -137,7 +142,9 @@ fn functions() -> Vec<Function> {
             let parameters = text[at + 1..at + end].to_owned();
             let head = at + end;
             let (body, semicolon) = (text[head..].find('{'), text[head..].find(';'));
-            let Some(body) = body.filter(|body| semicolon.is_none_or(|semicolon| *body < semicolon)) else {
+            let Some(body) =
+                body.filter(|body| semicolon.is_none_or(|semicolon| *body < semicolon))
+            else {
                 continue;
             };
             let Some(end) = closed(&text[head + body..], '{', '}') else { continue };
@@ -148,7 +155,7 @@ fn functions() -> Vec<Function> {
     found
 }
 
-/// What is divided by commas, such as the parameters of a function, one by one.
+/// Splits a comma-separated list, such as the parameters of a function.
 fn split(list: &str) -> Vec<String> {
     let (mut parts, mut depth) = (vec![String::new()], 0_i32);
     for c in list.replace("->", "  ").chars() {
@@ -160,7 +167,7 @@ fn split(list: &str) -> Vec<String> {
         if c == ',' && depth == 0 {
             parts.push(String::new());
         } else {
-            parts.last_mut().expect("one at least").push(c);
+            parts.last_mut().expect("at least one").push(c);
         }
     }
     parts.into_iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
@@ -169,7 +176,7 @@ fn split(list: &str) -> Vec<String> {
 #[test]
 fn at_most_one_function_in_a_hundred_is_long() {
     let functions = functions();
-    assert!(functions.len() > 1500, "they are found: {}", functions.len());
+    assert!(functions.len() > 1500, "only {} functions were found", functions.len());
     let long: Vec<String> = functions
         .iter()
         .filter(|function| function.lines > FUNCTION_LINES_MAX)
@@ -184,7 +191,7 @@ fn at_most_one_function_in_a_hundred_is_long() {
     );
 }
 
-/// A tuple in a function's parameters stands where a type is missing.
+/// A tuple as a function's parameter means that a type is missing.
 #[test]
 fn no_function_takes_a_tuple() {
     let takes_tuple = |parameter: &String| {
@@ -205,54 +212,64 @@ fn no_function_takes_a_tuple() {
     assert_eq!(tuples, Vec::<String>::new());
 }
 
-/// The unit of work owns what a conflict means: no use case has a loop or an arm of its own for it.
+/// Only the transaction handles a conflict: no use case has a loop or a match
+/// arm for it.
 #[test]
-fn no_use_case_knows_a_conflict() {
+fn no_use_case_handles_a_conflict() {
     let knows = |(file, text): &(String, String)| {
-        file.starts_with("flows/") && file != "flows/transaction.rs" && text.contains("CommitError::Conflict")
+        file.starts_with("flows/")
+            && file != "flows/transaction.rs"
+            && text.contains("CommitError::Conflict")
     };
     let found: Vec<String> = code().into_iter().filter(knows).map(|(file, _)| file).collect();
     assert_eq!(found, Vec::<String>::new());
 }
 
-/// What is said to people is not compared: see `texts::Text`.
+/// Texts for people are not compared: see `texts::Text`.
 #[test]
-fn words_cannot_be_compared() {
+fn texts_cannot_be_compared() {
     let texts = code().into_iter().find(|(file, _)| file == "texts/words.rs").expect("the texts").1;
     let before = texts.split("pub struct Text(").next().expect("the type");
     let derived = before.rsplit("#[derive(").next().expect("its traits");
     assert!(!derived.contains("PartialEq"), "{derived}");
 }
 
-/// Nine files in ten have at most so many lines, and none has more than the second.
+/// Nine files in ten have at most this many lines. No file has more than
+/// `FILE_LINES_MAX`.
 const NINE_IN_TEN_LINES_MAX: usize = 320;
 const FILE_LINES_MAX: usize = 500;
 
-/// A `mod.rs` tells what is in its folder, and where.
+/// A `mod.rs` describes its folder and is short.
 const STORY_LINES_MAX: usize = 120;
 
 #[test]
-fn files_tell_one_story_each() {
+fn files_are_short() {
     let mut lengths: Vec<(usize, String)> =
         code().into_iter().map(|(file, text)| (text.lines().count(), file)).collect();
     lengths.sort();
     let nine_in_ten = lengths[lengths.len() * 9 / 10].0;
-    assert!(nine_in_ten <= NINE_IN_TEN_LINES_MAX, "nine files in ten have up to {nine_in_ten} lines");
+    assert!(
+        nine_in_ten <= NINE_IN_TEN_LINES_MAX,
+        "one file in ten has {nine_in_ten} lines or more, at most {NINE_IN_TEN_LINES_MAX} are \
+         allowed"
+    );
     let long: Vec<_> = lengths.iter().filter(|(lines, _)| *lines > FILE_LINES_MAX).collect();
     assert!(long.is_empty(), "{long:?}");
-    let stories: Vec<_> =
-        lengths.iter().filter(|(lines, file)| file.ends_with("mod.rs") && *lines > STORY_LINES_MAX).collect();
+    let stories: Vec<_> = lengths
+        .iter()
+        .filter(|(lines, file)| file.ends_with("mod.rs") && *lines > STORY_LINES_MAX)
+        .collect();
     assert!(stories.is_empty(), "{stories:?}");
 }
 
-/// A module's path, of names.
+/// The path of a module, as a list of names.
 type ModulePath = Vec<String>;
 
-/// What a source imports, and what else it names by a path.
+/// What a source imports, and what else it refers to by a path.
 struct Named {
-    /// Each imported name with where it leads.
+    /// Each imported name and the path that it refers to.
     imported: BTreeMap<String, ModulePath>,
-    /// Everything that is named, but for what is only passed on.
+    /// Every path that the source uses, except for what it only re-exports.
     paths: BTreeSet<ModulePath>,
 }
 
@@ -261,14 +278,19 @@ fn module_of(file: &str) -> ModulePath {
     path.split('/').filter(|name| !["lib", "main"].contains(name)).map(str::to_owned).collect()
 }
 
-/// A path as it is written in `module`, from the root.
+/// Resolves a path that is written in `module` to one from the root.
 fn absolute(module: &ModulePath, written: &str) -> ModulePath {
     let mut names = written.split("::").map(str::trim).peekable();
     let of_crate = names.peek().and_then(|first| first.strip_prefix("tillgate_"));
     let mut path = match (names.peek(), of_crate) {
         (Some(&"crate"), _) => {
             names.next();
-            module.iter().take(1).filter(|first| CRATES.contains(&first.as_str())).cloned().collect()
+            module
+                .iter()
+                .take(1)
+                .filter(|first| CRATES.contains(&first.as_str()))
+                .cloned()
+                .collect()
         }
         (_, Some(name)) => {
             names.next();
@@ -286,7 +308,7 @@ fn absolute(module: &ModulePath, written: &str) -> ModulePath {
     path
 }
 
-/// The single imports of the tree of a `use`, each with the name that it gets.
+/// The single imports of a `use` tree, each with the name that it gets.
 fn imports(prefix: &str, tree: &str, into: &mut Vec<(String, String)>) {
     for part in split(tree) {
         match part.split_once('{') {
@@ -314,7 +336,9 @@ fn names_in(module: &ModulePath, text: &str, modules: &BTreeSet<ModulePath>) -> 
             let before = before
                 .strip_suffix(')')
                 .map_or(before, |cut| cut.rsplit_once('(').map_or(cut, |(cut, _)| cut));
-            before.is_empty() || before.ends_with([';', '}', ']', '{', '\n']) || before.ends_with("pub")
+            before.is_empty()
+                || before.ends_with([';', '}', ']', '{', '\n'])
+                || before.ends_with("pub")
         });
         let Some(start) = start else {
             rest.push_str(statement);
@@ -350,8 +374,12 @@ fn names_in(module: &ModulePath, text: &str, modules: &BTreeSet<ModulePath>) -> 
     Named { imported, paths }
 }
 
-/// The file in which what `path` names is told: names that a folder passes on are followed.
-fn home_of(path: &ModulePath, named: &BTreeMap<ModulePath, Named>, depth: u32) -> Option<ModulePath> {
+/// The module that defines what `path` refers to. It follows re-exports.
+fn home_of(
+    path: &ModulePath,
+    named: &BTreeMap<ModulePath, Named>,
+    depth: u32,
+) -> Option<ModulePath> {
     let length = (1..=path.len()).rev().find(|length| named.contains_key(&path[..*length]))?;
     let home = path[..length].to_vec();
     let next = path.get(length).and_then(|name| named.get(&home)?.imported.get(name));
@@ -364,9 +392,10 @@ fn home_of(path: &ModulePath, named: &BTreeMap<ModulePath, Named>, depth: u32) -
     }
 }
 
-/// Files that need one another are one file. A folder's `mod.rs` and what is in the folder are not looked at as two.
+/// Files have no circular dependencies. A folder's `mod.rs` and the files in
+/// the folder count as one.
 #[test]
-fn no_files_need_one_another_in_a_circle() {
+fn files_have_no_circular_dependencies() {
     let code = code();
     let modules: BTreeSet<ModulePath> = code.iter().map(|(file, _)| module_of(file)).collect();
     let named: BTreeMap<ModulePath, Named> = code
@@ -376,17 +405,22 @@ fn no_files_need_one_another_in_a_circle() {
     let needs = |module: &ModulePath, of: &Named| -> BTreeSet<ModulePath> {
         let homes = of.paths.iter().filter_map(|path| home_of(path, &named, 0));
         homes
-            .filter(|home| !home.is_empty() && !home.starts_with(module) && !module.starts_with(home))
+            .filter(|home| {
+                !home.is_empty() && !home.starts_with(module) && !module.starts_with(home)
+            })
             .collect()
     };
     let mut edges: BTreeMap<ModulePath, BTreeSet<ModulePath>> =
         named.iter().map(|(module, of)| (module.clone(), needs(module, of))).collect();
     let count = edges.values().map(BTreeSet::len).sum::<usize>();
-    assert!(count > 1500, "they are found: {count}");
-    // What needs nothing that is left is in no circle.
+    assert!(count > 1500, "only {count} dependencies were found");
+    // A file that needs nothing that is left is in no cycle.
     loop {
-        let free: Vec<ModulePath> =
-            edges.iter().filter(|(_, needs)| needs.is_empty()).map(|(module, _)| module.clone()).collect();
+        let free: Vec<ModulePath> = edges
+            .iter()
+            .filter(|(_, needs)| needs.is_empty())
+            .map(|(module, _)| module.clone())
+            .collect();
         if free.is_empty() {
             break;
         }
@@ -395,7 +429,7 @@ fn no_files_need_one_another_in_a_circle() {
             needs.retain(|module| !free.contains(module));
         }
     }
-    // Nor is what nothing that is left needs.
+    // Nor is a file that nothing that is left needs.
     loop {
         let needed: BTreeSet<ModulePath> = edges.values().flatten().cloned().collect();
         let before = edges.len();

@@ -1,11 +1,14 @@
-/* Makes a disk fail for one program, and writes down what was asked of it.
+/* Makes the disk operations of a program fail, and logs them.
  *
  *     cc -shared -fPIC -O1 -o disk.so disk.c -ldl
- *     LD_PRELOAD=./disk.so FAULT_DIRECTORY=/store FAULT_LOG=calls FAULT_CALL=sync FAULT_AT=3 FAULT_ERROR=EIO program
+ *     LD_PRELOAD=./disk.so FAULT_DIRECTORY=/store FAULT_LOG=calls \
+ *         FAULT_CALL=sync FAULT_AT=3 FAULT_ERROR=EIO program
  *
- * Calls on files in FAULT_DIRECTORY are counted: "write" is pwrite, write and sync_file_range; "sync" is fsync and
- * fdatasync. The FAULT_AT-th of the kind FAULT_CALL fails once with FAULT_ERROR (EIO or ENOSPC; "short" writes half). Each
- * counted call is a line of FAULT_LOG: its name, and the file. The file FAULT_IGNORE counts for nothing: a program's log.
+ * Calls on files in FAULT_DIRECTORY are counted by kind: "write" is pwrite,
+ * write and sync_file_range; "sync" is fsync and fdatasync. Call number
+ * FAULT_AT of the kind FAULT_CALL fails once with FAULT_ERROR (EIO or ENOSPC;
+ * "short" writes half). Each counted call is a line in FAULT_LOG: its name and
+ * the file. The file FAULT_IGNORE, such as the program's log, is not counted.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -56,7 +59,7 @@ static void note(const char *call, const char *path) {
     close(file);
 }
 
-/* Whether this call is to fail; errno says how, and is 0 for a short write. */
+/* Whether this call must fail. errno is the error, or 0 for a short write. */
 static int fails(enum kind kind, const char *call, int file) {
     char path[4096];
     int before = errno;

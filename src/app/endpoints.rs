@@ -1,4 +1,4 @@
-//! Those who call us, as the configuration names them.
+//! The peers that call us, as configured.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,24 +7,34 @@ use crate::config::{Merchant, Settings, Source};
 use crate::dedup::retention;
 use crate::flows::sweep::Retention;
 use crate::gateway::Gateway;
+use crate::http::Shop;
 use crate::http::SourceEndpoint;
-use crate::http::api::{MerchantDoor, Pace};
+use crate::http::api::{MerchantAccess, RateLimit};
 use crate::kernel::{PartyName, Tokens};
 use crate::webhooks::verify::Networks;
 use crate::webhooks::{Protocol, Verifier};
 
-/// Those who send us something, by name: sources of orders, and payment systems.
-pub(super) fn source_endpoints(settings: &Settings, key: [u8; 32]) -> BTreeMap<String, Arc<SourceEndpoint>> {
+/// The senders of hooks and notifications by name: sources of orders, and
+/// payment systems.
+pub(super) fn source_endpoints(
+    settings: &Settings,
+    key: [u8; 32],
+) -> BTreeMap<String, Arc<SourceEndpoint>> {
     let source = |(name, source): (&String, &Source)| {
         let (verifier, protocol) = source_protocol(source, key);
-        let endpoint =
-            SourceEndpoint { source: PartyName::new(name.clone()), account: None, verifier, protocol };
+        let endpoint = SourceEndpoint {
+            source: PartyName::new(name.clone()),
+            account: None,
+            verifier,
+            protocol,
+        };
         (name.clone(), Arc::new(endpoint))
     };
     let gateway = |(name, gateway): (&String, &Gateway)| {
         let (verifier, protocol) = (gateway.verifier(), gateway.protocol());
         let account = Some(gateway.account().to_owned());
-        let endpoint = SourceEndpoint { source: PartyName::new(name.clone()), account, verifier, protocol };
+        let endpoint =
+            SourceEndpoint { source: PartyName::new(name.clone()), account, verifier, protocol };
         (name.clone(), Arc::new(endpoint))
     };
     settings.sources.iter().map(source).chain(settings.gateways.iter().map(gateway)).collect()
@@ -36,23 +46,33 @@ pub(super) fn source_protocol(source: &Source, key: [u8; 32]) -> (Verifier, Arc<
         Some(verify) => verify.verifier(tokens, key).ok(),
         None => source.protocol.verifier.map(|own| own(tokens())),
     };
-    // The configuration has checked both. Were there none all the same, nobody would be believed.
+    // The configuration was checked, so there is one. If there were none, no
+    // address would be trusted.
     let verifier = verifier.unwrap_or(Verifier::Networks(Networks::default()));
     (verifier, (source.protocol.protocol)(source.time_zone.clone()))
 }
 
-pub(super) fn merchant_of(name: &str, merchant: &Merchant, key: [u8; 32]) -> MerchantDoor {
-    MerchantDoor {
+pub(super) fn merchant_of(name: &str, merchant: &Merchant, key: [u8; 32]) -> MerchantAccess {
+    MerchantAccess {
         name: PartyName::new(name),
         keys: Tokens::new(merchant.api_keys(), key),
-        pace: Pace::per_minute(merchant.requests_per_minute_max),
+        rate_limit: RateLimit::per_minute(merchant.requests_per_minute_max),
     }
+}
+
+/// How buyers' pages call a merchant.
+pub(super) fn shop_of(name: &str, merchant: &Merchant) -> (PartyName, Shop) {
+    let shown = merchant.name.clone().unwrap_or_else(|| name.to_owned());
+    (PartyName::new(name), Shop { name: shown, logo: merchant.logo.clone() })
 }
 
 pub(super) fn retention_of(settings: &Settings) -> Retention {
     let days = |source: &Source| retention::days(source.retention_days);
-    let sources: BTreeMap<_, _> =
-        settings.sources.iter().map(|(name, source)| (PartyName::new(name.clone()), days(source))).collect();
+    let sources: BTreeMap<_, _> = settings
+        .sources
+        .iter()
+        .map(|(name, source)| (PartyName::new(name.clone()), days(source)))
+        .collect();
     let longest = sources.values().max().copied();
     let otherwise = longest.unwrap_or_else(|| retention::days(retention::RETENTION_DAYS_DEFAULT));
     Retention { sources, otherwise }

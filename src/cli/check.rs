@@ -1,4 +1,5 @@
-//! `tillgate check`: is the configuration good, and does everything that it names answer?
+//! `tillgate check`: checks the configuration, and whether everything that it
+//! names can be reached.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -17,7 +18,8 @@ use crate::store::{Store, postgres};
 use crate::webhooks::Verifier;
 use crate::webhooks::verify::Way;
 
-/// A stretch of a marketplace's list that is asked for: enough to see that it is shown.
+/// The interval of a marketplace's list that is requested: enough to see that
+/// the list is available.
 const LOOKED_BACK: Duration = Duration::from_secs(60);
 
 pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
@@ -25,7 +27,7 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
     match &settings.file {
         Some(file) => say(format_args!("ok    configuration: {}", file.display())),
         None => say(format_args!(
-            "ok    configuration: the defaults, as neither {} is there",
+            "ok    configuration: the defaults, as neither {} exists",
             crate::config::FILES.join(" nor ")
         )),
     }
@@ -36,118 +38,141 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
         say(format_args!("ok    {believed}"));
     }
     let running = receiver::find(&settings).await;
-    let mut failures = 0;
-    let mut told = |name: &str, outcome: Result<String, String>| match outcome {
-        Ok(text) => say(format_args!("ok    {name}: {text}")),
-        Err(text) => {
-            failures += 1;
-            say(format_args!("FAIL  {name}: {text}"));
-        }
-    };
+    let mut report = Report::default();
     if settings.sources.is_empty() && settings.merchants.is_empty() {
-        told("sources", Err("none: add [sources.sm] with protocol = \"sm\" and a token".into()));
+        let why = "none: add [sources.sm] with protocol = \"sm\" and a token, or a merchant; \
+                   tillgate init writes both";
+        report.add("sources", Err(why.into()));
     }
-    for (name, source) in &settings.sources {
-        let count = source.tokens().len();
-        let also = if count > 1 {
-            format!(", {count} tokens are valid while they are exchanged")
-        } else {
-            String::new()
-        };
-        told("source", Ok(format!("{name} posts to {}/hooks/{name}{also}", settings.public_url())));
-    }
-    told("listen", check_listen(&settings, running.as_ref()).await);
-    told("store", check_store(&settings, running.as_ref()).await);
-    match app::telegram(&settings) {
-        Ok(Some(telegram)) => {
-            let introduced = telegram.introduce().await;
-            told("telegram", introduced.map(|name| format!("the bot is @{name}")));
-            let chats = settings.notify.telegram.iter().flat_map(|telegram| &telegram.chats);
-            for (store, chat) in chats {
-                let seen = telegram.look_at(chat).await;
-                let seen = seen.map(|()| "can be written to".to_owned());
-                told(
-                    "chat",
-                    seen.map(|text| format!("{store} = {chat} {text}"))
-                        .map_err(|why| format!("{store} = {chat}: {why}")),
-                );
-            }
-        }
-        Ok(None) => told("telegram", Ok("not configured: pickers are not told".into())),
-        Err(why) => told("telegram", Err(why.to_string())),
-    }
-    match app::gateways(&settings) {
-        Ok(gateways) => {
-            for (name, gateway) in &gateways {
-                let known = gateway.identify().await;
-                let account = gateway.account();
-                told(
-                    "gateway",
-                    match known {
-                        Ok(()) => Ok(format!("{name} knows us; the shop is {account}")),
-                        Err(why) => Err(format!("{name}: {why}")),
-                    },
-                );
-            }
-        }
-        Err(why) => told("gateway", Err(why.to_string())),
-    }
-    let clock = Clock::System;
-    match app::told_marketplaces(&settings, &clock) {
-        Ok(marketplaces) => {
-            for (name, marketplace) in &marketplaces {
-                let known = marketplace.introduce().await;
-                told("outgoing", prefixed(name, known));
-            }
-        }
-        Err(why) => told("outgoing", Err(why.to_string())),
-    }
-    match app::asked_marketplaces(&settings, &clock) {
-        Ok(marketplaces) => {
-            let now = clock.now();
-            for (name, marketplace) in &marketplaces {
-                let listed = marketplace.shipments(earlier(now, LOOKED_BACK), now).await;
-                told("shipments", prefixed(name, listed.map(|_| "shows its list of orders".into())));
-            }
-        }
-        Err(why) => told("shipments", Err(why.to_string())),
-    }
-    for (name, merchant) in &settings.merchants {
-        let heard = merchant.heard_at();
-        told(
-            "merchant",
-            Ok(format!(
-                "{name} orders by POST {}/v1/orders; told of payments: {heard}",
-                settings.public_url()
-            )),
-        );
-    }
-    for (name, merchant) in &settings.merchants {
-        if let Some(url) = &merchant.callback_url {
-            told(
-                "callback",
-                reach(url).await.map(|text| format!("{name} {text}")).map_err(|why| format!("{name}: {why}")),
-            );
-        }
-    }
+    report.sources(&settings);
+    report.add("listen", check_listen(&settings, running.as_ref()).await);
+    report.add("store", check_store(&settings, running.as_ref()).await);
+    report.telegram(&settings).await;
+    report.gateways(&settings).await;
+    report.marketplaces(&settings).await;
+    report.merchants(&settings).await;
     if settings.admin_token.is_none() {
-        told("admin", Ok("off: set admin_token to use tillgate orders, hooks, outbox and stock".into()));
+        let text = "off: set admin_token to use tillgate orders, hooks, outbox and stock";
+        report.add("admin", Ok(text.into()));
     }
-    match failures {
+    match report.failures {
         0 => Ok(()),
-        _ => Err(Failed::because(format!("{failures} of the checks failed"))),
+        failures => Err(Failed::because(format!("{failures} of the checks failed"))),
     }
 }
 
-/// What could be safer, and works as it is.
+/// Prints the checks, and counts those that failed.
+#[derive(Default)]
+struct Report {
+    failures: usize,
+}
+
+impl Report {
+    fn add(&mut self, name: &str, outcome: Result<String, String>) {
+        match outcome {
+            Ok(text) => say(format_args!("ok    {name}: {text}")),
+            Err(text) => {
+                self.failures += 1;
+                say(format_args!("FAIL  {name}: {text}"));
+            }
+        }
+    }
+
+    fn sources(&mut self, settings: &Settings) {
+        for (name, source) in &settings.sources {
+            let count = source.tokens().len();
+            let also = if count > 1 {
+                format!(", {count} tokens are valid at the same time")
+            } else {
+                String::new()
+            };
+            let text = format!("{name} posts to {}/hooks/{name}{also}", settings.public_url());
+            self.add("source", Ok(text));
+        }
+    }
+
+    async fn telegram(&mut self, settings: &Settings) {
+        let telegram = match app::telegram(settings) {
+            Ok(Some(telegram)) => telegram,
+            Ok(None) => {
+                return self.add("telegram", Ok("not configured: pickers get no messages".into()));
+            }
+            Err(why) => return self.add("telegram", Err(why.to_string())),
+        };
+        let introduced = telegram.introduce().await;
+        self.add("telegram", introduced.map(|name| format!("the bot is @{name}")));
+        for (store, chat) in settings.notify.telegram.iter().flat_map(|set| &set.chats) {
+            let seen = telegram.look_at(chat).await;
+            let seen = seen.map(|()| format!("{store} = {chat} can be written to"));
+            self.add("chat", seen.map_err(|why| format!("{store} = {chat}: {why}")));
+        }
+    }
+
+    async fn gateways(&mut self, settings: &Settings) {
+        let gateways = match app::gateways(settings) {
+            Ok(gateways) => gateways,
+            Err(why) => return self.add("gateway", Err(why.to_string())),
+        };
+        for (name, gateway) in &gateways {
+            let account = gateway.account();
+            let known = gateway.identify().await;
+            let known =
+                known.map(|()| format!("{name} accepts our token; the account is {account}"));
+            self.add("gateway", known.map_err(|why| format!("{name}: {why}")));
+        }
+    }
+
+    async fn marketplaces(&mut self, settings: &Settings) {
+        let clock = Clock::System;
+        match app::marketplaces_to_update(settings, &clock) {
+            Ok(marketplaces) => {
+                for (name, marketplace) in &marketplaces {
+                    self.add("outgoing", prefixed(name, marketplace.introduce().await));
+                }
+            }
+            Err(why) => self.add("outgoing", Err(why.to_string())),
+        }
+        match app::asked_marketplaces(settings, &clock) {
+            Ok(marketplaces) => {
+                let now = clock.now();
+                for (name, marketplace) in &marketplaces {
+                    let listed = marketplace.shipments(earlier(now, LOOKED_BACK), now).await;
+                    let listed = listed.map(|_| "shows its list of orders".into());
+                    self.add("shipments", prefixed(name, listed));
+                }
+            }
+            Err(why) => self.add("shipments", Err(why.to_string())),
+        }
+    }
+
+    async fn merchants(&mut self, settings: &Settings) {
+        for (name, merchant) in &settings.merchants {
+            let (callbacks, url) = (merchant.callbacks_to(), settings.public_url());
+            let text =
+                format!("{name} orders by POST {url}/v1/orders; callbacks go to {callbacks}");
+            self.add("merchant", Ok(text));
+        }
+        for (name, merchant) in &settings.merchants {
+            if let Some(url) = &merchant.callback_url {
+                let reached = reach(url).await;
+                let reached = reached.map(|text| format!("{name} {text}"));
+                self.add("callback", reached.map_err(|why| format!("{name}: {why}")));
+            }
+        }
+    }
+}
+
+/// Settings that work, but could be safer.
 fn warnings(settings: &Settings) -> Vec<String> {
     let mut warnings = settings.warnings();
-    let mode = |path: &Path| std::fs::metadata(path).ok().map(|found| found.permissions().mode() & 0o777);
+    let mode =
+        |path: &Path| std::fs::metadata(path).ok().map(|found| found.permissions().mode() & 0o777);
     if let Some(file) = &settings.file
         && let Some(mode) = mode(file).filter(|mode| mode & OTHERS != 0)
     {
         warnings.push(format!(
-            "configuration: every user of this machine may read or change it (mode {mode:04o}), and it leads to secrets:              chmod 0640 {}",
+            "configuration: every user of this machine may read or change it (mode {mode:04o}), \
+             and it leads to secrets: chmod 0640 {}",
             file.display()
         ));
     }
@@ -155,45 +180,51 @@ fn warnings(settings: &Settings) -> Vec<String> {
         && let Some(mode) = mode(folder).filter(|mode| mode & GROUP_AND_OTHERS != 0)
     {
         warnings.push(format!(
-            "store: other users of this machine may look into it (mode {mode:04o}), and it holds customers' names and              addresses: chmod 0700 {}",
+            "store: other users of this machine may read it (mode {mode:04o}), and it holds \
+             customers' names and addresses: chmod 0700 {}",
             folder.display()
         ));
     }
     warnings
 }
 
-/// What a file's mode lets others do.
+/// The permission bits of a file for other users.
 const OTHERS: u32 = 0o007;
 const GROUP_AND_OTHERS: u32 = 0o077;
 
-/// Whose word counts of where a request comes from, where that decides something: some payment systems sign nothing.
+/// The networks from which requests are accepted, where the address is the only
+/// proof: some payment systems sign nothing.
 fn believed(settings: &Settings) -> Vec<String> {
     let proxies = match settings.trusted_proxies.to_string().as_str() {
-        "" => {
-            "as their connection shows it; if a proxy stands in front, name it in trusted_proxies".to_owned()
-        }
-        proxies => format!("by the word of the proxies {proxies}"),
+        "" => "by the address of the connection; if there is a proxy in front, name it in \
+             trusted_proxies"
+            .to_owned(),
+        proxies => format!("by the address that the proxies {proxies} report"),
     };
-    let told = |(name, gateway): (&String, &Gateway)| match gateway.verifier() {
-        Verifier::Networks(networks) => {
-            Some(format!("notices: {name} signs nothing and is believed from {networks}, {proxies}"))
-        }
-        Verifier::Token(_) | Verifier::SignedBody(_) | Verifier::Standard(_) | Verifier::Basic(_) => None,
+    let by_network = |(name, gateway): (&String, &Gateway)| match gateway.verifier() {
+        Verifier::Networks(networks) => Some(format!(
+            "notifications: {name} signs nothing; requests are accepted from {networks}, {proxies}"
+        )),
+        Verifier::Token(_)
+        | Verifier::SignedBody(_)
+        | Verifier::Standard(_)
+        | Verifier::Basic(_) => None,
     };
     let by_address = |(name, source): (&String, &Source)| {
         let verify = source.verify.as_ref().filter(|verify| verify.by == Way::Networks)?;
-        Some(format!("hooks: {name} is believed from {verify}, {proxies}"))
+        Some(format!("hooks: those of {name} are accepted from {verify}, {proxies}"))
     };
-    let of_gateways = settings.gateways.iter().filter_map(told);
+    let of_gateways = settings.gateways.iter().filter_map(by_network);
     of_gateways.chain(settings.sources.iter().filter_map(by_address)).collect()
 }
 
-/// What was seen of somebody, with its name.
+/// A result with the name of its peer.
 fn prefixed(name: &PartyName, seen: Result<String, String>) -> Result<String, String> {
     seen.map(|text| format!("{name} {text}")).map_err(|why| format!("{name}: {why}"))
 }
 
-/// Whether the port can be listened on, or is listened on by a receiver of this store.
+/// Whether the address to listen on is free, or taken by a receiver of this
+/// store.
 async fn check_listen(settings: &Settings, running: Option<&Running>) -> Result<String, String> {
     let listen = settings.listen;
     match tokio::net::TcpListener::bind(listen).await {
@@ -201,7 +232,8 @@ async fn check_listen(settings: &Settings, running: Option<&Running>) -> Result<
         Err(why) if why.kind() == std::io::ErrorKind::AddrInUse => {}
         Err(why) => return Err(format!("{listen} cannot be listened on: {why}")),
     }
-    // Not only `running`: a store in PostgreSQL may have several receivers on one machine.
+    // Not only `running`: a store in PostgreSQL may have several receivers on
+    // one machine.
     let there = receiver::reachable(Endpoint::Tcp(listen));
     let other = match receiver::ask(there.clone()).await {
         Some(ours) if ours.is_of(&settings.store) => {
@@ -210,14 +242,15 @@ async fn check_listen(settings: &Settings, running: Option<&Running>) -> Result<
         Some(other) => format!("{}, which has another store", other.says),
         None => "another program".to_owned(),
     };
-    let where_ours = running.map(|ours| format!("; the receiver of this store is at {}", ours.endpoint));
+    let where_ours =
+        running.map(|ours| format!("; the receiver of this store is at {}", ours.endpoint));
     Err(format!(
-        "{listen} is taken by {other}: choose another address with listen, or end that one{}",
+        "{listen} is taken by {other}: choose another address with listen, or stop that program{}",
         where_ours.unwrap_or_default()
     ))
 }
 
-/// Whether an address answers at all; what it answers is its own affair.
+/// Whether an address answers at all; its status does not matter.
 async fn reach(url: &str) -> Result<String, String> {
     let client = Client::new(REACH_WAIT, ANSWER_BYTES_MAX).map_err(|why| why.to_string())?;
     let status = client.look(url).await.map_err(|why| format!("{url} is not reached: {why}"))?;
@@ -227,7 +260,7 @@ async fn reach(url: &str) -> Result<String, String> {
 /// How long an address may take to answer.
 const REACH_WAIT: Duration = Duration::from_secs(10);
 
-/// Whether a file can be written where the store is, or will be.
+/// Whether files can be written where the store is, or will be.
 fn check_folder(folder: &Path) -> Result<(), String> {
     let there = folder.ancestors().find(|folder| folder.as_os_str().is_empty() || folder.exists());
     let there = match there {
@@ -246,23 +279,25 @@ async fn check_store(settings: &Settings, running: Option<&Running>) -> Result<S
             return Ok(format!("{} will be created", settings.store));
         }
     }
-    // To look is not to change.
+    // A check must not change anything.
     let looking = Settings { store_migrate: false, ..settings.clone() };
     match app::open_store(&looking, &Clock::System).await {
         Err(app::StartError::Database(postgres::OpenError::Older { found, known, .. }))
             if settings.store_migrate =>
         {
             let StoreUrl::Postgres(url) = &settings.store else { return Err("no database".into()) };
-            let address = url.expose().parse().map_err(|why: postgres::BadAddress| why.to_string())?;
+            let address =
+                url.expose().parse().map_err(|why: postgres::BadAddress| why.to_string())?;
             if !postgres::may_migrate(&address).await? {
                 return Err(format!(
-                    "{} answers, and its schema must be brought from version {found} to {known}, which this user may \
-                     not do: run tillgate migrate as one who may create tables, or grant CREATE on the database",
+                    "{} answers, but its schema must be updated from version {found} to {known}, \
+                     which this user may not do: run tillgate migrate as a user who may create \
+                     tables, or grant CREATE on the database",
                     settings.store
                 ));
             }
             Ok(format!(
-                "{} answers; serve will bring its schema from version {found} to {known}",
+                "{} answers; serve will update its schema from version {found} to {known}",
                 settings.store
             ))
         }
@@ -276,7 +311,8 @@ async fn check_store(settings: &Settings, running: Option<&Running>) -> Result<S
                 Ok(format!("{} is in use by {says}, at {endpoint}", settings.store))
             }
             None => Err(format!(
-                "{} is in use by a process that does not answer at {}: is it another program, or does it hang?",
+                "{} is in use by a process that does not answer at {}: is it another program, or \
+                 does it hang?",
                 settings.store,
                 receiver::configured(settings)
             )),
@@ -285,10 +321,10 @@ async fn check_store(settings: &Settings, running: Option<&Running>) -> Result<S
     }
 }
 
-/// What an open store says of itself.
+/// The condition of an open store.
 async fn check_opened(store: &Store) -> Result<String, String> {
     if let Err(why) = store.probe().await {
-        // What it says of itself tells why, where it can be asked at all.
+        // The condition explains why, if the store can report it at all.
         let condition = store.condition().await.ok().flatten();
         let broken = condition.into_iter().flat_map(|condition| {
             std::iter::once(condition.text).chain(condition.broken).chain(condition.missing)
@@ -298,7 +334,8 @@ async fn check_opened(store: &Store) -> Result<String, String> {
     let unwritable = store.unwritable().await.map_err(|why| why.to_string())?;
     if !unwritable.is_empty() {
         return Err(format!(
-            "this user may not write to {}: GRANT SELECT, INSERT, UPDATE, DELETE on these tables to it",
+            "this user may not write to {}: GRANT SELECT, INSERT, UPDATE, DELETE on these tables \
+             to it",
             unwritable.join(", ")
         ));
     }

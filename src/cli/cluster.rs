@@ -1,4 +1,5 @@
-//! `tillgate cluster`: many receivers behind nginx, to try things on. `scripts/cluster` brings the database.
+//! `tillgate cluster`: runs many receivers behind nginx, for tests.
+//! `scripts/cluster` starts the database.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use crate::config::StoreUrl;
 use crate::kernel::Secret;
 use crate::kernel::chance::random_bytes;
 use tillgate_lab::cluster::{Cluster, Plan};
-use tillgate_lab::demo::public::{Door, try_all};
+use tillgate_lab::demo::public::{ApiClient, try_all};
 use tillgate_lab::sandbox::{Sandbox, Setup};
 
 #[derive(Debug, Args)]
@@ -19,7 +20,7 @@ pub struct Options {
     /// The database: postgres://user@host/database
     #[arg(long, value_name = "URL", env = "TILLGATE_CLUSTER_STORE", hide_env_values = true)]
     store: String,
-    /// How many receivers
+    /// The number of receivers
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
     receivers: u8,
 }
@@ -34,7 +35,7 @@ pub async fn run(options: Options) -> Result<(), Failed> {
         }
         Err(why) => return Err(Failed::usage(format!("--store: {why}"))),
     }
-    // Before anything is started, so that whatever ends this ends all of it.
+    // Before anything is started, so that a signal ends all of it.
     let mut signals = end_signals().map_err(Failed::because)?;
     let folder = Folder::new()?;
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -48,7 +49,8 @@ pub async fn run(options: Options) -> Result<(), Failed> {
         settings: format!(
             "store = \"{}\"\nadmin_token = \"{admin_token}\"\ntrusted_proxies = [\"127.0.0.1\"]\n\
              [sources.sm]\nprotocol = \"sm\"\ntoken = \"{token}\"\n\
-             [gateways.bank]\nprotocol = \"invoicebox\"\nurl = \"{}\"\ntoken = \"{}\"\nmerchant_id = \"{}\"\n\
+             [gateways.bank]\nprotocol = \"invoicebox\"\nurl = \"{}\"\ntoken = \
+                                           \"{}\"\nmerchant_id = \"{}\"\n\
              signing_key = \"{signing_key}\"\n\
              [merchants.site]\napi_key = \"{api_key}\"\n",
             options.store,
@@ -67,8 +69,8 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     }
     say(format_args!("  logs     {}", folder.0.display()));
     let address = cluster.address().to_string();
-    let door = Door { address: &address, source: "sm", token: &token, api_key: &api_key };
-    let tried = try_all(door).await.map_err(Failed::because)?;
+    let api = ApiClient { address: &address, source: "sm", token: &token, api_key: &api_key };
+    let tried = try_all(api).await.map_err(Failed::because)?;
     say(format_args!("\nEvery public address, through nginx:\n"));
     for one in &tried {
         let mark = if one.is_right() { "✓" } else { "✗" };
@@ -76,7 +78,7 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     }
     if let Some(wrong) = tried.iter().find(|one| !one.is_right()) {
         return Err(Failed::because(format!(
-            "{}: {} was due, {} came. What nginx and the receivers say of it is in {}",
+            "{}: {} was expected, {} was received. The logs of nginx and the receivers are in {}",
             wrong.request,
             wrong.due,
             wrong.came,
@@ -84,41 +86,41 @@ pub async fn run(options: Options) -> Result<(), Failed> {
         )));
     }
     say(format_args!(
-        "\nSend hooks through nginx, and look at what became of them:\n\n  \
+        "\nSend hooks through nginx, and look at the result:\n\n  \
          tillgate send fixtures/sm/*.json --to {url}/hooks/sm --token {token}\n  \
          TILLGATE_ADMIN_TOKEN={admin_token} tillgate orders list --server {url}\n\n\
          Place an order with a pay button, and open its payment.url:\n\n  \
          curl {url}/v1/orders -H 'Authorization: Bearer {api_key}' -H 'Idempotency-Key: 1' -d \\\n    \
          '{{\"merchant_order_id\":\"1\",\"customer\":{{\"email\":\"a@example.org\"}},\"items\":[{{\"sku\":\"1\",\"name\":\"Tea\",\
          \"quantity\":\"1\",\"price\":\"10.00\",\"vat\":\"RUS_VAT0\"}}]}}'\n\n\
-         A receiver that is killed is started again. Ctrl-C ends all of it."
+         A receiver that is killed is restarted. Ctrl-C stops everything."
     ));
     let _ = signals.recv().await;
     drop(cluster);
     Ok(())
 }
 
-/// Hears of Ctrl-C, SIGTERM and SIGHUP.
+/// Receives Ctrl-C, SIGTERM and SIGHUP.
 fn end_signals() -> std::io::Result<tokio::sync::mpsc::Receiver<()>> {
-    let (heard, signals) = tokio::sync::mpsc::channel(1);
+    let (received, signals) = tokio::sync::mpsc::channel(1);
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        let (heard, mut signal) = (heard.clone(), signal(kind)?);
+        let (received, mut signal) = (received.clone(), signal(kind)?);
         tokio::spawn(async move {
             let _ = signal.recv().await;
-            let _ = heard.send(()).await;
+            let _ = received.send(()).await;
         });
     }
     Ok(signals)
 }
 
-/// A folder that is removed with its handle.
+/// A temporary folder that is removed when this is dropped.
 struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Result<Folder, Failed> {
         let name = format!("tillgate-cluster-{:08x}", u32::from_be_bytes(random_bytes()));
         let path = std::env::temp_dir().join(name);
-        // What is in it opens the receivers.
+        // Its files give access to the receivers.
         std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(Failed::because)?;
         Ok(Folder(path))
     }

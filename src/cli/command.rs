@@ -1,11 +1,14 @@
-//! The commands that there are, and which module runs each.
+//! The commands, and the modules that run them.
 
 use std::io::Write;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::{ConfigOption, Failed, check, cluster, demo, migrate, sandbox, send, serve, show, store};
+use super::{
+    ConfigOption, Failed, check, cluster, demo, init, listen, migrate, sandbox, say, send, serve,
+    show, store,
+};
 use tillgate_lab::bench;
 
 /// A gateway between order marketplaces, merchants' sites and payment systems.
@@ -18,52 +21,77 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write a commented configuration with fresh secrets
+    Init(init::Options),
     /// Run the gateway
     Serve(serve::Options),
-    /// Show the whole story on this machine, with nothing configured
+    /// Run a demonstration on this machine; no configuration is needed
     Demo(demo::Options),
-    /// Run a payment system to try things on: no money moves
+    /// Run a simulated payment system for tests: no money moves
     Sandbox(sandbox::Options),
-    /// Play the marketplace: post hook files and print every answer
+    /// Simulate the marketplace: post hook files and print every answer
     Send(send::Options),
-    /// Check the configuration and reach every configured peer
+    /// Check the configuration, and whether every configured peer can be
+    /// reached
     Check(ConfigOption),
-    /// Orders: list them, show one with its journal
+    /// Orders: list them, show one with its journal, dismiss warnings, update
+    /// the marketplace
     #[command(subcommand)]
     Orders(show::orders::Command),
-    /// Hooks: list them, show one with its bytes, take one through the door again
+    /// Hooks: list them, show one with its body, process one again
     #[command(subcommand)]
     Hooks(show::hooks::Command),
-    /// The outbox: list messages that wait or have died, try one again, drop one
+    /// The outbox: list pending and dead messages, retry one, drop one
     #[command(subcommand)]
     Outbox(show::outbox::Command),
-    /// Decide about money that came and did not fit
+    /// Decide about payments that need an operator
     #[command(subcommand)]
     Payments(show::payments::Command),
-    /// Stock: show balances, import counted ones
+    /// Stock: show stock levels, import counted ones
     #[command(subcommand)]
     Stock(show::stock::Command),
-    /// Measure how fast hooks are acknowledged, beside a bare HTTP server in the same run
+    /// Show hooks, payments and messages of a running gateway as they happen
+    Listen(listen::Options),
+    /// Measure how fast hooks are acknowledged, compared with a bare HTTP
+    /// server in the same run
     Bench(bench::Options),
-    /// Bring the database's schema up to date, or copy a shop from one store into another
+    /// Update the database's schema, or copy all data from one store into
+    /// another
     Migrate(migrate::Options),
-    /// A store in a directory that is damaged: see what is left, go on with that
+    /// Inspect a damaged store in a directory, or continue with what is left of
+    /// it
     #[command(subcommand)]
     Store(store::Command),
-    /// Run many receivers on one database behind nginx, to try things on: see scripts/cluster
+    /// Run many receivers on one database behind nginx, for tests: see
+    /// scripts/cluster
     #[command(hide = true)]
     Cluster(cluster::Options),
     /// Print the OpenAPI 3.1 document of the merchants' API
     Openapi,
-    /// Print completions for a shell
+    /// Print a page of the documentation that is made from the code
+    #[command(hide = true)]
+    Reference {
+        #[arg(value_enum)]
+        page: Page,
+    },
+    /// Print a completion script for a shell
     Completions {
-        /// The shell
+        /// The shell to complete for
         shell: Shell,
     },
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Page {
+    /// docs/configuration.md
+    Configuration,
+    /// docs/metrics.md
+    Metrics,
+}
+
 pub(super) async fn dispatch(command: Command) -> Result<(), Failed> {
     match command {
+        Command::Init(options) => init::run(&options),
         Command::Serve(options) => serve::run(options).await,
         Command::Demo(options) => demo::run(options).await,
         Command::Sandbox(options) => sandbox::run(options).await,
@@ -74,12 +102,20 @@ pub(super) async fn dispatch(command: Command) -> Result<(), Failed> {
         Command::Outbox(command) => show::outbox::run(command).await,
         Command::Payments(command) => show::payments::run(command).await,
         Command::Stock(command) => show::stock::run(command).await,
+        Command::Listen(options) => listen::run(options).await,
         Command::Bench(options) => bench::run(options).await.map_err(Failed::from),
         Command::Migrate(options) => migrate::run(options).await,
         Command::Store(command) => store::run(command).await,
         Command::Cluster(options) => cluster::run(options).await,
         Command::Openapi => {
             let _ = std::io::stdout().write_all(crate::http::docs::text().as_bytes());
+            Ok(())
+        }
+        Command::Reference { page } => {
+            match page {
+                Page::Configuration => say(crate::config::reference::markdown().trim_end()),
+                Page::Metrics => say(crate::telemetry::metrics::markdown().trim_end()),
+            }
             Ok(())
         }
         Command::Completions { shell } => {

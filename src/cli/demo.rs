@@ -1,4 +1,4 @@
-//! `tillgate demo`: the whole story, with nothing configured.
+//! `tillgate demo`: a demonstration that needs no configuration.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,10 +7,11 @@ use std::pin::Pin;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::{Failed, say};
+use super::client::Server;
+use super::{Failed, listen, say};
 use crate::app::App;
 use crate::config;
-use crate::kernel::Clock;
+use crate::kernel::{Clock, Secret};
 use crate::telemetry::metrics;
 use tillgate_lab::demo::payments;
 use tillgate_lab::demo::story::tell;
@@ -18,10 +19,12 @@ use tillgate_lab::demo::world::{Gateway, NoStage, World};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Leave when the story is told: 0 when all came out right, 1 otherwise
+    /// Exit when the demonstration is over: with 0 if everything went as
+    /// expected, with 1 otherwise
     #[arg(long)]
     exit: bool,
-    /// Which story: of orders and their hooks, or every turn that money can take, told at once with a clock of its own
+    /// Which demonstration: of orders and their hooks, or of every course that
+    /// a payment can take (all at once, with a simulated clock)
     #[arg(long, value_enum, default_value_t = Story::Orders)]
     story: Story,
 }
@@ -32,10 +35,11 @@ enum Story {
     Payments,
 }
 
-/// Where the demo is found when it stays up, if nobody else is there.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+/// The address of a demonstration that keeps running, unless it is taken.
+const LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
-/// The gateway itself, as the stories start it.
+/// The gateway, as the demonstrations start it.
 struct Started(App);
 
 impl Gateway for Started {
@@ -48,12 +52,15 @@ impl Gateway for Started {
     }
 }
 
-/// Sets the stage for a story, around a gateway that listens at `listen`.
+/// Builds the world of a demonstration, around a gateway that listens at
+/// `listen`.
 async fn world(listen: SocketAddr, clock: Clock) -> Result<World, NoStage> {
     let start = async |text: &str, clock: Clock| {
-        let settings =
-            config::parse(Path::new("demo"), text, std::iter::empty()).map_err(|why| why.to_string())?;
-        let app = App::start(&settings, clock, metrics::install()).await.map_err(|why| why.to_string())?;
+        let settings = config::parse(Path::new("demo"), text, std::iter::empty())
+            .map_err(|why| why.to_string())?;
+        let app = App::start(&settings, clock, metrics::install())
+            .await
+            .map_err(|why| why.to_string())?;
         Ok(Box::new(Started(app)) as Box<dyn Gateway>)
     };
     World::start(listen, clock, start).await
@@ -62,7 +69,8 @@ async fn world(listen: SocketAddr, clock: Clock) -> Result<World, NoStage> {
 pub async fn run(options: Options) -> Result<(), Failed> {
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
     if options.story == Story::Payments {
-        // Its clock stands still but when the story moves it, so nothing is left to try afterwards.
+        // Its clock moves only when the story moves it, so there is nothing to
+        // try afterwards.
         let stage = world(any_port, Clock::manual(Clock::System.now())).await;
         let world = stage.map_err(Failed::because)?;
         return end(payments::tell(&world).await, world).await;
@@ -80,22 +88,28 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     if !options.exit {
         let link = a_link(&world).await;
         say(invitation(&world, &link));
-        let _ = tokio::signal::ctrl_c().await;
+        let server = Server::at(&world.url(), Secret::new(world.admin_token()))?;
+        listen::follow(&server, false).await?;
     }
     end(right, world).await
 }
 
 async fn end(right: bool, world: World) -> Result<(), Failed> {
     world.end().await;
-    if right { Ok(()) } else { Err(Failed::because("the story did not come out right: see NOT SO above")) }
+    if right { Ok(()) } else { Err(Failed::because("the demonstration failed: see FAILED above")) }
 }
 
 /// The link of an order that a person can pay by hand.
 async fn a_link(world: &World) -> String {
     let reply = world.place("A-2001").await;
-    let placed =
-        reply.and_then(|reply| serde_json::from_slice::<Value>(&reply.body).ok()).unwrap_or_default();
-    placed.pointer("/payment/url").and_then(Value::as_str).unwrap_or("(the order was not taken)").to_owned()
+    let placed = reply
+        .and_then(|reply| serde_json::from_slice::<Value>(&reply.body).ok())
+        .unwrap_or_default();
+    placed
+        .pointer("/payment/url")
+        .and_then(Value::as_str)
+        .unwrap_or("(the order was refused)")
+        .to_owned()
 }
 
 fn invitation(world: &World, link: &str) -> String {
@@ -121,7 +135,7 @@ Send an order as the marketplace does:
   curl -i {url}/hooks/sm -H 'Client-Token: {token}' \
     -d '{{"event_type":"order.created","payload":{{"originalOrderId":"MY-1","storeID":"17","positions":[{{"id":"42","quantity":2,"price":"99.90"}}]}}}}'
 
-and look at what it made of it:
+and look at the result:
 
   export TILLGATE_SERVER={url} TILLGATE_ADMIN_TOKEN={admin}
   cargo run --release -- orders list

@@ -1,4 +1,4 @@
-//! How a command says what it has found, and that it did not go well.
+//! Output and errors of commands.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use crate::config::ConfigError;
 use crate::kernel::text::{shown, shown_in_line};
 use tillgate_lab::bench::BenchError;
 
-/// A command that did not go well.
+/// A command that failed.
 #[derive(Debug)]
 pub(super) struct Failed {
     pub(super) code: u8,
@@ -15,12 +15,12 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    /// It was tried and did not work.
+    /// The command was tried and failed (exit code 1).
     pub(super) fn because(text: impl std::fmt::Display) -> Failed {
         Failed { code: 1, text: text.to_string() }
     }
 
-    /// It was asked for wrongly.
+    /// The command was called wrongly (exit code 2).
     pub(super) fn usage(text: impl std::fmt::Display) -> Failed {
         Failed { code: 2, text: text.to_string() }
     }
@@ -41,14 +41,16 @@ impl From<ConfigError> for Failed {
     }
 }
 
-/// Prints a line to stdout, with everything shown that a terminal would obey. A reader who has gone (`tillgate orders list | head`) ends the command quietly.
+/// Prints a line to stdout, with control characters made visible, as a terminal
+/// would obey them. When the reader has gone (`tillgate orders list | head`),
+/// the process exits quietly.
 pub(super) fn say(line: impl std::fmt::Display) {
     if writeln!(std::io::stdout(), "{}", shown(&line.to_string())).is_err() {
         std::process::exit(0);
     }
 }
 
-/// Tells on stderr what went wrong.
+/// Prints to stderr what went wrong.
 pub(super) fn report(failed: &Failed) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "tillgate: {}", shown_in_line(&failed.text));
     ExitCode::from(failed.code)

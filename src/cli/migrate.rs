@@ -1,4 +1,5 @@
-//! `tillgate migrate`: the schema of a database, and the way of a shop from one store into another.
+//! `tillgate migrate`: updates the schema of a database, or copies all data
+//! from one store into another.
 
 use crate::kernel::Partition;
 use std::path::PathBuf;
@@ -15,29 +16,30 @@ use crate::flows::stored::named;
 use crate::kernel::Clock;
 use crate::store::Store;
 use crate::store::copy::{
-    CopyError, PARTITIONS_STEP, Totals, copy_counters, copy_partition, count_counters, count_partition,
-    nothing_else_is_there,
+    CopyError, PARTITIONS_STEP, Totals, copy_counters, copy_partition, count_counters,
+    count_partition, nothing_else_is_there,
 };
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Copy a shop: from this store…
+    /// Copy all data: the store to read from
     #[arg(long, value_name = "URL", env = "TILLGATE_MIGRATE_FROM", hide_env_values = true)]
     from: Option<String>,
-    /// A file that holds what --from would say: a password there is not in the list of processes
+    /// A file that contains the value of --from, so that the list of processes
+    /// does not show its password
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     from_file: Option<PathBuf>,
-    /// …into this one
+    /// Copy all data: the store to write to
     #[arg(long, value_name = "URL", env = "TILLGATE_MIGRATE_TO", hide_env_values = true)]
     to: Option<String>,
-    /// A file that holds what --to would say
+    /// A file that contains the value of --to
     #[arg(long, value_name = "FILE", conflicts_with = "to")]
     to_file: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigOption,
 }
 
-/// Partitions that are copied at the same moment.
+/// Partitions that are copied at the same time.
 const AT_ONCE: usize = 64;
 
 pub async fn run(options: Options) -> Result<(), Failed> {
@@ -46,13 +48,14 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     let to = secret::given(options.to.as_deref(), options.to_file.as_deref(), "--to-file")?;
     if from.is_some() != to.is_some() {
         return Err(Failed::usage(
-            "to copy a shop, say both from where (--from or --from-file) and where to (--to or --to-file)",
+            "to copy a store, give both --from (or --from-file) and --to (or --to-file)",
         ));
     }
     let (Some(from), Some(to)) = (from, to) else {
         let StoreUrl::Postgres(_) = &settings.store else {
             return Err(Failed::usage(format!(
-                "{} has no schema. To copy a shop: tillgate migrate --from {} --to postgres://user@host/database",
+                "{} has no schema. To copy its data: tillgate migrate --from {} --to \
+                 postgres://user@host/database",
                 settings.store, settings.store
             )));
         };
@@ -62,7 +65,8 @@ pub async fn run(options: Options) -> Result<(), Failed> {
         say(format_args!("{}: the schema is up to date", settings.store));
         return Ok(());
     };
-    // Not read by the argument parser, which would quote what may bear a password.
+    // Not parsed by clap: its errors would quote the value, which may contain a
+    // password.
     let parse = |name: &str, text: &str| -> Result<StoreUrl, Failed> {
         text.parse().map_err(|why| Failed::usage(format!("{name}: {why}")))
     };
@@ -72,7 +76,7 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     {
         return Err(Failed::usage(format!("{from}: there is no store in this directory")));
     }
-    // The source stays as it is: the shop that it belongs to may have to go on with it.
+    // The source is not changed: it may have to be used again.
     let open = async |store: &StoreUrl, store_migrate| {
         let settings = Settings { store: store.clone(), store_migrate, ..settings.clone() };
         app::open_store(&settings, &Clock::System).await.map_err(Failed::because)
@@ -85,7 +89,7 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     let documents: Vec<String> =
         totals.documents.iter().map(|(kind, count)| format!("{count} {}", named(*kind))).collect();
     say(format_args!(
-        "{from} and {to} hold the same: {}, {} balances; digest {:032x}",
+        "{from} and {to} hold the same: {}, {} stock levels; digest {:032x}",
         documents.join(", "),
         totals.counters,
         totals.digest
@@ -110,14 +114,17 @@ async fn copy(source: &Store, target: &Store) -> Result<Totals, Failed> {
     }
     copy_counters(source, target).await.map_err(stopped)?;
     bar.finish_and_clear();
-    let (here, there) =
-        (totals(source, "counted in the source").await?, totals(target, "counted in the target").await?);
+    let (here, there) = (
+        totals(source, "counted in the source").await?,
+        totals(target, "counted in the target").await?,
+    );
     if here == there {
         Ok(here)
     } else {
         Err(Failed::because(format!(
-            "the stores differ: {} documents and {} balances in the source, {} and {} in the target. Was the target \
-             empty, and did nobody write meanwhile?",
+            "the stores differ: {} documents and {} stock levels in the source, {} and {} in the \
+             target. Make sure that the target was empty and that nothing writes to either store, \
+             then copy again",
             here.of_all_kinds(),
             here.counters,
             there.of_all_kinds(),
@@ -140,7 +147,7 @@ fn finish(
 }
 
 fn stopped(why: CopyError) -> Failed {
-    Failed::because(format!("{why}. What was copied stays; run the command again to go on"))
+    Failed::because(format!("{why}. What was copied is kept; run the command again to continue"))
 }
 
 async fn totals(store: &Store, what: &str) -> Result<Totals, Failed> {
@@ -188,7 +195,10 @@ fn add(
 async fn all_partitions(store: &Store) -> Result<Vec<Partition>, Failed> {
     let mut all: Vec<Partition> = Vec::new();
     loop {
-        let some = store.partitions(all.last().copied(), PARTITIONS_STEP).await.map_err(Failed::because)?;
+        let some = store
+            .partitions(all.last().copied(), PARTITIONS_STEP)
+            .await
+            .map_err(Failed::because)?;
         if some.is_empty() {
             return Ok(all);
         }
@@ -196,7 +206,7 @@ async fn all_partitions(store: &Store) -> Result<Vec<Partition>, Failed> {
     }
 }
 
-/// A bar on a terminal, and nothing elsewhere.
+/// A progress bar on a terminal; nothing elsewhere.
 fn progress(length: usize, what: &str) -> ProgressBar {
     let bar = ProgressBar::new(length as u64);
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} orders {msg}, {eta} left");

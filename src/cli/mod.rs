@@ -1,14 +1,17 @@
 //! The command line.
 //!
-//! Exit codes: 0 well, 1 failed, 2 bad usage or configuration. Errors are one line on stderr that says what
-//! to do.
+//! Exit codes: 0 success, 1 failure, 2 wrong usage or configuration. An error
+//! is one line on stderr that says what to do.
 
 mod check;
 mod client;
 mod cluster;
 mod command;
+mod confirm;
 mod demo;
 mod failed;
+mod init;
+mod listen;
 mod migrate;
 mod options;
 mod receiver;
@@ -24,13 +27,15 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use self::command::{Cli, dispatch};
+use self::confirm::confirm;
 use self::failed::{Failed, report, say};
 use self::options::{ConfigOption, Overrides};
 
 /// Runs the command that the arguments name.
 #[must_use]
 pub fn run() -> ExitCode {
-    // What this process writes is customers' data or about them: for nobody else on this machine.
+    // The files that this process writes hold customers' data: nobody else on
+    // this machine may read them.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -44,7 +49,8 @@ pub fn run() -> ExitCode {
         Err(why) => return report(&Failed::because(format!("no threads can be started: {why}"))),
     };
     let outcome = runtime.block_on(Box::pin(dispatch(cli.command)));
-    // Nothing is left that must be waited for; what is stuck must not hold up the end.
+    // Nothing is left that must be waited for. A blocked thread must not delay
+    // the exit.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

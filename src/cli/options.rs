@@ -1,4 +1,4 @@
-//! Options that several commands take.
+//! Options that several commands share.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -9,10 +9,11 @@ use clap::Args;
 use super::{Failed, secret};
 use crate::config::{Settings, StoreUrl};
 
-/// Where the configuration is.
+/// The option that names the configuration file.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ConfigOption {
-    /// The configuration file [default: tillgate.toml in this directory, else /etc/tillgate/tillgate.toml]
+    /// The configuration file [default: tillgate.toml in this directory, else
+    /// /etc/tillgate/tillgate.toml]
     #[arg(long, value_name = "FILE", env = "TILLGATE_CONFIG")]
     config: Option<PathBuf>,
 }
@@ -23,43 +24,45 @@ impl ConfigOption {
         for name in &settings.unknown_variables {
             let _ = writeln!(
                 std::io::stderr(),
-                "tillgate: {name} in the environment names no setting, and is passed over"
+                "tillgate: the environment variable {name} names no setting and is ignored"
             );
         }
         Ok(settings)
     }
 }
 
-/// The environment, as far as it is text: others may have put anything there.
+/// The environment as text. Variables of other programs may not be UTF-8.
 pub(super) fn variables() -> impl Iterator<Item = (String, String)> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
 }
 
-/// What `serve` may be told besides the configuration.
+/// Options of `serve` that override the configuration.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Overrides {
-    /// Where to listen [default: 127.0.0.1:8080]
+    /// The address to listen on [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR", value_parser = crate::config::listen_address)]
     listen: Option<SocketAddr>,
-    /// Where to keep things: sled:<directory>, postgres://user@host/database or memory: [default: sled:data]
-    /// A password in it is seen by every user of this machine
+    /// The store: sled:<directory>, postgres://user@host/database or memory:
+    /// [default: sled:data]. A password in it is visible to every user of this
+    /// machine
     #[arg(long, value_name = "URL", conflicts_with = "store_file")]
     store: Option<StoreUrl>,
-    /// A file that holds what --store would say
+    /// A file that contains the value of --store
     #[arg(long, value_name = "FILE")]
     store_file: Option<PathBuf>,
 }
 
 impl Overrides {
-    /// Lays them over the configuration.
+    /// Applies them to the settings.
     pub(super) fn apply(&self, settings: &mut Settings) -> Result<(), Failed> {
         settings.listen = self.listen.unwrap_or(settings.listen);
         if let Some(store) = &self.store {
             settings.store = store.clone();
         }
         if let Some(url) = secret::given(None, self.store_file.as_deref(), "--store-file")? {
-            settings.store = url.parse().map_err(|why| Failed::usage(format!("--store-file: {why}")))?;
+            settings.store =
+                url.parse().map_err(|why| Failed::usage(format!("--store-file: {why}")))?;
         }
         Ok(())
     }

@@ -1,7 +1,10 @@
-//! The receiver that runs on this machine: where it listens, whatever it was told when it was started.
+//! Finds the receiver that runs on this machine, whatever options it was
+//! started with.
 //!
-//! `serve` leaves a note of its address, in the store's own folder or in the directory that the service manager gives it.
-//! The note may be old: a command that finds it first asks at that address who is there, and sends nothing else before.
+//! `serve` writes its address to a file, in the store's folder or in the
+//! directory that the service manager provides. The file may be stale: a
+//! command first asks at the address who is there, and sends nothing else
+//! before.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -13,23 +16,23 @@ use crate::config::{Endpoint, Settings, StoreUrl};
 use crate::http::ops::{STORE_HEADER, VERSION_HEADER};
 use crate::peer::{ANSWER_BYTES_MAX, Client, ClientError};
 
-/// The note's name.
+/// The name of the file.
 const FILE: &str = "receiver";
 
-/// Where systemd's unit has its notes, for those who are not started by it.
+/// The directory of systemd's unit, for processes that systemd has not started.
 const RUNTIME_DIRECTORY: &str = "/run/tillgate";
 
-/// How long a receiver may take to say that it is there.
+/// How long a receiver may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(3);
 
 /// A receiver that answers.
 #[derive(Debug, Clone)]
 pub struct Running {
-    /// Of which store, as [`StoreUrl::mark`] has it.
+    /// The mark of its store, as in [`StoreUrl::mark`].
     store: Option<String>,
-    /// Where its admin API is.
+    /// The address of its admin API.
     pub endpoint: Endpoint,
-    /// What it says of itself: its version, and whether it is ready.
+    /// Its version, and whether it is ready.
     pub says: String,
 }
 
@@ -40,7 +43,8 @@ impl Running {
     }
 }
 
-/// The note of a receiver that serves. It is taken away when this is dropped, if it is still ours.
+/// The address file of a receiver that serves. It is removed when this is
+/// dropped, if it is still ours.
 #[derive(Debug)]
 pub struct Note {
     path: PathBuf,
@@ -48,7 +52,8 @@ pub struct Note {
 }
 
 impl Note {
-    /// Leaves a note. Where there is no place for one, those who look for the receiver use the configuration.
+    /// Writes the file. If there is no place for it, commands use the address
+    /// of the configuration.
     pub fn leave(settings: &Settings, endpoint: Endpoint) -> Option<Note> {
         let path = place(settings)?;
         let text = match reachable(endpoint) {
@@ -58,13 +63,20 @@ impl Note {
             }
         };
         let written = match path.parent() {
-            Some(folder) => std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, &text)),
+            Some(folder) => {
+                std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, &text))
+            }
             None => std::fs::write(&path, &text),
         };
         match written {
             Ok(()) => Some(Note { path, text }),
             Err(why) => {
-                tracing::warn!(path = %path.display(), error = %why, "where this receiver listens cannot be noted; commands use the configuration's listen");
+                tracing::warn!(
+                    path = %path.display(),
+                    error = %why,
+                    "the address of this receiver cannot be written to its file; commands use the \
+                     configuration's listen"
+                );
                 None
             }
         }
@@ -73,21 +85,22 @@ impl Note {
 
 impl Drop for Note {
     fn drop(&mut self) {
-        // Another receiver may have left its own meanwhile.
+        // Another receiver may have written its own in the meantime.
         if std::fs::read_to_string(&self.path).is_ok_and(|text| text == self.text) {
-            let _ = std::fs::remove_file(&self.path); // an old note does no harm
+            let _ = std::fs::remove_file(&self.path); // a stale file does no harm
         }
     }
 }
 
-/// Where the note of this store's receiver lies: with the store, where the service manager says, or among this user's own
-/// files.
+/// The path of the address file of this store's receiver: in the store's
+/// folder, in the service manager's directory, or among this user's own files.
 fn place(settings: &Settings) -> Option<PathBuf> {
     if let StoreUrl::Sled(folder) = &settings.store {
         return Some(folder.join(FILE));
     }
     let given = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
-    let of_service = given.or_else(|| Some(RUNTIME_DIRECTORY.into())).filter(|directory| directory.is_dir());
+    let of_service =
+        given.or_else(|| Some(RUNTIME_DIRECTORY.into())).filter(|directory| directory.is_dir());
     let of_user = || {
         let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
         let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).or_else(home)?;
@@ -97,7 +110,8 @@ fn place(settings: &Settings) -> Option<PathBuf> {
     Some(directory.join(format!("{FILE}-{}", settings.store.mark())))
 }
 
-/// Where somebody on this machine reaches a receiver that listens at `endpoint`.
+/// The address at which programs on this machine reach a receiver that listens
+/// at `endpoint`.
 pub fn reachable(endpoint: Endpoint) -> Endpoint {
     match endpoint {
         Endpoint::Tcp(address) if address.ip().is_unspecified() => {
@@ -107,17 +121,19 @@ pub fn reachable(endpoint: Endpoint) -> Endpoint {
     }
 }
 
-/// Where the settings say that the admin API is.
+/// The address of the admin API in the settings.
 pub fn configured(settings: &Settings) -> Endpoint {
     settings.admin_listen.clone().unwrap_or(Endpoint::Tcp(settings.listen))
 }
 
-/// The receiver that runs on these settings, if it answers: where its note says, or where the configuration says.
+/// The receiver that runs with these settings, if it answers: at the address of
+/// its file, or at that of the configuration.
 pub async fn find(settings: &Settings) -> Option<Running> {
     let noted = place(settings).and_then(|path| noted_at(&path));
     for endpoint in noted.into_iter().chain([reachable(configured(settings))]) {
-        // Another store's receiver may listen where ours did, or should.
-        if let Some(running) = ask(endpoint).await.filter(|running| running.is_of(&settings.store)) {
+        // A receiver of another store may listen at that address.
+        if let Some(running) = ask(endpoint).await.filter(|running| running.is_of(&settings.store))
+        {
             return Some(running);
         }
     }
@@ -128,21 +144,24 @@ fn noted_at(path: &Path) -> Option<Endpoint> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-/// A client for whoever listens at `endpoint`, and what its addresses begin with.
+/// A client for the program that listens at `endpoint`, and the base URL of its
+/// addresses.
 pub fn client_of(
     endpoint: &Endpoint,
     deadline: Duration,
     answer_bytes_max: usize,
 ) -> Result<(Client, String), ClientError> {
     match endpoint {
-        Endpoint::Tcp(address) => Ok((Client::new(deadline, answer_bytes_max)?, format!("http://{address}"))),
+        Endpoint::Tcp(address) => {
+            Ok((Client::new(deadline, answer_bytes_max)?, format!("http://{address}")))
+        }
         Endpoint::Unix(path) => {
             Ok((Client::at_socket(path, deadline, answer_bytes_max)?, "http://localhost".into()))
         }
     }
 }
 
-/// Asks who is at an address; none if it is no receiver.
+/// Asks which receiver is at an address; `None` if there is none.
 pub async fn ask(endpoint: Endpoint) -> Option<Running> {
     if matches!(endpoint, Endpoint::Tcp(address) if address.port() == 0) {
         return None;
@@ -157,6 +176,7 @@ pub async fn ask(endpoint: Endpoint) -> Option<Running> {
     } else {
         format!("not ready: {}", reply.status)
     };
-    let store = reply.headers.get(STORE_HEADER).and_then(|mark| mark.to_str().ok()).map(str::to_owned);
+    let store =
+        reply.headers.get(STORE_HEADER).and_then(|mark| mark.to_str().ok()).map(str::to_owned);
     Some(Running { store, endpoint, says: format!("tillgate {version}, {state}") })
 }

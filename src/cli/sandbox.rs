@@ -1,10 +1,11 @@
-//! `tillgate sandbox`: a payment system to try things on.
+//! `tillgate sandbox`: a simulated payment system for tests.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::init::{fresh_secret, fresh_token};
 use super::{Failed, say};
 use crate::kernel::Secret;
 use crate::kernel::signature::Algorithm;
@@ -12,52 +13,62 @@ use tillgate_lab::sandbox::{Call, Sandbox, Setup, Trouble};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Where to listen
+    /// The address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
     listen: SocketAddr,
-    /// The token that the gateway calls with [default: a fixed one, printed]
+    /// The token that the gateway authenticates with [default: a fixed one,
+    /// printed]
     #[arg(long, value_name = "TOKEN", env = "TILLGATE_SANDBOX_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// The shop's id [default: a fixed one, printed]
+    /// The merchant's id [default: a fixed one, printed]
     #[arg(long, value_name = "ID")]
     merchant_id: Option<String>,
-    /// What notifications are signed with [default: a fixed one, printed]
+    /// The key that notifications are signed with [default: a fixed one,
+    /// printed]
     #[arg(long, value_name = "KEY", env = "TILLGATE_SANDBOX_SIGNING_KEY", hide_env_values = true)]
     signing_key: Option<String>,
-    /// The hash in the signature
+    /// The hash function of the signature
     #[arg(long, value_enum, default_value_t = Hash::Sha1)]
     signing_algorithm: Hash,
-    /// Accept one number for several orders, as shops over there are set up by default
+    /// Accept one number for several orders, which is the default of the real
+    /// payment system
     #[arg(long)]
     repeated_numbers: bool,
-    /// Where notifications in YooKassa's form go
+    /// The URL that notifications in YooKassa's format are sent to
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080/hooks/yookassa")]
     yookassa_notify: String,
-    /// Calls within 30 seconds; more are answered 429
+    /// Calls allowed within 30 seconds; further ones are answered 429
     #[arg(long, value_name = "N", default_value_t = 100)]
     calls_max: usize,
-    /// Before a notification that was not taken is sent again; each further pause is twice as long
+    /// Milliseconds before a notification that was not accepted is sent again;
+    /// each further pause is twice as long
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     retry_pause_ms: u64,
-    /// Make every order go wrong: slow=<ms>, broken, bad-gateway, accept-then-drop, garbage, cut-short, too-long, redirect,
-    /// no-access, too-many=<s>, busy, refused, other-amount, no-url, elsewhere, another-order, trickle, zipped
+    /// Inject a fault into every creation of an order: slow=<ms>, broken,
+    /// bad-gateway, accept-then-drop, garbage, cut-short, too-long, redirect,
+    /// no-access, too-many=<s>, busy, refused, other-amount, no-url, elsewhere,
+    /// another-order, trickle, zipped
     #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
     on_create: Option<Trouble>,
-    /// Make every alteration of an order go wrong: what --on-create takes, and unheeded
+    /// Inject a fault into every update of an order: those of --on-create, and
+    /// unheeded
     #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
     on_update: Option<Trouble>,
-    /// Make every refund and shipment go wrong: slow=<ms>, broken, accept-then-drop, garbage, too-many=<s>, refused,
-    /// pending, trickle, zipped
+    /// Inject a fault into every refund and shipment: slow=<ms>, broken,
+    /// accept-then-drop, garbage, too-many=<s>, refused, pending, trickle,
+    /// zipped
     #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
     on_operate: Option<Trouble>,
-    /// Make every other call go wrong: slow=<ms>, broken, bad-gateway, accept-then-drop, garbage, cut-short, too-long,
-    /// redirect, no-access, too-many=<s>, busy, no-url, elsewhere, another-order, twofold, unfiltered, trickle, zipped
+    /// Inject a fault into every other call: slow=<ms>, broken, bad-gateway,
+    /// accept-then-drop, garbage, cut-short, too-long, redirect, no-access,
+    /// too-many=<s>, busy, no-url, elsewhere, another-order, twofold,
+    /// unfiltered, trickle, zipped
     #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
     on_other: Option<Trouble>,
-    /// Make every notification go wrong: slow=<ms>, duplicate=<n>, lost, other-amount, another-order; Invoicebox's: unsigned,
-    /// forged, rewritten
+    /// Inject a fault into every notification: slow=<ms>, duplicate=<n>, lost,
+    /// other-amount, another-order; Invoicebox's: unsigned, forged, rewritten
     #[arg(long, value_name = "TROUBLE", value_parser = Trouble::parse)]
-    on_notice: Option<Trouble>,
+    on_notification: Option<Trouble>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -88,7 +99,7 @@ pub async fn run(options: Options) -> Result<(), Failed> {
         (Call::Update, options.on_update),
         (Call::Operate, options.on_operate),
         (Call::Other, options.on_other),
-        (Call::Notice, options.on_notice),
+        (Call::Notification, options.on_notification),
     ];
     for (call, trouble) in troubles {
         sandbox.misbehave_always(call, trouble);
@@ -106,7 +117,8 @@ fn introduction(sandbox: &Sandbox, yookassa_notify: &str) -> String {
         Algorithm::Sha256 => "sha256",
     };
     format!(
-        r#"The sandbox payment system is at {url}. No money moves. For tillgate.toml:
+        r#"The sandbox payment system is at {url}: open it to see its orders, and to make it fail.
+No money moves. For tillgate.toml (`tillgate init --site shop` writes all of it):
 
   [gateways.sandbox]
   protocol    = "invoicebox"
@@ -116,26 +128,35 @@ fn introduction(sandbox: &Sandbox, yookassa_notify: &str) -> String {
   signing_key = "{key}"
   signing_algorithm = "{algorithm}"
 
-or, in YooKassa's words, with its notifications going to {yookassa_notify}:
+  [merchants.shop]
+  gateway         = "sandbox"
+  api_key         = "{api_key}"
+  callback_url    = "http://127.0.0.1:8000/tillgate"
+  callback_secret = "whsec_{callback_secret}"
+
+or, with YooKassa's API and notifications to {yookassa_notify}:
 
   [gateways.yookassa]
   protocol    = "yookassa"
   url         = "{url}/yookassa"
   merchant_id = "{merchant}"
   token       = "{token}"
-  notice_networks = ["127.0.0.0/8"]
+  notification_networks = ["127.0.0.0/8"]
 
-What it has:   curl {url}/sandbox/ledger
+Ledger:        curl {url}/sandbox/ledger
 Trouble:       curl {url}/sandbox/troubles -H 'Content-Type: application/json' \
                  -d '{{"on":"create","next":[{{"slow":8000}},"accept_then_drop"]}}'
-               on: create, update, operate, other, notice; next: for one call each; always: for all; clear: true ends it all.
-Refunds:       curl {url}/sandbox/refunds   shows them; those that trouble "pending" left open end by
-               -H 'Content-Type: application/json' -d '{{"status":"completed"}}', or "canceled"
-Connection:    curl {url}/sandbox/test-notice -H 'Content-Type: application/json' \
+               on: create, update, operate, other, notification; next: for one call each;
+               always: for all. -d '{{"clear":true}}' ends all troubles.
+Refunds:       curl {url}/sandbox/refunds   lists them; finish those that trouble "pending" left
+               open with -H 'Content-Type: application/json' -d '{{"status":"completed"}}', or "canceled"
+Connection:    curl {url}/sandbox/test-notification -H 'Content-Type: application/json' \
                  -d '{{"url":"http://127.0.0.1:8080/hooks/sandbox"}}'
-Ctrl-C ends it, and it forgets everything."#,
+Ctrl-C stops it; all its data is lost."#,
         token = setup.token.expose(),
         merchant = setup.merchant_id,
         key = setup.signing_key.expose(),
+        api_key = fresh_token(),
+        callback_secret = fresh_secret(),
     )
 }

@@ -1,4 +1,4 @@
-//! `tillgate send`: plays the marketplace.
+//! `tillgate send`: simulates the marketplace.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,19 +14,21 @@ pub struct Options {
     /// Hook files, posted in this order
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where to post [default: the configuration's first source]
+    /// The URL to post to [default: the configuration's first source]
     #[arg(long, value_name = "URL")]
     to: Option<String>,
     /// The Client-Token [default: that source's token]
     #[arg(long, value_name = "T", env = "TILLGATE_SEND_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// A file that holds the Client-Token, so that the list of processes does not show it
+    /// A file that contains the Client-Token, so that the list of processes
+    /// does not show it
     #[arg(long, value_name = "FILE", conflicts_with = "token")]
     token_file: Option<PathBuf>,
-    /// Repeat what is not acknowledged, seven times with growing gaps, as the marketplace does
+    /// Retry hooks that are not acknowledged, seven times with growing gaps, as
+    /// the marketplace does
     #[arg(long)]
     retries: bool,
-    /// The first gap between attempts
+    /// The first gap between attempts, in milliseconds
     #[arg(long, value_name = "N", default_value_t = u64::try_from(FIRST_GAP.as_millis()).unwrap_or(1000))]
     gap_milliseconds: u64,
     #[command(flatten)]
@@ -43,15 +45,17 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     for file in &options.files {
         let name = file.display();
         let bytes = std::fs::read(file).map_err(|why| Failed::usage(format!("{name}: {why}")))?;
-        let last =
-            marketplace.deliver(&bytes, |attempt| say(format_args!("{name}  {}", in_words(attempt)))).await;
+        let last = marketplace
+            .deliver(&bytes, |attempt| say(format_args!("{name}  {}", in_words(attempt))))
+            .await;
         refused += u32::from(!last.is_acknowledged());
     }
     match refused {
         0 => Ok(()),
-        _ => {
-            Err(Failed::because(format!("{refused} of {} hooks were not acknowledged", options.files.len())))
-        }
+        _ => Err(Failed::because(format!(
+            "{refused} of {} hooks were not acknowledged",
+            options.files.len()
+        ))),
     }
 }
 
@@ -65,16 +69,20 @@ fn in_words(attempt: &Attempt) -> String {
 }
 
 fn target(options: &Options) -> Result<(String, Secret), Failed> {
-    let given = secret::given(options.token.as_deref(), options.token_file.as_deref(), "--token-file")?;
+    let given =
+        secret::given(options.token.as_deref(), options.token_file.as_deref(), "--token-file")?;
     let given = given.map(Secret::new);
     if let (Some(url), Some(token)) = (&options.to, &given) {
         return Ok((url.clone(), token.clone()));
     }
     let settings = options.config.load()?;
     let Some((name, source)) = settings.sources.iter().next() else {
-        return Err(Failed::usage("no source is configured: say where to post with --to URL --token T"));
+        return Err(Failed::usage(
+            "no source is configured: set the target with --to URL --token T",
+        ));
     };
-    let url = options.to.clone().unwrap_or_else(|| format!("http://{}/hooks/{name}", settings.listen));
+    let url =
+        options.to.clone().unwrap_or_else(|| format!("http://{}/hooks/{name}", settings.listen));
     let token = given.or_else(|| source.tokens().first().map(|token| (*token).clone()));
-    token.map(|token| (url, token)).ok_or_else(|| Failed::usage("no token: say which with --token T"))
+    token.map(|token| (url, token)).ok_or_else(|| Failed::usage("no token: set it with --token T"))
 }

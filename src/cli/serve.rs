@@ -1,4 +1,4 @@
-//! `tillgate serve`: runs the gateway until it is told to stop.
+//! `tillgate serve`: runs the gateway until it is asked to stop.
 
 use std::io::Write;
 
@@ -28,16 +28,19 @@ pub async fn run(options: Options) -> Result<(), Failed> {
 
     let logs = logs::start();
     for warning in settings.warnings() {
-        tracing::warn!(warning, "the configuration could be safer; tillgate check says so too");
+        tracing::warn!(warning, "the configuration could be safer; tillgate check shows this too");
     }
     let mut signals = Signals::new().map_err(Failed::because)?;
-    let app = App::start(&settings, Clock::System, metrics::install()).await.map_err(|why| match why {
-        StartError::Address(_) => Failed::usage(why),
-        StartError::Store(_)
-        | StartError::Database(_)
-        | StartError::Client(_)
-        | StartError::Listen { .. } => Failed::because(why),
-    })?;
+    let app =
+        App::start(&settings, Clock::System, metrics::install()).await.map_err(
+            |why| match why {
+                StartError::Address(_) => Failed::usage(why),
+                StartError::Store(_)
+                | StartError::Database(_)
+                | StartError::Client(_)
+                | StartError::Listen { .. } => Failed::because(why),
+            },
+        )?;
     if settings.public_url.is_none() {
         settings.listen = app.address();
     }
@@ -51,8 +54,10 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     drop(note);
     match outcome {
         Ok(()) => {
-            tell_manager(NotifyState::Stopping);
-            tracing::info!("draining: no new connections, finishing what was begun");
+            notify_manager(NotifyState::Stopping);
+            tracing::info!(
+                "draining: no new connections are accepted, requests in progress are finished"
+            );
             let drained = async {
                 app.drain().await;
             };
@@ -62,14 +67,17 @@ pub async fn run(options: Options) -> Result<(), Failed> {
                     drop(logs);
                     Ok(())
                 }
-                () = signals.any() => Err(Failed::because("stopped at once, as the second signal asked")),
+                () = signals.any() => Err(Failed::because("stopped at once because of a second \
+                                                           signal")),
             }
         }
         Err(why) => {
             drop(logs);
-            // What memory holds is not what the disk holds: no farewell work, recover from the disk.
+            // The memory may not match the disk: clean up nothing, recover from
+            // the disk at the next start.
             Err(Failed::because(format!(
-                "the store has failed: {why}. Nothing unsaved was acknowledged; started again, it recovers by itself"
+                "the store has failed: {why}. Nothing that is not saved was acknowledged; start \
+                 the gateway again and it recovers by itself"
             )))
         }
     }
@@ -79,7 +87,9 @@ fn announce(settings: &Settings, app: &App) {
     say(format_args!("tillgate {} listens on http://{}", env!("CARGO_PKG_VERSION"), app.address()));
     match &settings.file {
         Some(file) => say(format_args!("  settings   {}", file.display())),
-        None => say("  settings   the defaults: there is no tillgate.toml here or in /etc/tillgate"),
+        None => {
+            say("  settings   the defaults: there is no tillgate.toml here or in /etc/tillgate")
+        }
     }
     say(format_args!("  store      {}", settings.store));
     let url = settings.public_url();
@@ -90,20 +100,27 @@ fn announce(settings: &Settings, app: &App) {
         say("  hooks      none: add [sources.sm] to tillgate.toml (see README.md)");
     }
     for (name, gateway) in &settings.gateways {
-        say(format_args!("  payments   {} tells of them by POST {url}/hooks/{name}", gateway.url()));
+        say(format_args!(
+            "  payments   {} sends notifications to {url}/hooks/{name}",
+            gateway.url()
+        ));
     }
     for (name, merchant) in &settings.merchants {
-        let heard = merchant.heard_at();
-        say(format_args!("  merchant   {name} orders by POST {url}/v1/orders; told of payments: {heard}"));
+        let callbacks = merchant.callbacks_to();
+        say(format_args!(
+            "  merchant   {name} orders by POST {url}/v1/orders; callbacks go to {callbacks}"
+        ));
     }
     match (&settings.notify.telegram, &settings.admin_token) {
-        (Some(telegram), _) => say(format_args!("  pickers    {} chats in Telegram", telegram.chats.len())),
-        (None, _) => say("  pickers    nobody is told: add [notify.telegram] to tillgate.toml"),
+        (Some(telegram), _) => {
+            say(format_args!("  pickers    {} chats in Telegram", telegram.chats.len()))
+        }
+        (None, _) => say("  pickers    not notified: add [notify.telegram] to tillgate.toml"),
     }
     match settings.admin_token {
         Some(_) if settings.admin_listen.is_some() => {
             say(format_args!(
-                "  admin      {}, /admin/v1, /metrics and the detailed /readyz there alone",
+                "  admin      {}: /admin/v1, /metrics and the detailed /readyz are only there",
                 app.admin_endpoint()
             ));
         }
@@ -113,13 +130,15 @@ fn announce(settings: &Settings, app: &App) {
     match app.waits_for() {
         None => say("ready"),
         Some(why) => say(format_args!(
-            "waiting: the database takes no writes yet ({why}). Until it does, what comes is answered 503 and is sent again"
+            "waiting: the database accepts no writes yet ({why}). Until it does, requests are \
+             answered 503 and their senders repeat them"
         )),
     }
-    tell_manager(NotifyState::Ready);
+    notify_manager(NotifyState::Ready);
 }
 
-/// Prints a line. Unlike a command's output it may go nowhere: a gateway serves whether or not it is watched.
+/// Prints a line. Unlike in a command, a failure is ignored: the gateway serves
+/// whether or not anybody reads its output.
 fn say(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
@@ -146,9 +165,9 @@ impl Signals {
     }
 }
 
-/// Tells systemd, if it has started us (Type=notify).
-fn tell_manager(state: NotifyState<'_>) {
+/// Notifies systemd, if it has started this process (Type=notify).
+fn notify_manager(state: NotifyState<'_>) {
     if let Err(why) = sd_notify::notify(false, &[state]) {
-        tracing::warn!(error = %why, "the service manager could not be told");
+        tracing::warn!(error = %why, "the service manager could not be notified");
     }
 }

@@ -1,4 +1,5 @@
-//! `tillgate store`: a store that does not open because it lacks what was acknowledged.
+//! `tillgate store`: for a store that does not open because acknowledged
+//! changes are missing.
 
 use std::time::Duration;
 
@@ -13,15 +14,17 @@ use crate::store::sled::{Inspection, Kinds, OpenError, accept_loss, inspect, ope
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show what is in the store, and what it lacks. The gateway must not be running
+    /// Show what is in the store, and what is missing. The gateway must not be
+    /// running
     Inspect(Options),
-    /// Go on with what is left of a damaged store
+    /// Continue with what is left of a damaged store
     AcceptLoss(Options),
 }
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The store's directory, as sled:<directory> [default: the configuration's]
+    /// The store's directory, as sled:<directory> [default: the configuration's
+    /// store]
     #[arg(long, value_name = "URL")]
     store: Option<StoreUrl>,
     #[command(flatten)]
@@ -37,30 +40,35 @@ pub async fn run(command: Command) -> Result<(), Failed> {
     let store = options.store.unwrap_or_else(|| settings.store.clone());
     let StoreUrl::Sled(path) = &store else {
         return Err(Failed::usage(format!(
-            "{store} is looked after by its own tools; this is for stores in a directory (sled:…)"
+            "{store} has tools of its own; this command is for stores in a directory (sled:…)"
         )));
     };
     if !path.join("db").exists() {
         return Err(Failed::usage(format!("{store}: there is no store in this directory")));
     }
-    let (place, cache_bytes) = (path.clone(), u64::from(settings.store_cache_mebibytes) * 1024 * 1024);
+    let (place, cache_bytes) =
+        (path.clone(), u64::from(settings.store_cache_mebibytes) * 1024 * 1024);
     let look = if accepts { accept_loss } else { inspect };
-    // On a thread of its own, and not of the runtime: one that hangs must not keep the command from ending.
-    let (tell, told) = tokio::sync::oneshot::channel();
-    let looking = move || drop(tell.send(look(&place, cache_bytes, Kinds { newest: Order::KIND, named })));
+    // On a thread outside the runtime: one that hangs must not keep the command
+    // from ending.
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let looking =
+        move || drop(sender.send(look(&place, cache_bytes, Kinds { newest: Order::KIND, named })));
     std::thread::Builder::new().name("looking".into()).spawn(looking).map_err(Failed::because)?;
-    // It is opened, and all of it is read.
+    // The store is opened, and all of it is read.
     let seconds = 2 * open_seconds_max(path);
-    let found = match tokio::time::timeout(Duration::from_secs(seconds), told).await {
+    let found = match tokio::time::timeout(Duration::from_secs(seconds), receiver).await {
         Ok(Ok(looked)) => looked.map_err(Failed::because)?,
-        Ok(Err(_)) => return Err(Failed::because("looking at the store broke off")),
+        Ok(Err(_)) => {
+            return Err(Failed::because("the inspection of the store ended unexpectedly"));
+        }
         Err(_) => return Err(Failed::because(OpenError::Hangs { path: path.clone(), seconds })),
     };
     show(&store, &found);
     if accepts && found.is_whole() {
-        say("nothing is missing: the store was left as it is");
+        say("nothing is missing: the store was not changed");
     } else if accepts {
-        say("accepted: the gateway opens it as it is from now on");
+        say("accepted: from now on the gateway opens the store in this state");
     }
     Ok(())
 }
@@ -81,13 +89,18 @@ fn show(store: &StoreUrl, found: &Inspection) {
         Ok(Some(noted)) if *noted > found.last_group => {
             let lost = noted - found.last_group;
             say(format_args!(
-                "  lacks      {lost} groups of changes that were durable: up to {noted} was noted. Each holds what was \
-                 acknowledged at one moment. Compare with the marketplace's list of orders, and with the payment system's"
+                "  missing    {lost} groups of changes that were durable: group {noted} was \
+                 recorded last. Each holds what was acknowledged at one moment. Compare with the \
+                 marketplace's list of orders, and with the payment system's"
             ));
         }
-        Ok(Some(noted)) => say(format_args!("  lacks      nothing: up to {noted} was noted as durable")),
-        Ok(None) => say("  lacks      nothing that is known: no note of what was durable was ever made"),
-        Err(why) => say(format_args!("  lacks      unknown: {why}")),
+        Ok(Some(noted)) => {
+            say(format_args!("  missing    nothing: group {noted} was recorded last as durable"))
+        }
+        Ok(None) => {
+            say("  missing    nothing that is known: no group was ever recorded as durable")
+        }
+        Err(why) => say(format_args!("  missing    unknown: {why}")),
     }
     for damaged in &found.damaged {
         say(format_args!("  damaged    {damaged}"));

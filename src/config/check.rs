@@ -1,10 +1,11 @@
-//! What the sections must hold, by themselves and together.
+//! Checks of the sections, by themselves and together.
 
 use super::{Merchant, Payment, Settings, Source, Telegram, secrets};
 use crate::dedup::retention::RETENTION_DAYS_MIN;
 use crate::kernel::setting::http_url;
 
-/// The longest that may be configured: service managers lose their patience after 90.
+/// The longest drain that may be configured: service managers give up after 90
+/// seconds.
 const IDLE_DRAIN_SECONDS_MAX: u32 = 60;
 
 /// The smallest cache of the embedded store.
@@ -21,7 +22,9 @@ pub fn check(settings: &Settings) -> Result<(), String> {
     for (name, merchant) in &settings.merchants {
         usable_name("merchants", "merchant", name)?;
         if settings.sources.contains_key(name) || settings.gateways.contains_key(name) {
-            return Err(format!("merchants.{name}: a source or a gateway has this name; choose another"));
+            return Err(format!(
+                "merchants.{name}: a source or a gateway has this name; choose another"
+            ));
         }
         check_merchant(settings, merchant).map_err(|why| format!("merchants.{name}{why}"))?;
     }
@@ -42,13 +45,15 @@ pub fn check(settings: &Settings) -> Result<(), String> {
 fn check_gateway(settings: &Settings, name: &str) -> Result<(), String> {
     usable_name("gateways", "gateway", name)?;
     if settings.sources.contains_key(name) {
-        return Err(format!("gateways.{name}: a source has this name, and both would be at /hooks/{name}"));
+        return Err(format!(
+            "gateways.{name}: a source has this name, and both would be at /hooks/{name}"
+        ));
     }
     let checked = settings.gateways.get(name).map_or(Ok(()), |gateway| gateway.check());
     checked.map_err(|why| format!("gateways.{name}.{why}"))
 }
 
-/// The error goes on behind the section's name.
+/// Checks a source. The error continues the section's name.
 fn check_source(settings: &Settings, source: &Source) -> Result<(), String> {
     if source.payment == Payment::Link {
         settings.gateway_of(source.gateway.as_deref()).map_err(|why| format!(": {why}"))?;
@@ -62,7 +67,7 @@ fn check_source(settings: &Settings, source: &Source) -> Result<(), String> {
             http_url(".outgoing.shipments_url", url)?;
         }
         if !source.protocol.is_told {
-            return Err(".outgoing is of no use: senders by this protocol hear nothing".into());
+            return Err(".outgoing has no effect: this protocol has no fulfilment updates".into());
         }
         outgoing.access().map_err(|why| format!(".outgoing: {why}"))?;
     }
@@ -75,10 +80,12 @@ fn check_source(settings: &Settings, source: &Source) -> Result<(), String> {
     Ok(())
 }
 
-/// The error goes on behind the section's name.
+/// Checks a merchant. The error continues the section's name.
 fn check_merchant(settings: &Settings, merchant: &Merchant) -> Result<(), String> {
     if merchant.api_keys().is_empty() {
-        return Err(": no api_key. Make one with \"openssl rand -hex 24\" and give it to the site".into());
+        return Err(
+            ": no api_key. Make one with \"openssl rand -hex 24\" and give it to the site".into()
+        );
     }
     settings.gateway_of(merchant.gateway.as_deref()).map_err(|why| format!(": {why}"))?;
     if let Some(url) = &merchant.callback_url {
@@ -86,7 +93,8 @@ fn check_merchant(settings: &Settings, merchant: &Merchant) -> Result<(), String
     }
     if merchant.callback_url.is_some() && merchant.callback_secret.is_none() {
         return Err(
-            ".callback_secret is missing: make one with: echo whsec_$(openssl rand -base64 24)".into()
+            ".callback_secret is missing: make one with: echo whsec_$(openssl rand -base64 24)"
+                .into(),
         );
     }
     Ok(())
@@ -99,14 +107,17 @@ fn check_telegram(telegram: &Telegram) -> Result<(), String> {
     }
     if telegram.chats.is_empty() {
         return Err(
-            "notify.telegram.chats is empty: add [notify.telegram.chats] with default = \"<chat id>\"".into(),
+            "notify.telegram.chats is empty: add [notify.telegram.chats] with default = \"<chat \
+             id>\""
+                .into(),
         );
     }
     Ok(())
 }
 
 fn usable_name(section: &str, what: &str, name: &str) -> Result<(), String> {
-    let usable = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    let usable =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
     if name.is_empty() || !name.bytes().all(usable) {
         return Err(format!(
             "{section}.{name}: a {what}'s name is part of its address: use a-z, 0-9, - and _"

@@ -1,4 +1,4 @@
-//! Where to listen, or where to reach what listens: a port, or a unix socket.
+//! Where to listen, or where to connect to: a port, or a Unix socket.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// The path in `unix:PATH`; none if it is not one.
+    /// The path in `unix:PATH`; `None` for any other text.
     #[must_use]
     pub fn socket_path(text: &str) -> Option<PathBuf> {
         text.strip_prefix("unix:").filter(|path| !path.is_empty()).map(PathBuf::from)
@@ -53,12 +53,15 @@ impl<'de> Deserialize<'de> for Endpoint {
     }
 }
 
-/// An address to listen on. Of a name that stands for several, such as `localhost`, the first of IPv4 counts.
+/// Parses an address to listen on. Of a name with several addresses, such as
+/// `localhost`, the first IPv4 address is used.
 pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     let found = text.trim().to_socket_addrs();
     let found: Vec<SocketAddr> = found
-        .map_err(|why| format!("{text:?} is no address such as 127.0.0.1:8080 or localhost:8080: {why}"))?
+        .map_err(|why| {
+            format!("{text:?} is not an address such as 127.0.0.1:8080 or localhost:8080: {why}")
+        })?
         .collect();
     let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
-    first.copied().ok_or_else(|| format!("{text:?} stands for no address"))
+    first.copied().ok_or_else(|| format!("{text:?} has no address"))
 }

@@ -1,102 +1,322 @@
-//! Every setting by its place, and what a variable of the environment holds for it.
+//! Every setting by its path, and the type of value that an environment
+//! variable holds for it.
 
 use crate::gateway::section;
-use crate::kernel::setting::Holds;
+use crate::kernel::setting::Setting;
+use crate::kernel::setting::ValueKind::{self, List, Number, Secret, Switch, Text};
 
-/// A name of the operator's own choice, as a level of a setting's place.
+/// A name that the operator chooses, as a level of a setting's path.
 pub const ANY: &str = "*";
 
-/// The settings, but for those that a payment system declares of its sections. A test compares them with what
-/// [`super::Settings`] reads.
-pub const KNOWN: &[(&[&str], Holds)] = &[
-    (&["listen"], Holds::Text),
-    (&["public_url"], Holds::Text),
-    (&["store"], Holds::Secret),
-    (&["store_cache_mebibytes"], Holds::Number),
-    (&["store_migrate"], Holds::Switch),
-    (&["idle_drain_seconds"], Holds::Number),
-    (&["trusted_proxies"], Holds::List),
-    (&["callback_networks"], Holds::List),
-    (&["connections_per_address_max"], Holds::Number),
-    (&["admin_token"], Holds::Secret),
-    (&["admin_listen"], Holds::Text),
-    (&["sources", ANY, "protocol"], Holds::Text),
-    (&["sources", ANY, "token"], Holds::Secret),
-    (&["sources", ANY, "tokens"], Holds::List),
-    (&["sources", ANY, "verify", "by"], Holds::Text),
-    (&["sources", ANY, "verify", "header"], Holds::Text),
-    (&["sources", ANY, "verify", "key"], Holds::Secret),
-    (&["sources", ANY, "verify", "keys"], Holds::List),
-    (&["sources", ANY, "verify", "algorithm"], Holds::Text),
-    (&["sources", ANY, "verify", "encoding"], Holds::Text),
-    (&["sources", ANY, "verify", "prefix"], Holds::Text),
-    (&["sources", ANY, "verify", "user"], Holds::Text),
-    (&["sources", ANY, "verify", "password"], Holds::Secret),
-    (&["sources", ANY, "verify", "passwords"], Holds::List),
-    (&["sources", ANY, "verify", "networks"], Holds::List),
-    (&["sources", ANY, "payment"], Holds::Text),
-    (&["sources", ANY, "gateway"], Holds::Text),
-    (&["sources", ANY, "vat"], Holds::Text),
-    (&["sources", ANY, "delivery_vat"], Holds::Text),
-    (&["sources", ANY, "time_zone"], Holds::Text),
-    (&["sources", ANY, "retention_days"], Holds::Number),
-    (&["sources", ANY, "outgoing", "url"], Holds::Text),
-    (&["sources", ANY, "outgoing", "shipments_url"], Holds::Text),
-    (&["sources", ANY, "outgoing", "token"], Holds::Secret),
-    (&["sources", ANY, "outgoing", "token_url"], Holds::Text),
-    (&["sources", ANY, "outgoing", "client_id"], Holds::Text),
-    (&["sources", ANY, "outgoing", "client_secret"], Holds::Secret),
-    (&["gateways", ANY, "protocol"], Holds::Text),
-    (&["merchants", ANY, "api_key"], Holds::Secret),
-    (&["merchants", ANY, "api_keys"], Holds::List),
-    (&["merchants", ANY, "gateway"], Holds::Text),
-    (&["merchants", ANY, "requests_per_minute_max"], Holds::Number),
-    (&["merchants", ANY, "callback_url"], Holds::Secret),
-    (&["merchants", ANY, "callback_secret"], Holds::Secret),
-    (&["notify", "language"], Holds::Text),
-    (&["notify", "telegram", "url"], Holds::Text),
-    (&["notify", "telegram", "token"], Holds::Secret),
-    (&["notify", "telegram", "gap_milliseconds"], Holds::Number),
-    (&["notify", "telegram", "chats", ANY], Holds::Text),
+/// A table of the configuration, with its settings.
+pub struct Section {
+    /// Its place, such as `["sources", ANY]`.
+    pub place: &'static [&'static str],
+    pub settings: &'static [Setting],
+    /// What the table is for.
+    pub about: &'static str,
+}
+
+/// Every section but `[gateways.*]`, whose settings the payment systems
+/// declare. Tests compare them with what [`super::Settings`] reads, and with
+/// docs/configuration.md.
+pub const SECTIONS: &[Section] = &[
+    Section {
+        place: &[],
+        about: "The gateway itself.",
+        settings: &[
+            Setting::or(
+                "listen",
+                Text,
+                "\"127.0.0.1:8080\"",
+                "The address and port of the public side.",
+            ),
+            Setting::optional(
+                "public_url",
+                Text,
+                "How browsers and peers reach tillgate: links, notification addresses. Without \
+                    it, `http://` and `listen`.",
+            ),
+            Setting::or(
+                "store",
+                Secret,
+                "\"sled:data\"",
+                "Where everything is kept: `sled:DIRECTORY` for one process, \
+                    `postgres://USER@HOST/DATABASE` for many, `memory:` for trials.",
+            ),
+            Setting::or(
+                "store_cache_mebibytes",
+                Number,
+                "128",
+                "Memory for the cache of a `sled:` store, in MiB.",
+            ),
+            Setting::or(
+                "store_migrate",
+                Switch,
+                "true",
+                "Whether `serve` upgrades an older database schema. With `false`, `tillgate \
+                    migrate` does.",
+            ),
+            Setting::or(
+                "idle_drain_seconds",
+                Number,
+                "6",
+                "How long idle connections stay open after SIGTERM, in seconds. Longer than the \
+                    proxy in front keeps them.",
+            ),
+            Setting::or(
+                "trusted_proxies",
+                List,
+                "[]",
+                "Proxies whose `X-Forwarded-For` is believed: addresses or networks.",
+            ),
+            Setting::or(
+                "callback_networks",
+                List,
+                "[]",
+                "Networks, in addition to the public internet, that callback addresses named by \
+                    orders may be in.",
+            ),
+            Setting::or(
+                "connections_per_address_max",
+                Number,
+                "256",
+                "Open connections per address, or per /64 network of IPv6. Not for loopback, \
+                    unix sockets and trusted proxies.",
+            ),
+            Setting::optional(
+                "admin_token",
+                Secret,
+                "Opens the admin API. Without it the admin API is off.",
+            ),
+            Setting::optional(
+                "admin_listen",
+                Text,
+                "Where the admin API, `/metrics` and the detailed `/readyz` are, and nowhere \
+                    else: `127.0.0.1:8081`, or `unix:/run/tillgate/admin.sock`. Without it, at \
+                    `listen`.",
+            ),
+        ],
+    },
+    Section {
+        place: &["sources", ANY],
+        about: "A sender of order hooks: `POST /hooks/<name>`.",
+        settings: &[
+            Setting::required("protocol", Text, "The sender's protocol: `sm`."),
+            Setting::optional(
+                "token",
+                Secret,
+                "The token that the sender's hooks bear. Required unless `verify` names another \
+                    proof.",
+            ),
+            Setting::or(
+                "tokens",
+                List,
+                "[]",
+                "The new and the old token, while one replaces the other.",
+            ),
+            Setting::or(
+                "payment",
+                Text,
+                "\"marketplace\"",
+                "Who takes the money: `marketplace`, or `link`, where each order gets a payment \
+                    link.",
+            ),
+            Setting::optional(
+                "gateway",
+                Text,
+                "The payment system of `payment = \"link\"`. May be omitted when there is one.",
+            ),
+            Setting::or(
+                "vat",
+                Text,
+                "\"VATNONE\"",
+                "The VAT rate of the goods, with `payment = \"link\"`.",
+            ),
+            Setting::optional(
+                "delivery_vat",
+                Text,
+                "The VAT rate of a delivery line. Without it, that of the goods.",
+            ),
+            Setting::optional(
+                "time_zone",
+                Text,
+                "How times without an offset are read: `Europe/Moscow`, or `+03:00`.",
+            ),
+            Setting::or("retention_days", Number, "90", "How long raw hooks are kept, in days."),
+        ],
+    },
+    Section {
+        place: &["sources", ANY, "verify"],
+        about: "How a sender proves itself, where that is not its protocol's own way.",
+        settings: &[
+            Setting::required(
+                "by",
+                Text,
+                "`token`, `hmac`, `standard_webhooks`, `basic` or `networks`.",
+            ),
+            Setting::optional("header", Text, "The header that bears the token or the signature."),
+            Setting::optional("key", Secret, "The key of the signature."),
+            Setting::or(
+                "keys",
+                List,
+                "[]",
+                "The new and the old key, while one replaces the other.",
+            ),
+            Setting::optional("algorithm", Text, "With `hmac`: `sha1`, `sha256` or `sha512`."),
+            Setting::optional("encoding", Text, "With `hmac`: `hex` or `base64`."),
+            Setting::optional(
+                "prefix",
+                Text,
+                "With `hmac`: what precedes the signature, such as `sha256=`.",
+            ),
+            Setting::optional("user", Text, "With `basic`: the user."),
+            Setting::optional("password", Secret, "With `basic`: the password."),
+            Setting::or(
+                "passwords",
+                List,
+                "[]",
+                "The new and the old password, while one replaces the other.",
+            ),
+            Setting::optional("networks", List, "With `networks`: where hooks come from."),
+        ],
+    },
+    Section {
+        place: &["sources", ANY, "outgoing"],
+        about: "Where the marketplace takes fulfilment updates. Give `token`, or the other three.",
+        settings: &[
+            Setting::required("url", Text, "The address for fulfilment updates."),
+            Setting::optional(
+                "shipments_url",
+                Text,
+                "The marketplace's list of orders. It is compared every ten minutes, and missing \
+                    hooks are made up for.",
+            ),
+            Setting::optional("token", Secret, "A fixed token."),
+            Setting::optional(
+                "token_url",
+                Text,
+                "Where a client id and secret are exchanged for a token.",
+            ),
+            Setting::optional("client_id", Text, "The client id."),
+            Setting::optional("client_secret", Secret, "The client secret."),
+        ],
+    },
+    Section {
+        place: &["merchants", ANY],
+        about: "A site that sells through tillgate, with `Authorization: Bearer <api_key>`.",
+        settings: &[
+            Setting::optional("api_key", Secret, "The key that the site's requests bear."),
+            Setting::or(
+                "api_keys",
+                List,
+                "[]",
+                "The new and the old key, while one replaces the other.",
+            ),
+            Setting::optional(
+                "name",
+                Text,
+                "The shop's name on buyers' pages. Without it, the name of the section.",
+            ),
+            Setting::optional(
+                "logo_file",
+                Text,
+                "A PNG, JPEG or WebP image for buyers' pages, of at most 256 kB.",
+            ),
+            Setting::optional(
+                "gateway",
+                Text,
+                "The payment system. May be omitted when there is one.",
+            ),
+            Setting::or(
+                "requests_per_minute_max",
+                Number,
+                "600",
+                "Requests that the site may make of each receiver in a minute.",
+            ),
+            Setting::optional(
+                "callback_url",
+                Secret,
+                "The address for callbacks, unless an order names its own.",
+            ),
+            Setting::optional(
+                "callback_secret",
+                Secret,
+                "The key that callbacks are signed with: `whsec_` and base64.",
+            ),
+        ],
+    },
+    Section {
+        place: &["notify"],
+        about: "Messages to pickers.",
+        settings: &[Setting::or("language", Text, "\"ru\"", "`ru` or `en`.")],
+    },
+    Section {
+        place: &["notify", "telegram"],
+        about: "The bot that writes to the pickers' chats.",
+        settings: &[
+            Setting::or("url", Text, "\"https://api.telegram.org\"", "The address of the Bot API."),
+            Setting::required("token", Secret, "The bot's token, from @BotFather."),
+            Setting::or(
+                "gap_milliseconds",
+                Number,
+                "1000",
+                "The pause between two messages to one chat, in milliseconds.",
+            ),
+        ],
+    },
+    Section {
+        place: &["notify", "telegram", "chats"],
+        about: "Chats by store: `\"17\" = \"-1002\"`.",
+        settings: &[Setting::optional(
+            ANY,
+            Text,
+            "The chat's id for this store. `default` is for all others.",
+        )],
+    },
 ];
 
-/// What the setting at `place` holds; none if there is no such setting. `<key>_file` is one where `<key>` is a secret.
+/// Every setting by its place.
+fn all() -> impl Iterator<Item = (Vec<&'static str>, &'static Setting)> {
+    let of_gateways = section::settings().flat_map(|(_, settings)| settings);
+    let of_gateways = of_gateways.map(|setting| (vec!["gateways", ANY, setting.key], setting));
+    let place = |section: &'static Section, setting: &'static Setting| {
+        (section.place.iter().copied().chain([setting.key]).collect(), setting)
+    };
+    SECTIONS
+        .iter()
+        .flat_map(move |section| {
+            section.settings.iter().map(move |setting| place(section, setting))
+        })
+        .chain(of_gateways)
+}
+
+/// The type of the setting at `place`; `None` if there is no such setting.
+/// `<key>_file` is a setting where `<key>` is a secret.
 #[must_use]
-pub fn holds(place: &[&str]) -> Option<Holds> {
-    let is_at = |known: &[&str], place: &[&str]| {
+pub fn holds(place: &[&str]) -> Option<ValueKind> {
+    let is_at = |known: &[&str]| {
         known.len() == place.len()
-            && known
-                .iter()
-                .zip(place)
-                .all(|(known, level)| if *known == ANY { !level.is_empty() } else { known == level })
+            && known.iter().zip(place).all(|(known, level)| {
+                if *known == ANY { !level.is_empty() } else { known == level }
+            })
     };
-    let of_gateway = |place: &[&str]| match place {
-        ["gateways", name, key] if !name.is_empty() => {
-            let mut keys = section::keys().flat_map(|(_, keys)| keys);
-            keys.find(|(known, _)| known == key).map(|(_, holds)| *holds)
-        }
-        _ => None,
-    };
-    let found = |place: &[&str]| {
-        let known = KNOWN.iter().find(|(known, _)| is_at(known, place)).map(|(_, holds)| *holds);
-        known.or_else(|| of_gateway(place))
-    };
-    found(place).or_else(|| {
+    if matches!(place, ["gateways", name, "protocol"] if !name.is_empty()) {
+        return Some(Text);
+    }
+    let found = all().find(|(known, _)| is_at(known)).map(|(_, setting)| setting.kind);
+    found.or_else(|| {
         let (last, before) = place.split_last()?;
         let plain = last.strip_suffix("_file")?;
         let place: Vec<&str> = before.iter().copied().chain([plain]).collect();
-        found(&place).filter(|holds| *holds == Holds::Secret).map(|_| Holds::Text)
+        holds(&place).filter(|kind| *kind == Secret).map(|_| Text)
     })
 }
 
 /// The keys that may be given as `<key>_file`.
 pub fn secrets() -> impl Iterator<Item = &'static str> {
-    let secret = |(place, holds): &(&'static [&'static str], Holds)| {
-        place.last().copied().filter(|_| *holds == Holds::Secret)
-    };
-    let of_gateways = section::keys().flat_map(|(_, keys)| keys);
-    let of_gateways = of_gateways.filter(|(_, holds)| *holds == Holds::Secret).map(|(key, _)| *key);
-    KNOWN.iter().filter_map(secret).chain(of_gateways)
+    let secrets = all().filter(|(_, setting)| setting.kind == Secret);
+    secrets.map(|(_, setting)| setting.key)
 }
 
 #[cfg(test)]
@@ -104,7 +324,8 @@ mod tests {
     use super::*;
     use crate::config::Settings;
 
-    /// The keys that a section takes, by what is said of one that it does not take.
+    /// The keys that a section accepts, taken from the error about an unknown
+    /// key.
     fn taken(section: &str) -> Vec<String> {
         let text = format!("{section}\nno_such_key = 1\n");
         let table: toml::Table = toml::from_str(&text).expect("a table");
@@ -120,7 +341,7 @@ mod tests {
     #[test]
     fn every_setting_is_known_and_nothing_else_is() {
         let sources = "[sources.sm]\nprotocol = \"sm\"";
-        for (section, place, inner) in [
+        for (text, place, inner) in [
             ("", &[][..], &["sources", "gateways", "merchants", "notify"][..]),
             (sources, &["sources", ANY], &["outgoing", "verify"]),
             (
@@ -137,21 +358,19 @@ mod tests {
             ("[notify]", &["notify"], &["telegram"]),
             ("[notify.telegram]\ntoken = \"t\"", &["notify", "telegram"], &["chats"]),
         ] {
-            let mut known: Vec<&str> = KNOWN
-                .iter()
-                .filter(|(of, _)| of.len() == place.len() + 1 && of.starts_with(place))
-                .filter_map(|(of, _)| of.last().copied())
-                .chain(inner.iter().copied())
-                .collect();
+            let section = SECTIONS.iter().find(|section| section.place == place);
+            let settings = section.map(|section| section.settings).expect("a section");
+            let keys = settings.iter().map(|setting| setting.key);
+            let mut known: Vec<&str> = keys.chain(inner.iter().copied()).collect();
             known.sort_unstable();
-            assert_eq!(taken(section), known, "{section}");
+            assert_eq!(taken(text), known, "{text}");
         }
     }
 
     #[test]
     fn every_payment_system_declares_the_keys_that_it_reads() {
-        for (protocol, keys) in section::keys() {
-            let mut declared: Vec<&str> = keys.iter().map(|(key, _)| *key).collect();
+        for (protocol, settings) in section::settings() {
+            let mut declared: Vec<&str> = settings.iter().map(|setting| setting.key).collect();
             declared.sort_unstable();
             let secrets = "token = \"t\"\nmerchant_id = \"m\"\nsigning_key = \"k\"";
             let mut read = taken(&format!("[gateways.bank]\nprotocol = \"{protocol}\""));
@@ -162,18 +381,20 @@ mod tests {
         }
     }
 
-    /// One variable of the environment is read in one way, whoever's section it is for.
+    /// An environment variable is parsed in one way, no matter whose section it
+    /// is for.
     #[test]
     fn payment_systems_agree_on_what_a_key_holds() {
-        let all: Vec<_> = section::keys().flat_map(|(_, keys)| keys).collect();
-        for (key, holds) in &all {
-            assert!(all.iter().all(|(other, other_holds)| key != other || holds == other_holds), "{key}");
+        let all: Vec<_> = section::settings().flat_map(|(_, settings)| settings).collect();
+        for setting in &all {
+            let mut namesakes = all.iter().filter(|other| other.key == setting.key);
+            assert!(namesakes.all(|other| other.kind == setting.kind), "{}", setting.key);
         }
     }
 
     #[test]
     fn a_secret_may_be_in_a_file_and_nothing_else() {
-        assert_eq!(holds(&["sources", "sm", "token_file"]), Some(Holds::Text));
+        assert_eq!(holds(&["sources", "sm", "token_file"]), Some(ValueKind::Text));
         assert_eq!(holds(&["sources", "sm", "vat_file"]), None);
         assert_eq!(holds(&["sources", "sm"]), None);
         assert_eq!(holds(&["port"]), None);

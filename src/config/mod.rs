@@ -1,7 +1,8 @@
-//! Settings: a file, the environment over it, and every mistake told in words.
+//! Settings: a file, the environment on top of it, and readable errors.
 //!
-//! `tillgate.toml` is read as a table; variables `TILLGATE_…` are laid over it (`__` goes a level down);
-//! `<key>_file` is replaced by what the file holds; then the whole is read into [`Settings`], where unknown
+//! `tillgate.toml` is parsed as a table; variables `TILLGATE_…` are applied to
+//! it (`__` goes down one level); `<key>_file` is replaced by the content of
+//! the file; then the table is deserialized into [`Settings`], where unknown
 //! keys are errors, and checked.
 
 mod check;
@@ -10,6 +11,7 @@ mod known;
 mod merchant;
 mod notify;
 mod overlay;
+pub mod reference;
 mod secrets;
 mod settings;
 mod source;
@@ -25,7 +27,8 @@ pub use settings::Settings;
 pub use source::{Outgoing, Payment, Source};
 pub use store_url::StoreUrl;
 
-/// The files that are looked for when none is named: the first that is there is read.
+/// The files that are tried when none is named. The first one that exists is
+/// read.
 pub const FILES: [&str; 2] = ["tillgate.toml", "/etc/tillgate/tillgate.toml"];
 
 /// Why the settings cannot be used. The text says what to do.
@@ -39,8 +42,9 @@ impl ConfigError {
     }
 }
 
-/// Reads the settings. Without a named file the first of [`FILES`] is read that is there, and the defaults hold if none is. A
-/// file that is there and cannot be read is an error: its settings were meant to hold.
+/// Reads the settings. Without a named file, the first of [`FILES`] that exists
+/// is read, and the defaults apply if none does. A file that exists but cannot
+/// be read is an error: its settings were meant to apply.
 pub fn load(
     file: Option<&Path>,
     environment: impl Iterator<Item = (String, String)>,
@@ -54,35 +58,46 @@ pub fn load(
     }
     for path in FILES.map(Path::new) {
         match std::fs::read_to_string(path) {
-            Ok(text) => return parse(path, &text, environment).map(|settings| settings.read_from(path)),
-            // A dangling symbolic link is a mistake to be told, not an absent file.
-            Err(why) if why.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => {}
+            Ok(text) => {
+                return parse(path, &text, environment).map(|settings| settings.read_from(path));
+            }
+            // A dangling symbolic link is a mistake to report, not a missing
+            // file.
+            Err(why)
+                if why.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => {}
             Err(why) => return Err(unreadable(path, &why)),
         }
     }
     parse(Path::new(FILES[0]), "", environment)
 }
 
-/// Reads settings from the text of a file.
+/// Parses settings from the text of a file.
 pub fn parse(
     path: &Path,
     text: &str,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Settings, ConfigError> {
     let in_file = |why: String| ConfigError::new(format!("{}: {}", path.display(), why.trim_end()));
-    let mut table: toml::Table = toml::from_str(text).map_err(|why| in_file(in_words(&why, text)))?;
+    let mut table: toml::Table =
+        toml::from_str(text).map_err(|why| in_file(in_words(&why, text)))?;
     let unknown_variables = overlay::environment(&mut table, environment)?;
     overlay::files(&mut table, path.parent().unwrap_or(Path::new(".")), "")?;
     let mut settings = Settings::deserialize_from(table).map_err(|why: toml::de::Error| {
-        // Read from the table, the error names the key and has no line of the file to quote.
+        // The table has no line numbers: the error names the key and quotes no
+        // line.
         in_file(why.to_string().lines().collect::<Vec<_>>().join(" "))
     })?;
     check::check(&settings).map_err(in_file)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    for (name, merchant) in &mut settings.merchants {
+        merchant.read_logo(folder).map_err(|why| in_file(format!("merchants.{name}.{why}")))?;
+    }
     settings.unknown_variables = unknown_variables;
     Ok(settings)
 }
 
-/// What is wrong and in which line, without the line itself: it may hold a secret.
+/// What is wrong and in which line, without quoting the line: it may hold a
+/// secret.
 fn in_words(why: &toml::de::Error, text: &str) -> String {
     let line = why.span().map(|span| {
         let before = text.get(..span.start).unwrap_or_default();

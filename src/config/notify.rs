@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::kernel::Secret;
 use crate::texts::Language;
 
-/// Who is told.
+/// Who is notified.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Notify {
@@ -22,15 +22,16 @@ pub struct Notify {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Telegram {
-    /// Where the Bot API is.
+    /// The address of the Bot API.
     #[serde(default = "telegram_url_default")]
     pub url: String,
     /// The bot's token.
     pub token: Secret,
-    /// Shop to chat; `default` for all others.
+    /// The chat of each store; `default` for all others.
     #[serde(default)]
     pub chats: BTreeMap<String, String>,
-    /// The pause between two messages to one chat. Telegram allows a group one message a second.
+    /// The pause between two messages to one chat. Telegram allows a group one
+    /// message a second.
     #[serde(default = "gap_default")]
     pub gap_milliseconds: u32,
 }

@@ -1,4 +1,4 @@
-//! What can be set, and what is checked.
+//! The settings and their defaults.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,54 +17,57 @@ use crate::webhooks::verify::Networks;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// The file that they were read from, if there was one.
+    /// The file that they were read from, if any.
     #[serde(skip)]
     pub file: Option<PathBuf>,
-    /// Variables of the environment that have our prefix and name no setting.
+    /// Environment variables with our prefix that name no setting.
     #[serde(skip)]
     pub unknown_variables: Vec<String>,
-    /// Where to listen.
+    /// The address to listen on.
     #[serde(default = "listen_default", deserialize_with = "listen")]
     pub listen: SocketAddr,
-    /// How browsers and peers reach us.
+    /// The URL at which browsers and peers reach us.
     pub public_url: Option<String>,
-    /// Where things are kept.
+    /// Where data is stored.
     #[serde(default = "store_default")]
     pub store: StoreUrl,
-    /// How much memory the embedded store's cache may take.
+    /// How much memory the embedded store's cache may use.
     #[serde(default = "cache_default")]
     pub store_cache_mebibytes: u32,
-    /// Whether `serve` brings an older schema of a database up to date. A service that may not create tables leaves that
-    /// to `tillgate migrate`.
+    /// Whether `serve` updates an older schema of a database. A service that
+    /// may not create tables leaves that to `tillgate migrate`.
     #[serde(default = "yes")]
     pub store_migrate: bool,
-    /// How long idle connections stay open after SIGTERM. Longer than a proxy in front keeps them, so that it closes them.
+    /// How long idle connections stay open after SIGTERM. This is longer than a
+    /// proxy in front keeps them, so that the proxy closes them.
     #[serde(default = "idle_drain_default")]
     pub idle_drain_seconds: u32,
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     #[serde(default)]
     pub trusted_proxies: Networks,
-    /// Connections that one address may have open, or one /64 network of IPv6. Not for loopback and trusted proxies.
+    /// The most connections that one address, or one /64 network of IPv6, may
+    /// have open. Loopback addresses and trusted proxies are exempt.
     #[serde(default = "connections_default")]
     pub connections_per_address_max: NonZeroU32,
-    /// Networks besides the public internet that the addresses may be in which orders name for callbacks.
+    /// Networks in which the callback addresses of orders may be, in addition
+    /// to the public internet.
     #[serde(default)]
     pub callback_networks: Networks,
-    /// The admin API's token; without it the admin API is off.
+    /// The admin API's token. Without it the admin API is off.
     pub admin_token: Option<Secret>,
-    /// Where the admin API, the figures and the detailed `/readyz` are, and nowhere else; beside everything else if it is
-    /// not said.
+    /// The only address of the admin API, the metrics and the detailed
+    /// `/readyz`. Without it they are at `listen`, next to everything else.
     pub admin_listen: Option<Endpoint>,
-    /// Who sends orders.
+    /// The senders of orders.
     #[serde(default)]
     pub sources: BTreeMap<String, Source>,
     /// Payment systems.
     #[serde(default)]
     pub gateways: BTreeMap<String, Gateway>,
-    /// Sites that sell through us.
+    /// Sites that place orders over the API.
     #[serde(default)]
     pub merchants: BTreeMap<String, Merchant>,
-    /// Who is told.
+    /// Who is notified.
     #[serde(default)]
     pub notify: Notify,
 }
@@ -82,12 +85,12 @@ fn store_default() -> StoreUrl {
     StoreUrl::Sled("data".into())
 }
 
-/// nginx/tillgate.conf keeps them for 4 seconds.
+/// nginx/tillgate.conf keeps them open for 4 seconds.
 fn idle_drain_default() -> u32 {
     6
 }
 
-/// A site behind one address has a few dozen at most.
+/// A site behind one address opens a few dozen at most.
 fn connections_default() -> NonZeroU32 {
     const { NonZeroU32::new(256).unwrap() }
 }
@@ -101,7 +104,7 @@ fn cache_default() -> u32 {
 }
 
 impl Settings {
-    /// Reads them from a table.
+    /// Deserializes them from a table.
     pub(super) fn deserialize_from(table: toml::Table) -> Result<Settings, toml::de::Error> {
         table.try_into()
     }
@@ -110,14 +113,15 @@ impl Settings {
         Settings { file: Some(file.to_owned()), ..self }
     }
 
-    /// How browsers and peers reach us.
+    /// The URL at which browsers and peers reach us.
     #[must_use]
     pub fn public_url(&self) -> String {
         let url = self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen));
         url.trim_end_matches('/').to_owned()
     }
 
-    /// The payment system that `named` means: the only one when nothing is named.
+    /// The payment system with the name `named`, or the only one if `named` is
+    /// `None`.
     pub fn gateway_of(&self, named: Option<&str>) -> Result<(&str, &Gateway), String> {
         match (named, self.gateways.len()) {
             (Some(name), _) => match self.gateways.get_key_value(name) {
@@ -125,11 +129,14 @@ impl Settings {
                 None => Err(format!("gateway = {name:?}: there is no [gateways.{name}]")),
             },
             (None, 1) => {
-                let only = self.gateways.iter().next().map(|(name, gateway)| (name.as_str(), gateway));
+                let only =
+                    self.gateways.iter().next().map(|(name, gateway)| (name.as_str(), gateway));
                 only.ok_or_else(|| "no gateway".into())
             }
             (None, 0) => Err("there is no payment system: add a section [gateways.<name>]".into()),
-            (None, _) => Err("there are several [gateways]: name one of them with gateway = \"…\"".into()),
+            (None, _) => {
+                Err("there are several [gateways]: name one of them with gateway = \"…\"".into())
+            }
         }
     }
 }

@@ -16,56 +16,57 @@ use crate::webhooks::verify::{Verify, Way};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    /// Its protocol.
     pub protocol: SourceProtocol,
-    /// Its token.
     token: Option<Secret>,
-    /// The new and the old token, while they are exchanged.
+    /// The new and the old token, while the token is being replaced.
     #[serde(default)]
     tokens: Vec<Secret>,
-    /// How it proves itself, if not as its protocol has it.
+    /// How it proves itself, if not in the way of its protocol.
     pub verify: Option<Verify>,
-    /// Who takes the money.
+    /// Who takes the money for its orders.
     #[serde(default)]
     pub payment: Payment,
-    /// The payment system, where we take the money; may be left out when there is one.
+    /// The payment system of its payment links. It may be omitted when there is
+    /// only one.
     pub gateway: Option<String>,
-    /// The rate of its goods, where we take the money: the marketplace does not tell.
+    /// The VAT rate of its goods on payment links: the marketplace does not
+    /// send it.
     #[serde(default = "vat_default")]
     pub vat: VatCode,
-    /// The rate of a delivery that is paid with its goods; that of the goods, if it is not said.
+    /// The VAT rate of a delivery that is paid with its goods; by default that
+    /// of the goods.
     pub delivery_vat: Option<VatCode>,
-    /// Where its times without an offset are: `Europe/Moscow`, or `+03:00`.
+    /// The time zone of its times without an offset: `Europe/Moscow`, or
+    /// `+03:00`.
     #[serde(default, deserialize_with = "zone")]
     pub time_zone: Option<TimeZone>,
-    /// How long its raw hooks are kept.
+    /// For how many days its raw hooks are kept.
     #[serde(default = "retention_default")]
     pub retention_days: u32,
-    /// Where it hears how far its orders are.
+    /// Where its fulfilment updates go.
     pub outgoing: Option<Outgoing>,
 }
 
-/// Where a marketplace hears how far its orders are, and how we prove there who we are: with a token, or with a client's id
-/// and secret, which are exchanged for one.
+/// How we call a marketplace: where fulfilment updates go, and the credentials,
+/// which are either a token, or a client id and secret that are exchanged for a
+/// token.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outgoing {
-    /// The address of its notifications.
+    /// The address of its fulfilment updates.
     pub url: String,
-    /// The address of its list of orders, which is looked through for hooks that never came.
+    /// The address of its list of orders, which is searched for lost hooks.
     pub shipments_url: Option<String>,
     /// The fixed token.
     pub token: Option<Secret>,
-    /// Where tokens are given.
+    /// The address that issues tokens.
     pub token_url: Option<String>,
-    /// The client.
     pub client_id: Option<String>,
-    /// Its secret.
     pub client_secret: Option<Secret>,
 }
 
 impl Outgoing {
-    /// How we prove who we are; the error says what is missing.
+    /// The credentials; the error says what is missing.
     pub fn access(&self) -> Result<Access, String> {
         match (&self.token, &self.token_url, &self.client_id, &self.client_secret) {
             (Some(token), None, None, None) => Ok(Access::Token(token.clone())),
@@ -73,7 +74,9 @@ impl Outgoing {
                 http_url("token_url", url)?;
                 Ok(Access::Client { url: url.clone(), id: id.clone(), secret: secret.clone() })
             }
-            (_, _, _, _) => Err("give either token, or token_url, client_id and client_secret".into()),
+            (_, _, _, _) => {
+                Err("give either token, or token_url, client_id and client_secret".into())
+            }
         }
     }
 }
@@ -85,31 +88,39 @@ pub enum Payment {
     /// The marketplace.
     #[default]
     Marketplace,
-    /// We do: each order gets a payment link.
+    /// Tillgate: each order gets a payment link.
     Link,
 }
 
 impl Source {
-    /// What is missing of how it proves itself, or there and of no use. The error is for behind the name
-    /// of the section.
+    /// Checks the settings that prove a sender: whether one is missing, or has
+    /// no effect. The error continues the section's name.
     pub(super) fn check_proof(&self) -> Result<(), String> {
         let has_own = self.protocol.verifier.is_some();
         if self.verify.is_none() && !has_own {
             return Err(
-                ".verify is missing: its protocol does not say how its senders prove themselves, so name a way; see docs/adding-a-sender.md".into(),
+                ".verify is missing: its protocol does not define how senders prove themselves, \
+                 so choose a method; see docs/adding-a-sender.md"
+                    .into(),
             );
         }
         let takes_token = self.verify.as_ref().is_none_or(|verify| verify.by == Way::Token);
         match (takes_token, self.tokens().is_empty()) {
             (true, true) => {
-                return Err(": no token. Make one with \"openssl rand -hex 24\", write it here as token = \
+                return Err(
+                    ": no token. Make one with \"openssl rand -hex 24\", write it here as token = \
                             \"…\", and give it to the marketplace"
-                    .into());
+                        .into(),
+                );
             }
-            (false, false) => return Err(".token is of no use: [verify] names another way".into()),
+            (false, false) => {
+                return Err(".token has no effect: [verify] names another method".into());
+            }
             (true, false) | (false, true) => {}
         }
-        self.verify.as_ref().map_or(Ok(()), |verify| verify.check().map_err(|why| format!(".verify.{why}")))
+        self.verify
+            .as_ref()
+            .map_or(Ok(()), |verify| verify.check().map_err(|why| format!(".verify.{why}")))
     }
 
     /// The tokens that are valid now.
@@ -128,7 +139,8 @@ fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeZone>, 
     let found = jiff::fmt::temporal::DateTimeParser::new().parse_time_zone(&name);
     found.map(Some).map_err(|_| {
         D::Error::custom(format!(
-            "time_zone: {name:?} is neither a zone such as Europe/Moscow nor an offset such as +03:00"
+            "time_zone: {name:?} is neither a zone such as Europe/Moscow nor an offset such as \
+             +03:00"
         ))
     })
 }

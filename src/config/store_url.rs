@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::kernel::Secret;
 
-/// Where things are kept.
+/// The address of a store.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum StoreUrl {
@@ -22,7 +22,8 @@ pub enum StoreUrl {
 }
 
 impl StoreUrl {
-    /// What tells this store from others on this machine, and says nothing else of it.
+    /// Identifies this store among others on this machine, and reveals nothing
+    /// else about it.
     #[must_use]
     pub fn mark(&self) -> String {
         let whole = match self {
@@ -53,9 +54,9 @@ impl FromStr for StoreUrl {
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
                 Ok(StoreUrl::Postgres(Secret::new(text)))
             }
-            // It is not quoted: what was meant may bear a password.
-            _ => Err("this is not a store. Use \"sled:<directory>\", \"postgres://user@host/database\", or \"memory:\" \
-                      for trying things out"
+            // The text is not quoted: it may contain a password.
+            _ => Err("this is not a store address. Use \"sled:<directory>\", \
+                      \"postgres://user@host/database\", or \"memory:\" for tests"
                 .into()),
         }
     }
@@ -74,7 +75,7 @@ impl fmt::Display for StoreUrl {
         match self {
             StoreUrl::Memory => f.write_str("memory:"),
             StoreUrl::Sled(path) => write!(f, "sled:{}", path.display()),
-            // Without the user and whatever may be a password.
+            // Without the user and anything that may be a password.
             StoreUrl::Postgres(url) => {
                 let (_, rest) = url.expose().split_once("//").unwrap_or_default();
                 let place = rest.split('?').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What recognises a delivery, and answers it: the idempotency record.
+//! The idempotency record, which recognises a repeated delivery and answers it.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,45 +6,45 @@ use super::Verdict;
 use crate::kernel::{Fingerprint, HookId, Timestamp};
 use crate::orders::Number;
 
-/// The answer to a hook, as the bytes that every copy of it gets.
+/// The answer to a hook. Every duplicate gets the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
     /// The media type.
     pub content_type: String,
-    /// The body.
     pub body: String,
 }
 
 impl Answer {
-    /// That it was taken in, and nothing else.
+    /// An answer that only confirms the receipt: 200 with an empty object.
     #[must_use]
     pub fn empty() -> Answer {
         Answer { status: 200, content_type: "application/json".into(), body: "{}".into() }
     }
 }
 
-/// What is needed to recognise a delivery that comes again, and to answer it as before.
+/// The data needed to recognise a repeated delivery and to repeat its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyRecord {
-    /// Which delivery.
+    /// The id of the delivery.
     pub id: HookId,
-    /// Our number of the order it belongs to.
+    /// Our number of the order, if the delivery belongs to one.
     pub number: Option<Number>,
-    /// When it came.
+    /// When the delivery arrived.
     pub received_at: Timestamp,
-    /// The verdict.
     pub verdict: Verdict,
-    /// The answer. None while there is none, and for a hook that was turned away: a copy of it is judged again.
+    /// The answer. None until there is one, and for a hook that was turned
+    /// away: its duplicates get a new verdict.
     pub answer: Option<Answer>,
-    /// The fingerprint of the bytes as they came, if what is kept of them is not the same.
+    /// The fingerprint of the received bytes, if the stored ones differ from
+    /// them because card numbers are masked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masked_from: Option<Fingerprint>,
 }
 
 impl IdempotencyRecord {
-    /// What a copy is answered; none if it was not answered.
+    /// The answer for a duplicate. None if there is no stored answer.
     #[must_use]
     pub fn answered(&self) -> Option<Answered> {
         Some(Answered {
@@ -57,17 +57,16 @@ impl IdempotencyRecord {
     }
 }
 
-/// What a copy of a hook is told, and told about.
+/// The stored answer to a hook, with what is known about the first delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered {
-    /// Which hook.
+    /// The id of the hook.
     pub id: HookId,
-    /// Our number of its order.
+    /// Our number of its order, if it belongs to one.
     pub number: Option<Number>,
-    /// When it came first.
+    /// When the first delivery arrived.
     pub received_at: Timestamp,
-    /// What was decided then.
+    /// The verdict on the first delivery.
     pub verdict: Verdict,
-    /// What it was answered.
     pub answer: Answer,
 }

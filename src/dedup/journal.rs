@@ -1,58 +1,62 @@
-//! What the journal keeps of a delivery, for people and for a replay.
+//! The journal entry of a delivery, for people and for a replay.
 
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::{IdempotencyRecord, Reason};
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, ExternalId, Fingerprint, HookId, Kind, PartyName, Timestamp, Unreadable};
+use crate::kernel::{
+    Document, ExternalId, Fingerprint, HookId, Kind, PartyName, Timestamp, Unreadable,
+};
 
-/// A delivery as it came, what was decided about it and why. The idempotency record lies in it, so that both are one document
-/// and one write.
+/// A delivery as it was received, with its verdict and the reasons. It includes
+/// the idempotency record, so that both are one document and one write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEntry {
-    /// What recognises and answers a copy.
+    /// The record that recognises and answers a duplicate.
     pub record: IdempotencyRecord,
-    /// Who sent it.
+    /// The name of the sender.
     pub source: PartyName,
-    /// The kind, in the sender's word, as far as it could be read.
+    /// The sender's name of the kind, if it could be read.
     pub event_type: Option<String>,
-    /// The sender's order number, likewise.
+    /// The sender's order number, if it could be read.
     pub external_id: Option<ExternalId>,
-    /// When it happened, by the sender's word.
+    /// The time of the event, according to the sender.
     pub sent_at: Option<Timestamp>,
-    /// The same without an offset: local time of an unknown zone.
+    /// The same, if the sender gave no offset: local time in an unknown zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at_by_the_wall: Option<DateTime>,
-    /// Why the verdict is what it is: all that holds.
+    /// All reasons for the verdict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
-    /// What came of it, for a person and for programs: see `orders::Fact` and `payments::PaymentFact`.
+    /// The effects, for people and for programs: see `orders::Fact` and
+    /// `payments::PaymentFact`.
     #[serde(default)]
     pub facts: Vec<serde_json::Value>,
-    /// For an entry about copies of another.
+    /// Set in an entry that counts the duplicates of another hook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<Copies>,
-    /// How long the body was, in bytes; what is kept of it may be less.
+    /// The original length of the body, in bytes. The stored body can be
+    /// shorter.
     pub body_bytes: u64,
-    /// The bytes as they came, but for the numbers of cards in them.
+    /// The body as it was received, except for card numbers, which are masked.
     #[serde(skip)]
     pub body: Vec<u8>,
 }
 
-/// Copies of one hook.
+/// The duplicates of one hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copies {
-    /// The hook.
+    /// The id of the hook.
     pub of: HookId,
-    /// How many came.
+    /// The number of duplicates received.
     pub count: u64,
-    /// When the latest came.
+    /// The arrival of the latest one.
     pub last_at: Timestamp,
 }
 
-/// The stored form is the JSON of everything but the bytes, a line feed, and the bytes as they are: they
-/// need not be text.
+/// The stored form is the JSON of everything except the body, a line feed, and
+/// the raw body, which need not be text.
 impl Document for JournalEntry {
     const KIND: Kind = Kind::listed(2, "hooks");
     const SCHEMA: u16 = 3;
@@ -61,7 +65,7 @@ impl Document for JournalEntry {
     fn encode(&self) -> Vec<u8> {
         let mut bytes = encode_json(self);
         bytes.reserve_exact(1 + self.body.len());
-        bytes.push(b'\n'); // JSON written compactly has no line feed in it
+        bytes.push(b'\n'); // compact JSON has no line feeds
         bytes.extend_from_slice(&self.body);
         bytes
     }
@@ -75,7 +79,7 @@ impl Document for JournalEntry {
 }
 
 impl JournalEntry {
-    /// Whether it was these bytes that came.
+    /// Whether the received body had exactly these bytes.
     #[must_use]
     pub fn is_of(&self, body: &[u8]) -> bool {
         match self.record.masked_from {
@@ -84,14 +88,16 @@ impl JournalEntry {
         }
     }
 
-    /// Whether a second delivery of these bytes could mean something else than a retry: see
+    /// Whether the hook has no time of its own. Then a second delivery of the
+    /// same bytes could be something else than a retry: see
     /// `orders::reading_of_repeat`.
     #[must_use]
     pub fn is_timeless(&self) -> bool {
         self.sent_at.is_none() && self.sent_at_by_the_wall.is_none()
     }
 
-    /// When it came, or the last copy that it is about.
+    /// The arrival of the hook, or of the latest duplicate that the entry
+    /// counts.
     #[must_use]
     pub fn last_at(&self) -> Timestamp {
         self.copies.map_or(self.record.received_at, |copies| copies.last_at)
@@ -105,7 +111,7 @@ mod tests {
     use crate::kernel::Partition;
 
     #[test]
-    fn what_is_kept_of_a_delivery_recognises_its_copy_and_answers_it() {
+    fn a_journal_entry_recognises_and_answers_a_duplicate() {
         let fingerprint = Fingerprint::of(&[b"card 4111"]);
         let record = IdempotencyRecord {
             id: HookId { partition: Partition::from_u64(7), fingerprint },
@@ -133,12 +139,12 @@ mod tests {
         let record = IdempotencyRecord { masked_from: Some(fingerprint), ..plain.record.clone() };
         let masked = JournalEntry { record, body: b"card ****".to_vec(), ..plain.clone() };
         assert!(masked.is_of(b"card 4111") && !masked.is_of(b"card ****"));
-        let answered = plain.record.answered().expect("it was answered");
+        let answered = plain.record.answered().expect("an answer");
         assert_eq!((answered.id, answered.answer), (plain.record.id, Answer::empty()));
         assert_eq!(IdempotencyRecord { answer: None, ..plain.record }.answered(), None);
     }
 
-    /// The API, logs and metrics name a verdict as the store does.
+    /// The API, logs and metrics use the same names as the store.
     #[test]
     fn a_verdict_has_one_name() {
         for verdict in Verdict::ALL {

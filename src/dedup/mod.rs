@@ -1,14 +1,18 @@
-//! How a hook is recognised when it comes again: idempotency records, not locks.
+//! Deduplication of hooks by idempotency records, without locks.
 //!
-//! The marketplace gives its hooks no id and sends each up to eight times. What makes two deliveries the
-//! same hook is therefore derived: the order it is about and the bytes ([`key`]). The first delivery leaves
-//! an [`IdempotencyRecord`] beside its effects, in the same commit, with the answer as bytes. Whoever delivers the same
-//! again gets those bytes; of two at the same moment one commits, and the other meets a conflict, reads
-//! the record, and answers from it. There is no "being processed" state that a crash could leave behind
-//! and nobody waits for anybody. (docs/adr/0002-receipts-not-locks.md)
+//! The marketplace gives its hooks no id and sends each up to eight times. The
+//! identity of a hook is therefore derived from its order and its bytes
+//! ([`key`]). The first delivery stores an [`IdempotencyRecord`] together with
+//! its effects, in the same commit, with the bytes of the answer. A duplicate
+//! gets those bytes. Of two deliveries at the same moment, one commits. The
+//! other one meets a conflict, reads the record, and answers from it. There is
+//! no "being processed" state that a crash could leave behind, and no delivery
+//! waits for another. (docs/adr/0002-receipts-not-locks.md)
 //!
-//! What is recognised only by meaning (a re-sent order in other bytes) is for `orders` to judge: it keeps
-//! its hooks for ever, so that forgetting a record ([`retention`]) costs a look-up and never a second order.
+//! Duplicates that can be recognised only by meaning (an order sent again in
+//! other bytes) are up to `orders`. An order keeps its hooks for ever, so
+//! deleting a record ([`retention`]) costs a look-up but never creates a second
+//! order.
 
 mod idempotency;
 mod journal;

@@ -1,4 +1,5 @@
-//! Why a hook, a notification or a request got its verdict, as it is stored: kinds with their parameters.
+//! The reasons for the verdict on a hook, a notification or a request, as they
+//! are stored: kinds with parameters.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,53 +8,55 @@ use crate::kernel::{LocalTime, PartyName, Timestamp};
 use crate::orders::Late;
 use crate::payments::{Mismatch, PaymentId, PaymentNote, Recorded, Superseded};
 
-/// Why. Several may hold together.
+/// A reason for a verdict. A verdict can have several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Reason {
-    /// These bytes had come before.
+    /// The same bytes were received before.
     CameBefore { received_at: Timestamp, verdict: Verdict },
-    /// An earlier hook has said the same in other bytes.
+    /// An earlier hook has the same meaning in other bytes.
     SaidBefore,
-    /// Newer hooks speak of all that it says.
+    /// Newer hooks have already set every field that it sets.
     Outdated,
-    /// It came too late to count.
+    /// The hook came too late to have an effect.
     Late { late: Late },
-    /// Its order has not been created yet.
+    /// The order has not been created yet.
     NotCreated,
-    /// It was parked until the order was created.
+    /// The hook was parked until the order was created.
     WasParked,
-    /// It is dated after its arrival and counts from that.
+    /// The hook's time is later than its arrival by more than
+    /// `ahead_seconds_max`, so the time of arrival counts.
     DatedAhead { ahead_seconds_max: u64 },
-    /// Hooks of its kind have no part in an order.
+    /// Hooks of this kind do not concern orders.
     UnknownEvent { event_type: String },
-    /// It cannot be used.
+    /// The hook cannot be used.
     Unusable {
-        /// What is wrong with it, and where.
+        /// Describes what is wrong, and where.
         detail: String,
     },
-    /// The merchant tries whether events arrive.
+    /// A test event, with which the merchant checks that events arrive.
     TestEvent,
-    /// It is about nothing of ours.
+    /// The notification is about nothing of ours.
     NotOurs,
-    /// There is no such payment.
+    /// There is no payment with this number.
     NoPayment { number: String },
-    /// The payment is known to be paid.
+    /// The payment is already known to be paid.
     KnownPaid { payment: PaymentId },
-    /// Money came by a payment that should not have taken it.
+    /// Money came for a payment that should not take any more.
     UnwantedMoney { payment: PaymentId, reason: Superseded },
-    /// It says something of a payment that a person should look at.
+    /// The notification is about a payment that a person should look at.
     Payment { payment: Option<PaymentId>, note: PaymentNote },
-    /// It says something else than we know.
+    /// The notification contradicts what we know.
     Mismatch { mismatch: Mismatch },
-    /// It changes nothing by itself.
+    /// The notification is recorded and changes nothing by itself.
     Recorded { what: Recorded },
-    /// It says nothing that is not looked at already.
+    /// The notification has nothing new: the payment system is already being
+    /// asked.
     LookedAtAlready,
-    /// The source dates hooks after their arrival.
+    /// The source's clock is ahead: its hooks have times after their arrival.
     ClockAhead { source: PartyName, sent_at: LocalTime, arrived_at: Timestamp },
-    /// The source's times name no offset, and none is configured.
+    /// The source's times have no offset, and no time zone is configured.
     NoTimeZone { source: PartyName },
-    /// The merchant's site answered 410.
+    /// The merchant's site answered 410 (Gone) at this callback URL.
     NobodyListens { url: String },
 }

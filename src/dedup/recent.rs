@@ -1,9 +1,11 @@
-//! What came lately: a guess that saves reads, and never decides.
+//! A cache of recent hooks. It saves reads, but never decides anything.
 //!
-//! Most creations are new, and looking for their receipts finds nothing; most copies come soon after the first. So marks
-//! say which is tried first, the look-up or the commit; and the answers that this process has given lately, or read, are
-//! kept at hand. An answer, once given, never changes, so one that is remembered is as good as its record; what is not
-//! remembered is read.
+//! Most creations are new, so a look-up of their idempotency record finds
+//! nothing; most duplicates come soon after the first delivery. So a mark of
+//! each recent hook suggests what to try first: the look-up or the commit. The
+//! answers that this process recently gave or read are cached too. An answer
+//! never changes once it is given, so a cached one is as good as the record. If
+//! an answer is not cached, the record is read.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,13 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Answered;
 use crate::kernel::HookId;
 
-/// How many hooks are marked. At a thousand hooks a second this is a minute; it takes half a megabyte.
+/// The number of marks: enough for about a minute at a thousand hooks per
+/// second. They take half a megabyte.
 const MARKS: usize = 1 << 16;
 
-/// How many answers are at hand: some 300 bytes each.
+/// The number of cached answers, of about 300 bytes each.
 const ANSWERS: usize = 1 << 14;
 
-/// Hooks that came lately, each in the one place that its fingerprint gives it.
+/// Recent hooks. The fingerprint of a hook determines its slot.
 pub struct Recent {
     marks: Box<[AtomicU64]>,
     answers: Box<[Mutex<Option<Arc<Answered>>>]>,
@@ -40,20 +43,21 @@ impl fmt::Debug for Recent {
 }
 
 impl Recent {
-    /// Marks a hook, in place of whichever had its place before, and says whether it was marked already.
+    /// Marks a hook, replacing the previous mark in its slot. Returns whether
+    /// this hook was already marked.
     pub fn mark(&self, hook: HookId) -> bool {
         let fingerprint = hook.fingerprint.get();
         let mark = low(fingerprint >> 16);
         self.marks[place(fingerprint, MARKS)].swap(mark, Ordering::Relaxed) == mark
     }
 
-    /// Keeps an answer at hand. It must be durable.
+    /// Caches an answer. It must already be durable.
     pub fn keep(&self, answered: Answered) {
         let slot = &self.answers[place(answered.id.fingerprint.get(), ANSWERS)];
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(answered));
     }
 
-    /// The answer to a hook, if it is at hand.
+    /// The answer to a hook, if it is cached.
     #[must_use]
     pub fn answer(&self, hook: HookId) -> Option<Arc<Answered>> {
         let slot = &self.answers[place(hook.fingerprint.get(), ANSWERS)];
@@ -62,7 +66,7 @@ impl Recent {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a fingerprint's bits are as good here as there")]
+#[expect(clippy::cast_possible_truncation, reason = "any bits of a fingerprint are equally good")]
 fn low(bits: u128) -> u64 {
     bits as u64
 }
@@ -78,7 +82,7 @@ mod tests {
     use crate::kernel::{Fingerprint, Partition, Timestamp};
 
     #[test]
-    fn an_answer_is_given_to_its_own_hook_alone() {
+    fn an_answer_is_returned_only_for_its_own_hook() {
         let recent = Recent::default();
         let hook = |partition, text: &str| HookId {
             partition: Partition::from_u64(partition),
@@ -101,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn hooks_have_places_of_their_own() {
+    fn different_hooks_rarely_share_a_slot() {
         let recent = Recent::default();
         let hook = |count: u32| HookId {
             partition: Partition::from_u64(7),

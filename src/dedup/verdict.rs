@@ -1,26 +1,27 @@
-//! What was decided about a hook.
+//! The verdict on a hook.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// See the module.
+/// The verdict on a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It counts.
+    /// The hook took effect.
     Applied,
-    /// It had come before.
+    /// A duplicate of a hook that was received before.
     Replayed,
-    /// It was taken in, and newer hooks have spoken of all that it says.
+    /// Recorded, but without effect: newer hooks have already set every field
+    /// it sets.
     Outdated,
-    /// It came too late to count.
+    /// The hook came too late to take effect.
     Late,
-    /// It waits for its order.
+    /// The hook waits until its order is created.
     Parked,
-    /// It is of a kind that does not concern us.
+    /// The hook is of a kind that does not concern us.
     Ignored,
-    /// It cannot be used.
+    /// The hook cannot be used.
     Rejected,
 }
 
@@ -36,7 +37,7 @@ impl Verdict {
         Verdict::Rejected,
     ];
 
-    /// Its name in the API, logs and metrics.
+    /// The name in the API, logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,27 +1,28 @@
-//! What a person should hear about a source once an hour, and not with each of its hooks.
+//! Alarms about a source, which are raised once an hour and not with each of
+//! its hooks.
 
 use std::sync::PoisonError;
 
 use super::transaction::commit_once;
-use super::{Hook, Shop, entry_of, journal_key};
+use super::{Hook, Services, entry_of, journal_key};
 use crate::dedup::{Reason, Verdict};
 use crate::kernel::{LocalTime, PartyName, Timestamp};
 use crate::store::{Batch, Expect, Unavailable};
-use crate::texts::{InWords, Language};
+use crate::texts::{Language, Localized};
 
 /// What is wrong with a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Alarm {
-    /// It dates hooks after their arrival: its clock is ahead.
+    /// The timestamps of its hooks are after their arrival: its clock is ahead.
     ClockAhead { sent_at: LocalTime, arrived_at: Timestamp },
-    /// Its times name no offset, and none is configured.
+    /// Its timestamps have no offset, and no time zone is configured.
     NoTimeZone,
-    /// Nobody listens where it is to hear of its orders.
+    /// The callback address for its orders has answered 410.
     NobodyListens { url: String },
 }
 
 impl Alarm {
-    /// Its name in the journal.
+    /// The event type in the journal.
     const fn event_type(&self) -> &'static str {
         match self {
             Alarm::ClockAhead { .. } => "tillgate.clock_ahead",
@@ -30,7 +31,7 @@ impl Alarm {
         }
     }
 
-    /// What tells it from others of its kind that the same source may have.
+    /// What distinguishes alarms of the same kind about the same source.
     fn subject(&self) -> &str {
         match self {
             Alarm::ClockAhead { .. } | Alarm::NoTimeZone => "",
@@ -52,10 +53,11 @@ impl Alarm {
 
 const HOUR_SECONDS: i64 = 3600;
 
-/// Raises an alarm in the journal and the log, unless that was done in this hour. Says whether it was this call that did it,
-/// of those of all receivers.
+/// Raises an alarm in the journal and the log, unless that has been done in
+/// this hour. Returns whether this call raised it, among the calls of all
+/// receivers.
 pub async fn raise(
-    shop: &Shop,
+    services: &Services,
     source: &PartyName,
     alarm: &Alarm,
     now: Timestamp,
@@ -63,7 +65,7 @@ pub async fn raise(
     let hour = now.as_second().div_euclid(HOUR_SECONDS);
     let (event_type, subject) = (alarm.event_type(), alarm.subject());
     let key = (source.clone(), event_type, subject.to_owned());
-    let known = shop.alarms.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+    let known = services.alarms.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
     if known == Some(hour) {
         return Ok(false);
     }
@@ -81,13 +83,19 @@ pub async fn raise(
     entry.reasons = vec![reason];
     let mut batch = Batch::new();
     batch.put(journal_key(entry.record.id), Expect::Absent, &entry, now);
-    let is_first = commit_once(&shop.store, batch).await?; // else another receiver has raised it
-    let mut raised = shop.alarms.0.lock().unwrap_or_else(PoisonError::into_inner);
+    // If it was not committed, another receiver has raised the alarm.
+    let is_first = commit_once(&services.store, batch).await?;
+    let mut raised = services.alarms.0.lock().unwrap_or_else(PoisonError::into_inner);
     raised.retain(|_, known| *known == hour);
     raised.insert(key, hour);
     drop(raised);
     if is_first {
-        tracing::error!(hook.source = %source, alarm = event_type, reason = %words, "a source needs a person's attention");
+        tracing::error!(
+            hook.source = %source,
+            alarm = event_type,
+            reason = %words,
+            "a source has a problem that a person must fix; see reason"
+        );
     }
     Ok(is_first)
 }

@@ -1,6 +1,7 @@
-//! Payments by the payment system's own ids: what it tells of things that bear no number of ours is found by them.
+//! Finds payments by the payment system's own ids, for notifications that have
+//! no number of ours.
 
-use super::Shop;
+use super::Services;
 use super::transaction::commit_once;
 use crate::dedup::key;
 use crate::kernel::DocKey;
@@ -15,27 +16,28 @@ fn place(gateway: &PartyName, remote_id: &str) -> DocKey {
     DocKey { partition: id.partition, kind: Alias::KIND, id: id.fingerprint.get() }
 }
 
-/// Remembers whose payment `remote_id` is. This comes before the id is written down with its order, so that no id is known
-/// there that is not known here.
+/// Remembers the order to which the payment `remote_id` belongs. This is stored
+/// before the id is recorded in the order, so that every id that an order has
+/// can be found here.
 pub async fn remember(
-    shop: &Shop,
+    services: &Services,
     gateway: &PartyName,
     remote_id: &str,
     number: Number,
 ) -> Result<(), Unavailable> {
     let mut batch = Batch::new();
-    batch.put(place(gateway, remote_id), Expect::Absent, &Alias { number }, shop.clock.now());
-    commit_once(&shop.store, batch).await?; // else it was remembered before
+    batch.put(place(gateway, remote_id), Expect::Absent, &Alias { number }, services.clock.now());
+    commit_once(&services.store, batch).await?; // otherwise it was already stored
     Ok(())
 }
 
-/// The order that a payment belongs to, if it is one of ours.
+/// The order to which a payment belongs, if it is one of ours.
 pub async fn order_of(
-    shop: &Shop,
+    services: &Services,
     gateway: &PartyName,
     remote_id: &str,
 ) -> Result<Option<Number>, Unavailable> {
-    let found = shop.store.load(&[place(gateway, remote_id)]).await?.pop().flatten();
+    let found = services.store.load(&[place(gateway, remote_id)]).await?.pop().flatten();
     let alias: Option<Alias> = found.map(|stored| stored.document()).transpose()?;
     Ok(alias.map(|alias| alias.number))
 }

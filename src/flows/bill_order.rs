@@ -1,70 +1,79 @@
-//! An order is to be paid: see to it that its buyer can pay exactly what it comes to, and nothing else.
+//! Keeps the payments of an order in line with its content, so that its buyer
+//! can pay exactly its total and nothing else.
 
 use super::charge::charge;
 use super::effects::Task;
 use super::transaction::{Transaction, Versioned};
-use super::{BilledOrder, Seller};
+use super::{BilledOrder, PaymentProfile};
 use crate::kernel::{Private, Timestamp};
 use crate::orders::ShopKey;
-use crate::orders::{Contact, Fact, Order, OrderNote, Uncharged, View};
-use crate::payments::{Bill, Checkout, Customer, NotAdmitted, PaymentFact, PaymentId, PaymentNote, Ways};
+use crate::orders::{Contact, Fact, NotCharged, Order, OrderNote, View};
+use crate::payments::{
+    Bill, Checkout, Customer, NotAdmitted, PaymentFact, PaymentId, PaymentNote, SiteUrls,
+};
 
-/// Who is paid, with the key for the buyer's address.
+/// The payment profile of the one who is paid, with the key for the address of
+/// the buyer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Payee<'a> {
-    pub seller: &'a Seller,
+    pub profile: &'a PaymentProfile,
     pub key: &'a ShopKey,
 }
 
-/// A checkout that has no payment yet.
-pub(super) fn new_checkout(Payee { seller, key }: Payee<'_>, order: &Order, ways: Ways) -> Checkout {
+/// Creates a checkout without payments.
+pub(super) fn new_checkout(
+    Payee { profile, key }: Payee<'_>,
+    order: &Order,
+    urls: SiteUrls,
+) -> Checkout {
     Checkout {
         number: order.number,
-        gateway: seller.gateway.clone(),
-        account: seller.account.clone(),
+        gateway: profile.gateway.clone(),
+        account: profile.account.clone(),
         secret: Private::new(key.address_secret(order.number)),
-        alterations: 0,
+        updates: 0,
         changes: 0,
-        ways,
-        asked: None,
+        urls,
+        request_fingerprint: None,
         payments: Vec::new(),
         operations: Vec::new(),
         next: None,
-        on_demand: seller.terms.on_demand,
+        on_demand: profile.terms.on_demand,
         watched_end: None,
-        told_end: None,
+        reported_end: None,
         contact: None,
         contact_said_at: [None, None],
-        unasked: None,
+        withheld: None,
         history: Vec::new(),
         attention: Vec::new(),
     }
 }
 
-/// What a hook says of its buyer.
+/// What a hook states about its buyer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Said<'a> {
-    /// How the buyer is reached.
+pub(super) struct StatedBuyer<'a> {
+    /// The contact data of the buyer.
     pub contact: &'a Contact,
     /// When the hook was sent.
     pub at: Timestamp,
 }
 
-/// After a hook of a marketplace that leaves the money to us: brings the order's payments, which are stored as
-/// `known`, in line with what the order is now. Returns the order, which is to be written.
+/// After a hook of a marketplace whose orders are paid through tillgate: brings
+/// the payments of the order, which are stored as `known`, in line with the
+/// order. Returns the order, which the caller must write.
 pub(super) fn bill(
     tx: &mut Transaction<'_>,
     payee: Payee<'_>,
     order: Versioned<Order>,
     known: Option<Versioned<Checkout>>,
-    said: Said<'_>,
+    said: StatedBuyer<'_>,
 ) -> Versioned<Order> {
-    let new = || Versioned::new(new_checkout(payee, &order, Ways::default()), tx.now);
+    let new = || Versioned::new(new_checkout(payee, &order, SiteUrls::default()), tx.now);
     let checkout = known.clone().unwrap_or_else(new);
     let mut billed = BilledOrder { order, checkout };
     hear(&mut billed.checkout, said);
     if let Some(view) = billed.order.view() {
-        ask(tx, payee.seller, &mut billed, &view);
+        ask(tx, payee.profile, &mut billed, &view);
         tx.ship(&mut billed);
     }
     let BilledOrder { order, mut checkout } = billed;
@@ -77,8 +86,9 @@ pub(super) fn bill(
     order
 }
 
-/// Remembers how the buyer is reached: what the newest hook says that says it, whenever that comes.
-fn hear(checkout: &mut Checkout, Said { contact, at: said_at }: Said<'_>) {
+/// Stores the contact data of the buyer: for each field, the value of the
+/// newest hook that has one, whenever it arrives.
+fn hear(checkout: &mut Checkout, StatedBuyer { contact, at: said_at }: StatedBuyer<'_>) {
     let Contact { email, phone } = contact.clone();
     if email.is_none() && phone.is_none() {
         return;
@@ -88,16 +98,17 @@ fn hear(checkout: &mut Checkout, Said { contact, at: said_at }: Said<'_>) {
     for (said, known, known_at) in
         [(email, &mut known.email, email_said_at), (phone, &mut known.phone, phone_said_at)]
     {
-        // Of two that were sent at the same time either is as good, so long as it is always the same.
+        // For two hooks with the same time, either value is as good, but it
+        // must always be the same one.
         if said.is_some() && (Some(said_at), &said) > (*known_at, known) {
             (*known, *known_at) = (said, Some(said_at));
         }
     }
 }
 
-fn ask(tx: &mut Transaction<'_>, seller: &Seller, billed: &mut BilledOrder, view: &View) {
+fn ask(tx: &mut Transaction<'_>, profile: &PaymentProfile, billed: &mut BilledOrder, view: &View) {
     let now = tx.now;
-    let wanted = match wanted(&billed.order, view, &billed.checkout, seller, now) {
+    let wanted = match wanted(&billed.order, view, &billed.checkout, profile, now) {
         Ok(wanted) => wanted,
         Err(reason) => {
             let note = OrderNote::NoPayment { reason };
@@ -109,18 +120,20 @@ fn ask(tx: &mut Transaction<'_>, seller: &Seller, billed: &mut BilledOrder, view
         }
     };
     let was_asked = !billed.checkout.payments.is_empty() || billed.checkout.next.is_some();
-    // What was delivered before anybody was asked to pay has been paid otherwise.
+    // An order that was delivered before a payment was requested has been paid
+    // in another way.
     if !was_asked && (wanted.is_none() || view.delivered.is_some()) {
         return;
     }
-    // What stands in the order is billed once; only another sum or other lines make another bill.
-    for payment in billed.checkout.wants(wanted, now) {
+    // The content of an order is billed once; only another sum or other lines
+    // make another bill.
+    for payment in billed.checkout.set_bill(wanted, now) {
         tx.start(billed, Task::Payment { payment });
         tx.note_facts(planned(&billed.checkout, payment));
     }
     tx.watch_end(billed);
     let checkout = &billed.checkout;
-    let kept = checkout.payments.iter().find(|payment| checkout.keeps_money(payment));
+    let kept = checkout.payments.iter().find(|payment| checkout.has_unrefunded_money(payment));
     if let Some(paid) = kept.filter(|_| view.cancelled.is_some()) {
         let (id, note) = (paid.id, PaymentNote::PaidButCancelled { amount: paid.taken() });
         if !checkout.is_flagged(Some(id), &note) {
@@ -129,32 +142,35 @@ fn ask(tx: &mut Transaction<'_>, seller: &Seller, billed: &mut BilledOrder, view
     }
 }
 
-/// That a payment will be asked for, if it is still to be.
+/// The fact that a payment will be requested, if that is still to happen.
 pub(super) fn planned(checkout: &Checkout, payment: PaymentId) -> Option<PaymentFact> {
     let mut payments = checkout.payments.iter();
     let planned = payments.find(|known| known.id == payment && known.superseded.is_none())?;
     Some(PaymentFact::PaymentPlanned { payment, amount: planned.bill.total })
 }
 
-/// What the buyer of a marketplace's order is to pay, if anything; the error says why nobody is asked.
+/// The bill for the buyer of a marketplace's order, if there is something to
+/// pay. The error is the reason why no payment can be requested.
 fn wanted(
     order: &Order,
     view: &View,
     checkout: &Checkout,
-    seller: &Seller,
+    profile: &PaymentProfile,
     now: Timestamp,
-) -> Result<Option<(u32, Bill)>, Uncharged> {
+) -> Result<Option<(u32, Bill)>, NotCharged> {
     if view.paid.is_some() || view.cancelled.is_some() {
         return Ok(None);
     }
     let customer = checkout.contact.clone().unwrap_or_default();
-    let bill = charge(&view.content, &order.external_id, seller.rates, customer, now);
+    let bill = charge(&view.content, &order.external_id, profile.rates, customer, now);
     let bill = bill?;
-    seller.terms.admit(&bill).map_err(|why| match why {
-        NotAdmitted::NoEmail => Uncharged::NoEmail,
-        NotAdmitted::NoContact => Uncharged::NoContact,
-        NotAdmitted::TooManyLines { lines, lines_max } => Uncharged::TooManyLines { lines, lines_max },
-        NotAdmitted::FreeLine { sku } => Uncharged::FreeLine { sku },
+    profile.terms.admit(&bill).map_err(|why| match why {
+        NotAdmitted::NoEmail => NotCharged::NoEmail,
+        NotAdmitted::NoContact => NotCharged::NoContact,
+        NotAdmitted::TooManyLines { lines, lines_max } => {
+            NotCharged::TooManyLines { lines, lines_max }
+        }
+        NotAdmitted::FreeLine { sku } => NotCharged::FreeLine { sku },
     })?;
     Ok(Some((view.revision, bill)))
 }

@@ -1,72 +1,79 @@
-//! What the buyer of a marketplace's order is to pay, and what of: the sum that its hooks agree on, with a line for every
-//! article, or the reason why nobody is asked for anything.
+//! Calculates what the buyer of a marketplace's order pays, and for what: the
+//! sum on which its hooks agree, with a line for every article, or the reason
+//! why nothing can be requested.
 //!
-//! Nothing here does I/O. Whatever is doubtful ends in [`Uncharged`], which goes before a person: a wrong sum, or a receipt
-//! that does not name the goods, is worse than a link that is late.
+//! Nothing here does I/O. Every ambiguity ends in [`NotCharged`], which goes to
+//! a person: a wrong sum, or a receipt that does not name the goods, is worse
+//! than a link that is late.
 
 use std::time::Duration;
 
 use crate::kernel::time::later;
 use crate::kernel::{ExternalId, Money, Quantity, Timestamp};
-use crate::orders::{Content, Position, Sums, Uncharged, Unread};
+use crate::orders::{Content, NotCharged, Position, Sums, Unread};
 use crate::payments::{
     BadBill, Bill, Customer, DESCRIPTION_CHARS_MAX, GoodsKind, Line, VatCode, multiply, spread,
 };
 
-/// How long a marketplace's order can be paid, in days.
+/// How long the order of a marketplace can be paid, in days.
 const LINK_DAYS: u64 = 7;
 
-/// The tax rates of a source's orders, which the marketplace does not tell.
+/// The tax rates for a source's orders. The marketplace does not send them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
-    /// Of the goods.
+    /// The rate of the goods.
     pub goods: VatCode,
-    /// Of their delivery.
+    /// The rate of the delivery.
     pub delivery: VatCode,
 }
 
-/// The bill for what an order is, as its hooks say.
+/// The bill for the content of an order, as its hooks state it.
 pub fn charge(
     content: &Content,
     external_id: &ExternalId,
     rates: Rates,
     customer: Customer,
     now: Timestamp,
-) -> Result<Bill, Uncharged> {
+) -> Result<Bill, NotCharged> {
     let lines = lines(content, rates)?;
-    let description: String = format!("Заказ {external_id}").chars().take(DESCRIPTION_CHARS_MAX).collect();
+    let description: String =
+        format!("Заказ {external_id}").chars().take(DESCRIPTION_CHARS_MAX).collect();
     let expires_at = later(now, Duration::from_secs(LINK_DAYS * 24 * 3600));
     Bill::over(description, lines, customer, expires_at).map_err(no_bill)
 }
 
-fn no_bill(why: BadBill) -> Uncharged {
-    Uncharged::Bill { detail: why.to_string() }
+fn no_bill(why: BadBill) -> NotCharged {
+    NotCharged::Bill { detail: why.to_string() }
 }
 
-/// The lines of the bill: every article that is charged, and the delivery if it has a price of its own.
-fn lines(content: &Content, rates: Rates) -> Result<Vec<Line>, Uncharged> {
+/// The lines of the bill: every article that is charged, and the delivery if it
+/// has a price of its own.
+fn lines(content: &Content, rates: Rates) -> Result<Vec<Line>, NotCharged> {
     if content.unread != Unread::Nothing {
-        return Err(Uncharged::UnreadLines);
+        return Err(NotCharged::UnreadLines);
     }
     if content.sums.has_unread || content.own_sums.has_unread {
-        return Err(Uncharged::UnreadSum);
+        return Err(NotCharged::UnreadSum);
     }
-    let charged: Vec<&Position> = content.positions.iter().filter(|position| position.is_charged()).collect();
+    let charged: Vec<&Position> =
+        content.positions.iter().filter(|position| position.is_charged()).collect();
     if charged.is_empty() {
-        return Err(Uncharged::NoLines);
+        return Err(NotCharged::NoLines);
     }
     for position in &charged {
         let sku = || position.sku.clone();
         match position.quantity {
-            None => return Err(Uncharged::UnreadQuantity { sku: sku() }),
-            Some(quantity) if quantity < Quantity::ZERO => return Err(Uncharged::Negative { sku: sku() }),
+            None => return Err(NotCharged::UnreadQuantity { sku: sku() }),
+            Some(quantity) if quantity < Quantity::ZERO => {
+                return Err(NotCharged::Negative { sku: sku() });
+            }
             Some(_) => {}
         }
     }
     let (total, of_goods) = agreed(content, &charged)?;
     let sums = of_goods.iter().map(|sum| sum.kopecks()).collect::<Vec<_>>();
     let (goods, delivery) = parted(content, total, &sums, charged.len())?;
-    let above = || Uncharged::AboveLines { total, of_lines: Money::from_kopecks(sum_of(&sums)) };
+    let above = || NotCharged::AboveLines { total, of_lines: Money::from_kopecks(sum_of(&sums)) };
     let shares = spread(goods.kopecks(), &sums).ok_or_else(above)?;
     let mut lines = Vec::with_capacity(charged.len() + 1);
     for (position, share) in charged.iter().zip(shares) {
@@ -74,62 +81,69 @@ fn lines(content: &Content, rates: Rates) -> Result<Vec<Line>, Uncharged> {
         let sold = (position.known_quantity(), Money::from_kopecks(share));
         let price = unit_price(position);
         lines.extend(
-            Line::sold_for(&position.sku, &name, sold.0, sold.1, price, rates.goods).map_err(no_bill)?,
+            Line::sold_for(&position.sku, &name, sold.0, sold.1, price, rates.goods)
+                .map_err(no_bill)?,
         );
     }
     if let Some(cost) = delivery {
         let one = (Quantity::from_thousandths(1000), cost);
-        let line = Line::priced(DELIVERY_SKU.into(), "Доставка".into(), one.0, one.1, rates.delivery)
-            .map_err(no_bill)?;
+        let line =
+            Line::priced(DELIVERY_SKU.into(), "Доставка".into(), one.0, one.1, rates.delivery)
+                .map_err(no_bill)?;
         lines.push(Line { kind: GoodsKind::Service, ..line });
     }
     Ok(lines)
 }
 
-/// The article of a delivery, which is no article of the shop's.
+/// The article code of the delivery, which is not an article of the shop.
 const DELIVERY_SKU: &str = "delivery";
 
-/// The total that everybody agrees on, and what each line comes to before the difference is shared out.
-fn agreed(content: &Content, charged: &[&Position]) -> Result<(Money, Vec<Money>), Uncharged> {
+/// The total on which all statements agree, and the sum of each line before the
+/// difference is distributed.
+fn agreed(content: &Content, charged: &[&Position]) -> Result<(Money, Vec<Money>), NotCharged> {
     let own = amount(&content.own_sums)?;
     let of_goods = match (own, charged) {
-        // A total is of all lines, so of the only one too.
+        // A total covers all lines, so it is the sum of the only one.
         (Some(total), [only]) if is_silent(only) => vec![total],
         (_, _) => sums_of_lines(content, charged, own)?,
     };
     let kopecks = of_goods.iter().map(|sum| sum.kopecks()).collect::<Vec<_>>();
     let total = own.unwrap_or_else(|| Money::from_kopecks(sum_of(&kopecks)));
     match amount(&content.sums)? {
-        Some(newest) if newest != total => Err(Uncharged::OtherTotal { of_lines: total, stated: newest }),
+        Some(newest) if newest != total => {
+            Err(NotCharged::OtherTotal { of_lines: total, stated: newest })
+        }
         Some(_) | None => Ok((total, of_goods)),
     }
 }
 
-/// What each line comes to by its own word or, where there is a total to measure it by, by its price.
+/// The sum of each line, as stated or, if there is a total to compare with, by
+/// its price.
 fn sums_of_lines(
     content: &Content,
     charged: &[&Position],
     own: Option<Money>,
-) -> Result<Vec<Money>, Uncharged> {
+) -> Result<Vec<Money>, NotCharged> {
     let mut sums = Vec::with_capacity(charged.len());
     for position in charged {
         let sku = || position.sku.clone();
         if position.has_unread_sum {
-            return Err(Uncharged::UnreadLineSum { sku: sku() });
+            return Err(NotCharged::UnreadLineSum { sku: sku() });
         }
         let by_price = || own.and_then(|_| sum_by_price(position));
         let sum = match (stated(position).or_else(by_price), own) {
             (Some(sum), _) => sum,
-            (None, Some(_)) => return Err(Uncharged::NoSumOrPrice { sku: sku() }),
-            (None, None) => return Err(Uncharged::NoSum { sku: sku() }),
+            (None, Some(_)) => return Err(NotCharged::NoSumOrPrice { sku: sku() }),
+            (None, None) => return Err(NotCharged::NoSum { sku: sku() }),
         };
         if sum < Money::ZERO {
-            return Err(Uncharged::Negative { sku: sku() });
+            return Err(NotCharged::Negative { sku: sku() });
         }
         sums.push(sum);
     }
-    // A sum with discounts of 0.00 says that the line is a gift, or that it has no discount: the total shows which.
-    let Some(doubtful) = charged.iter().find(|position| is_gift_or_undiscounted(position)) else {
+    // A sum with discounts of 0.00 means that the line is a gift, or that it
+    // has no discount: the total shows which.
+    let Some(ambiguous) = charged.iter().find(|position| is_gift_or_undiscounted(position)) else {
         return Ok(sums);
     };
     let as_gifts: Vec<Money> = charged
@@ -137,32 +151,37 @@ fn sums_of_lines(
         .zip(&sums)
         .map(|(position, sum)| if is_gift_or_undiscounted(position) { Money::ZERO } else { *sum })
         .collect();
-    let total_of = |sums: &[Money]| sums.iter().fold(0_i64, |sum, line| sum.saturating_add(line.kopecks()));
+    let total_of =
+        |sums: &[Money]| sums.iter().fold(0_i64, |sum, line| sum.saturating_add(line.kopecks()));
     let fits = |sums: &[Money]| {
         let delivery = content.sums.delivery_cost.map_or(0, Money::kopecks);
         own.is_some_and(|own| {
-            [0, delivery]
-                .iter()
-                .any(|cost| is_about(own.kopecks().saturating_sub(*cost), total_of(sums), charged.len()))
+            [0, delivery].iter().any(|cost| {
+                is_about(own.kopecks().saturating_sub(*cost), total_of(sums), charged.len())
+            })
         })
     };
     match (fits(&as_gifts), fits(&sums)) {
         (true, false) => Ok(as_gifts),
         (false, true) => Ok(sums),
-        (true, true) | (false, false) => Err(Uncharged::GiftOrUndiscounted { sku: doubtful.sku.clone() }),
+        (true, true) | (false, false) => {
+            Err(NotCharged::GiftOrUndiscounted { sku: ambiguous.sku.clone() })
+        }
     }
 }
 
-/// Whether it says nothing of what it costs.
+/// Whether the line states neither a sum nor a price.
 fn is_silent(position: &Position) -> bool {
     !position.has_unread_sum && stated(position).is_none() && unit_price(position).is_none()
 }
 
 fn is_gift_or_undiscounted(position: &Position) -> bool {
-    position.discount_total == Some(Money::ZERO) && position.total.is_some_and(|total| total > Money::ZERO)
+    position.discount_total == Some(Money::ZERO)
+        && position.total.is_some_and(|total| total > Money::ZERO)
 }
 
-/// Whether two sums of so many lines differ by no more than rounding makes: a kopeck a line.
+/// Whether two sums of `lines` lines differ by no more than rounding: one
+/// kopeck per line.
 fn is_about(kopecks: i64, other: i64, lines: usize) -> bool {
     let tolerance = i64::try_from(lines).unwrap_or(i64::MAX);
     kopecks.saturating_sub(other).saturating_abs() <= tolerance
@@ -172,52 +191,63 @@ fn sum_of(kopecks: &[i64]) -> i64 {
     kopecks.iter().fold(0, |sum, kopecks| sum.saturating_add(*kopecks))
 }
 
-/// What the buyer pays, of the sums that are stated together.
-fn amount(sums: &Sums) -> Result<Option<Money>, Uncharged> {
+/// What the buyer pays, from sums that are stated together.
+fn amount(sums: &Sums) -> Result<Option<Money>, NotCharged> {
     match (sums.discount_total, sums.total) {
         (Some(Money::ZERO), Some(total)) if total > Money::ZERO => {
-            Err(Uncharged::ZeroWithDiscounts { total })
+            Err(NotCharged::ZeroWithDiscounts { total })
         }
         (Some(total), _) | (None, Some(total)) => Ok(Some(total)),
         (None, None) => Ok(None),
     }
 }
 
-/// What a line states that it comes to. A sum with discounts of 0 may mean that there is none.
+/// The sum that a line states. A sum with discounts of 0 may mean that there is
+/// no discount.
 fn stated(position: &Position) -> Option<Money> {
-    position.discount_total.filter(|sum| *sum != Money::ZERO).or(position.total).or(position.discount_total)
+    position
+        .discount_total
+        .filter(|sum| *sum != Money::ZERO)
+        .or(position.total)
+        .or(position.discount_total)
 }
 
 fn unit_price(position: &Position) -> Option<Money> {
     position.discount_price.filter(|price| *price > Money::ZERO).or(position.price)
 }
 
-/// What a line comes to by its price, where it states no sum.
+/// The sum of a line by its price, if it states no sum.
 fn sum_by_price(position: &Position) -> Option<Money> {
     multiply(unit_price(position)?, position.quantity?)
 }
 
-/// How much of the total is for the goods, and how much for their delivery.
+/// Splits the total into the goods and their delivery.
 fn parted(
     content: &Content,
     total: Money,
     sums: &[i64],
     charged: usize,
-) -> Result<(Money, Option<Money>), Uncharged> {
+) -> Result<(Money, Option<Money>), NotCharged> {
     let of_lines = sum_of(sums);
     let tolerance = i64::try_from(charged).unwrap_or(i64::MAX);
     let is_about = |kopecks: i64, other: i64| is_about(kopecks, other, charged);
     let delivery = content.sums.delivery_cost.filter(|cost| *cost > Money::ZERO);
-    let above = Uncharged::AboveLines { total, of_lines: Money::from_kopecks(of_lines) };
+    let above = NotCharged::AboveLines { total, of_lines: Money::from_kopecks(of_lines) };
     let kopecks = total.kopecks();
     let Some(cost) = delivery else {
-        // Up to a kopeck a line is a matter of rounding; less than the lines is a discount on the whole order.
-        return if kopecks <= of_lines.saturating_add(tolerance) { Ok((total, None)) } else { Err(above) };
+        // A difference of up to one kopeck per line is rounding; a total below
+        // the sum of the lines is a discount on the whole order.
+        return if kopecks <= of_lines.saturating_add(tolerance) {
+            Ok((total, None))
+        } else {
+            Err(above)
+        };
     };
     let without = kopecks.saturating_sub(cost.kopecks());
     let with_delivery = (Money::from_kopecks(without), Some(cost));
-    let unclear = Uncharged::UnclearDelivery { total, delivery: cost };
-    // What fits to the kopeck is meant; a small cost may also look like rounding.
+    let unclear = NotCharged::UnclearDelivery { total, delivery: cost };
+    // An exact match is what is meant; a small delivery cost may also look like
+    // rounding.
     if kopecks == of_lines {
         return Ok((total, None));
     }
@@ -231,7 +261,8 @@ fn parted(
         let fits = (0..=of_lines.saturating_add(tolerance)).contains(&without);
         return if fits { Ok(with_delivery) } else { Err(above) };
     }
-    // Less than the lines: the sums without discounts show whether the delivery is in the total.
+    // The total is below the sum of the lines: the sums without discounts show
+    // whether the total includes the delivery.
     let full: Option<i64> = content
         .positions
         .iter()

@@ -1,13 +1,15 @@
-//! What is known of the addresses at which merchants' sites hear of their orders.
+//! What is known about the callback addresses of merchants' sites.
 //!
-//! A site that answers 410 says that nobody listens there any more. Nothing more is sent to that address until something that
-//! a person asked for is taken there; what waits meanwhile waits, and its time to be given up stands still.
+//! A site that answers 410 says that the address is no longer in use. Nothing
+//! more is sent to it until it accepts a callback that a person has requested.
+//! Until then its callbacks wait, and the time does not count towards giving
+//! them up.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Shop;
+use super::Services;
 use super::transaction::{Staged, Versioned, transact};
 use crate::dedup::key;
 use crate::kernel::DocKey;
@@ -16,18 +18,18 @@ use crate::kernel::time::between;
 use crate::kernel::{Document, Kind, PartyName, Timestamp, Unreadable};
 use crate::store::Unavailable;
 
-/// An address of a merchant's site.
+/// The callback address of a site.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// Since when nobody listens there.
+    /// When the address answered 410; `None` if it is in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone_since: Option<Timestamp>,
-    /// When nobody did before that, the latest last.
+    /// Earlier periods in which it was out of use, the latest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub was_gone: Vec<(Timestamp, Timestamp)>,
 }
 
-/// The times without a listener that are remembered.
+/// How many earlier periods are remembered.
 const GONE_TIMES_MAX: usize = 20;
 
 impl Document for Endpoint {
@@ -44,7 +46,8 @@ impl Document for Endpoint {
 }
 
 impl Endpoint {
-    /// How long it has been tried since `first`: the time without a listener does not count.
+    /// How long delivery has been tried since `first`. The time out of use does
+    /// not count.
     #[must_use]
     pub fn tried_for(&self, first: Timestamp, now: Timestamp) -> Duration {
         let within = |moment: Timestamp| moment.min(now).max(first);
@@ -58,22 +61,27 @@ fn place(merchant: &PartyName, url: &str) -> DocKey {
     DocKey { partition: id.partition, kind: Endpoint::KIND, id: id.fingerprint.get() }
 }
 
-/// Reads what is known of an address.
-pub async fn endpoint(shop: &Shop, merchant: &PartyName, url: &str) -> Result<Endpoint, Unavailable> {
-    let found = shop.store.load(&[place(merchant, url)]).await?.pop().flatten();
+/// Reads what is known about an address.
+pub async fn endpoint_at(
+    services: &Services,
+    merchant: &PartyName,
+    url: &str,
+) -> Result<Endpoint, Unavailable> {
+    let found = services.store.load(&[place(merchant, url)]).await?.pop().flatten();
     Ok(found.map(|stored| stored.document()).transpose()?.unwrap_or_default())
 }
 
-/// Writes down whether somebody listens at an address. Says whether that is news.
+/// Records whether an address is out of use. Returns `false` if that was
+/// already known.
 pub async fn set_gone(
-    shop: &Shop,
+    services: &Services,
     merchant: &PartyName,
     url: &str,
     is_gone: bool,
 ) -> Result<bool, Unavailable> {
     let place = place(merchant, url);
-    transact(shop, "set_gone", |mut tx| async move {
-        let now = shop.store.outbox_now().await?;
+    transact(services, "set_gone", |mut tx| async move {
+        let now = services.store.outbox_now().await?;
         let known = tx.read(place).await?;
         let mut known: Versioned<Endpoint> =
             known.unwrap_or_else(|| Versioned::new(Endpoint::default(), now));
@@ -99,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_without_a_listener_does_not_count() {
+    fn the_time_out_of_use_does_not_count() {
         let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).expect("a time");
         let known = Endpoint {
             gone_since: None,
@@ -108,7 +116,11 @@ mod tests {
         for (first, now, seconds) in
             [(20, 320, 249), (120, 320, 169), (0, 20, 10), (400, 500, 100), (5, 5, 0)]
         {
-            assert_eq!(known.tried_for(at(first), at(now)), Duration::from_secs(seconds), "{first} {now}");
+            assert_eq!(
+                known.tried_for(at(first), at(now)),
+                Duration::from_secs(seconds),
+                "{first} {now}"
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A hook on its way in, and what became of it.
+//! A received hook, and the result of processing it.
 
 use bytes::Bytes;
 
@@ -7,7 +7,7 @@ use crate::kernel::{ExternalId, HookId, PartyName};
 use crate::orders::{EventKind, Number};
 use crate::webhooks::Identity;
 
-/// A hook whose sender is proved and whose envelope was read.
+/// A hook whose sender is authenticated and whose envelope has been read.
 #[derive(Debug, Clone)]
 pub struct Hook {
     pub(super) source: PartyName,
@@ -15,15 +15,18 @@ pub struct Hook {
     pub(super) kind: Option<EventKind>,
     pub(super) external_id: Option<ExternalId>,
     pub(super) body: Bytes,
-    /// Its sender has given the delivery an id that is verified: what comes under it again is a retry for certain.
+    /// Whether the sender has given the delivery a verified id. Then another
+    /// delivery with the same id is certainly a retry.
     pub(super) has_delivery_id: bool,
-    /// Its id if no other order holds its order's first number, as good as always.
+    /// The id of the hook if no other order holds the first number of its
+    /// order, which is almost always the case.
     pub(super) first_id: HookId,
 }
 
 impl Hook {
-    /// A hook of `source`: its kind in the sender's word and, if it concerns us, in ours; the sender's order
-    /// number; and the bytes as they came.
+    /// Creates a hook of `source`. `event_type` is its kind in the term of the
+    /// sender, `kind` is our kind if the hook is relevant to us, `external_id`
+    /// is the sender's order number, and `body` holds the bytes as received.
     #[must_use]
     pub fn new(
         source: PartyName,
@@ -41,10 +44,16 @@ impl Hook {
         Hook { source, event_type, kind, external_id, body, has_delivery_id: false, first_id }
     }
 
-    /// A hook that was read as far as its envelope. `delivery_id` is the sender's own id of the delivery, where it gives
-    /// one that is verified: then that tells it from others, and not its bytes.
+    /// Creates a hook whose envelope has been read. `delivery_id` is the
+    /// verified id that the sender has given the delivery, if any; then it
+    /// identifies the hook instead of its bytes.
     #[must_use]
-    pub fn of(source: PartyName, identity: Identity, body: Bytes, delivery_id: Option<&str>) -> Hook {
+    pub fn of(
+        source: PartyName,
+        identity: Identity,
+        body: Bytes,
+        delivery_id: Option<&str>,
+    ) -> Hook {
         let Identity { event_type, kind, external_id } = identity;
         let hook = Hook::new(source, event_type, kind, external_id, body);
         let Some(delivery_id) = delivery_id else { return hook };
@@ -56,7 +65,7 @@ impl Hook {
         Hook { has_delivery_id: true, first_id, ..hook }
     }
 
-    /// The same, kept under an id that other bytes gave it.
+    /// The same hook under an id that was derived from other bytes.
     #[must_use]
     pub fn known_as(self, id: HookId) -> Hook {
         let first_id = match self.external_id {
@@ -66,44 +75,42 @@ impl Hook {
         Hook { first_id, ..self }
     }
 
-    /// Who sent it.
+    /// The source that sent it.
     #[must_use]
     pub fn source(&self) -> &PartyName {
         &self.source
     }
 
-    /// The kind, in the sender's word.
+    /// Its kind, in the term of the sender.
     #[must_use]
     pub fn event_type(&self) -> &str {
         &self.event_type
     }
 
-    /// The kind in ours; none for kinds that do not concern us.
+    /// Our kind of it; `None` for kinds that are not relevant to us.
     #[must_use]
     pub fn kind(&self) -> Option<EventKind> {
         self.kind
     }
 
-    /// The sender's order number.
+    /// The sender's number of the order.
     #[must_use]
     pub fn external_id(&self) -> Option<&ExternalId> {
         self.external_id.as_ref()
     }
 }
 
-/// What became of a hook.
+/// The result of processing a hook.
 #[derive(Debug, Clone)]
 pub struct Received {
-    /// Its id.
     pub id: HookId,
-    /// The verdict.
     pub verdict: Verdict,
-    /// Why: all that holds.
+    /// All reasons for the verdict.
     pub reasons: Vec<Reason>,
     /// Our number of its order.
     pub number: Option<Number>,
-    /// The answer for its sender.
+    /// The answer to its sender.
     pub answer: Answer,
-    /// Whether this delivery had come before: nothing new was kept of it.
+    /// Whether this delivery is a duplicate, of which nothing new was stored.
     pub is_copy: bool,
 }

@@ -1,4 +1,4 @@
-//! The journal: where the entry of a delivery lies, how it is read, and how a new one begins.
+//! The journal: the keys of its entries, reading them, and creating new ones.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,13 @@ use crate::dedup::{IdempotencyRecord, JournalEntry, Verdict};
 use crate::kernel::{DocKey, Document, Fingerprint, HookId, Timestamp, card};
 use crate::store::{Batch, Store, Unavailable};
 
-/// Where the entry of a delivery lies.
+/// The key of the journal entry of a delivery.
 #[must_use]
 pub fn journal_key(id: HookId) -> DocKey {
     DocKey { partition: id.partition, kind: JournalEntry::KIND, id: id.fingerprint.get() }
 }
 
-/// Reads an entry to change it.
+/// Reads an entry in order to change it.
 pub(super) async fn load_entry(
     store: &Store,
     id: HookId,
@@ -23,7 +23,7 @@ pub(super) async fn load_entry(
     stored.as_ref().map(Versioned::of).transpose()
 }
 
-/// Reads an entry for an answer that promises what it says.
+/// Reads an entry that is durable, for an answer that relies on it.
 pub(super) async fn load_kept_entry(
     store: &Store,
     id: HookId,
@@ -33,13 +33,13 @@ pub(super) async fn load_kept_entry(
 }
 
 impl Versioned<JournalEntry> {
-    /// Stages the entry as it is now.
+    /// Stages the entry with its current content.
     pub(super) fn stage(&self, batch: &mut Batch) {
         self.stage_at(journal_key(self.record.id), batch);
     }
 }
 
-/// An entry about `hook`, as yet without a verdict of its own.
+/// Creates an entry about `hook`. The caller sets its verdict.
 pub(super) fn entry_of(hook: &Hook, id: HookId, received_at: Timestamp) -> JournalEntry {
     let body = card::mask_body(&hook.body);
     let is_masked = matches!(body, Cow::Owned(_));

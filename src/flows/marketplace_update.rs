@@ -1,51 +1,40 @@
-//! How far a marketplace was told something: an [`Attempt`] whose record is the message itself.
+//! The progress of a fulfilment update: an [`Attempt`] whose record is the
+//! message itself.
 //!
-//! What is sent twice is refused over there as out of turn, and there is nothing to look it up by. So after an outcome that is
-//! not known, the same is sent again, and "out of turn" means that an earlier attempt, or one whose sender died, has arrived.
+//! The marketplace refuses an update that it gets twice as out of turn, and an
+//! update cannot be looked up there. So after an unknown outcome the same
+//! update is sent again, and "out of turn" then means that an earlier attempt
+//! has arrived, or one whose process died.
 
 use crate::kernel::failure::DeliveryFailure;
 use crate::kernel::{Failure, Private, Timestamp};
-use crate::outbox::Delivery;
-use crate::outbox::Lane;
-use crate::outbox::Ordering;
+use crate::orders::UpdateOutcome;
+use crate::outbox::{Delivery, Lane, Ordering};
 use crate::payments::{Attempt, CallOutcome, Mismatch, Progress, Refusal, RetryLater, RetryReason};
 
-/// What marketplaces hear of how far their orders are.
+/// The lane of fulfilment updates to marketplaces.
 pub const MARKETPLACES: Lane = Lane::new(5, Ordering::Strict, "marketplace");
 
-/// How telling ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
-    /// It was taken in.
-    Taken,
-    /// Certainly not taken in; it may be sent again.
-    NotTaken(String),
-    /// It may have been taken in.
-    Unknown(String),
-    /// It does not go from where the order stands over there.
-    OutOfTurn(String),
-    /// It will never be taken in.
-    Refused(String),
-}
-
-/// What becomes of the message.
+/// What happens to the message next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// The marketplace has it.
+    /// The marketplace has the update.
     Arrived {
-        /// What it said, if it refused this attempt because an earlier one has arrived.
+        /// The text of the marketplace, if it refused this attempt because an
+        /// earlier one has arrived.
         out_of_turn: Option<String>,
     },
-    /// It is sent again.
+    /// The update is sent again.
     Again(DeliveryFailure),
-    /// A person sees to the order at the marketplace.
+    /// The update is given up: a person has to fix the order at the
+    /// marketplace.
     GivenUp(DeliveryFailure),
 }
 
-/// An update on its way.
+/// A fulfilment update that is being sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MarketplaceUpdate {
-    /// None when it is over.
+    /// `None` when it is over.
     progress: Option<Progress>,
     outcome_unknown: bool,
     refusal: Option<Refusal>,
@@ -53,11 +42,12 @@ pub struct MarketplaceUpdate {
 }
 
 impl MarketplaceUpdate {
-    /// As far as its message says.
+    /// Reads the progress from its message.
     #[must_use]
     pub fn of(delivery: &Delivery) -> MarketplaceUpdate {
         let since = delivery.created_at;
-        let (progress, outcome_unknown) = match delivery.last_error.as_ref().and_then(Failure::read) {
+        let (progress, outcome_unknown) = match delivery.last_error.as_ref().and_then(Failure::read)
+        {
             Some(DeliveryFailure::AboutToBeSent { outcome_unknown }) => {
                 (Progress::Sending { since }, outcome_unknown)
             }
@@ -66,53 +56,69 @@ impl MarketplaceUpdate {
             }
             Some(_) | None => (Progress::Planned, false),
         };
-        MarketplaceUpdate { progress: Some(progress), outcome_unknown, refusal: None, request: None }
+        MarketplaceUpdate {
+            progress: Some(progress),
+            outcome_unknown,
+            refusal: None,
+            request: None,
+        }
     }
 
-    /// What is written on the message before it is sent: should the process die, it may have arrived.
+    /// The error that is stored in the message before it is sent: if the
+    /// process dies, the update may have arrived.
     #[must_use]
     pub fn about_to_be_sent(&self) -> Failure {
         let outcome_unknown = self.may_have_arrived();
         Failure::of(&DeliveryFailure::AboutToBeSent { outcome_unknown })
     }
 
-    /// Whether an earlier attempt may have arrived: one whose outcome is not known, or whose sender has died.
+    /// Whether an earlier attempt may have arrived: one with an unknown
+    /// outcome, or one whose process died.
     #[must_use]
     pub fn may_have_arrived(&self) -> bool {
         self.outcome_unknown || !matches!(self.progress, Some(Progress::Planned))
     }
 
-    /// Takes in how telling ended. `self` is as it was before [`MarketplaceUpdate::about_to_be_sent`] was written.
+    /// Processes the outcome of sending. `self` is the state before
+    /// [`MarketplaceUpdate::about_to_be_sent`] was stored.
     #[must_use]
-    pub fn take(mut self, told: Told, now: Timestamp) -> Next {
+    pub fn take(mut self, outcome: UpdateOutcome, now: Timestamp) -> Next {
         self.outcome_unknown = self.may_have_arrived();
         self.set_progress(Progress::Sending { since: now });
-        let out_of_turn = if let Told::OutOfTurn(said) = &told { Some(said.clone()) } else { None };
-        let outcome = match told {
-            Told::Taken => CallOutcome::Created(()),
-            Told::OutOfTurn(_) if self.outcome_unknown => CallOutcome::Created(()),
-            Told::NotTaken(said) => CallOutcome::NotDone(RetryReason::CallFailed { said }),
-            Told::Unknown(said) => CallOutcome::Unknown(RetryReason::CallFailed { said }),
-            Told::OutOfTurn(said) => CallOutcome::Refused(Refusal::ByPaymentSystem { said }),
-            // It would be refused again, and nobody can look whether an earlier attempt arrived.
-            Told::Refused(said) if self.outcome_unknown => {
+        let out_of_turn =
+            if let UpdateOutcome::OutOfTurn(said) = &outcome { Some(said.clone()) } else { None };
+        let outcome = match outcome {
+            UpdateOutcome::Taken => CallOutcome::Created(()),
+            UpdateOutcome::OutOfTurn(_) if self.outcome_unknown => CallOutcome::Created(()),
+            UpdateOutcome::NotTaken(said) => CallOutcome::NotDone(RetryReason::CallFailed { said }),
+            UpdateOutcome::Unknown(said) => CallOutcome::Unknown(RetryReason::CallFailed { said }),
+            UpdateOutcome::OutOfTurn(said) => {
+                CallOutcome::Refused(Refusal::ByPaymentSystem { said })
+            }
+            // It would be refused again, and whether an earlier attempt has
+            // arrived cannot be looked up.
+            UpdateOutcome::Refused(said) if self.outcome_unknown => {
                 return Next::GivenUp(DeliveryFailure::OutcomeUnknown { said });
             }
-            Told::Refused(said) => CallOutcome::Refused(Refusal::ByPaymentSystem { said }),
+            UpdateOutcome::Refused(said) => CallOutcome::Refused(Refusal::ByPaymentSystem { said }),
         };
         match (self.record(outcome, now), self.refusal, self.progress) {
-            (Ok(()), Some(refusal), _) => Next::GivenUp(DeliveryFailure::Refused { said: refusal.said() }),
+            (Ok(()), Some(refusal), _) => {
+                Next::GivenUp(DeliveryFailure::Refused { said: refusal.said() })
+            }
             (Ok(()), None, _) => Next::Arrived { out_of_turn },
             (Err(again), _, Some(Progress::Planned)) => {
                 Next::Again(DeliveryFailure::NotSent { said: again.reason.said() })
             }
-            (Err(again), _, _) => Next::Again(DeliveryFailure::OutcomeUnknown { said: again.reason.said() }),
+            (Err(again), _, _) => {
+                Next::Again(DeliveryFailure::OutcomeUnknown { said: again.reason.said() })
+            }
         }
     }
 }
 
 impl Attempt for MarketplaceUpdate {
-    type Remote = ();
+    type RemotePayment = ();
 
     fn progress(&self) -> Option<Progress> {
         self.progress

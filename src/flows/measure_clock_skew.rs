@@ -1,19 +1,19 @@
-//! How far this machine's clock is from the store's, measured.
+//! Measures the difference between this machine's clock and the store's clock.
 
 use std::sync::atomic::Ordering;
 
-use super::Shop;
+use super::Services;
 use crate::kernel::Timestamp;
 use crate::store::Unavailable;
 
-/// Compares the clocks.
-pub async fn measure(shop: &Shop) -> Result<(), Unavailable> {
-    let before = shop.clock.now();
-    let Some(of_store) = shop.store.now().await? else { return Ok(()) };
-    let after = shop.clock.now();
+/// Compares the clocks and stores the difference.
+pub async fn measure(services: &Services) -> Result<(), Unavailable> {
+    let before = services.clock.now();
+    let Some(of_store) = services.store.now().await? else { return Ok(()) };
+    let after = services.clock.now();
     // The store read its clock somewhere between the two.
     let middle = before.as_millisecond().midpoint(after.as_millisecond());
     let skew = middle.saturating_sub(Timestamp::as_millisecond(of_store));
-    shop.clock_skew.0.store(skew, Ordering::Relaxed);
+    services.clock_skew.0.store(skew, Ordering::Relaxed);
     Ok(())
 }

@@ -1,20 +1,21 @@
-//! Refunds that were made at the payment system itself, in its cabinet: they are refunds of the order like ours.
+//! Refunds that were made at the payment system itself, on its account pages.
+//! They count as refunds of the order like ours.
 //!
-//! What a notification says of them proves nothing; the payment system's own list does. What it shows that cannot be is put
-//! before a person.
+//! A notification about them proves nothing; the list of the payment system
+//! does. A refund in it that is not possible is flagged for a person.
 
 use std::time::Duration;
 
-use super::effects::{About, LOOK_GAP_MIN, Task};
-use super::tend_payment::{Settle, by_hand, settle_task};
-use super::transaction::Transaction;
-use super::{BilledOrder, Shop};
+use super::advance_payment::{Settle, settle_task};
+use super::effects::{EventSubject, LOOK_GAP_MIN, Task};
+use super::transaction::{Staged, Transaction, transact};
+use super::{BilledOrder, OrderRecord, Services, load_record};
 use crate::kernel::Timestamp;
 use crate::kernel::time::between;
-use crate::outbox::{Settlement, Ticket};
+use crate::outbox::{MessageId, Settlement, Ticket};
 use crate::payments::{
-    CallOutcome, Checkout, OutsideRefund, PaymentId, PaymentNote, PaymentState, RemoteOperation, RetryLater,
-    RetryReason,
+    CallOutcome, Checkout, OutsideRefund, PaymentId, PaymentNote, PaymentState, RemoteOperation,
+    RetryLater, RetryReason,
 };
 use crate::store::{CommitError, Unavailable};
 use crate::views::callback::Event;
@@ -22,12 +23,13 @@ use crate::views::callback::Event;
 const LOOK_GAP_MAX: Duration = Duration::from_secs(24 * 3600);
 const LOOKED_AT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Before a refund is looked at again that is not over.
+/// The time before the refunds are listed again, if one of them is not over.
 const PENDING_GAP: Duration = Duration::from_secs(600);
 
-/// Writes down what the payment system shows of a payment's refunds, and settles the task in the same batch.
+/// Records the refunds that the payment system lists for a payment, and settles
+/// the task in the same batch.
 pub async fn record(
-    shop: &Shop,
+    services: &Services,
     id: PaymentId,
     ticket: Ticket,
     outcome: Option<&CallOutcome<RemoteOperation>>,
@@ -35,10 +37,12 @@ pub async fn record(
 ) -> Result<Settlement, CommitError> {
     let stage = |tx: &mut Transaction<'_>, billed| match outcome {
         Some(CallOutcome::Found(listed)) => stage(tx, billed, id, listed, settle),
-        Some(CallOutcome::NotDone(reason) | CallOutcome::NotSeen(reason) | CallOutcome::Unknown(reason)) => {
-            settle(Some(&RetryLater::because(reason.clone())))
-        }
-        // No list says that.
+        Some(
+            CallOutcome::NotDone(reason)
+            | CallOutcome::NotSeen(reason)
+            | CallOutcome::Unknown(reason),
+        ) => settle(Some(&RetryLater::because(reason.clone()))),
+        // These are not outcomes of listing refunds.
         Some(
             CallOutcome::Refused(_)
             | CallOutcome::Duplicate
@@ -47,20 +51,34 @@ pub async fn record(
         )
         | None => settle(None),
     };
-    settle_task(shop, id, ticket, settle, stage).await
+    settle_task(services, id, ticket, settle, stage).await
 }
 
-/// A person wants to know what the payment system has of a payment. Says whether there is one that took money.
-pub async fn look_by_hand(shop: &Shop, id: PaymentId) -> Result<bool, Unavailable> {
-    let waits = |checkout: &Checkout| {
-        checkout.payments.iter().any(|payment| payment.id == id && payment.took_money())
-    };
-    let stage = |tx: &mut Transaction<'_>, mut billed: BilledOrder, settle: Settle<'_>| {
-        tx.watch(&mut billed, Task::Refunds { payment: id }, Duration::ZERO);
+/// Has a payment looked up at the payment system now: its status, or the
+/// refunds of one that is paid. Returns the task; `None` if there is no such
+/// payment or nothing of it can change any more.
+pub async fn look_by_hand(
+    services: &Services,
+    id: PaymentId,
+) -> Result<Option<MessageId>, Unavailable> {
+    transact(services, "look_by_hand", |mut tx| async move {
+        let record = load_record(&services.store, id.number).await?;
+        let Some(mut billed) = record.and_then(OrderRecord::billed) else {
+            return Ok(Staged::Unchanged(None));
+        };
+        let payment = billed.checkout.payments.iter().find(|payment| payment.id == id);
+        let (is_paid, is_live) =
+            payment.map_or((false, false), |payment| (payment.was_paid(), payment.is_live()));
+        match (is_paid, is_live) {
+            (true, _) => tx.watch(&mut billed, Task::Refunds { payment: id }, Duration::ZERO),
+            (false, true) => tx.start(&mut billed, Task::Payment { payment: id }),
+            (false, false) => return Ok(Staged::Unchanged(None)),
+        }
+        let task = billed.order.last_message();
         billed.order.stage(tx.batch());
-        settle(None)
-    };
-    by_hand(shop, id.number, waits, stage).await
+        Ok(tx.commit(Some(task)))
+    })
+    .await
 }
 
 fn stage(
@@ -84,7 +102,11 @@ fn stage(
                 billed.checkout.flag(now, Some(id), note);
             }
             OutsideRefund::Taken(operation) => {
-                tx.notify_merchant(&mut billed, Event::RefundSucceeded, About::operation(operation));
+                tx.notify_merchant(
+                    &mut billed,
+                    Event::RefundSucceeded,
+                    EventSubject::operation(operation),
+                );
                 tx.ask_after_refund(&mut billed);
             }
         }
@@ -105,14 +127,20 @@ fn stage(
     settle(again.as_ref())
 }
 
-/// When the refunds of a payment are looked at again without anybody's having told of one.
-fn next_look(shop: &Shop, checkout: &Checkout, id: PaymentId, now: Timestamp) -> Option<Duration> {
-    if shop.tells_of_refunds(&checkout.gateway) {
+/// How long until the refunds of a payment are listed again without a
+/// notification; `None` if they are not.
+fn next_look(
+    services: &Services,
+    checkout: &Checkout,
+    id: PaymentId,
+    now: Timestamp,
+) -> Option<Duration> {
+    if services.notifies_of_refunds(&checkout.gateway) {
         return None;
     }
     let payment = checkout.payments.iter().find(|payment| payment.id == id)?;
     let PaymentState::Paid { at } = payment.state else { return None };
     let age = between(at, now);
-    let is_watched = age < LOOKED_AT_FOR && checkout.keeps_money(payment);
+    let is_watched = age < LOOKED_AT_FOR && checkout.has_unrefunded_money(payment);
     is_watched.then(|| age.clamp(LOOK_GAP_MIN, LOOK_GAP_MAX))
 }

@@ -1,8 +1,11 @@
-//! A merchant's site places an order: once for each idempotency key, and once for each of its numbers.
+//! Places an order of a merchant's site: once for each idempotency key, and
+//! once for each of its order numbers.
 //!
-//! The key and the order lie in partitions of their own, so this is three commits. The key is taken first, without
-//! an answer; then the order is made, which is idempotent by itself; then the answer is written under the key. Whoever
-//! dies in between leaves a key without an answer, and the next repeat finishes the work.
+//! The key and the order are in different partitions, so this takes three
+//! commits. First the key is taken, without an answer. Then the order is
+//! created, which is idempotent by itself. Then the answer is written under the
+//! key. A process that dies in between leaves a key without an answer, and the
+//! next repeat finishes the work.
 //! (docs/adr/0009-an-idempotency-key-is-a-receipt.md)
 
 use std::time::Duration;
@@ -10,71 +13,78 @@ use std::time::Duration;
 use super::bill_order::{Payee, new_checkout, planned};
 use super::effects::Task;
 use super::transaction::{Staged, Transaction, Versioned, transact};
-use super::{BilledOrder, Hook, OrderRecord, Seller, Shop, load_kept_entry, load_kept_record};
-use crate::dedup::key::{self, Asked};
+use super::{
+    BilledOrder, Hook, OrderRecord, PaymentProfile, Services, load_kept_entry, load_kept_record,
+};
+use crate::dedup::key::{self, KeyedRequest};
 use crate::dedup::{Answer, JournalEntry, Reason, Verdict};
 use crate::kernel::json::tidy;
 use crate::kernel::time::between;
 use crate::kernel::{ExternalId, Fingerprint, HookId, PartyName, Timestamp};
 use crate::orders::Number;
-use crate::orders::{Event, EventKind, Incoming, OrderNote, Patch, Position, Standing, decide};
-use crate::payments::{Bill, Ways};
+use crate::orders::{Event, EventKind, HookEffect, Incoming, OrderNote, Patch, Position, decide};
+use crate::payments::{Bill, SiteUrls};
 use crate::store::Unavailable;
 
-/// The kind under which placed orders stand in the journal.
-pub const EVENT_TYPE: &str = "order.placed";
+/// The event type of placed orders in the journal.
+pub const EVENT_TYPE: &str = "order.create";
 
-/// How long a request without an answer is taken to be under way still, in seconds. Longer than its sender is kept
-/// waiting. One that takes longer after all meets whoever took it for dead, and both find the same order.
+/// How long a request without an answer counts as in progress, in seconds. It
+/// is longer than its sender is kept waiting. If the request takes even longer,
+/// a repeat takes over its key, and both find the same order.
 pub const UNDER_WAY_SECONDS_MAX: u64 = 10;
 
-/// An order as a merchant's site asks for it.
+/// An order as a merchant's site requests it.
 #[derive(Clone)]
 pub struct Placement {
-    /// Whose site it is.
+    /// The merchant whose site places the order.
     pub merchant: PartyName,
-    /// Its number there.
+    /// The number of the order at the site.
     pub merchant_order_id: ExternalId,
-    /// What is to be paid.
+    /// The bill to pay.
     pub bill: Bill,
-    /// Where the buyer goes afterwards.
-    pub ways: Ways,
-    /// The request's body.
+    /// The addresses for the buyer and for callbacks.
+    pub urls: SiteUrls,
+    /// The body of the request.
     pub body: bytes::Bytes,
 }
 
 impl std::fmt::Debug for Placement {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "[order {} of {}]", self.merchant_order_id, self.merchant) // the body is about a person
+        // The body has personal data.
+        write!(f, "[order {} of {}]", self.merchant_order_id, self.merchant)
     }
 }
 
-/// What became of taking an idempotency key.
+/// The result of taking an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {
-    /// It is ours to work under.
+    /// The caller holds the key and does the work.
     Ours(HookId),
-    /// It was used for the same request, and this was the answer.
+    /// The key was used for the same request, with this answer.
     Answered(Answer),
-    /// It was used for another request.
+    /// The key was used for another request.
     OtherRequest,
-    /// Its first request is still under way.
+    /// The first request with the key is still in progress.
     UnderWay,
 }
 
-/// What is known of an idempotency key, if that settles a request. Nothing is written.
+/// Looks up an idempotency key. Returns the result if it settles the request;
+/// nothing is written.
 pub async fn known_key(
-    shop: &Shop,
+    services: &Services,
     merchant: &PartyName,
-    asked: Asked,
+    asked: KeyedRequest,
     idempotency_key: &str,
     body: &[u8],
 ) -> Result<Option<Taken>, Unavailable> {
-    let known = load_kept_entry(&shop.store, key::of_request(merchant, asked, idempotency_key)).await?;
-    Ok(known.and_then(|known| settles(&known, body, shop.clock.now())))
+    let known =
+        load_kept_entry(&services.store, key::of_request(merchant, asked, idempotency_key)).await?;
+    Ok(known.and_then(|known| settles(&known, body, services.clock.now())))
 }
 
-/// What a key's entry means for a request with `body`; none when whoever had it is gone without an answer.
+/// What the entry of a key means for a request with `body`; `None` if the first
+/// request has ended without an answer.
 fn settles(known: &JournalEntry, body: &[u8], now: Timestamp) -> Option<Taken> {
     if !known.is_of(body) {
         return Some(Taken::OtherRequest);
@@ -82,29 +92,30 @@ fn settles(known: &JournalEntry, body: &[u8], now: Timestamp) -> Option<Taken> {
     if let Some(answer) = &known.record.answer {
         return Some(Taken::Answered(answer.clone()));
     }
-    let is_fresh = between(known.record.received_at, now) < Duration::from_secs(UNDER_WAY_SECONDS_MAX);
+    let is_fresh =
+        between(known.record.received_at, now) < Duration::from_secs(UNDER_WAY_SECONDS_MAX);
     is_fresh.then_some(Taken::UnderWay)
 }
 
-/// A request that is made under an idempotency key.
+/// A request with an idempotency key.
 #[derive(Clone, Copy)]
 pub struct Keyed<'a> {
-    /// Whose site asks.
+    /// The merchant whose site sends the request.
     pub merchant: &'a PartyName,
-    /// What it asks for.
-    pub asked: Asked,
-    /// The site's number of the order, if it bears one.
+    /// The kind of the request.
+    pub asked: KeyedRequest,
+    /// The site's number of the order, if the request has one.
     pub external_id: Option<&'a ExternalId>,
-    /// The key.
+    /// The idempotency key.
     pub key: &'a str,
-    /// The request's body.
+    /// The body of the request.
     pub body: &'a bytes::Bytes,
 }
 
 /// Takes the idempotency key of a request.
-pub async fn take_key(shop: &Shop, keyed: Keyed<'_>) -> Result<Taken, Unavailable> {
+pub async fn take_key(services: &Services, keyed: Keyed<'_>) -> Result<Taken, Unavailable> {
     let id = key::of_request(keyed.merchant, keyed.asked, keyed.key);
-    transact(shop, "take_idempotency_key", |mut tx| async move {
+    transact(services, "take_idempotency_key", |mut tx| async move {
         let now = tx.now;
         let hook = Hook::new(
             keyed.merchant.clone(),
@@ -115,7 +126,7 @@ pub async fn take_key(shop: &Shop, keyed: Keyed<'_>) -> Result<Taken, Unavailabl
         );
         let mut mine = super::entry_of(&hook, id, now);
         mine.record.verdict = Verdict::Applied;
-        let mine = match load_kept_entry(&shop.store, id).await? {
+        let mine = match load_kept_entry(&services.store, id).await? {
             None => Versioned::new(mine, now),
             Some(known) => match settles(&known, keyed.body, now) {
                 Some(taken) => return Ok(Staged::Unchanged(taken)),
@@ -132,20 +143,22 @@ pub async fn take_key(shop: &Shop, keyed: Keyed<'_>) -> Result<Taken, Unavailabl
     .await
 }
 
-/// Writes the answer under a key that is ours.
+/// Writes the answer under a key that the caller holds. Returns the answer that
+/// counts.
 pub async fn answer_key(
-    shop: &Shop,
+    services: &Services,
     id: HookId,
     number: Option<Number>,
     answer: Answer,
 ) -> Result<Answer, Unavailable> {
     let answer = &answer;
-    transact(shop, "answer_idempotency_key", |mut tx| async move {
-        let Some(mut entry) = load_kept_entry(&shop.store, id).await? else {
+    transact(services, "answer_idempotency_key", |mut tx| async move {
+        let Some(mut entry) = load_kept_entry(&services.store, id).await? else {
             return Ok(Staged::Unchanged(answer.clone()));
         };
         if let Some(given) = &entry.record.answer {
-            return Ok(Staged::Unchanged(given.clone())); // another request took this one for dead, and has answered
+            // A repeat has taken over the key and has already answered.
+            return Ok(Staged::Unchanged(given.clone()));
         }
         entry.record.answer = Some(answer.clone());
         entry.record.number = number;
@@ -155,35 +168,47 @@ pub async fn answer_key(
     .await
 }
 
-/// What became of an order.
+/// The result of placing an order.
 #[derive(Debug, Clone)]
 pub enum Placed {
-    /// It stands, now or since an earlier request for the same.
-    Stands(Number),
-    /// The merchant has another order under this number.
+    /// The order exists, either new or from an earlier identical request.
+    Known(Number),
+    /// The merchant has a different order with this number.
     NumberTaken(Number),
 }
 
-/// Makes the order, unless it stands already.
-pub async fn place(shop: &Shop, seller: &Seller, placement: &Placement) -> Result<Placed, Unavailable> {
+/// Creates the order, unless it exists.
+pub async fn place(
+    services: &Services,
+    profile: &PaymentProfile,
+    placement: &Placement,
+) -> Result<Placed, Unavailable> {
     let asked = fingerprint(placement);
-    let payee = Payee { seller, key: shop.key().await? };
+    let payee = Payee { profile, key: services.key().await? };
     for slot in 0..Number::SLOTS_MAX {
-        let number = shop.number_in(&placement.merchant, &placement.merchant_order_id, slot).await?;
-        let placed = transact(shop, "place_order", |mut tx| async move {
-            if let Some(OrderRecord { order, checkout, .. }) = load_kept_record(&shop.store, number).await? {
-                if order.source != placement.merchant || order.external_id != placement.merchant_order_id {
+        let number =
+            services.number_in(&placement.merchant, &placement.merchant_order_id, slot).await?;
+        let placed = transact(services, "place_order", |mut tx| async move {
+            if let Some(OrderRecord { order, checkout, .. }) =
+                load_kept_record(&services.store, number).await?
+            {
+                if order.source != placement.merchant
+                    || order.external_id != placement.merchant_order_id
+                {
                     return Ok(Staged::Unchanged(None)); // another order holds this number
                 }
-                let same = checkout.is_some_and(|checkout| checkout.asked == Some(asked));
-                let placed = if same { Placed::Stands(number) } else { Placed::NumberTaken(number) };
+                let same =
+                    checkout.is_some_and(|checkout| checkout.request_fingerprint == Some(asked));
+                let placed = if same { Placed::Known(number) } else { Placed::NumberTaken(number) };
                 return Ok(Staged::Unchanged(Some(placed)));
             }
             stage(&mut tx, payee, placement, number, asked);
-            tx.tell_followers(number);
-            Ok(tx.commit(Some(Placed::Stands(number))))
+            tx.wake_watchers(number);
+            Ok(tx.commit(Some(Placed::Known(number))))
         })
-        .await?; // after too many conflicts not under the next number either: that would be a second order
+        // Too many conflicts are an error: the next number would make a second
+        // order.
+        .await?;
         if let Some(placed) = placed {
             return Ok(placed);
         }
@@ -191,12 +216,16 @@ pub async fn place(shop: &Shop, seller: &Seller, placement: &Placement) -> Resul
     Err(Unavailable::NoNumberLeft { external_id: placement.merchant_order_id.to_string() })
 }
 
-/// Of everything that makes one request another one, but for when it expires: a site that repeats an order
-/// reckons that anew.
+/// The fingerprint of everything that distinguishes one request from another,
+/// except the expiry time: a site that repeats an order calculates that again.
 fn fingerprint(placement: &Placement) -> Fingerprint {
-    let Placement { merchant, merchant_order_id, bill, ways, .. } = placement;
-    let parts = serde_json::json!([bill.description, bill.lines, bill.customer, ways]).to_string();
-    Fingerprint::of(&[merchant.as_str().as_bytes(), merchant_order_id.as_str().as_bytes(), parts.as_bytes()])
+    let Placement { merchant, merchant_order_id, bill, urls, .. } = placement;
+    let parts = serde_json::json!([bill.description, bill.lines, bill.customer, urls]).to_string();
+    Fingerprint::of(&[
+        merchant.as_str().as_bytes(),
+        merchant_order_id.as_str().as_bytes(),
+        parts.as_bytes(),
+    ])
 }
 
 fn stage(
@@ -229,11 +258,11 @@ fn stage(
     let decision = decide(None, Incoming { number, source: merchant.clone(), external_id, event });
     tx.note_facts(decision.facts);
     if let Some(order) = decision.order {
-        let mut checkout = new_checkout(payee, &order, placement.ways.clone());
-        checkout.asked = Some(asked);
+        let mut checkout = new_checkout(payee, &order, placement.urls.clone());
+        checkout.request_fingerprint = Some(asked);
         let (order, checkout) = (Versioned::new(order, now), Versioned::new(checkout, now));
         let mut billed = BilledOrder { order, checkout };
-        for payment in billed.checkout.wants(Some((1, placement.bill.clone())), now) {
+        for payment in billed.checkout.set_bill(Some((1, placement.bill.clone())), now) {
             tx.start(&mut billed, Task::Payment { payment });
             tx.note_facts(planned(&billed.checkout, payment));
         }
@@ -250,10 +279,10 @@ fn stage(
     let mut entry = super::entry_of(&hook, id, now);
     entry.record.number = Some(number);
     entry.sent_at = Some(now);
-    (entry.record.verdict, entry.reasons) = match decision.standing {
-        Standing::Applied | Standing::Outdated => (Verdict::Applied, Vec::new()),
-        Standing::Repeated | Standing::Parked => (Verdict::Replayed, Vec::new()),
-        Standing::Late(late) => (Verdict::Late, vec![Reason::Late { late }]),
+    (entry.record.verdict, entry.reasons) = match decision.effect {
+        HookEffect::Applied | HookEffect::Outdated => (Verdict::Applied, Vec::new()),
+        HookEffect::Repeated | HookEffect::Parked => (Verdict::Replayed, Vec::new()),
+        HookEffect::Late(late) => (Verdict::Late, vec![Reason::Late { late }]),
     };
     entry.facts = tx.facts();
     Versioned::new(entry, now).stage(tx.batch());

@@ -1,11 +1,11 @@
-//! Alarms that this process knows were raised in this hour.
+//! Alarms that this process knows to have been raised in the current hour.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crate::kernel::PartyName;
 
-/// The hours in which this process knows that an alarm was raised.
+/// For each alarm, the hour in which this process last knew it to be raised.
 #[derive(Debug, Clone, Default)]
 pub struct Alarms(pub(super) Arc<Mutex<BTreeMap<Key, i64>>>);
 

@@ -1,6 +1,6 @@
-//! What is stored of an order: its document and its checkout, as they were read together.
+//! The stored state of an order: its document and its checkout, read together.
 
-use super::Shop;
+use super::Services;
 use super::transaction::{Transaction, Versioned};
 use crate::kernel::DocKey;
 use crate::kernel::{ExternalId, PartyName, Timestamp};
@@ -13,23 +13,21 @@ use crate::store::{Batch, Expect, Store, Stored, Unavailable};
 /// An order with its payments.
 #[derive(Debug, Clone)]
 pub struct OrderRecord {
-    /// The order.
     pub order: Versioned<Order>,
-    /// Its payments, if it is paid through us.
+    /// Its payments, if it is paid through tillgate.
     pub checkout: Option<Versioned<Checkout>>,
 }
 
-/// An order that is paid through us, with its payments.
+/// An order that is paid through tillgate, with its payments.
 #[derive(Debug, Clone)]
 pub struct BilledOrder {
-    /// The order.
     pub order: Versioned<Order>,
-    /// Its payments.
     pub checkout: Versioned<Checkout>,
 }
 
 impl OrderRecord {
-    /// The same of an order that is paid through us.
+    /// Converts the record of an order that is paid through tillgate. `None`
+    /// for any other order.
     pub(super) fn billed(self) -> Option<BilledOrder> {
         let OrderRecord { order, checkout } = self;
         checkout.map(|checkout| BilledOrder { order, checkout })
@@ -37,7 +35,7 @@ impl OrderRecord {
 }
 
 impl BilledOrder {
-    /// Writes both as they are to be.
+    /// Stages the order and its checkout.
     pub(super) fn write(&self, tx: &mut Transaction<'_>) {
         self.order.stage(tx.batch());
         self.checkout.stage(tx.batch());
@@ -45,11 +43,15 @@ impl BilledOrder {
 }
 
 /// Reads an order with its payments.
-pub async fn load_record(store: &Store, number: Number) -> Result<Option<OrderRecord>, Unavailable> {
+pub async fn load_record(
+    store: &Store,
+    number: Number,
+) -> Result<Option<OrderRecord>, Unavailable> {
     record_of(&store.load(&keys(number)).await?)
 }
 
-/// The same for an answer that promises what it says, without a commit of its own.
+/// Reads an order with its payments as they are durable, for an answer that
+/// relies on them without a commit of its own.
 pub(super) async fn load_kept_record(
     store: &Store,
     number: Number,
@@ -69,17 +71,19 @@ fn record_of(found: &[Option<Stored>]) -> Result<Option<OrderRecord>, Unavailabl
 
 /// Reads an order by its sender's number.
 pub async fn find_record(
-    shop: &Shop,
+    services: &Services,
     source: &PartyName,
     external_id: &ExternalId,
 ) -> Result<Option<OrderRecord>, Unavailable> {
     for slot in 0..Number::SLOTS_MAX {
-        let number = shop.number_in(source, external_id, slot).await?;
-        match load_record(&shop.store, number).await? {
-            Some(found) if found.order.source == *source && found.order.external_id == *external_id => {
+        let number = services.number_in(source, external_id, slot).await?;
+        match load_record(&services.store, number).await? {
+            Some(found)
+                if found.order.source == *source && found.order.external_id == *external_id =>
+            {
                 return Ok(Some(found));
             }
-            Some(_) => {} // another order has its number: it took the next one
+            Some(_) => {} // another order has this number: try the next one
             None => return Ok(None),
         }
     }
@@ -87,12 +91,16 @@ pub async fn find_record(
 }
 
 /// Reads the checkout of an order.
-pub async fn checkout_of(shop: &Shop, number: Number) -> Result<Option<Checkout>, Unavailable> {
-    let stored = shop.store.load(&[Checkout::key(number)]).await?.pop().flatten();
+pub async fn checkout_of(
+    services: &Services,
+    number: Number,
+) -> Result<Option<Checkout>, Unavailable> {
+    let stored = services.store.load(&[Checkout::key(number)]).await?.pop().flatten();
     Ok(stored.map(|stored| stored.document()).transpose()?)
 }
 
-/// Fetches the bill of a payment that is over, if it lies apart: money has come for it, or may have.
+/// Loads the bill of a payment that is over, if it is stored separately: money
+/// has come for it, or may have come.
 pub(super) async fn fetch_bill(
     store: &Store,
     record: &mut OrderRecord,
@@ -109,19 +117,19 @@ pub(super) async fn fetch_bill(
 }
 
 impl Versioned<Order> {
-    /// Stages the order as it is to be.
+    /// Stages the order with its current content.
     pub(super) fn stage(&self, batch: &mut Batch) {
         self.stage_at(Order::key(self.number), batch);
     }
 }
 
 impl Versioned<Checkout> {
-    /// Stages the checkout as it is to be.
+    /// Stages the checkout with its current content.
     pub(super) fn stage(&self, batch: &mut Batch) {
         self.stage_at(Checkout::key(self.number), batch);
     }
 
-    /// The same, with the bills that are past beside it.
+    /// Stages the checkout, and moves its past bills into separate documents.
     pub(super) fn stage_without_past(&mut self, batch: &mut Batch, now: Timestamp) {
         for past in self.take_past_bills() {
             let key = PastBill::key(self.number, past.payment.attempt);

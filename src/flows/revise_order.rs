@@ -1,106 +1,114 @@
-//! A merchant's site changes an order that is not paid yet, calls it off, or says that its goods were handed over: once,
-//! however often it asks.
+//! Changes, cancels or ships an order at the request of a merchant's site:
+//! once, however often the site repeats the request.
 //!
-//! All are events of the order like a marketplace's hooks, with the same consequences: after a change the old link takes no
-//! more money, and another is made when there is something to pay; what is handed over is told to the payment system.
-//! Only what is said of the bill, and is no part of the order, changes without an event: the payment system is told, and the
-//! link stays.
+//! Each request becomes an event of the order, like a hook of a marketplace,
+//! with the same consequences: after a change, the old link can no longer be
+//! paid, and a new one is created when there is something to pay; a shipment is
+//! reported to the payment system. Data of the bill that is not part of the
+//! order changes without an event: the payment system is updated, and the link
+//! stays.
 
 use std::time::Duration;
 
 use super::bill_order::planned;
-use super::effects::{About, Task};
+use super::effects::{EventSubject, Task};
 use super::transaction::{Staged, Transaction, Versioned, transact};
-use super::{BilledOrder, Hook, OrderRecord, Shop, load_kept_record};
+use super::{BilledOrder, Hook, OrderRecord, Services, load_kept_record};
 use crate::dedup::{Verdict, key};
 use crate::kernel::json::tidy;
 use crate::kernel::{HookId, Money, PartyName, Timestamp};
 use crate::orders::Number;
-use crate::orders::{Event, EventKind, Incoming, Order, OrderNote, Patch, Standing, State, View, decide};
+use crate::orders::{
+    Event, EventKind, HookEffect, Incoming, Order, OrderNote, Patch, State, View, decide,
+};
 use crate::payments::{Bill, Checkout, Customer, Line, Payment, PaymentNote, Step};
 use crate::store::Unavailable;
-use crate::views::callback::Event as Told;
+use crate::views::callback::Event as CallbackEvent;
 use crate::views::tag;
 
-/// How often a site may change one order. Each change is kept, and told to the payment system and to the site; a script
-/// that has gone wrong must not do that without end.
+/// How often a site may change one order. Each change is stored, and sent to
+/// the payment system and to the site; a faulty script must not do that without
+/// limit.
 pub const CHANGES_MAX: u32 = 50;
 
-/// What a site wants.
+/// What a site requests.
 #[derive(Debug, Clone)]
-pub enum Wish {
-    /// Something else to be paid, or another bill for it.
+pub enum RequestedChange {
+    /// Change what is to be paid, or other data of the bill.
     Change(Box<Change>),
-    /// No order any more.
+    /// Cancel the order.
     Cancel,
-    /// The goods are with the buyer, or on their way.
+    /// Mark the order as shipped: the goods are with the buyer, or on their
+    /// way.
     Ship,
 }
 
-/// What is to be another; what is left out stays.
+/// The fields to change; `None` leaves a field unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct Change {
-    /// All lines.
+    /// All lines of the order.
     pub lines: Option<Vec<Line>>,
-    /// What the site reckons the sum to be.
+    /// The total that the site has calculated.
     pub total: Option<Money>,
-    /// What the payer reads.
+    /// The description that the payer sees.
     pub description: Option<String>,
-    /// Who pays.
+    /// The payer.
     pub customer: Option<Customer>,
-    /// Until when it can be paid.
+    /// The time until which it can be paid.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Why it is not done.
+/// Why a request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refused {
-    /// This merchant has no such order.
+    /// The merchant has no such order.
     NotFound,
-    /// Money has come: it is paid back, not called off.
+    /// The order is paid: its money must be refunded instead.
     Paid,
-    /// All of its money was paid back: there is nothing to hand over.
+    /// All money of the order has been refunded: there is nothing to ship.
     PaidBack,
-    /// The buyer has agreed to the bill, so nothing else can be said in it.
+    /// The buyer has agreed to the bill and the money is held, so only the
+    /// lines can change.
     Held,
-    /// It takes no more changes.
+    /// The order cannot be changed any more.
     Closed(State),
-    /// The time to pay it is over.
+    /// The time to pay the order is over.
     Expired,
-    /// It is another than the site thought: its tag.
+    /// The order has changed since the site read it. Holds the current tag.
     Tag(String),
-    /// It has been changed [`CHANGES_MAX`] times.
+    /// The order has been changed [`CHANGES_MAX`] times.
     TooManyChanges,
-    /// The lines make no bill, and why.
+    /// The lines make no valid bill, for this reason.
     BadBill(String),
 }
 
 /// A request of a site about one of its orders.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Whose site.
+    /// The merchant whose site sends the request.
     pub merchant: PartyName,
-    /// Which order.
     pub number: Number,
-    /// What it wants.
-    pub wish: Wish,
-    /// The order as it means it, by its tag, if it says so.
+    pub change: RequestedChange,
+    /// The tag of the order that the site has read, if it sent one.
     pub tag: Option<String>,
-    /// As it came, for the journal.
+    /// The body of the request, for the journal.
     pub body: bytes::Bytes,
 }
 
-/// Does it, unless it is so already.
-pub async fn revise(shop: &Shop, request: &Request) -> Result<Result<(), Refused>, Unavailable> {
-    transact(shop, "revise_order", |mut tx| async move {
-        let record = load_kept_record(&shop.store, request.number).await?;
+/// Executes the request, unless the order is already in the requested state.
+pub async fn revise(
+    services: &Services,
+    request: &Request,
+) -> Result<Result<(), Refused>, Unavailable> {
+    transact(services, "revise_order", |mut tx| async move {
+        let record = load_kept_record(&services.store, request.number).await?;
         let own = record.filter(|record| record.order.source == request.merchant);
         let Some(billed) = own.and_then(OrderRecord::billed) else {
             return Ok(Staged::Unchanged(Err(Refused::NotFound)));
         };
         Ok(match stage(&mut tx, request, billed) {
             Ok(Done::Now) => {
-                tx.tell_followers(request.number);
+                tx.wake_watchers(request.number);
                 tx.commit(Ok(()))
             }
             Ok(Done::Before) => Staged::Unchanged(Ok(())),
@@ -110,23 +118,28 @@ pub async fn revise(shop: &Shop, request: &Request) -> Result<Result<(), Refused
     .await
 }
 
-/// Since when it is as the site wants it.
+/// Whether the request was executed now or had already been executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Done {
     Now,
     Before,
 }
 
-/// Said again. What the payment system was to be told, and would not have, is told again.
-fn hand_over_again(tx: &mut Transaction<'_>, request: &Request, mut billed: BilledOrder) -> Done {
-    if !matches!(request.wish, Wish::Ship) || !tx.ship(&mut billed) {
+/// Handles a repeated request. A shipment report that the payment system
+/// refused is sent again.
+fn report_shipment_again(
+    tx: &mut Transaction<'_>,
+    request: &Request,
+    mut billed: BilledOrder,
+) -> Done {
+    if !matches!(request.change, RequestedChange::Ship) || !tx.ship(&mut billed) {
         return Done::Before;
     }
     billed.write(tx);
     Done::Now
 }
 
-/// The bill as it is to be.
+/// The bill after the change.
 fn changed(before: &Bill, change: &Change, now: Timestamp) -> Result<Bill, Refused> {
     if before.expires_at <= now {
         return Err(Refused::Expired);
@@ -138,30 +151,40 @@ fn changed(before: &Bill, change: &Change, now: Timestamp) -> Result<Bill, Refus
         customer.unwrap_or_else(|| before.customer.clone()),
         expires_at.unwrap_or(before.expires_at),
     );
-    bill.and_then(|bill| bill.agrees(total).map(|()| bill)).map_err(|why| Refused::BadBill(why.to_string()))
+    bill.and_then(|bill| bill.agrees(total).map(|()| bill))
+        .map_err(|why| Refused::BadBill(why.to_string()))
 }
 
-/// The same is to be paid, and other things are said of it.
-fn alter(tx: &mut Transaction<'_>, request: &Request, mut billed: BilledOrder, bill: Bill) {
+/// Updates data of the bill while its lines stay the same.
+fn update_bill(tx: &mut Transaction<'_>, request: &Request, mut billed: BilledOrder, bill: Bill) {
     let now = tx.now;
     let revision = billed.order.view().map_or(0, |view| view.revision);
-    for payment in billed.checkout.alter(revision, bill, now) {
+    for payment in billed.checkout.update_bill(revision, bill, now) {
         let known = billed.checkout.payments.iter().find(|known| known.id == payment);
-        if known.is_some_and(|known| known.step(now) == Step::Alter) {
-            tx.watch(&mut billed, Task::Alteration { payment }, Duration::ZERO);
+        if known.is_some_and(|known| known.step(now) == Step::Update) {
+            tx.watch(&mut billed, Task::PendingUpdate { payment }, Duration::ZERO);
         } else {
             tx.start(&mut billed, Task::Payment { payment });
             tx.note_facts(planned(&billed.checkout, payment));
         }
     }
     tx.watch_end(&mut billed);
-    // It may be altered back and again: told apart by what it altered.
+    // The same update may be made again later, so the id includes the version
+    // that it changed.
     let of_checkout = billed.checkout.version();
-    keep_request(tx, request, &billed.order, "order.bill_altered", None, &of_checkout.to_be_bytes());
+    keep_request(
+        tx,
+        request,
+        &billed.order,
+        "order.bill_altered",
+        None,
+        &of_checkout.to_be_bytes(),
+    );
     write(tx, billed);
 }
 
-/// Writes both, with the bills that are past beside them.
+/// Stages the order and its checkout, and moves past bills into separate
+/// documents.
 fn write(tx: &mut Transaction<'_>, billed: BilledOrder) {
     let BilledOrder { order, mut checkout } = billed;
     let now = tx.now;
@@ -169,12 +192,13 @@ fn write(tx: &mut Transaction<'_>, billed: BilledOrder) {
     checkout.stage_without_past(tx.batch(), now);
 }
 
-/// The id under which a request stands in the journal. `of` tells it from the same bytes at another time.
+/// The id of a request in the journal. `of` distinguishes it from the same
+/// bytes at another time.
 fn journal_id(request: &Request, order: &Order, event_type: &str, of: &[u8]) -> HookId {
     key::of_order(order.number, &order.source, event_type, &[of, &request.body].concat())
 }
 
-/// Keeps a request that was done in the journal.
+/// Stores an executed request in the journal.
 fn keep_request(
     tx: &mut Transaction<'_>,
     request: &Request,
@@ -184,7 +208,8 @@ fn keep_request(
     of: &[u8],
 ) {
     let external_id = Some(order.external_id.clone());
-    let hook = Hook::new(order.source.clone(), event_type.into(), kind, external_id, request.body.clone());
+    let hook =
+        Hook::new(order.source.clone(), event_type.into(), kind, external_id, request.body.clone());
     let now = tx.now;
     let id = journal_id(request, order, event_type, of);
     let mut entry = super::entry_of(&hook, id, now);
@@ -195,26 +220,30 @@ fn keep_request(
     Versioned::new(entry, now).stage(tx.batch());
 }
 
-fn stage(tx: &mut Transaction<'_>, request: &Request, mut billed: BilledOrder) -> Result<Done, Refused> {
+fn stage(
+    tx: &mut Transaction<'_>,
+    request: &Request,
+    mut billed: BilledOrder,
+) -> Result<Done, Refused> {
     let now = tx.now;
     let view = billed.order.view().ok_or(Refused::NotFound)?;
-    let is_so = match request.wish {
-        Wish::Cancel => view.cancelled.is_some(),
-        Wish::Ship => view.shipped.is_some(),
-        Wish::Change(_) => false,
+    let is_so = match request.change {
+        RequestedChange::Cancel => view.cancelled.is_some(),
+        RequestedChange::Ship => view.shipped.is_some(),
+        RequestedChange::Change(_) => false,
     };
     if is_so {
-        return Ok(hand_over_again(tx, request, billed));
+        return Ok(report_shipment_again(tx, request, billed));
     }
     may_be_revised(request, &view, &billed.checkout)?;
-    let bill = match &request.wish {
-        Wish::Cancel | Wish::Ship => None,
-        Wish::Change(change) => {
+    let bill = match &request.change {
+        RequestedChange::Cancel | RequestedChange::Ship => None,
+        RequestedChange::Change(change) => {
             let before = billed.checkout.bill_of(view.revision).ok_or(Refused::NotFound)?;
             let bill = changed(before, change, now)?;
-            let seller = tx.services.sellers.get(&billed.order.source);
-            seller
-                .map_or(Ok(()), |seller| seller.terms.admit(&bill))
+            let profile = tx.services.merchants.get(&billed.order.source);
+            profile
+                .map_or(Ok(()), |profile| profile.terms.admit(&bill))
                 .map_err(|why| Refused::BadBill(why.to_string()))?;
             if *before == bill {
                 return Ok(Done::Before);
@@ -222,15 +251,15 @@ fn stage(tx: &mut Transaction<'_>, request: &Request, mut billed: BilledOrder) -
             if billed.checkout.changes >= CHANGES_MAX {
                 return Err(Refused::TooManyChanges);
             }
-            let is_said_anew = (&bill.description, &bill.customer, bill.expires_at)
+            let has_other_bill_data = (&bill.description, &bill.customer, bill.expires_at)
                 != (&before.description, &before.customer, before.expires_at);
-            if is_said_anew && billed.checkout.payments.iter().any(Payment::is_held) {
+            if has_other_bill_data && billed.checkout.payments.iter().any(Payment::is_held) {
                 return Err(Refused::Held);
             }
             let is_same_goods = before.lines == bill.lines;
             billed.checkout.changes += 1;
             if is_same_goods {
-                alter(tx, request, billed, bill);
+                update_bill(tx, request, billed, bill);
                 return Ok(Done::Now);
             }
             Some(bill)
@@ -240,21 +269,21 @@ fn stage(tx: &mut Transaction<'_>, request: &Request, mut billed: BilledOrder) -
     Ok(Done::Now)
 }
 
-/// Whether the order as it stands takes what the site wants.
+/// Checks whether the order, in its current state, allows the request.
 fn may_be_revised(request: &Request, view: &View, checkout: &Checkout) -> Result<(), Refused> {
-    let ships = matches!(request.wish, Wish::Ship);
+    let ships = matches!(request.change, RequestedChange::Ship);
     if ships && checkout.is_paid_back() {
         return Err(Refused::PaidBack);
     }
-    // What is handed over was paid before, or is paid at the door.
+    // A shipped order was paid before, or is paid at the door.
     if checkout.has_money() && !ships {
         return Err(Refused::Paid);
     }
-    let is_closed = match request.wish {
-        Wish::Change(_) => view.is_closed(),
-        // What was paid back can be called off.
-        Wish::Cancel => view.shipped.is_some() || view.delivered.is_some(),
-        Wish::Ship => view.cancelled.is_some(),
+    let is_closed = match request.change {
+        RequestedChange::Change(_) => view.is_closed(),
+        // An order whose money was refunded can be cancelled.
+        RequestedChange::Cancel => view.shipped.is_some() || view.delivered.is_some(),
+        RequestedChange::Ship => view.cancelled.is_some(),
     };
     if is_closed {
         return Err(Refused::Closed(view.state()));
@@ -266,16 +295,21 @@ fn may_be_revised(request: &Request, view: &View, checkout: &Checkout) -> Result
     Ok(())
 }
 
-/// The order's event that a site's wish is, with what its site is told of it.
-fn event_of(wish: &Wish) -> (EventKind, &'static str, Told) {
-    match wish {
-        Wish::Change(_) => (EventKind::Changed, "order.revised", Told::OrderChanged),
-        Wish::Cancel => (EventKind::Cancelled, "order.called_off", Told::OrderCanceled),
-        Wish::Ship => (EventKind::Received, "order.handed_over", Told::OrderShipped),
+/// The event of the order for a request, with the callback to the site.
+fn event_of(change: &RequestedChange) -> (EventKind, &'static str, CallbackEvent) {
+    match change {
+        RequestedChange::Change(_) => {
+            (EventKind::Changed, "order.change", CallbackEvent::OrderChanged)
+        }
+        RequestedChange::Cancel => {
+            (EventKind::Cancelled, "order.cancel", CallbackEvent::OrderCanceled)
+        }
+        RequestedChange::Ship => (EventKind::Received, "order.ship", CallbackEvent::OrderShipped),
     }
 }
 
-/// Puts the wish among the order's events, with all that follows. `bill` is what is to be paid from now on.
+/// Adds the request to the events of the order, with everything that follows.
+/// `bill` is what is to be paid from now on.
 fn apply(
     tx: &mut Transaction<'_>,
     request: &Request,
@@ -285,8 +319,9 @@ fn apply(
 ) -> Result<(), Refused> {
     let now = tx.now;
     let order = &billed.order;
-    let (kind, event_type, told) = event_of(&request.wish);
-    // The same lines may be wished again after others: that is another event, told apart by what it changed.
+    let (kind, event_type, callback) = event_of(&request.change);
+    // The same lines may be requested again later, so the id includes the
+    // revision that they changed.
     let of_revision = view.revision.to_be_bytes();
     let id = journal_id(request, order, event_type, &of_revision);
     let patch = bill.as_ref().map_or_else(Patch::default, |bill| Patch {
@@ -294,7 +329,8 @@ fn apply(
         total: Some(bill.total),
         ..Patch::default()
     });
-    // The site means the order as it stands, whatever the clocks say that made it so.
+    // The site refers to the current order, whatever the clocks say that led to
+    // it.
     let event = Event {
         kind,
         at: Some(order.after_all(now)),
@@ -307,19 +343,21 @@ fn apply(
         reason: None,
         notes: OrderNote::of_cut(tidy(&request.body).half_characters).into_iter().collect(),
     };
-    let (number, source, external_id) = (order.number, order.source.clone(), order.external_id.clone());
+    let (number, source, external_id) =
+        (order.number, order.source.clone(), order.external_id.clone());
     let decision = decide(Some(order), Incoming { number, source, external_id, event });
-    let (Standing::Applied, Some(decided)) = (decision.standing, decision.order) else {
-        return Err(Refused::Closed(view.state())); // it is full
+    let (HookEffect::Applied, Some(decided)) = (decision.effect, decision.order) else {
+        return Err(Refused::Closed(view.state())); // the order has no room for another event
     };
     billed.order = order.replaced(decided);
     tx.note_facts(decision.facts);
     let revision = billed.order.view().map_or(view.revision, |view| view.revision);
     let ships = kind == EventKind::Received;
-    // What is handed over stays as it is: who has not paid yet still owes it.
+    // A shipped order keeps its bill: a buyer who has not paid yet still owes
+    // it.
     let wanted = bill.map(|bill| (revision, bill));
-    let tended = if ships { Vec::new() } else { billed.checkout.wants(wanted, now) };
-    for payment in tended {
+    let advanced = if ships { Vec::new() } else { billed.checkout.set_bill(wanted, now) };
+    for payment in advanced {
         tx.start(&mut billed, Task::Payment { payment });
         tx.note_facts(planned(&billed.checkout, payment));
     }
@@ -333,9 +371,10 @@ fn apply(
         }
     }
     tx.ship(&mut billed);
-    tx.notify_merchant(&mut billed, told, About::default());
+    tx.notify_merchant(&mut billed, callback, EventSubject::default());
     keep_request(tx, request, &billed.order, event_type, Some(kind), &of_revision);
-    // What later changes have overtaken is in the journal: this one writes no more than the first did.
+    // Lines that later changes have replaced are in the journal, so writing
+    // this change is no larger than writing the first one.
     billed.order.drop_overtaken_lines();
     write(tx, billed);
     Ok(())

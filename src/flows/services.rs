@@ -1,94 +1,98 @@
-//! What the use cases work with: the store, the clock, and what is known of sellers and payment systems.
+//! What the use cases work with: the store, the clock, and the configuration of
+//! merchants and payment systems.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use super::{Alarms, ClockSkew, Hints, News, Rates, Resting};
+use super::{Alarms, ChangeFeed, ClockSkew, Hints, PausedGateways, Rates};
 use crate::dedup::Recent;
 use crate::kernel::{Clock, PartyName};
 use crate::notify::Audience;
 use crate::orders::ShopKey;
-use crate::payments::{Handover, Terms};
+use crate::payments::{ShipmentReport, Terms};
 use crate::store::Store;
 use crate::texts::Language;
 use crate::views::Frame;
 
-/// What every flow works with.
+/// The context of every flow.
 #[derive(Debug, Clone)]
-pub struct Shop {
-    /// Where things are kept.
+pub struct Services {
+    /// The store of all documents and messages.
     pub store: Store,
-    /// What time it is.
+    /// The clock of this process.
     pub clock: Clock,
-    /// Whom to tell.
+    /// The pickers' chats, and the language of their messages.
     pub audience: Audience,
-    /// What came lately.
+    /// The answers to recent hooks, kept in memory.
     pub recent: Arc<Recent>,
-    /// The sources that hear how far their orders are.
+    /// The sources that receive fulfilment updates.
     pub listeners: Arc<BTreeSet<PartyName>>,
-    /// Whose orders are paid through us, by the name of their source or merchant.
-    pub sellers: Arc<BTreeMap<PartyName, Seller>>,
-    /// What the payment systems hear when goods are handed over.
-    pub handovers: Arc<BTreeMap<PartyName, Handover>>,
-    /// How browsers and peers reach us.
+    /// The payment profiles, by the name of the source or merchant whose orders
+    /// are paid through tillgate.
+    pub merchants: Arc<BTreeMap<PartyName, PaymentProfile>>,
+    /// How each payment system is informed that goods were handed over.
+    pub shipment_reports: Arc<BTreeMap<PartyName, ShipmentReport>>,
+    /// The public address of this installation, for browsers and peers.
     pub public_url: Arc<str>,
-    /// Which orders have just changed.
-    pub news: News,
-    /// What a person has heard about sources lately.
+    /// Publishes which partitions have just changed.
+    pub change_feed: ChangeFeed,
+    /// The alarms about sources that were raised recently.
     pub alarms: Alarms,
-    /// How far this machine's clock is from the store's.
+    /// The difference between this machine's clock and the store's clock.
     pub clock_skew: ClockSkew,
-    /// The payment systems that are left alone.
-    pub resting: Resting,
-    /// What is about to be looked at because somebody has said so.
+    /// The payment systems that are paused at the moment.
+    pub paused_gateways: PausedGateways,
+    /// The look-ups at payment systems that unauthenticated notifications have
+    /// triggered.
     pub hints: Hints,
-    /// The key of the shop, once it was needed.
+    /// The secret key of this installation, loaded at its first use.
     pub shop_key: Arc<OnceCell<ShopKey>>,
 }
 
-impl Shop {
-    /// Whether a payment system notifies of refunds.
-    pub(super) fn tells_of_refunds(&self, gateway: &PartyName) -> bool {
-        let mut sellers = self.sellers.values().filter(|seller| seller.gateway == *gateway);
-        sellers.next().is_none_or(|seller| seller.terms.tells_of_refunds)
+impl Services {
+    /// Whether a payment system sends notifications about refunds.
+    pub(super) fn notifies_of_refunds(&self, gateway: &PartyName) -> bool {
+        let mut merchants = self.merchants.values().filter(|profile| profile.gateway == *gateway);
+        merchants.next().is_none_or(|profile| profile.terms.notifies_of_refunds)
     }
 
-    /// What views depend on, now.
+    /// What the views depend on, with the current time.
     #[must_use]
     pub fn frame(&self, language: Language) -> Frame<'_> {
         Frame { public_url: &self.public_url, now: self.clock.now(), language }
     }
 
-    /// What a payment system hears when goods are handed over.
-    pub(super) fn handover(&self, gateway: &PartyName) -> Handover {
-        self.handovers.get(gateway).copied().unwrap_or(Handover::ShipmentOrCapture)
+    /// How a payment system is informed that goods were handed over.
+    pub(super) fn shipment_report(&self, gateway: &PartyName) -> ShipmentReport {
+        self.shipment_reports.get(gateway).copied().unwrap_or(ShipmentReport::ShipmentOrCapture)
     }
 }
 
-/// One whose orders are paid through us: a merchant's site, or a marketplace that leaves it to us.
+/// The payment settings of a merchant's site, or of a marketplace whose orders
+/// are paid through tillgate.
 #[derive(Debug, Clone)]
-pub struct Seller {
-    /// The configured payment system.
+pub struct PaymentProfile {
+    /// The name of the configured payment system.
     pub gateway: PartyName,
-    /// Who it is there.
+    /// Its account at the payment system.
     pub account: String,
-    /// The rates of lines that do not name one.
+    /// The tax rates of lines that do not state one.
     pub rates: Rates,
-    /// Whether it hears of its orders.
+    /// Whether it receives callbacks about its orders.
     pub callbacks: Callbacks,
-    /// What the payment system asks of a bill.
+    /// The requirements of the payment system for a bill.
     pub terms: Terms,
 }
 
-/// Whether a seller hears of its orders.
+/// Which orders a merchant receives callbacks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Callbacks {
-    /// It does not.
+    /// No callbacks are sent.
     None,
-    /// Of those that name an address.
+    /// Orders that name an address.
     WhereNamed,
-    /// Of all.
+    /// All orders.
     Always,
 }

@@ -1,22 +1,25 @@
-//! The key of the shop: made once, by whoever needs it first, and kept in the store, so that all receivers have the same.
+//! The secret key of this installation. The first process that needs it
+//! generates it and stores it, so that all receivers use the same key.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use super::Shop;
+use super::Services;
 use super::transaction::{Staged, Versioned, transact};
 use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, ExternalId, Fingerprint, HookId, Kind, PartyName, Private, Unreadable};
+use crate::kernel::{
+    Document, ExternalId, Fingerprint, HookId, Kind, PartyName, Private, Unreadable,
+};
 use crate::orders::{Number, ShopKey};
 use crate::store::Unavailable;
 
-/// How the key is kept.
+/// The stored form of the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredKey {
-    /// Its bytes, in base64.
+    /// The bytes of the key, in base64.
     key: Private,
 }
 
@@ -42,7 +45,7 @@ impl StoredKey {
     ///
     /// # Errors
     ///
-    /// When what is kept is no key.
+    /// When the stored text is not a key.
     pub fn key(&self) -> Result<ShopKey, Unreadable> {
         let unreadable = || Unreadable::Malformed {
             kind: StoredKey::KIND,
@@ -60,9 +63,9 @@ fn place() -> DocKey {
     DocKey { partition, kind: StoredKey::KIND, id: 0 }
 }
 
-async fn find_or_make(shop: &Shop) -> Result<ShopKey, Unavailable> {
-    transact(shop, "make_shop_key", |mut tx| async move {
-        if let Some(stored) = shop.store.load_kept(&[place()]).await?.pop().flatten() {
+async fn find_or_make(services: &Services) -> Result<ShopKey, Unavailable> {
+    transact(services, "make_shop_key", |mut tx| async move {
+        if let Some(stored) = services.store.load_kept(&[place()]).await?.pop().flatten() {
             return Ok(Staged::Unchanged(stored.document::<StoredKey>()?.key()?));
         }
         let made = ShopKey::new(random_bytes());
@@ -72,8 +75,9 @@ async fn find_or_make(shop: &Shop) -> Result<ShopKey, Unavailable> {
     .await
 }
 
-impl Shop {
-    /// The key of the shop. It is read, or made, once in the life of a process.
+impl Services {
+    /// The secret key of this installation. A process reads it, or generates
+    /// it, once.
     ///
     /// # Errors
     ///
@@ -82,11 +86,12 @@ impl Shop {
         self.shop_key.get_or_try_init(|| find_or_make(self)).await
     }
 
-    /// The number that an order has when others hold its numbers of the slots before.
+    /// The number of an order in `slot`, for the case that other orders hold
+    /// its numbers of the earlier slots.
     ///
     /// # Errors
     ///
-    /// When the key of the shop is needed and the store cannot be used.
+    /// When the key is needed and the store cannot be used.
     pub(super) async fn number_in(
         &self,
         source: &PartyName,
@@ -96,7 +101,8 @@ impl Shop {
         if slot < Number::DERIVED_SLOTS {
             return Ok(Number::derive(source, external_id, slot));
         }
-        // Anybody can work out the numbers above, and place orders that take them.
+        // Anybody can calculate the numbers above, and place orders that take
+        // them.
         Ok(self.key().await?.number(source, external_id, slot))
     }
 }

@@ -1,8 +1,9 @@
-//! Before a payment system is called: is the account allowed the call? All receivers count together.
+//! Checks before calls to a payment system whether the account may make them.
+//! All receivers share the budget.
 
 use std::time::Duration;
 
-use super::Shop;
+use super::Services;
 use super::transaction::{Staged, Versioned, transact};
 use crate::dedup::key;
 use crate::kernel::DocKey;
@@ -11,18 +12,22 @@ use crate::kernel::PartyName;
 use crate::payments::{Allowance, Budget, Purpose};
 use crate::store::Unavailable;
 
-/// Counts `calls` to the payment system `gateway` that are about to be made by `account`. The inner error says how long
-/// there is no room for them.
+/// Counts `calls` that `account` is about to make to the payment system
+/// `gateway`. The inner error says how long to wait until they are allowed.
 pub async fn spend_budget(
-    shop: &Shop,
+    services: &Services,
     gateway: &PartyName,
     account: &str,
     calls: usize,
     allowance: Allowance,
     purpose: Purpose,
 ) -> Result<Result<(), Duration>, Unavailable> {
-    let key = DocKey { partition: key::partition_of_account(gateway, account), kind: Budget::KIND, id: 0 };
-    transact(shop, "spend_budget", |mut tx| async move {
+    let key = DocKey {
+        partition: key::partition_of_account(gateway, account),
+        kind: Budget::KIND,
+        id: 0,
+    };
+    transact(services, "spend_budget", |mut tx| async move {
         let known = tx.read(key).await?;
         let mut budget = known.unwrap_or_else(|| Versioned::new(Budget::default(), tx.now));
         if let Err(wait) = budget.spend(calls, allowance, purpose, tx.now) {

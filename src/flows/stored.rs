@@ -1,4 +1,5 @@
-//! Every kind of document that is stored and every lane of the outbox, by their owners' declarations.
+//! All kinds of stored documents and all lanes of the outbox, collected from
+//! the modules that declare them.
 
 use super::effects::CALLBACKS;
 use super::endpoint::Endpoint;
@@ -8,11 +9,11 @@ use crate::dedup::JournalEntry;
 use crate::kernel::{Document, Kind};
 use crate::notify;
 use crate::orders::{Movement, Order};
-use crate::outbox::Delivery;
-use crate::outbox::Lane;
+use crate::outbox::{Delivery, Lane, MessageId, message_key};
 use crate::payments::{self, Alias, Budget, Checkout, PastBill};
+use crate::store::{Store, Unavailable};
 
-/// All of them. No two have the same number.
+/// All kinds of documents. Their numbers are unique.
 pub const KINDS: [Kind; 10] = [
     Order::KIND,
     JournalEntry::KIND,
@@ -26,19 +27,28 @@ pub const KINDS: [Kind; 10] = [
     PastBill::KIND,
 ];
 
-/// All lanes. No two have the same byte.
-pub const LANES: [Lane; 5] = [notify::LANE, payments::LANE, CALLBACKS, payments::WATCH_LANE, MARKETPLACES];
+/// All lanes. Their bytes are unique.
+pub const LANES: [Lane; 5] =
+    [notify::LANE, payments::LANE, CALLBACKS, payments::WATCH_LANE, MARKETPLACES];
 
-/// A lane that was read back, with its name if it is one of ours.
+/// The declared lane, with its name, for a lane that was read back; an unknown
+/// lane is returned unchanged.
 #[must_use]
 pub fn named_lane(lane: Lane) -> Lane {
     LANES.into_iter().find(|known| *known == lane).unwrap_or(lane)
 }
 
-/// A kind that was read back, with its name if it is one of ours.
+/// The declared kind, with its name, for a kind that was read back; an unknown
+/// kind is returned unchanged.
 #[must_use]
 pub fn named(kind: Kind) -> Kind {
     KINDS.into_iter().find(|known| *known == kind).unwrap_or(kind)
+}
+
+/// A message of the outbox by its id.
+pub async fn message(store: &Store, id: MessageId) -> Result<Option<Delivery>, Unavailable> {
+    let stored = store.load(&[message_key(id)]).await?.pop().flatten();
+    Ok(stored.map(|stored| stored.document()).transpose()?)
 }
 
 #[cfg(test)]

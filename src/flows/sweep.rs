@@ -1,13 +1,14 @@
-//! Receipts and settled messages that have been kept for their time go, a few at a time.
+//! Deletes journal entries and settled messages after their retention period, a
+//! few at a time.
 //!
-//! Orders and movements stay: they are the books, and they are what a re-sent order is recognised by when
-//! its entry is gone.
+//! Orders and movements stay: they are the books, and an order that is sent
+//! again is recognised by them after its entry has been deleted.
 
 use crate::kernel::Partition;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Shop;
+use super::Services;
 use super::transaction::commit_once;
 use crate::dedup::retention::is_over;
 use crate::dedup::{JournalEntry, Reason, Verdict};
@@ -17,12 +18,12 @@ use crate::kernel::{PartyName, Timestamp};
 use crate::outbox::{Delivery, DeliveryState};
 use crate::store::{Batch, Cursor, Page, Scan, Unavailable};
 
-/// How long what comes from each source is kept.
+/// The retention periods of sources.
 #[derive(Debug, Clone)]
 pub struct Retention {
-    /// By source.
+    /// The retention period of each source.
     pub sources: BTreeMap<PartyName, Duration>,
-    /// For sources that are configured no more, and for messages.
+    /// The retention period for sources that are no longer configured.
     pub otherwise: Duration,
 }
 
@@ -32,38 +33,43 @@ impl Retention {
     }
 }
 
-/// How many documents are looked at in one step.
+/// How many documents one step examines.
 const STEP_DOCS_MAX: usize = 200;
 
-/// Where a sweep stands.
+/// The position of a sweep.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
     after: Option<Cursor>,
 }
 
-/// Sweeps one step, from the oldest entry on. Returns how many documents went, and where to go on; none when
-/// the rest is too young.
+/// Sweeps one step, from the oldest entry on. Returns how many documents were
+/// deleted, and where to continue; `None` when the rest is too young.
 pub async fn sweep_step(
-    shop: &Shop,
+    services: &Services,
     retention: &Retention,
     progress: Progress,
 ) -> Result<(usize, Option<Progress>), Unavailable> {
-    let now = shop.clock.now();
+    let now = services.clock.now();
     let scan = Scan::Listed {
         kind: JournalEntry::KIND,
         newest_first: false,
         after: progress.after,
         limit: STEP_DOCS_MAX,
     };
-    let Page { items, next } = shop.store.scan(&scan).await?;
-    let reached_young =
-        items.last().is_some_and(|(_, stored)| !is_over(stored.body.listed_at, retention.shortest(), now));
+    let Page { items, next } = services.store.scan(&scan).await?;
+    let reached_young = items
+        .last()
+        .is_some_and(|(_, stored)| !is_over(stored.body.listed_at, retention.shortest(), now));
     let mut swept = 0;
     for (key, stored) in items {
         let entry: JournalEntry = match stored.document() {
             Ok(entry) => entry,
             Err(why) => {
-                tracing::error!(record = %key, error = %why, "an entry of the journal cannot be read and stays");
+                tracing::error!(
+                    record = %key,
+                    error = %why,
+                    "an entry of the journal cannot be read and is not deleted"
+                );
                 continue;
             }
         };
@@ -71,22 +77,25 @@ pub async fn sweep_step(
         if !may_go(&entry, kept_for, now) {
             continue;
         }
-        // A test of callbacks has a message and no order.
-        let has_messages = entry.record.number.is_some() || entry.reasons.contains(&Reason::TestEvent);
+        // A test callback has a message, but no order.
+        let has_messages =
+            entry.record.number.is_some() || entry.reasons.contains(&Reason::TestEvent);
         let is_left_alone = has_messages && {
-            let (gone, waiting) = sweep_messages(shop, key.partition, kept_for, now).await?;
+            let (gone, waiting) = sweep_messages(services, key.partition, kept_for, now).await?;
             swept += gone;
             waiting
         };
-        // While a message of its order waits the entry stays, and leads here again.
+        // While a message of the order waits, the entry stays, so that a later
+        // sweep finds the message through it.
         if !is_left_alone {
-            swept += delete(shop, key, stored.version).await?;
+            swept += delete(services, key, stored.version).await?;
         }
     }
     Ok((swept, next.filter(|_| !reached_young).map(|next| Progress { after: Some(next) })))
 }
 
-/// A parked hook is kept longer than others, by this factor: its order may come yet, but not for ever.
+/// A parked hook is kept longer than others, by this factor: its order may
+/// still be created, but not for ever.
 const PARKED_FACTOR: u32 = 4;
 
 fn may_go(entry: &JournalEntry, kept_for: Duration, now: Timestamp) -> bool {
@@ -94,35 +103,39 @@ fn may_go(entry: &JournalEntry, kept_for: Duration, now: Timestamp) -> bool {
     is_over(entry.last_at(), kept_for.saturating_mul(factor), now)
 }
 
-/// Sweeps the settled messages of an order whose entries go. The flag says whether one of them still waits.
+/// Deletes the settled messages of an order whose entries are deleted. The flag
+/// says whether a message still waits.
 async fn sweep_messages(
-    shop: &Shop,
+    services: &Services,
     partition: Partition,
     kept_for: Duration,
     now: Timestamp,
 ) -> Result<(usize, bool), Unavailable> {
     let (mut swept, mut waiting) = (0, false);
     let scan = Scan::Partition { partition, kind: Delivery::KIND };
-    for (key, stored) in shop.store.scan(&scan).await?.items {
+    for (key, stored) in services.store.scan(&scan).await?.items {
         let delivery: Delivery = stored.document()?;
         let is_settled = match delivery.state {
             DeliveryState::Pending { .. } => {
                 waiting = true;
                 false
             }
-            DeliveryState::Sent { .. } | DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => true,
+            DeliveryState::Sent { .. }
+            | DeliveryState::Dead { .. }
+            | DeliveryState::Dropped { .. } => true,
         };
         if is_settled && is_over(stored.body.listed_at, kept_for, now) {
-            swept += delete(shop, key, stored.version).await?;
+            swept += delete(services, key, stored.version).await?;
         }
     }
     Ok((swept, waiting))
 }
 
-/// One commit each: keys of one batch are of one partition.
-async fn delete(shop: &Shop, key: DocKey, version: u64) -> Result<usize, Unavailable> {
+/// Deletes with one commit per document, because the keys of a batch must be in
+/// one partition.
+async fn delete(services: &Services, key: DocKey, version: u64) -> Result<usize, Unavailable> {
     let mut batch = Batch::new();
     batch.delete(key, version);
-    // What somebody has changed meanwhile is needed after all.
-    Ok(usize::from(commit_once(&shop.store, batch).await?))
+    // A document that has changed in the meantime is still needed.
+    Ok(usize::from(commit_once(&services.store, batch).await?))
 }

@@ -1,8 +1,9 @@
 //! The unit of work: what one use case reads, decides and writes together.
 //!
-//! A use case reads documents with their versions, decides, and stages what is to become of them; [`transact`] commits
-//! that as one batch. Where another transaction has committed first, the use case runs again from the beginning, on what
-//! holds now. No use case has a loop of its own.
+//! A use case reads documents with their versions, decides, and stages the
+//! changes; [`transact`] commits them as one batch. If another transaction has
+//! committed first, the use case runs again from the beginning on the new
+//! state. No use case has a loop of its own.
 
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tracing::Instrument;
 
-use super::Shop;
+use super::Services;
 use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Document, Timestamp};
@@ -21,12 +22,13 @@ use crate::outbox::{Delivery, Settlement, Ticket};
 use crate::store::{Batch, CommitError, Expect, Store, Stored, Unavailable};
 use crate::telemetry::metrics;
 
-/// How often a use case is run before its caller is told to come again. Each time at least one other
-/// has committed, so this many hooks of one order may come at the same moment.
+/// How often a use case is run before it fails. Each conflict means that at
+/// least one other transaction has committed, so this many hooks of one order
+/// may arrive at the same moment.
 const ATTEMPTS_MAX: u32 = 128;
 
-/// From this attempt on there is a pause before the next, of a random length, so that those who
-/// compete do not keep step.
+/// From this attempt on there is a pause of random length before each attempt,
+/// so that competing transactions do not stay in step.
 const ATTEMPTS_WITHOUT_PAUSE: u32 = 4;
 
 /// The longest pause.
@@ -35,8 +37,8 @@ const PAUSE_MILLISECONDS_MAX: u64 = 16;
 /// One run of a use case.
 #[derive(Debug)]
 pub struct Transaction<'a> {
-    pub(super) services: &'a Shop,
-    /// When it began.
+    pub(super) services: &'a Services,
+    /// When this run began.
     pub now: Timestamp,
     attempt: u32,
     batch: Batch,
@@ -45,19 +47,22 @@ pub struct Transaction<'a> {
     followed: Option<Number>,
 }
 
-/// What a run has come to.
+/// The result of one run.
 #[derive(Debug)]
 #[must_use]
 pub enum Staged<'a, T> {
-    /// What was staged is to be committed, and means this if it is.
+    /// The batch is to be committed; the value is the result if the commit
+    /// succeeds.
     Commit(Box<Transaction<'a>>, T),
-    /// Nothing is to be written.
+    /// Nothing is written; the value is the result.
     Unchanged(T),
-    /// What was read does not fit together: others are committing. It is to be read again.
+    /// The documents that were read are inconsistent, because others are
+    /// committing. Read them again.
     Again,
 }
 
-/// A document as it was read. It is written back at the version that it had.
+/// A document with the version at which it was read. It is written back at that
+/// version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versioned<T> {
     document: T,
@@ -66,36 +71,37 @@ pub struct Versioned<T> {
 }
 
 impl<T: Document> Versioned<T> {
-    /// What is stored.
+    /// Reads a stored document.
     pub(super) fn of(stored: &Stored) -> Result<Versioned<T>, Unavailable> {
         let (expect, listed_at) = (Expect::At(stored.version), stored.body.listed_at);
         Ok(Versioned { document: stored.document()?, expect, listed_at })
     }
 
-    /// Stages it under its key, as it is to be.
+    /// Stages the document with its current content.
     pub(super) fn stage_at(&self, key: DocKey, batch: &mut Batch) {
         batch.put(key, self.expect, &self.document, self.listed_at);
     }
 
-    /// Nothing of it changes; the commit fails if somebody else changes it meanwhile.
+    /// Makes the commit fail if somebody else changes the document; the
+    /// document itself is not written.
     pub(super) fn assert_version(&self, key: DocKey, batch: &mut Batch) {
-        batch.rely(key, self.expect);
+        batch.assert_version(key, self.expect);
     }
 
-    /// A document that nobody has written yet, with its place in lists.
+    /// A new document, with its position in lists.
     pub fn new(document: T, listed_at: Timestamp) -> Versioned<T> {
         Versioned { document, expect: Expect::Absent, listed_at }
     }
 }
 
 impl<T> Versioned<T> {
-    /// The document without its version: it is not written back.
+    /// The document without its version. It is not written back.
     #[must_use]
     pub fn into_document(self) -> T {
         self.document
     }
 
-    /// The version that was read; 0 of what nobody has written yet.
+    /// The version that was read; 0 for a new document.
     #[must_use]
     pub fn version(&self) -> u64 {
         match self.expect {
@@ -104,13 +110,13 @@ impl<T> Versioned<T> {
         }
     }
 
-    /// Another content in the place of this one.
+    /// The same version with another content.
     #[must_use]
     pub fn replaced(&self, document: T) -> Versioned<T> {
         Versioned { document, expect: self.expect, listed_at: self.listed_at }
     }
 
-    /// Gives it another place in lists.
+    /// Sets its position in lists.
     pub(super) fn list_at(&mut self, listed_at: Timestamp) {
         self.listed_at = listed_at;
     }
@@ -131,34 +137,36 @@ impl<T> DerefMut for Versioned<T> {
 }
 
 impl<'a> Transaction<'a> {
-    /// Whether nothing has been tried before.
+    /// Whether this is the first run.
     #[must_use]
     pub fn is_first(&self) -> bool {
         self.attempt == 0
     }
 
-    /// Reads a document.
-    pub async fn read<T: Document>(&self, key: DocKey) -> Result<Option<Versioned<T>>, Unavailable> {
+    pub async fn read<T: Document>(
+        &self,
+        key: DocKey,
+    ) -> Result<Option<Versioned<T>>, Unavailable> {
         let stored = self.services.store.load(&[key]).await?.pop().flatten();
         stored.as_ref().map(Versioned::of).transpose()
     }
 
-    /// Writes a document back.
+    /// Stages a document to be written.
     pub fn write<T: Document>(&mut self, key: DocKey, document: &Versioned<T>) {
         document.stage_at(key, &mut self.batch);
     }
 
-    /// What follows from the use case, for the journal.
+    /// Adds a fact for the journal.
     pub fn note_fact(&mut self, fact: &impl Serialize) {
         self.facts.extend(serde_json::to_value(fact).ok());
     }
 
-    /// The same for several.
+    /// Adds several facts for the journal.
     pub fn note_facts<T: Serialize>(&mut self, facts: impl IntoIterator<Item = T>) {
         facts.into_iter().for_each(|fact| self.note_fact(&fact));
     }
 
-    /// What has followed so far, as the journal keeps it.
+    /// The facts so far, in the form of the journal.
     #[must_use]
     pub fn facts(&self) -> Vec<serde_json::Value> {
         self.facts.clone()
@@ -169,35 +177,36 @@ impl<'a> Transaction<'a> {
         self.batch.send(message);
     }
 
-    /// Has a message tried at once, as it is to be from now on.
+    /// Writes a message with this content and makes it due at once.
     pub fn wake(&mut self, delivery: &Versioned<Delivery>) {
         self.batch.wake(delivery.expect, delivery.document.clone(), delivery.listed_at);
     }
 
-    /// Settles a message under its lease, with what it has caused.
+    /// Settles a message under its lease, together with the changes that it
+    /// caused.
     pub fn settle(&mut self, ticket: Ticket, settlement: Settlement) {
         self.settles = true;
         self.batch.settle(ticket, settlement);
     }
 
-    /// The batch, for what is staged elsewhere.
+    /// The batch, for code that stages directly.
     pub fn batch(&mut self) -> &mut Batch {
         &mut self.batch
     }
 
-    /// Whoever follows this order hears of it when it is committed.
-    pub fn tell_followers(&mut self, number: Number) {
+    /// Notifies the watchers of this order after the commit.
+    pub fn wake_watchers(&mut self, number: Number) {
         self.followed = Some(number);
     }
 
-    /// Ends the run: what was staged is to be committed.
+    /// Ends the run: the batch is to be committed.
     pub fn commit<T>(self, value: T) -> Staged<'a, T> {
         Staged::Commit(Box::new(self), value)
     }
 }
 
-/// Commits what holds only if nobody has changed meanwhile what it is about, without reading first. Says whether it was
-/// committed.
+/// Commits a batch without reading first. Returns `false` if a conflicting
+/// change was committed before.
 pub(super) async fn commit_once(store: &Store, batch: Batch) -> Result<bool, Unavailable> {
     match store.commit(batch).await {
         Ok(()) => Ok(true),
@@ -206,9 +215,9 @@ pub(super) async fn commit_once(store: &Store, batch: Batch) -> Result<bool, Una
     }
 }
 
-/// Runs `work` until its outcome is committed, and returns what it came to.
+/// Runs `work` until its result is committed, and returns the result.
 pub async fn transact<'a, T, F>(
-    services: &'a Shop,
+    services: &'a Services,
     name: &'static str,
     work: impl Fn(Transaction<'a>) -> F,
 ) -> Result<T, Unavailable>
@@ -217,14 +226,15 @@ where
 {
     settle(services, name, work).await.map_err(|why| match why {
         CommitError::Unavailable(why) => why,
-        // Only whoever settles a message has a lease to lose.
+        // Only a transaction that settles a message has a lease to lose.
         CommitError::Conflict | CommitError::LostLease => Unavailable::Crowded,
     })
 }
 
-/// The same for a use case that settles a message: it ends when the lease on that is lost.
+/// Like [`transact`], for a use case that settles a message: it ends when the
+/// lease on the message is lost.
 pub async fn settle<'a, T, F>(
-    services: &'a Shop,
+    services: &'a Services,
     name: &'static str,
     work: impl Fn(Transaction<'a>) -> F,
 ) -> Result<T, CommitError>
@@ -255,12 +265,14 @@ where
                     transaction
                         .followed
                         .into_iter()
-                        .for_each(|number| services.news.tell(number.partition()));
+                        .for_each(|number| services.change_feed.publish(number.partition()));
                     return Ok(value);
                 }
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::LostLease) if !transaction.settles => {}
-                Err(why @ (CommitError::LostLease | CommitError::Unavailable(_))) => return Err(why),
+                Err(why @ (CommitError::LostLease | CommitError::Unavailable(_))) => {
+                    return Err(why);
+                }
             }
         }
         metrics::transaction(name, ATTEMPTS_MAX);

@@ -1,5 +1,6 @@
-//! A payment system that fails again and again is left alone for a while, and then tried with one call: it recovers sooner,
-//! and everything else that waits for it waits without a time-out each.
+//! A circuit breaker. A payment system that fails repeatedly is not called for
+//! a while, and is then probed with a single call. It recovers sooner, and the
+//! other calls do not each run into a timeout.
 
 use std::time::Duration;
 
@@ -7,34 +8,36 @@ use super::Failure;
 use crate::kernel::Timestamp;
 use crate::kernel::time::{between, later};
 
-/// Failures in a row after which it is left alone.
+/// The number of consecutive failures that opens the breaker.
 const FAILURES_MAX: u32 = 8;
 
-/// For how long at first; each time that the trying call fails too, for twice as long.
+/// The first pause. It doubles each time the probe fails too.
 const REST_MIN: Duration = Duration::from_secs(5);
 
-/// And at most.
+/// The longest pause.
 const REST_MAX: Duration = Duration::from_secs(60);
 
-/// How long a trying call may be on its way before another is let through: its sender may have died.
+/// How long a probe may take before another is allowed: the process that sent
+/// the first one may have died.
 const TRY_MAX: Duration = Duration::from_secs(60);
 
-/// While one is on its way, others come back so soon: it is probably answered by then.
+/// How long other calls wait while a probe is in flight. The probe is probably
+/// answered by then.
 const TRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Whether a payment system is called.
+/// The state of a payment system's circuit breaker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Breaker {
-    /// Failures in a row.
+    /// The number of consecutive failures.
     failures: u32,
-    /// Until when nobody calls, and for how long that is in all.
+    /// While the breaker is open: when the pause ends, and its full length.
     rests: Option<(Timestamp, Duration)>,
-    /// A call is on its way to try.
+    /// A probe is in flight.
     is_tried: bool,
 }
 
 impl Breaker {
-    /// How long no call may be made from now on, if so.
+    /// How long to wait before the next call. None if a call may be made now.
     #[must_use]
     pub fn wait(&self, now: Timestamp) -> Option<Duration> {
         let (until, _) = self.rests.filter(|(until, _)| now < *until)?;
@@ -42,30 +45,36 @@ impl Breaker {
         Some(if self.is_tried { wait.min(TRY_PAUSE) } else { wait })
     }
 
-    /// A call is made now. While it is left alone that is the one that tries: whoever else comes waits for what it hears.
+    /// Records that a call starts now. If the breaker is open, this call is the
+    /// probe, and all others wait for its outcome.
     pub fn begins(&mut self, now: Timestamp) {
         if let Some((_, rest)) = self.rests {
             (self.rests, self.is_tried) = (Some((later(now, TRY_MAX), rest)), true);
         }
     }
 
-    /// What a call came to. Whether it was the answer that was hoped for does not matter: somebody answered.
-    pub fn heard<T>(&mut self, outcome: &Result<T, Failure>, now: Timestamp) {
+    /// Records the outcome of a call. Any answer counts as a success, even a
+    /// refusal: it shows that the payment system is up.
+    pub fn record<T>(&mut self, outcome: &Result<T, Failure>, now: Timestamp) {
         let is_down = match outcome {
-            // Told to wait, it is there.
-            Err(Failure::NotDone { wish, .. }) => wish.is_none(),
+            // An answer with a time to wait shows that it is up.
+            Err(Failure::NotDone { retry_after, .. }) => retry_after.is_none(),
             Err(Failure::Unknown(_)) => true,
             Ok(_)
-            | Err(Failure::NoAccess(_) | Failure::Refused(_) | Failure::Duplicate | Failure::Unclear(_)) => {
-                false
-            }
+            | Err(
+                Failure::NoAccess(_)
+                | Failure::Refused(_)
+                | Failure::Duplicate
+                | Failure::Unclear(_),
+            ) => false,
         };
         if !is_down {
             *self = Breaker::default();
             return;
         }
         match self.rests {
-            // One that was on its way when the others failed says nothing new.
+            // This call started before the breaker opened. Its failure adds
+            // nothing.
             Some(_) if !self.is_tried => {}
             Some((_, rest)) => {
                 let rest = (rest * 2).min(REST_MAX);
@@ -80,7 +89,7 @@ impl Breaker {
         }
     }
 
-    /// Whether it is left alone.
+    /// Whether calls are paused.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.rests.is_some()
@@ -100,53 +109,53 @@ mod tests {
     }
 
     #[test]
-    fn after_some_failures_it_is_left_alone_and_tried_with_one_call() {
+    fn after_eight_failures_calls_pause_and_one_call_probes() {
         let mut breaker = Breaker::default();
         for second in 0..8 {
             assert_eq!(breaker.wait(at(second)), None);
             breaker.begins(at(second));
-            breaker.heard(&failed(), at(second));
+            breaker.record(&failed(), at(second));
         }
         assert!(breaker.is_open());
         assert_eq!(breaker.wait(at(8)), Some(Duration::from_secs(4)));
-        // Calls that were on their way fail too, and change nothing.
-        breaker.heard(&failed(), at(8));
+        // Calls that were already in flight fail too, and change nothing.
+        breaker.record(&failed(), at(8));
         assert_eq!(breaker.wait(at(8)), Some(Duration::from_secs(4)));
         assert_eq!(breaker.wait(at(12)), None);
         breaker.begins(at(12));
-        assert_eq!(breaker.wait(at(12)), Some(TRY_PAUSE), "one tries");
-        breaker.heard(&failed(), at(12));
+        assert_eq!(breaker.wait(at(12)), Some(TRY_PAUSE), "one call probes");
+        breaker.record(&failed(), at(12));
         assert_eq!(breaker.wait(at(12)), Some(Duration::from_secs(10)), "twice as long");
         breaker.begins(at(22));
-        breaker.heard(&Ok(()), at(23));
+        breaker.record(&Ok(()), at(23));
         assert_eq!((breaker.wait(at(23)), breaker.is_open()), (None, false));
     }
 
     #[test]
-    fn an_answer_of_any_kind_is_no_failure() {
+    fn any_answer_counts_as_a_success() {
         let mut breaker = Breaker::default();
-        let wish = Some(Duration::from_secs(1));
+        let retry_after = Some(Duration::from_secs(1));
         for _ in 0..100 {
             for failure in [
                 Failure::Refused("no".into()),
                 Failure::Duplicate,
                 Failure::NoAccess("who?".into()),
                 Failure::Unclear("404".into()),
-                Failure::NotDone { why: "wait".into(), wish },
+                Failure::NotDone { why: "wait".into(), retry_after },
             ] {
-                breaker.heard::<()>(&Err(failure), at(0));
+                breaker.record::<()>(&Err(failure), at(0));
             }
-            breaker.heard(&failed(), at(0));
+            breaker.record(&failed(), at(0));
         }
         assert!(!breaker.is_open());
     }
 
-    /// The one who tries may die: somebody else tries later.
+    /// If the process that sent the probe dies, another call probes later.
     #[test]
-    fn a_trying_call_that_is_never_heard_of_does_not_close_the_way_for_ever() {
+    fn a_lost_probe_does_not_block_calls_for_ever() {
         let mut breaker = Breaker::default();
         for _ in 0..8 {
-            breaker.heard(&failed(), at(0));
+            breaker.record(&failed(), at(0));
         }
         assert_eq!(breaker.wait(at(5)), None);
         breaker.begins(at(5));

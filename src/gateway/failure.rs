@@ -1,40 +1,44 @@
-//! How a call of a payment system failed.
+//! Failures of calls to a payment system.
 
 use std::time::Duration;
 
 use crate::payments::{CallOutcome, Refusal, RetryReason};
 use crate::peer::Reply;
 
-/// How a call failed.
+/// A failed call, classified by whether it may have been carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// Certainly not carried out: no byte was sent, or the payment system said so and may be asked again.
+    /// Certainly not carried out: no byte was sent, or the payment system said
+    /// so. The call can be retried.
     #[error("{why}")]
     NotDone {
-        /// What the matter is.
+        /// Describes what went wrong.
         why: String,
-        /// When it wants to be asked again.
-        wish: Option<Duration>,
+        /// The time to wait before a retry, if the payment system gave one.
+        retry_after: Option<Duration>,
     },
-    /// We are not who we say: nothing can be believed that is read now.
+    /// Our credentials were not accepted. Until they are, answers to reads
+    /// prove nothing.
     #[error("{0}")]
     NoAccess(String),
-    /// Refused, and it would be again.
+    /// Refused for good: a retry would be refused too.
     #[error("{0}")]
     Refused(String),
-    /// The number has been used.
-    #[error("its number is known to the payment system")]
+    /// Our number has been used before.
+    #[error("the payment system already has an order or operation with this number")]
     Duplicate,
-    /// No answer came, or one that says that it is down: it may or may not have been carried out.
+    /// No answer came, an unreadable one, or one that says that the payment
+    /// system is down. The call may or may not have been carried out.
     #[error("{0}")]
     Unknown(String),
-    /// It answered, and what that means is not clear: it may or may not have been carried out.
+    /// The payment system answered, but the meaning is unclear. The call may or
+    /// may not have been carried out.
     #[error("{0}")]
     Unclear(String),
 }
 
 impl Failure {
-    /// What it means for what the call was to make.
+    /// The outcome of a call that was to create something.
     #[must_use]
     pub fn meaning<T>(self) -> CallOutcome<T> {
         match self {
@@ -49,7 +53,7 @@ impl Failure {
         }
     }
 
-    /// What it is as the reason of a later attempt.
+    /// The failure as the reason for a retry.
     #[must_use]
     pub fn reason(&self) -> RetryReason {
         match self {
@@ -63,19 +67,21 @@ impl Failure {
     }
 }
 
-/// The most of an error's text that is kept, in characters.
+/// The maximum length of a stored error text, in characters.
 const WHY_CHARS_MAX: usize = 500;
 
-/// What a payment system said, in one line of bounded length.
+/// Collapses a payment system's error text to one line and cuts it to
+/// [`WHY_CHARS_MAX`].
 pub(in crate::gateway) fn one_line(said: &str) -> String {
     said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(WHY_CHARS_MAX).collect()
 }
 
-/// How long a payment system wants not to be called that answers 429.
-pub(in crate::gateway) fn wish_in(reply: &Reply) -> Duration {
-    let told = reply.headers.get(http::header::RETRY_AFTER).and_then(|told| told.to_str().ok());
-    told.and_then(|told| told.parse().ok()).map_or(BUSY_PAUSE, Duration::from_secs)
+/// How long to wait after an answer 429: its `Retry-After` in seconds, or
+/// [`BUSY_PAUSE`].
+pub(in crate::gateway) fn retry_after_in(reply: &Reply) -> Duration {
+    let value = reply.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    value.and_then(|value| value.parse().ok()).map_or(BUSY_PAUSE, Duration::from_secs)
 }
 
-/// The pause where it does not say how long.
+/// The pause when an answer 429 has no usable `Retry-After`.
 const BUSY_PAUSE: Duration = Duration::from_secs(3);

@@ -1,12 +1,14 @@
 //! Payment systems: one trait, and a folder for each.
 //!
-//! A [`Provider`] turns a bill into the request that is sent, sends it, looks for what was sent, alters it and calls it off. It
-//! keeps nothing and decides nothing: what a call came to is reported in the words of
-//! [`payments`](crate::payments), where the difference between "certainly not" and "nobody knows" is made. What
-//! every provider must do is written down as tests in `conformance`, which run on each of them against its sandbox.
+//! A [`Provider`] builds the request for a bill, sends it, looks for orders
+//! that were sent, and updates and cancels them. It stores nothing and decides
+//! nothing: it reports the outcome of each call in the types of
+//! [`payments`](crate::payments), which distinguish "certainly not done" from
+//! "outcome unknown". The tests in `conformance` define what every provider
+//! must do; they run each one against its sandbox.
 //!
-//! Notifications, which come from the payment system, are read in its folder too, by the rules of
-//! [`webhooks`](crate::webhooks).
+//! Each folder also reads the notifications of its payment system, by the rules
+//! of [`webhooks`](crate::webhooks).
 
 mod breaker;
 #[cfg(test)]
@@ -19,13 +21,14 @@ pub mod yookassa;
 
 pub use breaker::Breaker;
 pub use failure::Failure;
-pub(in crate::gateway) use failure::{one_line, wish_in};
+pub(in crate::gateway) use failure::{one_line, retry_after_in};
 pub use provider::{Addresses, Call, Provider};
 pub use section::Gateway;
 use section::System;
 
-/// All payment systems: each is a folder, declared above, and a line here.
-const SYSTEMS: &[System] = &[System::of::<invoicebox::Section>(), System::of::<yookassa::Section>()];
+/// All payment systems. Each is a module, declared above, and a line here.
+const SYSTEMS: &[System] =
+    &[System::of::<invoicebox::Section>(), System::of::<yookassa::Section>()];
 
-/// The longest deadline that a payment system may have for one call.
+/// The longest timeout that a payment system may have for one call, in seconds.
 pub const CALL_SECONDS_MAX: u64 = 35;

@@ -1,4 +1,5 @@
-//! A section `[gateways.<name>]` of the configuration, and the payment systems that there are.
+//! The configuration sections `[gateways.<name>]`, and the registry entries of
+//! the supported payment systems.
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,74 +11,89 @@ use toml::{Table, Value};
 
 use super::{CALL_SECONDS_MAX, Provider, SYSTEMS};
 use crate::kernel::Secret;
-use crate::kernel::setting::{Key, http_url};
+use crate::kernel::setting::{Setting, http_url};
 use crate::peer::ClientError;
-use crate::webhooks::{NoticeChannel, Protocol, Verifier};
+use crate::webhooks::{NotificationChannel, Protocol, Verifier};
 
-/// What a section says, as its payment system has read it.
+/// A configuration section, parsed by its payment system's adapter.
 pub trait Section: Send + Sync + fmt::Debug {
-    /// What is missing, or there and of no use. The error begins with the key.
+    /// Checks the values. The error begins with the key that is missing or
+    /// unusable.
     fn check(&self) -> Result<(), String>;
 
-    /// The shop's id over there.
+    /// The merchant's account id at the payment system.
     fn account(&self) -> &str;
 
-    /// Where the API is.
+    /// The base URL of the API.
     fn url(&self) -> &str;
 
-    /// Hosts that a payment page may be on, besides the API's own.
+    /// Hosts that may serve payment pages, in addition to the API's own host.
     fn payment_hosts(&self) -> Vec<String>;
 
-    /// The secrets that the payment system has issued, by their keys.
+    /// The secrets issued by the payment system, with the keys of the section
+    /// that hold them.
     fn secrets(&self) -> Vec<(&'static str, &Secret)>;
 
-    /// The payment system itself.
+    /// Creates the client of the payment system.
     fn provider(&self) -> Result<Arc<dyn Provider>, ClientError>;
 
-    /// How its notifications prove whose they are.
+    /// The verifier of its notifications.
     fn verifier(&self) -> Verifier;
 
-    /// How its notifications are read and answered.
+    /// The protocol in which its notifications are read and answered.
     fn protocol(&self) -> Arc<dyn Protocol>;
 
-    /// The channel by which notifications are fetched, where the shop has no public address.
+    /// The channel over which notifications are fetched, for a receiver without
+    /// a public address.
     fn channel(&self) -> Option<Channel> {
         None
     }
 }
 
-/// What a payment system says of its sections before one is read.
+/// What is known about a payment system's sections before one is parsed.
 pub trait Declared: Section + DeserializeOwned + 'static {
-    /// The name of its protocol.
+    /// The value of the key `protocol`.
     const PROTOCOL: &'static str;
 
-    /// The keys of its sections, besides `protocol`.
-    const KEYS: &'static [Key];
+    /// The settings of its sections, without `protocol`.
+    const SETTINGS: &'static [Setting];
 
-    /// How long one of its calls may take, in seconds.
+    /// The timeout of one call, in seconds.
     const CALL_SECONDS_MAX: u64;
 }
+
+/// The description of a setting `receipts`.
+pub(super) const RECEIPTS: &str = "Who issues fiscal receipts: `own` or `true` (the shop's cash \
+    register), `none` or `false`.";
+
+/// The description of a setting `payment_mode`.
+pub(super) const PAYMENT_MODE: &str = "How the receipt of a payment classifies the money: \
+    `full_prepayment`, `prepayment`, `advance`, or `full_payment`, which needs no second receipt \
+    at the shipment.";
 
 /// A channel that we open to a payment system.
 #[derive(Debug, Clone)]
 pub struct Channel {
-    /// Where it is, with what opens it.
+    /// The URL, with the credentials in it.
     pub url: Secret,
-    /// How what comes by it is read and answered.
-    pub calls: Arc<dyn NoticeChannel>,
+    /// Reads and answers the calls that arrive over it.
+    pub calls: Arc<dyn NotificationChannel>,
 }
 
-/// A payment system, as the list of them has it.
+/// An entry of the list of payment systems, `SYSTEMS`.
 pub(super) struct System {
     protocol: &'static str,
-    keys: &'static [Key],
+    settings: &'static [Setting],
     read: fn(Table) -> Result<Arc<dyn Section>, toml::de::Error>,
 }
 
 impl System {
     pub(super) const fn of<T: Declared>() -> System {
-        assert!(T::CALL_SECONDS_MAX <= CALL_SECONDS_MAX, "a worker's lease is made for shorter calls");
-        System { protocol: T::PROTOCOL, keys: T::KEYS, read: read::<T> }
+        assert!(
+            T::CALL_SECONDS_MAX <= CALL_SECONDS_MAX,
+            "the call timeout is longer than a worker's lease allows for"
+        );
+        System { protocol: T::PROTOCOL, settings: T::SETTINGS, read: read::<T> }
     }
 }
 
@@ -86,9 +102,9 @@ fn read<T: Declared>(table: Table) -> Result<Arc<dyn Section>, toml::de::Error> 
     Ok(Arc::new(section))
 }
 
-/// The keys of all payment systems' sections, by protocol.
-pub fn keys() -> impl Iterator<Item = (&'static str, &'static [Key])> {
-    SYSTEMS.iter().map(|system| (system.protocol, system.keys))
+/// The settings of all payment systems, by protocol.
+pub fn settings() -> impl Iterator<Item = (&'static str, &'static [Setting])> {
+    SYSTEMS.iter().map(|system| (system.protocol, system.settings))
 }
 
 /// A section `[gateways.<name>]`.
@@ -108,32 +124,38 @@ impl<'de> Deserialize<'de> for Gateway {
         let mut table = Table::deserialize(deserializer)?;
         let protocol = match table.remove("protocol") {
             Some(Value::String(protocol)) => protocol,
-            Some(_) => return Err(D::Error::custom("protocol: it is not a text")),
+            Some(_) => return Err(D::Error::custom("protocol: expected a string")),
             None => return Err(D::Error::missing_field("protocol")),
         };
         let Some(system) = SYSTEMS.iter().find(|system| system.protocol == protocol) else {
             let known = SYSTEMS.iter().map(|system| system.protocol).collect::<Vec<_>>().join(", ");
-            return Err(D::Error::custom(format!("protocol: {protocol:?} is not known, only {known}")));
+            return Err(D::Error::custom(format!(
+                "protocol: unknown value {protocol:?}, expected one of: {known}"
+            )));
         };
         (system.read)(table).map(Gateway).map_err(D::Error::custom)
     }
 }
 
-/// Checks what every payment system's section has: where its API and its payment pages are, and that no text is empty.
+/// Checks what the sections of all payment systems have in common: the API's
+/// URL, the hosts of the payment pages, and that `merchant_id` and the secrets
+/// are not empty.
 pub(super) fn check_common(section: &dyn Section) -> Result<(), String> {
     http_url("url", section.url())?;
     for host in section.payment_hosts() {
-        let usable = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+        let usable =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
         if host.is_empty() || !host.bytes().all(usable) {
             return Err(format!(
-                "payment_hosts: {host:?} is not the bare name of a host, such as pay.invoicebox.ru"
+                "payment_hosts: {host:?} is not a bare host name, such as pay.invoicebox.ru"
             ));
         }
     }
     let secrets = section.secrets();
     let texts = secrets.iter().map(|(key, secret)| (*key, secret.expose()));
-    match texts.chain([("merchant_id", section.account())]).find(|(_, text)| text.trim().is_empty()) {
-        Some((key, _)) => Err(format!("{key} is empty: the payment system's cabinet shows it")),
+    match texts.chain([("merchant_id", section.account())]).find(|(_, text)| text.trim().is_empty())
+    {
+        Some((key, _)) => Err(format!("{key} is empty: copy it from the payment system's cabinet")),
         None => Ok(()),
     }
 }

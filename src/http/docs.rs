@@ -1,4 +1,5 @@
-//! The merchants' API for people and programs: `/openapi.json`, and a reference page that needs nothing but this process.
+//! The documentation of the merchants' API: `/openapi.json`, and a reference
+//! page that needs nothing but this process.
 
 use std::sync::LazyLock;
 
@@ -12,21 +13,22 @@ use super::problem::Problem;
 
 const STYLE: &str = include_str!("../../assets/docs.css");
 
-/// The document, made once: it is the same as long as the process lives.
+/// The document. It is built once, because it cannot change while the process
+/// runs.
 static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::to_value(super::api::document()).unwrap_or_default());
 
-/// The page, made of the document.
+/// The reference page, rendered from the document.
 static PAGE: LazyLock<Option<String>> = LazyLock::new(|| Reference::of(&DOCUMENT).render().ok());
 
-/// The document as it is printed and served.
+/// The document as text.
 static TEXT: LazyLock<String> = LazyLock::new(|| {
     let mut text = serde_json::to_string_pretty(&*DOCUMENT).unwrap_or_default();
     text.push('\n');
     text
 });
 
-/// The OpenAPI document, as it is printed and served.
+/// The text of the OpenAPI document that is printed and served.
 #[must_use]
 pub fn text() -> &'static str {
     &TEXT
@@ -41,12 +43,16 @@ pub async fn document() -> Response {
 /// `GET /docs`
 pub async fn page() -> Result<Response, Problem> {
     let Some(page) = &*PAGE else {
-        return Err(Problem::unavailable("the reference cannot be shown; /openapi.json has all of it"));
+        return Err(Problem::unavailable(
+            "the reference page cannot be rendered; read /openapi.json instead",
+        ));
     };
     let headers = [
         (
             header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("default-src 'none'; style-src 'self'; frame-ancestors 'none'"),
+            HeaderValue::from_static(
+                "default-src 'none'; style-src 'self'; frame-ancestors 'none'",
+            ),
         ),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
@@ -84,6 +90,9 @@ struct Operation {
     description: String,
     parameters: Vec<Field>,
     body: Option<Kind>,
+    /// A body as it can be sent, or the data of a webhook; empty if there is
+    /// none.
+    example: String,
     answers: Vec<Answer>,
 }
 
@@ -98,9 +107,9 @@ struct Answer {
 struct Schema {
     name: String,
     description: String,
-    /// What is said of its text, or the words that it may be.
+    /// The pattern of its text, or the values that it can have.
     text: String,
-    /// Schemas all of whose fields it has too.
+    /// Schemas whose fields it includes.
     whole: Vec<Kind>,
     fields: Vec<Field>,
 }
@@ -114,25 +123,22 @@ struct Field {
     description: String,
 }
 
-/// A type in words, and the schema that it links to.
+/// The name of a type, and the schema to which it links.
 #[derive(Debug)]
 struct Kind {
     words: String,
     link: Option<String>,
 }
 
-/// Text in which what stands between backticks is code, as HTML.
+/// Renders text as HTML; parts between backticks become code.
 pub(crate) fn marked(text: &str) -> String {
     let escape = |text: &str| {
         text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
     };
     let parts = text.split('`').enumerate();
-    let html =
-        parts.map(
-            |(place, part)| {
-                if place % 2 == 1 { format!("<code>{}</code>", escape(part)) } else { escape(part) }
-            },
-        );
+    let html = parts.map(|(place, part)| {
+        if place % 2 == 1 { format!("<code>{}</code>", escape(part)) } else { escape(part) }
+    });
     html.collect()
 }
 
@@ -148,10 +154,19 @@ fn members_of<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = (&'a Str
     value.get(name).and_then(Value::as_object).into_iter().flatten()
 }
 
-/// What is said of a field, be it of one that may be null.
+/// The example of a body, as it is written in a file.
+fn example_of(body: &Value) -> String {
+    let example = members_of(body, "content").find_map(|(_, content)| content.get("example"));
+    example.and_then(|example| serde_json::to_string_pretty(example).ok()).unwrap_or_default()
+}
+
+/// The description of a field, also of one that may be null.
 fn described(field: &Value) -> String {
     let choices = [field].into_iter().chain(list_of(field, "oneOf"));
-    choices.map(|choice| text_of(choice, "description")).find(|text| !text.is_empty()).unwrap_or_default()
+    choices
+        .map(|choice| text_of(choice, "description"))
+        .find(|text| !text.is_empty())
+        .unwrap_or_default()
 }
 
 impl Kind {
@@ -161,8 +176,9 @@ impl Kind {
         {
             return Kind { words: name.to_owned(), link: Some(name.to_owned()) };
         }
-        let choices =
-            list_of(schema, "oneOf").chain(list_of(schema, "anyOf")).chain(list_of(schema, "allOf"));
+        let choices = list_of(schema, "oneOf")
+            .chain(list_of(schema, "anyOf"))
+            .chain(list_of(schema, "allOf"));
         let not_null =
             choices.into_iter().find(|choice| choice.get("type").is_none_or(|kind| kind != "null"));
         if let Some(choice) = not_null {
@@ -201,17 +217,21 @@ impl Reference {
         let group = |tag: &Value| {
             let name = text_of(tag, "name");
             let paths = members_of(document, "paths");
-            let operations = paths
-                .flat_map(|(path, item)| item.as_object().into_iter().flatten().map(move |one| (path, one)));
+            let operations = paths.flat_map(|(path, item)| {
+                item.as_object().into_iter().flatten().map(move |one| (path, one))
+            });
             let operations = operations.map(|(path, one)| (path, one, false));
-            let told = members_of(document, "webhooks").flat_map(|(event, item)| {
+            let callbacks = members_of(document, "webhooks").flat_map(|(event, item)| {
                 item.as_object().into_iter().flatten().map(move |one| (event, one, true))
             });
             let own = operations
-                .chain(told)
+                .chain(callbacks)
                 .filter(|(_, (_, one), _)| list_of(one, "tags").any(|tag| tag == name.as_str()));
-            let operations =
-                own.map(|(path, (method, one), is_told)| Operation::of(path, is_told, method, one)).collect();
+            let operations = own
+                .map(|(path, (method, one), is_webhook)| {
+                    Operation::of(path, is_webhook, method, one)
+                })
+                .collect();
             Group { description: text_of(tag, "description"), operations, name }
         };
         Reference {
@@ -227,7 +247,7 @@ impl Reference {
 }
 
 impl Operation {
-    fn of(path: &str, is_told: bool, method: &str, one: &Value) -> Operation {
+    fn of(path: &str, is_webhook: bool, method: &str, one: &Value) -> Operation {
         let parameter = |one: &Value| Field {
             name: text_of(one, "name"),
             place: text_of(one, "in"),
@@ -242,13 +262,14 @@ impl Operation {
         };
         Operation {
             id: format!("{method}{}", path.replace(['/', '{', '}'], "-")),
-            // The other way round: your site is called.
-            method: if is_told { "TOLD".into() } else { method.to_uppercase() },
+            // The opposite direction: tillgate calls the site.
+            method: if is_webhook { "WEBHOOK".into() } else { method.to_uppercase() },
             path: path.to_owned(),
             summary: text_of(one, "summary"),
             description: text_of(one, "description"),
             parameters: list_of(one, "parameters").map(parameter).collect(),
             body: one.get("requestBody").and_then(Kind::of_content),
+            example: one.get("requestBody").map(example_of).unwrap_or_default(),
             answers: members_of(one, "responses").map(answer).collect(),
         }
     }
@@ -256,7 +277,8 @@ impl Operation {
 
 impl Schema {
     fn of(name: &str, schema: &Value) -> Schema {
-        // Its own fields, those that stand in it in parts, and what it has all of.
+        // Its own fields, the fields of its inline parts, and the schemas that
+        // it includes.
         let parts = || [schema].into_iter().chain(list_of(schema, "allOf"));
         let required: Vec<&str> =
             parts().flat_map(|part| list_of(part, "required")).filter_map(Value::as_str).collect();

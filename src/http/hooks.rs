@@ -1,4 +1,5 @@
-//! `POST /hooks/{name}`: a sender's hook, from its bytes to its answer.
+//! `POST /hooks/{name}`: receives a hook of a source, from its bytes to the
+//! answer.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use super::reply::answer;
 use super::server::Peer;
 use super::work::KEEPING_MILLISECONDS_MAX;
 use super::work::see_through;
-use super::{Edge, REQUEST_ID, SourceEndpoint, notices};
+use super::{AppState, REQUEST_ID, SourceEndpoint, notifications};
 use crate::dedup::Verdict;
 use crate::flows::accept_hook::accept_hook;
 use crate::flows::reject_hook::reject;
@@ -31,64 +32,78 @@ use crate::telemetry::metrics;
 use crate::texts::{Language, joined};
 use crate::webhooks::{AuthError, Inbound, Rejection, RejectionKind, Sender};
 
-const _: () = assert!(KEEPING_MILLISECONDS_MAX <= 3000); // senders wait 5 s, and the way to us takes some of that
+// Senders wait 5 s, and the network takes a part of that.
+const _: () = assert!(KEEPING_MILLISECONDS_MAX <= 3000);
 
-/// Takes a hook.
+/// Handles a hook, or a notification if the sender is a payment system.
 pub async fn receive(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<AppState>>,
     Path(name): Path<String>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let Some(endpoint) = edge.sources.get(&name).cloned() else {
-        return Problem::not_found("no such source is configured: see [sources] in tillgate.toml")
-            .into_response();
+    let Some(endpoint) = app.sources.get(&name).cloned() else {
+        return Problem::not_found(
+            "no source with this name is configured: see [sources] in tillgate.toml",
+        )
+        .into_response();
     };
     if let Some(account) = &endpoint.account {
-        let address = peer.and_then(|Extension(Peer(peer))| edge.sender_behind(peer?, &headers));
+        let address = peer.and_then(|Extension(Peer(peer))| app.sender_behind(peer?, &headers));
         let account = account.clone();
-        return Box::pin(notices::receive(edge, endpoint, account, address, headers, body)).await;
+        return Box::pin(notifications::receive(app, endpoint, account, address, headers, body))
+            .await;
     }
     let address = peer.filter(|_| endpoint.verifier.needs_address());
-    let address = address.and_then(|Extension(Peer(peer))| edge.sender_behind(peer?, &headers));
-    if let Err(why) = endpoint.verifier.refuse_early(sender(&edge, &headers, address)) {
-        return refuse(&edge, &endpoint, &why);
+    let address = address.and_then(|Extension(Peer(peer))| app.sender_behind(peer?, &headers));
+    if let Err(why) = endpoint.verifier.refuse_early(sender(&app, &headers, address)) {
+        return refuse(&app, &endpoint, &why);
     }
-    let Ok(place) = Arc::clone(&edge.hooks_at_once).try_acquire_owned() else {
+    let Ok(place) = Arc::clone(&app.hooks_at_once).try_acquire_owned() else {
         metrics::hook_unavailable(endpoint.source.as_str());
-        return Problem::unavailable("too many hooks are under way; send this one again").into_response();
+        return Problem::unavailable("too many hooks are being processed; send this hook again")
+            .into_response();
     };
     let (bytes, is_whole) = match read_body(body).await {
         Ok(read) => read,
         Err(problem) => return problem.into_response(),
     };
-    // The work goes on if the sender hangs up meanwhile.
-    let taking =
-        Box::pin(take(edge, Arc::clone(&endpoint), Posted { headers, address, bytes, is_whole }, place));
+    // The work continues if the sender closes the connection.
+    let taking = Box::pin(take(
+        app,
+        Arc::clone(&endpoint),
+        Posted { headers, address, bytes, is_whole },
+        place,
+    ));
     match see_through(taking, Duration::from_millis(KEEPING_MILLISECONDS_MAX)).await {
         Ok(response) => response,
         Err(unfinished) => {
-            tracing::error!(hook.source = %endpoint.source, error = %unfinished, "a hook was not taken in");
+            tracing::error!(
+                hook.source = %endpoint.source,
+                error = %unfinished,
+                "a hook was not processed in time; its sender was asked to send it again"
+            );
             metrics::hook_unavailable(endpoint.source.as_str());
-            Problem::unavailable("the hook could not be taken in; send it again").into_response()
+            Problem::unavailable("the hook could not be processed in time; send it again")
+                .into_response()
         }
     }
 }
 
-/// What was posted.
+/// A hook as it was posted.
 struct Posted {
     headers: HeaderMap,
-    /// Where it comes from, for a verifier that asks.
+    /// The address of the sender, for a verifier that checks it.
     address: Option<IpAddr>,
     bytes: Bytes,
-    /// Whether the bytes are all of the body.
+    /// Whether `bytes` is the whole body.
     is_whole: bool,
 }
 
-/// The unit of work: verify, recognise or keep, log, answer.
+/// Verifies the hook, recognises or stores it, logs it, and answers it.
 async fn take(
-    edge: Arc<Edge>,
+    app: Arc<AppState>,
     endpoint: Arc<SourceEndpoint>,
     posted: Posted,
     _place: OwnedSemaphorePermit,
@@ -96,35 +111,39 @@ async fn take(
     let Posted { headers, address, bytes, is_whole } = posted;
     let watch = Stopwatch::start();
     let SourceEndpoint { source, verifier, protocol, .. } = &*endpoint;
-    let sender = sender(&edge, &headers, address);
+    let sender = sender(&app, &headers, address);
     let authentic = match verifier.verify(sender, &bytes) {
         Ok(authentic) => authentic,
-        Err(why) => return refuse(&edge, &endpoint, &why),
+        Err(why) => return refuse(&app, &endpoint, &why),
     };
     let plain = if is_whole { unpack(&headers, &bytes) } else { Err(too_large()) };
     let plain = match plain {
         Ok(plain) => plain,
-        // Rare ways are boxed: they would make the common one's state several times as large.
+        // Rare paths are boxed: they would make the state of the common path
+        // several times as large.
         Err(unusable) => {
             let rejection = unusable.into();
-            return Box::pin(turn_away(&edge, &endpoint, &headers, &bytes, &rejection, watch)).await;
+            return Box::pin(turn_away(&app, &endpoint, &headers, &bytes, &rejection, watch)).await;
         }
     };
     let readable = authentic.unpacked(&plain).readable();
     let (identity, reading) = match protocol.read(&readable) {
         Ok(Inbound::Order(identity, reading)) => (identity, reading),
-        // Its protocol speaks of orders alone: see [sources].
-        Ok(Inbound::Payment(_)) => return Problem::not_found("it takes hooks about orders").into_response(),
+        // A protocol of [sources] reads hooks about orders only.
+        Ok(Inbound::Payment(_)) => {
+            return Problem::not_found("this source accepts only hooks about orders")
+                .into_response();
+        }
         Err(rejection) => {
-            return Box::pin(turn_away(&edge, &endpoint, &headers, &plain, &rejection, watch)).await;
+            return Box::pin(turn_away(&app, &endpoint, &headers, &plain, &rejection, watch)).await;
         }
     };
     let delivery_id = verifier.delivery_id(sender);
     let hook = Hook::of(source.clone(), identity, plain.clone(), delivery_id);
-    match accept_hook(&edge.shop, &**protocol, &hook, &*reading, None).await {
+    match accept_hook(&app.services, &**protocol, &hook, &*reading, None).await {
         Ok(received) => {
             if received.is_copy {
-                edge.tally.add(received.id, edge.shop.clock.now());
+                app.duplicates.add(received.id, app.services.clock.now());
             }
             let took = watch.elapsed();
             metrics::hook_answered(source.as_str(), received.verdict, took);
@@ -133,28 +152,38 @@ async fn take(
         }
         Err(why) => {
             metrics::hook_unavailable(source.as_str());
-            tracing::error!(hook.source = %source, hook.event = hook.event_type(), error = %why, "a hook could not be kept");
-            Problem::unavailable("the hook could not be kept; send it again").into_response()
+            tracing::error!(
+                hook.source = %source,
+                hook.event = hook.event_type(),
+                error = %why,
+                "a hook could not be stored; its sender was asked to send it again"
+            );
+            Problem::unavailable("the hook could not be stored; send it again").into_response()
         }
     }
 }
 
-/// Who has sent a hook, as its verifier sees it.
-fn sender<'a>(edge: &Edge, headers: &'a HeaderMap, address: Option<IpAddr>) -> Sender<'a> {
-    Sender { address, headers, now: edge.shop.clock.now() }
+/// The sender of a hook, as the verifier sees it.
+fn sender<'a>(app: &AppState, headers: &'a HeaderMap, address: Option<IpAddr>) -> Sender<'a> {
+    Sender { address, headers, now: app.services.clock.now() }
 }
 
-fn refuse(edge: &Edge, endpoint: &SourceEndpoint, why: &AuthError) -> Response {
+fn refuse(app: &AppState, endpoint: &SourceEndpoint, why: &AuthError) -> Response {
     metrics::hook_forged(endpoint.source.as_str());
-    if let Some(times) = edge.refusals.hooks.tells() {
-        tracing::warn!(hook.source = %endpoint.source, times, reason = %why, "hooks without proof of their sender were refused");
+    if let Some(times) = app.refusals.hooks.due_times() {
+        tracing::warn!(
+            hook.source = %endpoint.source,
+            times,
+            reason = %why,
+            "hooks with a missing or wrong signature or token were refused"
+        );
     }
     problems::signature_invalid().into_response()
 }
 
-/// Keeps what cannot be used, and says why it cannot.
+/// Stores a hook that cannot be used, and answers why.
 async fn turn_away(
-    edge: &Edge,
+    app: &AppState,
     endpoint: &SourceEndpoint,
     headers: &HeaderMap,
     bytes: &Bytes,
@@ -162,21 +191,27 @@ async fn turn_away(
     watch: Stopwatch,
 ) -> Response {
     if !endpoint.verifier.proves_sender() {
-        // An address proves little, and what is kept fills the disk.
+        // An address proves little about the sender, and stored hooks fill the
+        // disk.
         metrics::hook_answered(endpoint.source.as_str(), Verdict::Rejected, watch.elapsed());
-        if let Some(times) = edge.refusals.unreadable.tells() {
-            tracing::warn!(hook.source = %endpoint.source, times, reason = %rejection, "hooks were turned away, and not kept: their sender is not proved");
+        if let Some(times) = app.refusals.unreadable.due_times() {
+            tracing::warn!(
+                hook.source = %endpoint.source,
+                times,
+                reason = %rejection,
+                "unusable hooks were rejected and not stored: their sender is not authenticated"
+            );
         }
         return problems::rejected(rejection).into_response();
     }
-    // Of what is too long only the beginning was read.
-    let told_length =
+    // Only the beginning of a body that is too long has been read.
+    let stated_length =
         headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let told_length = told_length.filter(|_| rejection.why == RejectionKind::TooLarge);
+    let stated_length = stated_length.filter(|_| rejection.why == RejectionKind::TooLarge);
     let event_type = rejection.event_type.clone().unwrap_or_default();
     let hook = Hook::new(endpoint.source.clone(), event_type, None, None, bytes.clone());
-    let length = told_length.unwrap_or(bytes.len() as u64);
-    match reject(&edge.shop, hook, &rejection.detail, length).await {
+    let length = stated_length.unwrap_or(bytes.len() as u64);
+    match reject(&app.services, hook, &rejection.detail, length).await {
         Ok(id) => {
             let took = watch.elapsed();
             metrics::hook_answered(endpoint.source.as_str(), Verdict::Rejected, took);
@@ -187,12 +222,14 @@ async fn turn_away(
                 verdict = %Verdict::Rejected,
                 reason = %rejection,
                 duration_ms = milliseconds(took),
-                "hook turned away"
+                "hook rejected as unusable; it is in the journal"
             );
             let mut response = problems::rejected(rejection).into_response();
             if rejection.why == RejectionKind::TooLarge {
-                // The rest of the body is still on its way and will not be read.
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                // The rest of the body is still arriving and will not be read.
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             response
         }

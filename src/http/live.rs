@@ -1,21 +1,21 @@
-//! Who may follow a payment live: so many buyers together, and so many pages of each order.
+//! Limits how many buyers' pages follow payments live: in total, and per order.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::orders::Number;
 
-/// Pages that are followed at the same moment. Others look again by themselves.
+/// The most pages that are followed at the same time. The others poll.
 const LIVE_PAGES_MAX: usize = 1000;
 
-/// How many of them may be of one order: a buyer has a few devices.
+/// The most pages of one order: a buyer has a few devices.
 const LIVE_PAGES_PER_ORDER_MAX: usize = 5;
 
-/// The places.
+/// Counts the followed pages of each order.
 #[derive(Debug, Clone, Default)]
 pub struct LivePages(Arc<Mutex<HashMap<Number, usize>>>);
 
-/// One page's place, free again when this is dropped.
+/// The slot of one page. Dropping it frees the slot.
 #[derive(Debug)]
 pub(super) struct LivePage {
     pages: LivePages,
@@ -27,11 +27,14 @@ impl LivePages {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a page of an order; none if there are enough of it, or of all.
+    /// Takes a slot for a page of an order. `None` if the order, or all orders
+    /// together, have no free slot.
     pub(super) fn take(&self, number: Number) -> Option<LivePage> {
         let mut followed = self.followed();
         let of_order = followed.get(&number).copied().unwrap_or_default();
-        if of_order >= LIVE_PAGES_PER_ORDER_MAX || followed.values().sum::<usize>() >= LIVE_PAGES_MAX {
+        if of_order >= LIVE_PAGES_PER_ORDER_MAX
+            || followed.values().sum::<usize>() >= LIVE_PAGES_MAX
+        {
             return None;
         }
         followed.insert(number, of_order + 1);
@@ -59,9 +62,9 @@ mod tests {
         let pages = LivePages::default();
         let (one, other) = (Number::smallest(), Number::largest());
         let mut held: Vec<_> =
-            (0..LIVE_PAGES_PER_ORDER_MAX).map(|_| pages.take(one).expect("a place")).collect();
+            (0..LIVE_PAGES_PER_ORDER_MAX).map(|_| pages.take(one).expect("a slot")).collect();
         assert!(pages.take(one).is_none());
-        drop(pages.take(other).expect("a place"));
+        drop(pages.take(other).expect("a slot"));
         held.pop();
         assert!(pages.take(one).is_some());
         drop(held);

@@ -1,71 +1,81 @@
-//! The edge: connections, routes, and what statuses mean.
+//! The HTTP interface: connections, routes and the meaning of status codes.
 //!
-//! - [`server`] drives connections with hyper, so that every limit is ours;
-//! - [`hooks`] takes the senders' hooks;
-//! - [`notices`] takes payment systems' notifications;
-//! - [`api`] serves merchants' sites;
-//! - [`embed`] is the pay button on other sites' pages;
-//! - [`docs`] serves the API's document and its reference page;
-//! - [`buyer`] shows buyers to the payment page and back;
-//! - [`admin`] serves the operator and the command line;
-//! - [`ops`] serves machines: health, readiness, figures;
-//! - [`problem`] is the only place that knows which trouble is which status;
-//! - [`body`], `request`, `reply` and `page` are what handlers share: reading a body and the rest of a request, answers, lists;
-//! - `edge` is what they are given; `readiness` is what the last look at the store has shown.
+//! - [`server`] drives connections with hyper, so that tillgate sets every
+//!   limit itself;
+//! - [`hooks`] receives the hooks of sources;
+//! - [`notifications`] receives the notifications of payment systems;
+//! - [`api`] is the API for merchants' sites;
+//! - [`embed`] is the pay button for pages of other sites;
+//! - [`docs`] serves the OpenAPI document and its reference page;
+//! - [`buyer`] sends buyers to the payment page and takes them back;
+//! - [`admin`] is the API for the operator and the command line;
+//! - [`ops`] serves health, readiness and metrics to other programs;
+//! - [`problem`] is the only place that maps errors to status codes;
+//! - [`body`], `request`, `reply` and `page` hold what handlers share: reading
+//!   the body and the rest of a request, building answers, paging;
+//! - `app_state` holds the state that handlers share; `readiness` holds the
+//!   result of the last check of the store.
 
 pub mod admin;
 pub mod api;
+mod app_state;
 pub mod buyer;
 pub mod docs;
-mod edge;
 pub mod embed;
 pub mod hooks;
 mod live;
-pub mod notices;
+pub mod notifications;
 pub mod ops;
 mod problems;
 mod reply;
 mod request;
-pub mod slip;
+mod shop;
+mod slip;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+pub use app_state::{
+    AppState, HOOKS_AT_ONCE_MAX, NOTIFICATIONS_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX, Refusals, Shop,
+    SourceEndpoint,
+};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
-pub use edge::{Edge, HOOKS_AT_ONCE_MAX, NOTICES_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX, Refusals, SourceEndpoint};
 use http::{HeaderValue, header};
 pub use live::LivePages;
 use request::number_in;
 use tillgate_web::{REQUEST_ID, forwarded, log, page, work};
-pub use tillgate_web::{body, problem, readiness::Readiness, server};
+pub use tillgate_web::{body, fields, problem, readiness::Readiness, server};
 
-/// All routes, for one listener.
-pub fn routes(edge: Arc<Edge>) -> Router {
-    let all = public(&edge).merge(operator(&edge)).route("/readyz", get(ops::readyz));
-    finished(all, edge)
+/// All routes, for a single listener.
+pub fn routes(app: Arc<AppState>) -> Router {
+    let all = public(&app).merge(operator(&app)).route("/readyz", get(ops::readyz));
+    finished(all, app)
 }
 
-/// The routes that the world may see, where the operator's have a listener of their own.
-pub fn public_routes(edge: Arc<Edge>) -> Router {
-    finished(public(&edge).route("/readyz", get(ops::readyz_bare)), edge)
+/// The public routes, for the case that the operator's routes have a listener
+/// of their own.
+pub fn public_routes(app: Arc<AppState>) -> Router {
+    finished(public(&app).route("/readyz", get(ops::readyz_bare)), app)
 }
 
-/// The operator's routes, where they have a listener of their own.
-pub fn operator_routes(edge: Arc<Edge>) -> Router {
-    let all = operator(&edge).route("/readyz", get(ops::readyz)).route("/healthz", get(ops::healthz));
-    finished(all, edge)
+/// The operator's routes, for a listener of their own.
+pub fn operator_routes(app: Arc<AppState>) -> Router {
+    let all =
+        operator(&app).route("/readyz", get(ops::readyz)).route("/healthz", get(ops::healthz));
+    finished(all, app)
 }
 
-fn operator(edge: &Arc<Edge>) -> Router<Arc<Edge>> {
-    Router::new().route("/metrics", get(ops::figures)).nest("/admin/v1", admin::routes(edge))
+fn operator(app: &Arc<AppState>) -> Router<Arc<AppState>> {
+    Router::new().route("/metrics", get(ops::metrics_page)).nest("/admin/v1", admin::routes(app))
 }
 
-fn public(edge: &Arc<Edge>) -> Router<Arc<Edge>> {
-    let (merchants, _) = api::routes(edge).split_for_parts();
+fn public(app: &Arc<AppState>) -> Router<Arc<AppState>> {
+    let (merchants, _) = api::routes(app).split_for_parts();
     Router::new()
         .route("/hooks/{name}", post(hooks::receive))
         .route("/hooks/{name}/", post(hooks::receive))
@@ -82,23 +92,28 @@ fn public(edge: &Arc<Edge>) -> Router<Arc<Edge>> {
         .route("/return/{token}", get(buyer::back))
         .route("/return/{token}/events", get(buyer::events))
         .route("/assets/buyer.css", get(buyer::style))
+        .route("/assets/logo/{merchant}", get(shop::logo))
         .route("/assets/buyer.js", get(buyer::script))
 }
 
-fn finished(routes: Router<Arc<Edge>>, edge: Arc<Edge>) -> Router {
+fn finished(routes: Router<Arc<AppState>>, app: Arc<AppState>) -> Router {
     routes
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::no_such_page)
-        .layer(middleware::from_fn_with_state(Arc::clone(&edge), bear_request_id))
-        .with_state(edge)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), bear_request_id))
+        .with_state(app)
 }
 
-async fn bear_request_id(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
-    let id = edge.request_ids.of(request.headers().get(REQUEST_ID));
+async fn bear_request_id(
+    State(app): State<Arc<AppState>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id = app.request_ids.of(request.headers().get(REQUEST_ID));
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let mut response = next.run(request).await;
     response.headers_mut().insert(REQUEST_ID, id);
-    if edge.draining.load(Ordering::Relaxed) {
+    if app.draining.load(Ordering::Relaxed) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -1,8 +1,13 @@
-//! For machines: does it live, can it work, how much has it done.
+//! Endpoints for monitoring: liveness, readiness, metrics.
 
 use crate::flows::stored::LANES;
+use crate::kernel::time::between;
+use crate::kernel::{DocKey, Timestamp};
+use crate::outbox::{Delivery, DeliveryState};
+use crate::store::Stored;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
@@ -11,15 +16,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::problem::Problem;
 use super::server::Peer;
-use super::{Edge, forwarded};
+use super::{AppState, forwarded};
 use crate::store::{Condition, Scan, Unavailable};
 use crate::telemetry::metrics;
-use tillgate_web::readiness::Looked;
+use tillgate_web::readiness::StoreCheck;
 
-/// The header by which a receiver of ours is known from other programs.
+/// The header by which a receiver is distinguished from other programs.
 pub const VERSION_HEADER: &str = "x-tillgate-version";
 
-/// The header that says of which store a receiver is, on this machine.
+/// The header that identifies the store of a receiver, for programs on this
+/// machine.
 pub const STORE_HEADER: HeaderName = HeaderName::from_static("x-tillgate-store");
 
 fn with_version(response: impl IntoResponse) -> Response {
@@ -29,25 +35,27 @@ fn with_version(response: impl IntoResponse) -> Response {
     response
 }
 
-/// The process lives.
+/// `GET /healthz`: answers as long as the process is alive.
 pub async fn healthz() -> Response {
     with_version("ok\n")
 }
 
-/// It can take hooks: the store commits, and no end has been announced.
-pub async fn readyz(State(edge): State<Arc<Edge>>) -> Response {
-    let mut response = with_version(readiness(&edge).await);
-    response.headers_mut().extend(edge.store_mark.clone().map(|mark| (STORE_HEADER, mark)));
+/// `GET /readyz`: answers 200 when the receiver can accept hooks: the store
+/// commits, and no shutdown has begun.
+pub async fn readyz(State(app): State<Arc<AppState>>) -> Response {
+    let mut response = with_version(readiness(&app).await);
+    response.headers_mut().extend(app.store_mark.clone().map(|mark| (STORE_HEADER, mark)));
     response
 }
 
-/// The same without a word why, for everybody. Programs of this machine are told which store it is.
+/// `GET /readyz` for the public listener: the same without the reason. Programs
+/// on this machine also get the version and the id of the store.
 pub async fn readyz_bare(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<AppState>>,
     Extension(Peer(peer)): Extension<Peer>,
     headers: HeaderMap,
 ) -> Response {
-    let ready = readiness(&edge).await.status().is_success();
+    let ready = readiness(&app).await.status().is_success();
     let mut response = if ready {
         "ready\n".into_response()
     } else {
@@ -55,64 +63,95 @@ pub async fn readyz_bare(
     };
     if peer.is_none_or(|peer| peer.is_loopback()) && !forwarded::is_forwarded(&headers) {
         response = with_version(response);
-        response.headers_mut().extend(edge.store_mark.clone().map(|mark| (STORE_HEADER, mark)));
+        response.headers_mut().extend(app.store_mark.clone().map(|mark| (STORE_HEADER, mark)));
     }
     response
 }
 
-async fn readiness(edge: &Edge) -> Response {
-    if edge.draining.load(Ordering::Relaxed) {
-        return Problem::unavailable("draining: this receiver is about to stop").into_response();
+async fn readiness(app: &AppState) -> Response {
+    if app.draining.load(Ordering::Relaxed) {
+        return Problem::unavailable("this receiver is shutting down").into_response();
     }
     let mut text = String::from("ready");
-    let Looked { probed, condition } = edge.readiness.look(&edge.shop.store).await;
+    let StoreCheck { probed, condition } = app.readiness.look(&app.services.store).await;
     let mut lines = Vec::new();
     if let Some(Condition { text, broken, missing }) = condition {
         lines.push(format!("database: {text}"));
-        lines.extend(broken.into_iter().chain(missing).map(|missing| format!("missing: {missing}")));
+        lines
+            .extend(broken.into_iter().chain(missing).map(|missing| format!("missing: {missing}")));
     }
     match probed {
         Ok(()) => {
-            // It can take hooks all the same, so it stays in; whoever looks reads what is wrong.
-            if let Some(why) = edge.shop.clock_skew.trouble() {
+            // Hooks can still be accepted, so the receiver stays ready; the
+            // text says what is wrong.
+            if let Some(why) = app.services.clock_skew.trouble() {
                 text.push_str(&format!(", but {why}"));
             }
             lines.insert(0, text);
             (lines.join("\n") + "\n").into_response()
         }
         Err(why) => {
-            tracing::error!(error = %why, "this receiver is not ready: the store cannot be used");
+            tracing::error!(
+                error = %why,
+                "this receiver is not ready: the store cannot be used; check the store"
+            );
             lines.insert(0, format!("the store cannot be used: {why}"));
             Problem::unavailable(lines.join("; ")).into_response()
         }
     }
 }
 
-/// Messages are counted up to this many: enough to see that something is wrong.
+/// Messages are counted up to this number, which is enough to see a problem.
 const COUNTED_MESSAGES_MAX: usize = 1000;
 
-async fn count_messages(edge: &Edge) -> Result<(), Unavailable> {
+async fn count_messages(app: &AppState) -> Result<(), Unavailable> {
+    let now = app.services.clock.now();
     for lane in LANES {
         for (dead, state) in [(false, "pending"), (true, "dead")] {
-            let scan = Scan::Outbox { lane, dead, queue: None, after: None, limit: COUNTED_MESSAGES_MAX };
-            let page = edge.shop.store.scan(&scan).await?;
-            metrics::outbox_messages(lane, state, u32::try_from(page.items.len()).unwrap_or(u32::MAX));
+            let scan =
+                Scan::Outbox { lane, dead, queue: None, after: None, limit: COUNTED_MESSAGES_MAX };
+            let page = app.services.store.scan(&scan).await?;
+            metrics::outbox_messages(
+                lane,
+                state,
+                u32::try_from(page.items.len()).unwrap_or(u32::MAX),
+            );
+            if !dead {
+                metrics::outbox_oldest(lane, oldest_due(&page.items, now)?);
+            }
         }
     }
     Ok(())
 }
 
-/// Figures in Prometheus' text form.
-pub async fn figures(State(edge): State<Arc<Edge>>) -> Response {
-    if let Err(why) = count_messages(&edge).await {
-        // The other figures are wanted most while the store cannot be used.
-        tracing::warn!(error = %why, "the messages in the outbox could not be counted");
+/// How long ago the oldest of the messages that are due was put into the
+/// outbox.
+fn oldest_due(messages: &[(DocKey, Stored)], now: Timestamp) -> Result<Duration, Unavailable> {
+    let mut oldest = Duration::ZERO;
+    for (_, stored) in messages {
+        let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
+        // A message that is to be sent later is not late.
+        if matches!(delivery.state, DeliveryState::Pending { due } if due <= now) {
+            oldest = oldest.max(between(delivery.created_at, now));
+        }
     }
-    if let Some(seen) = edge.shop.store.servers_seen() {
-        metrics::servers_seen(seen.timeline, seen.primary_changes, seen.doubts, seen.is_split);
+    Ok(oldest)
+}
+
+/// `GET /metrics`: the metrics in the text format of Prometheus.
+pub async fn metrics_page(State(app): State<Arc<AppState>>) -> Response {
+    if let Err(why) = count_messages(&app).await {
+        // The other metrics are needed most while the store cannot be used.
+        tracing::warn!(
+            error = %why,
+            "the messages in the outbox could not be counted; their metrics are out of date"
+        );
     }
-    edge.metrics.run_upkeep();
-    let text = edge.metrics.render();
+    if let Some(seen) = app.services.store.servers_seen() {
+        metrics::servers_seen(seen.timeline, seen.primary_changes, seen.unconfirmed, seen.is_split);
+    }
+    app.metrics.run_upkeep();
+    let text = app.metrics.render();
     (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
         .into_response()
 }

@@ -1,4 +1,5 @@
-//! The problems of orders and payments; those that every API has are in [`tillgate_web::problem`].
+//! Problem documents about orders, payments and hooks. Those that every API has
+//! are in [`tillgate_web::problem`].
 
 use http::StatusCode;
 
@@ -7,50 +8,67 @@ use super::problem::Problem;
 use crate::dedup::Answer;
 use crate::webhooks::{Rejection, RejectionKind};
 
-/// The merchant has another order under this number.
+/// The merchant already has a different order with this number.
 pub fn order_exists(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::CONFLICT, "order-exists", "Another order has this number", detail)
+    Problem::new(StatusCode::CONFLICT, "order-exists", "A different order has this number", detail)
 }
 
-/// The order has been paid.
+/// The order is paid.
 pub fn paid(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::CONFLICT, "order-paid", "The order is paid", detail)
 }
 
-/// There is no money that could be paid back.
+/// There is no money that can be refunded.
 pub fn not_refundable(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::CONFLICT, "not-refundable", "There is nothing to pay back", detail)
+    Problem::new(StatusCode::CONFLICT, "not-refundable", "There is nothing to refund", detail)
 }
 
-/// There is no money that could be taken.
+/// There is no held money that can be captured.
 pub fn not_held(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::CONFLICT, "not-held", "There is nothing to take", detail)
+    Problem::new(StatusCode::CONFLICT, "not-held", "There is nothing to capture", detail)
 }
 
-/// A site has changed the order as often as it may.
+/// The site has changed the order as often as it may.
 pub fn too_many_changes(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::CONFLICT, "too-many-changes", "The order was changed too often", detail)
+    Problem::new(
+        StatusCode::CONFLICT,
+        "too-many-changes",
+        "The order has been changed too often",
+        detail,
+    )
 }
 
-/// The order takes no more changes.
+/// The order cannot be changed any more.
 pub fn closed(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::CONFLICT, "order-closed", "The order takes no more changes", detail)
+    Problem::new(
+        StatusCode::CONFLICT,
+        "order-closed",
+        "The order cannot be changed any more",
+        detail,
+    )
 }
 
-/// A sender that did not prove who it is. Which of the proofs is wrong is not told.
+/// The signature or token of the sender is missing or wrong. The answer does
+/// not say which of them.
 pub fn signature_invalid() -> Problem {
-    let detail = "what proves the sender is missing, or does not match what is configured for it";
-    Problem::new(StatusCode::FORBIDDEN, "signature-invalid", "Signature verification failed", detail)
+    let detail =
+        "the signature or token is missing, or does not match the configuration of this source";
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "signature-invalid",
+        "Signature verification failed",
+        detail,
+    )
 }
 
-/// A hook that cannot be used.
+/// The hook cannot be used.
 pub fn rejected(rejection: &Rejection) -> Problem {
     let detail = rejection.detail.clone();
     match rejection.why {
         RejectionKind::Malformed => Problem::bad_request(detail),
         RejectionKind::NoOrderNumber => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            Problem::new(status, "no-order-number", "The hook names no order", detail)
+            Problem::new(status, "no-order-number", "The hook has no order number", detail)
         }
         RejectionKind::TooLarge => Problem::too_large(detail),
         RejectionKind::UnsupportedForm => Problem::unsupported_media_type(detail),
@@ -68,7 +86,7 @@ impl From<Unusable> for Rejection {
     }
 }
 
-/// The problem as an answer that can be kept and given again.
+/// The problem as an answer that can be stored and sent again.
 impl From<Problem> for Answer {
     fn from(problem: Problem) -> Answer {
         let body = serde_json::to_string(&problem).unwrap_or_default();
@@ -78,7 +96,7 @@ impl From<Problem> for Answer {
 
 #[cfg(test)]
 mod tests {
-    /// The types are promises, and their list is the one that people read.
+    /// Callers rely on the types, and look them up in docs/errors.md.
     #[test]
     fn every_type_is_in_the_list_of_errors_and_no_other() {
         let quoted = |text: &'static str| text.split('"').nth(1).unwrap_or_default();

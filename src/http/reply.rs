@@ -1,4 +1,4 @@
-//! Answers: bytes that were decided elsewhere, and an order with its revision.
+//! Builds responses: from a stored answer, and from an order with its revision.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::dedup::Answer;
 use crate::views::MerchantOrder;
 
-/// The answer as it was decided.
+/// Turns a stored answer into a response.
 pub(super) fn answer(answer: Answer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let mut response = (status, answer.body).into_response();
@@ -18,20 +18,24 @@ pub(super) fn answer(answer: Answer) -> Response {
     response
 }
 
-/// The answer with the revision that it shows as its `ETag`, if it shows an order.
+/// Turns a stored answer into a response. If it shows an order, its revision
+/// becomes the `ETag`.
 pub(super) fn tagged(given: Answer) -> Response {
     #[derive(Deserialize)]
     struct Shown {
         revision: u32,
     }
-    let shown: Option<Shown> = serde_json::from_str(&given.body).ok().filter(|_| given.status == 201);
-    let tag = shown.and_then(|shown| HeaderValue::from_str(&format!("\"{}\"", shown.revision)).ok());
+    let shown: Option<Shown> =
+        serde_json::from_str(&given.body).ok().filter(|_| given.status == 201);
+    let tag =
+        shown.and_then(|shown| HeaderValue::from_str(&format!("\"{}\"", shown.revision)).ok());
     let mut response = answer(given);
     response.headers_mut().extend(tag.map(|tag| (header::ETAG, tag)));
     response
 }
 
-/// The order with its revision as an entity tag, by which a change can say what it means to change.
+/// Responds with the order and its `ETag`. A later change can name this tag in
+/// `If-Match`.
 pub(super) fn with_revision(shown: MerchantOrder) -> Response {
     let tag = HeaderValue::from_str(&format!("\"{}\"", shown.tag));
     let mut response = Json(shown).into_response();

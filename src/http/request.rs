@@ -1,4 +1,4 @@
-//! What handlers read of a request besides its body.
+//! What handlers read of a request, apart from its body.
 
 use std::convert::Infallible;
 use std::ops::Deref;
@@ -8,64 +8,71 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::Edge;
+use super::AppState;
 use super::problem::Problem;
 use crate::orders::{Number, is_number_otherwise};
 use crate::texts::Language;
 use crate::views::Frame;
 
-/// What a caller bears as proof of who it is.
+/// The token of an `Authorization: Bearer` header.
 pub(super) fn bearer(value: &HeaderValue) -> Option<&[u8]> {
     let (scheme, proof) = value.as_bytes().split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then_some(proof)
 }
 
-/// The number of an order in an address; none if it is no number. Each order has one address, so another spelling of its
-/// number is refused.
+/// Reads the number of an order from a path. `None` if it is not a number at
+/// all. Each order has exactly one address, so other spellings of a number are
+/// refused.
 pub(super) fn number_in(text: &str) -> Result<Option<Number>, Problem> {
     if is_number_otherwise(text) {
-        let detail = format!("{text:?}: write the number as you were given it, twelve digits");
+        let detail = format!(
+            "{text:?}: write the order number exactly as you received it, as twelve digits"
+        );
         return Err(Problem::bad_request(detail));
     }
     Ok(text.parse().ok())
 }
 
-/// The language that the caller asks for with `Accept-Language`; `otherwise` if it asks for none of ours.
+/// The language that the caller asks for with `Accept-Language`, or `otherwise`
+/// if it asks for none that is supported.
 pub(super) fn language_of(headers: &HeaderMap, otherwise: Language) -> Language {
     let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     accept.and_then(Language::accepted).unwrap_or(otherwise)
 }
 
-/// A request of an API: what all share, and the language of the texts in its answer, which is English unless the program asks
-/// for another.
+/// A request of an API: the shared state, and the language of the texts in the
+/// answer. The language is English unless the caller asks for another one.
 #[derive(Debug, Clone)]
 pub struct ApiRequest {
-    edge: Arc<Edge>,
-    /// The language.
+    app: Arc<AppState>,
+    /// The language of the texts in the answer.
     pub language: Language,
 }
 
 impl ApiRequest {
-    /// What views depend on.
+    /// What the views depend on.
     pub fn frame(&self) -> Frame<'_> {
-        self.edge.shop.frame(self.language)
+        self.app.services.frame(self.language)
     }
 }
 
 impl Deref for ApiRequest {
-    type Target = Edge;
+    type Target = AppState;
 
-    fn deref(&self) -> &Edge {
-        &self.edge
+    fn deref(&self) -> &AppState {
+        &self.app
     }
 }
 
-impl FromRequestParts<Arc<Edge>> for ApiRequest {
+impl FromRequestParts<Arc<AppState>> for ApiRequest {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<ApiRequest, Infallible> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &Arc<AppState>,
+    ) -> Result<ApiRequest, Infallible> {
         let language = language_of(&parts.headers, Language::En);
-        Ok(ApiRequest { edge: Arc::clone(edge), language })
+        Ok(ApiRequest { app: Arc::clone(app), language })
     }
 }
 
@@ -74,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scheme_of_a_proof_may_be_written_in_any_case() {
+    fn the_bearer_scheme_is_case_insensitive() {
         let proof = |text| bearer(&HeaderValue::from_static(text)).map(<[u8]>::to_vec);
         assert_eq!(proof("Bearer key"), Some(b"key".to_vec()));
         assert_eq!(proof("bearer Key"), Some(b"Key".to_vec()));

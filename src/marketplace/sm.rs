@@ -1,4 +1,5 @@
-//! СМ: notifications of a partner, in the envelope `{"event":{"type":…,"payload":…}}`.
+//! The client of СМ. Updates from a partner have the envelope
+//! `{"event":{"type":…,"payload":…}}`.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -8,48 +9,49 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{Heard, Shipment};
+use super::Shipment;
 use crate::kernel::decimal::parse_lenient;
 use crate::kernel::time::later;
 use crate::kernel::{Clock, Secret, Timestamp};
-use crate::orders::{Position, Tiding, Told};
+use crate::orders::{FulfilmentKind, FulfilmentUpdate, Position, UpdateOutcome};
 use crate::peer::{Client, Failure, Reply};
 
-/// How long before its end an access token is no longer used.
+/// How long before its expiry an access token is no longer used.
 const TOKEN_MARGIN: Duration = Duration::from_secs(30);
 
-/// The most of an answer that is kept, in characters.
+/// The maximum length of an answer's text in an error, in characters.
 const WHY_CHARS_MAX: usize = 300;
 
-/// How we prove who we are.
+/// Our credentials at the marketplace.
 #[derive(Debug, Clone)]
 pub enum Access {
-    /// The older addresses: a fixed token.
+    /// A fixed token, for the older API.
     Token(Secret),
-    /// The newer ones: a token for a few minutes, for which these are exchanged.
+    /// OAuth client credentials, for the newer API. They are exchanged for an
+    /// access token that is valid for a few minutes.
     Client {
-        /// Where.
+        /// The token endpoint.
         url: String,
-        /// Who.
+        /// The client id.
         id: String,
-        /// The proof.
+        /// The client secret.
         secret: Secret,
     },
 }
 
-/// The marketplace, as one who is told, and asked.
+/// A client that sends fulfilment updates, or fetches the list of orders.
 #[derive(Debug)]
 pub struct Sm {
     client: Client,
-    /// Where it is told, or asked.
+    /// The endpoint for updates or for the list.
     url: String,
     access: Access,
     clock: Clock,
-    /// The token that is valid, and until when, if that was said.
+    /// The current access token, and its expiry if the marketplace gave one.
     token: Mutex<Option<(Secret, Option<Timestamp>)>>,
 }
 
-/// Orders of a page that are asked for, and pages that are turned.
+/// The page size of the list of orders, and the maximum number of pages.
 const PAGE_SIZE: usize = 100;
 const PAGES_MAX: usize = 500;
 
@@ -61,7 +63,7 @@ struct Page {
     next_page_token: Option<String>,
 }
 
-/// An order in it, as far as it is looked at here.
+/// An order in a page, limited to the fields that are used here.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
@@ -79,16 +81,19 @@ struct Granted {
 }
 
 impl Granted {
-    /// The token. The error shows nothing of what is there: it may be a secret in another type.
+    /// The token. The error does not quote the value: it may be a secret of
+    /// another type.
     fn token(&self) -> Result<Secret, &'static str> {
         let token = self.access_token.as_ref().ok_or("it has no access_token")?;
-        let token: String = serde_json::from_str(token.get()).map_err(|_| "its access_token is no text")?;
+        let token: String =
+            serde_json::from_str(token.get()).map_err(|_| "its access_token is not a string")?;
         if token.is_empty() { Err("its access_token is empty") } else { Ok(Secret::new(token)) }
     }
 }
 
-/// For how many seconds a token is valid: a number, with a fraction too, or the same as text. None where it is not said, or
-/// in words that nobody understands: then the token is used until it is refused.
+/// Parses the lifetime of a token in seconds: a number, possibly with a
+/// fraction, or the same as a string. None if it is missing or unreadable: then
+/// the token is used until it is refused.
 fn lifetime(expires_in: Option<&RawValue>) -> Option<Duration> {
     let text = expires_in?.get();
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
@@ -97,25 +102,33 @@ fn lifetime(expires_in: Option<&RawValue>) -> Option<Duration> {
 }
 
 impl Sm {
-    /// The marketplace that is told, or asked for its orders, at `url`.
+    /// Creates a client for the endpoint `url`, for updates or for the list of
+    /// orders.
     #[must_use]
     pub fn new(client: Client, url: String, access: Access, clock: Clock) -> Sm {
         Sm { client, url, access, clock, token: Mutex::default() }
     }
 
-    /// Tells it.
-    pub async fn tell(&self, told: &Told) -> Heard {
-        let body = envelope(told).to_string().into_bytes();
+    /// Sends a fulfilment update.
+    pub async fn send_update(&self, update: &FulfilmentUpdate) -> UpdateOutcome {
+        let body = envelope(update).to_string().into_bytes();
         match self.call(Method::POST, &self.url, &body).await {
             Ok(Ok(reply)) => self.meaning(&reply),
-            Ok(Err(Failure::Unknown(why))) => Heard::Unknown(why),
-            Ok(Err(Failure::NotSent(why))) | Err(why) => Heard::NotTaken(why),
+            Ok(Err(Failure::Unknown(why))) => UpdateOutcome::Unknown(why),
+            Ok(Err(Failure::NotSent(why))) | Err(why) => UpdateOutcome::NotTaken(why),
         }
     }
 
-    /// Calls with our credentials. A token that was given to us and is refused now is exchanged for another, once: nothing was
-    /// carried out with it. The outer error says why there are no credentials.
-    async fn call(&self, method: Method, url: &str, body: &[u8]) -> Result<Result<Reply, Failure>, String> {
+    /// Makes a call with our credentials. If an access token is refused, the
+    /// call is retried once with a new one; this is safe, because nothing was
+    /// done with the refused one. The outer error says why there are no
+    /// credentials.
+    async fn call(
+        &self,
+        method: Method,
+        url: &str,
+        body: &[u8],
+    ) -> Result<Result<Reply, Failure>, String> {
         let mut is_second = false;
         loop {
             let mut headers = self.credentials().await?;
@@ -137,8 +150,12 @@ impl Sm {
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// The orders that have changed in a time.
-    pub async fn shipments(&self, since: Timestamp, until: Timestamp) -> Result<Vec<Shipment>, String> {
+    /// Fetches the orders that changed between `since` and `until`.
+    pub async fn shipments(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<Shipment>, String> {
         let mut shipments = Vec::new();
         let mut next: Option<String> = None;
         for _ in 0..PAGES_MAX {
@@ -154,17 +171,21 @@ impl Sm {
             let reply = self.call(Method::GET, &url, &[]).await?.map_err(|why| why.to_string())?;
             if !reply.status.is_success() {
                 self.forget_token();
-                return Err(format!("it answers {}", reply.status));
+                return Err(format!("it answered {}", reply.status));
             }
-            let page: Page = reply.json().map_err(|why| format!("its list cannot be read: {why}"))?;
+            let page: Page =
+                reply.json().map_err(|why| format!("cannot parse its list of orders: {why}"))?;
             for raw in page.data {
                 match serde_json::from_str::<Listed>(raw.get()) {
                     Ok(Listed { original_order_id, state }) => {
                         shipments.push(Shipment { external_id: original_order_id, state, raw });
                     }
-                    // One that is not understood must not hide all others.
+                    // One unreadable order must not hide all others.
                     Err(why) => {
-                        tracing::error!(error = %why, "an order in the marketplace's list cannot be read")
+                        tracing::error!(
+                            error = %why,
+                            "skipping an unreadable order in the marketplace's list"
+                        )
                     }
                 }
             }
@@ -173,22 +194,29 @@ impl Sm {
                 None => return Ok(shipments),
             }
         }
-        Err(format!("its list has more than {PAGES_MAX} pages of {PAGE_SIZE}"))
+        Err(format!("its list has more than {PAGES_MAX} pages of {PAGE_SIZE} orders"))
     }
 
-    /// Proves who we are, as far as that can be tried without telling anything: a fixed token can not. Says what was seen.
+    /// Checks our credentials, as far as this is possible without sending an
+    /// update. A fixed token cannot be checked. Returns a description of the
+    /// result.
     pub async fn introduce(&self) -> Result<String, String> {
         self.credentials().await?;
         Ok(match self.access {
-            Access::Token(_) => format!("will be told at {}; a fixed token cannot be tried", self.url),
-            Access::Client { .. } => format!("gives us a token, and will be told at {}", self.url),
+            Access::Token(_) => {
+                format!("will get updates at {}; a fixed token cannot be checked", self.url)
+            }
+            Access::Client { .. } => {
+                format!("issued an access token, and will get updates at {}", self.url)
+            }
         })
     }
 
     async fn credentials(&self) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
         let mut insert = |name: &'static str, text: &str| {
-            let mut value = HeaderValue::from_str(text).map_err(|_| "the token cannot stand in a header")?;
+            let mut value =
+                HeaderValue::from_str(text).map_err(|_| "the token cannot be put in a header")?;
             value.set_sensitive(true);
             headers.insert(name, value);
             Ok::<(), String>(())
@@ -223,7 +251,10 @@ impl Sm {
             ("grant_type", "client_credentials"),
         ]);
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
         let reply = self.client.call(Method::POST, url, headers, form.into_bytes()).await;
         let reply = reply.map_err(|why| format!("no access token: {why}"))?;
         if !reply.status.is_success() {
@@ -234,17 +265,17 @@ impl Sm {
         }
         let granted: Granted = reply
             .json()
-            .map_err(|why| format!("no access token: the answer of {url} cannot be read: {why}"))?;
+            .map_err(|why| format!("no access token: cannot parse the answer of {url}: {why}"))?;
         let access_token = granted.token();
         let access_token =
-            access_token.map_err(|why| format!("no access token: in the answer of {url} {why}"))?;
+            access_token.map_err(|why| format!("no access token: the answer of {url}: {why}"))?;
         let lives = lifetime(granted.expires_in.as_deref());
-        if let (None, Some(said)) = (lives, &granted.expires_in) {
-            let said: String = said.get().chars().take(WHY_CHARS_MAX).collect();
+        if let (None, Some(raw)) = (lives, &granted.expires_in) {
+            let raw: String = raw.get().chars().take(WHY_CHARS_MAX).collect();
             tracing::warn!(
                 url,
-                expires_in = said,
-                "expires_in of an access token cannot be read: the token is used until it is refused"
+                expires_in = raw,
+                "cannot parse expires_in of an access token: using the token until it is refused"
             );
         }
         let lives = lives.map(|lives| lives.saturating_sub(TOKEN_MARGIN));
@@ -253,21 +284,24 @@ impl Sm {
         Ok(access_token)
     }
 
-    fn meaning(&self, reply: &Reply) -> Heard {
-        let said: String = String::from_utf8_lossy(&reply.body).chars().take(WHY_CHARS_MAX).collect();
-        let why = format!("{} {said}", reply.status.as_u16());
+    fn meaning(&self, reply: &Reply) -> UpdateOutcome {
+        let text: String =
+            String::from_utf8_lossy(&reply.body).chars().take(WHY_CHARS_MAX).collect();
+        let why = format!("{} {text}", reply.status.as_u16());
         match reply.status.as_u16() {
-            200 | 202 => Heard::Taken,
-            // 404 is also what a wrong token gets.
+            200 | 202 => UpdateOutcome::Taken,
+            // A wrong token can also get 404.
             401 | 403 | 404 => {
                 self.forget_token();
-                Heard::NotTaken(format!("{why}: check the token in [sources.….outgoing]"))
+                UpdateOutcome::NotTaken(format!("{why}: check the token in [sources.….outgoing]"))
             }
-            429 => Heard::NotTaken(why),
-            405 => Heard::Refused(format!("{why}: this shop's kind of integration does not tell that")),
-            422 => Heard::OutOfTurn(why),
-            400 | 413 | 415 => Heard::Refused(why),
-            _ => Heard::Unknown(why),
+            429 => UpdateOutcome::NotTaken(why),
+            405 => UpdateOutcome::Refused(format!(
+                "{why}: this partner's type of integration does not accept such updates"
+            )),
+            422 => UpdateOutcome::OutOfTurn(why),
+            400 | 413 | 415 => UpdateOutcome::Refused(why),
+            _ => UpdateOutcome::Unknown(why),
         }
     }
 }
@@ -276,11 +310,13 @@ fn seconds(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }
 
-/// A form as browsers send it.
+/// Encodes fields as `application/x-www-form-urlencoded`.
 fn form_of(fields: &[(&str, &str)]) -> String {
     let escape = |text: &str| {
         let byte = |byte: u8| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => (byte as char).to_string(),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                (byte as char).to_string()
+            }
             _ => format!("%{byte:02X}"),
         };
         text.bytes().map(byte).collect::<String>()
@@ -292,30 +328,32 @@ fn form_of(fields: &[(&str, &str)]) -> String {
         .join("&")
 }
 
-/// The bytes of a notification.
-fn envelope(told: &Told) -> Value {
-    let id = told.external_id.as_str();
-    let (kind, mut order) = match told.tiding {
-        Tiding::InWork => ("order.in_work", json!({"originalOrderId": id})),
-        Tiding::Canceled => ("order.canceled", json!({"originalOrderId": id})),
-        Tiding::Ready => {
-            let changed = told.positions.is_some();
+/// Builds the JSON of a fulfilment update.
+fn envelope(update: &FulfilmentUpdate) -> Value {
+    let id = update.external_id.as_str();
+    let (kind, mut order) = match update.kind {
+        FulfilmentKind::InWork => ("order.in_work", json!({"originalOrderId": id})),
+        FulfilmentKind::Canceled => ("order.canceled", json!({"originalOrderId": id})),
+        FulfilmentKind::Ready => {
+            let changed = update.positions.is_some();
             ("order.ready_for_delivery", json!({"originalOrderId": id, "changed": changed}))
         }
     };
-    if let Some(positions) = &told.positions {
+    if let Some(positions) = &update.positions {
         order["positions"] = positions.iter().map(position).collect();
     }
     let mut payload = json!({"order_id": id, "order": order});
-    if let Some(reason) = &told.reason {
+    if let Some(reason) = &update.reason {
         payload["reason"] = json!(reason);
     }
     json!({"event": {"type": kind, "payload": payload}})
 }
 
 fn position(position: &Position) -> Value {
-    let decimal = |text: String| text.parse::<serde_json::Number>().map_or(Value::Null, Value::Number);
-    let mut shown = json!({"id": position.sku, "quantity": decimal(position.known_quantity().to_string())});
+    let decimal =
+        |text: String| text.parse::<serde_json::Number>().map_or(Value::Null, Value::Number);
+    let mut shown =
+        json!({"id": position.sku, "quantity": decimal(position.known_quantity().to_string())});
     let texts = [
         ("price", position.price.map(|sum| sum.to_string())),
         ("discountPrice", position.discount_price.map(|sum| sum.to_string())),

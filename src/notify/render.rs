@@ -1,36 +1,43 @@
-//! The texts that pickers read.
+//! The texts of messages to pickers.
 
 use std::fmt::Write;
 
 use crate::kernel::ExternalId;
 use crate::kernel::text::{clean, shown_in_line};
-use crate::orders::{Announcement, Content, Difference, Position, PositionChange, State, Unread, Window};
+use crate::orders::{
+    Announcement, Content, Difference, Position, PositionChange, State, Unread, Window,
+};
 use crate::outbox::MessageId;
 use crate::texts::{Language, PickerWords, money};
 
-/// Which order a message is about.
+/// The order that a message is about.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// The marketplace's number, which is on the bag.
+    /// The marketplace's number of the order, which is printed on the bag.
     pub external_id: &'a ExternalId,
-    /// The message's own id: it stands under the text, so that a copy is known for one.
+    /// The id of the message. It is shown under the text, so that people
+    /// recognise a duplicate.
     pub message: MessageId,
 }
 
-/// The longest text that Telegram takes is 4096 UTF-16 units; the rest is room for the lines at the end.
+/// The maximum length of a text in UTF-16 units. Telegram accepts up to 4096;
+/// the difference is reserved for the lines at the end.
 const TEXT_UNITS_MAX: usize = 3900;
 
-/// The longest name of an article that is shown, in characters.
+/// The maximum length of an article's name in a message, in characters.
 const NAME_CHARS_MAX: usize = 80;
 
-/// The text of a message.
+/// Renders the text of a message.
 #[must_use]
 pub fn render(language: Language, subject: Subject<'_>, announcement: &Announcement) -> String {
     let words = Words(language);
     let (head, lines, tail) = match announcement {
         Announcement::New(content) => {
-            let lines =
-                content.positions.iter().enumerate().map(|(place, line)| words.position(place + 1, line));
+            let lines = content
+                .positions
+                .iter()
+                .enumerate()
+                .map(|(place, line)| words.position(place + 1, line));
             (words.new_order(subject, content), lines.collect(), words.totals(content))
         }
         Announcement::WithoutLines { store_id } => {
@@ -48,7 +55,7 @@ pub fn render(language: Language, subject: Subject<'_>, announcement: &Announcem
     assemble(&words, head, &lines, &tail, &foot)
 }
 
-/// Puts the parts together and leaves out lines that do not fit, saying how many.
+/// Joins the parts. Lines that do not fit are replaced by their number.
 fn assemble(words: &Words, mut text: String, lines: &[String], tail: &str, foot: &str) -> String {
     let units = |text: &str| text.encode_utf16().count();
     let mut used = units(&text) + units(tail) + units(foot);
@@ -78,13 +85,16 @@ fn window(window: Window) -> Option<String> {
         (Some(from), Some(to)) if from.date() == to.date() => {
             Some(format!("{}, {}–{}", day(from), hour(from), hour(to)))
         }
-        (Some(from), Some(to)) => Some(format!("{} {} – {} {}", day(from), hour(from), day(to), hour(to))),
+        (Some(from), Some(to)) => {
+            Some(format!("{} {} – {} {}", day(from), hour(from), day(to), hour(to)))
+        }
         (Some(one), None) | (None, Some(one)) => Some(format!("{}, {}", day(one), hour(one))),
         (None, None) => None,
     }
 }
 
-/// The name and article of a line, on one line whatever the sender put into the name.
+/// The name and article number of an order line, on a single line whatever
+/// characters the sender's name has.
 fn article(words: &Words, name: Option<&str>, sku: &str) -> String {
     let clean = |text: &str, chars: usize| -> String { clean(text).chars().take(chars).collect() };
     let sku = clean(sku, NAME_CHARS_MAX);
@@ -94,7 +104,7 @@ fn article(words: &Words, name: Option<&str>, sku: &str) -> String {
     }
 }
 
-/// The words of a language, put together.
+/// Builds texts from the words of a language.
 struct Words(Language);
 
 impl Words {
@@ -111,7 +121,8 @@ impl Words {
     }
 
     fn new_order(&self, subject: Subject<'_>, content: &Content) -> String {
-        let mut text = format!("🆕 {} {}", self.of().new_order, shown_in_line(subject.external_id.as_str()));
+        let mut text =
+            format!("🆕 {} {}", self.of().new_order, shown_in_line(subject.external_id.as_str()));
         let _ = write!(text, "\n{}", self.store(&content.store_id));
         if let Some(window) = content.window.and_then(window) {
             let _ = write!(text, " · {} {window}", self.of().due);
@@ -132,7 +143,7 @@ impl Words {
         )
     }
 
-    /// What pickers must know of lines that could not be read.
+    /// A warning about lines that could not be parsed.
     fn unread(&self, unread: Unread) -> Option<String> {
         let check = self.of().check;
         match unread {
@@ -177,7 +188,8 @@ impl Words {
         difference: &Difference,
         already: Option<State>,
     ) -> String {
-        let mut text = format!("✏️ {} {}", self.of().changed, shown_in_line(subject.external_id.as_str()));
+        let mut text =
+            format!("✏️ {} {}", self.of().changed, shown_in_line(subject.external_id.as_str()));
         let _ = write!(text, "\n{}", self.store(store_id));
         if let Some(to) = &difference.store_id {
             let _ = write!(text, "\n{}: {}", self.of().now_picked_by, self.store(to));

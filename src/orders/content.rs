@@ -1,4 +1,4 @@
-//! What an order consists of, and a hook's word on it.
+//! The content of an order, and what a hook states about it.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,36 +6,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::{Fingerprint, LocalTime, Money, Quantity};
 
-/// A line of an order. The same article may stand in several lines.
+/// A line of an order. Several lines may have the same article.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// The shop's own article number.
+    /// The merchant's article number.
     pub sku: String,
-    /// What it is called, when the sender says so.
+    /// The name of the article, if the sender states it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// How much is to be picked; none when the sender's number could not be read. No other field stands in for it.
+    /// The quantity to pick; `None` if the sender's number could not be read.
+    /// No other field replaces it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity: Option<Quantity>,
-    /// How much was ordered at first.
+    /// The quantity that was ordered originally.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_quantity: Option<Quantity>,
     /// The price of one unit of quantity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Money>,
-    /// The same with the discount. `0` may mean that there is none; nothing is computed from it.
+    /// The price of one unit of quantity with the discount. `0` may mean that
+    /// there is no discount; nothing is computed from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount_price: Option<Money>,
-    /// The line's sum.
+    /// The line's total.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<Money>,
-    /// The line's sum with the discount.
+    /// The line's total with the discount.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount_total: Option<Money>,
-    /// A price or sum of it is there and could not be read.
+    /// Whether a price or total of the line is present but could not be read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_unread_sum: bool,
-    /// The article that stands in for this one.
+    /// The article that replaces this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<String>,
     /// The weight of weighed goods, in grams, as the sender wrote it.
@@ -44,29 +46,30 @@ pub struct Position {
 }
 
 impl Position {
-    /// How much is to be picked, as far as it is known.
+    /// The quantity to pick, or zero if it is not known.
     #[must_use]
     pub fn known_quantity(&self) -> Quantity {
         self.quantity.unwrap_or_default()
     }
 
-    /// Whether the buyer pays for it: not for what was taken out, nor for what another article stands in for.
+    /// Whether the buyer pays for the line: not if it was removed from the
+    /// order, and not if another article replaces it.
     #[must_use]
     pub fn is_charged(&self) -> bool {
         self.quantity != Some(Quantity::ZERO) && self.replaced_by.is_none()
     }
 }
 
-/// What of an order's composition could not be read.
+/// The part of an order's composition that could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unread {
     /// All of it was read.
     #[default]
     Nothing,
-    /// So many lines are missing.
+    /// This number of lines is missing.
     Lines(u32),
-    /// The whole list: the lines are those of before.
+    /// The whole list could not be read, so the previous lines are kept.
     All,
 }
 
@@ -76,74 +79,76 @@ impl Unread {
     }
 }
 
-/// When the order is wanted, in the sender's local time.
+/// The wanted delivery time, in the sender's local time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Window {
-    /// Not before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<LocalTime>,
-    /// Not after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<LocalTime>,
 }
 
-/// What a hook says about an order's content. What it does not mention, or what could not be understood,
-/// is `None` and leaves the content as it was.
+/// What a hook states about an order's content. What it does not mention, or
+/// what could not be understood, is `None` and leaves the content unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Patch {
-    /// The shop.
+    /// The store that picks the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store_id: Option<String>,
-    /// All lines.
+    /// All lines of the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positions: Option<Vec<Position>>,
-    /// What of the lines could not be read.
+    /// The part of the lines that could not be read.
     #[serde(default, skip_serializing_if = "Unread::is_nothing")]
     pub unread: Unread,
-    /// The order's sum.
+    /// The order's total.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<Money>,
-    /// The order's sum with discounts.
+    /// The order's total with discounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount_total: Option<Money>,
-    /// What the delivery costs.
+    /// The price of the delivery.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery_cost: Option<Money>,
-    /// A sum of the order is there and could not be read.
+    /// Whether a sum of the order is present but could not be read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_unread_sum: bool,
-    /// When it is wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
-    /// A fingerprint of all the rest: the customer, the address, the comment, fields we do not know. It is
-    /// personal data that nobody here needs, yet a difference in it must not pass unnoticed.
+    /// A fingerprint of everything else: the customer, the address, the
+    /// comment, unknown fields. It is personal data that is not needed here,
+    /// but a difference in it must not go unnoticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Fingerprint>,
-    /// Its lines were dropped, as those of a later change stand in their stead; whether it had made a revision.
+    /// Whether the patch had made a revision, if its lines were dropped because
+    /// a later change has replaced them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overtaken: Option<bool>,
 }
 
 impl Patch {
-    /// Whether it says something of the lines, even if that could not be read.
+    /// Whether it states the order's composition, even if that could not be
+    /// read.
     #[must_use]
     pub fn says_composition(&self) -> bool {
         self.positions.is_some() || self.unread != Unread::Nothing
     }
 
-    /// Whether those of `newer` speak of everything that this one speaks of, so that nothing of it stands.
+    /// Whether the patches in `newer` together set every field that this one
+    /// sets, so that this one has no effect.
     #[must_use]
     pub fn is_covered_by<'a>(&self, newer: impl Iterator<Item = &'a Patch>) -> bool {
-        let mut stands = self.says(self.has_unread_sum);
-        let says_something = stands.contains(&true);
+        let mut effective = self.says(self.has_unread_sum);
+        let says_something = effective.contains(&true);
         for patch in newer {
             let says = patch.says(patch.says_composition());
-            stands.iter_mut().zip(says).for_each(|(stands, says)| *stands &= !says);
+            effective.iter_mut().zip(says).for_each(|(effective, says)| *effective &= !says);
         }
-        says_something && !stands.contains(&true)
+        says_something && !effective.contains(&true)
     }
 
-    /// What it speaks of, field by field. New lines speak of all sums: they make stale what is not stated with them.
+    /// The fields that it sets. New lines set all sums: a sum that is not
+    /// stated with them becomes stale.
     fn says(&self, of_all_sums: bool) -> [bool; 7] {
         [
             self.store_id.is_some(),
@@ -160,37 +165,37 @@ impl Patch {
 /// The sums of an order, as hooks state them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sums {
-    /// Without discounts.
+    /// The total without discounts.
     pub total: Option<Money>,
-    /// With discounts.
+    /// The total with discounts.
     pub discount_total: Option<Money>,
-    /// The delivery, where it has a price of its own.
+    /// The price of the delivery, if it is stated separately.
     pub delivery_cost: Option<Money>,
-    /// One of them was there and could not be read.
+    /// Whether one of them was present but could not be read.
     pub has_unread: bool,
 }
 
-/// What an order consists of at some moment of its life.
+/// The content of an order at some moment of its life.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Content {
-    /// The shop; empty when no hook has named it.
+    /// The store that picks the order; empty if no hook has named it.
     pub store_id: String,
-    /// The lines.
     pub positions: Vec<Position>,
-    /// What of the lines could not be read.
+    /// The part of the lines that could not be read.
     pub unread: Unread,
-    /// The sums that hold: stated by the hook of these lines, or later.
+    /// The valid sums: stated by the hook that stated the lines, or later.
     pub sums: Sums,
-    /// The sums that the hook of these lines states itself.
+    /// The sums that the hook of the lines states itself.
     pub own_sums: Sums,
-    /// When it is wanted.
+    /// The wanted delivery time.
     pub window: Option<Window>,
-    /// The fingerprint of the rest.
+    /// The fingerprint of everything else: see [`Patch::details`].
     pub details: Option<Fingerprint>,
 }
 
 impl Content {
-    /// Takes over everything that `patch` mentions. New lines make every sum stale that is not stated with them.
+    /// Applies everything that `patch` mentions. New lines make every sum stale
+    /// that is not stated with them.
     pub fn apply(&mut self, patch: &Patch) {
         if let Some(store_id) = &patch.store_id {
             self.store_id.clone_from(store_id);
@@ -219,8 +224,10 @@ impl Content {
         self.sums.has_unread |= has_unread_sum;
     }
 
-    /// Takes over prices and sums, and leaves the composition alone. Returns whether the patch's
-    /// composition is ours: lines are matched by article, repeated articles in their order.
+    /// Applies prices and sums, and leaves the composition unchanged. Returns
+    /// whether the patch has the same composition as this content. Lines are
+    /// matched by article; lines with the same article are matched in their
+    /// order.
     pub fn correct_prices(&mut self, patch: &Patch) -> bool {
         self.state_sums(patch);
         let Some(priced) = &patch.positions else { return patch.unread == Unread::Nothing };
@@ -228,9 +235,12 @@ impl Content {
         for position in priced {
             unmatched.entry(&position.sku).or_default().push_back(position);
         }
-        let mut same_composition = priced.len() == self.positions.len() && patch.unread == Unread::Nothing;
+        let mut same_composition =
+            priced.len() == self.positions.len() && patch.unread == Unread::Nothing;
         for position in &mut self.positions {
-            let Some(priced) = unmatched.get_mut(position.sku.as_str()).and_then(VecDeque::pop_front) else {
+            let Some(priced) =
+                unmatched.get_mut(position.sku.as_str()).and_then(VecDeque::pop_front)
+            else {
                 same_composition = false;
                 (position.total, position.discount_total) = (None, None);
                 continue;

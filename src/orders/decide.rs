@@ -1,4 +1,4 @@
-//! A hook meets an order: what becomes of both.
+//! Decides what a hook changes about its order.
 
 use super::content::Content;
 use super::difference::Difference;
@@ -7,66 +7,66 @@ use super::fact::Fact;
 use super::fold::{Effect, Late, State, View, fold};
 use super::note::OrderNote;
 use super::order::Order;
-use super::stock::{MovementLine, Shelf};
+use super::stock::{MovementLine, StockLevels};
 use crate::kernel::{ExternalId, HookId, PartyName};
 use crate::orders::Number;
 
-/// A hook about an order, ready to be judged.
+/// A hook about an order, before it is judged.
 #[derive(Debug, Clone)]
 pub struct Incoming {
-    /// The order's number.
     pub number: Number,
-    /// Where it comes from.
+    /// The source of the hook.
     pub source: PartyName,
-    /// The sender's number.
+    /// The sender's number of the order.
     pub external_id: ExternalId,
-    /// The hook itself.
     pub event: Event,
 }
 
-/// How a hook stands to its order.
+/// The effect of a hook on its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// It was taken in and counts.
+pub enum HookEffect {
+    /// Recorded, with effect.
     Applied,
-    /// It was taken in, and nothing of what it says stands: newer hooks have spoken of all of it.
+    /// Recorded, but without effect: newer hooks have already set every field
+    /// it sets.
     Outdated,
-    /// It says what an earlier hook of its kind has said: a copy in other bytes.
+    /// A duplicate: it states the same as an earlier hook of its kind, though
+    /// in other bytes.
     Repeated,
-    /// It came too late to count.
+    /// It came too late to have an effect.
     Late(Late),
-    /// It waits for the order to be created.
+    /// Recorded; it waits until the order is created.
     Parked,
 }
 
-/// Something that pickers are to be told.
+/// A message for the pickers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Announcement {
     /// There is an order to pick.
     New(Content),
-    /// There is an order, and nobody knows what of: its hooks had no lines that could be read.
+    /// There is an order, but its lines are unknown: its hooks had no lines
+    /// that could be read.
     WithoutLines {
-        /// The shop that would pick it.
+        /// The store that would pick it.
         store_id: String,
     },
-    /// An order has changed.
     Changed {
-        /// The shop that picks it.
+        /// The store that picks it.
         store_id: String,
-        /// How.
         difference: Difference,
-        /// The order was closed when this came, by a hook with a later time.
+        /// The state of the order if it was already closed when this change
+        /// came, by a hook with a later time.
         already: Option<State>,
     },
-    /// An order need not be picked any more.
+    /// The order need not be picked any more.
     Cancelled {
-        /// The shop that was picking it.
+        /// The store that was picking it.
         store_id: String,
     },
 }
 
 impl Announcement {
-    /// The shop whose pickers it is for.
+    /// The store whose pickers it is for.
     #[must_use]
     pub fn store_id(&self) -> &str {
         match self {
@@ -78,59 +78,60 @@ impl Announcement {
     }
 }
 
-/// What follows from a hook.
+/// Everything that follows from a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// How the hook stands.
-    pub standing: Standing,
-    /// The order as it is to be written; none when nothing about it changes.
+    pub effect: HookEffect,
+    /// The order to write; `None` if nothing about it changes.
     pub order: Option<Order>,
     /// What changed, for the journal.
     pub facts: Vec<Fact>,
-    /// What pickers are to be told.
+    /// The messages for the pickers.
     pub announcements: Vec<Announcement>,
-    /// What moves in the shops' stock.
+    /// The movements in the stores' stock.
     pub movement: Vec<MovementLine>,
-    /// Hooks that were parked and now stand otherwise.
-    pub unparked: Vec<(HookId, Standing)>,
+    /// Hooks that were parked, with their new effects.
+    pub unparked: Vec<(HookId, HookEffect)>,
 }
 
-/// The most hooks that an order remembers. A real one has a dozen or two; beyond this, hooks are kept in
-/// the journal only, so that a sender gone mad cannot grow a document without end.
+/// The maximum number of hooks that an order stores. A real order has a dozen
+/// or two. Further hooks are only kept in the journal, so that a faulty sender
+/// cannot grow a document without limit.
 pub const EVENTS_MAX: usize = 500;
 
-/// The most lines that the hooks of an order may have together: each hook brings all of them anew, and the
-/// document holds every hook. The largest orders have a few hundred.
+/// The maximum number of lines in all hooks of an order together. Each hook
+/// brings all lines again, and the document stores every hook. The largest
+/// orders have a few hundred lines.
 pub const LINES_OF_ALL_EVENTS_MAX: usize = 20_000;
 
-/// Judges `incoming` against `order`, which is what was heard of it so far.
+/// Judges `incoming` against `order`, which holds all earlier hooks.
 #[must_use]
 pub fn decide(order: Option<&Order>, incoming: Incoming) -> Decision {
     let Incoming { number, source, external_id, event } = incoming;
     let hook = event.hook;
-    let mut next = order.cloned().unwrap_or_else(|| Order::unheard(number, source, external_id));
+    let mut next = order.cloned().unwrap_or_else(|| Order::new(number, source, external_id));
     match admit(&mut next.events, event) {
         Admission::New | Admission::Merged { changed: true } => {}
-        Admission::Merged { changed: false } => return Decision::nothing(Standing::Repeated),
+        Admission::Merged { changed: false } => return Decision::nothing(HookEffect::Repeated),
         Admission::Full => {
             let (events_max, lines_max) = (EVENTS_MAX, LINES_OF_ALL_EVENTS_MAX);
-            return Decision::nothing(Standing::Late(Late::Full { events_max, lines_max }));
+            return Decision::nothing(HookEffect::Late(Late::Full { events_max, lines_max }));
         }
     }
     let before = order.and_then(Order::view);
     let is_born = sort_canonically(&mut next.events);
     let Some(after) = is_born.then(|| fold(&next.events)).flatten() else {
-        return Decision { order: Some(next), ..Decision::nothing(Standing::Parked) };
+        return Decision { order: Some(next), ..Decision::nothing(HookEffect::Parked) };
     };
 
-    let standing = |place: usize| standing(&next.events, &after.effects, place);
+    let effect = |place: usize| effect(&next.events, &after.effects, place);
     let own = next.events.iter().position(|event| event.hook == hook);
-    let own = own.map_or(Standing::Repeated, standing);
-    let unparked: Vec<(HookId, Standing)> = match before {
+    let own = own.map_or(HookEffect::Repeated, effect);
+    let unparked: Vec<(HookId, HookEffect)> = match before {
         Some(_) => Vec::new(),
         None => {
             let others = next.events.iter().enumerate().filter(|(_, event)| event.hook != hook);
-            others.map(|(place, event)| (event.hook, standing(place))).collect()
+            others.map(|(place, event)| (event.hook, effect(place))).collect()
         }
     };
 
@@ -141,27 +142,30 @@ pub fn decide(order: Option<&Order>, incoming: Incoming) -> Decision {
     }
     let announcements = announcements(before.as_ref(), &after);
     let shipped = match after.shipped {
-        // A site's order names no store: nobody knows on whose balance its goods are.
+        // A site's order names no store, so it is unknown whose balance its
+        // goods are on.
         Some(_) if after.content.store_id.is_empty() => next.written_off.clone(),
-        Some(_) => Shelf::of(&after.content),
-        None => Shelf::default(),
+        Some(_) => StockLevels::of(&after.content),
+        None => StockLevels::default(),
     };
     let movement = next.written_off.lines_towards(&shipped);
-    // Written off is what left: below zero for the balance.
-    let movement: Vec<MovementLine> =
-        movement.into_iter().map(|line| MovementLine { quantity: -line.quantity, ..line }).collect();
+    // Goods that were written off left the store: the balance goes down.
+    let movement: Vec<MovementLine> = movement
+        .into_iter()
+        .map(|line| MovementLine { quantity: -line.quantity, ..line })
+        .collect();
     if !movement.is_empty() {
         facts.push(Fact::StockMoved { lines: movement.clone() });
         next.written_off = shipped;
         next.movements += 1;
     }
-    Decision { standing: own, order: Some(next), facts, announcements, movement, unparked }
+    Decision { effect: own, order: Some(next), facts, announcements, movement, unparked }
 }
 
 impl Decision {
-    fn nothing(standing: Standing) -> Decision {
+    fn nothing(effect: HookEffect) -> Decision {
         Decision {
-            standing,
+            effect,
             order: None,
             facts: Vec::new(),
             announcements: Vec::new(),
@@ -173,18 +177,20 @@ impl Decision {
 
 enum Admission {
     New,
-    /// The same was there. `changed` when the copy moved its time.
+    /// The same event was there already. `changed` if the duplicate changed its
+    /// time.
     Merged {
         changed: bool,
     },
     Full,
 }
 
-/// Puts a hook among the others, unless it is there.
+/// Adds a hook to the events, unless it is there already.
 ///
-/// Copies of a creation are the same event when they say the same, whatever their bytes and times: it
-/// happened when the earliest of them says. Other kinds may truly happen twice, so only equal bytes, which
-/// bear equal times, are the same.
+/// Duplicates of a creation are the same event if they state the same, whatever
+/// their bytes and times: it happened at the earliest of their times. Events of
+/// other kinds may really happen twice, so only equal bytes, which have equal
+/// times, are the same event.
 fn admit(events: &mut Vec<Event>, event: Event) -> Admission {
     let same = events.iter_mut().find(|known| {
         let same_creation = event.kind == EventKind::Created && known.patch == event.patch;
@@ -205,7 +211,8 @@ fn admit(events: &mut Vec<Event>, event: Event) -> Admission {
         }
         return Admission::Merged { changed: is_earlier };
     }
-    // What an order's life hangs on is always taken in: its creation, and the first of each facet.
+    // Events that decide the order's state are always accepted: its creation,
+    // and the first event of each facet.
     let is_first = !events.iter().any(|known| known.kind == event.kind);
     let is_vital = is_first && event.kind != EventKind::Changed;
     let lines_of = |event: &Event| event.patch.positions.as_ref().map_or(0, Vec::len);
@@ -218,13 +225,13 @@ fn admit(events: &mut Vec<Event>, event: Event) -> Admission {
     Admission::New
 }
 
-/// How the event at `place` stands, after what each of them did.
-fn standing(events: &[Event], effects: &[Effect], place: usize) -> Standing {
+/// The effect of the event at `place`, given what each event did in the fold.
+fn effect(events: &[Event], effects: &[Effect], place: usize) -> HookEffect {
     let (Some(event), Some(effect)) = (events.get(place), effects.get(place)) else {
-        return Standing::Repeated;
+        return HookEffect::Repeated;
     };
     match (effect, event.kind) {
-        (Effect::Late(late), _) => Standing::Late(*late),
+        (Effect::Late(late), _) => HookEffect::Late(*late),
         (Effect::Changed, EventKind::Created | EventKind::Changed)
         | (Effect::Nothing, EventKind::Changed) => {
             let later = events.iter().zip(effects).skip(place + 1);
@@ -232,11 +239,12 @@ fn standing(events: &[Event], effects: &[Effect], place: usize) -> Standing {
                 matches!(later.kind, EventKind::Created | EventKind::Changed)
                     && !matches!(effect, Effect::Late(_))
             });
-            let is_outdated = place > 0 && event.patch.is_covered_by(newer.map(|(later, _)| &later.patch));
-            if is_outdated { Standing::Outdated } else { Standing::Applied }
+            let is_outdated =
+                place > 0 && event.patch.is_covered_by(newer.map(|(later, _)| &later.patch));
+            if is_outdated { HookEffect::Outdated } else { HookEffect::Applied }
         }
-        (Effect::Changed, _) => Standing::Applied,
-        (Effect::Nothing, _) => Standing::Repeated,
+        (Effect::Changed, _) => HookEffect::Applied,
+        (Effect::Nothing, _) => HookEffect::Repeated,
     }
 }
 
@@ -262,14 +270,17 @@ fn facts_between(before: Option<&View>, after: &View) -> Vec<Fact> {
                 replaced_by: change.replaced_by,
             }));
             facts.extend(
-                difference.window.map(|window| Fact::WindowChanged { from: window.from, to: window.to }),
+                difference
+                    .window
+                    .map(|window| Fact::WindowChanged { from: window.from, to: window.to }),
             );
             facts.extend(difference.store_id.map(|store_id| Fact::StoreChanged { store_id }));
             let (from, to) = (before.content.sums.total, after.content.sums.total);
             if from != to {
                 facts.push(Fact::TotalChanged { from, to });
             }
-            let (from, to) = (before.content.sums.discount_total, after.content.sums.discount_total);
+            let (from, to) =
+                (before.content.sums.discount_total, after.content.sums.discount_total);
             if from != to {
                 facts.push(Fact::DiscountTotalChanged { from, to });
             }
@@ -290,7 +301,7 @@ fn facts_between(before: Option<&View>, after: &View) -> Vec<Fact> {
 fn announcements(before: Option<&View>, after: &View) -> Vec<Announcement> {
     let to_pick = after.shipped.is_none() && after.cancelled.is_none();
     let Some(before) = before else {
-        // Pickers have not heard of it; of an order that is over they need not hear.
+        // Pickers do not know the order yet. If it is over, they need not know.
         return to_pick.then(|| new_order(&after.content)).into_iter().collect();
     };
     if to_pick && before.content.positions.is_empty() && !after.content.positions.is_empty() {
@@ -300,10 +311,15 @@ fn announcements(before: Option<&View>, after: &View) -> Vec<Announcement> {
     let difference = Difference::between(&before.content, &after.content);
     if difference.concerns_pickers() {
         let already = Some(after.state()).filter(|state| *state != State::Open);
-        // Whoever was picking it must hear that it moved to another shop.
+        // The pickers of the previous store must know that the order has moved
+        // to another store.
         let old_store = difference.store_id.as_ref().map(|_| before.content.store_id.clone());
         for store_id in old_store.into_iter().chain([after.content.store_id.clone()]) {
-            announcements.push(Announcement::Changed { store_id, difference: difference.clone(), already });
+            announcements.push(Announcement::Changed {
+                store_id,
+                difference: difference.clone(),
+                already,
+            });
         }
     }
     if before.cancelled.is_none() && after.cancelled.is_some() && after.shipped.is_none() {
@@ -312,7 +328,8 @@ fn announcements(before: Option<&View>, after: &View) -> Vec<Announcement> {
     announcements
 }
 
-/// An order without a line is no order to pick: pickers hear that there is something to look into.
+/// An order without lines cannot be picked: the pickers are only asked to look
+/// into it.
 fn new_order(content: &Content) -> Announcement {
     if content.positions.is_empty() {
         Announcement::WithoutLines { store_id: content.store_id.clone() }
@@ -321,18 +338,18 @@ fn new_order(content: &Content) -> Announcement {
     }
 }
 
-/// What a second delivery of the very same bytes means.
+/// The meaning of a second delivery of exactly the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RepeatReading {
-    /// A retry: nothing has happened.
     Retry,
-    /// Either a retry that was on its way for long, or the content has gone back to what it was: the hook
-    /// bears no time, and the order has been changed since.
+    /// Either a retry that was delayed for long, or the content has changed
+    /// back: the hook has no time of its own, and the order has changed since.
     Ambiguous,
 }
 
-/// Reads the second delivery of `hook`. Only a change without a time can mean two things: content that
-/// went A, B and back to A sends the first hook's bytes again.
+/// Determines the meaning of a second delivery of `hook`. Only a change without
+/// a time is ambiguous: if the content goes from A to B and back to A, the
+/// sender sends the bytes of the first hook again.
 #[must_use]
 pub fn reading_of_repeat(order: &Order, hook: HookId) -> RepeatReading {
     let Some(place) = order.events.iter().position(|event| event.hook == hook) else {
@@ -350,14 +367,8 @@ pub fn reading_of_repeat(order: &Order, hook: HookId) -> RepeatReading {
     if again == now { RepeatReading::Retry } else { RepeatReading::Ambiguous }
 }
 
-/// Puts an ambiguous repeat before a person. None when it has been put there already.
+/// Puts an ambiguous repeat before a person. `None` if it already is.
 #[must_use]
 pub fn flag_repeat(order: &Order, hook: HookId) -> Option<Order> {
-    let flag = OrderNote::AmbiguousRepeat { hook };
-    if order.flags.contains(&flag) {
-        return None;
-    }
-    let mut flagged = order.clone();
-    flagged.flags.push(flag);
-    Some(flagged)
+    order.flagged(OrderNote::AmbiguousRepeat { hook })
 }

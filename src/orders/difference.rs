@@ -1,40 +1,42 @@
-//! What pickers need to know of a change.
+//! The part of a change that pickers need to know.
 
 use std::collections::BTreeMap;
 
 use super::content::{Content, Unread, Window};
 use crate::kernel::Quantity;
 
-/// How the amount of one article changed. From or to nothing means that it was added or taken out.
+/// A change in the quantity of one article. A quantity of zero means that the
+/// article was added or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PositionChange {
-    /// The article.
     pub sku: String,
-    /// Its name, if known.
+    /// The name of the article, if known.
     pub name: Option<String>,
-    /// How much there was.
+    /// The quantity before.
     pub from: Quantity,
-    /// How much there is.
+    /// The quantity after.
     pub to: Quantity,
-    /// A number of it could not be read: `to` is only what is known.
+    /// Whether a quantity of the article could not be read: `to` is then only
+    /// the part that is known.
     pub is_unread: bool,
-    /// What now stands in for it, if that is new.
+    /// The article that now replaces it, if that is new.
     pub replaced_by: Option<String>,
 }
 
-/// What differs between two contents, as far as hands are concerned: composition, delivery time, shop.
-/// Prices are the cashier's.
+/// The differences between two contents that matter for picking: composition,
+/// delivery time, store. Prices do not matter for it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Difference {
-    /// Articles, in order of their numbers.
+    /// Changed articles, ordered by article number.
     pub positions: Vec<PositionChange>,
-    /// What of the new lines could not be read, if that is news.
+    /// The part of the new lines that could not be read, if that is new.
     pub unread: Option<Unread>,
-    /// The new delivery time, if it is another.
+    /// The new delivery time, if it has changed.
     pub window: Option<Window>,
-    /// The new shop, if it is another.
+    /// The new store, if it has changed.
     pub store_id: Option<String>,
-    /// Whether something else about the order changed: the customer, the address, the comment.
+    /// Whether something else about the order has changed: the customer, the
+    /// address, the comment.
     pub details: bool,
 }
 
@@ -59,12 +61,13 @@ fn articles(content: &Content) -> BTreeMap<&str, Article<'_>> {
 }
 
 impl Difference {
-    /// From `before` to `after`.
+    /// The difference from `before` to `after`.
     #[must_use]
     pub fn between(before: &Content, after: &Content) -> Difference {
         let (old, new) = (articles(before), articles(after));
         let nothing = Article::default();
-        let skus: std::collections::BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
+        let skus: std::collections::BTreeSet<&str> =
+            old.keys().chain(new.keys()).copied().collect();
         let changes = skus.into_iter().filter_map(|sku| {
             let (was, is) = (old.get(sku).unwrap_or(&nothing), new.get(sku).unwrap_or(&nothing));
             let replaced_by = is.replaced_by.filter(|_| is.replaced_by != was.replaced_by);
@@ -88,7 +91,8 @@ impl Difference {
         }
     }
 
-    /// Whether pickers have something to do differently. A new comment or address alone is not for them.
+    /// Whether pickers must do something differently. A new comment or address
+    /// alone does not matter to them.
     #[must_use]
     pub fn concerns_pickers(&self) -> bool {
         !self.positions.is_empty()

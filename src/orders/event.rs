@@ -1,4 +1,4 @@
-//! A hook as an order remembers it.
+//! A hook as an order stores it.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use super::content::Patch;
 use super::note::OrderNote;
 use crate::kernel::{Fingerprint, HookId, LocalTime, Timestamp};
 
-/// What happened. The order of the kinds is their natural order in an order's life: it settles which of two
-/// events at the same moment comes first.
+/// What happened. The variants are in their natural order in an order's life,
+/// which decides which of two events at the same moment comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
@@ -19,13 +19,13 @@ pub enum EventKind {
     Created,
     /// Its content changed.
     Changed,
-    /// The customer's money was taken, by the marketplace.
+    /// The marketplace took the customer's money.
     Paid,
-    /// The courier took the goods.
+    /// The delivery courier took the goods.
     Received,
-    /// The customer has them.
+    /// The customer has the goods.
     Delivered,
-    /// The customer or the marketplace called it off.
+    /// The customer or the marketplace cancelled the order.
     Cancelled,
 }
 
@@ -40,7 +40,7 @@ impl EventKind {
         EventKind::Cancelled,
     ];
 
-    /// Its name in journals and metrics.
+    /// The name of the kind in journals and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -60,28 +60,26 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// What a hook says about an order.
+/// What a hook reports about an order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
-    /// When it happened, if the hook bears a time.
+    /// When it happened, if the hook has a time.
     pub at: Option<LocalTime>,
-    /// What it says of the content.
+    /// What it states about the content.
     pub patch: Patch,
-    /// Why the order was cancelled.
     pub reason: Option<String>,
-    /// How its buyer is reached, for the bill alone.
+    /// The buyer's contact, for the bill only.
     pub contact: Contact,
     /// What could not be understood, for a person to look at.
     pub notes: Vec<OrderNote>,
 }
 
-/// How a buyer is reached, in the form of [`crate::kernel::contact`]. It goes to the payment system with the bill, and nowhere
-/// else: no order, message or log has it.
+/// The contact of a buyer, in the form of [`crate::kernel::contact`]. It goes
+/// to the payment system with the bill and nowhere else: no order, message or
+/// log has it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Contact {
-    /// The e-mail address.
     pub email: Option<String>,
-    /// The telephone number.
     pub phone: Option<String>,
 }
 
@@ -94,27 +92,29 @@ impl fmt::Debug for Contact {
 /// One hook about an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// What happened.
     pub kind: EventKind,
-    /// When, by the sender's word, if the hook bears a time.
+    /// When it happened according to the sender, if the hook has a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
-    /// When, by a clock of which nobody knows where it hangs: it orders the sender's own events among themselves.
+    /// When it happened by a clock of unknown time zone: it orders the sender's
+    /// own events among themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wall: Option<DateTime>,
-    /// The hook is dated so far after its arrival that the sender's clock must be wrong: it counts from its arrival.
+    /// Whether the hook is dated so far after its arrival that the sender's
+    /// clock must be wrong. Such a hook counts from its arrival.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_ahead: bool,
-    /// When the hook came.
+    /// When the hook arrived.
     pub arrived: Timestamp,
-    /// Of its bytes, or of the id of its delivery: what tells it from another hook of the same kind.
+    /// Fingerprint of its bytes, or of its delivery id. It distinguishes the
+    /// hook from others of the same kind.
     pub fingerprint: Fingerprint,
-    /// Which one it is in the journal.
+    /// Its id in the journal.
     pub hook: HookId,
-    /// What it says of the content.
+    /// What it states about the content.
     #[serde(default)]
     pub patch: Patch,
-    /// Why the order was cancelled, in the sender's word.
+    /// Why the order was cancelled, in the sender's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What in the hook could not be understood, for a person to look at.
@@ -122,36 +122,40 @@ pub struct Event {
     pub notes: Vec<OrderNote>,
 }
 
-/// How far a hook may be dated after its arrival before the sender's clock is taken to be wrong.
+/// How far after its arrival a hook may be dated before the sender's clock is
+/// considered wrong.
 pub const AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
 
 impl Event {
-    /// When it happened, as far as its place among the others is concerned.
+    /// When it happened, for its place among the other events.
     #[must_use]
     pub fn time(&self) -> Option<Timestamp> {
         if self.is_ahead { Some(self.arrived) } else { self.at }
     }
 
-    /// When it happened, for people: its arrival where nobody knows better.
+    /// When it happened, for people: its arrival if no better time is known.
     #[must_use]
     pub fn shown_at(&self) -> Timestamp {
         self.time().unwrap_or(self.arrived)
     }
 
-    /// Whether its bytes say when it happened, so that a second delivery of them is a retry.
+    /// Whether its bytes state when it happened, so that a second delivery of
+    /// the same bytes is a retry.
     #[must_use]
     pub fn bears_time(&self) -> bool {
         self.at.is_some() || self.wall.is_some()
     }
 }
 
-/// Brings events into canonical order: the earliest `created` first, the others by their time, then by
-/// natural rank, then by fingerprint.
+/// Sorts events into canonical order: the earliest `created` first, the others
+/// by time, then by kind in natural order, then by fingerprint.
 ///
-/// An event without a time counts from its arrival, except that one which came before the order did counts
-/// from the order's creation: the parked then follow it in natural rank. Events that bear a time without an offset take
-/// the places that this gives them together, and stand in those by their own times. Returns `false`, and leaves the
-/// events in order of arrival, while there is no `created`.
+/// An event without a time counts from its arrival. If it arrived before the
+/// order did, it counts from the order's creation, so that parked events follow
+/// the creation in natural order. Events that have a time without an offset
+/// share the places that this gives them, and are sorted within these places by
+/// their own times. If there is no `created`, returns `false` and leaves the
+/// events in order of arrival.
 pub fn sort_canonically(events: &mut [Event]) -> bool {
     let Some(base) = first_creation(events) else {
         events.sort_by_key(|event| (event.arrived, event.fingerprint));
@@ -176,20 +180,22 @@ pub fn sort_canonically(events: &mut [Event]) -> bool {
 fn first_creation(events: &[Event]) -> Option<&Event> {
     let creations = || events.iter().filter(|event| event.kind == EventKind::Created);
     let first = creations().min_by_key(|event| (event.shown_at(), event.fingerprint))?;
-    let by_walls =
-        creations().filter_map(|event| wall_of(event).map(|wall| ((wall, event.fingerprint), event)));
+    let by_walls = creations()
+        .filter_map(|event| wall_of(event).map(|wall| ((wall, event.fingerprint), event)));
     let earliest = by_walls.min_by_key(|(key, _)| *key).map(|(_, event)| event);
     if wall_of(first).is_some() { earliest } else { Some(first) }
 }
 
-/// Its time, if it bears one without an offset and no better.
+/// Its time without an offset, if it has no better time.
 fn wall_of(event: &Event) -> Option<DateTime> {
     event.wall.filter(|_| event.time().is_none())
 }
 
-/// Puts the events that have a time without an offset into the order of these times, in the places that they hold together.
+/// Sorts the events that have a time without an offset by these times, within
+/// the places that they occupy together.
 fn sort_by_walls(events: &mut [Event]) {
-    let places: Vec<usize> = (0..events.len()).filter(|&place| wall_of(&events[place]).is_some()).collect();
+    let places: Vec<usize> =
+        (0..events.len()).filter(|&place| wall_of(&events[place]).is_some()).collect();
     let mut timed: Vec<Event> = places.iter().map(|&place| events[place].clone()).collect();
     timed.sort_by_key(|event| (event.wall, event.kind, event.fingerprint));
     for (place, event) in places.into_iter().zip(timed) {

@@ -9,91 +9,71 @@ use super::stock::MovementLine;
 use crate::kernel::{LocalTime, Money, Quantity};
 use crate::outbox::MessageId;
 
-/// One thing that came of a hook. Past tense: it is durable.
+/// One effect of a hook. Facts are in the past tense, because they are durable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum Fact {
-    /// The order came to be.
+    /// The order was created.
     Created {
-        /// Its lines.
+        /// The number of its lines.
         positions: usize,
-        /// Its sum.
         total: Option<Money>,
     },
-    /// There is a new revision of its content.
     Revised {
-        /// Which.
         revision: u32,
     },
-    /// The amount of an article changed.
+    /// The quantity of an article changed.
     PositionChanged {
-        /// The article.
         sku: String,
-        /// From.
         from: Quantity,
-        /// To; none when the new number could not be read.
+        /// The new quantity; `None` if it could not be read.
         to: Option<Quantity>,
-        /// What stands in for it, if that is new.
+        /// The article that replaces it, if that is new.
         replaced_by: Option<String>,
     },
-    /// It is wanted at another time.
+    /// The wanted delivery time changed.
     WindowChanged {
-        /// Not before.
         from: Option<LocalTime>,
-        /// Not after.
         to: Option<LocalTime>,
     },
-    /// Another shop is to pick it.
+    /// Another store picks the order.
     StoreChanged {
-        /// Which.
         store_id: String,
     },
-    /// The sum changed.
     TotalChanged {
-        /// From.
         from: Option<Money>,
-        /// To.
         to: Option<Money>,
     },
-    /// The sum with discounts changed.
+    /// The total with discounts changed.
     DiscountTotalChanged {
-        /// From.
         from: Option<Money>,
-        /// To.
         to: Option<Money>,
     },
-    /// Customer, address, comment or something unknown changed; the raw hook has it.
+    /// The customer, the address, the comment or an unknown field changed; the
+    /// raw hook has the details.
     DetailsChanged,
-    /// Its state changed.
     StateChanged {
-        /// From.
         from: State,
-        /// To.
         to: State,
     },
-    /// Goods moved.
+    /// Goods left a store's balance, or were put back.
     StockMoved {
-        /// Which.
         lines: Vec<MovementLine>,
     },
-    /// A hook that had been parked was taken in.
+    /// A parked hook was applied.
     Unparked {
-        /// Of which kind.
         kind: EventKind,
     },
-    /// Pickers will be told.
+    /// Pickers will be notified.
     Announced {
-        /// By which message.
         message: MessageId,
     },
-    /// Pickers would have been told, but no chat is configured for the shop.
+    /// Pickers cannot be notified, because no chat is configured for the store.
     NobodyToTell {
-        /// Which shop.
         store_id: String,
     },
-    /// A person should look.
+    /// A person should look at something.
     Attention {
-        /// At what.
         note: OrderNote,
     },
 }

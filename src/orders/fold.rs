@@ -1,4 +1,4 @@
-//! From an order's events to what the order is.
+//! Folds an order's events into the order's current view.
 
 use std::fmt;
 
@@ -9,17 +9,15 @@ use super::event::{Event, EventKind};
 use super::note::OrderNote;
 use crate::kernel::{HookId, Timestamp};
 
-/// The one word for where an order stands: the last of these that holds.
+/// The state of an order: of the states that apply, the last in this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Being picked.
     Open,
-    /// Paid for.
     Paid,
-    /// The goods have left the shop.
+    /// The goods have left the store.
     Shipped,
-    /// Called off.
     Cancelled,
     /// The customer has the goods.
     Delivered,
@@ -30,7 +28,7 @@ impl State {
     pub const ALL: [State; 5] =
         [State::Open, State::Paid, State::Shipped, State::Cancelled, State::Delivered];
 
-    /// The word itself.
+    /// The name of the state.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -49,16 +47,16 @@ impl fmt::Display for State {
     }
 }
 
-/// Something that holds of an order, since when, and by which hook.
+/// A property of an order, with the time and the hook that set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facet {
-    /// Since when, by the hook's own time where it bears one.
+    /// Since when it holds: the hook's own time, if it has one.
     pub at: Timestamp,
     /// The hook that set it.
     pub hook: HookId,
 }
 
-/// Why an event will never count: it came too late, or the order is full.
+/// Why an event never takes effect: it came too late, or the order is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Late {
@@ -66,61 +64,55 @@ pub enum Late {
     Closed {
         /// What closed it.
         by: EventKind,
-        /// When.
+        /// When that happened.
         at: Timestamp,
     },
-    /// A cancellation of an order that is delivered.
-    Delivered {
-        /// When it was delivered.
-        at: Timestamp,
-    },
-    /// The order has as many hooks, or lines in all of them, as it may have.
+    /// A cancellation of an order that was delivered.
+    Delivered { at: Timestamp },
+    /// The order has reached the limit of hooks, or of lines in all of them.
     Full {
-        /// The most hooks.
+        /// The maximum number of hooks.
         events_max: usize,
-        /// The most lines of all of them.
+        /// The maximum number of lines in all hooks together.
         lines_max: usize,
     },
 }
 
-/// What one event did in the fold.
+/// The effect of one event in the fold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// It changed the order.
     Changed,
-    /// It said what was already so.
+    /// It stated nothing new.
     Nothing,
-    /// It came too late, in the hooks' own time.
+    /// It came too late, by the times of the hooks.
     Late(Late),
 }
 
-/// What an order is, as its events have it.
+/// What an order is, according to its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
-    /// Its content now.
+    /// The current content.
     pub content: Content,
-    /// 1 for the content it was created with, one more for each later composition, price or delivery time.
+    /// The revision of the content: 1 for the content that it was created with,
+    /// and one more for each later change of composition, price or delivery
+    /// time.
     pub revision: u32,
     /// When it was placed.
     pub created_at: Timestamp,
-    /// Paid.
     pub paid: Option<Facet>,
-    /// Shipped.
     pub shipped: Option<Facet>,
-    /// Delivered.
     pub delivered: Option<Facet>,
-    /// Cancelled.
     pub cancelled: Option<Facet>,
-    /// Why it was cancelled.
     pub cancel_reason: Option<String>,
     /// What a person should look at.
     pub attention: Vec<OrderNote>,
-    /// What each event did, in canonical order.
+    /// The effect of each event, in canonical order.
     pub effects: Vec<Effect>,
 }
 
 impl View {
-    /// The one word for it.
+    /// The state of the order.
     #[must_use]
     pub fn state(&self) -> State {
         let facets = [
@@ -132,17 +124,18 @@ impl View {
         facets.into_iter().find_map(|(state, facet)| facet.map(|_| state)).unwrap_or(State::Open)
     }
 
-    /// Whether it takes no more changes.
+    /// Whether it accepts no more changes.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.state() != State::Open
     }
 }
 
-/// The most things that a person is asked to look at in one order.
+/// The maximum number of notes that one order puts before a person.
 const ATTENTION_MAX: usize = 100;
 
-/// Folds events that are in canonical order, the base first.
+/// Folds events that are in canonical order, the creation first. `None` if the
+/// order is not created yet.
 pub fn fold(events: &[Event]) -> Option<View> {
     let (base, later) = events.split_first().filter(|(base, _)| base.kind == EventKind::Created)?;
     let created_at = base.shown_at();
@@ -160,7 +153,8 @@ pub fn fold(events: &[Event]) -> Option<View> {
         attention: base.notes.clone(),
         effects: vec![Effect::Changed],
     };
-    // Delivered wins over cancelled in any order, so it is looked for before the walk.
+    // A delivery wins over a cancellation in any order, so it is searched for
+    // before the loop.
     let delivery = later.iter().find(|event| event.kind == EventKind::Delivered);
     let mut closed: Option<(EventKind, Timestamp)> = None;
     for event in later {

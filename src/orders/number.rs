@@ -1,4 +1,4 @@
-//! Our number of an order.
+//! The number of an order at tillgate.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,38 +8,46 @@ use sha2::{Digest, Sha256};
 
 use crate::kernel::{ExternalId, Partition, PartyName, Subject};
 
-/// Our number of an order: twelve decimal digits, the first never zero.
+/// The number of an order at tillgate: twelve decimal digits, the first never
+/// zero.
 ///
-/// It is derived from the source and the sender's number, so any receiver, on any node and after any loss,
-/// answers a re-sent order with the same number without asking anyone, and no counter is shared. Two orders
-/// that derive the same digits are told apart by `slot`: the later comer takes the next one.
+/// It is derived from the source and the sender's number. So any receiver, even
+/// after a loss of data, answers an order that is sent again with the same
+/// number, without asking another receiver, and no counter is shared. If two
+/// orders derive the same digits, the later one takes the number of the next
+/// `slot`.
 /// (docs/adr/0006-order-numbers-are-derived.md)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Number(u64);
 
-/// Partitions of orders. Zero, so that a partition's text is the order's number.
+/// The subject of orders' partitions. It is zero, so that a partition's text is
+/// the order's number.
 const ORDERS: Subject = Subject::new(0);
 
 const NUMBER_MIN: u64 = 100_000_000_000;
 const NUMBER_MAX: u64 = 999_999_999_999;
 
 impl Number {
-    /// How many numbers an order may try that anybody can work out. With a hundred million orders stored, the chance that
-    /// eight in a row are taken is one in 10^31, unless somebody has taken them on purpose.
+    /// How many numbers an order may try that anybody can compute. With a
+    /// hundred million orders stored, the chance that eight in a row are taken
+    /// is one in 10^31, unless somebody has taken them on purpose.
     pub const DERIVED_SLOTS: u8 = 8;
 
-    /// How many numbers an order may try before giving up. Those behind the first are derived under the key of the shop,
-    /// so nobody can take them beforehand.
+    /// How many numbers an order may try before it gives up. Those after the
+    /// first [`Number::DERIVED_SLOTS`] are derived with the secret key, so
+    /// nobody can take them beforehand.
     pub const SLOTS_MAX: u8 = 16;
 
-    /// The number that this order takes when `slot` others hold its earlier choices.
+    /// The number of an order if `slot` other orders have its earlier choices.
     #[must_use]
     pub fn derive(source: &PartyName, external_id: &ExternalId, slot: u8) -> Number {
         let mut hash = Sha256::new();
         hash.update(b"tillgate order number 1\0");
         hash.update([slot]);
         hash.update(source.as_str());
-        hash.update(b"\0"); // neither name can contain it, so no two pairs run together
+        // Neither name can contain the NUL byte, so different pairs of names
+        // never give the same input.
+        hash.update(b"\0");
         hash.update(external_id.as_str());
         let digest = hash.finalize();
         let mut first = [0; 8];
@@ -47,18 +55,18 @@ impl Number {
         Number::drawn(u64::from_be_bytes(first))
     }
 
-    /// The number that a draw of 64 bits comes to.
+    /// The number for 64 random bits.
     pub(super) const fn drawn(bits: u64) -> Number {
         Number(NUMBER_MIN + bits % (NUMBER_MAX - NUMBER_MIN + 1))
     }
 
-    /// The smallest number there is, for the beginning of ranges.
+    /// The smallest number, for the start of ranges.
     #[must_use]
     pub const fn smallest() -> Number {
         Number(NUMBER_MIN)
     }
 
-    /// The largest number there is, for the end of ranges.
+    /// The largest number, for the end of ranges.
     #[must_use]
     pub const fn largest() -> Number {
         Number(NUMBER_MAX)
@@ -70,7 +78,7 @@ impl Number {
         self.0
     }
 
-    /// Where everything about the order lies.
+    /// The partition of everything about the order.
     #[must_use]
     pub const fn partition(self) -> Partition {
         Partition::of(ORDERS, self.0)
@@ -82,7 +90,8 @@ impl Number {
         partition.number_of(ORDERS).and_then(Number::from_u64)
     }
 
-    /// The number that [`Number::get`] gave, if it is one.
+    /// The number for an integer that [`Number::get`] returned; `None` if it is
+    /// out of range.
     #[must_use]
     pub fn from_u64(number: u64) -> Option<Number> {
         (NUMBER_MIN..=NUMBER_MAX).contains(&number).then_some(Number(number))
@@ -104,14 +113,15 @@ impl FromStr for Number {
     }
 }
 
-/// Whether the text is a number in another spelling than ours: `+482993011752`, `000482993011752`.
+/// Whether the text is a number in another spelling than the canonical one:
+/// `+482993011752`, `000482993011752`.
 #[must_use]
 pub fn is_number_otherwise(text: &str) -> bool {
     let bare = text.trim_start_matches(['+', '0']);
     bare != text && bare.parse::<Number>().is_ok()
 }
 
-/// The text is not twelve digits.
+/// The text is not an order's number: twelve digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an order's number is twelve digits, such as 482993011752")]
 pub struct NotANumber;
@@ -124,7 +134,9 @@ impl Serialize for Number {
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Number, D::Error> {
-        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -133,7 +145,11 @@ mod tests {
     use super::*;
 
     fn number(source: &str, external_id: &str, slot: u8) -> Number {
-        Number::derive(&PartyName::new(source), &ExternalId::parse(external_id).expect("usable"), slot)
+        Number::derive(
+            &PartyName::new(source),
+            &ExternalId::parse(external_id).expect("usable"),
+            slot,
+        )
     }
 
     #[test]
@@ -162,8 +178,16 @@ mod tests {
         for text in ["+482993011752", "000482993011752", "+0482993011752"] {
             assert!(text.parse::<Number>().is_err() && is_number_otherwise(text), "{text}");
         }
-        for text in ["", "48299301175", "4829930117520", " 482993011752", "-482993011752", "+", "000", "abc"]
-        {
+        for text in [
+            "",
+            "48299301175",
+            "4829930117520",
+            " 482993011752",
+            "-482993011752",
+            "+",
+            "000",
+            "abc",
+        ] {
             assert!(text.parse::<Number>().is_err() && !is_number_otherwise(text), "{text}");
         }
     }

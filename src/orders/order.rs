@@ -1,64 +1,66 @@
-//! The order's document, as it is stored.
+//! The document of an order, in its stored form.
 
 use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use super::fold::{View, fold};
 use super::note::OrderNote;
-use super::stock::Shelf;
+use super::stock::StockLevels;
 use crate::kernel::DocKey;
 use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{Document, ExternalId, Kind, PartyName, Timestamp, Unreadable};
 use crate::orders::Number;
 use crate::outbox::MessageId;
 
-/// An order: who it is, everything that was heard of it, and what has been done about it.
+/// An order: its identity, all hooks about it, and what was done about it.
 ///
-/// What the order *is* is not stored but folded from the events by [`Order::view`]. What *has been done* is:
-/// so that it is done once.
+/// What the order *is* is not stored: [`Order::view`] folds it from the events.
+/// What *was done* is stored, so that it is done only once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// Our number.
+    /// The order's number at tillgate.
     pub number: Number,
-    /// Where it comes from.
+    /// The source that sent it.
     pub source: PartyName,
-    /// The sender's number.
+    /// The sender's number of the order.
     pub external_id: ExternalId,
     /// Its events, in canonical order once it is created.
     pub events: Vec<Event>,
-    /// What has been written off for it.
+    /// The quantities that were written off for it.
     #[serde(default)]
-    pub written_off: Shelf,
-    /// How many movements it has had: the next one's number.
+    pub written_off: StockLevels,
+    /// How many movements it has had. The next one gets the next number.
     #[serde(default)]
     pub movements: u32,
-    /// How many messages it has had: the next one's sequence.
+    /// How many messages it has had. The next one gets the next sequence
+    /// number.
     #[serde(default)]
     pub messages: u32,
-    /// What a person should look at besides what the fold finds.
+    /// Notes for a person, in addition to those that the fold finds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<OrderNote>,
-    /// Which of these notes, and of those that the fold finds, a person has seen.
+    /// Which of these notes, and of those that the fold finds, a person has
+    /// seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<OrderNote>,
 }
 
 impl Order {
-    /// Where an order lies.
+    /// The key of an order's document.
     #[must_use]
     pub fn key(number: Number) -> DocKey {
         DocKey { partition: number.partition(), kind: Order::KIND, id: 0 }
     }
 
-    /// An order of which nothing has been heard yet.
+    /// An order without any hooks yet.
     #[must_use]
-    pub fn unheard(number: Number, source: PartyName, external_id: ExternalId) -> Order {
+    pub fn new(number: Number, source: PartyName, external_id: ExternalId) -> Order {
         Order {
             number,
             source,
             external_id,
             events: Vec::new(),
-            written_off: Shelf::default(),
+            written_off: StockLevels::default(),
             movements: 0,
             messages: 0,
             flags: Vec::new(),
@@ -66,7 +68,8 @@ impl Order {
         }
     }
 
-    /// What the order is; none until it is created, while its hooks are parked.
+    /// What the order is; `None` until it is created, while its hooks are
+    /// parked.
     #[must_use]
     pub fn view(&self) -> Option<View> {
         fold(&self.events)
@@ -80,18 +83,29 @@ impl Order {
         MessageId { subject: self.number.partition(), sequence: self.messages }
     }
 
-    /// A moment after everything that has made the order what it is, whatever the senders' clocks say: `now`, or later.
+    /// The id that [`Order::next_message`] returned last.
+    #[must_use]
+    pub fn last_message(&self) -> MessageId {
+        MessageId { subject: self.number.partition(), sequence: self.messages }
+    }
+
+    /// A moment not before any event of the order, whatever the senders' clocks
+    /// say: `now`, or later.
     #[must_use]
     pub fn after_all(&self, now: Timestamp) -> Timestamp {
         self.events.iter().filter_map(Event::time).fold(now, Timestamp::max)
     }
 
-    /// Drops the lines of changes that a later change has overtaken: the hooks themselves are in the journal. For an order
-    /// whose events never come out of turn, as a site's do; in a marketplace's the lines may be wanted yet.
+    /// Drops the lines of changes that a later change has replaced; the hooks
+    /// themselves are in the journal. Use it only for orders whose events never
+    /// arrive out of order, such as a site's. The lines of a marketplace's
+    /// order may still be needed.
     pub fn drop_overtaken_lines(&mut self) {
         let states_lines = |event: &Event| event.patch.positions.is_some();
         let Some(last) = self.events.iter().rposition(states_lines) else { return };
-        for place in (0..last).filter(|place| states_lines(&self.events[*place])).collect::<Vec<_>>() {
+        for place in
+            (0..last).filter(|place| states_lines(&self.events[*place])).collect::<Vec<_>>()
+        {
             let revision = self.view().map(|view| view.revision);
             let patch = &mut self.events[place].patch;
             (patch.positions, patch.overtaken) = (None, Some(true));
@@ -101,7 +115,25 @@ impl Order {
         }
     }
 
-    /// A person has looked at what there is to look at.
+    /// Whether a person should look at the order.
+    #[must_use]
+    pub fn needs_attention(&self) -> bool {
+        let noted = self.view().map(|view| view.attention).unwrap_or_default();
+        noted.iter().chain(&self.flags).any(|note| !self.seen.contains(note))
+    }
+
+    /// The order with another note for a person, unless it has an equal one.
+    #[must_use]
+    pub fn flagged(&self, note: OrderNote) -> Option<Order> {
+        if self.flags.contains(&note) {
+            return None;
+        }
+        let mut flagged = self.clone();
+        flagged.flags.push(note);
+        Some(flagged)
+    }
+
+    /// Marks every current note as seen by a person.
     pub fn see(&mut self) {
         let view = self.view().map(|view| view.attention).unwrap_or_default();
         self.seen = view.into_iter().chain(self.flags.iter().cloned()).collect();

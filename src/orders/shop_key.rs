@@ -1,4 +1,5 @@
-//! The key of a shop: what nobody outside can work out is derived from it.
+//! The secret key that values are derived from which outsiders must not be able
+//! to compute.
 
 use std::fmt;
 
@@ -10,33 +11,32 @@ use sha2::Sha256;
 use super::number::Number;
 use crate::kernel::{ExternalId, PartyName};
 
-/// The length of a key, in bytes.
+/// The length of the key, in bytes.
 pub const KEY_BYTES: usize = 32;
 
-/// How many bytes of an HMAC make a secret that is part of an address.
+/// How many bytes of an HMAC form the secret part of an address.
 const ADDRESS_BYTES: usize = 16;
 
-/// A key of 32 random bytes. It does not print.
+/// A secret key of 32 random bytes. Its `Debug` output hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ShopKey([u8; KEY_BYTES]);
 
 impl ShopKey {
-    /// Takes random bytes for a key.
+    /// Makes a key of random bytes.
     #[must_use]
     pub const fn new(bytes: [u8; KEY_BYTES]) -> ShopKey {
         ShopKey(bytes)
     }
 
-    /// The bytes, for whoever stores it.
+    /// The bytes of the key, to store them.
     #[must_use]
     pub const fn expose(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }
 
     fn mac(&self, purpose: &[u8]) -> Hmac<Sha256> {
-        // HMAC takes a key of any length.
         Hmac::<Sha256>::new_from_slice(&self.0)
-            .expect("HMAC takes a key of any length")
+            .expect("HMAC accepts a key of any length")
             .chain_update(purpose)
             .chain_update([0])
     }
@@ -45,22 +45,26 @@ impl ShopKey {
         self.mac(b"buyer's address 1").chain_update(number.get().to_be_bytes())
     }
 
-    /// What makes the address of an order's buyer secret.
+    /// The secret part of the address of an order's page for its buyer.
     #[must_use]
     pub fn address_secret(&self, number: Number) -> String {
         let mac = self.address_mac(number).finalize().into_bytes();
         BASE64.encode(&mac[..ADDRESS_BYTES])
     }
 
-    /// Whether `secret` is the one of the order's address. It takes as long whatever the first difference is.
+    /// Whether `secret` is the secret part of the order's address. The
+    /// comparison takes constant time.
     #[must_use]
     pub fn accepts_address(&self, number: Number, secret: &str) -> bool {
-        // Decoded so that each address has one spelling only.
-        let claimed: Result<[u8; ADDRESS_BYTES], _> = BASE64.decode(secret).unwrap_or_default().try_into();
-        claimed.is_ok_and(|claimed| self.address_mac(number).verify_truncated_left(&claimed).is_ok())
+        // Decode it, so that each address has only one spelling.
+        let claimed: Result<[u8; ADDRESS_BYTES], _> =
+            BASE64.decode(secret).unwrap_or_default().try_into();
+        claimed
+            .is_ok_and(|claimed| self.address_mac(number).verify_truncated_left(&claimed).is_ok())
     }
 
-    /// The number that an order takes when others hold all those that anybody can work out.
+    /// The number of an order if other orders have all the numbers that anybody
+    /// can compute.
     #[must_use]
     pub fn number(&self, source: &PartyName, external_id: &ExternalId, slot: u8) -> Number {
         let mac = self.mac(b"order number 1").chain_update([slot]).chain_update(source.as_str());
@@ -82,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_accepted_as_it_was_given_and_in_no_other_way() {
+    fn an_address_has_exactly_one_accepted_spelling() {
         let (key, other) = (ShopKey::new([7; KEY_BYTES]), ShopKey::new([8; KEY_BYTES]));
         let number: Number = "482993011752".parse().expect("a number");
         let secret = key.address_secret(number);
@@ -93,7 +97,10 @@ mod tests {
         let mut last_changed = secret.clone();
         let last = last_changed.pop().expect("a character");
         for replaced in ('A'..='Z').chain('a'..='z').filter(|replaced| *replaced != last) {
-            assert!(!key.accepts_address(number, &format!("{last_changed}{replaced}")), "{replaced}");
+            assert!(
+                !key.accepts_address(number, &format!("{last_changed}{replaced}")),
+                "{replaced}"
+            );
         }
         for wrong in ["", "x", &secret[..20], &format!("{secret}="), &secret.repeat(2)] {
             assert!(!key.accepts_address(number, wrong), "{wrong:?}");

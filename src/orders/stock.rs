@@ -1,4 +1,4 @@
-//! Goods that leave a shop's balance.
+//! Stock levels of stores, and the movements that change them.
 
 use std::collections::BTreeMap;
 
@@ -9,35 +9,37 @@ use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{Document, HookId, Kind, Quantity, Timestamp, Unreadable};
 use crate::orders::Number;
 
-/// Quantities by shop and article.
+/// Quantities by store and article.
 ///
-/// An order remembers what it has had written off, and a movement is the difference to what should be: so
-/// it happens once, and a correction is a movement of its own.
+/// An order stores what was written off for it, and a movement is the
+/// difference to what should be written off. So goods are written off once, and
+/// a correction is a movement of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Shelf(BTreeMap<String, BTreeMap<String, Quantity>>);
+pub struct StockLevels(BTreeMap<String, BTreeMap<String, Quantity>>);
 
-impl Shelf {
+impl StockLevels {
     /// All goods of an order.
     #[must_use]
-    pub fn of(content: &Content) -> Shelf {
-        let mut shelf = Shelf::default();
+    pub fn of(content: &Content) -> StockLevels {
+        let mut stock_levels = StockLevels::default();
         for position in &content.positions {
-            shelf.add(&content.store_id, &position.sku, position.known_quantity());
+            stock_levels.add(&content.store_id, &position.sku, position.known_quantity());
         }
-        shelf
+        stock_levels
     }
 
     fn add(&mut self, store_id: &str, sku: &str, quantity: Quantity) {
         if quantity != Quantity::ZERO {
-            let held = self.0.entry(store_id.to_owned()).or_default().entry(sku.to_owned()).or_default();
+            let held =
+                self.0.entry(store_id.to_owned()).or_default().entry(sku.to_owned()).or_default();
             *held = *held + quantity;
         }
     }
 
-    /// What must be added to `self` to make it `wanted`, without the zeros.
+    /// The lines that must be added to `self` to get `wanted`, without zeros.
     #[must_use]
-    pub fn lines_towards(&self, wanted: &Shelf) -> Vec<MovementLine> {
+    pub fn lines_towards(&self, wanted: &StockLevels) -> Vec<MovementLine> {
         let mut difference = wanted.clone();
         for (store_id, articles) in &self.0 {
             for (sku, quantity) in articles {
@@ -55,43 +57,33 @@ impl Shelf {
     }
 }
 
-/// How much of one article moved in one shop.
+/// The movement of one article in one store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MovementLine {
-    /// The shop.
     pub store_id: String,
-    /// The article.
     pub sku: String,
-    /// How much: below zero when it left, and for an opening balance what was counted.
+    /// The quantity: negative if goods left, and the counted quantity for an
+    /// opening balance.
     pub quantity: Quantity,
 }
 
-/// A movement of goods, kept for ever: why a balance is what it is.
+/// A movement of goods, kept for ever: it explains why a balance has its value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Movement {
-    /// An order took goods, or gave some back by a correction.
+    /// Goods were written off for an order, or put back by a correction.
     Order {
-        /// The order.
         number: Number,
         /// The hook that caused it.
         hook: HookId,
-        /// When it was written.
         at: Timestamp,
-        /// What moved.
         lines: Vec<MovementLine>,
     },
-    /// Somebody counted: from here on the balance is this.
-    Opening {
-        /// When it was written.
-        at: Timestamp,
-        /// What was counted.
-        lines: Vec<MovementLine>,
-    },
+    /// The stock was counted: from here on the balance is this.
+    Opening { at: Timestamp, lines: Vec<MovementLine> },
 }
 
 impl Movement {
-    /// What moved.
     #[must_use]
     pub fn lines(&self) -> &[MovementLine] {
         match self {

@@ -1,4 +1,4 @@
-//! Which order a payment belongs to.
+//! Finds the order of a payment by the payment system's id.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,10 +6,11 @@ use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{Document, Kind, Unreadable};
 use crate::orders::Number;
 
-/// The order of a payment that is known by the payment system's id. It is kept as long as the order is.
+/// The order of a payment, stored under the payment system's id. It is kept as
+/// long as the order is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alias {
-    /// The order.
+    /// The number of the order.
     pub number: Number,
 }
 

@@ -1,16 +1,21 @@
-//! What another system is asked for once: intention, call, record.
+//! A request that another system must carry out at most once: the intention,
+//! the call, and the record of its outcome.
 //!
 //! ```text
-//!            intention       call            answer or look-up
-//!   wanted ──▶ planned ──▶ sending ─────────────▶ known: what it is there, its owner says
-//!                 ▲          │  ▲                  refused, or to be reviewed
-//!     not done    └──────────┤  │ not there: same number, same bytes
+//!            intention       call         answer or look-up
+//!   wanted ──▶ planned ──▶ sending ────────▶ known (its state is the owner's),
+//!                 ▲          │  ▲            refused, or needs review
+//!     not done    └──────────┤  │ not found: same number, same bytes
 //!                            ▼  │
-//!                          unknown: looked for
+//!                          unknown: look it up
 //! ```
-//! The intention is committed before the call, with the very bytes; what the call came to, after it. A call either
-//! certainly did something, or certainly not, or nobody knows: then it is looked for under its number before the same bytes
-//! are sent again. A process may die at any point; whoever goes on finds how far it had come.
+//!
+//! The intention is committed before the call, together with the exact bytes;
+//! the outcome is committed after it. A call was certainly carried out,
+//! certainly not carried out, or its outcome is unknown. In the last case the
+//! other system is asked for the number before the same bytes are sent again. A
+//! process may die at any point; whichever process continues can see how far
+//! the attempt has got.
 
 use std::time::Duration;
 
@@ -20,68 +25,68 @@ use super::note::{Mismatch, Refusal, RetryReason};
 use crate::kernel::time::between;
 use crate::kernel::{Private, Timestamp};
 
-/// How far it has come, until it is known what the other system has.
+/// How far an attempt has got, until it is known what the other system has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum Progress {
-    /// Nothing has been sent, for certain.
+    /// Certainly nothing has been sent.
     Planned,
-    /// A call is under way, or was when the process died.
+    /// A call is in progress, or was when the process died.
     Sending { since: Timestamp },
-    /// Whether the other system has it is not known.
+    /// The outcome of a call is unknown: the other system may have the request.
     Unknown {
         since: Timestamp,
-        /// How often it was looked for and not found.
+        /// How many look-ups have not found it.
         looks: u32,
-        /// It was not found when it would have had to be: it is not there.
+        /// The look-ups did not find it although it would have been visible by
+        /// now: the other system does not have it.
         is_absent: bool,
     },
 }
 
-/// What is to be done next.
+/// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextCall {
-    /// The request is to be sent.
+    /// Send the request.
     Send,
-    /// It is to be looked for.
+    /// Look it up at the other system.
     Look,
 }
 
 impl Progress {
-    /// What is to be done next.
     #[must_use]
     pub fn next(self) -> NextCall {
         match self {
             Progress::Planned | Progress::Unknown { is_absent: true, .. } => NextCall::Send,
-            // Whoever was sending is gone.
+            // The process that was sending has died.
             Progress::Sending { .. } | Progress::Unknown { is_absent: false, .. } => NextCall::Look,
         }
     }
 }
 
-/// What a call came to that was about a `T` in the other system.
+/// The outcome of a call about a `T` of the other system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallOutcome<T> {
-    /// It was certainly not carried out, and may be tried again.
+    /// It was certainly not carried out and may be tried again.
     NotDone(RetryReason),
-    /// It was refused, and would be again.
+    /// It was refused, and would be refused again.
     Refused(Refusal),
-    /// The number has been used: an earlier call was carried out after all.
+    /// The number is used already: an earlier call was carried out after all.
     Duplicate,
     /// It may or may not have been carried out.
     Unknown(RetryReason),
-    /// It was made.
+    /// It was created.
     Created(T),
-    /// It could not be looked, or not be cancelled: nothing more is known than before.
+    /// The look-up or the cancellation failed: nothing new is known.
     NotSeen(RetryReason),
     /// What was found under the number.
     Found(Vec<T>),
-    /// What it is now.
+    /// The current status.
     Status(T),
 }
 
 impl<T> CallOutcome<T> {
-    /// Its name in metrics.
+    /// The name of the outcome in metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -97,79 +102,85 @@ impl<T> CallOutcome<T> {
     }
 }
 
-/// It is not settled yet.
+/// The attempt is not settled yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryLater {
-    /// When to go on; none for the usual growing pause.
+    /// When to continue; `None` for the usual backoff.
     pub after: Option<Duration>,
-    /// Why.
     pub reason: RetryReason,
 }
 
 impl RetryLater {
-    /// It is as it should be, and is looked at again.
+    /// Everything is in order; check again after `after`.
     #[must_use]
     pub fn waits(after: Duration) -> RetryLater {
         RetryLater { after: Some(after), reason: RetryReason::Waits }
     }
 
-    /// It is tried again after the usual pause.
+    /// Try again after the usual backoff.
     #[must_use]
     pub fn because(reason: RetryReason) -> RetryLater {
         RetryLater { after: None, reason }
     }
 
-    /// Whether nothing is wrong.
+    /// Whether everything is in order, so that this is not a failure.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         self.reason == RetryReason::Waits
     }
 }
 
-/// Something that another system is asked for once.
+/// A request that another system must carry out at most once.
 pub trait Attempt {
-    /// What the other system has.
-    type Remote;
+    /// The other system's view of it.
+    type RemotePayment;
 
-    /// How far it has come; none when it is known what the other system has.
+    /// How far it has got; `None` once it is known what the other system has.
     fn progress(&self) -> Option<Progress>;
 
-    /// It has come so far.
     fn set_progress(&mut self, progress: Progress);
 
-    /// The request as it was sent first.
+    /// The request as it was first sent.
     fn request_mut(&mut self) -> &mut Option<Private>;
 
-    /// A call has ended so that it may have been carried out.
+    /// Whether a call has ended with an unknown outcome.
     fn outcome_unknown_mut(&mut self) -> &mut bool;
 
-    /// Whether something that was found is this: by its number.
-    fn is_own(&self, remote: &Self::Remote) -> bool;
+    /// Whether an object that was found is this one, judged by its number.
+    fn is_own(&self, remote: &Self::RemotePayment) -> bool;
 
-    /// The other system has it.
-    fn known(&mut self, remote: Self::Remote, now: Timestamp) -> Result<(), RetryLater>;
+    /// Records that the other system has it.
+    fn known(&mut self, remote: Self::RemotePayment, now: Timestamp) -> Result<(), RetryLater>;
 
-    /// The other system will not have it.
+    /// Records that the other system refuses it.
     fn refuse(&mut self, refusal: Refusal, now: Timestamp);
 
-    /// The other system has something else: a person decides.
+    /// Records that the other system has something else: a person must decide.
     fn review(&mut self, mismatch: Mismatch, now: Timestamp);
 
-    /// It was known, and a look does not find it. None if that is as for one that was never found.
+    /// What follows when it was known but a look-up does not find it. `None` if
+    /// that is treated like one that was never found.
     fn not_shown(&self) -> Option<RetryLater>;
 
-    /// The request is about to be sent: what is written before the call, so that its outcome cannot be lost with the
-    /// process. The bytes of the first attempt stay.
+    /// Prepares sending the request. The result is written before the call, so
+    /// that the outcome cannot be lost if the process dies. The bytes of the
+    /// first attempt are kept.
     fn sends(&mut self, request: Private, now: Timestamp) {
         self.request_mut().get_or_insert(request);
         if matches!(self.progress(), Some(Progress::Unknown { is_absent: true, .. })) {
-            *self.outcome_unknown_mut() = false; // what was sent before did not arrive
+            // What was sent before did not arrive.
+            *self.outcome_unknown_mut() = false;
         }
         self.set_progress(Progress::Sending { since: now });
     }
 
-    /// Takes in what a call came to. The error says what is left to do, and when.
-    fn record(&mut self, outcome: CallOutcome<Self::Remote>, now: Timestamp) -> Result<(), RetryLater> {
+    /// Records the outcome of a call. The error says what remains to be done,
+    /// and when.
+    fn record(
+        &mut self,
+        outcome: CallOutcome<Self::RemotePayment>,
+        now: Timestamp,
+    ) -> Result<(), RetryLater> {
         let progress = self.progress();
         match outcome {
             CallOutcome::Created(remote) | CallOutcome::Status(remote) => self.known(remote, now),
@@ -185,22 +196,15 @@ pub trait Attempt {
                 }
             }
             CallOutcome::NotDone(reason) => {
-                if let Some(Progress::Sending { since }) = progress {
-                    // If it had been sent before, that is still not known.
-                    let is_unknown = *self.outcome_unknown_mut();
-                    self.set_progress(if is_unknown {
-                        Progress::Unknown { since, looks: 0, is_absent: false }
-                    } else {
-                        Progress::Planned
-                    });
-                }
+                self.take_back();
                 Err(RetryLater::because(reason))
             }
-            // Of what is known it says no more than that a call went wrong.
+            // What is known stays known: this only says that a call failed.
             CallOutcome::Refused(refusal) if progress.is_none() => {
                 Err(RetryLater::because(RetryReason::of_refusal(refusal)))
             }
-            // When an earlier send may have been taken in, this is no refusal of it.
+            // An earlier send may have been accepted, so this is no refusal of
+            // it.
             CallOutcome::Refused(refusal) if *self.outcome_unknown_mut() => {
                 Err(self.doubt(RetryReason::of_refusal(refusal), now))
             }
@@ -208,14 +212,17 @@ pub trait Attempt {
                 self.refuse(refusal, now);
                 Ok(())
             }
-            CallOutcome::Duplicate if progress.is_none() => Err(RetryLater::because(RetryReason::NumberUsed)),
+            CallOutcome::Duplicate if progress.is_none() => {
+                Err(RetryLater::because(RetryReason::NumberUsed))
+            }
             CallOutcome::Duplicate => Err(self.doubt(RetryReason::NumberUsed, now)),
             CallOutcome::Unknown(reason) if matches!(progress, Some(Progress::Sending { .. })) => {
                 Err(self.doubt(reason, now))
             }
             CallOutcome::Unknown(reason) => Err(RetryLater::because(reason)),
             CallOutcome::NotSeen(reason) => {
-                // Whoever was sending has died: what it sent is not disproved by a look that failed.
+                // The process that was sending has died. A look-up that failed
+                // does not show that nothing was sent.
                 if matches!(progress, Some(Progress::Sending { .. })) {
                     self.doubt(RetryReason::Interrupted, now);
                 }
@@ -224,7 +231,21 @@ pub trait Attempt {
         }
     }
 
-    /// Whether the other system has it is not known: it is looked for at once.
+    /// What was being sent was certainly not sent.
+    fn take_back(&mut self) {
+        if let Some(Progress::Sending { since }) = self.progress() {
+            // If it had been sent before, the outcome of that call is
+            // still unknown.
+            let is_unknown = *self.outcome_unknown_mut();
+            self.set_progress(if is_unknown {
+                Progress::Unknown { since, looks: 0, is_absent: false }
+            } else {
+                Progress::Planned
+            });
+        }
+    }
+
+    /// Records an unknown outcome: it is looked up at once.
     fn doubt(&mut self, reason: RetryReason, now: Timestamp) -> RetryLater {
         *self.outcome_unknown_mut() = true;
         let since = match self.progress() {
@@ -235,7 +256,7 @@ pub trait Attempt {
         RetryLater { after: Some(Duration::ZERO), reason }
     }
 
-    /// It was looked for and not found.
+    /// Records that a look-up did not find it.
     fn not_found(&mut self, now: Timestamp) -> RetryLater {
         let (since, looks) = match self.progress() {
             Some(Progress::Unknown { since, looks, .. }) => (since, looks + 1),
@@ -243,8 +264,10 @@ pub trait Attempt {
             Some(Progress::Planned) | None => (now, 1),
         };
         *self.outcome_unknown_mut() = true;
-        // The latest look counts: one before the time was over proves nothing later.
-        let is_absent = looks >= LOOKS_MIN && between(since, now) >= Duration::from_secs(QUIET_SECONDS_MIN);
+        // Only the latest look-up counts: one before the quiet time was over
+        // proves nothing.
+        let is_absent =
+            looks >= LOOKS_MIN && between(since, now) >= Duration::from_secs(QUIET_SECONDS_MIN);
         self.set_progress(Progress::Unknown { since, looks, is_absent });
         let after = Some(if is_absent { Duration::ZERO } else { LOOK_GAP });
         RetryLater { after, reason: RetryReason::NotFound { looks } }
@@ -252,7 +275,8 @@ pub trait Attempt {
 }
 
 impl RetryReason {
-    /// A refusal that is none, because of what had been sent before.
+    /// The reason for a refusal that does not count, because an earlier send
+    /// may have been carried out.
     fn of_refusal(refusal: Refusal) -> RetryReason {
         match refusal {
             Refusal::ByPaymentSystem { said } | Refusal::NotExpressible { detail: said } => {
@@ -263,21 +287,21 @@ impl RetryReason {
     }
 }
 
-/// How often nothing must be found before the request is sent again.
+/// How many look-ups must find nothing before the request is sent again.
 pub const LOOKS_MIN: u32 = 3;
 
-/// How long after an unknown outcome the request is not sent again, in seconds: a slow commit over there may still become
-/// visible.
+/// How long after an unknown outcome the request is not sent again, in seconds:
+/// a slow commit at the other system may still become visible.
 pub const QUIET_SECONDS_MIN: u64 = 120;
 
-/// Between two looks that found nothing.
+/// The time between two look-ups that found nothing.
 const LOOK_GAP: Duration = Duration::from_secs(50);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Metrics count outcomes by their names.
+    /// Metrics count outcomes by these names.
     #[test]
     fn outcomes_have_names_of_their_own() {
         let names = [

@@ -1,4 +1,5 @@
-//! What is owed: lines, sums and taxes, exact to the kopeck, in nobody's dialect.
+//! Bills: lines, sums and taxes, exact to the kopeck and independent of any
+//! payment system.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,115 +10,114 @@ use super::vat::VatCode;
 use crate::kernel::text::{self, free_lines, free_text};
 use crate::kernel::{Fingerprint, Money, Quantity, Timestamp, contact};
 
-/// The most lines of a bill.
+/// The maximum number of lines of a bill.
 pub const LINES_MAX: usize = 500;
 
-/// The longest description, in characters.
+/// The maximum length of a description, in characters.
 pub const DESCRIPTION_CHARS_MAX: usize = 1000;
 
-/// The longest name of a line, in characters: what a fiscal receipt takes.
+/// The maximum length of a line's name, in characters: the limit of fiscal
+/// receipts.
 pub const NAME_CHARS_MAX: usize = 128;
 
-/// The longest article number that payment systems take, in characters.
+/// The maximum length of an article number that payment systems accept, in
+/// characters.
 pub const SKU_CHARS_MAX: usize = 36;
 
-/// The largest sum that a bill may have, in kopecks: a thousand million roubles.
+/// The maximum total of a bill, in kopecks: a thousand million roubles.
 pub const AMOUNT_KOPECKS_MAX: i64 = 100_000_000_000;
 
-/// What is to be paid for.
+/// What a payment is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bill {
-    /// What the payer reads.
+    /// The description that the payer reads.
     pub description: String,
-    /// The lines.
     pub lines: Vec<Line>,
-    /// Their sum, the tax inside it.
+    /// The sum of the lines, tax included.
     pub total: Money,
-    /// The tax in it.
+    /// The tax included in `total`.
     pub vat: Money,
-    /// Who pays.
+    /// The payer.
     pub customer: Customer,
-    /// Until when it can be paid.
+    /// The time until which it can be paid.
     pub expires_at: Timestamp,
 }
 
-/// A line of a bill.
+/// One article of a bill.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// The article. It may stand in several lines.
+    /// The article number. Several lines may have the same one.
     pub sku: String,
-    /// What the payment system knows the line by, where that is not the article: no two lines of a bill share it.
+    /// The code of the line at the payment system, if it is not the article
+    /// number: no two lines of a bill have the same code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// Its place in the order, 1 for the first, where it stands among others than in the order: in what was taken of money that
-    /// was held.
+    /// The line's place in the order, from 1, if it may differ from its place
+    /// in this list: for example in a capture of a part of the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<u32>,
-    /// What it is called on the receipt.
+    /// The name on the receipt.
     pub name: String,
-    /// How much.
     pub quantity: Quantity,
-    /// So much of the goods that were sold is meant, where that is not `quantity`: no price of one gives the sum, so they are
-    /// named as one thing.
+    /// The quantity of goods that the line is about, if that is not `quantity`.
+    /// No unit price gives the line's total, so the goods are billed as one
+    /// piece.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of_quantity: Option<Quantity>,
-    /// The price of one, tax included.
+    /// The price of one unit, tax included.
     pub price: Money,
-    /// The line's sum: price × quantity to the nearest kopeck.
+    /// The line's total: price × quantity, to the nearest kopeck.
     pub total: Money,
-    /// The tax in the sum.
+    /// The tax included in `total`.
     pub vat: Money,
-    /// Its rate.
+    /// The tax rate.
     pub vat_code: VatCode,
-    /// The unit's sign.
+    /// The symbol of the unit.
     pub measure: String,
-    /// The unit's code in the classifier OKEI.
+    /// The code of the unit in the OKEI classifier.
     pub measure_code: String,
-    /// Goods or a service.
     pub kind: GoodsKind,
 }
 
-/// What a line sells.
+/// The kind of what a line sells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GoodsKind {
-    /// Goods.
     #[default]
     Commodity,
-    /// A service.
     Service,
 }
 
-/// Who pays. It is sent to the payment system and shown to nobody else.
+/// The payer. It is sent to the payment system and shown to nobody else.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
-    /// A person or a company.
     #[serde(default, rename = "type")]
     pub kind: CustomerKind,
-    /// The name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The telephone, with the country's code.
+    /// The telephone number, with the country code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
-    /// Where the receipt goes.
+    /// The e-mail address that the receipt is sent to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// A company's INN.
+    /// The INN of a company.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vat_number: Option<String>,
-    /// A company's address.
+    /// The address of a company.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration_address: Option<String>,
 }
 
 impl Customer {
-    /// The same in the one form in which it is judged, stored and sent: see [`contact`]. What cannot be an address or a number
-    /// is none.
+    /// Returns the customer in the one form in which it is checked, stored and
+    /// sent: see [`contact`]. An invalid e-mail address or telephone number
+    /// becomes `None`.
     #[must_use]
     pub fn tidied(self) -> Customer {
-        let text =
-            |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let text = |text: Option<String>| {
+            text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+        };
         Customer {
             kind: self.kind,
             name: text(self.name).map(|name| free_text(&name)),
@@ -135,23 +135,46 @@ impl fmt::Debug for Customer {
     }
 }
 
-/// A person or a company.
+/// Whether the payer is a person or a company.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CustomerKind {
-    /// A person.
     #[default]
     Private,
     /// A company, or a sole trader.
     Legal,
 }
 
-/// Why something cannot be billed, with the line it is about.
+/// Why something cannot be billed, with the line at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadBill(String);
+#[error("{field}: {why}", field = self.field())]
+pub struct BadBill {
+    /// The index of the line, if it is about a line.
+    pub line: Option<usize>,
+    /// The field of the line or of the bill.
+    pub field: &'static str,
+    pub why: String,
+}
 
-/// Price × quantity to the nearest kopeck, halves upwards; none if it is more than can be.
+impl BadBill {
+    fn of_line(line: Option<usize>, field: &'static str, why: impl Into<String>) -> BadBill {
+        BadBill { line, field, why: why.into() }
+    }
+
+    fn of_bill(field: &'static str, why: impl Into<String>) -> BadBill {
+        BadBill { line: None, field, why: why.into() }
+    }
+
+    fn field(&self) -> String {
+        match self.line {
+            Some(line) => format!("items[{line}].{}", self.field),
+            None => self.field.to_owned(),
+        }
+    }
+}
+
+/// Price × quantity to the nearest kopeck, halves rounded up; `None` on
+/// overflow.
 #[must_use]
 pub fn multiply(price: Money, quantity: Quantity) -> Option<Money> {
     let thousandths = i128::from(price.kopecks()) * i128::from(quantity.thousandths());
@@ -163,20 +186,46 @@ pub fn multiply(price: Money, quantity: Quantity) -> Option<Money> {
 const ONE: i64 = 1000;
 
 impl Line {
-    /// What the payment system knows the line by.
+    /// What keeps the line from being billed, with the field.
+    fn fault(&self) -> Option<(&'static str, String)> {
+        let name_chars = self.name.chars().count();
+        if self.sku.trim().is_empty() {
+            return Some(("sku", "must not be empty".into()));
+        }
+        if self.name.trim().is_empty() || name_chars > NAME_CHARS_MAX {
+            return Some(("name", format!("must have from 1 to {NAME_CHARS_MAX} characters")));
+        }
+        if self.quantity <= Quantity::ZERO {
+            return Some(("quantity", "must be greater than 0".into()));
+        }
+        if self.price < Money::ZERO || self.total < Money::ZERO {
+            return Some(("price", "must not be below 0".into()));
+        }
+        if multiply(self.price, self.quantity) != Some(self.total) {
+            return Some(("total", "is not price × quantity".into()));
+        }
+        let is_right = self.vat_code.inside(self.total) == self.vat;
+        (!is_right).then(|| ("vat", "is not the rate's share of the total".into()))
+    }
+}
+
+impl Line {
+    /// The code of the line at the payment system.
     #[must_use]
     pub fn code(&self) -> &str {
         self.code.as_deref().unwrap_or(&self.sku)
     }
 
-    /// How much of the goods it is about.
+    /// The quantity of goods that the line is about.
     #[must_use]
     pub fn goods(&self) -> Quantity {
         self.of_quantity.unwrap_or(self.quantity)
     }
 
-    /// `quantity` for `total` in all, in as many lines as it takes for prices in whole kopecks: pieces are split, 3 for 100.00
-    /// into 2 × 33.33 and 33.34; what is weighed is sold as one, with the quantity in its name.
+    /// Lines that sell `quantity` for exactly `total`, as many as prices in
+    /// whole kopecks need. Pieces are split: 3 for 100.00 are billed as 2 ×
+    /// 33.33 and 33.34. Weighed goods are billed as one piece, with the
+    /// quantity in the name.
     pub fn sold_for(
         sku: &str,
         name: &str,
@@ -185,16 +234,20 @@ impl Line {
         named_price: Option<Money>,
         vat_code: VatCode,
     ) -> Result<Vec<Line>, BadBill> {
-        let line = |quantity, price| Line::priced(sku.into(), shortened(name, ""), quantity, price, vat_code);
+        let line = |quantity, price| {
+            Line::priced(sku.into(), shortened(name, ""), quantity, price, vat_code)
+        };
         let (thousandths, kopecks) = (quantity.thousandths(), total.kopecks());
         if thousandths <= 0 || kopecks < 0 {
-            return Err(BadBill(format!("{sku}: {quantity} for {total}")));
+            let why = format!("{quantity} of {sku} for {total} cannot be billed");
+            return Err(BadBill::of_line(None, "quantity", why));
         }
         let gives = |price: &Money| multiply(*price, quantity) == Some(total);
         if let Some(price) = named_price.filter(gives) {
             return Ok(vec![line(quantity, price)?]);
         }
-        // Pieces of which some would cost nothing are named as one thing.
+        // Pieces of which some would cost nothing are billed as one piece
+        // instead.
         let pieces = thousandths / ONE;
         if thousandths % ONE == 0 && (kopecks >= pieces || kopecks == 0) {
             let (price, dearer) = (kopecks / pieces, kopecks % pieces);
@@ -217,7 +270,9 @@ impl Line {
         Ok(vec![Line { of_quantity: Some(quantity), ..one }])
     }
 
-    /// The same line where prices are exact: price × quantity has no fraction of a kopeck, or it is one thing.
+    /// The line for payment systems that need exact prices: either price ×
+    /// quantity has no fraction of a kopeck, or the goods are billed as one
+    /// piece.
     #[must_use]
     pub fn with_exact_price(&self) -> Line {
         let product = i128::from(self.price.kopecks()) * i128::from(self.quantity.thousandths());
@@ -235,7 +290,7 @@ impl Line {
         }
     }
 
-    /// A line whose sum and tax follow from price, quantity and rate.
+    /// A line whose total and tax are computed from price, quantity and rate.
     pub fn priced(
         sku: String,
         name: String,
@@ -243,8 +298,8 @@ impl Line {
         price: Money,
         vat_code: VatCode,
     ) -> Result<Line, BadBill> {
-        let total =
-            multiply(price, quantity).ok_or_else(|| BadBill(format!("{sku}: the sum is too large")))?;
+        let total = multiply(price, quantity)
+            .ok_or_else(|| BadBill::of_line(None, "price", "price × quantity is too large"))?;
         let vat = vat_code.inside(total);
         let (measure, measure_code) = ("шт".to_owned(), "796".to_owned());
         Ok(Line {
@@ -265,20 +320,22 @@ impl Line {
     }
 }
 
-/// A name of at most [`NAME_CHARS_MAX`] characters that ends in `end`, whatever must be left out before it.
+/// Shortens a name so that it has at most [`NAME_CHARS_MAX`] characters and
+/// ends in `end`.
 fn shortened(name: &str, end: &str) -> String {
     let room = NAME_CHARS_MAX.saturating_sub(end.chars().count());
-    // No receipt takes control characters.
+    // Receipts accept no control characters.
     text::clean(name).chars().take(room).chain(end.chars()).take(NAME_CHARS_MAX).collect()
 }
 
-/// A line's name with how much of it is meant.
+/// A line's name with the quantity of goods appended.
 pub(super) fn named_with(name: &str, quantity: Quantity) -> String {
     shortened(name, &format!(" × {quantity}"))
 }
 
-/// Gives each line a code of its own: the article where it is short enough and stands once; the others are shortened, and
-/// numbered behind the first.
+/// Gives each line a code of its own. It is the article number if that is short
+/// enough and occurs once. Longer ones are shortened, and repeated ones get a
+/// numeric suffix from the second on.
 fn give_codes(lines: &mut [Line]) {
     let natural: Vec<String> = lines.iter().map(|line| short_sku(&line.sku)).collect();
     let mut used: BTreeSet<String> = BTreeSet::new();
@@ -288,15 +345,17 @@ fn give_codes(lines: &mut [Line]) {
         while used.contains(&code) || (number > 1 && natural.contains(&code)) {
             number += 1;
             let end = format!("-{number}");
-            code = natural_code.chars().take(SKU_CHARS_MAX - end.len()).chain(end.chars()).collect();
+            code =
+                natural_code.chars().take(SKU_CHARS_MAX - end.len()).chain(end.chars()).collect();
         }
         used.insert(code.clone());
         line.code = Some(code).filter(|code| *code != line.sku);
     }
 }
 
-/// An article number as it fits payment systems. One that is too long keeps its beginning and gets a sign of the whole, so
-/// that two that begin alike stay two.
+/// Shortens an article number to what payment systems accept. One that is too
+/// long keeps its beginning and gets a part of its fingerprint, so that two
+/// articles with the same beginning stay different.
 fn short_sku(sku: &str) -> String {
     if sku.chars().count() <= SKU_CHARS_MAX {
         return sku.to_owned();
@@ -307,59 +366,57 @@ fn short_sku(sku: &str) -> String {
 }
 
 impl Bill {
-    /// A bill over `lines`, summed and checked.
+    /// A bill over `lines`. Checks them and computes the sums.
     pub fn over(
         description: String,
         mut lines: Vec<Line>,
         customer: Customer,
         expires_at: Timestamp,
     ) -> Result<Bill, BadBill> {
-        let bad = |why: String| Err(BadBill(why));
-        if lines.is_empty() || lines.len() > LINES_MAX {
-            return bad(format!("items: {} lines, from 1 to {LINES_MAX} are possible", lines.len()));
+        if let Some(fault) = Bill::faults(&description, &lines).into_iter().next() {
+            return Err(fault);
         }
-        if description.trim().is_empty() || description.chars().count() > DESCRIPTION_CHARS_MAX {
-            return bad(format!("description: from 1 to {DESCRIPTION_CHARS_MAX} characters"));
-        }
-        let (mut total, mut vat) = (0_i64, 0_i64);
-        for (place, line) in lines.iter().enumerate() {
-            let in_line = |why: &str| bad(format!("items[{place}]: {why}"));
-            if line.sku.trim().is_empty() {
-                return in_line("sku: it is empty");
-            }
-            if line.name.trim().is_empty() || line.name.chars().count() > NAME_CHARS_MAX {
-                return in_line(&format!("name: from 1 to {NAME_CHARS_MAX} characters"));
-            }
-            if line.quantity <= Quantity::ZERO {
-                return in_line("quantity: it must be greater than 0");
-            }
-            if line.price < Money::ZERO || line.total < Money::ZERO {
-                return in_line("price: it must not be below 0");
-            }
-            if multiply(line.price, line.quantity) != Some(line.total) {
-                return in_line("total: it is not price × quantity");
-            }
-            if line.vat_code.inside(line.total) != line.vat {
-                return in_line("vat: it is not the rate's share of the total");
-            }
-            total = total.saturating_add(line.total.kopecks());
-            vat = vat.saturating_add(line.vat.kopecks());
-        }
-        if total <= 0 || total > AMOUNT_KOPECKS_MAX {
-            let most = Money::from_kopecks(AMOUNT_KOPECKS_MAX);
-            return bad(format!("items: the total must be greater than 0 and at most {most}"));
-        }
+        let sum = |of: fn(&Line) -> Money| {
+            lines.iter().fold(0, |sum: i64, line| sum.saturating_add(of(line).kopecks()))
+        };
+        let (total, vat) = (sum(|line| line.total), sum(|line| line.vat));
         let (total, vat) = (Money::from_kopecks(total), Money::from_kopecks(vat));
         give_codes(&mut lines);
         Ok(Bill { description, lines, total, vat, customer, expires_at })
     }
 
-    /// Checks what somebody else reckons the sum to be, if they say so.
-    pub fn agrees(&self, reckoned: Option<Money>) -> Result<(), BadBill> {
-        match reckoned {
-            Some(total) if total != self.total => {
-                Err(BadBill(format!("total: {total}, but the lines come to {}", self.total)))
-            }
+    /// Everything that keeps these lines from being a bill.
+    #[must_use]
+    pub fn faults(description: &str, lines: &[Line]) -> Vec<BadBill> {
+        let mut faults = Vec::new();
+        if lines.is_empty() || lines.len() > LINES_MAX {
+            let why = format!("must have from 1 to {LINES_MAX} lines, not {}", lines.len());
+            faults.push(BadBill::of_bill("items", why));
+        }
+        if description.trim().is_empty() || description.chars().count() > DESCRIPTION_CHARS_MAX {
+            let why = format!("must have from 1 to {DESCRIPTION_CHARS_MAX} characters");
+            faults.push(BadBill::of_bill("description", why));
+        }
+        faults.extend(lines.iter().enumerate().filter_map(|(place, line)| {
+            let (field, why) = line.fault()?;
+            Some(BadBill::of_line(Some(place), field, why))
+        }));
+        let total = lines.iter().fold(0, |sum: i64, line| sum.saturating_add(line.total.kopecks()));
+        if faults.is_empty() && (total <= 0 || total > AMOUNT_KOPECKS_MAX) {
+            let total_max = Money::from_kopecks(AMOUNT_KOPECKS_MAX);
+            let why = format!("must have a total greater than 0 and at most {total_max}");
+            faults.push(BadBill::of_bill("items", why));
+        }
+        faults
+    }
+
+    /// Checks the total that the sender states, if it states one.
+    pub fn agrees(&self, stated: Option<Money>) -> Result<(), BadBill> {
+        match stated {
+            Some(total) if total != self.total => Err(BadBill::of_bill(
+                "total",
+                format!("is {total}, but the lines add up to {}", self.total),
+            )),
             Some(_) | None => Ok(()),
         }
     }

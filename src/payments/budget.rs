@@ -1,5 +1,6 @@
-//! How many calls a payment system allows an account, counted by all receivers together: what was spent lately, and what is
-//! left. A share is kept for looking, so that a rush of new orders never leaves us blind.
+//! A rate limit on calls to a payment system, counted per account by all
+//! receivers together. A share of the calls is reserved for look-ups, so that a
+//! rush of new orders never prevents them.
 
 use std::time::Duration;
 
@@ -9,34 +10,36 @@ use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::time::{between, from_micros, later};
 use crate::kernel::{Document, Kind, Timestamp, Unreadable};
 
-/// What a payment system allows.
+/// The rate limit of a payment system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
-    /// So many calls…
+    /// The number of calls that are allowed…
     pub calls_max: usize,
-    /// …within so long, whenever that begins.
+    /// …within any window of this length.
     pub window: Duration,
-    /// Of them so many for looking alone.
+    /// How many of them are reserved for look-ups.
     pub kept_for_looking: usize,
 }
 
-/// What a call is for.
+/// The purpose of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// To have something made.
+    /// To create something.
     Make,
-    /// To see how something stands, or to call it off.
+    /// To look up a status, or to cancel.
     Look,
 }
 
-/// When an account's latest calls were made, in microseconds since 1970, oldest first.
+/// The times of an account's latest calls, in microseconds since 1970, oldest
+/// first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
     calls: Vec<i64>,
 }
 
 impl Budget {
-    /// Counts `calls` that are about to be made, if there is room for them. The error says how long there will be none.
+    /// Counts `calls` that are about to be made, if the limit allows them. The
+    /// error says how long to wait.
     pub fn spend(
         &mut self,
         calls: usize,
@@ -46,13 +49,14 @@ impl Budget {
     ) -> Result<(), Duration> {
         let Allowance { calls_max, window, kept_for_looking } = allowance;
         self.calls.retain(|at| between(from_micros(*at), now) < window);
-        let most = match purpose {
+        let allowed = match purpose {
             Purpose::Make => calls_max.saturating_sub(kept_for_looking),
             Purpose::Look => calls_max,
         };
-        let too_many = (self.calls.len() + calls).saturating_sub(most);
+        let too_many = (self.calls.len() + calls).saturating_sub(allowed);
         if let Some(last_to_go) = too_many.checked_sub(1) {
-            // There is room when that many of the oldest are forgotten.
+            // There is room once this many of the oldest calls have left the
+            // window.
             let at = self.calls.get(last_to_go.min(self.calls.len().saturating_sub(1)));
             let free = at.map_or(now, |at| later(from_micros(*at), window));
             return Err(between(now, free).max(Duration::from_millis(1)));
@@ -87,21 +91,28 @@ mod tests {
     }
 
     #[test]
-    fn a_rush_of_orders_leaves_room_for_looking() {
+    fn a_rush_of_orders_leaves_room_for_look_ups() {
         let mut budget = Budget::default();
         for call in 0..7 {
             assert_eq!(budget.spend(1, ALLOWED, Purpose::Make, at(call)), Ok(()));
         }
-        // The first of them is forgotten after 30 s.
-        assert_eq!(budget.spend(1, ALLOWED, Purpose::Make, at(10)), Err(Duration::from_millis(29_990)));
+        // The first of them leaves the window after 30 s.
+        assert_eq!(
+            budget.spend(1, ALLOWED, Purpose::Make, at(10)),
+            Err(Duration::from_millis(29_990))
+        );
         for call in 10..13 {
             assert_eq!(budget.spend(1, ALLOWED, Purpose::Look, at(call)), Ok(()));
         }
-        assert_eq!(budget.spend(2, ALLOWED, Purpose::Look, at(20)), Err(Duration::from_millis(29_981)));
+        assert_eq!(
+            budget.spend(2, ALLOWED, Purpose::Look, at(20)),
+            Err(Duration::from_millis(29_981))
+        );
         assert_eq!(budget.spend(1, ALLOWED, Purpose::Look, at(30_000)), Ok(()));
     }
 
-    /// In no stretch of a window's length are there more calls than are allowed, however they come.
+    /// No window of the given length has more calls than are allowed, in
+    /// whatever pattern they come.
     #[test]
     fn no_window_holds_more_than_is_allowed() {
         let mut budget = Budget::default();
@@ -113,10 +124,12 @@ mod tests {
             match budget.spend(calls, ALLOWED, purpose, at(now)) {
                 Ok(()) => made.extend(std::iter::repeat_n(now, calls)),
                 Err(wait) => {
-                    // After the wait, and not before, there is room.
+                    // There is room after the wait, and not before.
                     let wait = i64::try_from(wait.as_millis()).expect("short");
                     assert!(budget.clone().spend(calls, ALLOWED, purpose, at(now + wait)).is_ok());
-                    assert!(budget.clone().spend(calls, ALLOWED, purpose, at(now + wait - 1)).is_err());
+                    assert!(
+                        budget.clone().spend(calls, ALLOWED, purpose, at(now + wait - 1)).is_err()
+                    );
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Everything about an order's being paid.
+//! The checkout: everything about how an order is paid.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,58 +9,67 @@ use super::payment::Payment;
 use super::payment_id::PaymentId;
 use crate::kernel::DocKey;
 use crate::kernel::document::{decode_json, encode_json};
-use crate::kernel::{Document, Fingerprint, Kind, Money, PartyName, Private, Timestamp, Unreadable};
+use crate::kernel::{
+    Document, Fingerprint, Kind, Money, PartyName, Private, Timestamp, Unreadable,
+};
 use crate::orders::Number;
 
-/// The checkout of an order: its payments, and the way back for its buyer.
+/// The checkout of an order: its payments, and the buyer's return address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkout {
-    /// The order.
+    /// The number of the order.
     pub number: Number,
-    /// The configured payment system.
+    /// The payment system, by its name in the configuration.
     pub gateway: PartyName,
-    /// Who we are there.
+    /// Our account at the payment system.
     pub account: String,
-    /// What the buyer's addresses bear, so that nobody can guess them.
+    /// The secret part of the buyer's addresses, so that nobody can guess them.
     pub secret: Private,
-    /// Where the buyer goes afterwards, and the site hears.
-    pub ways: Ways,
-    /// Of what the merchant asked for, to tell a repeat from another order under the same number.
+    /// The site's addresses for the buyer and for callbacks.
+    pub urls: SiteUrls,
+    /// Fingerprint of the merchant's request. It distinguishes a repeat from
+    /// another order with the same number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked: Option<Fingerprint>,
+    pub request_fingerprint: Option<Fingerprint>,
     /// The payments, oldest first.
     pub payments: Vec<Payment>,
-    /// How often something was said anew of what is asked for.
+    /// How many times the details of a bill were updated.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub alterations: u32,
-    /// How often its site has changed it.
+    pub updates: u32,
+    /// How many times the site has changed the order.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub changes: u32,
-    /// What was done with the money that came, oldest first.
+    /// Captures, refunds and reported shipments, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,
-    /// What is to be paid next: when the payment before it is certainly dead and, if payments are made on demand, when the
-    /// buyer asks for one.
+    /// What is to be paid next, with its revision. It waits until the payment
+    /// before it has certainly ended and, if payments are made on demand, until
+    /// the buyer asks for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<(u32, Bill)>,
-    /// A payment is made when the buyer asks to pay, not before: the payment system cannot cancel one that waits.
+    /// A payment is created when the buyer asks to pay, not before, because the
+    /// payment system cannot cancel a payment that waits.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub on_demand: bool,
-    /// Until when the order can be paid for which nobody has asked to pay: that end is being watched for.
+    /// The end of the time to pay that is being watched, while nobody has asked
+    /// to pay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watched_end: Option<Timestamp>,
-    /// That end was told to the site.
+    /// The end of the time to pay that has been reported to the site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub told_end: Option<Timestamp>,
-    /// How the buyer of a marketplace's order is reached, as its hooks say: for the bill.
+    pub reported_end: Option<Timestamp>,
+    /// The contact of a marketplace order's buyer, as its hooks state it, for
+    /// the bill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<Customer>,
-    /// When the hooks were sent that say so: the e-mail, the telephone.
+    /// When the hooks that state the contact were sent: for the e-mail, and for
+    /// the telephone.
     #[serde(default, skip_serializing_if = "is_unset")]
     pub contact_said_at: [Option<Timestamp>; 2],
-    /// What the order came to last, if no payment asks for it because money had come for another bill.
+    /// The latest bill of the order, with its revision, if no payment asks for
+    /// it because money had come for another bill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unasked: Option<(u32, Bill)>,
+    pub withheld: Option<(u32, Bill)>,
     /// What happened, for the journal.
     #[serde(default)]
     pub history: Vec<Entry>,
@@ -73,59 +82,60 @@ fn is_unset(moments: &[Option<Timestamp>; 2]) -> bool {
     moments.iter().all(Option::is_none)
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
 /// Addresses of the merchant's site.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ways {
-    /// After a payment.
+pub struct SiteUrls {
+    /// Where the buyer goes after a payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<String>,
-    /// When it did not come to a payment.
+    /// Where the buyer goes if the payment failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail: Option<String>,
-    /// Back to the shop, at any time.
+    /// Where the buyer returns to the site, at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<String>,
-    /// Where the site hears of this order, if not where it hears of all.
+    /// Where callbacks of this order go, if not to the site's usual address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback: Option<String>,
 }
 
-/// Entries that a history keeps; the first and the latest stay.
+/// How many entries a history keeps. The oldest and the latest ones stay; older
+/// ones are removed from the middle.
 const HISTORY_MAX: usize = 200;
 
-/// Things that are put before a person; what comes then stands in the history and the journal.
+/// How many things are put before a person; further ones are only in the
+/// history and the journal.
 const ATTENTION_MAX: usize = 50;
 
-/// Payments that an order may have.
+/// How many payments an order may have.
 pub(super) const ATTEMPTS_MAX: usize = 50;
 
 impl Checkout {
-    /// Where the checkout of an order lies.
+    /// The key of an order's checkout.
     #[must_use]
     pub fn key(number: Number) -> DocKey {
         DocKey { partition: number.partition(), kind: Checkout::KIND, id: 0 }
     }
 
-    /// The payment that counts: the paid one, else one whose money has come for something else and is still there, else the
-    /// latest.
+    /// The current payment: the one that paid the order; otherwise one that
+    /// took money for something else and still has it; otherwise the latest.
     #[must_use]
     pub fn current(&self) -> Option<&Payment> {
         let paid = self.payments.iter().find(|payment| payment.is_paid());
-        paid.or_else(|| self.payments.iter().find(|payment| self.keeps_money(payment)))
+        paid.or_else(|| self.payments.iter().find(|payment| self.has_unrefunded_money(payment)))
             .or(self.payments.last())
     }
 
-    /// The payment with this number.
     pub fn payment_mut(&mut self, id: PaymentId) -> Option<&mut Payment> {
         self.payments.iter_mut().find(|payment| payment.id == id)
     }
 
-    /// Writes down what happened.
+    /// Appends an entry to the history.
     pub fn note(&mut self, at: Timestamp, payment: Option<PaymentId>, note: PaymentNote) {
         if self.history.len() >= HISTORY_MAX {
             self.history.remove(HISTORY_MAX / 2);
@@ -133,7 +143,7 @@ impl Checkout {
         self.history.push(Entry { at, payment, note });
     }
 
-    /// Puts something before a person, once.
+    /// Puts something before a person, unless it already is.
     pub fn flag(&mut self, at: Timestamp, payment: Option<PaymentId>, note: PaymentNote) {
         self.note(at, payment, note.clone());
         if !self.is_flagged(payment, &note) && self.attention.len() < ATTENTION_MAX {
@@ -141,46 +151,51 @@ impl Checkout {
         }
     }
 
-    /// Whether that is before a person already.
+    /// Whether this is already before a person.
     #[must_use]
     pub fn is_flagged(&self, payment: Option<PaymentId>, note: &PaymentNote) -> bool {
         self.attention.iter().any(|known| known.payment == payment && known.note == *note)
     }
 
-    /// A person has looked at all of it.
+    /// Records that a person has seen everything that was put before them.
     pub fn see(&mut self, now: Timestamp) {
         for Attention { payment, note, .. } in std::mem::take(&mut self.attention) {
             self.note(now, payment, PaymentNote::Seen { note: Box::new(note) });
         }
     }
 
-    /// What a person was to look at about a payment is done with.
+    /// Removes what was put before a person about this payment: it is resolved.
     pub fn resolve(&mut self, payment: PaymentId) {
         self.attention.retain(|known| !known.is_about(payment));
     }
 
-    /// What the buyer is to pay now: the sum that a page shows.
+    /// The amount that the page shows the buyer: what is to be paid now.
     #[must_use]
     pub fn sum_to_pay(&self) -> Option<Money> {
         let current = self.current();
-        if current.is_some_and(|payment| self.keeps_money(payment)) {
+        if current.is_some_and(|payment| self.has_unrefunded_money(payment)) {
             return current.map(Payment::taken);
         }
         self.next.as_ref().map(|(_, bill)| bill.total).or_else(|| current.map(Payment::taken))
     }
 
-    /// What the order comes to at a revision: as it is asked for, or waits to be, or as it would be had no money come.
+    /// The bill of the order at a revision, whether it is requested, waiting,
+    /// or withheld because money had come.
     #[must_use]
     pub fn bill_of(&self, revision: u32) -> Option<&Bill> {
         let next = self.next.iter().map(|(of, bill)| (*of, bill));
-        let unasked = self.unasked.iter().map(|(of, bill)| (*of, bill));
+        let withheld = self.withheld.iter().map(|(of, bill)| (*of, bill));
         let live = self.payments.iter().filter(|payment| payment.is_live());
-        let altered = live.filter_map(|payment| Some((payment.revision, &payment.alteration.as_ref()?.bill)));
-        let asked = self.payments.iter().rev().map(|payment| (payment.revision, &payment.bill));
-        let known = next.chain(altered).chain(asked).chain(unasked);
+        let updated = live
+            .filter_map(|payment| Some((payment.revision, &payment.pending_update.as_ref()?.bill)));
+        let request_fingerprint =
+            self.payments.iter().rev().map(|payment| (payment.revision, &payment.bill));
+        let known = next.chain(updated).chain(request_fingerprint).chain(withheld);
         let known = known.filter(|(of, _)| *of <= revision);
-        // Of one revision the first that was found, which is why there is no `max_by_key`.
-        known.reduce(|best, other| if other.0 > best.0 { other } else { best }).map(|(_, bill)| bill)
+        // Of equal revisions the first one wins, so `max_by_key` does not fit.
+        known
+            .reduce(|best, other| if other.0 > best.0 { other } else { best })
+            .map(|(_, bill)| bill)
     }
 }
 
@@ -199,16 +214,17 @@ impl Attention {
 }
 
 impl PaymentNote {
-    /// Whether it says that the payment system may not have taken over what the site has changed.
-    pub(super) fn is_about_alteration(&self) -> bool {
-        matches!(self, PaymentNote::AlterationRefused { .. } | PaymentNote::AlteredTooLate)
+    /// Whether it says that the payment system may not have the site's latest
+    /// update.
+    pub(super) fn is_about_update(&self) -> bool {
+        matches!(self, PaymentNote::UpdateRefused { .. } | PaymentNote::UpdatedTooLate)
     }
 }
 
 impl Document for Checkout {
     const KIND: Kind = Kind::unlisted(5, "payments");
-    const SCHEMA: u16 = 2;
-    const OLDEST: u16 = 2;
+    const SCHEMA: u16 = 3;
+    const OLDEST: u16 = 3;
 
     fn encode(&self) -> Vec<u8> {
         encode_json(self)

@@ -1,4 +1,5 @@
-//! What came of a hook, a request or a notification for an order's payments, for the journal.
+//! What a hook, a request or a notification caused for an order's payments. It
+//! is written to the journal.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +7,7 @@ use super::note::Attention;
 use super::payment_id::PaymentId;
 use crate::kernel::Money;
 
-/// One thing that came of it.
+/// One effect on an order's payments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum PaymentFact {

@@ -1,30 +1,37 @@
-//! Being paid: what is owed, by which payment, and what the payment system says about it.
+//! Payments: what is owed, which payment asks for it, and what the payment
+//! system reports about it.
 //!
 //! ```text
-//!            intention      call          answer or look-up            notification
-//!   bill ──▶ planned ──▶ sending ──▶ linked ─────────────────────────▶ paid
+//!            intention      call          answer or look-up       notification
+//!   bill ──▶ planned ──▶ sending ──▶ linked ───────────────────▶ paid
 //!                           │  ▲        └── superseded ──▶ cancelled
 //!                           ▼  │ same number, same bytes
-//!                        unknown ──▶ refused, frozen
+//!                        unknown ──▶ refused, needs review
 //! ```
-//! A [`Checkout`] holds all payments of one order, at most one of which can take money at any moment. A payment
-//! is bound to a revision of its order and to the exact [`Bill`] of that revision. What a call to the payment
-//! system came to is either certain or it is not: `unknown` leads to a look-up under the number that was sent,
-//! and never to another number. Money that does not fit what we stored is written down and put before a
-//! person. Nothing here does I/O or knows the time.
+//!
+//! A [`Checkout`] holds all payments of one order. At most one of them can take
+//! money at any moment. A payment is bound to a revision of its order and to
+//! the exact [`Bill`] of that revision. The outcome of a call to the payment
+//! system is either certain or unknown. After an unknown outcome the payment is
+//! looked up under the number that was sent; it is never sent under another
+//! number. Money that does not match what is stored is recorded and put before
+//! a person. Nothing in this module does I/O or reads the clock.
 
 mod alias;
-mod asking;
 mod attempt;
+mod balance;
 mod bill;
+mod billing;
 mod budget;
+mod by_hand;
 mod checkout;
 mod fact;
 mod money_left;
 mod note;
-mod notice;
+mod notification;
 mod operation;
 mod operation_id;
+mod operator;
 mod outside_refund;
 mod parts;
 mod past_bill;
@@ -41,33 +48,40 @@ mod vat;
 use crate::outbox::Lane;
 use crate::outbox::Ordering;
 
-/// Payments, refunds and captures that must be looked after.
+/// Payments, refunds and captures that have work left to do.
 pub const LANE: Lane = Lane::new(2, Ordering::Strict, "payment");
 
-/// Links that are looked at now and then while their buyers have not paid. A look means what it means whenever it is; one that
-/// is due in hours must not hold up one due in minutes.
+/// Periodic checks of links that buyers have not paid yet. A check does not
+/// depend on the checks before it, so this lane has no order: a check due in
+/// hours must not delay one due in minutes.
 pub const WATCH_LANE: Lane = Lane::new(4, Ordering::None, "watch");
 
 pub use alias::Alias;
-pub use attempt::{Attempt, CallOutcome, LOOKS_MIN, NextCall, Progress, QUIET_SECONDS_MIN, RetryLater};
+pub use attempt::{
+    Attempt, CallOutcome, LOOKS_MIN, NextCall, Progress, QUIET_SECONDS_MIN, RetryLater,
+};
+pub use balance::Balance;
 pub use bill::{
-    AMOUNT_KOPECKS_MAX, BadBill, Bill, Customer, CustomerKind, DESCRIPTION_CHARS_MAX, GoodsKind, LINES_MAX,
-    Line, NAME_CHARS_MAX, SKU_CHARS_MAX, multiply,
+    AMOUNT_KOPECKS_MAX, BadBill, Bill, Customer, CustomerKind, DESCRIPTION_CHARS_MAX, GoodsKind,
+    LINES_MAX, Line, NAME_CHARS_MAX, SKU_CHARS_MAX, multiply,
 };
 pub use budget::{Allowance, Budget, Purpose};
-pub use checkout::{Checkout, Ways};
+pub use checkout::{Checkout, SiteUrls};
 pub use fact::PaymentFact;
 pub use note::{
-    Attention, Entry, Mismatch, PaymentNote, Recorded, Refusal, RetryReason, Superseded, UnfitRefund,
+    Attention, Entry, Mismatch, PaymentNote, Recorded, Refusal, RetryReason, Superseded,
+    UnfitRefund,
 };
-pub use notice::{Judgement, Notice, NoticeStatus};
+pub use notification::{Notification, NotificationStatus, NotificationVerdict};
 pub use operation::{
-    Handover, Operation, OperationState, OperationStep, RemoteOperation, RemoteOperationStatus,
+    Operation, OperationState, OperationStep, RemoteOperation, RemoteOperationStatus,
+    ShipmentReport,
 };
 pub use operation_id::{NotAnOperationId, OperationId, OperationKind};
+pub use operator::{Operator, OperatorAction};
 pub use outside_refund::OutsideRefund;
 pub use past_bill::PastBill;
-pub use payment::{Alteration, Payment, PaymentState, Remote, RemoteStatus, Step};
+pub use payment::{Payment, PaymentState, PendingUpdate, RemotePayment, RemotePaymentStatus, Step};
 pub use payment_calls::PaymentOutcome;
 pub use payment_id::{NotAPaymentId, PaymentId};
 pub use phase::{PaymentPhase, PaymentProblem};

@@ -1,4 +1,4 @@
-//! What money there is for an order, and what is left of it.
+//! How much money was received for an order, and how much of it is left.
 
 use std::time::Duration;
 
@@ -11,22 +11,24 @@ use super::payment::Payment;
 use super::payment_id::PaymentId;
 use crate::kernel::{Money, Quantity};
 
-/// By when a call to a payment system has been answered or given up.
+/// The time after which a call to a payment system has been answered or has
+/// timed out.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(45);
 
 impl Checkout {
-    /// The payment whose money can be paid back: the one named, else the one that paid the order, else one that brought
-    /// money for something else.
+    /// The payment whose money can be refunded: the named one; otherwise the
+    /// one that paid the order; otherwise one whose money came for something
+    /// else.
     #[must_use]
     pub fn paid(&self, named: Option<PaymentId>) -> Option<&Payment> {
-        let took = || self.payments.iter().filter(|payment| payment.took_money());
+        let took = || self.payments.iter().filter(|payment| payment.was_paid());
         match named {
             Some(id) => took().find(|payment| payment.id == id),
             None => took().find(|payment| payment.is_paid()).or_else(|| took().next()),
         }
     }
 
-    /// What was paid back of a payment, for certain.
+    /// How much of a payment has certainly been refunded.
     #[must_use]
     pub fn refunded(&self, payment: PaymentId) -> Money {
         let done = self.refunds_of(payment).filter(|refund| refund.is_done());
@@ -42,13 +44,13 @@ impl Checkout {
         self.refunds().filter(move |refund| refund.id.payment == payment)
     }
 
-    /// The operation with this number.
     pub fn operation_mut(&mut self, id: OperationId) -> Option<&mut Operation> {
         self.operations.iter_mut().find(|operation| operation.id == id)
     }
 
-    /// When it is worth looking what the payment system has made of an operation of which it says something: none when it is
-    /// over, or looked for anyway.
+    /// How long to wait before it is worth looking up an operation that the
+    /// payment system has just reported on. `None` if the operation is over, or
+    /// will be looked up anyway.
     #[must_use]
     pub fn operation_awaits(&self, id: OperationId) -> Option<Duration> {
         let known = self.operations.iter().find(|known| known.id == id)?;
@@ -59,42 +61,45 @@ impl Checkout {
             | OperationState::Unknown { .. }
             | OperationState::Done { .. }
             | OperationState::Refused { .. }
-            | OperationState::Frozen { .. } => None,
+            | OperationState::NeedsReview { .. } => None,
         }
     }
 
-    /// The lines whose money was taken by a payment: what was captured of it, if it was held before.
+    /// The lines that a payment was taken for: those that were captured, if the
+    /// money was held first.
     pub(super) fn taken<'a>(&'a self, payment: &'a Payment) -> &'a [Line] {
         let capture = self.captures_of(payment.id).find(|capture| capture.is_done());
         capture.map_or(&payment.bill.lines, |capture| &capture.lines)
     }
 
     pub(super) fn captures_of(&self, payment: PaymentId) -> impl Iterator<Item = &Operation> {
-        let of_payment = self.operations.iter().filter(move |operation| operation.id.payment == payment);
+        let of_payment =
+            self.operations.iter().filter(move |operation| operation.id.payment == payment);
         of_payment.filter(|operation| operation.kind == OperationKind::Capture)
     }
 
-    /// Whether money that is held is being taken, or was.
+    /// Whether held money is being captured, or was.
     #[must_use]
     pub fn is_being_captured(&self, payment: PaymentId) -> bool {
         self.captures_of(payment).any(Operation::counts)
     }
 
-    /// Whether money has come for the order, or is on the point of it.
+    /// Whether money was received for the order, or is being captured.
     #[must_use]
     pub fn has_money(&self) -> bool {
         self.payments.iter().any(|payment| {
-            self.keeps_money(payment) || (payment.is_held() && self.is_being_captured(payment.id))
+            self.has_unrefunded_money(payment)
+                || (payment.is_held() && self.is_being_captured(payment.id))
         })
     }
 
-    /// Whether money came by a payment and has not all gone back.
+    /// Whether a payment brought money that has not been refunded in full.
     #[must_use]
-    pub fn keeps_money(&self, payment: &Payment) -> bool {
-        payment.took_money() && self.refunded(payment.id) < payment.taken()
+    pub fn has_unrefunded_money(&self, payment: &Payment) -> bool {
+        payment.was_paid() && self.refunded(payment.id) < payment.taken()
     }
 
-    /// What is left of a payment's lines.
+    /// What is left of a payment's lines after its refunds.
     #[must_use]
     pub fn left(&self, payment: &Payment) -> Vec<Line> {
         let left = placed(self.taken(payment)).into_iter().filter_map(|line| {
@@ -111,11 +116,12 @@ impl Checkout {
         left.collect()
     }
 
-    /// The goods and the money of a line that are left.
+    /// The goods and the money that are left of a line.
     pub(super) fn left_of(&self, payment: PaymentId, line: &Line) -> (Quantity, Money) {
         let (mut thousandths, mut kopecks) = (line.goods().thousandths(), line.total.kopecks());
         let taken = self.refunds_of(payment).filter(|refund| refund.counts());
-        for back in taken.flat_map(|refund| &refund.lines).filter(|back| back.code() == line.code()) {
+        for back in taken.flat_map(|refund| &refund.lines).filter(|back| back.code() == line.code())
+        {
             kopecks = kopecks.saturating_sub(back.total.kopecks());
             if back.price == line.price || back.of_quantity.is_some() {
                 thousandths = thousandths.saturating_sub(back.goods().thousandths());
@@ -124,10 +130,10 @@ impl Checkout {
         (Quantity::from_thousandths(thousandths.max(0)), Money::from_kopecks(kopecks.max(0)))
     }
 
-    /// Whether the order was paid, and all of the money has gone back.
+    /// Whether the order was paid and all of the money has been refunded.
     #[must_use]
     pub fn is_paid_back(&self) -> bool {
         self.payments.iter().any(Payment::is_paid)
-            && !self.payments.iter().any(|payment| self.keeps_money(payment))
+            && !self.payments.iter().any(|payment| self.has_unrefunded_money(payment))
     }
 }

@@ -1,6 +1,7 @@
-//! What is done with money that came: paid back, or matched by goods that were shipped.
+//! Operations on a payment's money: captures, refunds and reports of shipments.
 //!
-//! Each is an [`Attempt`]: what is known of it is that the payment system has accepted it, or that it is done.
+//! Each is an [`Attempt`]. Once its outcome is known, the payment system has
+//! accepted it, or has completed it.
 
 use std::time::Duration;
 
@@ -13,68 +14,63 @@ use super::operation_id::{OperationId, OperationKind};
 use crate::kernel::time::between;
 use crate::kernel::{Fingerprint, Money, Private, Timestamp};
 
-/// What a payment system hears when goods are handed over, so that it makes the receipt of full payment.
+/// What is reported to a payment system when goods are handed over, so that it
+/// issues the receipt of full payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handover {
-    /// Nothing: it makes no receipts for us.
-    Untold,
-    /// A shipment; a capture is one too.
+pub enum ShipmentReport {
+    /// Nothing: the payment system issues no receipts for us.
+    NotReported,
+    /// A shipment, unless the money was captured: a capture counts as a report.
     ShipmentOrCapture,
-    /// A shipment, whether the money was captured before or not.
+    /// A shipment, whether or not the money was captured before.
     Shipment,
 }
 
-/// An operation as the payment system has it.
+/// An operation as the payment system shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteOperation {
-    /// Its own id.
+    /// The payment system's own id.
     pub id: String,
     /// The number that we gave it.
     pub number: String,
-    /// The sum.
     pub amount: Money,
-    /// Where it stands.
     pub status: RemoteOperationStatus,
 }
 
-/// Where an operation stands at the payment system.
+/// The status of an operation at the payment system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemoteOperationStatus {
-    /// It was taken in and is not over.
+    /// It was accepted and is not completed yet.
     Accepted,
-    /// It is done.
+    /// It is completed.
     Completed,
     /// It will not be done.
     Canceled,
 }
 
-/// An operation.
+/// A refund, a capture or a report of a shipment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
-    /// Which.
     pub id: OperationId,
-    /// What.
     pub kind: OperationKind,
-    /// What of.
+    /// The lines that it is about, with the part of each.
     pub lines: Vec<Line>,
-    /// The lines' sum.
+    /// The sum of the lines, tax included.
     pub total: Money,
-    /// The tax in it.
+    /// The tax included in `total`.
     pub vat: Money,
-    /// Why, in the merchant's words.
+    /// The reason, in the merchant's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Where it stands.
     pub state: OperationState,
-    /// When it was planned.
     pub created_at: Timestamp,
-    /// Of the request, to know its repeat by.
+    /// Fingerprint of the request. It identifies a repeat of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked: Option<Fingerprint>,
-    /// The call's bytes as they were sent first.
+    pub request_fingerprint: Option<Fingerprint>,
+    /// The bytes of the call as it was first sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Private>,
-    /// A call has ended so that it may have been carried out.
+    /// Whether a call has ended with an unknown outcome.
     #[serde(default)]
     pub outcome_unknown: bool,
     /// Its id at the payment system.
@@ -82,84 +78,69 @@ pub struct Operation {
     pub remote_id: Option<String>,
 }
 
-/// Where an operation stands.
+/// The state of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum OperationState {
-    /// Nothing has been sent, for certain.
+    /// Certainly nothing has been sent.
     Planned,
-    /// A call is under way, or was when the process died.
+    /// A call is in progress, or was when the process died.
     Sending {
-        /// When it began.
+        /// When the call began.
         since: Timestamp,
     },
-    /// Whether the payment system has it is not known.
+    /// The outcome of a call is unknown: the payment system may have it.
     Unknown {
-        /// Since when.
         since: Timestamp,
-        /// How often it was looked for and not found.
+        /// How many look-ups have not found it.
         looks: u32,
-        /// It was not found when it would have had to be: it is not there.
+        /// The look-ups did not find it although it would have been visible by
+        /// now: the payment system does not have it.
         #[serde(default)]
         is_absent: bool,
     },
-    /// The payment system has it, and it is not over.
-    Accepted {
-        /// Since when.
-        at: Timestamp,
-    },
-    /// It is done.
-    Done {
-        /// Since when.
-        at: Timestamp,
-    },
+    /// The payment system has accepted it and has not completed it yet.
+    Accepted { at: Timestamp },
+    /// It is completed.
+    Done { at: Timestamp },
     /// It will not be done.
-    Refused {
-        /// Since when.
-        at: Timestamp,
-        /// Why.
-        reason: Refusal,
-    },
-    /// The payment system has something else than we sent: nothing goes on without a person.
-    Frozen {
-        /// Since when.
-        at: Timestamp,
-        /// What differs.
-        mismatch: Mismatch,
-    },
+    Refused { at: Timestamp, reason: Refusal },
+    /// The payment system has something else than was sent: nothing continues
+    /// until a person decides.
+    NeedsReview { at: Timestamp, mismatch: Mismatch },
 }
 
-/// What is to be done about an operation next.
+/// What to do about an operation next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperationStep {
     /// Send the request.
     Send,
-    /// Look whether the payment system has it.
+    /// Look up whether the payment system has it.
     Look,
-    /// See whether it is over.
+    /// Check whether it is completed.
     Check,
-    /// Nothing.
+    /// Do nothing.
     Rest,
 }
 
-/// Between two looks at what the payment system has taken in: as payments' links, ever more seldom.
+/// The shortest and the longest time between two checks of an accepted
+/// operation. As with payments' links, checks become rarer with age.
 const CHECK_GAP_MIN: Duration = Duration::from_secs(600);
 const CHECK_GAP_MAX: Duration = Duration::from_secs(6 * 3600);
 
 impl Operation {
-    /// Whether it counts against what is left of its payment: it is done, or may be.
+    /// Whether it reduces what is left of its payment: it is done, or may be.
     #[must_use]
     pub fn counts(&self) -> bool {
         !matches!(self.state, OperationState::Refused { .. })
     }
 
-    /// Whether it is done.
     #[must_use]
     pub fn is_done(&self) -> bool {
         matches!(self.state, OperationState::Done { .. })
     }
 
-    /// What is to be done next.
+    /// What to do next.
     #[must_use]
     pub fn step(&self) -> OperationStep {
         match (self.progress().map(Progress::next), &self.state) {
@@ -170,16 +151,17 @@ impl Operation {
         }
     }
 
-    /// Takes in what a call came to. The error says what is left to do, and when.
+    /// Records the outcome of a call. The error says what remains to be done,
+    /// and when.
     pub fn take_outcome(
         &mut self,
         outcome: CallOutcome<RemoteOperation>,
         now: Timestamp,
     ) -> Result<(), RetryLater> {
         match self.state {
-            OperationState::Done { .. } | OperationState::Refused { .. } | OperationState::Frozen { .. } => {
-                Ok(())
-            }
+            OperationState::Done { .. }
+            | OperationState::Refused { .. }
+            | OperationState::NeedsReview { .. } => Ok(()),
             OperationState::Planned
             | OperationState::Sending { .. }
             | OperationState::Unknown { .. }
@@ -189,7 +171,7 @@ impl Operation {
 }
 
 impl Attempt for Operation {
-    type Remote = RemoteOperation;
+    type RemotePayment = RemoteOperation;
 
     fn progress(&self) -> Option<Progress> {
         match self.state {
@@ -201,7 +183,7 @@ impl Attempt for Operation {
             OperationState::Accepted { .. }
             | OperationState::Done { .. }
             | OperationState::Refused { .. }
-            | OperationState::Frozen { .. } => None,
+            | OperationState::NeedsReview { .. } => None,
         }
     }
 
@@ -232,7 +214,7 @@ impl Attempt for Operation {
             let RemoteOperation { number: found, amount: found_amount, .. } = remote;
             let (expected, expected_amount) = (self.id, self.total);
             let mismatch = Mismatch::Operation { found, found_amount, expected, expected_amount };
-            self.state = OperationState::Frozen { at: now, mismatch };
+            self.state = OperationState::NeedsReview { at: now, mismatch };
             return Ok(());
         }
         self.remote_id = Some(remote.id);
@@ -242,7 +224,9 @@ impl Attempt for Operation {
             RemoteOperationStatus::Accepted => {
                 let at = if let OperationState::Accepted { at } = self.state { at } else { now };
                 self.state = OperationState::Accepted { at };
-                return Err(RetryLater::waits(between(at, now).clamp(CHECK_GAP_MIN, CHECK_GAP_MAX)));
+                return Err(RetryLater::waits(
+                    between(at, now).clamp(CHECK_GAP_MIN, CHECK_GAP_MAX),
+                ));
             }
         }
         Ok(())
@@ -253,10 +237,11 @@ impl Attempt for Operation {
     }
 
     fn review(&mut self, mismatch: Mismatch, now: Timestamp) {
-        self.state = OperationState::Frozen { at: now, mismatch };
+        self.state = OperationState::NeedsReview { at: now, mismatch };
     }
 
-    /// It was there: a list that shows it no more proves nothing.
+    /// The payment system did have it, so a list that no longer shows it proves
+    /// nothing.
     fn not_shown(&self) -> Option<RetryLater> {
         let is_accepted = matches!(self.state, OperationState::Accepted { .. });
         is_accepted.then(|| RetryLater::because(RetryReason::NotShown))

@@ -1,4 +1,4 @@
-//! Which operation, and of which kind.
+//! The id and the kind of an operation.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::payment_id::PaymentId;
 
-/// Which operation: the payment, and a count over everything that is done with it. It is the number under which the
-/// payment system knows it.
+/// The id of an operation: the payment, and a sequence number over all
+/// operations of the order. The payment system knows the operation under this
+/// number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationId {
-    /// The payment.
     pub payment: PaymentId,
-    /// 1 for the first.
+    /// The sequence number, from 1.
     pub sequence: u32,
 }
 
@@ -23,7 +23,7 @@ impl fmt::Display for OperationId {
     }
 }
 
-/// The text is not an operation's number.
+/// The text is not an operation's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the number of a refund is a payment's number and a count, such as 482993011752-1-1")]
 pub struct NotAnOperationId;
@@ -49,24 +49,27 @@ impl Serialize for OperationId {
 
 impl<'de> Deserialize<'de> for OperationId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<OperationId, D::Error> {
-        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
-/// What is done.
+/// The kind of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationKind {
     /// Money goes back to the buyer.
     Refund,
-    /// Money that is held is taken, all of it or less; the rest is let go.
+    /// All or a part of the held money is captured; the rest is released.
     Capture,
-    /// The goods were handed over: the payment system makes the receipt of full payment.
+    /// The goods were handed over, so the payment system issues the receipt of
+    /// full payment.
     Shipment,
 }
 
 impl OperationKind {
-    /// A word for people.
+    /// The name of the kind, for people.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -81,9 +84,9 @@ impl OperationKind {
 mod tests {
     use super::*;
 
-    /// An id has one spelling, so that no two texts are one operation.
+    /// An id has one spelling, so that no two texts name the same operation.
     #[test]
-    fn an_id_is_read_as_it_is_written_and_in_no_other_way() {
+    fn an_id_has_exactly_one_spelling() {
         let id: OperationId = "482993011752-1-2".parse().expect("an id");
         assert_eq!(id.to_string(), "482993011752-1-2");
         for text in [

@@ -1,4 +1,5 @@
-//! A refund that was made at the payment system itself becomes one of the order's.
+//! Records a refund that was made at the payment system, not by us, as one of
+//! the order's refunds.
 
 use super::bill::Line;
 use super::checkout::Checkout;
@@ -11,23 +12,25 @@ use super::payment_id::PaymentId;
 use super::spread::spread;
 use crate::kernel::{Money, Quantity, Timestamp, same_id};
 
-/// What a refund is that the payment system shows.
+/// The verdict on a refund that the payment system shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OutsideRefund {
-    /// One that is known here, or will never be made.
+    /// It is already recorded, or will never be made.
     Known,
-    /// One that is not over yet.
+    /// It is not completed yet.
     Pending,
-    /// One of a payment that is not known to be paid yet: notifications overtake each other.
+    /// Its payment is not known to be paid yet: notifications may overtake each
+    /// other.
     Early,
-    /// One that was made over there, and is known here from now on.
+    /// It was made at the payment system, and is recorded now.
     Taken(OperationId),
-    /// One that cannot be, and why.
+    /// It is not possible, for this reason.
     Unfit(UnfitRefund),
 }
 
 impl Checkout {
-    /// Takes in a refund as the payment system shows it, if it is none of ours.
+    /// Records a refund that the payment system shows, unless it is one of
+    /// ours.
     pub fn take_outside_refund(
         &mut self,
         id: PaymentId,
@@ -38,7 +41,8 @@ impl Checkout {
             known.id.to_string() == remote.number
                 || known.remote_id.as_deref().is_some_and(|known| same_id(known, &remote.id))
         };
-        if remote.status == RemoteOperationStatus::Canceled || self.operations.iter().any(is_known) {
+        if remote.status == RemoteOperationStatus::Canceled || self.operations.iter().any(is_known)
+        {
             return OutsideRefund::Known;
         }
         if remote.status == RemoteOperationStatus::Accepted {
@@ -48,7 +52,7 @@ impl Checkout {
         if payment.is_some_and(Payment::is_live) {
             return OutsideRefund::Early;
         }
-        let Some(payment) = payment.filter(|payment| payment.took_money()) else {
+        let Some(payment) = payment.filter(|payment| payment.was_paid()) else {
             return OutsideRefund::Unfit(UnfitRefund::NoMoney);
         };
         let left = self.left(payment);
@@ -56,9 +60,12 @@ impl Checkout {
         let sum = kopecks.iter().fold(0_i64, |sum, kopecks| sum.saturating_add(*kopecks));
         let back = remote.amount.kopecks();
         if back <= 0 || back > sum {
-            return OutsideRefund::Unfit(UnfitRefund::MoreThanIsLeft { left: Money::from_kopecks(sum) });
+            return OutsideRefund::Unfit(UnfitRefund::MoreThanIsLeft {
+                left: Money::from_kopecks(sum),
+            });
         }
-        // Which lines were meant is not told: all that is left, or a share of each.
+        // The payment system does not say which lines were refunded: assume
+        // everything that is left, or a share of each line.
         let lines = if back == sum {
             left
         } else {
@@ -84,7 +91,7 @@ impl Checkout {
             reason: None,
             state: OperationState::Done { at: now },
             created_at: now,
-            asked: None,
+            request_fingerprint: None,
             request: None,
             outcome_unknown: false,
             remote_id: Some(remote.id.clone()),
@@ -93,9 +100,10 @@ impl Checkout {
             .payments
             .iter()
             .find(|payment| payment.id == id)
-            .is_some_and(|payment| !self.keeps_money(payment));
+            .is_some_and(|payment| !self.has_unrefunded_money(payment));
         if is_whole {
-            self.resolve(id); // the money that a person was to look at has gone back
+            // All the money that a person had to look at has been refunded.
+            self.resolve(id);
         }
         OutsideRefund::Taken(operation)
     }

@@ -1,7 +1,9 @@
-//! Bills of payments that are over.
+//! Bills of payments that have ended.
 //!
-//! An order that is changed often has many of them, and its checkout is written anew whenever anything happens to it. So they
-//! lie beside it, each in a document that never changes, and come back only when money arrives for such a payment after all.
+//! An order that changes often has many of them, and its checkout is written
+//! again whenever anything happens to it. So these bills are moved out of the
+//! checkout, each to a document that never changes. They are read again only if
+//! money arrives for such a payment after all.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,12 +15,10 @@ use crate::kernel::document::{decode_json, encode_json};
 use crate::kernel::{DocKey, Document, Kind, Private, Unreadable};
 use crate::orders::Number;
 
-/// The bill of a payment that is over, and the request that was made with it.
+/// The bill of a payment that has ended, and the request that was made with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastBill {
-    /// Which payment.
     pub payment: PaymentId,
-    /// The bill.
     pub bill: Bill,
     /// The request, if one was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,7 +26,7 @@ pub struct PastBill {
 }
 
 impl PastBill {
-    /// Where the bill of an order's payment lies that is over.
+    /// The key of the bill of an order's payment that has ended.
     #[must_use]
     pub fn key(number: Number, attempt: u32) -> DocKey {
         DocKey { partition: number.partition(), kind: PastBill::KIND, id: u128::from(attempt) }
@@ -47,21 +47,25 @@ impl Document for PastBill {
 }
 
 impl Checkout {
-    /// Takes out the bills of payments that are over and have another behind them. Those that are returned are not stored
-    /// yet; a payment that has taken money keeps its bill.
+    /// Removes the bills of payments that have ended and are not the latest.
+    /// Returns those that are not stored yet. A payment that has taken money
+    /// keeps its bill.
     pub fn take_past_bills(&mut self) -> Vec<PastBill> {
         let Some((_, before)) = self.payments.split_last_mut() else { return Vec::new() };
         let mut past = Vec::new();
         for payment in before.iter_mut().filter(|payment| !payment.bill.lines.is_empty()) {
             let is_over = matches!(
                 payment.state,
-                PaymentState::Cancelled { .. } | PaymentState::Expired { .. } | PaymentState::Refused { .. }
+                PaymentState::Cancelled { .. }
+                    | PaymentState::Expired { .. }
+                    | PaymentState::Refused { .. }
             );
-            if !is_over || payment.alteration.is_some() {
+            if !is_over || payment.pending_update.is_some() {
                 continue;
             }
             let Bill { total, vat, expires_at, .. } = payment.bill;
-            // What is asked of a payment that is over is its sum and its end.
+            // Of a payment that has ended only the sums and the expiry are
+            // still needed.
             let rest = Bill {
                 description: String::new(),
                 lines: Vec::new(),
@@ -80,15 +84,16 @@ impl Checkout {
         past
     }
 
-    /// Whether the bill of this payment lies apart and is not at hand.
+    /// Whether the bill of this payment is in a document of its own and has not
+    /// been loaded.
     #[must_use]
     pub fn lacks_bill(&self, id: PaymentId) -> bool {
-        self.payments
-            .iter()
-            .any(|payment| payment.id == id && payment.bill_is_apart && payment.bill.lines.is_empty())
+        self.payments.iter().any(|payment| {
+            payment.id == id && payment.bill_is_apart && payment.bill.lines.is_empty()
+        })
     }
 
-    /// Puts a bill back that was taken out.
+    /// Restores a bill that was moved out.
     pub fn put_back(&mut self, past: PastBill) {
         if let Some(payment) = self.payment_mut(past.payment) {
             payment.bill = past.bill;

@@ -1,4 +1,4 @@
-//! One payment: a number at the payment system, and what became of it.
+//! One payment: an order at the payment system under a number of its own.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,205 +8,192 @@ use super::note::{Mismatch, Refusal, Superseded};
 use super::payment_id::PaymentId;
 use crate::kernel::{Money, Private, Timestamp};
 
-/// An order as the payment system has it.
+/// An order as the payment system shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Remote {
-    /// Its own id.
+pub struct RemotePayment {
+    /// The payment system's own id.
     pub id: String,
     /// The number that we gave it.
     pub number: String,
-    /// Whose order it is there.
+    /// The account that the order belongs to at the payment system.
     pub account: String,
-    /// The sum.
     pub amount: Money,
-    /// The currency.
+    /// The currency, as the payment system writes it.
     pub currency: String,
-    /// Where it stands.
-    pub status: RemoteStatus,
-    /// Where the buyer pays, if the address is one that we may send a buyer to.
+    pub status: RemotePaymentStatus,
+    /// The address where the buyer pays, if it is one that buyers may be sent
+    /// to.
     pub url: Option<String>,
-    /// Until when.
+    /// The time until which it can be paid.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Where an order stands at the payment system.
+/// The status of an order at the payment system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum RemoteStatus {
-    /// It waits to be paid.
+pub enum RemotePaymentStatus {
+    /// It waits for the buyer to pay.
     Created,
-    /// The money is set aside and not taken yet.
+    /// The money is held and not captured yet.
     Held,
     /// It is paid.
     Completed,
     /// Its time has run out.
     Expired,
-    /// It was called off.
+    /// It was cancelled.
     Canceled,
-    /// Something that is neither paid nor over.
+    /// A status that means neither paid nor ended.
     Other(String),
 }
 
-/// A payment.
+/// One attempt to be paid for an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
-    /// Which.
     pub id: PaymentId,
-    /// The revision of the order that it is for.
+    /// The revision of the order that it asks money for.
     pub revision: u32,
-    /// Who we are at the payment system.
+    /// Our account at the payment system.
     pub account: String,
-    /// What is to be paid.
+    /// What it asks the buyer to pay.
     pub bill: Bill,
-    /// What the bill is to be: the same sums, and other words, another payer or another time. The payment system has not been
-    /// told yet, as far as is known.
+    /// The updated bill: the same sums with another description, payer or
+    /// expiry. As far as is known, the payment system has not been sent it yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alteration: Option<Alteration>,
-    /// Where it stands.
+    pub pending_update: Option<PendingUpdate>,
     pub state: PaymentState,
-    /// When it was planned.
     pub created_at: Timestamp,
-    /// The request as it was sent first: every later attempt sends the same bytes.
+    /// The request as it was first sent. Every later attempt sends the same
+    /// bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Private>,
-    /// A call has ended so that it may have been carried out.
+    /// Whether a call has ended with an unknown outcome.
     #[serde(default)]
     pub outcome_unknown: bool,
-    /// Its bill and its request lie in a document of their own: see `past_bill`.
+    /// Whether its bill and its request are in a document of their own: see
+    /// `past_bill`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bill_is_apart: bool,
-    /// It should take money no more, and why.
+    /// Why it should no longer take money, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded: Option<Superseded>,
-    /// It was told that the time in which it could be paid is over.
+    /// Whether the site has been sent that the time to pay is over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub end_is_told: bool,
-    /// What the payment system has.
+    pub end_is_reported: bool,
+    /// The order at the payment system, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remote: Option<Remote>,
-    /// What was taken of the money that was held, if that is another sum than was to be paid.
+    pub remote: Option<RemotePayment>,
+    /// The amount that was captured of the held money, if it differs from the
+    /// bill's total.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub captured: Option<Money>,
-    /// The payment system's id of the order that was paid, by its notification.
+    /// The payment system's id of the order that was paid, as its notification
+    /// states it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid_under: Option<String>,
 }
 
-/// What the payment system is to be told anew.
+/// An update that the payment system has not been sent yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Alteration {
-    /// The whole bill, as it is to be.
+pub struct PendingUpdate {
+    /// The whole bill, updated.
     pub bill: Bill,
-    /// Told again, it is another: two receivers may tell different things at the same moment, and nobody knows which of them
-    /// came last.
+    /// Distinguishes two updates with the same bill. Two receivers may send
+    /// different updates at the same moment, and it is unknown which of them
+    /// arrived last.
     pub turn: u32,
 }
 
-/// Where a payment stands.
+/// The state of a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum PaymentState {
-    /// Nothing has been sent, for certain.
+    /// Certainly nothing has been sent.
     Planned,
-    /// A call is under way, or was when the process died.
+    /// A call is in progress, or was when the process died.
     Sending {
-        /// When it began.
+        /// When the call began.
         since: Timestamp,
     },
-    /// Whether the payment system has it is not known.
+    /// The outcome of a call is unknown: the payment system may have it.
     Unknown {
-        /// Since when.
         since: Timestamp,
-        /// How often it was looked for and not found.
+        /// How many look-ups have not found it.
         looks: u32,
-        /// It was not found when it would have had to be: it is not there.
+        /// The look-ups did not find it although it would have been visible by
+        /// now: the payment system does not have it.
         #[serde(default)]
         is_absent: bool,
     },
-    /// It can be paid.
-    Linked {
-        /// Since when.
-        at: Timestamp,
-    },
-    /// The buyer has agreed and the money is set aside: it is taken by a capture, or let go.
-    Held {
-        /// Since when.
-        at: Timestamp,
-    },
+    /// The buyer can pay.
+    Linked { at: Timestamp },
+    /// The buyer has agreed and the money is held: it will be captured or
+    /// released.
+    Held { at: Timestamp },
     /// It is paid.
-    Paid {
-        /// Since when.
-        at: Timestamp,
-    },
-    /// The payment system will not have it.
-    Refused {
-        /// Since when.
-        at: Timestamp,
-        /// Why.
-        reason: Refusal,
-    },
-    /// The payment system has something else than we sent: nothing goes on without a person.
-    Frozen {
-        /// Since when.
-        at: Timestamp,
-        /// What differs.
-        mismatch: Mismatch,
-    },
-    /// It can be paid no more.
-    Cancelled {
-        /// Since when.
-        at: Timestamp,
-    },
+    Paid { at: Timestamp },
+    /// The payment system refused it.
+    Refused { at: Timestamp, reason: Refusal },
+    /// The payment system has something else than was sent: nothing continues
+    /// until a person decides.
+    NeedsReview { at: Timestamp, mismatch: Mismatch },
+    /// It can no longer be paid.
+    Cancelled { at: Timestamp },
     /// Its time ran out.
-    Expired {
-        /// Since when.
-        at: Timestamp,
-    },
+    Expired { at: Timestamp },
 }
 
-/// What is to be done about a payment next.
+/// What to do about a payment next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Send the request.
     Send,
-    /// Look whether the payment system has it.
+    /// Look up whether the payment system has it.
     Look,
-    /// See where it stands there: a notification may have been lost.
+    /// Check its status at the payment system: a notification may have been
+    /// lost.
     Check,
-    /// See where it stands there, and alter it if it still waits for its buyer.
-    Alter,
-    /// See where it stands there, and call it off.
+    /// Check its status at the payment system, and update it if it still waits
+    /// for its buyer.
+    Update,
+    /// Check its status at the payment system, and cancel it.
     Cancel,
-    /// Let it go: nothing of it is at the payment system, and nobody wants it any more.
+    /// Drop it: the payment system has nothing of it, and it is no longer
+    /// wanted.
     Drop,
-    /// Nothing: it is as it should be.
+    /// Do nothing.
     Rest,
 }
 
 impl Payment {
-    /// A payment that is only meant.
+    /// A payment of which nothing has been sent yet.
     #[must_use]
-    pub fn planned(id: PaymentId, revision: u32, account: String, bill: Bill, now: Timestamp) -> Payment {
+    pub fn planned(
+        id: PaymentId,
+        revision: u32,
+        account: String,
+        bill: Bill,
+        now: Timestamp,
+    ) -> Payment {
         Payment {
             id,
             revision,
             account,
             bill,
-            alteration: None,
+            pending_update: None,
             state: PaymentState::Planned,
             created_at: now,
             request: None,
             outcome_unknown: false,
             bill_is_apart: false,
             superseded: None,
-            end_is_told: false,
+            end_is_reported: false,
             remote: None,
             captured: None,
             paid_under: None,
         }
     }
 
-    /// Whether it can take money, now or after what is under way.
+    /// Whether it can take money, now or after a call that is in progress.
     #[must_use]
     pub fn is_live(&self) -> bool {
         match self.state {
@@ -215,8 +202,9 @@ impl Payment {
             | PaymentState::Unknown { .. }
             | PaymentState::Linked { .. }
             | PaymentState::Held { .. } => true,
-            // Nobody knows what a frozen one can do: no other is made beside it.
-            PaymentState::Frozen { .. } => true,
+            // It is unknown what such a payment can still do, so no other
+            // payment is made next to it.
+            PaymentState::NeedsReview { .. } => true,
             PaymentState::Paid { .. }
             | PaymentState::Refused { .. }
             | PaymentState::Cancelled { .. }
@@ -224,45 +212,46 @@ impl Payment {
         }
     }
 
-    /// Whether it is under way to its buyer, or waits for one.
+    /// Whether it is being created, or waits for its buyer.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.is_live() && !self.is_held() && !matches!(self.state, PaymentState::Frozen { .. })
+        self.is_live() && !self.is_held() && !matches!(self.state, PaymentState::NeedsReview { .. })
     }
 
-    /// Whether its money was taken.
     #[must_use]
-    pub fn took_money(&self) -> bool {
+    pub fn was_paid(&self) -> bool {
         matches!(self.state, PaymentState::Paid { .. })
     }
 
-    /// Whether its money is set aside and not taken.
+    /// Whether its money is held and not captured.
     #[must_use]
     pub fn is_held(&self) -> bool {
         matches!(self.state, PaymentState::Held { .. })
     }
 
-    /// What was taken, once it is paid.
+    /// The amount that was taken, once it is paid.
     #[must_use]
     pub fn taken(&self) -> Money {
         self.captured.unwrap_or(self.bill.total)
     }
 
-    /// Whether its money was taken for what the order is: not for an older revision, nor too late.
+    /// Whether its money was taken for the order's current state: not for an
+    /// older revision, and not too late.
     #[must_use]
     pub fn is_paid(&self) -> bool {
-        self.took_money() && self.superseded.is_none()
+        self.was_paid() && self.superseded.is_none()
     }
 
-    /// Where the buyer pays, if it can be paid at `now`.
+    /// The address where the buyer pays, if it can be paid at `now`.
     #[must_use]
     pub fn link(&self, now: Timestamp) -> Option<&str> {
-        let is_open = matches!(self.state, PaymentState::Linked { .. }) && self.superseded.is_none();
+        let is_open =
+            matches!(self.state, PaymentState::Linked { .. }) && self.superseded.is_none();
         let url = self.remote.as_ref()?.url.as_deref()?;
         (is_open && now < self.bill.expires_at).then_some(url)
     }
 
-    /// What is to be done next.
+    /// What to do next.
     #[must_use]
     pub fn step(&self, now: Timestamp) -> Step {
         let is_unwanted = self.superseded.is_some() || now >= self.bill.expires_at;
@@ -274,39 +263,52 @@ impl Payment {
             };
         }
         match self.state {
-            PaymentState::Linked { .. } | PaymentState::Held { .. } if self.superseded.is_some() => {
+            PaymentState::Linked { .. } | PaymentState::Held { .. }
+                if self.superseded.is_some() =>
+            {
                 Step::Cancel
             }
-            PaymentState::Linked { .. } if self.alteration.is_some() => Step::Alter,
+            PaymentState::Linked { .. } if self.pending_update.is_some() => Step::Update,
             PaymentState::Linked { .. } | PaymentState::Held { .. } => Step::Check,
             PaymentState::Planned
             | PaymentState::Sending { .. }
             | PaymentState::Unknown { .. }
             | PaymentState::Paid { .. }
             | PaymentState::Refused { .. }
-            | PaymentState::Frozen { .. }
+            | PaymentState::NeedsReview { .. }
             | PaymentState::Cancelled { .. }
             | PaymentState::Expired { .. } => Step::Rest,
         }
     }
 
-    /// What is to be paid over there is not what was asked for, and somebody has paid it.
+    /// Whether the payment system has something else than was requested, under
+    /// an id that is known.
     #[must_use]
-    pub fn is_frozen_with_money(&self) -> bool {
-        let has_money =
-            |remote: &Remote| matches!(remote.status, RemoteStatus::Completed | RemoteStatus::Held);
-        matches!(self.state, PaymentState::Frozen { .. }) && self.remote.as_ref().is_some_and(has_money)
+    pub fn is_under_review(&self) -> bool {
+        matches!(self.state, PaymentState::NeedsReview { .. }) && self.remote.is_some()
     }
 
-    /// What else is to be said of it: the latest counts.
-    pub(super) fn is_to_say(&mut self, bill: Bill) {
-        let turn = self.alteration.as_ref().map_or(1, |earlier| earlier.turn + 1);
-        self.alteration = Some(Alteration { bill, turn });
+    /// Whether the payment system has something else than was requested, and
+    /// the buyer has paid it.
+    #[must_use]
+    pub fn needs_review_with_money(&self) -> bool {
+        let has_money = |remote: &RemotePayment| {
+            matches!(remote.status, RemotePaymentStatus::Completed | RemotePaymentStatus::Held)
+        };
+        matches!(self.state, PaymentState::NeedsReview { .. })
+            && self.remote.as_ref().is_some_and(has_money)
     }
 
-    /// It is to take no money any more.
+    /// Plans an update. It replaces an earlier one that has not been sent.
+    pub(super) fn plan_update(&mut self, bill: Bill) {
+        let turn = self.pending_update.as_ref().map_or(1, |earlier| earlier.turn + 1);
+        self.pending_update = Some(PendingUpdate { bill, turn });
+    }
+
+    /// Marks the payment so that it takes no money any more. The first reason
+    /// is kept.
     pub(super) fn supersede(&mut self, reason: Superseded) {
         self.superseded.get_or_insert(reason);
-        self.alteration = None;
+        self.pending_update = None;
     }
 }

@@ -1,63 +1,85 @@
-//! What calls about a payment come to: an [`Attempt`] like any other, and what is the payment's own.
+//! How the outcomes of calls change a payment. A payment is an [`Attempt`];
+//! this module has the parts that only payments have.
 
 use std::time::Duration;
 
 use super::attempt::{Attempt, CallOutcome, Progress, RetryLater};
 use super::note::{Mismatch, Refusal, RetryReason};
-use super::payment::{Alteration, Payment, PaymentState, Remote, RemoteStatus};
+use super::payment::{Payment, PaymentState, PendingUpdate, RemotePayment, RemotePaymentStatus};
 use crate::kernel::Currency;
 use crate::kernel::time::between;
 use crate::kernel::{Private, Timestamp, same_id};
 
-/// What a step for a payment came to.
+/// The outcome of a step for a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PaymentOutcome {
-    /// A call that any attempt makes.
-    Call(CallOutcome<Remote>),
-    /// It is let go: nothing of it is at the payment system.
+    /// The outcome of a call that every attempt makes.
+    Call(CallOutcome<RemotePayment>),
+    /// The payment is dropped: the payment system has nothing of it.
     Dropped,
-    /// It was altered to that.
-    Altered(Remote, Box<Alteration>),
-    /// It was not altered to that, and will not be: why not, where others can be.
-    Unaltered(Option<RetryReason>, Box<Alteration>),
+    /// The payment system has made this update.
+    Updated(RemotePayment, Box<PendingUpdate>),
+    /// The payment system did not make this update, and will not. The reason is
+    /// `None` if this payment system cannot update payments at all.
+    NotUpdated(Option<RetryReason>, Box<PendingUpdate>),
 }
 
 impl PaymentOutcome {
-    /// Its name in metrics.
+    /// The name of the outcome in metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             PaymentOutcome::Call(outcome) => outcome.name(),
             PaymentOutcome::Dropped => "dropped",
-            PaymentOutcome::Altered(..) => "altered",
-            PaymentOutcome::Unaltered(..) => "unaltered",
+            PaymentOutcome::Updated(..) => "altered",
+            PaymentOutcome::NotUpdated(..) => "unaltered",
         }
     }
 }
 
-impl From<CallOutcome<Remote>> for PaymentOutcome {
-    fn from(outcome: CallOutcome<Remote>) -> PaymentOutcome {
+impl From<CallOutcome<RemotePayment>> for PaymentOutcome {
+    fn from(outcome: CallOutcome<RemotePayment>) -> PaymentOutcome {
         PaymentOutcome::Call(outcome)
     }
 }
 
-/// Before a link is first looked at, and at most between two looks. In between it is looked at whenever it has become
-/// twice as old: most buyers pay at once, and lost notifications are rare.
+/// The time before a link is first checked; [`CHECK_GAP_MAX`] is the longest
+/// time between two checks. In between, a link is checked each time its age has
+/// doubled: most buyers pay at once, and lost notifications are rare.
 const CHECK_GAP_MIN: Duration = Duration::from_secs(600);
 
 const CHECK_GAP_MAX: Duration = Duration::from_secs(6 * 3600);
 
-/// After a link has ended over there, before that is looked at.
+/// How long after a link's expiry at the payment system it is checked.
 const AFTER_ITS_END: Duration = Duration::from_secs(10);
 
 impl Payment {
-    /// Takes in what a step came to. The error says what is left to do, and when.
-    pub fn take_outcome(&mut self, outcome: PaymentOutcome, now: Timestamp) -> Result<(), RetryLater> {
-        if !self.is_live() || matches!(self.state, PaymentState::Frozen { .. }) {
-            // It has been settled meanwhile, by a notification.
-            if let PaymentOutcome::Call(CallOutcome::Created(remote) | CallOutcome::Status(remote)) = outcome
+    /// Keeps what the payment system shows of a payment that is settled or
+    /// under review.
+    fn note_remote(&mut self, shown: RemotePayment) {
+        let is_under_review = matches!(self.state, PaymentState::NeedsReview { .. });
+        match &mut self.remote {
+            Some(known) if is_under_review && same_id(&known.id, &shown.id) => *known = shown,
+            Some(_) => {}
+            None => self.remote = Some(shown),
+        }
+    }
+
+    /// Records the outcome of a step. The error says what remains to be done,
+    /// and when.
+    pub fn take_outcome(
+        &mut self,
+        outcome: PaymentOutcome,
+        now: Timestamp,
+    ) -> Result<(), RetryLater> {
+        if !self.is_live() || matches!(self.state, PaymentState::NeedsReview { .. }) {
+            // A notification has settled the payment in the meantime, or a
+            // person has it looked up to decide about it.
+            if let PaymentOutcome::Call(
+                CallOutcome::Created(remote) | CallOutcome::Status(remote),
+            ) = outcome
             {
-                self.remote.get_or_insert(remote);
+                self.note_remote(remote);
             }
             return Ok(());
         }
@@ -70,14 +92,15 @@ impl Payment {
                 };
                 Ok(())
             }
-            PaymentOutcome::Altered(remote, told) => {
-                self.was_told(*told);
+            PaymentOutcome::Updated(remote, made) => {
+                self.record_update(*made);
                 self.known(remote, now)
             }
-            // It goes on as it is over there, for the same sum; the next one for this order will be as it should.
-            PaymentOutcome::Unaltered(_, refused) => {
-                if self.alteration.as_ref() == Some(&*refused) {
-                    self.alteration = None;
+            // It stays unchanged at the payment system, for the same sum. The
+            // next payment of this order will have the new bill.
+            PaymentOutcome::NotUpdated(_, refused) => {
+                if self.pending_update.as_ref() == Some(&*refused) {
+                    self.pending_update = None;
                     self.bill = refused.bill;
                 }
                 Err(RetryLater::waits(self.look_gap(Duration::ZERO, now)))
@@ -85,30 +108,33 @@ impl Payment {
         }
     }
 
-    /// Before a link that is so old is looked at again: not long after its end over there, if that is known.
+    /// How long to wait before a link of this age is checked again: not long
+    /// after its expiry at the payment system, if that is known.
     #[must_use]
     pub fn look_gap(&self, age: Duration, now: Timestamp) -> Duration {
         let gap = age.clamp(CHECK_GAP_MIN, CHECK_GAP_MAX);
-        let end = self.remote.as_ref().and_then(|remote| remote.expires_at).filter(|end| *end > now);
+        let end =
+            self.remote.as_ref().and_then(|remote| remote.expires_at).filter(|end| *end > now);
         end.map_or(gap, |end| gap.min(between(now, end) + AFTER_ITS_END))
     }
 
-    /// The payment system was told something, which need not be the latest that is to be said: then that is told once more, as
-    /// nobody knows which arrived last.
-    fn was_told(&mut self, told: Alteration) {
-        if self.alteration.as_ref() == Some(&told) {
-            self.alteration = None;
-            self.bill = told.bill;
-        } else if self.alteration.is_some() || self.bill != told.bill {
-            let latest = self.alteration.take();
-            let turn = latest.as_ref().map_or(told.turn, |latest| latest.turn.max(told.turn)) + 1;
+    /// Records an update that the payment system has made. It need not be the
+    /// latest one. If it is not, the latest is sent once more, because it is
+    /// unknown which of the two arrived last.
+    fn record_update(&mut self, made: PendingUpdate) {
+        if self.pending_update.as_ref() == Some(&made) {
+            self.pending_update = None;
+            self.bill = made.bill;
+        } else if self.pending_update.is_some() || self.bill != made.bill {
+            let latest = self.pending_update.take();
+            let turn = latest.as_ref().map_or(made.turn, |latest| latest.turn.max(made.turn)) + 1;
             let bill = latest.map_or_else(|| self.bill.clone(), |latest| latest.bill);
-            self.alteration = Some(Alteration { bill, turn });
+            self.pending_update = Some(PendingUpdate { bill, turn });
         }
     }
 
-    /// Whether what the payment system has is what we asked for.
-    pub fn fits(&self, remote: &Remote) -> Result<(), Mismatch> {
+    /// Checks that what the payment system has is what was requested.
+    pub fn fits(&self, remote: &RemotePayment) -> Result<(), Mismatch> {
         if remote.number != self.id.to_string() {
             return Err(Mismatch::Number { found: remote.number.clone() });
         }
@@ -130,7 +156,8 @@ impl Payment {
         }
     }
 
-    /// It waits at the payment system, where it is looked at again after `after`, or is to be cancelled.
+    /// When to continue with a payment that waits at the payment system: after
+    /// `after`, or, if it is superseded, to cancel it.
     fn wait(&self, was_known: bool, after: Duration) -> RetryLater {
         if self.superseded.is_some() {
             let after = if was_known { None } else { Some(Duration::ZERO) };
@@ -141,7 +168,7 @@ impl Payment {
 }
 
 impl Attempt for Payment {
-    type Remote = Remote;
+    type RemotePayment = RemotePayment;
 
     fn progress(&self) -> Option<Progress> {
         match self.state {
@@ -154,7 +181,7 @@ impl Attempt for Payment {
             | PaymentState::Held { .. }
             | PaymentState::Paid { .. }
             | PaymentState::Refused { .. }
-            | PaymentState::Frozen { .. }
+            | PaymentState::NeedsReview { .. }
             | PaymentState::Cancelled { .. }
             | PaymentState::Expired { .. } => None,
         }
@@ -178,44 +205,47 @@ impl Attempt for Payment {
         &mut self.outcome_unknown
     }
 
-    fn is_own(&self, remote: &Remote) -> bool {
+    fn is_own(&self, remote: &RemotePayment) -> bool {
         remote.number == self.id.to_string()
     }
 
-    fn known(&mut self, remote: Remote, now: Timestamp) -> Result<(), RetryLater> {
+    fn known(&mut self, remote: RemotePayment, now: Timestamp) -> Result<(), RetryLater> {
         if let Err(mismatch) = self.fits(&remote) {
-            self.state = PaymentState::Frozen { at: now, mismatch };
+            self.state = PaymentState::NeedsReview { at: now, mismatch };
             self.remote = Some(remote);
             return Ok(());
         }
         let status = remote.status.clone();
-        // An answer without an address takes none away that was good before.
+        // An answer without an address does not remove a good one.
         let url = remote.url.or_else(|| self.remote.take()?.url);
         let has_link = url.is_some();
-        self.remote = Some(Remote { url, ..remote });
+        self.remote = Some(RemotePayment { url, ..remote });
         match status {
-            RemoteStatus::Held => {
-                let since = if let PaymentState::Held { at } = self.state { Some(at) } else { None };
+            RemotePaymentStatus::Held => {
+                let since =
+                    if let PaymentState::Held { at } = self.state { Some(at) } else { None };
                 self.state = PaymentState::Held { at: since.unwrap_or(now) };
                 let age = since.map_or(Duration::ZERO, |at| between(at, now));
                 return Err(self.wait(since.is_some(), age.clamp(CHECK_GAP_MIN, CHECK_GAP_MAX)));
             }
-            RemoteStatus::Created | RemoteStatus::Other(_) if !has_link => {
-                // It is there, and may be payable: looked at again when the configuration has been mended.
+            RemotePaymentStatus::Created | RemotePaymentStatus::Other(_) if !has_link => {
+                // It exists and may be payable. It is looked up again once the
+                // configuration has been fixed.
                 self.doubt(RetryReason::NoPaymentUrl, now);
                 return Err(RetryLater::because(RetryReason::NoPaymentUrl));
             }
-            RemoteStatus::Created | RemoteStatus::Other(_) => {
-                let linked_at = if let PaymentState::Linked { at } = self.state { Some(at) } else { None };
+            RemotePaymentStatus::Created | RemotePaymentStatus::Other(_) => {
+                let linked_at =
+                    if let PaymentState::Linked { at } = self.state { Some(at) } else { None };
                 if linked_at.is_none() {
                     self.state = PaymentState::Linked { at: now };
                 }
                 let age = linked_at.map_or(Duration::ZERO, |at| between(at, now));
                 return Err(self.wait(linked_at.is_some(), self.look_gap(age, now)));
             }
-            RemoteStatus::Completed => self.state = PaymentState::Paid { at: now },
-            RemoteStatus::Expired => self.state = PaymentState::Expired { at: now },
-            RemoteStatus::Canceled => self.state = PaymentState::Cancelled { at: now },
+            RemotePaymentStatus::Completed => self.state = PaymentState::Paid { at: now },
+            RemotePaymentStatus::Expired => self.state = PaymentState::Expired { at: now },
+            RemotePaymentStatus::Canceled => self.state = PaymentState::Cancelled { at: now },
         }
         Ok(())
     }
@@ -225,7 +255,7 @@ impl Attempt for Payment {
     }
 
     fn review(&mut self, mismatch: Mismatch, now: Timestamp) {
-        self.state = PaymentState::Frozen { at: now, mismatch };
+        self.state = PaymentState::NeedsReview { at: now, mismatch };
     }
 
     fn not_shown(&self) -> Option<RetryLater> {

@@ -1,4 +1,4 @@
-//! A payment's number.
+//! The id of a payment.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::orders::Number;
 
-/// Which payment: the order, and the attempt at being paid for it. It is the number under which the payment
-/// system knows it, chosen and committed before the first call.
+/// The id of a payment: the order, and the attempt to be paid for it. The
+/// payment system knows the payment under this number. It is chosen and
+/// committed before the first call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PaymentId {
-    /// The order.
+    /// The number of the order.
     pub number: Number,
-    /// 1 for the first.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
 }
 
@@ -23,7 +24,7 @@ impl fmt::Display for PaymentId {
     }
 }
 
-/// The text is not a payment's number.
+/// The text is not a payment's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a payment's number is an order's number and an attempt, such as 482993011752-1")]
 pub struct NotAPaymentId;
@@ -37,7 +38,7 @@ impl FromStr for PaymentId {
             number: number.parse().map_err(|_| NotAPaymentId)?,
             attempt: attempt.parse().map_err(|_| NotAPaymentId)?,
         };
-        // One spelling only: what compares equal must be equal.
+        // Only one spelling is accepted, so that equal ids have equal texts.
         if id.to_string() == text { Ok(id) } else { Err(NotAPaymentId) }
     }
 }
@@ -50,6 +51,8 @@ impl Serialize for PaymentId {
 
 impl<'de> Deserialize<'de> for PaymentId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<PaymentId, D::Error> {
-        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }

@@ -1,4 +1,4 @@
-//! How far an order's being paid has come, in one word.
+//! The phase of an order's payment.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,35 +7,36 @@ use super::note::{Mismatch, Refusal, Superseded};
 use super::payment::{Payment, PaymentState};
 use crate::kernel::Timestamp;
 
-/// How far an order's being paid has come.
+/// The phase of an order's payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentPhase {
-    /// A payment is being made at the payment system.
+    /// The payment is being created at the payment system.
     Requested,
     /// The buyer can pay.
     Linked,
-    /// The money is held: it is to be captured.
+    /// The money is held and can be captured.
     Held,
-    /// The money is there.
+    /// The money has been received.
     Paid,
-    /// All of it was paid back.
+    /// All of the money has been refunded.
     Refunded,
     /// The time to pay is over.
     Expired,
-    /// It can be paid no more.
+    /// It can no longer be paid.
     Cancelled,
-    /// The payment system refuses it.
+    /// The payment system refuses it, or has something else than was sent.
     Failed,
-    /// Money came that does not fit what the order is now: a person decides.
+    /// Money came that does not match the order's current state: a person
+    /// decides.
     Review,
 }
 
-/// What is wrong with a payment.
+/// A problem with a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum PaymentProblem {
-    /// Its money should not have come.
+    /// Money came that should not have come.
     UnwantedMoney { reason: Superseded },
     /// The payment system refuses it.
     Refused { reason: Refusal },
@@ -44,14 +45,20 @@ pub enum PaymentProblem {
 }
 
 impl Checkout {
-    /// How far it has come.
+    /// The phase at `now`.
     #[must_use]
     pub fn phase(&self, now: Timestamp) -> PaymentPhase {
         if self.waits_for_buyer(now) {
-            return PaymentPhase::Linked; // nothing is at the payment system, and the buyer's address works
+            // The payment system has no payment yet, but the buyer's address
+            // works.
+            return PaymentPhase::Linked;
         }
         let Some(payment) = self.current() else {
-            return if self.next.is_some() { PaymentPhase::Expired } else { PaymentPhase::Cancelled };
+            return if self.next.is_some() {
+                PaymentPhase::Expired
+            } else {
+                PaymentPhase::Cancelled
+            };
         };
         let is_superseded = payment.superseded.is_some();
         match payment.state {
@@ -60,7 +67,7 @@ impl Checkout {
             }
             PaymentState::Paid { .. } if is_superseded => PaymentPhase::Review,
             PaymentState::Paid { .. } => PaymentPhase::Paid,
-            PaymentState::Refused { .. } | PaymentState::Frozen { .. } => PaymentPhase::Failed,
+            PaymentState::Refused { .. } | PaymentState::NeedsReview { .. } => PaymentPhase::Failed,
             _ if is_superseded && self.next.is_some() => PaymentPhase::Requested,
             _ if is_superseded => PaymentPhase::Cancelled,
             PaymentState::Cancelled { .. } => PaymentPhase::Cancelled,
@@ -76,15 +83,17 @@ impl Checkout {
 }
 
 impl Payment {
-    /// What is wrong with it.
+    /// The problem with this payment, if any.
     #[must_use]
     pub fn problem(&self) -> Option<PaymentProblem> {
         match &self.state {
             PaymentState::Paid { .. } => {
                 self.superseded.clone().map(|reason| PaymentProblem::UnwantedMoney { reason })
             }
-            PaymentState::Refused { reason, .. } => Some(PaymentProblem::Refused { reason: reason.clone() }),
-            PaymentState::Frozen { mismatch, .. } => {
+            PaymentState::Refused { reason, .. } => {
+                Some(PaymentProblem::Refused { reason: reason.clone() })
+            }
+            PaymentState::NeedsReview { mismatch, .. } => {
                 Some(PaymentProblem::Mismatch { mismatch: mismatch.clone() })
             }
             PaymentState::Planned

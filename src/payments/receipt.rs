@@ -1,21 +1,23 @@
-//! What a fiscal receipt says of a payment.
+//! What a fiscal receipt says about a payment.
 
 use serde::{Deserialize, Deserializer};
 
-/// Who makes a shop's fiscal receipts, as far as its payment system is concerned.
+/// Who issues a merchant's fiscal receipts, from the payment system's point of
+/// view.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Receipts {
     /// Nobody that the payment system knows of.
     None,
-    /// A cash register that the payment system passes them on to.
+    /// The merchant's cash register: the payment system passes the receipts on
+    /// to it.
     #[default]
     Own,
-    /// The payment system by itself.
+    /// The payment system itself.
     PaymentSystem,
 }
 
 impl Receipts {
-    /// Whether the payment system sees to them.
+    /// Whether receipts are issued through the payment system.
     #[must_use]
     pub const fn are_made(self) -> bool {
         match self {
@@ -26,8 +28,9 @@ impl Receipts {
 }
 
 impl Receipts {
-    /// Reads a setting: `"own"` or `true`, `"none"` or `false`, or `by_itself`, which is the name that means
-    /// [`Receipts::PaymentSystem`] where the payment system can make them.
+    /// Reads a setting: `"own"` or `true`, `"none"` or `false`, or the value of
+    /// `by_itself`, which means [`Receipts::PaymentSystem`] for a payment
+    /// system that can issue receipts.
     pub fn read<'de, D: Deserializer<'de>>(
         deserializer: D,
         by_itself: Option<&str>,
@@ -51,7 +54,8 @@ impl Receipts {
         let by_itself =
             by_itself.map(|name| format!("{name:?} (it makes them itself), ")).unwrap_or_default();
         Err(serde::de::Error::custom(format!(
-            "receipts: use {by_itself}\"own\" (a cash register of the shop's), \"none\", true or false"
+            "receipts: use {by_itself}\"own\" (the merchant's cash register), \"none\", \
+             true or false"
         )))
     }
 }
@@ -62,23 +66,26 @@ impl<'de> Deserialize<'de> for Receipts {
     }
 }
 
-/// What the money is, when it comes, for the goods on its receipt (tag 1214).
+/// How the receipt classifies the money that the buyer pays for the goods (tag
+/// 1214).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentMode {
-    /// All of the price, before the goods are handed over; that has a receipt of its own.
+    /// The full price, before the goods are handed over; handing them over has
+    /// its own receipt.
     #[default]
     FullPrepayment,
     /// A part of the price, before the goods are handed over.
     Prepayment,
     /// Money for goods that are not known yet.
     Advance,
-    /// All of the price as the goods change hands: there is no other receipt.
+    /// The full price when the goods are handed over: there is no second
+    /// receipt.
     FullPayment,
 }
 
 impl PaymentMode {
-    /// Its name, which payment systems share.
+    /// The name, which payment systems share.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -89,7 +96,7 @@ impl PaymentMode {
         }
     }
 
-    /// Whether the handing over of the goods has a receipt of its own.
+    /// Whether handing over the goods has its own receipt.
     #[must_use]
     pub const fn has_second_receipt(self) -> bool {
         match self {
@@ -111,7 +118,10 @@ mod tests {
         assert_eq!(read("\"bank\"", Some("bank")), Some(Receipts::PaymentSystem));
         assert_eq!(read("\"another\"", Some("bank")), None);
         assert_eq!(read("\"bank\"", None), None);
-        assert_eq!((read("\"own\"", None), read("true", None)), (Some(Receipts::Own), Some(Receipts::Own)));
+        assert_eq!(
+            (read("\"own\"", None), read("true", None)),
+            (Some(Receipts::Own), Some(Receipts::Own))
+        );
         assert_eq!(
             (read("\"none\"", None), read("false", None)),
             (Some(Receipts::None), Some(Receipts::None))

@@ -1,7 +1,10 @@
-//! A sum shared out over lines, exact to the kopeck.
+//! Spreads a sum over lines, exact to the kopeck.
 
-/// Shares `total` out in proportion to `weights`, by the largest remainder: the shares come to `total`, and each is within a
-/// kopeck of its proportion. Of equal remainders the earlier gets the kopeck. None where there is nothing to share by.
+/// Spreads `total` in proportion to `weights` by the largest remainder method.
+/// The shares add up to `total`, and each is within a kopeck of its exact
+/// proportion. Of equal remainders, the earlier one gets the kopeck. Returns
+/// `None` if a number is negative, or if the weights are all zero and `total`
+/// is not.
 #[must_use]
 pub fn spread(total: i64, weights: &[i64]) -> Option<Vec<i64>> {
     if total < 0 || weights.iter().any(|weight| *weight < 0) {
@@ -32,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kopeck_goes_where_it_is_missed_most() {
+    fn the_extra_kopeck_goes_to_the_largest_remainder() {
         assert_eq!(spread(11_000, &[9_999, 1_000]), Some(vec![10_000, 1_000]));
         assert_eq!(spread(100, &[1, 1, 1]), Some(vec![34, 33, 33]));
         assert_eq!(spread(90_00, &[50_00, 50_00]), Some(vec![45_00, 45_00]));
@@ -46,7 +49,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn shares_come_to_the_sum_and_stray_by_less_than_a_kopeck(total in 0_i64..=100_000_000_000, weights in prop::collection::vec(0_i64..=10_000_000_000, 1..50)) {
+        fn shares_add_up_to_the_sum_and_are_off_by_less_than_a_kopeck(
+            total in 0_i64..=100_000_000_000,
+            weights in prop::collection::vec(0_i64..=10_000_000_000, 1..50),
+        ) {
             let whole: i128 = weights.iter().map(|weight| i128::from(*weight)).sum();
             prop_assume!(whole > 0);
             let shares = spread(total, &weights).expect("shares");

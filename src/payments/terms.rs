@@ -1,35 +1,36 @@
-//! What a payment system asks of a bill before it makes a payment of it.
+//! What a payment system requires of a bill.
 
 use super::bill::Bill;
 use crate::kernel::Money;
 
-/// How the payer must be reachable, for the fiscal receipt.
+/// The contact of the payer that the fiscal receipt requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContactNeed {
-    /// Not at all.
     Nothing,
-    /// By e-mail.
+    /// An e-mail address.
     Email,
-    /// By e-mail or telephone.
+    /// An e-mail address or a telephone number.
     EmailOrPhone,
 }
 
-/// What a payment system asks of a bill.
+/// What a payment system requires of a bill, and what it can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// How the payer must be reachable.
+    /// The required contact of the payer.
     pub contact: ContactNeed,
-    /// The most lines.
+    /// The maximum number of lines.
     pub lines_max: usize,
-    /// It takes lines that cost nothing.
+    /// Whether it accepts lines that cost nothing.
     pub free_lines: bool,
-    /// It cannot cancel a payment that waits for its buyer: one is made when the buyer asks to pay, not before.
+    /// Whether a payment is created only when the buyer asks to pay, because
+    /// the payment system cannot cancel a payment that waits for its buyer.
     pub on_demand: bool,
-    /// It notifies of refunds, those that were made in its cabinet too. Where it does not, its list is looked at now and then.
-    pub tells_of_refunds: bool,
+    /// Whether it notifies of refunds, including those made in its cabinet. If
+    /// not, its list of refunds is polled.
+    pub notifies_of_refunds: bool,
 }
 
-/// Why a payment system does not take a bill, with the field that it is about.
+/// Why a payment system does not accept a bill, with the field at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAdmitted {
     #[error("customer: the payment system's receipt needs an email")]
@@ -43,7 +44,7 @@ pub enum NotAdmitted {
 }
 
 impl Terms {
-    /// Whether the payment system takes this bill.
+    /// Checks that the payment system accepts this bill.
     pub fn admit(&self, bill: &Bill) -> Result<(), NotAdmitted> {
         let customer = &bill.customer;
         match self.contact {

@@ -1,4 +1,4 @@
-//! Value added tax, as it stands on a receipt.
+//! Value added tax, as a receipt shows it.
 
 use std::fmt;
 
@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::Money;
 
-/// The rate of value added tax that is inside a price, in the words of payment systems and merchants alike. The tax is the same
-/// with `_ADDED` and without: it tells the receipt that the rate is reckoned from the sum, as it is for advances.
+/// The rate of value added tax that a price includes, by the codes that payment
+/// systems and merchants share. A code with `_ADDED` gives the same tax as the
+/// one without; on the receipt it shows that the rate is computed from the
+/// total, as for advances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VatCode {
     /// Not taxed.
@@ -31,19 +33,19 @@ pub enum VatCode {
     /// 22 %.
     #[serde(rename = "RUS_VAT22")]
     TwentyTwo,
-    /// 5 %, reckoned as 5/105.
+    /// 5 %, computed as 5/105.
     #[serde(rename = "RUS_VAT5_ADDED")]
     FiveAdded,
-    /// 7 %, reckoned as 7/107.
+    /// 7 %, computed as 7/107.
     #[serde(rename = "RUS_VAT7_ADDED")]
     SevenAdded,
-    /// 10 %, reckoned as 10/110.
+    /// 10 %, computed as 10/110.
     #[serde(rename = "RUS_VAT10_ADDED")]
     TenAdded,
-    /// 20 %, reckoned as 20/120.
+    /// 20 %, computed as 20/120.
     #[serde(rename = "RUS_VAT20_ADDED")]
     TwentyAdded,
-    /// 22 %, reckoned as 22/122.
+    /// 22 %, computed as 22/122.
     #[serde(rename = "RUS_VAT22_ADDED")]
     TwentyTwoAdded,
 }
@@ -65,7 +67,7 @@ impl VatCode {
         VatCode::TwentyTwoAdded,
     ];
 
-    /// Its name.
+    /// The code as text.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -97,7 +99,7 @@ impl VatCode {
         }
     }
 
-    /// The tax that is inside `total`, to the nearest kopeck, halves upwards.
+    /// The tax included in `total`, to the nearest kopeck, halves rounded up.
     #[must_use]
     pub fn inside(self, total: Money) -> Money {
         let (percent, total) = (i128::from(self.percent()), i128::from(total.kopecks()));
@@ -129,7 +131,7 @@ mod tests {
         for kopecks in 0..10_000 {
             for code in VatCode::ALL {
                 let (tax, percent) = (tax(code, kopecks), code.percent());
-                // Off from the true share by no more than half a kopeck.
+                // The error is at most half a kopeck.
                 assert!(
                     (2 * (tax * (100 + percent) - kopecks * percent)).abs() <= 100 + percent,
                     "{code} {kopecks}"
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_reads_as_it_is_written() {
+    fn a_code_is_serialized_as_its_name() {
         for code in VatCode::ALL {
             assert_eq!(serde_json::to_value(code).expect("json"), code.as_str());
         }

@@ -1,12 +1,17 @@
-//! Logs: one line for each event, JSON where a program reads them, plain on a terminal.
+//! Logs: one line for each event, JSON where a program reads them, plain on a
+//! terminal.
 //!
-//! Lines go through a thread of their own, so that a slow pipe never holds up an answer. When its queue is full, because
-//! whoever reads the log has stopped reading, further lines are dropped, and the next line that gets through says how many.
-//! An answer that waits for the log would cost a marketplace its patience and the shop its order; what the log says of a
-//! hook is in the store's journal as well.
+//! A separate thread writes the lines, so that a slow pipe never delays an
+//! answer. When its queue is full because the reader of the log has stopped
+//! reading, further lines are dropped, and the next line that gets through says
+//! how many. If an answer waited for the log, the marketplace would give up and
+//! the order would be lost; what the log says of a hook is also in the store's
+//! journal.
 //!
-//! Other crates write at most warnings, whatever `TILLGATE_LOG` says: their more verbose lines hold what they were given,
-//! which is customers' data and tokens. `TILLGATE_LOG_UNSAFE_CRATES` lifts that for the crates that it names.
+//! Other crates log at most warnings, whatever `TILLGATE_LOG` says: their more
+//! verbose lines contain what they process, which is customers' data and
+//! tokens. `TILLGATE_LOG_UNSAFE_CRATES` lifts this limit for the crates that it
+//! names.
 
 use std::borrow::Cow;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -17,7 +22,7 @@ use std::time::Duration;
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -28,16 +33,16 @@ use crate::kernel::text::{shown_in_colours, shown_json};
 /// Lines that may wait for the writing thread.
 const WAITING_LINES_MAX: usize = 8192;
 
-/// How long lines gather after some have been written.
+/// How long lines gather after a write.
 const GATHERING: Duration = Duration::from_millis(5);
 
-/// The variable that names the crates whose verbose lines are wanted all the same.
+/// The variable that names the crates whose verbose lines are logged anyway.
 const UNSAFE_CRATES: &str = "TILLGATE_LOG_UNSAFE_CRATES";
 
-/// The most verbose level at which other crates are heard.
+/// The most verbose level at which other crates may log.
 const OTHERS_LEVEL_MAX: Level = Level::WARN;
 
-/// Keeps the writing thread; when it is dropped, what waits is written.
+/// Owns the writing thread. When it is dropped, the waiting lines are written.
 #[derive(Debug)]
 #[must_use = "logs end when this is dropped"]
 pub struct Logs {
@@ -50,13 +55,18 @@ enum Message {
     End,
 }
 
-/// Starts logging to stderr. `TILLGATE_LOG` takes a filter such as `info` or `tillgate=debug`.
+/// Starts logging to stderr. `TILLGATE_LOG` takes a filter such as `info` or
+/// `tillgate=debug`.
 pub fn start() -> Logs {
     let asked = EnvFilter::try_from_env("TILLGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let unsafe_crates = Crates::from_env();
     let is_unsafe = !unsafe_crates.0.is_empty();
-    let told = unsafe_crates.0.join(", ");
-    let filter = asked.and(filter_fn(move |line| unsafe_crates.allow(line)));
+    let named = unsafe_crates.0.join(", ");
+    // The hint lets `tracing` and `log` skip disabled levels without asking the
+    // filter.
+    let by_crate =
+        filter_fn(move |line| unsafe_crates.allow(line)).with_max_level_hint(LevelFilter::TRACE);
+    let filter = asked.and(by_crate);
     let (lines, queue) = sync_channel(WAITING_LINES_MAX);
     let dropped = Arc::new(AtomicU64::new(0));
     let is_terminal = io::stderr().is_terminal();
@@ -74,14 +84,15 @@ pub fn start() -> Logs {
     tracing_subscriber::registry().with(layer).init();
     if is_unsafe {
         tracing::warn!(
-            crates = told,
-            "{UNSAFE_CRATES} is set: the log may hold customers' data and tokens. Unset it when you have seen enough"
+            crates = named,
+            "{UNSAFE_CRATES} is set: the log may contain customers' data and tokens. Unset it as \
+             soon as you can"
         );
     }
     Logs { lines: Some(lines), thread }
 }
 
-/// Other crates whose verbose lines are wanted.
+/// Other crates whose verbose lines are logged.
 #[derive(Debug, Clone, Default)]
 struct Crates(Vec<String>);
 
@@ -95,7 +106,7 @@ impl Crates {
         Crates(names.filter(|name| !name.is_empty()).collect())
     }
 
-    /// Whether a line may be written, as far as it depends on which crate writes it.
+    /// Whether a line may be logged, as far as that depends on its crate.
     fn allow(&self, line: &Metadata<'_>) -> bool {
         *line.level() <= OTHERS_LEVEL_MAX || {
             let name = line.target().split("::").next().unwrap_or_default();
@@ -106,7 +117,8 @@ impl Crates {
 
 /// Whether a crate is one of this workspace: `tillgate`, `tillgate_store`, …
 fn is_ours(name: &str) -> bool {
-    name.strip_prefix(env!("CARGO_CRATE_NAME")).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    name.strip_prefix(env!("CARGO_CRATE_NAME"))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
 }
 
 impl Drop for Logs {
@@ -125,15 +137,15 @@ fn write_lines(queue: &Receiver<Message>, dropped: &AtomicU64) {
     while let Ok(mut message) = queue.recv() {
         let lines = dropped.swap(0, Ordering::Relaxed);
         if lines > 0 {
-            // It goes into the queue, which has just become shorter.
-            tracing::warn!(lines, "lines of the log were dropped: whoever reads it does not keep up");
+            // This line goes into the queue, which has just become shorter.
+            tracing::warn!(lines, "log lines were dropped: the reader of the log is too slow");
         }
         // Write what has gathered, then flush once.
         loop {
             match message {
                 Message::Line(line) => {
                     if out.write_all(&line).is_err() {
-                        return; // nobody reads us any more
+                        return; // nobody reads the log any more
                     }
                 }
                 Message::End => {
@@ -147,7 +159,8 @@ fn write_lines(queue: &Receiver<Message>, dropped: &AtomicU64) {
             };
         }
         let _ = out.flush();
-        // Lines that gather meanwhile cost their writers nothing; to wake this thread for each would.
+        // Gathering costs the writers of lines nothing; waking this thread for
+        // each line would.
         std::thread::sleep(GATHERING);
     }
 }
@@ -156,7 +169,7 @@ fn write_lines(queue: &Receiver<Message>, dropped: &AtomicU64) {
 struct LineSender {
     lines: SyncSender<Message>,
     dropped: Arc<AtomicU64>,
-    /// What a terminal would obey is shown.
+    /// Makes control characters visible that a terminal would obey.
     shown: for<'a> fn(&'a str) -> Cow<'a, str>,
 }
 
@@ -187,13 +200,15 @@ impl Write for Line<'_> {
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         let mut line = std::mem::take(&mut self.bytes);
-        // Nearly every line is printable ASCII; what the formatter has escaped itself is.
+        // Nearly every line is printable ASCII: the formatter escapes control
+        // characters itself.
         if line.iter().any(|byte| *byte >= 0x7f)
             && let Cow::Owned(shown) = (self.sender.shown)(&String::from_utf8_lossy(&line))
         {
             line = shown.into_bytes();
         }
-        // Sent or not: a writer that has ended reads no more.
+        // An error other than a full queue is ignored: the writing thread has
+        // ended.
         if let Err(TrySendError::Full(_)) = self.sender.lines.try_send(Message::Line(line)) {
             self.sender.dropped.fetch_add(1, Ordering::Relaxed);
             metrics::log_line_dropped();

@@ -1,4 +1,4 @@
-//! What tillgate says about itself: logs and figures.
+//! What tillgate reports about itself: logs and metrics.
 
 pub mod logs;
 pub mod metrics;

@@ -1,8 +1,8 @@
-//! The languages.
+//! The languages of texts.
 
 use serde::Deserialize;
 
-/// A language of people.
+/// A language of texts for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Language {
@@ -14,7 +14,8 @@ pub enum Language {
 }
 
 impl Language {
-    /// The first of ours that `accept` names, the value of the header `Accept-Language`.
+    /// The first supported language in `accept`, the value of an
+    /// `Accept-Language` header.
     #[must_use]
     pub fn accepted(accept: &str) -> Option<Language> {
         accept.split(',').find_map(|range| {
@@ -27,7 +28,7 @@ impl Language {
         })
     }
 
-    /// Its code, as HTML has it.
+    /// The language code that HTML uses.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {

@@ -1,10 +1,13 @@
-//! What people read: kinds and parameters in the words of a language. A folder per language; the compiler sees to it that
-//! each says everything.
+//! Texts for people: values and their parameters in the words of a language.
+//! There is one folder per language; the compiler ensures that each has all
+//! texts.
 //!
-//! Words are made when they are shown and never stored or compared: [`Text`] cannot be.
+//! Texts are made when they are shown, and never stored or compared: [`Text`]
+//! cannot be.
 
 mod en;
 mod language;
+mod message;
 mod money;
 mod page;
 mod phrases;
@@ -12,8 +15,9 @@ mod ru;
 mod words;
 
 pub use language::Language;
+pub use message::{MessageSubject, PaymentCall};
 pub use money::money;
 pub use page::{PageWords, PaymentPage};
 pub use phrases::{BuyerWords, PickerWords};
 use words::Signed;
-pub use words::{InWords, Text, Worded, joined, stored_fact};
+pub use words::{Localized, Text, WithText, joined, stored_fact};

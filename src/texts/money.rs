@@ -1,9 +1,9 @@
-//! Sums as people write them.
+//! Amounts of money as people write them.
 
 use super::Language;
 use crate::kernel::Money;
 
-/// A sum as people write it: `1 558,80 ₽` or `₽1,558.80`.
+/// An amount as people write it: `1 558,80 ₽` or `₽1,558.80`.
 #[must_use]
 pub fn money(language: Language, money: Money) -> String {
     let plain = money.to_string();

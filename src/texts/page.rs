@@ -1,49 +1,50 @@
-//! What a buyer's page says.
+//! The texts of a buyer's page.
 
 use super::{Language, en, ru};
 
-/// What a page is about.
+/// What a payment page shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PaymentPage {
-    /// The link is being made.
+    /// The payment link is being created.
     Preparing,
-    /// The order has changed, and what was asked for before it may still take money: nothing else is asked for yet.
+    /// The order has changed, and the earlier payment may still take money: no
+    /// new payment is created yet.
     Closing,
-    /// It can be paid as soon as the buyer asks to.
+    /// The order can be paid as soon as the buyer asks to.
     Ready,
-    /// It can be paid, and the buyer came back without.
+    /// The order can be paid, and the buyer came back without paying.
     Unpaid,
-    /// It can be paid, and the buyer says it is: the payment system has not told us yet.
+    /// The order can be paid, and the buyer says that it is: the payment system
+    /// has not confirmed it yet.
     Waiting,
-    /// It is paid.
     Paid,
-    /// Money came that does not fit what the order is now.
+    /// Money arrived that does not match the order as it is now.
     Review,
-    /// The money is set aside.
+    /// The money is held.
     Held,
-    /// The money has gone back.
+    /// The money was refunded.
     Refunded,
-    /// Its time is over.
+    /// The time to pay is over.
     Expired,
-    /// It was called off.
+    /// The order was cancelled.
     Cancelled,
-    /// The payment system would not have it.
+    /// The payment system refused the payment.
     Failed,
     /// There is no such order.
     Unknown,
 }
 
-/// What a buyer reads there.
+/// The texts of a payment page.
 #[derive(Debug, Clone, Copy)]
 pub struct PageWords {
-    /// In large letters.
+    /// The heading.
     pub title: &'static str,
-    /// Below.
+    /// The paragraph below the heading.
     pub text: &'static str,
 }
 
 impl PaymentPage {
-    /// In the words of a language.
+    /// The texts in a language.
     #[must_use]
     pub fn words(self, language: Language) -> PageWords {
         match language {

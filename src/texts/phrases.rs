@@ -1,22 +1,22 @@
-//! Short words that stand in a text or on a page between what is computed.
+//! Short fixed texts around computed values, in messages and on pages.
 
 use super::{Language, en, ru};
 use crate::orders::State;
 
-/// What pickers read around orders and articles.
+/// The fixed texts of pickers' messages.
 #[derive(Debug)]
 pub struct PickerWords {
     pub new_order: &'static str,
     pub changed: &'static str,
     pub cancelled: &'static str,
-    /// What is to be done with a cancelled order.
+    /// What to do with a cancelled order.
     pub put_back: &'static str,
     pub came_without_lines: &'static str,
     pub nothing_to_pick: &'static str,
     pub store: &'static str,
     pub no_store: &'static str,
     pub now_picked_by: &'static str,
-    /// Before the time of delivery.
+    /// Precedes the time of delivery.
     pub due: &'static str,
     pub new_time: &'static str,
     pub came_late: &'static str,
@@ -30,19 +30,19 @@ pub struct PickerWords {
     pub check: &'static str,
     pub lines: &'static str,
     pub total: &'static str,
-    /// What is said of lines that do not fit, before and after their count.
+    /// Precedes and follows the count of the lines that do not fit.
     pub and_more: [&'static str; 2],
     pub state: fn(State) -> &'static str,
 }
 
-/// What stands on buyers' pages beside what a page is about.
+/// The fixed texts of buyers' pages.
 #[derive(Debug)]
 pub struct BuyerWords {
     pub order: &'static str,
     pub pay: &'static str,
     pub back_to_shop: &'static str,
     pub open_payment_page: &'static str,
-    /// For those who cannot see that the page changes by itself.
+    /// For those who cannot see that the page updates by itself.
     pub live_note: &'static str,
     pub slip_title: &'static str,
     pub slip_text: &'static str,
@@ -50,7 +50,7 @@ pub struct BuyerWords {
 }
 
 impl Language {
-    /// What pickers read.
+    /// The texts of pickers' messages.
     #[must_use]
     pub fn picker_words(self) -> &'static PickerWords {
         match self {
@@ -59,7 +59,7 @@ impl Language {
         }
     }
 
-    /// What buyers read.
+    /// The texts of buyers' pages.
     #[must_use]
     pub fn buyer_words(self) -> &'static BuyerWords {
         match self {

@@ -1,21 +1,22 @@
-//! Words, and what can be said in them.
+//! Texts, and the values that can be shown as text.
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::{Language, en, ru};
+use super::{Language, MessageSubject, en, ru};
 
 use crate::dedup::Reason;
 use crate::kernel::failure::DeliveryFailure;
 use crate::kernel::{Failure, Quantity};
-use crate::orders::{Fact, OrderNote, Uncharged};
+use crate::orders::{Fact, NotCharged, OrderNote};
 use crate::payments::{
-    Attention, Entry, Mismatch, PaymentFact, PaymentId, PaymentNote, PaymentProblem, Recorded, Refusal,
-    RetryReason, Superseded,
+    Attention, Entry, Mismatch, PaymentFact, PaymentId, PaymentNote, PaymentProblem, Recorded,
+    Refusal, RetryReason, Superseded,
 };
 
-/// Words for people. They are not compared: what is decided, is decided by what they were made of.
+/// A text for people. Texts are not compared: decisions use the values that the
+/// texts are made of.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct Text(String);
@@ -26,34 +27,34 @@ impl fmt::Display for Text {
     }
 }
 
-/// Something with its words: in JSON, its own fields and `text`.
+/// A value with its text: in JSON, the value's own fields and `text`.
 #[derive(Debug, Clone, Serialize)]
-pub struct Worded<T> {
-    /// What it is.
+pub struct WithText<T> {
     #[serde(flatten)]
     pub what: T,
-    /// The same in words.
+    /// The value in words.
     pub text: Text,
 }
 
-impl<T: InWords> Worded<T> {
-    /// In the words of a language.
-    pub fn of(what: T, language: Language) -> Worded<T> {
+impl<T: Localized> WithText<T> {
+    /// Adds the text in a language.
+    pub fn of(what: T, language: Language) -> WithText<T> {
         let text = what.in_words(language);
-        Worded { what, text }
+        WithText { what, text }
     }
 }
 
-/// Something that can be said to people.
-pub trait InWords {
-    /// In the words of a language.
+/// A value that can be shown to people.
+pub trait Localized {
+    /// The text in a language.
     fn in_words(&self, language: Language) -> Text;
 }
 
-/// For each of these types the function of its name in each language's folder.
+/// Implements [`Localized`] for each type, with the function of the given name
+/// in each language's folder.
 macro_rules! in_words {
     ($($type:ty: $function:ident;)*) => {
-        $(impl InWords for $type {
+        $(impl Localized for $type {
             fn in_words(&self, language: Language) -> Text {
                 Text(match language {
                     Language::En => en::$function(self),
@@ -71,9 +72,10 @@ in_words! {
     Superseded: superseded;
     Recorded: recorded;
     DeliveryFailure: delivery_failure;
+    MessageSubject: message_subject;
     PaymentProblem: payment_problem;
     OrderNote: order_note;
-    Uncharged: uncharged;
+    NotCharged: uncharged;
     Reason: reason;
     Fact: fact;
     PaymentFact: payment_fact;
@@ -86,20 +88,21 @@ fn payment_note(payment: Option<PaymentId>, note: &PaymentNote, language: Langua
     })
 }
 
-impl InWords for Attention {
+impl Localized for Attention {
     fn in_words(&self, language: Language) -> Text {
         payment_note(self.payment, &self.note, language)
     }
 }
 
-impl InWords for Entry {
+impl Localized for Entry {
     fn in_words(&self, language: Language) -> Text {
         payment_note(self.payment, &self.note, language)
     }
 }
 
-impl InWords for Failure {
-    /// No kind's name is in both enums, so the name tells which it is.
+impl Localized for Failure {
+    /// No kind has the same name in both enums, so the name determines the
+    /// enum.
     fn in_words(&self, language: Language) -> Text {
         if let Some(reason) = self.read::<RetryReason>() {
             return reason.in_words(language);
@@ -111,8 +114,8 @@ impl InWords for Failure {
     }
 }
 
-/// Several things, one after the other.
-pub fn joined<T: InWords>(things: &[T], language: Language) -> Text {
+/// The texts of several values, separated by semicolons.
+pub fn joined<T: Localized>(things: &[T], language: Language) -> Text {
     let words: Vec<String> = things.iter().map(|thing| thing.in_words(language).0).collect();
     Text(words.join("; "))
 }
@@ -126,7 +129,7 @@ pub fn stored_fact(fact: &serde_json::Value, language: Language) -> Option<Text>
     of_order.or_else(|_| of_payment()).ok()
 }
 
-/// A quantity that shows its plus.
+/// A quantity with an explicit plus sign.
 pub(super) struct Signed(pub(super) Quantity);
 
 impl fmt::Display for Signed {

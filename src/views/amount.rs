@@ -1,4 +1,4 @@
-//! A sum with its currency.
+//! An amount with its currency.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,13 +6,14 @@ use utoipa::ToSchema;
 use super::schema::MoneyText;
 use crate::kernel::Money;
 
-/// A sum as the API shows it: a decimal string and a currency.
+/// An amount of money as a decimal string, with its currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Amount {
-    /// A decimal string with two places, such as `"1558.80"`.
+    /// The amount in units of the currency (roubles), as a decimal string with
+    /// two places, such as `"1558.80"`.
     #[schema(value_type = MoneyText)]
     pub amount: Money,
-    /// The currency by ISO 4217, such as `RUB`.
+    /// The ISO 4217 code of the currency, such as `RUB`.
     pub currency: &'static str,
 }
 

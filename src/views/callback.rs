@@ -1,4 +1,4 @@
-//! What a merchant's site is told: events, as they are sent.
+//! Callbacks: the events that are sent to a merchant's site.
 
 use serde::{Deserialize, Serialize};
 use utoipa::openapi::RefOr;
@@ -10,20 +10,21 @@ use super::operation::OperationDocument;
 use crate::kernel::Timestamp;
 use crate::payments::PaymentId;
 
-/// The events, each with its name and its meaning, which are for the sites' developers.
+/// The events, each with its name and its description for the sites'
+/// developers.
 macro_rules! events {
     ($($event:ident = $name:literal, $meaning:literal;)*) => {
-        /// What a callback tells.
+        /// The kind of event that a callback reports.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Event {
             $(#[doc = $meaning] $event,)*
         }
 
         impl Event {
-            /// Every event, with its meaning.
+            /// Every event with its description.
             pub const ALL: &[(Event, &'static str)] = &[$((Event::$event, $meaning),)*];
 
-            /// Its name, as sites know it.
+            /// The name of the event in a callback.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -35,20 +36,24 @@ macro_rules! events {
 }
 
 events! {
-    PaymentHeld = "payment.held", "The money is set aside: take it by a capture.";
-    PaymentSucceeded = "payment.succeeded", "The money is there.";
-    PaymentExpired = "payment.expired", "The time in which the order could be paid is over.";
-    PaymentCanceled = "payment.canceled", "It can be paid no more, and nothing comes in its stead.";
+    PaymentHeld = "payment.held", "The money is held: capture it.";
+    PaymentSucceeded = "payment.succeeded", "The money was received: the order is paid.";
+    PaymentExpired = "payment.expired", "The time to pay for the order is over.";
+    PaymentCanceled = "payment.canceled",
+        "The payment can no longer be made, and no other payment replaces it.";
     PaymentSuperseded = "payment.superseded",
-        "It can be paid no more: there is another payment for what the order comes to now.";
+        "The payment can no longer be made: another payment for the order's current total \
+         replaces it.";
     PaymentReview = "payment.review",
-        "Money came that does not fit what the order is now: the operator decides whether it counts or goes back.";
-    OrderChanged = "order.changed", "The order has other lines or prices.";
-    OrderCanceled = "order.canceled", "The order was called off.";
+        "Money came that does not match the order's current state: the operator decides whether to \
+         accept or to refund it.";
+    OrderChanged = "order.changed", "The lines or prices of the order have changed.";
+    OrderCanceled = "order.canceled", "The order was cancelled.";
     OrderShipped = "order.shipped", "The goods were handed over.";
-    RefundSucceeded = "refund.succeeded", "Money was paid back.";
-    RefundFailed = "refund.failed", "The payment system will not pay it back.";
-    CaptureFailed = "capture.failed", "The payment system will not take money that it holds: `capture` says why.";
+    RefundSucceeded = "refund.succeeded", "The payment system made the refund.";
+    RefundFailed = "refund.failed", "The payment system refused the refund.";
+    CaptureFailed = "capture.failed",
+        "The payment system refused to capture held money: `capture` says why.";
 }
 
 impl Serialize for Event {
@@ -61,61 +66,63 @@ impl PartialSchema for Event {
     fn schema() -> RefOr<Schema> {
         let names = Event::ALL.iter().map(|(event, _)| event.name());
         let text = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
-        text.description(Some("What a callback tells.")).into()
+        text.description(Some("What happened: the kind of event that the callback reports.")).into()
     }
 }
 
 impl ToSchema for Event {}
 
-/// What a site is told.
+/// The body of a callback to your site.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Callback {
-    /// What has happened.
+    /// What happened, such as `payment.succeeded`.
     #[serde(rename = "type")]
     pub event: Event,
-    /// When it happened.
+    /// When it happened: RFC 3339, UTC.
     pub timestamp: Timestamp,
-    /// The order, and what happened to it.
+    /// The order, and the payment, refund or capture that the event is about.
     pub data: CallbackData,
 }
 
-/// The order as it was then, and which of its payments and refunds the event is about.
+/// The order at the moment of the event, and the payment, refund or capture
+/// that the event is about.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CallbackData {
-    /// The order, at the revision that it shows.
+    /// The order in the same form as the API returns it; `revision` says which
+    /// state it shows.
     #[serde(flatten)]
     pub order: MerchantOrder,
-    /// The payment that the event is about.
+    /// The payment that the event is about; null if it is about none.
     pub payment_id: Option<PaymentId>,
-    /// The refund that the event is about.
+    /// The refund that the event is about; null if it is about none.
     pub refund: Option<OperationDocument>,
-    /// The capture that the event is about.
+    /// The capture that the event is about; null if it is about none.
     pub capture: Option<OperationDocument>,
 }
 
-/// What only shows that callbacks arrive.
+/// The body of a test callback. It only shows that callbacks arrive.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TestCallback {
-    /// Always `tillgate.test`, which no other event has.
+    /// Always `tillgate.test`. No other event has this type.
     #[serde(rename = "type")]
     pub event: &'static str,
-    /// When it happened.
+    /// When the test was sent: RFC 3339, UTC.
     pub timestamp: Timestamp,
-    /// Words for people.
+    /// A message for people, and the address under test.
     pub data: TestCallbackData,
 }
 
-/// What a test says.
+/// The content of a test callback.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TestCallbackData {
-    /// What it is for.
+    /// A text for people that explains the test.
     pub message: &'static str,
-    /// The address that is tried, if you named one.
+    /// The callback address under test, if you named one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<String>,
 }
 
-/// The address that a test's body names.
+/// The address that the body of a test callback names.
 #[must_use]
 pub fn tested_url(body: &str) -> Option<String> {
     #[derive(Deserialize)]
@@ -129,5 +136,5 @@ pub fn tested_url(body: &str) -> Option<String> {
     serde_json::from_str::<Test>(body).ok()?.data.callback_url
 }
 
-/// The `type` of an event that only shows that events arrive.
+/// The `type` of a test callback.
 pub const TEST_EVENT: &str = "tillgate.test";

@@ -1,4 +1,4 @@
-//! An order as its merchant sees it: what its site reads, and what it is told.
+//! An order as its merchant sees it: in answers of the API and in callbacks.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,96 +13,107 @@ use crate::orders::Number;
 use crate::orders::{Order, State};
 use crate::payments::{Checkout, Line, Payment, PaymentId, VatCode};
 
-/// An order as its merchant sees it.
+/// An order of your site.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Order)]
 pub struct MerchantOrder {
-    /// Our number of it.
+    /// The order's number at tillgate: twelve digits.
     pub id: Number,
     /// The same as `id`.
     pub number: Number,
-    /// Your number of it.
+    /// Your own number of the order.
     #[schema(value_type = ExternalIdText)]
     pub merchant_order_id: ExternalId,
-    /// How far it is.
+    /// The state of the order: `open`, `paid`, `shipped`, `cancelled` or
+    /// `delivered`.
     pub state: State,
-    /// It goes up with every change of its items. The `ETag` begins with it, and is another after every change.
+    /// Starts at 1 and increases with every change of the order's items. The
+    /// `ETag` begins with it; the `ETag` differs after every change of the
+    /// order.
     pub revision: u32,
-    /// The `ETag`.
+    /// The value of the `ETag` header.
     #[serde(skip)]
     pub tag: String,
-    /// What it comes to at this revision. What is asked for, or was taken, stands in `payment`.
+    /// The order's total at this revision, tax included. The amount that is
+    /// requested from the buyer, or was taken, is in `payment`.
     pub total: Amount,
-    /// What was ordered, line by line.
+    /// The lines of the order, in the order in which you sent them.
     pub items: Vec<Item>,
-    /// How it is paid.
+    /// The state of the payment, and the link for the buyer.
     pub payment: PaymentDocument,
-    /// Every payment there was, the oldest first.
+    /// All payments of the order, oldest first.
     pub payments: Vec<PaymentEntry>,
-    /// The oldest first.
+    /// All refunds of the order, oldest first.
     pub refunds: Vec<OperationDocument>,
-    /// When you placed it.
+    /// When you placed the order: RFC 3339, UTC.
     pub created_at: Timestamp,
-    /// When the money had come.
+    /// When the money was received; null if it was not.
     pub paid_at: Option<Timestamp>,
-    /// When you said that the goods were handed over.
+    /// When you reported that the goods were handed over; null if you did not.
     pub shipped_at: Option<Timestamp>,
-    /// When it was called off.
+    /// When the order was cancelled; null if it was not.
     pub cancelled_at: Option<Timestamp>,
 }
 
-/// A line of an order, reckoned.
+/// A line of an order, with its totals.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OrderItem)]
 pub struct Item {
-    /// Its place, 1 for the first: what a refund names it by.
+    /// The line's place in the order, from 1. A refund can refer to the line by
+    /// it.
     pub line: u32,
-    /// Your number of the article.
+    /// Your article number.
     pub sku: String,
-    /// What the payer and the receipt call it.
+    /// The name of the article, as the payer and the receipt show it.
     pub name: String,
-    /// How much of it.
+    /// The quantity: a decimal with at most three places.
     #[schema(value_type = QuantityText)]
     pub quantity: Quantity,
-    /// The price of one, with the tax.
+    /// The price of one unit in roubles, tax included.
     #[schema(value_type = MoneyText)]
     pub price: Money,
-    /// The price of all.
+    /// The total of the line in roubles, tax included: price × quantity, to the
+    /// nearest kopeck.
     #[schema(value_type = MoneyText)]
     pub total: Money,
-    /// The tax's rate.
+    /// The rate of value added tax that the price includes.
     pub vat: VatCode,
-    /// The tax inside `total`.
+    /// The tax included in `total`, in roubles.
     #[schema(value_type = MoneyText)]
     pub vat_total: Money,
 }
 
-/// One payment of an order.
+/// One payment of an order: one attempt to be paid for it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PaymentEntry)]
 pub struct PaymentEntry {
-    /// Its number, here and at the payment system.
+    /// The payment's id, here and at the payment system.
     pub id: PaymentId,
-    /// The order's revision that it is for.
+    /// The revision of the order that the payment asks money for.
     pub revision: u32,
-    /// What was asked for.
+    /// The amount that the payment asks for.
     pub amount: Amount,
-    /// When it was asked for.
+    /// When the payment was requested: RFC 3339, UTC.
     pub created_at: Timestamp,
 }
 
-/// The tag of an order, which is another after every change that a site can make.
+/// The `ETag` of an order. It differs after every change that a site can make.
 #[must_use]
 pub fn tag(revision: u32, checkout: &Checkout) -> String {
-    match checkout.alterations {
+    match checkout.updates {
         0 => revision.to_string(),
-        alterations => format!("{revision}.{alterations}"),
+        updates => format!("{revision}.{updates}"),
     }
 }
 
-/// An order as its merchant sees it, if it is one of a merchant's site.
+/// An order as its merchant sees it; `None` if it is not an order of a
+/// merchant's site.
 #[must_use]
-pub fn merchant_order(frame: Frame<'_>, order: &Order, checkout: &Checkout) -> Option<MerchantOrder> {
+pub fn merchant_order(
+    frame: Frame<'_>,
+    order: &Order,
+    checkout: &Checkout,
+) -> Option<MerchantOrder> {
     let view = order.view()?;
     let bill = checkout.bill_of(view.revision)?;
     let item = |(line, place): (&Line, u32)| Item {
@@ -132,7 +143,10 @@ pub fn merchant_order(frame: Frame<'_>, order: &Order, checkout: &Checkout) -> O
         items: bill.lines.iter().zip(1..).map(item).collect(),
         payment: payment_document(frame, checkout),
         payments: checkout.payments.iter().map(payment).collect(),
-        refunds: checkout.refunds().map(|refund| OperationDocument::of(refund, frame.language)).collect(),
+        refunds: checkout
+            .refunds()
+            .map(|refund| OperationDocument::of(refund, frame.language))
+            .collect(),
         created_at: view.created_at,
         paid_at: view.paid.map(|facet| facet.at),
         shipped_at: view.shipped.map(|facet| facet.at),

@@ -1,12 +1,15 @@
-//! What is shown: an order with its payments, as the operator sees it and as its merchant does, and what a merchant is told.
-//! Shapes of JSON, made from what is stored and never read back.
+//! JSON views: an order with its payments, as the operator and as its merchant
+//! see it, and the callbacks to merchants' sites. They are made from what is
+//! stored and never read back.
 
 mod amount;
 pub mod callback;
 mod merchant_order;
+mod next_step;
 mod operation;
 mod order;
 mod payment;
+mod payment_money;
 pub mod schema;
 
 pub use amount::Amount;
@@ -14,29 +17,32 @@ pub use merchant_order::{MerchantOrder, merchant_order, tag};
 pub use operation::{OperationDocument, OperationPhase};
 pub use order::{OrderDocument, order_document};
 pub use payment::{PaymentDocument, buyers_address, payment_document};
+pub use payment_money::{PaymentMoney, payment_money};
 
 use utoipa::ToSchema;
 
 use crate::kernel::Timestamp;
 use crate::texts::Language;
 
-/// A kind with its parameters, which stand beside it, and the same in words for people.
+/// A reason: its kind for programs, with parameters as further fields next to
+/// it, and a text for people.
 #[derive(Debug, ToSchema)]
 #[schema(as = Reason)]
 pub struct ReasonShape {
-    /// For programs: what it is.
+    /// The kind of the reason, for programs. It does not depend on the
+    /// language.
     pub kind: String,
-    /// The same in words, for people: the wording may change.
+    /// The same reason as a text for people. The wording may change.
     pub text: String,
 }
 
-/// What a view depends on beside what is shown.
+/// What a view depends on in addition to the data that it shows.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
-    /// How browsers reach us.
+    /// The public address of tillgate, as browsers reach it.
     pub public_url: &'a str,
-    /// What time it is.
+    /// The current time.
     pub now: Timestamp,
-    /// In which language it is read.
+    /// The language of the texts.
     pub language: Language,
 }

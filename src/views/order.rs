@@ -1,18 +1,20 @@
-//! The order as it is shown.
+//! An order as the operator sees it.
 
 use serde::Serialize;
 
 use super::Frame;
 use super::amount::Amount;
+use super::next_step::{dismissal, next_steps};
 use super::payment::{PaymentDocument, payment_document};
 use crate::kernel::{ExternalId, Money, PartyName, Quantity, Timestamp};
 use crate::orders::Number;
 use crate::orders::{Order, OrderNote, Position, State, View, Window};
-use crate::payments::{Attention, Checkout};
-use crate::texts::{Language, Worded};
+use crate::payments::{Attention, Balance, Checkout};
+use crate::texts::{Language, WithText};
 
-/// An order as the API, the command line and tests see it. It depends on the set of the order's hooks
-/// alone, not on when or how often they came.
+/// An order as the operator's API, the command line and tests show it. It
+/// depends only on the set of the order's hooks, not on when or how often they
+/// arrived.
 #[derive(Debug, Clone, Serialize)]
 pub struct OrderDocument {
     number: Number,
@@ -33,22 +35,54 @@ pub struct OrderDocument {
     total: Option<Amount>,
     discount_total: Option<Amount>,
     payment: Option<PaymentDocument>,
+    /// Its money, if its payments go through tillgate.
+    money: Option<MoneyDocument>,
     attention: Vec<AttentionDocument>,
+}
+
+/// Where an order's money is. A sum of zero is null.
+#[derive(Debug, Clone, Serialize)]
+struct MoneyDocument {
+    paid: Option<Amount>,
+    held: Option<Amount>,
+    refunded: Option<Amount>,
+    due: Option<Amount>,
+}
+
+impl From<Balance> for MoneyDocument {
+    fn from(balance: Balance) -> MoneyDocument {
+        let shown = |sum: Money| (sum != Money::ZERO).then(|| Amount::from(sum));
+        MoneyDocument {
+            paid: shown(balance.paid),
+            held: shown(balance.held),
+            refunded: shown(balance.refunded),
+            due: shown(balance.due),
+        }
+    }
 }
 
 /// Something that a person should look at.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 enum AttentionDocument {
-    Order(Worded<OrderNote>),
-    Payment(Worded<Attention>),
+    Order {
+        #[serde(flatten)]
+        note: WithText<OrderNote>,
+        next_steps: Vec<String>,
+    },
+    Payment {
+        #[serde(flatten)]
+        note: WithText<Attention>,
+        /// Commands that settle it, the likeliest first.
+        next_steps: Vec<String>,
+    },
 }
 
 #[derive(Debug, Clone, Serialize)]
 struct PositionDocument {
     sku: String,
     name: Option<String>,
-    /// None when the sender's number could not be read.
+    /// `None` if the sender's number could not be read.
     quantity: Option<Quantity>,
     original_quantity: Option<Quantity>,
     weight_grams: Option<Quantity>,
@@ -76,19 +110,27 @@ impl From<Position> for PositionDocument {
     }
 }
 
-/// An order as it is shown, with how it is paid; none while it only has parked hooks.
+/// An order with its payment; `None` while it only has parked hooks.
 #[must_use]
-pub fn order_document(frame: Frame<'_>, order: &Order, checkout: Option<&Checkout>) -> Option<OrderDocument> {
+pub fn order_document(
+    frame: Frame<'_>,
+    order: &Order,
+    checkout: Option<&Checkout>,
+) -> Option<OrderDocument> {
     let document = OrderDocument::of(order, frame.language)?;
     let Some(checkout) = checkout else { return Some(document) };
-    // A marketplace's order that could not be billed has its buyer's contact there, and no payment.
+    // A marketplace order that could not be billed has a checkout only for its
+    // buyer's contact, and no payment.
     let is_asked = !checkout.payments.is_empty() || checkout.next.is_some();
     let payment = is_asked.then(|| payment_document(frame, checkout));
-    let worded =
-        |attention: &Attention| AttentionDocument::Payment(Worded::of(attention.clone(), frame.language));
+    let worded = |attention: &Attention| {
+        let note = WithText::of(attention.clone(), frame.language);
+        AttentionDocument::Payment { note, next_steps: next_steps(order.number, attention) }
+    };
     let mut attention = document.attention;
     attention.extend(checkout.attention.iter().map(worded));
-    Some(OrderDocument { payment, attention, ..document })
+    let money = is_asked.then(|| MoneyDocument::from(checkout.balance(frame.now)));
+    Some(OrderDocument { payment, money, attention, ..document })
 }
 
 impl OrderDocument {
@@ -98,7 +140,10 @@ impl OrderDocument {
         let View { content, paid, shipped, delivered, cancelled, mut attention, .. } = view;
         attention.extend(order.flags.iter().cloned());
         attention.retain(|note| !order.seen.contains(note));
-        let worded = |note| AttentionDocument::Order(Worded::of(note, language));
+        let worded = |note| AttentionDocument::Order {
+            note: WithText::of(note, language),
+            next_steps: vec![dismissal(order.number)],
+        };
         let attention = attention.into_iter().map(worded).collect();
         Some(OrderDocument {
             number: order.number,
@@ -119,6 +164,7 @@ impl OrderDocument {
             total: content.sums.total.map(Amount::from),
             discount_total: content.sums.discount_total.map(Amount::from),
             payment: None,
+            money: None,
             attention,
         })
     }
@@ -129,13 +175,11 @@ impl OrderDocument {
         !self.attention.is_empty()
     }
 
-    /// Its state.
     #[must_use]
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// Its shop.
     #[must_use]
     pub fn store_id(&self) -> &str {
         &self.store_id

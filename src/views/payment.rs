@@ -1,4 +1,4 @@
-//! How an order is paid.
+//! The payment of an order, as the API shows it.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,40 +8,46 @@ use super::ReasonShape;
 use super::amount::Amount;
 use crate::kernel::{Money, Timestamp};
 use crate::payments::{Checkout, Payment, PaymentPhase, PaymentProblem, PaymentState};
-use crate::texts::Worded;
+use crate::texts::WithText;
 
-/// How an order is paid, as it is shown.
+/// The payment of an order: its state, and the link for the buyer.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Payment)]
 pub struct PaymentDocument {
-    /// `requested`, `linked`, `held` (the money is set aside: capture it), `paid`, `refunded` (all of it was paid back), `expired`, `cancelled`, `failed` (the payment system will not have it), or
-    /// `review`: money came that does not fit what the order is now, and a person decides.
+    /// `requested` (the payment is being created), `linked` (the buyer can
+    /// pay), `held` (the money is held: capture it), `paid`, `refunded` (all of
+    /// it was refunded), `expired`, `cancelled`, `failed` (the payment system
+    /// refused it, or has something else than was requested), or `review`:
+    /// money came that does not match the order's current state, and a person
+    /// decides.
     #[schema(value_type = String)]
     pub state: PaymentPhase,
-    /// Where the buyer is sent. It stays the same while the order lives.
+    /// The address to send the buyer to. It stays the same for the life of the
+    /// order.
     pub url: String,
-    /// Until when it can be paid.
+    /// The time until which the order can be paid: RFC 3339, UTC; null if the
+    /// order has no payment.
     pub expires_at: Option<Timestamp>,
-    /// What was asked for.
+    /// The amount that is requested; after a capture, the amount that was
+    /// captured. Null if the order has no payment.
     pub amount: Option<Amount>,
-    /// Since when it is paid.
+    /// When the order was paid: RFC 3339, UTC; null if it was not.
     pub paid_at: Option<Timestamp>,
-    /// What of it was paid back, if anything.
+    /// How much of it was refunded. The field is absent if nothing was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refunded: Option<Amount>,
-    /// What is wrong with it.
+    /// What is wrong with the payment. The field is absent if nothing is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<ReasonShape>)]
-    pub problem: Option<Worded<PaymentProblem>>,
+    pub problem: Option<WithText<PaymentProblem>>,
 }
 
-/// The address for an order's buyer: `way` is `pay` or `return`.
+/// The address of an order's page for its buyer. `way` is `pay` or `return`.
 #[must_use]
 pub fn buyers_address(public_url: &str, way: &str, checkout: &Checkout) -> String {
     format!("{public_url}/{way}/{}-{}", checkout.number, checkout.secret.expose())
 }
 
-/// Shows how an order is paid.
 #[must_use]
 pub fn payment_document(frame: Frame<'_>, checkout: &Checkout) -> PaymentDocument {
     let Frame { public_url, now, language } = frame;
@@ -60,9 +66,11 @@ pub fn payment_document(frame: Frame<'_>, checkout: &Checkout) -> PaymentDocumen
         };
     }
     let current = checkout.current();
-    // What is asked for next, while what was asked for before is being cancelled.
-    let asked = current
-        .filter(|payment| next.is_none() || state != PaymentPhase::Requested || payment.superseded.is_none());
+    // While the previous payment is being cancelled, show what will be
+    // requested next.
+    let asked = current.filter(|payment| {
+        next.is_none() || state != PaymentPhase::Requested || payment.superseded.is_none()
+    });
     let paid_at = current.and_then(|payment| match payment.state {
         PaymentState::Paid { at } => Some(at),
         PaymentState::Planned
@@ -71,11 +79,12 @@ pub fn payment_document(frame: Frame<'_>, checkout: &Checkout) -> PaymentDocumen
         | PaymentState::Linked { .. }
         | PaymentState::Held { .. }
         | PaymentState::Refused { .. }
-        | PaymentState::Frozen { .. }
+        | PaymentState::NeedsReview { .. }
         | PaymentState::Cancelled { .. }
         | PaymentState::Expired { .. } => None,
     });
-    let refunded = current.map(|payment| checkout.refunded(payment.id)).filter(|sum| *sum > Money::ZERO);
+    let refunded =
+        current.map(|payment| checkout.refunded(payment.id)).filter(|sum| *sum > Money::ZERO);
     PaymentDocument {
         state,
         url,
@@ -83,6 +92,6 @@ pub fn payment_document(frame: Frame<'_>, checkout: &Checkout) -> PaymentDocumen
         amount: asked.map(Payment::taken).or(next.map(|bill| bill.total)).map(Amount::from),
         paid_at,
         refunded: refunded.map(Amount::from),
-        problem: current.and_then(Payment::problem).map(|problem| Worded::of(problem, language)),
+        problem: current.and_then(Payment::problem).map(|problem| WithText::of(problem, language)),
     }
 }

@@ -1,7 +1,9 @@
-//! How our own kinds of text are described in the API's document: each once, so that every field of its type says the same.
+//! The OpenAPI schemas of our own text types. Each is described once, so that
+//! every field of the type has the same description.
 
-/// Describes a type that travels as text: its name, what it is, the pattern of its text and, unless everybody should make
-/// up their own, an example.
+/// Describes a type that is serialized as text: its name, its description, the
+/// pattern of its text and, unless everybody should choose their own, an
+/// example.
 macro_rules! text_schema {
     ($type:ty, $name:literal, $description:literal, $pattern:literal $(, $example:literal)?) => {
         impl utoipa::PartialSchema for $type {
@@ -25,7 +27,7 @@ macro_rules! text_schema {
 
 pub(crate) use text_schema;
 
-/// Describes a type that travels as one of a few words.
+/// Describes a type that is serialized as one of a few words.
 macro_rules! word_schema {
     ($type:ty, $name:literal, $description:literal, $words:expr) => {
         impl utoipa::PartialSchema for $type {
@@ -54,58 +56,67 @@ use crate::payments::{OperationId, PaymentId, VatCode};
 word_schema!(
     State,
     "OrderState",
-    "The one word for where an order stands: the last of these that holds.",
+    "The state of an order: of the states that apply, the last in this list.",
     State::ALL.map(State::as_str)
 );
 word_schema!(
     VatCode,
     "VatCode",
-    "The rate of value added tax that is inside a price, in the words of payment systems and merchants alike. The tax is the same\nwith `_ADDED` and without: it tells the receipt that the rate is reckoned from the sum, as it is for advances.",
+    "The rate of value added tax that a price includes. A code with `_ADDED` gives the same tax as \
+     the one without; on the receipt it shows that the rate is computed from the total (for \
+     example 20/120), as for advances.",
     VatCode::ALL.map(VatCode::as_str)
 );
 text_schema!(
     PaymentId,
     "PaymentId",
-    "A payment: its order and the attempt.",
+    "The id of a payment: the order's number and the number of the attempt, from 1.",
     "^[1-9][0-9]{11}-[0-9]{1,9}$",
     "482993011752-1"
 );
 text_schema!(
     OperationId,
     "OperationId",
-    "A refund or capture: its payment, and a count.",
+    "The id of a refund or a capture: the id of its payment and a sequence number, from 1.",
     "^[1-9][0-9]{11}-[0-9]{1,9}-[0-9]{1,9}$",
     "482993011752-1-1"
 );
 
-/// What [`crate::kernel::Money`] is in the document: the kernel knows no OpenAPI, so a field names it by `value_type`.
+/// The schema of [`crate::kernel::Money`]. The kernel does not depend on
+/// OpenAPI, so fields name this type by `value_type`.
 pub struct MoneyText;
 
-/// The same for [`crate::kernel::Quantity`].
+/// The schema of [`crate::kernel::Quantity`].
 pub struct QuantityText;
 
-/// The same for [`crate::kernel::ExternalId`].
+/// The schema of [`crate::kernel::ExternalId`].
 pub struct ExternalIdText;
 
 text_schema!(
     MoneyText,
     "Money",
-    "A sum in roubles, tax included: a decimal with at most two places.",
+    "An amount in roubles, tax included: a decimal string with at most two places.",
     r"^[0-9]{1,9}(\.[0-9]{1,2})?$",
     "129.90"
 );
 text_schema!(
     QuantityText,
     "Quantity",
-    "How much of something: a decimal with at most three places.",
+    "A quantity, in the unit of the article: a decimal string with at most three places.",
     r"^(0\.([1-9][0-9]{0,2}|0[1-9][0-9]?|00[1-9])|[1-9][0-9]{0,8}(\.[0-9]{1,3})?)$",
     "2"
 );
-text_schema!(Number, "Number", "Our number of an order: twelve digits.", "^[1-9][0-9]{11}$", "482993011752");
+text_schema!(
+    Number,
+    "Number",
+    "The order's number at tillgate: twelve digits, the first not 0.",
+    "^[1-9][0-9]{11}$",
+    "482993011752"
+);
 text_schema!(
     ExternalIdText,
     "MerchantOrderId",
-    "Your number of an order: from 1 to 255 bytes without control characters.",
+    "Your own number of the order: from 1 to 255 bytes without control characters.",
     r"^[^\x00-\x1f\x7f-\x9f]{1,255}$",
     "A-1001"
 );

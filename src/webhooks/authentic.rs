@@ -1,9 +1,10 @@
-//! Bytes of which it is known who has sent them.
+//! Bodies whose sender has been verified.
 
-use crate::kernel::json::{Tidied, tidy};
+use crate::kernel::json::{CleanJson, tidy};
 
-/// A body whose sender has been verified. A [`Verifier`](super::Verifier) makes it; [`Authentic::from_journal`] and
-/// [`Authentic::unproved`] make one without, and say why.
+/// A body whose sender has been verified. A [`Verifier`](super::Verifier)
+/// creates it. [`Authentic::from_journal`] and [`Authentic::unproved`] create
+/// one without a verifier; their names state the reason.
 #[derive(Debug, Clone, Copy)]
 pub struct Authentic<'a> {
     pub(super) body: &'a [u8],
@@ -18,43 +19,46 @@ impl<'a> Authentic<'a> {
 }
 
 impl<'a> Authentic<'a> {
-    /// Bytes that were verified when they came, and have been kept since, or that were asked for by us.
+    /// Stored bytes that were verified on arrival, or bytes that we requested
+    /// ourselves.
     #[must_use]
     pub fn from_journal(kept: &'a [u8]) -> Authentic<'a> {
         Authentic { body: kept }
     }
 
-    /// Bytes that nobody has proved: whoever reads them takes them for a hint and no more.
+    /// Bytes without proof of their sender. The caller may treat them only as a
+    /// hint.
     #[must_use]
     pub fn unproved(body: &'a [u8]) -> Authentic<'a> {
         Authentic { body }
     }
 
-    /// What the verified bytes come to when they are unpacked.
+    /// The decompressed form of the verified bytes.
     #[must_use]
     pub fn unpacked<'b>(self, plain: &'b [u8]) -> Authentic<'b> {
         Authentic { body: plain }
     }
 
-    /// The same as it can be read: see [`tidy`].
+    /// The bytes, cleaned up for parsing: see [`tidy`].
     #[must_use]
     pub fn readable(self) -> Readable<'a> {
         Readable(tidy(self.body))
     }
 }
 
-/// Verified bytes as they can be read.
+/// Verified bytes that are cleaned up for parsing.
 #[derive(Debug)]
-pub struct Readable<'a>(Tidied<'a>);
+pub struct Readable<'a>(CleanJson<'a>);
 
 impl Readable<'_> {
-    /// The bytes.
+    /// The cleaned bytes.
     #[must_use]
     pub fn text(&self) -> &[u8] {
         &self.0.text
     }
 
-    /// Characters of which the sender left only half.
+    /// The number of truncated characters, such as an emoji that the sender cut
+    /// in half.
     #[must_use]
     pub fn half_characters(&self) -> usize {
         self.0.half_characters

@@ -1,55 +1,57 @@
-//! Notifications by a channel that we open, for a shop that has no public address: the sender calls us over it.
+//! Notifications over a channel that we open, for a receiver without a public
+//! address. The sender makes calls to us over it.
 
 use std::fmt;
 
-/// What the sender wants, and the id under which the answer goes back.
+/// A call of the sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// The id, as it was written.
+    /// The id of the call, unchanged. The answer repeats it.
     pub id: serde_json::Value,
-    /// What is wanted.
-    pub asked: Asked,
+    pub request: ChannelRequest,
 }
 
-/// What a sender may want.
+/// The request in a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
-    /// Tells of payments; each is a notification as it would be posted.
-    Notices(Vec<Vec<u8>>),
-    /// Asks how we are.
+pub enum ChannelRequest {
+    /// Notifications about payments. Each has the bytes that would otherwise be
+    /// posted.
+    Notifications(Vec<Vec<u8>>),
+    /// A health check.
     Status,
-    /// Something that we do not know, by this name.
+    /// An unknown method, with its name.
     Else(String),
 }
 
-/// What became of a call.
+/// The outcome of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallOutcome<'a> {
-    /// We are well.
+    /// The health check succeeded.
     Status,
-    /// All notifications are kept.
+    /// All notifications are stored.
     Kept,
-    /// One could not be kept, for this reason; it is to come again.
+    /// A notification could not be stored, for this reason. The sender should
+    /// repeat it.
     NotKept(&'a str),
-    /// We do not know what this is.
+    /// The method with this name is unknown.
     UnknownMethod(&'a str),
 }
 
-/// How a sender speaks over its channel.
-pub trait NoticeChannel: Send + Sync + fmt::Debug {
-    /// Reads a call. The error says why it cannot be read, and holds the answer.
+/// The protocol of a channel.
+pub trait NotificationChannel: Send + Sync + fmt::Debug {
+    /// Parses a call. The error says what is wrong with it, and has the answer.
     fn read(&self, text: &str) -> Result<Call, NotACall>;
 
-    /// The answer to a call.
+    /// Builds the answer to a call.
     fn answer(&self, id: &serde_json::Value, outcome: CallOutcome<'_>) -> String;
 }
 
-/// What came is no call.
+/// A message on the channel that is not a call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct NotACall {
-    /// Why.
+    /// Says what is wrong with the message.
     pub why: String,
-    /// What the sender is answered.
+    /// The answer to the sender.
     pub answer: String,
 }

@@ -1,42 +1,43 @@
-//! What a hook says of itself before its content is read, and why one cannot be used.
+//! The envelope of a hook, which is read before its content, and the reasons
+//! why a hook cannot be used.
 
 use std::fmt;
 
 use crate::kernel::ExternalId;
 use crate::orders::{EventKind, Report};
 
-/// What a hook is about, as far as its envelope says.
+/// What a hook is about, according to its envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The kind, in the sender's word.
+    /// The sender's name of the kind.
     pub event_type: String,
-    /// The kind in ours; none for kinds that do not concern us.
+    /// Our kind. None for kinds that do not concern us.
     pub kind: Option<EventKind>,
-    /// The sender's order number. Hooks of kinds that concern us always have one.
+    /// The sender's order number. Hooks of kinds that concern us always have
+    /// one.
     pub external_id: Option<ExternalId>,
 }
 
 /// Why a hook cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// What is the matter.
     pub why: RejectionKind,
-    /// The same in words that say where.
+    /// Describes the problem and its place, for people.
     pub detail: String,
-    /// The kind, if it could be read all the same.
+    /// The sender's name of the kind, if it could be read.
     pub event_type: Option<String>,
 }
 
 /// The kinds of unusable hooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RejectionKind {
-    /// The body is not JSON, or its envelope is not what it should be.
+    /// The body is not JSON, or its envelope is invalid.
     Malformed,
-    /// It names no order.
+    /// The hook has no usable order number.
     NoOrderNumber,
-    /// It is longer than is read.
+    /// The body exceeds the size limit.
     TooLarge,
-    /// It is packed in a way, or has a form, that is not read.
+    /// The body has an unsupported compression or media type.
     UnsupportedForm,
 }
 
@@ -48,7 +49,8 @@ impl fmt::Display for Rejection {
 
 /// A hook whose envelope has been read.
 pub trait Reading: Send + Sync {
-    /// Reads the rest. It cannot fail: what is not understood is noted and left out, because turning a hook
-    /// away over a comment's type would cost the order.
+    /// Parses the rest. It cannot fail: a field that is not understood is left
+    /// out, with a note. To reject a hook because of the type of a comment
+    /// would lose the order.
     fn report(&self) -> Report;
 }

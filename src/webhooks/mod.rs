@@ -1,9 +1,12 @@
-//! What others send us, as they speak: bytes in, our words out, and an answer in the sender's words.
+//! Parsing of incoming requests: from the sender's bytes to our types, and back
+//! to an answer in the sender's format.
 //!
-//! There is one way in for order hooks and payment notifications alike. A [`Verifier`] proves on the raw bytes who has sent
-//! them, and may give the delivery's own id; a [`Protocol`] reads them and words the answer. Verifiers are written once and
-//! named by the configuration; a protocol is a folder here. Each step is a pure function. Names and shapes of the sender end
-//! at this module's edge.
+//! Order hooks and payment notifications take the same path. A [`Verifier`]
+//! checks on the raw bytes who sent them, and may provide the delivery id. A
+//! [`Protocol`] parses the bytes and builds the answer. Each verifier is
+//! written once and selected in the configuration; each protocol is a module
+//! here or in its payment system's folder. Every step is a pure function. The
+//! sender's names and formats are not used outside of these modules.
 
 mod authentic;
 mod channel;
@@ -15,11 +18,12 @@ pub mod tolerant;
 pub mod verify;
 
 pub use authentic::{Authentic, Readable};
-pub use channel::{Asked, Call, CallOutcome, NotACall, NoticeChannel};
+pub use channel::{Call, CallOutcome, ChannelRequest, NotACall, NotificationChannel};
 pub use envelope::{Identity, Reading, Rejection, RejectionKind};
-pub use protocol::{Inbound, Outcome, Protocol, read_notice};
+pub use protocol::{Inbound, Outcome, Protocol, read_notification};
 pub use source::{SourceProtocol, SourceSystem};
 pub use verify::{AuthError, Sender, Verifier};
 
-/// All protocols of sources of orders: each is a folder, declared above, and a line here.
+/// The protocols of all sources of orders. Each is a module, declared above,
+/// and a line here.
 const SOURCES: &[SourceSystem] = &[sm::SYSTEM];

@@ -1,72 +1,76 @@
-//! A protocol: how what somebody has sent is read, and answered.
+//! A protocol: how requests of a sender are parsed and answered.
 
 use std::fmt;
 
 use super::{Authentic, Identity, Readable, Reading, Rejection, RejectionKind};
 use crate::dedup::{Answer, Verdict};
 use crate::orders::{EventKind, Number};
-use crate::payments::{Judgement, Notice};
+use crate::payments::{Notification, NotificationVerdict};
 
-/// What somebody has sent, as it was read.
+/// A parsed request.
 pub enum Inbound<'a> {
-    /// A hook about an order: what is needed to recognise one that has come before, and the rest.
+    /// A hook about an order: its identity, which recognises a duplicate, and a
+    /// reader for the rest.
     Order(Identity, Box<dyn Reading + 'a>),
     /// A notification about a payment.
-    Payment(Notice),
+    Payment(Notification),
 }
 
-/// What became of it, as much as an answer needs.
+/// The outcome of a request, as far as the answer depends on it.
 ///
-/// A protocol of order hooks is asked about [`Outcome::Order`] alone: what is turned away there gets a problem document. A
-/// payment system's protocol is asked about all the others.
+/// A protocol of order hooks gets only [`Outcome::Order`]; a hook that is
+/// turned away is answered with a problem document. A payment system's protocol
+/// gets all the others.
 #[derive(Debug, Clone, Copy)]
 pub enum Outcome<'a> {
-    /// A hook was judged.
+    /// A hook got a verdict.
     Order {
-        /// The verdict.
         verdict: Verdict,
-        /// The kind of hook.
+        /// The kind of hook. None for kinds that do not concern us.
         kind: Option<EventKind>,
         /// Our number of the order.
         number: Option<Number>,
     },
-    /// A notification was judged.
+    /// A notification got a verdict.
     Payment {
-        /// What it means.
-        judgement: &'a Judgement,
-        /// A payment that we do not know may become known yet.
+        judgement: &'a NotificationVerdict,
+        /// The notification is early: its payment may still become known.
         may_become_known: bool,
     },
-    /// It was a test of the connection.
+    /// The request was a connection test.
     Test {
-        /// For our account.
+        /// It is for our account.
         is_ours: bool,
     },
-    /// Its sender is not proved.
+    /// The sender could not be verified.
     Unauthenticated,
-    /// It cannot be used.
+    /// The request cannot be used.
     Unusable(&'a Rejection),
-    /// It cannot be taken in now, and is to come again.
+    /// The request cannot be processed now. The sender should repeat it.
     Unavailable,
 }
 
-/// A way in which senders speak.
+/// The protocol of a kind of sender.
 pub trait Protocol: Send + Sync + fmt::Debug {
-    /// Reads verified bytes. Of a hook only the envelope is read at once.
+    /// Parses verified bytes. For a hook, it parses only the envelope.
     fn read<'a>(&'a self, body: &'a Readable<'_>) -> Result<Inbound<'a>, Rejection>;
 
-    /// The answer in the sender's words. None is an empty body with HTTP's own status. It depends on its argument alone: copies of
-    /// a hook get the same bytes.
+    /// Builds the answer in the sender's format. None means an empty JSON
+    /// object with HTTP's own status. The result depends on the argument alone,
+    /// so that duplicates of a hook get the same bytes.
     fn answer(&self, outcome: Outcome<'_>) -> Option<Answer>;
 }
 
-/// Reads a notification about a payment.
-pub fn read_notice(protocol: &dyn Protocol, body: Authentic<'_>) -> Result<Notice, Rejection> {
+/// Parses a notification about a payment.
+pub fn read_notification(
+    protocol: &dyn Protocol,
+    body: Authentic<'_>,
+) -> Result<Notification, Rejection> {
     match protocol.read(&body.readable())? {
-        Inbound::Payment(notice) => Ok(notice),
+        Inbound::Payment(notification) => Ok(notification),
         Inbound::Order(identity, _) => Err(Rejection {
             why: RejectionKind::Malformed,
-            detail: "it is about an order, and a payment system speaks of payments".into(),
+            detail: "expected a notification about a payment, got a hook about an order".into(),
             event_type: Some(identity.event_type),
         }),
     }

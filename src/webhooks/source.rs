@@ -1,4 +1,4 @@
-//! The protocols in which sources of orders speak.
+//! The registry of protocols for sources of orders.
 
 use std::fmt;
 use std::ops::Deref;
@@ -10,19 +10,20 @@ use serde::{Deserialize, Deserializer};
 use super::{Protocol, SOURCES, Verifier};
 use crate::kernel::Tokens;
 
-/// One of them, as the list of them has it.
+/// An entry of the list of protocols, `SOURCES`.
 pub struct SourceSystem {
-    /// Its name in the configuration.
+    /// The name in the configuration.
     pub name: &'static str,
-    /// How its senders prove themselves, by the source's tokens; none where the protocol leaves that open.
+    /// Creates the verifier from the source's tokens. None if the protocol does
+    /// not define how senders authenticate.
     pub verifier: Option<fn(Tokens) -> Verifier>,
-    /// How it is read and answered. Times without an offset are in the zone.
+    /// Creates the protocol. The time zone is that of times without an offset.
     pub protocol: fn(Option<TimeZone>) -> Arc<dyn Protocol>,
-    /// Whether its senders hear how far their orders are: see `marketplace`.
+    /// Whether its senders receive fulfilment updates: see `marketplace`.
     pub is_told: bool,
 }
 
-/// The protocol of a source, by its name.
+/// A protocol, looked up by its name in the configuration.
 #[derive(Clone, Copy)]
 pub struct SourceProtocol(&'static SourceSystem);
 
@@ -45,7 +46,9 @@ impl<'de> Deserialize<'de> for SourceProtocol {
         let name = String::deserialize(deserializer)?;
         SOURCES.iter().find(|system| system.name == name).map(SourceProtocol).ok_or_else(|| {
             let known = SOURCES.iter().map(|system| system.name).collect::<Vec<_>>().join(", ");
-            serde::de::Error::custom(format!("protocol: {name:?} is not known, only {known}"))
+            serde::de::Error::custom(format!(
+                "protocol: unknown value {name:?}, expected one of: {known}"
+            ))
         })
     }
 }

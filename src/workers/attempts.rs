@@ -1,9 +1,14 @@
-//! Carries attempts at other systems on, one step a message: what is next is noted and done, and what it came to is recorded
-//! in the batch that settles the message. Whatever is not certain afterwards is a step again.
+//! Runs calls to other systems that may or may not arrive, one step per
+//! message. A step is recorded before it is performed, and its outcome is
+//! recorded in the batch that settles the message. Whatever is unknown after
+//! that becomes a step again.
 //!
-//! The machine is `payments::Attempt`. Its instances are payments, operations and lists of refunds in
-//! [`collector`](super::collector), and what marketplaces are told in [`envoy`](super::envoy). A worker says what its step is and
-//! how it is recorded ([`AttemptStep`]); the rest is the same for all of them.
+//! The state machine is `payments::Attempt`. It is used for payments,
+//! operations and lists of refunds in
+//! [`payment_worker`](super::payment_worker), and for fulfilment updates in
+//! [`update_sender`](super::update_sender). A worker defines what its step is
+//! and how it is recorded ([`AttemptStep`]); the rest is the same for all of
+//! them.
 
 use std::time::Duration;
 
@@ -15,44 +20,48 @@ use crate::payments::RetryReason;
 use crate::peer::RetryPolicy;
 use crate::store::{Batch, CommitError, Store, Unavailable};
 use crate::telemetry::metrics;
-use crate::texts::{InWords, Language};
+use crate::texts::{Language, Localized};
 
-/// What came of one step.
-pub(super) struct Stepped<T> {
-    /// What the call came to; none when nothing was done.
+/// The result of one step.
+pub(super) struct StepResult<T> {
+    /// The outcome of the call; `None` when nothing was done.
     pub outcome: Option<T>,
-    /// How long the other system wants us to wait.
-    pub wish: Option<Duration>,
-    /// It wants to be left alone by everybody.
+    /// How long the other system asks us to wait.
+    pub retry_after: Option<Duration>,
+    /// Whether `retry_after` applies to the whole queue, not only to this
+    /// message.
     pub is_for_all: bool,
-    /// It is there and only waits to be over.
+    /// Whether the other system has it, and we only wait for its end.
     pub is_linked: bool,
 }
 
-impl<T> Stepped<T> {
-    /// Without a call.
-    pub fn by_itself(outcome: Option<T>) -> Stepped<T> {
-        Stepped { outcome, wish: None, is_for_all: true, is_linked: false }
+impl<T> StepResult<T> {
+    /// A result that asks for no pause.
+    pub fn by_itself(outcome: Option<T>) -> StepResult<T> {
+        StepResult { outcome, retry_after: None, is_for_all: true, is_linked: false }
     }
 }
 
 /// One step of one attempt.
 pub(super) trait AttemptStep: Sync {
-    /// What a call comes to.
+    /// The outcome of a call.
     type Outcome: Send + Sync;
 
-    /// Notes what is about to be done, and does it. None if the attempt has changed meanwhile: then it begins again.
-    fn step(&self) -> impl Future<Output = Result<Option<Stepped<Self::Outcome>>, Unavailable>> + Send;
+    /// Records what is about to be done, and does it. Returns `None` if the
+    /// attempt changed in the meantime; then it is run again.
+    fn step(
+        &self,
+    ) -> impl Future<Output = Result<Option<StepResult<Self::Outcome>>, Unavailable>> + Send;
 
-    /// Records what it came to, and settles the message with it.
+    /// Records the outcome, and settles the message in the same batch.
     fn record(
         &self,
         ticket: Ticket,
-        stepped: &Stepped<Self::Outcome>,
+        stepped: &StepResult<Self::Outcome>,
     ) -> impl Future<Output = Result<Settlement, CommitError>> + Send;
 }
 
-/// A worker that carries attempts on.
+/// Runs the steps of attempts.
 pub(super) struct AttemptWorker<'a> {
     pub store: &'a Store,
     /// How long a claim is held.
@@ -61,47 +70,62 @@ pub(super) struct AttemptWorker<'a> {
     pub log: LogLines,
 }
 
-/// What a worker's log says.
+/// The log messages of a worker.
 pub(super) struct LogLines {
     pub sent: &'static str,
     pub waits: &'static str,
     pub retry: &'static str,
-    /// What a person has to do is part of it.
+    /// Says what a person has to do; the command to retry follows.
     pub dead: &'static str,
 }
 
 impl AttemptWorker<'_> {
-    /// Does one step, and records it. Returns how long the message's queue is to be left alone.
+    /// Performs one step, and records it. Returns how long to pause the
+    /// message's queue.
     pub async fn carry_on<S: AttemptStep>(&self, claimed: &Claimed, attempt: &S) -> Duration {
         let Claimed { delivery, ticket, .. } = claimed;
         let stepped = match persist(self.lease / 4, || attempt.step()).await {
             Ok(Some(stepped)) => stepped,
             Ok(None) => {
                 let error = Failure::of(&RetryReason::Changed);
-                self.settle(delivery, *ticket, Settlement::Retry { wait: Duration::ZERO, error }).await;
+                self.settle(delivery, *ticket, Settlement::Retry { wait: Duration::ZERO, error })
+                    .await;
                 return Duration::ZERO;
             }
             Err(why) => {
-                tracing::warn!(message.id = %delivery.id, error = %why, "an attempt could not be carried on and will be");
-                return Duration::ZERO; // the lease runs out
+                tracing::warn!(
+                    message.id = %delivery.id,
+                    error = %why,
+                    "an attempt could not be continued because of the store; it is retried when \
+                     its lease expires"
+                );
+                return Duration::ZERO; // until the lease expires
             }
         };
         match persist(self.lease / 2, || attempt.record(*ticket, &stepped)).await {
             Ok(settlement) => self.tell(delivery, &settlement),
             Err(why) => {
-                tracing::warn!(message.id = %delivery.id, error = %why, "what a call came to was not recorded; it will be looked up");
+                tracing::warn!(
+                    message.id = %delivery.id,
+                    error = %why,
+                    "the outcome of a call was not recorded; it will be looked up"
+                );
             }
         }
-        let rest = stepped.wish.filter(|_| stepped.is_for_all);
+        let rest = stepped.retry_after.filter(|_| stepped.is_for_all);
         rest.unwrap_or_default().min(self.retry.longest)
     }
 
-    /// Settles a message about which nothing else is recorded.
+    /// Settles a message without recording anything else.
     pub async fn settle(&self, delivery: &Delivery, ticket: Ticket, settlement: Settlement) {
         match self.settled(delivery, ticket, settlement).await {
             Ok(settlement) => self.tell(delivery, &settlement),
             Err(why) => {
-                tracing::warn!(message.id = %delivery.id, error = %why, "a message was not settled and will be looked at again");
+                tracing::warn!(
+                    message.id = %delivery.id,
+                    error = %why,
+                    "a message was not settled and will be processed again"
+                );
             }
         }
     }
@@ -137,7 +161,13 @@ impl AttemptWorker<'_> {
             }
             Settlement::Dead { error } => {
                 let error = error.in_words(Language::En);
-                tracing::error!(message.id = %id, queue, %error, "{}: tillgate outbox retry {id}", log.dead);
+                tracing::error!(
+                    message.id = %id,
+                    queue,
+                    %error,
+                    "{}: tillgate outbox retry {id}",
+                    log.dead
+                );
                 "dead"
             }
         };

@@ -1,25 +1,32 @@
-//! What happens after the commit, each a loop that ends when it is told to drain.
+//! Background work after the commit. Each worker is a loop that ends when it is
+//! asked to drain.
 //!
-//! - [`courier`] takes pickers' messages from the outbox to their chats: claim, act, settle;
-//! - [`collector`] looks after payments at the payment systems, [`herald`] tells merchants' sites, [`envoy`] the marketplaces: the
-//!   same way;
-//! - [`attempts`] is how the collector and the envoy carry a call on that may or may not have arrived;
-//! - [`dispatch`] is what these four share, and [`persistence`] how they get over a store that is away for a moment;
-//! - [`reconciler`] finds hooks that never came, at the marketplace itself; [`notice_channel`] takes notifications by a WebSocket
-//!   that we open;
+//! - [`picker_sender`] sends pickers' messages from the outbox to their chats:
+//!   claim, send, settle;
+//! - [`payment_worker`] advances payments at the payment systems,
+//!   [`callback_sender`] calls merchants' sites, and [`update_sender`] sends
+//!   fulfilment updates to marketplaces, all in the same way;
+//! - [`attempts`] is how the payment worker and the update sender retry a call
+//!   that may or may not have arrived;
+//! - [`dispatch`] is the loop that these four share, and [`persistence`] how
+//!   they wait for a store that is briefly unavailable;
+//! - [`reconciler`] finds lost hooks at the marketplace itself;
+//!   [`notification_channel`] receives notifications over a WebSocket that we
+//!   open;
 //! - [`clock_watch`] compares this machine's clock with the store's;
-//! - [`clerk`] notes copies of hooks in the journal;
-//! - [`sweeper`] lets go of what has been kept for its time.
+//! - [`duplicate_recorder`] records duplicates of hooks in the journal;
+//! - [`sweeper`] deletes what is past its retention time.
 
 mod attempts;
-pub mod clerk;
+pub mod callback_sender;
 pub mod clock_watch;
-pub mod collector;
-pub mod courier;
 pub mod dispatch;
-pub mod envoy;
-pub mod herald;
-pub mod notice_channel;
+pub mod duplicate_recorder;
+pub mod notification_channel;
+pub mod payment_worker;
 mod persistence;
+pub mod picker_sender;
 pub mod reconciler;
+pub mod survey;
 pub mod sweeper;
+pub mod update_sender;

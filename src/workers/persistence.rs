@@ -1,5 +1,6 @@
-//! What a worker does when the store cannot be used for a moment: a fail-over of the database takes some seconds, and a
-//! claimed message is anybody's again only when its lease has ended.
+//! Retries store operations while the store is briefly unavailable. A fail-over
+//! of the database takes some seconds, and other workers can claim a message
+//! only after its lease has expired.
 
 use std::time::Duration;
 
@@ -7,19 +8,20 @@ use crate::kernel::Stopwatch;
 use crate::outbox::MessageId;
 use crate::store::{Batch, CommitError, Store, Unavailable};
 
-/// Between two attempts.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// An error of the store.
 pub trait StoreError {
-    /// Whether the store may work again in a moment.
+    /// Whether the operation may succeed in a moment.
     fn may_pass(&self) -> bool;
 }
 
 impl StoreError for Unavailable {
     fn may_pass(&self) -> bool {
         match self {
-            Unavailable::Unreachable(_) | Unavailable::Stalled { .. } | Unavailable::Crowded => true,
+            Unavailable::Unreachable(_) | Unavailable::Stalled { .. } | Unavailable::Crowded => {
+                true
+            }
             Unavailable::Stopped(_)
             | Unavailable::Damaged { .. }
             | Unavailable::NoNumberLeft { .. }
@@ -37,7 +39,8 @@ impl StoreError for CommitError {
     }
 }
 
-/// Does something with the store, again and again for at most `patience` while the store may work again in a moment.
+/// Runs a store operation, and retries it for at most `patience` while its
+/// error may pass.
 pub async fn persist<T, E, F>(patience: Duration, work: impl Fn() -> F) -> Result<T, E>
 where
     E: StoreError,
@@ -46,14 +49,17 @@ where
     let since = Stopwatch::start();
     loop {
         match work().await {
-            Err(why) if why.may_pass() && since.elapsed() < patience => tokio::time::sleep(PAUSE).await,
+            Err(why) if why.may_pass() && since.elapsed() < patience => {
+                tokio::time::sleep(PAUSE).await
+            }
             outcome => return outcome,
         }
     }
 }
 
-/// Commits what became of a claimed message. A lease that is lost after an attempt whose outcome nobody knows means that the
-/// attempt was a commit.
+/// Commits the settlement of a claimed message. If the outcome of one attempt
+/// is unknown and the next one finds the lease lost, then the first one was
+/// committed.
 pub async fn settle(
     store: &Store,
     id: MessageId,
@@ -61,15 +67,19 @@ pub async fn settle(
     patience: Duration,
 ) -> Result<(), CommitError> {
     let since = Stopwatch::start();
-    let mut is_in_doubt = false;
+    let mut is_outcome_unknown = false;
     loop {
         match store.commit(batch.clone()).await {
             Err(why) if why.may_pass() && since.elapsed() < patience => {
-                tracing::warn!(message.id = %id, error = %why, "what became of a message is not settled yet");
-                is_in_doubt = true;
+                tracing::warn!(
+                    message.id = %id,
+                    error = %why,
+                    "the settlement of a message may not be committed yet; it is retried"
+                );
+                is_outcome_unknown = true;
                 tokio::time::sleep(PAUSE).await;
             }
-            Err(CommitError::LostLease) if is_in_doubt => return Ok(()),
+            Err(CommitError::LostLease) if is_outcome_unknown => return Ok(()),
             outcome => return outcome,
         }
     }

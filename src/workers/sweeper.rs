@@ -1,31 +1,36 @@
-//! Lets go of what has been kept for its time, in small steps with pauses between them.
+//! Deletes what is past its retention time, in small steps with pauses between
+//! them.
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::flows::Shop;
+use crate::flows::Services;
 use crate::flows::sweep::{Progress, Retention, sweep_step};
 use crate::telemetry::metrics;
 
-/// Between two rounds.
+/// The pause between two rounds.
 const ROUND_PAUSE: Duration = Duration::from_secs(600);
 
-/// Between two steps of a round: the sweeper takes a small share of the disk.
+/// The pause between two steps of a round: the sweeper uses only a small share
+/// of the disk.
 const STEP_PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs until drained.
-pub async fn run(shop: Shop, retention: Retention, drain: CancellationToken) {
+pub async fn run(services: Services, retention: Retention, drain: CancellationToken) {
     loop {
         let mut progress = Some(Progress::default());
         while let Some(at) = progress {
-            progress = match sweep_step(&shop, &retention, at).await {
+            progress = match sweep_step(&services, &retention, at).await {
                 Ok((swept, next)) => {
                     metrics::swept(swept as u64);
                     next
                 }
                 Err(why) => {
-                    tracing::warn!(error = %why, "sweeping stopped until the next round");
+                    tracing::warn!(
+                        error = %why,
+                        "sweeping stopped, it continues in the next round"
+                    );
                     None
                 }
             };

@@ -1,8 +1,9 @@
-//! The same law against whole payment systems: the adapters, over loopback, against the sandbox, counted in its own
-//! ledger. Every way in which making an order and every other call can go wrong, with the process dying before and after
-//! each of the first calls, and with the order staying as it is, changing, being called off, or being paid meanwhile while
-//! every notification is lost. Then the same for what is said of an order anew, and for money that goes back or is taken of
-//! what is held.
+//! The same invariants against complete payment systems: the adapters over
+//! loopback against the sandbox, checked in the sandbox's own ledger. The tests
+//! cover every way in which creating an order and every other call can fail,
+//! with the process dying before and after each of the first calls, while the
+//! order is unchanged, changed, cancelled, or paid, and every notification is
+//! lost. Then the same for updates of a bill, and for refunds and captures.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,8 +12,11 @@ use std::time::Duration;
 
 use tillgate::flows::move_money::{Request as Moving, move_money};
 use tillgate::flows::place_order::{Placed, Placement, place};
-use tillgate::flows::revise_order::{Change, Request, Wish, revise};
-use tillgate::flows::{Alarms, Callbacks, ClockSkew, News, Rates, Resting, Seller, Shop, load_record};
+use tillgate::flows::revise_order::{Change, Request, RequestedChange, revise};
+use tillgate::flows::{
+    Alarms, Callbacks, ChangeFeed, ClockSkew, PausedGateways, PaymentProfile, Rates, Services,
+    load_record,
+};
 use tillgate::gateway::invoicebox::{self, Invoicebox, Version};
 use tillgate::gateway::yookassa::{self, Yookassa};
 use tillgate::gateway::{Addresses, Call, Failure, Provider};
@@ -22,19 +26,20 @@ use tillgate::orders::Number;
 use tillgate::outbox::Claim;
 use tillgate::outbox::Lane;
 use tillgate::payments::{
-    Bill, Checkout, Customer, Handover, Line, Operation, OperationKind, OperationState, PaymentId,
-    PaymentMode, Receipts, Remote, RemoteOperation, Terms, VatCode, Ways,
+    Bill, Checkout, Customer, Line, Operation, OperationKind, OperationState, PaymentId,
+    PaymentMode, Receipts, RemoteOperation, RemotePayment, ShipmentReport, SiteUrls, Terms,
+    VatCode,
 };
 use tillgate::peer::Client;
 use tillgate::store::memory::Memory;
 use tillgate::store::{Scan, Store};
-use tillgate::workers::collector::Collector;
+use tillgate::workers::payment_worker::PaymentWorker;
 use tillgate_lab::sandbox::{Call as Kind, Entry, Outcome, Sandbox, Setup, Trouble};
 use tokio::sync::Notify;
 
 use super::TERMS;
 
-/// How making an order ends.
+/// How the call that creates an order ends.
 const CREATING: [Option<Trouble>; 17] = [
     None,
     Some(Trouble::Zipped),
@@ -55,7 +60,7 @@ const CREATING: [Option<Trouble>; 17] = [
     Some(Trouble::OtherAmount),
 ];
 
-/// How the next two other calls end: looking, reading, calling off.
+/// How the next two other calls end: find, read, cancel.
 const OTHERS: [Option<Trouble>; 9] = [
     None,
     Some(Trouble::Broken),
@@ -68,10 +73,10 @@ const OTHERS: [Option<Trouble>; 9] = [
     Some(Trouble::Unfiltered),
 ];
 
-/// More payments than an order of these stories can come to.
+/// An upper bound for the number of payments of an order in these tests.
 const ATTEMPTS_MAX: u32 = 8;
 
-/// The calls in which the process may die.
+/// The number of calls in which the process may die.
 const CALLS_TO_DIE_IN: usize = 3;
 
 /// What happens to the order while its payment is being made.
@@ -85,16 +90,16 @@ enum Turn {
 
 const TURNS: [Turn; 4] = [Turn::Stays, Turn::Changes, Turn::IsCalledOff, Turn::IsPaidAndChanges];
 
-/// Where the process dies: in which call, and whether that call is carried out.
+/// The call in which the process dies, and whether that call is carried out.
 type Death = Option<(usize, bool)>;
 
-/// Every place to die in, and none.
+/// Every possible death, and none.
 fn deaths() -> Vec<Death> {
     let deaths = (0..CALLS_TO_DIE_IN).flat_map(|call| [Some((call, false)), Some((call, true))]);
     [None].into_iter().chain(deaths).collect()
 }
 
-/// A payment system in one of whose calls the process dies.
+/// A payment system that kills the process in one of its calls.
 #[derive(Debug)]
 struct Mortal {
     inner: Arc<dyn Provider>,
@@ -131,45 +136,50 @@ impl Provider for Mortal {
         TERMS
     }
 
-    fn handover(&self) -> Handover {
-        self.inner.handover()
+    fn shipment_report(&self) -> ShipmentReport {
+        self.inner.shipment_report()
     }
 
-    fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
-        self.inner.freeze(id, bill, addresses)
+    fn build_request(
+        &self,
+        id: PaymentId,
+        bill: &Bill,
+        addresses: &Addresses,
+    ) -> Result<String, String> {
+        self.inner.build_request(id, bill, addresses)
     }
 
     fn identify(&self) -> Call<'_, ()> {
         self.call(self.inner.identify())
     }
 
-    fn create<'a>(&'a self, request: &'a str) -> Call<'a, Remote> {
+    fn create<'a>(&'a self, request: &'a str) -> Call<'a, RemotePayment> {
         self.call(self.inner.create(request))
     }
 
-    fn find(&self, id: PaymentId, since: Timestamp) -> Call<'_, Vec<Remote>> {
+    fn find(&self, id: PaymentId, since: Timestamp) -> Call<'_, Vec<RemotePayment>> {
         self.call(self.inner.find(id, since))
     }
 
-    fn read<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote> {
+    fn read<'a>(&'a self, remote_id: &'a str) -> Call<'a, RemotePayment> {
         self.call(self.inner.read(remote_id))
     }
 
-    fn cancel<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote> {
+    fn cancel<'a>(&'a self, remote_id: &'a str) -> Call<'a, RemotePayment> {
         self.call(self.inner.cancel(remote_id))
     }
 
-    fn alter<'a>(&'a self, remote_id: &'a str, bill: &'a Bill) -> Option<Call<'a, Remote>> {
-        Some(self.call(self.inner.alter(remote_id, bill)?))
+    fn update<'a>(&'a self, remote_id: &'a str, bill: &'a Bill) -> Option<Call<'a, RemotePayment>> {
+        Some(self.call(self.inner.update(remote_id, bill)?))
     }
 
-    fn freeze_operation(
+    fn build_operation_request(
         &self,
         operation: &Operation,
         bill: &Bill,
         remote_id: &str,
     ) -> Result<String, String> {
-        self.inner.freeze_operation(operation, bill, remote_id)
+        self.inner.build_operation_request(operation, bill, remote_id)
     }
 
     fn operate<'a>(&'a self, kind: OperationKind, request: &'a str) -> Call<'a, RemoteOperation> {
@@ -194,13 +204,13 @@ fn lines(kopecks: i64) -> Vec<Line> {
     vec![Line::priced("1".into(), "Чай".into(), one.0, one.1, VatCode::Ten).expect("a line")]
 }
 
-/// The order comes to something else.
-fn other_lines() -> Wish {
-    Wish::Change(Box::new(Change { lines: Some(lines(20_000)), ..Change::default() }))
+/// A change of the order's lines.
+fn other_lines() -> RequestedChange {
+    RequestedChange::Change(Box::new(Change { lines: Some(lines(20_000)), ..Change::default() }))
 }
 
 struct World {
-    collector: Collector,
+    payment_worker: PaymentWorker,
     provider: Arc<Mortal>,
     bank: Sandbox,
     clock: Clock,
@@ -212,29 +222,29 @@ impl World {
         let clock = bank.setup().clock.clone();
         let (merchant, gateway) = (PartyName::new("site"), PartyName::new("bank"));
         let account = inner.account().to_owned();
-        let seller = Seller {
+        let profile = PaymentProfile {
             gateway: gateway.clone(),
             account,
             rates: Rates { goods: VatCode::None, delivery: VatCode::None },
             callbacks: Callbacks::None,
             terms: TERMS,
         };
-        let shop = Shop {
+        let services = Services {
             store: Store::Memory(Arc::new(Memory::new(clock.clone()))),
             clock: clock.clone(),
             audience: Default::default(),
             recent: Arc::default(),
             listeners: Arc::default(),
-            sellers: Arc::new(BTreeMap::from([(merchant.clone(), seller.clone())])),
-            handovers: Arc::default(),
-            // Nobody listens there: every notification is lost.
+            merchants: Arc::new(BTreeMap::from([(merchant.clone(), profile.clone())])),
+            shipment_reports: Arc::default(),
+            // Nothing listens there, so every notification is lost.
             public_url: "http://127.0.0.1:9".into(),
-            news: News::default(),
+            change_feed: ChangeFeed::default(),
             alarms: Alarms::default(),
             hints: tillgate::flows::Hints::default(),
             shop_key: Arc::default(),
             clock_skew: ClockSkew::default(),
-            resting: Resting::default(),
+            paused_gateways: PausedGateways::default(),
         };
         let customer = Customer { email: Some("anna@example.org".into()), ..Customer::default() };
         let expires_at = later(clock.now(), Duration::from_secs(30 * 24 * 3600));
@@ -242,27 +252,30 @@ impl World {
             merchant,
             merchant_order_id: ExternalId::parse(&format!("A-{order}")).expect("a number"),
             bill: Bill::over("Заказ".into(), lines(10_000), customer, expires_at).expect("a bill"),
-            ways: Ways::default(),
+            urls: SiteUrls::default(),
             body: "{}".into(),
         };
-        let Placed::Stands(number) = place(&shop, &seller, &placement).await.expect("placed") else {
-            panic!("a new order stands")
+        let Placed::Known(number) = place(&services, &profile, &placement).await.expect("placed")
+        else {
+            panic!("a new order is placed")
         };
         let (calls, died) = (AtomicUsize::new(0), Notify::new());
-        let provider = Arc::new(Mortal { inner: Arc::clone(inner), death: Mutex::new(death), calls, died });
+        let provider =
+            Arc::new(Mortal { inner: Arc::clone(inner), death: Mutex::new(death), calls, died });
         let gateways: BTreeMap<PartyName, Arc<dyn Provider>> =
             BTreeMap::from([(gateway, provider.clone() as _)]);
-        let collector = Collector { shop, gateways: Arc::new(gateways), breakers: Arc::default() };
-        World { collector, provider, bank: bank.clone(), clock, number }
+        let payment_worker =
+            PaymentWorker { services, gateways: Arc::new(gateways), breakers: Arc::default() };
+        World { payment_worker, provider, bank: bank.clone(), clock, number }
     }
 
-    /// From now on the process dies in another call, counted from here.
+    /// Sets the next call in which the process dies, counted from now.
     fn dies(&self, death: Death) {
         self.provider.calls.store(0, Ordering::Relaxed);
         *self.provider.death.lock().expect("unbroken") = death;
     }
 
-    /// The payments of this order that the payment system has.
+    /// The payments of this order at the payment system.
     fn entries(&self) -> Vec<Entry> {
         (1..=ATTEMPTS_MAX)
             .flat_map(|attempt| self.bank.orders(&format!("{}-{attempt}", self.number)))
@@ -274,26 +287,32 @@ impl World {
         self.entries().into_iter().filter(|entry| entry.status_at(now) == "created").collect()
     }
 
-    /// One task of a lane, in which the process may die. Returns whether there was one.
+    /// Runs one task of a lane, in which the process may die. Returns whether
+    /// there was a task.
     async fn step(&self, lane: Lane, history: &dyn std::fmt::Debug) -> bool {
-        let shop = &self.collector.shop;
+        let services = &self.payment_worker.services;
         let lease = Duration::from_secs(120);
-        let claim = Claim { lane, lease, limit: 1, resting: Vec::new() };
-        let Some(claimed) = shop.store.claim(&claim).await.expect("a store").pop() else { return false };
+        let claim = Claim { lane, lease, limit: 1, paused_queues: Vec::new() };
+        let Some(claimed) = services.store.claim(&claim).await.expect("a store").pop() else {
+            return false;
+        };
         tokio::select! {
             biased;
-            _ = self.collector.tend(claimed) => {}
+            _ = self.payment_worker.tend(claimed) => {}
             () = self.provider.died.notified() => {}
         }
         let payable = self.payable();
-        assert!(payable.len() <= 1, "{history:?}: two at once: {payable:?}");
+        assert!(payable.len() <= 1, "{history:?}: two payable orders at once: {payable:?}");
         let checkout = self.checkout().await;
         let link = checkout.current().and_then(|payment| payment.link(self.clock.now()));
-        assert!(link.is_none_or(|url| url.starts_with(&self.bank.url())), "{history:?}: sent to {link:?}");
+        assert!(
+            link.is_none_or(|url| url.starts_with(&self.bank.url())),
+            "{history:?}: the buyer is sent to a foreign link {link:?}"
+        );
         true
     }
 
-    /// Lets time pass until nothing is left to do.
+    /// Advances the clock until no task is left.
     async fn rest(&self, history: &dyn std::fmt::Debug) {
         for _ in 0..200 {
             while self.step(tillgate::payments::LANE, history).await {}
@@ -304,16 +323,16 @@ impl World {
                 after: None,
                 limit: 1,
             };
-            let pending = self.collector.shop.store.scan(&scan).await.expect("a store");
+            let pending = self.payment_worker.services.store.scan(&scan).await.expect("a store");
             if pending.items.is_empty() {
                 return;
             }
             self.clock.advance(Duration::from_secs(30));
         }
-        panic!("{history:?}: it does not come to rest: {:?}", self.entries());
+        panic!("{history:?}: tasks are still pending: {:?}", self.entries());
     }
 
-    /// The notification is lost, and the link is looked at in its time.
+    /// Lets the scheduled checks of the link run, as the notification is lost.
     async fn looks_in_time(&self, history: &dyn std::fmt::Debug) {
         for _ in 0..4 {
             self.clock.advance(Duration::from_secs(3600));
@@ -322,29 +341,31 @@ impl World {
         }
     }
 
-    /// Lets time pass until the payment system was told all that is to be said, or will not be told.
+    /// Advances the clock until the payment system has got every update, or has
+    /// refused it for good.
     async fn tells_all(&self, history: &dyn std::fmt::Debug) {
         for _ in 0..200 {
             self.rest(history).await;
             while self.step(tillgate::payments::WATCH_LANE, history).await {}
-            if !self.checkout().await.is_to_be_altered() {
+            if !self.checkout().await.has_pending_update() {
                 return;
             }
             self.clock.advance(Duration::from_secs(60));
         }
-        panic!("{history:?}: it is never told: {:?}", self.entries());
+        panic!("{history:?}: an update is still pending: {:?}", self.entries());
     }
 
-    async fn wish(&self, wish: Wish) {
+    async fn change(&self, change: RequestedChange) {
         let request = Request {
             merchant: PartyName::new("site"),
             number: self.number,
-            wish,
+            change,
             tag: None,
             body: "{}".into(),
         };
-        // Money may have come, or the payment system may have refused for good: then it is not done.
-        let _ = revise(&self.collector.shop, &request).await.expect("a store");
+        // Money may have come, or the payment system may have refused for good;
+        // then the change is refused.
+        let _ = revise(&self.payment_worker.services, &request).await.expect("a store");
     }
 
     fn buyer_pays(&self) -> bool {
@@ -353,46 +374,57 @@ impl World {
     }
 
     async fn checkout(&self) -> Checkout {
-        let record = load_record(&self.collector.shop.store, self.number).await.expect("a store");
+        let record =
+            load_record(&self.payment_worker.services.store, self.number).await.expect("a store");
         record.expect("an order").checkout.expect("a checkout").into_document()
     }
 
-    /// What must hold in the end, by the payment system's books.
+    /// Checks the invariants at the end, by the payment system's ledger.
     async fn judge(&self, turn: Turn, history: &dyn std::fmt::Debug) {
         let (checkout, entries) = (self.checkout().await, self.entries());
-        let taken: Vec<&Entry> = entries.iter().filter(|entry| entry.status == "completed").collect();
+        let taken: Vec<&Entry> =
+            entries.iter().filter(|entry| entry.status == "completed").collect();
         assert!(taken.len() <= 1, "{history:?}: money was taken twice: {taken:?}");
-        // Every payment over there is known here, by its number, and every one that took money as one that did.
+        // Every payment at the payment system is known here by its number, and
+        // every one that took money is known as paid.
         for entry in &entries {
-            let known = checkout.payments.iter().find(|payment| payment.id.to_string() == entry.number);
-            let known = known.unwrap_or_else(|| panic!("{history:?}: nobody knows {entry:?}"));
-            let is_frozen = known.is_live() && !checkout.attention.is_empty();
+            let known =
+                checkout.payments.iter().find(|payment| payment.id.to_string() == entry.number);
+            let known = known.unwrap_or_else(|| panic!("{history:?}: unknown payment {entry:?}"));
+            let needs_review = known.is_live() && !checkout.attention.is_empty();
             assert!(
-                known.took_money() == (entry.status == "completed") || is_frozen,
+                known.was_paid() == (entry.status == "completed") || needs_review,
                 "{history:?}: {entry:?} is {known:?} here"
             );
         }
         let Some(taken) = taken.first() else {
-            // Nobody could pay: it was called off, or a person was told why.
-            let is_told = !checkout.attention.is_empty();
-            assert!(turn == Turn::IsCalledOff || is_told, "{history:?}: {entries:?}\n{checkout:?}");
+            // Nothing was paid: the order was cancelled, or it has an attention
+            // that says why.
+            let is_flagged = !checkout.attention.is_empty();
+            assert!(
+                turn == Turn::IsCalledOff || is_flagged,
+                "{history:?}: {entries:?}\n{checkout:?}"
+            );
             return;
         };
         let current = checkout.current().expect("a payment");
         let is_old = current.superseded.is_some();
-        let is_frozen = !current.took_money();
+        let needs_review = !current.was_paid();
         assert!(
-            is_frozen || taken.amount == current.bill.total,
-            "{history:?}: {} were taken, {} asked for",
+            needs_review || taken.amount == current.bill.total,
+            "{history:?}: {} were taken, {} requested",
             taken.amount,
             current.bill.total
         );
-        // Money for what the order is not any more is put before a person.
-        assert!(!(is_old || is_frozen) || !checkout.attention.is_empty(), "{history:?}: {checkout:?}");
+        // Money for an outdated bill needs attention.
+        assert!(
+            !(is_old || needs_review) || !checkout.attention.is_empty(),
+            "{history:?}: {checkout:?}"
+        );
     }
 }
 
-/// Plays everything that can happen to one order after another.
+/// Plays every combination of failures, each with a new order.
 async fn play_all(inner: Arc<dyn Provider>, bank: Sandbox) {
     let deaths = deaths();
     let mut order = 0;
@@ -408,18 +440,19 @@ async fn play_all(inner: Arc<dyn Provider>, bank: Sandbox) {
                     world.step(tillgate::payments::LANE, &history).await;
                     match turn {
                         Turn::Stays => {}
-                        Turn::Changes => world.wish(other_lines()).await,
-                        Turn::IsCalledOff => world.wish(Wish::Cancel).await,
+                        Turn::Changes => world.change(other_lines()).await,
+                        Turn::IsCalledOff => world.change(RequestedChange::Cancel).await,
                         Turn::IsPaidAndChanges => {
                             world.buyer_pays();
-                            world.wish(other_lines()).await;
+                            world.change(other_lines()).await;
                         }
                     }
                     world.rest(&history).await;
                     world.buyer_pays();
                     world.looks_in_time(&history).await;
                     world.judge(turn, &history).await;
-                    // What was not met by this order must not meet the next.
+                    // Failures that this order did not use must not affect the
+                    // next.
                     bank.forget_troubles();
                 }
             }
@@ -427,7 +460,7 @@ async fn play_all(inner: Arc<dyn Provider>, bank: Sandbox) {
     }
 }
 
-/// How telling what else is to be said of an order ends.
+/// How the call that updates a bill ends.
 const UPDATING: [Option<Trouble>; 16] = [
     None,
     Some(Trouble::Broken),
@@ -447,8 +480,9 @@ const UPDATING: [Option<Trouble>; 16] = [
     Some(Trouble::OtherAmount),
 ];
 
-/// Has something else said of one order after another: the buyer pays by the link that was there, once and the right sum,
-/// and reads what was said last, or a person hears that it did not arrive.
+/// Updates the bill of one order after another. The buyer pays once, by the
+/// first link and the right sum, and reads the last description, or the order
+/// has an attention that says that it did not arrive.
 async fn alter_all(inner: Arc<dyn Provider>, bank: Sandbox) {
     let deaths = deaths();
     let mut order = 0;
@@ -468,13 +502,13 @@ async fn alter_all(inner: Arc<dyn Provider>, bank: Sandbox) {
                     expires_at: Some(later(world.clock.now(), Duration::from_secs(40 * 24 * 3600))),
                     ..Change::default()
                 };
-                world.wish(Wish::Change(Box::new(change))).await;
-                // The buyer is quicker, or comes when all is said.
-                let is_quick = order % 2 == 0;
-                assert!(!is_quick || world.buyer_pays(), "{history:?}: there is nothing to pay");
+                world.change(RequestedChange::Change(Box::new(change))).await;
+                // The buyer pays either before the updates are sent, or after.
+                let pays_first = order % 2 == 0;
+                assert!(!pays_first || world.buyer_pays(), "{history:?}: there is nothing to pay");
                 world.tells_all(&history).await;
                 bank.forget_troubles();
-                assert!(is_quick || world.buyer_pays(), "{history:?}: there is nothing to pay");
+                assert!(pays_first || world.buyer_pays(), "{history:?}: there is nothing to pay");
                 world.looks_in_time(&history).await;
                 world.judge(Turn::Stays, &history).await;
                 let (checkout, entries) = (world.checkout().await, world.entries());
@@ -484,8 +518,8 @@ async fn alter_all(inner: Arc<dyn Provider>, bank: Sandbox) {
                     (&before[0].id, &"completed".to_owned()),
                     "{history:?}"
                 );
-                let is_said = entry.description == "Зелёный чай";
-                assert!(is_said || !checkout.attention.is_empty(), "{history:?}: {checkout:?}");
+                let is_updated = entry.description == "Зелёный чай";
+                assert!(is_updated || !checkout.attention.is_empty(), "{history:?}: {checkout:?}");
             }
         }
     }
@@ -506,7 +540,7 @@ const OPERATING: [Option<Trouble>; 11] = [
     Some(Trouble::Refused),
 ];
 
-/// Has money moved for one order after another, in every way in which that can go.
+/// Moves money for one order after another, with every combination of failures.
 async fn move_all(kind: OperationKind, inner: Arc<dyn Provider>, bank: Sandbox) {
     let deaths = deaths();
     let (outcome, names) = match kind {
@@ -536,17 +570,22 @@ async fn move_all(kind: OperationKind, inner: Arc<dyn Provider>, bank: Sandbox) 
                     payment: None,
                     parts: Vec::new(),
                     reason: None,
-                    asked: Fingerprint::of(&[b"a request"]),
+                    request_fingerprint: Fingerprint::of(&[b"a request"]),
                 };
                 for _ in 0..2 {
-                    let planned = move_money(&world.collector.shop, &request).await.expect("a store");
-                    assert!(planned.is_ok(), "{history:?}: {planned:?}"); // the repeat finds it
+                    let planned = move_money(&world.payment_worker.services, &request)
+                        .await
+                        .expect("a store");
+                    // The second request finds the operation.
+                    assert!(planned.is_ok(), "{history:?}: {planned:?}");
                 }
                 world.rest(&history).await;
                 bank.forget_troubles();
 
                 let checkout = world.checkout().await;
-                let [operation] = checkout.operations.as_slice() else { panic!("{history:?}: {checkout:?}") };
+                let [operation] = checkout.operations.as_slice() else {
+                    panic!("{history:?}: {checkout:?}")
+                };
                 let entries = world.entries();
                 let made: Vec<Money> = bank
                     .done()
@@ -554,13 +593,14 @@ async fn move_all(kind: OperationKind, inner: Arc<dyn Provider>, bank: Sandbox) 
                     .filter(|done| done.order == entries[0].id && names.contains(&done.kind))
                     .map(|done| done.amount)
                     .collect();
-                let is_told = !checkout.attention.is_empty();
+                let is_flagged = !checkout.attention.is_empty();
                 match (&operation.state, made.as_slice()) {
                     (OperationState::Done { .. }, [sum]) => {
                         assert_eq!(*sum, Money::from_kopecks(10_000), "{history:?}");
                     }
-                    (OperationState::Refused { .. }, []) | (OperationState::Frozen { .. }, [] | [_]) => {
-                        assert!(is_told, "{history:?}: {checkout:?}");
+                    (OperationState::Refused { .. }, [])
+                    | (OperationState::NeedsReview { .. }, [] | [_]) => {
+                        assert!(is_flagged, "{history:?}: {checkout:?}");
                     }
                     (state, made) => panic!("{history:?}: {state:?} with {made:?}"),
                 }
@@ -582,12 +622,12 @@ fn of_invoicebox(bank: &Sandbox) -> Arc<dyn Provider> {
     Arc::new(Invoicebox::new(client(), setup))
 }
 
-fn of_yookassa(bank: &Sandbox, two_steps: bool) -> Arc<dyn Provider> {
+fn of_yookassa(bank: &Sandbox, manual_capture: bool) -> Arc<dyn Provider> {
     let setup = yookassa::Setup {
         url: format!("{}/yookassa", bank.url()),
         shop_id: bank.setup().merchant_id.clone(),
         secret_key: bank.setup().token.clone(),
-        two_steps,
+        manual_capture,
         receipts: Receipts::Own,
         payment_mode: PaymentMode::default(),
         tax_system_code: None,
@@ -598,9 +638,14 @@ fn of_yookassa(bank: &Sandbox, two_steps: bool) -> Arc<dyn Provider> {
 
 async fn bank() -> Sandbox {
     let clock = Clock::manual("2026-11-22T09:00:00Z".parse().expect("a time"));
-    Sandbox::start(Setup { clock, calls_max: usize::MAX, unique_numbers: false, ..Setup::default() })
-        .await
-        .expect("a sandbox")
+    Sandbox::start(Setup {
+        clock,
+        calls_max: usize::MAX,
+        unique_numbers: false,
+        ..Setup::default()
+    })
+    .await
+    .expect("a sandbox")
 }
 
 fn client() -> Client {
@@ -620,7 +665,7 @@ async fn yookassa_takes_the_right_sum_once_whatever_happens() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn invoicebox_is_told_anew_and_takes_the_right_sum_once_whatever_happens() {
+async fn invoicebox_takes_the_right_sum_once_when_a_bill_is_updated() {
     let bank = bank().await;
     alter_all(of_invoicebox(&bank), bank).await;
 }

@@ -1,6 +1,8 @@
-//! What a buyer is asked to pay, over random hooks as real senders write them: sums and quantities that are there, missing,
-//! null, written as floats, as text, or not readable, in any order of arrival. A bill, if there is one, comes to the sum that
-//! the newest lines' own hook names, names every article, and adds up; and where nothing is odd there is one.
+//! The sum that a buyer is asked to pay, over random hooks as real senders
+//! write them: sums and quantities that are present, missing, null, floats,
+//! text or unreadable, in any order of arrival. A bill has the sum of the hook
+//! with the newest lines, contains every article, and adds up. If nothing is
+//! inconsistent, there is a bill.
 
 use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
@@ -20,7 +22,7 @@ use crate::world::till::Till;
 
 const TOKEN: &str = "token";
 
-/// A number, as a sender writes it, and what it says.
+/// A number as a sender writes it, with its value.
 #[derive(Debug, Clone, PartialEq)]
 enum Said {
     Absent,
@@ -50,7 +52,7 @@ impl Said {
     }
 }
 
-/// Ways to write a number of `digits` digits after the dot that mean this one.
+/// Ways to write a number with `digits` digits after the point.
 fn spellings(number: i64, digits: u32) -> Vec<Value> {
     let unit = 10_i64.pow(digits);
     let plain = format!("{}.{:0width$}", number / unit, number % unit, width = digits as usize);
@@ -67,9 +69,16 @@ fn spellings(number: i64, digits: u32) -> Vec<Value> {
 }
 
 fn said(number: i64, digits: u32, usually: u32) -> impl Strategy<Value = Said> {
-    let unreadable =
-        vec![json!("many"), json!([1]), json!({"amount": 1}), json!("1e21"), json!("0.0005"), json!(true)];
-    let written = select(spellings(number, digits)).prop_map(move |value| Said::Number(value, number));
+    let unreadable = vec![
+        json!("many"),
+        json!([1]),
+        json!({"amount": 1}),
+        json!("1e21"),
+        json!("0.0005"),
+        json!(true),
+    ];
+    let written =
+        select(spellings(number, digits)).prop_map(move |value| Said::Number(value, number));
     prop_oneof![
         usually => written,
         2 => Just(Said::Absent),
@@ -106,14 +115,16 @@ impl Article {
         !self.is_replaced && self.quantity.number() != Some(0)
     }
 
-    /// What it says that it comes to.
+    /// The sum that the article states for itself.
     fn states(&self) -> Option<i64> {
-        let is_odd = [&self.price, &self.total, &self.discount_total].iter().any(|said| said.is_unreadable());
+        let is_odd = [&self.price, &self.total, &self.discount_total]
+            .iter()
+            .any(|said| said.is_unreadable());
         if is_odd { None } else { self.discount_total.number().or(self.total.number()) }
     }
 }
 
-/// One hook: the lines that it brings, if any, and the total that it states.
+/// One hook: its lines, if any, and the total that it states.
 #[derive(Debug, Clone)]
 struct Hook {
     articles: Option<Vec<Article>>,
@@ -149,7 +160,7 @@ prop_compose! {
     fn article(place: usize)(
         quantity in select(vec![0_i64, 355, 1000, 2000, 3000]),
         kopecks in 1_i64..50_000,
-        // Some lines are free, or write 0.00 for "no discount".
+        // Some lines are free, or state 0.00 for "no discount".
         discount in select(vec![0_i64, 0, 0, 1, 2, 3, 4, i64::MAX]),
         is_replaced in proptest::bool::weighted(0.1),
     )(
@@ -158,7 +169,7 @@ prop_compose! {
         price in said(kopecks, 2, 30),
         total in said(kopecks * 3, 2, 40),
         discount_total in said(kopecks.saturating_mul(3).saturating_sub(discount).max(0), 2, 20),
-        // Two lines in ten have the article of the first.
+        // Every fifth line, on average, has the article of the first.
         sku in select(vec![place, place, place, place, 0]),
     ) -> Article {
         Article { sku: format!("sku-{sku}"), is_replaced, quantity, price, total, discount_total }
@@ -169,7 +180,8 @@ fn articles() -> impl Strategy<Value = Vec<Article>> {
     (0_usize..4).prop_flat_map(|count| (0..=count).map(article).collect::<Vec<_>>())
 }
 
-/// Hooks whose total, if there is one, is what the lines come to, or something near it, or something else.
+/// Hooks whose total, if there is one, is the sum of the lines, or close to it,
+/// or something else.
 fn hook(must_have_lines: bool) -> impl Strategy<Value = Hook> {
     let lines = prop_oneof![
         4 => articles().prop_map(Some),
@@ -177,7 +189,11 @@ fn hook(must_have_lines: bool) -> impl Strategy<Value = Hook> {
     ];
     lines
         .prop_flat_map(move |lines| {
-            let lines = if must_have_lines && lines.is_none() { Just(Some(Vec::new())) } else { Just(lines) };
+            let lines = if must_have_lines && lines.is_none() {
+                Just(Some(Vec::new()))
+            } else {
+                Just(lines)
+            };
             lines.prop_flat_map(|lines| {
                 let counted = lines.iter().flatten().filter(|article| article.counts());
                 let sum: i64 =
@@ -206,7 +222,9 @@ fn event_of(place: usize, body: &str) -> Event {
     let verifier = sm::verifier(Tokens::new([&Secret::new(TOKEN)], [7; 32]));
     let readable = verifier.verify(sender, body.as_bytes()).expect("proved").readable();
     let protocol = Sm { zone: None };
-    let Ok(Inbound::Order(identity, reading)) = protocol.read(&readable) else { panic!("an order's hook") };
+    let Ok(Inbound::Order(identity, reading)) = protocol.read(&readable) else {
+        panic!("an order's hook")
+    };
     let report = reading.report();
     let fingerprint = Fingerprint::of(&[body.as_bytes()]);
     let second = 1_900_000_000 + i64::try_from(place).expect("few");
@@ -224,7 +242,7 @@ fn event_of(place: usize, body: &str) -> Event {
     }
 }
 
-/// What comes of the hooks when they arrive in this order.
+/// The bill after the hooks arrived in this order.
 fn bill_of(hooks: &[Hook], arrival: &[usize]) -> Result<Bill, String> {
     let mut order: Option<Order> = None;
     for (arrived, place) in arrival.iter().enumerate() {
@@ -240,10 +258,12 @@ fn bill_of(hooks: &[Hook], arrival: &[usize]) -> Result<Bill, String> {
     let content = order.as_ref().and_then(Order::view).expect("it was created").content;
     let rates = Rates { goods: VatCode::Ten, delivery: VatCode::Twenty };
     let now = Timestamp::from_second(1_900_000_100).expect("a time");
-    charge(&content, &external_id(), rates, Customer::default(), now).map_err(|why| format!("{why:?}"))
+    charge(&content, &external_id(), rates, Customer::default(), now)
+        .map_err(|why| format!("{why:?}"))
 }
 
-/// The sum that is to be paid, by the rule alone: the newest lines' own total, else what all of them state.
+/// The sum to be paid, by the rule alone: the total of the hook with the newest
+/// lines, otherwise the sum of what these lines state.
 fn due(hooks: &[Hook]) -> Option<i64> {
     let newest = hooks.iter().rev().find(|hook| hook.articles.is_some())?;
     let counted: Vec<&Article> =
@@ -254,12 +274,14 @@ fn due(hooks: &[Hook]) -> Option<i64> {
     if newest.total.is_unreadable() || newest.discount_total.is_unreadable() {
         return None;
     }
-    // What a line is without its sum with discounts, where that is 0.00, only a total can show.
+    // If a line's sum with discounts is 0.00, only a total can show what it
+    // costs.
     newest.states().or_else(|| counted.iter().map(|article| article.states()).sum())
 }
 
 fn counted_skus(hooks: &[Hook]) -> Vec<String> {
-    let newest = hooks.iter().rev().find(|hook| hook.articles.is_some()).expect("the first has lines");
+    let newest =
+        hooks.iter().rev().find(|hook| hook.articles.is_some()).expect("the first has lines");
     newest
         .articles
         .iter()
@@ -269,9 +291,10 @@ fn counted_skus(hooks: &[Hook]) -> Vec<String> {
         .collect()
 }
 
-/// Whether nothing of the newest lines, nor of what came after them, is odd.
+/// Whether nothing in the newest lines, or in later hooks, is inconsistent.
 fn is_plain(hooks: &[Hook]) -> bool {
-    let place = hooks.iter().rposition(|hook| hook.articles.is_some()).expect("the first has lines");
+    let place =
+        hooks.iter().rposition(|hook| hook.articles.is_some()).expect("the first has lines");
     let newest = &hooks[place];
     let counted: Vec<&Article> =
         newest.articles.iter().flatten().filter(|article| article.counts()).collect();
@@ -280,14 +303,17 @@ fn is_plain(hooks: &[Hook]) -> bool {
     let has_nothing_later = hooks[place + 1..]
         .iter()
         .all(|hook| hook.total == Said::Absent && hook.discount_total == Said::Absent);
-    let every_quantity =
-        counted.iter().all(|article| article.quantity.number().is_some_and(|quantity| quantity > 0));
+    let every_quantity = counted
+        .iter()
+        .all(|article| article.quantity.number().is_some_and(|quantity| quantity > 0));
     let is_read = !newest.total.is_unreadable() && !newest.discount_total.is_unreadable();
-    // Free, or without a discount: the total must show which.
+    // The line is either free or without a discount: only the total can show
+    // which.
     let has_zero = counted.iter().any(|article| {
-        article.discount_total.number() == Some(0) && article.total.number().is_some_and(|total| total > 0)
+        article.discount_total.number() == Some(0)
+            && article.total.number().is_some_and(|total| total > 0)
     });
-    // Of nothing, no line can be made.
+    // No line can be made of a zero sum.
     let fits = lines.is_some_and(|lines| {
         newest.states().map_or(lines > 0, |total| total <= lines + tolerance && total > tolerance)
     });
@@ -295,10 +321,12 @@ fn is_plain(hooks: &[Hook]) -> bool {
 }
 
 #[test]
-fn whatever_hooks_say_nobody_is_billed_another_sum_than_the_newest_lines_have() {
+fn a_bill_always_has_the_sum_of_the_newest_lines() {
     let mut billed = 0_u32;
-    let mut runner =
-        proptest::test_runner::TestRunner::new(ProptestConfig { cases: 3000, ..ProptestConfig::default() });
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 3000,
+        ..ProptestConfig::default()
+    });
     let cases = hooks().prop_flat_map(|hooks| {
         let places: Vec<usize> = (0..hooks.len()).collect();
         (Just(hooks), Just(places).prop_shuffle())
@@ -308,7 +336,11 @@ fn whatever_hooks_say_nobody_is_billed_another_sum_than_the_newest_lines_have() 
         .run(&cases, |(hooks, arrival)| {
             let in_turn: Vec<usize> = (0..hooks.len()).collect();
             let bill = bill_of(&hooks, &arrival);
-            prop_assert_eq!(&bill, &bill_of(&hooks, &in_turn), "the order of arrival matters");
+            prop_assert_eq!(
+                &bill,
+                &bill_of(&hooks, &in_turn),
+                "the bill depends on the order of arrival"
+            );
             match bill {
                 Ok(bill) => {
                     count.set(count.get() + 1);
@@ -316,55 +348,75 @@ fn whatever_hooks_say_nobody_is_billed_another_sum_than_the_newest_lines_have() 
                     let lines: i64 = bill.lines.iter().map(|line| line.total.kopecks()).sum();
                     prop_assert_eq!(bill.total, Money::from_kopecks(lines));
                     for sku in counted_skus(&hooks) {
-                        prop_assert!(bill.lines.iter().any(|line| line.sku == sku), "{sku} is not named");
+                        prop_assert!(
+                            bill.lines.iter().any(|line| line.sku == sku),
+                            "the bill lacks {sku}"
+                        );
                     }
-                    prop_assert!(bill.lines.iter().all(|line| counted_skus(&hooks).contains(&line.sku)));
+                    prop_assert!(
+                        bill.lines.iter().all(|line| counted_skus(&hooks).contains(&line.sku))
+                    );
                 }
-                Err(why) => prop_assert!(!is_plain(&hooks), "nothing is odd, and yet: {why}"),
+                Err(why) => prop_assert!(
+                    !is_plain(&hooks),
+                    "the hooks are consistent, but there is no bill: {why}"
+                ),
             }
             Ok(())
         })
         .unwrap_or_else(|why| panic!("{why}"));
     billed += count.get();
-    assert!(billed > 300, "only {billed} of them were billed: this shows too little");
+    assert!(billed > 300, "only {billed} cases have a bill: the test needs more");
 }
 
-/// The same over HTTP, with everything between: an order ends with a payment of the sum that is due, or with the reason before
-/// a person.
+/// The same over HTTP, through all components: an order has either a payment of
+/// the right sum, or an attention that says why not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_hooks_say_either_the_right_sum_is_asked_for_or_a_person_is_told() {
+async fn the_right_sum_is_requested_or_the_order_needs_attention() {
     let till = Till::open().await;
     let mut runner = proptest::test_runner::TestRunner::default();
     let mut posted = Vec::new();
     for case in 0..80 {
         let hooks = hooks().new_tree(&mut runner).expect("hooks").current();
         let places: Vec<usize> = (0..hooks.len()).collect();
-        let arrival = Just(places).prop_shuffle().new_tree(&mut runner).expect("an order").current();
+        let arrival =
+            Just(places).prop_shuffle().new_tree(&mut runner).expect("an order").current();
         let id = format!("H{case}");
         let mut number = String::new();
         for place in &arrival {
             let attempt = till.hook(&hooks[*place].body(&id, *place)).await;
             assert!(attempt.status() == 200, "{hooks:?}: {attempt:?}");
             let answer: Value = serde_json::from_str(attempt.body()).expect("json");
-            // One that is parked until its order comes has none.
+            // A hook that is parked until its order is created has no number.
             number = answer["number"].as_str().map_or(number, str::to_owned);
         }
         posted.push((number, hooks));
     }
-    // What was asked for before is called off first.
+    // Payments that were requested earlier are cancelled first.
     till.nothing_waits_in("payment").await;
-    let (mut billed, mut told) = (0_u32, 0_u32);
+    let (mut billed, mut flagged) = (0_u32, 0_u32);
     for (number, hooks) in posted {
         let order = till.admin(&format!("/orders/{number}")).await;
-        let is_told = order["attention"].to_string().contains("no payment was asked for");
-        let asked = (order["payment"]["state"] == "linked").then(|| &order["payment"]["amount"]["amount"]);
-        assert!(is_told || asked.is_some(), "neither: {order:#}\n{hooks:#?}");
-        if let Some(asked) = asked {
+        let is_flagged = order["attention"].to_string().contains("no payment was requested");
+        let request_fingerprint =
+            (order["payment"]["state"] == "linked").then(|| &order["payment"]["amount"]["amount"]);
+        assert!(
+            is_flagged || request_fingerprint.is_some(),
+            "neither a payment nor an attention: {order:#}\n{hooks:#?}"
+        );
+        if let Some(request_fingerprint) = request_fingerprint {
             let due = due(&hooks).map(|due| Money::from_kopecks(due).to_string());
-            assert!(asked.as_str() == due.as_deref(), "{due:?} is due: {order:#}\n{hooks:#?}");
+            assert!(
+                request_fingerprint.as_str() == due.as_deref(),
+                "{due:?} is due: {order:#}\n{hooks:#?}"
+            );
         }
-        (billed, told) = (billed + u32::from(asked.is_some()), told + u32::from(is_told));
+        (billed, flagged) =
+            (billed + u32::from(request_fingerprint.is_some()), flagged + u32::from(is_flagged));
     }
-    assert!(billed > 8 && told > 8, "{billed} billed, {told} told: this shows too little");
+    assert!(
+        billed > 8 && flagged > 8,
+        "{billed} billed, {flagged} need attention: the test needs more"
+    );
     till.close().await;
 }

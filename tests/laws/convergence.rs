@@ -1,5 +1,7 @@
-//! The same hooks, each bearing its time, give the same order and the same stock in whatever order, and
-//! however often, they arrive: shown for every order of a seven-hook life and every choice of doubled hooks.
+//! The same hooks with their times give the same order and the same stock, in
+//! whatever order and however often they arrive. This is tested for every order
+//! of arrival of a history of seven hooks, and for every choice of duplicated
+//! hooks.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +11,7 @@ use tillgate::orders::{Event, EventKind, Order, Patch, decide};
 
 use super::{content, event, incoming, shown};
 
-/// What must not depend on the order of arrival.
+/// The result, which must not depend on the order of arrival.
 #[derive(Debug, Clone, PartialEq)]
 struct End {
     document: String,
@@ -21,7 +23,7 @@ struct History {
     order: Option<Order>,
     stock: BTreeMap<(String, String), Quantity>,
     arrivals: i64,
-    /// The hooks' times name no offset.
+    /// The times of the hooks have no offset.
     has_no_moments: bool,
 }
 
@@ -42,7 +44,7 @@ impl History {
         let document = self.order.as_ref().and_then(super::shown);
         let mut document = serde_json::to_value(&document).expect("json");
         if self.has_no_moments {
-            // They are those of the first arrivals.
+            // These are the times of the first arrivals.
             for (name, value) in document.as_object_mut().into_iter().flatten() {
                 if name.ends_with("_at") && !value.is_null() {
                     *value = "some time".into();
@@ -57,9 +59,16 @@ impl History {
     }
 }
 
-/// Walks every order of arrival; when `doubling`, every hook also comes twice in a row, or once, by choice.
-/// At each end everything is delivered once more, in one go. Returns how many histories there were.
-fn walk(history: &History, left: &[Event], doubling: bool, all: &[Event], expected: &mut Option<End>) -> u64 {
+/// Tries every order of arrival. If `doubling`, every hook arrives either once
+/// or twice in a row. At the end of each history all hooks are delivered once
+/// more, in reverse. Returns the number of histories.
+fn walk(
+    history: &History,
+    left: &[Event],
+    doubling: bool,
+    all: &[Event],
+    expected: &mut Option<End>,
+) -> u64 {
     if left.is_empty() {
         let mut history = history.clone();
         let end = history.end();
@@ -95,10 +104,10 @@ fn nothing() -> Patch {
 }
 
 #[test]
-fn every_order_of_a_delivered_life_with_every_set_of_doubles_ends_the_same() {
+fn every_arrival_order_of_a_delivered_history_with_duplicates_ends_the_same() {
     let hooks = [
         event(EventKind::Created, "first", Some(0), content(2, 1000)),
-        event(EventKind::Created, "re-sent with other content", Some(2), content(3, 1000)),
+        event(EventKind::Created, "sent again with other content", Some(2), content(3, 1000)),
         event(EventKind::Changed, "five", Some(5), content(5, 1000)),
         event(EventKind::Changed, "too late", Some(30), content(9, 1000)),
         event(EventKind::Paid, "with prices", Some(20), content(5, 900)),
@@ -110,11 +119,14 @@ fn every_order_of_a_delivered_life_with_every_set_of_doubles_ends_the_same() {
     assert!(end.document.contains(r#""state": "delivered""#), "{}", end.document);
     assert!(end.document.contains(r#""quantity": "5""#), "{}", end.document);
     assert!(end.document.contains(r#""amount": "45.00""#), "{}", end.document);
-    assert_eq!(end.stock.values().copied().collect::<Vec<_>>(), [Quantity::from_thousandths(-5000)]);
+    assert_eq!(
+        end.stock.values().copied().collect::<Vec<_>>(),
+        [Quantity::from_thousandths(-5000)]
+    );
 }
 
 #[test]
-fn every_order_of_a_cancelled_life_ends_the_same() {
+fn every_arrival_order_of_a_cancelled_history_ends_the_same() {
     let hooks = [
         event(EventKind::Created, "", Some(0), content(2, 1000)),
         event(EventKind::Created, "the same, sent later in other bytes", Some(9), content(2, 1000)),
@@ -131,7 +143,7 @@ fn every_order_of_a_cancelled_life_ends_the_same() {
 }
 
 #[test]
-fn every_order_of_a_life_in_which_everything_happens_ends_the_same() {
+fn every_arrival_order_of_a_full_history_ends_the_same() {
     let hooks = [
         event(EventKind::Created, "", Some(0), content(2, 1000)),
         event(EventKind::Changed, "", Some(1), content(1, 1000)),
@@ -144,11 +156,14 @@ fn every_order_of_a_life_in_which_everything_happens_ends_the_same() {
     let (_, end) = every_history(&hooks, false);
     assert!(end.document.contains(r#""state": "delivered""#), "delivered wins: {}", end.document);
     assert!(end.document.contains(r#""cancelled_at": null"#), "{}", end.document);
-    assert_eq!(end.stock.values().copied().collect::<Vec<_>>(), [Quantity::from_thousandths(-1000)]);
+    assert_eq!(
+        end.stock.values().copied().collect::<Vec<_>>(),
+        [Quantity::from_thousandths(-1000)]
+    );
 }
 
 #[test]
-fn every_order_of_a_life_cancelled_on_the_way_keeps_the_goods_written_off() {
+fn every_arrival_order_of_a_history_cancelled_on_the_way_keeps_the_goods_written_off() {
     let hooks = [
         event(EventKind::Created, "", Some(0), content(2, 1000)),
         event(EventKind::Cancelled, "", Some(1), nothing()),
@@ -157,21 +172,29 @@ fn every_order_of_a_life_cancelled_on_the_way_keeps_the_goods_written_off() {
     ];
     let (_, end) = every_history(&hooks, true);
     assert!(end.document.contains(r#""state": "cancelled""#), "{}", end.document);
-    assert!(end.document.contains("the courier took it after it had been cancelled"), "{}", end.document);
-    assert_eq!(end.stock.values().copied().collect::<Vec<_>>(), [Quantity::from_thousandths(-2000)]);
+    assert!(
+        end.document.contains("the courier collected it after it had been cancelled"),
+        "{}",
+        end.document
+    );
+    assert_eq!(
+        end.stock.values().copied().collect::<Vec<_>>(),
+        [Quantity::from_thousandths(-2000)]
+    );
 }
 
-/// The same hook from a sender that names no offset, where the configuration names no zone either.
+/// The same hook from a sender whose times have no offset, where the
+/// configuration has no time zone either.
 fn by_the_wall(hook: Event) -> Event {
     let wall = hook.at.map(|at| Offset::UTC.to_datetime(at));
     Event { at: None, wall, ..hook }
 }
 
 #[test]
-fn every_order_of_a_life_whose_times_name_no_offset_ends_the_same() {
+fn every_arrival_order_of_a_history_without_offsets_ends_the_same() {
     let hooks = [
         event(EventKind::Created, "first", Some(0), content(2, 1000)),
-        event(EventKind::Created, "re-sent with other content", Some(2), content(3, 1000)),
+        event(EventKind::Created, "sent again with other content", Some(2), content(3, 1000)),
         event(EventKind::Changed, "five", Some(5), content(5, 1000)),
         event(EventKind::Changed, "four, at the same minute", Some(5), content(4, 1000)),
         event(EventKind::Paid, "with prices", Some(20), content(5, 900)),
@@ -183,7 +206,10 @@ fn every_order_of_a_life_whose_times_name_no_offset_ends_the_same() {
     assert_eq!(histories, 5040);
     assert!(end.document.contains(r#""state": "shipped""#), "{}", end.document);
     assert!(end.document.contains(r#""quantity": "5""#), "{}", end.document);
-    assert_eq!(end.stock.values().copied().collect::<Vec<_>>(), [Quantity::from_thousandths(-5000)]);
+    assert_eq!(
+        end.stock.values().copied().collect::<Vec<_>>(),
+        [Quantity::from_thousandths(-5000)]
+    );
 
     let cancelled = [
         event(EventKind::Created, "", Some(0), content(2, 1000)),
@@ -210,11 +236,12 @@ fn every_history_without_a_creation_stays_parked() {
     assert!(end.stock.is_empty());
 }
 
-/// A creation that was sent again with an earlier time has happened at that time.
+/// A creation that is sent again with an earlier time happened at that time.
 #[test]
-fn a_creation_happened_when_its_earliest_copy_says() {
-    let created =
-        |minute| event(EventKind::Created, &format!("created {minute}"), Some(minute), content(2, 100));
+fn a_creation_has_the_time_of_its_earliest_duplicate() {
+    let created = |minute| {
+        event(EventKind::Created, &format!("created {minute}"), Some(minute), content(2, 100))
+    };
     let same: fn(Event) -> Event = |hook| hook;
     for written in [same, by_the_wall] {
         let first = decide(None, incoming(written(created(5)))).order.expect("an order");
@@ -223,12 +250,16 @@ fn a_creation_happened_when_its_earliest_copy_says() {
             let order = decision.order.unwrap_or_else(|| first.clone());
             assert_eq!(order.events.len(), 1);
             let expected = written(created(expected));
-            assert_eq!((order.events[0].at, order.events[0].wall), (expected.at, expected.wall), "{minute}");
+            assert_eq!(
+                (order.events[0].at, order.events[0].wall),
+                (expected.at, expected.wall),
+                "{minute}"
+            );
         }
     }
 }
 
-/// Messages of an order are counted up, so that each has an id of its own.
+/// Messages of an order are numbered, so that each has its own id.
 #[test]
 fn messages_of_an_order_are_numbered() {
     let created = event(EventKind::Created, "it", Some(1), content(2, 100));
@@ -237,28 +268,38 @@ fn messages_of_an_order_are_numbered() {
     assert_eq!(ids, [1, 2, 3]);
 }
 
-/// What nobody here reads may change without making another revision of the order.
+/// Fields that the gateway does not read may change without a new revision of
+/// the order.
 #[test]
-fn a_change_of_details_is_no_revision() {
-    let details =
-        |text: &str| Patch { details: Some(Fingerprint::of(&[text.as_bytes()])), ..content(2, 100) };
+fn a_change_of_details_makes_no_revision() {
+    let details = |text: &str| Patch {
+        details: Some(Fingerprint::of(&[text.as_bytes()])),
+        ..content(2, 100)
+    };
     let mut order = None;
     for (kind, minute, patch, revision) in [
         (EventKind::Created, 1, details("a comment"), 1),
         (EventKind::Changed, 2, details("another comment"), 1),
         (EventKind::Changed, 3, content(3, 100), 2),
     ] {
-        let decision =
-            decide(order.as_ref(), incoming(event(kind, &format!("{minute}"), Some(minute), patch)));
+        let decision = decide(
+            order.as_ref(),
+            incoming(event(kind, &format!("{minute}"), Some(minute), patch)),
+        );
         order = decision.order;
         let shown = shown(order.as_ref().expect("an order")).expect("it is created");
-        assert_eq!(serde_json::to_value(shown).expect("json")["revision"], revision, "minute {minute}");
+        assert_eq!(
+            serde_json::to_value(shown).expect("json")["revision"],
+            revision,
+            "minute {minute}"
+        );
     }
 }
 
-/// A payment states prices, and the same goods: other quantities are put before a person.
+/// A payment hook sets prices for the same goods. With other quantities, the
+/// order needs attention.
 #[test]
-fn a_payment_for_other_quantities_is_put_before_a_person() {
+fn a_payment_for_other_quantities_needs_attention() {
     for (quantity, notes) in [(2, 0), (3, 1)] {
         let created = event(EventKind::Created, "it", Some(1), content(2, 100));
         let first = decide(None, incoming(created)).order.expect("an order");

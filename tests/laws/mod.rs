@@ -1,10 +1,10 @@
-//! What holds for every order, shown by trying everything.
+//! Invariants that hold for every order, tested exhaustively.
 
 mod books;
 mod charge;
-mod collector;
 mod convergence;
 mod outcomes;
+mod payment_worker;
 mod updates;
 
 use tillgate::kernel::{ExternalId, Fingerprint, HookId, Money, PartyName, Quantity, Timestamp};
@@ -12,13 +12,14 @@ use tillgate::orders::Number;
 use tillgate::orders::{Event, EventKind, Incoming, Patch, Position};
 use tillgate::payments::{ContactNeed, Terms};
 
-/// What the payment systems of the laws ask of a bill: nothing, and each payment is made at once.
+/// What the payment systems of these tests require of a bill: nothing. Each
+/// payment is created at once.
 const TERMS: Terms = Terms {
     contact: ContactNeed::Nothing,
     lines_max: 500,
     free_lines: true,
     on_demand: false,
-    tells_of_refunds: true,
+    notifies_of_refunds: true,
 };
 
 pub fn external_id() -> ExternalId {
@@ -29,7 +30,8 @@ pub fn number() -> Number {
     Number::derive(&PartyName::new("sm"), &external_id(), 0)
 }
 
-/// A hook of the laws: `name` tells it from others of its kind, `minute` is its own time.
+/// A hook for these tests. `name` distinguishes it from others of its kind,
+/// `minute` is its own time.
 pub fn event(kind: EventKind, name: &str, minute: Option<i64>, patch: Patch) -> Event {
     let fingerprint = Fingerprint::of(&[kind.as_str().as_bytes(), name.as_bytes()]);
     Event {
@@ -76,7 +78,7 @@ pub fn content(quantity: i64, kopecks: i64) -> Patch {
     }
 }
 
-/// An order as it is shown.
+/// The order as the admin API shows it.
 fn shown(order: &tillgate::orders::Order) -> Option<tillgate::views::OrderDocument> {
     let frame = tillgate::views::Frame {
         public_url: "http://localhost",

@@ -1,26 +1,28 @@
-//! However a marketplace answers, and wherever the process dies: what it was told stands as told, and what it was not does
-//! not.
+//! A fulfilment update is applied at most once, and its recorded outcome is
+//! right, however the marketplace answers and wherever the process dies.
 
-use tillgate::flows::marketplace_update::{MarketplaceUpdate, Next, Told};
+use tillgate::flows::marketplace_update::{MarketplaceUpdate, Next};
 use tillgate::kernel::failure::DeliveryFailure;
 use tillgate::kernel::{Failure, Timestamp};
 use tillgate::orders::Number;
+use tillgate::orders::UpdateOutcome;
 use tillgate::outbox::Delivery;
 use tillgate::outbox::{Message, MessageId};
 
-/// What happens to one attempt.
+/// What happens in one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
     Fine,
     /// No byte was sent.
     NotSent,
-    /// Taken in, and the answer is lost.
+    /// Accepted, and the answer is lost.
     Lost,
-    /// Not taken in, and no telling.
+    /// Not accepted, and the sender does not know.
     Broken,
-    /// It will never be taken in.
+    /// It will never be accepted.
     Refused,
-    /// The order over there has gone on by other hands: what is told is out of turn.
+    /// Somebody else has moved the order on at the marketplace, so that the
+    /// update is out of turn.
     Overtaken,
     DiesBefore,
     DiesAfter,
@@ -44,27 +46,27 @@ struct Marketplace {
 }
 
 impl Marketplace {
-    /// It is told: it takes what is in its turn, once.
-    fn hear(&mut self) -> Told {
+    /// Receives an update: it is accepted once, and only if it is in turn.
+    fn hear(&mut self) -> UpdateOutcome {
         if self.has_it || self.is_elsewhere {
-            return Told::OutOfTurn("422".into());
+            return UpdateOutcome::OutOfTurn("422".into());
         }
         self.has_it = true;
         self.times_taken += 1;
-        Told::Taken
+        UpdateOutcome::Taken
     }
 
-    /// How one attempt ends for the sender; none when it dies.
-    fn play(&mut self, turn: Turn) -> Option<Told> {
+    /// How one attempt ends for the sender; `None` if the process dies.
+    fn play(&mut self, turn: Turn) -> Option<UpdateOutcome> {
         match turn {
             Turn::Fine => Some(self.hear()),
-            Turn::NotSent => Some(Told::NotTaken("no connection".into())),
+            Turn::NotSent => Some(UpdateOutcome::NotTaken("no connection".into())),
             Turn::Lost => {
                 self.hear();
-                Some(Told::Unknown("no answer".into()))
+                Some(UpdateOutcome::Unknown("no answer".into()))
             }
-            Turn::Broken => Some(Told::Unknown("no answer".into())),
-            Turn::Refused => Some(Told::Refused("400".into())),
+            Turn::Broken => Some(UpdateOutcome::Unknown("no answer".into())),
+            Turn::Refused => Some(UpdateOutcome::Refused("400".into())),
             Turn::Overtaken => {
                 self.is_elsewhere = true;
                 Some(self.hear())
@@ -90,7 +92,8 @@ fn message() -> Delivery {
     Delivery::new(message, Timestamp::UNIX_EPOCH)
 }
 
-/// Tells until it is over; after the script all goes well.
+/// Sends an update until there is an outcome. After the script, every attempt
+/// succeeds.
 fn tell(script: &[Turn]) -> (Next, Marketplace, bool) {
     let mut delivery = message();
     let mut marketplace = Marketplace { has_it: false, is_elsewhere: false, times_taken: 0 };
@@ -99,20 +102,23 @@ fn tell(script: &[Turn]) -> (Next, Marketplace, bool) {
         let update = MarketplaceUpdate::of(&delivery);
         assert_eq!(update.may_have_arrived(), may_have_arrived, "{script:?}");
         delivery.last_error = Some(update.about_to_be_sent());
-        let told = marketplace.play(turn);
-        // What is noted survives: no attempt that may have arrived is forgotten, and none is made up.
-        may_have_arrived |= !matches!(told, Some(Told::NotTaken(_)));
-        let Some(told) = told else { continue };
-        match update.take(told, Timestamp::UNIX_EPOCH) {
+        let outcome = marketplace.play(turn);
+        // The note survives: an attempt that may have arrived is not forgotten,
+        // and no attempt is invented.
+        may_have_arrived |= !matches!(outcome, Some(UpdateOutcome::NotTaken(_)));
+        let Some(outcome) = outcome else { continue };
+        match update.take(outcome, Timestamp::UNIX_EPOCH) {
             Next::Again(failure) => delivery.last_error = Some(Failure::of(&failure)),
-            over @ (Next::Arrived { .. } | Next::GivenUp(_)) => return (over, marketplace, may_have_arrived),
+            over @ (Next::Arrived { .. } | Next::GivenUp(_)) => {
+                return (over, marketplace, may_have_arrived);
+            }
         }
     }
-    panic!("it is never over: {script:?}")
+    panic!("no outcome: {script:?}")
 }
 
 #[test]
-fn what_a_marketplace_was_told_stands_as_told_however_the_calls_end() {
+fn an_update_is_applied_once_however_its_calls_end() {
     let count = TURNS.len();
     let mut histories = 0;
     for length in 0..=5 {
@@ -126,12 +132,16 @@ fn what_a_marketplace_was_told_stands_as_told_however_the_calls_end() {
             assert!(marketplace.times_taken <= 1, "{script:?}");
             match next {
                 Next::Arrived { .. } => {
-                    // Out of turn after an attempt that may have arrived is the best that can be known.
+                    // "Out of turn" after an attempt that may have arrived is
+                    // all that can be known.
                     assert!(marketplace.has_it || may_have_arrived, "{script:?}");
                     assert!(marketplace.has_it || marketplace.is_elsewhere, "{script:?}");
                 }
                 Next::GivenUp(DeliveryFailure::Refused { .. }) => {
-                    assert!(!marketplace.has_it, "{script:?}: a person is told that it was refused");
+                    assert!(
+                        !marketplace.has_it,
+                        "{script:?}: reported as refused, but it was accepted"
+                    );
                 }
                 Next::GivenUp(DeliveryFailure::OutcomeUnknown { .. }) => {
                     assert!(script.contains(&Turn::Refused), "{script:?}");

@@ -1,4 +1,4 @@
-//! What buyers meet on their way to the payment page and back.
+//! A buyer's way to the payment page and back.
 
 use http::Method;
 use tillgate_lab::sandbox::Outcome;
@@ -15,10 +15,10 @@ async fn a_declined_and_an_abandoned_payment_can_be_tried_again() {
         let placed = till.place(act, act).await;
         let number = text(&placed["number"]);
         let page = format!("{}/order/{}", till.bank.url(), till.remote(&number).container);
-        let (_, way_back, _) = till.browse(Method::POST, &format!("{page}/{act}")).await;
-        let (status, _, shown) = till.browse(Method::GET, &way_back).await;
+        let (_, return_url, _) = till.browse(Method::POST, &format!("{page}/{act}")).await;
+        let (status, _, shown) = till.browse(Method::GET, &return_url).await;
         assert!(status == 200 && shown.contains(words), "{act}: {shown}");
-        assert!(shown.contains("https://shop.example/fail"), "the way on: {shown}");
+        assert!(shown.contains("https://shop.example/fail"), "the link to the shop: {shown}");
         assert_eq!(till.order(&number).await["state"], "open");
         let (status, again, _) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
         assert_eq!((status, again.as_str()), (303, page.as_str()));
@@ -52,57 +52,62 @@ async fn a_guessed_address_leads_nowhere() {
     till.close().await;
 }
 
-/// The live page says how the payment stands, and says it again when that changes.
+/// The live page sends the status of the payment, and sends it again when it
+/// changes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_way_back_follows_the_payment_live() {
+async fn the_return_page_follows_the_payment_live() {
     let till = Till::open().await;
     let placed = till.place("A-1", "k").await;
     let number = text(&placed["number"]);
-    let way_back = text(&placed["payment"]["url"]).replace("/pay/", "/return/");
-    let (_, _, page) = till.browse(Method::GET, &way_back).await;
+    let return_url = text(&placed["payment"]["url"]).replace("/pay/", "/return/");
+    let (_, _, page) = till.browse(Method::GET, &return_url).await;
     assert!(
-        page.contains("Ждём подтверждения") && page.contains("<noscript><meta http-equiv=\"refresh\""),
+        page.contains("Ждём подтверждения")
+            && page.contains("<noscript><meta http-equiv=\"refresh\""),
         "{page}"
     );
     let address = till.url().replace("http://", "");
-    let path = way_back.replace(&till.url(), "");
+    let path = return_url.replace(&till.url(), "");
     let mut stream = tokio::net::TcpStream::connect(&address).await.expect("a connection");
     let request = format!("GET {path}/events HTTP/1.1\r\nhost: x\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("sent");
-    let mut heard = String::new();
-    let mut hears = async |words: &str| {
+    let mut received = String::new();
+    let mut wait_for = async |words: &str| {
         let mut buffer = [0; 1024];
-        while !heard.contains(words) {
+        while !received.contains(words) {
             let read = tokio::time::timeout(DEADLINE, stream.read(&mut buffer)).await;
             let count = read.expect("in time").expect("a stream");
-            assert!(count > 0, "it ended: {heard}");
-            heard.push_str(&String::from_utf8_lossy(&buffer[..count]));
+            assert!(count > 0, "the stream ended: {received}");
+            received.push_str(&String::from_utf8_lossy(&buffer[..count]));
         }
     };
-    hears("data: ready").await;
+    wait_for("data: ready").await;
     assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
-    hears("data: paid").await;
+    wait_for("data: paid").await;
     till.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn buyers_are_spoken_to_in_their_language_and_their_address_stays_secret() {
+async fn buyers_get_pages_in_their_language_and_their_address_stays_secret() {
     let till = Till::open().await;
     let placed = till.place("A-1\"><script>alert(1)</script>", "k").await;
-    let way_back = text(&placed["payment"]["url"]).replace("/pay/", "/return/");
+    let return_url = text(&placed["payment"]["url"]).replace("/pay/", "/return/");
     for (wanted, lang) in
         [("en-GB,en;q=0.9", "en"), ("ru", "ru"), ("de,en;q=0.5", "en"), ("de", "ru"), ("", "ru")]
     {
         let mut headers = http::HeaderMap::new();
         headers.insert("accept-language", http::HeaderValue::from_str(wanted).expect("a header"));
         let client = tillgate::peer::Client::new(DEADLINE, 1 << 20).expect("a client");
-        let reply = client.call(Method::GET, &way_back, headers, Vec::new()).await.expect("an answer");
+        let reply =
+            client.call(Method::GET, &return_url, headers, Vec::new()).await.expect("an answer");
         let page = String::from_utf8_lossy(&reply.body).into_owned();
         assert!(page.contains(&format!("<html lang=\"{lang}\">")), "{wanted}: {page}");
         assert!(!page.contains("<script>alert"), "{page}");
-        for (name, value) in
-            [("cache-control", "no-store"), ("referrer-policy", "no-referrer"), ("x-robots-tag", "noindex")]
-        {
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            ("referrer-policy", "no-referrer"),
+            ("x-robots-tag", "noindex"),
+        ] {
             assert_eq!(reply.headers[name], value);
         }
         assert!(
@@ -115,7 +120,8 @@ async fn buyers_are_spoken_to_in_their_language_and_their_address_stays_secret()
     till.close().await;
 }
 
-/// A code for the camera bears the buyer's address, as long as there is an order; a slip is printed while it can be paid.
+/// A QR code has the buyer's address as long as the order exists. A slip can be
+/// printed while the order can be paid.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_can_be_paid_from_a_slip_of_paper() {
     let till = Till::open().await;
@@ -126,18 +132,58 @@ async fn an_order_can_be_paid_from_a_slip_of_paper() {
         (code.status.as_u16(), &code.headers["content-type"]),
         (200, &"image/svg+xml".parse().expect("a type"))
     );
-    let expected = qrcode::QrCode::with_error_correction_level(&address, qrcode::EcLevel::M).expect("a code");
-    let expected = expected.render::<qrcode::render::svg::Color<'_>>().min_dimensions(240, 240).build();
+    let expected =
+        qrcode::QrCode::with_error_correction_level(&address, qrcode::EcLevel::M).expect("a code");
+    let expected =
+        expected.render::<qrcode::render::svg::Color<'_>>().min_dimensions(240, 240).build();
     assert_eq!(String::from_utf8_lossy(&code.body), expected);
     assert_eq!(till.browse(Method::GET, &format!("{address}0/qr.svg")).await.0, 404);
     let (status, _, slip) = till.browse(Method::GET, &format!("{address}/slip")).await;
     assert_eq!(status, 200);
-    for part in [&address, "614,80\u{a0}₽", "Заказ A-1", "<svg", "Оплата заказа"] {
+    for part in [&address, "614,80\u{a0}₽", "Заказ A-1", "<svg", "Оплата заказа"]
+    {
         assert!(slip.contains(part), "{part}: {slip}");
     }
     assert!(!slip.contains("<?xml"), "{slip}");
     assert_eq!(till.cancel(&number, crate::world::till::API_KEY).await.status, 200);
     let (_, _, slip) = till.browse(Method::GET, &format!("{address}/slip")).await;
     assert!(slip.contains("Заказ отменён") && !slip.contains("<svg"), "{slip}");
+    till.close().await;
+}
+
+/// Buyers see whose page it is, and a page that says "not paid" does not turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_name_the_shop() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let logo = folder.path().join("logo.png");
+    std::fs::write(&logo, b"\x89PNG\r\n\x1a\nthe rest").expect("written");
+    let named = format!("name = \"Чайная №1\"\nlogo_file = \"{}\"\n", logo.display());
+    let section = "[merchants.site]\n";
+    let replace = [(section, format!("{section}{named}"))];
+    let replace = replace.each_ref().map(|(from, to)| (*from, to.as_str()));
+    let till = Till::open_with(
+        tillgate_lab::sandbox::Setup::default(),
+        &replace,
+        tillgate::kernel::Clock::System,
+    )
+    .await;
+    let order = till.place("A-1", "key").await;
+    let address = text(&order["payment"]["url"]);
+    let back = address.replace("/pay/", "/return/") + "?from=fail";
+    let (_, _, page) = till.browse(Method::GET, &back).await;
+    assert!(page.contains("Чайная №1") && page.contains("/assets/logo/site"), "{page}");
+    assert!(page.contains("class=\"ready\""), "{page}");
+    let style = till.browse(Method::GET, &format!("{}/assets/buyer.css", till.url())).await.2;
+    let turning: Vec<&str> =
+        style.lines().filter(|line| line.contains("animation: turn")).collect();
+    assert!(turning.iter().all(|line| !line.contains(".ready")), "{turning:?}");
+    let (_, _, slip) = till.browse(Method::GET, &format!("{address}/slip")).await;
+    assert!(slip.contains("Чайная №1"), "{slip}");
+    let (_, _, status) = till.browse(Method::GET, &format!("{address}/status")).await;
+    assert!(status.contains("Чайная №1"), "{status}");
+    let logo = format!("{}/assets/logo/site", till.url());
+    let reply = till.call(Method::GET, &logo, "", None, "").await;
+    assert_eq!(reply.headers["content-type"], "image/png");
+    assert_eq!(till.call(Method::GET, &format!("{logo}2"), "", None, "").await.status, 404);
     till.close().await;
 }

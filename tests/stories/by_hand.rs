@@ -1,4 +1,4 @@
-//! What the payment system leaves undecided, a person decides.
+//! The operator decides what the payment system leaves undecided.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ async fn decide(till: &Till, id: &str, word: &str) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refused_payment_is_asked_for_again() {
+async fn a_refused_payment_is_retried() {
     let till = Till::open().await;
     till.bank.misbehave(Call::Create, [Trouble::Refused]);
     let number = text(&till.place("A-1", "key").await["number"]);
@@ -21,18 +21,27 @@ async fn a_refused_payment_is_asked_for_again() {
     let attention = till.admin(&format!("/orders/{number}")).await["attention"].to_string();
     assert!(attention.contains("was refused"), "{attention}");
 
-    assert_eq!(decide(&till, &format!("{number}-2"), "retry").await, 409, "there is no such payment");
+    assert_eq!(
+        decide(&till, &format!("{number}-2"), "retry").await,
+        409,
+        "there is no such payment"
+    );
     assert_eq!(decide(&till, &format!("{number}-1"), "retry").await, 200);
     till.order_in(&number, "linked").await;
     assert_eq!(till.bank.ledger()[0].number, format!("{number}-2"));
     assert_eq!(till.admin(&format!("/orders/{number}")).await["attention"], json!([]));
-    assert_eq!(decide(&till, &format!("{number}-2"), "retry").await, 409, "it can be paid");
+    assert_eq!(
+        decide(&till, &format!("{number}-2"), "retry").await,
+        409,
+        "the payment is still payable"
+    );
     till.close().await;
 }
 
-/// A program asks for its user's language; the kind is the same in all.
+/// Texts are in the language that the client asks for; the kind is the same in
+/// all languages.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn texts_come_in_the_language_that_is_asked_for() {
+async fn texts_come_in_the_requested_language() {
     let till = Till::open().await;
     till.bank.misbehave(Call::Create, [Trouble::OtherAmount]);
     let number = text(&till.place("A-1", "key").await["number"]);
@@ -45,7 +54,8 @@ async fn texts_come_in_the_language_that_is_asked_for() {
             headers.insert("authorization", header(&format!("Bearer {bearer}")));
             headers.insert("accept-language", header(language));
             let url = format!("{}{path}/orders/{number}", till.url());
-            let reply = till.client.call(Method::GET, &url, headers, Vec::new()).await.expect("an answer");
+            let reply =
+                till.client.call(Method::GET, &url, headers, Vec::new()).await.expect("an answer");
             let problem = json_of(&reply)["payment"]["problem"].clone();
             let words = problem["text"].as_str().expect("words").to_lowercase();
             let has_cyrillic = words.chars().any(|c| ('а'..='я').contains(&c));
@@ -57,52 +67,66 @@ async fn texts_come_in_the_language_that_is_asked_for() {
     till.close().await;
 }
 
-/// The payment system has something else than was asked for: nobody is sent there, and nothing else is made beside it.
+/// The order at the payment system differs from the request: the buyer is not
+/// sent there, and no other payment is created meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frozen_payment_is_dropped_and_another_takes_its_place() {
+async fn a_payment_under_review_is_dropped_and_replaced() {
     let till = Till::open().await;
     till.bank.misbehave(Call::Create, [Trouble::OtherAmount]);
     let number = text(&till.place("A-1", "key").await["number"]);
     till.order_in(&number, "failed").await;
-    assert_eq!(decide(&till, &format!("{number}-1"), "retry").await, 409, "nobody knows what it can do");
+    assert_eq!(
+        decide(&till, &format!("{number}-1"), "retry").await,
+        409,
+        "the payment needs review first"
+    );
     assert_eq!(decide(&till, &format!("{number}-1"), "drop").await, 200);
     assert_eq!(decide(&till, &format!("{number}-1"), "retry").await, 200);
     till.order_in(&number, "linked").await;
     till.nothing_waits_in("callback").await;
-    assert!(till.site.callbacks().is_empty(), "the order could be paid all the time");
+    assert!(
+        till.site.callbacks().is_empty(),
+        "the site gets no callback, as the order could be paid again"
+    );
     assert_eq!(till.bank.ledger().len(), 2);
     till.close().await;
 }
 
-/// Its buyer has paid what stands there: the site hears, once, that the money waits for a person, however that is found out.
+/// The buyer has paid an order that differs from the request. The site gets one
+/// callback that the money needs review, however the payment is found out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_site_hears_of_money_that_came_by_a_frozen_payment() {
+async fn money_of_a_payment_under_review_sends_one_callback() {
     for is_notified in [true, false] {
         let till = Till::open().await;
-        // Known to be something else from the beginning, or only when the buyer has paid it.
+        // The difference is known from the beginning, or only when the buyer
+        // has paid.
         let number = if is_notified {
             till.bank.misbehave(Call::Create, [Trouble::OtherAmount]);
             let number = text(&till.place("A-1", "key").await["number"]);
             till.order_in(&number, "failed").await;
             number
         } else {
-            till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+            till.bank.misbehave_always(Call::Notification, Some(Trouble::Lost));
             till.bank.misbehave(Call::Create, [Trouble::AcceptThenDrop]);
             till.bank.misbehave_always(Call::Other, Some(Trouble::Broken));
             let number = text(&till.place("A-1", "key").await["number"]);
-            assert!(till.bank.wait_until(DEADLINE, |orders| orders.len() == 1).await, "it was made");
+            assert!(
+                till.bank.wait_until(DEADLINE, |orders| orders.len() == 1).await,
+                "the order was created there"
+            );
             number
         };
         assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
         if !is_notified {
             till.bank.misbehave_always(Call::Other, Some(Trouble::OtherAmount));
         }
-        let heard = till.site.wait_for(1, DEADLINE).await.expect("a callback");
-        assert_eq!(heard[0].body["type"], "payment.review", "{:?}", heard[0].body);
+        let callbacks = till.site.wait_for(1, DEADLINE).await.expect("a callback");
+        assert_eq!(callbacks[0].body["type"], "payment.review", "{:?}", callbacks[0].body);
         let attention = till.admin(&format!("/orders/{number}")).await["attention"].to_string();
         assert!(attention.contains(&format!("{number}-1")), "{attention}");
         if is_notified {
-            let (again, signature) = till.bank.notice(&till.remote(&number).id).expect("a notification");
+            let (again, signature) =
+                till.bank.notification(&till.remote(&number).id).expect("a notification");
             till.notify(&again, &[&signature]).await;
         }
         till.nothing_waits_in("callback").await;
@@ -113,11 +137,12 @@ async fn the_site_hears_of_money_that_came_by_a_frozen_payment() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frozen_refund_is_settled_by_what_a_person_has_seen() {
+async fn a_refund_under_review_is_settled_by_the_operator() {
     let till = Till::open().await;
-    for (order, word, state, event) in
-        [("A-1", "done", "succeeded", "refund.succeeded"), ("A-2", "drop", "failed", "refund.failed")]
-    {
+    for (order, word, state, event) in [
+        ("A-1", "done", "succeeded", "refund.succeeded"),
+        ("A-2", "drop", "failed", "refund.failed"),
+    ] {
         let number = text(&till.place(order, order).await["number"]);
         assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
         till.order_in(&number, "paid").await;
@@ -127,23 +152,27 @@ async fn a_frozen_refund_is_settled_by_what_a_person_has_seen() {
         assert_eq!(json_of(&refund)["state"], "review", "{}", json_of(&refund));
         let id = text(&json_of(&refund)["id"]);
         assert_eq!(decide(&till, &id, word).await, 200);
-        assert_eq!(decide(&till, &id, word).await, 409, "once");
+        assert_eq!(decide(&till, &id, word).await, 409, "a refund is settled once");
         let refunds = json_of(&till.call(Method::GET, &path, API_KEY, None, "").await);
         assert_eq!(refunds["items"][0]["state"], state);
-        let is_it = |body: &Value| body["type"] == event && body["data"]["number"] == number.as_str();
-        let told = async {
-            while !till.site.callbacks().iter().any(|callback| is_it(&callback.body)) {
+        let is_it =
+            |body: &Value| body["type"] == event && body["data"]["number"] == number.as_str();
+        let callback = async {
+            while !till.site.callbacks().iter().any(|call| is_it(&call.body)) {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(DEADLINE, told).await.unwrap_or_else(|_| panic!("{event} is told"));
+        tokio::time::timeout(DEADLINE, callback)
+            .await
+            .unwrap_or_else(|_| panic!("no callback {event}"));
     }
     till.close().await;
 }
 
-/// Of many orders those that want a person are found, a page at a time, and none twice.
+/// Orders that need attention are found among many, a page at a time, each of
+/// them once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_person_should_look_at_is_listed() {
+async fn orders_that_need_attention_are_listed() {
     let till = Till::open().await;
     let mut refused = Vec::new();
     for order in 0..7 {
@@ -151,7 +180,8 @@ async fn what_a_person_should_look_at_is_listed() {
         if is_refused {
             till.bank.misbehave(Call::Create, [Trouble::Refused]);
         }
-        let number = text(&till.place(&format!("A-{order}"), &format!("key-{order}")).await["number"]);
+        let number =
+            text(&till.place(&format!("A-{order}"), &format!("key-{order}")).await["number"]);
         till.order_in(&number, if is_refused { "failed" } else { "linked" }).await;
         refused.extend(is_refused.then_some(number));
     }
@@ -163,7 +193,9 @@ async fn what_a_person_should_look_at_is_listed() {
         assert!(items.len() <= 2);
         for item in &items {
             assert!(
-                item["attention"][0]["text"].as_str().is_some_and(|why| why.contains("was refused")),
+                item["attention"][0]["text"]
+                    .as_str()
+                    .is_some_and(|why| why.contains("was refused")),
                 "{item}"
             );
             listed.push(text(&item["number"]));
@@ -173,24 +205,34 @@ async fn what_a_person_should_look_at_is_listed() {
     }
     refused.reverse(); // the latest first
     assert_eq!(listed, refused);
-    assert_eq!(till.admin("/orders?attention=false").await["items"].as_array().map(Vec::len), Some(7));
-    // Who has looked at one takes it off; what comes later is there again.
+    assert_eq!(
+        till.admin("/orders?attention=false").await["items"].as_array().map(Vec::len),
+        Some(7)
+    );
+    // An order that a person has seen is removed from the list. A later
+    // attention adds it again.
     let seen = till
         .call(Method::POST, &format!("/admin/v1/orders/{}/seen", refused[0]), ADMIN_TOKEN, None, "")
         .await;
     assert_eq!((seen.status.as_u16(), &json_of(&seen)["attention"]), (200, &json!([])));
-    assert_eq!(till.admin("/orders?attention=true").await["items"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        till.admin("/orders?attention=true").await["items"].as_array().map(Vec::len),
+        Some(2)
+    );
     till.bank.misbehave(Call::Create, [Trouble::Refused]);
     assert_eq!(decide(&till, &format!("{}-1", refused[0]), "retry").await, 200);
     till.order_in(&refused[0], "failed").await;
     let again = async {
-        while till.admin("/orders?attention=true").await["items"].as_array().map(Vec::len) != Some(3) {
+        while till.admin("/orders?attention=true").await["items"].as_array().map(Vec::len)
+            != Some(3)
+        {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(DEADLINE, again).await.expect("it is listed again");
-    let nobody = till.call(Method::POST, "/admin/v1/orders/100000000000/seen", ADMIN_TOKEN, None, "").await;
-    assert_eq!(nobody.status, 404);
+    let unknown =
+        till.call(Method::POST, "/admin/v1/orders/100000000000/seen", ADMIN_TOKEN, None, "").await;
+    assert_eq!(unknown.status, 404);
     let alone = |id: &str| format!("/orders?attention=true&source=site&external_id={id}");
     assert_eq!(till.admin(&alone("A-0")).await["items"].as_array().map(Vec::len), Some(1));
     assert_eq!(till.admin(&alone("A-1")).await["items"].as_array().map(Vec::len), Some(0));

@@ -1,4 +1,4 @@
-//! Notifications by a WebSocket, for a shop that has no public address.
+//! Notifications over a WebSocket, for a gateway without a public address.
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -24,11 +24,13 @@ impl Gate {
         format!("ws://{}/v3/gate/rpc", self.0.local_addr().expect("an address"))
     }
 
-    /// The next connection, which must bear the token.
+    /// Accepts the next connection, which must have the token.
     #[expect(clippy::result_large_err, reason = "the library's own type")]
     async fn accept(&self, token: &str) -> WebSocketStream<TcpStream> {
-        let (stream, _) =
-            tokio::time::timeout(DEADLINE, self.0.accept()).await.expect("in time").expect("a peer");
+        let (stream, _) = tokio::time::timeout(DEADLINE, self.0.accept())
+            .await
+            .expect("in time")
+            .expect("a peer");
         let wanted = format!("token={token}");
         let check = |request: &Request, response: Response| {
             assert_eq!(request.uri().query(), Some(wanted.as_str()));
@@ -46,11 +48,12 @@ async fn ask(socket: &mut WebSocketStream<TcpStream>, call: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_is_paid_though_nobody_can_reach_us() {
+async fn an_order_is_paid_without_a_public_address() {
     let gate = Gate::open().await;
     let section = format!("[gateways.bank]\nchannel_url = \"{}\"", gate.url());
-    let till = Till::open_with(Setup::default(), &[("[gateways.bank]", &section)], Clock::System).await;
-    till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+    let till =
+        Till::open_with(Setup::default(), &[("[gateways.bank]", &section)], Clock::System).await;
+    till.bank.misbehave_always(Call::Notification, Some(Trouble::Lost));
     let token = till.bank.setup().token.expose().to_owned();
     let mut socket = gate.accept(&token).await;
 
@@ -63,32 +66,35 @@ async fn an_order_is_paid_though_nobody_can_reach_us() {
 
     let number = text(&till.place("A-1", "key").await["number"]);
     let remote = till.remote(&number);
-    let notice = |id: &str| {
-        let (body, _) = till.bank.notice(&remote.id).expect("a notification");
+    let notification = |id: &str| {
+        let (body, _) = till.bank.notification(&remote.id).expect("a notification");
         let order: Value = serde_json::from_slice(&body).expect("json");
         json!({"jsonrpc": "2.0", "method": "onOrderStatusChange", "params": [order], "id": id})
     };
-    // Nothing by this road is believed: an order that says of itself that it is paid makes us look.
-    let mut lie = notice("2");
+    // A message over the channel is not trusted. An order that claims to be
+    // paid only triggers a look-up.
+    let mut lie = notification("2");
     lie["params"][0]["status"] = json!("completed");
     let answer = ask(&mut socket, &lie).await;
     assert_eq!(answer["result"]["status"], "success", "{answer}");
     assert_ne!(till.order(&number).await["payment"]["state"], "paid");
 
     assert!(till.bank.buyer_acts(&remote.container, Outcome::Pay));
-    let answer = ask(&mut socket, &notice("3")).await;
+    let answer = ask(&mut socket, &notification("3")).await;
     assert_eq!((&answer["id"], &answer["result"]["status"]), (&json!("3"), &json!("success")));
     till.order_in(&number, "paid").await;
-    let told = till.site.wait_for(1, DEADLINE).await.expect("a callback");
-    assert_eq!(told.len(), 1);
+    let callbacks = till.site.wait_for(1, DEADLINE).await.expect("a callback");
+    assert_eq!(callbacks.len(), 1);
 
-    let unknown = ask(&mut socket, &json!({"jsonrpc": "2.0", "method": "shutDown", "id": "4"})).await;
+    let unknown =
+        ask(&mut socket, &json!({"jsonrpc": "2.0", "method": "shutDown", "id": "4"})).await;
     assert_eq!(unknown["error"]["code"], -32_601);
 
-    // The connection breaks: there is another.
+    // After a broken connection, the gateway opens another one.
     drop(socket);
     let mut socket = gate.accept(&token).await;
-    let status = ask(&mut socket, &json!({"jsonrpc": "2.0", "method": "getStatus", "id": "5"})).await;
+    let status =
+        ask(&mut socket, &json!({"jsonrpc": "2.0", "method": "getStatus", "id": "5"})).await;
     assert_eq!(status["id"], "5");
     till.close().await;
 }

@@ -1,4 +1,4 @@
-//! Who works from the outbox acts under a lease that is fresh, or not at all.
+//! A worker acts on a message only while it has the lease.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,20 +7,21 @@ use std::time::Duration;
 use tillgate::workers::dispatch::Dispatch;
 use tokio_util::sync::CancellationToken;
 
-use super::retention::{deliver, shop};
+use super::retention::{deliver, services};
 use crate::world::{DEADLINE, created};
 
-/// A process that was stopped between its claim and its act, and goes on after the lease, does not act: another may have the
-/// message. Here each lease is over before anybody can act under it.
+/// A process that is stopped between its claim and its action, and continues
+/// after the lease has expired, does not act, as another process may have the
+/// message. Here each lease expires before anybody can act on it.
 #[tokio::test]
-async fn who_has_slept_over_the_lease_does_not_act() {
+async fn a_worker_that_slept_past_its_lease_does_not_act() {
     for (lease, acts) in [(Duration::ZERO, false), (Duration::from_secs(60), true)] {
-        let shop = shop();
-        deliver(&shop, &created("H1")).await;
+        let services = services();
+        deliver(&services, &created("H1")).await;
         let (claims, acted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let drain = CancellationToken::new();
         let dispatch = Dispatch {
-            shop,
+            services,
             lane: tillgate::notify::LANE,
             lease,
             at_once_max: 1,
@@ -30,7 +31,7 @@ async fn who_has_slept_over_the_lease_does_not_act() {
         let deliver = {
             let (claims, acted, drain) = (Arc::clone(&claims), Arc::clone(&acted), drain.clone());
             move |_| {
-                // Three claims are enough to see.
+                // Three claims are enough to show it.
                 if claims.fetch_add(1, Ordering::SeqCst) == 2 || acts {
                     drain.cancel();
                 }

@@ -1,4 +1,5 @@
-//! The process dies without warning, again and again, under load. What was acknowledged is there, once.
+//! The process is killed again and again under load. Every acknowledged hook is
+//! kept, and counts once.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,14 +16,16 @@ use crate::world::{created, hook};
 /// How often the process is killed in the ordinary test run.
 const CYCLES: u32 = 50;
 
-/// Hooks that are acknowledged before each killing: enough that several are on their way at that moment.
+/// Hooks that are acknowledged before each kill. This is enough for several to
+/// be in flight at that moment.
 const ACKNOWLEDGED_PER_CYCLE: usize = 60;
 
-/// What the gateway has acknowledged, kept outside of it: the order's number by the marketplace's.
+/// Acknowledged hooks, kept outside the gateway: the answer by the external id
+/// of the order.
 type Ledger = Arc<Mutex<BTreeMap<String, String>>>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_survives_every_killing_and_happened_once() {
+async fn acknowledged_hooks_survive_every_kill_and_count_once() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     configure(folder.path());
     let ledger = Ledger::default();
@@ -36,29 +39,41 @@ async fn what_was_acknowledged_survives_every_killing_and_happened_once() {
         for sender in 0..8 {
             let marketplace =
                 Marketplace::new(&url, Secret::new("token-of-the-marketplace")).expect("a client");
-            let (ledger, received, stop) = (Arc::clone(&ledger), Arc::clone(&received), Arc::clone(&stop));
-            senders.spawn(async move { send(&marketplace, cycle, sender, &ledger, &received, &stop).await });
+            let (ledger, received, stop) =
+                (Arc::clone(&ledger), Arc::clone(&received), Arc::clone(&stop));
+            senders.spawn(async move {
+                send(&marketplace, cycle, sender, &ledger, &received, &stop).await
+            });
         }
         let enough = async {
             while ledger.lock().expect("the ledger").len() < before + ACKNOWLEDGED_PER_CYCLE {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), enough).await.expect("hooks are acknowledged");
+        tokio::time::timeout(Duration::from_secs(60), enough)
+            .await
+            .expect("hooks are acknowledged");
         gateway.kill();
         stop.store(true, Ordering::SeqCst);
         senders.join_all().await;
         gateway = Process::start(folder.path());
     }
 
-    // Every order is sent once more, as a marketplace does that never got the answer.
-    let marketplace =
-        Marketplace::new(format!("{}/hooks/sm", gateway.url), Secret::new("token-of-the-marketplace"));
+    // Every order is sent once more, as by a marketplace that never got the
+    // answer.
+    let marketplace = Marketplace::new(
+        format!("{}/hooks/sm", gateway.url),
+        Secret::new("token-of-the-marketplace"),
+    );
     let marketplace = marketplace.expect("a client");
     let ledger = ledger.lock().expect("the ledger").clone();
     for (external_id, answer) in &ledger {
         let again = marketplace.post(created(external_id).as_bytes()).await;
-        assert_eq!(again.body(), answer, "{external_id} was acknowledged and is answered otherwise now");
+        assert_eq!(
+            again.body(),
+            answer,
+            "{external_id} was acknowledged and now gets a different answer"
+        );
     }
 
     let orders = gateway.json(&["orders", "list", "--json", "--limit", "0"]);
@@ -66,13 +81,14 @@ async fn what_was_acknowledged_survives_every_killing_and_happened_once() {
     let mut listed: BTreeMap<&str, &serde_json::Value> = BTreeMap::new();
     for order in orders {
         let external_id = order["external_id"].as_str().expect("their number");
-        assert!(listed.insert(external_id, order).is_none(), "{external_id} is there twice");
+        assert!(listed.insert(external_id, order).is_none(), "{external_id} is listed twice");
     }
-    let missing: Vec<&String> = ledger.keys().filter(|id| !listed.contains_key(id.as_str())).collect();
-    assert!(missing.is_empty(), "acknowledged and gone: {missing:?}");
+    let missing: Vec<&String> =
+        ledger.keys().filter(|id| !listed.contains_key(id.as_str())).collect();
+    assert!(missing.is_empty(), "acknowledged and missing: {missing:?}");
     assert!(ledger.len() >= CYCLES as usize * ACKNOWLEDGED_PER_CYCLE);
 
-    // Stock: each order ships two pieces; the balance is exactly what the orders say.
+    // Each order ships two pieces, and the stock level must match the orders.
     let received = received.lock().expect("the ledger").clone();
     for external_id in received.keys() {
         assert_eq!(
@@ -87,7 +103,8 @@ async fn what_was_acknowledged_survives_every_killing_and_happened_once() {
     assert_eq!(gateway.terminate(), Some(0));
 }
 
-/// Sends orders, each with its retries, and every other one's `order.received`, until the gateway is gone.
+/// Sends orders, and `order.received` for every other one, until the gateway is
+/// gone.
 async fn send(
     marketplace: &Marketplace,
     cycle: u32,

@@ -1,4 +1,5 @@
-//! A merchant asks what its site was told, has it told again, and tries whether events arrive.
+//! A merchant lists its site's callbacks, has them sent again, and sends a test
+//! event.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -11,12 +12,12 @@ use crate::world::till::{API_KEY, CALLBACK_SECRET, OTHER_API_KEY, Till, json_of,
 use crate::world::{ADMIN_TOKEN, DEADLINE};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_site_was_told_is_listed_and_told_again() {
+async fn callbacks_are_listed_and_can_be_sent_again() {
     let till = Till::open().await;
     let number = text(&till.place("A-1", "key").await["number"]);
     till.site.fails(1);
     assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
-    let told = till.site.wait_for(1, DEADLINE).await.expect("a callback, which fails");
+    let callbacks = till.site.wait_for(1, DEADLINE).await.expect("a callback, which fails");
 
     let get = |path: String, key: &'static str| {
         let till = &till;
@@ -24,7 +25,10 @@ async fn what_a_site_was_told_is_listed_and_told_again() {
     };
     let about = json_of(&get(format!("/v1/deliveries?order_id={number}"), API_KEY).await);
     let first = &about["items"][0];
-    assert_eq!((&first["id"], &first["event"]), (&told[0].id.clone().into(), &told[0].body));
+    assert_eq!(
+        (&first["id"], &first["event"]),
+        (&callbacks[0].id.clone().into(), &callbacks[0].body)
+    );
     assert_eq!(get(format!("/v1/deliveries?order_id={number}"), OTHER_API_KEY).await.status, 404);
 
     let id = text(&first["id"]);
@@ -34,25 +38,27 @@ async fn what_a_site_was_told_is_listed_and_told_again() {
     };
     assert_eq!(get(format!("/v1/deliveries/{id}"), OTHER_API_KEY).await.status, 404);
     assert_eq!(post(format!("/v1/deliveries/{id}/redeliver"), OTHER_API_KEY).await.status, 404);
-    // Sent, or waiting for its next attempt: it is sent at once, under the same id.
+    // A callback that is sent or waits for its next attempt is sent at once,
+    // under the same id.
     for count in [2, 3] {
         let again = post(format!("/v1/deliveries/{id}/redeliver"), API_KEY).await;
         assert_eq!(again.status, 202);
         assert_eq!(json_of(&again)["state"], "sent", "{}", json_of(&again));
-        let told = till.site.wait_for(count, DEADLINE).await.expect("a callback");
-        let same: Vec<_> = told.iter().filter(|callback| callback.id == id).collect();
-        assert!(same.len() >= count, "{told:?}");
+        let callbacks = till.site.wait_for(count, DEADLINE).await.expect("a callback");
+        let same: Vec<_> = callbacks.iter().filter(|callback| callback.id == id).collect();
+        assert!(same.len() >= count, "{callbacks:?}");
         assert!(same.iter().all(|callback| callback.is_signed && callback.body == first["event"]));
     }
     till.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_not_taken_is_listed_to_its_merchant_alone() {
+async fn failed_callbacks_are_listed_to_their_own_merchant_only() {
     let till = Till::open().await;
     till.site.fails(10);
     for order in 0..3 {
-        let number = text(&till.place(&format!("A-{order}"), &format!("key-{order}")).await["number"]);
+        let number =
+            text(&till.place(&format!("A-{order}"), &format!("key-{order}")).await["number"]);
         assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
     }
     till.site.wait_for(3, DEADLINE).await.expect("callbacks, which fail");
@@ -68,38 +74,45 @@ async fn what_was_not_taken_is_listed_to_its_merchant_alone() {
         path = format!("/v1/deliveries?limit=2&cursor={next}");
     }
     seen.sort();
-    seen.dedup(); // one that was tried meanwhile has moved on to a later page
+    seen.dedup(); // a callback that was tried meanwhile is on a later page
     assert_eq!(seen, ["A-0", "A-1", "A-2"]);
-    // The operator's list turns over all lanes, and has them too.
+    // The operator's list has all lanes, and includes the callbacks.
     let (mut held, mut path) = (Vec::new(), "/outbox?limit=1".to_owned());
     loop {
         let page = till.admin(&path).await;
-        held.extend(page["items"].as_array().expect("items").iter().map(|item| text(&item["lane"])));
+        held.extend(
+            page["items"].as_array().expect("items").iter().map(|item| text(&item["lane"])),
+        );
         let Some(next) = page["next_cursor"].as_str() else { break };
         path = format!("/outbox?limit=1&cursor={next}");
     }
     assert!(held.iter().filter(|lane| *lane == "callback").count() >= 3, "{held:?}");
     assert!(held.iter().any(|lane| lane != "callback"), "{held:?}");
-    // A place of one list is none of another.
+    // A cursor of one list is refused by another.
     let orders = json_of(&till.call(Method::GET, "/v1/orders?limit=1", API_KEY, None, "").await);
-    let deliveries = json_of(&till.call(Method::GET, "/v1/deliveries?limit=1", API_KEY, None, "").await);
+    let deliveries =
+        json_of(&till.call(Method::GET, "/v1/deliveries?limit=1", API_KEY, None, "").await);
     for (list, of) in [("deliveries", &orders), ("orders", &deliveries)] {
         let cursor = text(&of["next_cursor"]);
         for cursor in [cursor.clone(), format!("{cursor}0"), format!("{cursor}00")] {
             let path = format!("/v1/{list}?cursor={cursor}");
-            assert_eq!(till.call(Method::GET, &path, API_KEY, None, "").await.status, 400, "{path}");
+            assert_eq!(
+                till.call(Method::GET, &path, API_KEY, None, "").await.status,
+                400,
+                "{path}"
+            );
         }
     }
     let path = format!("/v1/deliveries?state=dead&cursor={}", text(&deliveries["next_cursor"]));
     assert_eq!(
         till.call(Method::GET, &path, API_KEY, None, "").await.status,
         400,
-        "it is of those that wait"
+        "the cursor is of the pending ones"
     );
-    for altered in ["x", "callback.dead", "callback.dead.zz", "callback.dead.", "mail.dead."] {
-        let path = format!("/admin/v1/outbox?state=pending&cursor={altered}");
+    for forged in ["x", "callback.dead", "callback.dead.zz", "callback.dead.", "mail.dead."] {
+        let path = format!("/admin/v1/outbox?state=pending&cursor={forged}");
         let wrong = till.call(Method::GET, &path, ADMIN_TOKEN, None, "").await;
-        assert_eq!(wrong.status, 400, "{altered}");
+        assert_eq!(wrong.status, 400, "{forged}");
     }
     let others = till.call(Method::GET, "/v1/deliveries", OTHER_API_KEY, None, "").await;
     assert_eq!(json_of(&others)["items"].as_array().map(Vec::len), Some(0));
@@ -111,8 +124,11 @@ async fn a_test_event_shows_whether_events_arrive() {
     let till = Till::open().await;
     let test = till.call(Method::POST, "/v1/deliveries/test", API_KEY, None, "").await;
     assert_eq!((test.status.as_u16(), json_of(&test)["state"].as_str()), (202, Some("sent")));
-    let told = till.site.wait_for(1, DEADLINE).await.expect("a callback");
-    assert_eq!((told[0].is_signed, told[0].body["type"].as_str()), (true, Some("tillgate.test")));
+    let callbacks = till.site.wait_for(1, DEADLINE).await.expect("a callback");
+    assert_eq!(
+        (callbacks[0].is_signed, callbacks[0].body["type"].as_str()),
+        (true, Some("tillgate.test"))
+    );
 
     till.site.fails(1);
     let test = till.call(Method::POST, "/v1/deliveries/test", API_KEY, None, "").await;
@@ -120,14 +136,14 @@ async fn a_test_event_shows_whether_events_arrive() {
     assert_eq!(failed["state"], "pending");
     assert_eq!(failed["last_error"]["text"], "the site answered 500 Internal Server Error");
 
-    // Who has no callback_url is told so.
-    let nobody = till.call(Method::POST, "/v1/deliveries/test", OTHER_API_KEY, None, "").await;
-    assert_eq!(nobody.status, 409);
+    // A merchant without a callback_url gets a refusal.
+    let refused = till.call(Method::POST, "/v1/deliveries/test", OTHER_API_KEY, None, "").await;
+    assert_eq!(refused.status, 409);
     till.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_merchant_has_a_share_of_requests() {
+async fn a_merchant_has_a_rate_limit() {
     let (much, little) = ("requests_per_minute_max = 1000000", "requests_per_minute_max = 2");
     let till = Till::open_with(Setup::default(), &[(much, little)], Clock::System).await;
     let get = async |key| till.call(Method::GET, "/v1/orders", key, None, "").await;
@@ -140,9 +156,10 @@ async fn a_merchant_has_a_share_of_requests() {
     assert_eq!(json_of(&third)["type"], "urn:tillgate:problem:too-many-requests");
     let wait: u64 = third.headers["retry-after"].to_str().expect("text").parse().expect("seconds");
     assert!((1..=30).contains(&wait), "{wait}");
-    // Others have their own share, and a stranger uses up nobody's.
+    // Other merchants have a limit of their own, and a request with an unknown
+    // key counts for nobody.
     assert_eq!(get(OTHER_API_KEY).await.status, 200);
-    assert_eq!(get("nobody's key").await.status, 401);
+    assert_eq!(get("unknown key").await.status, 401);
     till.close().await;
 }
 
@@ -154,17 +171,20 @@ async fn place_with(till: &Till, key: &str, id: &str, callback_url: &str) -> Rep
     till.call(Method::POST, "/v1/orders", key, Some(id), &wanted.to_string()).await
 }
 
-/// A merchant with several sites under one key: each order says which of them hears of it.
+/// A merchant has several sites under one key: each order has the callback
+/// address of its site.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_names_where_its_site_hears() {
-    let signed =
-        format!("api_key = \"{OTHER_API_KEY}\"\n            callback_secret = \"{OTHER_CALLBACK_SECRET}\"");
+async fn an_order_names_its_callback_address() {
+    let signed = format!(
+        "api_key = \"{OTHER_API_KEY}\"\n            callback_secret = \"{OTHER_CALLBACK_SECRET}\""
+    );
     let at_home = "idle_drain_seconds = 0\n            callback_networks = [\"127.0.0.0/8\"]";
     let replace = [
         (format!("api_key = \"{OTHER_API_KEY}\""), signed),
         ("idle_drain_seconds = 0".into(), at_home.into()),
     ];
-    let replace: Vec<(&str, &str)> = replace.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
+    let replace: Vec<(&str, &str)> =
+        replace.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
     let till = Till::open_with(Setup::default(), &replace, Clock::System).await;
     let branch = Site::start(Secret::new(CALLBACK_SECRET)).await.expect("a site");
     let address = format!("{}/callback", branch.url());
@@ -181,15 +201,18 @@ async fn an_order_names_where_its_site_hears() {
     {
         assert_eq!(till.cancel(&text(&placed["number"]), key).await.status, 200);
     }
-    let orders = |told: &[Callback]| {
-        assert!(told.iter().all(|callback| callback.is_signed));
-        let mut orders: Vec<String> =
-            told.iter().map(|callback| text(&callback.body["data"]["merchant_order_id"])).collect();
+    let orders = |callbacks: &[Callback]| {
+        assert!(callbacks.iter().all(|callback| callback.is_signed));
+        let mut orders: Vec<String> = callbacks
+            .iter()
+            .map(|callback| text(&callback.body["data"]["merchant_order_id"]))
+            .collect();
         orders.sort();
         orders.dedup();
         orders
     };
-    // Each order that is called off is told twice: it, and its payment.
+    // A cancelled order causes two callbacks: one for the order, one for its
+    // payment.
     assert_eq!(orders(&branch.wait_for(2, DEADLINE).await.expect("callbacks")), ["A-1"]);
     assert_eq!(orders(&of_other.wait_for(2, DEADLINE).await.expect("callbacks")), ["A-3"]);
     assert_eq!(orders(&till.site.wait_for(2, DEADLINE).await.expect("callbacks")), ["A-2"]);
@@ -197,20 +220,26 @@ async fn an_order_names_where_its_site_hears() {
     let number = text(&quiet["number"]);
     let path = format!("/v1/deliveries?order_id={number}");
     let of_quiet = json_of(&till.call(Method::GET, &path, OTHER_API_KEY, None, "").await);
-    assert_eq!(of_quiet["items"], json!([]), "it named nobody, and nobody hears of all");
-    // Whoever asks for the order again, to be told elsewhere, asks for another one.
+    assert_eq!(
+        of_quiet["items"],
+        json!([]),
+        "neither the order nor the merchant has a callback address"
+    );
+    // The same order with another callback address is another order.
     for (key, address, status) in
         [("again", address.clone(), 201), ("elsewhere", format!("{address}?more"), 409)]
     {
         let mut wanted = order("A-1");
         wanted["callback_url"] = json!(address);
-        let again = till.call(Method::POST, "/v1/orders", API_KEY, Some(key), &wanted.to_string()).await;
+        let again =
+            till.call(Method::POST, "/v1/orders", API_KEY, Some(key), &wanted.to_string()).await;
         assert_eq!(again.status, status, "{key}");
     }
     till.close().await;
 }
 
-/// Nobody has us call what only we can reach: neither by a number, however it is written, nor by a name.
+/// A merchant cannot make the gateway call addresses in its own network:
+/// neither by an IP address, however it is written, nor by a name.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_that_only_we_can_reach_is_not_called() {
     let till = Till::open().await;
@@ -240,9 +269,10 @@ async fn an_address_that_only_we_can_reach_is_not_called() {
     assert_eq!(unsigned.status, 422);
     assert!(text(&json_of(&unsigned)["detail"]).contains("no callback_secret"), "{unsigned:?}");
 
-    // A name shows what it stands for when it is called.
-    let placed =
-        json_of(&place_with(&till, API_KEY, "A-1", &format!("https://localhost:{port}/callback")).await);
+    // A name is resolved and checked when it is called.
+    let placed = json_of(
+        &place_with(&till, API_KEY, "A-1", &format!("https://localhost:{port}/callback")).await,
+    );
     let number = text(&placed["number"]);
     assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
     let path = format!("/v1/deliveries?order_id={number}");
@@ -256,12 +286,16 @@ async fn an_address_that_only_we_can_reach_is_not_called() {
         }
     };
     let error = tokio::time::timeout(DEADLINE, tried).await.expect("an attempt");
-    assert!(error.contains("localhost is not found on") && error.contains("callback_networks"), "{error}");
+    assert!(
+        error.contains("localhost is not found on") && error.contains("callback_networks"),
+        "{error}"
+    );
     assert_eq!(till.site.callbacks().len(), 0);
     till.close().await;
 }
 
-/// A site that says 410 hears nothing more until it takes a test; what waits meanwhile does not grow old.
+/// A site that answers 410 gets no callbacks until it accepts a test event.
+/// Pending callbacks do not expire meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_site_that_is_gone_is_left_alone_until_a_test_is_taken() {
     let clock = Clock::manual(Clock::System.now());
@@ -279,25 +313,26 @@ async fn a_site_that_is_gone_is_left_alone_until_a_test_is_taken() {
     let number = text(&till.place("A-1", "key").await["number"]);
     till.site.answers(Some(410), None);
     assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
-    till.site.wait_for(1, DEADLINE).await.expect("a callback, which nobody hears");
-    let is_listed = async {
-        while !waiting()
-            .await
-            .iter()
-            .any(|item| item["last_error"]["text"].as_str().is_some_and(|why| why.contains("410")))
-        {
-            tokio::task::yield_now().await;
-        }
-    };
+    till.site.wait_for(1, DEADLINE).await.expect("a callback, which is refused");
+    let is_listed =
+        async {
+            while !waiting().await.iter().any(|item| {
+                item["last_error"]["text"].as_str().is_some_and(|why| why.contains("410"))
+            }) {
+                tokio::task::yield_now().await;
+            }
+        };
     tokio::time::timeout(DEADLINE, is_listed).await.expect("the merchant's list says so");
-    let told = till.admin("/hooks?limit=50").await.to_string();
-    assert!(told.contains("tillgate.nobody_listens") && told.contains("answered 410"), "{told}");
+    let hooks = till.admin("/hooks?limit=50").await.to_string();
+    assert!(hooks.contains("tillgate.nobody_listens") && hooks.contains("answered 410"), "{hooks}");
 
-    // Four days on, and another event: nothing is sent, and nothing is given up.
+    // After four days and more events, nothing is sent, and no callback is
+    // given up.
     for _ in 0..4 {
         clock.advance(std::time::Duration::from_secs(24 * 3600));
-        let other =
-            text(&till.place(&format!("B-{}", clock.now()), &clock.now().to_string()).await["number"]);
+        let other = text(
+            &till.place(&format!("B-{}", clock.now()), &clock.now().to_string()).await["number"],
+        );
         assert_eq!(till.cancel(&other, API_KEY).await.status, 200);
     }
     let settled = async {
@@ -309,26 +344,34 @@ async fn a_site_that_is_gone_is_left_alone_until_a_test_is_taken() {
     let sent = till.site.callbacks().len();
     assert_eq!(sent, 1, "{:?}", till.site.callbacks());
     let refused = test().await;
-    assert!(refused["last_error"]["text"].as_str().is_some_and(|why| why.contains("410")), "{refused}");
-    assert_eq!(till.site.callbacks().len(), 2, "a test is tried all the same");
+    assert!(
+        refused["last_error"]["text"].as_str().is_some_and(|why| why.contains("410")),
+        "{refused}"
+    );
+    assert_eq!(till.site.callbacks().len(), 2, "a test event is sent all the same");
 
     till.site.answers(None, None);
     assert_eq!(test().await["state"], "sent");
     till.nothing_waits_in("callback").await;
     let kinds: Vec<String> =
-        till.site.callbacks().iter().skip(3).map(|told| text(&told.body["type"])).collect();
+        till.site.callbacks().iter().skip(3).map(|callback| text(&callback.body["type"])).collect();
     let canceled = kinds.iter().filter(|kind| *kind == "order.canceled").count();
     assert_eq!(canceled, 5, "{kinds:?}");
-    assert!(till.call(Method::GET, "/v1/deliveries?state=dead", API_KEY, None, "").await.status == 200);
+    assert!(
+        till.call(Method::GET, "/v1/deliveries?state=dead", API_KEY, None, "").await.status == 200
+    );
     till.close().await;
 }
 
-/// Each address is gone and comes back by itself: a test that names it opens it, and hurries nobody else.
+/// Each callback address is closed and opened separately. A test event for one
+/// address opens it, and does not affect the others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_that_an_order_names_is_opened_by_a_test_of_it() {
     let clock = Clock::manual(Clock::System.now());
     let at_home = "idle_drain_seconds = 0\n            callback_networks = [\"127.0.0.0/8\"]";
-    let till = Till::open_with(Setup::default(), &[("idle_drain_seconds = 0", at_home)], clock.clone()).await;
+    let till =
+        Till::open_with(Setup::default(), &[("idle_drain_seconds = 0", at_home)], clock.clone())
+            .await;
     let branch = Site::start(Secret::new(CALLBACK_SECRET)).await.expect("a site");
     let address = format!("{}/callback", branch.url());
     let of_branch = text(&json_of(&place_with(&till, API_KEY, "A-1", &address).await)["number"]);
@@ -338,34 +381,41 @@ async fn an_address_that_an_order_names_is_opened_by_a_test_of_it() {
     for number in [&of_branch, &own] {
         assert_eq!(till.cancel(number, API_KEY).await.status, 200);
     }
-    branch.wait_for(1, DEADLINE).await.expect("a callback that nobody hears");
+    branch.wait_for(1, DEADLINE).await.expect("a callback, which is refused");
     till.has_failed("callback", 1).await;
-    let told = async |number: &str| {
+    let deliveries = async |number: &str| {
         let path = format!("/v1/deliveries?order_id={number}");
         let page = json_of(&till.call(Method::GET, &path, API_KEY, None, "").await);
         page["items"].as_array().expect("items").clone()
     };
     let gone = async {
-        while !told(&of_branch).await.iter().all(|item| item["last_error"].to_string().contains("410")) {
+        while !deliveries(&of_branch)
+            .await
+            .iter()
+            .all(|item| item["last_error"].to_string().contains("410"))
+        {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(DEADLINE, gone).await.expect("the address is known to be gone");
+    tokio::time::timeout(DEADLINE, gone).await.expect("the callbacks show the 410");
     let refused = async {
-        while !told(&own).await.iter().all(|item| item["attempts"] == 1) {
+        while !deliveries(&own).await.iter().all(|item| item["attempts"] == 1) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(DEADLINE, refused).await.expect("the other site has asked for time");
+    tokio::time::timeout(DEADLINE, refused)
+        .await
+        .expect("the other site has answered with Retry-After");
     let test = async |body: Value| {
-        let reply = till.call(Method::POST, "/v1/deliveries/test", API_KEY, None, &body.to_string()).await;
+        let reply =
+            till.call(Method::POST, "/v1/deliveries/test", API_KEY, None, &body.to_string()).await;
         (reply.status.as_u16(), json_of(&reply))
     };
     let (status, tried) = test(json!({"callback_url": address})).await;
     assert_eq!((status, &tried["state"]), (202, &json!("dead")), "{tried}");
     assert!(
         text(&tried["last_error"]["text"]).contains("410"),
-        "a person asks again, and nobody else: {tried}"
+        "a closed address gets only test events: {tried}"
     );
     for unfit in [json!({"callback_url": "http://10.0.0.1/x"}), json!({"url": "x"}), json!([])] {
         assert_eq!(test(unfit.clone()).await.0, 422, "{unfit}");
@@ -375,14 +425,17 @@ async fn an_address_that_an_order_names_is_opened_by_a_test_of_it() {
     assert_eq!((status, &tried["state"]), (202, &json!("sent")), "{tried}");
     assert_eq!(tried["event"]["data"]["callback_url"], address.as_str());
     let sent = async {
-        while !told(&of_branch).await.iter().all(|item| item["state"] == "sent") {
+        while !deliveries(&of_branch).await.iter().all(|item| item["state"] == "sent") {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(DEADLINE, sent).await.expect("what waited for it is sent");
-    assert!(told(&own).await.iter().all(|item| item["attempts"] == 1), "the other is left alone as it asked");
+    tokio::time::timeout(DEADLINE, sent).await.expect("the pending callbacks are sent");
+    assert!(
+        deliveries(&own).await.iter().all(|item| item["attempts"] == 1),
+        "the other site is not called before its Retry-After"
+    );
 
-    // The next address that goes is told of too, within the same hour.
+    // The next closed address raises an alarm too, within the same hour.
     till.site.answers(Some(410), None);
     clock.advance(std::time::Duration::from_secs(3100));
     let alarms = async {
@@ -394,7 +447,7 @@ async fn an_address_that_an_order_names_is_opened_by_a_test_of_it() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(DEADLINE, alarms).await.expect("a person hears of both");
+    tokio::time::timeout(DEADLINE, alarms).await.expect("both addresses raise an alarm");
     till.close().await;
 }
 
@@ -402,15 +455,16 @@ async fn an_address_that_an_order_names_is_opened_by_a_test_of_it() {
 async fn a_site_is_left_alone_as_long_as_it_asks_up_to_an_hour() {
     let clock = Clock::manual(Clock::System.now());
     let setup = Setup { calls_max: 100_000, ..Setup::default() };
-    for (wish, seconds) in [("1800", 1800), ("86400", 3600)] {
+    for (retry_after, seconds) in [("1800", 1800), ("86400", 3600)] {
         let till = Till::open_with(setup.clone(), &[], clock.clone()).await;
-        till.site.answers(Some(503), Some(wish));
+        till.site.answers(Some(503), Some(retry_after));
         let number = text(&till.place("A-1", "key").await["number"]);
         assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
         till.has_failed("callback", 1).await;
         let due = async |limit: i64| {
             let page = json_of(&till.call(Method::GET, "/v1/deliveries", API_KEY, None, "").await);
-            let tried = page["items"].as_array().expect("items").iter().find(|item| item["attempts"] == 1);
+            let tried =
+                page["items"].as_array().expect("items").iter().find(|item| item["attempts"] == 1);
             let at: tillgate::kernel::Timestamp =
                 text(&tried.expect("one was tried")["at"]).parse().expect("a time");
             let wait = at.as_second() - clock.now().as_second();

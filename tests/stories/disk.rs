@@ -1,4 +1,5 @@
-//! What the process asks of its disk, and what becomes of it when the disk says no: `scripts/faults/disk.c` stands between them.
+//! Which disk operations the process performs, and what it does when one fails.
+//! The library `scripts/faults/disk.c` intercepts them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use tillgate_lab::demo::marketplace::Marketplace;
 use super::operation::{Process, configure};
 use crate::world::created;
 
-/// The library that stands between a program and its disk, built once.
+/// The library that intercepts the disk operations of a program, built once.
 fn library() -> &'static Path {
     static BUILT: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     let (_, built) = BUILT.get_or_init(|| {
@@ -33,7 +34,7 @@ fn library() -> &'static Path {
     built
 }
 
-/// A shop's folder, and what of its disk is called.
+/// A gateway's folder, and the log of its disk operations.
 struct Disk {
     folder: tempfile::TempDir,
     log: PathBuf,
@@ -47,10 +48,12 @@ impl Disk {
         Disk { folder, log }
     }
 
-    /// Starts the gateway on it; `fault` is which call fails, the how many-th, and how.
+    /// Starts the gateway in the folder. `fault` is the kind of call that
+    /// fails, the number of the call, and the error.
     fn start(&self, fault: Option<(&str, usize, &str)>) -> Result<Process, Option<i32>> {
         let text = |path: &Path| path.to_str().expect("text").to_owned();
-        let (library, directory, log) = (text(library()), text(self.folder.path()), text(&self.log));
+        let (library, directory, log) =
+            (text(library()), text(self.folder.path()), text(&self.log));
         let ignored = text(&self.folder.path().join("log"));
         let mut variables = vec![
             ("LD_PRELOAD", library.as_str()),
@@ -60,18 +63,23 @@ impl Disk {
         ];
         let at = fault.map(|(_, at, _)| at.to_string()).unwrap_or_default();
         if let Some((call, _, error)) = fault {
-            variables.extend([("FAULT_CALL", call), ("FAULT_AT", at.as_str()), ("FAULT_ERROR", error)]);
+            variables.extend([
+                ("FAULT_CALL", call),
+                ("FAULT_AT", at.as_str()),
+                ("FAULT_ERROR", error),
+            ]);
         }
         Process::start_with(self.folder.path(), &variables)
     }
 
-    /// The calls so far, each with the file's name in the folder.
+    /// The calls so far, each with the name of the file in the folder.
     fn calls(&self) -> Vec<(String, String)> {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let within = self.folder.path().to_str().expect("text").to_owned();
         let call = |line: &str| {
             let (call, path) = line.split_once(' ').expect("a call and a file");
-            let name = path.strip_prefix(&within).unwrap_or(path).trim_start_matches('/').to_owned();
+            let name =
+                path.strip_prefix(&within).unwrap_or(path).trim_start_matches('/').to_owned();
             (call.to_owned(), name)
         };
         log.lines().map(call).collect()
@@ -83,10 +91,11 @@ fn marketplace(gateway: &Process) -> Marketplace {
     Marketplace::new(format!("{}/hooks/sm", gateway.url), token).expect("a client")
 }
 
-/// At every acknowledgement the store's file was synced after the last byte that was written to it; when the store is new its
-/// directory and the one above were, or its name could be lost.
+/// Before every acknowledgement, the store's file was synced after the last
+/// write. In a new store the directory and its parent were synced too,
+/// otherwise the file's name could be lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_acknowledged_was_synced() {
+async fn acknowledged_hooks_are_synced() {
     let disk = Disk::new();
     let gateway = disk.start(None).expect("it starts");
     let synced = |calls: &[(String, String)], name: &str| {
@@ -102,15 +111,22 @@ async fn what_is_acknowledged_was_synced() {
         assert_eq!(marketplace.post(created(&format!("H{order}")).as_bytes()).await.status(), 200);
         let calls = disk.calls();
         let of_db = |names: &[&str]| {
-            calls.iter().rposition(|(call, file)| file == "data/db" && names.contains(&call.as_str()))
+            calls
+                .iter()
+                .rposition(|(call, file)| file == "data/db" && names.contains(&call.as_str()))
         };
         let (written, synced) = (of_db(&["pwrite"]), of_db(&["fdatasync", "fsync"]));
-        assert!(written > Some(before - 1) && synced > written, "order {order}: {:?}", &calls[before..]);
+        assert!(
+            written > Some(before - 1) && synced > written,
+            "order {order}: {:?}",
+            &calls[before..]
+        );
     }
     assert_eq!(gateway.terminate(), Some(0));
 }
 
-/// A few hooks, one after another. Returns the answers to those that were acknowledged, by order.
+/// Sends a few hooks, one after another. Returns the answers of the
+/// acknowledged ones, by order.
 async fn run(gateway: &Process) -> BTreeMap<String, String> {
     let marketplace = marketplace(gateway);
     let mut acknowledged = BTreeMap::new();
@@ -125,8 +141,10 @@ async fn run(gateway: &Process) -> BTreeMap<String, String> {
     acknowledged
 }
 
-/// Each call of a scripted run fails once, in one run after another (all of them with `TILLGATE_FAULTS=all`): the process says so
-/// and ends, and when it is started again everything is there that it has acknowledged.
+/// Every ninth disk operation of a scripted run (every one with
+/// `TILLGATE_FAULTS=all`) fails, each in a run of its own. The process exits
+/// with code 1, and after a restart everything that it has acknowledged is
+/// there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_fails_once_loses_nothing_that_was_acknowledged() {
     let whole = Disk::new();
@@ -134,10 +152,13 @@ async fn a_disk_that_fails_once_loses_nothing_that_was_acknowledged() {
     assert_eq!(run(&gateway).await.len(), 6);
     assert_eq!(gateway.terminate(), Some(0));
     let calls = whole.calls();
-    let count = |kind: &[&str]| calls.iter().filter(|(call, _)| kind.contains(&call.as_str())).count();
-    let (writes, syncs) = (count(&["write", "pwrite", "sync_file_range"]), count(&["fsync", "fdatasync"]));
+    let count =
+        |kind: &[&str]| calls.iter().filter(|(call, _)| kind.contains(&call.as_str())).count();
+    let (writes, syncs) =
+        (count(&["write", "pwrite", "sync_file_range"]), count(&["fsync", "fdatasync"]));
     assert!(writes > 20 && syncs > 10, "{calls:?}");
-    let step = if std::env::var("TILLGATE_FAULTS").is_ok_and(|faults| faults == "all") { 1 } else { 9 };
+    let step =
+        if std::env::var("TILLGATE_FAULTS").is_ok_and(|faults| faults == "all") { 1 } else { 9 };
     let [offset] = crate::world::random_bytes::<1>();
     let first = 1 + usize::from(offset) % step;
     let errors = ["EIO", "ENOSPC", "short"];
@@ -175,5 +196,5 @@ async fn a_disk_that_fails_once_loses_nothing_that_was_acknowledged() {
         }
         gateway.kill();
     }
-    assert!(ended > 0, "no fault was met");
+    assert!(ended > 0, "no run reached its fault");
 }

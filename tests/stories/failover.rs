@@ -1,4 +1,5 @@
-//! Several database servers: what was acknowledged is on the one that takes over, and nothing is acknowledged that might not be.
+//! Several database servers: every acknowledged hook is on the server that
+//! takes over, and nothing else is acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,22 +20,25 @@ use crate::world::database::Server;
 use crate::world::till::{API_KEY, Till, order};
 use crate::world::{DEADLINE, TOKEN, created, random_bytes};
 
-/// How long after a promotion hooks are acknowledged again, at the latest.
+/// The maximum time from a promotion to the first acknowledged hook.
 const PROMOTED_MAX: Duration = Duration::from_secs(3);
 
-/// How long after it froze a primary is left, at the latest, once another has been promoted.
+/// The maximum time from the stop of a primary (SIGSTOP) to the first
+/// acknowledged hook on a promoted standby.
 const LEFT_MAX: Duration = Duration::from_secs(5);
 
-/// How long after a promotion a primary that lives on is left, at the latest.
+/// The maximum time until a primary that keeps running is left after a
+/// promotion.
 const LEFT_ALIVE_MAX: Duration = Duration::from_secs(6);
 
-/// Connections of a receiver: nine, each with one more that waits at the server for its standby, and a look at who is there.
+/// The connections of a receiver: nine, each with one more that waits at the
+/// server for its standby, and two for checking the servers.
 const CONNECTIONS_MAX: i64 = 2 * 9 + 2;
 
-/// For a machine that does other things too.
+/// Added for a slow machine.
 const MARGIN: Duration = Duration::from_secs(3);
 
-/// A primary, a standby that it waits for, and the address of both.
+/// A primary, a synchronous standby, and the URL of both.
 fn pair() -> (Server, String) {
     let server = Server::start(&[]);
     let standby = server.standby();
@@ -43,7 +47,7 @@ fn pair() -> (Server, String) {
     (server, address)
 }
 
-/// One address for servers that have one each.
+/// A URL of several servers.
 fn address(servers: &[&str]) -> String {
     let hosts: Vec<&str> = servers
         .iter()
@@ -52,24 +56,24 @@ fn address(servers: &[&str]) -> String {
     format!("postgres://postgres@{}/postgres?target_session_attrs=read-write", hosts.join(","))
 }
 
-/// Opens the shop on these servers.
+/// Starts a gateway on these servers.
 async fn open(address: &str) -> Till {
     let setup = Setup { calls_max: 100_000, ..Setup::default() };
     let store = format!("store = \"{address}\"\n#");
-    // What the marketplace sends is not paid through us: the site's orders are.
+    // The orders of the marketplace are not paid here: those of the site are.
     let unpaid = ("payment = \"link\"\n            vat = \"RUS_VAT10\"", "");
     Till::open_with(setup, &[("store = \"sled:", &store), unpaid], Clock::System).await
 }
 
-/// A marketplace that posts order after order, and a site whose buyers order and pay one after another; each is sent again
-/// until it is acknowledged.
+/// A marketplace that posts one order after another, and a site that places one
+/// order after another. A request is repeated until it is acknowledged.
 struct Load {
     stop: Arc<AtomicBool>,
     count: watch::Sender<usize>,
     posting: Vec<JoinHandle<Vec<String>>>,
 }
 
-/// The pace of a sender that repeats: as a marketplace, it does not repeat at once.
+/// The pause before a sender repeats a request.
 const AGAIN_PAUSE: Duration = Duration::from_millis(20);
 
 impl Load {
@@ -78,20 +82,24 @@ impl Load {
         let mut load = Load { stop, count, posting: Vec::new() };
         for client in 0..3 {
             let marketplace =
-                Marketplace::new(format!("{}/hooks/sm", till.url()), Secret::new(TOKEN)).expect("a client");
+                Marketplace::new(format!("{}/hooks/sm", till.url()), Secret::new(TOKEN))
+                    .expect("a client");
             load.run(format!("H{client}"), async move |id| {
                 marketplace.post(created(id).as_bytes()).await.status() == 200
             });
         }
-        let (url, client) =
-            (format!("{}/v1/orders", till.url()), Client::new(DEADLINE, 1 << 20).expect("a client"));
+        let (url, client) = (
+            format!("{}/v1/orders", till.url()),
+            Client::new(DEADLINE, 1 << 20).expect("a client"),
+        );
         load.run("S".to_owned(), async move |id| {
             let mut headers = HeaderMap::new();
             let header = |text: &str| HeaderValue::from_str(text).expect("a header");
             headers.insert(header::AUTHORIZATION, header(&format!("Bearer {API_KEY}")));
             headers.insert(header::CONTENT_TYPE, header("application/json"));
             headers.insert("idempotency-key", header(id));
-            let placed = client.call(Method::POST, &url, headers, order(id).to_string().into_bytes()).await;
+            let placed =
+                client.call(Method::POST, &url, headers, order(id).to_string().into_bytes()).await;
             placed.is_ok_and(|reply| reply.status.is_success())
         });
         load
@@ -99,8 +107,9 @@ impl Load {
 
     fn run(&mut self, name: String, mut send: impl AsyncFnMut(&str) -> bool + Send + 'static) {
         let (stop, count) = (Arc::clone(&self.stop), self.count.clone());
-        // On a thread of its own: what an `AsyncFnMut` returns does not say that it may move between threads.
-        let (told, posted) = tokio::sync::oneshot::channel();
+        // On its own thread: the future of an `AsyncFnMut` is not known to be
+        // `Send`.
+        let (sender, posted) = tokio::sync::oneshot::channel();
         let runtime = tokio::runtime::Handle::current();
         std::thread::spawn(move || {
             let posting = async {
@@ -122,26 +131,29 @@ impl Load {
                 }
                 acknowledged
             };
-            let _ = told.send(runtime.block_on(posting));
+            let _ = sender.send(runtime.block_on(posting));
         });
-        self.posting.push(tokio::spawn(async move { posted.await.expect("it posts") }));
+        self.posting.push(tokio::spawn(async move { posted.await.expect("the load runs") }));
     }
 
-    /// Lets it run to a moment that nobody can foretell.
+    /// Lets the load run for a random number of requests.
     async fn until_some_moment(&self) {
         let [random] = random_bytes::<1>();
         let wanted = *self.count.borrow() + 20 + usize::from(random) / 2;
         let mut count = self.count.subscribe();
         let reached = count.wait_for(|count| *count >= wanted);
-        tokio::time::timeout(DEADLINE, reached).await.expect("orders are acknowledged").expect("it counts");
+        tokio::time::timeout(DEADLINE, reached)
+            .await
+            .expect("orders are acknowledged")
+            .expect("the load runs");
     }
 
-    /// Ends it, and returns the orders that were acknowledged.
+    /// Stops the load, and returns the acknowledged orders.
     async fn end(self) -> Vec<String> {
         self.stop.store(true, Ordering::Relaxed);
         let mut acknowledged = Vec::new();
         for posting in self.posting {
-            acknowledged.extend(posting.await.expect("it posts"));
+            acknowledged.extend(posting.await.expect("the load runs"));
         }
         acknowledged
     }
@@ -156,12 +168,13 @@ async fn until_acknowledged(till: &Till, id: &str) -> Duration {
             tokio::time::sleep(AGAIN_PAUSE).await;
         }
     };
-    tokio::time::timeout(DEADLINE, waiting).await.expect("it is acknowledged in the end");
+    tokio::time::timeout(DEADLINE, waiting).await.expect("it is acknowledged in time");
     since.elapsed()
 }
 
-/// Every order that was acknowledged is there, once; each of the site's is at the payment system once; buyers pay, and each
-/// payment counts and is told once.
+/// Every acknowledged order exists once. Each order of the site is at the
+/// payment system once. Buyers pay, and each payment counts once and causes one
+/// callback.
 async fn nothing_is_missing(till: &Till, acknowledged: &[String]) {
     let mut there = BTreeMap::new();
     let mut cursor = String::new();
@@ -169,13 +182,22 @@ async fn nothing_is_missing(till: &Till, acknowledged: &[String]) {
         let page = till.admin(&format!("/orders?limit=500{cursor}")).await;
         for order in page["items"].as_array().expect("orders") {
             let text = |name: &str| order[name].as_str().expect("a text").to_owned();
-            assert_eq!(there.insert(text("external_id"), text("number")), None, "an order is there twice");
+            assert_eq!(
+                there.insert(text("external_id"), text("number")),
+                None,
+                "an order is listed twice"
+            );
         }
         let Some(next) = page["next_cursor"].as_str() else { break };
         cursor = format!("&cursor={next}");
     }
     let missing: Vec<&String> = acknowledged.iter().filter(|id| !there.contains_key(*id)).collect();
-    assert!(missing.is_empty(), "{} of {} are lost: {missing:?}", missing.len(), acknowledged.len());
+    assert!(
+        missing.is_empty(),
+        "{} of {} are lost: {missing:?}",
+        missing.len(),
+        acknowledged.len()
+    );
 
     let placed: Vec<&String> =
         acknowledged.iter().filter(|id| id.starts_with('S')).map(|id| &there[id]).collect();
@@ -187,15 +209,17 @@ async fn nothing_is_missing(till: &Till, acknowledged: &[String]) {
         till.order_in(number, "paid").await;
     }
     till.nothing_waits_in("callback").await;
-    // One that was under way when its receiver lost the database is sent again, under the same id.
-    let told: BTreeSet<(String, String)> = till
+    // A callback that was being sent when the database went away is sent again,
+    // under the same id.
+    let callbacks: BTreeSet<(String, String)> = till
         .site
         .callbacks()
         .iter()
-        .map(|told| (told.id.clone(), told.body["data"]["id"].to_string()))
+        .map(|callbacks| (callbacks.id.clone(), callbacks.body["data"]["id"].to_string()))
         .collect();
     for number in placed {
-        let of_this = told.iter().filter(|(_, order)| *order == format!("\"{number}\"")).count();
+        let of_this =
+            callbacks.iter().filter(|(_, order)| *order == format!("\"{number}\"")).count();
         assert_eq!(of_this, 1, "{number} was paid once");
     }
 }
@@ -216,7 +240,7 @@ async fn a_killed_primary_loses_nothing_that_was_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_primary_that_is_stopped_in_order_loses_nothing_that_was_acknowledged() {
+async fn a_primary_that_shuts_down_loses_nothing_that_was_acknowledged() {
     let (server, address) = pair();
     let till = open(&address).await;
     let load = Load::start(&till);
@@ -229,9 +253,10 @@ async fn a_primary_that_is_stopped_in_order_loses_nothing_that_was_acknowledged(
     till.close().await;
 }
 
-/// It accepts connections and says nothing; when it wakes up it is not written to.
+/// A stopped primary accepts connections and does not answer. When it
+/// continues, it is not written to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frozen_primary_is_left_and_not_gone_back_to() {
+async fn a_stopped_primary_is_left_and_not_used_again() {
     let (server, address) = pair();
     let till = open(&address).await;
     let load = Load::start(&till);
@@ -239,18 +264,19 @@ async fn a_frozen_primary_is_left_and_not_gone_back_to() {
     server.order("freeze 1");
     server.order("promote 2");
     let took = until_acknowledged(&till, "after").await;
-    assert!(took <= LEFT_MAX + MARGIN, "{took:?} after it froze");
+    assert!(took <= LEFT_MAX + MARGIN, "{took:?} after it was stopped");
     server.order("thaw 1");
     load.until_some_moment().await;
     let mut acknowledged = load.end().await;
     acknowledged.push("after".into());
-    // A receiver that begins now finds the new one too.
+    // A receiver that is started now also uses the new primary.
     let till = till.restart().await;
     nothing_is_missing(&till, &acknowledged).await;
     till.close().await;
 }
 
-/// An old primary that comes back writable is not written to, by those that know the new one and by those that see both.
+/// An old primary that comes back writable is not written to, neither by a
+/// running receiver nor by one that is started later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_old_primary_that_comes_back_is_not_written_to() {
     let (server, address) = pair();
@@ -266,7 +292,7 @@ async fn an_old_primary_that_comes_back_is_not_written_to() {
     acknowledged.push("after".into());
     let till = till.restart().await;
     nothing_is_missing(&till, &acknowledged).await;
-    // When the new one is away nobody falls back on the old one.
+    // When the new primary is away, the old one is not used.
     server.order("stop 2");
     for _ in 0..5 {
         assert_eq!(till.hook(&created("late")).await.status(), 503);
@@ -276,9 +302,10 @@ async fn an_old_primary_that_comes_back_is_not_written_to() {
     till.close().await;
 }
 
-/// Somebody has promoted two standbys of one primary: each would lose what is written to the other.
+/// Two standbys of one primary were promoted: each lacks what is written to the
+/// other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_that_take_writes_are_written_to_by_nobody_until_one_is_ended() {
+async fn with_two_primaries_nothing_is_written_until_one_is_stopped() {
     let server = Server::start(&[]);
     let (second, third) = (server.standby(), server.standby());
     server.order("sync");
@@ -300,7 +327,7 @@ async fn read(till: &Till, path: &str) -> (u16, String) {
     (reply.status.as_u16(), String::from_utf8_lossy(&reply.body).into_owned())
 }
 
-/// Waits until the receiver says that it is ready, and returns what it says.
+/// Waits until `/readyz` answers 200, and returns its text.
 async fn ready(till: &Till) -> String {
     let waiting = async {
         loop {
@@ -310,11 +337,11 @@ async fn ready(till: &Till) -> String {
             }
         }
     };
-    tokio::time::timeout(DEADLINE, waiting).await.expect("it is ready in the end")
+    tokio::time::timeout(DEADLINE, waiting).await.expect("it is ready in time")
 }
 
-/// Begins something like a server: it takes connections and answers each byte by byte, slower than anybody waits, or not at
-/// all.
+/// Starts a fake server. It accepts connections and answers byte by byte, more
+/// slowly than any timeout, or not at all.
 async fn nearly_a_server(is_slow: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("postgres://postgres@{}/x", listener.local_addr().expect("an address"));
@@ -327,7 +354,8 @@ async fn nearly_a_server(is_slow: bool) -> String {
             }
             tokio::spawn(async move {
                 let _ = connection.read_u8().await;
-                // "No encryption", and then what asks for nothing more.
+                // "No SSL", followed by the beginning of an authentication
+                // message.
                 for byte in b"NR\0\0\0\x08\0\0\0\0" {
                     if connection.write_all(&[*byte]).await.is_err() {
                         return;
@@ -341,7 +369,7 @@ async fn nearly_a_server(is_slow: bool) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_that_say_nothing_or_little_do_not_hide_the_one_that_does() {
+async fn silent_and_slow_servers_do_not_hide_a_working_one() {
     let server = Server::start(&[]);
     let (silent, slow) = (nearly_a_server(false).await, nearly_a_server(true).await);
     let real = server.url.as_str();
@@ -355,12 +383,17 @@ async fn servers_that_say_nothing_or_little_do_not_hide_the_one_that_does() {
         let since = Stopwatch::start();
         let till = open(&address(&place)).await;
         until_acknowledged(&till, &format!("H{round}")).await;
-        assert!(since.elapsed() < Duration::from_secs(2) + MARGIN, "{place:?}: {:?}", since.elapsed());
+        assert!(
+            since.elapsed() < Duration::from_secs(2) + MARGIN,
+            "{place:?}: {:?}",
+            since.elapsed()
+        );
         till.close().await;
     }
 }
 
-/// Without its standby a primary acknowledges nothing, and goes on when it is back.
+/// Without its synchronous standby a primary acknowledges nothing, and
+/// continues when the standby is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_standby_is_away_nothing_is_acknowledged() {
     let (server, address) = pair();
@@ -368,14 +401,16 @@ async fn while_the_standby_is_away_nothing_is_acknowledged() {
     let load = Load::start(&till);
     load.until_some_moment().await;
     server.order("stop 2");
-    // What was confirmed just before it went has been answered by then.
+    // By then, the commits that were confirmed just before have been answered.
     assert_eq!(till.hook(&created("first")).await.status(), 503);
     let before = *load.count.borrow();
     assert_eq!(till.hook(&created("second")).await.status(), 503);
     assert_eq!(*load.count.borrow(), before, "nothing else was acknowledged either");
-    until_refused(&till, "and no such standby is connected: nothing is acknowledged until one is").await;
-    assert_eq!(read(&till, "/metrics").await.0, 200, "figures are wanted most now");
-    // However many ask meanwhile, few wait at the server: it has so many places only.
+    until_refused(&till, "and no such standby is connected: nothing is acknowledged until one is")
+        .await;
+    assert_eq!(read(&till, "/metrics").await.0, 200, "metrics are served in this state");
+    // However many requests come meanwhile, few wait at the server, as its
+    // number of connections is limited.
     for count in 0..200 {
         assert_eq!(till.hook(&created(&format!("W{count}"))).await.status(), 503);
     }
@@ -392,7 +427,7 @@ async fn while_the_standby_is_away_nothing_is_acknowledged() {
     till.close().await;
 }
 
-/// Somebody with a connection of their own to the first server.
+/// An operator's own connection to the first server.
 struct Operator {
     client: tokio_postgres::Client,
     connection: JoinHandle<Result<(), tokio_postgres::Error>>,
@@ -406,17 +441,17 @@ impl Operator {
     }
 
     async fn run(&self, text: &str) {
-        self.client.batch_execute(text).await.expect("it is done");
+        self.client.batch_execute(text).await.expect("the statement succeeds");
     }
 
-    /// What a statement counts.
+    /// The count that a statement returns.
     async fn count(&self, text: &str) -> i64 {
         self.client.query_one(text, &[]).await.expect("an answer").get(0)
     }
 
     async fn leave(self) {
         drop(self.client);
-        self.connection.await.expect("no panic").expect("it ends in order");
+        self.connection.await.expect("no panic").expect("the connection closes without an error");
     }
 }
 
@@ -427,10 +462,10 @@ async fn until_seen(till: &Till, timeline: u32) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(DEADLINE, is_seen).await.expect("it is seen");
+    tokio::time::timeout(DEADLINE, is_seen).await.expect("the timeline is seen");
 }
 
-/// Uses the connections that hooks are looked up by, all of them, so that none is made only later.
+/// Opens all connections for reads, so that none of them is opened later.
 async fn warm_up(till: &Arc<Till>, number: &str) {
     let reading: Vec<JoinHandle<()>> = (0..32)
         .map(|_| {
@@ -439,11 +474,12 @@ async fn warm_up(till: &Arc<Till>, number: &str) {
         })
         .collect();
     for read in reading {
-        read.await.expect("it is read");
+        read.await.expect("the order is read");
     }
 }
 
-/// Runs `text`, which counts what it has ended, until that is five or more.
+/// Runs `text`, which ends waiting commits and counts them, until it has ended
+/// at least five.
 async fn end_five(server: &Server, text: &str) {
     let operator = Operator::at(server).await;
     let ended = async {
@@ -456,50 +492,54 @@ async fn end_five(server: &Server, text: &str) {
     operator.leave().await;
 }
 
-/// A commit whose connection was ended while it waited for the standby is there, and on no standby: its repeat is not answered
-/// from it, by the same receiver or by another.
+/// A commit whose connection was terminated while it waited for the standby is
+/// on the primary and on no standby. A repeated hook is not answered from it,
+/// neither by the same receiver nor by another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_whose_connection_was_ended_is_not_believed() {
+async fn a_commit_whose_connection_was_terminated_does_not_count() {
     let (server, address) = pair();
     let till = Arc::new(open(&address).await);
     until_acknowledged(&till, "before").await;
-    let number = till.admin("/orders").await["items"][0]["number"].as_str().expect("a number").to_owned();
+    let number =
+        till.admin("/orders").await["items"][0]["number"].as_str().expect("a number").to_owned();
     warm_up(&till, &number).await;
     let other = Arc::new(open(&address).await);
     warm_up(&other, &number).await;
     server.order("stop 2");
-    // Both are sent the same.
+    // Both receivers get the same hooks.
     let (load, other_load) = (Load::start(&till), Load::start(&other));
     let waits = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     end_five(&server, &format!("SELECT count(pg_terminate_backend(pid)) {waits}")).await;
-    // And those that our side has given up.
+    // Then the commits that the receivers have given up.
     let old = "AND query_start < clock_timestamp() - interval '2.3 s'";
     end_five(&server, &format!("SELECT count(pg_cancel_backend(pid)) {waits} {old}")).await;
-    assert_eq!(load.end().await, [""; 0], "nothing of it is on the standby");
-    assert_eq!(other_load.end().await, [""; 0], "nor is it for another receiver");
-    Arc::into_inner(other).expect("nobody else has it").close().await;
+    assert_eq!(load.end().await, [""; 0], "the standby has none of these orders");
+    assert_eq!(other_load.end().await, [""; 0], "the other receiver acknowledges none either");
+    Arc::into_inner(other).expect("the last reference").close().await;
     server.order("stop 1");
     server.order("start 2");
     server.order("promote 2");
     until_acknowledged(&till, "after").await;
     nothing_is_missing(&till, &["before".into(), "after".into()]).await;
-    Arc::into_inner(till).expect("nobody else has it").close().await;
+    Arc::into_inner(till).expect("the last reference").close().await;
 }
 
-/// What one receiver has written down on the primary alone, and given up, another receiver reads there: it does not answer
-/// from it.
+/// One receiver has written a commit to the primary alone, and given up.
+/// Another receiver reads it there, and does not answer from it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_another_receiver_has_written_is_believed_when_the_standby_has_it() {
+async fn a_write_of_another_receiver_counts_once_the_standby_has_it() {
     let (server, address) = pair();
     let (till, other) = (Arc::new(open(&address).await), Arc::new(open(&address).await));
     until_acknowledged(&till, "before").await;
-    let number = till.admin("/orders").await["items"][0]["number"].as_str().expect("a number").to_owned();
+    let number =
+        till.admin("/orders").await["items"][0]["number"].as_str().expect("a number").to_owned();
     warm_up(&other, &number).await;
     server.order("stop 2");
     assert_eq!(till.hook(&created("H1")).await.status(), 503, "the standby does not have it");
     let operator = Operator::at(&server).await;
-    let text = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-    assert!(operator.count(text).await > 0, "it waits");
+    let text =
+        "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    assert!(operator.count(text).await > 0, "the commit waits for the standby");
     operator.leave().await;
     for _ in 0..3 {
         assert_eq!(other.hook(&created("H1")).await.status(), 503);
@@ -507,17 +547,19 @@ async fn what_another_receiver_has_written_is_believed_when_the_standby_has_it()
     server.order("start 2");
     until_acknowledged(&other, "H1").await;
     nothing_is_missing(&till, &["before".into(), "H1".into()]).await;
-    Arc::into_inner(other).expect("nobody else has it").close().await;
-    Arc::into_inner(till).expect("nobody else has it").close().await;
+    Arc::into_inner(other).expect("the last reference").close().await;
+    Arc::into_inner(till).expect("the last reference").close().await;
 }
 
-/// A primary that nobody has ended is left as well when another one is promoted: by those who write, and by those who read.
+/// A primary that keeps running is left as well when a standby is promoted,
+/// both for writes and for reads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_primary_that_lives_on_is_left_when_another_is_promoted() {
+async fn a_running_primary_is_left_when_another_is_promoted() {
     let (server, address) = pair();
     let till = Arc::new(open(&address).await);
     until_acknowledged(&till, "before").await;
-    let number = till.admin("/orders").await["items"][0]["number"].as_str().expect("a number").to_owned();
+    let number =
+        till.admin("/orders").await["items"][0]["number"].as_str().expect("a number").to_owned();
     warm_up(&till, &number).await;
     server.order("promote 2");
     let all: Vec<String> = (0..5).map(|count| format!("A{count}")).collect();
@@ -530,15 +572,20 @@ async fn a_primary_that_lives_on_is_left_when_another_is_promoted() {
         serde_json::from_str(till.hook(&created("A0")).await.body()).expect("an answer");
     let number = answer["number"].as_str().expect("a number").to_owned();
     until_seen(&till, 2).await;
-    assert_eq!(till.admin(&format!("/orders/{number}")).await["external_id"], "A0", "the new one is read");
+    assert_eq!(
+        till.admin(&format!("/orders/{number}")).await["external_id"],
+        "A0",
+        "it is read from the new primary"
+    );
     nothing_is_missing(&till, &all).await;
-    Arc::into_inner(till).expect("nobody else has it").close().await;
+    Arc::into_inner(till).expect("the last reference").close().await;
 }
 
-/// The same while the old one has another standby that confirms its commits: once the new one is known nothing more goes to the
-/// old one, which is ended afterwards.
+/// The same while the old primary has another standby that confirms its
+/// commits. Once the new primary is known, nothing more is written to the old
+/// one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_primary_that_could_go_on_is_left_when_another_is_promoted() {
+async fn a_primary_with_a_standby_is_left_when_another_is_promoted() {
     let server = Server::start(&[]);
     let (second, third) = (server.standby(), server.standby());
     server.order("sync");
@@ -556,7 +603,8 @@ async fn a_primary_that_could_go_on_is_left_when_another_is_promoted() {
     till.close().await;
 }
 
-/// The same when the new one is far away: its greeting comes late, and counts.
+/// The same with a new primary that is slow to answer: its late greeting
+/// counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_primary_that_is_far_away_is_found() {
     let server = Server::start(&[]);
@@ -572,9 +620,15 @@ async fn a_new_primary_that_is_far_away_is_found() {
     till.close().await;
 }
 
-/// The same server behind a long way: each packet takes as long as to another continent.
+/// A proxy to the server that delays each packet, as if the server were on
+/// another continent.
 async fn far_away(server: &str) -> String {
-    let host = server.rsplit('@').next().and_then(|rest| rest.split('/').next()).expect("a host").to_owned();
+    let host = server
+        .rsplit('@')
+        .next()
+        .and_then(|rest| rest.split('/').next())
+        .expect("a host")
+        .to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("postgres://postgres@{}/x", listener.local_addr().expect("an address"));
     tokio::spawn(async move {
@@ -589,8 +643,11 @@ async fn far_away(server: &str) -> String {
     url
 }
 
-/// Carries bytes, each of them for [`FAR`].
-async fn carry(from: &mut tokio::net::tcp::OwnedReadHalf, to: &mut tokio::net::tcp::OwnedWriteHalf) {
+/// Forwards bytes, each after a delay of `FAR`.
+async fn carry(
+    from: &mut tokio::net::tcp::OwnedReadHalf,
+    to: &mut tokio::net::tcp::OwnedWriteHalf,
+) {
     const FAR: Duration = Duration::from_millis(60);
     let mut bytes = vec![0; 65536];
     while let Ok(length @ 1..) = from.read(&mut bytes).await {
@@ -601,9 +658,10 @@ async fn carry(from: &mut tokio::net::tcp::OwnedReadHalf, to: &mut tokio::net::t
     }
 }
 
-/// A standby that is promoted beside the new primary is on the same timeline, and has nothing of what that has taken.
+/// A standby that is promoted after the new primary is on the same timeline,
+/// and lacks what was written to the new primary.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_is_promoted_beside_the_new_primary_is_not_written_to() {
+async fn a_standby_promoted_next_to_the_new_primary_gets_no_writes() {
     let server = Server::start(&[]);
     let (second, third) = (server.standby(), server.standby());
     server.order("sync");
@@ -613,7 +671,7 @@ async fn one_that_is_promoted_beside_the_new_primary_is_not_written_to() {
     server.order("promote 2");
     until_acknowledged(&till, "after").await;
     server.order("promote 3");
-    // Nothing that is open breaks: somebody has to look.
+    // No open connection breaks, so the receiver has to check the servers.
     until_refused(&till, "both take writes, on the same timeline").await;
     server.order("stop 2");
     until_refused(&till, "on which another server was written to").await;
@@ -635,13 +693,14 @@ async fn until_refused(till: &Till, why: &str) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(DEADLINE, is_refused).await.expect("it is said");
+    tokio::time::timeout(DEADLINE, is_refused).await.expect("/readyz gives the reason");
 }
 
-/// A commit that somebody told the primary to wait for no longer is on no standby: it is not acknowledged. Nor is it when the
-/// user's defaults keep warnings back.
+/// A commit that was cancelled while it waited for the standby is on no
+/// standby: it is not acknowledged, even if the user's defaults suppress
+/// warnings.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wait_for_the_standby_that_was_cancelled_acknowledges_nothing() {
+async fn a_cancelled_wait_for_the_standby_acknowledges_nothing() {
     let (server, address) = pair();
     let operator = Operator::at(&server).await;
     operator.run("ALTER ROLE postgres SET client_min_messages = error").await;
@@ -650,9 +709,10 @@ async fn a_wait_for_the_standby_that_was_cancelled_acknowledges_nothing() {
     until_acknowledged(&till, "before").await;
     server.order("stop 2");
     let load = Load::start(&till);
-    let text = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    let text =
+        "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     end_five(&server, text).await;
-    assert_eq!(load.end().await, [""; 0], "nothing of it is on the standby");
+    assert_eq!(load.end().await, [""; 0], "the standby has none of these orders");
     server.order("stop 1");
     server.order("start 2");
     server.order("promote 2");
@@ -661,9 +721,10 @@ async fn a_wait_for_the_standby_that_was_cancelled_acknowledges_nothing() {
     till.close().await;
 }
 
-/// After a crash a primary shows what it had written down and no standby has: a repeat is not answered from that.
+/// After a crash, a primary shows commits that no standby has: a repeated hook
+/// is not answered from them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_restarted_primary_shows_is_believed_when_its_standby_has_it() {
+async fn data_of_a_restarted_primary_counts_once_its_standby_has_it() {
     let (server, address) = pair();
     let till = open(&address).await;
     until_acknowledged(&till, "before").await;
@@ -672,7 +733,11 @@ async fn what_a_restarted_primary_shows_is_believed_when_its_standby_has_it() {
     server.order("stop 1");
     server.order("start 1");
     for _ in 0..5 {
-        assert_eq!(till.hook(&created("H1")).await.status(), 503, "nor now");
+        assert_eq!(
+            till.hook(&created("H1")).await.status(),
+            503,
+            "the standby still does not have it"
+        );
     }
     server.order("stop 1");
     server.order("start 2");
@@ -682,14 +747,15 @@ async fn what_a_restarted_primary_shows_is_believed_when_its_standby_has_it() {
     till.close().await;
 }
 
-/// The primary dies while a group of commits is under way on it: what was in the group is known by nobody, and is taken once.
+/// The primary dies while a group of commits is in progress. The outcome of the
+/// group is unknown, and each of its hooks counts once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_group_that_a_promotion_meets_half_way_is_taken_once() {
+async fn a_group_of_commits_during_a_promotion_counts_once() {
     let (server, address) = pair();
     let till = Arc::new(open(&address).await);
     until_acknowledged(&till, "before").await;
     let operator = Operator::at(&server).await;
-    // The group has written its orders, and waits with their listings.
+    // The group has written its orders, and waits for the lock on the listings.
     operator.run("BEGIN; LOCK tillgate.listings").await;
     let hooks: Vec<JoinHandle<u16>> = (0..8)
         .map(|count| {
@@ -706,19 +772,20 @@ async fn a_group_that_a_promotion_meets_half_way_is_taken_once() {
     tokio::time::timeout(DEADLINE, waits).await.expect("a group waits");
     server.order("stop 1");
     server.order("promote 2");
-    drop(operator); // broken, as its server was
+    drop(operator); // its connection is broken, as the server was stopped
     for (count, hook) in hooks.into_iter().enumerate() {
         let status = hook.await.expect("an answer");
         assert!([200, 503].contains(&status), "G{count}: {status}");
         until_acknowledged(&till, &format!("G{count}")).await;
     }
-    let all: Vec<String> = (0..8).map(|count| format!("G{count}")).chain(["before".into()]).collect();
+    let all: Vec<String> =
+        (0..8).map(|count| format!("G{count}")).chain(["before".into()]).collect();
     nothing_is_missing(&till, &all).await;
-    Arc::into_inner(till).expect("nobody else has it").close().await;
+    Arc::into_inner(till).expect("the last reference").close().await;
 }
 
-/// In the middle of a fail-over there are only standbys: a receiver that is started then answers that it is unavailable, and
-/// works when one has been promoted.
+/// In the middle of a failover there are only standbys. A receiver that is
+/// started then answers 503, and works when a standby has been promoted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_that_finds_only_standbys_waits_for_a_primary() {
     let (server, address) = pair();
@@ -727,7 +794,9 @@ async fn a_receiver_that_finds_only_standbys_waits_for_a_primary() {
     let till = till.stopped().await;
     server.order("stop 1");
     let till = till.started().await;
-    assert!(till.app.waits_for().is_some_and(|why| why.contains("a standby, which takes no writes")));
+    assert!(
+        till.app.waits_for().is_some_and(|why| why.contains("a standby, which takes no writes"))
+    );
     assert_eq!(till.hook(&created("during")).await.status(), 503);
     let (status, says) = read(&till, "/readyz").await;
     assert_eq!((status, says.contains("a standby, which takes no writes")), (503, true), "{says}");
@@ -736,7 +805,10 @@ async fn a_receiver_that_finds_only_standbys_waits_for_a_primary() {
     assert!(took <= PROMOTED_MAX + MARGIN, "{took:?} after the promotion");
     let says = ready(&till).await;
     assert!(says.contains("is the primary, on timeline 2"), "{says}");
-    assert!(says.contains("missing: several servers are named, and commits wait for none"), "{says}");
+    assert!(
+        says.contains("missing: several servers are named, and commits wait for none"),
+        "{says}"
+    );
     nothing_is_missing(&till, &["before".into(), "during".into()]).await;
     till.close().await;
 }

@@ -1,4 +1,4 @@
-//! What happens to a shop, told over real HTTP.
+//! Scenarios over real HTTP.
 
 mod admin;
 mod attacks;
@@ -14,10 +14,12 @@ mod copies;
 mod crash;
 mod deliveries;
 mod disk;
+mod documents;
 mod failover;
-mod handover;
+mod fulfilment;
 mod hooks;
 mod merchants;
+mod money_by_hand;
 mod moving;
 mod operation;
 mod payments;
@@ -28,7 +30,8 @@ mod refunds;
 mod retention;
 mod sandbox;
 mod senders;
+mod shipments;
 mod stored;
-mod tidings;
+mod validation;
 mod wire;
 mod yookassa;

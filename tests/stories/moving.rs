@@ -1,4 +1,4 @@
-//! A shop moves from one store into another.
+//! A gateway moves from one store to another.
 
 use std::path::Path;
 
@@ -8,8 +8,11 @@ use super::operation::{BINARY, Process, configure};
 use crate::world::database::Server;
 
 fn run(arguments: &[&str], folder: &Path) -> (Option<i32>, String, String) {
-    let output =
-        std::process::Command::new(BINARY).args(arguments).current_dir(folder).output().expect("it runs");
+    let output = std::process::Command::new(BINARY)
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("it runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
@@ -29,7 +32,7 @@ fn fill(gateway: &Process) {
     assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
 }
 
-/// All that an operator sees, but for what bears the moment of looking.
+/// Everything that the operator can list.
 fn seen(gateway: &Process) -> Vec<Value> {
     let orders = gateway.json(&["orders", "list", "--json", "--limit", "0"]);
     let number = orders[0]["number"].as_str().expect("a number").to_owned();
@@ -43,7 +46,7 @@ fn seen(gateway: &Process) -> Vec<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_shop_moves_to_a_database_and_back_without_losing_anything() {
+async fn a_store_moves_to_a_database_and_back_without_losing_anything() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let folder = folder.path();
     configure(folder);
@@ -55,42 +58,46 @@ async fn a_shop_moves_to_a_database_and_back_without_losing_anything() {
 
     let database = Server::shared().new_database().await;
     let moving = ["migrate", "--from", "sled:data", "--to", &database];
-    let (code, said, errors) = run(&moving, folder);
+    let (code, output, errors) = run(&moving, folder);
     assert_eq!(code, Some(0), "{errors}");
-    assert!(said.contains("hold the same: ") && said.contains("6 orders"), "{said}");
-    // Broken off or not: begun again it finds everything in its place.
-    assert_eq!(run(&moving, folder), (Some(0), said.clone(), String::new()));
+    assert!(output.contains("hold the same: ") && output.contains("6 orders"), "{output}");
+    // A migration that is run again, interrupted before or not, finds
+    // everything in place.
+    assert_eq!(run(&moving, folder), (Some(0), output.clone(), String::new()));
 
     let settings = std::fs::read_to_string(folder.join("tillgate.toml")).expect("settings");
     let moved = format!("store = \"{database}\"\n{settings}");
     std::fs::write(folder.join("tillgate.toml"), &moved).expect("written");
     let gateway = Process::start(folder);
     assert_eq!(seen(&gateway), before);
-    // What the marketplace sends again is known.
+    // Hooks that the marketplace sends again are recognised.
     fill(&gateway);
     assert_eq!(seen(&gateway)[0], before[0]);
     assert_eq!(gateway.terminate(), Some(0));
 
-    // The database has lived on meanwhile: goods were counted and a new order came, and nothing of that is undone.
+    // The database has changed since the migration: stock was counted. Another
+    // migration must not undo this.
     let gateway = Process::start(folder);
-    std::fs::write(folder.join("count.csv"), "store_id,sku,quantity\n17,100201,77\n").expect("written");
+    std::fs::write(folder.join("count.csv"), "store_id,sku,quantity\n17,100201,77\n")
+        .expect("written");
     assert!(gateway.command(&["stock", "import", "count.csv"]).status.success());
     let counted = gateway.json(&["stock", "show", "--json"]);
     assert_eq!(gateway.terminate(), Some(0));
-    let (code, said, errors) = run(&moving, folder);
-    assert_eq!((code, said.as_str()), (Some(1), ""));
-    assert!(errors.contains("is in the target already, and different"), "{errors}");
+    let (code, output, errors) = run(&moving, folder);
+    assert_eq!((code, output.as_str()), (Some(1), ""));
+    assert!(errors.contains("already exists in the target and differs"), "{errors}");
     let gateway = Process::start(folder);
     assert_eq!(gateway.json(&["stock", "show", "--json"]), counted);
     assert_eq!(gateway.terminate(), Some(0));
 
-    let (code, said, errors) = run(&["migrate", "--from", &database, "--to", "sled:back"], folder);
+    let (code, output, errors) =
+        run(&["migrate", "--from", &database, "--to", "sled:back"], folder);
     assert_eq!(code, Some(0), "{errors}");
-    assert!(said.contains("6 orders"), "{said}");
+    assert!(output.contains("6 orders"), "{output}");
 }
 
 #[test]
-fn what_cannot_be_migrated_is_refused_with_what_to_do() {
+fn an_impossible_migration_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cases: [(&[&str], &str); 4] = [
         (&["migrate"], "has no schema"),

@@ -1,4 +1,4 @@
-//! A payment link out, and paid: every turn that it can take.
+//! Payment links from the request to the payment, with every outcome.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
 use crate::world::{DEADLINE, created, hook, payload};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_is_linked_paid_and_told() {
+async fn an_order_is_linked_paid_and_reported_to_its_site() {
     let till = Till::open().await;
     let placed = till.place("A-1001", "first").await;
     assert_eq!(placed["state"], "open");
@@ -24,47 +24,59 @@ async fn an_order_is_linked_paid_and_told() {
     // The buyer is sent to the payment page, pays there, and is sent back.
     let (status, page, _) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
     assert_eq!((status, page.starts_with(&till.bank.url())), (303, true), "{page}");
-    let (status, way_back, _) = till.browse(Method::POST, &format!("{page}/pay")).await;
-    assert_eq!((status, way_back.starts_with(&format!("{}/return/{number}-", till.url()))), (303, true));
+    let (status, return_url, _) = till.browse(Method::POST, &format!("{page}/pay")).await;
+    assert_eq!(
+        (status, return_url.starts_with(&format!("{}/return/{number}-", till.url()))),
+        (303, true)
+    );
 
     let paid = till.order_in(&number, "paid").await;
     assert_eq!(paid["state"], "paid");
     assert!(paid["paid_at"].is_string() && paid["payment"]["paid_at"].is_string());
-    let (status, _, page) = till.browse(Method::GET, &way_back).await;
+    let (status, _, page) = till.browse(Method::GET, &return_url).await;
     assert!(
         status == 200 && page.contains("Заказ оплачен") && page.contains("https://shop.example/ok"),
         "{page}"
     );
     let (_, location, page) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
-    assert!(location.is_empty() && page.contains("Заказ оплачен"), "a paid order leads to no payment page");
+    assert!(
+        location.is_empty() && page.contains("Заказ оплачен"),
+        "a paid order leads to no payment page"
+    );
 
-    // The site hears of it, and the payment system was answered.
+    // The site gets a callback, and the payment system's notification was
+    // answered.
     let callbacks = till.site.wait_for(1, DEADLINE).await.expect("a callback");
     assert!(callbacks[0].is_signed);
     assert_eq!(callbacks[0].body["type"], "payment.succeeded");
     assert_eq!(callbacks[0].body["data"]["merchant_order_id"], "A-1001");
     assert_eq!(callbacks[0].body["data"]["payment"]["state"], "paid");
-    let mut told = callbacks[0].body["data"].clone();
-    let fields = told.as_object_mut().expect("an object");
+    let mut data = callbacks[0].body["data"].clone();
+    let fields = data.as_object_mut().expect("an object");
     assert_eq!(fields.remove("payment_id"), Some(json!(format!("{number}-1"))));
-    assert_eq!((fields.remove("refund"), fields.remove("capture")), (Some(Value::Null), Some(Value::Null)));
-    assert_eq!(told, till.order(&number).await, "what is told is what is read");
-    assert_eq!(till.notices(&number).await, [r#"{"status":"success"}"#]);
+    assert_eq!(
+        (fields.remove("refund"), fields.remove("capture")),
+        (Some(Value::Null), Some(Value::Null))
+    );
+    assert_eq!(data, till.order(&number).await, "the callback has the same data as the API");
+    assert_eq!(till.notifications(&number).await, [r#"{"status":"success"}"#]);
 
     let journal = till.admin(&format!("/orders/{number}/journal")).await.to_string();
-    for what in ["614.80 paid", "can be paid", "order.placed"] {
+    for what in ["614.80 paid", "can be paid", "order.create"] {
         assert!(journal.contains(what), "{what}: {journal}");
     }
     till.close().await;
 }
 
-/// The request, field by field, against the vendor's documents; sums as its own checks want them.
+/// The request matches the vendor's documentation field by field, and passes
+/// its checks of the sums.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_payment_system_is_asked_in_its_own_form() {
+async fn requests_match_the_payment_systems_documentation() {
     let till = Till::open().await;
     let number = text(&till.place("A-1", "k").await["number"]);
     let request: Value = serde_json::from_str(&till.remote(&number).request).expect("json");
-    let fields: Vec<&str> = request.as_object().expect("an object").keys().map(String::as_str).collect();
+    let fields: Vec<&str> =
+        request.as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(
         fields,
         [
@@ -92,14 +104,16 @@ async fn the_payment_system_is_asked_in_its_own_form() {
     assert!(text(&request["expirationDate"]).ends_with("+00:00"));
     assert_eq!(
         request["basketItems"][1],
-        json!({"sku": "778899", "name": "Сыр", "measure": "кг", "measureCode": "166", "quantity": 0.355,
+        json!({"sku": "778899", "name": "Сыр", "measure": "кг", "measureCode": "166",
+            "quantity": 0.355,
             "amount": 1000, "amountWoVat": 833.32, "totalAmount": 355, "totalVatAmount": 59.17,
             "vatCode": "RUS_VAT20", "type": "commodity", "paymentType": "full_prepayment"})
     );
     till.close().await;
 }
 
-/// Each merchant has its own payment system, and neither payment system can speak for the other's orders.
+/// Each merchant has its own payment system. A payment system's notifications
+/// have no effect on the other's orders.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn merchants_with_two_payment_systems_are_kept_apart() {
     let second = Sandbox::start(Setup::default()).await.expect("a second payment system");
@@ -125,40 +139,53 @@ async fn merchants_with_two_payment_systems_are_kept_apart() {
         (&other, of_second.as_str()),
         ("payment = \"link\"", "payment = \"link\"\n gateway = \"bank\""),
     ];
-    let till = Till::open_with(Setup { calls_max: 1000, ..Setup::default() }, &replace, Clock::System).await;
+    let till =
+        Till::open_with(Setup { calls_max: 1000, ..Setup::default() }, &replace, Clock::System)
+            .await;
     let ours = text(&till.place("A-1", "k").await["number"]);
-    let reply =
-        till.call(Method::POST, "/v1/orders", OTHER_API_KEY, Some("k"), &order("A-1").to_string()).await;
+    let reply = till
+        .call(Method::POST, "/v1/orders", OTHER_API_KEY, Some("k"), &order("A-1").to_string())
+        .await;
     let theirs = text(&json_of(&reply)["number"]);
     assert_eq!(json_of(&reply)["payment"]["state"], "linked");
     assert_eq!((till.bank.ledger().len(), second.ledger().len()), (1, 1));
     assert_eq!(second.ledger()[0].number, format!("{theirs}-1"));
-    // The second one signs rightly, with its own key, that the first one's order is paid.
-    let (notice, _) = till.bank.notice(&till.remote(&ours).id).expect("a notification");
-    let lie =
-        String::from_utf8(notice).expect("text").replace(r#""status":"created""#, r#""status":"completed""#);
-    let signature = sign_body(&Secret::new("the key of the second one"), Algorithm::Sha1, lie.as_bytes());
+    // The second payment system signs with its own key that an order of the
+    // first one is paid.
+    let (notification, _) = till.bank.notification(&till.remote(&ours).id).expect("a notification");
+    let lie = String::from_utf8(notification)
+        .expect("text")
+        .replace(r#""status":"created""#, r#""status":"completed""#);
+    let signature =
+        sign_body(&Secret::new("the key of the second one"), Algorithm::Sha1, lie.as_bytes());
     let mut headers = http::HeaderMap::new();
     headers.insert("x-signature", http::HeaderValue::from_str(&signature).expect("a header"));
     let client = tillgate::peer::Client::new(DEADLINE, 1 << 20).expect("a client");
     let url = format!("{}/hooks/second", till.url());
-    let answer = client.call(Method::POST, &url, headers, lie.into_bytes()).await.expect("an answer");
-    assert_eq!(json_of(&answer)["code"], "out_of_service", "unknown to it");
+    let answer =
+        client.call(Method::POST, &url, headers, lie.into_bytes()).await.expect("an answer");
+    assert_eq!(
+        json_of(&answer)["code"],
+        "out_of_service",
+        "the order is unknown to the second payment system"
+    );
     assert_eq!(till.order(&ours).await["state"], "open");
     till.close().await;
 }
 
-/// Notifications as they are, altered, forged, doubled and for others: what is answered, and that nothing is paid.
+/// Genuine, changed, forged, duplicate and foreign notifications: what they are
+/// answered, and that only the genuine one marks the order paid.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_right_notification_pays() {
     let till = Till::open().await;
     let number = text(&till.place("A-1", "k").await["number"]);
-    till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+    till.bank.misbehave_always(Call::Notification, Some(Trouble::Lost));
     let remote = till.remote(&number);
-    // A look-up, which some of what follows gives reason for, would find the truth.
+    // Some of the notifications below cause a look-up, which would find that
+    // the order is paid.
     till.bank.misbehave_always(Call::Other, Some(Trouble::Broken));
     assert!(till.bank.buyer_acts(&remote.container, Outcome::Pay));
-    let (right, signature) = till.bank.notice(&remote.id).expect("a notification");
+    let (right, signature) = till.bank.notification(&remote.id).expect("a notification");
     let key = till.bank.setup().signing_key.clone();
     let signed = |body: &str| sign_body(&key, Algorithm::Sha1, body.as_bytes());
     let right_text = String::from_utf8(right.clone()).expect("text");
@@ -190,26 +217,38 @@ async fn only_the_right_notification_pays() {
     assert_eq!(
         forged(vec![signature.clone()], spaced).await["code"],
         "signature_error",
-        "bytes, not meaning"
+        "the signature is over the bytes"
     );
 
-    let altered = |from: &str, to: &str| {
+    let changed = |from: &str, to: &str| {
         let text = right_text.replacen(from, to, 1);
         assert_ne!(text, right_text, "{from}");
         text
     };
     for (what, body, code) in [
-        ("wrong sum", altered(r#""amount":614.8,"#, r#""amount":614.79,"#), Some("order_wrong_amount")),
-        ("wrong currency", altered("RUB", "USD"), Some("order_wrong_currency")),
+        (
+            "wrong sum",
+            changed(r#""amount":614.8,"#, r#""amount":614.79,"#),
+            Some("order_wrong_amount"),
+        ),
+        ("wrong currency", changed("RUB", "USD"), Some("order_wrong_currency")),
         (
             "wrong shop",
-            altered("018f0000-0000-7000-8000-000000000001", "018f0000-0000-7000-8000-000000000002"),
+            changed("018f0000-0000-7000-8000-000000000001", "018f0000-0000-7000-8000-000000000002"),
             Some("order_not_found"),
         ),
-        ("another id", altered(&remote.id, "018f0000-0000-7000-8000-00000000ffff"), Some("order_not_found")),
-        ("unknown number", altered(&format!("{number}-1"), &format!("{number}-2")), Some("out_of_service")),
-        ("not ours", altered(&format!("{number}-1"), "whatever"), Some("out_of_service")),
-        ("success is not paid", altered(r#""status":"completed""#, r#""status":"success""#), None),
+        (
+            "another id",
+            changed(&remote.id, "018f0000-0000-7000-8000-00000000ffff"),
+            Some("order_not_found"),
+        ),
+        (
+            "unknown number",
+            changed(&format!("{number}-1"), &format!("{number}-2")),
+            Some("out_of_service"),
+        ),
+        ("not ours", changed(&format!("{number}-1"), "whatever"), Some("out_of_service")),
+        ("success is not paid", changed(r#""status":"completed""#, r#""status":"success""#), None),
         ("no amount", r#"{"id":"1","status":"completed"}"#.to_owned(), Some("out_of_service")),
     ] {
         let answer = till.notify(body.as_bytes(), &[&signed(&body)]).await;
@@ -223,13 +262,16 @@ async fn only_the_right_notification_pays() {
     let attention = document["attention"].to_string();
     assert!(attention.contains("614.79") && attention.contains("USD"), "{attention}");
     let journal = till.admin(&format!("/orders/{number}/journal")).await.to_string();
-    assert!(journal.contains("we asked for 614.80"), "{journal}");
+    assert!(journal.contains("but 614.80 was requested"), "{journal}");
 
     // The test of the connection changes nothing.
-    let test = r#"{"id":"ffffffff-ffff-ffff-ffff-ffffffffffff","merchantOrderId":"","merchantId":"018f0000-0000-7000-8000-000000000001","amount":0,"status":"completed"}"#;
+    let test = concat!(
+        r#"{"id":"ffffffff-ffff-ffff-ffff-ffffffffffff","merchantOrderId":"","#,
+        r#""merchantId":"018f0000-0000-7000-8000-000000000001","amount":0,"status":"completed"}"#
+    );
     assert_eq!(till.notify(test.as_bytes(), &[&signed(test)]).await["status"], "success");
 
-    // The right one, a hundred times over.
+    // The genuine notification, a hundred times.
     till.bank.misbehave_always(Call::Other, None);
     for _ in 0..100 {
         assert_eq!(till.notify(&right, &[&signature]).await["status"], "success");
@@ -237,40 +279,48 @@ async fn only_the_right_notification_pays() {
     assert_eq!(till.order(&number).await["state"], "paid");
     let callbacks = till.site.wait_for(1, DEADLINE).await.expect("a callback");
     assert_eq!(callbacks.len(), 1);
-    // Told of again under another id: money came twice.
-    let twice = altered(&remote.id, "018f0000-0000-7000-8000-00000000ffff");
-    assert_eq!(till.notify(twice.as_bytes(), &[&signed(&twice)]).await["code"], "order_already_paid");
+    // The payment is notified under another id: money came twice.
+    let twice = changed(&remote.id, "018f0000-0000-7000-8000-00000000ffff");
+    assert_eq!(
+        till.notify(twice.as_bytes(), &[&signed(&twice)]).await["code"],
+        "order_already_paid"
+    );
     let document = till.admin(&format!("/orders/{number}")).await;
-    assert!(document["attention"].to_string().contains("money came twice"));
+    assert!(document["attention"].to_string().contains("money arrived twice"));
     assert_eq!(till.site.callbacks().len(), 1);
     till.close().await;
 }
 
-/// Ids have no case, `RUR` is how old programs call the rouble, and a signature is over the bytes as they came.
+/// Ids are case-insensitive, `RUR` is an old code of the rouble, and a
+/// signature is over the bytes as received.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_notification_pays_in_whatever_case_its_ids_are_and_behind_a_byte_order_mark() {
     let till = Till::open().await;
-    till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+    till.bank.misbehave_always(Call::Notification, Some(Trouble::Lost));
     let key = till.bank.setup().signing_key.clone();
     let merchant = till.bank.setup().merchant_id.clone();
-    for (id, mark, currency) in
-        [("A-1", "", "RUB"), ("A-2", "\u{feff}", "RUB"), ("A-3", "\u{feff}", "RUR"), ("A-4", "", "rub")]
-    {
+    for (id, mark, currency) in [
+        ("A-1", "", "RUB"),
+        ("A-2", "\u{feff}", "RUB"),
+        ("A-3", "\u{feff}", "RUR"),
+        ("A-4", "", "rub"),
+    ] {
         let number = text(&till.place(id, id).await["number"]);
         let remote = till.remote(&number);
         assert!(till.bank.buyer_acts(&remote.container, Outcome::Pay));
-        let (notice, _) = till.bank.notice(&remote.id).expect("a notification");
-        let notice = String::from_utf8(notice).expect("text");
+        let (notification, _) = till.bank.notification(&remote.id).expect("a notification");
+        let notification = String::from_utf8(notification).expect("text");
         for own in [&remote.id, &merchant, "\"RUB\""] {
-            assert!(notice.contains(own), "{own}: {notice}");
+            assert!(notification.contains(own), "{own}: {notification}");
         }
-        let body = notice
+        let body = notification
             .replace(&remote.id, &remote.id.to_uppercase())
             .replace(&merchant, &merchant.to_uppercase())
             .replace("\"RUB\"", &format!("\"{currency}\""));
         let body = format!("{mark}{body}");
-        let answer =
-            till.notify(body.as_bytes(), &[&sign_body(&key, Algorithm::Sha1, body.as_bytes())]).await;
+        let answer = till
+            .notify(body.as_bytes(), &[&sign_body(&key, Algorithm::Sha1, body.as_bytes())])
+            .await;
         assert_eq!(answer["status"], "success", "{id}: {answer}");
         assert_eq!(till.order(&number).await["state"], "paid", "{id}");
         assert_eq!(till.order(&number).await["attention"], Value::Null, "{id}");
@@ -279,7 +329,7 @@ async fn a_notification_pays_in_whatever_case_its_ids_are_and_behind_a_byte_orde
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_site_that_fails_is_told_again_under_the_same_id() {
+async fn a_failed_callback_is_retried_under_the_same_id() {
     let till = Till::open_with(
         Setup::default(),
         &[],
@@ -298,9 +348,10 @@ async fn a_site_that_fails_is_told_again_under_the_same_id() {
     till.close().await;
 }
 
-/// An order of a marketplace that leaves the money to us: linked like any other, and followed when it changes.
+/// An order of a marketplace that is paid through the gateway: it gets a link,
+/// which follows its changes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_of_the_marketplace_gets_a_link_for_what_it_comes_to() {
+async fn an_order_of_the_marketplace_gets_a_link_for_its_total() {
     let till = Till::open().await;
     let number = till.number_of(&created("H1")).await;
     let linked = till.document_in(&number, "linked").await;
@@ -308,10 +359,14 @@ async fn an_order_of_the_marketplace_gets_a_link_for_what_it_comes_to() {
     let first = till.remote(&number);
     assert_eq!((first.amount.to_string(), first.vat.to_string()), ("20.00".into(), "1.82".into()));
 
-    // Another sum: the first link is called off before there is a second.
+    // Another sum: the first link is cancelled before there is a second.
     let changed = payload("H1", "100", 3, "30.00");
     till.number_of(&hook("order.changed", Some("2026-11-22T12:05:00+03:00"), changed)).await;
-    assert!(till.bank.wait_until(DEADLINE, |orders| orders.len() == 2).await, "{:?}", till.bank.ledger());
+    assert!(
+        till.bank.wait_until(DEADLINE, |orders| orders.len() == 2).await,
+        "{:?}",
+        till.bank.ledger()
+    );
     let orders = till.bank.ledger();
     assert_eq!((orders[0].status.as_str(), orders[1].status.as_str()), ("canceled", "created"));
     assert_eq!(
@@ -323,7 +378,7 @@ async fn an_order_of_the_marketplace_gets_a_link_for_what_it_comes_to() {
     let (_, page, _) = till.browse(Method::GET, &text(&linked["payment"]["url"])).await;
     assert!(page.ends_with(&orders[1].container), "{page}");
 
-    // Cancelled: nothing can be paid any more.
+    // After the cancellation nothing can be paid.
     till.number_of(&hook(
         "order.cancelled",
         Some("2026-11-22T12:10:00+03:00"),
@@ -332,20 +387,24 @@ async fn an_order_of_the_marketplace_gets_a_link_for_what_it_comes_to() {
     .await;
     till.document_in(&number, "cancelled").await;
     assert!(
-        till.bank.wait_until(DEADLINE, |orders| orders.iter().all(|order| order.status == "canceled")).await
+        till.bank
+            .wait_until(DEADLINE, |orders| orders.iter().all(|order| order.status == "canceled"))
+            .await
     );
     let (_, location, page) = till.browse(Method::GET, &text(&linked["payment"]["url"])).await;
     assert!(location.is_empty() && page.contains("Заказ отменён"), "{page}");
     till.close().await;
 }
 
-/// Money that comes for what the order no longer is: a fact, and a person's affair.
+/// Money for an older revision of an order is recorded, and the order needs
+/// attention.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn money_for_an_older_revision_is_put_before_a_person() {
+async fn money_for_an_older_revision_needs_attention() {
     let till = Till::open().await;
     let number = till.number_of(&created("H1")).await;
     till.document_in(&number, "linked").await;
-    // The payment system cannot be reached when the order changes, and the buyer pays the old sum meanwhile.
+    // The payment system is unreachable when the order changes, and the buyer
+    // pays the old sum meanwhile.
     till.bank.misbehave_always(Call::Other, Some(Trouble::Broken));
     let changed = payload("H1", "100", 3, "30.00");
     till.number_of(&hook("order.changed", Some("2026-11-22T12:05:00+03:00"), changed)).await;
@@ -354,31 +413,33 @@ async fn money_for_an_older_revision_is_put_before_a_person() {
     till.bank.misbehave_always(Call::Other, None);
     let document = till.admin(&format!("/orders/{number}")).await;
     assert_eq!(document["state"], "open", "the order is not paid: {document}");
-    assert!(document["attention"].to_string().contains("should not have taken it"), "{document}");
+    assert!(document["attention"].to_string().contains("should not have been paid"), "{document}");
     assert_eq!(
-        till.notices(&number).await,
+        till.notifications(&number).await,
         [r#"{"status":"success"}"#],
-        "the payment system has done its part"
+        "the notification is accepted"
     );
-    assert_eq!(till.bank.ledger().len(), 1, "nobody is asked for more without a person's word");
+    assert_eq!(till.bank.ledger().len(), 1, "no other payment is created before a decision");
     till.close().await;
 }
 
-/// A link expires, a dearer one takes its place, and then the old money comes: the new link must not take more.
+/// The first payment is replaced by a larger one, and its money comes
+/// afterwards: the new link is cancelled.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn late_money_ends_the_link_that_came_after() {
     let till = Till::open().await;
     let number = till.number_of(&created("H1")).await;
     till.document_in(&number, "linked").await;
     let first = till.remote(&number);
-    let (unpaid, _) = till.bank.notice(&first.id).expect("a notification");
+    let (unpaid, _) = till.bank.notification(&first.id).expect("a notification");
     let changed = payload("H1", "100", 3, "30.00");
     till.number_of(&hook("order.changed", Some("2026-11-22T12:05:00+03:00"), changed)).await;
     assert!(till.bank.wait_until(DEADLINE, |orders| orders.len() == 2).await);
     till.document_in(&number, "linked").await;
-    // The payment system says after all that the first was paid.
-    let late =
-        String::from_utf8(unpaid).expect("text").replace(r#""status":"created""#, r#""status":"completed""#);
+    // The payment system notifies after all that the first was paid.
+    let late = String::from_utf8(unpaid)
+        .expect("text")
+        .replace(r#""status":"created""#, r#""status":"completed""#);
     let signature = sign_body(&till.bank.setup().signing_key, Algorithm::Sha1, late.as_bytes());
     assert_eq!(till.notify(late.as_bytes(), &[&signature]).await["status"], "success");
     till.document_in(&number, "review").await;
@@ -391,22 +452,24 @@ async fn late_money_ends_the_link_that_came_after() {
     till.close().await;
 }
 
-/// A sum with discounts of nought may mean that nothing is to pay, or nothing at all: a person is asked, nobody is charged.
+/// A discounted total of 0.00 may mean that there is nothing to pay, or that
+/// there is no discount: nobody is charged, and the order needs attention.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_whose_sum_is_in_doubt_charges_nobody() {
+async fn an_order_with_an_inconsistent_total_charges_nobody() {
     let till = Till::open().await;
-    let mut doubtful = payload("H1", "100", 2, "20.00");
-    doubtful["total"]["discountTotalPrice"] = json!("0.00");
-    let created = hook("order.created", Some("2026-11-22T12:00:00+03:00"), doubtful);
+    let mut unclear = payload("H1", "100", 2, "20.00");
+    unclear["total"]["discountTotalPrice"] = json!("0.00");
+    let created = hook("order.created", Some("2026-11-22T12:00:00+03:00"), unclear);
     let number = till.number_of(&created).await;
     let document = till.admin(&format!("/orders/{number}")).await;
     assert!(document["payment"].is_null(), "{document}");
-    assert!(document["attention"].to_string().contains("no payment was asked for"), "{document}");
+    assert!(document["attention"].to_string().contains("no payment was requested"), "{document}");
     assert!(till.bank.ledger().is_empty());
     till.close().await;
 }
 
-/// The process dies while the payment system is being asked. What was sent is looked for, and not sent again.
+/// The process dies during a call to the payment system. The call is looked up,
+/// and not repeated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_in_the_middle_of_a_call_makes_no_second_order() {
     let till = Till::open().await;
@@ -420,12 +483,13 @@ async fn a_restart_in_the_middle_of_a_call_makes_no_second_order() {
     till.close().await;
 }
 
-/// The buyer pays and no notification ever comes: the link is looked at by itself, and what is found counts.
+/// The buyer pays and the notification is lost: a scheduled check of the link
+/// finds the payment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_whose_notification_is_lost_is_found() {
     let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
     let till = Till::open_with(Setup::default(), &[], clock).await;
-    till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+    till.bank.misbehave_always(Call::Notification, Some(Trouble::Lost));
     let paid = text(&till.place("A-1", "1").await["number"]);
     let unpaid = text(&till.place("A-2", "2").await["number"]);
     assert!(till.bank.buyer_acts(&till.remote(&paid).container, Outcome::Pay));
@@ -433,8 +497,8 @@ async fn a_payment_whose_notification_is_lost_is_found() {
     till.order_in(&paid, "paid").await;
     let callbacks = till.site.wait_for(1, DEADLINE).await.expect("a callback");
     assert_eq!(callbacks[0].body["data"]["merchant_order_id"], "A-1");
-    assert!(till.remote(&paid).notices.is_empty());
-    // The other waits on, and is known to be over when its time is.
+    assert!(till.remote(&paid).notifications.is_empty());
+    // The other payment is still pending, and ends when it expires.
     assert_eq!(till.order(&unpaid).await["payment"]["state"], "linked");
     till.clock.advance(std::time::Duration::from_secs(4 * 24 * 3600));
     till.order_in(&unpaid, "expired").await;
@@ -444,16 +508,17 @@ async fn a_payment_whose_notification_is_lost_is_found() {
             .expect("a list")
             .is_empty()
         {
-            // Refunds made in its cabinet are looked for during a month.
+            // Refunds at the payment system are looked for during a month.
             till.clock.advance(std::time::Duration::from_secs(24 * 3600));
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(DEADLINE, done).await.expect("nothing is left to look after");
+    tokio::time::timeout(DEADLINE, done).await.expect("no checks are left");
     till.close().await;
 }
 
-/// A site that cannot be told for three days is told no more, and a person can see it.
+/// After three days without success a callback is given up, and the operator
+/// can see it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_site_that_never_answers_is_given_up_and_shown() {
     let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
@@ -478,7 +543,8 @@ async fn a_site_that_never_answers_is_given_up_and_shown() {
     till.close().await;
 }
 
-/// The payment system takes the order and its answer is lost, or is not understood: looked up, and never made twice.
+/// The payment system creates the order, and its answer is lost or not
+/// understood: the order is looked up, and not created twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_answer_is_looked_up() {
     for trouble in [Trouble::AcceptThenDrop, Trouble::Garbage] {
@@ -497,7 +563,7 @@ async fn a_lost_answer_is_looked_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_payment_system_does_not_hold_up_the_site() {
     let till = Till::open().await;
-    // One answers after eight seconds, the other never ends.
+    // One call is answered after eight seconds, the other one never completely.
     for (place, trouble) in [Trouble::Slow(8000), Trouble::Trickle].into_iter().enumerate() {
         till.bank.misbehave(Call::Create, [trouble]);
         let watch = tillgate::kernel::Stopwatch::start();
@@ -506,7 +572,10 @@ async fn a_slow_payment_system_does_not_hold_up_the_site() {
         assert!(took.as_secs() < 4, "{took:?} for {trouble:?}");
         assert_eq!(placed["payment"]["state"], "requested");
         let (status, _, page) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
-        assert!(status == 200 && page.contains("Готовим оплату") && page.contains("refresh"), "{page}");
+        assert!(
+            status == 200 && page.contains("Готовим оплату") && page.contains("refresh"),
+            "{page}"
+        );
         till.order_in(&text(&placed["number"]), "linked").await;
         let (status, ..) = till.browse(Method::GET, &text(&placed["payment"]["url"])).await;
         assert_eq!(status, 303);
@@ -515,9 +584,9 @@ async fn a_slow_payment_system_does_not_hold_up_the_site() {
     till.close().await;
 }
 
-/// Whatever comes in a notification's stead, it marks nothing paid; what was paid is found all the same.
+/// Corrupt notifications pay nothing. A scheduled check finds what was paid.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn troubled_notifications_pay_nothing_and_a_look_finds_what_was_paid() {
+async fn corrupt_notifications_pay_nothing_and_a_check_finds_the_payment() {
     let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
     let setup = Setup { calls_max: 1000, first_pause: Duration::ZERO, ..Setup::default() };
     let till = Till::open_with(setup, &[], clock.clone()).await;
@@ -530,11 +599,12 @@ async fn troubled_notifications_pay_nothing_and_a_look_finds_what_was_paid() {
     ];
     let mut numbers = Vec::new();
     for (trouble, code) in troubles {
-        let number = text(&till.place(&format!("{trouble:?}"), &format!("{trouble:?}")).await["number"]);
-        till.bank.misbehave(Call::Notice, [trouble]);
-        till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+        let number =
+            text(&till.place(&format!("{trouble:?}"), &format!("{trouble:?}")).await["number"]);
+        till.bank.misbehave(Call::Notification, [trouble]);
+        till.bank.misbehave_always(Call::Notification, Some(Trouble::Lost));
         assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
-        let answers = till.notices(&number).await;
+        let answers = till.notifications(&number).await;
         assert!(answers[0].contains(code), "{trouble:?}: {answers:?}");
         assert_eq!(till.order(&number).await["payment"]["state"], "linked", "{trouble:?}");
         numbers.push(number);
@@ -544,13 +614,16 @@ async fn troubled_notifications_pay_nothing_and_a_look_finds_what_was_paid() {
     for number in &numbers {
         assert_eq!(till.order_in(number, "paid").await["state"], "paid");
     }
-    let told = till.site.wait_for(numbers.len(), DEADLINE).await.expect("callbacks");
-    assert!(told.iter().all(|callback| callback.body["type"] == "payment.succeeded"), "{told:?}");
+    let callbacks = till.site.wait_for(numbers.len(), DEADLINE).await.expect("callbacks");
+    assert!(
+        callbacks.iter().all(|callback| callback.body["type"] == "payment.succeeded"),
+        "{callbacks:?}"
+    );
     till.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_payment_system_refuses_is_put_before_a_person() {
+async fn a_payment_that_the_payment_system_refuses_needs_attention() {
     for (trouble, why) in [(Trouble::Refused, "wrong_currency"), (Trouble::OtherAmount, "615.80")] {
         let till = Till::open().await;
         till.bank.misbehave(Call::Create, [trouble]);
@@ -564,9 +637,10 @@ async fn what_the_payment_system_refuses_is_put_before_a_person() {
     }
 }
 
-/// The payment system allows so many calls: they are not overdrawn, and what must be seen is seen while orders wait.
+/// The number of calls to the payment system is limited: the limit is kept, and
+/// look-ups are made while new orders wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rush_of_orders_keeps_to_what_the_payment_system_allows() {
+async fn a_rush_of_orders_keeps_the_rate_limit_of_the_payment_system() {
     let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
     let till = Till::open_with(Setup::default(), &[], clock.clone()).await;
     let first = till.place("A-1", "key-1").await;
@@ -577,10 +651,10 @@ async fn a_rush_of_orders_keeps_to_what_the_payment_system_allows() {
         );
     }
     let next = till.place("A-71", "key-71").await;
-    assert_eq!(next["payment"]["state"], "requested", "of 100 calls 30 are for looking");
+    assert_eq!(next["payment"]["state"], "requested", "of 100 calls, 30 are reserved for look-ups");
     assert_eq!(till.bank.ledger().len(), 70);
 
-    // Calling off is not held up by that.
+    // A cancellation does not wait for that.
     let number = text(&first["number"]);
     assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
     let is_gone = |orders: &[Entry]| orders.iter().any(|order| order.status == "canceled");
@@ -591,13 +665,15 @@ async fn a_rush_of_orders_keeps_to_what_the_payment_system_allows() {
     till.close().await;
 }
 
-/// A payment system that answers, be it that there is nothing at an address, is not down: the next order is tried at once.
+/// A payment system that answers, even with 404, is not down: the next order is
+/// tried at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_system_that_answers_404_is_called_again_and_never_left_alone() {
     let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
     let setup = Setup { calls_max: 100_000, ..Setup::default() };
     let address = "\"\n            token = \"b1946";
-    let till = Till::open_with(setup, &[(address, &format!("/nothing-here{address}"))], clock).await;
+    let till =
+        Till::open_with(setup, &[(address, &format!("/nothing-here{address}"))], clock).await;
     for order in 0..20 {
         till.number_of(&created(&format!("H{order}"))).await;
     }
@@ -605,7 +681,10 @@ async fn a_payment_system_that_answers_404_is_called_again_and_never_left_alone(
         loop {
             let waiting = till.admin("/outbox?lane=payment&state=pending&limit=100").await;
             let waiting = waiting["items"].as_array().expect("messages");
-            assert!(waiting.iter().all(|one| !one.to_string().contains("left alone")), "{waiting:?}");
+            assert!(
+                waiting.iter().all(|one| !one.to_string().contains("calls to it are paused")),
+                "{waiting:?}"
+            );
             if waiting.len() == 20 && waiting.iter().all(|one| one["attempts"].as_u64() > Some(0)) {
                 return waiting[0].to_string();
             }
@@ -617,8 +696,8 @@ async fn a_payment_system_that_answers_404_is_called_again_and_never_left_alone(
     till.close().await;
 }
 
-/// A payment system that only fails is left alone: what waits for it waits, one call tries, and when it is heard all the rest
-/// follow.
+/// A payment system that fails is left alone. Its tasks wait, single calls try
+/// it, and when it answers, all tasks continue.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_system_that_fails_is_left_alone_and_tried_again() {
     let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
@@ -632,31 +711,32 @@ async fn a_payment_system_that_fails_is_left_alone_and_tried_again() {
     }
     let left_alone = async {
         let waiting = async || till.admin("/outbox?lane=payment&state=pending").await.to_string();
-        while !waiting().await.contains("left alone for a while") {
+        while !waiting().await.contains("calls to it are paused") {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(DEADLINE, left_alone).await.expect("it is left alone");
+    tokio::time::timeout(DEADLINE, left_alone).await.expect("calls to it are paused");
     assert_eq!(till.bank.ledger().len(), 0);
-    // Sites do not wait for it: each gets its order's address at once, and the link later.
+    // Sites do not wait for it: each gets the address of its order at once, and
+    // the link later.
     let since = Stopwatch::start();
     for id in ["A-1", "A-2", "A-3"] {
         let placed = till.place(id, id).await;
         assert_eq!(placed["payment"]["state"], "requested");
         numbers.push(text(&placed["number"]));
     }
-    assert!(since.elapsed() < Duration::from_secs(3), "one alone would have waited so long for its link");
+    assert!(since.elapsed() < Duration::from_secs(3), "the sites did not wait for links");
 
     till.bank.misbehave_always(Call::Create, None);
     till.bank.misbehave_always(Call::Other, None);
     let answering = async {
         while till.bank.ledger().len() < numbers.len() {
-            // Slowly: leases run on this clock too.
+            // In small steps, as leases run on this clock too.
             till.admin("/outbox?lane=payment&state=pending").await;
             clock.advance(Duration::from_millis(250));
         }
     };
-    tokio::time::timeout(DEADLINE, answering).await.expect("it is called again");
+    tokio::time::timeout(DEADLINE, answering).await.expect("the payment system is called again");
     for number in &numbers {
         till.document_in(number, "linked").await;
     }

@@ -1,5 +1,6 @@
-//! What must not be read by others: customers' data and secrets in logs, numbers of cards, files; and what is obeyed when it is
-//! shown.
+//! Confidentiality: personal data and secrets in logs, card numbers,
+//! permissions of files. And text that would act as control characters when it
+//! is shown.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -14,22 +15,23 @@ use tillgate_lab::sandbox::{Sandbox, Setup};
 use super::operation::{BINARY, Process, configure};
 use crate::world::database::Server;
 use crate::world::till::{API_KEY, CALLBACK_SECRET, Till, json_of, order, text};
-use crate::world::{ADMIN_TOKEN, DEADLINE, Shop, TOKEN, hook};
+use crate::world::{ADMIN_TOKEN, DEADLINE, Services, TOKEN, hook};
 
-/// What nobody but those concerned may read, none of it anywhere else in these tests.
+/// Personal data that occurs nowhere else in these tests.
 const NAME: &str = "Zinaida Canary-Quux";
 const PHONE: &str = "+79031239876";
 const EMAIL: &str = "canary-quux@example.org";
 const ADDRESS: &str = "Canary street 4242";
 
-/// Every form in which a text may get into a log.
+/// Every form in which a text may appear in a log.
 fn forms(text: &str) -> Vec<String> {
     use base64::Engine;
     let bytes = text.as_bytes();
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let decimals: Vec<String> = bytes.iter().map(u8::to_string).collect();
     let base64 = base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes);
-    // Where it stands in a longer text, base64 is cut into other groups; its middle is one of three.
+    // Inside a longer text, base64 groups the bytes differently; that is not
+    // searched for.
     vec![text.to_owned(), hex.to_uppercase(), hex, decimals.join(", "), decimals.join(","), base64]
 }
 
@@ -37,17 +39,22 @@ fn found_in(log: &str, secrets: &[&str]) -> Vec<String> {
     let forms = secrets
         .iter()
         .flat_map(|secret| forms(secret).into_iter().map(move |form| ((*secret).to_owned(), form)));
-    forms.filter(|(_, form)| log.contains(form)).map(|(secret, form)| format!("{secret} as {form}")).collect()
+    forms
+        .filter(|(_, form)| log.contains(form))
+        .map(|(secret, form)| format!("{secret} as {form}"))
+        .collect()
 }
 
-/// A shop of this store that logs everything, after an order of each kind has gone through it; what it has logged.
+/// Starts a gateway with this store and log settings, processes orders of each
+/// kind, and returns its log.
 async fn logged(store: &str, variables: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bank = Sandbox::start(Setup::default()).await.expect("a payment system");
     configure(folder.path());
     let settings = std::fs::read_to_string(folder.path().join("tillgate.toml")).expect("settings");
     let more = format!(
-        "store = \"{store}\"\n{settings}payment = \"link\"\n[gateways.bank]\nprotocol = \"invoicebox\"\nurl = \"{}\"\ntoken = \"{}\"\n\
+        "store = \"{store}\"\n{settings}payment = \"link\"\n[gateways.bank]\nprotocol = \
+         \"invoicebox\"\nurl = \"{}\"\ntoken = \"{}\"\n\
          merchant_id = \"{}\"\nsigning_key = \"{}\"\n[merchants.site]\napi_key = \"{API_KEY}\"\n\
          callback_url = \"http://127.0.0.1:9/callback\"\ncallback_secret = \"{CALLBACK_SECRET}\"\n",
         bank.url(),
@@ -68,12 +75,17 @@ async fn logged(store: &str, variables: &[(&str, &str)]) -> String {
             .await
             .expect("an answer")
     };
-    let payload = json!({"originalOrderId": "C-1\u{202e}\u{2028}", "storeID": "17", "customer": {"name": NAME, "phone": PHONE, "email": EMAIL},
+    let payload = json!({"originalOrderId": "C-1\u{202e}\u{2028}", "storeID": "17",
+        "customer": {"name": NAME, "phone": PHONE, "email": EMAIL},
         "address": {"full_address": ADDRESS}, "comment": NAME, "total": {"totalPrice": "20.00"},
-        "positions": [{"id": "1", "name": "Tea", "quantity": 2, "price": "10.00", "totalPrice": "20.00"}]});
+        "positions": [{"id": "1", "name": "Tea", "quantity": 2, "price": "10.00",
+            "totalPrice": "20.00"}]});
     for kind in ["order.created", "order.created", "order.changed"] {
         let body = hook(kind, None, payload.clone());
-        assert_eq!(ask(Method::POST, "/hooks/sm", &[("client-token", TOKEN)], body).await.status, 200);
+        assert_eq!(
+            ask(Method::POST, "/hooks/sm", &[("client-token", TOKEN)], body).await.status,
+            200
+        );
     }
     let mut placed = order("C-2");
     placed["customer"] = json!({"name": NAME, "phone": PHONE, "email": EMAIL});
@@ -81,19 +93,22 @@ async fn logged(store: &str, variables: &[(&str, &str)]) -> String {
     let headers = [("authorization", key.as_str()), ("idempotency-key", "C-2")];
     let reply = ask(Method::POST, "/v1/orders", &headers, placed.to_string()).await;
     assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
-    let buyer = text(&json_of(&reply)["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
+    let buyer =
+        text(&json_of(&reply)["payment"]["url"]).rsplit('/').next().expect("a token").to_owned();
     assert_eq!(ask(Method::GET, &format!("/pay/{buyer}"), &[], String::new()).await.status, 303);
     let operator = format!("Bearer {ADMIN_TOKEN}");
     assert_eq!(
-        ask(Method::GET, "/admin/v1/hooks", &[("authorization", &operator)], String::new()).await.status,
+        ask(Method::GET, "/admin/v1/hooks", &[("authorization", &operator)], String::new())
+            .await
+            .status,
         200
     );
     assert_eq!(gateway.json(&["orders", "list", "--json"]).as_array().map(Vec::len), Some(2));
     let secret = buyer.split_once('-').expect("a number and a secret").1.to_owned();
     let log = gateway.log();
     gateway.kill();
-    assert!(log.lines().count() > 5, "it logs: {log}");
-    // Whoever reads the log of one of these finds it by a name that is the same in all.
+    assert!(log.lines().count() > 5, "the log is too short: {log}");
+    // The buyer's secret gets the same name in every log.
     forms(&secret).iter().fold(log, |log, form| log.replace(form, "BUYERS-SECRET"))
 }
 
@@ -124,43 +139,49 @@ async fn no_level_of_the_log_has_customers_data_or_secrets() {
     }
 }
 
-/// What the limit of other crates is for, and that it can be lifted by whoever knows what they do.
+/// Shows what the log limit for other crates prevents, and that an explicit
+/// setting lifts it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_crates_would_log_them_and_must_be_named_to_do_it() {
     let variables = [("TILLGATE_LOG", "trace"), ("TILLGATE_LOG_UNSAFE_CRATES", "tokio-postgres")];
     let log = logged(&Server::shared().new_database().await, &variables).await;
-    assert!(!found_in(&log, &[EMAIL]).is_empty(), "the driver's lines have what it was given");
-    assert!(log.contains("TILLGATE_LOG_UNSAFE_CRATES is set"), "and the log says why");
+    assert!(!found_in(&log, &[EMAIL]).is_empty(), "the driver logs the parameters");
+    assert!(log.contains("TILLGATE_LOG_UNSAFE_CRATES is set"), "the log has a warning about it");
 }
 
 const CARD: &str = "4111 1111 1111 1111";
 
-/// A buyer writes the number of a card where anything may stand.
+/// A buyer writes a card number into every free-text field.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn numbers_of_cards_are_masked_before_they_are_kept_or_sent_on() {
-    let shop = Shop::open().await;
+    let services = Services::open().await;
     let body = hook(
         "order.created",
         Some("2026-11-22T12:00:00+03:00"),
-        json!({"originalOrderId": "4111111111111111", "storeID": "17", "comment": format!("карта {CARD}"),
-            "positions": [{"id": "4111111111111111", "name": format!("Подарок {CARD}"), "quantity": 1, "price": "10.00"}]}),
+        json!({"originalOrderId": "4111111111111111", "storeID": "17",
+            "comment": format!("карта {CARD}"),
+            "positions": [{"id": "4111111111111111", "name": format!("Подарок {CARD}"),
+                "quantity": 1, "price": "10.00"}]}),
     );
-    let first = shop.acknowledged(&body).await;
-    assert_eq!(shop.acknowledged(&body).await, first, "the same bytes are recognised");
-    let order = shop.order("4111111111111111").await;
+    let first = services.acknowledged(&body).await;
+    assert_eq!(services.acknowledged(&body).await, first, "the same bytes are recognised");
+    let order = services.order("4111111111111111").await;
     assert_eq!(
         (&order["positions"][0]["sku"], &order["positions"][0]["name"]),
         (&json!("4111111111111111"), &json!("Подарок **** **** **** 1111"))
     );
-    let heard = shop.pickers_heard(1).await;
-    assert!(heard[0].contains("Подарок **** **** **** 1111 (арт. 4111111111111111)"), "{heard:?}");
-    let hooks = shop.list("/hooks").await;
-    let kept = shop.get(&format!("/hooks/{}", hooks[0]["id"].as_str().expect("an id"))).await;
+    let messages = services.picker_messages(1).await;
+    assert!(
+        messages[0].contains("Подарок **** **** **** 1111 (арт. 4111111111111111)"),
+        "{messages:?}"
+    );
+    let hooks = services.list("/hooks").await;
+    let kept = services.get(&format!("/hooks/{}", hooks[0]["id"].as_str().expect("an id"))).await;
     let kept: Value = serde_json::from_str(kept["body"].as_str().expect("text")).expect("json");
     assert_eq!(kept["payload"]["comment"], "карта **** **** **** 1111");
     assert_eq!(kept["payload"]["originalOrderId"], "4111111111111111");
-    // Looked at again it is the same hook.
-    let (status, again) = shop
+    // A replay recognises the hook.
+    let (status, again) = services
         .ask(
             Method::POST,
             &format!("/admin/v1/hooks/{}/replay", hooks[0]["id"].as_str().expect("an id")),
@@ -168,14 +189,16 @@ async fn numbers_of_cards_are_masked_before_they_are_kept_or_sent_on() {
         )
         .await;
     assert_eq!((status, &again["verdict"]), (200, &json!("replayed")), "{again}");
-    shop.close().await;
+    services.close().await;
 
     let till = Till::open().await;
     let mut wanted = order_with_card();
-    let reply = till.call(Method::POST, "/v1/orders", API_KEY, Some("K"), &wanted.to_string()).await;
+    let reply =
+        till.call(Method::POST, "/v1/orders", API_KEY, Some("K"), &wanted.to_string()).await;
     assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
     let number = text(&json_of(&reply)["number"]);
-    let repeated = till.call(Method::POST, "/v1/orders", API_KEY, Some("K"), &wanted.to_string()).await;
+    let repeated =
+        till.call(Method::POST, "/v1/orders", API_KEY, Some("K"), &wanted.to_string()).await;
     assert_eq!(repeated.body, reply.body);
     wanted["description"] = json!("another");
     assert_eq!(
@@ -212,7 +235,9 @@ fn nobody_else_on_the_machine_reads_the_store() {
         assert_eq!(mode(&path) & 0o077, 0, "{} is {:o}", path.display(), mode(&path));
         if path.is_dir() {
             files.extend(
-                std::fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path()),
+                std::fs::read_dir(&path)
+                    .expect("a folder")
+                    .map(|entry| entry.expect("an entry").path()),
             );
         }
     }
@@ -222,8 +247,8 @@ fn nobody_else_on_the_machine_reads_the_store() {
             .current_dir(folder.path())
             .output()
             .expect("it runs");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        said.lines().any(|line| line.starts_with("warn") && line.contains(of))
+        let output = String::from_utf8_lossy(&output.stdout).into_owned();
+        output.lines().any(|line| line.starts_with("warn") && line.contains(of))
     };
     let let_in = |path: &str, mode: u32| {
         std::fs::set_permissions(folder.path().join(path), std::fs::Permissions::from_mode(mode))
@@ -236,40 +261,52 @@ fn nobody_else_on_the_machine_reads_the_store() {
     assert!(check("configuration:") && check("store:"));
 }
 
-const OBEYED: &str =
-    "\u{1b}[1A\u{1b}[2J\u{1b}]52;c;Y3VybA==\u{7}\u{9b}8m\u{202e}\u{2028}❌ Отменён заказ H-777\u{200b}";
+const OBEYED: &str = "\u{1b}[1A\u{1b}[2J\u{1b}]52;c;Y3VybA==\u{7}\u{9b}8m\u{202e}\u{2028}❌ \
+    Отменён заказ H-777\u{200b}";
 
-/// What a sender has named reaches no terminal and no chat as anything but text.
+/// Names from a sender are plain text in terminals and chats: control
+/// characters are escaped.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_would_be_obeyed_is_shown() {
-    let shop = Shop::open().await;
+async fn control_characters_are_escaped() {
+    let services = Services::open().await;
     let mut payload = json!({"originalOrderId": "H\u{202e}1", "storeID": "17",
-        "positions": [{"id": "1\u{2028}", "name": format!("Молоко{OBEYED}"), "quantity": 1, "price": "1.00"}]});
+        "positions": [{"id": "1\u{2028}", "name": format!("Молоко{OBEYED}"), "quantity": 1,
+            "price": "1.00"}]});
     payload[format!("field{OBEYED}")] = json!(1);
     let body = hook("order.created", None, payload);
-    // A field that occurs twice is named in a note.
+    // A note names a field that occurs twice.
     let name = serde_json::to_string(&format!("field{OBEYED}")).expect("json");
     let body = body.replacen("\"payload\":{", &format!("\"payload\":{{{name}:2,"), 1);
-    shop.acknowledged(&body).await;
-    shop.acknowledged(hook(&format!("order.odd{OBEYED}"), None, json!({"originalOrderId": "H-2"}))).await;
-    shop.post(format!("not json{OBEYED}")).await;
-    let heard = shop.pickers_heard(1).await;
-    assert_eq!(heard[0].lines().count(), 5, "{heard:?}");
-    assert!(!heard[0].chars().any(|c| c != '\n' && is_obeyed(c)), "{heard:?}");
+    services.acknowledged(&body).await;
+    services
+        .acknowledged(hook(&format!("order.odd{OBEYED}"), None, json!({"originalOrderId": "H-2"})))
+        .await;
+    services.post(format!("not json{OBEYED}")).await;
+    let messages = services.picker_messages(1).await;
+    assert_eq!(messages[0].lines().count(), 5, "{messages:?}");
+    assert!(!messages[0].chars().any(|c| c != '\n' && is_obeyed(c)), "{messages:?}");
 
-    let url = shop.url();
+    let url = services.url();
     let run = |arguments: &[&str]| {
         let mut command = Command::new(BINARY);
-        command.args(arguments).env("TILLGATE_SERVER", &url).env("TILLGATE_ADMIN_TOKEN", ADMIN_TOKEN);
+        command
+            .args(arguments)
+            .env("TILLGATE_SERVER", &url)
+            .env("TILLGATE_ADMIN_TOKEN", ADMIN_TOKEN);
         let output = command.output().expect("it runs");
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         output.stdout
     };
     let orders: Value = serde_json::from_slice(&run(&["orders", "list", "--json"])).expect("json");
     assert_eq!(orders[0]["external_id"], "H\u{202e}1", "JSON has the name itself");
     let number = text(&orders[0]["number"]);
     let hooks: Value = serde_json::from_slice(&run(&["hooks", "list", "--json"])).expect("json");
-    let ids: Vec<String> = hooks.as_array().expect("a list").iter().map(|hook| text(&hook["id"])).collect();
+    let ids: Vec<String> =
+        hooks.as_array().expect("a list").iter().map(|hook| text(&hook["id"])).collect();
     let mut commands: Vec<Vec<&str>> = vec![
         vec!["orders", "list"],
         vec!["orders", "list", "--attention"],
@@ -281,12 +318,12 @@ async fn what_would_be_obeyed_is_shown() {
     ];
     commands.extend(ids.iter().map(|id| vec!["hooks", "show", id]));
     for arguments in commands {
-        let said = String::from_utf8(run(&arguments)).expect("text");
-        let obeyed: Vec<char> = said.chars().filter(|c| *c != '\n' && is_obeyed(*c)).collect();
-        assert!(obeyed.is_empty(), "{arguments:?}: {obeyed:?} in {said}");
+        let output = String::from_utf8(run(&arguments)).expect("text");
+        let obeyed: Vec<char> = output.chars().filter(|c| *c != '\n' && is_obeyed(*c)).collect();
+        assert!(obeyed.is_empty(), "{arguments:?}: {obeyed:?} in {output}");
     }
-    // The bytes themselves, for those who ask.
+    // `--raw` prints the unchanged bytes.
     let raw: Vec<Vec<u8>> = ids.iter().map(|id| run(&["hooks", "show", id, "--raw"])).collect();
     assert!(raw.contains(&body.into_bytes()));
-    shop.close().await;
+    services.close().await;
 }

@@ -1,4 +1,4 @@
-//! Money goes back, and what was paid for is handed over.
+//! Refunds, captures and shipments.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ pub(super) fn problem(reply: &Reply) -> (u16, String) {
     (reply.status.as_u16(), text(&json_of(reply)["type"]).replace("urn:tillgate:problem:", ""))
 }
 
-/// An order that is paid: 2 × 129.90 and 0.355 × 1 000.00, together 614.80.
+/// Places an order of 2 × 129.90 and 0.355 × 1 000.00, together 614.80, pays
+/// it, and returns its number.
 pub(super) async fn paid(till: &Till) -> String {
     let number = text(&till.place("A-1", "key").await["number"]);
     till.order_in(&number, "linked").await;
@@ -30,35 +31,41 @@ async fn refund(till: &Till, number: &str, key: &str, body: &Value) -> Reply {
     let path = format!("/v1/orders/{number}/refunds");
     loop {
         let reply = till.call(Method::POST, &path, API_KEY, Some(key), &body.to_string()).await;
-        // On a slow disk it may not be known in time what came of it: the same request finds out.
+        // On a slow disk the answer may be 503, as the outcome is not known in
+        // time: the same request finds it.
         if reply.status != 503 {
             return reply;
         }
     }
 }
 
-/// What the payment system has of a kind: number, sum, and status.
+/// The operations of a kind at the payment system: number, sum, and status.
 pub(super) fn done(till: &Till, kind: &str) -> Vec<(String, String, String)> {
     let of_kind = till.bank.done().into_iter().filter(|done| done.kind == kind);
-    of_kind.map(|Done { number, amount, status, .. }| (number, amount.to_string(), status)).collect()
+    of_kind
+        .map(|Done { number, amount, status, .. }| (number, amount.to_string(), status))
+        .collect()
 }
 
-/// The last event that the site heard, once there are so many.
-async fn last_heard(till: &Till, count: usize) -> Value {
+/// The last event that the site received, once there are `count` of them.
+async fn last_event(till: &Till, count: usize) -> Value {
     let callbacks = till.site.wait_for(count, DEADLINE).await.expect("callbacks");
     assert!(callbacks.iter().all(|callback| callback.is_signed));
     callbacks.last().expect("a callback").body.clone()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn money_goes_back_in_part_and_then_whole() {
+async fn money_is_refunded_in_part_and_then_in_full() {
     let till = Till::open().await;
     let number = paid(&till).await;
     let one_milk = json!({"items": [{"sku": "123456", "quantity": "1"}], "reason": "Разбито"});
     let first = refund(&till, &number, "r1", &one_milk).await;
     assert_eq!(first.status, 201, "{}", String::from_utf8_lossy(&first.body));
     let shown = json_of(&first);
-    assert_eq!((&shown["state"], &shown["amount"]["amount"]), (&json!("succeeded"), &json!("129.90")));
+    assert_eq!(
+        (&shown["state"], &shown["amount"]["amount"]),
+        (&json!("succeeded"), &json!("129.90"))
+    );
     assert_eq!(shown["id"], format!("{number}-1-1"));
     let again = refund(&till, &number, "r1", &one_milk).await;
     assert_eq!(
@@ -70,23 +77,33 @@ async fn money_goes_back_in_part_and_then_whole() {
         (422, "idempotency-key-reused".into())
     );
 
-    // What cannot be is told, and nothing is sent.
+    // An impossible refund is refused with the reason, and nothing is sent.
     let path = format!("/v1/orders/{number}/refunds");
     for (key, bearer, body, expected) in [
         (None, API_KEY, "{}", (400, "no-idempotency-key")),
-        (Some("k"), "nobody's", "{}", (401, "unauthorized")),
+        (Some("k"), "unknown-key", "{}", (401, "unauthorized")),
         (Some("k"), OTHER_API_KEY, "{}", (404, "not-found")),
         (Some("k"), API_KEY, "{", (400, "bad-request")),
         (Some("k"), API_KEY, r#"{"sum":"1.00"}"#, (422, "validation-failed")),
         (Some("k"), API_KEY, r#"{"items":[{"sku":"123456"}]}"#, (422, "validation-failed")),
-        (Some("k1"), API_KEY, r#"{"items":[{"sku":"123456","quantity":"2"}]}"#, (422, "validation-failed")),
+        (
+            Some("k1"),
+            API_KEY,
+            r#"{"items":[{"sku":"123456","quantity":"2"}]}"#,
+            (422, "validation-failed"),
+        ),
         (
             Some("k2"),
             API_KEY,
             r#"{"items":[{"sku":"123456","amount":"129.91"}]}"#,
             (422, "validation-failed"),
         ),
-        (Some("k3"), API_KEY, r#"{"items":[{"sku":"1","amount":"1.00"}]}"#, (422, "validation-failed")),
+        (
+            Some("k3"),
+            API_KEY,
+            r#"{"items":[{"sku":"1","amount":"1.00"}]}"#,
+            (422, "validation-failed"),
+        ),
     ] {
         let refused = till.call(Method::POST, &path, bearer, key, body).await;
         let (status, name) = problem(&refused);
@@ -98,29 +115,42 @@ async fn money_goes_back_in_part_and_then_whole() {
     assert_eq!(till.order(&number).await["payment"]["state"], "paid");
 
     let rest = json_of(&refund(&till, &number, "r3", &json!({})).await);
-    assert_eq!((&rest["state"], &rest["amount"]["amount"]), (&json!("succeeded"), &json!("479.90")));
+    assert_eq!(
+        (&rest["state"], &rest["amount"]["amount"]),
+        (&json!("succeeded"), &json!("479.90"))
+    );
     let order = till.order(&number).await;
-    assert_eq!((&order["payment"]["state"], &order["refunds"][2]["id"]), (&json!("refunded"), &rest["id"]));
-    assert_eq!(problem(&refund(&till, &number, "r4", &json!({})).await), (409, "not-refundable".into()));
+    assert_eq!(
+        (&order["payment"]["state"], &order["refunds"][2]["id"]),
+        (&json!("refunded"), &rest["id"])
+    );
+    assert_eq!(
+        problem(&refund(&till, &number, "r4", &json!({})).await),
+        (409, "not-refundable".into())
+    );
     let sums: Vec<String> = done(&till, "refund").into_iter().map(|(_, sum, _)| sum).collect();
     assert_eq!(sums, ["129.90", "5.00", "479.90"]);
-    let told = last_heard(&till, 4).await;
-    assert_eq!((&told["type"], &told["data"]["refund"]), (&json!("refund.succeeded"), &rest));
+    let event = last_event(&till, 4).await;
+    assert_eq!((&event["type"], &event["data"]["refund"]), (&json!("refund.succeeded"), &rest));
     let (_, _, page) = till.browse(Method::GET, &text(&order["payment"]["url"])).await;
     assert!(page.contains("Деньги возвращены"), "{page}");
     till.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_not_paid_is_not_paid_back() {
+async fn an_unpaid_order_is_not_refunded() {
     let till = Till::open().await;
     let number = text(&till.place("A-1", "key").await["number"]);
-    assert_eq!(problem(&refund(&till, &number, "r1", &json!({})).await), (409, "not-refundable".into()));
+    assert_eq!(
+        problem(&refund(&till, &number, "r1", &json!({})).await),
+        (409, "not-refundable".into())
+    );
     assert!(done(&till, "refund").is_empty());
     till.close().await;
 }
 
-/// The answer is lost: the payment system is asked what it has, and not asked to pay again.
+/// The answer is lost: the refund is looked up at the payment system, and not
+/// requested twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refund_that_is_not_answered_is_made_once() {
     let till = Till::open().await;
@@ -128,13 +158,17 @@ async fn a_refund_that_is_not_answered_is_made_once() {
     till.bank.misbehave(Call::Operate, [Trouble::AcceptThenDrop]);
     let reply = json_of(&refund(&till, &number, "r1", &json!({})).await);
     assert_eq!(reply["state"], "succeeded", "{reply}");
-    assert_eq!(done(&till, "refund"), [(format!("{number}-1-1"), "614.80".into(), "completed".into())]);
+    assert_eq!(
+        done(&till, "refund"),
+        [(format!("{number}-1-1"), "614.80".into(), "completed".into())]
+    );
     till.close().await;
 }
 
-/// The payment system says no: everyone hears of it, and the money can be asked for again.
+/// The payment system refuses a refund: the site gets a callback, the order
+/// needs attention, and the refund can be requested again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refund_that_is_refused_is_told() {
+async fn a_refused_refund_sends_a_callback() {
     let till = Till::open().await;
     let number = paid(&till).await;
     till.bank.misbehave(Call::Operate, [Trouble::Refused]);
@@ -142,42 +176,56 @@ async fn a_refund_that_is_refused_is_told() {
     assert_eq!(refused["state"], "failed", "{refused}");
     assert!(text(&refused["problem"]["text"]).contains("wrong_currency"), "{refused}");
     assert!(
-        text(&refused["problem"]["text"]).contains("614.80 of it can still be paid back there"),
+        text(&refused["problem"]["text"]).contains("614.80 of it can still be refunded there"),
         "{refused}"
     );
-    let told = last_heard(&till, 2).await;
-    assert_eq!((&told["type"], &told["data"]["refund"]["id"]), (&json!("refund.failed"), &refused["id"]));
+    let callback = last_event(&till, 2).await;
+    assert_eq!(
+        (&callback["type"], &callback["data"]["refund"]["id"]),
+        (&json!("refund.failed"), &refused["id"])
+    );
     let document = till.admin(&format!("/orders/{number}")).await;
-    assert!(document["attention"].to_string().contains("was refused by the payment system"), "{document}");
+    assert!(
+        document["attention"].to_string().contains("was refused by the payment system"),
+        "{document}"
+    );
     assert_eq!(json_of(&refund(&till, &number, "r2", &json!({})).await)["state"], "succeeded");
     assert_eq!(done(&till, "refund").len(), 1);
     till.close().await;
 }
 
-/// The bank takes its time, and may still say no.
+/// A pending refund may still fail.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refund_that_is_only_taken_in_is_followed_until_it_is_over() {
+async fn a_pending_refund_is_followed_until_it_ends() {
     for (outcome, state, event) in
         [("completed", "succeeded", "refund.succeeded"), ("canceled", "failed", "refund.failed")]
     {
         let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
         let till =
-            Till::open_with(Setup { calls_max: 100_000, ..Setup::default() }, &[], clock.clone()).await;
+            Till::open_with(Setup { calls_max: 100_000, ..Setup::default() }, &[], clock.clone())
+                .await;
         let number = paid(&till).await;
         till.bank.misbehave(Call::Operate, [Trouble::Pending]);
         assert_eq!(json_of(&refund(&till, &number, "r1", &json!({})).await)["state"], "pending");
-        assert_eq!(problem(&refund(&till, &number, "r2", &json!({})).await), (409, "not-refundable".into()));
+        assert_eq!(
+            problem(&refund(&till, &number, "r2", &json!({})).await),
+            (409, "not-refundable".into())
+        );
         till.bank.settle_refunds(outcome);
         till.nothing_waits_in("callback").await;
         clock.advance(std::time::Duration::from_secs(601));
-        let told = last_heard(&till, 2).await;
-        assert_eq!((&told["type"], &told["data"]["refund"]["state"]), (&json!(event), &json!(state)));
+        let callback = last_event(&till, 2).await;
+        assert_eq!(
+            (&callback["type"], &callback["data"]["refund"]["state"]),
+            (&json!(event), &json!(state))
+        );
         assert_eq!(till.order(&number).await["refunds"][0]["state"], state);
         till.close().await;
     }
 }
 
-/// An order that was paid by its old link after its price had changed: the money waits for a decision.
+/// Places an order that is paid by its old link after a change of the price:
+/// its money needs review.
 async fn in_review(till: &Till) -> String {
     let number = text(&till.place("A-1", "key").await["number"]);
     till.order_in(&number, "linked").await;
@@ -187,33 +235,47 @@ async fn in_review(till: &Till) -> String {
     assert_eq!(till.change(&number, None, &dearer).await.status, 200);
     assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
     let document = till.document_in(&number, "review").await;
-    assert!(document["attention"].to_string().contains("should not have taken it"), "{document}");
+    assert!(document["attention"].to_string().contains("should not have been paid"), "{document}");
     till.bank.misbehave_always(Call::Other, None);
     number
 }
 
 async fn decide(till: &Till, payment: &str, action: &str) -> Reply {
-    till.call(Method::POST, &format!("/admin/v1/payments/{payment}/{action}"), ADMIN_TOKEN, None, "").await
+    till.call(
+        Method::POST,
+        &format!("/admin/v1/payments/{payment}/{action}"),
+        ADMIN_TOKEN,
+        None,
+        "",
+    )
+    .await
 }
 
-/// Money that came for an order that had changed goes back: nobody need look at it any more, and its buyer is asked for what
-/// the order comes to now.
+/// Money for an order that had changed is refunded: the attention is gone, and
+/// the buyer is asked to pay the current total.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn money_that_a_person_was_to_look_at_goes_back() {
+async fn money_under_review_is_refunded() {
     let till = Till::open().await;
     let number = in_review(&till).await;
-    let asked = decide(&till, &format!("{number}-1"), "refund").await;
-    assert_eq!(asked.status, 200, "{}", String::from_utf8_lossy(&asked.body));
+    let refunded = decide(&till, &format!("{number}-1"), "refund").await;
+    assert_eq!(refunded.status, 200, "{}", String::from_utf8_lossy(&refunded.body));
     let document = till.document_in(&number, "linked").await;
     assert_eq!(document["attention"], json!([]), "{document}");
     assert_eq!(document["payment"]["amount"]["amount"], "615.00");
     let again = decide(&till, &format!("{number}-1"), "refund").await;
     assert_eq!(problem(&again), (409, "not-refundable".into()));
-    assert_eq!(problem(&decide(&till, &format!("{number}-1"), "accept").await), (409, "conflict".into()));
-    assert_eq!(done(&till, "refund"), [(format!("{number}-1-1"), "614.80".into(), "completed".into())]);
-    // The old notification once more changes nothing; the new payment pays.
-    let (notice, signature) = till.bank.notice(&till.remote(&number).id).expect("a notification");
-    assert_eq!(till.notify(&notice, &[&signature]).await["status"], "success");
+    assert_eq!(
+        problem(&decide(&till, &format!("{number}-1"), "accept").await),
+        (409, "conflict".into())
+    );
+    assert_eq!(
+        done(&till, "refund"),
+        [(format!("{number}-1-1"), "614.80".into(), "completed".into())]
+    );
+    // The old notification changes nothing, and the new payment can be paid.
+    let (notification, signature) =
+        till.bank.notification(&till.remote(&number).id).expect("a notification");
+    assert_eq!(till.notify(&notification, &[&signature]).await["status"], "success");
     let second = till.bank.orders(&format!("{number}-2")).remove(0);
     assert!(till.bank.buyer_acts(&second.container, Outcome::Pay));
     let paid = till.order_in(&number, "paid").await;
@@ -221,9 +283,9 @@ async fn money_that_a_person_was_to_look_at_goes_back() {
     till.close().await;
 }
 
-/// What was paid back whole can be called off.
+/// An order with all its money refunded can be cancelled.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_whose_money_went_back_is_called_off() {
+async fn an_order_with_all_its_money_refunded_is_cancelled() {
     let till = Till::open().await;
     let number = held(&till).await;
     assert_eq!(json_of(&capture(&till, &number, "c1", &json!({})).await)["state"], "succeeded");
@@ -231,36 +293,45 @@ async fn an_order_whose_money_went_back_is_called_off() {
     assert_eq!(problem(&till.cancel(&number, API_KEY).await), (409, "order-paid".into()));
     assert_eq!(json_of(&refund(&till, &number, "r1", &json!({})).await)["state"], "succeeded");
     let cancelled = till.cancel(&number, API_KEY).await;
-    assert_eq!((cancelled.status.as_u16(), &json_of(&cancelled)["state"]), (200, &json!("cancelled")));
+    assert_eq!(
+        (cancelled.status.as_u16(), &json_of(&cancelled)["state"]),
+        (200, &json!("cancelled"))
+    );
     assert_eq!(json_of(&cancelled)["payment"]["state"], "refunded");
     assert_eq!(till.admin(&format!("/orders/{number}")).await["attention"], json!([]));
     till.close().await;
 }
 
-/// A marketplace calls an order off that was paid by a link of ours: a person must know that its money is here.
+/// A marketplace cancels an order that was paid by our link: the order needs
+/// attention, as its money is here.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn money_of_an_order_that_the_marketplace_calls_off_is_put_before_a_person() {
+async fn a_paid_order_that_the_marketplace_cancels_needs_attention() {
     let till = Till::open().await;
     let number = till.number_of(&created("H1")).await;
     till.document_in(&number, "linked").await;
     assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
     till.document_in(&number, "paid").await;
     for second in 1..3 {
-        // After the payment, and not so far ahead that the sender's clock must be wrong.
+        // After the payment, and not so far ahead that the hook counts as dated
+        // ahead.
         let at = later(Clock::System.now(), Duration::from_secs(second)).to_string();
         till.number_of(&hook("order.cancelled", Some(&at), payload("H1", "100", 2, "20.00"))).await;
     }
     let document = till.admin(&format!("/orders/{number}")).await;
-    assert!(document["attention"].to_string().contains("was cancelled since: pay it back"), "{document}");
+    assert!(
+        document["attention"].to_string().contains("was cancelled since: refund it"),
+        "{document}"
+    );
     assert_eq!(decide(&till, &format!("{number}-1"), "refund").await.status, 200);
     let document = till.document_in(&number, "refunded").await;
     assert_eq!(document["attention"], json!([]), "{document}");
     till.close().await;
 }
 
-/// Or the shop takes it for the order as it is: it is paid, and the site hears so.
+/// The operator accepts the money for the current order: the order is paid, and
+/// the site gets a callback.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn money_that_a_person_accepts_pays_the_order() {
+async fn money_that_the_operator_accepts_pays_the_order() {
     let till = Till::open().await;
     let number = in_review(&till).await;
     for (payment, expected) in [(format!("{number}-2"), 404), (format!("{number}-x"), 400)] {
@@ -268,24 +339,30 @@ async fn money_that_a_person_accepts_pays_the_order() {
     }
     let accepted = decide(&till, &format!("{number}-1"), "accept").await;
     let document = json_of(&accepted);
-    assert_eq!((&document["state"], &document["payment"]["state"]), (&json!("paid"), &json!("paid")));
-    assert_eq!(document["attention"], json!([]), "{document}");
-    let told = last_heard(&till, 3).await;
     assert_eq!(
-        (&told["type"], &told["data"]["payment_id"]),
+        (&document["state"], &document["payment"]["state"]),
+        (&json!("paid"), &json!("paid"))
+    );
+    assert_eq!(document["attention"], json!([]), "{document}");
+    let callback = last_event(&till, 3).await;
+    assert_eq!(
+        (&callback["type"], &callback["data"]["payment_id"]),
         (&json!("payment.succeeded"), &json!(format!("{number}-1")))
     );
-    // The order is what it is now, and was paid with what came.
+    // The order keeps its total, and the payment its amount.
     assert_eq!(
-        (&told["data"]["total"]["amount"], &told["data"]["payment"]["amount"]["amount"]),
+        (&callback["data"]["total"]["amount"], &callback["data"]["payment"]["amount"]["amount"]),
         (&json!("615.00"), &json!("614.80"))
     );
-    assert_eq!(problem(&decide(&till, &format!("{number}-1"), "accept").await), (409, "conflict".into()));
-    assert_eq!(till.bank.ledger().len(), 1, "nobody was asked for more");
+    assert_eq!(
+        problem(&decide(&till, &format!("{number}-1"), "accept").await),
+        (409, "conflict".into())
+    );
+    assert_eq!(till.bank.ledger().len(), 1, "no other payment was created");
     till.close().await;
 }
 
-/// What came for an order that is called off by now can only go back.
+/// Money for a cancelled order can only be refunded.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn money_for_a_cancelled_order_is_not_accepted() {
     let till = Till::open().await;
@@ -296,16 +373,24 @@ async fn money_for_a_cancelled_order_is_not_accepted() {
     assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
     till.document_in(&number, "review").await;
     till.bank.misbehave_always(Call::Other, None);
-    assert_eq!(problem(&decide(&till, &format!("{number}-1"), "accept").await), (409, "conflict".into()));
+    assert_eq!(
+        problem(&decide(&till, &format!("{number}-1"), "accept").await),
+        (409, "conflict".into())
+    );
     assert_eq!(decide(&till, &format!("{number}-1"), "refund").await.status, 200);
     let document = till.document_in(&number, "refunded").await;
-    assert_eq!((&document["state"], &document["attention"]), (&json!("cancelled"), &json!([])), "{document}");
+    assert_eq!(
+        (&document["state"], &document["attention"]),
+        (&json!("cancelled"), &json!([])),
+        "{document}"
+    );
     till.close().await;
 }
 
-/// The marketplace says that the order was handed over: the payment system hears of it once, whatever else comes.
+/// The marketplace sends that the order was shipped: the payment system gets
+/// the shipment once, however many hooks come.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_shipped_order_is_told_to_the_payment_system_once() {
+async fn a_shipment_is_reported_to_the_payment_system_once() {
     let till = Till::open().await;
     let number = till.number_of(&created("H1")).await;
     till.document_in(&number, "linked").await;
@@ -326,12 +411,15 @@ async fn a_shipped_order_is_told_to_the_payment_system_once() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(DEADLINE, all_is_done).await.expect("the shipment is told");
-    assert_eq!(done(&till, "shipment"), [(format!("{number}-1-1"), "20.00".into(), "completed".into())]);
+    tokio::time::timeout(DEADLINE, all_is_done).await.expect("the shipment is reported");
+    assert_eq!(
+        done(&till, "shipment"),
+        [(format!("{number}-1-1"), "20.00".into(), "completed".into())]
+    );
     till.close().await;
 }
 
-/// An order whose money is held: 614.80.
+/// Places an order whose money is held, 614.80, and returns its number.
 pub(super) async fn held(till: &Till) -> String {
     let number = text(&till.place("A-1", "key").await["number"]);
     till.order_in(&number, "linked").await;
@@ -345,20 +433,32 @@ async fn capture(till: &Till, number: &str, key: &str, body: &Value) -> Reply {
     till.call(Method::POST, &path, API_KEY, Some(key), &body.to_string()).await
 }
 
-/// The bank sets the sum aside, the shop takes less of it, once; and what was taken can go back, and no more.
+/// A part of the held money is captured, once. What was captured can be
+/// refunded, and no more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn less_is_taken_of_money_that_is_held() {
+async fn a_part_of_held_money_is_captured() {
     let till = Till::open().await;
     let number = held(&till).await;
     let order = till.order(&number).await;
-    assert_eq!((&order["state"], &order["paid_at"]), (&json!("open"), &Value::Null), "nothing was taken yet");
+    assert_eq!(
+        (&order["state"], &order["paid_at"]),
+        (&json!("open"), &Value::Null),
+        "nothing is captured yet"
+    );
     let (_, location, page) = till.browse(Method::GET, &text(&order["payment"]["url"])).await;
     assert!(location.is_empty() && page.contains("Деньги зарезервированы"), "{page}");
-    assert_eq!(problem(&refund(&till, &number, "r1", &json!({})).await), (409, "not-refundable".into()));
+    assert_eq!(
+        problem(&refund(&till, &number, "r1", &json!({})).await),
+        (409, "not-refundable".into())
+    );
     let too_much = json!({"items": [{"sku": "123456", "quantity": "3"}]});
-    assert_eq!(problem(&capture(&till, &number, "c0", &too_much).await), (422, "validation-failed".into()));
+    assert_eq!(
+        problem(&capture(&till, &number, "c0", &too_much).await),
+        (422, "validation-failed".into())
+    );
 
-    let less = json!({"items": [{"sku": "123456", "quantity": "2"}, {"sku": "778899", "amount": "300.00"}]});
+    let less = json!({"items": [{"sku": "123456", "quantity": "2"}, {"sku": "778899",
+        "amount": "300.00"}]});
     let first = capture(&till, &number, "c1", &less).await;
     let taken = json_of(&first);
     assert_eq!((first.status.as_u16(), &taken["state"]), (201, &json!("succeeded")), "{taken}");
@@ -366,17 +466,23 @@ async fn less_is_taken_of_money_that_is_held() {
     assert_eq!(capture(&till, &number, "c1", &less).await.body, first.body);
     assert_eq!(problem(&capture(&till, &number, "c2", &json!({})).await), (409, "not-held".into()));
     let paid = till.order_in(&number, "paid").await;
-    assert_eq!((&paid["state"], &paid["payment"]["amount"]["amount"]), (&json!("paid"), &json!("559.80")));
-    assert_eq!(done(&till, "shipment"), [(format!("{number}-1-1"), "559.80".into(), "completed".into())]);
-    assert_eq!(till.remote(&number).status, "completed");
-    let told = last_heard(&till, 2).await;
     assert_eq!(
-        (&told["type"], &told["data"]["payment"]["amount"]["amount"]),
+        (&paid["state"], &paid["payment"]["amount"]["amount"]),
+        (&json!("paid"), &json!("559.80"))
+    );
+    assert_eq!(
+        done(&till, "shipment"),
+        [(format!("{number}-1-1"), "559.80".into(), "completed".into())]
+    );
+    assert_eq!(till.remote(&number).status, "completed");
+    let callback = last_event(&till, 2).await;
+    assert_eq!(
+        (&callback["type"], &callback["data"]["payment"]["amount"]["amount"]),
         (&json!("payment.succeeded"), &json!("559.80"))
     );
     assert_eq!(
-        told["data"]["total"]["amount"], "614.80",
-        "the order is what it was, and less of it was taken"
+        callback["data"]["total"]["amount"], "614.80",
+        "the order keeps its total, and less is captured"
     );
 
     let back = json_of(&refund(&till, &number, "r2", &json!({})).await);
@@ -389,7 +495,8 @@ async fn less_is_taken_of_money_that_is_held() {
     till.close().await;
 }
 
-/// The answer to the capture is lost: it is looked for, and not made twice.
+/// The answer to a capture is lost: the capture is looked up, and not made
+/// twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_capture_that_is_not_answered_is_made_once() {
     let till = Till::open().await;
@@ -406,9 +513,9 @@ async fn a_capture_that_is_not_answered_is_made_once() {
     till.close().await;
 }
 
-/// An order that is called off lets the money go.
+/// Cancelling an order releases its held money.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn money_that_is_held_is_let_go_with_the_order() {
+async fn held_money_is_released_when_the_order_is_cancelled() {
     let till = Till::open().await;
     let number = held(&till).await;
     assert_eq!(till.cancel(&number, API_KEY).await.status, 200);
@@ -418,10 +525,11 @@ async fn money_that_is_held_is_let_go_with_the_order() {
     till.close().await;
 }
 
-/// A dearer order needs other money: what is held is let go, and the buyer is asked anew. A cheaper one is taken of what is
-/// held.
+/// A more expensive order needs another payment: the held money is released,
+/// and the buyer is asked to pay again. A cheaper order is captured from the
+/// held money.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_keeps_money_that_is_enough_and_lets_go_what_is_not() {
+async fn a_change_keeps_held_money_that_is_enough_and_releases_other_money() {
     let till = Till::open().await;
     let number = held(&till).await;
     let mut items = order("A-1")["items"].clone();
@@ -448,15 +556,17 @@ async fn a_change_keeps_money_that_is_enough_and_lets_go_what_is_not() {
     till.close().await;
 }
 
-/// A marketplace's order: what was picked in the end is taken of what is held, when it is handed over.
+/// An order of a marketplace: at shipment, its final total is captured from the
+/// held money.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_handed_over_is_taken_of_money_that_is_held() {
+async fn a_shipped_order_is_captured_from_held_money() {
     let till = Till::open().await;
     let number = till.number_of(&created("H1")).await;
     till.document_in(&number, "linked").await;
     assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Hold));
     till.document_in(&number, "held").await;
-    let changed = hook("order.changed", Some("2026-11-22T12:05:00+03:00"), payload("H1", "100", 1, "10.00"));
+    let changed =
+        hook("order.changed", Some("2026-11-22T12:05:00+03:00"), payload("H1", "100", 1, "10.00"));
     till.number_of(&changed).await;
     let received =
         hook("order.received", Some("2026-11-22T13:00:00+03:00"), payload("H1", "100", 1, "10.00"));
@@ -465,13 +575,17 @@ async fn what_was_handed_over_is_taken_of_money_that_is_held() {
     assert_eq!(paid["payment"]["amount"]["amount"], "10.00", "{paid}");
     assert_eq!(paid["attention"], json!([]), "{paid}");
     till.number_of(&received.replace("order.received", "order.delivered")).await;
-    assert_eq!(done(&till, "shipment"), [(format!("{number}-1-1"), "10.00".into(), "completed".into())]);
+    assert_eq!(
+        done(&till, "shipment"),
+        [(format!("{number}-1-1"), "10.00".into(), "completed".into())]
+    );
     till.close().await;
 }
 
-/// Paid at the door: the order was handed over before, and nothing is left out for that.
+/// An order that is paid at the door was shipped before: its shipment is
+/// reported all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_that_is_paid_after_it_was_handed_over_is_told_too() {
+async fn an_order_paid_after_the_handover_is_reported_too() {
     for (outcome, state) in [(Outcome::Pay, "paid"), (Outcome::Hold, "paid")] {
         let till = Till::open().await;
         let number = till.number_of(&created("H1")).await;
@@ -480,13 +594,16 @@ async fn an_order_that_is_paid_after_it_was_handed_over_is_told_too() {
         till.number_of(&hook("order.received", at, payload("H1", "100", 2, "20.00"))).await;
         assert!(till.bank.buyer_acts(&till.remote(&number).container, outcome));
         till.document_in(&number, state).await;
-        let told = async {
+        let reporting = async {
             while done(&till, "shipment").is_empty() {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(DEADLINE, told).await.expect("the shipment is told");
-        assert_eq!(done(&till, "shipment"), [(format!("{number}-1-1"), "20.00".into(), "completed".into())]);
+        tokio::time::timeout(DEADLINE, reporting).await.expect("the shipment is reported");
+        assert_eq!(
+            done(&till, "shipment"),
+            [(format!("{number}-1-1"), "20.00".into(), "completed".into())]
+        );
         assert_eq!(till.admin(&format!("/orders/{number}")).await["attention"], json!([]));
         till.close().await;
     }

@@ -1,4 +1,4 @@
-//! The payment system to try things on is strict where the real one is.
+//! The sandbox is as strict as a real payment system.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use tillgate_lab::sandbox::{Call, Outcome, Setup, Trouble};
 use crate::world::DEADLINE;
 use crate::world::till::{Till, json_of, text};
 
-/// What the gateway sent, as a body to change.
+/// A request as the gateway sent it, to be changed by a test.
 async fn a_request(till: &Till) -> Value {
     let number = text(&till.place("A-1", "k").await["number"]);
     let mut request: Value = serde_json::from_str(&till.remote(&number).request).expect("json");
@@ -24,7 +24,7 @@ async fn post(till: &Till, token: &str, body: &Value) -> (u16, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_checks_orders_by_its_own_arithmetic() {
+async fn it_checks_the_sums_of_orders() {
     let till = Till::open().await;
     let request = a_request(&till).await;
     let token = till.bank.setup().token.expose().to_owned();
@@ -43,19 +43,26 @@ async fn it_checks_orders_by_its_own_arithmetic() {
         let mut wrong = request.clone();
         *wrong.pointer_mut(place).expect("a place") = value;
         let (answered, body) = post(&till, &token, &wrong).await;
-        assert_eq!((answered, body["error"]["code"].as_str()), (status, Some(code)), "{place}: {body}");
+        assert_eq!(
+            (answered, body["error"]["code"].as_str()),
+            (status, Some(code)),
+            "{place}: {body}"
+        );
     }
     let (status, body) = post(&till, &token, &request).await;
     assert_eq!((status, body["data"]["status"].as_str()), (200, Some("created")), "{body}");
     let (status, body) = post(&till, &token, &request).await;
-    assert_eq!((status, body["error"]["code"].as_str()), (422, Some("merchant_order_id_duplicate")));
+    assert_eq!(
+        (status, body["error"]["code"].as_str()),
+        (422, Some("merchant_order_id_duplicate"))
+    );
     let (status, body) = post(&till, "another token", &request).await;
     assert_eq!((status, body["error"]["code"].as_str()), (401, Some("unauthorized")));
     till.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_tells_who_is_asking_and_how_often_is_too_often() {
+async fn it_checks_the_caller_and_the_rate_limit() {
     let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
     let till = Till::open_with(Setup { calls_max: 5, ..Setup::default() }, &[], clock).await;
     let ask = async |path: &str, token: &str| {
@@ -69,8 +76,11 @@ async fn it_tells_who_is_asking_and_how_often_is_too_often() {
         client.call(Method::GET, &url, headers, Vec::new()).await.expect("an answer")
     };
     let token = till.bank.setup().token.expose().to_owned();
-    let nobody = ask("security/api/auth/auth", "").await;
-    assert_eq!((nobody.status.as_u16(), &json_of(&nobody)["data"]["userId"]), (200, &Value::Null));
+    let anonymous = ask("security/api/auth/auth", "").await;
+    assert_eq!(
+        (anonymous.status.as_u16(), &json_of(&anonymous)["data"]["userId"]),
+        (200, &Value::Null)
+    );
     assert_eq!(ask("security/api/auth/auth", "wrong").await.status, 401);
     assert!(json_of(&ask("security/api/auth/auth", &token).await)["data"]["userId"].is_string());
     for _ in 0..5 {
@@ -86,47 +96,84 @@ async fn it_tells_who_is_asking_and_how_often_is_too_often() {
     till.close().await;
 }
 
-/// Notifications are sent again until they are taken; doubled and late ones pay once.
+/// Notifications are repeated until they are accepted. Duplicate and late ones
+/// pay once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn its_notifications_are_repeated_until_they_are_taken() {
-    let setup =
-        Setup { first_pause: std::time::Duration::from_millis(20), calls_max: 1000, ..Setup::default() };
+async fn its_notifications_are_repeated_until_they_are_accepted() {
+    let setup = Setup {
+        first_pause: std::time::Duration::from_millis(20),
+        calls_max: 1000,
+        ..Setup::default()
+    };
     let till = Till::open_with(setup, &[], Clock::System).await;
     let number = text(&till.place("A-1", "k").await["number"]);
-    till.bank.misbehave(Call::Notice, [Trouble::Duplicate(3)]);
+    till.bank.misbehave(Call::Notification, [Trouble::Duplicate(3)]);
     let container = till.remote(&number).container;
-    // Nobody is there to hear the first ones.
+    // The gateway is stopped and misses the first notifications.
     let till = till.stopped().await;
     assert!(till.bank.buyer_acts(&container, Outcome::Pay));
-    assert!(till.bank.wait_until(DEADLINE, |orders| orders[0].notices.len() >= 3).await);
+    assert!(till.bank.wait_until(DEADLINE, |orders| orders[0].notifications.len() >= 3).await);
     let till = till.started().await;
     till.order_in(&number, "paid").await;
-    let taken = |orders: &[tillgate_lab::sandbox::Entry]| {
-        orders[0].notices.last().is_some_and(|answer| answer == r#"{"status":"success"}"#)
+    let is_accepted = |orders: &[tillgate_lab::sandbox::Entry]| {
+        orders[0].notifications.last().is_some_and(|answer| answer == r#"{"status":"success"}"#)
     };
-    assert!(till.bank.wait_until(DEADLINE, taken).await);
+    assert!(till.bank.wait_until(DEADLINE, is_accepted).await);
     assert_eq!(till.site.wait_for(1, DEADLINE).await.map(|callbacks| callbacks.len()), Ok(1));
     till.close().await;
 }
 
-/// Its switches and its ledger over HTTP.
+/// The sandbox's faults and ledger are available over HTTP.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_can_be_told_over_http_what_to_do_wrong() {
+async fn its_faults_are_set_over_http() {
     let till = Till::open().await;
-    let tell = async |body: Value| {
+    let set = async |body: Value| {
         let url = format!("{}/sandbox/troubles", till.bank.url());
         till.call(Method::POST, &url, "", None, &body.to_string()).await.status.as_u16()
     };
-    assert_eq!(tell(json!({"on": "create", "next": ["refused"]})).await, 204);
+    assert_eq!(set(json!({"on": "create", "next": ["refused"]})).await, 204);
     assert_eq!(till.place("A-1", "1").await["payment"]["state"], "failed");
-    assert_eq!(tell(json!({"on": "create", "always": {"slow": 1}, "clear": true})).await, 204);
+    assert_eq!(set(json!({"on": "create", "always": {"slow": 1}, "clear": true})).await, 204);
     assert_eq!(till.place("A-2", "2").await["payment"]["state"], "linked");
-    assert_eq!(tell(json!({"on": "create", "next": ["nonsense"]})).await, 422);
-    let ledger = till.call(Method::GET, &format!("{}/sandbox/ledger", till.bank.url()), "", None, "").await;
+    assert_eq!(set(json!({"on": "create", "next": ["nonsense"]})).await, 422);
+    let ledger =
+        till.call(Method::GET, &format!("{}/sandbox/ledger", till.bank.url()), "", None, "").await;
     assert_eq!(json_of(&ledger).as_array().map(Vec::len), Some(1));
-    let url = format!("{}/sandbox/test-notice", till.bank.url());
+    let url = format!("{}/sandbox/test-notification", till.bank.url());
     let target = json!({"url": format!("{}/hooks/bank", till.url())}).to_string();
     let tested = till.call(Method::POST, &url, "", None, &target).await;
     assert_eq!(json_of(&tested)["answer"], r#"{"status":"success"}"#);
+    till.close().await;
+}
+
+/// The sandbox's page shows its orders, and makes calls fail at a click.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_page_shows_orders_and_makes_calls_fail() {
+    let till = Till::open().await;
+    let number = text(&till.place("A-1", "k").await["number"]);
+    let url = |path: &str| format!("{}{path}", till.bank.url());
+    let page = async || {
+        let reply = till.call(Method::GET, &url("/"), "", None, "").await;
+        String::from_utf8_lossy(&reply.body).into_owned()
+    };
+    assert!(page().await.contains(&format!("{number}-1")), "the order is listed");
+    let click = async |form: &'static str| {
+        let mut headers = http::HeaderMap::new();
+        let kind = http::HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.insert("content-type", kind);
+        let url = url("/sandbox/click");
+        let reply = till.client.call(Method::POST, &url, headers, form.as_bytes().to_vec()).await;
+        reply.expect("an answer").status.as_u16()
+    };
+    assert_eq!(click("on=create&next=refused").await, 303);
+    assert!(page().await.contains("next: [Refused]"));
+    assert_eq!(click("on=create&next=nothing").await, 422, "there is no such trouble");
+    let refused = text(&till.place("A-2", "k2").await["number"]);
+    till.order_in(&refused, "failed").await;
+    assert_eq!(click("on=other&always=broken").await, 303);
+    let clear =
+        till.call(Method::POST, &url("/sandbox/troubles"), "", None, r#"{"clear":true}"#).await;
+    assert_eq!(clear.status.as_u16(), 204, "as it prints it");
+    assert!(!page().await.contains("always: Broken"));
     till.close().await;
 }

@@ -1,4 +1,5 @@
-//! What is on disk is a promise: every form that was ever written is read by today's code.
+//! Stored data is compatible: every format that a release has written can be
+//! read.
 
 use std::path::Path;
 
@@ -24,7 +25,10 @@ fn fixture(name: &str) -> Vec<u8> {
 fn an_order_of_version_2_is_read() {
     let order = Order::decode(2, &fixture("order/v2/delivered.json")).expect("readable");
     let document = serde_json::to_value(order_document(FRAME, &order, None)).expect("json");
-    assert_eq!((document["state"].as_str(), document["revision"].as_u64()), (Some("delivered"), Some(3)));
+    assert_eq!(
+        (document["state"].as_str(), document["revision"].as_u64()),
+        (Some("delivered"), Some(3))
+    );
     assert_eq!(document["discount_total"]["amount"], "1097.60");
     assert_eq!((order.messages, order.movements), (2, 1));
 }
@@ -52,8 +56,8 @@ fn a_movement_of_version_1_is_read() {
 }
 
 #[test]
-fn a_checkout_of_version_2_is_read() {
-    let checkout = Checkout::decode(2, &fixture("checkout/v2/paid.json")).expect("readable");
+fn a_checkout_of_version_3_is_read() {
+    let checkout = Checkout::decode(3, &fixture("checkout/v3/paid.json")).expect("readable");
     let current = checkout.current().expect("a payment");
     assert!(current.is_paid() && current.id.attempt == 2, "{current:?}");
     assert_eq!(current.bill.total.to_string(), "30.00");
@@ -62,16 +66,16 @@ fn a_checkout_of_version_2_is_read() {
 }
 
 #[test]
-fn a_checkout_of_version_2_with_an_alteration_is_read() {
-    let checkout = Checkout::decode(2, &fixture("checkout/v2/altered.json")).expect("readable");
+fn a_checkout_of_version_3_with_a_pending_update_is_read() {
+    let checkout = Checkout::decode(3, &fixture("checkout/v3/updated.json")).expect("readable");
     let current = checkout.current().expect("a payment");
-    let wished = &current.alteration.as_ref().expect("an alteration").bill;
+    let wished = &current.pending_update.as_ref().expect("a pending update").bill;
     assert_eq!(
         (wished.description.as_str(), wished.total),
         ("Заказ H1, ко дню рождения", current.bill.total)
     );
-    assert_eq!(checkout.ways.callback.as_deref(), Some("https://branch.example/tillgate"));
-    assert!(checkout.is_to_be_altered() && checkout.alterations == 2);
+    assert_eq!(checkout.urls.callback.as_deref(), Some("https://branch.example/tillgate"));
+    assert!(checkout.has_pending_update() && checkout.updates == 2);
     assert_eq!(checkout.bill_of(1), Some(wished));
 }
 
@@ -85,8 +89,11 @@ fn a_past_bill_of_version_1_is_read() {
 
 #[test]
 fn a_key_of_version_1_is_read() {
-    let key = StoredKey::decode(1, &fixture("key/v1/key.json")).expect("readable").key().expect("32 bytes");
-    // What it is good for: an address that was given out is the same for ever.
+    let key = StoredKey::decode(1, &fixture("key/v1/key.json"))
+        .expect("readable")
+        .key()
+        .expect("32 bytes");
+    // The key derives buyers' addresses, which must not change.
     let number = "482993011752".parse().expect("a number");
     assert_eq!(key.address_secret(number), "qUfz3SKpUDwvwsp1bZN2OA");
 }
@@ -97,8 +104,11 @@ fn a_budget_of_version_1_is_read() {
     let window = std::time::Duration::from_secs(30);
     let allowed = Allowance { calls_max: 3, window, kept_for_looking: 0 };
     let at = |second: i64| Timestamp::from_second(1_795_341_600 + second).expect("a time");
-    assert!(budget.spend(1, allowed, Purpose::Look, at(29)).is_err(), "three were made");
-    assert!(budget.spend(2, allowed, Purpose::Look, at(31)).is_ok(), "two of them are forgotten");
+    assert!(budget.spend(1, allowed, Purpose::Look, at(29)).is_err(), "three calls were made");
+    assert!(
+        budget.spend(2, allowed, Purpose::Look, at(31)).is_ok(),
+        "the calls before the window do not count"
+    );
     assert!(budget.spend(1, allowed, Purpose::Look, at(31)).is_err());
 }
 

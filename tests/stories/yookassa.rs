@@ -1,5 +1,5 @@
-//! The same shop with another payment system: YooKassa, whose notifications prove nothing, and whose payments die by
-//! themselves and cannot be called off.
+//! The same with YooKassa, whose notifications have no signature, and whose
+//! payments expire after an hour and cannot be cancelled.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tillgate_lab::sandbox::{Call, Entry, Outcome, Trouble};
 use crate::world::till::{API_KEY, Till, json_of, order, text};
 use crate::world::{DEADLINE, hook, payload};
 
-const LOCAL: &str = "notice_networks = [\"127.0.0.0/8\"]";
+const LOCAL: &str = "notification_networks = [\"127.0.0.0/8\"]";
 
 fn started() -> Clock {
     Clock::manual(Clock::System.now())
@@ -25,7 +25,7 @@ async fn post(till: &Till, path: &str, key: &str, body: &Value) -> Value {
     json_of(&reply)
 }
 
-/// The payments that the payment system has, by its own books.
+/// The payments in the sandbox's ledger.
 fn payments(till: &Till) -> Vec<Entry> {
     till.bank.ledger()
 }
@@ -34,13 +34,14 @@ fn token_of(placed: &Value) -> String {
     text(&placed["payment"]["url"]).rsplit('/').next().expect("a token").to_owned()
 }
 
-/// The buyer presses the button on the order's page: only then is a payment made.
+/// The buyer presses the button on the order's page: only then is a payment
+/// created.
 async fn press(till: &Till, token: &str) -> (u16, String) {
     let (status, page, _) = till.browse(Method::POST, &format!("/pay/{token}")).await;
     (status, page)
 }
 
-/// An order whose buyer has asked to pay.
+/// Places an order, and presses its button.
 async fn opened(till: &Till, id: &str, key: &str) -> Value {
     let placed = till.place(id, key).await;
     assert_eq!(press(till, &token_of(&placed)).await.0, 303);
@@ -52,12 +53,12 @@ fn buyer(till: &Till, number: &str, outcome: Outcome) {
     assert!(till.bank.buyer_acts(&remote.container, outcome));
 }
 
-/// Waits until the looks that were caused are over.
+/// Waits until the look-ups that were caused are finished.
 async fn looked_at(till: &Till) {
     waiting_in(till, "payment", Vec::is_empty).await;
 }
 
-/// Waits until the messages that wait in a lane are as `ready` wants them.
+/// Waits until the pending messages of a lane satisfy `ready`.
 async fn waiting_in(till: &Till, lane: &str, ready: impl Fn(&Vec<Value>) -> bool) {
     let settled = async {
         loop {
@@ -68,11 +69,11 @@ async fn waiting_in(till: &Till, lane: &str, ready: impl Fn(&Vec<Value>) -> bool
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(DEADLINE, settled).await.expect("the look is over");
+    tokio::time::timeout(DEADLINE, settled).await.expect("the lane is ready");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_payment_is_believed_when_the_payment_system_itself_says_so() {
+async fn a_payment_counts_when_the_payment_system_confirms_it() {
     let till = Till::open_yookassa(LOCAL, Clock::System).await;
     let placed = opened(&till, "A-1", "key").await;
     let number = text(&placed["number"]);
@@ -84,13 +85,18 @@ async fn a_payment_is_believed_when_the_payment_system_itself_says_so() {
     buyer(&till, &number, Outcome::Pay);
     let order = till.order_in(&number, "paid").await;
     assert_eq!(order["state"], "paid");
-    let told = till.site.wait_for(1, DEADLINE).await.expect("a callback");
-    assert_eq!((told[0].body["type"].as_str(), told.len()), (Some("payment.succeeded"), 1));
+    let callbacks = till.site.wait_for(1, DEADLINE).await.expect("a callback");
+    assert_eq!(
+        (callbacks[0].body["type"].as_str(), callbacks.len()),
+        (Some("payment.succeeded"), 1)
+    );
 
-    // In parts, then all that is left: both are found by the number that travels with them.
+    // A partial refund, then the rest: both are found by the number in their
+    // metadata.
     let path = format!("/v1/orders/{number}/refunds");
     let sku = text(&order["items"][0]["sku"]);
-    let part = post(&till, &path, "refund-1", &json!({"items": [{"sku": sku, "amount": "1.50"}]})).await;
+    let part =
+        post(&till, &path, "refund-1", &json!({"items": [{"sku": sku, "amount": "1.50"}]})).await;
     assert_eq!(
         (part["state"].as_str(), part["amount"]["amount"].as_str()),
         (Some("succeeded"), Some("1.50"))
@@ -105,9 +111,10 @@ async fn a_payment_is_believed_when_the_payment_system_itself_says_so() {
     till.close().await;
 }
 
-/// A refund's notification bears no shop's id, and proves nothing either: it makes us look at once.
+/// A notification of a refund has no shop id and no signature: it only causes a
+/// look-up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refund_that_took_its_time_is_looked_at_when_it_is_told() {
+async fn a_slow_refund_is_looked_up_when_it_is_notified() {
     let till = Till::open_yookassa(LOCAL, Clock::System).await;
     let number = text(&opened(&till, "A-1", "key").await["number"]);
     buyer(&till, &number, Outcome::Pay);
@@ -115,7 +122,7 @@ async fn a_refund_that_took_its_time_is_looked_at_when_it_is_told() {
     till.bank.misbehave(Call::Operate, [Trouble::Pending]);
     let refund = post(&till, &format!("/v1/orders/{number}/refunds"), "refund", &json!({})).await;
     assert_eq!(refund["state"], "pending");
-    // Somebody says so, and it is not true.
+    // The forged notification claims that the refund succeeded.
     let forged = json!({"type": "notification", "event": "refund.succeeded", "object": {
         "id": "216749f7", "payment_id": till.remote(&number).id, "status": "succeeded",
         "metadata": {"tillgate_number": text(&refund["id"])},
@@ -129,18 +136,18 @@ async fn a_refund_that_took_its_time_is_looked_at_when_it_is_told() {
     assert_eq!(till.order(&number).await["refunds"][0]["state"], "pending");
     till.bank.settle_refunds("completed");
     till.order_in(&number, "refunded").await;
-    let told = till.site.wait_for(2, DEADLINE).await.expect("callbacks");
-    assert_eq!(told[1].body["type"], "refund.succeeded");
+    let callbacks = till.site.wait_for(2, DEADLINE).await.expect("callbacks");
+    assert_eq!(callbacks[1].body["type"], "refund.succeeded");
     till.close().await;
 }
 
-/// While what was asked for before can still be paid, the order shows what is asked for next.
+/// While the previous payment can still be paid, the order shows the next one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_payment_of_a_changed_order_shows_the_sum_of_now() {
+async fn the_payment_of_a_changed_order_shows_the_current_total() {
     let till = Till::open_yookassa(LOCAL, Clock::System).await;
     let number = text(&opened(&till, "A-1", "key").await["number"]);
-    let items =
-        json!([{"sku": "1", "name": "Молоко", "quantity": "1", "price": "700.00", "vat": "RUS_VAT10"}]);
+    let items = json!([{"sku": "1", "name": "Молоко", "quantity": "1", "price": "700.00",
+        "vat": "RUS_VAT10"}]);
     let changed = till.change(&number, None, &items).await;
     for payment in [&json_of(&changed)["payment"], &till.order(&number).await["payment"]] {
         assert_eq!(
@@ -148,11 +155,12 @@ async fn the_payment_of_a_changed_order_shows_the_sum_of_now() {
             (&json!("requested"), &json!("700.00"))
         );
     }
-    assert_eq!(payments(&till).len(), 1, "and there is no second one");
+    assert_eq!(payments(&till).len(), 1, "there is no second payment");
     till.close().await;
 }
 
-/// An order that still changes has no payment: it is made when its buyer presses the button, for the sum of then.
+/// An order has no payment until the buyer presses the button. It is created
+/// then, for the current total.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_that_cannot_be_cancelled_is_made_when_its_buyer_asks_and_not_before() {
     let clock = started();
@@ -171,13 +179,16 @@ async fn a_payment_that_cannot_be_cancelled_is_made_when_its_buyer_asks_and_not_
         assert_eq!(till.browse(Method::GET, &format!("{pay}{other}")).await.0, 200);
     }
     assert_eq!(till.browse(Method::GET, &format!("/return/{token}")).await.0, 200);
-    let items =
-        json!([{"sku": "1", "name": "Молоко", "quantity": "1", "price": "50.00", "vat": "RUS_VAT10"}]);
+    let items = json!([{"sku": "1", "name": "Молоко", "quantity": "1", "price": "50.00",
+        "vat": "RUS_VAT10"}]);
     assert_eq!(till.change(&number, None, &items).await.status, 200);
     looked_at(&till).await;
-    assert_eq!(payments(&till).len(), 0, "nobody has pressed");
+    assert_eq!(payments(&till).len(), 0, "the button was not pressed");
     let (_, _, page) = till.browse(Method::GET, &pay).await;
-    assert!(page.contains("50,00") && page.contains(&format!(r#"action="/pay/{token}""#)), "{page}");
+    assert!(
+        page.contains("50,00") && page.contains(&format!(r#"action="/pay/{token}""#)),
+        "{page}"
+    );
 
     for _ in 0..3 {
         let (status, page) = press(&till, &token).await;
@@ -185,34 +196,38 @@ async fn a_payment_that_cannot_be_cancelled_is_made_when_its_buyer_asks_and_not_
     }
     let made = payments(&till);
     assert_eq!((made.len(), made[0].amount.kopecks()), (1, 5000), "{made:?}");
-    assert_eq!(till.browse(Method::GET, &pay).await.0, 303, "now there is a page to go to");
+    assert_eq!(till.browse(Method::GET, &pay).await.0, 303, "there is a payment page now");
     buyer(&till, &number, Outcome::Pay);
     assert_eq!(till.order_in(&number, "paid").await["state"], "paid");
 
-    // Nobody asks to pay: the site hears of the end all the same, once.
+    // The buyer never pays: the site gets one callback about the expiry all the
+    // same.
     till.nothing_waits_in("callback").await;
-    let heard = till.site.callbacks().len();
+    let before = till.site.callbacks().len();
     let number = text(&till.place("A-2", "key-2").await["number"]);
     till.nothing_waits_in("callback").await;
     clock.advance(Duration::from_secs(4 * 24 * 3600));
-    let told = till.site.wait_for(heard + 1, DEADLINE).await.expect("a callback");
-    let last = &told.last().expect("one").body;
+    let callbacks = till.site.wait_for(before + 1, DEADLINE).await.expect("a callback");
+    let last = &callbacks.last().expect("one").body;
     assert_eq!((&last["type"], &last["data"]["id"]), (&json!("payment.expired"), &json!(number)));
     till.nothing_waits_in("watch").await;
     assert_eq!(till.order(&number).await["payment"]["state"], "expired");
-    assert_eq!((till.site.callbacks().len(), payments(&till).len()), (heard + 1, 1));
+    assert_eq!((till.site.callbacks().len(), payments(&till).len()), (before + 1, 1));
     till.close().await;
 }
 
-/// Anybody can post what looks like a notification: it makes us look, and what is seen counts.
+/// Anybody can post a forged notification: it causes a look-up, and only its
+/// result counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forged_notification_pays_nothing() {
     let till = Till::open_yookassa(LOCAL, Clock::System).await;
     let number = text(&opened(&till, "A-1", "key").await["number"]);
     let remote = till.remote(&number);
     let forged = json!({"type": "notification", "event": "payment.succeeded", "object": {
-        "id": remote.id, "status": "succeeded", "paid": true, "amount": {"value": "259.80", "currency": "RUB"},
-        "recipient": {"account_id": till.bank.setup().merchant_id}, "metadata": {"tillgate_number": format!("{number}-1")},
+        "id": remote.id, "status": "succeeded", "paid": true, "amount": {"value": "259.80",
+            "currency": "RUB"},
+        "recipient": {"account_id": till.bank.setup().merchant_id},
+            "metadata": {"tillgate_number": format!("{number}-1")},
     }});
     let client = Client::new(DEADLINE, 1 << 20).expect("a client");
     let send = async |from: Option<&str>| {
@@ -227,7 +242,8 @@ async fn a_forged_notification_pays_nothing() {
         let body = forged.to_string().into_bytes();
         client.call(Method::POST, &url, headers, body).await.expect("an answer").status.as_u16()
     };
-    // The proxy's word counts, and of it only the last: the rest is the sender's own.
+    // Only the last address of the trusted proxy counts; the others are the
+    // sender's own.
     assert_eq!(send(Some("185.71.76.1")).await, 403);
     assert_eq!(send(Some("203.0.113.9:4711")).await, 403);
     assert_eq!(send(Some("127.0.0.1, [2001:db8::9]:4711, 127.0.0.7:80")).await, 403);
@@ -241,21 +257,23 @@ async fn a_forged_notification_pays_nothing() {
     till.order_in(&number, "paid").await;
     let journal = till.admin(&format!("/orders/{number}/journal")).await.to_string();
     assert!(journal.contains("payment.succeeded"), "{journal}");
-    let told = till.site.wait_for(1, DEADLINE).await.expect("a callback");
-    assert_eq!(told.len(), 1);
+    let callbacks = till.site.wait_for(1, DEADLINE).await.expect("a callback");
+    assert_eq!(callbacks.len(), 1);
     till.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_a_look_decides_whether_it_is_paid() {
+async fn only_a_look_up_decides_whether_an_order_is_paid() {
     let till = Till::open_yookassa(LOCAL, Clock::System).await;
     let number = text(&opened(&till, "A-1", "key").await["number"]);
     let remote = till.remote(&number);
-    let (mut notice, _) = till.bank.notice(&remote.id).expect("a notification");
-    notice = String::from_utf8(notice).expect("text").replace("pending", "succeeded").into_bytes();
+    let (mut notification, _) = till.bank.notification(&remote.id).expect("a notification");
+    notification =
+        String::from_utf8(notification).expect("text").replace("pending", "succeeded").into_bytes();
     let client = Client::new(DEADLINE, 1 << 20).expect("a client");
     let url = format!("{}/hooks/bank", till.url());
-    let reply = client.call(Method::POST, &url, HeaderMap::new(), notice).await.expect("an answer");
+    let reply =
+        client.call(Method::POST, &url, HeaderMap::new(), notification).await.expect("an answer");
     assert_eq!(reply.status, 200);
     looked_at(&till).await;
     assert_eq!(till.order(&number).await["payment"]["state"], "linked");
@@ -273,30 +291,32 @@ async fn a_lost_answer_makes_no_second_payment() {
     till.close().await;
 }
 
-/// Other programs of the same shop make payments too, and write into the metadata what they like.
+/// Other programs of the same shop create payments too, with any metadata.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_others_have_in_the_list_harms_nothing() {
+async fn foreign_payments_in_the_list_have_no_effect() {
     let till = Till::open_yookassa(LOCAL, Clock::System).await;
     till.bank.misbehave(Call::Create, [Trouble::AcceptThenDrop]);
     till.bank.misbehave_always(Call::Other, Some(Trouble::Unfiltered));
     let number = text(&opened(&till, "A-1", "key").await["number"]);
     till.order_in(&number, "linked").await;
-    assert_eq!(payments(&till).len(), 1, "the one that was made is found in the list");
+    assert_eq!(payments(&till).len(), 1, "the created payment is found in the list");
     buyer(&till, &number, Outcome::Pay);
     till.order_in(&number, "paid").await;
     till.close().await;
 }
 
-/// Proxies that we trust stand in a row, each with a port, over several lines; a byte order mark is before the JSON.
+/// Several trusted proxies, some with ports, over several header lines; the
+/// JSON is preceded by a byte order mark.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_notification_is_taken_through_several_proxies_and_behind_a_byte_order_mark() {
-    let networks = r#"notice_networks = ["127.0.0.0/8", "203.0.113.0/24", "2001:db8::/32"]"#;
+    let networks = r#"notification_networks = ["127.0.0.0/8", "203.0.113.0/24", "2001:db8::/32"]"#;
     let till = Till::open_yookassa(networks, Clock::System).await;
     let number = text(&opened(&till, "A-1", "key").await["number"]);
-    till.bank.misbehave_always(Call::Notice, Some(Trouble::Lost));
+    till.bank.misbehave_always(Call::Notification, Some(Trouble::Lost));
     buyer(&till, &number, Outcome::Pay);
-    let (notice, _) = till.bank.notice(&till.remote(&number).id).expect("a notification");
-    let body = [b"\xef\xbb\xbf", &notice[..]].concat();
+    let (notification, _) =
+        till.bank.notification(&till.remote(&number).id).expect("a notification");
+    let body = [b"\xef\xbb\xbf", &notification[..]].concat();
     let client = Client::new(DEADLINE, 1 << 20).expect("a client");
     let mut headers = HeaderMap::new();
     for line in ["203.0.113.9, 198.51.100.1", "[2001:db8::7]:443,, 127.0.0.1:4711", "127.0.0.9"] {
@@ -309,7 +329,8 @@ async fn a_notification_is_taken_through_several_proxies_and_behind_a_byte_order
     till.close().await;
 }
 
-/// The hook's own contact goes with the bill and nowhere else; nobody is sent a bill without a receipt.
+/// The contact of the hook is only used in the bill. Without a contact for a
+/// required receipt there is no link.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_marketplaces_order_has_a_receipt_if_its_hook_says_where_to_and_otherwise_no_link() {
     let hook_of = |id: &str, customer: Value| {
@@ -323,7 +344,11 @@ async fn a_marketplaces_order_has_a_receipt_if_its_hook_says_where_to_and_otherw
     let asks_for = "needs an email";
     for (receipts, customer, expected) in [
         ("", &phone, Ok(json!({"phone": "79991234567"}))),
-        ("receipts = \"own\"", &both, Ok(json!({"email": "anna@example.org", "phone": "79991234567"}))),
+        (
+            "receipts = \"own\"",
+            &both,
+            Ok(json!({"email": "anna@example.org", "phone": "79991234567"})),
+        ),
         ("receipts = true", &nothing, Err(asks_for)),
         ("receipts = \"yookassa\"", &phone, Err(asks_for)),
         ("receipts = \"yookassa\"", &both, Ok(json!({"email": "anna@example.org"}))),
@@ -332,24 +357,28 @@ async fn a_marketplaces_order_has_a_receipt_if_its_hook_says_where_to_and_otherw
     ] {
         let till = Till::open_yookassa(&format!("{LOCAL}\n{receipts}"), Clock::System).await;
         let number = till.number_of(&hook_of("H1", customer.clone())).await;
-        let told = till.admin(&format!("/orders/{number}")).await;
+        let document = till.admin(&format!("/orders/{number}")).await;
         match expected {
             Ok(contact) => {
                 let token = token_of(&till.document_in(&number, "linked").await);
                 assert_eq!(press(&till, &token).await.0, 303, "{receipts} {customer}");
-                let request: Value = serde_json::from_str(&till.remote(&number).request).expect("json");
+                let request: Value =
+                    serde_json::from_str(&till.remote(&number).request).expect("json");
                 assert_eq!(request["receipt"]["customer"], contact, "{receipts} {customer}");
-                assert_eq!(told["attention"], json!([]), "{receipts} {customer}");
+                assert_eq!(document["attention"], json!([]), "{receipts} {customer}");
             }
             Err(why) => {
-                let attention = told["attention"].to_string();
-                assert!(attention.contains("no payment was asked for"), "{receipts} {customer}: {told}");
+                let attention = document["attention"].to_string();
+                assert!(
+                    attention.contains("no payment was requested"),
+                    "{receipts} {customer}: {document}"
+                );
                 assert!(attention.contains(why), "{receipts} {customer}: {attention}");
-                assert_eq!(told["payment"], Value::Null, "{receipts} {customer}");
+                assert_eq!(document["payment"], Value::Null, "{receipts} {customer}");
             }
         }
         let journal = till.admin(&format!("/orders/{number}/journal")).await;
-        for shown in [&told, &journal] {
+        for shown in [&document, &journal] {
             let shown = shown.to_string();
             assert!(!shown.contains("1234567") && !shown.contains("anna@"), "{shown}");
         }
@@ -358,16 +387,16 @@ async fn a_marketplaces_order_has_a_receipt_if_its_hook_says_where_to_and_otherw
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_two_steps_money_is_held_and_taken_in_part() {
-    let till = Till::open_yookassa(&format!("{LOCAL}\ntwo_steps = true"), Clock::System).await;
+async fn with_manual_capture_money_is_held_and_partly_captured() {
+    let till = Till::open_yookassa(&format!("{LOCAL}\ncapture = \"manual\""), Clock::System).await;
     let placed = opened(&till, "A-1", "key").await;
     let number = text(&placed["number"]);
     buyer(&till, &number, Outcome::Pay);
     till.order_in(&number, "held").await;
     till.bank.misbehave(Call::Operate, [Trouble::AcceptThenDrop]);
     let sku = text(&placed["items"][0]["sku"]);
-    let asked = json!({"items": [{"sku": sku, "quantity": "1"}]});
-    let taken = post(&till, &format!("/v1/orders/{number}/capture"), "capture-1", &asked).await;
+    let request = json!({"items": [{"sku": sku, "quantity": "1"}]});
+    let taken = post(&till, &format!("/v1/orders/{number}/capture"), "capture-1", &request).await;
     assert_eq!(
         (taken["state"].as_str(), taken["amount"]["amount"].as_str()),
         (Some("succeeded"), Some("129.90"))
@@ -379,10 +408,11 @@ async fn in_two_steps_money_is_held_and_taken_in_part() {
     till.close().await;
 }
 
-/// There a capture says nothing of the goods: the receipt of full payment is one of its own, once.
+/// A capture at YooKassa makes no receipt of the goods: the receipt of full
+/// payment is separate, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_captured_and_handed_over_has_its_second_receipt() {
-    let till = Till::open_yookassa(&format!("{LOCAL}\ntwo_steps = true"), Clock::System).await;
+async fn a_captured_and_shipped_order_has_its_second_receipt() {
+    let till = Till::open_yookassa(&format!("{LOCAL}\ncapture = \"manual\""), Clock::System).await;
     let number = text(&opened(&till, "A-1", "key").await["number"]);
     buyer(&till, &number, Outcome::Pay);
     till.order_in(&number, "held").await;
@@ -397,9 +427,10 @@ async fn what_was_captured_and_handed_over_has_its_second_receipt() {
     till.close().await;
 }
 
-/// The goods go out while the payment is dead: who pays at the door gets another one.
+/// The goods are shipped after the payment has expired: a buyer who pays at the
+/// door gets another payment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_handed_over_unpaid_can_be_paid_when_its_link_has_died() {
+async fn an_unpaid_shipped_order_can_be_paid_after_its_link_expired() {
     let clock = started();
     let till = Till::open_yookassa(LOCAL, clock.clone()).await;
     let placed = opened(&till, "A-1", "key").await;
@@ -417,31 +448,36 @@ async fn what_was_handed_over_unpaid_can_be_paid_when_its_link_has_died() {
     till.close().await;
 }
 
-/// A payment that waits cannot be called off over there: the next is made when it has died, and not before.
+/// A pending payment cannot be cancelled at YooKassa: the next one is created
+/// when it has expired, and not before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_changed_price_waits_for_the_old_payment_to_die() {
+async fn a_changed_price_waits_for_the_old_payment_to_expire() {
     let clock = started();
     let till = Till::open_yookassa(LOCAL, clock.clone()).await;
     let placed = opened(&till, "A-1", "key").await;
     let number = text(&placed["number"]);
-    let items =
-        json!([{"sku": "1", "name": "Молоко", "quantity": "1", "price": "50.00", "vat": "RUS_VAT10"}]);
+    let items = json!([{"sku": "1", "name": "Молоко", "quantity": "1", "price": "50.00",
+        "vat": "RUS_VAT10"}]);
     assert_eq!(till.change(&number, None, &items).await.status, 200);
     till.let_retry_come("payment", 1).await;
     let token = token_of(&placed);
     let (_, _, page) = till.browse(Method::GET, &format!("/pay/{token}")).await;
-    assert!(page.contains("50,00") && !page.contains("614,80"), "the sum of now: {page}");
+    assert!(page.contains("50,00") && !page.contains("614,80"), "the current total: {page}");
     press(&till, &token).await;
-    assert_eq!(payments(&till).len(), 1, "two could be paid");
+    assert_eq!(payments(&till).len(), 1, "there is no second payable payment");
     clock.advance(Duration::from_secs(3600));
     let order = till.order_in(&number, "linked").await;
-    assert_eq!((order["payment"]["amount"]["amount"].as_str(), payments(&till).len()), (Some("50.00"), 1));
+    assert_eq!(
+        (order["payment"]["amount"]["amount"].as_str(), payments(&till).len()),
+        (Some("50.00"), 1)
+    );
     assert_eq!(press(&till, &token).await.0, 303);
     assert_eq!(payments(&till).len(), 2);
     till.close().await;
 }
 
-/// Nothing of a payment can be altered over there: the buyer pays by the link that is there, and the next has the new payer.
+/// A payment cannot be updated at YooKassa: the buyer pays by the existing
+/// link, and the next payment has the new payer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_payer_is_in_the_next_payment() {
     let clock = started();
@@ -449,25 +485,25 @@ async fn another_payer_is_in_the_next_payment() {
     let placed = opened(&till, "A-1", "key").await;
     let number = text(&placed["number"]);
     let until = later(clock.now(), Duration::from_secs(10 * 24 * 3600));
-    let wish = json!({"customer": {"email": "olga@example.org"}, "expires_at": until});
-    let altered = till.alter(&number, &wish).await;
+    let change = json!({"customer": {"email": "olga@example.org"}, "expires_at": until});
+    let changed = till.change_as(&number, &change).await;
     assert_eq!(
-        (altered.status.as_u16(), text(&json_of(&altered)["payment"]["state"])),
+        (changed.status.as_u16(), text(&json_of(&changed)["payment"]["state"])),
         (200, "linked".into())
     );
-    assert_eq!(json_of(&altered)["payment"]["expires_at"], json!(until));
+    assert_eq!(json_of(&changed)["payment"]["expires_at"], json!(until));
     assert_eq!(
         till.admin(&format!("/orders/{number}")).await["attention"],
         json!([]),
-        "it is as it has to be"
+        "this is the expected behaviour"
     );
-    assert_eq!(payments(&till).len(), 1, "the link stays");
+    assert_eq!(payments(&till).len(), 1, "the link is unchanged");
 
     till.nothing_waits_in("payment").await;
     clock.advance(Duration::from_secs(4 * 24 * 3600));
     till.order_in(&number, "expired").await;
     let token = token_of(&placed);
-    assert_eq!(press(&till, &token).await.0, 303, "there is more time");
+    assert_eq!(press(&till, &token).await.0, 303, "the order has a later expiry");
     let [first, second] = payments(&till).try_into().expect("two payments");
     assert!(
         first.request.contains("a@example.org") && second.request.contains("olga@example.org"),
@@ -476,34 +512,44 @@ async fn another_payer_is_in_the_next_payment() {
     till.close().await;
 }
 
-/// A receipt goes to somebody: an order whose payer has no address is not taken, and none is made so.
+/// A receipt needs a contact: an order without one is refused, and so is a
+/// change that removes it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_pays_can_be_sent_the_receipt() {
+async fn an_order_without_a_contact_for_the_receipt_is_refused() {
     let till = Till::open_yookassa(LOCAL, Clock::System).await;
     let says_why = |reply: &tillgate::peer::Reply| {
         let why = text(&json_of(reply)["detail"]);
         assert!(reply.status == 422 && why.contains("needs an email or a phone"), "{reply:?}");
     };
-    let mut nobody = order("A-0");
-    nobody["customer"] = json!({"name": "Анна"});
-    says_why(&till.call(Method::POST, "/v1/orders", API_KEY, Some("A-0"), &nobody.to_string()).await);
+    let mut unreachable = order("A-0");
+    unreachable["customer"] = json!({"name": "Анна"});
+    says_why(
+        &till
+            .call(Method::POST, "/v1/orders", API_KEY, Some("A-0"), &unreachable.to_string())
+            .await,
+    );
     let number = text(&opened(&till, "A-1", "key").await["number"]);
     for customer in [json!({}), json!({"name": "Анна"}), json!({"email": " "})] {
-        says_why(&till.alter(&number, &json!({"customer": customer})).await);
+        says_why(&till.change_as(&number, &json!({"customer": customer})).await);
     }
     assert_eq!(payments(&till).len(), 1);
     till.close().await;
 }
 
-/// Money is held for what the order was: what is taken and paid back is named by what it is now.
+/// Money is held for an order, and the order changes. Captures and refunds use
+/// the lines of the changed order.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lines_of_an_order_that_changed_while_its_money_was_held_are_those_of_now() {
-    let till = Till::open_yookassa(&format!("{LOCAL}\ntwo_steps = true"), Clock::System).await;
-    let line = |sku: &str, quantity: &str, price: &str| json!({"sku": sku, "name": sku, "quantity": quantity, "price": price, "vat": "RUS_VAT10"});
+async fn captures_and_refunds_use_the_lines_of_the_changed_order() {
+    let till = Till::open_yookassa(&format!("{LOCAL}\ncapture = \"manual\""), Clock::System).await;
+    let line = |sku: &str, quantity: &str, price: &str| {
+        json!({"sku": sku, "name": sku,
+        "quantity": quantity, "price": price, "vat": "RUS_VAT10"})
+    };
     let held = async |id: &str, lines: Value, now: Value| {
         let mut body = order(id);
         body["items"] = lines;
-        let reply = till.call(Method::POST, "/v1/orders", API_KEY, Some(id), &body.to_string()).await;
+        let reply =
+            till.call(Method::POST, "/v1/orders", API_KEY, Some(id), &body.to_string()).await;
         assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
         let placed = json_of(&reply);
         let number = text(&placed["number"]);
@@ -530,11 +576,16 @@ async fn lines_of_an_order_that_changed_while_its_money_was_held_are_those_of_no
     let (status, refund) =
         ask(&number, "refunds", "2", json!({"items": [{"line": 1, "quantity": "1"}]})).await;
     assert_eq!((status, &refund["amount"]["amount"]), (201, &json!("50.00")), "{refund}");
-    assert_eq!(refund["items"][0], json!({"line": 1, "sku": "Y", "quantity": "1", "amount": "50.00"}));
+    assert_eq!(
+        refund["items"][0],
+        json!({"line": 1, "sku": "Y", "quantity": "1", "amount": "50.00"})
+    );
 
-    let number = held("A-2", json!([line("A", "2", "100.00")]), json!([line("A", "2", "60.00")])).await;
-    let page = till.browse(Method::GET, &format!("/pay/{}", token_of(&till.order(&number).await))).await.2;
-    assert!(page.contains("120,00") && !page.contains("200,00"), "the sum of now: {page}");
+    let number =
+        held("A-2", json!([line("A", "2", "100.00")]), json!([line("A", "2", "60.00")])).await;
+    let page =
+        till.browse(Method::GET, &format!("/pay/{}", token_of(&till.order(&number).await))).await.2;
+    assert!(page.contains("120,00") && !page.contains("200,00"), "the current total: {page}");
     let (status, taken) =
         ask(&number, "capture", "1", json!({"items": [{"sku": "A", "quantity": "1"}]})).await;
     assert_eq!((status, &taken["amount"]["amount"]), (201, &json!("60.00")), "{taken}");
@@ -559,33 +610,44 @@ async fn lines_of_an_order_that_changed_while_its_money_was_held_are_those_of_no
     till.close().await;
 }
 
-/// A receipt takes no line of 0.00: that is said before there is a link.
+/// A receipt cannot have a line of 0.00: such an order is refused before there
+/// is a link.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_that_costs_nothing_has_no_link_where_a_receipt_is_made() {
     for (receipts, is_taken) in [("own", false), ("yookassa", false), ("none", true)] {
-        let till = Till::open_yookassa(&format!("{LOCAL}\nreceipts = \"{receipts}\""), Clock::System).await;
+        let till =
+            Till::open_yookassa(&format!("{LOCAL}\nreceipts = \"{receipts}\""), Clock::System)
+                .await;
         let mut gift = order("A-1");
         gift["items"][0]["price"] = json!("0.00");
-        let reply = till.call(Method::POST, "/v1/orders", API_KEY, Some("A-1"), &gift.to_string()).await;
-        let said = String::from_utf8_lossy(&reply.body);
-        assert_eq!(reply.status, if is_taken { 201 } else { 422 }, "{receipts}: {said}");
-        assert!(is_taken || said.contains("sku 123456 costs 0.00"), "{said}");
+        let reply =
+            till.call(Method::POST, "/v1/orders", API_KEY, Some("A-1"), &gift.to_string()).await;
+        let answer = String::from_utf8_lossy(&reply.body);
+        assert_eq!(reply.status, if is_taken { 201 } else { 422 }, "{receipts}: {answer}");
+        assert!(is_taken || answer.contains("sku 123456 costs 0.00"), "{answer}");
         let mut free = payload("H1", "100", 2, "20.00");
         free["customer"]["email"] = json!("a@example.org");
-        free["positions"].as_array_mut().expect("a list").push(
-            json!({"id": "200", "quantity": 1, "price": "0.00", "totalPrice": "0.00", "totalDiscountPrice": "0.00"}),
-        );
-        let number = till.number_of(&hook("order.created", Some("2026-11-22T12:00:00+03:00"), free)).await;
+        free["positions"]
+            .as_array_mut()
+            .expect("a list")
+            .push(json!({"id": "200", "quantity": 1, "price": "0.00", "totalPrice": "0.00",
+                "totalDiscountPrice": "0.00"}));
+        let number =
+            till.number_of(&hook("order.created", Some("2026-11-22T12:00:00+03:00"), free)).await;
         let shown = till.admin(&format!("/orders/{number}")).await;
         assert_eq!(shown["payment"].is_null(), !is_taken, "{receipts}: {shown}");
-        assert_eq!(shown["attention"].to_string().contains("sku 200 costs 0.00"), !is_taken, "{shown}");
+        assert_eq!(
+            shown["attention"].to_string().contains("sku 200 costs 0.00"),
+            !is_taken,
+            "{shown}"
+        );
         till.close().await;
     }
 }
 
-/// What stands on a receipt is the shop's affair.
+/// The receipt is as configured.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_receipt_is_as_the_configuration_has_it() {
+async fn the_receipt_is_as_configured() {
     let more = format!("{LOCAL}\ntax_system_code = 2\npayment_mode = \"full_payment\"");
     let till = Till::open_yookassa(&more, Clock::System).await;
     let number = text(&opened(&till, "A-1", "key").await["number"]);
@@ -597,21 +659,23 @@ async fn the_receipt_is_as_the_configuration_has_it() {
     );
     buyer(&till, &number, Outcome::Pay);
     till.order_in(&number, "paid").await;
-    let shipped = till.call(Method::POST, &format!("/v1/orders/{number}/ship"), API_KEY, None, "").await;
+    let shipped =
+        till.call(Method::POST, &format!("/v1/orders/{number}/ship"), API_KEY, None, "").await;
     assert_eq!(shipped.status, 200);
     looked_at(&till).await;
     assert!(!till.bank.done().iter().any(|done| done.kind == "receipt"), "{:?}", till.bank.done());
     till.close().await;
 }
 
-/// Who has agreed to a bill has agreed to that one.
+/// A bill cannot be updated once its money is held.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_held_is_not_said_anew() {
-    let till = Till::open_yookassa(&format!("{LOCAL}\ntwo_steps = true"), Clock::System).await;
+async fn a_held_payment_is_not_updated() {
+    let till = Till::open_yookassa(&format!("{LOCAL}\ncapture = \"manual\""), Clock::System).await;
     let number = text(&opened(&till, "A-1", "key").await["number"]);
     buyer(&till, &number, Outcome::Pay);
     till.order_in(&number, "held").await;
-    let refused = till.alter(&number, &json!({"customer": {"email": "olga@example.org"}})).await;
+    let refused =
+        till.change_as(&number, &json!({"customer": {"email": "olga@example.org"}})).await;
     let detail = json_of(&refused);
     assert_eq!(
         (refused.status.as_u16(), text(&detail["type"])),
@@ -621,9 +685,10 @@ async fn what_is_held_is_not_said_anew() {
     till.close().await;
 }
 
-/// A payment that dies within the hour is no end: its order can be paid for days. The end is told when it comes, once.
+/// A payment that expires after an hour does not end its order, which can be
+/// paid for days. The site gets one callback when the order itself expires.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_end_is_told_when_the_order_can_be_paid_no_more() {
+async fn the_expiry_is_reported_when_the_order_can_no_longer_be_paid() {
     let clock = started();
     let till = Till::open_yookassa(LOCAL, clock.clone()).await;
     for (id, payments_made) in [("A-1", 1), ("A-2", 2)] {
@@ -639,11 +704,11 @@ async fn the_end_is_told_when_the_order_can_be_paid_no_more() {
             till.order_in(&number, "expired").await;
         }
         till.nothing_waits_in("callback").await;
-        let heard = till.site.callbacks().len();
-        assert_eq!(heard, payments_made - 1, "of this one nothing yet");
+        let before = till.site.callbacks().len();
+        assert_eq!(before, payments_made - 1, "no callback for this order yet");
         clock.advance(Duration::from_secs(4 * 24 * 3600));
-        let told = till.site.wait_for(heard + 1, DEADLINE).await.expect("a callback");
-        let last = &told.last().expect("one").body;
+        let callbacks = till.site.wait_for(before + 1, DEADLINE).await.expect("a callback");
+        let last = &callbacks.last().expect("one").body;
         assert_eq!(
             (text(&last["type"]), text(&last["data"]["payment_id"])),
             ("payment.expired".into(), format!("{number}-{payments_made}"))
@@ -655,9 +720,10 @@ async fn the_end_is_told_when_the_order_can_be_paid_no_more() {
     till.close().await;
 }
 
-/// The payment dies within the hour, the order lives for days: who comes to pay can pay.
+/// The payment expires after an hour, the order after days: a buyer who comes
+/// in between can pay.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_link_that_died_is_made_anew_when_its_buyer_comes() {
+async fn an_expired_link_is_replaced_when_the_buyer_comes() {
     let clock = started();
     let till = Till::open_yookassa(LOCAL, clock.clone()).await;
     let placed = opened(&till, "A-1", "key").await;
@@ -670,7 +736,7 @@ async fn a_link_that_died_is_made_anew_when_its_buyer_comes() {
     for method in [Method::GET, Method::HEAD] {
         assert_eq!(till.browse(method, &format!("/pay/{token}")).await.0, 200);
     }
-    assert_eq!(payments(&till).len(), 1, "nobody has come to pay");
+    assert_eq!(payments(&till).len(), 1, "the button was not pressed");
     let (status, page) = press(&till, &token).await;
     assert_eq!((status, page.starts_with(&till.bank.url())), (303, true), "{page}");
     let second = payments(&till).pop().expect("a payment");
@@ -678,7 +744,7 @@ async fn a_link_that_died_is_made_anew_when_its_buyer_comes() {
     assert!(till.bank.buyer_acts(&second.container, Outcome::Pay));
     till.order_in(&number, "paid").await;
 
-    // Not after the order was called off.
+    // A cancelled order gets no new payment.
     let number = text(&opened(&till, "A-2", "key-2").await["number"]);
     clock.advance(Duration::from_secs(3700));
     let order = till.order_in(&number, "expired").await;

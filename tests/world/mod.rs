@@ -1,13 +1,15 @@
-//! A shop with a gateway, a marketplace and a chat, all real and all in this process.
+//! A gateway, a marketplace and a chat, all real and all in this process.
 
 pub mod database;
 pub mod listener;
 pub mod till;
 
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, header};
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::Value;
 use tillgate::app::App;
 use tillgate::config;
@@ -17,16 +19,20 @@ use tillgate::telemetry::metrics;
 use tillgate_lab::demo::chat::Chat;
 use tillgate_lab::demo::marketplace::{Attempt, Marketplace};
 
-/// How long anything may take before a test gives up. Waiting is for events, and this is never reached.
+/// How long anything may take before a test fails. Tests wait for events, so
+/// this time does not normally pass.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
 pub const TOKEN: &str = "token-of-the-marketplace";
 pub const ADMIN_TOKEN: &str = "token-of-the-operator";
 
+/// The metrics of all gateways in this process, which has one recorder.
+static METRICS: LazyLock<PrometheusHandle> = LazyLock::new(metrics::install);
+
 pub use tillgate::kernel::chance::random_bytes;
 
-/// A running shop.
-pub struct Shop {
+/// A running gateway with its chat.
+pub struct Services {
     pub app: App,
     pub chat: Chat,
     folder: tempfile::TempDir,
@@ -34,14 +40,16 @@ pub struct Shop {
     client: Client,
 }
 
-impl Shop {
-    /// A shop on an embedded store, with one chat for all stores and one of store 17's own.
-    pub async fn open() -> Shop {
-        Shop::open_with(&[], Clock::System).await
+impl Services {
+    /// Starts a gateway on an embedded store, with one chat for all stores and
+    /// a separate chat for store 17.
+    pub async fn open() -> Services {
+        Services::open_with(&[], Clock::System).await
     }
 
-    /// The same, with some of the configuration in other words, and another clock.
-    pub async fn open_with(replace: &[(&str, &str)], clock: Clock) -> Shop {
+    /// The same with parts of the configuration replaced, and with another
+    /// clock.
+    pub async fn open_with(replace: &[(&str, &str)], clock: Clock) -> Services {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let chat = Chat::start().await.expect("a chat");
         let mut settings = settings(folder.path(), &chat);
@@ -51,28 +59,28 @@ impl Shop {
         }
         let app = start(&settings, clock).await;
         let client = Client::new(DEADLINE, 64 << 20).expect("a client");
-        Shop { app, chat, folder, settings, client }
+        Services { app, chat, folder, settings, client }
     }
 
     /// The same on a PostgreSQL database.
-    pub async fn open_on(database: &str, clock: Clock) -> Shop {
+    pub async fn open_on(database: &str, clock: Clock) -> Services {
         let sled = "store = \"sled:";
-        Shop::open_with(&[(sled, &format!("store = \"{database}\"\n#"))], clock).await
+        Services::open_with(&[(sled, &format!("store = \"{database}\"\n#"))], clock).await
     }
 
-    /// Stops the gateway and starts it again on what it left behind.
-    pub async fn restart(self) -> Shop {
-        let Shop { app, chat, folder, settings, client } = self;
+    /// Stops the gateway and starts it again on the same store.
+    pub async fn restart(self) -> Services {
+        let Services { app, chat, folder, settings, client } = self;
         app.drain().await;
         let app = start(&settings, Clock::System).await;
-        Shop { app, chat, folder, settings, client }
+        Services { app, chat, folder, settings, client }
     }
 
     pub fn url(&self) -> String {
         format!("http://{}", self.app.address())
     }
 
-    /// A marketplace that knows the token and does not repeat.
+    /// A marketplace with the right token, which does not retry.
     pub fn marketplace(&self) -> Marketplace {
         Marketplace::new(format!("{}/hooks/sm", self.url()), Secret::new(TOKEN)).expect("a client")
     }
@@ -81,14 +89,20 @@ impl Shop {
         self.marketplace().post(body.as_ref()).await
     }
 
-    /// Posts a hook that must be acknowledged, and returns the answer's body.
+    /// Posts a hook, expects that it is acknowledged, and returns the body of
+    /// the answer.
     pub async fn acknowledged(&self, body: impl AsRef<[u8]>) -> String {
         let attempt = self.post(body).await;
         assert_eq!(attempt.status(), 200, "{}", attempt.body());
         attempt.body().to_owned()
     }
 
-    pub async fn ask(&self, method: Method, path: &str, body: Option<(&'static str, &str)>) -> (u16, Value) {
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&'static str, &str)>,
+    ) -> (u16, Value) {
         let mut headers = HeaderMap::new();
         let bearer = HeaderValue::from_str(&format!("Bearer {ADMIN_TOKEN}")).expect("a header");
         headers.insert(header::AUTHORIZATION, bearer);
@@ -104,7 +118,7 @@ impl Shop {
         (reply.status.as_u16(), serde_json::from_slice(&reply.body).unwrap_or(Value::Null))
     }
 
-    /// Reads what anybody may, as text.
+    /// Reads a public address, as text.
     pub async fn read(&self, path: &str) -> (u16, String) {
         let url = format!("{}{path}", self.url());
         let reply = self.client.call(Method::GET, &url, HeaderMap::new(), Vec::new()).await;
@@ -123,7 +137,7 @@ impl Shop {
         self.get(path).await["items"].as_array().expect("a list").clone()
     }
 
-    /// The order with this number of the marketplace's.
+    /// The order with this external id.
     pub async fn order(&self, external_id: &str) -> Value {
         let found = self.list(&format!("/orders?source=sm&external_id={external_id}")).await;
         assert_eq!(found.len(), 1, "orders {external_id}: {found:?}");
@@ -136,15 +150,16 @@ impl Shop {
         line.map_or("-".into(), |line| line["quantity"].as_str().expect("a quantity").to_owned())
     }
 
-    /// Sets balances.
+    /// Sets stock levels.
     pub async fn count(&self, lines: &Value) {
-        let (status, body) =
-            self.ask(Method::PUT, "/admin/v1/stock", Some(("application/json", &lines.to_string()))).await;
+        let (status, body) = self
+            .ask(Method::PUT, "/admin/v1/stock", Some(("application/json", &lines.to_string())))
+            .await;
         assert_eq!(status, 200, "{body}");
     }
 
-    /// The texts that pickers have got, once there are `count` of them.
-    pub async fn pickers_heard(&self, count: usize) -> Vec<String> {
+    /// The texts of the messages to pickers, once there are `count` of them.
+    pub async fn picker_messages(&self, count: usize) -> Vec<String> {
         let messages = self.chat.wait_for(count, DEADLINE).await;
         let messages =
             messages.unwrap_or_else(|messages| panic!("{count} messages wanted, got {messages:?}"));
@@ -152,7 +167,7 @@ impl Shop {
         messages.into_iter().map(|message| message.text).collect()
     }
 
-    /// Waits until no message is pending: everything that was to be told has been told.
+    /// Waits until no message is pending, so that every message has been sent.
     pub async fn outbox_is_empty(&self) {
         let empty = async {
             while !self.list("/outbox?state=pending").await.is_empty() {
@@ -192,11 +207,12 @@ fn settings(folder: &Path, chat: &Chat) -> String {
 }
 
 async fn start(settings: &str, clock: Clock) -> App {
-    let settings = config::parse(Path::new("test"), settings, std::iter::empty()).expect("good settings");
-    App::start(&settings, clock, metrics::install()).await.expect("the gateway starts")
+    let settings =
+        config::parse(Path::new("test"), settings, std::iter::empty()).expect("valid settings");
+    App::start(&settings, clock, METRICS.clone()).await.expect("the gateway starts")
 }
 
-/// A hook with the usual envelope.
+/// The body of a hook in the usual envelope.
 pub fn hook(kind: &str, timestamp: Option<&str>, payload: Value) -> String {
     let mut hook = serde_json::json!({ "event_type": kind, "payload": payload });
     if let Some(timestamp) = timestamp {
@@ -205,7 +221,7 @@ pub fn hook(kind: &str, timestamp: Option<&str>, payload: Value) -> String {
     hook.to_string()
 }
 
-/// A payload with one line of an article.
+/// A payload with a single line.
 pub fn payload(external_id: &str, sku: &str, quantity: i64, total: &str) -> Value {
     serde_json::json!({
         "originalOrderId": external_id,
@@ -213,12 +229,17 @@ pub fn payload(external_id: &str, sku: &str, quantity: i64, total: &str) -> Valu
         "customer": {"name": "Анна Канарейкина", "phone": "+79991234567"},
         "address": {"full_address": "Тайная улица, 1"},
         "comment": "домофон 4242",
-        "positions": [{"id": sku, "quantity": quantity, "originalQuantity": quantity, "price": "10.00",
+        "positions": [{"id": sku, "quantity": quantity, "originalQuantity": quantity,
+            "price": "10.00",
             "totalPrice": total, "totalDiscountPrice": total}],
         "total": {"totalPrice": total, "discountTotalPrice": total},
     })
 }
 
 pub fn created(external_id: &str) -> String {
-    hook("order.created", Some("2026-11-22T12:00:00+03:00"), payload(external_id, "100", 2, "20.00"))
+    hook(
+        "order.created",
+        Some("2026-11-22T12:00:00+03:00"),
+        payload(external_id, "100", 2, "20.00"),
+    )
 }

@@ -1,4 +1,5 @@
-//! A shop with a merchant's site and a payment system, all real and all in this process.
+//! A gateway with a merchant's site and a payment system, all real and all in
+//! this process.
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ pub const API_KEY: &str = "key-of-the-merchants-site";
 pub const OTHER_API_KEY: &str = "key-of-another-merchant";
 pub const CALLBACK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// A running till.
+/// A running gateway, payment system and site.
 pub struct Till {
     pub app: App,
     pub bank: Sandbox,
@@ -31,7 +32,8 @@ impl Till {
         Till::open_with(Setup { calls_max: 100_000, ..Setup::default() }, &[], Clock::System).await
     }
 
-    /// With the sandbox's YooKassa for a payment system; `more` are further lines of its section.
+    /// The same with the sandbox's YooKassa as the payment system. `more` are
+    /// further lines of its configuration section.
     pub async fn open_yookassa(more: &str, clock: Clock) -> Till {
         let setup = Setup { calls_max: 100_000, ..Setup::default() };
         let invoicebox = "protocol = \"invoicebox\"";
@@ -43,7 +45,9 @@ impl Till {
 
     pub async fn open_with(setup: Setup, replace: &[(&str, &str)], clock: Clock) -> Till {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let bank = Sandbox::start(Setup { clock: clock.clone(), ..setup }).await.expect("a payment system");
+        let bank = Sandbox::start(Setup { clock: clock.clone(), ..setup })
+            .await
+            .expect("a payment system");
         let site = Site::start(Secret::new(CALLBACK_SECRET)).await.expect("a site");
         let mut settings = format!(
             r#"
@@ -82,8 +86,8 @@ impl Till {
         );
         if replace.iter().any(|(_, to)| to.starts_with("protocol = \"yookassa\"")) {
             settings = settings.replace(&bank.url(), &format!("{}/yookassa", bank.url()));
-            settings =
-                settings.replace(&format!("signing_key = \"{}\"", bank.setup().signing_key.expose()), "");
+            settings = settings
+                .replace(&format!("signing_key = \"{}\"", bank.setup().signing_key.expose()), "");
         }
         for (from, to) in replace {
             assert!(settings.contains(from), "{from} is not in the configuration");
@@ -94,21 +98,21 @@ impl Till {
         Till { app, bank, site, folder, settings, client, clock }
     }
 
-    /// Stops the gateway and starts it again on what it left behind.
+    /// Stops the gateway and starts it again on the same store.
     pub async fn restart(self) -> Till {
         self.stopped().await.started().await
     }
 
-    /// Stops the gateway; everything else goes on.
+    /// Stops the gateway; everything else keeps running.
     pub async fn stopped(self) -> StoppedTill {
         let Till { app, bank, site, folder, settings, client, clock } = self;
-        // Where it was: the payment system and buyers know the address.
+        // At the same address: the payment system and buyers know it.
         let settings = settings.replace("127.0.0.1:0", &app.address().to_string());
         app.drain().await;
         StoppedTill { bank, site, folder, settings, client, clock }
     }
 
-    /// Where the gateway keeps what it has.
+    /// The folder of the gateway's store.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
@@ -133,11 +137,16 @@ impl Till {
             headers.insert("idempotency-key", header(key));
         }
         headers.insert(header::CONTENT_TYPE, header("application/json"));
-        let url = if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.url()) };
+        let url = if path.starts_with("http") {
+            path.to_owned()
+        } else {
+            format!("{}{path}", self.url())
+        };
         self.client.call(method, &url, headers, body.as_bytes().to_vec()).await.expect("an answer")
     }
 
-    /// Changes an order's lines, as long as it is at `revision` if one is named.
+    /// Changes the lines of an order, under the condition that it has the tag
+    /// `revision`, if there is one.
     pub async fn change(&self, number: &str, revision: Option<&str>, items: &Value) -> Reply {
         let mut headers = HeaderMap::new();
         let header = |text: &str| HeaderValue::from_str(text).expect("a header");
@@ -148,30 +157,41 @@ impl Till {
         self.client.call(Method::PATCH, &url, headers, body).await.expect("an answer")
     }
 
-    /// Changes something else about an order, as long as it has this tag.
+    /// Changes other fields of an order, under the condition that it has this
+    /// tag.
     pub async fn alter_as(&self, number: &str, tag: &str, change: &Value) -> Reply {
         let mut headers = HeaderMap::new();
         let header = |text: &str| HeaderValue::from_str(text).expect("a header");
         headers.insert(header::AUTHORIZATION, header(&format!("Bearer {API_KEY}")));
         headers.insert(header::IF_MATCH, header(tag));
-        let (url, body) = (format!("{}/v1/orders/{number}", self.url()), change.to_string().into_bytes());
+        let (url, body) =
+            (format!("{}/v1/orders/{number}", self.url()), change.to_string().into_bytes());
         self.client.call(Method::PATCH, &url, headers, body).await.expect("an answer")
     }
 
-    /// Changes something else about an order.
-    pub async fn alter(&self, number: &str, change: &Value) -> Reply {
-        self.call(Method::PATCH, &format!("/v1/orders/{number}"), API_KEY, None, &change.to_string()).await
+    /// Changes other fields of an order.
+    pub async fn change_as(&self, number: &str, change: &Value) -> Reply {
+        self.call(
+            Method::PATCH,
+            &format!("/v1/orders/{number}"),
+            API_KEY,
+            None,
+            &change.to_string(),
+        )
+        .await
     }
 
-    /// Calls an order off.
+    /// Cancels an order.
     pub async fn cancel(&self, number: &str, bearer: &str) -> Reply {
         self.call(Method::POST, &format!("/v1/orders/{number}/cancel"), bearer, None, "").await
     }
 
-    /// Follows an address as a browser does, one step: the status, where it leads, and the page.
+    /// Requests an address as a browser does, without following a redirect:
+    /// returns the status, the `Location` and the page.
     pub async fn browse(&self, method: Method, path: &str) -> (u16, String, String) {
         let reply = self.call(method, path, "", None, "").await;
-        let location = reply.headers.get("location").map(|value| value.to_str().expect("ascii").to_owned());
+        let location =
+            reply.headers.get("location").map(|value| value.to_str().expect("ascii").to_owned());
         let page = String::from_utf8_lossy(&reply.body).into_owned();
         (reply.status.as_u16(), location.unwrap_or_default(), page)
     }
@@ -183,22 +203,25 @@ impl Till {
         marketplace.post(body.as_bytes()).await
     }
 
-    /// Posts a hook that must be acknowledged, and returns our number of its order.
+    /// Posts a hook, expects that it is acknowledged, and returns the number of
+    /// its order.
     pub async fn number_of(&self, hook: &str) -> String {
         let attempt = self.hook(hook).await;
         assert_eq!(attempt.status(), 200, "{}", attempt.body());
         text(&serde_json::from_str::<Value>(attempt.body()).expect("json")["number"])
     }
 
-    /// Places an order, which must be taken, and returns the answer.
+    /// Places an order, expects that it is accepted, and returns the answer.
     pub async fn place(&self, id: &str, key: &str) -> Value {
-        let reply = self.call(Method::POST, "/v1/orders", API_KEY, Some(key), &order(id).to_string()).await;
+        let reply =
+            self.call(Method::POST, "/v1/orders", API_KEY, Some(key), &order(id).to_string()).await;
         assert_eq!(reply.status, 201, "{}", String::from_utf8_lossy(&reply.body));
         json_of(&reply)
     }
 
     pub async fn order(&self, number: &str) -> Value {
-        let reply = self.call(Method::GET, &format!("/v1/orders/{number}"), API_KEY, None, "").await;
+        let reply =
+            self.call(Method::GET, &format!("/v1/orders/{number}"), API_KEY, None, "").await;
         assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
         json_of(&reply)
     }
@@ -233,46 +256,55 @@ impl Till {
         };
         match tokio::time::timeout(DEADLINE, waiting).await {
             Ok(order) => order,
-            Err(_) => panic!("{number} is not {state}: {}", self.admin(&format!("/orders/{number}")).await),
+            Err(_) => panic!(
+                "{number} is not {state}: {}",
+                self.admin(&format!("/orders/{number}")).await
+            ),
         }
     }
 
     pub async fn admin(&self, path: &str) -> Value {
-        let reply = self.call(Method::GET, &format!("/admin/v1{path}"), ADMIN_TOKEN, None, "").await;
+        let reply =
+            self.call(Method::GET, &format!("/admin/v1{path}"), ADMIN_TOKEN, None, "").await;
         assert_eq!(reply.status, 200, "{path}: {}", String::from_utf8_lossy(&reply.body));
         json_of(&reply)
     }
 
-    /// The one order that the payment system has under this payment's number.
+    /// The only order at the payment system for the first payment of an order.
     pub fn remote(&self, number: &str) -> Entry {
         let mut found = self.bank.orders(&format!("{number}-1"));
         assert_eq!(found.len(), 1, "{number}: {found:?}");
         found.remove(0)
     }
 
-    /// The answers to the notifications of an order's first payment, once there is one.
-    pub async fn notices(&self, number: &str) -> Vec<String> {
+    /// The answers to the notifications of an order's first payment, once there
+    /// are any.
+    pub async fn notifications(&self, number: &str) -> Vec<String> {
         let number_there = format!("{number}-1");
         let answered = |orders: &[Entry]| {
-            orders.iter().any(|order| order.number == number_there && !order.notices.is_empty())
+            orders
+                .iter()
+                .any(|order| order.number == number_there && !order.notifications.is_empty())
         };
         assert!(self.bank.wait_until(DEADLINE, answered).await, "no notification was answered");
-        self.remote(number).notices
+        self.remote(number).notifications
     }
 
-    /// Posts a notification as whoever knows the address could.
+    /// Posts a notification as anybody who knows the address could.
     pub async fn notify(&self, body: &[u8], signatures: &[&str]) -> Value {
         let mut headers = HeaderMap::new();
         for signature in signatures {
             headers.append("x-signature", HeaderValue::from_str(signature).expect("a header"));
         }
         let url = format!("{}/hooks/bank", self.url());
-        let reply = self.client.call(Method::POST, &url, headers, body.to_vec()).await.expect("an answer");
-        assert_eq!(reply.status, 200, "the sender reads the body alone");
+        let reply =
+            self.client.call(Method::POST, &url, headers, body.to_vec()).await.expect("an answer");
+        assert_eq!(reply.status, 200, "the sender only reads the body");
         json_of(&reply)
     }
 
-    /// Lets the time of the next attempt come for the message of a lane that has failed `attempts` times.
+    /// Waits until a message of a lane has failed `attempts` times, and then
+    /// moves the clock to its next attempt.
     pub async fn let_retry_come(&self, lane: &str, attempts: u64) {
         self.has_failed(lane, attempts).await;
         self.clock.advance(std::time::Duration::from_secs(600));
@@ -295,8 +327,8 @@ impl Till {
         tokio::time::timeout(DEADLINE, failed).await.expect("a failed attempt");
     }
 
-    /// Waits until no message of a lane is left to send. Leases run on the clock: what is under way when it is advanced is sent
-    /// twice.
+    /// Waits until no message of a lane is left to send. Leases run on the
+    /// clock: what is under way when it is advanced is sent twice.
     pub async fn nothing_waits_in(&self, lane: &str) {
         let over = async {
             let waiting = async || self.admin(&format!("/outbox?lane={lane}&state=pending")).await;
@@ -345,11 +377,14 @@ pub fn order(id: &str) -> Value {
     json!({
         "merchant_order_id": id,
         "description": format!("Заказ {id}"),
-        "customer": {"name": "Анна Канарейкина", "phone": "+7 (999) 000-00-00", "email": "a@example.org", "type": "private"},
+        "customer": {"name": "Анна Канарейкина", "phone": "+7 (999) 000-00-00",
+            "email": "a@example.org", "type": "private"},
         "currency": "RUB",
         "items": [
-            {"sku": "123456", "name": "Молоко 3,2 %", "quantity": "2", "price": "129.90", "vat": "RUS_VAT10", "measure": "шт", "measure_code": "796", "type": "commodity"},
-            {"sku": "778899", "name": "Сыр", "quantity": "0.355", "price": "1000.00", "vat": "RUS_VAT20", "measure": "кг", "measure_code": "166"},
+            {"sku": "123456", "name": "Молоко 3,2 %", "quantity": "2", "price": "129.90",
+                "vat": "RUS_VAT10", "measure": "шт", "measure_code": "796", "type": "commodity"},
+            {"sku": "778899", "name": "Сыр", "quantity": "0.355", "price": "1000.00",
+                "vat": "RUS_VAT20", "measure": "кг", "measure_code": "166"},
         ],
         "success_url": "https://shop.example/ok",
         "fail_url": "https://shop.example/fail",

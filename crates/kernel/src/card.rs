@@ -1,26 +1,29 @@
-//! Numbers of bank cards in texts of others.
+//! Masks the numbers of bank cards in text from outside.
 //!
-//! Buyers write them into comments, and whoever keeps one is answerable for it. So they are masked before a text is kept or
-//! sent on: each digit but the last four becomes an asterisk, and nothing else moves. A number is one of 15 to 19 digits
-//! that begins with 2 to 6 and has the right check digit (Luhn), in one piece or in groups of at least four.
+//! Buyers write card numbers into comments, and anyone who stores one is liable
+//! for it. So they are masked before a text is stored or sent on: each digit
+//! except the last four becomes an asterisk, and everything else stays. A card
+//! number has 15 to 19 digits, begins with 2 to 6, has the right check digit
+//! (Luhn), and is written in one piece or in groups of at least four digits.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Digits of a card's number.
+/// The number of digits in a card number.
 const DIGITS: std::ops::RangeInclusive<usize> = 15..=19;
 
-/// The digits that stay, so that a person can tell which card was meant.
+/// The digits that stay, so that a person can see which card was meant.
 const LAST_DIGITS: usize = 4;
 
-/// The most groups that a number is written in, and the fewest digits of each but the last.
+/// The largest number of groups, and the smallest number of digits in each
+/// group except the last.
 const GROUPS_MAX: usize = 5;
 const GROUP_DIGITS_MIN: usize = 4;
 
-/// The most signs between two groups.
+/// The largest number of separators between two groups.
 const BETWEEN_MAX: usize = 3;
 
-/// `text` with the numbers of cards masked.
+/// `text` with card numbers masked.
 #[must_use]
 pub fn mask(text: &str) -> Cow<'_, str> {
     let digits = found_in(text.as_bytes(), false);
@@ -34,11 +37,13 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
-/// A body as it came, with the numbers of cards masked: in JSON in all texts but those whose names say that they identify
-/// something, in anything else throughout. It is as long as before.
+/// The body of a request with card numbers masked. In JSON it masks all strings
+/// except in fields whose names say that they identify something. In anything
+/// else it masks them everywhere. The length does not change.
 #[must_use]
 pub fn mask_body(body: &[u8]) -> Cow<'_, [u8]> {
-    let is_json = matches!(body.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'[' | 0xef));
+    let is_json =
+        matches!(body.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'[' | 0xef));
     let mut masked: Option<Vec<u8>> = None;
     let mut mask = |digits: Vec<Range<usize>>, begin: usize| {
         for Range { start, end } in digits {
@@ -56,7 +61,8 @@ pub fn mask_body(body: &[u8]) -> Cow<'_, [u8]> {
     while let Some(text) = next_string(body, rest) {
         let string = &body[text.clone()];
         rest = text.end + 1;
-        let next = body.get(rest..).unwrap_or_default().iter().find(|byte| !byte.is_ascii_whitespace());
+        let next =
+            body.get(rest..).unwrap_or_default().iter().find(|byte| !byte.is_ascii_whitespace());
         if next == Some(&b':') {
             name = string;
         } else if string.len() >= *DIGITS.start() && !identifies(name) {
@@ -66,7 +72,7 @@ pub fn mask_body(body: &[u8]) -> Cow<'_, [u8]> {
     masked.map_or(Cow::Borrowed(body), Cow::Owned)
 }
 
-/// The next string's text: where it lies, without its quotation marks.
+/// The range of the next string's text, without its quotation marks.
 fn next_string(json: &[u8], from: usize) -> Option<Range<usize>> {
     let start = from + memchr::memchr(b'"', json.get(from..)?)? + 1;
     let mut end = start;
@@ -74,12 +80,13 @@ fn next_string(json: &[u8], from: usize) -> Option<Range<usize>> {
         end += memchr::memchr2(b'"', b'\\', json.get(end..)?).unwrap_or(json.len() - end);
         match json.get(end) {
             Some(b'\\') => end = (end + 2).min(json.len()),
-            Some(_) | None => return Some(start..end), // one that does not end was cut off
+            Some(_) | None => return Some(start..end), // the body was cut off
         }
     }
 }
 
-/// Whether a field of this name holds what identifies something: an article, an order, an address.
+/// Whether a field with this name identifies something: an article, an order,
+/// an address.
 fn identifies(name: &[u8]) -> bool {
     const ENDS: [&str; 20] = [
         "id",
@@ -112,24 +119,25 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// A sign of a text, as far as numbers of cards are concerned.
+/// A character, as far as card numbers are concerned.
 enum Sign {
     Digit(u8),
     Between,
     Other,
 }
 
-/// The sign at the beginning of `text`, and how many bytes it takes.
+/// The character at the beginning of `text`, and its length in bytes.
 fn sign_at(text: &[u8], has_escapes: bool) -> (Sign, usize) {
     match *text {
         [digit @ b'0'..=b'9', ..] => (Sign::Digit(digit - b'0'), 1),
         [b' ' | b'-' | b'.' | b'\t', ..] => (Sign::Between, 1),
-        // A space that does not break, a narrow one, a thin one.
+        // A non-breaking space, a narrow one, a thin one.
         [0xc2, 0xa0, ..] => (Sign::Between, 2),
         [0xe2, 0x80, 0xaf | 0x89, ..] => (Sign::Between, 3),
         [b'\\', b'u', a, b, c, d, ..] if has_escapes => {
-            let code =
-                std::str::from_utf8(&[a, b, c, d]).ok().and_then(|hex| u32::from_str_radix(hex, 16).ok());
+            let code = std::str::from_utf8(&[a, b, c, d])
+                .ok()
+                .and_then(|hex| u32::from_str_radix(hex, 16).ok());
             let sign = match code.and_then(char::from_u32) {
                 Some(digit @ '0'..='9') => Sign::Digit(digit as u8 - b'0'),
                 Some(' ' | '-' | '.' | '\t' | '\u{a0}' | '\u{202f}' | '\u{2009}') => Sign::Between,
@@ -143,14 +151,14 @@ fn sign_at(text: &[u8], has_escapes: bool) -> (Sign, usize) {
     }
 }
 
-/// A group of digits: their values and where each lies.
+/// A group of digits: each digit's value and its position.
 #[derive(Default)]
 struct Group(Vec<(u8, Range<usize>)>);
 
-/// Where the digits lie that are to be masked.
+/// The positions of the digits to mask.
 fn found_in(text: &[u8], has_escapes: bool) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    let mut run: Vec<Group> = Vec::new(); // groups with nothing but signs between them
+    let mut run: Vec<Group> = Vec::new(); // groups with only separators between them
     let mut group = Group::default();
     let (mut place, mut between) = (0, 0);
     while place < text.len() {
@@ -186,7 +194,8 @@ fn look_through(run: &[Group], found: &mut Vec<Range<usize>>) {
         let number = longest.map(|count| &run[first..first + count]).find(|groups| is_card(groups));
         if let Some(groups) = number {
             let digits: Vec<_> = groups.iter().flat_map(|group| &group.0).collect();
-            let masked = digits[..digits.len() - LAST_DIGITS].iter().map(|(_, place)| place.clone());
+            let masked =
+                digits[..digits.len() - LAST_DIGITS].iter().map(|(_, place)| place.clone());
             found.extend(masked);
         }
         first += number.map_or(1, <[Group]>::len);
@@ -199,7 +208,8 @@ fn is_card(groups: &[Group]) -> bool {
     if !DIGITS.contains(&count) || before.iter().any(|group| group.0.len() < GROUP_DIGITS_MIN) {
         return false;
     }
-    let digits = || groups.iter().flat_map(|group| group.0.iter().map(|(value, _)| u32::from(*value)));
+    let digits =
+        || groups.iter().flat_map(|group| group.0.iter().map(|(value, _)| u32::from(*value)));
     let begins_right = digits().next().is_some_and(|first| (2..=6).contains(&first));
     let doubled = |(place, digit): (usize, u32)| match (count - place) % 2 {
         0 if digit > 4 => digit * 2 - 9,
@@ -214,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_cards_are_masked() {
+    fn card_numbers_are_masked() {
         for (text, masked) in [
             ("4111111111111111", "************1111"),
             ("карта 4111 1111 1111 1111, спасибо", "карта **** **** **** 1111, спасибо"),
@@ -222,12 +232,15 @@ mod tests {
             ("3782 822463 10005", "**** ****** *0005"),
             ("2200\u{a0}0000\u{a0}0000\u{a0}0004", "****\u{a0}****\u{a0}****\u{a0}0004"),
             ("6759649826438453 и 4111111111111111", "************8453 и ************1111"),
-            ("тел. 8 903 111 22 33 4111 1111 1111 1111", "тел. 8 903 111 22 33 **** **** **** 1111"),
+            (
+                "тел. 8 903 111 22 33 4111 1111 1111 1111",
+                "тел. 8 903 111 22 33 **** **** **** 1111",
+            ),
             ("4000000000000000006", "***************0006"),
-            ("4111 - 1111 - 1111 - 1111", "**** - **** - **** - 1111"), // three signs between
+            ("4111 - 1111 - 1111 - 1111", "**** - **** - **** - 1111"), // three separators
         ] {
             assert_eq!(mask(text), masked);
-            assert_eq!(mask(masked), masked, "twice is once");
+            assert_eq!(mask(masked), masked, "masking twice changes nothing");
         }
     }
 
@@ -238,7 +251,7 @@ mod tests {
             "1111111111111117",                 // no card begins with 1
             "41111111111111",                   // too short
             "41111111111111111111111111111111", // too long
-            "4111 -- 1111 -- 1111 -- 1111",     // four signs between
+            "4111 -- 1111 -- 1111 -- 1111",     // four separators
             "+7 903 111-22-33",
             "8 (495) 123-45-67, 8 (495) 765-43-21, кв. 4111",
             "2026-11-29 12:30, 4111 шт по 1111.11",
@@ -249,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn in_json_what_identifies_is_left_alone() {
+    fn in_json_identifying_fields_are_not_masked() {
         let body = r#"{"originalOrderId":"4111111111111111","positions":[{"id":"4111111111111111","name":"Карта 4111 1111 1111 1111","price":4111111111111111}],
             "comment" : "\u0034111\u00201111 1111 1111 \"",
             "wishes":["4111111111111111",{"sku":"4111111111111111"}],"cardNumber":"4111111111111111","cut":"4111111111111111"#;
@@ -259,7 +272,9 @@ mod tests {
             "wishes":["************1111",{"sku":"4111111111111111"}],"cardNumber":"************1111","cut":"************1111"#;
         assert_eq!(String::from_utf8_lossy(&masked), expected);
         assert_eq!(mask_body(b"comment=4111-1111-1111-1111"), &b"comment=****-****-****-1111"[..]);
-        for untouched in [&b""[..], b"\"", b"{\"", b"{\"a\":\"\\", b"{\"a\":\"4111\\u00", b"\xff\xfe\x00"] {
+        for untouched in
+            [&b""[..], b"\"", b"{\"", b"{\"a\":\"\\", b"{\"a\":\"4111\\u00", b"\xff\xfe\x00"]
+        {
             assert_eq!(mask_body(untouched), untouched);
         }
     }

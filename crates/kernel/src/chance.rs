@@ -1,10 +1,12 @@
-//! The one place that asks the system for randomness. Everything else is handed the bytes.
+//! The only place that asks the operating system for random bytes. All other
+//! code receives them as arguments.
 
-/// `N` bytes that nobody can guess.
+/// `N` unpredictable bytes.
 ///
 /// # Panics
-/// When the operating system has no randomness to give, which on Linux happens only before its generator is
-/// seeded at boot; to go on with guessable bytes would be worse.
+/// If the operating system provides no random bytes. On Linux this happens only
+/// before its generator is seeded at boot. Continuing with predictable bytes
+/// would be worse.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the file that the ban points to")]
 pub fn random_bytes<const N: usize>() -> [u8; N] {

@@ -1,26 +1,29 @@
-//! When two clocks are too far apart for one to judge by the other.
+//! Detects when two clocks differ too much for their times to be compared.
 
 use std::time::Duration;
 
 use super::Timestamp;
 
-/// How far they may be apart.
+/// The largest difference that is accepted.
 pub const SKEW_MAX: Duration = Duration::from_secs(60);
 
-/// What is wrong with this machine's clock, beside the store's, if it is too far off.
+/// Describes what is wrong if this machine's clock differs too much from the
+/// store's clock.
 #[must_use]
 pub fn between(of_machine: Timestamp, of_store: Timestamp) -> Option<String> {
     trouble(of_machine.as_millisecond().saturating_sub(of_store.as_millisecond()))
 }
 
-/// The same for a difference in milliseconds, more than 0 where this machine's clock is ahead.
+/// The same for a difference in milliseconds. It is positive if this machine's
+/// clock is ahead.
 #[must_use]
 pub fn trouble(milliseconds: i64) -> Option<String> {
     let is_off = u128::from(milliseconds.unsigned_abs()) > SKEW_MAX.as_millis();
     let direction = if milliseconds > 0 { "ahead of" } else { "behind" };
     is_off.then(|| {
         format!(
-            "this machine's clock is {} s {direction} the store's: set it, for instance by an NTP service",
+            "this machine's clock is {} s {direction} the store's: synchronize it, for instance \
+             with an NTP service",
             milliseconds.unsigned_abs() / 1000
         )
     })

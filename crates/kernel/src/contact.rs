@@ -1,44 +1,59 @@
-//! A person's e-mail and telephone, in the one form in which they are judged, stored and sent.
+//! E-mail addresses and telephone numbers, in the normalised form in which they
+//! are compared, stored and sent.
 
-/// The longest address that mail takes, in bytes.
+/// The longest e-mail address, in bytes.
 const EMAIL_BYTES_MAX: usize = 254;
 
-/// Digits of a telephone number with its country's code.
+/// The number of digits of a telephone number, including the country code.
 const PHONE_DIGITS_MIN: usize = 10;
 const PHONE_DIGITS_MAX: usize = 15;
 
-/// The e-mail address in `text`; none when it cannot be one.
+/// The e-mail address in `text`. `None` if it cannot be one.
 #[must_use]
 pub fn email(text: &str) -> Option<String> {
     let text = without_invisible(text);
     let text = text.trim();
-    let has_scheme = text.get(..MAILTO.len()).is_some_and(|start| start.eq_ignore_ascii_case(MAILTO));
+    let has_scheme =
+        text.get(..MAILTO.len()).is_some_and(|start| start.eq_ignore_ascii_case(MAILTO));
     let text = if has_scheme { text[MAILTO.len()..].trim() } else { text };
     let (name, host) = text.split_once('@')?;
-    let is_plain =
-        !text.contains(|sign: char| sign.is_whitespace() || sign.is_control() || "<>,;".contains(sign));
+    let is_plain = !text
+        .contains(|sign: char| sign.is_whitespace() || sign.is_control() || "<>,;".contains(sign));
     let is_host = host.contains('.')
         && !host.contains('@')
         && !host.starts_with('.')
         && !host.ends_with('.')
         && !host.contains("..");
-    (is_plain && is_host && !name.is_empty() && text.len() <= EMAIL_BYTES_MAX).then(|| text.to_owned())
+    (is_plain && is_host && !name.is_empty() && text.len() <= EMAIL_BYTES_MAX)
+        .then(|| text.to_owned())
 }
 
-/// How a link to an address begins.
+/// The scheme of a link to an e-mail address.
 const MAILTO: &str = "mailto:";
 
-/// The text without what is copied along with it and takes no room: joiners, marks of direction, soft hyphens.
+/// The text without the invisible characters that are often copied along with
+/// it: joiners, direction marks, soft hyphens.
 fn without_invisible(text: &str) -> String {
-    let is_invisible = |sign: char| matches!(sign, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{ad}');
+    let is_invisible = |sign: char| {
+        matches!(
+            sign,
+            '\u{200b}'..='\u{200f}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2060}'..='\u{2069}'
+                | '\u{feff}'
+                | '\u{ad}'
+        )
+    };
     text.chars().filter(|sign| !is_invisible(*sign)).collect()
 }
 
-/// The telephone number in `text` with the country's code, none when it cannot be one: a Russian number as its 11 digits,
-/// another with a plus before them.
+/// The telephone number in `text`, with its country code. `None` if it cannot
+/// be one. A Russian number has 11 digits without a plus sign; any other has a
+/// plus sign before its digits.
 ///
-/// Russian numbers are taken in their usual spellings: `+7 (999) 000-00-00`, `8 999 000-00-00`, `9990000000`. An extension
-/// (`доб. 12`, `ext 12`, `#12`, `,12`) is dropped.
+/// Russian numbers are accepted in their usual spellings: `+7 (999) 000-00-00`,
+/// `8 999 000-00-00`, `9990000000`. An extension (`доб. 12`, `ext 12`, `#12`,
+/// `,12`) is dropped.
 #[must_use]
 pub fn phone(text: &str) -> Option<String> {
     let text = without_invisible(text);
@@ -46,7 +61,7 @@ pub fn phone(text: &str) -> Option<String> {
     let has_plus = main.trim_start().starts_with('+') || main.trim_start().starts_with("(+");
     let mut digits: String = main.chars().filter(char::is_ascii_digit).collect();
     if !has_plus {
-        // The prefix for calls abroad stands for the plus.
+        // The international call prefix means the same as the plus sign.
         let abroad = digits.strip_prefix("810").or_else(|| digits.strip_prefix("00"));
         if let Some(rest) = abroad.filter(|rest| rest.len() >= PHONE_DIGITS_MIN) {
             digits = rest.to_owned();
@@ -59,16 +74,17 @@ pub fn phone(text: &str) -> Option<String> {
             };
         }
     } else if let Some(rest) = digits.strip_prefix("89").filter(|rest| rest.len() == 9) {
-        // No country has 89: somebody has put a plus before the 8 of the trunk.
+        // No country code is 89: the plus sign was put before the trunk prefix
+        // 8.
         digits = format!("79{rest}");
     }
-    // The 8 of the trunk behind the country's code.
+    // The trunk prefix 8 after the country code.
     if let Some(rest) = digits.strip_prefix("78").filter(|rest| rest.len() == 10) {
         digits = format!("7{rest}");
     }
     let is_of_seven = digits.starts_with('7');
     let has_length = (PHONE_DIGITS_MIN..=PHONE_DIGITS_MAX).contains(&digits.len());
-    // No country's code begins with 0, and every number behind 7 has ten digits.
+    // No country code begins with 0, and every number after 7 has ten digits.
     if !has_length || digits.starts_with('0') || (is_of_seven && digits.len() != 11) {
         return None;
     }
@@ -78,14 +94,38 @@ pub fn phone(text: &str) -> Option<String> {
 fn without_extension(text: &str) -> &str {
     let lower = text.to_lowercase();
     let marks = ["доб", "доп", "вн", "ext", "x", "х", "#", "*", "/", "\\", ",", ";", "w", "p"];
-    // The mark must come behind a number: "тел., +7 …" begins with a comma too.
-    let begins =
-        |place: usize| lower[..place].chars().filter(char::is_ascii_digit).count() >= PHONE_DIGITS_MIN;
-    let end = marks
-        .iter()
-        .filter_map(|mark| lower.match_indices(mark).map(|(place, _)| place).find(|place| begins(*place)));
-    // Lower case may be longer or shorter than what it is of.
+    // The mark must come after a number: "тел., +7 …" has a comma at its
+    // beginning, too.
+    let begins = |place: usize| {
+        lower[..place].chars().filter(char::is_ascii_digit).count() >= PHONE_DIGITS_MIN
+    };
+    let end = marks.iter().filter_map(|mark| {
+        lower.match_indices(mark).map(|(place, _)| place).find(|place| begins(*place))
+    });
+    // Lower case may differ in length from the original text.
     end.min().and_then(|end| text.get(..end)).unwrap_or(text)
+}
+
+/// Whether a text is an INN, the number of a Russian taxpayer: 10 digits of a
+/// company or 12 of a person, the last ones of which check the others.
+#[must_use]
+pub fn is_inn(text: &str) -> bool {
+    const WEIGHTS: [u32; 11] = [3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8];
+    let Some(digits) = text.chars().map(|sign| sign.to_digit(10)).collect::<Option<Vec<u32>>>()
+    else {
+        return false;
+    };
+    // The weights of a check digit are the last of the list.
+    let is_right = |at: usize| {
+        let weights = &WEIGHTS[WEIGHTS.len() - at..];
+        let sum: u32 = digits.iter().zip(weights).map(|(digit, weight)| digit * weight).sum();
+        digits[at] == sum % 11 % 10
+    };
+    match digits.len() {
+        10 => is_right(9),
+        12 => is_right(10) && is_right(11),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -130,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaves_nothing_is_no_contact() {
+    fn a_text_without_a_contact_is_none() {
         for text in [
             "",
             " ",
@@ -181,10 +221,21 @@ mod tests {
         #[test]
         fn no_text_makes_the_readers_panic(text in "\\PC{0,40}") {
             let (_, again) = (email(&text), phone(&text));
-            // What was normalised once stays what it is.
+            // Normalising a number twice changes nothing.
             if let Some(digits) = again {
                 proptest::prop_assert_eq!(phone(&digits), Some(digits));
             }
+        }
+    }
+
+    #[test]
+    fn an_inn_has_the_right_check_digits() {
+        for inn in ["7707083893", "7736207543", "500100732259"] {
+            assert!(is_inn(inn), "{inn}");
+        }
+        for other in ["", "7707083894", "500100732258", "500100732359", "77070838930", "abc7083893"]
+        {
+            assert!(!is_inn(other), "{other}");
         }
     }
 }

@@ -4,9 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A currency in which sums are kept. Marketplaces and payment systems here trade in roubles; another currency is another
-/// variant, and the compiler shows where it matters.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A currency of stored amounts. The supported marketplaces and payment systems
+/// use roubles. Another currency would be another variant, and the compiler
+/// would show where it matters.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Currency {
     /// The rouble, in kopecks.
     #[default]
@@ -15,7 +18,7 @@ pub enum Currency {
 }
 
 impl Currency {
-    /// Its code in ISO 4217.
+    /// The ISO 4217 code.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -23,7 +26,7 @@ impl Currency {
         }
     }
 
-    /// The decimal places of its smallest unit.
+    /// The number of decimal places of the smallest unit.
     #[must_use]
     pub const fn minor_digits(self) -> u32 {
         match self {
@@ -31,7 +34,8 @@ impl Currency {
         }
     }
 
-    /// Reads a code in any case. Old programs send the code that the rouble had before 1998.
+    /// Reads a code in upper or lower case. Also accepts `RUR`, the rouble's
+    /// code before 1998, which old programs still send.
     #[must_use]
     pub fn read(text: &str) -> Option<Currency> {
         match text.trim().to_ascii_uppercase().as_str() {

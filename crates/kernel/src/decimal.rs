@@ -1,16 +1,19 @@
-//! Decimal text to whole units and back, without binary floating point.
+//! Converts decimal text to whole units and back, without binary floating
+//! point.
 //!
-//! `(f64 * 100.0) as i64` is wrong for about six in a hundred two-decimal amounts (0.29 is the first), so
-//! amounts never pass through a float: digits are read one by one into an `i64` of the smallest unit.
+//! `(f64 * 100.0) as i64` is wrong for about six in a hundred two-decimal
+//! amounts (0.29 is the first). So amounts never pass through a float: the
+//! digits are read one by one into an `i64` of the smallest unit.
 
 use serde::{Deserialize, Serialize};
 
 use std::fmt;
 
-/// The longest decimal text that is looked at, in bytes: twice what fits an `i64`.
+/// The longest decimal text that is accepted, in bytes: twice what fits an
+/// `i64`.
 pub const DECIMAL_BYTES_MAX: usize = 40;
 
-/// Why a text is not a decimal number of the wanted precision.
+/// Why a text is not a decimal number of the required precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum DecimalError {
@@ -28,8 +31,9 @@ pub enum DecimalError {
     TooLarge,
 }
 
-/// Reads `text` as a number with `scale` digits after the dot, in units of the last of them:
-/// `parse("1.5", 2)` is 150. Zeros beyond the scale are accepted (`"1.500"`), other digits are not.
+/// Reads `text` as a number with `scale` digits after the dot, in units of the
+/// last of them: `parse("1.5", 2)` is 150. Zeros beyond the scale are accepted
+/// (`"1.500"`), other digits are not.
 pub fn parse(text: &str, scale: u32) -> Result<i64, DecimalError> {
     if text.len() > DECIMAL_BYTES_MAX {
         return Err(DecimalError::TooLarge);
@@ -42,7 +46,8 @@ pub fn parse(text: &str, scale: u32) -> Result<i64, DecimalError> {
     let missing_zeros = std::iter::repeat_n(b'0', scale as usize - kept);
     let mut units: i64 = 0;
     for digit in whole.bytes().chain(fraction.bytes().take(kept)).chain(missing_zeros) {
-        // Accumulated below zero because an `i64` reaches one further there.
+        // Accumulated as a negative number, because an `i64` reaches one
+        // further below zero.
         units = units
             .checked_mul(10)
             .and_then(|units| units.checked_sub(i64::from(digit - b'0')))
@@ -62,18 +67,20 @@ fn parts(text: &str) -> Result<(bool, &str, &str), DecimalError> {
         Some(_) => return Err(DecimalError::NotDecimal),
         None => (digits, ""),
     };
-    if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
+    if whole.is_empty() || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit())
+    {
         return Err(DecimalError::NotDecimal);
     }
     Ok((negative, whole, fraction))
 }
 
-/// Reads a number as programs of others write it: a JSON number, with or without an exponent. It may stray by 10⁻⁹ from a
-/// number with `scale` digits after the dot, which is then what is meant: `0.30000000000000004` is 0.3, because its sender
-/// counts in binary floats.
+/// Parses a number as other programs write it: a JSON number, with or without
+/// an exponent. It may differ by 10⁻⁹ from a number with `scale` digits after
+/// the dot, which is then the result: `0.30000000000000004` is 0.3, because its
+/// sender uses binary floats.
 ///
-/// No float is made on the way. The digits are moved by the exponent, and what lies beyond the last kept digit must be
-/// nearly nothing or nearly a whole unit.
+/// No float is used. The exponent shifts the digits, and what lies beyond the
+/// last kept digit must be almost zero or almost one whole unit.
 pub fn parse_lenient(text: &str, scale: u32) -> Result<i64, DecimalError> {
     if text.len() > DECIMAL_BYTES_MAX {
         return Err(DecimalError::TooLarge);
@@ -83,10 +90,13 @@ pub fn parse_lenient(text: &str, scale: u32) -> Result<i64, DecimalError> {
         None => (text, 0),
     };
     let (negative, whole, fraction) = parts(mantissa)?;
-    // Where the kept digits end, counted from the first digit; below 0 when all digits lie beyond it.
-    let end = i64::try_from(whole.len()).unwrap_or(i64::MAX) + i64::from(exponent) + i64::from(scale);
+    // The end of the kept digits, counted from the first digit; below 0 if all
+    // digits are beyond it.
+    let end =
+        i64::try_from(whole.len()).unwrap_or(i64::MAX) + i64::from(exponent) + i64::from(scale);
     let digits: Vec<u8> = whole.bytes().chain(fraction.bytes()).map(|byte| byte - b'0').collect();
-    let digit = |place: i64| usize::try_from(place).ok().and_then(|place| digits.get(place)).copied();
+    let digit =
+        |place: i64| usize::try_from(place).ok().and_then(|place| digits.get(place)).copied();
     let mut units: i64 = 0;
     for place in 0..end {
         units = units
@@ -108,10 +118,11 @@ pub fn parse_lenient(text: &str, scale: u32) -> Result<i64, DecimalError> {
     if negative { Ok(units) } else { units.checked_neg().ok_or(DecimalError::TooLarge) }
 }
 
-/// How far a sender's float may stray from the decimal that is meant: by one in this digit after the dot.
+/// How far a sender's float may differ from the intended decimal: by one in
+/// this digit after the dot.
 const STRAY_DIGITS: u32 = 9;
 
-/// The largest exponent that is looked at, either way.
+/// The largest exponent that is accepted, positive or negative.
 const EXPONENT_MAX: i32 = 20;
 
 fn exponent_of(text: &str) -> Result<i32, DecimalError> {
@@ -129,7 +140,8 @@ fn exponent_of(text: &str) -> Result<i32, DecimalError> {
     Ok(if negative { -size } else { size })
 }
 
-/// Writes `units` with exactly `scale` digits after the dot: `(150, 2)` is `1.50`.
+/// Writes `units` with exactly `scale` digits after the dot: `(150, 2)` is
+/// `1.50`.
 pub fn write(f: &mut fmt::Formatter<'_>, units: i64, scale: u32) -> fmt::Result {
     let one = 10_u64.pow(scale);
     let (sign, size) = (if units < 0 { "-" } else { "" }, units.unsigned_abs());
@@ -144,7 +156,9 @@ mod tests {
 
     #[test]
     fn odd_spellings_are_refused_with_the_reason() {
-        for text in ["", "-", ".", "1.", ".5", "1,5", "+1", " 1", "1e3", "0x1", "--1", "1.2.3", "١", "NaN"] {
+        for text in
+            ["", "-", ".", "1.", ".5", "1,5", "+1", " 1", "1e3", "0x1", "--1", "1.2.3", "١", "NaN"]
+        {
             assert_eq!(parse(text, 2), Err(DecimalError::NotDecimal), "{text:?}");
         }
         assert_eq!(parse("0.005", 2), Err(DecimalError::TooPrecise(2)));
@@ -154,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_every_json_reader_takes_for_a_decimal_is_that_decimal() {
+    fn a_json_number_close_to_a_decimal_is_that_decimal() {
         for (text, thousandths) in [
             ("0.30000000000000004", 300),
             ("0.29999999999999999", 300),
@@ -188,37 +202,54 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_decimal_of_that_precision_stays_unread() {
-        for text in ["0.3001", "0.0005", "1e-4", "1.0010000011", "1.00099999", "0.0000000010001", "1.9999"] {
+    fn a_number_that_is_no_decimal_of_that_precision_is_refused() {
+        for text in
+            ["0.3001", "0.0005", "1e-4", "1.0010000011", "1.00099999", "0.0000000010001", "1.9999"]
+        {
             assert_eq!(parse_lenient(text, 3), Err(DecimalError::TooPrecise(3)), "{text}");
         }
         for text in ["1e21", "1e-21", "0e99", "1e99999999999"] {
             assert_eq!(parse_lenient(text, 3), Err(DecimalError::ExponentTooLarge(20)), "{text}");
         }
-        for text in
-            ["", "e1", "1e", "1e+", "1e1.5", "1e1e1", "1,5", "1 000", "+1", ".5", "5.", "0x1", "NaN", "1e-"]
-        {
+        for text in [
+            "", "e1", "1e", "1e+", "1e1.5", "1e1e1", "1,5", "1 000", "+1", ".5", "5.", "0x1",
+            "NaN", "1e-",
+        ] {
             assert_eq!(parse_lenient(text, 3), Err(DecimalError::NotDecimal), "{text}");
         }
-        for text in ["1e20", "9223372036854775.808", &"9".repeat(41), &format!("1.{}", "0".repeat(39))] {
+        for text in
+            ["1e20", "9223372036854775.808", &"9".repeat(41), &format!("1.{}", "0".repeat(39))]
+        {
             assert_eq!(parse_lenient(text, 3), Err(DecimalError::TooLarge), "{text}");
         }
     }
 
     proptest! {
-        /// The shortest and the longest ways in which a float is printed come back as what went in.
+        /// The shortest and the longest forms in which a float is printed are
+        /// both read as the original number.
         #[test]
-        fn a_float_made_of_a_decimal_is_read_as_that_decimal(units in -10_000_000_i64..10_000_000, scale in 2_u32..=3) {
-            #[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "what senders do")]
+        fn a_float_made_of_a_decimal_is_read_as_that_decimal(
+            units in -10_000_000_i64..10_000_000,
+            scale in 2_u32..=3,
+        ) {
+            #[expect(
+                clippy::float_arithmetic,
+                clippy::cast_precision_loss,
+                reason = "what senders do"
+            )]
             let float = units as f64 / 10_f64.powi(scale.cast_signed());
             prop_assert_eq!(parse_lenient(&format!("{float}"), scale), Ok(units));
             prop_assert_eq!(parse_lenient(&format!("{float:e}"), scale), Ok(units));
             prop_assert_eq!(parse_lenient(&format!("{float:.16}"), scale), Ok(units));
         }
 
-        /// Whatever the strict reader takes, the lenient one reads alike.
+        /// The lenient parser agrees with the strict one on everything that the
+        /// strict one accepts.
         #[test]
-        fn the_lenient_reader_agrees_with_the_strict_one(text in "-?[0-9]{1,18}(\\.[0-9]{1,6})?", scale in 2_u32..=3) {
+        fn the_lenient_reader_agrees_with_the_strict_one(
+            text in "-?[0-9]{1,18}(\\.[0-9]{1,6})?",
+            scale in 2_u32..=3,
+        ) {
             if let Ok(units) = parse(&text, scale) {
                 prop_assert_eq!(parse_lenient(&text, scale), Ok(units));
             }

@@ -1,4 +1,5 @@
-//! What the store keeps: documents of a few kinds, each written in a numbered form.
+//! The documents in the store. They are of a few kinds, and each is written in
+//! a format with a version number (its schema).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -6,40 +7,43 @@ use std::hash::{Hash, Hasher};
 
 use super::partition::Partition;
 
-/// A kind of document. Its number, once given, keeps its meaning for ever: it is on disk. Whoever owns the document declares its
-/// kind; what is read back knows the number alone.
+/// A kind of document. The number is part of the stored format, so its meaning
+/// never changes. The module that owns the document declares its kind; a kind
+/// that is read from disk has only the number.
 #[derive(Clone, Copy)]
 pub struct Kind {
     byte: u8,
-    /// Several of them, as people are told; none of what was read back.
+    /// The plural name for messages to people. `None` for a kind read from
+    /// disk.
     plural: Option<&'static str>,
 }
 
-/// Set in the byte of kinds whose documents can be walked by time.
+/// Set in the byte of kinds whose documents can be listed by time.
 const LISTED: u8 = 0x80;
 
 impl Kind {
-    /// A kind whose documents can be walked by time.
+    /// A kind whose documents can be listed by time.
     #[must_use]
     pub const fn listed(number: u8, plural: &'static str) -> Kind {
-        assert!(number > 0 && number < LISTED - 1, "the highest bit says that it is listed");
+        assert!(number > 0 && number < LISTED - 1, "the number of a listed kind is 1 to 126");
         Kind { byte: number | LISTED, plural: Some(plural) }
     }
 
-    /// A kind whose documents are found through others, or by what they are about.
+    /// A kind whose documents are found only by key, or through other
+    /// documents.
     #[must_use]
     pub const fn unlisted(number: u8, plural: &'static str) -> Kind {
-        assert!(number > 0 && number < LISTED, "the highest bit says that it is listed");
+        assert!(number > 0 && number < LISTED, "the number of an unlisted kind is 1 to 127");
         Kind { byte: number, plural: Some(plural) }
     }
 
-    /// Whether documents of this kind can be walked by time.
+    /// Whether documents of this kind can be listed by time.
     #[must_use]
     pub const fn is_listed(self) -> bool {
         self.byte & LISTED != 0
     }
 
-    /// The byte that stands for it on disk.
+    /// The byte that represents this kind on disk.
     #[must_use]
     pub const fn byte(self) -> u8 {
         self.byte
@@ -93,16 +97,18 @@ impl fmt::Debug for Kind {
     }
 }
 
-/// Where a document lies.
+/// The key of a document.
 ///
-/// All keys of one batch are of one partition, so that a store that is spread over machines commits it on one of them.
+/// All keys of one batch are in the same partition, so that a store distributed
+/// over several machines can commit the batch on one of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DocKey {
-    /// What it is about.
+    /// The order, client or name that the document belongs to.
     pub partition: Partition,
-    /// What it is.
+    /// The document's kind.
     pub kind: Kind,
-    /// Which of its kind in the partition: a number of at most 96 bits.
+    /// Identifies the document among those of its kind in the partition. At
+    /// most 96 bits.
     pub id: u128,
 }
 
@@ -118,22 +124,24 @@ impl fmt::Debug for DocKey {
     }
 }
 
-/// Something that the store keeps whole.
+/// A value that the store keeps as one document.
 ///
-/// Every form that was ever released has a number (`SCHEMA` is today's), a branch in `decode` that lifts it
-/// to today's, and an example under `fixtures/stored/`. Forms from before the first release are refused by name.
+/// Every schema that was ever released has a number (`SCHEMA` is the current
+/// one), a branch in `decode` that converts it to the current one, and an
+/// example under `fixtures/stored/`. Schemas from before the first release are
+/// refused with an error that names them.
 pub trait Document: Sized {
-    /// Its kind.
+    /// The kind of these documents.
     const KIND: Kind;
-    /// The number of the form that `encode` writes.
+    /// The number of the schema that `encode` writes.
     const SCHEMA: u16;
-    /// The number of the oldest form that `decode` reads.
+    /// The number of the oldest schema that `decode` reads.
     const OLDEST: u16 = 1;
 
-    /// Writes today's form.
+    /// Encodes the value in the current schema.
     fn encode(&self) -> Vec<u8>;
 
-    /// Reads any form up to today's.
+    /// Decodes any schema from `OLDEST` to `SCHEMA`.
     fn decode(schema: u16, bytes: &[u8]) -> Result<Self, Unreadable>;
 }
 
@@ -141,36 +149,27 @@ pub trait Document: Sized {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// A newer version of tillgate wrote it.
-    #[error("{kind}: form {schema} was written by a newer tillgate; run that version or a later one")]
-    Newer {
-        /// Which kind.
-        kind: Kind,
-        /// Which form.
-        schema: u16,
-    },
+    #[error(
+        "{kind}: form {schema} was written by a newer tillgate; run that version or a later one"
+    )]
+    Newer { kind: Kind, schema: u16 },
     /// A tillgate from before the first release wrote it.
     #[error(
-        "{kind}: form {schema} was written by a tillgate from before the first release; start with an empty store"
+        "{kind}: form {schema} was written by a tillgate from before the first release; \
+         start with an empty store"
     )]
-    Older {
-        /// Which kind.
-        kind: Kind,
-        /// Which form.
-        schema: u16,
-    },
-    /// The bytes do not have the form that their number says.
-    #[error("{kind}: one does not have the form {schema} that it says: {why}")]
+    Older { kind: Kind, schema: u16 },
+    /// The bytes do not match the schema that their number names.
+    #[error("{kind}: a stored document does not have the form {schema} that it names: {why}")]
     Malformed {
-        /// Which kind.
         kind: Kind,
-        /// Which form.
         schema: u16,
-        /// What the reader said.
+        /// The message of the JSON reader.
         why: String,
     },
 }
 
-/// Reads a document whose every form so far is plain JSON.
+/// Decodes a document whose supported schemas are all plain JSON.
 pub fn decode_json<'de, T: Document + serde::Deserialize<'de>>(
     schema: u16,
     bytes: &'de [u8],
@@ -188,10 +187,11 @@ pub fn decode_json<'de, T: Document + serde::Deserialize<'de>>(
     })
 }
 
-/// Writes a document as JSON.
+/// Encodes a document as JSON.
 ///
 /// # Panics
-/// Never for the types of this crate: none has a map with keys other than strings or a serializer that fails.
+/// Never for the types of this crate: none has a map with keys other than
+/// strings, or a serializer that fails.
 pub fn encode_json<T: Document + serde::Serialize>(document: &T) -> Vec<u8> {
     serde_json::to_vec(document).expect("our documents have no part that JSON cannot hold")
 }

@@ -1,17 +1,18 @@
-//! Why a message was not delivered, as it is stored: a kind with its parameters. Its owner knows what they mean; nobody
-//! reads it by its text.
+//! The stored reason why a message was not delivered: a kind with its
+//! parameters. Only the module that wrote it knows what they mean. Code never
+//! decides by its text.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// A kind with its parameters.
+/// A kind of failure with its parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Failure(Map<String, Value>);
 
 impl Failure {
-    /// Of an enum that is tagged by `kind`.
+    /// Creates a failure from an enum that serde tags with `kind`.
     pub fn of(reason: &impl Serialize) -> Failure {
         match serde_json::to_value(reason) {
             Ok(Value::Object(parameters)) => Failure(parameters),
@@ -19,13 +20,14 @@ impl Failure {
         }
     }
 
-    /// Its kind.
+    /// The kind of failure; empty if there is none.
     #[must_use]
     pub fn kind(&self) -> &str {
         self.0.get("kind").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// What it is to its owner; none if that is somebody else.
+    /// Reads it back as its owner's enum. `None` if it belongs to another
+    /// module.
     #[must_use]
     pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_value(Value::Object(self.0.clone())).ok()
@@ -36,25 +38,27 @@ impl Failure {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum DeliveryFailure {
-    /// The message cannot be read.
+    /// The message cannot be decoded.
     Unreadable { detail: String },
-    /// A setting is missing that it needs.
+    /// A required setting is missing.
     SettingMissing { setting: String },
     /// It certainly did not arrive.
     NotSent { said: String },
-    /// The peer answered so.
+    /// The receiver answered with this status.
     Answered { status: String },
     /// It may have arrived.
     OutcomeUnknown { said: String },
-    /// It is about to be sent: should the process die, it may have arrived.
+    /// It is about to be sent. If the process dies now, it may have arrived.
     AboutToBeSent {
         /// An earlier attempt may have arrived.
         outcome_unknown: bool,
     },
-    /// The peer will never take it.
+    /// The receiver does not let us write there: a person must change that.
+    NotAllowed { said: String },
+    /// The receiver will never accept it.
     Refused { said: String },
-    /// Nobody listens at the address: it answered 410.
+    /// The address is no longer in use: it answered 410.
     Gone { url: String },
-    /// The peer wants to be left alone.
+    /// The receiver asked for a pause.
     AskedToWait { said: String },
 }

@@ -1,4 +1,4 @@
-//! Fingerprints of bytes, and the identity of a hook that is made of one.
+//! Fingerprints of bytes, used among other things as the identity of a hook.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,14 +6,16 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The first 96 bits of a SHA-256: enough that two different bodies never meet (a thousand million hooks of one
-/// order would, once in 10^11 such orders), and short enough for a key that the store holds without a pointer.
+/// The first 96 bits of a SHA-256. Two different bodies practically never have
+/// the same fingerprint: among a thousand million hooks of one order it happens
+/// once in 10^11 such orders. It is short enough for a key that the store holds
+/// without a pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(u128);
 
 impl Fingerprint {
-    /// Of the `parts` one after another, each with its length before it, so that no two lists of parts run
-    /// into the same bytes.
+    /// The fingerprint of `parts` in this order. Each part is preceded by its
+    /// length, so that no two different lists of parts give the same bytes.
     #[must_use]
     pub fn of(parts: &[&[u8]]) -> Fingerprint {
         let mut hash = Sha256::new();
@@ -27,7 +29,7 @@ impl Fingerprint {
         Fingerprint(u128::from_be_bytes(first))
     }
 
-    /// As a number.
+    /// The fingerprint as a number.
     #[must_use]
     pub const fn get(self) -> u128 {
         self.0
@@ -63,6 +65,8 @@ impl Serialize for Fingerprint {
 
 impl<'de> Deserialize<'de> for Fingerprint {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Fingerprint, D::Error> {
-        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }

@@ -1,4 +1,4 @@
-//! Which hook: where its journal entry lies.
+//! The id of a hook, which is also the key of its journal entry.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fingerprint, Partition};
 
-/// Which hook: where its receipt lies. The partition first, then the fingerprint of what makes two
-/// deliveries the same hook; its text is `482993011752-` and 24 hexadecimal digits.
+/// The id of a hook, which is also the key of its idempotency record: the
+/// partition, then the fingerprint of what makes two deliveries the same hook.
+/// As text it is `482993011752-` and 24 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HookId {
-    /// That of its order, or of its own name when it belongs to no order.
+    /// The partition of its order, or of its own name if it belongs to no
+    /// order.
     pub partition: Partition,
-    /// What tells it from the other hooks of the partition.
+    /// Distinguishes it from the other hooks of the partition.
     pub fingerprint: Fingerprint,
 }
 
@@ -41,7 +43,7 @@ impl FromStr for HookId {
 pub struct NotAHookId;
 
 impl HookId {
-    /// The id of what belongs to no order, by a name that nothing else has.
+    /// The id of a hook that belongs to no order, made from a unique name.
     #[must_use]
     pub const fn of_name(fingerprint: Fingerprint) -> HookId {
         HookId { partition: Partition::of_name(fingerprint), fingerprint }
@@ -56,6 +58,8 @@ impl Serialize for HookId {
 
 impl<'de> Deserialize<'de> for HookId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<HookId, D::Error> {
-        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }

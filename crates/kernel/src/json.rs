@@ -1,8 +1,9 @@
-//! JSON as others write it.
+//! Reads JSON as other programs write it.
 //!
-//! [`tidy`] passes over what some writers put into JSON and no reader takes. [`Object`] is an object and nothing that passes
-//! for one: serde takes a list for a struct too, field by field, and a document that promises an object would promise too
-//! little.
+//! [`tidy`] removes or replaces what some writers produce and JSON parsers
+//! refuse. [`Object`] accepts only a JSON object. serde also reads a struct
+//! from a list, field by field, so without it more would be accepted than the
+//! documented API promises.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,60 +13,65 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Unexpected, Visitor};
 
-/// A body as it can be read.
+/// A body that a JSON parser can read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tidied<'a> {
-    /// The text.
+pub struct CleanJson<'a> {
     pub text: Cow<'a, [u8]>,
-    /// Halves of a character beyond the first 65 536 that stood without the other half, and are U+FFFD now: a sender cut a
-    /// text in the middle of an emoji.
+    /// How many halves of a character beyond the first 65 536 had no other half
+    /// and were replaced by U+FFFD. It happens when a sender cuts a text in the
+    /// middle of an emoji.
     pub half_characters: usize,
 }
 
-/// Passes over byte order marks, and puts U+FFFD where half a surrogate pair or the beginning of an emoji's bytes stands.
+/// Removes byte order marks, and replaces each unpaired half of a surrogate
+/// pair, and each incomplete UTF-8 sequence of an emoji, with U+FFFD.
 #[must_use]
-pub fn tidy(body: &[u8]) -> Tidied<'_> {
+pub fn tidy(body: &[u8]) -> CleanJson<'_> {
     let mut text = body.trim_ascii_start();
     while let Some(rest) = text.strip_prefix(BYTE_ORDER_MARK) {
-        text = rest.trim_ascii_start(); // some programs put one before each file that they join
+        text = rest.trim_ascii_start(); // some programs put one before each file they join
     }
     let (text, cut) = match std::str::from_utf8(text) {
         Ok(_) => (Cow::Borrowed(text), 0),
-        Err(_) => mend_bytes(text),
+        Err(_) => repair_bytes(text),
     };
     let halves = half_characters(&text);
     if halves.is_empty() {
-        return Tidied { text, half_characters: cut };
+        return CleanJson { text, half_characters: cut };
     }
-    let mut mended = text.into_owned();
+    let mut repaired = text.into_owned();
     for place in &halves {
-        mended[place + 2..place + ESCAPE_BYTES].copy_from_slice(b"fffd");
+        repaired[place + 2..place + ESCAPE_BYTES].copy_from_slice(b"fffd");
     }
-    Tidied { text: Cow::Owned(mended), half_characters: cut + halves.len() }
+    CleanJson { text: Cow::Owned(repaired), half_characters: cut + halves.len() }
 }
 
-/// Puts U+FFFD for what is no UTF-8 because a text was cut within an emoji: the halves of a surrogate pair as bytes, and the
-/// first bytes of four. What is anything else that is no UTF-8, a text in another encoding for one, is left as it is.
-fn mend_bytes(text: &[u8]) -> (Cow<'_, [u8]>, usize) {
+/// Replaces invalid UTF-8 that comes from cutting a text within an emoji: the
+/// halves of a surrogate pair written as bytes, and the first bytes of a
+/// four-byte character. Any other invalid UTF-8, such as text in another
+/// encoding, is returned unchanged.
+fn repair_bytes(text: &[u8]) -> (Cow<'_, [u8]>, usize) {
     const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
-    let (mut mended, mut cut) = (Vec::with_capacity(text.len()), 0);
+    let (mut repaired, mut cut) = (Vec::with_capacity(text.len()), 0);
     for chunk in Chunks(text) {
         match chunk {
-            Chunk::Text(valid) => mended.extend_from_slice(valid),
-            Chunk::Pair(character) => mended.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            Chunk::Text(valid) => repaired.extend_from_slice(valid),
+            Chunk::Pair(character) => {
+                repaired.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes())
+            }
             Chunk::Half => {
-                mended.extend_from_slice(REPLACEMENT);
+                repaired.extend_from_slice(REPLACEMENT);
                 cut += 1;
             }
             Chunk::Foreign => return (Cow::Borrowed(text), 0),
         }
     }
-    (Cow::Owned(mended), cut)
+    (Cow::Owned(repaired), cut)
 }
 
 enum Chunk<'a> {
     Text(&'a [u8]),
-    /// An emoji that was written as the two halves of its surrogate pair.
+    /// An emoji written as the two halves of its surrogate pair.
     Pair(char),
     Half,
     Foreign,
@@ -103,7 +109,7 @@ impl<'a> Iterator for Chunks<'a> {
     }
 }
 
-/// Half of a surrogate pair in three bytes.
+/// Half of a surrogate pair, encoded in three bytes.
 fn surrogate_in(bytes: &[u8]) -> Option<u32> {
     match *bytes {
         [0xed, second @ 0xa0..=0xbf, third @ 0x80..=0xbf, ..] => {
@@ -113,7 +119,8 @@ fn surrogate_in(bytes: &[u8]) -> Option<u32> {
     }
 }
 
-/// How many bytes there are of a character of four that was cut off; none if it is something else.
+/// How many bytes are present of a four-byte character that was cut off. `None`
+/// if it is something else.
 fn begun_character(bytes: &[u8]) -> Option<usize> {
     let is_next = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, 0x80..=0xbf));
     let begins = match *bytes {
@@ -130,21 +137,26 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// The length of `\ud83d`, in bytes.
 const ESCAPE_BYTES: usize = 6;
 
-/// Where the escapes of surrogates begin that have no other half beside them. In JSON a backslash stands in strings alone.
+/// The positions of escaped surrogates without their other half. In JSON, a
+/// backslash occurs only in strings.
 fn half_characters(text: &[u8]) -> Vec<usize> {
     let mut halves = Vec::new();
     let mut place = 0;
-    while let Some(found) = text.get(place..).and_then(|rest| rest.iter().position(|&byte| byte == b'\\')) {
+    while let Some(found) =
+        text.get(place..).and_then(|rest| rest.iter().position(|&byte| byte == b'\\'))
+    {
         place += found;
         match surrogate_at(text, place) {
-            Some(Surrogate::High) if surrogate_at(text, place + ESCAPE_BYTES) == Some(Surrogate::Low) => {
+            Some(Surrogate::High)
+                if surrogate_at(text, place + ESCAPE_BYTES) == Some(Surrogate::Low) =>
+            {
                 place += 2 * ESCAPE_BYTES;
             }
             Some(Surrogate::High | Surrogate::Low) => {
                 halves.push(place);
                 place += ESCAPE_BYTES;
             }
-            None => place += 2, // the sign behind a backslash begins nothing by itself
+            None => place += 2, // the character after a backslash begins no escape itself
         }
     }
     halves
@@ -168,7 +180,7 @@ fn surrogate_at(text: &[u8], place: usize) -> Option<Surrogate> {
     }
 }
 
-/// What is read of an object, and of nothing else.
+/// Deserializes from a JSON object only.
 #[derive(Debug)]
 pub struct Object<T>(pub T);
 
@@ -192,20 +204,22 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// For a field that holds an object.
-pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+/// Deserializes a field that holds an object.
+pub fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Object::deserialize(deserializer).map(|Object(value)| value)
 }
 
-/// For a field that holds an object or nothing.
+/// Deserializes a field that holds an object or null.
 pub fn some_object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     Option::<Object<T>>::deserialize(deserializer).map(|value| value.map(|Object(value)| value))
 }
 
-/// A list of objects. PHP writes a list from which something was taken as an object whose names are the places:
-/// `{"0":…,"2":…}`.
+/// A list of objects. PHP writes a list from which an element was removed as an
+/// object whose names are the indexes: `{"0":…,"2":…}`.
 struct Objects<T>(Vec<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Objects<T> {
@@ -231,10 +245,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Objects<T> {
                 let mut read = BTreeMap::new();
                 while let Some(name) = items.next_key::<Cow<'de, str>>()? {
                     let place = name.parse::<u64>();
-                    let place = place.map_err(|_| Error::invalid_type(Unexpected::Map, &"a list"))?;
+                    let place =
+                        place.map_err(|_| Error::invalid_type(Unexpected::Map, &"a list"))?;
                     let Object(item) = items.next_value()?;
                     if read.insert(place, item).is_some() {
-                        return Err(Error::custom(format_args!("place {place} is there twice")));
+                        return Err(Error::custom(format_args!("the index {place} occurs twice")));
                     }
                 }
                 Ok(read.into_values().collect())
@@ -245,7 +260,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Objects<T> {
     }
 }
 
-/// For a field that holds a list of objects or nothing.
+/// Deserializes a field that holds a list of objects or null.
 pub fn some_objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Vec<T>>, D::Error> {
@@ -253,8 +268,10 @@ pub fn some_objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     Ok(values.map(|Objects(values)| values))
 }
 
-/// For a field that holds a list of objects.
-pub fn objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+/// Deserializes a field that holds a list of objects.
+pub fn objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     Objects::deserialize(deserializer).map(|Objects(values)| values)
 }
 

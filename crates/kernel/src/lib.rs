@@ -1,8 +1,8 @@
-//! The words everything else is written in: exact amounts, times, identities, secrets.
+//! Basic types used by all other crates: exact amounts, times, ids, secrets.
 //!
-//! Nothing here does I/O and nothing is `async`. Time and chance are arguments: the only calls to the
-//! system's clock and to its source of randomness live in [`time`] and [`chance`], and the rest of the
-//! crate is given their results.
+//! Nothing here does I/O, and nothing is `async`. Time and random bytes are
+//! arguments: only [`time`] and [`chance`] call the system's clock and its
+//! random number generator, and the rest of the crate is given their results.
 
 pub mod currency;
 pub mod decimal;
@@ -22,6 +22,7 @@ pub mod failure;
 pub mod fingerprint;
 pub mod hook_id;
 pub mod ids;
+pub mod image;
 pub mod json;
 pub mod outbox;
 pub mod partition;

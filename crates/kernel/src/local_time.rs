@@ -1,4 +1,4 @@
-//! Times as senders write them, with the offset that they name, or without any.
+//! Times as senders write them, with or without an offset.
 
 use std::fmt;
 
@@ -7,10 +7,12 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 use serde::{Deserialize, Serialize};
 
-/// A date and time as a sender wrote it, so that people are shown the shop's own hours.
+/// A date and time as a sender wrote it, so that people are shown the store's
+/// own local time.
 ///
-/// With an offset it is a moment. Without one it is what a clock on the sender's wall showed: it orders the sender's own
-/// times among themselves and says nothing else.
+/// With an offset it is a moment. Without one it is a wall clock time at the
+/// sender's place: times of the same sender can be ordered, and nothing more is
+/// known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LocalTime {
     wall: DateTime,
@@ -18,12 +20,16 @@ pub struct LocalTime {
 }
 
 impl LocalTime {
-    /// Reads a time in any unambiguous spelling. One without an offset is read in `zone`, if that is known; one that names a
-    /// moment and no place (`Z`, `UTC`, seconds since 1970) is shown in it.
+    /// Parses a time in any unambiguous spelling. A time without an offset is
+    /// taken to be in `zone`, if that is known. A time that names a moment but
+    /// no place (`Z`, `UTC`, seconds since 1970) is converted to `zone`.
     ///
-    /// Taken are RFC 3339 and its relatives (a space for the `T`, a space before the offset, `+0300`, `+03`, a trailing `UTC`,
-    /// any number of digits of a second), RFC 2822, seconds or milliseconds since 1970 (10 or 13 digits), and the forms that
-    /// Go, JavaScript and .NET print by themselves. Dates alone and day-first or month-first dates are not.
+    /// Accepted are RFC 3339 and its variants (a space instead of the `T`, a
+    /// space before the offset, `+0300`, `+03`, a trailing `UTC`, any number of
+    /// fractional digits), RFC 2822, seconds or milliseconds since 1970 (10 or
+    /// 13 digits), and the default formats of Go, JavaScript and .NET. Dates
+    /// without a time, and dates that begin with the day or the month, are
+    /// refused.
     #[must_use]
     pub fn read(text: &str, zone: Option<&TimeZone>) -> Option<LocalTime> {
         let text = text.trim();
@@ -41,11 +47,14 @@ impl LocalTime {
                 LocalTime { wall: Offset::UTC.to_datetime(at), offset: Some(Offset::UTC) }
             }
             (Read::Offset(wall, offset), _) => {
-                offset.to_timestamp(wall).ok()?; // it lies within the years that are counted
+                offset.to_timestamp(wall).ok()?; // checks that the moment is in the supported range
                 LocalTime { wall, offset: Some(offset) }
             }
-            // Twice in a year the clock is put forward or back: the earlier of two such times is meant, as good as any.
-            (Read::Wall(wall), Some(zone)) => LocalTime::in_zone(zone.to_timestamp(wall).ok()?, zone),
+            // When a clock is put back, a local time occurs twice: the earlier
+            // moment is used, which is as good as the other.
+            (Read::Wall(wall), Some(zone)) => {
+                LocalTime::in_zone(zone.to_timestamp(wall).ok()?, zone)
+            }
             (Read::Wall(wall), None) => LocalTime { wall, offset: None },
         })
     }
@@ -55,25 +64,27 @@ impl LocalTime {
         LocalTime { wall: offset.to_datetime(at), offset: Some(offset) }
     }
 
-    /// The moment, where an offset says which it is.
+    /// The moment, if the offset is known.
     #[must_use]
     pub fn timestamp(self) -> Option<Timestamp> {
         self.offset?.to_timestamp(self.wall).ok()
     }
 
-    /// The earliest moment that it can be: without an offset, that of the place where it is this time first.
+    /// The earliest possible moment: without an offset, the moment at the place
+    /// where this local time comes first.
     #[must_use]
     pub fn earliest(self) -> Option<Timestamp> {
         self.offset.unwrap_or(FIRST_OFFSET).to_timestamp(self.wall).ok()
     }
 
-    /// The moment or, without an offset, the one that it would be in UTC: good for comparing one sender's times.
+    /// The moment. Without an offset, the time is taken as UTC, which is good
+    /// enough to compare times of one sender.
     #[must_use]
     pub fn nominal(self) -> Option<Timestamp> {
         self.offset.unwrap_or(Offset::UTC).to_timestamp(self.wall).ok()
     }
 
-    /// What a clock on the sender's wall showed.
+    /// The local time that the sender wrote, without its offset.
     #[must_use]
     pub fn on_the_wall(self) -> DateTime {
         self.wall
@@ -83,31 +94,38 @@ impl LocalTime {
 /// The offset of the places where every day begins first.
 const FIRST_OFFSET: Offset = Offset::constant(14);
 
-/// The longest text that is looked at, in bytes: JavaScript's names of zones are long.
+/// The longest text that is parsed, in bytes: JavaScript's zone names are long.
 const TEXT_BYTES_MAX: usize = 100;
 
-/// What a text names.
+/// What a text says about a time.
 enum Read {
-    /// A moment, and no place.
+    /// A moment without a place.
     Moment(Timestamp),
-    /// A moment by its place's clock.
+    /// A local time with its offset.
     Offset(DateTime, Offset),
-    /// A clock's time, of which nobody says where.
+    /// A local time without an offset.
     Wall(DateTime),
 }
 
-/// `1795849200`, `1795849200123`, with a fraction too, and .NET's `/Date(1795849200123+0300)/`.
+/// `1795849200`, `1795849200123`, both also with a fraction, and .NET's
+/// `/Date(1795849200123+0300)/`.
 fn since_1970(text: &str) -> Option<Read> {
     let dotnet = text.strip_prefix("/Date(").and_then(|rest| rest.strip_suffix(")/"));
     if let Some(inner) = dotnet {
-        // The offset behind it changes nothing about the moment.
+        // The offset after the number does not change the moment.
         let digits = inner.get(..13).filter(|digits| is_digits(digits))?;
         let rest = &inner[13..];
         let is_offset = rest.len() == 5 && rest.starts_with(['+', '-']) && is_digits(&rest[1..]);
-        return (rest.is_empty() || is_offset).then(|| millisecond(digits)).flatten().map(Read::Moment);
+        return (rest.is_empty() || is_offset)
+            .then(|| millisecond(digits))
+            .flatten()
+            .map(Read::Moment);
     }
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if !is_digits(whole) || !fraction.bytes().all(|byte| byte.is_ascii_digit()) || text.ends_with('.') {
+    if !is_digits(whole)
+        || !fraction.bytes().all(|byte| byte.is_ascii_digit())
+        || text.ends_with('.')
+    {
         return None;
     }
     match whole.len() {
@@ -128,13 +146,13 @@ fn millisecond(digits: &str) -> Option<Timestamp> {
     Timestamp::from_millisecond(digits.parse().ok()?).ok()
 }
 
-/// A fraction's digits, as many as there are: those beyond the ninth are less than anybody counts.
+/// The digits of a fraction as nanoseconds. Digits after the ninth are ignored.
 fn nanoseconds(fraction: &str) -> i32 {
     let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(9);
     digits.fold(0, |sum, digit| sum * 10 + i32::from(digit - b'0'))
 }
 
-/// `2026-11-28T10:00:00.25+03:00` and its relatives.
+/// `2026-11-28T10:00:00.25+03:00` and its variants.
 fn year_first(text: &str) -> Option<Read> {
     let date = text.get(..10)?;
     let separator = date.as_bytes()[4];
@@ -163,9 +181,11 @@ fn year_first(text: &str) -> Option<Read> {
             }
         }
     }
-    // A leap second is the last of its minute; the end of a day is the beginning of the next.
+    // A leap second becomes the last second of its minute; 24:00 is the
+    // beginning of the next day.
     let second = if second == 60 { 59 } else { second };
-    let is_end = (hour, minute, second) == (24, 0, 0) && fraction.bytes().all(|digit| digit == b'0');
+    let is_end =
+        (hour, minute, second) == (24, 0, 0) && fraction.bytes().all(|digit| digit == b'0');
     let wall = if is_end {
         date.tomorrow().ok()?.at(0, 0, 0, 0)
     } else {
@@ -191,7 +211,8 @@ enum Zone {
     Named(TimeZone),
 }
 
-/// What stands behind a time: nothing, `Z`, `UTC`, `+03:00`, `UTC+3`, `Europe/Moscow`; a name behind the number (`+0300 MSK`) adds nothing.
+/// Parses what follows a time: nothing, `Z`, `UTC`, `+03:00`, `UTC+3`,
+/// `Europe/Moscow`. A name after the offset (`+0300 MSK`) is ignored.
 fn zone(text: &str) -> Option<Zone> {
     if text.is_empty() {
         return Some(Zone::Nowhere);
@@ -200,12 +221,16 @@ fn zone(text: &str) -> Option<Zone> {
     if ["Z", "UTC", "GMT", "UT"].contains(&upper.as_str()) {
         return Some(Zone::Utc);
     }
-    // Names of places have a slash. `MSK` and its like mean other places elsewhere.
+    // Zone names have a slash. `MSK` and similar abbreviations mean different
+    // zones in different places.
     if text.contains('/') && !text.starts_with(['+', '-']) {
         return TimeZone::get(text).ok().map(Zone::Named);
     }
-    let number =
-        ["UTC", "GMT"].iter().find_map(|name| upper.strip_prefix(name)).unwrap_or(&upper).trim_start();
+    let number = ["UTC", "GMT"]
+        .iter()
+        .find_map(|name| upper.strip_prefix(name))
+        .unwrap_or(&upper)
+        .trim_start();
     let negative = number.starts_with('-');
     let number = number.strip_prefix(['+', '-'])?;
     let (digits, name) = match number.find(|sign: char| !sign.is_ascii_digit() && sign != ':') {
@@ -217,7 +242,9 @@ fn zone(text: &str) -> Option<Zone> {
         return None;
     }
     let digits = digits.replace(':', "");
-    let part = |from: usize, to: usize| digits.get(from..to).map_or(Some(0), |part| part.parse::<i32>().ok());
+    let part = |from: usize, to: usize| {
+        digits.get(from..to).map_or(Some(0), |part| part.parse::<i32>().ok())
+    };
     let (hours, minutes, seconds) = match digits.len() {
         1 => (part(0, 1)?, 0, 0),
         2 => (part(0, 2)?, 0, 0),
@@ -232,7 +259,7 @@ fn zone(text: &str) -> Option<Zone> {
     Offset::from_seconds(if negative { -size } else { size }).ok().map(Zone::At)
 }
 
-/// `20261128T100000Z`, and RFC 9557 with the name of a zone alone.
+/// `20261128T100000Z`, and RFC 9557 with only the name of a zone.
 fn iso_basic(text: &str) -> Option<Read> {
     if let Ok(zoned) = text.parse::<Zoned>() {
         return Some(Read::Offset(zoned.datetime(), zoned.offset()));
@@ -248,10 +275,14 @@ fn iso_basic(text: &str) -> Option<Read> {
 
 /// `Sat, 28 Nov 2026 10:00:00 +0300`
 fn rfc_2822(text: &str) -> Option<Read> {
-    // What HTTP and old mail programs write for UTC says nothing about a place.
-    let is_utc =
-        text.ends_with(" GMT") || text.ends_with(" UT") || text.ends_with(" UTC") || text.ends_with(" Z");
-    let zoned = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_zoned(text).ok()?;
+    // `GMT` and the like come from HTTP and old mail programs, and say nothing
+    // about the sender's place.
+    let is_utc = text.ends_with(" GMT")
+        || text.ends_with(" UT")
+        || text.ends_with(" UTC")
+        || text.ends_with(" Z");
+    let zoned =
+        jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_zoned(text).ok()?;
     Some(if is_utc {
         Read::Moment(zoned.timestamp())
     } else {
@@ -285,7 +316,9 @@ impl<'de> Deserialize<'de> for LocalTime {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<LocalTime, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
         LocalTime::read(&text, None).ok_or_else(|| {
-            serde::de::Error::custom(format_args!("{text:?} is not a time such as 2026-11-28T10:00:00+03:00"))
+            serde::de::Error::custom(format_args!(
+                "{text:?} is not a time such as 2026-11-28T10:00:00+03:00"
+            ))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Money: whole units of a currency's smallest coin.
+//! Money, as whole minor units of a currency.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::currency::Currency;
 use super::decimal::{self, DecimalError};
 
-/// An amount in a currency, held as whole minor units in an `i64` (up to 92 quadrillion roubles).
+/// An amount in a currency, stored as whole minor units in an `i64` (up to 92
+/// quadrillion roubles).
 ///
-/// It is read from and written as a decimal string (`"1558.80"`), in the API and in the store, because a
-/// JSON number becomes a binary float in most readers.
+/// It is parsed from and formatted as a decimal string (`"1558.80"`), in the
+/// API and in the store, because most readers turn a JSON number into a binary
+/// float.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Money {
     minor: i64,
@@ -19,34 +21,34 @@ pub struct Money {
 }
 
 impl Money {
-    /// No money.
     pub const ZERO: Money = Money::from_kopecks(0);
 
-    /// From whole kopecks.
+    /// Creates an amount from whole kopecks.
     #[must_use]
     pub const fn from_kopecks(kopecks: i64) -> Money {
         Money { minor: kopecks, currency: Currency::Rub }
     }
 
-    /// Reads an amount as a peer's program writes it: see [`decimal::parse_lenient`]. Our own API is strict: see `FromStr`.
+    /// Parses an amount as another program writes it: see
+    /// [`decimal::parse_lenient`]. Our own API is strict: see `FromStr`.
     pub fn from_peer(text: &str) -> Result<Money, DecimalError> {
         decimal::parse_lenient(text, Currency::Rub.minor_digits()).map(Money::from_kopecks)
     }
 
-    /// In whole kopecks.
+    /// The amount in whole kopecks.
     #[must_use]
     pub const fn kopecks(self) -> i64 {
         self.minor
     }
 
-    /// Its currency.
     #[must_use]
     pub const fn currency(self) -> Currency {
         self.currency
     }
 }
 
-/// Reads an amount as others write it in JSON, as a number or as a string: see [`decimal::parse_lenient`].
+/// Parses an amount in JSON of another program, as a number or as a string: see
+/// [`decimal::parse_lenient`].
 #[must_use]
 pub fn from_json(raw: &serde_json::value::RawValue) -> Option<Money> {
     let text = raw.get();
@@ -87,11 +89,13 @@ mod tests {
 
     use super::*;
 
-    /// Writes kopecks the pedestrian way, as the oracle for [`Money`]'s own writer.
+    /// Writes kopecks in the simplest way, as the oracle for [`Money`]'s own
+    /// formatting.
     fn by_hand(kopecks: u32, into: &mut String) {
         use std::fmt::Write;
         into.clear();
-        write!(into, "{}.{}{}", kopecks / 100, kopecks / 10 % 10, kopecks % 10).expect("writing to a string");
+        write!(into, "{}.{}{}", kopecks / 100, kopecks / 10 % 10, kopecks % 10)
+            .expect("writing to a string");
     }
 
     #[test]
@@ -115,10 +119,19 @@ mod tests {
         }
 
         #[test]
-        fn a_whole_number_or_one_decimal_means_the_same_amount(roubles in 0i64..1_000_000_000, tenth in 0i64..10) {
+        fn a_whole_number_or_one_decimal_means_the_same_amount(
+            roubles in 0i64..1_000_000_000,
+            tenth in 0i64..10,
+        ) {
             prop_assert_eq!(format!("{roubles}").parse(), Ok(Money::from_kopecks(roubles * 100)));
-            prop_assert_eq!(format!("{roubles}.{tenth}").parse(), Ok(Money::from_kopecks(roubles * 100 + tenth * 10)));
-            prop_assert_eq!(format!("{roubles}.{tenth}000").parse(), Ok(Money::from_kopecks(roubles * 100 + tenth * 10)));
+            prop_assert_eq!(
+                format!("{roubles}.{tenth}").parse(),
+                Ok(Money::from_kopecks(roubles * 100 + tenth * 10))
+            );
+            prop_assert_eq!(
+                format!("{roubles}.{tenth}000").parse(),
+                Ok(Money::from_kopecks(roubles * 100 + tenth * 10))
+            );
         }
 
         #[test]

@@ -1,27 +1,30 @@
-//! What documents and messages are about: a numbered subject, such as an order, or a name.
+//! Partitions: what documents and messages are about. A partition belongs to a
+//! numbered thing, such as an order, or to a name.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::fingerprint::Fingerprint;
 
-/// A kind of numbered things that have partitions of their own. Whoever owns the numbers declares it; its byte keeps its
-/// meaning for ever, because it is on disk.
+/// A kind of numbered things that have partitions of their own. The module that
+/// owns the numbers declares it. Its byte is part of the stored format, so its
+/// meaning never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject(u8);
 
 impl Subject {
-    /// The subject with this byte.
     #[must_use]
     pub const fn new(byte: u8) -> Subject {
-        assert!(byte < 0x80, "the highest bit belongs to names");
+        assert!(byte < 0x80, "the highest bit marks partitions of names");
         Subject(byte)
     }
 }
 
-/// Documents that are committed together: everything about one order, one client, or one name.
+/// Documents that are committed together: everything about one order, one
+/// client, or one name.
 ///
-/// Its highest bit says whether it belongs to a name. Otherwise seven bits hold the subject and 56 bits its number.
+/// The highest bit is set for a name. Otherwise the next seven bits hold the
+/// subject, and the other 56 bits its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Partition(u64);
 
@@ -45,21 +48,22 @@ impl Partition {
         Partition((subject.0 as u64) << NUMBER_BITS | number)
     }
 
-    /// The partition of a name. Names are spread over as many partitions as there are fingerprints, so that none gathers
-    /// them all.
+    /// The partition of a name. Names are spread over as many partitions as
+    /// there are fingerprints, so that no single partition collects them all.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "the low half is as good as any")]
     pub const fn of_name(fingerprint: Fingerprint) -> Partition {
         Partition(OF_A_NAME | fingerprint.get() as u64)
     }
 
-    /// The number of the thing that it is about, if it is of this subject.
+    /// The number of the thing that the partition belongs to, if it is of this
+    /// subject.
     #[must_use]
     pub const fn number_of(self, subject: Subject) -> Option<u64> {
         if self.0 >> NUMBER_BITS == subject.0 as u64 { Some(self.0 & NUMBER_MAX) } else { None }
     }
 
-    /// The one behind it, unless it is the last.
+    /// The next partition, or `None` after the last one.
     #[must_use]
     pub const fn next(self) -> Option<Partition> {
         match self.0.checked_add(1) {
@@ -68,13 +72,13 @@ impl Partition {
         }
     }
 
-    /// As the store keeps it.
+    /// The number that the store keeps.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// Bytes that sort as the partitions do.
+    /// Bytes that sort in the same order as the partitions.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 8] {
         self.0.to_be_bytes()
@@ -115,7 +119,7 @@ mod tests {
     const CLIENTS: Subject = Subject::new(1);
 
     #[test]
-    fn subjects_with_the_same_number_and_names_lie_apart() {
+    fn subjects_with_the_same_number_and_names_have_different_partitions() {
         let order = Partition::of(ORDERS, 482_993_011_752);
         let client = Partition::of(CLIENTS, 482_993_011_752);
         let name = Partition::of_name(Fingerprint::of(&[b"a name"]));

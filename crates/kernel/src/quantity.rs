@@ -1,4 +1,4 @@
-//! Quantities of goods: pieces, or kilograms to the gram.
+//! Quantities of goods: pieces, or kilograms with a precision of one gram.
 
 use std::fmt;
 use std::iter::Sum;
@@ -9,38 +9,41 @@ use serde::{Deserialize, Serialize};
 
 use super::decimal::{self, DecimalError};
 
-/// A quantity in the goods' own unit, held in thousandths: 2 pieces, or 0.350 of a kilogram.
+/// A quantity in the goods' own unit, stored in thousandths: 2 pieces, or 0.350
+/// of a kilogram.
 ///
-/// It is read from and written as a decimal string without needless zeros: `"2"`, `"0.35"`.
+/// Parsed from and formatted as a decimal string without trailing zeros: `"2"`,
+/// `"0.35"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Quantity(i64);
 
 const QUANTITY_DIGITS: u32 = 3;
 
 impl Quantity {
-    /// Nothing.
     pub const ZERO: Quantity = Quantity(0);
 
-    /// From thousandths of the unit.
+    /// Creates a quantity from thousandths of the unit.
     #[must_use]
     pub const fn from_thousandths(thousandths: i64) -> Quantity {
         Quantity(thousandths)
     }
 
-    /// Reads a quantity as a peer's program writes it: see [`decimal::parse_lenient`]. Our own API is strict: see `FromStr`.
+    /// Parses a quantity as another program writes it: see
+    /// [`decimal::parse_lenient`]. Our own API is strict: see `FromStr`.
     pub fn from_peer(text: &str) -> Result<Quantity, DecimalError> {
         decimal::parse_lenient(text, QUANTITY_DIGITS).map(Quantity)
     }
 
-    /// In thousandths of the unit.
+    /// The quantity in thousandths of the unit.
     #[must_use]
     pub const fn thousandths(self) -> i64 {
         self.0
     }
 }
 
-// Saturating, because a sum of quantities is shown and compared, and a sender who claims quintillions of
-// bottles must not be able to stop the order from being kept.
+// Saturating, because sums of quantities are shown and compared. A sender who
+// claims quintillions of bottles must not be able to prevent the order from
+// being stored.
 impl Add for Quantity {
     type Output = Quantity;
     fn add(self, other: Quantity) -> Quantity {
@@ -114,12 +117,12 @@ mod tests {
             let quantity = Quantity::from_thousandths(thousandths);
             let text = quantity.to_string();
             assert_eq!(text.parse(), Ok(quantity), "{text}");
-            assert!(!text.contains('.') || !text.ends_with('0'), "needless zero in {text}");
+            assert!(!text.contains('.') || !text.ends_with('0'), "trailing zero in {text}");
         }
     }
 
     #[test]
-    fn a_preposterous_sum_saturates() {
+    fn a_sum_that_overflows_saturates() {
         let most = Quantity::from_thousandths(i64::MAX);
         assert_eq!(most + most, most);
         assert_eq!(-most - most, Quantity::from_thousandths(i64::MIN));

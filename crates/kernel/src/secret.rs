@@ -1,4 +1,5 @@
-//! Secrets: values that do not print, and tokens that are compared in constant time.
+//! Secrets that are never printed, and tokens that are compared in constant
+//! time.
 
 use std::fmt;
 
@@ -9,8 +10,9 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-/// A text that must not reach logs, errors or pages. Its `Debug` is a placeholder and it has no `Display`.
-/// Two of them are compared in a time that does not depend on where they differ.
+/// A text that must not appear in logs, errors or pages. Its `Debug` is a
+/// placeholder, and it has no `Display`. The time of a comparison does not
+/// depend on where two secrets differ.
 #[derive(Clone, Eq)]
 pub struct Secret(String);
 
@@ -20,7 +22,8 @@ impl PartialEq for Secret {
     }
 }
 
-/// Written by hand so that a secret of the wrong type (a token of digits without quotes) is not quoted back.
+/// Written by hand so that the error for a secret of the wrong type (a token of
+/// digits without quotes) does not quote it.
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
         struct Text;
@@ -54,7 +57,7 @@ impl Secret {
         Secret(text.into())
     }
 
-    /// The text, for the one call that needs it.
+    /// The secret text, for the call that needs it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -67,25 +70,27 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The key in a secret of Standard Webhooks, which is `whsec_` and base64; none if it is not one.
+/// The key in a Standard Webhooks secret, which is `whsec_` and base64. `None`
+/// if the secret has another form.
 #[must_use]
 pub fn webhook_key(secret: &Secret) -> Option<Vec<u8>> {
     BASE64.decode(secret.expose().strip_prefix("whsec_")?).ok()
 }
 
-/// Text about a person, or meant for one only: kept and sent, and not printed.
+/// Text about a person, or for one person only. It is stored and sent, but
+/// never printed.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Private(String);
 
 impl Private {
-    /// Takes the text.
+    /// Wraps a private text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Private {
         Private(text.into())
     }
 
-    /// The text itself, for those who send or compare it.
+    /// The text itself, for code that sends or compares it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -98,13 +103,16 @@ impl fmt::Debug for Private {
     }
 }
 
-/// The shortest token that is accepted, in bytes: 16 random characters cannot be guessed over a network.
+/// The shortest accepted token, in bytes: 16 random characters cannot be
+/// guessed over a network.
 pub const TOKEN_BYTES_MIN: usize = 16;
 
-/// The tokens that open a door: one, or the new and the old one while they are being exchanged.
+/// The tokens that give access: one, or the new and the old one during a
+/// rotation.
 ///
-/// What is kept and compared are their MACs under a key drawn for this process, by the constant-time check
-/// of the `hmac` crate: neither where a guess first differs nor how long the token is shows in the time.
+/// It stores and compares their MACs under a key drawn for this process, with
+/// the constant-time check of the `hmac` crate. So the time reveals neither
+/// where a guess first differs nor how long the token is.
 #[derive(Clone)]
 pub struct Tokens {
     key: Hmac<Sha256>,
@@ -112,7 +120,8 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Keeps `tokens`; `key` is random, of this process alone.
+    /// Stores the MACs of `tokens`. `key` must be random, and is used only in
+    /// this process.
     ///
     /// # Panics
     /// Never: HMAC takes a key of any length.
@@ -126,11 +135,14 @@ impl Tokens {
         Tokens { key, macs }
     }
 
-    /// Whether `candidate` is one of them. Every token is compared, whichever matches.
+    /// Whether `candidate` is one of the tokens. Every token is compared,
+    /// whether or not another one matches.
     #[must_use]
     pub fn accept(&self, candidate: &[u8]) -> bool {
         let candidate = self.key.clone().chain_update(candidate);
-        self.macs.iter().fold(false, |found, mac| candidate.clone().verify_slice(mac).is_ok() | found)
+        self.macs
+            .iter()
+            .fold(false, |found, mac| candidate.clone().verify_slice(mac).is_ok() | found)
     }
 }
 
@@ -152,14 +164,19 @@ mod tests {
     }
 
     #[test]
-    fn only_the_exact_tokens_open() {
-        let (new, old) = (Secret::new("the-new-token-of-the-shop"), Secret::new("the-old-token-of-the-shop"));
+    fn only_the_exact_tokens_are_accepted() {
+        let (new, old) =
+            (Secret::new("the-new-token-of-the-shop"), Secret::new("the-old-token-of-the-shop"));
         let tokens = Tokens::new([&new, &old], [7; 32]);
         assert!(tokens.accept(b"the-new-token-of-the-shop"));
         assert!(tokens.accept(b"the-old-token-of-the-shop"));
-        for guess in
-            ["", "t", "the-new-token-of-the-sho", "the-new-token-of-the-shop ", "The-new-token-of-the-shop"]
-        {
+        for guess in [
+            "",
+            "t",
+            "the-new-token-of-the-sho",
+            "the-new-token-of-the-shop ",
+            "The-new-token-of-the-shop",
+        ] {
             assert!(!tokens.accept(guess.as_bytes()), "{guess:?}");
         }
         assert!(!Tokens::new([], [7; 32]).accept(b""));

@@ -1,30 +1,72 @@
-//! What the settings of a room are, for whoever declares some and for whoever reads them all.
+//! Descriptions of the settings in a section of the configuration, for the
+//! module that declares them and for the configuration that reads them all.
 
-/// What stands in a setting's variable of the environment.
+/// The type of a setting's value in its environment variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
-    /// Text.
+pub enum ValueKind {
     Text,
-    /// A secret: it may be given by the path of a file as well.
+    /// A secret. It may also be given as the path of a file.
     Secret,
-    /// A list, its parts divided by commas.
+    /// A list separated by commas.
     List,
     /// A whole number.
     Number,
     /// `true` or `false`.
     Switch,
-    /// A switch, or a word.
+    /// `true`, `false`, or another word.
     SwitchOrText,
 }
 
-/// A key of a section, and what it holds.
-pub type Key = (&'static str, Holds);
+/// A setting of a section, as its owner declares it: for reading it from the
+/// environment, and for docs/configuration.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    pub key: &'static str,
+    pub kind: ValueKind,
+    pub default: Default,
+    /// One or two sentences for the operator.
+    pub about: &'static str,
+}
 
-/// Refuses what is not the address of a web server. The error names the key.
+/// The value of a setting that the configuration does not name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Default {
+    /// Its section cannot be used without it.
+    Required,
+    /// Without it, a feature is off or the value is derived; see `about`.
+    None,
+    /// This value, written as in TOML.
+    Value(&'static str),
+}
+
+impl Setting {
+    #[must_use]
+    pub const fn required(key: &'static str, kind: ValueKind, about: &'static str) -> Setting {
+        Setting { key, kind, default: Default::Required, about }
+    }
+
+    #[must_use]
+    pub const fn optional(key: &'static str, kind: ValueKind, about: &'static str) -> Setting {
+        Setting { key, kind, default: Default::None, about }
+    }
+
+    /// A setting with a default, which is written as in TOML.
+    #[must_use]
+    pub const fn or(
+        key: &'static str,
+        kind: ValueKind,
+        default: &'static str,
+        about: &'static str,
+    ) -> Setting {
+        Setting { key, kind, default: Default::Value(default), about }
+    }
+}
+
+/// Checks that `url` is the address of a web server. The error names the key.
 pub fn http_url(key: &str, url: &str) -> Result<(), String> {
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     match rest {
         Some(rest) if !rest.is_empty() && !url.contains(char::is_whitespace) => Ok(()),
-        Some(_) | None => Err(format!("{key}: it is not an address such as https://shop.example")),
+        Some(_) | None => Err(format!("{key}: must be an address such as https://shop.example")),
     }
 }

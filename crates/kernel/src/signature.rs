@@ -1,4 +1,5 @@
-//! Signatures of bodies: an HMAC over the body, and Standard Webhooks (standardwebhooks.com).
+//! Signatures of bodies: an HMAC over the body, and Standard Webhooks
+//! (standardwebhooks.com).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,18 +10,18 @@ use sha2::Sha256;
 
 use crate::{Secret, Timestamp};
 
-/// The hash inside the HMAC.
+/// The hash function of the HMAC.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Algorithm {
     /// Invoicebox's default.
     #[default]
     Sha1,
-    /// The better choice.
+    /// The stronger alternative.
     Sha256,
 }
 
-/// The signature of a body, in hexadecimal.
+/// The HMAC of a body, in hexadecimal.
 ///
 /// # Panics
 /// Never: HMAC takes a key of any length.
@@ -43,7 +44,8 @@ pub fn sign_body(key: &Secret, algorithm: Algorithm, body: &[u8]) -> String {
     }
 }
 
-/// Whether `claimed` is the signature of a body. The comparison takes the same time wherever the first difference is.
+/// Whether `claimed` is the HMAC of a body, as bytes. The comparison takes the
+/// same time wherever the first difference is.
 #[must_use]
 pub fn is_signature(key: &Secret, algorithm: Algorithm, body: &[u8], claimed: &[u8]) -> bool {
     let key = key.expose().as_bytes();
@@ -55,13 +57,14 @@ pub fn is_signature(key: &Secret, algorithm: Algorithm, body: &[u8], claimed: &[
     }
 }
 
-/// What Standard Webhooks signs: the id of a delivery, the time of the attempt, and the body.
+/// The HMAC of what Standard Webhooks signs: the id of a delivery, the time of
+/// the attempt, and the body.
 pub fn standard_mac(key: &[u8], id: &str, at: Timestamp, body: &[u8]) -> Option<Hmac<Sha256>> {
     let mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
     Some(mac.chain_update(format!("{id}.{}.", at.as_second())).chain_update(body))
 }
 
-/// The value of the header `webhook-signature`.
+/// The value of the `webhook-signature` header.
 #[must_use]
 pub fn sign_standard(key: &[u8], id: &str, at: Timestamp, body: &[u8]) -> Option<String> {
     let mac = standard_mac(key, id, at, body)?;

@@ -1,15 +1,18 @@
-//! Text of others on its way to people.
+//! Text of others, made safe to show to people.
 //!
-//! Some characters are obeyed and not shown: a terminal does what they say, or the rest of a line reads otherwise than it is
-//! written. At the door they are taken out of names ([`clean`]); where text is shown they stand as escapes ([`shown`]).
+//! Some characters act instead of being shown: a terminal executes them, or
+//! they change how the rest of a line reads. Names are cleaned of them on
+//! arrival ([`clean`]); other text is escaped where it is shown ([`shown`]).
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::card;
 
-/// Whether a character is obeyed instead of shown: controls, line and paragraph separators, marks that turn the direction of
-/// reading, and characters without width. Not the joiners of emoji and of scripts that need them.
+/// Whether a character acts instead of being shown: control characters, line
+/// and paragraph separators, marks that change the reading direction, and
+/// characters without width. The joiners of emoji, and of scripts that need
+/// them, are excluded.
 #[must_use]
 pub fn is_obeyed(c: char) -> bool {
     c.is_control() || breaks_line(c) || is_invisible(c)
@@ -20,10 +23,21 @@ fn breaks_line(c: char) -> bool {
 }
 
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    matches!(
+        c,
+        '\u{61c}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}'
+    )
 }
 
-/// `text` on one line and without what is obeyed: breaks and controls become spaces, the invisible goes.
+/// `text` on one line, without characters that act: line breaks and control
+/// characters become spaces, invisible characters are removed.
 #[must_use]
 pub fn clean(text: &str) -> Cow<'_, str> {
     if !text.contains(is_obeyed) {
@@ -33,28 +47,32 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(visible.map(|c| if is_obeyed(c) { ' ' } else { c }).collect())
 }
 
-/// The same for a text of several lines: line feeds and tabs stay.
+/// Like [`clean`], for a text of several lines: line feeds and tabs stay.
 #[must_use]
 pub fn clean_lines(text: &str) -> String {
     text.split('\n')
-        .map(|line| line.trim_end_matches('\r').split('\t').map(clean).collect::<Vec<_>>().join("\t"))
+        .map(|line| {
+            line.trim_end_matches('\r').split('\t').map(clean).collect::<Vec<_>>().join("\t")
+        })
         .collect::<Vec<_>>()
         .join("\n")
 }
 
-/// What somebody has written, as it is kept and sent on: on one line, and without the numbers of cards.
+/// Free text of a person, as it is stored and sent on: on one line, with card
+/// numbers masked.
 #[must_use]
 pub fn free_text(text: &str) -> String {
     card::mask(&clean(text)).into_owned()
 }
 
-/// The same of several lines.
+/// Like [`free_text`], for several lines.
 #[must_use]
 pub fn free_lines(text: &str) -> String {
     card::mask(&clean_lines(text)).into_owned()
 }
 
-/// `text` with everything shown that would be obeyed, in the way of Rust's strings. Line feeds stay.
+/// `text` with every character that acts escaped as in Rust string literals.
+/// Line feeds stay.
 #[must_use]
 pub fn shown(text: &str) -> Cow<'_, str> {
     escaped(
@@ -66,7 +84,7 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// The same for what stands within a line.
+/// Like [`shown`], for text within a line: line feeds are escaped too.
 #[must_use]
 pub fn shown_in_line(text: &str) -> Cow<'_, str> {
     escaped(text, is_obeyed, |c, into| {
@@ -74,7 +92,8 @@ pub fn shown_in_line(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// The same for a line that is coloured: the escapes of its colours, which are ASCII, are left alone.
+/// Like [`shown`], for a coloured line: the escape sequences of its colours,
+/// which are ASCII, stay.
 #[must_use]
 pub fn shown_in_colours(text: &str) -> Cow<'_, str> {
     escaped(
@@ -86,14 +105,15 @@ pub fn shown_in_colours(text: &str) -> Cow<'_, str> {
     )
 }
 
-/// JSON with the same meaning, and everything escaped that would be obeyed. Line feeds between its parts stay.
+/// JSON with the same meaning, in which every character that acts is escaped.
+/// Line feeds between its parts stay.
 #[must_use]
 pub fn shown_json(json: &str) -> Cow<'_, str> {
     escaped(
         json,
         |c| c != '\n' && is_obeyed(c),
         |c, into| {
-            // Outside strings JSON has none of them.
+            // Outside strings, JSON has no such characters.
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(into, "\\u{unit:04x}");
             }
@@ -101,7 +121,11 @@ pub fn shown_json(json: &str) -> Cow<'_, str> {
     )
 }
 
-fn escaped(text: &str, is_escaped: fn(char) -> bool, escape: fn(char, &mut String)) -> Cow<'_, str> {
+fn escaped(
+    text: &str,
+    is_escaped: fn(char) -> bool,
+    escape: fn(char, &mut String),
+) -> Cow<'_, str> {
     let Some(first) = text.find(is_escaped) else { return Cow::Borrowed(text) };
     let (before, rest) = text.split_at(first);
     let mut whole = String::with_capacity(text.len() + 16);
@@ -123,28 +147,35 @@ mod tests {
     const NAUGHTY: &str = "Сыр\u{1b}[2J\u{7}\u{202e}x\u{2028}❌ \u{9b}31m\u{200b}\u{feff}";
 
     #[test]
-    fn nothing_that_is_obeyed_is_left() {
+    fn no_character_that_acts_is_left() {
         assert_eq!(clean(NAUGHTY), "Сыр [2J x ❌  31m");
-        assert_eq!(shown(NAUGHTY), "Сыр\\u{1b}[2J\\u{7}\\u{202e}x\\u{2028}❌ \\u{9b}31m\\u{200b}\\u{feff}");
+        assert_eq!(
+            shown(NAUGHTY),
+            "Сыр\\u{1b}[2J\\u{7}\\u{202e}x\\u{2028}❌ \\u{9b}31m\\u{200b}\\u{feff}"
+        );
         for text in [clean(NAUGHTY), shown(NAUGHTY), shown_in_line("a\nb"), shown_json(NAUGHTY)] {
             assert!(!text.contains(is_obeyed), "{text:?}");
         }
     }
 
     #[test]
-    fn what_is_only_unusual_stays() {
+    fn unusual_but_harmless_characters_stay() {
         for text in ["Молоко 3,2 %", "👨\u{200d}👩\u{200d}👧", "می\u{200c}خواهم", "a\u{a0}b", ""]
         {
             assert_eq!((&*clean(text), &*shown(text)), (text, text));
         }
-        assert_eq!((&*shown("two\nlines"), &*shown_in_line("two\nlines")), ("two\nlines", "two\\nlines"));
+        assert_eq!(
+            (&*shown("two\nlines"), &*shown_in_line("two\nlines")),
+            ("two\nlines", "two\\nlines")
+        );
     }
 
     #[test]
     fn json_means_the_same_afterwards() {
         let value = serde_json::json!({"name": NAUGHTY, "list": [1, "\u{7f}"]});
-        let text = serde_json::to_string_pretty(&value).expect("it is written");
-        let back: serde_json::Value = serde_json::from_str(&shown_json(&text)).expect("it is JSON still");
+        let text = serde_json::to_string_pretty(&value).expect("it serializes");
+        let back: serde_json::Value =
+            serde_json::from_str(&shown_json(&text)).expect("it is still JSON");
         assert_eq!(back, value);
     }
 }

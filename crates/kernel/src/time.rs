@@ -1,28 +1,30 @@
-//! Time as an argument: a clock that tests can set, and the one place that reads the system's.
+//! Time as an argument: a clock that tests can set, and the only place that
+//! reads the system's clocks.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use jiff::Timestamp;
-/// Where the present time comes from.
+/// Where the current time comes from.
 #[derive(Clone, Debug)]
 pub enum Clock {
     /// The system's wall clock.
     System,
-    /// The system's wall clock, and wrong by this many seconds: for tests.
+    /// The system's wall clock, wrong by this many seconds: for tests.
     Wrong(i64),
-    /// A clock that stands still until it is moved: for tests.
+    /// A clock that changes only when a test advances it.
     Manual(Arc<Mutex<Timestamp>>),
 }
 
 impl Clock {
-    /// A clock that stands at `at`.
+    /// Creates a manual clock that shows `at`.
     #[must_use]
     pub fn manual(at: Timestamp) -> Clock {
         Clock::Manual(Arc::new(Mutex::new(at)))
     }
 
-    /// The present time, to the microsecond, which is what the store keeps.
+    /// The current time, rounded down to the microsecond, which is the
+    /// precision of the store.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the file that the ban points to")]
     pub fn now(&self) -> Timestamp {
@@ -36,7 +38,7 @@ impl Clock {
         from_micros(now.as_microsecond())
     }
 
-    /// Moves a manual clock; the system's is left alone.
+    /// Advances a manual clock. Has no effect on the system's clock.
     pub fn advance(&self, by: Duration) {
         match self {
             Clock::System | Clock::Wrong(_) => {}
@@ -48,8 +50,9 @@ impl Clock {
     }
 }
 
-/// A clock that never runs back, and that nobody can set: it begins with a wall clock, or with what one like it has shown
-/// before if that is later, and goes on by itself.
+/// A clock that never goes back and cannot be set. It starts at the time of a
+/// wall clock, or at the last time shown by an earlier clock of this kind if
+/// that is later, and then advances by itself.
 #[derive(Clone, Debug)]
 pub struct SteadyClock {
     clock: Clock,
@@ -58,14 +61,13 @@ pub struct SteadyClock {
 }
 
 impl SteadyClock {
-    /// A clock that shows no time before `shown`.
+    /// Starts a clock that never shows a time before `shown`.
     #[must_use]
     pub fn start(clock: Clock, shown: Timestamp) -> SteadyClock {
         let began_at = clock.now().max(shown);
         SteadyClock { clock, began_at, since: Stopwatch::start() }
     }
 
-    /// The present time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.clock {
@@ -77,31 +79,36 @@ impl SteadyClock {
     }
 }
 
-/// `at` moved on by `by`, stopping at the end of time instead of failing.
+/// `at` plus `by`, or the last timestamp if the sum is out of range.
 #[must_use]
 pub fn later(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// `at` moved back by `by`, stopping at the beginning of time instead of failing.
+/// `at` minus `by`, or the first timestamp if the result is out of range.
 #[must_use]
 pub fn earlier(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
 
-/// How long after `earlier` the moment `later` is; nothing when it is not after it.
+/// The time from `earlier` to `later`; zero if `later` is not after `earlier`.
 #[must_use]
 pub fn between(earlier: Timestamp, later: Timestamp) -> Duration {
     Duration::try_from(later.duration_since(earlier)).unwrap_or_default()
 }
 
-/// A timestamp from microseconds since 1970, held to the years that can be written.
+/// A timestamp from microseconds since 1970, limited to the years that can be
+/// written.
 #[must_use]
 pub fn from_micros(micros: i64) -> Timestamp {
-    Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 { Timestamp::MIN } else { Timestamp::MAX })
+    Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    })
 }
 
-/// Measures how long something took, on the clock that never jumps.
+/// Measures how long something takes, by the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);
 

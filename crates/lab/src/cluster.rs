@@ -1,8 +1,11 @@
-//! Many receivers on one machine: processes of their own on one PostgreSQL, behind nginx or not.
+//! Several receivers on one machine: separate processes with one PostgreSQL,
+//! with or without nginx.
 //!
-//! The receivers' sockets are held here and handed to each process that follows another, as systemd's socket activation
-//! does, so that a restart refuses no connection. A process that ends by itself is started again at once; if that fails,
-//! its socket is closed until it succeeds, so that nginx turns to the others. Everything ends with its handle.
+//! The receivers' sockets are held here and passed to each new process, as
+//! systemd's socket activation does, so that a restart refuses no connection. A
+//! process that ends by itself is started again at once. If that fails, its
+//! socket is closed until a process starts, so that nginx uses the others.
+//! Everything ends when the handle is dropped.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -18,13 +21,15 @@ use tillgate_kernel::Stopwatch;
 /// How long a receiver may take to become ready.
 const START_SECONDS_MAX: u64 = 30;
 
-/// How long a receiver that did not start is left alone.
+/// The pause before the next attempt to start a receiver.
 const START_GAP: Duration = Duration::from_secs(1);
 
-/// Where nginx is found besides the `PATH`, which is often without it for users who are not root.
-const NGINX_PLACES: [&str; 3] = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/local/bin/nginx"];
+/// Where to look for nginx in addition to `PATH`, which often lacks these
+/// folders for users other than root.
+const NGINX_PLACES: [&str; 3] =
+    ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/local/bin/nginx"];
 
-/// Receivers and, perhaps, nginx in front of them.
+/// Receivers and optionally nginx in front of them.
 #[derive(Debug)]
 pub struct Cluster {
     receivers: Vec<Held>,
@@ -42,18 +47,18 @@ impl Drop for Cluster {
     }
 }
 
-/// What a cluster is made of.
+/// The configuration of a cluster.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The program: `tillgate` itself.
     pub binary: PathBuf,
     /// A folder for configurations and logs.
     pub folder: PathBuf,
-    /// What every receiver's configuration holds besides `listen`.
+    /// What each receiver's configuration contains in addition to `listen`.
     pub settings: String,
-    /// How many receivers there are.
+    /// The number of receivers.
     pub receivers: usize,
-    /// Whether nginx stands in front of them.
+    /// Whether nginx runs in front of them.
     pub with_nginx: bool,
 }
 
@@ -62,12 +67,13 @@ impl Cluster {
     pub fn start(plan: &Plan) -> io::Result<Cluster> {
         let receivers = (0..plan.receivers).map(|place| Receiver::start(plan, place).map(Held));
         let receivers = receivers.collect::<io::Result<Vec<_>>>()?;
-        let addresses: Vec<SocketAddr> = receivers.iter().map(|receiver| receiver.0.address).collect();
+        let addresses: Vec<SocketAddr> =
+            receivers.iter().map(|receiver| receiver.0.address).collect();
         let nginx = plan.with_nginx.then(|| Nginx::start(&plan.folder, &addresses)).transpose()?;
         Ok(Cluster { receivers, draining: Vec::new(), nginx })
     }
 
-    /// Where hooks are to be sent: to nginx, or else to the first receiver.
+    /// The address for hooks: nginx, or else the first receiver.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         match &self.nginx {
@@ -82,18 +88,19 @@ impl Cluster {
         self.receivers.iter().map(|receiver| receiver.0.address).collect()
     }
 
-    /// What a receiver has logged.
+    /// The log of a receiver.
     pub fn log(&self, place: usize) -> io::Result<String> {
         fs::read_to_string(&self.receivers[place].0.log)
     }
 
-    /// The process of a receiver.
+    /// The process id of a receiver.
     #[must_use]
     pub fn process_id(&self, place: usize) -> u32 {
         self.receivers[place].0.state().process.id()
     }
 
-    /// Kills a receiver without warning, and starts another in its place.
+    /// Kills a receiver without warning, and starts another process in its
+    /// place.
     pub fn kill_and_start(&self, place: usize) -> io::Result<()> {
         let receiver = &self.receivers[place].0;
         let mut state = receiver.state();
@@ -103,18 +110,24 @@ impl Cluster {
         Ok(())
     }
 
-    /// Waits until a receiver has another process than this one.
+    /// Waits until a receiver has a process other than `of`.
     pub fn wait_for_successor(&self, place: usize, of: u32) -> io::Result<()> {
         let receiver = &self.receivers[place].0;
         let wait = Duration::from_secs(START_SECONDS_MAX);
-        let waiting =
-            receiver.changed.wait_timeout_while(receiver.state(), wait, |state| state.process.id() == of);
+        let waiting = receiver
+            .changed
+            .wait_timeout_while(receiver.state(), wait, |state| state.process.id() == of);
         let (state, timeout) = waiting.unwrap_or_else(PoisonError::into_inner);
         drop(state);
-        if timeout.timed_out() { Err(io::Error::other("no other process follows")) } else { Ok(()) }
+        if timeout.timed_out() {
+            Err(io::Error::other("no new process was started in time"))
+        } else {
+            Ok(())
+        }
     }
 
-    /// Asks a receiver to end, and starts another on its socket, beside the one that drains.
+    /// Asks a receiver to end, and starts another on its socket while the first
+    /// one drains.
     pub fn restart(&mut self, place: usize) -> io::Result<()> {
         let receiver = &self.receivers[place].0;
         let mut state = receiver.state();
@@ -136,57 +149,70 @@ impl Cluster {
         Ok(())
     }
 
-    /// Waits for those that were asked to end, and says how they did.
+    /// Waits for the processes that were asked to end, and returns their exit
+    /// statuses.
     pub fn drained(&mut self) -> io::Result<Vec<ExitStatus>> {
         self.draining.drain(..).map(|mut process| process.wait()).collect()
     }
 
-    /// Stops a receiver where it stands (`STOP`), or lets it go on (`CONT`).
+    /// Stops a receiver's process (`STOP`), or continues it (`CONT`).
     pub fn signal(&self, place: usize, name: &str) -> io::Result<()> {
         let process = self.process_id(place);
         signal(process, name)?;
         if name == "STOP" { stands_still(process) } else { Ok(()) }
     }
 
-    /// What nginx has written of what went wrong.
+    /// The error log of nginx.
     pub fn nginx_error_log(&self) -> io::Result<String> {
-        self.nginx.as_ref().map_or_else(|| Ok(String::new()), |nginx| fs::read_to_string(&nginx.error_log))
+        self.nginx
+            .as_ref()
+            .map_or_else(|| Ok(String::new()), |nginx| fs::read_to_string(&nginx.error_log))
     }
 
-    /// What nginx has written of each request.
+    /// The access log of nginx.
     pub fn nginx_log(&self) -> io::Result<String> {
-        self.nginx.as_ref().map_or_else(|| Ok(String::new()), |nginx| fs::read_to_string(&nginx.access_log))
+        self.nginx
+            .as_ref()
+            .map_or_else(|| Ok(String::new()), |nginx| fs::read_to_string(&nginx.access_log))
     }
 }
 
 /// Sends a signal to one process.
 fn signal(process: u32, name: &str) -> io::Result<()> {
     let sent = Command::new("kill").arg(format!("-{name}")).arg(process.to_string()).status()?;
-    if sent.success() { Ok(()) } else { Err(io::Error::other(format!("kill -{name} {process} failed"))) }
+    if sent.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("kill -{name} {process} failed")))
+    }
 }
 
-/// Returns when every thread of a process that was stopped stands still: the signal arrives before they all do.
+/// Returns when every thread of a stopped process has stopped. The signal
+/// arrives before all of them do.
 fn stands_still(process: u32) -> io::Result<()> {
     let since = Stopwatch::start();
     while since.elapsed() < STOP_MAX {
         let mut threads = fs::read_dir(format!("/proc/{process}/task"))?;
         let is_stopped = threads.all(|thread| {
             let stat = thread.and_then(|thread| fs::read_to_string(thread.path().join("stat")));
-            // A name in brackets, which may hold anything, and then the state.
-            stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T')))
+            // The process name in parentheses, which may contain anything, and
+            // then the state.
+            stat.is_ok_and(|stat| {
+                stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
+            })
         });
         if is_stopped {
             return Ok(());
         }
         std::thread::yield_now();
     }
-    Err(io::Error::other(format!("process {process} goes on after SIGSTOP")))
+    Err(io::Error::other(format!("process {process} is still running after SIGSTOP")))
 }
 
-/// How long a process may take to stand still.
+/// How long a process may take to stop.
 const STOP_MAX: Duration = Duration::from_secs(10);
 
-/// A receiver that ends with this handle.
+/// A receiver that ends when this handle is dropped.
 #[derive(Debug)]
 struct Held(Arc<Receiver>);
 
@@ -199,7 +225,7 @@ impl Drop for Held {
     }
 }
 
-/// A receiver, whichever process it has at the moment.
+/// A receiver, with its current process.
 #[derive(Debug)]
 struct Receiver {
     binary: PathBuf,
@@ -207,20 +233,20 @@ struct Receiver {
     log: PathBuf,
     address: SocketAddr,
     state: Mutex<State>,
-    /// Another process has followed.
+    /// Notified when a new process has been started.
     changed: Condvar,
 }
 
 #[derive(Debug)]
 struct State {
     process: Child,
-    /// Kept open while processes come and go; closed while none can be started.
+    /// Kept open between processes; closed while none can be started.
     socket: Option<TcpListener>,
-    /// Whether no other process is to follow.
+    /// Whether no further process must be started.
     is_over: bool,
 }
 
-/// Heard when a process has closed its output, which it does when it ends.
+/// Disconnected when a process closes its output, which happens when it ends.
 type End = std::sync::mpsc::Receiver<()>;
 
 impl Receiver {
@@ -234,7 +260,8 @@ impl Receiver {
         let id = process.id();
         let state = Mutex::new(State { process, socket: Some(socket), is_over: false });
         let binary = plan.binary.clone();
-        let receiver = Arc::new(Receiver { binary, config, log, address, state, changed: Condvar::new() });
+        let receiver =
+            Arc::new(Receiver { binary, config, log, address, state, changed: Condvar::new() });
         receiver.watch(id, end);
         Ok(receiver)
     }
@@ -243,13 +270,13 @@ impl Receiver {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts another process, and returns the one before.
+    /// Starts another process, and returns the previous one.
     fn start_another(self: &Arc<Receiver>, state: &mut State) -> io::Result<Child> {
         let socket = match state.socket.take() {
             Some(socket) => socket,
             None => TcpListener::bind(self.address)?,
         };
-        // Without a process that takes connections, the socket is closed here.
+        // If the process cannot be started, the socket is closed here.
         let (process, end) = run(&self.binary, &self.config, &self.log, &socket)?;
         state.socket = Some(socket);
         let id = process.id();
@@ -259,25 +286,37 @@ impl Receiver {
         Ok(before)
     }
 
-    /// Sees to it that another process follows when this one ends by itself.
+    /// Starts another process when this one ends by itself.
     fn watch(self: &Arc<Receiver>, id: u32, end: End) {
         let receiver = Arc::clone(self);
         std::thread::spawn(move || {
-            let _ = end.recv(); // nothing is sent: it is closed
+            let _ = end.recv(); // nothing is sent; it returns when the channel closes
             loop {
                 let mut state = receiver.state();
                 if state.is_over || state.process.id() != id {
                     return;
                 }
-                let ended =
-                    state.process.wait().map_or_else(|why| why.to_string(), |status| status.to_string());
+                let ended = state
+                    .process
+                    .wait()
+                    .map_or_else(|why| why.to_string(), |status| status.to_string());
                 match receiver.start_another(&mut state) {
                     Ok(_) => {
-                        tracing::warn!(address = %receiver.address, %ended, "a receiver ended and was started again");
+                        tracing::warn!(
+                            address = %receiver.address,
+                            %ended,
+                            "a receiver ended and was restarted"
+                        );
                         return;
                     }
                     Err(why) => {
-                        tracing::warn!(address = %receiver.address, %ended, error = %why, "a receiver ended and does not start; nginx uses the others meanwhile");
+                        tracing::warn!(
+                            address = %receiver.address,
+                            %ended,
+                            error = %why,
+                            "a receiver ended and cannot be restarted; will try again, \
+                             nginx uses the others"
+                        );
                     }
                 }
                 drop(state);
@@ -287,13 +326,14 @@ impl Receiver {
     }
 }
 
-/// Starts a receiver on a socket that is open already, and waits until it is ready. A shell moves the socket to where
-/// systemd would put it.
+/// Starts a receiver on an open socket, and waits until it is ready. A shell
+/// moves the socket to the file descriptor where systemd would put it.
 fn run(binary: &Path, config: &Path, log: &Path, socket: &TcpListener) -> io::Result<(Child, End)> {
-    let script = r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" serve --config "$1""#;
+    let script =
+        r#"exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" serve --config "$1""#;
     let socket = OwnedFd::from(socket.try_clone()?);
     let mut command = Command::new("sh");
-    // Settings of whoever runs this are not the receivers'.
+    // The receivers must not inherit the settings of this process.
     let settings = std::env::vars_os().map(|(name, _)| name);
     for name in settings.filter(|name| name.to_string_lossy().starts_with("TILLGATE_")) {
         if name != "TILLGATE_LOG" {
@@ -309,10 +349,12 @@ fn run(binary: &Path, config: &Path, log: &Path, socket: &TcpListener) -> io::Re
         .stdout(Stdio::piped())
         .stderr(File::options().create(true).append(true).open(log)?)
         .spawn()?;
-    let output = process.stdout.take().ok_or_else(|| io::Error::other("no output to read"))?;
+    let output =
+        process.stdout.take().ok_or_else(|| io::Error::other("the process has no stdout"))?;
     let (ready, is_ready) = std::sync::mpsc::channel();
     let (open, end) = std::sync::mpsc::channel();
-    // Its further lines have nowhere to go, and it must not mind.
+    // Its further output is read and discarded, so that it never blocks or
+    // fails on a write.
     std::thread::spawn(move || {
         let _open = open;
         for line in BufReader::new(output).lines() {
@@ -327,7 +369,7 @@ fn run(binary: &Path, config: &Path, log: &Path, socket: &TcpListener) -> io::Re
         let _ = process.kill();
         let _ = process.wait();
         let said = fs::read_to_string(log).unwrap_or_default();
-        let last = said.lines().last().unwrap_or("it has said nothing").to_owned();
+        let last = said.lines().last().unwrap_or("its log is empty").to_owned();
         return Err(io::Error::other(format!("a receiver did not start: {last}")));
     }
     Ok((process, end))
@@ -350,24 +392,34 @@ impl Nginx {
         let file = |name: &str| folder.join(name);
         let access_log = file("access.log");
         let config = include_str!("../../../nginx/tillgate.conf");
-        let config = config.replace("/var/log/nginx/tillgate.log", &access_log.display().to_string());
         let config =
-            config.replace("/var/log/nginx/tillgate-error.log", &file("error.log").display().to_string());
+            config.replace("/var/log/nginx/tillgate.log", &access_log.display().to_string());
+        let config = config
+            .replace("/var/log/nginx/tillgate-error.log", &file("error.log").display().to_string());
         fs::write(file("tillgate.conf"), config)?;
         let servers: String =
             receivers.iter().map(|address| format!("server {address} max_fails=0;\n")).collect();
         fs::write(file("tillgate-receivers.conf"), servers)?;
-        // A port that was free a moment ago may be taken; then another is tried.
-        let mut last = io::Error::other("nginx was not tried");
+        // A port that was just free may be taken by now. Then another one is
+        // tried.
+        let mut last = io::Error::other("nginx was not started");
         for _ in 0..10 {
             let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-            fs::write(file("tillgate-listen.conf"), format!("listen {address};\nserver_name 127.0.0.1;\n"))?;
+            fs::write(
+                file("tillgate-listen.conf"),
+                format!("listen {address};\nserver_name 127.0.0.1;\n"),
+            )?;
             let refuses = format!("server {{ listen {address} default_server; return 444; }}\n");
             fs::write(file("tillgate-default.conf"), refuses)?;
             fs::write(file("nginx.conf"), main_config(&folder))?;
             match Nginx::run(&binary, &folder, address) {
                 Ok(process) => {
-                    return Ok(Nginx { address, access_log, error_log: file("error.log"), process });
+                    return Ok(Nginx {
+                        address,
+                        access_log,
+                        error_log: file("error.log"),
+                        process,
+                    });
                 }
                 Err(why) => last = why,
             }
@@ -404,19 +456,21 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Its workers end with it when it is asked, and not when it is killed.
+        // nginx ends its workers when it is terminated, but not when it is
+        // killed.
         let _ = signal(self.process.id(), "TERM");
         let _ = self.process.wait();
     }
 }
 
-/// What surrounds the configuration that is tried.
+/// The main configuration around the tested one.
 fn main_config(folder: &Path) -> String {
     let folder = folder.display();
     format!(
         "daemon off;\npid {folder}/nginx.pid;\nworker_processes 2;\nworker_shutdown_timeout 30s;\n\
          worker_rlimit_nofile 8192;\nevents {{ worker_connections 4096; }}\n\
-         http {{\n  client_body_temp_path {folder}/temp/body;\n  proxy_temp_path {folder}/temp/proxy;\n  \
+         http {{\n  client_body_temp_path {folder}/temp/body;\n  \
+         proxy_temp_path {folder}/temp/proxy;\n  \
          fastcgi_temp_path {folder}/temp/fastcgi;\n  uwsgi_temp_path {folder}/temp/uwsgi;\n  \
          scgi_temp_path {folder}/temp/scgi;\n  include {folder}/tillgate.conf;\n}}\n"
     )
@@ -427,6 +481,9 @@ fn nginx_binary() -> io::Result<PathBuf> {
     let in_path = std::env::split_paths(&path).map(|folder| folder.join("nginx"));
     let found = in_path.chain(NGINX_PLACES.map(PathBuf::from)).find(|place| place.is_file());
     found.ok_or_else(|| {
-        io::Error::new(io::ErrorKind::NotFound, "no nginx found. Install it: sudo apt-get install nginx")
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            "nginx not found. Install it: sudo apt-get install nginx",
+        )
     })
 }

@@ -1,9 +1,11 @@
-//! The laboratory: what the gateway is tried with. None of it stands in production.
+//! Test systems for the gateway. Nothing here runs in production.
 //!
-//! - [`sandbox`]: a payment system that speaks as Invoicebox and as YooKassa, and misbehaves when told to;
-//! - [`demo`]: a marketplace, a chat and a site, and the stories that `tillgate demo` tells with them;
-//! - [`cluster`]: many receivers behind nginx, on this machine;
-//! - [`bench`]: how fast hooks are acknowledged.
+//! - [`sandbox`]: a payment system with the APIs of Invoicebox and YooKassa,
+//!   which fails on request;
+//! - [`demo`]: a marketplace, a chat and a site, and the scenarios that
+//!   `tillgate demo` plays with them;
+//! - [`cluster`]: several receivers behind nginx, on this machine;
+//! - [`bench`]: measures how fast hooks are acknowledged.
 
 pub mod bench;
 pub mod cluster;

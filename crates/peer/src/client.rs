@@ -1,4 +1,4 @@
-//! The one HTTP client.
+//! The HTTP client for all outgoing requests.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use tillgate_kernel::json::tidy;
 /// How long connecting to a peer may take.
 const CONNECT_SECONDS_MAX: u64 = 3;
 
-/// The most bytes of an answer that are read from a peer on the internet.
+/// The maximum number of bytes read from the answer of a peer on the internet.
 pub const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
-/// How we introduce ourselves.
+/// The `User-Agent` of our requests.
 const USER_AGENT: &str = concat!("tillgate/", env!("CARGO_PKG_VERSION"));
 
 /// A client for calling peers.
@@ -27,58 +27,59 @@ pub struct Client {
     guard: Option<Guard>,
 }
 
-/// By which way a client reaches others.
+/// How a client reaches its peers.
 enum Way<'a> {
     Open,
     Guarded(Guard),
     Socket(&'a Path),
 }
 
-/// The client could not be built: the machine has no usable TLS roots or no memory.
+/// The client could not be built: the machine has no usable TLS roots, or not
+/// enough memory.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot prepare for calling others: {0}. Are the system's CA certificates installed (ca-certificates)?"
+    "cannot build the HTTP client: {0}. Are the system's CA certificates installed \
+     (ca-certificates)?"
 )]
 pub struct ClientError(String);
 
-/// How a call failed. The difference decides what may be done next: only what was certainly not sent may
-/// be repeated without thinking.
+/// How a call failed. The difference decides what may be done next: only a
+/// request that was certainly not sent may be repeated without further checks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// No byte of the request reached the peer.
     #[error("{0}")]
     NotSent(String),
-    /// The peer may or may not have acted: the connection broke, or time ran out.
+    /// The peer may or may not have acted: the connection broke, or the
+    /// deadline passed.
     #[error("{0}")]
     Unknown(String),
 }
 
-/// A peer's answer.
 #[derive(Debug)]
 pub struct Reply {
-    /// Its status.
     pub status: StatusCode,
-    /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, as far as it was read.
+    /// The body, at most as long as the client's limit.
     pub body: Vec<u8>,
 }
 
 impl Reply {
-    /// Its body, as JSON.
+    /// Parses the body as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(&tidy(&self.body).text)
     }
 }
 
 impl Client {
-    /// A client whose calls take no longer than `deadline`, from connecting to the last byte, and which reads
-    /// no more than `answer_bytes_max` of an answer.
+    /// Creates a client whose calls take at most `deadline`, from connecting to
+    /// the last byte, and which reads at most `answer_bytes_max` of an answer.
     pub fn new(deadline: Duration, answer_bytes_max: usize) -> Result<Client, ClientError> {
         Client::build(deadline, answer_bytes_max, Way::Open)
     }
 
-    /// Such a client for whoever listens on a unix socket, whatever host an address names.
+    /// Like [`Client::new`], for a program that listens on a unix socket. All
+    /// requests go there, whatever host a URL names.
     pub fn at_socket(
         path: &Path,
         deadline: Duration,
@@ -87,13 +88,22 @@ impl Client {
         Client::build(deadline, answer_bytes_max, Way::Socket(path))
     }
 
-    /// Such a client for addresses that came in a request.
-    pub fn guarded(deadline: Duration, answer_bytes_max: usize, guard: Guard) -> Result<Client, ClientError> {
+    /// Like [`Client::new`], for addresses that came in a request: the guard
+    /// decides which may be called.
+    pub fn guarded(
+        deadline: Duration,
+        answer_bytes_max: usize,
+        guard: Guard,
+    ) -> Result<Client, ClientError> {
         Client::build(deadline, answer_bytes_max, Way::Guarded(guard))
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the file that the ban points to")]
-    fn build(deadline: Duration, answer_bytes_max: usize, way: Way<'_>) -> Result<Client, ClientError> {
+    fn build(
+        deadline: Duration,
+        answer_bytes_max: usize,
+        way: Way<'_>,
+    ) -> Result<Client, ClientError> {
         let builder = reqwest::Client::builder();
         let (builder, guard) = match way {
             Way::Open => (builder, None),
@@ -114,7 +124,8 @@ impl Client {
             .map_err(|why| ClientError(innermost(&why)))
     }
 
-    /// Sends a request and reads the answer, whatever its status.
+    /// Sends a request and reads the answer, whatever its status. A longer body
+    /// is cut.
     pub async fn call(
         &self,
         method: Method,
@@ -123,8 +134,11 @@ impl Client {
         body: Vec<u8>,
     ) -> Result<Reply, Failure> {
         if let Some(guard) = &self.guard {
-            // A number is not looked up: nobody else would look at it.
-            guard.admit(url).map_err(|why| Failure::NotSent(format!("the address is not called: {why}")))?;
+            // An IP address in the URL needs no look-up, so the resolver would
+            // not check it.
+            guard
+                .admit(url)
+                .map_err(|why| Failure::NotSent(format!("the address is not called: {why}")))?;
         }
         let request = self.inner.request(method, url).headers(headers).body(body);
         let mut answer = request.send().await.map_err(|why| failure(&why))?;
@@ -142,15 +156,15 @@ impl Client {
 }
 
 impl Client {
-    /// Whether an address answers, and with which status. The body is its own affair.
+    /// Calls an address and returns its status. The body is not read.
     pub async fn look(&self, url: &str) -> Result<http::StatusCode, Failure> {
         let answer = self.inner.get(url).send().await.map_err(|why| failure(&why))?;
         Ok(answer.status())
     }
 }
 
-/// reqwest's own text names the URL, and the URL of a Telegram bot holds its token: only the causes are
-/// told.
+/// reqwest's own message contains the URL, and the URL of a Telegram bot
+/// contains its token. So only the cause is reported.
 fn failure(why: &reqwest::Error) -> Failure {
     let text = innermost(why);
     if why.is_connect() || why.is_builder() {
@@ -162,7 +176,7 @@ fn failure(why: &reqwest::Error) -> Failure {
     }
 }
 
-/// The last cause in a chain of errors, which says what the system said.
+/// The last cause in a chain of errors: the message of the operating system.
 fn innermost(error: &reqwest::Error) -> String {
     let mut cause = std::error::Error::source(error);
     let mut text = "the request cannot be built".to_owned();

@@ -1,8 +1,10 @@
-//! Addresses that came in a request: whoever sends them may mean a machine that only we can reach. They are called on the
-//! public internet, and in networks that the operator names.
+//! Checks addresses that came in a request: the sender may mean a machine that
+//! only we can reach. Only addresses on the public internet are called, and
+//! those in networks that the operator allows.
 //!
-//! A name is judged by what it stands for at the moment of the call, and it is that address that is connected to: one that
-//! was public when the request came may be private when it is called.
+//! A host name is checked by the IP addresses that it resolves to at the time
+//! of the call, and only those are connected to. A name that was public when
+//! the request arrived may be private when it is called.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
@@ -11,51 +13,55 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// IPv4 networks that are not the public internet (IANA IPv4 Special-Purpose Address Registry, and multicast).
+/// IPv4 networks that are not the public internet (IANA IPv4 Special-Purpose
+/// Address Registry, and multicast).
 static SPECIAL_V4: LazyLock<Vec<Ipv4Net>> = LazyLock::new(|| {
     networks(&[
         "0.0.0.0/8",       // this network
         "10.0.0.0/8",      // private
-        "100.64.0.0/10",   // behind a provider's address translation
+        "100.64.0.0/10",   // carrier-grade NAT
         "127.0.0.0/8",     // this machine
-        "169.254.0.0/16",  // this link; clouds give machines their secrets there
+        "169.254.0.0/16",  // link-local; clouds serve machines' secrets there
         "172.16.0.0/12",   // private
-        "192.0.0.0/24",    // protocols' own
-        "192.0.2.0/24",    // for documents
+        "192.0.0.0/24",    // IETF protocols
+        "192.0.2.0/24",    // documentation
         "192.88.99.0/24",  // 6to4 relays
         "192.168.0.0/16",  // private
-        "198.18.0.0/15",   // for measurements
-        "198.51.100.0/24", // for documents
-        "203.0.113.0/24",  // for documents
+        "198.18.0.0/15",   // benchmarks
+        "198.51.100.0/24", // documentation
+        "203.0.113.0/24",  // documentation
         "224.0.0.0/4",     // multicast
         "240.0.0.0/4",     // reserved, and broadcast
     ])
 });
 
-/// What of IPv6 is given out to the public (IANA IPv6 Global Unicast Address Assignments) …
+/// The part of IPv6 that is assigned to the public (IANA IPv6 Global Unicast
+/// Address Assignments).
 static PUBLIC_V6: LazyLock<Vec<Ipv6Net>> = LazyLock::new(|| networks(&["2000::/3"]));
 
-/// … and what of that has another purpose (IANA IPv6 Special-Purpose Address Registry).
+/// The parts of [`PUBLIC_V6`] with another purpose (IANA IPv6 Special-Purpose
+/// Address Registry).
 static SPECIAL_V6: LazyLock<Vec<Ipv6Net>> = LazyLock::new(|| {
     networks(&[
-        "2001::/23",     // protocols' own, Teredo among them
-        "2001:db8::/32", // for documents
-        "2002::/16",     // 6to4: an IPv4 address is inside
-        "3fff::/20",     // for documents
+        "2001::/23",     // IETF protocols, including Teredo
+        "2001:db8::/32", // documentation
+        "2002::/16",     // 6to4: contains an IPv4 address
+        "3fff::/20",     // documentation
     ])
 });
 
-/// IPv4 seen from IPv6 networks (RFC 6052): the last four bytes are the address.
+/// IPv4 addresses as seen from IPv6 networks (RFC 6052): the last four bytes
+/// are the IPv4 address.
 static TRANSLATED: LazyLock<Vec<Ipv6Net>> = LazyLock::new(|| networks(&["64:ff9b::/96"]));
 
 fn networks<N: std::str::FromStr>(list: &[&str]) -> Vec<N> {
     list.iter().filter_map(|network| network.parse().ok()).collect()
 }
 
-/// The longest address that is taken, in bytes.
+/// The longest accepted address, in bytes.
 pub const ADDRESS_BYTES_MAX: usize = 1000;
 
-/// Which addresses may be called that came in a request.
+/// Decides which addresses from requests may be called.
 #[derive(Debug, Clone, Default)]
 pub struct Guard {
     allowed: Arc<[IpNet]>,
@@ -64,49 +70,60 @@ pub struct Guard {
 /// Why an address is not called.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAdmitted {
-    /// It is none.
+    /// It is not a valid address, or too long.
     #[error(
-        "it must be an address such as https://shop.example/tillgate, of at most {ADDRESS_BYTES_MAX} bytes"
+        "it must be an address such as https://shop.example/tillgate, of at most \
+         {ADDRESS_BYTES_MAX} bytes"
     )]
     NoAddress,
-    /// A name or a password in it would stand in lists and logs.
-    #[error("leave the name and the password out of it")]
+    /// A user name or password in it would appear in lists and logs.
+    #[error("it must not contain a user name or a password")]
     Credentials,
-    /// Whoever is on the way could read and change what is said.
-    #[error("it must begin with https://, unless it is a number in one of the gateway's callback_networks")]
-    InTheClear,
-    /// It leads where only we may go.
+    /// Without encryption, others on the network path could read and change the
+    /// content.
     #[error(
-        "{0} is not on the public internet; the gateway's operator can allow its network with callback_networks"
+        "it must begin with https://, unless it is an IP address in one of the gateway's \
+         callback_networks"
+    )]
+    InTheClear,
+    /// It is in a private network that only we can reach.
+    #[error(
+        "{0} is not on the public internet; the gateway's operator can allow its network with \
+         callback_networks"
     )]
     NotPublic(IpAddr),
-    /// It stands for nothing that may be called.
+    /// The host name resolves to no address that may be called.
     #[error(
-        "{0} is not found on the public internet; if it is a name in the gateway's own network, its operator can allow that with \
-         callback_networks"
+        "{0} is not found on the public internet; if it is a name in the gateway's own network, \
+         its operator can allow that with callback_networks"
     )]
     NotFound(String),
 }
 
 impl Guard {
-    /// With networks that may be called besides the public internet.
+    /// Creates a guard that also admits these networks, in addition to the
+    /// public internet.
     #[must_use]
     pub fn new(allowed: impl IntoIterator<Item = IpNet>) -> Guard {
         Guard { allowed: allowed.into_iter().collect() }
     }
 
-    /// Whether an address may be called, as far as it can be seen without looking up a name.
+    /// Whether an address may be called, as far as this can be decided without
+    /// resolving a name.
     pub fn admit(&self, url: &str) -> Result<Url, NotAdmitted> {
-        let parsed = Url::parse(url).ok().filter(|parsed| ["http", "https"].contains(&parsed.scheme()));
-        // As it will be kept, and judged again.
+        let parsed =
+            Url::parse(url).ok().filter(|parsed| ["http", "https"].contains(&parsed.scheme()));
+        // In the form in which it will be stored and checked again.
         let parsed = parsed.filter(|parsed| parsed.as_str().len() <= ADDRESS_BYTES_MAX);
         let parsed = parsed.ok_or(NotAdmitted::NoAddress)?;
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(NotAdmitted::Credentials);
         }
-        // Numbers are read as whoever connects reads them: 127.1, 0x7f000001 and [::ffff:7f00:1] are one and the same.
+        // IP addresses are parsed as by the code that connects: 127.1,
+        // 0x7f000001 and [::ffff:7f00:1] are the same.
         let host = parsed.host_str().unwrap_or_default();
-        let number: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+        let number: Option<IpAddr> =
+            host.trim_start_matches('[').trim_end_matches(']').parse().ok();
         match number {
             Some(ip) if self.admits(ip) => {}
             Some(ip) => return Err(NotAdmitted::NotPublic(ip)),
@@ -133,7 +150,7 @@ impl Guard {
             }
     }
 
-    /// Of the addresses that a name stands for, those that may be called.
+    /// The addresses of a resolved name that may be called.
     fn sift(&self, name: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NotAdmitted> {
         let (admitted, others): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|address| self.admits(address.ip()));
@@ -141,9 +158,14 @@ impl Guard {
             return Ok(admitted);
         }
         if let Some(other) = others.first() {
-            // For the operator alone: whoever sent the name need not learn what our own names stand for, nor which there are.
+            // Only for the operator: the sender must not learn which internal
+            // names exist, nor their addresses.
             let address = other.ip();
-            tracing::warn!(name, %address, "a name that came in a request stands for no public address and is not called");
+            tracing::warn!(
+                name,
+                %address,
+                "a host name from a request resolves to no public address and is not called"
+            );
         }
         Err(NotAdmitted::NotFound(name.to_owned()))
     }
@@ -168,7 +190,11 @@ impl Resolve for Guard {
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await.map(Iterator::collect);
             let found: Vec<SocketAddr> = found.unwrap_or_else(|why| {
-                tracing::warn!(name = name.as_str(), error = %why, "a name that came in a request was not found");
+                tracing::warn!(
+                    name = name.as_str(),
+                    error = %why,
+                    "a host name from a request could not be resolved"
+                );
                 Vec::new()
             });
             let addresses: Addrs = Box::new(guard.sift(name.as_str(), found)?.into_iter());
@@ -182,23 +208,37 @@ mod tests {
     use super::*;
 
     fn at_home() -> Guard {
-        Guard::new(["127.0.0.0/8", "10.1.0.0/16"].iter().map(|network| network.parse().expect("a network")))
+        Guard::new(
+            ["127.0.0.0/8", "10.1.0.0/16"]
+                .iter()
+                .map(|network| network.parse().expect("a network")),
+        )
     }
 
     #[test]
-    fn every_network_of_the_lists_is_one() {
-        assert_eq!((SPECIAL_V4.len(), PUBLIC_V6.len(), SPECIAL_V6.len(), TRANSLATED.len()), (15, 1, 4, 1));
+    fn every_network_of_the_lists_is_parsed() {
+        assert_eq!(
+            (SPECIAL_V4.len(), PUBLIC_V6.len(), SPECIAL_V6.len(), TRANSLATED.len()),
+            (15, 1, 4, 1)
+        );
     }
 
     #[test]
-    fn what_is_public_is_called_and_nothing_else() {
+    fn only_public_addresses_are_admitted() {
         let guard = Guard::default();
-        for ip in
-            ["1.1.1.1", "172.15.255.255", "172.32.0.0", "100.63.255.255", "192.167.0.1", "223.255.255.255"]
-        {
+        for ip in [
+            "1.1.1.1",
+            "172.15.255.255",
+            "172.32.0.0",
+            "100.63.255.255",
+            "192.167.0.1",
+            "223.255.255.255",
+        ] {
             assert!(guard.admit(&format!("https://{ip}/x")).is_ok(), "{ip}");
         }
-        for ip in ["[2606:4700:4700::1111]", "[2a00:1450::1]", "[64:ff9b::101:101]", "[::ffff:1.1.1.1]"] {
+        for ip in
+            ["[2606:4700:4700::1111]", "[2a00:1450::1]", "[64:ff9b::101:101]", "[::ffff:1.1.1.1]"]
+        {
             assert!(guard.admit(&format!("https://{ip}/x")).is_ok(), "{ip}");
         }
         for ip in [
@@ -245,32 +285,44 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_whole_and_encrypted() {
+    fn an_address_must_be_complete_and_encrypted() {
         let guard = at_home();
         assert_eq!(guard.admit("http://shop.example/x"), Err(NotAdmitted::InTheClear));
         assert_eq!(guard.admit("http://1.1.1.1/x"), Err(NotAdmitted::InTheClear));
         assert_eq!(guard.admit("https://a:b@shop.example/"), Err(NotAdmitted::Credentials));
         assert_eq!(guard.admit("https://a@shop.example/"), Err(NotAdmitted::Credentials));
-        for none in
-            ["", "shop.example", "ftp://shop.example/", "file:///etc/passwd", "https://", "https:///x"]
-        {
+        for none in [
+            "",
+            "shop.example",
+            "ftp://shop.example/",
+            "file:///etc/passwd",
+            "https://",
+            "https:///x",
+        ] {
             let refused = guard.admit(none);
-            assert!(refused.is_err() || refused.is_ok_and(|url| url.host_str() == Some("x")), "{none}");
+            assert!(
+                refused.is_err() || refused.is_ok_and(|url| url.host_str() == Some("x")),
+                "{none}"
+            );
         }
         let long = format!("https://shop.example/{}", "x".repeat(ADDRESS_BYTES_MAX));
         assert_eq!(guard.admit(&long), Err(NotAdmitted::NoAddress));
-        // What is admitted is admitted again as it is kept.
+        // An admitted address is also admitted in its stored form.
         let grows = |signs| format!("https://shop.example/{}", "ы".repeat(signs));
         let kept = guard.admit(&grows(160)).expect("admitted");
         assert!(guard.admit(kept.as_str()).is_ok());
         assert_eq!(guard.admit(&grows(400)), Err(NotAdmitted::NoAddress));
-        // Where the operator is at home.
-        assert!(guard.admit("http://127.0.0.1:8080/x").is_ok() && guard.admit("http://10.1.2.3/x").is_ok());
+        // In the operator's own networks.
+        assert!(
+            guard.admit("http://127.0.0.1:8080/x").is_ok()
+                && guard.admit("http://10.1.2.3/x").is_ok()
+        );
         assert!(guard.admit("http://[::ffff:127.0.0.1]/x").is_ok());
         assert!(matches!(guard.admit("http://10.2.0.1/x"), Err(NotAdmitted::NotPublic(_))));
     }
 
-    /// Whoever forgot to ask is stopped at the call: nobody listens at port 9, and nobody is to find that out.
+    /// If a caller forgot to check, the call itself is stopped. Nobody listens
+    /// on port 9, and the caller must not find that out.
     #[tokio::test]
     async fn a_guarded_client_does_not_connect() {
         use std::time::Duration;
@@ -279,7 +331,8 @@ mod tests {
 
         use crate::{Client, Failure};
 
-        let client = Client::guarded(Duration::from_secs(3), 1000, Guard::default()).expect("a client");
+        let client =
+            Client::guarded(Duration::from_secs(3), 1000, Guard::default()).expect("a client");
         for (url, says) in [
             ("https://127.0.0.1:9/", "the address is not called: 127.0.0.1 is not"),
             ("https://localhost:9/", "localhost is not found on the public internet"),
@@ -290,24 +343,33 @@ mod tests {
             assert!(why.contains(says), "{url}: {why}");
         }
         let client = Client::guarded(Duration::from_secs(3), 1000, at_home()).expect("a client");
-        let called = client.call(Method::GET, "http://127.0.0.1:9/", HeaderMap::new(), Vec::new()).await;
+        let called =
+            client.call(Method::GET, "http://127.0.0.1:9/", HeaderMap::new(), Vec::new()).await;
         assert!(matches!(called, Err(Failure::NotSent(why)) if why.contains("refused")));
     }
 
     #[test]
-    fn a_name_is_what_it_stands_for() {
+    fn a_name_is_checked_by_the_addresses_it_resolves_to() {
         let found = |ips: &[&str]| -> Vec<SocketAddr> {
             ips.iter().map(|ip| SocketAddr::new(ip.parse().expect("an address"), 0)).collect()
         };
         let sift = |guard: &Guard, ips: &[&str]| {
             let sifted = guard.sift("shop.example", found(ips));
-            sifted.map(|sifted| sifted.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>())
+            sifted.map(|sifted| {
+                sifted.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>()
+            })
         };
-        assert_eq!(sift(&Guard::default(), &["10.0.0.1", "1.1.1.1", "::1"]), Ok(vec!["1.1.1.1".to_owned()]));
+        assert_eq!(
+            sift(&Guard::default(), &["10.0.0.1", "1.1.1.1", "::1"]),
+            Ok(vec!["1.1.1.1".to_owned()])
+        );
         assert_eq!(sift(&at_home(), &["127.0.0.1", "10.0.0.1"]), Ok(vec!["127.0.0.1".to_owned()]));
         for private in [&["10.0.0.1", "::1"][..], &[]] {
             let refused = sift(&Guard::default(), private).expect_err("refused").to_string();
-            assert!(refused.starts_with("shop.example is not found on the public internet"), "{refused}");
+            assert!(
+                refused.starts_with("shop.example is not found on the public internet"),
+                "{refused}"
+            );
         }
     }
 }

@@ -1,9 +1,11 @@
-//! How we call others: one way to build a client, one vocabulary for how a call ended, one policy for
-//! trying again.
+//! Calls to other systems: one way to build a client, one set of outcomes of a
+//! call, one policy for retries.
 //!
-//! Everything that leaves this process by HTTP goes through a client of [`client`]: with deadlines, without
-//! redirects, without a proxy from the environment, and with a limit on what is read back. Addresses of the configuration are
-//! the operator's word; those that came in a request are called through a client with a [`Guard`].
+//! Every outgoing HTTP request goes through a [`Client`]: with deadlines,
+//! without redirects, without a proxy from the environment, and with a limit on
+//! what is read back. Addresses in the configuration are trusted, because the
+//! operator wrote them. Those that came in a request are called through a
+//! client with a [`Guard`].
 
 mod client;
 mod guard;

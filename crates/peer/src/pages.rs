@@ -1,9 +1,10 @@
-//! Where a payment system's payment pages are.
+//! Checks the addresses of payment pages.
 
 use super::Url;
 
-/// Whether a buyer may be sent to `url` by a payment system whose API is at `api`: to its own host or one of the
-/// `listed`, and without encryption only where the API itself has none.
+/// Whether a payment system with its API at `api` may send a buyer to `url`: to
+/// the API's own host or one of the `listed` hosts. The URL must use HTTPS,
+/// unless the API itself does not.
 #[must_use]
 pub fn leads_home(api: &str, listed: &[String], url: &str) -> bool {
     let (Ok(url), Ok(api)) = (Url::parse(url), Url::parse(api)) else { return false };

@@ -1,7 +1,8 @@
-//! When to try again. The only file that names the `backoff` crate.
+//! The retry policy. Only this file uses the `backoff` crate.
 //!
-//! `backoff` computes the delays; the loop is ours. Its own loop never ends when a peer says "again in 0
-//! seconds", ignores its limits when a peer names a time, and adds jitter beyond its cap.
+//! `backoff` computes the delays; the loop is our own. Its own loop never ends
+//! if a peer says "again in 0 seconds", ignores its limits if a peer names a
+//! time, and adds jitter beyond its cap.
 //! (docs/adr/0005-backoff-behind-our-own-policy.md)
 
 use std::time::Duration;
@@ -9,36 +10,42 @@ use std::time::Duration;
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
 
-/// Growing delays with a cap, an end, and room for the peer's own wish.
+/// Exponential delays with a maximum, a final deadline, and respect for the
+/// peer's `Retry-After`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// The first delay.
     pub first: Duration,
-    /// No delay is longer, whatever the peer asks for.
+    /// The longest delay, whatever the peer asks for.
     pub longest: Duration,
-    /// After so long since the first attempt nothing is tried again.
+    /// No attempt is made later than this after the first attempt.
     pub give_up_after: Duration,
 }
 
-/// Each delay is twice the one before it.
+/// Each delay is twice the previous one.
 const GROWTH: f64 = 2.0;
 
-/// Delays differ by up to this share, so that those who failed together do not come back together.
+/// Delays vary by up to this share, so that requests that failed together are
+/// not repeated together.
 const JITTER: f64 = 0.2;
 
 impl RetryPolicy {
-    /// The delay after `attempts` failed attempts, the first of which was `age` ago; none when it is time to
-    /// give up. A peer's wish lengthens the delay and never shortens it.
+    /// The delay after `attempts` failed attempts, the first of which was `age`
+    /// ago. `None` if it is time to give up. The peer's `wish` lengthens the
+    /// delay and never shortens it.
     #[must_use]
     pub fn delay(&self, attempts: u32, age: Duration, wish: Option<Duration>) -> Option<Duration> {
         let doublings = attempts.saturating_sub(1).min(30);
         let own = ExponentialBackoff {
             initial_interval: self.first,
-            current_interval: self.first.saturating_mul(2_u32.saturating_pow(doublings)).min(self.longest),
+            current_interval: self
+                .first
+                .saturating_mul(2_u32.saturating_pow(doublings))
+                .min(self.longest),
             multiplier: GROWTH,
             randomization_factor: JITTER,
             max_interval: self.longest,
-            max_elapsed_time: None, // the end is ours: the schedule outlives the process
+            max_elapsed_time: None, // checked below: the schedule outlives the process
             ..ExponentialBackoff::default()
         }
         .next_backoff();
@@ -63,7 +70,10 @@ mod tests {
             let mut floor = Duration::from_millis(800);
             for attempts in 1..20 {
                 let delay = POLICY.delay(attempts, Duration::ZERO, None).expect("there is time");
-                assert!(delay >= floor.min(Duration::from_secs(48)), "attempt {attempts}: {delay:?}");
+                assert!(
+                    delay >= floor.min(Duration::from_secs(48)),
+                    "attempt {attempts}: {delay:?}"
+                );
                 assert!(delay <= POLICY.longest, "attempt {attempts}: {delay:?}");
                 floor *= 2;
             }
@@ -81,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end() {
+    fn retries_end() {
         assert_eq!(POLICY.delay(1, Duration::from_secs(3600), None), None);
         assert_eq!(POLICY.delay(5, Duration::from_secs(3599), Some(Duration::from_secs(2))), None);
         assert!(POLICY.delay(u32::MAX, Duration::ZERO, None).is_some());

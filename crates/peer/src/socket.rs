@@ -1,4 +1,5 @@
-//! A WebSocket to a peer, for what a peer sends without being asked: with deadlines, a limit on what is read, and a heartbeat.
+//! A WebSocket client, for messages that a peer sends on its own: with
+//! deadlines, a limit on what is read, and a heartbeat.
 
 use std::fmt::{Debug, Display};
 use std::sync::Arc;
@@ -23,22 +24,24 @@ const SEND_SECONDS_MAX: u64 = 15;
 /// The longest message that is read, in bytes.
 const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
-/// When nothing came for so long we ask whether anybody is there; when nothing comes for as long again, nobody is.
+/// After this time without a message we send a ping. After the same time
+/// without an answer the connection counts as dead.
 const HEARTBEAT: Duration = Duration::from_secs(45);
 
-/// A connection, with TLS or without.
+/// A connection with or without TLS.
 trait Connection: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> Connection for T {}
 
-/// An open WebSocket.
+/// An open WebSocket connection.
 #[derive(Debug)]
 pub struct Socket {
     inner: WebSocketStream<Box<dyn Connection>>,
 }
 
 impl Socket {
-    /// Opens one. The error says what went wrong, and nothing of the address, which may bear a secret.
+    /// Opens a connection. The error says what went wrong, but never contains
+    /// the address, which may contain a secret.
     pub async fn connect(url: &str) -> Result<Socket, String> {
         match tokio::time::timeout(Duration::from_secs(CONNECT_SECONDS_MAX), open(url)).await {
             Ok(opened) => opened.map(|inner| Socket { inner }),
@@ -46,14 +49,14 @@ impl Socket {
         }
     }
 
-    /// The next message of text. The error says why there will be none.
+    /// The next text message. The error says why there will be no more.
     pub async fn next(&mut self) -> Result<String, String> {
         let mut asked = false;
         loop {
             let frame = match tokio::time::timeout(HEARTBEAT, self.inner.next()).await {
                 Ok(Some(frame)) => frame.map_err(|why| why.to_string())?,
-                Ok(None) => return Err("it was closed".into()),
-                Err(_) if asked => return Err("nothing was heard for too long".into()),
+                Ok(None) => return Err("the peer closed the connection".into()),
+                Err(_) if asked => return Err("the peer did not answer a ping in time".into()),
                 Err(_) => {
                     asked = true;
                     self.put(Message::Ping(Vec::new().into())).await?;
@@ -63,28 +66,30 @@ impl Socket {
             asked = false;
             match frame {
                 Message::Text(text) => return Ok(text.as_str().to_owned()),
-                Message::Close(_) => return Err("it was closed".into()),
-                // Pings are answered by the library.
+                Message::Close(_) => return Err("the peer closed the connection".into()),
+                // The library answers pings.
                 Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_) => {}
             }
         }
     }
 
-    /// Sends a message of text.
+    /// Sends a text message.
     pub async fn send(&mut self, text: String) -> Result<(), String> {
         self.put(Message::Text(text.into())).await
     }
 
     async fn put(&mut self, message: Message) -> Result<(), String> {
-        match tokio::time::timeout(Duration::from_secs(SEND_SECONDS_MAX), self.inner.send(message)).await {
+        match tokio::time::timeout(Duration::from_secs(SEND_SECONDS_MAX), self.inner.send(message))
+            .await
+        {
             Ok(sent) => sent.map_err(|why| why.to_string()),
-            Err(_) => Err(format!("a message was not taken within {SEND_SECONDS_MAX} s")),
+            Err(_) => Err(format!("a message could not be sent within {SEND_SECONDS_MAX} s")),
         }
     }
 }
 
 async fn open(url: &str) -> Result<WebSocketStream<Box<dyn Connection>>, String> {
-    let no_address = || "it is not an address of a WebSocket".to_owned();
+    let no_address = || "the address is not a WebSocket URL (ws:// or wss://)".to_owned();
     let request = url.into_client_request().map_err(|_| no_address())?;
     let host = request.uri().host().ok_or_else(no_address)?.trim_matches(['[', ']']).to_owned();
     let (is_secure, port_default) = match request.uri().scheme_str() {
@@ -107,7 +112,7 @@ async fn open(url: &str) -> Result<WebSocketStream<Box<dyn Connection>>, String>
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
     match client_async_with_config(request, connection, Some(config)).await {
         Ok((opened, _)) => Ok(opened),
-        Err(Error::Http(answer)) => Err(format!("it answers {}", answer.status())),
+        Err(Error::Http(answer)) => Err(format!("the peer answered {}", answer.status())),
         Err(why) => Err(text(why)),
     }
 }

@@ -1,4 +1,5 @@
-//! Whatever is asked of them, all engines do the same: the one in memory is short enough to be believed.
+//! All engines give the same results for random batches. The engine in memory
+//! is the reference, because it is simple enough to be trusted.
 
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use crate::conformance::NOTES;
 use tillgate_kernel::time::from_micros;
 use tillgate_kernel::{Clock, DocKey, Partition};
 
-/// One document in a batch. Beliefs are right or wrong; `At` means "the version that is there".
+/// A change of one document in a batch. Expectations are right or wrong at
+/// random; `At` means the version that is stored now.
 #[derive(Debug, Clone)]
 struct Step {
     partition: u64,
@@ -24,16 +26,18 @@ struct Step {
 enum Act {
     Put { bytes: usize, at: i64 },
     Delete,
-    Rely,
+    AssertVersion,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    // Few keys and times, so that steps meet; sizes on both sides of every limit of a page.
-    let bytes = prop_oneof![0_usize..200, 4090_usize..4100, 20_000_usize..30_000, 90_000_usize..120_000];
+    // Few keys and times, so that steps collide; sizes on both sides of every
+    // limit of a page.
+    let bytes =
+        prop_oneof![0_usize..200, 4090_usize..4100, 20_000_usize..30_000, 90_000_usize..120_000];
     let act = prop_oneof![
         4 => (bytes, 0_i64..6).prop_map(|(bytes, at)| Act::Put { bytes, at: at * 70_000 }),
         1 => Just(Act::Delete),
-        1 => Just(Act::Rely),
+        1 => Just(Act::AssertVersion),
     ];
     (1_u64..4, 0_u128..3, any::<bool>(), proptest::bool::weighted(0.1), act).prop_map(
         |(partition, id, believes_absent, believes_old, act)| Step {
@@ -50,24 +54,28 @@ async fn play(store: &Store, steps: &[Step]) -> Result<(), CommitError> {
     let mut batch = Batch::new();
     for Step { partition, id, believes_absent, believes_old, act } in steps {
         let key = DocKey { partition: Partition::from_u64(*partition), kind: NOTES, id: *id };
-        let there = store.load(&[key]).await.expect("read").pop().flatten().map(|stored| stored.version);
+        let there =
+            store.load(&[key]).await.expect("read").pop().flatten().map(|stored| stored.version);
         let version = there.unwrap_or(77) + u64::from(*believes_old);
         let expect = if *believes_absent { Expect::Absent } else { Expect::At(version) };
         match act {
             Act::Put { bytes, at } => {
-                // Text that does not pack to nothing.
+                // Bytes that do not compress to almost nothing.
                 let bytes = (0..*bytes).map(|place| ((place * place) >> 3) as u8).collect();
                 batch.put_body(key, expect, Body { schema: 1, listed_at: from_micros(*at), bytes });
             }
             Act::Delete => batch.delete(key, version),
-            Act::Rely => batch.rely(key, expect),
+            Act::AssertVersion => batch.assert_version(key, expect),
         }
-        batch.bump(CounterKey { group: partition.to_string(), name: id.to_string() }, Bump::Add(1));
+        batch.bump(
+            CounterKey { group: partition.to_string(), name: id.to_string() },
+            CounterChange::Add(1),
+        );
     }
     store.commit(batch).await
 }
 
-/// Everything that can be seen of a store, but for the versions' numbers.
+/// Everything that is visible of a store, except for the version numbers.
 async fn seen(store: &Store) -> Vec<String> {
     let mut seen = Vec::new();
     let show = |key: DocKey, body: &Body| {
@@ -122,10 +130,20 @@ async fn seen(store: &Store) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 150,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
     #[test]
-    fn on_random_batches(batches in prop::collection::vec(prop::collection::vec(step(), 1..4), 1..25)) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    fn on_random_batches(
+        batches in prop::collection::vec(prop::collection::vec(step(), 1..4), 1..25)
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
         runtime.block_on(async {
             let (sled, _folder) = sled_in_a_new_folder(&Clock::System).await;
             let agreed = agree(&sled, &batches).await;
@@ -146,10 +164,20 @@ async fn agree(engine: &Store, batches: &[Vec<Step>]) -> Result<(), TestCaseErro
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 12,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
     #[test]
-    fn on_random_batches_in_postgres(batches in prop::collection::vec(prop::collection::vec(step(), 1..4), 1..15)) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    fn on_random_batches_in_postgres(
+        batches in prop::collection::vec(prop::collection::vec(step(), 1..4), 1..15)
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
         runtime.block_on(async {
             let (postgres, ()) = postgres_in_a_new_database(&Clock::System).await;
             agree(&postgres, &batches).await

@@ -1,4 +1,4 @@
-//! A change as a value.
+//! Changes as values: what a commit checks and writes.
 
 use std::collections::BTreeMap;
 
@@ -6,146 +6,156 @@ use tillgate_kernel::outbox::Message;
 use tillgate_kernel::outbox::{Delivery, Settlement, Ticket, message_key};
 use tillgate_kernel::{DocKey, Document, Timestamp, Unreadable};
 
-/// What the author of a batch believed about a document.
+/// The version of a document that a batch expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
-    /// That there is none.
+    /// The document does not exist.
     Absent,
-    /// That it is still the version that was read.
+    /// The document is still at the version that was read.
     At(u64),
 }
 
-/// What is to become of a document.
+/// A change of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing: only the belief is checked.
+    /// No change: the commit only checks the version.
     Keep,
-    /// It is written.
+    /// Writes the document.
     Put(Body),
-    /// A message is written, and due from now on.
+    /// Writes a message and makes it due at the time of the commit.
     Wake {
-        /// The message. When it was due does not matter.
+        /// The message. Its previous due time is ignored.
         delivery: Box<Delivery>,
-        /// Its place in lists.
+        /// The time under which lists show it.
         listed_at: Timestamp,
     },
-    /// It is removed.
+    /// Removes the document.
     Delete,
 }
 
-/// A document's written form.
+/// A document in encoded form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
-    /// The number of the form.
+    /// The version of the encoding.
     pub schema: u16,
-    /// Its place in lists, which are ordered by this time.
+    /// The time under which lists show the document. Lists are ordered by it.
     pub listed_at: Timestamp,
-    /// The bytes.
+    /// The encoded document.
     pub bytes: Vec<u8>,
 }
 
 impl Body {
-    /// The written form of `document`, listed under `listed_at`.
+    /// Encodes `document`, to be listed under `listed_at`.
     #[must_use]
     pub fn of<T: Document>(document: &T, listed_at: Timestamp) -> Body {
         Body { schema: T::SCHEMA, listed_at, bytes: document.encode() }
     }
 }
 
-/// A document as it was read.
+/// A document that was read, still encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// Changes with every write, and never comes back.
+    /// The version. It changes with every write and is never reused.
     pub version: u64,
-    /// The written form.
+    /// The encoded document.
     pub body: Body,
 }
 
 impl Stored {
-    /// The document itself.
+    /// Decodes the document.
     pub fn document<T: Document>(&self) -> Result<T, Unreadable> {
         T::decode(self.body.schema, &self.body.bytes)
     }
 }
 
-/// A counter: a whole number under a group and a name, changed by adding, so that two who change it do not
-/// stand in each other's way. It is never read to decide.
+/// The name of a counter: an integer that is changed by adding, so that
+/// concurrent writers do not conflict. Nothing is ever decided by its value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CounterKey {
-    /// The group, such as a shop.
+    /// The group, such as a branch of the merchant.
     pub group: String,
-    /// The name in the group, such as an article.
+    /// The name within the group, such as an article.
     pub name: String,
 }
 
-/// What is to become of a counter.
+/// A change of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bump {
-    /// It goes up or down by this much, from zero if it is new.
+pub enum CounterChange {
+    /// Adds this amount, which may be negative. A new counter starts at zero.
     Add(i64),
-    /// Somebody has counted: it becomes this.
+    /// Sets the value, after somebody has counted the stock.
     Set(i64),
 }
 
-/// Everything that one decision changes. It is committed whole or not at all.
+/// Everything that one decision changes. A batch is committed whole or not at
+/// all.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 #[must_use = "a batch changes nothing until it is committed"]
 pub struct Batch {
     pub(super) docs: BTreeMap<DocKey, (Expect, Change)>,
     pub(super) messages: Vec<Message>,
     pub(super) settled: Vec<(Ticket, Settlement)>,
-    pub(super) counters: Vec<(CounterKey, Bump)>,
+    pub(super) counters: Vec<(CounterKey, CounterChange)>,
 }
 
 impl Batch {
-    /// A batch that changes nothing yet.
+    /// An empty batch.
     pub fn new() -> Batch {
         Batch::default()
     }
 
-    /// Writes a document that is believed to be as `expect` says.
-    pub fn put<T: Document>(&mut self, key: DocKey, expect: Expect, document: &T, listed_at: Timestamp) {
+    /// Writes a document, if it is in the state that `expect` describes.
+    pub fn put<T: Document>(
+        &mut self,
+        key: DocKey,
+        expect: Expect,
+        document: &T,
+        listed_at: Timestamp,
+    ) {
         debug_assert_eq!(key.kind, T::KIND);
         self.docs.insert(key, (expect, Change::Put(Body::of(document, listed_at))));
     }
 
-    /// Writes a document's form as it is.
+    /// Writes a document that is already encoded.
     pub fn put_body(&mut self, key: DocKey, expect: Expect, body: Body) {
         self.docs.insert(key, (expect, Change::Put(body)));
     }
 
-    /// Writes a message that is to be tried at once.
+    /// Writes a message and makes it due at once.
     pub fn wake(&mut self, expect: Expect, delivery: Delivery, listed_at: Timestamp) {
         let key = message_key(delivery.id);
         self.docs.insert(key, (expect, Change::Wake { delivery: Box::new(delivery), listed_at }));
     }
 
-    /// Relies on a document being as `expect` says, without changing it.
-    pub fn rely(&mut self, key: DocKey, expect: Expect) {
+    /// Requires that a document is in the state that `expect` describes,
+    /// without changing it.
+    pub fn assert_version(&mut self, key: DocKey, expect: Expect) {
         self.docs.insert(key, (expect, Change::Keep));
     }
 
-    /// Removes a document at a version.
+    /// Removes a document, if it is at `version`.
     pub fn delete(&mut self, key: DocKey, version: u64) {
         self.docs.insert(key, (Expect::At(version), Change::Delete));
     }
 
-    /// Puts a message into the outbox. One that is there already, under the same id, stays as it is.
+    /// Adds a message to the outbox. A message with the same id that is already
+    /// there stays unchanged.
     pub fn send(&mut self, message: Message) {
         self.messages.push(message);
     }
 
-    /// Records what became of a claimed message. A batch whose lease is lost is refused whole.
+    /// Records the outcome of a claimed message. If its lease is lost, the
+    /// whole batch is refused.
     pub fn settle(&mut self, ticket: Ticket, settlement: Settlement) {
         self.settled.push((ticket, settlement));
     }
 
     /// Changes a counter.
-    pub fn bump(&mut self, counter: CounterKey, bump: Bump) {
+    pub fn bump(&mut self, counter: CounterKey, bump: CounterChange) {
         self.counters.push((counter, bump));
     }
 
-    /// The batch as it is committed at `now`, by the store's clock.
+    /// The batch with `now`, the time of its commit by the store's clock.
     pub(super) fn stamped(self, now: Timestamp) -> Stamped {
         let Batch { docs, messages, settled, counters } = self;
         let written = |message: Message| {
@@ -154,16 +164,22 @@ impl Batch {
             let body = Body::of(&delivery, listed_at);
             (delivery, body)
         };
-        Stamped { docs, messages: messages.into_iter().map(written).collect(), settled, counters, now }
+        Stamped {
+            docs,
+            messages: messages.into_iter().map(written).collect(),
+            settled,
+            counters,
+            now,
+        }
     }
 
-    /// Whether it depends on the time when it is committed.
+    /// Whether the batch depends on the time of its commit.
     pub(super) fn needs_time(&self) -> bool {
         let wakes = || self.docs.values().any(|(_, change)| matches!(change, Change::Wake { .. }));
         !self.messages.is_empty() || !self.settled.is_empty() || wakes()
     }
 
-    /// Whether it would change nothing and check nothing.
+    /// Whether the batch changes nothing and checks nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.docs.is_empty()
@@ -177,9 +193,10 @@ impl Batch {
 #[derive(Debug)]
 pub(super) struct Stamped {
     pub docs: BTreeMap<DocKey, (Expect, Change)>,
-    /// With their written form, which is made where there are many to make it.
+    /// With their encoded form. The callers encode, because many of them run in
+    /// parallel; an engine may have a single thread that commits.
     pub messages: Vec<(Delivery, Body)>,
     pub settled: Vec<(Ticket, Settlement)>,
-    pub counters: Vec<(CounterKey, Bump)>,
+    pub counters: Vec<(CounterKey, CounterChange)>,
     pub now: Timestamp,
 }

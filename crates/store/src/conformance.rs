@@ -1,4 +1,5 @@
-//! What every store promises, one function each. The list is the contract: an engine is one that passes it.
+//! The promises of every store, one function for each. This list is the
+//! contract: an engine is whatever passes it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,15 +7,16 @@ use std::time::Duration;
 use super::*;
 use tillgate_kernel::document::{decode_json, encode_json};
 use tillgate_kernel::outbox::{
-    Claim, Claimed, Delivery, DeliveryState, Lane, Message, MessageId, Ordering, Settlement, message_key,
+    Claim, Claimed, Delivery, DeliveryState, Lane, Message, MessageId, Ordering, Settlement,
+    message_key,
 };
 use tillgate_kernel::time::{between, from_micros, later};
 use tillgate_kernel::{Clock, DocKey, Document, Failure, Kind, Partition, Timestamp, Unreadable};
 
-/// The kind of the tests' documents.
+/// The kind of the documents in these tests.
 pub(super) const NOTES: Kind = Kind::listed(1, "notes");
 
-/// A document of the tests.
+/// A document for these tests.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 struct Note(String);
 
@@ -39,7 +41,7 @@ fn note(text: &str) -> Note {
     Note(text.to_owned())
 }
 
-/// A store, and the clock by which its messages are due.
+/// A store, and the clock that decides when its messages are due.
 struct Stage {
     store: Store,
     clock: Clock,
@@ -54,15 +56,15 @@ impl std::ops::Deref for Stage {
 }
 
 impl Stage {
-    /// It is so late now.
+    /// Moves the clock to this time.
     fn is(&self, seconds: i64) {
         self.clock.advance(between(self.clock.now(), at(seconds)));
     }
 
-    /// A claim at this time.
+    /// Moves the clock to this time and makes a claim.
     fn claim_at(&self, seconds: i64) -> Claim {
         self.is(seconds);
-        Claim { lane: STRICT, lease: Duration::from_secs(60), limit: 10, resting: Vec::new() }
+        Claim { lane: STRICT, lease: Duration::from_secs(60), limit: 10, paused_queues: Vec::new() }
     }
 }
 
@@ -89,7 +91,7 @@ async fn read(store: &Store, key: DocKey) -> Option<(Note, u64)> {
     Some((stored.document().expect("a note"), stored.version))
 }
 
-/// Lanes of each ordering.
+/// One lane for each ordering.
 const STRICT: Lane = Lane::new(1, Ordering::Strict, "strict");
 const SKIPPING: Lane = Lane::new(3, Ordering::SkipsRetries, "skipping");
 const FREE: Lane = Lane::new(4, Ordering::None, "free");
@@ -139,9 +141,9 @@ async fn what_should_be_absent_is_created_once(store: Stage) {
 async fn a_batch_is_whole_or_nothing(store: Stage) {
     store.commit(put(key(1), Expect::Absent, "first")).await.expect("committed");
     let mut batch = put(key(1), Expect::At(12_345), "stale");
-    batch.put(key(2), Expect::Absent, &note("beside it"), at(1));
+    batch.put(key(2), Expect::Absent, &note("in the same batch"), at(1));
     batch.send(message(1, 1, "chat", 1));
-    batch.bump(CounterKey { group: "17".into(), name: "milk".into() }, Bump::Add(5));
+    batch.bump(CounterKey { group: "17".into(), name: "milk".into() }, CounterChange::Add(5));
     assert_eq!(store.commit(batch).await, Err(CommitError::Conflict));
     assert!(read(&store, key(2)).await.is_none());
     assert_eq!(claimed(&store, &store.claim_at(9)).await, Vec::<String>::new());
@@ -154,25 +156,39 @@ async fn every_write_makes_a_new_version_and_old_ones_conflict(store: Stage) {
     store.commit(put(key(1), Expect::At(first), "two")).await.expect("committed");
     let (_, second) = read(&store, key(1)).await.expect("a document");
     assert_ne!(first, second);
-    assert_eq!(store.commit(put(key(1), Expect::At(first), "late")).await, Err(CommitError::Conflict));
+    assert_eq!(
+        store.commit(put(key(1), Expect::At(first), "late")).await,
+        Err(CommitError::Conflict)
+    );
     let mut batch = Batch::new();
     batch.delete(key(1), second);
     store.commit(batch).await.expect("committed");
     assert!(read(&store, key(1)).await.is_none());
     store.commit(put(key(1), Expect::Absent, "three")).await.expect("committed");
-    assert_eq!(store.commit(put(key(1), Expect::At(second), "late")).await, Err(CommitError::Conflict));
-    assert_eq!(store.commit(put(key(1), Expect::At(first), "later")).await, Err(CommitError::Conflict));
+    assert_eq!(
+        store.commit(put(key(1), Expect::At(second), "late")).await,
+        Err(CommitError::Conflict)
+    );
+    assert_eq!(
+        store.commit(put(key(1), Expect::At(first), "later")).await,
+        Err(CommitError::Conflict)
+    );
 }
 
 async fn of_many_who_create_the_same_exactly_one_succeeds(store: Stage) {
     let mut tasks = tokio::task::JoinSet::new();
     for name in 0..64 {
         let store = store.clone();
-        tasks.spawn(async move { store.commit(put(key(1), Expect::Absent, &format!("by {name}"))).await });
+        tasks.spawn(async move {
+            store.commit(put(key(1), Expect::Absent, &format!("by {name}"))).await
+        });
     }
     let outcomes = tasks.join_all().await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
-    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(CommitError::Conflict)).count(), 63);
+    assert_eq!(
+        outcomes.iter().filter(|outcome| **outcome == Err(CommitError::Conflict)).count(),
+        63
+    );
 }
 
 async fn of_many_who_change_the_same_exactly_one_succeeds(store: Stage) {
@@ -186,19 +202,23 @@ async fn of_many_who_change_the_same_exactly_one_succeeds(store: Stage) {
         }
         let outcomes = tasks.join_all().await;
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
-        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(CommitError::Conflict)).count(), 31);
+        assert_eq!(
+            outcomes.iter().filter(|outcome| **outcome == Err(CommitError::Conflict)).count(),
+            31
+        );
     }
 }
 
 async fn there_is_no_absence_skew(store: Stage) {
     for round in 0..50 {
         let (left, right) = (DocKey { id: 1, ..key(round) }, DocKey { id: 2, ..key(round) });
-        let cross = |writes: DocKey, relies: DocKey| {
+        let cross = |writes: DocKey, asserted: DocKey| {
             let mut batch = put(writes, Expect::Absent, "mine");
-            batch.rely(relies, Expect::Absent);
+            batch.assert_version(asserted, Expect::Absent);
             batch
         };
-        let (one, other) = tokio::join!(store.commit(cross(left, right)), store.commit(cross(right, left)));
+        let (one, other) =
+            tokio::join!(store.commit(cross(left, right)), store.commit(cross(right, left)));
         assert!(one.is_ok() != other.is_ok(), "round {round}: {one:?} {other:?}");
     }
 }
@@ -218,24 +238,24 @@ async fn relying_on_a_document_checks_it_and_leaves_it(store: Stage) {
     store.commit(put(key(1), Expect::Absent, "firm")).await.expect("committed");
     let (_, version) = read(&store, key(1)).await.expect("a document");
     let mut batch = put(key(2), Expect::Absent, "built on it");
-    batch.rely(key(1), Expect::At(version));
+    batch.assert_version(key(1), Expect::At(version));
     store.commit(batch).await.expect("committed");
     assert_eq!(read(&store, key(1)).await, Some((note("firm"), version)));
     let mut batch = put(key(3), Expect::Absent, "built on sand");
-    batch.rely(key(1), Expect::At(version + 1));
+    batch.assert_version(key(1), Expect::At(version + 1));
     assert_eq!(store.commit(batch).await, Err(CommitError::Conflict));
 }
 
 async fn relying_on_absence_checks_it(store: Stage) {
     store.commit(put(key(1), Expect::Absent, "here")).await.expect("committed");
-    let rely = |key| {
+    let assert_version = |key| {
         let mut batch = Batch::new();
-        batch.rely(key, Expect::Absent);
+        batch.assert_version(key, Expect::Absent);
         batch
     };
-    assert_eq!(store.commit(rely(key(1))).await, Err(CommitError::Conflict));
-    assert_eq!(store.commit(rely(DocKey { id: 8, ..key(1) })).await, Ok(()));
-    assert_eq!(store.commit(rely(key(2))).await, Ok(()));
+    assert_eq!(store.commit(assert_version(key(1))).await, Err(CommitError::Conflict));
+    assert_eq!(store.commit(assert_version(DocKey { id: 8, ..key(1) })).await, Ok(()));
+    assert_eq!(store.commit(assert_version(key(2))).await, Ok(()));
 }
 
 async fn adding_a_message_twice_is_adding_it_once(store: Stage) {
@@ -247,22 +267,26 @@ async fn adding_a_message_twice_is_adding_it_once(store: Stage) {
     assert_eq!(claims[0].delivery.body, "message 1 of 1");
 }
 
-async fn a_claimed_message_is_nobody_elses_until_its_lease_ends(store: Stage) {
+async fn a_claimed_message_is_claimed_by_nobody_else_until_its_lease_ends(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
     assert_eq!(claimed(&store, &store.claim_at(10)).await, [id(1, 1)]);
     assert!(claimed(&store, &store.claim_at(69)).await.is_empty());
 }
 
-async fn a_claimed_message_is_anybodys_when_its_lease_has_ended(store: Stage) {
+async fn a_claimed_message_can_be_claimed_again_when_its_lease_has_ended(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
     assert_eq!(claimed(&store, &Claim { lease: SHORT, ..store.claim_at(10) }).await, [id(1, 1)]);
-    assert_eq!(claimed_in_time(&store, &store.claim_at(70)).await.delivery.id.to_string(), id(1, 1));
+    assert_eq!(
+        claimed_in_time(&store, &store.claim_at(70)).await.delivery.id.to_string(),
+        id(1, 1)
+    );
 }
 
-/// A lease that ends by itself, on whichever clock.
+/// A lease so short that it ends during the test, whichever clock it runs on.
 const SHORT: Duration = Duration::from_millis(20);
 
-/// Claims until there is something: leases may run on the store's own clock.
+/// Claims until a message is available. Leases may run on the store's own
+/// clock, so the test cannot move it.
 async fn claimed_in_time(store: &Store, claim: &Claim) -> Claimed {
     let claiming = async {
         loop {
@@ -290,17 +314,20 @@ async fn a_lost_lease_settles_nothing(store: Stage) {
     assert!(claimed(&store, &store.claim_at(500)).await.is_empty());
 }
 
-/// Whoever has a message may note something on it before going on: it stays theirs, and nobody else gets it.
+/// A worker may record something on the message that it has claimed: the lease
+/// remains, and nobody else gets the message.
 async fn a_claimed_message_that_is_rewritten_in_its_place_stays_claimed(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
     let claim = store.claim(&store.claim_at(10)).await.expect("a store that answers").remove(0);
     let key = message_key(claim.delivery.id);
-    let stored = store.load(&[key]).await.expect("a store that answers").remove(0).expect("the message");
-    let noted = Delivery { last_error: Some(failed("it may have arrived")), ..claim.delivery.clone() };
+    let stored =
+        store.load(&[key]).await.expect("a store that answers").remove(0).expect("the message");
+    let noted =
+        Delivery { last_error: Some(failed("it may have arrived")), ..claim.delivery.clone() };
     let mut batch = Batch::new();
     batch.put(key, Expect::At(stored.version), &noted, stored.body.listed_at);
     store.commit(batch).await.expect("committed");
-    assert!(claimed(&store, &store.claim_at(11)).await.is_empty(), "it is at somebody's");
+    assert!(claimed(&store, &store.claim_at(11)).await.is_empty(), "it is still leased");
     store.is(12);
     let mut batch = Batch::new();
     batch.settle(claim.ticket, Settlement::Retry { wait: seconds(8), error: failed("no answer") });
@@ -309,10 +336,14 @@ async fn a_claimed_message_that_is_rewritten_in_its_place_stays_claimed(store: S
     assert_eq!(claimed(&store, &store.claim_at(20)).await, [id(1, 1)]);
 }
 
-/// Looks of one order do not wait for one another: one that is due late holds up none that is due now.
-async fn a_look_does_not_wait_for_an_earlier_one(store: Stage) {
-    let watch =
-        |sequence, wait| Message { lane: FREE, wait: seconds(wait), ..message(1, sequence, "bank", 1) };
+/// In a lane without ordering the messages of one order do not wait for each
+/// other: one that is due later does not delay one that is due now.
+async fn an_unordered_message_does_not_wait_for_an_earlier_one(store: Stage) {
+    let watch = |sequence, wait| Message {
+        lane: FREE,
+        wait: seconds(wait),
+        ..message(1, sequence, "bank", 1)
+    };
     store.commit(send([watch(1, 1000), watch(2, 10)])).await.expect("committed");
     let claim = |seconds| Claim { lane: FREE, ..store.claim_at(seconds) };
     assert!(claimed(&store, &claim(9)).await.is_empty());
@@ -337,7 +368,7 @@ async fn a_ticket_settles_once(store: Stage) {
 }
 
 async fn messages_of_one_order_go_in_their_order(store: Stage) {
-    // The later one waits in another queue, and is due earlier.
+    // The later message is in another queue, and is due earlier.
     let first = Message { wait: seconds(5), ..message(1, 1, "a", 0) };
     store.commit(send([message(1, 2, "b", 0), first])).await.expect("committed");
     assert!(
@@ -350,16 +381,25 @@ async fn messages_of_one_order_go_in_their_order(store: Stage) {
     let mut batch = Batch::new();
     batch.settle(first[0].ticket, Settlement::Dead { error: failed("no such chat") });
     store.commit(batch).await.expect("committed");
-    assert_eq!(claimed(&store, &store.claim_at(8)).await, [id(1, 2)], "what is dead holds up nobody");
+    assert_eq!(
+        claimed(&store, &store.claim_at(8)).await,
+        [id(1, 2)],
+        "a dead message does not delay later ones"
+    );
 }
 
-async fn one_message_of_each_queue_is_claimed_and_resting_queues_are_passed_over(store: Stage) {
-    let messages = (1..=300).map(|order| message(order, 1, "busy", 1)).chain([message(900, 1, "quiet", 2)]);
+async fn one_message_of_each_queue_is_claimed_and_paused_queues_are_skipped(store: Stage) {
+    let messages =
+        (1..=300).map(|order| message(order, 1, "busy", 1)).chain([message(900, 1, "quiet", 2)]);
     store.commit(send(messages)).await.expect("committed");
-    let resting = Claim { resting: vec!["busy".into()], ..store.claim_at(10) };
-    assert_eq!(claimed(&store, &resting).await, [id(900, 1)]);
+    let paused_queues = Claim { paused_queues: vec!["busy".into()], ..store.claim_at(10) };
+    assert_eq!(claimed(&store, &paused_queues).await, [id(900, 1)]);
     let both = claimed(&store, &store.claim_at(10)).await;
-    assert_eq!(both.len(), 1, "one of the busy queue; the quiet one's only message is taken: {both:?}");
+    assert_eq!(
+        both.len(),
+        1,
+        "one of the busy queue; the only message of the quiet queue is already claimed: {both:?}"
+    );
 }
 
 async fn what_is_to_be_tried_again_waits_for_its_time(store: Stage) {
@@ -373,14 +413,18 @@ async fn what_is_to_be_tried_again_waits_for_its_time(store: Stage) {
     assert_eq!((again.delivery.attempts, again.delivery.last_error), (1, Some(failed("busy"))));
 }
 
-/// The first message of an order failed and stands behind its successors now, more of them than are looked at.
+/// The first message of an order failed, so it is now sorted after its
+/// successors, of which there are more than a claim looks at.
 async fn a_failed_message_is_found_behind_all_that_wait_for_it(store: Stage) {
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
     let first = store.claim(&store.claim_at(10)).await.expect("a store that answers").remove(0);
     let mut batch = Batch::new();
     batch.settle(first.ticket, Settlement::Retry { wait: seconds(90), error: failed("busy") });
     store.commit(batch).await.expect("committed");
-    store.commit(send((2..=400).map(|sequence| message(1, sequence, "chat", 2)))).await.expect("committed");
+    store
+        .commit(send((2..=400).map(|sequence| message(1, sequence, "chat", 2))))
+        .await
+        .expect("committed");
     assert!(claimed(&store, &store.claim_at(99)).await.is_empty());
     assert_eq!(claimed(&store, &store.claim_at(100)).await, [id(1, 1)]);
 }
@@ -424,8 +468,8 @@ async fn dead_messages_are_listed_until_a_person_decides(store: Stage) {
     assert_eq!(claimed(&store, &store.claim_at(20)).await, [id(1, 1)]);
 }
 
-async fn an_outbox_is_turned_page_by_page_and_none_is_passed_over(store: Stage) {
-    // Two names with the same CRC-32, by which an engine may tell queues apart.
+async fn an_outbox_is_listed_page_by_page_and_no_message_is_missed(store: Stage) {
+    // Two names with the same CRC-32, by which an engine may identify queues.
     let queues = ["plumless", "buckeroo", "chat"];
     store.is(10);
     for (order, queue) in (1..=9).zip(queues.into_iter().cycle()) {
@@ -441,9 +485,11 @@ async fn an_outbox_is_turned_page_by_page_and_none_is_passed_over(store: Stage) 
             for (key, stored) in page.items {
                 let delivery: Delivery = stored.document().expect("a message");
                 seen.push((delivery.queue.clone(), delivery.id));
-                // What was shown moves to the end, once: those after it must not move up into pages that were turned.
+                // What was listed moves to the end, once. Messages after it
+                // must not move up into pages that were already read.
                 if put_off && delivery.state == (DeliveryState::Pending { due: at(10) }) {
-                    let later = Delivery { state: DeliveryState::Pending { due: at(99) }, ..delivery };
+                    let later =
+                        Delivery { state: DeliveryState::Pending { due: at(99) }, ..delivery };
                     let mut batch = Batch::new();
                     batch.put(key, Expect::At(stored.version), &later, at(1));
                     store.commit(batch).await.expect("committed");
@@ -473,7 +519,7 @@ async fn a_callback_that_was_put_off_holds_up_no_later_one(store: Stage) {
     let claim = |seconds| Claim { lane: SKIPPING, ..store.claim_at(seconds) };
     let first = store.claim(&claim(10)).await.expect("a store that answers").remove(0);
     assert_eq!(first.delivery.id.sequence, 1);
-    assert!(claimed(&store, &claim(10)).await.is_empty(), "it is being told");
+    assert!(claimed(&store, &claim(10)).await.is_empty(), "the first one is being sent");
     let mut batch = Batch::new();
     batch.settle(first.ticket, Settlement::Retry { wait: seconds(489), error: failed("500") });
     store.commit(batch).await.expect("committed");
@@ -482,28 +528,28 @@ async fn a_callback_that_was_put_off_holds_up_no_later_one(store: Stage) {
     let mut batch = Batch::new();
     batch.settle(second.ticket, Settlement::Sent);
     store.commit(batch).await.expect("committed");
-    // When its time has come it goes first again.
+    // When it is due again, it goes first.
     assert_eq!(claimed(&store, &claim(500)).await, [id(1, 1)]);
 }
 
-async fn counters_add_up_whoever_adds(store: Stage) {
+async fn concurrent_additions_to_a_counter_add_up(store: Stage) {
     let milk = CounterKey { group: "17".into(), name: "milk".into() };
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..100 {
         let (store, milk) = (store.clone(), milk.clone());
         tasks.spawn(async move {
             let mut batch = Batch::new();
-            batch.bump(milk.clone(), Bump::Add(-3));
-            batch.bump(milk, Bump::Add(1));
+            batch.bump(milk.clone(), CounterChange::Add(-3));
+            batch.bump(milk, CounterChange::Add(1));
             store.commit(batch).await
         });
     }
     assert!(tasks.join_all().await.iter().all(Result::is_ok));
     assert_eq!(store.counters("17", None, 9).await, Ok(vec![(milk.clone(), -200)]));
     let mut batch = Batch::new();
-    batch.bump(milk.clone(), Bump::Set(40));
-    batch.bump(CounterKey { group: "17".into(), name: "bread".into() }, Bump::Add(1));
-    batch.bump(CounterKey { group: "170".into(), name: "bread".into() }, Bump::Add(2));
+    batch.bump(milk.clone(), CounterChange::Set(40));
+    batch.bump(CounterKey { group: "17".into(), name: "bread".into() }, CounterChange::Add(1));
+    batch.bump(CounterKey { group: "170".into(), name: "bread".into() }, CounterChange::Add(2));
     store.commit(batch).await.expect("committed");
     let all = store.counters("17", None, 9).await.expect("a store that answers");
     assert_eq!(
@@ -518,7 +564,7 @@ async fn counters_add_up_whoever_adds(store: Stage) {
 async fn lists_are_walked_by_time_without_gap_or_repeat(store: Stage) {
     for order in 0..25_u64 {
         let mut batch = Batch::new();
-        // Several share a moment, some are before 1970.
+        // Several share a time, and some are before 1970.
         let listed_at = at(i64::try_from(order / 3).expect("small") - 4);
         batch.put(key(order), Expect::Absent, &note("listed"), listed_at);
         store.commit(batch).await.expect("committed");
@@ -528,8 +574,11 @@ async fn lists_are_walked_by_time_without_gap_or_repeat(store: Stage) {
         loop {
             let scan = Scan::Listed { kind: NOTES, newest_first, after, limit: 4 };
             let page = store.scan(&scan).await.expect("a store that answers");
-            seen.extend(page.items.iter().map(|(key, stored)| (stored.body.listed_at, key.partition)));
-            after = page.next.map(|next| next.to_string().parse().expect("a cursor survives as text"));
+            seen.extend(
+                page.items.iter().map(|(key, stored)| (stored.body.listed_at, key.partition)),
+            );
+            after =
+                page.next.map(|next| next.to_string().parse().expect("a cursor survives as text"));
             if after.is_none() {
                 break;
             }
@@ -559,19 +608,22 @@ async fn a_moved_or_removed_document_leaves_the_list(store: Stage) {
 
 async fn a_partition_is_walked_alone(store: Stage) {
     for (partition, id) in [(1, 1), (1, 300), (2, 1), (1, 2)] {
-        store.commit(put(DocKey { id, ..key(partition) }, Expect::Absent, "x")).await.expect("committed");
+        store
+            .commit(put(DocKey { id, ..key(partition) }, Expect::Absent, "x"))
+            .await
+            .expect("committed");
     }
     let scan = Scan::Partition { partition: Partition::from_u64(1), kind: NOTES };
     let found = store.scan(&scan).await.expect("a store that answers").items;
     assert_eq!(found.iter().map(|(key, _)| key.id).collect::<Vec<_>>(), [1, 2, 300]);
 }
 
-async fn the_bell_rings_when_messages_are_put(store: Stage) {
-    let mut bell = store.outbox_bell();
+async fn waiting_workers_wake_up_when_messages_are_put(store: Stage) {
+    let mut wakeups = store.outbox_wakeups();
     store.commit(put(key(1), Expect::Absent, "no message")).await.expect("committed");
-    assert!(!bell.has_changed().expect("the store is there"));
+    assert!(!wakeups.has_changed().expect("the store is there"));
     store.commit(send([message(1, 1, "chat", 1)])).await.expect("committed");
-    let rung = tokio::time::timeout(Duration::from_secs(10), bell.changed()).await;
+    let rung = tokio::time::timeout(Duration::from_secs(10), wakeups.changed()).await;
     assert!(rung.is_ok());
 }
 
@@ -579,7 +631,8 @@ async fn a_store_that_works_answers_a_ping(store: Stage) {
     assert_eq!(store.probe().await, Ok(()));
 }
 
-/// Runs the list on an engine: `$start` gives a store, and something that must live as long.
+/// Runs the list on an engine: `$start` returns a store, and a guard that must
+/// live as long as the store.
 macro_rules! conformance {
     ($engine:ident, $start:expr, [$($promise:ident),* $(,)?]) => {
         mod $engine {
@@ -631,24 +684,24 @@ on_every_engine![
     relying_on_a_document_checks_it_and_leaves_it,
     relying_on_absence_checks_it,
     adding_a_message_twice_is_adding_it_once,
-    a_claimed_message_is_nobody_elses_until_its_lease_ends,
-    a_claimed_message_is_anybodys_when_its_lease_has_ended,
+    a_claimed_message_is_claimed_by_nobody_else_until_its_lease_ends,
+    a_claimed_message_can_be_claimed_again_when_its_lease_has_ended,
     a_claimed_message_that_is_rewritten_in_its_place_stays_claimed,
-    a_look_does_not_wait_for_an_earlier_one,
+    an_unordered_message_does_not_wait_for_an_earlier_one,
     a_lost_lease_settles_nothing,
     a_ticket_settles_once,
     messages_of_one_order_go_in_their_order,
-    one_message_of_each_queue_is_claimed_and_resting_queues_are_passed_over,
+    one_message_of_each_queue_is_claimed_and_paused_queues_are_skipped,
     what_is_to_be_tried_again_waits_for_its_time,
     a_failed_message_is_found_behind_all_that_wait_for_it,
     what_a_person_has_dropped_is_not_sent_and_stays_dropped,
     dead_messages_are_listed_until_a_person_decides,
-    an_outbox_is_turned_page_by_page_and_none_is_passed_over,
+    an_outbox_is_listed_page_by_page_and_no_message_is_missed,
     a_callback_that_was_put_off_holds_up_no_later_one,
-    counters_add_up_whoever_adds,
+    concurrent_additions_to_a_counter_add_up,
     lists_are_walked_by_time_without_gap_or_repeat,
     a_moved_or_removed_document_leaves_the_list,
     a_partition_is_walked_alone,
-    the_bell_rings_when_messages_are_put,
+    waiting_workers_wake_up_when_messages_are_put,
     a_store_that_works_answers_a_ping,
 ];

@@ -1,61 +1,74 @@
-//! From one store into another: every document as it is, every counter, and proof that both hold the same.
+//! Copies one store into another: every document unchanged, every counter, with
+//! a digest that proves that both hold the same.
 //!
-//! What is there already, and the same, is passed over, so a copy that broke off is simply begun again. What is there and
-//! different stops it: the target has been used, and copying over it would undo that.
+//! What already exists in the target and is the same is skipped, so a copy that
+//! was interrupted can just be started again. What exists and differs stops the
+//! copy: the target has been used, and copying over it would undo that.
 
 use std::collections::BTreeMap;
 
-use super::{Batch, Bump, CommitError, CounterKey, Expect, Scan, Store, Stored, Unavailable};
+use super::{
+    Batch, CommitError, CounterChange, CounterKey, Expect, Scan, Store, Stored, Unavailable,
+};
 use tillgate_kernel::DocKey;
 use tillgate_kernel::{Fingerprint, Kind, Partition};
 
-/// Partitions that are listed at once.
+/// The number of partitions that are listed at once.
 pub const PARTITIONS_STEP: usize = 512;
 
-/// Counters that are copied at once.
+/// The number of counters that are copied at once.
 const COUNTERS_STEP: usize = 500;
 
 /// Why copying stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// A store could not be used.
+    /// A store is unavailable.
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
-    /// The target has something else under a key.
+    /// The target has different data under a key.
     #[error(
-        "{key} is in the target already, and different: the target has been used. Copy into an empty store"
+        "{key} already exists in the target and differs: the target has been \
+         used. Copy into an empty store"
     )]
     Different {
-        /// Which document.
+        /// The document or counter.
         key: String,
     },
 }
 
-/// What a store holds.
+/// Totals over the contents of a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Documents of each kind.
+    /// The number of documents of each kind.
     pub documents: BTreeMap<Kind, u64>,
-    /// Counters that are not zero.
+    /// The number of counters that are not zero.
     pub counters: u64,
-    /// Made of everything: two stores with the same one hold the same.
+    /// A digest of everything: two stores with the same digest hold the same
+    /// data.
     pub digest: u128,
 }
 
 impl Totals {
-    /// All documents.
+    /// The number of documents of all kinds.
     #[must_use]
     pub fn of_all_kinds(&self) -> u64 {
         self.documents.values().sum()
     }
 }
 
-async fn documents(store: &Store, partition: Partition) -> Result<Vec<(DocKey, Stored)>, Unavailable> {
+async fn documents(
+    store: &Store,
+    partition: Partition,
+) -> Result<Vec<(DocKey, Stored)>, Unavailable> {
     Ok(store.scan(&Scan::Whole { partition }).await?.items)
 }
 
-/// Copies what is in a partition.
-pub async fn copy_partition(from: &Store, to: &Store, partition: Partition) -> Result<(), CopyError> {
+/// Copies all documents of a partition.
+pub async fn copy_partition(
+    from: &Store,
+    to: &Store,
+    partition: Partition,
+) -> Result<(), CopyError> {
     let wanted = documents(from, partition).await?;
     let keys: Vec<DocKey> = wanted.iter().map(|(key, _)| *key).collect();
     let mut batch = Batch::new();
@@ -63,20 +76,21 @@ pub async fn copy_partition(from: &Store, to: &Store, partition: Partition) -> R
         match there {
             None => batch.put_body(key, Expect::Absent, stored.body),
             Some(there) if there.body == stored.body => {}
-            Some(_) => return Err(CopyError::Different { key: format!("something of {partition}") }),
+            Some(_) => {
+                return Err(CopyError::Different { key: format!("a document of {partition}") });
+            }
         }
     }
     match to.commit(batch).await {
         Ok(()) => Ok(()),
         Err(CommitError::Unavailable(why)) => Err(why.into()),
-        // Somebody else writes there.
+        // Another process writes to the target.
         Err(CommitError::Conflict | CommitError::LostLease) => {
-            Err(CopyError::Different { key: format!("something of {partition}") })
+            Err(CopyError::Different { key: format!("a document of {partition}") })
         }
     }
 }
 
-/// Copies all counters.
 pub async fn copy_counters(from: &Store, to: &Store) -> Result<(), CopyError> {
     let there = all_counters(to).await?;
     let mut after = None;
@@ -87,9 +101,9 @@ pub async fn copy_counters(from: &Store, to: &Store) -> Result<(), CopyError> {
         let mut batch = Batch::new();
         for (key, value) in some {
             match there.get(&key) {
-                None => batch.bump(key, Bump::Set(value)),
+                None => batch.bump(key, CounterChange::Set(value)),
                 Some(there) if *there == value => {}
-                // What was sold or counted there meanwhile is not undone.
+                // Do not undo what was sold or counted in the target meanwhile.
                 Some(_) => {
                     return Err(CopyError::Different {
                         key: format!("the balance of {} in {}", key.name, key.group),
@@ -118,7 +132,7 @@ async fn all_counters(store: &Store) -> Result<BTreeMap<CounterKey, i64>, Unavai
     }
 }
 
-/// Refuses a target in which there is something that the source does not have.
+/// Refuses a target that contains partitions which the source does not have.
 pub async fn nothing_else_is_there(partitions: &[Partition], to: &Store) -> Result<(), CopyError> {
     let mut after = None;
     loop {
@@ -131,7 +145,8 @@ pub async fn nothing_else_is_there(partitions: &[Partition], to: &Store) -> Resu
     }
 }
 
-/// The counters after one, of its group and then of the groups behind it.
+/// The next counters after `after`: first those of its group, then those of the
+/// following groups.
 async fn counters_after(
     store: &Store,
     after: Option<&CounterKey>,
@@ -150,7 +165,7 @@ async fn counters_after(
     Ok(Vec::new())
 }
 
-/// Counts a partition into the totals.
+/// Adds a partition to the totals.
 pub async fn count_partition(
     store: &Store,
     partition: Partition,
@@ -171,7 +186,7 @@ pub async fn count_partition(
     Ok(())
 }
 
-/// Counts the counters into the totals.
+/// Adds all counters to the totals.
 pub async fn count_counters(store: &Store, totals: &mut Totals) -> Result<(), Unavailable> {
     let mut after = None;
     loop {

@@ -1,4 +1,4 @@
-//! The store as everybody uses it, whichever engine is behind it.
+//! The store as its callers use it, whichever engine is behind it.
 
 use std::sync::Arc;
 
@@ -13,55 +13,63 @@ use tillgate_kernel::{DocKey, Partition, Timestamp};
 /// A store: one of the engines. Clones share it.
 #[derive(Clone, Debug)]
 pub enum Store {
-    /// In memory, gone with the process: for tests and for trying things.
+    /// In memory, lost when the process ends: for tests and demos.
     Memory(Arc<memory::Memory>),
     /// In a directory, for one process: the embedded default.
     Sled(Arc<sled::Sled>),
-    /// In a PostgreSQL database, for as many processes as there are.
+    /// In a PostgreSQL database, shared by any number of processes.
     Postgres(Arc<postgres::Postgres>),
 }
 
-/// What a store says of itself, for people.
+/// The condition of a store, as text for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
-    /// What it is.
+    /// A description of the store.
     pub text: String,
-    /// What makes it unfit for what is promised, and what to do about each.
+    /// Problems that break a promise of the store, each with what to do about
+    /// it.
     pub broken: Vec<String>,
-    /// What it could be, and is not: what that costs, and what to do about it.
+    /// Protections that are not configured, each with what that costs and what
+    /// to do about it.
     pub missing: Vec<String>,
 }
 
-/// What may be built on what is read.
+/// What a caller may build on data that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Belief {
-    /// A page for people, or a commit that finds out.
+pub(super) enum ReadTrust {
+    /// Shown to people, or checked by a later commit.
     Hint,
-    /// An answer that promises it.
-    Kept,
+    /// An answer that promises that the data is durable.
+    StoredPage,
 }
 
 impl Store {
-    /// Reads documents, in the order of their keys' list, to show them or to change them: a commit that expects what was
-    /// read is durable with all that it builds upon.
+    /// Reads documents, in the order of `keys`, to show them or to change them.
+    /// If a commit that expects the versions read here succeeds, everything it
+    /// builds on is durable too.
     pub async fn load(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
-        self.load_with(keys, Belief::Hint).await
+        self.load_with(keys, ReadTrust::Hint).await
     }
 
-    /// Reads documents for an answer that promises what they say. What is returned is durable.
+    /// Reads documents for an answer that promises what they contain. Whatever
+    /// is returned is durable.
     pub async fn load_kept(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
-        self.load_with(keys, Belief::Kept).await
+        self.load_with(keys, ReadTrust::StoredPage).await
     }
 
-    async fn load_with(&self, keys: &[DocKey], belief: Belief) -> Result<Vec<Option<Stored>>, Unavailable> {
+    async fn load_with(
+        &self,
+        keys: &[DocKey],
+        belief: ReadTrust,
+    ) -> Result<Vec<Option<Stored>>, Unavailable> {
         match self {
             Store::Memory(engine) => Ok(engine.load(keys)),
-            Store::Sled(engine) => engine.load(keys).await, // all that it shows is durable
+            Store::Sled(engine) => engine.load(keys).await, // shows only what is durable
             Store::Postgres(engine) => engine.load(keys, belief).await,
         }
     }
 
-    /// Makes a batch durable, all or nothing.
+    /// Makes a batch durable, all of it or nothing.
     pub async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
         if batch.is_empty() {
             return Ok(());
@@ -73,7 +81,8 @@ impl Store {
         }
     }
 
-    /// Takes due messages of a lane under a lease, at most one of each queue and the oldest of its order.
+    /// Leases due messages of a lane: at most one of each queue, and only the
+    /// oldest of its order.
     pub async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
         match self {
             Store::Memory(engine) => engine.claim(claim),
@@ -82,7 +91,8 @@ impl Store {
         }
     }
 
-    /// Walks stored documents. A page is a hint: read by key before deciding on what it shows.
+    /// Lists stored documents. A page is a hint: read a document by its key
+    /// before deciding anything by it.
     pub async fn scan(&self, scan: &Scan) -> Result<Page<(DocKey, Stored)>, Unavailable> {
         let (keys, next) = match self {
             Store::Memory(engine) => engine.scan(scan),
@@ -95,7 +105,7 @@ impl Store {
                 Ok(mut docs) => items.extend(docs.pop().flatten().map(|doc| (key, doc))),
                 // One damaged record must not hide all others.
                 Err(Unavailable::Damaged { record, why }) => {
-                    tracing::error!(record, error = why, "a damaged record was left out of a list");
+                    tracing::error!(record, error = why, "a damaged record is left out of a list");
                 }
                 Err(why) => return Err(why),
             }
@@ -103,7 +113,8 @@ impl Store {
         Ok(Page { items, next })
     }
 
-    /// The counters of a group whose names come after `after`, in order of name.
+    /// The counters of a group whose names are greater than `after`, ordered by
+    /// name.
     pub async fn counters(
         &self,
         group: &str,
@@ -117,7 +128,7 @@ impl Store {
         }
     }
 
-    /// Names of the groups that have counters, in order.
+    /// The names of the groups that have counters, in order.
     pub async fn counter_groups(&self) -> Result<Vec<String>, Unavailable> {
         match self {
             Store::Memory(engine) => Ok(engine.counter_groups()),
@@ -126,7 +137,8 @@ impl Store {
         }
     }
 
-    /// The partitions after `after` in which there is anything, in order. What is new meanwhile may be missing.
+    /// The non-empty partitions after `after`, in order. Partitions that are
+    /// created meanwhile may be missing.
     pub async fn partitions(
         &self,
         after: Option<Partition>,
@@ -139,14 +151,15 @@ impl Store {
         }
     }
 
-    /// Rings whenever a committed batch has put messages into the outbox. Only a hint: whoever waits on it
-    /// looks by itself now and then.
+    /// Changes whenever a committed batch has put messages into the outbox.
+    /// This is only a hint: a worker that waits for it must also poll now and
+    /// then.
     #[must_use]
-    pub fn outbox_bell(&self) -> watch::Receiver<u64> {
+    pub fn outbox_wakeups(&self) -> watch::Receiver<u64> {
         match self {
-            Store::Memory(engine) => engine.outbox_bell(),
-            Store::Sled(engine) => engine.outbox_bell(),
-            Store::Postgres(engine) => engine.outbox_bell(),
+            Store::Memory(engine) => engine.outbox_wakeups(),
+            Store::Sled(engine) => engine.outbox_wakeups(),
+            Store::Postgres(engine) => engine.outbox_wakeups(),
         }
     }
 
@@ -159,7 +172,8 @@ impl Store {
         }
     }
 
-    /// Whether the store works: commits something small as anything is committed, and reads.
+    /// Checks that the store works: commits something small in the usual way,
+    /// and reads.
     pub async fn probe(&self) -> Result<(), Unavailable> {
         match self {
             Store::Memory(_) => Ok(()),
@@ -168,7 +182,8 @@ impl Store {
         }
     }
 
-    /// What the store says of itself; none where there is nothing to say.
+    /// The condition of the store; none for engines that have nothing to
+    /// report.
     pub async fn condition(&self) -> Result<Option<Condition>, Unavailable> {
         match self {
             Store::Memory(_) | Store::Sled(_) => Ok(None),
@@ -176,7 +191,7 @@ impl Store {
         }
     }
 
-    /// What was seen of a database's servers, for figures.
+    /// What was observed of the servers of a database, for metrics.
     #[must_use]
     pub fn servers_seen(&self) -> Option<postgres::Seen> {
         match self {
@@ -185,7 +200,8 @@ impl Store {
         }
     }
 
-    /// Why nothing can be done with the store yet, if that is so: it began before its database could be written to.
+    /// Why the store is not usable yet, if so: it was opened before its
+    /// database accepted writes.
     #[must_use]
     pub fn waits_for(&self) -> Option<String> {
         match self {
@@ -194,7 +210,7 @@ impl Store {
         }
     }
 
-    /// The time by which messages of the outbox are due.
+    /// The current time by the clock that decides when messages are due.
     pub async fn outbox_now(&self) -> Result<Timestamp, Unavailable> {
         match self {
             Store::Memory(engine) => Ok(engine.now()),
@@ -203,7 +219,8 @@ impl Store {
         }
     }
 
-    /// The time by the store's clock, which all receivers share; none where it is this machine's own.
+    /// The current time by the store's clock, which all receivers share; none
+    /// if the store uses the clock of this machine.
     pub async fn now(&self) -> Result<Option<Timestamp>, Unavailable> {
         match self {
             Store::Memory(_) | Store::Sled(_) => Ok(None),
@@ -211,15 +228,15 @@ impl Store {
         }
     }
 
-    /// What of the store this user may not write to.
+    /// The parts of the store that the current user may not write to.
     pub async fn unwritable(&self) -> Result<Vec<String>, Unavailable> {
         match self {
-            Store::Memory(_) | Store::Sled(_) => Ok(Vec::new()), // what is open is ours
+            Store::Memory(_) | Store::Sled(_) => Ok(Vec::new()), // an open store is writable
             Store::Postgres(engine) => engine.unwritable().await,
         }
     }
 
-    /// Finishes what was begun and lets go of the files.
+    /// Finishes pending work and releases the files.
     pub async fn close(&self) {
         match self {
             Store::Memory(_) | Store::Postgres(_) => {}

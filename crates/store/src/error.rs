@@ -1,40 +1,40 @@
-//! What can go wrong with a store.
+//! Errors of a store.
 
 use tillgate_kernel::Unreadable;
 
-/// The store could not do what was asked, and that is not the caller's fault.
+/// The store could not do what it was asked to do. The caller is not at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
-    /// A flush or write failed: nothing more is accepted until the process starts anew and recovers.
+    /// A flush or a write failed. The store accepts nothing more until the
+    /// process restarts and recovers.
     #[error("the store has stopped: {0}")]
     Stopped(String),
-    /// The database cannot be reached, or does not answer. It may again in a moment.
+    /// The database is unreachable or does not answer. It may recover in a
+    /// moment.
     #[error("the database cannot be used: {0}")]
     Unreachable(String),
-    /// The disk has not finished something for so long that waiting behind it is of no use. It may again in a moment.
-    #[error("the disk has not finished {what} for a second or more: is it overloaded, frozen or failing?")]
+    /// The disk has not finished an operation for so long that waiting for it
+    /// is pointless. It may recover in a moment.
+    #[error(
+        "the disk has not finished {what} for a second or more: is it overloaded, hung or failing?"
+    )]
     Stalled {
-        /// What it is at.
+        /// The unfinished operation.
         what: &'static str,
     },
-    /// A record's checksum does not fit its bytes.
+    /// A record is damaged: for example, its checksum does not match its bytes.
     #[error("the record {record} is damaged and is not served: {why}")]
-    Damaged {
-        /// Which record.
-        record: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Too many want to change the same thing at once.
-    #[error("too many changes of one order at the same moment")]
+    Damaged { record: String, why: String },
+    /// Too many concurrent changes of one order: the commit lost every attempt.
+    #[error("too many concurrent changes of one order; try again")]
     Crowded,
-    /// Every number that an order may have belongs to another.
+    /// All numbers that this order could get are taken by other orders.
     #[error("no number is left for the order {external_id}")]
     NoNumberLeft {
-        /// The sender's number of it.
+        /// The sender's number of the order.
         external_id: String,
     },
-    /// Stored by a newer version, or malformed.
+    /// The record was stored by a newer version, or is malformed.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
 }
@@ -42,13 +42,16 @@ pub enum Unavailable {
 /// Why a batch was not committed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
-    /// What the batch believed does not hold: read again, decide again.
-    #[error("something that the batch relied on has changed")]
+    /// A document is not at the version that the batch expects: read and decide
+    /// again.
+    #[error("a document that the batch relies on has changed")]
     Conflict,
-    /// A message was settled under a lease that ran out or was given to another.
+    /// A message was settled under a lease that has expired and was taken by
+    /// another worker, or that is already settled.
     #[error("the lease on a message has been lost")]
     LostLease,
-    /// The store cannot commit. Whether this batch is durable is unknown: asking again finds out.
+    /// The store cannot commit. Whether this batch is durable is unknown:
+    /// repeat the request to find out.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }

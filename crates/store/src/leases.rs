@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 
 use tillgate_kernel::Timestamp;
-use tillgate_kernel::outbox::{Claim, Claimed, Delivery, DeliveryState, Lane, MessageId, Ordering, Ticket};
+use tillgate_kernel::outbox::{
+    Claim, Claimed, Delivery, DeliveryState, Lane, MessageId, Ordering, Ticket,
+};
 use tillgate_kernel::time::later;
 
 use crate::place::Place;
 
-/// How many waiting messages of one queue are looked at for one that may go.
+/// The most waiting messages of one queue that a claim looks at to find one
+/// that may be sent.
 const QUEUE_LOOKAHEAD_MAX: usize = 256;
 
 /// The leases of a store that one process owns.
@@ -19,19 +22,20 @@ pub struct Leases {
 }
 
 impl Leases {
-    /// Whether `ticket` is of the latest claim of its message. That its time ran out does not matter as
-    /// long as nobody else has claimed the message since.
+    /// Whether `ticket` is of the latest claim of its message. A lease that has
+    /// expired is still held as long as nobody else has claimed the message.
     pub fn holds(&self, ticket: Ticket) -> bool {
         self.held.get(&ticket.id).is_some_and(|&(fence, _)| fence == ticket.fence)
     }
 
-    /// Forgets a settled message.
+    /// Forgets the lease of a settled message.
     pub fn release(&mut self, ticket: Ticket) {
         self.held.remove(&ticket.id);
     }
 
-    /// Chooses and leases messages that are due at `now`. `next` gives the first place of the index after a place, `read` a
-    /// message by its id.
+    /// Chooses and leases messages that are due at `now`. `next` returns the
+    /// first position of the index after another one; `read` returns a message
+    /// by its id.
     pub fn claim<E: std::fmt::Display>(
         &mut self,
         claim: &Claim,
@@ -48,25 +52,25 @@ impl Leases {
                 break;
             }
             looked_at = if place.queue == position.queue { looked_at + 1 } else { 1 };
-            if place.due > now || looked_at > QUEUE_LOOKAHEAD_MAX || claim.resting.contains(&place.queue) {
+            if place.due > now
+                || looked_at > QUEUE_LOOKAHEAD_MAX
+                || claim.paused_queues.contains(&place.queue)
+            {
                 position = place.end_of_queue();
                 continue;
             }
-            // One that is tried again later stands behind its successors: whoever waits for it leads to it.
-            let head = match first_waiting(place.id, claim.lane, now, &read) {
-                Ok(head) => head,
-                Err(why) => {
-                    // One damaged message must not silence every chat.
-                    tracing::error!(message.id = %place.id, error = %why, "a message cannot be read and is passed over");
-                    None
-                }
-            };
+            // A message that is retried has a later due time than its
+            // successors, so it comes after them in the index. It is found
+            // through those that wait for it.
+            let head = readable(place.id, first_waiting(place.id, claim.lane, now, &read));
             let may_go = |delivery: &Delivery| {
                 let is_due = matches!(delivery.state, DeliveryState::Pending { due } if due <= now);
                 let is_leased = self.held.get(&delivery.id).is_some_and(|&(_, until)| until > now);
                 let queue_is_free = delivery.queue == place.queue
-                    || !(claim.resting.contains(&delivery.queue)
-                        || claimed.iter().any(|other: &Claimed| other.delivery.queue == delivery.queue));
+                    || !(claim.paused_queues.contains(&delivery.queue)
+                        || claimed
+                            .iter()
+                            .any(|other: &Claimed| other.delivery.queue == delivery.queue));
                 is_due && !is_leased && queue_is_free
             };
             let Some(delivery) = head.filter(may_go) else {
@@ -84,8 +88,21 @@ impl Leases {
     }
 }
 
-/// The message that is to go first at `now` among those of its order and lane up to `id`, if any of them waits. Where
-/// each waits for those before it, it is enough to walk back to one that does not wait.
+/// A message, unless it is damaged: one damaged message must not stop all the
+/// others.
+fn readable<E: std::fmt::Display>(
+    id: MessageId,
+    found: Result<Option<Delivery>, E>,
+) -> Option<Delivery> {
+    found.unwrap_or_else(|why| {
+        tracing::error!(message.id = %id, error = %why, "a message cannot be read and is skipped");
+        None
+    })
+}
+
+/// The message to send first at `now` among the waiting messages of the same
+/// order and lane up to `id`. If each message waits for all earlier ones, it is
+/// enough to walk back to one that does not wait.
 fn first_waiting<E>(
     id: MessageId,
     lane: Lane,
@@ -105,7 +122,8 @@ fn first_waiting<E>(
         match read(MessageId { sequence, ..id })? {
             Some(earlier) if earlier.lane != lane || is_put_off(&earlier) => {}
             Some(earlier) if is_waiting(&earlier) => first = Some(earlier),
-            // Of those that overtake it may have been told before an earlier one.
+            // In a lane that skips retries this one may have been sent before
+            // an earlier one, so keep looking.
             Some(_) if lane.ordering() == Ordering::Strict => break,
             Some(_) | None => {}
         }

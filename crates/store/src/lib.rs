@@ -1,11 +1,15 @@
-//! Where things are kept: documents, the outbox, and counters, behind one small set of operations.
+//! Storage for documents, the outbox and counters, behind one small set of
+//! operations.
 //!
-//! A change is a value, a [`Batch`]: what its author believed and what it wants. [`Store::commit`] makes the
-//! whole batch durable, or nothing of it; when a belief no longer holds it says [`CommitError::Conflict`],
-//! and the author reads again and decides again. The engines know documents, messages and counters but no
-//! orders: a new feature needs no new code here. (docs/adr/0001-transactions-are-values.md)
+//! A change is a value, a [`Batch`]: what its author expects of the stored
+//! documents, and what it writes. [`Store::commit`] makes the whole batch
+//! durable, or nothing of it. When an expectation no longer holds, it returns
+//! [`CommitError::Conflict`], and the author reads again and decides again. The
+//! engines know documents, messages and counters, but no orders: a new feature
+//! needs no new code here. (docs/adr/0001-transactions-are-values.md)
 //!
-//! Every engine passes the list in `conformance`, whose functions are this module's contract.
+//! Every engine passes the tests in `conformance`. They are the contract of
+//! this module.
 
 mod batch;
 mod engine;
@@ -26,8 +30,8 @@ mod agreement;
 #[cfg(test)]
 mod conformance;
 
-pub use batch::{Batch, Body, Bump, Change, CounterKey, Expect, Stored};
-use engine::Belief;
+pub use batch::{Batch, Body, Change, CounterChange, CounterKey, Expect, Stored};
+use engine::ReadTrust;
 pub use engine::{Condition, Store};
 pub use error::{CommitError, Unavailable};
 pub use scan::{Cursor, NotACursor, Page, Scan};

@@ -1,4 +1,5 @@
-//! The engine in memory: the plainest thing that keeps the promises, apart from durability.
+//! The engine in memory: the simplest one that keeps the promises, apart from
+//! durability.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -26,7 +27,7 @@ use tillgate_kernel::{Clock, Kind, Timestamp};
 pub struct Memory {
     clock: SteadyClock,
     state: Mutex<State>,
-    outbox_bell: watch::Sender<u64>,
+    outbox_wakeups: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -41,8 +42,11 @@ struct State {
 
 impl Held for State {
     fn head(&self, key: DocKey) -> Result<Option<Head>, Unavailable> {
-        let head =
-            |stored: &Stored| Head { version: stored.version, listed_at: stored.body.listed_at, pieces: 0 };
+        let head = |stored: &Stored| Head {
+            version: stored.version,
+            listed_at: stored.body.listed_at,
+            pieces: 0,
+        };
         Ok(self.docs.get(&key).map(head))
     }
 
@@ -79,11 +83,11 @@ impl State {
 }
 
 impl Memory {
-    /// An empty store. Messages are due by this clock.
+    /// Creates an empty store. `clock` decides when messages are due.
     #[must_use]
     pub fn new(clock: Clock) -> Memory {
         let clock = SteadyClock::start(clock, Timestamp::MIN);
-        Memory { clock, state: Mutex::default(), outbox_bell: watch::Sender::new(0) }
+        Memory { clock, state: Mutex::default(), outbox_wakeups: watch::Sender::new(0) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -110,7 +114,7 @@ impl Memory {
             state.leases.release(ticket);
         }
         if writes.has_messages {
-            self.outbox_bell.send_modify(|rung| *rung += 1);
+            self.outbox_wakeups.send_modify(|rung| *rung += 1);
         }
         Ok(())
     }
@@ -131,20 +135,25 @@ impl Memory {
         let state = self.state();
         match *scan {
             Scan::Listed { kind, newest_first, ref after, limit } => {
-                let of_kind =
-                    state.listed.iter().filter(|(listed, _)| *listed == kind).map(|(_, cursor)| cursor);
+                let of_kind = state
+                    .listed
+                    .iter()
+                    .filter(|(listed, _)| *listed == kind)
+                    .map(|(_, cursor)| cursor);
                 let mut cursors: Vec<&Cursor> = match (newest_first, after) {
-                    (true, after) => {
-                        of_kind.rev().filter(|at| after.as_ref().is_none_or(|after| *at < after)).collect()
-                    }
-                    (false, after) => {
-                        of_kind.filter(|at| after.as_ref().is_none_or(|after| *at > after)).collect()
-                    }
+                    (true, after) => of_kind
+                        .rev()
+                        .filter(|at| after.as_ref().is_none_or(|after| *at < after))
+                        .collect(),
+                    (false, after) => of_kind
+                        .filter(|at| after.as_ref().is_none_or(|after| *at > after))
+                        .collect(),
                 };
                 let more = cursors.len() > limit;
                 cursors.truncate(limit);
                 let next = cursors.last().copied().cloned().filter(|_| more);
-                let keys = cursors.iter().map(|at| DocKey { partition: at.partition, kind, id: at.id });
+                let keys =
+                    cursors.iter().map(|at| DocKey { partition: at.partition, kind, id: at.id });
                 (keys.collect(), next)
             }
             Scan::Partition { partition, kind } => {
@@ -153,14 +162,17 @@ impl Memory {
                 (state.docs.range(first..=last).map(|(key, _)| *key).collect(), None)
             }
             Scan::Whole { partition } => {
-                let of_partition = state.docs.range(DocKey { partition, kind: Kind::from_byte(0), id: 0 }..);
+                let of_partition =
+                    state.docs.range(DocKey { partition, kind: Kind::from_byte(0), id: 0 }..);
                 let of_partition = of_partition.take_while(|(key, _)| key.partition == partition);
                 (of_partition.map(|(key, _)| *key).collect(), None)
             }
             Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
                 let after = place_after(lane, dead, queue.as_deref(), after.as_ref());
-                let places =
-                    state.outbox.range((Bound::Excluded(after), Bound::Unbounded)).take_while(|place| {
+                let places = state
+                    .outbox
+                    .range((Bound::Excluded(after), Bound::Unbounded))
+                    .take_while(|place| {
                         (place.lane, place.dead) == (lane, dead)
                             && queue.as_ref().is_none_or(|queue| place.queue == *queue)
                     });
@@ -169,15 +181,22 @@ impl Memory {
         }
     }
 
-    pub(super) fn counters(&self, group: &str, after: Option<&str>, limit: usize) -> Vec<(CounterKey, i64)> {
+    pub(super) fn counters(
+        &self,
+        group: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Vec<(CounterKey, i64)> {
         let state = self.state();
         let in_group = state.counters.iter().filter(|(key, _)| key.group == group);
-        let beyond = in_group.filter(|(key, _)| after.is_none_or(|after| key.name.as_str() > after));
+        let beyond =
+            in_group.filter(|(key, _)| after.is_none_or(|after| key.name.as_str() > after));
         beyond.take(limit).map(|(key, value)| (key.clone(), *value)).collect()
     }
 
     pub(super) fn counter_groups(&self) -> Vec<String> {
-        let mut groups: Vec<String> = self.state().counters.keys().map(|key| key.group.clone()).collect();
+        let mut groups: Vec<String> =
+            self.state().counters.keys().map(|key| key.group.clone()).collect();
         groups.dedup();
         groups
     }
@@ -186,14 +205,18 @@ impl Memory {
         let state = self.state();
         let mut partitions: Vec<Partition> = state.docs.keys().map(|key| key.partition).collect();
         partitions.dedup();
-        partitions.into_iter().filter(|found| after.is_none_or(|after| *found > after)).take(limit).collect()
+        partitions
+            .into_iter()
+            .filter(|found| after.is_none_or(|after| *found > after))
+            .take(limit)
+            .collect()
     }
 
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    pub(super) fn outbox_bell(&self) -> watch::Receiver<u64> {
-        self.outbox_bell.subscribe()
+    pub(super) fn outbox_wakeups(&self) -> watch::Receiver<u64> {
+        self.outbox_wakeups.subscribe()
     }
 }

@@ -1,15 +1,21 @@
-//! The bytes of everything in a partition: an order with its receipts, messages and movements, in one value.
+//! The bytes of everything in a partition: an order with its idempotency
+//! records, messages and movements, in one value.
 //!
-//! What is written together is kept together: to engines an entry costs more than the bytes in it, so a new order is one
-//! page instead of three documents. Where a page lies is the engine's affair.
+//! What is written together is stored together. For an engine an entry costs
+//! more than its bytes, so a new order is one page instead of three documents.
+//! Where the page is stored is up to the engine.
 //!
 //! ```text
 //! page:  length of the slots 4 (little-endian) | the slots, packed by LZ4
-//! slot:  kind 1 | id 12 | schema 2 | version 8 | listed_at 8 | pieces 2 | body length 4 | CRC-32 4 | body, if pieces is 0
+//! slot:  kind 1 | id 12 | schema 2 | version 8 | listed_at 8 | pieces 2
+//!        | body length 4 | CRC-32 4 | body, if pieces is 0
 //! ```
-//! Numbers are big-endian. The checksum covers the partition, the slot's head before it, and the whole body, so
-//! that a flipped bit and a slot in a wrong place are both found. A body longer than [`INLINE_BYTES_MAX`] lies in
-//! pieces beside its page: it is written once, while the page is written with every hook.
+//!
+//! Other numbers are big-endian. The checksum covers the partition, the part of
+//! the slot's head before the checksum, and the whole body, so it detects both
+//! a flipped bit and a slot in the wrong place. A body longer than
+//! [`INLINE_BYTES_MAX`] is split into pieces outside its page: it is written
+//! once, while the page is written with every hook.
 
 use std::collections::BTreeMap;
 
@@ -21,24 +27,27 @@ use tillgate_kernel::DocKey;
 use tillgate_kernel::time::from_micros;
 use tillgate_kernel::{Kind, Partition, Timestamp, Unreadable};
 
-/// The longest body that stands in its page, in bytes.
+/// The longest body that is stored in its page, in bytes.
 const INLINE_BYTES_MAX: usize = 4096;
 
-/// When the bodies in a page have so many bytes together, further ones lie beside it: the page is written with
-/// every hook.
+/// When the bodies in a page would exceed this many bytes in total, a new body
+/// is stored outside the page, because the page is written with every hook.
 const INLINE_BYTES_OF_ALL_MAX: usize = 24_000;
 
-/// Bodies up to so many bytes stand in their page all the same: apart they would take more.
+/// Bodies of up to this many bytes are always stored in their page: outside it
+/// they would take more space.
 const INLINE_BYTES_ALWAYS: usize = 128;
 
-/// The longest piece, in bytes: what sled can hold in its log. A leaf of sled's tree holds up to 16 entries, and one
-/// larger than a quarter of a 4 MiB segment would leave the log: 60 000 is the largest size that was seen to be safe.
+/// The longest piece, in bytes: what sled can hold in its log. A leaf of sled's
+/// tree holds up to 16 entries, and a leaf larger than a quarter of a 4 MiB
+/// segment would be moved out of the log. 60 000 is the largest size that was
+/// observed to be safe.
 pub const PIECE_BYTES_MAX: usize = 48_000;
 
 const CHECKED_HEAD_BYTES: usize = 1 + 12 + 2 + 8 + 8 + 2 + 4;
 const HEAD_BYTES: usize = CHECKED_HEAD_BYTES + 4;
 
-/// A document in its page: its head, and its body if that stands here.
+/// A document in its page: its head, and its body if it is stored inline.
 #[derive(Debug, Clone)]
 struct Slot {
     schema: u16,
@@ -50,53 +59,56 @@ struct Slot {
     inline: Vec<u8>,
 }
 
-/// What is known of a document without its body.
+/// The metadata of a document, without its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// As in [`Stored`].
+    /// The version, as in [`Stored`].
     pub version: u64,
-    /// Its place in lists.
+    /// The time under which lists show it.
     pub listed_at: Timestamp,
-    /// In how many pieces its body lies beside the page; none when it stands in it.
+    /// The number of pieces of the body that are stored outside the page; 0 if
+    /// the body is in the page.
     pub pieces: u16,
 }
 
-/// A piece of a body, by its document and its number.
+/// The key of a piece of a body: its document and the number of the piece.
 pub type PieceKey = (DocKey, u16);
 
-/// Pieces to be written or, without bytes, removed.
+/// Pieces to write or, where there are no bytes, to remove.
 pub type Pieces = Vec<(PieceKey, Option<Vec<u8>>)>;
 
-/// Everything in a partition.
+/// All documents of a partition.
 #[derive(Debug, Clone)]
 pub struct Page {
     partition: Partition,
     slots: BTreeMap<(Kind, u128), Slot>,
 }
 
-/// The bytes of orders, hooks and movements before a kind's byte said whether it is listed. Nothing else has ever had them.
+/// The kind bytes of orders, hooks and movements from before the byte of a kind
+/// said whether it is listed. No other kind has ever used them.
 const WITHOUT_LIST_BIT: [u8; 3] = [1, 2, 4];
 
 impl Page {
-    /// The page of a partition in which there is nothing.
+    /// An empty page.
     pub fn empty(partition: Partition) -> Page {
         Page { partition, slots: BTreeMap::new() }
     }
 
-    /// The page that [`Page::pack`] wrote.
+    /// Reads a page that [`Page::pack`] wrote.
     pub fn unpack(partition: Partition, packed: &[u8]) -> Result<Page, Unavailable> {
         let slots = unpack(packed).map_err(|why| damaged_page(partition, why))?;
         Page::of_slots(partition, &slots)
     }
 
-    /// The page with these [`Page::slots`].
+    /// Reads a page from the bytes that [`Page::slots`] returned.
     pub fn of_slots(partition: Partition, slots: &[u8]) -> Result<Page, Unavailable> {
         let damaged = |why: &str| damaged_page(partition, why);
         let mut page = Page::empty(partition);
         let mut bytes = slots;
         while !bytes.is_empty() {
-            let (head, rest) =
-                bytes.split_at_checked(HEAD_BYTES).ok_or_else(|| damaged("it ends within a slot"))?;
+            let (head, rest) = bytes
+                .split_at_checked(HEAD_BYTES)
+                .ok_or_else(|| damaged("it ends in the middle of a slot"))?;
             let kind = Kind::from_byte(head[0]);
             if WITHOUT_LIST_BIT.contains(&head[0]) {
                 let schema = u16::from_be_bytes(field(head, 13));
@@ -107,8 +119,9 @@ impl Page {
             let pieces = u16::from_be_bytes(field(head, 31));
             let length = u32::from_be_bytes(field(head, 33));
             let inline = if pieces == 0 { length as usize } else { 0 };
-            let (inline, rest) =
-                rest.split_at_checked(inline).ok_or_else(|| damaged("it ends within a body"))?;
+            let (inline, rest) = rest
+                .split_at_checked(inline)
+                .ok_or_else(|| damaged("it ends in the middle of a body"))?;
             let slot = Slot {
                 schema: u16::from_be_bytes(field(head, 13)),
                 version: u64::from_be_bytes(field(head, 15)),
@@ -124,12 +137,12 @@ impl Page {
         Ok(page)
     }
 
-    /// The page's bytes.
+    /// The bytes of the page, compressed.
     pub fn pack(&self) -> Vec<u8> {
         pack(&self.slots())
     }
 
-    /// The page's bytes before they are packed.
+    /// The bytes of the page, uncompressed.
     pub fn slots(&self) -> Vec<u8> {
         let inline: usize = self.slots.values().map(|slot| HEAD_BYTES + slot.inline.len()).sum();
         let mut slots = Vec::with_capacity(inline);
@@ -141,57 +154,68 @@ impl Page {
         slots
     }
 
-    /// Whether nothing is left in it.
+    /// Whether the page has no documents.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// All documents, by kind and id.
+    /// The keys of all documents, ordered by kind and id.
     pub fn keys(&self) -> impl Iterator<Item = DocKey> {
         self.slots.keys().map(|&(kind, id)| DocKey { partition: self.partition, kind, id })
     }
 
-    /// The documents of a kind, by id.
+    /// The keys of all documents of a kind, ordered by id.
     pub fn keys_of(&self, kind: Kind) -> impl Iterator<Item = DocKey> {
         let of_kind = self.slots.range((kind, 0)..=(kind, u128::MAX));
         of_kind.map(|(&(kind, id), _)| DocKey { partition: self.partition, kind, id })
     }
 
-    /// What the page says of a document, if it is there.
+    /// The metadata of a document, if it exists.
     pub fn head(&self, key: DocKey) -> Option<Head> {
         let slot = self.slots.get(&(key.kind, key.id))?;
-        Some(Head { version: slot.version, listed_at: from_micros(slot.listed_at), pieces: slot.pieces })
+        Some(Head {
+            version: slot.version,
+            listed_at: from_micros(slot.listed_at),
+            pieces: slot.pieces,
+        })
     }
 
-    /// The document under `key`, if there is one, its checksum compared. `piece` gives what lies beside the page.
+    /// The document under `key`, if it exists, after its checksum has been
+    /// verified. `piece` reads a piece that is stored outside the page.
     pub fn document<Bytes: AsRef<[u8]>>(
         &self,
         key: DocKey,
         piece: &impl Fn(PieceKey) -> Result<Option<Bytes>, Unavailable>,
     ) -> Result<Option<Stored>, Unavailable> {
         let Some(slot) = self.slots.get(&(key.kind, key.id)) else { return Ok(None) };
-        let damaged = |why: &str| Unavailable::Damaged { record: key.to_string(), why: why.to_owned() };
+        let damaged =
+            |why: &str| Unavailable::Damaged { record: key.to_string(), why: why.to_owned() };
         let mut bytes = slot.inline.clone();
         for number in 0..slot.pieces {
-            let more = piece((key, number))?.ok_or_else(|| damaged("a piece of it is missing"))?;
+            let more =
+                piece((key, number))?.ok_or_else(|| damaged("a piece of its body is missing"))?;
             bytes.extend_from_slice(more.as_ref());
         }
         let head = slot.head(key);
-        if bytes.len() != slot.length as usize || slot.checksum != checksum_of(key.partition, &head, &bytes) {
-            return Err(damaged("its checksum does not fit"));
+        if bytes.len() != slot.length as usize
+            || slot.checksum != checksum_of(key.partition, &head, &bytes)
+        {
+            return Err(damaged("its checksum does not match"));
         }
         let body = Body { schema: slot.schema, listed_at: from_micros(slot.listed_at), bytes };
         Ok(Some(Stored { version: slot.version, body }))
     }
 
-    /// Puts a document into the page, or takes it out. A body that does not stand in the page goes into `pieces`.
+    /// Puts a document into the page, or removes it. Pieces of the body to
+    /// write or to remove outside the page are added to `pieces`.
     pub fn write(&mut self, key: DocKey, version: u64, body: Option<Body>, pieces: &mut Pieces) {
         let old_pieces = self.slots.remove(&(key.kind, key.id)).map_or(0, |slot| slot.pieces);
         let mut new_pieces = 0;
         if let Some(body) = body {
             let length = body.bytes.len();
             let inline: usize = self.slots.values().map(|slot| slot.inline.len()).sum();
-            let is_crowded = inline + length > INLINE_BYTES_OF_ALL_MAX && length > INLINE_BYTES_ALWAYS;
+            let is_crowded =
+                inline + length > INLINE_BYTES_OF_ALL_MAX && length > INLINE_BYTES_ALWAYS;
             if length > INLINE_BYTES_MAX || is_crowded {
                 for (number, bytes) in (0..).zip(body.bytes.chunks(PIECE_BYTES_MAX)) {
                     pieces.push(((key, number), Some(bytes.to_vec())));
@@ -231,35 +255,37 @@ impl Slot {
     }
 }
 
-/// The error about a page as a whole.
+/// The error for a page that is damaged as a whole.
 pub fn damaged_page(partition: Partition, why: &str) -> Unavailable {
     Unavailable::Damaged { record: format!("page of {partition}"), why: why.to_owned() }
 }
 
-/// The hook as it came, the order, and the message repeat one another: packed together they take about a third,
-/// and what is copied and written is what a hook costs.
+/// Compresses the bytes of a page. The stored hook, the order and the message
+/// repeat each other: compressed together they take about a third, and the cost
+/// of a hook is the bytes that are copied and written.
 pub fn pack(slots: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; 4 + get_maximum_output_size(slots.len())];
     let length = u32::try_from(slots.len()).unwrap_or(u32::MAX);
     bytes[..4].copy_from_slice(&length.to_le_bytes());
-    // It fails only where the room is too small, and that is the most it can take.
+    // Compression fails only if the buffer is too small, and this is the
+    // maximum output size.
     let packed = compress_into(slots, &mut bytes[4..]).unwrap_or_default();
     bytes.truncate(4 + packed);
     bytes
 }
 
-/// The most that LZ4 makes of a byte.
+/// The highest decompression ratio of LZ4: bytes of output for a byte of input.
 const UNPACKED_RATIO_MAX: usize = 255;
 
-/// What [`pack`] packed.
+/// Reverses [`pack`].
 pub fn unpack(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
     let (length, packed) = bytes.split_first_chunk().ok_or("it is too short")?;
     let length = u32::from_le_bytes(*length) as usize;
     if length > packed.len().saturating_mul(UNPACKED_RATIO_MAX) {
-        return Err("its length cannot be true");
+        return Err("its length is impossible");
     }
-    let slots = decompress(packed, length).map_err(|_| "it does not unpack")?;
-    if slots.len() == length { Ok(slots) } else { Err("it unpacks to another length") }
+    let slots = decompress(packed, length).map_err(|_| "it cannot be decompressed")?;
+    if slots.len() == length { Ok(slots) } else { Err("it decompresses to a different length") }
 }
 
 fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {

@@ -1,7 +1,8 @@
-//! A request's body: read up to a limit, and unpacked.
+//! Reads a request's body up to a limit, and decompresses it.
 //!
-//! Signatures are over the bytes as they came, everything else looks at the unpacked ones. So the two steps are two
-//! functions, and whoever verifies does so between them.
+//! Signatures cover the bytes as they arrived; everything else uses the
+//! decompressed ones. So these are two functions, and a signature is verified
+//! between them.
 
 use std::io::Read;
 use std::time::Duration;
@@ -14,27 +15,33 @@ use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
 use crate::Problem;
+use crate::fields::{Faults, Fields};
 use tillgate_kernel::json::{Object, tidy};
 
-/// The longest body that is read, in bytes, packed or unpacked. A 3 000-line order is about 800 kB.
+/// The longest body that is read, in bytes, both compressed and decompressed.
+/// An order of 3 000 lines has about 800 kB.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// How much of a longer one is read and thrown away, in bytes: a sender who is still writing would see its
-/// connection break and not the answer.
+/// How much of a longer body is read and discarded, in bytes. Otherwise a
+/// sender who is still writing would see its connection break instead of the
+/// answer.
 const DISCARDED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How long a body may take to come: with the time for keeping a hook, less than its sender's 5 s.
+/// How long a body may take to arrive. Together with the time for storing a
+/// hook, it is less than the sender's timeout of 5 s.
 const BODY_SECONDS_MAX: u64 = 2;
 
-/// Reads a body up to the limit. The flag says whether that was all of it.
+/// Reads a body up to the limit. The flag says whether the body is complete.
 pub async fn read_body(mut body: Body) -> Result<(Bytes, bool), Problem> {
     let reading = async {
         let mut whole: Option<Bytes> = None;
         let mut gathered = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Problem::bad_request("the connection broke within the body"))?;
+            let frame = frame.map_err(|_| {
+                Problem::bad_request("the connection broke while the body was sent")
+            })?;
             let Ok(data) = frame.into_data() else { continue };
-            // Nearly every hook comes in one piece, which need not be copied.
+            // Nearly every hook arrives in one piece, which need not be copied.
             if whole.is_none() && gathered.is_empty() {
                 whole = Some(data);
             } else {
@@ -53,7 +60,9 @@ pub async fn read_body(mut body: Body) -> Result<(Bytes, bool), Problem> {
     };
     match tokio::time::timeout(Duration::from_secs(BODY_SECONDS_MAX), reading).await {
         Ok(read) => read,
-        Err(_) => Err(Problem::request_timeout(format!("the body took longer than {BODY_SECONDS_MAX} s"))),
+        Err(_) => {
+            Err(Problem::request_timeout(format!("the body took longer than {BODY_SECONDS_MAX} s")))
+        }
     }
 }
 
@@ -68,13 +77,14 @@ async fn discard(body: &mut Body) {
     }
 }
 
-/// The JSON in a body as it came, unpacked if it was packed.
+/// The JSON of a body as it arrived, decompressed if necessary.
 pub fn unpack(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Unusable> {
     let plain = match encoding(headers)? {
         Encoding::Plain => body.clone(),
         Encoding::Gzip => gunzip(body)?,
     };
-    // Some senders leave their library's word for forms on JSON, and others say JSON of a form: what counts is what stands there.
+    // Some senders send JSON with the Content-Type of a form, and others a form
+    // with the Content-Type of JSON. The content decides.
     let tidied = tidy(&plain);
     if !tidied.text.starts_with(b"{") && (is_form(headers) || looks_like_form(&tidied.text)) {
         let detail = "the body is a form: send JSON, with Content-Type: application/json";
@@ -83,27 +93,42 @@ pub fn unpack(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Unusable> {
     Ok(plain)
 }
 
-/// Reads a whole request of our own API, unpacked.
+/// Reads the whole body of a request to our own API, decompressed.
 pub async fn read_plain(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let (bytes, is_whole) = read_body(body).await?;
     if !is_whole {
-        return Err(Problem::too_large(format!("a request may have {BODY_BYTES_MAX} bytes")));
+        return Err(Problem::too_large(format!(
+            "a request may have at most {BODY_BYTES_MAX} bytes"
+        )));
     }
     unpack(headers, &bytes).map_err(Problem::from)
 }
 
-/// Reads the JSON of a request of our own API.
+/// Parses the JSON of a request to our own API.
 pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let read: Result<Object<T>, _> = serde_json::from_slice(&tidy(body).text);
     read.map(|Object(value)| value).map_err(|why| match why.classify() {
         serde_json::error::Category::Data => Problem::validation_failed(why.to_string()),
         serde_json::error::Category::Io
         | serde_json::error::Category::Syntax
-        | serde_json::error::Category::Eof => Problem::bad_request(format!("the body is not JSON: {why}")),
+        | serde_json::error::Category::Eof => {
+            Problem::bad_request(format!("the body is not JSON: {why}"))
+        }
     })
 }
 
-/// A body of which only the beginning was read.
+/// Reads a request with the fields of `fields`. The problem has all faults of
+/// its fields.
+pub fn read_fields<T: DeserializeOwned>(body: &[u8], fields: Fields) -> Result<T, Problem> {
+    if let Ok(value) = serde_json::from_slice(&tidy(body).text) {
+        let mut faults = Faults::new();
+        faults.find(&value, fields);
+        faults.check()?;
+    }
+    read_json(body)
+}
+
+/// The error for a body of which only the beginning was read.
 pub fn too_large() -> Unusable {
     rejection(UnusableKind::TooLarge, &format!("the body is longer than {BODY_BYTES_MAX} bytes"))
 }
@@ -115,20 +140,19 @@ fn rejection(why: UnusableKind, detail: &str) -> Unusable {
 /// Why a body cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unusable {
-    /// What is the matter.
     pub why: UnusableKind,
-    /// The same in words, for the sender.
+    /// A description for the sender.
     pub detail: String,
 }
 
 /// The kinds of unusable bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnusableKind {
-    /// It is not what its headers say.
+    /// Its content does not match its headers.
     Malformed,
-    /// It is longer than is read.
+    /// It is longer than [`BODY_BYTES_MAX`].
     TooLarge,
-    /// It is packed in a way, or has a form, that is not read.
+    /// It has an unsupported compression or format.
     UnsupportedForm,
 }
 
@@ -156,8 +180,9 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, Unusable> {
                 "gzip" | "x-gzip" if !packed => packed = true,
                 _ => {
                     let shown: String = name.chars().take(40).collect();
-                    let detail =
-                        format!("Content-Encoding: {shown} is not taken: send gzip, once, or no encoding");
+                    let detail = format!(
+                        "Content-Encoding: {shown} is not supported: send gzip, once, or none"
+                    );
                     return Err(rejection(UnusableKind::UnsupportedForm, &detail));
                 }
             }
@@ -177,19 +202,22 @@ fn gunzip(packed: &[u8]) -> Result<Bytes, Unusable> {
     match read {
         Ok(_) => Ok(plain.into()),
         Err(why) => {
-            let detail = format!("the body is no gzip, as Content-Encoding says it is: {why}");
+            let detail =
+                format!("Content-Encoding says gzip, but the body cannot be decompressed: {why}");
             Err(rejection(UnusableKind::Malformed, &detail))
         }
     }
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind =
+        headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     matches!(kind.as_str(), "application/x-www-form-urlencoded" | "multipart/form-data")
 }
 
-/// `name=value`, as forms begin, or the first boundary of one in parts.
+/// Whether it begins like a form: with `name=value`, or with the boundary of a
+/// multipart form.
 fn looks_like_form(text: &[u8]) -> bool {
     let is_part_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-+%[]".contains(byte);
     let name = text.iter().take_while(|byte| is_part_of_name(byte)).count();
@@ -222,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_is_unpacked_up_to_the_limit() {
+    fn a_compressed_body_is_decompressed_up_to_the_limit() {
         for name in ["gzip", "GZIP", "x-gzip", "identity, gzip"] {
             let plain = unpack(&headers(&[(header::CONTENT_ENCODING, name)]), &gzip(b"{}"));
             assert_eq!(plain.expect("unpacked").as_ref(), b"{}", "{name}");
@@ -235,32 +263,39 @@ mod tests {
         let bomb = gzip(&vec![b' '; BODY_BYTES_MAX + 1]);
         assert!(bomb.len() < 10_000);
         assert_eq!(refused(&gzipped, &bomb).0, UnusableKind::TooLarge);
-        for broken in [&b"{}"[..], b"", &gzip(b"{}")[..12], &[gzip(b"{}").as_ref(), b"rest"].concat()] {
+        for broken in
+            [&b"{}"[..], b"", &gzip(b"{}")[..12], &[gzip(b"{}").as_ref(), b"rest"].concat()]
+        {
             let (why, detail) = refused(&gzipped, &Bytes::copy_from_slice(broken));
             assert_eq!(why, UnusableKind::Malformed, "{detail}");
         }
     }
 
     #[test]
-    fn what_is_not_taken_is_named() {
+    fn an_unsupported_encoding_or_format_is_named() {
         let body = gzip(b"{}");
         for name in ["br", "deflate", "zstd", "gzip, gzip", "aws-chunked"] {
             let (why, detail) = refused(&[(header::CONTENT_ENCODING, name)], &body);
-            assert!(why == UnusableKind::UnsupportedForm && detail.contains("send gzip"), "{name}: {detail}");
+            assert!(
+                why == UnusableKind::UnsupportedForm && detail.contains("send gzip"),
+                "{name}: {detail}"
+            );
         }
         for kind in [
             "application/x-www-form-urlencoded",
             "multipart/form-data; boundary=x",
             "Application/X-WWW-Form-UrlEncoded; charset=utf-8",
         ] {
-            let (why, detail) =
-                refused(&[(header::CONTENT_TYPE, kind)], &Bytes::from_static(b"event_type=order.created"));
+            let (why, detail) = refused(
+                &[(header::CONTENT_TYPE, kind)],
+                &Bytes::from_static(b"event_type=order.created"),
+            );
             assert!(
                 why == UnusableKind::UnsupportedForm && detail.contains("application/json"),
                 "{kind}: {detail}"
             );
         }
-        // curl's -d says so of whatever it sends.
+        // curl's -d sends this Content-Type with any content.
         let form = headers(&[(header::CONTENT_TYPE, "application/x-www-form-urlencoded")]);
         assert_eq!(unpack(&form, &Bytes::from_static(b"\xef\xbb\xbf {}")).expect("JSON").len(), 6);
     }

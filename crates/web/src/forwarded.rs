@@ -1,4 +1,5 @@
-//! Who sent a request that came through proxies, by `X-Forwarded-For`.
+//! Finds the sender of a request that came through proxies, from
+//! `X-Forwarded-For`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,18 +8,21 @@ use ipnet::IpNet;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The first address, from the connection's `peer` backwards, that is no trusted proxy's.
+/// The first address, going back from the connection's `peer`, that does not
+/// belong to a trusted proxy.
 ///
-/// Each proxy adds the address that it saw at the end, so the list is walked from the right, over several header lines, as
-/// long as the addresses are those of `trusted` proxies. What stands before the first other one is only what somebody
-/// claims. None when the walk comes to something that is no address.
+/// Each proxy appends the address that it saw, so the list is read from the
+/// right, over several header lines, as long as the addresses belong to
+/// `trusted` proxies. What is to the left of the first other address is only a
+/// claim. `None` if an entry is not an address.
 #[must_use]
 pub fn sender(trusted: &[IpNet], peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
     let is_trusted =
         |address: IpAddr| trusted.iter().any(|network| network.contains(&address.to_canonical()));
     let mut sender = peer;
     for line in headers.get_all(FORWARDED_FOR).iter().rev() {
-        // A line that is no text is no list of addresses; it is only looked at if somebody trusted has added it.
+        // A line that is not text contains no addresses. It is read only if a
+        // trusted proxy has added it.
         let mut entries = line.to_str().unwrap_or("?").rsplit(',').map(str::trim);
         while is_trusted(sender) {
             match entries.next() {
@@ -31,18 +35,19 @@ pub fn sender(trusted: &[IpNet], peer: IpAddr, headers: &HeaderMap) -> Option<Ip
     Some(sender)
 }
 
-/// Whether a proxy has passed the request on, by its own word.
+/// Whether the request's headers say that a proxy has forwarded it.
 #[must_use]
 pub fn is_forwarded(headers: &HeaderMap) -> bool {
     headers.contains_key(FORWARDED_FOR) || headers.contains_key(http::header::FORWARDED)
 }
 
-/// `203.0.113.9`, `203.0.113.9:51234`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:443`, each perhaps in quotes.
+/// Parses `203.0.113.9`, `203.0.113.9:51234`, `2001:db8::1`, `[2001:db8::1]`,
+/// `[2001:db8::1]:443`, each also in quotes.
 fn address_in(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim_matches('"');
     let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
     let with_port = || entry.parse::<SocketAddr>().ok().map(|address| address.ip());
-    // Some put brackets around an IPv4 address too.
+    // Some proxies put brackets around an IPv4 address, too.
     let bracketed_with_port = || {
         let (address, port) = entry.strip_prefix('[')?.split_once("]:")?;
         port.parse::<u16>().ok()?;
@@ -105,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_is_no_proxy_speaks_for_itself_alone() {
+    fn the_header_of_a_peer_that_is_no_proxy_is_ignored() {
         let mut headers = HeaderMap::new();
         headers.insert(FORWARDED_FOR, HeaderValue::from_static("185.71.76.5"));
         let peer: IpAddr = "203.0.113.9".parse().expect("an address");

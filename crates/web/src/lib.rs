@@ -1,12 +1,19 @@
-//! The web edge that every API here stands on: connections, bodies, problem documents, pages of lists.
+//! The HTTP foundation of all APIs here: connections, bodies, problem
+//! documents, pages of lists.
 //!
-//! - [`server`] drives connections with hyper, so that every limit is ours;
-//! - [`body`] reads and unpacks what was sent; [`work`] goes on when its sender hangs up;
-//! - [`problem`] says what went wrong, as RFC 9457 has it;
-//! - [`page`] walks lists; [`forwarded`] tells who is behind a proxy; [`readiness`] whether the store can be used;
-//! - [`log`] and [`request_id`] make a request be found again; [`Seldom`] keeps a flood out of the log.
+//! - [`server`] drives connections with hyper, so that all limits are under our
+//!   control;
+//! - [`body`] reads and decompresses request bodies; [`work`] continues when
+//!   the sender disconnects;
+//! - [`fields`] validates the fields of a request;
+//! - [`problem`] builds error answers as in RFC 9457;
+//! - [`page`] pages through lists; [`forwarded`] finds the sender behind a
+//!   proxy; [`readiness`] checks whether the store can be used;
+//! - [`log`] and [`request_id`] make a request traceable; [`Seldom`] keeps a
+//!   flood of messages out of the log.
 
 pub mod body;
+pub mod fields;
 pub mod forwarded;
 pub mod log;
 pub mod page;
@@ -21,5 +28,5 @@ use http::HeaderName;
 pub use problem::Problem;
 pub use seldom::Seldom;
 
-/// The header of a request's id.
+/// The header with a request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

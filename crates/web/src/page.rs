@@ -1,5 +1,5 @@
-//! Lists are pages, the latest first: `{"items":[…],"next_cursor":"…"}`, with `cursor` for the next page
-//! and `limit` for its size.
+//! Pages of lists, the latest entries first: `{"items":[…],"next_cursor":"…"}`.
+//! The parameter `cursor` selects the next page, and `limit` its size.
 
 use std::str::FromStr;
 
@@ -13,21 +13,22 @@ use tillgate_store::{Cursor, NotACursor, Scan, Store, Stored, Unavailable};
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct List<T> {
-    /// What is on it.
+    /// The entries of this page.
     pub items: Vec<T>,
-    /// Where the next page begins.
+    /// The `cursor` of the next page; `null` on the last page.
     pub next_cursor: Option<String>,
 }
 
-/// Entries of a page unless `limit` says otherwise, and at most.
+/// The number of entries on a page if `limit` is not given, and the largest
+/// `limit`.
 pub const PAGE_DEFAULT: usize = 50;
 pub const PAGE_MAX: usize = 500;
 
-/// Documents that a filtered list looks at for one page. When they are used up the page ends early, and its
-/// cursor goes on from there.
+/// How many documents a filtered list reads for one page. When it has read this
+/// many, the page ends early, and its cursor continues from there.
 const LOOKED_AT_MAX: usize = 5000;
 
-/// What every list takes.
+/// The query parameters of every list.
 #[derive(Debug, Default, Deserialize)]
 pub struct Paging {
     pub cursor: Option<String>,
@@ -49,8 +50,8 @@ impl Paging {
     }
 }
 
-/// Gathers one page of a filtered list: walks documents of a kind, the latest first, and keeps what `keep`
-/// makes of them.
+/// Collects one page of a filtered list: reads documents of a kind, the latest
+/// first, and includes each for which `keep` returns an entry.
 pub async fn gather<T>(
     store: &Store,
     kind: Kind,
@@ -62,7 +63,8 @@ pub async fn gather<T>(
     let mut looked_at = 0;
     loop {
         let looked_at_once = PAGE_MAX.min(limit * 2);
-        let scan = Scan::Listed { kind, newest_first: true, after: after.clone(), limit: looked_at_once };
+        let scan =
+            Scan::Listed { kind, newest_first: true, after: after.clone(), limit: looked_at_once };
         let page = store.scan(&scan).await?;
         for (key, stored) in &page.items {
             looked_at += 1;

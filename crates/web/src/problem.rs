@@ -1,6 +1,8 @@
-//! Errors as our callers see them: RFC 9457 problem documents with a stable `type`.
+//! Errors sent to callers: RFC 9457 problem documents with a stable `type`.
 //!
-//! The detail is for the caller; what went wrong inside goes to the log.
+//! The detail is for the caller; the internal cause is logged.
+
+use std::fmt::Write;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -9,134 +11,216 @@ use utoipa::ToSchema;
 
 use tillgate_store::Unavailable;
 
-/// How long a caller is asked to wait when the store cannot be used, in seconds.
+/// The `Retry-After` in seconds when the store cannot be used, or the same
+/// request is in progress.
 const RETRY_AFTER_SECONDS: u64 = 5;
 
-/// A problem document.
+/// A problem document, as in RFC 9457.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
     /// `urn:tillgate:problem:` and a name that does not change.
     #[serde(rename = "type")]
     kind: String,
-    /// The name in words.
+    /// A short summary, the same for all problems of this type.
     title: &'static str,
-    /// The status of the answer.
+    /// The HTTP status of the answer.
     status: u16,
-    /// What the matter is in this case, and what to do.
+    /// What is wrong in this case, and what to do about it.
     detail: String,
+    /// With `validation-failed`: what is wrong with each field, at most 20.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Fault>,
     #[serde(skip)]
     retry_after_seconds: Option<u64>,
 }
 
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Fault {
+    /// The field, as a JSON Pointer (RFC 6901) into the request's body.
+    #[schema(example = "/items/0/price")]
+    pub pointer: String,
+    /// What it must be.
+    #[schema(example = "must be a decimal string such as \"129.90\"")]
+    pub detail: String,
+}
+
+impl Fault {
+    /// The fault in one line, with the field as programmers write it:
+    /// `items[0].price: must be …`.
+    pub(crate) fn in_line(&self) -> String {
+        let mut name = String::new();
+        for part in self.pointer.split('/').skip(1) {
+            let part = part.replace("~1", "/").replace("~0", "~");
+            if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) {
+                let _ = write!(name, "[{part}]");
+            } else {
+                let _ = write!(name, "{}{part}", if name.is_empty() { "" } else { "." });
+            }
+        }
+        if name.is_empty() { self.detail.clone() } else { format!("{name}: {}", self.detail) }
+    }
+}
+
 impl Problem {
-    /// A problem of a kind that the caller names.
+    /// Creates a problem of the given kind.
     #[must_use]
-    pub fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Problem {
+    pub fn new(
+        status: StatusCode,
+        kind: &str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Problem {
         let kind = format!("urn:tillgate:problem:{kind}");
-        Problem { kind, title, status: status.as_u16(), detail: detail.into(), retry_after_seconds: None }
+        Problem {
+            kind,
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after_seconds: None,
+        }
     }
 
-    /// The request cannot be read.
+    /// The same with the faults of the request's fields.
+    #[must_use]
+    pub(crate) fn with_faults(self, errors: Vec<Fault>) -> Problem {
+        Problem { errors, ..self }
+    }
+
+    /// The request cannot be parsed.
     pub fn bad_request(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read", detail)
     }
 
-    /// There is no such thing.
+    /// The requested resource does not exist.
     pub fn not_found(detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing here", detail)
+        Problem::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
     }
 
-    /// The thing is not in a state in which this can be done.
+    /// The resource is in a state that does not allow this.
     pub fn conflict(detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::CONFLICT, "conflict", "This cannot be done now", detail)
+        Problem::new(
+            StatusCode::CONFLICT,
+            "conflict",
+            "This cannot be done in the current state",
+            detail,
+        )
     }
 
-    /// The caller has not shown a right to this.
+    /// The request has no valid token.
     pub fn unauthorized(detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A token is needed", detail)
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is required", detail)
     }
 
-    /// It is switched off.
+    /// The feature is switched off.
     pub fn not_configured(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::FORBIDDEN, "not-configured", "This is switched off", detail)
     }
 
-    /// The body is longer than is read.
+    /// The body is longer than the limit.
     pub fn too_large(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too long", detail)
     }
 
-    /// The body has a form that is not taken.
+    /// The format of the body is not supported.
     pub fn unsupported_media_type(detail: impl Into<String>) -> Problem {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        Problem::new(status, "unsupported-media-type", "The body has a form that is not taken", detail)
+        Problem::new(
+            status,
+            "unsupported-media-type",
+            "The format of the body is not supported",
+            detail,
+        )
     }
 
-    /// The body did not come in time.
+    /// The body did not arrive in time.
     pub fn request_timeout(detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "request-timeout", "The body did not come in time", detail)
+        Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "request-timeout",
+            "The body did not arrive in time",
+            detail,
+        )
     }
 
-    /// A part of ours failed; the log says why.
+    /// An internal part failed; the log says why.
     pub fn unavailable(detail: impl Into<String>) -> Problem {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let problem = Problem::new(status, "unavailable", "Try again in a moment", detail);
         Problem { retry_after_seconds: Some(RETRY_AFTER_SECONDS), ..problem }
     }
 
-    /// The merchant has used up its share of requests.
+    /// The merchant has exceeded its rate limit.
     pub fn too_many(per_minute_max: u32, wait_seconds: u64) -> Problem {
-        let detail =
-            format!("you may make {per_minute_max} requests a minute; repeat this one in {wait_seconds} s");
+        let detail = format!(
+            "the limit is {per_minute_max} requests a minute; repeat this one in {wait_seconds} s"
+        );
         let status = StatusCode::TOO_MANY_REQUESTS;
         let problem = Problem::new(status, "too-many-requests", "Too many requests", detail);
         Problem { retry_after_seconds: Some(wait_seconds), ..problem }
     }
 
-    /// A merchant's order that makes no sense.
+    /// The merchant's request is well-formed but invalid.
     pub fn validation_failed(detail: impl Into<String>) -> Problem {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         Problem::new(status, "validation-failed", "The request is invalid", detail)
     }
 
-    /// A request that moves money bears no idempotency key.
+    /// A request that moves money has no idempotency key.
     pub fn no_key(detail: impl Into<String>) -> Problem {
-        Problem::new(StatusCode::BAD_REQUEST, "no-idempotency-key", "An idempotency key is needed", detail)
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "no-idempotency-key",
+            "An idempotency key is required",
+            detail,
+        )
     }
 
-    /// The idempotency key was used for another request.
+    /// The idempotency key was already used for another request.
     pub fn key_used_otherwise() -> Problem {
         let status = StatusCode::UNPROCESSABLE_ENTITY;
-        let detail = "this Idempotency-Key was used with another body: use a new key for a new request";
-        Problem::new(status, "idempotency-key-reused", "The idempotency key was used otherwise", detail)
+        let detail =
+            "this Idempotency-Key was used with another body: use a new key for a new request";
+        Problem::new(
+            status,
+            "idempotency-key-reused",
+            "The idempotency key was already used",
+            detail,
+        )
     }
 
-    /// The first request under this idempotency key is still under way.
+    /// The first request with this idempotency key is still in progress.
     pub fn request_in_progress() -> Problem {
-        let detail =
-            "the first request with this Idempotency-Key is still under way: repeat this one in a moment";
+        let detail = "the first request with this Idempotency-Key is still in progress: \
+                      repeat this one in a moment";
         let problem = Problem::new(
             StatusCode::CONFLICT,
             "request-in-progress",
-            "The same request is under way",
+            "The same request is in progress",
             detail,
         );
         Problem { retry_after_seconds: Some(RETRY_AFTER_SECONDS), ..problem }
     }
 
-    /// The order is at another revision than the caller thinks.
+    /// The order's revision is not the one that the caller expects.
     pub fn precondition_failed(detail: impl Into<String>) -> Problem {
         let status = StatusCode::PRECONDITION_FAILED;
-        Problem::new(status, "precondition-failed", "The order has changed since you read it", detail)
+        Problem::new(
+            status,
+            "precondition-failed",
+            "The order has changed since you read it",
+            detail,
+        )
     }
 
-    /// The status of the answer.
+    /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// What a list cannot page through, or an id cannot be.
+    /// A query parameter or an id in the path is invalid.
     pub fn bad_parameter(name: &str, why: impl std::fmt::Display) -> Problem {
         Problem::bad_request(format!("{name}: {why}"))
     }
@@ -144,7 +228,7 @@ impl Problem {
 
 impl From<Unavailable> for Problem {
     fn from(why: Unavailable) -> Problem {
-        tracing::error!(error = %why, "a request failed because the store could not be used");
+        tracing::error!(error = %why, "a request failed because the store cannot be used");
         Problem::unavailable("the store cannot be used at the moment; send the request again")
     }
 }
@@ -168,16 +252,18 @@ impl IntoResponse for Problem {
 
 /// No route has this path.
 pub async fn no_such_page() -> Problem {
-    Problem::not_found("no such address; hooks go to /hooks/<source>, the admin API is under /admin/v1")
+    Problem::not_found(
+        "no such address; hooks go to /hooks/<source>, the admin API is under /admin/v1",
+    )
 }
 
-/// The path is right and the method is not.
+/// The path exists, but not with this method.
 pub async fn method_not_allowed(method: http::Method) -> Problem {
     let status = StatusCode::METHOD_NOT_ALLOWED;
     Problem::new(
         status,
         "method-not-allowed",
-        "Another method is needed",
-        format!("{method} is not for this address"),
+        "Method not allowed",
+        format!("{method} is not supported at this address"),
     )
 }

@@ -1,4 +1,5 @@
-//! Ids of requests, for finding a request in the logs: eight random digits of the process and a count.
+//! Request ids, to find a request in the logs: eight random hexadecimal digits
+//! of the process, and a counter.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,14 +7,14 @@ use http::HeaderValue;
 
 use tillgate_kernel::chance::random_bytes;
 
-/// Gives out ids.
+/// Generates request ids.
 #[derive(Debug)]
 pub struct RequestIds {
     process: u32,
     count: AtomicU64,
 }
 
-/// A sender's own id is kept if it is not longer, in bytes.
+/// The longest id of a sender that is kept, in bytes.
 const FOREIGN_ID_BYTES_MAX: usize = 64;
 
 impl Default for RequestIds {
@@ -23,7 +24,7 @@ impl Default for RequestIds {
 }
 
 impl RequestIds {
-    /// The id of a request that bears `given`, or a new one.
+    /// The id `given` in the request if it is acceptable, or a new one.
     #[must_use]
     pub fn of(&self, given: Option<&HeaderValue>) -> HeaderValue {
         let acceptable = |value: &&HeaderValue| {

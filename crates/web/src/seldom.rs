@@ -1,4 +1,5 @@
-//! What anyone can cause any number of times is logged at most once a second, with how often it was.
+//! Limits log messages that anyone can cause any number of times: at most one
+//! line a second, with the number of occurrences.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,24 +8,30 @@ use tillgate_kernel::Stopwatch;
 /// The shortest time between two lines, in milliseconds.
 const GAP_MILLISECONDS_MIN: u64 = 1000;
 
-/// Counts what happens, and says when it is time for a line about it.
+/// Counts occurrences, and decides when the next log line is due.
 #[derive(Debug)]
 pub struct Seldom {
     since_start: Stopwatch,
-    /// When the last line was due, in milliseconds since the start, and one more.
+    /// When the last line was due, in milliseconds since the start, plus one.
+    /// Zero if there was none.
     last: AtomicU64,
     untold: AtomicU64,
 }
 
 impl Default for Seldom {
     fn default() -> Seldom {
-        Seldom { since_start: Stopwatch::start(), last: AtomicU64::new(0), untold: AtomicU64::new(0) }
+        Seldom {
+            since_start: Stopwatch::start(),
+            last: AtomicU64::new(0),
+            untold: AtomicU64::new(0),
+        }
     }
 }
 
 impl Seldom {
-    /// It has happened again. Says how often since the last line, when a line is due.
-    pub fn tells(&self) -> Option<u64> {
+    /// Counts an occurrence. Returns the number of occurrences since the last
+    /// line if a line is due.
+    pub fn due_times(&self) -> Option<u64> {
         self.untold.fetch_add(1, Ordering::Relaxed);
         let now = u64::try_from(self.since_start.elapsed().as_millis()).unwrap_or(u64::MAX);
         let last = self.last.load(Ordering::Relaxed);
@@ -45,8 +52,8 @@ mod tests {
     #[test]
     fn a_flood_makes_one_line_a_second() {
         let seldom = Seldom::default();
-        assert_eq!(seldom.tells(), Some(1));
-        let lines = (0..100_000).filter_map(|_| seldom.tells()).count();
+        assert_eq!(seldom.due_times(), Some(1));
+        let lines = (0..100_000).filter_map(|_| seldom.due_times()).count();
         let seconds = usize::try_from(seldom.since_start.elapsed().as_secs()).expect("few");
         assert!(lines <= seconds + 1, "{lines} lines in {seconds} s");
     }

@@ -1,8 +1,10 @@
-//! Work that goes on when the one who asked for it goes away.
+//! Runs work to its end even if the requester disconnects.
 //!
-//! A handler is dropped when its client hangs up, and a marketplace hangs up after five seconds: half a hook must not
-//! be lost with it. The work runs where it was asked for, without a task of its own, which is what nearly all of it
-//! needs; only what is left of it when the waiting ends is given to a task.
+//! A handler is dropped when its client disconnects, and a marketplace
+//! disconnects after five seconds. A hook must not be lost half-processed
+//! because of that. The work runs inside the handler, without a task of its
+//! own, which is enough for nearly all of it. Only what is left when the
+//! waiting ends is moved to a task.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -14,16 +16,17 @@ use tokio::runtime::Handle;
 /// Why there is no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfinished {
-    /// The waiting ended first. The work goes on.
-    #[error("it takes too long")]
+    /// The deadline passed first. The work continues.
+    #[error("it did not finish in time")]
     TooSlow,
-    /// The work broke off by a mistake of ours.
-    #[error("it broke off: {0}")]
+    /// The work panicked, because of a bug.
+    #[error("it panicked: {0}")]
     Panicked(String),
 }
 
-/// Does `work` for one who waits at most `patience`, and sees it through whoever waits. The work comes boxed, so that
-/// its caller does not hold a copy of its state.
+/// Runs `work` and waits for its result for at most `patience`. The work runs
+/// to its end even if the caller stops waiting. It is passed in a box, so that
+/// the caller's future does not contain its state a second time.
 pub async fn see_through<F>(work: Pin<Box<F>>, patience: Duration) -> Result<F::Output, Unfinished>
 where
     F: Future + Send + 'static,
@@ -58,7 +61,10 @@ where
             Ok(Poll::Ready(output)) => Ok(output),
             Err(panic) => {
                 let text = panic.downcast_ref::<String>().map(String::as_str);
-                Err(text.or_else(|| panic.downcast_ref().copied()).unwrap_or("without a word").to_owned())
+                Err(text
+                    .or_else(|| panic.downcast_ref().copied())
+                    .unwrap_or("no message")
+                    .to_owned())
             }
         };
         self.work = None;
@@ -80,8 +86,9 @@ where
     }
 }
 
-/// How long keeping a hook may take before 503 is answered: well under the sender's patience, so that it
-/// hears from us and not from a time-out.
+/// How long storing a hook may take before 503 is answered. It is well below
+/// the sender's timeout, so that the sender gets an answer instead of a
+/// timeout.
 pub const KEEPING_MILLISECONDS_MAX: u64 = 2500;
 
 #[cfg(test)]
@@ -93,18 +100,18 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     #[tokio::test]
-    async fn work_is_done_for_one_who_waits() {
+    async fn a_waiting_caller_gets_the_result() {
         assert_eq!(see_through(Box::pin(async { 7 }), LONG).await, Ok(7));
     }
 
     #[tokio::test]
-    async fn work_goes_on_when_its_caller_goes_away() {
+    async fn work_goes_on_when_its_caller_is_dropped() {
         let (go_on, may_go_on) = oneshot::channel::<()>();
         let (done, is_done) = oneshot::channel();
         let mut waiting = Box::pin(see_through(
             Box::pin(async move {
-                may_go_on.await.expect("a word");
-                done.send(()).expect("somebody listens");
+                may_go_on.await.expect("a signal");
+                done.send(()).expect("the receiver exists");
             }),
             LONG,
         ));
@@ -114,7 +121,7 @@ mod tests {
         })
         .await;
         drop(waiting);
-        go_on.send(()).expect("the work is there");
+        go_on.send(()).expect("the work is running");
         tokio::time::timeout(LONG, is_done).await.expect("in time").expect("the work is finished");
     }
 
@@ -123,16 +130,16 @@ mod tests {
         let (go_on, may_go_on) = oneshot::channel::<()>();
         let (done, is_done) = oneshot::channel();
         let work = async move {
-            may_go_on.await.expect("a word");
-            done.send(()).expect("somebody listens");
+            may_go_on.await.expect("a signal");
+            done.send(()).expect("the receiver exists");
         };
         assert_eq!(see_through(Box::pin(work), Duration::ZERO).await, Err(Unfinished::TooSlow));
-        go_on.send(()).expect("the work is there");
+        go_on.send(()).expect("the work is running");
         tokio::time::timeout(LONG, is_done).await.expect("in time").expect("the work is finished");
     }
 
     #[tokio::test]
-    async fn a_mistake_in_the_work_is_told_and_ends_nothing_else() {
+    async fn a_panic_in_the_work_is_reported_and_affects_nothing_else() {
         let broken = see_through(Box::pin(async { panic!("on purpose") }), LONG).await;
         assert_eq!(broken, Err::<(), _>(Unfinished::Panicked("on purpose".into())));
     }

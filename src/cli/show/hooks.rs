@@ -5,7 +5,8 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::{ListOptions, line_of, print_fields, print_json, print_table, text_at};
+use super::table::{self, Column};
+use super::{ListOptions, line_of, print_fields, print_json, text_at};
 use crate::cli::client::ServerOptions;
 use crate::cli::{Failed, say};
 
@@ -13,9 +14,9 @@ use crate::cli::{Failed, say};
 pub enum Command {
     /// List hooks, the latest first
     List(List),
-    /// Show a hook with its text
+    /// Show a hook with its body
     Show(Show),
-    /// Take a kept hook through the door again, as if it had come now
+    /// Process a stored hook again, as if it had arrived now
     Replay(One),
 }
 
@@ -25,10 +26,11 @@ pub struct List {
     server: ServerOptions,
     #[command(flatten)]
     list: ListOptions,
-    /// Only of this source
+    /// Only hooks of this source
     #[arg(long)]
     source: Option<String>,
-    /// Only with this verdict: applied, replayed, late, parked, ignored, rejected
+    /// Only hooks with this verdict: applied, replayed, late, parked, ignored,
+    /// rejected
     #[arg(long)]
     verdict: Option<String>,
 }
@@ -45,7 +47,8 @@ pub struct One {
 pub struct Show {
     #[command(flatten)]
     one: One,
-    /// Write the bytes as they are kept and nothing else: into a file, as a terminal may obey them
+    /// Write only the body, byte for byte as it is stored: into a file, as a
+    /// terminal may obey control characters
     #[arg(long, conflicts_with = "json")]
     raw: bool,
 }
@@ -63,19 +66,21 @@ async fn list(options: List) -> Result<(), Failed> {
     let query = [("source", options.source.as_deref()), ("verdict", options.verdict.as_deref())];
     let hooks = options.list.fetch(&server, "/hooks", &query).await?;
     if options.server.json {
-        print_json(&Value::Array(hooks));
+        print_json(&Value::Array(hooks.items));
         return Ok(());
     }
     let columns = [
-        ("received", "received_at"),
-        ("id", "id"),
-        ("kind", "event_type"),
-        ("their number", "external_id"),
-        ("verdict", "verdict"),
-        ("copies", "copies"),
-        ("why", "reason"),
+        Column::time("received", "received_at"),
+        Column::text("id", "id"),
+        Column::text("source", "source"),
+        Column::text("kind", "event_type").shortened(),
+        Column::text("their number", "external_id").shortened(),
+        Column::text("verdict", "verdict"),
+        Column::text("duplicates", "copies").optional(),
+        Column::text("why", "reason").shortened().optional(),
     ];
-    print_table(&hooks, &columns);
+    table::print(&hooks.items, &columns);
+    hooks.say_if_more();
     Ok(())
 }
 
@@ -99,16 +104,21 @@ async fn show(Show { one: options, raw }: Show) -> Result<(), Failed> {
         say(format_args!("{:<16} {}", "", line_of(change)));
     }
     say("");
-    say(hook.get("body").or_else(|| hook.get("body_hex")).and_then(Value::as_str).unwrap_or_default());
+    say(hook
+        .get("body")
+        .or_else(|| hook.get("body_hex"))
+        .and_then(Value::as_str)
+        .unwrap_or_default());
     Ok(())
 }
 
-/// Writes a hook's body as it is kept.
+/// Writes a hook's body as it is stored.
 fn write_bytes(hook: &Value) -> Result<(), Failed> {
     let body = match (hook.get("body"), hook.get("body_hex")) {
         (Some(Value::String(text)), _) => text.clone().into_bytes(),
-        (_, Some(Value::String(hex))) => bytes_of(hex)
-            .ok_or_else(|| Failed::because("the gateway's answer has a body_hex that is not hexadecimal"))?,
+        (_, Some(Value::String(hex))) => bytes_of(hex).ok_or_else(|| {
+            Failed::because("the gateway's answer has a body_hex that is not hexadecimal")
+        })?,
         (_, _) => Vec::new(),
     };
     std::io::stdout()

@@ -1,93 +1,64 @@
-//! What an operator needs without a browser: `orders`, `hooks`, `outbox`, `stock`.
+//! Commands for operators: `orders`, `hooks`, `outbox`, `payments`, `stock`.
 
 pub mod hooks;
+pub mod journal;
+mod list;
 pub mod orders;
 pub mod outbox;
 pub mod payments;
 pub mod stock;
+mod table;
 
 use std::borrow::Cow;
 
-use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use self::list::ListOptions;
 use super::client::{Server, print_json};
 use super::{Failed, say};
+use crate::kernel::Timestamp;
 use crate::kernel::text::shown_in_line;
 
-/// How much of a list is printed.
-#[derive(Debug, Clone, Args)]
-pub struct ListOptions {
-    /// How many entries at most; 0 for all
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    limit: usize,
+/// The number in tillgate of the order that a person names: by that number, or
+/// by its source and its number there, as in `sm/H123`.
+async fn order_number(server: &Server, order: &str) -> Result<String, Failed> {
+    let Some((source, id)) = order.split_once('/') else { return Ok(order.to_owned()) };
+    let query = [("source", Some(source)), ("external_id", Some(id))];
+    let found = server.get("/orders", &query).await?;
+    let number = found.pointer("/items/0/number").and_then(Value::as_str).map(str::to_owned);
+    number.ok_or_else(|| Failed::because(format!("{source} has no order {id}")))
 }
 
-/// The size of the pages that are asked for.
-const PAGE: usize = 500;
-
-impl ListOptions {
-    /// Fetches pages until there are enough entries.
-    async fn fetch(
-        &self,
-        server: &Server,
-        path: &str,
-        query: &[(&str, Option<&str>)],
-    ) -> Result<Vec<Value>, Failed> {
-        let wanted = if self.limit == 0 { usize::MAX } else { self.limit };
-        let mut items = Vec::new();
-        let mut cursor: Option<String> = None;
-        loop {
-            let page_size = PAGE.min(wanted - items.len()).to_string();
-            let mut query = query.to_vec();
-            query.push(("limit", Some(&page_size)));
-            query.push(("cursor", cursor.as_deref()));
-            let page = server.get(path, &query).await?;
-            items.extend(page.get("items").and_then(Value::as_array).cloned().unwrap_or_default());
-            cursor = page.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
-            if cursor.is_none() || items.len() >= wanted {
-                items.truncate(wanted);
-                return Ok(items);
-            }
-        }
-    }
+/// The time at a path, in this machine's time zone and to the second.
+fn local_time(item: &Value, path: &str) -> String {
+    let text = text_at(item, path);
+    let Ok(time) = text.parse::<Timestamp>() else { return text };
+    time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// Prints entries as a table, one column for each name and path.
-fn print_table(items: &[Value], columns: &[(&str, &str)]) {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(columns.iter().map(|(name, _)| name.to_uppercase()));
-    for item in items {
-        table.add_row(columns.iter().map(|(_, path)| text_at(item, path)));
-    }
-    say(table.trim_fmt());
-    if items.is_empty() {
-        say("(none)");
-    }
-}
-
-/// The value at a path such as `total.amount`, as people read it; of several paths with `|` between them, the first that
-/// leads to something.
-fn text_at(item: &Value, paths: &str) -> String {
+/// The value at a path such as `total.amount`, as text for people. Of several
+/// paths, separated by `|`, the first one with a value counts.
+pub fn text_at(item: &Value, paths: &str) -> String {
     let at = |path: &str| path.split('.').try_fold(item, |value, name| value.get(name));
     match paths.split('|').find_map(|path| at(path).filter(|value| !value.is_null())) {
         None => "-".into(),
         Some(Value::String(text)) => shown_in_line(text).into_owned(),
         Some(Value::Array(texts)) => texts.iter().map(line_of).collect::<Vec<_>>().join("; "),
-        Some(Value::Object(fields)) if fields.contains_key("text") => line_of(&fields["text"]).into_owned(),
+        Some(Value::Object(fields)) if fields.contains_key("text") => {
+            line_of(&fields["text"]).into_owned()
+        }
         Some(other) => other.to_string(),
     }
 }
 
-/// A text of the server's, or that of a kind with its parameters, as it can stand within a line.
+/// A text, or the field `text` of an object, on one line.
 fn line_of(value: &Value) -> Cow<'_, str> {
     let text = value.as_str().or_else(|| value.get("text")?.as_str());
     shown_in_line(text.unwrap_or_default())
 }
 
-/// Prints an object's fields, one a line, as far as they are plain.
+/// Prints an object's plain fields, one per line.
 fn print_fields(item: &Value) {
     print_fields_under("", item);
 }

@@ -1,21 +1,31 @@
-//! `tillgate orders list|show|seen|tell`.
+//! `tillgate orders`: lists orders, shows one, and acts on one.
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{ListOptions, line_of, print_fields, print_json, print_table, text_at};
+use super::table::{self, Column};
+use super::{ListOptions, journal, line_of, local_time, order_number, print_json, text_at};
 use crate::cli::client::ServerOptions;
-use crate::cli::{Failed, say};
+use crate::cli::{Failed, confirm, say};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List orders, the latest first
     List(List),
-    /// Show an order and everything that ever happened to it
-    Show(Show),
-    /// Take off the list what you have looked at; what comes later is listed again
-    Seen(Show),
-    /// Tell the order's marketplace how far it is
+    /// Show an order with its full history
+    Show(One),
+    /// Place an order for a merchant, and print the link where its buyer pays
+    Create(Create),
+    /// Cancel an unpaid order of a merchant
+    Cancel(Act),
+    /// Report that the goods of a merchant's order were handed over
+    Ship(Act),
+    /// Capture the held money of a merchant's order
+    Capture(Act),
+    /// Dismiss the warnings of an order that you have looked at; new ones are
+    /// listed again
+    Seen(One),
+    /// Send a fulfilment update of the order to its marketplace
     Tell(Tell),
 }
 
@@ -25,41 +35,77 @@ pub struct List {
     server: ServerOptions,
     #[command(flatten)]
     list: ListOptions,
-    /// Only of this source
+    /// Only orders of this source or merchant
     #[arg(long)]
     source: Option<String>,
-    /// Only with this number of the sender's
+    /// Only the order with this number of the sender's
     #[arg(long)]
     external_id: Option<String>,
-    /// Only in this state: open, paid, shipped, cancelled, delivered
+    /// Only orders in this state: open, paid, shipped, cancelled, delivered
     #[arg(long)]
     state: Option<String>,
-    /// Only of this shop
+    /// Only orders of this store
     #[arg(long)]
     store_id: Option<String>,
-    /// Only what a person should look at, with the reason
+    /// Only orders that need attention, with the reason and the next step
     #[arg(long)]
     attention: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct Show {
+pub struct One {
     #[command(flatten)]
     server: ServerOptions,
-    /// Our number of the order
-    number: String,
+    /// The order's number in tillgate, or SOURCE/NUMBER with the number of the
+    /// marketplace or site, such as sm/H123
+    order: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Act {
+    #[command(flatten)]
+    one: One,
+    /// Do it without asking
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Create {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// The merchant, by the name of its section
+    #[arg(long, value_name = "NAME")]
+    merchant: String,
+    /// A line: NAME=PRICE, or NAME=PRICExQUANTITY, such as "Чай=99.90x2"
+    #[arg(long, value_name = "LINE", required = true)]
+    item: Vec<String>,
+    /// The VAT rate of the lines, such as RUS_VAT10
+    #[arg(long, value_name = "RATE", default_value = "VATNONE")]
+    vat: String,
+    /// The order's number at the merchant [default: a fresh one]
+    #[arg(long, value_name = "NUMBER")]
+    id: Option<String>,
+    /// The buyer's e-mail, for the receipt
+    #[arg(long)]
+    email: Option<String>,
+    /// The buyer's telephone, for the receipt
+    #[arg(long)]
+    phone: Option<String>,
+    /// What the payer reads
+    #[arg(long)]
+    description: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub struct Tell {
     #[command(flatten)]
-    server: ServerOptions,
-    /// Our number of the order
-    number: String,
-    /// What to tell: it is being picked, it is ready as it was ordered, the shop cannot deliver it
+    one: One,
+    /// What to report: it is being picked, it is ready as ordered, or it cannot
+    /// be delivered
     #[arg(value_parser = ["in_work", "ready", "canceled"])]
     event: String,
-    /// Why the shop cannot deliver it
+    /// Why it cannot be delivered
     #[arg(long)]
     reason: Option<String>,
 }
@@ -68,46 +114,63 @@ pub async fn run(command: Command) -> Result<(), Failed> {
     match command {
         Command::List(options) => list(options).await,
         Command::Show(options) => show(options).await,
+        Command::Create(options) => create(options).await,
+        Command::Cancel(options) => act(options, "cancel").await,
+        Command::Ship(options) => act(options, "ship").await,
+        Command::Capture(options) => act(options, "capture").await,
         Command::Seen(options) => seen(options).await,
         Command::Tell(options) => tell(options).await,
     }
 }
 
 async fn tell(options: Tell) -> Result<(), Failed> {
-    let server = options.server.connect().await?;
-    let mut body = serde_json::json!({"event": options.event});
+    let server = options.one.server.connect().await?;
+    let number = order_number(&server, &options.one.order).await?;
+    let mut body = json!({"event": options.event});
     if let Some(reason) = &options.reason {
-        body["reason"] = serde_json::json!(reason);
+        body["reason"] = json!(reason);
     }
-    let message = server.post_json(&format!("/orders/{}/tell", options.number), &body).await?;
-    if options.server.json {
+    let message = server.post_json(&format!("/orders/{number}/tell"), &body).await?;
+    if options.one.server.json {
         print_json(&message);
         return Ok(());
     }
     say(format_args!(
-        "{} of order {}: {}",
+        "{} of order {number}: {}",
         options.event,
-        options.number,
         match text_at(&message, "state").as_str() {
-            "sent" => "the marketplace has heard it".to_owned(),
-            "dead" => format!("the marketplace will not hear it: {}", text_at(&message, "last_error")),
-            _ => format!("it will be told; see how it goes: tillgate orders show {}", options.number),
+            "sent" => "the marketplace has received it".to_owned(),
+            "dead" => format!("it was given up: {}", text_at(&message, "last_error")),
+            _ => format!("it will be sent; to follow it: tillgate orders show {number}"),
         }
     ));
     Ok(())
 }
 
-async fn seen(options: Show) -> Result<(), Failed> {
+async fn seen(options: One) -> Result<(), Failed> {
     let server = options.server.connect().await?;
-    let path = format!("/orders/{}/seen", options.number);
-    let order = server.post_json(&path, &serde_json::json!({})).await?;
+    let number = order_number(&server, &options.order).await?;
+    let order = server.post_json(&format!("/orders/{number}/seen"), &json!({})).await?;
     if options.server.json {
         print_json(&order);
         return Ok(());
     }
-    say(format_args!("order {}: nothing is left to look at", options.number));
+    say(format_args!("order {number}: no warnings are left"));
     Ok(())
 }
+
+const COLUMNS: [Column; 10] = [
+    Column::text("number", "number"),
+    Column::text("source", "source").shortened(),
+    Column::text("their number", "external_id").shortened(),
+    Column::text("store", "store_id").optional(),
+    Column::text("state", "state"),
+    Column::money("paid", "money.paid.amount"),
+    Column::money("held", "money.held.amount"),
+    Column::money("refunded", "money.refunded.amount"),
+    Column::money("due", "money.due.amount"),
+    Column::time("created", "created_at"),
+];
 
 async fn list(options: List) -> Result<(), Failed> {
     let server = options.server.connect().await?;
@@ -120,100 +183,211 @@ async fn list(options: List) -> Result<(), Failed> {
     ];
     let orders = options.list.fetch(&server, "/orders", &query).await?;
     if options.server.json {
-        print_json(&Value::Array(orders));
+        print_json(&Value::Array(orders.items));
         return Ok(());
     }
-    let columns = [
-        ("number", "number"),
-        ("source", "source"),
-        ("their number", "external_id"),
-        ("store", "store_id"),
-        ("state", "state"),
-        ("rev", "revision"),
-        ("total", "discount_total.amount|total.amount"),
-        ("payment", "payment.state"),
-        ("created", "created_at"),
-    ];
     if options.attention {
-        print_table(
-            &orders,
-            &[&columns[..2], &columns[4..5], &columns[6..8], &[("look at", "attention")]].concat(),
-        );
-        return Ok(());
+        orders.items.iter().for_each(print_attention);
+        if orders.items.is_empty() {
+            say("nothing needs attention");
+        }
+    } else {
+        table::print(&orders.items, &COLUMNS);
     }
-    print_table(&orders, &columns);
+    orders.say_if_more();
     Ok(())
 }
 
-async fn show(options: Show) -> Result<(), Failed> {
+/// Prints why an order needs attention, and the commands that settle it.
+pub(super) fn print_attention(order: &Value) {
+    let (source, id) = (text_at(order, "source"), text_at(order, "external_id"));
+    let (number, state) = (text_at(order, "number"), text_at(order, "state"));
+    say(format_args!("order {number}  {source}/{id}  {state}"));
+    print_notes(order);
+}
+
+fn print_notes(order: &Value) {
+    for note in order.get("attention").and_then(Value::as_array).into_iter().flatten() {
+        say(format_args!("    ! {}", line_of(note)));
+        for step in note.get("next_steps").and_then(Value::as_array).into_iter().flatten() {
+            say(format_args!("      $ {}", line_of(step)));
+        }
+    }
+}
+
+async fn show(options: One) -> Result<(), Failed> {
     let server = options.server.connect().await?;
-    let order = server.get(&format!("/orders/{}", options.number), &[]).await?;
-    let journal = server.get(&format!("/orders/{}/journal", options.number), &[]).await?;
+    let number = order_number(&server, &options.order).await?;
+    let order = server.get(&format!("/orders/{number}"), &[]).await?;
+    let journal = server.get(&format!("/orders/{number}/journal"), &[]).await?;
     if options.server.json {
-        print_json(&serde_json::json!({ "order": order, "journal": journal.get("items") }));
+        print_json(&json!({ "order": order, "journal": journal.get("items") }));
         return Ok(());
     }
-    print_fields(&order);
-    for note in order.get("attention").and_then(Value::as_array).into_iter().flatten() {
-        say(format_args!("{:<20} {}", "ATTENTION", line_of(note)));
-    }
+    print_head(&order);
     say("");
-    let columns = [
-        ("sku", "sku"),
-        ("name", "name"),
-        ("quantity", "quantity"),
-        ("price", "price"),
-        ("total", "discount_total|total"),
-        ("replaced by", "replaced_by"),
+    let lines = [
+        Column::text("sku", "sku"),
+        Column::text("name", "name").shortened(),
+        Column::text("quantity", "quantity"),
+        Column::money("price", "price"),
+        Column::money("total", "discount_total|total"),
+        Column::text("replaced by", "replaced_by").optional(),
     ];
-    print_table(order.get("positions").and_then(Value::as_array).map_or(&[], Vec::as_slice), &columns);
+    table::print(order.get("positions").and_then(Value::as_array).map_or(&[], |p| p), &lines);
     say("");
     for entry in journal.get("items").and_then(Value::as_array).into_iter().flatten() {
-        print_entry(entry);
+        journal::lines(entry).iter().for_each(say);
     }
     Ok(())
 }
 
-fn print_entry(entry: &Value) {
-    let texts = |name: &str| -> Vec<String> {
-        let list = entry.get(name).and_then(Value::as_array).into_iter().flatten();
-        list.map(|text| line_of(text).into_owned()).collect()
+fn print_head(order: &Value) {
+    let (source, id) = (text_at(order, "source"), text_at(order, "external_id"));
+    say(format_args!(
+        "order {}  {source}/{id}  {}",
+        text_at(order, "number"),
+        text_at(order, "state")
+    ));
+    for (name, path) in [
+        ("created", "created_at"),
+        ("paid", "paid_at"),
+        ("shipped", "shipped_at"),
+        ("delivered", "delivered_at"),
+        ("cancelled", "cancelled_at"),
+    ] {
+        if order.get(path).is_some_and(|at| !at.is_null()) {
+            say(format_args!("  {name:<10} {}", local_time(order, path)));
+        }
+    }
+    let money = |name: &str, path: &str| {
+        let sum = text_at(order, &format!("{path}.amount"));
+        if sum != "-" {
+            let currency = text_at(order, &format!("{path}.currency"));
+            say(format_args!("  {name:<10} {sum} {currency}"));
+        }
     };
-    match entry.get("entry").and_then(Value::as_str) {
-        Some("hook") => {
-            let copies = match entry.get("copies").and_then(Value::as_u64) {
-                Some(copies) => format!(" ×{copies}"),
-                None => String::new(),
-            };
-            let (at, kind, verdict) =
-                (text_at(entry, "received_at"), text_at(entry, "event_type"), text_at(entry, "verdict"));
-            say(format_args!("{at}  {kind}  {verdict}{copies}"));
-            if let Some(reason) = entry.get("reason").filter(|reason| reason.is_string()) {
-                say(format_args!("    why: {}", line_of(reason)));
-            }
-            texts("changes").iter().for_each(|change| say(format_args!("    {change}")));
+    money("total", if order["discount_total"].is_null() { "total" } else { "discount_total" });
+    for (name, path) in [
+        ("paid", "money.paid"),
+        ("held", "money.held"),
+        ("refunded", "money.refunded"),
+        ("due", "money.due"),
+    ] {
+        money(name, path);
+    }
+    for (name, path) in [
+        ("store", "store_id"),
+        ("reason", "cancel_reason"),
+        ("payment", "payment.state"),
+        ("pay at", "payment.url"),
+        ("problem", "payment.problem"),
+    ] {
+        let text = text_at(order, path);
+        if text != "-" && !text.is_empty() {
+            say(format_args!("  {name:<10} {text}"));
         }
-        Some("message") => {
-            let (at, id, state) =
-                (text_at(entry, "created_at"), text_at(entry, "id"), text_at(entry, "state"));
-            say(format_args!("{at}  message {id}  {state} at {}", text_at(entry, "at")));
-            if let Some(error) = entry.get("last_error").filter(|error| error.is_object()) {
-                say(format_args!("    {}", line_of(error)));
-            }
+    }
+    print_notes(order);
+}
+
+/// A line of an order, as `--item` has it.
+fn item_of(text: &str, at: usize, vat: &str) -> Result<Value, Failed> {
+    let malformed = || {
+        Failed::usage(format!(
+            "--item {text:?}: write NAME=PRICE or NAME=PRICExQUANTITY, such as \"Чай=99.90x2\""
+        ))
+    };
+    let (name, price) = text.rsplit_once('=').ok_or_else(malformed)?;
+    let (price, quantity) = price.split_once('x').unwrap_or((price, "1"));
+    let [name, price, quantity] = [name, price, quantity].map(str::trim);
+    if name.is_empty() || price.is_empty() || quantity.is_empty() {
+        return Err(malformed());
+    }
+    let sku = format!("line-{}", at + 1);
+    Ok(json!({"sku": sku, "name": name, "price": price, "quantity": quantity, "vat": vat}))
+}
+
+async fn create(options: Create) -> Result<(), Failed> {
+    let items = options.item.iter().enumerate();
+    let items = items.map(|(at, text)| item_of(text, at, &options.vat));
+    let items = items.collect::<Result<Vec<Value>, Failed>>()?;
+    let chance = crate::kernel::chance::random_bytes::<4>().map(|byte| format!("{byte:02X}"));
+    let id = options.id.clone().unwrap_or_else(|| format!("INV-{}", chance.concat()));
+    let mut body = json!({"merchant_order_id": id, "items": items});
+    let mut customer = serde_json::Map::new();
+    for (field, value) in [("email", &options.email), ("phone", &options.phone)] {
+        if let Some(value) = value {
+            customer.insert(field.into(), json!(value));
         }
-        Some("payment") => {
-            let (at, payment, words) =
-                (text_at(entry, "at"), text_at(entry, "payment"), text_at(entry, "text"));
-            say(format_args!("{at}  payment {payment}  {words}"));
+    }
+    if !customer.is_empty() {
+        body["customer"] = Value::Object(customer);
+    }
+    if let Some(description) = &options.description {
+        body["description"] = json!(description);
+    }
+    let server = options.server.connect().await?;
+    let order = server.as_merchant(&options.merchant, "/orders", &id, &body).await?;
+    if options.server.json {
+        print_json(&order);
+        return Ok(());
+    }
+    let url = text_at(&order, "payment.url");
+    let total = text_at(&order, "total.amount");
+    say(format_args!(
+        "order {} ({id}): {total} {}",
+        text_at(&order, "number"),
+        text_at(&order, "total.currency")
+    ));
+    say(format_args!("the buyer pays at {url}"));
+    if let Ok(code) = qrcode::QrCode::new(url.as_bytes()) {
+        say(code.render::<qrcode::render::unicode::Dense1x2>().quiet_zone(true).build());
+    }
+    Ok(())
+}
+
+async fn act(options: Act, action: &str) -> Result<(), Failed> {
+    let server = options.one.server.connect().await?;
+    let number = order_number(&server, &options.one.order).await?;
+    let order = server.get(&format!("/orders/{number}"), &[]).await?;
+    if !options.one.server.json {
+        print_head(&order);
+    }
+    confirm(&format!("{action} order {number}?"), options.yes)?;
+    let merchant = text_at(&order, "source");
+    let (path, body) = (format!("/orders/{number}/{action}"), json!({}));
+    let outcome = server.as_merchant(&merchant, &path, &fresh_key(), &body).await?;
+    if options.one.server.json {
+        print_json(&outcome);
+        return Ok(());
+    }
+    let state = text_at(&outcome, "state");
+    say(format_args!(
+        "{action} of order {number}: {state}; to follow it: tillgate orders show {number}"
+    ));
+    Ok(())
+}
+
+/// An idempotency key for a request that a person makes once.
+fn fresh_key() -> String {
+    let chance = crate::kernel::chance::random_bytes::<12>().map(|byte| format!("{byte:02x}"));
+    format!("by-hand-{}", chance.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_from_its_text() {
+        let item = |text| item_of(text, 0, "VATNONE").ok();
+        let line = |name: &str, price: &str, quantity: &str| json!({"sku": "line-1", "name": name, "price": price, "quantity": quantity, "vat": "VATNONE"});
+        assert_eq!(item("Чай=99.90"), Some(line("Чай", "99.90", "1")));
+        assert_eq!(item("Чай = 99.90 x 2"), Some(line("Чай", "99.90", "2")));
+        assert_eq!(item("a=b=5x0.5"), Some(line("a=b", "5", "0.5")));
+        for text in ["Чай", "=5", "Чай=", "Чай=5x"] {
+            assert_eq!(item(text), None, "{text}");
         }
-        Some("movement") => {
-            say(format_args!("{}  stock moved", text_at(entry, "at")));
-            for line in entry.pointer("/movement/lines").and_then(Value::as_array).into_iter().flatten() {
-                let (store, sku, quantity) =
-                    (text_at(line, "store_id"), text_at(line, "sku"), text_at(line, "quantity"));
-                say(format_args!("    store {store}, {sku}: {quantity}"));
-            }
-        }
-        Some(_) | None => {}
     }
 }

@@ -1,48 +1,179 @@
-//! `tillgate payments`: what a person decides about money that came and did not fit, and about what the payment system left
-//! undecided.
+//! `tillgate payments`: what a person decides about money that did not match,
+//! and about calls whose outcome the payment system left open.
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
-use super::{print_json, text_at};
-use crate::cli::client::ServerOptions;
-use crate::cli::{Failed, say};
+use super::{ListOptions, orders, print_json, text_at};
+use crate::cli::client::{Server, ServerOptions};
+use crate::cli::{Failed, confirm, say};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Take money that did not fit for the order as it stands now: it is paid, and everyone is told
-    Accept(One),
-    /// Pay back all that is left of a payment
-    Refund(One),
-    /// Look up what was paid back of a payment over there, by whomever
-    Look(One),
-    /// Ask again for a payment, or tell a shipment again, that the payment system would not have, when the cause is mended
-    Retry(One),
-    /// A frozen payment, refund or capture: you have made sure over there that it never will be paid or made
-    Drop(One),
-    /// A frozen refund or capture: you have seen over there that it was made
-    Done(One),
+    /// List payments that wait for a decision, with the commands that decide
+    List(List),
+    /// Look a payment up at the payment system now, and show its sums
+    Look(Look),
+    /// Accept money that did not match, for the order in its current state
+    Accept(Decide),
+    /// Refund an amount of a payment, or all that is left of it
+    Refund(Refund),
+    /// Request a payment again, or report a shipment again, after the reason
+    /// for its refusal was fixed
+    Retry(Decide),
+    /// A payment, refund or capture under review: you have made sure at the
+    /// payment system that it will never be carried out
+    Drop(Decide),
+    /// A refund or capture under review: you have seen at the payment system
+    /// that it was carried out
+    Done(Decide),
 }
 
 #[derive(Debug, Args)]
-pub struct One {
+pub struct List {
     #[command(flatten)]
     server: ServerOptions,
-    /// The number, as in the order's ATTENTION lines: 482993011752-1 of a payment, 482993011752-1-1 of what is done with its
-    /// money. A refund or capture is not retried: ask for it anew
+    #[command(flatten)]
+    list: ListOptions,
+}
+
+#[derive(Debug, Args)]
+pub struct Look {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// The payment, such as 482993011752-1
     id: String,
 }
 
+#[derive(Debug, Args)]
+pub struct Decide {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// The payment, such as 482993011752-1, or the operation, such as
+    /// 482993011752-1-1
+    id: String,
+    /// Why, for the journal
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Who decides, for the journal [default: the name of the login]
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// Do it without asking
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Refund {
+    #[command(flatten)]
+    decide: Decide,
+    /// How much, such as 129.90 [default: all that is left]
+    #[arg(long, value_name = "SUM")]
+    amount: Option<String>,
+}
+
 pub async fn run(command: Command) -> Result<(), Failed> {
-    let (options, action) = match command {
-        Command::Accept(options) => (options, "accept"),
-        Command::Refund(options) => (options, "refund"),
-        Command::Look(options) => (options, "look"),
-        Command::Retry(options) => (options, "retry"),
-        Command::Drop(options) => (options, "drop"),
-        Command::Done(options) => (options, "done"),
-    };
+    match command {
+        Command::List(options) => list(options).await,
+        Command::Look(options) => look(options).await,
+        Command::Accept(options) => decide(options, "accept", None).await,
+        Command::Refund(options) => decide(options.decide, "refund", options.amount).await,
+        Command::Retry(options) => decide(options, "retry", None).await,
+        Command::Drop(options) => decide(options, "drop", None).await,
+        Command::Done(options) => decide(options, "done", None).await,
+    }
+}
+
+async fn list(options: List) -> Result<(), Failed> {
     let server = options.server.connect().await?;
-    let order = server.post(&format!("/payments/{}/{action}", options.id)).await?;
+    let mut orders = options.list.fetch(&server, "/orders", &[("attention", Some("true"))]).await?;
+    let of_payment = |note: &Value| note.get("payment").is_some_and(Value::is_string);
+    for order in &mut orders.items {
+        if let Some(notes) = order.get_mut("attention").and_then(Value::as_array_mut) {
+            notes.retain(of_payment);
+        }
+    }
+    let waits =
+        |order: &Value| order["attention"].as_array().is_some_and(|notes| !notes.is_empty());
+    orders.items.retain(waits);
+    if options.server.json {
+        print_json(&Value::Array(orders.items));
+        return Ok(());
+    }
+    orders.items.iter().for_each(orders::print_attention);
+    if orders.items.is_empty() {
+        say("no payment waits for a decision");
+    }
+    orders.say_if_more();
+    Ok(())
+}
+
+async fn look(options: Look) -> Result<(), Failed> {
+    let server = options.server.connect().await?;
+    let payment = server.post(&format!("/payments/{}/look", options.id)).await?;
+    if options.server.json {
+        print_json(&payment);
+    } else {
+        print_sums(&payment);
+    }
+    Ok(())
+}
+
+/// Prints the sums of a payment, and the commands that decide about it.
+fn print_sums(payment: &Value) {
+    let (id, state) = (text_at(payment, "id"), text_at(payment, "state.is"));
+    say(format_args!("payment {id} of order {}: {state}", text_at(payment, "order")));
+    let remote = text_at(payment, "remote_id");
+    if remote != "-" {
+        say(format_args!("  {:<16} {remote}", "remote id"));
+    }
+    for (name, field) in [
+        ("asked", "asked"),
+        ("came", "came"),
+        ("held", "held"),
+        ("refunded", "refunded"),
+        ("being refunded", "being_refunded"),
+        ("left", "left"),
+        ("difference", "difference"),
+    ] {
+        let sum = text_at(payment, &format!("{field}.amount"));
+        let shown = matches!(field, "asked" | "came" | "left") || sum != "0.00";
+        if shown && sum != "-" {
+            let currency = text_at(payment, &format!("{field}.currency"));
+            say(format_args!("  {name:<16} {sum:>12} {currency}"));
+        }
+    }
+    for step in payment.get("next_steps").and_then(Value::as_array).into_iter().flatten() {
+        say(format_args!("  $ {}", step.as_str().unwrap_or_default()));
+    }
+}
+
+/// What is about to be done, with its sum, as a question.
+fn question(payment: &Value, id: &str, action: &str, amount: Option<&str>) -> String {
+    let sum = |field: &str| {
+        let path = |part: &str| text_at(payment, &format!("{field}.{part}"));
+        format!("{} {}", path("amount"), path("currency"))
+    };
+    match (action, amount) {
+        ("refund", Some(amount)) => {
+            format!("Refund {amount} {} of payment {id}?", text_at(payment, "left.currency"))
+        }
+        ("refund", None) => format!("Refund {} of payment {id}?", sum("left")),
+        ("accept", _) => format!("Accept {} of payment {id} for its order?", sum("came")),
+        ("drop", _) => format!("Is it certain that {id} will never be carried out?"),
+        ("done", _) => format!("Was {id} carried out?"),
+        (_, _) => format!("{action} {id}?"),
+    }
+}
+
+async fn decide(options: Decide, action: &str, amount: Option<String>) -> Result<(), Failed> {
+    let server = options.server.connect().await?;
+    let payment = server.get(&format!("/payments/{}", options.id), &[]).await?;
+    if !options.server.json {
+        print_sums(&payment);
+    }
+    confirm(&question(&payment, &options.id, action, amount.as_deref()), options.yes)?;
+    let order = act(&server, &options, action, amount).await?;
     if options.server.json {
         print_json(&order);
         return Ok(());
@@ -52,10 +183,33 @@ pub async fn run(command: Command) -> Result<(), Failed> {
     match action {
         "accept" => say(format_args!("order {number} is {state} by payment {}", options.id)),
         "refund" => say(format_args!(
-            "payment {} is being paid back; see how it goes: tillgate orders show {number}",
+            "payment {} is being refunded; to follow it: tillgate orders show {number}",
             options.id
         )),
-        _ => say(format_args!("order {number} is {state}; see how it goes: tillgate orders show {number}")),
+        _ => say(format_args!(
+            "order {number} is {state}; to follow it: tillgate orders show {number}"
+        )),
     }
     Ok(())
+}
+
+async fn act(
+    server: &Server,
+    options: &Decide,
+    action: &str,
+    amount: Option<String>,
+) -> Result<Value, Failed> {
+    let mut body = json!({"by": options.by.clone().or_else(login)});
+    if let Some(reason) = &options.reason {
+        body["reason"] = json!(reason);
+    }
+    if let Some(amount) = amount {
+        body["amount"] = json!(amount);
+    }
+    server.post_json(&format!("/payments/{}/{action}", options.id), &body).await
+}
+
+/// The name of the login, if the environment has it.
+fn login() -> Option<String> {
+    ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok())
 }

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::{ListOptions, print_json, print_table, text_at};
+use super::table::{self, Column};
+use super::{ListOptions, print_json, text_at};
 use crate::cli::client::ServerOptions;
 use crate::cli::{Failed, say};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show balances
+    /// Show stock levels
     Show(Show),
-    /// Set balances from a CSV file with the first line store_id,sku,quantity
+    /// Set stock levels from a CSV file with the header line
+    /// store_id,sku,quantity
     Import(Import),
 }
 
@@ -23,7 +25,7 @@ pub struct Show {
     server: ServerOptions,
     #[command(flatten)]
     list: ListOptions,
-    /// Only of this shop
+    /// Only stock of this store
     #[arg(long)]
     store_id: Option<String>,
 }
@@ -32,7 +34,7 @@ pub struct Show {
 pub struct Import {
     #[command(flatten)]
     server: ServerOptions,
-    /// The file
+    /// The CSV file to import
     file: PathBuf,
 }
 
@@ -46,24 +48,31 @@ pub async fn run(command: Command) -> Result<(), Failed> {
 async fn show(options: Show) -> Result<(), Failed> {
     let server = options.server.connect().await?;
     let query = [("store", options.store_id.as_deref())];
-    let items = options.list.fetch(&server, "/stock", &query).await?;
+    let stock = options.list.fetch(&server, "/stock", &query).await?;
     if options.server.json {
-        print_json(&Value::Array(items));
+        print_json(&Value::Array(stock.items));
         return Ok(());
     }
-    print_table(&items, &[("store", "store_id"), ("sku", "sku"), ("quantity", "quantity")]);
+    let columns = [
+        Column::text("store", "store_id"),
+        Column::text("sku", "sku").shortened(),
+        Column::money("quantity", "quantity"),
+    ];
+    table::print(&stock.items, &columns);
+    stock.say_if_more();
     Ok(())
 }
 
 async fn import(options: Import) -> Result<(), Failed> {
     let server = options.server.connect().await?;
     let file = options.file.display();
-    let bytes = std::fs::read(&options.file).map_err(|why| Failed::usage(format!("{file}: {why}")))?;
+    let bytes =
+        std::fs::read(&options.file).map_err(|why| Failed::usage(format!("{file}: {why}")))?;
     let outcome = server.put("/stock", "text/csv", bytes).await?;
     if options.server.json {
         print_json(&outcome);
     } else {
-        say(format_args!("{} balances were set from {file}", text_at(&outcome, "set")));
+        say(format_args!("{} stock levels were set from {file}", text_at(&outcome, "set")));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A merchant's site is told what has become of its order.
+//! Callbacks to a merchant's site about its orders.
 
 use std::time::Duration;
 
@@ -12,47 +12,48 @@ use crate::texts::Language;
 use crate::views::callback::{Callback, CallbackData, Event};
 use crate::views::{OperationDocument, merchant_order};
 
-/// What merchants' sites hear of their orders. Each callback bears all that there is to say, and a site that cannot take one must
-/// hear of the payment all the same.
+/// The lane of callbacks. Each callback has the whole order, and a site that
+/// cannot accept one callback must still get the others, so a queue skips
+/// messages that wait for a retry.
 pub const CALLBACKS: Lane = Lane::new(3, Ordering::SkipsRetries, "callback");
 
-/// What an event is about, beside the order.
+/// The subject of an event, in addition to the order.
 #[derive(Debug, Clone, Copy, Default)]
-pub(in crate::flows) struct About {
-    /// The payment.
+pub(in crate::flows) struct EventSubject {
     pub payment: Option<PaymentId>,
-    /// The refund or the capture.
     pub operation: Option<OperationId>,
 }
 
-impl About {
-    /// A payment.
-    pub fn payment(id: PaymentId) -> About {
-        About { payment: Some(id), operation: None }
+impl EventSubject {
+    /// An event about a payment.
+    pub fn payment(id: PaymentId) -> EventSubject {
+        EventSubject { payment: Some(id), operation: None }
     }
 
-    /// A refund or a capture.
-    pub fn operation(id: OperationId) -> About {
-        About { payment: Some(id.payment), operation: Some(id) }
+    /// An event about a refund or a capture.
+    pub fn operation(id: OperationId) -> EventSubject {
+        EventSubject { payment: Some(id.payment), operation: Some(id) }
     }
 }
 
 impl Transaction<'_> {
-    /// Puts an event into the outbox, if the order's merchant wants to hear any, as bytes, so that every attempt says the
-    /// same. Returns whether it was put there: then the order must be written too.
+    /// Puts a callback into the outbox, if the merchant of the order receives
+    /// any. It is stored as bytes, so that every attempt sends the same.
+    /// Returns whether it was added: then the caller must write the order, too.
     pub(in crate::flows) fn notify_merchant(
         &mut self,
         billed: &mut BilledOrder,
         event: Event,
-        about: About,
+        about: EventSubject,
     ) -> bool {
         let BilledOrder { order, checkout } = billed;
-        let hears = match self.services.sellers.get(&order.source).map(|seller| seller.callbacks) {
-            Some(Callbacks::Always) => true,
-            Some(Callbacks::WhereNamed) => checkout.ways.callback.is_some(),
-            Some(Callbacks::None) | None => false,
-        };
-        if !hears {
+        let is_wanted =
+            match self.services.merchants.get(&order.source).map(|profile| profile.callbacks) {
+                Some(Callbacks::Always) => true,
+                Some(Callbacks::WhereNamed) => checkout.urls.callback.is_some(),
+                Some(Callbacks::None) | None => false,
+            };
+        if !is_wanted {
             return false;
         }
         let frame = self.services.frame(Language::En);
@@ -69,7 +70,8 @@ impl Transaction<'_> {
             refund: of(OperationKind::Refund),
             capture: of(OperationKind::Capture),
         };
-        let body = serde_json::to_string(&Callback { event, timestamp: self.now, data }).unwrap_or_default();
+        let body = serde_json::to_string(&Callback { event, timestamp: self.now, data })
+            .unwrap_or_default();
         let queue = order.source.as_str().to_owned();
         let (id, created_at, wait) = (order.next_message(), self.now, Duration::ZERO);
         self.send(Message { id, lane: CALLBACKS, queue, body, created_at, wait });
@@ -77,8 +79,9 @@ impl Transaction<'_> {
     }
 }
 
-/// What has happened to a payment that ended without money between `before` and `after`, if that is so. Whether another
-/// takes its place is known to the checkout.
+/// The event for a payment that ended without money, or was held, between
+/// `before` and `after`; `None` if there is none. Whether another payment
+/// replaces it follows from the checkout.
 pub(in crate::flows) fn end_of(
     before: &Payment,
     after: &Payment,
@@ -91,11 +94,17 @@ pub(in crate::flows) fn end_of(
     match after.state {
         PaymentState::Held { .. } if before.is_held() || after.superseded.is_some() => None,
         PaymentState::Held { .. } => Some(Event::PaymentHeld),
-        PaymentState::Expired { .. } | PaymentState::Cancelled { .. } if checkout.next.is_some() => {
+        PaymentState::Expired { .. } | PaymentState::Cancelled { .. }
+            if checkout.next.is_some() =>
+        {
             Some(Event::PaymentSuperseded)
         }
-        // Who comes to pay gets another.
-        PaymentState::Expired { .. } | PaymentState::Cancelled { .. } if checkout.is_renewable(now) => None,
+        // A buyer who comes to pay gets another payment.
+        PaymentState::Expired { .. } | PaymentState::Cancelled { .. }
+            if checkout.is_renewable(now) =>
+        {
+            None
+        }
         PaymentState::Expired { .. } => Some(Event::PaymentExpired),
         PaymentState::Cancelled { .. } => Some(Event::PaymentCanceled),
         PaymentState::Planned
@@ -104,6 +113,6 @@ pub(in crate::flows) fn end_of(
         | PaymentState::Linked { .. }
         | PaymentState::Paid { .. }
         | PaymentState::Refused { .. }
-        | PaymentState::Frozen { .. } => None,
+        | PaymentState::NeedsReview { .. } => None,
     }
 }

@@ -1,5 +1,6 @@
-//! What several use cases cause: a task for a worker, a word to the merchant or the pickers, money and goods that are
-//! accounted for. Each is a method of the transaction and puts into its batch what follows.
+//! Consequences that several use cases share: a task for a worker, a message to
+//! the merchant or the pickers, movements of money and of goods. Each is a
+//! method of the transaction and stages its changes in the batch.
 
 mod goods;
 mod merchant;
@@ -7,6 +8,6 @@ mod money;
 mod tasks;
 
 pub use merchant::CALLBACKS;
-pub(super) use merchant::{About, end_of};
+pub(super) use merchant::{EventSubject, end_of};
 pub(super) use money::{LOOK_GAP_MIN, MoneyCame};
 pub use tasks::Task;

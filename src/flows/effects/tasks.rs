@@ -10,50 +10,44 @@ use super::super::transaction::Transaction;
 use crate::outbox::{Lane, Message};
 use crate::payments::{OperationId, PaymentId};
 
-/// What a message of the lanes for payments holds: the step itself follows from what is stored when it is done.
+/// The body of a message in the lanes for payments. The step to take follows
+/// from what is stored when the task runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "task")]
 pub enum Task {
-    /// To look after a payment.
-    Payment {
-        /// Which.
-        payment: PaymentId,
-    },
-    /// To tell the payment system what else is said of a payment.
-    Alteration {
-        /// Of which.
-        payment: PaymentId,
-    },
-    /// To look after a refund, a capture or a shipment.
-    Operation {
-        /// Which.
-        operation: OperationId,
-    },
-    /// To list the refunds of a payment over there: some may have been made by others.
-    Refunds {
-        /// Of which.
-        payment: PaymentId,
-    },
+    /// Advance a payment.
+    Payment { payment: PaymentId },
+    /// Update the data of a payment at the payment system.
+    PendingUpdate { payment: PaymentId },
+    /// Advance a refund, a capture or a shipment.
+    Operation { operation: OperationId },
+    /// List the refunds of a payment at the payment system: some may have been
+    /// made by others.
+    Refunds { payment: PaymentId },
 }
 
 impl Task {
-    /// The payment that it is about.
+    /// The payment of the task.
     #[must_use]
     pub fn payment(self) -> PaymentId {
         match self {
-            Task::Payment { payment } | Task::Alteration { payment } | Task::Refunds { payment } => payment,
+            Task::Payment { payment }
+            | Task::PendingUpdate { payment }
+            | Task::Refunds { payment } => payment,
             Task::Operation { operation } => operation.payment,
         }
     }
 }
 
 impl Transaction<'_> {
-    /// Has a task done at once. The order's count of messages goes up: the order is to be written.
+    /// Schedules a task for now. This increases the message count of the order,
+    /// so the caller must write the order.
     pub(in crate::flows) fn start(&mut self, billed: &mut BilledOrder, task: Task) {
         self.enqueue(billed, task, payments::LANE, Duration::ZERO);
     }
 
-    /// Has a task done after `wait`, where nothing that is urgent waits behind it. The order is to be written.
+    /// Schedules a task after `wait`, in a lane where no urgent task waits
+    /// behind it. The caller must write the order.
     pub(in crate::flows) fn watch(&mut self, billed: &mut BilledOrder, task: Task, wait: Duration) {
         self.enqueue(billed, task, payments::WATCH_LANE, wait);
     }

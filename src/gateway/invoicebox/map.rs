@@ -1,4 +1,4 @@
-//! Between our bills and the payment system's orders.
+//! Conversion between our bills and Invoicebox's orders.
 
 use serde_json::Number;
 
@@ -7,13 +7,14 @@ use crate::gateway::Addresses;
 use crate::kernel::money;
 use crate::kernel::{Money, Timestamp};
 use crate::payments::{
-    Bill, Customer, CustomerKind, GoodsKind, Line, Operation, OperationKind, PaymentId, PaymentMode, Remote,
-    RemoteOperation, RemoteOperationStatus, RemoteStatus,
+    Bill, Customer, CustomerKind, GoodsKind, Line, Operation, OperationKind, PaymentId,
+    PaymentMode, RemoteOperation, RemoteOperationStatus, RemotePayment, RemotePaymentStatus,
 };
 
-/// A decimal as a JSON number: digits in, the same digits out.
+/// Converts a decimal to a JSON number with the same digits.
 fn number(text: &str) -> Number {
-    // Whole amounts are written without ".00", as the vendor's own software does.
+    // Whole amounts are written without ".00", as the vendor's own software
+    // does.
     let text = match text.split_once('.') {
         Some((whole, fraction)) => match fraction.trim_end_matches('0') {
             "" => whole.to_owned(),
@@ -21,7 +22,7 @@ fn number(text: &str) -> Number {
         },
         None => text.to_owned(),
     };
-    // Of at most 15 significant digits, which a double holds exactly enough to print them again.
+    // At most 15 significant digits: a double prints them back unchanged.
     text.parse().unwrap_or_else(|_| Number::from(0))
 }
 
@@ -29,8 +30,8 @@ fn amount(money: Money) -> Number {
     number(&money.to_string())
 }
 
-/// The request's bytes, or what cannot be billed.
-pub fn freeze(
+/// Builds the request for an order. The error says what cannot be billed.
+pub fn build_request(
     account: &str,
     mode: PaymentMode,
     id: PaymentId,
@@ -44,7 +45,7 @@ pub fn freeze(
         success_url: &addresses.success,
         fail_url: &addresses.fail,
         return_url: &addresses.back,
-        notification_url: &addresses.notice,
+        notification_url: &addresses.notification,
         vat_amount: amount(bill.vat),
         basket_items: bill.lines.iter().map(|line| item(line, mode)).collect(),
         expiration_date: date(bill.expires_at),
@@ -56,7 +57,7 @@ pub fn freeze(
     serde_json::to_string(&request).map_err(|why| why.to_string())
 }
 
-/// The bytes of a request for an order to be altered.
+/// Builds the request that updates an order.
 pub fn update(mode: PaymentMode, bill: &Bill) -> Result<String, String> {
     let request = wire::UpdateOrder {
         description: &bill.description,
@@ -69,7 +70,8 @@ pub fn update(mode: PaymentMode, bill: &Bill) -> Result<String, String> {
     serde_json::to_string(&request).map_err(|why| why.to_string())
 }
 
-/// What an order shows that was altered to `bill`, and is not as it should be, if something is.
+/// Compares an order with the `bill` to which it was updated. Returns the name
+/// of a field that still has another value, if there is one.
 pub fn kept(order: &wire::Order, bill: &Bill) -> Option<&'static str> {
     let differs = |shown: Option<&String>, wanted: &str| {
         shown.is_some_and(|shown| shown.trim().to_lowercase() != wanted.trim().to_lowercase())
@@ -81,7 +83,8 @@ pub fn kept(order: &wire::Order, bill: &Bill) -> Option<&'static str> {
     bill.customer.email.as_ref().filter(|wanted| differs(email, wanted)).map(|_| "payer")
 }
 
-/// `2020-12-22T00:00:00+00:00`: the form that the documents call ATOM.
+/// A time as `2020-12-22T00:00:00+00:00`, the format that the documentation
+/// calls ATOM.
 fn date(at: Timestamp) -> String {
     let whole = jiff::Timestamp::from_second(at.as_second()).unwrap_or(at);
     whole.to_string().replace('Z', "+00:00")
@@ -107,21 +110,24 @@ fn item(line: &Line, mode: PaymentMode) -> wire::BasketItem<'_> {
     }
 }
 
-/// The most digits after the dot of a price without tax.
+/// The maximum number of decimal places of a price without tax.
 const PRICE_DIGITS_MAX: u32 = 6;
 
-/// The payment system checks price without tax × quantity + tax = total. Kopecks are enough where they come out
-/// right; where they do not, the price takes as many more digits as it needs.
+/// The price of a unit without tax. The payment system checks that price
+/// without tax × quantity + tax = total. Two decimal places are used if the
+/// result is exact with them; otherwise as many more as are needed.
 fn price_without_vat(line: &Line) -> Number {
     let net = i128::from(line.total.kopecks() - line.vat.kopecks());
     let quantity = i128::from(line.quantity.thousandths()).max(1);
     for digits in 2..=PRICE_DIGITS_MAX {
         let scale = 10_i128.pow(digits);
-        // In units of 10^-digits roubles: net / 100 × scale / (quantity / 1000), to the nearest.
+        // In units of 10^-digits roubles: net / 100 × scale / (quantity /
+        // 1000), rounded to the nearest.
         let units = (2 * net * scale * 10 + quantity) / (2 * quantity);
         let back = (2 * units * quantity + scale * 10) / (2 * scale * 10);
         if back == net || digits == PRICE_DIGITS_MAX {
-            let text = format!("{}.{:0width$}", units / scale, units % scale, width = digits as usize);
+            let text =
+                format!("{}.{:0width$}", units / scale, units % scale, width = digits as usize);
             return number(&text);
         }
     }
@@ -143,22 +149,26 @@ fn customer(customer: &Customer) -> wire::Customer<'_> {
     }
 }
 
-/// An order of theirs in our words. `may_lead_to` says whether a buyer may be sent to an address. The error says what
-/// is not as it should be.
-pub fn remote(order: wire::Order, may_lead_to: impl Fn(&str) -> bool) -> Result<Remote, String> {
-    let amount = money::from_json(&order.amount).ok_or_else(|| format!("its amount is {}", order.amount))?;
+/// Converts an Invoicebox order to our type. `may_lead_to` says whether a buyer
+/// may be sent to a URL. The error says what cannot be parsed.
+pub fn remote(
+    order: wire::Order,
+    may_lead_to: impl Fn(&str) -> bool,
+) -> Result<RemotePayment, String> {
+    let amount = money::from_json(&order.amount)
+        .ok_or_else(|| format!("cannot parse the amount {}", order.amount))?;
     let status = match order.status.as_str() {
-        "created" => RemoteStatus::Created,
-        "hold" => RemoteStatus::Held,
-        "completed" => RemoteStatus::Completed,
-        "expired" => RemoteStatus::Expired,
-        // Both spellings occur in the documents.
-        "canceled" | "cancelled" => RemoteStatus::Canceled,
-        _ => RemoteStatus::Other(order.status),
+        "created" => RemotePaymentStatus::Created,
+        "hold" => RemotePaymentStatus::Held,
+        "completed" => RemotePaymentStatus::Completed,
+        "expired" => RemotePaymentStatus::Expired,
+        // Both spellings occur in the documentation.
+        "canceled" | "cancelled" => RemotePaymentStatus::Canceled,
+        _ => RemotePaymentStatus::Other(order.status),
     };
     let expires_at = order.expiration_date.as_deref().and_then(|date| date.parse().ok());
     let url = order.payment_url.filter(|url| may_lead_to(url));
-    Ok(Remote {
+    Ok(RemotePayment {
         id: order.id,
         number: order.merchant_order_id,
         account: order.merchant_id,
@@ -170,8 +180,12 @@ pub fn remote(order: wire::Order, may_lead_to: impl Fn(&str) -> bool) -> Result<
     })
 }
 
-/// The bytes of a request for something to be done with the money of the order `remote_id`.
-pub fn freeze_operation(mode: PaymentMode, operation: &Operation, remote_id: &str) -> Result<String, String> {
+/// Builds the request for an operation on the order `remote_id`.
+pub fn build_operation_request(
+    mode: PaymentMode,
+    operation: &Operation,
+    remote_id: &str,
+) -> Result<String, String> {
     let basket_items = |mode| operation.lines.iter().map(move |line| item(line, mode)).collect();
     let request = match operation.kind {
         OperationKind::Refund => serde_json::to_string(&wire::CreateRefund {
@@ -182,29 +196,32 @@ pub fn freeze_operation(mode: PaymentMode, operation: &Operation, remote_id: &st
             basket_items: basket_items(mode),
             description: operation.reason.as_deref().unwrap_or("Возврат"),
         }),
-        // Money that is held is taken by a shipment, which lets the rest go.
-        OperationKind::Capture | OperationKind::Shipment => serde_json::to_string(&wire::CreateShipment {
-            order_id: remote_id,
-            document_number: operation.id.to_string(),
-            document_date: date(operation.created_at).chars().take(10).collect(),
-            // Now that the goods are there, the money is no advance any more.
-            basket_items: basket_items(PaymentMode::FullPayment),
-            is_final: true,
-        }),
+        // A shipment captures held money. It releases the rest.
+        OperationKind::Capture | OperationKind::Shipment => {
+            serde_json::to_string(&wire::CreateShipment {
+                order_id: remote_id,
+                document_number: operation.id.to_string(),
+                document_date: date(operation.created_at).chars().take(10).collect(),
+                // The goods are handed over, so this is no longer a prepayment.
+                basket_items: basket_items(PaymentMode::FullPayment),
+                is_final: true,
+            })
+        }
     };
     request.map_err(|why| why.to_string())
 }
 
-/// A refund of theirs in our words.
+/// Converts an Invoicebox refund to our type.
 pub fn refund(refund: wire::Refund) -> Result<RemoteOperation, String> {
-    let amount =
-        money::from_json(&refund.amount).ok_or_else(|| format!("its amount is {}", refund.amount))?;
+    let amount = money::from_json(&refund.amount)
+        .ok_or_else(|| format!("cannot parse the amount {}", refund.amount))?;
     let status = operation_status(&refund.status);
     let number = refund.merchant_order_id.unwrap_or_default();
     Ok(RemoteOperation { id: refund.id, number, amount, status })
 }
 
-/// What can still be paid back; none when a line does not say.
+/// The amount that can still be refunded. None if a line does not state its
+/// part.
 pub fn refundable(lines: &[wire::Refundable]) -> Option<Money> {
     let mut lines = lines.iter();
     let left = lines.try_fold(0_i64, |sum, line| {
@@ -213,17 +230,19 @@ pub fn refundable(lines: &[wire::Refundable]) -> Option<Money> {
     left.map(Money::from_kopecks)
 }
 
-/// A shipment of theirs in our words.
+/// Converts an Invoicebox shipment to our type.
 pub fn shipment(shipment: wire::Shipment) -> Result<RemoteOperation, String> {
     let sum = || {
         let mut items = shipment.basket_items.iter();
-        let sum = items
-            .try_fold(0_i64, |sum, item| sum.checked_add(money::from_json(&item.total_amount)?.kopecks()));
+        let sum = items.try_fold(0_i64, |sum, item| {
+            sum.checked_add(money::from_json(&item.total_amount)?.kopecks())
+        });
         sum.map(Money::from_kopecks)
     };
     let named = shipment.amount.as_deref().and_then(money::from_json);
-    let amount = named.or_else(sum).ok_or("its lines cannot be added up")?;
-    // Once it stands it has its effect; the documents about it are made later.
+    let amount =
+        named.or_else(sum).ok_or("the shipment has no amount, and its lines cannot be added up")?;
+    // A shipment takes effect when it is created. Its documents are made later.
     let status = match shipment.status.as_deref() {
         Some("canceled" | "cancelled") => RemoteOperationStatus::Canceled,
         Some(_) | None => RemoteOperationStatus::Completed,
@@ -270,8 +289,9 @@ mod tests {
                 for code in VatCode::ALL {
                     let line = line(thousandths, kopecks, code);
                     let price = price_without_vat(&line).to_string();
-                    let price = crate::kernel::decimal::parse(&price, PRICE_DIGITS_MAX).expect("a decimal");
-                    // Micro-roubles × thousandths, to the nearest kopeck.
+                    let price =
+                        crate::kernel::decimal::parse(&price, PRICE_DIGITS_MAX).expect("a decimal");
+                    // Micro-roubles × thousandths, rounded to a kopeck.
                     let net = (price * thousandths + 5_000_000).div_euclid(10_000_000);
                     assert_eq!(net + line.vat.kopecks(), line.total.kopecks(), "{line:?}");
                 }

@@ -1,14 +1,14 @@
 //! Invoicebox, API v3 (and `l3`, the same under another prefix).
 //!
-//! - `section`: what the configuration says of it;
-//! - [`client`]: calls, and what their outcomes mean;
-//! - [`notices`]: what it tells us;
-//! - `wire`: the forms on the wire;
-//! - `map`: between them and ours.
+//! - `section`: the configuration section;
+//! - [`client`]: calls, and the meaning of their outcomes;
+//! - [`notifications`]: notifications that it sends;
+//! - `wire`: the types of the API;
+//! - `map`: conversion between those types and ours.
 
 mod client;
 mod map;
-pub mod notices;
+pub mod notifications;
 mod section;
 mod wire;
 

@@ -1,4 +1,4 @@
-//! A section `[gateways.<name>]` with `protocol = "invoicebox"`.
+//! The section `[gateways.<name>]` with `protocol = "invoicebox"`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,44 +6,44 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::client::{ANSWER_BYTES_MAX, CALL_SECONDS_MAX, Invoicebox, Setup, Version};
-use super::notices;
-use crate::gateway::section::{Channel, Declared, check_common};
+use super::notifications;
+use crate::gateway::section::{Channel, Declared, PAYMENT_MODE, RECEIPTS, check_common};
 use crate::gateway::{Provider, section};
 use crate::kernel::Secret;
-use crate::kernel::setting::{Holds, Key};
+use crate::kernel::setting::{Setting, ValueKind};
 use crate::kernel::signature::Algorithm;
 use crate::payments::{PaymentMode, Receipts};
 use crate::peer::{Client, ClientError};
 use crate::webhooks::{Protocol, Verifier};
 
-/// What it says.
+/// The values of the section.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Section {
-    /// Where the API is, if not where Invoicebox has it.
+    /// The base URL of the API. The default is Invoicebox's own.
     #[serde(default = "url_default")]
     url: String,
-    /// The version of the API.
     #[serde(default)]
     version: Version,
-    /// What opens the API.
+    /// The bearer token of the API.
     token: Secret,
-    /// The shop there.
+    /// The shop's id.
     merchant_id: String,
-    /// What notifications are signed with.
+    /// The key with which notifications are signed.
     signing_key: Secret,
-    /// The hash in the signature.
+    /// The hash algorithm of the signature.
     #[serde(default)]
     signing_algorithm: Algorithm,
-    /// Where a payment page may be, besides the host of `url`.
+    /// Hosts that may serve payment pages, in addition to the host of `url`.
     #[serde(default = "payment_hosts_default")]
     payment_hosts: Vec<String>,
-    /// Where notifications are fetched by a WebSocket, by a shop that has no public address.
+    /// The URL of the WebSocket over which notifications are fetched. For a
+    /// receiver without a public address.
     channel_url: Option<Secret>,
     /// Who makes the fiscal receipts.
     #[serde(default)]
     receipts: Receipts,
-    /// What the money is on its receipt.
+    /// The payment mode on the receipts (tag 1214).
     #[serde(default)]
     payment_mode: PaymentMode,
 }
@@ -59,17 +59,41 @@ fn payment_hosts_default() -> Vec<String> {
 impl Declared for Section {
     const PROTOCOL: &'static str = "invoicebox";
     const CALL_SECONDS_MAX: u64 = CALL_SECONDS_MAX;
-    const KEYS: &'static [Key] = &[
-        ("url", Holds::Text),
-        ("version", Holds::Text),
-        ("token", Holds::Secret),
-        ("merchant_id", Holds::Text),
-        ("signing_key", Holds::Secret),
-        ("signing_algorithm", Holds::Text),
-        ("payment_hosts", Holds::List),
-        ("channel_url", Holds::Secret),
-        ("receipts", Holds::SwitchOrText),
-        ("payment_mode", Holds::Text),
+    const SETTINGS: &'static [Setting] = &[
+        Setting::or(
+            "url",
+            ValueKind::Text,
+            "\"https://api.invoicebox.ru\"",
+            "The address of the API.",
+        ),
+        Setting::or("version", ValueKind::Text, "\"v3\"", "The version of the API: `v3` or `l3`."),
+        Setting::required("token", ValueKind::Secret, "The API token, from Invoicebox's cabinet."),
+        Setting::required("merchant_id", ValueKind::Text, "The shop's id at Invoicebox."),
+        Setting::required(
+            "signing_key",
+            ValueKind::Secret,
+            "The key that notifications are signed with, from Invoicebox's cabinet.",
+        ),
+        Setting::or(
+            "signing_algorithm",
+            ValueKind::Text,
+            "\"sha1\"",
+            "The hash of the signature: `sha1` or `sha256`.",
+        ),
+        Setting::or(
+            "payment_hosts",
+            ValueKind::List,
+            "[\"pay.invoicebox.ru\"]",
+            "Hosts that a payment page may be on, in addition to the host of `url`.",
+        ),
+        Setting::optional(
+            "channel_url",
+            ValueKind::Secret,
+            "The WebSocket from which notifications are fetched when tillgate has no public \
+             address: `wss://ws-gate.invoicebox.ru/v3/gate/rpc`.",
+        ),
+        Setting::or("receipts", ValueKind::SwitchOrText, "\"own\"", RECEIPTS),
+        Setting::or("payment_mode", ValueKind::Text, "\"full_prepayment\"", PAYMENT_MODE),
     ];
 }
 
@@ -77,8 +101,13 @@ impl section::Section for Section {
     fn check(&self) -> Result<(), String> {
         check_common(self)?;
         let channel_url = self.channel_url.as_ref().map(Secret::expose);
-        if channel_url.is_some_and(|url| !url.starts_with("wss://") && !url.starts_with("ws://127.0.0.1:")) {
-            return Err("channel_url: not an address such as wss://ws-gate.invoicebox.ru/v3/gate/rpc".into());
+        if channel_url
+            .is_some_and(|url| !url.starts_with("wss://") && !url.starts_with("ws://127.0.0.1:"))
+        {
+            return Err(
+                "channel_url: expected a URL such as wss://ws-gate.invoicebox.ru/v3/gate/rpc"
+                    .into(),
+            );
         }
         Ok(())
     }
@@ -114,16 +143,16 @@ impl section::Section for Section {
     }
 
     fn verifier(&self) -> Verifier {
-        notices::verifier(self.signing_key.clone(), self.signing_algorithm)
+        notifications::verifier(self.signing_key.clone(), self.signing_algorithm)
     }
 
     fn protocol(&self) -> Arc<dyn Protocol> {
-        Arc::new(notices::Invoicebox)
+        Arc::new(notifications::Invoicebox)
     }
 
     fn channel(&self) -> Option<Channel> {
         let url = self.channel_url.as_ref()?;
         let url = Secret::new(format!("{}?token={}", url.expose(), self.token.expose()));
-        Some(Channel { url, calls: Arc::new(notices::rpc::JsonRpc) })
+        Some(Channel { url, calls: Arc::new(notifications::rpc::JsonRpc) })
     }
 }

@@ -1,4 +1,5 @@
-//! Forms on the wire. Amounts are JSON numbers in roubles; they are written and read by their digits.
+//! The types of the API. Amounts are JSON numbers in roubles. They are written
+//! and parsed digit by digit, never as floats.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
@@ -6,7 +7,8 @@ use serde_json::value::RawValue;
 
 use crate::kernel::same_id;
 
-/// A request for an order, its fields in the order of the vendor's own example.
+/// The request that creates an order. The fields are in the order of the
+/// vendor's own example.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateOrder<'a> {
@@ -26,7 +28,7 @@ pub struct CreateOrder<'a> {
     pub customer: Customer<'a>,
 }
 
-/// A request for an order that is not paid to be altered.
+/// The request that updates an unpaid order.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateOrder<'a> {
@@ -38,7 +40,7 @@ pub struct UpdateOrder<'a> {
     pub customer: Customer<'a>,
 }
 
-/// A line.
+/// A line of an order.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BasketItem<'a> {
@@ -57,7 +59,7 @@ pub struct BasketItem<'a> {
     pub payment_type: &'a str,
 }
 
-/// A request to pay money back.
+/// The request for a refund.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateRefund<'a> {
@@ -69,7 +71,7 @@ pub struct CreateRefund<'a> {
     pub description: &'a str,
 }
 
-/// A request for a shipment to be put down.
+/// The request that records a shipment.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateShipment<'a> {
@@ -81,22 +83,24 @@ pub struct CreateShipment<'a> {
     pub is_final: bool,
 }
 
-/// A refund, as far as it is looked at.
+/// A refund, limited to the fields that are used.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refund {
     pub id: String,
-    /// The order whose money goes back.
+    /// The order whose money is refunded.
     #[serde(default)]
     pub parent_id: Option<String>,
-    /// Ours, or that of whoever made it in the cabinet, if any.
+    /// Our number, or the one entered by the person who made the refund in the
+    /// cabinet, if any.
     #[serde(default)]
     pub merchant_order_id: Option<String>,
     pub amount: Box<RawValue>,
     pub status: String,
 }
 
-/// A shipment, as far as it is looked at. Its id is a number, and the documents know neither its sum nor its status.
+/// A shipment, limited to the fields that are used. Its id is a number. The
+/// documentation mentions neither an amount nor a status.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shipment {
@@ -110,14 +114,14 @@ pub struct Shipment {
     pub basket_items: Vec<ShippedItem>,
 }
 
-/// A line of it.
+/// A line of a shipment.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShippedItem {
     pub total_amount: Box<RawValue>,
 }
 
-/// Who pays. Absent fields are left out.
+/// The payer. Absent fields are left out.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Customer<'a> {
@@ -135,13 +139,13 @@ pub struct Customer<'a> {
     pub registration_address: Option<&'a str>,
 }
 
-/// The envelope of every answer that is no error.
+/// The envelope of every answer except errors.
 #[derive(Debug, Deserialize)]
 pub struct Envelope<T> {
     pub data: T,
 }
 
-/// An order of a list, as far as it shows whose it is.
+/// An order in a list. Only the field that shows whose it is.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Listed {
@@ -150,13 +154,13 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// Whether it says that it is another shop's.
+    /// Whether the order names another shop.
     pub fn is_anothers(&self, merchant_id: &str) -> bool {
         self.merchant_id.as_deref().is_some_and(|id| !same_id(id, merchant_id))
     }
 }
 
-/// An order, as far as it is looked at.
+/// An order, limited to the fields that are used.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
@@ -176,14 +180,14 @@ pub struct Order {
     pub expiration_date: Option<String>,
 }
 
-/// Who pays, as far as it is looked at.
+/// The payer in an answer, limited to the fields that are used.
 #[derive(Debug, Deserialize)]
 pub struct CustomerThere {
     #[serde(default)]
     pub email: Option<String>,
 }
 
-/// Who we are.
+/// The user that the token belongs to.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
@@ -191,7 +195,8 @@ pub struct Identity {
     pub user_id: Option<String>,
 }
 
-/// An error: nested in the documents, at the top in a newer client of the vendor's.
+/// An error. The documentation shows it nested under `error`; a newer client of
+/// the vendor has its fields at the top level.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ErrorBody {
@@ -200,7 +205,7 @@ pub struct ErrorBody {
     pub message: Option<String>,
 }
 
-/// What went wrong.
+/// The error itself.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ErrorDetail {
@@ -209,7 +214,7 @@ pub struct ErrorDetail {
     pub fields: Vec<ErrorField>,
 }
 
-/// Where.
+/// A field that the error is about.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ErrorField {
@@ -217,14 +222,14 @@ pub struct ErrorField {
     pub code: String,
 }
 
-/// The one field of our own request for a refund that is read again.
+/// The one field of our own refund request that is read back.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundOf {
     pub parent_id: String,
 }
 
-/// A line of an order, as far as it can still be paid back.
+/// A line of an order, with the amount that can still be refunded.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refundable {

@@ -1,4 +1,4 @@
-//! Calls, and what their outcomes mean.
+//! The HTTP client: calls to the API, and the meaning of their outcomes.
 
 use std::time::Duration;
 
@@ -7,62 +7,69 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde::de::DeserializeOwned;
 
-use super::map::{self, Manner};
+use super::map::{self, PaymentOptions};
 use super::wire;
-use crate::gateway::{Addresses, Call, Failure, Provider, one_line, wish_in};
+use crate::gateway::{Addresses, Call, Failure, Provider, one_line, retry_after_in};
 use crate::kernel::json::tidy;
 use crate::kernel::time::earlier;
 use crate::kernel::{Secret, Timestamp, same_id};
 use crate::payments::{
-    Bill, ContactNeed, Handover, LINES_MAX, Operation, OperationKind, PaymentId, PaymentMode, Receipts,
-    Remote, RemoteOperation, RemoteStatus, Terms,
+    Bill, ContactNeed, LINES_MAX, Operation, OperationKind, PaymentId, PaymentMode, Receipts,
+    RemoteOperation, RemotePayment, RemotePaymentStatus, ShipmentReport, Terms,
 };
 use crate::peer::{self, Client, Reply, leads_home};
 
-/// How long a call may take, in seconds. The payment system answers within 30, or says that it is still at it.
+/// The timeout of a call, in seconds. The payment system answers within 30, or
+/// says that it is still processing the call.
 pub const CALL_SECONDS_MAX: u64 = 35;
 
-/// The most of an answer that is read, in bytes: a page of a hundred payments.
+/// The maximum size of an answer, in bytes: enough for a page of a hundred
+/// payments.
 pub const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Entries of a page that are asked for: the most that is given.
+/// The page size of lists: the largest that the API allows.
 const PAGE_SIZE: usize = 100;
 
-/// Pages that are walked to find a payment, or to believe that it is not there.
+/// The maximum number of pages that are read to find a payment, or to conclude
+/// that it does not exist.
 const PAGES_MAX: usize = 30;
 
-/// The most lines of a receipt, for a cash register and by YooKassa itself.
+/// The maximum number of lines on a receipt of the merchant's own cash
+/// register.
 const RECEIPT_LINES_MAX: usize = 100;
+/// The same for receipts that YooKassa makes itself.
 const OWN_RECEIPT_LINES_MAX: usize = 80;
 
-/// Before such a list is walked again.
+/// The pause before a list that has too many pages is read again.
 const LIST_PAUSE: Duration = Duration::from_secs(60);
 
-/// How far the payment system's clock may be behind ours.
+/// The maximum clock skew: how far the payment system's clock may be behind
+/// ours.
 const CLOCKS_APART_MAX: Duration = Duration::from_secs(600);
 
-/// A shop at YooKassa.
+/// The configuration of a shop at YooKassa.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Where the API is.
+    /// The base URL of the API.
     pub url: String,
     /// The shop's id.
     pub shop_id: String,
-    /// Its secret key.
+    /// The shop's secret key.
     pub secret_key: Secret,
-    /// Money is held first, and taken by a capture.
-    pub two_steps: bool,
+    /// Money is held first and taken by a separate capture.
+    pub manual_capture: bool,
     /// Who makes the fiscal receipts.
     pub receipts: Receipts,
-    /// What the money is on them.
+    /// The payment mode on the receipts (tag 1214).
     pub payment_mode: PaymentMode,
-    /// How the shop is taxed, by the number in the payment system's list, if it is taxed in several ways.
+    /// The shop's tax system: its number in the payment system's list. Needed
+    /// only if the shop has several.
     pub tax_system_code: Option<u8>,
-    /// Hosts that a payment page may be on, besides the API's own.
+    /// Hosts that may serve payment pages, in addition to the API's own host.
     pub payment_hosts: Vec<String>,
 }
 
-/// The payment system.
+/// The [`Provider`] for YooKassa.
 #[derive(Debug)]
 pub struct Yookassa {
     client: Client,
@@ -70,15 +77,15 @@ pub struct Yookassa {
 }
 
 impl Yookassa {
-    /// The payment system, called through `client`.
+    /// Creates a provider that sends its calls through `client`.
     #[must_use]
     pub fn new(client: Client, setup: Setup) -> Yookassa {
         Yookassa { client, setup }
     }
 
-    fn manner(&self) -> Manner {
-        let &Setup { two_steps, receipts, payment_mode, tax_system_code, .. } = &self.setup;
-        Manner { two_steps, receipts, payment_mode, tax_system_code }
+    fn manner(&self) -> PaymentOptions {
+        let &Setup { manual_capture, receipts, payment_mode, tax_system_code, .. } = &self.setup;
+        PaymentOptions { manual_capture, receipts, payment_mode, tax_system_code }
     }
 
     async fn call<T: DeserializeOwned>(
@@ -91,24 +98,29 @@ impl Yookassa {
         let mut headers = HeaderMap::new();
         let credentials = format!("{}:{}", self.setup.shop_id, self.setup.secret_key.expose());
         let basic = HeaderValue::from_str(&format!("Basic {}", BASE64.encode(credentials)));
-        let mut basic = basic.map_err(|_| Failure::NoAccess("the key cannot stand in a header".into()))?;
+        let mut basic = basic
+            .map_err(|_| Failure::NoAccess("the credentials cannot be put in a header".into()))?;
         basic.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, basic);
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(key) = key {
             let key = HeaderValue::from_str(key);
-            let key = key.map_err(|_| Failure::Refused("the number cannot stand in a header".into()))?;
+            let key = key.map_err(|_| {
+                Failure::Refused("the idempotence key cannot be put in a header".into())
+            })?;
             headers.insert("idempotence-key", key);
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         let url = format!("{}/v3/{path}", self.setup.url.trim_end_matches('/'));
         let reply = self.client.call(method, &url, headers, body.into_bytes()).await;
         let reply = reply.map_err(|failure| match failure {
-            peer::Failure::NotSent(why) => Failure::NotDone { why, wish: None },
+            peer::Failure::NotSent(why) => Failure::NotDone { why, retry_after: None },
             peer::Failure::Unknown(why) => Failure::Unknown(why),
         })?;
         match reply.status.as_u16() {
-            200 => reply.json().map_err(|why| Failure::Unknown(format!("the answer cannot be read: {why}"))),
+            200 => reply
+                .json()
+                .map_err(|why| Failure::Unknown(format!("cannot parse the answer: {why}"))),
             _ => Err(error_in(&reply)),
         }
     }
@@ -117,18 +129,23 @@ impl Yookassa {
         self.call(Method::GET, path, None, String::new()).await
     }
 
-    /// Sends a request as it was frozen.
-    async fn send<T: DeserializeOwned>(&self, request: &str) -> Result<(wire::Frozen, T), Failure> {
-        let frozen: wire::Frozen = serde_json::from_str(request)
-            .map_err(|why| Failure::Refused(format!("the stored request cannot be read: {why}")))?;
-        let path = &frozen.path;
-        let body = frozen.body.get().to_owned();
-        let made = self.call(Method::POST, path, Some(&frozen.key), body).await?;
-        Ok((frozen, made))
+    /// Sends a stored request exactly as it was built.
+    async fn send<T: DeserializeOwned>(
+        &self,
+        request: &str,
+    ) -> Result<(wire::StoredRequest, T), Failure> {
+        let stored: wire::StoredRequest = serde_json::from_str(request)
+            .map_err(|why| Failure::Refused(format!("cannot parse the stored request: {why}")))?;
+        let path = &stored.path;
+        let body = stored.body.get().to_owned();
+        let made = self.call(Method::POST, path, Some(&stored.key), body).await?;
+        Ok((stored, made))
     }
 
-    /// Every entry of a list whose addresses begin with `path`, when they are not too many. Entries that cannot be read are
-    /// others' and are passed over, but for one that names `number`: it may be what is looked for.
+    /// Reads all entries of the list at `path`, page by page. Unreadable
+    /// entries are skipped, because they belong to others. One that contains
+    /// `number` is an error instead: it may be the entry we look for. A list
+    /// with more than [`PAGES_MAX`] pages is an error too.
     async fn all<T: DeserializeOwned>(&self, path: &str, number: &str) -> Result<Vec<T>, Failure> {
         let mut all = Vec::new();
         let mut cursor: Option<String> = None;
@@ -139,32 +156,37 @@ impl Yookassa {
                 match serde_json::from_slice(&tidy(entry.get().as_bytes()).text) {
                     Ok(entry) => all.push(entry),
                     Err(why) if entry.get().contains(number) => {
-                        let why = format!("an entry of its list that names {number} cannot be read: {why}");
+                        let why = format!("cannot parse the list entry that names {number}: {why}");
                         return Err(Failure::Unknown(why));
                     }
                     Err(why) => {
-                        tracing::debug!(error = %why, "an entry of the payment system's list cannot be read and is passed over");
+                        tracing::debug!(
+                            error = %why,
+                            "skipping an unreadable entry in the payment system's list"
+                        );
                     }
                 }
             }
-            let usable = |cursor: &String| cursor.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'&');
+            let usable = |cursor: &String| {
+                cursor.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'&')
+            };
             match page.next_cursor.filter(usable) {
                 Some(next) => cursor = Some(next),
                 None => return Ok(all),
             }
         }
-        // The payment system is well: it is only too much to walk through now.
-        let why = format!("the list has more than {PAGES_MAX} pages of {PAGE_SIZE}");
-        Err(Failure::NotDone { why, wish: Some(LIST_PAUSE) })
+        // The payment system is up, so this must not count as an outage.
+        let why = format!("the list has more than {PAGES_MAX} pages of {PAGE_SIZE} entries");
+        Err(Failure::NotDone { why, retry_after: Some(LIST_PAUSE) })
     }
 
-    fn remote(&self, payment: wire::Payment) -> Result<Remote, Failure> {
+    fn remote(&self, payment: wire::Payment) -> Result<RemotePayment, Failure> {
         let may_lead_to = |url: &str| leads_home(&self.setup.url, &self.setup.payment_hosts, url);
         map::remote(payment, may_lead_to).map_err(Failure::Unknown)
     }
 }
 
-/// What an error means for what was asked.
+/// Classifies an error answer: whether the request may have been carried out.
 fn error_in(reply: &Reply) -> Failure {
     let body: wire::ErrorBody = reply.json().unwrap_or_default();
     let code = body.code.unwrap_or_default();
@@ -174,11 +196,12 @@ fn error_in(reply: &Reply) -> Failure {
     let why = one_line(&why);
     match reply.status.as_u16() {
         401 | 403 => Failure::NoAccess(why),
-        429 => Failure::NotDone { why, wish: Some(wish_in(reply)) },
-        // With a code it is the payment system that refuses; without one it may be whatever stands before it.
+        429 => Failure::NotDone { why, retry_after: Some(retry_after_in(reply)) },
+        // An answer with a code comes from the payment system. One without a
+        // code may come from a proxy in front of it.
         400 | 404 | 405 | 415 if !code.is_empty() => Failure::Refused(why),
-        // 202 too: it is still at it.
         500.. => Failure::Unknown(why),
+        // 202 is among these: the request is still being processed.
         _ => Failure::Unclear(why),
     }
 }
@@ -188,51 +211,58 @@ impl Provider for Yookassa {
         &self.setup.shop_id
     }
 
-    fn handover(&self) -> Handover {
-        let is_told = self.setup.receipts.are_made() && self.setup.payment_mode.has_second_receipt();
-        if is_told { Handover::Shipment } else { Handover::Untold }
+    fn shipment_report(&self) -> ShipmentReport {
+        let is_reported =
+            self.setup.receipts.are_made() && self.setup.payment_mode.has_second_receipt();
+        if is_reported { ShipmentReport::Shipment } else { ShipmentReport::NotReported }
     }
 
     fn terms(&self) -> Terms {
         let (contact, lines_max) = match self.setup.receipts {
             Receipts::None => (ContactNeed::Nothing, LINES_MAX),
             Receipts::Own => (ContactNeed::EmailOrPhone, RECEIPT_LINES_MAX),
-            // It sends its own receipts by e-mail alone.
+            // YooKassa sends its own receipts only by e-mail.
             Receipts::PaymentSystem => (ContactNeed::Email, OWN_RECEIPT_LINES_MAX),
         };
-        // A payment that waits for its buyer cannot be cancelled, and lives for an hour.
         let free_lines = self.setup.receipts == Receipts::None;
-        Terms { contact, lines_max, free_lines, on_demand: true, tells_of_refunds: true }
+        // On demand, because a payment that waits for its buyer cannot be
+        // cancelled and expires after an hour.
+        Terms { contact, lines_max, free_lines, on_demand: true, notifies_of_refunds: true }
     }
 
-    fn freeze(&self, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
-        map::freeze(self.manner(), id, bill, addresses)
+    fn build_request(
+        &self,
+        id: PaymentId,
+        bill: &Bill,
+        addresses: &Addresses,
+    ) -> Result<String, String> {
+        map::build_request(self.manner(), id, bill, addresses)
     }
 
     fn identify(&self) -> Call<'_, ()> {
         Box::pin(async move {
-            let known: Result<wire::Me, Failure> = self.get("me").await;
+            let known: Result<wire::ShopAccount, Failure> = self.get("me").await;
             if let Err(Failure::NoAccess(why)) = &known {
-                let why = format!("we are not known there, check merchant_id and token: {why}");
+                let why = format!("credentials not accepted, check merchant_id and token: {why}");
                 return Err(Failure::NoAccess(why));
             }
             let me = known?;
             if same_id(&me.account_id, &self.setup.shop_id) {
                 return Ok(());
             }
-            let why = format!("the key is the shop {}'s: check the gateway's merchant_id", me.account_id);
+            let why = format!("the token belongs to the shop {}: check merchant_id", me.account_id);
             Err(Failure::NoAccess(why))
         })
     }
 
-    fn create<'a>(&'a self, request: &'a str) -> Call<'a, Remote> {
+    fn create<'a>(&'a self, request: &'a str) -> Call<'a, RemotePayment> {
         Box::pin(async move {
             let (_, made) = self.send(request).await?;
             self.remote(made)
         })
     }
 
-    fn find(&self, id: PaymentId, since: Timestamp) -> Call<'_, Vec<Remote>> {
+    fn find(&self, id: PaymentId, since: Timestamp) -> Call<'_, Vec<RemotePayment>> {
         Box::pin(async move {
             let since = earlier(since, CLOCKS_APART_MAX);
             let number = id.to_string();
@@ -245,16 +275,18 @@ impl Provider for Yookassa {
         })
     }
 
-    fn read<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote> {
+    fn read<'a>(&'a self, remote_id: &'a str) -> Call<'a, RemotePayment> {
         Box::pin(async move { self.remote(self.get(&format!("payments/{remote_id}")).await?) })
     }
 
-    fn cancel<'a>(&'a self, remote_id: &'a str) -> Call<'a, Remote> {
+    fn cancel<'a>(&'a self, remote_id: &'a str) -> Call<'a, RemotePayment> {
         Box::pin(async move {
-            // The refusal might be given again under the same key, when there is something to let go.
-            let stands = self.remote(self.get(&format!("payments/{remote_id}")).await?)?;
-            if stands.status != RemoteStatus::Held {
-                let why = "it waits for its buyer, and dies by itself: only what is held is let go";
+            // Only a held payment can be cancelled. Trying earlier could store
+            // a refusal under the idempotence key, and YooKassa might repeat it
+            // once there is a hold to release.
+            let current = self.remote(self.get(&format!("payments/{remote_id}")).await?)?;
+            if current.status != RemotePaymentStatus::Held {
+                let why = "only a held payment can be cancelled: an unpaid one expires by itself";
                 return Err(Failure::Refused(why.into()));
             }
             let path = format!("payments/{remote_id}/cancel");
@@ -263,17 +295,22 @@ impl Provider for Yookassa {
         })
     }
 
-    fn alter<'a>(&'a self, _remote_id: &'a str, _bill: &'a Bill) -> Option<Call<'a, Remote>> {
-        None // a payment is made once; only its metadata can be written anew
+    fn update<'a>(
+        &'a self,
+        _remote_id: &'a str,
+        _bill: &'a Bill,
+    ) -> Option<Call<'a, RemotePayment>> {
+        // Of an existing payment, the API can change only the metadata.
+        None
     }
 
-    fn freeze_operation(
+    fn build_operation_request(
         &self,
         operation: &Operation,
         bill: &Bill,
         remote_id: &str,
     ) -> Result<String, String> {
-        map::freeze_operation(self.manner(), operation, bill, remote_id)
+        map::build_operation_request(self.manner(), operation, bill, remote_id)
     }
 
     fn operate<'a>(&'a self, kind: OperationKind, request: &'a str) -> Call<'a, RemoteOperation> {
@@ -284,16 +321,18 @@ impl Provider for Yookassa {
                     map::refund(refund).map(Some)
                 }
                 OperationKind::Capture => {
-                    let (frozen, payment) = self.send(request).await?;
-                    map::capture(&payment, &frozen.key)
+                    let (stored, payment) = self.send(request).await?;
+                    map::capture(&payment, &stored.key)
                 }
                 OperationKind::Shipment => {
-                    let (frozen, receipt) = self.send(request).await?;
-                    map::shipment(receipt, &frozen.key)
+                    let (stored, receipt) = self.send(request).await?;
+                    map::shipment(receipt, &stored.key)
                 }
             };
             let made = made.map_err(Failure::Unknown)?;
-            made.ok_or_else(|| Failure::Unknown("the answer is not about what was asked for".into()))
+            made.ok_or_else(|| {
+                Failure::Unknown("the answer does not describe the requested operation".into())
+            })
         })
     }
 
@@ -313,7 +352,8 @@ impl Provider for Yookassa {
             let number = operation.id.to_string();
             let found: Result<Vec<RemoteOperation>, String> = match operation.kind {
                 OperationKind::Refund => {
-                    let refunds = self.all(&format!("refunds?payment_id={remote_id}"), &number).await?;
+                    let refunds =
+                        self.all(&format!("refunds?payment_id={remote_id}"), &number).await?;
                     refunds.into_iter().map(map::refund).collect()
                 }
                 OperationKind::Capture => {
@@ -321,8 +361,10 @@ impl Provider for Yookassa {
                     map::capture(&payment, &number).map(|found| found.into_iter().collect())
                 }
                 OperationKind::Shipment => {
-                    let receipts = self.all(&format!("receipts?payment_id={remote_id}"), remote_id).await?;
-                    let shipments = receipts.into_iter().map(|receipt| map::shipment(receipt, &number));
+                    let receipts =
+                        self.all(&format!("receipts?payment_id={remote_id}"), remote_id).await?;
+                    let shipments =
+                        receipts.into_iter().map(|receipt| map::shipment(receipt, &number));
                     shipments.filter_map(Result::transpose).collect()
                 }
             };

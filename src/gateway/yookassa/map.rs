@@ -1,4 +1,4 @@
-//! Between our bills and YooKassa's payments.
+//! Conversion between our bills and YooKassa's payments.
 
 use serde_json::value::RawValue;
 
@@ -7,23 +7,24 @@ use crate::gateway::Addresses;
 use crate::kernel::Money;
 use crate::kernel::money;
 use crate::payments::{
-    Bill, Customer, GoodsKind, Line, Operation, OperationKind, PaymentId, PaymentMode, Receipts, Remote,
-    RemoteOperation, RemoteOperationStatus, RemoteStatus, VatCode,
+    Bill, Customer, GoodsKind, Line, Operation, OperationKind, PaymentId, PaymentMode, Receipts,
+    RemoteOperation, RemoteOperationStatus, RemotePayment, RemotePaymentStatus, VatCode,
 };
 
-/// The longest description of a payment and of a line, in characters.
+/// The maximum length of the description of a payment or a line, in characters.
 const TEXT_CHARS_MAX: usize = 128;
 
-/// How a shop's payments are made.
+/// The options of a shop's payments.
 #[derive(Debug, Clone, Copy)]
-pub struct Manner {
-    /// Money is held first, and taken by a capture.
-    pub two_steps: bool,
+pub struct PaymentOptions {
+    /// Money is held first and taken by a separate capture.
+    pub manual_capture: bool,
     /// Who makes the fiscal receipts.
     pub receipts: Receipts,
-    /// What the money is on them.
+    /// The payment mode on the receipts (tag 1214).
     pub payment_mode: PaymentMode,
-    /// How the shop is taxed, by the number in the payment system's list, if it is taxed in several ways.
+    /// The shop's tax system: its number in the payment system's list. Needed
+    /// only if the shop has several.
     pub tax_system_code: Option<u8>,
 }
 
@@ -39,41 +40,46 @@ fn numbered(number: &str) -> wire::Metadata {
     [(NUMBER.to_owned(), number.to_owned())].into()
 }
 
-fn frozen(path: String, key: String, body: &impl serde::Serialize) -> Result<String, String> {
+fn stored(path: String, key: String, body: &impl serde::Serialize) -> Result<String, String> {
     let body = serde_json::to_string(body).and_then(RawValue::from_string);
     let body = body.map_err(|why| why.to_string())?;
-    serde_json::to_string(&wire::Frozen { path, key, body }).map_err(|why| why.to_string())
+    serde_json::to_string(&wire::StoredRequest { path, key, body }).map_err(|why| why.to_string())
 }
 
-/// The request for a payment, or what cannot be billed.
-pub fn freeze(manner: Manner, id: PaymentId, bill: &Bill, addresses: &Addresses) -> Result<String, String> {
+/// Builds the request for a payment. The error says what cannot be billed.
+pub fn build_request(
+    manner: PaymentOptions,
+    id: PaymentId,
+    bill: &Bill,
+    addresses: &Addresses,
+) -> Result<String, String> {
     let request = wire::CreatePayment {
         amount: amount(bill.total),
-        capture: !manner.two_steps,
+        capture: !manner.manual_capture,
         confirmation: wire::NewConfirmation { kind: "redirect", return_url: &addresses.success },
         description: cut(&bill.description),
         metadata: numbered(&id.to_string()),
         receipt: receipt(manner, &bill.customer, &bill.lines, Stage::Paid)?,
     };
-    frozen("payments".into(), id.to_string(), &request)
+    stored("payments".into(), id.to_string(), &request)
 }
 
-/// When a receipt is made.
+/// The moment for which a receipt is made.
 #[derive(Clone, Copy)]
 enum Stage {
-    /// The money has come, the goods are still here.
+    /// The money was paid, the goods are not handed over yet.
     Paid,
     /// The goods are handed over.
     HandedOver,
 }
 
 fn receipt<'a>(
-    manner: Manner,
+    manner: PaymentOptions,
     customer: &'a Customer,
     lines: &[Line],
     stage: Stage,
 ) -> Result<Option<wire::Receipt<'a>>, String> {
-    // Its own receipts go by e-mail and no other way.
+    // YooKassa sends its own receipts only by e-mail.
     let has_phone = match manner.receipts {
         Receipts::None => return Ok(None),
         Receipts::Own => true,
@@ -100,7 +106,7 @@ fn receipt<'a>(
 }
 
 fn item(line: &Line, mode: PaymentMode) -> wire::Item {
-    // The sum of a line is price × quantity there, without rounding.
+    // YooKassa computes a line's sum as price × quantity, without rounding.
     let line = &line.with_exact_price();
     wire::Item {
         description: cut(&line.name),
@@ -116,7 +122,7 @@ fn item(line: &Line, mode: PaymentMode) -> wire::Item {
     }
 }
 
-/// The rates' numbers in the payment system's list.
+/// The number of a tax rate in the payment system's list.
 fn vat_code(code: VatCode) -> u8 {
     match code {
         VatCode::None => 1,
@@ -134,7 +140,8 @@ fn vat_code(code: VatCode) -> u8 {
     }
 }
 
-/// The payment system's word for a unit of OKEI; units that it has no word for are left out.
+/// The payment system's name for a unit of the OKEI classifier. Units without a
+/// name there are left out.
 fn measure(okei: &str) -> Option<&'static str> {
     match okei {
         "796" => Some("piece"),
@@ -148,9 +155,10 @@ fn measure(okei: &str) -> Option<&'static str> {
     }
 }
 
-/// The request for something to be done with the money of the payment `remote_id`, which `bill` was for.
-pub fn freeze_operation(
-    manner: Manner,
+/// Builds the request for an operation on the payment `remote_id`, which was
+/// created for `bill`. The error says why it cannot be requested.
+pub fn build_operation_request(
+    manner: PaymentOptions,
     operation: &Operation,
     bill: &Bill,
     remote_id: &str,
@@ -166,50 +174,61 @@ pub fn freeze_operation(
                 metadata: numbered(&key),
                 receipt: receipt(Stage::Paid)?,
             };
-            frozen("refunds".into(), key, &request)
+            stored("refunds".into(), key, &request)
         }
         OperationKind::Capture => {
-            let request = wire::Capture { amount: amount(operation.total), receipt: receipt(Stage::Paid)? };
-            frozen(format!("payments/{remote_id}/capture"), key, &request)
+            let request =
+                wire::Capture { amount: amount(operation.total), receipt: receipt(Stage::Paid)? };
+            stored(format!("payments/{remote_id}/capture"), key, &request)
         }
         OperationKind::Shipment => match receipt(Stage::HandedOver)? {
             Some(receipt) => {
-                let settlements = [wire::Settlement { kind: "prepayment", amount: amount(operation.total) }];
+                let settlements =
+                    [wire::Settlement { kind: "prepayment", amount: amount(operation.total) }];
                 let (kind, send) = ("payment", true);
-                let request = wire::CreateReceipt { kind, payment_id: remote_id, send, receipt, settlements };
-                frozen("receipts".into(), key, &request)
+                let request =
+                    wire::CreateReceipt { kind, payment_id: remote_id, send, receipt, settlements };
+                stored("receipts".into(), key, &request)
             }
-            None => Err("receipts = \"none\": it makes none for this shop".into()),
+            None => Err("receipts = \"none\": no receipts are made for this shop".into()),
         },
     }
 }
 
 fn sum(amount: &wire::AmountMade) -> Result<Money, String> {
-    money::from_json(&amount.value).ok_or_else(|| format!("its amount is {}", amount.value))
+    money::from_json(&amount.value)
+        .ok_or_else(|| format!("cannot parse the amount {}", amount.value))
 }
 
-/// A payment of theirs in our words. `may_lead_to` says whether a buyer may be sent to an address.
-pub fn remote(payment: wire::Payment, may_lead_to: impl Fn(&str) -> bool) -> Result<Remote, String> {
+/// Converts a YooKassa payment to our type. `may_lead_to` says whether a buyer
+/// may be sent to a URL. The error says what cannot be parsed.
+pub fn remote(
+    payment: wire::Payment,
+    may_lead_to: impl Fn(&str) -> bool,
+) -> Result<RemotePayment, String> {
     let amount = sum(&payment.amount)?;
     let reason = payment.cancellation_details.map(|details| details.reason);
     let status = match payment.status.as_str() {
-        "pending" => RemoteStatus::Created,
-        "waiting_for_capture" => RemoteStatus::Held,
-        "succeeded" => RemoteStatus::Completed,
+        "pending" => RemotePaymentStatus::Created,
+        "waiting_for_capture" => RemotePaymentStatus::Held,
+        "succeeded" => RemotePaymentStatus::Completed,
         "canceled" if reason.as_deref().is_some_and(|reason| reason.starts_with("expired_on_")) => {
-            RemoteStatus::Expired
+            RemotePaymentStatus::Expired
         }
-        "canceled" => RemoteStatus::Canceled,
-        _ => RemoteStatus::Other(payment.status),
+        "canceled" => RemotePaymentStatus::Canceled,
+        _ => RemotePaymentStatus::Other(payment.status),
     };
-    Ok(Remote {
+    Ok(RemotePayment {
         id: payment.id,
         number: wire::number_in(payment.metadata.as_deref()).unwrap_or_default(),
         account: payment.recipient.map(|recipient| recipient.account_id).unwrap_or_default(),
         amount,
         currency: payment.amount.currency,
         status,
-        url: payment.confirmation.and_then(|there| there.confirmation_url).filter(|url| may_lead_to(url)),
+        url: payment
+            .confirmation
+            .and_then(|there| there.confirmation_url)
+            .filter(|url| may_lead_to(url)),
         expires_at: payment.expires_at.and_then(|date| date.parse().ok()),
     })
 }
@@ -222,7 +241,7 @@ fn operation_status(status: &str) -> RemoteOperationStatus {
     }
 }
 
-/// A refund of theirs in our words.
+/// Converts a YooKassa refund to our type.
 pub fn refund(refund: wire::Refund) -> Result<RemoteOperation, String> {
     Ok(RemoteOperation {
         number: wire::number_in(refund.metadata.as_deref()).unwrap_or_default(),
@@ -232,7 +251,8 @@ pub fn refund(refund: wire::Refund) -> Result<RemoteOperation, String> {
     })
 }
 
-/// What became of the capture `number`, by its payment; none when nothing was taken.
+/// The outcome of the capture `number`, read from its payment. None if nothing
+/// was captured.
 pub fn capture(payment: &wire::Payment, number: &str) -> Result<Option<RemoteOperation>, String> {
     let status = match payment.status.as_str() {
         "succeeded" => RemoteOperationStatus::Completed,
@@ -243,14 +263,19 @@ pub fn capture(payment: &wire::Payment, number: &str) -> Result<Option<RemoteOpe
     Ok(Some(RemoteOperation { id: payment.id.clone(), number: number.to_owned(), amount, status }))
 }
 
-/// A receipt of goods that were handed over, in our words; none when it is another receipt. It bears no number of ours,
-/// but a payment has one such receipt only.
-pub fn shipment(receipt: wire::ReceiptMade, number: &str) -> Result<Option<RemoteOperation>, String> {
+/// Converts a receipt of handed-over goods to our type. None if it is another
+/// kind of receipt. It does not carry our number, but a payment has only one
+/// such receipt.
+pub fn shipment(
+    receipt: wire::ReceiptMade,
+    number: &str,
+) -> Result<Option<RemoteOperation>, String> {
     if !receipt.items.iter().any(|item| item.payment_mode.as_deref() == Some("full_payment")) {
         return Ok(None);
     }
-    let settled = receipt.settlements.first().ok_or("the receipt settles nothing")?;
-    // It stands as soon as it is taken in; the fiscal operator's word comes later.
+    let settled = receipt.settlements.first().ok_or("the receipt has no settlements")?;
+    // The receipt counts as soon as it is accepted. The fiscal operator
+    // confirms it later.
     let status = match receipt.status.as_str() {
         "canceled" => RemoteOperationStatus::Canceled,
         _ => RemoteOperationStatus::Completed,

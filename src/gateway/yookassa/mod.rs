@@ -1,19 +1,27 @@
-//! YooKassa, API v3: Basic authentication, idempotence keys, a redirect to the payment page, capture in one step or two.
+//! YooKassa, API v3: Basic authentication, idempotence keys, a redirect to the
+//! payment page, automatic or manual capture.
 //!
-//! It differs from Invoicebox where a gateway can go wrong: it knows no number of ours (ours travels in `metadata`, and
-//! is looked for in the list of what was made since), a key that is used again gets the first answer again, a payment that
-//! waits for its buyer cannot be called off but dies by itself within the hour, and its notifications prove nothing:
-//! [`notices`] takes them as a hint to look.
+//! It differs from Invoicebox in ways that matter for correctness:
 //!
-//! - `section`: what the configuration says of it;
-//! - [`client`]: calls, and what their outcomes mean;
-//! - [`notices`]: what it tells us;
-//! - `wire`: the forms on the wire;
-//! - `map`: between them and ours.
+//! - It has no field for our number. The number is sent in `metadata`, and is
+//!   looked for in the list of recent payments.
+//! - A repeated idempotence key returns the first answer again.
+//! - A payment that waits for its buyer cannot be cancelled, but expires by
+//!   itself within the hour.
+//! - Its notifications prove nothing: [`notifications`] takes them as a hint to
+//!   ask the payment system.
+//!
+//! Modules:
+//!
+//! - `section`: the configuration section;
+//! - [`client`]: calls, and the meaning of their outcomes;
+//! - [`notifications`]: notifications that it sends;
+//! - `wire`: the types of the API;
+//! - `map`: conversion between those types and ours.
 
 mod client;
 mod map;
-pub mod notices;
+pub mod notifications;
 mod section;
 mod wire;
 

@@ -1,4 +1,5 @@
-//! A section `[gateways.<name>]` with `protocol = "yookassa"`: `merchant_id` is the shop's id, `token` its secret key.
+//! The section `[gateways.<name>]` with `protocol = "yookassa"`: `merchant_id`
+//! is the shop's id, `token` is its secret key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,48 +7,64 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::client::{ANSWER_BYTES_MAX, CALL_SECONDS_MAX, Setup, Yookassa};
-use super::notices;
-use crate::gateway::section::{Declared, check_common};
+use super::notifications;
+use crate::gateway::section::{Declared, PAYMENT_MODE, check_common};
 use crate::gateway::{Provider, section};
 use crate::kernel::Secret;
-use crate::kernel::setting::{Holds, Key};
+use crate::kernel::setting::{Setting, ValueKind};
 use crate::payments::{PaymentMode, Receipts};
 use crate::peer::{Client, ClientError};
 use crate::webhooks::verify::Networks;
 use crate::webhooks::{Protocol, Verifier};
 
-/// The last of the numbers that YooKassa gives to ways of being taxed.
+/// The highest number in YooKassa's list of tax systems.
 const TAX_SYSTEM_CODE_MAX: u8 = 6;
 
-/// What it says.
+/// The values of the section.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Section {
-    /// Where the API is, if not where YooKassa has it.
+    /// The base URL of the API. The default is YooKassa's own.
     #[serde(default = "url_default")]
     url: String,
     /// The shop's secret key.
     token: Secret,
     /// The shop's id.
     merchant_id: String,
-    /// Where a payment page may be, besides the host of `url`.
+    /// Hosts that may serve payment pages, in addition to the host of `url`.
     #[serde(default = "payment_hosts_default")]
     payment_hosts: Vec<String>,
-    /// Money is held first, and taken by a capture.
     #[serde(default)]
-    two_steps: bool,
-    /// Who makes the fiscal receipts: `"yookassa"` by itself, or as everywhere.
+    capture: CaptureMode,
+    /// Who makes the fiscal receipts: `"yookassa"` (YooKassa itself), or one of
+    /// the values that all payment systems share.
     #[serde(default, deserialize_with = "receipts")]
     receipts: Receipts,
-    /// What the money is on its receipt.
+    /// The payment mode on the receipts (tag 1214).
     #[serde(default)]
     payment_mode: PaymentMode,
-    /// How the shop is taxed, if it is taxed in several ways: the number in YooKassa's list.
+    /// The shop's tax system: its number in YooKassa's list. Needed only if the
+    /// shop has several.
     tax_system_code: Option<u8>,
-    /// The networks that notifications come from, if not those of YooKassa's documents.
-    #[serde(default = "notices::networks")]
-    notice_networks: Networks,
+    /// The networks that notifications come from. The default is the list in
+    /// YooKassa's documentation.
+    #[serde(default = "notifications::networks")]
+    notification_networks: Networks,
 }
+
+/// When a payment takes the buyer's money.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum CaptureMode {
+    /// At once.
+    #[default]
+    Automatic,
+    /// With a capture. Until then the money is held.
+    Manual,
+}
+
+const RECEIPTS_OF_YOOKASSA: &str = "Who issues fiscal receipts: `yookassa` (each customer needs an \
+    e-mail), `own` or `true` (the shop's cash register; an e-mail or a phone), `none` or `false`.";
 
 fn url_default() -> String {
     "https://api.yookassa.ru".into()
@@ -64,16 +81,40 @@ fn receipts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Receipt
 impl Declared for Section {
     const PROTOCOL: &'static str = "yookassa";
     const CALL_SECONDS_MAX: u64 = CALL_SECONDS_MAX;
-    const KEYS: &'static [Key] = &[
-        ("url", Holds::Text),
-        ("token", Holds::Secret),
-        ("merchant_id", Holds::Text),
-        ("payment_hosts", Holds::List),
-        ("two_steps", Holds::Switch),
-        ("receipts", Holds::SwitchOrText),
-        ("payment_mode", Holds::Text),
-        ("tax_system_code", Holds::Number),
-        ("notice_networks", Holds::List),
+    const SETTINGS: &'static [Setting] = &[
+        Setting::or(
+            "url",
+            ValueKind::Text,
+            "\"https://api.yookassa.ru\"",
+            "The address of the API.",
+        ),
+        Setting::required("token", ValueKind::Secret, "The shop's secret key, from the cabinet."),
+        Setting::required("merchant_id", ValueKind::Text, "The shop's id (`shopId`)."),
+        Setting::or(
+            "payment_hosts",
+            ValueKind::List,
+            "[\"yoomoney.ru\", \"yookassa.ru\"]",
+            "Hosts that a payment page may be on, in addition to the host of `url`.",
+        ),
+        Setting::or(
+            "capture",
+            ValueKind::Text,
+            "\"automatic\"",
+            "`automatic`: a payment takes the money at once. `manual`: it holds the money until \
+             a capture takes it.",
+        ),
+        Setting::or("receipts", ValueKind::SwitchOrText, "\"own\"", RECEIPTS_OF_YOOKASSA),
+        Setting::or("payment_mode", ValueKind::Text, "\"full_prepayment\"", PAYMENT_MODE),
+        Setting::optional(
+            "tax_system_code",
+            ValueKind::Number,
+            "The tax system of a shop that has several, 1 to 6 by YooKassa's list.",
+        ),
+        Setting::optional(
+            "notification_networks",
+            ValueKind::List,
+            "Networks that notifications come from, instead of those that YooKassa documents.",
+        ),
     ];
 }
 
@@ -81,7 +122,7 @@ impl section::Section for Section {
     fn check(&self) -> Result<(), String> {
         check_common(self)?;
         if self.tax_system_code.is_some_and(|code| !(1..=TAX_SYSTEM_CODE_MAX).contains(&code)) {
-            return Err(format!("tax_system_code: from 1 to {TAX_SYSTEM_CODE_MAX}"));
+            return Err(format!("tax_system_code: must be from 1 to {TAX_SYSTEM_CODE_MAX}"));
         }
         Ok(())
     }
@@ -108,7 +149,7 @@ impl section::Section for Section {
             url: self.url.clone(),
             shop_id: self.merchant_id.clone(),
             secret_key: self.token.clone(),
-            two_steps: self.two_steps,
+            manual_capture: self.capture == CaptureMode::Manual,
             receipts: self.receipts,
             payment_mode: self.payment_mode,
             tax_system_code: self.tax_system_code,
@@ -118,10 +159,10 @@ impl section::Section for Section {
     }
 
     fn verifier(&self) -> Verifier {
-        Verifier::Networks(self.notice_networks.clone())
+        Verifier::Networks(self.notification_networks.clone())
     }
 
     fn protocol(&self) -> Arc<dyn Protocol> {
-        Arc::new(notices::Yookassa)
+        Arc::new(notifications::Yookassa)
     }
 }

@@ -1,45 +1,45 @@
-//! The forms of YooKassa's API v3, as far as we use them.
+//! The types of YooKassa's API v3, limited to the fields that we use.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// A request as it is stored before it is sent: where it goes, under which key, and its bytes.
+/// A request as it is stored before it is sent: path, idempotence key and body.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Frozen {
+pub struct StoredRequest {
     /// The path below `v3/`.
     pub path: String,
     /// The idempotence key: our number.
     pub key: String,
-    /// The body.
     pub body: Box<RawValue>,
 }
 
-/// A sum.
+/// A sum in a request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Amount {
     pub value: String,
     pub currency: String,
 }
 
-/// A sum as they write it.
+/// A sum in an answer. The value is kept as raw JSON, so that no digit is lost.
 #[derive(Debug, Deserialize)]
 pub struct AmountMade {
     pub value: Box<RawValue>,
     pub currency: String,
 }
 
-/// Our number in the metadata of a payment or a refund. Others have theirs there, in whatever shape.
+/// Our number in the metadata of a payment or a refund. The metadata can have
+/// any shape, because other programs use it too.
 pub fn number_in(metadata: Option<&RawValue>) -> Option<String> {
     let metadata: serde_json::Value = serde_json::from_str(metadata?.get()).ok()?;
     metadata.get(NUMBER)?.as_str().map(str::to_owned)
 }
 
-/// Our numbers travel here.
+/// The metadata of a request; it carries our number.
 pub type Metadata = BTreeMap<String, String>;
 
-/// The key of our number among the metadata.
+/// The metadata key of our number.
 pub const NUMBER: &str = "tillgate_number";
 
 #[derive(Debug, Serialize)]
@@ -77,7 +77,7 @@ pub struct CreateRefund<'a> {
     pub receipt: Option<Receipt<'a>>,
 }
 
-/// The receipt that is sent when goods are handed over which were paid before.
+/// A receipt for the handing over of goods that were paid for earlier.
 #[derive(Debug, Serialize)]
 pub struct CreateReceipt<'a> {
     #[serde(rename = "type")]
@@ -120,7 +120,7 @@ pub struct Customer<'a> {
 pub struct Item {
     pub description: String,
     pub quantity: String,
-    /// The price of one.
+    /// The price of one unit.
     pub amount: Amount,
     pub vat_code: u8,
     pub payment_mode: &'static str,
@@ -129,7 +129,7 @@ pub struct Item {
     pub measure: Option<&'static str>,
 }
 
-/// A payment as they have it.
+/// A payment in an answer.
 #[derive(Debug, Deserialize)]
 pub struct Payment {
     pub id: String,
@@ -187,16 +187,16 @@ pub struct SettlementMade {
     pub amount: AmountMade,
 }
 
-/// A page of a list, its entries unread.
+/// A page of a list. Its entries are not parsed yet.
 #[derive(Debug, Deserialize)]
 pub struct List {
     pub items: Vec<Box<RawValue>>,
     pub next_cursor: Option<String>,
 }
 
-/// The shop, as it is told who it is.
+/// The answer to `me`: the shop that the credentials belong to.
 #[derive(Debug, Deserialize)]
-pub struct Me {
+pub struct ShopAccount {
     pub account_id: String,
 }
 

@@ -1,4 +1,5 @@
-//! Deliveries: what came, what was decided, and the bytes.
+//! The journal of hooks: each hook with its bytes, its verdict and what
+//! followed from it.
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::dedup::{JournalEntry, Reason, Verdict};
 use crate::flows::accept_hook::accept_hook;
 use crate::flows::{Hook, journal_key};
-use crate::http::Edge;
+use crate::http::AppState;
 use crate::http::page::{List, Paging, gather};
 use crate::http::problem::Problem;
 use crate::http::problems;
@@ -21,7 +22,7 @@ use crate::store::Unavailable;
 use crate::texts::{Language, Text, joined, stored_fact};
 use crate::webhooks::{Authentic, Inbound};
 
-/// A delivery as it is listed.
+/// An entry of the journal in a list.
 #[derive(Debug, Serialize)]
 pub struct HookEntry {
     id: HookId,
@@ -32,11 +33,11 @@ pub struct HookEntry {
     received_at: Timestamp,
     sent_at: Option<Timestamp>,
     verdict: Verdict,
-    /// Why, in words.
+    /// The reasons for the verdict, as text.
     reason: Option<Text>,
-    /// The same as kinds with their parameters.
+    /// The reasons for the verdict, as kinds with parameters.
     reasons: Vec<Reason>,
-    /// What came of it, in words.
+    /// What followed from it, as text.
     changes: Vec<Text>,
     facts: Vec<serde_json::Value>,
     answer: Option<AnswerEntry>,
@@ -53,7 +54,6 @@ struct AnswerEntry {
 }
 
 impl HookEntry {
-    /// Shows an entry of the journal.
     #[must_use]
     pub fn of(entry: JournalEntry, language: Language) -> HookEntry {
         HookEntry {
@@ -81,14 +81,14 @@ impl HookEntry {
     }
 }
 
-/// A delivery with its bytes.
+/// An entry of the journal with the body of the hook.
 #[derive(Debug, Serialize)]
 pub struct HookDetail {
     #[serde(flatten)]
     entry: HookEntry,
-    /// The bytes as text, if they are UTF-8.
+    /// The body as text, if it is UTF-8.
     body: Option<String>,
-    /// The bytes in hexadecimal, if they are not.
+    /// The body in hexadecimal, if it is not UTF-8.
     body_hex: Option<String>,
 }
 
@@ -103,36 +103,38 @@ pub struct Filter {
 
 /// `GET /admin/v1/hooks`
 pub async fn list(
-    edge: ApiRequest,
+    app: ApiRequest,
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<List<HookEntry>>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
-    edge.tally.write(&edge.shop).await;
+    app.duplicates.write(&app.services).await;
     let paging = Paging { cursor: filter.cursor, limit: filter.limit };
-    let page = gather(&edge.shop.store, JournalEntry::KIND, &paging, |stored| {
+    let page = gather(&app.services.store, JournalEntry::KIND, &paging, |stored| {
         let entry: JournalEntry = stored.document()?;
         let fits = filter.source.as_deref().is_none_or(|source| entry.source.as_str() == source)
             && filter.verdict.is_none_or(|verdict| entry.record.verdict == verdict);
-        Ok(fits.then(|| HookEntry::of(entry, edge.language)))
+        Ok(fits.then(|| HookEntry::of(entry, app.language)))
     });
     Ok(Json(page.await?))
 }
 
-async fn load(edge: &Edge, id: &str) -> Result<JournalEntry, Problem> {
+async fn load(app: &AppState, id: &str) -> Result<JournalEntry, Problem> {
     let id: HookId = id.parse().map_err(|why: NotAHookId| Problem::bad_parameter("hook", why))?;
-    let stored = edge.shop.store.load(&[journal_key(id)]).await?.pop().flatten();
-    let stored =
-        stored.ok_or_else(|| Problem::not_found(format!("there is no hook {id}, or it has been swept")))?;
+    let stored = app.services.store.load(&[journal_key(id)]).await?.pop().flatten();
+    let stored = stored.ok_or_else(|| {
+        Problem::not_found(format!("there is no hook {id}, or its retention period is over"))
+    })?;
     let entry: JournalEntry = stored.document().map_err(Unavailable::from)?;
     Ok(entry)
 }
 
 /// `GET /admin/v1/hooks/{id}`
-pub async fn show(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<HookDetail>, Problem> {
-    let mut entry = load(&edge, &id).await?;
+pub async fn show(app: ApiRequest, Path(id): Path<String>) -> Result<Json<HookDetail>, Problem> {
+    let mut entry = load(&app, &id).await?;
     let bytes = match entry.copies {
-        // A note of copies has the bytes of what it is a copy of.
-        Some(copies) => load(&edge, &copies.of.to_string()).await?.body,
+        // An entry about duplicates has no body: it is the body of the
+        // original.
+        Some(copies) => load(&app, &copies.of.to_string()).await?.body,
         None => std::mem::take(&mut entry.body),
     };
     let (body, body_hex) = match String::from_utf8(bytes) {
@@ -142,10 +144,10 @@ pub async fn show(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<HookD
             (None, Some(hex))
         }
     };
-    Ok(Json(HookDetail { entry: HookEntry::of(entry, edge.language), body, body_hex }))
+    Ok(Json(HookDetail { entry: HookEntry::of(entry, app.language), body, body_hex }))
 }
 
-/// What came of looking at a hook again.
+/// The result of processing a hook again.
 #[derive(Debug, Serialize)]
 pub struct Replayed {
     id: HookId,
@@ -159,48 +161,63 @@ fn words(reasons: &[Reason], language: Language) -> Option<Text> {
     (!reasons.is_empty()).then(|| joined(reasons, language))
 }
 
-/// `POST /admin/v1/hooks/{id}/replay`: takes the kept bytes through the door again, as if they had come now.
-/// A hook that counts already stays as it is.
-pub async fn replay(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<Replayed>, Problem> {
-    let mut entry = load(&edge, &id).await?;
+/// `POST /admin/v1/hooks/{id}/replay`: processes the stored body again, as if
+/// it had just arrived. A hook that already counts stays unchanged.
+pub async fn replay(app: ApiRequest, Path(id): Path<String>) -> Result<Json<Replayed>, Problem> {
+    let mut entry = load(&app, &id).await?;
     if let Some(copies) = entry.copies {
-        entry = load(&edge, &copies.of.to_string()).await?;
+        entry = load(&app, &copies.of.to_string()).await?;
     }
     if entry.body_bytes != entry.body.len() as u64 {
-        let detail = "the hook was too long and only its beginning was kept: ask the sender to send it again";
+        let detail = "the hook was too long and only its beginning was stored: ask the sender to \
+            send it again";
         return Err(Problem::conflict(detail));
     }
-    let endpoint = edge.sources.get(entry.source.as_str()).cloned();
+    let endpoint = app.sources.get(entry.source.as_str()).cloned();
     if endpoint.as_ref().is_some_and(|endpoint| endpoint.account.is_some()) {
-        let detail = "it is a notification of a payment system: have it sent again from there";
+        let detail =
+            "it is a notification of a payment system: have the payment system send it again";
         return Err(Problem::conflict(detail));
     }
-    if edge.merchants.iter().any(|merchant| merchant.name == entry.source) {
-        let detail = "it is a request of a merchant's site, which was answered: the site sends it again if it wants to";
+    if app.merchants.iter().any(|merchant| merchant.name == entry.source) {
+        let detail = "it is a request of a merchant's site, and it has been answered: the site \
+            can send it again";
         return Err(Problem::conflict(detail));
     }
     let endpoint = endpoint.ok_or_else(|| {
-        Problem::conflict(format!("the source {} is not configured any more", entry.source))
+        Problem::conflict(format!(
+            "the source {} is no longer configured: add it to [sources] and try again",
+            entry.source
+        ))
     })?;
     let body = bytes::Bytes::from(std::mem::take(&mut entry.body));
     let readable = Authentic::from_journal(&body).readable();
     let (identity, reading) = match endpoint.protocol.read(&readable) {
         Ok(Inbound::Order(identity, reading)) => (identity, reading),
-        Ok(Inbound::Payment(_)) => return Err(Problem::conflict("it is about a payment")),
+        Ok(Inbound::Payment(_)) => {
+            return Err(Problem::conflict(
+                "it is a notification about a payment, which cannot be replayed",
+            ));
+        }
         Err(rejection) => return Err(problems::rejected(&rejection)),
     };
     let mut hook = Hook::of(endpoint.source.clone(), identity, body.clone(), None);
-    // Its bytes need not be those that it has its id from: they were masked, or its sender gave it an id.
+    // Its id need not be derived from its stored bytes: they may be masked, or
+    // the sender gave the delivery an id.
     if entry.external_id.as_ref() == hook.external_id() {
         hook = hook.known_as(entry.record.id);
     }
     let again = Some(entry.record.received_at);
-    let received = accept_hook(&edge.shop, &*endpoint.protocol, &hook, &*reading, again).await?;
-    tracing::info!(hook.id = %received.id, verdict = %received.verdict, "a hook was looked at again");
+    let received = accept_hook(&app.services, &*endpoint.protocol, &hook, &*reading, again).await?;
+    tracing::info!(
+        hook.id = %received.id,
+        verdict = %received.verdict,
+        "a hook was processed again"
+    );
     Ok(Json(Replayed {
         id: received.id,
         verdict: received.verdict,
-        reason: words(&received.reasons, edge.language),
+        reason: words(&received.reasons, app.language),
         reasons: received.reasons,
         number: received.number,
     }))

@@ -1,11 +1,12 @@
-//! The admin API, under `/admin/v1`: what the console and the command line use.
+//! The admin API, under `/admin/v1`, for the operator's console and the command
+//! line.
 
+mod fulfilment;
 mod hooks;
 mod orders;
 mod outbox;
 mod payments;
 mod stock;
-mod tidings;
 
 use std::sync::Arc;
 
@@ -16,21 +17,23 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, header};
 
+use super::api;
 use super::problem::Problem;
 use super::request::bearer;
-use super::{Edge, log};
+use super::{AppState, log};
 
-/// The routes. Each needs the admin token.
-pub fn routes(edge: &Arc<Edge>) -> Router<Arc<Edge>> {
+/// The routes. Each requires the admin token.
+pub fn routes(app: &Arc<AppState>) -> Router<Arc<AppState>> {
     Router::new()
         .route("/orders", get(orders::list))
         .route("/orders/{number}", get(orders::show))
         .route("/orders/{number}/journal", get(orders::journal))
         .route("/orders/{number}/seen", post(orders::seen))
-        .route("/orders/{number}/tell", post(tidings::tell))
+        .route("/orders/{number}/tell", post(fulfilment::send_update))
         .route("/hooks", get(hooks::list))
         .route("/hooks/{id}", get(hooks::show))
         .route("/hooks/{id}/replay", post(hooks::replay))
+        .route("/payments/{id}", get(payments::show))
         .route("/payments/{id}/accept", post(payments::accept))
         .route("/payments/{id}/refund", post(payments::refund))
         .route("/payments/{id}/look", post(payments::look))
@@ -40,12 +43,13 @@ pub fn routes(edge: &Arc<Edge>) -> Router<Arc<Edge>> {
         .route("/outbox", get(outbox::list))
         .route("/outbox/{id}/retry", post(outbox::retry))
         .route("/outbox/{id}/drop", post(outbox::drop_message))
+        .nest("/as-merchant", api::routes_for_operator())
         .route("/stock", get(stock::list).put(stock::set))
-        .route_layer(middleware::from_fn_with_state(Arc::clone(edge), require_token))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(app), require_token))
 }
 
-async fn require_token(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
-    let Some(tokens) = &edge.admin else {
+async fn require_token(State(app): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+    let Some(tokens) = &app.admin else {
         let detail = "the admin API is off: set admin_token in tillgate.toml";
         return Problem::not_configured(detail).into_response();
     };
@@ -59,7 +63,8 @@ async fn require_token(State(edge): State<Arc<Edge>>, request: Request, next: Ne
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     } else {
-        edge.refuse_log_in("admin", request.headers());
-        Problem::unauthorized("send the admin token: Authorization: Bearer <admin_token>").into_response()
+        app.refuse_log_in("admin", request.headers());
+        Problem::unauthorized("send the admin token: Authorization: Bearer <admin_token>")
+            .into_response()
     }
 }

@@ -1,4 +1,4 @@
-//! Orders, and what happened to them.
+//! Orders and their journals.
 
 use axum::Json;
 use axum::extract::{Path, Query};
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::hooks::HookEntry;
 use super::outbox::MessageEntry;
 use crate::dedup::JournalEntry;
-use crate::flows::see_order::see_order;
+use crate::flows::acknowledge_order::acknowledge_order;
 use crate::flows::{OrderRecord, find_record, load_record};
-use crate::http::Edge;
+use crate::http::AppState;
 use crate::http::page::{List, PAGE_MAX, Paging, gather};
 use crate::http::problem::Problem;
 use crate::http::request::ApiRequest;
@@ -21,11 +21,12 @@ use crate::orders::{Movement, Order, State as OrderState};
 use crate::outbox::Delivery;
 use crate::payments::{Checkout, Entry as PaymentEntry};
 use crate::store::{Cursor, Scan, Unavailable};
-use crate::texts::Worded;
+use crate::texts::WithText;
 use crate::views::{OrderDocument, order_document};
 
-/// Pages of orders that are looked through for what a person should look at; then the list ends early, and its cursor goes
-/// on from there.
+/// How many pages of orders one request searches for orders that need
+/// attention. After that the list ends early, and its cursor continues from
+/// there.
 const PAGES_LOOKED_AT_MAX: usize = 10;
 
 #[derive(Debug, Deserialize)]
@@ -35,7 +36,7 @@ pub struct Filter {
     external_id: Option<String>,
     state: Option<OrderState>,
     store: Option<String>,
-    /// Only what a person should look at.
+    /// Whether to list only orders that need attention.
     attention: Option<bool>,
     cursor: Option<String>,
     limit: Option<usize>,
@@ -43,7 +44,7 @@ pub struct Filter {
 
 /// `GET /admin/v1/orders`
 pub async fn list(
-    edge: ApiRequest,
+    app: ApiRequest,
     query: Result<Query<Filter>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<List<OrderDocument>>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
@@ -54,17 +55,18 @@ pub async fn list(
             && filter.state.is_none_or(|state| document.state() == state)
             && filter.store.as_deref().is_none_or(|store| document.store_id() == store)
     };
-    // With both halves of its identity an order is found at once.
+    // With source and external id an order is found directly.
     if let (Some(source), Some(external_id)) = (&filter.source, &filter.external_id) {
         let mut items = Vec::new();
         if let Some(external_id) = ExternalId::parse(external_id) {
             let source = PartyName::new(source.clone());
-            let found = find_record(&edge.shop, &source, &external_id).await?;
+            let found = find_record(&app.services, &source, &external_id).await?;
             items.extend(found.and_then(|OrderRecord { order, checkout, .. }| {
-                let document = order_document(edge.frame(), &order, checkout.as_deref())?;
+                let document = order_document(app.frame(), &order, checkout.as_deref())?;
                 let wanted = filter.attention.unwrap_or(false);
-                Some(document)
-                    .filter(|document| fits(&order, document) && (!wanted || document.needs_attention()))
+                Some(document).filter(|document| {
+                    fits(&order, document) && (!wanted || document.needs_attention())
+                })
             }));
         }
         return Ok(Json(List { items, next_cursor: None }));
@@ -74,17 +76,19 @@ pub async fn list(
     let mut items = Vec::new();
     let mut next_cursor = filter.cursor.clone();
     for _ in 0..PAGES_LOOKED_AT_MAX {
-        // What is paid, and what a person should look at, stands in the checkouts: they are read for a page at once.
+        // Payments, and what needs attention, are in the checkouts: those of a
+        // page are read together.
         let at_once = if wanted { PAGE_MAX } else { limit };
         let paging = Paging { cursor: next_cursor.take(), limit: Some(at_once) };
-        let page = gather(&edge.shop.store, Order::KIND, &paging, |stored| {
+        let page = gather(&app.services.store, Order::KIND, &paging, |stored| {
             let order: Order = stored.document()?;
             let document =
-                order_document(edge.frame(), &order, None).filter(|document| fits(&order, document));
-            Ok(document.map(|_| (Cursor::at(stored.body.listed_at, Order::key(order.number)), order)))
+                order_document(app.frame(), &order, None).filter(|document| fits(&order, document));
+            Ok(document
+                .map(|_| (Cursor::at(stored.body.listed_at, Order::key(order.number)), order)))
         });
         let List { items: found, next_cursor: next } = page.await?;
-        let shown = documents(&edge, found.iter().map(|(_, order)| order)).await?;
+        let shown = documents(&app, found.iter().map(|(_, order)| order)).await?;
         for ((place, _), document) in found.iter().zip(shown) {
             items.extend(document.filter(|document| !wanted || document.needs_attention()));
             if items.len() == limit {
@@ -99,22 +103,22 @@ pub async fn list(
     Ok(Json(List { items, next_cursor }))
 }
 
-/// Orders as they are shown, with how they are paid.
+/// Orders as they are shown, with their payments.
 async fn documents<'a>(
-    edge: &ApiRequest,
+    app: &ApiRequest,
     orders: impl Iterator<Item = &'a Order> + Clone,
 ) -> Result<Vec<Option<OrderDocument>>, Unavailable> {
     let keys: Vec<DocKey> = orders.clone().map(|order| Checkout::key(order.number)).collect();
-    let found = edge.shop.store.load(&keys).await?;
+    let found = app.services.store.load(&keys).await?;
     let shown = |(order, stored): (&Order, Option<crate::store::Stored>)| {
         let checkout: Option<Checkout> = stored.map(|stored| stored.document()).transpose()?;
-        Ok(order_document(edge.frame(), order, checkout.as_ref()))
+        Ok(order_document(app.frame(), order, checkout.as_ref()))
     };
     orders.zip(found).map(shown).collect()
 }
 
-async fn load(edge: &Edge, number: Number) -> Result<Option<Order>, Unavailable> {
-    let stored = edge.shop.store.load(&[Order::key(number)]).await?.pop().flatten();
+async fn load(app: &AppState, number: Number) -> Result<Option<Order>, Unavailable> {
+    let stored = app.services.store.load(&[Order::key(number)]).await?.pop().flatten();
     Ok(stored.map(|stored| stored.document()).transpose()?)
 }
 
@@ -123,86 +127,98 @@ fn number_in(path: &str) -> Result<Number, Problem> {
 }
 
 /// `GET /admin/v1/orders/{number}`
-pub async fn show(edge: ApiRequest, Path(number): Path<String>) -> Result<Json<OrderDocument>, Problem> {
-    let record = load_record(&edge.shop.store, number_in(&number)?).await?;
+pub async fn show(
+    app: ApiRequest,
+    Path(number): Path<String>,
+) -> Result<Json<OrderDocument>, Problem> {
+    let record = load_record(&app.services.store, number_in(&number)?).await?;
     let (order, checkout) = match record {
         Some(OrderRecord { order, checkout, .. }) => (Some(order), checkout),
         None => (None, None),
     };
-    let document = order.as_ref().and_then(|order| order_document(edge.frame(), order, checkout.as_deref()));
+    let document =
+        order.as_ref().and_then(|order| order_document(app.frame(), order, checkout.as_deref()));
     document.map(Json).ok_or_else(|| match order {
         Some(_) => Problem::not_found(format!(
-            "order {number} is not created yet; its hooks are parked: see its journal"
+            "order {number} has not been created yet; its hooks are parked: see its journal"
         )),
         None => Problem::not_found(format!("there is no order {number}")),
     })
 }
 
-/// `POST /admin/v1/orders/{number}/seen`: a person has looked at what there was to look at.
-pub async fn seen(edge: ApiRequest, Path(number): Path<String>) -> Result<Json<OrderDocument>, Problem> {
-    if !see_order(&edge.shop, number_in(&number)?).await? {
+/// `POST /admin/v1/orders/{number}/seen`: a person has dealt with what needed
+/// attention.
+pub async fn seen(
+    app: ApiRequest,
+    Path(number): Path<String>,
+) -> Result<Json<OrderDocument>, Problem> {
+    if !acknowledge_order(&app.services, number_in(&number)?).await? {
         return Err(Problem::not_found(format!("there is no order {number}")));
     }
-    tracing::info!(order = number, "a person has looked at an order");
-    show(edge, Path(number)).await
+    tracing::info!(order = number, "the operator marked an order as seen");
+    show(app, Path(number)).await
 }
 
 /// An entry of an order's journal.
 #[derive(Debug, Serialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
 pub enum JournalLine {
-    /// A hook.
     Hook(Box<HookEntry>),
-    /// A message to someone.
+    /// A message of the outbox.
     Message(Box<MessageEntry>),
-    /// Something that became of its payments.
-    Payment(Worded<PaymentEntry>),
-    /// Goods that moved.
+    /// An entry of its payment history.
+    Payment(WithText<PaymentEntry>),
+    /// A movement of goods.
     Movement {
-        /// When.
         at: Timestamp,
-        /// What.
         movement: Movement,
     },
 }
 
-/// `GET /admin/v1/orders/{number}/journal`: everything that ever happened to it, oldest first.
+/// `GET /admin/v1/orders/{number}/journal`: everything that happened to the
+/// order, oldest first.
 pub async fn journal(
-    edge: ApiRequest,
+    app: ApiRequest,
     Path(number): Path<String>,
 ) -> Result<Json<List<JournalLine>>, Problem> {
     let number = number_in(&number)?;
-    edge.tally.write(&edge.shop).await;
+    app.duplicates.write(&app.services).await;
     let mut entries: Vec<(Timestamp, u8, JournalLine)> = Vec::new();
     let partition = number.partition();
     for (rank, kind) in [(0, JournalEntry::KIND), (1, Movement::KIND), (2, Delivery::KIND)] {
         let scan = Scan::Partition { partition, kind };
-        for (_, stored) in edge.shop.store.scan(&scan).await?.items {
+        for (_, stored) in app.services.store.scan(&scan).await?.items {
             let at = stored.body.listed_at;
             let entry = if kind == JournalEntry::KIND {
                 let entry: JournalEntry = stored.document().map_err(Unavailable::from)?;
-                JournalLine::Hook(Box::new(HookEntry::of(entry, edge.language)))
+                JournalLine::Hook(Box::new(HookEntry::of(entry, app.language)))
             } else if kind == Delivery::KIND {
                 let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
-                JournalLine::Message(Box::new(MessageEntry::of(delivery, edge.language)))
+                JournalLine::Message(Box::new(MessageEntry::of(delivery, app.language)))
             } else {
-                JournalLine::Movement { at, movement: stored.document().map_err(Unavailable::from)? }
+                JournalLine::Movement {
+                    at,
+                    movement: stored.document().map_err(Unavailable::from)?,
+                }
             };
             entries.push((at, rank, entry));
         }
     }
-    if let Some(checkout) = load_record(&edge.shop.store, number).await?.and_then(|record| record.checkout) {
+    if let Some(checkout) =
+        load_record(&app.services.store, number).await?.and_then(|record| record.checkout)
+    {
         entries.extend(
-            checkout
-                .history
-                .iter()
-                .cloned()
-                .map(|entry| (entry.at, 3, JournalLine::Payment(Worded::of(entry, edge.language)))),
+            checkout.history.iter().cloned().map(|entry| {
+                (entry.at, 3, JournalLine::Payment(WithText::of(entry, app.language)))
+            }),
         );
     }
-    if entries.is_empty() && load(&edge, number).await?.is_none() {
+    if entries.is_empty() && load(&app, number).await?.is_none() {
         return Err(Problem::not_found(format!("there is no order {number}")));
     }
     entries.sort_by_key(|(at, rank, _)| (*at, *rank));
-    Ok(Json(List { items: entries.into_iter().map(|(_, _, entry)| entry).collect(), next_cursor: None }))
+    Ok(Json(List {
+        items: entries.into_iter().map(|(_, _, entry)| entry).collect(),
+        next_cursor: None,
+    }))
 }

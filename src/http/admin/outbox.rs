@@ -1,6 +1,6 @@
-//! Messages that wait or have died, and what an operator can do about them.
+//! Messages that wait or are dead letters, and what the operator can do with
+//! them.
 
-use crate::flows::stored::{LANES, named_lane};
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,18 +9,23 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
 use serde::{Deserialize, Serialize};
 
-use crate::flows::tend_delivery::{self, Altered};
+use crate::flows::effects::{CALLBACKS, Task};
+use crate::flows::marketplace_update::MARKETPLACES;
+use crate::flows::settle_delivery::{self, DeliveryChange};
+use crate::flows::stored::{LANES, named_lane};
 use crate::http::page::{List, PAGE_DEFAULT, PAGE_MAX};
 use crate::http::problem::Problem;
 use crate::http::request::ApiRequest;
 use crate::kernel::{Failure, Timestamp};
+use crate::notify::{self, PickerMessage};
+use crate::orders::FulfilmentUpdate;
 use crate::outbox::NotAMessageId;
 use crate::outbox::{Delivery, DeliveryState};
 use crate::outbox::{Lane, MessageId};
 use crate::store::{Cursor, NotACursor, Scan, Unavailable};
-use crate::texts::{Language, Worded};
+use crate::texts::{Language, MessageSubject, PaymentCall, WithText};
 
-/// A lane by its name.
+/// A lane, written as its name.
 #[derive(Debug, Clone, Copy)]
 struct LaneName(Lane);
 
@@ -50,28 +55,29 @@ impl<'de> Deserialize<'de> for LaneName {
     }
 }
 
-/// The text names no lane.
+/// The text is not the name of a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no lane has this name: use one of {}", LANES.map(|lane| lane.to_string()).join(", "))]
 struct NotALane;
 
-/// A message as it is listed.
+/// A message in a list.
 #[derive(Debug, Serialize)]
 pub struct MessageEntry {
     id: MessageId,
     lane: LaneName,
     queue: String,
+    /// What it is, and who receives it.
+    subject: WithText<MessageSubject>,
     state: &'static str,
     created_at: Timestamp,
-    /// When it is tried next, was sent, died or was dropped.
+    /// When it will be tried next, or when it was sent, died or was dropped.
     at: Timestamp,
     attempts: u32,
-    last_error: Option<Worded<Failure>>,
+    last_error: Option<WithText<Failure>>,
     body: serde_json::Value,
 }
 
 impl MessageEntry {
-    /// Shows a message.
     #[must_use]
     pub fn of(delivery: Delivery, language: Language) -> MessageEntry {
         let at = match delivery.state {
@@ -80,19 +86,57 @@ impl MessageEntry {
             | DeliveryState::Dead { at }
             | DeliveryState::Dropped { at } => at,
         };
-        let body = serde_json::from_str(&delivery.body).unwrap_or(serde_json::Value::String(delivery.body));
+        let subject = WithText::of(subject_of(&delivery), language);
+        let body = serde_json::from_str(&delivery.body)
+            .unwrap_or(serde_json::Value::String(delivery.body));
         MessageEntry {
             id: delivery.id,
             lane: LaneName(named_lane(delivery.lane)),
             queue: delivery.queue,
+            subject,
             state: delivery.state.as_str(),
             created_at: delivery.created_at,
             at,
             attempts: delivery.attempts,
-            last_error: delivery.last_error.map(|error| Worded::of(error, language)),
+            last_error: delivery.last_error.map(|error| WithText::of(error, language)),
             body,
         }
     }
+}
+
+/// What a message is, by its lane and its body.
+fn subject_of(delivery: &Delivery) -> MessageSubject {
+    #[derive(Deserialize)]
+    struct Callback {
+        #[serde(rename = "type")]
+        event: String,
+    }
+    let (lane, queue, body) = (delivery.lane, delivery.queue.clone(), delivery.body.as_str());
+    let found = if lane == notify::LANE {
+        serde_json::from_str(body).ok().map(|message: PickerMessage| {
+            MessageSubject::PickerMessage { store_id: message.store_id }
+        })
+    } else if lane == CALLBACKS {
+        serde_json::from_str(body).ok().map(|callback: Callback| MessageSubject::Callback {
+            merchant: queue,
+            event: callback.event,
+        })
+    } else if lane == MARKETPLACES {
+        serde_json::from_str(body).ok().map(|update: FulfilmentUpdate| {
+            MessageSubject::FulfilmentUpdate { source: queue, event: update.kind.as_str().into() }
+        })
+    } else {
+        serde_json::from_str(body).ok().map(|task: Task| {
+            let (call, subject) = match task {
+                Task::Payment { payment } => (PaymentCall::Payment, payment.to_string()),
+                Task::PendingUpdate { payment } => (PaymentCall::Update, payment.to_string()),
+                Task::Operation { operation } => (PaymentCall::Operation, operation.to_string()),
+                Task::Refunds { payment } => (PaymentCall::Refunds, payment.to_string()),
+            };
+            MessageSubject::PaymentCall { gateway: queue, call, subject }
+        })
+    };
+    found.unwrap_or(MessageSubject::Unknown)
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -111,7 +155,7 @@ pub struct Filter {
     limit: Option<usize>,
 }
 
-/// Where a page begins: in which list, and after which place of it.
+/// Where a page begins: in which list, and after which position of it.
 struct Start {
     list: (Lane, bool),
     after: Option<Cursor>,
@@ -147,9 +191,10 @@ impl FromStr for Start {
     }
 }
 
-/// `GET /admin/v1/outbox`. Without a state, the dead come first.
+/// `GET /admin/v1/outbox`: without `state`, dead messages come first in each
+/// lane.
 pub async fn list(
-    edge: ApiRequest,
+    app: ApiRequest,
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<List<MessageEntry>>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
@@ -162,8 +207,9 @@ pub async fn list(
         Some(Wanted::Dead) => &[true],
         None => &[true, false],
     };
-    // The lists are laid end to end.
-    let lists: Vec<_> = lanes.iter().flat_map(|lane| sides.iter().map(|&dead| (*lane, dead))).collect();
+    // The lists are concatenated.
+    let lists: Vec<_> =
+        lanes.iter().flat_map(|lane| sides.iter().map(|&dead| (*lane, dead))).collect();
     let (mut first, mut after) = (0, None);
     if let Some(start) = start {
         let position = lists.iter().position(|list| *list == start.list);
@@ -173,15 +219,16 @@ pub async fn list(
     let mut items = Vec::new();
     for &(lane, dead) in &lists[first..] {
         let room = limit - items.len();
-        let scan = Scan::Outbox { lane, dead, queue: None, after: after.take(), limit: room.max(1) };
-        let page = edge.shop.store.scan(&scan).await?;
+        let scan =
+            Scan::Outbox { lane, dead, queue: None, after: after.take(), limit: room.max(1) };
+        let page = app.services.store.scan(&scan).await?;
         if room == 0 && !page.items.is_empty() {
             let next_cursor = Some(Start { list: (lane, dead), after: None }.to_string());
             return Ok(Json(List { items, next_cursor }));
         }
         for (_, stored) in page.items {
             let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
-            items.push(MessageEntry::of(delivery, edge.language));
+            items.push(MessageEntry::of(delivery, app.language));
         }
         if let Some(after) = page.next {
             let next_cursor = Some(Start { list: (lane, dead), after: Some(after) }.to_string());
@@ -191,38 +238,54 @@ pub async fn list(
     Ok(Json(List { items, next_cursor: None }))
 }
 
-/// `POST /admin/v1/outbox/{id}/retry`: to be tried at once, with all its time before it again.
-pub async fn retry(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<MessageEntry>, Problem> {
-    alter(&edge, &id, |delivery, _| match delivery.state {
-        DeliveryState::Pending { .. } => Ok(Altered::Woken(delivery)),
+/// `POST /admin/v1/outbox/{id}/retry`: tries the message at once. Its retry
+/// period starts again.
+pub async fn retry(app: ApiRequest, Path(id): Path<String>) -> Result<Json<MessageEntry>, Problem> {
+    change_delivery(&app, &id, |delivery, _| match delivery.state {
+        DeliveryState::Pending { .. } => Ok(DeliveryChange::Woken(delivery)),
         DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => {
-            Ok(tend_delivery::begun_again(delivery))
+            Ok(settle_delivery::begun_again(delivery))
         }
-        DeliveryState::Sent { at } => Err(Problem::conflict(format!("the message was sent at {at}"))),
+        DeliveryState::Sent { at } => {
+            Err(Problem::conflict(format!("the message was already sent at {at}")))
+        }
     })
     .await
 }
 
-/// `POST /admin/v1/outbox/{id}/drop`: need not be sent.
-pub async fn drop_message(edge: ApiRequest, Path(id): Path<String>) -> Result<Json<MessageEntry>, Problem> {
-    alter(&edge, &id, |delivery, now| match delivery.state {
-        DeliveryState::Pending { .. } | DeliveryState::Dead { .. } | DeliveryState::Dropped { .. } => {
-            Ok(Altered::Kept(Delivery { state: DeliveryState::Dropped { at: now }, ..delivery }))
-        }
-        DeliveryState::Sent { at } => Err(Problem::conflict(format!("the message was sent at {at}"))),
-    })
-    .await
-}
-
-async fn alter(
-    edge: &ApiRequest,
-    id: &str,
-    change: impl Fn(Delivery, Timestamp) -> Result<Altered, Problem>,
+/// `POST /admin/v1/outbox/{id}/drop`: the message is not sent.
+pub async fn drop_message(
+    app: ApiRequest,
+    Path(id): Path<String>,
 ) -> Result<Json<MessageEntry>, Problem> {
-    let id: MessageId = id.parse().map_err(|why: NotAMessageId| Problem::bad_parameter("message", why))?;
-    let changed = tend_delivery::alter(&edge.shop, id, change).await?;
+    change_delivery(&app, &id, |delivery, now| match delivery.state {
+        DeliveryState::Pending { .. }
+        | DeliveryState::Dead { .. }
+        | DeliveryState::Dropped { .. } => Ok(DeliveryChange::Kept(Delivery {
+            state: DeliveryState::Dropped { at: now },
+            ..delivery
+        })),
+        DeliveryState::Sent { at } => {
+            Err(Problem::conflict(format!("the message was already sent at {at}")))
+        }
+    })
+    .await
+}
+
+async fn change_delivery(
+    app: &ApiRequest,
+    id: &str,
+    change: impl Fn(Delivery, Timestamp) -> Result<DeliveryChange, Problem>,
+) -> Result<Json<MessageEntry>, Problem> {
+    let id: MessageId =
+        id.parse().map_err(|why: NotAMessageId| Problem::bad_parameter("message", why))?;
+    let changed = settle_delivery::change_delivery(&app.services, id, change).await?;
     let changed = changed.ok_or_else(|| Problem::not_found(format!("there is no message {id}")))?;
     let changed = changed?;
-    tracing::info!(message.id = %id, state = changed.state.as_str(), "a message was changed by the operator");
-    Ok(Json(MessageEntry::of(changed, edge.language)))
+    tracing::info!(
+        message.id = %id,
+        state = changed.state.as_str(),
+        "the operator changed a message of the outbox"
+    );
+    Ok(Json(MessageEntry::of(changed, app.language)))
 }

@@ -1,4 +1,4 @@
-//! Balances, and how they came about.
+//! Stock balances, and the movements that led to them.
 
 use axum::Json;
 use axum::body::Body;
@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Limited};
 use serde::{Deserialize, Serialize};
 
 use crate::flows::set_stock::set_stock;
-use crate::http::Edge;
+use crate::http::AppState;
 use crate::http::page::{PAGE_DEFAULT, PAGE_MAX};
 use crate::http::problem::Problem;
 use crate::http::request::ApiRequest;
@@ -19,7 +19,7 @@ use crate::kernel::{DecimalError, Quantity};
 use crate::orders::{Movement, MovementLine};
 use crate::store::{Scan, Unavailable};
 
-/// A list of stock: balances, and the latest movements of the shop.
+/// A page of stock balances. The first page also has the latest movements.
 #[derive(Debug, Serialize)]
 pub struct Stock {
     items: Vec<MovementLine>,
@@ -35,18 +35,20 @@ pub struct Filter {
     limit: Option<usize>,
 }
 
-/// The latest movements that are shown, and among how many they are looked for.
+/// The most movements that are shown, and how many of the latest ones are
+/// searched for them.
 const MOVEMENTS_SHOWN_MAX: usize = 20;
 const MOVEMENTS_LOOKED_AT_MAX: usize = 500;
 
 /// `GET /admin/v1/stock`
 pub async fn list(
-    edge: ApiRequest,
+    app: ApiRequest,
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<Stock>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
     let limit = filter.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
-    // A cursor is the last shop and article of the page before.
+    // A cursor holds the store and the article of the last line of the previous
+    // page.
     let after: Option<(String, String)> = match &filter.cursor {
         Some(cursor) => Some(
             serde_json::from_str(cursor)
@@ -56,7 +58,7 @@ pub async fn list(
     };
     let groups = match &filter.store {
         Some(store) => vec![store.clone()],
-        None => edge.shop.store.counter_groups().await?,
+        None => app.services.store.counter_groups().await?,
     };
     let mut items = Vec::new();
     for group in groups {
@@ -65,7 +67,9 @@ pub async fn list(
             Some((last_group, last_name)) if group == *last_group => Some(last_name.as_str()),
             Some(_) | None => None,
         };
-        for (key, value) in edge.shop.store.counters(&group, after_name, limit + 1 - items.len()).await? {
+        for (key, value) in
+            app.services.store.counters(&group, after_name, limit + 1 - items.len()).await?
+        {
             let quantity = Quantity::from_thousandths(value);
             items.push(MovementLine { store_id: key.group, sku: key.name, quantity });
         }
@@ -77,12 +81,15 @@ pub async fn list(
     items.truncate(limit);
     let last = items.last().filter(|_| more).map(|line| (&line.store_id, &line.sku));
     let next_cursor = last.and_then(|last| serde_json::to_string(&last).ok());
-    let movements =
-        if filter.cursor.is_none() { movements(&edge, filter.store.as_deref()).await? } else { Vec::new() };
+    let movements = if filter.cursor.is_none() {
+        movements(&app, filter.store.as_deref()).await?
+    } else {
+        Vec::new()
+    };
     Ok(Json(Stock { items, movements, next_cursor }))
 }
 
-async fn movements(edge: &Edge, store: Option<&str>) -> Result<Vec<Movement>, Problem> {
+async fn movements(app: &AppState, store: Option<&str>) -> Result<Vec<Movement>, Problem> {
     let scan = Scan::Listed {
         kind: Movement::KIND,
         newest_first: true,
@@ -90,7 +97,7 @@ async fn movements(edge: &Edge, store: Option<&str>) -> Result<Vec<Movement>, Pr
         limit: MOVEMENTS_LOOKED_AT_MAX,
     };
     let mut shown = Vec::new();
-    for (_, stored) in edge.shop.store.scan(&scan).await?.items {
+    for (_, stored) in app.services.store.scan(&scan).await?.items {
         let movement: Movement = stored.document().map_err(Unavailable::from)?;
         if store.is_none_or(|store| movement.lines().iter().any(|line| line.store_id == store)) {
             shown.push(movement);
@@ -102,34 +109,40 @@ async fn movements(edge: &Edge, store: Option<&str>) -> Result<Vec<Movement>, Pr
     Ok(shown)
 }
 
-/// What was set.
+/// How many balances were set.
 #[derive(Debug, Serialize)]
 pub struct Set {
     set: usize,
 }
 
-/// The longest list of balances that is read, in bytes.
+/// The longest list of balances that is accepted, in bytes.
 const STOCK_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// `PUT /admin/v1/stock`: balances become what was counted. CSV, or JSON.
-pub async fn set(edge: ApiRequest, headers: HeaderMap, body: Body) -> Result<Json<Set>, Problem> {
+/// `PUT /admin/v1/stock`: sets balances to counted quantities. Accepts CSV or
+/// JSON.
+pub async fn set(app: ApiRequest, headers: HeaderMap, body: Body) -> Result<Json<Set>, Problem> {
     let body = Limited::new(body, STOCK_BYTES_MAX).collect().await;
     let body = body.map_err(|_| {
-        Problem::too_large(format!("at most {STOCK_BYTES_MAX} bytes at once; send the list in parts"))
+        Problem::too_large(format!(
+            "the list is longer than {STOCK_BYTES_MAX} bytes; send it in parts"
+        ))
     })?;
     let body = body.to_bytes();
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind =
+        headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let lines = if kind.starts_with("application/json") {
         serde_json::from_slice(&tidy(&body).text)
             .map_err(|why| Problem::bad_request(format!("not a list of balances: {why}")))?
     } else if kind.starts_with("text/csv") {
         from_csv(&body).map_err(Problem::bad_request)?
     } else {
-        return Err(Problem::bad_request("send the balances as text/csv or application/json"));
+        return Err(Problem::bad_request(
+            "send the balances with Content-Type text/csv or application/json",
+        ));
     };
     let lines: Vec<MovementLine> = lines;
     let count = lines.len();
-    set_stock(&edge.shop, lines).await?;
+    set_stock(&app.services, lines).await?;
     tracing::info!(lines = count, "stock balances were set");
     Ok(Json(Set { set: count }))
 }
@@ -142,18 +155,20 @@ struct Row {
     quantity: String,
 }
 
-/// Reads `store_id,sku,quantity` with a header line. What spreadsheets write is taken as well: a byte order mark, a first line
-/// `sep=;`, semicolons or tabs between the columns, decimal commas with either, rows without anything in them, spaces between
-/// thousands, any line ends.
+/// Reads CSV with the columns `store_id,sku,quantity` and a header line. It
+/// also accepts what spreadsheets write: a byte order mark, a first line
+/// `sep=;`, semicolons or tabs between the columns, decimal commas with either
+/// of them, empty rows, spaces between thousands, and any line ends.
 fn from_csv(bytes: &[u8]) -> Result<Vec<MovementLine>, String> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
     let first_line = bytes.split(is_end).next().unwrap_or_default();
     let named = first_line.strip_prefix(b"sep=").and_then(|rest| rest.first()).copied();
-    // Its line is passed over, and counted.
+    // The line of `sep=` is skipped, but counts as a line.
     let begin = if named.is_some() { first_line.len() } else { 0 };
     let first_row = bytes[begin..].split(is_end).find(|line| !line.is_empty()).unwrap_or_default();
-    let delimiter = named.or_else(|| [b';', b'\t'].into_iter().find(|byte| first_row.contains(byte)));
+    let delimiter =
+        named.or_else(|| [b';', b'\t'].into_iter().find(|byte| first_row.contains(byte)));
     let delimiter = delimiter.unwrap_or(b',');
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
@@ -166,7 +181,8 @@ fn from_csv(bytes: &[u8]) -> Result<Vec<MovementLine>, String> {
     let failed = |why: &csv::Error| trouble(bytes, place(why.position()), &reason(why));
     let headers = reader.headers().map_err(|why| failed(&why))?;
     let headers: csv::StringRecord = headers.iter().map(str::to_ascii_lowercase).collect();
-    let mut missing = COLUMNS.iter().filter(|column| !headers.iter().any(|header| header == **column));
+    let mut missing =
+        COLUMNS.iter().filter(|column| !headers.iter().any(|header| header == **column));
     if let Some(column) = missing.next() {
         return Err(trouble(bytes, begin, &format!("there is no column {column}")));
     }
@@ -177,11 +193,11 @@ fn from_csv(bytes: &[u8]) -> Result<Vec<MovementLine>, String> {
             continue;
         }
         let in_line = |why: String| trouble(bytes, place(record.position()), &why);
-        // Columns without a name may be there as long as they are empty.
+        // Columns without a name are allowed as long as they are empty.
         let has_surplus = record.iter().skip(headers.len()).any(|field| !field.is_empty());
         if record.len() < headers.len() || has_surplus {
             return Err(in_line(format!(
-                "{} columns, where the first line has {}",
+                "{} columns, but the first line has {}",
                 record.len(),
                 headers.len()
             )));
@@ -195,7 +211,7 @@ fn from_csv(bytes: &[u8]) -> Result<Vec<MovementLine>, String> {
     Ok(lines)
 }
 
-/// The columns that must be there.
+/// The required columns.
 const COLUMNS: [&str; 3] = ["store_id", "sku", "quantity"];
 
 fn read_quantity(text: &str, has_commas: bool) -> Result<Quantity, DecimalError> {
@@ -204,7 +220,8 @@ fn read_quantity(text: &str, has_commas: bool) -> Result<Quantity, DecimalError>
     Quantity::from_peer(&if has_commas { plain.replace(',', ".") } else { plain })
 }
 
-/// What csv says of a row, without the place, which it counts otherwise than people do.
+/// The reason of a csv error without its position, because csv counts lines
+/// differently from people.
 fn reason(why: &csv::Error) -> String {
     match why.kind() {
         csv::ErrorKind::Deserialize { err, .. } => err.kind().to_string(),
@@ -222,7 +239,8 @@ fn trouble(bytes: &[u8], byte: usize, why: &str) -> String {
     format!("line {line}: {why}. The first line must be: {}", COLUMNS.join(","))
 }
 
-/// The number of the line in which a row stands that begins at `byte`, or behind the line ends there.
+/// The number of the line of the row that begins at `byte`, or after the line
+/// ends at that position.
 fn line_at(bytes: &[u8], byte: usize) -> usize {
     let rest = bytes.get(byte..).unwrap_or_default();
     let ends = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();

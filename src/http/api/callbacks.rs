@@ -1,4 +1,5 @@
-//! The OpenAPI document of what a merchant's site is told: one webhook for each event, all of one form.
+//! The callbacks in the OpenAPI document: one webhook for each event, all of
+//! the same form.
 
 use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, Paths, PathsBuilder,
@@ -10,19 +11,20 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::ids::DeliveryId;
 use crate::views::callback::{Callback, Event, TEST_EVENT, TestCallback};
-use crate::workers::herald::CALL_SECONDS_MAX;
+use crate::workers::callback_sender::CALL_SECONDS_MAX;
 
 /// The webhooks of the document.
 pub(super) fn webhooks() -> Paths {
-    let events = Event::ALL.iter().map(|(event, meaning)| (event.name(), *meaning, Callback::name()));
-    let test = (TEST_EVENT, "You asked whether callbacks arrive.", TestCallback::name());
+    let events =
+        Event::ALL.iter().map(|(event, meaning)| (event.name(), *meaning, Callback::name()));
+    let test = (TEST_EVENT, "You requested a test of your callback address.", TestCallback::name());
     let paths = events.chain([test]).fold(PathsBuilder::new(), |paths, (name, meaning, body)| {
-        paths.path(name, PathItem::new(HttpMethod::Post, told(name, meaning, &body)))
+        paths.path(name, PathItem::new(HttpMethod::Post, operation(name, meaning, &body)))
     });
     paths.build()
 }
 
-fn told(name: &str, meaning: &str, body: &str) -> OperationBuilder {
+fn operation(name: &str, meaning: &str, body: &str) -> OperationBuilder {
     let text = || ObjectBuilder::new().schema_type(Type::String);
     let header = |name: &str, description: &str| {
         ParameterBuilder::new()
@@ -35,7 +37,9 @@ fn told(name: &str, meaning: &str, body: &str) -> OperationBuilder {
         .content("application/json", Content::new(Some(Ref::from_schema_name(body))))
         .required(Some(Required::True));
     let taken = ResponseBuilder::new().description(format!(
-        "Any 2xx within {CALL_SECONDS_MAX} seconds: it is taken. After anything else it comes again, for up to three days."
+        "Answer any 2xx within {CALL_SECONDS_MAX} seconds to accept the callback. After any \
+        other answer, or none, it is sent again, for up to three days. After 410 nothing is sent \
+        to this address until it accepts a test or a redelivery."
     ));
     OperationBuilder::new()
         .tag("callbacks")
@@ -44,16 +48,22 @@ fn told(name: &str, meaning: &str, body: &str) -> OperationBuilder {
         .parameter(
             header(
                 "webhook-id",
-                "The same in every attempt: when you have handled it already, only answer 2xx.",
+                "The id of the callback, the same in every attempt. If you have already \
+                processed it, just answer 2xx.",
             )
             .schema(Some(DeliveryId::schema())),
         )
         .parameter(
-            header("webhook-timestamp", "When it was sent, in seconds since 1970.").schema(Some(text())),
+            header("webhook-timestamp", "When this attempt was sent, as a Unix time in seconds.")
+                .schema(Some(text())),
         )
         .parameter(
-            header("webhook-signature", "Standard Webhooks, `v1`, with your `callback_secret`.")
-                .schema(Some(text())),
+            header(
+                "webhook-signature",
+                "The signature by Standard Webhooks, version `v1`, made with your \
+                `callback_secret`. Verify it before you use the body.",
+            )
+            .schema(Some(text())),
         )
         .request_body(Some(body.build()))
         .response("2XX", taken)
@@ -63,13 +73,16 @@ fn told(name: &str, meaning: &str, body: &str) -> OperationBuilder {
 mod tests {
     use super::*;
 
-    /// Whoever checks callbacks by the document must find what is sent in it.
+    /// Sites that validate callbacks against the document must find every event
+    /// in it.
     #[test]
     fn every_event_is_named_as_it_is_sent() {
         let document = serde_json::to_value(crate::http::api::document()).expect("json");
         let names = &document["components"]["schemas"]["Event"]["enum"];
-        let sent: Vec<_> =
-            Event::ALL.iter().map(|(event, _)| serde_json::to_value(event).expect("json")).collect();
+        let sent: Vec<_> = Event::ALL
+            .iter()
+            .map(|(event, _)| serde_json::to_value(event).expect("json"))
+            .collect();
         assert_eq!(names.as_array(), Some(&sent));
         for name in sent.iter().filter_map(|name| name.as_str()).chain([TEST_EVENT]) {
             assert!(document["webhooks"][name].is_object(), "{name}");

@@ -1,5 +1,5 @@
-//! `PATCH /v1/orders/{id}`, `POST /v1/orders/{id}/cancel` and `…/ship`: a site changes an order, calls it off, or hands its
-//! goods over.
+//! `PATCH /v1/orders/{id}`, `POST /v1/orders/{id}/cancel` and `…/ship`:
+//! changes, cancels or ships an order of a site.
 
 use axum::Extension;
 use axum::body::Body;
@@ -12,11 +12,17 @@ use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 use super::describe::{BodyRead, Found, Refusals};
-use super::fields::{CustomerFields, Item, check_text, read_customer, read_lines, until};
+use super::fields::{
+    CUSTOMER, CustomerFields, ITEM, Item, Lines, add_faults_of_bill, check_expiry, read_customer,
+    read_lines, text,
+};
 use super::link_wait::linked;
 use super::{Caller, PLACING_MAX};
-use crate::flows::revise_order::{self as flows, CHANGES_MAX, Refused, Request, Wish, revise};
-use crate::http::body::{read_json, read_plain};
+use crate::flows::revise_order::{
+    self as flows, CHANGES_MAX, Refused, Request, RequestedChange, revise,
+};
+use crate::http::body::{read_fields, read_plain};
+use crate::http::fields::{Faults, Fields, Shape, is};
 use crate::http::number_in;
 use crate::http::problem::Problem;
 use crate::http::problems;
@@ -27,34 +33,36 @@ use crate::kernel::json::{some_object, some_objects};
 use crate::kernel::text::free_lines;
 use crate::kernel::{Money, PartyName, Timestamp};
 use crate::orders::Number;
+use crate::payments::{Bill, DESCRIPTION_CHARS_MAX};
 use crate::views::MerchantOrder;
 use crate::views::schema::MoneyText;
 
-/// The tag of the order that a change is meant for, if it says so. What is no tag fits no order.
-fn meant_tag(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+/// The tag in `If-Match`, if there is one. A malformed tag matches no order.
+fn expected_tag(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut values = headers.get_all(header::IF_MATCH).iter();
     let value = match (values.next(), values.next()) {
         (None, _) => return Ok(None),
         (Some(value), None) => value.to_str().unwrap_or_default().trim(),
-        (Some(_), Some(_)) => return Err(Problem::bad_request("send one If-Match header")),
+        (Some(_), Some(_)) => return Err(Problem::bad_request("send only one If-Match header")),
     };
     let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
     Ok((value != "*").then(|| quoted.unwrap_or_default().to_owned()))
 }
 
-/// What a site changes; what is left out stays.
+/// What to change. Fields that are left out stay unchanged.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(min_properties = 1)]
 pub(super) struct Change {
-    /// All of its lines as they are to be.
+    /// All lines of the order after the change.
     #[serde(default, deserialize_with = "some_objects")]
     #[schema(min_items = 1, max_items = 500)]
     items: Option<Vec<Item>>,
-    /// What the site reckons the sum to be: compared, if it is there.
+    /// The total that your site has calculated. If it is sent and differs from
+    /// the sum of the items, the request fails with `validation-failed`.
     #[schema(value_type = Option<MoneyText>)]
     total: Option<Money>,
-    /// What the payer reads.
+    /// The description of the order that the payer sees.
     #[schema(
         min_length = 1,
         max_length = 1000,
@@ -62,48 +70,77 @@ pub(super) struct Change {
         example = "Заказ A-1001"
     )]
     description: Option<String>,
-    /// All that is to be known of the payer: what is left out of it is forgotten.
+    /// The payer. It replaces all data of the payer; fields that are left out
+    /// are deleted.
     #[serde(default, deserialize_with = "some_object")]
     customer: Option<CustomerFields>,
-    /// Until when it can be paid: in 366 days at most.
+    /// The time until which the order can be paid, in RFC 3339: in the future,
+    /// at most 366 days ahead.
     expires_at: Option<Timestamp>,
 }
 
 /// Changes an order that is not paid.
 ///
-/// The buyer's address stays the same. Other `items` make another revision, and another payment: the old one is called off
-/// before. Another `description`, `customer` or `expires_at` alone leaves the payment as it is, and is told to the payment
-/// system if that takes it over; if not, it counts for the next payment of this order. May be repeated.
+/// The `payment.url` for the buyer stays the same. New `items` create a new
+/// revision and a new payment; the old payment is cancelled first. A new
+/// `description`, `customer` or `expires_at` alone keeps the payment, and
+/// updates it at the payment system if the system supports that; otherwise it
+/// applies to the next payment of this order. Repeating the request is safe.
 #[utoipa::path(
     patch, path = "/v1/orders/{id}", operation_id = "changeOrder", tag = "orders",
     request_body(content = Change, example = json!({
-        "items": [{"sku": "123456", "name": "Молоко 3,2 %", "quantity": "1", "price": "119.90", "vat": "RUS_VAT10"}],
+        "items": [{
+            "sku": "123456", "name": "Молоко 3,2 %", "quantity": "1",
+            "price": "119.90", "vat": "RUS_VAT10",
+        }],
     })),
     params(
-        ("id" = Number, Path, description = "The order's `id`."),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the order that the change is meant for."),
+        ("id" = Number, Path, description = "The `id` of the order, twelve digits."),
+        ("If-Match" = Option<String>, Header,
+         description = "The `ETag` of the order as you last read it. If the order has changed \
+             since, the request fails with `precondition-failed`. Without the header, the order \
+             is not compared."),
     ),
     responses(
-        (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "It is another after every change."))),
-        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-paid`: money has come for it, or is held. `order-closed`: it takes no more changes. `too-many-changes`: it was changed 50 times."),
-        (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`precondition-failed`: it has changed since you read it."),
-        (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json", description = "`validation-failed`: what is to be changed makes no sense."),
+        (status = OK, body = MerchantOrder,
+         description = "The order after the request.",
+         headers(("ETag" = String, description = "The tag of the order; it changes with every \
+             change of the order's content. Send it in `If-Match`."))),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json",
+         description = "`order-paid`: the order is paid, so refund it instead; or its money is \
+             held, and then only `items` can be changed. `order-closed`: the order is cancelled \
+             or shipped, or the time to pay it is over. `too-many-changes`: the order has been \
+             changed 50 times; cancel it and place another one."),
+        (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json",
+         description = "`precondition-failed`: the order has changed since you read it. Read it \
+             again and decide whether to repeat the request."),
+        (status = UNPROCESSABLE_ENTITY, body = Problem, content_type = "application/problem+json",
+         description = "`validation-failed`: the change is invalid; `detail` names the field."),
         Refusals, Found, BodyRead,
     ),
 )]
 pub async fn change(
-    edge: ApiRequest,
+    app: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let place = edge.order_place()?;
+    let place = app.order_place()?;
     let body = read_plain(&headers, body).await?;
-    let change = read_change(read_json(&body)?, edge.shop.clock.now())?;
-    let (wish, tag) = (Wish::Change(Box::new(change)), meant_tag(&headers)?);
-    revise_order(edge, Wished { merchant, id, wish, tag, body }, place).await
+    let change = read_change(read_fields(&body, CHANGE)?, app.services.clock.now())?;
+    let (change, tag) = (RequestedChange::Change(Box::new(change)), expected_tag(&headers)?);
+    revise_order(app, ChangeRequest { merchant, id, change, tag, body }, place).await
 }
+
+/// The fields of a change.
+const CHANGE: Fields = &[
+    ("items", Shape::List(ITEM)),
+    ("total", Shape::Optional(is::<Money>)),
+    ("description", Shape::Optional(|value| text(value, DESCRIPTION_CHARS_MAX, Lines::Many))),
+    ("customer", Shape::Object(CUSTOMER)),
+    ("expires_at", Shape::Optional(is::<Timestamp>)),
+];
 
 fn read_change(change: Change, now: Timestamp) -> Result<flows::Change, Problem> {
     let Change { items, total, description, customer, expires_at } = change;
@@ -111,133 +148,175 @@ fn read_change(change: Change, now: Timestamp) -> Result<flows::Change, Problem>
         let why = "nothing is to be changed: send items, description, customer or expires_at";
         return Err(Problem::validation_failed(why));
     }
-    check_text("description", description.as_deref().unwrap_or_default(), true)?;
-    let customer = customer.map(read_customer).transpose()?;
-    let lines = items.map(read_lines).transpose()?;
-    let expires_at = expires_at.map(|at| until(at, now)).transpose()?;
+    let mut faults = Faults::new();
+    if let Some(expires_at) = expires_at {
+        check_expiry(&mut faults, expires_at, now);
+    }
     let description = description.map(|text| free_lines(&text));
+    let lines = items.map(|items| read_lines(items, &mut faults));
+    if let Some(lines) = lines.as_ref().filter(|_| faults.is_empty()) {
+        // The description of the order stays, if none is sent.
+        let description = description.as_deref().unwrap_or("the same");
+        add_faults_of_bill(&mut faults, Bill::faults(description, lines));
+    }
+    faults.check()?;
+    let customer = customer.map(read_customer);
     Ok(flows::Change { lines, total, description, customer, expires_at })
 }
 
-/// Calls an order off that is not paid. Send no body. May be repeated.
+/// Cancels an order that is not paid.
+///
+/// Send no body. Repeating the request is safe.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/cancel", operation_id = "cancelOrder", tag = "orders",
     params(
-        ("id" = Number, Path, description = "The order's `id`."),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the order that the change is meant for."),
+        ("id" = Number, Path, description = "The `id` of the order, twelve digits."),
+        ("If-Match" = Option<String>, Header,
+         description = "The `ETag` of the order as you last read it. If the order has changed \
+             since, the request fails with `precondition-failed`. Without the header, the order \
+             is not compared."),
     ),
     responses(
-        (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "It is another after every change."))),
-        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-paid`: money has come for it. `order-closed`: it takes no more changes."),
-        (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`precondition-failed`: it has changed since you read it."),
+        (status = OK, body = MerchantOrder,
+         description = "The order after the request.",
+         headers(("ETag" = String, description = "The tag of the order; it changes with every \
+             change of the order's content. Send it in `If-Match`."))),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json",
+         description = "`order-paid`: the order is paid; refund it instead. `order-closed`: the \
+             order is shipped or delivered."),
+        (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json",
+         description = "`precondition-failed`: the order has changed since you read it. Read it \
+             again and decide whether to repeat the request."),
         Refusals, Found, BodyRead,
     ),
 )]
 pub async fn cancel(
-    edge: ApiRequest,
+    app: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    without_words(edge, merchant, id, Wish::Cancel, &headers, body).await
+    without_words(app, merchant, id, RequestedChange::Cancel, &headers, body).await
 }
 
-/// Says that an order's goods were handed over. Send no body. May be repeated.
+/// Marks an order as shipped.
 ///
-/// Money that is held is taken, and the payment system is told once, for the receipt of full payment. An order that is not
-/// paid can be paid still: at the door, say. It takes no more changes.
+/// Call it when the goods are handed over. Held money is captured, and the
+/// shipment is reported to the payment system once, for the receipt of full
+/// payment. An order that is not paid yet can still be paid, for example at the
+/// door, but cannot be changed any more. Send no body. Repeating the request is
+/// safe.
 #[utoipa::path(
     post, path = "/v1/orders/{id}/ship", operation_id = "shipOrder", tag = "orders",
     params(
-        ("id" = Number, Path, description = "The order's `id`."),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of the order that was handed over."),
+        ("id" = Number, Path, description = "The `id` of the order, twelve digits."),
+        ("If-Match" = Option<String>, Header,
+         description = "The `ETag` of the order as you last read it. If the order has changed \
+             since, the request fails with `precondition-failed`. Without the header, the order \
+             is not compared."),
     ),
     responses(
-        (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "It is another after every change."))),
-        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-closed`: it was called off."),
-        (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json", description = "`precondition-failed`: it has changed since you read it."),
+        (status = OK, body = MerchantOrder,
+         description = "The order after the request.",
+         headers(("ETag" = String, description = "The tag of the order; it changes with every \
+             change of the order's content. Send it in `If-Match`."))),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json",
+         description = "`order-closed`: the order is cancelled, or all of its money has been \
+             refunded."),
+        (status = PRECONDITION_FAILED, body = Problem, content_type = "application/problem+json",
+         description = "`precondition-failed`: the order has changed since you read it. Read it \
+             again and decide whether to repeat the request."),
         Refusals, Found, BodyRead,
     ),
 )]
 pub async fn ship(
-    edge: ApiRequest,
+    app: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    without_words(edge, merchant, id, Wish::Ship, &headers, body).await
+    without_words(app, merchant, id, RequestedChange::Ship, &headers, body).await
 }
 
-/// What a wish that needs no words comes to.
+/// Handles a request that has no body.
 async fn without_words(
-    edge: ApiRequest,
+    app: ApiRequest,
     merchant: PartyName,
     id: String,
-    wish: Wish,
+    change: RequestedChange,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let place = edge.order_place()?;
+    let place = app.order_place()?;
     let body = read_plain(headers, body).await?;
     if !matches!(body.trim_ascii(), b"" | b"{}") {
-        return Err(Problem::bad_request("this request takes no body"));
+        return Err(Problem::bad_request("send this request without a body"));
     }
-    let tag = meant_tag(headers)?;
-    revise_order(edge, Wished { merchant, id, wish, tag, body }, place).await
+    let tag = expected_tag(headers)?;
+    revise_order(app, ChangeRequest { merchant, id, change, tag, body }, place).await
 }
 
-/// What a site wants of one of its orders.
-struct Wished {
+/// A request to change one of the orders of a site.
+struct ChangeRequest {
     merchant: PartyName,
-    /// The order's number, as the path has it.
+    /// The number of the order, as in the path.
     id: String,
-    wish: Wish,
+    change: RequestedChange,
     tag: Option<String>,
     body: Bytes,
 }
 
 async fn revise_order(
-    edge: ApiRequest,
-    wished: Wished,
+    app: ApiRequest,
+    wished: ChangeRequest,
     place: OwnedSemaphorePermit,
 ) -> Result<Response, Problem> {
-    let Wished { merchant, id, wish, tag, body } = wished;
+    let ChangeRequest { merchant, id, change, tag, body } = wished;
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
     let number = number_in(&id)?.ok_or_else(missing)?;
-    // The work goes on if the site hangs up; its repeat finds it done.
+    // If the site closes the connection, the work continues, and a repeated
+    // request finds it done.
     let work = async move {
         let _place = place;
-        let request = Request { merchant, number, wish, tag, body };
-        Ok::<_, Problem>(match revise(&edge.shop, &request).await? {
-            Ok(()) => Ok(linked(&edge.shop, number, edge.language).await?),
+        let request = Request { merchant, number, change, tag, body };
+        Ok::<_, Problem>(match revise(&app.services, &request).await? {
+            Ok(()) => Ok(linked(&app.services, number, app.language).await?),
             Err(refused) => Err(refused),
         })
     };
     let outcome = see_through(Box::pin(work), PLACING_MAX).await.map_err(|unfinished| {
-        tracing::error!(error = %unfinished, "an order was not changed");
-        Problem::unavailable("it is not known whether the order was changed; send the request again")
+        tracing::error!(
+            error = %unfinished,
+            "it is not known whether an order was changed; its site was asked to repeat the request"
+        );
+        Problem::unavailable("it is not known whether the order was changed; repeat the request")
     })??;
     match outcome {
         Ok(shown) => Ok(with_revision(shown)),
         Err(Refused::NotFound) => Err(missing()),
         Err(Refused::Paid) => {
-            Err(problems::paid("money has come for it: pay it back instead of changing it"))
+            Err(problems::paid("the order is paid: refund it instead of changing it"))
         }
-        Err(Refused::PaidBack) => {
-            Err(problems::closed("all of its money was paid back: there is nothing to hand over"))
-        }
-        Err(Refused::Held) => Err(problems::paid(
-            "its buyer has agreed and the money is held: the items can be changed, description, customer and expires_at cannot",
+        Err(Refused::PaidBack) => Err(problems::closed(
+            "all money of the order has been refunded: there is nothing to ship",
         )),
-        Err(Refused::Expired) => Err(problems::closed("the time to pay it is over: place another order")),
-        Err(Refused::Closed(state)) => Err(problems::closed(format!("it is {state}"))),
+        Err(Refused::Held) => Err(problems::paid(
+            "the buyer has paid and the money is held: only items can be changed, not \
+            description, customer or expires_at",
+        )),
+        Err(Refused::Expired) => {
+            Err(problems::closed("the time to pay the order is over: place another order"))
+        }
+        Err(Refused::Closed(state)) => Err(problems::closed(format!("the order is {state}"))),
         Err(Refused::Tag(now)) => Err(Problem::precondition_failed(format!(
-            "it has changed: read it again, and send If-Match: \"{now}\" if the change still makes sense"
+            "the order has changed: read it again, and send If-Match: \"{now}\" if you still \
+            want the change"
         ))),
         Err(Refused::TooManyChanges) => Err(problems::too_many_changes(format!(
-            "it has been changed {CHANGES_MAX} times, which is the most: cancel it and place another order"
+            "the order has been changed {CHANGES_MAX} times, which is the limit: cancel it and \
+            place another order"
         ))),
         Err(Refused::BadBill(why)) => Err(Problem::validation_failed(why)),
     }

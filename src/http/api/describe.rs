@@ -1,4 +1,4 @@
-//! The OpenAPI document of the merchants' API, made of the handlers themselves.
+//! The OpenAPI document of the merchants' API, built from the handlers.
 
 use std::collections::BTreeMap;
 
@@ -19,44 +19,60 @@ fn problem(description: &str) -> RefOr<Response> {
         .into()
 }
 
-/// What every request may be answered.
+/// Error responses that every request can get.
 pub(super) struct Refusals;
 
 impl IntoResponses for Refusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let refusals = [
-            ("400", "`bad-request`: the request cannot be read."),
-            ("401", "`unauthorized`: the merchant's key is missing or wrong."),
-            ("429", "`too-many-requests`: more than your share; repeat it after `Retry-After` seconds."),
-            ("503", "`unavailable`: repeat the same request after `Retry-After` seconds."),
+            (
+                "400",
+                "`bad-request`: the request cannot be read; `detail` names what is wrong with it.",
+            ),
+            (
+                "401",
+                "`unauthorized`: your key is missing or wrong; send `Authorization: Bearer \
+                <api_key>`.",
+            ),
+            (
+                "429",
+                "`too-many-requests`: you have exceeded your rate limit; repeat the request \
+                after `Retry-After` seconds.",
+            ),
+            (
+                "503",
+                "`unavailable`: the store or the payment system cannot be reached, or the \
+                receiver is overloaded; repeat the same request after `Retry-After` seconds.",
+            ),
         ];
         refusals.map(|(status, why)| (status.to_owned(), problem(why))).into()
     }
 }
 
-/// What a request about one thing may be answered besides.
+/// Additional error responses of a request about one order or delivery.
 pub(super) struct Found;
 
 impl IntoResponses for Found {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        [("404".to_owned(), problem("`not-found`: there is no such thing of yours."))].into()
+        [("404".to_owned(), problem("`not-found`: you have no order or delivery with this id."))]
+            .into()
     }
 }
 
-/// What a request with a body may be answered besides.
+/// Additional error responses of a request with a body.
 pub(super) struct BodyRead;
 
 impl IntoResponses for BodyRead {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let refusals = [
-            ("408", "`request-timeout`: the body did not come in time."),
+            ("408", "`request-timeout`: the body did not arrive in time; repeat the request."),
             ("413", "`too-large`: the body is longer than 1 MiB."),
         ];
         refusals.map(|(status, why)| (status.to_owned(), problem(why))).into()
     }
 }
 
-/// What a request under an idempotency key may be answered besides.
+/// Additional error responses of a request with an idempotency key.
 pub(super) struct KeyTaken;
 
 impl IntoResponses for KeyTaken {
@@ -64,11 +80,14 @@ impl IntoResponses for KeyTaken {
         let refusals = [
             (
                 "400",
-                "`bad-request`: the request cannot be read. `no-idempotency-key`: one header `Idempotency-Key` is needed.",
+                "`bad-request`: the request cannot be read; `detail` names what is wrong with \
+                it. `no-idempotency-key`: send exactly one valid header `Idempotency-Key`.",
             ),
             (
                 "422",
-                "`validation-failed`: what is asked makes no sense. `idempotency-key-reused`: the key was used with another body.",
+                "`validation-failed`: the request is invalid; `detail` names the field. \
+                `idempotency-key-reused`: the key was used with another body; use a new key for \
+                a new request.",
             ),
         ];
         refusals.map(|(status, why)| (status.to_owned(), problem(why))).into()
@@ -80,7 +99,7 @@ struct MerchantsKey;
 impl Modify for MerchantsKey {
     fn modify(&self, document: &mut OpenApi) {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
-        scheme.description = Some("The merchant's `api_key`.".into());
+        scheme.description = Some("The `api_key` of the merchant.".into());
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("merchant", SecurityScheme::Http(scheme));
     }
@@ -90,16 +109,18 @@ impl Modify for MerchantsKey {
 #[openapi(
     info(
         title = "tillgate: the merchants' API",
-        description = "A site places an order, sends its buyer to `payment.url`, and hears of the payment at its \
-            `callback_url`. Sums are decimal strings in roubles, times are RFC 3339. Errors are \
-            `application/problem+json` with a stable `type`. Texts for people come in English, or in Russian where \
-            `Accept-Language` prefers it. Callbacks are Standard Webhooks.",
+        description = "Your site places an order, redirects the buyer to `payment.url`, and \
+            receives callbacks about the payment at its `callback_url`. Amounts are decimal \
+            strings in roubles, times are RFC 3339. Errors are `application/problem+json` with a \
+            stable `type`. Texts for people are in English, or in Russian if `Accept-Language` \
+            prefers it. Callbacks follow Standard Webhooks.",
     ),
     security(("merchant" = [])),
     tags(
-        (name = "orders", description = "Placing an order, and what becomes of it."),
-        (name = "money", description = "Taking money that is held, and paying back."),
-        (name = "callbacks", description = "What your site is told, and telling it again."),
+        (name = "orders",
+         description = "Placing, reading, changing, cancelling and shipping orders."),
+        (name = "money", description = "Capturing held money, and refunds."),
+        (name = "callbacks", description = "Callbacks to your site, and their redelivery."),
     ),
     components(schemas(Problem, DeliveryId, IdempotencyKey, Callback, TestCallback)),
     modifiers(&MerchantsKey),

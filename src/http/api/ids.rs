@@ -1,4 +1,4 @@
-//! Ids and keys, as the document describes them.
+//! Ids and keys in the OpenAPI document.
 
 use crate::views::schema::text_schema;
 
@@ -8,17 +8,18 @@ pub(super) struct DeliveryId;
 text_schema!(
     DeliveryId,
     "DeliveryId",
-    "The `webhook-id` of a callback.",
+    "The id of a callback, as in its `webhook-id` header.",
     "^msg_[1-9][0-9]{11,19}-[0-9]{1,9}$",
     "msg_482993011752-2"
 );
 
-/// The header under which a request is repeated as itself.
+/// The header that identifies a request and its repeats.
 #[derive(Debug)]
 pub(super) struct IdempotencyKey;
 text_schema!(
     IdempotencyKey,
     "IdempotencyKey",
-    "New for each order, refund and capture, and the same when you repeat a request.",
+    "Identifies a request and its repeats: from 1 to 255 printable ASCII characters. Use a new \
+    key for each order, refund and capture, and the same key when you repeat a request.",
     "^[!-~]([ -~]{0,253}[!-~])?$"
 );

@@ -1,4 +1,4 @@
-//! Requests under an idempotency key.
+//! Requests with an idempotency key.
 
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -7,13 +7,13 @@ use crate::flows::place_order::Taken;
 use crate::http::problem::Problem;
 use crate::http::reply::tagged;
 
-/// The header under which a request is sent again as itself.
+/// The header with the idempotency key.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The longest idempotency key, in bytes.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
-/// What a request is answered whose key was taken before.
+/// The answer to a request whose key has been taken before.
 pub(super) fn taken_before(known: Taken) -> Result<Response, Problem> {
     match known {
         Taken::Answered(given) => {
@@ -26,7 +26,7 @@ pub(super) fn taken_before(known: Taken) -> Result<Response, Problem> {
     }
 }
 
-/// The key of a request.
+/// Reads the idempotency key of a request.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let key = match (values.next(), values.next()) {
@@ -38,8 +38,8 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
         || !key.bytes().all(|byte| matches!(byte, b' '..=b'~'))
     {
         return Err(Problem::no_key(format!(
-            "send one header Idempotency-Key of 1 to {IDEMPOTENCY_KEY_BYTES_MAX} printable ASCII characters, new for each \
-             order and the same when you repeat a request"
+            "send one header Idempotency-Key of 1 to {IDEMPOTENCY_KEY_BYTES_MAX} printable ASCII \
+             characters: a new key for each request, and the same key when you repeat it"
         )));
     }
     Ok(key)

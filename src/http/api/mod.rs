@@ -1,16 +1,16 @@
-//! The merchants' API, under `/v1`: what a merchant's site may ask for.
+//! The API for merchants' sites, under `/v1`.
 //!
-//! - [`orders`]: how orders stand;
-//! - [`place`]: a new order;
-//! - [`change`]: other lines, no order any more, or goods that were handed over;
-//! - [`money`]: money that is held is taken, or money goes back;
-//! - [`deliveries`]: what its site was told;
-//! - [`callbacks`]: the document of what it is told;
-//! - [`fields`]: what an order's fields may hold;
-//! - [`keyed`]: requests under an idempotency key;
-//! - [`link_wait`]: waiting a moment for a link;
-//! - [`caller`]: who calls, and how often;
-//! - [`describe`]: the document of all this.
+//! - [`orders`]: reads orders;
+//! - [`place`]: places an order;
+//! - [`change`]: changes, cancels or ships an order;
+//! - [`money`]: captures held money and makes refunds;
+//! - [`deliveries`]: lists, repeats and tests callbacks;
+//! - [`callbacks`]: describes callbacks in the OpenAPI document;
+//! - [`fields`]: validates the fields of an order;
+//! - [`keyed`]: handles idempotency keys;
+//! - [`link_wait`]: waits a short time for a payment link;
+//! - [`caller`]: authenticates the caller and applies its rate limit;
+//! - [`describe`]: builds the OpenAPI document.
 
 mod callbacks;
 mod caller;
@@ -23,23 +23,31 @@ mod keyed;
 mod link_wait;
 mod money;
 mod orders;
-mod pace;
 mod place;
+mod rate_limit;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::middleware;
 pub use caller::Caller;
-pub use pace::{MerchantDoor, Pace};
+pub use rate_limit::{MerchantAccess, RateLimit};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Edge;
+use super::AppState;
 
-/// The routes, and the document of them.
-pub fn routes(edge: &Arc<Edge>) -> OpenApiRouter<Arc<Edge>> {
-    described().route_layer(middleware::from_fn_with_state(Arc::clone(edge), caller::admit))
+/// The routes, with their OpenAPI document.
+pub fn routes(app: &Arc<AppState>) -> OpenApiRouter<Arc<AppState>> {
+    described().route_layer(middleware::from_fn_with_state(Arc::clone(app), caller::admit))
+}
+
+/// The same routes for the operator, who names the merchant in a header. They
+/// are for a router that has verified the admin token.
+pub fn routes_for_operator() -> Router<Arc<AppState>> {
+    let (router, _) = described().split_for_parts();
+    router.route_layer(middleware::from_fn(caller::act_for))
 }
 
 /// The OpenAPI document.
@@ -48,7 +56,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
     described().into_openapi()
 }
 
-fn described() -> OpenApiRouter<Arc<Edge>> {
+fn described() -> OpenApiRouter<Arc<AppState>> {
     OpenApiRouter::with_openapi(describe::frame())
         .routes(routes!(orders::list, place::create))
         .routes(routes!(orders::show, change::change))
@@ -62,5 +70,6 @@ fn described() -> OpenApiRouter<Arc<Edge>> {
         .routes(routes!(deliveries::redeliver))
 }
 
-/// How long placing an order may take in all: reading it, three commits, and the wait for its link.
+/// The longest time that placing an order may take: reading the request, three
+/// commits, and waiting for the link.
 const PLACING_MAX: Duration = Duration::from_secs(8);

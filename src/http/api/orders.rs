@@ -1,4 +1,4 @@
-//! How orders stand: one, and the list.
+//! Reads orders: one, or a list.
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
@@ -22,87 +22,101 @@ use crate::store::Unavailable;
 use crate::views::schema::ExternalIdText;
 use crate::views::{MerchantOrder, merchant_order};
 
-/// Shows an order.
+/// Shows one of your orders.
 #[utoipa::path(
     get, path = "/v1/orders/{id}", operation_id = "showOrder", tag = "orders",
-    params(("id" = Number, Path, description = "The order's `id`.")),
+    params(("id" = Number, Path, description = "The `id` of the order, twelve digits.")),
     responses(
-        (status = OK, body = MerchantOrder, description = "The order as it is now.", headers(("ETag" = String, description = "It is another after every change."))),
+        (status = OK, body = MerchantOrder,
+         description = "The order in its current state.",
+         headers(("ETag" = String, description = "The tag of the order; it changes with every \
+             change of the order's content. Send it in `If-Match`."))),
         Refusals, Found,
     ),
 )]
 pub async fn show(
-    edge: ApiRequest,
+    app: ApiRequest,
     Path(id): Path<String>,
     Extension(Caller(merchant)): Extension<Caller>,
 ) -> Result<Response, Problem> {
     let missing = || Problem::not_found(format!("there is no order {id} of yours"));
     let number = number_in(&id)?.ok_or_else(missing)?;
-    let record = load_record(&edge.shop.store, number).await?;
+    let record = load_record(&app.services.store, number).await?;
     let own = record.filter(|record| record.order.source == merchant);
-    let found =
-        own.and_then(|OrderRecord { order, checkout, .. }| merchant_order(edge.frame(), &order, &*checkout?));
+    let found = own.and_then(|OrderRecord { order, checkout, .. }| {
+        merchant_order(app.frame(), &order, &*checkout?)
+    });
     found.map(with_revision).ok_or_else(missing)
 }
 
-/// What a site's list can be narrowed by.
+/// Filters for the list of a site's orders.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// The one under your number.
+    /// Only the order with this number of yours.
     #[param(value_type = Option<ExternalIdText>)]
     merchant_order_id: Option<String>,
-    /// Those that stand so.
+    /// Only orders in this state.
     state: Option<OrderState>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     cursor: Option<String>,
-    /// Entries of a page.
+    /// The number of entries on a page.
     #[param(minimum = 1, maximum = 500, default = 50)]
     limit: Option<usize>,
 }
 
-/// Lists your orders, the latest first.
+/// Lists your orders, newest first.
+///
+/// A page can have fewer entries than `limit`, even none: read on as long as
+/// `next_cursor` is not null.
 #[utoipa::path(
     get, path = "/v1/orders", operation_id = "listOrders", tag = "orders", params(Filter),
-    responses((status = OK, body = List<MerchantOrder>, description = "A page of orders, the latest first."), Refusals),
+    responses((status = OK, body = List<MerchantOrder>, description = "A page of orders, newest \
+        first."), Refusals),
 )]
 pub async fn list(
-    edge: ApiRequest,
+    app: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<List<MerchantOrder>>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
     let fits = |shown: &MerchantOrder| filter.state.is_none_or(|state| shown.state == state);
     if let Some(id) = &filter.merchant_order_id {
-        let found = find(&edge, &merchant, id).await?;
-        return Ok(Json(List { items: found.into_iter().filter(fits).collect(), next_cursor: None }));
+        let found = find(&app, &merchant, id).await?;
+        return Ok(Json(List {
+            items: found.into_iter().filter(fits).collect(),
+            next_cursor: None,
+        }));
     }
     let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
-    let numbers = gather(&edge.shop.store, Order::KIND, &paging, |stored| {
+    let numbers = gather(&app.services.store, Order::KIND, &paging, |stored| {
         let order: Order = stored.document()?;
         Ok((order.source == merchant).then_some(order))
     });
     let List { items, next_cursor } = numbers.await?;
     let mut shown_items = Vec::with_capacity(items.len());
     for order in items {
-        let stored = edge.shop.store.load(&[Checkout::key(order.number)]).await?.pop().flatten();
+        let stored = app.services.store.load(&[Checkout::key(order.number)]).await?.pop().flatten();
         let checkout: Option<Checkout> =
             stored.map(|stored| stored.document()).transpose().map_err(Unavailable::from)?;
         shown_items.extend(
-            checkout.and_then(|checkout| merchant_order(edge.frame(), &order, &checkout)).filter(fits),
+            checkout
+                .and_then(|checkout| merchant_order(app.frame(), &order, &checkout))
+                .filter(fits),
         );
     }
     Ok(Json(List { items: shown_items, next_cursor }))
 }
 
 async fn find(
-    edge: &ApiRequest,
+    app: &ApiRequest,
     merchant: &PartyName,
     id: &str,
 ) -> Result<Option<MerchantOrder>, Unavailable> {
     let Some(id) = ExternalId::parse(id) else { return Ok(None) };
-    let found = find_record(&edge.shop, merchant, &id).await?;
-    Ok(found
-        .and_then(|OrderRecord { order, checkout, .. }| merchant_order(edge.frame(), &order, &*checkout?)))
+    let found = find_record(&app.services, merchant, &id).await?;
+    Ok(found.and_then(|OrderRecord { order, checkout, .. }| {
+        merchant_order(app.frame(), &order, &*checkout?)
+    }))
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/orders`: a site places an order.
+//! `POST /v1/orders`: places an order of a site.
 
 use std::time::Duration;
 
@@ -11,17 +11,23 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::describe::{BodyRead, KeyTaken, Refusals};
-use super::fields::{CustomerFields, Item, check_text, check_visible, read_customer, read_lines, until};
+use super::fields::{
+    CUSTOMER, CustomerFields, ITEM, Item, Lines, add_faults_of_bill, check_expiry, identifier,
+    page, read_customer, read_lines, text,
+};
 use super::ids::IdempotencyKey;
 use super::keyed::{idempotency_key, taken_before};
 use super::link_wait::linked;
 use super::{Caller, PLACING_MAX};
 use crate::dedup::Answer;
-use crate::dedup::key::Asked;
-use crate::flows::place_order::{Keyed, Placed, Placement, Taken, answer_key, known_key, place, take_key};
-use crate::flows::{Callbacks, Seller};
-use crate::http::Edge;
-use crate::http::body::{read_json, read_plain};
+use crate::dedup::key::KeyedRequest;
+use crate::flows::place_order::{
+    Keyed, Placed, Placement, Taken, answer_key, known_key, place, take_key,
+};
+use crate::flows::{Callbacks, PaymentProfile};
+use crate::http::AppState;
+use crate::http::body::{read_fields, read_plain};
+use crate::http::fields::{Faults, Fields, Shape, is};
 use crate::http::problem::Problem;
 use crate::http::problems;
 use crate::http::reply::tagged;
@@ -32,24 +38,22 @@ use crate::kernel::json::{object, objects};
 use crate::kernel::text::free_lines;
 use crate::kernel::time::later;
 use crate::kernel::{ExternalId, Money, PartyName, Timestamp};
-use crate::payments::{Bill, Ways};
+use crate::payments::{Bill, DESCRIPTION_CHARS_MAX, SiteUrls};
 use crate::peer::Url;
 use crate::views::MerchantOrder;
 use crate::views::schema::{ExternalIdText, MoneyText};
 
-/// How long an order can be paid when the merchant does not say.
+/// How long an order can be paid unless the site says otherwise, in days.
 const EXPIRES_DAYS_DEFAULT: u64 = 3;
 
-/// The longest address of a merchant's page, in bytes.
-const URL_BYTES_MAX: usize = 1000;
-
-/// An order as a site asks for it.
+/// A new order.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewOrder {
     #[schema(value_type = ExternalIdText)]
     merchant_order_id: String,
-    /// What the payer reads; "Заказ" and your number if it is left out.
+    /// The description of the order that the payer sees, from 1 to 1000
+    /// characters; by default `Заказ` and your order number.
     #[schema(
         min_length = 1,
         max_length = 1000,
@@ -59,72 +63,126 @@ pub(super) struct NewOrder {
     description: Option<String>,
     #[serde(default, deserialize_with = "object")]
     customer: CustomerFields,
-    /// Only RUB is taken, in any case, and RUR for it.
+    /// The currency: only `RUB` is accepted, in any case; `RUR` means the same.
     #[serde(default = "currency_default")]
     #[schema(pattern = "^[Rr][Uu][BbRr]$", example = "RUB")]
     currency: String,
     #[serde(deserialize_with = "objects")]
     #[schema(min_items = 1, max_items = 500)]
     items: Vec<Item>,
-    /// What the site reckons the sum to be: compared, if it is there.
+    /// The total that your site has calculated. If it is sent and differs from
+    /// the sum of the items, the request fails with `validation-failed`.
     #[schema(value_type = Option<MoneyText>)]
     total: Option<Money>,
-    /// Where the buyer goes after paying.
-    #[schema(pattern = "^https?://[a-z0-9-]", max_length = 1000, example = "https://shop.example/ok")]
+    /// The address of your page for a buyer who has paid: http or https, at
+    /// most 1000 bytes.
+    #[schema(
+        pattern = "^https?://[a-z0-9-]",
+        max_length = 1000,
+        example = "https://shop.example/ok"
+    )]
     success_url: Option<String>,
-    /// Where the buyer goes after failing to pay.
-    #[schema(pattern = "^https?://[a-z0-9-]", max_length = 1000, example = "https://shop.example/fail")]
+    /// The address of your page for a buyer whose payment has failed: http or
+    /// https, at most 1000 bytes.
+    #[schema(
+        pattern = "^https?://[a-z0-9-]",
+        max_length = 1000,
+        example = "https://shop.example/fail"
+    )]
     fail_url: Option<String>,
-    /// Where the buyer goes to turn back.
-    #[schema(pattern = "^https?://[a-z0-9-]", max_length = 1000, example = "https://shop.example/cart")]
+    /// The address of your page for a buyer who leaves the payment page without
+    /// paying: http or https, at most 1000 bytes.
+    #[schema(
+        pattern = "^https?://[a-z0-9-]",
+        max_length = 1000,
+        example = "https://shop.example/cart"
+    )]
     return_url: Option<String>,
-    /// Where your site hears of this order, if not where it hears of all: https, and on the public internet. Callbacks are
-    /// signed, so a `callback_secret` must be configured for you.
-    #[schema(pattern = "^https?://[a-z0-9-]", max_length = 1000, example = "https://shop.example/tillgate")]
+    /// The address for callbacks about this order, instead of your configured
+    /// one: https, on the public internet. Callbacks are signed, so a
+    /// `callback_secret` must be configured for you.
+    #[schema(
+        pattern = "^https?://[a-z0-9-]",
+        max_length = 1000,
+        example = "https://shop.example/tillgate"
+    )]
     callback_url: Option<String>,
-    /// Until when it can be paid: in three days if it is left out, in 366 at most.
+    /// The time until which the order can be paid, in RFC 3339: in the future,
+    /// at most 366 days ahead; three days by default.
     expires_at: Option<Timestamp>,
 }
+
+/// The fields of an order as a site sends it.
+const ORDER: Fields = &[
+    ("merchant_order_id", Shape::Required(|value| identifier(value, 255))),
+    ("description", Shape::Optional(|value| text(value, DESCRIPTION_CHARS_MAX, Lines::Many))),
+    ("customer", Shape::Object(CUSTOMER)),
+    ("currency", Shape::Optional(is::<String>)),
+    ("items", Shape::RequiredList(ITEM)),
+    ("total", Shape::Optional(is::<Money>)),
+    ("success_url", Shape::Optional(page)),
+    ("fail_url", Shape::Optional(page)),
+    ("return_url", Shape::Optional(page)),
+    ("callback_url", Shape::Optional(is::<String>)),
+    ("expires_at", Shape::Optional(is::<Timestamp>)),
+];
 
 fn currency_default() -> String {
     Currency::Rub.code().into()
 }
 
-/// Places an order and gives it a payment link.
+/// Places an order and creates its payment link.
 ///
-/// The same `Idempotency-Key` with the same body gets the same answer, byte for byte. The link may still be under way
-/// when the answer comes (`payment.state` is `requested`): its address works all the same.
+/// Repeating the request with the same `Idempotency-Key` and the same body
+/// returns the same answer, byte for byte. The answer may come before the
+/// payment system has created the link; then `payment.state` is `requested`.
+/// You can send the buyer to `payment.url` all the same.
 #[utoipa::path(
     post, path = "/v1/orders", operation_id = "createOrder", tag = "orders",
     request_body(content = NewOrder, example = json!({
         "merchant_order_id": "A-1001",
         "customer": {"name": "Анна", "email": "anna@example.org"},
-        "items": [{"sku": "123456", "name": "Молоко 3,2 %", "quantity": "2", "price": "129.90", "vat": "RUS_VAT10"}],
+        "items": [{
+            "sku": "123456", "name": "Молоко 3,2 %", "quantity": "2",
+            "price": "129.90", "vat": "RUS_VAT10",
+        }],
         "success_url": "https://shop.example/ok", "fail_url": "https://shop.example/fail",
     })),
-    params(("Idempotency-Key" = IdempotencyKey, Header, description = "The key under which the request is repeated as itself.")),
+    params(("Idempotency-Key" = IdempotencyKey, Header,
+     description = "The key that identifies this request and its repeats.")),
     responses(
-        (status = CREATED, body = MerchantOrder, description = "The order, with the link where its buyer pays.",
-         headers(("ETag" = String, description = "It is another after every change."), ("Idempotent-Replayed" = Option<bool>, description = "`true` when the request was answered before."))),
-        (status = FORBIDDEN, body = Problem, content_type = "application/problem+json", description = "`not-configured`: no payment system is configured for you."),
-        (status = CONFLICT, body = Problem, content_type = "application/problem+json", description = "`order-exists`: another order of yours has this number. `request-in-progress`: the first request under this key is not done."),
+        (status = CREATED, body = MerchantOrder,
+         description = "The order, with the address where its buyer pays in `payment.url`.",
+         headers(("ETag" = String, description = "The tag of the order; it changes with every \
+             change of the order's content. Send it in `If-Match`."),
+          ("Idempotent-Replayed" = Option<bool>,
+           description = "`true` if this is the stored answer to an earlier request with the \
+               same key."))),
+        (status = FORBIDDEN, body = Problem, content_type = "application/problem+json",
+         description = "`not-configured`: no payment system is configured for you; ask the \
+             operator."),
+        (status = CONFLICT, body = Problem, content_type = "application/problem+json",
+         description = "`order-exists`: you have placed a different order with this \
+             `merchant_order_id`. `request-in-progress`: the first request with this key is \
+             still being processed; repeat it after `Retry-After` seconds."),
         Refusals, BodyRead, KeyTaken,
     ),
 )]
 pub async fn create(
-    edge: ApiRequest,
+    app: ApiRequest,
     Extension(Caller(merchant)): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let again = "send it again with the same Idempotency-Key";
-    let place = match edge.order_place() {
+    let again = "repeat the request with the same Idempotency-Key";
+    let place = match app.order_place() {
         Ok(place) => place,
         Err(problem) => return problem.into_response(),
     };
-    // The work goes on if the site hangs up: what it asked for is done once, and its repeat finds it.
+    // If the site closes the connection, the work continues: it is done once,
+    // and a repeated request finds it.
     let work = async move {
-        let placed = place_order(&edge, merchant, &headers, body).await;
+        let placed = place_order(&app, merchant, &headers, body).await;
         drop(place);
         placed
     };
@@ -132,113 +190,127 @@ pub async fn create(
         Ok(Ok(response)) => response,
         Ok(Err(problem)) => problem.into_response(),
         Err(unfinished) => {
-            tracing::error!(error = %unfinished, "an order was not placed");
+            tracing::error!(
+                error = %unfinished,
+                "an order was not placed in time; its site was asked to repeat the request"
+            );
             Problem::unavailable(format!("the order could not be placed; {again}")).into_response()
         }
     }
 }
 
 async fn place_order(
-    edge: &ApiRequest,
+    app: &ApiRequest,
     merchant: PartyName,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let seller = edge.shop.sellers.get(&merchant);
-    let seller =
-        seller.ok_or_else(|| Problem::not_configured("this merchant has no payment system configured"))?;
+    let profile = app.services.merchants.get(&merchant);
+    let profile = profile.ok_or_else(|| {
+        Problem::not_configured(
+            "no payment system is configured for this merchant: ask the operator",
+        )
+    })?;
     let key = idempotency_key(headers)?;
     let bytes = read_plain(headers, body).await?;
-    // Before the body is looked at: what was right when it came first may have expired since.
-    if let Some(known) = known_key(&edge.shop, &merchant, Asked::Order, &key, &bytes).await? {
+    // This comes before the body is validated: a body that was valid at first
+    // may have expired since.
+    if let Some(known) =
+        known_key(&app.services, &merchant, KeyedRequest::Order, &key, &bytes).await?
+    {
         return taken_before(known);
     }
-    let placement = read_placement(edge, seller, merchant, bytes)?;
+    let placement = read_placement(app, profile, merchant, bytes)?;
     let keyed = Keyed {
         merchant: &placement.merchant,
-        asked: Asked::Order,
+        asked: KeyedRequest::Order,
         external_id: Some(&placement.merchant_order_id),
         key: &key,
         body: &placement.body,
     };
-    let id = match take_key(&edge.shop, keyed).await? {
+    let id = match take_key(&app.services, keyed).await? {
         Taken::Ours(id) => id,
-        known @ (Taken::Answered(_) | Taken::OtherRequest | Taken::UnderWay) => return taken_before(known),
+        known @ (Taken::Answered(_) | Taken::OtherRequest | Taken::UnderWay) => {
+            return taken_before(known);
+        }
     };
-    let (number, given) = match place(&edge.shop, seller, &placement).await? {
-        Placed::Stands(number) => {
-            let shown = linked(&edge.shop, number, edge.language).await?;
+    let (number, given) = match place(&app.services, profile, &placement).await? {
+        Placed::Known(number) => {
+            let shown = linked(&app.services, number, app.language).await?;
             let body = serde_json::to_string(&shown).unwrap_or_default();
             (number, Answer { status: 201, content_type: "application/json".into(), body })
         }
         Placed::NumberTaken(number) => {
             let detail = format!(
-                "merchant_order_id {}: you have placed another order under it, {number}; read it with GET /v1/orders/{number}",
+                "merchant_order_id {}: you have placed a different order with it, {number}; read \
+                it with GET /v1/orders/{number}",
                 placement.merchant_order_id
             );
             (number, problems::order_exists(detail).into())
         }
     };
-    let given = answer_key(&edge.shop, id, Some(number), given).await?;
+    let given = answer_key(&app.services, id, Some(number), given).await?;
     Ok(tagged(given))
 }
 
 fn read_placement(
-    edge: &Edge,
-    seller: &Seller,
+    app: &AppState,
+    profile: &PaymentProfile,
     merchant: PartyName,
     body: Bytes,
 ) -> Result<Placement, Problem> {
-    let unusable = |why: String| Problem::validation_failed(why);
-    let order: NewOrder = read_json(&body)?;
-    let merchant_order_id = ExternalId::parse(&order.merchant_order_id);
-    let merchant_order_id = merchant_order_id.ok_or_else(|| {
-        unusable("merchant_order_id: from 1 to 255 bytes without control characters".into())
-    })?;
-    check_visible("merchant_order_id", merchant_order_id.as_str())?;
-    if Currency::read(&order.currency).is_none() {
-        return Err(unusable(format!("currency: {:?} is not taken, only {}", order.currency, Currency::Rub)));
-    }
-    let now = edge.shop.clock.now();
+    let order: NewOrder = read_fields(&body, ORDER)?;
+    let mut faults = Faults::new();
+    let now = app.services.clock.now();
     let by_default = || later(now, Duration::from_secs(EXPIRES_DAYS_DEFAULT * 24 * 3600));
-    let expires_at = until(order.expires_at.unwrap_or_else(by_default), now)?;
-    let lines = read_lines(order.items)?;
-    let customer = read_customer(order.customer)?;
-    check_text("description", order.description.as_deref().unwrap_or_default(), true)?;
+    let expires_at = order.expires_at.unwrap_or_else(by_default);
+    check_expiry(&mut faults, expires_at, now);
     let description = order.description.map(|text| free_lines(&text));
-    let description = description.unwrap_or_else(|| format!("Заказ {merchant_order_id}"));
-    let bill = Bill::over(description, lines, customer, expires_at);
+    let description = description.unwrap_or_else(|| format!("Заказ {}", order.merchant_order_id));
+    let lines = read_lines(order.items, &mut faults);
+    if faults.is_empty() {
+        add_faults_of_bill(&mut faults, Bill::faults(&description, &lines));
+    }
+    let callback_url = order.callback_url.as_deref().map(|url| callback(app, profile, url));
+    if let Some(Err(why)) = &callback_url {
+        faults.add("/callback_url", why);
+    }
+    let merchant_order_id = ExternalId::parse(&order.merchant_order_id);
+    if merchant_order_id.is_none() {
+        faults.add("/merchant_order_id", "must not be empty or have control characters");
+    }
+    if Currency::read(&order.currency).is_none() {
+        faults.add("/currency", format!("must be {}", Currency::Rub));
+    }
+    faults.check()?;
+    let unusable = |why: String| Problem::validation_failed(why);
+    let bill = Bill::over(description, lines, read_customer(order.customer), expires_at);
     let bill = bill.map_err(|why| unusable(why.to_string()))?;
-    seller.terms.admit(&bill).map_err(|why| unusable(why.to_string()))?;
+    profile.terms.admit(&bill).map_err(|why| unusable(why.to_string()))?;
     bill.agrees(order.total).map_err(|why| unusable(why.to_string()))?;
-    let ways = Ways {
-        success: page("success_url", order.success_url)?,
-        fail: page("fail_url", order.fail_url)?,
-        back: page("return_url", order.return_url)?,
-        callback: order.callback_url.map(|url| callback(edge, seller, &url)).transpose()?,
+    let normal = |url: Option<String>| url.and_then(|url| Url::parse(&url).ok()).map(Into::into);
+    let urls = SiteUrls {
+        success: normal(order.success_url),
+        fail: normal(order.fail_url),
+        back: normal(order.return_url),
+        callback: callback_url.and_then(Result::ok),
     };
-    Ok(Placement { merchant, merchant_order_id, bill, ways, body })
+    let missing = || unusable("merchant_order_id: must not be empty".into());
+    let merchant_order_id = merchant_order_id.ok_or_else(missing)?;
+    Ok(Placement { merchant, merchant_order_id, bill, urls, body })
 }
 
-/// An address that we may call. A name in it is looked up when it is called.
-pub(super) fn callback(edge: &Edge, seller: &Seller, url: &str) -> Result<String, Problem> {
-    let unusable = |why: String| Problem::validation_failed(format!("callback_url: {why}"));
-    if seller.callbacks == Callbacks::None {
-        let why = "callbacks are signed, and no callback_secret is configured for you; the gateway's operator can give you one";
-        return Err(unusable(why.into()));
+/// Validates a callback address. The name in it is resolved only when it is
+/// called. The error says what it must be.
+pub(super) fn callback(
+    app: &AppState,
+    profile: &PaymentProfile,
+    url: &str,
+) -> Result<String, String> {
+    if profile.callbacks == Callbacks::None {
+        let why = "callbacks are signed, but no callback_secret is configured for you; ask the \
+            operator for one";
+        return Err(why.into());
     }
-    edge.guard.admit(url).map(Into::into).map_err(|why| unusable(why.to_string()))
-}
-
-/// An address that a buyer's browser may be sent to.
-fn page(name: &str, url: Option<String>) -> Result<Option<String>, Problem> {
-    let Some(url) = url else { return Ok(None) };
-    let parsed = Url::parse(&url).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
-    let usable = parsed.filter(|parsed| parsed.host_str().is_some() && url.len() <= URL_BYTES_MAX);
-    match usable {
-        Some(parsed) => Ok(Some(parsed.into())),
-        None => Err(Problem::validation_failed(format!(
-            "{name}: an address such as https://shop.example/page, of at most {URL_BYTES_MAX} bytes"
-        ))),
-    }
+    app.guard.admit(url).map(Into::into).map_err(|why| why.to_string())
 }

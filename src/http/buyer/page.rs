@@ -1,11 +1,11 @@
-//! What a buyer's page says.
+//! The content of the pages for buyers.
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::Found;
-use crate::flows::Shop;
+use crate::flows::Services;
 use crate::http::problem::Problem;
 use crate::payments::{Checkout, Payment, PaymentPhase};
 use crate::texts::money;
@@ -18,28 +18,33 @@ struct Page {
     face: &'static str,
     title: &'static str,
     text: &'static str,
+    /// The name of the shop; empty if none is configured.
+    shop: String,
+    /// The address of its logo.
+    logo: Option<String>,
     order: String,
     sum: String,
-    /// The main button.
+    /// The main button: its address and label.
     go: Option<(String, &'static str)>,
-    /// It asks for a payment instead of leading to one.
+    /// Whether the main button requests a payment with `POST`, instead of
+    /// leading to one.
     asks: bool,
-    /// The other one.
+    /// The secondary button: its address and label.
     back: Option<(String, &'static str)>,
-    /// After how many seconds the page looks anew, and where.
+    /// After how many seconds the page reloads, and which address it loads.
     refresh: Option<(u32, String)>,
-    /// Where it is followed live, and the state that is shown.
+    /// The address of the live updates, and the state that the page shows.
     live: Option<(String, &'static str)>,
     live_note: &'static str,
 }
 
-pub(in crate::http) fn face(shop: &Shop, checkout: &Checkout) -> PaymentPage {
-    let now = shop.clock.now();
+pub(in crate::http) fn face(services: &Services, checkout: &Checkout) -> PaymentPage {
+    let now = services.clock.now();
     if checkout.waits_for_buyer(now) && checkout.payments.is_empty() {
         return PaymentPage::Ready;
     }
     if checkout.waits_for_buyer(now) || checkout.is_renewable(now) {
-        return PaymentPage::Unpaid; // who asks to pay gets another payment
+        return PaymentPage::Unpaid; // a buyer who asks to pay gets another payment
     }
     let is_closing =
         |payment: &Payment| payment.is_live() && payment.superseded.is_some() && checkout.on_demand;
@@ -74,25 +79,30 @@ pub(in crate::http) fn name_of(face: PaymentPage) -> &'static str {
     }
 }
 
-pub(in crate::http) fn page(language: Language, found: Option<&Found>, face: PaymentPage) -> Response {
-    let ways = found.map(|found| found.checkout.ways.clone()).unwrap_or_default();
+pub(in crate::http) fn page(
+    language: Language,
+    found: Option<&Found>,
+    face: PaymentPage,
+) -> Response {
+    let urls = found.map(|found| found.checkout.urls.clone()).unwrap_or_default();
     let token = found.map(|found| found.token.as_str()).unwrap_or_default();
     let to_shop = language.buyer_words().back_to_shop;
     let pay = Some((format!("/pay/{token}"), language.buyer_words().pay));
-    let after_failure = ways.fail.clone().or(ways.back.clone()).map(|url| (url, to_shop));
+    let after_failure = urls.fail.clone().or(urls.back.clone()).map(|url| (url, to_shop));
     let PageWords { title, text } = face.words(language);
     let here = format!("/return/{token}");
     let (go, back, refresh) = match face {
         PaymentPage::Preparing => (None, after_failure, Some((3, format!("/pay/{token}")))),
         PaymentPage::Closing => (None, after_failure, Some((30, format!("/pay/{token}")))),
         PaymentPage::Ready | PaymentPage::Unpaid => (pay, after_failure, None),
-        // Who has just paid is not asked to pay; who has not still finds the way.
+        // A buyer who has just paid is not asked to pay again; one who has not
+        // still finds the link.
         PaymentPage::Waiting => {
             let pay_page = language.buyer_words().open_payment_page;
             (None, Some((format!("/pay/{token}"), pay_page)), Some((5, here.clone())))
         }
         PaymentPage::Paid => {
-            let way = ways.success.or(ways.back);
+            let way = urls.success.or(urls.back);
             let refresh = way.clone().map(|url| (4, url));
             (way.map(|url| (url, to_shop)), None, refresh)
         }
@@ -116,11 +126,14 @@ pub(in crate::http) fn page(language: Language, found: Option<&Found>, face: Pay
         && matches!(face, PaymentPage::Ready | PaymentPage::Unpaid)
         && !found.is_some_and(|found| found.has_link);
     let sum = found.and_then(|found| found.checkout.sum_to_pay());
+    let (shop, logo) = found.map(Found::shop).unwrap_or_default();
     let page = Page {
         lang: language.code(),
         face: name_of(face),
         title,
         text,
+        shop,
+        logo,
         order: found.map_or_else(String::new, |found| {
             format!("{} {}", language.buyer_words().order, found.external_id)
         }),
@@ -150,18 +163,21 @@ pub(in crate::http) fn page(language: Language, found: Option<&Found>, face: Pay
     match page.render() {
         Ok(html) => guarded((status, html).into_response()),
         Err(why) => {
-            tracing::error!(error = %why, "a buyer's page could not be shown");
-            Problem::unavailable("the page could not be shown; try again").into_response()
+            tracing::error!(error = %why, "a buyer's page could not be rendered");
+            Problem::unavailable("the page could not be rendered; try again").into_response()
         }
     }
 }
 
-/// A page's title and text.
-/// The page's address is a secret of the buyer's: it is not cached, not indexed and not told to the next site, and the page
-/// loads nothing from anywhere else.
+/// Adds the headers of a page. Its address is a secret of the buyer: it is not
+/// cached, not indexed and not sent to the next site, and the page loads
+/// nothing from other sites.
 pub(in crate::http) fn guarded(mut response: Response) -> Response {
-    // The one form, a button, is answered with the way to the payment page: browsers want that way to be allowed too.
-    const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+    // The only form, a button, is answered with a redirect to the payment page:
+    // browsers require that `form-action` allows the target of that redirect,
+    // too.
+    const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
+                          connect-src 'self'; \
                           base-uri 'none'; form-action 'self' https: http:; frame-ancestors 'none'";
     let headers = response.headers_mut();
     let fixed = [

@@ -1,26 +1,31 @@
 use super::*;
 
-/// The committed document is the one that the code makes: a change of the API is seen as a change of this file.
+/// The committed document equals the one that the code generates, so every
+/// change of the API shows as a change of that file.
 #[test]
-fn the_committed_document_is_that_of_the_code() {
+fn the_committed_document_equals_the_generated_one() {
     let committed = include_str!("../../../docs/openapi.json");
-    assert!(committed == text(), "run: cargo run -- openapi > docs/openapi.json");
+    assert!(
+        committed == text(),
+        "docs/openapi.json is out of date; run: cargo run -- openapi > docs/openapi.json"
+    );
 }
 
-/// A generated client names its functions by the operations' ids.
+/// Generated clients name their functions after the operation ids.
 #[test]
 fn every_operation_has_an_id_of_its_own() {
     let operations =
         members_of(&DOCUMENT, "paths").flat_map(|(_, item)| item.as_object().expect("operations"));
-    let mut ids: Vec<&str> =
-        operations.map(|(_, operation)| operation["operationId"].as_str().expect("an id")).collect();
+    let mut ids: Vec<&str> = operations
+        .map(|(_, operation)| operation["operationId"].as_str().expect("an id"))
+        .collect();
     let count = ids.len();
     ids.sort_unstable();
     ids.dedup();
     assert!(count > 10 && ids.len() == count, "{ids:?}");
 }
 
-/// A description that says no more than the name stands where somebody looked for help.
+/// A description that repeats the name does not help its reader.
 #[test]
 fn every_description_says_something() {
     fn short<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
@@ -39,7 +44,7 @@ fn every_description_says_something() {
     assert_eq!(found, Vec::<&str>::new());
 }
 
-/// A reference that leads nowhere makes the document useless to programs.
+/// A dangling reference makes the document useless to programs.
 #[test]
 fn every_reference_leads_somewhere() {
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
@@ -67,13 +72,17 @@ fn the_page_shows_every_operation_and_every_field() {
     for (path, item) in members_of(&DOCUMENT, "paths") {
         assert!(page.contains(path.as_str()), "{path}");
         for (method, _) in item.as_object().expect("operations") {
-            assert!(
-                page.contains(&format!("id=\"{}\"", Operation::of(path, false, method, &Value::Null).id))
-            );
+            assert!(page.contains(&format!(
+                "id=\"{}\"",
+                Operation::of(path, false, method, &Value::Null).id
+            )));
         }
     }
     let events: Vec<&String> = members_of(&DOCUMENT, "webhooks").map(|(event, _)| event).collect();
-    assert!(events.len() > 5 && events.iter().all(|event| page.contains(&format!("id=\"post{event}\""))));
+    assert!(
+        events.len() > 5
+            && events.iter().all(|event| page.contains(&format!("id=\"post{event}\"")))
+    );
     for (name, schema) in members_of(&DOCUMENT["components"], "schemas") {
         assert!(page.contains(&format!("id=\"schema-{name}\"")), "{name}");
         for (field, _) in members_of(schema, "properties") {

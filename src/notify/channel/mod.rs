@@ -1,4 +1,4 @@
-//! The roads to people.
+//! Channels through which messages reach people.
 
 pub mod telegram;
 
@@ -6,21 +6,17 @@ use std::time::Duration;
 
 use crate::kernel::failure::DeliveryFailure;
 
-/// How handing over a message ended.
+/// The outcome of sending a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Handover {
-    /// The peer has it.
+pub enum SendOutcome {
+    /// The peer has accepted the message.
     Taken,
-    /// It may work later.
+    /// The message was not accepted. A retry may succeed.
     Later {
-        /// What happened.
         failure: DeliveryFailure,
-        /// How long the peer asks us to wait.
-        wish: Option<Duration>,
+        /// How long the peer asks us to wait, if it does.
+        retry_after: Option<Duration>,
     },
-    /// It will never work as it is.
-    Never {
-        /// What happened.
-        failure: DeliveryFailure,
-    },
+    /// The message was refused. A retry would be refused too.
+    Never { failure: DeliveryFailure },
 }

@@ -1,9 +1,11 @@
-//! Chats of pickers, through Telegram's Bot API.
+//! The channel to the pickers' chats, through Telegram's Bot API.
 //!
-//! Facts (core.telegram.org/bots/api): `POST {url}/bot{token}/sendMessage` with `chat_id` and `text`; the
-//! answer is `{"ok":true,…}` or `{"ok":false,"error_code":…,"description":…,"parameters":{"retry_after":…}}`.
-//! A group takes about one message a second; beyond it the API answers 429 with the seconds to wait. There is
-//! no idempotency key: a call that broke off may have been carried out, and the copy is known by the number
+//! The API (core.telegram.org/bots/api): `POST {url}/bot{token}/sendMessage`
+//! with `chat_id` and `text`. The answer is `{"ok":true,…}` or `{"ok":false,
+//! "error_code":…,"description":…,"parameters":{"retry_after":…}}`.
+//! A group accepts about one message per second. Above that, the API answers
+//! 429 with the seconds to wait. There is no idempotency key: a call without an
+//! answer may have been carried out. People recognise a duplicate by the number
 //! under the text.
 
 use std::collections::BTreeMap;
@@ -14,18 +16,19 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Handover;
+use super::SendOutcome;
 use crate::kernel::Secret;
 use crate::kernel::failure::DeliveryFailure;
 use crate::peer::{Client, Reply};
 
-/// The bot.
+/// The client of a Telegram bot.
 #[derive(Debug, Clone)]
 pub struct Telegram {
     client: Client,
     url: String,
     token: Secret,
-    /// Where chats have moved to, as far as this process was told: they keep their configured ids.
+    /// The new ids of chats that have moved, by their configured ids. Only
+    /// those that this process has learned about.
     moved: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
@@ -36,7 +39,8 @@ struct SendMessage<'a> {
     disable_web_page_preview: bool,
 }
 
-/// What is read of an answer. Proxies and stand-ins write its parts in other types than Telegram does.
+/// The fields of an answer that are used. Proxies and replacements of the API
+/// use other types than Telegram does.
 #[derive(Deserialize, Default)]
 struct ApiAnswer {
     #[serde(default)]
@@ -54,11 +58,13 @@ impl ApiAnswer {
         self.description.as_str().filter(|text| !text.is_empty()).unwrap_or("no description")
     }
 
-    /// A parameter that is a whole number: as such, with a point, or as text.
+    /// An integer parameter. It can be a number, possibly with zeros after a
+    /// decimal point, or a string.
     fn parameter(&self, name: &str) -> Option<i64> {
         let value = self.parameters.get(name)?;
         let text = value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned());
-        let whole = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
+        let whole =
+            text.split_once('.').filter(|(_, rest)| rest.bytes().all(|digit| digit == b'0'));
         whole.map_or(text.as_str(), |(whole, _)| whole).parse().ok()
     }
 
@@ -67,86 +73,103 @@ impl ApiAnswer {
         u64::try_from(seconds).ok().map(Duration::from_secs)
     }
 
-    /// The id that the chat has now.
+    /// The new id of a chat that has moved.
     fn moved_to(&self) -> Option<i64> {
         self.parameter("migrate_to_chat_id")
     }
 }
 
 impl Telegram {
-    /// A bot that reaches Telegram at `url`.
+    /// Creates a client that calls the API at `url`.
     #[must_use]
     pub fn new(client: Client, url: &str, token: Secret) -> Telegram {
         Telegram { client, url: url.trim_end_matches('/').to_owned(), token, moved: Arc::default() }
     }
 
-    /// Posts `text` to a chat, or to where it has moved.
-    pub async fn send(&self, chat_id: &str, text: &str) -> Handover {
+    /// Posts `text` to a chat. If the chat has moved, posts it there.
+    pub async fn send(&self, chat_id: &str, text: &str) -> SendOutcome {
         let known = self.moved_to(chat_id);
-        let (handover, new_id) = self.post(known.as_deref().unwrap_or(chat_id), text).await;
-        let Some(new_id) = new_id else { return handover };
-        // A group that becomes a supergroup gets another id; nothing was posted under the old one.
+        let (outcome, new_id) = self.post(known.as_deref().unwrap_or(chat_id), text).await;
+        let Some(new_id) = new_id else { return outcome };
+        // A group that becomes a supergroup gets a new id. Nothing was posted
+        // under the old one.
         tracing::warn!(
             chat = chat_id,
             new_chat = new_id,
-            "a chat has got another id and is followed: write the new one into [notify.telegram.chats]"
+            "a chat has a new id, used until the next restart: put it in [notify.telegram.chats]"
         );
         let new_id = new_id.to_string();
-        self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(chat_id.to_owned(), new_id.clone());
+        self.moved
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(chat_id.to_owned(), new_id.clone());
         self.post(&new_id, text).await.0
     }
 
-    /// How posting ended, and the id that the chat has now, if Telegram names another.
-    async fn post(&self, chat_id: &str, text: &str) -> (Handover, Option<i64>) {
+    /// Posts a message. Returns the outcome, and the chat's new id if Telegram
+    /// gives one.
+    async fn post(&self, chat_id: &str, text: &str) -> (SendOutcome, Option<i64>) {
         let message = SendMessage { chat_id, text, disable_web_page_preview: true };
         let reply = match self.call("sendMessage", &message).await {
             Ok(reply) => reply,
             Err(said) => {
                 let failure = DeliveryFailure::NotSent { said };
-                return (Handover::Later { failure, wish: None }, None);
+                return (SendOutcome::Later { failure, retry_after: None }, None);
             }
         };
         let answer: ApiAnswer = reply.json().unwrap_or_default();
         if reply.status.is_success() && answer.ok {
-            return (Handover::Taken, None);
+            return (SendOutcome::Taken, None);
         }
-        let wish = answer.retry_after();
+        let retry_after = answer.retry_after();
         let said = format!("Telegram answered {}: {}", reply.status.as_u16(), answer.describe());
-        // A chat that is closed, mistyped or forbidden to us, a revoked token, a busy or broken API are not the message's
-        // fault and may be mended while it waits. Only a text that Telegram cannot show stays wrong.
+        // Most failures are not caused by the message, and can be fixed while
+        // it waits: a closed, mistyped or forbidden chat, a revoked token, a
+        // busy or broken API. Only a text that Telegram cannot show fails for
+        // ever.
         if reply.status == http::StatusCode::BAD_REQUEST && is_about_the_text(answer.describe()) {
-            return (Handover::Never { failure: DeliveryFailure::Refused { said } }, None);
+            return (SendOutcome::Never { failure: DeliveryFailure::Refused { said } }, None);
         }
-        let failure = if wish.is_some() {
+        let failure = if retry_after.is_some() {
             DeliveryFailure::AskedToWait { said }
+        } else if reply.status == http::StatusCode::FORBIDDEN {
+            // The bot was removed from the chat, or may not write there.
+            DeliveryFailure::NotAllowed { said }
         } else {
             DeliveryFailure::NotSent { said }
         };
-        (Handover::Later { failure, wish }, answer.moved_to())
+        (SendOutcome::Later { failure, retry_after }, answer.moved_to())
     }
 
     fn moved_to(&self, chat_id: &str) -> Option<String> {
         self.moved.lock().unwrap_or_else(PoisonError::into_inner).get(chat_id).cloned()
     }
 
-    /// Whether a chat can be posted to, as far as that can be seen without posting; the error says what to do.
+    /// Checks whether a chat can be posted to, as far as this is possible
+    /// without posting. The error says what to do.
     pub async fn look_at(&self, chat_id: &str) -> Result<(), String> {
         let reply = self.call("getChat", &serde_json::json!({"chat_id": chat_id})).await?;
         let answer: ApiAnswer = reply.json().unwrap_or_default();
-        let moved = |new_id| format!("it has become {new_id}: write that into [notify.telegram.chats]");
+        let moved = |new_id| format!("its id is now {new_id}: put it in [notify.telegram.chats]");
         if let Some(new_id) = answer.moved_to() {
             return Err(moved(new_id));
         }
         if !(reply.status.is_success() && answer.ok) {
-            return Err(format!("Telegram answered {}: {}", reply.status.as_u16(), answer.describe()));
+            return Err(format!(
+                "Telegram answered {}: {}",
+                reply.status.as_u16(),
+                answer.describe()
+            ));
         }
-        // A chat that has moved is still shown under its old id, and refuses what is done there. Nothing is posted by this.
+        // `getChat` still shows a moved chat under its old id, but actions
+        // there fail with the new id. This action posts nothing.
         let typing = serde_json::json!({"chat_id": chat_id, "action": "typing"});
-        let answer: ApiAnswer = self.call("sendChatAction", &typing).await?.json().unwrap_or_default();
+        let answer: ApiAnswer =
+            self.call("sendChatAction", &typing).await?.json().unwrap_or_default();
         answer.moved_to().map_or(Ok(()), |new_id| Err(moved(new_id)))
     }
 
-    /// Asks Telegram who the bot is: proof that the address and the token are right.
+    /// Asks Telegram for the bot's name, to check the address and the token.
     pub async fn introduce(&self) -> Result<String, String> {
         let reply = self.call("getMe", &serde_json::json!({})).await?;
         let answer: ApiAnswer = reply.json().unwrap_or_default();
@@ -168,12 +191,13 @@ impl Telegram {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let reply = self.client.call(Method::POST, &url, headers, body).await;
-        reply.map_err(|why| format!("Telegram at {} was not reached: {why}", self.url))
+        reply.map_err(|why| format!("cannot reach Telegram at {}: {why}", self.url))
     }
 }
 
-/// Whether an error of Telegram's is about the text itself. Its API has one code for all of them and tells them apart by
-/// these words alone; words that are not known here are not about the text.
+/// Whether an error of Telegram is about the text of the message. The API uses
+/// one code for all these errors, and only the description differs. An unknown
+/// description counts as not about the text.
 fn is_about_the_text(description: &str) -> bool {
     let description = description.to_ascii_lowercase();
     let of_text = [
@@ -200,9 +224,9 @@ mod tests {
     use super::*;
     use crate::peer::ANSWER_BYTES_MAX;
 
-    /// The address that is called bears the bot's token, and errors like to quote addresses.
+    /// The URL has the bot's token in it, and errors often quote URLs.
     #[tokio::test]
-    async fn no_error_tells_the_bots_token() {
+    async fn no_error_reveals_the_bots_token() {
         const TOKEN: &str = "123456:canary-of-the-bot";
         let answers = [
             "",
@@ -229,25 +253,28 @@ mod tests {
             });
         }
         for url in urls {
-            let client = Client::new(std::time::Duration::from_secs(5), ANSWER_BYTES_MAX).expect("a client");
+            let client =
+                Client::new(std::time::Duration::from_secs(5), ANSWER_BYTES_MAX).expect("a client");
             let telegram = Telegram::new(client, &url, Secret::new(TOKEN));
-            let said = [
+            let outputs = [
                 format!("{:?}", telegram.introduce().await),
                 format!("{:?}", telegram.look_at("chat").await),
                 match telegram.send("chat", "text").await {
-                    Handover::Taken => "taken".to_owned(),
-                    Handover::Never { failure } | Handover::Later { failure, .. } => format!("{failure:?}"),
+                    SendOutcome::Taken => "taken".to_owned(),
+                    SendOutcome::Never { failure } | SendOutcome::Later { failure, .. } => {
+                        format!("{failure:?}")
+                    }
                 },
                 format!("{telegram:?}"),
             ];
-            for text in said {
+            for text in outputs {
                 assert!(!text.contains("canary") && text != "taken", "{url}: {text}");
             }
         }
     }
 
     #[test]
-    fn only_what_is_said_of_the_text_itself_is_final() {
+    fn only_errors_about_the_text_are_final() {
         for description in [
             "Bad Request: message text is empty",
             "Bad Request: message is too long",

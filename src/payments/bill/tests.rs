@@ -20,12 +20,12 @@ fn a_bill_adds_up() {
 }
 
 #[test]
-fn what_cannot_be_billed_is_said_with_its_line() {
+fn an_invalid_bill_is_refused_with_the_line_at_fault() {
     let why = |lines| bill(lines).expect_err("a bad bill").to_string();
     assert!(why(vec![]).contains("from 1 to 500"));
     assert!(why(vec![line("1", 1000, 0)]).contains("greater than 0"));
-    assert!(why(vec![line("1", 0, 100)]).starts_with("items[0]: quantity"));
-    assert!(why(vec![line("1", 1000, -100)]).starts_with("items[0]: price"));
+    assert!(why(vec![line("1", 0, 100)]).starts_with("items[0].quantity"));
+    assert!(why(vec![line("1", 1000, -100)]).starts_with("items[0].price"));
     let wrong = Line { total: Money::from_kopecks(101), ..line("1", 1000, 100) };
     assert!(why(vec![wrong]).contains("price × quantity"));
     let wrong = Line { vat: Money::from_kopecks(1), ..line("1", 1000, 100) };
@@ -34,7 +34,7 @@ fn what_cannot_be_billed_is_said_with_its_line() {
 }
 
 #[test]
-fn lines_of_one_article_are_told_apart_and_no_long_article_clashes_with_another() {
+fn lines_of_one_article_get_different_codes_and_long_articles_do_not_clash() {
     let long = "артикул-".repeat(10);
     let skus = [
         "1",
@@ -61,20 +61,39 @@ fn a_customer_does_not_print() {
 }
 
 proptest! {
-    /// Whatever is sold for whatever sum: the lines come to it, each at a price in kopecks, and to the goods.
+    /// For any quantity and total, the lines add up to the total, each has a
+    /// price in whole kopecks, and together they are about all the goods.
     #[test]
-    fn goods_are_sold_for_exactly_their_sum(thousandths in 1_i64..200_000, kopecks in 0_i64..10_000_000, named in proptest::option::of(0_i64..100_000)) {
+    fn goods_are_sold_for_exactly_their_sum(
+        thousandths in 1_i64..200_000,
+        kopecks in 0_i64..10_000_000,
+        named in proptest::option::of(0_i64..100_000),
+    ) {
         for thousandths in [thousandths, thousandths / 1000 * 1000 + 1000] {
-            let (quantity, total) = (Quantity::from_thousandths(thousandths), Money::from_kopecks(kopecks));
-            let lines = Line::sold_for("1", "Чай", quantity, total, named.map(Money::from_kopecks), VatCode::Ten);
+            let (quantity, total) =
+                (Quantity::from_thousandths(thousandths), Money::from_kopecks(kopecks));
+            let lines = Line::sold_for(
+                "1",
+                "Чай",
+                quantity,
+                total,
+                named.map(Money::from_kopecks),
+                VatCode::Ten,
+            );
             let lines = lines.expect("lines");
             prop_assert_eq!(lines.iter().map(|line| line.total.kopecks()).sum::<i64>(), kopecks);
-            prop_assert_eq!(lines.iter().map(|line| line.goods().thousandths()).sum::<i64>(), thousandths);
+            prop_assert_eq!(
+                lines.iter().map(|line| line.goods().thousandths()).sum::<i64>(),
+                thousandths
+            );
             for line in &lines {
                 prop_assert_eq!(multiply(line.price, line.quantity), Some(line.total));
                 prop_assert_eq!(&line.sku, "1");
                 let exact = line.with_exact_price();
-                prop_assert_eq!(exact.price.kopecks() * exact.quantity.thousandths(), line.total.kopecks() * 1000);
+                prop_assert_eq!(
+                    exact.price.kopecks() * exact.quantity.thousandths(),
+                    line.total.kopecks() * 1000
+                );
                 prop_assert_eq!((exact.total, exact.goods()), (line.total, line.goods()));
             }
         }
@@ -82,7 +101,13 @@ proptest! {
 
     #[test]
     fn no_price_and_quantity_make_the_sums_panic(quantity: i64, price: i64) {
-        let line = Line::priced("1".into(), "x".into(), Quantity::from_thousandths(quantity), Money::from_kopecks(price), VatCode::Twenty);
+        let line = Line::priced(
+            "1".into(),
+            "x".into(),
+            Quantity::from_thousandths(quantity),
+            Money::from_kopecks(price),
+            VatCode::Twenty,
+        );
         let _ = line.map(|line| bill(vec![line]));
     }
 }
@@ -96,7 +121,7 @@ fn a_sum_that_pieces_do_not_share_evenly_makes_some_dearer_by_a_kopeck() {
     assert_eq!(prices, [(2000, 33), (1000, 34)]);
 }
 
-/// 1.00 for 0.7: 1.42857…, of which 1.43 gives the sum back and 1.42 does not.
+/// 1.00 for 0.7 is 1.42857… each: 1.43 gives the total and 1.42 does not.
 #[test]
 fn a_sum_of_weighed_goods_has_the_nearest_price() {
     let (quantity, total) = (Quantity::from_thousandths(700), Money::from_kopecks(100));
@@ -105,9 +130,10 @@ fn a_sum_of_weighed_goods_has_the_nearest_price() {
 }
 
 #[test]
-fn a_price_that_is_not_exact_is_told_as_one_thing() {
-    let weighed = Line { measure: "кг".into(), measure_code: "166".into(), ..line("1", 355, 9999) };
-    let told = weighed.with_exact_price();
+fn goods_without_an_exact_price_are_billed_as_one_piece() {
+    let weighed =
+        Line { measure: "кг".into(), measure_code: "166".into(), ..line("1", 355, 9999) };
+    let billed = weighed.with_exact_price();
     let expected = Line {
         name: "Молоко × 0.355 кг".into(),
         quantity: Quantity::from_thousandths(1000),
@@ -117,7 +143,7 @@ fn a_price_that_is_not_exact_is_told_as_one_thing() {
         measure_code: "796".into(),
         ..weighed.clone()
     };
-    assert_eq!(told, expected);
+    assert_eq!(billed, expected);
     let exact = line("1", 500, 100);
     assert_eq!(exact.with_exact_price(), exact);
 }
@@ -128,5 +154,5 @@ fn another_sum_than_the_bills_is_refused() {
     assert_eq!(bill.agrees(None), Ok(()));
     assert_eq!(bill.agrees(Some(Money::from_kopecks(100))), Ok(()));
     let why = bill.agrees(Some(Money::from_kopecks(101))).expect_err("another sum").to_string();
-    assert_eq!(why, "total: 1.01, but the lines come to 1.00");
+    assert_eq!(why, "total: is 1.01, but the lines add up to 1.00");
 }

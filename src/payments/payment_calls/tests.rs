@@ -8,20 +8,21 @@ fn now() -> Timestamp {
     Timestamp::UNIX_EPOCH
 }
 
-fn linked() -> (Payment, Remote) {
+fn linked() -> (Payment, RemotePayment) {
     let one = (Quantity::from_thousandths(1000), Money::from_kopecks(100));
     let line = Line::priced("1".into(), "Чай".into(), one.0, one.1, VatCode::Ten).expect("a line");
     let expires_at = crate::kernel::time::later(now(), Duration::from_secs(3600));
-    let bill = Bill::over("Заказ".into(), vec![line], Customer::default(), expires_at).expect("a bill");
+    let bill =
+        Bill::over("Заказ".into(), vec![line], Customer::default(), expires_at).expect("a bill");
     let id = PaymentId { number: Number::smallest(), attempt: 1 };
     let mut payment = Payment::planned(id, 1, "shop".into(), bill, now());
-    let remote = Remote {
+    let remote = RemotePayment {
         id: "remote".into(),
         number: id.to_string(),
         account: "shop".into(),
         amount: Money::from_kopecks(100),
         currency: Currency::Rub.code().into(),
-        status: RemoteStatus::Created,
+        status: RemotePaymentStatus::Created,
         url: Some("https://pay.example/1".into()),
         expires_at: None,
     };
@@ -37,39 +38,45 @@ fn linked() -> (Payment, Remote) {
 #[test]
 fn a_link_that_was_good_is_not_lost_by_an_answer_without_one() {
     let (mut payment, remote) = linked();
-    let bare = Remote { url: None, ..remote };
-    let again = payment.take_outcome(CallOutcome::Status(bare).into(), now()).expect_err("it waits");
+    let bare = RemotePayment { url: None, ..remote };
+    let again =
+        payment.take_outcome(CallOutcome::Status(bare).into(), now()).expect_err("it waits");
     assert_eq!((again.is_waiting(), payment.link(now())), (true, Some("https://pay.example/1")));
 }
 
-/// Two receivers tell different things at the same moment, and are answered in either order: the latest is told once more.
+/// Two receivers send different updates at the same moment, and are answered in
+/// either order: the latest update is sent once more.
 #[test]
-fn what_two_told_at_once_is_told_again() {
-    let said = |payment: &Payment, words: &str| Bill { description: words.into(), ..payment.bill.clone() };
+fn an_update_that_overlapped_another_is_sent_again() {
+    let said =
+        |payment: &Payment, words: &str| Bill { description: words.into(), ..payment.bill.clone() };
     for newer_first in [true, false] {
         let (mut payment, remote) = linked();
-        payment.is_to_say(said(&payment, "older"));
-        let older = payment.alteration.clone().expect("an alteration");
-        payment.is_to_say(said(&payment, "newer"));
-        let newer = payment.alteration.clone().expect("an alteration");
+        payment.plan_update(said(&payment, "older"));
+        let older = payment.pending_update.clone().expect("a pending update");
+        payment.plan_update(said(&payment, "newer"));
+        let newer = payment.pending_update.clone().expect("a pending update");
         let answers = if newer_first { [newer, older] } else { [older, newer] };
-        for told in answers {
-            let answer = PaymentOutcome::Altered(remote.clone(), Box::new(told));
+        for update in answers {
+            let answer = PaymentOutcome::Updated(remote.clone(), Box::new(update));
             assert!(payment.take_outcome(answer, now()).is_err_and(|again| again.is_waiting()));
         }
-        let again = payment.alteration.clone().expect("it is to be told again");
-        assert_eq!((again.bill.description.as_str(), payment.step(now())), ("newer", Step::Alter));
-        // And if two tell that at once, it is told.
+        let again = payment.pending_update.clone().expect("an update to send again");
+        assert_eq!((again.bill.description.as_str(), payment.step(now())), ("newer", Step::Update));
+        // Two receivers may send that one at the same time: then it is settled.
         for _ in 0..2 {
-            let answer = PaymentOutcome::Altered(remote.clone(), Box::new(again.clone()));
+            let answer = PaymentOutcome::Updated(remote.clone(), Box::new(again.clone()));
             assert!(payment.take_outcome(answer, now()).is_err_and(|again| again.is_waiting()));
-            assert_eq!((payment.bill.description.as_str(), &payment.alteration), ("newer", &None));
+            assert_eq!(
+                (payment.bill.description.as_str(), &payment.pending_update),
+                ("newer", &None)
+            );
         }
     }
 }
 
 #[test]
-fn a_failed_look_leaves_a_link_as_it_was() {
+fn a_failed_look_up_does_not_change_a_link() {
     let (mut payment, _) = linked();
     let said = || "no".to_owned();
     for outcome in [

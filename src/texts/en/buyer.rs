@@ -5,7 +5,7 @@ pub const BUYERS: BuyerWords = BuyerWords {
     pay: "Pay",
     back_to_shop: "Back to the shop",
     open_payment_page: "Open the payment page",
-    live_note: "This page follows the payment",
+    live_note: "This page updates by itself",
     slip_title: "Pay for your order",
     slip_text: "Point your phone's camera at the code, or open the address.",
     code_label: "QR code with the address to pay at",
@@ -19,8 +19,8 @@ pub fn payment_page(page: PaymentPage) -> PageWords {
         ),
         PaymentPage::Closing => (
             "The order has changed",
-            "The payment system still has the earlier bill open. As soon as it is closed, within an hour, you can \
-                 pay the new one here. Do not pay the earlier one.",
+            "The payment system still has the earlier bill open. As soon as it is closed, within \
+             an hour, you can pay the new one here. Do not pay the earlier one.",
         ),
         PaymentPage::Ready => ("Pay for your order", "The button opens the payment system's page."),
         PaymentPage::Unpaid => {
@@ -30,22 +30,27 @@ pub fn payment_page(page: PaymentPage) -> PageWords {
             "Waiting for confirmation",
             "As soon as the payment system confirms the payment, it will show here.",
         ),
-        PaymentPage::Paid => ("Paid", "Thank you! The shop has been told."),
+        PaymentPage::Paid => ("Paid", "Thank you! The shop knows about your payment."),
         PaymentPage::Held => (
             "Your money is reserved",
-            "Your bank holds the sum. The shop takes it when the order is ready, and never more.",
+            "Your bank holds the amount. The shop charges it when the order is ready, and never \
+             more.",
         ),
-        PaymentPage::Refunded => {
-            ("Paid back", "The shop has returned your payment. Your bank will credit it within days.")
-        }
+        PaymentPage::Refunded => (
+            "Refunded",
+            "The shop has returned your payment. Your bank will credit it within a few days.",
+        ),
         PaymentPage::Review => (
             "Your money has arrived",
-            "The order has changed meanwhile. The shop is looking into it; do not pay again.",
+            "The order has changed in the meantime. The shop will check the payment; do not pay \
+             again.",
         ),
-        PaymentPage::Expired => ("The time to pay is over", "Please place the order in the shop again."),
+        PaymentPage::Expired => {
+            ("The time to pay is over", "Please place the order in the shop again.")
+        }
         PaymentPage::Cancelled => ("The order was cancelled", "There is nothing to pay."),
         PaymentPage::Failed => {
-            ("This cannot be paid", "The shop sees what happened. Please get in touch with it.")
+            ("Payment is not possible", "The shop can see what happened. Please contact the shop.")
         }
         PaymentPage::Unknown => {
             ("There is no such link", "Check the address, or open the link from the shop again.")

@@ -1,6 +1,6 @@
 use crate::dedup::Reason;
 use crate::kernel::{DecimalError, LocalTime, Money, Quantity};
-use crate::orders::{Fact, JsonType, Late, OrderNote, Uncharged};
+use crate::orders::{Fact, JsonType, Late, NotCharged, OrderNote};
 use crate::payments::PaymentFact;
 
 use super::payments::{mismatch, payment_note, recorded};
@@ -9,46 +9,61 @@ use crate::texts::Signed;
 pub fn order_note(note: &OrderNote) -> String {
     match note {
         OrderNote::CancelledButDelivered { cancelled_at } => {
-            format!("it was cancelled at {cancelled_at} but is delivered")
+            format!("it was cancelled at {cancelled_at} but was delivered")
         }
         OrderNote::PaidAfterCancellation => "it was paid after it had been cancelled".into(),
         OrderNote::PaidOtherComposition => {
-            "the payment names another composition than the order has: prices were taken over, quantities not"
+            "the payment lists other lines than the order: its prices were used, its quantities \
+             were not"
                 .into()
         }
-        OrderNote::ShippedAfterCancellation => "the courier took it after it had been cancelled".into(),
+        OrderNote::ShippedAfterCancellation => "the courier collected it after it had been \
+                                                cancelled"
+            .into(),
         OrderNote::CancelledAfterShipment => {
             "it was cancelled after it had been shipped: the goods are gone".into()
         }
         OrderNote::AmbiguousRepeat { hook } => format!(
-            "the change {hook} was sent again without a time of its own after others had followed: a late copy, or the \
-             order is back to it. Compare with the marketplace"
+            "the change {hook} was sent again without a time of its own, after other changes: it \
+             is a late duplicate, or the order has returned to it. Compare with the marketplace"
         ),
         OrderNote::ClockAhead { source, sent_at, arrived_at } => {
             clock_ahead(source.as_str(), *sent_at, &arrived_at.to_string())
         }
-        OrderNote::NoPayment { reason } => format!("no payment was asked for: {}", uncharged(reason)),
-        OrderNote::TextCut { places } => format!(
-            "a text was cut in the middle of a character, in {places} places: U+FFFD stands there now"
+        OrderNote::PickersUnreachable { store_id } => format!(
+            "the pickers of store {store_id} get no messages: the bot was removed from their \
+                chat, or may not write there. Add it again, or change [notify.telegram.chats]; \
+                then: tillgate outbox retry --all --lane telegram"
         ),
-        OrderNote::TimeUnread { field } => format!("{field} is no time that can be read"),
-        OrderNote::HookTimeUnread { field } => {
-            format!("{field} is no time that can be read: the hook counts from its arrival")
+        OrderNote::NoPayment { reason } => {
+            format!("no payment was requested: {}", uncharged(reason))
         }
-        OrderNote::FieldRepeated { field } => format!("{field} occurs twice: the last counts"),
-        OrderNote::NotAnObject { field, found } => format!("{field} is {}, not an object", json_type(*found)),
-        OrderNote::NotANumber { field, found } => format!("{field} is {}, not a number", json_type(*found)),
+        OrderNote::TextCut { places } => format!(
+            "a text was cut in the middle of a character, in {places} places: it was replaced by \
+             U+FFFD"
+        ),
+        OrderNote::TimeUnread { field } => format!("{field} is not a readable time"),
+        OrderNote::HookTimeUnread { field } => {
+            format!("{field} is not a readable time: the hook is dated by its arrival")
+        }
+        OrderNote::FieldRepeated { field } => format!("{field} occurs twice: the last one is used"),
+        OrderNote::NotAnObject { field, found } => {
+            format!("{field} is {}, not an object", json_type(*found))
+        }
+        OrderNote::NotANumber { field, found } => {
+            format!("{field} is {}, not a number", json_type(*found))
+        }
         OrderNote::TextUnusable { field, found } => {
             format!("{field} is {}, too long or has control characters", json_type(*found))
         }
         OrderNote::NumberUnread { field, problem } => format!("{field} {}", decimal(*problem)),
         OrderNote::BelowZero { field } => format!("{field} is below 0"),
         OrderNote::NoStore { field } => {
-            format!("{field} is missing: when it is shipped, its goods are taken off nobody's balance")
+            format!("{field} is missing: no stock level will be reduced when the order is shipped")
         }
-        OrderNote::NoLines => "the order came without lines: nobody knows what to pick".into(),
+        OrderNote::NoLines => "the order arrived without lines: what to pick is unknown".into(),
         OrderNote::LinesNotAList { field, found } => {
-            format!("{field} is {}, not a list: the lines stay as they were", json_type(*found))
+            format!("{field} is {}, not a list: the lines are unchanged", json_type(*found))
         }
         OrderNote::EmptyLines { field } => format!("{field} is an empty list"),
         OrderNote::LineNotAnObject { field, found } => {
@@ -58,14 +73,15 @@ pub fn order_note(note: &OrderNote) -> String {
             format!("{field} is missing: the line is left out")
         }
         OrderNote::QuantityUnread { field } => {
-            format!("{field} is missing or cannot be read: nobody knows how much to pick")
+            format!("{field} is missing or cannot be read: how much to pick is unknown")
         }
     }
 }
 
 fn clock_ahead(source: &str, sent_at: LocalTime, arrived_at: &str) -> String {
     format!(
-        "the clock of {source} is ahead: its hook of {sent_at} came at {arrived_at}. Such hooks count from their arrival; tell the sender"
+        "the clock of {source} is ahead: its hook of {sent_at} arrived at {arrived_at}. Such \
+         hooks are dated by their arrival; inform the sender"
     )
 }
 
@@ -84,39 +100,55 @@ fn decimal(problem: DecimalError) -> String {
     problem.to_string()
 }
 
-pub fn uncharged(reason: &Uncharged) -> String {
+pub fn uncharged(reason: &NotCharged) -> String {
     match reason {
-        Uncharged::UnreadLines => "some of the order's lines cannot be read".into(),
-        Uncharged::UnreadQuantity { sku } => format!("the quantity of article {sku} cannot be read"),
-        Uncharged::UnreadSum => "a sum of the order cannot be read".into(),
-        Uncharged::NoLines => "the order has no lines to pay for".into(),
-        Uncharged::Negative { sku } => format!("article {sku} has a quantity or a sum below 0"),
-        Uncharged::ZeroWithDiscounts { total } => {
+        NotCharged::UnreadLines => "some of the order's lines cannot be read".into(),
+        NotCharged::UnreadQuantity { sku } => {
+            format!("the quantity of article {sku} cannot be read")
+        }
+        NotCharged::UnreadSum => "an amount of the order cannot be read".into(),
+        NotCharged::NoLines => "the order has no lines to pay for".into(),
+        NotCharged::Negative { sku } => {
+            format!("article {sku} has a quantity or an amount below 0")
+        }
+        NotCharged::ZeroWithDiscounts { total } => {
             format!("the total with discounts is 0.00, without them it is {total}")
         }
-        Uncharged::OtherTotal { of_lines, stated } => {
-            format!("the lines come with a total of {of_lines}, and a later hook states {stated}")
+        NotCharged::OtherTotal { of_lines, stated } => {
+            format!("the lines came with a total of {of_lines}, but a later hook states {stated}")
         }
-        Uncharged::NoSum { sku } => format!("the order states no total, and article {sku} states no sum"),
-        Uncharged::NoSumOrPrice { sku } => format!("article {sku} states neither a sum nor a price"),
-        Uncharged::UnreadLineSum { sku } => format!("what article {sku} costs cannot be read"),
-        Uncharged::GiftOrUndiscounted { sku } => format!(
-            "article {sku} comes to 0.00 with discounts and to more without: whether it is free or has no discount does not show"
+        NotCharged::NoSum { sku } => {
+            format!("the order states no total, and article {sku} states no amount")
+        }
+        NotCharged::NoSumOrPrice { sku } => {
+            format!("article {sku} states neither an amount nor a price")
+        }
+        NotCharged::UnreadLineSum { sku } => format!("the amount of article {sku} cannot be read"),
+        NotCharged::GiftOrUndiscounted { sku } => format!(
+            "article {sku} costs 0.00 with discounts and more without: it is unclear whether it \
+             is free or has no discount"
         ),
-        Uncharged::AboveLines { total, of_lines } => format!(
-            "the total of {total} is more than the lines come to, {of_lines}, and no delivery cost explains it"
+        NotCharged::AboveLines { total, of_lines } => format!(
+            "the total of {total} is more than the sum of the lines, {of_lines}, and no delivery \
+             cost explains the difference"
         ),
-        Uncharged::UnclearDelivery { total, delivery } => {
-            format!("whether the total of {total} includes the delivery for {delivery} is not clear")
+        NotCharged::UnclearDelivery { total, delivery } => {
+            format!(
+                "it is unclear whether the total of {total} includes the delivery for {delivery}"
+            )
         }
-        Uncharged::Bill { detail } => detail.clone(),
-        Uncharged::NoEmail => "customer: the payment system's receipt needs an email".into(),
-        Uncharged::NoContact => "customer: the payment system's receipt needs an email or a phone".into(),
-        Uncharged::TooManyLines { lines, lines_max } => {
-            format!("items: {lines} lines, and the payment system takes at most {lines_max}")
+        NotCharged::Bill { detail } => detail.clone(),
+        NotCharged::NoEmail => "customer: the payment system's receipt needs an email".into(),
+        NotCharged::NoContact => {
+            "customer: the payment system's receipt needs an email or a phone".into()
         }
-        Uncharged::FreeLine { sku } => {
-            format!("items: sku {sku} costs 0.00, and the payment system's receipt takes no such line")
+        NotCharged::TooManyLines { lines, lines_max } => {
+            format!("items: {lines} lines, and the payment system accepts at most {lines_max}")
+        }
+        NotCharged::FreeLine { sku } => {
+            format!(
+                "items: sku {sku} costs 0.00, and the payment system's receipt accepts no such line"
+            )
         }
     }
 }
@@ -126,29 +158,34 @@ fn late(late: &Late) -> String {
         Late::Closed { by, at } => format!("the order was closed by {by} at {at}"),
         Late::Delivered { at } => format!("the order was delivered at {at}"),
         Late::Full { events_max, lines_max } => {
-            format!("the order is full: it may have {events_max} hooks with {lines_max} lines together")
+            format!(
+                "the order is full: it may have at most {events_max} hooks and {lines_max} lines \
+                 in total"
+            )
         }
     }
 }
 
 pub fn reason(reason: &Reason) -> String {
     match reason {
-        Reason::CameBefore { received_at, verdict } => format!("it came at {received_at} and was {verdict}"),
-        Reason::SaidBefore => "an earlier hook has said the same".into(),
-        Reason::Outdated => "newer hooks speak of all that it says".into(),
+        Reason::CameBefore { received_at, verdict } => {
+            format!("it arrived at {received_at} and was {verdict}")
+        }
+        Reason::SaidBefore => "an earlier hook had the same content".into(),
+        Reason::Outdated => "newer hooks have set everything that it sets".into(),
         Reason::Late { late: why } => late(why),
         Reason::NotCreated => "its order has not been created yet".into(),
         Reason::WasParked => "it was parked until the order was created".into(),
         Reason::DatedAhead { ahead_seconds_max } => format!(
-            "it is dated more than {} minutes after its arrival, and counts from that",
+            "it is dated more than {} minutes after its arrival, so its arrival time is used",
             ahead_seconds_max / 60
         ),
         Reason::UnknownEvent { event_type } => {
-            format!("hooks of the kind {event_type} have no part in an order")
+            format!("hooks of the kind {event_type} do not affect orders")
         }
         Reason::Unusable { detail } => detail.clone(),
-        Reason::TestEvent => "the merchant tries whether events arrive".into(),
-        Reason::NotOurs => "it is about nothing of ours".into(),
+        Reason::TestEvent => "the merchant tests the delivery of callbacks".into(),
+        Reason::NotOurs => "it is not about any of our payments".into(),
         Reason::NoPayment { number } => format!("there is no payment {number:?}"),
         Reason::KnownPaid { payment } => format!("payment {payment} is known to be paid"),
         Reason::UnwantedMoney { payment, reason } => payment_note(
@@ -158,16 +195,18 @@ pub fn reason(reason: &Reason) -> String {
         Reason::Payment { payment, note } => payment_note(*payment, note),
         Reason::Mismatch { mismatch: why } => mismatch(why),
         Reason::Recorded { what } => recorded(what),
-        Reason::LookedAtAlready => "it says nothing that is not looked at already".into(),
+        Reason::LookedAtAlready => "everything that it reports is being looked up already".into(),
         Reason::ClockAhead { source, sent_at, arrived_at } => {
             clock_ahead(source.as_str(), *sent_at, &arrived_at.to_string())
         }
         Reason::NoTimeZone { source } => format!(
-            "the times of {source} name no offset, so they only order its own hooks: set time_zone in [sources.{source}]"
+            "the times of {source} have no UTC offset, so they only put its own hooks in order: \
+             set time_zone in [sources.{source}]"
         ),
         Reason::NobodyListens { url } => {
             format!(
-                "its site answered 410 at {url}: nothing more is sent there until a test is taken, or something is delivered again by hand"
+                "its site answered 410 at {url}: nothing more is sent there until a test callback \
+                 succeeds, or a callback is sent again by hand"
             )
         }
     }
@@ -180,17 +219,22 @@ fn sum(money: Option<Money>) -> String {
 pub fn fact(fact: &Fact) -> String {
     match fact {
         Fact::Created { positions, total } => {
-            format!("created with {positions} positions, total {}", sum(*total))
+            format!("created with {positions} lines, total {}", sum(*total))
         }
         Fact::Revised { revision } => format!("revision {revision}"),
         Fact::PositionChanged { sku, from, to, replaced_by } => {
-            let to =
-                to.map_or_else(|| "a quantity that cannot be read".to_owned(), |to: Quantity| to.to_string());
-            let by = replaced_by.as_ref().map_or_else(String::new, |by| format!(", replaced by {by}"));
+            let to = to.map_or_else(
+                || "a quantity that cannot be read".to_owned(),
+                |to: Quantity| to.to_string(),
+            );
+            let by =
+                replaced_by.as_ref().map_or_else(String::new, |by| format!(", replaced by {by}"));
             format!("{sku}: {from} → {to}{by}")
         }
         Fact::WindowChanged { from, to } => {
-            let end = |time: &Option<LocalTime>| time.map_or_else(|| "…".to_owned(), |time| time.to_string());
+            let end = |time: &Option<LocalTime>| {
+                time.map_or_else(|| "…".to_owned(), |time| time.to_string())
+            };
             format!("wanted {} – {}", end(from), end(to))
         }
         Fact::StoreChanged { store_id } => format!("moved to store {store_id}"),
@@ -203,10 +247,10 @@ pub fn fact(fact: &Fact) -> String {
         Fact::StockMoved { lines } => lines.iter().fold("stock:".to_owned(), |text, line| {
             format!("{text} {}/{} {}", line.store_id, line.sku, Signed(line.quantity))
         }),
-        Fact::Unparked { kind } => format!("a parked {kind} hook was taken in"),
-        Fact::Announced { message } => format!("pickers told by message {message}"),
+        Fact::Unparked { kind } => format!("a parked {kind} hook was applied"),
+        Fact::Announced { message } => format!("message {message} to the pickers is queued"),
         Fact::NobodyToTell { store_id } => {
-            format!("no chat is configured for store {store_id:?}: nobody was told")
+            format!("no chat is configured for store {store_id:?}: nobody was notified")
         }
         Fact::Attention { note } => format!("attention: {}", order_note(note)),
     }
@@ -215,9 +259,11 @@ pub fn fact(fact: &Fact) -> String {
 pub fn payment_fact(fact: &PaymentFact) -> String {
     match fact {
         PaymentFact::PaymentPlanned { payment, amount } => {
-            format!("payment {payment} of {amount} will be asked for")
+            format!("payment {payment} of {amount} will be requested")
         }
-        PaymentFact::MoneyCame { payment, amount } => format!("{amount} came by payment {payment}"),
+        PaymentFact::MoneyCame { payment, amount } => {
+            format!("{amount} arrived by payment {payment}")
+        }
         PaymentFact::PaymentAttention { attention } => {
             format!("attention: {}", payment_note(attention.payment, &attention.note))
         }

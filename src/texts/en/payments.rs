@@ -1,6 +1,6 @@
 use crate::payments::{
-    Mismatch, OperationKind, PaymentId, PaymentNote, PaymentProblem, Recorded, Refusal, RetryReason,
-    Superseded, UnfitRefund,
+    Mismatch, OperationId, OperationKind, OperatorAction, PaymentId, PaymentNote, PaymentProblem,
+    Recorded, Refusal, RetryReason, Superseded, UnfitRefund,
 };
 
 pub fn payment_note(payment: Option<PaymentId>, note: &PaymentNote) -> String {
@@ -13,81 +13,103 @@ pub fn payment_note(payment: Option<PaymentId>, note: &PaymentNote) -> String {
     };
     match note {
         PaymentNote::PaymentPlanned { amount, revision } => {
-            format!("{amount} to be asked for revision {revision}")
+            format!("{amount} to be requested for revision {revision}")
         }
         PaymentNote::PaymentDropped { reason } => {
             format!("dropped before it was sent: {}", superseded(reason))
         }
-        PaymentNote::CancelRequested { reason } => format!("to be cancelled: {}", superseded(reason)),
+        PaymentNote::CancelRequested { reason } => {
+            format!("to be cancelled: {}", superseded(reason))
+        }
         PaymentNote::PaymentUnknown { reason } => {
-            format!("whether the payment system has it is not known{}", because(reason))
+            format!("it is unknown whether the payment system has it{}", because(reason))
         }
         PaymentNote::PaymentNotFound { looks } => {
-            format!("looked for at the payment system and not found, {looks} times so far")
+            format!("not found at the payment system, looked up {looks} times so far")
         }
         PaymentNote::PaymentLinked { remote_id } => format!("can be paid{}", under(remote_id)),
         PaymentNote::PaymentHeld { remote_id } => format!("its money is held{}", under(remote_id)),
-        PaymentNote::PaymentFoundPaid { remote_id } => format!("found to be paid{}", under(remote_id)),
-        PaymentNote::PaymentPaid { amount, remote_id } => format!("{amount} paid{}", under(remote_id)),
+        PaymentNote::PaymentFoundPaid { remote_id } => {
+            format!("found to be paid{}", under(remote_id))
+        }
+        PaymentNote::PaymentPaid { amount, remote_id } => {
+            format!("{amount} paid{}", under(remote_id))
+        }
         PaymentNote::PaymentRefused { reason } => {
             format!("{id} was refused by the payment system: {}", refusal(reason))
         }
-        PaymentNote::PaymentFrozen { mismatch: why } => {
-            format!("{id} needs a person: {}", mismatch(why))
+        PaymentNote::PaymentNeedsReview { mismatch: why } => {
+            format!("{id} needs review: {}", mismatch(why))
         }
-        PaymentNote::PaymentCancelled => "cancelled: it can be paid no more".into(),
-        PaymentNote::PaymentExpired => "its time has run out".into(),
+        PaymentNote::PaymentCancelled => "cancelled: it can no longer be paid".into(),
+        PaymentNote::PaymentExpired => "it has expired".into(),
         PaymentNote::PaymentGivenUp { reason } => {
-            format!("{id} was given up, see to it by hand: {}", retry_reason(reason))
+            format!("{id} was given up, check it by hand: {}", retry_reason(reason))
         }
-        PaymentNote::EndedUnasked => "the time to pay is over, and nobody asked to".into(),
+        PaymentNote::EndedUnrequested => {
+            "the time to pay is over, and the buyer never asked to pay".into()
+        }
         PaymentNote::TooManyPayments { payments_max } => {
-            format!("the order has had {payments_max} payments; no further one is made")
+            format!("the order has had {payments_max} payments; no further one is created")
         }
-        PaymentNote::AcceptedByOperator => "accepted by the operator for the order as it stands".into(),
-        PaymentNote::RepeatedByOperator => "asked for again by the operator".into(),
-        PaymentNote::Seen { note } => format!("seen by the operator: {}", payment_note(payment, note)),
+        PaymentNote::ByOperator { action, operation, by, reason } => {
+            by_operator(*action, operation.as_ref(), by.as_deref(), reason.as_deref())
+        }
+        PaymentNote::Seen { note } => {
+            format!("seen by the operator: {}", payment_note(payment, note))
+        }
         PaymentNote::UnwantedMoney { reason } => {
-            format!("money came by {id}, which should not have taken it: {}", superseded(reason))
+            format!(
+                "money arrived by {id}, which should not have been paid: {}",
+                superseded(reason)
+            )
         }
         PaymentNote::PaidTwice { paid, number, remote_id } => format!(
-            "money came twice: payment {paid} is paid, and the payment system tells of another, {number} under the id {remote_id}"
+            "money arrived twice: payment {paid} is paid, and the payment system reports another, \
+             {number} under the id {remote_id}"
         ),
-        PaymentNote::NoticeMismatch { number, mismatch: why } => {
-            format!("a notification of payment {number} does not fit: {}", mismatch(why))
+        PaymentNote::NotificationMismatch { number, mismatch: why } => {
+            format!("a notification of payment {number} does not match: {}", mismatch(why))
         }
         PaymentNote::PaidButCancelled { amount } => {
-            format!("{amount} came by {id}, and the order was cancelled since: pay it back")
+            format!("{amount} arrived by {id}, but the order was cancelled since: refund it")
         }
         PaymentNote::PaidOtherTotal { paid, total } => {
-            format!("{paid} were paid, and the order now comes to {total}")
+            format!("{paid} was paid, but the order total is now {total}")
         }
         PaymentNote::CapturedOtherTotal { capture, amount } => {
-            format!("{amount} are being taken by capture {capture}, and the order has changed since")
+            format!("capture {capture} is taking {amount}, but the order has changed since")
         }
         PaymentNote::CaptureLess { held, amount } => {
-            format!("{held} are held, {amount} of it is to be taken now")
+            format!("{held} is held, {amount} of it is to be captured now")
         }
-        PaymentNote::AlterationPlanned => "its description, payer or time is to be another".into(),
-        PaymentNote::Altered => "altered at the payment system".into(),
-        PaymentNote::NotAlterable => {
-            "nothing can be altered at the payment system: the next link, if there is one, will be as it should".into()
+        PaymentNote::UpdatePlanned => "its description, payer or expiry is to be updated".into(),
+        PaymentNote::Updated => "updated at the payment system".into(),
+        PaymentNote::UpdateNotSupported => {
+            "nothing can be updated at the payment system: the next link, if there is one, will \
+             be correct"
+                .into()
         }
-        PaymentNote::AlterationRefused { reason } => format!("{}: {}", not_altered(&id), retry_reason(reason)),
-        PaymentNote::AlteredTooLate => format!("the buyer was quicker: {}", not_altered(&id)),
+        PaymentNote::UpdateRefused { reason } => {
+            format!("{}: {}", update_not_made(&id), retry_reason(reason))
+        }
+        PaymentNote::UpdatedTooLate => format!("the buyer paid first: {}", update_not_made(&id)),
         PaymentNote::OperationPlanned { operation, operation_kind, amount } => {
             format!("{} {operation} of {amount} is to be made", kind(*operation_kind))
         }
         PaymentNote::OperationUnknown { operation, operation_kind, reason } => format!(
-            "{} {operation}: whether the payment system has it is not known{}",
+            "{} {operation}: it is unknown whether the payment system has it{}",
             kind(*operation_kind),
             because(reason)
         ),
         PaymentNote::OperationNotFound { operation, operation_kind, looks } => {
-            format!("{} {operation}: looked for and not found, {looks} times so far", kind(*operation_kind))
+            format!(
+                "{} {operation}: not found, looked up {looks} times so far",
+                kind(*operation_kind)
+            )
         }
         PaymentNote::OperationAccepted { operation, operation_kind } => {
-            format!("{} {operation} was taken in by the payment system", kind(*operation_kind))
+            format!("{} {operation} was accepted by the payment system", kind(*operation_kind))
         }
         PaymentNote::OperationDone { operation, operation_kind, amount } => {
             format!("{} {operation} of {amount} is done", kind(*operation_kind))
@@ -102,33 +124,32 @@ pub fn payment_note(payment: Option<PaymentId>, note: &PaymentNote) -> String {
             kind(*operation_kind),
             refusal(reason)
         ),
-        PaymentNote::OperationFrozen { operation, operation_kind, mismatch: why } => {
-            format!("{} {operation} needs a person: {}", kind(*operation_kind), mismatch(why))
+        PaymentNote::OperationNeedsReview { operation, operation_kind, mismatch: why } => {
+            format!("{} {operation} needs review: {}", kind(*operation_kind), mismatch(why))
         }
         PaymentNote::OperationGivenUp { operation, operation_kind, reason } => format!(
-            "{} {operation} was given up, see to it by hand: {}",
+            "{} {operation} was given up, check it by hand: {}",
             kind(*operation_kind),
             retry_reason(reason)
         ),
-        PaymentNote::OperationRepeated { operation } => {
-            format!("{operation} is asked for again by the operator")
-        }
         PaymentNote::RefundedOutside { amount, remote_id } => {
-            format!("{amount} were paid back at the payment system, under its id {remote_id}")
+            format!("{amount} was refunded at the payment system itself, under its id {remote_id}")
         }
         PaymentNote::OutsideRefundMismatch { amount, remote_id, reason } => format!(
-            "the payment system shows a refund of {id} that is not ours, {amount} under the id {remote_id}: {}",
+            "the payment system shows a refund of {id} that is not ours, {amount} under the id \
+             {remote_id}: {}",
             unfit_refund(reason)
         ),
         PaymentNote::ShippedAfterRefund { amount } => {
-            format!("handed over after {amount} of its money was paid back")
+            format!("handed over after {amount} of its money was refunded")
         }
     }
 }
 
-fn not_altered(payment: &str) -> String {
+fn update_not_made(payment: &str) -> String {
     format!(
-        "of {payment} the payment system may not have taken over all that the site changed of its description, payer or time"
+        "{payment}: the payment system may not have applied every change of its description, \
+         payer or expiry"
     )
 }
 
@@ -143,9 +164,10 @@ fn kind(kind: OperationKind) -> &'static str {
 pub fn superseded(reason: &Superseded) -> String {
     match reason {
         Superseded::OrderChanged => "the order has changed",
-        Superseded::NotPayable => "the order is not to be paid any more",
-        Superseded::PaidByAnother => "money came by another payment",
-        Superseded::Ended => "it could be paid no more",
+        Superseded::NotPayable => "the order is no longer to be paid",
+        Superseded::PaidByAnother => "money arrived by another payment",
+        Superseded::OtherAmount => "a different amount was paid than requested",
+        Superseded::Ended => "it could no longer be paid",
     }
     .into()
 }
@@ -153,9 +175,9 @@ pub fn superseded(reason: &Superseded) -> String {
 pub fn refusal(reason: &Refusal) -> String {
     match reason {
         Refusal::ByPaymentSystem { said } => said.clone(),
-        Refusal::NotExpressible { detail } => format!("it cannot be asked for there: {detail}"),
+        Refusal::NotExpressible { detail } => format!("it cannot be requested there: {detail}"),
         Refusal::Cancelled => "the payment system has cancelled it".into(),
-        Refusal::ByOperator => "by the word of the operator".into(),
+        Refusal::ByOperator => "by decision of the operator".into(),
     }
 }
 
@@ -164,7 +186,7 @@ pub fn mismatch(mismatch: &Mismatch) -> String {
         Mismatch::Several => "the payment system has more than one under this number".into(),
         Mismatch::Number { found } => format!("the payment system has the number {found:?}"),
         Mismatch::Account { found, expected } => {
-            format!("it is for the account {found:?}, and we are {expected:?}")
+            format!("it is for the account {found:?}, but ours is {expected:?}")
         }
         Mismatch::Amount { found, found_currency, expected } => {
             format!(
@@ -172,17 +194,18 @@ pub fn mismatch(mismatch: &Mismatch) -> String {
                 expected.currency()
             )
         }
-        Mismatch::NoticeAmount { found, expected } => {
-            format!("it is about {found}, and we asked for {expected}")
+        Mismatch::NotificationAmount { found, expected } => {
+            format!("its amount is {found}, but {expected} was requested")
         }
-        Mismatch::NoticeCurrency { found, expected } => {
-            format!("it is in {found:?}, and we asked for {expected}")
+        Mismatch::NotificationCurrency { found, expected } => {
+            format!("its currency is {found:?}, but {expected} was requested")
         }
         Mismatch::RemoteId { found, expected } => {
-            format!("it has the id {found} there, and we know {expected} under this number")
+            format!("it has the id {found} there, but we know {expected} under this number")
         }
         Mismatch::Operation { found, found_amount, expected, expected_amount } => format!(
-            "the payment system has {found:?} over {found_amount} instead of {expected} over {expected_amount}"
+            "the payment system has {found:?} of {found_amount} instead of {expected} of \
+             {expected_amount}"
         ),
     }
 }
@@ -191,51 +214,63 @@ pub fn retry_reason(reason: &RetryReason) -> String {
     match reason {
         RetryReason::Waits => "it waits".into(),
         RetryReason::CallFailed { said } => said.clone(),
-        RetryReason::Interrupted => "what came of the last call is not known".into(),
-        RetryReason::NumberUsed => "its number is known to the payment system".into(),
+        RetryReason::Interrupted => "the outcome of the last call is unknown".into(),
+        RetryReason::NumberUsed => "the payment system already knows its number".into(),
         RetryReason::NotFound { looks } => {
             format!("not found at the payment system, {looks} times so far")
         }
-        RetryReason::NotShown => "the payment system does not show it any more".into(),
+        RetryReason::NotShown => "the payment system no longer shows it".into(),
         RetryReason::ToBeCancelled => "it is to be cancelled".into(),
         RetryReason::NoPaymentUrl => {
-            "the payment system gave no payment address that a buyer may be sent to; see payment_hosts of the gateway".into()
+            "the payment system gave no payment address that a buyer may be sent to; see \
+             payment_hosts of the gateway"
+                .into()
         }
-        RetryReason::OtherExpiry => "it answered that all is well, and shows another time".into(),
-        RetryReason::Status { status } => format!("its status over there is {status}"),
-        RetryReason::BeingCaptured => "its money is being taken".into(),
-        RetryReason::RefundedBeforePaid => "it was paid back and is not known to be paid yet".into(),
+        RetryReason::OtherExpiry => "the payment system reported success, but shows another \
+                                     expiry"
+            .into(),
+        RetryReason::Status { status } => format!("its status at the payment system is {status}"),
+        RetryReason::BeingCaptured => "its money is being captured".into(),
+        RetryReason::RefundedBeforePaid => {
+            "it was refunded, but is not known to be paid yet".into()
+        }
         RetryReason::CircuitOpen => {
-            "the payment system has failed many times in a row and is left alone for a while".into()
+            "the payment system has failed many times in a row and calls to it are paused".into()
         }
         RetryReason::RateLimited { calls_max, window_seconds } => format!(
-            "the payment system allows {calls_max} calls within {window_seconds} s, and they are used up"
+            "the payment system allows {calls_max} calls within {window_seconds} s, and they are \
+             used up"
         ),
-        RetryReason::NotConfigured { gateway } => format!("no gateway {gateway} is configured"),
+        RetryReason::NotConfigured { gateway } => format!("gateway {gateway} is not configured"),
         RetryReason::NoRemoteId => "the payment system's id of the payment is not known".into(),
-        RetryReason::Changed => "it changed while it was looked at".into(),
+        RetryReason::Changed => "it changed in the meantime".into(),
     }
 }
 
 pub fn unfit_refund(reason: &UnfitRefund) -> String {
     match reason {
-        UnfitRefund::NoMoney => "no money is known to have come by it".into(),
-        UnfitRefund::MoreThanIsLeft { left } => format!("{left} are left of it here"),
+        UnfitRefund::NoMoney => "it is not known to have been paid".into(),
+        UnfitRefund::MoreThanIsLeft { left } => format!("{left} is left of it here"),
     }
 }
 
 pub fn recorded(reason: &Recorded) -> String {
     match reason {
         Recorded::Operation { operation } => {
-            format!("it is about {operation}: what came of that is looked up")
+            format!("it is about operation {operation}: its outcome is being looked up")
         }
         Recorded::ByRemoteId { payment } => {
-            format!("it bears no number of ours and is about payment {payment}: what is there is looked up")
+            format!(
+                "it bears no number of ours, but is about payment {payment}: its state is being \
+                 looked up"
+            )
         }
         Recorded::Status { status } => {
-            format!("the status is {status:?}, which does not say that it is paid")
+            format!("the status {status:?} is only a hint and does not mean that it is paid")
         }
-        Recorded::BeingCaptured => "its money is being taken: what came of that is looked up".into(),
+        Recorded::BeingCaptured => {
+            "its money is being captured: the outcome is being looked up".into()
+        }
     }
 }
 
@@ -245,4 +280,23 @@ pub fn payment_problem(problem: &PaymentProblem) -> String {
         PaymentProblem::Refused { reason } => refusal(reason),
         PaymentProblem::Mismatch { mismatch: why } => mismatch(why),
     }
+}
+
+fn by_operator(
+    action: OperatorAction,
+    operation: Option<&OperationId>,
+    by: Option<&str>,
+    reason: Option<&str>,
+) -> String {
+    let action = match action {
+        OperatorAction::Accept => "accepted for the order in its current state",
+        OperatorAction::Refund => "refund requested",
+        OperatorAction::Retry => "requested again",
+        OperatorAction::Drop => "marked as not carried out",
+        OperatorAction::Done => "marked as carried out",
+    };
+    let who = by.map_or(String::new(), |name| format!(", who gave the name {name:?}"));
+    let subject = operation.map_or(String::new(), |operation| format!("{operation}: "));
+    let why = reason.map_or(String::new(), |reason| format!(": {reason}"));
+    format!("{subject}operator{who}: {action}{why}")
 }

@@ -1,6 +1,6 @@
 use crate::dedup::Reason;
 use crate::kernel::{DecimalError, LocalTime, Money, Quantity};
-use crate::orders::{Fact, JsonType, Late, OrderNote, Uncharged};
+use crate::orders::{Fact, JsonType, Late, NotCharged, OrderNote};
 use crate::payments::PaymentFact;
 
 use super::payments::{mismatch, payment_note, recorded};
@@ -12,16 +12,23 @@ pub fn order_note(note: &OrderNote) -> String {
             format!("отменён {cancelled_at}, но доставлен")
         }
         OrderNote::PaidAfterCancellation => "оплачен после отмены".into(),
-        OrderNote::PaidOtherComposition => "в оплате другой состав заказа: цены взяты, количества нет".into(),
+        OrderNote::PaidOtherComposition => {
+            "в оплате другой состав заказа: цены взяты, количества нет".into()
+        }
         OrderNote::ShippedAfterCancellation => "курьер забрал заказ после отмены".into(),
         OrderNote::CancelledAfterShipment => "отменён после отгрузки: товар уже ушёл".into(),
         OrderNote::AmbiguousRepeat { hook } => format!(
-            "изменение {hook} пришло ещё раз без времени и после других: это опоздавшая копия, или заказ вернулся к нему. \
-             Сверьте с маркетплейсом"
+            "изменение {hook} пришло ещё раз без времени и после других: это опоздавшая копия, \
+             или заказ вернулся к нему. Сверьте с маркетплейсом"
         ),
         OrderNote::ClockAhead { source, sent_at, arrived_at } => {
             clock_ahead(source.as_str(), *sent_at, &arrived_at.to_string())
         }
+        OrderNote::PickersUnreachable { store_id } => format!(
+            "сборщики магазина {store_id} не получают сообщений: бота удалили из чата или ему \
+                нельзя туда писать. Верните его или измените [notify.telegram.chats]; затем: \
+                tillgate outbox retry --all --lane telegram"
+        ),
         OrderNote::NoPayment { reason } => format!("оплата не запрошена: {}", uncharged(reason)),
         OrderNote::TextCut { places } => {
             format!("текст обрезан посреди символа, мест: {places}; там теперь U+FFFD")
@@ -30,9 +37,15 @@ pub fn order_note(note: &OrderNote) -> String {
         OrderNote::HookTimeUnread { field } => {
             format!("{field} не читается: хук считается со времени получения")
         }
-        OrderNote::FieldRepeated { field } => format!("{field} встречается дважды: считается последнее"),
-        OrderNote::NotAnObject { field, found } => format!("{field}: {}, а не объект", json_type(*found)),
-        OrderNote::NotANumber { field, found } => format!("{field}: {}, а не число", json_type(*found)),
+        OrderNote::FieldRepeated { field } => {
+            format!("{field} встречается дважды: считается последнее")
+        }
+        OrderNote::NotAnObject { field, found } => {
+            format!("{field}: {}, а не объект", json_type(*found))
+        }
+        OrderNote::NotANumber { field, found } => {
+            format!("{field}: {}, а не число", json_type(*found))
+        }
         OrderNote::TextUnusable { field, found } => {
             format!("{field}: {}, слишком длинный или с управляющими символами", json_type(*found))
         }
@@ -60,7 +73,8 @@ pub fn order_note(note: &OrderNote) -> String {
 
 fn clock_ahead(source: &str, sent_at: LocalTime, arrived_at: &str) -> String {
     format!(
-        "часы {source} спешат: хук от {sent_at} пришёл {arrived_at}. Такие хуки считаются со времени получения; сообщите отправителю"
+        "часы {source} спешат: хук от {sent_at} пришёл {arrived_at}. Такие хуки считаются со \
+         времени получения; сообщите отправителю"
     )
 }
 
@@ -84,38 +98,43 @@ fn decimal(problem: DecimalError) -> String {
     }
 }
 
-pub fn uncharged(reason: &Uncharged) -> String {
+pub fn uncharged(reason: &NotCharged) -> String {
     match reason {
-        Uncharged::UnreadLines => "часть строк заказа не читается".into(),
-        Uncharged::UnreadQuantity { sku } => format!("количество артикула {sku} не читается"),
-        Uncharged::UnreadSum => "сумма заказа не читается".into(),
-        Uncharged::NoLines => "в заказе нечего оплачивать".into(),
-        Uncharged::Negative { sku } => format!("у артикула {sku} количество или сумма меньше нуля"),
-        Uncharged::ZeroWithDiscounts { total } => {
+        NotCharged::UnreadLines => "часть строк заказа не читается".into(),
+        NotCharged::UnreadQuantity { sku } => format!("количество артикула {sku} не читается"),
+        NotCharged::UnreadSum => "сумма заказа не читается".into(),
+        NotCharged::NoLines => "в заказе нечего оплачивать".into(),
+        NotCharged::Negative { sku } => {
+            format!("у артикула {sku} количество или сумма меньше нуля")
+        }
+        NotCharged::ZeroWithDiscounts { total } => {
             format!("итог со скидками 0.00, без скидок {total}")
         }
-        Uncharged::OtherTotal { of_lines, stated } => {
+        NotCharged::OtherTotal { of_lines, stated } => {
             format!("по строкам выходит {of_lines}, а более поздний хук называет {stated}")
         }
-        Uncharged::NoSum { sku } => format!("в заказе нет итога, а у артикула {sku} нет суммы"),
-        Uncharged::NoSumOrPrice { sku } => format!("у артикула {sku} нет ни суммы, ни цены"),
-        Uncharged::UnreadLineSum { sku } => format!("стоимость артикула {sku} не читается"),
-        Uncharged::GiftOrUndiscounted { sku } => format!(
-            "артикул {sku} со скидками стоит 0.00, а без них больше: подарок это или товар без скидки, не видно"
+        NotCharged::NoSum { sku } => format!("в заказе нет итога, а у артикула {sku} нет суммы"),
+        NotCharged::NoSumOrPrice { sku } => format!("у артикула {sku} нет ни суммы, ни цены"),
+        NotCharged::UnreadLineSum { sku } => format!("стоимость артикула {sku} не читается"),
+        NotCharged::GiftOrUndiscounted { sku } => format!(
+            "артикул {sku} со скидками стоит 0.00, а без них больше: подарок это или товар без \
+             скидки, не видно"
         ),
-        Uncharged::AboveLines { total, of_lines } => {
+        NotCharged::AboveLines { total, of_lines } => {
             format!("итог {total} больше суммы строк {of_lines}, и доставкой это не объяснить")
         }
-        Uncharged::UnclearDelivery { total, delivery } => {
+        NotCharged::UnclearDelivery { total, delivery } => {
             format!("неясно, входит ли доставка за {delivery} в итог {total}")
         }
-        Uncharged::Bill { detail } => detail.clone(),
-        Uncharged::NoEmail => "для чека платёжной системы нужен e-mail покупателя".into(),
-        Uncharged::NoContact => "для чека платёжной системы нужен e-mail или телефон покупателя".into(),
-        Uncharged::TooManyLines { lines, lines_max } => {
+        NotCharged::Bill { detail } => detail.clone(),
+        NotCharged::NoEmail => "для чека платёжной системы нужен e-mail покупателя".into(),
+        NotCharged::NoContact => {
+            "для чека платёжной системы нужен e-mail или телефон покупателя".into()
+        }
+        NotCharged::TooManyLines { lines, lines_max } => {
             format!("строк {lines}, а платёжная система принимает не больше {lines_max}")
         }
-        Uncharged::FreeLine { sku } => {
+        NotCharged::FreeLine { sku } => {
             format!("артикул {sku} стоит 0.00, чек платёжной системы таких строк не принимает")
         }
     }
@@ -152,7 +171,9 @@ pub fn reason(reason: &Reason) -> String {
         Reason::TestEvent => "магазин проверяет доставку событий".into(),
         Reason::NotOurs => "это не о нашем".into(),
         Reason::NoPayment { number } => format!("платежа {number:?} нет"),
-        Reason::KnownPaid { payment } => format!("о платеже {payment} уже известно, что он оплачен"),
+        Reason::KnownPaid { payment } => {
+            format!("о платеже {payment} уже известно, что он оплачен")
+        }
         Reason::UnwantedMoney { payment, reason } => payment_note(
             Some(*payment),
             &crate::payments::PaymentNote::UnwantedMoney { reason: reason.clone() },
@@ -165,11 +186,13 @@ pub fn reason(reason: &Reason) -> String {
             clock_ahead(source.as_str(), *sent_at, &arrived_at.to_string())
         }
         Reason::NoTimeZone { source } => format!(
-            "во временах {source} нет смещения, они упорядочивают только его хуки: задайте time_zone в [sources.{source}]"
+            "во временах {source} нет смещения, они упорядочивают только его хуки: задайте \
+             time_zone в [sources.{source}]"
         ),
         Reason::NobodyListens { url } => {
             format!(
-                "сайт по адресу {url} ответил 410: туда ничего не отправляется, пока не пройдёт проверка или повторная доставка вручную"
+                "сайт по адресу {url} ответил 410: туда ничего не отправляется, пока не пройдёт \
+                 проверка или повторная доставка вручную"
             )
         }
     }
@@ -186,12 +209,16 @@ pub fn fact(fact: &Fact) -> String {
         }
         Fact::Revised { revision } => format!("редакция {revision}"),
         Fact::PositionChanged { sku, from, to, replaced_by } => {
-            let to = to.map_or_else(|| "нечитаемое количество".to_owned(), |to: Quantity| to.to_string());
-            let by = replaced_by.as_ref().map_or_else(String::new, |by| format!(", замена на {by}"));
+            let to = to
+                .map_or_else(|| "нечитаемое количество".to_owned(), |to: Quantity| to.to_string());
+            let by =
+                replaced_by.as_ref().map_or_else(String::new, |by| format!(", замена на {by}"));
             format!("{sku}: {from} → {to}{by}")
         }
         Fact::WindowChanged { from, to } => {
-            let end = |time: &Option<LocalTime>| time.map_or_else(|| "…".to_owned(), |time| time.to_string());
+            let end = |time: &Option<LocalTime>| {
+                time.map_or_else(|| "…".to_owned(), |time| time.to_string())
+            };
             format!("нужен {} – {}", end(from), end(to))
         }
         Fact::StoreChanged { store_id } => format!("передан в магазин {store_id}"),
@@ -199,13 +226,19 @@ pub fn fact(fact: &Fact) -> String {
         Fact::DiscountTotalChanged { from, to } => {
             format!("итог со скидками {} → {}", sum(*from), sum(*to))
         }
-        Fact::DetailsChanged => "изменились покупатель, адрес, комментарий или другие подробности".into(),
+        Fact::DetailsChanged => {
+            "изменились покупатель, адрес, комментарий или другие подробности".into()
+        }
         Fact::StateChanged { from, to } => format!("{from} → {to}"),
-        Fact::StockMoved { lines } => lines.iter().fold("остатки:".to_owned(), |text, line| {
-            format!("{text} {}/{} {}", line.store_id, line.sku, Signed(line.quantity))
-        }),
+        Fact::StockMoved { lines } => {
+            lines.iter().fold("остатки:".to_owned(), |text, line| {
+                format!("{text} {}/{} {}", line.store_id, line.sku, Signed(line.quantity))
+            })
+        }
         Fact::Unparked { kind } => format!("учтён ожидавший хук {kind}"),
-        Fact::Announced { message } => format!("сборщикам отправлено сообщение {message}"),
+        Fact::Announced { message } => {
+            format!("сообщение сборщикам {message} поставлено в очередь")
+        }
         Fact::NobodyToTell { store_id } => {
             format!("для магазина {store_id:?} не настроен чат: никому не сообщено")
         }
@@ -218,7 +251,9 @@ pub fn payment_fact(fact: &PaymentFact) -> String {
         PaymentFact::PaymentPlanned { payment, amount } => {
             format!("будет запрошен платёж {payment} на {amount}")
         }
-        PaymentFact::MoneyCame { payment, amount } => format!("по платежу {payment} пришло {amount}"),
+        PaymentFact::MoneyCame { payment, amount } => {
+            format!("по платежу {payment} пришло {amount}")
+        }
         PaymentFact::PaymentAttention { attention } => {
             format!("внимание: {}", payment_note(attention.payment, &attention.note))
         }

@@ -1,12 +1,14 @@
 use crate::payments::{
-    Mismatch, OperationKind, PaymentId, PaymentNote, PaymentProblem, Recorded, Refusal, RetryReason,
-    Superseded, UnfitRefund,
+    Mismatch, OperationId, OperationKind, OperatorAction, PaymentId, PaymentNote, PaymentProblem,
+    Recorded, Refusal, RetryReason, Superseded, UnfitRefund,
 };
 
 pub fn payment_note(payment: Option<PaymentId>, note: &PaymentNote) -> String {
     let id = payment.map_or_else(|| "платёж".to_owned(), |id| format!("платёж {id}"));
     let under = |remote_id: &Option<String>| {
-        remote_id.as_ref().map_or_else(String::new, |id| format!(", номер в платёжной системе {id}"))
+        remote_id
+            .as_ref()
+            .map_or_else(String::new, |id| format!(", номер в платёжной системе {id}"))
     };
     let because = |reason: &Option<RetryReason>| {
         reason.as_ref().map_or_else(String::new, |why| format!(": {}", retry_reason(why)))
@@ -15,7 +17,9 @@ pub fn payment_note(payment: Option<PaymentId>, note: &PaymentNote) -> String {
         PaymentNote::PaymentPlanned { amount, revision } => {
             format!("будет запрошено {amount} за редакцию {revision}")
         }
-        PaymentNote::PaymentDropped { reason } => format!("снят до отправки: {}", superseded(reason)),
+        PaymentNote::PaymentDropped { reason } => {
+            format!("снят до отправки: {}", superseded(reason))
+        }
         PaymentNote::CancelRequested { reason } => format!("будет отменён: {}", superseded(reason)),
         PaymentNote::PaymentUnknown { reason } => {
             format!("неизвестно, есть ли он в платёжной системе{}", because(reason))
@@ -25,12 +29,16 @@ pub fn payment_note(payment: Option<PaymentId>, note: &PaymentNote) -> String {
         }
         PaymentNote::PaymentLinked { remote_id } => format!("можно оплатить{}", under(remote_id)),
         PaymentNote::PaymentHeld { remote_id } => format!("деньги удержаны{}", under(remote_id)),
-        PaymentNote::PaymentFoundPaid { remote_id } => format!("оказался оплачен{}", under(remote_id)),
-        PaymentNote::PaymentPaid { amount, remote_id } => format!("оплачено {amount}{}", under(remote_id)),
+        PaymentNote::PaymentFoundPaid { remote_id } => {
+            format!("оказался оплачен{}", under(remote_id))
+        }
+        PaymentNote::PaymentPaid { amount, remote_id } => {
+            format!("оплачено {amount}{}", under(remote_id))
+        }
         PaymentNote::PaymentRefused { reason } => {
             format!("{id}: платёжная система отказала: {}", refusal(reason))
         }
-        PaymentNote::PaymentFrozen { mismatch: why } => {
+        PaymentNote::PaymentNeedsReview { mismatch: why } => {
             format!("{id}: нужен человек: {}", mismatch(why))
         }
         PaymentNote::PaymentCancelled => "отменён: оплатить больше нельзя".into(),
@@ -38,20 +46,22 @@ pub fn payment_note(payment: Option<PaymentId>, note: &PaymentNote) -> String {
         PaymentNote::PaymentGivenUp { reason } => {
             format!("{id}: попытки прекращены, разберитесь вручную: {}", retry_reason(reason))
         }
-        PaymentNote::EndedUnasked => "срок оплаты вышел, платить никто не пришёл".into(),
+        PaymentNote::EndedUnrequested => "срок оплаты вышел, платить никто не пришёл".into(),
         PaymentNote::TooManyPayments { payments_max } => {
             format!("у заказа уже было {payments_max} платежей, новых не будет")
         }
-        PaymentNote::AcceptedByOperator => "оператор зачёл деньги за заказ как он есть".into(),
-        PaymentNote::RepeatedByOperator => "оператор запросил снова".into(),
+        PaymentNote::ByOperator { action, operation, by, reason } => {
+            by_operator(*action, operation.as_ref(), by.as_deref(), reason.as_deref())
+        }
         PaymentNote::Seen { note } => format!("оператор видел: {}", payment_note(payment, note)),
         PaymentNote::UnwantedMoney { reason } => {
             format!("{id}: пришли деньги, которых не ждали: {}", superseded(reason))
         }
         PaymentNote::PaidTwice { paid, number, remote_id } => format!(
-            "деньги пришли дважды: платёж {paid} оплачен, а платёжная система сообщает ещё об одном, {number}, её номер {remote_id}"
+            "деньги пришли дважды: платёж {paid} оплачен, а платёжная система сообщает ещё об \
+             одном, {number}, её номер {remote_id}"
         ),
-        PaymentNote::NoticeMismatch { number, mismatch: why } => {
+        PaymentNote::NotificationMismatch { number, mismatch: why } => {
             format!("уведомление о платеже {number} не сходится: {}", mismatch(why))
         }
         PaymentNote::PaidButCancelled { amount } => {
@@ -66,16 +76,17 @@ pub fn payment_note(payment: Option<PaymentId>, note: &PaymentNote) -> String {
         PaymentNote::CaptureLess { held, amount } => {
             format!("удержано {held}, из них нужно списать {amount}")
         }
-        PaymentNote::AlterationPlanned => "описание, плательщик или срок будут другими".into(),
-        PaymentNote::Altered => "изменено в платёжной системе".into(),
-        PaymentNote::NotAlterable => {
-            "в платёжной системе ничего изменить нельзя: верной будет следующая ссылка, если понадобится"
+        PaymentNote::UpdatePlanned => "описание, плательщик или срок будут другими".into(),
+        PaymentNote::Updated => "изменено в платёжной системе".into(),
+        PaymentNote::UpdateNotSupported => {
+            "в платёжной системе ничего изменить нельзя: верной будет следующая ссылка, если \
+             понадобится"
                 .into()
         }
-        PaymentNote::AlterationRefused { reason } => {
-            format!("{}: {}", not_altered(&id), retry_reason(reason))
+        PaymentNote::UpdateRefused { reason } => {
+            format!("{}: {}", update_not_made(&id), retry_reason(reason))
         }
-        PaymentNote::AlteredTooLate => format!("покупатель успел раньше: {}", not_altered(&id)),
+        PaymentNote::UpdatedTooLate => format!("покупатель успел раньше: {}", update_not_made(&id)),
         PaymentNote::OperationPlanned { operation, operation_kind, amount } => {
             format!("{} {operation} на {amount}: будет запрошено", kind(*operation_kind))
         }
@@ -103,7 +114,7 @@ pub fn payment_note(payment: Option<PaymentId>, note: &PaymentNote) -> String {
             kind(*operation_kind),
             refusal(reason)
         ),
-        PaymentNote::OperationFrozen { operation, operation_kind, mismatch: why } => {
+        PaymentNote::OperationNeedsReview { operation, operation_kind, mismatch: why } => {
             format!("{} {operation}: нужен человек: {}", kind(*operation_kind), mismatch(why))
         }
         PaymentNote::OperationGivenUp { operation, operation_kind, reason } => format!(
@@ -111,7 +122,6 @@ pub fn payment_note(payment: Option<PaymentId>, note: &PaymentNote) -> String {
             kind(*operation_kind),
             retry_reason(reason)
         ),
-        PaymentNote::OperationRepeated { operation } => format!("{operation}: оператор запросил снова"),
         PaymentNote::RefundedOutside { amount, remote_id } => {
             format!("{amount} возвращено в самой платёжной системе, её номер {remote_id}")
         }
@@ -125,7 +135,7 @@ pub fn payment_note(payment: Option<PaymentId>, note: &PaymentNote) -> String {
     }
 }
 
-fn not_altered(payment: &str) -> String {
+fn update_not_made(payment: &str) -> String {
     format!("{payment}: платёжная система могла не принять новое описание, плательщика или срок")
 }
 
@@ -142,6 +152,7 @@ pub fn superseded(reason: &Superseded) -> String {
         Superseded::OrderChanged => "заказ изменился",
         Superseded::NotPayable => "заказ больше не оплачивается",
         Superseded::PaidByAnother => "деньги пришли по другому платежу",
+        Superseded::OtherAmount => "пришла другая сумма",
         Superseded::Ended => "его уже нельзя было оплатить",
     }
     .into()
@@ -164,15 +175,25 @@ pub fn mismatch(mismatch: &Mismatch) -> String {
             format!("это для магазина {found:?}, а наш {expected:?}")
         }
         Mismatch::Amount { found, found_currency, expected } => {
-            format!("в платёжной системе {found} {found_currency} вместо {expected} {}", expected.currency())
+            format!(
+                "в платёжной системе {found} {found_currency} вместо {expected} {}",
+                expected.currency()
+            )
         }
-        Mismatch::NoticeAmount { found, expected } => format!("сумма {found}, а запрошено {expected}"),
-        Mismatch::NoticeCurrency { found, expected } => format!("валюта {found:?}, а запрошено в {expected}"),
+        Mismatch::NotificationAmount { found, expected } => {
+            format!("сумма {found}, а запрошено {expected}")
+        }
+        Mismatch::NotificationCurrency { found, expected } => {
+            format!("валюта {found:?}, а запрошено в {expected}")
+        }
         Mismatch::RemoteId { found, expected } => {
             format!("там номер {found}, а нам под этим платежом известен {expected}")
         }
         Mismatch::Operation { found, found_amount, expected, expected_amount } => {
-            format!("в платёжной системе {found:?} на {found_amount} вместо {expected} на {expected_amount}")
+            format!(
+                "в платёжной системе {found:?} на {found_amount} вместо {expected} на \
+                 {expected_amount}"
+            )
         }
     }
 }
@@ -183,11 +204,15 @@ pub fn retry_reason(reason: &RetryReason) -> String {
         RetryReason::CallFailed { said } => said.clone(),
         RetryReason::Interrupted => "чем кончился последний вызов, неизвестно".into(),
         RetryReason::NumberUsed => "платёжная система уже знает этот номер".into(),
-        RetryReason::NotFound { looks } => format!("в платёжной системе не найдено, попыток: {looks}"),
+        RetryReason::NotFound { looks } => {
+            format!("в платёжной системе не найдено, попыток: {looks}")
+        }
         RetryReason::NotShown => "платёжная система его больше не показывает".into(),
         RetryReason::ToBeCancelled => "его нужно отменить".into(),
         RetryReason::NoPaymentUrl => {
-            "платёжная система не дала адреса оплаты, на который можно отправить покупателя; см. payment_hosts".into()
+            "платёжная система не дала адреса оплаты, на который можно отправить покупателя; см. \
+             payment_hosts"
+                .into()
         }
         RetryReason::OtherExpiry => "ответ был успешным, а срок показан другой".into(),
         RetryReason::Status { status } => format!("его статус там: {status}"),
@@ -197,9 +222,14 @@ pub fn retry_reason(reason: &RetryReason) -> String {
             "платёжная система много раз подряд не ответила, вызовы на время прекращены".into()
         }
         RetryReason::RateLimited { calls_max, window_seconds } => {
-            format!("платёжная система разрешает {calls_max} вызовов за {window_seconds} с, они исчерпаны")
+            format!(
+                "платёжная система разрешает {calls_max} вызовов за {window_seconds} с, они \
+                     исчерпаны"
+            )
         }
-        RetryReason::NotConfigured { gateway } => format!("платёжная система {gateway} не настроена"),
+        RetryReason::NotConfigured { gateway } => {
+            format!("платёжная система {gateway} не настроена")
+        }
         RetryReason::NoRemoteId => "номер платежа в платёжной системе неизвестен".into(),
         RetryReason::Changed => "изменился, пока его смотрели".into(),
     }
@@ -214,7 +244,9 @@ pub fn unfit_refund(reason: &UnfitRefund) -> String {
 
 pub fn recorded(reason: &Recorded) -> String {
     match reason {
-        Recorded::Operation { operation } => format!("это об операции {operation}: её состояние уточняется"),
+        Recorded::Operation { operation } => {
+            format!("это об операции {operation}: её состояние уточняется")
+        }
         Recorded::ByRemoteId { payment } => {
             format!("нашего номера в нём нет, речь о платеже {payment}: его состояние уточняется")
         }
@@ -229,4 +261,23 @@ pub fn payment_problem(problem: &PaymentProblem) -> String {
         PaymentProblem::Refused { reason } => refusal(reason),
         PaymentProblem::Mismatch { mismatch: why } => mismatch(why),
     }
+}
+
+fn by_operator(
+    action: OperatorAction,
+    operation: Option<&OperationId>,
+    by: Option<&str>,
+    reason: Option<&str>,
+) -> String {
+    let action = match action {
+        OperatorAction::Accept => "деньги зачтены за заказ в его нынешнем виде",
+        OperatorAction::Refund => "запрошен возврат",
+        OperatorAction::Retry => "запрошено снова",
+        OperatorAction::Drop => "отмечено как не выполненное",
+        OperatorAction::Done => "отмечено как выполненное",
+    };
+    let who = by.map_or(String::new(), |name| format!(", назвавшийся {name:?}"));
+    let subject = operation.map_or(String::new(), |operation| format!("{operation}: "));
+    let why = reason.map_or(String::new(), |reason| format!(": {reason}"));
+    format!("{subject}оператор{who}: {action}{why}")
 }

@@ -1,4 +1,4 @@
-//! Orders as the marketplace lists them, as the hooks that should have come of them.
+//! Reconstruction of missing hooks from the marketplace's list of orders.
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -6,15 +6,18 @@ use serde_json::value::RawValue;
 use crate::kernel::Timestamp;
 use crate::orders::{State, View};
 
-/// The hook that says what an order is now. It bears the time until which it was looked for: a hook of what came after that
-/// says more.
+/// Builds a hook with the current content of an order. Its time is the end of
+/// the period for which the list was requested, so that a hook about a later
+/// event takes precedence.
 #[must_use]
 pub fn changed_hook(listed: &RawValue, until: Timestamp) -> Bytes {
     hook("order.changed", listed, Some(until))
 }
 
-/// The hooks that are missing of an order of which we know `view`, and which is `state` over there. How it ended comes first
-/// and waits for its creation, so that nobody picks, and nobody pays, what is over.
+/// Builds the hooks that we have missed for an order. `view` is what we know
+/// about it, and `state` is its state at the marketplace. The hook of the final
+/// state comes before the one of the creation, and is parked until then. So an
+/// order that is already over is never picked or paid for.
 #[must_use]
 pub fn missing_hooks(view: Option<&View>, state: &str, listed: &RawValue) -> Vec<Bytes> {
     missing(view, state).into_iter().map(|event_type| hook(event_type, listed, None)).collect()
@@ -39,7 +42,7 @@ fn missing(view: Option<&View>, state: &str) -> Vec<&'static str> {
         "canceled" | "cancelled" if !is(State::Cancelled) && !is(State::Delivered) => {
             missing.push("order.cancelled");
         }
-        // On its way to the customer: the goods have left the shop.
+        // On the way to the customer: the goods have left the store.
         "shipping" | "shipped" if !is(State::Shipped) => missing.push("order.received"),
         "complete" if !is(State::Delivered) => missing.push("order.delivered"),
         _ => {}
@@ -55,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_that_nobody_heard_of_is_missing_with_how_it_stands() {
+    fn an_unknown_order_gets_the_hook_of_its_state_and_its_creation() {
         assert_eq!(missing(None, "ready"), ["order.created"]);
         assert_eq!(missing(None, "canceled"), ["order.cancelled", "order.created"]);
         assert_eq!(missing(None, "complete"), ["order.delivered", "order.created"]);

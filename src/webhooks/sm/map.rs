@@ -1,4 +1,4 @@
-//! From the sender's documents to our words.
+//! Conversion of the sender's hooks to our types.
 
 use std::borrow::Cow;
 
@@ -10,41 +10,44 @@ use crate::orders::{Contact, EventKind, OrderNote, Patch, Position, Report, Unre
 use crate::webhooks::tolerant::{Fields, Notes, Value, object_in};
 use crate::webhooks::{Identity, Readable, Reading, Rejection, RejectionKind};
 
-/// The envelope.
+/// The fields of the envelope.
 mod envelope {
     /// The kind of hook.
     pub const EVENT_TYPE: &str = "event_type";
-    /// When it happened.
+    /// The time of the event.
     pub const TIMESTAMP: &str = "timestamp";
-    /// What it is about.
+    /// The order.
     pub const PAYLOAD: &str = "payload";
 }
 
-/// The payload's fields that are understood. All others count as details.
+/// The fields of the payload that are understood. All others count as details.
 mod payload {
     /// The marketplace's order number.
     pub const ORIGINAL_ORDER_ID: &str = "originalOrderId";
-    /// The shop, in the partner's numbering.
+    /// The store, in the partner's numbering.
     pub const STORE_ID: &str = "storeID";
-    /// The same in an older spelling.
+    /// An older spelling of `storeID`.
     pub const STORE_ID_OLD: &str = "store_id";
-    /// The lines.
+    /// The lines of the order.
     pub const POSITIONS: &str = "positions";
-    /// The sums.
+    /// An object with the sums.
     pub const TOTAL: &str = "total";
-    /// The delivery time.
+    /// An object with the time window of the delivery.
     pub const DELIVERY: &str = "delivery";
-    /// What the delivery costs, where it is no part of the lines.
+    /// The cost of the delivery, if it is not one of the lines.
     pub const DELIVERY_COST: &str = "deliveryCost";
-    /// Who buys. Only the ways to reach the buyer are read, for the bill; all of it counts as details too.
+    /// The buyer. Only the contacts are parsed, for the bill. The whole object
+    /// also counts as details.
     pub const CUSTOMER: &str = "customer";
-    /// Why it was cancelled.
+    /// An object with the reason of a cancellation.
     pub const CANCELLATION: &str = "cancellation";
-    /// The same, flat.
+    /// The reason of a cancellation as a plain string.
     pub const CANCELLATION_REASON: &str = "cancellationReason";
 }
 
-/// The kinds that concern us. Both spellings of a word are in use, in any case, and with any of three signs between words.
+/// The kinds that concern us. Both British and American spellings are in use,
+/// in upper and lower case, with a dot, a hyphen or an underscore between
+/// words.
 fn kind_of(event_type: &str) -> Option<EventKind> {
     match event_type.to_ascii_lowercase().replace(['-', '_'], ".").as_str() {
         "order.created" => Some(EventKind::Created),
@@ -57,10 +60,10 @@ fn kind_of(event_type: &str) -> Option<EventKind> {
     }
 }
 
-/// The longest `event_type` that is kept, in characters.
+/// The maximum length of a stored `event_type`, in characters.
 const EVENT_TYPE_CHARS_MAX: usize = 64;
 
-/// A hook split into the fields of its envelope and of its payload.
+/// A hook, split into the fields of its envelope and its payload.
 pub struct Read<'a> {
     envelope: Fields<'a>,
     payload: Option<Fields<'a>>,
@@ -69,17 +72,22 @@ pub struct Read<'a> {
     zone: Option<&'a TimeZone>,
 }
 
-/// Reads the envelope. Times without an offset are in `zone`.
+/// Parses the envelope. Times without an offset are in `zone`.
 pub fn identify<'a>(
     hook: &'a Readable<'_>,
     zone: Option<&'a TimeZone>,
 ) -> Result<(Identity, Read<'a>), Rejection> {
-    let malformed = |detail: String| Rejection { why: RejectionKind::Malformed, detail, event_type: None };
+    let malformed =
+        |detail: String| Rejection { why: RejectionKind::Malformed, detail, event_type: None };
     let envelope = object_in(hook)?;
-    if let Some(name) =
-        envelope.repeated().into_iter().find(|name| [envelope::EVENT_TYPE, envelope::PAYLOAD].contains(name))
+    if let Some(name) = envelope
+        .repeated()
+        .into_iter()
+        .find(|name| [envelope::EVENT_TYPE, envelope::PAYLOAD].contains(name))
     {
-        return Err(malformed(format!("{name} occurs twice, and readers differ in which of them counts")));
+        return Err(malformed(format!(
+            "{name} occurs more than once, so it is unclear which one counts"
+        )));
     }
     let event_type = envelope.get(envelope::EVENT_TYPE).and_then(Value::text);
     let Some(event_type) = event_type.filter(|event_type| !event_type.trim().is_empty()) else {
@@ -90,13 +98,16 @@ pub fn identify<'a>(
     let kind = kind_of(&event_type);
     let fields = envelope.get(envelope::PAYLOAD).and_then(Value::fields);
     let order_id = fields.as_ref().and_then(|payload| payload.get(payload::ORIGINAL_ORDER_ID));
-    let is_doubled =
-        fields.as_ref().is_some_and(|payload| payload.repeated().contains(&payload::ORIGINAL_ORDER_ID));
-    let external_id =
-        order_id.filter(|_| !is_doubled).and_then(Value::text).and_then(|text| ExternalId::parse(&text));
+    let is_doubled = fields
+        .as_ref()
+        .is_some_and(|payload| payload.repeated().contains(&payload::ORIGINAL_ORDER_ID));
+    let external_id = order_id
+        .filter(|_| !is_doubled)
+        .and_then(Value::text)
+        .and_then(|text| ExternalId::parse(&text));
     if kind.is_some() && external_id.is_none() {
         let detail = if is_doubled {
-            "payload.originalOrderId occurs twice"
+            "payload.originalOrderId occurs more than once"
         } else {
             "payload.originalOrderId is missing, empty or unusable"
         };
@@ -116,7 +127,9 @@ impl Reading for Read<'_> {
     }
 }
 
-fn interpret(&Read { ref envelope, ref payload, kind, half_characters, zone }: &Read<'_>) -> Report {
+fn interpret(
+    &Read { ref envelope, ref payload, kind, half_characters, zone }: &Read<'_>,
+) -> Report {
     let mut notes = Notes::default();
     OrderNote::of_cut(half_characters).into_iter().for_each(|note| notes.add(note));
     let at = envelope.get(envelope::TIMESTAMP).and_then(|value| {
@@ -138,8 +151,9 @@ fn interpret(&Read { ref envelope, ref payload, kind, half_characters, zone }: &
     let sums = total.and_then(|value| notes.object("total", value));
     let mut has_unread_sum = total.is_some() && sums.is_none();
     let of_total = |name: &str| sums.as_ref().and_then(|sums| sums.get(name));
-    let mut sum =
-        |name: &str, value: Option<Value<'_>>| notes.sum(|| name.to_owned(), value, &mut has_unread_sum);
+    let mut sum = |name: &str, value: Option<Value<'_>>| {
+        notes.sum(|| name.to_owned(), value, &mut has_unread_sum)
+    };
     let total = sum("total.totalPrice", of_total("totalPrice"));
     let discount_total = sum("total.discountTotalPrice", of_total("discountTotalPrice"));
     let delivery_cost = sum("deliveryCost", fields.get(payload::DELIVERY_COST));
@@ -162,20 +176,33 @@ fn interpret(&Read { ref envelope, ref payload, kind, half_characters, zone }: &
         details: fields.fingerprint_without(&UNDERSTOOD),
         overtaken: None,
     };
-    Report { at, patch, reason: reason(fields), contact: contact_in(fields), notes: notes.into_vec() }
+    Report {
+        at,
+        patch,
+        reason: reason(fields),
+        contact: contact_in(fields),
+        notes: notes.into_vec(),
+    }
 }
 
-/// How the buyer is reached. What cannot be an address is none: the bill says that it has none.
+/// The buyer's contacts. An invalid address is left out; the bill then reports
+/// that a contact is missing.
 fn contact_in(fields: &Fields<'_>) -> Contact {
     let customer = fields.get(payload::CUSTOMER).and_then(Value::fields);
-    let field = |name: &str| customer.as_ref().and_then(|customer| customer.get(name)).and_then(Value::text);
+    let field = |name: &str| {
+        customer.as_ref().and_then(|customer| customer.get(name)).and_then(Value::text)
+    };
     Contact {
         email: field("email").and_then(|text| contact::email(&text)),
         phone: field("phone").and_then(|text| contact::phone(&text)),
     }
 }
 
-fn position(notes: &mut Notes, name: &dyn Fn(&str) -> String, fields: &Fields<'_>) -> Option<Position> {
+fn position(
+    notes: &mut Notes,
+    name: &dyn Fn(&str) -> String,
+    fields: &Fields<'_>,
+) -> Option<Position> {
     let sku = fields.get("id").and_then(|value| notes.text(|| name("id"), value));
     let Some(sku) = sku.filter(|sku| !sku.is_empty()) else {
         notes.add(OrderNote::LineWithoutArticle { field: name("id") });
@@ -198,10 +225,12 @@ fn position(notes: &mut Notes, name: &dyn Fn(&str) -> String, fields: &Fields<'_
         Some(_) => {}
         None => notes.add(OrderNote::QuantityUnread { field: name("quantity") }),
     }
-    let replaced_by = fields.get("replacedByID").and_then(|value| notes.text(|| name("replacedByID"), value));
-    // Some senders write "none" as a number.
+    let replaced_by =
+        fields.get("replacedByID").and_then(|value| notes.text(|| name("replacedByID"), value));
+    // Some senders write "none" as 0.
     let replaced_by = replaced_by.filter(|by| !matches!(by.trim(), "" | "0"));
-    let optional = |field: &str| fields.get(field).and_then(Value::text).map(|text| text.trim().to_owned());
+    let optional =
+        |field: &str| fields.get(field).and_then(Value::text).map(|text| text.trim().to_owned());
     Some(Position {
         sku,
         name: optional("name").map(|name| free_text(&name)).filter(|name| !name.is_empty()),
@@ -226,9 +255,11 @@ fn window(value: Value<'_>, zone: Option<&TimeZone>, notes: &mut Notes) -> Optio
 
 fn reason(fields: &Fields<'_>) -> Option<String> {
     let object = fields.get(payload::CANCELLATION).and_then(Value::fields);
-    let slug = object.as_ref().and_then(|cancellation| cancellation.get("slug")).and_then(Value::text);
+    let slug =
+        object.as_ref().and_then(|cancellation| cancellation.get("slug")).and_then(Value::text);
     let flat = || fields.get(payload::CANCELLATION_REASON).and_then(Value::text);
-    // One of the marketplace's own words; free text may hold personal data and stays in the raw hook.
+    // Only the marketplace's own code words are kept. Free text can have
+    // personal data, so it stays in the raw hook.
     let is_a_word = |text: &str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
         !text.is_empty() && text.len() <= REASON_BYTES_MAX && text.bytes().all(plain)
@@ -236,10 +267,11 @@ fn reason(fields: &Fields<'_>) -> Option<String> {
     slug.or_else(flat).filter(|text| is_a_word(text)).map(Cow::into_owned)
 }
 
-/// The longest reason of a cancellation that an order keeps, in bytes.
+/// The maximum length of a cancellation reason that an order keeps, in bytes.
 const REASON_BYTES_MAX: usize = 64;
 
-/// The fields of the payload that are read as such: all others are details.
+/// The fields of the payload that are parsed one by one. All others are
+/// details.
 const UNDERSTOOD: [&str; 9] = [
     payload::ORIGINAL_ORDER_ID,
     payload::STORE_ID,

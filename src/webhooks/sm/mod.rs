@@ -1,9 +1,11 @@
 //! Order hooks of the marketplace СМ (also known as СберМаркет and Купер).
 //!
-//! One URL takes all kinds. The sender proves itself by a static token in `Client-Token`, waits 5 seconds,
-//! repeats a hook up to seven times on silence, 4xx or 5xx, and calls the order off when `order.created` is
-//! never acknowledged. Hooks have no id, no promised order, and the sender's documents leave types open, so
-//! they are read by [`super::tolerant`].
+//! One URL receives all kinds. The sender authenticates by a static token in
+//! `Client-Token` and waits 5 seconds for an answer. Without one, or on 4xx or
+//! 5xx, it repeats a hook up to seven times. If `order.created` is never
+//! acknowledged, it cancels the order. Hooks have no id and can arrive in any
+//! order. The documentation does not define the types of fields, so they are
+//! parsed with [`super::tolerant`].
 
 mod listed;
 mod map;
@@ -21,17 +23,17 @@ use super::{Inbound, Outcome, Protocol, Readable, Rejection, SourceSystem, Verif
 use crate::dedup::Answer;
 use crate::kernel::Tokens;
 
-/// The header of the token.
+/// The header that carries the token.
 const TOKEN_HEADER: HeaderName = HeaderName::from_static("client-token");
 
-/// The protocol of СМ as one configured source speaks it.
+/// The [`Protocol`] of СМ for one configured source.
 #[derive(Debug)]
 pub struct Sm {
-    /// Where times without an offset are.
+    /// The time zone of times without an offset.
     pub zone: Option<TimeZone>,
 }
 
-/// What the list of protocols has of it.
+/// The entry of СМ in the list of protocols.
 pub(super) const SYSTEM: SourceSystem = SourceSystem {
     name: "sm",
     verifier: Some(verifier),
@@ -39,7 +41,7 @@ pub(super) const SYSTEM: SourceSystem = SourceSystem {
     is_told: true,
 };
 
-/// How СМ proves itself: it knows one of `tokens`.
+/// The verifier of СМ: the sender must know one of `tokens`.
 #[must_use]
 pub fn verifier(tokens: Tokens) -> Verifier {
     Verifier::Token(TokenHeader { header: TOKEN_HEADER, tokens })
@@ -53,7 +55,9 @@ impl Protocol for Sm {
 
     fn answer(&self, outcome: Outcome<'_>) -> Option<Answer> {
         match outcome {
-            Outcome::Order { verdict, kind, number } => Some(reply::acknowledge(verdict, kind, number)),
+            Outcome::Order { verdict, kind, number } => {
+                Some(reply::acknowledge(verdict, kind, number))
+            }
             Outcome::Payment { .. }
             | Outcome::Test { .. }
             | Outcome::Unauthenticated

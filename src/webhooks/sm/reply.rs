@@ -1,16 +1,18 @@
-//! Answers in the marketplace's words.
+//! Answers in the marketplace's format.
 
 use crate::dedup::{Answer, Verdict};
 use crate::orders::EventKind;
 use crate::orders::Number;
 
-/// The answer to a hook that was not turned away. Only the 200 and, for a creation, the number matter to
-/// the sender; the word in `status` is for people who read its logs.
+/// The answer to a hook that was not turned away. The sender uses only the
+/// status 200 and, for a creation, the number. The word in `status` is for
+/// people who read its logs.
 pub fn acknowledge(verdict: Verdict, kind: Option<EventKind>, number: Option<Number>) -> Answer {
     let status = match verdict {
         Verdict::Ignored => "ignored",
         Verdict::Parked => "parked",
-        // A creation is acknowledged as one whatever became of it: anything else costs the order.
+        // A creation is always acknowledged as one. After any other answer the
+        // marketplace would cancel the order.
         Verdict::Applied | Verdict::Replayed | Verdict::Outdated | Verdict::Late
             if kind == Some(EventKind::Created) =>
         {
@@ -35,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_these_bytes_in_every_release() {
+    fn answers_are_the_same_bytes_in_every_release() {
         let number = Number::from_u64(482_993_011_752);
         let answer = |verdict, kind| acknowledge(verdict, kind, number).body;
         let created = r#"{"status":"created","number":"482993011752"}"#;
@@ -43,10 +45,14 @@ mod tests {
             assert_eq!(answer(verdict, Some(EventKind::Created)), created);
         }
         let ok = r#"{"status":"ok","number":"482993011752"}"#;
-        for kind in [EventKind::Changed, EventKind::Paid, EventKind::Received, EventKind::Delivered] {
+        for kind in [EventKind::Changed, EventKind::Paid, EventKind::Received, EventKind::Delivered]
+        {
             assert_eq!(answer(Verdict::Applied, Some(kind)), ok);
             assert_eq!(answer(Verdict::Replayed, Some(kind)), ok);
-            assert_eq!(answer(Verdict::Late, Some(kind)), r#"{"status":"late","number":"482993011752"}"#);
+            assert_eq!(
+                answer(Verdict::Late, Some(kind)),
+                r#"{"status":"late","number":"482993011752"}"#
+            );
             assert_eq!(answer(Verdict::Parked, Some(kind)), r#"{"status":"parked"}"#);
         }
         assert_eq!(answer(Verdict::Ignored, None), r#"{"status":"ignored"}"#);

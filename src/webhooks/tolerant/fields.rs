@@ -1,4 +1,4 @@
-//! An object as its fields, unread, and a field's value.
+//! A JSON object as a list of unparsed fields, and the value of a field.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,26 +10,29 @@ use serde_json::value::RawValue;
 use crate::kernel::{Fingerprint, LocalTime};
 use crate::orders::JsonType;
 
-/// How deep values are looked into for a fingerprint; what lies deeper is taken letter by letter.
+/// The maximum depth to which values are normalized for a fingerprint. Deeper
+/// ones count byte by byte.
 const CANONICAL_DEPTH_MAX: u32 = 16;
 
-/// The fields of an object, unread, in their order.
+/// The unparsed fields of an object, in their original order.
 pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
-    /// Splits an object.
+    /// Splits an object into its fields.
     pub fn parse(json: &'a str) -> Result<Fields<'a>, serde_json::Error> {
         serde_json::from_str(json)
     }
 
-    /// The value of a field that is there and not null. Of several with one name the last counts, as with
-    /// most readers; [`Fields::repeated`] tells of them.
+    /// The value of a field that is present and not null. If a name occurs
+    /// several times, the last one counts, as in most parsers;
+    /// [`Fields::repeated`] lists such names.
     pub fn get(&self, name: &str) -> Option<Value<'a>> {
-        let value = self.0.iter().rev().find(|(field, _)| field == name).map(|(_, value)| Value(value));
+        let value =
+            self.0.iter().rev().find(|(field, _)| field == name).map(|(_, value)| Value(value));
         value.filter(|value| value.0.get() != "null")
     }
 
-    /// Names that occur more than once.
+    /// The names that occur more than once.
     pub fn repeated(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.0.iter().map(|(name, _)| &**name).collect();
         names.sort_unstable();
@@ -39,8 +42,8 @@ impl<'a> Fields<'a> {
         repeated
     }
 
-    /// A fingerprint of every field whose name is not among `names`, whatever the spaces and the order of fields in it; none
-    /// where there is no such field.
+    /// A fingerprint of all fields except `names`. It does not depend on
+    /// whitespace or the order of fields. None if there are no other fields.
     pub fn fingerprint_without(&self, names: &[&str]) -> Option<Fingerprint> {
         let others = self.others(names);
         let mut canonical = Vec::new();
@@ -50,7 +53,7 @@ impl<'a> Fields<'a> {
         (!others.is_empty()).then(|| Fingerprint::of(&[&canonical]))
     }
 
-    /// Fields whose names are not among `names`, sorted by name.
+    /// All fields except `names`, sorted by name.
     fn others(&self, names: &[&str]) -> Vec<(&str, Value<'a>)> {
         let mut others: Vec<(&str, Value<'a>)> = self
             .0
@@ -85,7 +88,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
     }
 }
 
-/// A field's name, borrowed where it has no escapes.
+/// The name of a field. It is borrowed if it has no escapes.
 struct Name<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Name<'de> {
@@ -110,12 +113,13 @@ impl<'de> Deserialize<'de> for Name<'de> {
     }
 }
 
-/// A value, unread.
+/// An unparsed value.
 #[derive(Clone, Copy)]
 pub struct Value<'a>(&'a RawValue);
 
 impl<'a> Value<'a> {
-    /// A string as it is, or a number's digits: the sources disagree on which of them an id is.
+    /// A string, or the digits of a number. Sources disagree on the type of
+    /// ids.
     pub fn text(self) -> Option<Cow<'a, str>> {
         let json = self.0.get();
         match json.as_bytes().first()? {
@@ -128,27 +132,29 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A time, in `zone` if it names no offset.
+    /// Parses a time. A time without an offset is in `zone`.
     pub fn time(self, zone: Option<&TimeZone>) -> Option<LocalTime> {
         LocalTime::read(&self.text()?, zone)
     }
 
-    /// Whether it is a text of nothing but spaces, which is how some senders write "none".
+    /// Whether the value is an empty string or a string of spaces, which some
+    /// senders use for "none".
     pub fn is_blank(self) -> bool {
         self.0.get().starts_with('"') && self.text().is_some_and(|text| text.trim().is_empty())
     }
 
-    /// An object's fields.
+    /// Splits an object into its fields. None for other types.
     pub fn fields(self) -> Option<Fields<'a>> {
         Fields::parse(self.0.get()).ok()
     }
 
-    /// A list's items. PHP writes a list from which something was taken as an object whose names are the places:
-    /// `{"0":…,"2":…}`.
+    /// The items of a list. If an item was removed from an array in PHP, PHP
+    /// writes the list as an object with the indices as names: `{"0":…,"2":…}`.
     pub fn items(self) -> Option<Vec<Value<'a>>> {
         if let Some(fields) = self.fields() {
-            let place =
-                |(name, value): (Cow<'a, str>, &'a RawValue)| Some((name.parse::<u64>().ok()?, Value(value)));
+            let place = |(name, value): (Cow<'a, str>, &'a RawValue)| {
+                Some((name.parse::<u64>().ok()?, Value(value)))
+            };
             let mut items = fields.0.into_iter().map(place).collect::<Option<Vec<_>>>()?;
             items.sort_by_key(|(place, _)| *place);
             return Some(items.into_iter().map(|(_, item)| item).collect());
@@ -157,9 +163,10 @@ impl<'a> Value<'a> {
         Some(items.into_iter().map(Value).collect())
     }
 
-    /// Writes `name` and the value so that equal values give equal bytes, whatever their spaces, escapes and
-    /// order of fields. What cannot be read (half a surrogate pair), and what lies deeper than `depth`, is taken
-    /// letter by letter.
+    /// Writes `name` and the value so that equal values give equal bytes,
+    /// whatever their whitespace, escapes and order of fields. Values that
+    /// cannot be parsed (half of a surrogate pair), and those deeper than
+    /// `depth`, are written byte by byte.
     fn write_canonically(self, name: &str, depth: u32, into: &mut Vec<u8>) {
         let mut text = |tag: u8, text: &str| {
             into.extend_from_slice(&(text.len() as u64).to_be_bytes());
@@ -177,7 +184,9 @@ impl<'a> Value<'a> {
                 Some(fields) => {
                     let fields = fields.others(&[]);
                     into.push(b'{');
-                    fields.iter().for_each(|(name, value)| value.write_canonically(name, depth - 1, into));
+                    fields
+                        .iter()
+                        .for_each(|(name, value)| value.write_canonically(name, depth - 1, into));
                     into.push(b'}');
                 }
                 None => text(b'r', json),
@@ -194,7 +203,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// How it begins, for a note to a person: never more, because it may be personal data.
+    /// The type of the value, by its first byte, for notes. A note never has
+    /// more of the value, because it may be personal data.
     pub fn kind(self) -> JsonType {
         match self.0.get().as_bytes().first() {
             Some(b'"') => JsonType::String,

@@ -1,4 +1,5 @@
-//! Fields as values of ours, with a note of each that cannot be read.
+//! Conversion of fields to our types, with a note for each that cannot be
+//! parsed.
 
 use jiff::tz::TimeZone;
 
@@ -8,35 +9,37 @@ use crate::kernel::text::{clean, shown_in_line};
 use crate::kernel::{DecimalError, LocalTime, Money, Quantity};
 use crate::orders::{OrderNote, Position, Unread};
 
-/// The most notes that one hook leaves: a person needs no more to see that it is odd.
+/// The maximum number of notes per hook. More would not help a person.
 const NOTES_MAX: usize = 20;
 
-/// The longest article or shop number that is taken, in bytes.
+/// The maximum length of an article number or a store id, in bytes.
 const TEXT_BYTES_MAX: usize = 255;
 
-/// The longest name of a field that is the sender's choice, in characters.
+/// The maximum length of a field name chosen by the sender, in characters.
 const NAME_CHARS_MAX: usize = 180;
 
-/// What was not understood.
+/// Notes about what could not be parsed.
 ///
-/// The names of fields are closures: a name is made when there is something to note, which is nearly never.
+/// Field names are passed as closures, because a name is needed only for a
+/// note, which is rare.
 #[derive(Default)]
 pub struct Notes(Vec<OrderNote>);
 
 impl Notes {
-    /// Adds a note, unless there are enough.
+    /// Adds a note, unless the limit is reached.
     pub fn add(&mut self, note: OrderNote) {
         if self.0.len() < NOTES_MAX {
             self.0.push(note);
         }
     }
 
-    /// All of them.
+    /// Returns all notes.
     pub fn into_vec(self) -> Vec<OrderNote> {
         self.0
     }
 
-    /// Notes the names that occur more than once in the object called `object`.
+    /// Adds a note for each name that occurs more than once in the object named
+    /// `object`.
     pub fn repeated(&mut self, object: &str, fields: &Fields<'_>) {
         for name in fields.repeated() {
             let name = shown_in_line(&format!("{object}.{name}")).into_owned();
@@ -45,10 +48,12 @@ impl Notes {
         }
     }
 
-    /// An identifier: a short text on one line, or a number's digits.
+    /// Parses an identifier: a short text on one line, or the digits of a
+    /// number.
     pub fn text(&mut self, field: impl Fn() -> String, value: Value<'_>) -> Option<String> {
         let text = value.text().map(|text| text.trim().to_owned());
-        let usable = text.filter(|text| text.len() <= TEXT_BYTES_MAX && !text.contains(char::is_control));
+        let usable =
+            text.filter(|text| text.len() <= TEXT_BYTES_MAX && !text.contains(char::is_control));
         let usable = usable.map(|text| clean(&text).into_owned());
         if usable.is_none() {
             self.add(OrderNote::TextUnusable { field: field(), found: value.kind() });
@@ -56,7 +61,7 @@ impl Notes {
         usable
     }
 
-    /// An object's fields.
+    /// Splits an object into its fields.
     pub fn object<'a>(&mut self, field: &str, value: Value<'a>) -> Option<Fields<'a>> {
         let fields = value.fields();
         if fields.is_none() {
@@ -65,7 +70,7 @@ impl Notes {
         fields
     }
 
-    /// A time, in `zone` if it names no offset.
+    /// Parses a time. A time without an offset is in `zone`.
     pub fn time(
         &mut self,
         field: impl Fn() -> String,
@@ -79,7 +84,8 @@ impl Notes {
         time
     }
 
-    /// A sum of money. One that is there and cannot be read sets `has_unread_sum`: a bill without it would be wrong.
+    /// Parses a sum of money. A sum that is present but cannot be parsed sets
+    /// `has_unread_sum`: a bill without it would be wrong.
     pub fn sum(
         &mut self,
         field: impl Fn() -> String,
@@ -91,13 +97,19 @@ impl Notes {
         sum
     }
 
-    /// A quantity.
-    pub fn quantity(&mut self, field: impl Fn() -> String, value: Option<Value<'_>>) -> Option<Quantity> {
+    /// Parses a quantity.
+    pub fn quantity(
+        &mut self,
+        field: impl Fn() -> String,
+        value: Option<Value<'_>>,
+    ) -> Option<Quantity> {
         self.decimal(field, there(value)?, Quantity::from_peer)
     }
 
-    /// An order's lines. `read` gets the names of a line's fields and the fields; it returns none, and adds a note, for a
-    /// line that it cannot use. Such lines are counted.
+    /// Parses the lines of an order. `read` gets a function that gives the full
+    /// name of a line's field, and the fields. For a line that it cannot use it
+    /// adds a note and returns none. Such lines are counted in the returned
+    /// [`Unread`].
     pub fn lines(
         &mut self,
         field: &str,
@@ -153,7 +165,7 @@ impl Notes {
     }
 }
 
-/// A value that says something: some senders write "none" as a text of spaces.
+/// Drops blank values: some senders write "none" as a string of spaces.
 fn there(value: Option<Value<'_>>) -> Option<Value<'_>> {
     value.filter(|value| !value.is_blank())
 }

@@ -1,4 +1,4 @@
-//! HTTP Basic: a user and a password.
+//! HTTP Basic authentication: a user and a password.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -7,26 +7,37 @@ use http::{HeaderMap, header};
 use super::{AuthError, only_value};
 use crate::kernel::{Secret, Tokens};
 
-/// The user with each of its passwords.
+/// The verifier of Basic authentication: one user with one or more passwords.
 #[derive(Debug)]
 pub struct Basic(Tokens);
 
 impl Basic {
-    /// `key` is what secrets of this process are compared under.
+    /// Creates the verifier. `key` is this process's random key for comparing
+    /// secrets: see [`Tokens::new`].
     #[must_use]
-    pub fn new<'a>(user: &str, passwords: impl Iterator<Item = &'a Secret>, key: [u8; 32]) -> Basic {
-        let pairs: Vec<Secret> =
-            passwords.map(|password| Secret::new(format!("{user}:{}", password.expose()))).collect();
+    pub fn new<'a>(
+        user: &str,
+        passwords: impl Iterator<Item = &'a Secret>,
+        key: [u8; 32],
+    ) -> Basic {
+        let pairs: Vec<Secret> = passwords
+            .map(|password| Secret::new(format!("{user}:{}", password.expose())))
+            .collect();
         Basic(Tokens::new(&pairs, key))
     }
 
-    /// Believes exactly one header that bears both.
+    /// Accepts exactly one `Authorization` header with the user and a valid
+    /// password.
     pub fn verify(&self, headers: &HeaderMap) -> Result<(), AuthError> {
         let mismatch = || AuthError::Mismatch(header::AUTHORIZATION);
         let value = only_value(headers, &header::AUTHORIZATION)?;
         let (scheme, pair) = value.split_at_checked("Basic ".len()).ok_or_else(mismatch)?;
         let pair = BASE64.decode(pair.trim_ascii()).map_err(|_| mismatch())?;
-        if scheme.eq_ignore_ascii_case(b"Basic ") && self.0.accept(&pair) { Ok(()) } else { Err(mismatch()) }
+        if scheme.eq_ignore_ascii_case(b"Basic ") && self.0.accept(&pair) {
+            Ok(())
+        } else {
+            Err(mismatch())
+        }
     }
 }
 
@@ -37,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_user_with_a_password_of_its_own_is_believed_and_nobody_else() {
+    fn only_the_user_with_one_of_its_passwords_is_accepted() {
         let passwords = [Secret::new("a password: with a colon"), Secret::new("the old one")];
         let basic = Basic::new("shop", passwords.iter(), [1; 32]);
         let verified = |value: &str| {

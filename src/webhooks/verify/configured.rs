@@ -1,4 +1,6 @@
-//! `[sources.<name>.verify]`: how a sender proves itself, where it is not as its protocol has it.
+//! The section `[sources.<name>.verify]`: how a sender authenticates. It is
+//! needed where the protocol does not define that, and overrides it where it
+//! does.
 
 use std::fmt;
 
@@ -10,38 +12,36 @@ use crate::kernel::secret::webhook_key;
 use crate::kernel::signature::Algorithm;
 use crate::kernel::{Secret, Tokens};
 
-/// What the section says.
+/// The values of the section.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verify {
-    /// The way.
+    /// The method of authentication.
     pub by: Way,
-    /// The header of the token or of the signature.
+    /// The header that carries the token or the signature.
     #[serde(default, deserialize_with = "header_name")]
     header: Option<HeaderName>,
-    /// What is signed with.
+    /// The key of the signature.
     key: Option<Secret>,
-    /// The new and the old key, while they are exchanged.
+    /// The new and the old key, during a rotation.
     #[serde(default)]
     keys: Vec<Secret>,
-    /// The hash in the signature.
+    /// The hash algorithm of the signature.
     algorithm: Option<Algorithm>,
-    /// How the signature is written.
+    /// The encoding of the signature.
     encoding: Option<Encoding>,
-    /// What stands before the signature, such as `sha256=`.
+    /// The text before the signature, such as `sha256=`.
     prefix: Option<String>,
-    /// The user.
     user: Option<String>,
-    /// Its password.
     password: Option<Secret>,
-    /// The new and the old password, while they are exchanged.
+    /// The new and the old password, during a rotation.
     #[serde(default)]
     passwords: Vec<Secret>,
-    /// Where it comes from.
+    /// The networks that the sender sends from.
     networks: Option<Networks>,
 }
 
-/// The ways of proving who has sent something.
+/// The methods of authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Way {
@@ -51,14 +51,14 @@ pub enum Way {
     Hmac,
     /// Standard Webhooks.
     StandardWebhooks,
-    /// A user and a password.
+    /// A user and a password, by HTTP Basic.
     Basic,
-    /// The address that it comes from, and nothing else.
+    /// The sender's address, and nothing else.
     Networks,
 }
 
 impl Way {
-    /// The keys that it takes besides `by`.
+    /// The keys of the section that the method takes, in addition to `by`.
     const fn keys(self) -> &'static [&'static str] {
         match self {
             Way::Token => &["header"],
@@ -73,7 +73,8 @@ impl Way {
 fn header_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HeaderName>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let name = HeaderName::from_bytes(text.trim().as_bytes());
-    name.map(Some).map_err(|_| serde::de::Error::custom(format!("{text:?} is not the name of a header")))
+    name.map(Some)
+        .map_err(|_| serde::de::Error::custom(format!("{text:?} is not a valid header name")))
 }
 
 impl fmt::Display for Verify {
@@ -90,7 +91,8 @@ impl fmt::Display for Verify {
 }
 
 impl Verify {
-    /// What is missing, or there and of no use. The error begins with the key.
+    /// Checks that the section has the keys that its method needs, and no
+    /// others. The error begins with the key.
     pub fn check(&self) -> Result<(), String> {
         let given = [
             ("header", self.header.is_some()),
@@ -103,16 +105,25 @@ impl Verify {
             ("networks", self.networks.is_some()),
         ];
         let taken = self.by.keys();
-        if let Some((key, _)) = given.iter().find(|(key, is_given)| *is_given && !taken.contains(key)) {
-            return Err(format!("{key}: it is of no use here; this way takes {}", taken.join(", ")));
+        if let Some((key, _)) =
+            given.iter().find(|(key, is_given)| *is_given && !taken.contains(key))
+        {
+            return Err(format!(
+                "{key}: not used with this value of `by`, which takes {}",
+                taken.join(", ")
+            ));
         }
         let optional = ["algorithm", "encoding", "prefix"];
         let lacks = |key: &&str| !optional.contains(key) && given.contains(&(*key, false));
         if self.user.as_ref().is_some_and(|user| user.is_empty() || user.contains(':')) {
-            return Err("user: it is empty, or has a colon, which would end it".into());
+            return Err(
+                "user: must not be empty or contain a colon, which ends the user name".into()
+            );
         }
         if self.networks.as_ref().is_some_and(Networks::is_none_or_all) {
-            return Err("networks: name those that it sends from, and not every address".into());
+            return Err(
+                "networks: list the networks that the sender uses, not all addresses".into()
+            );
         }
         match taken.iter().copied().find(lacks) {
             Some(key) => Err(format!("{key} is missing")),
@@ -120,7 +131,7 @@ impl Verify {
         }
     }
 
-    /// The secrets in it, by their keys.
+    /// The secrets of the section, with their keys.
     pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
         let keys = self.signing_keys().map(|key| ("key", key));
         keys.chain(self.valid_passwords().map(|password| ("password", password)))
@@ -134,7 +145,8 @@ impl Verify {
         self.password.iter().chain(&self.passwords)
     }
 
-    /// The verifier. `tokens` are the source's; `process_key` is what secrets of this process are compared under.
+    /// Creates the verifier. `tokens` are those of the source. `process_key` is
+    /// this process's random key for comparing secrets: see [`Tokens::new`].
     pub fn verifier(
         &self,
         tokens: impl FnOnce() -> Tokens,
@@ -153,7 +165,7 @@ impl Verify {
             }),
             Way::StandardWebhooks => {
                 let keys = self.signing_keys().map(webhook_key).collect::<Option<_>>();
-                let keys = keys.ok_or("key: not of the form whsec_ and base64")?;
+                let keys = keys.ok_or("key: expected whsec_ followed by base64")?;
                 Verifier::Standard(StandardWebhooks { keys })
             }
             Way::Basic => {

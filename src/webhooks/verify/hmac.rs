@@ -1,7 +1,7 @@
-//! An HMAC over the body as it came, in a header.
+//! An HMAC over the raw body, in a header.
 //!
-//! There is no time in it, so what was sent once can be sent again by whoever has seen it: it is recognised by what it is
-//! about, and does nothing twice.
+//! The signature has no time in it, so anyone who has seen a request can replay
+//! it. A replay has no effect: it is recognised as a duplicate by its content.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,34 +12,31 @@ use super::{AuthError, only_value};
 use crate::kernel::Secret;
 use crate::kernel::signature::{Algorithm, is_signature};
 
-/// The header, and the keys of what it bears: one, or the new and the old one while they are exchanged.
+/// The verifier of signed bodies.
 #[derive(Debug)]
 pub struct SignedBody {
-    /// Its name.
+    /// The header that carries the signature.
     pub header: HeaderName,
-    /// The keys.
+    /// The accepted keys: one, or the new and the old one during a rotation.
     pub keys: Vec<Secret>,
-    /// The hash.
     pub algorithm: Algorithm,
-    /// How the signature is written.
     pub encoding: Encoding,
-    /// What stands before it.
+    /// The text before the signature in the header, such as `sha256=`.
     pub prefix: String,
 }
 
-/// How the bytes of a signature are written.
+/// The encoding of a signature's bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
-    /// In hexadecimal, of small letters.
+    /// Lower-case hexadecimal.
     #[default]
     Hex,
-    /// In base64.
     Base64,
 }
 
 impl SignedBody {
-    /// The signature that the headers claim.
+    /// The decoded signature from the headers.
     pub fn claimed(&self, headers: &HeaderMap) -> Result<Vec<u8>, AuthError> {
         let written = only_value(headers, &self.header)?.strip_prefix(self.prefix.as_bytes());
         let bytes = written.and_then(|written| match self.encoding {
@@ -49,16 +46,21 @@ impl SignedBody {
         bytes.ok_or_else(|| AuthError::Mismatch(self.header.clone()))
     }
 
-    /// Believes `body` if exactly one header bears its signature. The comparison takes the same time wherever the first
-    /// difference is.
+    /// Accepts `body` if exactly one header has its signature. The comparison
+    /// takes constant time, wherever the first difference is.
     pub fn verify(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), AuthError> {
         let claimed = self.claimed(headers)?;
         let fits = |key: &Secret| is_signature(key, self.algorithm, body, &claimed);
-        if self.keys.iter().any(fits) { Ok(()) } else { Err(AuthError::Mismatch(self.header.clone())) }
+        if self.keys.iter().any(fits) {
+            Ok(())
+        } else {
+            Err(AuthError::Mismatch(self.header.clone()))
+        }
     }
 }
 
-/// Lower case only: there is one signature of a body, not many that mean the same.
+/// Decodes lower-case hexadecimal. Upper case is refused, so that a body has
+/// only one valid signature.
 fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
@@ -87,13 +89,19 @@ mod tests {
             headers.append(HEADER, HeaderValue::from_str(signature).expect("a header"));
         }
         let keys = vec![Secret::new("the new key of the shop"), Secret::new("the key of the shop")];
-        SignedBody { header: HEADER, keys, algorithm, encoding: Encoding::Hex, prefix: String::new() }
-            .verify(&headers, body)
-            .err()
+        SignedBody {
+            header: HEADER,
+            keys,
+            algorithm,
+            encoding: Encoding::Hex,
+            prefix: String::new(),
+        }
+        .verify(&headers, body)
+        .err()
     }
 
     #[test]
-    fn only_the_signature_of_these_very_bytes_is_believed() {
+    fn only_the_signature_of_exactly_these_bytes_is_accepted() {
         let body = br#"{"id":"1"}"#;
         for algorithm in [Algorithm::Sha1, Algorithm::Sha256] {
             let right = sign_body(&Secret::new("the key of the shop"), algorithm, body);
@@ -103,7 +111,10 @@ mod tests {
                 Some(AuthError::Mismatch(HEADER))
             );
             assert_eq!(verified(&[], algorithm, body), Some(AuthError::Missing(HEADER)));
-            assert_eq!(verified(&[&right, &right], algorithm, body), Some(AuthError::Repeated(HEADER)));
+            assert_eq!(
+                verified(&[&right, &right], algorithm, body),
+                Some(AuthError::Repeated(HEADER))
+            );
             for wrong in ["", "0", "zz", &right[1..], &right[2..], &format!("{right}00")] {
                 assert_eq!(
                     verified(&[wrong], algorithm, body),
@@ -111,7 +122,10 @@ mod tests {
                     "{wrong:?}"
                 );
             }
-            assert_eq!(verified(&[&right], algorithm, br#"{"id":"1"} "#), Some(AuthError::Mismatch(HEADER)));
+            assert_eq!(
+                verified(&[&right], algorithm, br#"{"id":"1"} "#),
+                Some(AuthError::Mismatch(HEADER))
+            );
             let new = sign_body(&Secret::new("the new key of the shop"), algorithm, body);
             assert_eq!(verified(&[&new], algorithm, body), None);
             let other = sign_body(&Secret::new("another key"), algorithm, body);
@@ -121,9 +135,9 @@ mod tests {
         assert_eq!(verified(&[&sha1], Algorithm::Sha256, body), Some(AuthError::Mismatch(HEADER)));
     }
 
-    /// As GitHub and Shopify write it.
+    /// The formats of GitHub and Shopify.
     #[test]
-    fn signatures_are_written_in_several_ways() {
+    fn prefixes_and_encodings_of_signatures_are_configurable() {
         let key = Secret::new("the key of the shop");
         let hex = sign_body(&key, Algorithm::Sha256, b"{}");
         let base64 = BASE64.encode(from_hex(hex.as_bytes()).expect("hex"));
@@ -148,33 +162,39 @@ mod tests {
         }
     }
 
-    /// Every bit counts, of the body as of the signature, and so does the form of the body: whoever reads it and writes it
-    /// anew has other bytes.
+    /// A change of any bit of the body or the signature is detected. So is a
+    /// body that was parsed and serialized again, because its bytes differ.
     #[test]
-    fn not_a_bit_may_be_another() {
+    fn any_changed_bit_is_detected() {
         let body = include_bytes!("../../../fixtures/invoicebox/notification-completed.json");
         let right = sign_body(&Secret::new("the key of the shop"), Algorithm::Sha1, body);
         for bit in 0..body.len() * 8 {
-            let mut altered = body.to_vec();
-            altered[bit / 8] ^= 1 << (bit % 8);
-            assert!(verified(&[&right], Algorithm::Sha1, &altered).is_some(), "bit {bit} of the body");
+            let mut changed = body.to_vec();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(
+                verified(&[&right], Algorithm::Sha1, &changed).is_some(),
+                "bit {bit} of the body"
+            );
         }
         for place in 0..right.len() {
-            for digit in "0123456789abcdef".chars().filter(|digit| !right[place..].starts_with(*digit)) {
-                let altered = format!("{}{digit}{}", &right[..place], &right[place + 1..]);
-                assert!(verified(&[&altered], Algorithm::Sha1, body).is_some(), "{altered}");
+            for digit in
+                "0123456789abcdef".chars().filter(|digit| !right[place..].starts_with(*digit))
+            {
+                let changed = format!("{}{digit}{}", &right[..place], &right[place + 1..]);
+                assert!(verified(&[&changed], Algorithm::Sha1, body).is_some(), "{changed}");
             }
         }
         let value: serde_json::Value = serde_json::from_slice(body).expect("json");
-        let anew = serde_json::to_vec(&value).expect("json");
-        assert_ne!(anew, body);
-        assert_eq!(verified(&[&right], Algorithm::Sha1, &anew), Some(AuthError::Mismatch(HEADER)));
+        let again = serde_json::to_vec(&value).expect("json");
+        assert_ne!(again, body);
+        assert_eq!(verified(&[&right], Algorithm::Sha1, &again), Some(AuthError::Mismatch(HEADER)));
         assert_eq!(verified(&[&right], Algorithm::Sha1, body), None);
     }
 
-    /// Made by `openssl dgst -hmac`, over a body with escaped slashes and letters beyond ASCII.
+    /// The expected values come from `openssl dgst -hmac`. The body has escaped
+    /// slashes and non-ASCII characters.
     #[test]
-    fn a_notification_of_real_shape_has_the_signature_that_openssl_gives_it() {
+    fn signatures_match_those_of_openssl() {
         let body = include_bytes!("../../../fixtures/invoicebox/notification-completed.json");
         let sign = |algorithm| sign_body(&Secret::new("a key for fixtures"), algorithm, body);
         assert_eq!(sign(Algorithm::Sha1), "f5e91d3a87cb0f5e92ae74afb9a6fe8504d63698");
@@ -184,10 +204,11 @@ mod tests {
         );
     }
 
-    /// From RFC 2202 and RFC 4231.
+    /// Test vectors from RFC 2202 and RFC 4231.
     #[test]
-    fn signatures_are_the_standard_ones() {
-        let sign = |algorithm| sign_body(&Secret::new("Jefe"), algorithm, b"what do ya want for nothing?");
+    fn signatures_match_the_test_vectors_of_the_standards() {
+        let sign =
+            |algorithm| sign_body(&Secret::new("Jefe"), algorithm, b"what do ya want for nothing?");
         assert_eq!(sign(Algorithm::Sha1), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
         assert_eq!(
             sign(Algorithm::Sha256),

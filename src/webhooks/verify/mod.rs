@@ -1,5 +1,5 @@
-//! How senders prove who they are. Each way is written once and named by the configuration; none reads anything from a body
-//! but its bytes.
+//! Authentication of senders. Each method is written once and selected in the
+//! configuration. No method parses the body: it sees only the raw bytes.
 
 mod basic;
 mod configured;
@@ -20,7 +20,7 @@ pub use token::TokenHeader;
 
 use super::Authentic;
 
-/// A way of proving who has sent something.
+/// A method of verifying the sender of a request.
 #[derive(Debug)]
 pub enum Verifier {
     /// A fixed token in a header.
@@ -29,14 +29,15 @@ pub enum Verifier {
     SignedBody(SignedBody),
     /// Standard Webhooks: an HMAC over an id, a time and the body.
     Standard(StandardWebhooks),
-    /// A user and a password.
+    /// A user and a password, by HTTP Basic.
     Basic(Basic),
-    /// The networks that the sender has.
+    /// The networks that the sender sends from.
     Networks(Networks),
 }
 
 impl Verifier {
-    /// Refuses by the address and the headers alone what could never be verified, before its body is read.
+    /// Refuses, before the body is read, a request that cannot be valid
+    /// according to its address and headers.
     pub fn refuse_early(&self, sender: Sender<'_>) -> Result<(), AuthError> {
         match self {
             Verifier::Token(token) => token.verify(sender.headers),
@@ -47,8 +48,12 @@ impl Verifier {
         }
     }
 
-    /// Proves on the raw bytes who sent them.
-    pub fn verify<'a>(&self, sender: Sender<'_>, body: &'a [u8]) -> Result<Authentic<'a>, AuthError> {
+    /// Verifies the sender of the raw bytes.
+    pub fn verify<'a>(
+        &self,
+        sender: Sender<'_>,
+        body: &'a [u8],
+    ) -> Result<Authentic<'a>, AuthError> {
         match self {
             Verifier::Token(token) => token.verify(sender.headers),
             Verifier::SignedBody(signed) => signed.verify(sender.headers, body),
@@ -59,24 +64,29 @@ impl Verifier {
         Ok(Authentic { body })
     }
 
-    /// Whether it looks at where something comes from.
+    /// Whether the method needs the address of the sender.
     #[must_use]
     pub fn needs_address(&self) -> bool {
         matches!(self, Verifier::Networks(_))
     }
 
-    /// Whether it proves who has sent the bytes. An address proves little: a proxy may have been told another one.
+    /// Whether the method proves who sent the bytes. An address proves little:
+    /// a client can give a proxy a false one.
     #[must_use]
     pub fn proves_sender(&self) -> bool {
         !matches!(self, Verifier::Networks(_))
     }
 
-    /// The id that the sender gives each delivery, the same in every attempt, if it gives one that is verified.
+    /// The sender's id of the delivery, which is the same in every attempt.
+    /// None if the method does not provide a verified one.
     #[must_use]
     pub fn delivery_id<'a>(&self, sender: Sender<'a>) -> Option<&'a str> {
         match self {
             Verifier::Standard(_) => sender.headers.get(standard::ID)?.to_str().ok(),
-            Verifier::Token(_) | Verifier::SignedBody(_) | Verifier::Basic(_) | Verifier::Networks(_) => None,
+            Verifier::Token(_)
+            | Verifier::SignedBody(_)
+            | Verifier::Basic(_)
+            | Verifier::Networks(_) => None,
         }
     }
 }

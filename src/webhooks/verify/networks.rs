@@ -1,4 +1,5 @@
-//! The networks that a sender has. They prove little: see [`Verifier::proves_sender`](super::Verifier::proves_sender).
+//! The networks that a sender sends from. They prove little: see
+//! [`Verifier::proves_sender`](super::Verifier::proves_sender).
 
 use core::net::IpAddr;
 use std::fmt;
@@ -9,20 +10,21 @@ use serde::{Deserialize, Deserializer};
 
 use super::AuthError;
 
-/// The networks.
+/// A list of networks.
 #[derive(Debug, Clone, Default)]
 pub struct Networks(pub Vec<IpNet>);
 
 impl Networks {
-    /// Whether they say nothing: there are none, or one of them has every address.
+    /// Whether the list restricts nothing: it is empty, or one of the networks
+    /// has all addresses.
     #[must_use]
     pub fn is_none_or_all(&self) -> bool {
         self.0.is_empty() || self.0.iter().any(|network| network.prefix_len() == 0)
     }
 
-    /// Believes what comes from one of them.
+    /// Accepts an address in one of the networks.
     pub fn verify(&self, address: Option<IpAddr>) -> Result<(), AuthError> {
-        // An IPv4 sender on an IPv6 socket is the same sender.
+        // On an IPv6 socket an IPv4 address is mapped to IPv6.
         let address = address.map(|address| address.to_canonical());
         let is_its = |address: &IpAddr| self.0.iter().any(|network| network.contains(address));
         if address.as_ref().is_some_and(is_its) { Ok(()) } else { Err(AuthError::Network(address)) }
@@ -38,7 +40,8 @@ impl fmt::Display for Networks {
     }
 }
 
-/// Networks in the configuration; a single address is one too.
+/// Reads a list of networks from the configuration. A single address counts as
+/// a network.
 impl<'de> Deserialize<'de> for Networks {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Networks, D::Error> {
         let network = |text: String| {
@@ -46,7 +49,7 @@ impl<'de> Deserialize<'de> for Networks {
             let found = text.trim().parse::<IpNet>().ok().or_else(one);
             found.ok_or_else(|| {
                 D::Error::custom(format!(
-                    "{text:?} is neither a network such as 10.0.0.0/8 nor an address such as 10.0.0.1"
+                    "{text:?} is neither a network (10.0.0.0/8) nor an address (10.0.0.1)"
                 ))
             })
         };

@@ -1,5 +1,6 @@
-//! Standard Webhooks (standardwebhooks.com): an id that stays the same for every attempt, the time of the attempt, and an
-//! HMAC-SHA256 over both and the body.
+//! Standard Webhooks (standardwebhooks.com): a message id that is the same in
+//! every attempt, the time of the attempt, and an HMAC-SHA256 over both and the
+//! body.
 
 use std::time::Duration;
 
@@ -13,20 +14,21 @@ use crate::kernel::Timestamp;
 use crate::kernel::signature::standard_mac;
 use crate::kernel::time::between;
 
-/// The headers.
+/// The headers of the standard.
 pub const ID: HeaderName = HeaderName::from_static("webhook-id");
 pub const TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
 pub const SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
-/// How far the time of an attempt may be from ours.
+/// The maximum difference between the time of an attempt and ours.
 const TOLERANCE: Duration = Duration::from_secs(5 * 60);
 
-/// The longest id, in bytes.
+/// The maximum length of an id, in bytes.
 const ID_BYTES_MAX: usize = 255;
 
-/// Keys of which each signature may be made with any, so that one can be exchanged for another.
+/// The verifier of Standard Webhooks.
 pub struct StandardWebhooks {
-    /// The keys.
+    /// The accepted keys. A signature by any of them is valid, so that keys can
+    /// be rotated.
     pub keys: Vec<Vec<u8>>,
 }
 
@@ -36,7 +38,7 @@ impl std::fmt::Debug for StandardWebhooks {
     }
 }
 
-/// What the headers claim.
+/// The values of the headers, not verified yet.
 pub struct Claimed<'a> {
     id: &'a str,
     at: Timestamp,
@@ -44,14 +46,17 @@ pub struct Claimed<'a> {
 }
 
 impl StandardWebhooks {
-    /// What the headers claim, if that can be true now.
+    /// Parses the headers, and checks that the time is close to now.
     pub fn claimed<'a>(&self, sender: Sender<'a>) -> Result<Claimed<'a>, AuthError> {
         let text = |name: HeaderName| {
             let value = only_value(sender.headers, &name)?;
             std::str::from_utf8(value).map_err(|_| AuthError::Mismatch(name))
         };
         let id = text(ID)?;
-        if id.is_empty() || id.len() > ID_BYTES_MAX || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if id.is_empty()
+            || id.len() > ID_BYTES_MAX
+            || !id.bytes().all(|byte| byte.is_ascii_graphic())
+        {
             return Err(AuthError::Mismatch(ID));
         }
         let seconds = text(TIMESTAMP)?.parse().ok();
@@ -60,16 +65,19 @@ impl StandardWebhooks {
         if between(at, sender.now).max(between(sender.now, at)) > TOLERANCE {
             return Err(AuthError::Stale(TIMESTAMP));
         }
-        // Several, with spaces between, while a key is exchanged; versions that are not ours are passed over.
-        let of_version_1 = text(SIGNATURE)?.split(' ').filter_map(|signature| signature.strip_prefix("v1,"));
-        let signatures: Vec<Vec<u8>> = of_version_1.filter_map(|text| BASE64.decode(text).ok()).collect();
+        // During a key rotation there are several signatures, separated by
+        // spaces. Unknown versions are skipped.
+        let of_version_1 =
+            text(SIGNATURE)?.split(' ').filter_map(|signature| signature.strip_prefix("v1,"));
+        let signatures: Vec<Vec<u8>> =
+            of_version_1.filter_map(|text| BASE64.decode(text).ok()).collect();
         if signatures.is_empty() {
             return Err(AuthError::Mismatch(SIGNATURE));
         }
         Ok(Claimed { id, at, signatures })
     }
 
-    /// Believes bytes that one of the signatures fits.
+    /// Accepts a body if one of the signatures matches one of the keys.
     pub fn verify(&self, sender: Sender<'_>, body: &[u8]) -> Result<(), AuthError> {
         let Claimed { id, at, signatures } = self.claimed(sender)?;
         let signed = self.keys.iter().any(|key| {
@@ -113,7 +121,7 @@ mod tests {
             .verify(Sender { address: None, headers, now }, body)
     }
 
-    /// The example of the specification.
+    /// The example in the specification.
     #[test]
     fn the_signature_is_the_standard_one() {
         let signature = sign_standard(&key(), "msg_p5jXN8AQM9LWM0D4loKWxJek", now(), BODY);
@@ -121,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_signed_just_now_is_believed() {
+    fn only_a_recent_valid_signature_is_accepted() {
         let (id, at) = ("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330");
         let right = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
         let later = |seconds: i64| Timestamp::from_second(1_614_265_330 + seconds).expect("a time");

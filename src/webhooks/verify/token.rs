@@ -1,27 +1,32 @@
 //! A fixed token in a header.
 //!
-//! There is no signature and no time in it, so whoever has the token can invent what it proves: it belongs behind TLS, and is
-//! exchanged by configuring the new and the old one together for a while.
+//! There is no signature and no time, so anyone who has the token can forge
+//! requests. Use it only behind TLS. To rotate the token, configure the new and
+//! the old one together for a while.
 
 use http::{HeaderMap, HeaderName};
 
 use super::{AuthError, only_value};
 use crate::kernel::Tokens;
 
-/// The header, and the tokens that it may bear.
+/// The verifier of a token in a header.
 #[derive(Debug)]
 pub struct TokenHeader {
-    /// Its name; HTTP does not mind its case.
+    /// The name of the header. Its case does not matter.
     pub header: HeaderName,
-    /// Any of them is believed.
+    /// The accepted tokens.
     pub tokens: Tokens,
 }
 
 impl TokenHeader {
-    /// Believes exactly one header that bears one of the tokens.
+    /// Accepts exactly one header with one of the tokens.
     pub fn verify(&self, headers: &HeaderMap) -> Result<(), AuthError> {
         let value = only_value(headers, &self.header)?;
-        if self.tokens.accept(value) { Ok(()) } else { Err(AuthError::Mismatch(self.header.clone())) }
+        if self.tokens.accept(value) {
+            Ok(())
+        } else {
+            Err(AuthError::Mismatch(self.header.clone()))
+        }
     }
 }
 
@@ -33,7 +38,7 @@ mod tests {
     use crate::kernel::Secret;
 
     #[test]
-    fn exactly_one_right_token_is_believed() {
+    fn exactly_one_valid_token_is_accepted() {
         const HEADER: HeaderName = HeaderName::from_static("client-token");
         let tokens = Tokens::new([&Secret::new("a-token-of-the-marketplace")], [1; 32]);
         let token = TokenHeader { header: HEADER, tokens };

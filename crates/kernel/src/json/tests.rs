@@ -12,16 +12,22 @@ struct One {
 }
 
 #[test]
-fn a_byte_order_mark_is_passed_over() {
-    for body in ["\u{feff}{}", "\u{feff}\u{feff}{}", "\u{feff}\r\n\u{feff} {}", "\n \u{feff}{}", "{}"] {
+fn a_byte_order_mark_is_skipped() {
+    for body in
+        ["\u{feff}{}", "\u{feff}\u{feff}{}", "\u{feff}\r\n\u{feff} {}", "\n \u{feff}{}", "{}"]
+    {
         assert_eq!(tidy(body.as_bytes()).text.as_ref(), b"{}", "{body:?}");
     }
     let inside = "{\"a\":\"\u{feff}\"}";
-    assert_eq!(tidy(inside.as_bytes()).text.as_ref(), inside.as_bytes(), "within a text it is text");
+    assert_eq!(
+        tidy(inside.as_bytes()).text.as_ref(),
+        inside.as_bytes(),
+        "within a string it stays"
+    );
 }
 
 #[test]
-fn half_an_emoji_becomes_the_replacement_character_where_it_stands() {
+fn half_an_emoji_becomes_the_replacement_character_in_its_place() {
     for (body, text, halves) in [
         (r#"["Сыр \ud83d"]"#, "Сыр \u{fffd}", 1),
         (r#"["\uD83D Сыр"]"#, "\u{fffd} Сыр", 1),
@@ -41,7 +47,8 @@ fn half_an_emoji_becomes_the_replacement_character_where_it_stands() {
         assert_eq!((read[0].as_str(), tidied.half_characters), (text, halves), "{body}");
     }
     let named = tidy(br#"{"a\udfff":1}"#);
-    let read: std::collections::BTreeMap<String, u8> = serde_json::from_slice(&named.text).expect("json");
+    let read: std::collections::BTreeMap<String, u8> =
+        serde_json::from_slice(&named.text).expect("json");
     assert_eq!(read.keys().next().map(String::as_str), Some("a\u{fffd}"));
     for broken in [r#""\"#, r#""\u"#, r#""\ud83"#, r#""\ud83d\"#, r#"\\\"#] {
         assert_eq!(tidy(broken.as_bytes()).text.len(), broken.len(), "{broken}");
@@ -62,8 +69,10 @@ fn an_emoji_that_was_cut_within_its_bytes_is_the_replacement_character() {
         let read: Vec<String> = serde_json::from_slice(&tidied.text).expect("JSON");
         assert_eq!((read[0].as_str(), tidied.half_characters), (text, halves), "{bytes:?}");
     }
-    // «Сыр» in Windows-1251, and what is nothing at all.
-    for bytes in [&b"[\"\xd1\xfb\xf0\"]"[..], b"[\"\xff\"]", b"[\"\xf0\"]", b"[\"\xf0\x9f\x98 \xff\"]"] {
+    // «Сыр» in Windows-1251, and bytes that are no text at all.
+    for bytes in
+        [&b"[\"\xd1\xfb\xf0\"]"[..], b"[\"\xff\"]", b"[\"\xf0\"]", b"[\"\xf0\x9f\x98 \xff\"]"]
+    {
         assert_eq!(tidy(bytes).text.as_ref(), bytes);
     }
 }
@@ -82,9 +91,13 @@ fn a_list_of_php_with_gaps_is_a_list() {
     let gaps = r#"{"inner":{"10":{"number":3},"2":{"number":2},"0":{"number":1}}}"#;
     assert_eq!(read(gaps).expect("a list"), [1, 2, 3]);
     assert_eq!(read(r#"{"inner":{}}"#).expect("a list"), [0; 0]);
-    for odd in
-        [r#"{"a":{"number":1}}"#, r#"{"0":{"number":1},"0":{"number":2}}"#, r#"{"0":[1]}"#, "1", "null"]
-    {
+    for odd in [
+        r#"{"a":{"number":1}}"#,
+        r#"{"0":{"number":1},"0":{"number":2}}"#,
+        r#"{"0":[1]}"#,
+        "1",
+        "null",
+    ] {
         assert!(read(&format!(r#"{{"inner":{odd}}}"#)).is_err(), "{odd}");
     }
     let some: Some = serde_json::from_str(gaps).expect("a list");

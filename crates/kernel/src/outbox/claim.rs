@@ -1,4 +1,4 @@
-//! Who works on a message: claims, and the proof of one.
+//! Claims: which worker sends a message, and for how long.
 
 use std::time::Duration;
 
@@ -8,20 +8,19 @@ use crate::Timestamp;
 /// A request for messages to work on.
 #[derive(Debug, Clone)]
 pub struct Claim {
-    /// Of which lane.
+    /// The lane to claim messages of.
     pub lane: Lane,
-    /// For how long the claimer has them.
+    /// How long the claim is valid.
     pub lease: Duration,
-    /// At most so many.
+    /// The maximum number of messages.
     pub limit: usize,
-    /// Queues to pass over, because their peer wants a pause.
-    pub resting: Vec<String>,
+    /// Queues to skip, because their receivers asked for a pause.
+    pub paused_queues: Vec<String>,
 }
 
-/// A claimed message with the ticket to settle it.
+/// A claimed message, with the ticket that is needed to settle it.
 #[derive(Debug, Clone)]
 pub struct Claimed {
-    /// The message.
     pub delivery: Delivery,
     /// Proof of the lease.
     pub ticket: Ticket,
@@ -29,11 +28,11 @@ pub struct Claimed {
     pub at: Timestamp,
 }
 
-/// Proof of a lease. The fence grows with every claim, so a ticket of an earlier one opens nothing.
+/// Proves a lease. Every claim increases the fence, so a ticket of an earlier
+/// claim is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
-    /// Which message.
     pub id: MessageId,
-    /// Which claim of it.
+    /// The number of the claim.
     pub fence: u64,
 }

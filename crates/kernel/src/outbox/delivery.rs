@@ -1,4 +1,4 @@
-//! A message as it is stored: the message, and what became of it.
+//! A message as it is stored: the message itself, and its delivery state.
 
 use std::time::Duration;
 
@@ -9,63 +9,51 @@ use crate::document::{decode_json, encode_json};
 use crate::time::later;
 use crate::{DocKey, Document, Failure, Kind, Timestamp, Unreadable};
 
-/// Where a message lies.
+/// The key of a message.
 #[must_use]
 pub fn message_key(id: MessageId) -> DocKey {
     DocKey { partition: id.subject, kind: Delivery::KIND, id: u128::from(id.sequence) }
 }
 
-/// A message in the outbox, and what became of it.
+/// A message in the outbox, with its delivery state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// Which message.
     pub id: MessageId,
-    /// The road it takes.
     pub lane: Lane,
-    /// The line in which it waits.
+    /// The queue in which it waits.
     pub queue: String,
-    /// What to send.
     pub body: String,
     /// When it was written.
     pub created_at: Timestamp,
-    /// How often sending was tried.
+    /// The number of attempts to send it.
     pub attempts: u32,
-    /// Where it stands.
     pub state: DeliveryState,
     /// Why the last attempt failed.
     pub last_error: Option<Failure>,
-    /// When an attempt first failed: from then on its time runs out.
+    /// When an attempt first failed. The time after which it is given up counts
+    /// from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_failed_at: Option<Timestamp>,
-    /// A person has asked for the next attempt.
+    /// A person has requested the next attempt.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_hand: bool,
 }
 
-/// Where a message stands.
+/// The delivery state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum DeliveryState {
     /// Waiting until `due`.
     Pending {
-        /// Not to be tried before.
+        /// The earliest time of the next attempt.
         due: Timestamp,
     },
-    /// The peer has taken it.
-    Sent {
-        /// When.
-        at: Timestamp,
-    },
-    /// Given up; a person may have it tried again.
-    Dead {
-        /// When.
-        at: Timestamp,
-    },
+    /// The receiver has accepted it.
+    Sent { at: Timestamp },
+    /// Given up. A person may request another attempt.
+    Dead { at: Timestamp },
     /// A person has decided that it need not be sent.
-    Dropped {
-        /// When.
-        at: Timestamp,
-    },
+    Dropped { at: Timestamp },
 }
 
 impl DeliveryState {
@@ -96,7 +84,7 @@ impl Document for Delivery {
 }
 
 impl Delivery {
-    /// A message that is put into the outbox at `now`.
+    /// Creates a message that is put into the outbox at `now`.
     #[must_use]
     pub fn new(message: Message, now: Timestamp) -> Delivery {
         let Message { id, lane, queue, body, created_at, wait } = message;
@@ -115,12 +103,13 @@ impl Delivery {
         }
     }
 
-    /// The message after an attempt that ended in `settlement` at `now`.
+    /// The message after an attempt that ended at `now` with `settlement`.
     #[must_use]
     pub fn settle(mut self, settlement: Settlement, now: Timestamp) -> Delivery {
         self.attempts = self.attempts.saturating_add(1);
         self.by_hand = false;
-        // A person may have dropped it meanwhile: what failed then stays dropped, what was sent was sent.
+        // A person may have dropped it during the attempt. After a failure it
+        // stays dropped; if it was sent, it counts as sent.
         let is_pending = matches!(self.state, DeliveryState::Pending { .. });
         match settlement {
             Settlement::Sent => {
@@ -158,30 +147,27 @@ impl Delivery {
     }
 }
 
-/// How an attempt ended. When it did is for the store to say: its clock is the one that all receivers share.
+/// The outcome of an attempt. The store records when it ended, because all
+/// receivers share the store's clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settlement {
-    /// The peer has taken it.
+    /// The receiver has accepted it.
     Sent,
-    /// It is to be tried again.
+    /// It is to be sent again.
     Retry {
-        /// How long not.
+        /// How long to wait before the next attempt.
         wait: Duration,
-        /// What went wrong.
         error: Failure,
     },
-    /// It was not tried: it waits, and its time to be given up stands still.
+    /// It was not sent. It waits, and its time until it is given up does not
+    /// run meanwhile.
     Postpone {
-        /// How long not.
+        /// How long to wait before the next attempt.
         wait: Duration,
-        /// Why.
         error: Failure,
     },
     /// It is given up.
-    Dead {
-        /// Why.
-        error: Failure,
-    },
+    Dead { error: Failure },
 }
 
 #[cfg(test)]

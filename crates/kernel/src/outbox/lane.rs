@@ -1,30 +1,35 @@
-//! Lanes: which worker a message is for, and whether it waits for others.
+//! Lanes: which worker sends a message, and whether the message waits for
+//! others.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A road out: messages of one lane are claimed by one kind of worker. Whoever owns the messages declares their lane; what is
-/// read back knows the byte alone, which keeps its meaning for ever.
+/// Messages of one lane are claimed by workers of one kind. The module that
+/// owns the messages declares their lane. A lane read back from the store has
+/// only the byte, whose meaning never changes.
 #[derive(Clone, Copy)]
 pub struct Lane {
     byte: u8,
-    /// Its name in the API and in logs; none of what was read back.
+    /// The name in the API and in logs. `None` for a lane read back from the
+    /// store.
     name: Option<&'static str>,
 }
 
-/// In what order the messages about one thing go, within a lane.
+/// The order in which the messages about one thing are sent, within a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ordering {
-    /// Each waits for those before it, whatever becomes of them.
+    /// Each waits for the earlier ones, whatever their outcome.
     Strict = 0,
-    /// Each waits for those before it, but not for one that was put off after a failure.
+    /// Each waits for the earlier ones, except for those postponed after a
+    /// failure.
     SkipsRetries = 1,
-    /// None waits for another.
+    /// No message waits for another.
     None = 2,
 }
 
-/// The bits of a lane's byte that hold its number; two more hold its ordering.
+/// The bits of a lane's byte that hold its number. Two more bits hold its
+/// ordering.
 const LANE_NUMBER_BITS: u32 = 5;
 
 impl Lane {
@@ -35,7 +40,7 @@ impl Lane {
         Lane { byte: (ordering as u8) << LANE_NUMBER_BITS | number, name: Some(name) }
     }
 
-    /// Whether a message waits for the earlier ones about the same thing.
+    /// How a message waits for the earlier ones about the same thing.
     #[must_use]
     pub const fn ordering(self) -> Ordering {
         match self.byte >> LANE_NUMBER_BITS {
@@ -45,7 +50,7 @@ impl Lane {
         }
     }
 
-    /// The byte that stands for it on disk, of seven bits.
+    /// The byte that represents the lane on disk. It uses seven bits.
     #[must_use]
     pub const fn byte(self) -> u8 {
         self.byte
@@ -57,7 +62,7 @@ impl Lane {
         Lane { byte, name: None }
     }
 
-    /// Its name in the API and in logs, where it was declared.
+    /// The name in the API and in logs, if the lane was declared.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
         self.name

@@ -1,4 +1,4 @@
-//! A message: something to tell the outside, written together with what caused it.
+//! A message to the outside, stored in the same batch as its cause.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,13 +9,15 @@ use serde::{Deserialize, Serialize};
 use super::Lane;
 use crate::{Partition, Timestamp};
 
-/// Which message: what it is about, and its place among the messages about that.
+/// The id of a message: what it is about, and its number among the messages
+/// about that.
 ///
-/// Derived from what it tells, so that staging it twice stages it once, and short enough for people: the
-/// picker sees `482993011752-1` under the text.
+/// It is derived from the content, so that a message that is staged twice is
+/// stored once. It is short enough for people: the picker sees `482993011752-1`
+/// under the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId {
-    /// What it is about.
+    /// The order or other thing that it is about.
     pub subject: Partition,
     /// 1 for the first message about it.
     pub sequence: u32,
@@ -32,7 +34,7 @@ impl FromStr for MessageId {
 
     fn from_str(text: &str) -> Result<MessageId, NotAMessageId> {
         let (subject, sequence) = text.split_once('-').ok_or(NotAMessageId)?;
-        // Each message has one id: no sign, no zeros before it.
+        // Each message has exactly one id: no sign and no leading zeros.
         let is_plain = |digits: &str| digits == "0" || !digits.starts_with(['0', '+']);
         if !is_plain(subject) || !is_plain(sequence) {
             return Err(NotAMessageId);
@@ -52,7 +54,9 @@ impl Serialize for MessageId {
 
 impl<'de> Deserialize<'de> for MessageId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<MessageId, D::Error> {
-        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        <std::borrow::Cow<'de, str>>::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -64,18 +68,18 @@ pub struct NotAMessageId;
 /// A message that waits to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Which message it is.
     pub id: MessageId,
-    /// The road it takes.
     pub lane: Lane,
-    /// The line in which it waits: messages of one line go to one peer, who sets their pace.
+    /// The queue in which it waits. Messages of one queue go to one receiver,
+    /// whose rate limit applies to them.
     pub queue: String,
-    /// What to send; the lane knows its form.
+    /// What to send, in the format of the lane.
     pub body: String,
     /// When it was written.
     pub created_at: Timestamp,
-    /// How long it is not to be sent yet, from when it is stored: nothing for at once. A moment would be by the writer's clock,
-    /// which may be wrong.
+    /// How long to wait before the first attempt, from when it is stored; zero
+    /// to send it at once. It is not a point in time, because that would depend
+    /// on the writer's clock, which may be wrong.
     pub wait: Duration,
 }
 

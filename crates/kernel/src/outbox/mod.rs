@@ -1,13 +1,17 @@
-//! The outbox: what is to be told to the outside is stored with its cause, and sent afterwards.
+//! The outbox: messages to the outside are stored with their cause, and sent
+//! afterwards.
 //!
-//! A [`Message`] goes into the batch that causes it, and lies in the store as a [`Delivery`], a document like any other, with
-//! an index beside it that the engines keep: pending messages by lane, queue and due time, and dead ones. A
-//! worker takes what is due of its [`Lane`] by a [`Claim`]. A claim is a lease and not a state: nothing is written, and a
-//! process that dies gives its claims back by dying. What is written is the [`Settlement`], in the same batch as what it
-//! caused, and only under the lease that the claim was given.
+//! A [`Message`] is part of the batch that causes it. The store keeps it as a
+//! [`Delivery`], a document like any other. The engines also keep an index:
+//! pending messages by lane, queue and due time, and dead letters. A worker
+//! gets the due messages of its [`Lane`] by a [`Claim`]. A claim is a lease and
+//! not a state: nothing is written, and when a process dies, its claims end by
+//! themselves. The [`Settlement`] is written, in the same batch as its effects,
+//! and only under the lease of that claim.
 //!
-//! Whoever owns messages declares their lane; `flows::stored` lists all. Everything here is pure: the engines in `store`
-//! keep it, and `workers` send.
+//! The module that owns messages declares their lane; `flows::stored` lists all
+//! lanes. Everything here is pure: the engines in `store` keep it, and
+//! `workers` send.
 
 mod claim;
 mod delivery;

@@ -1,4 +1,5 @@
-//! The yardstick: hyper alone, which reads a request and answers it with as many bytes as a hook gets.
+//! The reference server: hyper alone, which reads each request and answers it
+//! with as many bytes as a hook gets.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use tokio::net::TcpListener;
 
 const ANSWER: &[u8] = br#"{"status":"created","number":"482993011752"}"#;
 
-/// Serves until it is ended.
+/// Serves until the process is killed.
 pub async fn serve(address: SocketAddr) -> std::io::Result<()> {
     let listener = TcpListener::bind(address).await?;
     super::say(format_args!("echo listens on http://{}", listener.local_addr()?));
@@ -21,7 +22,8 @@ pub async fn serve(address: SocketAddr) -> std::io::Result<()> {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         tokio::spawn(async move {
-            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
+            let connection =
+                http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
             let _ = connection.await;
         });
     }
@@ -30,6 +32,8 @@ pub async fn serve(address: SocketAddr) -> std::io::Result<()> {
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let _ = request.into_body().collect().await;
     let mut response = Response::new(Full::new(Bytes::from_static(ANSWER)));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }

@@ -1,14 +1,14 @@
-//! What a measurement says, and why there is none.
+//! Errors and output of the bench.
 
 use std::io::Write;
 
-/// Why nothing could be measured, or not everything went well.
+/// Why there is no measurement, or why it is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// An option has a value that cannot be used, alone or with the others.
+    /// An option has an invalid value, alone or together with the others.
     #[error("{0}")]
     Usage(String),
-    /// It was tried and did not work.
+    /// The measurement failed, or some requests failed.
     #[error("{0}")]
     Failed(String),
 }
@@ -23,7 +23,7 @@ impl BenchError {
     }
 }
 
-/// Prints a line to stdout. A reader who has gone ends the command quietly.
+/// Prints a line to stdout. If the reader is gone, the command exits quietly.
 pub(super) fn say(line: impl std::fmt::Display) {
     if writeln!(std::io::stdout(), "{line}").is_err() {
         std::process::exit(0);

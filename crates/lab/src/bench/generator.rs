@@ -1,8 +1,10 @@
-//! The load: connections that send hooks, in a closed loop (each sends the next when the one before is answered) or at a
-//! fixed rate.
+//! Generates the load: connections that send hooks, either in a closed loop
+//! (each sends the next hook when the previous one is answered) or at a fixed
+//! rate.
 //!
-//! At a fixed rate each hook has its moment, whether or not the answers keep up, and its latency counts from that moment:
-//! a server that stalls is not excused from the hooks that would have come meanwhile.
+//! At a fixed rate each hook has a scheduled time, whether or not the answers
+//! keep up, and its latency counts from that time. So if the server stalls, the
+//! hooks that are due meanwhile count as slow, too.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,54 +22,57 @@ use super::workload::{KNOWN_ORDERS, Order, Workload};
 use tillgate_kernel::Stopwatch;
 use tillgate_kernel::chance::random_bytes;
 
-/// Where hooks are sent, and how their sender proves itself.
+/// Where hooks are sent, and the credentials.
 #[derive(Debug, Clone)]
 pub struct Aim {
-    /// The servers; connections are spread over them.
+    /// The addresses of the servers. Connections are spread over them.
     pub addresses: Vec<SocketAddr>,
-    /// The path.
     pub path: String,
-    /// The token.
     pub token: String,
 }
 
-/// What to do.
+/// A load to measure.
 #[derive(Debug, Clone)]
 pub struct Load {
     pub aim: Aim,
     pub workload: Workload,
     pub connections: usize,
     pub time: Duration,
-    /// Hooks a second over all connections; none for a closed loop.
+    /// Hooks per second over all connections. `None` for a closed loop.
     pub rate: Option<u32>,
 }
 
-/// What came of it.
-pub struct Figures {
+/// The results of a load.
+pub struct Measurements {
     latencies: Histogram<u64>,
     pub errors: u64,
     took: Duration,
 }
 
-/// Latencies are kept in microseconds up to a minute, to three digits.
+/// Latencies are recorded in microseconds up to a minute, with three
+/// significant digits.
 const MICROS_MAX: u64 = 60_000_000;
 
-impl Figures {
-    fn new() -> Figures {
-        let latencies =
-            Histogram::new_with_max(MICROS_MAX, 3).unwrap_or_else(|why| panic!("fixed bounds: {why}"));
-        Figures { latencies, errors: 0, took: Duration::ZERO }
+impl Measurements {
+    fn new() -> Measurements {
+        let latencies = Histogram::new_with_max(MICROS_MAX, 3)
+            .unwrap_or_else(|why| panic!("fixed bounds: {why}"));
+        Measurements { latencies, errors: 0, took: Duration::ZERO }
     }
 
-    /// How many answers were good.
+    /// The number of successful answers.
     pub fn answers(&self) -> u64 {
         self.latencies.len()
     }
 
-    /// Answers per second.
+    /// Successful answers per second.
     #[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a rate, for people")]
     pub fn per_second(&self) -> f64 {
-        if self.took.is_zero() { 0.0 } else { self.latencies.len() as f64 / self.took.as_secs_f64() }
+        if self.took.is_zero() {
+            0.0
+        } else {
+            self.latencies.len() as f64 / self.took.as_secs_f64()
+        }
     }
 
     /// The latency that this share of answers does not exceed, in microseconds.
@@ -81,8 +86,9 @@ impl Figures {
     }
 }
 
-/// Runs a load to its end. What must be there before is sent first and not measured.
-pub async fn run(load: &Load) -> Figures {
+/// Runs a load to its end. Orders that must exist before are sent first and not
+/// measured.
+pub async fn run(load: &Load) -> Measurements {
     let run = u32::from_be_bytes(random_bytes());
     if load.workload.needs_known_orders() {
         send_all(&load.aim, KNOWN_ORDERS, move |count| Order::known(run, count).created()).await;
@@ -92,7 +98,7 @@ pub async fn run(load: &Load) -> Figures {
     for connection in 0..load.connections {
         connections.spawn(drive(load.clone(), run, connection, watch));
     }
-    let mut all = Figures::new();
+    let mut all = Measurements::new();
     while let Some(one) = connections.join_next().await {
         if let Ok(one) = one {
             let _ = all.latencies.add(&one.latencies);
@@ -105,11 +111,16 @@ pub async fn run(load: &Load) -> Figures {
     all
 }
 
-/// Connections over which orders are sent that must be there before.
+/// The number of connections for sending the orders that must exist before.
 const FILLING_CONNECTIONS: usize = 64;
 
-/// Sends hooks once each, as fast as they are answered. Returns how many were not.
-pub async fn send_all(aim: &Aim, count: u64, hook: impl Fn(u64) -> Bytes + Clone + Send + 'static) -> u64 {
+/// Sends each hook once, as fast as they are answered. Returns the number of
+/// failures.
+pub async fn send_all(
+    aim: &Aim,
+    count: u64,
+    hook: impl Fn(u64) -> Bytes + Clone + Send + 'static,
+) -> u64 {
     let mut connections = JoinSet::new();
     for connection in 0..FILLING_CONNECTIONS {
         let (aim, hook) = (aim.clone(), hook.clone());
@@ -127,11 +138,11 @@ pub async fn send_all(aim: &Aim, count: u64, hook: impl Fn(u64) -> Bytes + Clone
     connections.join_all().await.into_iter().sum()
 }
 
-async fn drive(load: Load, run: u32, connection: usize, watch: Stopwatch) -> Figures {
-    let mut figures = Figures::new();
+async fn drive(load: Load, run: u32, connection: usize, watch: Stopwatch) -> Measurements {
+    let mut measurements = Measurements::new();
     let Some(mut sender) = connect(&load.aim, connection).await else {
-        figures.errors += 1;
-        return figures;
+        measurements.errors += 1;
+        return measurements;
     };
     let mut count = 0_u64;
     while watch.elapsed() < load.time {
@@ -140,8 +151,9 @@ async fn drive(load: Load, run: u32, connection: usize, watch: Stopwatch) -> Fig
             None => watch.elapsed(),
             Some(rate) => {
                 let place = count * load.connections as u64 + connection as u64;
-                let moment =
-                    Duration::from_nanos(place.saturating_mul(1_000_000_000) / u64::from(rate.max(1)));
+                let moment = Duration::from_nanos(
+                    place.saturating_mul(1_000_000_000) / u64::from(rate.max(1)),
+                );
                 if moment >= load.time {
                     break;
                 }
@@ -152,7 +164,8 @@ async fn drive(load: Load, run: u32, connection: usize, watch: Stopwatch) -> Fig
             }
         };
         count += 1;
-        // A proxy ends a connection after so many requests: that is no error.
+        // A proxy closes a connection after some number of requests. That is
+        // not an error.
         if sender.ready().await.is_err()
             && let Some(again) = connect(&load.aim, connection).await
         {
@@ -161,19 +174,19 @@ async fn drive(load: Load, run: u32, connection: usize, watch: Stopwatch) -> Fig
         if send(&mut sender, &load.aim, body).await {
             let took = watch.elapsed().saturating_sub(since);
             let micros = u64::try_from(took.as_micros()).unwrap_or(MICROS_MAX);
-            let _ = figures.latencies.record(micros.clamp(1, MICROS_MAX));
+            let _ = measurements.latencies.record(micros.clamp(1, MICROS_MAX));
         } else {
-            figures.errors += 1;
+            measurements.errors += 1;
             match connect(&load.aim, connection).await {
                 Some(again) => sender = again,
-                None => return figures,
+                None => return measurements,
             }
         }
     }
-    figures
+    measurements
 }
 
-/// Sends a hook, and says whether it was acknowledged.
+/// Sends a hook. Returns whether it was acknowledged.
 async fn send(sender: &mut SendRequest<Full<Bytes>>, aim: &Aim, body: Bytes) -> bool {
     let request = Request::builder()
         .method(Method::POST)

@@ -1,4 +1,4 @@
-//! A server to measure, and one measurement.
+//! Starts a server to measure, and takes one measurement.
 
 use super::error::{BenchError, say};
 use super::generator::{Load, send_all};
@@ -10,7 +10,7 @@ use super::{generator, target};
 use tillgate_kernel::Stopwatch;
 use tillgate_kernel::chance::random_bytes;
 
-/// A server to measure, with what is to be stored before.
+/// Starts a server to measure, and stores the orders that must exist before.
 pub(super) async fn prepare(
     options: &Options,
     folder: &Folder,
@@ -19,16 +19,23 @@ pub(super) async fn prepare(
     if let Some(url) = &options.to {
         return Ok((url.clone(), target::given(url, &options.token).map_err(BenchError::usage)?));
     }
-    let kind =
-        Kind { store: options.store.clone(), receivers: options.receivers, with_nginx: options.nginx, money };
+    let kind = Kind {
+        store: options.store.clone(),
+        receivers: options.receivers,
+        with_nginx: options.nginx,
+        money,
+    };
     let mut target = target::gateway(folder, &kind).await.map_err(BenchError::because)?;
     let mut name = kind.name();
     if options.preload > 0 {
         let run = u32::from_be_bytes(random_bytes());
         let failed =
-            send_all(&target.aim, options.preload, move |count| Order::known(run, count).created()).await;
+            send_all(&target.aim, options.preload, move |count| Order::known(run, count).created())
+                .await;
         if failed > 0 {
-            return Err(BenchError::because(format!("{failed} orders were not stored before measuring")));
+            return Err(BenchError::because(format!(
+                "could not store {failed} orders before measuring"
+            )));
         }
         let watch = Stopwatch::start();
         target.restart().map_err(BenchError::because)?;
@@ -50,16 +57,17 @@ pub(super) async fn prepare(
     Ok((name, target))
 }
 
-/// Runs the load and says besides what the server used for it.
+/// Runs the load, and also records the resources that the server used for it.
 pub(super) async fn measure(server: &str, target: &Target, load: &Load) -> Row {
     let before = target.usage();
-    let figures = generator::run(load).await;
+    let measurements = generator::run(load).await;
     let after = target.usage();
     let usage = Usage {
         ticks: after.ticks.saturating_sub(before.ticks),
         written_bytes: after.written_bytes.saturating_sub(before.written_bytes),
         resident_bytes: after.resident_bytes,
     };
-    let (server, workload, connections) = (server.to_owned(), load.workload.name(), load.connections);
-    Row { server, workload, connections, figures, usage, ratio: None }
+    let (server, workload, connections) =
+        (server.to_owned(), load.workload.name(), load.connections);
+    Row { server, workload, connections, measurements, usage, ratio: None }
 }

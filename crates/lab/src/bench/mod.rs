@@ -1,8 +1,10 @@
 //! `tillgate bench`: how fast are hooks acknowledged?
 //!
-//! The gateway runs as it does in production, in processes of its own with their logs going to files and a store on a
-//! disk. Beside it, in the same run and driven by the same generator, a bare hyper server answers the same requests
-//! without doing anything: the ratio of the two says what the gateway costs, whatever the machine.
+//! The gateway runs as in production, in separate processes, with logs in files
+//! and a store on a disk. In the same run, the same generator also loads a bare
+//! hyper server that answers the same requests without doing anything. The
+//! ratio of the two shows the cost of the gateway, independently of the
+//! machine.
 
 mod echo;
 mod error;
@@ -27,7 +29,7 @@ use self::report::{print_json, print_table};
 use self::target::{Folder, Money};
 use self::workload::Workload;
 
-/// Measures what `options` say, and prints it.
+/// Takes the measurements that `options` describe, and prints them.
 pub async fn run(options: Options) -> Result<(), BenchError> {
     if let Some(address) = options.echo {
         return echo::serve(address).await.map_err(BenchError::because);
@@ -35,38 +37,57 @@ pub async fn run(options: Options) -> Result<(), BenchError> {
     if options.receivers == 0 || options.receivers > 64 {
         return Err(BenchError::usage("--receivers: from 1 to 64"));
     }
-    if options.receivers > 1 && !options.store.as_deref().is_some_and(|store| store.starts_with("postgres")) {
+    if options.receivers > 1
+        && !options.store.as_deref().is_some_and(|store| store.starts_with("postgres"))
+    {
         return Err(BenchError::usage(
-            "--receivers: only a database can be shared, as in --store postgres://user@host/database",
+            "--receivers: only a database can be shared; \
+             give --store postgres://user@host/database",
         ));
     }
     let folder = Folder::new(options.folder.as_deref()).map_err(BenchError::because)?;
-    let moneys: &[Money] =
-        if options.payments { &[Money::None, Money::Links, Money::SilentLinks] } else { &[Money::None] };
+    let moneys: &[Money] = if options.payments {
+        &[Money::None, Money::Links, Money::SilentLinks]
+    } else {
+        &[Money::None]
+    };
     let measurements = options.connections.len() * (1 + moneys.len() * options.workload.len());
     let bar = ProgressBar::new(measurements as u64);
     bar.set_style(
-        ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").unwrap_or(ProgressStyle::default_bar()),
+        ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")
+            .unwrap_or(ProgressStyle::default_bar()),
     );
     let mut rows = Vec::new();
     for &connections in &options.connections {
         let time = Duration::from_secs(options.seconds);
         bar.set_message(format!("bare hyper, {connections} connections"));
         let echo = target::echo().await.map_err(BenchError::because)?;
-        let load = Load { aim: echo.aim.clone(), workload: Workload::Fresh, connections, time, rate: None };
+        let load = Load {
+            aim: echo.aim.clone(),
+            workload: Workload::Fresh,
+            connections,
+            time,
+            rate: None,
+        };
         let bare = measure("bare hyper", &echo, &load).await;
         drop(echo);
         bar.inc(1);
-        let bare_rate = bare.figures.per_second();
+        let bare_rate = bare.measurements.per_second();
         rows.push(bare);
         for money in moneys {
             for &workload in &options.workload {
                 let (name, target) = prepare(&options, &folder, *money).await?;
                 bar.set_message(format!("{name}, {}, {connections} connections", workload.name()));
-                let load = Load { aim: target.aim.clone(), workload, connections, time, rate: options.rate };
+                let load = Load {
+                    aim: target.aim.clone(),
+                    workload,
+                    connections,
+                    time,
+                    rate: options.rate,
+                };
                 let mut row = measure(&name, &target, &load).await;
                 if bare_rate > 0.0 && options.rate.is_none() {
-                    row.ratio = Some(share(row.figures.per_second(), bare_rate));
+                    row.ratio = Some(share(row.measurements.per_second(), bare_rate));
                 }
                 rows.push(row);
                 bar.inc(1);
@@ -80,15 +101,15 @@ pub async fn run(options: Options) -> Result<(), BenchError> {
         print_table(&rows, options.rate);
     }
     if let Some(path) = &options.plot {
-        let lines: Vec<_> = rows.iter().map(|row| (row.title(), &row.figures)).collect();
+        let lines: Vec<_> = rows.iter().map(|row| (row.title(), &row.measurements)).collect();
         std::fs::write(path, plot::draw(&lines))
             .map_err(|why| BenchError::because(format!("{}: {why}", path.display())))?;
     }
-    let errors: u64 = rows.iter().map(|row| row.figures.errors).sum();
+    let errors: u64 = rows.iter().map(|row| row.measurements.errors).sum();
     if errors == 0 {
         Ok(())
     } else {
-        Err(BenchError::because(format!("{errors} requests were not answered with 200")))
+        Err(BenchError::because(format!("{errors} requests failed or were not answered with 2xx")))
     }
 }
 

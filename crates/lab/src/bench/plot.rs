@@ -1,8 +1,9 @@
-//! Latencies as a picture: for each measurement a line from the median to the slowest of 100 000 answers.
+//! Draws latencies: for each measurement a line from the median to the slowest
+//! of 100 000 answers.
 
 use std::fmt::Write;
 
-use super::generator::Figures;
+use super::generator::Measurements;
 
 const WIDTH: u32 = 960;
 const HEIGHT: u32 = 540;
@@ -11,25 +12,34 @@ const RIGHT: f64 = 300.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 60.0;
 
-/// How many nines the axis goes to: 0 is the slowest answer of one, 5 that of 100 000.
+/// How many nines the axis shows: 0 is the slowest of 1 answer, 5 is the
+/// slowest of 100 000.
 const NINES_MAX: f64 = 5.0;
 
 const COLOURS: [&str; 8] =
     ["#555555", "#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b"];
 
-/// Draws the lines, each under its title.
+/// Draws the lines, each with its title.
 #[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a picture")]
-pub fn draw(lines: &[(String, &Figures)]) -> String {
-    let slowest = lines.iter().map(|(_, figures)| figures.micros_max()).max().unwrap_or(1).max(1000);
-    // A scale by powers of ten, from a tenth of a millisecond to above the slowest.
+pub fn draw(lines: &[(String, &Measurements)]) -> String {
+    let slowest = lines
+        .iter()
+        .map(|(_, measurements)| measurements.micros_max())
+        .max()
+        .unwrap_or(1)
+        .max(1000);
+    // A logarithmic scale, from a tenth of a millisecond to above the slowest
+    // answer.
     let decades = (slowest as f64 / 100.0).log10().ceil().max(1.0);
     let across = f64::from(WIDTH) - LEFT - RIGHT;
     let down = f64::from(HEIGHT) - TOP - BOTTOM;
     let x = |nines: f64| LEFT + across * nines / NINES_MAX;
     let y = |micros: f64| TOP + down * (1.0 - (micros.max(100.0) / 100.0).log10() / decades);
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
-         font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" \
+         viewBox=\"0 0 {WIDTH} {HEIGHT}\" \
+         font-family=\"sans-serif\" font-size=\"13\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
     );
     for (nines, label) in [
         (std::f64::consts::LOG10_2, "50 %"),
@@ -61,13 +71,13 @@ pub fn draw(lines: &[(String, &Figures)]) -> String {
         );
         micros *= 10;
     }
-    for ((title, figures), place) in lines.iter().zip(0_u32..) {
+    for ((title, measurements), place) in lines.iter().zip(0_u32..) {
         let colour = COLOURS[place as usize % COLOURS.len()];
         let points: Vec<String> = (0..=50)
             .map(|step| f64::from(step) / 10.0)
-            .filter(|nines| figures.answers() as f64 >= 10_f64.powf(*nines))
+            .filter(|nines| measurements.answers() as f64 >= 10_f64.powf(*nines))
             .map(|nines| {
-                let micros = figures.micros_at(1.0 - 10_f64.powf(-nines));
+                let micros = measurements.micros_at(1.0 - 10_f64.powf(-nines));
                 format!("{:.1},{:.1}", x(nines), y(micros as f64))
             })
             .collect();

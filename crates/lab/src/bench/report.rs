@@ -1,17 +1,17 @@
-//! What was measured, as a table or as JSON.
+//! Prints the measurements as a table or as JSON.
 
 use comfy_table::{Table, presets};
 
 use super::error::say;
-use super::generator::Figures;
+use super::generator::Measurements;
 use super::target::Usage;
 
-/// A measured server under a load.
+/// The measurement of a server under a load.
 pub(super) struct Row {
     pub(super) server: String,
     pub(super) workload: &'static str,
     pub(super) connections: usize,
-    pub(super) figures: Figures,
+    pub(super) measurements: Measurements,
     pub(super) usage: Usage,
     pub(super) ratio: Option<f64>,
 }
@@ -21,14 +21,14 @@ impl Row {
         format!("{}, {}, {} connections", self.server, self.workload, self.connections)
     }
 
-    /// Microseconds of processor time for a hook.
+    /// Processor time per hook, in microseconds.
     fn cpu_micros(&self) -> u64 {
-        (self.usage.ticks * 10_000).checked_div(self.figures.answers()).unwrap_or(0)
+        (self.usage.ticks * 10_000).checked_div(self.measurements.answers()).unwrap_or(0)
     }
 
-    /// Bytes that went to the disk for a hook.
+    /// Bytes written to the disk per hook.
     fn written_bytes(&self) -> u64 {
-        self.usage.written_bytes.checked_div(self.figures.answers()).unwrap_or(0)
+        self.usage.written_bytes.checked_div(self.measurements.answers()).unwrap_or(0)
     }
 }
 
@@ -55,18 +55,18 @@ pub(super) fn print_table(rows: &[Row], rate: Option<u32>) {
         "OF BARE HYPER",
     ]);
     for row in rows {
-        let figures = &row.figures;
+        let measurements = &row.measurements;
         let cpu = row.cpu_micros();
         table.add_row([
             row.server.clone(),
             row.workload.to_owned(),
             row.connections.to_string(),
-            format!("{:.0}", figures.per_second()),
-            milliseconds(figures.micros_at(0.5)),
-            milliseconds(figures.micros_at(0.99)),
-            milliseconds(figures.micros_at(0.999)),
-            milliseconds(figures.micros_max()),
-            figures.errors.to_string(),
+            format!("{:.0}", measurements.per_second()),
+            milliseconds(measurements.micros_at(0.5)),
+            milliseconds(measurements.micros_at(0.99)),
+            milliseconds(measurements.micros_at(0.999)),
+            milliseconds(measurements.micros_max()),
+            measurements.errors.to_string(),
             format!("{}.{:02}", cpu / 100, cpu % 100),
             (row.usage.resident_bytes >> 20).to_string(),
             row.written_bytes().to_string(),
@@ -75,16 +75,17 @@ pub(super) fn print_table(rows: &[Row], rate: Option<u32>) {
     }
     say(table.trim_fmt());
     match rate {
-        None => say("\nclosed loop: each connection sends its next hook when the one before is answered;"),
+        None => say(
+            "\nclosed loop: each connection sends its next hook when the previous one is answered;",
+        ),
         Some(rate) => say(format_args!(
-            "\nopen loop: {rate} hooks a second whether or not the answers keep up, latencies from each hook's moment (bare \
-             hyper: closed loop);"
+            "\nopen loop: {rate} hooks a second whether or not the answers keep up, \
+             latencies from each hook's scheduled time (bare hyper: closed loop);"
         )),
     }
-    say(
-        "hooks of 1.3 kB; the generator runs on the same cores; every answer is durable (flush and sync_data, or commit",
-    );
-    say("with synchronous_commit=on); CPU, memory and bytes are those of the receivers alone");
+    say("hooks of 1.3 kB; the generator runs on the same cores; \
+         every answer is durable (flush and sync_data, or commit");
+    say("with synchronous_commit=on); CPU, memory and bytes are those of the receivers only");
 }
 
 pub(super) fn print_json(rows: &[Row]) {
@@ -95,12 +96,12 @@ pub(super) fn print_json(rows: &[Row]) {
                 "server": row.server,
                 "workload": row.workload,
                 "connections": row.connections,
-                "per_second": row.figures.per_second(),
-                "p50_microseconds": row.figures.micros_at(0.5),
-                "p99_microseconds": row.figures.micros_at(0.99),
-                "p999_microseconds": row.figures.micros_at(0.999),
-                "max_microseconds": row.figures.micros_max(),
-                "errors": row.figures.errors,
+                "per_second": row.measurements.per_second(),
+                "p50_microseconds": row.measurements.micros_at(0.5),
+                "p99_microseconds": row.measurements.micros_at(0.99),
+                "p999_microseconds": row.measurements.micros_at(0.999),
+                "max_microseconds": row.measurements.micros_max(),
+                "errors": row.measurements.errors,
                 "cpu_microseconds_per_hook": row.cpu_micros(),
                 "resident_bytes": row.usage.resident_bytes,
                 "written_bytes_per_hook": row.written_bytes(),

@@ -1,4 +1,5 @@
-//! The servers that are measured, each in processes of its own that end with their handle.
+//! The servers that are measured. Each runs in separate processes that end when
+//! its handle is dropped.
 
 use std::fs;
 use std::io;
@@ -14,12 +15,13 @@ use crate::cluster::{Cluster, Plan};
 use crate::sandbox::{Sandbox, Setup};
 use tillgate_kernel::chance::random_bytes;
 
-/// A folder for stores, removed with its handle.
+/// A folder for stores, removed when the handle is dropped.
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// A new folder in `parent`, or in the working directory: the temporary directory may be memory, which
-    /// would measure no disk.
+    /// Creates a folder in `parent`, or in the working directory. The system's
+    /// temporary directory may be in memory, and then no disk would be
+    /// measured.
     pub fn new(parent: Option<&Path>) -> io::Result<Folder> {
         let name = format!("tillgate-bench-{:08x}", u32::from_be_bytes(random_bytes()));
         let path = parent.unwrap_or(Path::new(".")).join(name);
@@ -34,39 +36,40 @@ impl Drop for Folder {
     }
 }
 
-/// What a measured gateway has to do about money.
+/// What a measured gateway does about payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Money {
-    /// Nothing.
+    /// No payments.
     None,
     /// Each order gets a payment link.
     Links,
-    /// The same, but the payment system takes connections and never answers.
+    /// The same, but the payment system accepts connections and never answers.
     SilentLinks,
 }
 
-/// A gateway to measure.
+/// The configuration of a gateway to measure.
 #[derive(Debug, Clone)]
 pub struct Kind {
-    /// Its store; none for sled in a new folder.
+    /// The store. `None` for sled in a new folder.
     pub store: Option<String>,
-    /// How many receivers it has.
+    /// The number of receivers.
     pub receivers: usize,
-    /// Whether nginx stands in front of them.
+    /// Whether nginx is in front of them.
     pub with_nginx: bool,
-    /// What it has to do about money.
+    /// What it does about payments.
     pub money: Money,
 }
 
 impl Kind {
-    /// Its name in the table.
+    /// The name in the table.
     pub fn name(&self) -> String {
         let store = match &self.store {
             None => "sled",
             Some(url) if url.starts_with("postgres") => "PostgreSQL",
             Some(url) => url,
         };
-        let receivers = if self.receivers > 1 { format!(" × {}", self.receivers) } else { String::new() };
+        let receivers =
+            if self.receivers > 1 { format!(" × {}", self.receivers) } else { String::new() };
         let nginx = if self.with_nginx { ", nginx" } else { "" };
         let money = match self.money {
             Money::None => "",
@@ -77,20 +80,20 @@ impl Kind {
     }
 }
 
-/// What processes have used so far, as Linux counts it.
+/// The resources that processes have used so far, as Linux counts them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {
     /// Processor time, in clock ticks of a hundredth of a second.
     pub ticks: u64,
-    /// Bytes that went to the disk.
+    /// Bytes written to the disk.
     pub written_bytes: u64,
-    /// Memory in use at the moment, in bytes.
+    /// Memory in use, in bytes.
     pub resident_bytes: u64,
 }
 
 /// A server to measure.
 pub struct Target {
-    /// Where it is.
+    /// Where hooks are sent, and the credentials.
     pub aim: Aim,
     running: Running,
     _payment_system: Option<PaymentSystem>,
@@ -102,7 +105,7 @@ enum Running {
         cluster: Cluster,
         plan: Plan,
     },
-    /// Somebody else's.
+    /// A server that was not started here.
     Given,
 }
 
@@ -117,7 +120,8 @@ impl Target {
         }
     }
 
-    /// What the server's own processes have used; nothing where the system does not tell.
+    /// The resources that the server's processes have used; zero if the system
+    /// does not report them.
     pub fn usage(&self) -> Usage {
         let mut all = Usage::default();
         for id in self.process_ids() {
@@ -129,7 +133,7 @@ impl Target {
         all
     }
 
-    /// Ends the gateway in order and starts it again on the same store.
+    /// Ends the gateway gracefully and starts it again on the same store.
     pub fn restart(&mut self) -> io::Result<()> {
         let Running::Gateway { cluster, plan } = &mut self.running else { return Ok(()) };
         cluster.end()?;
@@ -142,9 +146,15 @@ impl Target {
 fn usage_of(id: u32) -> Usage {
     let read = |file: &str| fs::read_to_string(format!("/proc/{id}/{file}")).ok();
     let number_after = |text: &str, label: &str| -> Option<u64> {
-        text.lines().find_map(|line| line.strip_prefix(label))?.split_whitespace().next()?.parse().ok()
+        text.lines()
+            .find_map(|line| line.strip_prefix(label))?
+            .split_whitespace()
+            .next()?
+            .parse()
+            .ok()
     };
-    // The fields after the program's name, which may hold spaces: user and system time are the 12th and 13th.
+    // The fields after the program's name, which may contain spaces: user and
+    // system time are the 12th and 13th.
     let ticks = read("stat").and_then(|stat| {
         let (_, fields) = stat.rsplit_once(')')?;
         let times = fields.split_whitespace().skip(11).take(2);
@@ -159,7 +169,7 @@ fn usage_of(id: u32) -> Usage {
     }
 }
 
-/// A payment system beside a measured gateway.
+/// A payment system for a measured gateway.
 enum PaymentSystem {
     Answers { _sandbox: Sandbox },
     Silent { _listener: std::net::TcpListener },
@@ -184,34 +194,40 @@ impl PaymentSystem {
     }
 }
 
-/// The bare echo.
+/// Starts the bare echo server.
 pub async fn echo() -> io::Result<Target> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["bench", "--echo", "127.0.0.1:0"]).stderr(Stdio::null());
-    let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
-    let stdout = process.stdout.take().ok_or_else(|| io::Error::other("no output to read"))?;
+    let mut process =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+    let stdout =
+        process.stdout.take().ok_or_else(|| io::Error::other("the process has no stdout"))?;
     let mut lines = BufReader::new(stdout).lines();
     while let Some(line) = lines.next_line().await? {
         if let Some((_, address)) = line.split_once(" listens on http://") {
             let address = address.parse().map_err(io::Error::other)?;
-            let aim = Aim { addresses: vec![address], path: "/hooks/sm".into(), token: "bench".into() };
+            let aim =
+                Aim { addresses: vec![address], path: "/hooks/sm".into(), token: "bench".into() };
             return Ok(Target { aim, running: Running::Echo(process), _payment_system: None });
         }
     }
-    Err(io::Error::other("the echo did not start"))
+    Err(io::Error::other("the echo server did not start"))
 }
 
-/// A server that is running already.
+/// A server that is already running.
 pub fn given(url: &str, token: &str) -> Result<Target, String> {
-    let url = url.strip_prefix("http://").ok_or("--to: an address such as http://127.0.0.1:8080/hooks/sm")?;
+    let url = url
+        .strip_prefix("http://")
+        .ok_or("--to: an address such as http://127.0.0.1:8080/hooks/sm")?;
     let (host, path) = url.split_once('/').unwrap_or((url, ""));
     let address: SocketAddr = host.parse().map_err(|why| format!("--to: {host}: {why}"))?;
     let aim = Aim { addresses: vec![address], path: format!("/{path}"), token: token.to_owned() };
     Ok(Target { aim, running: Running::Given, _payment_system: None })
 }
 
-/// A gateway on a new store, with pickers to tell: their messages are part of what is kept. Nobody listens
-/// at their chat's address, so none is sent meanwhile.
+/// Starts a gateway on a new store, with a pickers' chat, because the messages
+/// to pickers are part of what is stored. Nobody listens at the chat's address,
+/// so none is sent during the measurement.
 pub async fn gateway(folder: &Folder, kind: &Kind) -> io::Result<Target> {
     let run = u32::from_be_bytes(random_bytes());
     let folder = folder.0.join(format!("gateway-{run:08x}"));
@@ -221,8 +237,8 @@ pub async fn gateway(folder: &Folder, kind: &Kind) -> io::Result<Target> {
         Some((payment_system, url)) => {
             let setup = Setup::default();
             let payments = format!(
-                "payment = \"link\"\n[gateways.bank]\nprotocol = \"invoicebox\"\nurl = \"{url}\"\ntoken = \"{}\"\n\
-                 merchant_id = \"{}\"\nsigning_key = \"{}\"\n",
+                "payment = \"link\"\n[gateways.bank]\nprotocol = \"invoicebox\"\n\
+                 url = \"{url}\"\ntoken = \"{}\"\nmerchant_id = \"{}\"\nsigning_key = \"{}\"\n",
                 setup.token.expose(),
                 setup.merchant_id,
                 setup.signing_key.expose(),

@@ -1,47 +1,48 @@
-//! What is sent: hooks of about 1.3 kB, in the ways in which they come.
+//! The hooks that the bench sends: about 1.3 kB each, in several patterns.
 
 use std::fmt;
 
 use clap::ValueEnum;
 use hyper::body::Bytes;
 
-/// A way in which hooks come.
+/// A pattern of hooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Workload {
-    /// New orders.
+    /// New orders
     Fresh,
-    /// Copies of orders that are there.
+    /// Duplicates of known orders
     Duplicates,
-    /// Nine new orders to one copy.
+    /// Nine new orders to one duplicate
     Mixed,
-    /// Up to 50 copies of each new order, at the same moment.
+    /// Up to 50 duplicates of each new order at the same moment
     Storm,
-    /// Orders with their lives: created, changed, paid, received, delivered.
+    /// Orders with their whole lifecycle: created, changed, paid, received,
+    /// delivered
     Lives,
-    /// Orders that are there, sent again with other content.
+    /// Known orders, sent again with other content
     Resent,
 }
 
-/// Orders that are there before copies are measured.
+/// The number of known orders, stored before duplicates are measured.
 pub const KNOWN_ORDERS: u64 = 2000;
 
-/// Connections that send the same orders in a storm.
+/// How many connections send the same orders in a storm.
 const STORM_COPIES: usize = 50;
 
 impl Workload {
-    /// Its name in the table.
+    /// The name in the table.
     pub fn name(self) -> &'static str {
         match self {
             Workload::Fresh => "new orders",
-            Workload::Duplicates => "copies",
-            Workload::Mixed => "9 new, 1 copy",
-            Workload::Storm => "storm of 50 copies",
-            Workload::Lives => "whole lives",
+            Workload::Duplicates => "duplicates",
+            Workload::Mixed => "9 new, 1 duplicate",
+            Workload::Storm => "storm of duplicates",
+            Workload::Lives => "lifecycles",
             Workload::Resent => "sent again, changed",
         }
     }
 
-    /// Whether the known orders must be there first.
+    /// Whether the known orders must be stored first.
     pub fn needs_known_orders(self) -> bool {
         match self {
             Workload::Duplicates | Workload::Mixed | Workload::Resent => true,
@@ -49,16 +50,19 @@ impl Workload {
         }
     }
 
-    /// The hook that a connection sends as its `count`-th.
+    /// The hook that a connection sends after `count` others.
     pub fn hook(self, run: u32, connection: usize, count: u64) -> Bytes {
         let new = |count: u64| Order { run, connection, count };
-        let known = || Order::known(run, (count.wrapping_mul(31) + connection as u64 * 17) % KNOWN_ORDERS);
+        let known =
+            || Order::known(run, (count.wrapping_mul(31) + connection as u64 * 17) % KNOWN_ORDERS);
         match self {
             Workload::Fresh => new(count).created(),
             Workload::Duplicates => known().created(),
             Workload::Mixed if count % 10 == 9 => known().created(),
             Workload::Mixed => new(count).created(),
-            Workload::Storm => Order { run, connection: connection / STORM_COPIES, count }.created(),
+            Workload::Storm => {
+                Order { run, connection: connection / STORM_COPIES, count }.created()
+            }
             Workload::Lives => {
                 let order = new(count / 5);
                 match count % 5 {
@@ -69,7 +73,8 @@ impl Workload {
                     _ => order.short("order.delivered", "12:40"),
                 }
             }
-            // Each time another quantity, a moment later, so that it is another revision.
+            // Each time another quantity at a later time, so that it is another
+            // revision.
             Workload::Resent => {
                 let turn = count / KNOWN_ORDERS.min(64) + 1;
                 let order = Order::known(run, (count + connection as u64 * 61) % KNOWN_ORDERS);
@@ -80,7 +85,7 @@ impl Workload {
     }
 }
 
-/// One order.
+/// An order of the bench.
 #[derive(Clone, Copy)]
 pub struct Order {
     run: u32,
@@ -95,12 +100,13 @@ impl fmt::Display for Order {
 }
 
 impl Order {
-    /// One of those that are there before copies are measured.
+    /// One of the known orders, which are stored before duplicates are
+    /// measured.
     pub fn known(run: u32, count: u64) -> Order {
         Order { run, connection: usize::from(u16::MAX), count }
     }
 
-    /// An `order.created` of about 1.3 kB.
+    /// An `order.created` hook of about 1.3 kB.
     pub fn created(self) -> Bytes {
         self.hook("order.created", "12:00", 3)
     }

@@ -1,4 +1,5 @@
-//! Telegram's Bot API, as far as pickers' messages go: it keeps what it is sent, and fails when told to.
+//! A simulated Telegram Bot API for messages to pickers: it stores what it
+//! receives, and fails on request.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -15,33 +16,34 @@ use tokio_util::sync::CancellationToken;
 
 use tillgate_web::server;
 
-/// A message that arrived.
+/// A message that has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The chat.
     pub chat_id: String,
-    /// The text.
     pub text: String,
 }
 
-/// A way to misbehave, for one call.
+/// A failure of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// 429: wait so many seconds.
+    /// 429: wait this many seconds.
     TooFast(u64),
-    /// 500, nothing delivered.
+    /// 500, not delivered.
     Broken,
-    /// Delivered, but the answer says 500: the sender cannot know.
+    /// Delivered, but answered with 500: the sender cannot know that it was
+    /// delivered.
     DeliveredButBroken,
-    /// Delivered, and answered so many milliseconds later.
+    /// Delivered, but answered this many milliseconds later.
     DeliveredLate(u64),
     /// 400: this chat does not exist.
     NoSuchChat,
     /// 400: this text cannot be shown.
     BadText,
-    /// 400: nobody may write into this topic now.
+    /// 400: the topic is closed for writing.
     TopicClosed,
-    /// 400 from now on for this chat: it is another one now.
+    /// 403: the bot was removed from the chat.
+    Kicked,
+    /// 400: this chat now has another id.
     MovedTo(i64),
 }
 
@@ -67,42 +69,53 @@ impl Drop for World {
 }
 
 impl Chat {
-    /// Starts on a free port.
+    /// Starts the chat on a free port.
     pub async fn start() -> std::io::Result<Chat> {
         let listener = server::listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address = listener.local_addr()?;
         let world = Arc::new(World::default());
         let stop = world.stop.clone();
-        let routes = Router::new().route("/{bot}/{method}", post(call)).with_state(Arc::downgrade(&world));
-        tokio::spawn(server::serve(listener, routes, server::Limits::default(), stop, Duration::ZERO));
+        let routes =
+            Router::new().route("/{bot}/{method}", post(call)).with_state(Arc::downgrade(&world));
+        tokio::spawn(server::serve(
+            listener,
+            routes,
+            server::Limits::default(),
+            stop,
+            Duration::ZERO,
+        ));
         Ok(Chat { address, world })
     }
 
-    /// Where it listens, as `notify.telegram.url` wants it.
+    /// Its address, as `notify.telegram.url` expects it.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What has arrived so far.
+    /// All messages that have arrived so far.
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
         self.world.messages.borrow().clone()
     }
 
-    /// How often it was called.
+    /// How many times it was called.
     #[must_use]
     pub fn calls(&self) -> u64 {
         *self.world.calls.borrow()
     }
 
-    /// Makes the next calls fail, one trouble each.
+    /// Makes the next calls fail, one trouble per call.
     pub fn misbehave(&self, troubles: impl IntoIterator<Item = Trouble>) {
         self.world.troubles.lock().unwrap_or_else(PoisonError::into_inner).extend(troubles);
     }
 
-    /// Waits until `count` messages have arrived, and returns all.
-    pub async fn wait_for(&self, count: usize, deadline: Duration) -> Result<Vec<Message>, Vec<Message>> {
+    /// Waits until `count` messages have arrived, and returns all of them.
+    pub async fn wait_for(
+        &self,
+        count: usize,
+        deadline: Duration,
+    ) -> Result<Vec<Message>, Vec<Message>> {
         let mut messages = self.world.messages.subscribe();
         let enough = messages.wait_for(|messages| messages.len() >= count);
         match tokio::time::timeout(deadline, enough).await {
@@ -111,11 +124,24 @@ impl Chat {
         }
     }
 
-    /// Waits until it has been called `count` times.
+    /// Waits until it has been called `count` times. Returns whether that
+    /// happened before the deadline.
     pub async fn wait_for_calls(&self, count: u64, deadline: Duration) -> bool {
         let mut calls = self.world.calls.subscribe();
-        matches!(tokio::time::timeout(deadline, calls.wait_for(|calls| *calls >= count)).await, Ok(Ok(_)))
+        matches!(
+            tokio::time::timeout(deadline, calls.wait_for(|calls| *calls >= count)).await,
+            Ok(Ok(_))
+        )
     }
+}
+
+/// A refusal, as the Bot API words it.
+fn error(code: u16, description: &str, parameters: Value) -> Response {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = json!({
+        "ok": false, "error_code": code, "description": description, "parameters": parameters,
+    });
+    (status, Json(body)).into_response()
 }
 
 async fn call(
@@ -123,10 +149,14 @@ async fn call(
     Path((_bot, method)): Path<(String, String)>,
     Json(body): Json<Value>,
 ) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let Some(world) = world.upgrade() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     if method == "getMe" {
-        return Json(json!({"ok": true, "result": {"id": 1, "is_bot": true, "username": "pickers_bot"}}))
-            .into_response();
+        return Json(
+            json!({"ok": true, "result": {"id": 1, "is_bot": true, "username": "pickers_bot"}}),
+        )
+        .into_response();
     }
     let trouble = world.troubles.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     if matches!(method.as_str(), "getChat" | "sendChatAction") && trouble.is_none() {
@@ -135,12 +165,6 @@ async fn call(
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let message = Message { chat_id: text("chat_id"), text: text("text") };
     let keep = || world.messages.send_modify(|messages| messages.push(message.clone()));
-    let error = |code: u16, description: &str, parameters: Value| {
-        let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body =
-            json!({"ok": false, "error_code": code, "description": description, "parameters": parameters});
-        (status, Json(body)).into_response()
-    };
     let response = match trouble {
         Some(Trouble::TooFast(seconds)) => {
             let description = format!("Too Many Requests: retry after {seconds}");
@@ -157,6 +181,9 @@ async fn call(
             Json(json!({"ok": true, "result": {"message_id": 1}})).into_response()
         }
         Some(Trouble::NoSuchChat) => error(400, "Bad Request: chat not found", json!({})),
+        Some(Trouble::Kicked) => {
+            error(403, "Forbidden: bot was kicked from the group chat", json!({}))
+        }
         Some(Trouble::TopicClosed) => error(400, "Bad Request: TOPIC_CLOSED", json!({})),
         Some(Trouble::MovedTo(chat)) => error(
             400,

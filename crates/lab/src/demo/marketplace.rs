@@ -1,4 +1,5 @@
-//! A marketplace: posts hooks, waits 5 seconds for each answer, and repeats up to seven times.
+//! A marketplace: posts hooks, waits 5 seconds for each answer, and retries up
+//! to seven times.
 
 use std::time::Duration;
 
@@ -10,13 +11,13 @@ use tillgate_peer::{ANSWER_BYTES_MAX, Client, ClientError, RetryPolicy};
 /// How long the marketplace waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often it repeats a hook.
+/// How many times it retries a hook.
 pub const RETRIES: u32 = 7;
 
-/// The first gap between its attempts; each later one is twice as long.
+/// The first pause between its attempts. Each later one is twice as long.
 pub const FIRST_GAP: Duration = Duration::from_secs(1);
 
-/// A marketplace that knows one gateway.
+/// A marketplace that sends hooks to one gateway.
 #[derive(Debug, Clone)]
 pub struct Marketplace {
     client: Client,
@@ -26,29 +27,29 @@ pub struct Marketplace {
     first_gap: Duration,
 }
 
-/// How one attempt ended.
+/// The outcome of one attempt.
 #[derive(Debug, Clone)]
 pub struct Attempt {
     /// The status and body of the answer, or why there was none.
     pub answer: Result<(u16, String), String>,
-    /// How long it took.
+    /// The time from sending the request to the answer or error.
     pub took: Duration,
 }
 
 impl Attempt {
-    /// Whether the marketplace is content.
+    /// Whether the marketplace accepts the answer and stops retrying.
     #[must_use]
     pub fn is_acknowledged(&self) -> bool {
         matches!(self.answer, Ok((200..=299, _)))
     }
 
-    /// The status; 0 without an answer.
+    /// The status of the answer; 0 if there was none.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.answer.as_ref().map_or(0, |(status, _)| *status)
     }
 
-    /// The body; empty without an answer.
+    /// The body of the answer; empty if there was none.
     #[must_use]
     pub fn body(&self) -> &str {
         self.answer.as_ref().map_or("", |(_, body)| body)
@@ -56,20 +57,23 @@ impl Attempt {
 }
 
 impl Marketplace {
-    /// A marketplace that posts to `url` with `token`, and does not repeat.
+    /// Creates a marketplace that posts to `url` with `token`, and does not
+    /// retry.
     pub fn new(url: impl Into<String>, token: Secret) -> Result<Marketplace, ClientError> {
         let client = Client::new(PATIENCE, ANSWER_BYTES_MAX)?;
         Ok(Marketplace { client, url: url.into(), token, retries: 0, first_gap: FIRST_GAP })
     }
 
-    /// The same, repeating a hook up to seven times with gaps that grow from `first_gap`.
+    /// The same marketplace, but with up to seven retries. The first pause is
+    /// `first_gap`.
     #[must_use]
     pub fn with_retries(self, first_gap: Duration) -> Marketplace {
         Marketplace { retries: RETRIES, first_gap, ..self }
     }
 
-    /// Posts a hook until it is acknowledged or patience ends, telling of every attempt.
-    pub async fn deliver(&self, body: &[u8], mut tell: impl FnMut(&Attempt)) -> Attempt {
+    /// Posts a hook until it is acknowledged or no retries are left. Calls
+    /// `report` after every attempt.
+    pub async fn deliver(&self, body: &[u8], mut report: impl FnMut(&Attempt)) -> Attempt {
         let policy = RetryPolicy {
             first: self.first_gap,
             longest: self.first_gap.saturating_mul(1 << RETRIES),
@@ -78,7 +82,7 @@ impl Marketplace {
         let mut attempts = 0;
         loop {
             let attempt = self.post(body).await;
-            tell(&attempt);
+            report(&attempt);
             attempts += 1;
             if attempt.is_acknowledged() || attempts > self.retries {
                 return attempt;
@@ -98,7 +102,9 @@ impl Marketplace {
         let watch = Stopwatch::start();
         let reply = self.client.call(Method::POST, &self.url, headers, body.to_vec()).await;
         let answer = match reply {
-            Ok(reply) => Ok((reply.status.as_u16(), String::from_utf8_lossy(&reply.body).into_owned())),
+            Ok(reply) => {
+                Ok((reply.status.as_u16(), String::from_utf8_lossy(&reply.body).into_owned()))
+            }
             Err(why) => Err(why.to_string()),
         };
         Attempt { answer, took: watch.elapsed() }

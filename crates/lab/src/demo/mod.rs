@@ -1,11 +1,12 @@
-//! A small world around the gateway: a marketplace that retries, a chat that can fail, and the story that
-//! `tillgate demo` tells with them. Tests use the same world.
+//! A small environment around the gateway: a marketplace that retries, a chat
+//! that can fail, and the scenarios that `tillgate demo` plays with them. Tests
+//! use the same environment.
 
 pub mod chat;
 pub mod marketplace;
+mod narrator;
 pub mod payments;
 pub mod public;
 pub mod site;
 pub mod story;
-mod teller;
 pub mod world;

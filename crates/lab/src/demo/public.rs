@@ -1,5 +1,5 @@
-//! Every address that a gateway shows to the world, tried as buyers' browsers, sites and senders do: what stands in front
-//! of it must let each through.
+//! Requests every public address of a gateway, as buyers' browsers, sites and
+//! senders do. A proxy in front of it must let all of them through.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,55 +15,57 @@ use tillgate_peer::Client;
 /// How long an address may take to answer.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The most that is read of an answer.
+/// The maximum number of bytes read from an answer.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
-/// A gateway, and what opens it.
+/// The address of a gateway, and the credentials for it.
 #[derive(Debug, Clone, Copy)]
-pub struct Door<'door> {
+pub struct ApiClient<'api> {
     /// Its address, as in `127.0.0.1:8080`.
-    pub address: &'door str,
-    /// A source that takes hooks of СМ.
-    pub source: &'door str,
+    pub address: &'api str,
+    /// A source that accepts hooks of СМ.
+    pub source: &'api str,
     /// That source's token.
-    pub token: &'door str,
-    /// A merchant's key.
-    pub api_key: &'door str,
+    pub token: &'api str,
+    /// A merchant's API key.
+    pub api_key: &'api str,
 }
 
-/// One request, and what became of it.
+/// One request and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tried {
-    /// The request, as in `GET /embed.js`; a buyer's address without its secret.
+pub struct Exchange {
+    /// The request, as in `GET /embed.js`. A buyer's address is shown without
+    /// its secret.
     pub request: String,
-    /// The status that is due.
+    /// The expected status.
     pub due: u16,
-    /// The status that came; 0 if none did.
+    /// The actual status; 0 if there was no answer.
     pub came: u16,
-    /// Whether the answer was what it should be, apart from its status.
+    /// Whether the content of the answer was as expected.
     pub fits: bool,
 }
 
-impl Tried {
-    /// Whether all was as it should be.
+impl Exchange {
+    /// Whether the status and the content were as expected.
     #[must_use]
     pub fn is_right(&self) -> bool {
         self.came == self.due && self.fits
     }
 }
 
-/// Tries all of them: places an order that is to be paid, follows its pay button, and asks for everything else.
-pub async fn try_all(door: Door<'_>) -> Result<Vec<Tried>, String> {
+/// Requests all public addresses: places an unpaid order, follows its pay
+/// button, and requests everything else.
+pub async fn try_all(api: ApiClient<'_>) -> Result<Vec<Exchange>, String> {
     let client = Client::new(DEADLINE, ANSWER_BYTES_MAX).map_err(|why| why.to_string())?;
-    let mut trial = Trial { door, client, tried: Vec::new() };
+    let mut trial = Trial { api, client, tried: Vec::new() };
     trial.all().await?;
     Ok(trial.tried)
 }
 
-struct Trial<'door> {
-    door: Door<'door>,
+struct Trial<'api> {
+    api: ApiClient<'api>,
     client: Client,
-    tried: Vec<Tried>,
+    tried: Vec<Exchange>,
 }
 
 impl Trial<'_> {
@@ -80,10 +82,11 @@ impl Trial<'_> {
         ] {
             self.ask(Method::GET, path, path, 200, holds).await;
         }
-        let token = [("client-token", self.door.token.to_owned())];
-        let hooks = format!("/hooks/{}", self.door.source);
+        let token = [("client-token", self.api.token.to_owned())];
+        let hooks = format!("/hooks/{}", self.api.source);
         for path in [hooks.clone(), format!("{hooks}/")] {
-            // Nobody's hook: it gets as far as the gateway, which does not know who it is.
+            // A hook without a token. It must get as far as the gateway, which
+            // answers that it does not know the sender.
             self.send(Method::POST, &path, &path, &[], b"{}", 403, "").await;
             self.send(Method::POST, &path, &path, &token, b"?", 400, "").await;
         }
@@ -106,7 +109,10 @@ impl Trial<'_> {
         self.send(method, path, shown, &[], b"", due, holds).await;
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a request and what is due, in one line of a table")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a request and what is due, in one line of a table"
+    )]
     async fn send(
         &mut self,
         method: Method,
@@ -124,12 +130,12 @@ impl Trial<'_> {
             }
         }
         let request = format!("{method} {shown}");
-        let url = format!("http://{}{path}", self.door.address);
+        let url = format!("http://{}{path}", self.api.address);
         let (came, body) = match self.client.call(method, &url, map, body.to_vec()).await {
             Ok(reply) => (reply.status.as_u16(), String::from_utf8_lossy(&reply.body).into_owned()),
             Err(_) => (0, String::new()),
         };
-        self.tried.push(Tried { request, due, came, fits: body.contains(holds) });
+        self.tried.push(Exchange { request, due, came, fits: body.contains(holds) });
         body
     }
 
@@ -140,26 +146,31 @@ impl Trial<'_> {
             "merchant_order_id": id,
             "description": "Пробный заказ",
             "customer": {"email": "buyer@example.org"},
-            "items": [{"sku": "1", "name": "Проба", "quantity": "1", "price": "10.00", "vat": "RUS_VAT0"}],
+            "items": [{
+                "sku": "1", "name": "Проба", "quantity": "1", "price": "10.00", "vat": "RUS_VAT0",
+            }],
         });
-        let headers = [("authorization", format!("Bearer {}", self.door.api_key)), ("idempotency-key", id)];
+        let headers =
+            [("authorization", format!("Bearer {}", self.api.api_key)), ("idempotency-key", id)];
         let body = order.to_string();
-        let said = self
+        let answer = self
             .send(Method::POST, "/v1/orders", "/v1/orders", &headers, body.as_bytes(), 201, "/pay/")
             .await;
-        let shown: BTreeMap<String, Value> = serde_json::from_str(&said).unwrap_or_default();
-        let url = shown.get("payment").and_then(|payment| payment["url"].as_str()).unwrap_or_default();
+        let shown: BTreeMap<String, Value> = serde_json::from_str(&answer).unwrap_or_default();
+        let url =
+            shown.get("payment").and_then(|payment| payment["url"].as_str()).unwrap_or_default();
         match url.rsplit_once("/pay/") {
             Some((_, token)) => Ok(token.to_owned()),
-            None => Err(format!("an order that was placed has no address for its buyer: {said}")),
+            None => Err(format!("the answer to a new order has no payment link: {answer}")),
         }
     }
 
-    /// Follows a stream of events up to its head; it has no end.
+    /// Requests a stream of events and reads only its status, because the
+    /// stream has no end.
     async fn follow(&mut self, path: &str, shown: &str) {
-        let came = tokio::time::timeout(DEADLINE, status_of(self.door.address, path)).await;
+        let came = tokio::time::timeout(DEADLINE, status_of(self.api.address, path)).await;
         let came = came.ok().and_then(Result::ok).flatten().unwrap_or(0);
-        self.tried.push(Tried { request: format!("GET {shown}"), due: 200, came, fits: true });
+        self.tried.push(Exchange { request: format!("GET {shown}"), due: 200, came, fits: true });
     }
 }
 

@@ -1,4 +1,5 @@
-//! What the story happens in: a gateway, a chat, a payment system and a site.
+//! The environment of a scenario: a gateway, a chat, a payment system and a
+//! site.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,28 +16,30 @@ use tillgate_kernel::chance::random_bytes;
 use tillgate_kernel::{Clock, Secret};
 use tillgate_peer::{Client, Reply};
 
-/// How long anything in the story may take.
+/// The time limit for each step of a scenario.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Calls that the payment system takes within half a minute: the story makes more than a shop would.
+/// The rate limit of the payment system, in calls per 30 seconds. The scenarios
+/// make more calls than a real shop.
 const CALLS_MAX: usize = 10_000;
 
-/// The pause between messages to a chat: shorter than Telegram's, so that the story does not drag.
+/// The pause between messages to a chat. It is shorter than Telegram's, so that
+/// the scenario is fast.
 const GAP_MILLISECONDS: u32 = 50;
 
-/// What the site's callbacks are signed with.
+/// The secret that the site's callbacks are signed with.
 const CALLBACK_SECRET: &str = "whsec_dGhlIGRlbW8ncyBzZWNyZXQgb2YgdGhlIHNpdGU=";
 
-/// The gateway that a story is told about.
+/// The gateway that a scenario runs against.
 pub trait Gateway: Send {
-    /// Where it listens.
+    /// The address that it listens on.
     fn address(&self) -> SocketAddr;
 
-    /// Ends it, after the requests that are under way.
+    /// Stops it after the requests in progress.
     fn end(self: Box<Self>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
-/// The shop of the story.
+/// The environment of a scenario.
 pub struct World {
     pub(super) gateway: Box<dyn Gateway>,
     pub(super) chat: Chat,
@@ -51,14 +54,14 @@ pub struct World {
     pub(super) clock: Clock,
 }
 
-/// Something of the stage could not be set up.
+/// A part of the environment could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("the demo could not be set up: {0}")]
+#[error("cannot set up the demo: {0}")]
 pub struct NoStage(String);
 
 impl World {
-    /// Sets up a gateway on an embedded store in a folder of its own, with a pickers' chat. `start` starts it with the
-    /// configuration that it is given.
+    /// Sets up a gateway with an embedded store in a new folder, and a pickers'
+    /// chat. `start` starts the gateway with the given configuration.
     pub async fn start(
         listen: SocketAddr,
         clock: Clock,
@@ -66,7 +69,8 @@ impl World {
     ) -> Result<World, NoStage> {
         let broken = |why: &dyn std::fmt::Display| NoStage(why.to_string());
         let chat = Chat::start().await.map_err(|why| broken(&why))?;
-        let folder = std::env::temp_dir().join(format!("tillgate-demo-{}", hex(&random_bytes::<4>())));
+        let folder =
+            std::env::temp_dir().join(format!("tillgate-demo-{}", hex(&random_bytes::<4>())));
         let (token, own_token) = (hex(&random_bytes::<16>()), hex(&random_bytes::<16>()));
         let admin_token = hex(&random_bytes::<16>());
         let (api_key, signing_key) = (hex(&random_bytes::<16>()), hex(&random_bytes::<16>()));
@@ -119,10 +123,22 @@ impl World {
         );
         let gateway = start(&text, clock.clone()).await.map_err(NoStage)?;
         let admin = Client::new(DEADLINE, 1 << 20).map_err(|why| broken(&why))?;
-        Ok(World { gateway, chat, bank, site, api_key, token, own_token, admin_token, folder, admin, clock })
+        Ok(World {
+            gateway,
+            chat,
+            bank,
+            site,
+            api_key,
+            token,
+            own_token,
+            admin_token,
+            folder,
+            admin,
+            clock,
+        })
     }
 
-    /// Where the gateway is.
+    /// The address of the gateway.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.gateway.address())
@@ -140,7 +156,7 @@ impl World {
         &self.own_token
     }
 
-    /// The site's key.
+    /// The site's API key.
     #[must_use]
     pub fn api_key(&self) -> &str {
         &self.api_key
@@ -160,7 +176,8 @@ impl World {
         &self.admin
     }
 
-    /// Places an order as the site does, under a new idempotency key. None if nobody answers.
+    /// Places an order as the site does, with a new idempotency key. `None` if
+    /// there is no answer.
     pub async fn place(&self, merchant_order_id: &str) -> Option<Reply> {
         let order = site_order(merchant_order_id, &self.site.url());
         self.place_again(&order, &hex(&random_bytes::<8>())).await
@@ -175,11 +192,13 @@ impl World {
         self.admin.call(Method::POST, &url, headers, order.to_string().into_bytes()).await.ok()
     }
 
-    /// Follows a link as a browser does, one step: the status and where it leads.
+    /// Follows a link as a browser does, by one step. Returns the status, the
+    /// redirect's target and the body.
     pub(super) async fn browse(&self, method: Method, url: &str) -> (u16, String, String) {
         match self.admin.call(method, url, HeaderMap::new(), Vec::new()).await {
             Ok(reply) => {
-                let location = reply.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
+                let location =
+                    reply.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
                 let body = String::from_utf8_lossy(&reply.body).into_owned();
                 (reply.status.as_u16(), location.unwrap_or_default().to_owned(), body)
             }
@@ -193,7 +212,7 @@ impl World {
         &self.admin_token
     }
 
-    /// Ends everything and removes the folder.
+    /// Stops everything and removes the folder.
     pub async fn end(self) {
         self.gateway.end().await;
         let _ = std::fs::remove_dir_all(&self.folder);
@@ -223,18 +242,21 @@ impl World {
     }
 }
 
-/// What the site of the story sells.
+/// An order of the site in the scenarios.
 pub(super) fn site_order(merchant_order_id: &str, site: &str) -> Value {
     serde_json::json!({
         "merchant_order_id": merchant_order_id,
         "description": format!("Заказ {merchant_order_id}"),
-        "customer": {"name": "Анна", "phone": "+79990000000", "email": "anna@example.org", "type": "private"},
+        "customer": {
+            "name": "Анна", "phone": "+79990000000", "email": "anna@example.org",
+            "type": "private",
+        },
         "currency": "RUB",
         "items": [
-            {"sku": "100201", "name": "Молоко 3,2 %, 930 мл", "quantity": "2", "price": "129.90", "vat": "RUS_VAT10",
-                "measure": "шт", "measure_code": "796", "type": "commodity"},
-            {"sku": "310077", "name": "Сыр «Костромской»", "quantity": "0.355", "price": "899.00", "vat": "RUS_VAT10",
-                "measure": "кг", "measure_code": "166", "type": "commodity"},
+            {"sku": "100201", "name": "Молоко 3,2 %, 930 мл", "quantity": "2", "price": "129.90",
+                "vat": "RUS_VAT10", "measure": "шт", "measure_code": "796", "type": "commodity"},
+            {"sku": "310077", "name": "Сыр «Костромской»", "quantity": "0.355", "price": "899.00",
+                "vat": "RUS_VAT10", "measure": "кг", "measure_code": "166", "type": "commodity"},
         ],
         "success_url": format!("{site}/ok"),
         "fail_url": format!("{site}/fail"),
@@ -246,7 +268,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A field of a document as text.
+/// A field of a document as text; `?` if it is missing.
 pub(super) fn text(value: &Value, name: &str) -> String {
     match value.get(name) {
         Some(Value::String(text)) => text.clone(),

@@ -1,4 +1,4 @@
-//! What a test makes the sandbox do, and sees of it.
+//! The API for tests: what they can make the sandbox do, and see of its state.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -9,42 +9,49 @@ use tillgate_kernel::Money;
 use tillgate_kernel::signature::sign_body;
 
 impl Sandbox {
-    /// Where it is.
+    /// The address of the sandbox.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// How it was set up.
+    /// The configuration of the sandbox.
     #[must_use]
     pub fn setup(&self) -> &Setup {
         &self.world.setup
     }
 
-    /// Sends YooKassa's notifications to `url` from now on.
+    /// Sets the address of YooKassa's notifications.
     pub fn notify_yookassa_at(&self, url: impl Into<String>) {
-        *self.world.yookassa_notices.lock().unwrap_or_else(PoisonError::into_inner) = Some(url.into());
+        *self.world.yookassa_notifications.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(url.into());
     }
 
-    /// Makes the next calls of a kind go wrong, one trouble each.
+    /// Makes the next calls of a kind fail, one trouble per call.
     pub fn misbehave(&self, call: Call, troubles: impl IntoIterator<Item = Trouble>) {
         self.world.troubles().next(call, troubles);
     }
 
-    /// Makes every call of a kind go wrong from now on, or none.
+    /// Makes every call of a kind fail from now on. `None` ends it.
     pub fn misbehave_always(&self, call: Call, trouble: Option<Trouble>) {
         self.world.troubles().always(call, trouble);
     }
 
-    /// Ends all trouble, that which is still to come too.
+    /// Ends all troubles, including those for later calls.
     pub fn forget_troubles(&self) {
         *self.world.troubles() = Troubles::default();
     }
 
-    /// The orders that it has under a number.
+    /// The orders with this number of the merchant's.
     #[must_use]
     pub fn orders(&self, number: &str) -> Vec<Entry> {
-        self.world.ledger().entries().iter().filter(|entry| entry.number == number).cloned().collect()
+        self.world
+            .ledger()
+            .entries()
+            .iter()
+            .filter(|entry| entry.number == number)
+            .cloned()
+            .collect()
     }
 
     /// All orders, oldest first.
@@ -53,43 +60,47 @@ impl Sandbox {
         self.world.ledger().entries().to_vec()
     }
 
-    /// What merchants did with paid orders, oldest first.
+    /// All operations of merchants on paid orders, oldest first.
     #[must_use]
     pub fn done(&self) -> Vec<Done> {
         self.world.ledger().done().to_vec()
     }
 
-    /// Ends the refunds that were only taken in: `completed` or `canceled`.
+    /// Ends the pending refunds with `completed` or `canceled`.
     pub fn settle_refunds(&self, status: &str) {
         cabinet::settle(&self.world, status);
     }
 
-    /// Pays money of an order back as somebody does in the cabinet: under no number of the merchant's. YooKassa notifies of it.
+    /// Refunds money of an order as a person does in the payment system's
+    /// cabinet: without a number of the merchant's. YooKassa sends a
+    /// notification of it.
     pub fn refund_in_cabinet(&self, id: &str, amount: Money) -> bool {
         cabinet::refund_in_cabinet(&self.world, id, amount)
     }
 
-    /// Acts as the buyer on the payment page of an order.
+    /// Acts as the buyer on the payment page of an order. Returns whether that
+    /// was possible.
     pub fn buyer_acts(&self, container: &str, outcome: Outcome) -> bool {
         page::settle(&self.world, container, outcome).is_some()
     }
 
-    /// Waits until `ready` says so of the ledger, or for `deadline`.
+    /// Waits until `ready` is true of the ledger, for at most `deadline`.
+    /// Returns whether it became true.
     pub async fn wait_until(&self, deadline: Duration, ready: impl Fn(&[Entry]) -> bool) -> bool {
         let mut happened = self.world.happened.subscribe();
         let waiting = happened.wait_for(|_| ready(self.world.ledger().entries()));
         matches!(tokio::time::timeout(deadline, waiting).await, Ok(Ok(_)))
     }
 
-    /// The signature of a notification's bytes.
+    /// The signature of a notification's body.
     #[must_use]
     pub fn sign(&self, body: &[u8]) -> String {
         sign_body(&self.world.setup.signing_key, self.world.setup.algorithm, body)
     }
 
-    /// The bytes of a notification about an order, and their signature.
+    /// The body of a notification about an order, and its signature.
     #[must_use]
-    pub fn notice(&self, id: &str) -> Option<(Vec<u8>, String)> {
+    pub fn notification(&self, id: &str) -> Option<(Vec<u8>, String)> {
         notifier::compose(&self.world, id)
     }
 }

@@ -1,4 +1,4 @@
-//! How calls are answered, as well or badly as the sandbox was told to, in the forms of each protocol.
+//! Answers calls in the format of each protocol, with errors on request.
 
 use std::pin::Pin;
 use std::sync::Weak;
@@ -20,13 +20,13 @@ use super::trouble::{Call, TOO_LONG_BYTES, Trouble};
 use tillgate_kernel::Timestamp;
 use tillgate_kernel::time::between;
 
-/// The window of the limit on calls.
+/// The window of the rate limit.
 const CALLS_WINDOW: Duration = Duration::from_secs(30);
 
-/// An answer in the making.
+/// The result of a call, before it is formatted.
 pub(super) type Answer = Result<Value, Error>;
 
-/// An error with its status and code.
+/// An error with its status, code, message and field.
 pub(super) struct Error(
     pub(super) StatusCode,
     pub(super) &'static str,
@@ -43,7 +43,8 @@ pub(super) fn wrong(code: &'static str, field: &'static str) -> Error {
 }
 
 impl Dialect {
-    /// Does `work` for a caller who may, as well or badly as the sandbox was told to.
+    /// Does `work` for an authorized caller, and answers. Troubles for this
+    /// call are applied.
     pub(super) async fn answer(
         self,
         world: &Weak<World>,
@@ -51,7 +52,9 @@ impl Dialect {
         headers: &HeaderMap,
         work: impl FnOnce(&World, Option<Trouble>) -> Answer,
     ) -> Response {
-        let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+        let Some(world) = world.upgrade() else {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        };
         if self.knows(&world, headers) != Some(true) {
             return self.respond(Err(self.unauthorized()));
         }
@@ -66,7 +69,8 @@ impl Dialect {
             Some(Trouble::Refused) => return self.respond(Err(self.refused())),
             Some(Trouble::NoAccess) => return self.respond(Err(self.unauthorized())),
             Some(Trouble::Redirect) => {
-                let elsewhere = [(header::LOCATION, HeaderValue::from_static("https://elsewhere.example/"))];
+                let elsewhere =
+                    [(header::LOCATION, HeaderValue::from_static("https://elsewhere.example/"))];
                 return (StatusCode::FOUND, elsewhere).into_response();
             }
             Some(
@@ -104,7 +108,9 @@ impl Dialect {
             }
             Some(Trouble::AcceptThenDrop) => Response::new(Body::new(Breaks)),
             Some(Trouble::Trickle) => Response::new(Body::new(Trickles::default())),
-            Some(Trouble::Zipped) => zipped(&answer.map_or_else(|_| String::new(), |body| body.to_string())),
+            Some(Trouble::Zipped) => {
+                zipped(&answer.map_or_else(|_| String::new(), |body| body.to_string()))
+            }
             Some(Trouble::Garbage) => page.into_response(),
             Some(Trouble::BadGateway) => (StatusCode::BAD_GATEWAY, page).into_response(),
             Some(Trouble::TooLong) => " ".repeat(TOO_LONG_BYTES).into_response(),
@@ -121,7 +127,7 @@ impl Dialect {
         }
     }
 
-    /// Makes an answer one that must not be believed.
+    /// Makes an answer wrong in a way that the caller must detect.
     fn spoil(self, trouble: Trouble, body: &mut Value) {
         let (list, url) = match self {
             Dialect::Invoicebox => ("data", "paymentUrl"),
@@ -129,7 +135,9 @@ impl Dialect {
         };
         let elsewhere = match self {
             Dialect::Invoicebox => json!("https://pay.elsewhere.example/order/1"),
-            Dialect::Yookassa => json!({"confirmation_url": "https://pay.elsewhere.example/order/1"}),
+            Dialect::Yookassa => {
+                json!({"confirmation_url": "https://pay.elsewhere.example/order/1"})
+            }
         };
         let is_of_one = self == Dialect::Yookassa || body[list].is_object();
         let one = if self == Dialect::Invoicebox { &mut body["data"] } else { &mut *body };
@@ -153,9 +161,10 @@ impl Dialect {
                 }
             }
             if trouble == Trouble::Unfiltered && self == Dialect::Yookassa {
-                // What another program of the same shop has there.
+                // Entries of another program that uses the same shop.
                 others.push(json!({"id": 7, "amount": "free", "metadata": [37, null]}));
-                let shapes = [json!({"order_id": 37, "cart": [1, 2]}), json!([]), json!("37"), Value::Null];
+                let shapes =
+                    [json!({"order_id": 37, "cart": [1, 2]}), json!([]), json!("37"), Value::Null];
                 for (mut other, metadata) in others.clone().into_iter().zip(shapes) {
                     other["metadata"] = metadata;
                     others.push(other);
@@ -165,15 +174,17 @@ impl Dialect {
         }
     }
 
-    /// Whether the caller proves who it is; none when it does not even try.
+    /// Whether the caller's credentials are right. `None` if there are none.
     pub(super) fn knows(self, world: &World, headers: &HeaderMap) -> Option<bool> {
         let value = headers.get(header::AUTHORIZATION)?.as_bytes();
         let token = world.setup.token.expose();
         Some(match self {
             Dialect::Invoicebox => value.strip_prefix(b"Bearer ") == Some(token.as_bytes()),
             Dialect::Yookassa => {
-                let right =
-                    format!("Basic {}", BASE64.encode(format!("{}:{token}", world.setup.merchant_id)));
+                let right = format!(
+                    "Basic {}",
+                    BASE64.encode(format!("{}:{token}", world.setup.merchant_id))
+                );
                 value == right.as_bytes()
             }
         })
@@ -206,8 +217,12 @@ impl Dialect {
     }
 
     fn told_to_wait(self, seconds: Option<u64>) -> Response {
-        let error =
-            Error(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too Many Requests".into(), None);
+        let error = Error(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            "Too Many Requests".into(),
+            None,
+        );
         let mut response = self.respond(Err(error));
         if let Some(seconds) = seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -221,7 +236,8 @@ impl Dialect {
             Err(Error(status, code, message, field)) => (status, self.error(code, &message, field)),
         };
         let body = match self {
-            // Slashes are escaped over there, and whoever writes the body anew before checking a signature finds out.
+            // Invoicebox escapes slashes. So a merchant who serializes the body
+            // again before checking a signature fails.
             Dialect::Invoicebox => body.to_string().replace('/', "\\/"),
             Dialect::Yookassa => body.to_string(),
         };
@@ -251,7 +267,7 @@ impl Dialect {
     }
 }
 
-/// A body that breaks off, and its connection with it.
+/// A body that ends with an error, which breaks the connection.
 struct Breaks;
 
 impl http_body::Body for Breaks {
@@ -262,11 +278,11 @@ impl http_body::Body for Breaks {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
-        Poll::Ready(Some(Err(std::io::Error::other("the sandbox was told to drop this"))))
+        Poll::Ready(Some(Err(std::io::Error::other("the sandbox drops this answer on request"))))
     }
 }
 
-/// A body that goes on for ever, a blank at a time.
+/// A body that never ends: one space every 100 ms.
 struct Trickles(tokio::time::Interval);
 
 impl Default for Trickles {
@@ -283,11 +299,14 @@ impl http_body::Body for Trickles {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::convert::Infallible>>> {
-        self.0.poll_tick(context).map(|_| Some(Ok(http_body::Frame::data(Bytes::from_static(b" ")))))
+        self.0
+            .poll_tick(context)
+            .map(|_| Some(Ok(http_body::Frame::data(Bytes::from_static(b" ")))))
     }
 }
 
-/// An answer in gzip, which nobody asked for: one block, stored as it is.
+/// An answer compressed with gzip, although the client did not ask for it: one
+/// block, stored without compression.
 fn zipped(text: &str) -> Response {
     let bytes = text.as_bytes();
     let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
@@ -298,10 +317,11 @@ fn zipped(text: &str) -> Response {
     zipped.extend_from_slice(bytes);
     zipped.extend_from_slice(&crc32fast::hash(bytes).to_le_bytes());
     zipped.extend_from_slice(&u32::from(length).to_le_bytes());
-    ([(header::CONTENT_ENCODING, "gzip"), (header::CONTENT_TYPE, "application/json")], zipped).into_response()
+    ([(header::CONTENT_ENCODING, "gzip"), (header::CONTENT_TYPE, "application/json")], zipped)
+        .into_response()
 }
 
-/// Counts a call, and says whether there were too many before it.
+/// Counts a call, and returns whether it exceeds the rate limit.
 fn has_called_too_often(world: &World) -> bool {
     let now = world.setup.clock.now();
     let calls = &mut world.ledger().calls;

@@ -1,4 +1,4 @@
-//! What a merchant of Invoicebox calls.
+//! The Invoicebox API for orders.
 
 use std::sync::Weak;
 
@@ -15,7 +15,9 @@ use serde_json::value::RawValue;
 
 use super::World;
 use super::answer::{Error, malformed, wrong};
-use super::form::{Item, REQUEST_BYTES_MAX, check_item, data, no_such_order, page_of, pairs, shown};
+use super::form::{
+    Item, REQUEST_BYTES_MAX, check_item, data, no_such_order, page_of, pairs, shown,
+};
 use super::ids::new_id;
 use super::ledger::Dialect;
 use super::ledger::Entry;
@@ -31,18 +33,22 @@ pub fn routes() -> Router<Weak<World>> {
 }
 
 async fn auth(State(world): State<Weak<World>>, headers: HeaderMap) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let identity =
-        |user: Option<&str>| Ok(data(json!({"userId": user, "profile": null, "accessToken": null})));
+    let Some(world) = world.upgrade() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let identity = |user: Option<&str>| {
+        Ok(data(json!({"userId": user, "profile": null, "accessToken": null})))
+    };
     Dialect::Invoicebox.respond(match Dialect::Invoicebox.knows(&world, &headers) {
         Some(true) => identity(Some("018f0000-0000-7000-8000-00000000000a")),
         Some(false) => Err(Dialect::Invoicebox.unauthorized()),
-        // Nobody is somebody too: with 200.
+        // A request without credentials is answered with 200, and without a
+        // user.
         None => identity(None),
     })
 }
 
-/// A request for an order, as far as it is looked at.
+/// The fields of an order request that the sandbox checks.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Request {
@@ -68,9 +74,7 @@ async fn create(State(world): State<Weak<World>>, headers: HeaderMap, body: Body
     Dialect::Invoicebox
         .answer(&world, Call::Create, &headers, |world, trouble| {
             let mut entry = accept(world, &bytes)?;
-            if trouble == Some(Trouble::OtherAmount) {
-                entry.amount = Money::from_kopecks(entry.amount.kopecks() + 100);
-            }
+            show_other_amount(&mut entry, trouble);
             let shown = shown(world, &entry);
             world.ledger().add(entry);
             Ok(data(shown))
@@ -78,11 +82,12 @@ async fn create(State(world): State<Weak<World>>, headers: HeaderMap, body: Body
         .await
 }
 
-/// Checks a request by the payment system's own arithmetic.
+/// Checks a request with the payment system's own arithmetic.
 fn accept(world: &World, bytes: &[u8]) -> Result<Entry, Error> {
-    let request: Request = serde_json::from_slice(bytes).map_err(|why| malformed(why.to_string()))?;
-    let items: Vec<Item> =
-        serde_json::from_str(request.basket_items.get()).map_err(|why| malformed(why.to_string()))?;
+    let request: Request =
+        serde_json::from_slice(bytes).map_err(|why| malformed(why.to_string()))?;
+    let items: Vec<Item> = serde_json::from_str(request.basket_items.get())
+        .map_err(|why| malformed(why.to_string()))?;
     if !same_id(&request.merchant_id, &world.setup.merchant_id) {
         return Err(Error(StatusCode::FORBIDDEN, "forbidden", "Forbidden".into(), None));
     }
@@ -97,11 +102,13 @@ fn accept(world: &World, bytes: &[u8]) -> Result<Entry, Error> {
     if items.is_empty() || request.description.is_empty() || request.merchant_order_id.is_empty() {
         return Err(malformed("a mandatory field is empty".into()));
     }
-    let read = |raw: &RawValue, code, field| money::from_json(raw).ok_or_else(|| wrong(code, field));
+    let read =
+        |raw: &RawValue, code, field| money::from_json(raw).ok_or_else(|| wrong(code, field));
     let amount = read(&request.amount, "wrong_total_amount", "amount")?;
     let vat = read(&request.vat_amount, "wrong_total_vat_amount", "vatAmount")?;
     check_sums(&items, amount, vat)?;
-    let is_known = world.ledger().entries().iter().any(|known| known.number == request.merchant_order_id);
+    let is_known =
+        world.ledger().entries().iter().any(|known| known.number == request.merchant_order_id);
     if is_known && world.setup.unique_numbers {
         let message = "Merchant order id is not unique".to_owned();
         let status = StatusCode::UNPROCESSABLE_ENTITY;
@@ -124,23 +131,23 @@ fn accept(world: &World, bytes: &[u8]) -> Result<Entry, Error> {
         fail_url: request.fail_url,
         return_url: request.return_url,
         notification_url: request.notification_url,
-        notices: Vec::new(),
+        notifications: Vec::new(),
         basket: request.basket_items,
         customer: request.customer,
         updates: Vec::new(),
         dialect: Dialect::Invoicebox,
-        two_steps: false,
+        manual_capture: false,
         request: String::from_utf8_lossy(bytes).into_owned(),
     })
 }
 
-/// A time that has not come yet.
+/// Parses a time that must be in the future.
 fn time_ahead(date: &str, now: Timestamp) -> Result<Timestamp, Error> {
     let time = date.parse().ok().filter(|time| *time > now);
     time.ok_or_else(|| wrong("wrong_expiration_date", "expirationDate"))
 }
 
-/// Whether an order comes to what its lines come to.
+/// Checks that the amount and the tax are the sums of the lines.
 fn check_sums(items: &[Item], amount: Money, vat: Money) -> Result<(), Error> {
     let (mut sum, mut vat_sum) = (0, 0);
     for item in items {
@@ -157,16 +164,22 @@ fn check_sums(items: &[Item], amount: Money, vat: Money) -> Result<(), Error> {
     Ok(())
 }
 
-async fn read(State(world): State<Weak<World>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+async fn read(
+    State(world): State<Weak<World>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     Dialect::Invoicebox
-        .answer(&world, Call::Other, &headers, |world, _| {
+        .answer(&world, Call::Other, &headers, |world, trouble| {
             let found = world.ledger().find(|entry| entry.id == id).cloned();
-            found.map(|entry| data(shown(world, &entry))).ok_or_else(no_such_order)
+            let mut entry = found.ok_or_else(no_such_order)?;
+            show_other_amount(&mut entry, trouble);
+            Ok(data(shown(world, &entry)))
         })
         .await
 }
 
-/// What is to be another, as far as it is looked at.
+/// The fields of a change request that the sandbox checks.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Update {
@@ -189,28 +202,27 @@ async fn update(
     Dialect::Invoicebox
         .answer(&world, Call::Update, &headers, |world, trouble| {
             let now = world.setup.clock.now();
-            let mut stands = {
+            let mut shown_entry = {
                 let mut ledger = world.ledger();
                 let entry = ledger.find(|entry| entry.id == id).ok_or_else(no_such_order)?;
                 if entry.status_at(now) != "created" {
                     return Err(wrong_status());
                 }
                 let updated = updated(entry, &bytes, now)?;
-                // One that says that all is well, and does nothing.
+                // The trouble `unheeded` answers that all is well, and changes
+                // nothing.
                 if trouble != Some(Trouble::Unheeded) {
                     *entry = updated;
                 }
                 entry.clone()
             };
-            if trouble == Some(Trouble::OtherAmount) {
-                stands.amount = Money::from_kopecks(stands.amount.kopecks() + 100);
-            }
-            Ok(data(shown(world, &stands)))
+            show_other_amount(&mut shown_entry, trouble);
+            Ok(data(shown(world, &shown_entry)))
         })
         .await
 }
 
-/// An order as it is to be, if that comes out right.
+/// The order after a change, if the sums are right.
 fn updated(entry: &Entry, bytes: &[u8], now: Timestamp) -> Result<Entry, Error> {
     let update: Update = serde_json::from_slice(bytes).map_err(|why| malformed(why.to_string()))?;
     let mut entry = entry.clone();
@@ -241,14 +253,18 @@ fn wrong_status() -> Error {
     Error(StatusCode::UNPROCESSABLE_ENTITY, "wrong_order_status", "Wrong order status".into(), None)
 }
 
-async fn cancel(State(world): State<Weak<World>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+async fn cancel(
+    State(world): State<Weak<World>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     Dialect::Invoicebox
         .answer(&world, Call::Other, &headers, |world, _| {
             let now = world.setup.clock.now();
             let cancelled = {
                 let mut ledger = world.ledger();
                 let entry = ledger.find(|entry| entry.id == id).ok_or_else(no_such_order)?;
-                // What is held and was not shipped is let go.
+                // Held money that was not shipped is released.
                 if !["created", "hold"].contains(&entry.status_at(now)) {
                     return Err(wrong_status());
                 }
@@ -260,31 +276,42 @@ async fn cancel(State(world): State<Weak<World>>, Path(id): Path<String>, header
         .await
 }
 
-/// `field=value` for a few fields; everything else is ignored, as over there.
-async fn list(State(world): State<Weak<World>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+/// Adds a rouble to the amount under the trouble `other-amount`.
+fn show_other_amount(entry: &mut Entry, trouble: Option<Trouble>) {
+    if trouble == Some(Trouble::OtherAmount) {
+        entry.amount = Money::from_kopecks(entry.amount.kopecks() + 100);
+    }
+}
+
+/// Filters by `field=value` for a few fields. Everything else is ignored, as at
+/// Invoicebox.
+async fn list(
+    State(world): State<Weak<World>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
     Dialect::Invoicebox
         .answer(&world, Call::Other, &headers, |world, trouble| {
             let now = world.setup.clock.now();
             let query = query.unwrap_or_default();
             let pairs = pairs(&query);
-            let value =
-                |names: &[&str]| pairs.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| *value);
+            let value = |names: &[&str]| {
+                pairs.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| *value)
+            };
             let mut found: Vec<Entry> = {
                 let ledger = world.ledger();
                 let fits = |entry: &&Entry| {
                     value(&["id"]).is_none_or(|id| entry.id == id)
                         && value(&["merchantOrderId", "merchantOrderId[_eq]"])
                             .is_none_or(|id| entry.number == id)
-                        && value(&["merchantId"]).is_none_or(|id| same_id(id, &world.setup.merchant_id))
-                        && value(&["status", "status[]"]).is_none_or(|status| entry.status_at(now) == status)
+                        && value(&["merchantId"])
+                            .is_none_or(|id| same_id(id, &world.setup.merchant_id))
+                        && value(&["status", "status[]"])
+                            .is_none_or(|status| entry.status_at(now) == status)
                 };
                 ledger.entries().iter().filter(fits).cloned().collect()
             };
-            if trouble == Some(Trouble::OtherAmount) {
-                found
-                    .iter_mut()
-                    .for_each(|entry| entry.amount = Money::from_kopecks(entry.amount.kopecks() + 100));
-            }
+            found.iter_mut().for_each(|entry| show_other_amount(entry, trouble));
             Ok(page_of(found.iter().map(|entry| shown(world, entry)).collect(), &pairs))
         })
         .await

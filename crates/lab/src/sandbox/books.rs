@@ -1,4 +1,4 @@
-//! The ledger over HTTP, and what somebody does in the cabinet.
+//! The ledger over HTTP, and actions in the cabinet.
 
 use super::trouble::{Call, Trouble, Troubles};
 use super::{World, cabinet};
@@ -10,14 +10,16 @@ use serde::Deserialize;
 use std::sync::Weak;
 use tillgate_kernel::Money;
 
-/// `GET /sandbox/refunds`: refunds and shipments.
+/// `GET /sandbox/refunds`: lists refunds and shipments.
 pub async fn show_done(State(world): State<Weak<World>>) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let Some(world) = world.upgrade() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     let done = world.ledger().done().to_vec();
     Json(done).into_response()
 }
 
-/// How the refunds end that were only taken in.
+/// The final status of pending refunds.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
@@ -25,15 +27,20 @@ pub enum End {
     Canceled,
 }
 
-/// `POST /sandbox/refunds`
+/// `POST /sandbox/refunds`: ends pending refunds.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ending {
     status: End,
 }
 
-pub async fn settle(State(world): State<Weak<World>>, Json(Ending { status }): Json<Ending>) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+pub async fn settle(
+    State(world): State<Weak<World>>,
+    Json(Ending { status }): Json<Ending>,
+) -> Response {
+    let Some(world) = world.upgrade() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     cabinet::settle(
         &world,
         match status {
@@ -44,7 +51,8 @@ pub async fn settle(State(world): State<Weak<World>>, Json(Ending { status }): J
     StatusCode::NO_CONTENT.into_response()
 }
 
-/// `POST /sandbox/cabinet-refunds`: somebody pays money back in the cabinet.
+/// `POST /sandbox/cabinet-refunds`: refunds money as a person does in the
+/// cabinet.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CabinetRefund {
@@ -56,42 +64,62 @@ pub async fn refund_in_cabinet(
     State(world): State<Weak<World>>,
     Json(CabinetRefund { order, amount }): Json<CabinetRefund>,
 ) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let Some(world) = world.upgrade() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     let is_made = cabinet::refund_in_cabinet(&world, &order, amount);
     if is_made { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }.into_response()
 }
 
-/// `GET /sandbox/ledger`
+/// `GET /sandbox/ledger`: lists orders.
 pub async fn show(State(world): State<Weak<World>>) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let Some(world) = world.upgrade() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     let entries = world.ledger().entries().to_vec();
     Json(entries).into_response()
 }
 
-/// `POST /sandbox/troubles`.
+/// `POST /sandbox/troubles`: makes calls fail.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
-    on: Call,
-    /// For the next calls, one each.
+    /// The kind of call; not needed to remove all.
+    on: Option<Call>,
+    /// For the next calls, one trouble per call.
     #[serde(default)]
     next: Vec<Trouble>,
     /// For every call from now on.
     always: Option<Trouble>,
-    /// No more trouble, before the above.
+    /// Removes all earlier troubles first.
     #[serde(default)]
     clear: bool,
 }
 
-pub async fn set_troubles(State(world): State<Weak<World>>, Json(wanted): Json<Wanted>) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+pub async fn set_troubles(
+    State(world): State<Weak<World>>,
+    Json(wanted): Json<Wanted>,
+) -> Response {
+    let Some(world) = world.upgrade() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     let mut troubles = world.troubles();
     if wanted.clear {
         *troubles = Troubles::default();
     }
-    troubles.next(wanted.on, wanted.next);
-    if wanted.always.is_some() {
-        troubles.always(wanted.on, wanted.always);
+    match wanted.on {
+        Some(call) => {
+            troubles.next(call, wanted.next);
+            if wanted.always.is_some() {
+                troubles.always(call, wanted.always);
+            }
+        }
+        None if wanted.clear && wanted.next.is_empty() && wanted.always.is_none() => {}
+        None => {
+            let why =
+                "name the kind of call in \"on\": create, update, operate, other or notification";
+            return (StatusCode::UNPROCESSABLE_ENTITY, why).into_response();
+        }
     }
     StatusCode::NO_CONTENT.into_response()
 }

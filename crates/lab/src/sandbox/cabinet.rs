@@ -1,4 +1,5 @@
-//! What happens at the payment system without the merchant: refunds in its cabinet, and refunds that end.
+//! Actions at the payment system without the merchant: refunds in its cabinet,
+//! and the end of pending refunds.
 
 use super::ledger::Dialect;
 use super::operations::new_done;
@@ -7,9 +8,12 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 use tillgate_kernel::Money;
 
-/// Pays money of a paid order back under no number of the merchant's. Says whether there is such an order.
+/// Refunds money of a paid order without a number of the merchant's. Returns
+/// whether there is such an order.
 pub fn refund_in_cabinet(world: &Arc<World>, id: &str, amount: Money) -> bool {
-    let Some(entry) = world.ledger().find(|entry| entry.id == id && entry.paid_at.is_some()).cloned() else {
+    let Some(entry) =
+        world.ledger().find(|entry| entry.id == id && entry.paid_at.is_some()).cloned()
+    else {
         return false;
     };
     let Ok(no_lines) = RawValue::from_string("[]".into()) else { return false };
@@ -24,11 +28,13 @@ pub fn refund_in_cabinet(world: &Arc<World>, id: &str, amount: Money) -> bool {
     true
 }
 
-/// Ends the refunds that were only taken in, and notifies of those that succeeded, where the protocol has that.
+/// Ends the pending refunds, and sends notifications of those that succeeded if
+/// the protocol has them.
 pub fn settle(world: &Arc<World>, status: &str) {
     let settled = world.ledger().settle_refunds(status);
     for refund in settled {
-        let dialect = world.ledger().find(|entry| entry.id == refund.order).map(|entry| entry.dialect);
+        let dialect =
+            world.ledger().find(|entry| entry.id == refund.order).map(|entry| entry.dialect);
         if dialect == Some(Dialect::Yookassa) && status == "completed" {
             notifier::announce(world, refund.id);
         }

@@ -1,4 +1,4 @@
-//! What requests and answers of the Invoicebox API have in common.
+//! The common parts of requests and answers of the Invoicebox API.
 
 use super::World;
 use super::answer::{Error, wrong};
@@ -16,7 +16,7 @@ pub(super) fn data(data: Value) -> Value {
     json!({"data": data, "extendedData": []})
 }
 
-/// A line, as far as it is reckoned with.
+/// The fields of a line that the sandbox checks.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Item {
@@ -29,7 +29,7 @@ pub(super) struct Item {
     vat_code: String,
 }
 
-/// A line's total and tax in kopecks, when they are right.
+/// Checks a line's sums, and returns its total and tax in kopecks.
 pub(super) fn check_item(item: &Item) -> Result<(i64, i64), Error> {
     const MICRO: i128 = 1_000_000;
     let read = |raw: &RawValue, code, field| {
@@ -53,7 +53,7 @@ pub(super) fn check_item(item: &Item) -> Result<(i64, i64), Error> {
     }
     let net_code = "wrong_basket_item_amount_wo_vat";
     let net = read(&item.amount_wo_vat, net_code, "amountWoVat")?;
-    // A kopeck's slack, as the vendor's own client allows.
+    // A difference of one kopeck is allowed, as in the vendor's own client.
     if (kopecks(net * quantity / MICRO) + kopecks(vat) - kopecks(total)).abs() > 1 {
         return Err(wrong(net_code, "amountWoVat"));
     }
@@ -74,7 +74,8 @@ fn percent_of(code: &str) -> Option<i128> {
     }
 }
 
-/// An order as it is shown, its fields in the order of the vendor's examples.
+/// An order as the API shows it, with the fields in the order of the vendor's
+/// examples.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Shown<'a> {
@@ -114,7 +115,7 @@ pub(super) fn digits(money: Money) -> Box<RawValue> {
     RawValue::from_string(text).unwrap_or_default()
 }
 
-/// An order in bytes, as the API shows it and as notifications bear it.
+/// An order in bytes, as the API and notifications contain it.
 pub fn written(world: &World, entry: &Entry) -> String {
     let date = |at: Timestamp| {
         Timestamp::from_second(at.as_second()).unwrap_or(at).to_string().replace('Z', "+00:00")
@@ -155,18 +156,20 @@ pub(super) fn no_such_order() -> Error {
     Error(StatusCode::NOT_FOUND, "not_found", "Not Found".into(), None)
 }
 
-/// The parts of a query.
+/// The `name=value` pairs of a query.
 pub(super) fn pairs(query: &str) -> Vec<(&str, &str)> {
     query.split('&').filter_map(|pair| pair.split_once('=')).collect()
 }
 
-/// A page of what was found: both spellings of paging.
+/// One page of the results. Both spellings of the paging parameters are
+/// accepted.
 pub(super) fn page_of(found: Vec<Value>, pairs: &[(&str, &str)]) -> Value {
     let number = |names: [&str; 2], default: usize| {
         let value = pairs.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| *value);
         value.and_then(|value| value.parse().ok()).unwrap_or(default).max(1)
     };
-    let (page, size) = (number(["_page", "page"], 1), number(["_pageSize", "pageSize"], 30).min(100));
+    let (page, size) =
+        (number(["_page", "page"], 1), number(["_pageSize", "pageSize"], 30).min(100));
     let meta = json!({"totalCount": found.len(), "pageSize": size, "page": page});
     let on_page: Vec<Value> = found.into_iter().skip((page - 1) * size).take(size).collect();
     json!({"data": on_page, "extendedData": [], "metaData": meta})

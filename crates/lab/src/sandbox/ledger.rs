@@ -1,11 +1,11 @@
-//! What the sandbox has: its orders, and what was paid for them.
+//! The sandbox's ledger: orders, and operations on them.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use tillgate_kernel::{Money, Timestamp};
 
-/// Whose words an answer is in.
+/// The API that an order belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     /// Invoicebox: bearer tokens, errors by field, escaped slashes.
@@ -14,103 +14,95 @@ pub(super) enum Dialect {
     Yookassa,
 }
 
-/// An order.
 #[derive(Debug, Clone, Serialize)]
 pub struct Entry {
-    /// Its id.
     pub id: String,
-    /// The id that its payment page bears.
+    /// The id in the address of its payment page.
     pub container: String,
-    /// The merchant's number.
+    /// The merchant's number of the order.
     pub number: String,
-    /// What the payer reads.
+    /// The text that the payer sees.
     pub description: String,
-    /// The sum.
     pub amount: Money,
-    /// The tax in it.
+    /// The tax included in the amount.
     pub vat: Money,
-    /// The currency.
     pub currency: String,
-    /// `created`, `hold`, `completed`, `expired`, `canceled`.
+    /// `created`, `hold`, `completed` or `canceled`. See [`Entry::status_at`]
+    /// for `expired`.
     pub status: String,
-    /// When it was made.
     pub created_at: Timestamp,
-    /// Until when it can be paid.
+    /// The time until which it can be paid.
     pub expires_at: Timestamp,
-    /// When it was paid.
     pub paid_at: Option<Timestamp>,
-    /// How often somebody tried to pay and was declined.
+    /// How many attempts to pay were declined.
     pub declined: u32,
-    /// Addresses for the buyer and the notification.
+    /// Where the buyer is sent after paying.
     pub success_url: Option<String>,
-    /// Likewise.
+    /// Where the buyer is sent after a declined payment.
     pub fail_url: Option<String>,
-    /// Likewise.
+    /// Where the buyer is sent after abandoning the payment.
     pub return_url: Option<String>,
-    /// Likewise.
+    /// Where notifications are sent.
     pub notification_url: Option<String>,
-    /// Answers to the notifications, in order.
-    pub notices: Vec<String>,
-    /// The request's lines and customer, as they came.
+    /// The answers to the notifications, in order.
+    pub notifications: Vec<String>,
+    /// The lines, as the merchant sent them.
     pub basket: Box<RawValue>,
-    /// Likewise.
+    /// The customer, as the merchant sent it.
     pub customer: Option<Box<RawValue>>,
-    /// Requests that altered it, as they came.
+    /// The requests that changed the order, as the merchant sent them.
     pub updates: Vec<String>,
-    /// Whose words it was asked for in.
+    /// The API in which it was created.
     #[serde(skip)]
     pub(super) dialect: Dialect,
-    /// Its money is held first, however the buyer pays.
-    pub two_steps: bool,
-    /// The request, as it came.
+    /// Whether its money is held until it is captured, however the buyer pays.
+    pub manual_capture: bool,
+    /// The request that created it, as the merchant sent it.
     pub request: String,
 }
 
 impl Entry {
-    /// Where it stands at `now`.
+    /// The status at `now`: an unpaid order expires by itself.
     #[must_use]
     pub fn status_at(&self, now: Timestamp) -> &str {
         if self.status == "created" && now >= self.expires_at { "expired" } else { &self.status }
     }
 }
 
-/// What a merchant did with a paid order.
+/// An operation of a merchant on a paid order.
 #[derive(Debug, Clone, Serialize)]
 pub struct Done {
-    /// Its id.
     pub id: String,
     /// `refund`, `shipment`, `capture` or `receipt`.
     pub kind: &'static str,
-    /// The order's id.
+    /// The id of the order.
     pub order: String,
-    /// The merchant's number.
+    /// The merchant's number of the operation.
     pub number: String,
-    /// What the payer reads.
+    /// The text that the payer sees.
     pub description: String,
-    /// The sum.
     pub amount: Money,
-    /// The tax in it.
+    /// The tax included in the amount.
     pub vat: Money,
-    /// `created`, `completed`, `canceled`.
+    /// `created`, `completed` or `canceled`.
     pub status: String,
-    /// When it came.
     pub created_at: Timestamp,
-    /// Whether it took money that was held.
+    /// Whether it captured money that was held.
     pub captures: bool,
-    /// Its lines, as they came.
+    /// The lines, as the merchant sent them.
     pub basket: Box<RawValue>,
 }
 
-/// What the buyer does.
+/// What the buyer does on the payment page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Pays.
     Pay,
-    /// Agrees, and the bank sets the money aside.
+    /// Pays, and the bank holds the money.
     Hold,
-    /// Tries to, and the bank says no.
+    /// Tries to pay, and the bank declines.
     Decline,
-    /// Goes back to the shop.
+    /// Returns to the shop without paying.
     Abandon,
 }
 
@@ -118,9 +110,10 @@ pub enum Outcome {
 pub struct Ledger {
     entries: Vec<Entry>,
     done: Vec<Done>,
-    /// What was answered under an idempotence key, and to which request.
+    /// The answer given under each idempotence key, and the request it belongs
+    /// to.
     pub keys: std::collections::HashMap<String, (String, serde_json::Value)>,
-    /// When calls came, for the limit.
+    /// The times of calls, for the rate limit.
     pub calls: std::collections::VecDeque<Timestamp>,
 }
 
@@ -141,7 +134,7 @@ impl Ledger {
         self.done.push(done);
     }
 
-    /// Ends the refunds that were only taken in: the money is there, or will never be. Returns them.
+    /// Ends the pending refunds with this status. Returns them.
     pub fn settle_refunds(&mut self, status: &str) -> Vec<Done> {
         let open = self.done.iter_mut().filter(|done| done.status == "created");
         open.map(|done| {

@@ -1,16 +1,20 @@
-//! A payment system to try things on: it speaks the Invoicebox API, and YooKassa's under `/yookassa`, shows a payment page,
-//! sends and repeats its notifications, keeps a ledger of its own, and misbehaves when told to.
+//! A simulated payment system for tests. It has the Invoicebox API, and
+//! YooKassa's under `/yookassa`, shows a payment page, sends and repeats its
+//! notifications, keeps its own ledger, and fails on request.
 //!
-//! - [`api`]: what a merchant of Invoicebox calls;
-//! - [`operations`]: what it does with money that came: refunds, shipments;
-//! - [`yookassa`]: what a merchant of YooKassa calls;
-//! - [`answer`]: how calls are answered;
-//! - [`page`]: what a buyer sees;
-//! - [`notifier`]: what the merchant hears;
-//! - [`form`]: what requests and answers of Invoicebox have in common;
-//! - `ledger`, [`books`]: what it has, and the same over HTTP; [`cabinet`]: what happens there without the merchant;
-//! - [`trouble`]: how all of it can go wrong, over HTTP too: `POST /sandbox/troubles`;
-//! - [`act`]: what a test makes it do, and sees of it; [`setup`], [`world`]: how it is set up, and what its parts share.
+//! - [`api`]: the Invoicebox API for orders;
+//! - [`operations`]: the Invoicebox API for refunds and shipments;
+//! - [`yookassa`]: the YooKassa API;
+//! - [`answer`]: answers calls, with errors on request;
+//! - [`page`]: the payment page for the buyer;
+//! - [`notifier`]: sends notifications to the merchant;
+//! - [`form`]: what Invoicebox's requests and answers have in common;
+//! - `ledger`, [`books`]: the orders and operations, and the same over HTTP;
+//!   [`cabinet`]: what happens there without the merchant;
+//! - [`trouble`]: all kinds of failures, also over HTTP: `POST
+//!   /sandbox/troubles`;
+//! - [`act`]: the API for tests; [`setup`], [`world`]: the configuration, and
+//!   the shared state.
 
 mod act;
 mod answer;
@@ -22,6 +26,7 @@ mod ids;
 mod ledger;
 mod notifier;
 mod operations;
+mod overview;
 mod page;
 mod setup;
 mod trouble;
@@ -46,44 +51,45 @@ use self::world::World;
 use tillgate_peer::{Client, ClientError};
 use tillgate_web::server;
 
-/// A running sandbox. It ends with the last handle.
+/// A running sandbox. It stops when the last handle is dropped.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     address: SocketAddr,
     world: Arc<World>,
 }
 
-/// Why a sandbox does not start.
+/// Why the sandbox cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address cannot be listened on.
+    /// The sandbox cannot listen on the address.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
-    /// Merchants cannot be called.
+    /// The client for calling merchants cannot be built.
     #[error("{0}")]
     Client(#[from] ClientError),
 }
 
 /// How long a merchant's answer to a notification may take, in seconds.
-const NOTICE_SECONDS_MAX: u64 = 20;
+const NOTIFICATION_SECONDS_MAX: u64 = 20;
 
 impl Sandbox {
-    /// Starts it.
+    /// Starts the sandbox.
     pub async fn start(setup: Setup) -> Result<Sandbox, StartError> {
         let listening = async {
             let listener = server::listen(setup.listen).await?;
             let address = listener.local_addr()?;
             Ok((listener, address))
         };
-        let (listener, address) = listening.await.map_err(|why| StartError::Listen(setup.listen, why))?;
-        let client = Client::new(Duration::from_secs(NOTICE_SECONDS_MAX), 64 * 1024)?;
+        let (listener, address) =
+            listening.await.map_err(|why| StartError::Listen(setup.listen, why))?;
+        let client = Client::new(Duration::from_secs(NOTIFICATION_SECONDS_MAX), 64 * 1024)?;
         let stop = CancellationToken::new();
         let world = Arc::new(World {
             setup,
             address,
             ledger: Mutex::default(),
             troubles: Mutex::default(),
-            yookassa_notices: Mutex::default(),
+            yookassa_notifications: Mutex::default(),
             happened: watch::Sender::new(0),
             client,
             stop: stop.clone(),
@@ -92,15 +98,23 @@ impl Sandbox {
             .nest("/v3", api::routes().merge(operations::routes()))
             .nest("/l3", api::routes().merge(operations::routes()))
             .nest("/yookassa/v3", yookassa::routes())
+            .route("/", get(overview::show))
+            .route("/sandbox/click", post(overview::click))
             .route("/order/{container}", get(page::show))
             .route("/order/{container}/{act}", post(page::act))
             .route("/sandbox/troubles", post(books::set_troubles))
             .route("/sandbox/ledger", get(books::show))
             .route("/sandbox/refunds", get(books::show_done).post(books::settle))
             .route("/sandbox/cabinet-refunds", post(books::refund_in_cabinet))
-            .route("/sandbox/test-notice", post(notifier::test))
+            .route("/sandbox/test-notification", post(notifier::test))
             .with_state(Arc::downgrade(&world));
-        tokio::spawn(server::serve(listener, routes, server::Limits::default(), stop, Duration::ZERO));
+        tokio::spawn(server::serve(
+            listener,
+            routes,
+            server::Limits::default(),
+            stop,
+            Duration::ZERO,
+        ));
         Ok(Sandbox { address, world })
     }
 }

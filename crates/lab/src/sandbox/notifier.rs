@@ -1,4 +1,5 @@
-//! What the merchant hears: notifications, signed if the protocol has that, sent again when they were not taken.
+//! Sends notifications to the merchant: signed if the protocol has signatures,
+//! and repeated until they are accepted.
 
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
@@ -16,47 +17,48 @@ use super::{World, form, yookassa};
 use tillgate_kernel::Secret;
 use tillgate_kernel::signature::sign_body;
 
-/// The header of an Invoicebox notification's signature.
+/// The header with the signature of an Invoicebox notification.
 const SIGNATURE_HEADER: HeaderName = HeaderName::from_static("x-signature");
 
-/// How often a notification is sent in all: once, and ten times again.
+/// The maximum number of attempts to send a notification: one, and ten retries.
 const ATTEMPTS_MAX: u32 = 11;
 
-/// The bytes of a notification of an order, or of a refund at YooKassa, and their signature, which YooKassa's do not have.
+/// The body of a notification about an order, or about a refund at YooKassa,
+/// and its signature. YooKassa's have none.
 pub fn compose(world: &World, id: &str) -> Option<(Vec<u8>, String)> {
     let refund = world.ledger().done().iter().find(|done| done.id == id).cloned();
     if let Some(refund) = refund {
-        return Some((yookassa::refund_notice(&refund).into_bytes(), String::new()));
+        return Some((yookassa::refund_notification(&refund).into_bytes(), String::new()));
     }
     let entry = world.ledger().find(|entry| entry.id == id).cloned()?;
     if entry.dialect == Dialect::Yookassa {
-        return Some((yookassa::notice(world, &entry).into_bytes(), String::new()));
+        return Some((yookassa::notification(world, &entry).into_bytes(), String::new()));
     }
     let body = form::written(world, &entry).into_bytes();
     let signature = sign_body(&world.setup.signing_key, world.setup.algorithm, &body);
     Some((body, signature))
 }
 
-/// Sends a notification until it is taken or has been sent often enough.
+/// Sends a notification until it is accepted, or until [`ATTEMPTS_MAX`].
 pub async fn deliver(world: Weak<World>, id: String) {
     let (mut pause, mut attempt) = (Duration::ZERO, 0);
     loop {
         let Some(strong) = world.upgrade() else { return };
-        let trouble = strong.troubles().meet(Call::Notice);
-        let copies = match trouble {
+        let trouble = strong.troubles().meet(Call::Notification);
+        let times = match trouble {
             Some(Trouble::Lost) => return,
-            Some(Trouble::Duplicate(copies)) => copies,
+            Some(Trouble::Duplicate(times)) => times,
             Some(_) | None => 1,
         };
         if let Some(Trouble::Slow(milliseconds)) = trouble {
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
         }
-        let mut is_taken = false;
-        for _ in 0..copies {
-            is_taken = send_once(&strong, &id, trouble).await;
+        let mut is_accepted = false;
+        for _ in 0..times {
+            is_accepted = send_once(&strong, &id, trouble).await;
         }
         attempt += 1;
-        if is_taken || attempt >= ATTEMPTS_MAX {
+        if is_accepted || attempt >= ATTEMPTS_MAX {
             return;
         }
         pause = if pause.is_zero() { strong.setup.first_pause } else { pause * 2 };
@@ -69,35 +71,40 @@ pub async fn deliver(world: Weak<World>, id: String) {
     }
 }
 
-/// Sends one notification and writes the answer into the ledger. Says whether it was taken.
+/// Sends one notification and records the answer in the ledger. Returns whether
+/// it was accepted.
 async fn send_once(world: &Arc<World>, id: &str, trouble: Option<Trouble>) -> bool {
     let Some((body, signature)) = compose(world, id) else { return false };
-    let order = world.ledger().done().iter().find(|done| done.id == id).map(|done| done.order.clone());
+    let order =
+        world.ledger().done().iter().find(|done| done.id == id).map(|done| done.order.clone());
     let id = order.unwrap_or_else(|| id.to_owned());
     let Some(entry) = world.ledger().find(|entry| entry.id == id).cloned() else { return false };
-    let (body, signature) = altered(world, entry.dialect, trouble, body, signature);
+    let (body, signature) = updated(world, entry.dialect, trouble, body, signature);
     let url = match entry.dialect {
         Dialect::Invoicebox => entry.notification_url,
-        Dialect::Yookassa => world.yookassa_notices.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        Dialect::Yookassa => {
+            world.yookassa_notifications.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        }
     };
     let answer = match url {
         Some(url) => post(world, &url, body, &signature).await,
-        None => Err("there is no address for notifications".into()),
+        None => Err("no address for notifications is set".into()),
     };
-    let is_taken = match (&answer, entry.dialect) {
+    let is_accepted = match (&answer, entry.dialect) {
         (Ok(body), Dialect::Invoicebox) => is_final(body),
         (Ok(_), Dialect::Yookassa) => true,
         (Err(_), _) => false,
     };
     if let Some(entry) = world.ledger().find(|entry| entry.id == id) {
-        entry.notices.push(answer.unwrap_or_else(|why| why));
+        entry.notifications.push(answer.unwrap_or_else(|why| why));
     }
     world.something_happened();
-    is_taken
+    is_accepted
 }
 
-/// A notification as it comes from somebody who must not be believed. YooKassa's are not signed in the first place.
-fn altered(
+/// Applies a trouble to a notification, so that the merchant must not believe
+/// it. YooKassa's are never signed.
+fn updated(
     world: &World,
     dialect: Dialect,
     trouble: Option<Trouble>,
@@ -120,7 +127,9 @@ fn altered(
         (Some(Trouble::OtherAmount), Dialect::Yookassa) => {
             content["object"]["amount"]["value"] = json!("1.00");
         }
-        (Some(Trouble::AnotherOrder), Dialect::Invoicebox) => content["merchantOrderId"] = json!("another-1"),
+        (Some(Trouble::AnotherOrder), Dialect::Invoicebox) => {
+            content["merchantOrderId"] = json!("another-1")
+        }
         (Some(Trouble::AnotherOrder), Dialect::Yookassa) => {
             content["object"]["metadata"]["tillgate_number"] = json!("another-1");
         }
@@ -129,7 +138,7 @@ fn altered(
     signed(&world.setup.signing_key, content.to_string().into_bytes())
 }
 
-/// Whether Invoicebox sends no more after such an answer.
+/// Whether Invoicebox stops sending after this answer.
 fn is_final(body: &str) -> bool {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let status = body.get("status").and_then(Value::as_str);
@@ -137,21 +146,25 @@ fn is_final(body: &str) -> bool {
     status == Some("success") || (status == Some("error") && code != "out_of_service")
 }
 
-/// The body of an answer with 200, or what was the matter.
+/// The body of an answer with status 200, or what went wrong.
 async fn post(world: &World, url: &str, body: Vec<u8>, signature: &str) -> Result<String, String> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(signature) = HeaderValue::from_str(signature).ok().filter(|value| !value.is_empty()) {
+    if let Some(signature) = HeaderValue::from_str(signature).ok().filter(|value| !value.is_empty())
+    {
         headers.insert(SIGNATURE_HEADER, signature);
     }
     match world.client.call(Method::POST, url, headers, body).await {
-        Ok(reply) if reply.status == StatusCode::OK => Ok(String::from_utf8_lossy(&reply.body).into_owned()),
+        Ok(reply) if reply.status == StatusCode::OK => {
+            Ok(String::from_utf8_lossy(&reply.body).into_owned())
+        }
         Ok(reply) => Err(format!("HTTP {}", reply.status.as_u16())),
         Err(why) => Err(why.to_string()),
     }
 }
 
-/// `POST /sandbox/test-notice`: the button in the cabinet that tries the connection.
+/// `POST /sandbox/test-notification`: the button in the cabinet that tests the
+/// connection.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
@@ -159,7 +172,9 @@ pub struct Target {
 }
 
 pub async fn test(State(world): State<Weak<World>>, Json(target): Json<Target>) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let Some(world) = world.upgrade() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     let body = json!({
         "id": "ffffffff-ffff-ffff-ffff-ffffffffffff",
         "status": "completed",
@@ -174,7 +189,7 @@ pub async fn test(State(world): State<Weak<World>>, Json(target): Json<Target>) 
     Json(json!({"answer": answer.unwrap_or_else(|why| why)})).into_response()
 }
 
-/// Notifies of what has happened to an order, in the background.
+/// Sends notifications of an order or a refund, in the background.
 pub fn announce(world: &Arc<World>, id: String) {
     tokio::spawn(deliver(Arc::downgrade(world), id));
 }

@@ -1,4 +1,4 @@
-//! What a merchant does with money that came: refunds and shipments.
+//! Refunds and shipments in the Invoicebox API.
 
 use std::sync::Weak;
 
@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 
 use super::World;
 use super::answer::{Answer, Error, malformed, wrong};
-use super::form::{Item, REQUEST_BYTES_MAX, check_item, data, digits, no_such_order, page_of, pairs};
+use super::form::{
+    Item, REQUEST_BYTES_MAX, check_item, data, digits, no_such_order, page_of, pairs,
+};
 use super::ids::new_id;
 use super::ledger::Dialect;
 use super::ledger::{Done, Ledger};
@@ -31,7 +33,7 @@ pub fn routes() -> Router<Weak<World>> {
         .route("/filter/api/order/shipment", get(shipments))
 }
 
-/// A request for a refund, as far as it is looked at.
+/// The fields of a refund request that the sandbox checks.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RefundRequest {
@@ -43,12 +45,12 @@ struct RefundRequest {
     basket_items: Box<RawValue>,
 }
 
-/// A request for a shipment, as far as it is looked at.
+/// The fields of a shipment request that the sandbox checks.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ShipmentRequest {
     order_id: String,
-    /// The documents' own example has none.
+    /// Absent in the documentation's own example.
     #[serde(default)]
     document_number: String,
     basket_items: Box<RawValue>,
@@ -59,39 +61,49 @@ pub(super) async fn whole(body: Body) -> bytes::Bytes {
     read.map(http_body_util::Collected::to_bytes).unwrap_or_default()
 }
 
-/// Lines in kopecks by article, and what they and their tax come to.
-struct Reckoned {
+/// The totals of lines in kopecks by article, their sum, and their tax.
+struct LineTotals {
     lines: Vec<(String, i64)>,
     sum: i64,
     vat: i64,
 }
 
-fn reckon(basket: &RawValue) -> Result<Reckoned, Error> {
-    let items: Vec<Item> = serde_json::from_str(basket.get()).map_err(|why| malformed(why.to_string()))?;
+fn total_up(basket: &RawValue) -> Result<LineTotals, Error> {
+    let items: Vec<Item> =
+        serde_json::from_str(basket.get()).map_err(|why| malformed(why.to_string()))?;
     if items.is_empty() {
         return Err(malformed("basketItems is empty".into()));
     }
-    let mut reckoned = Reckoned { lines: Vec::new(), sum: 0, vat: 0 };
+    let mut totals = LineTotals { lines: Vec::new(), sum: 0, vat: 0 };
     for item in &items {
         let (total, vat) = check_item(item)?;
-        reckoned.lines.push((item.sku.clone(), total));
-        reckoned.sum += total;
-        reckoned.vat += vat;
+        totals.lines.push((item.sku.clone(), total));
+        totals.sum += total;
+        totals.vat += vat;
     }
-    Ok(reckoned)
+    Ok(totals)
 }
 
-/// What is left of each article of an order after the operations of a kind, in kopecks.
-fn left(ledger: &Ledger, order: &str, basket: &RawValue, kind: &str) -> Result<Vec<(String, i64)>, Error> {
+/// What is left of each article of an order after the operations of a kind, in
+/// kopecks.
+fn left(
+    ledger: &Ledger,
+    order: &str,
+    basket: &RawValue,
+    kind: &str,
+) -> Result<Vec<(String, i64)>, Error> {
     let capture = ledger.done().iter().find(|done| done.order == order && done.captures);
-    let Reckoned { mut lines, .. } = reckon(capture.map_or(basket, |capture| &capture.basket))?;
+    let LineTotals { mut lines, .. } = total_up(capture.map_or(basket, |capture| &capture.basket))?;
     let done = ledger.done().iter();
-    // What was paid back in the cabinet has no lines.
+    // A refund made in the cabinet has no lines.
     let counts = |done: &&Done| {
-        done.order == order && done.kind == kind && done.status != "canceled" && done.basket.get() != "[]"
+        done.order == order
+            && done.kind == kind
+            && done.status != "canceled"
+            && done.basket.get() != "[]"
     };
     for done in done.filter(counts) {
-        for (sku, amount) in reckon(&done.basket)?.lines {
+        for (sku, amount) in total_up(&done.basket)?.lines {
             for line in lines.iter_mut().filter(|line| line.0 == sku) {
                 line.1 -= amount;
             }
@@ -117,9 +129,14 @@ fn shipment_of(done: &Done, world: &World) -> Value {
     })
 }
 
-/// Takes in what is done with a paid order, when its arithmetic holds and no line comes to more than is left.
-fn take_in(world: &World, mut done: Done, stated: Option<(&RawValue, &RawValue)>) -> Result<Done, Error> {
-    let Reckoned { lines, sum, vat } = reckon(&done.basket)?;
+/// Records an operation on a paid order, if its sums are right and no line
+/// exceeds what is left.
+fn take_in(
+    world: &World,
+    mut done: Done,
+    stated: Option<(&RawValue, &RawValue)>,
+) -> Result<Done, Error> {
+    let LineTotals { lines, sum, vat } = total_up(&done.basket)?;
     if let Some((amount, vat_amount)) = stated {
         if money::from_json(amount).map(Money::kopecks) != Some(sum) {
             return Err(wrong("wrong_total_amount", "amount"));
@@ -143,14 +160,21 @@ fn take_in(world: &World, mut done: Done, stated: Option<(&RawValue, &RawValue)>
         return Err(Error(status, "merchant_order_id_duplicate", message, Some("merchantOrderId")));
     }
     let left = left(&ledger, &order.id, &order.basket, done.kind)?;
+    // An order of another amount than its basket has this much more, on
+    // whichever lines.
+    let surplus = (order.amount.kopecks() - total_up(&order.basket)?.sum).max(0);
+    let whole_left: i64 = left.iter().map(|(_, left)| left).sum();
     for (sku, amount) in lines {
-        if left.iter().find(|(known, _)| *known == sku).is_none_or(|(_, left)| *left < amount) {
+        let of_line = left.iter().find(|(known, _)| *known == sku);
+        if of_line.is_none_or(|(_, left)| left + surplus < amount) || whole_left + surplus < sum {
             return Err(wrong("wrong_total_amount", "basketItems"));
         }
     }
-    (done.amount, done.vat, done.created_at) = (Money::from_kopecks(sum), Money::from_kopecks(vat), now);
+    (done.amount, done.vat, done.created_at) =
+        (Money::from_kopecks(sum), Money::from_kopecks(vat), now);
     if is_held && let Some(order) = ledger.find(|entry| entry.id == done.order) {
-        (order.status, order.paid_at) = ("completed".into(), Some(now)); // what was shipped is taken
+        // Shipping captures the money.
+        (order.status, order.paid_at) = ("completed".into(), Some(now));
         done.captures = true;
     }
     if done.kind == "shipment" {
@@ -192,8 +216,13 @@ async fn refund(State(world): State<Weak<World>>, headers: HeaderMap, body: Body
             if request.description.is_empty() || request.merchant_order_id.is_empty() {
                 return Err(malformed("a mandatory field is empty".into()));
             }
-            let mut done =
-                new_done(world, "refund", request.parent_id, request.merchant_order_id, request.basket_items);
+            let mut done = new_done(
+                world,
+                "refund",
+                request.parent_id,
+                request.merchant_order_id,
+                request.basket_items,
+            );
             done.description = request.description;
             if trouble == Some(Trouble::Pending) {
                 done.status = "created".into();
@@ -213,14 +242,19 @@ async fn ship(State(world): State<Weak<World>>, headers: HeaderMap, body: Body) 
         .answer(&world, Call::Operate, &headers, |world, _| {
             let request: ShipmentRequest =
                 serde_json::from_slice(&bytes).map_err(|why| malformed(why.to_string()))?;
-            let done =
-                new_done(world, "shipment", request.order_id, request.document_number, request.basket_items);
+            let done = new_done(
+                world,
+                "shipment",
+                request.order_id,
+                request.document_number,
+                request.basket_items,
+            );
             Ok(data(shipment_of(&take_in(world, done, None)?, world)))
         })
         .await
 }
 
-/// What can still be paid back of an order, by line.
+/// What can still be refunded of an order, by line.
 async fn refundable(
     State(world): State<Weak<World>>,
     Path(id): Path<String>,
@@ -231,10 +265,13 @@ async fn refundable(
             let mut ledger = world.ledger();
             let order = ledger.find(|entry| entry.id == id).cloned().ok_or_else(no_such_order)?;
             let left = left(&ledger, &order.id, &order.basket, "refund")?;
-            let mut items: Vec<Value> = serde_json::from_str(order.basket.get()).unwrap_or_default();
+            let mut items: Vec<Value> =
+                serde_json::from_str(order.basket.get()).unwrap_or_default();
             items.retain_mut(|item| {
                 let of_item = left.iter().find(|(sku, _)| item["sku"] == sku.as_str());
-                let Some((_, kopecks)) = of_item.filter(|(_, kopecks)| *kopecks > 0) else { return false };
+                let Some((_, kopecks)) = of_item.filter(|(_, kopecks)| *kopecks > 0) else {
+                    return false;
+                };
                 item["availableAmount"] = json!(digits(Money::from_kopecks(*kopecks)));
                 true
             });
@@ -243,12 +280,20 @@ async fn refundable(
         .await
 }
 
-async fn refunds(State(world): State<Weak<World>>, query: RawQuery, headers: HeaderMap) -> Response {
+async fn refunds(
+    State(world): State<Weak<World>>,
+    query: RawQuery,
+    headers: HeaderMap,
+) -> Response {
     let names = ["parentId", "merchantOrderId"];
     list(&world, query, &headers, "refund", names, refund_of).await
 }
 
-async fn shipments(State(world): State<Weak<World>>, query: RawQuery, headers: HeaderMap) -> Response {
+async fn shipments(
+    State(world): State<Weak<World>>,
+    query: RawQuery,
+    headers: HeaderMap,
+) -> Response {
     let names = ["orderId", "documentNumber"];
     list(&world, query, &headers, "shipment", names, shipment_of).await
 }
@@ -265,7 +310,9 @@ async fn list(
         .answer(world, Call::Other, headers, |world, _| -> Answer {
             let query = query.unwrap_or_default();
             let pairs = pairs(&query);
-            let asked = |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+            let asked = |name: &str| {
+                pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+            };
             let found: Vec<Value> = {
                 let ledger = world.ledger();
                 let fits = |done: &&Done| {

@@ -1,4 +1,4 @@
-//! What a buyer sees: a payment page with Pay, Decline and Abandon.
+//! The buyer's side: a payment page with Pay, Hold, Decline and Abandon.
 
 use std::sync::{Arc, Weak};
 
@@ -29,7 +29,7 @@ struct Line {
 }
 
 impl Line {
-    /// The sum with its kopecks.
+    /// The sum in roubles with kopecks.
     fn total(&self) -> String {
         let text = self.total_amount.to_string();
         text.parse::<tillgate_kernel::Money>().map_or(text, |money| money.to_string())
@@ -38,9 +38,11 @@ impl Line {
 
 /// `GET /order/{container}`
 pub async fn show(State(world): State<Weak<World>>, Path(container): Path<String>) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let Some(world) = world.upgrade() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     let Some(entry) = world.ledger().find(|entry| entry.container == container).cloned() else {
-        return (StatusCode::NOT_FOUND, "There is no such order here").into_response();
+        return (StatusCode::NOT_FOUND, "Order not found").into_response();
     };
     let lines = serde_json::from_str(entry.basket.get()).unwrap_or_default();
     let page = Payment { status: entry.status_at(world.setup.clock.now()), entry: &entry, lines };
@@ -50,12 +52,14 @@ pub async fn show(State(world): State<Weak<World>>, Path(container): Path<String
     }
 }
 
-/// `POST /order/{container}/{pay|decline|abandon}`
+/// `POST /order/{container}/{pay|hold|decline|abandon}`
 pub async fn act(
     State(world): State<Weak<World>>,
     Path((container, act)): Path<(String, String)>,
 ) -> Response {
-    let Some(world) = world.upgrade() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let Some(world) = world.upgrade() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
     let outcome = match act.as_str() {
         "pay" => Outcome::Pay,
         "hold" => Outcome::Hold,
@@ -65,12 +69,14 @@ pub async fn act(
     };
     match settle(&world, &container, outcome) {
         Some(Some(url)) => Redirect::to(&url).into_response(),
-        // Nothing could be done, or the merchant named no address: the page says how it stands.
+        // Nothing could be done, or the merchant gave no address: the page
+        // shows the order's status.
         Some(None) | None => Redirect::to(&format!("/order/{container}")).into_response(),
     }
 }
 
-/// Does what the buyer wants, if it can be done, and returns where the buyer goes then.
+/// Does what the buyer wants, if possible, and returns where the buyer is sent
+/// afterwards. `None` if it is not possible.
 pub fn settle(world: &Arc<World>, container: &str, outcome: Outcome) -> Option<Option<String>> {
     let now = world.setup.clock.now();
     let (id, url) = {
@@ -78,7 +84,7 @@ pub fn settle(world: &Arc<World>, container: &str, outcome: Outcome) -> Option<O
         let entry = ledger.find(|entry| entry.container == container)?;
         let can_pay = entry.status_at(now) == "created";
         match outcome {
-            Outcome::Pay if can_pay && !entry.two_steps => {
+            Outcome::Pay if can_pay && !entry.manual_capture => {
                 entry.status = "completed".into();
                 entry.paid_at = Some(now);
                 (Some(entry.id.clone()), entry.success_url.clone())

@@ -1,4 +1,4 @@
-//! How the sandbox is set up.
+//! The configuration of the sandbox.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,30 +6,33 @@ use std::time::Duration;
 use tillgate_kernel::signature::Algorithm;
 use tillgate_kernel::{Clock, Secret};
 
-/// How the sandbox is set up.
+/// The configuration of the sandbox.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// The token that a merchant calls with.
+    /// The token in merchants' calls.
     pub token: Secret,
-    /// The merchant's shop.
+    /// The id of the merchant's shop.
     pub merchant_id: String,
     /// The key that notifications are signed with.
     pub signing_key: Secret,
-    /// The hash in the signature.
+    /// The hash function of the signature.
     pub algorithm: Algorithm,
-    /// Whether a number can be used once only, which is a setting of the shop.
+    /// Whether each number of the merchant's can be used only once, which is a
+    /// setting of the shop.
     pub unique_numbers: bool,
-    /// Calls within 30 seconds.
+    /// The maximum number of calls within 30 seconds.
     pub calls_max: usize,
-    /// Before a notification is sent for the second time. Each further pause is twice as long.
+    /// The pause before a notification is sent for the second time. Each
+    /// further pause is twice as long.
     pub first_pause: Duration,
-    /// What time it is.
+    /// The source of the current time.
     pub clock: Clock,
 }
 
-/// What a sandbox is opened with and signs with unless it is told otherwise. Everybody can read it here.
+/// The default token and signing key. They are public, because everybody can
+/// read them here.
 pub const PUBLISHED: [&str; 2] = ["b1946ac92492d2347c6235b4d2611184", "sandbox-signing-key"];
 
 impl Default for Setup {

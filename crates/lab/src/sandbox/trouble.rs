@@ -1,98 +1,105 @@
-//! How a payment system goes wrong.
+//! The ways in which the payment system fails on request.
 
 use std::collections::{HashMap, VecDeque};
 
 use serde::Deserialize;
 
-/// What goes wrong.
+/// The kind of call that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
-    /// Making an order.
+    /// Creating an order.
     Create,
-    /// Altering one that is not paid.
+    /// Changing an unpaid order.
     Update,
     /// Refunds and shipments.
     Operate,
     /// Every other call of a merchant.
     Other,
-    /// A notification.
-    Notice,
+    /// A notification to the merchant.
+    Notification,
 }
 
 impl Call {
-    /// Every call.
-    pub const ALL: [Call; 5] = [Call::Create, Call::Update, Call::Operate, Call::Other, Call::Notice];
+    /// All kinds of calls.
+    pub const ALL: [Call; 5] =
+        [Call::Create, Call::Update, Call::Operate, Call::Other, Call::Notification];
 }
 
-/// How it goes wrong. Some only make sense for notifications.
+/// A way to fail. Some apply only to notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
-    /// It is done, and answered after so many milliseconds.
+    /// Processed, but answered after this many milliseconds.
     Slow(u64),
-    /// 500, nothing done.
+    /// Not processed: 500.
     Broken,
-    /// Done, and the connection breaks within the answer.
+    /// Processed, but the connection breaks during the answer.
     AcceptThenDrop,
-    /// Done, and the answer is not what it should be.
+    /// Processed, but the answer is an HTML page instead of JSON.
     Garbage,
-    /// Not done: too many calls; again in so many seconds.
+    /// Not processed: 429, with `Retry-After` in seconds.
     TooMany(u64),
-    /// Not done: refused for good.
+    /// Not processed: refused for good.
     Refused,
-    /// Done with another sum than was asked, or said to be; lists and notifications: about another sum.
+    /// Processed with another sum than was requested, or answered with another
+    /// sum. Reads, lists and notifications: with another sum.
     OtherAmount,
-    /// Notifications: sent so many times at once.
+    /// Notifications: sent this many times.
     Duplicate(usize),
     /// Notifications: never sent.
     Lost,
-    /// Refunds: taken in, and not done yet.
+    /// Refunds: accepted, but still pending.
     Pending,
-    /// Done, and answered by a page of whatever stands before it: 502.
+    /// Processed, but answered with the 502 page of a proxy in front.
     BadGateway,
-    /// Done, and the answer ends in its middle.
+    /// Processed, but the answer is cut in the middle.
     CutShort,
-    /// Done, and the answer has ten megabytes.
+    /// Processed, but the answer has ten megabytes.
     TooLong,
-    /// Not done: sent somewhere else, 302.
+    /// Not processed: 302 to another address.
     Redirect,
-    /// Not done: 401, as for a token that is not valid any more.
+    /// Not processed: 401, as for a token that is no longer valid.
     NoAccess,
-    /// Not done: 429 without a word about when.
+    /// Not processed: 429 without `Retry-After`.
     Busy,
-    /// Done, and the answer has no payment address.
+    /// Processed, but the answer has no payment address.
     NoUrl,
-    /// Done, and the payment address is somebody else's.
+    /// Processed, but the payment address belongs to somebody else.
     Elsewhere,
-    /// Done, and the answer is about another order; notifications: about an order that nobody made.
+    /// Processed, but the answer is about another order. Notifications: about
+    /// an order that does not exist.
     AnotherOrder,
-    /// Lists: everything twice, under other ids.
+    /// Lists: every entry twice, under different ids.
     Twofold,
-    /// Lists: what was asked for, and something that was not.
+    /// Lists: also contain entries that were not requested.
     Unfiltered,
-    /// Altering an order: said to be done, and not done.
+    /// Changing an order: answered as done, but not done.
     Unheeded,
-    /// Done, and the answer comes so slowly that it never ends.
+    /// Processed, but the answer arrives so slowly that it never ends.
     Trickle,
-    /// Done, and the answer is in gzip, which nobody asked for.
+    /// Processed, but the answer is compressed with gzip, although the client
+    /// did not ask for it.
     Zipped,
-    /// Notifications: without their signature.
+    /// Notifications: without a signature.
     Unsigned,
     /// Notifications: signed with another key.
     Forged,
-    /// Notifications: the same content in other bytes, under the signature of the first ones.
+    /// Notifications: the same content serialized again, with the signature of
+    /// the original bytes.
     Rewritten,
 }
 
-/// How large an answer is that is too long, in bytes.
+/// The size of an answer that is too long, in bytes.
 pub const TOO_LONG_BYTES: usize = 10 * 1024 * 1024;
 
 impl Trouble {
-    /// A trouble as it is named on the command line: `slow=8000`, `broken`, `lost`.
+    /// Parses a trouble in the command line's spelling: `slow=8000`, `broken`,
+    /// `lost`.
     pub fn parse(text: &str) -> Result<Trouble, String> {
         let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        let number = || value.parse::<u64>().map_err(|_| format!("{name} wants a number, such as {name}=3"));
+        let number =
+            || value.parse::<u64>().map_err(|_| format!("{name} needs a number, such as {name}=3"));
         match name {
             "slow" => Ok(Trouble::Slow(number()?)),
             "broken" => Ok(Trouble::Broken),
@@ -122,10 +129,11 @@ impl Trouble {
             "forged" => Ok(Trouble::Forged),
             "rewritten" => Ok(Trouble::Rewritten),
             _ => Err(format!(
-                "{name:?} is no trouble: slow=<ms>, broken, accept-then-drop, garbage, too-many=<s>, refused, \
-                 other-amount, duplicate=<n>, lost, pending, bad-gateway, cut-short, too-long, redirect, no-access, \
-                 busy, no-url, elsewhere, another-order, twofold, unfiltered, unheeded, trickle, zipped, unsigned, \
-                 forged, rewritten"
+                "{name:?} is not a known trouble. Known are: slow=<ms>, broken, \
+                 accept-then-drop, garbage, too-many=<s>, refused, other-amount, \
+                 duplicate=<n>, lost, pending, bad-gateway, cut-short, too-long, \
+                 redirect, no-access, busy, no-url, elsewhere, another-order, twofold, \
+                 unfiltered, unheeded, trickle, zipped, unsigned, forged, rewritten"
             )),
         }
     }
@@ -149,8 +157,20 @@ impl Troubles {
         };
     }
 
-    /// What goes wrong with this call, if anything.
+    /// The troubles of a kind of call that wait, in one line; empty if there
+    /// are none.
+    pub fn describe(&self, call: Call) -> String {
+        let next = self.next.get(&call).filter(|waiting| !waiting.is_empty());
+        let next = next.map(|waiting| format!("next: {waiting:?}"));
+        let always = self.always.get(&call).map(|trouble| format!("always: {trouble:?}"));
+        next.into_iter().chain(always).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The trouble of this call, if any.
     pub fn meet(&mut self, call: Call) -> Option<Trouble> {
-        self.next.get_mut(&call).and_then(VecDeque::pop_front).or_else(|| self.always.get(&call).copied())
+        self.next
+            .get_mut(&call)
+            .and_then(VecDeque::pop_front)
+            .or_else(|| self.always.get(&call).copied())
     }
 }

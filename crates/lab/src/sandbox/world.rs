@@ -1,4 +1,4 @@
-//! What the parts of the sandbox share.
+//! The state that the parts of the sandbox share.
 
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,9 +17,10 @@ pub(super) struct World {
     pub(super) address: SocketAddr,
     pub(super) ledger: Mutex<Ledger>,
     pub(super) troubles: Mutex<Troubles>,
-    /// Where YooKassa's notifications go: over there the shop's cabinet says so.
-    pub(super) yookassa_notices: Mutex<Option<String>>,
-    /// Counts what has happened, for those who wait.
+    /// The address of YooKassa's notifications. At the real YooKassa it is set
+    /// in the shop's cabinet.
+    pub(super) yookassa_notifications: Mutex<Option<String>>,
+    /// Counts events, so that tests can wait for them.
     pub(super) happened: watch::Sender<u64>,
     pub(super) client: Client,
     pub(super) stop: CancellationToken,

@@ -1,4 +1,4 @@
-//! Where the database is: the address of its servers, and how they are reached.
+//! The address of the database: its servers, and how to connect to them.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -15,21 +15,23 @@ use tokio_postgres::config::{Config, Host, SslMode};
 
 use super::known::{GREETING_MAX, Known};
 
-/// Where the database is, from a `postgres://` address: one server or several. It does not print its password. Its clones know
-/// the same of the servers.
+/// The address of the database, parsed from a `postgres://` URL: one server or
+/// several. Its `Display` and `Debug` texts do not contain the password. Clones
+/// share what is known of the servers.
 #[derive(Clone)]
 pub struct Address {
-    /// Each with one host.
+    /// One configuration for each server, with one host in each.
     pub(super) servers: Vec<Config>,
     root_certificates: Option<PathBuf>,
     pub(super) known: Arc<Known>,
 }
 
-/// The text is no address of a database.
+/// The text is not a valid database address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0}. A store is \"postgres://user:password@host:5432/database?sslmode=verify-full\"; where the network is yours alone, say \
-     sslmode=disable"
+    "{0}. A store is \
+     \"postgres://user:password@host:5432/database?sslmode=verify-full\"; on a \
+     private network use sslmode=disable"
 )]
 pub struct BadAddress(String);
 
@@ -44,25 +46,29 @@ impl FromStr for Address {
             says_how |= option.starts_with("sslmode=");
             match option.split_once('=') {
                 Some(("sslrootcert", path)) => root_certificates = Some(PathBuf::from(path)),
-                // Certificates are always verified here.
+                // Certificates are always verified.
                 Some(("sslmode", "verify-full" | "verify-ca")) => kept.push("sslmode=require"),
-                // Nothing else is of use: everything is written.
+                // Nothing else is useful: every connection writes.
                 Some(("target_session_attrs", "read-write" | "any" | "primary")) => {}
                 _ => kept.push(option),
             }
         }
-        let address = if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
-        // The error may quote what it could not read, and that may be the password.
+        let address =
+            if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
+        // The parser's error may quote what it could not read, and that may be
+        // the password.
         let config = Config::from_str(&address)
-            .map_err(|_| BadAddress("the address of the database cannot be read".into()))?;
+            .map_err(|_| BadAddress("the address of the database is malformed".into()))?;
         let hosts = config.get_hosts();
         if hosts.is_empty() {
             return Err(BadAddress("the address names no host".into()));
         }
         if let Some(far) = hosts.iter().find(|host| !is_here(host)).filter(|_| !says_how) {
-            let Host::Tcp(name) = far else { return Err(BadAddress("a socket is no address".into())) };
+            let Host::Tcp(name) = far else {
+                return Err(BadAddress("a Unix socket is always on this machine".into()));
+            };
             return Err(BadAddress(format!(
-                "{name} is another machine, and the address does not say how it is reached"
+                "{name} is on another machine, and the address does not set sslmode"
             )));
         }
         let servers = (0..hosts.len()).map(|place| of_one(&config, place)).collect();
@@ -81,7 +87,7 @@ fn is_here(host: &Host) -> bool {
     }
 }
 
-/// The same for the host at `place` alone.
+/// The configuration for the host at `place` only.
 fn of_one(all: &Config, place: usize) -> Config {
     let mut one = Config::new();
     match all.get_hosts().get(place) {
@@ -93,7 +99,7 @@ fn of_one(all: &Config, place: usize) -> Config {
         }
         None => {}
     }
-    // One port counts for all.
+    // A single port applies to all hosts.
     let ports = all.get_ports();
     if let Some(port) = ports.get(place).or_else(|| ports.first().filter(|_| ports.len() == 1)) {
         one.port(*port);
@@ -125,7 +131,7 @@ fn of_one(all: &Config, place: usize) -> Config {
     one
 }
 
-/// A server's host and port.
+/// The host and port of a server.
 pub(super) fn name_of(server: &Config) -> String {
     let host = match server.get_hosts().first() {
         Some(Host::Tcp(name)) => name.clone(),
@@ -150,10 +156,10 @@ impl fmt::Debug for Address {
 }
 
 impl Address {
-    /// How connections are encrypted, where they are.
+    /// The TLS configuration of connections that are encrypted.
     pub(super) fn tls(&self) -> Result<ClientConfig, String> {
         if self.servers.iter().all(|server| server.get_ssl_mode() == SslMode::Disable) {
-            // Never used, but the type wants one.
+            // Never used, but the caller needs a configuration.
             let roots = RootCertStore::empty();
             return Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth());
         }
@@ -174,17 +180,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_host_of_an_address_is_one_server_and_a_far_one_says_how_it_is_reached() {
-        let address: Address = "postgres://shop:hunter2@127.0.0.1:5433,localhost:5434,[::1]/shop?target_session_attrs=read-write"
+    fn each_host_of_an_address_is_one_server_and_a_remote_one_needs_sslmode() {
+        let address: Address = "postgres://shop:hunter2@127.0.0.1:5433,\
+             localhost:5434,[::1]/shop?target_session_attrs=read-write"
             .parse()
             .expect("an address");
         assert_eq!(address.servers.len(), 3);
         assert!(!format!("{address} {address:?}").contains("hunter2"), "{address}");
         for far in ["postgres://a@db.example/shop", "postgres://a@localhost,db.example/shop"] {
-            let why = far.parse::<Address>().expect_err("it does not say how").to_string();
-            assert!(why.contains("db.example is another machine") && why.contains("verify-full"), "{why}");
+            let why = far.parse::<Address>().expect_err("it sets no sslmode").to_string();
+            assert!(
+                why.contains("db.example is on another machine") && why.contains("verify-full"),
+                "{why}"
+            );
             for how in ["disable", "prefer", "require", "verify-full"] {
-                format!("{far}?sslmode={how}").parse::<Address>().expect("it says how");
+                format!("{far}?sslmode={how}").parse::<Address>().expect("it sets sslmode");
             }
         }
     }

@@ -1,20 +1,20 @@
-//! Keys and pages as columns have them.
+//! Encodes keys and pages as database columns.
 
 use crate::Unavailable;
 use crate::page::Page;
 use tillgate_kernel::Partition;
 
-/// A partition in the database's signed numbers, in the same order.
+/// A partition as a signed number of the database, with the same order.
 pub(super) fn signed(partition: Partition) -> i64 {
     (partition.get() ^ (1 << 63)).cast_signed()
 }
 
-/// The partition that [`signed`] wrote.
+/// Reverses [`signed`].
 pub(super) fn unsigned(partition: i64) -> Partition {
     Partition::from_u64(partition.cast_unsigned() ^ (1 << 63))
 }
 
-/// A document's id in bytes that sort as it does.
+/// The id of a document as bytes that sort in the same order.
 pub(super) fn id_bytes(id: u128) -> Vec<u8> {
     id.to_be_bytes()[4..].to_vec()
 }
@@ -23,7 +23,7 @@ pub(super) fn id_of(bytes: &[u8]) -> u128 {
     bytes.iter().fold(0, |id, byte| id << 8 | u128::from(*byte))
 }
 
-/// A page that is not stored, or what is.
+/// Unpacks a stored page. Without a body, the page is empty.
 pub(super) fn unpack(partition: Partition, body: Option<&[u8]>) -> Result<Page, Unavailable> {
     body.map_or_else(|| Ok(Page::empty(partition)), |body| Page::unpack(partition, body))
 }

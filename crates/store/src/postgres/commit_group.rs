@@ -1,6 +1,6 @@
-//! Commits batches as one group, and finds the one that spoils it.
+//! Commits batches as one group, and finds the batch that makes a group fail.
 
-use super::failed::{Blame, Failed, blame, in_time, is_conflict};
+use super::failed::{Failed, FailureScope, blame, in_time, is_conflict};
 use super::group::{Group, partitions};
 use super::link::{Connected, Link};
 use super::suspects::Suspects;
@@ -12,27 +12,28 @@ use tillgate_kernel::time::from_micros;
 use tillgate_kernel::{Partition, Timestamp};
 use tokio_postgres::SimpleQueryMessage;
 
-/// How often a group is begun again because others were quicker.
+/// How often a group is retried after conflicts with other transactions.
 const ATTEMPTS_MAX: u32 = 6;
 
-/// How long a half of a failed group may wait for a lock, in the database's words: the others wait for it.
+/// The lock timeout for a half of a failed group, as SQL. It is short because
+/// the other batches wait for it.
 const HALF_LOCK_WAIT: &str = "SET LOCAL lock_timeout = '50ms'";
 
-/// What became of a batch, and whether messages are among what it wrote.
+/// The outcome of a batch: on success, whether it wrote messages.
 pub(super) type Committed = Result<bool, CommitError>;
 
-/// What is known of a batch after an attempt.
+/// The outcome of a batch after an attempt.
 #[derive(Debug, Clone)]
-pub(super) enum Fate {
-    /// It was committed, or will not be.
+pub(super) enum BatchOutcome {
+    /// It was committed, or failed for good.
     Known(Committed),
-    /// The server could not, whatever the batch holds.
+    /// The server cannot commit anything, whatever the batch contains.
     ServerFailed(Unavailable),
-    /// Something that it is about is locked by somebody else.
+    /// A row that it needs is locked by another transaction.
     Locked,
 }
 
-/// What committing needs.
+/// Commits batches over one link.
 pub(super) struct Committer<'a> {
     pub(super) link: &'a Link,
     pub(super) time: &'a Time,
@@ -40,11 +41,18 @@ pub(super) struct Committer<'a> {
 }
 
 impl Committer<'_> {
-    /// Commits batches as one group. If it fails because of what one of them holds, or is about, the others do not suffer for
-    /// it: each half is tried by itself, and so on, with less `patience` for locks.
-    pub(super) async fn commit_all(&self, batches: &[Batch], patience: Option<&'static str>) -> Vec<Fate> {
+    /// Commits batches as one group. If the group fails because of the contents
+    /// of one batch, or because of a lock, the other batches must not fail with
+    /// it: each half is tried separately, and so on, with the shorter lock
+    /// timeout `patience`.
+    pub(super) async fn commit_all(
+        &self,
+        batches: &[Batch],
+        patience: Option<&'static str>,
+    ) -> Vec<BatchOutcome> {
         let Committer { link, time, suspects } = self;
-        // In the other half a culprit may have been found that is about the same as some of these.
+        // The other half may have found a failing batch that uses the same
+        // partitions as some of these.
         let is_suspect: Vec<bool> =
             batches.iter().map(|batch| patience.is_some() && suspects.has(batch)).collect();
         if is_suspect.contains(&true) {
@@ -56,57 +64,65 @@ impl Committer<'_> {
             }
             let mut fates = fates.into_iter();
             let fate = |is_suspect| if is_suspect { None } else { fates.next() };
-            return is_suspect.into_iter().map(fate).map(|fate| fate.unwrap_or(Fate::Locked)).collect();
+            return is_suspect
+                .into_iter()
+                .map(fate)
+                .map(|fate| fate.unwrap_or(BatchOutcome::Locked))
+                .collect();
         }
         match commit_group(link, time, batches, patience).await {
             Ok(fates) => fates,
-            Err(NotCommitted { blame: Blame::Data | Blame::Lock, .. }) if batches.len() > 1 => {
+            Err(NotCommitted { blame: FailureScope::Data | FailureScope::Lock, .. })
+                if batches.len() > 1 =>
+            {
                 let (one, other) = batches.split_at(batches.len() / 2);
                 let mut fates = Box::pin(self.commit_all(one, Some(HALF_LOCK_WAIT))).await;
                 fates.extend(Box::pin(self.commit_all(other, Some(HALF_LOCK_WAIT))).await);
                 fates
             }
-            Err(NotCommitted { blame: Blame::Lock, .. }) => {
+            Err(NotCommitted { blame: FailureScope::Lock, .. }) => {
                 batches.iter().for_each(|batch| suspects.add(batch));
-                batches.iter().map(|_| Fate::Locked).collect()
+                batches.iter().map(|_| BatchOutcome::Locked).collect()
             }
-            Err(NotCommitted { blame: Blame::Server, why }) => {
-                batches.iter().map(|_| Fate::ServerFailed(why.clone())).collect()
+            Err(NotCommitted { blame: FailureScope::Server, why }) => {
+                batches.iter().map(|_| BatchOutcome::ServerFailed(why.clone())).collect()
             }
-            Err(NotCommitted { blame: Blame::Data | Blame::Unknown, why }) => {
-                batches.iter().map(|_| Fate::Known(Err(why.clone().into()))).collect()
+            Err(NotCommitted { blame: FailureScope::Data | FailureScope::Unknown, why }) => {
+                batches.iter().map(|_| BatchOutcome::Known(Err(why.clone().into()))).collect()
             }
         }
     }
 
-    /// Commits batches that are about partitions which are suspected to be locked: those about one partition together, and one
-    /// partition after another.
-    pub(super) async fn commit_aside(&self, batches: &[Batch]) -> Vec<Fate> {
+    /// Commits batches whose partitions are suspected to be locked: all batches
+    /// of one partition together, and one partition after another.
+    pub(super) async fn commit_aside(&self, batches: &[Batch]) -> Vec<BatchOutcome> {
         let Committer { link, time, suspects } = self;
         let mut of_partition: BTreeMap<Option<Partition>, Vec<usize>> = BTreeMap::new();
         for (place, batch) in batches.iter().enumerate() {
             of_partition.entry(partitions(batch).next()).or_default().push(place);
         }
-        let mut fates = vec![Fate::Locked; batches.len()];
+        let mut fates = vec![BatchOutcome::Locked; batches.len()];
         for places in of_partition.into_values() {
             let group: Vec<Batch> = places.iter().map(|&place| batches[place].clone()).collect();
             let of_group = match commit_group(link, time, &group, Some(HALF_LOCK_WAIT)).await {
                 Ok(fates) => fates,
-                Err(NotCommitted { blame: Blame::Lock, .. }) => {
+                Err(NotCommitted { blame: FailureScope::Lock, .. }) => {
                     suspects.add(&group[0]);
                     continue;
                 }
-                // One after another, to find the one.
-                Err(NotCommitted { blame: Blame::Data, .. }) => {
+                // One by one, to find the batch that fails.
+                Err(NotCommitted { blame: FailureScope::Data, .. }) => {
                     let mut fates = Vec::new();
                     for batch in &group {
                         fates.extend(self.commit_all(std::slice::from_ref(batch), None).await);
                     }
                     fates
                 }
-                Err(NotCommitted { blame: Blame::Server, why }) => vec![Fate::ServerFailed(why); group.len()],
-                Err(NotCommitted { blame: Blame::Unknown, why }) => {
-                    vec![Fate::Known(Err(why.into())); group.len()]
+                Err(NotCommitted { blame: FailureScope::Server, why }) => {
+                    vec![BatchOutcome::ServerFailed(why); group.len()]
+                }
+                Err(NotCommitted { blame: FailureScope::Unknown, why }) => {
+                    vec![BatchOutcome::Known(Err(why.into())); group.len()]
                 }
             };
             for (place, fate) in places.into_iter().zip(of_group) {
@@ -117,32 +133,32 @@ impl Committer<'_> {
     }
 }
 
-/// Why nothing of a group was committed.
+/// The reason why nothing of a group was committed.
 struct NotCommitted {
     why: Unavailable,
-    blame: Blame,
+    blame: FailureScope,
 }
 
 impl From<Unavailable> for NotCommitted {
     fn from(why: Unavailable) -> NotCommitted {
-        NotCommitted { why, blame: Blame::Unknown }
+        NotCommitted { why, blame: FailureScope::Unknown }
     }
 }
 
-/// Why a group was not committed.
-enum Undone {
-    /// Somebody else was quicker: do it again, with a look at these partitions.
+/// The reason why an attempt did not commit a group.
+enum GroupFailure {
+    /// Another transaction was first: retry, and read these partitions before.
     Again(Vec<Partition>),
-    /// It cannot be done now.
+    /// It cannot be committed now.
     Failed(Failed),
 }
 
-impl From<Failed> for Undone {
-    fn from(failed: Failed) -> Undone {
-        if matches!(&failed, Failed::Said(why) if is_conflict(why)) {
-            return Undone::Again(Vec::new());
+impl From<Failed> for GroupFailure {
+    fn from(failed: Failed) -> GroupFailure {
+        if matches!(&failed, Failed::PrimaryStatus(why) if is_conflict(why)) {
+            return GroupFailure::Again(Vec::new());
         }
-        Undone::Failed(failed)
+        GroupFailure::Failed(failed)
     }
 }
 
@@ -151,36 +167,42 @@ async fn commit_group(
     time: &Time,
     batches: &[Batch],
     patience: Option<&'static str>,
-) -> Result<Vec<Fate>, NotCommitted> {
+) -> Result<Vec<BatchOutcome>, NotCommitted> {
     let mut must_look = HashSet::new();
     for _ in 0..ATTEMPTS_MAX {
         let connected = link.get().await?;
-        let undone = match Box::pin(attempt(link, time, patience, &connected, batches, &must_look)).await {
-            Ok(fates) => return Ok(fates),
-            Err(undone) => undone,
-        };
+        let undone =
+            match Box::pin(attempt(link, time, patience, &connected, batches, &must_look)).await {
+                Ok(fates) => return Ok(fates),
+                Err(undone) => undone,
+            };
         let blame = match &undone {
-            Undone::Again(_) => None,
-            Undone::Failed(why) => Some(blame(why)),
+            GroupFailure::Again(_) => None,
+            GroupFailure::Failed(why) => Some(blame(why)),
         };
-        // A connection on which something went wrong within a transaction is only kept if that can be ended.
-        let may_end = !matches!(blame, Some(Blame::Unknown | Blame::Server));
+        // A connection on which a transaction failed is only kept if that
+        // transaction can be rolled back.
+        let may_end = !matches!(blame, Some(FailureScope::Unknown | FailureScope::Server));
         let is_ended = may_end && in_time(connected.client.batch_execute("ROLLBACK")).await.is_ok();
         if !is_ended {
             link.abandon(&connected).await;
         }
         match undone {
-            Undone::Again(partitions) => must_look.extend(partitions),
-            Undone::Failed(why) => {
-                return Err(NotCommitted { why: why.into(), blame: blame.unwrap_or(Blame::Unknown) });
+            GroupFailure::Again(partitions) => must_look.extend(partitions),
+            GroupFailure::Failed(why) => {
+                return Err(NotCommitted {
+                    why: why.into(),
+                    blame: blame.unwrap_or(FailureScope::Unknown),
+                });
             }
         }
     }
     Err(Unavailable::Crowded.into())
 }
 
-/// Whether a batch can be staged without a look at what is stored: it believes that nothing is there, and inserts, which
-/// finds out. One that inserts nothing would never know.
+/// Whether a batch can be staged without reading what is stored: it expects
+/// everything to be absent and inserts, and a failing insert shows that it was
+/// wrong. A batch that inserts nothing would never find out.
 fn believes_in_nothing(batch: &Batch) -> bool {
     let inserts = |partition: Partition| {
         let mut docs = batch.docs.iter();
@@ -188,8 +210,10 @@ fn believes_in_nothing(batch: &Batch) -> bool {
             key.partition == partition && matches!(change, Change::Put(_) | Change::Wake { .. })
         })
     };
-    let all_absent =
-        batch.docs.iter().all(|(key, (expect, _))| *expect == Expect::Absent && inserts(key.partition));
+    let all_absent = batch
+        .docs
+        .iter()
+        .all(|(key, (expect, _))| *expect == Expect::Absent && inserts(key.partition));
     all_absent && !batch.docs.is_empty() && batch.settled.is_empty()
 }
 
@@ -200,7 +224,7 @@ async fn attempt(
     connected: &Connected,
     batches: &[Batch],
     must_look: &HashSet<Partition>,
-) -> Result<Vec<Fate>, Undone> {
+) -> Result<Vec<BatchOutcome>, GroupFailure> {
     let mut look = Vec::new();
     for batch in batches {
         let is_looked_for =
@@ -222,30 +246,31 @@ async fn attempt(
     }
     let mut admit = |batch: &Batch| {
         if group.is_locked(batch) {
-            return Fate::Locked;
+            return BatchOutcome::Locked;
         }
-        Fate::Known(group.admit(batch.clone().stamped(now)))
+        BatchOutcome::Known(group.admit(batch.clone().stamped(now)))
     };
     let fates = batches.iter().map(&mut admit).collect();
     let missing = Box::pin(group.into_rows().write(connected)).await?;
     if !missing.is_empty() {
-        return Err(Undone::Again(missing));
+        return Err(GroupFailure::Again(missing));
     }
     connected.without_warning(&link.address, connected.client.batch_execute("COMMIT")).await?;
     Ok(fates)
 }
 
-/// Begins a transaction. Returns the time by which what it writes is due, if that `is_needed`.
+/// Begins a transaction. Returns the current time if that `is_needed`: what the
+/// transaction writes is due by it.
 async fn begin(connected: &Connected, time: &Time, is_needed: bool) -> Result<Timestamp, Failed> {
     if let (Some(now), _) | (None, Some(now)) = (time.of_a_test(), (!is_needed).then_some(0)) {
         in_time(connected.client.batch_execute("BEGIN")).await?;
         return Ok(from_micros(now));
     }
     let text = "BEGIN; SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
-    let said = in_time(connected.client.simple_query(text)).await?;
-    let micros = said.iter().find_map(|message| {
+    let answers = in_time(connected.client.simple_query(text)).await?;
+    let micros = answers.iter().find_map(|message| {
         let SimpleQueryMessage::Row(row) = message else { return None };
         row.get(0)?.parse().ok()
     });
-    micros.map(from_micros).ok_or_else(|| Failed::Unfit("tells no time"))
+    micros.map(from_micros).ok_or_else(|| Failed::NotWritable("returned no time"))
 }

@@ -1,18 +1,20 @@
-//! The engine: what a store does, by the pools of its connections.
+//! The operations of the store. They delegate to the writers, readers and
+//! links.
 
 use super::address::Address;
 use super::known::Seen;
 use super::link::Link;
 use super::opened::Opening;
-use super::opened::{NotNow, OpenError};
+use super::opened::{NoPrimary, OpenError};
 use super::schema::Migration;
 use super::time::Time;
 use super::{
-    Postgres, TROUBLE_MEMORY, WAITING_MAX, condition, link, lists, opening, outbox, reader, schema, writer,
+    Postgres, TROUBLE_MEMORY, WAITING_MAX, condition, link, lists, opening, outbox, reader, schema,
+    writer,
 };
 use crate::batch::{Batch, CounterKey, Stored};
 use crate::scan::{Found, Scan};
-use crate::{Belief, CommitError, Condition, Unavailable};
+use crate::{CommitError, Condition, ReadTrust, Unavailable};
 use std::sync::{Arc, PoisonError};
 use tillgate_kernel::DocKey;
 use tillgate_kernel::outbox::{Claim, Claimed};
@@ -22,21 +24,32 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 impl Postgres {
-    /// Opens the store; its schema is created or brought up to date unless `migration` says otherwise.
-    pub async fn open(address: &Address, migration: Migration, clock: &Clock) -> Result<Postgres, OpenError> {
+    /// Opens the store. Its schema is created or migrated, unless `migration`
+    /// refuses that.
+    pub async fn open(
+        address: &Address,
+        migration: Migration,
+        clock: &Clock,
+    ) -> Result<Postgres, OpenError> {
         schema::prepare(address, migration).await?;
         Ok(Postgres::begin(address, clock, watch::Sender::new(Opening::Open), None))
     }
 
-    /// The same, but of a database that lives and takes no writes now a store is made that is unavailable until it does.
+    /// Like [`Postgres::open`]. But if the database has no server that accepts
+    /// writes now, the store is returned all the same, and is unavailable until
+    /// there is one.
     pub async fn open_or_wait(
         address: &Address,
         migration: Migration,
         clock: &Clock,
     ) -> Result<Postgres, OpenError> {
         match Postgres::open(address, migration, clock).await {
-            Err(OpenError::NotNow(NotNow { why, .. })) => {
-                tracing::warn!(database = %address, reason = why, "the database cannot be used yet");
+            Err(OpenError::NoPrimary(NoPrimary { why, .. })) => {
+                tracing::warn!(
+                    database = %address,
+                    reason = why,
+                    "the database is not available yet"
+                );
                 Ok(Postgres::begin(
                     address,
                     clock,
@@ -60,22 +73,24 @@ impl Postgres {
             AbortOnDropHandle::new(tokio::spawn(waits))
         });
         let link = |role| Arc::new(Link::new(address.clone(), role, opening.subscribe()));
-        let outbox_bell = watch::Sender::new(0);
+        let outbox_wakeups = watch::Sender::new(0);
         let (batches, waiting_batches) = mpsc::channel(WAITING_MAX);
         let (reads, waiting_reads) = mpsc::channel(WAITING_MAX);
         let trouble = writer::Trouble::default();
         let time = Time::of(clock);
-        let (bell, time) = (outbox_bell.clone(), time.clone());
-        let shared = writer::Shared { bell, trouble: Arc::clone(&trouble), time: time.clone() };
+        let (wakeups, time) = (outbox_wakeups.clone(), time.clone());
+        let shared = writer::Shared { wakeups, trouble: Arc::clone(&trouble), time: time.clone() };
         writer::start(&batches, waiting_batches, &shared, || link(link::Role::Fast));
         reader::start(waiting_reads, || link(link::Role::Fast));
-        // A connection of its own: what others ask for must not get into its transaction.
+        // Summing has a link of its own: statements of others must not get into
+        // its transaction.
         let summing = lists::start_summing(link(link::Role::Slow));
         let surveying = {
             let address = address.clone();
             AbortOnDropHandle::new(tokio::spawn(async move { address.keep_surveying().await }))
         };
-        let (pieces, slow, looks) = (link(link::Role::Fast), link(link::Role::Slow), link(link::Role::Looks));
+        let (pieces, slow, looks) =
+            (link(link::Role::Fast), link(link::Role::Slow), link(link::Role::Looks));
         Postgres {
             address: address.clone(),
             time,
@@ -85,8 +100,8 @@ impl Postgres {
             pieces,
             slow,
             looks,
-            outbox_bell,
-            orphans: outbox::Orphans::default(),
+            outbox_wakeups,
+            orphans: outbox::OrphanedLeases::default(),
             trouble,
             _summing: summing,
             _surveying: surveying,
@@ -94,7 +109,8 @@ impl Postgres {
         }
     }
 
-    /// Returns when the database turns out to be none that can be worked on, with the reason.
+    /// Returns when the database turns out to be unusable for good, with the
+    /// reason.
     pub(crate) async fn stopped(&self) -> String {
         let mut opening = self.opening.subscribe();
         let failed = opening.wait_for(|opening| matches!(opening, Opening::Failed { .. })).await;
@@ -104,7 +120,7 @@ impl Postgres {
         }
     }
 
-    /// Why nothing can be done yet, if that is so.
+    /// Why the store is not usable yet, if so.
     pub(crate) fn waits_for(&self) -> Option<String> {
         match &*self.opening.borrow() {
             Opening::Open => None,
@@ -116,7 +132,7 @@ impl Postgres {
         condition::condition(self).await
     }
 
-    /// What was seen of the servers.
+    /// What was observed of the servers.
     pub(crate) fn seen(&self) -> Seen {
         self.address.seen()
     }
@@ -132,7 +148,7 @@ impl Postgres {
     pub(crate) async fn load(
         &self,
         keys: &[DocKey],
-        belief: Belief,
+        belief: ReadTrust,
     ) -> Result<Vec<Option<Stored>>, Unavailable> {
         let mut found = Vec::with_capacity(keys.len());
         for of_one_page in keys.chunk_by(|one, next| one.partition == next.partition) {
@@ -173,36 +189,43 @@ impl Postgres {
         lists::partitions(self, after, limit).await
     }
 
-    pub(crate) fn outbox_bell(&self) -> watch::Receiver<u64> {
-        self.outbox_bell.subscribe()
+    pub(crate) fn outbox_wakeups(&self) -> watch::Receiver<u64> {
+        self.outbox_wakeups.subscribe()
     }
 
-    /// Commits something small, which waits for the disk and the standby as every commit does, and needs the rights that
-    /// writing an order needs; and reads as hooks do, through a reader.
+    /// Checks that the store works. It commits something small, which waits for
+    /// the disk and the standby like every commit and needs the rights that
+    /// writing an order needs; and it reads through a reader, as hooks do.
     pub(crate) async fn probe(&self) -> Result<(), Unavailable> {
         if let Some((since, why)) = &*self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
             && since.elapsed() < TROUBLE_MEMORY
         {
-            // What is as small as a probe may still find room where an order does not.
+            // Something as small as a probe may still fit where an order does
+            // not.
             return Err(Unavailable::Unreachable(why.clone()));
         }
         let text = "BEGIN; DELETE FROM tillgate.pages WHERE false; \
                     SELECT pg_logical_emit_message(true, 'tillgate', 'probe'); COMMIT";
         let connected = self.pieces.get().await?;
-        let committed = connected.without_warning(&self.address, connected.client.batch_execute(text)).await;
+        let committed =
+            connected.without_warning(&self.address, connected.client.batch_execute(text)).await;
         if let Err(why) = committed {
             self.pieces.abandon(&connected).await;
             return Err(why.into());
         }
-        reader::page(self, Partition::FIRST, Belief::Hint).await.map(drop)
+        reader::page(self, Partition::FIRST, ReadTrust::Hint).await.map(drop)
     }
 
-    /// The tables of ours that the database's user may not write to.
+    /// The tables of tillgate that the database user may not write to.
     pub(crate) async fn unwritable(&self) -> Result<Vec<String>, Unavailable> {
-        let text = "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-                    WHERE n.nspname = 'tillgate' AND c.relkind IN ('r', 'p') AND c.relname <> 'schema_versions' \
-                    AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') \
-                    AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')) ORDER BY 1";
+        let text = "SELECT c.oid::regclass::text FROM pg_class c \
+                    JOIN pg_namespace n ON n.oid = c.relnamespace \
+                    WHERE n.nspname = 'tillgate' AND c.relkind IN ('r', 'p') \
+                    AND c.relname <> 'schema_versions' \
+                    AND NOT (has_table_privilege(c.oid, 'SELECT') \
+                    AND has_table_privilege(c.oid, 'INSERT') \
+                    AND has_table_privilege(c.oid, 'UPDATE') \
+                    AND has_table_privilege(c.oid, 'DELETE')) ORDER BY 1";
         let rows = reader::query(&self.slow, text, &[]).await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
@@ -218,6 +241,8 @@ impl Postgres {
         let text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
         let rows = reader::query(&self.slow, text, &[]).await?;
         let micros = rows.first().map(|row| row.get(0));
-        micros.map(from_micros).ok_or_else(|| Unavailable::Unreachable("the database tells no time".into()))
+        micros
+            .map(from_micros)
+            .ok_or_else(|| Unavailable::Unreachable("the database returned no time".into()))
     }
 }

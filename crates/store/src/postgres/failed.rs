@@ -1,4 +1,5 @@
-//! How a call of the database failed, what is to blame, and how long anything may take.
+//! How a call to the database fails, what caused the failure, and how long a
+//! call may take.
 
 use super::CALL_MILLISECONDS_MAX;
 use crate::Unavailable;
@@ -6,12 +7,13 @@ use std::fmt;
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
-/// What went wrong, for people: the server's own words where there are some.
+/// The error as text for people: the server's own message if there is one.
 pub(super) fn words(why: &tokio_postgres::Error) -> String {
     match why.as_db_error() {
-        Some(said) => format!("{} ({})", said.message(), said.code().code()),
+        Some(error) => format!("{} ({})", error.message(), error.code().code()),
         None => {
-            // The outermost text says "error connecting to server"; what is behind it says why.
+            // The outermost text only says "error connecting to server"; its
+            // sources say why.
             let mut texts = vec![why.to_string()];
             let mut source = std::error::Error::source(why);
             while let Some(behind) = source {
@@ -24,45 +26,51 @@ pub(super) fn words(why: &tokio_postgres::Error) -> String {
     }
 }
 
-/// Whether doing the whole transaction again may succeed at once: somebody else was quicker, or stood in the way.
+/// Whether repeating the whole transaction may succeed at once: another
+/// transaction was first, or was in the way.
 pub(super) fn is_conflict(why: &tokio_postgres::Error) -> bool {
-    let conflicts =
-        [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::UNIQUE_VIOLATION];
+    let conflicts = [
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::UNIQUE_VIOLATION,
+    ];
     why.code().is_some_and(|code| conflicts.contains(code))
 }
 
-/// What a failure of a group is about.
+/// The cause of the failure of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Blame {
-    /// What one of its batches holds: the database will not have it, and never will.
+pub(super) enum FailureScope {
+    /// The contents of one of its batches: the database refuses them, and
+    /// always will.
     Data,
-    /// What one of its batches is about: it is locked, or takes too long.
+    /// A row that one of its batches needs: it is locked, or the statement
+    /// takes too long.
     Lock,
-    /// The server: its disk is full, or it may not be written to.
+    /// The server: for example, its disk is full, or it is read-only.
     Server,
-    /// Nothing that is known: the outcome may be either.
+    /// Unknown. The outcome is unknown too.
     Unknown,
 }
 
-pub(super) fn blame(failed: &Failed) -> Blame {
-    let Failed::Said(why) = failed else { return Blame::Unknown };
-    let Some(code) = why.code() else { return Blame::Unknown };
+pub(super) fn blame(failed: &Failed) -> FailureScope {
+    let Failed::PrimaryStatus(why) = failed else { return FailureScope::Unknown };
+    let Some(code) = why.code() else { return FailureScope::Unknown };
     if [SqlState::LOCK_NOT_AVAILABLE, SqlState::QUERY_CANCELED].contains(code) {
-        return Blame::Lock;
+        return FailureScope::Lock;
     }
     if [SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::INSUFFICIENT_PRIVILEGE].contains(code) {
-        return Blame::Server;
+        return FailureScope::Server;
     }
     match &code.code()[..2] {
-        // Data exceptions, and limits of the database's own.
-        "22" | "54" => Blame::Data,
-        // Resources, and the system under it.
-        "53" | "58" => Blame::Server,
-        _ => Blame::Unknown,
+        // Data exceptions, and limits of the database itself.
+        "22" | "54" => FailureScope::Data,
+        // Insufficient resources, and system errors.
+        "53" | "58" => FailureScope::Server,
+        _ => FailureScope::Unknown,
     }
 }
 
-/// Waits for an answer of the database, but not longer than a hook can wait.
+/// Waits for an answer of the database, but no longer than a hook can wait.
 pub(super) async fn in_time<T>(
     call: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Result<T, Failed> {
@@ -75,7 +83,7 @@ pub(super) async fn within<T>(
 ) -> Result<T, Failed> {
     match tokio::time::timeout(patience, call).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(why)) => Err(Failed::Said(why)),
+        Ok(Err(why)) => Err(Failed::PrimaryStatus(why)),
         Err(_) => Err(Failed::TooSlow),
     }
 }
@@ -83,29 +91,34 @@ pub(super) async fn within<T>(
 /// Why a call to the database failed.
 #[derive(Debug)]
 pub(super) enum Failed {
-    /// The database or the connection says so.
-    Said(tokio_postgres::Error),
+    /// The database or the connection reported an error.
+    PrimaryStatus(tokio_postgres::Error),
     /// There was no answer in time.
     TooSlow,
-    /// It was answered, and the server has warned meanwhile: less may have been done.
+    /// There was an answer, but the server has sent a warning meanwhile: it may
+    /// have done less than asked.
     Warned(String),
-    /// It was answered by a server that is the primary no more.
+    /// The answer came from a server that is no longer the primary.
     Superseded,
-    /// It was not asked: the server has confirmed nothing for some time.
+    /// Nothing was sent: the server has not confirmed a commit for some time.
     StandsStill,
-    /// The answer is none that was asked for.
-    Unfit(&'static str),
+    /// The answer is not what was asked for.
+    NotWritable(&'static str),
 }
 
 impl Failed {
-    /// What was asked for may have been done all the same. Only the server's own word that it failed says that it was not,
-    /// and not even that if the server was told to end what it was at.
+    /// Whether the statement may have taken effect all the same. Only an error
+    /// from the server shows that it did not, and not even that if the server
+    /// had to abort its work.
     pub(super) fn leaves_doubt(&self) -> bool {
         match self {
             Failed::TooSlow => true,
-            // Counted already, or not asked.
-            Failed::Warned(_) | Failed::Superseded | Failed::StandsStill | Failed::Unfit(_) => false,
-            Failed::Said(why) => match why.code() {
+            // Already counted as unconfirmed, or never sent.
+            Failed::Warned(_)
+            | Failed::Superseded
+            | Failed::StandsStill
+            | Failed::NotWritable(_) => false,
+            Failed::PrimaryStatus(why) => match why.code() {
                 Some(code) if *code == SqlState::QUERY_CANCELED => false,
                 Some(code) => code.code().starts_with("57") || code.code().starts_with("XX"),
                 None => true,
@@ -117,16 +130,20 @@ impl Failed {
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failed::Said(why) => f.write_str(&words(why)),
+            Failed::PrimaryStatus(why) => f.write_str(&words(why)),
             Failed::TooSlow => f.write_str("the database did not answer in time"),
-            Failed::Superseded => f.write_str("another server of the database was promoted meanwhile"),
+            Failed::Superseded => {
+                f.write_str("another server of the database has been promoted meanwhile")
+            }
             Failed::StandsStill => f.write_str(
-                "the database confirms no commit: its synchronous standby is away, or its disk stands still",
+                "the database confirms no commits: its synchronous standby is \
+                 disconnected, or its disk hangs",
             ),
-            Failed::Unfit(what) => write!(f, "the database {what}"),
+            Failed::NotWritable(what) => write!(f, "the database {what}"),
             Failed::Warned(warning) => write!(
                 f,
-                "the database warned beside its answer, so what it was asked for may not be kept as promised: {warning}"
+                "the database answered with a warning, so the change may not be kept \
+                 as promised: {warning}"
             ),
         }
     }

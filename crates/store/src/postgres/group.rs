@@ -1,4 +1,5 @@
-//! What the batches of a group write, over what is stored: judged in the process, by the rules that all engines share.
+//! What the batches of a group write, relative to what is stored. It is decided
+//! in the process, by the rules that all engines share.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use tillgate_kernel::Partition;
@@ -7,10 +8,10 @@ use super::codec::{id_bytes, signed, unpack, unsigned};
 use super::failed::Failed;
 use super::link::Connected;
 use super::rows::{
-    LineColumns, ListColumns, ListKey, OutboxKey, PageColumns, PartColumns, PieceColumns, Rows, SetColumns,
-    ask,
+    LineColumns, ListColumns, ListKey, OutboxKey, PageColumns, PartColumns, PieceColumns, Rows,
+    SetColumns, ask,
 };
-use crate::batch::{Batch, Bump, CounterKey, Stamped, Stored};
+use crate::batch::{Batch, CounterChange, CounterKey, Stamped, Stored};
 use crate::page::{Head, Page, PieceKey, Pieces};
 use crate::place::Place;
 use crate::plan::{DocWrite, Held, Writes, plan};
@@ -23,7 +24,8 @@ use tillgate_kernel::outbox::MessageId;
 use tillgate_kernel::outbox::Ticket;
 use tillgate_kernel::outbox::message_key;
 
-/// The partitions that a batch is about: one, but for batches of tests.
+/// The partitions that a batch touches: a single one, except for batches in
+/// tests.
 pub fn partitions(batch: &Batch) -> impl Iterator<Item = Partition> {
     let of_docs = batch.docs.keys().map(|key| key.partition);
     let of_messages = batch.messages.iter().map(|message| message.id.subject);
@@ -31,7 +33,8 @@ pub fn partitions(batch: &Batch) -> impl Iterator<Item = Partition> {
     of_docs.chain(of_messages).chain(of_settled)
 }
 
-/// The partition whose row takes what a batch adds to counters: the first of them.
+/// The partition whose row receives what a batch adds to counters: its first
+/// one.
 fn home(batch: &Stamped) -> Partition {
     let of_docs = batch.docs.keys().next().map(|key| key.partition);
     let of_messages = || batch.messages.first().map(|(message, _)| message.id.subject);
@@ -39,32 +42,32 @@ fn home(batch: &Stamped) -> Partition {
     of_docs.or_else(of_messages).or_else(of_settled).unwrap_or(Partition::FIRST)
 }
 
-/// A page as the group has it so far.
+/// A page with the changes of the group so far.
 #[derive(Debug)]
-struct Kept {
+struct StoredPage {
     page: Page,
     is_stored: bool,
     is_changed: bool,
 }
 
-/// What the batches of a group have written so far, over what is stored.
+/// What the batches of a group have written so far, on top of what is stored.
 #[derive(Default)]
 pub struct Group {
-    pages: HashMap<Partition, Kept>,
+    pages: HashMap<Partition, StoredPage>,
     /// Pages that cannot be read.
     damaged: HashMap<Partition, Unavailable>,
-    /// Pages that somebody else is at.
+    /// Pages that another transaction has locked.
     locked: HashSet<Partition>,
-    /// Pieces of messages that were read. Nothing else is looked into.
+    /// The pieces of messages that were read. Other bodies are not inspected.
     read_pieces: HashMap<PieceKey, Vec<u8>>,
-    /// Pieces to be written or cut off.
+    /// Pieces to write or to delete.
     new_pieces: HashMap<PieceKey, Option<Vec<u8>>>,
-    /// The fences of claimed messages that are to be settled.
+    /// The fences of the claimed messages that the batches settle.
     fences: HashMap<OutboxKey, u64>,
-    /// What is listed from now on, or no more.
+    /// Entries of lists to add (`true`) or to remove (`false`).
     listed: BTreeMap<ListKey, bool>,
     outbox: BTreeMap<OutboxKey, Option<Place>>,
-    /// Messages whose place was given up without a settlement.
+    /// Messages that were removed from the outbox index without a settlement.
     withdrawn: HashSet<OutboxKey>,
     parts: BTreeMap<(Partition, CounterKey), i64>,
     set: BTreeMap<CounterKey, i64>,
@@ -93,18 +96,23 @@ impl Held for Group {
     }
 }
 
-/// A message's row.
+/// The key of a message's row.
 fn line_of(id: MessageId) -> OutboxKey {
     (id.subject, i64::from(id.sequence))
 }
 
 impl Group {
-    /// Locks and reads what the batches are to be judged against.
-    pub async fn read(connected: &Connected, batches: &[Batch], look: &[Partition]) -> Result<Group, Failed> {
+    /// Locks and reads what the batches are checked against.
+    pub async fn read(
+        connected: &Connected,
+        batches: &[Batch],
+        look: &[Partition],
+    ) -> Result<Group, Failed> {
         let partitions: Vec<i64> = look.iter().copied().map(signed).collect();
-        // What somebody else is at is passed over: those who wait for it hold nobody else up.
-        let text = "SELECT partition, body FROM tillgate.pages WHERE partition = ANY($1) ORDER BY partition \
-                    FOR UPDATE SKIP LOCKED";
+        // Skip rows that others have locked: batches that wait for them must
+        // not delay the others.
+        let text = "SELECT partition, body FROM tillgate.pages WHERE partition = ANY($1) \
+                    ORDER BY partition FOR UPDATE SKIP LOCKED";
         let mut group = Group::default();
         let mut not_seen: HashSet<i64> = partitions.iter().copied().collect();
         for row in ask(connected, text, &[&partitions]).await? {
@@ -112,9 +120,11 @@ impl Group {
             let partition = unsigned(row.get(0));
             match unpack(partition, Some(row.get(1))) {
                 Ok(page) => {
-                    group.pages.insert(partition, Kept { page, is_stored: true, is_changed: false });
+                    group
+                        .pages
+                        .insert(partition, StoredPage { page, is_stored: true, is_changed: false });
                 }
-                // Only those who are about it hear of it.
+                // Only the batches that touch the page fail with this error.
                 Err(why) => {
                     group.damaged.insert(partition, why);
                 }
@@ -126,7 +136,8 @@ impl Group {
             let there = ask(connected, text, &[&not_seen]).await?;
             group.locked.extend(there.iter().map(|row| unsigned(row.get(0))));
         }
-        let settled = || batches.iter().flat_map(|batch| &batch.settled).map(|(ticket, _)| ticket.id);
+        let settled =
+            || batches.iter().flat_map(|batch| &batch.settled).map(|(ticket, _)| ticket.id);
         let numbers: Vec<i64> = settled().map(|id| signed(id.subject)).collect();
         if !numbers.is_empty() {
             let sequences: Vec<i64> = settled().map(|id| i64::from(id.sequence)).collect();
@@ -139,14 +150,17 @@ impl Group {
                 group.fences.insert(place, row.get::<_, i64>(2).cast_unsigned());
             }
         }
-        // A message's body is looked into; if it is a long one, its pieces are needed.
-        let messages =
-            batches.iter().flat_map(|batch| batch.docs.keys().copied()).chain(settled().map(message_key));
+        // The body of a message is decoded. If it is long, its pieces are
+        // needed.
+        let messages = batches
+            .iter()
+            .flat_map(|batch| batch.docs.keys().copied())
+            .chain(settled().map(message_key));
         for key in messages.filter(|key| key.kind == Delivery::KIND) {
             let head = group.pages.get(&key.partition).and_then(|kept| kept.page.head(key));
             if head.is_some_and(|head| head.pieces > 0) {
-                let text =
-                    "SELECT piece, body FROM tillgate.pieces WHERE partition = $1 AND kind = $2 AND id = $3";
+                let text = "SELECT piece, body FROM tillgate.pieces \
+                            WHERE partition = $1 AND kind = $2 AND id = $3";
                 let (kind, id) = (i16::from(key.kind.byte()), id_bytes(key.id));
                 for row in ask(connected, text, &[&signed(key.partition), &kind, &id]).await? {
                     let number = u16::try_from(row.get::<_, i32>(0)).unwrap_or(u16::MAX);
@@ -157,19 +171,23 @@ impl Group {
         Ok(group)
     }
 
-    /// Whether somebody else is at what a batch is about.
+    /// Whether another transaction has locked a page that the batch touches.
     pub fn is_locked(&self, batch: &Batch) -> bool {
-        !self.locked.is_empty() && partitions(batch).any(|partition| self.locked.contains(&partition))
+        !self.locked.is_empty()
+            && partitions(batch).any(|partition| self.locked.contains(&partition))
     }
 
-    /// Takes a batch in, or says why not. Says besides whether messages are among what it writes.
+    /// Applies a batch to the group, or returns why not. On success, returns
+    /// whether the batch writes messages.
     pub fn admit(&mut self, batch: Stamped) -> Result<bool, CommitError> {
         let home = home(&batch);
         let Writes { docs, counters, released, has_messages } = plan(batch, self)?;
-        // Never the same twice for one document, whoever writes it.
+        // Random, so that a document never gets the same version twice, even
+        // from different nodes.
         let version = u64::from_be_bytes(random_bytes());
         let mut pieces = Pieces::new();
-        let settled: HashSet<OutboxKey> = released.iter().map(|ticket| line_of(ticket.id)).collect();
+        let settled: HashSet<OutboxKey> =
+            released.iter().map(|ticket| line_of(ticket.id)).collect();
         for DocWrite { key, old_listed_at, new, old_place, new_place } in docs {
             let new_listed_at = new.as_ref().map(|body| body.listed_at);
             if key.kind.is_listed() && old_listed_at != new_listed_at {
@@ -178,7 +196,8 @@ impl Group {
                 self.listed.extend(new_listed_at.map(|is| (line(is), true)));
             }
             let line = (key.partition, i64::try_from(key.id).unwrap_or(i64::MAX));
-            // Rewritten in its place a message stays whosever it is: a row that is written anew belongs to nobody.
+            // A message that is rewritten at the same position keeps its lease:
+            // do not write its row, because that would release the lease.
             if key.kind == Delivery::KIND && (old_place != new_place || settled.contains(&line)) {
                 if new_place.is_none() && new.is_some() {
                     self.withdrawn.insert(line);
@@ -187,7 +206,11 @@ impl Group {
                 }
                 self.outbox.insert(line, new_place);
             }
-            let empty = || Kept { page: Page::empty(key.partition), is_stored: false, is_changed: false };
+            let empty = || StoredPage {
+                page: Page::empty(key.partition),
+                is_stored: false,
+                is_changed: false,
+            };
             let kept = self.pages.entry(key.partition).or_insert_with(empty);
             kept.is_changed = true;
             kept.page.write(key, version, new, &mut pieces);
@@ -199,11 +222,11 @@ impl Group {
         self.new_pieces.extend(pieces);
         for (key, bump) in counters {
             match bump {
-                Bump::Add(amount) => {
+                CounterChange::Add(amount) => {
                     let part = self.parts.entry((home, key)).or_insert(0);
                     *part = part.saturating_add(amount);
                 }
-                Bump::Set(amount) => {
+                CounterChange::Set(amount) => {
                     self.parts.retain(|(_, other), _| *other != key);
                     self.set.insert(key, amount);
                 }
@@ -212,13 +235,14 @@ impl Group {
         Ok(has_messages)
     }
 
-    /// All of it, as rows.
+    /// Everything that the group writes, as rows.
     pub fn into_rows(self) -> Rows {
         let (mut new_pages, mut changed_pages) = (PageColumns::default(), PageColumns::default());
         let mut gone = Vec::new();
-        let mut pages: Vec<_> = self.pages.into_iter().filter(|(_, kept)| kept.is_changed).collect();
+        let mut pages: Vec<_> =
+            self.pages.into_iter().filter(|(_, kept)| kept.is_changed).collect();
         pages.sort_unstable_by_key(|(partition, _)| *partition);
-        for (partition, Kept { page, is_stored, .. }) in pages {
+        for (partition, StoredPage { page, is_stored, .. }) in pages {
             match (page.is_empty(), is_stored) {
                 (true, true) => gone.push(signed(partition)),
                 (true, false) => {}

@@ -1,4 +1,4 @@
-//! What this process has seen of the servers.
+//! What this process has observed of the servers.
 
 use std::sync::atomic::Ordering;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -8,29 +8,32 @@ use std::time::Duration;
 use super::CALL_MILLISECONDS_MAX;
 use tillgate_kernel::Stopwatch;
 
-/// What this process has seen of the servers.
+/// What this process has observed of the servers.
 #[derive(Debug, Default)]
 pub struct Known {
     pub(super) latest: Mutex<Option<Latest>>,
-    /// How often something of ours was in doubt.
-    pub(super) doubts: AtomicU64,
-    /// How often another server was chosen than the one before.
+    /// How often the outcome of something that we sent was unconfirmed.
+    pub(super) unconfirmed: AtomicU64,
+    /// How often a different server was chosen than before.
     pub(super) changes: AtomicU64,
-    /// Two servers took writes, when they were asked last.
+    /// Whether two servers accepted writes at the last check.
     pub(super) split: AtomicBool,
     pub(super) barriers: Barriers,
 }
 
-/// What was seen of the servers, for figures.
+/// What was observed of the servers, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     /// The timeline of the server that is written to.
     pub timeline: Option<u32>,
-    /// How often another server became the one that is written to, since the start of this process.
+    /// How often another server became the one that is written to, since the
+    /// start of this process.
     pub primary_changes: u64,
-    /// How often it was in doubt whether something is kept as promised, since the start of this process.
-    pub doubts: u64,
-    /// Two servers took writes on the same timeline when they were asked last.
+    /// How often it was unknown whether something is kept as promised, since
+    /// the start of this process.
+    pub unconfirmed: u64,
+    /// Whether two servers accepted writes on the same timeline at the last
+    /// check.
     pub is_split: bool,
 }
 
@@ -40,17 +43,19 @@ pub(super) struct Latest {
     pub(super) place: usize,
     pub(super) system: i64,
     pub(super) timeline: u32,
-    /// When it was started, to the microsecond: tells two addresses of one server from two servers.
+    /// When the server was started, to the microsecond. It distinguishes two
+    /// addresses of one server from two servers.
     pub(super) began: String,
 }
 
-/// How long a server may take from the first packet to what it says of itself.
+/// How long a server may take from the first packet until it has reported its
+/// status.
 pub const GREETING_MAX: Duration = Duration::from_millis(1800);
 
-/// How long a barrier may take until it is overdue.
+/// How long a barrier may take before it is overdue.
 pub(super) const OVERDUE: Duration = Duration::from_millis(CALL_MILLISECONDS_MAX);
 
-/// The barriers of this process that have not come back.
+/// The barriers of this process that have not returned.
 #[derive(Debug, Default)]
 pub struct Barriers {
     next: AtomicU64,
@@ -81,6 +86,8 @@ impl Barriers {
 
     pub(super) fn is_any_overdue(&self, timeline: u32) -> bool {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.iter().any(|waiting| waiting.timeline >= timeline && waiting.since.elapsed() > OVERDUE)
+        waiting
+            .iter()
+            .any(|waiting| waiting.timeline >= timeline && waiting.since.elapsed() > OVERDUE)
     }
 }

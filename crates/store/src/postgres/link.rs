@@ -1,7 +1,9 @@
-//! Connections: made when they are needed, made anew when they break.
+//! Connections, which are made when they are needed and replaced when they
+//! break.
 //!
-//! Statements of one transaction, and reads that do not depend on one another, are sent without waiting for one
-//! another's answers, so a few connections do the work of many and there is no pool.
+//! Statements of one transaction, and reads that do not depend on each other,
+//! are pipelined: they are sent without waiting for earlier answers. So a few
+//! connections do the work of many, and there is no pool.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +20,8 @@ use super::opened::Opening;
 use super::server::{Connection, NotConnected};
 use crate::Unavailable;
 
-/// Between two attempts to connect: when the database is down its callers hear so at once meanwhile.
+/// The pause between two attempts to connect. While the database is down,
+/// callers get an error at once in between.
 pub const CONNECT_PAUSE: Duration = Duration::from_millis(200);
 
 /// What a connection is for.
@@ -26,14 +29,16 @@ pub const CONNECT_PAUSE: Duration = Duration::from_millis(200);
 pub enum Role {
     /// Hooks wait for it.
     Fast,
-    /// Nobody does.
+    /// No hook waits for it.
     Slow,
-    /// Nothing is built upon what it shows: it is for people who want to know how the server stands.
+    /// For people who want to know the state of the server: nothing is built on
+    /// what it shows.
     Looks,
 }
 
 impl Role {
-    /// How long our side waits for an answer: longer than the server works on it.
+    /// How long our side waits for an answer. It is longer than the server
+    /// works on it.
     pub fn patience(self) -> Duration {
         match self {
             Role::Fast => Duration::from_millis(super::CALL_MILLISECONDS_MAX),
@@ -42,7 +47,8 @@ impl Role {
         }
     }
 
-    /// What the server is to give up on, so that a lost client or a lock held elsewhere holds nobody up for long.
+    /// The timeouts of the server, so that a lost client or a lock held
+    /// elsewhere does not block others for long.
     fn settings(self) -> &'static str {
         match self {
             Role::Fast => {
@@ -57,12 +63,14 @@ impl Role {
     }
 }
 
-/// Commits wait for all that they promise, and warnings are sent, whatever the defaults of the server and the user.
+/// Commits wait for everything that they promise, and warnings are sent,
+/// whatever the defaults of the server and the user are.
 pub const PROMISES: &str = "SET client_min_messages = warning; SET synchronous_commit = on";
 
-/// Settings that not every version and every compatible database has, and that are worth having where they are: a query
-/// whose client has died lets go of its locks (since PostgreSQL 14); and all statements here go by an index, whatever is
-/// known of tables that were empty a minute ago.
+/// Settings that are useful, but that not every version and every compatible
+/// database has. With the first one, a query whose client has died releases its
+/// locks (since PostgreSQL 14). With the others, all our statements use an
+/// index, even if the statistics still describe a table as empty.
 const WISHES: [&str; 5] = [
     "SET client_connection_check_interval = '200ms'",
     "SET enable_seqscan = off",
@@ -71,7 +79,7 @@ const WISHES: [&str; 5] = [
     "SET enable_mergejoin = off",
 ];
 
-/// One connection, made anew when it breaks.
+/// One connection, which is replaced when it breaks.
 #[derive(Debug)]
 pub struct Link {
     pub address: Address,
@@ -81,13 +89,13 @@ pub struct Link {
     failed_at: Mutex<Option<(tillgate_kernel::Stopwatch, String)>>,
 }
 
-/// A connection with its statements.
+/// A connection with its prepared statements.
 pub struct Connected {
-    /// Sends statements.
     pub client: Client,
     prepared: Mutex<std::collections::HashMap<&'static str, Statement>>,
     connection: Connection,
-    /// The doubts of this process when a barrier came back on it last.
+    /// The count of unconfirmed outcomes (`Address::unconfirmed`) when
+    /// the last barrier on this connection was sent and then returned.
     confirmed_at: AtomicU64,
 }
 
@@ -102,11 +110,12 @@ impl Link {
         Link { address, role, opening, connected: Mutex::default(), failed_at: Mutex::default() }
     }
 
-    /// The connection; a new one if the last has broken.
+    /// Returns the connection, or a new one if the last has broken.
     pub async fn get(&self) -> Result<Arc<Connected>, Unavailable> {
         let mut connected = self.connected.lock().await;
-        let is_usable =
-            |there: &&Arc<Connected>| !there.client.is_closed() && self.address.is_current(&there.connection);
+        let is_usable = |there: &&Arc<Connected>| {
+            !there.client.is_closed() && self.address.is_current(&there.connection)
+        };
         if let Some(there) = connected.as_ref().filter(is_usable) {
             let there = Arc::clone(there);
             return self.confirmed(there, &mut connected).await;
@@ -132,8 +141,9 @@ impl Link {
         }
     }
 
-    /// The connection `there`, if what its server shows is kept as its commits promise. That is asked once for each
-    /// connection, and again after anything of ours was in doubt.
+    /// Returns the connection `there`, if a barrier confirms that what its
+    /// server shows is kept as its commits promise. A barrier is sent once for
+    /// each connection, and again after any outcome was unconfirmed.
     async fn confirmed(
         &self,
         there: Arc<Connected>,
@@ -144,7 +154,7 @@ impl Link {
         }
         match there.confirm(&self.address).await {
             Ok(()) => Ok(there),
-            // Another connection to the same server would find nothing else.
+            // Another connection to the same server would give the same result.
             Err(why @ Failed::StandsStill) => Err(why.into()),
             Err(why) => {
                 *connected = None;
@@ -153,7 +163,8 @@ impl Link {
         }
     }
 
-    /// Lets go of a connection that cannot be trusted any more: what was sent on it may still be under way.
+    /// Drops a connection that cannot be trusted any more: what was sent on it
+    /// may still be in progress.
     pub async fn abandon(&self, broken: &Arc<Connected>) {
         let mut connected = self.connected.lock().await;
         if connected.as_ref().is_some_and(|there| Arc::ptr_eq(there, broken)) {
@@ -161,7 +172,7 @@ impl Link {
         }
     }
 
-    /// Lets go of the connection, whatever it is at.
+    /// Drops the connection, even if it is in use.
     pub async fn forget(&self) {
         *self.connected.lock().await = None;
     }
@@ -177,38 +188,44 @@ impl Link {
         for wish in WISHES {
             match in_time(client.batch_execute(wish)).await {
                 Ok(()) => {}
-                Err(Failed::Said(why)) if why.code() == Some(&SqlState::UNDEFINED_OBJECT) => {}
+                Err(Failed::PrimaryStatus(why))
+                    if why.code() == Some(&SqlState::UNDEFINED_OBJECT) => {}
                 Err(why) => return Err(Unavailable::from(why).to_string()),
             }
         }
-        // What a server shows that has just been started again, or promoted, may be on no other machine.
+        // The data of a server that was just restarted or promoted may be on no
+        // other machine.
         let confirmed_at = AtomicU64::new(NEVER);
         Ok(Connected { client, prepared: Mutex::default(), connection, confirmed_at })
     }
 }
 
-/// No barrier has come back on a connection yet.
+/// No barrier has returned on the connection yet.
 const NEVER: u64 = u64::MAX;
 
 impl Connected {
-    /// Waits for a barrier, unless one has come back on this connection since anything of ours was in doubt.
+    /// Sends a barrier and waits for it, unless one has returned on this
+    /// connection since the last unconfirmed outcome.
     async fn confirm(self: &Arc<Connected>, address: &Address) -> Result<(), Failed> {
-        let doubts = address.doubts();
-        if self.confirmed_at.load(Ordering::Relaxed) == doubts {
+        let unconfirmed = address.unconfirmed();
+        if self.confirmed_at.load(Ordering::Relaxed) == unconfirmed {
             return Ok(());
         }
         address.barrier(self).await?;
-        self.confirmed_at.store(doubts, Ordering::Relaxed);
+        self.confirmed_at.store(unconfirmed, Ordering::Relaxed);
         Ok(())
     }
 
-    /// The timeline of its server when the connection was made.
+    /// The timeline of the server when the connection was made.
     pub fn timeline(&self) -> u32 {
         self.connection.timeline()
     }
 
-    /// Waits for what must be kept. A server that says something beside its answer may have done less: it was told not to
-    /// wait for its standby any longer, for one. What it says is for people, and in their language; that it warns is enough.
+    /// Waits for a call whose result must be kept. A server that sends a
+    /// warning with its answer may have done less: for example, an
+    /// administrator may have cancelled its wait for the standby. The text is
+    /// for people and may be in any language, so only the fact that there is a
+    /// warning counts.
     pub async fn without_warning<T>(
         &self,
         address: &Address,
@@ -216,39 +233,42 @@ impl Connected {
     ) -> Result<T, Failed> {
         let before = self.warnings();
         match in_time(call).await {
-            // Another server may have been promoted meanwhile: then this one's word is worth nothing.
+            // Another server may have been promoted meanwhile. Then this
+            // server's answer proves nothing.
             Ok(_) if !address.is_current(&self.connection) => {
-                address.doubt();
+                address.note_unconfirmed();
                 Err(Failed::Superseded)
             }
             Ok(answer) => self.unless_warned(address, before, answer),
             Err(why) => {
-                // It may have been done, and be on this server alone.
+                // It may have been done, but on this server only.
                 if why.leaves_doubt() {
-                    address.doubt();
+                    address.note_unconfirmed();
                 }
                 Err(why)
             }
         }
     }
 
-    /// How often the server has warned.
+    /// The number of warnings that the server has sent.
     pub fn warnings(&self) -> u64 {
         self.connection.warnings()
     }
 
-    /// The answer, unless the server has warned since it had warned `before` times.
+    /// Returns `answer`, unless the server has sent another warning since the
+    /// count of warnings was `before`.
     pub fn unless_warned<T>(&self, address: &Address, before: u64, answer: T) -> Result<T, Failed> {
         match self.connection.warned_since(before) {
             None => Ok(answer),
             Some(warning) => {
-                address.doubt();
+                address.note_unconfirmed();
                 Err(Failed::Warned(warning))
             }
         }
     }
 
-    /// The statement with this text, prepared once for each connection.
+    /// The prepared statement with this text. It is prepared once for each
+    /// connection.
     pub async fn statement(&self, text: &'static str) -> Result<Statement, Failed> {
         let mut prepared = self.prepared.lock().await;
         if let Some(statement) = prepared.get(text) {

@@ -1,4 +1,4 @@
-//! Lists, counters, and their upkeep: what no hook waits for.
+//! Lists, counters, and their maintenance: everything that no hook waits for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,13 +17,14 @@ use crate::page::Page;
 use crate::place::Place;
 use crate::scan::{Cursor, Found, Scan};
 use crate::scan::{page_of_places, place_after};
-use crate::{Belief, Unavailable};
+use crate::{ReadTrust, Unavailable};
 use tillgate_kernel::DocKey;
 use tillgate_kernel::outbox::Lane;
 use tillgate_kernel::time::from_micros;
 use tillgate_kernel::{Kind, Partition};
 
-/// How often parts of counters are summed up, and rows of messages that nobody is at any more removed.
+/// How often the parts of counters are summed up, and the rows of withdrawn
+/// messages removed whose leases have ended.
 const SUMMING_PAUSE: Duration = Duration::from_secs(10);
 
 pub async fn scan(store: &Postgres, scan: &Scan) -> Result<Found, Unavailable> {
@@ -37,14 +38,15 @@ pub async fn scan(store: &Postgres, scan: &Scan) -> Result<Found, Unavailable> {
         }
         Scan::Partition { partition, kind } => {
             let keys = |page: Arc<Page>| async move { Ok(page.keys_of(kind).collect()) };
-            Ok((reader::with_page(store, partition, Belief::Hint, keys).await?, None))
+            Ok((reader::with_page(store, partition, ReadTrust::Hint, keys).await?, None))
         }
         Scan::Whole { partition } => {
             let keys = |page: Arc<Page>| async move { Ok(page.keys().collect()) };
-            Ok((reader::with_page(store, partition, Belief::Hint, keys).await?, None))
+            Ok((reader::with_page(store, partition, ReadTrust::Hint, keys).await?, None))
         }
         Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
-            let places = outbox(store, lane, dead, queue.as_deref(), after.as_ref(), limit + 1).await?;
+            let places =
+                outbox(store, lane, dead, queue.as_deref(), after.as_ref(), limit + 1).await?;
             Ok(page_of_places(places, limit))
         }
     }
@@ -66,7 +68,8 @@ async fn listed(
          WHERE kind = $1 AND (listed_at, partition, id) > ($2, $3, $4) \
          ORDER BY kind, listed_at, partition, id LIMIT $5"
     };
-    // Without a place to go on from, one beyond them all: an index serves that, and not an "or".
+    // Without a cursor, start from a position beyond all entries: an index
+    // serves that, but not an "or".
     let beyond = if newest_first { i64::MAX } else { i64::MIN };
     let at = after.map_or(beyond, |after| after.listed_at.as_microsecond());
     let partition = after.map_or(beyond, |after| signed(after.partition));
@@ -90,11 +93,14 @@ async fn outbox(
 ) -> Result<Vec<Place>, Unavailable> {
     let text = match queue {
         Some(_) => {
-            "SELECT partition, sequence, queue, due FROM tillgate.outbox WHERE lane = $1 AND state = $2 AND queue = $3 \
-             AND (due, partition, sequence) > ($4, $5, $6) ORDER BY due, partition, sequence LIMIT $7"
+            "SELECT partition, sequence, queue, due FROM tillgate.outbox \
+             WHERE lane = $1 AND state = $2 AND queue = $3 \
+             AND (due, partition, sequence) > ($4, $5, $6) \
+             ORDER BY due, partition, sequence LIMIT $7"
         }
         None => {
-            "SELECT partition, sequence, queue, due FROM tillgate.outbox WHERE lane = $1 AND state = $2 \
+            "SELECT partition, sequence, queue, due FROM tillgate.outbox \
+             WHERE lane = $1 AND state = $2 \
              AND (queue, due, partition, sequence) > ($3, $4, $5, $6) \
              ORDER BY queue, due, partition, sequence LIMIT $7"
         }
@@ -104,9 +110,12 @@ async fn outbox(
     let (due, number) = (after.due.as_microsecond(), signed(after.id.subject));
     let sequence = i64::from(after.id.sequence);
     let lane_number = i16::from(lane.byte());
-    let rows =
-        query(&store.slow, text, &[&lane_number, &side, &after.queue, &due, &number, &sequence, &limit])
-            .await?;
+    let rows = query(
+        &store.slow,
+        text,
+        &[&lane_number, &side, &after.queue, &due, &number, &sequence, &limit],
+    )
+    .await?;
     let place = |row: &Row| {
         let id = message_of(row)?;
         Some(Place { lane, dead, queue: row.get(2), due: from_micros(row.get(3)), id })
@@ -120,21 +129,26 @@ pub async fn counters(
     after: Option<&str>,
     limit: usize,
 ) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
-    // Names in the order of their bytes, as on every engine.
-    let text = "SELECT name, least(greatest(sum(amount), -9223372036854775808), 9223372036854775807)::bigint FROM ( \
+    // Order names by their bytes, as on every engine.
+    let text = "SELECT name, least(greatest(sum(amount), \
+                    -9223372036854775808), 9223372036854775807)::bigint FROM ( \
                     SELECT name, value AS amount FROM tillgate.counters WHERE grp = $1 \
-                    UNION ALL SELECT name, amount FROM tillgate.counter_parts WHERE grp = $1) all_parts \
+                    UNION ALL SELECT name, amount FROM tillgate.counter_parts \
+                    WHERE grp = $1) all_parts \
                 WHERE $2 OR name COLLATE \"C\" > $3 \
                 GROUP BY name ORDER BY name COLLATE \"C\" LIMIT $4";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows =
-        query(&store.slow, text, &[&group, &after.is_none(), &after.unwrap_or_default(), &limit]).await?;
-    let counter = |row: &Row| (CounterKey { group: group.to_owned(), name: row.get(0) }, row.get(1));
+        query(&store.slow, text, &[&group, &after.is_none(), &after.unwrap_or_default(), &limit])
+            .await?;
+    let counter =
+        |row: &Row| (CounterKey { group: group.to_owned(), name: row.get(0) }, row.get(1));
     Ok(rows.iter().map(counter).collect())
 }
 
 pub async fn counter_groups(store: &Postgres) -> Result<Vec<String>, Unavailable> {
-    let text = "SELECT grp FROM (SELECT grp FROM tillgate.counters UNION SELECT grp FROM tillgate.counter_parts) all_groups \
+    let text = "SELECT grp FROM (SELECT grp FROM tillgate.counters \
+                UNION SELECT grp FROM tillgate.counter_parts) all_groups \
                 ORDER BY grp COLLATE \"C\"";
     Ok(query(&store.slow, text, &[]).await?.iter().map(|row| row.get(0)).collect())
 }
@@ -147,13 +161,14 @@ pub async fn partitions(
 ) -> Result<Vec<Partition>, Unavailable> {
     let from = after.map_or(Some(Partition::FIRST), Partition::next);
     let Some(from) = from else { return Ok(Vec::new()) };
-    let text = "SELECT partition FROM tillgate.pages WHERE partition >= $1 ORDER BY partition LIMIT $2";
+    let text =
+        "SELECT partition FROM tillgate.pages WHERE partition >= $1 ORDER BY partition LIMIT $2";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = query(&store.slow, text, &[&signed(from), &limit]).await?;
     Ok(rows.iter().map(|row| unsigned(row.get(0))).collect())
 }
 
-/// Sums up now and then, until its handle is dropped.
+/// Sums up counters periodically, until the handle is dropped.
 pub fn start_summing(link: Arc<Link>) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         loop {
@@ -163,7 +178,7 @@ pub fn start_summing(link: Arc<Link>) -> AbortOnDropHandle<()> {
                     Ok(SUMMED_AT_ONCE_MAX..) => {}
                     Ok(_) => break,
                     Err(why) => {
-                        tracing::warn!(error = %why, "counters are summed up later");
+                        tracing::warn!(error = %why, "counters could not be summed up; will retry");
                         break;
                     }
                 }
@@ -172,17 +187,18 @@ pub fn start_summing(link: Arc<Link>) -> AbortOnDropHandle<()> {
     }))
 }
 
-/// Parts that are summed up in one transaction.
+/// The number of parts that are summed up in one transaction.
 const SUMMED_AT_ONCE_MAX: usize = 5000;
 
-/// Moves parts into their counters, and removes rows of messages that were withdrawn and that nobody is at any more.
-/// Returns how many parts.
+/// Moves parts into their counters, and removes the rows of messages that were
+/// withdrawn and whose leases have ended. Returns the number of parts.
 pub async fn sum_up(link: &Link) -> Result<usize, Unavailable> {
     let connected = link.get().await?;
     let summed = async {
         in_time(connected.client.batch_execute("BEGIN")).await?;
         let text = "DELETE FROM tillgate.counter_parts WHERE (partition, grp, name) IN ( \
-                        SELECT partition, grp, name FROM tillgate.counter_parts ORDER BY partition, grp, name LIMIT $1) \
+                        SELECT partition, grp, name FROM tillgate.counter_parts \
+                        ORDER BY partition, grp, name LIMIT $1) \
                     RETURNING grp, name, amount";
         let most = i64::try_from(SUMMED_AT_ONCE_MAX).unwrap_or(i64::MAX);
         let rows = within(link.role.patience(), connected.client.query(text, &[&most])).await?;
@@ -197,7 +213,8 @@ pub async fn sum_up(link: &Link) -> Result<usize, Unavailable> {
         let text = "INSERT INTO tillgate.counters AS c (grp, name, value) \
                     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) \
                     ON CONFLICT (grp, name) DO UPDATE SET value = least(greatest( \
-                        c.value::numeric + excluded.value, -9223372036854775808), 9223372036854775807)::bigint";
+                        c.value::numeric + excluded.value, \
+                        -9223372036854775808), 9223372036854775807)::bigint";
         in_time(connected.client.execute(text, &[&groups, &names, &amounts])).await?;
         let text = "DELETE FROM tillgate.outbox WHERE state = 2 \
                     AND leased_until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";

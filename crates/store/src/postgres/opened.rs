@@ -1,82 +1,74 @@
-//! Whether the database can be worked on, and why not.
+//! Whether the database can be used, and why not.
 
-/// Whether the store may be used.
+/// The state of opening the store.
 #[derive(Debug, Clone)]
 pub enum Opening {
-    /// The schema is known to be ours.
+    /// The schema has been checked and is usable.
     Open,
-    /// It could not be looked at yet.
-    Waits {
-        /// Why.
-        why: String,
-    },
-    /// It is not ours: nothing will come of it.
-    Failed {
-        /// Why.
-        why: String,
-    },
+    /// The schema could not be checked yet.
+    Waits { why: String },
+    /// The schema is unusable, and waiting will not help.
+    Failed { why: String },
 }
 
 /// Why a database cannot be used as a store. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It lives, and takes no writes now.
+    /// A server has answered, but none accepts writes now.
     #[error(transparent)]
-    NotNow(#[from] NotNow),
-    /// It cannot be reached.
+    NoPrimary(#[from] NoPrimary),
+    /// No server can be reached.
     #[error("{address}: {why}. Is PostgreSQL running there, and may this user log in?")]
     NotReached {
-        /// Where, without a password.
+        /// The address, without the password.
         address: String,
-        /// What was said.
+        /// The reason that was reported.
         why: String,
     },
-    /// Its schema is of a version that this program does not know.
+    /// The schema has a version that this program does not know.
     #[error(
-        "{address}: the schema is of version {found}, made by a newer tillgate, and this one knows {known}. Run the \
-         newer one"
+        "{address}: the schema has version {found}, made by a newer tillgate, \
+         and this tillgate knows {known}. Run the newer one"
     )]
     Newer {
-        /// Where.
         address: String,
-        /// The version there.
+        /// The schema version of the database.
         found: i32,
-        /// The version here.
+        /// The schema version that this program needs.
         known: i32,
     },
-    /// Its schema is older, and is not to be changed.
+    /// The schema is older, and may not be migrated automatically.
     #[error(
-        "{address}: the schema is of version {found}, and {known} is needed. Run: tillgate migrate, as a user who may \
-         create tables"
+        "{address}: the schema has version {found}, and {known} is needed. Run: \
+         tillgate migrate, as a user who may create tables"
     )]
     Older {
-        /// Where.
         address: String,
-        /// The version there.
+        /// The schema version of the database.
         found: i32,
-        /// The version here.
+        /// The schema version that this program needs.
         known: i32,
     },
-    /// The schema could not be changed.
-    #[error("{address}: the schema could not be brought to version {known}: {why}")]
+    /// The migration of the schema failed.
+    #[error("{address}: the schema could not be migrated to version {known}: {why}")]
     NotMigrated {
-        /// Where.
         address: String,
-        /// The version here.
+        /// The schema version that this program needs.
         known: i32,
-        /// What was said.
+        /// The reason that was reported.
         why: String,
     },
 }
 
-/// A database that lives and takes no writes now.
+/// A database of which a server has answered, but none accepts writes now.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{address}: no server there takes writes now ({why}). Is a fail-over under way? Promote a standby, or name its primary"
+    "{address}: no server there accepts writes now ({why}). Is a fail-over under \
+     way? Promote a standby, or name the primary in the address"
 )]
-pub struct NotNow {
-    /// Where, without a password.
+pub struct NoPrimary {
+    /// The address, without the password.
     pub address: String,
-    /// What each server said.
+    /// The reason for each server.
     pub why: String,
 }

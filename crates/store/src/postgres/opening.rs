@@ -1,7 +1,9 @@
-//! The beginning: the schema is looked at before anything else is, and on a server that takes no writes yet that waits.
+//! Opening the store: the schema is checked before anything else, and on a
+//! server that does not accept writes yet, this waits.
 //!
-//! In a fail-over a receiver may be started while there are only standbys. It answers that it is unavailable until one has
-//! been promoted; if it ended instead, it would be started again and again.
+//! During a fail-over a receiver may be started while there are only standbys.
+//! It answers that it is unavailable until one of them has been promoted. If it
+//! exited instead, it would be restarted again and again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,26 +11,32 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::address::Address;
-use super::opened::{NotNow, OpenError, Opening};
+use super::opened::{NoPrimary, OpenError, Opening};
 use super::schema::{self, Migration};
 
-/// Between two attempts.
+/// The pause between two attempts.
 const ATTEMPT_PAUSE: Duration = Duration::from_millis(250);
 
-/// Looks at the schema until that succeeds, or shows that it is of no use.
+/// Checks the schema until that succeeds, or fails for good.
 pub async fn wait(address: Address, migration: Migration, opening: Arc<watch::Sender<Opening>>) {
     loop {
         tokio::time::sleep(ATTEMPT_PAUSE).await;
         match schema::prepare(&address, migration).await {
             Ok(()) => {
-                tracing::info!(database = %address, "the database can be used");
+                tracing::info!(database = %address, "the database is available");
                 opening.send_replace(Opening::Open);
                 return;
             }
-            Err(OpenError::NotNow(NotNow { why, .. }) | OpenError::NotReached { why, .. }) => {
+            Err(
+                OpenError::NoPrimary(NoPrimary { why, .. }) | OpenError::NotReached { why, .. },
+            ) => {
                 opening.send_if_modified(|opening| match opening {
                     Opening::Waits { why: before } if *before != why => {
-                        tracing::warn!(database = %address, reason = why, "the database cannot be used yet");
+                        tracing::warn!(
+                            database = %address,
+                            reason = why,
+                            "the database is not available yet"
+                        );
                         before.clone_from(&why);
                         true
                     }
@@ -36,7 +44,7 @@ pub async fn wait(address: Address, migration: Migration, opening: Arc<watch::Se
                 });
             }
             Err(why) => {
-                tracing::error!(error = %why, "the database cannot be used");
+                tracing::error!(error = %why, "the database cannot be used: tillgate stops");
                 opening.send_replace(Opening::Failed { why: why.to_string() });
                 return;
             }

@@ -1,4 +1,5 @@
-//! Reads in groups: all partitions that are asked for while a read is under way are asked for in the next.
+//! Reads in groups: all partitions that are requested while a read is in
+//! progress are read together by the next one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,23 +13,23 @@ use super::failed::{Failed, within};
 use super::link::{CONNECT_PAUSE, Link};
 use crate::batch::Stored;
 use crate::page::{Page, PieceKey};
-use crate::{Belief, Unavailable};
+use crate::{ReadTrust, Unavailable};
 use tillgate_kernel::{DocKey, Partition};
 
-/// Connections for reads.
+/// The number of connections for reads.
 const READERS: usize = 2;
 
-/// The most partitions that are read at once.
+/// The most partitions that one statement reads.
 const GROUP_READS_MAX: usize = 256;
 
-/// A page that somebody waits for.
+/// A page that a caller waits for.
 pub struct Job {
     partition: Partition,
-    belief: Belief,
+    belief: ReadTrust,
     answer: oneshot::Sender<Result<Option<Arc<[u8]>>, Unavailable>>,
 }
 
-/// Starts the readers. They end with the sender of their jobs.
+/// Starts the readers. They end when the sender of `jobs` is dropped.
 pub fn start(jobs: mpsc::Receiver<Job>, link: impl Fn() -> Arc<Link>) {
     let jobs = Arc::new(Mutex::new(jobs));
     for _ in 0..READERS {
@@ -43,7 +44,7 @@ async fn run(jobs: Arc<Mutex<mpsc::Receiver<Job>>>, link: Arc<Link>) {
         if count == 0 {
             return;
         }
-        let must_be_kept = |job: &Job| job.belief == Belief::Kept;
+        let must_be_kept = |job: &Job| job.belief == ReadTrust::StoredPage;
         let kept: Vec<Partition> =
             group.iter().filter(|job| must_be_kept(job)).map(|job| job.partition).collect();
         let found = read_pages(&link, group.iter().map(|job| job.partition), &kept).await;
@@ -52,7 +53,7 @@ async fn run(jobs: Arc<Mutex<mpsc::Receiver<Job>>>, link: Arc<Link>) {
                 Ok(found) => Ok(found.get(&partition).cloned()),
                 Err(why) => Err(why.clone()),
             };
-            let _ = answer.send(page); // whoever asked may have gone
+            let _ = answer.send(page); // the caller may have gone
         }
     }
 }
@@ -69,7 +70,8 @@ async fn read_pages(
     Ok(rows.iter().map(|row| (unsigned(row.get(0)), Arc::from(row.get::<_, &[u8]>(1)))).collect())
 }
 
-/// Asks a question that may be asked twice: if the connection has broken since it was last used, on a new one.
+/// Runs a query that may run twice: if it fails, it is retried once, on a new
+/// connection if the old one has broken.
 pub async fn query(
     link: &Link,
     text: &'static str,
@@ -78,7 +80,8 @@ pub async fn query(
     query_behind(link, text, parameters, |_| false).await
 }
 
-/// The same, but if there is a row that `must_be_kept` it is known to be kept as commits promise.
+/// Like [`query`]. If a row `must_be_kept`, it also waits until that row is
+/// known to be kept as commits promise.
 async fn query_behind(
     link: &Link,
     text: &'static str,
@@ -94,7 +97,7 @@ async fn query_behind(
     }
 }
 
-/// Asks one question on a connection. One that fails is not used again.
+/// Runs a query once. A connection on which it fails is not used again.
 pub async fn query_once(
     link: &Link,
     text: &'static str,
@@ -112,7 +115,8 @@ async fn ask(
     let connected = link.get().await?;
     let asked = async {
         let statement = connected.statement(text).await?;
-        // Some questions change something: who claims a message builds upon that.
+        // Some queries change rows, and the caller builds on that: for example,
+        // a claim.
         let before = connected.warnings();
         match within(link.role.patience(), connected.client.query(&statement, parameters)).await {
             Ok(rows) => {
@@ -124,7 +128,7 @@ async fn ask(
             }
             Err(why) => {
                 if why.leaves_doubt() {
-                    link.address.doubt();
+                    link.address.note_unconfirmed();
                 }
                 Err(why)
             }
@@ -144,7 +148,7 @@ async fn ask(
 pub async fn page(
     store: &Postgres,
     partition: Partition,
-    belief: Belief,
+    belief: ReadTrust,
 ) -> Result<Option<Arc<[u8]>>, Unavailable> {
     let (answer, answered) = oneshot::channel();
     let closed = || Unavailable::Unreachable("the store has been closed".into());
@@ -152,15 +156,18 @@ pub async fn page(
     answered.await.unwrap_or_else(|_| Err(closed()))
 }
 
-/// How often a page is read anew because it changed while its pieces were gathered.
+/// How often a page is read again because it changed while its pieces were
+/// read.
 const TORN_READS_MAX: u32 = 100;
 
-/// Looks at a partition's page. The page and the pieces of long bodies are read one after another, and a commit may fall
-/// between: what does not fit together then is no damage unless the page is still the same.
+/// Calls `look` with the page of a partition. The page and the pieces of long
+/// bodies are read one after another, and a commit may happen in between. So a
+/// mismatch only counts as damage if the page is still the same when it is read
+/// again.
 pub async fn with_page<T, F>(
     store: &Postgres,
     partition: Partition,
-    belief: Belief,
+    belief: ReadTrust,
     look: impl Fn(Arc<Page>) -> F,
 ) -> Result<T, Unavailable>
 where
@@ -186,7 +193,7 @@ where
     Err(Unavailable::Crowded)
 }
 
-/// Documents of a page.
+/// Reads documents of a page.
 pub async fn documents(
     store: &Postgres,
     page: Arc<Page>,
@@ -200,9 +207,13 @@ pub async fn documents(
     keys.iter().map(|key| page.document(*key, &piece)).collect()
 }
 
-/// The pieces of a long body.
-pub async fn read_pieces(link: &Link, key: DocKey) -> Result<Vec<(PieceKey, Vec<u8>)>, Unavailable> {
-    let text = "SELECT piece, body FROM tillgate.pieces WHERE partition = $1 AND kind = $2 AND id = $3";
+/// Reads the pieces of a long body.
+pub async fn read_pieces(
+    link: &Link,
+    key: DocKey,
+) -> Result<Vec<(PieceKey, Vec<u8>)>, Unavailable> {
+    let text =
+        "SELECT piece, body FROM tillgate.pieces WHERE partition = $1 AND kind = $2 AND id = $3";
     let (kind, id) = (i16::from(key.kind.byte()), id_bytes(key.id));
     let rows = query(link, text, &[&signed(key.partition), &kind, &id]).await?;
     let piece = |row: &tokio_postgres::Row| {

@@ -1,7 +1,9 @@
-//! What a group writes, column by column: a statement for each kind of row, however many batches there are.
+//! The rows that a group writes, column by column: one statement for each kind
+//! of row, however many batches there are.
 //!
-//! All statements are sent without waiting for one another's answers. Rows come sorted by their keys, so that groups of
-//! several nodes that meet wait for one another and never in a circle.
+//! All statements are pipelined. Rows are sorted by their keys, so groups of
+//! several nodes that touch the same rows wait for each other without
+//! deadlocks.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -17,13 +19,13 @@ use crate::page::PieceKey;
 use crate::place::Place;
 use tillgate_kernel::{Partition, Timestamp};
 
-/// A message's row in the outbox: its order and its sequence.
+/// The key of a message's row in the outbox: its order and its sequence number.
 pub type OutboxKey = (Partition, i64);
 
-/// A document's row in its kind's list.
+/// The key of a document's row in the list of its kind.
 pub type ListKey = (u8, Timestamp, Partition, u128);
 
-/// Asks a question on a connection that is in a transaction.
+/// Runs a statement on a connection that is in a transaction.
 pub async fn ask(
     connected: &Connected,
     text: &'static str,
@@ -33,7 +35,7 @@ pub async fn ask(
     in_time(connected.client.query(&statement, parameters)).await
 }
 
-/// The same, if there is anything to say.
+/// Like [`ask`], if `is_needed`.
 async fn ask_if(
     is_needed: bool,
     connected: &Connected,
@@ -47,7 +49,7 @@ async fn ask_if(
 pub struct Rows {
     pub new_pages: PageColumns,
     pub changed_pages: PageColumns,
-    /// Partitions in which nothing is left.
+    /// Partitions that are empty now.
     pub gone: Vec<i64>,
     pub put_pieces: PieceColumns,
     pub cut_pieces: PieceColumns,
@@ -60,9 +62,11 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Sends it all. Returns partitions that were believed to be empty and are not.
+    /// Sends all statements. Returns the partitions that were expected to be
+    /// empty and are not.
     pub async fn write(self, connected: &Connected) -> Result<Vec<Partition>, Failed> {
-        let (inserted, updated) = (self.new_pages.insert(connected), self.changed_pages.update(connected));
+        let (inserted, updated) =
+            (self.new_pages.insert(connected), self.changed_pages.update(connected));
         let deleted = async {
             let text = "DELETE FROM tillgate.pages WHERE partition = ANY($1)";
             ask_if(!self.gone.is_empty(), connected, text, &[&self.gone]).await.map(drop)
@@ -99,13 +103,16 @@ impl Rows {
     }
 }
 
-/// What went wrong first: after one failure the others only say that the transaction has failed.
+/// The first error: after one failure, the other statements only report that
+/// the transaction has failed.
 fn root_cause<const N: usize>(answers: [Result<(), Failed>; N]) -> Result<(), Failed> {
     let is_echo = |failed: &Failed| match failed {
-        Failed::Said(why) => why.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION),
-        Failed::TooSlow | Failed::Warned(_) | Failed::Superseded | Failed::StandsStill | Failed::Unfit(_) => {
-            false
-        }
+        Failed::PrimaryStatus(why) => why.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION),
+        Failed::TooSlow
+        | Failed::Warned(_)
+        | Failed::Superseded
+        | Failed::StandsStill
+        | Failed::NotWritable(_) => false,
     };
     let mut cause: Option<Failed> = None;
     for why in answers.into_iter().filter_map(Result::err) {
@@ -116,7 +123,7 @@ fn root_cause<const N: usize>(answers: [Result<(), Failed>; N]) -> Result<(), Fa
     cause.map_or(Ok(()), Err)
 }
 
-/// Pages.
+/// Columns of pages.
 #[derive(Default)]
 pub struct PageColumns {
     partitions: Vec<i64>,
@@ -134,7 +141,8 @@ impl PageColumns {
         let text = "INSERT INTO tillgate.pages (partition, body) \
                     SELECT * FROM unnest($1::bigint[], $2::bytea[]) \
                     ON CONFLICT (partition) DO NOTHING RETURNING partition";
-        ask_if(!self.partitions.is_empty(), connected, text, &[&self.partitions, &self.bodies]).await
+        ask_if(!self.partitions.is_empty(), connected, text, &[&self.partitions, &self.bodies])
+            .await
     }
 
     async fn update(&self, connected: &Connected) -> Result<(), Failed> {
@@ -147,7 +155,7 @@ impl PageColumns {
     }
 }
 
-/// Pieces of long bodies.
+/// Columns of the pieces of long bodies.
 #[derive(Default)]
 pub struct PieceColumns {
     partitions: Vec<i64>,
@@ -158,10 +166,11 @@ pub struct PieceColumns {
 }
 
 impl PieceColumns {
-    /// Those to be put, and those to be cut off.
+    /// Returns the pieces to write, and the pieces to delete.
     pub fn of(pieces: HashMap<PieceKey, Option<Vec<u8>>>) -> (PieceColumns, PieceColumns) {
         let (mut put, mut cut) = (PieceColumns::default(), PieceColumns::default());
-        for ((key, number), body) in pieces {
+        // In the order of their keys, as all rows: see above.
+        for ((key, number), body) in pieces.into_iter().collect::<BTreeMap<_, _>>() {
             let columns = if body.is_some() { &mut put } else { &mut cut };
             columns.partitions.push(signed(key.partition));
             columns.kinds.push(i16::from(key.kind.byte()));
@@ -174,7 +183,8 @@ impl PieceColumns {
 
     async fn put(&self, connected: &Connected) -> Result<(), Failed> {
         let text = "INSERT INTO tillgate.pieces (partition, kind, id, piece, body) \
-                    SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::bytea[], $4::integer[], $5::bytea[]) \
+                    SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::bytea[], \
+                        $4::integer[], $5::bytea[]) \
                     ON CONFLICT (partition, kind, id, piece) DO UPDATE SET body = excluded.body";
         let columns: [&(dyn ToSql + Sync); 5] =
             [&self.partitions, &self.kinds, &self.ids, &self.numbers, &self.bodies];
@@ -183,14 +193,17 @@ impl PieceColumns {
 
     async fn cut(&self, connected: &Connected) -> Result<(), Failed> {
         let text = "DELETE FROM tillgate.pieces p \
-                    USING unnest($1::bigint[], $2::smallint[], $3::bytea[], $4::integer[]) AS c (partition, kind, id, piece) \
-                    WHERE p.partition = c.partition AND p.kind = c.kind AND p.id = c.id AND p.piece = c.piece";
-        let columns: [&(dyn ToSql + Sync); 4] = [&self.partitions, &self.kinds, &self.ids, &self.numbers];
+                    USING unnest($1::bigint[], $2::smallint[], $3::bytea[], $4::integer[]) \
+                        AS c (partition, kind, id, piece) \
+                    WHERE p.partition = c.partition AND p.kind = c.kind AND p.id = c.id \
+                    AND p.piece = c.piece";
+        let columns: [&(dyn ToSql + Sync); 4] =
+            [&self.partitions, &self.kinds, &self.ids, &self.numbers];
         ask_if(!self.partitions.is_empty(), connected, text, &columns).await.map(drop)
     }
 }
 
-/// Rows of lists.
+/// Columns of list entries.
 #[derive(Default)]
 pub struct ListColumns {
     kinds: Vec<i16>,
@@ -200,7 +213,7 @@ pub struct ListColumns {
 }
 
 impl ListColumns {
-    /// What is listed from now on, and what no more.
+    /// Returns the entries to insert, and the entries to delete.
     pub fn of(listed: BTreeMap<ListKey, bool>) -> (ListColumns, ListColumns) {
         let (mut on, mut off) = (ListColumns::default(), ListColumns::default());
         for ((kind, listed_at, partition, id), is_listed) in listed {
@@ -226,13 +239,15 @@ impl ListColumns {
 
     async fn delete(&self, connected: &Connected) -> Result<(), Failed> {
         let text = "DELETE FROM tillgate.listings l \
-                    USING unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::bytea[]) AS g (kind, listed_at, partition, id) \
-                    WHERE l.kind = g.kind AND l.listed_at = g.listed_at AND l.partition = g.partition AND l.id = g.id";
+                    USING unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::bytea[]) \
+                        AS g (kind, listed_at, partition, id) \
+                    WHERE l.kind = g.kind AND l.listed_at = g.listed_at \
+                    AND l.partition = g.partition AND l.id = g.id";
         ask_if(!self.kinds.is_empty(), connected, text, &self.columns()).await.map(drop)
     }
 }
 
-/// Rows of the outbox.
+/// Columns of outbox rows to write.
 #[derive(Default)]
 pub struct LineColumns {
     partitions: Vec<i64>,
@@ -243,7 +258,8 @@ pub struct LineColumns {
     due: Vec<i64>,
 }
 
-/// Rows of the outbox that end; the flag says whether somebody may still be at the message.
+/// Columns of outbox rows to remove. `withdrawn` says that the message was not
+/// settled, so that a worker may still have it.
 #[derive(Default)]
 pub struct EndedColumns {
     partitions: Vec<i64>,
@@ -277,11 +293,13 @@ impl LineColumns {
         (lines, ended)
     }
 
-    /// A row that is written anew belongs to nobody: a ticket settles once.
+    /// Writing a row releases its lease: a ticket settles once.
     async fn put(&self, connected: &Connected) -> Result<(), Failed> {
         let text = "INSERT INTO tillgate.outbox (partition, sequence, lane, state, queue, due) \
-                    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::smallint[], $5::text[], $6::bigint[]) \
-                    ON CONFLICT (partition, sequence) DO UPDATE SET lane = excluded.lane, state = excluded.state, \
+                    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], \
+                        $4::smallint[], $5::text[], $6::bigint[]) \
+                    ON CONFLICT (partition, sequence) DO UPDATE \
+                    SET lane = excluded.lane, state = excluded.state, \
                     queue = excluded.queue, due = excluded.due, fence = 0, leased_until = 0";
         let columns: [&(dyn ToSql + Sync); 6] =
             [&self.partitions, &self.sequences, &self.lanes, &self.states, &self.queues, &self.due];
@@ -290,21 +308,27 @@ impl LineColumns {
 }
 
 impl EndedColumns {
-    /// A message that was withdrawn while somebody is at it keeps its row, so that it can be settled.
+    /// A message that was withdrawn while a worker has it keeps its row, so
+    /// that it can still be settled.
     async fn end(&self, connected: &Connected) -> Result<(), Failed> {
         let text = "UPDATE tillgate.outbox o SET state = 2 \
-                    FROM unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS e (partition, sequence, withdrawn) \
-                    WHERE o.partition = e.partition AND o.sequence = e.sequence AND e.withdrawn AND o.fence <> 0";
-        let columns: [&(dyn ToSql + Sync); 3] = [&self.partitions, &self.sequences, &self.withdrawn];
+                    FROM unnest($1::bigint[], $2::bigint[], $3::boolean[]) \
+                        AS e (partition, sequence, withdrawn) \
+                    WHERE o.partition = e.partition AND o.sequence = e.sequence \
+                    AND e.withdrawn AND o.fence <> 0";
+        let columns: [&(dyn ToSql + Sync); 3] =
+            [&self.partitions, &self.sequences, &self.withdrawn];
         ask_if(self.withdrawn.contains(&true), connected, text, &columns).await?;
         let text = "DELETE FROM tillgate.outbox o \
-                    USING unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS e (partition, sequence, withdrawn) \
-                    WHERE o.partition = e.partition AND o.sequence = e.sequence AND NOT (e.withdrawn AND o.fence <> 0)";
+                    USING unnest($1::bigint[], $2::bigint[], $3::boolean[]) \
+                        AS e (partition, sequence, withdrawn) \
+                    WHERE o.partition = e.partition AND o.sequence = e.sequence \
+                    AND NOT (e.withdrawn AND o.fence <> 0)";
         ask_if(!self.partitions.is_empty(), connected, text, &columns).await.map(drop)
     }
 }
 
-/// What is added to counters.
+/// Columns of amounts that are added to counters.
 #[derive(Default)]
 pub struct PartColumns {
     partitions: Vec<i64>,
@@ -329,13 +353,15 @@ impl PartColumns {
         let text = "INSERT INTO tillgate.counter_parts AS p (partition, grp, name, amount) \
                     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[]) \
                     ON CONFLICT (partition, grp, name) DO UPDATE SET amount = least(greatest( \
-                        p.amount::numeric + excluded.amount, -9223372036854775808), 9223372036854775807)::bigint";
-        let columns: [&(dyn ToSql + Sync); 4] = [&self.partitions, &self.groups, &self.names, &self.amounts];
+                        p.amount::numeric + excluded.amount, \
+                        -9223372036854775808), 9223372036854775807)::bigint";
+        let columns: [&(dyn ToSql + Sync); 4] =
+            [&self.partitions, &self.groups, &self.names, &self.amounts];
         ask_if(!self.partitions.is_empty(), connected, text, &columns).await.map(drop)
     }
 }
 
-/// Counters that somebody has counted.
+/// Columns of counters that are set because somebody has counted.
 #[derive(Default)]
 pub struct SetColumns {
     groups: Vec<String>,
@@ -354,9 +380,11 @@ impl SetColumns {
         columns
     }
 
-    /// Somebody has counted: what was added before is in it.
+    /// Sets the counters. The counted value includes what was added before, so
+    /// those parts are deleted.
     async fn put(&self, connected: &Connected) -> Result<(), Failed> {
-        let text = "DELETE FROM tillgate.counter_parts p USING unnest($1::text[], $2::text[]) AS s (grp, name) \
+        let text = "DELETE FROM tillgate.counter_parts p \
+                    USING unnest($1::text[], $2::text[]) AS s (grp, name) \
                     WHERE p.grp = s.grp AND p.name = s.name";
         ask_if(!self.groups.is_empty(), connected, text, &[&self.groups, &self.names]).await?;
         let text = "INSERT INTO tillgate.counters (grp, name, value) \

@@ -1,4 +1,5 @@
-//! Batches that spoil their group do so again: what is about their partitions goes a way of its own for a while.
+//! A batch that makes its group fail is likely to do so again. So for a while,
+//! batches of its partitions are committed on a separate connection.
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
@@ -8,13 +9,15 @@ use super::group::partitions;
 use crate::Batch;
 use tillgate_kernel::{Partition, Stopwatch};
 
-/// How long what is about a partition goes by a connection of its own after a batch about it has failed a group.
+/// How long batches of a partition use the separate connection after one of
+/// them has made a group fail.
 const SUSPECT_TIME: Duration = Duration::from_secs(2);
 
-/// The most partitions that are suspected at once. Beyond them groups are halved again.
+/// The most partitions that are suspected at once. Beyond this limit, groups
+/// are halved again.
 const SUSPECTS_MAX: usize = 10_000;
 
-/// Partitions about which a batch has failed a group lately.
+/// Partitions of batches that recently made a group fail.
 #[derive(Debug, Default)]
 pub(super) struct Suspects(std::sync::Mutex<HashMap<Partition, Stopwatch>>);
 

@@ -1,11 +1,11 @@
-//! What the engine on PostgreSQL promises beyond the common list.
+//! What the PostgreSQL engine promises in addition to the common list.
 
 use std::sync::Arc;
 use tillgate_kernel::Partition;
 
 use super::{Address, Migration, OpenError, Postgres};
 use crate::conformance::NOTES;
-use crate::{Batch, Body, Bump, CommitError, CounterKey, Expect, Store, Unavailable};
+use crate::{Batch, Body, CommitError, CounterChange, CounterKey, Expect, Store, Unavailable};
 use tillgate_kernel::DocKey;
 use tillgate_kernel::chance::random_bytes;
 use tillgate_kernel::{Clock, Timestamp};
@@ -13,14 +13,15 @@ use tillgate_kernel::{Clock, Timestamp};
 #[path = "../../../../tests/world/database.rs"]
 pub mod database;
 
-/// Opens the store in a database, by a clock of the test.
+/// Opens the store in a database. `clock` decides when messages are due.
 pub async fn open_by(url: &str, clock: &Clock) -> Store {
     Store::Postgres(Arc::new(
         Postgres::open(&address(url), Migration::Apply, clock).await.expect("the store opens"),
     ))
 }
 
-/// Opens the store in a database, by its clock.
+/// Opens the store in a database. The database's clock decides when messages
+/// are due.
 pub async fn open(url: &str) -> Store {
     open_by(url, &Clock::System).await
 }
@@ -38,11 +39,18 @@ async fn client(url: &str) -> tokio_postgres::Client {
 
 #[test]
 fn an_address_does_not_print_its_password() {
-    let url = "postgres://shop:hunter2@db.example:5433/shop?sslmode=verify-full&sslrootcert=/etc/ca.pem";
+    let url =
+        "postgres://shop:hunter2@db.example:5433/shop?sslmode=verify-full&sslrootcert=/etc/ca.pem";
     let address = address(url);
-    assert_eq!(format!("{address} {address:?}").matches("postgres://db.example:5433/shop").count(), 2);
-    for bad in ["postgres://shop:hunter2@", "postgres://shop:hunter2@db/shop?sslmode=hunter2", "postgres:///"]
-    {
+    assert_eq!(
+        format!("{address} {address:?}").matches("postgres://db.example:5433/shop").count(),
+        2
+    );
+    for bad in [
+        "postgres://shop:hunter2@",
+        "postgres://shop:hunter2@db/shop?sslmode=hunter2",
+        "postgres:///",
+    ] {
         let why = bad.parse::<Address>().expect_err("no address").to_string();
         assert!(!why.contains("hunter2") && why.contains("postgres://user:password@host"), "{why}");
     }
@@ -57,29 +65,34 @@ async fn a_schema_is_made_once_and_a_newer_one_is_refused() {
     assert!(matches!(untouched, OpenError::Older { found: 0, .. }), "{untouched}");
     assert!(untouched.to_string().contains("tillgate migrate"), "{untouched}");
 
-    // Several receivers that begin at the same moment.
+    // Several receivers start at the same moment.
     let mut opening = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let address = address(&url);
-        opening
-            .spawn(async move { Postgres::open(&address, Migration::Apply, &Clock::System).await.map(drop) });
+        opening.spawn(async move {
+            Postgres::open(&address, Migration::Apply, &Clock::System).await.map(drop)
+        });
     }
     for opened in opening.join_all().await {
         opened.expect("it opens");
     }
-    Postgres::open(&address(&url), Migration::Refuse, &Clock::System).await.expect("now it is there");
+    Postgres::open(&address(&url), Migration::Refuse, &Clock::System)
+        .await
+        .expect("the schema exists now");
 
     let client = client(&url).await;
     let newer = "INSERT INTO tillgate.schema_versions (version, oldest_program) VALUES (99, $1)";
-    // One that this program still works with, while the two versions run beside each other.
+    // A version that this program still works with, while the two versions run
+    // side by side.
     client.execute(newer, &[&1_i32]).await.expect("written");
-    Postgres::open(&address(&url), Migration::Apply, &Clock::System).await.expect("it works on");
+    Postgres::open(&address(&url), Migration::Apply, &Clock::System).await.expect("it still works");
     client
         .execute("UPDATE tillgate.schema_versions SET oldest_program = 99 WHERE version = 99", &[])
         .await
         .expect("written");
-    let newer =
-        Postgres::open(&address(&url), Migration::Apply, &Clock::System).await.expect_err("it is too new");
+    let newer = Postgres::open(&address(&url), Migration::Apply, &Clock::System)
+        .await
+        .expect_err("it is too new");
     assert!(matches!(newer, OpenError::Newer { found: 99, .. }), "{newer}");
 }
 
@@ -103,11 +116,20 @@ async fn a_service_without_rights_over_the_schema_works() {
     let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: vec![7; 100_000] };
     batch.put_body(key, Expect::Absent, body);
     store.commit(batch).await.expect("committed");
-    assert_eq!(store.load(&[key]).await.expect("read")[0].as_ref().expect("there").body.bytes.len(), 100_000);
+    assert_eq!(
+        store.load(&[key]).await.expect("read")[0].as_ref().expect("there").body.bytes.len(),
+        100_000
+    );
     assert_eq!(store.unwritable().await, Ok(Vec::new()));
-    client.batch_execute(&format!("REVOKE INSERT ON tillgate.pages FROM {role}")).await.expect("revoked");
+    client
+        .batch_execute(&format!("REVOKE INSERT ON tillgate.pages FROM {role}"))
+        .await
+        .expect("revoked");
     assert_eq!(store.unwritable().await, Ok(vec!["tillgate.pages".to_owned()]));
-    client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.expect("dropped");
+    client
+        .batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+        .await
+        .expect("dropped");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,19 +137,23 @@ async fn a_certificate_is_required_and_verified_when_that_is_asked() {
     let server = database::Server::start(&["--tls"]);
     let url = server.url.as_str();
     drop(open(url).await);
-    // The same server, its certificate not trusted, or not asked for.
+    // The same server, with its certificate not trusted, or without TLS.
     let (base, _) = url.split_once('?').expect("options");
-    for (options, word) in [("?sslmode=require", "certificate"), ("?sslmode=disable", "no encryption")] {
+    for (options, word) in
+        [("?sslmode=require", "certificate"), ("?sslmode=disable", "no encryption")]
+    {
         let refused =
-            Postgres::open(&address(&format!("{base}{options}")), Migration::Apply, &Clock::System).await;
+            Postgres::open(&address(&format!("{base}{options}")), Migration::Apply, &Clock::System)
+                .await;
         let why = refused.expect_err("no connection").to_string();
         assert!(why.contains(word), "{options}: {why}");
     }
 }
 
-/// The server ends all connections of a running store: what waits is told, and what comes later is committed.
+/// The server closes all connections of a running store. Waiting calls get an
+/// error, and later ones are committed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn broken_connections_are_made_anew() {
+async fn broken_connections_are_replaced() {
     let url = database::Server::shared().new_database().await;
     let (store, client) = (open(&url).await, client(&url).await);
     for round in 0..20 {
@@ -139,27 +165,35 @@ async fn broken_connections_are_made_anew() {
             batch
         };
         client
-            .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tillgate' AND datname = current_database()", &[])
+            .execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE application_name = 'tillgate' AND datname = current_database()",
+                &[],
+            )
             .await
             .expect("they end");
         let in_the_end = async {
             loop {
                 match store.commit(put()).await {
-                    // An unknown outcome may have been a commit: then the document is there.
+                    // An unknown outcome may have been a commit. Then the
+                    // document exists.
                     Ok(()) | Err(CommitError::Conflict) => return,
                     Err(CommitError::Unavailable(Unavailable::Unreachable(_))) => {}
                     Err(other) => panic!("{other}"),
                 }
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(20), in_the_end).await.expect("it recovers");
+        tokio::time::timeout(std::time::Duration::from_secs(20), in_the_end)
+            .await
+            .expect("it recovers");
         assert!(store.load(&[key]).await.expect("read")[0].is_some());
     }
 }
 
-/// Somebody holds an order's row: whoever waits for it hears so in time, and everybody else goes on.
+/// Another session holds the lock on the row of an order: a commit that waits
+/// for it fails in time, and all others go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_that_is_held_is_given_up_in_time() {
+async fn a_commit_gives_up_in_time_while_a_lock_is_held() {
     let url = database::Server::shared().new_database().await;
     let (store, client) = (open(&url).await, client(&url).await);
     let key = |partition| DocKey { partition: Partition::from_u64(partition), kind: NOTES, id: 0 };
@@ -174,15 +208,19 @@ async fn a_lock_that_is_held_is_given_up_in_time() {
     client.batch_execute("BEGIN; SELECT * FROM tillgate.pages FOR UPDATE").await.expect("locked");
     let watch = tillgate_kernel::Stopwatch::start();
     let refused = store.commit(put(1, Expect::At(version))).await;
-    assert!(matches!(refused, Err(CommitError::Unavailable(Unavailable::Unreachable(_)))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(CommitError::Unavailable(Unavailable::Unreachable(_)))),
+        "{refused:?}"
+    );
     assert!(watch.elapsed() < std::time::Duration::from_millis(2500), "{:?}", watch.elapsed());
     store.commit(put(2, Expect::Absent)).await.expect("another order is committed");
-    client.batch_execute("ROLLBACK").await.expect("let go");
-    store.commit(put(1, Expect::At(version))).await.expect("now it goes");
+    client.batch_execute("ROLLBACK").await.expect("released");
+    store.commit(put(1, Expect::At(version))).await.expect("committed once the lock is released");
 }
 
-/// What is locked elsewhere, be it a page that is there or one that somebody is about to insert, holds up nobody else: neither in
-/// its own group nor behind it, however often it is asked for.
+/// A lock held elsewhere, be it on an existing page or on one that another
+/// session is about to insert, delays no other order: neither in its own group
+/// nor in later ones, however often the locked page is requested.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_that_is_held_delays_no_other_order() {
     const OTHERS: u64 = 200;
@@ -223,7 +261,7 @@ async fn a_lock_that_is_held_delays_no_other_order() {
                 .expect("another order is committed");
             slowest = slowest.max(watch.elapsed());
         }
-        // Less than a sender waits, and than the locked ones do.
+        // Less than a sender waits, and less than the locked commits wait.
         assert!(slowest < std::time::Duration::from_millis(1400), "{round}: {slowest:?}");
         for refused in locked {
             let refused = refused.await.expect("no panic");
@@ -232,20 +270,23 @@ async fn a_lock_that_is_held_delays_no_other_order() {
                 "{refused:?}"
             );
         }
-        client.batch_execute("ROLLBACK").await.expect("let go");
-        store.commit(put(round, expect)).await.expect("now it goes");
+        client.batch_execute("ROLLBACK").await.expect("released");
+        store.commit(put(round, expect)).await.expect("committed once the lock is released");
     }
 }
 
-/// The server says no at the very end: nothing is reported as committed.
+/// The server refuses at the end of the transaction: nothing is reported as
+/// committed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_that_fails_is_none() {
+async fn a_failed_commit_is_not_reported_as_committed() {
     let url = database::Server::shared().new_database().await;
     let (store, client) = (open(&url).await, client(&url).await);
     client
         .batch_execute(
-            "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$; \
-             CREATE CONSTRAINT TRIGGER no AFTER INSERT ON tillgate.pages DEFERRABLE INITIALLY DEFERRED \
+            "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql \
+             AS $$ BEGIN RAISE EXCEPTION 'no'; END $$; \
+             CREATE CONSTRAINT TRIGGER no AFTER INSERT ON tillgate.pages \
+             DEFERRABLE INITIALLY DEFERRED \
              FOR EACH ROW EXECUTE FUNCTION no()",
         )
         .await
@@ -255,11 +296,14 @@ async fn a_commit_that_fails_is_none() {
     let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: b"x".to_vec() };
     batch.put_body(key, Expect::Absent, body);
     let refused = store.commit(batch).await;
-    assert!(matches!(refused, Err(CommitError::Unavailable(Unavailable::Unreachable(_)))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(CommitError::Unavailable(Unavailable::Unreachable(_)))),
+        "{refused:?}"
+    );
     assert!(store.load(&[key]).await.expect("read")[0].is_none());
 }
 
-/// A store that cannot be written to is not ready, though it can be read.
+/// A store that cannot be written to is not ready, even if it can be read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_takes_no_writes_is_not_ready() {
     let url = database::Server::shared().new_database().await;
@@ -271,10 +315,13 @@ async fn a_database_that_takes_no_writes_is_not_ready() {
             format!("ALTER DATABASE {database} SET default_transaction_read_only = on"),
             "ALTER DATABASE {} RESET ALL",
         ),
-        ("ALTER TABLE tillgate.pages RENAME TO others".into(), "ALTER TABLE tillgate.others RENAME TO pages"),
+        (
+            "ALTER TABLE tillgate.pages RENAME TO others".into(),
+            "ALTER TABLE tillgate.others RENAME TO pages",
+        ),
     ] {
         client.batch_execute(&closes).await.expect("closed");
-        // Settings are read by new connections.
+        // Only new connections read the settings.
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                    WHERE application_name = 'tillgate' AND datname = current_database()";
         client.execute(end, &[]).await.expect("they end");
@@ -283,8 +330,11 @@ async fn a_database_that_takes_no_writes_is_not_ready() {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(20), is_refused).await.expect("it is not ready");
-        let opens = format!("SET default_transaction_read_only = off; {}", opens.replace("{}", database));
+        tokio::time::timeout(std::time::Duration::from_secs(20), is_refused)
+            .await
+            .expect("it is not ready");
+        let opens =
+            format!("SET default_transaction_read_only = off; {}", opens.replace("{}", database));
         client.batch_execute(&opens).await.expect("open again");
         client.execute(end, &[]).await.expect("they end");
         let is_ready = async {
@@ -292,13 +342,16 @@ async fn a_database_that_takes_no_writes_is_not_ready() {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(20), is_ready).await.expect("it is ready again");
+        tokio::time::timeout(std::time::Duration::from_secs(20), is_ready)
+            .await
+            .expect("it is ready again");
     }
 }
 
-/// What the database will not have concerns its batch alone, though others are in the same group.
+/// Data that the database refuses fails its own batch only, even if other
+/// batches are in the same group.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_batch_that_the_database_refuses_takes_no_other_along() {
+async fn a_batch_that_the_database_refuses_fails_alone() {
     let url = database::Server::shared().new_database().await;
     let (store, client) = (open(&url).await, client(&url).await);
     let put = |partition, name: &str| {
@@ -309,10 +362,10 @@ async fn a_batch_that_the_database_refuses_takes_no_other_along() {
             Expect::Absent,
             body,
         );
-        batch.bump(CounterKey { group: "17".into(), name: name.into() }, Bump::Add(1));
+        batch.bump(CounterKey { group: "17".into(), name: name.into() }, CounterChange::Add(1));
         batch
     };
-    // While both writers wait for a lock, the others gather.
+    // While both writers wait for a lock, the other batches gather.
     client.batch_execute("BEGIN; LOCK tillgate.pages").await.expect("locked");
     let mut commits = tokio::task::JoinSet::new();
     for partition in 1..=40 {
@@ -329,7 +382,7 @@ async fn a_batch_that_the_database_refuses_takes_no_other_along() {
     {
         tokio::task::yield_now().await;
     }
-    client.batch_execute("ROLLBACK").await.expect("let go");
+    client.batch_execute("ROLLBACK").await.expect("released");
     for (partition, outcome) in commits.join_all().await {
         if partition == 20 {
             assert!(matches!(outcome, Err(CommitError::Unavailable(_))), "{outcome:?}");
@@ -340,8 +393,8 @@ async fn a_batch_that_the_database_refuses_takes_no_other_along() {
     assert_eq!(store.counters("17", None, 9).await.expect("counters")[0].1, 39);
 }
 
-/// Two nodes with groups of their own, about the same orders in different turns: nobody waits in a circle, and every
-/// order is created by exactly one.
+/// Several nodes create the same orders in different sequences: there are no
+/// deadlocks, and every order is created by exactly one node.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_write_the_same_orders_do_not_lock_each_other_out() {
     const ORDERS: u64 = 200;
@@ -354,7 +407,8 @@ async fn nodes_that_write_the_same_orders_do_not_lock_each_other_out() {
             let node = node.clone();
             commits.spawn(async move {
                 let mut batch = Batch::new();
-                let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: vec![turn; 50] };
+                let body =
+                    Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, bytes: vec![turn; 50] };
                 batch.put_body(
                     DocKey { partition: Partition::from_u64(order), kind: NOTES, id: 0 },
                     Expect::Absent,
@@ -375,7 +429,8 @@ async fn nodes_that_write_the_same_orders_do_not_lock_each_other_out() {
     );
 }
 
-/// Three nodes change one document, each on the strength of what all have read: one succeeds.
+/// Three nodes change one document, each from the version that all have read:
+/// exactly one succeeds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_several_nodes_that_change_the_same_one_succeeds() {
     let url = database::Server::shared().new_database().await;
@@ -389,9 +444,10 @@ async fn of_several_nodes_that_change_the_same_one_succeeds() {
     };
     nodes[0].commit(put(Expect::Absent, 0)).await.expect("committed");
     for round in 0..50 {
-        let version = nodes[0].load(&[key]).await.expect("read")[0].as_ref().expect("there").version;
-        let [one, two, three] =
-            [&nodes[0], &nodes[1], &nodes[2]].map(|node| node.commit(put(Expect::At(version), round)));
+        let version =
+            nodes[0].load(&[key]).await.expect("read")[0].as_ref().expect("there").version;
+        let [one, two, three] = [&nodes[0], &nodes[1], &nodes[2]]
+            .map(|node| node.commit(put(Expect::At(version), round)));
         let (one, two, three) = tokio::join!(one, two, three);
         let outcomes = [one, two, three];
         assert_eq!(

@@ -1,13 +1,14 @@
-//! By which clock messages are due: the database's, or a test's.
+//! The clock by which messages are due: that of the database, or that of a
+//! test.
 
 use tillgate_kernel::Clock;
 
-/// By which messages are due and leases end.
+/// The clock by which messages are due.
 #[derive(Debug, Clone)]
 pub(super) enum Time {
     /// The database's clock, which all receivers share.
     OfTheDatabase,
-    /// A clock that tests move.
+    /// A clock that a test moves.
     OfATest(Clock),
 }
 
@@ -19,7 +20,8 @@ impl Time {
         }
     }
 
-    /// The present time in microseconds, where it is not the database's to say.
+    /// The current time of a test's clock in microseconds; none if the
+    /// database's clock is used.
     pub(super) fn of_a_test(&self) -> Option<i64> {
         match self {
             Time::OfTheDatabase => None,

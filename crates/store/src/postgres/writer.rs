@@ -1,13 +1,19 @@
-//! Commits in groups: all batches that wait go into one transaction, and each succeeds or conflicts alone.
+//! Commits in groups: all batches that wait are committed in one transaction,
+//! and each succeeds or conflicts on its own.
 //!
-//! A group is judged as on the embedded store, batch after batch, each over what is stored and what those before it in
-//! the group wrote. What is stored is locked first, in the order of the partitions, so that groups of several nodes wait
-//! for one another and never in a circle. A batch that believes its partition to be empty, as nearly every new order
-//! does, is staged without a look; when an insert then finds that it is not, the whole group is done again with one.
+//! A group is checked as on the embedded store: batch after batch, each against
+//! what is stored plus what the earlier batches of the group wrote. Stored rows
+//! are locked first, in the order of the partitions, so that groups of several
+//! nodes wait for each other without deadlocks. A batch that expects its
+//! partition to be empty, as nearly every new order does, is staged without
+//! reading. If an insert then finds that the partition is not empty, the whole
+//! group is retried, and this time it reads first.
 //!
-//! What is locked elsewhere holds nobody else up: a batch whose page is locked leaves the group and comes back a moment
-//! later; a group that fails by a lock or a time-out is halved until the culprit is alone, and from then on what is about the same
-//! partition goes by a connection of its own for a while.
+//! Locks held elsewhere do not block other batches. A batch whose page is
+//! locked leaves the group and is retried a moment later. A group that fails
+//! because of a lock or a timeout is halved until the batch that causes it is
+//! alone. From then on, batches of the same partition use a separate connection
+//! for a while.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -15,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
-use super::commit_group::{Committed, Committer, Fate};
+use super::commit_group::{BatchOutcome, Committed, Committer};
 use super::link::Link;
 use super::suspects::Suspects;
 use super::time::Time;
@@ -23,32 +29,36 @@ use crate::batch::{Batch, Change};
 use crate::{CommitError, Unavailable};
 use tillgate_kernel::Stopwatch;
 
-/// Connections for commits: while one waits for the disk, the next group is gathered and written on another.
+/// The number of connections for commits: while one waits for the disk, the
+/// next group is gathered and written on another.
 const WRITERS: usize = 2;
 
 /// The most batches in a group. It bounds how long the first of them waits.
 const GROUP_BATCHES_MAX: usize = 512;
 
-/// The most bytes that a group writes before it closes: what a statement can carry in its time.
+/// The number of bytes at which a group is closed: as much as a statement can
+/// carry within its timeout.
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// How long a batch waits for what is locked elsewhere. Whoever waits for the batch has an answer before its sender gives up.
+/// How long a batch waits for locks held elsewhere. Its caller gets an answer
+/// before the sender of the hook times out.
 const LOCK_WAIT_MAX: Duration = Duration::from_millis(1500);
 
-/// Between two attempts at a page that is locked: as long as a commit takes.
+/// The pause between two attempts at a locked page: as long as a commit takes.
 const LOCKED_PAGE_PAUSE: Duration = Duration::from_millis(5);
 
-/// Between two attempts of a batch that has failed a group by a lock or a time-out.
+/// The pause between two attempts of a batch that has made a group fail by a
+/// lock or a timeout.
 const CULPRIT_PAUSE: Duration = Duration::from_millis(20);
 
-/// What becomes of a batch.
+/// The outcome of a batch.
 type Outcome = Result<(), CommitError>;
 
-/// A batch that somebody waits for.
+/// A batch that a caller waits for.
 pub struct Job {
     batch: Batch,
     answer: oneshot::Sender<Outcome>,
-    /// Since when it has been waiting for a lock.
+    /// Started when the batch began to wait for a lock.
     locked: Option<Stopwatch>,
 }
 
@@ -58,31 +68,33 @@ impl Job {
     }
 }
 
-/// Why the server could not commit last time, whatever it was given; none when it could.
+/// Why the server failed to commit last time, for any batch, and since when;
+/// none if the last commit succeeded.
 pub type Trouble = Arc<std::sync::Mutex<Option<(Stopwatch, String)>>>;
 
-/// Commits what comes, group after group.
+/// Commits incoming batches, group after group.
 struct Writer {
     queue: Arc<Mutex<mpsc::Receiver<Job>>>,
-    /// Where jobs come back that are locked elsewhere.
+    /// Where jobs that are locked elsewhere are queued again.
     again: mpsc::WeakSender<Job>,
-    /// Where jobs go whose partition has failed a group. None for the writer that takes these.
+    /// Where jobs go whose partition has made a group fail. None for the writer
+    /// that handles these jobs.
     aside: Option<mpsc::Sender<Job>>,
     suspects: Arc<Suspects>,
     link: Arc<Link>,
-    bell: watch::Sender<u64>,
+    wakeups: watch::Sender<u64>,
     trouble: Trouble,
     time: Time,
 }
 
-/// What the writers of a store share with its readers.
+/// What the writers of a store share with the rest of it.
 pub struct Shared {
-    pub bell: watch::Sender<u64>,
+    pub wakeups: watch::Sender<u64>,
     pub trouble: Trouble,
     pub time: Time,
 }
 
-/// Starts the writers. They end with the sender of their jobs.
+/// Starts the writers. They end when the sender of `jobs` is dropped.
 pub fn start(
     sender: &mpsc::Sender<Job>,
     jobs: mpsc::Receiver<Job>,
@@ -97,7 +109,7 @@ pub fn start(
         aside,
         suspects: Arc::clone(&suspects),
         link: link(),
-        bell: shared.bell.clone(),
+        wakeups: shared.wakeups.clone(),
         trouble: Arc::clone(&shared.trouble),
         time: shared.time.clone(),
     };
@@ -125,7 +137,8 @@ impl Writer {
                 batches.push(batch);
                 others.push((answer, locked));
             }
-            // In a task of its own, so that a mistake of ours ends one group and not the writer.
+            // In a separate task, so that a panic ends one group and not the
+            // writer.
             let (link, batches) = (Arc::clone(&self.link), Arc::new(batches));
             let committing = {
                 let (batches, time) = (Arc::clone(&batches), self.time.clone());
@@ -143,54 +156,63 @@ impl Writer {
             let fates = match committing.await {
                 Ok(fates) => fates,
                 Err(panic) => {
-                    tracing::error!(error = %panic, "committing a group broke off");
-                    // Whatever was begun on its connection must not be ended by another group.
+                    tracing::error!(error = %panic, "committing a group panicked");
+                    // Drop the connection: its open transaction must not be
+                    // committed by another group.
                     self.link.forget().await;
-                    let why = Unavailable::Unreachable("committing broke off".into());
-                    others.iter().map(|_| Fate::Known(Err(why.clone().into()))).collect()
+                    let why =
+                        Unavailable::Unreachable("committing failed by an internal error".into());
+                    others.iter().map(|_| BatchOutcome::Known(Err(why.clone().into()))).collect()
                 }
             };
             let mut has_messages = false;
             for (place, (fate, (answer, locked))) in fates.into_iter().zip(others).enumerate() {
                 match fate {
-                    Fate::Known(outcome) => {
+                    BatchOutcome::Known(outcome) => {
                         has_messages |= outcome == Ok(true);
                         self.note(&outcome, None);
-                        let _ = answer.send(outcome.map(drop)); // whoever waited may have gone; the batch stands all the same
+                        // The caller may have gone. The batch is committed all
+                        // the same.
+                        let _ = answer.send(outcome.map(drop));
                     }
-                    Fate::ServerFailed(why) => {
+                    BatchOutcome::ServerFailed(why) => {
                         let outcome = Err(why.clone().into());
                         self.note(&outcome, Some(why.to_string()));
                         let _ = answer.send(outcome.map(drop));
                     }
-                    Fate::Locked => {
+                    BatchOutcome::Locked => {
                         let locked = Some(locked.unwrap_or_else(Stopwatch::start));
                         self.try_again(Job { batch: batches[place].clone(), answer, locked });
                     }
                 }
             }
             if has_messages {
-                self.bell.send_modify(|rung| *rung += 1);
+                self.wakeups.send_modify(|rung| *rung += 1);
             }
         }
     }
 
-    /// A group without those whose partition has failed one lately: they go by a connection of their own. When too many wait for
-    /// that one, they are refused, as waiting would hold up all others.
+    /// Removes the batches whose partition has recently made a group fail: they
+    /// use a separate connection. If too many wait for that connection, they
+    /// are refused, because waiting would delay all other batches.
     fn without_suspects(&self, group: Vec<Job>) -> Vec<Job> {
         let Some(aside) = &self.aside else { return group };
         let (suspects, rest): (Vec<Job>, Vec<Job>) =
             group.into_iter().partition(|job| self.suspects.has(&job.batch));
         for job in suspects {
             if let Err(TrySendError::Full(job) | TrySendError::Closed(job)) = aside.try_send(job) {
-                let why = Unavailable::Unreachable("too many changes wait for orders that are locked in the database; see pg_locks for who holds them".into());
-                let _ = job.answer.send(Err(why.into())); // whoever waited may have gone
+                let why = Unavailable::Unreachable(
+                    "too many changes wait for orders that are locked in the database; see \
+                     pg_locks for the sessions that hold the locks"
+                        .into(),
+                );
+                let _ = job.answer.send(Err(why.into())); // the caller may have gone
             }
         }
         rest
     }
 
-    /// Notes whether the server can commit.
+    /// Records whether the server can commit.
     fn note(&self, outcome: &Committed, failed: Option<String>) {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match failed {
@@ -200,24 +222,30 @@ impl Writer {
         }
     }
 
-    /// Has a batch tried again in a moment, unless it has waited long enough.
+    /// Retries a batch in a moment, unless it has waited long enough.
     fn try_again(&self, job: Job) {
         let has_waited = job.locked.map(Stopwatch::elapsed).unwrap_or_default();
-        let again = self.again.upgrade().filter(|_| has_waited < LOCK_WAIT_MAX);
-        let Some(again) = again else {
-            let why = Unavailable::Unreachable("what is to be changed is locked by somebody else".into());
-            let _ = job.answer.send(Err(why.into()));
+        let refuse = |why: &str| Err(Unavailable::Unreachable(why.into()).into());
+        if has_waited >= LOCK_WAIT_MAX {
+            let why = "the order is locked by another database session; see pg_locks";
+            let _ = job.answer.send(refuse(why));
+            return;
+        }
+        let Some(again) = self.again.upgrade() else {
+            let _ = job.answer.send(refuse("the store has been closed"));
             return;
         };
         let pause = if self.aside.is_none() { CULPRIT_PAUSE } else { LOCKED_PAGE_PAUSE };
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
-            let _ = again.send(job).await; // a store that was closed tells whoever waits by dropping it
+            // If the store was closed, the job is dropped, and its caller gets
+            // an error.
+            let _ = again.send(job).await;
         });
     }
 }
 
-/// The batches that wait; nothing when there will be none.
+/// Gathers the batches that wait. The result is empty when no more will come.
 async fn gather(jobs: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     let bytes_of = |job: &Job| -> usize {
         let of_docs = job.batch.docs.values().map(|(_, change)| match change {

@@ -12,9 +12,12 @@ use tillgate_kernel::outbox::{Claim, Claimed};
 use tokio::sync::{oneshot, watch};
 
 impl Sled {
-    pub(crate) async fn claim(self: &Arc<Self>, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {
+    pub(crate) async fn claim(
+        self: &Arc<Self>,
+        claim: &Claim,
+    ) -> Result<Vec<Claimed>, Unavailable> {
         let claim = claim.clone();
-        let (tell, mut told) = oneshot::channel();
+        let (sender, mut receiver) = oneshot::channel();
         let read = self
             .read(SLOW_READ_MAX, move |store| {
                 let newest = Cell::new(0);
@@ -25,7 +28,8 @@ impl Sled {
                     store.clock.now(),
                     |after| walk.borrow_mut().next(after),
                     |id| {
-                        let Some(stored) = store.read_all(&[message_key(id)])?.pop().flatten() else {
+                        let Some(stored) = store.read_all(&[message_key(id)])?.pop().flatten()
+                        else {
                             return Ok(None);
                         };
                         newest.set(newest.get().max(group_of(stored.version)));
@@ -33,17 +37,18 @@ impl Sled {
                     },
                 )?;
                 drop(leases);
-                if let Err((unheard, _)) = tell.send((claimed, newest.get())) {
-                    store.give_back(&unheard);
+                if let Err((unsent, _)) = sender.send((claimed, newest.get())) {
+                    store.give_back(&unsent);
                 }
                 Ok(())
             })
             .await;
-        let Ok((claimed, newest)) = told.try_recv() else {
-            // Nobody works on what is claimed after this: `told` is gone then.
+        let Ok((claimed, newest)) = receiver.try_recv() else {
+            // Leases that are claimed later are given back: `receiver` is
+            // dropped by then, so sending them fails.
             return read.map(|()| Vec::new());
         };
-        // Nothing is told to anyone before it is durable.
+        // A message is not handed out before it is durable.
         match read.and(self.durable(newest).await) {
             Ok(()) => Ok(claimed),
             Err(why) => {
@@ -53,7 +58,7 @@ impl Sled {
         }
     }
 
-    /// Ends leases under which nobody works.
+    /// Releases leases whose messages were not handed out.
     fn give_back(&self, claimed: &[Claimed]) {
         let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
         for Claimed { ticket, .. } in claimed {
@@ -67,7 +72,7 @@ impl Sled {
         self.clock.now()
     }
 
-    pub(crate) fn outbox_bell(&self) -> watch::Receiver<u64> {
-        self.outbox_bell.subscribe()
+    pub(crate) fn outbox_wakeups(&self) -> watch::Receiver<u64> {
+        self.outbox_wakeups.subscribe()
     }
 }

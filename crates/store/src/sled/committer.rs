@@ -1,9 +1,12 @@
-//! The one thread that changes the store, a group of batches at a time.
+//! The thread that makes every change to the store, one group of batches at a
+//! time.
 //!
-//! Each batch of a group is checked against what is stored and what the batches before it in the group
-//! wrote, and succeeds or conflicts alone; those that succeed become one atomic write of sled. The
-//! [`syncer`](super::syncer) makes it durable and gives the answers, while the next group is gathered and
-//! written here: under load the groups grow by themselves, without a timer.
+//! Each batch of a group is checked against what is stored and what earlier
+//! batches of the group wrote, and succeeds or conflicts on its own. The
+//! successful ones become one atomic write of sled. The
+//! [`syncer`](super::syncer) makes it durable and sends the answers while this
+//! thread gathers and writes the next group: under load the groups grow by
+//! themselves, without a timer.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,14 +20,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::index::{Index, Upkeep};
 use super::keys;
-use super::layout::{Kept, Layout};
+use super::layout::{Layout, StoredPage};
 use super::lists::{Line, Member, without_member, write_members};
 use super::opening::{failed_in_sled, panic_text};
 use super::progress::{Progress, stop};
 use super::reading::read_piece;
 use super::syncer::Written;
 use super::versions::version;
-use super::watchdog::Pulse;
+use super::watchdog::ThreadProgress;
 use crate::batch::{CounterKey, Stamped, Stored};
 use crate::leases::Leases;
 use crate::page::{Head, Page, PieceKey};
@@ -34,20 +37,20 @@ use crate::{CommitError, Unavailable};
 use tillgate_kernel::outbox::Ticket;
 use tillgate_kernel::{DocKey, Partition};
 
-/// What the committer is asked to do.
+/// A request to the committer.
 pub enum Job {
-    /// Commit a batch and tell who waits for it.
+    /// Commit a batch and send the outcome to the caller.
     Commit { batch: Stamped, answer: oneshot::Sender<Result<(), CommitError>> },
-    /// Commit nothing, as anything is committed.
+    /// Commit nothing, on the same path as any commit.
     Probe { answer: oneshot::Sender<Result<(), CommitError>> },
-    /// Finish what came before, let go of the files, and say so.
+    /// Finish earlier jobs, release the files, and confirm.
     Close { done: oneshot::Sender<()> },
 }
 
-/// The most batches that one group takes. It bounds how long the first of them waits.
+/// The most batches in one group. It bounds how long the first of them waits.
 const GROUP_BATCHES_MAX: usize = 1024;
 
-/// The most bytes that one group writes before it closes.
+/// A group accepts no further batch after it has this many bytes.
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 pub struct Committer {
@@ -55,7 +58,7 @@ pub struct Committer {
     pub tree: sled::Tree,
     pub last_group: u64,
     pub progress: watch::Sender<Progress>,
-    pub pulse: Arc<Pulse>,
+    pub pulse: Arc<ThreadProgress>,
     pub index: Arc<Index>,
     pub upkeep: Upkeep,
     pub leases: Arc<Mutex<Leases>>,
@@ -64,7 +67,8 @@ pub struct Committer {
 }
 
 impl Committer {
-    /// Works until every handle of the store is gone, the store is closed, or a write fails.
+    /// Runs until every handle of the store is dropped, the store is closed, or
+    /// a write fails.
     pub fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         while let Some(first) = jobs.blocking_recv() {
             let mut closing = None;
@@ -72,17 +76,22 @@ impl Committer {
             let committed = catch_unwind(AssertUnwindSafe(|| {
                 pulse.during(&pulse.group, || self.commit_group(first, &mut jobs, &mut closing))
             }));
-            let committed = committed.unwrap_or_else(|panic| Err(Failure::Write(panic_text(&*panic))));
-            // The syncer may be at the group before: that is its own time.
-            match committed.and_then(|written| self.written.send(written).map_err(|_| Failure::Syncer)) {
+            let committed =
+                committed.unwrap_or_else(|panic| Err(Failure::Write(panic_text(&*panic))));
+            // The syncer may still work on the previous group; this wait is not
+            // part of the committer's own time.
+            match committed
+                .and_then(|written| self.written.send(written).map_err(|_| Failure::Syncer))
+            {
                 Ok(()) => {}
                 Err(Failure::Write(why)) => return stop(&self.progress, why),
-                Err(Failure::Syncer) => return, // it has said why
+                Err(Failure::Syncer) => return, // it has logged why
             }
             if let Some(closing) = closing {
                 drop(self.written);
                 let _ = self.syncer.join();
-                // sled's own end writes a last snapshot; it must be over before "closed" is said.
+                // Dropping sled writes a last snapshot, which must be finished
+                // before the close is confirmed.
                 drop((self.tree, self.db));
                 let _ = closing.send(());
                 return;
@@ -121,15 +130,18 @@ impl Committer {
                 next = jobs.try_recv().ok();
             }
         }
-        let Group { mut entries, listed, placed, pages, pieces, released, has_messages, .. } = group;
+        let Group { mut entries, listed, placed, pages, pieces, released, has_messages, .. } =
+            group;
         let changed = pages.into_inner().into_values().filter(|kept| kept.is_changed);
         let laid_out = Layout::of(&self.tree, &self.index, group_number, changed)
             .map_err(|why| Failure::Write(why.to_string()))?;
         entries.extend(laid_out.entries);
         entries.extend(pieces.into_iter().map(|(key, bytes)| (keys::piece(key), bytes)));
-        let write = |(prefix, lines): (Vec<u8>, Vec<Line>)| write_members(&prefix, group_number, &lines);
+        let write =
+            |(prefix, lines): (Vec<u8>, Vec<Line>)| write_members(&prefix, group_number, &lines);
         entries.extend(listed.into_iter().flat_map(write));
-        let write = |(prefix, places): (Vec<u8>, Vec<Place>)| write_members(&prefix, group_number, &places);
+        let write =
+            |(prefix, places): (Vec<u8>, Vec<Place>)| write_members(&prefix, group_number, &places);
         entries.extend(placed.into_iter().flat_map(write));
         let mut group = None;
         if !entries.is_empty() || is_probed {
@@ -139,14 +151,18 @@ impl Committer {
             group = Some(group_number);
         }
         {
-            // A ticket settles once: the next group must not find it held.
+            // A ticket is settled once: the next group must not find it held.
             let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
             released.into_iter().for_each(|ticket| leases.release(ticket));
         }
         Ok(Written { group, answers, has_messages })
     }
 
-    fn write(&mut self, group: u64, entries: HashMap<Vec<u8>, Option<Vec<u8>>>) -> sled::Result<()> {
+    fn write(
+        &mut self,
+        group: u64,
+        entries: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    ) -> sled::Result<()> {
         let mut batch = sled::Batch::default();
         for (key, value) in entries {
             match value {
@@ -165,7 +181,7 @@ impl Committer {
     }
 }
 
-/// Why the committer ends before its time.
+/// Why the committer ends early.
 enum Failure {
     /// A write failed.
     Write(String),
@@ -173,19 +189,20 @@ enum Failure {
     Syncer,
 }
 
-/// What the batches of a group have written so far, over what is stored.
+/// What the batches of a group have written so far, on top of what is stored.
 struct Group<'a> {
     tree: &'a sled::Tree,
     index: &'a Index,
     leases: &'a Mutex<Leases>,
     number: u64,
-    /// Pages that were looked at.
-    pages: RefCell<HashMap<Partition, Kept>>,
-    /// Bodies too long for their pages, as this group has written them.
+    /// Pages that have been read.
+    pages: RefCell<HashMap<Partition, StoredPage>>,
+    /// Pieces of bodies too long for their pages, as this group has written
+    /// them.
     pieces: HashMap<PieceKey, Option<Vec<u8>>>,
     counters: HashMap<CounterKey, i64>,
     entries: HashMap<Vec<u8>, Option<Vec<u8>>>,
-    /// What this group lists, and the places that it gives in the outbox, by bucket.
+    /// Lines that this group lists, by bucket.
     listed: HashMap<Vec<u8>, Vec<Line>>,
     placed: HashMap<Vec<u8>, Vec<Place>>,
     released: Vec<Ticket>,
@@ -213,7 +230,12 @@ impl Held for Group<'_> {
 }
 
 impl<'a> Group<'a> {
-    fn new(tree: &'a sled::Tree, index: &'a Index, leases: &'a Mutex<Leases>, number: u64) -> Group<'a> {
+    fn new(
+        tree: &'a sled::Tree,
+        index: &'a Index,
+        leases: &'a Mutex<Leases>,
+        number: u64,
+    ) -> Group<'a> {
         Group {
             tree,
             index,
@@ -239,7 +261,8 @@ impl<'a> Group<'a> {
         match self.pages.borrow_mut().entry(partition) {
             Entry::Occupied(kept) => look(&kept.get().page),
             Entry::Vacant(place) => {
-                let kept = Kept::read(partition, self.index, &|raw: &[u8]| self.tree.get(raw))?;
+                let kept =
+                    StoredPage::read(partition, self.index, &|raw: &[u8]| self.tree.get(raw))?;
                 look(&place.insert(kept).page)
             }
         }
@@ -256,21 +279,25 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Takes a batch in, or says why not. `place` tells the batches of the group apart.
+    /// Adds a batch to the group, or returns why it fails. `place` is the
+    /// number of the batch in the group.
     fn admit(&mut self, batch: Stamped, place: usize) -> Result<(), CommitError> {
         let Writes { docs, counters, released, has_messages } = plan(batch, self)?;
         let version = version(self.number, place);
         let mut pieces = Vec::new();
-        // Before anything is taken in: a damaged counter refuses the batch whole.
+        // All counters are read before anything is written: a damaged one
+        // refuses the whole batch.
         let mut bumps: Vec<(CounterKey, i64)> = Vec::with_capacity(counters.len());
         for (key, bump) in counters {
-            // A batch may touch a counter twice: the later one builds on the earlier.
-            let earlier = bumps.iter().rev().find(|(other, _)| *other == key).map(|&(_, value)| value);
+            // A batch may change a counter twice: the later change builds on
+            // the earlier one.
+            let earlier =
+                bumps.iter().rev().find(|(other, _)| *other == key).map(|&(_, value)| value);
             let before = earlier.map_or_else(|| self.counter(&key), Ok)?;
             bumps.push((key, bumped(before, bump)));
         }
         for DocWrite { key, old_listed_at, new, old_place, new_place } in docs {
-            // `plan` has looked at the document, so its page is here.
+            // `plan` has read the document, so its page is here.
             let Some(kept) = self.pages.get_mut().get_mut(&key.partition) else { continue };
             kept.is_changed = true;
             self.bytes += new.as_ref().map_or(0, |body| body.bytes.len());
@@ -305,9 +332,11 @@ impl<'a> Group<'a> {
     }
 }
 
-/// Takes something out of a list: out of what this group has put there, or else out of the tree.
+/// Removes a member from a list: from what this group has added, or else from
+/// the tree.
 ///
-/// An entry that cannot be read stays: whatever it says, lists are hints, and the batch is whole.
+/// An entry that cannot be read stays: lists are only hints, and the batch
+/// itself is complete.
 fn remove<M: Member>(
     own: &mut HashMap<Vec<u8>, Vec<M>>,
     entries: &mut HashMap<Vec<u8>, Option<Vec<u8>>>,
@@ -323,6 +352,6 @@ fn remove<M: Member>(
     let pending = |raw: &[u8]| entries.get(raw).cloned();
     match without_member(tree, &pending, member) {
         Ok(found) => entries.extend(found),
-        Err(why) => tracing::error!(error = %why, "an entry of a list cannot be read and stays"),
+        Err(why) => tracing::error!(error = %why, "an entry of a list cannot be read and is kept"),
     }
 }

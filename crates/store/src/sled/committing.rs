@@ -1,4 +1,4 @@
-//! Commits, and what is waited for: that something is durable, that the store works, that it ends.
+//! Commits, probes and closing, and the wait until a group is durable.
 
 use super::committer::Job;
 use super::progress::Progress;
@@ -10,7 +10,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// How long anybody waits for something to be durable. The watchdog waits longer: a disk may only be slow.
+/// How long a caller waits until something is durable. The watchdog waits
+/// longer: the disk may only be slow.
 const DURABLE_MAX: Duration = Duration::from_secs(5);
 
 /// How long a probe may take.
@@ -26,23 +27,24 @@ impl Sled {
         }
         match tokio::time::timeout(DURABLE_MAX, answered).await {
             Ok(Ok(outcome)) => outcome,
-            // The committer is at its end and is about to say why.
+            // The committer is ending and is about to say why.
             Ok(Err(_)) => Err(Unavailable::Stopped(self.stopped().await).into()),
-            // Whether it will be durable is not known.
+            // It is unknown whether the batch will become durable.
             Err(_) => Err(Unavailable::Stalled { what: "a write" }.into()),
         }
     }
 
     pub(crate) async fn stopped(&self) -> String {
         let mut progress = self.progress.clone();
-        let stopped = progress.wait_for(|progress| matches!(progress, Progress::Stopped { .. })).await;
+        let stopped =
+            progress.wait_for(|progress| matches!(progress, Progress::Stopped { .. })).await;
         match stopped.as_deref() {
             Ok(Progress::Stopped { why }) => why.clone(),
             Ok(Progress::Durable { .. }) | Err(_) => "it has been closed".into(),
         }
     }
 
-    /// Commits something small, and reads something.
+    /// Makes an empty commit, and reads something.
     pub(crate) async fn probe(self: &Arc<Self>) -> Result<(), Unavailable> {
         self.not_stalled()?;
         let (answer, answered) = oneshot::channel();
@@ -74,7 +76,7 @@ impl Sled {
         }
     }
 
-    /// Waits until group `group` is durable.
+    /// Waits until `group` is durable, at most [`DURABLE_MAX`].
     pub(super) async fn durable(&self, group: u64) -> Result<(), Unavailable> {
         let is_settled = |progress: &Progress| match progress {
             Progress::Durable { group: durable } => *durable >= group,

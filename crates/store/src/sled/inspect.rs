@@ -1,4 +1,4 @@
-//! What is left of a damaged store, and the decision to go on with that.
+//! Shows what is left of a damaged store, and accepts it as complete.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,47 +7,50 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use super::index::Index;
-use super::layout::Kept;
-use super::note::{self, Misfit, Note};
+use super::layout::StoredPage;
+use super::note::{self, Note, NoteError};
 use super::opening::{OpenError, open_engine, panic_text};
 use super::reading::read_piece;
 use super::{keys, lists, log};
 use crate::Unavailable;
 use tillgate_kernel::{DocKey, Kind, Partition, Timestamp};
 
-/// What the store is not told by what lies in it.
+/// Information about document kinds that the store itself does not have.
 #[derive(Debug, Clone, Copy)]
 pub struct Kinds {
-    /// The kind of which the newest document is looked for.
+    /// The kind whose newest document is reported.
     pub newest: Kind,
-    /// A kind with its name, for people.
+    /// Returns a kind with its name, for display.
     pub named: fn(Kind) -> Kind,
 }
 
-/// What was found in a store's directory.
+/// The content of a store's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
-    /// The last group of changes that was noted as durable; none where nothing was ever noted.
+    /// The last group of changes that was recorded as durable; none if nothing
+    /// was ever recorded.
     pub noted: Result<Option<u64>, String>,
-    /// The last group that is there.
+    /// The last group in the store.
     pub last_group: u64,
-    /// When the newest document came of the kind that was asked for.
+    /// The time of the newest document of the kind that was asked for.
     pub newest: Option<Timestamp>,
-    /// The documents that can be read, by kind.
+    /// How many documents can be read, by kind.
     pub documents: BTreeMap<Kind, u64>,
     /// What cannot be read, and why.
     pub damaged: Vec<String>,
 }
 
-/// Pages that are asked for at once.
+/// How many pages are asked for at once.
 const STEP: usize = 1000;
 
-/// Looks through the store in `path`, which must not be in use, and for the newest document of one kind.
+/// Inspects the store in `path`, which must not be in use, and looks for the
+/// newest document of one kind.
 pub fn inspect(path: &Path, cache_bytes: u64, kinds: Kinds) -> Result<Inspection, OpenError> {
     look(path, cache_bytes, kinds, true).map(|(inspection, _)| inspection)
 }
 
-/// Has the store in `path` opened from now on as it is. Returns what is there.
+/// Accepts the current content of the store in `path`, so that it opens from
+/// now on. Returns what is there.
 pub fn accept_loss(path: &Path, cache_bytes: u64, kinds: Kinds) -> Result<Inspection, OpenError> {
     let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
     let (inspection, _db) = match look(path, cache_bytes, kinds, false) {
@@ -62,7 +65,7 @@ pub fn accept_loss(path: &Path, cache_bytes: u64, kinds: Kinds) -> Result<Inspec
 }
 
 impl Inspection {
-    /// Nothing is known to be missing or damaged.
+    /// Whether nothing is known to be missing or damaged.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let is_noted = matches!(self.noted, Ok(Some(noted)) if noted <= self.last_group);
@@ -70,8 +73,9 @@ impl Inspection {
     }
 }
 
-/// Looks once more, without sled's snapshots of its log: they may name what is not there any more, and without one sled reads
-/// the log itself. If that does not help they are put back.
+/// Inspects the store again without sled's snapshots of its log. They may refer
+/// to data that does not exist any more, and without one sled reads the log
+/// itself. If that does not help they are put back.
 fn without_snapshots(
     path: &Path,
     cache_bytes: u64,
@@ -90,7 +94,8 @@ fn without_snapshots(
     }
 }
 
-/// Renames sled's snapshots, so that it does not find them. Returns each one's path before and after.
+/// Renames sled's snapshots, so that it does not find them. Returns the path of
+/// each before and after.
 fn set_snapshots_aside(path: &Path) -> io::Result<Vec<(PathBuf, PathBuf)>> {
     let mut renamed = Vec::new();
     for entry in fs::read_dir(path)? {
@@ -113,13 +118,13 @@ fn look(
 ) -> Result<(Inspection, sled::Db), OpenError> {
     let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
     let noted = note::noted(path).map_err(|misfit| match misfit {
-        Misfit::Io(why) => why.to_string(),
-        Misfit::Broken(why) => why,
+        NoteError::Io(why) => why.to_string(),
+        NoteError::Broken(why) => why,
     });
-    // What is missing from the middle of the log is not seen in what is left.
+    // A gap in the middle of the log cannot be seen in what is left.
     let in_log = match log::check(path) {
-        Err(log::Unfit::Damaged(why)) => Some(why),
-        Ok(()) | Err(log::Unfit::InUse | log::Unfit::Io(_)) => None,
+        Err(log::UnusableLog::Damaged(why)) => Some(why),
+        Ok(()) | Err(log::UnusableLog::InUse | log::UnusableLog::Io(_)) => None,
     };
     let db = open_engine(path, cache_bytes, is_checked)?;
     let looked = catch_unwind(AssertUnwindSafe(|| through(&db, kinds)));
@@ -139,8 +144,9 @@ fn through(db: &sled::Db, kinds: Kinds) -> Result<Inspection, String> {
     loop {
         let partitions = index.partitions(after, STEP).map_err(unread)?;
         for &partition in &partitions {
-            let counted =
-                catch_unwind(AssertUnwindSafe(|| count(partition, &index, db, kinds, &mut documents)));
+            let counted = catch_unwind(AssertUnwindSafe(|| {
+                count(partition, &index, db, kinds, &mut documents)
+            }));
             let counted = counted.unwrap_or_else(|panic| Err(panic_text(&*panic)));
             damaged.extend(counted.err());
         }
@@ -154,7 +160,8 @@ fn through(db: &sled::Db, kinds: Kinds) -> Result<Inspection, String> {
     Ok(Inspection { noted: Ok(None), last_group, newest, documents, damaged })
 }
 
-/// Counts the documents of a partition that can be read. Says which cannot.
+/// Counts the documents of a partition that can be read. The error says which
+/// cannot.
 fn count(
     partition: Partition,
     index: &Index,
@@ -162,7 +169,8 @@ fn count(
     kinds: Kinds,
     documents: &mut BTreeMap<Kind, u64>,
 ) -> Result<(), String> {
-    let kept = Kept::read(partition, index, &|raw: &[u8]| tree.get(raw)).map_err(|why| why.to_string())?;
+    let kept = StoredPage::read(partition, index, &|raw: &[u8]| tree.get(raw))
+        .map_err(|why| why.to_string())?;
     for key in kept.page.keys() {
         let key = DocKey { kind: (kinds.named)(key.kind), ..key };
         kept.page.document(key, &|piece| read_piece(tree, piece)).map_err(|why| why.to_string())?;

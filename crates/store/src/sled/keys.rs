@@ -1,19 +1,28 @@
-//! The keys of sled's tree. Big-endian numbers, so that keys sort as what they stand for.
+//! The keys of sled's tree. Numbers are big-endian, so that keys sort in the
+//! order of their values.
 //!
 //! ```text
-//! b, e, k, n                                    pages: see [`layout`](super::layout)
-//! d, x, m runs                                  where pages lie: see [`index`](super::index)
-//! p | partition 8 | kind 1 | id 12 | piece 2    a piece of a long document
-//! t | kind 1 | bucket 8 | group, part 8         → the documents of a kind that a group listed in a bucket of time
-//! q | lane, dead 1 | queue 4 | bucket 8 | group, part 8   → the places in the outbox that it gave for one
-//! c | group 2+n | name n                        a counter
-//! m group                                       the last group of batches that was written
+//! b, e, k, n      pages: see [`layout`](super::layout)
+//! d, x, m runs    where pages are: see [`index`](super::index)
+//! p | partition 8 | kind 1 | id 12 | piece 2
+//!                 a piece of a long document
+//! t | kind 1 | bucket 8 | group, part 8
+//!                 → the documents of a kind that a group listed in a
+//!                   bucket of time
+//! q | lane, dead 1 | queue 4 | bucket 8 | group, part 8
+//!                 → the places in the outbox that a group gave in a bucket
+//! c | group 2+n | name n
+//!                 a counter
+//! m group         the last group of batches that was written
 //! ```
-//! The keys that every hook writes have at most 22 bytes, which sled keeps in its nodes; longer ones it puts
-//! on the heap one by one, and copying nodes, which is most of what it does, costs three times as much. So a
-//! queue stands in its key as a checksum of its name (two queues that share one wait in one line, no worse). For the same
-//! reason what a group lists, and where its messages stand in the outbox, is one entry for each bucket of time and not one
-//! for each document: see [`lists`](super::lists).
+//! The keys that every hook writes have at most 22 bytes. sled keeps keys of
+//! that size in its nodes; it allocates longer ones on the heap one by one, and
+//! copying nodes, which is most of what sled does, then costs three times as
+//! much. A queue is therefore represented in its key by a checksum of its name;
+//! two queues with the same checksum share one line, and nothing worse happens.
+//! For the same reason, what a group lists and the places of its messages in
+//! the outbox take one entry for each bucket of time, not one for each
+//! document: see [`lists`](super::lists).
 
 use crate::Unavailable;
 use crate::batch::CounterKey;
@@ -22,13 +31,13 @@ use tillgate_kernel::Timestamp;
 use tillgate_kernel::time::from_micros;
 use tillgate_kernel::{DocKey, Partition};
 
-/// The key under which the committer notes each group.
+/// The key under which the committer records each group.
 pub const LAST_GROUP: &[u8] = b"m group";
 
-/// The key under which the runs of the index are listed.
+/// The key of the list of the index's runs.
 pub const RUNS: &[u8] = b"m runs";
 
-/// What the pointers that groups moved are under.
+/// The prefix of the entries with the pointers that groups moved.
 pub fn moves() -> [u8; 1] {
     [b'd']
 }
@@ -43,7 +52,7 @@ pub fn read_moves_group(raw: &[u8]) -> Option<u64> {
     raw.get(1..9)?.try_into().ok().map(u64::from_be_bytes)
 }
 
-/// What all chunks of all runs are under.
+/// The prefix of all chunks of all runs.
 pub fn run_chunks() -> [u8; 1] {
     [b'x']
 }
@@ -54,7 +63,7 @@ pub fn run_chunk(run: u64, first: Partition) -> Vec<u8> {
     raw
 }
 
-/// The run of a chunk, and its first partition.
+/// The run of a chunk, and the chunk's first partition.
 pub fn read_run_chunk(raw: &[u8]) -> Option<(u64, Partition)> {
     let run = u64::from_be_bytes(raw.get(1..9)?.try_into().ok()?);
     Some((run, Partition::from_bytes(raw.get(9..)?.try_into().ok()?)))
@@ -93,7 +102,7 @@ pub fn piece(piece: PieceKey) -> Vec<u8> {
     raw
 }
 
-/// Which document.
+/// The part of a key that identifies a document.
 fn doc(key: DocKey) -> Vec<u8> {
     debug_assert!(key.id < 1 << 96, "an id has at most 96 bits");
     let mut raw = Vec::with_capacity(21);
@@ -103,7 +112,7 @@ fn doc(key: DocKey) -> Vec<u8> {
     raw
 }
 
-/// An entry of the tree to be written or, without a value, removed.
+/// An entry of the tree to write or, without a value, to remove.
 pub type Entry = (Vec<u8>, Option<Vec<u8>>);
 
 pub fn counter(key: &CounterKey) -> Vec<u8> {
@@ -118,7 +127,8 @@ fn counter_group(group: &str) -> Vec<u8> {
     raw
 }
 
-/// Texts longer than this are cut in keys, in bytes: far above any name of a shop, article or chat.
+/// Longer texts are cut in keys, in bytes. The limit is far above the length of
+/// any name of a store, article or chat.
 const KEY_TEXT_BYTES_MAX: usize = 1024;
 
 pub(super) fn push_text(raw: &mut Vec<u8>, text: &str) {
@@ -128,12 +138,12 @@ pub(super) fn push_text(raw: &mut Vec<u8>, text: &str) {
     raw.extend_from_slice(bytes);
 }
 
-/// Microseconds with the sign turned over, so that bytes sort as times do.
+/// Microseconds with the sign bit flipped, so that bytes sort as times do.
 pub(super) fn sortable(at: Timestamp) -> [u8; 8] {
     (at.as_microsecond() ^ i64::MIN).to_be_bytes()
 }
 
-/// Reads fields off the front of a key.
+/// Reads fields from the front of a key.
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl Fields<'_> {
@@ -160,7 +170,10 @@ pub fn read_last_group(tree: &sled::Tree) -> Result<u64, String> {
     match tree.get(LAST_GROUP) {
         Ok(None) => Ok(0),
         Ok(Some(value)) => {
-            let bytes = value.as_ref().try_into().map_err(|_| "its last group is not a number".to_owned())?;
+            let bytes = value
+                .as_ref()
+                .try_into()
+                .map_err(|_| "its last group is not a number".to_owned())?;
             Ok(u64::from_be_bytes(bytes))
         }
         Err(why) => Err(why.to_string()),
@@ -187,7 +200,8 @@ pub fn counters(
         .take(limit)
         .map(|entry| {
             let (raw, value) = entry.map_err(unreadable)?;
-            let name = String::from_utf8(raw[prefix.len()..].to_vec()).map_err(|_| not_a_key(&raw))?;
+            let name =
+                String::from_utf8(raw[prefix.len()..].to_vec()).map_err(|_| not_a_key(&raw))?;
             let key = CounterKey { group: group.to_owned(), name };
             let value = read_counter(&value).ok_or_else(|| damaged_counter(&key))?;
             Ok((key, value))
@@ -195,7 +209,7 @@ pub fn counters(
         .collect()
 }
 
-/// A counter's bytes: the number, then its CRC-32.
+/// The bytes of a counter: the number, then its CRC-32.
 pub fn write_counter(value: i64) -> [u8; 12] {
     let mut bytes = [0; 12];
     bytes[..8].copy_from_slice(&value.to_be_bytes());
@@ -212,7 +226,7 @@ pub fn read_counter(bytes: &[u8]) -> Option<i64> {
 
 pub fn damaged_counter(key: &CounterKey) -> Unavailable {
     let record = format!("counter {}/{}", key.group, key.name);
-    Unavailable::Damaged { record, why: "its checksum does not fit".into() }
+    Unavailable::Damaged { record, why: "its checksum does not match".into() }
 }
 
 pub fn counter_groups(tree: &sled::Tree) -> Result<Vec<String>, Unavailable> {
@@ -224,7 +238,7 @@ pub fn counter_groups(tree: &sled::Tree) -> Result<Vec<String>, Unavailable> {
         }
         let group = Fields(&raw[1..]).text().ok_or_else(|| not_a_key(&raw))?;
         from = counter_group(&group);
-        from.extend_from_slice(&[0xff; 4]); // above every name: no text has such a byte
+        from.extend_from_slice(&[0xff; 4]); // above every name: UTF-8 has no such byte
         groups.push(group);
     }
     groups.sort_unstable();
@@ -236,5 +250,8 @@ pub(super) fn unreadable(why: sled::Error) -> Unavailable {
 }
 
 pub(super) fn not_a_key(raw: &[u8]) -> Unavailable {
-    Unavailable::Damaged { record: format!("the key {raw:02x?}"), why: "it is not one of ours".into() }
+    Unavailable::Damaged {
+        record: format!("the key {raw:02x?}"),
+        why: "it is not a key of this store".into(),
+    }
 }

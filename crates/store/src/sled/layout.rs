@@ -1,67 +1,80 @@
-//! Where pages lie in sled's tree.
+//! Where pages are stored in sled's tree.
 //!
-//! sled copies a node of its tree for every entry that it writes, so entries are what a group of batches costs. The pages
-//! of new orders therefore lie together, in *blocks* of up to [`PIECE_BYTES_MAX`], one or two for a whole group. A
-//! page that is written again moves to a *seat*, an entry of its own. In a block a few pages are packed together: new
-//! orders resemble one another, and take a third of what they take alone. Seats are numbered in order of time, so that pages
-//! in use lie near one another, whatever their partitions: under the partitions themselves every new order would have
-//! sled fetch and write a node full of strangers.
+//! sled copies a node of its tree for every entry that it writes, so the number
+//! of entries is what a group of batches costs. The pages of new orders
+//! therefore share *blocks* of up to [`BLOCK_BYTES_MAX`], a few blocks for a
+//! whole group. A page that is written again moves to a *page slot*, an entry
+//! of its own. In a block a few pages are packed together: new orders resemble
+//! one another, and take a third of the space that they take alone. Page slots
+//! are numbered in order of time, so that pages in use are near one another,
+//! whatever their partitions. Keyed by partition, every new order would make
+//! sled fetch and write a node full of unrelated pages.
 //!
 //! ```text
-//! b | seat 8       → chunks 2 | the page; or, if it is cut in chunks, chunks 2 | the group that wrote them 8
+//! b | page slot 8  → chunks 2 | the page; or, if it is cut into chunks,
+//!                    chunks 2 | the group that wrote them 8
 //! e | partition 8 | chunk 2
-//! k | block 8      → pages 2 | pages in a bundle 2 | (partition 8 | bytes of its slots 4) for each page
-//!                    | bytes 4 for each bundle | the bundles, each the slots of its pages, packed
-//! n | block 8      → how many of its pages have not moved away 2, once some have
+//! k | block 8      → pages 2 | pages in a bundle 2
+//!                    | (partition 8 | bytes of its slots 4) for each page
+//!                    | bytes 4 for each bundle
+//!                    | the bundles, each the slots of its pages, packed
+//! n | block 8      → how many of its pages have not moved away 2, once
+//!                    some have
 //! ```
-//! A block goes when the last of its pages has moved, and is dissolved when no more than a quarter are left.
+//! A block is removed when the last of its pages has moved, and is dissolved
+//! when no more than a quarter of them are left.
 
 use std::collections::BTreeMap;
 use tillgate_kernel::Partition;
 
 use sled::IVec;
 
-use super::index::{Index, Pointer, Spot};
+use super::index::{Index, Location, Pointer};
 use super::keys;
 use super::versions::version;
 use crate::Unavailable;
 use crate::page::{PIECE_BYTES_MAX, Page, damaged_page, pack, unpack};
 
-/// The longest page that is put into a block, in bytes before packing: larger ones gain nothing by company.
+/// The longest page that is put into a block, in bytes before packing. Larger
+/// pages gain nothing from being packed with others.
 const BLOCK_PAGE_BYTES_MAX: usize = 16 * 1024;
 
-/// A block takes no further bundle when it would become longer than this, in bytes. sled keeps 256 leaves of its tree in memory
-/// at least, however small its cache is to be, and a leaf has up to sixteen blocks.
+/// A block takes no further bundle when that would make it longer than this, in
+/// bytes. sled keeps at least 256 leaves of its tree in memory, however small
+/// its cache is configured, and a leaf has up to sixteen blocks.
 const BLOCK_BYTES_MAX: usize = 24 * 1024;
 
-/// Fewer new pages than this are not worth a block.
+/// The fewest new pages that are worth a block.
 const BLOCK_PAGES_MIN: usize = 4;
 
-/// A block is dissolved when no more than one in so many of its pages is left.
+/// A block is dissolved when at most one in this many of its pages is left.
 const BLOCK_LEFT_SHARE: u16 = 4;
 
-/// The most blocks that one group dissolves. The others are dissolved when their next page moves.
+/// The most blocks that one group dissolves. The others are dissolved when
+/// their next page moves.
 const DISSOLVED_BLOCKS_MAX: usize = 64;
 
-/// How many pages are packed together. More take less room, and longer to read one of.
+/// How many pages are packed together. Larger bundles take less space, and
+/// reading one page of them takes longer.
 const BUNDLE_PAGES: u16 = 8;
 
-/// The longest bundle, in bytes before packing: one that does not pack at all still fits into a block.
+/// The longest bundle, in bytes before packing. A bundle that does not compress
+/// at all still fits into a block.
 const BUNDLE_BYTES_MAX: usize = PIECE_BYTES_MAX - 1024;
 
-/// Bytes of a block's head for each page.
+/// Bytes in a block's header for each page.
 const BLOCK_LINE_BYTES: usize = 8 + 4;
 
-/// A page, and where it lies.
+/// A page, and where it is stored.
 #[derive(Debug)]
-pub struct Kept {
+pub struct StoredPage {
     partition: Partition,
-    /// What is in it.
+    /// The content.
     pub page: Page,
-    /// Whether it must be written.
+    /// Whether the page must be written.
     pub is_changed: bool,
-    spot: Option<Spot>,
-    /// How many chunks it is cut in.
+    spot: Option<Location>,
+    /// The number of chunks that it is cut into; 0 if it is not cut.
     chunks: u16,
 }
 
@@ -70,28 +83,36 @@ pub trait Get: Fn(&[u8]) -> sled::Result<Option<IVec>> {}
 
 impl<F: Fn(&[u8]) -> sled::Result<Option<IVec>>> Get for F {}
 
-impl Kept {
-    /// Reads the page of a partition; an empty one if there is none.
-    pub fn read(partition: Partition, index: &Index, get: &impl Get) -> Result<Kept, Unavailable> {
+impl StoredPage {
+    /// Reads the page of a partition; an empty page if there is none.
+    pub fn read(
+        partition: Partition,
+        index: &Index,
+        get: &impl Get,
+    ) -> Result<StoredPage, Unavailable> {
         let damaged = |why: &str| damaged_page(partition, why);
         let get = |raw: &[u8]| get(raw).map_err(|why| damaged(&why.to_string()));
-        let kept = |page, spot, chunks| Kept { partition, page, is_changed: false, spot, chunks };
+        let kept =
+            |page, spot, chunks| StoredPage { partition, page, is_changed: false, spot, chunks };
         let Some(spot) = index.find(partition)? else {
             return Ok(kept(Page::empty(partition), None, 0));
         };
         let (seat, chunks) = match spot {
-            Spot::Block { block, index } => {
-                let block = get(&keys::block(block))?.ok_or_else(|| damaged("its block is not there"))?;
+            Location::Block { block, index } => {
+                let block =
+                    get(&keys::block(block))?.ok_or_else(|| damaged("its block is missing"))?;
                 let block = Block::read(&block).ok_or_else(|| damaged("its block is cut short"))?;
                 if block.partition(index) != Some(partition) {
-                    return Err(damaged("its block knows nothing of it"));
+                    return Err(damaged("its block does not contain it"));
                 }
                 let slots = block.slots(index).map_err(damaged)?;
                 return Ok(kept(Page::of_slots(partition, &slots)?, Some(spot), 0));
             }
-            Spot::Seat(seat) => {
-                let seat = get(&keys::seat(seat))?.ok_or_else(|| damaged("its seat is empty"))?;
-                let chunks = seat.split_first_chunk().map(|(chunks, _)| u16::from_be_bytes(*chunks));
+            Location::PageSlot(seat) => {
+                let seat =
+                    get(&keys::seat(seat))?.ok_or_else(|| damaged("its page slot is missing"))?;
+                let chunks =
+                    seat.split_first_chunk().map(|(chunks, _)| u16::from_be_bytes(*chunks));
                 let chunks = chunks.ok_or_else(|| damaged("it is too short"))?;
                 (seat, chunks)
             }
@@ -108,7 +129,7 @@ impl Kept {
     }
 }
 
-/// A block's bytes, taken apart.
+/// The parsed bytes of a block.
 struct Block<'a> {
     lines: &'a [u8],
     bundle_pages: usize,
@@ -144,12 +165,11 @@ impl<'a> Block<'a> {
         Some((partition, length))
     }
 
-    /// Whose page it is.
+    /// The partition whose page this is.
     fn partition(&self, index: u16) -> Option<Partition> {
         self.line(usize::from(index)).map(|(partition, _)| partition)
     }
 
-    /// The slots of a page.
     fn slots(&self, index: u16) -> Result<Vec<u8>, &'static str> {
         let index = usize::from(index);
         let first = index - index % self.bundle_pages;
@@ -168,7 +188,7 @@ impl<'a> Block<'a> {
     }
 }
 
-/// A block in the making.
+/// A block that is being built.
 #[derive(Default)]
 struct NewBlock {
     lines: Vec<u8>,
@@ -181,7 +201,7 @@ impl NewBlock {
         4 + self.lines.len() + self.lengths.len() + self.bundles.len()
     }
 
-    /// Takes a bundle of pages in, unless the block has no room for it.
+    /// Adds a bundle of pages. Returns false if the block has no room for it.
     fn take(&mut self, pages: &[(Partition, Vec<u8>)]) -> bool {
         let slots = pages.iter().map(|(_, slots)| slots.as_slice()).collect::<Vec<_>>().concat();
         let bundle = pack(&slots);
@@ -191,9 +211,11 @@ impl NewBlock {
         }
         for (partition, slots) in pages {
             self.lines.extend_from_slice(&partition.to_bytes());
-            self.lines.extend_from_slice(&u32::try_from(slots.len()).unwrap_or(u32::MAX).to_be_bytes());
+            self.lines
+                .extend_from_slice(&u32::try_from(slots.len()).unwrap_or(u32::MAX).to_be_bytes());
         }
-        self.lengths.extend_from_slice(&u32::try_from(bundle.len()).unwrap_or(u32::MAX).to_be_bytes());
+        self.lengths
+            .extend_from_slice(&u32::try_from(bundle.len()).unwrap_or(u32::MAX).to_be_bytes());
         self.bundles.extend_from_slice(&bundle);
         true
     }
@@ -205,38 +227,38 @@ impl NewBlock {
     }
 }
 
-/// What is to be written so that pages lie in the tree.
+/// The writes that put pages into the tree.
 #[derive(Default)]
-pub struct LaidOut {
+pub struct LayoutChange {
     /// Entries to write or remove.
     pub entries: Vec<keys::Entry>,
-    /// Pages that lie elsewhere than before.
+    /// Pages whose location has changed.
     pub moved: Vec<Pointer>,
 }
 
-/// The pages that a group has changed, on their way into the tree.
+/// Places the pages that a group has changed in the tree.
 pub struct Layout<'a> {
     tree: &'a sled::Tree,
     index: &'a Index,
     group: u64,
-    /// The number of the next seat or block.
+    /// The number of the next page slot or block.
     next: usize,
-    laid_out: LaidOut,
-    /// The slots of pages of partitions that had none.
+    laid_out: LayoutChange,
+    /// The pages of partitions that had none.
     fresh: Vec<(Partition, Vec<u8>)>,
-    /// Which pages have left which block.
+    /// The pages that have left each block.
     left: BTreeMap<u64, Vec<u16>>,
 }
 
 impl<'a> Layout<'a> {
-    /// What is to be written so that `pages` lie in the tree.
+    /// Computes the writes that put `pages` into the tree.
     pub fn of(
         tree: &'a sled::Tree,
         index: &'a Index,
         group: u64,
-        pages: impl Iterator<Item = Kept>,
-    ) -> Result<LaidOut, Unavailable> {
-        let (laid_out, fresh, left) = (LaidOut::default(), Vec::new(), BTreeMap::new());
+        pages: impl Iterator<Item = StoredPage>,
+    ) -> Result<LayoutChange, Unavailable> {
+        let (laid_out, fresh, left) = (LayoutChange::default(), Vec::new(), BTreeMap::new());
         let mut layout = Layout { tree, index, group, next: 0, laid_out, fresh, left };
         pages.for_each(|kept| layout.put(&kept));
         layout.seat_fresh();
@@ -244,14 +266,14 @@ impl<'a> Layout<'a> {
         Ok(layout.laid_out)
     }
 
-    fn put(&mut self, kept: &Kept) {
+    fn put(&mut self, kept: &StoredPage) {
         let partition = kept.partition;
-        if let Some(Spot::Block { block, index }) = kept.spot {
+        if let Some(Location::Block { block, index }) = kept.spot {
             self.left.entry(block).or_default().push(index);
         }
         if kept.page.is_empty() {
             self.laid_out.moved.push((partition, None));
-            if let Some(Spot::Seat(seat)) = kept.spot {
+            if let Some(Location::PageSlot(seat)) = kept.spot {
                 self.laid_out.entries.push((keys::seat(seat), None));
             }
             self.drop_chunks(kept, 0);
@@ -259,9 +281,9 @@ impl<'a> Layout<'a> {
         }
         let slots = kept.page.slots();
         match kept.spot {
-            Some(Spot::Seat(seat)) => self.fill_seat(seat, kept, pack(&slots)),
+            Some(Location::PageSlot(seat)) => self.fill_seat(seat, kept, pack(&slots)),
             None if slots.len() <= BLOCK_PAGE_BYTES_MAX => self.fresh.push((partition, slots)),
-            Some(Spot::Block { .. }) | None => {
+            Some(Location::Block { .. }) | None => {
                 let seat = self.take_seat(partition);
                 self.fill_seat(seat, kept, pack(&slots));
             }
@@ -275,19 +297,22 @@ impl<'a> Layout<'a> {
 
     fn take_seat(&mut self, partition: Partition) -> u64 {
         let seat = self.number();
-        self.laid_out.moved.push((partition, Some(Spot::Seat(seat))));
+        self.laid_out.moved.push((partition, Some(Location::PageSlot(seat))));
         seat
     }
 
-    /// A page that is longer than one value is cut in chunks; its own entry then bears the group that wrote them, so
-    /// that it is another one whenever they are.
-    fn fill_seat(&mut self, seat: u64, kept: &Kept, packed: Vec<u8>) {
+    /// Writes a page into a page slot. A page that is longer than one value is
+    /// cut into chunks. Its own entry then contains the number of the group
+    /// that wrote the chunks, so that the entry changes whenever they do.
+    fn fill_seat(&mut self, seat: u64, kept: &StoredPage, packed: Vec<u8>) {
         let mut chunks = 0;
         let value = if packed.len() + 2 <= PIECE_BYTES_MAX {
             [&[0, 0], &packed[..]].concat()
         } else {
             for (chunk, bytes) in (0..).zip(packed.chunks(PIECE_BYTES_MAX)) {
-                self.laid_out.entries.push((keys::chunk(kept.partition, chunk), Some(bytes.to_vec())));
+                self.laid_out
+                    .entries
+                    .push((keys::chunk(kept.partition, chunk), Some(bytes.to_vec())));
                 chunks = chunk + 1;
             }
             [&chunks.to_be_bytes()[..], &self.group.to_be_bytes()].concat()
@@ -296,7 +321,7 @@ impl<'a> Layout<'a> {
         self.laid_out.entries.push((keys::seat(seat), Some(value)));
     }
 
-    fn drop_chunks(&mut self, kept: &Kept, from: u16) {
+    fn drop_chunks(&mut self, kept: &StoredPage, from: u16) {
         self.laid_out
             .entries
             .extend((from..kept.chunks).map(|chunk| (keys::chunk(kept.partition, chunk), None)));
@@ -321,7 +346,7 @@ impl<'a> Layout<'a> {
                 block.take(bundle);
             }
             for (partition, _) in bundle {
-                let spot = Spot::Block { block: number, index };
+                let spot = Location::Block { block: number, index };
                 self.laid_out.moved.push((*partition, Some(spot)));
                 index += 1;
             }
@@ -336,12 +361,15 @@ impl<'a> Layout<'a> {
         self.laid_out.entries.push((keys::seat(seat), Some([&[0, 0], &pack(slots)[..]].concat())));
     }
 
-    /// Counts the pages that are left in blocks, and does away with blocks that hold too few.
+    /// Updates the number of pages left in each block, and removes or dissolves
+    /// blocks with too few.
     fn tidy_blocks(&mut self) -> Result<(), Unavailable> {
         let mut dissolved = 0;
         for (block, left) in std::mem::take(&mut self.left) {
-            let damaged =
-                |why: &str| Unavailable::Damaged { record: format!("block {block}"), why: why.to_owned() };
+            let damaged = |why: &str| Unavailable::Damaged {
+                record: format!("block {block}"),
+                why: why.to_owned(),
+            };
             let get = |raw: Vec<u8>| self.tree.get(raw).map_err(|why| damaged(&why.to_string()));
             let value = get(keys::block(block))?.ok_or_else(|| damaged("it is not there"))?;
             let pages_of = Block::read(&value).ok_or_else(|| damaged("it is cut short"))?;
@@ -355,7 +383,9 @@ impl<'a> Layout<'a> {
                 && after.saturating_mul(BLOCK_LEFT_SHARE) <= pages
                 && dissolved < DISSOLVED_BLOCKS_MAX;
             if after > 0 && !is_dissolved {
-                self.laid_out.entries.push((keys::block_count(block), Some(after.to_be_bytes().to_vec())));
+                self.laid_out
+                    .entries
+                    .push((keys::block_count(block), Some(after.to_be_bytes().to_vec())));
                 continue;
             }
             if is_dissolved {
@@ -364,7 +394,7 @@ impl<'a> Layout<'a> {
                 let mut failure = None;
                 for index in (0..pages).filter(|index| !left.contains(index)) {
                     let Some(partition) = pages_of.partition(index) else { continue };
-                    if self.index.find(partition)? == Some(Spot::Block { block, index }) {
+                    if self.index.find(partition)? == Some(Location::Block { block, index }) {
                         match pages_of.slots(index) {
                             Ok(slots) => moving.push((partition, slots)),
                             Err(why) => failure = Some(why),
@@ -372,8 +402,13 @@ impl<'a> Layout<'a> {
                     }
                 }
                 if let Some(why) = failure {
-                    // It stays for its readers to be told; the pages that are well are as well where they are.
-                    tracing::error!(block, error = why, "a block has a damaged page and is not dissolved");
+                    // The block stays so that reads of the damaged page report
+                    // it. Its intact pages can stay where they are.
+                    tracing::error!(
+                        block,
+                        error = why,
+                        "a block has a damaged page and is not dissolved"
+                    );
                     self.laid_out
                         .entries
                         .push((keys::block_count(block), Some(after.to_be_bytes().to_vec())));

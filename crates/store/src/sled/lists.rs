@@ -1,7 +1,9 @@
-//! What is walked in order of time: the lists of documents, and the outbox.
+//! Lists that are walked in order of time: the documents of a kind, and the
+//! outbox.
 //!
-//! An entry of the tree is what costs, so what a group of batches puts into a list is one entry for each *bucket*, a stretch
-//! of time (and, in the outbox, a queue). Whoever walks reads a bucket whole and puts it in order.
+//! The number of entries in the tree is what costs, so what a group of batches
+//! adds to a list takes one entry for each *bucket*, a stretch of time (and, in
+//! the outbox, a queue). A walk reads a bucket whole and sorts it.
 
 use super::keys::{Entry, Fields, not_a_key, push_text, sortable, unreadable};
 use super::versions::version;
@@ -15,35 +17,37 @@ use tillgate_kernel::Partition;
 use tillgate_kernel::outbox::{Lane, MessageId};
 use tillgate_kernel::{Kind, Timestamp};
 
-/// Which stretch of time a listing belongs to: about an eighth of a second. Short enough to be read whole when one
-/// document in it is looked for.
+/// The bucket of a time: about an eighth of a second long. This is short enough
+/// to read a bucket whole when one document in it is looked for.
 fn bucket(listed_at: Timestamp) -> u64 {
     ((listed_at.as_microsecond() ^ i64::MIN).cast_unsigned()) >> 17
 }
 
-/// A document's place in its kind's list.
+/// The place of a document in the list of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Line {
     listed_at: Timestamp,
     key: DocKey,
 }
 
-/// Bytes of a line.
+/// Bytes of a line: the time 8, the partition 8, the id 12.
 const LINE_BYTES: usize = 8 + 8 + 12;
 
-/// Something of which a group of batches writes many at a time: those of one bucket stand in one entry of the tree.
+/// An item of which a group of batches writes many at a time: those of one
+/// bucket share one entry of the tree.
 pub trait Member: Sized + PartialEq {
-    /// What all entries of its bucket begin with.
+    /// The prefix of all entries of its bucket.
     fn prefix(&self) -> Vec<u8>;
 
     /// Appends its bytes.
     fn write(&self, into: &mut Vec<u8>);
 
-    /// Reads what an entry holds.
+    /// Reads the members in an entry.
     fn read_all(entry: &[u8], value: &[u8]) -> Result<Vec<Self>, Unavailable>;
 }
 
-/// The entries in which `group` keeps the members of one bucket: one, unless they are very many.
+/// The entries in which `group` keeps the members of one bucket: one entry,
+/// unless there are very many members.
 pub fn write_members<M: Member>(prefix: &[u8], group: u64, members: &[M]) -> Vec<Entry> {
     let mut entries = Vec::new();
     let mut value = Vec::new();
@@ -65,8 +69,9 @@ pub fn write_members<M: Member>(prefix: &[u8], group: u64, members: &[M]) -> Vec
     entries
 }
 
-/// Takes a member out of the entry that holds it. `pending` has what this group has written over the tree. Returns the entry and
-/// its new value, none when it is empty; nothing when no entry holds the member.
+/// Removes a member from the entry that holds it. `pending` returns what this
+/// group has written over the tree. Returns the entry and its new value,
+/// without a value if it is now empty; `None` if no entry holds the member.
 pub fn without_member<M: Member>(
     tree: &sled::Tree,
     pending: &impl Fn(&[u8]) -> Option<Option<Vec<u8>>>,
@@ -91,7 +96,6 @@ pub fn without_member<M: Member>(
 }
 
 impl Line {
-    /// The line of a document.
     pub fn of(listed_at: Timestamp, key: DocKey) -> Line {
         Line { listed_at, key }
     }
@@ -124,17 +128,19 @@ impl Member for Line {
     }
 
     fn read_all(entry: &[u8], value: &[u8]) -> Result<Vec<Line>, Unavailable> {
-        let kind = entry.get(1).map(|byte| Kind::from_byte(*byte)).ok_or_else(|| not_a_key(entry))?;
+        let kind =
+            entry.get(1).map(|byte| Kind::from_byte(*byte)).ok_or_else(|| not_a_key(entry))?;
         let lines = value.chunks(LINE_BYTES).map(|raw| Line::read(kind, raw));
         lines.collect::<Option<Vec<Line>>>().ok_or_else(|| not_a_key(entry))
     }
 }
 
-/// Bytes of what all places of one bucket begin with.
+/// Bytes of the prefix of a bucket's places: `q` 1, lane and dead 1, queue 4,
+/// bucket 8.
 const PLACES_PREFIX_BYTES: usize = 2 + 4 + 8;
 
 impl Place {
-    /// What all entries of its queue begin with.
+    /// The prefix of all entries of its queue.
     fn line(&self) -> [u8; 6] {
         let [a, b, c, d] = crc32fast::hash(self.queue.as_bytes()).to_be_bytes();
         [b'q', side(self.lane, self.dead), a, b, c, d]
@@ -184,7 +190,8 @@ fn side(lane: Lane, dead: bool) -> u8 {
     lane.byte() << 1 | u8::from(dead)
 }
 
-/// The documents of a kind in order of time. Within a bucket the entries of several groups are put in order here.
+/// The documents of a kind in order of time. Entries of several groups in one
+/// bucket are sorted here.
 pub fn listed(
     tree: &sled::Tree,
     kind: Kind,
@@ -198,9 +205,11 @@ pub fn listed(
         let key = DocKey { partition: cursor.partition, kind, id: cursor.id };
         Line::of(cursor.listed_at, key).prefix()
     };
-    let mut gathered = Gathered { newest_first, after, limit, lines: Vec::new(), found: Vec::new() };
+    let mut gathered =
+        Gathered { newest_first, after, limit, lines: Vec::new(), found: Vec::new() };
     if newest_first {
-        // Up to the end of the cursor's bucket: its prefix with the largest group.
+        // Up to the end of the cursor's bucket: its prefix with the largest
+        // group.
         let to = after.map_or(last, |after| [bucket_of(after), vec![0xff; 9]].concat());
         gathered.take_all(tree.range(first..to).rev())?;
     } else {
@@ -214,7 +223,7 @@ struct Gathered<'a> {
     newest_first: bool,
     after: Option<&'a Cursor>,
     limit: usize,
-    /// Of the bucket that is being read.
+    /// The lines of the bucket that is being read.
     lines: Vec<Line>,
     found: Vec<(Timestamp, DocKey)>,
 }
@@ -245,9 +254,9 @@ impl Gathered<'_> {
         let (newest_first, after) = (self.newest_first, self.after);
         let mut lines = std::mem::take(&mut self.lines);
         lines.retain(|line| {
-            after.is_none_or(
-                |after| if newest_first { line.cursor() < *after } else { line.cursor() > *after },
-            )
+            after.is_none_or(|after| {
+                if newest_first { line.cursor() < *after } else { line.cursor() > *after }
+            })
         });
         lines.sort_unstable_by_key(|line| line.cursor());
         if newest_first {
@@ -258,10 +267,10 @@ impl Gathered<'_> {
     }
 }
 
-/// A walk through the outbox's index: by queue, in a queue by time.
+/// A walk through the outbox's index: by queue, and by time within a queue.
 pub struct Walk<'a> {
     tree: &'a sled::Tree,
-    /// The bucket that was read last, and what is in it.
+    /// The bucket that was read last, with its places.
     bucket: Vec<u8>,
     places: Vec<Place>,
 }
@@ -303,12 +312,13 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// By what places of a queue are put in order.
+/// The sort key of places in a queue.
 fn in_queue(place: &Place) -> (Timestamp, MessageId) {
     (place.due, place.id)
 }
 
-/// The waiting or dead messages of a lane after a place, of one queue or of all.
+/// The waiting or dead messages of a lane after a place, of one queue or of
+/// all.
 pub fn outbox(
     tree: &sled::Tree,
     lane: Lane,
@@ -322,7 +332,8 @@ pub fn outbox(
     let line = position.line();
     let mut found = Vec::new();
     while found.len() < limit {
-        let Some(place) = walk.next(&position)?.filter(|place| (place.lane, place.dead) == (lane, dead))
+        let Some(place) =
+            walk.next(&position)?.filter(|place| (place.lane, place.dead) == (lane, dead))
         else {
             break;
         };

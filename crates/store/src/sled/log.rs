@@ -1,19 +1,26 @@
-//! sled's log, looked through before sled opens it.
+//! Checks sled's log before sled opens it.
 //!
-//! When a store was not closed, sled 0.34 reads its log again from its last snapshot on. A record that does not add up in the
-//! middle of that is the end of its segment to sled: it goes on with the next segment, and everything between is gone, or
-//! older than it was, without a word. That may be right, for a segment that was about to be used again when the process
-//! ended; so sled cannot ask. Here it is asked: behind such a record there is either something newer, or damage.
+//! When a store was not closed, sled 0.34 reads its log again from the last
+//! snapshot on. When a record in the middle of that is invalid, sled takes it
+//! for the end of its segment and goes on with the next segment: everything
+//! between is missing, or older than it was, and sled reports nothing. That may
+//! be right for a segment that was about to be reused when the process ended,
+//! so sled cannot refuse it. The check here decides: such a record is followed
+//! either by something newer, or it is damage.
 //!
-//! The end of the log is left to sled, which cuts it off where it does not add up, and to the note of what was durable
-//! ([`super::note`]), which says whether that was too much.
+//! The end of the log is left to sled, which cuts it off at the first invalid
+//! record, and to the durability note ([`super::note`]), which shows whether
+//! that was too much.
 //!
 //! ```text
-//! segment  CRC-32 of the next 16, inverted 4 | its position in the log 8 | how far the log was stable then 8 | records …
-//! record   CRC-32 of body and header, inverted 4 | kind 1 | length | segment's number | page | body
+//! segment  CRC-32 of the next 16, inverted 4 | its position in the log 8
+//!          | how far the log was stable then 8 | records …
+//! record   CRC-32 of body and header, inverted 4 | kind 1 | length
+//!          | segment's number | page | body
 //! ```
 //!
-//! Positions are inverted but for their sign; the last three numbers of a record's header are of one to nine bytes.
+//! Positions are inverted except for their sign bit. The last three numbers of
+//! a record's header take one to nine bytes each.
 
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
@@ -26,43 +33,45 @@ use super::{SEGMENT_BYTES, note};
 
 const SEGMENT_HEADER_BYTES: usize = 20;
 
-/// A record's header may be so long: nothing begins nearer to the end of a segment.
+/// The longest header of a record, in bytes: no record begins nearer to the end
+/// of a segment than this.
 const RECORD_HEADER_BYTES_MAX: usize = 32;
 
-/// The kinds of records, and of them the one that ends a segment.
+/// The kinds of records; a [`CAP`] ends a segment.
 const KINDS: std::ops::RangeInclusive<u8> = 1..=11;
 const CAP: u8 = 2;
 
 /// Why a log cannot be given to sled.
 #[derive(Debug)]
-pub enum Unfit {
-    /// Another process has the store.
+pub enum UnusableLog {
+    /// Another process uses the store.
     InUse,
     /// It cannot be read.
     Io(io::Error),
-    /// It is damaged, in words.
+    /// It is damaged; the text says where.
     Damaged(String),
 }
 
-impl From<io::Error> for Unfit {
-    fn from(why: io::Error) -> Unfit {
-        Unfit::Io(why)
+impl From<io::Error> for UnusableLog {
+    fn from(why: io::Error) -> UnusableLog {
+        UnusableLog::Io(why)
     }
 }
 
-/// A segment's header.
+/// The header of a segment.
 #[derive(Debug, Clone, Copy)]
 struct Segment {
-    /// Its position in the log.
+    /// Position of the segment in the log.
     position: u64,
-    /// How far the log was stable when the segment was begun.
+    /// Up to where the log was stable when the segment was begun.
     stable: u64,
 }
 
 impl Segment {
     fn read(bytes: &[u8]) -> Option<Segment> {
         let (checksum, positions) = bytes.get(..SEGMENT_HEADER_BYTES)?.split_at(4);
-        let is_intact = !crc32fast::hash(positions) == u32::from_le_bytes(checksum.try_into().ok()?);
+        let is_intact =
+            !crc32fast::hash(positions) == u32::from_le_bytes(checksum.try_into().ok()?);
         let position = |at: usize| {
             let stored = i64::from_le_bytes(positions.get(at..at + 8)?.try_into().ok()?);
             Some(stored ^ i64::MAX)
@@ -74,18 +83,19 @@ impl Segment {
     }
 }
 
-/// A record that adds up.
+/// A record with a correct checksum.
 #[derive(Debug, Clone, Copy)]
 struct Record {
     kind: u8,
-    /// The number of its segment: its position, in segments.
+    /// The number of its segment: the segment's position, in segments.
     number: u64,
-    /// Its length with its header.
+    /// Length in bytes, header included.
     length: usize,
 }
 
 impl Record {
-    /// The record at the beginning of `bytes`, which end with the segment.
+    /// Reads the record at the beginning of `bytes`, which end with the
+    /// segment.
     fn read(bytes: &[u8]) -> Option<Record> {
         let (checksum, rest) = bytes.split_first_chunk::<4>()?;
         let (&kind, mut rest) = rest.split_first()?;
@@ -105,7 +115,7 @@ impl Record {
     }
 }
 
-/// A number of one to nine bytes.
+/// Reads a number of one to nine bytes.
 fn number(bytes: &mut &[u8]) -> Option<u64> {
     let (&first, rest) = bytes.split_first()?;
     let (value, length) = match first {
@@ -123,14 +133,14 @@ fn number(bytes: &mut &[u8]) -> Option<u64> {
     Some(value)
 }
 
-/// Looks whether everything adds up that sled will read of the log of the store in `folder`, but for its end. Nothing is
-/// changed.
-pub fn check(folder: &Path) -> Result<(), Unfit> {
+/// Checks the part of the log in `folder` that sled is going to read, except
+/// for its end. Changes nothing.
+pub fn check(folder: &Path) -> Result<(), UnusableLog> {
     let file = match File::open(folder.join("db")) {
         Ok(file) => file,
         Err(why) if why.kind() == io::ErrorKind::NotFound && folder.join(note::FILE).exists() => {
-            return Err(Unfit::Damaged(
-                "its file db is missing, and its note of what was durable is there".into(),
+            return Err(UnusableLog::Damaged(
+                "its file db is missing, but its durability note exists".into(),
             ));
         }
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(()), // a new store
@@ -138,7 +148,7 @@ pub fn check(folder: &Path) -> Result<(), Unfit> {
     };
     match file.try_lock_shared() {
         Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(Unfit::InUse),
+        Err(TryLockError::WouldBlock) => return Err(UnusableLog::InUse),
         Err(TryLockError::Error(why)) => return Err(why.into()),
     }
     let whole = SEGMENT_BYTES as u64;
@@ -158,9 +168,9 @@ pub fn check(folder: &Path) -> Result<(), Unfit> {
         };
         if let Some(at) = damage {
             let byte = place * whole + at as u64;
-            return Err(Unfit::Damaged(format!(
-                "a record of its log does not add up, at byte {byte} of the file db: what follows it would be missing, or \
-                 older than it was"
+            return Err(UnusableLog::Damaged(format!(
+                "its log has an invalid record at byte {byte} of the file db: what follows it \
+                 would be missing or out of date"
             )));
         }
     }
@@ -169,11 +179,12 @@ pub fn check(folder: &Path) -> Result<(), Unfit> {
 
 /// The segments of a log.
 struct Segments {
-    /// What each says of itself, in the order of the file.
+    /// The header of each segment, in the order of the file.
     headers: Vec<(u64, Option<Segment>)>,
-    /// The positions in the log that are there, of those that sled does not know by its snapshot.
+    /// Positions in the log that are present and are not covered by sled's
+    /// snapshot.
     present: BTreeSet<u64>,
-    /// The positions that sled reads when it opens the log, but for its end.
+    /// Positions that sled reads when it opens the log, except for its end.
     read_by_sled: Range<u64>,
 }
 
@@ -196,7 +207,8 @@ impl Segments {
     }
 }
 
-/// The places of segments that were used once, and that sled reads from end to end.
+/// The places of segments that are in their first use and that sled reads from
+/// end to end.
 #[cfg(test)]
 pub fn read_whole(folder: &Path) -> Vec<usize> {
     let file = File::open(folder.join("db")).expect("a log");
@@ -217,8 +229,10 @@ fn in_segment(bytes: &[u8], number: u64) -> Option<usize> {
             Some(record) if record.number == number && record.kind == CAP => return None,
             Some(record) if record.number == number => at += record.length,
             Some(_) | None => {
-                // A segment that is used again is not always written from its beginning: what is newer stands behind it.
-                let is_used_again = records_from(bytes, at).find(|(_, record)| record.number >= number);
+                // A segment that is reused is not always written from its
+                // beginning: newer records follow the old ones.
+                let is_used_again =
+                    records_from(bytes, at).find(|(_, record)| record.number >= number);
                 return match is_used_again {
                     Some((_, record)) if record.number > number => None,
                     Some(_) | None => Some(at),
@@ -229,33 +243,37 @@ fn in_segment(bytes: &[u8], number: u64) -> Option<usize> {
     None
 }
 
-/// Where in a segment without a header there is a record that sled would not find.
+/// Where a segment without a valid header has a record that sled would miss.
 fn behind_lost_header(bytes: &[u8], is_missing: impl Fn(u64) -> bool) -> Option<usize> {
     if bytes.iter().all(|&byte| byte == 0) {
         return None;
     }
-    records_from(bytes, SEGMENT_HEADER_BYTES).find(|(_, record)| is_missing(record.number)).map(|(at, _)| at)
+    records_from(bytes, SEGMENT_HEADER_BYTES)
+        .find(|(_, record)| is_missing(record.number))
+        .map(|(at, _)| at)
 }
 
-/// The records that begin anywhere from `start` on.
+/// The valid records that begin at any byte from `start` on.
 fn records_from(bytes: &[u8], start: usize) -> impl Iterator<Item = (usize, Record)> {
     let end = bytes.len().saturating_sub(RECORD_HEADER_BYTES_MAX);
     (start..=end.max(start)).filter_map(|at| Some((at, Record::read(bytes.get(at..)?)?)))
 }
 
-/// The position from which sled reads the log: its last snapshot has what was before.
+/// The position from which sled reads the log: its last snapshot covers what
+/// was before.
 fn snapshot(folder: &Path) -> io::Result<u64> {
     let mut newest = 0;
     for entry in std::fs::read_dir(folder)? {
         let name = entry?.file_name();
-        let position =
-            name.to_str().and_then(|name| u64::from_str_radix(name.strip_prefix("snap.")?, 16).ok());
+        let position = name
+            .to_str()
+            .and_then(|name| u64::from_str_radix(name.strip_prefix("snap.")?, 16).ok());
         newest = newest.max(position.unwrap_or_default());
     }
     Ok(newest)
 }
 
-/// Fills `bytes` from `place` on, as far as the file goes.
+/// Fills `bytes` from offset `place` on, up to the end of the file.
 fn read_up_to(file: &File, bytes: &mut [u8], place: u64) -> io::Result<usize> {
     let mut read = 0;
     while read < bytes.len() {

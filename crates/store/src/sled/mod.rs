@@ -1,22 +1,29 @@
 //! The embedded engine: one process, one directory, nothing to install.
 //!
-//! sled keeps a crash-safe log and a tree, but it is durable only where we make it so
-//! (docs/adr/0004-sled-made-durable.md):
+//! sled keeps a crash-safe log and a tree, but it is durable only where we make
+//! it so (docs/adr/0004-sled-made-durable.md):
 //!
-//! - One thread, the [`committer`], makes every change. It takes all batches that wait and writes them as one
-//!   atomic sled batch. Another, the [`syncer`], flushes and then calls `sync_data` on sled's file, because
-//!   sled's own flush ends in `sync_file_range`, which a power cut can undo. Only then does anyone hear
-//!   "committed".
-//! - What is read is durable too: a record bears the number of the group that wrote it, and a reader who
-//!   meets a group still on its way to the disk waits for it.
-//! - A failed flush or sync is final: the disk may have kept the old bytes although a second attempt would
-//!   say OK. The engine stops and the process ends; recovery reads what the disk really has.
-//! - So is a write that does not end: a [`watchdog`] ends the process, since sled can lock itself up.
-//! - How far the disk has come is noted in a file of our own, the [`note`]: a store that opens with less is broken.
-//! - What a disk that hangs could hold up runs on threads of its own, with a deadline.
-//! - Records carry a checksum over key and bytes, and none is longer than sled keeps in its log: larger
-//!   bodies are cut in pieces. Everything of an order lies in one page ([`layout`]);
-//!   where that is, the [`index`] knows.
+//! - One thread, the [`committer`], makes every change. It takes all waiting
+//!   batches and writes them as one atomic sled batch, a *group*. Another
+//!   thread, the [`syncer`], flushes and then calls `sync_data` on sled's file,
+//!   because sled's own flush ends in `sync_file_range`, which a power cut can
+//!   undo. Only then do callers get "committed".
+//! - What is read is durable too: a record carries the number of the group that
+//!   wrote it. A reader that meets a group that is not on the disk yet waits
+//!   for it.
+//! - A failed flush or sync is final: the disk may have kept the old bytes
+//!   although a second attempt would return OK. The engine stops and the
+//!   process ends; recovery reads what the disk really has.
+//! - A write that does not end is final too: a [`watchdog`] ends the process,
+//!   since sled can deadlock.
+//! - The last durable group is recorded in a file of our own, the [`note`]. A
+//!   store that opens with less than that is refused as damaged.
+//! - Operations that a hanging disk could block run on threads of their own,
+//!   with a deadline.
+//! - Records carry a checksum over key and bytes, and none is longer than what
+//!   sled keeps in its log: larger bodies are cut into pieces. Everything that
+//!   belongs to an order is in one page ([`layout`]); the [`index`] knows where
+//!   each page is.
 
 mod claiming;
 mod committer;
@@ -49,30 +56,30 @@ use self::index::Index;
 pub use self::inspect::{Inspection, Kinds, accept_loss, inspect};
 pub use self::opening::{OpenError, open_seconds_max};
 use self::progress::Progress;
-use self::watchdog::Pulse;
+use self::watchdog::ThreadProgress;
 use crate::leases::Leases;
 use tillgate_kernel::time::SteadyClock;
 
-/// How much memory sled's cache may take unless the configuration says otherwise, in bytes.
+/// Default size of sled's cache, in bytes.
 pub const CACHE_BYTES_DEFAULT: u64 = 128 * 1024 * 1024;
 
-/// Sled's unit of space. Nodes up to a quarter of it stay in the log; larger ones become files that sled
-/// never syncs and leaks.
+/// sled's unit of space, in bytes. Nodes up to a quarter of it stay in the log;
+/// larger ones become files that sled never syncs and leaks.
 const SEGMENT_BYTES: usize = 4 * 1024 * 1024;
 
-/// The store in a directory.
+/// A store in a directory.
 pub struct Sled {
-    /// By which messages are due and leases end.
+    /// Decides when messages are due and when leases end.
     clock: SteadyClock,
     tree: sled::Tree,
     index: Arc<Index>,
     jobs: mpsc::Sender<Job>,
     progress: watch::Receiver<Progress>,
     leases: Arc<Mutex<Leases>>,
-    pulse: Arc<Pulse>,
-    /// Reads of the disk that may be under way.
+    pulse: Arc<ThreadProgress>,
+    /// Limits the disk reads that are under way at the same time.
     reads: Arc<Semaphore>,
-    outbox_bell: watch::Sender<u64>,
+    outbox_wakeups: watch::Sender<u64>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
@@ -82,5 +89,5 @@ impl std::fmt::Debug for Sled {
     }
 }
 
-/// Makes what was flushed survive a power cut.
+/// Makes flushed data survive a power cut.
 pub(crate) type Sync = Box<dyn FnMut() -> io::Result<()> + Send>;

@@ -1,4 +1,5 @@
-//! Opening the store's directory: what sled is asked, what can go wrong, and what is said then.
+//! Opens the store's directory: sled's configuration, and the errors with
+//! advice.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,22 +10,24 @@ use std::time::Duration;
 use super::{SEGMENT_BYTES, log, note};
 use tillgate_kernel::Stopwatch;
 
-/// How long opening may take, in seconds, besides what a large store takes.
+/// How long opening may take, in seconds, not counting the time for reading a
+/// large store.
 const OPEN_SECONDS_MAX: u64 = 120;
 
-/// How much of a store is read while it opens, in megabytes a second, at the least: a slow disk.
+/// The slowest disk that is allowed for when a store opens, in megabytes per
+/// second.
 const OPEN_MEGABYTES_PER_SECOND: u64 = 20;
 
 /// Why a directory cannot be opened as a store. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has it.
+    /// Another process uses it.
     #[error(
-        "{path}: another tillgate is running on this store. Stop it first, or give this one a directory of \
-         its own (store = \"sled:…\")"
+        "{path}: another tillgate is running on this store. Stop it first, or give this one a \
+         directory of its own (store = \"sled:…\")"
     )]
     InUse {
-        /// The directory.
+        /// Directory of the store.
         path: PathBuf,
     },
     /// It cannot be created or read.
@@ -33,58 +36,63 @@ pub enum OpenError {
         advice(why, "Choose a directory that this user may write, with store = \"sled:…\"")
     )]
     NotAccessible {
-        /// The directory.
+        /// Directory of the store.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         why: io::Error,
     },
     /// Its content does not open.
     #[error(
-        "{path}: the store is damaged and does not open ({why}). Restore it from a backup; or copy it (cp -a {path} {path}.copy) \
-         and go on with what can still be read: tillgate store accept-loss; or set it aside (mv {path} {path}.broken) to begin an empty one"
+        "{path}: the store is damaged and does not open ({why}). Restore it from a backup; or \
+         copy it (cp -a {path} {path}.copy) and go on with what can still be read: tillgate store \
+         accept-loss; or move it away (mv {path} {path}.broken) to start with an empty one"
     )]
     Broken {
-        /// The directory.
+        /// Directory of the store.
         path: PathBuf,
-        /// What sled said.
+        /// What is wrong with it.
         why: String,
     },
     /// Not even a part of it opens.
     #[error(
-        "{path}: nothing of the store can be opened any more ({why}). Restore it from a backup; or set it aside (mv {path} \
-         {path}.broken) to begin an empty one, and compare with the marketplace's list of orders"
+        "{path}: no part of the store can be opened ({why}). Restore it from a backup; or move \
+         it away (mv {path} {path}.broken) to start with an empty one, and compare with the \
+         marketplace's list of orders"
     )]
     Hopeless {
-        /// The directory.
+        /// Directory of the store.
         path: PathBuf,
-        /// What sled said.
+        /// What is wrong with it.
         why: String,
     },
-    /// It opens, and lacks what was durable.
+    /// It opens, but lacks changes that were durable.
     #[error(
-        "{path}: the store is damaged: {why}. Copy it (cp -a {path} {path}.copy) and see what is left: tillgate store inspect. Then \
-         restore it from a backup, or go on with what is left: tillgate store accept-loss"
+        "{path}: the store is damaged: {why}. Copy it (cp -a {path} {path}.copy) and see what is \
+         left: tillgate store inspect. Then restore it from a backup, or go on with what is left: \
+         tillgate store accept-loss"
     )]
     Lacks {
-        /// The directory.
+        /// Directory of the store.
         path: PathBuf,
-        /// What it lacks.
+        /// What is missing.
         why: String,
     },
-    /// It does not come to an end.
+    /// It does not finish opening.
     #[error(
-        "{path}: the store has not opened within {seconds} s. Does the disk hang (see dmesg)? If not, it is damaged: restore \
-         it from a backup, or set it aside (mv {path} {path}.broken) to begin an empty one"
+        "{path}: the store has not opened within {seconds} s. Does the disk hang (see dmesg)? If \
+         not, it is damaged: restore it from a backup, or move it away (mv {path} {path}.broken) \
+         to start with an empty one"
     )]
     Hangs {
-        /// The directory.
+        /// Directory of the store.
         path: PathBuf,
-        /// How long it was waited for.
+        /// How long opening was waited for, in seconds.
         seconds: u64,
     },
 }
 
-/// What to do about an error of the disk.
+/// What to do about an error of the disk; `otherwise` if the error is of no
+/// known kind.
 pub fn advice(why: &io::Error, otherwise: &'static str) -> &'static str {
     let kind = why.kind();
     if kind == io::ErrorKind::StorageFull {
@@ -105,20 +113,21 @@ pub fn open_seconds_max(path: &Path) -> u64 {
     OPEN_SECONDS_MAX + megabytes / OPEN_MEGABYTES_PER_SECOND
 }
 
-/// How long an opener waits for the one before it to let go: a process that is being replaced may still be
-/// closing its files.
+/// How long to wait for the previous process to release the lock: a process
+/// that is being replaced may still be closing its files.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
-/// Between two looks at the lock.
+/// The pause between two attempts to get the lock.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
-/// Opens sled where its panics cannot reach anyone, and says which of the known troubles it met. Blocks while
-/// another holds the lock, up to [`LOCK_WAIT`].
+/// Opens sled, catches its panics, and maps known failures to [`OpenError`].
+/// Blocks while another process holds the lock, up to [`LOCK_WAIT`].
 pub fn open_guarded(path: &Path, cache_bytes: u64) -> Result<sled::Db, OpenError> {
     open_engine(path, cache_bytes, true)
 }
 
-/// Opens sled; if `is_checked` its log is looked through before, and nothing is changed of one that is damaged.
+/// Opens sled. If `is_checked`, its log is checked first, and a damaged one is
+/// left unchanged.
 pub fn open_engine(path: &Path, cache_bytes: u64, is_checked: bool) -> Result<sled::Db, OpenError> {
     let config = sled::Config::new()
         .path(path)
@@ -132,17 +141,20 @@ pub fn open_engine(path: &Path, cache_bytes: u64, is_checked: bool) -> Result<sl
         let fit = if is_checked { log::check(path) } else { Ok(()) };
         match fit {
             Ok(()) => {}
-            Err(log::Unfit::InUse) if waited.elapsed() < LOCK_WAIT => {
+            Err(log::UnusableLog::InUse) if waited.elapsed() < LOCK_WAIT => {
                 std::thread::sleep(LOCK_PAUSE);
                 continue;
             }
-            Err(log::Unfit::InUse) => return Err(OpenError::InUse { path: path.to_owned() }),
-            Err(log::Unfit::Io(why)) => return Err(OpenError::NotAccessible { path: path.to_owned(), why }),
-            Err(log::Unfit::Damaged(why)) => return Err(broken(why)),
+            Err(log::UnusableLog::InUse) => return Err(OpenError::InUse { path: path.to_owned() }),
+            Err(log::UnusableLog::Io(why)) => {
+                return Err(OpenError::NotAccessible { path: path.to_owned(), why });
+            }
+            Err(log::UnusableLog::Damaged(why)) => return Err(broken(why)),
         }
         return match catch_unwind(AssertUnwindSafe(|| config.open())) {
             Ok(Ok(db)) => Ok(db),
-            // sled turns the lock's error into text of its own, kind and all.
+            // sled converts the lock's error, including its kind, to a text of
+            // its own.
             Ok(Err(sled::Error::Io(why))) if why.to_string().contains("could not acquire lock") => {
                 if waited.elapsed() < LOCK_WAIT {
                     std::thread::sleep(LOCK_PAUSE);
@@ -150,30 +162,37 @@ pub fn open_engine(path: &Path, cache_bytes: u64, is_checked: bool) -> Result<sl
                 }
                 Err(OpenError::InUse { path: path.to_owned() })
             }
-            Ok(Err(sled::Error::Io(why))) => Err(OpenError::NotAccessible { path: path.to_owned(), why }),
+            Ok(Err(sled::Error::Io(why))) => {
+                Err(OpenError::NotAccessible { path: path.to_owned(), why })
+            }
             Ok(Err(why)) => Err(broken(why.to_string())),
             Err(panic) => Err(broken(panic_text(&*panic))),
         };
     }
 }
 
-/// Whether nothing of a store is in `path` yet.
+/// Whether `path` has no file of a store yet.
 pub fn is_new(path: &Path) -> bool {
     !["db", "conf", note::FILE].iter().any(|name| path.join(name).exists())
 }
 
-/// Removes what is left of a store that could not be created, as far as that can be done.
+/// Removes what it can of a store whose creation failed.
 pub fn discard_creation(path: &Path) {
     for name in ["db", "conf", note::FILE] {
         if let Err(why) = fs::remove_file(path.join(name))
             && why.kind() != io::ErrorKind::NotFound
         {
-            tracing::warn!(path = %path.join(name).display(), error = %why, "what is left of a store that could not be created stays");
+            tracing::warn!(
+                path = %path.join(name).display(),
+                error = %why,
+                "a file of a store whose creation failed cannot be removed"
+            );
         }
     }
 }
 
-/// After creation: the files' contents, their names in the directory, and the directory's own name.
+/// Syncs the files of a new store, their directory entries, and the directories
+/// above.
 pub fn make_creation_durable(path: &Path) -> io::Result<()> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
@@ -181,7 +200,7 @@ pub fn make_creation_durable(path: &Path) -> io::Result<()> {
     }
     File::open(path)?.sync_all()?;
     let mut ancestor = path.canonicalize()?;
-    // `create_dir_all` may have made several levels.
+    // `create_dir_all` may have created several levels.
     for _ in 0..CREATED_LEVELS_MAX {
         if !ancestor.pop() {
             break;
@@ -195,15 +214,18 @@ pub fn make_creation_durable(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// How many directories above the store are synced when it is created.
+/// How many directories above a new store are synced.
 const CREATED_LEVELS_MAX: usize = 4;
 
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref().copied());
     text.unwrap_or("sled gave no reason").to_owned()
 }
 
-/// What failed, for whoever must mend it.
+/// What failed, with advice on how to fix it.
 pub(super) fn failed(what: &str, why: &io::Error) -> String {
     format!("{what} failed: {why}. {}", advice(why, "Check the disk (dmesg)"))
 }

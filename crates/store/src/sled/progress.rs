@@ -1,8 +1,8 @@
-//! How far the disk has come, as everybody is told.
+//! How far the disk has come, shared with everyone who waits for it.
 
 use tokio::sync::watch;
 
-/// How far the committer has come.
+/// The state of the store's writes.
 #[derive(Debug, Clone)]
 pub enum Progress {
     /// Everything up to this group is on the disk.
@@ -11,8 +11,11 @@ pub enum Progress {
     Stopped { why: String },
 }
 
-/// Says that nothing is acknowledged any more.
+/// Marks the store as stopped: nothing is acknowledged any more.
 pub fn stop(progress: &watch::Sender<Progress>, why: String) {
-    tracing::error!(reason = %why, "the store has stopped: a write failed, nothing more is acknowledged");
+    tracing::error!(
+        reason = %why,
+        "the store has stopped: a write failed, nothing more is acknowledged"
+    );
     progress.send_replace(Progress::Stopped { why });
 }

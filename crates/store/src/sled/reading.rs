@@ -1,6 +1,6 @@
-//! Reads: on threads that may block, with a deadline, and only what is durable.
+//! Reads: on threads that may block, with a deadline, and only of durable data.
 
-use super::layout::Kept;
+use super::layout::StoredPage;
 use super::opening::panic_text;
 use super::versions::group_of;
 use super::{Sled, keys, lists};
@@ -15,28 +15,35 @@ use std::time::Duration;
 use tillgate_kernel::DocKey;
 use tillgate_kernel::Partition;
 
-/// Reads that may be under way at the same moment. Each takes a thread, and on a disk that hangs keeps it.
+/// The most reads under way at the same time. Each takes a thread, and keeps it
+/// on a disk that hangs.
 pub(super) const READS_AT_ONCE_MAX: usize = 128;
 
-/// How long a read may take, with the wait for a thread: hooks wait for it.
+/// How long a read may take, including the wait for a thread. Hooks wait for
+/// it.
 pub(super) const READ_MAX: Duration = Duration::from_millis(2000);
 
-/// The same for what no hook waits for: lists and claims.
+/// Like [`READ_MAX`], for reads that no hook waits for: lists and claims.
 pub(super) const SLOW_READ_MAX: Duration = Duration::from_secs(10);
 
-/// For how long a write may stand before others are told at once that the store cannot be used, instead of waiting behind it.
+/// When a write has been under way for longer than this, other calls fail at
+/// once instead of waiting behind it.
 const STALL_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Sled {
-    pub(crate) async fn load(self: &Arc<Self>, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
+    pub(crate) async fn load(
+        self: &Arc<Self>,
+        keys: &[DocKey],
+    ) -> Result<Vec<Option<Stored>>, Unavailable> {
         self.not_stalled()?;
-        // Of nearly every new order memory knows that there is nothing: no thread need look.
+        // For nearly every new order the index in memory knows that there is
+        // nothing: no thread is needed.
         if keys.iter().all(|key| self.index.has_surely_not(key.partition)) {
             return Ok(vec![None; keys.len()]);
         }
         let keys = keys.to_vec();
         let found = self.read(READ_MAX, move |store| {
-            // Keys of one partition mostly come together: its page is read once.
+            // Keys of one partition are mostly adjacent: its page is read once.
             let mut found = Vec::with_capacity(keys.len());
             for of_one_page in keys.chunk_by(|one, next| one.partition == next.partition) {
                 found.extend(store.read_all(of_one_page)?);
@@ -53,10 +60,14 @@ impl Sled {
         let scan = scan.clone();
         let scanned = self.read(SLOW_READ_MAX, move |store| match scan {
             Scan::Listed { kind, newest_first, ref after, limit } => {
-                let mut keys = lists::listed(&store.tree, kind, newest_first, after.as_ref(), limit + 1)?;
+                let mut keys =
+                    lists::listed(&store.tree, kind, newest_first, after.as_ref(), limit + 1)?;
                 let more = keys.len() > limit;
                 keys.truncate(limit);
-                let next = keys.last().filter(|_| more).map(|&(listed_at, key)| Cursor::at(listed_at, key));
+                let next = keys
+                    .last()
+                    .filter(|_| more)
+                    .map(|&(listed_at, key)| Cursor::at(listed_at, key));
                 Ok((keys.into_iter().map(|(_, key)| key).collect(), next))
             }
             Scan::Partition { partition, kind } => {
@@ -67,7 +78,8 @@ impl Sled {
             }
             Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
                 let queue = queue.as_deref();
-                let places = lists::outbox(&store.tree, lane, dead, queue, after.as_ref(), limit + 1)?;
+                let places =
+                    lists::outbox(&store.tree, lane, dead, queue, after.as_ref(), limit + 1)?;
                 Ok(page_of_places(places, limit))
             }
         });
@@ -81,8 +93,10 @@ impl Sled {
         limit: usize,
     ) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
         let (group, after) = (group.to_owned(), after.map(str::to_owned));
-        self.read(SLOW_READ_MAX, move |store| keys::counters(&store.tree, &group, after.as_deref(), limit))
-            .await
+        self.read(SLOW_READ_MAX, move |store| {
+            keys::counters(&store.tree, &group, after.as_deref(), limit)
+        })
+        .await
     }
 
     pub(crate) async fn counter_groups(self: &Arc<Self>) -> Result<Vec<String>, Unavailable> {
@@ -101,21 +115,24 @@ impl Sled {
     pub(super) fn read_all(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
         let Some(first) = keys.first() else { return Ok(Vec::new()) };
         self.with_page(first.partition, |page| {
-            keys.iter().map(|key| page.document(*key, &|piece| read_piece(&self.tree, piece))).collect()
+            keys.iter()
+                .map(|key| page.document(*key, &|piece| read_piece(&self.tree, piece)))
+                .collect()
         })
     }
 
-    /// Looks at a partition's page.
+    /// Reads a partition's page.
     ///
-    /// Where it lies, the page, and the pieces of long bodies are several entries, and a commit may fall between reading
-    /// them. What does not fit together then may be no damage: it is read again while nothing moves.
+    /// The page's location, the page, and the pieces of long bodies are several
+    /// entries, and a commit may happen between reading them. A mismatch is
+    /// therefore not always damage: the page is read again while no page moves.
     pub(super) fn with_page<T>(
         &self,
         partition: Partition,
         look: impl Fn(&Page) -> Result<T, Unavailable>,
     ) -> Result<T, Unavailable> {
         let read = || {
-            let kept = Kept::read(partition, &self.index, &|raw: &[u8]| self.tree.get(raw))?;
+            let kept = StoredPage::read(partition, &self.index, &|raw: &[u8]| self.tree.get(raw))?;
             look(&kept.page)
         };
         match read() {
@@ -127,8 +144,9 @@ impl Sled {
         }
     }
 
-    /// Runs a read of sled on a thread that may block: a disk that hangs must not hang the process. Damaged pages make sled
-    /// panic; that becomes an error that says so.
+    /// Runs a read of sled on a thread that may block: a disk that hangs must
+    /// not block the runtime. Damaged pages make sled panic; the panic becomes
+    /// an error.
     pub(super) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         patience: Duration,
@@ -151,7 +169,8 @@ impl Sled {
         })
     }
 
-    /// An error at once while the disk has not finished a write for longer than anybody should wait behind it.
+    /// Fails at once while a write has been under way for longer than
+    /// [`STALL_PATIENCE`].
     pub(super) fn not_stalled(&self) -> Result<(), Unavailable> {
         match self.pulse.stalled(STALL_PATIENCE) {
             Some(what) => Err(Unavailable::Stalled { what }),
@@ -160,8 +179,13 @@ impl Sled {
     }
 }
 
-pub(super) fn read_piece(tree: &sled::Tree, piece: PieceKey) -> Result<Option<sled::IVec>, Unavailable> {
-    let damaged =
-        |why: sled::Error| Unavailable::Damaged { record: piece.0.to_string(), why: why.to_string() };
+pub(super) fn read_piece(
+    tree: &sled::Tree,
+    piece: PieceKey,
+) -> Result<Option<sled::IVec>, Unavailable> {
+    let damaged = |why: sled::Error| Unavailable::Damaged {
+        record: piece.0.to_string(),
+        why: why.to_string(),
+    };
     tree.get(keys::piece(piece)).map_err(damaged)
 }

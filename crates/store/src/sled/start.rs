@@ -1,14 +1,14 @@
-//! The engine begins: its files, what recovery has found, and its threads.
+//! Starts the engine: its files, its recovered state, and its threads.
 
 use super::committer::Committer;
 use super::index::Index;
-use super::note::{Misfit, Note};
+use super::note::{Note, NoteError};
 use super::opening::{OpenError, open_seconds_max};
 use super::opening::{discard_creation, is_new, make_creation_durable, open_guarded, panic_text};
 use super::progress::Progress;
 use super::reading::READS_AT_ONCE_MAX;
 use super::syncer::Syncer;
-use super::watchdog::{Pulse, STALL_SECONDS_MAX};
+use super::watchdog::{STALL_SECONDS_MAX, ThreadProgress};
 use super::{Sled, Sync, keys, watchdog};
 use crate::leases::Leases;
 use std::fs::{self, File};
@@ -19,11 +19,12 @@ use std::time::Duration;
 use tillgate_kernel::Clock;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-/// Batches that may wait for the committer. When it is full, committing waits for a place.
+/// The most batches that wait for the committer. When the queue is full,
+/// callers wait for a place.
 const WAITING_BATCHES_MAX: usize = 4096;
 
-/// Groups that are written and not yet durable: one at the disk and one behind it. More would only make those
-/// in them wait.
+/// The most written groups that wait for the syncer, in addition to the one
+/// that it works on. More would only wait longer.
 const WRITTEN_GROUPS_MAX: usize = 1;
 
 /// How a store is opened.
@@ -31,46 +32,60 @@ const WRITTEN_GROUPS_MAX: usize = 1;
 pub(crate) struct Options {
     /// How much memory sled's cache may take, in bytes.
     pub cache_bytes: u64,
-    /// The clock that the store's own goes on from.
+    /// The clock on which the store's own clock is based.
     pub clock: Clock,
 }
 
 /// What happens when a write hangs.
 pub(super) struct Watch<E> {
-    /// For how long it may.
+    /// How long a write may take.
     pub stall_max: Duration,
-    /// How the process is ended then.
+    /// Ends the process.
     pub end: E,
 }
 
 impl Sled {
-    /// Opens the store in `path`, or creates it there. Recovery reads the disk: on a thread of its own, with a deadline.
-    pub async fn open_in_time(path: &Path, cache_bytes: u64, clock: &Clock) -> Result<Sled, OpenError> {
+    /// Opens the store in `path`, or creates it there. Recovery reads the disk,
+    /// so it runs on a thread of its own, with a deadline.
+    pub async fn open_in_time(
+        path: &Path,
+        cache_bytes: u64,
+        clock: &Clock,
+    ) -> Result<Sled, OpenError> {
         let not_accessible = |why| OpenError::NotAccessible { path: path.to_owned(), why };
         let seconds = open_seconds_max(path);
-        let (tell, told) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let (runtime, place) = (tokio::runtime::Handle::current(), path.to_owned());
         let clock = clock.clone();
         let opening = move || {
             let _in_runtime = runtime.enter();
-            let _ = tell.send(Sled::open(&place, cache_bytes, clock)); // whoever gave up does not want it any more
+            // A caller whose deadline has passed does not need it any more.
+            let _ = sender.send(Sled::open(&place, cache_bytes, clock));
         };
-        std::thread::Builder::new().name("opening".into()).spawn(opening).map_err(not_accessible)?;
-        match tokio::time::timeout(Duration::from_secs(seconds), told).await {
+        std::thread::Builder::new()
+            .name("opening".into())
+            .spawn(opening)
+            .map_err(not_accessible)?;
+        match tokio::time::timeout(Duration::from_secs(seconds), receiver).await {
             Ok(Ok(opened)) => opened,
-            Ok(Err(_)) => {
-                Err(OpenError::Broken { path: path.to_owned(), why: "opening it broke off".into() })
-            }
+            Ok(Err(_)) => Err(OpenError::Broken {
+                path: path.to_owned(),
+                why: "the thread that opened it ended without a result".into(),
+            }),
             Err(_) => Err(OpenError::Hangs { path: path.to_owned(), seconds }),
         }
     }
 
-    /// Opens the store in `path`, or creates it there. Messages are due by a clock that goes on from `clock`.
+    /// Opens the store in `path`, or creates it there. Messages are due by a
+    /// clock that is based on `clock`.
     pub fn open(path: &Path, cache_bytes: u64, clock: Clock) -> Result<Sled, OpenError> {
-        Sled::open_with(path, Options { cache_bytes, clock }, |file| Box::new(move || file.sync_data()))
+        Sled::open_with(path, Options { cache_bytes, clock }, |file| {
+            Box::new(move || file.sync_data())
+        })
     }
 
-    /// Opens the store with another way to sync its file: tests make it fail.
+    /// Opens the store with another way to sync its file; tests use it to
+    /// inject failures.
     pub(crate) fn open_with(
         path: &Path,
         options: Options,
@@ -80,7 +95,8 @@ impl Sled {
         Sled::open_watched(path, options, sync, Watch { stall_max, end: watchdog::end_process })
     }
 
-    /// Opens the store with besides another patience, and another end of it.
+    /// Like [`open_with`](Sled::open_with), with another time limit for writes
+    /// and another way to end the process.
     pub(super) fn open_watched(
         path: &Path,
         options: Options,
@@ -89,8 +105,11 @@ impl Sled {
     ) -> Result<Sled, OpenError> {
         let is_new = is_new(path);
         let opened = Sled::open_or_create(path, options, sync, watch);
-        if is_new && matches!(opened, Err(OpenError::NotAccessible { .. } | OpenError::Broken { .. })) {
-            // Half a store is none, and nothing was acknowledged by it: the next start begins again.
+        if is_new
+            && matches!(opened, Err(OpenError::NotAccessible { .. } | OpenError::Broken { .. }))
+        {
+            // A half-created store is useless, and nothing was acknowledged by
+            // it: the next start creates it again.
             discard_creation(path);
         }
         opened
@@ -110,38 +129,42 @@ impl Sled {
         if is_created {
             make_creation_durable(path).map_err(not_accessible)?;
         }
-        let file = File::options().read(true).write(true).open(path.join("db")).map_err(not_accessible)?;
+        let file =
+            File::options().read(true).write(true).open(path.join("db")).map_err(not_accessible)?;
 
         let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
         let tree = (*db).clone();
         let last_group = keys::read_last_group(&tree).map_err(broken)?;
         let note = Note::open(path, last_group, clock).map_err(|misfit| match misfit {
-            Misfit::Io(why) => not_accessible(why),
-            Misfit::Broken(why) => OpenError::Lacks { path: path.to_owned(), why },
+            NoteError::Io(why) => not_accessible(why),
+            NoteError::Broken(why) => OpenError::Lacks { path: path.to_owned(), why },
         })?;
         let clock = note.clock().clone();
         let opened = catch_unwind(AssertUnwindSafe(|| Index::open(&tree)));
-        let (index, upkeep) = opened.unwrap_or_else(|panic| Err(panic_text(&*panic))).map_err(broken)?;
+        let (index, upkeep) =
+            opened.unwrap_or_else(|panic| Err(panic_text(&*panic))).map_err(broken)?;
         let (jobs, queue) = mpsc::channel(WAITING_BATCHES_MAX);
         let (progress_sender, progress) = watch::channel(Progress::Durable { group: last_group });
         let leases = Arc::new(Mutex::new(Leases::default()));
-        let outbox_bell = watch::Sender::new(0);
+        let outbox_wakeups = watch::Sender::new(0);
         let (written, groups) = std::sync::mpsc::sync_channel(WRITTEN_GROUPS_MAX);
-        let pulse = Pulse::new();
+        let pulse = ThreadProgress::new();
         let syncer = Syncer {
             db: db.clone(),
             pulse: Arc::clone(&pulse),
             sync: sync(file),
             note,
             progress: progress_sender.clone(),
-            outbox_bell: outbox_bell.clone(),
+            outbox_wakeups: outbox_wakeups.clone(),
             runtime: tokio::runtime::Handle::current(),
         };
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
         let syncer = thread("syncer").spawn(move || syncer.run(&groups)).map_err(not_accessible)?;
-        let (watched, told) = (Arc::downgrade(&pulse), progress_sender.clone());
+        let (watched, progress_of_watchdog) = (Arc::downgrade(&pulse), progress_sender.clone());
         thread("watchdog")
-            .spawn(move || watchdog::run(&watched, &told, watch.stall_max, watch.end))
+            .spawn(move || {
+                watchdog::run(&watched, &progress_of_watchdog, watch.stall_max, watch.end)
+            })
             .map_err(not_accessible)?;
         let committer = Committer {
             db,
@@ -155,9 +178,21 @@ impl Sled {
             written,
             syncer,
         };
-        let thread = thread("committer").spawn(move || committer.run(queue)).map_err(not_accessible)?;
+        let thread =
+            thread("committer").spawn(move || committer.run(queue)).map_err(not_accessible)?;
         let reads = Arc::new(Semaphore::new(READS_AT_ONCE_MAX));
         let thread = Mutex::new(Some(thread));
-        Ok(Sled { clock, tree, index, jobs, progress, leases, pulse, reads, outbox_bell, thread })
+        Ok(Sled {
+            clock,
+            tree,
+            index,
+            jobs,
+            progress,
+            leases,
+            pulse,
+            reads,
+            outbox_wakeups,
+            thread,
+        })
     }
 }

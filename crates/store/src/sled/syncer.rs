@@ -1,7 +1,8 @@
-//! The thread that makes groups durable, while the committer gathers and writes the next.
+//! The thread that makes groups durable, while the committer gathers and writes
+//! the next.
 //!
-//! A flush and a sync take in everything that was written before they began, so whatever groups have come in
-//! meanwhile share one.
+//! A flush and a sync cover everything that was written before they began, so
+//! all groups that have arrived meanwhile share one.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,35 +15,36 @@ use super::Sync;
 use super::note::Note;
 use super::opening::{failed, failed_in_sled, panic_text};
 use super::progress::{Progress, stop};
-use super::watchdog::Pulse;
+use super::watchdog::ThreadProgress;
 use crate::CommitError;
 
-/// What becomes of a batch.
+/// The outcome of a batch.
 pub type Outcome = Result<(), CommitError>;
 
 /// A group that was written and is to be made durable.
 pub struct Written {
-    /// Its number; none when it changed nothing, and only its answers are to be given in their turn.
+    /// Its number; none if it changed nothing and only its answers are to be
+    /// sent in their turn.
     pub group: Option<u64>,
-    /// Who waits, and what they will hear.
+    /// The waiting callers, and the outcome for each.
     pub answers: Vec<(oneshot::Sender<Outcome>, Outcome)>,
-    /// Whether messages are among what it wrote.
+    /// Whether it wrote messages.
     pub has_messages: bool,
 }
 
 pub struct Syncer {
     pub db: sled::Db,
-    pub pulse: Arc<Pulse>,
+    pub pulse: Arc<ThreadProgress>,
     pub sync: Sync,
     pub note: Note,
     pub progress: watch::Sender<Progress>,
-    pub outbox_bell: watch::Sender<u64>,
-    /// Where those who wait run.
+    pub outbox_wakeups: watch::Sender<u64>,
+    /// The runtime on which the waiting callers run.
     pub runtime: tokio::runtime::Handle,
 }
 
 impl Syncer {
-    /// Works until the committer is gone or the disk fails.
+    /// Runs until the committer is gone or the disk fails.
     pub fn run(mut self, written: &Receiver<Written>) {
         let mut durable = 0;
         loop {
@@ -68,31 +70,35 @@ impl Syncer {
                 let work = || pulse.during(&pulse.flush, || self.make_durable(newest, durable));
                 let made = catch_unwind(AssertUnwindSafe(work));
                 if let Err(why) = made.unwrap_or_else(|panic| Err(panic_text(&*panic))) {
-                    // Before those who wait hear that there will be no answer.
+                    // This comes before the callers learn that there will be no
+                    // answer.
                     return stop(&self.progress, why);
                 }
             }
             if let Some(newest) = newest {
                 if !self.advance(newest) {
-                    return; // the committer has met a failure meanwhile: nothing more is acknowledged
+                    return; // the committer has failed meanwhile: nothing more is acknowledged
                 }
                 durable = newest;
             }
             let has_messages = groups.iter().any(|written| written.has_messages);
-            // From within the runtime: to wake a task from outside costs a call of the system for each.
+            // From within the runtime: waking a task from outside costs a
+            // system call for each.
             self.runtime.spawn(async move {
                 for (answer, outcome) in groups.into_iter().flat_map(|written| written.answers) {
-                    // Whoever waited may have gone; the batch stands all the same.
+                    // The caller may have gone; the batch is committed all the
+                    // same.
                     let _ = answer.send(outcome);
                 }
             });
             if has_messages {
-                self.outbox_bell.send_modify(|rung| *rung += 1);
+                self.outbox_wakeups.send_modify(|rung| *rung += 1);
             }
         }
     }
 
-    /// Notes how far the disk has come, unless the store has stopped.
+    /// Records how far the disk has come. Returns false if the store has
+    /// stopped.
     fn advance(&self, newest: u64) -> bool {
         self.progress.send_if_modified(|progress| match progress {
             Progress::Durable { group } => {
@@ -103,7 +109,8 @@ impl Syncer {
         })
     }
 
-    /// Makes the groups up to `newest` durable, if there is one, and notes from time to time up to which they are.
+    /// Makes the groups up to `newest`, if any, durable, and from time to time
+    /// records this in the note.
     fn make_durable(&mut self, newest: Option<u64>, before: u64) -> Result<(), String> {
         if newest.is_some() {
             self.db.flush().map_err(|why| failed_in_sled("flushing", &why))?;

@@ -1,10 +1,13 @@
-//! The thread that notices when sled has locked itself up.
+//! The thread that notices when sled has deadlocked.
 //!
-//! sled 0.34 has a deadlock of its own: who writes waits, with a lock, for a truncation of the file that stands in the
-//! queue of sled's writing threads behind others who wait for that lock (mended in sled's unreleased main branch). Nothing
-//! is lost by it, but nothing goes on either, and whoever reads waits with it: a gateway that neither works nor ends. A
-//! process that starts anew recovers in a moment. So a write, or a flush with its sync, that has not ended for
-//! [`STALL_SECONDS_MAX`] counts as failed, whatever holds it up, and the process ends.
+//! sled 0.34 can deadlock by itself: a writer holds a lock while it waits for a
+//! truncation of the file, and the truncation is queued in sled's writer
+//! threads behind others that wait for that lock (fixed in sled's unreleased
+//! main branch). Nothing is lost by it, but writes make no progress, and reads
+//! wait with them: the gateway neither works nor ends. A restarted process
+//! recovers in a moment. So a write, or a flush with its sync, that has not
+//! ended for [`STALL_SECONDS_MAX`] counts as failed, whatever the cause, and
+//! the process ends.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -15,35 +18,38 @@ use tokio::sync::watch;
 use super::progress::{Progress, stop};
 use tillgate_kernel::Stopwatch;
 
-/// How long a write or a flush may take, in seconds: six times what a marketplace waits for its answer.
+/// How long a write or a flush may take, in seconds: six times as long as a
+/// marketplace waits for its answer.
 pub const STALL_SECONDS_MAX: u64 = 30;
-const _: () = assert!(STALL_SECONDS_MAX <= 6 * 5); // a marketplace waits 5 s, and sends seven times
+// A marketplace waits 5 s for an answer, and sends a hook seven times.
+const _: () = assert!(STALL_SECONDS_MAX <= 6 * 5);
 
-/// How long the process has to end by itself, in seconds. Its threads may be waiting for sled too.
+/// How long the process has to end by itself, in seconds. Its threads may be
+/// waiting for sled too.
 pub const FAREWELL_SECONDS_MAX: u64 = 3;
 
-/// Between two looks.
+/// The pause between two checks.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
-/// Since when a thread has been at something.
+/// When a thread began its current operation.
 #[derive(Debug, Default)]
 pub struct Since(AtomicU64);
 
-/// What the store's threads are at.
+/// The current operations of the store's threads.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct ThreadProgress {
     watch: Stopwatch,
     /// The committer's write.
     pub write: Since,
     /// The syncer's flush and sync.
     pub flush: Since,
-    /// The committer's whole group, with all that it reads for it.
+    /// The committer's whole group, including everything that it reads for it.
     pub group: Since,
 }
 
-impl Pulse {
-    pub fn new() -> Arc<Pulse> {
-        Arc::new(Pulse {
+impl ThreadProgress {
+    pub fn new() -> Arc<ThreadProgress> {
+        Arc::new(ThreadProgress {
             watch: Stopwatch::start(),
             write: Since::default(),
             flush: Since::default(),
@@ -51,12 +57,12 @@ impl Pulse {
         })
     }
 
-    /// Milliseconds since the start, and never 0, which means "at nothing".
+    /// Milliseconds since the start, never 0, which means "no operation".
     fn now(&self) -> u64 {
         u64::try_from(self.watch.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
     }
 
-    /// Does something under the watchdog's eyes.
+    /// Runs an operation that the watchdog observes.
     pub fn during<T>(&self, what: &Since, work: impl FnOnce() -> T) -> T {
         what.0.store(self.now(), Ordering::Relaxed);
         let done = work();
@@ -64,14 +70,20 @@ impl Pulse {
         done
     }
 
-    /// What of the disk has not ended for so long, if anything.
+    /// The disk operation that has been under way for longer than `longest`, if
+    /// any.
     pub fn stalled(&self, longest: Duration) -> Option<&'static str> {
-        self.longer(longest, [("a write", &self.write), ("a flush or sync of the disk", &self.flush)])
+        self.longer(
+            longest,
+            [("a write", &self.write), ("a flush or sync of the disk", &self.flush)],
+        )
     }
 
-    /// The same of everything that commits wait for: a group that reads much may take longer than one write.
+    /// Like [`stalled`](Self::stalled), for everything that commits wait for: a
+    /// group that reads much may take longer than one write.
     fn hangs(&self, longest: Duration) -> Option<&'static str> {
-        self.stalled(longest).or_else(|| self.longer(longest, [("a group of commits", &self.group)]))
+        self.stalled(longest)
+            .or_else(|| self.longer(longest, [("a group of commits", &self.group)]))
     }
 
     fn longer<const N: usize>(
@@ -88,12 +100,20 @@ impl Pulse {
     }
 }
 
-/// Watches until the store is gone. `end` ends the process.
-pub fn run(pulse: &Weak<Pulse>, progress: &watch::Sender<Progress>, stall_max: Duration, end: impl FnOnce()) {
+/// Runs until the store is dropped. `end` ends the process.
+pub fn run(
+    pulse: &Weak<ThreadProgress>,
+    progress: &watch::Sender<Progress>,
+    stall_max: Duration,
+    end: impl FnOnce(),
+) {
     while let Some(pulse) = pulse.upgrade() {
         if let Some(what) = pulse.hangs(stall_max) {
             let seconds = stall_max.as_secs();
-            stop(progress, format!("{what} has not ended for {seconds} s: the disk or the store hangs"));
+            stop(
+                progress,
+                format!("{what} has not ended for {seconds} s: the disk or the store hangs"),
+            );
             return end();
         }
         drop(pulse);

@@ -1,4 +1,4 @@
-//! One connection, from its first request to its end.
+//! Handles one connection, from its first request to its end.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -15,38 +15,46 @@ use hyper_util::service::TowerToHyperService;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
-use super::lent::Lent;
+use super::lent::BorrowedBody;
 use super::listener::Stream;
 use super::places::Place;
-use super::{Peer, wellformed};
+use super::wellformed;
 
-/// How long the first request of a connection may take to come.
+/// The address at the other end of a request's connection; the proxy's, if
+/// there is one. `None` for a unix socket, which only programs on this machine
+/// can open.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub Option<IpAddr>);
+
+/// How long the head of a connection's first request may take to arrive.
 const FIRST_HEAD_SECONDS_MAX: u64 = 10;
 
-/// How long a later request's head may take to come. An idle connection is closed after it too, so it must be
-/// longer than a proxy in front keeps idle connections: the proxy is the one to close.
+/// How long the head of a later request may take to arrive. An idle connection
+/// is also closed after this time. So it must be longer than the time a proxy
+/// in front keeps idle connections: the proxy should be the one to close them.
 const HEAD_SECONDS_MAX: u64 = 75;
 
-/// How long a peer may take no byte of what it is sent.
+/// How long a peer may go without accepting a byte of what is sent to it.
 const WRITE_SECONDS_MAX: u64 = 10;
 
-/// How much of a request's head is read, in bytes.
+/// The maximum size of a request's head, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// How a connection is read.
+/// The HTTP settings of all connections.
 pub(super) fn builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
         .max_buf_size(HEAD_BYTES_MAX)
-        // A sender that hangs up looks like one that has only finished writing: what it wrote is worked on.
+        // A sender that disconnects looks like one that has only finished
+        // writing. Its request is processed.
         .half_close(true)
         .keep_alive(true);
     builder
 }
 
-/// Drives one connection to its end.
+/// Serves one connection until it ends.
 pub(super) async fn drive(
     builder: http1::Builder,
     stream: Stream,
@@ -67,28 +75,30 @@ pub(super) async fn drive(
             answered
         }
     });
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
+    let mut connection =
+        std::pin::pin!(builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
     let first_head_late = async {
         tokio::time::sleep(Duration::from_secs(FIRST_HEAD_SECONDS_MAX)).await;
-        // Those that have spoken are hyper's to watch.
+        // After the first request, hyper's header timeout applies.
         if place.has_spoken() {
             std::future::pending::<()>().await;
         }
     };
     tokio::select! {
-        // A broken connection is its peer's affair.
+        // An error of the connection concerns only its peer.
         _ = connection.as_mut() => return,
         () = first_head_late => return,
         () = place.wanted() => if !place.has_spoken() { return },
         () = close_idle.cancelled() => {}
     }
-    // Ends with the request under way, or at once if there is none.
+    // Ends after the request in progress, or at once if there is none.
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;
 }
 
-/// Answers one request. A body that its handler has not read is read on, so that the answer arrives and the connection
-/// goes on; when that takes too long, the answer says that the connection ends.
+/// Answers one request. Reads the rest of a body that its handler has not read,
+/// so that the answer arrives and the connection can be reused. If that takes
+/// too long, the answer says that the connection closes.
 async fn answer(
     routes: Router,
     mut request: Request<Incoming>,
@@ -100,11 +110,12 @@ async fn answer(
         return Ok(response);
     }
     request.extensions_mut().insert(Peer(peer));
-    let awaits_word = request.headers().contains_key(header::EXPECT);
+    let expects_continue = request.headers().contains_key(header::EXPECT);
     let (head, body) = request.into_parts();
-    let (body, given_back) = Lent::of(body);
-    let mut response = TowerToHyperService::new(routes).call(Request::from_parts(head, body)).await?;
-    if given_back.is_unread() && (awaits_word || !given_back.read_on().await) {
+    let (body, given_back) = BorrowedBody::of(body);
+    let mut response =
+        TowerToHyperService::new(routes).call(Request::from_parts(head, body)).await?;
+    if given_back.is_unread() && (expects_continue || !given_back.read_on().await) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)

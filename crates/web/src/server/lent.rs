@@ -1,4 +1,5 @@
-//! A request's body, lent to its handler: what the handler leaves unread comes back.
+//! Lends a request's body to its handler, and gets back what the handler leaves
+//! unread.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,33 +11,34 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-/// How much of a body that nobody wants is read and thrown away, in bytes. A sender who is still writing would see its
-/// connection break and not the answer; a proxy would break the connections of others.
+/// How much of an unwanted body is read and discarded, in bytes. Otherwise a
+/// sender who is still writing would see its connection break instead of the
+/// answer, and a proxy would break the connections of others.
 const UNWANTED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How long that may take.
+/// How long reading an unwanted body may take.
 const UNWANTED_SECONDS_MAX: u64 = 2;
 
-/// A body on loan.
+/// A body lent to a handler.
 #[derive(Debug)]
-pub(super) struct Lent {
+pub(super) struct BorrowedBody {
     body: Option<Incoming>,
-    owner: GivenBack,
+    owner: BodyReturn,
 }
 
-/// Where it comes back to.
+/// Where a lent body is returned to.
 #[derive(Debug, Clone, Default)]
-pub(super) struct GivenBack(Option<Arc<Mutex<Option<Incoming>>>>);
+pub(super) struct BodyReturn(Option<Arc<Mutex<Option<Incoming>>>>);
 
-impl Lent {
-    pub fn of(body: Incoming) -> (Lent, GivenBack) {
-        // Most requests but hooks have none.
-        let owner = GivenBack((!body.is_end_stream()).then(Arc::default));
-        (Lent { body: Some(body), owner: owner.clone() }, owner)
+impl BorrowedBody {
+    pub fn of(body: Incoming) -> (BorrowedBody, BodyReturn) {
+        // Most requests other than hooks have no body.
+        let owner = BodyReturn((!body.is_end_stream()).then(Arc::default));
+        (BorrowedBody { body: Some(body), owner: owner.clone() }, owner)
     }
 }
 
-impl Body for Lent {
+impl Body for BorrowedBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -61,9 +63,9 @@ impl Body for Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for BorrowedBody {
     fn drop(&mut self) {
-        if let (Some(body), GivenBack(Some(owner))) = (self.body.take(), &self.owner)
+        if let (Some(body), BodyReturn(Some(owner))) = (self.body.take(), &self.owner)
             && !body.is_end_stream()
         {
             *owner.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
@@ -71,19 +73,22 @@ impl Drop for Lent {
     }
 }
 
-impl GivenBack {
+impl BodyReturn {
     fn take(&self) -> Option<Incoming> {
         self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Something was left unread, or is still held by work that goes on after the answer.
+    /// Whether something was left unread, or is still held by work that
+    /// continues after the answer.
     pub fn is_unread(&self) -> bool {
         self.0.as_ref().is_some_and(|owner| {
-            owner.lock().unwrap_or_else(PoisonError::into_inner).is_some() || Arc::strong_count(owner) > 1
+            owner.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+                || Arc::strong_count(owner) > 1
         })
     }
 
-    /// Reads what is left, within limits. Says whether it came to the end.
+    /// Reads the rest of the body, within limits. Returns whether it reached
+    /// the end.
     pub async fn read_on(self) -> bool {
         let Some(mut body) = self.take() else { return false };
         let reading = async {

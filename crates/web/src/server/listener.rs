@@ -1,4 +1,4 @@
-//! Where connections come from: a port, or a unix socket.
+//! Listening sockets: a TCP port or a unix socket.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,27 +13,27 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 /// Accepts connections.
 #[derive(Debug)]
 pub enum Listener {
-    /// On a port.
+    /// A TCP port.
     Tcp(TcpListener),
-    /// On a unix socket, which is removed when the listener goes.
+    /// A unix socket. Its file is removed when the listener is dropped.
     Unix(UnixListener, SocketFile),
 }
 
-/// A unix socket's file. It goes with its listener.
+/// The file of a unix socket. Dropping it removes the file.
 #[derive(Debug)]
 pub struct SocketFile(PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Whoever listens next removes what is left.
+        // If this fails, the next process that listens here removes the file.
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
-/// A connection, and whose it is.
+/// An accepted connection and its peer.
 pub(super) struct Accepted {
     pub stream: Stream,
-    /// None behind a unix socket.
+    /// `None` for a unix socket.
     pub peer: Option<IpAddr>,
 }
 
@@ -52,11 +52,11 @@ impl Listener {
         }
     }
 
-    /// The port that is listened on.
+    /// The address and port of the listener.
     ///
     /// # Errors
     ///
-    /// A unix socket has none.
+    /// A unix socket has none: `AddrNotAvailable`.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
             Listener::Tcp(listener) => listener.local_addr(),
@@ -65,21 +65,22 @@ impl Listener {
     }
 }
 
-/// Listens on `address`.
+/// Listens on a TCP `address`.
 ///
 /// # Errors
 ///
-/// What the system says.
+/// The error of the operating system.
 pub async fn listen(address: SocketAddr) -> io::Result<Listener> {
     TcpListener::bind(address).await.map(Listener::Tcp)
 }
 
-/// Listens on a unix socket at `path`, which only this process' user may open. A file that a process left there which has
-/// ended is replaced.
+/// Listens on a unix socket at `path`, which only this process' user and group
+/// may open. Replaces a socket file left by a process that has ended.
 ///
 /// # Errors
 ///
-/// `AddrInUse` when another process listens there, or the file is no socket; otherwise what the system says.
+/// `AddrInUse` if another process listens there, or if the file is not a
+/// socket; otherwise the error of the operating system.
 pub async fn listen_at(path: &Path) -> io::Result<Listener> {
     use std::os::unix::fs::{FileTypeExt, PermissionsExt};
     match std::fs::symlink_metadata(path) {
@@ -91,18 +92,20 @@ pub async fn listen_at(path: &Path) -> io::Result<Listener> {
         Err(why) => return Err(why),
     }
     let listener = UnixListener::bind(path)?;
-    // The group too, so that a scraper or a proxy can be let in by it.
+    // The group has access too, so that a scraper or a proxy can be admitted
+    // through it.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
     Ok(Listener::Unix(listener, SocketFile(path.to_owned())))
 }
 
-/// Takes the socket that was handed over by whoever started this process (systemd's socket activation), or else listens
-/// on `address`. A socket that is handed on stays open while one process follows another, and no connection is
-/// refused meanwhile. There is one: to be called once.
+/// Takes the socket passed by the parent process (systemd's socket activation),
+/// or else listens on `address`. A socket that is passed on stays open while
+/// one process replaces another, so no connection is refused meanwhile. Only
+/// one socket is supported: call this once.
 ///
 /// # Errors
 ///
-/// What the system says.
+/// The error of the operating system.
 pub async fn listen_or_inherit(address: SocketAddr) -> io::Result<Listener> {
     match ListenFd::from_env().take_tcp_listener(0)? {
         Some(handed_over) => {
@@ -113,13 +116,13 @@ pub async fn listen_or_inherit(address: SocketAddr) -> io::Result<Listener> {
     }
 }
 
-/// A connection of either kind.
+/// A TCP or unix connection.
 pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
-/// Runs `$call` on whichever stream it is.
+/// Evaluates `$call` on the inner stream, whichever it is.
 macro_rules! on_either {
     ($self:ident, $stream:ident => $call:expr) => {
         match $self.get_mut() {
@@ -146,7 +149,11 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         on_either!(self, stream => stream.poll_write(context, bytes))
     }
 

@@ -1,8 +1,10 @@
-//! Connections: accepted up to a limit, driven by hyper with deadlines, and drained before the end.
+//! Serves connections: accepts them up to a limit, drives them with hyper under
+//! deadlines, and drains them on shutdown.
 //!
-//! What a peer makes us hold is bounded: how many connections there are ([`places`]), how long one may be silent before its
-//! first request, between requests and while it does not take our answer, and what is read of a body that nobody wants
-//! ([`lent`]).
+//! The resources that a peer can use are bounded: the number of connections
+//! ([`places`]); how long a connection may be silent before its first request,
+//! between requests, and while it does not accept our answer; and how much is
+//! read of a body that no handler wants ([`lent`]).
 
 mod connection;
 mod lent;
@@ -10,7 +12,6 @@ mod listener;
 mod places;
 mod wellformed;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,32 +19,32 @@ use axum::Router;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::connection::Peer;
 use self::connection::{builder, drive};
 use self::listener::Accepted;
 pub use self::listener::{Listener, listen, listen_at, listen_or_inherit};
 pub use self::places::Limits;
 use self::places::Places;
 
-/// Who is at the other end of a request's connection: a proxy, if there is one. None behind a unix socket, which only
-/// programs of this machine can open.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub Option<IpAddr>);
-
-/// How long the first request on a connection is awaited that was taken just before the end.
+/// How long to wait for the first request of a connection that was accepted
+/// just before the shutdown.
 const LAST_REQUEST_MAX: Duration = Duration::from_secs(1);
 
-/// How long requests under way may take to end after that.
+/// How long requests in progress may take after that.
 const DRAIN_SECONDS_MAX: u64 = 10;
 
-/// When accepting fails for want of descriptors, waiting helps and spinning does not.
+/// How long to wait when accepting fails because there are no file descriptors
+/// left. Retrying at once would not help.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `drain`, then until every request under way is answered, but not longer than allowed. Answers given
-/// while draining must say that their connection ends.
+/// Serves until `drain` is cancelled, then until every request in progress is
+/// answered, within the time limits. Answers sent while draining must say that
+/// their connection closes.
 ///
-/// For `idle_drain` new connections are still taken, and idle ones stay open, so that a proxy in front closes them and
-/// not we: what it sends on a connection that is just being closed is lost, and what it sends while nobody takes
-/// connections waits for the next process.
+/// For `idle_drain`, new connections are still accepted and idle ones stay
+/// open, so that a proxy in front closes them and not this process. What a
+/// proxy sends on a connection that is just being closed is lost. What it sends
+/// while nobody accepts connections waits for the next process.
 pub async fn serve(
     listener: Listener,
     routes: Router,
@@ -57,7 +58,7 @@ pub async fn serve(
     let builder = builder();
     let ending = async {
         drain.cancelled().await;
-        connections.close(); // those that come still count
+        connections.close(); // new connections are still tracked
         none_left(&connections, idle_drain).await;
     };
     let mut ending = std::pin::pin!(ending);
@@ -69,34 +70,46 @@ pub async fn serve(
         let Accepted { stream, peer } = match accepted {
             Ok(accepted) => accepted,
             Err(why) => {
-                tracing::warn!(error = %why, "a connection could not be accepted");
+                tracing::warn!(error = %why, "cannot accept a connection; will try again");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
         let Some(place) = places.take(peer) else { continue };
-        connections.spawn(drive(builder.clone(), stream, peer, place, routes.clone(), close_idle.clone()));
+        connections.spawn(drive(
+            builder.clone(),
+            stream,
+            peer,
+            place,
+            routes.clone(),
+            close_idle.clone(),
+        ));
     }
     drop(listener);
-    // hyper closes a connection on which no request has come yet, and on those just taken one is on its way.
+    // hyper closes a connection that has had no request yet, and a request may
+    // be on its way on a connection just accepted.
     none_left(&connections, idle_drain.min(LAST_REQUEST_MAX)).await;
     close_idle.cancel();
     connections.close();
-    let patience = Duration::from_secs(DRAIN_SECONDS_MAX);
-    if tokio::time::timeout(patience, connections.wait()).await.is_err() {
-        tracing::warn!(seconds = DRAIN_SECONDS_MAX, "some connections did not end in time and were cut");
+    let deadline = Duration::from_secs(DRAIN_SECONDS_MAX);
+    if tokio::time::timeout(deadline, connections.wait()).await.is_err() {
+        tracing::warn!(
+            seconds = DRAIN_SECONDS_MAX,
+            "some connections did not finish in time and were closed"
+        );
     }
 }
 
-/// Waits until no connection is left, but not longer than `longest`.
+/// Waits until no connection is left, at most for `longest`.
 async fn none_left(connections: &TaskTracker, longest: Duration) {
     let waiting = async {
-        // The wait ends when there was a moment without any; one may have come since.
+        // The wait ends when there was a moment without connections; a new one
+        // may have arrived since.
         while !connections.is_empty() {
             connections.wait().await;
         }
     };
-    // Whether or not all have ended by then.
+    // Continues whether or not all connections have ended.
     let _ = tokio::time::timeout(longest, waiting).await;
 }
 

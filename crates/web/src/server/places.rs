@@ -1,4 +1,5 @@
-//! Who may hold how many connections, and whose is closed when another one needs the place.
+//! Limits on open connections, and the choice of the connection to close when
+//! another one needs its place.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -13,41 +14,51 @@ use tokio::sync::Notify;
 use crate::Seldom;
 use tillgate_kernel::Stopwatch;
 
-/// Connections that are open at the same time, if there are descriptors for them; more wait to be accepted.
+/// The maximum number of open connections, if there are enough file
+/// descriptors. Further connections wait to be accepted.
 const CONNECTIONS_MAX: usize = 4096;
 
-/// Descriptors that connections of ours, the store and the log always find.
+/// File descriptors reserved for outgoing connections, the store and the log.
 const DESCRIPTORS_KEPT: usize = 128;
 
-/// How long one waits for a place to become free before another idle connection is asked to make room.
+/// How long to wait for a free place before another idle connection is asked to
+/// close.
 const ROOM_PAUSE: Duration = Duration::from_millis(20);
 
 /// Limits of a server's connections.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections of all peers together.
+    /// The maximum number of connections of all peers together.
     pub connections_max: usize,
-    /// Connections of one address, or of one /64 network of IPv6 addresses.
+    /// The maximum number of connections per address, or per /64 network of
+    /// IPv6.
     pub per_address_max: usize,
-    /// Networks of which many peers come by one address: proxies. Loopback is always among them.
+    /// Networks without a limit per address, because many peers share an
+    /// address there: proxies. Loopback is always exempt.
     pub exempt: Vec<IpNet>,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { connections_max: connections_max(), per_address_max: usize::MAX, exempt: Vec::new() }
+        Limits {
+            connections_max: connections_max(),
+            per_address_max: usize::MAX,
+            exempt: Vec::new(),
+        }
     }
 }
 
-/// What the process' limit of descriptors leaves for connections.
+/// The number of connections that the process' limit of file descriptors
+/// allows.
 fn connections_max() -> usize {
-    let descriptors = getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
+    let descriptors =
+        getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok());
     let left = descriptors.map_or(CONNECTIONS_MAX, |most| most.saturating_sub(DESCRIPTORS_KEPT));
-    // Whoever starts us with next to none gets what there is.
+    // A process with a very low limit still gets a minimum of connections.
     left.clamp(16, CONNECTIONS_MAX)
 }
 
-/// The places of a server.
+/// The open connections of a server, and their limits.
 #[derive(Debug)]
 pub(super) struct Places {
     limits: Limits,
@@ -60,31 +71,33 @@ pub(super) struct Places {
 #[derive(Debug, Default)]
 struct Taken {
     next: u64,
-    seats: HashMap<u64, Arc<Seat>>,
+    seats: HashMap<u64, Arc<OpenConnection>>,
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// A connection, as far as others need to know it.
+/// The state of a connection that the server needs to choose which one to
+/// close.
 #[derive(Debug)]
-struct Seat {
-    /// What it counts for; None where that is not limited.
+struct OpenConnection {
+    /// The address that it counts for. `None` if it is not limited.
     address: Option<IpAddr>,
     has_spoken: AtomicBool,
-    /// Since when it has no request, in milliseconds since the server began; [`BUSY`] while it has one.
+    /// When it last became idle, in milliseconds since the server started;
+    /// [`BUSY`] while it has a request.
     idle_since: AtomicU64,
     wanted: Notify,
-    /// It was asked to make room.
+    /// It was asked to close.
     asked: AtomicBool,
 }
 
 const BUSY: u64 = u64::MAX;
 
-/// One connection's place. It is free again when this is dropped.
+/// The place of one connection. Dropping it frees the place.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
     number: u64,
-    seat: Arc<Seat>,
+    seat: Arc<OpenConnection>,
 }
 
 impl Places {
@@ -106,7 +119,8 @@ impl Places {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(BUSY - 1)
     }
 
-    /// Waits until a connection can be accepted. When all places are taken, one that sends no request makes room.
+    /// Waits until a connection can be accepted. If all places are taken, a
+    /// connection without a request is asked to close.
     pub async fn wait_for_one(&self) {
         loop {
             let freed = self.freed.notified();
@@ -121,11 +135,12 @@ impl Places {
                     refused("idle");
                 }
             }
-            let _ = tokio::time::timeout(ROOM_PAUSE, freed).await; // looked at again either way
+            let _ = tokio::time::timeout(ROOM_PAUSE, freed).await; // checks again in either case
         }
     }
 
-    /// A place for a connection of `peer`; None if that has its share already.
+    /// Takes a place for a connection of `peer`. `None` if its address already
+    /// has the maximum number of connections.
     pub fn take(self: &Arc<Places>, peer: Option<IpAddr>) -> Option<Place> {
         let address = peer.and_then(|peer| self.counted(peer));
         let mut taken = self.taken();
@@ -134,10 +149,10 @@ impl Places {
             if *open >= self.limits.per_address_max {
                 drop(taken);
                 refused("address");
-                if let Some(times) = self.refused.tells() {
+                if let Some(times) = self.refused.due_times() {
                     let most = self.limits.per_address_max;
                     tracing::warn!(%address, times, connections_per_address_max = most,
-                        "connections were refused: an address has as many as it may have");
+                        "connections refused: this address has reached its limit");
                 }
                 return None;
             }
@@ -145,7 +160,7 @@ impl Places {
         }
         let number = taken.next;
         taken.next += 1;
-        let seat = Arc::new(Seat {
+        let seat = Arc::new(OpenConnection {
             address,
             has_spoken: AtomicBool::new(false),
             idle_since: AtomicU64::new(self.now()),
@@ -156,50 +171,57 @@ impl Places {
         Some(Place { places: Arc::clone(self), number, seat })
     }
 
-    /// What a connection of `peer` counts for.
+    /// The address that a connection of `peer` counts for. `None` if it is
+    /// exempt.
     fn counted(&self, peer: IpAddr) -> Option<IpAddr> {
         let peer = peer.to_canonical();
         let is_exempt =
             peer.is_loopback() || self.limits.exempt.iter().any(|network| network.contains(&peer));
         (!is_exempt).then(|| match peer {
             IpAddr::V4(_) => peer,
-            // One subscriber has at least so many.
-            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+            // One subscriber has at least a /64 network.
+            IpAddr::V6(address) => {
+                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
+            }
         })
     }
 }
 
-/// The connection that has waited longest for its first request, or, if all have had one, for another. A proxy's that has
-/// had one is never among them: what it sends on a connection that is being closed would be lost.
-fn least_needed(taken: &Taken) -> Option<&Arc<Seat>> {
-    let rank = |seat: &&Arc<Seat>| {
+/// The connection to close: the one that has waited longest for its first
+/// request, or, if all have had one, for the next request. A proxy's connection
+/// that has had a request is never chosen: what the proxy sends while the
+/// connection is being closed would be lost.
+fn least_needed(taken: &Taken) -> Option<&Arc<OpenConnection>> {
+    let rank = |seat: &&Arc<OpenConnection>| {
         (seat.has_spoken.load(Ordering::Relaxed), seat.idle_since.load(Ordering::Relaxed))
     };
-    let may_go = |seat: &&Arc<Seat>| {
+    let may_go = |seat: &&Arc<OpenConnection>| {
         let (has_spoken, idle_since) = rank(seat);
-        idle_since != BUSY && !seat.asked.load(Ordering::Relaxed) && (!has_spoken || seat.address.is_some())
+        idle_since != BUSY
+            && !seat.asked.load(Ordering::Relaxed)
+            && (!has_spoken || seat.address.is_some())
     };
     taken.seats.values().filter(may_go).min_by_key(rank)
 }
 
 impl Place {
-    /// A request has come.
+    /// A request has arrived.
     pub fn begins_request(&self) {
         self.seat.has_spoken.store(true, Ordering::Relaxed);
         self.seat.idle_since.store(BUSY, Ordering::Relaxed);
     }
 
-    /// It is answered.
+    /// The request is answered.
     pub fn ends_request(&self) {
         self.seat.idle_since.store(self.places.now(), Ordering::Relaxed);
     }
 
-    /// A request has ever come.
+    /// Whether any request has ever arrived.
     pub fn has_spoken(&self) -> bool {
         self.seat.has_spoken.load(Ordering::Relaxed)
     }
 
-    /// Returns when somebody else needs the place more.
+    /// Returns when the connection should close to make room for another.
     pub async fn wanted(&self) {
         self.seat.wanted.notified().await;
     }
@@ -222,7 +244,8 @@ impl Drop for Place {
     }
 }
 
-/// Counts a connection that was not let in, or was closed to make room for another.
+/// Counts a connection that was refused, or was closed to make room for
+/// another.
 fn refused(reason: &'static str) {
     metrics::counter!("tillgate_connections_refused_total", "reason" => reason).increment(1);
 }
@@ -241,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_its_share_and_no_more() {
+    fn an_address_cannot_exceed_its_limit() {
         let places = places(100, 2);
         for (held, other) in [("203.0.113.9", "203.0.113.10"), ("2001:db8::1", "2001:db8:0:1::1")] {
             let first = places.take(peer(held)).expect("a place");
@@ -264,7 +287,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_one_that_says_nothing_makes_room() {
+    async fn a_silent_connection_is_closed_to_make_room() {
         let places = places(2, 2);
         let of_proxy = places.take(peer("10.1.2.3")).expect("a place");
         of_proxy.begins_request();
@@ -277,7 +300,7 @@ mod tests {
         silent.wanted().await;
         drop(silent);
         waiting.await.expect("there is room");
-        // Nobody is left who may be sent away.
+        // No connection is left that may be closed.
         let busy = places.take(peer("203.0.113.9")).expect("a place");
         busy.begins_request();
         assert!(least_needed(&places.taken()).is_none());

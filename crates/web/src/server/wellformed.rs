@@ -1,28 +1,33 @@
-//! What RFC 9112 wants refused and hyper lets pass: requests that two programs in a row could read as different ones.
+//! Refuses requests that RFC 9112 forbids and hyper accepts: two programs in a
+//! row could parse them as different requests.
 
 use http::uri::Authority;
 use http::{HeaderValue, Request, Version, header};
 
 use crate::Problem;
 
-/// Refuses a request that does not say for which host it is, or says two lengths of its body.
+/// Refuses a request without exactly one valid host, or with two different ways
+/// to give the length of its body.
 pub(super) fn check<B>(request: &Request<B>) -> Result<(), Problem> {
     let headers = request.headers();
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) if is_host(host) => {}
         (None, None) if request.version() != Version::HTTP_11 => {}
-        (_, _) => return Err(Problem::bad_request("send one Host header, with a host in it")),
+        (_, _) => {
+            return Err(Problem::bad_request("send exactly one Host header with a valid host"));
+        }
     }
     if headers.contains_key(header::TRANSFER_ENCODING) {
         let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
-        let is_chunked =
-            encodings.next().is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        let is_chunked = encodings
+            .next()
+            .is_some_and(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"chunked"));
         if !is_chunked || encodings.next().is_some() {
-            return Err(Problem::bad_request("the one Transfer-Encoding that is taken is chunked"));
+            return Err(Problem::bad_request("the only supported Transfer-Encoding is chunked"));
         }
         if request.version() != Version::HTTP_11 {
-            return Err(Problem::bad_request("Transfer-Encoding is for HTTP/1.1"));
+            return Err(Problem::bad_request("Transfer-Encoding requires HTTP/1.1"));
         }
         if headers.contains_key(header::CONTENT_LENGTH) {
             return Err(Problem::bad_request("send Content-Length or Transfer-Encoding, not both"));
@@ -31,9 +36,11 @@ pub(super) fn check<B>(request: &Request<B>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A host and perhaps a port; nothing is one too, where a client has no name for us.
+/// A host, optionally with a port. It may be empty, which a client sends that
+/// has no name for us.
 fn is_host(value: &HeaderValue) -> bool {
-    value.is_empty() || Authority::try_from(value.as_bytes()).is_ok_and(|found| !found.as_str().contains('@'))
+    value.is_empty()
+        || Authority::try_from(value.as_bytes()).is_ok_and(|found| !found.as_str().contains('@'))
 }
 
 #[cfg(test)]
@@ -58,7 +65,11 @@ mod tests {
             (Version::HTTP_11, &[("host", "a"), ("transfer-encoding", "gzip, chunked")], false),
             (
                 Version::HTTP_11,
-                &[("host", "a"), ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+                &[
+                    ("host", "a"),
+                    ("transfer-encoding", "chunked"),
+                    ("transfer-encoding", "chunked"),
+                ],
                 false,
             ),
             (Version::HTTP_10, &[("transfer-encoding", "chunked")], false),
@@ -68,13 +79,13 @@ mod tests {
                 false,
             ),
         ];
-        for (version, headers, is_taken) in cases {
+        for (version, headers, is_accepted) in cases {
             let mut request = Request::builder().version(*version);
             for (name, value) in *headers {
                 request = request.header(*name, *value);
             }
             let request = request.body(()).expect("a request");
-            assert_eq!(check(&request).is_ok(), *is_taken, "{version:?} {headers:?}");
+            assert_eq!(check(&request).is_ok(), *is_accepted, "{version:?} {headers:?}");
         }
     }
 }

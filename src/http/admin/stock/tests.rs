@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn spreadsheets_of_both_habits_are_read() {
+fn comma_and_semicolon_separated_files_are_read() {
     let line = MovementLine {
         store_id: "17".into(),
         sku: "123456".into(),
@@ -14,7 +14,7 @@ fn spreadsheets_of_both_habits_are_read() {
 }
 
 #[test]
-fn what_spreadsheets_add_is_passed_over() {
+fn additions_of_spreadsheets_are_ignored() {
     for text in [
         "sep=;\r\nstore_id;sku;quantity\r\n17;1;10,5\r\n",
         "sep=,\nstore_id,sku,quantity\n17,1,10.5\n",
@@ -29,7 +29,10 @@ fn what_spreadsheets_add_is_passed_over() {
             lines.iter().map(|line| (line.sku.as_str(), line.quantity.thousandths())).collect();
         assert_eq!(read, [("1", 10_500)], "{text:?}");
     }
-    assert!(from_csv(b"store_id,sku,quantity\n17,1,1,2\n").is_err(), "a decimal comma among commas");
+    assert!(
+        from_csv(b"store_id,sku,quantity\n17,1,1,2\n").is_err(),
+        "a decimal comma in a comma-separated file"
+    );
 }
 
 #[test]
@@ -60,14 +63,15 @@ fn numbers_are_read_as_spreadsheets_write_them() {
     ] {
         assert!(read(text).expect_err("no number").starts_with("line 2: quantity"), "{text}");
     }
-    let sku = from_csv("\u{feff}store_id;sku;quantity\r\n17;000123;10,5\r\n".as_bytes()).expect("a line")[0]
+    let sku = from_csv("\u{feff}store_id;sku;quantity\r\n17;000123;10,5\r\n".as_bytes())
+        .expect("a line")[0]
         .sku
         .clone();
     assert_eq!(sku, "000123");
 }
 
 #[test]
-fn a_bad_line_is_counted_as_people_count_it() {
+fn the_number_of_a_bad_line_is_the_one_that_an_editor_shows() {
     for end in ["\n", "\r\n", "\r"] {
         for blank in ["", end] {
             let rows = ["store_id,sku,quantity", "17,1,1", "17,2,2", "17,3,x", "17,4,4"];
@@ -75,7 +79,8 @@ fn a_bad_line_is_counted_as_people_count_it() {
             let why = from_csv(text.as_bytes()).expect_err("a bad line");
             let line = if blank.is_empty() { "line 4:" } else { "line 5:" };
             assert!(why.starts_with(line) && why.contains("\"x\""), "{end:?}: {why}");
-            let why = from_csv(text.replace("17,3,x", "17,3").as_bytes()).expect_err("a short line");
+            let why =
+                from_csv(text.replace("17,3,x", "17,3").as_bytes()).expect_err("a short line");
             assert!(why.starts_with(line), "{end:?}: {why}");
         }
     }

@@ -1,13 +1,14 @@
-//! Payments and refunds as they are shown, and notifications of them.
+//! Payments and refunds as the API shows them, and notifications of them.
 
 use crate::sandbox::World;
 use crate::sandbox::ledger::{Done, Entry, Ledger};
 use serde_json::{Value, json};
 use tillgate_kernel::Money;
 
-/// What was taken of a payment.
+/// The amount that was captured of a payment.
 pub(super) fn taken(ledger: &Ledger, entry: &Entry) -> Money {
-    let capture = ledger.done().iter().find(|done| done.order == entry.id && done.kind == "capture");
+    let capture =
+        ledger.done().iter().find(|done| done.order == entry.id && done.kind == "capture");
     capture.map_or(entry.amount, |capture| capture.amount)
 }
 
@@ -45,16 +46,18 @@ pub(super) fn shown(world: &World, ledger: &Ledger, entry: &Entry) -> Value {
     shown
 }
 
-/// A notification of how a payment stands.
-pub fn notice(world: &World, entry: &Entry) -> String {
+/// A notification of the status of a payment.
+pub fn notification(world: &World, entry: &Entry) -> String {
     let object = shown(world, &world.ledger(), entry);
     let event = format!("payment.{}", object["status"].as_str().unwrap_or_default());
     json!({"type": "notification", "event": event, "object": object}).to_string()
 }
 
-/// A notification of a refund: there is one when it succeeds, and none when it does not.
-pub fn refund_notice(refund: &Done) -> String {
-    json!({"type": "notification", "event": "refund.succeeded", "object": refund_of(refund)}).to_string()
+/// A notification of a successful refund. YooKassa sends none of a refund that
+/// fails.
+pub fn refund_notification(refund: &Done) -> String {
+    json!({"type": "notification", "event": "refund.succeeded", "object": refund_of(refund)})
+        .to_string()
 }
 
 pub(super) fn refund_of(done: &Done) -> Value {

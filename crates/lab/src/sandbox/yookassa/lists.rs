@@ -1,4 +1,4 @@
-//! Lists.
+//! Lists of payments, refunds and receipts.
 
 use std::sync::Weak;
 
@@ -19,10 +19,12 @@ use super::document::shown;
 use super::invalid;
 use super::money::receipt_of;
 
-/// A page of what was found, and where the next begins.
+/// One page of the results, with the cursor of the next page.
 pub(super) fn page(found: Vec<Value>, pairs: &[(&str, &str)]) -> Value {
-    let asked = |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-    let limit = asked("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10_usize).clamp(1, 100);
+    let asked =
+        |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+    let limit =
+        asked("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10_usize).clamp(1, 100);
     let start = asked("cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or(0_usize);
     let more = found.len() > start.saturating_add(limit);
     let items: Vec<Value> = found.into_iter().skip(start).take(limit).collect();
@@ -48,7 +50,7 @@ pub(super) async fn list(
             .map_err(|_| invalid("Incorrect time", "created_at.gte"))?;
         let ledger = world.ledger();
         let own = ledger.entries().iter().filter(|entry| entry.dialect == Dialect::Yookassa);
-        // The latest first, as over there.
+        // The latest first, as at YooKassa.
         let found = own.rev().filter(|entry| since.is_none_or(|since| entry.created_at >= since));
         Ok(page(found.map(|entry| shown(world, &ledger, entry)).collect(), &pairs))
     };

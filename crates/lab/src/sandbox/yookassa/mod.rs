@@ -1,4 +1,5 @@
-//! What a merchant of YooKassa calls: payments, captures, refunds and receipts under idempotence keys.
+//! The YooKassa API: payments, captures, refunds and receipts, all under
+//! idempotence keys.
 
 mod document;
 mod lists;
@@ -24,7 +25,7 @@ use super::operations::whole;
 use super::trouble::{Call, Trouble};
 use tillgate_kernel::Money;
 
-pub use document::{notice, refund_notice};
+pub use document::{notification, refund_notification};
 
 /// The longest idempotence key, in bytes.
 const KEY_BYTES_MAX: usize = 64;
@@ -67,7 +68,8 @@ impl Amount {
     }
 }
 
-/// Does `work` for a request under an idempotence key: once, and gives its first answer again.
+/// Does `work` once per idempotence key. A repeated request gets the first
+/// answer.
 async fn once<T: serde::de::DeserializeOwned>(
     world: &Weak<World>,
     call: Call,
@@ -79,7 +81,10 @@ async fn once<T: serde::de::DeserializeOwned>(
     let bytes = whole(body).await;
     Dialect::Yookassa
         .answer(world, call, headers, |world, trouble| {
-            let key = headers.get("idempotence-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
+            let key = headers
+                .get("idempotence-key")
+                .and_then(|key| key.to_str().ok())
+                .unwrap_or_default();
             if key.is_empty() || key.len() > KEY_BYTES_MAX {
                 return Err(invalid("Idempotence key is required", "Idempotence-Key"));
             }

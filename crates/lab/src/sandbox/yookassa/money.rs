@@ -1,4 +1,4 @@
-//! Refunds, and receipts of their own.
+//! Refunds, and separate receipts.
 
 use std::collections::BTreeMap;
 use std::sync::Weak;
@@ -55,7 +55,11 @@ pub(super) struct NewRefund {
     receipt: Option<Receipt>,
 }
 
-pub(super) async fn refund(State(world): State<Weak<World>>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn refund(
+    State(world): State<Weak<World>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let strong = world.upgrade();
     let work = |world: &World, trouble, asked: NewRefund, _: &str| {
         let now = world.setup.clock.now();
@@ -64,10 +68,13 @@ pub(super) async fn refund(State(world): State<Weak<World>>, headers: HeaderMap,
             receipt.check(sum)?;
         }
         let mut ledger = world.ledger();
-        let entry = ledger.find(|entry| entry.id == asked.payment_id).cloned().ok_or_else(absent)?;
-        let counts =
-            |done: &&Done| done.order == entry.id && done.kind == "refund" && done.status != "canceled";
-        let refunded: i64 = ledger.done().iter().filter(counts).map(|done| done.amount.kopecks()).sum();
+        let entry =
+            ledger.find(|entry| entry.id == asked.payment_id).cloned().ok_or_else(absent)?;
+        let counts = |done: &&Done| {
+            done.order == entry.id && done.kind == "refund" && done.status != "canceled"
+        };
+        let refunded: i64 =
+            ledger.done().iter().filter(counts).map(|done| done.amount.kopecks()).sum();
         let left = taken(&ledger, &entry).kopecks() - refunded;
         if entry.status_at(now) != "completed" || sum.kopecks() > left {
             return Err(invalid("Refund amount exceeds what is left", "amount"));
@@ -111,10 +118,16 @@ pub(super) fn receipt_of(done: &Done) -> Value {
     })
 }
 
-pub(super) async fn receipt(State(world): State<Weak<World>>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn receipt(
+    State(world): State<Weak<World>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let work = |world: &World, _, asked: NewReceipt, _: &str| {
-        let settled =
-            asked.settlements.first().ok_or_else(|| invalid("Nothing is settled", "settlements"))?;
+        let settled = asked
+            .settlements
+            .first()
+            .ok_or_else(|| invalid("Nothing is settled", "settlements"))?;
         let sum = settled.amount.sum()?;
         asked.receipt.check(sum)?;
         if asked.receipt.items.iter().any(|item| item.payment_mode != "full_payment") {
@@ -122,7 +135,8 @@ pub(super) async fn receipt(State(world): State<Weak<World>>, headers: HeaderMap
         }
         let now = world.setup.clock.now();
         let mut ledger = world.ledger();
-        let entry = ledger.find(|entry| entry.id == asked.payment_id).cloned().ok_or_else(absent)?;
+        let entry =
+            ledger.find(|entry| entry.id == asked.payment_id).cloned().ok_or_else(absent)?;
         if entry.status_at(now) != "completed" {
             return Err(invalid("Incorrect payment status", "payment_id"));
         }

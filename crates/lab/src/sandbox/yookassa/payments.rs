@@ -1,4 +1,4 @@
-//! Payments: made, read, captured, cancelled.
+//! Payments: creating, reading, capturing, cancelling.
 
 use std::collections::BTreeMap;
 use std::sync::Weak;
@@ -24,10 +24,10 @@ use super::money::done;
 use super::receipt_form::{Receipt, no_lines};
 use super::{Amount, absent, invalid, once};
 
-/// A request for a payment, as far as it is looked at.
 /// How long a payment waits for its buyer, in seconds.
 const WAITS_SECONDS_MAX: u64 = 3600;
 
+/// The fields of a payment request that the sandbox checks.
 #[derive(Deserialize)]
 struct NewPayment {
     amount: Amount,
@@ -46,7 +46,11 @@ struct Confirmation {
     return_url: String,
 }
 
-pub(super) async fn create(State(world): State<Weak<World>>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn create(
+    State(world): State<Weak<World>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let work = |world: &World, trouble, asked: NewPayment, text: &str| {
         let mut amount = asked.amount.sum()?;
         if asked.confirmation.kind != "redirect" || asked.description.chars().count() > 128 {
@@ -76,11 +80,11 @@ pub(super) async fn create(State(world): State<Weak<World>>, headers: HeaderMap,
             fail_url: Some(asked.confirmation.return_url.clone()),
             return_url: Some(asked.confirmation.return_url),
             notification_url: None,
-            notices: Vec::new(),
+            notifications: Vec::new(),
             basket: asked.receipt.as_ref().map_or_else(no_lines, Receipt::basket),
             customer: None,
             dialect: Dialect::Yookassa,
-            two_steps: !asked.capture,
+            manual_capture: !asked.capture,
             request: text.to_owned(),
             updates: Vec::new(),
         };
@@ -129,7 +133,8 @@ pub(super) async fn capture(
         (entry.status, entry.paid_at) = ("completed".into(), Some(now));
         let entry = entry.clone();
         let basket = asked.receipt.as_ref().map_or_else(no_lines, Receipt::basket);
-        let done = Done { captures: true, ..done("capture", &entry.id, &entry.number, sum, basket, now) };
+        let done =
+            Done { captures: true, ..done("capture", &entry.id, &entry.number, sum, basket, now) };
         ledger.add_done(done);
         Ok(shown(world, &ledger, &entry))
     };
@@ -146,7 +151,8 @@ pub(super) async fn cancel(
         let now = world.setup.clock.now();
         let mut ledger = world.ledger();
         let entry = ledger.find(|entry| entry.id == id).ok_or_else(absent)?;
-        // Only money that is held can be let go; one that waits for its buyer dies by itself.
+        // Only held money can be released. A payment that waits for its buyer
+        // expires by itself.
         if entry.status_at(now) != "hold" {
             return Err(invalid("Incorrect payment status", "payment_id"));
         }

@@ -1,4 +1,4 @@
-//! The receipt in a request, and what is wrong with one.
+//! The receipt in a request, and its checks.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ impl Item {
 }
 
 impl Receipt {
-    /// Checks it against the sum that it is for.
+    /// Checks the receipt against the sum of the payment or refund.
     pub(super) fn check(&self, sum: Money) -> Result<(), Error> {
         if !self.customer.contains_key("email") && !self.customer.contains_key("phone") {
             return Err(invalid("Receipt has no customer contact", "receipt.customer"));

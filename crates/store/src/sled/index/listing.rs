@@ -1,11 +1,12 @@
-//! The note of which runs there are.
+//! The stored list of the index's runs.
 
-/// What is noted of the runs.
+/// The runs of the index, and up to which group they go.
 #[derive(Default)]
 pub(super) struct Listing {
     /// Everything up to this group is in runs.
     pub(super) last_group: u64,
-    /// Number, level, pointers; from the newest to the oldest.
+    /// Number, level and count of pointers of each run, from the newest to the
+    /// oldest.
     pub(super) runs: Vec<(u64, u8, u64)>,
 }
 
@@ -32,8 +33,15 @@ impl Listing {
         let runs = raw.chunks(17).map(|line| {
             let (number, line) = line.split_first_chunk()?;
             let (level, pointers) = line.split_first()?;
-            Some((u64::from_be_bytes(*number), *level, u64::from_be_bytes(pointers.try_into().ok()?)))
+            Some((
+                u64::from_be_bytes(*number),
+                *level,
+                u64::from_be_bytes(pointers.try_into().ok()?),
+            ))
         });
-        Some(Listing { last_group: u64::from_be_bytes(*last_group), runs: runs.collect::<Option<_>>()? })
+        Some(Listing {
+            last_group: u64::from_be_bytes(*last_group),
+            runs: runs.collect::<Option<_>>()?,
+        })
     }
 }

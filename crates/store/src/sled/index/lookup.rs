@@ -1,14 +1,14 @@
-//! Looking something up.
+//! Look-ups in the index.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::Index;
-use super::run::{Cursor, Pointer, Spot};
+use super::run::{Cursor, Location, Pointer};
 use crate::Unavailable;
 use tillgate_kernel::Partition;
 
 impl Index {
-    /// Whether memory alone can tell that a partition has no page.
+    /// Whether a partition certainly has no page, judging by memory alone.
     pub fn has_surely_not(&self, partition: Partition) -> bool {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         match state.recent.get(&partition) {
@@ -17,8 +17,8 @@ impl Index {
         }
     }
 
-    /// Where the page of a partition lies.
-    pub fn find(&self, partition: Partition) -> Result<Option<Spot>, Unavailable> {
+    /// The location of a partition's page.
+    pub fn find(&self, partition: Partition) -> Result<Option<Location>, Unavailable> {
         let runs = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(spot) = state.recent.get(&partition) {
@@ -34,14 +34,21 @@ impl Index {
         Ok(None)
     }
 
-    /// The partitions that have a page.
-    pub fn partitions(&self, after: Option<Partition>, limit: usize) -> Result<Vec<Partition>, Unavailable> {
+    /// The partitions that have a page, at most `limit`, after `after`.
+    pub fn partitions(
+        &self,
+        after: Option<Partition>,
+        limit: usize,
+    ) -> Result<Vec<Partition>, Unavailable> {
         let from = after.map_or(Some(Partition::FIRST), Partition::next);
         let Some(from) = from else { return Ok(Vec::new()) };
         let (recent, runs) = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
             let recent = state.recent.iter().map(|(partition, spot)| (*partition, *spot));
-            (recent.filter(|(partition, _)| *partition >= from).collect::<Vec<_>>(), Arc::clone(&state.runs))
+            (
+                recent.filter(|(partition, _)| *partition >= from).collect::<Vec<_>>(),
+                Arc::clone(&state.runs),
+            )
         };
         let mut cursors = vec![Cursor::over(sorted(recent))];
         for run in runs.iter() {
@@ -56,13 +63,13 @@ impl Index {
         Ok(found)
     }
 
-    /// Nothing moves while this is held.
+    /// While the guard is held, no pointer moves.
     pub fn standing_still(&self) -> MutexGuard<'_, ()> {
         self.moving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Pointers in the order of their partitions.
+/// Sorts pointers by their partitions.
 pub(super) fn sorted(mut pointers: Vec<Pointer>) -> Vec<Pointer> {
     pointers.sort_unstable_by_key(|(partition, _)| *partition);
     pointers

@@ -1,17 +1,22 @@
-//! Which partition's page lies where.
+//! The index: where the page of each partition is.
 //!
-//! The numbers of orders are as good as random. An entry for each of them in sled's tree would be put among strangers:
-//! with millions stored, every new order would fetch and rewrite a leaf of the tree, and the leaves would take many times
-//! their bytes in memory. Pointers are therefore kept as a log-structured merge tree keeps them. What each group of batches
-//! moves is one entry, and is remembered in memory; when there are enough of these, they are written as one sorted
-//! [`run`]; several runs of one size are merged into one of the next ([`upkeep`]), a little with each group. A look-up
-//! asks memory, then the runs from the newest on, and a filter for each says of nearly all of them that they need not be
-//! read. (docs/adr/0013-pointers-in-runs.md)
+//! Order numbers are practically random. With an entry for each of them in
+//! sled's tree, neighbours in a leaf would be unrelated: with millions of
+//! orders stored, every new order would fetch and rewrite a leaf of the tree,
+//! and the leaves would take many times their bytes in memory. Pointers are
+//! therefore kept as in a log-structured merge tree. The pointers that a group
+//! of batches moves are one entry, and are kept in memory. When there are
+//! enough of them, they are written as one sorted [`run`]; several runs of one
+//! level are merged into one of the next ([`upkeep`]), a little with each
+//! group. A look-up reads memory, then the runs from the newest on; a filter
+//! for each run rules out nearly all runs without reading them.
+//! (docs/adr/0013-pointers-in-runs.md)
 //!
 //! ```text
-//! d | group 8 | part 2       → the pointers that a group moved
-//! x | run 8 | partition 8    → a chunk of a run, by its first partition
-//! m runs                     → the last group whose pointers are in runs 8, and the runs: number 8, level 1, pointers 8
+//! d | group 8 | part 2     → the pointers that a group moved
+//! x | run 8 | partition 8  → a chunk of a run, by its first partition
+//! m runs                   → the last group whose pointers are in runs 8,
+//!                            and the runs: number 8, level 1, pointers 8
 //! ```
 
 mod listing;
@@ -26,34 +31,37 @@ use tillgate_kernel::Partition;
 use self::listing::Listing;
 #[cfg(test)]
 pub use self::run::write_pointers;
-pub use self::run::{Pointer, Spot};
+pub use self::run::{Location, Pointer};
 use self::run::{Run, read_pointers};
 pub use self::upkeep::Upkeep;
 use super::keys;
 
-/// The index, for all who look something up.
+/// The index, shared by all readers.
 pub struct Index {
     tree: sled::Tree,
     state: RwLock<State>,
-    /// Held while a group is written and until what it moved is known here.
+    /// Held from the start of a group's write until its moved pointers are
+    /// published here.
     moving: Mutex<()>,
 }
 
 struct State {
-    /// What the latest groups have moved.
-    recent: HashMap<Partition, Option<Spot>>,
+    /// The pointers that the latest groups have moved.
+    recent: HashMap<Partition, Option<Location>>,
     /// From the newest to the oldest.
     runs: Arc<Vec<Arc<Run>>>,
 }
 
 impl Index {
-    /// Reads the index of a store. Says why it cannot be used.
+    /// Reads the index of a store. The error says why it cannot be used.
     pub fn open(tree: &sled::Tree) -> Result<(Arc<Index>, Upkeep), String> {
         let unread = |why: sled::Error| why.to_string();
         let damaged = || "its index is damaged".to_owned();
         let stored = tree.get(keys::RUNS).map_err(unread)?;
         if stored.is_none() && tree.contains_key(keys::LAST_GROUP).map_err(unread)? {
-            return Err("it was written by a version before 0.1.0, which nobody has released".into());
+            return Err("an unreleased version before 0.1.0 wrote it, and its format is not \
+                        supported"
+                .into());
         }
         let is_listed = stored.is_some();
         let listing = match stored {
@@ -73,7 +81,8 @@ impl Index {
             last_run = last_run.max(number);
             match runs.iter_mut().find(|run| run.number == number) {
                 Some(run) => run.know(first, &chunk),
-                None => orphans.remove(raw), // of a merge that was not finished, or whose inputs were not yet removed
+                // Part of an unfinished merge, or an input not yet removed.
+                None => orphans.remove(raw),
             }
         }
         let mut recent = HashMap::new();
@@ -92,7 +101,8 @@ impl Index {
         let runs = Arc::new(runs.into_iter().map(Arc::new).collect());
         let state = RwLock::new(State { recent, runs });
         let index = Arc::new(Index { tree: tree.clone(), state, moving: Mutex::default() });
-        let upkeep = Upkeep::new(Arc::clone(&index), is_listed, listing.last_group, last_run, groups);
+        let upkeep =
+            Upkeep::new(Arc::clone(&index), is_listed, listing.last_group, last_run, groups);
         Ok((index, upkeep))
     }
 }

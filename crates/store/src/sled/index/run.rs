@@ -1,4 +1,4 @@
-//! Sorted runs of pointers: which partition's page lies where.
+//! Sorted runs of pointers from partitions to the locations of their pages.
 
 use std::sync::Arc;
 use tillgate_kernel::Partition;
@@ -9,38 +9,41 @@ use super::super::keys;
 use crate::Unavailable;
 use crate::page::damaged_page;
 
-/// Where a page lies.
+/// The location of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spot {
+pub enum Location {
     /// In an entry of its own.
-    Seat(u64),
-    /// In a block, as its so-many-th page.
+    PageSlot(u64),
+    /// In a block, as the page with this index.
     Block { block: u64, index: u16 },
 }
 
-/// Where the page of a partition lies; none when there is no page any more.
-pub type Pointer = (Partition, Option<Spot>);
+/// The location of a partition's page; none if the page no longer exists.
+pub type Pointer = (Partition, Option<Location>);
 
-/// Bytes of a pointer: the partition 8, the seat or block 8, the place in the block 2.
+/// Bytes of a pointer: the partition 8, the page slot or block 8, the index in
+/// the block 2.
 const POINTER_BYTES: usize = 8 + 8 + 2;
 
-/// The place that says "not in a block". No block has so many pages.
+/// The index that means "not in a block". No block has so many pages.
 const NO_PLACE: u16 = u16::MAX;
 
-/// The seat that says "gone". No group has such a number.
+/// The page slot that means "no page". No group has such a number.
 const NO_SEAT: u64 = u64::MAX;
 
-/// Pointers in a chunk. A chunk is what a look-up reads; a leaf of sled's tree has some ten of them.
+/// Pointers in a chunk. A look-up reads one chunk; a leaf of sled's tree has
+/// about ten of them.
 pub const CHUNK_POINTERS: usize = 224;
 
-/// How often a filter says "maybe" of a partition that is not in its run.
+/// The share of false positives of a filter: how often it says "maybe" for a
+/// partition that is not in its run.
 const FALSE_POSITIVES: f64 = 0.01;
 
 fn write_pointer(pointer: Pointer, into: &mut Vec<u8>) {
     let (partition, spot) = pointer;
     let (number, place) = match spot {
-        Some(Spot::Seat(seat)) => (seat, NO_PLACE),
-        Some(Spot::Block { block, index }) => (block, index),
+        Some(Location::PageSlot(seat)) => (seat, NO_PLACE),
+        Some(Location::Block { block, index }) => (block, index),
         None => (NO_SEAT, NO_PLACE),
     };
     into.extend_from_slice(&partition.to_bytes());
@@ -54,13 +57,13 @@ fn read_pointer(raw: &[u8]) -> Option<Pointer> {
     let number = u64::from_be_bytes(*number);
     let spot = match (number, u16::from_be_bytes(raw.try_into().ok()?)) {
         (NO_SEAT, NO_PLACE) => None,
-        (seat, NO_PLACE) => Some(Spot::Seat(seat)),
-        (block, index) => Some(Spot::Block { block, index }),
+        (seat, NO_PLACE) => Some(Location::PageSlot(seat)),
+        (block, index) => Some(Location::Block { block, index }),
     };
     Some((Partition::from_bytes(*partition), spot))
 }
 
-/// The bytes of some pointers: a CRC-32, then one after another.
+/// The bytes of pointers: a CRC-32, then one pointer after another.
 pub fn write_pointers(pointers: &[Pointer]) -> Vec<u8> {
     let mut raw = vec![0; 4];
     raw.reserve(pointers.len() * POINTER_BYTES);
@@ -70,7 +73,7 @@ pub fn write_pointers(pointers: &[Pointer]) -> Vec<u8> {
     raw
 }
 
-/// The pointers' bytes, if they are as they were written.
+/// The bytes of the pointers, if their checksum and length are correct.
 fn intact(raw: &[u8]) -> Option<&[u8]> {
     let (checksum, pointers) = raw.split_first_chunk()?;
     let is_intact = crc32fast::hash(pointers).to_be_bytes() == *checksum
@@ -83,9 +86,10 @@ pub fn read_pointers(raw: &[u8]) -> Option<Vec<Pointer>> {
     intact(raw)?.chunks_exact(POINTER_BYTES).map(read_pointer).collect()
 }
 
-/// A run: pointers in the order of their partitions, each partition once, cut in chunks. It never changes.
+/// A run: pointers sorted by their partitions, each partition once, cut into
+/// chunks. It never changes.
 pub struct Run {
-    /// Its number: newer runs have larger ones.
+    /// Newer runs have larger numbers.
     pub number: u64,
     /// How often its pointers have been merged.
     pub level: u8,
@@ -93,7 +97,8 @@ pub struct Run {
     pub pointers: u64,
     /// The first partition of each chunk.
     firsts: Vec<Partition>,
-    /// Tells for most partitions that the run does not have that it does not; none when it could not be made.
+    /// Rules out most partitions that the run does not have; none if it could
+    /// not be built.
     filter: Option<BloomFilter>,
 }
 
@@ -104,12 +109,14 @@ impl Run {
         Run { number, level, pointers: 0, firsts: Vec::new(), filter: Some(filter) }
     }
 
-    /// A run that is stored. Its chunks are to be told of next, in their order.
+    /// A stored run. Its chunks are to be added next with [`know`](Self::know),
+    /// in their order.
     pub fn stored(number: u64, level: u8, pointers: u64) -> Run {
         Run { pointers, ..Run::new(number, level, pointers) }
     }
 
-    /// Takes notice of a chunk that is stored. If it cannot be read, those who look for what is in it will hear so.
+    /// Adds a stored chunk. If the chunk cannot be read, look-ups in it fail,
+    /// and the run has no filter.
     pub fn know(&mut self, first: Partition, chunk: &[u8]) {
         self.firsts.push(first);
         match (read_pointers(chunk), &mut self.filter) {
@@ -121,22 +128,28 @@ impl Run {
         }
     }
 
-    /// The keys of its chunks.
     pub fn chunk_keys(&self) -> impl Iterator<Item = Vec<u8>> {
         self.firsts.iter().map(|first| keys::run_chunk(self.number, *first))
     }
 
-    /// Whether the filter alone can tell that the run does not have a partition.
+    /// Whether the run certainly does not have a partition, judging by the
+    /// filter alone.
     pub fn has_surely_not(&self, partition: Partition) -> bool {
         self.filter.as_ref().is_some_and(|filter| !filter.contains(&partition))
     }
 
-    /// Looks for a partition. The outer answer says whether the run knows of it.
-    pub fn find(&self, tree: &sled::Tree, partition: Partition) -> Result<Option<Option<Spot>>, Unavailable> {
+    /// Looks up a partition. The outer option says whether the run has a
+    /// pointer for it.
+    pub fn find(
+        &self,
+        tree: &sled::Tree,
+        partition: Partition,
+    ) -> Result<Option<Option<Location>>, Unavailable> {
         if self.has_surely_not(partition) {
             return Ok(None);
         }
-        let Some(place) = self.firsts.partition_point(|first| *first <= partition).checked_sub(1) else {
+        let Some(place) = self.firsts.partition_point(|first| *first <= partition).checked_sub(1)
+        else {
             return Ok(None);
         };
         let raw = read_chunk(tree, self.number, self.firsts[place])?;
@@ -158,17 +171,19 @@ impl Run {
 }
 
 fn read_chunk(tree: &sled::Tree, run: u64, first: Partition) -> Result<sled::IVec, Unavailable> {
-    let why = |why: &str| damaged_page(first, &format!("the index has lost it and others ({why})"));
+    let why = |why: &str| {
+        damaged_page(first, &format!("a chunk of the index, from here on, is missing ({why})"))
+    };
     tree.get(keys::run_chunk(run, first))
         .map_err(|failed| why(&failed.to_string()))?
-        .ok_or_else(|| why("a chunk"))
+        .ok_or_else(|| why("no such entry"))
 }
 
 fn damaged_chunk(first: Partition) -> Unavailable {
     damaged_page(first, "a chunk of the index, from here on, is damaged")
 }
 
-/// A run in the making.
+/// A run that is being built.
 pub struct Writer {
     run: Run,
     waiting: Vec<Pointer>,
@@ -179,7 +194,7 @@ impl Writer {
         Writer { run: Run::new(number, level, pointers_expected), waiting: Vec::new() }
     }
 
-    /// Takes the next pointer in. Chunks that are full go to `entries`.
+    /// Adds the next pointer. Full chunks are appended to `entries`.
     pub fn push(&mut self, pointer: Pointer, entries: &mut Vec<keys::Entry>) {
         if let Some(filter) = &mut self.run.filter {
             filter.insert(&pointer.0);
@@ -194,7 +209,10 @@ impl Writer {
     fn close_chunk(&mut self, entries: &mut Vec<keys::Entry>) {
         if let Some((first, _)) = self.waiting.first() {
             self.run.firsts.push(*first);
-            entries.push((keys::run_chunk(self.run.number, *first), Some(write_pointers(&self.waiting))));
+            entries.push((
+                keys::run_chunk(self.run.number, *first),
+                Some(write_pointers(&self.waiting)),
+            ));
             self.waiting.clear();
         }
     }
@@ -205,27 +223,34 @@ impl Writer {
     }
 }
 
-/// A place in a sorted sequence of pointers.
+/// A position in a sorted sequence of pointers.
 pub struct Cursor {
-    /// Where the next chunk comes from.
+    /// The run and the number of the next chunk.
     run: Option<(Arc<Run>, usize)>,
     pointers: std::vec::IntoIter<Pointer>,
     head: Option<Pointer>,
 }
 
 impl Cursor {
-    /// Over pointers that are at hand, sorted.
+    /// Iterates over sorted pointers in memory.
     pub fn over(pointers: Vec<Pointer>) -> Cursor {
         let mut pointers = pointers.into_iter();
         let head = pointers.next();
         Cursor { run: None, pointers, head }
     }
 
-    /// Over a run, from `partition` on.
-    pub fn of(tree: &sled::Tree, run: &Arc<Run>, partition: Partition) -> Result<Cursor, Unavailable> {
+    /// Iterates over a run, from `partition` on.
+    pub fn of(
+        tree: &sled::Tree,
+        run: &Arc<Run>,
+        partition: Partition,
+    ) -> Result<Cursor, Unavailable> {
         let chunk = run.firsts.partition_point(|first| *first <= partition).saturating_sub(1);
-        let mut cursor =
-            Cursor { run: Some((Arc::clone(run), chunk)), pointers: Vec::new().into_iter(), head: None };
+        let mut cursor = Cursor {
+            run: Some((Arc::clone(run), chunk)),
+            pointers: Vec::new().into_iter(),
+            head: None,
+        };
         cursor.advance(tree)?;
         while cursor.head.is_some_and(|(head, _)| head < partition) {
             cursor.advance(tree)?;
@@ -247,10 +272,11 @@ impl Cursor {
         Ok(())
     }
 
-    /// The next pointer of several sequences; of those about one partition, the first sequence's.
+    /// The next pointer of several sequences. If several have a pointer for the
+    /// same partition, the first sequence wins.
     pub fn next(cursors: &mut [Cursor], tree: &sled::Tree) -> Result<Option<Pointer>, Unavailable> {
         let heads = cursors.iter().filter_map(|cursor| cursor.head);
-        // Of equals `min_by_key` gives the first.
+        // `min_by_key` returns the first of equal elements.
         let Some(least) = heads.min_by_key(|(partition, _)| *partition) else { return Ok(None) };
         for cursor in cursors {
             if cursor.head.is_some_and(|(partition, _)| partition == least.0) {

@@ -1,4 +1,4 @@
-//! The index against a map, over many groups, merges and openings.
+//! Compares the index with a map, over many groups, merges and reopenings.
 
 use crate::Unavailable;
 use std::collections::BTreeMap;
@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use super::super::opening::open_guarded;
 use super::*;
 
-/// A store of an index alone.
-struct Shelf {
+/// A store that has only an index.
+struct TestStore {
     tree: sled::Db,
     index: Arc<Index>,
     upkeep: Upkeep,
@@ -20,22 +20,22 @@ struct Shelf {
     _folder: Option<tempfile::TempDir>,
 }
 
-impl Shelf {
-    fn new() -> Shelf {
+impl TestStore {
+    fn new() -> TestStore {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let tree = open_guarded(&folder.path().join("data"), 16 << 20).expect("sled opens");
-        Shelf::of(tree, 0, Some(folder))
+        TestStore::of(tree, 0, Some(folder))
     }
 
-    fn of(tree: sled::Db, group: u64, folder: Option<tempfile::TempDir>) -> Shelf {
+    fn of(tree: sled::Db, group: u64, folder: Option<tempfile::TempDir>) -> TestStore {
         let (index, mut upkeep) = Index::open(&tree).expect("the index opens");
         upkeep.recent_pointers_max = 40;
-        Shelf { tree, index, upkeep, group, _folder: folder }
+        TestStore { tree, index, upkeep, group, _folder: folder }
     }
 
     /// The same store, as the next process finds it.
-    fn opened_anew(self) -> Shelf {
-        Shelf::of(self.tree, self.group, self._folder)
+    fn opened_anew(self) -> TestStore {
+        TestStore::of(self.tree, self.group, self._folder)
     }
 
     fn write(&mut self, moved: Vec<Pointer>) {
@@ -50,7 +50,8 @@ impl Shelf {
         batch.insert(keys::LAST_GROUP, &self.group.to_be_bytes());
         self.tree.apply_batch(batch).expect("written");
         self.upkeep.publish();
-        // sled 0.34 can lock itself up when very much is written without waiting for it, as no committer does.
+        // sled 0.34 can deadlock when very much is written without a flush. The
+        // committer flushes after each group.
         if self.group.is_multiple_of(16) {
             self.tree.flush().expect("flushed");
         }
@@ -61,7 +62,7 @@ impl Shelf {
     }
 }
 
-/// What happens to the index.
+/// An operation on the index.
 #[derive(Debug, Clone)]
 enum Step {
     Write(Vec<Pointer>),
@@ -69,10 +70,12 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    // Few partitions, so that they move again; with large gaps, so that some are between two chunks.
+    // Few partitions, so that they move again; with large gaps, so that some
+    // are between two chunks.
     let spot = prop_oneof![
-        3 => (1_u64..1000).prop_map(|seat| Some(Spot::Seat(seat))),
-        2 => (1_u64..1000, 0_u16..90).prop_map(|(block, index)| Some(Spot::Block { block, index })),
+        3 => (1_u64..1000).prop_map(|seat| Some(Location::PageSlot(seat))),
+        2 => (1_u64..1000, 0_u16..90)
+            .prop_map(|(block, index)| Some(Location::Block { block, index })),
         1 => Just(None),
     ];
     let moved = prop::collection::btree_map(
@@ -87,13 +90,17 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 12,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
     #[test]
-    fn it_knows_what_a_map_knows(steps in prop::collection::vec(step(), 200..500)) {
-        let (mut shelf, mut model) = (Shelf::new(), BTreeMap::new());
+    fn it_agrees_with_a_map(steps in prop::collection::vec(step(), 200..500)) {
+        let (mut store, mut model) = (TestStore::new(), BTreeMap::new());
         for (count, step) in steps.into_iter().enumerate() {
             match step {
-                Step::Open => shelf = shelf.opened_anew(),
+                Step::Open => store = store.opened_anew(),
                 Step::Write(moved) => {
                     for (partition, spot) in &moved {
                         match spot {
@@ -101,69 +108,80 @@ proptest! {
                             None => model.remove(partition),
                         };
                     }
-                    shelf.write(moved);
+                    store.write(moved);
                 }
             }
             if count % 20 == 0 {
                 for partition in (0..700).map(|place| Partition::from_u64(place << 40)) {
-                    prop_assert_eq!(shelf.index.find(partition), Ok(model.get(&partition).copied()), "{}", partition);
-                    prop_assert_eq!(shelf.index.find(partition.next().expect("another")), Ok(None));
+                    prop_assert_eq!(
+                        store.index.find(partition),
+                        Ok(model.get(&partition).copied()),
+                        "{}",
+                        partition
+                    );
+                    prop_assert_eq!(store.index.find(partition.next().expect("another")), Ok(None));
                 }
                 let all: Vec<Partition> = model.keys().copied().collect();
-                prop_assert_eq!(shelf.index.partitions(None, usize::MAX), Ok(all.clone()));
+                prop_assert_eq!(store.index.partitions(None, usize::MAX), Ok(all.clone()));
                 let after = all.get(all.len() / 2).copied();
-                let following = all.iter().copied().filter(|partition| Some(*partition) > after).take(7);
-                prop_assert_eq!(shelf.index.partitions(after, 7), Ok(following.collect()));
+                let following =
+                    all.iter().copied().filter(|partition| Some(*partition) > after).take(7);
+                prop_assert_eq!(store.index.partitions(after, 7), Ok(following.collect()));
             }
         }
     }
 }
 
-/// However much is stored, few runs are looked into, and nothing stays of those that were merged.
+/// However much is stored, there are few runs, and merged runs leave no
+/// entries.
 #[test]
 fn runs_stay_few_and_leave_nothing_behind() {
-    let mut shelf = Shelf::new();
+    let mut store = TestStore::new();
     for group in 0..2_000_u64 {
-        shelf.write(
-            (0..20).map(|place| (Partition::from_u64(group * 20 + place), Some(Spot::Seat(group)))).collect(),
+        store.write(
+            (0..20)
+                .map(|place| {
+                    (Partition::from_u64(group * 20 + place), Some(Location::PageSlot(group)))
+                })
+                .collect(),
         );
-        // Two levels are full and one is being merged, at most.
-        let runs = shelf.index.state.read().expect("the state").runs.len();
+        // At most two levels are full and one is being merged.
+        let runs = store.index.state.read().expect("the state").runs.len();
         assert!(runs <= 36, "{runs} runs after {group} groups");
     }
     for _ in 0..2_000 {
-        shelf.write(Vec::new());
+        store.write(Vec::new());
     }
-    let runs = Arc::clone(&shelf.index.state.read().expect("the state").runs);
+    let runs = Arc::clone(&store.index.state.read().expect("the state").runs);
     assert!(runs.iter().any(|run| run.level >= 2), "they are merged again");
     let chunks: usize = runs.iter().map(|run| run.chunk_keys().count()).sum();
-    assert_eq!(shelf.entries(keys::run_chunks()), chunks);
-    assert!(shelf.entries(keys::moves()) <= 2);
+    assert_eq!(store.entries(keys::run_chunks()), chunks);
+    assert!(store.entries(keys::moves()) <= 2);
     let gone = (0..40_000).map(|partition| (Partition::from_u64(partition), None)).collect();
-    shelf.write(gone);
+    store.write(gone);
     for _ in 0..2_000 {
-        shelf.write(Vec::new());
+        store.write(Vec::new());
     }
-    assert_eq!(shelf.index.partitions(None, 9), Ok(Vec::new()));
+    assert_eq!(store.index.partitions(None, 9), Ok(Vec::new()));
 }
 
-/// Whoever looks something up while runs are merged and removed finds it.
+/// Look-ups succeed while runs are merged and removed.
 #[test]
 fn what_is_there_is_found_while_runs_come_and_go() {
-    let mut shelf = Shelf::new();
+    let mut store = TestStore::new();
     for partition in 0..500 {
-        shelf.write(vec![(Partition::from_u64(partition), Some(Spot::Seat(7)))]);
+        store.write(vec![(Partition::from_u64(partition), Some(Location::PageSlot(7)))]);
     }
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let (index, is_over) = (Arc::clone(&shelf.index), &is_over);
+        let (index, is_over) = (Arc::clone(&store.index), &is_over);
         let reader = scope.spawn(move || {
             let mut found = 0_u64;
             while !is_over.load(Ordering::SeqCst) {
                 for partition in 0..500 {
                     assert_eq!(
                         index.find(Partition::from_u64(partition)),
-                        Ok(Some(Spot::Seat(7))),
+                        Ok(Some(Location::PageSlot(7))),
                         "{partition}"
                     );
                     found += 1;
@@ -172,9 +190,14 @@ fn what_is_there_is_found_while_runs_come_and_go() {
             found
         });
         for group in 0..3_000_u64 {
-            shelf.write(
+            store.write(
                 (0..20)
-                    .map(|place| (Partition::from_u64(1_000 + group * 20 + place), Some(Spot::Seat(group))))
+                    .map(|place| {
+                        (
+                            Partition::from_u64(1_000 + group * 20 + place),
+                            Some(Location::PageSlot(group)),
+                        )
+                    })
                     .collect(),
             );
         }
@@ -183,31 +206,36 @@ fn what_is_there_is_found_while_runs_come_and_go() {
     });
 }
 
-/// Those who look for what was in a damaged chunk hear so, everyone else is served, and new pointers are taken.
+/// Only look-ups in a damaged chunk fail. All others succeed, and new pointers
+/// are accepted.
 #[test]
-fn a_damaged_chunk_concerns_those_who_look_into_it() {
-    let mut shelf = Shelf::new();
-    let write = |shelf: &mut Shelf, groups: std::ops::Range<u64>| {
+fn a_damaged_chunk_affects_only_lookups_in_it() {
+    let mut store = TestStore::new();
+    let write = |store: &mut TestStore, groups: std::ops::Range<u64>| {
         for group in groups {
-            shelf.write(
+            store.write(
                 (0..20)
-                    .map(|place| (Partition::from_u64(group * 20 + place), Some(Spot::Seat(group))))
+                    .map(|place| {
+                        (Partition::from_u64(group * 20 + place), Some(Location::PageSlot(group)))
+                    })
                     .collect(),
             );
         }
     };
-    write(&mut shelf, 0..300);
-    let (raw, value) = shelf.tree.scan_prefix(keys::run_chunks()).next().expect("a chunk").expect("read");
+    write(&mut store, 0..300);
+    let (raw, value) =
+        store.tree.scan_prefix(keys::run_chunks()).next().expect("a chunk").expect("read");
     let (_, first) = keys::read_run_chunk(&raw).expect("its key");
     let mut value = value.to_vec();
     value[9] ^= 0x10;
-    shelf.tree.insert(raw, value).expect("written");
-    let mut shelf = shelf.opened_anew();
-    assert!(matches!(shelf.index.find(first), Err(Unavailable::Damaged { .. })));
-    write(&mut shelf, 300..900);
-    assert!(matches!(shelf.index.find(first), Err(Unavailable::Damaged { .. })));
-    let lost =
-        (0..18_000).filter(|partition| shelf.index.find(Partition::from_u64(*partition)).is_err()).count();
+    store.tree.insert(raw, value).expect("written");
+    let mut store = store.opened_anew();
+    assert!(matches!(store.index.find(first), Err(Unavailable::Damaged { .. })));
+    write(&mut store, 300..900);
+    assert!(matches!(store.index.find(first), Err(Unavailable::Damaged { .. })));
+    let lost = (0..18_000)
+        .filter(|partition| store.index.find(Partition::from_u64(*partition)).is_err())
+        .count();
     assert!(lost <= run::CHUNK_POINTERS, "{lost} cannot be looked up");
-    assert_eq!(shelf.index.find(Partition::from_u64(17_999)), Ok(Some(Spot::Seat(899))));
+    assert_eq!(store.index.find(Partition::from_u64(17_999)), Ok(Some(Location::PageSlot(899))));
 }

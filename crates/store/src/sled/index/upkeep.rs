@@ -1,4 +1,5 @@
-//! The committer's side of the index: notes what each group moves, and keeps the runs few.
+//! The committer's side of the index: records what each group moves, and merges
+//! runs so that they stay few.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
@@ -11,28 +12,30 @@ use super::run::{Cursor, Pointer, Run, Writer, write_pointers};
 use crate::Unavailable;
 use crate::sled::keys;
 
-/// Pointers that are kept in memory, and one entry for each group, before they become a run.
+/// How many pointers are kept in memory, and in one entry for each group,
+/// before they become a run.
 const RECENT_POINTERS_MAX: usize = 4096;
 
-/// So many runs of a level are merged into one of the next. More make look-ups longer, fewer write more often.
+/// How many runs of a level are merged into one of the next. A larger number
+/// makes look-ups longer, a smaller one makes merges write more often.
 const MERGED_RUNS: usize = 8;
 
-/// How many pointers are merged for each that a group moves: each is merged once at every level, and there are never more than
-/// this many levels.
+/// How many pointers are merged for each pointer that a group moves. Each is
+/// merged once at every level, and there are never more levels than this.
 const MERGED_PER_POINTER: usize = 8;
 
-/// How many pointers are merged with each group besides.
+/// How many pointers are merged with each group in addition.
 const MERGED_PER_GROUP: usize = 256;
 
-/// Entries that nobody needs any more, which are removed with each group.
+/// How many obsolete entries are removed with each group.
 const REMOVED_PER_GROUP: usize = 64;
 
-/// Pointers in one entry of a group's: few enough for a value of sled's.
+/// The most pointers in one entry of a group: few enough for a value of sled.
 const PART_POINTERS_MAX: usize = 2048;
 
 pub struct Upkeep {
     index: Arc<Index>,
-    /// Whether the runs are listed in the store, if only that there are none.
+    /// Whether the store has a list of runs, even an empty one.
     is_listed: bool,
     pub(super) recent_pointers_max: usize,
     /// Everything up to this group is in runs.
@@ -41,23 +44,24 @@ pub struct Upkeep {
     /// The entries of groups that are not in runs yet.
     groups: Vec<Vec<u8>>,
     merge: Option<Merge>,
-    /// Whether merging has failed: what is there stays as it is.
+    /// Whether merging has failed: the runs stay as they are.
     is_stuck: bool,
     /// Entries that are to be removed.
     removable: VecDeque<Vec<u8>>,
-    /// Runs whose entries are to be removed as soon as nobody looks into them any more.
+    /// Merged runs whose entries are removed as soon as no reader uses them any
+    /// more.
     retired: Vec<Arc<Run>>,
-    /// What is to be known when the group is written.
+    /// What becomes visible to readers when the group is written.
     next: Next,
 }
 
-/// What changes for those who look something up.
+/// What changes for readers.
 #[derive(Default)]
 struct Next {
     recent: Vec<Pointer>,
-    /// The runs, when they are other ones.
+    /// The new list of runs, if it changes.
     runs: Option<Vec<Arc<Run>>>,
-    /// Whether what was recent is in runs now.
+    /// Whether the recent pointers are in runs now.
     forgets_recent: bool,
 }
 
@@ -66,7 +70,8 @@ struct Merge {
     inputs: Vec<Arc<Run>>,
     cursors: Vec<Cursor>,
     output: Writer,
-    /// Whether there is nothing older than the inputs, so that what is gone may be forgotten.
+    /// Whether nothing is older than the inputs, so that pointers without a
+    /// page can be dropped.
     forgets_gone: bool,
 }
 
@@ -78,7 +83,8 @@ impl Upkeep {
         last_run: u64,
         groups: Vec<Vec<u8>>,
     ) -> Upkeep {
-        let (merge, removable, retired, next) = (None, VecDeque::new(), Vec::new(), Next::default());
+        let (merge, removable, retired, next) =
+            (None, VecDeque::new(), Vec::new(), Next::default());
         Upkeep {
             index,
             is_listed,
@@ -94,8 +100,8 @@ impl Upkeep {
         }
     }
 
-    /// The entries with which `group` notes what it moves. To be written whole with the rest of the group, and then
-    /// [`published`](Self::publish).
+    /// The entries that record what `group` moves. Write them in the same batch
+    /// as the rest of the group, then call [`publish`](Self::publish).
     pub fn note(&mut self, group: u64, moved: Vec<Pointer>) -> Vec<keys::Entry> {
         let mut entries = Vec::new();
         let (recent, mut runs) = {
@@ -106,12 +112,17 @@ impl Upkeep {
         let was = runs.len();
         let budget = moved.len() * MERGED_PER_POINTER + MERGED_PER_GROUP;
         let mut is_changed = !self.is_listed;
-        // Before there is a new run, which is not in the tree yet.
+        // Merging comes first: a run that is created below is not in the tree
+        // yet.
         if !self.is_stuck
             && let Err(why) = self.merge(budget, &mut runs, &mut entries)
         {
-            // Its inputs stay, and those who look for what is damaged hear of it.
-            tracing::error!(error = %why, "the store's index cannot be merged and will grow");
+            // The inputs stay, and look-ups of damaged pointers report it.
+            tracing::error!(
+                error = %why,
+                "the store's index cannot be merged and will grow; check the store (tillgate \
+                 store inspect)"
+            );
             (self.is_stuck, self.merge) = (true, None);
         }
         is_changed |= runs.len() != was;
@@ -146,7 +157,7 @@ impl Upkeep {
         entries
     }
 
-    /// Makes known what was written.
+    /// Makes the written changes visible to readers.
     pub fn publish(&mut self) {
         let Next { recent, runs, forgets_recent } = std::mem::take(&mut self.next);
         let mut state = self.index.state.write().unwrap_or_else(PoisonError::into_inner);
@@ -159,7 +170,7 @@ impl Upkeep {
         }
     }
 
-    /// Goes on with merging, and begins it when a level has enough runs.
+    /// Continues a merge, or begins one when a level has enough runs.
     fn merge(
         &mut self,
         budget: usize,
@@ -180,8 +191,10 @@ impl Upkeep {
                 let Some(pointer) = Cursor::next(&mut merge.cursors, &self.index.tree)? else {
                     let Merge { inputs, output, .. } = merge;
                     let output = Arc::new(output.finish(entries));
-                    // Where the oldest of the inputs stood: runs that came meanwhile are newer than it.
-                    let is_input = |run: &Arc<Run>| inputs.iter().any(|input| input.number == run.number);
+                    // The output goes to the place of the oldest input: runs
+                    // that came meanwhile are newer.
+                    let is_input =
+                        |run: &Arc<Run>| inputs.iter().any(|input| input.number == run.number);
                     let place = runs.iter().rposition(is_input).map_or(0, |place| place + 1);
                     runs.insert(place, output);
                     runs.retain(|run| !is_input(run) && run.pointers > 0);
@@ -200,7 +213,8 @@ impl Upkeep {
     fn begin(&mut self, runs: &[Arc<Run>]) -> Result<Option<Merge>, Unavailable> {
         let of_level = |level| runs.iter().filter(move |run| run.level == level);
         let levels = 0..=runs.last().map_or(0, |oldest| oldest.level);
-        let Some(level) = levels.into_iter().find(|level| of_level(*level).count() >= MERGED_RUNS) else {
+        let Some(level) = levels.into_iter().find(|level| of_level(*level).count() >= MERGED_RUNS)
+        else {
             return Ok(None);
         };
         let inputs: Vec<Arc<Run>> = of_level(level).cloned().collect();

@@ -1,6 +1,7 @@
 use super::*;
 
-/// A record as sled writes it, of a page below 241 in a segment below 241.
+/// A record as sled writes it, with a page number and a segment number below
+/// 241.
 fn record(kind: u8, number: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).expect("short").to_le_bytes();
     let header = [&[kind, 251], &length[..], &[number, 7]].concat();
@@ -10,7 +11,7 @@ fn record(kind: u8, number: u8, body: &[u8]) -> Vec<u8> {
     [&(!hasher.finalize()).to_le_bytes(), header.as_slice(), body].concat()
 }
 
-/// A whole segment: records of different lengths, and a cap.
+/// A full segment: records of different lengths, and a cap.
 fn segment(number: u8) -> Vec<u8> {
     let position = i64::from(number) * SEGMENT_BYTES as i64;
     let stored = |position: i64| (position ^ i64::MAX).to_le_bytes();
@@ -33,12 +34,12 @@ fn checked(segments: &[Vec<u8>]) -> Option<String> {
     std::fs::write(folder.path().join("db"), segments.concat()).expect("written");
     match check(folder.path()) {
         Ok(()) => None,
-        Err(Unfit::Damaged(why)) => Some(why),
+        Err(UnusableLog::Damaged(why)) => Some(why),
         Err(other) => panic!("{other:?}"),
     }
 }
 
-/// Where the record at or behind `from` begins.
+/// The start of the first record at or after `from`.
 fn boundary(bytes: &[u8], from: usize) -> usize {
     let mut at = SEGMENT_HEADER_BYTES;
     loop {
@@ -51,7 +52,7 @@ fn boundary(bytes: &[u8], from: usize) -> usize {
 }
 
 #[test]
-fn a_bit_anywhere_in_the_middle_of_the_log_is_missed() {
+fn a_flipped_bit_in_the_middle_of_the_log_is_detected() {
     let whole: Vec<Vec<u8>> = (0..4).map(segment).collect();
     assert_eq!(checked(&whole), None);
     let cap = boundary(&whole[1], SEGMENT_BYTES);
@@ -60,7 +61,7 @@ fn a_bit_anywhere_in_the_middle_of_the_log_is_missed() {
         flipped[1][place] ^= 0x10;
         assert!(checked(&flipped).is_some(), "byte {place}");
     }
-    // The end is sled's: it is cut off there.
+    // sled cuts off the end of the log at the first invalid record.
     let mut torn = whole;
     torn[3][1_000_000] ^= 0x10;
     assert_eq!(checked(&torn), None);
@@ -68,19 +69,19 @@ fn a_bit_anywhere_in_the_middle_of_the_log_is_missed() {
 
 #[test]
 fn a_segment_that_is_used_again_is_not_damaged() {
-    // What was the second segment is the fifth by now, as far as it is written: from the middle on.
+    // The second segment has been reused as the fifth, from the middle on.
     let (mut whole, newer): (Vec<Vec<u8>>, _) = ((0..4).map(segment).collect(), segment(4));
     let at = boundary(&newer, SEGMENT_BYTES / 2);
     whole[1][at..].copy_from_slice(&newer[at..]);
     assert_eq!(checked(&whole), None);
-    // Something older behind it is no reason.
+    // Something older after the invalid record is damage.
     let (mut whole, older): (Vec<Vec<u8>>, _) = ((0..4).map(segment).collect(), segment(0));
     whole[1][at..].copy_from_slice(&older[at..]);
     assert!(checked(&whole).is_some());
 }
 
 #[test]
-fn a_segment_that_is_free_and_was_wiped_is_not_missed() {
+fn a_free_segment_that_was_zeroed_is_not_damaged() {
     let mut whole: Vec<Vec<u8>> = (0..4).map(segment).collect();
     whole[1].fill(0);
     assert_eq!(checked(&whole), None);

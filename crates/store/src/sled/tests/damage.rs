@@ -1,17 +1,18 @@
-//! Damaged stores: what is hit is refused by name, and nothing is served that is less, or older, than it was.
+//! Damaged stores: damaged data is refused with an error that names it, and
+//! nothing is served that is incomplete or outdated.
 
 use std::path::Path;
 use std::sync::Arc;
 use tillgate_kernel::Partition;
 
-use super::super::index::{Index, Spot, write_pointers};
+use super::super::index::{Index, Location, write_pointers};
 use super::super::{OpenError, Sled};
 use super::{CACHE, bytes_of, key, open, put};
 use crate::conformance::NOTES;
 use crate::{Batch, Body, Expect, Store, Unavailable};
 use tillgate_kernel::{Clock, Timestamp};
 
-/// Copies a store's files as they are.
+/// Copies the files of a store.
 fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).expect("the store's files") {
         let entry = entry.expect("a file");
@@ -21,7 +22,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Waits until `group` is noted as durable.
+/// Waits until `group` is recorded as durable.
 async fn noted(folder: &Path, group: u64) {
     let waiting = async {
         while !matches!(super::super::note::noted(folder), Ok(Some(noted)) if noted >= group) {
@@ -30,10 +31,11 @@ async fn noted(folder: &Path, group: u64) {
     };
     tokio::time::timeout(std::time::Duration::from_secs(10), waiting)
         .await
-        .expect("it is noted within a second");
+        .expect("the group is noted within ten seconds");
 }
 
-/// A store without its log is not begun again: the note says that there was one.
+/// A store without its log is not created again: the durability note shows that
+/// there was one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_whose_log_is_missing_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -43,7 +45,8 @@ async fn a_store_whose_log_is_missing_is_refused_and_left_alone() {
     drop(store);
     std::fs::remove_file(folder.path().join("db")).expect("removed");
     for _ in 0..2 {
-        let why = Sled::open(folder.path(), CACHE, Clock::System).expect_err("it is missing").to_string();
+        let why =
+            Sled::open(folder.path(), CACHE, Clock::System).expect_err("it is missing").to_string();
         assert!(why.contains("its file db is missing"), "{why}");
     }
     assert!(folder.path().join("conf").exists() && !folder.path().join("db").exists());
@@ -60,7 +63,9 @@ async fn a_flipped_bit_in_a_record_is_named_and_never_served() {
     {
         let tree = super::super::opening::open_guarded(folder.path(), CACHE).expect("sled opens");
         let (index, _) = Index::open(&tree).expect("the index");
-        let Ok(Some(Spot::Seat(seat))) = index.find(Partition::from_u64(1)) else { panic!("it has a seat") };
+        let Ok(Some(Location::PageSlot(seat))) = index.find(Partition::from_u64(1)) else {
+            panic!("it has no page slot")
+        };
         let raw = super::super::keys::seat(seat);
         let mut value = tree.get(&raw).expect("read").expect("there").to_vec();
         let place = value.len() - 3;
@@ -86,8 +91,11 @@ async fn a_record_under_a_wrong_key_is_not_served() {
         let tree = super::super::opening::open_guarded(folder.path(), CACHE).expect("sled opens");
         let (index, _) = Index::open(&tree).expect("the index");
         let spot = index.find(Partition::from_u64(1)).expect("read");
-        tree.insert(super::super::keys::moved(9, 0), write_pointers(&[(Partition::from_u64(2), spot)]))
-            .expect("written");
+        tree.insert(
+            super::super::keys::moved(9, 0),
+            write_pointers(&[(Partition::from_u64(2), spot)]),
+        )
+        .expect("written");
         tree.flush().expect("flushed");
     }
     let store = open(folder.path());
@@ -95,34 +103,38 @@ async fn a_record_under_a_wrong_key_is_not_served() {
     store.close().await;
 }
 
-/// How many bits each of the two tests below flips. `scripts/torture` has it flip more.
+/// How many bits each of the tests below flips. `TILLGATE_FLIPS` sets another
+/// number.
 fn flips() -> u64 {
     std::env::var("TILLGATE_FLIPS").ok().and_then(|flips| flips.parse().ok()).unwrap_or(24)
 }
 
-/// sled panics on damage, which is caught and told: what its threads say of it is not printed, what this test says is.
+/// Silences the panics of sled's threads: sled panics on damage, which is
+/// caught and reported. Panics of the tests themselves are printed.
 fn quiet_elsewhere() {
     static QUIET: std::sync::Once = std::sync::Once::new();
     QUIET.call_once(|| {
-        let told = std::panic::take_hook();
+        let default_hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            // Tests run on threads that have their names.
+            // Tests run on threads that are named after them.
             if std::thread::current().name().is_some_and(|name| name.contains("tests::")) {
-                told(panic);
+                default_hook(panic);
             }
         }));
     });
 }
 
-/// Orders in a store whose bits are flipped.
+/// How many orders are in a store whose bits are flipped.
 const KEPT: u64 = 330;
 
 fn text_of(order: u64) -> Vec<u8> {
     format!("the order {order} as it was").into_bytes()
 }
 
-/// Flips one bit after another in a copy of a store that was left in order, or killed, a second after its last order. A store
-/// with a flipped bit is whole, or refuses by name to open, or to serve what it hits. None serves less.
+/// Flips one bit after another in copies of a store that was closed, or killed,
+/// a second after its last order. A store with a flipped bit is intact, or
+/// refuses to open, or refuses to serve what is damaged, each with an error
+/// that names it. None serves less.
 async fn no_flipped_bit_is_served(is_closed: bool) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = open(folder.path());
@@ -143,8 +155,8 @@ async fn no_flipped_bit_is_served(is_closed: bool) {
         let mut files = left.clone();
         let written = files[0].iter().rposition(|&byte| byte != 0).expect("something was written");
         let random = u64::from_be_bytes(tillgate_kernel::chance::random_bytes());
-        let place =
-            usize::try_from(random >> 3).unwrap_or(usize::MAX) % (written + files[1].len() + files[2].len());
+        let place = usize::try_from(random >> 3).unwrap_or(usize::MAX)
+            % (written + files[1].len() + files[2].len());
         let bit = 1 << (random & 7);
         match (place.checked_sub(written), place.checked_sub(written + files[1].len())) {
             (None, _) => files[0][place] ^= bit,
@@ -167,7 +179,9 @@ async fn no_flipped_bit_is_served(is_closed: bool) {
         for order in 0..KEPT {
             match bytes_of(&store, order).await {
                 Ok(Some(bytes)) => assert_eq!(bytes, text_of(order), "byte {place} was flipped"),
-                Ok(None) => panic!("the order {order} is gone in silence after byte {place} was flipped"),
+                Ok(None) => {
+                    panic!("order {order} has vanished without an error: byte {place} was flipped")
+                }
                 Err(Unavailable::Damaged { .. }) => is_hit = true,
                 Err(other) => panic!("byte {place}: {other}"),
             }
@@ -180,7 +194,7 @@ async fn no_flipped_bit_is_served(is_closed: bool) {
         store.close().await;
     }
     println!(
-        "{} flips: {whole} without effect, {refused} refused, {hit} with records that are not served",
+        "{} flips: {whole} without effect, {refused} refused, {hit} with unreadable records",
         flips()
     );
 }
@@ -195,7 +209,7 @@ async fn a_flipped_bit_in_a_store_that_was_killed_loses_nothing_in_silence() {
     no_flipped_bit_is_served(false).await;
 }
 
-/// Text that does not compress, and of which each order has its own.
+/// Text that does not compress and is different for each order.
 fn long_text_of(order: u64, revision: u64) -> Vec<u8> {
     let mut state = (order << 8 | revision).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut text = format!("order {order}, revision {revision}: ").into_bytes();
@@ -208,14 +222,16 @@ fn long_text_of(order: u64, revision: u64) -> Vec<u8> {
     text
 }
 
-/// In a log of many segments sled passes over what does not add up in the middle. Half of the bits are flipped near the ends of
-/// segments, where it has the least to miss.
+/// In a log of many segments sled skips invalid records in the middle. Half of
+/// the bits are flipped near the ends of segments, where sled has the least to
+/// miss.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flipped_bit_in_a_log_of_many_segments_loses_nothing_in_silence() {
     const ORDERS: u64 = 3000;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = open(folder.path());
-    // Every third is written again, so that old and new forms of pages lie far apart.
+    // Every third order is written again, so that old and new versions of pages
+    // are far apart.
     for (revision, step) in [(1, 1), (2, 3)] {
         let mut writing = tokio::task::JoinSet::new();
         for order in (0..ORDERS).step_by(step) {
@@ -244,14 +260,17 @@ async fn a_flipped_bit_in_a_log_of_many_segments_loses_nothing_in_silence() {
         let name = entry.expect("an entry").file_name().into_string().expect("text");
         name.starts_with("snap.").then_some(name)
     });
-    let names = ["db", "conf", super::super::note::FILE].map(str::to_owned).into_iter().chain(snapshots);
-    let left: Vec<(String, Vec<u8>)> =
-        names.map(|name| (name.clone(), std::fs::read(folder.path().join(name)).expect("a file"))).collect();
+    let names =
+        ["db", "conf", super::super::note::FILE].map(str::to_owned).into_iter().chain(snapshots);
+    let left: Vec<(String, Vec<u8>)> = names
+        .map(|name| (name.clone(), std::fs::read(folder.path().join(name)).expect("a file")))
+        .collect();
     let db = &left[0].1;
     let segments = db.len() / super::super::SEGMENT_BYTES;
     assert!(segments >= 5, "{segments} segments");
     super::super::log::check(folder.path()).expect_err("it is in use");
-    // On a busy machine sled has made a snapshot meanwhile, and reads nothing of what was before.
+    // On a busy machine sled may have made a snapshot meanwhile; then it reads
+    // nothing that is older.
     let read_whole = super::super::log::read_whole(folder.path());
     quiet_elsewhere();
     let (mut whole, mut refused, mut named) = (0, 0, 0);
@@ -262,7 +281,8 @@ async fn a_flipped_bit_in_a_log_of_many_segments_loses_nothing_in_silence() {
         let random_place = usize::try_from(random >> 3).unwrap_or(usize::MAX);
         let place = if flip % 4 == 2 && !read_whole.is_empty() {
             let segment = read_whole[(random_place >> 30) % read_whole.len()];
-            segment * super::super::SEGMENT_BYTES + random_place % (super::super::SEGMENT_BYTES - 8192)
+            segment * super::super::SEGMENT_BYTES
+                + random_place % (super::super::SEGMENT_BYTES - 8192)
         } else if flip % 4 == 0 {
             random_place % bytes.len()
         } else {
@@ -280,15 +300,17 @@ async fn a_flipped_bit_in_a_log_of_many_segments_loses_nothing_in_silence() {
         let in_segment = place % super::super::SEGMENT_BYTES;
         let is_in_the_middle = in_segment < super::super::SEGMENT_BYTES - 8192
             && read_whole.contains(&(place / super::super::SEGMENT_BYTES));
-        let is_seen =
-            matches!(super::super::log::check(copy.path()), Err(super::super::log::Unfit::Damaged(_)));
+        let is_seen = matches!(
+            super::super::log::check(copy.path()),
+            Err(super::super::log::UnusableLog::Damaged(_))
+        );
         assert!(flip == 0 || !is_in_the_middle || is_seen, "byte {place}");
         let engine = match Sled::open_in_time(copy.path(), CACHE, &Clock::System).await {
             Ok(engine) => engine,
             Err(OpenError::Broken { why, .. }) => {
                 refused += 1;
                 let is_left_alone = before == std::fs::read(copy.path().join("db")).expect("read");
-                assert!(is_left_alone || !why.contains("does not add up"), "byte {place}: {why}");
+                assert!(is_left_alone || !why.contains("invalid record"), "byte {place}: {why}");
                 continue;
             }
             Err(OpenError::Lacks { .. }) => {
@@ -303,9 +325,14 @@ async fn a_flipped_bit_in_a_log_of_many_segments_loses_nothing_in_silence() {
             let revision = if order % 3 == 0 { 2 } else { 1 };
             match bytes_of(&store, order).await {
                 Ok(Some(bytes)) => {
-                    assert!(bytes == long_text_of(order, revision), "order {order} after byte {place}");
+                    assert!(
+                        bytes == long_text_of(order, revision),
+                        "order {order} after byte {place}"
+                    );
                 }
-                Ok(None) => panic!("the order {order} is gone in silence after byte {place} was flipped"),
+                Ok(None) => {
+                    panic!("order {order} has vanished without an error: byte {place} was flipped")
+                }
                 Err(Unavailable::Damaged { .. }) => is_hit = true,
                 Err(other) => panic!("byte {place}: {other}"),
             }
@@ -319,15 +346,16 @@ async fn a_flipped_bit_in_a_log_of_many_segments_loses_nothing_in_silence() {
         store.close().await;
     }
     println!(
-        "{} flips: {whole} without effect, {refused} refused, {named} with records that are not served",
+        "{} flips: {whole} without effect, {refused} refused, {named} with unreadable records",
         flips()
     );
     store.close().await;
 }
 
-/// What a person accepts is opened, and is what was shown: of a store that lacks its end, and of one that does not open at all.
+/// A damaged store whose loss a person has accepted opens with what was shown:
+/// one that lacks its end, and one that does not open at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_left_of_a_damaged_store_is_opened_when_a_person_says_so() {
+async fn what_is_left_of_a_damaged_store_is_opened_when_a_person_accepts_it() {
     for is_closed in [false, true] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = open(folder.path());

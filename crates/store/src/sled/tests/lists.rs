@@ -1,4 +1,4 @@
-//! How pages, lists and the outbox lie in the tree.
+//! How pages, lists and the outbox are stored in the tree.
 
 use super::{CACHE, LANE, bytes_of, key, open, options, put};
 use crate::conformance::NOTES;
@@ -12,13 +12,13 @@ use tillgate_kernel::outbox::{Message, MessageId};
 use tillgate_kernel::time::from_micros;
 use tillgate_kernel::{Clock, Timestamp};
 
-/// How many entries begin with a letter.
+/// How many keys begin with a byte.
 fn entries(tree: &sled::Tree, prefix: u8) -> usize {
     tree.scan_prefix([prefix]).count()
 }
 
-/// Orders that are new at the same moment lie in one entry; each has its own once it is written again, and what then
-/// holds too few is dissolved.
+/// Orders that are created at the same moment share an entry. Each gets its own
+/// when it is written again, and a block with too few pages left is dissolved.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_of_new_orders_share_a_block_until_they_move_away() {
     const ORDERS: u64 = 60;
@@ -36,7 +36,7 @@ async fn pages_of_new_orders_share_a_block_until_they_move_away() {
     let tree = engine.tree.clone();
     let store = Store::Sled(Arc::new(engine));
     let bytes_of_order = |order: u64| format!("the order {order} as it was").into_bytes();
-    // While the disk takes a first group, the others gather.
+    // While the disk handles a first group, the others gather.
     let mut commits = tokio::task::JoinSet::new();
     for order in 1..=ORDERS {
         let (store, batch) = (store.clone(), put(order, &bytes_of_order(order)));
@@ -51,7 +51,8 @@ async fn pages_of_new_orders_share_a_block_until_they_move_away() {
     assert!((1..30).contains(&blocks), "{blocks} blocks for {ORDERS} orders");
     let seats = entries(&tree, b'b');
 
-    // All but one are written again or removed, and always all are read as they are.
+    // All but one are written again or removed, and after each step all are
+    // read.
     let mut expected = std::collections::BTreeMap::new();
     for order in 1..=ORDERS {
         let stored = store.load(&[key(order)]).await.expect("read").pop().flatten().expect("there");
@@ -66,7 +67,11 @@ async fn pages_of_new_orders_share_a_block_until_they_move_away() {
             _ => {
                 let bytes = format!("the order {order} changed").into_bytes();
                 expected.insert(order, bytes.clone());
-                batch.put_body(key(order), Expect::At(stored.version), Body { bytes, ..stored.body });
+                batch.put_body(
+                    key(order),
+                    Expect::At(stored.version),
+                    Body { bytes, ..stored.body },
+                );
             }
         }
         store.commit(batch).await.expect("committed");
@@ -74,43 +79,56 @@ async fn pages_of_new_orders_share_a_block_until_they_move_away() {
             assert_eq!(bytes_of(&store, *order).await.as_ref(), Ok(&Some(bytes.clone())));
         }
     }
-    assert!(entries(&tree, b'b') > seats, "what was written again has a seat of its own");
-    assert_eq!(entries(&tree, b'k') + entries(&tree, b'n'), 0, "with one page left a block is dissolved");
+    assert!(entries(&tree, b'b') > seats, "a page that was written again has its own page slot");
+    assert_eq!(
+        entries(&tree, b'k') + entries(&tree, b'n'),
+        0,
+        "a block with one page left is dissolved"
+    );
     store.close().await;
     drop((store, tree));
     let store = open(folder.path());
     for order in 1..=ORDERS {
-        assert_eq!(bytes_of(&store, order).await, Ok(expected.get(&order).cloned()), "order {order}");
+        assert_eq!(
+            bytes_of(&store, order).await,
+            Ok(expected.get(&order).cloned()),
+            "order {order}"
+        );
     }
     store.close().await;
 }
 
 #[test]
-fn times_sort_in_keys_as_they_do_in_life() {
+fn keys_sort_times_chronologically() {
     let mut raw: Vec<Vec<u8>> = [-5_i64, -1, 0, 1, 1_000_000]
-        .map(|seconds| super::super::lists::Line::of(from_micros(seconds * 1_000_000), key(1)).prefix())
+        .map(|seconds| {
+            super::super::lists::Line::of(from_micros(seconds * 1_000_000), key(1)).prefix()
+        })
         .into();
     let sorted = raw.clone();
     raw.sort();
     assert_eq!(raw, sorted);
 }
 
-/// Groups that list in the same stretch of time are walked as one list, whichever of them wrote first.
+/// Items that several groups list in the same stretch of time are walked as one
+/// list, whichever group wrote first.
 #[tokio::test]
 async fn what_several_groups_listed_at_one_time_is_walked_in_order() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = open(folder.path());
     let body_at = |micros| Body { schema: 1, listed_at: from_micros(micros), bytes: b"x".to_vec() };
-    // Each in a commit, and so in a group, of its own; some in one bucket, some not; two at the same moment.
+    // Each is in a commit, and so in a group, of its own; some share a bucket,
+    // and two have the same time.
     let micros = [50, 10, 900_000, 30, 10, 400_000, 20, 400_001];
     for (partition, micros) in (1..).zip(micros) {
         let mut batch = Batch::new();
         batch.put_body(key(partition), Expect::Absent, body_at(micros));
         store.commit(batch).await.expect("committed");
     }
-    // One moves, one goes.
+    // One document moves, one is removed.
     for (partition, micros) in [(1, Some(15)), (4, None)] {
-        let stored = store.load(&[key(partition)]).await.expect("read").pop().flatten().expect("there");
+        let stored =
+            store.load(&[key(partition)]).await.expect("read").pop().flatten().expect("there");
         let mut batch = Batch::new();
         match micros {
             Some(micros) => {
@@ -127,7 +145,9 @@ async fn what_several_groups_listed_at_one_time_is_walked_in_order() {
             loop {
                 let scan = Scan::Listed { kind: NOTES, newest_first, after, limit };
                 let page = store.scan(&scan).await.expect("a page");
-                walked.extend(page.items.iter().map(|(_, stored)| stored.body.listed_at.as_microsecond()));
+                walked.extend(
+                    page.items.iter().map(|(_, stored)| stored.body.listed_at.as_microsecond()),
+                );
                 after = page.next;
                 if after.is_none() {
                     break;
@@ -142,7 +162,8 @@ async fn what_several_groups_listed_at_one_time_is_walked_in_order() {
     store.close().await;
 }
 
-/// The messages of several groups and moments wait in one line, whoever wrote them; what is sent leaves nothing behind.
+/// Messages of several groups and times wait in one line, no matter who wrote
+/// them, and sent messages leave no entries.
 #[tokio::test]
 async fn messages_of_many_groups_wait_in_one_line() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -153,28 +174,31 @@ async fn messages_of_many_groups_wait_in_one_line() {
     };
     let mut store = open();
     let second = 1_000_000;
-    // Each in a group of its own; some due in one bucket of time, some not, two at the same moment.
+    // Each is in a group of its own; some share a bucket of time, and two are
+    // due at the same moment.
     let due = [5_000, 2_000, 9 * second, 2_000, 1_000, 9 * second - 1, 7_000];
     for (place, micros) in (0..).zip(due) {
         let id = MessageId { subject: Partition::from_u64(place), sequence: 1 };
         let (lane, queue, body) = (LANE, "chat".to_owned(), String::new());
         let mut batch = Batch::new();
-        // Clocks are finer than the index.
-        let (created_at, wait) = (clock.now(), std::time::Duration::from_nanos(micros * 1000 + 789));
+        // The index has microseconds, clocks are finer.
+        let (created_at, wait) =
+            (clock.now(), std::time::Duration::from_nanos(micros * 1000 + 789));
         batch.send(Message { id, lane, queue, body, created_at, wait });
         store.commit(batch).await.expect("committed");
     }
     clock.advance(std::time::Duration::from_micros(20 * second));
     let mut sent = Vec::new();
     for _ in due {
-        // Half of the way in another process.
+        // The second half is sent by another process.
         if sent.len() == 3 {
             store.close().await;
             drop(store);
             store = open();
         }
-        let (lane, lease, resting) = (LANE, std::time::Duration::from_secs(60), Vec::new());
-        let claimed = store.claim(&Claim { lane, lease, limit: 9, resting }).await.expect("claimed");
+        let (lane, lease, paused_queues) = (LANE, std::time::Duration::from_secs(60), Vec::new());
+        let claimed =
+            store.claim(&Claim { lane, lease, limit: 9, paused_queues }).await.expect("claimed");
         assert_eq!(claimed.len(), 1, "one of a queue at a time");
         sent.push(claimed[0].delivery.id.subject.get());
         let mut batch = Batch::new();
@@ -182,7 +206,7 @@ async fn messages_of_many_groups_wait_in_one_line() {
         store.commit(batch).await.expect("settled");
     }
     assert_eq!(sent, [4, 1, 3, 0, 6, 5, 2]);
-    let Store::Sled(engine) = &store else { panic!("it is sled's") };
+    let Store::Sled(engine) = &store else { panic!("it is a sled store") };
     assert_eq!(entries(&engine.tree, b'q'), 0);
     store.close().await;
 }

@@ -1,4 +1,5 @@
-//! What the embedded store promises beyond the common list: to survive, and to know when it has not.
+//! Tests of what the embedded store guarantees beyond the conformance list: it
+//! survives crashes, and detects data that did not.
 
 mod damage;
 mod durability;
@@ -31,7 +32,6 @@ fn put(partition: u64, bytes: &[u8]) -> Batch {
     batch
 }
 
-/// How the tests open a store.
 fn options() -> Options {
     Options { cache_bytes: CACHE, clock: Clock::System }
 }

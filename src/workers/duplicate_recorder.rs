@@ -1,0 +1,83 @@
+//! Records duplicates of hooks in the journal, a little after they have been
+//! answered.
+//!
+//! A storm of retries becomes one line of the journal, not thousands, and no
+//! retry waits for the write. A crash loses the counts of the last moments and
+//! nothing else.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::dedup::Copies;
+use crate::flows::Services;
+use crate::flows::record_duplicates::{NewCopies, record_duplicates};
+use crate::kernel::{HookId, Timestamp};
+
+/// The pause between two writes.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Hooks whose duplicates may wait to be recorded. Beyond this, duplicates are
+/// counted only in the metrics.
+const WAITING_HOOKS_MAX: usize = 100_000;
+
+/// Gathers duplicates until they are written.
+#[derive(Debug, Clone, Default)]
+pub struct DuplicateCounter {
+    waiting: Arc<Mutex<HashMap<HookId, NewCopies>>>,
+    writing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl DuplicateCounter {
+    /// Counts a duplicate of the hook `of`.
+    pub fn add(&self, of: HookId, at: Timestamp) {
+        let mut waiting = self.waiting();
+        if let Some(NewCopies { copies, .. }) = waiting.get_mut(&of) {
+            copies.count += 1;
+            copies.last_at = at;
+        } else if waiting.len() < WAITING_HOOKS_MAX {
+            waiting.insert(
+                of,
+                NewCopies { copies: Copies { of, count: 1, last_at: at }, first_at: at },
+            );
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<HookId, NewCopies>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what waits. Listings call it first, so that they show a duplicate
+    /// of a moment ago.
+    pub async fn write(&self, services: &Services) {
+        let _one_at_a_time = self.writing.lock().await;
+        // Takes them one by one: a caller that is cancelled loses only the one
+        // that is being written.
+        let due: Vec<HookId> = self.waiting().keys().copied().collect();
+        for of in due {
+            let Some(new) = self.waiting().remove(&of) else { continue };
+            if let Err(why) = record_duplicates(services, &new).await {
+                let copies = new.copies;
+                tracing::warn!(
+                    hook.id = %copies.of,
+                    copies = copies.count,
+                    error = %why,
+                    "duplicates of a hook were not recorded in the journal"
+                );
+            }
+        }
+    }
+}
+
+/// Runs until drained, then writes the rest.
+pub async fn run(services: Services, duplicates: DuplicateCounter, drain: CancellationToken) {
+    while !drain.is_cancelled() {
+        tokio::select! {
+            () = drain.cancelled() => {}
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+        duplicates.write(&services).await;
+    }
+}
