@@ -21,8 +21,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_cha
 use std::time::Duration;
 
 use tracing::{Level, Metadata};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, ParseError, Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -35,6 +34,12 @@ const WAITING_LINES_MAX: usize = 8192;
 
 /// How long lines gather after a write.
 const GATHERING: Duration = Duration::from_millis(5);
+
+/// The variable that states what is logged.
+const LEVELS: &str = "TILLGATE_LOG";
+
+/// What is logged unless `TILLGATE_LOG` says otherwise.
+const LEVEL_DEFAULT: LevelFilter = LevelFilter::INFO;
 
 /// The variable that names the crates whose verbose lines are logged anyway.
 const UNSAFE_CRATES: &str = "TILLGATE_LOG_UNSAFE_CRATES";
@@ -55,10 +60,14 @@ enum Message {
     End,
 }
 
-/// Starts logging to stderr. `TILLGATE_LOG` takes a filter such as `info` or
-/// `tillgate=debug`.
+/// Starts logging to stderr. `TILLGATE_LOG` takes a level or levels of targets,
+/// such as `info` or `warn,tillgate::gateway=debug`.
 pub fn start() -> Logs {
-    let asked = EnvFilter::try_from_env("TILLGATE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let asked = std::env::var(LEVELS).unwrap_or_default();
+    let (asked, unusable) = match levels(&asked) {
+        Ok(levels) => (levels, None),
+        Err(why) => (Targets::new().with_default(LEVEL_DEFAULT), Some(why)),
+    };
     let unsafe_crates = Crates::from_env();
     let is_unsafe = !unsafe_crates.0.is_empty();
     let named = unsafe_crates.0.join(", ");
@@ -82,6 +91,9 @@ pub fn start() -> Logs {
         json.with_filter(filter).boxed()
     };
     tracing_subscriber::registry().with(layer).init();
+    if let Some(why) = unusable {
+        tracing::warn!(error = %why, "{LEVELS} cannot be used, {LEVEL_DEFAULT} is logged");
+    }
     if is_unsafe {
         tracing::warn!(
             crates = named,
@@ -90,6 +102,17 @@ pub fn start() -> Logs {
         );
     }
     Logs { lines: Some(lines), thread }
+}
+
+/// Reads a level, or levels of targets. A target without a level of its own has
+/// the level that is named alone.
+fn levels(asked: &str) -> Result<Targets, ParseError> {
+    if asked.trim().is_empty() {
+        return Ok(Targets::new().with_default(LEVEL_DEFAULT));
+    }
+    let levels: Targets = asked.parse()?;
+    let default = levels.default_level().unwrap_or(LEVEL_DEFAULT);
+    Ok(levels.with_default(default))
 }
 
 /// Other crates whose verbose lines are logged.
@@ -228,6 +251,20 @@ mod tests {
             sender.make_writer().write_all(b"a line").expect("it is taken");
         }
         assert_eq!((queue.try_iter().count(), sender.dropped.load(Ordering::Relaxed)), (2, 3));
+    }
+
+    #[test]
+    fn levels_are_read_as_a_whole_and_by_target() {
+        let would = |asked: &str, target: &str, level: Level| {
+            levels(asked).expect("levels").would_enable(target, &level)
+        };
+        assert!(would("", "tillgate", Level::INFO) && !would("", "tillgate", Level::DEBUG));
+        assert!(would("debug", "sled", Level::DEBUG) && !would("off", "tillgate", Level::ERROR));
+        let mixed = "warn,tillgate::gateway=debug";
+        assert!(would(mixed, "tillgate::gateway::yookassa", Level::DEBUG));
+        assert!(!would(mixed, "tillgate::http", Level::INFO));
+        assert!(would("tillgate::gateway=debug", "tillgate::http", Level::INFO));
+        assert!(levels("tillgate=loud").is_err());
     }
 
     #[test]
