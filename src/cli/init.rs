@@ -81,7 +81,10 @@ pub fn run(options: &Options) -> Result<(), Failed> {
     let path = options.file.display();
     let mut file = file.open(&options.file).map_err(|why| {
         if why.kind() == std::io::ErrorKind::AlreadyExists {
-            Failed::usage(format!("{path} exists already: name another --file, or --force"))
+            Failed::usage(format!(
+                "{path} exists already. To add a section to it, write another --file and copy the \
+                 section; --force replaces {path} and its secrets"
+            ))
         } else {
             Failed::because(format!("{path}: {why}"))
         }
@@ -292,6 +295,17 @@ mod tests {
             }
         }
         assert_eq!(combinations, 32);
+    }
+
+    #[test]
+    fn what_is_left_to_fill_in_is_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("tillgate.toml");
+        let text = written(&["--site", "shop", "--payments", "invoicebox"]);
+        std::fs::write(&file, text).expect("written");
+        let refused = crate::config::load(Some(&file), std::iter::empty()).expect_err("unfilled");
+        let says = "gateways.invoicebox.merchant_id still says FILL IN: set it, or remove it";
+        assert!(refused.to_string().ends_with(says), "{refused}");
     }
 
     #[test]

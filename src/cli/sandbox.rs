@@ -1,12 +1,14 @@
 //! `tillgate sandbox`: a simulated payment system for tests.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::init::{fresh_secret, fresh_token};
 use super::{Failed, say};
+use crate::config::FILES;
 use crate::kernel::Secret;
 use crate::kernel::signature::Algorithm;
 use tillgate_lab::sandbox::{Call, Sandbox, Setup, Trouble};
@@ -111,14 +113,39 @@ pub async fn run(options: Options) -> Result<(), Failed> {
 }
 
 fn introduction(sandbox: &Sandbox, yookassa_notify: &str) -> String {
+    let url = sandbox.url();
+    // The sections that this process would print have other secrets.
+    let configuration = if Path::new(FILES[0]).exists() {
+        String::new()
+    } else {
+        configuration(sandbox, yookassa_notify)
+    };
+    format!(
+        r#"The sandbox payment system is at {url}: open it to see its orders, and to make it fail.
+No money moves.{configuration}
+
+Ledger:        curl {url}/sandbox/ledger
+Trouble:       curl {url}/sandbox/troubles -H 'Content-Type: application/json' \
+                 -d '{{"on":"create","next":[{{"slow":8000}},"accept-then-drop"]}}'
+               on: create, update, operate, other, notification; next: for one call each;
+               always: for all. -d '{{"clear":true}}' ends all troubles.
+Refunds:       curl {url}/sandbox/refunds   lists them; finish those that trouble "pending" left
+               open with -H 'Content-Type: application/json' -d '{{"status":"completed"}}', or "canceled"
+Connection:    curl {url}/sandbox/test-notification -H 'Content-Type: application/json' \
+                 -d '{{"url":"http://127.0.0.1:8080/hooks/sandbox"}}'
+Ctrl-C stops it; all its data is lost."#
+    )
+}
+
+/// The sections of tillgate.toml for this payment system.
+fn configuration(sandbox: &Sandbox, yookassa_notify: &str) -> String {
     let (url, setup) = (sandbox.url(), sandbox.setup());
     let algorithm = match setup.algorithm {
         Algorithm::Sha1 => "sha1",
         Algorithm::Sha256 => "sha256",
     };
     format!(
-        r#"The sandbox payment system is at {url}: open it to see its orders, and to make it fail.
-No money moves. For tillgate.toml (`tillgate init --site shop` writes all of it):
+        r#" For tillgate.toml (`tillgate init --site shop` writes all of it):
 
   [gateways.sandbox]
   protocol    = "invoicebox"
@@ -142,17 +169,7 @@ or, with YooKassa's API and notifications to {yookassa_notify}:
   merchant_id = "{merchant}"
   token       = "{token}"
   notification_networks = ["127.0.0.0/8"]
-
-Ledger:        curl {url}/sandbox/ledger
-Trouble:       curl {url}/sandbox/troubles -H 'Content-Type: application/json' \
-                 -d '{{"on":"create","next":[{{"slow":8000}},"accept_then_drop"]}}'
-               on: create, update, operate, other, notification; next: for one call each;
-               always: for all. -d '{{"clear":true}}' ends all troubles.
-Refunds:       curl {url}/sandbox/refunds   lists them; finish those that trouble "pending" left
-               open with -H 'Content-Type: application/json' -d '{{"status":"completed"}}', or "canceled"
-Connection:    curl {url}/sandbox/test-notification -H 'Content-Type: application/json' \
-                 -d '{{"url":"http://127.0.0.1:8080/hooks/sandbox"}}'
-Ctrl-C stops it; all its data is lost."#,
+"#,
         token = setup.token.expose(),
         merchant = setup.merchant_id,
         key = setup.signing_key.expose(),

@@ -11,6 +11,7 @@ mod known;
 mod merchant;
 mod notify;
 mod overlay;
+mod placeholder;
 pub mod reference;
 mod secrets;
 mod settings;
@@ -82,6 +83,12 @@ pub fn parse(
         toml::from_str(text).map_err(|why| in_file(in_words(&why, text)))?;
     let unknown_variables = overlay::environment(&mut table, environment)?;
     overlay::files(&mut table, path.parent().unwrap_or(Path::new(".")), "")?;
+    if let Some(setting) = placeholder::find(&table) {
+        return Err(in_file(format!(
+            "{setting} still says {}: set it, or remove it",
+            placeholder::PLACEHOLDER
+        )));
+    }
     let mut settings = Settings::deserialize_from(table).map_err(|why: toml::de::Error| {
         // The table has no line numbers: the error names the key and quotes no
         // line.

@@ -124,15 +124,17 @@ pub async fn record(
 }
 
 /// Records that a person has verified that a payment under review can never be
-/// paid. Returns `false` if no such payment needs review.
+/// paid. Returns `false` if no such payment needs review, or its money came.
 pub async fn drop_by_hand(
     services: &Services,
     id: PaymentId,
     operator: &Operator,
 ) -> Result<bool, Unavailable> {
     let waits = |checkout: &Checkout| {
-        let found = checkout.payments.iter().find(|payment| payment.id == id);
-        found.is_some_and(|payment| matches!(payment.state, PaymentState::NeedsReview { .. }))
+        let found = checkout.payment(id);
+        found.is_some_and(|payment| {
+            payment.is_under_review() && !payment.has_own_money_under_review()
+        })
     };
     let change = |payment: &mut Payment, now| {
         payment.state = PaymentState::Cancelled { at: now };
@@ -232,6 +234,7 @@ fn stage(
     if after.was_paid() && !before.was_paid() {
         match after.superseded.clone() {
             None => {
+                checkout.resolve_mismatches(id);
                 let remote_id = after.remote.map(|remote| remote.id);
                 tx.pay(billed, MoneyCame { payment: id, event: of_look_up(id), remote_id });
                 return settlement;
@@ -243,7 +246,8 @@ fn stage(
             }
         }
     }
-    if before.state != after.state && after.needs_review_with_money() {
+    if after.money_under_review().is_some() && before.money_under_review().is_none() {
+        stopped = checkout.cancel_open_payments(now);
         review = Some(Event::PaymentReview);
     }
     let end = review.or_else(|| {
@@ -307,6 +311,22 @@ fn look_after(
     // pay gets another one. If none comes, the order expires at that time.
     if before.state != after.state && billed.checkout.is_renewable(now) {
         tx.watch(billed, Task::Payment { payment }, between(now, after.bill.expires_at));
+    }
+    if after.is_under_review() && !before.is_under_review() && after.may_have_changed() {
+        tx.watch(billed, Task::Look { payment }, after.look_gap(Duration::ZERO, now));
+    }
+    // A person has dropped it. Should it be paid all the same, its money must
+    // not go unnoticed.
+    if before.is_under_review()
+        && !after.is_under_review()
+        && after.may_have_changed()
+        && let Some(wait) = after.until_over(now)
+    {
+        tx.watch(billed, Task::Look { payment }, wait);
+    }
+    // Money that is held although the payment had ended is released.
+    if after.is_held() && !before.is_live() {
+        tx.start(billed, Task::Payment { payment });
     }
     let is_news = before.step(now) != Step::Update || after.pending_update != before.pending_update;
     if after.step(now) == Step::Update && is_news {

@@ -66,13 +66,17 @@ pub async fn look_by_hand(
         let Some(mut billed) = record.and_then(OrderRecord::billed) else {
             return Ok(Staged::Unchanged(None));
         };
-        let payment = billed.checkout.payments.iter().find(|payment| payment.id == id);
-        let (is_paid, is_live) =
-            payment.map_or((false, false), |payment| (payment.was_paid(), payment.is_live()));
-        match (is_paid, is_live) {
-            (true, _) => tx.watch(&mut billed, Task::Refunds { payment: id }, Duration::ZERO),
-            (false, true) => tx.start(&mut billed, Task::Payment { payment: id }),
-            (false, false) => return Ok(Staged::Unchanged(None)),
+        match billed.checkout.payment(id) {
+            Some(payment) if payment.was_paid() => {
+                tx.watch(&mut billed, Task::Refunds { payment: id }, Duration::ZERO);
+            }
+            Some(payment) if payment.may_have_changed() => {
+                tx.start(&mut billed, Task::Look { payment: id });
+            }
+            Some(payment) if payment.is_live() => {
+                tx.start(&mut billed, Task::Payment { payment: id });
+            }
+            Some(_) | None => return Ok(Staged::Unchanged(None)),
         }
         let task = billed.order.last_message();
         billed.order.stage(tx.batch());
@@ -138,7 +142,7 @@ fn next_look(
     if services.notifies_of_refunds(&checkout.gateway) {
         return None;
     }
-    let payment = checkout.payments.iter().find(|payment| payment.id == id)?;
+    let payment = checkout.payment(id)?;
     let PaymentState::Paid { at } = payment.state else { return None };
     let age = between(at, now);
     let is_watched = age < LOOKED_AT_FOR && checkout.has_unrefunded_money(payment);

@@ -15,8 +15,7 @@ use crate::dedup::{Answer, JournalEntry, Reason, Verdict, key};
 use crate::kernel::time::between;
 use crate::kernel::{ExternalId, Fingerprint, HookId, PartyName, same_id};
 use crate::payments::{
-    Notification, NotificationVerdict, OperationId, Payment, PaymentId, PaymentNote, PaymentState,
-    Recorded,
+    Notification, NotificationVerdict, OperationId, Payment, PaymentId, PaymentNote, Recorded,
 };
 use crate::store::{Store, Unavailable};
 use crate::views::callback::Event as CallbackEvent;
@@ -219,7 +218,7 @@ impl EventSubject<'_> {
                 let (paid, number, remote_id) =
                     (*paid, notification.number.clone(), notification.remote_id.clone());
                 let note = PaymentNote::PaidTwice { paid, number, remote_id };
-                flag(tx, billed, payment, note.clone());
+                flag(tx, billed, payment, note.clone(), false);
                 (Verdict::Rejected, Some(Reason::Payment { payment, note }))
             }
             (
@@ -230,7 +229,7 @@ impl EventSubject<'_> {
             ) => {
                 let (number, mismatch) = (notification.number.clone(), why.clone());
                 let note = PaymentNote::NotificationMismatch { number, mismatch };
-                flag(tx, billed, payment, note.clone());
+                flag(tx, billed, payment, note.clone(), true);
                 (Verdict::Rejected, Some(Reason::Payment { payment, note }))
             }
             (NotificationVerdict::Recorded(why), billed) => {
@@ -414,26 +413,32 @@ fn look(tx: &mut Transaction<'_>, billed: BilledOrder, hinted: Hinted, wait: Dur
     true
 }
 
-/// Whether the payment system requests something other than we asked for: then
-/// the money that came does not match.
-fn needs_review(billed: &BilledOrder, id: PaymentId) -> bool {
-    let mut payments = billed.checkout.payments.iter();
-    payments.any(|payment| {
-        payment.id == id && matches!(payment.state, PaymentState::NeedsReview { .. })
-    })
-}
-
-/// Flags something for a person, once. The merchant of a payment that needs
-/// review is informed that its money waits for a decision.
-fn flag(tx: &mut Transaction<'_>, billed: BilledOrder, id: Option<PaymentId>, note: PaymentNote) {
+/// Flags something for a person, once, and has the payment looked up if
+/// `is_looked_up`. The merchant of a payment that needs review and cannot be
+/// looked up is informed that its money waits for a decision.
+fn flag(
+    tx: &mut Transaction<'_>,
+    billed: BilledOrder,
+    id: Option<PaymentId>,
+    note: PaymentNote,
+    is_looked_up: bool,
+) {
     let mut billed = billed;
     if !tx.flag_payment(&mut billed, id, note) {
         return;
     }
-    let about = EventAbout { payment: id, operation: None };
-    if id.is_some_and(|id| needs_review(&billed, id))
-        && tx.notify_merchant(&mut billed, CallbackEvent::PaymentReview, about)
-    {
+    let messages = billed.order.messages;
+    let payment = billed.checkout.payments.iter().find(|payment| Some(payment.id) == id);
+    if let Some(payment) = payment {
+        let id = payment.id;
+        let is_known = payment.remote.is_some() && !payment.was_paid();
+        if is_known && is_looked_up {
+            tx.start(&mut billed, Task::Look { payment: id });
+        } else if payment.is_under_review() {
+            tx.notify_merchant(&mut billed, CallbackEvent::PaymentReview, EventAbout::payment(id));
+        }
+    }
+    if billed.order.messages != messages {
         billed.order.stage(tx.batch());
     }
     billed.checkout.stage(tx.batch());

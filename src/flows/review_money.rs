@@ -70,8 +70,7 @@ pub async fn accept(
 }
 
 fn may_be_accepted(checkout: &Checkout, id: PaymentId) -> Result<(), Refused> {
-    let payment =
-        checkout.payments.iter().find(|payment| payment.id == id).ok_or(Refused::NotFound)?;
+    let payment = checkout.payment(id).ok_or(Refused::NotFound)?;
     if let Some(paid) =
         checkout.payments.iter().find(|payment| payment.is_paid() && payment.id != id)
     {

@@ -228,6 +228,7 @@ impl Checkout {
             .payments
             .iter_mut()
             .filter(|payment| payment.is_live() && payment.superseded.is_none())
+            .filter(|payment| payment.money_under_review().is_none())
         {
             payment.supersede(Superseded::PaidByAnother);
             stopped.push(payment.id);

@@ -4,7 +4,7 @@ use super::bill::Bill;
 use super::checkout::Checkout;
 use super::note::Superseded;
 use super::parts::part_of;
-use super::payment::{Payment, PaymentState};
+use super::payment::{Payment, PaymentState, RemotePaymentStatus};
 use super::payment_id::PaymentId;
 use super::plan::{LineRef, NotPlanned, Part};
 use super::spread::spread;
@@ -15,8 +15,9 @@ impl Payment {
     /// was asked for.
     #[must_use]
     pub fn other_amount(&self) -> Option<Money> {
-        let remote = self.remote.as_ref().filter(|_| self.needs_review_with_money())?;
-        let is_whole = !self.is_held() && remote.amount > Money::ZERO;
+        let remote = self.money_under_review()?;
+        let is_whole =
+            remote.status == RemotePaymentStatus::Completed && remote.amount > Money::ZERO;
         let has_currency = Currency::read(&remote.currency) == Some(self.bill.total.currency());
         (is_whole && has_currency && remote.number == self.id.to_string()).then_some(remote.amount)
     }

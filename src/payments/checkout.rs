@@ -131,6 +131,11 @@ impl Checkout {
             .or(self.payments.last())
     }
 
+    #[must_use]
+    pub fn payment(&self, id: PaymentId) -> Option<&Payment> {
+        self.payments.iter().find(|payment| payment.id == id)
+    }
+
     pub fn payment_mut(&mut self, id: PaymentId) -> Option<&mut Payment> {
         self.payments.iter_mut().find(|payment| payment.id == id)
     }
@@ -158,10 +163,28 @@ impl Checkout {
     }
 
     /// Records that a person has seen everything that was put before them.
+    /// Money under review stays there until it is decided about.
     pub fn see(&mut self, now: Timestamp) {
-        for Attention { payment, note, .. } in std::mem::take(&mut self.attention) {
+        let (stays, seen) = std::mem::take(&mut self.attention)
+            .into_iter()
+            .partition(|known| known.payment.is_some_and(|id| self.has_money_under_review(id)));
+        self.attention = stays;
+        for Attention { payment, note, .. } in seen {
             self.note(now, payment, PaymentNote::Seen { note: Box::new(note) });
         }
+    }
+
+    fn has_money_under_review(&self, id: PaymentId) -> bool {
+        self.payment(id).is_some_and(|payment| payment.money_under_review().is_some())
+    }
+
+    /// Removes notifications that did not match this payment from what is put
+    /// before a person: a look-up has shown that it is paid as requested.
+    pub fn resolve_mismatches(&mut self, payment: PaymentId) {
+        self.attention.retain(|known| {
+            known.payment != Some(payment)
+                || !matches!(known.note, PaymentNote::NotificationMismatch { .. })
+        });
     }
 
     /// Removes what was put before a person about this payment: it is resolved.

@@ -100,7 +100,7 @@ impl Notification {
         }
         let found = self.number.parse().ok().and_then(|id: PaymentId| {
             let checkout = checkout?;
-            let payment = checkout.payments.iter().find(|payment| payment.id == id)?;
+            let payment = checkout.payment(id)?;
             same_id(&checkout.account, account).then_some((checkout, payment))
         });
         let Some((checkout, payment)) = found else {

@@ -48,7 +48,7 @@ impl Checkout {
         if remote.status == RemoteOperationStatus::Accepted {
             return OutsideRefund::Pending;
         }
-        let payment = self.payments.iter().find(|payment| payment.id == id);
+        let payment = self.payment(id);
         if payment.is_some_and(Payment::is_live) {
             return OutsideRefund::Early;
         }

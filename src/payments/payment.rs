@@ -28,6 +28,20 @@ pub struct RemotePayment {
     pub expires_at: Option<Timestamp>,
 }
 
+impl RemotePayment {
+    /// Whether the buyer has paid it, or its money is held.
+    #[must_use]
+    pub fn has_money(&self) -> bool {
+        matches!(self.status, RemotePaymentStatus::Completed | RemotePaymentStatus::Held)
+    }
+
+    /// Whether a buyer may still pay it, as far as is known.
+    #[must_use]
+    pub fn is_payable(&self) -> bool {
+        matches!(self.status, RemotePaymentStatus::Created | RemotePaymentStatus::Other(_))
+    }
+}
+
 /// The status of an order at the payment system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -281,22 +295,37 @@ impl Payment {
         }
     }
 
-    /// Whether the payment system has something else than was requested, under
-    /// an id that is known.
+    /// Whether the payment system has something else than was requested.
     #[must_use]
     pub fn is_under_review(&self) -> bool {
-        matches!(self.state, PaymentState::NeedsReview { .. }) && self.remote.is_some()
+        matches!(self.state, PaymentState::NeedsReview { .. })
     }
 
-    /// Whether the payment system has something else than was requested, and
-    /// the buyer has paid it.
+    /// Whether nothing more is planned for it, but a look-up can show what has
+    /// become of it.
     #[must_use]
-    pub fn needs_review_with_money(&self) -> bool {
-        let has_money = |remote: &RemotePayment| {
-            matches!(remote.status, RemotePaymentStatus::Completed | RemotePaymentStatus::Held)
-        };
-        matches!(self.state, PaymentState::NeedsReview { .. })
-            && self.remote.as_ref().is_some_and(has_money)
+    pub fn may_have_changed(&self) -> bool {
+        let is_settled = matches!(
+            self.state,
+            PaymentState::NeedsReview { .. }
+                | PaymentState::Cancelled { .. }
+                | PaymentState::Expired { .. }
+        );
+        is_settled && self.remote.is_some()
+    }
+
+    /// Whether money has come for it that can be accepted, refunded or
+    /// released, because the payment system has it under our number.
+    #[must_use]
+    pub fn has_own_money_under_review(&self) -> bool {
+        self.money_under_review().is_some_and(|remote| remote.number == self.id.to_string())
+    }
+
+    /// What the payment system has, if the payment is under review and the
+    /// buyer has paid it, or its money is held.
+    #[must_use]
+    pub fn money_under_review(&self) -> Option<&RemotePayment> {
+        self.remote.as_ref().filter(|remote| self.is_under_review() && remote.has_money())
     }
 
     /// Plans an update. It replaces an earlier one that has not been sent.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::attempt::{Attempt, CallOutcome, Progress, RetryLater};
-use super::note::{Mismatch, Refusal, RetryReason};
+use super::note::{Mismatch, Refusal, RetryReason, Superseded};
 use super::payment::{Payment, PaymentState, PendingUpdate, RemotePayment, RemotePaymentStatus};
 use crate::kernel::Currency;
 use crate::kernel::time::between;
@@ -65,6 +65,35 @@ impl Payment {
         }
     }
 
+    /// Records what a look-up shows of a payment that is not being advanced.
+    /// Money that came although the payment had ended is unwanted, or needs
+    /// review. A payment under review is looked up until its money comes or its
+    /// time is over.
+    fn record_look(&mut self, shown: RemotePayment, now: Timestamp) -> Result<(), RetryLater> {
+        let had_ended =
+            matches!(self.state, PaymentState::Cancelled { .. } | PaymentState::Expired { .. });
+        let is_same = self.remote.as_ref().is_none_or(|known| same_id(&known.id, &shown.id));
+        if had_ended && is_same && shown.has_money() {
+            self.state = match (self.fits(&shown), &shown.status) {
+                (Err(mismatch), _) => PaymentState::NeedsReview { at: now, mismatch },
+                (Ok(()), RemotePaymentStatus::Held) => PaymentState::Held { at: now },
+                (Ok(()), _) => PaymentState::Paid { at: now },
+            };
+            if self.was_paid() || self.is_held() {
+                self.supersede(Superseded::Ended);
+            }
+            self.remote = Some(shown);
+            return Ok(());
+        }
+        self.note_remote(shown);
+        match (&self.state, &self.remote) {
+            (PaymentState::NeedsReview { at, .. }, Some(remote)) if remote.is_payable() => {
+                Err(RetryLater::waits(self.look_gap(between(*at, now), now)))
+            }
+            (_, _) => Ok(()),
+        }
+    }
+
     /// Records the outcome of a step. The error says what remains to be done,
     /// and when.
     pub fn take_outcome(
@@ -73,15 +102,20 @@ impl Payment {
         now: Timestamp,
     ) -> Result<(), RetryLater> {
         if !self.is_live() || matches!(self.state, PaymentState::NeedsReview { .. }) {
-            // A notification has settled the payment in the meantime, or a
-            // person has it looked up to decide about it.
-            if let PaymentOutcome::Call(
-                CallOutcome::Created(remote) | CallOutcome::Status(remote),
-            ) = outcome
-            {
-                self.note_remote(remote);
-            }
-            return Ok(());
+            // A notification has settled the payment in the meantime, or it is
+            // looked up although nothing more is planned for it.
+            return match outcome {
+                PaymentOutcome::Call(CallOutcome::Created(shown) | CallOutcome::Status(shown)) => {
+                    self.record_look(shown, now)
+                }
+                PaymentOutcome::Call(CallOutcome::NotSeen(reason)) => {
+                    Err(RetryLater::because(reason))
+                }
+                PaymentOutcome::Call(_)
+                | PaymentOutcome::Dropped
+                | PaymentOutcome::Updated(..)
+                | PaymentOutcome::NotUpdated(..) => Ok(()),
+            };
         }
         match outcome {
             PaymentOutcome::Call(outcome) => self.record(outcome, now),
@@ -116,6 +150,15 @@ impl Payment {
         let end =
             self.remote.as_ref().and_then(|remote| remote.expires_at).filter(|end| *end > now);
         end.map_or(gap, |end| gap.min(between(now, end) + AFTER_ITS_END))
+    }
+
+    /// How long until it can no longer be paid at the payment system, if it has
+    /// anything of it.
+    #[must_use]
+    pub fn until_over(&self, now: Timestamp) -> Option<Duration> {
+        let remote = self.remote.as_ref()?;
+        let end = remote.expires_at.unwrap_or(self.bill.expires_at);
+        Some(between(now, end) + AFTER_ITS_END)
     }
 
     /// Records an update that the payment system has made. It need not be the

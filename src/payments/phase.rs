@@ -67,6 +67,9 @@ impl Checkout {
             }
             PaymentState::Paid { .. } if is_superseded => PaymentPhase::Review,
             PaymentState::Paid { .. } => PaymentPhase::Paid,
+            PaymentState::NeedsReview { .. } if payment.money_under_review().is_some() => {
+                PaymentPhase::Review
+            }
             PaymentState::Refused { .. } | PaymentState::NeedsReview { .. } => PaymentPhase::Failed,
             _ if is_superseded && self.next.is_some() => PaymentPhase::Requested,
             _ if is_superseded => PaymentPhase::Cancelled,

@@ -2,28 +2,50 @@
 
 use crate::kernel::Money;
 use crate::orders::Number;
-use crate::payments::{Attention, OperationId, OperationKind, PaymentNote};
+use crate::payments::{
+    Attention, Checkout, OperationId, OperationKind, Payment, PaymentId, PaymentNote,
+};
 
 /// Retries the calls to payment systems that were given up.
 const RETRY_PAYMENTS: &str = "tillgate outbox retry --all --lane payment";
 
 /// The commands for one reason for attention, the likeliest first. The last one
-/// dismisses it.
+/// dismisses it, unless it is about money that needs a decision.
 #[must_use]
-pub fn next_steps(number: Number, attention: &Attention) -> Vec<String> {
-    let mut steps = steps_of(number, attention);
-    steps.push(dismissal(number));
+pub fn next_steps(checkout: &Checkout, attention: &Attention) -> Vec<String> {
+    let payment = attention.payment.and_then(|id| checkout.payment(id));
+    let mut steps = steps_of(checkout.number, attention, payment);
+    if payment.is_none_or(|payment| payment.money_under_review().is_none()) {
+        steps.push(dismissal(checkout.number));
+    }
     steps
 }
 
-fn steps_of(number: Number, attention: &Attention) -> Vec<String> {
+/// The commands for everything about one payment.
+#[must_use]
+pub fn next_steps_of(checkout: &Checkout, id: PaymentId) -> Vec<String> {
+    let mut steps = Vec::new();
+    for attention in checkout.attention.iter().filter(|known| known.payment == Some(id)) {
+        for step in next_steps(checkout, attention) {
+            // Of commands for several reasons, the dismissal stays the last.
+            steps.retain(|known| *known != step);
+            steps.push(step);
+        }
+    }
+    steps
+}
+
+fn steps_of(number: Number, attention: &Attention, payment: Option<&Payment>) -> Vec<String> {
+    let under_review = payment.filter(|payment| payment.is_under_review());
+    if let Some(payment) = under_review {
+        return review_steps(payment);
+    }
     let payment = attention.payment.map(|id| id.to_string()).unwrap_or_default();
     let of_payment = |action: &str| format!("tillgate payments {action} {payment}");
     match &attention.note {
         PaymentNote::UnwantedMoney { .. } => vec![of_payment("accept"), of_payment("refund")],
-        PaymentNote::PaymentNeedsReview { .. } => {
-            ["accept", "refund", "drop"].map(of_payment).into()
-        }
+        // It was decided about meanwhile.
+        PaymentNote::PaymentNeedsReview { .. } => vec![of_payment("look")],
         PaymentNote::PaidButCancelled { .. } => vec![of_payment("refund")],
         PaymentNote::PaidOtherTotal { paid, total } if paid > total => {
             let over = Money::from_kopecks(paid.kopecks() - total.kopecks());
@@ -75,6 +97,18 @@ fn steps_of(number: Number, attention: &Attention) -> Vec<String> {
         | PaymentNote::OperationDone { .. }
         | PaymentNote::OperationDropped { .. } => Vec::new(),
     }
+}
+
+/// The commands for a payment under review: what to do with its money once it
+/// has come, and how to find out before.
+fn review_steps(payment: &Payment) -> Vec<String> {
+    let actions: &[&str] = match (payment.other_amount(), payment.has_own_money_under_review()) {
+        (Some(_), _) => &["accept", "refund"],
+        (None, true) => &["look"],
+        (None, false) => &["look", "drop"],
+    };
+    let of_payment = |action: &&str| format!("tillgate payments {action} {}", payment.id);
+    actions.iter().map(of_payment).collect()
 }
 
 /// The command that tries a refused operation again.

@@ -125,7 +125,7 @@ pub fn order_document(
     let payment = is_asked.then(|| payment_document(frame, checkout));
     let worded = |attention: &Attention| {
         let note = WithText::of(attention.clone(), frame.language);
-        AttentionDocument::Payment { note, next_steps: next_steps(order.number, attention) }
+        AttentionDocument::Payment { note, next_steps: next_steps(checkout, attention) }
     };
     let mut attention = document.attention;
     attention.extend(checkout.attention.iter().map(worded));

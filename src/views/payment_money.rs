@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::amount::Amount;
-use super::next_step::next_steps;
+use super::next_step::next_steps_of;
 use crate::kernel::Money;
 use crate::orders::{Number, Order};
 use crate::payments::{Checkout, Payment, PaymentId, PaymentState};
@@ -35,17 +35,13 @@ pub struct PaymentMoney {
 
 #[must_use]
 pub fn payment_money(order: &Order, checkout: &Checkout, id: PaymentId) -> Option<PaymentMoney> {
-    let payment = checkout.payments.iter().find(|payment| payment.id == id)?;
+    let payment = checkout.payment(id)?;
     let came = came(payment);
     let refunded = checkout.refunded(id);
     let counted = checkout.refunds().filter(|refund| refund.id.payment == id && refund.counts());
     let counted = counted.fold(0, |sum: i64, refund| sum.saturating_add(refund.total.kopecks()));
     let less = |whole: Money, part: i64| Money::from_kopecks((whole.kopecks() - part).max(0));
     let difference = came.kopecks() - payment.bill.total.kopecks();
-    let steps = checkout.attention.iter().filter(|attention| attention.payment == Some(id));
-    let mut next: Vec<String> =
-        steps.flat_map(|attention| next_steps(order.number, attention)).collect();
-    next.dedup();
     Some(PaymentMoney {
         id,
         order: order.number,
@@ -58,7 +54,7 @@ pub fn payment_money(order: &Order, checkout: &Checkout, id: PaymentId) -> Optio
         being_refunded: Money::from_kopecks((counted - refunded.kopecks()).max(0)).into(),
         left: less(came, counted).into(),
         difference: (came > Money::ZERO).then(|| Money::from_kopecks(difference).into()),
-        next_steps: next,
+        next_steps: next_steps_of(checkout, id),
     })
 }
 

@@ -136,6 +136,81 @@ async fn money_of_a_payment_under_review_sends_one_callback() {
     }
 }
 
+/// A dropped payment is paid all the same: the money is found, and can be
+/// accepted. Meanwhile no other payment takes money.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_of_a_dropped_payment_is_found() {
+    let till = Till::open().await;
+    till.bank.misbehave(Call::Create, [Trouble::OtherAmount]);
+    let number = text(&till.place("A-1", "key").await["number"]);
+    let first = format!("{number}-1");
+    till.order_in(&number, "failed").await;
+    assert_eq!(decide(&till, &first, "drop").await, 200);
+    assert_eq!(decide(&till, &first, "retry").await, 200);
+    till.order_in(&number, "linked").await;
+
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    let callbacks = till.site.wait_for(1, DEADLINE).await.expect("a callback");
+    assert_eq!(callbacks[0].body["type"], "payment.review", "{:?}", callbacks[0].body);
+    let second = format!("{number}-2");
+    let is_cancelled = till.bank.wait_until(DEADLINE, |orders| {
+        orders.iter().any(|order| order.number == second && order.status == "canceled")
+    });
+    assert!(is_cancelled.await, "no other payment takes money");
+    assert_eq!(decide(&till, &first, "accept").await, 200);
+    let document = till.document_in(&number, "paid").await;
+    assert_eq!(document["money"]["paid"]["amount"], "615.80", "{document}");
+    assert_eq!(document["attention"], json!([]), "{document}");
+    till.close().await;
+}
+
+/// Money that has come is not dropped, nor dismissed, whether or not it is
+/// known yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_came_is_neither_dropped_nor_dismissed() {
+    let till = Till::open().await;
+    till.bank.misbehave(Call::Create, [Trouble::OtherAmount]);
+    till.bank.misbehave_always(Call::Notification, Some(Trouble::Lost));
+    let number = text(&till.place("A-1", "key").await["number"]);
+    let payment = format!("{number}-1");
+    till.order_in(&number, "failed").await;
+    let steps = async || till.admin(&format!("/payments/{payment}")).await["next_steps"].clone();
+    let command = |action: &str| format!("tillgate payments {action} {payment}");
+    let dismissal = format!("tillgate orders seen {number}");
+    assert_eq!(steps().await, json!([command("look"), command("drop"), dismissal]));
+
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    let path = format!("/admin/v1/payments/{payment}/drop");
+    let reply = till.call(Method::POST, &path, ADMIN_TOKEN, None, "").await;
+    let why = json_of(&reply)["detail"].to_string();
+    assert!(reply.status == 409 && why.contains("615.80 RUB came for it"), "{why}");
+    assert_eq!(steps().await, json!([command("accept"), command("refund")]));
+    till.order_in(&number, "review").await;
+
+    let path = format!("/admin/v1/orders/{number}/seen");
+    let seen = till.call(Method::POST, &path, ADMIN_TOKEN, None, "").await;
+    let attention = &json_of(&seen)["attention"];
+    assert_eq!(attention[0]["kind"], "payment_needs_review", "{attention}");
+    assert_eq!(decide(&till, &payment, "refund").await, 200);
+    assert_eq!(till.document_in(&number, "refunded").await["attention"], json!([]));
+    till.close().await;
+}
+
+/// What a notification says and a look-up does not confirm needs no decision.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notification_of_a_wrong_sum_is_looked_up() {
+    let till = Till::open().await;
+    let number = text(&till.place("A-1", "key").await["number"]);
+    till.order_in(&number, "linked").await;
+    till.bank.misbehave_always(Call::Notification, Some(Trouble::OtherAmount));
+    assert!(till.bank.buyer_acts(&till.remote(&number).container, Outcome::Pay));
+    let document = till.document_in(&number, "paid").await;
+    assert_eq!(document["attention"], json!([]), "the look-up has settled it: {document}");
+    let journal = till.admin(&format!("/orders/{number}/journal")).await.to_string();
+    assert!(journal.contains("does not match"), "{journal}");
+    till.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refund_under_review_is_settled_by_the_operator() {
     let till = Till::open().await;

@@ -82,16 +82,7 @@ fn script() -> String {
     let mut script = TERMINAL.to_owned();
     for (name, document) in [("README.md", README), ("docs/api.md", API)] {
         for (block, number) in blocks(name, document).into_iter().zip(1..) {
-            // The site of the example chooses its own number.
-            let commands = if name == "README.md" {
-                block.commands.replace(
-                    "shop/A-1001",
-                    "shop/$(sed -n 's/^paid: \\([^ ]*\\).*/\\1/p' site.log)",
-                )
-            } else {
-                block.commands
-            };
-            let _ = write!(script, "\necho '### {}'\n{commands}", block.place);
+            let _ = write!(script, "\necho '### {}'\n{}", block.place, block.commands);
             if name == "README.md" && number == 1 {
                 script.push_str(BUYER);
             }

@@ -61,7 +61,6 @@ async fn a_wrong_sum_is_settled_with_two_commands() {
         let asked = tillgate(&till, &["payments", decision, &payment]);
         assert_eq!(asked.status.code(), Some(2), "{}", shown(&asked));
         assert!(shown(&asked).contains("add --yes"), "{}", shown(&asked));
-        till.bank.misbehave_always(Call::Other, None);
         let arguments = ["payments", decision, &payment, "--yes", "--reason", "the bank rounded"];
         let done = tillgate(&till, &arguments);
         assert!(done.status.success(), "{}", shown(&done));
@@ -77,6 +76,7 @@ async fn a_wrong_sum_is_settled_with_two_commands() {
             assert!(journal.contains(part), "{part}: {journal}");
         }
         till.bank.misbehave_always(Call::Notification, None);
+        till.bank.misbehave_always(Call::Other, None);
     }
     till.close().await;
 }
@@ -168,5 +168,34 @@ async fn acting_for_a_merchant_takes_the_admin_token() {
     assert_eq!(place(ADMIN_TOKEN, None).await.0, 400);
     assert_eq!(place(ADMIN_TOKEN, Some("nobody")).await.0, 403);
     assert_eq!(place(ADMIN_TOKEN, Some("site")).await.0, 201);
+    till.close().await;
+}
+
+/// Money that needs a decision stays listed, and mistyped ids say what to type.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_say_what_to_do() {
+    let till = Till::open().await;
+    let run = |arguments: &[&str]| shown(&tillgate(&till, arguments));
+    assert!(run(&["orders", "show"]).contains("there are no orders yet"));
+    let number = paid_with_another_sum(&till, "A-1", false).await;
+    let payment = format!("{number}-1");
+    assert!(run(&["orders", "show"]).contains("site/A-1"), "the latest order");
+    let unknown = run(&["orders", "show", "A-1"]);
+    assert!(unknown.contains("name the source too: SOURCE/A-1"), "{unknown}");
+    let unknown = run(&["payments", "refund", "site/A-1"]);
+    assert!(unknown.contains("is no id of a payment, such as 482993011752-1"), "{unknown}");
+
+    let dropped = run(&["payments", "drop", &payment, "--yes"]);
+    assert!(dropped.contains("615.80 RUB came for it. Accept or refund it"), "{dropped}");
+    let seen = run(&["orders", "seen", &number]);
+    let next = format!("$ tillgate payments accept {payment}");
+    assert!(seen.contains("money needs a decision") && seen.contains(&next), "{seen}");
+
+    till.site.fails(10);
+    assert!(run(&["payments", "accept", &payment, "--yes"]).contains("is paid by payment"));
+    till.has_failed("callback", 1).await;
+    let retried = run(&["outbox", "retry", "--all", "--lane", "callback", "--yes"]);
+    assert!(retried.contains("0 messages will be sent now"), "{retried}");
+    assert!(retried.contains("to send one now: tillgate outbox retry"), "{retried}");
     till.close().await;
 }

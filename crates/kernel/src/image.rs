@@ -48,7 +48,10 @@ mod tests {
     fn an_image_has_a_known_format_and_a_limited_size() {
         let png = b"\x89PNG\r\n".to_vec();
         assert_eq!(Image::of(png.clone()).expect("a PNG").content_type(), "image/png");
+        let jpeg = b"\xff\xd8\xff\xe0\0\x10JFIF".to_vec();
+        assert_eq!(Image::of(jpeg).expect("a JPEG").content_type(), "image/jpeg");
         assert!(Image::of(b"<svg onload=alert(1)>".to_vec()).is_err());
+        assert!(Image::of(b"\xff\xfe<\0s\0v\0g\0".to_vec()).is_err(), "SVG in UTF-16");
         let long = [png, vec![0; IMAGE_BYTES_MAX]].concat();
         assert!(Image::of(long).expect_err("too long").contains("256 kB"));
     }

@@ -86,7 +86,10 @@ pub fn unpack(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Unusable> {
     // Some senders send JSON with the Content-Type of a form, and others a form
     // with the Content-Type of JSON. The content decides.
     let tidied = tidy(&plain);
-    if !tidied.text.starts_with(b"{") && (is_form(headers) || looks_like_form(&tidied.text)) {
+    if !tidied.text.is_empty()
+        && !tidied.text.starts_with(b"{")
+        && (is_form(headers) || looks_like_form(&tidied.text))
+    {
         let detail = "the body is a form: send JSON, with Content-Type: application/json";
         return Err(rejection(UnusableKind::UnsupportedForm, detail));
     }

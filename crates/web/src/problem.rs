@@ -253,7 +253,8 @@ impl IntoResponse for Problem {
 /// No route has this path.
 pub async fn no_such_page() -> Problem {
     Problem::not_found(
-        "no such address; hooks go to /hooks/<source>, the admin API is under /admin/v1",
+        "no such address. The API is under /v1, and /docs describes it; hooks go to \
+         /hooks/<source>; the admin API is under /admin/v1",
     )
 }
 

@@ -19,15 +19,31 @@ use super::client::{Server, print_json};
 use super::{Failed, say};
 use crate::kernel::Timestamp;
 use crate::kernel::text::shown_in_line;
+use crate::orders::Number;
 
 /// The number in tillgate of the order that a person names: by that number, or
 /// by its source and its number there, as in `sm/H123`.
 async fn order_number(server: &Server, order: &str) -> Result<String, Failed> {
-    let Some((source, id)) = order.split_once('/') else { return Ok(order.to_owned()) };
+    let Some((source, id)) = order.split_once('/') else {
+        if order.parse::<Number>().is_err() {
+            return Err(Failed::usage(format!(
+                "{order} is no number of tillgate, which has twelve digits. With your own number, \
+                 name the source too: SOURCE/{order}"
+            )));
+        }
+        return Ok(order.to_owned());
+    };
     let query = [("source", Some(source)), ("external_id", Some(id))];
     let found = server.get("/orders", &query).await?;
     let number = found.pointer("/items/0/number").and_then(Value::as_str).map(str::to_owned);
     number.ok_or_else(|| Failed::because(format!("{source} has no order {id}")))
+}
+
+/// The number of the latest order.
+async fn latest_order(server: &Server) -> Result<String, Failed> {
+    let found = server.get("/orders", &[("limit", Some("1"))]).await?;
+    let number = found.pointer("/items/0/number").and_then(Value::as_str).map(str::to_owned);
+    number.ok_or_else(|| Failed::because("there are no orders yet"))
 }
 
 /// The time at a path, in this machine's time zone and to the second.

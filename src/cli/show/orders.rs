@@ -4,7 +4,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::table::{self, Column};
-use super::{ListOptions, journal, line_of, local_time, order_number, print_json, text_at};
+use super::{
+    ListOptions, journal, latest_order, line_of, local_time, order_number, print_json, text_at,
+};
 use crate::cli::client::ServerOptions;
 use crate::cli::{Failed, confirm, say};
 
@@ -13,7 +15,7 @@ pub enum Command {
     /// List orders, the latest first
     List(List),
     /// Show an order with its full history
-    Show(One),
+    Show(Show),
     /// Place an order for a merchant, and print the link where its buyer pays
     Create(Create),
     /// Cancel an unpaid order of a merchant
@@ -59,6 +61,15 @@ pub struct One {
     /// The order's number in tillgate, or SOURCE/NUMBER with the number of the
     /// marketplace or site, such as sm/H123
     order: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    server: ServerOptions,
+    /// The order's number in tillgate, or SOURCE/NUMBER with the number of the
+    /// marketplace or site, such as sm/H123 [default: the latest order]
+    order: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -155,7 +166,12 @@ async fn seen(options: One) -> Result<(), Failed> {
         print_json(&order);
         return Ok(());
     }
-    say(format_args!("order {number}: no warnings are left"));
+    if order["attention"].as_array().is_some_and(|notes| !notes.is_empty()) {
+        say(format_args!("order {number}: money needs a decision"));
+        print_notes(&order);
+    } else {
+        say(format_args!("order {number}: no warnings are left"));
+    }
     Ok(())
 }
 
@@ -215,9 +231,12 @@ fn print_notes(order: &Value) {
     }
 }
 
-async fn show(options: One) -> Result<(), Failed> {
+async fn show(options: Show) -> Result<(), Failed> {
     let server = options.server.connect().await?;
-    let number = order_number(&server, &options.order).await?;
+    let number = match &options.order {
+        Some(order) => order_number(&server, order).await?,
+        None => latest_order(&server).await?,
+    };
     let order = server.get(&format!("/orders/{number}"), &[]).await?;
     let journal = server.get(&format!("/orders/{number}/journal"), &[]).await?;
     if options.server.json {

@@ -128,6 +128,16 @@ async fn retry(options: Retry) -> Result<(), Failed> {
         print_json(&Value::Array(retried));
     } else {
         say(format_args!("{} messages will be sent now", retried.len()));
+        let query = [("lane", options.lane.as_deref()), ("state", Some("pending"))];
+        let mut waiting = ListOptions::ALL.fetch(&server, "/outbox", &query).await?.items;
+        waiting.retain(|message| !message["last_error"].is_null());
+        if let Some(first) = waiting.first() {
+            say(format_args!(
+                "{} more will be tried again without you; to send one now: tillgate outbox retry {}",
+                waiting.len(),
+                text_at(first, "id")
+            ));
+        }
     }
     Ok(())
 }

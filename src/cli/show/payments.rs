@@ -109,6 +109,7 @@ async fn list(options: List) -> Result<(), Failed> {
 }
 
 async fn look(options: Look) -> Result<(), Failed> {
+    check_id(&options.id)?;
     let server = options.server.connect().await?;
     let payment = server.post(&format!("/payments/{}/look", options.id)).await?;
     if options.server.json {
@@ -133,7 +134,7 @@ fn print_sums(payment: &Value) {
         ("held", "held"),
         ("refunded", "refunded"),
         ("being refunded", "being_refunded"),
-        ("left", "left"),
+        ("left to refund", "left"),
         ("difference", "difference"),
     ] {
         let sum = text_at(payment, &format!("{field}.amount"));
@@ -166,9 +167,27 @@ fn question(payment: &Value, id: &str, action: &str, amount: Option<&str>) -> St
     }
 }
 
+/// An order has payments, each with an id of its own.
+fn check_id(id: &str) -> Result<(), Failed> {
+    if id.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+        return Ok(());
+    }
+    Err(Failed::usage(format!(
+        "{id} is no id of a payment, such as 482993011752-1. tillgate orders show lists the payments \
+         of an order"
+    )))
+}
+
 async fn decide(options: Decide, action: &str, amount: Option<String>) -> Result<(), Failed> {
+    check_id(&options.id)?;
     let server = options.server.connect().await?;
-    let payment = server.get(&format!("/payments/{}", options.id), &[]).await?;
+    let mut payment = server.get(&format!("/payments/{}", options.id), &[]).await?;
+    let is_of_payment = text_at(&payment, "id") == options.id;
+    if is_of_payment && text_at(&payment, "state.is") == "needs_review" {
+        // Its money may have come since it was last looked up. A payment system
+        // that cannot be reached does not prevent a decision.
+        payment = server.post(&format!("/payments/{}/look", options.id)).await.unwrap_or(payment);
+    }
     if !options.server.json {
         print_sums(&payment);
     }
@@ -186,11 +205,23 @@ async fn decide(options: Decide, action: &str, amount: Option<String>) -> Result
             "payment {} is being refunded; to follow it: tillgate orders show {number}",
             options.id
         )),
-        _ => say(format_args!(
-            "order {number} is {state}; to follow it: tillgate orders show {number}"
+        "retry" => {
+            say(format_args!("requested again; to follow it: tillgate orders show {number}"))
+        }
+        "drop" if is_of_payment && is_payable(&order) => say(format_args!(
+            "payment {id} is dropped. The buyer's link makes another one; to make it now: tillgate \
+             payments retry {id}",
+            id = options.id
         )),
+        "drop" => say(format_args!("{} is dropped", options.id)),
+        _ => say(format_args!("{} was carried out", options.id)),
     }
     Ok(())
+}
+
+/// Whether an order waits for its money.
+fn is_payable(order: &Value) -> bool {
+    order["paid_at"].is_null() && order["cancelled_at"].is_null()
 }
 
 async fn act(

@@ -17,6 +17,8 @@ use crate::payments::{OperationId, PaymentId};
 pub enum Task {
     /// Advance a payment.
     Payment { payment: PaymentId },
+    /// Look up what has become of a payment for which nothing more is planned.
+    Look { payment: PaymentId },
     /// Update the data of a payment at the payment system.
     PendingUpdate { payment: PaymentId },
     /// Advance a refund, a capture or a shipment.
@@ -32,6 +34,7 @@ impl Task {
     pub fn payment(self) -> PaymentId {
         match self {
             Task::Payment { payment }
+            | Task::Look { payment }
             | Task::PendingUpdate { payment }
             | Task::Refunds { payment } => payment,
             Task::Operation { operation } => operation.payment,

@@ -128,7 +128,9 @@ fn subject_of(delivery: &Delivery) -> MessageSubject {
     } else {
         serde_json::from_str(body).ok().map(|task: Task| {
             let (call, subject) = match task {
-                Task::Payment { payment } => (PaymentCall::Payment, payment.to_string()),
+                Task::Payment { payment } | Task::Look { payment } => {
+                    (PaymentCall::Payment, payment.to_string())
+                }
                 Task::PendingUpdate { payment } => (PaymentCall::Update, payment.to_string()),
                 Task::Operation { operation } => (PaymentCall::Operation, operation.to_string()),
                 Task::Refunds { payment } => (PaymentCall::Refunds, payment.to_string()),

@@ -14,7 +14,7 @@ use crate::flows::advance_payment::drop_by_hand;
 use crate::flows::open_payment::{RequestedBy, open_payment};
 use crate::flows::outside_refund::look_by_hand;
 use crate::flows::review_money::{Refused, accept as accept_money, refund as refund_money};
-use crate::flows::{load_record, stored};
+use crate::flows::{checkout_of, load_record, stored};
 use crate::http::body::{read_json, read_plain};
 use crate::http::problem::Problem;
 use crate::http::problems;
@@ -23,7 +23,9 @@ use crate::http::watch::Watch;
 use crate::kernel::Money;
 use crate::kernel::text::clean;
 use crate::outbox::{Delivery, DeliveryState};
-use crate::payments::{NotAPaymentId, NotAnOperationId, OperationId, Operator, PaymentId};
+use crate::payments::{
+    NotAPaymentId, NotAnOperationId, OperationId, Operator, PaymentId, RemotePaymentStatus,
+};
 use crate::views::{OrderDocument, PaymentMoney, order_document, payment_money};
 
 /// How long an answer waits for a look-up that was asked for.
@@ -118,6 +120,7 @@ pub async fn accept(
 ) -> Result<Json<OrderDocument>, Problem> {
     let id = payment_in(&id)?;
     let operator = without_amount(read_decision(&headers, body).await?)?;
+    look_before_decision(&app, id).await?;
     accept_money(&app.services, id, &operator).await?.map_err(|why| refused(id, why))?;
     tracing::info!(payment = %id, by = operator.by, "an operator accepted money");
     order_of(&app, id).await
@@ -133,6 +136,7 @@ pub async fn refund(
 ) -> Result<Json<OrderDocument>, Problem> {
     let id = payment_in(&id)?;
     let Decision { amount, operator } = read_decision(&headers, body).await?;
+    look_before_decision(&app, id).await?;
     let refund = refund_money(&app.services, id, amount, &operator).await?;
     let refund = refund.map_err(|why| refused(id, why))?;
     tracing::info!(
@@ -180,19 +184,37 @@ pub async fn retry(
 /// system, or the refunds of one that is paid, and waits for the answer.
 pub async fn look(app: ApiRequest, Path(id): Path<String>) -> Result<Json<PaymentMoney>, Problem> {
     let payment = payment_in(&id)?;
-    let mut watch = Watch::over(&app.services, payment.number.partition(), LOOK_WAIT);
-    let Some(task) = look_by_hand(&app.services, payment).await? else {
+    if !look_now(&app, payment).await? {
         return Err(Problem::conflict(format!(
-            "payment {payment}: nothing of it can change at the payment system any more"
+            "payment {payment}: the payment system has nothing of it that could change"
         )));
-    };
+    }
+    show(app, Path(id)).await
+}
+
+/// Looks a payment up, and waits for the answer. Returns `false` if there is
+/// nothing to look up.
+async fn look_now(app: &ApiRequest, payment: PaymentId) -> Result<bool, Problem> {
+    let mut watch = Watch::over(&app.services, payment.number.partition(), LOOK_WAIT);
+    let Some(task) = look_by_hand(&app.services, payment).await? else { return Ok(false) };
     loop {
         let delivery = stored::message(&app.services.store, task).await?;
         let is_answered = delivery.is_none_or(|delivery| is_answered(&delivery));
         if is_answered || !watch.goes_on().await {
-            return show(app, Path(id)).await;
+            return Ok(true);
         }
     }
+}
+
+/// Before a decision about a payment under review: its money may have come
+/// since it was last looked up.
+async fn look_before_decision(app: &ApiRequest, id: PaymentId) -> Result<(), Problem> {
+    let checkout = checkout_of(&app.services, id.number).await?;
+    let payment = checkout.as_ref().and_then(|checkout| checkout.payment(id));
+    if payment.is_some_and(|it| it.is_under_review() && it.money_under_review().is_none()) {
+        look_now(app, id).await?;
+    }
+    Ok(())
 }
 
 /// Whether a task was tried: then it is settled, or waits for its next attempt.
@@ -213,8 +235,9 @@ pub async fn drop_it(
     let operator = without_amount(read_decision(&headers, body).await?)?;
     let Ok(operation) = id.parse::<OperationId>() else {
         let id = payment_in(&id)?;
+        look_before_decision(&app, id).await?;
         if !drop_by_hand(&app.services, id, &operator).await? {
-            return Err(not_in_review(&id.to_string()));
+            return Err(not_dropped(&app, id).await?);
         }
         tracing::info!(
             payment = %id,
@@ -250,6 +273,23 @@ async fn settle(
     }
     tracing::info!(operation = %id, is_done, by = operator.by, "an operator settled an operation");
     order_of(app, id.payment).await
+}
+
+/// Why a payment was not dropped.
+async fn not_dropped(app: &ApiRequest, id: PaymentId) -> Result<Problem, Problem> {
+    let checkout = checkout_of(&app.services, id.number).await?;
+    let payment = checkout.as_ref().and_then(|checkout| checkout.payment(id));
+    Ok(match payment.and_then(|payment| payment.money_under_review()) {
+        Some(remote) if remote.status == RemotePaymentStatus::Held => Problem::conflict(format!(
+            "payment {id}: {} {} is held for it. Release it at the payment system first",
+            remote.amount, remote.currency
+        )),
+        Some(remote) => Problem::conflict(format!(
+            "payment {id}: {} {} came for it. Accept or refund it",
+            remote.amount, remote.currency
+        )),
+        None => not_in_review(&id.to_string()),
+    })
 }
 
 fn not_in_review(id: &str) -> Problem {

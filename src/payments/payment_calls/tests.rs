@@ -88,3 +88,50 @@ fn a_failed_look_up_does_not_change_a_link() {
         assert!(again.after.is_none() && payment.link(now()).is_some());
     }
 }
+
+/// A payment that had ended is looked up and its buyer has paid: the money is
+/// unwanted, is released, or needs review, and is never unknown.
+#[test]
+fn money_of_an_ended_payment_is_found() {
+    let look = |state: PaymentState, status: RemotePaymentStatus, kopecks: i64| {
+        let (mut payment, remote) = linked();
+        payment.state = state;
+        let amount = Money::from_kopecks(kopecks);
+        let shown = RemotePayment { status, amount, ..remote };
+        let looked = payment.take_outcome(CallOutcome::Status(shown).into(), now());
+        assert_eq!(looked, Ok(()));
+        payment
+    };
+    for ended in [PaymentState::Cancelled { at: now() }, PaymentState::Expired { at: now() }] {
+        let paid = look(ended.clone(), RemotePaymentStatus::Completed, 100);
+        assert_eq!((paid.was_paid(), paid.superseded), (true, Some(Superseded::Ended)));
+        let held = look(ended.clone(), RemotePaymentStatus::Held, 100);
+        assert_eq!(held.step(now()), Step::Cancel);
+        let other = look(ended.clone(), RemotePaymentStatus::Completed, 200);
+        assert_eq!(other.other_amount(), Some(Money::from_kopecks(200)));
+        let nothing = look(ended.clone(), RemotePaymentStatus::Canceled, 100);
+        assert_eq!(nothing.state, ended);
+    }
+}
+
+/// A payment under review is looked up until its money comes or its time is
+/// over. Held money is not counted as money that came.
+#[test]
+fn a_payment_under_review_is_watched_until_it_is_over() {
+    for (status, is_watched, has_money, came) in [
+        (RemotePaymentStatus::Created, true, false, false),
+        (RemotePaymentStatus::Held, false, true, false),
+        (RemotePaymentStatus::Completed, false, true, true),
+        (RemotePaymentStatus::Expired, false, false, false),
+    ] {
+        let (mut payment, remote) = linked();
+        let shown = RemotePayment { amount: Money::from_kopecks(200), ..remote };
+        let mismatch = payment.fits(&shown).expect_err("another amount");
+        payment.review(mismatch, now());
+        let shown = RemotePayment { status: status.clone(), ..shown };
+        let looked = payment.take_outcome(CallOutcome::Status(shown).into(), now());
+        assert_eq!(looked.is_err_and(|again| again.is_waiting()), is_watched, "{status:?}");
+        assert_eq!(payment.money_under_review().is_some(), has_money, "{status:?}");
+        assert_eq!(payment.other_amount().is_some(), came, "{status:?}");
+    }
+}

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use self::operations::{OperationStep, RefundListing};
-use self::payments::PaymentStep;
+use self::payments::{Aim, PaymentStep};
 use self::settling::{LOG, RETRY, not_called, settlement};
 use super::attempts::AttemptWorker;
 use super::dispatch::Dispatch;
@@ -97,14 +97,16 @@ impl PaymentWorker {
                 worker.carry_on(claimed, &RefundListing { payment_worker, claimed, id }).await
             }
             Task::Payment { payment: id } => {
-                worker
-                    .carry_on(claimed, &PaymentStep { payment_worker, claimed, id, alters: false })
-                    .await
+                let aim = Aim::Advance;
+                worker.carry_on(claimed, &PaymentStep { payment_worker, claimed, id, aim }).await
             }
             Task::PendingUpdate { payment: id } => {
-                worker
-                    .carry_on(claimed, &PaymentStep { payment_worker, claimed, id, alters: true })
-                    .await
+                let aim = Aim::Update;
+                worker.carry_on(claimed, &PaymentStep { payment_worker, claimed, id, aim }).await
+            }
+            Task::Look { payment: id } => {
+                let aim = Aim::Look;
+                worker.carry_on(claimed, &PaymentStep { payment_worker, claimed, id, aim }).await
             }
         }
     }

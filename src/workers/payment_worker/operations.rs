@@ -153,7 +153,7 @@ impl PaymentWorker {
         let Some(checkout) = checkout_of(&self.services, id.number).await? else {
             return at_rest();
         };
-        let payment = checkout.payments.iter().find(|payment| payment.id == id);
+        let payment = checkout.payment(id);
         let Some(remote_id) = payment.and_then(remote_id_of) else { return at_rest() };
         let Some(provider) = self.gateways.get(&checkout.gateway) else {
             let reason = RetryReason::NotConfigured { gateway: checkout.gateway.clone() };

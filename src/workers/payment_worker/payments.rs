@@ -30,8 +30,18 @@ pub(super) struct PaymentStep<'a> {
     pub payment_worker: &'a PaymentWorker,
     pub claimed: &'a Claimed,
     pub id: PaymentId,
-    /// Whether this task sends the pending update to the payment system.
-    pub alters: bool,
+    pub aim: Aim,
+}
+
+/// What a task is to do with a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aim {
+    /// Whatever comes next.
+    Advance,
+    /// Send the pending update to the payment system.
+    Update,
+    /// Only look it up.
+    Look,
 }
 
 impl AttemptStep for PaymentStep<'_> {
@@ -39,7 +49,7 @@ impl AttemptStep for PaymentStep<'_> {
 
     async fn step(&self) -> Result<Option<StepResult<PaymentOutcome>>, Unavailable> {
         let Claimed { delivery, at, .. } = self.claimed;
-        self.payment_worker.step(delivery, *at, self.id, self.alters).await
+        self.payment_worker.step(delivery, *at, self.id, self.aim).await
     }
 
     async fn record(
@@ -49,7 +59,12 @@ impl AttemptStep for PaymentStep<'_> {
     ) -> Result<Settlement, CommitError> {
         let settle = |again: Option<&RetryLater>| {
             // The watch task keeps polling on its own.
-            let again = again.filter(|again| !self.alters || !again.is_waiting());
+            let is_watch = match self.aim {
+                Aim::Advance => true,
+                Aim::Update => false,
+                Aim::Look => self.claimed.delivery.lane == WATCH_LANE,
+            };
+            let again = again.filter(|again| is_watch || !again.is_waiting());
             settlement(self.claimed, stepped, again)
         };
         let services = &self.payment_worker.services;
@@ -65,25 +80,25 @@ impl PaymentWorker {
         delivery: &Delivery,
         claimed_at: Timestamp,
         id: PaymentId,
-        alters: bool,
+        aim: Aim,
     ) -> Result<Option<StepResult<PaymentOutcome>>, Unavailable> {
         let Some(checkout) = checkout_of(&self.services, id.number).await? else {
             return Ok(Some(StepResult::by_itself(None)));
         };
-        let found = checkout.payments.iter().find(|payment| payment.id == id);
+        let found = checkout.payment(id);
         let Some(payment) = found else { return Ok(Some(StepResult::by_itself(None))) };
         // Links are polled in their own lane, so that urgent work never waits
         // behind them.
         let now = self.services.clock.now();
-        let step = match (payment.step(now), delivery.lane == WATCH_LANE) {
-            (Step::Update, _) if alters => Step::Update,
-            (_, _) if alters => Step::Rest,
+        let step = match (aim, payment.step(now)) {
+            (Aim::Update, Step::Update) => Step::Update,
+            (Aim::Update, _) => Step::Rest,
             // A separate task sends the update.
-            (Step::Check | Step::Update, _) => Step::Check,
-            (_, true) => Step::Rest,
-            // A person has it looked up.
-            (Step::Rest, false) if payment.is_under_review() => Step::Check,
-            (step, false) => step,
+            (Aim::Advance | Aim::Look, Step::Check | Step::Update) => Step::Check,
+            (Aim::Look, Step::Rest) if payment.may_have_changed() => Step::Check,
+            (Aim::Look, _) => Step::Rest,
+            (Aim::Advance, _) if delivery.lane == WATCH_LANE => Step::Rest,
+            (Aim::Advance, step) => step,
         };
         if step == Step::Check && checkout.is_being_captured(payment.id) {
             let stepped =

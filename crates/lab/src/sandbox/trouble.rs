@@ -28,7 +28,7 @@ impl Call {
 
 /// A way to fail. Some apply only to notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Trouble {
     /// Processed, but answered after this many milliseconds.
     Slow(u64),
