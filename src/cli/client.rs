@@ -80,8 +80,8 @@ impl ServerOptions {
             given.map(Secret::new).or_else(|| settings.and_then(|settings| settings.admin_token));
         let Some(token) = token else {
             return Err(Failed::usage(
-                "no admin token: run this in the folder of tillgate.toml, name it with --config, or \
-                 set TILLGATE_ADMIN_TOKEN",
+                "no admin token: set admin_token in tillgate.toml, and run this in its folder or \
+                 name it with --config; or set TILLGATE_ADMIN_TOKEN",
             ));
         };
         let deadline = Duration::from_secs(ANSWER_SECONDS_MAX);
