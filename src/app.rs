@@ -372,7 +372,13 @@ impl App {
             None => serving.push(serve(listener, routes(Arc::clone(&app_state)))),
             Some((admin_listener, endpoint)) => {
                 serving.push(serve(listener, public_routes(Arc::clone(&app_state))));
-                serving.push(serve(admin_listener, operator_routes(Arc::clone(&app_state))));
+                serving.push(tokio::spawn(server::serve(
+                    admin_listener,
+                    operator_routes(Arc::clone(&app_state)),
+                    limits.clone(),
+                    drain_edge.clone(),
+                    idle_drain,
+                )));
                 admin_endpoint = endpoint;
             }
         }

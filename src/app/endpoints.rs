@@ -8,9 +8,10 @@ use crate::dedup::retention;
 use crate::flows::sweep::Retention;
 use crate::gateway::Gateway;
 use crate::http::Shop;
-use crate::http::SourceEndpoint;
 use crate::http::api::{MerchantAccess, RateLimit};
+use crate::http::{SenderKind, SourceEndpoint};
 use crate::kernel::{PartyName, Tokens};
+use crate::telemetry::metrics::HookMetrics;
 use crate::webhooks::verify::Networks;
 use crate::webhooks::{Protocol, Verifier};
 
@@ -24,7 +25,7 @@ pub(super) fn source_endpoints(
         let (verifier, protocol) = source_protocol(source, key);
         let endpoint = SourceEndpoint {
             source: PartyName::new(name.clone()),
-            account: None,
+            kind: SenderKind::Marketplace { metrics: HookMetrics::of(name) },
             verifier,
             protocol,
         };
@@ -32,9 +33,9 @@ pub(super) fn source_endpoints(
     };
     let gateway = |(name, gateway): (&String, &Gateway)| {
         let (verifier, protocol) = (gateway.verifier(), gateway.protocol());
-        let account = Some(gateway.account().to_owned());
+        let kind = SenderKind::PaymentSystem { account: gateway.account().to_owned() };
         let endpoint =
-            SourceEndpoint { source: PartyName::new(name.clone()), account, verifier, protocol };
+            SourceEndpoint { source: PartyName::new(name.clone()), kind, verifier, protocol };
         (name.clone(), Arc::new(endpoint))
     };
     settings.sources.iter().map(source).chain(settings.gateways.iter().map(gateway)).collect()

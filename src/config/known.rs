@@ -47,7 +47,7 @@ pub const SECTIONS: &[Section] = &[
             Setting::or(
                 "store_cache_mebibytes",
                 Number,
-                "128",
+                "32",
                 "Memory for the cache of a `sled:` store, in MiB.",
             ),
             Setting::or(

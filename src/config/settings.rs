@@ -100,7 +100,7 @@ fn yes() -> bool {
 }
 
 fn cache_default() -> u32 {
-    128
+    32
 }
 
 impl Settings {

@@ -4,7 +4,7 @@ use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::{IdempotencyRecord, Reason};
-use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::document;
 use crate::kernel::{
     Document, ExternalId, Fingerprint, HookId, Kind, PartyName, Timestamp, Unreadable,
 };
@@ -29,10 +29,10 @@ pub struct JournalEntry {
     /// All reasons for the verdict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
-    /// The effects, for people and for programs: see `orders::Fact` and
+    /// The effects as JSON, for people and for programs: see `orders::Fact` and
     /// `payments::PaymentFact`.
     #[serde(default)]
-    pub facts: Vec<serde_json::Value>,
+    pub facts: Vec<String>,
     /// Set in an entry that counts the duplicates of another hook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<Copies>,
@@ -55,25 +55,25 @@ pub struct Copies {
     pub last_at: Timestamp,
 }
 
-/// The stored form is the JSON of everything except the body, a line feed, and
-/// the raw body, which need not be text.
+/// The stored form is the length of everything except the body, in 4 bytes,
+/// that in the form of other documents, and the raw body.
 impl Document for JournalEntry {
     const KIND: Kind = Kind::listed(2, "hooks");
-    const SCHEMA: u16 = 3;
-    const OLDEST: u16 = 3;
+    const SCHEMA: u16 = 4;
+    const OLDEST: u16 = 4;
 
     fn encode(&self) -> Vec<u8> {
-        let mut bytes = encode_json(self);
-        bytes.reserve_exact(1 + self.body.len());
-        bytes.push(b'\n'); // compact JSON has no line feeds
-        bytes.extend_from_slice(&self.body);
-        bytes
+        let head = document::encode(self);
+        let length = u32::try_from(head.len()).unwrap_or(u32::MAX);
+        [&length.to_be_bytes(), &*head, &*self.body].concat()
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<JournalEntry, Unreadable> {
-        let end = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len());
-        let mut entry: JournalEntry = decode_json(schema, &bytes[..end])?;
-        entry.body = bytes.get(end + 1..).unwrap_or_default().to_vec();
+        let (length, rest) = bytes.split_first_chunk().unwrap_or((&[0; 4], bytes));
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let (head, body) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        let mut entry: JournalEntry = document::decode(schema, head)?;
+        entry.body = body.to_vec();
         Ok(entry)
     }
 }

@@ -3,9 +3,31 @@
 use crate::kernel::{Fingerprint, HookId, Partition, PartyName};
 use crate::orders::Number;
 
-/// The id of a hook about an order. Its bytes identify the hook, because the
-/// marketplace's retries repeat them. If a retry has other bytes, the order
-/// recognises it by its meaning.
+/// What identifies a hook of a marketplace, before it is parsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HookKey {
+    pub fingerprint: Fingerprint,
+    /// Whether the sender has given the delivery a verified id. Then another
+    /// delivery with the same id is certainly a retry.
+    pub has_delivery_id: bool,
+}
+
+impl HookKey {
+    /// The key of a hook with these bytes: the marketplace's retries repeat
+    /// them. If a retry has other bytes, the order recognises it by its
+    /// meaning. With a verified `delivery_id`, the bytes do not count.
+    #[must_use]
+    pub fn of(source: &PartyName, body: &[u8], delivery_id: Option<&str>) -> HookKey {
+        let source = source.as_str().as_bytes();
+        let fingerprint = match delivery_id {
+            Some(id) => Fingerprint::of(&[b"delivery", source, id.as_bytes()]),
+            None => Fingerprint::of(&[source, body]),
+        };
+        HookKey { fingerprint, has_delivery_id: delivery_id.is_some() }
+    }
+}
+
+/// The id of a request about an order, which its bytes identify.
 #[must_use]
 pub fn of_order(number: Number, source: &PartyName, event_type: &str, body: &[u8]) -> HookId {
     let fingerprint = Fingerprint::of(&[source.as_str().as_bytes(), event_type.as_bytes(), body]);
@@ -15,15 +37,7 @@ pub fn of_order(number: Number, source: &PartyName, event_type: &str, body: &[u8
 /// The id of a hook that names no order or is not understood.
 #[must_use]
 pub fn orphan(source: &PartyName, body: &[u8]) -> HookId {
-    let fingerprint = Fingerprint::of(&[source.as_str().as_bytes(), b"", body]);
-    HookId::of_name(fingerprint)
-}
-
-/// Identifies a delivery by the sender's own delivery id, whatever its bytes
-/// are.
-#[must_use]
-pub fn of_delivery(source: &PartyName, delivery_id: &str) -> Fingerprint {
-    Fingerprint::of(&[b"delivery", source.as_str().as_bytes(), delivery_id.as_bytes()])
+    HookId::of_name(HookKey::of(source, body, None).fingerprint)
 }
 
 /// The id of the journal entry that counts the duplicates of `hook`.

@@ -25,5 +25,5 @@ mod verdict;
 pub use idempotency::{Answer, Answered, IdempotencyRecord};
 pub use journal::{Copies, JournalEntry};
 pub use reason::Reason;
-pub use recent::Recent;
+pub use recent::{Recent, RecentHook};
 pub use verdict::Verdict;

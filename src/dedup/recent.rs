@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Answered;
-use crate::kernel::HookId;
+use crate::kernel::{ExternalId, Fingerprint, HookId};
 
 /// The number of marks: enough for about a minute at a thousand hooks per
 /// second. They take half a megabyte.
@@ -24,7 +24,17 @@ const ANSWERS: usize = 1 << 14;
 /// Recent hooks. The fingerprint of a hook determines its slot.
 pub struct Recent {
     marks: Box<[AtomicU64]>,
-    answers: Box<[Mutex<Option<Arc<Answered>>>]>,
+    answers: Box<[Mutex<Option<Arc<RecentHook>>>]>,
+}
+
+/// A hook that was answered recently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentHook {
+    pub answered: Answered,
+    /// Its kind, in the term of its sender.
+    pub event_type: String,
+    /// The sender's number of its order.
+    pub external_id: Option<ExternalId>,
 }
 
 impl Default for Recent {
@@ -52,17 +62,17 @@ impl Recent {
     }
 
     /// Caches an answer. It must already be durable.
-    pub fn keep(&self, answered: Answered) {
-        let slot = &self.answers[place(answered.id.fingerprint.get(), ANSWERS)];
-        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(answered));
+    pub fn keep(&self, hook: RecentHook) {
+        let slot = &self.answers[place(hook.answered.id.fingerprint.get(), ANSWERS)];
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(hook));
     }
 
-    /// The answer to a hook, if it is cached.
+    /// The hook with this fingerprint, if its answer is cached.
     #[must_use]
-    pub fn answer(&self, hook: HookId) -> Option<Arc<Answered>> {
-        let slot = &self.answers[place(hook.fingerprint.get(), ANSWERS)];
+    pub fn hook(&self, fingerprint: Fingerprint) -> Option<Arc<RecentHook>> {
+        let slot = &self.answers[place(fingerprint.get(), ANSWERS)];
         let kept = slot.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        kept.filter(|kept| kept.id == hook)
+        kept.filter(|kept| kept.answered.id.fingerprint == fingerprint)
     }
 }
 
@@ -79,7 +89,7 @@ fn place(fingerprint: u128, places: usize) -> usize {
 mod tests {
     use super::*;
     use crate::dedup::{Answer, Verdict};
-    use crate::kernel::{Fingerprint, Partition, Timestamp};
+    use crate::kernel::{Partition, Timestamp};
 
     #[test]
     fn an_answer_is_returned_only_for_its_own_hook() {
@@ -95,13 +105,14 @@ mod tests {
             verdict: Verdict::Applied,
             answer: Answer { status: 200, content_type: "text/plain".into(), body: "one".into() },
         };
-        assert_eq!(recent.answer(answered.id), None);
-        recent.keep(answered.clone());
-        assert_eq!(recent.answer(answered.id).as_deref(), Some(&answered));
-        assert_eq!(recent.answer(hook(8, "one")), None, "the same bytes about another order");
-        assert_eq!(recent.answer(hook(7, "another")), None);
-        assert!(!recent.mark(answered.id));
-        assert!(recent.mark(answered.id));
+        let id = answered.id;
+        let known = RecentHook { answered, event_type: "order.created".into(), external_id: None };
+        assert_eq!(recent.hook(id.fingerprint), None);
+        recent.keep(known.clone());
+        assert_eq!(recent.hook(id.fingerprint).as_deref(), Some(&known));
+        assert_eq!(recent.hook(hook(7, "another").fingerprint), None);
+        assert!(!recent.mark(id));
+        assert!(recent.mark(id));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::Services;
 use super::transaction::{Staged, Versioned, transact};
 use crate::dedup::key;
 use crate::kernel::DocKey;
-use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::document;
 use crate::kernel::time::between;
 use crate::kernel::{Document, Kind, PartyName, Timestamp, Unreadable};
 use crate::store::Unavailable;
@@ -34,14 +34,15 @@ const GONE_TIMES_MAX: usize = 20;
 
 impl Document for Endpoint {
     const KIND: Kind = Kind::unlisted(8, "callback addresses");
-    const SCHEMA: u16 = 1;
+    const SCHEMA: u16 = 2;
+    const OLDEST: u16 = 2;
 
     fn encode(&self) -> Vec<u8> {
-        encode_json(self)
+        document::encode(self)
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Endpoint, Unreadable> {
-        decode_json(schema, bytes)
+        document::decode(schema, bytes)
     }
 }
 

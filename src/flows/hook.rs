@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::dedup::{Answer, Reason, Verdict, key};
+use crate::dedup::key::HookKey;
+use crate::dedup::{Answer, Answered, Reason, RecentHook, Verdict, key};
 use crate::kernel::{ExternalId, HookId, PartyName};
 use crate::orders::{EventKind, Number};
 use crate::webhooks::Identity;
@@ -24,9 +25,10 @@ pub struct Hook {
 }
 
 impl Hook {
-    /// Creates a hook of `source`. `event_type` is its kind in the term of the
-    /// sender, `kind` is our kind if the hook is relevant to us, `external_id`
-    /// is the sender's order number, and `body` holds the bytes as received.
+    /// Creates a request that is processed like a hook. `event_type` is its
+    /// kind in the term of the sender, `kind` is our kind if the hook is
+    /// relevant to us, `external_id` is the sender's order number, and `body`
+    /// holds the bytes as received.
     #[must_use]
     pub fn new(
         source: PartyName,
@@ -44,25 +46,19 @@ impl Hook {
         Hook { source, event_type, kind, external_id, body, has_delivery_id: false, first_id }
     }
 
-    /// Creates a hook whose envelope has been read. `delivery_id` is the
-    /// verified id that the sender has given the delivery, if any; then it
-    /// identifies the hook instead of its bytes.
+    /// Creates a hook of a marketplace whose envelope has been read.
     #[must_use]
-    pub fn of(
-        source: PartyName,
-        identity: Identity,
-        body: Bytes,
-        delivery_id: Option<&str>,
-    ) -> Hook {
+    pub fn of(source: PartyName, identity: Identity, body: Bytes, key: HookKey) -> Hook {
         let Identity { event_type, kind, external_id } = identity;
-        let hook = Hook::new(source, event_type, kind, external_id, body);
-        let Some(delivery_id) = delivery_id else { return hook };
-        let fingerprint = key::of_delivery(&hook.source, delivery_id);
-        let first_id = match hook.external_id {
-            Some(_) => HookId { fingerprint, ..hook.first_id },
+        let HookKey { fingerprint, has_delivery_id } = key;
+        let first_id = match &external_id {
+            Some(external_id) => {
+                let partition = Number::derive(&source, external_id, 0).partition();
+                HookId { partition, fingerprint }
+            }
             None => HookId::of_name(fingerprint),
         };
-        Hook { has_delivery_id: true, first_id, ..hook }
+        Hook { source, event_type, kind, external_id, body, has_delivery_id, first_id }
     }
 
     /// The same hook under an id that was derived from other bytes.
@@ -73,6 +69,12 @@ impl Hook {
             None => id,
         };
         Hook { first_id, ..self }
+    }
+
+    /// This hook with its answer, for the cache.
+    pub(super) fn recent(&self, answered: Answered) -> RecentHook {
+        let (event_type, external_id) = (self.event_type.clone(), self.external_id.clone());
+        RecentHook { answered, event_type, external_id }
     }
 
     /// The source that sent it.

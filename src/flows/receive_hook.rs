@@ -224,7 +224,8 @@ impl OrderHook<'_> {
         {
             let Received { id, number, verdict, .. } = *received;
             let answer = received.answer.clone();
-            self.services.recent.keep(Answered { id, number, received_at, verdict, answer });
+            let answered = Answered { id, number, received_at, verdict, answer };
+            self.services.recent.keep(self.hook.recent(answered));
         }
     }
 

@@ -14,8 +14,10 @@ use crate::store::Unavailable;
 pub async fn recognise(services: &Services, hook: &Hook) -> Result<Option<Received>, Unavailable> {
     let id = hook.first_id;
     let came_lately = services.recent.mark(id);
-    if let Some(answered) = services.recent.answer(id) {
-        return Ok(Some(replayed(&answered)));
+    if let Some(first) = services.recent.hook(id.fingerprint)
+        && first.answered.id == id
+    {
+        return Ok(Some(replayed(&first.answered)));
     }
     if hook.kind == Some(EventKind::Created) && !came_lately {
         return Ok(None);
@@ -38,7 +40,7 @@ pub async fn recognise(services: &Services, hook: &Hook) -> Result<Option<Receiv
             );
         }
     } else {
-        services.recent.keep(answered.clone());
+        services.recent.keep(hook.recent(answered.clone()));
     }
     Ok(Some(replayed(&answered)))
 }
@@ -66,7 +68,9 @@ async fn look_for_a_change_back(
     .await
 }
 
-pub(super) fn replayed(answered: &Answered) -> Received {
+/// What a copy of a hook gets that was answered before.
+#[must_use]
+pub fn replayed(answered: &Answered) -> Received {
     Received {
         id: answered.id,
         verdict: Verdict::Replayed,

@@ -9,7 +9,7 @@ use super::Services;
 use super::transaction::{Staged, Versioned, transact};
 use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
-use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::document;
 use crate::kernel::{
     Document, ExternalId, Fingerprint, HookId, Kind, PartyName, Private, Unreadable,
 };
@@ -25,14 +25,15 @@ pub struct StoredKey {
 
 impl Document for StoredKey {
     const KIND: Kind = Kind::unlisted(9, "keys");
-    const SCHEMA: u16 = 1;
+    const SCHEMA: u16 = 2;
+    const OLDEST: u16 = 2;
 
     fn encode(&self) -> Vec<u8> {
-        encode_json(self)
+        document::encode(self)
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<StoredKey, Unreadable> {
-        decode_json(schema, bytes)
+        document::decode(schema, bytes)
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Transaction<'a> {
     pub now: Timestamp,
     attempt: u32,
     batch: Batch,
-    facts: Vec<serde_json::Value>,
+    facts: Vec<String>,
     settles: bool,
     followed: Option<Number>,
 }
@@ -158,7 +158,7 @@ impl<'a> Transaction<'a> {
 
     /// Adds a fact for the journal.
     pub fn note_fact(&mut self, fact: &impl Serialize) {
-        self.facts.extend(serde_json::to_value(fact).ok());
+        self.facts.extend(serde_json::to_string(fact).ok());
     }
 
     /// Adds several facts for the journal.
@@ -168,7 +168,7 @@ impl<'a> Transaction<'a> {
 
     /// The facts so far, in the form of the journal.
     #[must_use]
-    pub fn facts(&self) -> Vec<serde_json::Value> {
+    pub fn facts(&self) -> Vec<String> {
         self.facts.clone()
     }
 

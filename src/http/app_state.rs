@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, header};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tillgate_web::Seldom;
@@ -20,7 +20,7 @@ use crate::flows::Services;
 use crate::kernel::image::Image;
 use crate::kernel::{PartyName, Tokens};
 use crate::peer::Guard;
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::{self, HookMetrics};
 use crate::webhooks::{Protocol, Verifier};
 use crate::workers::duplicate_recorder::DuplicateCounter;
 
@@ -28,12 +28,30 @@ use crate::workers::duplicate_recorder::DuplicateCounter;
 #[derive(Debug)]
 pub struct SourceEndpoint {
     pub source: PartyName,
-    /// Our account at the sender, if it is a payment system.
-    pub account: Option<String>,
+    pub kind: SenderKind,
     /// Verifies the sender of a request.
     pub verifier: Verifier,
     /// Reads the sender's requests and builds its answers.
     pub protocol: Arc<dyn Protocol>,
+}
+
+impl SourceEndpoint {
+    #[must_use]
+    pub fn is_payment_system(&self) -> bool {
+        matches!(self.kind, SenderKind::PaymentSystem { .. })
+    }
+}
+
+/// What a sender sends.
+#[derive(Debug)]
+pub enum SenderKind {
+    /// A marketplace: hooks about orders.
+    Marketplace { metrics: HookMetrics },
+    /// A payment system: notifications about payments.
+    PaymentSystem {
+        /// Our account there.
+        account: String,
+    },
 }
 
 /// The name and the logo of a merchant, as buyers see them.
@@ -105,6 +123,22 @@ pub struct Refusals {
 }
 
 impl AppState {
+    /// Gives a request its id, in its own header.
+    pub(super) fn receive_id(&self, headers: &mut HeaderMap) -> HeaderValue {
+        let id = self.request_ids.of(headers.get(REQUEST_ID));
+        headers.insert(REQUEST_ID, id.clone());
+        id
+    }
+
+    /// Puts the id of a request into its answer, which also says that the
+    /// connection closes while the receiver is shutting down.
+    pub(super) fn send_id(&self, id: HeaderValue, headers: &mut HeaderMap) {
+        headers.insert(REQUEST_ID, id);
+        if self.draining.load(Ordering::Relaxed) {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+
     /// Counts a request without valid credentials. `api` is the API, `v1` or
     /// `admin`.
     pub(crate) fn refuse_log_in(&self, api: &'static str, headers: &HeaderMap) {

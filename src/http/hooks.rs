@@ -6,76 +6,101 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Method, header};
+use http_body::Body;
+use http_body_util::Either;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::body::{read_body, too_large, unpack};
 use super::log::milliseconds;
 use super::problem::Problem;
 use super::problems;
-use super::reply::answer;
-use super::server::Peer;
+use super::reply::whole;
+use super::server::{Answer, Peer};
 use super::work::KEEPING_MILLISECONDS_MAX;
 use super::work::see_through;
-use super::{AppState, REQUEST_ID, SourceEndpoint, notifications};
+use super::{AppState, REQUEST_ID, SenderKind, SourceEndpoint, notifications};
 use crate::dedup::Verdict;
+use crate::dedup::key::HookKey;
 use crate::flows::accept_hook::accept_hook;
+use crate::flows::recognise_hook::replayed;
 use crate::flows::reject_hook::reject;
 use crate::flows::{Hook, Received};
-use crate::kernel::Stopwatch;
+use crate::kernel::{ExternalId, PartyName, Stopwatch};
 use crate::orders::Number;
-use crate::telemetry::metrics;
+use crate::telemetry::metrics::HookMetrics;
 use crate::texts::{Language, joined};
-use crate::webhooks::{AuthError, Inbound, Rejection, RejectionKind, Sender};
+use crate::webhooks::verify::CheckedHead;
+use crate::webhooks::{AuthError, Inbound, Rejection, RejectionKind, Sender, Verifier};
 
 // Senders wait 5 s, and the network takes a part of that.
 const _: () = assert!(KEEPING_MILLISECONDS_MAX <= 3000);
 
-/// Handles a hook, or a notification if the sender is a payment system.
-pub async fn receive(
+/// The source of a hook, if the request is one whose path needs no decoding.
+pub(super) fn source_in<'a>(method: &Method, path: &'a str) -> Option<&'a str> {
+    let name = path.strip_prefix("/hooks/")?;
+    let name = name.strip_suffix('/').unwrap_or(name);
+    (*method == Method::POST && !name.is_empty() && !name.contains(['/', '%'])).then_some(name)
+}
+
+/// Handles a hook that came by the routes.
+pub async fn receive_routed(
     State(app): State<Arc<AppState>>,
     Path(name): Path<String>,
-    peer: Option<Extension<Peer>>,
+    Extension(Peer(peer)): Extension<Peer>,
     headers: HeaderMap,
-    body: Body,
+    body: axum::body::Body,
 ) -> Response {
-    let Some(endpoint) = app.sources.get(&name).cloned() else {
-        return Problem::not_found(
+    receive(app, &name, peer, headers, body).await.map(axum::body::Body::new)
+}
+
+/// Handles a hook, or a notification if the sender is a payment system.
+pub(super) async fn receive<B>(
+    app: Arc<AppState>,
+    name: &str,
+    peer: Option<IpAddr>,
+    headers: HeaderMap,
+    body: B,
+) -> Response<Answer>
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+{
+    let Some(endpoint) = app.sources.get(name).cloned() else {
+        return problem(Problem::not_found(
             "no source with this name is configured: see [sources] in tillgate.toml",
-        )
-        .into_response();
+        ));
     };
-    if let Some(account) = &endpoint.account {
-        let address = peer.and_then(|Extension(Peer(peer))| app.sender_behind(peer?, &headers));
-        let account = account.clone();
-        return Box::pin(notifications::receive(app, endpoint, account, address, headers, body))
-            .await;
-    }
+    let metrics = match &endpoint.kind {
+        SenderKind::Marketplace { metrics } => metrics,
+        SenderKind::PaymentSystem { account } => {
+            let address = peer.and_then(|peer| app.sender_behind(peer, &headers));
+            let receiving =
+                notifications::receive(&app, &endpoint, account, address, headers, body);
+            return Box::pin(receiving).await.map(Either::Right);
+        }
+    };
     let address = peer.filter(|_| endpoint.verifier.needs_address());
-    let address = address.and_then(|Extension(Peer(peer))| app.sender_behind(peer?, &headers));
-    if let Err(why) = endpoint.verifier.refuse_early(sender(&app, &headers, address)) {
-        return refuse(&app, &endpoint, &why);
-    }
+    let address = address.and_then(|peer| app.sender_behind(peer, &headers));
+    let head = match endpoint.verifier.check_head(sender(&app, &headers, address)) {
+        Ok(head) => head,
+        Err(why) => return refuse(&app, &endpoint.source, metrics, &why),
+    };
     let Ok(place) = Arc::clone(&app.hooks_at_once).try_acquire_owned() else {
-        metrics::hook_unavailable(endpoint.source.as_str());
-        return Problem::unavailable("too many hooks are being processed; send this hook again")
-            .into_response();
+        metrics.unavailable();
+        return problem(Problem::unavailable(
+            "too many hooks are being processed; send this hook again",
+        ));
     };
     let (bytes, is_whole) = match read_body(body).await {
         Ok(read) => read,
-        Err(problem) => return problem.into_response(),
+        Err(why) => return problem(why),
     };
+    let posted = Posted { headers, head, address, bytes, is_whole };
     // The work continues if the sender closes the connection.
-    let taking = Box::pin(take(
-        app,
-        Arc::clone(&endpoint),
-        Posted { headers, address, bytes, is_whole },
-        place,
-    ));
+    let taking = Box::pin(take(app, Arc::clone(&endpoint), posted, place));
     match see_through(taking, Duration::from_millis(KEEPING_MILLISECONDS_MAX)).await {
         Ok(response) => response,
         Err(unfinished) => {
@@ -84,16 +109,20 @@ pub async fn receive(
                 error = %unfinished,
                 "a hook was not processed in time; its sender was asked to send it again"
             );
-            metrics::hook_unavailable(endpoint.source.as_str());
-            Problem::unavailable("the hook could not be processed in time; send it again")
-                .into_response()
+            metrics.unavailable();
+            problem(Problem::unavailable("the hook could not be processed in time; send it again"))
         }
     }
+}
+
+fn problem(problem: Problem) -> Response<Answer> {
+    problem.into_response().map(Either::Right)
 }
 
 /// A hook as it was posted.
 struct Posted {
     headers: HeaderMap,
+    head: CheckedHead,
     /// The address of the sender, for a verifier that checks it.
     address: Option<IpAddr>,
     bytes: Bytes,
@@ -107,58 +136,59 @@ async fn take(
     endpoint: Arc<SourceEndpoint>,
     posted: Posted,
     _place: OwnedSemaphorePermit,
-) -> Response {
-    let Posted { headers, address, bytes, is_whole } = posted;
+) -> Response<Answer> {
     let watch = Stopwatch::start();
-    let SourceEndpoint { source, verifier, protocol, .. } = &*endpoint;
-    let sender = sender(&app, &headers, address);
-    let authentic = match verifier.verify(sender, &bytes) {
-        Ok(authentic) => authentic,
-        Err(why) => return refuse(&app, &endpoint, &why),
+    let SourceEndpoint { source, verifier, protocol, kind } = &*endpoint;
+    let SenderKind::Marketplace { metrics } = kind else {
+        return problem(Problem::not_found("this source accepts no hooks about orders"));
     };
-    let plain = if is_whole { unpack(&headers, &bytes) } else { Err(too_large()) };
+    let Posted { headers, head, address, bytes, is_whole } = &posted;
+    let receiving = Receiving { app: &app, source, verifier, metrics, headers, watch };
+    let sender = sender(&app, headers, *address);
+    let authentic = match verifier.verify_body(*head, sender, bytes) {
+        Ok(authentic) => authentic,
+        Err(why) => return receiving.refuse(&why),
+    };
+    let plain = if *is_whole { unpack(headers, bytes) } else { Err(too_large()) };
     let plain = match plain {
         Ok(plain) => plain,
         // Rare paths are boxed: they would make the state of the common path
         // several times as large.
-        Err(unusable) => {
-            let rejection = unusable.into();
-            return Box::pin(turn_away(&app, &endpoint, &headers, &bytes, &rejection, watch)).await;
-        }
+        Err(unusable) => return Box::pin(receiving.turn_away(bytes, &unusable.into())).await,
     };
+    let key = HookKey::of(source, &plain, verifier.delivery_id(sender));
+    // A delivery id alone does not show that the order is the same.
+    if !key.has_delivery_id
+        && let Some(first) = app.services.recent.hook(key.fingerprint)
+    {
+        return receiving.answer(
+            replayed(&first.answered),
+            &first.event_type,
+            first.external_id.as_ref(),
+        );
+    }
     let readable = authentic.unpacked(&plain).readable();
     let (identity, reading) = match protocol.read(&readable) {
         Ok(Inbound::Order(identity, reading)) => (identity, reading),
         // A protocol of [sources] reads hooks about orders only.
         Ok(Inbound::Payment(_)) => {
-            return Problem::not_found("this source accepts only hooks about orders")
-                .into_response();
+            return problem(Problem::not_found("this source accepts only hooks about orders"));
         }
-        Err(rejection) => {
-            return Box::pin(turn_away(&app, &endpoint, &headers, &plain, &rejection, watch)).await;
-        }
+        Err(rejection) => return Box::pin(receiving.turn_away(&plain, &rejection)).await,
     };
-    let delivery_id = verifier.delivery_id(sender);
-    let hook = Hook::of(source.clone(), identity, plain.clone(), delivery_id);
+    let _work = app.services.store.begin_work();
+    let hook = Hook::of(source.clone(), identity, plain.clone(), key);
     match accept_hook(&app.services, &**protocol, &hook, &*reading, None).await {
-        Ok(received) => {
-            if received.is_copy {
-                app.duplicates.add(received.id, app.services.clock.now());
-            }
-            let took = watch.elapsed();
-            metrics::hook_answered(source.as_str(), received.verdict, took);
-            log(&hook, &received, took, headers.get(REQUEST_ID));
-            answer(received.answer)
-        }
+        Ok(received) => receiving.answer(received, hook.event_type(), hook.external_id()),
         Err(why) => {
-            metrics::hook_unavailable(source.as_str());
+            metrics.unavailable();
             tracing::error!(
                 hook.source = %source,
                 hook.event = hook.event_type(),
                 error = %why,
                 "a hook could not be stored; its sender was asked to send it again"
             );
-            Problem::unavailable("the hook could not be stored; send it again").into_response()
+            problem(Problem::unavailable("the hook could not be stored; send it again"))
         }
     }
 }
@@ -168,90 +198,118 @@ fn sender<'a>(app: &AppState, headers: &'a HeaderMap, address: Option<IpAddr>) -
     Sender { address, headers, now: app.services.clock.now() }
 }
 
-fn refuse(app: &AppState, endpoint: &SourceEndpoint, why: &AuthError) -> Response {
-    metrics::hook_forged(endpoint.source.as_str());
+/// A hook that is being received.
+struct Receiving<'a> {
+    app: &'a AppState,
+    source: &'a PartyName,
+    verifier: &'a Verifier,
+    metrics: &'a HookMetrics,
+    headers: &'a HeaderMap,
+    watch: Stopwatch,
+}
+
+impl Receiving<'_> {
+    /// Counts and logs a hook that was received, and answers it. `event_type`
+    /// and `external_id` are in the terms of its sender.
+    fn answer(
+        &self,
+        received: Received,
+        event_type: &str,
+        external_id: Option<&ExternalId>,
+    ) -> Response<Answer> {
+        if received.is_copy {
+            self.app.duplicates.add(received.id, self.app.services.clock.now());
+        }
+        let took = self.watch.elapsed();
+        self.metrics.answered(received.verdict, took);
+        tracing::info!(
+            request.id = self.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()),
+            hook.source = %self.source,
+            hook.event = event_type,
+            hook.id = %received.id,
+            order.external_id = external_id.map(ExternalId::as_str),
+            order.number = received.number.map(Number::get),
+            verdict = %received.verdict,
+            reason = (!received.reasons.is_empty())
+                .then(|| tracing::field::display(joined(&received.reasons, Language::En))),
+            duration_ms = milliseconds(took),
+            "hook answered"
+        );
+        whole(received.answer).map(Either::Left)
+    }
+
+    fn refuse(&self, why: &AuthError) -> Response<Answer> {
+        refuse(self.app, self.source, self.metrics, why)
+    }
+
+    /// Stores a hook that cannot be used, and answers why.
+    async fn turn_away(&self, bytes: &Bytes, rejection: &Rejection) -> Response<Answer> {
+        if !self.verifier.proves_sender() {
+            // An address proves little about the sender, and stored hooks fill
+            // the disk.
+            self.metrics.answered(Verdict::Rejected, self.watch.elapsed());
+            if let Some(times) = self.app.refusals.unreadable.due_times() {
+                tracing::warn!(
+                    hook.source = %self.source,
+                    times,
+                    reason = %rejection,
+                    "unusable hooks were rejected and not stored: their sender is not authenticated"
+                );
+            }
+            return problem(problems::rejected(rejection));
+        }
+        // Only the beginning of a body that is too long has been read.
+        let stated_length = self.headers.get(header::CONTENT_LENGTH);
+        let stated_length = stated_length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let stated_length = stated_length.filter(|_| rejection.why == RejectionKind::TooLarge);
+        let event_type = rejection.event_type.clone().unwrap_or_default();
+        let hook = Hook::new(self.source.clone(), event_type, None, None, bytes.clone());
+        let length = stated_length.unwrap_or(bytes.len() as u64);
+        match reject(&self.app.services, hook, &rejection.detail, length).await {
+            Ok(id) => {
+                let took = self.watch.elapsed();
+                self.metrics.answered(Verdict::Rejected, took);
+                tracing::warn!(
+                    hook.source = %self.source,
+                    hook.id = %id,
+                    hook.event = rejection.event_type,
+                    verdict = %Verdict::Rejected,
+                    reason = %rejection,
+                    duration_ms = milliseconds(took),
+                    "hook rejected as unusable; it is in the journal"
+                );
+                let mut response = problem(problems::rejected(rejection));
+                if rejection.why == RejectionKind::TooLarge {
+                    // The rest of the body is still arriving and will not be
+                    // read.
+                    response
+                        .headers_mut()
+                        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
+            }
+            Err(why) => {
+                self.metrics.unavailable();
+                problem(Problem::from(why))
+            }
+        }
+    }
+}
+
+fn refuse(
+    app: &AppState,
+    source: &PartyName,
+    metrics: &HookMetrics,
+    why: &AuthError,
+) -> Response<Answer> {
+    metrics.forged();
     if let Some(times) = app.refusals.hooks.due_times() {
         tracing::warn!(
-            hook.source = %endpoint.source,
+            hook.source = %source,
             times,
             reason = %why,
             "hooks with a missing or wrong signature or token were refused"
         );
     }
-    problems::signature_invalid().into_response()
-}
-
-/// Stores a hook that cannot be used, and answers why.
-async fn turn_away(
-    app: &AppState,
-    endpoint: &SourceEndpoint,
-    headers: &HeaderMap,
-    bytes: &Bytes,
-    rejection: &Rejection,
-    watch: Stopwatch,
-) -> Response {
-    if !endpoint.verifier.proves_sender() {
-        // An address proves little about the sender, and stored hooks fill the
-        // disk.
-        metrics::hook_answered(endpoint.source.as_str(), Verdict::Rejected, watch.elapsed());
-        if let Some(times) = app.refusals.unreadable.due_times() {
-            tracing::warn!(
-                hook.source = %endpoint.source,
-                times,
-                reason = %rejection,
-                "unusable hooks were rejected and not stored: their sender is not authenticated"
-            );
-        }
-        return problems::rejected(rejection).into_response();
-    }
-    // Only the beginning of a body that is too long has been read.
-    let stated_length =
-        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let stated_length = stated_length.filter(|_| rejection.why == RejectionKind::TooLarge);
-    let event_type = rejection.event_type.clone().unwrap_or_default();
-    let hook = Hook::new(endpoint.source.clone(), event_type, None, None, bytes.clone());
-    let length = stated_length.unwrap_or(bytes.len() as u64);
-    match reject(&app.services, hook, &rejection.detail, length).await {
-        Ok(id) => {
-            let took = watch.elapsed();
-            metrics::hook_answered(endpoint.source.as_str(), Verdict::Rejected, took);
-            tracing::warn!(
-                hook.source = %endpoint.source,
-                hook.id = %id,
-                hook.event = rejection.event_type,
-                verdict = %Verdict::Rejected,
-                reason = %rejection,
-                duration_ms = milliseconds(took),
-                "hook rejected as unusable; it is in the journal"
-            );
-            let mut response = problems::rejected(rejection).into_response();
-            if rejection.why == RejectionKind::TooLarge {
-                // The rest of the body is still arriving and will not be read.
-                response
-                    .headers_mut()
-                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
-            }
-            response
-        }
-        Err(why) => {
-            metrics::hook_unavailable(endpoint.source.as_str());
-            Problem::from(why).into_response()
-        }
-    }
-}
-
-fn log(hook: &Hook, received: &Received, took: Duration, request_id: Option<&HeaderValue>) {
-    tracing::info!(
-        request.id = request_id.and_then(|id| id.to_str().ok()),
-        hook.source = %hook.source(),
-        hook.event = hook.event_type(),
-        hook.id = %received.id,
-        order.external_id = hook.external_id().map(|id| id.as_str()),
-        order.number = received.number.map(Number::get),
-        verdict = %received.verdict,
-        reason = (!received.reasons.is_empty())
-            .then(|| tracing::field::display(joined(&received.reasons, Language::En))),
-        duration_ms = milliseconds(took),
-        "hook answered"
-    );
+    problem(problems::signature_invalid())
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`server`] drives connections with hyper, so that tillgate sets every
 //!   limit itself;
+//! - `entrance` takes hooks past the routes;
 //! - [`hooks`] receives the hooks of sources;
 //! - [`notifications`] receives the notifications of payment systems;
 //! - [`api`] is the API for merchants' sites;
@@ -22,6 +23,7 @@ mod app_state;
 pub mod buyer;
 pub mod docs;
 pub mod embed;
+mod entrance;
 pub mod hooks;
 mod live;
 pub mod notifications;
@@ -34,40 +36,39 @@ mod slip;
 mod watch;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 pub use app_state::{
-    AppState, HOOKS_AT_ONCE_MAX, NOTIFICATIONS_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX, Refusals, Shop,
-    SourceEndpoint,
+    AppState, HOOKS_AT_ONCE_MAX, NOTIFICATIONS_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX, Refusals,
+    SenderKind, Shop, SourceEndpoint,
 };
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
-use http::{HeaderValue, header};
+pub use entrance::Entrance;
 pub use live::LivePages;
 use request::number_in;
 use tillgate_web::{REQUEST_ID, forwarded, log, page, work};
 pub use tillgate_web::{body, fields, problem, readiness::Readiness, server};
 
 /// All routes, for a single listener.
-pub fn routes(app: Arc<AppState>) -> Router {
+pub fn routes(app: Arc<AppState>) -> Entrance {
     let all = public(&app).merge(operator(&app)).route("/readyz", get(ops::readyz));
-    finished(all, app)
+    Entrance::of(all, app)
 }
 
 /// The public routes, for the case that the operator's routes have a listener
 /// of their own.
-pub fn public_routes(app: Arc<AppState>) -> Router {
-    finished(public(&app).route("/readyz", get(ops::readyz_bare)), app)
+pub fn public_routes(app: Arc<AppState>) -> Entrance {
+    Entrance::of(public(&app).route("/readyz", get(ops::readyz_bare)), app)
 }
 
 /// The operator's routes, for a listener of their own.
 pub fn operator_routes(app: Arc<AppState>) -> Router {
     let all =
         operator(&app).route("/readyz", get(ops::readyz)).route("/healthz", get(ops::healthz));
-    finished(all, app)
+    routed(all, app)
 }
 
 fn operator(app: &Arc<AppState>) -> Router<Arc<AppState>> {
@@ -77,8 +78,8 @@ fn operator(app: &Arc<AppState>) -> Router<Arc<AppState>> {
 fn public(app: &Arc<AppState>) -> Router<Arc<AppState>> {
     let (merchants, _) = api::routes(app).split_for_parts();
     Router::new()
-        .route("/hooks/{name}", post(hooks::receive))
-        .route("/hooks/{name}/", post(hooks::receive))
+        .route("/hooks/{name}", post(hooks::receive_routed))
+        .route("/hooks/{name}/", post(hooks::receive_routed))
         .route("/healthz", get(ops::healthz))
         .merge(merchants)
         .route("/openapi.json", get(docs::document))
@@ -96,7 +97,7 @@ fn public(app: &Arc<AppState>) -> Router<Arc<AppState>> {
         .route("/assets/buyer.js", get(buyer::script))
 }
 
-fn finished(routes: Router<Arc<AppState>>, app: Arc<AppState>) -> Router {
+fn routed(routes: Router<Arc<AppState>>, app: Arc<AppState>) -> Router {
     routes
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::no_such_page)
@@ -109,12 +110,8 @@ async fn bear_request_id(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let id = app.request_ids.of(request.headers().get(REQUEST_ID));
-    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let id = app.receive_id(request.headers_mut());
     let mut response = next.run(request).await;
-    response.headers_mut().insert(REQUEST_ID, id);
-    if app.draining.load(Ordering::Relaxed) {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
+    app.send_id(id, response.headers_mut());
     response
 }

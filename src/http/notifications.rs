@@ -8,10 +8,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
+use http_body::Body;
 
 use super::body::{read_body, too_large, unpack};
 use super::log::milliseconds;
@@ -26,31 +26,36 @@ use crate::flows::reject_hook::reject;
 use crate::kernel::{Stopwatch, same_id};
 use crate::telemetry::metrics;
 use crate::texts::{Language, Localized};
+use crate::webhooks::verify::CheckedHead;
 use crate::webhooks::{AuthError, Outcome, Rejection, Sender, read_notification};
 
 /// Handles a notification of a payment system.
-pub async fn receive(
-    app: Arc<AppState>,
-    endpoint: Arc<SourceEndpoint>,
-    account: String,
+pub async fn receive<B>(
+    app: &Arc<AppState>,
+    endpoint: &Arc<SourceEndpoint>,
+    account: &str,
     address: Option<IpAddr>,
     headers: HeaderMap,
-    body: Body,
-) -> Response {
+    body: B,
+) -> Response
+where
+    B: Body<Data = Bytes> + Send + Unpin,
+{
     let sender = Sender { address, headers: &headers, now: app.services.clock.now() };
-    if let Err(why) = endpoint.verifier.refuse_early(sender) {
-        return answer(refuse(&app, &endpoint, why));
-    }
+    let head = match endpoint.verifier.check_head(sender) {
+        Ok(head) => head,
+        Err(why) => return answer(refuse(app, endpoint, why)),
+    };
     let Ok(place) = Arc::clone(&app.notifications_at_once).try_acquire_owned() else {
-        return answer(answer_to(&endpoint, Outcome::Unavailable));
+        return answer(answer_to(endpoint, Outcome::Unavailable));
     };
     let (bytes, is_whole) = match read_body(body).await {
         Ok(read) => read,
-        Err(_) => return answer(answer_to(&endpoint, Outcome::Unavailable)),
+        Err(_) => return answer(answer_to(endpoint, Outcome::Unavailable)),
     };
     // As with hooks: when the sender closes the connection, the work continues.
-    let posted = Posted { account, address, headers, bytes, is_whole };
-    let taking = take(app, Arc::clone(&endpoint), posted);
+    let posted = Posted { account: account.to_owned(), head, address, headers, bytes, is_whole };
+    let taking = take(Arc::clone(app), Arc::clone(endpoint), posted);
     let work = async move {
         let taken = taking.await;
         drop(place);
@@ -65,7 +70,7 @@ pub async fn receive(
                 "a notification was not processed in time; the payment system was asked to send \
                 it again"
             );
-            answer(answer_to(&endpoint, Outcome::Unavailable))
+            answer(answer_to(endpoint, Outcome::Unavailable))
         }
     }
 }
@@ -74,6 +79,7 @@ pub async fn receive(
 struct Posted {
     /// Our account at the payment system.
     account: String,
+    head: CheckedHead,
     address: Option<IpAddr>,
     headers: HeaderMap,
     bytes: Bytes,
@@ -108,7 +114,7 @@ fn refuse(app: &AppState, endpoint: &SourceEndpoint, why: AuthError) -> Answer {
 
 async fn take(app: Arc<AppState>, endpoint: Arc<SourceEndpoint>, posted: Posted) -> Answer {
     let watch = Stopwatch::start();
-    let Posted { account, address, headers, bytes, is_whole } = posted;
+    let Posted { account, head, address, headers, bytes, is_whole } = posted;
     let SourceEndpoint { source, verifier, protocol, .. } = &*endpoint;
     let gateway = source.as_str();
     if !is_whole {
@@ -116,7 +122,7 @@ async fn take(app: Arc<AppState>, endpoint: Arc<SourceEndpoint>, posted: Posted)
         return answer_to(&endpoint, Outcome::Unusable(&too_large().into()));
     }
     let sender = Sender { address, headers: &headers, now: app.services.clock.now() };
-    let authentic = match verifier.verify(sender, &bytes) {
+    let authentic = match verifier.verify_body(head, sender, &bytes) {
         Ok(authentic) => authentic,
         Err(why) => return refuse(&app, &endpoint, why),
     };

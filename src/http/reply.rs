@@ -1,8 +1,11 @@
 //! Builds responses: from a stored answer, and from an order with its revision.
 
 use axum::Json;
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
+use http_body_util::Full;
 use serde::Deserialize;
 
 use crate::dedup::Answer;
@@ -10,8 +13,13 @@ use crate::views::MerchantOrder;
 
 /// Turns a stored answer into a response.
 pub(super) fn answer(answer: Answer) -> Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let mut response = (status, answer.body).into_response();
+    whole(answer).map(Body::new)
+}
+
+/// Turns a stored answer into a response with one piece of memory.
+pub(super) fn whole(answer: Answer) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     if let Ok(content_type) = HeaderValue::from_str(&answer.content_type) {
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     }

@@ -7,7 +7,7 @@ use super::fold::{View, fold};
 use super::note::OrderNote;
 use super::stock::StockLevels;
 use crate::kernel::DocKey;
-use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::document;
 use crate::kernel::{Document, ExternalId, Kind, PartyName, Timestamp, Unreadable};
 use crate::orders::Number;
 use crate::outbox::MessageId;
@@ -142,14 +142,14 @@ impl Order {
 
 impl Document for Order {
     const KIND: Kind = Kind::listed(1, "orders");
-    const SCHEMA: u16 = 2;
-    const OLDEST: u16 = 2;
+    const SCHEMA: u16 = 3;
+    const OLDEST: u16 = 3;
 
     fn encode(&self) -> Vec<u8> {
-        encode_json(self)
+        document::encode(self)
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Order, Unreadable> {
-        decode_json(schema, bytes)
+        document::decode(schema, bytes)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::content::Content;
-use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::document;
 use crate::kernel::{Document, HookId, Kind, Quantity, Timestamp, Unreadable};
 use crate::orders::Number;
 
@@ -94,13 +94,14 @@ impl Movement {
 
 impl Document for Movement {
     const KIND: Kind = Kind::listed(4, "movements");
-    const SCHEMA: u16 = 1;
+    const SCHEMA: u16 = 2;
+    const OLDEST: u16 = 2;
 
     fn encode(&self) -> Vec<u8> {
-        encode_json(self)
+        document::encode(self)
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Movement, Unreadable> {
-        decode_json(schema, bytes)
+        document::decode(schema, bytes)
     }
 }

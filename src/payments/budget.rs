@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::document;
 use crate::kernel::time::{between, from_micros, later};
 use crate::kernel::{Document, Kind, Timestamp, Unreadable};
 
@@ -68,14 +68,15 @@ impl Budget {
 
 impl Document for Budget {
     const KIND: Kind = Kind::unlisted(6, "call counts");
-    const SCHEMA: u16 = 1;
+    const SCHEMA: u16 = 2;
+    const OLDEST: u16 = 2;
 
     fn encode(&self) -> Vec<u8> {
-        encode_json(self)
+        document::encode(self)
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Budget, Unreadable> {
-        decode_json(schema, bytes)
+        document::decode(schema, bytes)
     }
 }
 

@@ -8,7 +8,7 @@ use super::operation::Operation;
 use super::payment::Payment;
 use super::payment_id::PaymentId;
 use crate::kernel::DocKey;
-use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::document;
 use crate::kernel::{
     Document, Fingerprint, Kind, Money, PartyName, Private, Timestamp, Unreadable,
 };
@@ -246,14 +246,14 @@ impl PaymentNote {
 
 impl Document for Checkout {
     const KIND: Kind = Kind::unlisted(5, "payments");
-    const SCHEMA: u16 = 3;
-    const OLDEST: u16 = 3;
+    const SCHEMA: u16 = 4;
+    const OLDEST: u16 = 4;
 
     fn encode(&self) -> Vec<u8> {
-        encode_json(self)
+        document::encode(self)
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Checkout, Unreadable> {
-        decode_json(schema, bytes)
+        document::decode(schema, bytes)
     }
 }

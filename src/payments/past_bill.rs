@@ -11,7 +11,7 @@ use super::bill::{Bill, Customer};
 use super::checkout::Checkout;
 use super::payment::PaymentState;
 use super::payment_id::PaymentId;
-use crate::kernel::document::{decode_json, encode_json};
+use crate::kernel::document;
 use crate::kernel::{DocKey, Document, Kind, Private, Unreadable};
 use crate::orders::Number;
 
@@ -35,14 +35,15 @@ impl PastBill {
 
 impl Document for PastBill {
     const KIND: Kind = Kind::unlisted(10, "past bills");
-    const SCHEMA: u16 = 1;
+    const SCHEMA: u16 = 2;
+    const OLDEST: u16 = 2;
 
     fn encode(&self) -> Vec<u8> {
-        encode_json(self)
+        document::encode(self)
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<PastBill, Unreadable> {
-        decode_json(schema, bytes)
+        document::decode(schema, bytes)
     }
 }
 

@@ -120,12 +120,12 @@ pub fn joined<T: Localized>(things: &[T], language: Language) -> Text {
     Text(words.join("; "))
 }
 
-/// A stored fact of the journal.
+/// A fact of the journal, which has it as JSON.
 #[must_use]
-pub fn stored_fact(fact: &serde_json::Value, language: Language) -> Option<Text> {
-    let of_order = serde_json::from_value::<Fact>(fact.clone()).map(|fact| fact.in_words(language));
+pub fn stored_fact(fact: &str, language: Language) -> Option<Text> {
+    let of_order = serde_json::from_str::<Fact>(fact).map(|fact| fact.in_words(language));
     let of_payment =
-        || serde_json::from_value::<PaymentFact>(fact.clone()).map(|fact| fact.in_words(language));
+        || serde_json::from_str::<PaymentFact>(fact).map(|fact| fact.in_words(language));
     of_order.or_else(|_| of_payment()).ok()
 }
 

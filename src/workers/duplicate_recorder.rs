@@ -23,6 +23,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// counted only in the metrics.
 const WAITING_HOOKS_MAX: usize = 100_000;
 
+/// Hooks whose duplicates are recorded in one commit.
+const HOOKS_PER_COMMIT: usize = 64;
+
 /// Gathers duplicates until they are written.
 #[derive(Debug, Clone, Default)]
 pub struct DuplicateCounter {
@@ -52,19 +55,24 @@ impl DuplicateCounter {
     /// Writes what waits. Listings call it first, so that they show a duplicate
     /// of a moment ago.
     pub async fn write(&self, services: &Services) {
+        let (counter, services) = (self.clone(), services.clone());
+        // A task of its own: a caller that is cancelled loses nothing.
+        let writing = tokio::spawn(async move { counter.write_all(&services).await });
+        if let Err(why) = writing.await {
+            tracing::error!(error = %why, "duplicates of hooks were not recorded in the journal");
+        }
+    }
+
+    async fn write_all(&self, services: &Services) {
         let _one_at_a_time = self.writing.lock().await;
-        // Takes them one by one: a caller that is cancelled loses only the one
-        // that is being written.
-        let due: Vec<HookId> = self.waiting().keys().copied().collect();
-        for of in due {
-            let Some(new) = self.waiting().remove(&of) else { continue };
-            if let Err(why) = record_duplicates(services, &new).await {
-                let copies = new.copies;
+        let due: Vec<NewCopies> = std::mem::take(&mut *self.waiting()).into_values().collect();
+        for new in due.chunks(HOOKS_PER_COMMIT) {
+            if let Err(why) = record_duplicates(services, new).await {
                 tracing::warn!(
-                    hook.id = %copies.of,
-                    copies = copies.count,
+                    hooks = new.len(),
+                    copies = new.iter().map(|new| new.copies.count).sum::<u64>(),
                     error = %why,
-                    "duplicates of a hook were not recorded in the journal"
+                    "duplicates of hooks were not recorded in the journal"
                 );
             }
         }

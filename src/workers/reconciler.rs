@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
+use crate::dedup::key::HookKey;
 use crate::flows::accept_hook::accept_hook;
 use crate::flows::receive_hook::would_change;
 use crate::flows::{Hook, Services, find_record};
@@ -149,7 +150,8 @@ impl Reconciler {
                 return Ok(());
             }
         };
-        let hook = Hook::of(self.source.clone(), identity, body.clone(), None);
+        let key = HookKey::of(&self.source, &body, None);
+        let hook = Hook::of(self.source.clone(), identity, body.clone(), key);
         let received = accept_hook(&self.services, &*self.protocol, &hook, &*reading, None).await?;
         tracing::warn!(
             source = %self.source,

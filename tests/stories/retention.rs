@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tillgate::dedup::JournalEntry;
+use tillgate::dedup::key::HookKey;
 use tillgate::flows::effects::CALLBACKS;
 use tillgate::flows::receive_hook::receive;
 use tillgate::flows::recognise_hook::recognise;
@@ -55,7 +56,9 @@ pub async fn deliver(services: &Services, body: &str) -> Received {
     let sm = Sm { zone: None };
     let readable = Authentic::from_journal(body.as_bytes()).readable();
     let Ok(Inbound::Order(identity, reading)) = sm.read(&readable) else { panic!("a usable hook") };
-    let hook = Hook::of(PartyName::new("sm"), identity, body.to_owned().into(), None);
+    let source = PartyName::new("sm");
+    let key = HookKey::of(&source, body.as_bytes(), None);
+    let hook = Hook::of(source, identity, body.to_owned().into(), key);
     if let Some(received) = recognise(services, &hook).await.expect("a store that answers") {
         return received;
     }

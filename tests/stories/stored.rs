@@ -22,8 +22,8 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn an_order_of_version_2_is_read() {
-    let order = Order::decode(2, &fixture("order/v2/delivered.json")).expect("readable");
+fn an_order_of_version_3_is_read() {
+    let order = Order::decode(3, &fixture("order/v3/delivered.bin")).expect("readable");
     let document = serde_json::to_value(order_document(FRAME, &order, None)).expect("json");
     assert_eq!(
         (document["state"].as_str(), document["revision"].as_u64()),
@@ -34,30 +34,30 @@ fn an_order_of_version_2_is_read() {
 }
 
 #[test]
-fn a_journal_entry_of_version_3_is_read() {
-    let entry = JournalEntry::decode(3, &fixture("journal/v3/applied.bin")).expect("readable");
+fn a_journal_entry_of_version_4_is_read() {
+    let entry = JournalEntry::decode(4, &fixture("journal/v4/applied.bin")).expect("readable");
     assert_eq!(entry.record.verdict, Verdict::Applied);
     assert_eq!(entry.body.len() as u64, entry.body_bytes);
     assert!(entry.record.answer.expect("an answer").body.contains("created"));
 }
 
 #[test]
-fn a_message_of_version_3_is_read() {
-    let message = Delivery::decode(3, &fixture("message/v3/sent.json")).expect("readable");
+fn a_message_of_version_4_is_read() {
+    let message = Delivery::decode(4, &fixture("message/v4/sent.bin")).expect("readable");
     assert_eq!((message.state.as_str(), message.attempts), ("sent", 1));
 }
 
 #[test]
-fn a_movement_of_version_1_is_read() {
-    let movement = Movement::decode(1, &fixture("movement/v1/order.json")).expect("readable");
+fn a_movement_of_version_2_is_read() {
+    let movement = Movement::decode(2, &fixture("movement/v2/order.bin")).expect("readable");
     assert_eq!(movement.lines().len(), 5);
-    let opening = Movement::decode(1, &fixture("movement/v1/opening.json")).expect("readable");
+    let opening = Movement::decode(2, &fixture("movement/v2/opening.bin")).expect("readable");
     assert!(matches!(opening, Movement::Opening { .. }));
 }
 
 #[test]
-fn a_checkout_of_version_3_is_read() {
-    let checkout = Checkout::decode(3, &fixture("checkout/v3/paid.json")).expect("readable");
+fn a_checkout_of_version_4_is_read() {
+    let checkout = Checkout::decode(4, &fixture("checkout/v4/paid.bin")).expect("readable");
     let current = checkout.current().expect("a payment");
     assert!(current.is_paid() && current.id.attempt == 2, "{current:?}");
     assert_eq!(current.bill.total.to_string(), "30.00");
@@ -66,8 +66,8 @@ fn a_checkout_of_version_3_is_read() {
 }
 
 #[test]
-fn a_checkout_of_version_3_with_a_pending_update_is_read() {
-    let checkout = Checkout::decode(3, &fixture("checkout/v3/updated.json")).expect("readable");
+fn a_checkout_of_version_4_with_a_pending_update_is_read() {
+    let checkout = Checkout::decode(4, &fixture("checkout/v4/updated.bin")).expect("readable");
     let current = checkout.current().expect("a payment");
     let wished = &current.pending_update.as_ref().expect("a pending update").bill;
     assert_eq!(
@@ -80,16 +80,16 @@ fn a_checkout_of_version_3_with_a_pending_update_is_read() {
 }
 
 #[test]
-fn a_past_bill_of_version_1_is_read() {
-    let past = PastBill::decode(1, &fixture("bill/v1/cancelled.json")).expect("readable");
+fn a_past_bill_of_version_2_is_read() {
+    let past = PastBill::decode(2, &fixture("bill/v2/cancelled.bin")).expect("readable");
     assert_eq!((past.payment.to_string().as_str(), past.bill.lines.len()), ("482993011752-1", 1));
     assert_eq!(past.bill.total.to_string(), "259.80");
     assert!(past.request.is_some());
 }
 
 #[test]
-fn a_key_of_version_1_is_read() {
-    let key = StoredKey::decode(1, &fixture("key/v1/key.json"))
+fn a_key_of_version_2_is_read() {
+    let key = StoredKey::decode(2, &fixture("key/v2/key.bin"))
         .expect("readable")
         .key()
         .expect("32 bytes");
@@ -99,8 +99,8 @@ fn a_key_of_version_1_is_read() {
 }
 
 #[test]
-fn a_budget_of_version_1_is_read() {
-    let mut budget = Budget::decode(1, &fixture("budget/v1/three-calls.json")).expect("readable");
+fn a_budget_of_version_2_is_read() {
+    let mut budget = Budget::decode(2, &fixture("budget/v2/three-calls.bin")).expect("readable");
     let window = std::time::Duration::from_secs(30);
     let allowed = Allowance { calls_max: 3, window, kept_for_looking: 0 };
     let at = |second: i64| Timestamp::from_second(1_795_341_600 + second).expect("a time");
@@ -113,31 +113,31 @@ fn a_budget_of_version_1_is_read() {
 }
 
 #[test]
-fn an_alias_of_version_1_is_read() {
-    let alias = Alias::decode(1, &fixture("alias/v1/payment.json")).expect("readable");
+fn an_alias_of_version_2_is_read() {
+    let alias = Alias::decode(2, &fixture("alias/v2/payment.bin")).expect("readable");
     assert_eq!(alias.number.to_string(), "482993011752");
 }
 
 #[test]
-fn an_endpoint_of_version_1_is_read() {
-    let endpoint = Endpoint::decode(1, &fixture("endpoint/v1/gone.json")).expect("readable");
+fn an_endpoint_of_version_2_is_read() {
+    let endpoint = Endpoint::decode(2, &fixture("endpoint/v2/gone.bin")).expect("readable");
     assert_eq!(endpoint.gone_since.expect("a time").to_string(), "2026-11-28T10:00:00Z");
     assert_eq!(endpoint.was_gone.len(), 1);
 }
 
 #[test]
 fn a_form_of_a_later_version_is_refused_and_says_so() {
-    let why = Order::decode(3, b"{}").expect_err("from the future").to_string();
+    let why = Order::decode(4, b"{}").expect_err("from the future").to_string();
     assert!(why.contains("a newer tillgate"), "{why}");
 }
 
 #[test]
 fn a_form_from_before_the_first_release_is_refused_and_says_so() {
     for why in [
-        Order::decode(1, b"{}").expect_err("old").to_string(),
-        Checkout::decode(1, b"{}").expect_err("old").to_string(),
-        JournalEntry::decode(2, b"{}").expect_err("old").to_string(),
-        Delivery::decode(2, b"{}").expect_err("old").to_string(),
+        Order::decode(2, b"{}").expect_err("old").to_string(),
+        Checkout::decode(3, b"{}").expect_err("old").to_string(),
+        JournalEntry::decode(3, b"{}").expect_err("old").to_string(),
+        Delivery::decode(3, b"{}").expect_err("old").to_string(),
     ] {
         assert!(why.contains("before the first release"), "{why}");
     }

@@ -200,3 +200,14 @@ pub(super) struct Stamped {
     pub counters: Vec<(CounterKey, CounterChange)>,
     pub now: Timestamp,
 }
+
+impl Stamped {
+    /// The bytes of what it writes.
+    pub(super) fn bytes(&self) -> usize {
+        let of_docs = self.docs.values().map(|(_, change)| match change {
+            Change::Put(body) => body.bytes.len(),
+            Change::Keep | Change::Wake { .. } | Change::Delete => 0,
+        });
+        of_docs.chain(self.messages.iter().map(|(_, body)| body.bytes.len())).sum()
+    }
+}

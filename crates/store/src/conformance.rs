@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use tillgate_kernel::document::{decode_json, encode_json};
+use tillgate_kernel::document;
 use tillgate_kernel::outbox::{
     Claim, Claimed, Delivery, DeliveryState, Lane, Message, MessageId, Ordering, Settlement,
     message_key,
@@ -25,11 +25,11 @@ impl Document for Note {
     const SCHEMA: u16 = 3;
 
     fn encode(&self) -> Vec<u8> {
-        encode_json(self)
+        document::encode(self)
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Note, Unreadable> {
-        decode_json(schema, bytes)
+        document::decode(schema, bytes)
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::batch::{Batch, CounterKey, Stored};
 use super::scan::{Page, Scan};
+use super::under_way::Work;
 use super::{CommitError, Unavailable, memory, postgres, sled};
 use tillgate_kernel::outbox::{Claim, Claimed};
 use tillgate_kernel::{DocKey, Partition, Timestamp};
@@ -66,6 +67,16 @@ impl Store {
             Store::Memory(engine) => Ok(engine.load(keys)),
             Store::Sled(engine) => engine.load(keys).await, // shows only what is durable
             Store::Postgres(engine) => engine.load(keys, belief).await,
+        }
+    }
+
+    /// Announces work that will soon end in a commit: until the result is
+    /// dropped, commits may wait a moment for it.
+    #[must_use]
+    pub fn begin_work(&self) -> Option<Work> {
+        match self {
+            Store::Memory(_) | Store::Postgres(_) => None,
+            Store::Sled(engine) => Some(engine.under_way.begin()),
         }
     }
 

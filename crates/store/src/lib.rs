@@ -19,6 +19,7 @@ mod page;
 mod place;
 mod plan;
 mod scan;
+mod under_way;
 
 pub mod copy;
 pub mod memory;
@@ -35,3 +36,4 @@ use engine::ReadTrust;
 pub use engine::{Condition, Store};
 pub use error::{CommitError, Unavailable};
 pub use scan::{Cursor, NotACursor, Page, Scan};
+pub use under_way::Work;

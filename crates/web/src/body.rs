@@ -7,14 +7,15 @@
 use std::io::Read;
 use std::time::Duration;
 
-use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, header};
+use http_body::Body;
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
 use crate::Problem;
+use crate::deadline::{Elapsed, within};
 use crate::fields::{Faults, Fields};
 use tillgate_kernel::json::{Object, tidy};
 
@@ -32,7 +33,10 @@ const DISCARDED_BYTES_MAX: usize = 8 * 1024 * 1024;
 const BODY_SECONDS_MAX: u64 = 2;
 
 /// Reads a body up to the limit. The flag says whether the body is complete.
-pub async fn read_body(mut body: Body) -> Result<(Bytes, bool), Problem> {
+pub async fn read_body<B>(mut body: B) -> Result<(Bytes, bool), Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let reading = async {
         let mut whole: Option<Bytes> = None;
         let mut gathered = BytesMut::new();
@@ -58,15 +62,15 @@ pub async fn read_body(mut body: Body) -> Result<(Bytes, bool), Problem> {
         }
         Ok((whole.unwrap_or_else(|| gathered.freeze()), true))
     };
-    match tokio::time::timeout(Duration::from_secs(BODY_SECONDS_MAX), reading).await {
+    match within(Duration::from_secs(BODY_SECONDS_MAX), reading).await {
         Ok(read) => read,
-        Err(_) => {
+        Err(Elapsed) => {
             Err(Problem::request_timeout(format!("the body took longer than {BODY_SECONDS_MAX} s")))
         }
     }
 }
 
-async fn discard(body: &mut Body) {
+async fn discard<B: Body<Data = Bytes> + Unpin>(body: &mut B) {
     let mut left = DISCARDED_BYTES_MAX;
     while let Some(Ok(frame)) = body.frame().await {
         let length = frame.data_ref().map_or(0, Bytes::len);
@@ -97,7 +101,10 @@ pub fn unpack(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Unusable> {
 }
 
 /// Reads the whole body of a request to our own API, decompressed.
-pub async fn read_plain(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+pub async fn read_plain<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
     let (bytes, is_whole) = read_body(body).await?;
     if !is_whole {
         return Err(Problem::too_large(format!(

@@ -4,7 +4,7 @@
 //! - [`server`] drives connections with hyper, so that all limits are under our
 //!   control;
 //! - [`body`] reads and decompresses request bodies; [`work`] continues when
-//!   the sender disconnects;
+//!   the sender disconnects; [`deadline`] bounds both;
 //! - [`fields`] validates the fields of a request;
 //! - [`problem`] builds error answers as in RFC 9457;
 //! - [`page`] pages through lists; [`forwarded`] finds the sender behind a
@@ -13,6 +13,7 @@
 //!   flood of messages out of the log.
 
 pub mod body;
+pub mod deadline;
 pub mod fields;
 pub mod forwarded;
 pub mod log;

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use crate::deadline::{Elapsed, within};
+
 /// Why there is no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unfinished {
@@ -32,9 +34,9 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    match tokio::time::timeout(patience, Surviving { work: Some(work) }).await {
+    match within(patience, Surviving { work: Some(work) }).await {
         Ok(done) => done.map_err(Unfinished::Panicked),
-        Err(_) => Err(Unfinished::TooSlow),
+        Err(Elapsed) => Err(Unfinished::TooSlow),
     }
 }
 

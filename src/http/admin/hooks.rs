@@ -5,7 +5,9 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
+use crate::dedup::key::HookKey;
 use crate::dedup::{JournalEntry, Reason, Verdict};
 use crate::flows::accept_hook::accept_hook;
 use crate::flows::{Hook, journal_key};
@@ -39,7 +41,7 @@ pub struct HookEntry {
     reasons: Vec<Reason>,
     /// What followed from it, as text.
     changes: Vec<Text>,
-    facts: Vec<serde_json::Value>,
+    facts: Vec<Box<RawValue>>,
     answer: Option<AnswerEntry>,
     copy_of: Option<HookId>,
     copies: Option<u64>,
@@ -68,7 +70,11 @@ impl HookEntry {
             reason: words(&entry.reasons, language),
             reasons: entry.reasons,
             changes: entry.facts.iter().filter_map(|fact| stored_fact(fact, language)).collect(),
-            facts: entry.facts,
+            facts: entry
+                .facts
+                .into_iter()
+                .filter_map(|fact| RawValue::from_string(fact).ok())
+                .collect(),
             answer: entry
                 .record
                 .answer
@@ -174,7 +180,7 @@ pub async fn replay(app: ApiRequest, Path(id): Path<String>) -> Result<Json<Repl
         return Err(Problem::conflict(detail));
     }
     let endpoint = app.sources.get(entry.source.as_str()).cloned();
-    if endpoint.as_ref().is_some_and(|endpoint| endpoint.account.is_some()) {
+    if endpoint.as_ref().is_some_and(|endpoint| endpoint.is_payment_system()) {
         let detail =
             "it is a notification of a payment system: have the payment system send it again";
         return Err(Problem::conflict(detail));
@@ -201,7 +207,8 @@ pub async fn replay(app: ApiRequest, Path(id): Path<String>) -> Result<Json<Repl
         }
         Err(rejection) => return Err(problems::rejected(&rejection)),
     };
-    let mut hook = Hook::of(endpoint.source.clone(), identity, body.clone(), None);
+    let key = HookKey::of(&endpoint.source, &body, None);
+    let mut hook = Hook::of(endpoint.source.clone(), identity, body.clone(), key);
     // Its id need not be derived from its stored bytes: they may be masked, or
     // the sender gave the delivery an id.
     if entry.external_id.as_ref() == hook.external_id() {

@@ -224,6 +224,7 @@ mod tests {
         let sources = [
             include_str!("mod.rs"),
             include_str!("record.rs"),
+            include_str!("hooks.rs"),
             include_str!("../../../crates/web/src/server/places.rs"),
             include_str!("../../../crates/web/src/log.rs"),
         ];

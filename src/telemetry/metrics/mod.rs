@@ -1,6 +1,7 @@
 //! Metrics for Prometheus. The values of labels are closed sets: sources,
 //! kinds, verdicts; never an order or a person.
 
+mod hooks;
 mod list;
 mod record;
 
@@ -10,6 +11,7 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge}
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 
+pub use self::hooks::HookMetrics;
 pub use self::list::markdown;
 use self::list::{Kind, METRICS, Metric};
 pub use self::record::*;

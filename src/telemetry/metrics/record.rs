@@ -4,16 +4,8 @@ use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
 
-use crate::dedup::Verdict;
 use crate::kernel::Money;
 use crate::outbox::Lane;
-
-/// Counts a hook that was answered, and records how long that took.
-pub fn hook_answered(source: &str, verdict: Verdict, took: Duration) {
-    counter!("tillgate_hooks_total", "source" => source.to_owned(), "verdict" => verdict.as_str())
-        .increment(1);
-    histogram!("tillgate_hook_seconds", "source" => source.to_owned()).record(took);
-}
 
 /// Counts the conflicts of a use case that was committed or given up.
 pub fn transaction(name: &'static str, conflicts: u32) {
@@ -41,11 +33,6 @@ pub fn notification_answered(gateway: &str, verdict: &'static str) {
         .increment(1);
 }
 
-/// Counts a request to a hook's address that failed verification.
-pub fn hook_forged(source: &str) {
-    counter!("tillgate_hooks_forged_total", "source" => source.to_owned()).increment(1);
-}
-
 /// Counts a request without a valid key.
 pub fn unauthorized(api: &'static str) {
     counter!("tillgate_unauthorized_total", "api" => api).increment(1);
@@ -54,11 +41,6 @@ pub fn unauthorized(api: &'static str) {
 /// Counts a log line that was dropped.
 pub fn log_line_dropped() {
     counter!("tillgate_log_lines_dropped_total").increment(1);
-}
-
-/// Counts a hook that was refused because the store was unavailable.
-pub fn hook_unavailable(source: &str) {
-    counter!("tillgate_hooks_unavailable_total", "source" => source.to_owned()).increment(1);
 }
 
 /// Counts an attempt to send a message.

@@ -20,6 +20,10 @@ pub use token::TokenHeader;
 
 use super::Authentic;
 
+/// Shows that the address and the headers of a request were checked.
+#[derive(Debug, Clone, Copy)]
+pub struct CheckedHead(());
+
 /// A method of verifying the sender of a request.
 #[derive(Debug)]
 pub enum Verifier {
@@ -36,32 +40,41 @@ pub enum Verifier {
 }
 
 impl Verifier {
-    /// Refuses, before the body is read, a request that cannot be valid
-    /// according to its address and headers.
-    pub fn refuse_early(&self, sender: Sender<'_>) -> Result<(), AuthError> {
+    /// Checks the address and the headers, before the body is read.
+    pub fn check_head(&self, sender: Sender<'_>) -> Result<CheckedHead, AuthError> {
         match self {
             Verifier::Token(token) => token.verify(sender.headers),
             Verifier::SignedBody(signed) => signed.claimed(sender.headers).map(drop),
             Verifier::Standard(standard) => standard.claimed(sender).map(drop),
             Verifier::Basic(basic) => basic.verify(sender.headers),
             Verifier::Networks(networks) => networks.verify(sender.address),
-        }
+        }?;
+        Ok(CheckedHead(()))
     }
 
-    /// Verifies the sender of the raw bytes.
+    /// Verifies the sender of the raw bytes, after the head was checked. Most
+    /// methods have nothing left to check.
+    pub fn verify_body<'a>(
+        &self,
+        CheckedHead(()): CheckedHead,
+        sender: Sender<'_>,
+        body: &'a [u8],
+    ) -> Result<Authentic<'a>, AuthError> {
+        match self {
+            Verifier::SignedBody(signed) => signed.verify(sender.headers, body)?,
+            Verifier::Standard(standard) => standard.verify(sender, body)?,
+            Verifier::Token(_) | Verifier::Basic(_) | Verifier::Networks(_) => {}
+        }
+        Ok(Authentic { body })
+    }
+
+    /// Verifies a request of which everything is there.
     pub fn verify<'a>(
         &self,
         sender: Sender<'_>,
         body: &'a [u8],
     ) -> Result<Authentic<'a>, AuthError> {
-        match self {
-            Verifier::Token(token) => token.verify(sender.headers),
-            Verifier::SignedBody(signed) => signed.verify(sender.headers, body),
-            Verifier::Standard(standard) => standard.verify(sender, body),
-            Verifier::Basic(basic) => basic.verify(sender.headers),
-            Verifier::Networks(networks) => networks.verify(sender.address),
-        }?;
-        Ok(Authentic { body })
+        self.verify_body(self.check_head(sender)?, sender, body)
     }
 
     /// Whether the method needs the address of the sender.

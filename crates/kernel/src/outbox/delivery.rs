@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Lane, Message, MessageId};
-use crate::document::{decode_json, encode_json};
+use crate::document;
 use crate::time::later;
 use crate::{DocKey, Document, Failure, Kind, Timestamp, Unreadable};
 
@@ -71,15 +71,15 @@ impl DeliveryState {
 
 impl Document for Delivery {
     const KIND: Kind = Kind::unlisted(3, "messages");
-    const SCHEMA: u16 = 3;
-    const OLDEST: u16 = 3;
+    const SCHEMA: u16 = 4;
+    const OLDEST: u16 = 4;
 
     fn encode(&self) -> Vec<u8> {
-        encode_json(self)
+        document::encode(self)
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Delivery, Unreadable> {
-        decode_json(schema, bytes)
+        document::decode(schema, bytes)
     }
 }
 

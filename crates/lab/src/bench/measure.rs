@@ -4,7 +4,8 @@ use super::error::{BenchError, say};
 use super::generator::{Load, send_all};
 use super::options::Options;
 use super::report::Row;
-use super::target::{Folder, Kind, Money, Target, Usage};
+use super::target::{Folder, Kind, Money, Target};
+use super::usage::Usage;
 use super::workload::Order;
 use super::{generator, target};
 use tillgate_kernel::Stopwatch;
@@ -64,6 +65,7 @@ pub(super) async fn measure(server: &str, target: &Target, load: &Load) -> Row {
     let after = target.usage();
     let usage = Usage {
         ticks: after.ticks.saturating_sub(before.ticks),
+        database_ticks: after.database_ticks.saturating_sub(before.database_ticks),
         written_bytes: after.written_bytes.saturating_sub(before.written_bytes),
         resident_bytes: after.resident_bytes,
     };

@@ -14,6 +14,7 @@ mod options;
 mod plot;
 mod report;
 mod target;
+mod usage;
 mod workload;
 
 use std::time::Duration;

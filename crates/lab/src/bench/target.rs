@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::generator::Aim;
+use super::usage::Usage;
 use crate::cluster::{Cluster, Plan};
 use crate::sandbox::{Sandbox, Setup};
 use tillgate_kernel::chance::random_bytes;
@@ -80,17 +81,6 @@ impl Kind {
     }
 }
 
-/// The resources that processes have used so far, as Linux counts them.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Usage {
-    /// Processor time, in clock ticks of a hundredth of a second.
-    pub ticks: u64,
-    /// Bytes written to the disk.
-    pub written_bytes: u64,
-    /// Memory in use, in bytes.
-    pub resident_bytes: u64,
-}
-
 /// A server to measure.
 pub struct Target {
     /// Where hooks are sent, and the credentials.
@@ -123,14 +113,7 @@ impl Target {
     /// The resources that the server's processes have used; zero if the system
     /// does not report them.
     pub fn usage(&self) -> Usage {
-        let mut all = Usage::default();
-        for id in self.process_ids() {
-            let one = usage_of(id);
-            all.ticks += one.ticks;
-            all.written_bytes += one.written_bytes;
-            all.resident_bytes += one.resident_bytes;
-        }
-        all
+        Usage::of(&self.process_ids())
     }
 
     /// Ends the gateway gracefully and starts it again on the same store.
@@ -140,32 +123,6 @@ impl Target {
         *cluster = Cluster::start(plan)?;
         self.aim.addresses = vec![cluster.address()];
         Ok(())
-    }
-}
-
-fn usage_of(id: u32) -> Usage {
-    let read = |file: &str| fs::read_to_string(format!("/proc/{id}/{file}")).ok();
-    let number_after = |text: &str, label: &str| -> Option<u64> {
-        text.lines()
-            .find_map(|line| line.strip_prefix(label))?
-            .split_whitespace()
-            .next()?
-            .parse()
-            .ok()
-    };
-    // The fields after the program's name, which may contain spaces: user and
-    // system time are the 12th and 13th.
-    let ticks = read("stat").and_then(|stat| {
-        let (_, fields) = stat.rsplit_once(')')?;
-        let times = fields.split_whitespace().skip(11).take(2);
-        times.map(|ticks| ticks.parse::<u64>().ok()).sum::<Option<u64>>()
-    });
-    let written_bytes = read("io").and_then(|io| number_after(&io, "write_bytes:"));
-    let resident_kib = read("status").and_then(|status| number_after(&status, "VmRSS:"));
-    Usage {
-        ticks: ticks.unwrap_or(0),
-        written_bytes: written_bytes.unwrap_or(0),
-        resident_bytes: resident_kib.unwrap_or(0) * 1024,
     }
 }
 

@@ -3,46 +3,40 @@
 //!
 //! Each batch of a group is checked against what is stored and what earlier
 //! batches of the group wrote, and succeeds or conflicts on its own. The
-//! successful ones become one atomic write of sled. The
-//! [`syncer`](super::syncer) makes it durable and sends the answers while this
-//! thread gathers and writes the next group: under load the groups grow by
-//! themselves, without a timer.
+//! successful ones become one atomic write of sled, which is flushed and synced
+//! before the callers are answered and the next group is gathered. What arrives
+//! meanwhile is the next group: under load the groups grow by themselves.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
+use super::Sync;
+use super::group::{Entries, Group};
 use super::index::{Index, Upkeep};
 use super::keys;
-use super::layout::{Layout, StoredPage};
-use super::lists::{Line, Member, without_member, write_members};
-use super::opening::{failed_in_sled, panic_text};
+use super::note::Note;
+use super::opening::{failed, failed_in_sled, panic_text};
 use super::progress::{Progress, stop};
-use super::reading::read_piece;
-use super::syncer::Written;
-use super::versions::version;
 use super::watchdog::ThreadProgress;
-use crate::batch::{CounterKey, Stamped, Stored};
+use crate::CommitError;
+use crate::batch::Stamped;
 use crate::leases::Leases;
-use crate::page::{Head, Page, PieceKey};
-use crate::place::Place;
-use crate::plan::{DocWrite, Held, Writes, bumped, plan};
-use crate::{CommitError, Unavailable};
-use tillgate_kernel::outbox::Ticket;
-use tillgate_kernel::{DocKey, Partition};
+use crate::under_way::UnderWay;
+use tillgate_kernel::Stopwatch;
+
+/// The outcome of a batch.
+type Outcome = Result<(), CommitError>;
 
 /// A request to the committer.
 pub enum Job {
     /// Commit a batch and send the outcome to the caller.
-    Commit { batch: Stamped, answer: oneshot::Sender<Result<(), CommitError>> },
+    Commit { batch: Stamped, answer: oneshot::Sender<Outcome> },
     /// Commit nothing, on the same path as any commit.
-    Probe { answer: oneshot::Sender<Result<(), CommitError>> },
+    Probe { answer: oneshot::Sender<Outcome> },
     /// Finish earlier jobs, release the files, and confirm.
     Close { done: oneshot::Sender<()> },
 }
@@ -53,6 +47,14 @@ const GROUP_BATCHES_MAX: usize = 1024;
 /// A group accepts no further batch after it has this many bytes.
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The longest that a group waits for work that is under way. A sync takes
+/// about as long on a fast disk.
+const GATHER_MAX: Duration = Duration::from_millis(1);
+
+/// The pause between two looks at what has arrived. Being woken for each
+/// arrival would cost more.
+const GATHER_PAUSE: Duration = Duration::from_micros(100);
+
 pub struct Committer {
     pub db: sled::Db,
     pub tree: sled::Tree,
@@ -62,107 +64,128 @@ pub struct Committer {
     pub index: Arc<Index>,
     pub upkeep: Upkeep,
     pub leases: Arc<Mutex<Leases>>,
-    pub written: SyncSender<Written>,
-    pub syncer: JoinHandle<()>,
+    pub sync: Sync,
+    pub note: Note,
+    pub outbox_wakeups: watch::Sender<u64>,
+    pub under_way: UnderWay,
+    /// The runtime on which the waiting callers run.
+    pub runtime: tokio::runtime::Handle,
+}
+
+/// The jobs of a group.
+#[derive(Default)]
+struct Gathered {
+    batches: Vec<(Stamped, oneshot::Sender<Outcome>)>,
+    probes: Vec<oneshot::Sender<Outcome>>,
+    closing: Option<oneshot::Sender<()>>,
+    bytes: usize,
 }
 
 impl Committer {
     /// Runs until every handle of the store is dropped, the store is closed, or
     /// a write fails.
-    pub fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        while let Some(first) = jobs.blocking_recv() {
-            let mut closing = None;
+    pub fn run(mut self, jobs: &Receiver<Job>) {
+        let mut closing = None;
+        while closing.is_none() {
+            let first = match self.note.due_in(self.last_group) {
+                None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(wait) => jobs.recv_timeout(wait),
+            };
+            let first = match first {
+                Ok(first) => Some(first),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             let pulse = Arc::clone(&self.pulse);
-            let committed = catch_unwind(AssertUnwindSafe(|| {
-                pulse.during(&pulse.group, || self.commit_group(first, &mut jobs, &mut closing))
-            }));
-            let committed =
-                committed.unwrap_or_else(|panic| Err(Failure::Write(panic_text(&*panic))));
-            // The syncer may still work on the previous group; this wait is not
-            // part of the committer's own time.
-            match committed
-                .and_then(|written| self.written.send(written).map_err(|_| Failure::Syncer))
-            {
-                Ok(()) => {}
-                Err(Failure::Write(why)) => return stop(&self.progress, why),
-                Err(Failure::Syncer) => return, // it has logged why
+            let work = || {
+                pulse.during(&pulse.group, || match first {
+                    Some(first) => self.commit_group(first, jobs),
+                    None => self.write_note().map(|()| None),
+                })
+            };
+            let committed = catch_unwind(AssertUnwindSafe(work));
+            match committed.unwrap_or_else(|panic| Err(panic_text(&*panic))) {
+                Ok(done) => closing = done,
+                Err(why) => return stop(&self.progress, why),
             }
-            if let Some(closing) = closing {
-                drop(self.written);
-                let _ = self.syncer.join();
-                // Dropping sled writes a last snapshot, which must be finished
-                // before the close is confirmed.
-                drop((self.tree, self.db));
-                let _ = closing.send(());
-                return;
-            }
+        }
+        if self.note.due_in(self.last_group).is_some()
+            && let Err(why) = self.write_note()
+        {
+            stop(&self.progress, why);
+        }
+        // Dropping sled writes a last snapshot, which must be finished before
+        // the close is confirmed.
+        drop((self.tree, self.db));
+        if let Some(closing) = closing {
+            let _ = closing.send(());
         }
     }
 
+    /// Commits a group that begins with `first`, and answers its callers.
+    /// Returns what to confirm if the store is to be closed.
     fn commit_group(
         &mut self,
         first: Job,
-        jobs: &mut mpsc::Receiver<Job>,
-        closing: &mut Option<oneshot::Sender<()>>,
-    ) -> Result<Written, Failure> {
-        let group_number = self.last_group + 1;
-        let mut group = Group::new(&self.tree, &self.index, &self.leases, group_number);
-        let mut answers = Vec::new();
-        let mut is_probed = false;
-        let mut next = Some(first);
-        while let Some(job) = next.take() {
-            let (batch, answer) = match job {
-                Job::Commit { batch, answer } => (batch, answer),
-                Job::Probe { answer } => {
-                    is_probed = true;
-                    answers.push((answer, Ok(())));
-                    next = jobs.try_recv().ok();
-                    continue;
-                }
-                Job::Close { done } => {
-                    *closing = Some(done);
-                    break;
-                }
-            };
-            let outcome = group.admit(batch, answers.len());
-            answers.push((answer, outcome));
-            if answers.len() < GROUP_BATCHES_MAX && group.bytes < GROUP_BYTES_MAX {
-                next = jobs.try_recv().ok();
-            }
+        jobs: &Receiver<Job>,
+    ) -> Result<Option<oneshot::Sender<()>>, String> {
+        let Gathered { batches, probes, closing, .. } = self.gather(first, jobs);
+        let number = self.last_group + 1;
+        let mut group = Group::new(&self.tree, &self.index, &self.leases, number);
+        let mut answers = Vec::with_capacity(batches.len() + probes.len());
+        for (place, (batch, answer)) in batches.into_iter().enumerate() {
+            answers.push((answer, group.admit(batch, place)));
         }
-        let Group { mut entries, listed, placed, pages, pieces, released, has_messages, .. } =
-            group;
-        let changed = pages.into_inner().into_values().filter(|kept| kept.is_changed);
-        let laid_out = Layout::of(&self.tree, &self.index, group_number, changed)
-            .map_err(|why| Failure::Write(why.to_string()))?;
-        entries.extend(laid_out.entries);
-        entries.extend(pieces.into_iter().map(|(key, bytes)| (keys::piece(key), bytes)));
-        let write =
-            |(prefix, lines): (Vec<u8>, Vec<Line>)| write_members(&prefix, group_number, &lines);
-        entries.extend(listed.into_iter().flat_map(write));
-        let write =
-            |(prefix, places): (Vec<u8>, Vec<Place>)| write_members(&prefix, group_number, &places);
-        entries.extend(placed.into_iter().flat_map(write));
-        let mut group = None;
-        if !entries.is_empty() || is_probed {
-            entries.extend(self.upkeep.note(group_number, laid_out.moved));
-            self.write(group_number, entries)
-                .map_err(|why| Failure::Write(failed_in_sled("writing", &why)))?;
-            group = Some(group_number);
+        let is_probed = !probes.is_empty();
+        answers.extend(probes.into_iter().map(|answer| (answer, Ok(()))));
+        let finished = group.finished()?;
+        if !finished.entries.is_empty() || is_probed {
+            let mut entries = finished.entries;
+            entries.extend(self.upkeep.note(number, finished.moved));
+            self.write(number, entries).map_err(|why| failed_in_sled("writing", &why))?;
+            self.make_durable()?;
         }
         {
             // A ticket is settled once: the next group must not find it held.
             let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-            released.into_iter().for_each(|ticket| leases.release(ticket));
+            finished.released.into_iter().for_each(|ticket| leases.release(ticket));
         }
-        Ok(Written { group, answers, has_messages })
+        // From within the runtime: waking a task from outside costs a system
+        // call for each.
+        self.runtime.spawn(async move {
+            for (answer, outcome) in answers {
+                // The caller may have gone; the batch is committed all the
+                // same.
+                let _ = answer.send(outcome);
+            }
+        });
+        if finished.has_messages {
+            self.outbox_wakeups.send_modify(|rung| *rung += 1);
+        }
+        Ok(closing)
     }
 
-    fn write(
-        &mut self,
-        group: u64,
-        entries: HashMap<Vec<u8>, Option<Vec<u8>>>,
-    ) -> sled::Result<()> {
+    /// Gathers the jobs of a group: all that have arrived, and, while more work
+    /// is under way, what arrives within [`GATHER_MAX`].
+    fn gather(&self, first: Job, jobs: &Receiver<Job>) -> Gathered {
+        let since = Stopwatch::start();
+        let mut gathered = Gathered::default();
+        gathered.take(first);
+        loop {
+            while !gathered.is_full()
+                && let Ok(job) = jobs.try_recv()
+            {
+                gathered.take(job);
+            }
+            let is_all = gathered.batches.len() >= self.under_way.count();
+            if gathered.is_full() || is_all || since.elapsed() >= GATHER_MAX {
+                return gathered;
+            }
+            std::thread::sleep(GATHER_PAUSE);
+        }
+    }
+
+    fn write(&mut self, group: u64, entries: Entries) -> sled::Result<()> {
         let mut batch = sled::Batch::default();
         for (key, value) in entries {
             match value {
@@ -179,179 +202,57 @@ impl Committer {
         self.last_group = group;
         Ok(())
     }
-}
 
-/// Why the committer ends early.
-enum Failure {
-    /// A write failed.
-    Write(String),
-    /// The syncer has ended.
-    Syncer,
-}
-
-/// What the batches of a group have written so far, on top of what is stored.
-struct Group<'a> {
-    tree: &'a sled::Tree,
-    index: &'a Index,
-    leases: &'a Mutex<Leases>,
-    number: u64,
-    /// Pages that have been read.
-    pages: RefCell<HashMap<Partition, StoredPage>>,
-    /// Pieces of bodies too long for their pages, as this group has written
-    /// them.
-    pieces: HashMap<PieceKey, Option<Vec<u8>>>,
-    counters: HashMap<CounterKey, i64>,
-    entries: HashMap<Vec<u8>, Option<Vec<u8>>>,
-    /// Lines that this group lists, by bucket.
-    listed: HashMap<Vec<u8>, Vec<Line>>,
-    placed: HashMap<Vec<u8>, Vec<Place>>,
-    released: Vec<Ticket>,
-    has_messages: bool,
-    bytes: usize,
-}
-
-impl Held for Group<'_> {
-    fn head(&self, key: DocKey) -> Result<Option<Head>, Unavailable> {
-        self.with_page(key.partition, |page| Ok(page.head(key)))
-    }
-
-    fn doc(&self, key: DocKey) -> Result<Option<Stored>, Unavailable> {
-        let piece = |piece: PieceKey| match self.pieces.get(&piece) {
-            Some(written) => Ok(written.as_deref().map(sled::IVec::from)),
-            None => read_piece(self.tree, piece),
-        };
-        self.with_page(key.partition, |page| page.document(key, &piece))
-    }
-
-    fn lease_holds(&self, ticket: Ticket) -> bool {
-        let held = self.leases.lock().unwrap_or_else(PoisonError::into_inner).holds(ticket);
-        held && !self.released.contains(&ticket)
-    }
-}
-
-impl<'a> Group<'a> {
-    fn new(
-        tree: &'a sled::Tree,
-        index: &'a Index,
-        leases: &'a Mutex<Leases>,
-        number: u64,
-    ) -> Group<'a> {
-        Group {
-            tree,
-            index,
-            leases,
-            number,
-            pages: RefCell::default(),
-            pieces: HashMap::new(),
-            counters: HashMap::new(),
-            entries: HashMap::new(),
-            listed: HashMap::new(),
-            placed: HashMap::new(),
-            released: Vec::new(),
-            has_messages: false,
-            bytes: 0,
+    /// Makes everything that was written durable, and from time to time records
+    /// this in the note.
+    fn make_durable(&mut self) -> Result<(), String> {
+        let pulse = Arc::clone(&self.pulse);
+        pulse.during(&pulse.flush, || {
+            self.db.flush().map_err(|why| failed_in_sled("flushing", &why))?;
+            (self.sync)().map_err(|why| failed("syncing the file", &why))
+        })?;
+        if !self.advance() {
+            return Err("the store has stopped meanwhile".into());
         }
-    }
-
-    fn with_page<T>(
-        &self,
-        partition: Partition,
-        look: impl FnOnce(&Page) -> Result<T, Unavailable>,
-    ) -> Result<T, Unavailable> {
-        match self.pages.borrow_mut().entry(partition) {
-            Entry::Occupied(kept) => look(&kept.get().page),
-            Entry::Vacant(place) => {
-                let kept =
-                    StoredPage::read(partition, self.index, &|raw: &[u8]| self.tree.get(raw))?;
-                look(&place.insert(kept).page)
-            }
+        if self.note.due_in(self.last_group) == Some(Duration::ZERO) {
+            self.write_note()?;
         }
-    }
-
-    fn counter(&self, key: &CounterKey) -> Result<i64, Unavailable> {
-        if let Some(value) = self.counters.get(key) {
-            return Ok(*value);
-        }
-        let damaged = || keys::damaged_counter(key);
-        match self.tree.get(keys::counter(key)).map_err(|_| damaged())? {
-            Some(value) => keys::read_counter(&value).ok_or_else(damaged),
-            None => Ok(0),
-        }
-    }
-
-    /// Adds a batch to the group, or returns why it fails. `place` is the
-    /// number of the batch in the group.
-    fn admit(&mut self, batch: Stamped, place: usize) -> Result<(), CommitError> {
-        let Writes { docs, counters, released, has_messages } = plan(batch, self)?;
-        let version = version(self.number, place);
-        let mut pieces = Vec::new();
-        // All counters are read before anything is written: a damaged one
-        // refuses the whole batch.
-        let mut bumps: Vec<(CounterKey, i64)> = Vec::with_capacity(counters.len());
-        for (key, bump) in counters {
-            // A batch may change a counter twice: the later change builds on
-            // the earlier one.
-            let earlier =
-                bumps.iter().rev().find(|(other, _)| *other == key).map(|&(_, value)| value);
-            let before = earlier.map_or_else(|| self.counter(&key), Ok)?;
-            bumps.push((key, bumped(before, bump)));
-        }
-        for DocWrite { key, old_listed_at, new, old_place, new_place } in docs {
-            // `plan` has read the document, so its page is here.
-            let Some(kept) = self.pages.get_mut().get_mut(&key.partition) else { continue };
-            kept.is_changed = true;
-            self.bytes += new.as_ref().map_or(0, |body| body.bytes.len());
-            let (was, will_be) = (old_listed_at, new.as_ref().map(|new| new.listed_at));
-            kept.page.write(key, version, new, &mut pieces);
-            if key.kind.is_listed() && was != will_be {
-                if let Some(was) = was {
-                    remove(&mut self.listed, &mut self.entries, self.tree, &Line::of(was, key));
-                }
-                if let Some(will_be) = will_be {
-                    let line = Line::of(will_be, key);
-                    self.listed.entry(line.prefix()).or_default().push(line);
-                }
-            }
-            if old_place != new_place {
-                if let Some(was) = old_place {
-                    remove(&mut self.placed, &mut self.entries, self.tree, &was);
-                }
-                if let Some(will_be) = new_place {
-                    self.placed.entry(will_be.prefix()).or_default().push(will_be);
-                }
-            }
-        }
-        self.pieces.extend(pieces);
-        for (key, value) in bumps {
-            self.entries.insert(keys::counter(&key), Some(keys::write_counter(value).to_vec()));
-            self.counters.insert(key, value);
-        }
-        self.released.extend(released);
-        self.has_messages |= has_messages;
         Ok(())
     }
+
+    /// Records how far the disk has come. Returns false if the store has
+    /// stopped: then nothing more is acknowledged.
+    fn advance(&self) -> bool {
+        self.progress.send_if_modified(|progress| match progress {
+            Progress::Durable { group } => {
+                *group = self.last_group;
+                true
+            }
+            Progress::Stopped { .. } => false,
+        })
+    }
+
+    fn write_note(&mut self) -> Result<(), String> {
+        let note = self.note.write(self.last_group);
+        note.map_err(|why| failed("noting what is durable", &why))
+    }
 }
 
-/// Removes a member from a list: from what this group has added, or else from
-/// the tree.
-///
-/// An entry that cannot be read stays: lists are only hints, and the batch
-/// itself is complete.
-fn remove<M: Member>(
-    own: &mut HashMap<Vec<u8>, Vec<M>>,
-    entries: &mut HashMap<Vec<u8>, Option<Vec<u8>>>,
-    tree: &sled::Tree,
-    member: &M,
-) {
-    if let Some(members) = own.get_mut(&member.prefix())
-        && let Some(place) = members.iter().position(|known| known == member)
-    {
-        members.remove(place);
-        return;
+impl Gathered {
+    fn take(&mut self, job: Job) {
+        match job {
+            Job::Commit { batch, answer } => {
+                self.bytes += batch.bytes();
+                self.batches.push((batch, answer));
+            }
+            Job::Probe { answer } => self.probes.push(answer),
+            Job::Close { done } => self.closing = Some(done),
+        }
     }
-    let pending = |raw: &[u8]| entries.get(raw).cloned();
-    match without_member(tree, &pending, member) {
-        Ok(found) => entries.extend(found),
-        Err(why) => tracing::error!(error = %why, "an entry of a list cannot be read and is kept"),
+
+    fn is_full(&self) -> bool {
+        self.closing.is_some()
+            || self.batches.len() + self.probes.len() >= GROUP_BATCHES_MAX
+            || self.bytes >= GROUP_BYTES_MAX
     }
 }

@@ -8,7 +8,7 @@ use crate::batch::Batch;
 use crate::{CommitError, Unavailable};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{SemaphorePermit, oneshot};
 
 /// How long a caller waits until something is durable. The watchdog waits
 /// longer: the disk may only be slow.
@@ -22,7 +22,8 @@ impl Sled {
         self.not_stalled()?;
         let (answer, answered) = oneshot::channel();
         let batch = batch.stamped(self.clock.now());
-        if self.jobs.send(Job::Commit { batch, answer }).await.is_err() {
+        let _place = self.place().await?;
+        if self.jobs.send(Job::Commit { batch, answer }).is_err() {
             return Err(self.why_stopped().into());
         }
         match tokio::time::timeout(DURABLE_MAX, answered).await {
@@ -31,6 +32,15 @@ impl Sled {
             Ok(Err(_)) => Err(Unavailable::Stopped(self.stopped().await).into()),
             // It is unknown whether the batch will become durable.
             Err(_) => Err(Unavailable::Stalled { what: "a write" }.into()),
+        }
+    }
+
+    /// A place in the queue of the committer.
+    async fn place(&self) -> Result<SemaphorePermit<'_>, Unavailable> {
+        let waiting = tokio::time::timeout(DURABLE_MAX, self.waiting.acquire());
+        match waiting.await {
+            Ok(Ok(place)) => Ok(place),
+            Ok(Err(_)) | Err(_) => Err(Unavailable::Stalled { what: "a write" }),
         }
     }
 
@@ -48,7 +58,8 @@ impl Sled {
     pub(crate) async fn probe(self: &Arc<Self>) -> Result<(), Unavailable> {
         self.not_stalled()?;
         let (answer, answered) = oneshot::channel();
-        if self.jobs.send(Job::Probe { answer }).await.is_err() {
+        let _place = self.place().await?;
+        if self.jobs.send(Job::Probe { answer }).is_err() {
             return Err(self.why_stopped());
         }
         match tokio::time::timeout(PROBE_MAX, answered).await {
@@ -69,7 +80,7 @@ impl Sled {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             let (done, is_done) = oneshot::channel();
-            if self.jobs.send(Job::Close { done }).await.is_ok() {
+            if self.jobs.send(Job::Close { done }).is_ok() {
                 let _ = is_done.await;
             }
             drop(thread);

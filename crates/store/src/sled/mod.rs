@@ -4,10 +4,10 @@
 //! it so (docs/adr/0004-sled-made-durable.md):
 //!
 //! - One thread, the [`committer`], makes every change. It takes all waiting
-//!   batches and writes them as one atomic sled batch, a *group*. Another
-//!   thread, the [`syncer`], flushes and then calls `sync_data` on sled's file,
-//!   because sled's own flush ends in `sync_file_range`, which a power cut can
-//!   undo. Only then do callers get "committed".
+//!   batches and writes them as one atomic sled batch, a *group*. Then it
+//!   flushes and calls `sync_data` on sled's file, because sled's own flush
+//!   ends in `sync_file_range`, which a power cut can undo. Only then do
+//!   callers get "committed".
 //! - What is read is durable too: a record carries the number of the group that
 //!   wrote it. A reader that meets a group that is not on the disk yet waits
 //!   for it.
@@ -28,6 +28,7 @@
 mod claiming;
 mod committer;
 mod committing;
+mod group;
 mod index;
 mod inspect;
 mod keys;
@@ -39,7 +40,6 @@ mod opening;
 mod progress;
 mod reading;
 mod start;
-mod syncer;
 mod versions;
 mod watchdog;
 
@@ -47,9 +47,9 @@ mod watchdog;
 mod tests;
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 
 use self::committer::Job;
 use self::index::Index;
@@ -58,10 +58,8 @@ pub use self::opening::{OpenError, open_seconds_max};
 use self::progress::Progress;
 use self::watchdog::ThreadProgress;
 use crate::leases::Leases;
+use crate::under_way::UnderWay;
 use tillgate_kernel::time::SteadyClock;
-
-/// Default size of sled's cache, in bytes.
-pub const CACHE_BYTES_DEFAULT: u64 = 128 * 1024 * 1024;
 
 /// sled's unit of space, in bytes. Nodes up to a quarter of it stay in the log;
 /// larger ones become files that sled never syncs and leaks.
@@ -74,6 +72,9 @@ pub struct Sled {
     tree: sled::Tree,
     index: Arc<Index>,
     jobs: mpsc::Sender<Job>,
+    /// Limits the batches that wait for the committer.
+    waiting: Semaphore,
+    pub(crate) under_way: UnderWay,
     progress: watch::Receiver<Progress>,
     leases: Arc<Mutex<Leases>>,
     pulse: Arc<ThreadProgress>,

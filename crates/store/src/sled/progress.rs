@@ -11,11 +11,18 @@ pub enum Progress {
     Stopped { why: String },
 }
 
-/// Marks the store as stopped: nothing is acknowledged any more.
+/// Marks the store as stopped: nothing is acknowledged any more. The first
+/// reason is kept.
 pub fn stop(progress: &watch::Sender<Progress>, why: String) {
-    tracing::error!(
-        reason = %why,
-        "the store has stopped: a write failed, nothing more is acknowledged"
-    );
-    progress.send_replace(Progress::Stopped { why });
+    progress.send_if_modified(|progress| {
+        if let Progress::Stopped { .. } = progress {
+            return false;
+        }
+        tracing::error!(
+            reason = %why,
+            "the store has stopped: a write failed, nothing more is acknowledged"
+        );
+        *progress = Progress::Stopped { why };
+        true
+    });
 }

@@ -1,31 +1,27 @@
 //! Starts the engine: its files, its recovered state, and its threads.
 
 use super::committer::Committer;
-use super::index::Index;
+use super::index::{Index, Upkeep};
 use super::note::{Note, NoteError};
 use super::opening::{OpenError, open_seconds_max};
 use super::opening::{discard_creation, is_new, make_creation_durable, open_guarded, panic_text};
 use super::progress::Progress;
 use super::reading::READS_AT_ONCE_MAX;
-use super::syncer::Syncer;
 use super::watchdog::{STALL_SECONDS_MAX, ThreadProgress};
 use super::{Sled, Sync, keys, watchdog};
 use crate::leases::Leases;
+use crate::under_way::UnderWay;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tillgate_kernel::Clock;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 /// The most batches that wait for the committer. When the queue is full,
 /// callers wait for a place.
 const WAITING_BATCHES_MAX: usize = 4096;
-
-/// The most written groups that wait for the syncer, in addition to the one
-/// that it works on. More would only wait longer.
-const WRITTEN_GROUPS_MAX: usize = 1;
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
@@ -42,6 +38,41 @@ pub(super) struct Watch<E> {
     pub stall_max: Duration,
     /// Ends the process.
     pub end: E,
+}
+
+/// What the files have of earlier runs.
+struct Recovered {
+    last_group: u64,
+    note: Note,
+    index: Arc<Index>,
+    upkeep: Upkeep,
+}
+
+impl Recovered {
+    fn of(path: &Path, tree: &sled::Tree, clock: Clock) -> Result<Recovered, OpenError> {
+        let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
+        let last_group = keys::read_last_group(tree).map_err(broken)?;
+        let note = Note::open(path, last_group, clock).map_err(|misfit| match misfit {
+            NoteError::Io(why) => OpenError::NotAccessible { path: path.to_owned(), why },
+            NoteError::Broken(why) => OpenError::Lacks { path: path.to_owned(), why },
+        })?;
+        let opened = catch_unwind(AssertUnwindSafe(|| Index::open(tree)));
+        let (index, upkeep) =
+            opened.unwrap_or_else(|panic| Err(panic_text(&*panic))).map_err(broken)?;
+        Ok(Recovered { last_group, note, index, upkeep })
+    }
+}
+
+impl<E: FnOnce() + Send + 'static> Watch<E> {
+    fn start(
+        self,
+        pulse: &Arc<ThreadProgress>,
+        progress: watch::Sender<Progress>,
+    ) -> std::io::Result<()> {
+        let watched = Arc::downgrade(pulse);
+        let watching = move || watchdog::run(&watched, &progress, self.stall_max, self.end);
+        std::thread::Builder::new().name("watchdog".into()).spawn(watching).map(drop)
+    }
 }
 
 impl Sled {
@@ -131,41 +162,16 @@ impl Sled {
         }
         let file =
             File::options().read(true).write(true).open(path.join("db")).map_err(not_accessible)?;
-
-        let broken = |why: String| OpenError::Broken { path: path.to_owned(), why };
         let tree = (*db).clone();
-        let last_group = keys::read_last_group(&tree).map_err(broken)?;
-        let note = Note::open(path, last_group, clock).map_err(|misfit| match misfit {
-            NoteError::Io(why) => not_accessible(why),
-            NoteError::Broken(why) => OpenError::Lacks { path: path.to_owned(), why },
-        })?;
+        let Recovered { last_group, note, index, upkeep } = Recovered::of(path, &tree, clock)?;
         let clock = note.clock().clone();
-        let opened = catch_unwind(AssertUnwindSafe(|| Index::open(&tree)));
-        let (index, upkeep) =
-            opened.unwrap_or_else(|panic| Err(panic_text(&*panic))).map_err(broken)?;
-        let (jobs, queue) = mpsc::channel(WAITING_BATCHES_MAX);
+        let (jobs, queue) = std::sync::mpsc::channel();
         let (progress_sender, progress) = watch::channel(Progress::Durable { group: last_group });
         let leases = Arc::new(Mutex::new(Leases::default()));
         let outbox_wakeups = watch::Sender::new(0);
-        let (written, groups) = std::sync::mpsc::sync_channel(WRITTEN_GROUPS_MAX);
         let pulse = ThreadProgress::new();
-        let syncer = Syncer {
-            db: db.clone(),
-            pulse: Arc::clone(&pulse),
-            sync: sync(file),
-            note,
-            progress: progress_sender.clone(),
-            outbox_wakeups: outbox_wakeups.clone(),
-            runtime: tokio::runtime::Handle::current(),
-        };
-        let thread = |name: &str| std::thread::Builder::new().name(name.into());
-        let syncer = thread("syncer").spawn(move || syncer.run(&groups)).map_err(not_accessible)?;
-        let (watched, progress_of_watchdog) = (Arc::downgrade(&pulse), progress_sender.clone());
-        thread("watchdog")
-            .spawn(move || {
-                watchdog::run(&watched, &progress_of_watchdog, watch.stall_max, watch.end)
-            })
-            .map_err(not_accessible)?;
+        let under_way = UnderWay::default();
+        watch.start(&pulse, progress_sender.clone()).map_err(not_accessible)?;
         let committer = Committer {
             db,
             pulse: Arc::clone(&pulse),
@@ -175,11 +181,14 @@ impl Sled {
             upkeep,
             progress: progress_sender,
             leases: Arc::clone(&leases),
-            written,
-            syncer,
+            sync: sync(file),
+            note,
+            outbox_wakeups: outbox_wakeups.clone(),
+            under_way: under_way.clone(),
+            runtime: tokio::runtime::Handle::current(),
         };
-        let thread =
-            thread("committer").spawn(move || committer.run(queue)).map_err(not_accessible)?;
+        let thread = std::thread::Builder::new().name("committer".into());
+        let thread = thread.spawn(move || committer.run(&queue)).map_err(not_accessible)?;
         let reads = Arc::new(Semaphore::new(READS_AT_ONCE_MAX));
         let thread = Mutex::new(Some(thread));
         Ok(Sled {
@@ -187,6 +196,8 @@ impl Sled {
             tree,
             index,
             jobs,
+            waiting: Semaphore::new(WAITING_BATCHES_MAX),
+            under_way,
             progress,
             leases,
             pulse,

@@ -41,7 +41,7 @@ pub struct ThreadProgress {
     watch: Stopwatch,
     /// The committer's write.
     pub write: Since,
-    /// The syncer's flush and sync.
+    /// The committer's flush and sync.
     pub flush: Since,
     /// The committer's whole group, including everything that it reads for it.
     pub group: Since,

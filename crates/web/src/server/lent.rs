@@ -21,7 +21,7 @@ const UNWANTED_SECONDS_MAX: u64 = 2;
 
 /// A body lent to a handler.
 #[derive(Debug)]
-pub(super) struct BorrowedBody {
+pub struct BorrowedBody {
     body: Option<Incoming>,
     owner: BodyReturn,
 }
@@ -31,7 +31,7 @@ pub(super) struct BorrowedBody {
 pub(super) struct BodyReturn(Option<Arc<Mutex<Option<Incoming>>>>);
 
 impl BorrowedBody {
-    pub fn of(body: Incoming) -> (BorrowedBody, BodyReturn) {
+    pub(super) fn of(body: Incoming) -> (BorrowedBody, BodyReturn) {
         // Most requests other than hooks have no body.
         let owner = BodyReturn((!body.is_end_stream()).then(Arc::default));
         (BorrowedBody { body: Some(body), owner: owner.clone() }, owner)

@@ -7,6 +7,7 @@
 //! read of a body that no handler wants ([`lent`]).
 
 mod connection;
+mod handler;
 mod lent;
 mod listener;
 mod places;
@@ -15,12 +16,12 @@ mod wellformed;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::connection::Peer;
 use self::connection::{builder, drive};
+pub use self::handler::{Answer, Peer, RequestHandler};
+pub use self::lent::BorrowedBody;
 use self::listener::Accepted;
 pub use self::listener::{Listener, listen, listen_at, listen_or_inherit};
 pub use self::places::Limits;
@@ -47,13 +48,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// while nobody accepts connections waits for the next process.
 pub async fn serve(
     listener: Listener,
-    routes: Router,
+    handler: impl RequestHandler,
     limits: Limits,
     drain: CancellationToken,
     idle_drain: Duration,
 ) {
     let places = Places::new(limits);
-    let close_idle = CancellationToken::new();
     let connections = TaskTracker::new();
     let builder = builder();
     let ending = async {
@@ -76,20 +76,13 @@ pub async fn serve(
             }
         };
         let Some(place) = places.take(peer) else { continue };
-        connections.spawn(drive(
-            builder.clone(),
-            stream,
-            peer,
-            place,
-            routes.clone(),
-            close_idle.clone(),
-        ));
+        connections.spawn(drive(builder.clone(), stream, peer, place, handler.clone()));
     }
     drop(listener);
     // hyper closes a connection that has had no request yet, and a request may
     // be on its way on a connection just accepted.
     none_left(&connections, idle_drain.min(LAST_REQUEST_MAX)).await;
-    close_idle.cancel();
+    places.end_all();
     connections.close();
     let deadline = Duration::from_secs(DRAIN_SECONDS_MAX);
     if tokio::time::timeout(deadline, connections.wait()).await.is_err() {

@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use ipnet::IpNet;
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::Notify;
@@ -85,9 +87,23 @@ struct OpenConnection {
     /// When it last became idle, in milliseconds since the server started;
     /// [`BUSY`] while it has a request.
     idle_since: AtomicU64,
-    wanted: Notify,
-    /// It was asked to close.
-    asked: AtomicBool,
+    /// What it was asked for: one of the constants below.
+    asked: AtomicU8,
+    waker: AtomicWaker,
+}
+
+/// Nothing.
+const STAY: u8 = 0;
+/// To make room for another connection.
+const MAKE_ROOM: u8 = 1;
+/// To end, because the server does.
+const END: u8 = 2;
+
+impl OpenConnection {
+    fn ask(&self, what: u8) {
+        self.asked.fetch_max(what, Ordering::AcqRel);
+        self.waker.wake();
+    }
 }
 
 const BUSY: u64 = u64::MAX;
@@ -130,8 +146,7 @@ impl Places {
                     return;
                 }
                 if let Some(seat) = least_needed(&taken) {
-                    seat.asked.store(true, Ordering::Relaxed);
-                    seat.wanted.notify_one();
+                    seat.ask(MAKE_ROOM);
                     refused("idle");
                 }
             }
@@ -164,11 +179,16 @@ impl Places {
             address,
             has_spoken: AtomicBool::new(false),
             idle_since: AtomicU64::new(self.now()),
-            wanted: Notify::new(),
-            asked: AtomicBool::new(false),
+            asked: AtomicU8::new(STAY),
+            waker: AtomicWaker::new(),
         });
         taken.seats.insert(number, Arc::clone(&seat));
         Some(Place { places: Arc::clone(self), number, seat })
+    }
+
+    /// Asks all connections to end after the request in progress.
+    pub fn end_all(&self) {
+        self.taken().seats.values().for_each(|seat| seat.ask(END));
     }
 
     /// The address that a connection of `peer` counts for. `None` if it is
@@ -198,7 +218,7 @@ fn least_needed(taken: &Taken) -> Option<&Arc<OpenConnection>> {
     let may_go = |seat: &&Arc<OpenConnection>| {
         let (has_spoken, idle_since) = rank(seat);
         idle_since != BUSY
-            && !seat.asked.load(Ordering::Relaxed)
+            && seat.asked.load(Ordering::Acquire) == STAY
             && (!has_spoken || seat.address.is_some())
     };
     taken.seats.values().filter(may_go).min_by_key(rank)
@@ -221,9 +241,20 @@ impl Place {
         self.seat.has_spoken.load(Ordering::Relaxed)
     }
 
-    /// Returns when the connection should close to make room for another.
-    pub async fn wanted(&self) {
-        self.seat.wanted.notified().await;
+    /// Ready when the connection should close: because the server ends, or to
+    /// make room for another.
+    pub fn poll_wanted(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.seat.waker.register(context.waker());
+        if self.seat.asked.load(Ordering::Acquire) == STAY {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    }
+
+    /// Whether the server waits for the connection to end.
+    pub fn is_ending(&self) -> bool {
+        self.seat.asked.load(Ordering::Acquire) == END
     }
 }
 
@@ -297,7 +328,7 @@ mod tests {
             let places = Arc::clone(&places);
             async move { places.wait_for_one().await }
         });
-        silent.wanted().await;
+        std::future::poll_fn(|context| silent.poll_wanted(context)).await;
         drop(silent);
         waiting.await.expect("there is room");
         // No connection is left that may be closed.

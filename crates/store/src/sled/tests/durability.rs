@@ -126,7 +126,7 @@ async fn what_is_read_is_durable() {
     let first_step =
         std::future::poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await;
     assert_eq!(first_step, Poll::Pending, "the reader did not wait for the disk");
-    release.send(()).expect("the syncer listens");
+    release.send(()).expect("the committer listens");
     assert_eq!(writer.await.expect("no panic"), Ok(()));
     assert_eq!(reading.await, Ok(Some(b"on its way".to_vec())));
 }
@@ -235,7 +235,7 @@ async fn a_claimed_message_is_durable() {
         assert!(is_pending.await, "it is handed out before it is durable");
         tokio::task::yield_now().await;
     }
-    release.send(()).expect("the syncer waits");
+    release.send(()).expect("the committer waits");
     assert_eq!(claiming.await.expect("claimed").len(), 1);
     writer.await.expect("no panic").expect("committed");
     drop(release);
@@ -279,7 +279,7 @@ async fn while_the_disk_hangs_every_call_fails_at_once() {
         "{refused:?}"
     );
     assert!(watch.elapsed() < std::time::Duration::from_secs(1), "{:?}", watch.elapsed());
-    release.send(()).expect("the syncer waits");
+    release.send(()).expect("the committer waits");
     writer.await.expect("no panic").expect("it was committed after all");
     drop(release);
 }

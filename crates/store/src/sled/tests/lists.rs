@@ -42,7 +42,7 @@ async fn pages_of_new_orders_share_a_block_until_they_move_away() {
         let (store, batch) = (store.clone(), put(order, &bytes_of_order(order)));
         commits.spawn(async move { store.commit(batch).await });
         if order == 1 {
-            has_entered.recv().await.expect("the syncer is at its first group");
+            has_entered.recv().await.expect("the committer is at its first group");
         }
     }
     drop(release);
