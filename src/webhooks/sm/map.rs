@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use crate::kernel::text::{clean, free_text};
 use crate::kernel::{ExternalId, Quantity, contact};
 use crate::orders::{Contact, EventKind, OrderNote, Patch, Position, Report, Unread, Window};
-use crate::webhooks::tolerant::{Fields, Notes, Value, object_in};
+use crate::webhooks::tolerant::{Document, Fields, Notes, Value};
 use crate::webhooks::{Identity, Readable, Reading, Rejection, RejectionKind};
 
 /// The fields of the envelope.
@@ -63,10 +63,9 @@ fn kind_of(event_type: &str) -> Option<EventKind> {
 /// The maximum length of a stored `event_type`, in characters.
 const EVENT_TYPE_CHARS_MAX: usize = 64;
 
-/// A hook, split into the fields of its envelope and its payload.
+/// A hook that was split into its fields.
 pub struct Read<'a> {
-    envelope: Fields<'a>,
-    payload: Option<Fields<'a>>,
+    document: Document<'a>,
     kind: Option<EventKind>,
     half_characters: usize,
     zone: Option<&'a TimeZone>,
@@ -79,11 +78,12 @@ pub fn identify<'a>(
 ) -> Result<(Identity, Read<'a>), Rejection> {
     let malformed =
         |detail: String| Rejection { why: RejectionKind::Malformed, detail, event_type: None };
-    let envelope = object_in(hook)?;
+    let document = Document::of(hook)?;
+    let envelope = document.fields();
     if let Some(name) = envelope
         .repeated()
         .into_iter()
-        .find(|name| [envelope::EVENT_TYPE, envelope::PAYLOAD].contains(name))
+        .find(|name| [envelope::EVENT_TYPE, envelope::PAYLOAD].contains(&&**name))
     {
         return Err(malformed(format!(
             "{name} occurs more than once, so it is unclear which one counts"
@@ -97,10 +97,10 @@ pub fn identify<'a>(
 
     let kind = kind_of(&event_type);
     let fields = envelope.get(envelope::PAYLOAD).and_then(Value::fields);
-    let order_id = fields.as_ref().and_then(|payload| payload.get(payload::ORIGINAL_ORDER_ID));
-    let is_doubled = fields
-        .as_ref()
-        .is_some_and(|payload| payload.repeated().contains(&payload::ORIGINAL_ORDER_ID));
+    let order_id = fields.and_then(|payload| payload.get(payload::ORIGINAL_ORDER_ID));
+    let is_doubled = fields.is_some_and(|payload| {
+        payload.repeated().iter().any(|name| name == payload::ORIGINAL_ORDER_ID)
+    });
     let external_id = order_id
         .filter(|_| !is_doubled)
         .and_then(Value::text)
@@ -115,10 +115,7 @@ pub fn identify<'a>(
         return Err(Rejection { why, detail, event_type: Some(event_type) });
     }
     let half_characters = hook.half_characters();
-    Ok((
-        Identity { event_type, kind, external_id },
-        Read { envelope, payload: fields, kind, half_characters, zone },
-    ))
+    Ok((Identity { event_type, kind, external_id }, Read { document, kind, half_characters, zone }))
 }
 
 impl Reading for Read<'_> {
@@ -127,9 +124,8 @@ impl Reading for Read<'_> {
     }
 }
 
-fn interpret(
-    &Read { ref envelope, ref payload, kind, half_characters, zone }: &Read<'_>,
-) -> Report {
+fn interpret(&Read { ref document, kind, half_characters, zone }: &Read<'_>) -> Report {
+    let envelope = document.fields();
     let mut notes = Notes::default();
     OrderNote::of_cut(half_characters).into_iter().for_each(|note| notes.add(note));
     let at = envelope.get(envelope::TIMESTAMP).and_then(|value| {
@@ -139,7 +135,7 @@ fn interpret(
         }
         time
     });
-    let Some(fields) = payload else {
+    let Some(fields) = envelope.get(envelope::PAYLOAD).and_then(Value::fields) else {
         return Report { at, notes: notes.into_vec(), ..Report::default() };
     };
     notes.repeated("payload", fields);
@@ -150,7 +146,7 @@ fn interpret(
     let total = fields.get(payload::TOTAL);
     let sums = total.and_then(|value| notes.object("total", value));
     let mut has_unread_sum = total.is_some() && sums.is_none();
-    let of_total = |name: &str| sums.as_ref().and_then(|sums| sums.get(name));
+    let of_total = |name: &str| sums.and_then(|sums| sums.get(name));
     let mut sum = |name: &str, value: Option<Value<'_>>| {
         notes.sum(|| name.to_owned(), value, &mut has_unread_sum)
     };
@@ -187,11 +183,9 @@ fn interpret(
 
 /// The buyer's contacts. An invalid address is left out; the bill then reports
 /// that a contact is missing.
-fn contact_in(fields: &Fields<'_>) -> Contact {
+fn contact_in(fields: Fields<'_>) -> Contact {
     let customer = fields.get(payload::CUSTOMER).and_then(Value::fields);
-    let field = |name: &str| {
-        customer.as_ref().and_then(|customer| customer.get(name)).and_then(Value::text)
-    };
+    let field = |name: &str| customer.and_then(|customer| customer.get(name)).and_then(Value::text);
     Contact {
         email: field("email").and_then(|text| contact::email(&text)),
         phone: field("phone").and_then(|text| contact::phone(&text)),
@@ -201,7 +195,7 @@ fn contact_in(fields: &Fields<'_>) -> Contact {
 fn position(
     notes: &mut Notes,
     name: &dyn Fn(&str) -> String,
-    fields: &Fields<'_>,
+    fields: Fields<'_>,
 ) -> Option<Position> {
     let sku = fields.get("id").and_then(|value| notes.text(|| name("id"), value));
     let Some(sku) = sku.filter(|sku| !sku.is_empty()) else {
@@ -253,10 +247,9 @@ fn window(value: Value<'_>, zone: Option<&TimeZone>, notes: &mut Notes) -> Optio
     (window != Window::default()).then_some(window)
 }
 
-fn reason(fields: &Fields<'_>) -> Option<String> {
+fn reason(fields: Fields<'_>) -> Option<String> {
     let object = fields.get(payload::CANCELLATION).and_then(Value::fields);
-    let slug =
-        object.as_ref().and_then(|cancellation| cancellation.get("slug")).and_then(Value::text);
+    let slug = object.and_then(|cancellation| cancellation.get("slug")).and_then(Value::text);
     let flat = || fields.get(payload::CANCELLATION_REASON).and_then(Value::text);
     // Only the marketplace's own code words are kept. Free text can have
     // personal data, so it stays in the raw hook.

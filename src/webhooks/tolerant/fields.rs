@@ -1,12 +1,10 @@
 //! A JSON object as a list of unparsed fields, and the value of a field.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use jiff::tz::TimeZone;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
+use super::scan::Node;
 use crate::kernel::{Fingerprint, LocalTime};
 use crate::orders::JsonType;
 
@@ -15,36 +13,42 @@ use crate::orders::JsonType;
 const CANONICAL_DEPTH_MAX: u32 = 16;
 
 /// The unparsed fields of an object, in their original order.
-pub struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+#[derive(Clone, Copy)]
+pub struct Fields<'a>(Value<'a>);
 
 impl<'a> Fields<'a> {
-    /// Splits an object into its fields.
-    pub fn parse(json: &'a str) -> Result<Fields<'a>, serde_json::Error> {
-        serde_json::from_str(json)
+    /// The fields of a value that is an object.
+    pub(super) fn of(object: Value<'a>) -> Fields<'a> {
+        Fields(object)
     }
 
     /// The value of a field that is present and not null. If a name occurs
     /// several times, the last one counts, as in most parsers;
     /// [`Fields::repeated`] lists such names.
-    pub fn get(&self, name: &str) -> Option<Value<'a>> {
-        let value =
-            self.0.iter().rev().find(|(field, _)| field == name).map(|(_, value)| Value(value));
-        value.filter(|value| value.0.get() != "null")
+    pub fn get(self, name: &str) -> Option<Value<'a>> {
+        let values = self.iter().filter(|(field, _)| field.is_named(name));
+        values.last().map(|(_, value)| value).filter(|value| value.json() != "null")
+    }
+
+    /// The names and values.
+    fn iter(self) -> impl Iterator<Item = (Value<'a>, Value<'a>)> {
+        let mut members = self.0.members();
+        std::iter::from_fn(move || Some((members.next()?, members.next()?)))
     }
 
     /// The names that occur more than once.
-    pub fn repeated(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.0.iter().map(|(name, _)| &**name).collect();
+    pub fn repeated(self) -> Vec<Cow<'a, str>> {
+        let mut names: Vec<Cow<'a, str>> = self.iter().map(|(name, _)| name.name()).collect();
         names.sort_unstable();
-        let mut repeated: Vec<&str> =
-            names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        let pairs = names.windows(2).filter(|pair| pair[0] == pair[1]);
+        let mut repeated: Vec<Cow<'a, str>> = pairs.map(|pair| pair[0].clone()).collect();
         repeated.dedup();
         repeated
     }
 
     /// A fingerprint of all fields except `names`. It does not depend on
     /// whitespace or the order of fields. None if there are no other fields.
-    pub fn fingerprint_without(&self, names: &[&str]) -> Option<Fingerprint> {
+    pub fn fingerprint_without(self, names: &[&str]) -> Option<Fingerprint> {
         let others = self.others(names);
         let mut canonical = Vec::new();
         for (name, value) in &others {
@@ -54,80 +58,76 @@ impl<'a> Fields<'a> {
     }
 
     /// All fields except `names`, sorted by name.
-    fn others(&self, names: &[&str]) -> Vec<(&str, Value<'a>)> {
-        let mut others: Vec<(&str, Value<'a>)> = self
-            .0
+    fn others(self, names: &[&str]) -> Vec<(Cow<'a, str>, Value<'a>)> {
+        let mut others: Vec<(Cow<'a, str>, Value<'a>)> = self
             .iter()
-            .map(|(name, value)| (&**name, Value(value)))
-            .filter(|(name, _)| !names.contains(name))
+            .map(|(name, value)| (name.name(), value))
+            .filter(|(name, _)| !names.contains(&&**name))
             .collect();
-        others.sort_by_key(|(name, _)| *name);
+        others.sort_by(|(name, _), (other, _)| name.cmp(other));
         others
     }
 }
 
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields<'de>, D::Error> {
-        struct Split;
-        impl<'de> Visitor<'de> for Split {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Vec::with_capacity(16);
-                while let Some(Name(name)) = map.next_key()? {
-                    fields.push((name, map.next_value()?));
-                }
-                Ok(Fields(fields))
-            }
-        }
-        deserializer.deserialize_map(Split)
-    }
-}
-
-/// The name of a field. It is borrowed if it has no escapes.
-struct Name<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Name<'de>, D::Error> {
-        struct Text;
-        impl<'de> Visitor<'de> for Text {
-            type Value = Name<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a field's name")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
-}
-
-/// An unparsed value.
+/// An unparsed value, or the name of a field.
 #[derive(Clone, Copy)]
-pub struct Value<'a>(&'a RawValue);
+pub struct Value<'a> {
+    text: &'a str,
+    nodes: &'a [Node],
+    node: Node,
+    /// Its number among the nodes.
+    number: usize,
+}
 
 impl<'a> Value<'a> {
+    /// The first value of a text that was scanned, which is all of it.
+    pub(super) fn first_of(text: &'a str, nodes: &'a [Node], node: Node) -> Value<'a> {
+        Value { text, nodes, node, number: 0 }
+    }
+
+    /// The text of the value.
+    fn json(self) -> &'a str {
+        let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
+        self.text.get(place(self.node.start)..place(self.node.end)).unwrap_or_default()
+    }
+
+    fn first(self) -> u8 {
+        self.json().as_bytes().first().copied().unwrap_or_default()
+    }
+
+    /// The items of a list, or the names and values of an object.
+    fn members(self) -> impl Iterator<Item = Value<'a>> {
+        let after = |node: Node| usize::try_from(node.after).unwrap_or(usize::MAX);
+        let (mut number, end) = (self.number + 1, after(self.node));
+        std::iter::from_fn(move || {
+            let node = *self.nodes.get(number).filter(|_| number < end)?;
+            let member = Value { node, number, ..self };
+            number = after(node);
+            Some(member)
+        })
+    }
+
+    /// The text within the quotes of a string.
+    fn quoted(self) -> &'a str {
+        self.json().get(1..).and_then(|rest| rest.strip_suffix('"')).unwrap_or_default()
+    }
+
+    fn is_named(self, name: &str) -> bool {
+        if self.node.is_escaped { self.name() == name } else { self.quoted() == name }
+    }
+
+    /// A field's name. Escapes that cannot be read stay as they are.
+    fn name(self) -> Cow<'a, str> {
+        self.text().unwrap_or(Cow::Borrowed(self.quoted()))
+    }
+
     /// A string, or the digits of a number. Sources disagree on the type of
     /// ids.
     pub fn text(self) -> Option<Cow<'a, str>> {
-        let json = self.0.get();
-        match json.as_bytes().first()? {
-            b'"' => match serde_json::from_str::<Name<'a>>(json) {
-                Ok(Name(text)) => Some(text),
-                Err(_) => None,
-            },
-            b'-' | b'0'..=b'9' => Some(Cow::Borrowed(json)),
+        match self.first() {
+            b'"' if self.node.is_escaped => serde_json::from_str(self.json()).ok().map(Cow::Owned),
+            b'"' => Some(Cow::Borrowed(self.quoted())),
+            b'-' | b'0'..=b'9' => Some(Cow::Borrowed(self.json())),
             _ => None,
         }
     }
@@ -140,27 +140,26 @@ impl<'a> Value<'a> {
     /// Whether the value is an empty string or a string of spaces, which some
     /// senders use for "none".
     pub fn is_blank(self) -> bool {
-        self.0.get().starts_with('"') && self.text().is_some_and(|text| text.trim().is_empty())
+        self.json().starts_with('"') && self.text().is_some_and(|text| text.trim().is_empty())
     }
 
-    /// Splits an object into its fields. None for other types.
+    /// The fields of an object. None for other types.
     pub fn fields(self) -> Option<Fields<'a>> {
-        Fields::parse(self.0.get()).ok()
+        (self.first() == b'{').then_some(Fields(self))
     }
 
     /// The items of a list. If an item was removed from an array in PHP, PHP
     /// writes the list as an object with the indices as names: `{"0":…,"2":…}`.
     pub fn items(self) -> Option<Vec<Value<'a>>> {
         if let Some(fields) = self.fields() {
-            let place = |(name, value): (Cow<'a, str>, &'a RawValue)| {
-                Some((name.parse::<u64>().ok()?, Value(value)))
+            let place = |(name, value): (Value<'a>, Value<'a>)| {
+                Some((name.name().parse::<u64>().ok()?, value))
             };
-            let mut items = fields.0.into_iter().map(place).collect::<Option<Vec<_>>>()?;
+            let mut items = fields.iter().map(place).collect::<Option<Vec<_>>>()?;
             items.sort_by_key(|(place, _)| *place);
             return Some(items.into_iter().map(|(_, item)| item).collect());
         }
-        let items: Vec<&'a RawValue> = serde_json::from_str(self.0.get()).ok()?;
-        Some(items.into_iter().map(Value).collect())
+        (self.first() == b'[').then(|| self.members().collect())
     }
 
     /// Writes `name` and the value so that equal values give equal bytes,
@@ -174,7 +173,7 @@ impl<'a> Value<'a> {
             into.extend_from_slice(text.as_bytes());
         };
         text(b'n', name);
-        let json = self.0.get();
+        let json = self.json();
         match json.as_bytes().first() {
             Some(b'"') => match self.text() {
                 Some(string) => text(b's', &string),
@@ -206,7 +205,7 @@ impl<'a> Value<'a> {
     /// The type of the value, by its first byte, for notes. A note never has
     /// more of the value, because it may be personal data.
     pub fn kind(self) -> JsonType {
-        match self.0.get().as_bytes().first() {
+        match self.json().as_bytes().first() {
             Some(b'"') => JsonType::String,
             Some(b'{') => JsonType::Object,
             Some(b'[') => JsonType::List,

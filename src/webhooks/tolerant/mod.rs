@@ -14,7 +14,8 @@
 mod document;
 mod fields;
 mod notes;
+mod scan;
 
-pub use document::object_in;
+pub use document::Document;
 pub use fields::{Fields, Value};
 pub use notes::Notes;

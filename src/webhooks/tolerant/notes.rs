@@ -40,7 +40,7 @@ impl Notes {
 
     /// Adds a note for each name that occurs more than once in the object named
     /// `object`.
-    pub fn repeated(&mut self, object: &str, fields: &Fields<'_>) {
+    pub fn repeated(&mut self, object: &str, fields: Fields<'_>) {
         for name in fields.repeated() {
             let name = shown_in_line(&format!("{object}.{name}")).into_owned();
             let field = card::mask(&name).chars().take(NAME_CHARS_MAX).collect();
@@ -114,7 +114,7 @@ impl Notes {
         &mut self,
         field: &str,
         value: Value<'_>,
-        read: impl Fn(&mut Notes, &dyn Fn(&str) -> String, &Fields<'_>) -> Option<Position>,
+        read: impl Fn(&mut Notes, &dyn Fn(&str) -> String, Fields<'_>) -> Option<Position>,
     ) -> (Option<Vec<Position>>, Unread) {
         let Some(items) = value.items() else {
             self.add(OrderNote::LinesNotAList { field: field.to_owned(), found: value.kind() });
@@ -129,7 +129,7 @@ impl Notes {
             match item.fields() {
                 Some(fields) => {
                     let name = |of_line: &str| format!("{field}[{place}].{of_line}");
-                    positions.extend(read(self, &name, &fields));
+                    positions.extend(read(self, &name, fields));
                 }
                 None => {
                     let field = format!("{field}[{place}]");
