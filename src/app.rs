@@ -24,7 +24,7 @@ use crate::config::{Endpoint, Settings, StoreUrl};
 use crate::flows::{Alarms, ChangeFeed, ClockSkew, Hints, PausedGateways, Services};
 use crate::gateway::Provider;
 use crate::http::Readiness;
-use crate::http::server::{Limits, Listener};
+use crate::http::server::{Limits, Listener, RequestHandler};
 use crate::http::{
     AppState, HOOKS_AT_ONCE_MAX, LivePages, NOTIFICATIONS_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX,
     Refusals, operator_routes, public_routes, routes, server,
@@ -317,6 +317,20 @@ impl Workers {
     }
 }
 
+/// What the listeners have in common.
+struct Listeners {
+    limits: Limits,
+    drain: CancellationToken,
+    idle_drain: Duration,
+}
+
+impl Listeners {
+    fn serve(&self, listener: Listener, handler: impl RequestHandler) -> JoinHandle<()> {
+        let (limits, drain) = (self.limits.clone(), self.drain.clone());
+        tokio::spawn(server::serve(listener, handler, limits, drain, self.idle_drain))
+    }
+}
+
 impl App {
     /// Builds everything and starts to serve.
     pub async fn start(
@@ -358,27 +372,14 @@ impl App {
         let drain_edge = CancellationToken::new();
         let idle_drain = Duration::from_secs(u64::from(settings.idle_drain_seconds));
         let limits = limits_of(settings);
-        let serve = |listener, routes| {
-            tokio::spawn(server::serve(
-                listener,
-                routes,
-                limits.clone(),
-                drain_edge.clone(),
-                idle_drain,
-            ))
-        };
+        let listeners = Listeners { limits, drain: drain_edge.clone(), idle_drain };
         let (mut serving, mut admin_endpoint) = (Vec::new(), Endpoint::Tcp(address));
         match admin_listener {
-            None => serving.push(serve(listener, routes(Arc::clone(&app_state)))),
+            None => serving.push(listeners.serve(listener, routes(Arc::clone(&app_state)))),
             Some((admin_listener, endpoint)) => {
-                serving.push(serve(listener, public_routes(Arc::clone(&app_state))));
-                serving.push(tokio::spawn(server::serve(
-                    admin_listener,
-                    operator_routes(Arc::clone(&app_state)),
-                    limits.clone(),
-                    drain_edge.clone(),
-                    idle_drain,
-                )));
+                serving.push(listeners.serve(listener, public_routes(Arc::clone(&app_state))));
+                serving
+                    .push(listeners.serve(admin_listener, operator_routes(Arc::clone(&app_state))));
                 admin_endpoint = endpoint;
             }
         }

@@ -23,8 +23,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// counted only in the metrics.
 const WAITING_HOOKS_MAX: usize = 100_000;
 
-/// Hooks whose duplicates are recorded in one commit.
-const HOOKS_PER_COMMIT: usize = 64;
+/// The most hooks whose duplicates are recorded in one commit.
+const HOOKS_PER_COMMIT_MAX: usize = 64;
 
 /// Gathers duplicates until they are written.
 #[derive(Debug, Clone, Default)]
@@ -66,7 +66,7 @@ impl DuplicateCounter {
     async fn write_all(&self, services: &Services) {
         let _one_at_a_time = self.writing.lock().await;
         let due: Vec<NewCopies> = std::mem::take(&mut *self.waiting()).into_values().collect();
-        for new in due.chunks(HOOKS_PER_COMMIT) {
+        for new in due.chunks(HOOKS_PER_COMMIT_MAX) {
             if let Err(why) = record_duplicates(services, new).await {
                 tracing::warn!(
                     hooks = new.len(),

@@ -124,6 +124,10 @@ async fn a_delivery_with_an_id_is_recognised_by_it() {
         ["replayed", "applied"],
         "one applied hook, and an entry for its duplicate"
     );
+    // A sender that uses an id again for another order loses no order.
+    let other = created("H2");
+    assert_eq!(post(&services, &other, &signed("msg_1", &other)).await.0, 200);
+    assert_eq!(services.order("H2").await["state"], "open");
     assert_eq!(
         post(&services, &body, &signed("msg_2", &spaced)).await.0,
         403,

@@ -39,7 +39,12 @@ struct Deadlines {
     tables: [Mutex<Slab<Waiting>>; TABLES],
 }
 
+/// More than there are worker threads on most machines; with more threads,
+/// some share a table.
 const TABLES: usize = 16;
+
+/// The time of a deadline for which nobody needs to be woken any more.
+const NEVER: u64 = u64::MAX;
 
 struct Waiting {
     /// Milliseconds since the start.
@@ -52,10 +57,14 @@ static DEADLINES: LazyLock<Deadlines> = LazyLock::new(|| {
     if let Err(why) = ticking.spawn(|| {
         loop {
             std::thread::sleep(TICK);
-            DEADLINES.wake_overdue();
+            DEADLINES.wake_overdue(DEADLINES.now());
         }
     }) {
-        tracing::error!(error = %why, "deadlines of requests are not observed: no thread");
+        tracing::error!(
+            error = %why,
+            "requests have no time limits: the thread that checks them cannot start. Raise the \
+             limit of threads (ulimit -u), and restart tillgate"
+        );
     }
     Deadlines { began: Stopwatch::start(), tables: Default::default() }
 });
@@ -69,15 +78,18 @@ impl Deadlines {
         self.tables[number % TABLES].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wake_overdue(&self) {
-        let now = self.now();
+    /// Wakes everybody whose deadline has passed, once: some are not interested
+    /// in it any more, and keep it until their connection ends.
+    fn wake_overdue(&self, now: u64) {
         for number in 0..TABLES {
-            let overdue: Vec<Waker> = self
-                .table(number)
-                .iter()
-                .filter(|(_, waiting)| waiting.until <= now)
-                .map(|(_, waiting)| waiting.waker.clone())
-                .collect();
+            let mut overdue = Vec::new();
+            for (_, waiting) in self.table(number).iter_mut() {
+                if waiting.until <= now {
+                    waiting.until = NEVER;
+                    overdue.push(waiting.waker.clone());
+                }
+            }
+            // Not under the lock: whoever is woken or dropped may need it.
             overdue.into_iter().for_each(Waker::wake);
         }
     }
@@ -124,9 +136,12 @@ impl Future for Sleep {
         }
         match self.place {
             Some((table, place)) => {
+                let mut waker = context.waker().clone();
                 if let Some(waiting) = DEADLINES.table(table).get_mut(place) {
-                    waiting.waker.clone_from(context.waker());
+                    waiting.until = self.until;
+                    std::mem::swap(&mut waiting.waker, &mut waker);
                 }
+                // The waker of before is dropped here, not under the lock.
             }
             None => {
                 let table = TABLE.with(|table| *table);
@@ -141,7 +156,11 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some((table, place)) = self.place {
-            DEADLINES.table(table).try_remove(place);
+            let removed = {
+                let mut table = DEADLINES.table(table);
+                table.try_remove(place)
+            };
+            drop(removed); // not under the lock
         }
     }
 }
@@ -176,6 +195,10 @@ fn left(deadline: Instant) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
     use super::*;
 
     #[tokio::test]
@@ -202,6 +225,27 @@ mod tests {
         assert!(polled.await);
         sleep.reset(Duration::from_millis(1));
         sleep.await;
+    }
+
+    /// A connection that has had its first request keeps the deadline of that
+    /// request's head, and must not be woken by it at every tick.
+    #[tokio::test]
+    async fn an_overdue_deadline_wakes_once() {
+        struct Count(AtomicUsize);
+        impl Wake for Count {
+            fn wake(self: Arc<Count>) {
+                self.0.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&count));
+        let mut sleep = Sleep::new(Duration::from_secs(3600));
+        assert!(Pin::new(&mut sleep).poll(&mut Context::from_waker(&waker)).is_pending());
+        let (table, place) = sleep.place.expect("an entry");
+        DEADLINES.table(table)[place].until = 0;
+        DEADLINES.wake_overdue(1);
+        DEADLINES.wake_overdue(1);
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
     }
 
     /// A deadline that nobody waits for any more leaves nothing behind.

@@ -61,6 +61,16 @@ async fn a_folder_that_cannot_be_used_is_named_with_what_to_do() {
     assert!(why.contains("file/data") && why.contains("store = \"sled:"), "{why}");
 }
 
+/// A group waits only a moment for work that never gets to its commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_that_hangs_holds_up_no_commit() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = open(folder.path());
+    let _hanging = store.begin_work();
+    store.commit(put(1, b"not held up")).await.expect("committed");
+    store.close().await;
+}
+
 /// After a failed sync the disk may keep the old bytes although the next sync
 /// returns OK: nothing may be acknowledged any more, and nothing that was not
 /// durable may be shown.
