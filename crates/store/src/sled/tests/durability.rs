@@ -66,7 +66,7 @@ async fn a_folder_that_cannot_be_used_is_named_with_what_to_do() {
 async fn work_that_hangs_holds_up_no_commit() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = open(folder.path());
-    let _hanging = store.begin_work();
+    let _hanging = [store.begin_work(), store.begin_work()];
     store.commit(put(1, b"not held up")).await.expect("committed");
     store.close().await;
 }
