@@ -89,7 +89,7 @@ impl Deadlines {
                     overdue.push(waiting.waker.clone());
                 }
             }
-            // Not under the lock: whoever is woken or dropped may need it.
+            // Not under the lock: a task that is woken or ends may need it.
             overdue.into_iter().for_each(Waker::wake);
         }
     }
