@@ -259,6 +259,8 @@ where
                 Staged::Unchanged(value) => return Ok(value),
                 Staged::Again => continue,
             };
+            // A store distributed over several machines commits a batch on one.
+            debug_assert!(transaction.batch.is_of_one_partition(), "{name}: several partitions");
             match services.store.commit(transaction.batch).await {
                 Ok(()) => {
                     metrics::transaction(name, attempt);

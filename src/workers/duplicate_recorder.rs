@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::dedup::Copies;
@@ -23,8 +24,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// counted only in the metrics.
 const WAITING_HOOKS_MAX: usize = 100_000;
 
-/// The most hooks whose duplicates are recorded in one commit.
-const HOOKS_PER_COMMIT_MAX: usize = 64;
+/// The most hooks whose duplicates are recorded at the same moment. Each is a
+/// commit of its own, as each is about another order; the store writes those of
+/// a moment together.
+const RECORDED_AT_ONCE_MAX: usize = 64;
 
 /// Gathers duplicates until they are written.
 #[derive(Debug, Clone, Default)]
@@ -65,17 +68,26 @@ impl DuplicateCounter {
 
     async fn write_all(&self, services: &Services) {
         let _one_at_a_time = self.writing.lock().await;
-        let due: Vec<NewCopies> = std::mem::take(&mut *self.waiting()).into_values().collect();
-        for new in due.chunks(HOOKS_PER_COMMIT_MAX) {
-            if let Err(why) = record_duplicates(services, new).await {
-                tracing::warn!(
-                    hooks = new.len(),
-                    copies = new.iter().map(|new| new.copies.count).sum::<u64>(),
-                    error = %why,
-                    "duplicates of hooks were not recorded in the journal"
-                );
+        let mut due = std::mem::take(&mut *self.waiting()).into_values().peekable();
+        while due.peek().is_some() {
+            let mut recording = JoinSet::new();
+            for new in due.by_ref().take(RECORDED_AT_ONCE_MAX) {
+                let services = services.clone();
+                recording.spawn(async move { record(&services, &new).await });
             }
+            recording.join_all().await;
         }
+    }
+}
+
+async fn record(services: &Services, new: &NewCopies) {
+    if let Err(why) = record_duplicates(services, new).await {
+        tracing::warn!(
+            hook.id = %new.copies.of,
+            copies = new.copies.count,
+            error = %why,
+            "duplicates of a hook were not recorded in the journal"
+        );
     }
 }
 

@@ -179,6 +179,14 @@ impl Batch {
         !self.messages.is_empty() || !self.settled.is_empty() || wakes()
     }
 
+    /// Whether all its documents belong to one order, client or name.
+    #[must_use]
+    pub fn is_of_one_partition(&self) -> bool {
+        let mut partitions = self.docs.keys().map(|key| key.partition);
+        let first = partitions.next();
+        partitions.all(|other| Some(other) == first)
+    }
+
     /// Whether the batch changes nothing and checks nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
