@@ -8,7 +8,7 @@ mod endpoints;
 mod peers;
 
 use crate::payments;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +26,7 @@ use crate::gateway::Provider;
 use crate::http::Readiness;
 use crate::http::server::{Limits, Listener, RequestHandler};
 use crate::http::{
-    AppState, HOOKS_AT_ONCE_MAX, LivePages, NOTIFICATIONS_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX,
+    AppState, HOOKS_AT_ONCE_MAX, LastCount, LivePages, NOTIFICATIONS_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX,
     Refusals, operator_routes, public_routes, routes, server,
 };
 use crate::kernel::chance::random_bytes;
@@ -165,6 +165,13 @@ impl Peers {
     }
 }
 
+/// The names of everybody who sends us something.
+fn parties_of(settings: &Settings) -> BTreeSet<PartyName> {
+    let sources = settings.sources.keys();
+    let names = sources.chain(settings.merchants.keys()).chain(settings.gateways.keys());
+    names.cloned().map(PartyName::new).collect()
+}
+
 /// Builds what every use case needs.
 fn services_of(
     settings: &Settings,
@@ -190,6 +197,7 @@ fn services_of(
         clock,
         audience: Audience { language: settings.notify.language, chats },
         recent: Arc::default(),
+        parties: Arc::new(parties_of(settings)),
         listeners: Arc::new(peers.updated.keys().cloned().collect()),
         merchants: Arc::new(merchants(settings, &peers.gateways)),
         shipment_reports: Arc::new(peers.gateways.iter().map(shipment_report).collect()),
@@ -231,6 +239,7 @@ fn state_of(
         request_ids: tillgate_web::request_id::RequestIds::default(),
         store_mark: http::HeaderValue::from_str(&settings.store.mark()).ok(),
         readiness: Readiness::default(),
+        last_count: LastCount::default(),
         draining: AtomicBool::new(false),
         refusals: Refusals::default(),
         notifications_at_once: Arc::new(Semaphore::new(NOTIFICATIONS_AT_ONCE_MAX)),

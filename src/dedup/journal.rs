@@ -3,10 +3,10 @@
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
-use super::{IdempotencyRecord, Reason};
+use super::{IdempotencyRecord, Reason, Verdict};
 use crate::kernel::document;
 use crate::kernel::{
-    Document, ExternalId, Fingerprint, HookId, Kind, PartyName, Timestamp, Unreadable,
+    Document, ExternalId, Fingerprint, HookId, Kind, ListName, PartyName, Timestamp, Unreadable,
 };
 
 /// A delivery as it was received, with its verdict and the reasons. It includes
@@ -58,7 +58,7 @@ pub struct Copies {
 /// The stored form is the length of everything except the body, in 4 bytes,
 /// that in the form of other documents, and the raw body.
 impl Document for JournalEntry {
-    const KIND: Kind = Kind::listed(2, "hooks");
+    const KIND: Kind = Kind::new(2, "hooks");
     const SCHEMA: u16 = 4;
     const OLDEST: u16 = 4;
 
@@ -66,6 +66,10 @@ impl Document for JournalEntry {
         let head = document::encode(self);
         let length = u32::try_from(head.len()).unwrap_or(u32::MAX);
         [&length.to_be_bytes(), &*head, &*self.body].concat()
+    }
+
+    fn lists(&self) -> Vec<ListName> {
+        vec![JournalEntry::list(&self.source, self.record.verdict)]
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<JournalEntry, Unreadable> {
@@ -79,6 +83,12 @@ impl Document for JournalEntry {
 }
 
 impl JournalEntry {
+    /// The list of the entries of a source with a verdict.
+    #[must_use]
+    pub fn list(source: &PartyName, verdict: Verdict) -> ListName {
+        ListName::of(&["hooks", source.as_str(), verdict.as_str()])
+    }
+
     /// Whether the received body had exactly these bytes.
     #[must_use]
     pub fn is_of(&self, body: &[u8]) -> bool {

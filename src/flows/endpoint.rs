@@ -33,7 +33,7 @@ pub struct Endpoint {
 const GONE_TIMES_MAX: usize = 20;
 
 impl Document for Endpoint {
-    const KIND: Kind = Kind::unlisted(8, "callback addresses");
+    const KIND: Kind = Kind::new(8, "callback addresses");
     const SCHEMA: u16 = 2;
     const OLDEST: u16 = 2;
 

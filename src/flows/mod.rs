@@ -25,6 +25,7 @@ pub mod measure_clock_skew;
 pub mod move_money;
 pub mod open_payment;
 pub mod outside_refund;
+pub mod parties;
 pub mod paused_gateways;
 pub mod place_order;
 mod raised;
@@ -57,6 +58,8 @@ pub use journal::journal_key;
 use journal::{entry_of, load_entry, load_kept_entry};
 pub use paused_gateways::PausedGateways;
 pub use raised::Alarms;
-pub use record::{BilledOrder, OrderRecord, checkout_of, find_record, load_record};
+pub use record::{
+    BilledOrder, ListedOrder, OrderRecord, checkout_of, find_record, list_records, load_record,
+};
 use record::{fetch_bill, load_kept_record};
 pub use services::{Callbacks, PaymentProfile, Services};

@@ -2,13 +2,12 @@
 
 use super::Services;
 use super::transaction::{Transaction, Versioned};
-use crate::kernel::DocKey;
-use crate::kernel::{ExternalId, PartyName, Timestamp};
+use crate::kernel::{DocKey, Document, ExternalId, PartyName, Timestamp};
 use crate::orders::Number;
 use crate::orders::Order;
 use crate::payments::PastBill;
 use crate::payments::{Checkout, PaymentId};
-use crate::store::{Batch, Expect, Store, Stored, Unavailable};
+use crate::store::{Batch, Cursor, Expect, Page, Scan, Store, Stored, Unavailable};
 
 /// An order with its payments.
 #[derive(Debug, Clone)]
@@ -67,6 +66,32 @@ fn record_of(found: &[Option<Stored>]) -> Result<Option<OrderRecord>, Unavailabl
     let [Some(order), checkout] = found else { return Ok(None) };
     let checkout = checkout.as_ref().map(Versioned::of).transpose()?;
     Ok(Some(OrderRecord { order: Versioned::of(order)?, checkout }))
+}
+
+/// An order that a list has, through its own document or that of its payments.
+#[derive(Debug, Clone)]
+pub struct ListedOrder {
+    /// The document in the list.
+    pub key: DocKey,
+    /// Its position.
+    pub at: Cursor,
+    pub record: OrderRecord,
+}
+
+/// Reads the orders of a page of lists, with their payments.
+pub async fn list_records(store: &Store, scan: &Scan) -> Result<Page<ListedOrder>, Unavailable> {
+    let Page { items, next } = store.scan_keys(scan).await?;
+    let both = |key: &DocKey| [Order::KIND, Checkout::KIND].map(|kind| DocKey { kind, ..*key });
+    let keys: Vec<DocKey> = items.iter().flat_map(both).collect();
+    let found = store.load_readable(&keys).await?;
+    let mut listed = Vec::with_capacity(items.len());
+    for (key, found) in items.into_iter().zip(found.chunks(2)) {
+        let place = usize::from(key.kind == Checkout::KIND);
+        let Some(stored) = &found[place] else { continue }; // deleted meanwhile, or damaged
+        let at = Cursor::at(stored.body.listed_at, key);
+        listed.extend(record_of(found)?.map(|record| ListedOrder { key, at, record }));
+    }
+    Ok(Page { items: listed, next })
 }
 
 /// Reads an order by its sender's number.

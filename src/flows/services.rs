@@ -27,6 +27,8 @@ pub struct Services {
     pub audience: Audience,
     /// The answers to recent hooks, kept in memory.
     pub recent: Arc<Recent>,
+    /// The names of the sources, merchants and payment systems.
+    pub parties: Arc<BTreeSet<PartyName>>,
     /// The sources that receive fulfilment updates.
     pub listeners: Arc<BTreeSet<PartyName>>,
     /// The payment profiles, by the name of the source or merchant whose orders

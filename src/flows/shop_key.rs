@@ -24,7 +24,7 @@ pub struct StoredKey {
 }
 
 impl Document for StoredKey {
-    const KIND: Kind = Kind::unlisted(9, "keys");
+    const KIND: Kind = Kind::new(9, "keys");
     const SCHEMA: u16 = 2;
     const OLDEST: u16 = 2;
 

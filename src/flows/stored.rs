@@ -4,6 +4,7 @@
 use super::effects::CALLBACKS;
 use super::endpoint::Endpoint;
 use super::marketplace_update::MARKETPLACES;
+use super::parties::Parties;
 use super::shop_key::StoredKey;
 use crate::dedup::JournalEntry;
 use crate::kernel::{Document, Kind};
@@ -14,7 +15,7 @@ use crate::payments::{self, Alias, Budget, Checkout, PastBill};
 use crate::store::{Store, Unavailable};
 
 /// All kinds of documents. Their numbers are unique.
-pub const KINDS: [Kind; 10] = [
+pub const KINDS: [Kind; 11] = [
     Order::KIND,
     JournalEntry::KIND,
     Delivery::KIND,
@@ -25,6 +26,7 @@ pub const KINDS: [Kind; 10] = [
     Endpoint::KIND,
     StoredKey::KIND,
     PastBill::KIND,
+    Parties::KIND,
 ];
 
 /// All lanes. Their bytes are unique.
@@ -71,7 +73,7 @@ mod tests {
 
     #[test]
     fn no_two_kinds_have_the_same_number() {
-        let numbers: BTreeSet<u8> = KINDS.iter().map(|kind| kind.byte() & 0x7f).collect();
+        let numbers: BTreeSet<u8> = KINDS.iter().map(|kind| kind.byte()).collect();
         assert_eq!(numbers.len(), KINDS.len());
         assert_eq!(named(Kind::from_byte(Order::KIND.byte())).to_string(), "orders");
     }

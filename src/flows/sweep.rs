@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Services;
+use super::parties::remember_parties;
 use super::transaction::commit_once;
 use crate::dedup::retention::is_over;
 use crate::dedup::{JournalEntry, Reason, Verdict};
-use crate::kernel::DocKey;
-use crate::kernel::Document;
+use crate::kernel::{DocKey, Document};
 use crate::kernel::{PartyName, Timestamp};
 use crate::outbox::{Delivery, DeliveryState};
 use crate::store::{Batch, Cursor, Page, Scan, Unavailable};
@@ -27,39 +27,65 @@ pub struct Retention {
     pub otherwise: Duration,
 }
 
-impl Retention {
-    fn shortest(&self) -> Duration {
-        self.sources.values().copied().chain([self.otherwise]).min().unwrap_or(self.otherwise)
-    }
-}
-
 /// How many documents one step examines.
 const STEP_DOCS_MAX: usize = 200;
 
-/// The position of a sweep.
-#[derive(Debug, Clone, Default)]
+/// The position of a sweep: the lists that are still to be swept, and the
+/// position in the first of them.
+#[derive(Debug, Clone)]
 pub struct Progress {
+    lists: Vec<(PartyName, Verdict)>,
     after: Option<Cursor>,
 }
 
-/// Sweeps one step, from the oldest entry on. Returns how many documents were
-/// deleted, and where to continue; `None` when the rest is too young.
+impl Progress {
+    /// Begins a sweep over the entries of all sources.
+    pub async fn begin(services: &Services) -> Result<Progress, Unavailable> {
+        let with_verdicts =
+            |party: PartyName| Verdict::ALL.map(|verdict| (party.clone(), verdict));
+        let parties = remember_parties(services).await?;
+        Ok(Progress { lists: parties.into_iter().flat_map(with_verdicts).collect(), after: None })
+    }
+
+    /// The position after a step. The list goes on at `next`, unless the rest
+    /// of it is too young.
+    fn after(mut self, next: Option<Cursor>) -> Option<Progress> {
+        if next.is_none() {
+            self.lists.pop();
+        }
+        self.after = next;
+        (!self.lists.is_empty()).then_some(self)
+    }
+}
+
+/// Sweeps one step: some entries of one list, from the oldest on. Returns how
+/// many documents were deleted, and where to continue; `None` at the end.
 pub async fn sweep_step(
     services: &Services,
     retention: &Retention,
     progress: Progress,
 ) -> Result<(usize, Option<Progress>), Unavailable> {
     let now = services.clock.now();
-    let scan = Scan::Listed {
-        kind: JournalEntry::KIND,
+    let Some((source, verdict)) = progress.lists.last() else { return Ok((0, None)) };
+    let kept_for = retention.sources.get(source).copied().unwrap_or(retention.otherwise);
+    let entry_kept_for = match verdict {
+        Verdict::Parked => kept_for.saturating_mul(PARKED_FACTOR),
+        Verdict::Applied
+        | Verdict::Replayed
+        | Verdict::Outdated
+        | Verdict::Late
+        | Verdict::Ignored
+        | Verdict::Rejected => kept_for,
+    };
+    let scan = Scan::Lists {
+        lists: vec![JournalEntry::list(source, *verdict)],
         newest_first: false,
-        after: progress.after,
+        after: progress.after.clone(),
         limit: STEP_DOCS_MAX,
     };
     let Page { items, next } = services.store.scan(&scan).await?;
-    let reached_young = items
-        .last()
-        .is_some_and(|(_, stored)| !is_over(stored.body.listed_at, retention.shortest(), now));
+    let reached_young =
+        items.last().is_some_and(|(_, stored)| !is_over(stored.body.listed_at, entry_kept_for, now));
     let mut swept = 0;
     for (key, stored) in items {
         let entry: JournalEntry = match stored.document() {
@@ -73,8 +99,7 @@ pub async fn sweep_step(
                 continue;
             }
         };
-        let kept_for = retention.sources.get(&entry.source).copied().unwrap_or(retention.otherwise);
-        if !may_go(&entry, kept_for, now) {
+        if !is_over(entry.last_at(), entry_kept_for, now) {
             continue;
         }
         // A test callback has a message, but no order.
@@ -91,17 +116,12 @@ pub async fn sweep_step(
             swept += delete(services, key, stored.version).await?;
         }
     }
-    Ok((swept, next.filter(|_| !reached_young).map(|next| Progress { after: Some(next) })))
+    Ok((swept, progress.after(next.filter(|_| !reached_young))))
 }
 
 /// A parked hook is kept longer than others, by this factor: its order may
 /// still be created, but not for ever.
 const PARKED_FACTOR: u32 = 4;
-
-fn may_go(entry: &JournalEntry, kept_for: Duration, now: Timestamp) -> bool {
-    let factor = if entry.record.verdict == Verdict::Parked { PARKED_FACTOR } else { 1 };
-    is_over(entry.last_at(), kept_for.saturating_mul(factor), now)
-}
 
 /// Deletes the settled messages of an order whose entries are deleted. The flag
 /// says whether a message still waits.

@@ -48,6 +48,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 pub use entrance::Entrance;
 pub use live::LivePages;
+pub use ops::LastCount;
 use request::number_in;
 use tillgate_web::{REQUEST_ID, forwarded, log, page, work};
 pub use tillgate_web::{body, fields, problem, readiness::Readiness, server};

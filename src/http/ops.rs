@@ -2,7 +2,7 @@
 
 use crate::flows::stored::LANES;
 use crate::kernel::time::between;
-use crate::kernel::{DocKey, Timestamp};
+use crate::kernel::{DocKey, Stopwatch, Timestamp};
 use crate::outbox::{Delivery, DeliveryState};
 use crate::store::Stored;
 use std::sync::Arc;
@@ -104,6 +104,24 @@ async fn readiness(app: &AppState) -> Response {
 /// Messages are counted up to this number, which is enough to see a problem.
 const COUNTED_MESSAGES_MAX: usize = 1000;
 
+/// When the messages were counted last. They are counted at most once in
+/// [`COUNT_GAP`], however many programs ask for the metrics.
+#[derive(Debug, Default)]
+pub struct LastCount(tokio::sync::Mutex<Option<Stopwatch>>);
+
+/// The minimum time between two counts of the messages.
+const COUNT_GAP: Duration = Duration::from_secs(5);
+
+async fn count_messages_if_due(app: &AppState) -> Result<(), Unavailable> {
+    let mut last = app.last_count.0.lock().await;
+    if last.as_ref().is_some_and(|last| last.elapsed() < COUNT_GAP) {
+        return Ok(());
+    }
+    count_messages(app).await?;
+    *last = Some(Stopwatch::start());
+    Ok(())
+}
+
 async fn count_messages(app: &AppState) -> Result<(), Unavailable> {
     let now = app.services.clock.now();
     for lane in LANES {
@@ -140,7 +158,7 @@ fn oldest_due(messages: &[(DocKey, Stored)], now: Timestamp) -> Result<Duration,
 
 /// `GET /metrics`: the metrics in the text format of Prometheus.
 pub async fn metrics_page(State(app): State<Arc<AppState>>) -> Response {
-    if let Err(why) = count_messages(&app).await {
+    if let Err(why) = count_messages_if_due(&app).await {
         // The other metrics are needed most while the store cannot be used.
         tracing::warn!(
             error = %why,

@@ -33,6 +33,7 @@ mod fact;
 mod stock;
 
 mod fulfilment;
+pub mod listing;
 mod note;
 mod number;
 mod order;

@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use super::fold::{View, fold};
+use super::listing;
 use super::note::OrderNote;
 use super::stock::StockLevels;
 use crate::kernel::DocKey;
 use crate::kernel::document;
-use crate::kernel::{Document, ExternalId, Kind, PartyName, Timestamp, Unreadable};
+use crate::kernel::{Document, ExternalId, Kind, ListName, PartyName, Timestamp, Unreadable};
 use crate::orders::Number;
 use crate::outbox::MessageId;
 
@@ -118,7 +119,11 @@ impl Order {
     /// Whether a person should look at the order.
     #[must_use]
     pub fn needs_attention(&self) -> bool {
-        let noted = self.view().map(|view| view.attention).unwrap_or_default();
+        self.needs_attention_as(self.view().as_ref())
+    }
+
+    fn needs_attention_as(&self, view: Option<&View>) -> bool {
+        let noted = view.map_or(&[][..], |view| &view.attention);
         noted.iter().chain(&self.flags).any(|note| !self.seen.contains(note))
     }
 
@@ -141,12 +146,23 @@ impl Order {
 }
 
 impl Document for Order {
-    const KIND: Kind = Kind::listed(1, "orders");
+    const KIND: Kind = Kind::new(1, "orders");
     const SCHEMA: u16 = 3;
     const OLDEST: u16 = 3;
 
     fn encode(&self) -> Vec<u8> {
         document::encode(self)
+    }
+
+    fn lists(&self) -> Vec<ListName> {
+        let view = self.view();
+        let in_state = match &view {
+            Some(view) => listing::in_state(&self.source, view.state()),
+            None => listing::parked(&self.source),
+        };
+        let waiting =
+            self.needs_attention_as(view.as_ref()).then(listing::waiting_for_a_person);
+        [in_state].into_iter().chain(waiting).collect()
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Order, Unreadable> {

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::content::Content;
+use super::listing;
 use crate::kernel::document;
-use crate::kernel::{Document, HookId, Kind, Quantity, Timestamp, Unreadable};
+use crate::kernel::{Document, HookId, Kind, ListName, Quantity, Timestamp, Unreadable};
 use crate::orders::Number;
 
 /// Quantities by store and article.
@@ -93,12 +94,16 @@ impl Movement {
 }
 
 impl Document for Movement {
-    const KIND: Kind = Kind::listed(4, "movements");
+    const KIND: Kind = Kind::new(4, "movements");
     const SCHEMA: u16 = 2;
     const OLDEST: u16 = 2;
 
     fn encode(&self) -> Vec<u8> {
         document::encode(self)
+    }
+
+    fn lists(&self) -> Vec<ListName> {
+        vec![listing::movements()]
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Movement, Unreadable> {

@@ -15,7 +15,7 @@ pub struct Alias {
 }
 
 impl Document for Alias {
-    const KIND: Kind = Kind::unlisted(7, "payment ids");
+    const KIND: Kind = Kind::new(7, "payment ids");
     const SCHEMA: u16 = 2;
     const OLDEST: u16 = 2;
 

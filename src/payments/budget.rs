@@ -67,7 +67,7 @@ impl Budget {
 }
 
 impl Document for Budget {
-    const KIND: Kind = Kind::unlisted(6, "call counts");
+    const KIND: Kind = Kind::new(6, "call counts");
     const SCHEMA: u16 = 2;
     const OLDEST: u16 = 2;
 

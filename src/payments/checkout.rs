@@ -10,9 +10,9 @@ use super::payment_id::PaymentId;
 use crate::kernel::DocKey;
 use crate::kernel::document;
 use crate::kernel::{
-    Document, Fingerprint, Kind, Money, PartyName, Private, Timestamp, Unreadable,
+    Document, Fingerprint, Kind, ListName, Money, PartyName, Private, Timestamp, Unreadable,
 };
-use crate::orders::Number;
+use crate::orders::{Number, listing};
 
 /// The checkout of an order: its payments, and the buyer's return address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,12 +245,17 @@ impl PaymentNote {
 }
 
 impl Document for Checkout {
-    const KIND: Kind = Kind::unlisted(5, "payments");
+    const KIND: Kind = Kind::new(5, "payments");
     const SCHEMA: u16 = 4;
     const OLDEST: u16 = 4;
 
     fn encode(&self) -> Vec<u8> {
         document::encode(self)
+    }
+
+    fn lists(&self) -> Vec<ListName> {
+        let waits = !self.attention.is_empty();
+        waits.then(listing::waiting_for_a_person).into_iter().collect()
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Checkout, Unreadable> {

@@ -34,7 +34,7 @@ impl PastBill {
 }
 
 impl Document for PastBill {
-    const KIND: Kind = Kind::unlisted(10, "past bills");
+    const KIND: Kind = Kind::new(10, "past bills");
     const SCHEMA: u16 = 2;
     const OLDEST: u16 = 2;
 

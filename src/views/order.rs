@@ -176,6 +176,11 @@ impl OrderDocument {
     }
 
     #[must_use]
+    pub fn source(&self) -> &PartyName {
+        &self.source
+    }
+
+    #[must_use]
     pub fn state(&self) -> State {
         self.state
     }

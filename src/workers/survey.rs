@@ -1,13 +1,15 @@
 //! Counts what needs a decision, and the money, of the latest orders, for the
 //! metrics.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::flows::Services;
-use crate::kernel::{DocKey, Document, Money};
-use crate::orders::Order;
+use crate::flows::parties::known_parties;
+use crate::kernel::{DocKey, Document, ListName, Money};
+use crate::orders::{State, listing};
 use crate::payments::{Balance, Checkout};
 use crate::store::{Cursor, Scan, Unavailable};
 use crate::telemetry::metrics;
@@ -41,7 +43,7 @@ pub async fn run(services: Services, drain: CancellationToken) {
 
 #[derive(Debug, Default)]
 struct Found {
-    attention: u32,
+    attention: usize,
     paid: i64,
     held: i64,
     refunded: i64,
@@ -49,9 +51,8 @@ struct Found {
 }
 
 impl Found {
-    fn add(&mut self, needs_attention: bool, balance: Option<Balance>) {
-        self.attention += u32::from(needs_attention);
-        let Some(Balance { paid, held, refunded, due }) = balance else { return };
+    fn add(&mut self, balance: Balance) {
+        let Balance { paid, held, refunded, due } = balance;
         for (sum, part) in [
             (&mut self.paid, paid),
             (&mut self.held, held),
@@ -63,7 +64,7 @@ impl Found {
     }
 
     fn record(&self) {
-        metrics::attention_orders(self.attention);
+        metrics::attention_orders(u32::try_from(self.attention).unwrap_or(u32::MAX));
         let currency = Money::ZERO.currency().code();
         for (state, kopecks) in [
             ("paid", self.paid),
@@ -77,29 +78,22 @@ impl Found {
 }
 
 async fn count(services: &Services) -> Result<Found, Unavailable> {
-    let (mut found, mut after, mut seen) = (Found::default(), None::<Cursor>, 0);
+    let mut found = Found { attention: count_attention(services).await?, ..Found::default() };
+    let parties = known_parties(services).await?;
+    let in_states =
+        |party| State::ALL.iter().map(move |state| listing::in_state(party, *state));
+    let lists: Vec<ListName> = parties.iter().flat_map(in_states).collect();
+    let (mut after, mut seen) = (None::<Cursor>, 0);
     while seen < ORDERS_MAX {
-        let scan = Scan::Listed {
-            kind: Order::KIND,
-            newest_first: true,
-            after: after.take(),
-            limit: PAGE,
-        };
-        let page = services.store.scan(&scan).await?;
-        let mut orders = Vec::with_capacity(page.items.len());
-        for (_, stored) in page.items {
-            orders.push(stored.document::<Order>().map_err(Unavailable::from)?);
-        }
-        seen += orders.len();
-        let keys: Vec<DocKey> = orders.iter().map(|order| Checkout::key(order.number)).collect();
-        let checkouts = services.store.load(&keys).await?;
-        for (order, stored) in orders.iter().zip(checkouts) {
-            let checkout: Option<Checkout> =
-                stored.map(|stored| stored.document()).transpose().map_err(Unavailable::from)?;
-            let of_money = checkout.as_ref().is_some_and(|checkout| !checkout.attention.is_empty());
-            let now = services.clock.now();
-            let balance = checkout.map(|checkout| checkout.balance(now));
-            found.add(of_money || order.needs_attention(), balance);
+        let lists = lists.clone();
+        let scan = Scan::Lists { lists, newest_first: true, after: after.take(), limit: PAGE };
+        let page = services.store.scan_keys(&scan).await?;
+        seen += page.items.len();
+        let keys: Vec<DocKey> =
+            page.items.iter().map(|key| DocKey { kind: Checkout::KIND, ..*key }).collect();
+        for stored in services.store.load_readable(&keys).await?.into_iter().flatten() {
+            let checkout: Checkout = stored.document()?;
+            found.add(checkout.balance(services.clock.now()));
         }
         after = page.next;
         if after.is_none() {
@@ -108,4 +102,20 @@ async fn count(services: &Services) -> Result<Found, Unavailable> {
         tokio::task::yield_now().await;
     }
     Ok(found)
+}
+
+/// The number of orders that wait for a person, up to [`ORDERS_MAX`].
+async fn count_attention(services: &Services) -> Result<usize, Unavailable> {
+    let (mut after, mut orders) = (None::<Cursor>, BTreeSet::new());
+    loop {
+        let lists = vec![listing::waiting_for_a_person()];
+        let scan = Scan::Lists { lists, newest_first: true, after, limit: ORDERS_MAX };
+        let page = services.store.scan_keys(&scan).await?;
+        // An order and its payments are two documents.
+        orders.extend(page.items.iter().map(|key| key.partition));
+        after = page.next;
+        if after.is_none() || orders.len() >= ORDERS_MAX {
+            return Ok(orders.len());
+        }
+    }
 }

@@ -19,7 +19,13 @@ const STEP_PAUSE: Duration = Duration::from_millis(50);
 /// Runs until drained.
 pub async fn run(services: Services, retention: Retention, drain: CancellationToken) {
     loop {
-        let mut progress = Some(Progress::default());
+        let mut progress = match Progress::begin(&services).await {
+            Ok(beginning) => Some(beginning),
+            Err(why) => {
+                tracing::warn!(error = %why, "sweeping did not begin, it is tried in the next round");
+                None
+            }
+        };
         while let Some(at) = progress {
             progress = match sweep_step(&services, &retention, at).await {
                 Ok((swept, next)) => {

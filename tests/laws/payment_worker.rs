@@ -283,6 +283,7 @@ impl World {
             clock: clock.clone(),
             audience: Default::default(),
             recent: Arc::default(),
+            parties: Arc::default(),
             listeners: Arc::default(),
             merchants: Arc::new(BTreeMap::from([(merchant.clone(), profile.clone())])),
             shipment_reports: Arc::default(),

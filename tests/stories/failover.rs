@@ -755,8 +755,8 @@ async fn a_group_of_commits_during_a_promotion_counts_once() {
     let till = Arc::new(open(&address).await);
     until_acknowledged(&till, "before").await;
     let operator = Operator::at(&server).await;
-    // The group has written its orders, and waits for the lock on the listings.
-    operator.run("BEGIN; LOCK tillgate.listings").await;
+    // The group has written its orders, and waits for the lock on the lists.
+    operator.run("BEGIN; LOCK tillgate.lists").await;
     let hooks: Vec<JoinHandle<u16>> = (0..8)
         .map(|count| {
             let till = Arc::clone(&till);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tillgate::dedup::JournalEntry;
+use tillgate::dedup::{JournalEntry, Verdict};
 use tillgate::dedup::key::HookKey;
 use tillgate::flows::effects::CALLBACKS;
 use tillgate::flows::receive_hook::receive;
@@ -15,7 +15,7 @@ use tillgate::flows::{Hook, Received, Services};
 use tillgate::kernel::Document;
 use tillgate::kernel::{Clock, Kind, PartyName};
 use tillgate::notify::Audience;
-use tillgate::orders::Order;
+use tillgate::orders::{Order, State, listing};
 use tillgate::outbox::{Claim, Settlement, message_key};
 use tillgate::store::memory::Memory;
 use tillgate::store::sled::Sled;
@@ -35,6 +35,7 @@ pub fn services() -> Services {
         clock,
         audience: Audience { chats, ..Audience::default() },
         recent: Arc::default(),
+        parties: Arc::new([PartyName::new("sm")].into()),
         listeners: Arc::default(),
         merchants: Arc::default(),
         shipment_reports: Arc::default(),
@@ -67,7 +68,7 @@ pub async fn deliver(services: &Services, body: &str) -> Received {
 
 async fn sweep(services: &Services) -> usize {
     let mut swept = 0;
-    let mut progress = Some(Progress::default());
+    let mut progress = Some(Progress::begin(services).await.expect("a store that answers"));
     while let Some(at) = progress {
         let (more, next) =
             sweep_step(services, &retention(), at).await.expect("a store that answers");
@@ -77,9 +78,25 @@ async fn sweep(services: &Services) -> usize {
     swept
 }
 
-async fn count(services: &Services, kind: Kind) -> usize {
-    let scan = Scan::Listed { kind, newest_first: true, after: None, limit: 10_000 };
-    services.store.scan(&scan).await.expect("a store that answers").items.len()
+/// The number of journal entries, in their lists and in their partitions.
+async fn entries(services: &Services) -> usize {
+    let lists = Verdict::ALL.map(|verdict| JournalEntry::list(&PartyName::new("sm"), verdict));
+    let scan =
+        Scan::Lists { lists: lists.into(), newest_first: true, after: None, limit: 10_000 };
+    let listed = services.store.scan(&scan).await.expect("a store that answers").items.len();
+    assert_eq!(listed, stored(services, JournalEntry::KIND).await);
+    listed
+}
+
+/// The number of documents of a kind.
+async fn stored(services: &Services, kind: Kind) -> usize {
+    let partitions = services.store.partitions(None, 10_000).await.expect("partitions");
+    let mut stored = 0;
+    for partition in partitions {
+        let scan = Scan::Partition { partition, kind };
+        stored += services.store.scan(&scan).await.expect("a store that answers").items.len();
+    }
+    stored
 }
 
 async fn send_everything(services: &Services) {
@@ -110,7 +127,7 @@ async fn idempotency_records_expire_and_the_order_is_still_recognised() {
     services.clock.advance(2 * DAY);
     assert_eq!(sweep(&services).await, 3, "two idempotency records and a sent message");
     assert_eq!(
-        (count(&services, JournalEntry::KIND).await, count(&services, Order::KIND).await),
+        (entries(&services).await, stored(&services, Order::KIND).await),
         (1, 2)
     );
 
@@ -120,7 +137,7 @@ async fn idempotency_records_expire_and_the_order_is_still_recognised() {
     sweep(&services).await;
     let again = deliver(&services, &created("H1")).await;
     assert_eq!((again.answer, again.number), (first.answer, first.number));
-    assert_eq!(count(&services, Order::KIND).await, 2);
+    assert_eq!(stored(&services, Order::KIND).await, 2);
     let claim =
         Claim { lane: tillgate::notify::LANE, lease: DAY, limit: 9, paused_queues: Vec::new() };
     let claimed = services.store.claim(&claim).await.expect("a store that answers");
@@ -160,9 +177,10 @@ async fn pending_messages_and_parked_hooks_are_not_swept() {
     );
     send_everything(&services).await;
     assert_eq!(sweep(&services).await, 2, "the message is sent, and it is deleted with its record");
-    assert_eq!(count(&services, JournalEntry::KIND).await, 1);
+    assert_eq!(entries(&services).await, 1);
     deliver(&services, &created("H-parked")).await;
-    let scan = Scan::Listed { kind: Order::KIND, newest_first: true, after: None, limit: 9 };
+    let lists = State::ALL.map(|state| listing::in_state(&PartyName::new("sm"), state));
+    let scan = Scan::Lists { lists: lists.into(), newest_first: true, after: None, limit: 9 };
     let orders = services.store.scan(&scan).await.expect("a store that answers").items;
     let parked: tillgate::orders::Order = orders[0].1.document().expect("an order");
     assert_eq!(parked.events.len(), 2, "the parked payment has found its order");
@@ -208,7 +226,7 @@ async fn sweeping_grows_the_store_by_no_more_than_a_tenth() {
     };
     let before = size();
     services.clock.advance(91 * DAY);
-    let (mut largest, mut swept, mut progress) = (0, 0, Some(Progress::default()));
+    let (mut largest, mut swept, mut progress) = (0, 0, Some(Progress::begin(&services).await.expect("a store that answers")));
     while let Some(at) = progress {
         let (more, next) =
             sweep_step(&services, &retention(), at).await.expect("a store that answers");

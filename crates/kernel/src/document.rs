@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use super::list::ListName;
 use super::partition::Partition;
 
 /// A kind of document. The number is part of the stored format, so its meaning
@@ -18,29 +19,12 @@ pub struct Kind {
     plural: Option<&'static str>,
 }
 
-/// Set in the byte of kinds whose documents can be listed by time.
-const LISTED: u8 = 0x80;
-
 impl Kind {
-    /// A kind whose documents can be listed by time.
+    /// The kind with this number, which is not 0.
     #[must_use]
-    pub const fn listed(number: u8, plural: &'static str) -> Kind {
-        assert!(number > 0 && number < LISTED - 1, "the number of a listed kind is 1 to 126");
-        Kind { byte: number | LISTED, plural: Some(plural) }
-    }
-
-    /// A kind whose documents are found only by key, or through other
-    /// documents.
-    #[must_use]
-    pub const fn unlisted(number: u8, plural: &'static str) -> Kind {
-        assert!(number > 0 && number < LISTED, "the number of an unlisted kind is 1 to 127");
+    pub const fn new(number: u8, plural: &'static str) -> Kind {
+        assert!(number > 0, "the number of a kind is 1 to 255");
         Kind { byte: number, plural: Some(plural) }
-    }
-
-    /// Whether documents of this kind can be listed by time.
-    #[must_use]
-    pub const fn is_listed(self) -> bool {
-        self.byte & LISTED != 0
     }
 
     /// The byte that represents this kind on disk.
@@ -86,7 +70,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.plural {
             Some(plural) => f.write_str(plural),
-            None => write!(f, "kind {}", self.byte & !LISTED),
+            None => write!(f, "kind {}", self.byte),
         }
     }
 }
@@ -141,6 +125,12 @@ pub trait Document: Sized {
     /// Encodes the value in the current schema.
     fn encode(&self) -> Vec<u8>;
 
+    /// The lists that the document is in. When its content changes, this may
+    /// change; the store compares it with what it was.
+    fn lists(&self) -> Vec<ListName> {
+        Vec::new()
+    }
+
     /// Decodes any schema from `OLDEST` to `SCHEMA`.
     fn decode(schema: u16, bytes: &[u8]) -> Result<Self, Unreadable>;
 }
@@ -159,6 +149,12 @@ pub enum Unreadable {
          start with an empty store"
     )]
     Older { kind: Kind, schema: u16 },
+    /// A tillgate from before the first release wrote the page with the
+    /// document.
+    #[error(
+        "a tillgate from before the first release wrote this record; start with an empty store"
+    )]
+    OlderPage,
     /// The bytes do not match the schema that their number names.
     #[error("{kind}: a stored document does not have the form {schema} that it names: {why}")]
     Malformed {

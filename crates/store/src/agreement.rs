@@ -7,9 +7,9 @@ use proptest::prelude::*;
 
 use super::conformance::{postgres_in_a_new_database, sled_in_a_new_folder};
 use super::*;
-use crate::conformance::NOTES;
+use crate::conformance::{NOTES, with_word};
 use tillgate_kernel::time::from_micros;
-use tillgate_kernel::{Clock, DocKey, Partition};
+use tillgate_kernel::{Clock, DocKey, ListName, Partition};
 
 /// A change of one document in a batch. Expectations are right or wrong at
 /// random; `At` means the version that is stored now.
@@ -24,7 +24,7 @@ struct Step {
 
 #[derive(Debug, Clone)]
 enum Act {
-    Put { bytes: usize, at: i64 },
+    Put { bytes: usize, at: i64, lists: u8 },
     Delete,
     AssertVersion,
 }
@@ -35,7 +35,8 @@ fn step() -> impl Strategy<Value = Step> {
     let bytes =
         prop_oneof![0_usize..200, 4090_usize..4100, 20_000_usize..30_000, 90_000_usize..120_000];
     let act = prop_oneof![
-        4 => (bytes, 0_i64..6).prop_map(|(bytes, at)| Act::Put { bytes, at: at * 70_000 }),
+        4 => (bytes, 0_i64..6, 0_u8..8)
+            .prop_map(|(bytes, at, lists)| Act::Put { bytes, at: at * 70_000, lists }),
         1 => Just(Act::Delete),
         1 => Just(Act::AssertVersion),
     ];
@@ -50,6 +51,11 @@ fn step() -> impl Strategy<Value = Step> {
     )
 }
 
+/// One of three lists.
+fn list(number: usize) -> ListName {
+    with_word(["one", "two", "three"][number])
+}
+
 async fn play(store: &Store, steps: &[Step]) -> Result<(), CommitError> {
     let mut batch = Batch::new();
     for Step { partition, id, believes_absent, believes_old, act } in steps {
@@ -59,10 +65,14 @@ async fn play(store: &Store, steps: &[Step]) -> Result<(), CommitError> {
         let version = there.unwrap_or(77) + u64::from(*believes_old);
         let expect = if *believes_absent { Expect::Absent } else { Expect::At(version) };
         match act {
-            Act::Put { bytes, at } => {
+            Act::Put { bytes, at, lists } => {
                 // Bytes that do not compress to almost nothing.
                 let bytes = (0..*bytes).map(|place| ((place * place) >> 3) as u8).collect();
-                batch.put_body(key, expect, Body { schema: 1, listed_at: from_micros(*at), bytes });
+                let listed_at = from_micros(*at);
+                let bit = |number: &usize| lists >> number & 1 == 1;
+                let mut lists: Vec<ListName> = (0..3).filter(bit).map(list).collect();
+                lists.sort_unstable();
+                batch.put_body(key, expect, Body { schema: 1, listed_at, lists, bytes });
             }
             Act::Delete => batch.delete(key, version),
             Act::AssertVersion => batch.assert_version(key, expect),
@@ -92,7 +102,8 @@ async fn seen(store: &Store) -> Vec<String> {
     for newest_first in [false, true] {
         let mut after = None;
         loop {
-            let scan = Scan::Listed { kind: NOTES, newest_first, after, limit: 2 };
+            let lists = vec![list(0), list(1)];
+            let scan = Scan::Lists { lists, newest_first, after, limit: 3 };
             let page = store.scan(&scan).await.expect("a page");
             seen.extend(page.items.iter().map(|(key, stored)| show(*key, &stored.body)));
             after = page.next;
@@ -100,6 +111,9 @@ async fn seen(store: &Store) -> Vec<String> {
                 break;
             }
         }
+        let scan = Scan::Lists { lists: vec![list(2)], newest_first, after: None, limit: 9 };
+        let page = store.scan(&scan).await.expect("a page");
+        seen.extend(page.items.iter().map(|(key, stored)| show(*key, &stored.body)));
     }
     for partition in 1..4 {
         let page = store

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::page::LISTS_MAX;
 use tillgate_kernel::outbox::Message;
 use tillgate_kernel::outbox::{Delivery, Settlement, Ticket, message_key};
-use tillgate_kernel::{DocKey, Document, Timestamp, Unreadable};
+use tillgate_kernel::{DocKey, Document, ListName, Timestamp, Unreadable};
 
 /// The version of a document that a batch expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Body {
     pub schema: u16,
     /// The time under which lists show the document. Lists are ordered by it.
     pub listed_at: Timestamp,
+    /// The lists that the document is in, sorted.
+    pub lists: Vec<ListName>,
     /// The encoded document.
     pub bytes: Vec<u8>,
 }
@@ -48,7 +51,11 @@ impl Body {
     /// Encodes `document`, to be listed under `listed_at`.
     #[must_use]
     pub fn of<T: Document>(document: &T, listed_at: Timestamp) -> Body {
-        Body { schema: T::SCHEMA, listed_at, bytes: document.encode() }
+        let mut lists = document.lists();
+        lists.sort_unstable();
+        lists.dedup();
+        debug_assert!(lists.len() <= LISTS_MAX, "{}: in {} lists", T::KIND, lists.len());
+        Body { schema: T::SCHEMA, listed_at, lists, bytes: document.encode() }
     }
 }
 

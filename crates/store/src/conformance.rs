@@ -11,18 +11,29 @@ use tillgate_kernel::outbox::{
     message_key,
 };
 use tillgate_kernel::time::{between, from_micros, later};
-use tillgate_kernel::{Clock, DocKey, Document, Failure, Kind, Partition, Timestamp, Unreadable};
+use tillgate_kernel::{
+    Clock, DocKey, Document, Failure, Kind, ListName, Partition, Timestamp, Unreadable,
+};
 
 /// The kind of the documents in these tests.
-pub(super) const NOTES: Kind = Kind::listed(1, "notes");
+pub(super) const NOTES: Kind = Kind::new(1, "notes");
 
-/// A document for these tests.
+/// A document for these tests. Each word of its text is a list that it is in.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 struct Note(String);
+
+/// The list of the notes with this word.
+pub(super) fn with_word(word: &str) -> ListName {
+    ListName::of(&["notes", word])
+}
 
 impl Document for Note {
     const KIND: Kind = NOTES;
     const SCHEMA: u16 = 3;
+
+    fn lists(&self) -> Vec<ListName> {
+        self.0.split_whitespace().map(with_word).collect()
+    }
 
     fn encode(&self) -> Vec<u8> {
         document::encode(self)
@@ -561,33 +572,99 @@ async fn concurrent_additions_to_a_counter_add_up(store: Stage) {
     assert_eq!(store.counter_groups().await, Ok(vec!["17".to_owned(), "170".to_owned()]));
 }
 
+/// All that a list has, page by page.
+async fn walked(
+    store: &Store,
+    lists: &[ListName],
+    newest_first: bool,
+    limit: usize,
+) -> Vec<(Timestamp, DocKey)> {
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let scan = Scan::Lists { lists: lists.to_vec(), newest_first, after, limit };
+        let page = store.scan(&scan).await.expect("a store that answers");
+        assert!(page.items.len() <= limit);
+        seen.extend(page.items.iter().map(|(key, stored)| (stored.body.listed_at, *key)));
+        after = page.next.map(|next| next.to_string().parse().expect("a cursor survives as text"));
+        if after.is_none() {
+            return seen;
+        }
+    }
+}
+
 async fn lists_are_walked_by_time_without_gap_or_repeat(store: Stage) {
     for order in 0..25_u64 {
         let mut batch = Batch::new();
         // Several share a time, and some are before 1970.
         let listed_at = at(i64::try_from(order / 3).expect("small") - 4);
-        batch.put(key(order), Expect::Absent, &note("listed"), listed_at);
+        let text = if order % 2 == 0 { "even" } else { "odd" };
+        batch.put(key(order), Expect::Absent, &note(text), listed_at);
         store.commit(batch).await.expect("committed");
     }
+    let both = [with_word("even"), with_word("odd"), with_word("nothing")];
     for newest_first in [false, true] {
-        let (mut seen, mut after) = (Vec::new(), None);
-        loop {
-            let scan = Scan::Listed { kind: NOTES, newest_first, after, limit: 4 };
-            let page = store.scan(&scan).await.expect("a store that answers");
-            seen.extend(
-                page.items.iter().map(|(key, stored)| (stored.body.listed_at, key.partition)),
-            );
-            after =
-                page.next.map(|next| next.to_string().parse().expect("a cursor survives as text"));
-            if after.is_none() {
-                break;
-            }
+        for (lists, expected) in [
+            (&both[..], (0..25).collect::<Vec<_>>()),
+            (&both[..1], (0..25).step_by(2).collect()),
+            (&both[1..2], (1..25).step_by(2).collect()),
+            (&both[2..], Vec::new()),
+        ] {
+            let seen = walked(&store, lists, newest_first, 4).await;
+            assert!(if newest_first { seen.is_sorted_by(|a, b| a > b) } else { seen.is_sorted() });
+            let mut orders: Vec<u64> = seen.iter().map(|(_, key)| key.partition.get()).collect();
+            orders.sort_unstable();
+            assert_eq!(orders, expected);
         }
-        let times: Vec<Timestamp> = seen.iter().map(|(time, _)| *time).collect();
-        assert!(if newest_first { times.is_sorted_by(|a, b| a >= b) } else { times.is_sorted() });
-        let mut orders: Vec<u64> = seen.iter().map(|(_, order)| order.get()).collect();
-        orders.sort_unstable();
-        assert_eq!(orders, (0..25).collect::<Vec<_>>());
+    }
+}
+
+async fn a_document_is_in_the_lists_that_it_names(store: Stage) {
+    let words = ["one", "two", "three"];
+    let in_lists = async |expected: [usize; 3]| {
+        for (word, expected) in words.iter().zip(expected) {
+            let seen = walked(&store, &[with_word(word)], true, 9).await;
+            assert_eq!(seen.len(), expected, "{word}");
+        }
+    };
+    store.commit(put(key(1), Expect::Absent, "one two")).await.expect("committed");
+    in_lists([1, 1, 0]).await;
+    let (_, version) = read(&store, key(1)).await.expect("a document");
+    store.commit(put(key(1), Expect::At(version), "two three")).await.expect("committed");
+    in_lists([0, 1, 1]).await;
+    // A refused batch leaves the lists as they are.
+    let refused = store.commit(put(key(1), Expect::At(version), "one")).await;
+    assert_eq!(refused, Err(CommitError::Conflict));
+    in_lists([0, 1, 1]).await;
+    // Back in a list that it has left.
+    let (_, version) = read(&store, key(1)).await.expect("a document");
+    store.commit(put(key(1), Expect::At(version), "one")).await.expect("committed");
+    in_lists([1, 0, 0]).await;
+    let (_, version) = read(&store, key(1)).await.expect("a document");
+    let mut batch = Batch::new();
+    batch.delete(key(1), version);
+    store.commit(batch).await.expect("committed");
+    in_lists([0, 0, 0]).await;
+}
+
+async fn documents_of_several_kinds_share_a_list(store: Stage) {
+    let body = |listed_at| Body {
+        schema: 1,
+        listed_at: at(listed_at),
+        lists: vec![with_word("shared")],
+        bytes: b"body".to_vec(),
+    };
+    let of_kind = |kind, partition| DocKey { kind: Kind::from_byte(kind), ..key(partition) };
+    let placed = [(of_kind(7, 1), 1), (of_kind(8, 1), 1), (of_kind(7, 2), 1), (of_kind(9, 1), 3)];
+    for (key, listed_at) in placed {
+        let mut batch = Batch::new();
+        batch.put_body(key, Expect::Absent, body(listed_at));
+        store.commit(batch).await.expect("committed");
+    }
+    for limit in 1..5 {
+        let mut seen = walked(&store, &[with_word("shared")], false, limit).await;
+        assert_eq!(seen, placed.map(|(key, listed_at)| (at(listed_at), key)));
+        seen.reverse();
+        assert_eq!(walked(&store, &[with_word("shared")], true, limit).await, seen);
     }
 }
 
@@ -595,15 +672,14 @@ async fn a_moved_or_removed_document_leaves_the_list(store: Stage) {
     store.commit(put(key(1), Expect::Absent, "here")).await.expect("committed");
     let (_, version) = read(&store, key(1)).await.expect("a document");
     let mut batch = Batch::new();
-    batch.put(key(1), Expect::At(version), &note("there"), later(at(1), Duration::from_secs(5)));
+    batch.put(key(1), Expect::At(version), &note("here"), later(at(1), Duration::from_secs(5)));
     store.commit(batch).await.expect("committed");
-    let scan = Scan::Listed { kind: NOTES, newest_first: true, after: None, limit: 9 };
-    assert_eq!(store.scan(&scan).await.expect("a store that answers").items.len(), 1);
+    assert_eq!(walked(&store, &[with_word("here")], true, 9).await, [(at(6), key(1))]);
     let (_, version) = read(&store, key(1)).await.expect("a document");
     let mut batch = Batch::new();
     batch.delete(key(1), version);
     store.commit(batch).await.expect("committed");
-    assert!(store.scan(&scan).await.expect("a store that answers").items.is_empty());
+    assert!(walked(&store, &[with_word("here")], true, 9).await.is_empty());
 }
 
 async fn a_partition_is_walked_alone(store: Stage) {
@@ -700,6 +776,8 @@ on_every_engine![
     a_callback_that_was_put_off_holds_up_no_later_one,
     concurrent_additions_to_a_counter_add_up,
     lists_are_walked_by_time_without_gap_or_repeat,
+    a_document_is_in_the_lists_that_it_names,
+    documents_of_several_kinds_share_a_list,
     a_moved_or_removed_document_leaves_the_list,
     a_partition_is_walked_alone,
     waiting_workers_wake_up_when_messages_are_put,

@@ -173,12 +173,14 @@ pub async fn count_partition(
 ) -> Result<(), Unavailable> {
     for (key, Stored { body, .. }) in documents(store, partition).await? {
         *totals.documents.entry(key.kind).or_insert(0) += 1;
+        let lists: Vec<u8> = body.lists.iter().flat_map(|list| list.to_bytes()).collect();
         let print = Fingerprint::of(&[
             &key.partition.to_bytes(),
             &[key.kind.byte()],
             &key.id.to_be_bytes(),
             &body.schema.to_be_bytes(),
             &body.listed_at.as_microsecond().to_be_bytes(),
+            &lists,
             &body.bytes,
         ]);
         totals.digest = totals.digest.wrapping_add(print.get());

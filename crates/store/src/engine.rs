@@ -105,23 +105,42 @@ impl Store {
     /// Lists stored documents. A page is a hint: read a document by its key
     /// before deciding anything by it.
     pub async fn scan(&self, scan: &Scan) -> Result<Page<(DocKey, Stored)>, Unavailable> {
-        let (keys, next) = match self {
+        let Page { items: keys, next } = self.scan_keys(scan).await?;
+        let docs = self.load_readable(&keys).await?;
+        let items = keys.into_iter().zip(docs);
+        let items = items.filter_map(|(key, doc)| Some((key, doc?))).collect();
+        Ok(Page { items, next })
+    }
+
+    /// Like [`Store::scan`], without the documents.
+    pub async fn scan_keys(&self, scan: &Scan) -> Result<Page<DocKey>, Unavailable> {
+        let (items, next) = match self {
             Store::Memory(engine) => engine.scan(scan),
             Store::Sled(engine) => engine.scan(scan).await?,
             Store::Postgres(engine) => engine.scan(scan).await?,
         };
-        let mut items = Vec::with_capacity(keys.len());
+        Ok(Page { items, next })
+    }
+
+    /// Like [`Store::load`], but leaves out damaged documents, with a line in
+    /// the log: one of them must not hide all others of a list.
+    pub async fn load_readable(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
+        match self.load(keys).await {
+            Err(Unavailable::Damaged { .. }) => {}
+            loaded => return loaded,
+        }
+        let mut docs = Vec::with_capacity(keys.len());
         for key in keys {
-            match self.load(&[key]).await {
-                Ok(mut docs) => items.extend(docs.pop().flatten().map(|doc| (key, doc))),
-                // One damaged record must not hide all others.
+            match self.load(&[*key]).await {
+                Ok(mut doc) => docs.push(doc.pop().flatten()),
                 Err(Unavailable::Damaged { record, why }) => {
                     tracing::error!(record, error = why, "a damaged record is left out of a list");
+                    docs.push(None);
                 }
                 Err(why) => return Err(why),
             }
         }
-        Ok(Page { items, next })
+        Ok(docs)
     }
 
     /// The counters of a group whose names are greater than `after`, ordered by

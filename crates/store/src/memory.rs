@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::batch::{Batch, CounterKey, Stored};
 use super::page::Head;
 use super::plan::{DocWrite, Held, bumped, plan};
-use super::scan::{Cursor, Found, Scan, page_of_places, place_after};
+use super::scan::{Cursor, Found, Line, Scan, page_of_lines, page_of_places, place_after};
 use super::{CommitError, Unavailable};
 use crate::leases::Leases;
 use crate::place::Place;
@@ -20,7 +20,7 @@ use tillgate_kernel::outbox::MessageId;
 use tillgate_kernel::outbox::message_key;
 use tillgate_kernel::outbox::{Claim, Claimed, Delivery, Ticket};
 use tillgate_kernel::time::SteadyClock;
-use tillgate_kernel::{Clock, Kind, Timestamp};
+use tillgate_kernel::{Clock, Kind, ListName, Timestamp};
 
 /// A store in memory.
 #[derive(Debug)]
@@ -33,7 +33,8 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct State {
     docs: BTreeMap<DocKey, Stored>,
-    listed: BTreeSet<(Kind, Cursor)>,
+    /// The lines of all lists, by list and position.
+    listed: BTreeSet<(ListName, Cursor)>,
     outbox: BTreeSet<Place>,
     counters: BTreeMap<CounterKey, i64>,
     leases: Leases,
@@ -45,6 +46,7 @@ impl Held for State {
         let head = |stored: &Stored| Head {
             version: stored.version,
             listed_at: stored.body.listed_at,
+            lists: stored.body.lists.clone(),
             pieces: 0,
         };
         Ok(self.docs.get(&key).map(head))
@@ -64,21 +66,41 @@ impl State {
         Ok(self.docs.get(&message_key(id)).map(Stored::document).transpose()?)
     }
 
-    fn write(&mut self, DocWrite { key, old_listed_at, new, old_place, new_place }: DocWrite) {
-        if let Some(listed_at) = old_listed_at {
-            self.listed.remove(&(key.kind, Cursor::at(listed_at, key)));
-            self.docs.remove(&key);
+    fn write(&mut self, write: DocWrite) {
+        for line in write.struck {
+            self.listed.remove(&(line.list, line.cursor()));
         }
-        if let Some(place) = old_place {
+        self.listed.extend(write.enlisted.iter().map(|line| (line.list, line.cursor())));
+        if let Some(place) = write.old_place {
             self.outbox.remove(&place);
         }
-        if let Some(body) = new {
-            if key.kind.is_listed() {
-                self.listed.insert((key.kind, Cursor::at(body.listed_at, key)));
-            }
-            self.docs.insert(key, Stored { version: self.last_version, body });
+        match write.new {
+            Some(body) => self.docs.insert(write.key, Stored { version: self.last_version, body }),
+            None => self.docs.remove(&write.key),
+        };
+        self.outbox.extend(write.new_place);
+    }
+
+    /// The lines of a list after a cursor.
+    fn lines(
+        &self,
+        list: ListName,
+        newest_first: bool,
+        after: Option<&Cursor>,
+    ) -> impl Iterator<Item = Line> {
+        let of_list = self.listed.iter().filter(move |(of, _)| *of == list);
+        let beyond = of_list.filter(move |(_, at)| {
+            after.is_none_or(|after| if newest_first { at < after } else { at > after })
+        });
+        let mut lines: Vec<&(ListName, Cursor)> = beyond.collect();
+        if newest_first {
+            lines.reverse();
         }
-        self.outbox.extend(new_place);
+        lines.into_iter().map(|(list, at)| Line {
+            list: *list,
+            listed_at: at.listed_at,
+            key: at.key(),
+        })
     }
 }
 
@@ -134,27 +156,11 @@ impl Memory {
     pub(super) fn scan(&self, scan: &Scan) -> Found {
         let state = self.state();
         match *scan {
-            Scan::Listed { kind, newest_first, ref after, limit } => {
-                let of_kind = state
-                    .listed
-                    .iter()
-                    .filter(|(listed, _)| *listed == kind)
-                    .map(|(_, cursor)| cursor);
-                let mut cursors: Vec<&Cursor> = match (newest_first, after) {
-                    (true, after) => of_kind
-                        .rev()
-                        .filter(|at| after.as_ref().is_none_or(|after| *at < after))
-                        .collect(),
-                    (false, after) => of_kind
-                        .filter(|at| after.as_ref().is_none_or(|after| *at > after))
-                        .collect(),
+            Scan::Lists { ref lists, newest_first, ref after, limit } => {
+                let of_list = |list: &ListName| {
+                    state.lines(*list, newest_first, after.as_ref()).take(limit + 1)
                 };
-                let more = cursors.len() > limit;
-                cursors.truncate(limit);
-                let next = cursors.last().copied().cloned().filter(|_| more);
-                let keys =
-                    cursors.iter().map(|at| DocKey { partition: at.partition, kind, id: at.id });
-                (keys.collect(), next)
+                page_of_lines(lists.iter().flat_map(of_list).collect(), newest_first, limit)
             }
             Scan::Partition { partition, kind } => {
                 let first = DocKey { partition, kind, id: 0 };

@@ -6,14 +6,16 @@
 //! Where the page is stored is up to the engine.
 //!
 //! ```text
-//! page:  length of the slots 4 (little-endian) | the slots, packed by LZ4
+//! page:  length of the content 4 (little-endian) | the content, packed by LZ4
+//! content: format 1 | slots
 //! slot:  kind 1 | id 12 | schema 2 | version 8 | listed_at 8 | pieces 2
-//!        | body length 4 | CRC-32 4 | body, if pieces is 0
+//!        | body length 4 | number of lists 1 | CRC-32 4 | lists, 7 each
+//!        | body, if pieces is 0
 //! ```
 //!
 //! Other numbers are big-endian. The checksum covers the partition, the part of
-//! the slot's head before the checksum, and the whole body, so it detects both
-//! a flipped bit and a slot in the wrong place. A body longer than
+//! the slot's head before the checksum, the lists, and the whole body, so it
+//! detects both a flipped bit and a slot in the wrong place. A body longer than
 //! [`INLINE_BYTES_MAX`] is split into pieces outside its page: it is written
 //! once, while the page is written with every hook.
 
@@ -25,7 +27,7 @@ use super::Unavailable;
 use super::batch::{Body, Stored};
 use tillgate_kernel::DocKey;
 use tillgate_kernel::time::from_micros;
-use tillgate_kernel::{Kind, Partition, Timestamp, Unreadable};
+use tillgate_kernel::{Kind, ListName, Partition, Timestamp, Unreadable};
 
 /// The longest body that is stored in its page, in bytes.
 const INLINE_BYTES_MAX: usize = 4096;
@@ -44,8 +46,15 @@ const INLINE_BYTES_ALWAYS: usize = 128;
 /// observed to be safe.
 pub const PIECE_BYTES_MAX: usize = 48_000;
 
-const CHECKED_HEAD_BYTES: usize = 1 + 12 + 2 + 8 + 8 + 2 + 4;
+const CHECKED_HEAD_BYTES: usize = 1 + 12 + 2 + 8 + 8 + 2 + 4 + 1;
 const HEAD_BYTES: usize = CHECKED_HEAD_BYTES + 4;
+
+/// The first byte of the content of a page. Pages from before the first release
+/// began with the number of a kind.
+const FORMAT: u8 = 0xf2;
+
+/// The most lists that a document is in.
+pub const LISTS_MAX: usize = 16;
 
 /// A document in its page: its head, and its body if it is stored inline.
 #[derive(Debug, Clone)]
@@ -56,16 +65,19 @@ struct Slot {
     pieces: u16,
     length: u32,
     checksum: u32,
+    lists: Vec<ListName>,
     inline: Vec<u8>,
 }
 
 /// The metadata of a document, without its body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// The version, as in [`Stored`].
     pub version: u64,
     /// The time under which lists show it.
     pub listed_at: Timestamp,
+    /// The lists that it is in.
+    pub lists: Vec<ListName>,
     /// The number of pieces of the body that are stored outside the page; 0 if
     /// the body is in the page.
     pub pieces: u16,
@@ -84,10 +96,6 @@ pub struct Page {
     slots: BTreeMap<(Kind, u128), Slot>,
 }
 
-/// The kind bytes of orders, hooks and movements from before the byte of a kind
-/// said whether it is listed. No other kind has ever used them.
-const WITHOUT_LIST_BIT: [u8; 3] = [1, 2, 4];
-
 impl Page {
     /// An empty page.
     pub fn empty(partition: Partition) -> Page {
@@ -96,29 +104,33 @@ impl Page {
 
     /// Reads a page that [`Page::pack`] wrote.
     pub fn unpack(partition: Partition, packed: &[u8]) -> Result<Page, Unavailable> {
-        let slots = unpack(packed).map_err(|why| damaged_page(partition, why))?;
-        Page::of_slots(partition, &slots)
+        let content = unpack(packed).map_err(|why| damaged_page(partition, why))?;
+        Page::read(partition, &content)
     }
 
-    /// Reads a page from the bytes that [`Page::slots`] returned.
-    pub fn of_slots(partition: Partition, slots: &[u8]) -> Result<Page, Unavailable> {
+    /// Reads a page from the bytes that [`Page::content`] returned.
+    pub fn read(partition: Partition, content: &[u8]) -> Result<Page, Unavailable> {
         let damaged = |why: &str| damaged_page(partition, why);
         let mut page = Page::empty(partition);
-        let mut bytes = slots;
+        let mut bytes = match content.split_first() {
+            Some((&FORMAT, slots)) => slots,
+            Some(_) => return Err(Unreadable::OlderPage.into()),
+            None => return Err(damaged("it is empty")),
+        };
         while !bytes.is_empty() {
             let (head, rest) = bytes
                 .split_at_checked(HEAD_BYTES)
                 .ok_or_else(|| damaged("it ends in the middle of a slot"))?;
             let kind = Kind::from_byte(head[0]);
-            if WITHOUT_LIST_BIT.contains(&head[0]) {
-                let schema = u16::from_be_bytes(field(head, 13));
-                return Err(Unreadable::Older { kind, schema }.into());
-            }
             let mut id = [0; 16];
             id[4..].copy_from_slice(&head[1..13]);
             let pieces = u16::from_be_bytes(field(head, 31));
             let length = u32::from_be_bytes(field(head, 33));
             let inline = if pieces == 0 { length as usize } else { 0 };
+            let (lists, rest) = rest
+                .split_at_checked(usize::from(head[37]) * ListName::BYTES)
+                .ok_or_else(|| damaged("it ends in the middle of the lists of a slot"))?;
+            let (lists, _) = lists.as_chunks::<{ ListName::BYTES }>();
             let (inline, rest) = rest
                 .split_at_checked(inline)
                 .ok_or_else(|| damaged("it ends in the middle of a body"))?;
@@ -129,6 +141,7 @@ impl Page {
                 pieces,
                 length,
                 checksum: u32::from_be_bytes(field(head, CHECKED_HEAD_BYTES)),
+                lists: lists.iter().map(|list| ListName::from_bytes(*list)).collect(),
                 inline: inline.to_vec(),
             };
             page.slots.insert((kind, u128::from_be_bytes(id)), slot);
@@ -139,19 +152,22 @@ impl Page {
 
     /// The bytes of the page, compressed.
     pub fn pack(&self) -> Vec<u8> {
-        pack(&self.slots())
+        pack(&self.content())
     }
 
     /// The bytes of the page, uncompressed.
-    pub fn slots(&self) -> Vec<u8> {
-        let inline: usize = self.slots.values().map(|slot| HEAD_BYTES + slot.inline.len()).sum();
-        let mut slots = Vec::with_capacity(inline);
+    pub fn content(&self) -> Vec<u8> {
+        let of_slot =
+            |slot: &Slot| HEAD_BYTES + slot.lists.len() * ListName::BYTES + slot.inline.len();
+        let mut content = Vec::with_capacity(1 + self.slots.values().map(of_slot).sum::<usize>());
+        content.push(FORMAT);
         for (&(kind, id), slot) in &self.slots {
-            slots.extend_from_slice(&slot.head(DocKey { partition: self.partition, kind, id }));
-            slots.extend_from_slice(&slot.checksum.to_be_bytes());
-            slots.extend_from_slice(&slot.inline);
+            content.extend_from_slice(&slot.head(DocKey { partition: self.partition, kind, id }));
+            content.extend_from_slice(&slot.checksum.to_be_bytes());
+            slot.lists.iter().for_each(|list| content.extend_from_slice(&list.to_bytes()));
+            content.extend_from_slice(&slot.inline);
         }
-        slots
+        content
     }
 
     /// Whether the page has no documents.
@@ -176,6 +192,7 @@ impl Page {
         Some(Head {
             version: slot.version,
             listed_at: from_micros(slot.listed_at),
+            lists: slot.lists.clone(),
             pieces: slot.pieces,
         })
     }
@@ -196,13 +213,15 @@ impl Page {
                 piece((key, number))?.ok_or_else(|| damaged("a piece of its body is missing"))?;
             bytes.extend_from_slice(more.as_ref());
         }
-        let head = slot.head(key);
-        if bytes.len() != slot.length as usize
-            || slot.checksum != checksum_of(key.partition, &head, &bytes)
-        {
+        if bytes.len() != slot.length as usize || slot.checksum != slot.checksum_of(key, &bytes) {
             return Err(damaged("its checksum does not match"));
         }
-        let body = Body { schema: slot.schema, listed_at: from_micros(slot.listed_at), bytes };
+        let body = Body {
+            schema: slot.schema,
+            listed_at: from_micros(slot.listed_at),
+            lists: slot.lists.clone(),
+            bytes,
+        };
         Ok(Some(Stored { version: slot.version, body }))
     }
 
@@ -229,9 +248,10 @@ impl Page {
                 pieces: new_pieces,
                 length: u32::try_from(length).unwrap_or(u32::MAX),
                 checksum: 0,
+                lists: body.lists,
                 inline: Vec::new(),
             };
-            slot.checksum = checksum_of(key.partition, &slot.head(key), &body.bytes);
+            slot.checksum = slot.checksum_of(key, &body.bytes);
             if new_pieces == 0 {
                 slot.inline = body.bytes;
             }
@@ -251,7 +271,17 @@ impl Slot {
         head[23..31].copy_from_slice(&self.listed_at.to_be_bytes());
         head[31..33].copy_from_slice(&self.pieces.to_be_bytes());
         head[33..37].copy_from_slice(&self.length.to_be_bytes());
+        head[37] = u8::try_from(self.lists.len()).unwrap_or(u8::MAX);
         head
+    }
+
+    fn checksum_of(&self, key: DocKey, body: &[u8]) -> u32 {
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&key.partition.to_bytes());
+        crc.update(&self.head(key));
+        self.lists.iter().for_each(|list| crc.update(&list.to_bytes()));
+        crc.update(body);
+        crc.finalize()
     }
 }
 
@@ -292,12 +322,4 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut field = [0; N];
     field.copy_from_slice(&bytes[at..at + N]);
     field
-}
-
-fn checksum_of(partition: Partition, head: &[u8], body: &[u8]) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&partition.to_bytes());
-    crc.update(head);
-    crc.update(body);
-    crc.finalize()
 }

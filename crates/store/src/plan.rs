@@ -5,9 +5,8 @@ use super::batch::{Body, Change, CounterChange, CounterKey, Expect, Stamped, Sto
 use super::page::Head;
 use super::{CommitError, Unavailable};
 use crate::place::Place;
-use tillgate_kernel::DocKey;
-use tillgate_kernel::Document;
-use tillgate_kernel::Timestamp;
+use crate::scan::Line;
+use tillgate_kernel::{DocKey, Document, ListName, Timestamp};
 use tillgate_kernel::outbox::{Delivery, Settlement, Ticket, message_key};
 
 /// The state of an engine at the moment of a commit.
@@ -22,12 +21,36 @@ pub(super) trait Held {
 /// The change of one document.
 pub(super) struct DocWrite {
     pub key: DocKey,
-    /// The time under which it was listed, if it existed.
-    pub old_listed_at: Option<Timestamp>,
     pub new: Option<Body>,
+    /// Lines that lists lose, and lines that they get.
+    pub struck: Vec<Line>,
+    pub enlisted: Vec<Line>,
     /// The position in the outbox index before and after, if it is a message.
     pub old_place: Option<Place>,
     pub new_place: Option<Place>,
+}
+
+impl DocWrite {
+    fn of(key: DocKey, old: Option<&Head>, new: Option<Body>) -> DocWrite {
+        let line = |list: &ListName, listed_at| Line { list: *list, listed_at, key };
+        let was: Vec<Line> = old.map_or_else(Vec::new, |old| {
+            old.lists.iter().map(|list| line(list, old.listed_at)).collect()
+        });
+        let is: Vec<Line> = new.as_ref().map_or_else(Vec::new, |new| {
+            new.lists.iter().map(|list| line(list, new.listed_at)).collect()
+        });
+        let without = |lines: &[Line], others: &[Line]| {
+            lines.iter().copied().filter(|line| !others.contains(line)).collect()
+        };
+        DocWrite {
+            key,
+            struck: without(&was, &is),
+            enlisted: without(&is, &was),
+            new,
+            old_place: None,
+            new_place: None,
+        }
+    }
 }
 
 /// Everything that a batch writes, resolved against the stored state.
@@ -46,7 +69,7 @@ pub(super) fn plan(batch: Stamped, held: &impl Held) -> Result<Writes, CommitErr
         let old = held.head(key)?;
         let as_believed = match expect {
             Expect::Absent => old.is_none(),
-            Expect::At(version) => old.is_some_and(|old| old.version == version),
+            Expect::At(version) => old.as_ref().is_some_and(|old| old.version == version),
         };
         if !as_believed {
             return Err(CommitError::Conflict);
@@ -59,17 +82,14 @@ pub(super) fn plan(batch: Stamped, held: &impl Held) -> Result<Writes, CommitErr
             }
             Change::Delete => None,
         };
-        let (mut old_place, mut new_place) = (None, None);
+        let mut write = DocWrite::of(key, old.as_ref(), new);
         if key.kind == Delivery::KIND {
-            old_place = if old.is_some() {
-                delivery(held, key)?.and_then(|old| Place::of(&old))
-            } else {
-                None
-            };
-            new_place = new.as_ref().map(place_of).transpose()?.flatten();
+            if old.is_some() {
+                write.old_place = delivery(held, key)?.and_then(|old| Place::of(&old));
+            }
+            write.new_place = write.new.as_ref().map(place_of).transpose()?.flatten();
         }
-        let old_listed_at = old.map(|old| old.listed_at);
-        writes.docs.push(DocWrite { key, old_listed_at, new, old_place, new_place });
+        writes.docs.push(write);
     }
     for (ticket, settlement) in batch.settled {
         writes.docs.push(settled(held, ticket, settlement, batch.now)?);
@@ -78,14 +98,8 @@ pub(super) fn plan(batch: Stamped, held: &impl Held) -> Result<Writes, CommitErr
     for (delivery, body) in batch.messages {
         let key = message_key(delivery.id);
         if held.head(key)?.is_none() {
-            let (new, new_place) = (Some(body), Place::of(&delivery));
-            writes.docs.push(DocWrite {
-                key,
-                old_listed_at: None,
-                new,
-                old_place: None,
-                new_place,
-            });
+            let new_place = Place::of(&delivery);
+            writes.docs.push(DocWrite { new_place, ..DocWrite::of(key, None, Some(body)) });
         }
     }
     // An operator who retries a message writes it as a plain document. That
@@ -109,9 +123,8 @@ fn settled(
     let Some(delivery) = delivery(held, key)? else { return Err(CommitError::LostLease) };
     let old_place = Place::of(&delivery);
     let delivery = delivery.settle(settlement, now);
-    let (new, new_place) = (Some(Body::of(&delivery, old.listed_at)), Place::of(&delivery));
-    let old_listed_at = Some(old.listed_at);
-    Ok(DocWrite { key, old_listed_at, new, old_place, new_place })
+    let (new, new_place) = (Body::of(&delivery, old.listed_at), Place::of(&delivery));
+    Ok(DocWrite { old_place, new_place, ..DocWrite::of(key, Some(&old), Some(new)) })
 }
 
 fn delivery(held: &impl Held, key: DocKey) -> Result<Option<Delivery>, Unavailable> {

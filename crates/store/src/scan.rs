@@ -8,14 +8,15 @@ use tillgate_kernel::DocKey;
 use tillgate_kernel::outbox::message_key;
 use tillgate_kernel::outbox::{Lane, MessageId};
 use tillgate_kernel::time::from_micros;
-use tillgate_kernel::{Kind, Partition, Timestamp};
+use tillgate_kernel::{Kind, ListName, Partition, Timestamp};
 
 /// What to list.
 #[derive(Debug, Clone)]
 pub enum Scan {
-    /// Documents of a kind, ordered by the time under which they are listed.
-    Listed {
-        kind: Kind,
+    /// Documents in any of some lists, ordered by the time under which they are
+    /// listed. A document in several of them appears once for each.
+    Lists {
+        lists: Vec<ListName>,
         /// Whether the latest is first, or the earliest.
         newest_first: bool,
         /// Continue after this cursor.
@@ -43,9 +44,36 @@ pub enum Scan {
     },
 }
 
+/// A document in a list: a line of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Line {
+    pub list: ListName,
+    pub listed_at: Timestamp,
+    pub key: DocKey,
+}
+
+impl Line {
+    pub fn cursor(&self) -> Cursor {
+        Cursor::at(self.listed_at, self.key)
+    }
+}
+
 /// What an engine returns for a scan: the keys of documents, and the cursor of
 /// the next page.
 pub(super) type Found = (Vec<DocKey>, Option<Cursor>);
+
+/// Makes a page of the lines that were found in each list, at least one more
+/// than `limit` of each if there are as many.
+pub(super) fn page_of_lines(mut lines: Vec<Line>, newest_first: bool, limit: usize) -> Found {
+    lines.sort_unstable_by_key(Line::cursor);
+    if newest_first {
+        lines.reverse();
+    }
+    let more = lines.len() > limit;
+    lines.truncate(limit);
+    let next = lines.last().filter(|_| more).map(Line::cursor);
+    (lines.into_iter().map(|line| line.key).collect(), next)
+}
 
 /// A page of a list, and where to continue.
 #[derive(Debug, Clone)]
@@ -62,14 +90,21 @@ pub struct Cursor {
     pub(super) queue: String,
     pub(super) listed_at: Timestamp,
     pub(super) partition: Partition,
+    pub(super) kind: Kind,
     pub(super) id: u128,
 }
 
 impl Cursor {
-    /// The position of a document in the list of its kind.
+    /// The position of a document in lists.
     #[must_use]
     pub fn at(listed_at: Timestamp, key: DocKey) -> Cursor {
-        Cursor { queue: String::new(), listed_at, partition: key.partition, id: key.id }
+        let DocKey { partition, kind, id } = key;
+        Cursor { queue: String::new(), listed_at, partition, kind, id }
+    }
+
+    /// The document at this position.
+    pub(super) fn key(&self) -> DocKey {
+        DocKey { partition: self.partition, kind: self.kind, id: self.id }
     }
 
     /// The position of a message in the outbox.
@@ -120,23 +155,27 @@ impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:016x}{:016x}{:032x}",
+            "{:016x}{:016x}{:02x}{:024x}",
             self.listed_at.as_microsecond(),
             self.partition.get(),
+            self.kind.byte(),
             self.id
         )?;
         self.queue.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
+/// The characters of a cursor without a queue.
+const CURSOR_CHARS: usize = 16 + 16 + 2 + 24;
+
 impl FromStr for Cursor {
     type Err = NotACursor;
 
     fn from_str(text: &str) -> Result<Cursor, NotACursor> {
-        if text.len() < 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if text.len() < CURSOR_CHARS || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(NotACursor);
         }
-        let (text, queue) = text.split_at(64);
+        let (text, queue) = text.split_at(CURSOR_CHARS);
         let (pairs, odd) = queue.as_bytes().as_chunks::<2>();
         let byte = |pair: &[u8; 2]| {
             std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())
@@ -151,7 +190,10 @@ impl FromStr for Cursor {
             partition: Partition::from_u64(
                 u64::from_str_radix(&text[16..32], 16).map_err(|_| NotACursor)?,
             ),
-            id: u128::from_str_radix(&text[32..], 16).map_err(|_| NotACursor)?,
+            kind: Kind::from_byte(
+                u8::from_str_radix(&text[32..34], 16).map_err(|_| NotACursor)?,
+            ),
+            id: u128::from_str_radix(&text[34..], 16).map_err(|_| NotACursor)?,
         };
         if cursor.queue.is_empty() || cursor.message().is_some() {
             Ok(cursor)

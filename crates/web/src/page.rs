@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Problem;
-use tillgate_kernel::Kind;
-use tillgate_store::{Cursor, NotACursor, Scan, Store, Stored, Unavailable};
+use tillgate_kernel::ListName;
+use tillgate_store::{Cursor, NotACursor, Scan};
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -23,10 +23,6 @@ pub struct List<T> {
 /// `limit`.
 pub const PAGE_DEFAULT: usize = 50;
 pub const PAGE_MAX: usize = 500;
-
-/// How many documents a filtered list reads for one page. When it has read this
-/// many, the page ends early, and its cursor continues from there.
-const LOOKED_AT_MAX: usize = 5000;
 
 /// The query parameters of every list.
 #[derive(Debug, Default, Deserialize)]
@@ -45,40 +41,34 @@ impl Paging {
         of_list.map_err(|why| Problem::bad_parameter("cursor", why))
     }
 
+    /// The number of entries on the page.
+    #[must_use]
     pub fn limit(&self) -> usize {
         self.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX)
     }
+
+    /// The scan that reads the page from `lists`. If not all entries of the
+    /// lists are shown, it reads as many as one request may.
+    pub fn scan(&self, lists: Vec<ListName>, shows_all: bool) -> Result<Scan, Problem> {
+        let limit = if shows_all { self.limit() } else { PAGE_MAX };
+        Ok(Scan::Lists { lists, newest_first: true, after: self.cursor()?, limit })
+    }
 }
 
-/// Collects one page of a filtered list: reads documents of a kind, the latest
-/// first, and includes each for which `keep` returns an entry.
-pub async fn gather<T>(
-    store: &Store,
-    kind: Kind,
-    paging: &Paging,
-    mut keep: impl FnMut(&Stored) -> Result<Option<T>, Unavailable>,
-) -> Result<List<T>, Problem> {
-    let (limit, mut after) = (paging.limit(), paging.cursor()?);
-    let mut items = Vec::new();
-    let mut looked_at = 0;
-    loop {
-        let looked_at_once = PAGE_MAX.min(limit * 2);
-        let scan =
-            Scan::Listed { kind, newest_first: true, after: after.clone(), limit: looked_at_once };
-        let page = store.scan(&scan).await?;
-        for (key, stored) in &page.items {
-            looked_at += 1;
-            after = Some(Cursor::at(stored.body.listed_at, *key));
-            items.extend(keep(stored)?);
-            if items.len() == limit {
-                return Ok(List { items, next_cursor: after.map(|after| after.to_string()) });
+impl<T> List<T> {
+    /// A page of at most `limit` entries. `read` has what was read for it, in
+    /// order, with the position of each; those without an entry are not shown.
+    /// `next` continues after all of them.
+    #[must_use]
+    pub fn of(read: Vec<(Cursor, Option<T>)>, next: Option<Cursor>, limit: usize) -> List<T> {
+        let mut items = Vec::new();
+        let last = read.len().saturating_sub(1);
+        for (place, (at, item)) in read.into_iter().enumerate() {
+            items.extend(item);
+            if items.len() == limit && place < last {
+                return List { items, next_cursor: Some(at.to_string()) };
             }
         }
-        if page.next.is_none() {
-            return Ok(List { items, next_cursor: None });
-        }
-        if looked_at >= LOOKED_AT_MAX {
-            return Ok(List { items, next_cursor: after.map(|after| after.to_string()) });
-        }
+        List { items, next_cursor: next.map(|next| next.to_string()) }
     }
 }

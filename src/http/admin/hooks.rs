@@ -1,6 +1,8 @@
 //! The journal of hooks: each hook with its bytes, its verdict and what
 //! followed from it.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
@@ -10,17 +12,18 @@ use serde_json::value::RawValue;
 use crate::dedup::key::HookKey;
 use crate::dedup::{JournalEntry, Reason, Verdict};
 use crate::flows::accept_hook::accept_hook;
+use crate::flows::parties::known_parties;
 use crate::flows::{Hook, journal_key};
 use crate::http::AppState;
-use crate::http::page::{List, Paging, gather};
+use crate::http::page::{List, Paging};
 use crate::http::problem::Problem;
 use crate::http::problems;
 use crate::http::request::ApiRequest;
-use crate::kernel::Document;
+use crate::kernel::DocKey;
 use crate::kernel::hook_id::NotAHookId;
-use crate::kernel::{ExternalId, HookId, Timestamp};
+use crate::kernel::{ExternalId, HookId, PartyName, Timestamp};
 use crate::orders::Number;
-use crate::store::Unavailable;
+use crate::store::{Cursor, Stored, Unavailable};
 use crate::texts::{Language, Text, joined, stored_fact};
 use crate::webhooks::{Authentic, Inbound};
 
@@ -114,14 +117,22 @@ pub async fn list(
 ) -> Result<Json<List<HookEntry>>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
     app.duplicates.write(&app.services).await;
+    let sources = match filter.source {
+        Some(source) => BTreeSet::from([PartyName::new(source)]),
+        None => known_parties(&app.services).await?,
+    };
+    let verdicts = filter.verdict.as_ref().map_or(&Verdict::ALL[..], std::slice::from_ref);
+    let lists_of =
+        |source| verdicts.iter().map(move |verdict| JournalEntry::list(source, *verdict));
+    let lists = sources.iter().flat_map(lists_of).collect();
     let paging = Paging { cursor: filter.cursor, limit: filter.limit };
-    let page = gather(&app.services.store, JournalEntry::KIND, &paging, |stored| {
-        let entry: JournalEntry = stored.document()?;
-        let fits = filter.source.as_deref().is_none_or(|source| entry.source.as_str() == source)
-            && filter.verdict.is_none_or(|verdict| entry.record.verdict == verdict);
-        Ok(fits.then(|| HookEntry::of(entry, app.language)))
-    });
-    Ok(Json(page.await?))
+    let page = app.services.store.scan(&paging.scan(lists, true)?).await?;
+    let shown = |(key, stored): (DocKey, Stored)| {
+        let entry = HookEntry::of(stored.document()?, app.language);
+        Ok((Cursor::at(stored.body.listed_at, key), Some(entry)))
+    };
+    let shown: Result<Vec<_>, Unavailable> = page.items.into_iter().map(shown).collect();
+    Ok(Json(List::of(shown?, page.next, paging.limit())))
 }
 
 async fn load(app: &AppState, id: &str) -> Result<JournalEntry, Problem> {

@@ -1,5 +1,7 @@
 //! Orders and their journals.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::{Path, Query};
 use serde::{Deserialize, Serialize};
@@ -8,26 +10,21 @@ use super::hooks::HookEntry;
 use super::outbox::MessageEntry;
 use crate::dedup::JournalEntry;
 use crate::flows::acknowledge_order::acknowledge_order;
-use crate::flows::{OrderRecord, find_record, load_record};
+use crate::flows::parties::known_parties;
+use crate::flows::{ListedOrder, OrderRecord, find_record, list_records, load_record};
 use crate::http::AppState;
-use crate::http::page::{List, PAGE_MAX, Paging, gather};
+use crate::http::page::{List, Paging};
 use crate::http::problem::Problem;
 use crate::http::request::ApiRequest;
-use crate::kernel::DocKey;
 use crate::kernel::Document;
 use crate::kernel::{ExternalId, PartyName, Timestamp};
 use crate::orders::Number;
-use crate::orders::{Movement, Order, State as OrderState};
+use crate::orders::{Movement, Order, State as OrderState, listing};
 use crate::outbox::Delivery;
 use crate::payments::{Checkout, Entry as PaymentEntry};
-use crate::store::{Cursor, Scan, Unavailable};
+use crate::store::{Scan, Unavailable};
 use crate::texts::WithText;
 use crate::views::{OrderDocument, order_document};
-
-/// How many pages of orders one request searches for orders that need
-/// attention. After that the list ends early, and its cursor continues from
-/// there.
-const PAGES_LOOKED_AT_MAX: usize = 10;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,79 +39,76 @@ pub struct Filter {
     limit: Option<usize>,
 }
 
-/// `GET /admin/v1/orders`
+impl Filter {
+    fn fits(&self, document: &OrderDocument) -> bool {
+        self.source.as_deref().is_none_or(|source| document.source().as_str() == source)
+            && self.state.is_none_or(|state| document.state() == state)
+            && self.store.as_deref().is_none_or(|store| document.store_id() == store)
+            && (!self.wants_attention() || document.needs_attention())
+    }
+
+    fn wants_attention(&self) -> bool {
+        self.attention.unwrap_or(false)
+    }
+
+    /// The names of the sources whose orders are wanted.
+    async fn sources(&self, app: &AppState) -> Result<BTreeSet<PartyName>, Unavailable> {
+        match &self.source {
+            Some(source) => Ok(BTreeSet::from([PartyName::new(source.clone())])),
+            None => known_parties(&app.services).await,
+        }
+    }
+}
+
+/// `GET /admin/v1/orders`. A page that is filtered by `store`, or by `attention`
+/// with others, can have fewer entries than `limit`.
 pub async fn list(
     app: ApiRequest,
     query: Result<Query<Filter>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<List<OrderDocument>>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
     let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
-    let fits = |order: &Order, document: &OrderDocument| {
-        filter.source.as_deref().is_none_or(|source| order.source.as_str() == source)
-            && filter.external_id.as_deref().is_none_or(|id| order.external_id.as_str() == id)
-            && filter.state.is_none_or(|state| document.state() == state)
-            && filter.store.as_deref().is_none_or(|store| document.store_id() == store)
-    };
-    // With source and external id an order is found directly.
-    if let (Some(source), Some(external_id)) = (&filter.source, &filter.external_id) {
-        let mut items = Vec::new();
-        if let Some(external_id) = ExternalId::parse(external_id) {
-            let source = PartyName::new(source.clone());
-            let found = find_record(&app.services, &source, &external_id).await?;
-            items.extend(found.and_then(|OrderRecord { order, checkout, .. }| {
-                let document = order_document(app.frame(), &order, checkout.as_deref())?;
-                let wanted = filter.attention.unwrap_or(false);
-                Some(document).filter(|document| {
-                    fits(&order, document) && (!wanted || document.needs_attention())
-                })
-            }));
-        }
+    if let Some(external_id) = &filter.external_id {
+        let items = with_external_id(&app, &filter, external_id).await?;
         return Ok(Json(List { items, next_cursor: None }));
     }
-    let limit = paging.limit();
-    let wanted = filter.attention.unwrap_or(false);
-    let mut items = Vec::new();
-    let mut next_cursor = filter.cursor.clone();
-    for _ in 0..PAGES_LOOKED_AT_MAX {
-        // Payments, and what needs attention, are in the checkouts: those of a
-        // page are read together.
-        let at_once = if wanted { PAGE_MAX } else { limit };
-        let paging = Paging { cursor: next_cursor.take(), limit: Some(at_once) };
-        let page = gather(&app.services.store, Order::KIND, &paging, |stored| {
-            let order: Order = stored.document()?;
-            let document =
-                order_document(app.frame(), &order, None).filter(|document| fits(&order, document));
-            Ok(document
-                .map(|_| (Cursor::at(stored.body.listed_at, Order::key(order.number)), order)))
-        });
-        let List { items: found, next_cursor: next } = page.await?;
-        let shown = documents(&app, found.iter().map(|(_, order)| order)).await?;
-        for ((place, _), document) in found.iter().zip(shown) {
-            items.extend(document.filter(|document| !wanted || document.needs_attention()));
-            if items.len() == limit {
-                return Ok(Json(List { items, next_cursor: Some(place.to_string()) }));
-            }
-        }
-        next_cursor = next;
-        if !wanted || next_cursor.is_none() {
-            break;
-        }
-    }
-    Ok(Json(List { items, next_cursor }))
+    let lists = if filter.wants_attention() {
+        vec![listing::waiting_for_a_person()]
+    } else {
+        let states = filter.state.as_ref().map_or(&OrderState::ALL[..], std::slice::from_ref);
+        let sources = filter.sources(&app).await?;
+        let of_source =
+            |source| states.iter().map(move |state| listing::in_state(source, *state));
+        sources.iter().flat_map(of_source).collect()
+    };
+    let shows_all = filter.store.is_none() && !filter.wants_attention();
+    let page = list_records(&app.services.store, &paging.scan(lists, shows_all)?).await?;
+    let shown = |ListedOrder { key, at, record: OrderRecord { order, checkout } }: ListedOrder| {
+        // An order that is in the list itself is not shown for its payments.
+        let is_repeat = key.kind == Checkout::KIND && order.needs_attention();
+        let document = order_document(app.frame(), &order, checkout.as_deref());
+        (at, document.filter(|document| !is_repeat && filter.fits(document)))
+    };
+    let shown = page.items.into_iter().map(shown).collect();
+    Ok(Json(List::of(shown, page.next, paging.limit())))
 }
 
-/// Orders as they are shown, with their payments.
-async fn documents<'a>(
+/// The orders with a sender's number: those of one source, or one of each.
+async fn with_external_id(
     app: &ApiRequest,
-    orders: impl Iterator<Item = &'a Order> + Clone,
-) -> Result<Vec<Option<OrderDocument>>, Unavailable> {
-    let keys: Vec<DocKey> = orders.clone().map(|order| Checkout::key(order.number)).collect();
-    let found = app.services.store.load(&keys).await?;
-    let shown = |(order, stored): (&Order, Option<crate::store::Stored>)| {
-        let checkout: Option<Checkout> = stored.map(|stored| stored.document()).transpose()?;
-        Ok(order_document(app.frame(), order, checkout.as_ref()))
-    };
-    orders.zip(found).map(shown).collect()
+    filter: &Filter,
+    external_id: &str,
+) -> Result<Vec<OrderDocument>, Unavailable> {
+    let Some(external_id) = ExternalId::parse(external_id) else { return Ok(Vec::new()) };
+    let mut items = Vec::new();
+    for source in filter.sources(app).await? {
+        let found = find_record(&app.services, &source, &external_id).await?;
+        let document = found.and_then(|OrderRecord { order, checkout }| {
+            order_document(app.frame(), &order, checkout.as_deref())
+        });
+        items.extend(document.filter(|document| filter.fits(document)));
+    }
+    Ok(items)
 }
 
 async fn load(app: &AppState, number: Number) -> Result<Option<Order>, Unavailable> {

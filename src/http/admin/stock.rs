@@ -13,10 +13,9 @@ use crate::http::AppState;
 use crate::http::page::{PAGE_DEFAULT, PAGE_MAX};
 use crate::http::problem::Problem;
 use crate::http::request::ApiRequest;
-use crate::kernel::Document;
 use crate::kernel::json::tidy;
 use crate::kernel::{DecimalError, Quantity};
-use crate::orders::{Movement, MovementLine};
+use crate::orders::{Movement, MovementLine, listing};
 use crate::store::{Scan, Unavailable};
 
 /// A page of stock balances. The first page also has the latest movements.
@@ -90,8 +89,8 @@ pub async fn list(
 }
 
 async fn movements(app: &AppState, store: Option<&str>) -> Result<Vec<Movement>, Problem> {
-    let scan = Scan::Listed {
-        kind: Movement::KIND,
+    let scan = Scan::Lists {
+        lists: vec![listing::movements()],
         newest_first: true,
         after: None,
         limit: MOVEMENTS_LOOKED_AT_MAX,

@@ -9,15 +9,14 @@ use utoipa::IntoParams;
 
 use super::Caller;
 use super::describe::{Found, Refusals};
-use crate::flows::{OrderRecord, find_record, load_record};
+use crate::flows::{ListedOrder, OrderRecord, find_record, list_records, load_record};
 use crate::http::number_in;
-use crate::http::page::{List, Paging, gather};
+use crate::http::page::{List, Paging};
 use crate::http::problem::Problem;
 use crate::http::reply::with_revision;
 use crate::http::request::ApiRequest;
-use crate::kernel::{Document, ExternalId, PartyName};
-use crate::orders::{Number, Order, State as OrderState};
-use crate::payments::Checkout;
+use crate::kernel::{ExternalId, PartyName};
+use crate::orders::{Number, State as OrderState, listing};
 use crate::store::Unavailable;
 use crate::views::schema::ExternalIdText;
 use crate::views::{MerchantOrder, merchant_order};
@@ -81,32 +80,20 @@ pub async fn list(
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<List<MerchantOrder>>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
-    let fits = |shown: &MerchantOrder| filter.state.is_none_or(|state| shown.state == state);
     if let Some(id) = &filter.merchant_order_id {
-        let found = find(&app, &merchant, id).await?;
-        return Ok(Json(List {
-            items: found.into_iter().filter(fits).collect(),
-            next_cursor: None,
-        }));
+        let fits = |shown: &MerchantOrder| filter.state.is_none_or(|state| shown.state == state);
+        let found = find(&app, &merchant, id).await?.filter(fits);
+        return Ok(Json(List { items: found.into_iter().collect(), next_cursor: None }));
     }
+    let states = filter.state.as_ref().map_or(&OrderState::ALL[..], std::slice::from_ref);
+    let lists = states.iter().map(|state| listing::in_state(&merchant, *state)).collect();
     let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
-    let numbers = gather(&app.services.store, Order::KIND, &paging, |stored| {
-        let order: Order = stored.document()?;
-        Ok((order.source == merchant).then_some(order))
-    });
-    let List { items, next_cursor } = numbers.await?;
-    let mut shown_items = Vec::with_capacity(items.len());
-    for order in items {
-        let stored = app.services.store.load(&[Checkout::key(order.number)]).await?.pop().flatten();
-        let checkout: Option<Checkout> =
-            stored.map(|stored| stored.document()).transpose().map_err(Unavailable::from)?;
-        shown_items.extend(
-            checkout
-                .and_then(|checkout| merchant_order(app.frame(), &order, &checkout))
-                .filter(fits),
-        );
-    }
-    Ok(Json(List { items: shown_items, next_cursor }))
+    let page = list_records(&app.services.store, &paging.scan(lists, true)?).await?;
+    let shown = |ListedOrder { at, record: OrderRecord { order, checkout }, .. }: ListedOrder| {
+        (at, checkout.and_then(|checkout| merchant_order(app.frame(), &order, &checkout)))
+    };
+    let shown = page.items.into_iter().map(shown).collect();
+    Ok(Json(List::of(shown, page.next, paging.limit())))
 }
 
 async fn find(

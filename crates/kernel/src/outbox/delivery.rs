@@ -70,7 +70,7 @@ impl DeliveryState {
 }
 
 impl Document for Delivery {
-    const KIND: Kind = Kind::unlisted(3, "messages");
+    const KIND: Kind = Kind::new(3, "messages");
     const SCHEMA: u16 = 4;
     const OLDEST: u16 = 4;
 

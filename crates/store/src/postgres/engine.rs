@@ -20,6 +20,7 @@ use tillgate_kernel::DocKey;
 use tillgate_kernel::outbox::{Claim, Claimed};
 use tillgate_kernel::time::from_micros;
 use tillgate_kernel::{Clock, Partition, Timestamp};
+use futures_util::future::try_join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -150,14 +151,15 @@ impl Postgres {
         keys: &[DocKey],
         belief: ReadTrust,
     ) -> Result<Vec<Option<Stored>>, Unavailable> {
-        let mut found = Vec::with_capacity(keys.len());
-        for of_one_page in keys.chunk_by(|one, next| one.partition == next.partition) {
-            let looked = reader::with_page(self, of_one_page[0].partition, belief, |page| {
-                reader::documents(self, page, of_one_page)
-            });
-            found.extend(looked.await?);
-        }
-        Ok(found)
+        // The readers combine what is asked for at the same moment.
+        let pages = keys.chunk_by(|one, next| one.partition == next.partition);
+        let found = try_join_all(pages.map(|keys| {
+            reader::with_page(self, keys[0].partition, belief, |page| {
+                reader::documents(self, page, keys)
+            })
+        }));
+        let found = found.await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     pub(crate) async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, Unavailable> {

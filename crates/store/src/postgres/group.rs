@@ -8,13 +8,14 @@ use super::codec::{id_bytes, signed, unpack, unsigned};
 use super::failed::Failed;
 use super::link::Connected;
 use super::rows::{
-    LineColumns, ListColumns, ListKey, OutboxKey, PageColumns, PartColumns, PieceColumns, Rows,
+    LineColumns, ListColumns, OutboxKey, PageColumns, PartColumns, PieceColumns, Rows,
     SetColumns, ask,
 };
 use crate::batch::{Batch, CounterChange, CounterKey, Stamped, Stored};
 use crate::page::{Head, Page, PieceKey, Pieces};
 use crate::place::Place;
 use crate::plan::{DocWrite, Held, Writes, plan};
+use crate::scan::Line;
 use crate::{CommitError, Unavailable};
 use tillgate_kernel::DocKey;
 use tillgate_kernel::Document;
@@ -65,7 +66,7 @@ pub struct Group {
     /// The fences of the claimed messages that the batches settle.
     fences: HashMap<OutboxKey, u64>,
     /// Entries of lists to add (`true`) or to remove (`false`).
-    listed: BTreeMap<ListKey, bool>,
+    listed: BTreeMap<Line, bool>,
     outbox: BTreeMap<OutboxKey, Option<Place>>,
     /// Messages that were removed from the outbox index without a settlement.
     withdrawn: HashSet<OutboxKey>,
@@ -188,13 +189,9 @@ impl Group {
         let mut pieces = Pieces::new();
         let settled: HashSet<OutboxKey> =
             released.iter().map(|ticket| line_of(ticket.id)).collect();
-        for DocWrite { key, old_listed_at, new, old_place, new_place } in docs {
-            let new_listed_at = new.as_ref().map(|body| body.listed_at);
-            if key.kind.is_listed() && old_listed_at != new_listed_at {
-                let line = |listed_at| (key.kind.byte(), listed_at, key.partition, key.id);
-                self.listed.extend(old_listed_at.map(|was| (line(was), false)));
-                self.listed.extend(new_listed_at.map(|is| (line(is), true)));
-            }
+        for DocWrite { key, new, struck, enlisted, old_place, new_place, .. } in docs {
+            self.listed.extend(struck.into_iter().map(|line| (line, false)));
+            self.listed.extend(enlisted.into_iter().map(|line| (line, true)));
             let line = (key.partition, i64::try_from(key.id).unwrap_or(i64::MAX));
             // A message that is rewritten at the same position keeps its lease:
             // do not write its row, because that would release the lease.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Postgres;
@@ -15,13 +16,12 @@ use super::reader::{self, query};
 use crate::batch::CounterKey;
 use crate::page::Page;
 use crate::place::Place;
-use crate::scan::{Cursor, Found, Scan};
-use crate::scan::{page_of_places, place_after};
+use crate::scan::{Cursor, Found, Line, Scan, page_of_lines, page_of_places, place_after};
 use crate::{ReadTrust, Unavailable};
 use tillgate_kernel::DocKey;
 use tillgate_kernel::outbox::Lane;
 use tillgate_kernel::time::from_micros;
-use tillgate_kernel::{Kind, Partition};
+use tillgate_kernel::{Kind, ListName, Partition};
 
 /// How often the parts of counters are summed up, and the rows of withdrawn
 /// messages removed whose leases have ended.
@@ -29,12 +29,9 @@ const SUMMING_PAUSE: Duration = Duration::from_secs(10);
 
 pub async fn scan(store: &Postgres, scan: &Scan) -> Result<Found, Unavailable> {
     match *scan {
-        Scan::Listed { kind, newest_first, ref after, limit } => {
-            let mut lines = listed(store, kind, newest_first, after.as_ref(), limit + 1).await?;
-            let more = lines.len() > limit;
-            lines.truncate(limit);
-            let next = lines.last().filter(|_| more).map(|(cursor, _)| cursor.clone());
-            Ok((lines.into_iter().map(|(_, key)| key).collect(), next))
+        Scan::Lists { ref lists, newest_first, ref after, limit } => {
+            let lines = listed(store, lists, newest_first, after.as_ref(), limit + 1).await?;
+            Ok(page_of_lines(lines, newest_first, limit))
         }
         Scan::Partition { partition, kind } => {
             let keys = |page: Arc<Page>| async move { Ok(page.keys_of(kind).collect()) };
@@ -52,35 +49,48 @@ pub async fn scan(store: &Postgres, scan: &Scan) -> Result<Found, Unavailable> {
     }
 }
 
+/// The first `limit` lines of each list after a cursor.
 async fn listed(
     store: &Postgres,
-    kind: Kind,
+    lists: &[ListName],
     newest_first: bool,
     after: Option<&Cursor>,
     limit: usize,
-) -> Result<Vec<(Cursor, DocKey)>, Unavailable> {
+) -> Result<Vec<Line>, Unavailable> {
     let text = if newest_first {
-        "SELECT listed_at, partition, id FROM tillgate.listings \
-         WHERE kind = $1 AND (listed_at, partition, id) < ($2, $3, $4) \
-         ORDER BY kind DESC, listed_at DESC, partition DESC, id DESC LIMIT $5"
+        "SELECT l.list, e.listed_at, e.partition, e.kind, e.id \
+         FROM unnest($1::bigint[]) AS l (list) CROSS JOIN LATERAL ( \
+             SELECT listed_at, partition, kind, id FROM tillgate.lists \
+             WHERE list = l.list AND (listed_at, partition, kind, id) < ($2, $3, $4, $5) \
+             ORDER BY list DESC, listed_at DESC, partition DESC, kind DESC, id DESC \
+             LIMIT $6) AS e"
     } else {
-        "SELECT listed_at, partition, id FROM tillgate.listings \
-         WHERE kind = $1 AND (listed_at, partition, id) > ($2, $3, $4) \
-         ORDER BY kind, listed_at, partition, id LIMIT $5"
+        "SELECT l.list, e.listed_at, e.partition, e.kind, e.id \
+         FROM unnest($1::bigint[]) AS l (list) CROSS JOIN LATERAL ( \
+             SELECT listed_at, partition, kind, id FROM tillgate.lists \
+             WHERE list = l.list AND (listed_at, partition, kind, id) > ($2, $3, $4, $5) \
+             ORDER BY list, listed_at, partition, kind, id LIMIT $6) AS e"
     };
-    // Without a cursor, start from a position beyond all entries: an index
-    // serves that, but not an "or".
+    let lists: Vec<i64> = lists.iter().map(|list| list.number().cast_signed()).collect();
+    // Without a cursor, start from a position beyond all lines: an index serves
+    // that, but not an "or".
     let beyond = if newest_first { i64::MAX } else { i64::MIN };
     let at = after.map_or(beyond, |after| after.listed_at.as_microsecond());
     let partition = after.map_or(beyond, |after| signed(after.partition));
+    let kind = i16::from(after.map_or(0, |after| after.kind.byte()));
     let id = after.map_or_else(Vec::new, |after| id_bytes(after.id));
-    let (kind_byte, limit) = (i16::from(kind.byte()), i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = query(&store.slow, text, &[&kind_byte, &at, &partition, &id, &limit]).await?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let parameters: [&(dyn ToSql + Sync); 6] = [&lists, &at, &partition, &kind, &id, &limit];
+    let rows = query(&store.slow, text, &parameters).await?;
     let line = |row: &Row| {
-        let key = DocKey { partition: unsigned(row.get(1)), kind, id: id_of(row.get(2)) };
-        (Cursor::at(from_micros(row.get(0)), key), key)
+        let kind = Kind::from_byte(u8::try_from(row.get::<_, i16>(3)).ok()?);
+        Some(Line {
+            list: ListName::from_number(row.get::<_, i64>(0).cast_unsigned()),
+            listed_at: from_micros(row.get(1)),
+            key: DocKey { partition: unsigned(row.get(2)), kind, id: id_of(row.get(4)) },
+        })
     };
-    Ok(rows.iter().map(line).collect())
+    Ok(rows.iter().filter_map(line).collect())
 }
 
 async fn outbox(

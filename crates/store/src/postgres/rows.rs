@@ -17,13 +17,11 @@ use super::link::Connected;
 use crate::batch::CounterKey;
 use crate::page::PieceKey;
 use crate::place::Place;
-use tillgate_kernel::{Partition, Timestamp};
+use crate::scan::Line;
+use tillgate_kernel::Partition;
 
 /// The key of a message's row in the outbox: its order and its sequence number.
 pub type OutboxKey = (Partition, i64);
-
-/// The key of a document's row in the list of its kind.
-pub type ListKey = (u8, Timestamp, Partition, u128);
 
 /// Runs a statement on a connection that is in a transaction.
 pub async fn ask(
@@ -203,47 +201,50 @@ impl PieceColumns {
     }
 }
 
-/// Columns of list entries.
+/// Columns of lines of lists.
 #[derive(Default)]
 pub struct ListColumns {
-    kinds: Vec<i16>,
+    lists: Vec<i64>,
     times: Vec<i64>,
     partitions: Vec<i64>,
+    kinds: Vec<i16>,
     ids: Vec<Vec<u8>>,
 }
 
 impl ListColumns {
-    /// Returns the entries to insert, and the entries to delete.
-    pub fn of(listed: BTreeMap<ListKey, bool>) -> (ListColumns, ListColumns) {
+    /// Returns the lines to insert, and the lines to delete.
+    pub fn of(listed: BTreeMap<Line, bool>) -> (ListColumns, ListColumns) {
         let (mut on, mut off) = (ListColumns::default(), ListColumns::default());
-        for ((kind, listed_at, partition, id), is_listed) in listed {
+        for (Line { list, listed_at, key }, is_listed) in listed {
             let columns = if is_listed { &mut on } else { &mut off };
-            columns.kinds.push(i16::from(kind));
+            columns.lists.push(list.number().cast_signed());
             columns.times.push(listed_at.as_microsecond());
-            columns.partitions.push(signed(partition));
-            columns.ids.push(id_bytes(id));
+            columns.partitions.push(signed(key.partition));
+            columns.kinds.push(i16::from(key.kind.byte()));
+            columns.ids.push(id_bytes(key.id));
         }
         (on, off)
     }
 
-    fn columns(&self) -> [&(dyn ToSql + Sync); 4] {
-        [&self.kinds, &self.times, &self.partitions, &self.ids]
+    fn columns(&self) -> [&(dyn ToSql + Sync); 5] {
+        [&self.lists, &self.times, &self.partitions, &self.kinds, &self.ids]
     }
 
     async fn insert(&self, connected: &Connected) -> Result<(), Failed> {
-        let text = "INSERT INTO tillgate.listings (kind, listed_at, partition, id) \
-                    SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::bytea[]) \
-                    ON CONFLICT (kind, listed_at, partition, id) DO NOTHING";
-        ask_if(!self.kinds.is_empty(), connected, text, &self.columns()).await.map(drop)
+        let text = "INSERT INTO tillgate.lists (list, listed_at, partition, kind, id) \
+                    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], \
+                        $4::smallint[], $5::bytea[]) \
+                    ON CONFLICT (list, listed_at, partition, kind, id) DO NOTHING";
+        ask_if(!self.lists.is_empty(), connected, text, &self.columns()).await.map(drop)
     }
 
     async fn delete(&self, connected: &Connected) -> Result<(), Failed> {
-        let text = "DELETE FROM tillgate.listings l \
-                    USING unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::bytea[]) \
-                        AS g (kind, listed_at, partition, id) \
-                    WHERE l.kind = g.kind AND l.listed_at = g.listed_at \
-                    AND l.partition = g.partition AND l.id = g.id";
-        ask_if(!self.kinds.is_empty(), connected, text, &self.columns()).await.map(drop)
+        let text = "DELETE FROM tillgate.lists l \
+                    USING unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::smallint[], \
+                        $5::bytea[]) AS g (list, listed_at, partition, kind, id) \
+                    WHERE l.list = g.list AND l.listed_at = g.listed_at \
+                    AND l.partition = g.partition AND l.kind = g.kind AND l.id = g.id";
+        ask_if(!self.lists.is_empty(), connected, text, &self.columns()).await.map(drop)
     }
 }
 

@@ -31,8 +31,10 @@ struct Step {
 }
 
 /// All migrations. Those that have been released are never changed.
-const STEPS: [Step; 1] =
-    [Step { text: include_str!("../../../../migrations/0001_begin.sql"), oldest_program: 1 }];
+const STEPS: [Step; 2] = [
+    Step { text: include_str!("../../../../migrations/0001_begin.sql"), oldest_program: 1 },
+    Step { text: include_str!("../../../../migrations/0002_lists.sql"), oldest_program: 2 },
+];
 
 /// The schema version that this program needs and creates.
 fn known() -> i32 {

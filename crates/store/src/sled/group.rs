@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use super::index::{Index, Pointer};
 use super::keys;
 use super::layout::{Layout, StoredPage};
-use super::lists::{Line, Member, without_member, write_members};
+use super::lists::{Member, without_member, write_members};
 use super::reading::read_piece;
 use super::versions::version;
 use crate::batch::{CounterKey, Stamped, Stored};
@@ -17,6 +17,7 @@ use crate::leases::Leases;
 use crate::page::{Head, Page, PieceKey};
 use crate::place::Place;
 use crate::plan::{DocWrite, Held, Writes, bumped, plan};
+use crate::scan::Line;
 use crate::{CommitError, Unavailable};
 use tillgate_kernel::outbox::Ticket;
 use tillgate_kernel::{DocKey, Partition};
@@ -139,20 +140,16 @@ impl<'a> Group<'a> {
             let before = earlier.map_or_else(|| self.counter(&key), Ok)?;
             bumps.push((key, bumped(before, bump)));
         }
-        for DocWrite { key, old_listed_at, new, old_place, new_place } in docs {
+        for DocWrite { key, new, struck, enlisted, old_place, new_place, .. } in docs {
             // `plan` has read the document, so its page is here.
             let Some(kept) = self.pages.get_mut().get_mut(&key.partition) else { continue };
             kept.is_changed = true;
-            let (was, will_be) = (old_listed_at, new.as_ref().map(|new| new.listed_at));
             kept.page.write(key, version, new, &mut pieces);
-            if key.kind.is_listed() && was != will_be {
-                if let Some(was) = was {
-                    remove(&mut self.listed, &mut self.entries, self.tree, &Line::of(was, key));
-                }
-                if let Some(will_be) = will_be {
-                    let line = Line::of(will_be, key);
-                    self.listed.entry(line.prefix()).or_default().push(line);
-                }
+            for line in struck {
+                remove(&mut self.listed, &mut self.entries, self.tree, &line);
+            }
+            for line in enlisted {
+                self.listed.entry(line.prefix()).or_default().push(line);
             }
             if old_place != new_place {
                 if let Some(was) = old_place {

@@ -11,7 +11,7 @@ use super::layout::StoredPage;
 use super::note::{self, Note, NoteError};
 use super::opening::{OpenError, open_engine, panic_text};
 use super::reading::read_piece;
-use super::{keys, lists, log};
+use super::{keys, log};
 use crate::Unavailable;
 use tillgate_kernel::{DocKey, Kind, Partition, Timestamp};
 
@@ -138,14 +138,14 @@ fn through(db: &sled::Db, kinds: Kinds) -> Result<Inspection, String> {
     let unread = |why: Unavailable| why.to_string();
     let last_group = keys::read_last_group(db)?;
     let (index, _) = Index::open(db)?;
-    let mut documents = BTreeMap::new();
+    let mut found = Found::default();
     let mut damaged = Vec::new();
     let mut after = None;
     loop {
         let partitions = index.partitions(after, STEP).map_err(unread)?;
         for &partition in &partitions {
             let counted = catch_unwind(AssertUnwindSafe(|| {
-                count(partition, &index, db, kinds, &mut documents)
+                count(partition, &index, db, kinds, &mut found)
             }));
             let counted = counted.unwrap_or_else(|panic| Err(panic_text(&*panic)));
             damaged.extend(counted.err());
@@ -155,9 +155,14 @@ fn through(db: &sled::Db, kinds: Kinds) -> Result<Inspection, String> {
             None => break,
         }
     }
-    let newest = lists::listed(db, kinds.newest, true, None, 1).map_err(unread)?;
-    let newest = newest.first().map(|(listed_at, _)| *listed_at);
+    let Found { newest, documents } = found;
     Ok(Inspection { noted: Ok(None), last_group, newest, documents, damaged })
+}
+
+#[derive(Default)]
+struct Found {
+    newest: Option<Timestamp>,
+    documents: BTreeMap<Kind, u64>,
 }
 
 /// Counts the documents of a partition that can be read. The error says which
@@ -167,14 +172,20 @@ fn count(
     index: &Index,
     tree: &sled::Tree,
     kinds: Kinds,
-    documents: &mut BTreeMap<Kind, u64>,
+    found: &mut Found,
 ) -> Result<(), String> {
     let kept = StoredPage::read(partition, index, &|raw: &[u8]| tree.get(raw))
         .map_err(|why| why.to_string())?;
     for key in kept.page.keys() {
         let key = DocKey { kind: (kinds.named)(key.kind), ..key };
-        kept.page.document(key, &|piece| read_piece(tree, piece)).map_err(|why| why.to_string())?;
-        *documents.entry(key.kind).or_default() += 1;
+        let stored = kept
+            .page
+            .document(key, &|piece| read_piece(tree, piece))
+            .map_err(|why| why.to_string())?;
+        *found.documents.entry(key.kind).or_default() += 1;
+        if key.kind == kinds.newest {
+            found.newest = found.newest.max(stored.map(|stored| stored.body.listed_at));
+        }
     }
     Ok(())
 }

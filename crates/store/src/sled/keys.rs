@@ -6,10 +6,10 @@
 //! d, x, m runs    where pages are: see [`index`](super::index)
 //! p | partition 8 | kind 1 | id 12 | piece 2
 //!                 a piece of a long document
-//! t | kind 1 | bucket 8 | group, part 8
-//!                 → the documents of a kind that a group listed in a
-//!                   bucket of time
-//! q | lane, dead 1 | queue 4 | bucket 8 | group, part 8
+//! t | list 7 | bucket 6 | group, part 8
+//!                 → the documents that a group added to a list in a bucket of
+//!                   time
+//! q | lane, dead 1 | queue 4 | bucket 6 | group, part 8
 //!                 → the places in the outbox that a group gave in a bucket
 //! c | group 2+n | name n
 //!                 a counter

@@ -106,7 +106,7 @@ impl StoredPage {
                     return Err(damaged("its block does not contain it"));
                 }
                 let slots = block.slots(index).map_err(damaged)?;
-                return Ok(kept(Page::of_slots(partition, &slots)?, Some(spot), 0));
+                return Ok(kept(Page::read(partition, &slots)?, Some(spot), 0));
             }
             Location::PageSlot(seat) => {
                 let seat =
@@ -279,7 +279,7 @@ impl<'a> Layout<'a> {
             self.drop_chunks(kept, 0);
             return;
         }
-        let slots = kept.page.slots();
+        let slots = kept.page.content();
         match kept.spot {
             Some(Location::PageSlot(seat)) => self.fill_seat(seat, kept, pack(&slots)),
             None if slots.len() <= BLOCK_PAGE_BYTES_MAX => self.fresh.push((partition, slots)),

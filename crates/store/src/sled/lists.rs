@@ -1,4 +1,4 @@
-//! Lists that are walked in order of time: the documents of a kind, and the
+//! Lists that are walked in order of time: those that documents are in, and the
 //! outbox.
 //!
 //! The number of entries in the tree is what costs, so what a group of batches
@@ -10,28 +10,22 @@ use super::versions::version;
 use crate::Unavailable;
 use crate::page::PIECE_BYTES_MAX;
 use crate::place::Place;
-use crate::scan::Cursor;
-use crate::scan::place_after;
-use tillgate_kernel::DocKey;
-use tillgate_kernel::Partition;
+use crate::scan::{Cursor, Line, place_after};
 use tillgate_kernel::outbox::{Lane, MessageId};
-use tillgate_kernel::{Kind, Timestamp};
+use tillgate_kernel::{DocKey, Kind, ListName, Partition, Timestamp};
 
 /// The bucket of a time: about an eighth of a second long. This is short enough
 /// to read a bucket whole when one document in it is looked for.
-fn bucket(listed_at: Timestamp) -> u64 {
-    ((listed_at.as_microsecond() ^ i64::MIN).cast_unsigned()) >> 17
+fn bucket(listed_at: Timestamp) -> [u8; BUCKET_BYTES] {
+    let bucket = ((listed_at.as_microsecond() ^ i64::MIN).cast_unsigned()) >> 17;
+    let [_, _, a, b, c, d, e, f] = bucket.to_be_bytes();
+    [a, b, c, d, e, f]
 }
 
-/// The place of a document in the list of its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Line {
-    listed_at: Timestamp,
-    key: DocKey,
-}
+const BUCKET_BYTES: usize = 6;
 
-/// Bytes of a line: the time 8, the partition 8, the id 12.
-const LINE_BYTES: usize = 8 + 8 + 12;
+/// Bytes of a line: the time 8, the partition 8, the kind 1, the id 12.
+const LINE_BYTES: usize = 8 + 8 + 1 + 12;
 
 /// An item of which a group of batches writes many at a time: those of one
 /// bucket share one entry of the tree.
@@ -95,49 +89,46 @@ pub fn without_member<M: Member>(
     Ok(None)
 }
 
-impl Line {
-    pub fn of(listed_at: Timestamp, key: DocKey) -> Line {
-        Line { listed_at, key }
-    }
-
-    fn read(kind: Kind, raw: &[u8]) -> Option<Line> {
-        let mut fields = Fields(raw);
-        let listed_at = fields.time()?;
-        let partition = Partition::from_bytes(fields.bytes()?);
-        let mut id = [0; 16];
-        id[4..].copy_from_slice(&fields.bytes::<12>()?);
-        Some(Line { listed_at, key: DocKey { partition, kind, id: u128::from_be_bytes(id) } })
-    }
-
-    fn cursor(self) -> Cursor {
-        Cursor::at(self.listed_at, self.key)
-    }
-}
+/// Bytes of the prefix of a list's lines in a bucket: `t` 1, list 7, bucket 6.
+const LINES_PREFIX_BYTES: usize = 1 + ListName::BYTES + BUCKET_BYTES;
 
 impl Member for Line {
     fn prefix(&self) -> Vec<u8> {
-        let mut raw = vec![b't', self.key.kind.byte()];
-        raw.extend_from_slice(&bucket(self.listed_at).to_be_bytes());
+        let mut raw = Vec::with_capacity(LINES_PREFIX_BYTES + 8);
+        raw.push(b't');
+        raw.extend_from_slice(&self.list.to_bytes());
+        raw.extend_from_slice(&bucket(self.listed_at));
         raw
     }
 
     fn write(&self, into: &mut Vec<u8>) {
         into.extend_from_slice(&sortable(self.listed_at));
         into.extend_from_slice(&self.key.partition.to_bytes());
+        into.push(self.key.kind.byte());
         into.extend_from_slice(&self.key.id.to_be_bytes()[4..]);
     }
 
     fn read_all(entry: &[u8], value: &[u8]) -> Result<Vec<Line>, Unavailable> {
-        let kind =
-            entry.get(1).map(|byte| Kind::from_byte(*byte)).ok_or_else(|| not_a_key(entry))?;
-        let lines = value.chunks(LINE_BYTES).map(|raw| Line::read(kind, raw));
+        let list = entry.get(1..=ListName::BYTES).and_then(|list| list.try_into().ok());
+        let list = list.map(ListName::from_bytes).ok_or_else(|| not_a_key(entry))?;
+        let read = |raw: &[u8]| {
+            let mut fields = Fields(raw);
+            let listed_at = fields.time()?;
+            let partition = Partition::from_bytes(fields.bytes()?);
+            let [kind] = fields.bytes()?;
+            let mut id = [0; 16];
+            id[4..].copy_from_slice(&fields.bytes::<12>()?);
+            let (kind, id) = (Kind::from_byte(kind), u128::from_be_bytes(id));
+            Some(Line { list, listed_at, key: DocKey { partition, kind, id } })
+        };
+        let lines = value.chunks(LINE_BYTES).map(read);
         lines.collect::<Option<Vec<Line>>>().ok_or_else(|| not_a_key(entry))
     }
 }
 
 /// Bytes of the prefix of a bucket's places: `q` 1, lane and dead 1, queue 4,
-/// bucket 8.
-const PLACES_PREFIX_BYTES: usize = 2 + 4 + 8;
+/// bucket 6.
+const PLACES_PREFIX_BYTES: usize = 2 + 4 + BUCKET_BYTES;
 
 impl Place {
     /// The prefix of all entries of its queue.
@@ -151,7 +142,7 @@ impl Member for Place {
     fn prefix(&self) -> Vec<u8> {
         let mut raw = Vec::with_capacity(PLACES_PREFIX_BYTES + 8);
         raw.extend_from_slice(&self.line());
-        raw.extend_from_slice(&bucket(self.due).to_be_bytes());
+        raw.extend_from_slice(&bucket(self.due));
         raw
     }
 
@@ -190,21 +181,18 @@ fn side(lane: Lane, dead: bool) -> u8 {
     lane.byte() << 1 | u8::from(dead)
 }
 
-/// The documents of a kind in order of time. Entries of several groups in one
+/// The lines of a list in order of time. Entries of several groups in one
 /// bucket are sorted here.
 pub fn listed(
     tree: &sled::Tree,
-    kind: Kind,
+    list: ListName,
     newest_first: bool,
     after: Option<&Cursor>,
     limit: usize,
-) -> Result<Vec<(Timestamp, DocKey)>, Unavailable> {
-    let first = vec![b't', kind.byte()];
-    let last = vec![b't', kind.byte() + 1];
-    let bucket_of = |cursor: &Cursor| {
-        let key = DocKey { partition: cursor.partition, kind, id: cursor.id };
-        Line::of(cursor.listed_at, key).prefix()
-    };
+) -> Result<Vec<Line>, Unavailable> {
+    let first = [b"t", &list.to_bytes()[..]].concat();
+    let last = [&first[..], &[0xff; BUCKET_BYTES + 9]].concat();
+    let bucket_of = |cursor: &Cursor| [&first[..], &bucket(cursor.listed_at)].concat();
     let mut gathered =
         Gathered { newest_first, after, limit, lines: Vec::new(), found: Vec::new() };
     if newest_first {
@@ -213,7 +201,8 @@ pub fn listed(
         let to = after.map_or(last, |after| [bucket_of(after), vec![0xff; 9]].concat());
         gathered.take_all(tree.range(first..to).rev())?;
     } else {
-        gathered.take_all(tree.range(after.map_or(first, bucket_of)..last))?;
+        let from = after.map_or(first.clone(), bucket_of);
+        gathered.take_all(tree.range(from..last))?;
     }
     Ok(gathered.found)
 }
@@ -225,7 +214,7 @@ struct Gathered<'a> {
     limit: usize,
     /// The lines of the bucket that is being read.
     lines: Vec<Line>,
-    found: Vec<(Timestamp, DocKey)>,
+    found: Vec<Line>,
 }
 
 impl Gathered<'_> {
@@ -236,7 +225,7 @@ impl Gathered<'_> {
         let mut bucket = Vec::new();
         for entry in entries {
             let (raw, value) = entry.map_err(unreadable)?;
-            let of_entry = raw.get(..10).ok_or_else(|| not_a_key(&raw))?;
+            let of_entry = raw.get(..LINES_PREFIX_BYTES).ok_or_else(|| not_a_key(&raw))?;
             if bucket != of_entry {
                 self.close_bucket();
                 if self.found.len() >= self.limit {
@@ -258,12 +247,12 @@ impl Gathered<'_> {
                 if newest_first { line.cursor() < *after } else { line.cursor() > *after }
             })
         });
-        lines.sort_unstable_by_key(|line| line.cursor());
+        lines.sort_unstable_by_key(Line::cursor);
         if newest_first {
             lines.reverse();
         }
         let room = self.limit.saturating_sub(self.found.len());
-        self.found.extend(lines.into_iter().take(room).map(|line| (line.listed_at, line.key)));
+        self.found.extend(lines.into_iter().take(room));
     }
 }
 

@@ -7,8 +7,7 @@ use super::{Sled, keys, lists};
 use crate::Unavailable;
 use crate::batch::{CounterKey, Stored};
 use crate::page::{Page, PieceKey};
-use crate::scan::page_of_places;
-use crate::scan::{Cursor, Found, Scan};
+use crate::scan::{Found, Scan, page_of_lines, page_of_places};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,16 +58,19 @@ impl Sled {
     pub(crate) async fn scan(self: &Arc<Self>, scan: &Scan) -> Result<Found, Unavailable> {
         let scan = scan.clone();
         let scanned = self.read(SLOW_READ_MAX, move |store| match scan {
-            Scan::Listed { kind, newest_first, ref after, limit } => {
-                let mut keys =
-                    lists::listed(&store.tree, kind, newest_first, after.as_ref(), limit + 1)?;
-                let more = keys.len() > limit;
-                keys.truncate(limit);
-                let next = keys
-                    .last()
-                    .filter(|_| more)
-                    .map(|&(listed_at, key)| Cursor::at(listed_at, key));
-                Ok((keys.into_iter().map(|(_, key)| key).collect(), next))
+            Scan::Lists { ref lists, newest_first, ref after, limit } => {
+                let mut lines = Vec::new();
+                for list in lists {
+                    let after = after.as_ref();
+                    lines.extend(lists::listed(
+                        &store.tree,
+                        *list,
+                        newest_first,
+                        after,
+                        limit + 1,
+                    )?);
+                }
+                Ok(page_of_lines(lines, newest_first, limit))
             }
             Scan::Partition { partition, kind } => {
                 Ok((store.with_page(partition, |page| Ok(page.keys_of(kind).collect()))?, None))

@@ -159,6 +159,7 @@ async fn readers_during_writes_see_whole_documents() {
                 let body = Body {
                     schema: 1,
                     listed_at: Timestamp::UNIX_EPOCH,
+                    lists: Vec::new(),
                     bytes: vec![round; length],
                 };
                 let mut batch = Batch::new();

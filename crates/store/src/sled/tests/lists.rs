@@ -1,7 +1,8 @@
 //! How pages, lists and the outbox are stored in the tree.
 
 use super::{CACHE, LANE, bytes_of, key, open, options, put};
-use crate::conformance::NOTES;
+use crate::conformance::with_word;
+use crate::scan::Line;
 use crate::sled::Sled;
 use crate::sled::lists::Member;
 use crate::{Batch, Body, Expect, Scan, Store};
@@ -102,7 +103,8 @@ async fn pages_of_new_orders_share_a_block_until_they_move_away() {
 fn keys_sort_times_chronologically() {
     let mut raw: Vec<Vec<u8>> = [-5_i64, -1, 0, 1, 1_000_000]
         .map(|seconds| {
-            super::super::lists::Line::of(from_micros(seconds * 1_000_000), key(1)).prefix()
+            let listed_at = from_micros(seconds * 1_000_000);
+            Line { list: with_word("x"), listed_at, key: key(1) }.prefix()
         })
         .into();
     let sorted = raw.clone();
@@ -116,7 +118,13 @@ fn keys_sort_times_chronologically() {
 async fn what_several_groups_listed_at_one_time_is_walked_in_order() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = open(folder.path());
-    let body_at = |micros| Body { schema: 1, listed_at: from_micros(micros), bytes: b"x".to_vec() };
+    let lists = vec![with_word("x")];
+    let body_at = |micros| Body {
+        schema: 1,
+        listed_at: from_micros(micros),
+        lists: lists.clone(),
+        bytes: b"x".to_vec(),
+    };
     // Each is in a commit, and so in a group, of its own; some share a bucket,
     // and two have the same time.
     let micros = [50, 10, 900_000, 30, 10, 400_000, 20, 400_001];
@@ -143,7 +151,7 @@ async fn what_several_groups_listed_at_one_time_is_walked_in_order() {
         for newest_first in [false, true] {
             let (mut after, mut walked) = (None, Vec::new());
             loop {
-                let scan = Scan::Listed { kind: NOTES, newest_first, after, limit };
+                let scan = Scan::Lists { lists: lists.clone(), newest_first, after, limit };
                 let page = store.scan(&scan).await.expect("a page");
                 walked.extend(
                     page.items.iter().map(|(_, stored)| stored.body.listed_at.as_microsecond()),
