@@ -26,8 +26,8 @@ use crate::gateway::Provider;
 use crate::http::Readiness;
 use crate::http::server::{Limits, Listener, RequestHandler};
 use crate::http::{
-    AppState, HOOKS_AT_ONCE_MAX, LastCount, LivePages, NOTIFICATIONS_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX,
-    Refusals, operator_routes, public_routes, routes, server,
+    AppState, HOOKS_AT_ONCE_MAX, LivePages, NOTIFICATIONS_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX,
+    OutboxCount, Refusals, operator_routes, public_routes, routes, server,
 };
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Clock, PartyName, Tokens};
@@ -239,7 +239,7 @@ fn state_of(
         request_ids: tillgate_web::request_id::RequestIds::default(),
         store_mark: http::HeaderValue::from_str(&settings.store.mark()).ok(),
         readiness: Readiness::default(),
-        last_count: LastCount::default(),
+        outbox_count: OutboxCount::default(),
         draining: AtomicBool::new(false),
         refusals: Refusals::default(),
         notifications_at_once: Arc::new(Semaphore::new(NOTIFICATIONS_AT_ONCE_MAX)),

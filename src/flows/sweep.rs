@@ -41,8 +41,7 @@ pub struct Progress {
 impl Progress {
     /// Begins a sweep over the entries of all sources.
     pub async fn begin(services: &Services) -> Result<Progress, Unavailable> {
-        let with_verdicts =
-            |party: PartyName| Verdict::ALL.map(|verdict| (party.clone(), verdict));
+        let with_verdicts = |party: PartyName| Verdict::ALL.map(|verdict| (party.clone(), verdict));
         let parties = remember_parties(services).await?;
         Ok(Progress { lists: parties.into_iter().flat_map(with_verdicts).collect(), after: None })
     }
@@ -84,8 +83,9 @@ pub async fn sweep_step(
         limit: STEP_DOCS_MAX,
     };
     let Page { items, next } = services.store.scan(&scan).await?;
-    let reached_young =
-        items.last().is_some_and(|(_, stored)| !is_over(stored.body.listed_at, entry_kept_for, now));
+    let reached_young = items
+        .last()
+        .is_some_and(|(_, stored)| !is_over(stored.body.listed_at, entry_kept_for, now));
     let mut swept = 0;
     for (key, stored) in items {
         let entry: JournalEntry = match stored.document() {

@@ -210,7 +210,9 @@ impl<'a> Transaction<'a> {
 pub(super) async fn commit_once(store: &Store, batch: Batch) -> Result<bool, Unavailable> {
     match store.commit(batch).await {
         Ok(()) => Ok(true),
-        Err(CommitError::Conflict | CommitError::LostLease) => Ok(false),
+        Err(CommitError::Conflict | CommitError::LostLease | CommitError::Short { .. }) => {
+            Ok(false)
+        }
         Err(CommitError::Unavailable(why)) => Err(why),
     }
 }
@@ -226,8 +228,11 @@ where
 {
     settle(services, name, work).await.map_err(|why| match why {
         CommitError::Unavailable(why) => why,
-        // Only a transaction that settles a message has a lease to lose.
-        CommitError::Conflict | CommitError::LostLease => Unavailable::Crowded,
+        // Only a transaction that settles a message has a lease to lose, and
+        // none has a floor.
+        CommitError::Conflict | CommitError::LostLease | CommitError::Short { .. } => {
+            Unavailable::Crowded
+        }
     })
 }
 
@@ -272,7 +277,11 @@ where
                 }
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::LostLease) if !transaction.settles => {}
-                Err(why @ (CommitError::LostLease | CommitError::Unavailable(_))) => {
+                Err(
+                    why @ (CommitError::LostLease
+                    | CommitError::Short { .. }
+                    | CommitError::Unavailable(_)),
+                ) => {
                     return Err(why);
                 }
             }

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::api::MerchantAccess;
 use super::live::LivePages;
 use super::problem::Problem;
-use super::{LastCount, REQUEST_ID, Readiness, body, forwarded};
+use super::{OutboxCount, REQUEST_ID, Readiness, body, forwarded};
 use crate::flows::Services;
 use crate::kernel::image::Image;
 use crate::kernel::{PartyName, Tokens};
@@ -96,7 +96,7 @@ pub struct AppState {
     pub store_mark: Option<HeaderValue>,
     /// The result of the last check of the store.
     pub readiness: Readiness,
-    pub last_count: LastCount,
+    pub outbox_count: OutboxCount,
     /// Set when the receiver is shutting down and accepts no new work.
     pub draining: AtomicBool,
     /// Limits the log lines about refused requests.

@@ -1,13 +1,7 @@
 //! Endpoints for monitoring: liveness, readiness, metrics.
 
-use crate::flows::stored::LANES;
-use crate::kernel::time::between;
-use crate::kernel::{DocKey, Stopwatch, Timestamp};
-use crate::outbox::{Delivery, DeliveryState};
-use crate::store::Stored;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
@@ -17,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use super::problem::Problem;
 use super::server::Peer;
 use super::{AppState, forwarded};
-use crate::store::{Condition, Scan, Unavailable};
+use crate::store::Condition;
 use crate::telemetry::metrics;
 use tillgate_web::readiness::StoreCheck;
 
@@ -101,64 +95,9 @@ async fn readiness(app: &AppState) -> Response {
     }
 }
 
-/// Messages are counted up to this number, which is enough to see a problem.
-const COUNTED_MESSAGES_MAX: usize = 1000;
-
-/// When the messages were counted last. They are counted at most once in
-/// [`COUNT_GAP`], however many programs ask for the metrics.
-#[derive(Debug, Default)]
-pub struct LastCount(tokio::sync::Mutex<Option<Stopwatch>>);
-
-/// The minimum time between two counts of the messages.
-const COUNT_GAP: Duration = Duration::from_secs(5);
-
-async fn count_messages_if_due(app: &AppState) -> Result<(), Unavailable> {
-    let mut last = app.last_count.0.lock().await;
-    if last.as_ref().is_some_and(|last| last.elapsed() < COUNT_GAP) {
-        return Ok(());
-    }
-    count_messages(app).await?;
-    *last = Some(Stopwatch::start());
-    Ok(())
-}
-
-async fn count_messages(app: &AppState) -> Result<(), Unavailable> {
-    let now = app.services.clock.now();
-    for lane in LANES {
-        for (dead, state) in [(false, "pending"), (true, "dead")] {
-            let scan =
-                Scan::Outbox { lane, dead, queue: None, after: None, limit: COUNTED_MESSAGES_MAX };
-            let page = app.services.store.scan(&scan).await?;
-            metrics::outbox_messages(
-                lane,
-                state,
-                u32::try_from(page.items.len()).unwrap_or(u32::MAX),
-            );
-            if !dead {
-                metrics::outbox_oldest(lane, oldest_due(&page.items, now)?);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// How long ago the oldest of the messages that are due was put into the
-/// outbox.
-fn oldest_due(messages: &[(DocKey, Stored)], now: Timestamp) -> Result<Duration, Unavailable> {
-    let mut oldest = Duration::ZERO;
-    for (_, stored) in messages {
-        let delivery: Delivery = stored.document().map_err(Unavailable::from)?;
-        // A message that is to be sent later is not late.
-        if matches!(delivery.state, DeliveryState::Pending { due } if due <= now) {
-            oldest = oldest.max(between(delivery.created_at, now));
-        }
-    }
-    Ok(oldest)
-}
-
 /// `GET /metrics`: the metrics in the text format of Prometheus.
 pub async fn metrics_page(State(app): State<Arc<AppState>>) -> Response {
-    if let Err(why) = count_messages_if_due(&app).await {
+    if let Err(why) = app.outbox_count.refresh(&app.services).await {
         // The other metrics are needed most while the store cannot be used.
         tracing::warn!(
             error = %why,

@@ -160,8 +160,7 @@ impl Document for Order {
             Some(view) => listing::in_state(&self.source, view.state()),
             None => listing::parked(&self.source),
         };
-        let waiting =
-            self.needs_attention_as(view.as_ref()).then(listing::waiting_for_a_person);
+        let waiting = self.needs_attention_as(view.as_ref()).then(listing::waiting_for_a_person);
         [in_state].into_iter().chain(waiting).collect()
     }
 

@@ -34,7 +34,7 @@ impl StoreError for CommitError {
     fn may_pass(&self) -> bool {
         match self {
             CommitError::Unavailable(why) => why.may_pass(),
-            CommitError::Conflict | CommitError::LostLease => false,
+            CommitError::Conflict | CommitError::LostLease | CommitError::Short { .. } => false,
         }
     }
 }

@@ -80,8 +80,7 @@ impl Found {
 async fn count(services: &Services) -> Result<Found, Unavailable> {
     let mut found = Found { attention: count_attention(services).await?, ..Found::default() };
     let parties = known_parties(services).await?;
-    let in_states =
-        |party| State::ALL.iter().map(move |state| listing::in_state(party, *state));
+    let in_states = |party| State::ALL.iter().map(move |state| listing::in_state(party, *state));
     let lists: Vec<ListName> = parties.iter().flat_map(in_states).collect();
     let (mut after, mut seen) = (None::<Cursor>, 0);
     while seen < ORDERS_MAX {

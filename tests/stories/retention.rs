@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tillgate::dedup::{JournalEntry, Verdict};
 use tillgate::dedup::key::HookKey;
+use tillgate::dedup::{JournalEntry, Verdict};
 use tillgate::flows::effects::CALLBACKS;
 use tillgate::flows::receive_hook::receive;
 use tillgate::flows::recognise_hook::recognise;
@@ -81,8 +81,7 @@ async fn sweep(services: &Services) -> usize {
 /// The number of journal entries, in their lists and in their partitions.
 async fn entries(services: &Services) -> usize {
     let lists = Verdict::ALL.map(|verdict| JournalEntry::list(&PartyName::new("sm"), verdict));
-    let scan =
-        Scan::Lists { lists: lists.into(), newest_first: true, after: None, limit: 10_000 };
+    let scan = Scan::Lists { lists: lists.into(), newest_first: true, after: None, limit: 10_000 };
     let listed = services.store.scan(&scan).await.expect("a store that answers").items.len();
     assert_eq!(listed, stored(services, JournalEntry::KIND).await);
     listed
@@ -126,10 +125,7 @@ async fn idempotency_records_expire_and_the_order_is_still_recognised() {
     deliver(&services, &created("H2")).await;
     services.clock.advance(2 * DAY);
     assert_eq!(sweep(&services).await, 3, "two idempotency records and a sent message");
-    assert_eq!(
-        (entries(&services).await, stored(&services, Order::KIND).await),
-        (1, 2)
-    );
+    assert_eq!((entries(&services).await, stored(&services, Order::KIND).await), (1, 2));
 
     // Years later a duplicate is recognised by its order, although its
     // idempotency record is deleted.
@@ -226,7 +222,8 @@ async fn sweeping_grows_the_store_by_no_more_than_a_tenth() {
     };
     let before = size();
     services.clock.advance(91 * DAY);
-    let (mut largest, mut swept, mut progress) = (0, 0, Some(Progress::begin(&services).await.expect("a store that answers")));
+    let (mut largest, mut swept, mut progress) =
+        (0, 0, Some(Progress::begin(&services).await.expect("a store that answers")));
     while let Some(at) = progress {
         let (more, next) =
             sweep_step(&services, &retention(), at).await.expect("a store that answers");

@@ -20,6 +20,43 @@ struct Step {
     believes_absent: bool,
     believes_old: bool,
     act: Act,
+    /// What is added to the counter of the document.
+    amount: i64,
+}
+
+/// The steps of a batch, and its floor.
+#[derive(Debug, Clone)]
+struct Program {
+    steps: Vec<Step>,
+    floor: Option<RandomFloor>,
+}
+
+/// A floor over the counters whose bits are set.
+#[derive(Debug, Clone)]
+struct RandomFloor {
+    plus: u16,
+    minus: u16,
+    least: i64,
+}
+
+fn program() -> impl Strategy<Value = Program> {
+    let floor = (0_u16..512, 0_u16..512, -4_i64..4).prop_map(|(plus, minus, least)| RandomFloor {
+        plus,
+        minus,
+        least,
+    });
+    (prop::collection::vec(step(), 1..4), prop::option::of(floor))
+        .prop_map(|(steps, floor)| Program { steps, floor })
+}
+
+/// All counters of these tests: one for each key of a document.
+fn counters_in(bits: u16) -> Vec<CounterKey> {
+    let counter = |(partition, id): (u16, u16)| CounterKey {
+        group: (partition + 1).to_string(),
+        name: id.to_string(),
+    };
+    let all = (0..3).flat_map(|partition| (0..3).map(move |id| (partition, id)));
+    all.filter(|(partition, id)| bits >> (partition * 3 + id) & 1 == 1).map(counter).collect()
 }
 
 #[derive(Debug, Clone)]
@@ -40,13 +77,14 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Act::Delete),
         1 => Just(Act::AssertVersion),
     ];
-    (1_u64..4, 0_u128..3, any::<bool>(), proptest::bool::weighted(0.1), act).prop_map(
-        |(partition, id, believes_absent, believes_old, act)| Step {
+    (1_u64..4, 0_u128..3, any::<bool>(), proptest::bool::weighted(0.1), act, -2_i64..3).prop_map(
+        |(partition, id, believes_absent, believes_old, act, amount)| Step {
             partition,
             id,
             believes_absent,
             believes_old,
             act,
+            amount,
         },
     )
 }
@@ -56,9 +94,13 @@ fn list(number: usize) -> ListName {
     with_word(["one", "two", "three"][number])
 }
 
-async fn play(store: &Store, steps: &[Step]) -> Result<(), CommitError> {
+async fn play(store: &Store, program: &Program) -> Result<(), CommitError> {
     let mut batch = Batch::new();
-    for Step { partition, id, believes_absent, believes_old, act } in steps {
+    if let Some(RandomFloor { plus, minus, least }) = &program.floor {
+        let (plus, minus) = (counters_in(*plus), counters_in(*minus));
+        batch.floor(Floor { plus, minus, least: *least });
+    }
+    for Step { partition, id, believes_absent, believes_old, act, amount } in &program.steps {
         let key = DocKey { partition: Partition::from_u64(*partition), kind: NOTES, id: *id };
         let there =
             store.load(&[key]).await.expect("read").pop().flatten().map(|stored| stored.version);
@@ -79,7 +121,7 @@ async fn play(store: &Store, steps: &[Step]) -> Result<(), CommitError> {
         }
         batch.bump(
             CounterKey { group: partition.to_string(), name: id.to_string() },
-            CounterChange::Add(1),
+            CounterChange::Add(*amount),
         );
     }
     store.commit(batch).await
@@ -124,6 +166,8 @@ async fn seen(store: &Store) -> Vec<String> {
         let counters = store.counters(&partition.to_string(), None, 9).await.expect("counters");
         seen.extend(counters.into_iter().map(|(key, value)| format!("{} {value}", key.name)));
     }
+    let balances = store.balances(&counters_in(511)).await.expect("balances");
+    seen.push(format!("{balances:?}"));
     seen.extend(
         store
             .partitions(Some(Partition::from_u64(0)), 9)
@@ -143,15 +187,22 @@ async fn seen(store: &Store) -> Vec<String> {
     seen
 }
 
+/// The number of random programs; more of them with the environment variable
+/// that proptest uses.
+fn cases(by_default: u32) -> u32 {
+    let wanted = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    wanted.unwrap_or(by_default)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 150,
+        cases: cases(400),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
     #[test]
     fn on_random_batches(
-        batches in prop::collection::vec(prop::collection::vec(step(), 1..4), 1..25)
+        programs in prop::collection::vec(program(), 1..25)
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -160,32 +211,32 @@ proptest! {
             .expect("a runtime");
         runtime.block_on(async {
             let (sled, _folder) = sled_in_a_new_folder(&Clock::System).await;
-            let agreed = agree(&sled, &batches).await;
+            let agreed = agree(&sled, &programs).await;
             sled.close().await;
             agreed
         })?;
     }
 }
 
-async fn agree(engine: &Store, batches: &[Vec<Step>]) -> Result<(), TestCaseError> {
+async fn agree(engine: &Store, programs: &[Program]) -> Result<(), TestCaseError> {
     let memory = Store::Memory(Arc::new(memory::Memory::new(Clock::System)));
-    for steps in batches {
-        let (one, other) = (play(&memory, steps).await, play(engine, steps).await);
-        prop_assert_eq!(one, other, "{:?}", steps);
-        prop_assert_eq!(seen(&memory).await, seen(engine).await, "{:?}", steps);
+    for program in programs {
+        let (one, other) = (play(&memory, program).await, play(engine, program).await);
+        prop_assert_eq!(one, other, "{:?}", program);
+        prop_assert_eq!(seen(&memory).await, seen(engine).await, "{:?}", program);
     }
     Ok(())
 }
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 12,
+        cases: cases(12),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
     #[test]
     fn on_random_batches_in_postgres(
-        batches in prop::collection::vec(prop::collection::vec(step(), 1..4), 1..15)
+        programs in prop::collection::vec(program(), 1..15)
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -194,7 +245,7 @@ proptest! {
             .expect("a runtime");
         runtime.block_on(async {
             let (postgres, ()) = postgres_in_a_new_database(&Clock::System).await;
-            agree(&postgres, &batches).await
+            agree(&postgres, &programs).await
         })?;
     }
 }

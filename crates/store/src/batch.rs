@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::page::LISTS_MAX;
 use tillgate_kernel::outbox::Message;
 use tillgate_kernel::outbox::{Delivery, Settlement, Ticket, message_key};
 use tillgate_kernel::{DocKey, Document, ListName, Timestamp, Unreadable};
@@ -47,6 +46,9 @@ pub struct Body {
     pub bytes: Vec<u8>,
 }
 
+/// The most lists that a document is in.
+const LISTS_MAX: usize = 16;
+
 impl Body {
     /// Encodes `document`, to be listed under `listed_at`.
     #[must_use]
@@ -76,13 +78,56 @@ impl Stored {
 }
 
 /// The name of a counter: an integer that is changed by adding, so that
-/// concurrent writers do not conflict. Nothing is ever decided by its value.
+/// concurrent writers do not conflict. Nothing is decided by a value that was
+/// read: a batch that depends on one has a [`Floor`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CounterKey {
     /// The group, such as a branch of the merchant.
     pub group: String,
     /// The name within the group, such as an article.
     pub name: String,
+}
+
+/// A bound that a batch must not push a sum of counters below: for example,
+/// what is left of an article, or the balance of an account.
+///
+/// The sum is judged in the commit, after the batch's own changes of counters.
+/// It may be below the bound already, because other batches change the same
+/// counters without a floor; a batch that does not lower it passes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Floor {
+    /// The counters that are added up.
+    pub plus: Vec<CounterKey>,
+    /// The counters that are subtracted.
+    pub minus: Vec<CounterKey>,
+    /// The lowest sum that the batch may lead to.
+    pub least: i64,
+}
+
+impl Floor {
+    /// All counters of the sum.
+    pub(super) fn counters(&self) -> impl Iterator<Item = &CounterKey> {
+        self.plus.iter().chain(&self.minus)
+    }
+
+    /// The sum, by the value of each counter.
+    fn sum<E>(&self, value: impl Fn(&CounterKey) -> Result<i64, E>) -> Result<i128, E> {
+        let add = |sum: i128, key: &CounterKey| Ok(sum + i128::from(value(key)?));
+        let subtract = |sum: i128, key: &CounterKey| Ok(sum - i128::from(value(key)?));
+        let sum = self.plus.iter().try_fold(0, add)?;
+        self.minus.iter().try_fold(sum, subtract)
+    }
+
+    /// Whether a batch that changes the values of counters from `before` to
+    /// `after` keeps to the floor.
+    pub(super) fn is_kept<E>(
+        &self,
+        before: impl Fn(&CounterKey) -> Result<i64, E>,
+        after: impl Fn(&CounterKey) -> Result<i64, E>,
+    ) -> Result<bool, E> {
+        let sum = self.sum(after)?;
+        Ok(sum >= i128::from(self.least) || sum >= self.sum(before)?)
+    }
 }
 
 /// A change of a counter.
@@ -103,6 +148,7 @@ pub struct Batch {
     pub(super) messages: Vec<Message>,
     pub(super) settled: Vec<(Ticket, Settlement)>,
     pub(super) counters: Vec<(CounterKey, CounterChange)>,
+    pub(super) floors: Vec<Floor>,
 }
 
 impl Batch {
@@ -162,9 +208,14 @@ impl Batch {
         self.counters.push((counter, bump));
     }
 
+    /// Refuses the whole batch if it pushes a sum of counters below a bound.
+    pub fn floor(&mut self, floor: Floor) {
+        self.floors.push(floor);
+    }
+
     /// The batch with `now`, the time of its commit by the store's clock.
     pub(super) fn stamped(self, now: Timestamp) -> Stamped {
-        let Batch { docs, messages, settled, counters } = self;
+        let Batch { docs, messages, settled, counters, floors } = self;
         let written = |message: Message| {
             let listed_at = message.created_at;
             let delivery = Delivery::new(message, now);
@@ -176,6 +227,7 @@ impl Batch {
             messages: messages.into_iter().map(written).collect(),
             settled,
             counters,
+            floors,
             now,
         }
     }
@@ -213,6 +265,7 @@ pub(super) struct Stamped {
     pub messages: Vec<(Delivery, Body)>,
     pub settled: Vec<(Ticket, Settlement)>,
     pub counters: Vec<(CounterKey, CounterChange)>,
+    pub floors: Vec<Floor>,
     pub now: Timestamp,
 }
 

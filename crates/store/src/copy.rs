@@ -85,7 +85,7 @@ pub async fn copy_partition(
         Ok(()) => Ok(()),
         Err(CommitError::Unavailable(why)) => Err(why.into()),
         // Another process writes to the target.
-        Err(CommitError::Conflict | CommitError::LostLease) => {
+        Err(CommitError::Conflict | CommitError::LostLease | CommitError::Short { .. }) => {
             Err(CopyError::Different { key: format!("a document of {partition}") })
         }
     }
@@ -114,7 +114,7 @@ pub async fn copy_counters(from: &Store, to: &Store) -> Result<(), CopyError> {
         match to.commit(batch).await {
             Ok(()) => {}
             Err(CommitError::Unavailable(why)) => return Err(why.into()),
-            Err(CommitError::Conflict | CommitError::LostLease) => {
+            Err(CommitError::Conflict | CommitError::LostLease | CommitError::Short { .. }) => {
                 return Err(CopyError::Different { key: "a counter".into() });
             }
         }

@@ -143,6 +143,16 @@ impl Store {
         Ok(docs)
     }
 
+    /// The durable values of counters, in the order of `keys`. They are hints
+    /// for a decision: a batch that must not go below one has a floor.
+    pub async fn balances(&self, keys: &[CounterKey]) -> Result<Vec<i64>, Unavailable> {
+        match self {
+            Store::Memory(engine) => Ok(engine.balances(keys)),
+            Store::Sled(engine) => engine.balances(keys).await,
+            Store::Postgres(engine) => engine.balances(keys).await,
+        }
+    }
+
     /// The counters of a group whose names are greater than `after`, ordered by
     /// name.
     pub async fn counters(

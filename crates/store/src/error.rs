@@ -50,6 +50,13 @@ pub enum CommitError {
     /// another worker, or that is already settled.
     #[error("the lease on a message has been lost")]
     LostLease,
+    /// The batch would push a sum of counters below its bound. Nothing of it is
+    /// written.
+    #[error("a sum of counters would fall below its bound (floor {floor} of the batch)")]
+    Short {
+        /// The place of the floor in the batch, from 0.
+        floor: usize,
+    },
     /// The store cannot commit. Whether this batch is durable is unknown:
     /// repeat the request to find out.
     #[error(transparent)]

@@ -31,7 +31,7 @@ mod agreement;
 #[cfg(test)]
 mod conformance;
 
-pub use batch::{Batch, Body, Change, CounterChange, CounterKey, Expect, Stored};
+pub use batch::{Batch, Body, Change, CounterChange, CounterKey, Expect, Floor, Stored};
 use engine::ReadTrust;
 pub use engine::{Condition, Store};
 pub use error::{CommitError, Unavailable};

@@ -59,6 +59,10 @@ impl Held for State {
     fn lease_holds(&self, ticket: Ticket) -> bool {
         self.leases.holds(ticket)
     }
+
+    fn counter(&self, key: &CounterKey) -> Result<i64, Unavailable> {
+        Ok(self.counters.get(key).copied().unwrap_or(0))
+    }
 }
 
 impl State {
@@ -185,6 +189,11 @@ impl Memory {
                 page_of_places(places.take(limit + 1).cloned().collect(), limit)
             }
         }
+    }
+
+    pub(super) fn balances(&self, keys: &[CounterKey]) -> Vec<i64> {
+        let state = self.state();
+        keys.iter().map(|key| state.counters.get(key).copied().unwrap_or(0)).collect()
     }
 
     pub(super) fn counters(

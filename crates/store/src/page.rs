@@ -53,9 +53,6 @@ const HEAD_BYTES: usize = CHECKED_HEAD_BYTES + 4;
 /// began with the number of a kind.
 const FORMAT: u8 = 0xf2;
 
-/// The most lists that a document is in.
-pub const LISTS_MAX: usize = 16;
-
 /// A document in its page: its head, and its body if it is stored inline.
 #[derive(Debug, Clone)]
 struct Slot {

@@ -6,8 +6,8 @@ use super::page::Head;
 use super::{CommitError, Unavailable};
 use crate::place::Place;
 use crate::scan::Line;
-use tillgate_kernel::{DocKey, Document, ListName, Timestamp};
 use tillgate_kernel::outbox::{Delivery, Settlement, Ticket, message_key};
+use tillgate_kernel::{DocKey, Document, ListName, Timestamp};
 
 /// The state of an engine at the moment of a commit.
 pub(super) trait Held {
@@ -16,6 +16,9 @@ pub(super) trait Held {
     /// A whole document. Called for messages only.
     fn doc(&self, key: DocKey) -> Result<Option<Stored>, Unavailable>;
     fn lease_holds(&self, ticket: Ticket) -> bool;
+    /// The value of a counter. Called only for those of floors, and for those
+    /// that the batch changes if the engine stores their values.
+    fn counter(&self, key: &CounterKey) -> Result<i64, Unavailable>;
 }
 
 /// The change of one document.
@@ -64,6 +67,7 @@ pub(super) struct Writes {
 
 /// Checks a batch against the stored state `held` and returns what to write.
 pub(super) fn plan(batch: Stamped, held: &impl Held) -> Result<Writes, CommitError> {
+    check_floors(&batch, held)?;
     let mut writes = Writes { counters: batch.counters, ..Writes::default() };
     for (key, (expect, change)) in batch.docs {
         let old = held.head(key)?;
@@ -106,6 +110,21 @@ pub(super) fn plan(batch: Stamped, held: &impl Held) -> Result<Writes, CommitErr
     // must wake the sender too.
     writes.has_messages = writes.docs.iter().any(|doc| doc.key.kind == Delivery::KIND);
     Ok(writes)
+}
+
+/// Fails if the batch pushes a sum of counters below a bound.
+fn check_floors(batch: &Stamped, held: &impl Held) -> Result<(), CommitError> {
+    let after = |key: &CounterKey| {
+        let own = batch.counters.iter().filter(|(changed, _)| changed == key);
+        let value = held.counter(key)?;
+        Ok::<i64, Unavailable>(own.fold(value, |value, (_, change)| bumped(value, *change)))
+    };
+    for (place, floor) in batch.floors.iter().enumerate() {
+        if !floor.is_kept(|key| held.counter(key), after)? {
+            return Err(CommitError::Short { floor: place });
+        }
+    }
+    Ok(())
 }
 
 /// The write that settles a message under its lease.

@@ -190,9 +190,7 @@ impl FromStr for Cursor {
             partition: Partition::from_u64(
                 u64::from_str_radix(&text[16..32], 16).map_err(|_| NotACursor)?,
             ),
-            kind: Kind::from_byte(
-                u8::from_str_radix(&text[32..34], 16).map_err(|_| NotACursor)?,
-            ),
+            kind: Kind::from_byte(u8::from_str_radix(&text[32..34], 16).map_err(|_| NotACursor)?),
             id: u128::from_str_radix(&text[34..], 16).map_err(|_| NotACursor)?,
         };
         if cursor.queue.is_empty() || cursor.message().is_some() {

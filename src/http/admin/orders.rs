@@ -60,8 +60,8 @@ impl Filter {
     }
 }
 
-/// `GET /admin/v1/orders`. A page that is filtered by `store`, or by `attention`
-/// with others, can have fewer entries than `limit`.
+/// `GET /admin/v1/orders`. A page that is filtered by `store` or `attention`
+/// can have fewer entries than `limit`.
 pub async fn list(
     app: ApiRequest,
     query: Result<Query<Filter>, axum::extract::rejection::QueryRejection>,
@@ -77,8 +77,7 @@ pub async fn list(
     } else {
         let states = filter.state.as_ref().map_or(&OrderState::ALL[..], std::slice::from_ref);
         let sources = filter.sources(&app).await?;
-        let of_source =
-            |source| states.iter().map(move |state| listing::in_state(source, *state));
+        let of_source = |source| states.iter().map(move |state| listing::in_state(source, *state));
         sources.iter().flat_map(of_source).collect()
     };
     let shows_all = filter.store.is_none() && !filter.wants_attention();

@@ -244,6 +244,7 @@ async fn attempt(
     if let Some(patience) = patience {
         in_time(connected.client.batch_execute(patience)).await?;
     }
+    group.read_counters(connected, batches).await?;
     let mut admit = |batch: &Batch| {
         if group.is_locked(batch) {
             return BatchOutcome::Locked;

@@ -9,18 +9,18 @@ use super::opened::{NoPrimary, OpenError};
 use super::schema::Migration;
 use super::time::Time;
 use super::{
-    Postgres, TROUBLE_MEMORY, WAITING_MAX, condition, link, lists, opening, outbox, reader, schema,
-    writer,
+    Postgres, TROUBLE_MEMORY, WAITING_MAX, condition, counters, link, lists, opening, outbox,
+    reader, schema, writer,
 };
 use crate::batch::{Batch, CounterKey, Stored};
 use crate::scan::{Found, Scan};
 use crate::{CommitError, Condition, ReadTrust, Unavailable};
+use futures_util::future::try_join_all;
 use std::sync::{Arc, PoisonError};
 use tillgate_kernel::DocKey;
 use tillgate_kernel::outbox::{Claim, Claimed};
 use tillgate_kernel::time::from_micros;
 use tillgate_kernel::{Clock, Partition, Timestamp};
-use futures_util::future::try_join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -85,7 +85,7 @@ impl Postgres {
         reader::start(waiting_reads, || link(link::Role::Fast));
         // Summing has a link of its own: statements of others must not get into
         // its transaction.
-        let summing = lists::start_summing(link(link::Role::Slow));
+        let summing = counters::start_summing(link(link::Role::Slow));
         let surveying = {
             let address = address.clone();
             AbortOnDropHandle::new(tokio::spawn(async move { address.keep_surveying().await }))
@@ -170,17 +170,21 @@ impl Postgres {
         lists::scan(self, scan).await
     }
 
+    pub(crate) async fn balances(&self, keys: &[CounterKey]) -> Result<Vec<i64>, Unavailable> {
+        counters::balances(self, keys).await
+    }
+
     pub(crate) async fn counters(
         &self,
         group: &str,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
-        lists::counters(self, group, after, limit).await
+        counters::counters(self, group, after, limit).await
     }
 
     pub(crate) async fn counter_groups(&self) -> Result<Vec<String>, Unavailable> {
-        lists::counter_groups(self).await
+        counters::counter_groups(self).await
     }
 
     pub(crate) async fn partitions(

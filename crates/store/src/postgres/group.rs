@@ -1,20 +1,21 @@
 //! What the batches of a group write, relative to what is stored. It is decided
 //! in the process, by the rules that all engines share.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use tillgate_kernel::Partition;
 
 use super::codec::{id_bytes, signed, unpack, unsigned};
+use super::counters::CounterColumns;
 use super::failed::Failed;
 use super::link::Connected;
 use super::rows::{
-    LineColumns, ListColumns, OutboxKey, PageColumns, PartColumns, PieceColumns, Rows,
-    SetColumns, ask,
+    LineColumns, ListColumns, OutboxKey, PageColumns, PartColumns, PieceColumns, Rows, SetColumns,
+    ask,
 };
-use crate::batch::{Batch, CounterChange, CounterKey, Stamped, Stored};
+use crate::batch::{Batch, CounterChange, CounterKey, Floor, Stamped, Stored};
 use crate::page::{Head, Page, PieceKey, Pieces};
 use crate::place::Place;
-use crate::plan::{DocWrite, Held, Writes, plan};
+use crate::plan::{DocWrite, Held, Writes, bumped, plan};
 use crate::scan::Line;
 use crate::{CommitError, Unavailable};
 use tillgate_kernel::DocKey;
@@ -72,6 +73,11 @@ pub struct Group {
     withdrawn: HashSet<OutboxKey>,
     parts: BTreeMap<(Partition, CounterKey), i64>,
     set: BTreeMap<CounterKey, i64>,
+    /// The values of the counters of floors.
+    balances: HashMap<CounterKey, i64>,
+    /// Counters whose rows this transaction has locked, with what the batches
+    /// add to them.
+    kept: BTreeMap<CounterKey, i64>,
 }
 
 impl Held for Group {
@@ -94,6 +100,10 @@ impl Held for Group {
 
     fn lease_holds(&self, ticket: Ticket) -> bool {
         self.fences.get(&line_of(ticket.id)) == Some(&ticket.fence)
+    }
+
+    fn counter(&self, key: &CounterKey) -> Result<i64, Unavailable> {
+        Ok(self.balances.get(key).copied().unwrap_or(0)) // all of floors are here
     }
 }
 
@@ -172,6 +182,35 @@ impl Group {
         Ok(group)
     }
 
+    /// Locks the counters that batches with floors change, and reads all
+    /// counters of floors. This comes after the pages, and the counters are
+    /// locked in the order of their keys, so groups do not deadlock. A counter
+    /// that a floor only reads is not locked: what others add to it meanwhile
+    /// counts as having come later.
+    pub async fn read_counters(
+        &mut self,
+        connected: &Connected,
+        batches: &[Batch],
+    ) -> Result<(), Failed> {
+        let with_floors = || batches.iter().filter(|batch| !batch.floors.is_empty());
+        let of_floors = |batch: &Batch| -> BTreeSet<CounterKey> {
+            batch.floors.iter().flat_map(Floor::counters).cloned().collect()
+        };
+        let all: BTreeSet<CounterKey> = with_floors().flat_map(of_floors).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
+        let changed = with_floors().flat_map(|batch| batch.counters.iter().map(|(key, _)| key));
+        let kept: BTreeSet<&CounterKey> = changed.filter(|key| all.contains(key)).collect();
+        let columns = CounterColumns::of(kept.iter().copied());
+        columns.lock(connected).await?;
+        self.kept = kept.into_iter().map(|key| (key.clone(), 0)).collect();
+        // A statement of its own: it sees what was committed until the locks
+        // were got.
+        self.balances = CounterColumns::of(&all).balances(connected).await?;
+        Ok(())
+    }
+
     /// Whether another transaction has locked a page that the batch touches.
     pub fn is_locked(&self, batch: &Batch) -> bool {
         !self.locked.is_empty()
@@ -218,13 +257,21 @@ impl Group {
         }
         self.new_pieces.extend(pieces);
         for (key, bump) in counters {
+            if let Some(balance) = self.balances.get_mut(&key) {
+                *balance = bumped(*balance, bump);
+            }
             match bump {
+                CounterChange::Add(amount) if self.kept.contains_key(&key) => {
+                    let kept = self.kept.entry(key).or_insert(0);
+                    *kept = kept.saturating_add(amount);
+                }
                 CounterChange::Add(amount) => {
                     let part = self.parts.entry((home, key)).or_insert(0);
                     *part = part.saturating_add(amount);
                 }
                 CounterChange::Set(amount) => {
                     self.parts.retain(|(_, other), _| *other != key);
+                    self.kept.entry(key.clone()).and_modify(|kept| *kept = 0);
                     self.set.insert(key, amount);
                 }
             }
@@ -262,6 +309,8 @@ impl Group {
             ended,
             parts: PartColumns::of(self.parts),
             set: SetColumns::of(self.set),
+            kept: CounterColumns::of(self.kept.keys()),
+            kept_amounts: self.kept.into_values().collect(),
         }
     }
 }

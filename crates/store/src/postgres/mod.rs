@@ -24,6 +24,7 @@ mod barrier;
 mod codec;
 mod commit_group;
 mod condition;
+mod counters;
 mod engine;
 mod failed;
 mod group;

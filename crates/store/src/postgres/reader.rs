@@ -80,6 +80,16 @@ pub async fn query(
     query_behind(link, text, parameters, |_| false).await
 }
 
+/// Like [`query`], and waits until all rows are known to be kept as commits
+/// promise.
+pub async fn query_kept(
+    link: &Link,
+    text: &'static str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<tokio_postgres::Row>, Unavailable> {
+    query_behind(link, text, parameters, |_| true).await
+}
+
 /// Like [`query`]. If a row `must_be_kept`, it also waits until that row is
 /// known to be kept as commits promise.
 async fn query_behind(

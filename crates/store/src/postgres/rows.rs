@@ -12,6 +12,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use super::codec::{id_bytes, signed, unsigned};
+use super::counters::CounterColumns;
 use super::failed::{Failed, in_time};
 use super::link::Connected;
 use crate::batch::CounterKey;
@@ -57,6 +58,9 @@ pub struct Rows {
     pub ended: EndedColumns,
     pub parts: PartColumns,
     pub set: SetColumns,
+    /// Counters that are locked, with what is added to them.
+    pub kept: CounterColumns,
+    pub kept_amounts: Vec<i64>,
 }
 
 impl Rows {
@@ -83,6 +87,7 @@ impl Rows {
         };
         let counters = async {
             self.set.put(connected).await?;
+            self.kept.add(connected, &self.kept_amounts).await?;
             self.parts.add(connected).await
         };
         let (inserted, updated, deleted, pieces, lists, outbox, counters) =
@@ -384,14 +389,16 @@ impl SetColumns {
     /// Sets the counters. The counted value includes what was added before, so
     /// those parts are deleted.
     async fn put(&self, connected: &Connected) -> Result<(), Failed> {
-        let text = "DELETE FROM tillgate.counter_parts p \
-                    USING unnest($1::text[], $2::text[]) AS s (grp, name) \
-                    WHERE p.grp = s.grp AND p.name = s.name";
-        ask_if(!self.groups.is_empty(), connected, text, &[&self.groups, &self.names]).await?;
         let text = "INSERT INTO tillgate.counters (grp, name, value) \
                     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) \
                     ON CONFLICT (grp, name) DO UPDATE SET value = excluded.value";
         let columns: [&(dyn ToSql + Sync); 3] = [&self.groups, &self.names, &self.values];
-        ask_if(!self.groups.is_empty(), connected, text, &columns).await.map(drop)
+        ask_if(!self.groups.is_empty(), connected, text, &columns).await?;
+        let text = "DELETE FROM tillgate.counter_parts p \
+                    USING unnest($1::text[], $2::text[]) AS s (grp, name) \
+                    WHERE p.grp = s.grp AND p.name = s.name";
+        ask_if(!self.groups.is_empty(), connected, text, &[&self.groups, &self.names])
+            .await
+            .map(drop)
     }
 }

@@ -113,7 +113,12 @@ async fn a_service_without_rights_over_the_schema_works() {
     let store = open(&url.replace("postgres@", &format!("{role}@"))).await;
     let mut batch = Batch::new();
     let key = DocKey { partition: Partition::from_u64(1), kind: NOTES, id: 0 };
-    let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, lists: Vec::new(), bytes: vec![7; 100_000] };
+    let body = Body {
+        schema: 1,
+        listed_at: Timestamp::UNIX_EPOCH,
+        lists: Vec::new(),
+        bytes: vec![7; 100_000],
+    };
     batch.put_body(key, Expect::Absent, body);
     store.commit(batch).await.expect("committed");
     assert_eq!(
@@ -160,7 +165,12 @@ async fn broken_connections_are_replaced() {
         let key = DocKey { partition: Partition::from_u64(round), kind: NOTES, id: 0 };
         let put = || {
             let mut batch = Batch::new();
-            let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, lists: Vec::new(), bytes: b"x".to_vec() };
+            let body = Body {
+                schema: 1,
+                listed_at: Timestamp::UNIX_EPOCH,
+                lists: Vec::new(),
+                bytes: b"x".to_vec(),
+            };
             batch.put_body(key, Expect::Absent, body);
             batch
         };
@@ -199,7 +209,12 @@ async fn a_commit_gives_up_in_time_while_a_lock_is_held() {
     let key = |partition| DocKey { partition: Partition::from_u64(partition), kind: NOTES, id: 0 };
     let put = |partition, expect| {
         let mut batch = Batch::new();
-        let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, lists: Vec::new(), bytes: b"x".to_vec() };
+        let body = Body {
+            schema: 1,
+            listed_at: Timestamp::UNIX_EPOCH,
+            lists: Vec::new(),
+            bytes: b"x".to_vec(),
+        };
         batch.put_body(key(partition), expect, body);
         batch
     };
@@ -229,7 +244,12 @@ async fn a_lock_that_is_held_delays_no_other_order() {
     let key = |partition| DocKey { partition: Partition::from_u64(partition), kind: NOTES, id: 0 };
     let put = |partition, expect| {
         let mut batch = Batch::new();
-        let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, lists: Vec::new(), bytes: b"x".to_vec() };
+        let body = Body {
+            schema: 1,
+            listed_at: Timestamp::UNIX_EPOCH,
+            lists: Vec::new(),
+            bytes: b"x".to_vec(),
+        };
         batch.put_body(key(partition), expect, body);
         batch
     };
@@ -293,7 +313,12 @@ async fn a_failed_commit_is_not_reported_as_committed() {
         .expect("a trigger");
     let key = DocKey { partition: Partition::from_u64(1), kind: NOTES, id: 0 };
     let mut batch = Batch::new();
-    let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, lists: Vec::new(), bytes: b"x".to_vec() };
+    let body = Body {
+        schema: 1,
+        listed_at: Timestamp::UNIX_EPOCH,
+        lists: Vec::new(),
+        bytes: b"x".to_vec(),
+    };
     batch.put_body(key, Expect::Absent, body);
     let refused = store.commit(batch).await;
     assert!(
@@ -356,7 +381,12 @@ async fn a_batch_that_the_database_refuses_fails_alone() {
     let (store, client) = (open(&url).await, client(&url).await);
     let put = |partition, name: &str| {
         let mut batch = Batch::new();
-        let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, lists: Vec::new(), bytes: b"x".to_vec() };
+        let body = Body {
+            schema: 1,
+            listed_at: Timestamp::UNIX_EPOCH,
+            lists: Vec::new(),
+            bytes: b"x".to_vec(),
+        };
         batch.put_body(
             DocKey { partition: Partition::from_u64(partition), kind: NOTES, id: 0 },
             Expect::Absent,
@@ -407,8 +437,12 @@ async fn nodes_that_write_the_same_orders_do_not_lock_each_other_out() {
             let node = node.clone();
             commits.spawn(async move {
                 let mut batch = Batch::new();
-                let body =
-                    Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, lists: Vec::new(), bytes: vec![turn; 50] };
+                let body = Body {
+                    schema: 1,
+                    listed_at: Timestamp::UNIX_EPOCH,
+                    lists: Vec::new(),
+                    bytes: vec![turn; 50],
+                };
                 batch.put_body(
                     DocKey { partition: Partition::from_u64(order), kind: NOTES, id: 0 },
                     Expect::Absent,
@@ -438,7 +472,12 @@ async fn of_several_nodes_that_change_the_same_one_succeeds() {
     let key = DocKey { partition: Partition::from_u64(1), kind: NOTES, id: 0 };
     let put = |expect, bytes: u8| {
         let mut batch = Batch::new();
-        let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, lists: Vec::new(), bytes: vec![bytes; 50] };
+        let body = Body {
+            schema: 1,
+            listed_at: Timestamp::UNIX_EPOCH,
+            lists: Vec::new(),
+            bytes: vec![bytes; 50],
+        };
         batch.put_body(key, expect, body);
         batch
     };

@@ -65,7 +65,10 @@ impl Sled {
         match tokio::time::timeout(PROBE_MAX, answered).await {
             Ok(Ok(Ok(()))) => {}
             Ok(Ok(Err(CommitError::Unavailable(why)))) => return Err(why),
-            Ok(Ok(Err(CommitError::Conflict | CommitError::LostLease)) | Err(_)) => {
+            Ok(
+                Ok(Err(CommitError::Conflict | CommitError::LostLease | CommitError::Short { .. }))
+                | Err(_),
+            ) => {
                 return Err(Unavailable::Stopped(self.stopped().await));
             }
             Err(_) => return Err(Unavailable::Stalled { what: "a write" }),

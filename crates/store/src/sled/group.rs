@@ -72,6 +72,13 @@ impl Held for Group<'_> {
         let held = self.leases.lock().unwrap_or_else(PoisonError::into_inner).holds(ticket);
         held && !self.released.contains(&ticket)
     }
+
+    fn counter(&self, key: &CounterKey) -> Result<i64, Unavailable> {
+        match self.counters.get(key) {
+            Some(value) => Ok(*value),
+            None => keys::read_counter_of(self.tree, key),
+        }
+    }
 }
 
 impl<'a> Group<'a> {
@@ -109,17 +116,6 @@ impl<'a> Group<'a> {
                     StoredPage::read(partition, self.index, &|raw: &[u8]| self.tree.get(raw))?;
                 look(&place.insert(kept).page)
             }
-        }
-    }
-
-    fn counter(&self, key: &CounterKey) -> Result<i64, Unavailable> {
-        if let Some(value) = self.counters.get(key) {
-            return Ok(*value);
-        }
-        let damaged = || keys::damaged_counter(key);
-        match self.tree.get(keys::counter(key)).map_err(|_| damaged())? {
-            Some(value) => keys::read_counter(&value).ok_or_else(damaged),
-            None => Ok(0),
         }
     }
 

@@ -144,9 +144,8 @@ fn through(db: &sled::Db, kinds: Kinds) -> Result<Inspection, String> {
     loop {
         let partitions = index.partitions(after, STEP).map_err(unread)?;
         for &partition in &partitions {
-            let counted = catch_unwind(AssertUnwindSafe(|| {
-                count(partition, &index, db, kinds, &mut found)
-            }));
+            let counted =
+                catch_unwind(AssertUnwindSafe(|| count(partition, &index, db, kinds, &mut found)));
             let counted = counted.unwrap_or_else(|panic| Err(panic_text(&*panic)));
             damaged.extend(counted.err());
         }

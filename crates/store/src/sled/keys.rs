@@ -224,6 +224,14 @@ pub fn read_counter(bytes: &[u8]) -> Option<i64> {
     intact.then(|| value.try_into().ok().map(i64::from_be_bytes)).flatten()
 }
 
+/// The stored value of a counter.
+pub fn read_counter_of(tree: &sled::Tree, key: &CounterKey) -> Result<i64, Unavailable> {
+    match tree.get(counter(key)).map_err(|_| damaged_counter(key))? {
+        Some(value) => read_counter(&value).ok_or_else(|| damaged_counter(key)),
+        None => Ok(0),
+    }
+}
+
 pub fn damaged_counter(key: &CounterKey) -> Unavailable {
     let record = format!("counter {}/{}", key.group, key.name);
     Unavailable::Damaged { record, why: "its checksum does not match".into() }

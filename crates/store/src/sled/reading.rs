@@ -88,6 +88,24 @@ impl Sled {
         scanned.await
     }
 
+    pub(crate) async fn balances(
+        self: &Arc<Self>,
+        keys: &[CounterKey],
+    ) -> Result<Vec<i64>, Unavailable> {
+        let keys = keys.to_vec();
+        let read = self.read(READ_MAX, move |store| {
+            let values = keys.iter().map(|key| keys::read_counter_of(&store.tree, key));
+            let values: Vec<i64> = values.collect::<Result<_, _>>()?;
+            // Counters do not say which group wrote them: it was this one or an
+            // earlier one.
+            let newest = keys::read_last_group(&store.tree).map_err(Unavailable::Stopped)?;
+            Ok((values, newest))
+        });
+        let (values, newest) = read.await?;
+        self.durable(newest).await?;
+        Ok(values)
+    }
+
     pub(crate) async fn counters(
         self: &Arc<Self>,
         group: &str,

@@ -241,7 +241,8 @@ async fn a_flipped_bit_in_a_log_of_many_segments_loses_nothing_in_silence() {
                 let expect = before.map_or(Expect::Absent, |stored| Expect::At(stored.version));
                 let mut batch = Batch::new();
                 let bytes = long_text_of(order, revision);
-                let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, lists: Vec::new(), bytes };
+                let body =
+                    Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, lists: Vec::new(), bytes };
                 batch.put_body(key(order), expect, body);
                 store.commit(batch).await.expect("committed");
             });

@@ -27,7 +27,12 @@ fn key(partition: u64) -> DocKey {
 
 fn put(partition: u64, bytes: &[u8]) -> Batch {
     let mut batch = Batch::new();
-    let body = Body { schema: 1, listed_at: Timestamp::UNIX_EPOCH, lists: Vec::new(), bytes: bytes.to_vec() };
+    let body = Body {
+        schema: 1,
+        listed_at: Timestamp::UNIX_EPOCH,
+        lists: Vec::new(),
+        bytes: bytes.to_vec(),
+    };
     batch.put_body(key(partition), Expect::Absent, body);
     batch
 }

@@ -1,0 +1,192 @@
+//! Counters: their values, and how the parts that hooks add are summed up.
+//!
+//! What a batch adds to a counter is a row of its own partition, a *part*, so
+//! that nobody waits for anybody. A counter that a batch with a floor changes
+//! is locked instead, and its row is changed at once. The value of a counter is
+//! its row and its parts together. A transaction that locks rows of both tables
+//! locks the counters first, in the order of their keys.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Postgres;
+use super::failed::{Failed, in_time, within};
+use super::link::{Connected, Link};
+use super::reader::{query, query_kept};
+use super::rows::ask;
+use crate::Unavailable;
+use crate::batch::CounterKey;
+
+/// How often the parts of counters are summed up, and the rows of withdrawn
+/// messages removed whose leases have ended.
+const SUMMING_PAUSE: Duration = Duration::from_secs(10);
+
+/// The keys of counters, as columns.
+#[derive(Default)]
+pub struct CounterColumns {
+    groups: Vec<String>,
+    names: Vec<String>,
+}
+
+/// The value of each counter: its row, and its parts.
+const BALANCES: &str = "SELECT k.grp, k.name, least(greatest( \
+        coalesce((SELECT value FROM tillgate.counters c \
+                  WHERE c.grp = k.grp AND c.name = k.name), 0)::numeric \
+        + coalesce((SELECT sum(amount) FROM tillgate.counter_parts p \
+                    WHERE p.grp = k.grp AND p.name = k.name), 0), \
+        -9223372036854775808), 9223372036854775807)::bigint \
+    FROM unnest($1::text[], $2::text[]) AS k (grp, name)";
+
+impl CounterColumns {
+    pub fn of<'a>(keys: impl IntoIterator<Item = &'a CounterKey>) -> CounterColumns {
+        let (groups, names) =
+            keys.into_iter().map(|key| (key.group.clone(), key.name.clone())).unzip();
+        CounterColumns { groups, names }
+    }
+
+    /// Locks the rows of the counters, in the order of their keys.
+    pub async fn lock(&self, connected: &Connected) -> Result<(), Failed> {
+        let text = "SELECT c.grp, c.name FROM tillgate.counters c \
+                    JOIN unnest($1::text[], $2::text[]) AS k (grp, name) \
+                    ON c.grp = k.grp AND c.name = k.name \
+                    ORDER BY c.grp COLLATE \"C\", c.name COLLATE \"C\" FOR UPDATE OF c";
+        let keys: [&(dyn ToSql + Sync); 2] = [&self.groups, &self.names];
+        if self.groups.is_empty() || ask(connected, text, &keys).await?.len() == self.groups.len() {
+            return Ok(());
+        }
+        let create = "INSERT INTO tillgate.counters (grp, name, value) \
+                      SELECT grp, name, 0 FROM unnest($1::text[], $2::text[]) AS k (grp, name) \
+                      ON CONFLICT (grp, name) DO NOTHING";
+        ask(connected, create, &keys).await?;
+        ask(connected, text, &keys).await.map(drop)
+    }
+
+    /// The values of the counters.
+    pub async fn balances(
+        &self,
+        connected: &Connected,
+    ) -> Result<HashMap<CounterKey, i64>, Failed> {
+        let rows = ask(connected, BALANCES, &[&self.groups, &self.names]).await?;
+        let balance = |row: &Row| (CounterKey { group: row.get(0), name: row.get(1) }, row.get(2));
+        Ok(rows.iter().map(balance).collect())
+    }
+
+    /// Adds an amount to each of the counters, which are locked.
+    pub async fn add(&self, connected: &Connected, amounts: &[i64]) -> Result<(), Failed> {
+        if amounts.iter().all(|amount| *amount == 0) {
+            return Ok(());
+        }
+        let text = "UPDATE tillgate.counters c \
+                    SET value = least(greatest(c.value::numeric + n.amount, \
+                        -9223372036854775808), 9223372036854775807)::bigint \
+                    FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n (grp, name, amount) \
+                    WHERE c.grp = n.grp AND c.name = n.name AND n.amount <> 0";
+        ask(connected, text, &[&self.groups, &self.names, &amounts]).await.map(drop)
+    }
+}
+
+/// The values of counters, in the order of `keys`.
+pub async fn balances(store: &Postgres, keys: &[CounterKey]) -> Result<Vec<i64>, Unavailable> {
+    let columns = CounterColumns::of(keys);
+    // Like a page that is read for an answer: what it shows must survive.
+    let rows = query_kept(&store.slow, BALANCES, &[&columns.groups, &columns.names]).await?;
+    Ok(rows.iter().map(|row| row.get(2)).collect())
+}
+
+pub async fn counters(
+    store: &Postgres,
+    group: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<(CounterKey, i64)>, Unavailable> {
+    // Order names by their bytes, as on every engine.
+    let text = "SELECT name, least(greatest(sum(amount), \
+                    -9223372036854775808), 9223372036854775807)::bigint FROM ( \
+                    SELECT name, value AS amount FROM tillgate.counters WHERE grp = $1 \
+                    UNION ALL SELECT name, amount FROM tillgate.counter_parts \
+                    WHERE grp = $1) all_parts \
+                WHERE $2 OR name COLLATE \"C\" > $3 \
+                GROUP BY name ORDER BY name COLLATE \"C\" LIMIT $4";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows =
+        query(&store.slow, text, &[&group, &after.is_none(), &after.unwrap_or_default(), &limit])
+            .await?;
+    let counter =
+        |row: &Row| (CounterKey { group: group.to_owned(), name: row.get(0) }, row.get(1));
+    Ok(rows.iter().map(counter).collect())
+}
+
+pub async fn counter_groups(store: &Postgres) -> Result<Vec<String>, Unavailable> {
+    let text = "SELECT grp FROM (SELECT grp FROM tillgate.counters \
+                UNION SELECT grp FROM tillgate.counter_parts) all_groups \
+                ORDER BY grp COLLATE \"C\"";
+    Ok(query(&store.slow, text, &[]).await?.iter().map(|row| row.get(0)).collect())
+}
+
+/// Sums up counters periodically, until the handle is dropped.
+pub fn start_summing(link: Arc<Link>) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(SUMMING_PAUSE).await;
+            loop {
+                match sum_up(&link).await {
+                    Ok(SUMMED_AT_ONCE_MAX..) => {}
+                    Ok(_) => break,
+                    Err(why) => {
+                        tracing::warn!(error = %why, "counters could not be summed up; will retry");
+                        break;
+                    }
+                }
+            }
+        }
+    }))
+}
+
+/// The number of parts that are summed up in one transaction.
+const SUMMED_AT_ONCE_MAX: usize = 5000;
+
+/// Moves parts into their counters, and removes the rows of messages that were
+/// withdrawn and whose leases have ended. Returns the number of parts.
+pub async fn sum_up(link: &Link) -> Result<usize, Unavailable> {
+    let connected = link.get().await?;
+    let summed = async {
+        in_time(connected.client.batch_execute("BEGIN")).await?;
+        let text = "SELECT partition, grp, name FROM tillgate.counter_parts \
+                    ORDER BY partition, grp, name LIMIT $1";
+        let most = i64::try_from(SUMMED_AT_ONCE_MAX).unwrap_or(i64::MAX);
+        let found = within(link.role.patience(), connected.client.query(text, &[&most])).await?;
+        let key = |row: &Row| CounterKey { group: row.get(1), name: row.get(2) };
+        let partitions: Vec<i64> = found.iter().map(|row| row.get(0)).collect();
+        let keys: Vec<CounterKey> = found.iter().map(key).collect();
+        CounterColumns::of(keys.iter().collect::<BTreeSet<_>>()).lock(&connected).await?;
+        let CounterColumns { groups, names } = CounterColumns::of(&keys);
+        let text = "DELETE FROM tillgate.counter_parts p \
+                    USING unnest($1::bigint[], $2::text[], $3::text[]) AS s (partition, grp, name) \
+                    WHERE p.partition = s.partition AND p.grp = s.grp AND p.name = s.name \
+                    RETURNING p.grp, p.name, p.amount";
+        let parameters: [&(dyn ToSql + Sync); 3] = [&partitions, &groups, &names];
+        let rows = within(link.role.patience(), connected.client.query(text, &parameters)).await?;
+        let mut sums = BTreeMap::<CounterKey, i64>::new();
+        for row in &rows {
+            let sum = sums.entry(CounterKey { group: row.get(0), name: row.get(1) }).or_insert(0);
+            *sum = sum.saturating_add(row.get(2));
+        }
+        let amounts: Vec<i64> = sums.values().copied().collect();
+        CounterColumns::of(sums.keys()).add(&connected, &amounts).await?;
+        let text = "DELETE FROM tillgate.outbox WHERE state = 2 \
+                    AND leased_until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        in_time(connected.client.execute(text, &[])).await?;
+        connected.without_warning(&link.address, connected.client.batch_execute("COMMIT")).await?;
+        Ok(rows.len())
+    };
+    let summed: Result<usize, Failed> = summed.await;
+    if summed.is_err() {
+        link.abandon(&connected).await;
+    }
+    Ok(summed?)
+}
