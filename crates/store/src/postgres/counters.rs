@@ -18,7 +18,6 @@ use super::Postgres;
 use super::failed::{Failed, in_time, within};
 use super::link::{Connected, Link};
 use super::reader::{query, query_kept};
-use super::rows::ask;
 use crate::Unavailable;
 use crate::batch::CounterKey;
 
@@ -56,14 +55,14 @@ impl CounterColumns {
                     ON c.grp = k.grp AND c.name = k.name \
                     ORDER BY c.grp COLLATE \"C\", c.name COLLATE \"C\" FOR UPDATE OF c";
         let keys: [&(dyn ToSql + Sync); 2] = [&self.groups, &self.names];
-        if self.groups.is_empty() || ask(connected, text, &keys).await?.len() == self.groups.len() {
+        if self.groups.is_empty() || connected.ask(text, &keys).await?.len() == self.groups.len() {
             return Ok(());
         }
         let create = "INSERT INTO tillgate.counters (grp, name, value) \
                       SELECT grp, name, 0 FROM unnest($1::text[], $2::text[]) AS k (grp, name) \
                       ON CONFLICT (grp, name) DO NOTHING";
-        ask(connected, create, &keys).await?;
-        ask(connected, text, &keys).await.map(drop)
+        connected.ask(create, &keys).await?;
+        connected.ask(text, &keys).await.map(drop)
     }
 
     /// The values of the counters.
@@ -71,7 +70,7 @@ impl CounterColumns {
         &self,
         connected: &Connected,
     ) -> Result<HashMap<CounterKey, i64>, Failed> {
-        let rows = ask(connected, BALANCES, &[&self.groups, &self.names]).await?;
+        let rows = connected.ask(BALANCES, &[&self.groups, &self.names]).await?;
         let balance = |row: &Row| (CounterKey { group: row.get(0), name: row.get(1) }, row.get(2));
         Ok(rows.iter().map(balance).collect())
     }
@@ -86,7 +85,7 @@ impl CounterColumns {
                         -9223372036854775808), 9223372036854775807)::bigint \
                     FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n (grp, name, amount) \
                     WHERE c.grp = n.grp AND c.name = n.name AND n.amount <> 0";
-        ask(connected, text, &[&self.groups, &self.names, &amounts]).await.map(drop)
+        connected.ask(text, &[&self.groups, &self.names, &amounts]).await.map(drop)
     }
 }
 

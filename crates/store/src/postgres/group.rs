@@ -10,7 +10,6 @@ use super::failed::Failed;
 use super::link::Connected;
 use super::rows::{
     LineColumns, ListColumns, OutboxKey, PageColumns, PartColumns, PieceColumns, Rows, SetColumns,
-    ask,
 };
 use crate::batch::{Batch, CounterChange, CounterKey, Floor, Stamped, Stored};
 use crate::page::{Head, Page, PieceKey, Pieces};
@@ -126,7 +125,7 @@ impl Group {
                     ORDER BY partition FOR UPDATE SKIP LOCKED";
         let mut group = Group::default();
         let mut not_seen: HashSet<i64> = partitions.iter().copied().collect();
-        for row in ask(connected, text, &[&partitions]).await? {
+        for row in connected.ask(text, &[&partitions]).await? {
             not_seen.remove(&row.get(0));
             let partition = unsigned(row.get(0));
             match unpack(partition, Some(row.get(1))) {
@@ -144,7 +143,7 @@ impl Group {
         if !not_seen.is_empty() {
             let not_seen: Vec<i64> = not_seen.into_iter().collect();
             let text = "SELECT partition FROM tillgate.pages WHERE partition = ANY($1)";
-            let there = ask(connected, text, &[&not_seen]).await?;
+            let there = connected.ask(text, &[&not_seen]).await?;
             group.locked.extend(there.iter().map(|row| unsigned(row.get(0))));
         }
         let settled =
@@ -156,7 +155,7 @@ impl Group {
                     JOIN unnest($1::bigint[], $2::bigint[]) AS s (partition, sequence) \
                     ON o.partition = s.partition AND o.sequence = s.sequence \
                     ORDER BY o.partition, o.sequence FOR UPDATE OF o";
-            for row in ask(connected, text, &[&numbers, &sequences]).await? {
+            for row in connected.ask(text, &[&numbers, &sequences]).await? {
                 let place = (unsigned(row.get(0)), row.get::<_, i64>(1));
                 group.fences.insert(place, row.get::<_, i64>(2).cast_unsigned());
             }
@@ -173,7 +172,7 @@ impl Group {
                 let text = "SELECT piece, body FROM tillgate.pieces \
                             WHERE partition = $1 AND kind = $2 AND id = $3";
                 let (kind, id) = (i16::from(key.kind.byte()), id_bytes(key.id));
-                for row in ask(connected, text, &[&signed(key.partition), &kind, &id]).await? {
+                for row in connected.ask(text, &[&signed(key.partition), &kind, &id]).await? {
                     let number = u16::try_from(row.get::<_, i32>(0)).unwrap_or(u16::MAX);
                     group.read_pieces.insert((key, number), row.get(1));
                 }

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Statement};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row, Statement};
 
 use super::address::Address;
 use super::failed::{Failed, in_time};
@@ -219,6 +220,16 @@ impl Connected {
     /// The timeline of the server when the connection was made.
     pub fn timeline(&self) -> u32 {
         self.connection.timeline()
+    }
+
+    /// Runs a statement of a transaction.
+    pub async fn ask(
+        &self,
+        text: &'static str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Failed> {
+        let statement = self.statement(text).await?;
+        in_time(self.client.query(&statement, parameters)).await
     }
 
     /// Waits for a call whose result must be kept. A server that sends a

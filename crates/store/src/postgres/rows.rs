@@ -13,7 +13,7 @@ use tokio_postgres::types::ToSql;
 
 use super::codec::{id_bytes, signed, unsigned};
 use super::counters::CounterColumns;
-use super::failed::{Failed, in_time};
+use super::failed::Failed;
 use super::link::Connected;
 use crate::batch::CounterKey;
 use crate::page::PieceKey;
@@ -24,24 +24,14 @@ use tillgate_kernel::Partition;
 /// The key of a message's row in the outbox: its order and its sequence number.
 pub type OutboxKey = (Partition, i64);
 
-/// Runs a statement on a connection that is in a transaction.
-pub async fn ask(
-    connected: &Connected,
-    text: &'static str,
-    parameters: &[&(dyn ToSql + Sync)],
-) -> Result<Vec<Row>, Failed> {
-    let statement = connected.statement(text).await?;
-    in_time(connected.client.query(&statement, parameters)).await
-}
-
-/// Like [`ask`], if `is_needed`.
+/// Runs a statement of a transaction, if it `is_needed`.
 async fn ask_if(
     is_needed: bool,
     connected: &Connected,
     text: &'static str,
     parameters: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, Failed> {
-    if is_needed { ask(connected, text, parameters).await } else { Ok(Vec::new()) }
+    if is_needed { connected.ask(text, parameters).await } else { Ok(Vec::new()) }
 }
 
 /// Everything that a group writes.
