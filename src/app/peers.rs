@@ -77,7 +77,8 @@ pub(super) fn merchants(
         let (name, gateway) = settings.gateway_of(named).ok()?;
         let (name, account) = (PartyName::new(name), gateway.account().to_owned());
         let terms = gateways.get(&name)?.terms();
-        Some(PaymentProfile { gateway: name, account, rates, callbacks, terms })
+        let waiting_max = None; // until all are known: see below
+        Some(PaymentProfile { gateway: name, account, rates, callbacks, terms, waiting_max })
     };
     let marketplaces =
         settings.sources.iter().filter(|(_, source)| source.payment == Payment::Link);
@@ -100,8 +101,26 @@ pub(super) fn merchants(
         let profile = profile(merchant.gateway.as_deref(), rates, callbacks)?;
         Some((PartyName::new(name.clone()), profile))
     });
-    marketplaces.chain(merchants).collect()
+    let mut profiles: BTreeMap<PartyName, PaymentProfile> = marketplaces.chain(merchants).collect();
+    let accounts: Vec<(PartyName, String)> = profiles
+        .values()
+        .map(|profile| (profile.gateway.clone(), profile.account.clone()))
+        .collect();
+    for profile in profiles.values_mut() {
+        let is_same = |(gateway, account): &&(PartyName, String)| {
+            *gateway == profile.gateway && *account == profile.account
+        };
+        if accounts.iter().filter(is_same).nth(1).is_some() {
+            let allowance = gateways.get(&profile.gateway).and_then(|known| known.allowance());
+            profile.waiting_max = allowance.map(|allowance| allowance.part_within(WAITING_TIME));
+        }
+    }
+    profiles
 }
+
+/// How long the last of a merchant's waiting orders may have to wait for its
+/// link, if others share the rate limit of the payment system.
+const WAITING_TIME: Duration = Duration::from_secs(60);
 
 /// Where merchants receive callbacks.
 pub(super) fn endpoints(settings: &Settings) -> BTreeMap<PartyName, CallbackEndpoint> {

@@ -11,6 +11,7 @@ pub mod advance_operation;
 pub mod advance_payment;
 pub mod alarm;
 pub mod alias;
+pub mod backlog;
 pub mod bill_order;
 pub mod charge;
 pub mod clock_skew;

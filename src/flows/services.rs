@@ -60,6 +60,15 @@ impl Services {
         merchants.next().is_none_or(|profile| profile.terms.notifies_of_refunds)
     }
 
+    /// Whether at most one of the configured merchants and marketplaces has an
+    /// account at a payment system.
+    #[must_use]
+    pub fn is_alone_at(&self, gateway: &PartyName, account: &str) -> bool {
+        let has_account =
+            |profile: &&PaymentProfile| profile.gateway == *gateway && profile.account == account;
+        self.merchants.values().filter(has_account).nth(1).is_none()
+    }
+
     /// What the views depend on, with the current time.
     #[must_use]
     pub fn frame(&self, language: Language) -> Frame<'_> {
@@ -86,6 +95,9 @@ pub struct PaymentProfile {
     pub callbacks: Callbacks,
     /// The requirements of the payment system for a bill.
     pub terms: Terms,
+    /// How many of its orders may wait for the payment system; `None` if it
+    /// shares the account's rate limit with nobody.
+    pub waiting_max: Option<usize>,
 }
 
 /// Which orders a merchant receives callbacks about.

@@ -9,11 +9,11 @@ use crate::dedup::key;
 use crate::kernel::DocKey;
 use crate::kernel::Document;
 use crate::kernel::PartyName;
-use crate::payments::{Allowance, Budget, Purpose};
+use crate::payments::{Allowance, Budget, CallsFor, Purpose};
 use crate::store::Unavailable;
 
 /// Counts `calls` that `account` is about to make to the payment system
-/// `gateway`. The inner error says how long to wait until they are allowed.
+/// `gateway`, on behalf of a merchant. The inner error says how long to wait until they are allowed.
 pub async fn spend_budget(
     services: &Services,
     gateway: &PartyName,
@@ -21,6 +21,7 @@ pub async fn spend_budget(
     calls: usize,
     allowance: Allowance,
     purpose: Purpose,
+    by: CallsFor<'_>,
 ) -> Result<Result<(), Duration>, Unavailable> {
     let key = DocKey {
         partition: key::partition_of_account(gateway, account),
@@ -30,7 +31,7 @@ pub async fn spend_budget(
     transact(services, "spend_budget", |mut tx| async move {
         let known = tx.read(key).await?;
         let mut budget = known.unwrap_or_else(|| Versioned::new(Budget::default(), tx.now));
-        if let Err(wait) = budget.spend(calls, allowance, purpose, tx.now) {
+        if let Err(wait) = budget.spend(calls, allowance, purpose, by, tx.now) {
             return Ok(Staged::Unchanged(Err(wait)));
         }
         tx.write(key, &budget);

@@ -18,6 +18,20 @@ pub fn paid(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::CONFLICT, "order-paid", "The order is paid", detail)
 }
 
+/// As many of the merchant's orders as may wait for a payment system wait for
+/// it.
+pub fn backlog_full(waiting_max: usize) -> Problem {
+    let detail = format!(
+        "{waiting_max} of your orders wait for the payment system, which limits calls; repeat \
+         this request in {BACKLOG_WAIT_SECONDS} s"
+    );
+    Problem::share_used_up(detail, BACKLOG_WAIT_SECONDS)
+}
+
+/// When a merchant with a full backlog may try again: some of its orders have
+/// their links by then.
+const BACKLOG_WAIT_SECONDS: u64 = 10;
+
 /// There is no money that can be refunded.
 pub fn not_refundable(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::CONFLICT, "not-refundable", "There is nothing to refund", detail)

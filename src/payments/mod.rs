@@ -65,7 +65,7 @@ pub use bill::{
     AMOUNT_KOPECKS_MAX, BadBill, Bill, Customer, CustomerKind, DESCRIPTION_CHARS_MAX, GoodsKind,
     LINES_MAX, Line, NAME_CHARS_MAX, SKU_CHARS_MAX, multiply,
 };
-pub use budget::{Allowance, Budget, Purpose};
+pub use budget::{Allowance, Budget, CallsFor, Purpose};
 pub use checkout::{Checkout, SiteUrls};
 pub use fact::PaymentFact;
 pub use note::{

@@ -45,6 +45,7 @@ impl Dispatch {
         let mut under_way: JoinSet<Duration> = JoinSet::new();
         let mut busy: HashMap<tokio::task::Id, String> = HashMap::new();
         let mut paused_queues: HashMap<String, Option<Instant>> = HashMap::new();
+        let mut after_queue = String::new();
         while !drain.is_cancelled() {
             let now = later_instant(Duration::ZERO);
             paused_queues.retain(|_, until| until.is_none_or(|until| until > now));
@@ -63,6 +64,7 @@ impl Dispatch {
                     .cloned()
                     .chain(full.keys().map(|queue| (*queue).to_owned()))
                     .collect(),
+                after_queue: after_queue.clone(),
             };
             let mut claimed_any = false;
             let since_claim = Stopwatch::start();
@@ -71,6 +73,7 @@ impl Dispatch {
                     for message in claimed {
                         claimed_any = true;
                         let queue = message.delivery.queue.clone();
+                        after_queue.clone_from(&queue);
                         if self.one_at_a_time {
                             paused_queues.insert(queue.clone(), None); // until its task ends
                         }

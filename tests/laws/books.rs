@@ -228,6 +228,7 @@ impl World {
             rates: Rates { goods: VatCode::None, delivery: VatCode::None },
             callbacks: Callbacks::None,
             terms: TERMS,
+            waiting_max: None,
         };
         let services = Services {
             store: Store::Memory(Arc::new(Memory::new(clock.clone()))),
@@ -293,7 +294,8 @@ impl World {
     async fn step(&self, lane: Lane, history: &dyn std::fmt::Debug) -> bool {
         let services = &self.payment_worker.services;
         let lease = Duration::from_secs(120);
-        let claim = Claim { lane, lease, limit: 1, paused_queues: Vec::new() };
+        let claim =
+            Claim { lane, lease, limit: 1, paused_queues: Vec::new(), after_queue: String::new() };
         let Some(claimed) = services.store.claim(&claim).await.expect("a store").pop() else {
             return false;
         };

@@ -18,6 +18,7 @@ mod documents;
 mod failover;
 mod fulfilment;
 mod hooks;
+mod lists;
 mod merchants;
 mod money_by_hand;
 mod moving;

@@ -1,5 +1,6 @@
 //! Payment links from the request to the payment, with every outcome.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -650,15 +651,20 @@ async fn a_rush_of_orders_keeps_the_rate_limit_of_the_payment_system() {
     let clock = Clock::manual("2026-11-22T10:00:00Z".parse().expect("a time"));
     let till = Till::open_with(Setup::default(), &[], clock.clone()).await;
     let first = till.place("A-1", "key-1").await;
-    for order in 2..=70 {
+    // Of 100 calls, 30 are reserved for look-ups, and a quarter of the others
+    // for other merchants.
+    for order in 2..=52 {
         assert_eq!(
             till.place(&format!("A-{order}"), &format!("key-{order}")).await["payment"]["state"],
             "linked"
         );
     }
-    let next = till.place("A-71", "key-71").await;
-    assert_eq!(next["payment"]["state"], "requested", "of 100 calls, 30 are reserved for look-ups");
-    assert_eq!(till.bank.ledger().len(), 70);
+    let next = till.place("A-53", "key-53").await;
+    assert_eq!(next["payment"]["state"], "requested", "its share is used up");
+    assert_eq!(till.bank.ledger().len(), 52);
+    let (bearer, body) = (OTHER_API_KEY, order("B-1").to_string());
+    let others = till.call(Method::POST, "/v1/orders", bearer, Some("key"), &body).await;
+    assert_eq!(json_of(&others)["payment"]["state"], "linked", "{}", json_of(&others));
 
     // A cancellation does not wait for that.
     let number = text(&first["number"]);
@@ -669,6 +675,52 @@ async fn a_rush_of_orders_keeps_the_rate_limit_of_the_payment_system() {
     clock.advance(Duration::from_secs(31));
     till.order_in(&text(&next["number"]), "linked").await;
     till.close().await;
+}
+
+/// One merchant places orders faster than the payment system takes them: it is
+/// told so when its backlog is its share of a minute, and another merchant gets
+/// its link within 5 s all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rush_at_one_merchant_does_not_delay_the_link_of_another() {
+    let till = Arc::new(Till::open_with(Setup::default(), &[], Clock::System).await);
+    let mut rush = tokio::task::JoinSet::new();
+    for order_number in 0..400 {
+        let till = Arc::clone(&till);
+        rush.spawn(async move {
+            let (id, key) = (format!("A-{order_number}"), format!("key-{order_number}"));
+            let body = order(&id).to_string();
+            till.call(Method::POST, "/v1/orders", API_KEY, Some(&key), &body).await
+        });
+    }
+    let mut refused = None;
+    while let Some(answer) = rush.join_next().await {
+        let answer = answer.expect("no panic");
+        if answer.status == 429 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("the backlog of the rush exceeds its share");
+    let wait: u64 = refused.headers["retry-after"].to_str().expect("text").parse().expect("s");
+    assert!((1..=60).contains(&wait));
+    let detail = text(&json_of(&refused)["detail"]);
+    assert!(detail.contains("104 of your orders wait for the payment system"), "{detail}");
+
+    let since = Stopwatch::start();
+    let body = order("B-1").to_string();
+    let placed = till.call(Method::POST, "/v1/orders", OTHER_API_KEY, Some("key"), &body).await;
+    assert_eq!(placed.status, 201, "{}", json_of(&placed));
+    let path = format!("/v1/orders/{}", text(&json_of(&placed)["id"]));
+    loop {
+        let shown = json_of(&till.call(Method::GET, &path, OTHER_API_KEY, None, "").await);
+        if shown["payment"]["state"] == "linked" {
+            break;
+        }
+        assert!(since.elapsed() < Duration::from_secs(5), "{shown}");
+        tokio::task::yield_now().await;
+    }
+    rush.shutdown().await;
+    Arc::into_inner(till).expect("nobody else has it").close().await;
 }
 
 /// A payment system that answers, even with 404, is not down: the next order is

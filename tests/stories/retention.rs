@@ -35,7 +35,7 @@ pub fn services() -> Services {
         clock,
         audience: Audience { chats, ..Audience::default() },
         recent: Arc::default(),
-        parties: Arc::new([PartyName::new("sm")].into()),
+        parties: Arc::new(["sm", "site"].map(PartyName::new).into()),
         listeners: Arc::default(),
         merchants: Arc::default(),
         shipment_reports: Arc::default(),
@@ -99,8 +99,13 @@ async fn stored(services: &Services, kind: Kind) -> usize {
 }
 
 async fn send_everything(services: &Services) {
-    let claim =
-        Claim { lane: tillgate::notify::LANE, lease: DAY, limit: 9, paused_queues: Vec::new() };
+    let claim = Claim {
+        lane: tillgate::notify::LANE,
+        lease: DAY,
+        limit: 9,
+        paused_queues: Vec::new(),
+        after_queue: String::new(),
+    };
     loop {
         let claimed = services.store.claim(&claim).await.expect("a store that answers");
         if claimed.is_empty() {
@@ -134,8 +139,13 @@ async fn idempotency_records_expire_and_the_order_is_still_recognised() {
     let again = deliver(&services, &created("H1")).await;
     assert_eq!((again.answer, again.number), (first.answer, first.number));
     assert_eq!(stored(&services, Order::KIND).await, 2);
-    let claim =
-        Claim { lane: tillgate::notify::LANE, lease: DAY, limit: 9, paused_queues: Vec::new() };
+    let claim = Claim {
+        lane: tillgate::notify::LANE,
+        lease: DAY,
+        limit: 9,
+        paused_queues: Vec::new(),
+        after_queue: String::new(),
+    };
     let claimed = services.store.claim(&claim).await.expect("a store that answers");
     assert_eq!(claimed.len(), 1, "only H2's message, which is still pending: {claimed:?}");
 }
@@ -148,7 +158,13 @@ async fn a_test_of_callbacks_goes_with_its_message() {
     let id = send_test(&services, &merchant, None).await.expect("a store that answers");
     services.clock.advance(91 * DAY);
     assert_eq!(sweep(&services).await, 0, "the message is pending");
-    let claim = Claim { lane: CALLBACKS, lease: DAY, limit: 9, paused_queues: Vec::new() };
+    let claim = Claim {
+        lane: CALLBACKS,
+        lease: DAY,
+        limit: 9,
+        paused_queues: Vec::new(),
+        after_queue: String::new(),
+    };
     for message in services.store.claim(&claim).await.expect("a store that answers") {
         let mut batch = Batch::new();
         batch.settle(message.ticket, Settlement::Sent);

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use tillgate::dedup::{JournalEntry, Verdict};
 use tillgate::flows::endpoint::Endpoint;
+use tillgate::flows::parties::Parties;
 use tillgate::flows::shop_key::StoredKey;
-use tillgate::kernel::{Document, Timestamp};
+use tillgate::kernel::{Document, PartyName, Timestamp};
 use tillgate::orders::{Movement, Order};
 use tillgate::outbox::Delivery;
-use tillgate::payments::{Alias, Allowance, Budget, Checkout, PastBill, Purpose};
+use tillgate::payments::{Alias, Allowance, Budget, CallsFor, Checkout, PastBill, Purpose};
 use tillgate::texts::Language;
 use tillgate::views::{Frame, order_document};
 
@@ -99,23 +100,32 @@ fn a_key_of_version_2_is_read() {
 }
 
 #[test]
-fn a_budget_of_version_2_is_read() {
-    let mut budget = Budget::decode(2, &fixture("budget/v2/three-calls.bin")).expect("readable");
+fn a_budget_of_version_3_is_read() {
+    let merchant = PartyName::new("shop");
+    let by = CallsFor { merchant: &merchant, is_alone: true };
+    let mut budget = Budget::decode(3, &fixture("budget/v3/three-calls.bin")).expect("readable");
     let window = std::time::Duration::from_secs(30);
     let allowed = Allowance { calls_max: 3, window, kept_for_looking: 0 };
     let at = |second: i64| Timestamp::from_second(1_795_341_600 + second).expect("a time");
-    assert!(budget.spend(1, allowed, Purpose::Look, at(29)).is_err(), "three calls were made");
+    assert!(budget.spend(1, allowed, Purpose::Look, by, at(29)).is_err(), "three calls were made");
     assert!(
-        budget.spend(2, allowed, Purpose::Look, at(31)).is_ok(),
+        budget.spend(2, allowed, Purpose::Look, by, at(31)).is_ok(),
         "the calls before the window do not count"
     );
-    assert!(budget.spend(1, allowed, Purpose::Look, at(31)).is_err());
+    assert!(budget.spend(1, allowed, Purpose::Look, by, at(31)).is_err());
 }
 
 #[test]
 fn an_alias_of_version_2_is_read() {
     let alias = Alias::decode(2, &fixture("alias/v2/payment.bin")).expect("readable");
     assert_eq!(alias.number.to_string(), "482993011752");
+}
+
+#[test]
+fn parties_of_version_1_are_read() {
+    let bytes = fixture("parties/v1/two.bin");
+    let parties = Parties::decode(1, &bytes).expect("readable");
+    assert_eq!(parties.encode(), bytes);
 }
 
 #[test]

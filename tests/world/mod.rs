@@ -70,8 +70,17 @@ impl Services {
 
     /// Stops the gateway and starts it again on the same store.
     pub async fn restart(self) -> Services {
-        let Services { app, chat, folder, settings, client } = self;
+        self.restart_with(&[]).await
+    }
+
+    /// The same with parts of the configuration replaced.
+    pub async fn restart_with(self, replace: &[(&str, &str)]) -> Services {
+        let Services { app, chat, folder, mut settings, client } = self;
         app.drain().await;
+        for (from, to) in replace {
+            assert!(settings.contains(from), "{from} is not in the configuration");
+            settings = settings.replace(from, to);
+        }
         let app = start(&settings, Clock::System).await;
         Services { app, chat, folder, settings, client }
     }

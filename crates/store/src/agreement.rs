@@ -69,8 +69,12 @@ enum Act {
 fn step() -> impl Strategy<Value = Step> {
     // Few keys and times, so that steps collide; sizes on both sides of every
     // limit of a page.
-    let bytes =
-        prop_oneof![0_usize..200, 4090_usize..4100, 20_000_usize..30_000, 90_000_usize..120_000];
+    let bytes = prop_oneof![
+        0_usize..200,
+        16_380_usize..16_390,
+        20_000_usize..30_000,
+        90_000_usize..120_000
+    ];
     let act = prop_oneof![
         4 => (bytes, 0_i64..6, 0_u8..8)
             .prop_map(|(bytes, at, lists)| Act::Put { bytes, at: at * 70_000, lists }),

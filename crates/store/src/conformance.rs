@@ -82,7 +82,13 @@ impl Stage {
     /// Moves the clock to this time and makes a claim.
     fn claim_at(&self, seconds: i64) -> Claim {
         self.is(seconds);
-        Claim { lane: STRICT, lease: Duration::from_secs(60), limit: 10, paused_queues: Vec::new() }
+        Claim {
+            lane: STRICT,
+            lease: Duration::from_secs(60),
+            limit: 10,
+            paused_queues: Vec::new(),
+            after_queue: String::new(),
+        }
     }
 }
 
@@ -418,6 +424,30 @@ async fn one_message_of_each_queue_is_claimed_and_paused_queues_are_skipped(stor
         1,
         "one of the busy queue; the only message of the quiet queue is already claimed: {both:?}"
     );
+}
+
+async fn queues_take_turns(store: Stage) {
+    let queues = ["a", "b", "c", "d", "e"];
+    for (order, queue) in (1..).zip(queues) {
+        let messages = (1..=3).map(|sequence| message(order, sequence, queue, 1));
+        store.commit(send(messages)).await.expect("committed");
+    }
+    let (mut after_queue, mut turns) = (String::new(), Vec::new());
+    for _ in 0..5 {
+        let claim = Claim { limit: 2, after_queue: after_queue.clone(), ..store.claim_at(10) };
+        for claimed in store.claim(&claim).await.expect("a store that answers") {
+            after_queue.clone_from(&claimed.delivery.queue);
+            turns.push(claimed.delivery.queue);
+            let mut batch = Batch::new();
+            batch.settle(claimed.ticket, Settlement::Sent);
+            store.commit(batch).await.expect("committed");
+        }
+    }
+    assert_eq!(turns.len(), 10);
+    for queue in queues {
+        assert_eq!(turns[..5].iter().filter(|turn| *turn == queue).count(), 1, "{turns:?}");
+        assert_eq!(turns[5..].iter().filter(|turn| *turn == queue).count(), 1, "{turns:?}");
+    }
 }
 
 async fn what_is_to_be_tried_again_waits_for_its_time(store: Stage) {
@@ -950,6 +980,7 @@ on_every_engine![
     a_ticket_settles_once,
     messages_of_one_order_go_in_their_order,
     one_message_of_each_queue_is_claimed_and_paused_queues_are_skipped,
+    queues_take_turns,
     what_is_to_be_tried_again_waits_for_its_time,
     a_failed_message_is_found_behind_all_that_wait_for_it,
     what_a_person_has_dropped_is_not_sent_and_stays_dropped,

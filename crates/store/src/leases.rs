@@ -1,6 +1,6 @@
 //! The leases of a store that one process owns.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tillgate_kernel::Timestamp;
 use tillgate_kernel::outbox::{
@@ -43,15 +43,41 @@ impl Leases {
         next: impl Fn(&Place) -> Result<Option<Place>, E>,
         read: impl Fn(MessageId) -> Result<Option<Delivery>, E>,
     ) -> Result<Vec<Claimed>, E> {
-        let mut claimed = Vec::new();
-        let mut position = Place::start(claim.lane, false);
-        let mut looked_at = 0;
+        let mut turn = Turn { claim, now, claimed: Vec::new(), queues: HashSet::new() };
+        let first = Place::start(claim.lane, false);
+        let after = Place { queue: claim.after_queue.clone(), ..first.clone() }.end_of_queue();
+        if !claim.after_queue.is_empty() {
+            self.walk(&mut turn, after, &next, &read)?;
+        }
+        self.walk(&mut turn, first, &next, &read)?;
+        Ok(turn.claimed)
+    }
+
+    /// Claims messages after `position`, to the end of the lane or to a queue
+    /// that had its turn.
+    fn walk<E: std::fmt::Display>(
+        &mut self,
+        turn: &mut Turn<'_>,
+        mut position: Place,
+        next: &impl Fn(&Place) -> Result<Option<Place>, E>,
+        read: &impl Fn(MessageId) -> Result<Option<Delivery>, E>,
+    ) -> Result<(), E> {
+        let Turn { claim, now, claimed, queues } = turn;
+        let now = *now;
+        let (mut looked_at, mut queue) = (0, None);
         while claimed.len() < claim.limit {
             let Some(place) = next(&position)? else { break };
             if place.lane != claim.lane || place.dead {
                 break;
             }
-            looked_at = if place.queue == position.queue { looked_at + 1 } else { 1 };
+            if queue.as_ref() == Some(&place.queue) {
+                looked_at += 1;
+            } else {
+                if !queues.insert(place.queue.clone()) {
+                    break;
+                }
+                (looked_at, queue) = (1, Some(place.queue.clone()));
+            }
             if place.due > now
                 || looked_at > QUEUE_LOOKAHEAD_MAX
                 || claim.paused_queues.contains(&place.queue)
@@ -62,7 +88,7 @@ impl Leases {
             // A message that is retried has a later due time than its
             // successors, so it comes after them in the index. It is found
             // through those that wait for it.
-            let head = readable(place.id, first_waiting(place.id, claim.lane, now, &read));
+            let head = readable(place.id, first_waiting(place.id, claim.lane, now, read));
             let may_go = |delivery: &Delivery| {
                 let is_due = matches!(delivery.state, DeliveryState::Pending { due } if due <= now);
                 let is_leased = self.held.get(&delivery.id).is_some_and(|&(_, until)| until > now);
@@ -84,8 +110,17 @@ impl Leases {
             claimed.push(Claimed { delivery, ticket, at: now });
             position = if is_of_this_queue { place.end_of_queue() } else { place };
         }
-        Ok(claimed)
+        Ok(())
     }
+}
+
+/// The work on one claim.
+struct Turn<'a> {
+    claim: &'a Claim,
+    now: Timestamp,
+    claimed: Vec<Claimed>,
+    /// The queues that had their turn.
+    queues: HashSet<String>,
 }
 
 /// A message, unless it is damaged: one damaged message must not stop all the

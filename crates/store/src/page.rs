@@ -30,11 +30,11 @@ use tillgate_kernel::time::from_micros;
 use tillgate_kernel::{Kind, ListName, Partition, Timestamp, Unreadable};
 
 /// The longest body that is stored in its page, in bytes.
-const INLINE_BYTES_MAX: usize = 4096;
+const INLINE_BYTES_MAX: usize = 16 * 1024;
 
 /// When the bodies in a page would exceed this many bytes in total, a new body
 /// is stored outside the page, because the page is written with every hook.
-const INLINE_BYTES_OF_ALL_MAX: usize = 24_000;
+const INLINE_BYTES_OF_ALL_MAX: usize = 32_000;
 
 /// Bodies of up to this many bytes are always stored in their page: outside it
 /// they would take more space.

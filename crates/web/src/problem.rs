@@ -161,6 +161,13 @@ impl Problem {
         Problem { retry_after_seconds: Some(wait_seconds), ..problem }
     }
 
+    /// The caller has used up its share of something that others need too.
+    pub fn share_used_up(detail: impl Into<String>, wait_seconds: u64) -> Problem {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let problem = Problem::new(status, "too-many-requests", "Too many requests", detail);
+        Problem { retry_after_seconds: Some(wait_seconds), ..problem }
+    }
+
     /// The merchant's request is well-formed but invalid.
     pub fn validation_failed(detail: impl Into<String>) -> Problem {
         let status = StatusCode::UNPROCESSABLE_ENTITY;

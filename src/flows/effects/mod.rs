@@ -10,4 +10,4 @@ mod tasks;
 pub use merchant::CALLBACKS;
 pub(super) use merchant::{EventSubject, end_of};
 pub(super) use money::{LOOK_GAP_MIN, MoneyCame};
-pub use tasks::Task;
+pub use tasks::{Task, parties_of, queue_of};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::BilledOrder;
 use super::super::transaction::Transaction;
+use crate::kernel::PartyName;
 use crate::outbox::{Lane, Message};
 use crate::payments::{OperationId, PaymentId};
 
@@ -26,6 +27,20 @@ pub enum Task {
     /// List the refunds of a payment at the payment system: some may have been
     /// made by others.
     Refunds { payment: PaymentId },
+}
+
+/// The queue of a merchant's tasks at a payment system. Each merchant has its
+/// own, and they take turns.
+#[must_use]
+pub fn queue_of(gateway: &PartyName, merchant: &PartyName) -> String {
+    format!("{gateway}/{merchant}")
+}
+
+/// The payment system and the merchant of a queue of tasks.
+#[must_use]
+pub fn parties_of(queue: &str) -> (PartyName, PartyName) {
+    let (gateway, merchant) = queue.split_once('/').unwrap_or((queue, ""));
+    (PartyName::new(gateway), PartyName::new(merchant))
 }
 
 impl Task {
@@ -57,7 +72,7 @@ impl Transaction<'_> {
 
     fn enqueue(&mut self, billed: &mut BilledOrder, task: Task, lane: Lane, wait: Duration) {
         let id = billed.order.next_message();
-        let queue = billed.checkout.gateway.as_str().to_owned();
+        let queue = queue_of(&billed.checkout.gateway, &billed.order.source);
         let body = serde_json::to_string(&task).unwrap_or_default();
         self.send(Message { id, lane, queue, body, created_at: self.now, wait });
     }

@@ -9,7 +9,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query};
 use serde::{Deserialize, Serialize};
 
-use crate::flows::effects::{CALLBACKS, Task};
+use crate::flows::effects::{CALLBACKS, Task, parties_of};
 use crate::flows::marketplace_update::MARKETPLACES;
 use crate::flows::settle_delivery::{self, DeliveryChange};
 use crate::flows::stored::{LANES, named_lane};
@@ -22,6 +22,7 @@ use crate::orders::FulfilmentUpdate;
 use crate::outbox::NotAMessageId;
 use crate::outbox::{Delivery, DeliveryState};
 use crate::outbox::{Lane, MessageId};
+use crate::payments::WATCH_LANE;
 use crate::store::{Cursor, NotACursor, Scan, Unavailable};
 use crate::texts::{Language, MessageSubject, PaymentCall, WithText};
 
@@ -135,7 +136,8 @@ fn subject_of(delivery: &Delivery) -> MessageSubject {
                 Task::Operation { operation } => (PaymentCall::Operation, operation.to_string()),
                 Task::Refunds { payment } => (PaymentCall::Refunds, payment.to_string()),
             };
-            MessageSubject::PaymentCall { gateway: queue, call, subject }
+            let (gateway, _) = parties_of(&queue);
+            MessageSubject::PaymentCall { gateway: gateway.to_string(), call, subject }
         })
     };
     found.unwrap_or(MessageSubject::Unknown)
@@ -194,7 +196,7 @@ impl FromStr for Start {
 }
 
 /// `GET /admin/v1/outbox`: without `state`, dead messages come first in each
-/// lane.
+/// lane; without `lane`, pending look-ups are left out.
 pub async fn list(
     app: ApiRequest,
     query: Result<Query<Filter>, QueryRejection>,
@@ -209,9 +211,16 @@ pub async fn list(
         Some(Wanted::Dead) => &[true],
         None => &[true, false],
     };
+    // Look-ups that wait for their time are routine: they are shown to those who
+    // ask for their lane.
+    let is_shown =
+        |(lane, dead): &(Lane, bool)| filter.lane.is_some() || *dead || *lane != WATCH_LANE;
     // The lists are concatenated.
-    let lists: Vec<_> =
-        lanes.iter().flat_map(|lane| sides.iter().map(|&dead| (*lane, dead))).collect();
+    let lists: Vec<_> = lanes
+        .iter()
+        .flat_map(|lane| sides.iter().map(|&dead| (*lane, dead)))
+        .filter(is_shown)
+        .collect();
     let (mut first, mut after) = (0, None);
     if let Some(start) = start {
         let position = lists.iter().position(|list| *list == start.list);

@@ -17,6 +17,7 @@ use super::fields::{
     read_lines, text,
 };
 use super::link_wait::linked;
+use super::place::check_backlog;
 use super::{Caller, PLACING_MAX};
 use crate::flows::revise_order::{
     self as flows, CHANGES_MAX, Refused, Request, RequestedChange, revise,
@@ -129,6 +130,12 @@ pub async fn change(
     let place = app.order_place()?;
     let body = read_plain(&headers, body).await?;
     let change = read_change(read_fields(&body, CHANGE)?, app.services.clock.now())?;
+    // New items need a new payment.
+    if change.lines.is_some()
+        && let Some(profile) = app.services.merchants.get(&merchant)
+    {
+        check_backlog(&app, &merchant, profile).await?;
+    }
     let (change, tag) = (RequestedChange::Change(Box::new(change)), expected_tag(&headers)?);
     revise_order(app, ChangeRequest { merchant, id, change, tag, body }, place).await
 }

@@ -24,7 +24,7 @@ use crate::dedup::key::KeyedRequest;
 use crate::flows::place_order::{
     Keyed, Placed, Placement, Taken, answer_key, known_key, place, take_key,
 };
-use crate::flows::{Callbacks, PaymentProfile};
+use crate::flows::{Callbacks, PaymentProfile, backlog};
 use crate::http::AppState;
 use crate::http::body::{read_fields, read_plain};
 use crate::http::fields::{Faults, Fields, Shape, is};
@@ -221,6 +221,7 @@ async fn place_order(
         return taken_before(known);
     }
     let placement = read_placement(app, profile, merchant, bytes)?;
+    check_backlog(app, &placement.merchant, profile).await?;
     let keyed = Keyed {
         merchant: &placement.merchant,
         asked: KeyedRequest::Order,
@@ -251,6 +252,19 @@ async fn place_order(
     };
     let given = answer_key(&app.services, id, Some(number), given).await?;
     Ok(tagged(given))
+}
+
+/// Refuses a request that needs a new payment, if the merchant's share of the
+/// calls to its payment system is used up.
+pub(super) async fn check_backlog(
+    app: &AppState,
+    merchant: &PartyName,
+    profile: &PaymentProfile,
+) -> Result<(), Problem> {
+    if backlog::is_full(&app.services, merchant, profile).await? {
+        return Err(problems::backlog_full(profile.waiting_max.unwrap_or_default()));
+    }
+    Ok(())
 }
 
 fn read_placement(

@@ -148,7 +148,7 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         name: "tillgate_attention_orders",
         labels: &[],
-        about: "Orders that need a decision, among the latest 5000; counted once a minute",
+        about: "Orders that need a decision, up to 5000; counted once a minute",
     },
     Metric {
         kind: Kind::Gauge,

@@ -6,11 +6,13 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{PaymentWorker, not_called};
+use crate::flows::effects::parties_of;
 use crate::flows::spend_budget::spend_budget;
 use crate::gateway::{Breaker, Failure, Provider};
 use crate::kernel::PartyName;
 use crate::kernel::Stopwatch;
-use crate::payments::{CallOutcome, Checkout, Purpose, RetryReason};
+use crate::outbox::Delivery;
+use crate::payments::{CallOutcome, CallsFor, Checkout, Purpose, RetryReason};
 use crate::store::Unavailable;
 use crate::telemetry::metrics;
 use crate::workers::attempts::StepResult;
@@ -67,10 +69,11 @@ impl PaymentWorker {
         }
     }
 
-    /// Whether a payment system may be called so many times now: its circuit
-    /// breaker is closed and its rate limit allows it.
+    /// Whether a payment system may be called so many times now for a message:
+    /// its circuit breaker is closed, and its rate limit allows it.
     pub(super) async fn may_call(
         &self,
+        delivery: &Delivery,
         gateway: &PartyName,
         provider: &dyn Provider,
         calls: usize,
@@ -87,8 +90,11 @@ impl PaymentWorker {
         }
         let Some(allowance) = provider.allowance() else { return Ok(Ok(())) };
         let account = provider.account();
+        let (_, merchant) = parties_of(&delivery.queue);
+        let by =
+            CallsFor { merchant: &merchant, is_alone: self.services.is_alone_at(gateway, account) };
         let spent =
-            spend_budget(&self.services, gateway, account, calls, allowance, purpose).await?;
+            spend_budget(&self.services, gateway, account, calls, allowance, purpose, by).await?;
         Ok(spent.map_err(|wait| GatewayPaused {
             reason: RetryReason::RateLimited {
                 calls_max: allowance.calls_max,

@@ -7,7 +7,7 @@ use crate::flows::advance_payment::Intention;
 use crate::flows::{checkout_of, outside_refund};
 use crate::gateway::{Failure, Provider};
 use crate::kernel::{PartyName, Private};
-use crate::outbox::{Claimed, Lane, Settlement, Ticket};
+use crate::outbox::{Claimed, Delivery, Settlement, Ticket};
 use crate::payments::WATCH_LANE;
 use crate::payments::{
     Bill, CallOutcome, Operation, OperationId, OperationStep as NextOperation, Payment, PaymentId,
@@ -29,7 +29,7 @@ impl AttemptStep for OperationStep<'_> {
     type Outcome = CallOutcome<RemoteOperation>;
 
     async fn step(&self) -> Result<Option<StepResult<Self::Outcome>>, Unavailable> {
-        self.payment_worker.step_operation(self.claimed.delivery.lane, self.id).await
+        self.payment_worker.step_operation(&self.claimed.delivery, self.id).await
     }
 
     async fn record(
@@ -55,7 +55,7 @@ impl AttemptStep for RefundListing<'_> {
     type Outcome = CallOutcome<RemoteOperation>;
 
     async fn step(&self) -> Result<Option<StepResult<Self::Outcome>>, Unavailable> {
-        self.payment_worker.list_refunds(self.id).await
+        self.payment_worker.list_refunds(&self.claimed.delivery, self.id).await
     }
 
     async fn record(
@@ -74,7 +74,7 @@ impl PaymentWorker {
     /// changed in the meantime.
     pub(super) async fn step_operation(
         &self,
-        lane: Lane,
+        delivery: &Delivery,
         id: OperationId,
     ) -> Result<Option<StepResult<CallOutcome<RemoteOperation>>>, Unavailable> {
         let at_rest = || Ok(Some(StepResult::by_itself(None)));
@@ -85,7 +85,7 @@ impl PaymentWorker {
         else {
             return at_rest();
         };
-        let step = match (operation.step(), lane == WATCH_LANE) {
+        let step = match (operation.step(), delivery.lane == WATCH_LANE) {
             (NextOperation::Check, true) => NextOperation::Check,
             (_, true) | (NextOperation::Check, _) => NextOperation::Rest,
             (step, _) => step,
@@ -105,7 +105,9 @@ impl PaymentWorker {
             return failed(RetryReason::NoRemoteId);
         };
         let (calls, purpose) = if is_send { (1, Purpose::Make) } else { (2, Purpose::Look) };
-        if let Err(not_now) = self.may_call(&checkout.gateway, &**provider, calls, purpose).await? {
+        if let Err(not_now) =
+            self.may_call(delivery, &checkout.gateway, &**provider, calls, purpose).await?
+        {
             return Ok(Some(not_now.stepped(is_send, step == NextOperation::Check)));
         }
         let outcome = match step {
@@ -147,6 +149,7 @@ impl PaymentWorker {
     /// them.
     pub(super) async fn list_refunds(
         &self,
+        delivery: &Delivery,
         id: PaymentId,
     ) -> Result<Option<StepResult<CallOutcome<RemoteOperation>>>, Unavailable> {
         let at_rest = || Ok(Some(StepResult::by_itself(None)));
@@ -160,7 +163,7 @@ impl PaymentWorker {
             return Ok(Some(StepResult::by_itself(Some(not_called(false, reason)))));
         };
         if let Err(not_now) =
-            self.may_call(&checkout.gateway, &**provider, 2, Purpose::Look).await?
+            self.may_call(delivery, &checkout.gateway, &**provider, 2, Purpose::Look).await?
         {
             return Ok(Some(not_now.stepped(false, true)));
         }

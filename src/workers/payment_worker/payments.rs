@@ -124,7 +124,9 @@ impl PaymentWorker {
             Step::Check if payment.remote.is_some() => (1, Purpose::Look),
             Step::Look | Step::Check | Step::Cancel | Step::Rest | Step::Drop => (2, Purpose::Look),
         };
-        if let Err(not_now) = self.may_call(&checkout.gateway, &**provider, calls, purpose).await? {
+        if let Err(not_now) =
+            self.may_call(delivery, &checkout.gateway, &**provider, calls, purpose).await?
+        {
             let is_linked = matches!(step, Step::Check | Step::Update | Step::Cancel);
             return Ok(Some(not_now.stepped(step == Step::Send, is_linked)));
         }

@@ -16,6 +16,9 @@ pub struct Claim {
     pub limit: usize,
     /// Queues to skip, because their receivers asked for a pause.
     pub paused_queues: Vec<String>,
+    /// The queue of the message that was claimed last: the claim begins after
+    /// it, so that the queues take turns. Empty for the first claim.
+    pub after_queue: String,
 }
 
 /// A claimed message, with the ticket that is needed to settle it.

@@ -36,6 +36,8 @@ pub struct Aim {
 pub struct Load {
     pub aim: Aim,
     pub workload: Workload,
+    /// The lines of each order.
+    pub lines: usize,
     pub connections: usize,
     pub time: Duration,
     /// Hooks per second over all connections. `None` for a closed loop.
@@ -91,7 +93,9 @@ impl Measurements {
 pub async fn run(load: &Load) -> Measurements {
     let run = u32::from_be_bytes(random_bytes());
     if load.workload.needs_known_orders() {
-        send_all(&load.aim, KNOWN_ORDERS, move |count| Order::known(run, count).created()).await;
+        let lines = load.lines;
+        let known = move |count| Order::known(run, count, lines).created();
+        send_all(&load.aim, KNOWN_ORDERS, known).await;
     }
     let mut connections = JoinSet::new();
     let watch = Stopwatch::start();
@@ -146,7 +150,7 @@ async fn drive(load: Load, run: u32, connection: usize, watch: Stopwatch) -> Mea
     };
     let mut count = 0_u64;
     while watch.elapsed() < load.time {
-        let body = load.workload.hook(run, connection, count);
+        let body = load.workload.hook(run, connection, count, load.lines);
         let since = match load.rate {
             None => watch.elapsed(),
             Some(rate) => {

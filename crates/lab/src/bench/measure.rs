@@ -16,6 +16,7 @@ pub(super) async fn prepare(
     options: &Options,
     folder: &Folder,
     money: Money,
+    lines: usize,
 ) -> Result<(String, Target), BenchError> {
     if let Some(url) = &options.to {
         return Ok((url.clone(), target::given(url, &options.token).map_err(BenchError::usage)?));
@@ -29,10 +30,11 @@ pub(super) async fn prepare(
     let mut target = target::gateway(folder, &kind).await.map_err(BenchError::because)?;
     let mut name = kind.name();
     if options.preload > 0 {
+        folder.has_room(options.preload, lines).map_err(BenchError::because)?;
+        let before = folder.used_bytes();
         let run = u32::from_be_bytes(random_bytes());
-        let failed =
-            send_all(&target.aim, options.preload, move |count| Order::known(run, count).created())
-                .await;
+        let known = move |count| Order::known(run, count, lines).created();
+        let failed = send_all(&target.aim, options.preload, known).await;
         if failed > 0 {
             return Err(BenchError::because(format!(
                 "could not store {failed} orders before measuring"
@@ -43,11 +45,12 @@ pub(super) async fn prepare(
         let took = watch.elapsed();
         name = format!("{name}, {} stored", options.preload);
         let started = format!(
-            "started on {} orders in {}.{:02} s, memory {} MiB",
+            "started on {} orders in {}.{:02} s, memory {} MiB, {} bytes an order on the disk",
             options.preload,
             took.as_secs(),
             took.subsec_millis() / 10,
-            target.usage().resident_bytes >> 20
+            target.usage().resident_bytes >> 20,
+            folder.used_bytes().saturating_sub(before) / options.preload
         );
         if options.json {
             eprintln!("{started}");
@@ -71,5 +74,5 @@ pub(super) async fn measure(server: &str, target: &Target, load: &Load) -> Row {
     };
     let (server, workload, connections) =
         (server.to_owned(), load.workload.name(), load.connections);
-    Row { server, workload, connections, measurements, usage, ratio: None }
+    Row { server, workload, lines: load.lines, connections, measurements, usage, ratio: None }
 }

@@ -28,7 +28,7 @@ use self::measure::{measure, prepare};
 pub use self::options::Options;
 use self::report::{print_json, print_table};
 use self::target::{Folder, Money};
-use self::workload::Workload;
+use self::workload::{LINES_DEFAULT, Workload};
 
 /// Takes the measurements that `options` describe, and prints them.
 pub async fn run(options: Options) -> Result<(), BenchError> {
@@ -52,7 +52,8 @@ pub async fn run(options: Options) -> Result<(), BenchError> {
     } else {
         &[Money::None]
     };
-    let measurements = options.connections.len() * (1 + moneys.len() * options.workload.len());
+    let of_one = moneys.len() * options.workload.len() * options.lines.len();
+    let measurements = options.connections.len() * (1 + of_one);
     let bar = ProgressBar::new(measurements as u64);
     bar.set_style(
         ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")
@@ -66,6 +67,7 @@ pub async fn run(options: Options) -> Result<(), BenchError> {
         let load = Load {
             aim: echo.aim.clone(),
             workload: Workload::Fresh,
+            lines: LINES_DEFAULT,
             connections,
             time,
             rate: None,
@@ -76,12 +78,16 @@ pub async fn run(options: Options) -> Result<(), BenchError> {
         let bare_rate = bare.measurements.per_second();
         rows.push(bare);
         for money in moneys {
-            for &workload in &options.workload {
-                let (name, target) = prepare(&options, &folder, *money).await?;
+            let each = options.workload.iter();
+            for (&workload, &lines) in
+                each.flat_map(|workload| options.lines.iter().map(move |lines| (workload, lines)))
+            {
+                let (name, target) = prepare(&options, &folder, *money, lines).await?;
                 bar.set_message(format!("{name}, {}, {connections} connections", workload.name()));
                 let load = Load {
                     aim: target.aim.clone(),
                     workload,
+                    lines,
                     connections,
                     time,
                     rate: options.rate,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::workload::Workload;
+use super::workload::{LINES_DEFAULT, Workload};
 
 /// The options of the command.
 #[derive(Debug, Args)]
@@ -15,6 +15,9 @@ pub struct Options {
     /// Kinds of hooks to send; one measurement for each kind
     #[arg(long, value_delimiter = ',', default_value = "fresh", value_name = "NAME,…")]
     pub(super) workload: Vec<Workload>,
+    /// Number of lines of each order; one measurement for each number
+    #[arg(long, value_delimiter = ',', default_values_t = [LINES_DEFAULT], value_name = "N,…")]
+    pub(super) lines: Vec<usize>,
     /// Send this many hooks per second, whether or not the answers keep up
     /// [default: a closed loop]
     #[arg(long, value_name = "N")]

@@ -5,11 +5,13 @@ use comfy_table::{Table, presets};
 use super::error::say;
 use super::generator::Measurements;
 use super::usage::Usage;
+use super::workload::LINES_DEFAULT;
 
 /// The measurement of a server under a load.
 pub(super) struct Row {
     pub(super) server: String,
     pub(super) workload: &'static str,
+    pub(super) lines: usize,
     pub(super) connections: usize,
     pub(super) measurements: Measurements,
     pub(super) usage: Usage,
@@ -18,7 +20,16 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn title(&self) -> String {
-        format!("{}, {}, {} connections", self.server, self.workload, self.connections)
+        format!("{}, {}, {} connections", self.server, self.hooks(), self.connections)
+    }
+
+    /// The kind of hooks, with the number of lines if it is not the usual one.
+    fn hooks(&self) -> String {
+        match self.lines {
+            LINES_DEFAULT => self.workload.to_owned(),
+            1 => format!("{}, 1 line", self.workload),
+            lines => format!("{}, {lines} lines", self.workload),
+        }
     }
 
     /// Processor time of the receivers per hook, in microseconds.
@@ -68,7 +79,7 @@ pub(super) fn print_table(rows: &[Row], rate: Option<u32>) {
         let measurements = &row.measurements;
         table.add_row([
             row.server.clone(),
-            row.workload.to_owned(),
+            row.hooks(),
             row.connections.to_string(),
             format!("{:.0}", measurements.per_second()),
             milliseconds(measurements.micros_at(0.5)),
@@ -93,7 +104,7 @@ pub(super) fn print_table(rows: &[Row], rate: Option<u32>) {
              latencies from each hook's scheduled time (bare hyper: closed loop);"
         )),
     }
-    say("hooks of 1.3 kB; the generator runs on the same cores; \
+    say("hooks of 1.3 kB with three lines; the generator runs on the same cores; \
          every answer is durable (flush and sync_data, or commit");
     say(
         "with synchronous_commit=on); CPU US: microseconds of the receivers' processors for a hook,",
@@ -108,6 +119,7 @@ pub(super) fn print_json(rows: &[Row]) {
             serde_json::json!({
                 "server": row.server,
                 "workload": row.workload,
+                "lines": row.lines,
                 "connections": row.connections,
                 "per_second": row.measurements.per_second(),
                 "p50_microseconds": row.measurements.micros_at(0.5),

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -29,6 +30,46 @@ impl Folder {
         fs::create_dir_all(&path)?;
         Ok(Folder(path.canonicalize()?))
     }
+}
+
+/// What an order and each of its lines take on the disk at most, in bytes, as
+/// measured with a margin.
+const ORDER_BYTES_MAX: u64 = 4000;
+const LINE_BYTES_MAX: u64 = 400;
+
+impl Folder {
+    /// Fails unless twice the space that so many orders may take is free.
+    pub fn has_room(&self, orders: u64, lines: usize) -> io::Result<()> {
+        let system = rustix::fs::statvfs(&self.0)?;
+        let free = system.f_bavail.saturating_mul(system.f_frsize);
+        let of_order = ORDER_BYTES_MAX + LINE_BYTES_MAX * lines as u64;
+        let wanted = orders.saturating_mul(of_order).saturating_mul(2);
+        if free >= wanted {
+            return Ok(());
+        }
+        Err(io::Error::other(format!(
+            "{orders} orders need {} GiB of free space in {}, and {} GiB are free: store fewer, \
+             or choose another --folder",
+            wanted.div_ceil(1 << 30),
+            self.0.display(),
+            free >> 30
+        )))
+    }
+
+    /// The space that the files in the folder take, in bytes.
+    pub fn used_bytes(&self) -> u64 {
+        used_bytes(&self.0)
+    }
+}
+
+fn used_bytes(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let of_entry = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(data) if data.is_dir() => used_bytes(&entry.path()),
+        Ok(data) => data.blocks() * 512,
+        Err(_) => 0, // removed meanwhile
+    };
+    entries.filter_map(Result::ok).map(of_entry).sum()
 }
 
 impl Drop for Folder {

@@ -50,18 +50,21 @@ impl Workload {
         }
     }
 
-    /// The hook that a connection sends after `count` others.
-    pub fn hook(self, run: u32, connection: usize, count: u64) -> Bytes {
-        let new = |count: u64| Order { run, connection, count };
-        let known =
-            || Order::known(run, (count.wrapping_mul(31) + connection as u64 * 17) % KNOWN_ORDERS);
+    /// The hook that a connection sends after `count` others, about an order of
+    /// so many `lines`.
+    pub fn hook(self, run: u32, connection: usize, count: u64, lines: usize) -> Bytes {
+        let new = |count: u64| Order { run, connection, count, lines };
+        let known = || {
+            let count = count.wrapping_mul(31) + connection as u64 * 17;
+            Order::known(run, count % KNOWN_ORDERS, lines)
+        };
         match self {
             Workload::Fresh => new(count).created(),
             Workload::Duplicates => known().created(),
             Workload::Mixed if count % 10 == 9 => known().created(),
             Workload::Mixed => new(count).created(),
             Workload::Storm => {
-                Order { run, connection: connection / STORM_COPIES, count }.created()
+                Order { run, connection: connection / STORM_COPIES, count, lines }.created()
             }
             Workload::Lives => {
                 let order = new(count / 5);
@@ -77,7 +80,8 @@ impl Workload {
             // revision.
             Workload::Resent => {
                 let turn = count / KNOWN_ORDERS.min(64) + 1;
-                let order = Order::known(run, (count + connection as u64 * 61) % KNOWN_ORDERS);
+                let order = (count + connection as u64 * 61) % KNOWN_ORDERS;
+                let order = Order::known(run, order, lines);
                 let (hour, minute) = (12 + turn / 60 % 10, turn % 60);
                 order.hook("order.created", &format!("{hour:02}:{minute:02}"), 3 + turn % 90)
             }
@@ -91,7 +95,11 @@ pub struct Order {
     run: u32,
     connection: usize,
     count: u64,
+    lines: usize,
 }
+
+/// The lines of an order, unless the command says otherwise.
+pub const LINES_DEFAULT: usize = 3;
 
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,13 +110,37 @@ impl fmt::Display for Order {
 impl Order {
     /// One of the known orders, which are stored before duplicates are
     /// measured.
-    pub fn known(run: u32, count: u64) -> Order {
-        Order { run, connection: usize::from(u16::MAX), count }
+    pub fn known(run: u32, count: u64, lines: usize) -> Order {
+        Order { run, connection: usize::from(u16::MAX), count, lines }
     }
 
-    /// An `order.created` hook of about 1.3 kB.
+    /// An `order.created` hook: about 1.3 kB with three lines.
     pub fn created(self) -> Bytes {
         self.hook("order.created", "12:00", 3)
+    }
+
+    /// The lines of the order, as JSON. The quantity of the second one differs
+    /// from one hook to the next.
+    fn positions(self, quantity: u64) -> String {
+        let mut positions = String::with_capacity(self.lines * 180);
+        for line in 0..self.lines {
+            let line = match line % 3 {
+                0 => format!(
+                    r#"{{"id":"1{line:05}","originalQuantity":2,"quantity":2,"price":"94.90","discountPrice":"89.90","weight":"","replacedByID":"","totalPrice":"189.80","totalDiscountPrice":"179.80"}}"#
+                ),
+                1 => format!(
+                    r#"{{"id":"2{line:05}","originalQuantity":3,"quantity":{quantity},"price":"74.50","discountPrice":"69.90","weight":"1500","replacedByID":"","totalPrice":"223.50","totalDiscountPrice":"209.70"}}"#
+                ),
+                _ => format!(
+                    r#"{{"id":"3{line:05}","originalQuantity":1,"quantity":1,"price":"349.00","discountPrice":"299.00","weight":"","replacedByID":"","totalPrice":"349.00","totalDiscountPrice":"299.00"}}"#
+                ),
+            };
+            if !positions.is_empty() {
+                positions.push(',');
+            }
+            positions.push_str(&line);
+        }
+        positions
     }
 
     fn hook(self, kind: &str, time: &str, quantity: u64) -> Bytes {
@@ -119,16 +151,14 @@ impl Order {
                 r#""customer":{{"name":"Анна Примерова","phone":"79990000001"}},"#,
                 r#""address":{{"full_address":"Москва, ул. Примерная, д. 7, кв. 12","apartment":"12","floor":"3","entrance":"1","door_phone":"12"}},"#,
                 r#""delivery":{{"expectedFrom":"2026-11-22T15:00:00+03:00","expectedTo":"2026-11-22T17:00:00+03:00"}},"positions":["#,
-                r#"{{"id":"100201","originalQuantity":2,"quantity":2,"price":"94.90","discountPrice":"89.90","weight":"","replacedByID":"","totalPrice":"189.80","totalDiscountPrice":"179.80"}},"#,
-                r#"{{"id":"204500","originalQuantity":3,"quantity":{quantity},"price":"74.50","discountPrice":"69.90","weight":"1500","replacedByID":"","totalPrice":"223.50","totalDiscountPrice":"209.70"}},"#,
-                r#"{{"id":"310044","originalQuantity":1,"quantity":1,"price":"349.00","discountPrice":"299.00","weight":"","replacedByID":"","totalPrice":"349.00","totalDiscountPrice":"299.00"}}],"#,
+                r#"{positions}],"#,
                 r#""total":{{"totalPrice":"762.30","discountTotalPrice":"688.50"}},"comment":null,"#,
                 r#""replacementPolicy":"call_or_replace","paymentMethods":["card_online"],"shipmentMethod":"by_courier"}}}}"#
             ),
             kind = kind,
             time = time,
             order = self,
-            quantity = quantity,
+            positions = self.positions(quantity),
         );
         Bytes::from(text)
     }

@@ -168,6 +168,21 @@ async fn commit_group(
     batches: &[Batch],
     patience: Option<&'static str>,
 ) -> Result<Vec<BatchOutcome>, NotCommitted> {
+    if patience.is_none() && batches.iter().all(is_new) {
+        let connected = link.get().await?;
+        match insert_group(link, time, &connected, batches).await {
+            Ok(Some(fates)) => return Ok(fates),
+            // Something is there already, or the group needs more than inserts.
+            Ok(None) => {}
+            Err(why) => {
+                let blame = blame(&why);
+                if matches!(blame, FailureScope::Unknown | FailureScope::Server) {
+                    link.abandon(&connected).await;
+                }
+                return Err(NotCommitted { why: why.into(), blame });
+            }
+        }
+    }
     let mut must_look = HashSet::new();
     for _ in 0..ATTEMPTS_MAX {
         let connected = link.get().await?;
@@ -215,6 +230,42 @@ fn believes_in_nothing(batch: &Batch) -> bool {
         .iter()
         .all(|(key, (expect, _))| *expect == Expect::Absent && inserts(key.partition));
     all_absent && !batch.docs.is_empty() && batch.settled.is_empty()
+}
+
+/// Whether a batch only inserts, as nearly every new order does.
+fn is_new(batch: &Batch) -> bool {
+    believes_in_nothing(batch) && batch.floors.is_empty()
+}
+
+/// Commits a group of new things by one statement. Returns `None` if that is
+/// not possible, and nothing was written.
+async fn insert_group(
+    link: &Link,
+    time: &Time,
+    connected: &Connected,
+    batches: &[Batch],
+) -> Result<Option<Vec<BatchOutcome>>, Failed> {
+    let now = match time.of_a_test() {
+        Some(now) => now,
+        None if !batches.iter().any(Batch::needs_time) => 0,
+        None => match connected.time() {
+            Some(now) => now,
+            None => connected.read_time().await?,
+        },
+    };
+    let mut group = Group::default();
+    let admit =
+        |batch: &Batch| BatchOutcome::Known(group.admit(batch.clone().stamped(from_micros(now))));
+    let fates: Vec<BatchOutcome> = batches.iter().map(admit).collect();
+    let rows = group.into_rows();
+    if !rows.are_all_new() {
+        return Ok(None);
+    }
+    match rows.insert_and_commit(connected, &link.address).await {
+        Ok(()) => Ok(Some(fates)),
+        Err(Failed::PrimaryStatus(why)) if is_conflict(&why) => Ok(None),
+        Err(why) => Err(why),
+    }
 }
 
 async fn attempt(

@@ -48,21 +48,24 @@ impl CounterColumns {
         CounterColumns { groups, names }
     }
 
-    /// Locks the rows of the counters, in the order of their keys.
-    pub async fn lock(&self, connected: &Connected) -> Result<(), Failed> {
+    /// Locks the rows of the counters, in the order of their keys. Rows that do
+    /// not exist are created; returns their keys.
+    pub async fn lock(&self, connected: &Connected) -> Result<Vec<CounterKey>, Failed> {
         let text = "SELECT c.grp, c.name FROM tillgate.counters c \
                     JOIN unnest($1::text[], $2::text[]) AS k (grp, name) \
                     ON c.grp = k.grp AND c.name = k.name \
                     ORDER BY c.grp COLLATE \"C\", c.name COLLATE \"C\" FOR UPDATE OF c";
         let keys: [&(dyn ToSql + Sync); 2] = [&self.groups, &self.names];
         if self.groups.is_empty() || connected.ask(text, &keys).await?.len() == self.groups.len() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let create = "INSERT INTO tillgate.counters (grp, name, value) \
                       SELECT grp, name, 0 FROM unnest($1::text[], $2::text[]) AS k (grp, name) \
-                      ON CONFLICT (grp, name) DO NOTHING";
-        connected.ask(create, &keys).await?;
-        connected.ask(text, &keys).await.map(drop)
+                      ON CONFLICT (grp, name) DO NOTHING RETURNING grp, name";
+        let created = connected.ask(create, &keys).await?;
+        connected.ask(text, &keys).await?;
+        let key = |row: &Row| CounterKey { group: row.get(0), name: row.get(1) };
+        Ok(created.iter().map(key).collect())
     }
 
     /// The values of the counters.
@@ -73,6 +76,17 @@ impl CounterColumns {
         let rows = connected.ask(BALANCES, &[&self.groups, &self.names]).await?;
         let balance = |row: &Row| (CounterKey { group: row.get(0), name: row.get(1) }, row.get(2));
         Ok(rows.iter().map(balance).collect())
+    }
+
+    /// Removes the counters.
+    pub async fn delete(&self, connected: &Connected) -> Result<(), Failed> {
+        if self.groups.is_empty() {
+            return Ok(());
+        }
+        let text = "DELETE FROM tillgate.counters c \
+                    USING unnest($1::text[], $2::text[]) AS k (grp, name) \
+                    WHERE c.grp = k.grp AND c.name = k.name";
+        connected.ask(text, &[&self.groups, &self.names]).await.map(drop)
     }
 
     /// Adds an amount to each of the counters, which are locked.

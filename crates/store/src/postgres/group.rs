@@ -77,6 +77,8 @@ pub struct Group {
     /// Counters whose rows this transaction has locked, with what the batches
     /// add to them.
     kept: BTreeMap<CounterKey, i64>,
+    /// Counters that were created to lock them, and that no batch has changed.
+    unused: HashSet<CounterKey>,
 }
 
 impl Held for Group {
@@ -202,7 +204,7 @@ impl Group {
         let changed = with_floors().flat_map(|batch| batch.counters.iter().map(|(key, _)| key));
         let kept: BTreeSet<&CounterKey> = changed.filter(|key| all.contains(key)).collect();
         let columns = CounterColumns::of(kept.iter().copied());
-        columns.lock(connected).await?;
+        self.unused = columns.lock(connected).await?.into_iter().collect();
         self.kept = kept.into_iter().map(|key| (key.clone(), 0)).collect();
         // A statement of its own: it sees what was committed until the locks
         // were got.
@@ -256,6 +258,7 @@ impl Group {
         }
         self.new_pieces.extend(pieces);
         for (key, bump) in counters {
+            self.unused.remove(&key);
             if let Some(balance) = self.balances.get_mut(&key) {
                 *balance = bumped(*balance, bump);
             }
@@ -308,6 +311,7 @@ impl Group {
             ended,
             parts: PartColumns::of(self.parts),
             set: SetColumns::of(self.set),
+            unused: CounterColumns::of(&self.unused),
             kept: CounterColumns::of(self.kept.keys()),
             kept_amounts: self.kept.into_values().collect(),
         }

@@ -6,8 +6,8 @@
 //! connections do the work of many, and there is no pool.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
@@ -20,6 +20,7 @@ use super::failed::{Failed, in_time};
 use super::opened::Opening;
 use super::server::{Connection, NotConnected};
 use crate::Unavailable;
+use tillgate_kernel::Stopwatch;
 
 /// The pause between two attempts to connect. While the database is down,
 /// callers get an error at once in between.
@@ -98,6 +99,8 @@ pub struct Connected {
     /// The count of unconfirmed outcomes (`Address::unconfirmed`) when
     /// the last barrier on this connection was sent and then returned.
     confirmed_at: AtomicU64,
+    /// The server's time in microseconds when it was read last, and since when.
+    read_time: std::sync::Mutex<Option<(Stopwatch, i64)>>,
 }
 
 impl fmt::Debug for Connected {
@@ -197,9 +200,14 @@ impl Link {
         // The data of a server that was just restarted or promoted may be on no
         // other machine.
         let confirmed_at = AtomicU64::new(NEVER);
-        Ok(Connected { client, prepared: Mutex::default(), connection, confirmed_at })
+        let (prepared, read_time) = (Mutex::default(), std::sync::Mutex::default());
+        Ok(Connected { client, prepared, connection, confirmed_at, read_time })
     }
 }
+
+/// How long the time of a server is calculated from one reading. Clocks of two
+/// machines drift apart by less than a millisecond in that time.
+const TIME_AGE_MAX: Duration = Duration::from_secs(1);
 
 /// No barrier has returned on the connection yet.
 const NEVER: u64 = u64::MAX;
@@ -220,6 +228,30 @@ impl Connected {
     /// The timeline of the server when the connection was made.
     pub fn timeline(&self) -> u32 {
         self.connection.timeline()
+    }
+
+    /// The server's time in microseconds, calculated from when it was read
+    /// last; none if that was longer ago than [`TIME_AGE_MAX`].
+    pub fn time(&self) -> Option<i64> {
+        let (since, micros) = (*self.read_time.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let age = Some(since.elapsed()).filter(|age| *age < TIME_AGE_MAX)?;
+        Some(micros + i64::try_from(age.as_micros()).unwrap_or_default())
+    }
+
+    /// Notes the server's time, which was just read.
+    pub fn note_time(&self, micros: i64) {
+        *self.read_time.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Stopwatch::start(), micros));
+    }
+
+    /// Reads the server's time, in microseconds.
+    pub async fn read_time(&self) -> Result<i64, Failed> {
+        let text = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+        let rows = self.ask(text, &[]).await?;
+        let micros = rows.first().map(|row| row.get(0));
+        let micros = micros.ok_or(Failed::NotWritable("returned no time"))?;
+        self.note_time(micros);
+        Ok(micros)
     }
 
     /// Runs a statement of a transaction.

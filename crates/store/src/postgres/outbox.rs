@@ -9,9 +9,11 @@
 //! database's clock too: a message that is to be sent at once is sent at once,
 //! even if a node's clock is wrong.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::Postgres;
 use super::codec::{signed, unsigned};
@@ -19,18 +21,15 @@ use super::reader::{self, query, query_once};
 use crate::{ReadTrust, Unavailable};
 use tillgate_kernel::Timestamp;
 use tillgate_kernel::chance::random_bytes;
+use tillgate_kernel::outbox::MessageId;
 use tillgate_kernel::outbox::Ordering;
 use tillgate_kernel::outbox::message_key;
 use tillgate_kernel::outbox::{Claim, Claimed, Delivery, Ticket};
-use tillgate_kernel::outbox::{Lane, MessageId};
 use tillgate_kernel::time::from_micros;
 
 /// The most due messages of one queue that a claim looks at to find one that
 /// may be sent.
 const QUEUE_LOOKAHEAD_MAX: i64 = 64;
-
-/// The most queues that one claim looks at.
-const QUEUES_MAX: usize = 10_000;
 
 /// Leases that may have been taken, but under which nobody works. Their
 /// messages would wait until the lease ends.
@@ -96,74 +95,36 @@ async fn claim_into(
     claim: &Claim,
     claimed: &mut Vec<Claimed>,
 ) -> Result<(), Unavailable> {
-    let lane = i16::from(claim.lane.byte());
-    let mut last = String::new();
-    for _ in 0..QUEUES_MAX {
-        if claimed.len() >= claim.limit {
-            break;
-        }
-        // No queue has an empty name.
-        let text = "SELECT queue FROM tillgate.outbox WHERE lane = $1 AND state = 0 AND queue > $2 \
-                    ORDER BY lane, state, queue LIMIT 1";
-        let found = query(&store.slow, text, &[&lane, &last]).await?;
-        let Some(queue) = found.first().map(|row| row.get::<_, String>(0)) else { break };
-        last.clone_from(&queue);
-        if !claim.paused_queues.contains(&queue) {
-            claimed.extend(claim_of_queue(store, claim, &queue, claimed).await?);
+    let candidates = candidates(store, claim).await?;
+    let (mut ids, mut queues) = (Vec::new(), HashSet::new());
+    for (id, queue) in candidates {
+        if ids.len() < claim.limit
+            && !claim.paused_queues.contains(&queue)
+            && !ids.contains(&id)
+            && queues.insert(queue)
+        {
+            ids.push(id);
         }
     }
-    Ok(())
-}
-
-/// Claims a message of a queue, or an earlier message of the same order that it
-/// waits for.
-async fn claim_of_queue(
-    store: &Postgres,
-    claim: &Claim,
-    queue: &str,
-    claimed: &[Claimed],
-) -> Result<Option<Claimed>, Unavailable> {
-    let (lane, now) = (i16::from(claim.lane.byte()), store.time.of_a_test());
-    let text = "SELECT partition, sequence FROM tillgate.outbox \
-                WHERE lane = $1 AND state = 0 AND queue = $2 \
-                AND due <= coalesce($3, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) \
-                AND leased_until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint \
-                ORDER BY due, partition, sequence LIMIT $4";
-    let due = query(&store.slow, text, &[&lane, &queue, &now, &QUEUE_LOOKAHEAD_MAX]).await?;
-    for row in due {
-        let Some(id) = message_of(&row) else { continue };
-        // Messages of one order are sent in order. An earlier message, which
-        // may be due later or be in another queue, is found through those that
-        // wait for it.
-        let head = match claim.lane.ordering() {
-            Ordering::Strict => head_of(store, id, claim.lane, Some(i64::MAX)).await?,
-            Ordering::SkipsRetries => head_of(store, id, claim.lane, now).await?,
-            Ordering::None => Some((id, queue.to_owned())),
-        };
-        let Some((head, head_queue)) = head else { continue };
-        let is_free = head_queue == queue
-            || !(claim.paused_queues.contains(&head_queue)
-                || claimed.iter().any(|other| other.delivery.queue == head_queue));
-        if is_free && let Some((ticket, at)) = lease(store, claim, head).await? {
-            match delivery(store, head).await {
-                Ok(Some(delivery)) => return Ok(Some(Claimed { delivery, ticket, at })),
-                Ok(None) => {}
-                Err(why @ Unavailable::Unreachable(_)) => {
-                    store.orphans.add(ticket);
-                    return Err(why);
-                }
-                Err(why) => {
-                    // One damaged message must not stop all the others.
-                    tracing::error!(
-                        message.id = %head,
-                        error = %why,
-                        "a message cannot be read and is skipped"
-                    );
-                }
+    for (ticket, at) in lease(store, claim, &ids).await? {
+        match delivery(store, ticket.id).await {
+            Ok(Some(delivery)) => claimed.push(Claimed { delivery, ticket, at }),
+            Ok(None) => {}
+            Err(why @ Unavailable::Unreachable(_)) => {
+                store.orphans.add(ticket);
+                return Err(why);
+            }
+            Err(why) => {
+                // One damaged message must not stop all the others.
+                tracing::error!(
+                    message.id = %ticket.id,
+                    error = %why,
+                    "a message cannot be read and is skipped"
+                );
             }
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 pub fn message_of(row: &Row) -> Option<MessageId> {
@@ -173,52 +134,126 @@ pub fn message_of(row: &Row) -> Option<MessageId> {
     })
 }
 
-/// The first pending message of an order in a lane that is due at `now`, or by
-/// the database's clock if that is none, with its queue.
-async fn head_of(
+/// Finds for each queue the first message that may be sent, and the messages
+/// that it waits for: the queues after the one whose turn was last come first.
+/// Returns each message with its own queue.
+///
+/// Messages of one order are sent in order. An earlier message, which may be
+/// due later or be in another queue, is found through those that wait for it.
+async fn candidates(
     store: &Postgres,
-    id: MessageId,
-    lane: Lane,
-    now: Option<i64>,
-) -> Result<Option<(MessageId, String)>, Unavailable> {
-    let text = "SELECT partition, sequence, queue FROM tillgate.outbox \
-                WHERE partition = $1 AND lane = $2 AND state = 0 \
-                AND due <= coalesce($3, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) \
-                ORDER BY sequence LIMIT 1";
-    let lane = i16::from(lane.byte());
-    let found = query(&store.slow, text, &[&signed(id.subject), &lane, &now]).await?;
-    Ok(found.first().and_then(|row| Some((message_of(row)?, row.get(2)))))
+    claim: &Claim,
+) -> Result<Vec<(MessageId, String)>, Unavailable> {
+    let heads = match claim.lane.ordering() {
+        Ordering::None => ONE_OF_EACH_QUEUE,
+        Ordering::Strict => FIRST_OF_EACH_ORDER,
+        Ordering::SkipsRetries => FIRST_DUE_OF_EACH_ORDER,
+    };
+    let (lane, now) = (i16::from(claim.lane.byte()), store.time.of_a_test());
+    let parameters: [&(dyn ToSql + Sync); 5] =
+        [&lane, &now, &QUEUE_LOOKAHEAD_MAX, &claim.paused_queues, &claim.after_queue];
+    let rows = query(&store.slow, heads, &parameters).await?;
+    Ok(rows.iter().filter_map(|row| Some((message_of(row)?, row.get(2)))).collect())
 }
 
-/// Leases a message, unless it is not due, another worker has it, or another
-/// transaction has locked it.
+/// The beginning of every search for messages to claim: the queues, one after
+/// another by an index, and the due messages of each.
+macro_rules! due_messages {
+    ($heads:literal) => {
+        concat!(
+            "WITH RECURSIVE clock AS (SELECT \
+                 (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS real_now), \
+             times AS (SELECT real_now, coalesce($2::bigint, real_now) AS now FROM clock), \
+             queues (queue) AS ( \
+                 (SELECT queue FROM tillgate.outbox WHERE lane = $1 AND state = 0 \
+                  ORDER BY lane, state, queue LIMIT 1) \
+                 UNION ALL \
+                 SELECT (SELECT o.queue FROM tillgate.outbox o \
+                         WHERE o.lane = $1 AND o.state = 0 AND o.queue > q.queue \
+                         ORDER BY o.lane, o.state, o.queue LIMIT 1) \
+                 FROM queues q WHERE q.queue IS NOT NULL) \
+             SELECT h.partition, h.sequence, h.queue \
+             FROM times, queues q CROSS JOIN LATERAL ( \
+                 SELECT h.* FROM ( \
+                     SELECT d.partition, d.sequence, d.queue, d.due FROM tillgate.outbox d \
+                     WHERE d.lane = $1 AND d.state = 0 AND d.queue = q.queue \
+                     AND d.due <= times.now AND d.leased_until <= times.real_now \
+                     ORDER BY d.due, d.partition, d.sequence LIMIT $3) AS d ",
+            $heads,
+            " ORDER BY d.due, d.partition, d.sequence LIMIT 1) AS h \
+             WHERE q.queue IS NOT NULL AND NOT q.queue = ANY($4::text[]) \
+             ORDER BY q.queue <= $5, q.queue"
+        )
+    };
+}
+
+const ONE_OF_EACH_QUEUE: &str = due_messages!("CROSS JOIN LATERAL (SELECT d.*) AS h");
+
+const FIRST_OF_EACH_ORDER: &str = due_messages!(
+    "CROSS JOIN LATERAL ( \
+         SELECT e.* FROM tillgate.outbox e \
+         WHERE e.partition = d.partition AND e.lane = $1 AND e.state = 0 \
+         ORDER BY e.sequence LIMIT 1) AS h \
+     WHERE h.due <= times.now AND h.leased_until <= times.real_now \
+     AND NOT h.queue = ANY($4::text[])"
+);
+
+const FIRST_DUE_OF_EACH_ORDER: &str = due_messages!(
+    "CROSS JOIN LATERAL ( \
+         SELECT e.* FROM tillgate.outbox e \
+         WHERE e.partition = d.partition AND e.lane = $1 AND e.state = 0 \
+         AND e.due <= times.now \
+         ORDER BY e.sequence LIMIT 1) AS h \
+     WHERE h.leased_until <= times.real_now AND NOT h.queue = ANY($4::text[])"
+);
+
+/// Leases messages, except those that are not due, that another worker has, or
+/// that another transaction has locked.
 async fn lease(
     store: &Postgres,
     claim: &Claim,
-    id: MessageId,
-) -> Result<Option<(Ticket, Timestamp)>, Unavailable> {
-    let fence = (u64::from_be_bytes(random_bytes()) >> 1).max(1); // 0 means not leased
+    ids: &[MessageId],
+) -> Result<Vec<(Ticket, Timestamp)>, Unavailable> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    // 0 means not leased.
+    let fence = || (u64::from_be_bytes(random_bytes()) >> 1).max(1);
+    let tickets: Vec<Ticket> = ids.iter().map(|id| Ticket { id: *id, fence: fence() }).collect();
+    let partitions: Vec<i64> = ids.iter().map(|id| signed(id.subject)).collect();
+    let sequences: Vec<i64> = ids.iter().map(|id| i64::from(id.sequence)).collect();
+    let fences: Vec<i64> = tickets.iter().map(|ticket| ticket.fence.cast_signed()).collect();
     let lease = i64::try_from(claim.lease.as_micros()).unwrap_or(i64::MAX);
-    let text = "UPDATE tillgate.outbox SET fence = $4, \
-                leased_until = (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + $5 \
-                WHERE partition = $1 AND sequence IN ( \
-                    SELECT sequence FROM tillgate.outbox \
-                    WHERE partition = $1 AND sequence = $2 AND state = 0 \
-                    AND due <= coalesce($3, \
-                        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) \
-                    AND leased_until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint \
-                    FOR UPDATE SKIP LOCKED) \
-                RETURNING coalesce($3, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)";
-    let (number, sequence) = (signed(id.subject), i64::from(id.sequence));
+    let text = "WITH clock AS (SELECT \
+                    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS real_now), \
+                free AS ( \
+                    SELECT m.partition, m.sequence, f.fence FROM tillgate.outbox m \
+                    JOIN unnest($1::bigint[], $2::bigint[], $3::bigint[]) \
+                        AS f (partition, sequence, fence) \
+                    ON m.partition = f.partition AND m.sequence = f.sequence \
+                    WHERE m.state = 0 \
+                    AND m.due <= coalesce($4::bigint, (SELECT real_now FROM clock)) \
+                    AND m.leased_until <= (SELECT real_now FROM clock) \
+                    FOR UPDATE OF m SKIP LOCKED) \
+                UPDATE tillgate.outbox o SET fence = free.fence, \
+                    leased_until = (SELECT real_now FROM clock) + $5 \
+                FROM free WHERE o.partition = free.partition AND o.sequence = free.sequence \
+                RETURNING o.partition, o.sequence, o.fence, \
+                    coalesce($4::bigint, (SELECT real_now FROM clock))";
     let now = store.time.of_a_test();
+    let parameters: [&(dyn ToSql + Sync); 5] = [&partitions, &sequences, &fences, &now, &lease];
     // Do not retry: a second attempt could not distinguish the success of the
-    // first from that of another worker. A lease that may have been taken is
+    // first from that of another worker. Leases that may have been taken are
     // released later.
+    let taken = query_once(&store.slow, text, &parameters).await;
     let taken =
-        query_once(&store.slow, text, &[&number, &sequence, &now, &fence.cast_signed(), &lease])
-            .await;
-    let taken = taken.inspect_err(|_| store.orphans.add(Ticket { id, fence }))?;
-    Ok(taken.first().map(|row| (Ticket { id, fence }, from_micros(row.get(0)))))
+        taken.inspect_err(|_| tickets.iter().for_each(|ticket| store.orphans.add(*ticket)))?;
+    let mut leased: HashMap<MessageId, Timestamp> = HashMap::new();
+    for row in &taken {
+        leased.extend(message_of(row).map(|id| (id, from_micros(row.get(3)))));
+    }
+    // In the order of the turns.
+    Ok(tickets.into_iter().filter_map(|ticket| Some((ticket, *leased.get(&ticket.id)?))).collect())
 }
 
 async fn delivery(store: &Postgres, id: MessageId) -> Result<Option<Delivery>, Unavailable> {

@@ -11,6 +11,7 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
+use super::address::Address;
 use super::codec::{id_bytes, signed, unsigned};
 use super::counters::CounterColumns;
 use super::failed::Failed;
@@ -48,6 +49,8 @@ pub struct Rows {
     pub ended: EndedColumns,
     pub parts: PartColumns,
     pub set: SetColumns,
+    /// Counters that were created to be locked, and were not changed.
+    pub unused: CounterColumns,
     /// Counters that are locked, with what is added to them.
     pub kept: CounterColumns,
     pub kept_amounts: Vec<i64>,
@@ -77,6 +80,7 @@ impl Rows {
         };
         let counters = async {
             self.set.put(connected).await?;
+            self.unused.delete(connected).await?;
             self.kept.add(connected, &self.kept_amounts).await?;
             self.parts.add(connected).await
         };
@@ -93,6 +97,85 @@ impl Rows {
         let there: HashSet<i64> = inserted.iter().map(|row| row.get(0)).collect();
         let missing = self.new_pages.partitions.into_iter().filter(|new| !there.contains(new));
         Ok(missing.map(unsigned).collect())
+    }
+}
+
+/// Inserts new pages and their lines in lists, in one statement that commits by
+/// itself.
+const PAGES: &str = "WITH pages AS ( \
+        INSERT INTO tillgate.pages (partition, body) \
+        SELECT * FROM unnest($1::bigint[], $2::bytea[])) \
+    INSERT INTO tillgate.lists (list, listed_at, partition, kind, id) \
+    SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::smallint[], $7::bytea[])";
+
+/// The same with messages, and with what is added to counters.
+const PAGES_WITH_EFFECTS: &str = "WITH pages AS ( \
+        INSERT INTO tillgate.pages (partition, body) \
+        SELECT * FROM unnest($1::bigint[], $2::bytea[])), \
+    lists AS ( \
+        INSERT INTO tillgate.lists (list, listed_at, partition, kind, id) \
+        SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::smallint[], \
+            $7::bytea[])), \
+    outbox AS ( \
+        INSERT INTO tillgate.outbox (partition, sequence, lane, state, queue, due) \
+        SELECT * FROM unnest($8::bigint[], $9::bigint[], $10::smallint[], $11::smallint[], \
+            $12::text[], $13::bigint[])) \
+    INSERT INTO tillgate.counter_parts (partition, grp, name, amount) \
+    SELECT * FROM unnest($14::bigint[], $15::text[], $16::text[], $17::bigint[])";
+
+impl Rows {
+    /// Whether everything is new: nothing is changed, removed or locked.
+    pub fn are_all_new(&self) -> bool {
+        let changes = [
+            self.changed_pages.partitions.is_empty(),
+            self.gone.is_empty(),
+            self.put_pieces.partitions.is_empty(),
+            self.cut_pieces.partitions.is_empty(),
+            self.unlisted.lists.is_empty(),
+            self.ended.partitions.is_empty(),
+            self.set.groups.is_empty(),
+            self.kept_amounts.is_empty(),
+        ];
+        changes.iter().all(|is_empty| *is_empty)
+    }
+
+    /// Inserts everything, which is all new, and commits, in one round trip. It
+    /// fails as a whole if anything of it is there already.
+    pub async fn insert_and_commit(
+        &self,
+        connected: &Connected,
+        address: &Address,
+    ) -> Result<(), Failed> {
+        let [lists, times, partitions, kinds, ids] = self.listed.columns();
+        let (outbox, parts) = (&self.lines, &self.parts);
+        let parameters: [&(dyn ToSql + Sync); 17] = [
+            &self.new_pages.partitions,
+            &self.new_pages.bodies,
+            lists,
+            times,
+            partitions,
+            kinds,
+            ids,
+            &outbox.partitions,
+            &outbox.sequences,
+            &outbox.lanes,
+            &outbox.states,
+            &outbox.queues,
+            &outbox.due,
+            &parts.partitions,
+            &parts.groups,
+            &parts.names,
+            &parts.amounts,
+        ];
+        let has_effects = !outbox.partitions.is_empty() || !parts.partitions.is_empty();
+        let (text, parameters) = if has_effects {
+            (PAGES_WITH_EFFECTS, &parameters[..])
+        } else {
+            (PAGES, &parameters[..7])
+        };
+        let statement = connected.statement(text).await?;
+        let inserted = connected.client.execute(&statement, parameters);
+        connected.without_warning(address, inserted).await.map(drop)
     }
 }
 

@@ -219,6 +219,7 @@ async fn a_claimed_message_is_durable() {
         lease: std::time::Duration::from_secs(60),
         limit: 9,
         paused_queues: Vec::new(),
+        after_queue: String::new(),
     };
     let mut claiming = Box::pin(store.claim(&claim));
     // Wait until the message is leased; the claim itself must stay pending.
@@ -275,6 +276,7 @@ async fn while_the_disk_hangs_every_call_fails_at_once() {
         lease: std::time::Duration::from_secs(60),
         limit: 9,
         paused_queues: Vec::new(),
+        after_queue: String::new(),
     };
     let is_stalled = |why: Option<Unavailable>| {
         assert!(matches!(why, Some(Unavailable::Stalled { .. })), "{why:?}")
@@ -314,7 +316,13 @@ async fn a_clock_that_was_set_back_delays_no_message() {
         ));
         store.commit(message(count)).await.expect("committed");
         let lease = std::time::Duration::from_secs(60);
-        let claim = Claim { lane: LANE, lease, limit: 9, paused_queues: Vec::new() };
+        let claim = Claim {
+            lane: LANE,
+            lease,
+            limit: 9,
+            paused_queues: Vec::new(),
+            after_queue: String::new(),
+        };
         let claimed = store.claim(&claim).await.expect("claimed");
         assert_eq!(claimed.len() as u64, count, "by a clock that is wrong by {wrong_by} s");
         store.close().await;

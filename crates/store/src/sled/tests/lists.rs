@@ -205,8 +205,10 @@ async fn messages_of_many_groups_wait_in_one_line() {
             store = open();
         }
         let (lane, lease, paused_queues) = (LANE, std::time::Duration::from_secs(60), Vec::new());
-        let claimed =
-            store.claim(&Claim { lane, lease, limit: 9, paused_queues }).await.expect("claimed");
+        let claimed = store
+            .claim(&Claim { lane, lease, limit: 9, paused_queues, after_queue: String::new() })
+            .await
+            .expect("claimed");
         assert_eq!(claimed.len(), 1, "one of a queue at a time");
         sent.push(claimed[0].delivery.id.subject.get());
         let mut batch = Batch::new();
