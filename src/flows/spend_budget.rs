@@ -13,7 +13,8 @@ use crate::payments::{Allowance, Budget, CallsFor, Purpose};
 use crate::store::Unavailable;
 
 /// Counts `calls` that `account` is about to make to the payment system
-/// `gateway`, on behalf of a merchant. The inner error says how long to wait until they are allowed.
+/// `gateway`, on behalf of a merchant. The inner error says how long to wait
+/// until they are allowed.
 pub async fn spend_budget(
     services: &Services,
     gateway: &PartyName,

@@ -678,8 +678,8 @@ async fn a_rush_of_orders_keeps_the_rate_limit_of_the_payment_system() {
 }
 
 /// One merchant places orders faster than the payment system takes them: it is
-/// told so when its backlog is its share of a minute, and another merchant gets
-/// its link within 5 s all the same.
+/// answered 429 when its backlog is its share of a minute, and another merchant
+/// gets its link within 5 s all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rush_at_one_merchant_does_not_delay_the_link_of_another() {
     let till = Arc::new(Till::open_with(Setup::default(), &[], Clock::System).await);

@@ -211,8 +211,8 @@ pub async fn list(
         Some(Wanted::Dead) => &[true],
         None => &[true, false],
     };
-    // Look-ups that wait for their time are routine: they are shown to those who
-    // ask for their lane.
+    // Look-ups that wait for their time are routine: they are shown if their
+    // lane is asked for.
     let is_shown =
         |(lane, dead): &(Lane, bool)| filter.lane.is_some() || *dead || *lane != WATCH_LANE;
     // The lists are concatenated.

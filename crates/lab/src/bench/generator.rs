@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::workload::{KNOWN_ORDERS, Order, Workload};
+use super::workload::{KNOWN_ORDERS, LINES_DEFAULT, Order, Workload};
 use tillgate_kernel::Stopwatch;
 use tillgate_kernel::chance::random_bytes;
 
@@ -42,6 +42,14 @@ pub struct Load {
     pub time: Duration,
     /// Hooks per second over all connections. `None` for a closed loop.
     pub rate: Option<u32>,
+}
+
+impl Load {
+    /// New orders, as fast as they are answered.
+    pub fn in_a_closed_loop(aim: Aim, connections: usize, time: Duration) -> Load {
+        let (workload, lines) = (Workload::Fresh, LINES_DEFAULT);
+        Load { aim, workload, lines, connections, time, rate: None }
+    }
 }
 
 /// The results of a load.

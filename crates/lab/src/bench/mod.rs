@@ -28,7 +28,6 @@ use self::measure::{measure, prepare};
 pub use self::options::Options;
 use self::report::{print_json, print_table};
 use self::target::{Folder, Money};
-use self::workload::{LINES_DEFAULT, Workload};
 
 /// Takes the measurements that `options` describe, and prints them.
 pub async fn run(options: Options) -> Result<(), BenchError> {
@@ -64,14 +63,7 @@ pub async fn run(options: Options) -> Result<(), BenchError> {
         let time = Duration::from_secs(options.seconds);
         bar.set_message(format!("bare hyper, {connections} connections"));
         let echo = target::echo().await.map_err(BenchError::because)?;
-        let load = Load {
-            aim: echo.aim.clone(),
-            workload: Workload::Fresh,
-            lines: LINES_DEFAULT,
-            connections,
-            time,
-            rate: None,
-        };
+        let load = Load::in_a_closed_loop(echo.aim.clone(), connections, time);
         let bare = measure("bare hyper", &echo, &load).await;
         drop(echo);
         bar.inc(1);
