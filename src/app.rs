@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Endpoint, Settings, StoreUrl};
+use crate::flows::parked_orders::ParkedOrders;
 use crate::flows::{Alarms, ChangeFeed, ClockSkew, Hints, PausedGateways, Services};
 use crate::gateway::Provider;
 use crate::http::Readiness;
@@ -205,6 +206,7 @@ fn services_of(
         change_feed: ChangeFeed::default(),
         alarms: Alarms::default(),
         clock_skew: ClockSkew::default(),
+        parked_orders: ParkedOrders::default(),
         paused_gateways: PausedGateways::default(),
         hints: Hints::default(),
         shop_key: Arc::default(),

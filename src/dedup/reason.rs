@@ -57,6 +57,8 @@ pub enum Reason {
     ClockAhead { source: PartyName, sent_at: LocalTime, arrived_at: Timestamp },
     /// The source's times have no offset, and no time zone is configured.
     NoTimeZone { source: PartyName },
+    /// As many orders of the source as may wait for their creation do so.
+    TooManyParked { source: PartyName, waiting_max: usize },
     /// The merchant's site answered 410 (Gone) at this callback URL.
     NobodyListens { url: String },
 }

@@ -3,6 +3,7 @@
 
 use std::sync::PoisonError;
 
+use super::parked_orders::PARKED_ORDERS_MAX;
 use super::transaction::commit_once;
 use super::{Hook, Services, entry_of, journal_key};
 use crate::dedup::{Reason, Verdict};
@@ -17,6 +18,8 @@ pub enum Alarm {
     ClockAhead { sent_at: LocalTime, arrived_at: Timestamp },
     /// Its timestamps have no offset, and no time zone is configured.
     NoTimeZone,
+    /// As many of its orders as may wait for their creation do so.
+    TooManyParked,
     /// The callback address for its orders has answered 410.
     NobodyListens { url: String },
 }
@@ -27,6 +30,7 @@ impl Alarm {
         match self {
             Alarm::ClockAhead { .. } => "tillgate.clock_ahead",
             Alarm::NoTimeZone => "tillgate.no_time_zone",
+            Alarm::TooManyParked => "tillgate.too_many_parked",
             Alarm::NobodyListens { .. } => "tillgate.nobody_listens",
         }
     }
@@ -34,7 +38,7 @@ impl Alarm {
     /// What distinguishes alarms of the same kind about the same source.
     fn subject(&self) -> &str {
         match self {
-            Alarm::ClockAhead { .. } | Alarm::NoTimeZone => "",
+            Alarm::ClockAhead { .. } | Alarm::NoTimeZone | Alarm::TooManyParked => "",
             Alarm::NobodyListens { url } => url,
         }
     }
@@ -46,6 +50,9 @@ impl Alarm {
                 Reason::ClockAhead { source, sent_at: *sent_at, arrived_at: *arrived_at }
             }
             Alarm::NoTimeZone => Reason::NoTimeZone { source },
+            Alarm::TooManyParked => {
+                Reason::TooManyParked { source, waiting_max: PARKED_ORDERS_MAX }
+            }
             Alarm::NobodyListens { url } => Reason::NobodyListens { url: url.clone() },
         }
     }

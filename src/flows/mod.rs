@@ -26,6 +26,7 @@ pub mod measure_clock_skew;
 pub mod move_money;
 pub mod open_payment;
 pub mod outside_refund;
+pub mod parked_orders;
 pub mod parties;
 pub mod paused_gateways;
 pub mod place_order;

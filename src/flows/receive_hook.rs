@@ -3,6 +3,7 @@
 
 use super::alarm::{Alarm, raise};
 use super::bill_order::{Payee, StatedBuyer, bill};
+use super::parked_orders::PARKED_ORDERS_MAX;
 use super::recognise_hook::replayed;
 use super::transaction::{Staged, Transaction, Versioned, commit_once, transact};
 use super::{Hook, Received, Services, entry_of, journal_key, load_entry, load_kept_entry};
@@ -206,6 +207,9 @@ impl OrderHook<'_> {
             });
         }
         let judged = self.judge(known);
+        if judged.known.order.is_none() && judged.decision.effect == HookEffect::Parked {
+            Box::pin(self.check_parked(tx.now)).await?;
+        }
         let related = if self.needs_more(&judged) {
             Box::pin(self.load_related(&judged)).await?
         } else {
@@ -214,6 +218,21 @@ impl OrderHook<'_> {
         let received = self.stage(&mut tx, judged, related);
         let judged_at = tx.now;
         Ok(tx.commit((received, Some(judged_at))))
+    }
+
+    /// Fails if as many orders of the source as may wait for their creation do
+    /// so. The sender repeats the hook, so nothing is lost if the order is
+    /// created meanwhile.
+    async fn check_parked(&self, now: Timestamp) -> Result<(), Unavailable> {
+        let OrderHook { services, hook, .. } = self;
+        if services.parked_orders.admit(&services.store, &hook.source).await? {
+            return Ok(());
+        }
+        raise(services, &hook.source, &Alarm::TooManyParked, now).await?;
+        Err(Unavailable::TooManyParked {
+            party: hook.source.to_string(),
+            waiting_max: PARKED_ORDERS_MAX,
+        })
     }
 
     /// Remembers the answer, so that duplicates need no read. A change without

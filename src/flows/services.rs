@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
+use super::parked_orders::ParkedOrders;
 use super::{Alarms, ChangeFeed, ClockSkew, Hints, PausedGateways, Rates};
 use crate::dedup::Recent;
 use crate::kernel::{Clock, PartyName};
@@ -44,6 +45,8 @@ pub struct Services {
     pub alarms: Alarms,
     /// The difference between this machine's clock and the store's clock.
     pub clock_skew: ClockSkew,
+    /// How many orders of each source wait for their creation.
+    pub parked_orders: ParkedOrders,
     /// The payment systems that are paused at the moment.
     pub paused_gateways: PausedGateways,
     /// The look-ups at payment systems that unauthenticated notifications have

@@ -2,7 +2,8 @@
 //! few at a time.
 //!
 //! Orders and movements stay: they are the books, and an order that is sent
-//! again is recognised by them after its entry has been deleted.
+//! again is recognised by them after its entry has been deleted. An order that
+//! was never created goes with its parked hooks.
 
 use crate::kernel::Partition;
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::dedup::retention::is_over;
 use crate::dedup::{JournalEntry, Reason, Verdict};
 use crate::kernel::{DocKey, Document};
 use crate::kernel::{PartyName, Timestamp};
+use crate::orders::{Order, listing};
 use crate::outbox::{Delivery, DeliveryState};
 use crate::store::{Batch, Cursor, Page, Scan, Unavailable};
 
@@ -31,19 +33,29 @@ pub struct Retention {
 const STEP_DOCS_MAX: usize = 200;
 
 /// The position of a sweep: the lists that are still to be swept, and the
-/// position in the first of them.
+/// position in the last of them.
 #[derive(Debug, Clone)]
 pub struct Progress {
-    lists: Vec<(PartyName, Verdict)>,
+    lists: Vec<(PartyName, Swept)>,
     after: Option<Cursor>,
+}
+
+/// What is swept of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Swept {
+    /// Entries of the journal with a verdict.
+    Entries(Verdict),
+    /// Orders that were never created.
+    ParkedOrders,
 }
 
 impl Progress {
     /// Begins a sweep over the entries of all sources.
     pub async fn begin(services: &Services) -> Result<Progress, Unavailable> {
-        let with_verdicts = |party: PartyName| Verdict::ALL.map(|verdict| (party.clone(), verdict));
+        let swept = || [Swept::ParkedOrders].into_iter().chain(Verdict::ALL.map(Swept::Entries));
+        let of_party = |party: PartyName| swept().map(move |swept| (party.clone(), swept));
         let parties = remember_parties(services).await?;
-        Ok(Progress { lists: parties.into_iter().flat_map(with_verdicts).collect(), after: None })
+        Ok(Progress { lists: parties.into_iter().flat_map(of_party).collect(), after: None })
     }
 
     /// The position after a step. The list goes on at `next`, unless the rest
@@ -65,19 +77,18 @@ pub async fn sweep_step(
     progress: Progress,
 ) -> Result<(usize, Option<Progress>), Unavailable> {
     let now = services.clock.now();
-    let Some((source, verdict)) = progress.lists.last() else { return Ok((0, None)) };
+    let Some((source, what)) = progress.lists.last() else { return Ok((0, None)) };
     let kept_for = retention.sources.get(source).copied().unwrap_or(retention.otherwise);
-    let entry_kept_for = match verdict {
-        Verdict::Parked => kept_for.saturating_mul(PARKED_FACTOR),
-        Verdict::Applied
-        | Verdict::Replayed
-        | Verdict::Outdated
-        | Verdict::Late
-        | Verdict::Ignored
-        | Verdict::Rejected => kept_for,
+    let (list, is_parked) = match *what {
+        Swept::ParkedOrders => (listing::parked(source), true),
+        Swept::Entries(verdict) => {
+            (JournalEntry::list(source, verdict), verdict == Verdict::Parked)
+        }
     };
+    let factor = if is_parked { PARKED_FACTOR } else { 1 };
+    let entry_kept_for = kept_for.saturating_mul(factor);
     let scan = Scan::Lists {
-        lists: vec![JournalEntry::list(source, *verdict)],
+        lists: vec![list],
         newest_first: false,
         after: progress.after.clone(),
         limit: STEP_DOCS_MAX,
@@ -88,6 +99,14 @@ pub async fn sweep_step(
         .is_some_and(|(_, stored)| !is_over(stored.body.listed_at, entry_kept_for, now));
     let mut swept = 0;
     for (key, stored) in items {
+        if *what == Swept::ParkedOrders {
+            let order: Order = stored.document()?;
+            let last_at = order.events.iter().map(|event| event.arrived).max();
+            if is_over(last_at.unwrap_or(stored.body.listed_at), entry_kept_for, now) {
+                swept += delete(services, key, stored.version).await?;
+            }
+            continue;
+        }
         let entry: JournalEntry = match stored.document() {
             Ok(entry) => entry,
             Err(why) => {

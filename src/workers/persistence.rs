@@ -25,6 +25,7 @@ impl StoreError for Unavailable {
             Unavailable::Stopped(_)
             | Unavailable::Damaged { .. }
             | Unavailable::NoNumberLeft { .. }
+            | Unavailable::TooManyParked { .. }
             | Unavailable::Unreadable(_) => false,
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tillgate::dedup::key::HookKey;
 use tillgate::dedup::{JournalEntry, Verdict};
 use tillgate::flows::effects::CALLBACKS;
+use tillgate::flows::parked_orders::PARKED_ORDERS_MAX;
 use tillgate::flows::receive_hook::receive;
 use tillgate::flows::recognise_hook::recognise;
 use tillgate::flows::settle_delivery::send_test;
@@ -19,11 +20,11 @@ use tillgate::orders::{Order, State, listing};
 use tillgate::outbox::{Claim, Settlement, message_key};
 use tillgate::store::memory::Memory;
 use tillgate::store::sled::Sled;
-use tillgate::store::{Batch, Scan, Store};
+use tillgate::store::{Batch, Scan, Store, Unavailable};
 use tillgate::webhooks::sm::Sm;
 use tillgate::webhooks::{Authentic, Inbound, Protocol};
 
-use crate::world::{created, hook};
+use crate::world::{DEADLINE, created, hook};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -41,6 +42,7 @@ pub fn services() -> Services {
         shipment_reports: Arc::default(),
         public_url: "http://localhost".into(),
         change_feed: tillgate::flows::ChangeFeed::default(),
+        parked_orders: tillgate::flows::parked_orders::ParkedOrders::default(),
         alarms: tillgate::flows::Alarms::default(),
         hints: tillgate::flows::Hints::default(),
         shop_key: std::sync::Arc::default(),
@@ -54,16 +56,20 @@ fn retention() -> Retention {
 }
 
 pub async fn deliver(services: &Services, body: &str) -> Received {
+    try_to_deliver(services, body).await.expect("a store that answers")
+}
+
+async fn try_to_deliver(services: &Services, body: &str) -> Result<Received, Unavailable> {
     let sm = Sm { zone: None };
     let readable = Authentic::from_journal(body.as_bytes()).readable();
     let Ok(Inbound::Order(identity, reading)) = sm.read(&readable) else { panic!("a usable hook") };
     let source = PartyName::new("sm");
     let key = HookKey::of(&source, body.as_bytes(), None);
     let hook = Hook::of(source, identity, body.to_owned().into(), key);
-    if let Some(received) = recognise(services, &hook).await.expect("a store that answers") {
-        return received;
+    if let Some(received) = recognise(services, &hook).await? {
+        return Ok(received);
     }
-    receive(services, &hook, reading.report(), &sm, None).await.expect("a store that answers")
+    receive(services, &hook, reading.report(), &sm, None).await
 }
 
 async fn sweep(services: &Services) -> usize {
@@ -148,6 +154,38 @@ async fn idempotency_records_expire_and_the_order_is_still_recognised() {
     };
     let claimed = services.store.claim(&claim).await.expect("a store that answers");
     assert_eq!(claimed.len(), 1, "only H2's message, which is still pending: {claimed:?}");
+}
+
+/// Hooks about orders that are never created fill the store only to a ceiling,
+/// and go in the end. Hooks about all other orders are accepted meanwhile.
+#[tokio::test]
+async fn orders_that_are_never_created_have_a_ceiling_and_go_with_their_hooks() {
+    let services = services();
+    let about = |kind: &str, order: usize| {
+        hook(kind, None, serde_json::json!({"originalOrderId": format!("H{order}")}))
+    };
+    for order in 0..PARKED_ORDERS_MAX {
+        let parked = deliver(&services, &about("order.paid", order)).await;
+        assert_eq!(parked.verdict, Verdict::Parked);
+    }
+    let refused = try_to_deliver(&services, &about("order.paid", PARKED_ORDERS_MAX)).await;
+    assert!(matches!(refused, Err(Unavailable::TooManyParked { .. })), "{refused:?}");
+    assert_eq!(stored(&services, Order::KIND).await, PARKED_ORDERS_MAX);
+    let more = deliver(&services, &about("order.received", 0)).await;
+    assert_eq!(more.verdict, Verdict::Parked, "it is about an order that already waits");
+    assert_eq!(deliver(&services, &created("new")).await.verdict, Verdict::Applied);
+    assert_eq!(deliver(&services, &created("H1")).await.verdict, Verdict::Applied);
+
+    services.clock.advance(361 * DAY);
+    sweep(&services).await;
+    assert_eq!(stored(&services, Order::KIND).await, 2, "those that were created");
+    // The count of what waits is a second old at most.
+    let admitted = async {
+        while try_to_deliver(&services, &about("order.paid", PARKED_ORDERS_MAX)).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, admitted).await.expect("there is room again");
 }
 
 /// A test event of callbacks has a message, and belongs to no order.

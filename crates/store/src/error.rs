@@ -34,6 +34,13 @@ pub enum Unavailable {
         /// The sender's number of the order.
         external_id: String,
     },
+    /// As many orders of a source as may wait for their creation do so.
+    #[error("{waiting_max} orders of {party} wait for their creation, which is the limit")]
+    TooManyParked {
+        /// The source.
+        party: String,
+        waiting_max: usize,
+    },
     /// The record was stored by a newer version, or is malformed.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),

@@ -16,8 +16,8 @@
 //! Other numbers are big-endian. The checksum covers the partition, the part of
 //! the slot's head before the checksum, the lists, and the whole body, so it
 //! detects both a flipped bit and a slot in the wrong place. A body longer than
-//! [`INLINE_BYTES_MAX`] is split into pieces outside its page: it is written
-//! once, while the page is written with every hook.
+//! [`INLINE_BYTES_MAX`] is packed and split into pieces outside its page: it is
+//! written once, while the page is written with every hook.
 
 use std::collections::BTreeMap;
 
@@ -80,8 +80,15 @@ pub struct Head {
     pub pieces: u16,
 }
 
-/// The key of a piece of a body: its document and the number of the piece.
-pub type PieceKey = (DocKey, u16);
+/// The key of a piece of a body that is stored outside its page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PieceKey {
+    pub doc: DocKey,
+    /// The version of the document that was written with it.
+    pub version: u64,
+    /// The number of the piece, from 0.
+    pub number: u16,
+}
 
 /// Pieces to write or, where there are no bytes, to remove.
 pub type Pieces = Vec<(PieceKey, Option<Vec<u8>>)>;
@@ -204,12 +211,17 @@ impl Page {
         let Some(slot) = self.slots.get(&(key.kind, key.id)) else { return Ok(None) };
         let damaged =
             |why: &str| Unavailable::Damaged { record: key.to_string(), why: why.to_owned() };
-        let mut bytes = slot.inline.clone();
-        for number in 0..slot.pieces {
-            let more =
-                piece((key, number))?.ok_or_else(|| damaged("a piece of its body is missing"))?;
-            bytes.extend_from_slice(more.as_ref());
-        }
+        let bytes = if slot.pieces == 0 {
+            slot.inline.clone()
+        } else {
+            let mut packed = Vec::new();
+            for piece_key in slot.pieces(key) {
+                let more = piece(piece_key)?;
+                let more = more.ok_or_else(|| damaged("a piece of its body is missing"))?;
+                packed.extend_from_slice(more.as_ref());
+            }
+            unpack(&packed).map_err(damaged)?
+        };
         if bytes.len() != slot.length as usize || slot.checksum != slot.checksum_of(key, &bytes) {
             return Err(damaged("its checksum does not match"));
         }
@@ -225,7 +237,9 @@ impl Page {
     /// Puts a document into the page, or removes it. Pieces of the body to
     /// write or to remove outside the page are added to `pieces`.
     pub fn write(&mut self, key: DocKey, version: u64, body: Option<Body>, pieces: &mut Pieces) {
-        let old_pieces = self.slots.remove(&(key.kind, key.id)).map_or(0, |slot| slot.pieces);
+        let old = self.slots.remove(&(key.kind, key.id));
+        // Before the new ones: an engine may store those in their place.
+        pieces.extend(old.iter().flat_map(|old| old.pieces(key)).map(|old| (old, None)));
         let mut new_pieces = 0;
         if let Some(body) = body {
             let length = body.bytes.len();
@@ -233,8 +247,9 @@ impl Page {
             let is_crowded =
                 inline + length > INLINE_BYTES_OF_ALL_MAX && length > INLINE_BYTES_ALWAYS;
             if length > INLINE_BYTES_MAX || is_crowded {
-                for (number, bytes) in (0..).zip(body.bytes.chunks(PIECE_BYTES_MAX)) {
-                    pieces.push(((key, number), Some(bytes.to_vec())));
+                for (number, bytes) in (0..).zip(pack(&body.bytes).chunks(PIECE_BYTES_MAX)) {
+                    let piece = PieceKey { doc: key, version, number };
+                    pieces.push((piece, Some(bytes.to_vec())));
                     new_pieces = number + 1;
                 }
             }
@@ -254,11 +269,16 @@ impl Page {
             }
             self.slots.insert((key.kind, key.id), slot);
         }
-        pieces.extend((new_pieces..old_pieces).map(|number| ((key, number), None)));
     }
 }
 
 impl Slot {
+    /// The pieces of the body, if it is stored outside the page.
+    fn pieces(&self, doc: DocKey) -> impl Iterator<Item = PieceKey> {
+        let version = self.version;
+        (0..self.pieces).map(move |number| PieceKey { doc, version, number })
+    }
+
     fn head(&self, key: DocKey) -> [u8; CHECKED_HEAD_BYTES] {
         let mut head = [0; CHECKED_HEAD_BYTES];
         head[0] = key.kind.byte();

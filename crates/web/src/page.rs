@@ -24,6 +24,9 @@ pub struct List<T> {
 pub const PAGE_DEFAULT: usize = 50;
 pub const PAGE_MAX: usize = 500;
 
+/// How many entries are read for a page of which only some are shown.
+const FILTERED_MIN: usize = 100;
+
 /// The query parameters of every list.
 #[derive(Debug, Default, Deserialize)]
 pub struct Paging {
@@ -48,9 +51,9 @@ impl Paging {
     }
 
     /// The scan that reads the page from `lists`. If not all entries of the
-    /// lists are shown, it reads as many as one request may.
+    /// lists are shown, it reads at least [`FILTERED_MIN`].
     pub fn scan(&self, lists: Vec<ListName>, shows_all: bool) -> Result<Scan, Problem> {
-        let limit = if shows_all { self.limit() } else { PAGE_MAX };
+        let limit = if shows_all { self.limit() } else { self.limit().max(FILTERED_MIN) };
         Ok(Scan::Lists { lists, newest_first: true, after: self.cursor()?, limit })
     }
 }

@@ -199,6 +199,11 @@ pub fn reason(reason: &Reason) -> String {
         Reason::ClockAhead { source, sent_at, arrived_at } => {
             clock_ahead(source.as_str(), *sent_at, &arrived_at.to_string())
         }
+        Reason::TooManyParked { source, waiting_max } => format!(
+            "{waiting_max} orders of {source} wait for their creation, which is the limit: its \
+             hooks about orders that were not created are answered 503. Ask the sender why it \
+             does not send order.created"
+        ),
         Reason::NoTimeZone { source } => format!(
             "the times of {source} have no UTC offset, so they only put its own hooks in order: \
              set time_zone in [sources.{source}]"

@@ -185,6 +185,11 @@ pub fn reason(reason: &Reason) -> String {
         Reason::ClockAhead { source, sent_at, arrived_at } => {
             clock_ahead(source.as_str(), *sent_at, &arrived_at.to_string())
         }
+        Reason::TooManyParked { source, waiting_max } => format!(
+            "{waiting_max} заказов источника {source} ждут создания, это предел: на его хуки о \
+             несозданных заказах отвечаем 503. Спросите отправителя, почему он не присылает \
+             order.created"
+        ),
         Reason::NoTimeZone { source } => format!(
             "во временах {source} нет смещения, они упорядочивают только его хуки: задайте \
              time_zone в [sources.{source}]"

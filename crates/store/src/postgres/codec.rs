@@ -1,8 +1,8 @@
 //! Encodes keys and pages as database columns.
 
 use crate::Unavailable;
-use crate::page::Page;
-use tillgate_kernel::Partition;
+use crate::page::{Page, PieceKey};
+use tillgate_kernel::{DocKey, Partition};
 
 /// A partition as a signed number of the database, with the same order.
 pub(super) fn signed(partition: Partition) -> i64 {
@@ -26,4 +26,12 @@ pub(super) fn id_of(bytes: &[u8]) -> u128 {
 /// Unpacks a stored page. Without a body, the page is empty.
 pub(super) fn unpack(partition: Partition, body: Option<&[u8]>) -> Result<Page, Unavailable> {
     body.map_or_else(|| Ok(Page::empty(partition)), |body| Page::unpack(partition, body))
+}
+
+/// The key of the row of a piece: a later version of the document overwrites
+/// it.
+pub(super) type PieceRow = (DocKey, u16);
+
+pub(super) fn row_of(piece: PieceKey) -> PieceRow {
+    (piece.doc, piece.number)
 }

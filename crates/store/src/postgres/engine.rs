@@ -9,8 +9,8 @@ use super::opened::{NoPrimary, OpenError};
 use super::schema::Migration;
 use super::time::Time;
 use super::{
-    Postgres, TROUBLE_MEMORY, WAITING_MAX, condition, counters, link, lists, opening, outbox,
-    reader, schema, writer,
+    Postgres, TROUBLE_MEMORY, WAITING_MAX, condition, counters, hints, link, lists, opening,
+    outbox, reader, schema, writer,
 };
 use crate::batch::{Batch, CounterKey, Stored};
 use crate::scan::{Found, Scan};
@@ -21,7 +21,7 @@ use tillgate_kernel::DocKey;
 use tillgate_kernel::outbox::{Claim, Claimed};
 use tillgate_kernel::time::from_micros;
 use tillgate_kernel::{Clock, Partition, Timestamp};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::task::AbortOnDropHandle;
 
 impl Postgres {
@@ -79,8 +79,15 @@ impl Postgres {
         let (reads, waiting_reads) = mpsc::channel(WAITING_MAX);
         let trouble = writer::Trouble::default();
         let time = Time::of(clock);
-        let (wakeups, time) = (outbox_wakeups.clone(), time.clone());
-        let shared = writer::Shared { wakeups, trouble: Arc::clone(&trouble), time: time.clone() };
+        let (wakeups, committed) = (outbox_wakeups.clone(), Arc::new(Notify::new()));
+        let hints = hints::start(link(link::Role::Slow), Arc::clone(&committed), wakeups.clone());
+        let (trouble_of_writers, time_of_writers) = (Arc::clone(&trouble), time.clone());
+        let shared = writer::Shared {
+            wakeups,
+            committed,
+            trouble: trouble_of_writers,
+            time: time_of_writers,
+        };
         writer::start(&batches, waiting_batches, &shared, || link(link::Role::Fast));
         reader::start(waiting_reads, || link(link::Role::Fast));
         // Summing has a link of its own: statements of others must not get into
@@ -105,6 +112,7 @@ impl Postgres {
             orphans: outbox::OrphanedLeases::default(),
             trouble,
             _summing: summing,
+            _hints: hints,
             _surveying: surveying,
             _waits: waits,
         }

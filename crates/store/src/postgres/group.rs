@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use tillgate_kernel::Partition;
 
-use super::codec::{id_bytes, signed, unpack, unsigned};
+use super::codec::{PieceRow, id_bytes, row_of, signed, unpack, unsigned};
 use super::counters::CounterColumns;
 use super::failed::Failed;
 use super::link::Connected;
@@ -60,9 +60,9 @@ pub struct Group {
     /// Pages that another transaction has locked.
     locked: HashSet<Partition>,
     /// The pieces of messages that were read. Other bodies are not inspected.
-    read_pieces: HashMap<PieceKey, Vec<u8>>,
+    read_pieces: HashMap<PieceRow, Vec<u8>>,
     /// Pieces to write or to delete.
-    new_pieces: HashMap<PieceKey, Option<Vec<u8>>>,
+    new_pieces: HashMap<PieceRow, Option<Vec<u8>>>,
     /// The fences of the claimed messages that the batches settle.
     fences: HashMap<OutboxKey, u64>,
     /// Entries of lists to add (`true`) or to remove (`false`).
@@ -91,9 +91,10 @@ impl Held for Group {
 
     fn doc(&self, key: DocKey) -> Result<Option<Stored>, Unavailable> {
         let piece = |piece: PieceKey| {
-            Ok(match self.new_pieces.get(&piece) {
+            let row = row_of(piece);
+            Ok(match self.new_pieces.get(&row) {
                 Some(written) => written.as_ref(),
-                None => self.read_pieces.get(&piece),
+                None => self.read_pieces.get(&row),
             })
         };
         self.pages.get(&key.partition).map_or(Ok(None), |kept| kept.page.document(key, &piece))
@@ -256,7 +257,8 @@ impl Group {
             self.fences.remove(&line_of(ticket.id)); // a ticket settles once
             self.withdrawn.remove(&line_of(ticket.id));
         }
-        self.new_pieces.extend(pieces);
+        // A piece that is written replaces a removed one of its row.
+        self.new_pieces.extend(pieces.into_iter().map(|(piece, bytes)| (row_of(piece), bytes)));
         for (key, bump) in counters {
             self.unused.remove(&key);
             if let Some(balance) = self.balances.get_mut(&key) {

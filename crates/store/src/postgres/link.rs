@@ -16,9 +16,10 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
 use super::address::Address;
+use super::connection::Connection;
 use super::failed::{Failed, in_time};
 use super::opened::Opening;
-use super::server::{Connection, NotConnected};
+use super::server::NotConnected;
 use crate::Unavailable;
 use tillgate_kernel::Stopwatch;
 
@@ -291,6 +292,16 @@ impl Connected {
                 Err(why)
             }
         }
+    }
+
+    /// Changes with every notification that the server sends.
+    pub fn notifications(&self) -> watch::Receiver<String> {
+        self.connection.notifications()
+    }
+
+    /// Runs a statement without parameters and results.
+    pub async fn execute(&self, text: &str) -> Result<(), Failed> {
+        in_time(self.client.batch_execute(text)).await
     }
 
     /// The number of warnings that the server has sent.

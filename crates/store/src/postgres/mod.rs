@@ -24,10 +24,12 @@ mod barrier;
 mod codec;
 mod commit_group;
 mod condition;
+mod connection;
 mod counters;
 mod engine;
 mod failed;
 mod group;
+mod hints;
 mod known;
 mod link;
 mod lists;
@@ -90,6 +92,7 @@ pub struct Postgres {
     orphans: outbox::OrphanedLeases,
     trouble: writer::Trouble,
     _summing: AbortOnDropHandle<()>,
+    _hints: AbortOnDropHandle<()>,
     _surveying: AbortOnDropHandle<()>,
     _waits: Option<AbortOnDropHandle<()>>,
 }

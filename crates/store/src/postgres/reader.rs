@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_postgres::types::ToSql;
 
 use super::Postgres;
-use super::codec::{id_bytes, signed, unpack, unsigned};
+use super::codec::{PieceRow, id_bytes, row_of, signed, unpack, unsigned};
 use super::failed::{Failed, within};
 use super::link::{CONNECT_PAUSE, Link};
 use crate::batch::Stored;
@@ -213,7 +213,7 @@ pub async fn documents(
     for key in keys.iter().filter(|key| page.head(**key).is_some_and(|head| head.pieces > 0)) {
         pieces.extend(read_pieces(&store.pieces, *key).await?);
     }
-    let piece = |piece: PieceKey| Ok(pieces.get(&piece));
+    let piece = |piece: PieceKey| Ok(pieces.get(&row_of(piece)));
     keys.iter().map(|key| page.document(*key, &piece)).collect()
 }
 
@@ -221,7 +221,7 @@ pub async fn documents(
 pub async fn read_pieces(
     link: &Link,
     key: DocKey,
-) -> Result<Vec<(PieceKey, Vec<u8>)>, Unavailable> {
+) -> Result<Vec<(PieceRow, Vec<u8>)>, Unavailable> {
     let text =
         "SELECT piece, body FROM tillgate.pieces WHERE partition = $1 AND kind = $2 AND id = $3";
     let (kind, id) = (i16::from(key.kind.byte()), id_bytes(key.id));

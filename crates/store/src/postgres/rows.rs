@@ -12,12 +12,11 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use super::address::Address;
-use super::codec::{id_bytes, signed, unsigned};
+use super::codec::{PieceRow, id_bytes, signed, unsigned};
 use super::counters::CounterColumns;
 use super::failed::Failed;
 use super::link::Connected;
 use crate::batch::CounterKey;
-use crate::page::PieceKey;
 use crate::place::Place;
 use crate::scan::Line;
 use tillgate_kernel::Partition;
@@ -243,7 +242,7 @@ pub struct PieceColumns {
 
 impl PieceColumns {
     /// Returns the pieces to write, and the pieces to delete.
-    pub fn of(pieces: HashMap<PieceKey, Option<Vec<u8>>>) -> (PieceColumns, PieceColumns) {
+    pub fn of(pieces: HashMap<PieceRow, Option<Vec<u8>>>) -> (PieceColumns, PieceColumns) {
         let (mut put, mut cut) = (PieceColumns::default(), PieceColumns::default());
         // In the order of their keys, as all rows: see above.
         for ((key, number), body) in pieces.into_iter().collect::<BTreeMap<_, _>>() {

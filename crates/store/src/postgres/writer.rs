@@ -19,7 +19,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 
 use super::commit_group::{BatchOutcome, Committed, Committer};
 use super::link::Link;
@@ -83,6 +83,8 @@ struct Writer {
     suspects: Arc<Suspects>,
     link: Arc<Link>,
     wakeups: watch::Sender<u64>,
+    /// Notified of commits with messages, for other receivers.
+    committed: Arc<Notify>,
     trouble: Trouble,
     time: Time,
 }
@@ -90,6 +92,7 @@ struct Writer {
 /// What the writers of a store share with the rest of it.
 pub struct Shared {
     pub wakeups: watch::Sender<u64>,
+    pub committed: Arc<Notify>,
     pub trouble: Trouble,
     pub time: Time,
 }
@@ -110,6 +113,7 @@ pub fn start(
         suspects: Arc::clone(&suspects),
         link: link(),
         wakeups: shared.wakeups.clone(),
+        committed: Arc::clone(&shared.committed),
         trouble: Arc::clone(&shared.trouble),
         time: shared.time.clone(),
     };
@@ -188,6 +192,7 @@ impl Writer {
             }
             if has_messages {
                 self.wakeups.send_modify(|rung| *rung += 1);
+                self.committed.notify_one();
             }
         }
     }

@@ -204,7 +204,7 @@ pub(super) fn read_piece(
     piece: PieceKey,
 ) -> Result<Option<sled::IVec>, Unavailable> {
     let damaged = |why: sled::Error| Unavailable::Damaged {
-        record: piece.0.to_string(),
+        record: piece.doc.to_string(),
         why: why.to_string(),
     };
     tree.get(keys::piece(piece)).map_err(damaged)
