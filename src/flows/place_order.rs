@@ -247,7 +247,7 @@ fn stage(
         fingerprint: id.fingerprint,
         hook: id,
         patch: Patch {
-            positions: Some(positions(&placement.bill)),
+            positions: Some(positions(&placement.bill).into()),
             total: Some(placement.bill.total),
             ..Patch::default()
         },

@@ -325,7 +325,7 @@ fn apply(
     let of_revision = view.revision.to_be_bytes();
     let id = journal_id(request, order, event_type, &of_revision);
     let patch = bill.as_ref().map_or_else(Patch::default, |bill| Patch {
-        positions: Some(super::place_order::positions(bill)),
+        positions: Some(super::place_order::positions(bill).into()),
         total: Some(bill.total),
         ..Patch::default()
     });

@@ -4,61 +4,8 @@ use std::collections::{HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::{Fingerprint, LocalTime, Money, Quantity};
-
-/// A line of an order. Several lines may have the same article.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// The merchant's article number.
-    pub sku: String,
-    /// The name of the article, if the sender states it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The quantity to pick; `None` if the sender's number could not be read.
-    /// No other field replaces it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quantity: Option<Quantity>,
-    /// The quantity that was ordered originally.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub original_quantity: Option<Quantity>,
-    /// The price of one unit of quantity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price: Option<Money>,
-    /// The price of one unit of quantity with the discount. `0` may mean that
-    /// there is no discount; nothing is computed from it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub discount_price: Option<Money>,
-    /// The line's total.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub total: Option<Money>,
-    /// The line's total with the discount.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub discount_total: Option<Money>,
-    /// Whether a price or total of the line is present but could not be read.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub has_unread_sum: bool,
-    /// The article that replaces this one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replaced_by: Option<String>,
-    /// The weight of weighed goods, in grams, as the sender wrote it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub weight_grams: Option<Quantity>,
-}
-
-impl Position {
-    /// The quantity to pick, or zero if it is not known.
-    #[must_use]
-    pub fn known_quantity(&self) -> Quantity {
-        self.quantity.unwrap_or_default()
-    }
-
-    /// Whether the buyer pays for the line: not if it was removed from the
-    /// order, and not if another article replaces it.
-    #[must_use]
-    pub fn is_charged(&self) -> bool {
-        self.quantity != Some(Quantity::ZERO) && self.replaced_by.is_none()
-    }
-}
+use super::positions::{Position, Positions};
+use crate::kernel::{Fingerprint, LocalTime, Money};
 
 /// The part of an order's composition that could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -97,7 +44,7 @@ pub struct Patch {
     pub store_id: Option<String>,
     /// All lines of the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub positions: Option<Vec<Position>>,
+    pub positions: Option<Positions>,
     /// The part of the lines that could not be read.
     #[serde(default, skip_serializing_if = "Unread::is_nothing")]
     pub unread: Unread,
@@ -180,7 +127,7 @@ pub struct Sums {
 pub struct Content {
     /// The store that picks the order; empty if no hook has named it.
     pub store_id: String,
-    pub positions: Vec<Position>,
+    pub positions: Positions,
     /// The part of the lines that could not be read.
     pub unread: Unread,
     /// The valid sums: stated by the hook that stated the lines, or later.
@@ -237,7 +184,7 @@ impl Content {
         }
         let mut same_composition =
             priced.len() == self.positions.len() && patch.unread == Unread::Nothing;
-        for position in &mut self.positions {
+        for position in self.positions.to_change() {
             let Some(priced) =
                 unmatched.get_mut(position.sku.as_str()).and_then(VecDeque::pop_front)
             else {

@@ -215,7 +215,7 @@ fn admit(events: &mut Vec<Event>, event: Event) -> Admission {
     // and the first event of each facet.
     let is_first = !events.iter().any(|known| known.kind == event.kind);
     let is_vital = is_first && event.kind != EventKind::Changed;
-    let lines_of = |event: &Event| event.patch.positions.as_ref().map_or(0, Vec::len);
+    let lines_of = |event: &Event| event.patch.positions.as_ref().map_or(0, |lines| lines.len());
     let lines: usize = events.iter().map(lines_of).sum();
     let is_full = events.len() >= EVENTS_MAX || lines + lines_of(&event) > LINES_OF_ALL_EVENTS_MAX;
     if is_full && !is_vital {

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::content::Position;
+use super::positions::Position;
 use crate::kernel::ExternalId;
 
 /// The kind of a fulfilment update.

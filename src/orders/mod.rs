@@ -37,9 +37,10 @@ pub mod listing;
 mod note;
 mod number;
 mod order;
+mod positions;
 mod shop_key;
 
-pub use content::{Content, Patch, Position, Sums, Unread, Window};
+pub use content::{Content, Patch, Sums, Unread, Window};
 pub use decide::{
     Announcement, Decision, HookEffect, Incoming, RepeatReading, decide, flag_repeat,
     reading_of_repeat,
@@ -52,5 +53,6 @@ pub use fulfilment::{FulfilmentKind, FulfilmentUpdate, UpdateOutcome};
 pub use note::{JsonType, NotCharged, OrderNote};
 pub use number::{NotANumber, Number, is_number_otherwise};
 pub use order::Order;
+pub use positions::{Position, Positions};
 pub use shop_key::{KEY_BYTES, ShopKey};
 pub use stock::{Movement, MovementLine, StockLevels};

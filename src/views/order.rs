@@ -160,7 +160,7 @@ impl OrderDocument {
             cancelled_at: cancelled.map(|facet| facet.at),
             cancel_reason: view.cancel_reason,
             delivery: content.window,
-            positions: content.positions.into_iter().map(PositionDocument::from).collect(),
+            positions: content.positions.iter().cloned().map(PositionDocument::from).collect(),
             total: content.sums.total.map(Amount::from),
             discount_total: content.sums.discount_total.map(Amount::from),
             payment: None,

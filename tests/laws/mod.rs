@@ -60,19 +60,22 @@ pub fn incoming(event: Event) -> Incoming {
 pub fn content(quantity: i64, kopecks: i64) -> Patch {
     Patch {
         store_id: Some("17".into()),
-        positions: Some(vec![Position {
-            sku: "milk".into(),
-            name: None,
-            quantity: Some(Quantity::from_thousandths(quantity * 1000)),
-            original_quantity: None,
-            price: Some(Money::from_kopecks(kopecks)),
-            discount_price: None,
-            total: Some(Money::from_kopecks(kopecks * quantity)),
-            discount_total: None,
-            has_unread_sum: false,
-            replaced_by: None,
-            weight_grams: None,
-        }]),
+        positions: Some(
+            vec![Position {
+                sku: "milk".into(),
+                name: None,
+                quantity: Some(Quantity::from_thousandths(quantity * 1000)),
+                original_quantity: None,
+                price: Some(Money::from_kopecks(kopecks)),
+                discount_price: None,
+                total: Some(Money::from_kopecks(kopecks * quantity)),
+                discount_total: None,
+                has_unread_sum: false,
+                replaced_by: None,
+                weight_grams: None,
+            }]
+            .into(),
+        ),
         total: Some(Money::from_kopecks(kopecks * quantity)),
         ..Patch::default()
     }

@@ -175,7 +175,7 @@ fn an_order_remembers_no_more_lines_than_it_should() {
         let mut patch = content(1, 1000);
         let line =
             patch.positions.as_ref().and_then(|lines| lines.first().cloned()).expect("a line");
-        patch.positions = Some(vec![line; lines]);
+        patch.positions = Some(vec![line; lines].into());
         event(EventKind::Changed, &minute.to_string(), Some(minute), patch)
     };
     let mut order = live(&[EventKind::Created]);

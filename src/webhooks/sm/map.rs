@@ -6,7 +6,9 @@ use jiff::tz::TimeZone;
 
 use crate::kernel::text::{clean, free_text};
 use crate::kernel::{ExternalId, Quantity, contact};
-use crate::orders::{Contact, EventKind, OrderNote, Patch, Position, Report, Unread, Window};
+use crate::orders::{
+    Contact, EventKind, OrderNote, Patch, Position, Positions, Report, Unread, Window,
+};
 use crate::webhooks::tolerant::{Document, Fields, Notes, Value};
 use crate::webhooks::{Identity, Readable, Reading, Rejection, RejectionKind};
 
@@ -162,7 +164,7 @@ fn interpret(&Read { ref document, kind, half_characters, zone }: &Read<'_>) -> 
     }
     let patch = Patch {
         store_id: store_id.and_then(|value| notes.text(|| "storeID".into(), value)),
-        positions,
+        positions: positions.map(Positions::from),
         unread,
         total,
         discount_total,
