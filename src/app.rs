@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Endpoint, Settings, StoreUrl};
 use crate::flows::parked_orders::ParkedOrders;
+use crate::flows::quotas::Quotas;
 use crate::flows::{Alarms, ChangeFeed, ClockSkew, Hints, PausedGateways, Services};
 use crate::gateway::Provider;
 use crate::http::Readiness;
@@ -44,12 +45,13 @@ use crate::workers::duplicate_recorder::{self, DuplicateCounter};
 use crate::workers::notification_channel::NotificationChannel;
 use crate::workers::payment_worker::PaymentWorker;
 use crate::workers::picker_sender::{HANDOVER_SECONDS_MAX, PickerSender};
+use crate::workers::quota_keeper;
 use crate::workers::reconciler::Reconciler;
 use crate::workers::survey;
 use crate::workers::sweeper;
 use crate::workers::update_sender::UpdateSender;
 
-use self::endpoints::{merchant_of, retention_of, shop_of, source_endpoints};
+use self::endpoints::{merchant_of, quotas_of, retention_of, shop_of, source_endpoints};
 pub use self::peers::{asked_marketplaces, gateways, marketplaces_to_update};
 use self::peers::{endpoints, merchants, payment_pages};
 
@@ -206,6 +208,7 @@ fn services_of(
         change_feed: ChangeFeed::default(),
         alarms: Alarms::default(),
         clock_skew: ClockSkew::default(),
+        quotas: Quotas::of(quotas_of(settings)),
         parked_orders: ParkedOrders::default(),
         paused_gateways: PausedGateways::default(),
         hints: Hints::default(),
@@ -278,6 +281,7 @@ impl Workers {
         let Workers { services, drain, .. } = self;
         self.spawn(clock_watch::run(services.clone(), drain.clone()));
         self.spawn(survey::run(services.clone(), drain.clone()));
+        self.spawn(quota_keeper::run(services.clone(), drain.clone()));
         self.spawn(sweeper::run(services.clone(), retention_of(settings), drain.clone()));
         if let (Some(telegram), Some(set)) = (telegram, &settings.notify.telegram) {
             let gap = Duration::from_millis(u64::from(set.gap_milliseconds));

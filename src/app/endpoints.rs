@@ -1,6 +1,7 @@
 //! The peers that call us, as configured.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::config::{Merchant, Settings, Source};
@@ -65,6 +66,18 @@ pub(super) fn merchant_of(name: &str, merchant: &Merchant, key: [u8; 32]) -> Mer
 pub(super) fn shop_of(name: &str, merchant: &Merchant) -> (PartyName, Shop) {
     let shown = merchant.name.clone().unwrap_or_else(|| name.to_owned());
     (PartyName::new(name), Shop { name: shown, logo: merchant.logo.clone() })
+}
+
+/// How many bytes of each source and merchant may be stored on a day.
+pub(super) fn quotas_of(settings: &Settings) -> BTreeMap<PartyName, u64> {
+    let sources =
+        settings.sources.iter().map(|(name, source)| (name, source.megabytes_per_day_max));
+    let merchants =
+        settings.merchants.iter().map(|(name, merchant)| (name, merchant.megabytes_per_day_max));
+    let quota = |(name, megabytes): (&String, NonZeroU32)| {
+        (PartyName::new(name.clone()), u64::from(megabytes.get()) * 1_000_000)
+    };
+    sources.chain(merchants).map(quota).collect()
 }
 
 pub(super) fn retention_of(settings: &Settings) -> Retention {

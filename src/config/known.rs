@@ -144,6 +144,13 @@ pub const SECTIONS: &[Section] = &[
                 "How times without an offset are read: `Europe/Moscow`, or `+03:00`.",
             ),
             Setting::or("retention_days", Number, "90", "How long raw hooks are kept, in days."),
+            Setting::or(
+                "megabytes_per_day_max",
+                Number,
+                "10000",
+                "Hooks of a day from which on an alarm is raised, and hooks about orders that were \
+                 not created are answered 503. No other hook is refused.",
+            ),
         ],
     },
     Section {
@@ -233,6 +240,13 @@ pub const SECTIONS: &[Section] = &[
                 Number,
                 "600",
                 "Requests that the site may make of each receiver in a minute.",
+            ),
+            Setting::or(
+                "megabytes_per_day_max",
+                Number,
+                "1000",
+                "Requests that are stored on a day (UTC). Above that, orders and changes are \
+                 answered 429.",
             ),
             Setting::optional(
                 "callback_url",

@@ -30,6 +30,9 @@ pub struct Merchant {
     /// at once.
     #[serde(default = "requests_default")]
     pub requests_per_minute_max: NonZeroU32,
+    /// How many megabytes of its requests are stored on a day.
+    #[serde(default = "megabytes_default")]
+    pub megabytes_per_day_max: NonZeroU32,
     /// Where its callbacks go, unless an order names another address.
     pub callback_url: Option<String>,
     /// The key that its callbacks are signed with.
@@ -69,6 +72,11 @@ impl Merchant {
 /// loop.
 fn requests_default() -> NonZeroU32 {
     const { NonZeroU32::new(600).unwrap() } // evaluated by the compiler: 600 is not zero
+}
+
+/// Half a million orders of the usual size.
+fn megabytes_default() -> NonZeroU32 {
+    const { NonZeroU32::new(1000).unwrap() } // evaluated by the compiler: 1000 is not zero
 }
 
 /// A URL without the parts that may be secret: the password before its host,

@@ -1,5 +1,7 @@
 //! A section `[sources.<name>]`.
 
+use std::num::NonZeroU32;
+
 use jiff::tz::TimeZone;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -43,8 +45,16 @@ pub struct Source {
     /// For how many days its raw hooks are kept.
     #[serde(default = "retention_default")]
     pub retention_days: u32,
+    /// From how many megabytes of hooks on a day an operator is alarmed.
+    #[serde(default = "megabytes_default")]
+    pub megabytes_per_day_max: NonZeroU32,
     /// Where its fulfilment updates go.
     pub outgoing: Option<Outgoing>,
+}
+
+/// Seven million hooks of the usual size.
+fn megabytes_default() -> NonZeroU32 {
+    const { NonZeroU32::new(10_000).unwrap() } // evaluated by the compiler: not zero
 }
 
 /// How we call a marketplace: where fulfilment updates go, and the credentials,

@@ -59,6 +59,8 @@ pub enum Reason {
     NoTimeZone { source: PartyName },
     /// As many orders of the source as may wait for their creation do so.
     TooManyParked { source: PartyName, waiting_max: usize },
+    /// The source has sent more today than its quota.
+    QuotaUsedUp { source: PartyName },
     /// The merchant's site answered 410 (Gone) at this callback URL.
     NobodyListens { url: String },
 }

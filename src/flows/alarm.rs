@@ -20,6 +20,8 @@ pub enum Alarm {
     NoTimeZone,
     /// As many of its orders as may wait for their creation do so.
     TooManyParked,
+    /// It has sent more today than its quota.
+    QuotaUsedUp,
     /// The callback address for its orders has answered 410.
     NobodyListens { url: String },
 }
@@ -31,6 +33,7 @@ impl Alarm {
             Alarm::ClockAhead { .. } => "tillgate.clock_ahead",
             Alarm::NoTimeZone => "tillgate.no_time_zone",
             Alarm::TooManyParked => "tillgate.too_many_parked",
+            Alarm::QuotaUsedUp => "tillgate.quota_used_up",
             Alarm::NobodyListens { .. } => "tillgate.nobody_listens",
         }
     }
@@ -38,7 +41,10 @@ impl Alarm {
     /// What distinguishes alarms of the same kind about the same source.
     fn subject(&self) -> &str {
         match self {
-            Alarm::ClockAhead { .. } | Alarm::NoTimeZone | Alarm::TooManyParked => "",
+            Alarm::ClockAhead { .. }
+            | Alarm::NoTimeZone
+            | Alarm::TooManyParked
+            | Alarm::QuotaUsedUp => "",
             Alarm::NobodyListens { url } => url,
         }
     }
@@ -53,6 +59,7 @@ impl Alarm {
             Alarm::TooManyParked => {
                 Reason::TooManyParked { source, waiting_max: PARKED_ORDERS_MAX }
             }
+            Alarm::QuotaUsedUp => Reason::QuotaUsedUp { source },
             Alarm::NobodyListens { url } => Reason::NobodyListens { url: url.clone() },
         }
     }

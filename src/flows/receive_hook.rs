@@ -175,6 +175,12 @@ impl OrderHook<'_> {
                 .await?;
         if let Some(judged_at) = judged_at {
             self.keep_at_hand(&received, judged_at);
+            let OrderHook { services: Services { quotas, .. }, hook, .. } = self;
+            quotas.count(&hook.source, hook.body.len(), judged_at);
+            if quotas.is_used_up(&hook.source, judged_at) {
+                Box::pin(raise(self.services, &hook.source, &Alarm::QuotaUsedUp, judged_at))
+                    .await?;
+            }
         }
         Ok(received)
     }
@@ -221,10 +227,13 @@ impl OrderHook<'_> {
     }
 
     /// Fails if as many orders of the source as may wait for their creation do
-    /// so. The sender repeats the hook, so nothing is lost if the order is
-    /// created meanwhile.
+    /// so, or if it has used up its quota of today. The sender repeats the
+    /// hook, so nothing is lost if the order is created meanwhile.
     async fn check_parked(&self, now: Timestamp) -> Result<(), Unavailable> {
         let OrderHook { services, hook, .. } = self;
+        if services.quotas.is_used_up(&hook.source, now) {
+            return Err(Unavailable::QuotaUsedUp { party: hook.source.to_string() });
+        }
         if services.parked_orders.admit(&services.store, &hook.source).await? {
             return Ok(());
         }

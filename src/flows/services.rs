@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use super::parked_orders::ParkedOrders;
+use super::quotas::Quotas;
 use super::{Alarms, ChangeFeed, ClockSkew, Hints, PausedGateways, Rates};
 use crate::dedup::Recent;
 use crate::kernel::{Clock, PartyName};
@@ -45,6 +46,8 @@ pub struct Services {
     pub alarms: Alarms,
     /// The difference between this machine's clock and the store's clock.
     pub clock_skew: ClockSkew,
+    /// How many bytes of each party may be stored on a day.
+    pub quotas: Quotas,
     /// How many orders of each source wait for their creation.
     pub parked_orders: ParkedOrders,
     /// The payment systems that are paused at the moment.

@@ -5,6 +5,7 @@ use super::effects::CALLBACKS;
 use super::endpoint::Endpoint;
 use super::marketplace_update::MARKETPLACES;
 use super::parties::Parties;
+use super::share_counts::ByteCount;
 use super::shop_key::StoredKey;
 use crate::dedup::JournalEntry;
 use crate::kernel::{Document, Kind};
@@ -15,7 +16,7 @@ use crate::payments::{self, Alias, Budget, Checkout, PastBill};
 use crate::store::{Store, Unavailable};
 
 /// All kinds of documents. Their numbers are unique.
-pub const KINDS: [Kind; 11] = [
+pub const KINDS: [Kind; 12] = [
     Order::KIND,
     JournalEntry::KIND,
     Delivery::KIND,
@@ -27,6 +28,7 @@ pub const KINDS: [Kind; 11] = [
     StoredKey::KIND,
     PastBill::KIND,
     Parties::KIND,
+    ByteCount::KIND,
 ];
 
 /// All lanes. Their bytes are unique.

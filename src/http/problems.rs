@@ -28,6 +28,15 @@ pub fn backlog_full(waiting_max: usize) -> Problem {
     Problem::share_used_up(detail, BACKLOG_WAIT_SECONDS)
 }
 
+/// The merchant has used up its quota of today.
+pub fn quota_used_up(wait_seconds: u64) -> Problem {
+    let detail = format!(
+        "your requests of today have used up megabytes_per_day_max of your section; repeat this \
+         one in {wait_seconds} s, or ask the operator for more"
+    );
+    Problem::share_used_up(detail, wait_seconds)
+}
+
 /// When a merchant with a full backlog may try again: some of its orders have
 /// their links by then.
 const BACKLOG_WAIT_SECONDS: u64 = 10;

@@ -26,6 +26,7 @@ pub mod notification_channel;
 pub mod payment_worker;
 mod persistence;
 pub mod picker_sender;
+pub mod quota_keeper;
 pub mod reconciler;
 pub mod survey;
 pub mod sweeper;

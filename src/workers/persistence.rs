@@ -26,6 +26,7 @@ impl StoreError for Unavailable {
             | Unavailable::Damaged { .. }
             | Unavailable::NoNumberLeft { .. }
             | Unavailable::TooManyParked { .. }
+            | Unavailable::QuotaUsedUp { .. }
             | Unavailable::Unreadable(_) => false,
         }
     }

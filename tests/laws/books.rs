@@ -242,6 +242,7 @@ impl World {
             // Nothing listens there, so every notification is lost.
             public_url: "http://127.0.0.1:9".into(),
             change_feed: ChangeFeed::default(),
+            quotas: tillgate::flows::quotas::Quotas::default(),
             parked_orders: tillgate::flows::parked_orders::ParkedOrders::default(),
             alarms: Alarms::default(),
             hints: tillgate::flows::Hints::default(),

@@ -290,6 +290,7 @@ impl World {
             shipment_reports: Arc::default(),
             public_url: "http://localhost".into(),
             change_feed: ChangeFeed::default(),
+            quotas: tillgate::flows::quotas::Quotas::default(),
             parked_orders: tillgate::flows::parked_orders::ParkedOrders::default(),
             alarms: Alarms::default(),
             hints: tillgate::flows::Hints::default(),

@@ -185,7 +185,18 @@ async fn an_invalid_order_is_refused_with_the_reason() {
 /// marketplaces are answered meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sites_that_wait_leave_room_for_hooks() {
-    let till = Till::open().await;
+    // The others have another payment system, so no share of the calls limits
+    // the site.
+    let second = "[gateways.second]\nprotocol = \"invoicebox\"\nurl = \"http://127.0.0.1:9\"\n\
+        token = \"token-of-the-second\"\nmerchant_id = \"second\"\n\
+        signing_key = \"key-of-the-second-one\"\n[merchants.other]\ngateway = \"second\"";
+    let alone = [
+        ("[merchants.other]", second),
+        ("[merchants.site]", "[merchants.site]\ngateway = \"bank\""),
+        ("payment = \"link\"", "payment = \"link\"\ngateway = \"second\""),
+    ];
+    let setup = Setup { calls_max: 100_000, ..Setup::default() };
+    let till = Till::open_with(setup, &alone, Clock::System).await;
     till.bank.misbehave_always(Call::Create, Some(Trouble::Slow(60_000)));
     let (one, many) = (order("A-0").to_string(), tillgate::http::ORDERS_AT_ONCE_MAX + 50);
     let keys: Vec<String> = (0..many).map(|key| key.to_string()).collect();
@@ -204,6 +215,42 @@ async fn sites_that_wait_leave_room_for_hooks() {
     assert_eq!(hook.status(), 200, "{}", hook.body());
     assert!(statuses.iter().all(|status| [201, 503].contains(status)), "{statuses:?}");
     assert!(statuses.contains(&503), "requests over the limit get 503");
+    till.close().await;
+}
+
+/// A merchant whose requests of a day have used up its quota is answered 429
+/// until midnight. Marketplaces are not affected.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_merchant_over_its_quota_is_answered_429_until_midnight() {
+    let clock = Clock::manual("2026-11-22T23:00:00Z".parse().expect("a time"));
+    let quota = [("[merchants.site]", "[merchants.site]\nmegabytes_per_day_max = 1")];
+    let setup = Setup { calls_max: 100_000, ..Setup::default() };
+    let till = Till::open_with(setup, &quota, clock.clone()).await;
+    let place = async |number: usize| {
+        let mut long = order(&format!("A-{number}"));
+        let line = long["items"][0].clone();
+        long["items"] = Value::Array(vec![line; 400]);
+        let (key, body) = (format!("key-{number}"), long.to_string());
+        till.call(Method::POST, "/v1/orders", API_KEY, Some(&key), &body).await
+    };
+    let mut number = 0;
+    let refused = loop {
+        let answer = place(number).await;
+        if answer.status != 201 {
+            break answer;
+        }
+        number += 1;
+        assert!(number < 1000, "more than 1 MB was stored");
+    };
+    assert_eq!(
+        (refused.status.as_u16(), &refused.headers["retry-after"]),
+        (429, &"3600".parse().expect("a value"))
+    );
+    assert!(text(&json_of(&refused)["detail"]).contains("megabytes_per_day_max"));
+    assert_eq!(place(0).await.status, 201, "a repeated request gets its answer");
+    assert_eq!(till.hook(&created("H1")).await.status(), 200);
+    clock.advance(std::time::Duration::from_secs(3600));
+    assert_eq!(place(number).await.status, 201);
     till.close().await;
 }
 

@@ -8,9 +8,11 @@ use tillgate::dedup::key::HookKey;
 use tillgate::dedup::{JournalEntry, Verdict};
 use tillgate::flows::effects::CALLBACKS;
 use tillgate::flows::parked_orders::PARKED_ORDERS_MAX;
+use tillgate::flows::quotas::Quotas;
 use tillgate::flows::receive_hook::receive;
 use tillgate::flows::recognise_hook::recognise;
 use tillgate::flows::settle_delivery::send_test;
+use tillgate::flows::share_counts::share_counts;
 use tillgate::flows::sweep::{Progress, Retention, sweep_step};
 use tillgate::flows::{Hook, Received, Services};
 use tillgate::kernel::Document;
@@ -42,6 +44,7 @@ pub fn services() -> Services {
         shipment_reports: Arc::default(),
         public_url: "http://localhost".into(),
         change_feed: tillgate::flows::ChangeFeed::default(),
+        quotas: tillgate::flows::quotas::Quotas::default(),
         parked_orders: tillgate::flows::parked_orders::ParkedOrders::default(),
         alarms: tillgate::flows::Alarms::default(),
         hints: tillgate::flows::Hints::default(),
@@ -186,6 +189,50 @@ async fn orders_that_are_never_created_have_a_ceiling_and_go_with_their_hooks() 
         }
     };
     tokio::time::timeout(DEADLINE, admitted).await.expect("there is room again");
+}
+
+/// A source that has used up its quota loses no order: an alarm is raised, and
+/// only hooks about orders that were not created are refused.
+#[tokio::test]
+async fn a_source_over_its_quota_is_reported_and_loses_no_order() {
+    let quotas = Quotas::of(BTreeMap::from([(PartyName::new("sm"), 1000)]));
+    let services = Services { quotas, ..services() };
+    let paid =
+        |order: &str| hook("order.paid", None, serde_json::json!({"originalOrderId": order}));
+    assert_eq!(deliver(&services, &paid("unknown")).await.verdict, Verdict::Parked);
+    for order in ["H1", "H2", "H3"] {
+        assert_eq!(deliver(&services, &created(order)).await.verdict, Verdict::Applied);
+    }
+    assert_eq!(deliver(&services, &paid("H1")).await.verdict, Verdict::Applied);
+    let refused = try_to_deliver(&services, &paid("nobody's")).await;
+    assert!(matches!(refused, Err(Unavailable::QuotaUsedUp { .. })), "{refused:?}");
+    let list = JournalEntry::list(&PartyName::new("sm"), Verdict::Ignored);
+    let scan = Scan::Lists { lists: vec![list], newest_first: true, after: None, limit: 9 };
+    let alarms = services.store.scan(&scan).await.expect("a store that answers").items;
+    let alarm: JournalEntry = alarms[0].1.document().expect("an entry");
+    assert_eq!((alarms.len(), alarm.event_type.as_deref()), (1, Some("tillgate.quota_used_up")));
+
+    services.clock.advance(DAY);
+    assert_eq!(deliver(&services, &paid("nobody's")).await.verdict, Verdict::Parked);
+}
+
+/// Receivers count together.
+#[tokio::test]
+async fn receivers_share_the_counts_of_quotas() {
+    let sm = PartyName::new("sm");
+    let bytes_max = 4 * created("H1").len() as u64;
+    let quotas = || Quotas::of(BTreeMap::from([(sm.clone(), bytes_max)]));
+    let one = Services { quotas: quotas(), ..services() };
+    let other = Services { quotas: quotas(), ..one.clone() };
+    for (receiver, order) in [(&one, "H1"), (&other, "H2"), (&one, "H3"), (&other, "H4")] {
+        deliver(receiver, &created(order)).await;
+    }
+    let now = one.clock.now();
+    assert!(!one.quotas.is_used_up(&sm, now) && !other.quotas.is_used_up(&sm, now));
+    for receiver in [&one, &other, &one] {
+        share_counts(receiver).await.expect("a store that answers");
+    }
+    assert!(one.quotas.is_used_up(&sm, now) && other.quotas.is_used_up(&sm, now));
 }
 
 /// A test event of callbacks has a message, and belongs to no order.

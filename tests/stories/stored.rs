@@ -6,6 +6,7 @@ use std::path::Path;
 use tillgate::dedup::{JournalEntry, Verdict};
 use tillgate::flows::endpoint::Endpoint;
 use tillgate::flows::parties::Parties;
+use tillgate::flows::share_counts::ByteCount;
 use tillgate::flows::shop_key::StoredKey;
 use tillgate::kernel::{Document, PartyName, Timestamp};
 use tillgate::orders::{Movement, Order};
@@ -119,6 +120,12 @@ fn a_budget_of_version_3_is_read() {
 fn an_alias_of_version_2_is_read() {
     let alias = Alias::decode(2, &fixture("alias/v2/payment.bin")).expect("readable");
     assert_eq!(alias.number.to_string(), "482993011752");
+}
+
+#[test]
+fn a_byte_count_of_version_1_is_read() {
+    let bytes = fixture("bytes/v1/a-day.bin");
+    assert_eq!(ByteCount::decode(1, &bytes).expect("readable").encode(), bytes);
 }
 
 #[test]

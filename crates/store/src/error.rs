@@ -41,6 +41,12 @@ pub enum Unavailable {
         party: String,
         waiting_max: usize,
     },
+    /// A party has stored as many bytes today as it may.
+    #[error("{party} has used up its quota of today")]
+    QuotaUsedUp {
+        /// The source.
+        party: String,
+    },
     /// The record was stored by a newer version, or is malformed.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),

@@ -156,9 +156,7 @@ impl Problem {
         let detail = format!(
             "the limit is {per_minute_max} requests a minute; repeat this one in {wait_seconds} s"
         );
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        let problem = Problem::new(status, "too-many-requests", "Too many requests", detail);
-        Problem { retry_after_seconds: Some(wait_seconds), ..problem }
+        Problem::share_used_up(detail, wait_seconds)
     }
 
     /// The caller has used up its share of something that others need too.

@@ -17,7 +17,7 @@ use super::fields::{
     read_lines, text,
 };
 use super::link_wait::linked;
-use super::place::check_backlog;
+use super::place::check_shares;
 use super::{Caller, PLACING_MAX};
 use crate::flows::revise_order::{
     self as flows, CHANGES_MAX, Refused, Request, RequestedChange, revise,
@@ -134,7 +134,7 @@ pub async fn change(
     if change.lines.is_some()
         && let Some(profile) = app.services.merchants.get(&merchant)
     {
-        check_backlog(&app, &merchant, profile).await?;
+        check_shares(&app, &merchant, profile).await?;
     }
     let (change, tag) = (RequestedChange::Change(Box::new(change)), expected_tag(&headers)?);
     revise_order(app, ChangeRequest { merchant, id, change, tag, body }, place).await

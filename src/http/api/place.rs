@@ -24,6 +24,7 @@ use crate::dedup::key::KeyedRequest;
 use crate::flows::place_order::{
     Keyed, Placed, Placement, Taken, answer_key, known_key, place, take_key,
 };
+use crate::flows::quotas::seconds_left;
 use crate::flows::{Callbacks, PaymentProfile, backlog};
 use crate::http::AppState;
 use crate::http::body::{read_fields, read_plain};
@@ -221,7 +222,7 @@ async fn place_order(
         return taken_before(known);
     }
     let placement = read_placement(app, profile, merchant, bytes)?;
-    check_backlog(app, &placement.merchant, profile).await?;
+    check_shares(app, &placement.merchant, profile).await?;
     let keyed = Keyed {
         merchant: &placement.merchant,
         asked: KeyedRequest::Order,
@@ -255,12 +256,16 @@ async fn place_order(
 }
 
 /// Refuses a request that needs a new payment, if the merchant's share of the
-/// calls to its payment system is used up.
-pub(super) async fn check_backlog(
+/// calls to its payment system is used up, or its quota of today.
+pub(super) async fn check_shares(
     app: &AppState,
     merchant: &PartyName,
     profile: &PaymentProfile,
 ) -> Result<(), Problem> {
+    let now = app.services.clock.now();
+    if app.services.quotas.is_used_up(merchant, now) {
+        return Err(problems::quota_used_up(seconds_left(now)));
+    }
     if backlog::is_full(&app.services, merchant, profile).await? {
         return Err(problems::backlog_full(profile.waiting_max.unwrap_or_default()));
     }

@@ -204,6 +204,11 @@ pub fn reason(reason: &Reason) -> String {
              hooks about orders that were not created are answered 503. Ask the sender why it \
              does not send order.created"
         ),
+        Reason::QuotaUsedUp { source } => format!(
+            "{source} has sent more today than megabytes_per_day_max of [sources.{source}]: ask \
+             the sender why, or raise it. Hooks about orders that were not created are answered \
+             503 until midnight UTC; all others are accepted"
+        ),
         Reason::NoTimeZone { source } => format!(
             "the times of {source} have no UTC offset, so they only put its own hooks in order: \
              set time_zone in [sources.{source}]"

@@ -190,6 +190,11 @@ pub fn reason(reason: &Reason) -> String {
              несозданных заказах отвечаем 503. Спросите отправителя, почему он не присылает \
              order.created"
         ),
+        Reason::QuotaUsedUp { source } => format!(
+            "{source} прислал сегодня больше, чем megabytes_per_day_max в [sources.{source}]: \
+             спросите отправителя, почему, или увеличьте предел. На хуки о несозданных заказах до \
+             полуночи UTC отвечаем 503, остальные принимаются"
+        ),
         Reason::NoTimeZone { source } => format!(
             "во временах {source} нет смещения, они упорядочивают только его хуки: задайте \
              time_zone в [sources.{source}]"

@@ -4,7 +4,7 @@
 //! ```text
 //! b, e, k, n      pages: see [`layout`](super::layout)
 //! d, x, m runs    where pages are: see [`index`](super::index)
-//! p | version 8 | kind 1 | id 8 | piece 2
+//! p | version 8 | document 8 | piece 2
 //!                 a piece of a long document
 //! t | list 7 | bucket 6 | group, part 8
 //!                 → the documents that a group added to a list in a bucket of
@@ -27,9 +27,9 @@
 use crate::Unavailable;
 use crate::batch::CounterKey;
 use crate::page::PieceKey;
-use tillgate_kernel::Partition;
 use tillgate_kernel::Timestamp;
 use tillgate_kernel::time::from_micros;
+use tillgate_kernel::{Fingerprint, Partition};
 
 /// The key under which the committer records each group.
 pub const LAST_GROUP: &[u8] = b"m group";
@@ -96,14 +96,14 @@ pub fn chunk(partition: Partition, chunk: u16) -> Vec<u8> {
 
 /// The key of a piece begins with the version of its document, and so with the
 /// number of the group that wrote it: what is written together is adjacent, and
-/// leaves that were written once stay as they are. Of the id it has 64 bits,
-/// which distinguish the documents of one batch.
+/// leaves that were written once stay as they are. 64 bits of a fingerprint of
+/// the document's key distinguish the documents of one batch.
 pub fn piece(piece: PieceKey) -> Vec<u8> {
     let PieceKey { doc, version, number } = piece;
     debug_assert!(doc.id < 1 << 96, "an id has at most 96 bits");
+    let key = [&doc.partition.to_bytes()[..], &[doc.kind.byte()], &doc.id.to_be_bytes()];
     let mut raw = numbered(b'p', version);
-    raw.push(doc.kind.byte());
-    raw.extend_from_slice(&doc.id.to_be_bytes()[8..]);
+    raw.extend_from_slice(&Fingerprint::of(&key).get().to_be_bytes()[8..]);
     raw.extend_from_slice(&number.to_be_bytes());
     raw
 }
