@@ -155,9 +155,33 @@ fn sign_at(text: &[u8], has_escapes: bool) -> (Sign, usize) {
 #[derive(Default)]
 struct Group(Vec<(u8, Range<usize>)>);
 
+/// Whether the text may have a card number: enough digits with only separators
+/// between them. Nearly no text has, and this allocates nothing.
+fn may_have_card(text: &[u8], has_escapes: bool) -> bool {
+    let mut digits = 0;
+    for byte in text {
+        match byte {
+            b'0'..=b'9' => {
+                digits += 1;
+                if digits == *DIGITS.start() {
+                    return true;
+                }
+            }
+            b'\\' if has_escapes => return true,
+            // Any byte of a space that has several counts as a separator.
+            b' ' | b'-' | b'.' | b'\t' | 0x80.. => {}
+            _ => digits = 0,
+        }
+    }
+    false
+}
+
 /// The positions of the digits to mask.
 fn found_in(text: &[u8], has_escapes: bool) -> Vec<Range<usize>> {
     let mut found = Vec::new();
+    if !may_have_card(text, has_escapes) {
+        return found;
+    }
     let mut run: Vec<Group> = Vec::new(); // groups with only separators between them
     let mut group = Group::default();
     let (mut place, mut between) = (0, 0);

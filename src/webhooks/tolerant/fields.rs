@@ -12,6 +12,10 @@ use crate::orders::JsonType;
 /// ones count byte by byte.
 const CANONICAL_DEPTH_MAX: u32 = 16;
 
+/// Up to this many names are compared with one another, which is faster than
+/// sorting them.
+const FEW_FIELDS_MAX: usize = 24;
+
 /// The unparsed fields of an object, in their original order.
 #[derive(Clone, Copy)]
 pub struct Fields<'a>(Value<'a>);
@@ -38,12 +42,33 @@ impl<'a> Fields<'a> {
 
     /// The names that occur more than once.
     pub fn repeated(self) -> Vec<Cow<'a, str>> {
+        if !self.may_repeat() {
+            return Vec::new();
+        }
         let mut names: Vec<Cow<'a, str>> = self.iter().map(|(name, _)| name.name()).collect();
         names.sort_unstable();
         let pairs = names.windows(2).filter(|pair| pair[0] == pair[1]);
         let mut repeated: Vec<Cow<'a, str>> = pairs.map(|pair| pair[0].clone()).collect();
         repeated.dedup();
         repeated
+    }
+
+    /// Whether a name may occur more than once. The answer is exact for few
+    /// fields without escapes, as nearly all objects are.
+    fn may_repeat(self) -> bool {
+        let mut names = self.iter().map(|(name, _)| name);
+        let mut earlier = [""; FEW_FIELDS_MAX];
+        let mut count = 0;
+        names.any(|name| {
+            let text = name.quoted();
+            let is_known =
+                count == FEW_FIELDS_MAX || name.node.is_escaped || earlier[..count].contains(&text);
+            if !is_known {
+                earlier[count] = text;
+                count += 1;
+            }
+            is_known
+        })
     }
 
     /// A fingerprint of all fields except `names`. It does not depend on
@@ -113,7 +138,14 @@ impl<'a> Value<'a> {
     }
 
     fn is_named(self, name: &str) -> bool {
-        if self.node.is_escaped { self.name() == name } else { self.quoted() == name }
+        if self.node.is_escaped {
+            return self.name() == name;
+        }
+        // Nearly all names differ in their length: that is compared first.
+        let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
+        let (start, end) = (place(self.node.start), place(self.node.end));
+        end.wrapping_sub(start) == name.len() + 2
+            && self.text.as_bytes().get(start + 1..end - 1) == Some(name.as_bytes())
     }
 
     /// A field's name. Escapes that cannot be read stay as they are.
