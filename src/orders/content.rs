@@ -184,7 +184,7 @@ impl Content {
         }
         let mut same_composition =
             priced.len() == self.positions.len() && patch.unread == Unread::Nothing;
-        for position in self.positions.to_change() {
+        for position in self.positions.lines_mut() {
             let Some(priced) =
                 unmatched.get_mut(position.sku.as_str()).and_then(VecDeque::pop_front)
             else {

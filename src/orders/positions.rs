@@ -68,7 +68,7 @@ pub struct Positions(Arc<Vec<Position>>);
 
 impl Positions {
     /// The lines, to be changed. Clones stay as they are.
-    pub(super) fn to_change(&mut self) -> &mut [Position] {
+    pub(super) fn lines_mut(&mut self) -> &mut [Position] {
         Arc::<Vec<Position>>::make_mut(&mut self.0)
     }
 }

@@ -38,15 +38,9 @@ impl Allowance {
     #[must_use]
     pub fn part_within(self, time: Duration) -> usize {
         let part = self.for_making() * PART_OF_FREE_MAX / (PART_OF_FREE_MAX + 1);
-        let windows = time.as_secs_f64() / self.window.as_secs_f64();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "a small number of calls"
-        )]
-        let calls = (part as f64 * windows) as usize;
-        calls.max(1)
+        let window = self.window.as_millis().max(1);
+        let calls = part as u128 * time.as_millis() / window;
+        usize::try_from(calls).unwrap_or(usize::MAX).max(1)
     }
 }
 

@@ -732,7 +732,7 @@ async fn a_payment_system_that_answers_404_is_called_again_and_never_left_alone(
     let address = "\"\n            token = \"b1946";
     let till =
         Till::open_with(setup, &[(address, &format!("/nothing-here{address}"))], clock).await;
-    for order in 0..20 {
+    for order in 0..15 {
         till.number_of(&created(&format!("H{order}"))).await;
     }
     let tried = async {
@@ -743,7 +743,7 @@ async fn a_payment_system_that_answers_404_is_called_again_and_never_left_alone(
                 waiting.iter().all(|one| !one.to_string().contains("calls to it are paused")),
                 "{waiting:?}"
             );
-            if waiting.len() == 20 && waiting.iter().all(|one| one["attempts"].as_u64() > Some(0)) {
+            if waiting.len() == 15 && waiting.iter().all(|one| one["attempts"].as_u64() > Some(0)) {
                 return waiting[0].to_string();
             }
             tokio::task::yield_now().await;
