@@ -19,6 +19,9 @@ pub struct Hook {
     /// Whether the sender has given the delivery a verified id. Then another
     /// delivery with the same id is certainly a retry.
     pub(super) has_delivery_id: bool,
+    /// Whether it was found at the marketplace and not sent by it. Then all
+    /// that its order needs follows at once.
+    pub(super) is_reconciled: bool,
     /// The id of the hook if no other order holds the first number of its
     /// order, which is almost always the case.
     pub(super) first_id: HookId,
@@ -43,7 +46,17 @@ impl Hook {
             }
             None => key::orphan(&source, &body),
         };
-        Hook { source, event_type, kind, external_id, body, has_delivery_id: false, first_id }
+        let (has_delivery_id, is_reconciled) = (false, false);
+        Hook {
+            source,
+            event_type,
+            kind,
+            external_id,
+            body,
+            has_delivery_id,
+            is_reconciled,
+            first_id,
+        }
     }
 
     /// Creates a hook of a marketplace whose envelope has been read.
@@ -58,7 +71,23 @@ impl Hook {
             }
             None => HookId::of_name(fingerprint),
         };
-        Hook { source, event_type, kind, external_id, body, has_delivery_id, first_id }
+        let is_reconciled = false;
+        Hook {
+            source,
+            event_type,
+            kind,
+            external_id,
+            body,
+            has_delivery_id,
+            is_reconciled,
+            first_id,
+        }
+    }
+
+    /// The same hook, found by us at the marketplace.
+    #[must_use]
+    pub fn reconciled(self) -> Hook {
+        Hook { is_reconciled: true, ..self }
     }
 
     /// The same hook under an id that was derived from other bytes.

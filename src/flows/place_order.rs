@@ -138,7 +138,7 @@ pub async fn take_key(services: &Services, keyed: Keyed<'_>) -> Result<Taken, Un
             },
         };
         mine.stage(tx.batch());
-        services.quotas.count(keyed.merchant, keyed.body.len(), now);
+        tx.counts(keyed.merchant, keyed.body.len());
         Ok(tx.commit(Taken::Ours(id)))
     })
     .await

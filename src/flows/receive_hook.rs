@@ -110,6 +110,7 @@ async fn ignore(
     let mut batch = Batch::new();
     batch.put(journal_key(id), Expect::Absent, &entry, entry.record.received_at);
     if commit_once(&services.store, batch).await? {
+        services.quotas.count(&hook.source, hook.body.len(), entry.record.received_at);
         return Ok(Received {
             id,
             verdict: Verdict::Ignored,
@@ -213,7 +214,9 @@ impl OrderHook<'_> {
             });
         }
         let judged = self.judge(known);
-        if judged.known.order.is_none() && judged.decision.effect == HookEffect::Parked {
+        let is_new = judged.known.order.as_ref().is_none_or(|order| order.events.is_empty());
+        let is_parked = judged.decision.effect == HookEffect::Parked;
+        if is_new && is_parked && !self.hook.is_reconciled {
             Box::pin(self.check_parked(tx.now)).await?;
         }
         let related = if self.needs_more(&judged) {

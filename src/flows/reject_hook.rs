@@ -32,6 +32,8 @@ pub async fn reject(
     let mut batch = Batch::new();
     batch.put(journal_key(id), Expect::Absent, &entry, entry.record.received_at);
     // If it was not committed, a duplicate was stored at the same moment.
-    commit_once(&services.store, batch).await?;
+    if commit_once(&services.store, batch).await? {
+        services.quotas.count(&entry.source, entry.body.len(), entry.record.received_at);
+    }
     Ok(id)
 }

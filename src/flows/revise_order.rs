@@ -217,6 +217,7 @@ fn keep_request(
     entry.sent_at = Some(now);
     entry.record.verdict = Verdict::Applied;
     entry.facts = tx.facts();
+    tx.counts(&order.source, request.body.len());
     Versioned::new(entry, now).stage(tx.batch());
 }
 

@@ -2,8 +2,8 @@
 //! few at a time.
 //!
 //! Orders and movements stay: they are the books, and an order that is sent
-//! again is recognised by them after its entry has been deleted. An order that
-//! was never created goes with its parked hooks.
+//! again is recognised by them after its entry has been deleted. Of an
+//! order that was never created, nothing but its number stays.
 
 use crate::kernel::Partition;
 use std::collections::BTreeMap;
@@ -18,7 +18,8 @@ use crate::kernel::{DocKey, Document};
 use crate::kernel::{PartyName, Timestamp};
 use crate::orders::{Order, listing};
 use crate::outbox::{Delivery, DeliveryState};
-use crate::store::{Batch, Cursor, Page, Scan, Unavailable};
+use crate::payments::Checkout;
+use crate::store::{Batch, Cursor, Expect, Page, Scan, Stored, Unavailable};
 
 /// The retention periods of sources.
 #[derive(Debug, Clone)]
@@ -100,11 +101,7 @@ pub async fn sweep_step(
     let mut swept = 0;
     for (key, stored) in items {
         if *what == Swept::ParkedOrders {
-            let order: Order = stored.document()?;
-            let last_at = order.events.iter().map(|event| event.arrived).max();
-            if is_over(last_at.unwrap_or(stored.body.listed_at), entry_kept_for, now) {
-                swept += delete(services, key, stored.version).await?;
-            }
+            swept += empty_parked_order(services, key, &stored, entry_kept_for, now).await?;
             continue;
         }
         let entry: JournalEntry = match stored.document() {
@@ -141,6 +138,42 @@ pub async fn sweep_step(
 /// A parked hook is kept longer than others, by this factor: its order may
 /// still be created, but not for ever.
 const PARKED_FACTOR: u32 = 4;
+
+/// Deletes the content of an order that was never created, if it is old enough.
+/// Its number stays taken: another order may have got the next one because of
+/// it.
+async fn empty_parked_order(
+    services: &Services,
+    key: DocKey,
+    stored: &Stored,
+    kept_for: Duration,
+    now: Timestamp,
+) -> Result<usize, Unavailable> {
+    let order: Order = match stored.document() {
+        Ok(order) => order,
+        Err(why) => {
+            tracing::error!(
+                record = %key,
+                error = %why,
+                "an order that was never created cannot be read and is not deleted"
+            );
+            return Ok(0);
+        }
+    };
+    let last_at = order.events.iter().map(|event| event.arrived).max();
+    if !is_over(last_at.unwrap_or(stored.body.listed_at), kept_for, now) {
+        return Ok(0);
+    }
+    let checkout_key = Checkout::key(order.number);
+    let checkout = services.store.load(&[checkout_key]).await?.pop().flatten();
+    let emptied = Order { events: Vec::new(), flags: Vec::new(), seen: Vec::new(), ..order };
+    let mut batch = Batch::new();
+    batch.put(key, Expect::At(stored.version), &emptied, stored.body.listed_at);
+    if let Some(checkout) = checkout {
+        batch.delete(checkout_key, checkout.version); // it has the buyer's contact
+    }
+    Ok(usize::from(commit_once(&services.store, batch).await?))
+}
 
 /// Deletes the settled messages of an order whose entries are deleted. The flag
 /// says whether a message still waits.

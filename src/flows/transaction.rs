@@ -15,7 +15,7 @@ use tracing::Instrument;
 use super::Services;
 use crate::kernel::DocKey;
 use crate::kernel::chance::random_bytes;
-use crate::kernel::{Document, Timestamp};
+use crate::kernel::{Document, PartyName, Timestamp};
 use crate::orders::Number;
 use crate::outbox::Message;
 use crate::outbox::{Delivery, Settlement, Ticket};
@@ -45,6 +45,8 @@ pub struct Transaction<'a> {
     facts: Vec<String>,
     settles: bool,
     followed: Option<Number>,
+    /// The bytes that it stores of a party, for the party's quota.
+    stored: Option<(PartyName, usize)>,
 }
 
 /// The result of one run.
@@ -199,6 +201,11 @@ impl<'a> Transaction<'a> {
         self.followed = Some(number);
     }
 
+    /// Counts bytes of a party that are stored, after the commit.
+    pub(super) fn counts(&mut self, party: &PartyName, bytes: usize) {
+        self.stored = Some((party.clone(), bytes));
+    }
+
     /// Ends the run: the batch is to be committed.
     pub fn commit<T>(self, value: T) -> Staged<'a, T> {
         Staged::Commit(Box::new(self), value)
@@ -258,6 +265,7 @@ where
                 facts: Vec::new(),
                 settles: false,
                 followed: None,
+                stored: None,
             };
             let (transaction, value) = match work(transaction).await? {
                 Staged::Commit(transaction, value) => (transaction, value),
@@ -269,6 +277,9 @@ where
             match services.store.commit(transaction.batch).await {
                 Ok(()) => {
                     metrics::transaction(name, attempt);
+                    if let Some((party, bytes)) = &transaction.stored {
+                        services.quotas.count(party, *bytes, now);
+                    }
                     transaction
                         .followed
                         .into_iter()

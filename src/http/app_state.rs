@@ -120,6 +120,7 @@ pub struct Refusals {
     pub(super) hooks: Seldom,
     pub(super) notifications: Seldom,
     pub(super) unreadable: Seldom,
+    pub(super) parked: Seldom,
     log_ins: Seldom,
 }
 

@@ -31,6 +31,7 @@ use crate::flows::reject_hook::reject;
 use crate::flows::{Hook, Received};
 use crate::kernel::{ExternalId, PartyName, Stopwatch};
 use crate::orders::Number;
+use crate::store::Unavailable;
 use crate::telemetry::metrics::HookMetrics;
 use crate::texts::{Language, joined};
 use crate::webhooks::verify::CheckedHead;
@@ -180,6 +181,19 @@ async fn take(
     let hook = Hook::of(source.clone(), identity, plain.clone(), key);
     match accept_hook(&app.services, &**protocol, &hook, &*reading, None).await {
         Ok(received) => receiving.answer(received, hook.event_type(), hook.external_id()),
+        Err(why @ (Unavailable::TooManyParked { .. } | Unavailable::QuotaUsedUp { .. })) => {
+            if let Some(times) = app.refusals.parked.due_times() {
+                tracing::warn!(
+                    hook.source = %source,
+                    times,
+                    reason = %why,
+                    "hooks about orders that were not created were refused"
+                );
+            }
+            problem(Problem::unavailable(format!(
+                "{why}; send this hook again when its order was created"
+            )))
+        }
         Err(why) => {
             metrics.unavailable();
             tracing::error!(

@@ -155,12 +155,18 @@ impl Document for Order {
     }
 
     fn lists(&self) -> Vec<ListName> {
+        // What is left of an order that was never created is in no list.
+        if self.events.is_empty() {
+            return Vec::new();
+        }
         let view = self.view();
         let in_state = match &view {
             Some(view) => listing::in_state(&self.source, view.state()),
             None => listing::parked(&self.source),
         };
-        let waiting = self.needs_attention_as(view.as_ref()).then(listing::waiting_for_a_person);
+        // A parked order is shown to nobody before it is created.
+        let waits = view.is_some() && self.needs_attention_as(view.as_ref());
+        let waiting = waits.then(listing::waiting_for_a_person);
         [in_state].into_iter().chain(waiting).collect()
     }
 

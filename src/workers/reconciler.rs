@@ -151,7 +151,7 @@ impl Reconciler {
             }
         };
         let key = HookKey::of(&self.source, &body, None);
-        let hook = Hook::of(self.source.clone(), identity, body.clone(), key);
+        let hook = Hook::of(self.source.clone(), identity, body.clone(), key).reconciled();
         let received = accept_hook(&self.services, &*self.protocol, &hook, &*reading, None).await?;
         tracing::warn!(
             source = %self.source,

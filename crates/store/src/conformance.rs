@@ -802,6 +802,21 @@ async fn a_refused_floor_writes_nothing_and_says_which(store: Stage) {
     assert!(claimed(&store, &store.claim_at(2)).await.is_empty());
 }
 
+/// A duplicate is recognised as one, even if the first has used up the
+/// sum.
+async fn a_duplicate_of_a_batch_with_a_floor_conflicts_with_it(store: Stage) {
+    store.commit(add(&[("milk", 1)])).await.expect("committed");
+    let take = || {
+        let mut batch = add(&[("milk", -1)]);
+        batch.put(key(1), Expect::Absent, &note("hold"), at(1));
+        batch.floor(not_below_zero("milk"));
+        batch
+    };
+    store.commit(take()).await.expect("committed");
+    assert_eq!(store.commit(take()).await, Err(CommitError::Conflict));
+    assert_eq!(store.balances(&[counter("milk")]).await, Ok(vec![0]));
+}
+
 async fn a_batch_that_does_not_lower_a_sum_is_never_refused(store: Stage) {
     store.commit(add(&[("milk", -50)])).await.expect("facts have no floor");
     let floored = |amount| {
@@ -820,8 +835,11 @@ async fn floors_of_several_counters_hold_together(store: Stage) {
     // What is free is what is there, without what is held.
     let free = || Floor { plus: vec![counter("there")], minus: vec![counter("held")], least: 2 };
     store.commit(add(&[("there", 60)])).await.expect("committed");
-    // Some hold, some take away; each lowers what is free by one.
+    // Some hold, some take away; each lowers what is free by one. If there are
+    // several processes, each does only one of the two.
+    let processes = store.processes.len();
     let lower = |number: usize| {
+        let number = if processes > 1 { number % processes } else { number };
         let changed = if number.is_multiple_of(2) { ("held", 1) } else { ("there", -1) };
         let mut batch = add(&[changed]);
         batch.floor(free());
@@ -1009,6 +1027,7 @@ on_every_engine![
     there_is_no_oversell,
     an_account_is_not_overdrawn,
     a_refused_floor_writes_nothing_and_says_which,
+    a_duplicate_of_a_batch_with_a_floor_conflicts_with_it,
     a_batch_that_does_not_lower_a_sum_is_never_refused,
     floors_of_several_counters_hold_together,
     a_counter_with_a_floor_is_the_sum_of_its_changes,

@@ -63,7 +63,7 @@ impl Leases {
         read: &impl Fn(MessageId) -> Result<Option<Delivery>, E>,
     ) -> Result<(), E> {
         let Turn { claim, now, claimed, queues } = turn;
-        let now = *now;
+        let (now, had_their_turn) = (*now, std::mem::take(queues));
         let (mut looked_at, mut queue) = (0, None);
         while claimed.len() < claim.limit {
             let Some(place) = next(&position)? else { break };
@@ -73,9 +73,10 @@ impl Leases {
             if queue.as_ref() == Some(&place.queue) {
                 looked_at += 1;
             } else {
-                if !queues.insert(place.queue.clone()) {
+                if had_their_turn.contains(&place.queue) {
                     break;
                 }
+                queues.insert(place.queue.clone());
                 (looked_at, queue) = (1, Some(place.queue.clone()));
             }
             if place.due > now
@@ -119,7 +120,7 @@ struct Turn<'a> {
     claim: &'a Claim,
     now: Timestamp,
     claimed: Vec<Claimed>,
-    /// The queues that had their turn.
+    /// The queues that had their turn in this walk.
     queues: HashSet<String>,
 }
 

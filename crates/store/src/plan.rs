@@ -67,17 +67,22 @@ pub(super) struct Writes {
 
 /// Checks a batch against the stored state `held` and returns what to write.
 pub(super) fn plan(batch: Stamped, held: &impl Held) -> Result<Writes, CommitError> {
-    check_floors(&batch, held)?;
-    let mut writes = Writes { counters: batch.counters, ..Writes::default() };
-    for (key, (expect, change)) in batch.docs {
-        let old = held.head(key)?;
+    // Before floors: a batch that is a duplicate of another conflicts with it,
+    // and its author reads what that one did, even if it has used up the sum.
+    for (key, (expect, _)) in &batch.docs {
+        let old = held.head(*key)?;
         let as_believed = match expect {
             Expect::Absent => old.is_none(),
-            Expect::At(version) => old.as_ref().is_some_and(|old| old.version == version),
+            Expect::At(version) => old.is_some_and(|old| old.version == *version),
         };
         if !as_believed {
             return Err(CommitError::Conflict);
         }
+    }
+    check_floors(&batch, held)?;
+    let mut writes = Writes { counters: batch.counters, ..Writes::default() };
+    for (key, (_, change)) in batch.docs {
+        let old = held.head(key)?;
         let new = match change {
             Change::Keep => continue,
             Change::Put(body) => Some(body),

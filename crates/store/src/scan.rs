@@ -14,7 +14,7 @@ use tillgate_kernel::{Kind, ListName, Partition, Timestamp};
 #[derive(Debug, Clone)]
 pub enum Scan {
     /// Documents in any of some lists, ordered by the time under which they are
-    /// listed. A document in several of them appears once for each.
+    /// listed. A document in several of them appears once.
     Lists {
         lists: Vec<ListName>,
         /// Whether the latest is first, or the earliest.
@@ -66,6 +66,7 @@ pub(super) type Found = (Vec<DocKey>, Option<Cursor>);
 /// than `limit` of each if there are as many.
 pub(super) fn page_of_lines(mut lines: Vec<Line>, newest_first: bool, limit: usize) -> Found {
     lines.sort_unstable_by_key(Line::cursor);
+    lines.dedup_by_key(|line| line.cursor());
     if newest_first {
         lines.reverse();
     }

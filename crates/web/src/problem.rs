@@ -233,6 +233,9 @@ impl Problem {
 
 impl From<Unavailable> for Problem {
     fn from(why: Unavailable) -> Problem {
+        if matches!(why, Unavailable::TooManyParked { .. } | Unavailable::QuotaUsedUp { .. }) {
+            return Problem::unavailable(why.to_string());
+        }
         tracing::error!(error = %why, "a request failed because the store cannot be used");
         Problem::unavailable("the store cannot be used at the moment; send the request again")
     }

@@ -22,6 +22,7 @@ use super::{Caller, PLACING_MAX};
 use crate::flows::revise_order::{
     self as flows, CHANGES_MAX, Refused, Request, RequestedChange, revise,
 };
+use crate::flows::{OrderRecord, load_record};
 use crate::http::body::{read_fields, read_plain};
 use crate::http::fields::{Faults, Fields, Shape, is};
 use crate::http::number_in;
@@ -130,14 +131,32 @@ pub async fn change(
     let place = app.order_place()?;
     let body = read_plain(&headers, body).await?;
     let change = read_change(read_fields(&body, CHANGE)?, app.services.clock.now())?;
-    // New items need a new payment.
-    if change.lines.is_some()
-        && let Some(profile) = app.services.merchants.get(&merchant)
+    if let Some(profile) = app.services.merchants.get(&merchant)
+        && let Err(refused) = check_shares(&app, &merchant, profile).await
+        && needs_payment(&app, &merchant, &id, &change).await?
     {
-        check_shares(&app, &merchant, profile).await?;
+        return Err(refused);
     }
     let (change, tag) = (RequestedChange::Change(Box::new(change)), expected_tag(&headers)?);
     revise_order(app, ChangeRequest { merchant, id, change, tag, body }, place).await
+}
+
+/// Whether the order gets another payment by the change. A repeated change does
+/// not.
+async fn needs_payment(
+    app: &ApiRequest,
+    merchant: &PartyName,
+    id: &str,
+    change: &flows::Change,
+) -> Result<bool, Problem> {
+    let (Some(lines), Some(number)) = (&change.lines, number_in(id)?) else { return Ok(false) };
+    let record = load_record(&app.services.store, number).await?;
+    let own = record.filter(|record| record.order.source == *merchant);
+    Ok(own.is_some_and(|OrderRecord { order, checkout }| {
+        let revision = order.view().map_or(0, |view| view.revision);
+        let bill = checkout.as_ref().and_then(|checkout| checkout.bill_of(revision));
+        bill.is_some_and(|bill| bill.lines != *lines)
+    }))
 }
 
 /// The fields of a change.

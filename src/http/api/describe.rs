@@ -36,9 +36,9 @@ impl IntoResponses for Refusals {
             ),
             (
                 "429",
-                "`too-many-requests`: you have exceeded your rate limit, or too many of your \
-                orders wait for the payment system; repeat the request after `Retry-After` \
-                seconds.",
+                "`too-many-requests`: you have exceeded your rate limit or your quota of today, \
+                or too many of your orders wait for the payment system; repeat the request after \
+                `Retry-After` seconds.",
             ),
             (
                 "503",

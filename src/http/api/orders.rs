@@ -80,8 +80,8 @@ pub async fn list(
     query: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<List<MerchantOrder>>, Problem> {
     let Query(filter) = query.map_err(|why| Problem::bad_request(why.body_text()))?;
+    let fits = |shown: &MerchantOrder| filter.state.is_none_or(|state| shown.state == state);
     if let Some(id) = &filter.merchant_order_id {
-        let fits = |shown: &MerchantOrder| filter.state.is_none_or(|state| shown.state == state);
         let found = find(&app, &merchant, id).await?.filter(fits);
         return Ok(Json(List { items: found.into_iter().collect(), next_cursor: None }));
     }
@@ -90,7 +90,9 @@ pub async fn list(
     let paging = Paging { cursor: filter.cursor.clone(), limit: filter.limit };
     let page = list_records(&app.services.store, &paging.scan(lists, true)?).await?;
     let shown = |ListedOrder { at, record: OrderRecord { order, checkout }, .. }: ListedOrder| {
-        (at, checkout.and_then(|checkout| merchant_order(app.frame(), &order, &checkout)))
+        let shown = checkout.and_then(|checkout| merchant_order(app.frame(), &order, &checkout));
+        // Its state may have changed since the list was read.
+        (at, shown.filter(fits))
     };
     let shown = page.items.into_iter().map(shown).collect();
     Ok(Json(List::of(shown, page.next, paging.limit())))

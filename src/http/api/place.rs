@@ -25,7 +25,7 @@ use crate::flows::place_order::{
     Keyed, Placed, Placement, Taken, answer_key, known_key, place, take_key,
 };
 use crate::flows::quotas::seconds_left;
-use crate::flows::{Callbacks, PaymentProfile, backlog};
+use crate::flows::{Callbacks, PaymentProfile, backlog, find_record};
 use crate::http::AppState;
 use crate::http::body::{read_fields, read_plain};
 use crate::http::fields::{Faults, Fields, Shape, is};
@@ -222,7 +222,13 @@ async fn place_order(
         return taken_before(known);
     }
     let placement = read_placement(app, profile, merchant, bytes)?;
-    check_shares(app, &placement.merchant, profile).await?;
+    if let Err(refused) = check_shares(app, &placement.merchant, profile).await {
+        // A repeat of an order that exists needs no share.
+        let (merchant, id) = (&placement.merchant, &placement.merchant_order_id);
+        if find_record(&app.services, merchant, id).await?.is_none() {
+            return Err(refused);
+        }
+    }
     let keyed = Keyed {
         merchant: &placement.merchant,
         asked: KeyedRequest::Order,

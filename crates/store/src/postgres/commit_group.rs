@@ -168,7 +168,7 @@ async fn commit_group(
     batches: &[Batch],
     patience: Option<&'static str>,
 ) -> Result<Vec<BatchOutcome>, NotCommitted> {
-    if patience.is_none() && batches.iter().all(is_new) {
+    if patience.is_none() && batches.iter().all(believes_in_nothing) {
         let connected = link.get().await?;
         match insert_group(link, time, &connected, batches).await {
             Ok(Some(fates)) => return Ok(fates),
@@ -229,12 +229,8 @@ fn believes_in_nothing(batch: &Batch) -> bool {
         .docs
         .iter()
         .all(|(key, (expect, _))| *expect == Expect::Absent && inserts(key.partition));
-    all_absent && !batch.docs.is_empty() && batch.settled.is_empty()
-}
-
-/// Whether a batch only inserts, as nearly every new order does.
-fn is_new(batch: &Batch) -> bool {
-    believes_in_nothing(batch) && batch.floors.is_empty()
+    // A batch that a floor refuses inserts nothing either.
+    all_absent && !batch.docs.is_empty() && batch.settled.is_empty() && batch.floors.is_empty()
 }
 
 /// Commits a group of new things by one statement. Returns `None` if that is

@@ -32,14 +32,25 @@ pub struct CounterColumns {
     names: Vec<String>,
 }
 
-/// The value of each counter: its row, and its parts.
-const BALANCES: &str = "SELECT k.grp, k.name, least(greatest( \
-        coalesce((SELECT value FROM tillgate.counters c \
-                  WHERE c.grp = k.grp AND c.name = k.name), 0)::numeric \
-        + coalesce((SELECT sum(amount) FROM tillgate.counter_parts p \
-                    WHERE p.grp = k.grp AND p.name = k.name), 0), \
-        -9223372036854775808), 9223372036854775807)::bigint \
-    FROM unnest($1::text[], $2::text[]) AS k (grp, name)";
+/// The rows of counters, and all parts of theirs. The parts have no index by
+/// counter, so they are read once for all counters, and may be of other pairs.
+const BALANCES: &str = "SELECT grp, name, value FROM tillgate.counters c \
+        WHERE EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS k (grp, name) \
+            WHERE k.grp = c.grp AND k.name = c.name) \
+    UNION ALL \
+    SELECT grp, name, least(greatest(sum(amount), \
+        -9223372036854775808), 9223372036854775807)::bigint FROM tillgate.counter_parts \
+    WHERE grp = ANY($1) AND name = ANY($2) GROUP BY grp, name";
+
+/// Adds up the rows of [`BALANCES`].
+fn sums(rows: &[Row]) -> HashMap<CounterKey, i64> {
+    let mut sums = HashMap::new();
+    for row in rows {
+        let sum = sums.entry(CounterKey { group: row.get(0), name: row.get(1) }).or_insert(0_i64);
+        *sum = sum.saturating_add(row.get(2));
+    }
+    sums
+}
 
 impl CounterColumns {
     pub fn of<'a>(keys: impl IntoIterator<Item = &'a CounterKey>) -> CounterColumns {
@@ -74,8 +85,17 @@ impl CounterColumns {
         connected: &Connected,
     ) -> Result<HashMap<CounterKey, i64>, Failed> {
         let rows = connected.ask(BALANCES, &[&self.groups, &self.names]).await?;
-        let balance = |row: &Row| (CounterKey { group: row.get(0), name: row.get(1) }, row.get(2));
-        Ok(rows.iter().map(balance).collect())
+        let sums = sums(&rows);
+        let balance = |key: CounterKey| {
+            let sum = sums.get(&key).copied().unwrap_or(0);
+            (key, sum)
+        };
+        Ok(self.keys().map(balance).collect())
+    }
+
+    fn keys(&self) -> impl Iterator<Item = CounterKey> {
+        let pairs = self.groups.iter().zip(&self.names);
+        pairs.map(|(group, name)| CounterKey { group: group.clone(), name: name.clone() })
     }
 
     /// Removes the counters.
@@ -108,7 +128,8 @@ pub async fn balances(store: &Postgres, keys: &[CounterKey]) -> Result<Vec<i64>,
     let columns = CounterColumns::of(keys);
     // Like a page that is read for an answer: what it shows must survive.
     let rows = query_kept(&store.slow, BALANCES, &[&columns.groups, &columns.names]).await?;
-    Ok(rows.iter().map(|row| row.get(2)).collect())
+    let sums = sums(&rows);
+    Ok(keys.iter().map(|key| sums.get(key).copied().unwrap_or(0)).collect())
 }
 
 pub async fn counters(
@@ -191,10 +212,12 @@ pub async fn sum_up(link: &Link) -> Result<usize, Unavailable> {
         }
         let amounts: Vec<i64> = sums.values().copied().collect();
         CounterColumns::of(sums.keys()).add(&connected, &amounts).await?;
+        connected.without_warning(&link.address, connected.client.batch_execute("COMMIT")).await?;
+        // By itself: a transaction that waits for these rows may have locked
+        // counters.
         let text = "DELETE FROM tillgate.outbox WHERE state = 2 \
                     AND leased_until <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
         in_time(connected.client.execute(text, &[])).await?;
-        connected.without_warning(&link.address, connected.client.batch_execute("COMMIT")).await?;
         Ok(rows.len())
     };
     let summed: Result<usize, Failed> = summed.await;

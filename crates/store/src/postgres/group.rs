@@ -184,32 +184,30 @@ impl Group {
         Ok(group)
     }
 
-    /// Locks the counters that batches with floors change, and reads all
-    /// counters of floors. This comes after the pages, and the counters are
-    /// locked in the order of their keys, so groups do not deadlock. A counter
-    /// that a floor only reads is not locked: what others add to it meanwhile
-    /// counts as having come later.
+    /// Locks and reads the counters of floors. This comes after the pages, and
+    /// the counters are locked in the order of their keys, so groups do not
+    /// deadlock. Those that a floor only reads are locked too: another batch
+    /// with the same floor may change them.
     pub async fn read_counters(
         &mut self,
         connected: &Connected,
         batches: &[Batch],
     ) -> Result<(), Failed> {
-        let with_floors = || batches.iter().filter(|batch| !batch.floors.is_empty());
-        let of_floors = |batch: &Batch| -> BTreeSet<CounterKey> {
-            batch.floors.iter().flat_map(Floor::counters).cloned().collect()
-        };
-        let all: BTreeSet<CounterKey> = with_floors().flat_map(of_floors).collect();
-        if all.is_empty() {
+        let floors = || batches.iter().flat_map(|batch| &batch.floors);
+        let of_floors: BTreeSet<&CounterKey> = floors().flat_map(Floor::counters).collect();
+        if of_floors.is_empty() {
             return Ok(());
         }
-        let changed = with_floors().flat_map(|batch| batch.counters.iter().map(|(key, _)| key));
-        let kept: BTreeSet<&CounterKey> = changed.filter(|key| all.contains(key)).collect();
-        let columns = CounterColumns::of(kept.iter().copied());
+        let changes = batches.iter().flat_map(|batch| &batch.counters);
+        let set = changes.filter(|(_, change)| matches!(change, CounterChange::Set(_)));
+        let all: BTreeSet<&CounterKey> =
+            of_floors.into_iter().chain(set.map(|(key, _)| key)).collect();
+        let columns = CounterColumns::of(all.iter().copied());
         self.unused = columns.lock(connected).await?.into_iter().collect();
-        self.kept = kept.into_iter().map(|key| (key.clone(), 0)).collect();
-        // A statement of its own: it sees what was committed until the locks
+        self.kept = all.into_iter().map(|key| (key.clone(), 0)).collect();
+        // Statements of their own: they see what was committed until the locks
         // were got.
-        self.balances = CounterColumns::of(&all).balances(connected).await?;
+        self.balances = columns.balances(connected).await?;
         Ok(())
     }
 

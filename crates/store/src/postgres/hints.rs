@@ -32,7 +32,7 @@ pub fn start(
         loop {
             // While there is no connection, other code reports that.
             if let Ok(connected) = link.get().await {
-                if let Err(why) = exchange(&connected, &name, &committed, &wakeups).await {
+                if let Err(why) = exchange(&link, &connected, &name, &committed, &wakeups).await {
                     tracing::debug!(error = %why, "hints cannot be exchanged; will reconnect");
                 }
                 link.abandon(&connected).await;
@@ -42,8 +42,10 @@ pub fn start(
     }))
 }
 
-/// Exchanges hints over a connection until it breaks.
+/// Exchanges hints over a connection until it breaks, or another server of the
+/// database is promoted.
 async fn exchange(
+    link: &Link,
     connected: &Connected,
     name: &str,
     committed: &Notify,
@@ -51,7 +53,7 @@ async fn exchange(
 ) -> Result<(), Failed> {
     let mut received = connected.notifications();
     connected.execute("LISTEN tillgate_outbox").await?;
-    while !connected.client.is_closed() {
+    while !connected.client.is_closed() && connected.is_current(&link.address) {
         tokio::select! {
             () = committed.notified() => {
                 connected.ask("SELECT pg_notify('tillgate_outbox', $1)", &[&name]).await?;

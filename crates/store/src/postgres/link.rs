@@ -297,6 +297,11 @@ impl Connected {
         }
     }
 
+    /// Whether the server is still the one to work with.
+    pub fn is_current(&self, address: &Address) -> bool {
+        address.is_current(&self.connection)
+    }
+
     /// Changes with every notification that the server sends.
     pub fn notifications(&self) -> watch::Receiver<String> {
         self.connection.notifications()

@@ -106,12 +106,15 @@ async fn claim_into(
             ids.push(id);
         }
     }
-    for (ticket, at) in lease(store, claim, &ids).await? {
+    let mut leased = lease(store, claim, &ids).await?.into_iter();
+    while let Some((ticket, at)) = leased.next() {
         match delivery(store, ticket.id).await {
             Ok(Some(delivery)) => claimed.push(Claimed { delivery, ticket, at }),
             Ok(None) => {}
             Err(why @ Unavailable::Unreachable(_)) => {
+                // Nobody will work under these leases.
                 store.orphans.add(ticket);
+                leased.for_each(|(ticket, _)| store.orphans.add(ticket));
                 return Err(why);
             }
             Err(why) => {

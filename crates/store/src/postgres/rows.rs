@@ -100,27 +100,29 @@ impl Rows {
 }
 
 /// Inserts new pages and their lines in lists, in one statement that commits by
-/// itself.
-const PAGES: &str = "WITH pages AS ( \
-        INSERT INTO tillgate.pages (partition, body) \
-        SELECT * FROM unnest($1::bigint[], $2::bytea[])) \
-    INSERT INTO tillgate.lists (list, listed_at, partition, kind, id) \
-    SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::smallint[], $7::bytea[])";
-
-/// The same with messages, and with what is added to counters.
-const PAGES_WITH_EFFECTS: &str = "WITH pages AS ( \
-        INSERT INTO tillgate.pages (partition, body) \
-        SELECT * FROM unnest($1::bigint[], $2::bytea[])), \
-    lists AS ( \
+/// itself. PostgreSQL runs the main part first, and then the others, the last
+/// one first: in the order of [`Rows::write`], so that groups do not deadlock.
+const PAGES: &str = "WITH lists AS ( \
         INSERT INTO tillgate.lists (list, listed_at, partition, kind, id) \
         SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::smallint[], \
-            $7::bytea[])), \
+            $7::bytea[])) \
+    INSERT INTO tillgate.pages (partition, body) \
+    SELECT * FROM unnest($1::bigint[], $2::bytea[])";
+
+/// The same with messages, and with what is added to counters.
+const PAGES_WITH_EFFECTS: &str = "WITH parts AS ( \
+        INSERT INTO tillgate.counter_parts (partition, grp, name, amount) \
+        SELECT * FROM unnest($14::bigint[], $15::text[], $16::text[], $17::bigint[])), \
     outbox AS ( \
         INSERT INTO tillgate.outbox (partition, sequence, lane, state, queue, due) \
         SELECT * FROM unnest($8::bigint[], $9::bigint[], $10::smallint[], $11::smallint[], \
-            $12::text[], $13::bigint[])) \
-    INSERT INTO tillgate.counter_parts (partition, grp, name, amount) \
-    SELECT * FROM unnest($14::bigint[], $15::text[], $16::text[], $17::bigint[])";
+            $12::text[], $13::bigint[])), \
+    lists AS ( \
+        INSERT INTO tillgate.lists (list, listed_at, partition, kind, id) \
+        SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::smallint[], \
+            $7::bytea[])) \
+    INSERT INTO tillgate.pages (partition, body) \
+    SELECT * FROM unnest($1::bigint[], $2::bytea[])";
 
 impl Rows {
     /// Whether everything is new: nothing is changed, removed or locked.

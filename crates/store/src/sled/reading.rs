@@ -25,6 +25,10 @@ pub(super) const READ_MAX: Duration = Duration::from_millis(2000);
 /// Like [`READ_MAX`], for reads that no hook waits for: lists and claims.
 pub(super) const SLOW_READ_MAX: Duration = Duration::from_secs(10);
 
+/// How often several entries are read again because a group was written
+/// meanwhile. Then the committer waits for the reader.
+const READS_WITHOUT_STANDSTILL: usize = 3;
+
 /// When a write has been under way for longer than this, other calls fail at
 /// once instead of waiting behind it.
 const STALL_PATIENCE: Duration = Duration::from_secs(1);
@@ -59,17 +63,16 @@ impl Sled {
         let scan = scan.clone();
         let scanned = self.read(SLOW_READ_MAX, move |store| match scan {
             Scan::Lists { ref lists, newest_first, ref after, limit } => {
-                let mut lines = Vec::new();
-                for list in lists {
-                    let after = after.as_ref();
-                    lines.extend(lists::listed(
-                        &store.tree,
-                        *list,
-                        newest_first,
-                        after,
-                        limit + 1,
-                    )?);
-                }
+                let after = after.as_ref();
+                let lines = store.at_one_moment(lists.len() > 1, || {
+                    let mut lines = Vec::new();
+                    for list in lists {
+                        let more =
+                            lists::listed(&store.tree, *list, newest_first, after, limit + 1);
+                        lines.extend(more?);
+                    }
+                    Ok(lines)
+                })?;
                 Ok(page_of_lines(lines, newest_first, limit))
             }
             Scan::Partition { partition, kind } => {
@@ -162,6 +165,28 @@ impl Sled {
             }
             outcome => outcome,
         }
+    }
+
+    /// Reads several entries as they were at one moment, if that `matters`: a
+    /// document that moves from one list to another is found in one of them.
+    fn at_one_moment<T>(
+        &self,
+        matters: bool,
+        read: impl Fn() -> Result<T, Unavailable>,
+    ) -> Result<T, Unavailable> {
+        if !matters {
+            return read();
+        }
+        let group = || keys::read_last_group(&self.tree).map_err(Unavailable::Stopped);
+        for _ in 0..READS_WITHOUT_STANDSTILL {
+            let before = group()?;
+            let found = read()?;
+            if group()? == before {
+                return Ok(found);
+            }
+        }
+        let _still = self.index.standing_still();
+        read()
     }
 
     /// Runs a read of sled on a thread that may block: a disk that hangs must
