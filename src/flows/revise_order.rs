@@ -155,6 +155,13 @@ fn changed(before: &Bill, change: &Change, now: Timestamp) -> Result<Bill, Refus
         .map_err(|why| Refused::BadBill(why.to_string()))
 }
 
+/// Whether the bill gets other lines by the change, which then need another
+/// payment.
+#[must_use]
+pub fn changes_lines(before: &Bill, change: &Change, now: Timestamp) -> bool {
+    changed(before, change, now).is_ok_and(|bill| bill.lines != before.lines)
+}
+
 /// Updates data of the bill while its lines stay the same.
 fn update_bill(tx: &mut Transaction<'_>, request: &Request, mut billed: BilledOrder, bill: Bill) {
     let now = tx.now;

@@ -14,7 +14,7 @@ use tillgate::payments::{ContactNeed, Terms};
 
 /// What the payment systems of these tests require of a bill: nothing. Each
 /// payment is created at once.
-const TERMS: Terms = Terms {
+pub const TERMS: Terms = Terms {
     contact: ContactNeed::Nothing,
     lines_max: 500,
     free_lines: true,

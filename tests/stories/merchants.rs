@@ -248,6 +248,16 @@ async fn a_merchant_over_its_quota_is_answered_429_until_midnight() {
     );
     assert!(text(&json_of(&refused)["detail"]).contains("megabytes_per_day_max"));
     assert_eq!(place(0).await.status, 201, "a repeated request gets its answer");
+    // So does the same order under another key, and a change that was made
+    // already; another change does not.
+    let mut long = order("A-0");
+    long["items"] = Value::Array(vec![long["items"][0].clone(); 400]);
+    let same = till.call(Method::POST, "/v1/orders", API_KEY, Some("new"), &long.to_string()).await;
+    assert_eq!(same.status, 201);
+    let id = text(&json_of(&same)["id"]);
+    assert_eq!(till.change(&id, None, &long["items"]).await.status, 200);
+    let fewer = Value::Array(vec![long["items"][0].clone()]);
+    assert_eq!(till.change(&id, None, &fewer).await.status, 429);
     assert_eq!(till.hook(&created("H1")).await.status(), 200);
     clock.advance(std::time::Duration::from_secs(3600));
     assert_eq!(place(number).await.status, 201);

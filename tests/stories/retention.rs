@@ -14,18 +14,20 @@ use tillgate::flows::recognise_hook::recognise;
 use tillgate::flows::settle_delivery::send_test;
 use tillgate::flows::share_counts::share_counts;
 use tillgate::flows::sweep::{Progress, Retention, sweep_step};
-use tillgate::flows::{Hook, Received, Services};
+use tillgate::flows::{Callbacks, Hook, PaymentProfile, Rates, Received, Services};
 use tillgate::kernel::Document;
 use tillgate::kernel::{Clock, Kind, PartyName};
 use tillgate::notify::Audience;
 use tillgate::orders::{Order, State, listing};
 use tillgate::outbox::{Claim, Settlement, message_key};
+use tillgate::payments::{Checkout, VatCode};
 use tillgate::store::memory::Memory;
 use tillgate::store::sled::Sled;
 use tillgate::store::{Batch, Scan, Store, Unavailable};
 use tillgate::webhooks::sm::Sm;
 use tillgate::webhooks::{Authentic, Inbound, Protocol};
 
+use crate::laws::TERMS;
 use crate::world::{DEADLINE, created, hook};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -193,6 +195,34 @@ async fn orders_that_are_never_created_have_a_ceiling_and_go_with_their_hooks() 
         }
     };
     tokio::time::timeout(DEADLINE, admitted).await.expect("there is room again");
+}
+
+/// Of a paid source's order that is never created, not even the buyer's contact
+/// stays; and it can still be created after that.
+#[tokio::test]
+async fn a_swept_order_of_a_paid_source_can_still_be_created() {
+    let profile = PaymentProfile {
+        gateway: PartyName::new("bank"),
+        account: "shop".into(),
+        rates: Rates { goods: VatCode::None, delivery: VatCode::None },
+        callbacks: Callbacks::None,
+        terms: TERMS,
+        waiting_max: None,
+    };
+    let merchants = Arc::new(BTreeMap::from([(PartyName::new("sm"), profile)]));
+    let services = Services { merchants, ..services() };
+    let contact = serde_json::json!({
+        "originalOrderId": "H1", "customer": {"phone": "79990000001", "email": "anna@example.org"},
+    });
+    let parked = deliver(&services, &hook("order.changed", None, contact)).await;
+    assert_eq!(parked.verdict, Verdict::Parked);
+    assert_eq!(stored(&services, Checkout::KIND).await, 1);
+    services.clock.advance(361 * DAY);
+    sweep(&services).await;
+    assert_eq!(stored(&services, Checkout::KIND).await, 0);
+    let again = deliver(&services, &created("H1")).await;
+    assert_eq!((again.verdict, again.number), (Verdict::Applied, parked.number));
+    assert_eq!(stored(&services, Checkout::KIND).await, 1, "its bill");
 }
 
 /// A source that has used up its quota loses no order: an alarm is raised, and

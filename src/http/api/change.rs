@@ -149,13 +149,13 @@ async fn needs_payment(
     id: &str,
     change: &flows::Change,
 ) -> Result<bool, Problem> {
-    let (Some(lines), Some(number)) = (&change.lines, number_in(id)?) else { return Ok(false) };
+    let Some(number) = number_in(id)? else { return Ok(false) };
     let record = load_record(&app.services.store, number).await?;
     let own = record.filter(|record| record.order.source == *merchant);
     Ok(own.is_some_and(|OrderRecord { order, checkout }| {
         let revision = order.view().map_or(0, |view| view.revision);
         let bill = checkout.as_ref().and_then(|checkout| checkout.bill_of(revision));
-        bill.is_some_and(|bill| bill.lines != *lines)
+        bill.is_some_and(|bill| flows::changes_lines(bill, change, app.services.clock.now()))
     }))
 }
 
