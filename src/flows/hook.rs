@@ -46,17 +46,7 @@ impl Hook {
             }
             None => key::orphan(&source, &body),
         };
-        let (has_delivery_id, is_reconciled) = (false, false);
-        Hook {
-            source,
-            event_type,
-            kind,
-            external_id,
-            body,
-            has_delivery_id,
-            is_reconciled,
-            first_id,
-        }
+        Hook::under(first_id, source, event_type, kind, external_id, body)
     }
 
     /// Creates a hook of a marketplace whose envelope has been read.
@@ -71,7 +61,19 @@ impl Hook {
             }
             None => HookId::of_name(fingerprint),
         };
-        let is_reconciled = false;
+        let hook = Hook::under(first_id, source, event_type, kind, external_id, body);
+        Hook { has_delivery_id, ..hook }
+    }
+
+    fn under(
+        first_id: HookId,
+        source: PartyName,
+        event_type: String,
+        kind: Option<EventKind>,
+        external_id: Option<ExternalId>,
+        body: Bytes,
+    ) -> Hook {
+        let (has_delivery_id, is_reconciled) = (false, false);
         Hook {
             source,
             event_type,

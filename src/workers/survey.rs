@@ -20,8 +20,10 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// The latest orders that are counted.
 const ORDERS_MAX: usize = 5000;
 
-/// Orders that are read at once, so that other work goes on in between.
+/// Orders that are read at once, and the pause after them: hooks are not held
+/// up.
 const PAGE: usize = 250;
+const PAGE_PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs until drained.
 pub async fn run(services: Services, drain: CancellationToken) {
@@ -79,7 +81,11 @@ impl Found {
 
 async fn count(services: &Services) -> Result<Found, Unavailable> {
     let mut found = Found { attention: count_attention(services).await?, ..Found::default() };
-    let parties = known_parties(services).await?;
+    // Only orders that are paid through us have money.
+    let mut parties = known_parties(services).await?;
+    parties.retain(|party| {
+        services.merchants.contains_key(party) || !services.parties.contains(party)
+    });
     let in_states = |party| State::ALL.iter().map(move |state| listing::in_state(party, *state));
     let lists: Vec<ListName> = parties.iter().flat_map(in_states).collect();
     let (mut after, mut seen) = (None::<Cursor>, 0);
@@ -98,7 +104,7 @@ async fn count(services: &Services) -> Result<Found, Unavailable> {
         if after.is_none() {
             break;
         }
-        tokio::task::yield_now().await;
+        tokio::time::sleep(PAGE_PAUSE).await;
     }
     Ok(found)
 }
