@@ -1,5 +1,6 @@
 //! The journal entry of a delivery, for people and for a replay.
 
+use bytes::Bytes;
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +42,7 @@ pub struct JournalEntry {
     pub body_bytes: u64,
     /// The body as it was received, except for card numbers, which are masked.
     #[serde(skip)]
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 /// The duplicates of one hook.
@@ -77,7 +78,7 @@ impl Document for JournalEntry {
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
         let (head, body) = rest.split_at_checked(length).unwrap_or((rest, &[]));
         let mut entry: JournalEntry = document::decode(schema, head)?;
-        entry.body = body.to_vec();
+        entry.body = Bytes::copy_from_slice(body);
         Ok(entry)
     }
 }
@@ -142,12 +143,13 @@ mod tests {
             facts: Vec::new(),
             copies: None,
             body_bytes: 9,
-            body: b"{}\n\xff".to_vec(),
+            body: Bytes::from_static(b"{}\n\xff"),
         };
         assert_eq!(JournalEntry::decode(JournalEntry::SCHEMA, &plain.encode()), Ok(plain.clone()));
         assert!(plain.is_of(b"{}\n\xff") && !plain.is_of(b"{}"));
         let record = IdempotencyRecord { masked_from: Some(fingerprint), ..plain.record.clone() };
-        let masked = JournalEntry { record, body: b"card ****".to_vec(), ..plain.clone() };
+        let masked =
+            JournalEntry { record, body: Bytes::from_static(b"card ****"), ..plain.clone() };
         assert!(masked.is_of(b"card 4111") && !masked.is_of(b"card ****"));
         let answered = plain.record.answered().expect("an answer");
         assert_eq!((answered.id, answered.answer), (plain.record.id, Answer::empty()));

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
 use super::Hook;
 use super::transaction::Versioned;
 use crate::dedup::{IdempotencyRecord, JournalEntry, Verdict};
@@ -41,8 +43,10 @@ impl Versioned<JournalEntry> {
 
 /// Creates an entry about `hook`. The caller sets its verdict.
 pub(super) fn entry_of(hook: &Hook, id: HookId, received_at: Timestamp) -> JournalEntry {
-    let body = card::mask_body(&hook.body);
-    let is_masked = matches!(body, Cow::Owned(_));
+    let masked = match card::mask_body(&hook.body) {
+        Cow::Owned(masked) => Some(Bytes::from(masked)),
+        Cow::Borrowed(_) => None,
+    };
     JournalEntry {
         record: IdempotencyRecord {
             id,
@@ -50,7 +54,7 @@ pub(super) fn entry_of(hook: &Hook, id: HookId, received_at: Timestamp) -> Journ
             received_at,
             verdict: Verdict::Ignored,
             answer: None,
-            masked_from: is_masked.then(|| Fingerprint::of(&[&hook.body])),
+            masked_from: masked.as_ref().map(|_| Fingerprint::of(&[&hook.body])),
         },
         source: hook.source.clone(),
         event_type: Some(hook.event_type.clone()),
@@ -61,6 +65,6 @@ pub(super) fn entry_of(hook: &Hook, id: HookId, received_at: Timestamp) -> Journ
         facts: Vec::new(),
         copies: None,
         body_bytes: hook.body.len() as u64,
-        body: body.into_owned(),
+        body: masked.unwrap_or_else(|| hook.body.clone()),
     }
 }

@@ -1,5 +1,6 @@
 //! The texts of messages to pickers.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::kernel::ExternalId;
@@ -79,8 +80,8 @@ fn assemble(words: &Words, mut text: String, lines: &[String], tail: &str, foot:
 }
 
 fn window(window: Window) -> Option<String> {
-    let day = |time: jiff::civil::DateTime| time.strftime("%d.%m").to_string();
-    let hour = |time: jiff::civil::DateTime| time.strftime("%H:%M").to_string();
+    let day = |time: jiff::civil::DateTime| format!("{:02}.{:02}", time.day(), time.month());
+    let hour = |time: jiff::civil::DateTime| format!("{:02}:{:02}", time.hour(), time.minute());
     match (window.from.map(|time| time.on_the_wall()), window.to.map(|time| time.on_the_wall())) {
         (Some(from), Some(to)) if from.date() == to.date() => {
             Some(format!("{}, {}–{}", day(from), hour(from), hour(to)))
@@ -96,11 +97,18 @@ fn window(window: Window) -> Option<String> {
 /// The name and article number of an order line, on a single line whatever
 /// characters the sender's name has.
 fn article(words: &Words, name: Option<&str>, sku: &str) -> String {
-    let clean = |text: &str, chars: usize| -> String { clean(text).chars().take(chars).collect() };
-    let sku = clean(sku, NAME_CHARS_MAX);
+    let (sku, article) = (shortened(sku), words.of().article);
     match name {
-        Some(name) => format!("{} ({} {sku})", clean(name, NAME_CHARS_MAX), words.of().article),
-        None => format!("{} {sku}", words.of().article),
+        Some(name) => format!("{} ({article} {sku})", shortened(name)),
+        None => format!("{article} {sku}"),
+    }
+}
+
+fn shortened(text: &str) -> Cow<'_, str> {
+    let clean = clean(text);
+    match clean.char_indices().nth(NAME_CHARS_MAX) {
+        Some((end, _)) => Cow::Owned(clean[..end].to_owned()),
+        None => clean,
     }
 }
 

@@ -128,7 +128,7 @@ pub struct NotANumber;
 
 impl Serialize for Number {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        crate::kernel::short_text::serialize_text(self, serializer)
     }
 }
 

@@ -43,7 +43,7 @@ impl FromStr for OperationId {
 
 impl Serialize for OperationId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        crate::kernel::short_text::serialize_text(self, serializer)
     }
 }
 

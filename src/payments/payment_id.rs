@@ -45,7 +45,7 @@ impl FromStr for PaymentId {
 
 impl Serialize for PaymentId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        crate::kernel::short_text::serialize_text(self, serializer)
     }
 }
 

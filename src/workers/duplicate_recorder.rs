@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::dedup::Copies;
@@ -17,8 +16,9 @@ use crate::flows::Services;
 use crate::flows::record_duplicates::{NewCopies, record_duplicates};
 use crate::kernel::{HookId, Timestamp};
 
-/// The pause between two writes.
-const PAUSE: Duration = Duration::from_millis(200);
+/// The pause between two writes. Each writes an entry for each hook that had
+/// duplicates, so shorter pauses mean more writes in a storm.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Hooks whose duplicates may wait to be recorded. Beyond this, duplicates are
 /// counted only in the metrics.
@@ -68,26 +68,16 @@ impl DuplicateCounter {
 
     async fn write_all(&self, services: &Services) {
         let _one_at_a_time = self.writing.lock().await;
-        let mut due = std::mem::take(&mut *self.waiting()).into_values().peekable();
-        while due.peek().is_some() {
-            let mut recording = JoinSet::new();
-            for new in due.by_ref().take(RECORDED_AT_ONCE_MAX) {
-                let services = services.clone();
-                recording.spawn(async move { record(&services, &new).await });
+        let due: Vec<NewCopies> = std::mem::take(&mut *self.waiting()).into_values().collect();
+        for new in due.chunks(RECORDED_AT_ONCE_MAX) {
+            if let Err(why) = record_duplicates(services, new).await {
+                tracing::warn!(
+                    hooks = new.len(),
+                    error = %why,
+                    "duplicates were not recorded in the journal, of this many hooks at most"
+                );
             }
-            recording.join_all().await;
         }
-    }
-}
-
-async fn record(services: &Services, new: &NewCopies) {
-    if let Err(why) = record_duplicates(services, new).await {
-        tracing::warn!(
-            hook.id = %new.copies.of,
-            copies = new.copies.count,
-            error = %why,
-            "duplicates of a hook were not recorded in the journal"
-        );
     }
 }
 

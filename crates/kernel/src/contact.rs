@@ -92,6 +92,10 @@ pub fn phone(text: &str) -> Option<String> {
 }
 
 fn without_extension(text: &str) -> &str {
+    let is_of_number = |byte: u8| byte.is_ascii_digit() || b"+-() ".contains(&byte);
+    if text.bytes().all(is_of_number) {
+        return text; // no mark is among these
+    }
     let lower = text.to_lowercase();
     let marks = ["доб", "доп", "вн", "ext", "x", "х", "#", "*", "/", "\\", ",", ";", "w", "p"];
     // The mark must come after a number: "тел., +7 …" has a comma at its

@@ -35,6 +35,9 @@ pub enum DecimalError {
 /// last of them: `parse("1.5", 2)` is 150. Zeros beyond the scale are accepted
 /// (`"1.500"`), other digits are not.
 pub fn parse(text: &str, scale: u32) -> Result<i64, DecimalError> {
+    if let Some(units) = plain(text, scale) {
+        return Ok(units);
+    }
     if text.len() > DECIMAL_BYTES_MAX {
         return Err(DecimalError::TooLarge);
     }
@@ -54,6 +57,33 @@ pub fn parse(text: &str, scale: u32) -> Result<i64, DecimalError> {
             .ok_or(DecimalError::TooLarge)?;
     }
     if negative { Ok(units) } else { units.checked_neg().ok_or(DecimalError::TooLarge) }
+}
+
+/// The longest text that [`plain`] reads, in bytes: no number of it overflows
+/// an `i64`.
+const PLAIN_BYTES_MAX: usize = 15;
+
+/// Reads what nearly all amounts are: a few digits, perhaps with a dot and at
+/// most `scale` more. `None` for everything else, correct or not.
+fn plain(text: &str, scale: u32) -> Option<i64> {
+    let mut units: i64 = 0;
+    let mut after_dot = None;
+    for (place, byte) in text.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' if place < PLAIN_BYTES_MAX => {
+                units = units * 10 + i64::from(byte - b'0');
+                after_dot = after_dot.map(|digits| digits + 1);
+            }
+            b'.' if place > 0 && after_dot.is_none() => after_dot = Some(0),
+            _ => return None,
+        }
+    }
+    let missing_zeros = match after_dot {
+        Some(0) => return None,
+        None if text.is_empty() => return None,
+        digits => scale.checked_sub(digits.unwrap_or(0))?,
+    };
+    10_i64.checked_pow(missing_zeros).and_then(|power| units.checked_mul(power))
 }
 
 /// Whether a number is below zero, and its digits before and after the dot.
@@ -82,6 +112,9 @@ fn parts(text: &str) -> Result<(bool, &str, &str), DecimalError> {
 /// No float is used. The exponent shifts the digits, and what lies beyond the
 /// last kept digit must be almost zero or almost one whole unit.
 pub fn parse_lenient(text: &str, scale: u32) -> Result<i64, DecimalError> {
+    if let Some(units) = plain(text, scale) {
+        return Ok(units);
+    }
     if text.len() > DECIMAL_BYTES_MAX {
         return Err(DecimalError::TooLarge);
     }
@@ -140,12 +173,32 @@ fn exponent_of(text: &str) -> Result<i32, DecimalError> {
     Ok(if negative { -size } else { size })
 }
 
+/// The longest text that [`write`] writes, in bytes: a sign, a dot, and the
+/// digits of an `i64`.
+const WRITTEN_BYTES_MAX: usize = 2 + 20;
+
 /// Writes `units` with exactly `scale` digits after the dot: `(150, 2)` is
-/// `1.50`.
+/// `1.50`, `(150, 0)` is `150`.
 pub fn write(f: &mut fmt::Formatter<'_>, units: i64, scale: u32) -> fmt::Result {
-    let one = 10_u64.pow(scale);
-    let (sign, size) = (if units < 0 { "-" } else { "" }, units.unsigned_abs());
-    write!(f, "{sign}{}.{:0width$}", size / one, size % one, width = scale as usize)
+    let mut text = [b'0'; WRITTEN_BYTES_MAX];
+    let mut begin = text.len();
+    let mut put = |byte: u8| {
+        begin -= 1;
+        text[begin] = byte;
+    };
+    let (mut rest, mut digits) = (units.unsigned_abs(), 0);
+    while rest > 0 || digits <= scale {
+        if digits == scale && scale > 0 {
+            put(b'.');
+        }
+        put(b'0' + u8::try_from(rest % 10).unwrap_or_default());
+        rest /= 10;
+        digits += 1;
+    }
+    if units < 0 {
+        put(b'-');
+    }
+    f.write_str(std::str::from_utf8(&text[begin..]).map_err(|_| fmt::Error)?)
 }
 
 #[cfg(test)]

@@ -13,6 +13,12 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(u128);
 
+/// The first bytes of the number, which are zero.
+const UNUSED_BYTES: usize = 4;
+
+/// The length of the text, in bytes.
+const TEXT_BYTES: usize = 24;
+
 impl Fingerprint {
     /// The fingerprint of `parts` in this order. Each part is preceded by its
     /// length, so that no two different lists of parts give the same bytes.
@@ -25,7 +31,7 @@ impl Fingerprint {
         }
         let digest = hash.finalize();
         let mut first = [0; 16];
-        first[4..].copy_from_slice(&digest[..12]);
+        first[UNUSED_BYTES..].copy_from_slice(&digest[..12]);
         Fingerprint(u128::from_be_bytes(first))
     }
 
@@ -38,7 +44,13 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:024x}", self.0)
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [b'0'; TEXT_BYTES];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(&self.0.to_be_bytes()[UNUSED_BYTES..]) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 0xf)];
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -46,7 +58,7 @@ impl FromStr for Fingerprint {
     type Err = NotAFingerprint;
 
     fn from_str(text: &str) -> Result<Fingerprint, NotAFingerprint> {
-        let is_hex = text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_hex = text.len() == TEXT_BYTES && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let number = is_hex.then(|| u128::from_str_radix(text, 16).ok()).flatten();
         number.map(Fingerprint).ok_or(NotAFingerprint)
     }
@@ -59,7 +71,7 @@ pub struct NotAFingerprint;
 
 impl Serialize for Fingerprint {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        crate::short_text::serialize_text(self, serializer)
     }
 }
 

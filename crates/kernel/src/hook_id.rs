@@ -52,7 +52,7 @@ impl HookId {
 
 impl Serialize for HookId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        crate::short_text::serialize_text(self, serializer)
     }
 }
 

@@ -142,9 +142,7 @@ const ESCAPE_BYTES: usize = 6;
 fn half_characters(text: &[u8]) -> Vec<usize> {
     let mut halves = Vec::new();
     let mut place = 0;
-    while let Some(found) =
-        text.get(place..).and_then(|rest| rest.iter().position(|&byte| byte == b'\\'))
-    {
+    while let Some(found) = text.get(place..).and_then(|rest| memchr::memchr(b'\\', rest)) {
         place += found;
         match surrogate_at(text, place) {
             Some(Surrogate::High)

@@ -29,6 +29,7 @@ pub mod outbox;
 pub mod partition;
 pub mod secret;
 pub mod setting;
+pub mod short_text;
 pub mod signature;
 
 pub use currency::Currency;

@@ -308,7 +308,7 @@ impl fmt::Display for LocalTime {
 
 impl Serialize for LocalTime {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        crate::short_text::serialize_text(self, serializer)
     }
 }
 

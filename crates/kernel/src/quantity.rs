@@ -83,7 +83,7 @@ impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let one = 10_i64.pow(QUANTITY_DIGITS);
         if self.0 % one == 0 {
-            write!(f, "{}", self.0 / one)
+            decimal::write(f, self.0 / one, 0)
         } else if self.0 % 100 == 0 {
             decimal::write(f, self.0 / 100, 1)
         } else if self.0 % 10 == 0 {
@@ -96,7 +96,7 @@ impl fmt::Display for Quantity {
 
 impl Serialize for Quantity {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        crate::short_text::serialize_text(self, serializer)
     }
 }
 

@@ -89,6 +89,9 @@ pub fn unpack(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Unusable> {
     };
     // Some senders send JSON with the Content-Type of a form, and others a form
     // with the Content-Type of JSON. The content decides.
+    if plain.trim_ascii_start().starts_with(b"{") {
+        return Ok(plain);
+    }
     let tidied = tidy(&plain);
     if !tidied.text.is_empty()
         && !tidied.text.starts_with(b"{")

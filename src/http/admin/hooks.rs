@@ -154,12 +154,9 @@ pub async fn show(app: ApiRequest, Path(id): Path<String>) -> Result<Json<HookDe
         Some(copies) => load(&app, &copies.of.to_string()).await?.body,
         None => std::mem::take(&mut entry.body),
     };
-    let (body, body_hex) = match String::from_utf8(bytes) {
-        Ok(text) => (Some(text), None),
-        Err(not_text) => {
-            let hex = not_text.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-            (None, Some(hex))
-        }
+    let (body, body_hex) = match std::str::from_utf8(&bytes) {
+        Ok(text) => (Some(text.to_owned()), None),
+        Err(_) => (None, Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())),
     };
     Ok(Json(HookDetail { entry: HookEntry::of(entry, app.language), body, body_hex }))
 }
@@ -207,7 +204,7 @@ pub async fn replay(app: ApiRequest, Path(id): Path<String>) -> Result<Json<Repl
             entry.source
         ))
     })?;
-    let body = bytes::Bytes::from(std::mem::take(&mut entry.body));
+    let body = std::mem::take(&mut entry.body);
     let readable = Authentic::from_journal(&body).readable();
     let (identity, reading) = match endpoint.protocol.read(&readable) {
         Ok(Inbound::Order(identity, reading)) => (identity, reading),

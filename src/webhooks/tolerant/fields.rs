@@ -30,8 +30,20 @@ impl<'a> Fields<'a> {
     /// several times, the last one counts, as in most parsers;
     /// [`Fields::repeated`] lists such names.
     pub fn get(self, name: &str) -> Option<Value<'a>> {
-        let values = self.iter().filter(|(field, _)| field.is_named(name));
-        values.last().map(|(_, value)| value).filter(|value| value.json() != "null")
+        // Written out, because a hook has dozens of look-ups: only a field that
+        // is found becomes a value.
+        let Fields(object @ Value { nodes, .. }) = self;
+        let (mut at, end) = (object.number + 1, place(object.node.after));
+        let mut found = None;
+        while at < end
+            && let (Some(field), Some(value)) = (nodes.get(at), nodes.get(at + 1))
+        {
+            if object.is_name(field, name) {
+                found = Some(Value { node: *value, number: at + 1, ..object });
+            }
+            at = place(value.after);
+        }
+        found.filter(|value| value.json() != "null")
     }
 
     /// The names and values.
@@ -94,6 +106,11 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// A place in a text or among its nodes.
+fn place(at: u32) -> usize {
+    usize::try_from(at).unwrap_or(usize::MAX)
+}
+
 /// An unparsed value, or the name of a field.
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
@@ -112,7 +129,6 @@ impl<'a> Value<'a> {
 
     /// The text of the value.
     fn json(self) -> &'a str {
-        let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
         self.text.get(place(self.node.start)..place(self.node.end)).unwrap_or_default()
     }
 
@@ -122,12 +138,11 @@ impl<'a> Value<'a> {
 
     /// The items of a list, or the names and values of an object.
     fn members(self) -> impl Iterator<Item = Value<'a>> {
-        let after = |node: Node| usize::try_from(node.after).unwrap_or(usize::MAX);
-        let (mut number, end) = (self.number + 1, after(self.node));
+        let (mut number, end) = (self.number + 1, place(self.node.after));
         std::iter::from_fn(move || {
             let node = *self.nodes.get(number).filter(|_| number < end)?;
             let member = Value { node, number, ..self };
-            number = after(node);
+            number = place(node.after);
             Some(member)
         })
     }
@@ -137,13 +152,13 @@ impl<'a> Value<'a> {
         self.json().get(1..).and_then(|rest| rest.strip_suffix('"')).unwrap_or_default()
     }
 
-    fn is_named(self, name: &str) -> bool {
-        if self.node.is_escaped {
-            return self.name() == name;
+    /// Whether `field`, a field of this object, has this name.
+    fn is_name(self, field: &Node, name: &str) -> bool {
+        if field.is_escaped {
+            return Value { node: *field, ..self }.name() == name;
         }
         // Nearly all names differ in their length: that is compared first.
-        let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
-        let (start, end) = (place(self.node.start), place(self.node.end));
+        let (start, end) = (place(field.start), place(field.end));
         end.wrapping_sub(start) == name.len() + 2
             && self.text.as_bytes().get(start + 1..end - 1) == Some(name.as_bytes())
     }

@@ -48,7 +48,7 @@ impl FromStr for MessageId {
 
 impl Serialize for MessageId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        crate::short_text::serialize_text(self, serializer)
     }
 }
 

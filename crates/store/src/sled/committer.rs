@@ -21,6 +21,7 @@ use super::keys;
 use super::note::Note;
 use super::opening::{failed, failed_in_sled, panic_text};
 use super::progress::{Progress, stop};
+use super::recent_pages::RecentPages;
 use super::watchdog::ThreadProgress;
 use crate::CommitError;
 use crate::batch::Stamped;
@@ -62,6 +63,7 @@ pub struct Committer {
     pub progress: watch::Sender<Progress>,
     pub pulse: Arc<ThreadProgress>,
     pub index: Arc<Index>,
+    pub recent: Arc<RecentPages>,
     pub upkeep: Upkeep,
     pub leases: Arc<Mutex<Leases>>,
     pub sync: Sync,
@@ -131,7 +133,7 @@ impl Committer {
     ) -> Result<Option<oneshot::Sender<()>>, String> {
         let Gathered { batches, probes, closing, .. } = self.gather(first, jobs);
         let number = self.last_group + 1;
-        let mut group = Group::new(&self.tree, &self.index, &self.leases, number);
+        let mut group = Group::new(&self.tree, &self.index, &self.recent, &self.leases, number);
         let mut answers = Vec::with_capacity(batches.len() + probes.len());
         for (place, (batch, answer)) in batches.into_iter().enumerate() {
             answers.push((answer, group.admit(batch, place)));
@@ -145,6 +147,7 @@ impl Committer {
             self.write(number, entries).map_err(|why| failed_in_sled("writing", &why))?;
             self.make_durable()?;
         }
+        self.recent.replace(finished.pages.into_iter());
         {
             // A ticket is settled once: the next group must not find it held.
             let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
