@@ -22,8 +22,9 @@ const BYTES_MAX: usize = 8 * 1024 * 1024;
 /// chunks in the tree.
 const PAGE_BYTES_MAX: usize = 24 * 1024;
 
-/// What a page takes in addition to its content, in bytes, roughly.
-const BYTES_OF_EACH: usize = 512;
+/// What a page takes in addition to its content, in bytes, roughly: a node of
+/// its tree of slots, and the lists and the buffer of each slot.
+const BYTES_OF_EACH: usize = 2 * 1024;
 
 #[derive(Default)]
 pub struct RecentPages(Mutex<Kept>);
