@@ -31,7 +31,6 @@ pub(super) async fn prepare(
     let mut name = kind.name();
     if options.preload > 0 {
         folder.has_room(options.preload, lines).map_err(BenchError::because)?;
-        let before = folder.used_bytes();
         let run = u32::from_be_bytes(random_bytes());
         let known = move |count| Order::known(run, count, lines).created();
         let failed = send_all(&target.aim, options.preload, known).await;
@@ -45,12 +44,15 @@ pub(super) async fn prepare(
         let took = watch.elapsed();
         name = format!("{name}, {} stored", options.preload);
         let started = format!(
-            "started on {} orders in {}.{:02} s, memory {} MiB, {} bytes an order on the disk",
+            "started on {} orders in {}.{:02} s, memory {} MiB{}",
             options.preload,
             took.as_secs(),
             took.subsec_millis() / 10,
             target.usage().resident_bytes >> 20,
-            folder.used_bytes().saturating_sub(before) / options.preload
+            match folder.store_bytes() / options.preload {
+                0 => String::new(), // PostgreSQL has its files elsewhere
+                bytes => format!(", {bytes} bytes an order on the disk"),
+            }
         );
         if options.json {
             eprintln!("{started}");

@@ -32,10 +32,13 @@ impl Folder {
     }
 }
 
-/// What an order and each of its lines take on the disk at most, in bytes, as
-/// measured with a margin.
-const ORDER_BYTES_MAX: u64 = 4000;
-const LINE_BYTES_MAX: u64 = 400;
+/// What an order and each of its lines take on the disk at most, in bytes, with
+/// the line of the log, as measured with a margin.
+const ORDER_BYTES_MAX: u64 = 2000;
+const LINE_BYTES_MAX: u64 = 200;
+
+/// The folder of a sled store within the bench's folder.
+const STORE: &str = "store";
 
 impl Folder {
     /// Fails unless twice the space that so many orders may take is free.
@@ -56,9 +59,9 @@ impl Folder {
         )))
     }
 
-    /// The space that the files in the folder take, in bytes.
-    pub fn used_bytes(&self) -> u64 {
-        used_bytes(&self.0)
+    /// The space that the files of a sled store in it take, in bytes.
+    pub fn store_bytes(&self) -> u64 {
+        used_bytes(&self.0.join(STORE))
     }
 }
 
@@ -246,7 +249,7 @@ pub async fn gateway(folder: &Folder, kind: &Kind) -> io::Result<Target> {
     };
     let token: String = random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
     let store = kind.store.clone();
-    let store = store.unwrap_or_else(|| format!("sled:{}", folder.join("store").display()));
+    let store = store.unwrap_or_else(|| format!("sled:{}", folder.join(STORE).display()));
     let settings = format!(
         "store = \"{store}\"\n[sources.sm]\nprotocol = \"sm\"\ntoken = \"{token}\"\n{payments}\
          [notify.telegram]\nurl = \"http://127.0.0.1:9\"\ntoken = \"bench\"\n\
