@@ -49,7 +49,7 @@ pub(super) async fn prepare(
             took.as_secs(),
             took.subsec_millis() / 10,
             target.usage().resident_bytes >> 20,
-            match folder.store_bytes() / options.preload {
+            match target.store_bytes() / options.preload {
                 0 => String::new(), // PostgreSQL has its files elsewhere
                 bytes => format!(", {bytes} bytes an order on the disk"),
             }

@@ -58,11 +58,6 @@ impl Folder {
             free >> 30
         )))
     }
-
-    /// The space that the files of a sled store in it take, in bytes.
-    pub fn store_bytes(&self) -> u64 {
-        used_bytes(&self.0.join(STORE))
-    }
 }
 
 fn used_bytes(folder: &Path) -> u64 {
@@ -158,6 +153,15 @@ impl Target {
     /// does not report them.
     pub fn usage(&self) -> Usage {
         Usage::of(&self.process_ids())
+    }
+
+    /// The space that the files of a sled store take, in bytes; 0 for other
+    /// stores.
+    pub fn store_bytes(&self) -> u64 {
+        match &self.running {
+            Running::Gateway { plan, .. } => used_bytes(&plan.folder.join(STORE)),
+            Running::Echo(_) | Running::Given => 0,
+        }
     }
 
     /// Ends the gateway gracefully and starts it again on the same store.
