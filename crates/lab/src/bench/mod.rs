@@ -52,7 +52,8 @@ pub async fn run(options: Options) -> Result<(), BenchError> {
         &[Money::None]
     };
     let of_one = moneys.len() * options.workload.len() * options.lines.len();
-    let measurements = options.connections.len() * (1 + of_one);
+    let of_bare = usize::from(options.rate.is_none());
+    let measurements = options.connections.len() * (of_bare + of_one);
     let bar = ProgressBar::new(measurements as u64);
     bar.set_style(
         ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")
@@ -61,14 +62,18 @@ pub async fn run(options: Options) -> Result<(), BenchError> {
     let mut rows = Vec::new();
     for &connections in &options.connections {
         let time = Duration::from_secs(options.seconds);
-        bar.set_message(format!("bare hyper, {connections} connections"));
-        let echo = target::echo().await.map_err(BenchError::because)?;
-        let load = Load::in_a_closed_loop(echo.aim.clone(), connections, time);
-        let bare = measure("bare hyper", &echo, &load).await;
-        drop(echo);
-        bar.inc(1);
-        let bare_rate = bare.measurements.per_second();
-        rows.push(bare);
+        let mut bare_rate = 0.0;
+        // At a fixed rate nothing is compared.
+        if options.rate.is_none() {
+            bar.set_message(format!("bare hyper, {connections} connections"));
+            let echo = target::echo().await.map_err(BenchError::because)?;
+            let load = Load::in_a_closed_loop(echo.aim.clone(), connections, time);
+            let bare = measure("bare hyper", &echo, &load).await;
+            drop(echo);
+            bar.inc(1);
+            bare_rate = bare.measurements.per_second();
+            rows.push(bare);
+        }
         for money in moneys {
             let each = options.workload.iter();
             for (&workload, &lines) in
@@ -85,7 +90,7 @@ pub async fn run(options: Options) -> Result<(), BenchError> {
                     rate: options.rate,
                 };
                 let mut row = measure(&name, &target, &load).await;
-                if bare_rate > 0.0 && options.rate.is_none() {
+                if bare_rate > 0.0 {
                     row.ratio = Some(share(row.measurements.per_second(), bare_rate));
                 }
                 rows.push(row);
