@@ -57,6 +57,11 @@ pub fn run_chunks() -> [u8; 1] {
     [b'x']
 }
 
+/// The prefix of all chunks of a run.
+pub fn run(run: u64) -> Vec<u8> {
+    numbered(b'x', run)
+}
+
 pub fn run_chunk(run: u64, first: Partition) -> Vec<u8> {
     let mut raw = numbered(b'x', run);
     raw.extend_from_slice(&first.to_bytes());

@@ -190,6 +190,13 @@ impl Sled {
             under_way: under_way.clone(),
             runtime: tokio::runtime::Handle::current(),
         };
+        let weak = Arc::downgrade(&index);
+        let build = move || {
+            // sled panics at a damaged page. The run then has no filter, and
+            // look-ups report the damage.
+            let _ = catch_unwind(AssertUnwindSafe(|| Index::build_filters(&weak)));
+        };
+        std::thread::Builder::new().name("filters".into()).spawn(build).map_err(not_accessible)?;
         let thread = std::thread::Builder::new().name("committer".into());
         let thread = thread.spawn(move || committer.run(&queue)).map_err(not_accessible)?;
         let reads = Arc::new(Semaphore::new(READS_AT_ONCE_MAX));

@@ -9,7 +9,8 @@
 //! enough of them, they are written as one sorted [`run`]; several runs of one
 //! level are merged into one of the next ([`upkeep`]), a little with each
 //! group. A look-up reads memory, then the runs from the newest on; a filter
-//! for each run rules out nearly all runs without reading them.
+//! for each run rules out nearly all runs without reading them. A thread builds
+//! the filters after opening.
 //! (docs/adr/0013-pointers-in-runs.md)
 //!
 //! ```text
@@ -25,14 +26,14 @@ mod run;
 mod upkeep;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use tillgate_kernel::Partition;
 
 use self::listing::Listing;
 #[cfg(test)]
 pub use self::run::write_pointers;
+use self::run::{FilterBuilder, Run, read_pointers};
 pub use self::run::{Location, Pointer};
-use self::run::{Run, read_pointers};
 pub use self::upkeep::Upkeep;
 use super::keys;
 
@@ -68,22 +69,22 @@ impl Index {
             Some(stored) => Listing::read(&stored).ok_or_else(damaged)?,
             None => Listing::default(),
         };
-        let mut runs: Vec<Run> = listing
-            .runs
-            .iter()
-            .map(|&(number, level, pointers)| Run::stored(number, level, pointers))
-            .collect();
         let mut orphans = sled::Batch::default();
         let mut last_run = 0;
-        for entry in tree.scan_prefix(keys::run_chunks()) {
-            let (raw, chunk) = entry.map_err(unread)?;
-            let (number, first) = keys::read_run_chunk(&raw).ok_or_else(damaged)?;
-            last_run = last_run.max(number);
-            match runs.iter_mut().find(|run| run.number == number) {
-                Some(run) => run.know(first, &chunk),
+        // From run to run, without reading what is in them.
+        let mut after = keys::run_chunks().to_vec();
+        while let Some((raw, _)) = tree.get_gt(&after).map_err(unread)?
+            && raw.starts_with(&keys::run_chunks())
+        {
+            let (number, _) = keys::read_run_chunk(&raw).ok_or_else(damaged)?;
+            if listing.runs.iter().all(|(listed, ..)| *listed != number) {
                 // Part of an unfinished merge, or an input not yet removed.
-                None => orphans.remove(raw),
+                for raw in tree.scan_prefix(keys::run(number)).keys() {
+                    orphans.remove(raw.map_err(unread)?);
+                }
             }
+            last_run = number;
+            after = [&keys::run(number)[..], &[0xff; 9]].concat();
         }
         let mut recent = HashMap::new();
         let mut groups = Vec::new();
@@ -98,12 +99,36 @@ impl Index {
         }
         tree.apply_batch(orphans).map_err(unread)?;
         last_run = listing.runs.iter().map(|(number, ..)| *number).fold(last_run, u64::max);
-        let runs = Arc::new(runs.into_iter().map(Arc::new).collect());
+        let stored = |(number, level, pointers)| Arc::new(Run::stored(number, level, pointers));
+        let runs = Arc::new(listing.runs.iter().copied().map(stored).collect());
         let state = RwLock::new(State { recent, runs });
         let index = Arc::new(Index { tree: tree.clone(), state, moving: Mutex::default() });
         let upkeep =
             Upkeep::new(Arc::clone(&index), is_listed, listing.last_group, last_run, groups);
         Ok((index, upkeep))
+    }
+
+    /// Builds the filters of the runs of earlier processes, until the index is
+    /// dropped. Opening does not wait for that: without a filter, a look-up
+    /// reads a chunk of the run.
+    pub fn build_filters(index: &Weak<Index>) {
+        let runs: Vec<Weak<Run>> = match index.upgrade() {
+            Some(index) => index.runs().iter().map(Arc::downgrade).collect(),
+            None => return,
+        };
+        for run in runs {
+            // A run that was merged meanwhile needs none.
+            let run = run.upgrade().filter(|run| !run.has_filter());
+            let mut builder = run.map(FilterBuilder::new);
+            while let Some(unfinished) = builder {
+                let Some(index) = index.upgrade() else { return };
+                builder = unfinished.step(&index.tree);
+            }
+        }
+    }
+
+    fn runs(&self) -> Arc<Vec<Arc<Run>>> {
+        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner).runs)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Sorted runs of pointers from partitions to the locations of their pages.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tillgate_kernel::Partition;
 
 use fastbloom::BloomFilter;
+use sled::IVec;
 
 use super::super::keys;
 use crate::Unavailable;
@@ -95,47 +96,30 @@ pub struct Run {
     pub level: u8,
     /// How many pointers it has.
     pub pointers: u64,
-    /// The first partition of each chunk.
-    firsts: Vec<Partition>,
-    /// Rules out most partitions that the run does not have; none if it could
-    /// not be built.
-    filter: Option<BloomFilter>,
+    /// Rules out most partitions that the run does not have. A run of an
+    /// earlier process gets it a little later, or not at all if it is damaged.
+    filter: OnceLock<BloomFilter>,
+}
+
+fn new_filter(pointers: u64) -> BloomFilter {
+    let expected = usize::try_from(pointers).unwrap_or(usize::MAX).max(1);
+    BloomFilter::with_false_pos(FALSE_POSITIVES).expected_items(expected)
 }
 
 impl Run {
-    fn new(number: u64, level: u8, pointers_expected: u64) -> Run {
-        let expected = usize::try_from(pointers_expected).unwrap_or(usize::MAX).max(1);
-        let filter = BloomFilter::with_false_pos(FALSE_POSITIVES).expected_items(expected);
-        Run { number, level, pointers: 0, firsts: Vec::new(), filter: Some(filter) }
-    }
-
-    /// A stored run. Its chunks are to be added next with [`know`](Self::know),
-    /// in their order.
+    /// A run of an earlier process.
     pub fn stored(number: u64, level: u8, pointers: u64) -> Run {
-        Run { pointers, ..Run::new(number, level, pointers) }
+        Run { number, level, pointers, filter: OnceLock::new() }
     }
 
-    /// Adds a stored chunk. If the chunk cannot be read, look-ups in it fail,
-    /// and the run has no filter.
-    pub fn know(&mut self, first: Partition, chunk: &[u8]) {
-        self.firsts.push(first);
-        match (read_pointers(chunk), &mut self.filter) {
-            (Some(pointers), Some(filter)) => {
-                pointers.iter().for_each(|(partition, _)| _ = filter.insert(partition));
-            }
-            (None, _) => self.filter = None,
-            (Some(_), None) => {}
-        }
-    }
-
-    pub fn chunk_keys(&self) -> impl Iterator<Item = Vec<u8>> {
-        self.firsts.iter().map(|first| keys::run_chunk(self.number, *first))
+    pub fn has_filter(&self) -> bool {
+        self.filter.get().is_some()
     }
 
     /// Whether the run certainly does not have a partition, judging by the
     /// filter alone.
     pub fn has_surely_not(&self, partition: Partition) -> bool {
-        self.filter.as_ref().is_some_and(|filter| !filter.contains(&partition))
+        self.filter.get().is_some_and(|filter| !filter.contains(&partition))
     }
 
     /// Looks up a partition. The outer option says whether the run has a
@@ -148,13 +132,9 @@ impl Run {
         if self.has_surely_not(partition) {
             return Ok(None);
         }
-        let Some(place) = self.firsts.partition_point(|first| *first <= partition).checked_sub(1)
-        else {
-            return Ok(None);
-        };
-        let raw = read_chunk(tree, self.number, self.firsts[place])?;
-        let damaged = || damaged_chunk(self.firsts[place]);
-        let pointers = intact(&raw).ok_or_else(damaged)?;
+        let Some((raw, chunk)) = self.chunk_of(tree, partition)? else { return Ok(None) };
+        let damaged = || damaged_chunk(&raw);
+        let pointers = intact(&chunk).ok_or_else(damaged)?;
         let line = |place: usize| &pointers[place * POINTER_BYTES..(place + 1) * POINTER_BYTES];
         let (mut low, mut high) = (0, pointers.len() / POINTER_BYTES);
         while low < high {
@@ -168,38 +148,99 @@ impl Run {
         }
         Ok(None)
     }
+
+    /// The chunk in which a partition would be.
+    fn chunk_of(
+        &self,
+        tree: &sled::Tree,
+        partition: Partition,
+    ) -> Result<Option<(IVec, IVec)>, Unavailable> {
+        let beyond = [&keys::run_chunk(self.number, partition)[..], &[0]].concat();
+        let found = tree.get_lt(beyond).map_err(|why| unread(partition, &why))?;
+        Ok(found.filter(|(raw, _)| raw.starts_with(&keys::run(self.number))))
+    }
 }
 
-fn read_chunk(tree: &sled::Tree, run: u64, first: Partition) -> Result<sled::IVec, Unavailable> {
-    let why = |why: &str| {
-        damaged_page(first, &format!("a chunk of the index, from here on, is missing ({why})"))
-    };
-    tree.get(keys::run_chunk(run, first))
-        .map_err(|failed| why(&failed.to_string()))?
-        .ok_or_else(|| why("no such entry"))
+fn unread(partition: Partition, why: &sled::Error) -> Unavailable {
+    damaged_page(partition, &format!("a chunk of the index cannot be read ({why})"))
 }
 
-fn damaged_chunk(first: Partition) -> Unavailable {
+fn damaged_chunk(raw: &[u8]) -> Unavailable {
+    let first = keys::read_run_chunk(raw).map_or(Partition::FIRST, |(_, first)| first);
     damaged_page(first, "a chunk of the index, from here on, is damaged")
+}
+
+/// The chunks of a run, in order.
+struct Chunks {
+    run: Arc<Run>,
+    /// The keys of the chunks that were read.
+    read: Vec<Vec<u8>>,
+}
+
+impl Chunks {
+    fn next(&mut self, tree: &sled::Tree) -> Result<Option<Vec<Pointer>>, Unavailable> {
+        let prefix = keys::run(self.run.number);
+        let next = tree.get_gt(self.read.last().unwrap_or(&prefix));
+        let next = next.map_err(|why| unread(Partition::FIRST, &why))?;
+        let Some((raw, chunk)) = next.filter(|(raw, _)| raw.starts_with(&prefix)) else {
+            return Ok(None);
+        };
+        self.read.push(raw.to_vec());
+        read_pointers(&chunk).ok_or_else(|| damaged_chunk(&raw)).map(Some)
+    }
+}
+
+/// Builds the filter of a run, a chunk with each step.
+pub struct FilterBuilder {
+    chunks: Chunks,
+    filter: BloomFilter,
+    pointers: u64,
+}
+
+impl FilterBuilder {
+    pub fn new(run: Arc<Run>) -> FilterBuilder {
+        let filter = new_filter(run.pointers);
+        FilterBuilder { chunks: Chunks { run, read: Vec::new() }, filter, pointers: 0 }
+    }
+
+    /// Reads the next chunk. Returns the builder if there may be more. A run
+    /// with a damaged or missing chunk gets no filter: look-ups report it.
+    pub fn step(mut self, tree: &sled::Tree) -> Option<FilterBuilder> {
+        match self.chunks.next(tree) {
+            Ok(Some(pointers)) => {
+                pointers.iter().for_each(|(partition, _)| _ = self.filter.insert(partition));
+                self.pointers += pointers.len() as u64;
+                self.chunks.read.drain(..self.chunks.read.len() - 1);
+                Some(self)
+            }
+            Ok(None) if self.pointers == self.chunks.run.pointers => {
+                let _ = self.chunks.run.filter.set(self.filter);
+                None
+            }
+            Ok(None) | Err(_) => None,
+        }
+    }
 }
 
 /// A run that is being built.
 pub struct Writer {
-    run: Run,
+    number: u64,
+    level: u8,
+    pointers: u64,
+    filter: BloomFilter,
     waiting: Vec<Pointer>,
 }
 
 impl Writer {
     pub fn new(number: u64, level: u8, pointers_expected: u64) -> Writer {
-        Writer { run: Run::new(number, level, pointers_expected), waiting: Vec::new() }
+        let (filter, waiting) = (new_filter(pointers_expected), Vec::new());
+        Writer { number, level, pointers: 0, filter, waiting }
     }
 
     /// Adds the next pointer. Full chunks are appended to `entries`.
     pub fn push(&mut self, pointer: Pointer, entries: &mut Vec<keys::Entry>) {
-        if let Some(filter) = &mut self.run.filter {
-            filter.insert(&pointer.0);
-        }
-        self.run.pointers += 1;
+        self.filter.insert(&pointer.0);
+        self.pointers += 1;
         self.waiting.push(pointer);
         if self.waiting.len() == CHUNK_POINTERS {
             self.close_chunk(entries);
@@ -208,25 +249,22 @@ impl Writer {
 
     fn close_chunk(&mut self, entries: &mut Vec<keys::Entry>) {
         if let Some((first, _)) = self.waiting.first() {
-            self.run.firsts.push(*first);
-            entries.push((
-                keys::run_chunk(self.run.number, *first),
-                Some(write_pointers(&self.waiting)),
-            ));
+            entries
+                .push((keys::run_chunk(self.number, *first), Some(write_pointers(&self.waiting))));
             self.waiting.clear();
         }
     }
 
     pub fn finish(mut self, entries: &mut Vec<keys::Entry>) -> Run {
         self.close_chunk(entries);
-        self.run
+        let Writer { number, level, pointers, filter, .. } = self;
+        Run { number, level, pointers, filter: OnceLock::from(filter) }
     }
 }
 
 /// A position in a sorted sequence of pointers.
 pub struct Cursor {
-    /// The run and the number of the next chunk.
-    run: Option<(Arc<Run>, usize)>,
+    chunks: Option<Chunks>,
     pointers: std::vec::IntoIter<Pointer>,
     head: Option<Pointer>,
 }
@@ -236,7 +274,7 @@ impl Cursor {
     pub fn over(pointers: Vec<Pointer>) -> Cursor {
         let mut pointers = pointers.into_iter();
         let head = pointers.next();
-        Cursor { run: None, pointers, head }
+        Cursor { chunks: None, pointers, head }
     }
 
     /// Iterates over a run, from `partition` on.
@@ -245,28 +283,34 @@ impl Cursor {
         run: &Arc<Run>,
         partition: Partition,
     ) -> Result<Cursor, Unavailable> {
-        let chunk = run.firsts.partition_point(|first| *first <= partition).saturating_sub(1);
-        let mut cursor = Cursor {
-            run: Some((Arc::clone(run), chunk)),
-            pointers: Vec::new().into_iter(),
-            head: None,
-        };
-        cursor.advance(tree)?;
+        let mut chunks = Chunks { run: Arc::clone(run), read: Vec::new() };
+        let mut pointers = Vec::new();
+        if let Some((raw, chunk)) = run.chunk_of(tree, partition)? {
+            pointers = read_pointers(&chunk).ok_or_else(|| damaged_chunk(&raw))?;
+            chunks.read.push(raw.to_vec());
+        }
+        let mut cursor = Cursor { chunks: Some(chunks), ..Cursor::over(pointers) };
+        if cursor.head.is_none() {
+            cursor.advance(tree)?;
+        }
         while cursor.head.is_some_and(|(head, _)| head < partition) {
             cursor.advance(tree)?;
         }
         Ok(cursor)
     }
 
+    /// The keys of the chunks that it has read.
+    pub fn chunks_read(self) -> Vec<Vec<u8>> {
+        self.chunks.map(|chunks| chunks.read).unwrap_or_default()
+    }
+
     fn advance(&mut self, tree: &sled::Tree) -> Result<(), Unavailable> {
         self.head = self.pointers.next();
         if self.head.is_none()
-            && let Some((run, chunk)) = &mut self.run
-            && let Some(first) = run.firsts.get(*chunk)
+            && let Some(chunks) = &mut self.chunks
+            && let Some(pointers) = chunks.next(tree)?
         {
-            *chunk += 1;
-            let raw = read_chunk(tree, run.number, *first)?;
-            self.pointers = read_pointers(&raw).ok_or_else(|| damaged_chunk(*first))?.into_iter();
+            self.pointers = pointers.into_iter();
             self.head = self.pointers.next();
         }
         Ok(())

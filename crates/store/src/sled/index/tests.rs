@@ -30,6 +30,10 @@ impl TestStore {
     fn of(tree: sled::Db, group: u64, folder: Option<tempfile::TempDir>) -> TestStore {
         let (index, mut upkeep) = Index::open(&tree).expect("the index opens");
         upkeep.recent_pointers_max = 40;
+        // Half of the stores have filters, as if they had run for a while.
+        if group.is_multiple_of(2) {
+            Index::build_filters(&Arc::downgrade(&index));
+        }
         TestStore { tree, index, upkeep, group, _folder: folder }
     }
 
@@ -154,7 +158,10 @@ fn runs_stay_few_and_leave_nothing_behind() {
     }
     let runs = Arc::clone(&store.index.state.read().expect("the state").runs);
     assert!(runs.iter().any(|run| run.level >= 2), "they are merged again");
-    let chunks: usize = runs.iter().map(|run| run.chunk_keys().count()).sum();
+    let chunks: usize = {
+        let chunks = |run: &Arc<Run>| run.pointers.div_ceil(run::CHUNK_POINTERS as u64);
+        usize::try_from(runs.iter().map(chunks).sum::<u64>()).expect("few chunks")
+    };
     assert_eq!(store.entries(keys::run_chunks()), chunks);
     assert!(store.entries(keys::moves()) <= 2);
     let gone = (0..40_000).map(|partition| (Partition::from_u64(partition), None)).collect();
@@ -163,6 +170,29 @@ fn runs_stay_few_and_leave_nothing_behind() {
         store.write(Vec::new());
     }
     assert_eq!(store.index.partitions(None, 9), Ok(Vec::new()));
+}
+
+/// Runs of an earlier process get their filters later; one with a missing chunk
+/// gets none.
+#[test]
+fn filters_are_built_after_opening() {
+    let mut store = TestStore::new();
+    for group in 0..400_u64 {
+        let seat = Some(Location::PageSlot(group));
+        store.write((0..7).map(|n| (Partition::from_u64(group * 14 + n * 2), seat)).collect());
+    }
+    let absent = |index: &Index| {
+        (0..2_800).filter(|n| index.has_surely_not(Partition::from_u64(n * 2 + 1))).count()
+    };
+    let (index, _) = Index::open(&store.tree).expect("the index opens");
+    assert!(index.runs().len() > 1 && absent(&index) == 0);
+    Index::build_filters(&Arc::downgrade(&index));
+    assert!(absent(&index) > 2_600);
+    let raw = store.tree.scan_prefix(keys::run_chunks()).keys().next().expect("a chunk");
+    store.tree.remove(raw.expect("a key")).expect("removed");
+    let (index, _) = Index::open(&store.tree).expect("the index opens");
+    Index::build_filters(&Arc::downgrade(&index));
+    assert_eq!(index.runs().iter().filter(|run| !run.has_filter()).count(), 1);
 }
 
 /// Look-ups succeed while runs are merged and removed.

@@ -50,9 +50,15 @@ pub struct Upkeep {
     removable: VecDeque<Vec<u8>>,
     /// Merged runs whose entries are removed as soon as no reader uses them any
     /// more.
-    retired: Vec<Arc<Run>>,
+    retired: Vec<Retired>,
     /// What becomes visible to readers when the group is written.
     next: Next,
+}
+
+/// A merged run, with the keys of its chunks.
+struct Retired {
+    run: Arc<Run>,
+    chunks: Vec<Vec<u8>>,
 }
 
 /// What changes for readers.
@@ -189,7 +195,7 @@ impl Upkeep {
             while left > 0 {
                 left -= 1;
                 let Some(pointer) = Cursor::next(&mut merge.cursors, &self.index.tree)? else {
-                    let Merge { inputs, output, .. } = merge;
+                    let Merge { inputs, cursors, output, .. } = merge;
                     let output = Arc::new(output.finish(entries));
                     // The output goes to the place of the oldest input: runs
                     // that came meanwhile are newer.
@@ -198,7 +204,11 @@ impl Upkeep {
                     let place = runs.iter().rposition(is_input).map_or(0, |place| place + 1);
                     runs.insert(place, output);
                     runs.retain(|run| !is_input(run) && run.pointers > 0);
-                    self.retired.extend(inputs);
+                    let retired = inputs
+                        .into_iter()
+                        .zip(cursors)
+                        .map(|(run, cursor)| Retired { run, chunks: cursor.chunks_read() });
+                    self.retired.extend(retired);
                     return Ok(());
                 };
                 if pointer.1.is_some() || !merge.forgets_gone {
@@ -229,10 +239,10 @@ impl Upkeep {
 
     fn clean_up(&mut self, entries: &mut Vec<keys::Entry>) {
         let removable = &mut self.removable;
-        self.retired.retain(|run| {
+        self.retired.retain_mut(|Retired { run, chunks }| {
             let is_read = Arc::strong_count(run) > 1;
             if !is_read {
-                removable.extend(run.chunk_keys());
+                removable.extend(std::mem::take(chunks));
             }
             is_read
         });
