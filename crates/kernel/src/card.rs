@@ -202,7 +202,7 @@ fn may_have_card_in_json(json: &[u8]) -> bool {
         let before = json[..place].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
         let run = &json[place - before..];
         let end = run.iter().position(|&byte| !is_of_card(byte)).unwrap_or(run.len());
-        // After a backslash there may be a space or a digit in its escaped form.
+        // After a backslash there may be an escaped space or digit.
         if run.get(end) == Some(&b'\\') || may_have_card(&run[..end], false) {
             return true;
         }

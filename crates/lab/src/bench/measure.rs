@@ -8,6 +8,7 @@ use super::target::{Folder, Kind, Money, Target};
 use super::usage::Usage;
 use super::workload::Order;
 use super::{generator, target};
+use std::time::Duration;
 use tillgate_kernel::Stopwatch;
 use tillgate_kernel::chance::random_bytes;
 
@@ -61,6 +62,13 @@ pub(super) async fn prepare(
         }
     }
     Ok((name, target))
+}
+
+/// Measures a server that does nothing.
+pub(super) async fn measure_bare(connections: usize, time: Duration) -> Result<Row, BenchError> {
+    let echo = target::echo().await.map_err(BenchError::because)?;
+    let load = Load::in_a_closed_loop(echo.aim.clone(), connections, time);
+    Ok(measure("bare hyper", &echo, &load).await)
 }
 
 /// Runs the load, and also records the resources that the server used for it.

@@ -24,7 +24,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub use self::error::BenchError;
 use self::error::say;
 use self::generator::Load;
-use self::measure::{measure, prepare};
+use self::measure::{measure, measure_bare, prepare};
 pub use self::options::Options;
 use self::report::{print_json, print_table};
 use self::target::{Folder, Money};
@@ -66,10 +66,7 @@ pub async fn run(options: Options) -> Result<(), BenchError> {
         // At a fixed rate nothing is compared.
         if options.rate.is_none() {
             bar.set_message(format!("bare hyper, {connections} connections"));
-            let echo = target::echo().await.map_err(BenchError::because)?;
-            let load = Load::in_a_closed_loop(echo.aim.clone(), connections, time);
-            let bare = measure("bare hyper", &echo, &load).await;
-            drop(echo);
+            let bare = measure_bare(connections, time).await?;
             bar.inc(1);
             bare_rate = bare.measurements.per_second();
             rows.push(bare);

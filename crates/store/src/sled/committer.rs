@@ -26,8 +26,9 @@ use super::watchdog::ThreadProgress;
 use crate::CommitError;
 use crate::batch::Stamped;
 use crate::leases::Leases;
+use crate::page::Page;
 use crate::under_way::UnderWay;
-use tillgate_kernel::Stopwatch;
+use tillgate_kernel::{Partition, Stopwatch};
 
 /// The outcome of a batch.
 type Outcome = Result<(), CommitError>;
@@ -145,9 +146,8 @@ impl Committer {
             let mut entries = finished.entries;
             entries.extend(self.upkeep.note(number, finished.moved));
             self.write(number, entries).map_err(|why| failed_in_sled("writing", &why))?;
-            self.make_durable()?;
+            self.make_durable(finished.pages)?;
         }
-        self.recent.replace(finished.pages.into_iter());
         {
             // A ticket is settled once: the next group must not find it held.
             let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
@@ -207,13 +207,15 @@ impl Committer {
     }
 
     /// Makes everything that was written durable, and from time to time records
-    /// this in the note.
-    fn make_durable(&mut self) -> Result<(), String> {
+    /// this in the note. `pages` are the changed pages.
+    fn make_durable(&mut self, pages: Vec<(Partition, Page)>) -> Result<(), String> {
         let pulse = Arc::clone(&self.pulse);
         pulse.during(&pulse.flush, || {
             self.db.flush().map_err(|why| failed_in_sled("flushing", &why))?;
             (self.sync)().map_err(|why| failed("syncing the file", &why))
         })?;
+        // First the pages: who has waited for this group may read them at once.
+        self.recent.replace(pages.into_iter());
         if !self.advance() {
             return Err("the store has stopped meanwhile".into());
         }

@@ -20,20 +20,21 @@
 //!                            and the runs: number 8, level 1, pointers 8
 //! ```
 
+mod filters;
 mod listing;
 mod lookup;
 mod run;
 mod upkeep;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tillgate_kernel::Partition;
 
 use self::listing::Listing;
 #[cfg(test)]
 pub use self::run::write_pointers;
-use self::run::{FilterBuilder, Run, read_pointers};
 pub use self::run::{Location, Pointer};
+use self::run::{Run, read_pointers};
 pub use self::upkeep::Upkeep;
 use super::keys;
 
@@ -106,25 +107,6 @@ impl Index {
         let upkeep =
             Upkeep::new(Arc::clone(&index), is_listed, listing.last_group, last_run, groups);
         Ok((index, upkeep))
-    }
-
-    /// Builds the filters of the runs of earlier processes, until the index is
-    /// dropped. Opening does not wait for that: without a filter, a look-up
-    /// reads a chunk of the run.
-    pub fn build_filters(index: &Weak<Index>) {
-        let runs: Vec<Weak<Run>> = match index.upgrade() {
-            Some(index) => index.runs().iter().map(Arc::downgrade).collect(),
-            None => return,
-        };
-        for run in runs {
-            // A run that was merged meanwhile needs none.
-            let run = run.upgrade().filter(|run| !run.has_filter());
-            let mut builder = run.map(FilterBuilder::new);
-            while let Some(unfinished) = builder {
-                let Some(index) = index.upgrade() else { return };
-                builder = unfinished.step(&index.tree);
-            }
-        }
     }
 
     fn runs(&self) -> Arc<Vec<Arc<Run>>> {
