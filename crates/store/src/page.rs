@@ -173,14 +173,10 @@ impl Page {
     }
 
     /// The length of [`content`](Page::content).
-    pub fn content_bytes(&self) -> usize {
+    fn content_bytes(&self) -> usize {
         let of_slot =
             |slot: &Slot| HEAD_BYTES + slot.lists.len() * ListName::BYTES + slot.inline.len();
         1 + self.slots.values().map(of_slot).sum::<usize>()
-    }
-
-    pub fn partition(&self) -> Partition {
-        self.partition
     }
 
     /// Whether the page has no documents.
