@@ -74,7 +74,7 @@ impl DuplicateCounter {
                 tracing::warn!(
                     hooks = new.len(),
                     error = %why,
-                    "duplicates were not recorded in the journal, of this many hooks at most"
+                    "recording the duplicates of hooks in the journal failed"
                 );
             }
         }

@@ -23,10 +23,6 @@ use tillgate_lab::demo::marketplace::{Attempt, Marketplace};
 /// this time does not normally pass.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The pause between two questions to a gateway about something that happens by
-/// itself.
-pub const QUESTION_PAUSE: Duration = Duration::from_millis(2);
-
 pub const TOKEN: &str = "token-of-the-marketplace";
 pub const ADMIN_TOKEN: &str = "token-of-the-operator";
 

@@ -10,7 +10,7 @@ use tillgate_lab::demo::marketplace::{Attempt, Marketplace};
 use tillgate_lab::demo::site::Site;
 use tillgate_lab::sandbox::{Entry, Sandbox, Setup};
 
-use super::{ADMIN_TOKEN, DEADLINE, QUESTION_PAUSE, start};
+use super::{ADMIN_TOKEN, DEADLINE, start};
 
 pub const API_KEY: &str = "key-of-the-merchants-site";
 pub const OTHER_API_KEY: &str = "key-of-another-merchant";
@@ -234,9 +234,7 @@ impl Till {
                 if order["payment"]["state"] == state {
                     return order;
                 }
-                // Without a pause, the questions of all tests would leave no
-                // time for the gateways' own threads.
-                tokio::time::sleep(QUESTION_PAUSE).await;
+                tokio::task::yield_now().await;
             }
         };
         match tokio::time::timeout(DEADLINE, waiting).await {
@@ -253,9 +251,7 @@ impl Till {
                 if order["payment"]["state"] == state {
                     return order;
                 }
-                // Without a pause, the questions of all tests would leave no
-                // time for the gateways' own threads.
-                tokio::time::sleep(QUESTION_PAUSE).await;
+                tokio::task::yield_now().await;
             }
         };
         match tokio::time::timeout(DEADLINE, waiting).await {

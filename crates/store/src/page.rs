@@ -161,7 +161,9 @@ impl Page {
 
     /// The bytes of the page, uncompressed.
     pub fn content(&self) -> Vec<u8> {
-        let mut content = Vec::with_capacity(self.content_bytes());
+        let of_slot =
+            |slot: &Slot| HEAD_BYTES + slot.lists.len() * ListName::BYTES + slot.inline.len();
+        let mut content = Vec::with_capacity(1 + self.slots.values().map(of_slot).sum::<usize>());
         content.push(FORMAT);
         for (&(kind, id), slot) in &self.slots {
             content.extend_from_slice(&slot.head(DocKey { partition: self.partition, kind, id }));
@@ -170,13 +172,6 @@ impl Page {
             content.extend_from_slice(&slot.inline);
         }
         content
-    }
-
-    /// The length of [`content`](Page::content).
-    fn content_bytes(&self) -> usize {
-        let of_slot =
-            |slot: &Slot| HEAD_BYTES + slot.lists.len() * ListName::BYTES + slot.inline.len();
-        1 + self.slots.values().map(of_slot).sum::<usize>()
     }
 
     /// Whether the page has no documents.

@@ -1,5 +1,7 @@
 //! Starts a server to measure, and takes one measurement.
 
+use std::time::Duration;
+
 use super::error::{BenchError, say};
 use super::generator::{Load, send_all};
 use super::options::Options;
@@ -8,7 +10,6 @@ use super::target::{Folder, Kind, Money, Target};
 use super::usage::Usage;
 use super::workload::Order;
 use super::{generator, target};
-use std::time::Duration;
 use tillgate_kernel::Stopwatch;
 use tillgate_kernel::chance::random_bytes;
 

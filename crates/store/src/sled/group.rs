@@ -170,9 +170,8 @@ impl<'a> Group<'a> {
     pub fn finished(self) -> Result<Finished, String> {
         let (number, mut entries) = (self.number, self.entries);
         let changed = self.pages.into_inner().into_values().filter(|kept| kept.is_changed);
-        let changed: Vec<StoredPage> = changed.collect();
         let laid_out =
-            Layout::of(self.tree, self.index, number, &changed).map_err(|why| why.to_string())?;
+            Layout::of(self.tree, self.index, number, changed).map_err(|why| why.to_string())?;
         entries.extend(laid_out.entries);
         entries.extend(self.pieces.into_iter().map(|(key, bytes)| (keys::piece(key), bytes)));
         let write = |(prefix, lines): (Vec<u8>, Vec<Line>)| write_members(&prefix, number, &lines);

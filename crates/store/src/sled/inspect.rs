@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::index::Index;
 use super::layout::StoredPage;
@@ -139,7 +140,8 @@ fn through(db: &sled::Db, kinds: Kinds) -> Result<Inspection, String> {
     let last_group = keys::read_last_group(db)?;
     let (index, _) = Index::open(db)?;
     let mut found = Found::default();
-    let mut damaged = Vec::new();
+    // What is missing in the index is not found below.
+    let mut damaged = Index::build_filters(&Arc::downgrade(&index));
     let mut after = None;
     loop {
         let partitions = index.partitions(after, STEP).map_err(unread)?;

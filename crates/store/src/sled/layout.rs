@@ -256,11 +256,11 @@ impl<'a> Layout<'a> {
         tree: &'a sled::Tree,
         index: &'a Index,
         group: u64,
-        pages: &[StoredPage],
+        pages: impl Iterator<Item = StoredPage>,
     ) -> Result<LayoutChange, Unavailable> {
         let (laid_out, fresh, left) = (LayoutChange::default(), Vec::new(), BTreeMap::new());
         let mut layout = Layout { tree, index, group, next: 0, laid_out, fresh, left };
-        pages.iter().for_each(|kept| layout.put(kept));
+        pages.for_each(|kept| layout.put(&kept));
         layout.seat_fresh();
         layout.tidy_blocks()?;
         Ok(layout.laid_out)

@@ -30,9 +30,8 @@ pub(super) const SLOW_READ_MAX: Duration = Duration::from_secs(10);
 const READS_WITHOUT_STANDSTILL: usize = 3;
 
 /// When a write has been under way for longer than this, other calls fail at
-/// once instead of waiting behind it. sled's threads can miss a wake-up when
-/// the processors are overloaded, and look for work again after a second.
-const STALL_PATIENCE: Duration = Duration::from_millis(1500);
+/// once instead of waiting behind it.
+const STALL_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Sled {
     pub(crate) async fn load(

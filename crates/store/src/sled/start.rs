@@ -189,9 +189,15 @@ impl Sled {
         };
         let weak = Arc::downgrade(&index);
         let build = move || {
-            // sled panics at a damaged page. The run then has no filter, and
-            // look-ups report the damage.
-            let _ = catch_unwind(AssertUnwindSafe(|| Index::build_filters(&weak)));
+            // sled panics at a damaged page.
+            let built = catch_unwind(AssertUnwindSafe(|| Index::build_filters(&weak)));
+            for why in built.unwrap_or_else(|panic| vec![panic_text(&*panic)]) {
+                tracing::error!(
+                    error = why,
+                    "a part of the store's index is damaged, so some orders may not be found; \
+                     check the store (tillgate store inspect)"
+                );
+            }
         };
         std::thread::Builder::new().name("filters".into()).spawn(build).map_err(not_accessible)?;
         let thread = std::thread::Builder::new().name("committer".into());

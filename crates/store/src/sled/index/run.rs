@@ -203,22 +203,25 @@ impl FilterBuilder {
         FilterBuilder { chunks: Chunks { run, read: Vec::new() }, filter, pointers: 0 }
     }
 
-    /// Reads the next chunk. Returns the builder if there may be more. A run
-    /// with a damaged or missing chunk gets no filter: look-ups report it.
-    pub fn step(mut self, tree: &sled::Tree) -> Option<FilterBuilder> {
-        match self.chunks.next(tree) {
-            Ok(Some(pointers)) => {
-                pointers.iter().for_each(|(partition, _)| _ = self.filter.insert(partition));
-                self.pointers += pointers.len() as u64;
-                self.chunks.read.drain(..self.chunks.read.len() - 1);
-                Some(self)
-            }
-            Ok(None) if self.pointers == self.chunks.run.pointers => {
-                let _ = self.chunks.run.filter.set(self.filter);
-                None
-            }
-            Ok(None) | Err(_) => None,
+    /// Reads the next chunk. Returns the builder if there may be more. The
+    /// error says what is damaged or missing; the run then has no filter.
+    /// Look-ups in a damaged chunk fail, but they cannot notice a missing one.
+    pub fn step(mut self, tree: &sled::Tree) -> Result<Option<FilterBuilder>, String> {
+        let run = &self.chunks.run;
+        let (number, expected) = (run.number, run.pointers);
+        if let Some(pointers) = self.chunks.next(tree).map_err(|why| why.to_string())? {
+            pointers.iter().for_each(|(partition, _)| _ = self.filter.insert(partition));
+            self.pointers += pointers.len() as u64;
+            self.chunks.read.drain(..self.chunks.read.len() - 1);
+            return Ok(Some(self));
         }
+        if self.pointers != expected {
+            let found = self.pointers;
+            return Err(format!("run {number} of the index has {found} of {expected} pointers"));
+        }
+        // Nobody else sets the filter of a run of an earlier process.
+        let _ = self.chunks.run.filter.set(self.filter);
+        Ok(None)
     }
 }
 
