@@ -19,7 +19,7 @@ use tillgate_lab::sandbox::Setup;
 
 use super::operation::{BINARY, Process, configure};
 use crate::world::till::{API_KEY, Till, json_of, order, text};
-use crate::world::{ADMIN_TOKEN, DEADLINE, TOKEN, created};
+use crate::world::{ADMIN_TOKEN, DEADLINE, TOKEN, ask_again_soon, created};
 
 /// The resident memory of a process, in MiB.
 fn memory_mebibytes(process: &Process) -> u64 {
@@ -412,7 +412,7 @@ async fn each_request_of_a_site_and_of_the_operator_is_in_the_log() {
                 return serde_json::from_str::<BTreeMap<String, Value>>(line)
                     .expect("a line of JSON");
             }
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     let line = tokio::time::timeout(DEADLINE, line).await.expect("a line");

@@ -9,7 +9,7 @@ use tillgate_lab::demo::marketplace::Marketplace;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::{DEADLINE, Services, TOKEN, created, hook, payload};
+use crate::world::{DEADLINE, Services, TOKEN, ask_again_soon, created, hook, payload};
 
 fn order(field: &str) -> String {
     format!(
@@ -297,7 +297,7 @@ async fn a_hook_whose_sender_hangs_up_is_kept() {
     }
     let all = async {
         while services.list("/orders?limit=100").await.len() < 20 {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(20), all)

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tillgate_lab::sandbox::{Call, Outcome, Trouble};
 
 use crate::world::till::{API_KEY, Till, json_of, text};
-use crate::world::{ADMIN_TOKEN, DEADLINE};
+use crate::world::{ADMIN_TOKEN, DEADLINE, ask_again_soon};
 
 async fn decide(till: &Till, id: &str, word: &str) -> u16 {
     let path = format!("/admin/v1/payments/{id}/{word}");
@@ -234,7 +234,7 @@ async fn a_refund_under_review_is_settled_by_the_operator() {
             |body: &Value| body["type"] == event && body["data"]["number"] == number.as_str();
         let callback = async {
             while !till.site.callbacks().iter().any(|call| is_it(&call.body)) {
-                tokio::task::yield_now().await;
+                ask_again_soon().await;
             }
         };
         tokio::time::timeout(DEADLINE, callback)
@@ -301,7 +301,7 @@ async fn orders_that_need_attention_are_listed() {
         while till.admin("/orders?attention=true").await["items"].as_array().map(Vec::len)
             != Some(3)
         {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, again).await.expect("it is listed again");

@@ -10,7 +10,7 @@ use tillgate::peer::Client;
 use tillgate_lab::sandbox::{Call, Outcome, Setup, Trouble};
 
 use crate::world::till::{API_KEY, Till, json_of, text};
-use crate::world::{ADMIN_TOKEN, DEADLINE};
+use crate::world::{ADMIN_TOKEN, DEADLINE, ask_again_soon};
 
 const LOCAL: &str = "notification_networks = [\"127.0.0.0/8\"]";
 
@@ -45,7 +45,7 @@ async fn refunds(till: &Till, number: &str, count: usize) -> Vec<Value> {
             if refunds.len() >= count {
                 return refunds;
             }
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, seen).await.expect("refunds")
@@ -129,7 +129,7 @@ async fn a_notified_refund_counts_only_when_the_payment_system_shows_it() {
             if attention.contains("1000.00") {
                 return attention;
             }
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     let attention =

@@ -9,7 +9,7 @@ use tillgate::peer::Reply;
 use tillgate_lab::sandbox::{Call, Entry, Outcome, Setup, Trouble};
 
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
-use crate::world::{ADMIN_TOKEN, DEADLINE};
+use crate::world::{ADMIN_TOKEN, DEADLINE, ask_again_soon};
 
 /// The items of an order with a more expensive first line; their total is
 /// 615.00.
@@ -515,7 +515,7 @@ async fn an_update_that_fails_for_an_hour_needs_attention() {
             if document["attention"].to_string().contains("may not have applied every change") {
                 return document;
             }
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     let document =

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use super::operation::BINARY;
 use crate::world::database::Server;
 use crate::world::till::API_KEY;
-use crate::world::{ADMIN_TOKEN, DEADLINE, TOKEN, created, hook, random_bytes};
+use crate::world::{ADMIN_TOKEN, DEADLINE, TOKEN, ask_again_soon, created, hook, random_bytes};
 
 /// Receivers on a new database.
 pub struct Services {
@@ -544,7 +544,7 @@ async fn a_receiver_that_slept_through_its_lease_writes_nothing() {
             .get::<_, i64>(0)
             > 0
         {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, settled).await.expect("the second settles it");
@@ -552,7 +552,7 @@ async fn a_receiver_that_slept_through_its_lease_writes_nothing() {
     services.cluster.signal(0, "CONT").expect("it continues");
     let logged = async {
         while !services.cluster.log(0).expect("a log").contains("a message was not settled") {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, logged).await.expect("the first logs that it is too late");

@@ -11,7 +11,7 @@ use tillgate::kernel::Secret;
 use tillgate_lab::demo::marketplace::Marketplace;
 
 use super::operation::{Process, configure};
-use crate::world::{created, hook};
+use crate::world::{ask_again_soon, created, hook};
 
 /// How often the process is killed in the ordinary test run.
 const CYCLES: u32 = 50;
@@ -47,7 +47,7 @@ async fn acknowledged_hooks_survive_every_kill_and_count_once() {
         }
         let enough = async {
             while ledger.lock().expect("the ledger").len() < before + ACKNOWLEDGED_PER_CYCLE {
-                tokio::task::yield_now().await;
+                ask_again_soon().await;
             }
         };
         tokio::time::timeout(Duration::from_secs(60), enough)

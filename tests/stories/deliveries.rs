@@ -9,7 +9,7 @@ use tillgate_lab::demo::site::{Callback, Site};
 use tillgate_lab::sandbox::Setup;
 
 use crate::world::till::{API_KEY, CALLBACK_SECRET, OTHER_API_KEY, Till, json_of, order, text};
-use crate::world::{ADMIN_TOKEN, DEADLINE};
+use crate::world::{ADMIN_TOKEN, DEADLINE, ask_again_soon};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callbacks_are_listed_and_can_be_sent_again() {
@@ -285,7 +285,7 @@ async fn an_address_that_only_we_can_reach_is_not_called() {
             if let Some(error) = deliveries["items"][0]["last_error"]["text"].as_str() {
                 return error.to_owned();
             }
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     let error = tokio::time::timeout(DEADLINE, tried).await.expect("an attempt");
@@ -322,7 +322,7 @@ async fn a_site_that_is_gone_is_left_alone_until_a_test_is_taken() {
             while !waiting().await.iter().any(|item| {
                 item["last_error"]["text"].as_str().is_some_and(|why| why.contains("410"))
             }) {
-                tokio::task::yield_now().await;
+                ask_again_soon().await;
             }
         };
     tokio::time::timeout(DEADLINE, is_listed).await.expect("the merchant's list says so");
@@ -340,7 +340,7 @@ async fn a_site_that_is_gone_is_left_alone_until_a_test_is_taken() {
     }
     let settled = async {
         while waiting().await.iter().any(|item| item["last_error"].is_null()) {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, settled).await.expect("all of them wait");
@@ -397,13 +397,13 @@ async fn an_address_that_an_order_names_is_opened_by_a_test_of_it() {
             .iter()
             .all(|item| item["last_error"].to_string().contains("410"))
         {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, gone).await.expect("the callbacks show the 410");
     let refused = async {
         while !deliveries(&own).await.iter().all(|item| item["attempts"] == 1) {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, refused)
@@ -429,7 +429,7 @@ async fn an_address_that_an_order_names_is_opened_by_a_test_of_it() {
     assert_eq!(tried["event"]["data"]["callback_url"], address.as_str());
     let sent = async {
         while !deliveries(&of_branch).await.iter().all(|item| item["state"] == "sent") {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, sent).await.expect("the pending callbacks are sent");
@@ -447,7 +447,7 @@ async fn an_address_that_an_order_names_is_opened_by_a_test_of_it() {
             hooks.matches("tillgate.nobody_listens").count()
         };
         while count().await < 2 {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, alarms).await.expect("both addresses raise an alarm");

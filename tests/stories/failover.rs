@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::world::database::Server;
 use crate::world::till::{API_KEY, Till, order};
-use crate::world::{DEADLINE, TOKEN, created, random_bytes};
+use crate::world::{DEADLINE, TOKEN, ask_again_soon, created, random_bytes};
 
 /// The maximum time from a promotion to the first acknowledged hook.
 const PROMOTED_MAX: Duration = Duration::from_secs(3);
@@ -333,7 +333,7 @@ async fn ready(till: &Till) -> String {
         loop {
             match read(till, "/readyz").await {
                 (200, says) => return says,
-                _ => tokio::task::yield_now().await,
+                _ => ask_again_soon().await,
             }
         }
     };
@@ -459,7 +459,7 @@ impl Operator {
 async fn until_seen(till: &Till, timeline: u32) {
     let is_seen = async {
         while till.app.store().servers_seen().and_then(|seen| seen.timeline) != Some(timeline) {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, is_seen).await.expect("the timeline is seen");
@@ -690,7 +690,7 @@ async fn until_refused(till: &Till, why: &str) {
             if status == 503 && says.contains(why) {
                 return;
             }
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, is_refused).await.expect("/readyz gives the reason");
@@ -766,7 +766,7 @@ async fn a_group_of_commits_during_a_promotion_counts_once() {
     let waits = async {
         let text = "SELECT count(*) FROM pg_locks WHERE NOT granted";
         while operator.count(text).await == 0 {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, waits).await.expect("a group waits");

@@ -12,7 +12,7 @@ use tillgate_lab::sandbox::Setup;
 use super::operation::{BINARY, configure};
 use crate::world::listener::Listener;
 use crate::world::till::{Till, json_of, text};
-use crate::world::{ADMIN_TOKEN, DEADLINE, created, hook, payload};
+use crate::world::{ADMIN_TOKEN, DEADLINE, ask_again_soon, created, hook, payload};
 
 const TOKEN: &str = "token = \"update-token\"";
 
@@ -42,7 +42,7 @@ async fn settled(till: &Till, number: &str, state: &str, count: usize) {
                 return;
             }
             till.clock.advance(Duration::from_secs(1));
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, waiting)
@@ -189,7 +189,7 @@ async fn missed_hooks_are_found() {
                     .map(|(id, state)| ((*id).into(), (*state).into()))
                     .collect::<Vec<_>>()
             {
-                tokio::task::yield_now().await;
+                ask_again_soon().await;
             }
         };
         if tokio::time::timeout(DEADLINE, waiting).await.is_err() {
@@ -217,7 +217,7 @@ async fn missed_hooks_are_found() {
             {
                 return;
             }
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, followed).await.expect("the change is found");
@@ -234,7 +234,7 @@ async fn missed_hooks_are_found() {
     clock.advance(Duration::from_secs(700));
     let looked = async {
         while listener.received(|received| received.lists) <= lists {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, looked).await.expect("another run");

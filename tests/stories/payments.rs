@@ -10,7 +10,7 @@ use tillgate::kernel::{Clock, Secret, Stopwatch};
 use tillgate_lab::sandbox::{Call, Entry, Outcome, Sandbox, Setup, Trouble};
 
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
-use crate::world::{DEADLINE, created, hook, payload};
+use crate::world::{DEADLINE, ask_again_soon, created, hook, payload};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_is_linked_paid_and_reported_to_its_site() {
@@ -511,7 +511,7 @@ async fn a_payment_whose_notification_is_lost_is_found() {
         {
             // Refunds at the payment system are looked for during a month.
             till.clock.advance(std::time::Duration::from_secs(24 * 3600));
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, done).await.expect("no checks are left");
@@ -535,7 +535,7 @@ async fn a_site_that_never_answers_is_given_up_and_shown() {
             if let Some(message) = dead["items"].get(0) {
                 return message.clone();
             }
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     let message = tokio::time::timeout(DEADLINE, dead).await.expect("it is given up");
@@ -717,7 +717,7 @@ async fn a_rush_at_one_merchant_does_not_delay_the_link_of_another() {
             break;
         }
         assert!(since.elapsed() < Duration::from_secs(5), "{shown}");
-        tokio::task::yield_now().await;
+        ask_again_soon().await;
     }
     rush.shutdown().await;
     Arc::into_inner(till).expect("nobody else has it").close().await;
@@ -746,7 +746,7 @@ async fn a_payment_system_that_answers_404_is_called_again_and_never_left_alone(
             if waiting.len() == 15 && waiting.iter().all(|one| one["attempts"].as_u64() > Some(0)) {
                 return waiting[0].to_string();
             }
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     let why = tokio::time::timeout(DEADLINE, tried).await.expect("each of them is tried");
@@ -770,7 +770,7 @@ async fn a_payment_system_that_fails_is_left_alone_and_tried_again() {
     let left_alone = async {
         let waiting = async || till.admin("/outbox?lane=payment&state=pending").await.to_string();
         while !waiting().await.contains("calls to it are paused") {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, left_alone).await.expect("calls to it are paused");

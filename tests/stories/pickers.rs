@@ -7,7 +7,7 @@ use tillgate::kernel::Clock;
 use tillgate_lab::demo::chat::Trouble;
 
 use crate::world::database::Server;
-use crate::world::{DEADLINE, Services, created, hook, payload};
+use crate::world::{DEADLINE, Services, ask_again_soon, created, hook, payload};
 
 const CHANGED_AT: &str = "2026-11-22T12:10:00+03:00";
 
@@ -196,7 +196,7 @@ async fn a_dropped_message_is_not_sent() {
             if let Some(one) = pending.first().filter(|one| one["attempts"] == 1) {
                 return one["id"].as_str().expect("an id").to_owned();
             }
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     let id = tokio::time::timeout(DEADLINE, waiting).await.expect("the failure is recorded");
@@ -228,7 +228,7 @@ async fn a_chat_is_not_flooded_and_holds_up_no_other() {
     // A delivered message is settled a moment later.
     let settled = async {
         while services.list("/outbox?state=pending").await.len() > 2 {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, settled).await.expect("two are settled");
@@ -258,7 +258,7 @@ async fn a_message_that_failed_for_a_day_is_dead() {
                 // The longest backoff: the next attempt is due.
                 clock.advance(Duration::from_secs(3600));
             }
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     let dead = tokio::time::timeout(DEADLINE, dies).await.expect("the message is a dead letter");
@@ -304,7 +304,7 @@ async fn a_receiver_whose_clock_is_wrong_delays_no_message() {
                 .first()
                 .is_none_or(|message| message["attempts"] != 1)
             {
-                tokio::task::yield_now().await;
+                ask_again_soon().await;
             }
         };
         tokio::time::timeout(DEADLINE, failed).await.expect("a failed attempt");

@@ -11,7 +11,7 @@ use tillgate_lab::sandbox::{Call, Done, Outcome, Setup, Trouble};
 
 use crate::world::DEADLINE;
 use crate::world::till::{API_KEY, OTHER_API_KEY, Till, json_of, order, text};
-use crate::world::{ADMIN_TOKEN, created, hook, payload};
+use crate::world::{ADMIN_TOKEN, ask_again_soon, created, hook, payload};
 
 pub(super) fn problem(reply: &Reply) -> (u16, String) {
     (reply.status.as_u16(), text(&json_of(reply)["type"]).replace("urn:tillgate:problem:", ""))
@@ -408,7 +408,7 @@ async fn a_shipment_is_reported_to_the_payment_system_once() {
         while done(&till, "shipment").is_empty()
             || till.admin("/outbox?lane=payment&state=pending").await["items"] != json!([])
         {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, all_is_done).await.expect("the shipment is reported");
@@ -596,7 +596,7 @@ async fn an_order_paid_after_the_handover_is_reported_too() {
         till.document_in(&number, state).await;
         let reporting = async {
             while done(&till, "shipment").is_empty() {
-                tokio::task::yield_now().await;
+                ask_again_soon().await;
             }
         };
         tokio::time::timeout(DEADLINE, reporting).await.expect("the shipment is reported");

@@ -28,7 +28,7 @@ use tillgate::webhooks::sm::Sm;
 use tillgate::webhooks::{Authentic, Inbound, Protocol};
 
 use crate::laws::TERMS;
-use crate::world::{DEADLINE, created, hook};
+use crate::world::{DEADLINE, ask_again_soon, created, hook};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -191,7 +191,7 @@ async fn orders_that_are_never_created_have_a_ceiling_and_go_with_their_hooks() 
     // The count of what waits is a second old at most.
     let admitted = async {
         while try_to_deliver(&services, &about("order.paid", PARKED_ORDERS_MAX)).await.is_err() {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, admitted).await.expect("there is room again");

@@ -10,7 +10,7 @@ use tillgate::peer::Client;
 
 use crate::world::database::Server;
 use crate::world::till::Till;
-use crate::world::{DEADLINE, Services, TOKEN, created, hook, payload};
+use crate::world::{DEADLINE, Services, TOKEN, ask_again_soon, created, hook, payload};
 
 const SM: &str = "protocol = \"sm\"";
 
@@ -170,7 +170,7 @@ async fn an_old_total_is_not_billed_for_changed_goods() {
             .iter()
             .any(|order| order.amount.to_string() == "10.00")
         {
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, waiting)

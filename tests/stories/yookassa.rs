@@ -11,7 +11,7 @@ use tillgate::peer::Client;
 use tillgate_lab::sandbox::{Call, Entry, Outcome, Trouble};
 
 use crate::world::till::{API_KEY, Till, json_of, order, text};
-use crate::world::{DEADLINE, hook, payload};
+use crate::world::{DEADLINE, ask_again_soon, hook, payload};
 
 const LOCAL: &str = "notification_networks = [\"127.0.0.0/8\"]";
 
@@ -66,7 +66,7 @@ async fn waiting_in(till: &Till, lane: &str, ready: impl Fn(&Vec<Value>) -> bool
             if pending["items"].as_array().is_some_and(&ready) {
                 return;
             }
-            tokio::task::yield_now().await;
+            ask_again_soon().await;
         }
     };
     tokio::time::timeout(DEADLINE, settled).await.expect("the lane is ready");

@@ -31,6 +31,13 @@ static METRICS: LazyLock<PrometheusHandle> = LazyLock::new(metrics::install);
 
 pub use tillgate::kernel::chance::random_bytes;
 
+/// Passes between two questions of a loop that waits for something which can
+/// only be asked for. A loop without a pause keeps all cores busy, and threads
+/// of the kernel that finish writes to files then wait for seconds.
+pub async fn ask_again_soon() {
+    tokio::time::sleep(Duration::from_millis(2)).await;
+}
+
 /// A running gateway with its chat.
 pub struct Services {
     pub app: App,
@@ -180,7 +187,7 @@ impl Services {
     pub async fn outbox_is_empty(&self) {
         let empty = async {
             while !self.list("/outbox?state=pending").await.is_empty() {
-                tokio::task::yield_now().await;
+                ask_again_soon().await;
             }
         };
         tokio::time::timeout(DEADLINE, empty).await.expect("the outbox empties");

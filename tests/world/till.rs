@@ -10,7 +10,7 @@ use tillgate_lab::demo::marketplace::{Attempt, Marketplace};
 use tillgate_lab::demo::site::Site;
 use tillgate_lab::sandbox::{Entry, Sandbox, Setup};
 
-use super::{ADMIN_TOKEN, DEADLINE, start};
+use super::{ADMIN_TOKEN, DEADLINE, ask_again_soon, start};
 
 pub const API_KEY: &str = "key-of-the-merchants-site";
 pub const OTHER_API_KEY: &str = "key-of-another-merchant";
@@ -234,7 +234,7 @@ impl Till {
                 if order["payment"]["state"] == state {
                     return order;
                 }
-                tokio::task::yield_now().await;
+                ask_again_soon().await;
             }
         };
         match tokio::time::timeout(DEADLINE, waiting).await {
@@ -251,7 +251,7 @@ impl Till {
                 if order["payment"]["state"] == state {
                     return order;
                 }
-                tokio::task::yield_now().await;
+                ask_again_soon().await;
             }
         };
         match tokio::time::timeout(DEADLINE, waiting).await {
@@ -321,7 +321,7 @@ impl Till {
                 {
                     return;
                 }
-                tokio::task::yield_now().await;
+                ask_again_soon().await;
             }
         };
         tokio::time::timeout(DEADLINE, failed).await.expect("a failed attempt");
@@ -333,7 +333,7 @@ impl Till {
         let over = async {
             let waiting = async || self.admin(&format!("/outbox?lane={lane}&state=pending")).await;
             while waiting().await["items"].as_array().is_none_or(|items| !items.is_empty()) {
-                tokio::task::yield_now().await;
+                ask_again_soon().await;
             }
         };
         tokio::time::timeout(DEADLINE, over).await.expect("all of it is sent");

@@ -125,13 +125,13 @@ impl Store {
     /// Like [`Store::load`], but leaves out damaged documents, with a line in
     /// the log: one of them must not hide all others of a list.
     pub async fn load_readable(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
-        match self.load(keys).await {
+        match self.load_listed(keys).await {
             Err(Unavailable::Damaged { .. }) => {}
             loaded => return loaded,
         }
         let mut docs = Vec::with_capacity(keys.len());
         for key in keys {
-            match self.load(&[*key]).await {
+            match self.load_listed(&[*key]).await {
                 Ok(mut doc) => docs.push(doc.pop().flatten()),
                 Err(Unavailable::Damaged { record, why }) => {
                     tracing::error!(record, error = why, "a damaged record is left out of a list");
@@ -141,6 +141,15 @@ impl Store {
             }
         }
         Ok(docs)
+    }
+
+    /// Reads documents that a list has named: they are at least as new as the
+    /// list.
+    async fn load_listed(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
+        match self {
+            Store::Memory(_) | Store::Postgres(_) => self.load(keys).await,
+            Store::Sled(engine) => engine.load_stored(keys).await,
+        }
     }
 
     /// The durable values of counters, in the order of `keys`. They are hints

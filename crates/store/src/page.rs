@@ -161,9 +161,7 @@ impl Page {
 
     /// The bytes of the page, uncompressed.
     pub fn content(&self) -> Vec<u8> {
-        let of_slot =
-            |slot: &Slot| HEAD_BYTES + slot.lists.len() * ListName::BYTES + slot.inline.len();
-        let mut content = Vec::with_capacity(1 + self.slots.values().map(of_slot).sum::<usize>());
+        let mut content = Vec::with_capacity(self.content_bytes());
         content.push(FORMAT);
         for (&(kind, id), slot) in &self.slots {
             content.extend_from_slice(&slot.head(DocKey { partition: self.partition, kind, id }));
@@ -172,6 +170,17 @@ impl Page {
             content.extend_from_slice(&slot.inline);
         }
         content
+    }
+
+    /// The length of [`content`](Page::content).
+    pub fn content_bytes(&self) -> usize {
+        let of_slot =
+            |slot: &Slot| HEAD_BYTES + slot.lists.len() * ListName::BYTES + slot.inline.len();
+        1 + self.slots.values().map(of_slot).sum::<usize>()
+    }
+
+    pub fn partition(&self) -> Partition {
+        self.partition
     }
 
     /// Whether the page has no documents.

@@ -1,6 +1,7 @@
 //! What the PostgreSQL engine promises in addition to the common list.
 
 use std::sync::Arc;
+use std::time::Duration;
 use tillgate_kernel::Partition;
 
 use super::{Address, Migration, OpenError, Postgres};
@@ -193,9 +194,7 @@ async fn broken_connections_are_replaced() {
                 }
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(20), in_the_end)
-            .await
-            .expect("it recovers");
+        tokio::time::timeout(Duration::from_secs(20), in_the_end).await.expect("it recovers");
         assert!(store.load(&[key]).await.expect("read")[0].is_some());
     }
 }
@@ -227,7 +226,7 @@ async fn a_commit_gives_up_in_time_while_a_lock_is_held() {
         matches!(refused, Err(CommitError::Unavailable(Unavailable::Unreachable(_)))),
         "{refused:?}"
     );
-    assert!(watch.elapsed() < std::time::Duration::from_millis(2500), "{:?}", watch.elapsed());
+    assert!(watch.elapsed() < Duration::from_millis(2500), "{:?}", watch.elapsed());
     store.commit(put(2, Expect::Absent)).await.expect("another order is committed");
     client.batch_execute("ROLLBACK").await.expect("released");
     store.commit(put(1, Expect::At(version))).await.expect("committed once the lock is released");
@@ -272,7 +271,7 @@ async fn a_lock_that_is_held_delays_no_other_order() {
             tokio::spawn(async move { store.commit(batch).await })
         });
         let locked: Vec<_> = locked.collect();
-        let mut slowest = std::time::Duration::ZERO;
+        let mut slowest = Duration::ZERO;
         for other in 0..OTHERS {
             let watch = tillgate_kernel::Stopwatch::start();
             store
@@ -282,7 +281,7 @@ async fn a_lock_that_is_held_delays_no_other_order() {
             slowest = slowest.max(watch.elapsed());
         }
         // Less than a sender waits, and less than the locked commits wait.
-        assert!(slowest < std::time::Duration::from_millis(1400), "{round}: {slowest:?}");
+        assert!(slowest < Duration::from_millis(1400), "{round}: {slowest:?}");
         for refused in locked {
             let refused = refused.await.expect("no panic");
             assert!(
@@ -352,24 +351,20 @@ async fn a_database_that_takes_no_writes_is_not_ready() {
         client.execute(end, &[]).await.expect("they end");
         let is_refused = async {
             while store.probe().await.is_ok() {
-                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(20), is_refused)
-            .await
-            .expect("it is not ready");
+        tokio::time::timeout(Duration::from_secs(20), is_refused).await.expect("it is not ready");
         let opens =
             format!("SET default_transaction_read_only = off; {}", opens.replace("{}", database));
         client.batch_execute(&opens).await.expect("open again");
         client.execute(end, &[]).await.expect("they end");
         let is_ready = async {
             while store.probe().await.is_err() {
-                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(20), is_ready)
-            .await
-            .expect("it is ready again");
+        tokio::time::timeout(Duration::from_secs(20), is_ready).await.expect("it is ready again");
     }
 }
 
@@ -410,7 +405,7 @@ async fn a_batch_that_the_database_refuses_fails_alone() {
         .get::<_, i64>(0)
         < 2
     {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
     client.batch_execute("ROLLBACK").await.expect("released");
     for (partition, outcome) in commits.join_all().await {

@@ -21,12 +21,14 @@ use super::keys;
 use super::note::Note;
 use super::opening::{failed, failed_in_sled, panic_text};
 use super::progress::{Progress, stop};
+use super::recent_pages::RecentPages;
 use super::watchdog::ThreadProgress;
 use crate::CommitError;
 use crate::batch::Stamped;
 use crate::leases::Leases;
+use crate::page::Page;
 use crate::under_way::UnderWay;
-use tillgate_kernel::Stopwatch;
+use tillgate_kernel::{Partition, Stopwatch};
 
 /// The outcome of a batch.
 type Outcome = Result<(), CommitError>;
@@ -62,6 +64,7 @@ pub struct Committer {
     pub progress: watch::Sender<Progress>,
     pub pulse: Arc<ThreadProgress>,
     pub index: Arc<Index>,
+    pub recent: Arc<RecentPages>,
     pub upkeep: Upkeep,
     pub leases: Arc<Mutex<Leases>>,
     pub sync: Sync,
@@ -131,7 +134,7 @@ impl Committer {
     ) -> Result<Option<oneshot::Sender<()>>, String> {
         let Gathered { batches, probes, closing, .. } = self.gather(first, jobs);
         let number = self.last_group + 1;
-        let mut group = Group::new(&self.tree, &self.index, &self.leases, number);
+        let mut group = Group::new(&self.tree, &self.index, &self.recent, &self.leases, number);
         let mut answers = Vec::with_capacity(batches.len() + probes.len());
         for (place, (batch, answer)) in batches.into_iter().enumerate() {
             answers.push((answer, group.admit(batch, place)));
@@ -143,7 +146,7 @@ impl Committer {
             let mut entries = finished.entries;
             entries.extend(self.upkeep.note(number, finished.moved));
             self.write(number, entries).map_err(|why| failed_in_sled("writing", &why))?;
-            self.make_durable()?;
+            self.make_durable(finished.pages)?;
         }
         {
             // A ticket is settled once: the next group must not find it held.
@@ -204,13 +207,15 @@ impl Committer {
     }
 
     /// Makes everything that was written durable, and from time to time records
-    /// this in the note.
-    fn make_durable(&mut self) -> Result<(), String> {
+    /// this in the note. `pages` are the changed pages.
+    fn make_durable(&mut self, pages: Vec<(Partition, Page)>) -> Result<(), String> {
         let pulse = Arc::clone(&self.pulse);
         pulse.during(&pulse.flush, || {
             self.db.flush().map_err(|why| failed_in_sled("flushing", &why))?;
             (self.sync)().map_err(|why| failed("syncing the file", &why))
         })?;
+        // First the pages: who has waited for this group may read them at once.
+        self.recent.replace(pages.into_iter());
         if !self.advance() {
             return Err("the store has stopped meanwhile".into());
         }

@@ -11,6 +11,7 @@ use super::keys;
 use super::layout::{Layout, StoredPage};
 use super::lists::{Member, without_member, write_members};
 use super::reading::read_piece;
+use super::recent_pages::RecentPages;
 use super::versions::version;
 use crate::batch::{CounterKey, Stamped, Stored};
 use crate::leases::Leases;
@@ -29,6 +30,7 @@ pub type Entries = HashMap<Vec<u8>, Option<Vec<u8>>>;
 pub struct Group<'a> {
     tree: &'a sled::Tree,
     index: &'a Index,
+    recent: &'a RecentPages,
     leases: &'a Mutex<Leases>,
     number: u64,
     /// Pages that have been read.
@@ -50,6 +52,8 @@ pub struct Finished {
     pub entries: Entries,
     /// Pages whose location changes.
     pub moved: Vec<Pointer>,
+    /// The changed pages.
+    pub pages: Vec<(Partition, Page)>,
     /// Leases that its batches have settled.
     pub released: Vec<Ticket>,
     pub has_messages: bool,
@@ -85,12 +89,14 @@ impl<'a> Group<'a> {
     pub fn new(
         tree: &'a sled::Tree,
         index: &'a Index,
+        recent: &'a RecentPages,
         leases: &'a Mutex<Leases>,
         number: u64,
     ) -> Group<'a> {
         Group {
             tree,
             index,
+            recent,
             leases,
             number,
             pages: RefCell::default(),
@@ -112,8 +118,12 @@ impl<'a> Group<'a> {
         match self.pages.borrow_mut().entry(partition) {
             Entry::Occupied(kept) => look(&kept.get().page),
             Entry::Vacant(place) => {
-                let kept =
-                    StoredPage::read(partition, self.index, &|raw: &[u8]| self.tree.get(raw))?;
+                let kept = match self.recent.get(partition) {
+                    Some(page) => StoredPage::of_recent(&page, self.index)?,
+                    None => {
+                        StoredPage::read(partition, self.index, &|raw: &[u8]| self.tree.get(raw))?
+                    }
+                };
                 look(&place.insert(kept).page)
             }
         }
@@ -170,8 +180,9 @@ impl<'a> Group<'a> {
     pub fn finished(self) -> Result<Finished, String> {
         let (number, mut entries) = (self.number, self.entries);
         let changed = self.pages.into_inner().into_values().filter(|kept| kept.is_changed);
+        let changed: Vec<StoredPage> = changed.collect();
         let laid_out =
-            Layout::of(self.tree, self.index, number, changed).map_err(|why| why.to_string())?;
+            Layout::of(self.tree, self.index, number, &changed).map_err(|why| why.to_string())?;
         entries.extend(laid_out.entries);
         entries.extend(self.pieces.into_iter().map(|(key, bytes)| (keys::piece(key), bytes)));
         let write = |(prefix, lines): (Vec<u8>, Vec<Line>)| write_members(&prefix, number, &lines);
@@ -180,7 +191,8 @@ impl<'a> Group<'a> {
             |(prefix, places): (Vec<u8>, Vec<Place>)| write_members(&prefix, number, &places);
         entries.extend(self.placed.into_iter().flat_map(write));
         let (released, has_messages) = (self.released, self.has_messages);
-        Ok(Finished { entries, moved: laid_out.moved, released, has_messages })
+        let pages = changed.into_iter().map(|kept| (kept.partition, kept.page)).collect();
+        Ok(Finished { entries, moved: laid_out.moved, pages, released, has_messages })
     }
 }
 

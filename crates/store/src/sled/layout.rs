@@ -68,7 +68,7 @@ const BLOCK_LINE_BYTES: usize = 8 + 4;
 /// A page, and where it is stored.
 #[derive(Debug)]
 pub struct StoredPage {
-    partition: Partition,
+    pub partition: Partition,
     /// The content.
     pub page: Page,
     /// Whether the page must be written.
@@ -84,6 +84,13 @@ pub trait Get: Fn(&[u8]) -> sled::Result<Option<IVec>> {}
 impl<F: Fn(&[u8]) -> sled::Result<Option<IVec>>> Get for F {}
 
 impl StoredPage {
+    /// A page that is still in memory. It is not cut into chunks.
+    pub fn of_recent(page: &Page, index: &Index) -> Result<StoredPage, Unavailable> {
+        let (partition, page) = (page.partition(), page.clone());
+        let spot = index.find(partition)?;
+        Ok(StoredPage { partition, page, is_changed: false, spot, chunks: 0 })
+    }
+
     /// Reads the page of a partition; an empty page if there is none.
     pub fn read(
         partition: Partition,
@@ -256,11 +263,11 @@ impl<'a> Layout<'a> {
         tree: &'a sled::Tree,
         index: &'a Index,
         group: u64,
-        pages: impl Iterator<Item = StoredPage>,
+        pages: &[StoredPage],
     ) -> Result<LayoutChange, Unavailable> {
         let (laid_out, fresh, left) = (LayoutChange::default(), Vec::new(), BTreeMap::new());
         let mut layout = Layout { tree, index, group, next: 0, laid_out, fresh, left };
-        pages.for_each(|kept| layout.put(&kept));
+        pages.iter().for_each(|kept| layout.put(kept));
         layout.seat_fresh();
         layout.tidy_blocks()?;
         Ok(layout.laid_out)

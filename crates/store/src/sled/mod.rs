@@ -39,6 +39,7 @@ mod note;
 mod opening;
 mod progress;
 mod reading;
+mod recent_pages;
 mod start;
 mod versions;
 mod watchdog;
@@ -56,6 +57,7 @@ use self::index::Index;
 pub use self::inspect::{Inspection, Kinds, accept_loss, inspect};
 pub use self::opening::{OpenError, open_seconds_max};
 use self::progress::Progress;
+use self::recent_pages::RecentPages;
 use self::watchdog::ThreadProgress;
 use crate::leases::Leases;
 use crate::under_way::UnderWay;
@@ -71,6 +73,7 @@ pub struct Sled {
     clock: SteadyClock,
     tree: sled::Tree,
     index: Arc<Index>,
+    recent: Arc<RecentPages>,
     jobs: mpsc::Sender<Job>,
     /// Limits the batches that wait for the committer.
     waiting: Semaphore,

@@ -44,6 +44,18 @@ impl Sled {
         if keys.iter().all(|key| self.index.has_surely_not(key.partition)) {
             return Ok(vec![None; keys.len()]);
         }
+        if let Some(found) = self.recent_documents(keys) {
+            return found;
+        }
+        self.load_stored(keys).await
+    }
+
+    /// Reads documents from the tree, like the lists that name them: what was
+    /// written a moment ago is read too, and waited for.
+    pub(crate) async fn load_stored(
+        self: &Arc<Self>,
+        keys: &[DocKey],
+    ) -> Result<Vec<Option<Stored>>, Unavailable> {
         let keys = keys.to_vec();
         let found = self.read(READ_MAX, move |store| {
             // Keys of one partition are mostly adjacent: its page is read once.
@@ -57,6 +69,28 @@ impl Sled {
         let newest = found.iter().flatten().map(|stored| group_of(stored.version)).max();
         self.durable(newest.unwrap_or(0)).await?;
         Ok(found)
+    }
+
+    /// The documents, if all are in pages that are still in memory.
+    fn recent_documents(
+        &self,
+        keys: &[DocKey],
+    ) -> Option<Result<Vec<Option<Stored>>, Unavailable>> {
+        let mut found = Vec::with_capacity(keys.len());
+        for of_one_page in keys.chunk_by(|one, next| one.partition == next.partition) {
+            let page = self.recent.get(of_one_page.first()?.partition)?;
+            for key in of_one_page {
+                if page.head(*key).is_some_and(|head| head.pieces > 0) {
+                    return None; // a part of it is elsewhere
+                }
+                let no_piece = |_| Ok(None::<Vec<u8>>);
+                match page.document(*key, &no_piece) {
+                    Ok(document) => found.push(document),
+                    Err(why) => return Some(Err(why)),
+                }
+            }
+        }
+        Some(Ok(found))
     }
 
     pub(crate) async fn scan(self: &Arc<Self>, scan: &Scan) -> Result<Found, Unavailable> {

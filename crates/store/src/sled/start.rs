@@ -7,6 +7,7 @@ use super::opening::{OpenError, open_seconds_max};
 use super::opening::{discard_creation, is_new, make_creation_durable, open_guarded, panic_text};
 use super::progress::Progress;
 use super::reading::READS_AT_ONCE_MAX;
+use super::recent_pages::RecentPages;
 use super::watchdog::{STALL_SECONDS_MAX, ThreadProgress};
 use super::{Sled, Sync, keys, watchdog};
 use crate::leases::Leases;
@@ -171,6 +172,7 @@ impl Sled {
         let outbox_wakeups = watch::Sender::new(0);
         let pulse = ThreadProgress::new();
         let under_way = UnderWay::default();
+        let recent = Arc::new(RecentPages::default());
         watch.start(&pulse, progress_sender.clone()).map_err(not_accessible)?;
         let committer = Committer {
             db,
@@ -178,6 +180,7 @@ impl Sled {
             tree: tree.clone(),
             last_group,
             index: Arc::clone(&index),
+            recent: Arc::clone(&recent),
             upkeep,
             progress: progress_sender,
             leases: Arc::clone(&leases),
@@ -208,6 +211,7 @@ impl Sled {
             clock,
             tree,
             index,
+            recent,
             jobs,
             waiting: Semaphore::new(WAITING_BATCHES_MAX),
             under_way,

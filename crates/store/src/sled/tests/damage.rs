@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tillgate_kernel::Partition;
 
 use super::super::index::{Index, Location, write_pointers};
@@ -26,10 +27,10 @@ fn copy(from: &Path, to: &Path) {
 async fn noted(folder: &Path, group: u64) {
     let waiting = async {
         while !matches!(super::super::note::noted(folder), Ok(Some(noted)) if noted >= group) {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(10), waiting)
+    tokio::time::timeout(Duration::from_secs(10), waiting)
         .await
         .expect("the group is noted within ten seconds");
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 use tillgate_kernel::Partition;
 use tillgate_kernel::outbox::{Claim, Ticket};
 use tillgate_kernel::outbox::{Message, MessageId};
@@ -207,7 +208,7 @@ async fn a_claimed_message_is_durable() {
     let mut batch = Batch::new();
     let id = MessageId { subject: Partition::from_u64(1), sequence: 1 };
     let (lane, queue, body) = (LANE, "chat".to_owned(), String::new());
-    let (created_at, wait) = (Timestamp::UNIX_EPOCH, std::time::Duration::ZERO);
+    let (created_at, wait) = (Timestamp::UNIX_EPOCH, Duration::ZERO);
     batch.send(Message { id, lane, queue, body, created_at, wait });
     let writer = tokio::spawn({
         let store = store.clone();
@@ -216,7 +217,7 @@ async fn a_claimed_message_is_durable() {
     has_entered.recv().await.expect("the sync begins");
     let claim = Claim {
         lane,
-        lease: std::time::Duration::from_secs(60),
+        lease: Duration::from_secs(60),
         limit: 9,
         paused_queues: Vec::new(),
         after_queue: String::new(),
@@ -239,7 +240,7 @@ async fn a_claimed_message_is_durable() {
             }
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(10), leased).await.expect("it is leased");
+    tokio::time::timeout(Duration::from_secs(10), leased).await.expect("it is leased");
     for _ in 0..100 {
         let is_pending = std::future::poll_fn(|context| {
             Poll::Ready(claiming.as_mut().poll(context).is_pending())
@@ -266,14 +267,14 @@ async fn while_the_disk_hangs_every_call_fails_at_once() {
     has_entered.recv().await.expect("the sync begins");
     let stalled = async {
         while !matches!(store.load(&[key(9)]).await, Err(Unavailable::Stalled { .. })) {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(10), stalled).await.expect("it is noticed");
+    tokio::time::timeout(Duration::from_secs(10), stalled).await.expect("it is noticed");
     let watch = tillgate_kernel::Stopwatch::start();
     let claim = Claim {
         lane: LANE,
-        lease: std::time::Duration::from_secs(60),
+        lease: Duration::from_secs(60),
         limit: 9,
         paused_queues: Vec::new(),
         after_queue: String::new(),
@@ -291,7 +292,7 @@ async fn while_the_disk_hangs_every_call_fails_at_once() {
         matches!(refused, Err(CommitError::Unavailable(Unavailable::Stalled { .. }))),
         "{refused:?}"
     );
-    assert!(watch.elapsed() < std::time::Duration::from_secs(1), "{:?}", watch.elapsed());
+    assert!(watch.elapsed() < Duration::from_secs(1), "{:?}", watch.elapsed());
     release.send(()).expect("the committer waits");
     writer.await.expect("no panic").expect("it was committed after all");
     drop(release);
@@ -306,7 +307,7 @@ async fn a_clock_that_was_set_back_delays_no_message() {
         let id = MessageId { subject: Partition::from_u64(sequence), sequence: 1 };
         let (lane, queue, body) = (LANE, format!("chat {sequence}"), String::new());
         let mut batch = Batch::new();
-        let (created_at, wait) = (Timestamp::UNIX_EPOCH, std::time::Duration::ZERO);
+        let (created_at, wait) = (Timestamp::UNIX_EPOCH, Duration::ZERO);
         batch.send(Message { id, lane, queue, body, created_at, wait });
         batch
     };
@@ -315,7 +316,7 @@ async fn a_clock_that_was_set_back_delays_no_message() {
             Sled::open(folder.path(), CACHE, Clock::Wrong(wrong_by)).expect("the store opens"),
         ));
         store.commit(message(count)).await.expect("committed");
-        let lease = std::time::Duration::from_secs(60);
+        let lease = Duration::from_secs(60);
         let claim = Claim {
             lane: LANE,
             lease,
@@ -347,7 +348,7 @@ async fn a_store_that_hangs_ends_the_process() {
         folder.path(),
         options(),
         hangs,
-        Watch { stall_max: std::time::Duration::from_millis(100), end },
+        Watch { stall_max: Duration::from_millis(100), end },
     )
     .expect("the store opens");
     let store = Store::Sled(Arc::new(engine));
@@ -355,7 +356,7 @@ async fn a_store_that_hangs_ends_the_process() {
         let store = store.clone();
         tokio::spawn(async move { store.commit(put(1, b"x")).await })
     };
-    let stopped = tokio::time::timeout(std::time::Duration::from_secs(20), store.stopped()).await;
+    let stopped = tokio::time::timeout(Duration::from_secs(20), store.stopped()).await;
     let why = stopped.expect("it is noticed");
     assert!(why.contains("sync of the disk has not ended"), "{why}");
     assert!(ended.await.is_err(), "the process is ended");
