@@ -3,6 +3,7 @@
 
 use super::charge::charge;
 use super::effects::Task;
+use super::record::stage_without_past;
 use super::transaction::{Transaction, Versioned};
 use super::{BilledOrder, PaymentProfile};
 use crate::kernel::{Private, Timestamp};
@@ -81,7 +82,7 @@ pub(super) fn bill(
     let is_worth_keeping = known.is_some() || is_asked || checkout.contact.is_some();
     if is_worth_keeping && known.as_ref() != Some(&checkout) {
         let now = tx.now;
-        checkout.stage_without_past(tx.batch(), now);
+        stage_without_past(&mut checkout, tx.batch(), now);
     }
     order
 }

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use super::Hook;
 use super::transaction::Versioned;
 use crate::dedup::{IdempotencyRecord, JournalEntry, Verdict};
+use crate::kernel::document::Keyed;
 use crate::kernel::{DocKey, Document, Fingerprint, HookId, Timestamp, card};
-use crate::store::{Batch, Store, Unavailable};
+use crate::store::{Store, Unavailable};
 
 /// The key of the journal entry of a delivery.
 #[must_use]
@@ -34,10 +35,9 @@ pub(super) async fn load_kept_entry(
     stored.as_ref().map(Versioned::of).transpose()
 }
 
-impl Versioned<JournalEntry> {
-    /// Stages the entry with its current content.
-    pub(super) fn stage(&self, batch: &mut Batch) {
-        self.stage_at(journal_key(self.record.id), batch);
+impl Keyed for JournalEntry {
+    fn key(&self) -> DocKey {
+        journal_key(self.record.id)
     }
 }
 

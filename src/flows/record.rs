@@ -141,25 +141,15 @@ pub(super) async fn fetch_bill(
     Ok(())
 }
 
-impl Versioned<Order> {
-    /// Stages the order with its current content.
-    pub(super) fn stage(&self, batch: &mut Batch) {
-        self.stage_at(Order::key(self.number), batch);
+/// Stages a checkout, and moves its past bills into separate documents.
+pub(super) fn stage_without_past(
+    checkout: &mut Versioned<Checkout>,
+    batch: &mut Batch,
+    now: Timestamp,
+) {
+    for past in checkout.take_past_bills() {
+        let key = PastBill::key(checkout.number, past.payment.attempt);
+        batch.put(key, Expect::Absent, &past, now);
     }
-}
-
-impl Versioned<Checkout> {
-    /// Stages the checkout with its current content.
-    pub(super) fn stage(&self, batch: &mut Batch) {
-        self.stage_at(Checkout::key(self.number), batch);
-    }
-
-    /// Stages the checkout, and moves its past bills into separate documents.
-    pub(super) fn stage_without_past(&mut self, batch: &mut Batch, now: Timestamp) {
-        for past in self.take_past_bills() {
-            let key = PastBill::key(self.number, past.payment.attempt);
-            batch.put(key, Expect::Absent, &past, now);
-        }
-        self.stage(batch);
-    }
+    checkout.stage(batch);
 }

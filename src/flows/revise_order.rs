@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::bill_order::planned;
 use super::effects::{EventSubject, Task};
+use super::record::stage_without_past;
 use super::transaction::{Staged, Transaction, Versioned, transact};
 use super::{BilledOrder, Hook, OrderRecord, Services, load_kept_record};
 use crate::dedup::{Verdict, key};
@@ -196,7 +197,7 @@ fn write(tx: &mut Transaction<'_>, billed: BilledOrder) {
     let BilledOrder { order, mut checkout } = billed;
     let now = tx.now;
     order.stage(tx.batch());
-    checkout.stage_without_past(tx.batch(), now);
+    stage_without_past(&mut checkout, tx.batch(), now);
 }
 
 /// The id of a request in the journal. `of` distinguishes it from the same

@@ -1,38 +1,24 @@
 //! The unit of work: what one use case reads, decides and writes together.
 //!
 //! A use case reads documents with their versions, decides, and stages the
-//! changes; [`transact`] commits them as one batch. If another transaction has
-//! committed first, the use case runs again from the beginning on the new
-//! state. No use case has a loop of its own.
+//! changes; [`transact`] commits them as one batch, and runs the use case again
+//! if another transaction has committed first (`store::unit`).
 
 use std::future::Future;
-use std::ops::{Deref, DerefMut};
-use std::time::Duration;
 
 use serde::Serialize;
 use tracing::Instrument;
 
 use super::Services;
 use crate::kernel::DocKey;
-use crate::kernel::chance::random_bytes;
 use crate::kernel::{Document, PartyName, Timestamp};
 use crate::orders::Number;
 use crate::outbox::Message;
 use crate::outbox::{Delivery, Settlement, Ticket};
-use crate::store::{Batch, CommitError, Expect, Store, Stored, Unavailable};
+pub use crate::store::Versioned;
+use crate::store::unit::{self, Run};
+use crate::store::{Batch, CommitError, Store, Unavailable};
 use crate::telemetry::metrics;
-
-/// How often a use case is run before it fails. Each conflict means that at
-/// least one other transaction has committed, so this many hooks of one order
-/// may arrive at the same moment.
-const ATTEMPTS_MAX: u32 = 128;
-
-/// From this attempt on there is a pause of random length before each attempt,
-/// so that competing transactions do not stay in step.
-const ATTEMPTS_WITHOUT_PAUSE: u32 = 4;
-
-/// The longest pause.
-const PAUSE_MILLISECONDS_MAX: u64 = 16;
 
 /// One run of a use case.
 #[derive(Debug)]
@@ -43,7 +29,6 @@ pub struct Transaction<'a> {
     attempt: u32,
     batch: Batch,
     facts: Vec<String>,
-    settles: bool,
     followed: Option<Number>,
     /// The bytes that it stores of a party, for the party's quota.
     stored: Option<(PartyName, usize)>,
@@ -63,81 +48,6 @@ pub enum Staged<'a, T> {
     Again,
 }
 
-/// A document with the version at which it was read. It is written back at that
-/// version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Versioned<T> {
-    document: T,
-    expect: Expect,
-    listed_at: Timestamp,
-}
-
-impl<T: Document> Versioned<T> {
-    /// Reads a stored document.
-    pub(super) fn of(stored: &Stored) -> Result<Versioned<T>, Unavailable> {
-        let (expect, listed_at) = (Expect::At(stored.version), stored.body.listed_at);
-        Ok(Versioned { document: stored.document()?, expect, listed_at })
-    }
-
-    /// Stages the document with its current content.
-    pub(super) fn stage_at(&self, key: DocKey, batch: &mut Batch) {
-        batch.put(key, self.expect, &self.document, self.listed_at);
-    }
-
-    /// Makes the commit fail if somebody else changes the document; the
-    /// document itself is not written.
-    pub(super) fn assert_version(&self, key: DocKey, batch: &mut Batch) {
-        batch.assert_version(key, self.expect);
-    }
-
-    /// A new document, with its position in lists.
-    pub fn new(document: T, listed_at: Timestamp) -> Versioned<T> {
-        Versioned { document, expect: Expect::Absent, listed_at }
-    }
-}
-
-impl<T> Versioned<T> {
-    /// The document without its version. It is not written back.
-    #[must_use]
-    pub fn into_document(self) -> T {
-        self.document
-    }
-
-    /// The version that was read; 0 for a new document.
-    #[must_use]
-    pub fn version(&self) -> u64 {
-        match self.expect {
-            Expect::Absent => 0,
-            Expect::At(version) => version,
-        }
-    }
-
-    /// The same version with another content.
-    #[must_use]
-    pub fn replaced(&self, document: T) -> Versioned<T> {
-        Versioned { document, expect: self.expect, listed_at: self.listed_at }
-    }
-
-    /// Sets its position in lists.
-    pub(super) fn list_at(&mut self, listed_at: Timestamp) {
-        self.listed_at = listed_at;
-    }
-}
-
-impl<T> Deref for Versioned<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.document
-    }
-}
-
-impl<T> DerefMut for Versioned<T> {
-    fn deref_mut(&mut self) -> &mut T {
-        &mut self.document
-    }
-}
-
 impl<'a> Transaction<'a> {
     /// Whether this is the first run.
     #[must_use]
@@ -149,8 +59,7 @@ impl<'a> Transaction<'a> {
         &self,
         key: DocKey,
     ) -> Result<Option<Versioned<T>>, Unavailable> {
-        let stored = self.services.store.load(&[key]).await?.pop().flatten();
-        stored.as_ref().map(Versioned::of).transpose()
+        self.services.store.read(key).await
     }
 
     /// Stages a document to be written.
@@ -181,13 +90,12 @@ impl<'a> Transaction<'a> {
 
     /// Writes a message with this content and makes it due at once.
     pub fn wake(&mut self, delivery: &Versioned<Delivery>) {
-        self.batch.wake(delivery.expect, delivery.document.clone(), delivery.listed_at);
+        self.batch.wake(delivery.expect(), (**delivery).clone(), delivery.listed_at());
     }
 
     /// Settles a message under its lease, together with the changes that it
     /// caused.
     pub fn settle(&mut self, ticket: Ticket, settlement: Settlement) {
-        self.settles = true;
         self.batch.settle(ticket, settlement);
     }
 
@@ -253,61 +161,46 @@ pub async fn settle<'a, T, F>(
 where
     F: Future<Output = Result<Staged<'a, T>, Unavailable>>,
 {
-    let runs = async {
-        for attempt in 0..ATTEMPTS_MAX {
-            pause_before(attempt).await;
-            let now = services.clock.now();
-            let transaction = Transaction {
-                services,
-                now,
-                attempt,
-                batch: Batch::new(),
-                facts: Vec::new(),
-                settles: false,
-                followed: None,
-                stored: None,
-            };
-            let (transaction, value) = match work(transaction).await? {
-                Staged::Commit(transaction, value) => (transaction, value),
-                Staged::Unchanged(value) => return Ok(value),
-                Staged::Again => continue,
-            };
-            // A store distributed over several machines commits a batch on one.
-            debug_assert!(transaction.batch.is_of_one_partition(), "{name}: several partitions");
-            match services.store.commit(transaction.batch).await {
-                Ok(()) => {
-                    metrics::transaction(name, attempt);
-                    if let Some((party, bytes)) = &transaction.stored {
-                        services.quotas.count(party, *bytes, now);
-                    }
-                    transaction
-                        .followed
-                        .into_iter()
-                        .for_each(|number| services.change_feed.publish(number.partition()));
-                    return Ok(value);
-                }
-                Err(CommitError::Conflict) => {}
-                Err(CommitError::LostLease) if !transaction.settles => {}
-                Err(
-                    why @ (CommitError::LostLease
-                    | CommitError::Short { .. }
-                    | CommitError::Unavailable(_)),
-                ) => {
-                    return Err(why);
-                }
+    let work = &work;
+    let run = move |attempt| async move {
+        let now = services.clock.now();
+        let transaction = Transaction {
+            services,
+            now,
+            attempt,
+            batch: Batch::new(),
+            facts: Vec::new(),
+            followed: None,
+            stored: None,
+        };
+        Ok(match work(transaction).await? {
+            Staged::Commit(transaction, value) => {
+                let Transaction { batch, stored, followed, .. } = *transaction;
+                Run::Commit(batch, (Some((stored, followed, now)), value))
             }
-        }
-        metrics::transaction(name, ATTEMPTS_MAX);
-        Err(Unavailable::Crowded.into())
+            Staged::Unchanged(value) => Run::Unchanged((None, value)),
+            Staged::Again => Run::Again,
+        })
     };
-    runs.instrument(tracing::debug_span!("transaction", name)).await
-}
-
-async fn pause_before(attempt: u32) {
-    if attempt < ATTEMPTS_WITHOUT_PAUSE {
-        return;
+    let outcome =
+        unit::run(&services.store, run).instrument(tracing::debug_span!("transaction", name)).await;
+    match outcome {
+        Ok(((Some((stored, followed, now)), value), attempt)) => {
+            metrics::transaction(name, attempt);
+            if let Some((party, bytes)) = &stored {
+                services.quotas.count(party, *bytes, now);
+            }
+            if let Some(number) = followed {
+                services.change_feed.publish(number.partition());
+            }
+            Ok(value)
+        }
+        Ok(((None, value), _)) => Ok(value),
+        Err(why) => {
+            if why == CommitError::Unavailable(Unavailable::Crowded) {
+                metrics::transaction(name, unit::ATTEMPTS_MAX);
+            }
+            Err(why)
+        }
     }
-    let longest = (1 << (attempt - ATTEMPTS_WITHOUT_PAUSE).min(10)).min(PAUSE_MILLISECONDS_MAX);
-    let drawn = u64::from_be_bytes(random_bytes()) % (longest + 1);
-    tokio::time::sleep(Duration::from_millis(drawn)).await;
 }

@@ -8,7 +8,7 @@ use super::listing;
 use super::note::OrderNote;
 use super::stock::StockLevels;
 use crate::kernel::DocKey;
-use crate::kernel::document;
+use crate::kernel::document::{self, Keyed};
 use crate::kernel::{Document, ExternalId, Kind, ListName, PartyName, Timestamp, Unreadable};
 use crate::orders::Number;
 use crate::outbox::MessageId;
@@ -142,6 +142,12 @@ impl Order {
     pub fn see(&mut self) {
         let view = self.view().map(|view| view.attention).unwrap_or_default();
         self.seen = view.into_iter().chain(self.flags.iter().cloned()).collect();
+    }
+}
+
+impl Keyed for Order {
+    fn key(&self) -> DocKey {
+        Order::key(self.number)
     }
 }
 

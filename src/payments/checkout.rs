@@ -8,7 +8,7 @@ use super::operation::Operation;
 use super::payment::Payment;
 use super::payment_id::PaymentId;
 use crate::kernel::DocKey;
-use crate::kernel::document;
+use crate::kernel::document::{self, Keyed};
 use crate::kernel::{
     Document, Fingerprint, Kind, ListName, Money, PartyName, Private, Timestamp, Unreadable,
 };
@@ -241,6 +241,12 @@ impl PaymentNote {
     /// update.
     pub(super) fn is_about_update(&self) -> bool {
         matches!(self, PaymentNote::UpdateRefused { .. } | PaymentNote::UpdatedTooLate)
+    }
+}
+
+impl Keyed for Checkout {
+    fn key(&self) -> DocKey {
+        Checkout::key(self.number)
     }
 }
 

@@ -122,8 +122,7 @@ impl PasswordHash {
 
     fn hash_of(&self, password: &Secret) -> [u8; HASH_BYTES] {
         let mut hash = [0; HASH_BYTES];
-        let params =
-            Params::new(self.memory_kibibytes, self.passes, self.lanes, Some(HASH_BYTES));
+        let params = Params::new(self.memory_kibibytes, self.passes, self.lanes, Some(HASH_BYTES));
         let hashed = params.and_then(|params| {
             Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into(
                 normalised(password).as_bytes(),
@@ -186,7 +185,8 @@ mod tests {
     #[test]
     fn a_hash_of_another_cost_is_verified_and_outdated() {
         let old = PasswordHash { memory_kibibytes: 8192, ..PasswordHash::of_nobody() };
-        let old = PasswordHash { hash: old.hash_of(&secret("пароль от сейфа")), ..old };
+        let old =
+            PasswordHash { hash: old.hash_of(&secret("пароль от сейфа")), ..old };
         assert!(old.is_of(&secret("пароль от сейфа")) && old.is_outdated());
     }
 

@@ -135,6 +135,12 @@ pub trait Document: Sized {
     fn decode(schema: u16, bytes: &[u8]) -> Result<Self, Unreadable>;
 }
 
+/// A document whose content has its key.
+pub trait Keyed: Document {
+    /// The key of the document.
+    fn key(&self) -> DocKey;
+}
+
 /// Stored bytes that this version cannot read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {

@@ -238,6 +238,11 @@ impl Batch {
         !self.messages.is_empty() || !self.settled.is_empty() || wakes()
     }
 
+    /// Whether it settles a message, so that it has a lease to lose.
+    pub(super) fn settles(&self) -> bool {
+        !self.settled.is_empty()
+    }
+
     /// Whether all its documents belong to one order, client or name.
     #[must_use]
     pub fn is_of_one_partition(&self) -> bool {

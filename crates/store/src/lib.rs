@@ -20,6 +20,7 @@ mod place;
 mod plan;
 mod scan;
 mod under_way;
+pub mod unit;
 
 pub mod copy;
 pub mod memory;
@@ -37,3 +38,4 @@ pub use engine::{Condition, Store};
 pub use error::{CommitError, Unavailable};
 pub use scan::{Cursor, NotACursor, Page, Scan};
 pub use under_way::Work;
+pub use unit::Versioned;
