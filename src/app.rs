@@ -6,6 +6,8 @@
 
 mod endpoints;
 mod peers;
+#[cfg(feature = "shop")]
+mod shop;
 
 use crate::payments;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +30,7 @@ use crate::gateway::Provider;
 use crate::http::Readiness;
 use crate::http::server::{Limits, Listener, RequestHandler};
 use crate::http::{
-    AppState, HOOKS_AT_ONCE_MAX, LivePages, NOTIFICATIONS_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX,
+    AppState, HOOKS_AT_ONCE_MAX, LivePages, Mount, NOTIFICATIONS_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX,
     OutboxCount, Refusals, operator_routes, public_routes, routes, server,
 };
 use crate::kernel::chance::random_bytes;
@@ -253,6 +255,17 @@ fn state_of(
     }
 }
 
+/// The routes of the shop's services.
+#[cfg(feature = "shop")]
+fn mounts(settings: &Settings, services: &Services) -> Vec<Mount> {
+    shop::mounts(settings, &services.public_url, &services.store, &services.clock)
+}
+
+#[cfg(not(feature = "shop"))]
+fn mounts(_: &Settings, _: &Services) -> Vec<Mount> {
+    Vec::new()
+}
+
 fn limits_of(settings: &Settings) -> Limits {
     let per_address_max = usize::try_from(settings.connections_per_address_max.get());
     Limits {
@@ -368,6 +381,7 @@ impl App {
         };
         let store = open_store_or_wait(settings, &clock).await?;
         let services = services_of(settings, store, clock, &peers, address);
+        let mounts = mounts(settings, &services);
         clock_watch::look(&services).await;
         let duplicates = DuplicateCounter::default();
         let staff = Workers {
@@ -390,9 +404,10 @@ impl App {
         let listeners = Listeners { limits, drain: drain_edge.clone(), idle_drain };
         let (mut serving, mut admin_endpoint) = (Vec::new(), Endpoint::Tcp(address));
         match admin_listener {
-            None => serving.push(listeners.serve(listener, routes(Arc::clone(&app_state)))),
+            None => serving.push(listeners.serve(listener, routes(Arc::clone(&app_state), mounts))),
             Some((admin_listener, endpoint)) => {
-                serving.push(listeners.serve(listener, public_routes(Arc::clone(&app_state))));
+                serving
+                    .push(listeners.serve(listener, public_routes(Arc::clone(&app_state), mounts)));
                 serving
                     .push(listeners.serve(admin_listener, operator_routes(Arc::clone(&app_state))));
                 admin_endpoint = endpoint;

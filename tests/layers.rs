@@ -110,6 +110,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "config",
             "telemetry",
             "web",
+            "shop",
+            "identity",
         ],
     ),
     (
@@ -139,7 +141,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tungstenite", &["peer/socket.rs"]),
     ("backoff::", &["peer/retry.rs"]),
     ("reqwest::", &["peer/"]),
-    ("StatusCode", &["http/", "web/", "peer/client.rs", "lab/", "notify/channel/telegram.rs"]),
+    (
+        "StatusCode",
+        &["http/", "web/", "shop/", "peer/client.rs", "lab/", "notify/channel/telegram.rs"],
+    ),
     ("getrandom::", &["kernel/chance.rs"]),
     ("utoipa", &["views/", "http/", "web/page.rs", "web/problem.rs"]),
 ];
@@ -149,6 +154,8 @@ const HOMES: &[(&str, &[&str])] = &[
 /// records which dependencies are allowed.
 const CRATES: &[(&str, &[&str])] = &[
     ("kernel", &[]),
+    ("identity", &["kernel"]),
+    ("shop", &["identity", "kernel", "store", "web"]),
     ("store", &["kernel"]),
     ("peer", &["kernel"]),
     ("web", &["kernel", "store"]),
@@ -243,6 +250,53 @@ fn imports_point_one_way() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// The modules of the shop, each with those that it may import. A service
+/// imports no other service: it calls the other's HTTP contract.
+const OF_THE_SHOP: &[(&str, &[&str])] = &[
+    ("auth", &["cookie", "form", "refusal", "seal"]),
+    ("front", &["cookie", "refusal", "service_client"]),
+    ("service_client", &["refusal"]),
+    ("refusal", &["form"]),
+    ("form", &[]),
+    ("seal", &[]),
+    ("cookie", &[]),
+];
+
+#[test]
+fn services_of_the_shop_import_no_other_service() {
+    let mut wrong = Vec::new();
+    for (file, source) in sources() {
+        let Some(file) = file.strip_prefix("shop/").filter(|file| *file != "lib.rs") else {
+            continue;
+        };
+        let home = file.split(['/', '.']).next().unwrap_or_default();
+        let allowed = OF_THE_SHOP.iter().find(|(module, _)| *module == home);
+        let Some((_, allowed)) = allowed else {
+            wrong.push(format!("shop/{file}: add {home} to OF_THE_SHOP in tests/layers.rs"));
+            continue;
+        };
+        let own = source.lines().enumerate().filter(|(_, line)| line.contains("crate::"));
+        for (line, text) in own {
+            let code = text.split("//").next().unwrap_or_default();
+            let behind = code.split("crate::").skip(1);
+            let named = behind.flat_map(|path| match path.strip_prefix('{') {
+                Some(several) => several.split(',').map(str::trim).collect::<Vec<_>>(),
+                None => vec![path],
+            });
+            for path in named {
+                let module: String =
+                    path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                // Types that lib.rs exports under their own names.
+                let module = if module == "Refusal" { "refusal".into() } else { module };
+                if module != home && !allowed.contains(&module.as_str()) {
+                    wrong.push(format!("shop/{file}:{} must not import {module}", line + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn crates_depend_only_on_crates_below_them() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -288,10 +342,18 @@ fn some_crates_are_used_in_one_place() {
 fn pure_modules_do_no_io() {
     let mut wrong = Vec::new();
     for (file, source) in sources() {
-        let is_pure =
-            ["kernel/", "orders/", "payments/", "dedup/", "webhooks/", "texts/", "views/"]
-                .iter()
-                .any(|module| file.starts_with(module));
+        let is_pure = [
+            "kernel/",
+            "identity/",
+            "orders/",
+            "payments/",
+            "dedup/",
+            "webhooks/",
+            "texts/",
+            "views/",
+        ]
+        .iter()
+        .any(|module| file.starts_with(module));
         for (line, text) in source.lines().enumerate().filter(|_| is_pure) {
             let code = text.split("//").next().unwrap_or_default();
             if code.contains("async ")
@@ -380,9 +442,9 @@ fn secrets_are_compared_in_constant_time() {
         }
     }
     assert_eq!(
-        checked, 5,
-        "one each for tokens, buyers' addresses, both hashes of signed bodies, and Standard \
-         Webhooks"
+        checked, 6,
+        "one each for tokens, buyers' addresses, both hashes of signed bodies, Standard \
+         Webhooks, and signed cookies"
     );
 }
 

@@ -28,7 +28,7 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
 
 /// The workspace crates other than the gateway itself. The path of a file of
 /// theirs starts with the crate's name.
-const CRATES: [&str; 5] = ["kernel", "store", "peer", "web", "lab"];
+const CRATES: [&str; 7] = ["kernel", "store", "peer", "web", "lab", "identity", "shop"];
 
 /// The product's code: each file without its tests.
 fn code() -> Vec<(String, String)> {

@@ -33,6 +33,9 @@ pub fn check(settings: &Settings) -> Result<(), String> {
         http_url("public_url", url)?;
     }
     settings.notify.telegram.as_ref().map_or(Ok(()), check_telegram)?;
+    if let Some(shop) = &settings.shop {
+        shop.check().map_err(|why| format!("shop{why}"))?;
+    }
     if settings.idle_drain_seconds > IDLE_DRAIN_SECONDS_MAX {
         return Err(format!("idle_drain_seconds: at most {IDLE_DRAIN_SECONDS_MAX}"));
     }

@@ -288,6 +288,29 @@ pub const SECTIONS: &[Section] = &[
             "The chat's id for this store. `default` is for all others.",
         )],
     },
+    Section {
+        place: &["shop"],
+        about: "The online shop. It is in builds with `--features shop`.",
+        settings: &[
+            Setting::or("name", Text, "\"\"", "The name of the shop, on its pages."),
+            Setting::optional(
+                "key",
+                Secret,
+                "The key that clients' data is sealed with: 32 bytes in base64, such as `openssl \
+                    rand -base64 32` prints. Without it the data cannot be read: keep a copy.",
+            ),
+            Setting::optional(
+                "keys",
+                List,
+                "The same while the key is replaced: the new key first, then the old ones.",
+            ),
+            Setting::optional(
+                "public_url",
+                Text,
+                "The address of the shop as buyers' browsers know it. Without it, the gateway's.",
+            ),
+        ],
+    },
 ];
 
 /// Every setting by its place.
@@ -356,7 +379,7 @@ mod tests {
     fn every_setting_is_known_and_nothing_else_is() {
         let sources = "[sources.sm]\nprotocol = \"sm\"";
         for (text, place, inner) in [
-            ("", &[][..], &["sources", "gateways", "merchants", "notify"][..]),
+            ("", &[][..], &["sources", "gateways", "merchants", "notify", "shop"][..]),
             (sources, &["sources", ANY], &["outgoing", "verify"]),
             (
                 "[sources.sm]\nprotocol = \"sm\"\n[sources.sm.verify]\nby = \"basic\"",
@@ -370,6 +393,7 @@ mod tests {
             ),
             ("[merchants.shop]", &["merchants", ANY], &[]),
             ("[notify]", &["notify"], &["telegram"]),
+            ("[shop]", &["shop"], &[]),
             ("[notify.telegram]\ntoken = \"t\"", &["notify", "telegram"], &["chats"]),
         ] {
             let section = SECTIONS.iter().find(|section| section.place == place);

@@ -15,6 +15,7 @@ mod placeholder;
 pub mod reference;
 mod secrets;
 mod settings;
+mod shop;
 mod source;
 mod store_url;
 
@@ -25,6 +26,7 @@ pub use endpoint::{Endpoint, listen_address};
 pub use merchant::Merchant;
 pub use notify::{Notify, Telegram};
 pub use settings::Settings;
+pub use shop::Shop;
 pub use source::{Outgoing, Payment, Source};
 pub use store_url::StoreUrl;
 

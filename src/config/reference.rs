@@ -105,6 +105,7 @@ mod tests {
         ),
         ("merchants.*", "[merchants.x]\n"),
         ("notify", "[notify]\n"),
+        ("shop", "[shop]\n"),
         ("notify.telegram", "[notify.telegram]\ntoken = \"t\"\n"),
         ("notify.telegram.chats", "[notify.telegram]\ntoken = \"t\"\n[notify.telegram.chats]\n"),
     ];

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Settings, Source};
+use super::{Settings, Shop, Source};
 use crate::gateway::Gateway;
 use crate::kernel::Secret;
 use crate::kernel::secret::{TOKEN_BYTES_MIN, webhook_key};
@@ -125,6 +125,8 @@ fn all(settings: &Settings) -> Vec<Held<'_>> {
     if let Some(telegram) = &settings.notify.telegram {
         add("notify.telegram".into(), "token", Origin::Issued, &telegram.token);
     }
+    let keys = settings.shop.iter().flat_map(Shop::keys);
+    keys.for_each(|key| add("shop".into(), "key", Origin::Chosen, key));
     all
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::{Endpoint, Merchant, Notify, Source, StoreUrl, listen_address};
+use super::{Endpoint, Merchant, Notify, Shop, Source, StoreUrl, listen_address};
 use crate::gateway::Gateway;
 use crate::kernel::Secret;
 use crate::webhooks::verify::Networks;
@@ -70,6 +70,8 @@ pub struct Settings {
     /// Who is notified.
     #[serde(default)]
     pub notify: Notify,
+    /// The online shop.
+    pub shop: Option<Shop>,
 }
 
 fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {

@@ -78,6 +78,10 @@ pub struct ListedOrder {
     pub record: OrderRecord,
 }
 
+/// How many orders of a page are decoded before other work of the thread has
+/// its turn.
+const DECODED_AT_ONCE_MAX: usize = 4;
+
 /// Reads the orders of a page of lists, with their payments.
 pub async fn list_records(store: &Store, scan: &Scan) -> Result<Page<ListedOrder>, Unavailable> {
     let Page { items, next } = store.scan_keys(scan).await?;
@@ -86,6 +90,9 @@ pub async fn list_records(store: &Store, scan: &Scan) -> Result<Page<ListedOrder
     let found = store.load_readable(&keys).await?;
     let mut listed = Vec::with_capacity(items.len());
     for (key, found) in items.into_iter().zip(found.chunks(2)) {
+        if listed.len() % DECODED_AT_ONCE_MAX == DECODED_AT_ONCE_MAX - 1 {
+            tokio::task::yield_now().await;
+        }
         let place = usize::from(key.kind == Checkout::KIND);
         let Some(stored) = &found[place] else { continue }; // deleted meanwhile, or damaged
         let at = Cursor::at(stored.body.listed_at, key);

@@ -7,15 +7,14 @@
 //! - [`notifications`] receives the notifications of payment systems;
 //! - [`api`] is the API for merchants' sites;
 //! - [`embed`] is the pay button for pages of other sites;
-//! - [`docs`] serves the OpenAPI document and its reference page;
+//! - [`docs`] serves the OpenAPI document;
 //! - [`buyer`] sends buyers to the payment page and takes them back;
 //! - [`admin`] is the API for the operator and the command line;
 //! - [`ops`] serves health, readiness and metrics to other programs;
+//! - `mount` adds routes of other parts of the program;
 //! - [`problem`] is the only place that maps errors to status codes;
-//! - [`body`], `request`, `reply` and `page` hold what handlers share: reading
-//!   the body and the rest of a request, building answers, paging;
-//! - `app_state` holds the state that handlers share; `readiness` holds the
-//!   result of the last check of the store.
+//! - [`body`], `request`, `reply` and `page` hold what handlers share;
+//! - `app_state` holds the state that handlers share.
 
 pub mod admin;
 pub mod api;
@@ -26,6 +25,7 @@ pub mod embed;
 mod entrance;
 pub mod hooks;
 mod live;
+mod mount;
 pub mod notifications;
 pub mod ops;
 mod outbox_count;
@@ -49,21 +49,22 @@ use axum::response::Response;
 use axum::routing::{get, post};
 pub use entrance::Entrance;
 pub use live::LivePages;
+pub use mount::Mount;
 pub use outbox_count::OutboxCount;
 use request::number_in;
 use tillgate_web::{REQUEST_ID, forwarded, log, page, work};
 pub use tillgate_web::{body, fields, problem, readiness::Readiness, server};
 
 /// All routes, for a single listener.
-pub fn routes(app: Arc<AppState>) -> Entrance {
-    let all = public(&app).merge(operator(&app)).route("/readyz", get(ops::readyz));
+pub fn routes(app: Arc<AppState>, mounts: Vec<Mount>) -> Entrance {
+    let all = public(&app, mounts).merge(operator(&app)).route("/readyz", get(ops::readyz));
     Entrance::of(all, app)
 }
 
 /// The public routes, for the case that the operator's routes have a listener
 /// of their own.
-pub fn public_routes(app: Arc<AppState>) -> Entrance {
-    Entrance::of(public(&app).route("/readyz", get(ops::readyz_bare)), app)
+pub fn public_routes(app: Arc<AppState>, mounts: Vec<Mount>) -> Entrance {
+    Entrance::of(public(&app, mounts).route("/readyz", get(ops::readyz_bare)), app)
 }
 
 /// The operator's routes, for a listener of their own.
@@ -77,9 +78,9 @@ fn operator(app: &Arc<AppState>) -> Router<Arc<AppState>> {
     Router::new().route("/metrics", get(ops::metrics_page)).nest("/admin/v1", admin::routes(app))
 }
 
-fn public(app: &Arc<AppState>) -> Router<Arc<AppState>> {
+fn public(app: &Arc<AppState>, mounts: Vec<Mount>) -> Router<Arc<AppState>> {
     let (merchants, _) = api::routes(app).split_for_parts();
-    Router::new()
+    mount::all(mounts)
         .route("/hooks/{name}", post(hooks::receive_routed))
         .route("/hooks/{name}/", post(hooks::receive_routed))
         .route("/healthz", get(ops::healthz))

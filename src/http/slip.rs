@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::request::language_of;
 use crate::texts::Language;
 use crate::texts::PaymentPage;
-use crate::texts::money;
+use crate::texts::{buyer_words, money};
 use crate::views::buyers_address;
 
 /// The least width of the code as an image, in pixels. The image is vector
@@ -82,13 +82,13 @@ pub async fn slip(
         shop,
         logo,
         lang: language.code(),
-        title: language.buyer_words().slip_title,
-        text: language.buyer_words().slip_text,
-        order: format!("{} {}", language.buyer_words().order, found.external_id),
+        title: buyer_words(language).slip_title,
+        text: buyer_words(language).slip_text,
+        order: format!("{} {}", buyer_words(language).order, found.external_id),
         sum: found.checkout.sum_to_pay().map_or_else(String::new, |sum| money(language, sum)),
         // SVG inside a page must not have an XML declaration.
         code: drawn.split_once("?>").map_or(drawn.clone(), |(_, elements)| elements.to_owned()),
-        label: language.buyer_words().code_label,
+        label: buyer_words(language).code_label,
         address,
     };
     match slip.render() {

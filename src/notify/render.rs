@@ -9,7 +9,7 @@ use crate::orders::{
     Announcement, Content, Difference, Position, PositionChange, State, Unread, Window,
 };
 use crate::outbox::MessageId;
-use crate::texts::{Language, PickerWords, money};
+use crate::texts::{Language, PickerWords, money, picker_words};
 
 /// The order that a message is about.
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +117,7 @@ struct Words(Language);
 
 impl Words {
     fn of(&self) -> &'static PickerWords {
-        self.0.picker_words()
+        picker_words(self.0)
     }
 
     fn store(&self, store_id: &str) -> String {

@@ -6,7 +6,6 @@
 //! cannot be.
 
 mod en;
-mod language;
 mod message;
 mod money;
 mod page;
@@ -14,10 +13,10 @@ mod phrases;
 mod ru;
 mod words;
 
-pub use language::Language;
+pub use crate::kernel::Language;
 pub use message::{MessageSubject, PaymentCall};
 pub use money::money;
 pub use page::{PageWords, PaymentPage};
-pub use phrases::{BuyerWords, PickerWords};
+pub use phrases::{BuyerWords, PickerWords, buyer_words, picker_words};
 use words::Signed;
 pub use words::{Localized, Text, WithText, joined, stored_fact};

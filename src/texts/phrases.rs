@@ -49,22 +49,20 @@ pub struct BuyerWords {
     pub code_label: &'static str,
 }
 
-impl Language {
-    /// The texts of pickers' messages.
-    #[must_use]
-    pub fn picker_words(self) -> &'static PickerWords {
-        match self {
-            Language::Ru => &ru::PICKERS,
-            Language::En => &en::PICKERS,
-        }
+/// The texts of pickers' messages.
+#[must_use]
+pub const fn picker_words(language: Language) -> &'static PickerWords {
+    match language {
+        Language::Ru => &ru::PICKERS,
+        Language::En => &en::PICKERS,
     }
+}
 
-    /// The texts of buyers' pages.
-    #[must_use]
-    pub fn buyer_words(self) -> &'static BuyerWords {
-        match self {
-            Language::Ru => &ru::BUYERS,
-            Language::En => &en::BUYERS,
-        }
+/// The texts of buyers' pages.
+#[must_use]
+pub const fn buyer_words(language: Language) -> &'static BuyerWords {
+    match language {
+        Language::Ru => &ru::BUYERS,
+        Language::En => &en::BUYERS,
     }
 }

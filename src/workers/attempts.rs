@@ -12,12 +12,12 @@
 
 use std::time::Duration;
 
-use super::persistence::{persist, settle};
 use crate::flows::stored::named_lane;
 use crate::kernel::Failure;
 use crate::outbox::{Claimed, Delivery, Settlement, Ticket};
 use crate::payments::RetryReason;
 use crate::peer::RetryPolicy;
+use crate::store::persistence::{persist, settle};
 use crate::store::{Batch, CommitError, Store, Unavailable};
 use crate::telemetry::metrics;
 use crate::texts::{Language, Localized};

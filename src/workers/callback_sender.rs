@@ -12,8 +12,6 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::{HeaderMap, HeaderValue, Method, header};
 use tokio_util::sync::CancellationToken;
 
-use super::dispatch::Dispatch;
-use super::persistence::{persist, settle};
 use crate::flows::Services;
 use crate::flows::alarm::{Alarm, raise};
 use crate::flows::endpoint::{Endpoint, endpoint_at, set_gone};
@@ -24,6 +22,8 @@ use crate::kernel::signature::sign_standard;
 use crate::kernel::{Failure, PartyName, Secret, Timestamp};
 use crate::outbox::{Claimed, Delivery, Settlement};
 use crate::peer::{Client, Reply, RetryPolicy};
+use crate::store::dispatch::Dispatch;
+use crate::store::persistence::{persist, settle};
 use crate::store::{Batch, Unavailable};
 use crate::telemetry::metrics;
 use crate::texts::{Language, Localized};
@@ -92,7 +92,7 @@ impl CallbackSender {
     /// Runs until drained; calls under way are finished.
     pub async fn run(self, drain: CancellationToken) {
         let dispatch = Dispatch {
-            services: self.services.clone(),
+            store: self.services.store.clone(),
             lane: CALLBACKS,
             lease: LEASE,
             at_once_max: CALLS_AT_ONCE_MAX,

@@ -8,8 +8,9 @@
 //!   fulfilment updates to marketplaces, all in the same way;
 //! - [`attempts`] is how the payment worker and the update sender retry a call
 //!   that may or may not have arrived;
-//! - [`dispatch`] is the loop that these four share, and [`persistence`] how
-//!   they wait for a store that is briefly unavailable;
+//! - `store::dispatch` is the loop that these four share, and
+//!   `store::persistence` how they wait for a store that is briefly
+//!   unavailable;
 //! - [`reconciler`] finds lost hooks at the marketplace itself;
 //!   [`notification_channel`] receives notifications over a WebSocket that we
 //!   open;
@@ -20,11 +21,9 @@
 mod attempts;
 pub mod callback_sender;
 pub mod clock_watch;
-pub mod dispatch;
 pub mod duplicate_recorder;
 pub mod notification_channel;
 pub mod payment_worker;
-mod persistence;
 pub mod picker_sender;
 pub mod quota_keeper;
 pub mod reconciler;

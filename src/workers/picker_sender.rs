@@ -15,8 +15,6 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::dispatch::Dispatch;
-use super::persistence::settle;
 use crate::flows::Services;
 use crate::kernel::Failure;
 use crate::kernel::failure::DeliveryFailure;
@@ -27,6 +25,8 @@ use crate::notify::channel::telegram::Telegram;
 use crate::outbox::{Claimed, Settlement};
 use crate::peer::RetryPolicy;
 use crate::store::Batch;
+use crate::store::dispatch::Dispatch;
+use crate::store::persistence::settle;
 use crate::telemetry::metrics;
 use crate::texts::{Language, Localized};
 
@@ -64,7 +64,7 @@ impl PickerSender {
     pub async fn run(self, drain: CancellationToken) {
         let picker_sender = Arc::new(self);
         let dispatch = Dispatch {
-            services: picker_sender.services.clone(),
+            store: picker_sender.services.store.clone(),
             lane: notify::LANE,
             lease: LEASE,
             at_once_max: CHATS_AT_ONCE_MAX,

@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::attempts::{AttemptStep, AttemptWorker, LogLines, StepResult};
-use super::dispatch::Dispatch;
 use crate::flows::Services;
 use crate::flows::marketplace_update::{MARKETPLACES, MarketplaceUpdate, Next};
 use crate::flows::settle_delivery::{DeliveryChange, change_delivery};
@@ -22,6 +21,7 @@ use crate::marketplace::Sm;
 use crate::orders::UpdateOutcome;
 use crate::outbox::{Claimed, Delivery, Settlement, Ticket};
 use crate::peer::RetryPolicy;
+use crate::store::dispatch::Dispatch;
 use crate::store::{CommitError, Unavailable};
 use crate::telemetry::metrics;
 
@@ -65,7 +65,7 @@ impl UpdateSender {
     /// Runs until drained; updates in progress are finished.
     pub async fn run(self, drain: CancellationToken) {
         let dispatch = Dispatch {
-            services: self.services.clone(),
+            store: self.services.store.clone(),
             lane: MARKETPLACES,
             lease: LEASE,
             at_once_max: TOLD_AT_ONCE_MAX,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tillgate::workers::dispatch::Dispatch;
+use tillgate::store::dispatch::Dispatch;
 use tokio_util::sync::CancellationToken;
 
 use super::retention::{deliver, services};
@@ -21,7 +21,7 @@ async fn a_worker_that_slept_past_its_lease_does_not_act() {
         let (claims, acted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let drain = CancellationToken::new();
         let dispatch = Dispatch {
-            services,
+            store: services.store.clone(),
             lane: tillgate::notify::LANE,
             lease,
             at_once_max: 1,

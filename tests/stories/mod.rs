@@ -32,6 +32,8 @@ mod retention;
 mod sandbox;
 mod senders;
 mod shipments;
+#[cfg(feature = "shop")]
+mod shop;
 mod stored;
 mod validation;
 mod wire;

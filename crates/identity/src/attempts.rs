@@ -49,6 +49,12 @@ impl Failures {
         Ok(())
     }
 
+    /// Takes back one attempt, which has succeeded after all. The others stay:
+    /// several people may share what is counted, such as a network.
+    pub fn take_back(&mut self) {
+        self.count = self.count.saturating_sub(1);
+    }
+
     fn allowed_at(self, limit: FailureLimit) -> Option<Timestamp> {
         let over = self.count.checked_sub(limit.free)?;
         let wait = limit.wait_min.saturating_mul(2_u32.saturating_pow(over));
@@ -116,6 +122,21 @@ mod tests {
         now = later(now, LIMIT.forgotten_after);
         assert_eq!(failures.attempt(LIMIT, now), Ok(()));
         assert_eq!(failures.attempt(LIMIT, now), Ok(()), "the failures are forgotten");
+    }
+
+    #[test]
+    fn a_success_takes_back_its_own_attempt() {
+        let (mut failures, now) = (Failures::default(), start());
+        for _ in 0..100 {
+            assert_eq!(failures.attempt(LIMIT, now), Ok(()));
+            failures.take_back();
+        }
+        for _ in 0..3 {
+            assert_eq!(failures.attempt(LIMIT, now), Ok(()));
+        }
+        failures.take_back();
+        assert_eq!(failures.attempt(LIMIT, now), Ok(()));
+        assert!(failures.attempt(LIMIT, now).is_err());
     }
 
     #[test]

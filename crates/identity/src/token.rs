@@ -1,4 +1,4 @@
-//! Tokens: random texts that open something for whoever has them. Only a digest
+//! Tokens: random texts; who has one, may do what it opens. Only a digest
 //! of a token is kept.
 
 use std::fmt;

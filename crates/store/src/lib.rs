@@ -23,7 +23,9 @@ mod under_way;
 pub mod unit;
 
 pub mod copy;
+pub mod dispatch;
 pub mod memory;
+pub mod persistence;
 pub mod postgres;
 pub mod sled;
 

@@ -27,6 +27,22 @@ pub const PAGE_MAX: usize = 500;
 /// How many entries are read for a page of which only some are shown.
 const FILTERED_MIN: usize = 100;
 
+/// How many entries are prepared before other work of the thread has its turn:
+/// a page of 500 takes a thread for milliseconds, in which hooks wait.
+const PREPARED_AT_ONCE_MAX: usize = 4;
+
+/// Prepares the entries of a page.
+pub async fn prepare<T, U>(entries: Vec<T>, prepare: impl Fn(T) -> U) -> Vec<U> {
+    let mut prepared = Vec::with_capacity(entries.len());
+    for entry in entries {
+        prepared.push(prepare(entry));
+        if prepared.len().is_multiple_of(PREPARED_AT_ONCE_MAX) {
+            tokio::task::yield_now().await;
+        }
+    }
+    prepared
+}
+
 /// The query parameters of every list.
 #[derive(Debug, Default, Deserialize)]
 pub struct Paging {

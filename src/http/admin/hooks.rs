@@ -15,7 +15,7 @@ use crate::flows::accept_hook::accept_hook;
 use crate::flows::parties::known_parties;
 use crate::flows::{Hook, journal_key};
 use crate::http::AppState;
-use crate::http::page::{List, Paging};
+use crate::http::page::{self, List, Paging};
 use crate::http::problem::Problem;
 use crate::http::problems;
 use crate::http::request::ApiRequest;
@@ -131,7 +131,8 @@ pub async fn list(
         let entry = HookEntry::of(stored.document()?, app.language);
         Ok((Cursor::at(stored.body.listed_at, key), Some(entry)))
     };
-    let shown: Result<Vec<_>, Unavailable> = page.items.into_iter().map(shown).collect();
+    let shown = page::prepare(page.items, shown).await;
+    let shown: Result<Vec<_>, Unavailable> = shown.into_iter().collect();
     Ok(Json(List::of(shown?, page.next, paging.limit())))
 }
 

@@ -13,7 +13,7 @@ use crate::flows::acknowledge_order::acknowledge_order;
 use crate::flows::parties::known_parties;
 use crate::flows::{ListedOrder, OrderRecord, find_record, list_records, load_record};
 use crate::http::AppState;
-use crate::http::page::{List, Paging};
+use crate::http::page::{self, List, Paging};
 use crate::http::problem::Problem;
 use crate::http::request::ApiRequest;
 use crate::kernel::Document;
@@ -88,7 +88,7 @@ pub async fn list(
         let document = order_document(app.frame(), &order, checkout.as_deref());
         (at, document.filter(|document| !is_repeat && filter.fits(document)))
     };
-    let shown = page.items.into_iter().map(shown).collect();
+    let shown = page::prepare(page.items, shown).await;
     Ok(Json(List::of(shown, page.next, paging.limit())))
 }
 

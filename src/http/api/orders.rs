@@ -11,7 +11,7 @@ use super::Caller;
 use super::describe::{Found, Refusals};
 use crate::flows::{ListedOrder, OrderRecord, find_record, list_records, load_record};
 use crate::http::number_in;
-use crate::http::page::{List, Paging};
+use crate::http::page::{self, List, Paging};
 use crate::http::problem::Problem;
 use crate::http::reply::with_revision;
 use crate::http::request::ApiRequest;
@@ -94,7 +94,7 @@ pub async fn list(
         // Its state may have changed since the list was read.
         (at, shown.filter(fits))
     };
-    let shown = page.items.into_iter().map(shown).collect();
+    let shown = page::prepare(page.items, shown).await;
     Ok(Json(List::of(shown, page.next, paging.limit())))
 }
 

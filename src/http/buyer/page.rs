@@ -9,7 +9,7 @@ use crate::flows::Services;
 use crate::http::problem::Problem;
 use crate::payments::{Checkout, Payment, PaymentPhase};
 use crate::texts::money;
-use crate::texts::{Language, PageWords, PaymentPage};
+use crate::texts::{Language, PageWords, PaymentPage, buyer_words};
 
 #[derive(Template)]
 #[template(path = "buyer/page.html")]
@@ -86,8 +86,8 @@ pub(in crate::http) fn page(
 ) -> Response {
     let urls = found.map(|found| found.checkout.urls.clone()).unwrap_or_default();
     let token = found.map(|found| found.token.as_str()).unwrap_or_default();
-    let to_shop = language.buyer_words().back_to_shop;
-    let pay = Some((format!("/pay/{token}"), language.buyer_words().pay));
+    let to_shop = buyer_words(language).back_to_shop;
+    let pay = Some((format!("/pay/{token}"), buyer_words(language).pay));
     let after_failure = urls.fail.clone().or(urls.back.clone()).map(|url| (url, to_shop));
     let PageWords { title, text } = face.words(language);
     let here = format!("/return/{token}");
@@ -98,7 +98,7 @@ pub(in crate::http) fn page(
         // A buyer who has just paid is not asked to pay again; one who has not
         // still finds the link.
         PaymentPage::Waiting => {
-            let pay_page = language.buyer_words().open_payment_page;
+            let pay_page = buyer_words(language).open_payment_page;
             (None, Some((format!("/pay/{token}"), pay_page)), Some((5, here.clone())))
         }
         PaymentPage::Paid => {
@@ -135,7 +135,7 @@ pub(in crate::http) fn page(
         shop,
         logo,
         order: found.map_or_else(String::new, |found| {
-            format!("{} {}", language.buyer_words().order, found.external_id)
+            format!("{} {}", buyer_words(language).order, found.external_id)
         }),
         sum: sum.map_or_else(String::new, |sum| money(language, sum)),
         go,
@@ -143,7 +143,7 @@ pub(in crate::http) fn page(
         back,
         refresh,
         live: is_open.then(|| (format!("{here}/events"), name_of(face))),
-        live_note: language.buyer_words().live_note,
+        live_note: buyer_words(language).live_note,
     };
     let status = match face {
         PaymentPage::Unknown => StatusCode::NOT_FOUND,

@@ -20,7 +20,6 @@ use self::operations::{OperationStep, RefundListing};
 use self::payments::{Aim, PaymentStep};
 use self::settling::{LOG, RETRY, not_called, settlement};
 use super::attempts::AttemptWorker;
-use super::dispatch::Dispatch;
 use crate::flows::Services;
 use crate::flows::effects::Task;
 use crate::gateway::{self, Breaker, Provider};
@@ -28,6 +27,7 @@ use crate::kernel::failure::DeliveryFailure;
 use crate::kernel::{Failure, PartyName};
 use crate::outbox::{Claimed, Lane, Settlement};
 use crate::payments::WATCH_LANE;
+use crate::store::dispatch::Dispatch;
 
 /// How long a claim is held. A step makes up to three calls of 35 s each. A
 /// step that reads a long list may lose its claim, and is then repeated.
@@ -60,7 +60,7 @@ impl PaymentWorker {
         let at_once_max =
             if lane == WATCH_LANE { WATCHES_AT_ONCE_MAX } else { PAYMENTS_AT_ONCE_MAX };
         let dispatch = Dispatch {
-            services: self.services.clone(),
+            store: self.services.store.clone(),
             lane,
             lease: LEASE,
             at_once_max,

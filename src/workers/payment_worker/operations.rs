@@ -13,10 +13,10 @@ use crate::payments::{
     Bill, CallOutcome, Operation, OperationId, OperationStep as NextOperation, Payment, PaymentId,
     Purpose, Refusal, RemoteOperation, RetryLater, RetryReason,
 };
+use crate::store::persistence::persist;
 use crate::store::{CommitError, Unavailable};
 use crate::telemetry::metrics;
 use crate::workers::attempts::{AttemptStep, StepResult};
-use crate::workers::persistence::persist;
 
 /// One step of an operation.
 pub(super) struct OperationStep<'a> {

@@ -15,11 +15,11 @@ use crate::payments::{
     CallOutcome, Checkout, Payment, PaymentId, PaymentOutcome, Purpose, Refusal, RemotePayment,
     RemotePaymentStatus, RetryLater, RetryReason, Step,
 };
+use crate::store::persistence::persist;
 use crate::store::{CommitError, Unavailable};
 use crate::telemetry::metrics;
 use crate::views::buyers_address;
 use crate::workers::attempts::{AttemptStep, StepResult};
-use crate::workers::persistence::persist;
 
 /// For how long an update of a payment is retried. After that the worker gives
 /// it up and flags the order for a person.

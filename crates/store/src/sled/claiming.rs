@@ -1,5 +1,6 @@
 //! Claims of the outbox: leases that one process holds in memory.
 
+use super::layout::Unpacked;
 use super::reading::SLOW_READ_MAX;
 use super::versions::group_of;
 use super::{Sled, lists};
@@ -21,6 +22,7 @@ impl Sled {
         let read = self
             .read(SLOW_READ_MAX, move |store| {
                 let newest = Cell::new(0);
+                let unpacked = Unpacked::default();
                 let mut leases = store.leases.lock().unwrap_or_else(PoisonError::into_inner);
                 let walk = RefCell::new(lists::Walk::new(&store.tree));
                 let claimed = leases.claim(
@@ -28,10 +30,8 @@ impl Sled {
                     store.clock.now(),
                     |after| walk.borrow_mut().next(after),
                     |id| {
-                        let Some(stored) = store.read_all(&[message_key(id)])?.pop().flatten()
-                        else {
-                            return Ok(None);
-                        };
+                        let found = store.read_all(&[message_key(id)], &unpacked)?.pop();
+                        let Some(stored) = found.flatten() else { return Ok(None) };
                         newest.set(newest.get().max(group_of(stored.version)));
                         Ok(Some(stored.document()?))
                     },

@@ -165,6 +165,10 @@ impl Committer {
         if finished.has_messages {
             self.outbox_wakeups.send_modify(|rung| *rung += 1);
         }
+        // After the answers, which need not wait for it.
+        if self.note.due_in(self.last_group) == Some(Duration::ZERO) {
+            self.write_note()?;
+        }
         Ok(closing)
     }
 
@@ -206,8 +210,8 @@ impl Committer {
         Ok(())
     }
 
-    /// Makes everything that was written durable, and from time to time records
-    /// this in the note. `pages` are the changed pages.
+    /// Makes everything that was written durable. `pages` are the changed
+    /// pages.
     fn make_durable(&mut self, pages: Vec<(Partition, Page)>) -> Result<(), String> {
         let pulse = Arc::clone(&self.pulse);
         pulse.during(&pulse.flush, || {
@@ -218,9 +222,6 @@ impl Committer {
         self.recent.replace(pages.into_iter());
         if !self.advance() {
             return Err("the store has stopped meanwhile".into());
-        }
-        if self.note.due_in(self.last_group) == Some(Duration::ZERO) {
-            self.write_note()?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::index::{Index, Pointer};
 use super::keys;
-use super::layout::{Layout, StoredPage};
+use super::layout::{Layout, StoredPage, Unpacked};
 use super::lists::{Member, without_member, write_members};
 use super::reading::read_piece;
 use super::recent_pages::RecentPages;
@@ -121,7 +121,9 @@ impl<'a> Group<'a> {
                 let kept = match self.recent.get(partition) {
                     Some(page) => StoredPage::of_recent(&page, self.index)?,
                     None => {
-                        StoredPage::read(partition, self.index, &|raw: &[u8]| self.tree.get(raw))?
+                        let unpacked = Unpacked::default();
+                        let get = |raw: &[u8]| self.tree.get(raw);
+                        StoredPage::read(partition, self.index, &unpacked, &get)?
                     }
                 };
                 look(&place.insert(kept).page)

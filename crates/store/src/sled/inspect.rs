@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::index::Index;
-use super::layout::StoredPage;
+use super::layout::{StoredPage, Unpacked};
 use super::note::{self, Note, NoteError};
 use super::opening::{OpenError, open_engine, panic_text};
 use super::reading::read_piece;
@@ -175,8 +175,9 @@ fn count(
     kinds: Kinds,
     found: &mut Found,
 ) -> Result<(), String> {
-    let kept = StoredPage::read(partition, index, &|raw: &[u8]| tree.get(raw))
-        .map_err(|why| why.to_string())?;
+    let kept =
+        StoredPage::read(partition, index, &Unpacked::default(), &|raw: &[u8]| tree.get(raw))
+            .map_err(|why| why.to_string())?;
     for key in kept.page.keys() {
         let key = DocKey { kind: (kinds.named)(key.kind), ..key };
         let stored = kept

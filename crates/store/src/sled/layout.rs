@@ -24,7 +24,9 @@
 //! A block is removed when the last of its pages has moved, and is dissolved
 //! when no more than a quarter of them are left.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use tillgate_kernel::Partition;
 
 use sled::IVec;
@@ -83,6 +85,42 @@ pub trait Get: Fn(&[u8]) -> sled::Result<Option<IVec>> {}
 
 impl<F: Fn(&[u8]) -> sled::Result<Option<IVec>>> Get for F {}
 
+/// Bundles that one call has unpacked: neighbours in a list are often in the
+/// same one.
+#[derive(Default)]
+pub struct Unpacked(RefCell<HashMap<BundlePlace, Rc<[u8]>>>);
+
+/// A block, and the number of a bundle in it.
+type BundlePlace = (u64, usize);
+
+/// The most bundles that are kept: 64 of the longest ones take 8 MiB.
+const UNPACKED_MAX: usize = 64;
+
+impl Unpacked {
+    /// The bundle, which `unpack` unpacks if it is not there.
+    fn bundle<E>(
+        &self,
+        place: BundlePlace,
+        unpack: impl FnOnce() -> Result<Vec<u8>, E>,
+    ) -> Result<Rc<[u8]>, E> {
+        let mut bundles = self.0.borrow_mut();
+        if let Some(known) = bundles.get(&place) {
+            return Ok(Rc::clone(known));
+        }
+        if bundles.len() >= UNPACKED_MAX {
+            bundles.clear();
+        }
+        let bundle: Rc<[u8]> = unpack()?.into();
+        bundles.insert(place, Rc::clone(&bundle));
+        Ok(bundle)
+    }
+
+    /// Forgets all of them.
+    pub fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
+}
+
 impl StoredPage {
     /// A page that is still in memory. It is not cut into chunks.
     pub fn of_recent(page: &Page, index: &Index) -> Result<StoredPage, Unavailable> {
@@ -95,6 +133,7 @@ impl StoredPage {
     pub fn read(
         partition: Partition,
         index: &Index,
+        unpacked: &Unpacked,
         get: &impl Get,
     ) -> Result<StoredPage, Unavailable> {
         let damaged = |why: &str| damaged_page(partition, why);
@@ -105,15 +144,17 @@ impl StoredPage {
             return Ok(kept(Page::empty(partition), None, 0));
         };
         let (seat, chunks) = match spot {
-            Location::Block { block, index } => {
+            Location::Block { block: number, index } => {
                 let block =
-                    get(&keys::block(block))?.ok_or_else(|| damaged("its block is missing"))?;
+                    get(&keys::block(number))?.ok_or_else(|| damaged("its block is missing"))?;
                 let block = Block::read(&block).ok_or_else(|| damaged("its block is cut short"))?;
                 if block.partition(index) != Some(partition) {
                     return Err(damaged("its block does not contain it"));
                 }
-                let slots = block.slots(index).map_err(damaged)?;
-                return Ok(kept(Page::read(partition, &slots)?, Some(spot), 0));
+                let place = (number, block.bundle_of(index));
+                let bundle = unpacked.bundle(place, || block.unpack(index)).map_err(damaged)?;
+                let slots = block.slots(index, &bundle).map_err(damaged)?;
+                return Ok(kept(Page::read(partition, slots)?, Some(spot), 0));
             }
             Location::PageSlot(seat) => {
                 let seat =
@@ -177,21 +218,25 @@ impl<'a> Block<'a> {
         self.line(usize::from(index)).map(|(partition, _)| partition)
     }
 
-    fn slots(&self, index: u16) -> Result<Vec<u8>, &'static str> {
+    /// The number of the bundle that has this page.
+    fn bundle_of(&self, index: u16) -> usize {
+        usize::from(index) / self.bundle_pages
+    }
+
+    /// The bundle that has this page, unpacked.
+    fn unpack(&self, index: u16) -> Result<Vec<u8>, &'static str> {
+        unpack(self.bundles.get(self.bundle_of(index)).ok_or("its block is cut short")?)
+    }
+
+    /// The slots of a page in its bundle.
+    fn slots<'b>(&self, index: u16, bundle: &'b [u8]) -> Result<&'b [u8], &'static str> {
         let index = usize::from(index);
         let first = index - index % self.bundle_pages;
         let cut_short = "its block is cut short";
-        let bundle = self.bundles.get(index / self.bundle_pages).ok_or(cut_short)?;
-        let mut slots = unpack(bundle)?;
         let before = (first..index).map(|index| self.line(index).map(|(_, length)| length));
         let start = before.sum::<Option<usize>>().ok_or(cut_short)?;
         let (_, length) = self.line(index).ok_or(cut_short)?;
-        if start + length > slots.len() {
-            return Err(cut_short);
-        }
-        slots.truncate(start + length);
-        slots.drain(..start);
-        Ok(slots)
+        bundle.get(start..start + length).ok_or(cut_short)
     }
 }
 
@@ -402,7 +447,8 @@ impl<'a> Layout<'a> {
                 for index in (0..pages).filter(|index| !left.contains(index)) {
                     let Some(partition) = pages_of.partition(index) else { continue };
                     if self.index.find(partition)? == Some(Location::Block { block, index }) {
-                        match pages_of.slots(index) {
+                        let bundle = pages_of.unpack(index);
+                        match bundle.and_then(|all| Ok(pages_of.slots(index, &all)?.to_vec())) {
                             Ok(slots) => moving.push((partition, slots)),
                             Err(why) => failure = Some(why),
                         }

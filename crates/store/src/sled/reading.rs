@@ -1,6 +1,6 @@
 //! Reads: on threads that may block, with a deadline, and only of durable data.
 
-use super::layout::StoredPage;
+use super::layout::{StoredPage, Unpacked};
 use super::opening::panic_text;
 use super::versions::group_of;
 use super::{Sled, keys, lists};
@@ -60,8 +60,9 @@ impl Sled {
         let found = self.read(READ_MAX, move |store| {
             // Keys of one partition are mostly adjacent: its page is read once.
             let mut found = Vec::with_capacity(keys.len());
+            let unpacked = Unpacked::default();
             for of_one_page in keys.chunk_by(|one, next| one.partition == next.partition) {
-                found.extend(store.read_all(of_one_page)?);
+                found.extend(store.read_all(of_one_page, &unpacked)?);
             }
             Ok(found)
         });
@@ -109,12 +110,17 @@ impl Sled {
                 })?;
                 Ok(page_of_lines(lines, newest_first, limit))
             }
-            Scan::Partition { partition, kind } => {
-                Ok((store.with_page(partition, |page| Ok(page.keys_of(kind).collect()))?, None))
-            }
-            Scan::Whole { partition } => {
-                Ok((store.with_page(partition, |page| Ok(page.keys().collect()))?, None))
-            }
+            Scan::Partition { partition, kind } => Ok((
+                store.with_page(partition, &Unpacked::default(), |page| {
+                    Ok(page.keys_of(kind).collect())
+                })?,
+                None,
+            )),
+            Scan::Whole { partition } => Ok((
+                store
+                    .with_page(partition, &Unpacked::default(), |page| Ok(page.keys().collect()))?,
+                None,
+            )),
             Scan::Outbox { lane, dead, ref queue, ref after, limit } => {
                 let queue = queue.as_deref();
                 let places =
@@ -169,9 +175,13 @@ impl Sled {
     }
 
     /// Reads documents of one partition.
-    pub(super) fn read_all(&self, keys: &[DocKey]) -> Result<Vec<Option<Stored>>, Unavailable> {
+    pub(super) fn read_all(
+        &self,
+        keys: &[DocKey],
+        unpacked: &Unpacked,
+    ) -> Result<Vec<Option<Stored>>, Unavailable> {
         let Some(first) = keys.first() else { return Ok(Vec::new()) };
-        self.with_page(first.partition, |page| {
+        self.with_page(first.partition, unpacked, |page| {
             keys.iter()
                 .map(|key| page.document(*key, &|piece| read_piece(&self.tree, piece)))
                 .collect()
@@ -186,15 +196,18 @@ impl Sled {
     pub(super) fn with_page<T>(
         &self,
         partition: Partition,
+        unpacked: &Unpacked,
         look: impl Fn(&Page) -> Result<T, Unavailable>,
     ) -> Result<T, Unavailable> {
         let read = || {
-            let kept = StoredPage::read(partition, &self.index, &|raw: &[u8]| self.tree.get(raw))?;
+            let get = |raw: &[u8]| self.tree.get(raw);
+            let kept = StoredPage::read(partition, &self.index, unpacked, &get)?;
             look(&kept.page)
         };
         match read() {
             Err(Unavailable::Damaged { .. }) => {
                 let _still = self.index.standing_still();
+                unpacked.clear();
                 read()
             }
             outcome => outcome,

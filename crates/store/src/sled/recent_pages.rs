@@ -16,7 +16,7 @@ use tillgate_kernel::Partition;
 use crate::page::Page;
 
 /// The memory that the pages may take, in bytes.
-const BYTES_MAX: usize = 8 * 1024 * 1024;
+const BYTES_MAX: usize = 6 * 1024 * 1024;
 
 /// The longest page that is kept, in bytes. A longer one could be cut into
 /// chunks in the tree.

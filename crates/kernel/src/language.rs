@@ -1,9 +1,9 @@
 //! The languages of texts.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A language of texts for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Language {
     /// Russian.

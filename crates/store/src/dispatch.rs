@@ -8,10 +8,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::flows::Services;
-use crate::kernel::Stopwatch;
-use crate::outbox::Lane;
-use crate::outbox::{Claim, Claimed};
+use tillgate_kernel::Stopwatch;
+use tillgate_kernel::outbox::{Claim, Claimed, Lane};
+
+use crate::Store;
 
 /// How often the outbox is polled without a wake-up: retries become due.
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
@@ -19,8 +19,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(250);
 /// The loop over one lane.
 #[derive(Debug)]
 pub struct Dispatch {
-    /// Gives access to the outbox.
-    pub services: Services,
+    pub store: Store,
     pub lane: Lane,
     /// How long a claim is held: more than twice the time that a delivery may
     /// take.
@@ -41,7 +40,7 @@ impl Dispatch {
     where
         F: Future<Output = Duration> + Send + 'static,
     {
-        let mut wakeups = self.services.store.outbox_wakeups();
+        let mut wakeups = self.store.outbox_wakeups();
         let mut under_way: JoinSet<Duration> = JoinSet::new();
         let mut busy: HashMap<tokio::task::Id, String> = HashMap::new();
         let mut paused_queues: HashMap<String, Option<Instant>> = HashMap::new();
@@ -68,7 +67,7 @@ impl Dispatch {
             };
             let mut claimed_any = false;
             let since_claim = Stopwatch::start();
-            match self.services.store.claim(&claim).await {
+            match self.store.claim(&claim).await {
                 Ok(claimed) => {
                     for message in claimed {
                         claimed_any = true;

@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use crate::kernel::Stopwatch;
-use crate::outbox::MessageId;
-use crate::store::{Batch, CommitError, Store, Unavailable};
+use tillgate_kernel::Stopwatch;
+use tillgate_kernel::outbox::MessageId;
+
+use crate::{Batch, CommitError, Store, Unavailable};
 
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(250);

@@ -1,0 +1,12 @@
+// A form whose button waits until all fields are filled in. Without scripts the
+// button is awake, and the server answers at each field.
+for (const form of document.querySelectorAll("form[data-waits]")) {
+  const button = form.querySelector("button[type=submit]");
+  const update = () => {
+    button.disabled = !form.checkValidity();
+  };
+  form.addEventListener("input", update);
+  form.addEventListener("change", update);
+  window.addEventListener("pageshow", update);
+  update();
+}

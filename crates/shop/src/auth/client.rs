@@ -1,0 +1,317 @@
+//! A client.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use tillgate_identity::PasswordHash;
+use tillgate_kernel::document::{self, Keyed};
+use tillgate_kernel::{
+    DocKey, Document, Fingerprint, Kind, Language, ListName, Partition, Private, Subject,
+    Timestamp, Unreadable,
+};
+
+use crate::seal::{DataKey, MasterKeys, Place, Sealed, Unsealable, WrappedKey};
+
+/// Things of one client are in the client's partition.
+pub const CLIENTS: Subject = Subject::new(1);
+
+/// How many characters a username has.
+pub const USERNAME_CHARACTERS_MAX: usize = 64;
+pub const USERNAME_CHARACTERS_MIN: usize = 2;
+
+/// The number of a client, found from the username.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClientNumber(u64);
+
+impl ClientNumber {
+    /// The number of the client with this username. Two usernames may have the
+    /// same number: the document says whose it is.
+    #[must_use]
+    pub fn of(username: &Username) -> ClientNumber {
+        let digest = Fingerprint::of(&[b"client", username.folded().as_bytes()]).get();
+        let [_, bytes @ ..] = (digest as u64).to_be_bytes();
+        let [a, b, c, d, e, f, g] = bytes;
+        ClientNumber(u64::from_be_bytes([0, a, b, c, d, e, f, g]))
+    }
+
+    #[must_use]
+    pub const fn partition(self) -> Partition {
+        Partition::of(CLIENTS, self.0)
+    }
+
+    /// Its bytes in signed values.
+    #[must_use]
+    pub const fn bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+}
+
+impl fmt::Display for ClientNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:014x}", self.0)
+    }
+}
+
+impl fmt::Debug for ClientNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A name that a client has chosen. Others may see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Username(String);
+
+impl Username {
+    /// The username in a text: letters, digits, dots, hyphens and underscores,
+    /// with a letter first. So it is never taken for an e-mail address or a
+    /// telephone number.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Username> {
+        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let characters = text.chars().count();
+        let is_username = text.starts_with(char::is_alphabetic)
+            && text.chars().all(is_part)
+            && (USERNAME_CHARACTERS_MIN..=USERNAME_CHARACTERS_MAX).contains(&characters);
+        is_username.then(|| Username(text.to_owned()))
+    }
+
+    /// The form in which usernames are compared.
+    fn folded(&self) -> String {
+        self.0.to_lowercase()
+    }
+
+    /// Whether both are the username of one client.
+    #[must_use]
+    pub fn is_same(&self, other: &Username) -> bool {
+        self.folded() == other.folded()
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a member of the shop's staff may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Picker,
+    Courier,
+    Operator,
+}
+
+impl Role {
+    /// The role with this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Role> {
+        match name {
+            "picker" => Some(Role::Picker),
+            "courier" => Some(Role::Courier),
+            "operator" => Some(Role::Operator),
+            _ => None,
+        }
+    }
+}
+
+/// The personal data of a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    pub first_name: Option<Private>,
+    pub last_name: Option<Private>,
+    pub email: Private,
+    pub phone: Option<Private>,
+}
+
+/// That a client has agreed to the processing of personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// The version of the text.
+    pub version: String,
+    pub at: Timestamp,
+}
+
+/// A client's document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    pub username: Username,
+    pub password: PasswordHash,
+    key: WrappedKey,
+    profile: Sealed,
+    pub language: Language,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub roles: BTreeSet<Role>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consents: Vec<Consent>,
+    pub registered_at: Timestamp,
+    /// Sessions of another epoch have ended. It grows when the password
+    /// changes.
+    pub session_epoch: u32,
+}
+
+impl Client {
+    /// A new client, with the data sealed by a key of these random bytes.
+    #[must_use]
+    pub fn new(
+        username: Username,
+        password: PasswordHash,
+        profile: &Profile,
+        language: Language,
+        registered_at: Timestamp,
+        keys: &MasterKeys,
+        random: [u8; 32],
+    ) -> Client {
+        let number = ClientNumber::of(&username);
+        let (data_key, key) = keys.wrap(random, place(number, "key"));
+        let profile = data_key.seal(profile, place(number, "profile"));
+        Client {
+            username,
+            password,
+            key,
+            profile,
+            language,
+            roles: BTreeSet::new(),
+            consents: Vec::new(),
+            registered_at,
+            session_epoch: 0,
+        }
+    }
+
+    #[must_use]
+    pub fn number(&self) -> ClientNumber {
+        ClientNumber::of(&self.username)
+    }
+
+    /// The personal data.
+    ///
+    /// # Errors
+    /// When its key is not configured, or it was changed.
+    pub fn profile(&self, keys: &MasterKeys) -> Result<Profile, Unsealable> {
+        self.data_key(keys)?.open(&self.profile, place(self.number(), "profile"))
+    }
+
+    /// Replaces the personal data.
+    ///
+    /// # Errors
+    /// When the client's key cannot be opened.
+    pub fn set_profile(&mut self, profile: &Profile, keys: &MasterKeys) -> Result<(), Unsealable> {
+        self.profile = self.data_key(keys)?.seal(profile, place(self.number(), "profile"));
+        Ok(())
+    }
+
+    /// Seals what a device calls itself, for a session.
+    #[must_use]
+    pub fn seal_device(&self, device: &str, session: DocKey, keys: &MasterKeys) -> Option<Sealed> {
+        let place = device_place(session);
+        self.data_key(keys).ok().map(|key| key.seal(&Private::new(device), place))
+    }
+
+    /// What the device of a session calls itself.
+    #[must_use]
+    pub fn device_of(
+        &self,
+        sealed: Option<&Sealed>,
+        session: DocKey,
+        keys: &MasterKeys,
+    ) -> Option<String> {
+        let device: Private =
+            self.data_key(keys).ok()?.open(sealed?, device_place(session)).ok()?;
+        Some(device.expose().to_owned())
+    }
+
+    fn data_key(&self, keys: &MasterKeys) -> Result<DataKey, Unsealable> {
+        keys.unwrap(&self.key, place(self.number(), "key"))
+    }
+
+    /// The key of the document of the client with this number.
+    #[must_use]
+    pub const fn key_of(number: ClientNumber) -> DocKey {
+        DocKey { partition: number.partition(), kind: Client::KIND, id: 0 }
+    }
+}
+
+const fn device_place(session: DocKey) -> Place {
+    Place { kind: session.kind, partition: session.partition, field: "device" }
+}
+
+const fn place(number: ClientNumber, field: &'static str) -> Place {
+    Place { kind: Client::KIND, partition: number.partition(), field }
+}
+
+impl Keyed for Client {
+    fn key(&self) -> DocKey {
+        Client::key_of(self.number())
+    }
+}
+
+impl Document for Client {
+    const KIND: Kind = Kind::new(16, "clients");
+    const SCHEMA: u16 = 1;
+
+    fn encode(&self) -> Vec<u8> {
+        document::encode(self)
+    }
+
+    fn lists(&self) -> Vec<ListName> {
+        self.roles.iter().next().map(|_| ListName::of(&["staff"])).into_iter().collect()
+    }
+
+    fn decode(schema: u16, bytes: &[u8]) -> Result<Client, Unreadable> {
+        document::decode(schema, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_username_is_no_address_and_no_number() {
+        for text in ["anna", "Анна", "anna.ivanova-7_x", "ab"] {
+            assert!(Username::parse(text).is_some(), "{text}");
+        }
+        let long = "a".repeat(65);
+        for text in ["", "a", "7anna", "anna@example.org", "+79990000000", "anna b", "-a", &long] {
+            assert!(Username::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_client_is_found_by_the_username_in_any_case() {
+        let username = |text| Username::parse(text).expect("a username");
+        assert_eq!(ClientNumber::of(&username("Анна")), ClientNumber::of(&username("аННА")));
+        assert_ne!(ClientNumber::of(&username("anna")), ClientNumber::of(&username("anna1")));
+    }
+
+    #[test]
+    fn the_stored_document_has_no_personal_data_in_the_clear() {
+        let keys = MasterKeys::new([5; 32], []);
+        let profile = Profile {
+            first_name: Some(Private::new("Анна")),
+            last_name: None,
+            email: Private::new("anna@example.org"),
+            phone: Some(Private::new("79990000000")),
+        };
+        let client = Client::new(
+            Username::parse("buyer").expect("a username"),
+            PasswordHash::of_nobody(),
+            &profile,
+            Language::Ru,
+            Timestamp::UNIX_EPOCH,
+            &keys,
+            [6; 32],
+        );
+        let bytes = client.encode();
+        for canary in ["Анна", "anna", "example.org", "79990000000"] {
+            let canary = canary.as_bytes();
+            assert!(!bytes.windows(canary.len()).any(|part| part == canary));
+        }
+        let read = Client::decode(1, &bytes).expect("it decodes");
+        assert_eq!(read.profile(&keys), Ok(profile));
+        assert_eq!(read, client);
+    }
+}

@@ -1,0 +1,176 @@
+//! Limits of attempts. Their state is stored, so it is the same on all machines
+//! and survives a restart.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tillgate_identity::{FailureLimit, Failures, RateLimit, Recent};
+use tillgate_kernel::document;
+use tillgate_kernel::time::between;
+use tillgate_kernel::{DocKey, Document, Fingerprint, Kind, Partition, Timestamp, Unreadable};
+use tillgate_store::unit::{Run, run};
+use tillgate_store::{Batch, CommitError, Unavailable, Versioned};
+
+use super::Auth;
+use crate::Refusal;
+
+/// Wrong passwords for one account, or from one device that is known for it.
+pub const OF_ACCOUNT: FailureLimit = FailureLimit {
+    free: 5,
+    wait_min: Duration::from_secs(1),
+    wait_max: Duration::from_secs(15 * 60),
+    forgotten_after: Duration::from_secs(24 * 3600),
+};
+
+/// Wrong passwords from one network.
+pub const OF_NETWORK: FailureLimit = FailureLimit {
+    free: 50,
+    wait_min: Duration::from_secs(1),
+    wait_max: Duration::from_secs(60),
+    forgotten_after: Duration::from_secs(3600),
+};
+
+/// Registrations from one network.
+pub const REGISTRATIONS: RateLimit =
+    RateLimit { attempts_max: 30, within: Duration::from_secs(3600) };
+
+/// The attempts of one account, device or network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempts {
+    #[serde(default)]
+    failures: Failures,
+    #[serde(default)]
+    recent: Recent,
+}
+
+impl Attempts {
+    fn key_of(subject: &Counted) -> DocKey {
+        let name = Fingerprint::of(&[b"attempts", subject.purpose.as_bytes(), &subject.whose]);
+        DocKey { partition: Partition::of_name(name), kind: Attempts::KIND, id: 0 }
+    }
+}
+
+impl Document for Attempts {
+    const KIND: Kind = Kind::new(18, "attempts");
+    const SCHEMA: u16 = 1;
+
+    fn encode(&self) -> Vec<u8> {
+        document::encode(self)
+    }
+
+    fn decode(schema: u16, bytes: &[u8]) -> Result<Attempts, Unreadable> {
+        document::decode(schema, bytes)
+    }
+}
+
+/// Whose attempts are counted, and of what.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    purpose: &'static str,
+    whose: Vec<u8>,
+}
+
+impl Counted {
+    /// Log-ins with this name. The name is stored as a digest only.
+    #[must_use]
+    pub fn logins_as(name: &str) -> Counted {
+        Counted { purpose: "login", whose: name.to_lowercase().into_bytes() }
+    }
+
+    /// Log-ins from a device that is known for a client.
+    #[must_use]
+    pub fn logins_from_device(device: &[u8]) -> Counted {
+        Counted { purpose: "login from device", whose: device.to_vec() }
+    }
+
+    /// Attempts from a network: a /24 of IPv4, a /64 of IPv6.
+    #[must_use]
+    pub fn from_network(purpose: &'static str, address: IpAddr) -> Counted {
+        let whose = match address.to_canonical() {
+            IpAddr::V4(address) => address.octets()[..3].to_vec(),
+            IpAddr::V6(address) => address.octets()[..8].to_vec(),
+        };
+        Counted { purpose, whose }
+    }
+}
+
+/// What an attempt is checked against.
+#[derive(Debug, Clone, Copy)]
+pub enum Limit {
+    OfFailures(FailureLimit),
+    OfRate(RateLimit),
+}
+
+impl Auth {
+    /// Counts an attempt before it is made.
+    pub(super) async fn count(&self, subject: &Counted, limit: Limit) -> Result<(), Refusal> {
+        let key = Attempts::key_of(subject);
+        let work = |_| async move {
+            let now = self.clock.now();
+            let mut attempts = match self.store.read::<Attempts>(key).await? {
+                Some(attempts) => attempts,
+                None => Versioned::new(Attempts::default(), now),
+            };
+            let counted = match limit {
+                Limit::OfFailures(limit) => attempts.failures.attempt(limit, now),
+                Limit::OfRate(limit) => attempts.recent.attempt(limit, now),
+            };
+            let outcome = counted.map_err(|allowed_at| wait_until(allowed_at, now));
+            if outcome.is_err() {
+                return Ok(Run::Unchanged(outcome));
+            }
+            let mut batch = Batch::new();
+            attempts.stage_at(key, &mut batch);
+            Ok(Run::Commit(batch, outcome))
+        };
+        run(&self.store, work).await.map_err(refused)?.0
+    }
+
+    /// Forgets all failures after a success.
+    pub(super) async fn forgive(&self, subject: &Counted) -> Result<(), Refusal> {
+        let key = Attempts::key_of(subject);
+        let work = |_| async move {
+            let Some(attempts) = self.store.read::<Attempts>(key).await? else {
+                return Ok(Run::Unchanged(()));
+            };
+            let mut batch = Batch::new();
+            batch.delete(key, attempts.version());
+            Ok(Run::Commit(batch, ()))
+        };
+        run(&self.store, work).await.map_err(refused)?;
+        Ok(())
+    }
+
+    /// Takes back one attempt, which has succeeded.
+    pub(super) async fn take_back(&self, subject: &Counted) -> Result<(), Refusal> {
+        let key = Attempts::key_of(subject);
+        let work = |_| async move {
+            let Some(mut attempts) = self.store.read::<Attempts>(key).await? else {
+                return Ok(Run::Unchanged(()));
+            };
+            attempts.failures.take_back();
+            let mut batch = Batch::new();
+            attempts.stage_at(key, &mut batch);
+            Ok(Run::Commit(batch, ()))
+        };
+        run(&self.store, work).await.map_err(refused)?;
+        Ok(())
+    }
+}
+
+fn wait_until(allowed_at: Timestamp, now: Timestamp) -> Refusal {
+    Refusal::TooManyAttempts { wait_seconds: between(now, allowed_at).as_secs().max(1) }
+}
+
+/// A commit that fails for another reason than a conflict.
+pub(super) fn refused(why: CommitError) -> Refusal {
+    match why {
+        CommitError::Unavailable(why) => why.into(),
+        // Only a unit that settles a message has a lease to lose, and none here
+        // has a floor.
+        CommitError::Conflict | CommitError::LostLease | CommitError::Short { .. } => {
+            Unavailable::Crowded.into()
+        }
+    }
+}

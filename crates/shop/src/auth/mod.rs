@@ -1,0 +1,75 @@
+//! Who buys: registration, log-in, sessions.
+//!
+//! - [`client`] is a client's document: the password's hash, the sealed
+//!   personal data, the roles;
+//! - [`session`] is a session's document;
+//! - [`login_name`] leads from an address to its client;
+//! - [`limits`] has the limits of attempts, and their documents;
+//! - [`hashing`] hashes passwords beside the runtime;
+//! - [`register`], [`sign_in`] and [`own`] are the use cases;
+//! - [`api`] is the HTTP contract.
+
+pub mod api;
+pub mod client;
+pub mod hashing;
+pub mod limits;
+pub mod login_name;
+pub mod own;
+pub mod register;
+pub mod session;
+pub mod sign_in;
+#[cfg(test)]
+mod tests;
+
+use ipnet::IpNet;
+use tillgate_identity::Signer;
+use tillgate_kernel::Clock;
+use tillgate_store::Store;
+
+use self::hashing::Hasher;
+use crate::seal::MasterKeys;
+
+/// What the service is made of.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub keys: MasterKeys,
+    /// The shop's address as browsers write it, such as `https://shop.example`.
+    pub public_url: String,
+    /// Proxies whose `X-Forwarded-For` is trusted.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// The service.
+#[derive(Debug)]
+pub struct Auth {
+    store: Store,
+    clock: Clock,
+    keys: MasterKeys,
+    hasher: Hasher,
+    /// Signs the cookie by which a client's device is known.
+    devices: Signer,
+    public_url: String,
+    trusted_proxies: Vec<IpNet>,
+}
+
+impl Auth {
+    #[must_use]
+    pub fn new(settings: Settings, store: Store, clock: Clock) -> Auth {
+        let Settings { keys, public_url, trusted_proxies } = settings;
+        let devices = Signer::new(&keys.derive("devices"), "device");
+        Auth {
+            store,
+            clock,
+            hasher: Hasher::of_this_machine(),
+            devices,
+            keys,
+            public_url,
+            trusted_proxies,
+        }
+    }
+
+    /// Whether cookies are sent over TLS only.
+    fn is_secure(&self) -> bool {
+        self.public_url.starts_with("https:")
+    }
+}

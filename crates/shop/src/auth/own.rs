@@ -1,0 +1,222 @@
+//! What clients do with their own account: read and correct their data, change
+//! the password, see and end their sessions.
+
+use serde::Serialize;
+use tillgate_identity::{PasswordHash, Token, password};
+use tillgate_kernel::chance::random_bytes;
+use tillgate_kernel::{Fingerprint, Partition, Private, Secret, Timestamp};
+use tillgate_store::unit::{Run, run};
+use tillgate_store::{Batch, Scan, Unavailable};
+
+use super::Auth;
+use super::client::{Client, Profile};
+use super::limits::{Counted, Limit, OF_ACCOUNT, refused};
+use super::register::{NAME_CHARACTERS_MAX, own_texts};
+use super::session::Session;
+use super::sign_in::{Opened, Visit};
+use crate::Refusal;
+use crate::form::{Fault, Form};
+
+/// The most sessions that one answer lists.
+const SESSIONS_MAX: usize = 100;
+
+/// A session, as its client sees it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionShown {
+    pub id: Fingerprint,
+    pub began_at: Timestamp,
+    pub used_at: Timestamp,
+    /// What the device calls itself, if it says so.
+    pub device: Option<String>,
+    /// Whether the request belongs to it.
+    pub is_current: bool,
+}
+
+/// Data that a client corrects. What is absent stays.
+#[derive(Debug)]
+pub struct Correction {
+    first_name: Option<String>,
+    last_name: Option<String>,
+    phone: Option<String>,
+}
+
+impl Correction {
+    /// Reads the fields of a request.
+    ///
+    /// # Errors
+    /// All faults of the fields.
+    pub fn read(mut form: Form) -> Result<Correction, Refusal> {
+        let first_name = form.optional("firstName", NAME_CHARACTERS_MAX);
+        let last_name = form.optional("lastName", NAME_CHARACTERS_MAX);
+        let phone = form.phone("phone");
+        let faults = form.faults();
+        if !faults.is_empty() {
+            return Err(Refusal::Fields(faults));
+        }
+        Ok(Correction { first_name, last_name, phone })
+    }
+
+    fn apply(&self, profile: &mut Profile) {
+        let private = |text: &String| Private::new(text.clone());
+        let Correction { first_name, last_name, phone } = self;
+        profile.first_name = first_name.as_ref().map(private).or(profile.first_name.take());
+        profile.last_name = last_name.as_ref().map(private).or(profile.last_name.take());
+        profile.phone = phone.as_ref().map(private).or(profile.phone.take());
+    }
+}
+
+/// The old password and the new one.
+#[derive(Debug)]
+pub struct PasswordChange {
+    old: Secret,
+    new: Secret,
+}
+
+impl PasswordChange {
+    /// Reads the fields of a request.
+    ///
+    /// # Errors
+    /// All faults of the fields.
+    pub fn read(mut form: Form) -> Result<PasswordChange, Refusal> {
+        let (old, new) = (form.password("password"), form.password("newPassword"));
+        let faults = form.faults();
+        match (old, new, faults.is_empty()) {
+            (Some(old), Some(new), true) => Ok(PasswordChange { old, new }),
+            _ => Err(Refusal::Fields(faults)),
+        }
+    }
+}
+
+impl Auth {
+    /// Corrects the data of the session's client.
+    ///
+    /// # Errors
+    /// When the session has ended.
+    pub async fn correct(
+        &self,
+        session: Option<&Token>,
+        correction: Correction,
+    ) -> Result<(Client, Profile), Refusal> {
+        let (client, _) = self.authorise(session, None).await?;
+        let (key, correction) = (Client::key_of(client.number()), &correction);
+        let work = |_| async move {
+            let Some(mut client) = self.store.read::<Client>(key).await? else {
+                return Ok(Run::Unchanged(Err(Refusal::NoSession)));
+            };
+            let mut profile = match self.profile_of(&client) {
+                Ok(profile) => profile,
+                Err(refusal) => return Ok(Run::Unchanged(Err(refusal))),
+            };
+            correction.apply(&mut profile);
+            if let Err(why) = client.set_profile(&profile, &self.keys) {
+                tracing::error!(client = %client.number(), error = %why, "cannot be changed");
+                return Ok(Run::Unchanged(Err(Refusal::Unavailable)));
+            }
+            let mut batch = Batch::new();
+            client.stage(&mut batch);
+            Ok(Run::Commit(batch, Ok((client.into_document(), profile))))
+        };
+        let (client, profile) = run(&self.store, work).await.map_err(refused)?.0?;
+        self.claim_contacts(&client, &profile).await?;
+        Ok((client, profile))
+    }
+
+    /// Changes the password. All sessions end, and a new one begins.
+    ///
+    /// # Errors
+    /// When the old password is wrong, or the new one is weak.
+    pub async fn change_password(
+        &self,
+        change: PasswordChange,
+        visit: &Visit,
+    ) -> Result<Opened, Refusal> {
+        let (client, profile) = self.authorise(visit.session.as_ref(), None).await?;
+        let subject = Counted::logins_as(client.username.as_str());
+        self.count(&subject, Limit::OfFailures(OF_ACCOUNT)).await?;
+        let PasswordChange { old, new } = change;
+        let (hash, own) = (client.password.clone(), own_texts(&client.username, &profile));
+        let hash_new = move || {
+            if !hash.is_of(&old) {
+                return Err(Refusal::WrongLogin);
+            }
+            let own: Vec<&str> = own.iter().map(String::as_str).collect();
+            password::check(&new, &own)
+                .map_err(|why| Refusal::WeakPassword(Fault::Password(why)))?;
+            Ok(PasswordHash::of(&new, random_bytes()))
+        };
+        let hash = &self.hasher.run(hash_new).await??;
+        self.forgive(&subject).await?;
+        let (key, epoch) = (Client::key_of(client.number()), client.session_epoch);
+        let work = |_| async move {
+            let known = self.store.read::<Client>(key).await?;
+            // Somebody else has changed it meanwhile: this session has ended.
+            let Some(mut client) = known.filter(|client| client.session_epoch == epoch) else {
+                return Ok(Run::Unchanged(Err(Refusal::NoSession)));
+            };
+            client.password = hash.clone();
+            client.session_epoch += 1;
+            let mut batch = Batch::new();
+            client.stage(&mut batch);
+            Ok(Run::Commit(batch, Ok(client.into_document())))
+        };
+        let client = run(&self.store, work).await.map_err(refused)?.0?;
+        self.open_session(&client, profile, visit).await
+    }
+
+    /// The sessions of the session's client, the latest first.
+    ///
+    /// # Errors
+    /// When the session has ended.
+    pub async fn sessions(&self, session: Option<&Token>) -> Result<Vec<SessionShown>, Refusal> {
+        let (client, _) = self.authorise(session, None).await?;
+        let current = session.map(|token| token.digest("session").name());
+        let scan = Scan::Lists {
+            lists: vec![Session::list_of(client.number())],
+            newest_first: true,
+            after: None,
+            limit: SESSIONS_MAX,
+        };
+        let now = self.clock.now();
+        let mut shown = Vec::new();
+        for (key, stored) in self.store.scan(&scan).await?.items {
+            let session: Session = stored.document().map_err(Unavailable::from)?;
+            if session.epoch != client.session_epoch || session.times.is_over(now) {
+                continue;
+            }
+            let id = session.id;
+            shown.push(SessionShown {
+                id,
+                began_at: session.times.began_at,
+                used_at: session.times.used_at,
+                device: client.device_of(session.device.as_ref(), key, &self.keys),
+                is_current: current == Some(id),
+            });
+        }
+        Ok(shown)
+    }
+
+    /// Ends one of the sessions of the session's client.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] when it is another client's, or has ended.
+    pub async fn end_session(
+        &self,
+        session: Option<&Token>,
+        id: Fingerprint,
+    ) -> Result<(), Refusal> {
+        let (client, _) = self.authorise(session, None).await?;
+        let key = Session::key_in(Partition::of_name(id));
+        let number = client.number();
+        let work = |_| async move {
+            let known = self.store.read::<Session>(key).await?;
+            let Some(known) = known.filter(|known| known.client == number) else {
+                return Ok(Run::Unchanged(Err(Refusal::NotFound)));
+            };
+            let mut batch = Batch::new();
+            batch.delete(key, known.version());
+            Ok(Run::Commit(batch, Ok(())))
+        };
+        run(&self.store, work).await.map_err(refused)?.0
+    }
+}

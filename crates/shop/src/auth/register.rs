@@ -1,0 +1,123 @@
+//! Registering a client.
+
+use std::net::IpAddr;
+
+use tillgate_identity::{PasswordHash, password};
+use tillgate_kernel::chance::random_bytes;
+use tillgate_kernel::{Language, Private, Secret};
+use tillgate_store::unit::{Run, run};
+use tillgate_store::{Batch, Versioned};
+
+use super::Auth;
+use super::client::{Client, ClientNumber, Consent, Profile, Username};
+use super::limits::{Counted, Limit, REGISTRATIONS, refused};
+use super::sign_in::{Opened, Visit};
+use crate::Refusal;
+use crate::form::{Fault, Form};
+
+/// How many characters a name has.
+pub(super) const NAME_CHARACTERS_MAX: usize = 100;
+
+/// How many characters the version of a text has.
+const CONSENT_CHARACTERS_MAX: usize = 32;
+
+/// What somebody registers with.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    username: Username,
+    password: Secret,
+    profile: Profile,
+    language: Language,
+    /// The version of the text that the client has agreed to.
+    consent: Option<String>,
+}
+
+impl Registration {
+    /// Reads the fields of a request.
+    ///
+    /// # Errors
+    /// All faults of the fields.
+    pub fn read(mut form: Form, language: Language) -> Result<Registration, Refusal> {
+        let username = form.required("username", super::client::USERNAME_CHARACTERS_MAX);
+        let username = username.and_then(|text| {
+            Username::parse(&text).or_else(|| form.refuse("username", Fault::NotAUsername))
+        });
+        let first_name = form.optional("firstName", NAME_CHARACTERS_MAX);
+        // The contracts spell it both ways.
+        let misspelt = form.optional("fistName", NAME_CHARACTERS_MAX);
+        let last_name = form.optional("lastName", NAME_CHARACTERS_MAX);
+        let email = form.email("email");
+        let phone = form.phone("phone");
+        let password = form.password("password");
+        let consent = form.optional("consent", CONSENT_CHARACTERS_MAX);
+        let faults = form.faults();
+        let (Some(username), Some(email), Some(password), true) =
+            (username, email, password, faults.is_empty())
+        else {
+            return Err(Refusal::Fields(faults));
+        };
+        let profile = Profile {
+            first_name: first_name.or(misspelt).map(Private::new),
+            last_name: last_name.map(Private::new),
+            email: Private::new(email),
+            phone: phone.map(Private::new),
+        };
+        Ok(Registration { username, password, profile, language, consent })
+    }
+}
+
+/// What a client's password must not contain.
+pub(super) fn own_texts(username: &Username, profile: &Profile) -> Vec<String> {
+    let Profile { first_name, last_name, email, phone } = profile;
+    let parts = [first_name.as_ref(), last_name.as_ref(), Some(email), phone.as_ref()];
+    let parts = parts.into_iter().flatten().map(|part| part.expose().to_owned());
+    parts.chain([username.as_str().to_owned()]).collect()
+}
+
+impl Auth {
+    /// Registers a client, and begins a session.
+    ///
+    /// # Errors
+    /// When the password is weak, the username is taken, or too many have been
+    /// registered from the network.
+    pub async fn register(
+        &self,
+        registration: Registration,
+        visit: &Visit,
+    ) -> Result<Opened, Refusal> {
+        if let Some(address) = visit.address {
+            self.count_registration(address).await?;
+        }
+        let Registration { username, password, profile, language, consent } = registration;
+        let own = own_texts(&username, &profile);
+        let hash = move || {
+            let own: Vec<&str> = own.iter().map(String::as_str).collect();
+            password::check(&password, &own)?;
+            Ok(PasswordHash::of(&password, random_bytes()))
+        };
+        let hash = self.hasher.run(hash).await?;
+        let hash = hash.map_err(|why| Refusal::WeakPassword(Fault::Password(why)))?;
+        let key = Client::key_of(ClientNumber::of(&username));
+        let now = self.clock.now();
+        let random = random_bytes();
+        let mut client = Client::new(username, hash, &profile, language, now, &self.keys, random);
+        client.consents.extend(consent.map(|version| Consent { version, at: now }));
+        let client = &client;
+        let work = |_| async move {
+            if self.store.read::<Client>(key).await?.is_some() {
+                return Ok(Run::Unchanged(Err(Refusal::LoginTaken)));
+            }
+            let mut batch = Batch::new();
+            Versioned::new(client.clone(), client.registered_at).stage(&mut batch);
+            Ok(Run::Commit(batch, Ok(())))
+        };
+        run(&self.store, work).await.map_err(refused)?.0?;
+        self.claim_contacts(client, &profile).await?;
+        self.open_session(client, profile, visit).await
+    }
+
+    async fn count_registration(&self, address: IpAddr) -> Result<(), Refusal> {
+        let subject = Counted::from_network("register", address);
+        self.count(&subject, Limit::OfRate(REGISTRATIONS)).await
+    }
+}

@@ -1,0 +1,66 @@
+//! The buyers' pages. They keep nothing, and call the services as any other
+//! caller does. All of them work without JavaScript; the script only makes
+//! forms more comfortable.
+//!
+//! - [`words`] has the texts;
+//! - `page` renders, and sets the headers of a page;
+//! - `posted` reads forms;
+//! - `register`, `login`, `account` are the pages.
+
+mod account;
+mod login;
+mod page;
+mod posted;
+mod register;
+pub mod words;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{HeaderValue, header};
+use tillgate_identity::Signer;
+
+use crate::service_client::ServiceClient;
+
+/// What the pages are made of.
+#[derive(Debug)]
+pub struct Front {
+    /// The name of the shop.
+    pub name: String,
+    /// The shop's address as browsers write it.
+    pub public_url: String,
+    pub auth: ServiceClient,
+    /// Signs the hidden field of forms.
+    pub forms: Signer,
+}
+
+/// The routes of the pages.
+pub fn routes(front: Arc<Front>) -> Router {
+    Router::new()
+        .route("/register", get(register::form).post(register::submit))
+        .route("/login", get(login::form).post(login::submit))
+        .route("/logout", axum::routing::post(login::leave))
+        .route("/account", get(account::show))
+        .route("/assets/shop.css", get(style))
+        .route("/assets/shop.js", get(script))
+        .with_state(front)
+}
+
+async fn style() -> Response {
+    asset("text/css; charset=utf-8", include_str!("../../assets/shop.css"))
+}
+
+async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("../../assets/shop.js"))
+}
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    (headers, text).into_response()
+}

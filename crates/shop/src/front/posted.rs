@@ -1,0 +1,77 @@
+//! Forms that a browser has posted.
+
+use std::collections::BTreeMap;
+
+use axum::extract::FromRequest;
+use axum::extract::Request;
+use axum::extract::rejection::FormRejection;
+use http::HeaderMap;
+use serde_json::{Map, Value};
+use tillgate_identity::origin::Sender;
+
+use super::Front;
+use super::page::{self, visitor_in};
+use crate::Refusal;
+
+/// The hidden field that shows that a form is ours.
+pub const TOKEN: &str = "form_token";
+
+/// The fields of a form.
+#[derive(Debug, Default)]
+pub struct Posted(BTreeMap<String, String>);
+
+impl Posted {
+    /// Reads a form. Of several fields with one name the last counts.
+    ///
+    /// # Errors
+    /// When it is no form, or too long.
+    pub async fn read(request: Request) -> Result<Posted, Refusal> {
+        let read = axum::Form::<Vec<(String, String)>>::from_request(request, &()).await;
+        let axum::Form(fields) = read.map_err(|why: FormRejection| {
+            tracing::debug!(error = %why, "a form could not be read");
+            Refusal::BrokenOff
+        })?;
+        Ok(Posted(fields.into_iter().collect()))
+    }
+
+    /// The value of a field; empty if it is absent.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// These fields as a request of a service.
+    #[must_use]
+    pub fn as_json(&self, fields: &[&str]) -> Value {
+        let pair = |name: &&str| ((*name).to_owned(), Value::from(self.get(name)));
+        Value::Object(fields.iter().map(pair).collect::<Map<_, _>>())
+    }
+}
+
+impl Front {
+    /// Whether one of our own pages has sent a form: its browser says so, or it
+    /// has the hidden field.
+    #[must_use]
+    pub(super) fn is_from_us(&self, headers: &HeaderMap, posted: &Posted) -> bool {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let sender = Sender { fetch_site: text("sec-fetch-site"), origin: text("origin") };
+        if sender.is_another_site(&self.public_url) {
+            return false;
+        }
+        let is_known = sender.origin.is_some() || sender.fetch_site == Some("same-origin");
+        is_known || self.has_token(headers, posted)
+    }
+
+    fn has_token(&self, headers: &HeaderMap, posted: &Posted) -> bool {
+        visitor_in(headers)
+            .is_some_and(|visitor| self.forms.read(posted.get(TOKEN), visitor.as_bytes()).is_some())
+    }
+
+    /// The visitor of a request, and the hidden field of forms for the visitor.
+    #[must_use]
+    pub(super) fn visitor(&self, headers: &HeaderMap) -> (String, String) {
+        let visitor = visitor_in(headers).map_or_else(page::new_visitor, str::to_owned);
+        let token = self.forms.sign(&[], visitor.as_bytes());
+        (visitor, token)
+    }
+}

@@ -1,0 +1,245 @@
+//! The errors of the shop's services: RFC 9457 problem documents with a stable
+//! `type`, worded in the caller's language. `errorMessage` repeats `detail` for
+//! callers that follow the contracts of the services.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use tillgate_kernel::Language;
+use tillgate_store::Unavailable;
+
+use crate::form::{Fault, NotAForm};
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The body cannot be read as an object of JSON.
+    Body(NotAForm),
+    /// The body's `Content-Type` is not JSON.
+    NotJsonType,
+    /// The body has more bytes than this.
+    TooLarge(usize),
+    /// The body did not arrive.
+    BrokenOff,
+    /// Fields are missing or wrong.
+    Fields(Vec<(String, Fault)>),
+    /// The password is not accepted.
+    WeakPassword(Fault),
+    /// The name is unknown, or the password is wrong.
+    WrongLogin,
+    /// There is no session, or it has ended.
+    NoSession,
+    /// The person does not have this role.
+    NoRole,
+    /// There is no such thing, or it is another client's.
+    NotFound,
+    /// Another site has sent it.
+    CrossSite,
+    /// The username is taken.
+    LoginTaken,
+    /// Too many attempts; the next one is allowed after this many seconds.
+    TooManyAttempts { wait_seconds: u64 },
+    /// Too much is under way.
+    Busy,
+    /// The store cannot be used. The log says why.
+    Unavailable,
+}
+
+/// When a caller may try again after [`Refusal::Busy`] or
+/// [`Refusal::Unavailable`].
+const RETRY_AFTER_SECONDS: u64 = 5;
+
+impl Refusal {
+    /// The status, and the name in the problem's `type`.
+    #[must_use]
+    pub const fn kind(&self) -> (StatusCode, &'static str) {
+        match self {
+            Refusal::Body(_) | Refusal::Fields(_) | Refusal::BrokenOff => {
+                (StatusCode::BAD_REQUEST, "bad-request")
+            }
+            Refusal::NotJsonType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
+            Refusal::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+            Refusal::WeakPassword(_) => (StatusCode::BAD_REQUEST, "weak-password"),
+            Refusal::WrongLogin => (StatusCode::UNAUTHORIZED, "wrong-login"),
+            Refusal::NoSession => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Refusal::NoRole => (StatusCode::FORBIDDEN, "forbidden"),
+            Refusal::NotFound => (StatusCode::NOT_FOUND, "not-found"),
+            Refusal::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
+            Refusal::LoginTaken => (StatusCode::CONFLICT, "login-taken"),
+            Refusal::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-attempts"),
+            Refusal::Busy | Refusal::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            }
+        }
+    }
+
+    /// What is wrong, and what to do about it.
+    #[must_use]
+    pub fn text(&self, language: Language) -> String {
+        let (ru, en): (String, String) = match self {
+            Refusal::Body(NotAForm::NotJson(why)) => {
+                (format!("Тело запроса — не JSON: {why}"), format!("The body is not JSON: {why}"))
+            }
+            Refusal::Body(NotAForm::NotAnObject) => {
+                ("Нужен объект JSON".into(), "The body must be a JSON object".into())
+            }
+            Refusal::NotJsonType => (
+                "Отправьте тело с Content-Type: application/json".into(),
+                "Send the body with Content-Type: application/json".into(),
+            ),
+            Refusal::TooLarge(most) => (
+                format!("Тело запроса длиннее {most} байт"),
+                format!("The body is longer than {most} bytes"),
+            ),
+            Refusal::BrokenOff => (
+                "Соединение прервалось, пока передавалось тело запроса".into(),
+                "The connection broke while the body was sent".into(),
+            ),
+            Refusal::Fields(faults) => {
+                let list = |language| {
+                    let worded = faults.iter().map(|(name, fault)| {
+                        let text = fault.text(language);
+                        format!("{name}: {text}")
+                    });
+                    worded.collect::<Vec<_>>().join("; ")
+                };
+                (list(Language::Ru), list(Language::En))
+            }
+            Refusal::WeakPassword(fault) => (fault.text(Language::Ru), fault.text(Language::En)),
+            Refusal::WrongLogin => {
+                ("Неверное имя или пароль".into(), "The name or the password is wrong".into())
+            }
+            Refusal::NoSession => (
+                "Войдите: сеанса нет или он закончился".into(),
+                "Log in: there is no session, or it has ended".into(),
+            ),
+            Refusal::NoRole => (
+                "Для этого нужна другая роль".into(),
+                "This needs a role that you do not have".into(),
+            ),
+            Refusal::NotFound => ("Этого нет".into(), "There is no such thing".into()),
+            Refusal::CrossSite => (
+                "Запрос пришёл с чужой страницы. Обновите страницу и повторите".into(),
+                "The request came from another site's page. Reload the page and try again".into(),
+            ),
+            Refusal::LoginTaken => (
+                "Это имя занято, выберите другое".into(),
+                "This username is taken, choose another one".into(),
+            ),
+            Refusal::TooManyAttempts { wait_seconds } => (
+                format!("Слишком много попыток. Следующая — через {wait_seconds} с"),
+                format!("Too many attempts. Try again in {wait_seconds} s"),
+            ),
+            Refusal::Busy | Refusal::Unavailable => (
+                "Сейчас не получается, ничего не изменено. Повторите через несколько секунд".into(),
+                "This is not possible right now, and nothing was changed. Try again in a few \
+                 seconds"
+                    .into(),
+            ),
+        };
+        match language {
+            Language::Ru => ru,
+            Language::En => en,
+        }
+    }
+
+    fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Refusal::TooManyAttempts { wait_seconds } => Some(*wait_seconds),
+            Refusal::Busy | Refusal::Unavailable => Some(RETRY_AFTER_SECONDS),
+            Refusal::Body(_)
+            | Refusal::NotJsonType
+            | Refusal::TooLarge(_)
+            | Refusal::BrokenOff
+            | Refusal::Fields(_)
+            | Refusal::WeakPassword(_)
+            | Refusal::WrongLogin
+            | Refusal::NoSession
+            | Refusal::NoRole
+            | Refusal::NotFound
+            | Refusal::CrossSite
+            | Refusal::LoginTaken => None,
+        }
+    }
+
+    /// The problem document in this language.
+    #[must_use]
+    pub fn into_response_in(self, language: Language) -> Response {
+        let (status, kind) = self.kind();
+        let text = self.text(language);
+        let errors = if let Refusal::Fields(faults) = &self {
+            faults.clone()
+        } else if let Refusal::WeakPassword(fault) = &self {
+            vec![("password".to_owned(), *fault)]
+        } else {
+            Vec::new()
+        };
+        let errors = errors.into_iter().map(|(name, fault)| FieldProblem {
+            pointer: format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+            detail: fault.text(language),
+        });
+        let problem = Problem {
+            kind: format!("urn:tillgate:problem:{kind}"),
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: text.clone(),
+            error_message: text,
+            errors: errors.collect(),
+        };
+        let body = serde_json::to_vec(&problem).expect("a problem can be written as JSON");
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.code()));
+        if let Some(seconds) = self.retry_after_seconds() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<Unavailable> for Refusal {
+    fn from(why: Unavailable) -> Refusal {
+        tracing::error!(error = %why, "a request failed because the store cannot be used");
+        Refusal::Unavailable
+    }
+}
+
+#[derive(Serialize)]
+struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(rename = "errorMessage")]
+    error_message: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldProblem>,
+}
+
+#[derive(Serialize)]
+struct FieldProblem {
+    pointer: String,
+    detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// Callers rely on the types, and look them up in docs/errors.md.
+    #[test]
+    fn every_type_is_in_the_list_of_errors_and_no_other() {
+        let source = include_str!("refusal.rs");
+        let (_, kinds) = source.split_once("const fn kind").expect("the kinds");
+        let (kinds, _) = kinds.split_once("/// What is wrong, and").expect("their end");
+        let made: BTreeSet<&str> = kinds.split('"').skip(1).step_by(2).collect();
+        let list = include_str!("../../../docs/errors.md");
+        let (_, list) = list.split_once("## The shop").expect("a section");
+        let listed: BTreeSet<&str> =
+            list.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+        assert_eq!(made, listed);
+    }
+}

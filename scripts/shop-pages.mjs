@@ -1,0 +1,153 @@
+// The scenarios of scripts/shop-pages.
+import { strict as assert } from "node:assert";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const { SHOP, PICTURES, PATHS, CHROMIUM } = process.env;
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const PASSWORD = "верный конь везёт сено";
+const WORDS = {
+  ru: { register: "Зарегистрировать", registered: "Вы зарегистрированы", logIn: "Войти", logOut: "Выйти", email: "Нужен адрес" },
+  en: { register: "Register", registered: "You are registered", logIn: "Log in", logOut: "Log out", email: "It must be an address" },
+};
+let count = 0;
+let faults = 0;
+let pictures = 0;
+
+const ready = async () => {
+  const deadline = Date.now() + 20_000;
+  while (!(await fetch(`${SHOP}/readyz`).catch(() => undefined))?.ok) {
+    if (Date.now() > deadline) throw new Error("the shop did not start within 20 s");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+};
+
+/** Takes a picture of a page, and checks its accessibility. */
+async function look(page, path, name) {
+  await page.screenshot({ path: `${PICTURES}/${name}-${path.name}.png`, fullPage: true });
+  pictures += 1;
+  if (!path.scripts) return; // axe is a script
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  for (const { id, impact, help, nodes } of violations) {
+    console.log(`${name} ${path.name}: ${impact}: ${id}: ${help}: ${nodes[0].html.slice(0, 120)}`);
+    if (impact === "serious" || impact === "critical") faults += 1;
+  }
+  if (await page.evaluate(() => document.documentElement.scrollWidth > innerWidth)) {
+    console.log(`${name} ${path.name}: the page is wider than the screen`);
+    faults += 1;
+  }
+}
+
+/** Fills in a form as a person does: field by field, with the mouse or the keyboard. */
+async function fill(page, path, values) {
+  for (const [name, value] of Object.entries(values)) {
+    const field = page.locator(`[name="${name}"]`);
+    if (path.hands === "keyboard") {
+      await tabTo(page, name);
+      if (value === true) await page.keyboard.press("Space");
+      else {
+        await page.keyboard.press("Control+A");
+        await page.keyboard.type(value);
+      }
+    } else if (value === true) await field.check();
+    else await field.fill(value);
+  }
+}
+
+const focused = (page) => page.evaluate(() => document.activeElement?.name || document.activeElement?.type || "");
+
+async function tabTo(page, wanted) {
+  for (let step = 0; step < 40; step += 1) {
+    if ((await focused(page)) === wanted) return;
+    await page.keyboard.press("Tab");
+  }
+  throw new Error(`the keyboard does not reach ${wanted}`);
+}
+
+async function press(page, path, name) {
+  const button = page.getByRole("button", { name, exact: true });
+  if (path.hands === "keyboard") {
+    await button.focus();
+    await Promise.all([page.waitForEvent("load"), page.keyboard.press("Enter")]);
+  } else await Promise.all([page.waitForEvent("load"), button.click()]);
+}
+
+/** Scenario 1: registration of a new client; then a log-in on another device. */
+async function register(browser, path) {
+  const words = WORDS[path.lang];
+  count += 1;
+  const email = `buyer${count}@example.org`;
+  const context = await browser.newContext(path.options);
+  const page = await context.newPage();
+  page.on("pageerror", (error) => {
+    console.log(`${path.name}: ${error}`);
+    faults += 1;
+  });
+  await page.goto(`${SHOP}/login`);
+  await page.getByRole("link").last().click();
+  await page.waitForURL("**/register");
+  for (const name of ["firstName", "password", "email", "phone"]) {
+    assert.ok(await page.locator(`[name="${name}"]`).isVisible(), name);
+  }
+  assert.equal(await page.locator('[name="password"]').getAttribute("type"), "password");
+  const button = page.getByRole("button", { name: words.register, exact: true });
+  await look(page, path, "register");
+  if (path.scripts) assert.ok(await button.isDisabled(), "the button waits for the form");
+
+  await fill(page, path, { firstName: "Анна", password: PASSWORD, email, phone: `+7 999 000-00-${10 + count}` });
+  if (path.scripts) assert.ok(await button.isDisabled(), "the consent is missing");
+  await fill(page, path, { consent: true });
+  assert.ok(await button.isEnabled(), "the form is complete");
+  await look(page, path, "register-filled");
+  await press(page, path, words.register);
+  await page.waitForURL("**/account?new");
+  assert.ok((await page.content()).includes(words.registered));
+  await look(page, path, "registered");
+  await press(page, path, words.logOut);
+  await page.waitForURL("**/login");
+  await context.close();
+
+  const other = await browser.newContext(path.options);
+  const device = await other.newPage();
+  await device.goto(`${SHOP}/login`);
+  await look(device, path, "login");
+  await fill(device, path, { username: email, password: "неверный пароль" });
+  await press(device, path, words.logIn);
+  assert.ok(await device.getByRole("alert").isVisible(), "a wrong password is refused");
+  await look(device, path, "login-wrong");
+  await fill(device, path, { username: email, password: PASSWORD });
+  await press(device, path, words.logIn);
+  await device.waitForURL("**/account");
+  assert.ok((await device.content()).includes(email));
+  await look(device, path, "account");
+  await other.close();
+}
+
+const sizes = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
+const locales = { ru: "ru-RU", en: "en-GB" };
+const paths = [];
+for (const lang of ["ru", "en"]) {
+  for (const size of ["phone", "desktop"]) {
+    for (const way of ["mouse", "keyboard", "no-scripts"]) {
+      const scripts = way !== "no-scripts";
+      const options = { locale: locales[lang], viewport: sizes[size], javaScriptEnabled: scripts, bypassCSP: true };
+      const hands = way === "keyboard" ? "keyboard" : "mouse";
+      paths.push({ name: `${lang}-${size}-${way}`, lang, scripts, hands, options });
+    }
+  }
+}
+
+await ready();
+const browser = await chromium.launch({
+  executablePath: CHROMIUM,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+for (const path of PATHS === "one" ? paths.slice(0, 1) : paths) {
+  await register(browser, path);
+  console.log(`scenario 1, ${path.name}: done`);
+}
+await browser.close();
+console.log(`${pictures} pictures in ${PICTURES}, ${faults} serious faults`);
+process.exit(faults > 0 ? 1 : 0);

@@ -1,0 +1,73 @@
+//! The section `[shop]`.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Deserialize;
+
+use crate::kernel::Secret;
+use crate::kernel::setting::http_url;
+
+/// The online shop.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shop {
+    /// The name of the shop, on its pages.
+    #[serde(default)]
+    pub name: String,
+    /// The key that clients' data is sealed with.
+    pub key: Option<Secret>,
+    /// The same while it is being replaced: the new key, and the old ones.
+    #[serde(default)]
+    pub keys: Vec<Secret>,
+    /// The address of the buyers' pages.
+    pub public_url: Option<String>,
+}
+
+/// How many bytes a key has.
+const KEY_BYTES: usize = 32;
+
+impl Shop {
+    /// Checks the section. The error continues its name.
+    pub(super) fn check(&self) -> Result<(), String> {
+        if cfg!(not(feature = "shop")) {
+            return Err(": this tillgate was built without the shop. Install a package that has \
+                        it, or build with --features shop"
+                .into());
+        }
+        if let Some(url) = &self.public_url {
+            http_url(".public_url", url)?;
+        }
+        match (&self.key, &self.keys[..]) {
+            (None, []) => {
+                return Err(".key is missing: a key of 32 bytes in base64, such as `openssl rand \
+                            -base64 32` prints"
+                    .into());
+            }
+            (Some(_), [_, ..]) => {
+                return Err(": set key or keys, not both: the first of keys is the new one".into());
+            }
+            (Some(_), []) | (None, [_, ..]) => {}
+        }
+        if self.keys().any(|key| bytes_of(key).is_none()) {
+            return Err(
+                ".key: must be 32 bytes in base64, such as `openssl rand -base64 32` prints".into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// The keys, the current one first.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Secret> {
+        self.key.iter().chain(&self.keys)
+    }
+
+    /// The bytes of the keys, the current one first.
+    #[must_use]
+    pub fn key_bytes(&self) -> Vec<[u8; KEY_BYTES]> {
+        self.keys().filter_map(bytes_of).collect()
+    }
+}
+
+fn bytes_of(key: &Secret) -> Option<[u8; KEY_BYTES]> {
+    BASE64.decode(key.expose().trim()).ok()?.try_into().ok()
+}
