@@ -8,8 +8,8 @@ const { SHOP, PICTURES, PATHS, CHROMIUM } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PASSWORD = "верный конь везёт сено";
 const WORDS = {
-  ru: { register: "Зарегистрировать", registered: "Вы зарегистрированы", logIn: "Войти", logOut: "Выйти", email: "Нужен адрес" },
-  en: { register: "Register", registered: "You are registered", logIn: "Log in", logOut: "Log out", email: "It must be an address" },
+  ru: { register: "Зарегистрировать", registered: "Вы зарегистрированы", logIn: "Войти", logOut: "Выйти", end: "Завершить", change: "Сменить пароль" },
+  en: { register: "Register", registered: "You are registered", logIn: "Log in", logOut: "Log out", end: "End", change: "Change the password" },
 };
 let count = 0;
 let faults = 0;
@@ -121,7 +121,30 @@ async function register(browser, path) {
   await press(device, path, words.logIn);
   await device.waitForURL("**/account");
   assert.ok((await device.content()).includes(email));
+
+  // A third device logs in; the second one sees and ends its session.
+  const third = await browser.newContext({ ...path.options, userAgent: "Third device" });
+  const lent = await third.newPage();
+  await lent.goto(`${SHOP}/login`);
+  await fill(lent, path, { username: email, password: PASSWORD });
+  await press(lent, path, words.logIn);
+  await device.goto(`${SHOP}/account`);
   await look(device, path, "account");
+  await press(device, path, `${words.end}: Third device`);
+  assert.ok(!(await device.content()).includes("Third device"), "its session has ended");
+  await lent.goto(`${SHOP}/account`);
+  await lent.waitForURL("**/login");
+  await third.close();
+
+  // The password is changed; a weak one is refused at its field.
+  await fill(device, path, { password: PASSWORD, newPassword: "qwerty1234" });
+  await press(device, path, words.change);
+  assert.ok((await device.locator("#newPassword-fault").textContent()).length > 0);
+  await look(device, path, "password-weak");
+  await fill(device, path, { password: PASSWORD, newPassword: "lantern-copper-77-road" });
+  await press(device, path, words.change);
+  await device.waitForURL("**/account");
+  assert.equal(await device.getByRole("alert").count(), 0);
   await other.close();
 }
 

@@ -30,7 +30,7 @@ use crate::gateway::Provider;
 use crate::http::Readiness;
 use crate::http::server::{Limits, Listener, RequestHandler};
 use crate::http::{
-    AppState, HOOKS_AT_ONCE_MAX, LivePages, Mount, NOTIFICATIONS_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX,
+    AppState, HOOKS_AT_ONCE_MAX, LivePages, Mounts, NOTIFICATIONS_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX,
     OutboxCount, Refusals, operator_routes, public_routes, routes, server,
 };
 use crate::kernel::chance::random_bytes;
@@ -257,13 +257,13 @@ fn state_of(
 
 /// The routes of the shop's services.
 #[cfg(feature = "shop")]
-fn mounts(settings: &Settings, services: &Services) -> Vec<Mount> {
+fn mounts(settings: &Settings, services: &Services) -> Mounts {
     shop::mounts(settings, &services.public_url, &services.store, &services.clock)
 }
 
 #[cfg(not(feature = "shop"))]
-fn mounts(_: &Settings, _: &Services) -> Vec<Mount> {
-    Vec::new()
+fn mounts(_: &Settings, _: &Services) -> Mounts {
+    Mounts::default()
 }
 
 fn limits_of(settings: &Settings) -> Limits {
@@ -406,10 +406,13 @@ impl App {
         match admin_listener {
             None => serving.push(listeners.serve(listener, routes(Arc::clone(&app_state), mounts))),
             Some((admin_listener, endpoint)) => {
-                serving
-                    .push(listeners.serve(listener, public_routes(Arc::clone(&app_state), mounts)));
-                serving
-                    .push(listeners.serve(admin_listener, operator_routes(Arc::clone(&app_state))));
+                serving.push(
+                    listeners.serve(listener, public_routes(Arc::clone(&app_state), mounts.public)),
+                );
+                serving.push(listeners.serve(
+                    admin_listener,
+                    operator_routes(Arc::clone(&app_state), mounts.operator),
+                ));
                 admin_endpoint = endpoint;
             }
         }

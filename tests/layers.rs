@@ -253,6 +253,8 @@ fn imports_point_one_way() {
 /// The modules of the shop, each with those that it may import. A service
 /// imports no other service: it calls the other's HTTP contract.
 const OF_THE_SHOP: &[(&str, &[&str])] = &[
+    // The tests of who may do what go through all services.
+    ("access", &["auth", "front", "seal", "service_client"]),
     ("auth", &["cookie", "form", "refusal", "seal"]),
     ("front", &["cookie", "refusal", "service_client"]),
     ("service_client", &["refusal"]),

@@ -146,7 +146,8 @@ impl Server {
         self.ask(Method::PUT, path, &[], Some((kind, body)), &[]).await
     }
 
-    async fn ask(
+    /// Sends any request.
+    pub async fn ask(
         &self,
         method: Method,
         path: &str,

@@ -50,6 +50,10 @@ pub(super) enum Command {
     /// Stock: show stock levels, import counted ones
     #[command(subcommand)]
     Stock(show::stock::Command),
+    /// The online shop: its staff
+    #[cfg(feature = "shop")]
+    #[command(subcommand)]
+    Shop(show::shop::Command),
     /// Show hooks, payments and messages of a running gateway as they happen
     Listen(listen::Options),
     /// Measure how fast hooks are acknowledged, compared with a bare HTTP
@@ -102,6 +106,8 @@ pub(super) async fn dispatch(command: Command) -> Result<(), Failed> {
         Command::Outbox(command) => show::outbox::run(command).await,
         Command::Payments(command) => show::payments::run(command).await,
         Command::Stock(command) => show::stock::run(command).await,
+        #[cfg(feature = "shop")]
+        Command::Shop(command) => show::shop::run(command).await,
         Command::Listen(options) => listen::run(options).await,
         Command::Bench(options) => bench::run(options).await.map_err(Failed::from),
         Command::Migrate(options) => migrate::run(options).await,

@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::State;
+use axum::middleware::{self, Next};
 use http::{Request, Response};
 
 use super::server::{Answer, BorrowedBody, Peer, RequestHandler};
-use super::{AppState, hooks, routed};
+use super::{AppState, hooks, problem};
 
 /// Receives hooks, and passes all other requests to the routes.
 #[derive(Debug, Clone)]
@@ -35,4 +37,24 @@ impl RequestHandler for Entrance {
         self.app.send_id(id, response.headers_mut());
         response
     }
+}
+
+/// The routes with what all of them share.
+pub(super) fn routed(routes: Router<Arc<AppState>>, app: Arc<AppState>) -> Router {
+    routes
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .fallback(problem::no_such_page)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), bear_request_id))
+        .with_state(app)
+}
+
+async fn bear_request_id(
+    State(app): State<Arc<AppState>>,
+    mut request: axum::extract::Request,
+    next: Next,
+) -> axum::response::Response {
+    let id = app.receive_id(request.headers_mut());
+    let mut response = next.run(request).await;
+    app.send_id(id, response.headers_mut());
+    response
 }

@@ -43,21 +43,21 @@ pub use app_state::{
     SenderKind, Shop, SourceEndpoint,
 };
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
-use axum::response::Response;
 use axum::routing::{get, post};
 pub use entrance::Entrance;
+use entrance::routed;
 pub use live::LivePages;
-pub use mount::Mount;
+pub use mount::{Mount, Mounts};
 pub use outbox_count::OutboxCount;
 use request::number_in;
 use tillgate_web::{REQUEST_ID, forwarded, log, page, work};
 pub use tillgate_web::{body, fields, problem, readiness::Readiness, server};
 
 /// All routes, for a single listener.
-pub fn routes(app: Arc<AppState>, mounts: Vec<Mount>) -> Entrance {
-    let all = public(&app, mounts).merge(operator(&app)).route("/readyz", get(ops::readyz));
+pub fn routes(app: Arc<AppState>, mounts: Mounts) -> Entrance {
+    let all = public(&app, mounts.public)
+        .merge(operator(&app, mounts.operator))
+        .route("/readyz", get(ops::readyz));
     Entrance::of(all, app)
 }
 
@@ -68,14 +68,17 @@ pub fn public_routes(app: Arc<AppState>, mounts: Vec<Mount>) -> Entrance {
 }
 
 /// The operator's routes, for a listener of their own.
-pub fn operator_routes(app: Arc<AppState>) -> Router {
-    let all =
-        operator(&app).route("/readyz", get(ops::readyz)).route("/healthz", get(ops::healthz));
+pub fn operator_routes(app: Arc<AppState>, mounts: Vec<Mount>) -> Router {
+    let all = operator(&app, mounts)
+        .route("/readyz", get(ops::readyz))
+        .route("/healthz", get(ops::healthz));
     routed(all, app)
 }
 
-fn operator(app: &Arc<AppState>) -> Router<Arc<AppState>> {
-    Router::new().route("/metrics", get(ops::metrics_page)).nest("/admin/v1", admin::routes(app))
+fn operator(app: &Arc<AppState>, mounts: Vec<Mount>) -> Router<Arc<AppState>> {
+    Router::new()
+        .route("/metrics", get(ops::metrics_page))
+        .nest("/admin/v1", admin::routes(app, mounts))
 }
 
 fn public(app: &Arc<AppState>, mounts: Vec<Mount>) -> Router<Arc<AppState>> {
@@ -98,23 +101,4 @@ fn public(app: &Arc<AppState>, mounts: Vec<Mount>) -> Router<Arc<AppState>> {
         .route("/assets/buyer.css", get(buyer::style))
         .route("/assets/logo/{merchant}", get(shop::logo))
         .route("/assets/buyer.js", get(buyer::script))
-}
-
-fn routed(routes: Router<Arc<AppState>>, app: Arc<AppState>) -> Router {
-    routes
-        .method_not_allowed_fallback(problem::method_not_allowed)
-        .fallback(problem::no_such_page)
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), bear_request_id))
-        .with_state(app)
-}
-
-async fn bear_request_id(
-    State(app): State<Arc<AppState>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let id = app.receive_id(request.headers_mut());
-    let mut response = next.run(request).await;
-    app.send_id(id, response.headers_mut());
-    response
 }

@@ -10,6 +10,14 @@ pub struct Mount {
     pub routes: Router,
 }
 
+/// The mounts of each side.
+#[derive(Debug, Clone, Default)]
+pub struct Mounts {
+    pub public: Vec<Mount>,
+    /// Under `/admin/v1`, behind the admin token.
+    pub operator: Vec<Mount>,
+}
+
 /// All of them in one router.
 pub fn all<S: Clone + Send + Sync + 'static>(mounts: Vec<Mount>) -> Router<S> {
     mounts.into_iter().fold(Router::new(), |all, Mount { path, routes }| {

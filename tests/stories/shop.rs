@@ -14,6 +14,7 @@ use crate::world::DEADLINE;
 const SHOP: &str = "listen = \"127.0.0.1:0\"
 idle_drain_seconds = 0
 store_cache_mebibytes = 16
+admin_token = \"token-of-the-operator\"
 [shop]
 name = \"Лавка\"
 key = \"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"
@@ -174,6 +175,21 @@ async fn a_client_registers_and_comes_back_and_no_byte_tells_who_it_is() {
     let reply = other.send(Method::POST, "/login", &right).await;
     assert_eq!(leads_to(&reply), "/account");
     assert!(other.open("/account").await.contains(EMAIL));
+
+    // The operator makes the client a picker.
+    let member = process.json(&["shop", "staff", "add", &username, "--role", "picker", "--json"]);
+    assert_eq!(member["roles"], serde_json::json!(["picker"]));
+    let reply = other.send(Method::GET, "/account", &[]).await;
+    assert_eq!(leads_to(&reply), "/login", "a change of roles ends the sessions");
+    let reply = other.send(Method::POST, "/login", &right).await;
+    assert_eq!(leads_to(&reply), "/account");
+    // Nobody else may.
+    for path in ["/admin/v1/shop/staff", "/staff", "/shop/auth/staff"] {
+        let reply = other.send(Method::GET, path, &[]).await;
+        assert!([401, 404].contains(&reply.status.as_u16()), "{path}: {}", reply.status);
+    }
+    let staff = process.json(&["shop", "staff", "list", "--json"]);
+    assert_eq!(staff[0]["username"], username.as_str());
 
     // The same by the contract of the service.
     let reply = other.send(Method::GET, "/shop/auth/auth", &[]).await;

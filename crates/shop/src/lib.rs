@@ -11,6 +11,8 @@
 //! - [`refusal`] has the errors of all services, with their texts;
 //! - [`seal`] encrypts personal data with a key for each client.
 
+#[cfg(test)]
+mod access;
 pub mod auth;
 mod cookie;
 pub mod form;

@@ -1,4 +1,5 @@
-//! Commands for operators: `orders`, `hooks`, `outbox`, `payments`, `stock`.
+//! Commands for operators: `orders`, `hooks`, `outbox`, `payments`, `stock`,
+//! `shop`.
 
 pub mod hooks;
 pub mod journal;
@@ -6,6 +7,8 @@ mod list;
 pub mod orders;
 pub mod outbox;
 pub mod payments;
+#[cfg(feature = "shop")]
+pub mod shop;
 pub mod stock;
 mod table;
 

@@ -17,14 +17,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, header};
 
-use super::api;
 use super::problem::Problem;
 use super::request::bearer;
 use super::{AppState, log};
+use super::{Mount, api, mount};
 
 /// The routes. Each requires the admin token.
-pub fn routes(app: &Arc<AppState>) -> Router<Arc<AppState>> {
-    Router::new()
+pub fn routes(app: &Arc<AppState>, mounts: Vec<Mount>) -> Router<Arc<AppState>> {
+    mount::all(mounts)
         .route("/orders", get(orders::list))
         .route("/orders/{number}", get(orders::show))
         .route("/orders/{number}/journal", get(orders::journal))

@@ -31,6 +31,13 @@ pub struct Aim {
     pub token: String,
 }
 
+impl Aim {
+    /// The name by which the servers are asked. A proxy answers no other.
+    fn host(&self) -> String {
+        self.addresses.first().map_or_else(String::new, |address| address.to_string())
+    }
+}
+
 /// A load to measure.
 #[derive(Debug, Clone)]
 pub struct Load {
@@ -203,7 +210,7 @@ async fn send(sender: &mut SendRequest<Full<Bytes>>, aim: &Aim, body: Bytes) -> 
     let request = Request::builder()
         .method(Method::POST)
         .uri(&aim.path)
-        .header(header::HOST, "bench")
+        .header(header::HOST, aim.host())
         .header(header::CONTENT_TYPE, "application/json")
         .header("client-token", &aim.token)
         .body(Full::new(body));

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use tillgate_identity::origin::Sender;
@@ -22,6 +22,7 @@ use super::client::{Client, Profile, Role};
 use super::own::{Correction, PasswordChange, SessionShown};
 use super::register::Registration;
 use super::sign_in::{Credentials, Opened, Visit};
+use super::staff::Member;
 use crate::form::Form;
 use crate::{Refusal, cookie};
 
@@ -52,6 +53,14 @@ pub fn routes(auth: Arc<Auth>) -> Router {
         .route("/password", post(change_password))
         .route("/sessions", get(sessions))
         .route("/sessions/{id}", delete(end_session))
+        .with_state(auth)
+}
+
+/// The routes for the operator, who has been authenticated.
+pub fn routes_for_operator(auth: Arc<Auth>) -> Router {
+    Router::new()
+        .route("/staff", get(staff))
+        .route("/staff/{username}/{role}", put(give_role).delete(take_role))
         .with_state(auth)
 }
 
@@ -214,7 +223,57 @@ async fn end_session(
     }
 }
 
+#[derive(Debug, Serialize)]
+struct Staff {
+    items: Vec<Member>,
+    /// The list has one page.
+    next_cursor: Option<String>,
+}
+
+/// `GET /staff`
+async fn staff(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Response {
+    match auth.staff().await {
+        Ok(items) => axum::Json(Staff { items, next_cursor: None }).into_response(),
+        Err(refusal) => refusal.into_response_in(language_of(&headers)),
+    }
+}
+
+/// `PUT /staff/{username}/{role}`
+async fn give_role(
+    State(auth): State<Arc<Auth>>,
+    Path((username, role)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    auth.role_set(&username, &role, true, &headers).await
+}
+
+/// `DELETE /staff/{username}/{role}`
+async fn take_role(
+    State(auth): State<Arc<Auth>>,
+    Path((username, role)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    auth.role_set(&username, &role, false, &headers).await
+}
+
 impl Auth {
+    async fn role_set(
+        &self,
+        username: &str,
+        role: &str,
+        is_given: bool,
+        headers: &HeaderMap,
+    ) -> Response {
+        let outcome = match Role::parse(role) {
+            Some(role) => self.set_role(username, role, is_given).await,
+            None => Err(Refusal::NotFound),
+        };
+        match outcome {
+            Ok(member) => axum::Json(member).into_response(),
+            Err(refusal) => refusal.into_response_in(language_of(headers)),
+        }
+    }
+
     /// What a change is sent with.
     fn visit(&self, headers: &HeaderMap, peer: Option<Extension<Peer>>) -> Result<Visit, Refusal> {
         self.refuse_other_sites(headers)?;

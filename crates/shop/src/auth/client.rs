@@ -227,6 +227,12 @@ impl Client {
         keys.unwrap(&self.key, place(self.number(), "key"))
     }
 
+    /// The list of clients with roles.
+    #[must_use]
+    pub fn staff_list() -> ListName {
+        ListName::of(&["staff"])
+    }
+
     /// The key of the document of the client with this number.
     #[must_use]
     pub const fn key_of(number: ClientNumber) -> DocKey {
@@ -257,7 +263,7 @@ impl Document for Client {
     }
 
     fn lists(&self) -> Vec<ListName> {
-        self.roles.iter().next().map(|_| ListName::of(&["staff"])).into_iter().collect()
+        if self.roles.is_empty() { Vec::new() } else { vec![Client::staff_list()] }
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Client, Unreadable> {

@@ -6,7 +6,7 @@
 //! - [`login_name`] leads from an address to its client;
 //! - [`limits`] has the limits of attempts, and their documents;
 //! - [`hashing`] hashes passwords beside the runtime;
-//! - [`register`], [`sign_in`] and [`own`] are the use cases;
+//! - [`register`], [`sign_in`], [`own`] and [`staff`] are the use cases;
 //! - [`api`] is the HTTP contract.
 
 pub mod api;
@@ -18,6 +18,9 @@ pub mod own;
 pub mod register;
 pub mod session;
 pub mod sign_in;
+pub mod staff;
+#[cfg(test)]
+mod stored;
 #[cfg(test)]
 mod tests;
 

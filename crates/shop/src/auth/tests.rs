@@ -27,6 +27,8 @@ struct World {
     store: Store,
     clock: Clock,
     routes: Router,
+    /// For the operator, who has been authenticated.
+    operator: Router,
 }
 
 impl World {
@@ -41,13 +43,18 @@ impl World {
             public_url: URL.into(),
             trusted_proxies: Vec::new(),
         };
-        let auth = Auth::new(settings, store.clone(), clock.clone());
-        World { store, clock, routes: api::routes(Arc::new(auth)) }
+        let auth = Arc::new(Auth::new(settings, store.clone(), clock.clone()));
+        let operator = api::routes_for_operator(Arc::clone(&auth));
+        World { store, clock, routes: api::routes(auth), operator }
     }
 
     /// Another node, or the same one after a restart.
     fn another_node(&self) -> World {
         World::on(self.store.clone(), self.clock.clone())
+    }
+
+    fn operator(&self) -> Browser {
+        Browser { routes: self.operator.clone(), ..self.browser() }
     }
 
     fn browser(&self) -> Browser {
@@ -549,4 +556,39 @@ async fn a_consent_is_kept_with_its_version_and_time() {
     let kept: Vec<_> =
         client.consents.iter().map(|kept| (kept.version.as_str(), kept.at)).collect();
     assert_eq!(kept, [("2026-11-30", world.clock.now())]);
+}
+
+#[tokio::test]
+async fn the_operator_gives_and_takes_roles() {
+    let world = World::new();
+    let mut browser = world.browser();
+    assert_eq!(browser.post("/register", &anna()).await.status, StatusCode::OK);
+    let mut operator = world.operator();
+    let put = operator.send(Method::PUT, "/staff/BUYER7/picker", "", Vec::new()).await;
+    assert_eq!((put.status, &put.body["roles"]), (StatusCode::OK, &json!(["picker"])));
+    assert_eq!(browser.get("/auth").await.status, StatusCode::UNAUTHORIZED, "a new log-in is due");
+    assert_eq!(browser.log_in("buyer7", PASSWORD).await.status, StatusCode::OK);
+    assert_eq!(browser.get("/auth?role=picker").await.status, StatusCode::OK);
+    assert_eq!(browser.get("/auth?role=courier").await.status, StatusCode::FORBIDDEN);
+    // The same again changes nothing.
+    let put = operator.send(Method::PUT, "/staff/buyer7/picker", "", Vec::new()).await;
+    assert_eq!(put.status, StatusCode::OK);
+    assert_eq!(browser.get("/auth").await.status, StatusCode::OK);
+    let listed = operator.get("/staff").await.body;
+    assert_eq!(listed["items"], json!([{"username": "buyer7", "roles": ["picker"]}]));
+
+    let taken = operator.send(Method::DELETE, "/staff/buyer7/picker", "", Vec::new()).await;
+    assert_eq!((taken.status, &taken.body["roles"]), (StatusCode::OK, &json!([])));
+    assert_eq!(browser.get("/auth").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(operator.get("/staff").await.body["items"], json!([]));
+    for path in ["/staff/nobody/picker", "/staff/buyer7/king", "/staff/a@b/picker"] {
+        let reply = operator.send(Method::PUT, path, "", Vec::new()).await;
+        assert_eq!((reply.status, kind(&reply)), (StatusCode::NOT_FOUND, "not-found"), "{path}");
+    }
+    let mut client = world.browser();
+    assert_eq!(
+        client.get("/staff").await.status,
+        StatusCode::NOT_FOUND,
+        "clients have no such route"
+    );
 }

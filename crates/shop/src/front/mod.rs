@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::{HeaderValue, header};
 use tillgate_identity::Signer;
 
@@ -41,8 +41,10 @@ pub fn routes(front: Arc<Front>) -> Router {
     Router::new()
         .route("/register", get(register::form).post(register::submit))
         .route("/login", get(login::form).post(login::submit))
-        .route("/logout", axum::routing::post(login::leave))
+        .route("/logout", post(login::leave))
         .route("/account", get(account::show))
+        .route("/account/sessions", post(account::end_session))
+        .route("/account/password", post(account::change_password))
         .route("/assets/shop.css", get(style))
         .route("/assets/shop.js", get(script))
         .with_state(front)

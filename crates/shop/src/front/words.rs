@@ -32,6 +32,15 @@ pub struct Words {
     pub consent_missing: &'static str,
     pub mistakes: &'static str,
     pub expired_form: &'static str,
+    pub sessions: &'static str,
+    pub this_device: &'static str,
+    pub no_device: &'static str,
+    pub end_session: &'static str,
+    pub used_at: &'static str,
+    pub change_password: &'static str,
+    pub old_password: &'static str,
+    pub new_password: &'static str,
+    pub password_ends_sessions: &'static str,
 }
 
 /// The texts in a language.
@@ -67,6 +76,15 @@ const RU: Words = Words {
     consent_missing: "Без согласия мы не можем хранить ваши данные",
     mistakes: "Исправьте отмеченные поля",
     expired_form: "Страница устарела. Отправьте форму ещё раз",
+    sessions: "Где вы вошли",
+    this_device: "это устройство",
+    no_device: "Устройство без имени",
+    end_session: "Завершить",
+    used_at: "Последнее действие:",
+    change_password: "Сменить пароль",
+    old_password: "Нынешний пароль",
+    new_password: "Новый пароль",
+    password_ends_sessions: "На всех других устройствах придётся войти заново",
 };
 
 const EN: Words = Words {
@@ -93,4 +111,13 @@ const EN: Words = Words {
     consent_missing: "Without your consent we cannot keep your data",
     mistakes: "Correct the marked fields",
     expired_form: "The page is out of date. Send the form again",
+    sessions: "Where you are logged in",
+    this_device: "this device",
+    no_device: "A device without a name",
+    end_session: "End",
+    used_at: "Last used:",
+    change_password: "Change the password",
+    old_password: "Current password",
+    new_password: "New password",
+    password_ends_sessions: "You will have to log in again on all other devices",
 };
