@@ -19,12 +19,13 @@ pub struct ServiceClient {
     routes: Router,
 }
 
-/// On whose behalf a call is made: the cookies, the language and the address of
-/// a person's request.
+/// On whose behalf a call is made: what a person's request says of the person
+/// and the device.
 #[derive(Debug, Clone, Default)]
 pub struct Caller {
     pub cookies: Vec<HeaderValue>,
     pub language: Option<HeaderValue>,
+    pub user_agent: Option<HeaderValue>,
     pub peer: Option<Peer>,
     pub forwarded_for: Vec<HeaderValue>,
 }
@@ -37,6 +38,7 @@ impl Caller {
         Caller {
             cookies: all("cookie"),
             language: headers.get(header::ACCEPT_LANGUAGE).cloned(),
+            user_agent: headers.get(header::USER_AGENT).cloned(),
             peer,
             forwarded_for: all("x-forwarded-for"),
         }
@@ -78,6 +80,9 @@ impl ServiceClient {
         }
         if let Some(language) = &caller.language {
             request = request.header(header::ACCEPT_LANGUAGE, language);
+        }
+        if let Some(user_agent) = &caller.user_agent {
+            request = request.header(header::USER_AGENT, user_agent);
         }
         if let Some(peer) = &caller.peer {
             request = request.extension(*peer);
