@@ -43,6 +43,7 @@ const AUTH: &[Line] = &[
     ("GET", "/auth", Sent::Nothing, [401, 200, 200, 200]),
     ("GET", "/auth?role=picker", Sent::Nothing, [401, 403, 403, 200]),
     ("GET", "/auth?role=operator", Sent::Nothing, [401, 403, 403, 403]),
+    ("GET", "/auth?rol=picker", Sent::Nothing, [400, 400, 400, 400]),
     ("GET", "/me", Sent::Nothing, [401, 200, 200, 200]),
     ("PATCH", "/me", Sent::Json(r#"{"firstName":"Anna"}"#), [401, 200, 200, 200]),
     (

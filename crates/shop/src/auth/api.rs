@@ -23,7 +23,7 @@ use super::own::{Correction, PasswordChange, SessionShown};
 use super::register::Registration;
 use super::sign_in::{Credentials, Opened, Visit};
 use super::staff::Member;
-use crate::form::Form;
+use crate::form::{Fault, Form};
 use crate::{Refusal, cookie};
 
 /// The cookie of a session.
@@ -153,7 +153,10 @@ async fn check(
     headers: HeaderMap,
 ) -> Response {
     let work = async {
-        let role = match query.ok().and_then(|Query(wanted)| wanted.role) {
+        // A misspelt parameter must not pass for a question without a role.
+        let misspelt = |_| Refusal::Fields(vec![("query".to_owned(), Fault::Unknown)]);
+        let Query(wanted) = query.map_err(misspelt)?;
+        let role = match wanted.role {
             Some(name) => Some(Role::parse(&name).ok_or(Refusal::NoRole)?),
             None => None,
         };
