@@ -4,12 +4,12 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
-const { SHOP, PICTURES, PATHS, CHROMIUM } = process.env;
+const { SHOP, LETTERS, PICTURES, PATHS, CHROMIUM } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PASSWORD = "верный конь везёт сено";
 const WORDS = {
-  ru: { register: "Зарегистрировать", registered: "Вы зарегистрированы", logIn: "Войти", logOut: "Выйти", end: "Завершить", change: "Сменить пароль" },
-  en: { register: "Register", registered: "You are registered", logIn: "Log in", logOut: "Log out", end: "End", change: "Change the password" },
+  ru: { register: "Зарегистрировать", registered: "Вы зарегистрированы", logIn: "Войти", logOut: "Выйти", end: "Завершить", change: "Сменить пароль", data: "Изменить данные", save: "Сохранить", verify: "Подтвердить адрес", verified: "Адрес подтверждён", notVerified: "не подтверждён", again: "Отправить письмо ещё раз", forgotten: "Забыли пароль?", send: "Прислать письмо", set: "Задать пароль" },
+  en: { register: "Register", registered: "You are registered", logIn: "Log in", logOut: "Log out", end: "End", change: "Change the password", data: "Change your data", save: "Save", verify: "Confirm the address", verified: "The address is confirmed", notVerified: "is not confirmed", again: "Send the letter again", forgotten: "Forgotten your password?", send: "Send the letter", set: "Choose the password" },
 };
 let count = 0;
 let faults = 0;
@@ -22,6 +22,31 @@ const ready = async () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 };
+
+/** The letters to an address so far. */
+const lettersTo = (address) => readFileSync(LETTERS, "utf8").split("\n").filter(Boolean).map(JSON.parse).filter(({ to }) => to === address);
+
+/** Waits for the nth letter to an address, counted from 1. Returns its link. */
+async function link(address, number) {
+  const deadline = Date.now() + 20_000;
+  while (lettersTo(address).length < number) {
+    if (Date.now() > deadline) throw new Error(`letter ${number} to ${address} did not arrive within 20 s`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const letter = lettersTo(address)[number - 1];
+  const [found] = letter.text.match(/http\S+/);
+  assert.ok(letter.html.includes(`href="${found}"`), "both parts of a letter have the link");
+  return found;
+}
+
+/** Follows a link of a page, by its words. */
+async function follow(page, path, name) {
+  const anchor = page.getByRole("link", { name, exact: true });
+  if (path.hands === "keyboard") {
+    await anchor.focus();
+    await Promise.all([page.waitForEvent("load"), page.keyboard.press("Enter")]);
+  } else await Promise.all([page.waitForEvent("load"), anchor.click()]);
+}
 
 /** Takes a picture of a page, and checks its accessibility. */
 async function look(page, path, name) {
@@ -86,7 +111,7 @@ async function register(browser, path) {
     faults += 1;
   });
   await page.goto(`${SHOP}/login`);
-  await page.getByRole("link").last().click();
+  await follow(page, path, path.lang === "ru" ? "Зарегистрироваться" : "Register");
   await page.waitForURL("**/register");
   for (const name of ["firstName", "password", "email", "phone"]) {
     assert.ok(await page.locator(`[name="${name}"]`).isVisible(), name);
@@ -105,6 +130,34 @@ async function register(browser, path) {
   await page.waitForURL("**/account?new");
   assert.ok((await page.content()).includes(words.registered));
   await look(page, path, "registered");
+
+  // The address is confirmed by the link of the letter, and the button behind it.
+  assert.ok((await page.content()).includes(words.notVerified));
+  const first = await link(email, 1);
+  await press(page, path, words.again);
+  await look(page, path, "letter-sent");
+  const second = await link(email, 2);
+  assert.notEqual(first, second);
+  await page.goto(second);
+  await look(page, path, "verify");
+  await press(page, path, words.verify);
+  assert.ok((await page.content()).includes(words.verified));
+  await look(page, path, "verified");
+  await page.goto(`${SHOP}/account`);
+  assert.ok(!(await page.content()).includes(words.notVerified));
+
+  // The client's own data: a mistake is shown at its field.
+  await follow(page, path, words.data);
+  assert.equal(await page.locator('[name="email"]').inputValue(), email);
+  await fill(page, path, { lastName: "Иванова", phone: "12" });
+  await press(page, path, words.save);
+  assert.ok((await page.locator("#phone-fault").textContent()).length > 0);
+  await look(page, path, "data-mistake");
+  await fill(page, path, { phone: "+7 999 000-11-22" });
+  await press(page, path, words.save);
+  await page.waitForURL("**/account");
+  assert.ok((await page.content()).includes("Иванова"));
+  await look(page, path, "account-own");
   await press(page, path, words.logOut);
   await page.waitForURL("**/login");
   await context.close();
@@ -137,6 +190,7 @@ async function register(browser, path) {
   await third.close();
 
   // The password is changed; a weak one is refused at its field.
+  await follow(device, path, words.change);
   await fill(device, path, { password: PASSWORD, newPassword: "qwerty1234" });
   await press(device, path, words.change);
   assert.ok((await device.locator("#newPassword-fault").textContent()).length > 0);
@@ -146,6 +200,27 @@ async function register(browser, path) {
   await device.waitForURL("**/account");
   assert.equal(await device.getByRole("alert").count(), 0);
   await other.close();
+
+  // A forgotten password is replaced by the link of a letter.
+  const forgetful = await browser.newContext(path.options);
+  const reader = await forgetful.newPage();
+  await reader.goto(`${SHOP}/login`);
+  await follow(reader, path, words.forgotten);
+  await look(reader, path, "forgotten");
+  await fill(reader, path, { username: email });
+  await press(reader, path, words.send);
+  assert.ok(await reader.getByRole("status").isVisible());
+  await look(reader, path, "reset-sent");
+  await reader.goto(await link(email, 3));
+  await fill(reader, path, { password: "qwerty1234" });
+  await press(reader, path, words.set);
+  assert.ok((await reader.locator("#password-fault").textContent()).length > 0);
+  await look(reader, path, "reset-weak");
+  await fill(reader, path, { password: "window-garden-31-lamp" });
+  await press(reader, path, words.set);
+  await reader.waitForURL("**/account");
+  assert.ok((await reader.content()).includes(email));
+  await forgetful.close();
 }
 
 const sizes = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };

@@ -7,7 +7,7 @@
 mod endpoints;
 mod peers;
 #[cfg(feature = "shop")]
-mod shop;
+pub mod shop;
 
 use crate::payments;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +80,9 @@ pub enum StartError {
         /// The error of the operating system.
         why: std::io::Error,
     },
+    /// Letters cannot be sent with these settings.
+    #[error("shop.mail.{0}")]
+    Mail(String),
     /// The HTTP client cannot be built.
     #[error("{0}")]
     Client(#[from] ClientError),
@@ -255,15 +258,16 @@ fn state_of(
     }
 }
 
-/// The routes of the shop's services.
+/// Starts the shop's services. Returns their routes.
 #[cfg(feature = "shop")]
-fn mounts(settings: &Settings, services: &Services) -> Mounts {
-    shop::mounts(settings, &services.public_url, &services.store, &services.clock)
+fn shop_mounts(settings: &Settings, workers: &Workers) -> Result<Mounts, StartError> {
+    shop::start(settings, workers)
 }
 
 #[cfg(not(feature = "shop"))]
-fn mounts(_: &Settings, _: &Services) -> Mounts {
-    Mounts::default()
+#[expect(clippy::unnecessary_wraps, reason = "with the shop it can fail")]
+fn shop_mounts(_: &Settings, _: &Workers) -> Result<Mounts, StartError> {
+    Ok(Mounts::default())
 }
 
 fn limits_of(settings: &Settings) -> Limits {
@@ -381,7 +385,6 @@ impl App {
         };
         let store = open_store_or_wait(settings, &clock).await?;
         let services = services_of(settings, store, clock, &peers, address);
-        let mounts = mounts(settings, &services);
         clock_watch::look(&services).await;
         let duplicates = DuplicateCounter::default();
         let staff = Workers {
@@ -389,6 +392,7 @@ impl App {
             drain: CancellationToken::new(),
             workers: TaskTracker::new(),
         };
+        let mounts = shop_mounts(settings, &staff)?;
         let recorder =
             duplicate_recorder::run(services.clone(), duplicates.clone(), staff.drain.clone());
         staff.spawn(recorder);

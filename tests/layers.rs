@@ -33,6 +33,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "texts",
             "views",
             "telemetry",
+            // It lists everything that is stored, with the shop's part.
+            "shop/stored",
         ],
     ),
     ("telemetry", &["kernel", "outbox", "dedup"]),
@@ -155,7 +157,7 @@ const HOMES: &[(&str, &[&str])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("kernel", &[]),
     ("identity", &["kernel"]),
-    ("shop", &["identity", "kernel", "store", "web"]),
+    ("shop", &["identity", "kernel", "peer", "store", "web"]),
     ("store", &["kernel"]),
     ("peer", &["kernel"]),
     ("web", &["kernel", "store"]),
@@ -255,9 +257,15 @@ fn imports_point_one_way() {
 const OF_THE_SHOP: &[(&str, &[&str])] = &[
     // The tests of who may do what go through all services.
     ("access", &["auth", "front", "seal", "service_client"]),
-    ("auth", &["cookie", "form", "refusal", "seal"]),
+    // It lists what all services store.
+    ("stored", &["auth", "bus", "notification"]),
+    ("auth", &["assertion", "bus", "cookie", "form", "formats", "refusal", "seal"]),
+    ("notification", &["bus", "formats", "seal"]),
     ("front", &["cookie", "refusal", "service_client"]),
-    ("service_client", &["refusal"]),
+    ("formats", &["bus"]),
+    ("bus", &["refusal", "seal"]),
+    ("service_client", &["assertion", "refusal"]),
+    ("assertion", &["seal"]),
     ("refusal", &["form"]),
     ("form", &[]),
     ("seal", &[]),

@@ -2,44 +2,147 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use tillgate_identity::Signer;
+use tillgate_shop::assertion::Assertions;
 use tillgate_shop::auth::{self, Auth};
+use tillgate_shop::bus::inbox::Inbox;
 use tillgate_shop::front::{self, Front};
+use tillgate_shop::notification::Notification;
+use tillgate_shop::notification::letter::Sender;
+use tillgate_shop::notification::mailer::{MailServer, Mailer, MailerError};
+use tillgate_shop::notification::sender::LetterSender;
 use tillgate_shop::seal::MasterKeys;
 use tillgate_shop::service_client::ServiceClient;
 
-use crate::config::Settings;
+use super::{StartError, Workers};
+use crate::config::{self, ServiceName, Settings};
 use crate::http::{Mount, Mounts};
 use crate::kernel::Clock;
 use crate::store::Store;
 
-/// The services' routes, each under its path.
-pub fn mounts(settings: &Settings, own_url: &str, store: &Store, clock: &Clock) -> Mounts {
-    let Some(shop) = &settings.shop else { return Mounts::default() };
+/// What the services of a shop share.
+struct Ground<'a> {
+    settings: &'a Settings,
+    shop: &'a config::Shop,
+    keys: MasterKeys,
+    public_url: String,
+    store: Store,
+    clock: Clock,
+}
+
+impl Ground<'_> {
+    fn runs(&self, service: ServiceName) -> bool {
+        self.settings.services.run(service)
+    }
+
+    fn auth(&self) -> Arc<Auth> {
+        let settings = auth::Settings {
+            keys: self.keys.clone(),
+            public_url: self.public_url.clone(),
+            trusted_proxies: self.settings.trusted_proxies.0.clone(),
+        };
+        Arc::new(Auth::new(settings, self.store.clone(), self.clock.clone()))
+    }
+
+    /// The service `auth`, in this process if it has these routes.
+    fn client_of_auth(&self, routes: Option<Router>) -> Result<ServiceClient, StartError> {
+        match (routes, self.shop.service_urls.get("auth")) {
+            (Some(routes), _) => Ok(ServiceClient::of(routes)),
+            (None, Some(url)) => {
+                let assertions = Assertions::new(&self.keys);
+                let clock = self.clock.clone();
+                Ok(ServiceClient::at(url, "auth", "front", assertions, clock)?)
+            }
+            // The choice of the services was checked.
+            (None, None) => Ok(ServiceClient::of(Router::new())),
+        }
+    }
+
+    fn front(&self, auth: ServiceClient) -> Router {
+        front::routes(Arc::new(Front {
+            name: self.shop.name.clone(),
+            public_url: self.public_url.clone(),
+            auth,
+            forms: Signer::new(&self.keys.derive("forms"), "form"),
+        }))
+    }
+
+    fn notification(&self, workers: &Workers) -> Result<(), StartError> {
+        let service = Notification {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            keys: self.keys.clone(),
+        };
+        let mailer = self.shop.mail.as_ref().map(mailer_of).transpose();
+        let mailer = mailer.map_err(|why| StartError::Mail(why.to_string()))?;
+        if mailer.is_none() {
+            tracing::warn!(
+                "[shop.mail] is missing: letters to clients wait, and forgotten passwords cannot \
+                 be replaced"
+            );
+        }
+        let sender = Sender { name: self.shop.name.clone(), public_url: self.public_url.clone() };
+        let (store, keys) = (self.store.clone(), self.keys.clone());
+        let inbox = Inbox { consumer: Arc::new(service.clone()), store, keys };
+        workers.spawn(inbox.run(workers.drain.clone()));
+        workers.spawn(LetterSender { service, mailer, sender }.run(workers.drain.clone()));
+        Ok(())
+    }
+}
+
+/// Starts the services of the settings' shop that this process runs. Returns
+/// their routes.
+pub(super) fn start(settings: &Settings, workers: &Workers) -> Result<Mounts, StartError> {
+    let mut mounts = Mounts::default();
+    let Some(shop) = &settings.shop else { return Ok(mounts) };
     let mut keys = shop.key_bytes().into_iter();
     // The check of the settings has found a key.
-    let Some(current) = keys.next() else { return Mounts::default() };
-    let public_url = shop.public_url.as_deref().unwrap_or(own_url);
-    let settings = auth::Settings {
+    let Some(current) = keys.next() else { return Ok(mounts) };
+    let public_url = shop.public_url.as_deref().unwrap_or(&workers.services.public_url);
+    let ground = Ground {
+        settings,
+        shop,
         keys: MasterKeys::new(current, keys),
         public_url: public_url.trim_end_matches('/').to_owned(),
-        trusted_proxies: settings.trusted_proxies.0.clone(),
+        store: workers.services.store.clone(),
+        clock: workers.services.clock.clone(),
     };
-    let (forms, public_url) = (settings.keys.derive("forms"), settings.public_url.clone());
-    let auth = Arc::new(Auth::new(settings, store.clone(), clock.clone()));
-    let staff = auth::api::routes_for_operator(Arc::clone(&auth));
-    let auth = auth::api::routes(auth);
-    let front = Front {
-        name: shop.name.clone(),
-        public_url,
-        auth: ServiceClient::of(auth.clone()),
-        forms: Signer::new(&forms, "form"),
-    };
-    Mounts {
-        public: vec![
-            Mount { path: "/shop/auth", routes: auth },
-            Mount { path: "", routes: front::routes(Arc::new(front)) },
-        ],
-        operator: vec![Mount { path: "/shop", routes: staff }],
+    let mut auth = None;
+    if ground.runs(ServiceName::Auth) {
+        let service = ground.auth();
+        let routes = auth::api::routes(Arc::clone(&service));
+        mounts.public.push(Mount { path: "/shop/auth", routes: routes.clone() });
+        if settings.services.alone() == Some(ServiceName::Auth) {
+            mounts.public.push(Mount { path: "", routes: routes.clone() });
+        }
+        let operator = auth::api::routes_for_operator(Arc::clone(&service));
+        mounts.operator.push(Mount { path: "/shop", routes: operator });
+        let (store, keys) = (ground.store.clone(), ground.keys.clone());
+        workers.spawn(Inbox { consumer: service, store, keys }.run(workers.drain.clone()));
+        auth = Some(routes);
     }
+    if ground.runs(ServiceName::Notification) {
+        ground.notification(workers)?;
+    }
+    if ground.runs(ServiceName::Front) {
+        let routes = ground.front(ground.client_of_auth(auth)?);
+        mounts.public.push(Mount { path: "", routes });
+    }
+    Ok(mounts)
+}
+
+/// Hands letters to the mail server of the settings.
+pub fn mailer_of(mail: &config::Mail) -> Result<Mailer, MailerError> {
+    // The check of the settings has read the address.
+    let address = mail.address().map_err(MailerError::From)?;
+    Mailer::new(MailServer {
+        host: address.host,
+        port: address.port,
+        is_tls_from_start: address.is_tls_from_start,
+        user: address.user,
+        password: mail.password.clone(),
+        from: mail.from.clone(),
+        ca: mail.ca.clone(),
+    })
 }

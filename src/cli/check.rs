@@ -39,7 +39,8 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
     }
     let running = receiver::find(&settings).await;
     let mut report = Report::default();
-    if settings.sources.is_empty() && settings.merchants.is_empty() {
+    let has_no_senders = settings.sources.is_empty() && settings.merchants.is_empty();
+    if has_no_senders && settings.shop.is_none() {
         let why = "none: add [sources.sm] with protocol = \"sm\" and a token, or a merchant; \
                    tillgate init writes both";
         report.add("sources", Err(why.into()));
@@ -51,6 +52,8 @@ pub async fn run(config: &ConfigOption) -> Result<(), Failed> {
     report.gateways(&settings).await;
     report.marketplaces(&settings).await;
     report.merchants(&settings).await;
+    #[cfg(feature = "shop")]
+    report.mail(&settings).await;
     if settings.admin_token.is_none() {
         let text = "off: set admin_token to use tillgate orders, hooks, outbox and stock";
         report.add("admin", Ok(text.into()));
@@ -143,6 +146,22 @@ impl Report {
             }
             Err(why) => self.add("shipments", Err(why.to_string())),
         }
+    }
+
+    #[cfg(feature = "shop")]
+    async fn mail(&mut self, settings: &Settings) {
+        let Some(shop) = &settings.shop else { return };
+        let Some(mail) = &shop.mail else {
+            let text = "not configured: letters to clients wait, and forgotten passwords cannot \
+                        be replaced";
+            return self.add("mail", Ok(text.into()));
+        };
+        let reached = match app::shop::mailer_of(mail) {
+            Ok(mailer) => mailer.look().await,
+            Err(why) => Err(why.to_string()),
+        };
+        let reached = reached.map(|()| format!("{} takes letters", mail.url));
+        self.add("mail", reached.map_err(|why| format!("{}: {why}", mail.url)));
     }
 
     async fn merchants(&mut self, settings: &Settings) {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Failed, secret};
-use crate::config::{Settings, StoreUrl};
+use crate::config::{ServiceName, Services, Settings, StoreUrl};
 
 /// The option that names the configuration file.
 #[derive(Debug, Clone, Args)]
@@ -51,6 +51,9 @@ pub(super) struct Overrides {
     /// A file that contains the value of --store
     #[arg(long, value_name = "FILE")]
     store_file: Option<PathBuf>,
+    /// Run only these parts: gateway, and of the shop auth, notification, front
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    services: Vec<ServiceName>,
 }
 
 impl Overrides {
@@ -63,6 +66,11 @@ impl Overrides {
         if let Some(url) = secret::given(None, self.store_file.as_deref(), "--store-file")? {
             settings.store =
                 url.parse().map_err(|why| Failed::usage(format!("--store-file: {why}")))?;
+        }
+        if !self.services.is_empty() {
+            let services = Services::only(self.services.iter().copied());
+            let chosen = settings.run_only(services);
+            chosen.map_err(|why| Failed::usage(format!("--services: {why}")))?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use sd_notify::NotifyState;
 use super::receiver::Note;
 use super::{ConfigOption, Failed, Overrides};
 use crate::app::{App, StartError};
-use crate::config::Settings;
+use crate::config::{ServiceName, Settings};
 use crate::kernel::Clock;
 use crate::telemetry::{logs, metrics};
 
@@ -34,7 +34,7 @@ pub async fn run(options: Options) -> Result<(), Failed> {
     let app =
         App::start(&settings, Clock::System, metrics::install()).await.map_err(
             |why| match why {
-                StartError::Address(_) => Failed::usage(why),
+                StartError::Address(_) | StartError::Mail(_) => Failed::usage(why),
                 StartError::Store(_)
                 | StartError::Database(_)
                 | StartError::Client(_)
@@ -92,11 +92,14 @@ fn announce(settings: &Settings, app: &App) {
         }
     }
     say(format_args!("  store      {}", settings.store));
+    if !settings.services.are_all() {
+        say(format_args!("  services   {}", settings.services));
+    }
     let url = settings.public_url();
     for name in settings.sources.keys() {
         say(format_args!("  hooks      POST {url}/hooks/{name}"));
     }
-    if settings.sources.is_empty() {
+    if settings.sources.is_empty() && settings.services.run(ServiceName::Gateway) {
         say("  hooks      none: add [sources.sm] to tillgate.toml (see README.md)");
     }
     for (name, gateway) in &settings.gateways {

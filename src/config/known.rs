@@ -311,6 +311,34 @@ pub const SECTIONS: &[Section] = &[
             ),
         ],
     },
+    Section {
+        place: &["shop", "service_urls"],
+        about: "Services that run in other processes (`serve --services`).",
+        settings: &[Setting::optional(
+            ANY,
+            Text,
+            "The address of the process that runs the service, such as `http://10.0.0.5:8080`.",
+        )],
+    },
+    Section {
+        place: &["shop", "mail"],
+        about: "The mail server for letters to the shop's clients. Without it, letters wait.",
+        settings: &[
+            Setting::required(
+                "url",
+                Text,
+                "`smtps://USER@HOST:465`, or `smtp://` for STARTTLS, which must succeed unless the \
+                    host is this machine.",
+            ),
+            Setting::optional("password", Secret, "The password of the user in `url`."),
+            Setting::required("from", Text, "The sender, such as `Лавка <shop@example.org>`."),
+            Setting::optional(
+                "ca_file",
+                Text,
+                "A certificate authority of one's own, in PEM, in addition to the system's.",
+            ),
+        ],
+    },
 ];
 
 /// Every setting by its place.
@@ -393,7 +421,12 @@ mod tests {
             ),
             ("[merchants.shop]", &["merchants", ANY], &[]),
             ("[notify]", &["notify"], &["telegram"]),
-            ("[shop]", &["shop"], &[]),
+            ("[shop]", &["shop"], &["mail", "service_urls"]),
+            (
+                "[shop.mail]\nurl = \"smtps://m.example\"\nfrom = \"a@b.example\"",
+                &["shop", "mail"],
+                &[],
+            ),
             ("[notify.telegram]\ntoken = \"t\"", &["notify", "telegram"], &["chats"]),
         ] {
             let section = SECTIONS.iter().find(|section| section.place == place);

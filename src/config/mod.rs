@@ -8,12 +8,14 @@
 mod check;
 mod endpoint;
 mod known;
+mod mail;
 mod merchant;
 mod notify;
 mod overlay;
 mod placeholder;
 pub mod reference;
 mod secrets;
+mod services;
 mod settings;
 mod shop;
 mod source;
@@ -23,8 +25,10 @@ use std::io;
 use std::path::Path;
 
 pub use endpoint::{Endpoint, listen_address};
+pub use mail::Mail;
 pub use merchant::Merchant;
 pub use notify::{Notify, Telegram};
+pub use services::{ServiceName, Services};
 pub use settings::Settings;
 pub use shop::Shop;
 pub use source::{Outgoing, Payment, Source};
@@ -97,10 +101,7 @@ pub fn parse(
         in_file(why.to_string().lines().collect::<Vec<_>>().join(" "))
     })?;
     check::check(&settings).map_err(in_file)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    for (name, merchant) in &mut settings.merchants {
-        merchant.read_logo(folder).map_err(|why| in_file(format!("merchants.{name}.{why}")))?;
-    }
+    settings.read_files(path.parent().unwrap_or(Path::new("."))).map_err(in_file)?;
     settings.unknown_variables = unknown_variables;
     Ok(settings)
 }

@@ -106,6 +106,8 @@ mod tests {
         ("merchants.*", "[merchants.x]\n"),
         ("notify", "[notify]\n"),
         ("shop", "[shop]\n"),
+        ("shop.service_urls", "[shop.service_urls]\n"),
+        ("shop.mail", "[shop.mail]\nurl = \"smtps://m.example\"\nfrom = \"a@b.example\"\n"),
         ("notify.telegram", "[notify.telegram]\ntoken = \"t\"\n"),
         ("notify.telegram.chats", "[notify.telegram]\ntoken = \"t\"\n[notify.telegram.chats]\n"),
     ];

@@ -127,6 +127,8 @@ fn all(settings: &Settings) -> Vec<Held<'_>> {
     }
     let keys = settings.shop.iter().flat_map(Shop::keys);
     keys.for_each(|key| add("shop".into(), "key", Origin::Chosen, key));
+    let mail = settings.shop.iter().filter_map(|shop| shop.mail.as_ref()?.password.as_ref());
+    mail.for_each(|password| add("shop.mail".into(), "password", Origin::Issued, password));
     all
 }
 

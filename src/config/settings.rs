@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::{Endpoint, Merchant, Notify, Shop, Source, StoreUrl, listen_address};
+use super::{
+    Endpoint, Merchant, Notify, ServiceName, Services, Shop, Source, StoreUrl, listen_address,
+};
 use crate::gateway::Gateway;
 use crate::kernel::Secret;
 use crate::webhooks::verify::Networks;
@@ -23,6 +25,9 @@ pub struct Settings {
     /// Environment variables with our prefix that name no setting.
     #[serde(skip)]
     pub unknown_variables: Vec<String>,
+    /// The parts of the program that this process runs.
+    #[serde(skip)]
+    pub services: Services,
     /// The address to listen on.
     #[serde(default = "listen_default", deserialize_with = "listen")]
     pub listen: SocketAddr,
@@ -109,6 +114,40 @@ impl Settings {
     /// Deserializes them from a table.
     pub(super) fn deserialize_from(table: toml::Table) -> Result<Settings, toml::de::Error> {
         table.try_into()
+    }
+
+    /// Reads the files that sections name by paths relative to `folder`.
+    pub(super) fn read_files(&mut self, folder: &Path) -> Result<(), String> {
+        for (name, merchant) in &mut self.merchants {
+            merchant.read_logo(folder).map_err(|why| format!("merchants.{name}.{why}"))?;
+        }
+        let mail = self.shop.as_mut().and_then(|shop| shop.mail.as_mut());
+        mail.map_or(Ok(()), |mail| mail.read_ca(folder)).map_err(|why| format!("shop.mail.{why}"))
+    }
+
+    /// Chooses the parts of the program that this process runs.
+    ///
+    /// # Errors
+    /// When they cannot run with these settings.
+    pub fn run_only(&mut self, services: Services) -> Result<(), String> {
+        let of_the_shop =
+            [ServiceName::Auth, ServiceName::Notification, ServiceName::Front].into_iter();
+        let wanted = of_the_shop.clone().find(|service| services.run(*service));
+        match (&self.shop, wanted) {
+            (None, Some(service)) => {
+                return Err(format!("{service} is a part of the shop: add a section [shop]"));
+            }
+            (Some(shop), Some(_)) => shop.check_services(&services, &self.store)?,
+            (_, None) => {}
+        }
+        if !services.run(ServiceName::Gateway) {
+            self.sources.clear();
+            self.gateways.clear();
+            self.merchants.clear();
+            self.notify = Notify::default();
+        }
+        self.services = services;
+        Ok(())
     }
 
     pub(super) fn read_from(self, file: &Path) -> Settings {

@@ -1,9 +1,12 @@
 //! The section `[shop]`.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
+use super::{Mail, ServiceName, Services, StoreUrl};
 use crate::kernel::Secret;
 use crate::kernel::setting::http_url;
 
@@ -21,7 +24,15 @@ pub struct Shop {
     pub keys: Vec<Secret>,
     /// The address of the buyers' pages.
     pub public_url: Option<String>,
+    /// The addresses of services in other processes, by name.
+    #[serde(default)]
+    pub service_urls: BTreeMap<String, String>,
+    /// The mail server for letters to clients.
+    pub mail: Option<Mail>,
 }
+
+/// Services that other ones call over HTTP.
+const CALLED: [&str; 1] = ["auth"];
 
 /// How many bytes a key has.
 const KEY_BYTES: usize = 32;
@@ -36,6 +47,19 @@ impl Shop {
         }
         if let Some(url) = &self.public_url {
             http_url(".public_url", url)?;
+        }
+        for (service, url) in &self.service_urls {
+            if !CALLED.contains(&service.as_str()) {
+                return Err(format!(
+                    ".service_urls.{service}: no service calls it; the services that are called: \
+                     {}",
+                    CALLED.join(", ")
+                ));
+            }
+            http_url(&format!(".service_urls.{service}"), url)?;
+        }
+        if let Some(mail) = &self.mail {
+            mail.check().map_err(|why| format!(".mail{why}"))?;
         }
         match (&self.key, &self.keys[..]) {
             (None, []) => {
@@ -52,6 +76,30 @@ impl Shop {
             return Err(
                 ".key: must be 32 bytes in base64, such as `openssl rand -base64 32` prints".into(),
             );
+        }
+        Ok(())
+    }
+
+    /// Checks whether services can run without the others.
+    pub(super) fn check_services(
+        &self,
+        services: &Services,
+        store: &StoreUrl,
+    ) -> Result<(), String> {
+        let has = |service| services.run(service);
+        if has(ServiceName::Front)
+            && !has(ServiceName::Auth)
+            && !self.service_urls.contains_key("auth")
+        {
+            return Err("front calls auth: run it here too, or set shop.service_urls.auth".into());
+        }
+        // They write to each other through the store.
+        let is_split = has(ServiceName::Auth) != has(ServiceName::Notification);
+        if is_split && !matches!(store, StoreUrl::Postgres(_)) {
+            return Err(format!(
+                "auth and notification write to each other through the store, and {store} is for \
+                 one process: run both here, or use PostgreSQL"
+            ));
         }
         Ok(())
     }

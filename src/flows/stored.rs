@@ -15,8 +15,18 @@ use crate::outbox::{Delivery, Lane, MessageId, message_key};
 use crate::payments::{self, Alias, Budget, Checkout, PastBill};
 use crate::store::{Store, Unavailable};
 
-/// All kinds of documents. Their numbers are unique.
-pub const KINDS: [Kind; 12] = [
+/// What the shop's services store.
+#[cfg(feature = "shop")]
+use tillgate_shop::stored as of_the_shop;
+
+#[cfg(not(feature = "shop"))]
+mod of_the_shop {
+    pub const KINDS: [super::Kind; 0] = [];
+    pub const LANES: [super::Lane; 0] = [];
+}
+
+/// The gateway's kinds of documents.
+const KINDS: [Kind; 12] = [
     Order::KIND,
     JournalEntry::KIND,
     Delivery::KIND,
@@ -31,22 +41,38 @@ pub const KINDS: [Kind; 12] = [
     ByteCount::KIND,
 ];
 
-/// All lanes. Their bytes are unique.
-pub const LANES: [Lane; 5] =
+/// The gateway's lanes.
+const LANES: [Lane; 5] =
     [notify::LANE, payments::LANE, CALLBACKS, payments::WATCH_LANE, MARKETPLACES];
+
+/// All kinds of documents. Their numbers are unique.
+fn kinds() -> impl Iterator<Item = Kind> {
+    KINDS.into_iter().chain(of_the_shop::KINDS)
+}
+
+/// All lanes. Their bytes are unique.
+pub fn lanes() -> impl Iterator<Item = Lane> {
+    LANES.into_iter().chain(of_the_shop::LANES)
+}
+
+/// Whether a lane is one of the shop's.
+#[must_use]
+pub fn is_of_the_shop(lane: Lane) -> bool {
+    of_the_shop::LANES.contains(&lane)
+}
 
 /// The declared lane, with its name, for a lane that was read back; an unknown
 /// lane is returned unchanged.
 #[must_use]
 pub fn named_lane(lane: Lane) -> Lane {
-    LANES.into_iter().find(|known| *known == lane).unwrap_or(lane)
+    lanes().find(|known| *known == lane).unwrap_or(lane)
 }
 
 /// The declared kind, with its name, for a kind that was read back; an unknown
 /// kind is returned unchanged.
 #[must_use]
 pub fn named(kind: Kind) -> Kind {
-    KINDS.into_iter().find(|known| *known == kind).unwrap_or(kind)
+    kinds().find(|known| *known == kind).unwrap_or(kind)
 }
 
 /// A message of the outbox by its id.
@@ -63,10 +89,10 @@ mod tests {
 
     #[test]
     fn no_two_lanes_have_the_same_byte_or_name() {
-        let bytes: BTreeSet<u8> = LANES.iter().map(|lane| lane.byte()).collect();
-        let names: BTreeSet<String> = LANES.iter().map(Lane::to_string).collect();
-        assert_eq!((bytes.len(), names.len()), (LANES.len(), LANES.len()));
-        for lane in LANES {
+        let bytes: BTreeSet<u8> = lanes().map(Lane::byte).collect();
+        let names: BTreeSet<String> = lanes().map(|lane| lane.to_string()).collect();
+        assert_eq!((bytes.len(), names.len()), (lanes().count(), lanes().count()));
+        for lane in lanes() {
             let read_back = Lane::from_byte(lane.byte());
             assert_eq!(read_back.ordering(), lane.ordering());
             assert_eq!(named_lane(read_back).to_string(), lane.to_string());
@@ -75,8 +101,8 @@ mod tests {
 
     #[test]
     fn no_two_kinds_have_the_same_number() {
-        let numbers: BTreeSet<u8> = KINDS.iter().map(|kind| kind.byte()).collect();
-        assert_eq!(numbers.len(), KINDS.len());
+        let numbers: BTreeSet<u8> = kinds().map(Kind::byte).collect();
+        assert_eq!(numbers.len(), kinds().count());
         assert_eq!(named(Kind::from_byte(Order::KIND.byte())).to_string(), "orders");
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::flows::Services;
-use crate::flows::stored::LANES;
+use crate::flows::stored::lanes;
 use crate::kernel::time::between;
 use crate::kernel::{DocKey, Stopwatch, Timestamp};
 use crate::outbox::{Delivery, DeliveryState};
@@ -36,7 +36,7 @@ impl OutboxCount {
 
 async fn count(services: &Services) -> Result<(), Unavailable> {
     let now = services.clock.now();
-    for lane in LANES {
+    for lane in lanes() {
         for (dead, state) in [(false, "pending"), (true, "dead")] {
             let scan =
                 Scan::Outbox { lane, dead, queue: None, after: None, limit: COUNTED_MESSAGES_MAX };

@@ -24,6 +24,12 @@ pub enum MessageSubject {
         call: PaymentCall,
         subject: String,
     },
+    /// A message between the shop's services.
+    ServiceMessage {
+        format: u16,
+    },
+    /// A letter to a client of the shop.
+    Letter,
     /// A message that this release cannot read.
     Unknown,
 }

@@ -52,8 +52,17 @@ const AUTH: &[Line] = &[
         Sent::Json(r#"{"password":"tulip-margin-42-boat","newPassword":"lantern-copper-77-road"}"#),
         [401, 200, 200, 200],
     ),
-    ("GET", "/sessions", Sent::Nothing, [401, 200, 200, 200]),
-    ("DELETE", "/sessions/{id}", Sent::Nothing, [401, 204, 404, 404]),
+    ("POST", "/verify", Sent::Json(r#"{"token":"x"}"#), [422, 422, 422, 422]),
+    ("POST", "/verify/send", Sent::Nothing, [401, 204, 204, 204]),
+    ("POST", "/reset", Sent::Json(r#"{"username":"x1"}"#), [204, 204, 204, 204]),
+    (
+        "POST",
+        "/reset/confirm",
+        Sent::Json(r#"{"token":"x","password":"lantern-copper-77-road"}"#),
+        [422, 422, 422, 422],
+    ),
+    ("GET", "/me/sessions", Sent::Nothing, [401, 200, 200, 200]),
+    ("DELETE", "/me/sessions/{id}", Sent::Nothing, [401, 204, 404, 404]),
 ];
 
 const FRONT: &[Line] = &[
@@ -64,7 +73,17 @@ const FRONT: &[Line] = &[
     ("POST", "/logout", Sent::Form("form_token=forged"), [303, 303, 303, 303]),
     ("GET", "/account", Sent::Nothing, [303, 200, 200, 200]),
     ("POST", "/account/sessions", Sent::Form("id=x"), [303, 303, 303, 303]),
+    ("POST", "/account/verify", Sent::Form("form_token=forged"), [303, 303, 303, 303]),
+    ("GET", "/account/data", Sent::Nothing, [303, 200, 200, 200]),
+    ("POST", "/account/data", Sent::Form("firstName=x"), [303, 303, 303, 303]),
+    ("GET", "/account/password", Sent::Nothing, [303, 200, 200, 200]),
     ("POST", "/account/password", Sent::Form("password=x"), [303, 303, 303, 303]),
+    ("GET", "/verify/{token}", Sent::Nothing, [200, 200, 200, 200]),
+    ("POST", "/verify/{token}", Sent::Form("form_token=forged"), [403, 403, 403, 403]),
+    ("GET", "/reset", Sent::Nothing, [200, 200, 200, 200]),
+    ("POST", "/reset", Sent::Form("username=x1"), [403, 403, 403, 403]),
+    ("GET", "/reset/{token}", Sent::Nothing, [200, 200, 200, 200]),
+    ("POST", "/reset/{token}", Sent::Form("password=x"), [403, 403, 403, 403]),
     ("GET", "/assets/shop.css", Sent::Nothing, [200, 200, 200, 200]),
     ("GET", "/assets/shop.js", Sent::Nothing, [200, 200, 200, 200]),
 ];
@@ -162,7 +181,7 @@ async fn hold(lines: &[Line], is_front: bool) {
                 "other" => world.client("other", None).await,
                 _ => world.client("picker", Some("picker")).await,
             };
-            let sessions = (Method::GET, "/sessions", None);
+            let sessions = (Method::GET, "/me/sessions", None);
             let (_, _, sessions) = send(&world.auth, sessions, &client).await;
             let id = sessions["items"][0]["id"].as_str().expect("an id");
             let path = path.replace("{id}", id);

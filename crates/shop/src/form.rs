@@ -174,6 +174,12 @@ impl Form {
         Some(trimmed.to_owned())
     }
 
+    /// The new value of a field: `None` if the request does not have the field,
+    /// `Some(None)` if it empties it.
+    pub fn replaced(&mut self, name: &str, characters_max: usize) -> Option<Option<String>> {
+        self.values.contains_key(name).then(|| self.optional(name, characters_max))
+    }
+
     /// The same for a field that must be there.
     pub fn required(&mut self, name: &str, characters_max: usize) -> Option<String> {
         let faults = self.faults.len();
@@ -198,6 +204,22 @@ impl Form {
     pub fn email(&mut self, name: &str) -> Option<String> {
         let text = self.required(name, EMAIL_CHARACTERS_MAX)?;
         contact::email(&text).or_else(|| self.refuse(name, Fault::NotAnEmail))
+    }
+
+    /// An e-mail address, if there is one.
+    pub fn optional_email(&mut self, name: &str) -> Option<String> {
+        let text = self.optional(name, EMAIL_CHARACTERS_MAX)?;
+        contact::email(&text).or_else(|| self.refuse(name, Fault::NotAnEmail))
+    }
+
+    /// The new value of a telephone number, as [`Form::replaced`].
+    pub fn replaced_phone(&mut self, name: &str) -> Option<Option<String>> {
+        self.values.contains_key(name).then(|| self.phone(name))
+    }
+
+    /// A password, if there is one.
+    pub fn optional_password(&mut self, name: &str) -> Option<Secret> {
+        self.raw(name).filter(|text| !text.is_empty()).map(Secret::new)
     }
 
     /// A telephone number, if there is one.

@@ -2,23 +2,32 @@
 //! contracts, and nothing else.
 //!
 //! - [`auth`]: who buys: registration, passwords, sessions, roles;
+//! - [`notification`]: letters to clients;
 //! - [`front`]: the buyers' pages.
 //!
 //! What services share:
 //!
+//! - [`bus`] carries messages from one service to another, in the [`formats`]
+//!   of their contracts;
 //! - [`form`] reads the fields of a request, and reports all faults of it;
-//! - [`service_client`] calls another service;
+//! - [`service_client`] calls another service, with an [`assertion`] of who
+//!   calls;
 //! - [`refusal`] has the errors of all services, with their texts;
 //! - [`seal`] encrypts personal data with a key for each client.
 
 #[cfg(test)]
 mod access;
+pub mod assertion;
 pub mod auth;
+pub mod bus;
 mod cookie;
 pub mod form;
+pub mod formats;
 pub mod front;
+pub mod notification;
 pub mod refusal;
 pub mod seal;
 pub mod service_client;
+pub mod stored;
 
 pub use refusal::Refusal;

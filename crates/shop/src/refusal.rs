@@ -23,8 +23,8 @@ pub enum Refusal {
     BrokenOff,
     /// Fields are missing or wrong.
     Fields(Vec<(String, Fault)>),
-    /// The password is not accepted.
-    WeakPassword(Fault),
+    /// The password in this field is not accepted.
+    WeakPassword { field: &'static str, fault: Fault },
     /// The name is unknown, or the password is wrong.
     WrongLogin,
     /// There is no session, or it has ended.
@@ -37,6 +37,8 @@ pub enum Refusal {
     CrossSite,
     /// The username is taken.
     LoginTaken,
+    /// The link of a letter was used, is too old, or is none.
+    LinkNotValid,
     /// Too many attempts; the next one is allowed after this many seconds.
     TooManyAttempts { wait_seconds: u64 },
     /// Too much is under way.
@@ -59,13 +61,14 @@ impl Refusal {
             }
             Refusal::NotJsonType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
             Refusal::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
-            Refusal::WeakPassword(_) => (StatusCode::BAD_REQUEST, "weak-password"),
+            Refusal::WeakPassword { .. } => (StatusCode::BAD_REQUEST, "weak-password"),
             Refusal::WrongLogin => (StatusCode::UNAUTHORIZED, "wrong-login"),
             Refusal::NoSession => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Refusal::NoRole => (StatusCode::FORBIDDEN, "forbidden"),
             Refusal::NotFound => (StatusCode::NOT_FOUND, "not-found"),
             Refusal::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
             Refusal::LoginTaken => (StatusCode::CONFLICT, "login-taken"),
+            Refusal::LinkNotValid => (StatusCode::UNPROCESSABLE_ENTITY, "link-not-valid"),
             Refusal::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-attempts"),
             Refusal::Busy | Refusal::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
@@ -105,7 +108,9 @@ impl Refusal {
                 };
                 (list(Language::Ru), list(Language::En))
             }
-            Refusal::WeakPassword(fault) => (fault.text(Language::Ru), fault.text(Language::En)),
+            Refusal::WeakPassword { fault, .. } => {
+                (fault.text(Language::Ru), fault.text(Language::En))
+            }
             Refusal::WrongLogin => {
                 ("Неверное имя или пароль".into(), "The name or the password is wrong".into())
             }
@@ -125,6 +130,10 @@ impl Refusal {
             Refusal::LoginTaken => (
                 "Это имя занято, выберите другое".into(),
                 "This username is taken, choose another one".into(),
+            ),
+            Refusal::LinkNotValid => (
+                "Ссылка уже использована или устарела. Запросите новое письмо".into(),
+                "The link was used already or is out of date. Ask for a new letter".into(),
             ),
             Refusal::TooManyAttempts { wait_seconds } => (
                 format!("Слишком много попыток. Следующая — через {wait_seconds} с"),
@@ -152,13 +161,14 @@ impl Refusal {
             | Refusal::TooLarge(_)
             | Refusal::BrokenOff
             | Refusal::Fields(_)
-            | Refusal::WeakPassword(_)
+            | Refusal::WeakPassword { .. }
             | Refusal::WrongLogin
             | Refusal::NoSession
             | Refusal::NoRole
             | Refusal::NotFound
             | Refusal::CrossSite
-            | Refusal::LoginTaken => None,
+            | Refusal::LoginTaken
+            | Refusal::LinkNotValid => None,
         }
     }
 
@@ -169,8 +179,8 @@ impl Refusal {
         let text = self.text(language);
         let errors = if let Refusal::Fields(faults) = &self {
             faults.clone()
-        } else if let Refusal::WeakPassword(fault) = &self {
-            vec![("password".to_owned(), *fault)]
+        } else if let Refusal::WeakPassword { field, fault } = &self {
+            vec![((*field).to_owned(), *fault)]
         } else {
             Vec::new()
         };

@@ -67,6 +67,10 @@ pub struct MasterKeys {
 #[derive(Clone)]
 struct MasterKey([u8; 32]);
 
+/// The purposes of the keys that seal data keys, and messages between services.
+const WRAP: &str = "wrap";
+const TRANSIT: &str = "transit";
+
 impl MasterKey {
     /// A key for one purpose, from which the master key cannot be found.
     fn derive(&self, purpose: &str) -> [u8; 32] {
@@ -79,8 +83,9 @@ impl MasterKey {
         KeyId([a, b, c, d])
     }
 
-    fn wrapping(&self) -> DataKey {
-        DataKey(self.derive("wrap"))
+    /// Seals what is for one purpose.
+    fn deriving(&self, purpose: &str) -> DataKey {
+        DataKey(self.derive(purpose))
     }
 }
 
@@ -106,7 +111,7 @@ impl MasterKeys {
     /// Wraps a new data key made of these random bytes.
     #[must_use]
     pub fn wrap(&self, random: [u8; 32], place: Place) -> (DataKey, WrappedKey) {
-        let sealed = self.current.wrapping().seal_bytes(random.to_vec(), place);
+        let sealed = self.current.deriving(WRAP).seal_bytes(random.to_vec(), place);
         (DataKey(random), WrappedKey { by: self.current.id(), sealed })
     }
 
@@ -116,11 +121,38 @@ impl MasterKeys {
     /// When it was wrapped by a key that is not configured, or for another
     /// place.
     pub fn unwrap(&self, wrapped: &WrappedKey, place: Place) -> Result<DataKey, Unsealable> {
-        let mut all = std::iter::once(&self.current).chain(&self.older);
-        let found = all.find(|known| known.id() == wrapped.by);
-        let key = found.ok_or(Unsealable::UnknownKey(wrapped.by))?;
-        let bytes = key.wrapping().open_bytes(&wrapped.sealed, place)?;
+        let key = self.named(wrapped.by)?.deriving(WRAP);
+        let bytes = key.open_bytes(&wrapped.sealed, place)?;
         bytes.try_into().map(DataKey).map_err(|_| Unsealable::Changed)
+    }
+
+    /// Seals a message between services, which share the master keys.
+    #[must_use]
+    pub fn seal_message<T: Serialize>(&self, content: &T, place: Place) -> SealedMessage {
+        let sealed = self.current.deriving(TRANSIT).seal(content, place);
+        SealedMessage { by: self.current.id(), sealed }
+    }
+
+    /// The content of a message between services.
+    ///
+    /// # Errors
+    /// When it was sealed by a key that is not configured, or for another
+    /// place, or has another content.
+    pub fn open_message<T: DeserializeOwned>(
+        &self,
+        message: &SealedMessage,
+        place: Place,
+    ) -> Result<T, Unsealable> {
+        self.named(message.by)?.deriving(TRANSIT).open(&message.sealed, place)
+    }
+
+    fn named(&self, id: KeyId) -> Result<&MasterKey, Unsealable> {
+        let mut all = std::iter::once(&self.current).chain(&self.older);
+        let found = all.find(|known| {
+            let known = known.id();
+            known == id
+        });
+        found.ok_or(Unsealable::UnknownKey(id))
     }
 }
 
@@ -133,6 +165,13 @@ impl fmt::Debug for MasterKeys {
 /// A client's data key as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrappedKey {
+    by: KeyId,
+    sealed: Sealed,
+}
+
+/// A sealed message between services.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedMessage {
     by: KeyId,
     sealed: Sealed,
 }

@@ -1,22 +1,51 @@
 //! Calls of another service's HTTP contract. In the same process the service's
 //! routes are called as a value: with the same limits, bodies and statuses as
-//! over a socket, and no second interface to keep true.
+//! over a socket, and no second interface to keep true. In another process they
+//! are called over HTTP, with a signed assertion of who calls.
+
+use std::net::IpAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use serde_json::Value;
+use tillgate_kernel::Clock;
+use tillgate_peer::{Client, ClientError, Failure};
 use tillgate_web::body::read_body;
 use tillgate_web::server::Peer;
 use tower_service::Service;
 
 use crate::Refusal;
+use crate::assertion::{Assertions, HEADER};
+
+/// How long a call of a service may take, in seconds.
+const CALL_SECONDS_MAX: u64 = 10;
+
+/// The longest answer of a service, in bytes.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// Another service.
 #[derive(Debug, Clone)]
-pub struct ServiceClient {
-    routes: Router,
+pub enum ServiceClient {
+    /// In this process.
+    Here(Router),
+    /// In another process.
+    There(Box<Remote>),
+}
+
+/// A service in another process.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    client: Client,
+    /// The address of its routes.
+    url: String,
+    /// The names of the service, and of the one that calls it.
+    name: &'static str,
+    caller: &'static str,
+    assertions: Assertions,
+    clock: Clock,
 }
 
 /// On whose behalf a call is made: what a person's request says of the person
@@ -43,6 +72,30 @@ impl Caller {
             forwarded_for: all("x-forwarded-for"),
         }
     }
+
+    fn headers(&self, has_body: bool) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for cookie in &self.cookies {
+            headers.append(header::COOKIE, cookie.clone());
+        }
+        for address in &self.forwarded_for {
+            headers.append("x-forwarded-for", address.clone());
+        }
+        if let Some(language) = &self.language {
+            headers.insert(header::ACCEPT_LANGUAGE, language.clone());
+        }
+        if let Some(user_agent) = &self.user_agent {
+            headers.insert(header::USER_AGENT, user_agent.clone());
+        }
+        if has_body {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        headers
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        self.peer.and_then(|Peer(address)| address)
+    }
 }
 
 /// The answer of a service.
@@ -57,13 +110,30 @@ impl ServiceClient {
     /// A service in this process.
     #[must_use]
     pub const fn of(routes: Router) -> ServiceClient {
-        ServiceClient { routes }
+        ServiceClient::Here(routes)
+    }
+
+    /// The service `name` in the process at `url`, for the service `caller`.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be built.
+    pub fn at(
+        url: &str,
+        name: &'static str,
+        caller: &'static str,
+        assertions: Assertions,
+        clock: Clock,
+    ) -> Result<ServiceClient, ClientError> {
+        let client = Client::new(Duration::from_secs(CALL_SECONDS_MAX), ANSWER_BYTES_MAX)?;
+        let url = format!("{}/shop/{name}", url.trim_end_matches('/'));
+        let remote = Remote { client, url, name, caller, assertions, clock };
+        Ok(ServiceClient::There(Box::new(remote)))
     }
 
     /// Calls the service.
     ///
     /// # Errors
-    /// When its answer cannot be read.
+    /// When it cannot be reached, or its answer cannot be read.
     pub async fn call(
         &self,
         method: Method,
@@ -71,37 +141,65 @@ impl ServiceClient {
         caller: &Caller,
         body: Option<&Value>,
     ) -> Result<Reply, Refusal> {
-        let mut request = Request::builder().method(method).uri(path);
-        for cookie in &caller.cookies {
-            request = request.header(header::COOKIE, cookie);
-        }
-        for address in &caller.forwarded_for {
-            request = request.header("x-forwarded-for", address);
-        }
-        if let Some(language) = &caller.language {
-            request = request.header(header::ACCEPT_LANGUAGE, language);
-        }
-        if let Some(user_agent) = &caller.user_agent {
-            request = request.header(header::USER_AGENT, user_agent);
-        }
-        if let Some(peer) = &caller.peer {
-            request = request.extension(*peer);
-        }
-        let bytes = match body {
-            Some(body) => {
-                request = request.header(header::CONTENT_TYPE, "application/json");
-                Bytes::from(body.to_string())
+        let headers = caller.headers(body.is_some());
+        let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+        match self {
+            ServiceClient::Here(routes) => {
+                let mut request = Request::builder().method(method).uri(path);
+                if let Some(peer) = &caller.peer {
+                    request = request.extension(*peer);
+                }
+                let request = request.body(Body::from(body)).map_err(|why| {
+                    tracing::error!(error = %why, "a call of a service could not be made");
+                    Refusal::Unavailable
+                })?;
+                let (mut head, body) = request.into_parts();
+                head.headers = headers;
+                let Ok(response) = routes.clone().call(Request::from_parts(head, body)).await;
+                let (head, body) = response.into_parts();
+                let (bytes, _) = read_body(body).await.map_err(|_| Refusal::Unavailable)?;
+                Ok(Reply { status: head.status, headers: head.headers, body: parsed(&bytes) })
             }
-            None => Bytes::new(),
+            ServiceClient::There(remote) => remote.call(method, path, caller, headers, body).await,
+        }
+    }
+}
+
+impl Remote {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        caller: &Caller,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Reply, Refusal> {
+        let now = self.clock.now();
+        let assertion = self.assertions.make(self.caller, self.name, caller.address(), now);
+        if let Ok(value) = HeaderValue::from_str(&assertion) {
+            headers.insert(HEADER, value);
+        }
+        let url = format!("{}{path}", self.url);
+        let once = || self.client.call(method.clone(), &url, headers.clone(), body.to_vec());
+        let mut reply = once().await;
+        // Only what has certainly changed nothing is repeated.
+        let is_repeatable = match &reply {
+            Err(Failure::NotSent(_)) => true,
+            Err(Failure::Unknown(_)) => method == Method::GET,
+            Ok(_) => false,
         };
-        let request = request.body(Body::from(bytes)).map_err(|why| {
-            tracing::error!(error = %why, "a call of a service could not be made");
+        if is_repeatable {
+            reply = once().await;
+        }
+        let reply = reply.map_err(|why| {
+            tracing::error!(service = self.name, error = %why, "a service cannot be called");
             Refusal::Unavailable
         })?;
-        let Ok(response) = self.routes.clone().call(request).await;
-        let (head, body) = response.into_parts();
-        let (bytes, _) = read_body(body).await.map_err(|_| Refusal::Unavailable)?;
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Ok(Reply { status: head.status, headers: head.headers, body })
+        Ok(Reply { status: reply.status, headers: reply.headers, body: parsed(&reply.body) })
     }
+}
+
+/// A body of JSON; null if it is none.
+fn parsed(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap_or(Value::Null)
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::flows::effects::{CALLBACKS, Task, parties_of};
 use crate::flows::marketplace_update::MARKETPLACES;
 use crate::flows::settle_delivery::{self, DeliveryChange};
-use crate::flows::stored::{LANES, named_lane};
+use crate::flows::stored::{is_of_the_shop, lanes, named_lane};
 use crate::http::page::{List, PAGE_DEFAULT, PAGE_MAX};
 use crate::http::problem::Problem;
 use crate::http::request::ApiRequest;
@@ -40,7 +40,7 @@ impl FromStr for LaneName {
     type Err = NotALane;
 
     fn from_str(name: &str) -> Result<LaneName, NotALane> {
-        LANES.into_iter().find(|lane| lane.name() == Some(name)).map(LaneName).ok_or(NotALane)
+        lanes().find(|lane| lane.name() == Some(name)).map(LaneName).ok_or(NotALane)
     }
 }
 
@@ -58,7 +58,7 @@ impl<'de> Deserialize<'de> for LaneName {
 
 /// The text is not the name of a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no lane has this name: use one of {}", LANES.map(|lane| lane.to_string()).join(", "))]
+#[error("no lane has this name: use one of {}", lanes().map(|lane| lane.to_string()).collect::<Vec<_>>().join(", "))]
 struct NotALane;
 
 /// A message in a list.
@@ -112,6 +112,10 @@ fn subject_of(delivery: &Delivery) -> MessageSubject {
         #[serde(rename = "type")]
         event: String,
     }
+    #[derive(Deserialize)]
+    struct ServiceMessage {
+        format: u16,
+    }
     let (lane, queue, body) = (delivery.lane, delivery.queue.clone(), delivery.body.as_str());
     let found = if lane == notify::LANE {
         serde_json::from_str(body).ok().map(|message: PickerMessage| {
@@ -126,6 +130,12 @@ fn subject_of(delivery: &Delivery) -> MessageSubject {
         serde_json::from_str(body).ok().map(|update: FulfilmentUpdate| {
             MessageSubject::FulfilmentUpdate { source: queue, event: update.kind.as_str().into() }
         })
+    } else if is_of_the_shop(lane) {
+        // A letter's body is no object: it names the notice.
+        let message = serde_json::from_str(body).ok();
+        Some(message.map_or(MessageSubject::Letter, |ServiceMessage { format }| {
+            MessageSubject::ServiceMessage { format }
+        }))
     } else {
         serde_json::from_str(body).ok().map(|task: Task| {
             let (call, subject) = match task {
@@ -205,7 +215,7 @@ pub async fn list(
     let limit = filter.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
     let start = filter.cursor.as_deref().map(Start::from_str).transpose();
     let start = start.map_err(|why| Problem::bad_parameter("cursor", why))?;
-    let lanes = filter.lane.map_or_else(|| LANES.to_vec(), |LaneName(lane)| vec![lane]);
+    let lanes = filter.lane.map_or_else(|| lanes().collect(), |LaneName(lane)| vec![lane]);
     let sides: &[bool] = match filter.state {
         Some(Wanted::Pending) => &[false],
         Some(Wanted::Dead) => &[true],

@@ -38,6 +38,10 @@ pub fn message_subject(subject: &MessageSubject) -> String {
             PaymentCall::Operation => format!("call to {gateway} for operation {subject}"),
             PaymentCall::Refunds => format!("call to {gateway} for refunds of payment {subject}"),
         },
+        MessageSubject::ServiceMessage { format } => {
+            format!("a message between the shop's services, format {format}")
+        }
+        MessageSubject::Letter => "a letter to a client of the shop".into(),
         MessageSubject::Unknown => "message of an unknown kind".into(),
     }
 }

@@ -36,6 +36,10 @@ pub fn message_subject(subject: &MessageSubject) -> String {
             PaymentCall::Operation => format!("запрос в {gateway} об операции {subject}"),
             PaymentCall::Refunds => format!("запрос в {gateway} о возвратах платежа {subject}"),
         },
+        MessageSubject::ServiceMessage { format } => {
+            format!("сообщение между сервисами магазина, формат {format}")
+        }
+        MessageSubject::Letter => "письмо клиенту магазина".into(),
         MessageSubject::Unknown => "сообщение неизвестного вида".into(),
     }
 }

@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use tillgate_identity::origin::Sender;
 use tillgate_identity::{Token, session};
-use tillgate_kernel::Language;
 use tillgate_kernel::text::clean;
+use tillgate_kernel::{Language, Timestamp};
 use tillgate_web::body::read_body;
 use tillgate_web::forwarded;
 use tillgate_web::server::Peer;
@@ -21,10 +21,11 @@ use super::Auth;
 use super::client::{Client, Profile, Role};
 use super::own::{Correction, PasswordChange, SessionShown};
 use super::register::Registration;
+use super::reset::{Forgotten, NewPassword, read_token};
 use super::sign_in::{Credentials, Opened, Visit};
 use super::staff::Member;
 use crate::form::{Fault, Form};
-use crate::{Refusal, cookie};
+use crate::{Refusal, assertion, cookie};
 
 /// The cookie of a session.
 const SESSION: &str = "sessionId";
@@ -49,10 +50,14 @@ pub fn routes(auth: Arc<Auth>) -> Router {
         .route("/register", post(register))
         .route("/logout", get(logout).post(logout))
         .route("/auth", get(check))
-        .route("/me", get(check).patch(correct))
+        .route("/me", get(own_data).patch(correct))
         .route("/password", post(change_password))
-        .route("/sessions", get(sessions))
-        .route("/sessions/{id}", delete(end_session))
+        .route("/verify", post(verify))
+        .route("/verify/send", post(send_verification))
+        .route("/reset", post(ask_reset))
+        .route("/reset/confirm", post(reset))
+        .route("/me/sessions", get(sessions))
+        .route("/me/sessions/{id}", delete(end_session))
         .with_state(auth)
 }
 
@@ -73,6 +78,29 @@ struct ClientData {
     last_name: Option<String>,
     email: String,
     phone: Option<String>,
+}
+
+/// A client's own data.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnData {
+    #[serde(flatten)]
+    client: ClientData,
+    /// Whether the client has proved to receive messages at the address.
+    email_verified: bool,
+    language: Language,
+    registered_at: Timestamp,
+}
+
+impl OwnData {
+    fn of(client: &Client, profile: &Profile) -> OwnData {
+        OwnData {
+            client: ClientData::of(client, profile),
+            email_verified: client.email_proved_at.is_some(),
+            language: client.language,
+            registered_at: client.registered_at,
+        }
+    }
 }
 
 impl ClientData {
@@ -168,6 +196,14 @@ async fn check(
     }
 }
 
+/// `GET /me`
+async fn own_data(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Response {
+    match auth.authorise(session_in(&headers, SESSION).as_ref(), None).await {
+        Ok((client, profile)) => personal(&OwnData::of(&client, &profile)),
+        Err(refusal) => refusal.into_response_in(language_of(&headers)),
+    }
+}
+
 /// `PATCH /me`
 async fn correct(State(auth): State<Arc<Auth>>, headers: HeaderMap, body: Body) -> Response {
     let work = async {
@@ -176,7 +212,7 @@ async fn correct(State(auth): State<Arc<Auth>>, headers: HeaderMap, body: Body) 
         auth.correct(session_in(&headers, SESSION).as_ref(), correction).await
     };
     match work.await {
-        Ok((client, profile)) => personal(&ClientData::of(&client, &profile)),
+        Ok((client, profile)) => personal(&OwnData::of(&client, &profile)),
         Err(refusal) => refusal.into_response_in(language_of(&headers)),
     }
 }
@@ -196,12 +232,69 @@ async fn change_password(
     auth.opened(work.await, language_of(&headers))
 }
 
+/// `POST /verify`
+async fn verify(State(auth): State<Arc<Auth>>, headers: HeaderMap, body: Body) -> Response {
+    let work = async {
+        auth.refuse_other_sites(&headers)?;
+        auth.verify(&read_token(read_form(&headers, body).await?)?).await
+    };
+    done(work.await, language_of(&headers))
+}
+
+/// `POST /verify/send`
+async fn send_verification(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Response {
+    let language = language_of(&headers);
+    let work = async {
+        auth.refuse_other_sites(&headers)?;
+        auth.ask_verification(session_in(&headers, SESSION).as_ref(), language).await
+    };
+    done(work.await, language)
+}
+
+/// `POST /reset`
+async fn ask_reset(
+    State(auth): State<Arc<Auth>>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let language = language_of(&headers);
+    let work = async {
+        let visit = auth.visit(&headers, peer)?;
+        let forgotten = Forgotten::read(read_form(&headers, body).await?)?;
+        auth.ask_reset(forgotten, language, &visit).await
+    };
+    done(work.await, language)
+}
+
+/// `POST /reset/confirm`
+async fn reset(
+    State(auth): State<Arc<Auth>>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let work = async {
+        let visit = auth.visit(&headers, peer)?;
+        auth.reset(NewPassword::read(read_form(&headers, body).await?)?, &visit).await
+    };
+    auth.opened(work.await, language_of(&headers))
+}
+
+/// The answer to what gives nothing back.
+fn done(outcome: Result<(), Refusal>, language: Language) -> Response {
+    match outcome {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(refusal) => refusal.into_response_in(language),
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Sessions {
     items: Vec<SessionShown>,
 }
 
-/// `GET /sessions`
+/// `GET /me/sessions`
 async fn sessions(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Response {
     match auth.sessions(session_in(&headers, SESSION).as_ref()).await {
         Ok(items) => personal(&Sessions { items }),
@@ -209,7 +302,7 @@ async fn sessions(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Response
     }
 }
 
-/// `DELETE /sessions/{id}`
+/// `DELETE /me/sessions/{id}`
 async fn end_session(
     State(auth): State<Arc<Auth>>,
     Path(id): Path<String>,
@@ -220,10 +313,7 @@ async fn end_session(
         let id = id.parse().map_err(|_| Refusal::NotFound)?;
         auth.end_session(session_in(&headers, SESSION).as_ref(), id).await
     };
-    match work.await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(refusal) => refusal.into_response_in(language_of(&headers)),
-    }
+    done(work.await, language_of(&headers))
 }
 
 #[derive(Debug, Serialize)]
@@ -280,7 +370,13 @@ impl Auth {
     /// What a change is sent with.
     fn visit(&self, headers: &HeaderMap, peer: Option<Extension<Peer>>) -> Result<Visit, Refusal> {
         self.refuse_other_sites(headers)?;
-        let peer = peer.and_then(|Extension(Peer(peer))| peer);
+        let asserted = headers.get(assertion::HEADER).and_then(|value| value.to_str().ok());
+        let asserted =
+            asserted.and_then(|value| self.assertions.read(value, "auth", self.clock.now()));
+        let peer = match asserted {
+            Some(asserted) => asserted.address,
+            None => peer.and_then(|Extension(Peer(peer))| peer),
+        };
         let session = session_in(headers, SESSION).or_else(|| session_in(headers, OLD_SESSION));
         Ok(Visit {
             address: peer.and_then(|peer| forwarded::sender(&self.trusted_proxies, peer, headers)),

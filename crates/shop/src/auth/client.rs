@@ -10,7 +10,10 @@ use tillgate_kernel::{
     DocKey, Document, Fingerprint, Kind, Language, ListName, Partition, Private, Subject,
     Timestamp, Unreadable,
 };
+use tillgate_store::Batch;
 
+use crate::bus::{Envelope, Format, Service, message_id};
+use crate::formats::Contacts;
 use crate::seal::{DataKey, MasterKeys, Place, Sealed, Unsealable, WrappedKey};
 
 /// Things of one client are in the client's partition.
@@ -151,6 +154,12 @@ pub struct Client {
     /// Sessions of another epoch have ended. It grows when the password
     /// changes.
     pub session_epoch: u32,
+    /// When the client has proved to receive messages at the e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email_proved_at: Option<Timestamp>,
+    /// How many messages about the client the service has sent to others.
+    #[serde(default)]
+    messages: u32,
 }
 
 impl Client {
@@ -178,7 +187,24 @@ impl Client {
             consents: Vec::new(),
             registered_at,
             session_epoch: 0,
+            email_proved_at: None,
+            messages: 0,
         }
+    }
+
+    /// Stages a message about the client for the inbox of a service. The
+    /// client's document is to be staged afterwards: it counts the messages.
+    pub fn send<F: Format>(
+        &mut self,
+        to: Service,
+        content: impl FnOnce(u32) -> F,
+        keys: &MasterKeys,
+        now: Timestamp,
+        batch: &mut Batch,
+    ) {
+        self.messages += 1;
+        let id = message_id(Service::Auth, self.number().partition(), self.messages);
+        batch.send(Envelope::message(to, id, &content(self.messages), keys, now));
     }
 
     #[must_use]
@@ -201,6 +227,22 @@ impl Client {
     pub fn set_profile(&mut self, profile: &Profile, keys: &MasterKeys) -> Result<(), Unsealable> {
         self.profile = self.data_key(keys)?.seal(profile, place(self.number(), "profile"));
         Ok(())
+    }
+
+    /// The client for services that keep something for each client. `revision`
+    /// grows with each message.
+    #[must_use]
+    pub fn contacts(&self, profile: &Profile, revision: u32) -> Contacts {
+        let Profile { first_name, last_name, email, phone } = profile.clone();
+        Contacts {
+            username: self.username.as_str().to_owned(),
+            first_name,
+            last_name,
+            email,
+            phone,
+            language: self.language,
+            revision,
+        }
     }
 
     /// Seals what a device calls itself, for a session.

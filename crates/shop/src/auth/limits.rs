@@ -13,6 +13,7 @@ use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, CommitError, Unavailable, Versioned};
 
 use super::Auth;
+use super::client::ClientNumber;
 use crate::Refusal;
 
 /// Wrong passwords for one account, or from one device that is known for it.
@@ -33,6 +34,13 @@ pub const OF_NETWORK: FailureLimit = FailureLimit {
 
 /// Registrations from one network.
 pub const REGISTRATIONS: RateLimit =
+    RateLimit { attempts_max: 30, within: Duration::from_secs(3600) };
+
+/// Letters that are asked for, for one account.
+pub const LETTERS: RateLimit = RateLimit { attempts_max: 10, within: Duration::from_secs(3600) };
+
+/// Letters that are asked for from one network.
+pub const LETTERS_OF_NETWORK: RateLimit =
     RateLimit { attempts_max: 30, within: Duration::from_secs(3600) };
 
 /// The attempts of one account, device or network.
@@ -76,6 +84,18 @@ impl Counted {
     #[must_use]
     pub fn logins_as(name: &str) -> Counted {
         Counted { purpose: "login", whose: name.to_lowercase().into_bytes() }
+    }
+
+    /// Letters for the account with this name.
+    #[must_use]
+    pub fn letters_to(name: &str) -> Counted {
+        Counted { purpose: "letters", whose: name.to_lowercase().into_bytes() }
+    }
+
+    /// Letters that a client asks for.
+    #[must_use]
+    pub fn letters_of(client: ClientNumber) -> Counted {
+        Counted { purpose: "letters of client", whose: client.bytes().to_vec() }
     }
 
     /// Log-ins from a device that is known for a client.

@@ -10,11 +10,11 @@ use tillgate_kernel::document;
 use tillgate_kernel::{
     DocKey, Document, Fingerprint, Kind, Partition, Timestamp, Unreadable, contact,
 };
-use tillgate_store::{Batch, CommitError, Versioned};
+use tillgate_store::unit::{Run, run};
+use tillgate_store::{Batch, CommitError, Unavailable, Versioned};
 
 use super::Auth;
-use super::client::{Client, ClientNumber, Profile, Username};
-use super::limits::refused;
+use super::client::{ClientNumber, Username};
 use crate::Refusal;
 
 /// What somebody types to log in.
@@ -33,7 +33,7 @@ impl Typed {
         if let Some(username) = Username::parse(text) {
             return Typed::Username(username);
         }
-        let contact = contact::email(text).map(|email| email.to_lowercase());
+        let contact = contact::email(text).map(|email| folded(&email));
         contact.or_else(|| contact::phone(text)).map_or(Typed::Nobody, Typed::Contact)
     }
 }
@@ -61,13 +61,32 @@ impl Document for LoginName {
     }
 }
 
-/// The key of the document for an address. It is found from the address with a
+/// The name of an address in the store. It is found from the address with a
 /// secret key, so that a copy of the store does not tell who has one.
-fn key_of(index_key: &[u8; 32], contact: &str) -> DocKey {
+fn name_of(index_key: &[u8; 32], contact: &str) -> Fingerprint {
     let mac = Hmac::<Sha256>::new_from_slice(index_key).expect("HMAC takes a key of any length");
     let digest = mac.chain_update(contact).finalize().into_bytes();
-    let name = Fingerprint::of(&[b"login name", &digest]);
+    Fingerprint::of(&[b"login name", &digest])
+}
+
+const fn key_of(name: Fingerprint) -> DocKey {
     DocKey { partition: Partition::of_name(name), kind: LoginName::KIND, id: 0 }
+}
+
+/// To whom an address leads, after somebody has claimed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    Own,
+    /// Another client has claimed it first.
+    Others {
+        is_proved: bool,
+    },
+}
+
+/// An e-mail address in the form in which addresses are compared.
+#[must_use]
+pub fn folded(email: &str) -> String {
+    email.to_lowercase()
 }
 
 impl Auth {
@@ -78,39 +97,100 @@ impl Auth {
             Typed::Contact(contact) => contact,
             Typed::Nobody => return Ok(None),
         };
-        for index_key in self.keys.derive_each("index") {
-            let found = self.store.read::<LoginName>(key_of(&index_key, contact)).await?;
-            if let Some(found) = found {
-                return Ok(Some(found.client));
+        Ok(self.login_name(contact).await?.map(|(_, known)| known.client))
+    }
+
+    /// The document of an address or a number, if it leads to somebody.
+    async fn login_name(
+        &self,
+        contact: &str,
+    ) -> Result<Option<(DocKey, Versioned<LoginName>)>, Unavailable> {
+        for key in self.contact_names(contact).map(key_of) {
+            if let Some(found) = self.store.read(key).await? {
+                return Ok(Some((key, found)));
             }
         }
         Ok(None)
     }
 
-    /// Lets a client log in by the contacts of the profile, unless they lead to
+    /// The name of an address in the store, for documents about it.
+    pub(super) fn contact_name(&self, contact: &str) -> Fingerprint {
+        name_of(&self.keys.derive("index"), contact)
+    }
+
+    /// Whether a document with this name is about the address.
+    pub(super) fn is_name_of(&self, name: Fingerprint, contact: &str) -> bool {
+        self.contact_names(contact).any(|known| known == name)
+    }
+
+    /// The names of the address since each rotation of the keys.
+    fn contact_names(&self, contact: &str) -> impl Iterator<Item = Fingerprint> {
+        self.keys.derive_each("index").map(move |index_key| name_of(&index_key, contact))
+    }
+
+    /// Lets a client log in by an address or a number, unless it leads to
     /// somebody else already.
-    pub(super) async fn claim_contacts(
+    pub(super) async fn claim(
         &self,
-        client: &Client,
-        profile: &Profile,
-    ) -> Result<(), Refusal> {
-        let email = profile.email.expose().to_lowercase();
-        let phone = profile.phone.as_ref().map(|phone| phone.expose().to_owned());
-        let now = self.clock.now();
-        for contact in std::iter::once(email).chain(phone) {
-            if self.number_of(&Typed::Contact(contact.clone())).await?.is_some() {
-                continue;
+        contact: &str,
+        client: ClientNumber,
+    ) -> Result<Claim, CommitError> {
+        let work = |_| async move {
+            if let Some((_, known)) = self.login_name(contact).await? {
+                let is_proved = known.proved_at.is_some();
+                let claim =
+                    if known.client == client { Claim::Own } else { Claim::Others { is_proved } };
+                return Ok(Run::Unchanged(claim));
             }
-            let name = LoginName { client: client.number(), claimed_at: now, proved_at: None };
+            let now = self.clock.now();
+            let name = LoginName { client, claimed_at: now, proved_at: None };
             let mut batch = Batch::new();
-            let key = key_of(&self.keys.derive("index"), &contact);
-            Versioned::new(name, now).stage_at(key, &mut batch);
-            match self.store.commit(batch).await {
-                // Another client has come first.
-                Ok(()) | Err(CommitError::Conflict) => {}
-                Err(why) => return Err(refused(why)),
+            Versioned::new(name, now).stage_at(key_of(self.contact_name(contact)), &mut batch);
+            Ok(Run::Commit(batch, Claim::Own))
+        };
+        Ok(run(&self.store, work).await?.0)
+    }
+
+    /// Makes an address lead to the client who has proved to receive messages
+    /// there. False if another one has proved the same.
+    pub(super) async fn prove(
+        &self,
+        contact: &str,
+        client: ClientNumber,
+    ) -> Result<bool, CommitError> {
+        let work = |_| async move {
+            let now = self.clock.now();
+            let proved = LoginName { client, claimed_at: now, proved_at: Some(now) };
+            let mut batch = Batch::new();
+            match self.login_name(contact).await? {
+                None => Versioned::new(proved, now)
+                    .stage_at(key_of(self.contact_name(contact)), &mut batch),
+                Some((_, known)) if known.proved_at.is_some() => {
+                    return Ok(Run::Unchanged(known.client == client));
+                }
+                Some((key, known)) => known.replaced(proved).stage_at(key, &mut batch),
             }
-        }
+            Ok(Run::Commit(batch, true))
+        };
+        Ok(run(&self.store, work).await?.0)
+    }
+
+    /// Lets a client no longer log in by an address or a number.
+    pub(super) async fn release(
+        &self,
+        contact: &str,
+        client: ClientNumber,
+    ) -> Result<(), CommitError> {
+        let work = |_| async move {
+            let known = self.login_name(contact).await?;
+            let Some((place, known)) = known.filter(|(_, known)| known.client == client) else {
+                return Ok(Run::Unchanged(()));
+            };
+            let mut batch = Batch::new();
+            batch.delete(place, known.version());
+            Ok(Run::Commit(batch, ()))
+        };
+        run(&self.store, work).await?;
         Ok(())
     }
 }

@@ -4,25 +4,32 @@
 //!   personal data, the roles;
 //! - [`session`] is a session's document;
 //! - [`login_name`] leads from an address to its client;
+//! - [`link`] is the document of a link in a letter;
 //! - [`limits`] has the limits of attempts, and their documents;
 //! - [`hashing`] hashes passwords beside the runtime;
-//! - [`register`], [`sign_in`], [`own`] and [`staff`] are the use cases;
+//! - [`register`], [`sign_in`], [`verify`], [`reset`], [`own`] and [`staff`]
+//!   are the use cases;
+//! - [`task`] is what the service does after an answer;
 //! - [`api`] is the HTTP contract.
 
 pub mod api;
 pub mod client;
 pub mod hashing;
 pub mod limits;
+pub mod link;
 pub mod login_name;
 pub mod own;
 pub mod register;
+pub mod reset;
 pub mod session;
 pub mod sign_in;
 pub mod staff;
 #[cfg(test)]
 mod stored;
+pub mod task;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 
 use ipnet::IpNet;
 use tillgate_identity::Signer;
@@ -30,6 +37,7 @@ use tillgate_kernel::Clock;
 use tillgate_store::Store;
 
 use self::hashing::Hasher;
+use crate::assertion::Assertions;
 use crate::seal::MasterKeys;
 
 /// What the service is made of.
@@ -51,6 +59,8 @@ pub struct Auth {
     hasher: Hasher,
     /// Signs the cookie by which a client's device is known.
     devices: Signer,
+    /// Reads what services in other processes assert.
+    assertions: Assertions,
     public_url: String,
     trusted_proxies: Vec<IpNet>,
 }
@@ -64,6 +74,7 @@ impl Auth {
             store,
             clock,
             hasher: Hasher::of_this_machine(),
+            assertions: Assertions::new(&keys),
             devices,
             keys,
             public_url,

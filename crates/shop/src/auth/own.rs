@@ -2,8 +2,7 @@
 //! the password, see and end their sessions.
 
 use serde::Serialize;
-use tillgate_identity::{PasswordHash, Token, password};
-use tillgate_kernel::chance::random_bytes;
+use tillgate_identity::Token;
 use tillgate_kernel::{Fingerprint, Partition, Private, Secret, Timestamp};
 use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, Scan, Unavailable};
@@ -15,7 +14,9 @@ use super::register::{NAME_CHARACTERS_MAX, own_texts};
 use super::session::Session;
 use super::sign_in::{Opened, Visit};
 use crate::Refusal;
+use crate::bus::Service;
 use crate::form::{Fault, Form};
+use crate::formats::{AccountLetter, Letter};
 
 /// The most sessions that one answer lists.
 const SESSIONS_MAX: usize = 100;
@@ -33,12 +34,16 @@ pub struct SessionShown {
     pub is_current: bool,
 }
 
-/// Data that a client corrects. What is absent stays.
+/// Data that a client corrects. What is absent stays; what is empty is removed.
 #[derive(Debug)]
 pub struct Correction {
-    first_name: Option<String>,
-    last_name: Option<String>,
-    phone: Option<String>,
+    first_name: Option<Option<String>>,
+    last_name: Option<Option<String>>,
+    phone: Option<Option<String>>,
+    email: Option<String>,
+    /// Needed for a new address: who reads the letters to the address can set a
+    /// new password.
+    password: Option<Secret>,
 }
 
 impl Correction {
@@ -47,22 +52,33 @@ impl Correction {
     /// # Errors
     /// All faults of the fields.
     pub fn read(mut form: Form) -> Result<Correction, Refusal> {
-        let first_name = form.optional("firstName", NAME_CHARACTERS_MAX);
-        let last_name = form.optional("lastName", NAME_CHARACTERS_MAX);
-        let phone = form.phone("phone");
+        let first_name = form.replaced("firstName", NAME_CHARACTERS_MAX);
+        let last_name = form.replaced("lastName", NAME_CHARACTERS_MAX);
+        let phone = form.replaced_phone("phone");
+        let email = form.optional_email("email");
+        let password = form.optional_password("password");
         let faults = form.faults();
         if !faults.is_empty() {
             return Err(Refusal::Fields(faults));
         }
-        Ok(Correction { first_name, last_name, phone })
+        Ok(Correction { first_name, last_name, phone, email, password })
     }
 
     fn apply(&self, profile: &mut Profile) {
-        let private = |text: &String| Private::new(text.clone());
-        let Correction { first_name, last_name, phone } = self;
-        profile.first_name = first_name.as_ref().map(private).or(profile.first_name.take());
-        profile.last_name = last_name.as_ref().map(private).or(profile.last_name.take());
-        profile.phone = phone.as_ref().map(private).or(profile.phone.take());
+        let private = |text: &Option<String>| text.clone().map(Private::new);
+        let Correction { first_name, last_name, phone, email, password: _ } = self;
+        if let Some(first_name) = first_name {
+            profile.first_name = private(first_name);
+        }
+        if let Some(last_name) = last_name {
+            profile.last_name = private(last_name);
+        }
+        if let Some(phone) = phone {
+            profile.phone = private(phone);
+        }
+        if let Some(email) = email {
+            profile.email = Private::new(email.clone());
+        }
     }
 }
 
@@ -92,13 +108,18 @@ impl Auth {
     /// Corrects the data of the session's client.
     ///
     /// # Errors
-    /// When the session has ended.
+    /// When the session has ended, or the password for a new address is wrong.
     pub async fn correct(
         &self,
         session: Option<&Token>,
         correction: Correction,
     ) -> Result<(Client, Profile), Refusal> {
-        let (client, _) = self.authorise(session, None).await?;
+        let (client, profile) = self.authorise(session, None).await?;
+        if correction.email.as_ref().is_some_and(|email| *email != profile.email.expose()) {
+            let missing = || Refusal::Fields(vec![("password".to_owned(), Fault::Missing)]);
+            let password = correction.password.clone().ok_or_else(missing)?;
+            self.confirm_password(&client, password).await?;
+        }
         let (key, correction) = (Client::key_of(client.number()), &correction);
         let work = |_| async move {
             let Some(mut client) = self.store.read::<Client>(key).await? else {
@@ -108,18 +129,60 @@ impl Auth {
                 Ok(profile) => profile,
                 Err(refusal) => return Ok(Run::Unchanged(Err(refusal))),
             };
+            let old = profile.clone();
             correction.apply(&mut profile);
+            if profile == old {
+                return Ok(Run::Unchanged(Ok((client.into_document(), profile))));
+            }
             if let Err(why) = client.set_profile(&profile, &self.keys) {
                 tracing::error!(client = %client.number(), error = %why, "cannot be changed");
                 return Ok(Run::Unchanged(Err(Refusal::Unavailable)));
             }
             let mut batch = Batch::new();
+            self.send_correction(&mut client, &old, &profile, &mut batch);
             client.stage(&mut batch);
             Ok(Run::Commit(batch, Ok((client.into_document(), profile))))
         };
-        let (client, profile) = run(&self.store, work).await.map_err(refused)?.0?;
-        self.claim_contacts(&client, &profile).await?;
-        Ok((client, profile))
+        run(&self.store, work).await.map_err(refused)?.0
+    }
+
+    /// Stages the messages that a correction causes.
+    fn send_correction(
+        &self,
+        client: &mut Client,
+        old: &Profile,
+        profile: &Profile,
+        batch: &mut Batch,
+    ) {
+        if old.email != profile.email {
+            let number = client.number().bytes();
+            let (to, language) = (old.email.clone(), client.language);
+            let letter = |revision: u32| AccountLetter {
+                cause: Fingerprint::of(&[b"address changed", &number, &revision.to_be_bytes()]),
+                to,
+                language,
+                letter: Letter::AddressChanged,
+            };
+            // Only who has proved an address learns that it is no longer used.
+            if client.email_proved_at.take().is_some() {
+                let now = self.clock.now();
+                client.send(Service::Notification, letter, &self.keys, now, batch);
+            }
+        }
+        let gone = [Some(&old.email), old.phone.as_ref()];
+        let gone = gone.into_iter().flatten().cloned().collect();
+        self.send_contacts(client, profile, gone, batch);
+    }
+
+    /// Checks the password of a client who is logged in.
+    async fn confirm_password(&self, client: &Client, password: Secret) -> Result<(), Refusal> {
+        let subject = Counted::logins_as(client.username.as_str());
+        self.count(&subject, Limit::OfFailures(OF_ACCOUNT)).await?;
+        let hash = client.password.clone();
+        if !self.hasher.run(move || hash.is_of(&password)).await? {
+            return Err(Refusal::WrongLogin);
+        }
+        self.forgive(&subject).await
     }
 
     /// Changes the password. All sessions end, and a new one begins.
@@ -132,21 +195,10 @@ impl Auth {
         visit: &Visit,
     ) -> Result<Opened, Refusal> {
         let (client, profile) = self.authorise(visit.session.as_ref(), None).await?;
-        let subject = Counted::logins_as(client.username.as_str());
-        self.count(&subject, Limit::OfFailures(OF_ACCOUNT)).await?;
         let PasswordChange { old, new } = change;
-        let (hash, own) = (client.password.clone(), own_texts(&client.username, &profile));
-        let hash_new = move || {
-            if !hash.is_of(&old) {
-                return Err(Refusal::WrongLogin);
-            }
-            let own: Vec<&str> = own.iter().map(String::as_str).collect();
-            password::check(&new, &own)
-                .map_err(|why| Refusal::WeakPassword(Fault::Password(why)))?;
-            Ok(PasswordHash::of(&new, random_bytes()))
-        };
-        let hash = &self.hasher.run(hash_new).await??;
-        self.forgive(&subject).await?;
+        self.confirm_password(&client, old).await?;
+        let hash =
+            &self.hash_new("newPassword", new, own_texts(&client.username, &profile)).await?;
         let (key, epoch) = (Client::key_of(client.number()), client.session_epoch);
         let work = |_| async move {
             let known = self.store.read::<Client>(key).await?;

@@ -12,7 +12,9 @@ use super::Auth;
 use super::client::{Client, ClientNumber, Consent, Profile, Username};
 use super::limits::{Counted, Limit, REGISTRATIONS, refused};
 use super::sign_in::{Opened, Visit};
+use super::task::Task;
 use crate::Refusal;
+use crate::bus::Service;
 use crate::form::{Fault, Form};
 
 /// How many characters a name has.
@@ -89,31 +91,61 @@ impl Auth {
             self.count_registration(address).await?;
         }
         let Registration { username, password, profile, language, consent } = registration;
-        let own = own_texts(&username, &profile);
+        let hash = self.hash_new("password", password, own_texts(&username, &profile)).await?;
+        let key = Client::key_of(ClientNumber::of(&username));
+        let now = self.clock.now();
+        let random = random_bytes();
+        let mut client = Client::new(username, hash, &profile, language, now, &self.keys, random);
+        client.consents.extend(consent.map(|version| Consent { version, at: now }));
+        let (client, known) = (&client, &profile);
+        let work = |_| async move {
+            if self.store.read::<Client>(key).await?.is_some() {
+                return Ok(Run::Unchanged(Err(Refusal::LoginTaken)));
+            }
+            let mut client = Versioned::new(client.clone(), client.registered_at);
+            let mut batch = Batch::new();
+            self.send_contacts(&mut client, known, Vec::new(), &mut batch);
+            client.stage(&mut batch);
+            Ok(Run::Commit(batch, Ok(client.into_document())))
+        };
+        let client = run(&self.store, work).await.map_err(refused)?.0?;
+        self.open_session(&client, profile, visit).await
+    }
+
+    /// The hash of the new password in this field of a request.
+    ///
+    /// # Errors
+    /// When it is weak, or has one of the client's own texts.
+    pub(super) async fn hash_new(
+        &self,
+        field: &'static str,
+        password: Secret,
+        own: Vec<String>,
+    ) -> Result<PasswordHash, Refusal> {
         let hash = move || {
             let own: Vec<&str> = own.iter().map(String::as_str).collect();
             password::check(&password, &own)?;
             Ok(PasswordHash::of(&password, random_bytes()))
         };
         let hash = self.hasher.run(hash).await?;
-        let hash = hash.map_err(|why| Refusal::WeakPassword(Fault::Password(why)))?;
-        let key = Client::key_of(ClientNumber::of(&username));
-        let now = self.clock.now();
-        let random = random_bytes();
-        let mut client = Client::new(username, hash, &profile, language, now, &self.keys, random);
-        client.consents.extend(consent.map(|version| Consent { version, at: now }));
-        let client = &client;
-        let work = |_| async move {
-            if self.store.read::<Client>(key).await?.is_some() {
-                return Ok(Run::Unchanged(Err(Refusal::LoginTaken)));
-            }
-            let mut batch = Batch::new();
-            Versioned::new(client.clone(), client.registered_at).stage(&mut batch);
-            Ok(Run::Commit(batch, Ok(())))
-        };
-        run(&self.store, work).await.map_err(refused)?.0?;
-        self.claim_contacts(client, &profile).await?;
-        self.open_session(client, profile, visit).await
+        let weak = |why| Refusal::WeakPassword { field, fault: Fault::Password(why) };
+        hash.map_err(weak)
+    }
+
+    /// Stages the messages that a client's new contacts cause.
+    pub(super) fn send_contacts(
+        &self,
+        client: &mut Client,
+        profile: &Profile,
+        old: Vec<Private>,
+        batch: &mut Batch,
+    ) {
+        let (now, number) = (self.clock.now(), client.number());
+        let known = client.clone();
+        let contacts = |revision| known.contacts(profile, revision);
+        client.send(Service::Notification, contacts, &self.keys, now, batch);
+        let task = |_| Task::UseContacts { client: number, old };
+        client.send(Service::Auth, task, &self.keys, now, batch);
     }
 
     async fn count_registration(&self, address: IpAddr) -> Result<(), Refusal> {

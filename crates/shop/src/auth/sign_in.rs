@@ -21,7 +21,7 @@ const DEVICE_BYTES: usize = 16;
 
 /// How many characters the name in a log-in has: a username, an e-mail address
 /// or a telephone number.
-const LOGIN_CHARACTERS_MAX: usize = 254;
+pub(super) const LOGIN_CHARACTERS_MAX: usize = 254;
 
 /// Where a request comes from, and the cookies that it has.
 #[derive(Debug, Clone, Default)]

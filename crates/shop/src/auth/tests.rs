@@ -1,7 +1,7 @@
 //! The service over its HTTP contract.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -9,7 +9,7 @@ use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tillgate_kernel::Clock;
+use tillgate_kernel::{Clock, Fingerprint};
 use tillgate_store::Store;
 use tillgate_store::memory::Memory;
 use tillgate_web::server::Peer;
@@ -17,7 +17,12 @@ use tower_service::Service;
 
 use super::client::{Client, ClientNumber, Username};
 use super::{Auth, Settings, api};
+use crate::bus::inbox::Inbox;
+use crate::bus::{self, Consumer, Format, Incoming, NotTaken};
+use crate::formats::{AccountLetter, Contacts, Letter};
 use crate::seal::MasterKeys;
+
+mod letters;
 
 const URL: &str = "https://shop.example";
 const PASSWORD: &str = "верный конь везёт сено";
@@ -29,6 +34,27 @@ struct World {
     routes: Router,
     /// For the operator, who has been authenticated.
     operator: Router,
+    inbox: Inbox<Auth>,
+    letters: Inbox<Letters>,
+}
+
+/// Keeps the letters that are to be sent, by cause.
+#[derive(Default)]
+struct Letters(Mutex<BTreeMap<Fingerprint, AccountLetter>>);
+
+impl Consumer for Letters {
+    const SERVICE: bus::Service = bus::Service::Notification;
+
+    async fn take(&self, message: &Incoming<'_>) -> Result<(), NotTaken> {
+        if message.envelope.format == Contacts::NUMBER {
+            message.read::<Contacts>()?;
+            return Ok(());
+        }
+        let letter: AccountLetter = message.read()?;
+        let known = self.0.lock().expect("no panic").insert(letter.cause, letter.clone());
+        assert!(known.is_none_or(|known| known == letter), "one cause, one letter");
+        Ok(())
+    }
 }
 
 impl World {
@@ -45,7 +71,21 @@ impl World {
         };
         let auth = Arc::new(Auth::new(settings, store.clone(), clock.clone()));
         let operator = api::routes_for_operator(Arc::clone(&auth));
-        World { store, clock, routes: api::routes(auth), operator }
+        let routes = api::routes(Arc::clone(&auth));
+        let keys = MasterKeys::new([7; 32], []);
+        let inbox = Inbox { consumer: auth, store: store.clone(), keys: keys.clone() };
+        let letters = Inbox { consumer: Arc::default(), store: store.clone(), keys };
+        World { store, clock, routes, operator, inbox, letters }
+    }
+
+    /// Does what is to be done after the answers. Returns the letters that
+    /// were sent to this address meanwhile, as text.
+    async fn letters_to(&self, to: &str) -> Vec<Letter> {
+        self.inbox.take_all_twice().await;
+        self.letters.take_all_twice().await;
+        let letters = std::mem::take(&mut *self.letters.consumer.0.lock().expect("no panic"));
+        let ours = letters.into_values().filter(|letter| letter.to.expose() == to);
+        ours.map(|letter| letter.letter).collect()
     }
 
     /// Another node, or the same one after a restart.
@@ -446,6 +486,7 @@ async fn a_role_is_needed_where_one_is_asked_for() {
 async fn a_client_logs_in_by_address_and_number_too() {
     let world = World::new();
     assert_eq!(world.browser().post("/register", &anna()).await.status, StatusCode::OK);
+    world.inbox.take_all_twice().await;
     for name in ["anna@example.org", "Anna@Example.ORG", "8 (999) 000-00-00", "+79990000000"] {
         let reply = world.browser().log_in(name, PASSWORD).await;
         assert_eq!((reply.status, &reply.body["username"]), (StatusCode::OK, &json!("buyer7")));
@@ -455,6 +496,7 @@ async fn a_client_logs_in_by_address_and_number_too() {
     other["username"] = json!("other");
     other["password"] = json!("tulip-margin-42-boat");
     assert_eq!(world.browser().post("/register", &other).await.status, StatusCode::OK);
+    world.inbox.take_all_twice().await;
     let reply = world.browser().log_in("anna@example.org", PASSWORD).await;
     assert_eq!(reply.body["username"], "buyer7");
 }
@@ -474,6 +516,7 @@ async fn a_client_corrects_the_own_data() {
     let shown = browser.get("/me").await.body;
     assert_eq!((&shown["firstName"], &shown["lastName"]), (&json!("Аня"), &json!("Иванова")));
     assert_eq!(shown["phone"], "79011112233");
+    world.inbox.take_all_twice().await;
     assert_eq!(world.browser().log_in("+7 901 111-22-33", PASSWORD).await.status, StatusCode::OK);
 }
 
@@ -510,7 +553,7 @@ async fn a_client_sees_and_ends_the_own_sessions_alone() {
     laptop.headers.push(("user-agent", "Laptop 3"));
     world.clock.advance(Duration::from_secs(60));
     assert_eq!(laptop.log_in("buyer7", PASSWORD).await.status, StatusCode::OK);
-    let shown = laptop.get("/sessions").await.body;
+    let shown = laptop.get("/me/sessions").await.body;
     let devices: Vec<_> = shown["items"].as_array().expect("a list").iter().collect();
     assert_eq!(devices.len(), 2, "{shown}");
     assert_eq!(
@@ -521,7 +564,7 @@ async fn a_client_sees_and_ends_the_own_sessions_alone() {
         (&devices[1]["device"], &devices[1]["isCurrent"]),
         (&json!("Phone 7"), &json!(false))
     );
-    let path = format!("/sessions/{}", devices[1]["id"].as_str().expect("an id"));
+    let path = format!("/me/sessions/{}", devices[1]["id"].as_str().expect("an id"));
 
     let mut thief = world.browser();
     let mut other = anna();
@@ -538,7 +581,7 @@ async fn a_client_sees_and_ends_the_own_sessions_alone() {
     let again = laptop.send(Method::DELETE, &path, "", Vec::new()).await;
     assert_eq!(again.status, StatusCode::NOT_FOUND);
     for id in ["x", "00", "../me"] {
-        let path = format!("/sessions/{id}");
+        let path = format!("/me/sessions/{id}");
         let reply = laptop.send(Method::DELETE, &path, "", Vec::new()).await;
         assert_eq!(reply.status, StatusCode::NOT_FOUND, "{id}");
     }

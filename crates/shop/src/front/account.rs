@@ -1,20 +1,17 @@
 //! The personal account: the client's data, the sessions, the password.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Extension, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
 use tillgate_kernel::Fingerprint;
-use tillgate_web::server::Peer;
 
 use super::Front;
-use super::page::{Frame, language_of, lead};
-use super::posted::Posted;
-use super::register::faults_of;
+use super::page::Frame;
+use super::visitor::language_of;
 use crate::Refusal;
 use crate::service_client::Caller;
 
@@ -27,10 +24,8 @@ struct Page {
     is_new: bool,
     /// The client's data: the words for it, and the value.
     data: Vec<(&'static str, String)>,
+    is_email_verified: bool,
     sessions: Vec<SessionLine>,
-    /// What is wrong with a change of the password, by field.
-    faults: BTreeMap<String, String>,
-    problem: Option<String>,
 }
 
 struct SessionLine {
@@ -58,62 +53,16 @@ pub async fn show(
 
 /// `POST /account/sessions`: ends a session.
 pub async fn end_session(State(front): State<Arc<Front>>, request: Request) -> Response {
-    let headers = request.headers().clone();
-    let posted = Posted::read(request).await.unwrap_or_default();
-    let id: Option<Fingerprint> = posted.get("id").parse().ok();
-    if let Some(id) = id.filter(|_| front.is_from_us(&headers, &posted)) {
-        let path = format!("/sessions/{id}");
-        let caller = Caller::of(&headers, None);
+    let received = front.receive(request).await;
+    let id: Option<Fingerprint> = received.posted.get("id").parse().ok();
+    if let Some(id) = id.filter(|_| received.is_ours) {
+        let path = format!("/me/sessions/{id}");
         // A session that has ended already needs no word about it.
-        if let Err(refusal) = front.auth.call(Method::DELETE, &path, &caller, None).await {
-            return refusal.into_response_in(language_of(&headers));
+        if let Err(refusal) = front.auth.call(Method::DELETE, &path, &received.caller, None).await {
+            return refusal.into_response_in(received.language);
         }
     }
     Redirect::to("/account").into_response()
-}
-
-/// `POST /account/password`: changes the password.
-pub async fn change_password(
-    State(front): State<Arc<Front>>,
-    peer: Option<Extension<Peer>>,
-    request: Request,
-) -> Response {
-    let headers = request.headers().clone();
-    let posted = Posted::read(request).await.unwrap_or_default();
-    let language = language_of(&headers);
-    if !front.is_from_us(&headers, &posted) {
-        return Redirect::to("/account").into_response();
-    }
-    let caller = Caller::of(&headers, peer.map(|Extension(peer)| peer));
-    let body = posted.as_json(&["password", "newPassword"]);
-    let reply = match front.auth.call(Method::POST, "/password", &caller, Some(&body)).await {
-        Ok(reply) if reply.status == StatusCode::OK => return lead("/account", &reply),
-        Ok(reply) => reply,
-        Err(refusal) => return refusal.into_response_in(language),
-    };
-    match front.account(&headers).await {
-        Ok(Some(page)) => {
-            let mut faults = faults_of(&reply);
-            // The service names the new password as the one that is weak.
-            if reply.body["type"].as_str().is_some_and(|kind| kind.ends_with(":weak-password"))
-                && let Some(fault) = faults.remove("password")
-            {
-                faults.insert("newPassword".into(), fault);
-            }
-            let detail = reply.body["detail"].as_str().map(str::to_owned);
-            let problem = detail.filter(|_| faults.is_empty());
-            let page = Page { faults, problem, ..page };
-            front.account_page(page, reply.status, &headers)
-        }
-        Ok(None) => Redirect::to("/login").into_response(),
-        Err(refusal) => refusal.into_response_in(language),
-    }
-}
-
-impl Page {
-    fn fault(&self, name: &str) -> Option<&String> {
-        self.faults.get(name)
-    }
 }
 
 impl Front {
@@ -125,11 +74,11 @@ impl Front {
     /// The account of the session's client. `None` without a session.
     async fn account(&self, headers: &HeaderMap) -> Result<Option<Page>, Refusal> {
         let caller = Caller::of(headers, None);
-        let client = self.auth.call(Method::GET, "/me", &caller, None).await?;
+        let client = self.own_data(headers).await?;
         if client.status == StatusCode::UNAUTHORIZED {
             return Ok(None);
         }
-        let sessions = self.auth.call(Method::GET, "/sessions", &caller, None).await?;
+        let sessions = self.auth.call(Method::GET, "/me/sessions", &caller, None).await?;
         if client.status != StatusCode::OK || sessions.status != StatusCode::OK {
             return Err(Refusal::Unavailable);
         }
@@ -149,8 +98,7 @@ impl Front {
             is_new: false,
             data: shown.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
             sessions: sessions.iter().map(|session| line_of(session, words.no_device)).collect(),
-            faults: BTreeMap::new(),
-            problem: None,
+            is_email_verified: client.body["emailVerified"] == true,
             frame,
         }))
     }

@@ -4,14 +4,22 @@
 //!
 //! - [`words`] has the texts;
 //! - `page` renders, and sets the headers of a page;
-//! - `posted` reads forms;
-//! - `register`, `login`, `account` are the pages.
+//! - `form_page` is a page with one form;
+//! - `visitor` is who looks at a page;
+//! - `posted` reads forms, `reply` the answers of services;
+//! - `register`, `verify`, `login`, `reset`, `account` and `own` are the pages.
 
 mod account;
+mod form_page;
 mod login;
+mod own;
 mod page;
 mod posted;
 mod register;
+mod reply;
+mod reset;
+mod verify;
+mod visitor;
 pub mod words;
 
 use std::sync::Arc;
@@ -44,7 +52,12 @@ pub fn routes(front: Arc<Front>) -> Router {
         .route("/logout", post(login::leave))
         .route("/account", get(account::show))
         .route("/account/sessions", post(account::end_session))
-        .route("/account/password", post(account::change_password))
+        .route("/account/verify", post(verify::send_again))
+        .route("/account/data", get(own::data).post(own::change_data))
+        .route("/account/password", get(own::password).post(own::change_password))
+        .route("/verify/{token}", get(verify::form).post(verify::submit))
+        .route("/reset", get(reset::form).post(reset::submit))
+        .route("/reset/{token}", get(reset::new_password).post(reset::set_password))
         .route("/assets/shop.css", get(style))
         .route("/assets/shop.js", get(script))
         .with_state(front)

@@ -1,19 +1,16 @@
 //! Rendering of pages, and their headers.
 
 use askama::Template;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use tillgate_identity::Token;
 use tillgate_kernel::Language;
-use tillgate_kernel::chance::random_bytes;
 
 use super::Front;
+use super::posted::Received;
+use super::visitor::{VISITOR, language_of};
 use super::words::{Words, words};
 use crate::Refusal;
 use crate::service_client::Reply;
-
-/// The cookie of a visitor, to which forms are bound.
-const VISITOR: &str = "visitor";
 
 /// What all pages have.
 #[derive(Debug)]
@@ -48,13 +45,32 @@ impl Front {
     }
 }
 
-/// Leads to another page, with the cookies that a service has set.
-pub fn lead(to: &str, reply: &Reply) -> Response {
-    let mut response = Redirect::to(to).into_response();
-    for cookie in reply.headers.get_all(header::SET_COOKIE) {
-        response.headers_mut().append(header::SET_COOKIE, cookie.clone());
+/// A page that says that something was done.
+#[derive(Debug, Template)]
+#[template(path = "note.html")]
+pub struct Note {
+    pub frame: Frame,
+    pub title: &'static str,
+    pub text: &'static str,
+    /// Where to go from here: address and name.
+    pub link: (&'static str, &'static str),
+}
+
+/// A page that says why something was not done.
+#[derive(Debug, Template)]
+#[template(path = "apology.html")]
+struct Apology {
+    frame: Frame,
+    problem: String,
+}
+
+impl Front {
+    /// A page with what a service says is wrong.
+    pub(super) fn apology(&self, reply: &Reply, received: &Received) -> Response {
+        let frame = self.frame(&received.headers);
+        let problem = reply.body["detail"].as_str().unwrap_or_default().to_owned();
+        self.page(&Apology { frame, problem }, reply.status, &received.visitor)
     }
-    response
 }
 
 /// Pages load nothing from other sites, are shown in no other page, and are
@@ -73,20 +89,4 @@ fn guard(headers: &mut HeaderMap) {
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
-}
-
-/// The language that the browser asks for; Russian if none is supported.
-pub fn language_of(headers: &HeaderMap) -> Language {
-    let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    accept.and_then(Language::accepted).unwrap_or(Language::Ru)
-}
-
-/// The visitor in a request's cookies.
-pub fn visitor_in(headers: &HeaderMap) -> Option<&str> {
-    crate::cookie::find(headers, VISITOR).filter(|text| Token::parse(text).is_some())
-}
-
-/// A visitor who has not been here before.
-pub fn new_visitor() -> String {
-    Token::new(random_bytes()).text()
 }

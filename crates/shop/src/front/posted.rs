@@ -8,10 +8,13 @@ use axum::extract::rejection::FormRejection;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 use tillgate_identity::origin::Sender;
+use tillgate_kernel::Language;
+use tillgate_web::server::Peer;
 
 use super::Front;
-use super::page::{self, visitor_in};
+use super::visitor::{language_of, visitor_in};
 use crate::Refusal;
+use crate::service_client::Caller;
 
 /// The hidden field that shows that a form is ours.
 pub const TOKEN: &str = "form_token";
@@ -48,11 +51,41 @@ impl Posted {
     }
 }
 
+/// A form that was posted, and by whom.
+#[derive(Debug)]
+pub struct Received {
+    pub headers: HeaderMap,
+    pub posted: Posted,
+    pub caller: Caller,
+    pub language: Language,
+    /// The visitor, and the hidden field of the next form.
+    pub visitor: String,
+    pub token: String,
+    /// Whether one of our own pages has sent it.
+    pub is_ours: bool,
+}
+
 impl Front {
+    /// Reads a form. One that cannot be read is empty.
+    pub(super) async fn receive(&self, request: Request) -> Received {
+        let headers = request.headers().clone();
+        let peer = request.extensions().get::<Peer>().copied();
+        let posted = Posted::read(request).await.unwrap_or_default();
+        let (visitor, token) = self.visitor(&headers);
+        Received {
+            caller: Caller::of(&headers, peer),
+            language: language_of(&headers),
+            is_ours: self.is_from_us(&headers, &posted),
+            visitor,
+            token,
+            posted,
+            headers,
+        }
+    }
+
     /// Whether one of our own pages has sent a form: its browser says so, or it
     /// has the hidden field.
-    #[must_use]
-    pub(super) fn is_from_us(&self, headers: &HeaderMap, posted: &Posted) -> bool {
+    fn is_from_us(&self, headers: &HeaderMap, posted: &Posted) -> bool {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let sender = Sender { fetch_site: text("sec-fetch-site"), origin: text("origin") };
         if sender.is_another_site(&self.public_url) {
@@ -65,13 +98,5 @@ impl Front {
     fn has_token(&self, headers: &HeaderMap, posted: &Posted) -> bool {
         visitor_in(headers)
             .is_some_and(|visitor| self.forms.read(posted.get(TOKEN), visitor.as_bytes()).is_some())
-    }
-
-    /// The visitor of a request, and the hidden field of forms for the visitor.
-    #[must_use]
-    pub(super) fn visitor(&self, headers: &HeaderMap) -> (String, String) {
-        let visitor = visitor_in(headers).map_or_else(page::new_visitor, str::to_owned);
-        let token = self.forms.sign(&[], visitor.as_bytes());
-        (visitor, token)
     }
 }

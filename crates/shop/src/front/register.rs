@@ -4,18 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Extension, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderMap, Method, StatusCode};
-use serde_json::Value;
 use tillgate_kernel::chance::random_bytes;
-use tillgate_web::server::Peer;
 
 use super::Front;
-use super::page::{Frame, lead};
-use super::posted::Posted;
+use super::page::Frame;
+use super::posted::Received;
+use super::reply::{faults_of, lead};
 use super::words::CONSENT_VERSION;
-use crate::service_client::{Caller, Reply};
 
 /// The fields that are sent to the service.
 const SENT: [&str; 6] = ["username", "password", "firstName", "lastName", "email", "phone"];
@@ -59,18 +57,13 @@ pub async fn form(State(front): State<Arc<Front>>, headers: HeaderMap) -> Respon
 }
 
 /// `POST /register`
-pub async fn submit(
-    State(front): State<Arc<Front>>,
-    peer: Option<Extension<Peer>>,
-    request: Request,
-) -> Response {
-    let headers = request.headers().clone();
-    let frame = front.frame(&headers);
-    let posted = Posted::read(request).await.unwrap_or_default();
-    let (visitor, token) = front.visitor(&headers);
+pub async fn submit(State(front): State<Arc<Front>>, request: Request) -> Response {
+    let received = front.receive(request).await;
+    let Received { headers, posted, visitor, .. } = &received;
+    let frame = front.frame(headers);
     let has_agreed = posted.get("consent") == "yes";
     let mut page = Page {
-        token,
+        token: received.token.clone(),
         typed: SENT.into_iter().map(|name| (name, posted.get(name).to_owned())).collect(),
         faults: BTreeMap::new(),
         problem: None,
@@ -78,18 +71,17 @@ pub async fn submit(
         frame,
     };
     page.typed.remove("password");
-    if !front.is_from_us(&headers, &posted) {
+    if !received.is_ours {
         page.problem = Some(page.frame.words.expired_form.into());
-        return front.page(&page, StatusCode::FORBIDDEN, &visitor);
+        return front.page(&page, StatusCode::FORBIDDEN, visitor);
     }
     if !has_agreed {
         page.faults.insert("consent".into(), page.frame.words.consent_missing.into());
-        return front.page(&page, StatusCode::UNPROCESSABLE_ENTITY, &visitor);
+        return front.page(&page, StatusCode::UNPROCESSABLE_ENTITY, visitor);
     }
-    let caller = Caller::of(&headers, peer.map(|Extension(peer)| peer));
     let mut body = posted.as_json(&SENT);
     body["consent"] = CONSENT_VERSION.into();
-    let reply = front.auth.call(Method::POST, "/register", &caller, Some(&body)).await;
+    let reply = front.auth.call(Method::POST, "/register", &received.caller, Some(&body)).await;
     match reply {
         Ok(reply) if reply.status == StatusCode::OK => lead("/account?new", &reply),
         Ok(reply) => {
@@ -100,23 +92,13 @@ pub async fn submit(
             if reply.status == StatusCode::CONFLICT {
                 page.faults.extend(page.problem.take().map(|text| ("username".into(), text)));
             }
-            front.page(&page, reply.status, &visitor)
+            front.page(&page, reply.status, visitor)
         }
         Err(refusal) => {
-            page.problem = Some(refusal.text(super::page::language_of(&headers)));
-            front.page(&page, StatusCode::SERVICE_UNAVAILABLE, &visitor)
+            page.problem = Some(refusal.text(received.language));
+            front.page(&page, StatusCode::SERVICE_UNAVAILABLE, visitor)
         }
     }
-}
-
-/// The faults of a problem document, by field.
-pub(super) fn faults_of(reply: &Reply) -> BTreeMap<String, String> {
-    let errors = reply.body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let pair = |error: &Value| {
-        Some((text(&error["pointer"])?.trim_start_matches('/').to_owned(), text(&error["detail"])?))
-    };
-    errors.iter().filter_map(pair).collect()
 }
 
 /// A name that nobody has yet, most probably.

@@ -1,0 +1,138 @@
+//! A forgotten password: a letter with a link, and a new password.
+
+use tillgate_kernel::chance::random_bytes;
+use tillgate_kernel::{Fingerprint, Language, Partition, Private, Secret};
+use tillgate_store::Batch;
+use tillgate_store::unit::{Run, run};
+
+use super::Auth;
+use super::client::Client;
+use super::limits::{Counted, LETTERS, LETTERS_OF_NETWORK, Limit, refused};
+use super::link::Purpose;
+use super::login_name::folded;
+use super::register::own_texts;
+use super::sign_in::{LOGIN_CHARACTERS_MAX, Opened, Visit};
+use super::task::Task;
+use crate::Refusal;
+use crate::bus::{Envelope, Service, message_id};
+use crate::form::Form;
+
+/// How many characters the token of a link has, and some more: what is longer
+/// is none.
+const TOKEN_CHARACTERS_MAX: usize = 100;
+
+/// The name of the account whose password was forgotten.
+#[derive(Debug)]
+pub struct Forgotten(String);
+
+impl Forgotten {
+    /// Reads the fields of a request.
+    ///
+    /// # Errors
+    /// All faults of the fields.
+    pub fn read(mut form: Form) -> Result<Forgotten, Refusal> {
+        let name = form.required("username", LOGIN_CHARACTERS_MAX);
+        let faults = form.faults();
+        name.filter(|_| faults.is_empty()).map(Forgotten).ok_or(Refusal::Fields(faults))
+    }
+}
+
+/// The token of a link.
+///
+/// # Errors
+/// All faults of the fields.
+pub fn read_token(mut form: Form) -> Result<String, Refusal> {
+    let token = form.required("token", TOKEN_CHARACTERS_MAX);
+    let faults = form.faults();
+    token.filter(|_| faults.is_empty()).ok_or(Refusal::Fields(faults))
+}
+
+/// A new password, and the token of the link that allows to set it.
+#[derive(Debug)]
+pub struct NewPassword {
+    token: String,
+    password: Secret,
+}
+
+impl NewPassword {
+    /// Reads the fields of a request.
+    ///
+    /// # Errors
+    /// All faults of the fields.
+    pub fn read(mut form: Form) -> Result<NewPassword, Refusal> {
+        let token = form.required("token", TOKEN_CHARACTERS_MAX);
+        let password = form.password("password");
+        let faults = form.faults();
+        match (token, password, faults.is_empty()) {
+            (Some(token), Some(password), true) => Ok(NewPassword { token, password }),
+            _ => Err(Refusal::Fields(faults)),
+        }
+    }
+}
+
+impl Auth {
+    /// Takes down that a letter with a link is to be sent. The answer is the
+    /// same, after the same time, whether or not there is such an account.
+    ///
+    /// # Errors
+    /// When too many letters were asked for.
+    pub async fn ask_reset(
+        &self,
+        forgotten: Forgotten,
+        language: Language,
+        visit: &Visit,
+    ) -> Result<(), Refusal> {
+        if let Some(address) = visit.address {
+            let network = Counted::from_network("letters", address);
+            self.count(&network, Limit::OfRate(LETTERS_OF_NETWORK)).await?;
+        }
+        let Forgotten(name) = forgotten;
+        self.count(&Counted::letters_to(&name), Limit::OfRate(LETTERS)).await?;
+        let task = Task::SendReset { login: Private::new(name), language };
+        // It is about nothing that is known to exist, so it has a partition of
+        // its own.
+        let subject = Partition::of_name(Fingerprint::of(&[b"reset", &random_bytes::<16>()]));
+        let id = message_id(Service::Auth, subject, 1);
+        let mut batch = Batch::new();
+        let now = self.clock.now();
+        batch.send(Envelope::message(Service::Auth, id, &task, &self.keys, now));
+        self.store.commit(batch).await.map_err(refused)
+    }
+
+    /// Sets a new password for the client who has the link of the letter. All
+    /// sessions end, and a new one begins.
+    ///
+    /// # Errors
+    /// When the link does not work any more, or the password is weak.
+    pub async fn reset(&self, new: NewPassword, visit: &Visit) -> Result<Opened, Refusal> {
+        let NewPassword { token, password } = new;
+        let link = self.link_of(&token, Purpose::Reset).await?;
+        let key = Client::key_of(link.client);
+        let client = self.store.read::<Client>(key).await?;
+        let client = client.filter(|client| client.session_epoch == link.epoch);
+        let client = client.ok_or(Refusal::LinkNotValid)?;
+        let profile = self.profile_of(&client)?;
+        let hash =
+            &self.hash_new("password", password, own_texts(&client.username, &profile)).await?;
+        let epoch = link.epoch;
+        let work = |_| async move {
+            let known = self.store.read::<Client>(key).await?;
+            // The link was used meanwhile.
+            let Some(mut client) = known.filter(|client| client.session_epoch == epoch) else {
+                return Ok(Run::Unchanged(Err(Refusal::LinkNotValid)));
+            };
+            client.password = hash.clone();
+            client.session_epoch += 1;
+            let mut batch = Batch::new();
+            client.stage(&mut batch);
+            Ok(Run::Commit(batch, Ok(client.into_document())))
+        };
+        let client = run(&self.store, work).await.map_err(refused)?.0?;
+        // The letter has arrived, and the password is known to its reader only.
+        if self.is_name_of(link.contact, &folded(profile.email.expose())) {
+            self.note_proof(&client, &profile).await?;
+        }
+        self.forgive(&Counted::logins_as(client.username.as_str())).await?;
+        self.open_session(&client, profile, visit).await
+    }
+}

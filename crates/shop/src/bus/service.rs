@@ -1,0 +1,36 @@
+//! The services that send and take messages.
+
+use tillgate_kernel::outbox::{Lane, Ordering};
+
+/// A service. Its number is part of stored messages and never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    Auth,
+    Notification,
+}
+
+/// The lanes of the inboxes are numbered from here on.
+const FIRST_LANE: u8 = 8;
+
+impl Service {
+    pub const ALL: [Service; 2] = [Service::Auth, Service::Notification];
+
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Service::Auth => 1,
+            Service::Notification => 4,
+        }
+    }
+
+    /// The lane of its inbox. No message waits for another: each says what it
+    /// is about, and which of two is the newer one.
+    #[must_use]
+    pub const fn lane(self) -> Lane {
+        let name = match self {
+            Service::Auth => "shop_auth",
+            Service::Notification => "shop_notification",
+        };
+        Lane::new(FIRST_LANE + self.number(), Ordering::None, name)
+    }
+}

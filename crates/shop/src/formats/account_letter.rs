@@ -1,0 +1,36 @@
+//! Format 18: a letter about a client's account. From `auth` to `notification`.
+
+use serde::{Deserialize, Serialize};
+use tillgate_kernel::{Fingerprint, Language, Private};
+
+use crate::bus::Format;
+
+/// A letter to an address. The address may have been proved by another client
+/// than the one whom the message is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountLetter {
+    /// What has caused the letter. There is one letter for each cause.
+    pub cause: Fingerprint,
+    pub to: Private,
+    pub language: Language,
+    pub letter: Letter,
+}
+
+/// What a letter is about. The tokens are parts of links that work once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Letter {
+    /// Confirm that this is your address.
+    Verify { token: Private },
+    /// Choose a new password.
+    Reset { token: Private },
+    /// Somebody has registered with your address.
+    AddressTaken,
+    /// Your account has another address now.
+    AddressChanged,
+}
+
+impl Format for AccountLetter {
+    const NUMBER: u16 = 18;
+}

@@ -1,0 +1,9 @@
+//! What services write to each other: the formats of the contracts, by number.
+//! Unknown fields are ignored, and a field that is new has a default, so that
+//! services of different versions understand each other.
+
+mod account_letter;
+mod contacts;
+
+pub use account_letter::{AccountLetter, Letter};
+pub use contacts::Contacts;

@@ -1,0 +1,178 @@
+//! Sends the letters that wait: claim under a lease, hand over, settle. A crash
+//! between the last two sends a letter twice, with the same `Message-ID`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tillgate_kernel::Failure;
+use tillgate_kernel::failure::DeliveryFailure;
+use tillgate_kernel::outbox::{Claimed, Delivery, Settlement};
+use tillgate_kernel::time::between;
+use tillgate_peer::RetryPolicy;
+use tillgate_store::dispatch::Dispatch;
+use tillgate_store::persistence::{persist, settle};
+use tillgate_store::{Batch, Unavailable, Versioned};
+use tokio_util::sync::CancellationToken;
+
+use super::Notification;
+use super::letter::Sender;
+use super::mailer::{CONNECTIONS_MAX, HANDOVER_SECONDS_MAX, Handed, Mailer};
+use super::notice::Notice;
+use super::recipient::Recipient;
+use super::take::MAIL;
+
+/// How long a claim is held.
+const LEASE: Duration = Duration::from_secs(90);
+const _: () = assert!(LEASE.as_secs() > 2 * (HANDOVER_SECONDS_MAX + 2 * STORE_WAIT.as_secs()));
+
+/// How long an operation of the store is retried.
+const STORE_WAIT: Duration = Duration::from_secs(5);
+
+/// A letter that could not be handed over for two days becomes a dead letter.
+const RETRY: RetryPolicy = RetryPolicy {
+    first: Duration::from_secs(2),
+    longest: Duration::from_secs(3600),
+    give_up_after: Duration::from_secs(2 * 24 * 3600),
+};
+
+/// Sends letters.
+#[derive(Debug)]
+pub struct LetterSender {
+    pub service: Notification,
+    /// Absent without a mail server in the settings: letters wait.
+    pub mailer: Option<Mailer>,
+    pub sender: Sender,
+}
+
+impl LetterSender {
+    /// Runs until drained; letters that are being handed over are finished.
+    pub async fn run(self, drain: CancellationToken) {
+        let dispatch = Dispatch {
+            store: self.service.store.clone(),
+            lane: MAIL,
+            lease: LEASE,
+            at_once_max: CONNECTIONS_MAX as usize,
+            at_once_of_queue_max: CONNECTIONS_MAX as usize,
+            one_at_a_time: false,
+        };
+        let sender = Arc::new(self);
+        let deliver = move |claimed| {
+            let sender = Arc::clone(&sender);
+            async move {
+                sender.deliver(claimed).await;
+                Duration::ZERO
+            }
+        };
+        dispatch.run(deliver, drain).await;
+    }
+
+    /// Hands over one letter, and settles it.
+    pub(super) async fn deliver(&self, Claimed { delivery, ticket, at }: Claimed) {
+        let mut batch = Batch::new();
+        let handed = match self.attempt(&delivery, &mut batch).await {
+            Ok(handed) => handed,
+            Err(why) => {
+                tracing::warn!(
+                    message.id = %delivery.id,
+                    error = %why,
+                    "a letter was not sent because of the store; it is sent when its lease expires"
+                );
+                return;
+            }
+        };
+        let (settlement, outcome) = match handed {
+            Handed::Taken => (Settlement::Sent, "sent"),
+            Handed::Never(failure) => (Settlement::Dead { error: Failure::of(&failure) }, "dead"),
+            Handed::Later(failure) => {
+                let error = Failure::of(&failure);
+                let age =
+                    delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, at));
+                match RETRY.delay(delivery.attempts + 1, age, None) {
+                    Some(wait) => (Settlement::Retry { wait, error }, "retry"),
+                    None => (Settlement::Dead { error }, "dead"),
+                }
+            }
+        };
+        report(&delivery, &settlement);
+        let lane = MAIL.to_string();
+        metrics::counter!("tillgate_outbox_attempts_total", "lane" => lane, "outcome" => outcome)
+            .increment(1);
+        batch.settle(ticket, settlement);
+        if let Err(why) = settle(&self.service.store, delivery.id, &batch, STORE_WAIT).await {
+            tracing::warn!(
+                message.id = %delivery.id,
+                error = %why,
+                "a letter was not settled and may be sent again"
+            );
+        }
+    }
+
+    /// Hands over the letter of a message. Stages that it was sent.
+    async fn attempt(&self, delivery: &Delivery, batch: &mut Batch) -> Result<Handed, Unavailable> {
+        let unreadable = |detail: String| Handed::Never(DeliveryFailure::Unreadable { detail });
+        let Notification { store, clock, keys } = &self.service;
+        let partition = delivery.id.subject;
+        let Ok(cause) = delivery.body.parse() else {
+            return Ok(unreadable("its body names no notice".into()));
+        };
+        let (notice, recipient) = persist(STORE_WAIT, async || {
+            let notice = store.read::<Notice>(Notice::key_in(partition, cause)).await?;
+            let recipient = store.read::<Recipient>(Recipient::key_in(partition)).await?;
+            Ok::<_, Unavailable>((notice, recipient))
+        })
+        .await?;
+        let (Some(notice), Some(recipient)) = (notice, recipient) else {
+            return Ok(unreadable("its notice is gone".into()));
+        };
+        let opened = recipient
+            .data_key(partition, keys)
+            .and_then(|data_key| notice.content(partition, &data_key));
+        let letter = match opened {
+            Ok(Some(letter)) => letter,
+            Ok(None) => return Ok(Handed::Taken), // it was sent, and settled just now
+            Err(why) => return Ok(unreadable(why.to_string())),
+        };
+        let Some(mailer) = &self.mailer else {
+            let setting = "url and from in [shop.mail]".into();
+            return Ok(Handed::Later(DeliveryFailure::SettingMissing { setting }));
+        };
+        let worded = match self.sender.word(&letter.letter, letter.language) {
+            Ok(worded) => worded,
+            Err(why) => return Ok(unreadable(why.to_string())),
+        };
+        let to = letter.to.expose();
+        let handed = mailer.hand_over(worded, to, cause, notice.created_at).await;
+        if handed == Handed::Taken {
+            let sent: Versioned<Notice> = notice.replaced(notice.sent(clock.now()));
+            sent.stage_at(Notice::key_in(partition, cause), batch);
+        }
+        Ok(handed)
+    }
+}
+
+fn report(delivery: &Delivery, settlement: &Settlement) {
+    let attempts = delivery.attempts + 1;
+    match settlement {
+        Settlement::Sent => {
+            tracing::info!(message.id = %delivery.id, attempts, "a letter was sent");
+        }
+        Settlement::Retry { wait, error } | Settlement::Postpone { wait, error } => {
+            tracing::warn!(
+                message.id = %delivery.id,
+                attempts,
+                ?wait,
+                error = ?error,
+                "a letter could not be sent, will be retried"
+            );
+        }
+        Settlement::Dead { error } => {
+            tracing::error!(
+                message.id = %delivery.id,
+                attempts,
+                error = ?error,
+                "a letter was given up; fix the cause, then run: tillgate outbox retry {}",
+                delivery.id
+            );
+        }
+    }
+}

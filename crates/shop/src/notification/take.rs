@@ -1,0 +1,95 @@
+//! What the service does with the messages of other services.
+
+use std::time::Duration;
+
+use tillgate_kernel::Partition;
+use tillgate_kernel::chance::random_bytes;
+use tillgate_kernel::outbox::{Lane, Message, Ordering};
+use tillgate_store::unit::{Run, run};
+use tillgate_store::{Batch, Unavailable, Versioned};
+
+use super::Notification;
+use super::notice::Notice;
+use super::recipient::Recipient;
+use crate::bus::{Consumer, Format, Incoming, NotTaken, Service, Unreadable, message_id};
+use crate::formats::{AccountLetter, Contacts};
+
+/// The lane of letters. The body of a message is the cause of its notice.
+pub const MAIL: Lane = Lane::new(24, Ordering::None, "mail");
+
+impl Consumer for Notification {
+    const SERVICE: Service = Service::Notification;
+
+    async fn take(&self, message: &Incoming<'_>) -> Result<(), NotTaken> {
+        let partition = message.id.subject;
+        match message.envelope.format {
+            Contacts::NUMBER => self.take_contacts(partition, &message.read()?).await,
+            AccountLetter::NUMBER => self.take_letter(partition, &message.read()?).await,
+            other => Err(Unreadable::Format(other).into()),
+        }
+    }
+}
+
+impl Notification {
+    async fn take_contacts(
+        &self,
+        partition: Partition,
+        contacts: &Contacts,
+    ) -> Result<(), NotTaken> {
+        let work = |_| async move {
+            let mut recipient = self.recipient(partition).await?;
+            match recipient.take_over(contacts, partition, &self.keys) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Run::Unchanged(Ok(()))),
+                Err(why) => return Ok(Run::Unchanged(Err(Unreadable::from(why)))),
+            }
+            let mut batch = Batch::new();
+            recipient.stage_at(Recipient::key_in(partition), &mut batch);
+            Ok(Run::Commit(batch, Ok(())))
+        };
+        Ok(run(&self.store, work).await?.0?)
+    }
+
+    async fn take_letter(
+        &self,
+        partition: Partition,
+        letter: &AccountLetter,
+    ) -> Result<(), NotTaken> {
+        let key = Notice::key_in(partition, letter.cause);
+        let work = |_| async move {
+            if self.store.read::<Notice>(key).await?.is_some() {
+                return Ok(Run::Unchanged(Ok(())));
+            }
+            let mut recipient = self.recipient(partition).await?;
+            let data_key = match recipient.data_key(partition, &self.keys) {
+                Ok(data_key) => data_key,
+                Err(why) => return Ok(Run::Unchanged(Err(Unreadable::from(why)))),
+            };
+            let now = self.clock.now();
+            let id = message_id(Service::Notification, partition, recipient.next_letter());
+            let mut batch = Batch::new();
+            let notice = Notice::new(letter, now, partition, &data_key);
+            Versioned::new(notice, now).stage_at(key, &mut batch);
+            recipient.stage_at(Recipient::key_in(partition), &mut batch);
+            batch.send(Message {
+                id,
+                lane: MAIL,
+                queue: String::new(),
+                body: letter.cause.to_string(),
+                created_at: now,
+                wait: Duration::ZERO,
+            });
+            Ok(Run::Commit(batch, Ok(())))
+        };
+        Ok(run(&self.store, work).await?.0?)
+    }
+
+    /// The client's document; a new one if it is the first time.
+    async fn recipient(&self, partition: Partition) -> Result<Versioned<Recipient>, Unavailable> {
+        let known = self.store.read(Recipient::key_in(partition)).await?;
+        Ok(known.unwrap_or_else(|| {
+            let recipient = Recipient::new(partition, &self.keys, random_bytes());
+            Versioned::new(recipient, self.clock.now())
+        }))
+    }
+}

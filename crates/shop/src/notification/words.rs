@@ -1,0 +1,107 @@
+//! The texts of letters.
+
+use tillgate_kernel::Language;
+
+/// The texts of one letter. `{shop}` is not replaced here: the name is put in
+/// front of the subject.
+#[derive(Debug)]
+pub struct Words {
+    pub subject: &'static str,
+    /// Paragraphs before the link.
+    pub before: &'static [&'static str],
+    /// The name of the link.
+    pub link: &'static str,
+    /// Paragraphs after it.
+    pub after: &'static [&'static str],
+}
+
+/// What a letter is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    Verify,
+    Reset,
+    AddressTaken,
+    AddressChanged,
+}
+
+/// The texts of a letter in a language.
+#[must_use]
+pub const fn words(topic: Topic, language: Language) -> &'static Words {
+    match (topic, language) {
+        (Topic::Verify, Language::Ru) => &Words {
+            subject: "Подтвердите адрес",
+            before: &["Чтобы подтвердить, что это ваш адрес, откройте ссылку и нажмите кнопку:"],
+            link: "Подтвердить адрес",
+            after: &[
+                "Ссылка действует трое суток.",
+                "Если вы у нас не регистрировались, ничего делать не нужно.",
+            ],
+        },
+        (Topic::Verify, Language::En) => &Words {
+            subject: "Confirm your address",
+            before: &["To confirm that this is your address, open the link and press the button:"],
+            link: "Confirm the address",
+            after: &[
+                "The link works for three days.",
+                "If you have not registered with us, there is nothing to do.",
+            ],
+        },
+        (Topic::Reset, Language::Ru) => &Words {
+            subject: "Новый пароль",
+            before: &["Чтобы задать новый пароль, откройте ссылку:"],
+            link: "Задать пароль",
+            after: &[
+                "Ссылка действует один час и один раз.",
+                "Если вы об этом не просили, ничего делать не нужно: пароль остался прежним.",
+            ],
+        },
+        (Topic::Reset, Language::En) => &Words {
+            subject: "A new password",
+            before: &["To choose a new password, open the link:"],
+            link: "Choose a password",
+            after: &[
+                "The link works for one hour, and once.",
+                "If you have not asked for this, there is nothing to do: the password is the same.",
+            ],
+        },
+        (Topic::AddressTaken, Language::Ru) => &Words {
+            subject: "Кто-то указал ваш адрес",
+            before: &[
+                "Кто-то попробовал зарегистрироваться с вашим адресом. У вас уже есть учётная \
+                 запись с этим адресом, в ней ничего не изменилось.",
+                "Если это были вы, войдите по своему адресу. Забытый пароль можно задать заново:",
+            ],
+            link: "Забыли пароль?",
+            after: &["Если это были не вы, ничего делать не нужно."],
+        },
+        (Topic::AddressTaken, Language::En) => &Words {
+            subject: "Somebody has used your address",
+            before: &[
+                "Somebody has tried to register with your address. You have an account with this \
+                 address already, and nothing in it has changed.",
+                "If it was you, log in by your address. A forgotten password can be replaced:",
+            ],
+            link: "Forgotten your password?",
+            after: &["If it was not you, there is nothing to do."],
+        },
+        (Topic::AddressChanged, Language::Ru) => &Words {
+            subject: "Адрес изменён",
+            before: &[
+                "В вашей учётной записи теперь указан другой адрес. Это последнее письмо на \
+                 прежний.",
+                "Если адрес изменили не вы, сейчас же смените пароль:",
+            ],
+            link: "Личный кабинет",
+            after: &[],
+        },
+        (Topic::AddressChanged, Language::En) => &Words {
+            subject: "Your address was changed",
+            before: &[
+                "Your account has another address now. This is the last letter to the old one.",
+                "If you have not changed it, change your password at once:",
+            ],
+            link: "My account",
+            after: &[],
+        },
+    }
+}
