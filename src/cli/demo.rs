@@ -11,11 +11,17 @@ use super::client::Server;
 use super::{Failed, listen, say};
 use crate::app::App;
 use crate::config;
+#[cfg(feature = "shop")]
+use crate::kernel::chance::random_bytes;
 use crate::kernel::{Clock, Secret};
 use crate::telemetry::metrics;
+#[cfg(feature = "shop")]
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use tillgate_lab::demo::payments;
 use tillgate_lab::demo::story::tell;
 use tillgate_lab::demo::world::{Gateway, NoStage, World};
+#[cfg(feature = "shop")]
+use tillgate_lab::mailbox::Mailbox;
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -23,8 +29,8 @@ pub struct Options {
     /// expected, with 1 otherwise
     #[arg(long)]
     exit: bool,
-    /// Which demonstration: of orders and their hooks, or of every course that
-    /// a payment can take (all at once, with a simulated clock)
+    /// Which demonstration: of orders and their hooks, of every course that a
+    /// payment can take (all at once, with a simulated clock), or of the shop
     #[arg(long, value_enum, default_value_t = Story::Orders)]
     story: Story,
 }
@@ -33,6 +39,7 @@ pub struct Options {
 enum Story {
     Orders,
     Payments,
+    Shop,
 }
 
 /// The address of a demonstration that keeps running, unless it is taken.
@@ -68,6 +75,9 @@ async fn world(listen: SocketAddr, clock: Clock) -> Result<World, NoStage> {
 
 pub async fn run(options: Options) -> Result<(), Failed> {
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    if options.story == Story::Shop {
+        return shop(options.exit).await;
+    }
     if options.story == Story::Payments {
         // Its clock moves only when the story moves it, so there is nothing to
         // try afterwards.
@@ -92,6 +102,51 @@ pub async fn run(options: Options) -> Result<(), Failed> {
         listen::follow(&server, false).await?;
     }
     end(right, world).await
+}
+
+/// The demonstration of the shop, with a store in memory.
+#[cfg(feature = "shop")]
+async fn shop(exit: bool) -> Result<(), Failed> {
+    let mailbox = Mailbox::open().await.map_err(Failed::because)?;
+    let key = BASE64.encode(random_bytes::<32>());
+    let text = |listen: SocketAddr| {
+        format!(
+            "listen = \"{listen}\"\nstore = \"memory:\"\nidle_drain_seconds = 0\n\
+             [shop]\nname = \"Лавка\"\nkey = \"{key}\"\n\
+             [shop.mail]\nurl = \"{}\"\nfrom = \"Лавка <shop@shop.example>\"\n",
+            mailbox.url()
+        )
+    };
+    let start = async |listen| {
+        let settings = config::parse(Path::new("demo"), &text(listen), std::iter::empty());
+        let settings = settings.map_err(|why| Failed::because(why.to_string()))?;
+        App::start(&settings, Clock::System, metrics::install()).await.map_err(Failed::because)
+    };
+    let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    let app = match start(if exit { any_port } else { LISTEN }).await {
+        Ok(app) => app,
+        Err(_) => start(any_port).await?,
+    };
+    let url = format!("http://{}", app.address());
+    let right = tillgate_lab::demo::shop::tell(&url, &mailbox).await;
+    if !exit {
+        say(format_args!(
+            "\nThe shop stays open until Ctrl-C. Register in your browser, with any address; the \
+             letters are shown here:\n\n  {url}/register\n"
+        ));
+        mailbox.follow(tillgate_lab::demo::shop::show).await;
+    }
+    app.drain().await;
+    if right { Ok(()) } else { Err(Failed::because("the demonstration failed: see FAILED above")) }
+}
+
+#[cfg(not(feature = "shop"))]
+#[expect(clippy::unused_async, reason = "with the shop it waits")]
+async fn shop(_: bool) -> Result<(), Failed> {
+    Err(Failed::usage(
+        "this tillgate was built without the shop: cargo run --release --features shop -- demo \
+         --story shop",
+    ))
 }
 
 async fn end(right: bool, world: World) -> Result<(), Failed> {

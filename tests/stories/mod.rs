@@ -34,6 +34,7 @@ mod senders;
 mod shipments;
 #[cfg(feature = "shop")]
 mod shop;
+mod shop_services;
 mod stored;
 mod validation;
 mod wire;

@@ -34,6 +34,15 @@ impl Process {
     /// The same with these environment variables. The error is the exit code of
     /// a process that ended before it was ready.
     pub fn start_with(folder: &Path, variables: &[(&str, &str)]) -> Result<Process, Option<i32>> {
+        Process::start_as(folder, &[], variables)
+    }
+
+    /// The same with these options of `serve`.
+    pub fn start_as(
+        folder: &Path,
+        options: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Result<Process, Option<i32>> {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -41,6 +50,7 @@ impl Process {
             .expect("a log");
         let mut child = Command::new(BINARY)
             .args(["serve", "--config", "tillgate.toml"])
+            .args(options)
             .current_dir(folder)
             .env_remove("TILLGATE_CONFIG")
             .envs(variables.iter().copied())

@@ -16,30 +16,30 @@ use super::operation::Process;
 use crate::world::database::Server;
 use crate::world::{DEADLINE, ask_again_soon};
 
-const PASSWORD: &str = "верный конь везёт сено";
+pub const PASSWORD: &str = "верный конь везёт сено";
 const NEW_PASSWORD: &str = "lantern-copper-77-road";
 
 /// Personal data that occurs nowhere else in this test.
 const FIRST_NAME: &str = "Zinaida-Canary";
-const EMAIL: &str = "canary-quux@example.org";
+pub const EMAIL: &str = "canary-quux@example.org";
 const PHONE: &str = "79031239876";
 
 const ADMIN: &str = "token-of-the-operator";
 
 /// A browser without scripts.
-struct Browser {
+pub struct Browser {
     client: Client,
     url: String,
     cookies: BTreeMap<String, String>,
 }
 
 impl Browser {
-    fn new(url: &str) -> Browser {
+    pub fn new(url: &str) -> Browser {
         let client = Client::new(DEADLINE, 1 << 20).expect("a client");
         Browser { client, url: url.into(), cookies: BTreeMap::new() }
     }
 
-    async fn send(&mut self, method: Method, path: &str, form: &[(&str, &str)]) -> Reply {
+    pub async fn send(&mut self, method: Method, path: &str, form: &[(&str, &str)]) -> Reply {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static("ru"));
         let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
@@ -62,14 +62,14 @@ impl Browser {
         reply
     }
 
-    async fn open(&mut self, path: &str) -> String {
+    pub async fn open(&mut self, path: &str) -> String {
         let reply = self.send(Method::GET, path, &[]).await;
         assert_eq!(reply.status, 200, "{path}");
         page(&reply)
     }
 
     /// Opens the page of a form, and posts the form to the same address.
-    async fn fill(&mut self, path: &str, fields: &[(&str, &str)]) -> Reply {
+    pub async fn fill(&mut self, path: &str, fields: &[(&str, &str)]) -> Reply {
         let form = self.open(path).await;
         let token = token(&form);
         let fields: Vec<(&str, &str)> =
@@ -78,7 +78,7 @@ impl Browser {
     }
 }
 
-fn page(reply: &Reply) -> String {
+pub fn page(reply: &Reply) -> String {
     String::from_utf8(reply.body.clone()).expect("text")
 }
 
@@ -227,7 +227,7 @@ impl Browser {
 }
 
 /// A client registers, with mistakes at first. Returns the username.
-async fn registers(browser: &mut Browser) -> String {
+pub async fn registers(browser: &mut Browser) -> String {
     let form = browser.open("/register").await;
     for name in ["firstName", "password", "email", "phone"] {
         assert!(form.contains(&format!("name=\"{name}\"")), "{form}");

@@ -7,6 +7,7 @@ pub mod marketplace;
 mod narrator;
 pub mod payments;
 pub mod public;
+pub mod shop;
 pub mod site;
 pub mod story;
 pub mod world;

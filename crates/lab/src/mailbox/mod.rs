@@ -63,6 +63,21 @@ impl Mailbox {
         self.letters.borrow().clone()
     }
 
+    /// Shows each letter that arrives from now on, until Ctrl-C.
+    pub async fn follow(&self, show: impl Fn(&Letter)) {
+        let mut letters = self.letters.clone();
+        let mut shown = letters.borrow_and_update().len();
+        loop {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => return,
+                changed = letters.changed() => if changed.is_err() { return },
+            }
+            let all = letters.borrow_and_update().clone();
+            all.iter().skip(shown).for_each(&show);
+            shown = all.len();
+        }
+    }
+
     /// Waits for the `number`th letter to an address, counted from 1. `None`
     /// if it does not arrive within `wait`.
     pub async fn letter_to(&self, to: &str, number: usize, wait: Duration) -> Option<Letter> {
