@@ -12,12 +12,13 @@ use tillgate_shop::notification::Notification;
 use tillgate_shop::notification::letter::Sender;
 use tillgate_shop::notification::mailer::{MailServer, Mailer, MailerError};
 use tillgate_shop::notification::sender::LetterSender;
+use tillgate_shop::openapi;
 use tillgate_shop::seal::MasterKeys;
 use tillgate_shop::service_client::ServiceClient;
 
 use super::{StartError, Workers};
 use crate::config::{self, ServiceName, Settings};
-use crate::http::{Mount, Mounts};
+use crate::http::{Mount, Mounts, docs};
 use crate::kernel::Clock;
 use crate::store::Store;
 
@@ -108,6 +109,9 @@ pub(super) fn start(settings: &Settings, workers: &Workers) -> Result<Mounts, St
         store: workers.services.store.clone(),
         clock: workers.services.clock.clone(),
     };
+    let (document, text) = (openapi::document(), openapi::text());
+    let routes = docs::routes_of(&document, text, "/shop/openapi.json");
+    mounts.public.push(Mount { path: "/shop", routes });
     let mut auth = None;
     if ground.runs(ServiceName::Auth) {
         let service = ground.auth();

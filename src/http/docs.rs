@@ -4,7 +4,9 @@
 use std::sync::LazyLock;
 
 use askama::Template;
+use axum::Router;
 use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
 use http::{HeaderValue, header};
 use serde_json::Value;
 
@@ -19,7 +21,10 @@ static DOCUMENT: LazyLock<Value> =
     LazyLock::new(|| serde_json::to_value(super::api::document()).unwrap_or_default());
 
 /// The reference page, rendered from the document.
-static PAGE: LazyLock<Option<String>> = LazyLock::new(|| Reference::of(&DOCUMENT).render().ok());
+static PAGE: LazyLock<Option<String>> = LazyLock::new(|| {
+    let reference = Reference::of(&DOCUMENT, "/openapi.json");
+    Reference { is_of_merchants: true, ..reference }.render().ok()
+});
 
 /// The document as text.
 static TEXT: LazyLock<String> = LazyLock::new(|| {
@@ -42,9 +47,32 @@ pub async fn document() -> Response {
 
 /// `GET /docs`
 pub async fn page() -> Result<Response, Problem> {
-    let Some(page) = &*PAGE else {
+    shown(PAGE.as_deref())
+}
+
+/// The routes of another document, and of its reference page.
+pub fn routes_of<S: Clone + Send + Sync + 'static>(
+    document: &Value,
+    text: String,
+    address: &str,
+) -> Router<S> {
+    let page = Reference::of(document, address).render().ok();
+    let document = move || {
+        let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        let response = (headers, text.clone()).into_response();
+        async { response }
+    };
+    let page = move || {
+        let response = shown(page.as_deref());
+        async { response }
+    };
+    Router::new().route("/openapi.json", get(document)).route("/docs", get(page))
+}
+
+fn shown(page: Option<&str>) -> Result<Response, Problem> {
+    let Some(page) = page else {
         return Err(Problem::unavailable(
-            "the reference page cannot be rendered; read /openapi.json instead",
+            "the reference page cannot be rendered; read openapi.json instead",
         ));
     };
     let headers = [
@@ -56,7 +84,7 @@ pub async fn page() -> Result<Response, Problem> {
         ),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
-    Ok((headers, Html(page.as_str())).into_response())
+    Ok((headers, Html(page.to_owned())).into_response())
 }
 
 /// `GET /assets/docs.css`
@@ -67,6 +95,10 @@ pub async fn style() -> Response {
 #[derive(Debug, Template)]
 #[template(path = "docs/reference.html")]
 struct Reference {
+    /// The address of the document.
+    address: String,
+    /// Whether it is the API for merchants' sites, which has an introduction.
+    is_of_merchants: bool,
     title: String,
     version: String,
     description: String,
@@ -212,7 +244,7 @@ impl Kind {
 }
 
 impl Reference {
-    fn of(document: &Value) -> Reference {
+    fn of(document: &Value, address: &str) -> Reference {
         let info = &document["info"];
         let group = |tag: &Value| {
             let name = text_of(tag, "name");
@@ -235,6 +267,8 @@ impl Reference {
             Group { description: text_of(tag, "description"), operations, name }
         };
         Reference {
+            address: address.to_owned(),
+            is_of_merchants: false,
             title: text_of(info, "title"),
             version: text_of(info, "version"),
             description: text_of(info, "description"),

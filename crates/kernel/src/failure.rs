@@ -34,6 +34,25 @@ impl Failure {
     }
 }
 
+impl DeliveryFailure {
+    /// What the receiver or the operating system said, or what is missing.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        match self {
+            DeliveryFailure::Unreadable { detail } => detail,
+            DeliveryFailure::SettingMissing { setting } => setting,
+            DeliveryFailure::NotSent { said }
+            | DeliveryFailure::OutcomeUnknown { said }
+            | DeliveryFailure::NotAllowed { said }
+            | DeliveryFailure::Refused { said }
+            | DeliveryFailure::AskedToWait { said } => said,
+            DeliveryFailure::Answered { status } => status,
+            DeliveryFailure::Gone { url } => url,
+            DeliveryFailure::AboutToBeSent { .. } => "",
+        }
+    }
+}
+
 /// Why a message to a person, a site or a marketplace was not delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]

@@ -205,7 +205,11 @@ fn listed(lines: &[Line]) -> BTreeSet<(String, String)> {
 
 #[test]
 fn every_route_is_in_the_table() {
-    assert_eq!(routes_in(include_str!("auth/api.rs")), listed(AUTH));
+    let routes = routes_in(include_str!("auth/api.rs"));
+    assert_eq!(routes, listed(AUTH));
+    let described = auth::contract::contract().operations.into_iter();
+    let described = described.map(|one| (one.method.to_owned(), one.path.to_owned())).collect();
+    assert_eq!(routes, described, "the contract describes every route");
     assert_eq!(routes_in(include_str!("front/mod.rs")), listed(FRONT));
 }
 

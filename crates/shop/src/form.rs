@@ -190,14 +190,15 @@ impl Form {
         text
     }
 
-    /// A password, exactly as it was sent.
+    /// A password, exactly as it was sent. Nobody has a longer one than is
+    /// allowed, and to hash one takes long.
     pub fn password(&mut self, name: &str) -> Option<Secret> {
         let faults = self.faults.len();
-        let text = self.raw(name).filter(|text| !text.is_empty());
-        if text.is_none() && self.faults.len() == faults {
+        let password = self.optional_password(name);
+        if password.is_none() && self.faults.len() == faults {
             return self.refuse(name, Fault::Missing);
         }
-        text.map(Secret::new)
+        password
     }
 
     /// An e-mail address that must be there.
@@ -219,7 +220,11 @@ impl Form {
 
     /// A password, if there is one.
     pub fn optional_password(&mut self, name: &str) -> Option<Secret> {
-        self.raw(name).filter(|text| !text.is_empty()).map(Secret::new)
+        let text = self.raw(name).filter(|text| !text.is_empty())?;
+        if text.chars().count() > password::CHARACTERS_MAX {
+            return self.refuse(name, Fault::TooLong(password::CHARACTERS_MAX));
+        }
+        Some(Secret::new(text))
     }
 
     /// A telephone number, if there is one.
@@ -257,11 +262,14 @@ impl Form {
     }
 }
 
+/// The longest body of a request, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
 /// The most faults that one answer reports.
 const FAULTS_MAX: usize = 20;
 
-const EMAIL_CHARACTERS_MAX: usize = 254;
-const PHONE_CHARACTERS_MAX: usize = 40;
+pub const EMAIL_CHARACTERS_MAX: usize = 254;
+pub const PHONE_CHARACTERS_MAX: usize = 40;
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,8 @@
 //!
 //! - [`bus`] carries messages from one service to another, in the [`formats`]
 //!   of their contracts;
+//! - [`contract`] describes what a service takes and answers, and [`openapi`] is
+//!   the document of all of them;
 //! - [`form`] reads the fields of a request, and reports all faults of it;
 //! - [`service_client`] calls another service, with an [`assertion`] of who
 //!   calls;
@@ -20,11 +22,13 @@ mod access;
 pub mod assertion;
 pub mod auth;
 pub mod bus;
+pub mod contract;
 mod cookie;
 pub mod form;
 pub mod formats;
 pub mod front;
 pub mod notification;
+pub mod openapi;
 pub mod refusal;
 pub mod seal;
 pub mod service_client;

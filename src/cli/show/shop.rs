@@ -1,4 +1,4 @@
-//! `tillgate shop staff add|list|remove`.
+//! `tillgate shop staff add|list|remove`, `tillgate shop openapi`.
 
 use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
@@ -14,6 +14,8 @@ pub enum Command {
     /// The shop's staff: clients with roles
     #[command(subcommand)]
     Staff(Staff),
+    /// Print the OpenAPI 3.1 document of the shop's services
+    Openapi,
 }
 
 #[derive(Debug, Subcommand)]
@@ -54,11 +56,14 @@ impl Role {
 }
 
 pub async fn run(command: Command) -> Result<(), Failed> {
-    let Command::Staff(command) = command;
     match command {
-        Staff::Add(change) => set(&change, Method::PUT).await,
-        Staff::Remove(change) => set(&change, Method::DELETE).await,
-        Staff::List(server) => list(&server).await,
+        Command::Staff(Staff::Add(change)) => set(&change, Method::PUT).await,
+        Command::Staff(Staff::Remove(change)) => set(&change, Method::DELETE).await,
+        Command::Staff(Staff::List(server)) => list(&server).await,
+        Command::Openapi => {
+            say(tillgate_shop::openapi::text().trim_end());
+            Ok(())
+        }
     }
 }
 

@@ -29,7 +29,7 @@ impl<'a> Device<'a> {
         Device { client, url, name, cookies: BTreeMap::new() }
     }
 
-    /// Calls the service. Returns the status, 0 without an answer, and the body.
+    /// Calls the service. Returns the status and the body; 0 without an answer.
     async fn send(&mut self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let mut headers = HeaderMap::new();
         let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));

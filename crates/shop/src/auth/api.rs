@@ -24,7 +24,7 @@ use super::register::Registration;
 use super::reset::{Forgotten, NewPassword, read_token};
 use super::sign_in::{Credentials, Opened, Visit};
 use super::staff::Member;
-use crate::form::{Fault, Form};
+use crate::form::{BODY_BYTES_MAX, Fault, Form};
 use crate::{Refusal, assertion, cookie};
 
 /// The cookie of a session.
@@ -39,9 +39,6 @@ const DEVICE: &str = "device";
 /// How long a device is known, in seconds: 400 days, which is the most that
 /// browsers allow.
 const DEVICE_SECONDS: u64 = 400 * 24 * 3600;
-
-/// The longest body, in bytes.
-const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// The routes of the service, without a prefix.
 pub fn routes(auth: Arc<Auth>) -> Router {

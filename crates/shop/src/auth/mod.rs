@@ -10,10 +10,11 @@
 //! - [`register`], [`sign_in`], [`verify`], [`reset`], [`own`] and [`staff`]
 //!   are the use cases;
 //! - [`task`] is what the service does after an answer;
-//! - [`api`] is the HTTP contract.
+//! - [`contract`] describes the HTTP contract, and [`api`] serves it.
 
 pub mod api;
 pub mod client;
+pub mod contract;
 pub mod hashing;
 pub mod limits;
 pub mod link;

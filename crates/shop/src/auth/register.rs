@@ -21,7 +21,7 @@ use crate::form::{Fault, Form};
 pub(super) const NAME_CHARACTERS_MAX: usize = 100;
 
 /// How many characters the version of a text has.
-const CONSENT_CHARACTERS_MAX: usize = 32;
+pub(super) const CONSENT_CHARACTERS_MAX: usize = 32;
 
 /// What somebody registers with.
 #[derive(Debug, Clone)]

@@ -19,7 +19,7 @@ use crate::form::Form;
 
 /// How many characters the token of a link has, and some more: what is longer
 /// is none.
-const TOKEN_CHARACTERS_MAX: usize = 100;
+pub(super) const TOKEN_CHARACTERS_MAX: usize = 100;
 
 /// The name of the account whose password was forgotten.
 #[derive(Debug)]

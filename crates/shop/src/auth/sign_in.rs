@@ -14,7 +14,7 @@ use super::limits::{Counted, Limit, OF_ACCOUNT, OF_NETWORK, refused};
 use super::login_name::Typed;
 use super::session::Session;
 use crate::Refusal;
-use crate::form::{Fault, Form};
+use crate::form::Form;
 
 /// How many bytes identify a device.
 const DEVICE_BYTES: usize = 16;
@@ -61,14 +61,6 @@ impl Credentials {
     pub fn read(mut form: Form) -> Result<Credentials, Refusal> {
         let name = form.required("username", LOGIN_CHARACTERS_MAX);
         let password = form.password("password");
-        // Nobody has a longer password, and to hash one takes long.
-        let is_too_long = |secret: &Secret| {
-            secret.expose().chars().count() > tillgate_identity::password::CHARACTERS_MAX
-        };
-        if password.as_ref().is_some_and(is_too_long) {
-            let most = tillgate_identity::password::CHARACTERS_MAX;
-            form.refuse::<()>("password", Fault::TooLong(most));
-        }
         let faults = form.faults();
         match (name, password, faults.is_empty()) {
             (Some(name), Some(password), true) => Ok(Credentials { name, password }),

@@ -80,11 +80,11 @@ impl LetterSender {
                 return;
             }
         };
-        let (settlement, outcome) = match handed {
+        let (settlement, outcome) = match &handed {
             Handed::Taken => (Settlement::Sent, "sent"),
-            Handed::Never(failure) => (Settlement::Dead { error: Failure::of(&failure) }, "dead"),
+            Handed::Never(failure) => (Settlement::Dead { error: Failure::of(failure) }, "dead"),
             Handed::Later(failure) => {
-                let error = Failure::of(&failure);
+                let error = Failure::of(failure);
                 let age =
                     delivery.first_failed_at.map_or(Duration::ZERO, |first| between(first, at));
                 match RETRY.delay(delivery.attempts + 1, age, None) {
@@ -93,7 +93,7 @@ impl LetterSender {
                 }
             }
         };
-        report(&delivery, &settlement);
+        report(&delivery, &settlement, &handed);
         let lane = MAIL.to_string();
         metrics::counter!("tillgate_outbox_attempts_total", "lane" => lane, "outcome" => outcome)
             .increment(1);
@@ -150,8 +150,12 @@ impl LetterSender {
     }
 }
 
-fn report(delivery: &Delivery, settlement: &Settlement) {
+fn report(delivery: &Delivery, settlement: &Settlement, handed: &Handed) {
     let attempts = delivery.attempts + 1;
+    let why = match handed {
+        Handed::Taken => "",
+        Handed::Later(failure) | Handed::Never(failure) => failure.detail(),
+    };
     match settlement {
         Settlement::Sent => {
             tracing::info!(message.id = %delivery.id, attempts, "a letter was sent");
@@ -161,7 +165,8 @@ fn report(delivery: &Delivery, settlement: &Settlement) {
                 message.id = %delivery.id,
                 attempts,
                 ?wait,
-                error = ?error,
+                reason = error.kind(),
+                detail = why,
                 "a letter could not be sent, will be retried"
             );
         }
@@ -169,7 +174,8 @@ fn report(delivery: &Delivery, settlement: &Settlement) {
             tracing::error!(
                 message.id = %delivery.id,
                 attempts,
-                error = ?error,
+                reason = error.kind(),
+                detail = why,
                 "a letter was given up; fix the cause, then run: tillgate outbox retry {}",
                 delivery.id
             );

@@ -1,0 +1,138 @@
+//! The parts of a contract.
+
+use http::StatusCode;
+
+use crate::Refusal;
+use crate::form::BODY_BYTES_MAX;
+
+/// A service with its operations.
+#[derive(Debug)]
+pub struct Contract {
+    /// Its name, which is part of its paths.
+    pub service: &'static str,
+    pub about: &'static str,
+    pub operations: Vec<Operation>,
+    /// The bodies of its answers.
+    pub bodies: &'static [Body],
+}
+
+/// What a service does at one path with one method.
+#[derive(Debug)]
+pub struct Operation {
+    pub method: &'static str,
+    /// The path behind the service's prefix.
+    pub path: &'static str,
+    /// Names it in programs that are made of the document.
+    pub id: &'static str,
+    pub summary: &'static str,
+    pub about: &'static str,
+    pub parameters: &'static [Parameter],
+    /// The fields of the body, if it takes one.
+    pub body: Option<&'static [Field]>,
+    /// Whether it is for a client who is logged in.
+    pub needs_session: bool,
+    pub answer: Answer,
+    /// Why it may be refused, beyond what is true of all operations.
+    pub refusals: Vec<Refusal>,
+}
+
+/// A field of a body.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    pub name: &'static str,
+    pub shape: Shape,
+    pub is_required: bool,
+    pub about: &'static str,
+}
+
+/// The form of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// At most so many characters.
+    Text(usize),
+    /// The same; letters, digits and a few signs.
+    Username(usize),
+    Email,
+    Phone,
+    Password,
+}
+
+/// A part of the path or the query.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameter {
+    pub name: &'static str,
+    pub place: Place,
+    pub about: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Path,
+    Query,
+}
+
+/// The answer of an operation that succeeds.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer {
+    pub status: StatusCode,
+    /// The name of its body, if it has one.
+    pub body: Option<&'static str>,
+    pub about: &'static str,
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub struct Body {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub members: &'static [Member],
+}
+
+/// A member of the body of an answer.
+#[derive(Debug)]
+pub struct Member {
+    pub name: &'static str,
+    pub kind: MemberKind,
+    pub about: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberKind {
+    Text,
+    TextOrNull,
+    Time,
+    Switch,
+    /// A list of bodies with this name.
+    ListOf(&'static str),
+}
+
+impl Operation {
+    /// All ways in which it may be refused.
+    pub fn all_refusals(&self) -> impl Iterator<Item = &Refusal> {
+        const OF_BODIES: &[Refusal] =
+            &[Refusal::Fields(Vec::new()), Refusal::NotJsonType, Refusal::TooLarge(BODY_BYTES_MAX)];
+        const OF_SESSIONS: &[Refusal] = &[Refusal::NoSession];
+        const OF_CHANGES: &[Refusal] = &[Refusal::CrossSite];
+        const OF_ALL: &[Refusal] = &[Refusal::Unavailable];
+        let given = |is_so: bool, some: &'static [Refusal]| if is_so { some } else { &[] };
+        let is_change = self.method != "GET" || self.id == "logoutByLink";
+        given(self.body.is_some(), OF_BODIES)
+            .iter()
+            .chain(given(self.needs_session, OF_SESSIONS))
+            .chain(given(is_change, OF_CHANGES))
+            .chain(&self.refusals)
+            .chain(OF_ALL)
+    }
+}
+
+impl Field {
+    #[must_use]
+    pub const fn required(name: &'static str, shape: Shape, about: &'static str) -> Field {
+        Field { name, shape, is_required: true, about }
+    }
+
+    #[must_use]
+    pub const fn optional(name: &'static str, shape: Shape, about: &'static str) -> Field {
+        Field { name, shape, is_required: false, about }
+    }
+}
