@@ -141,6 +141,10 @@ async fn the_pages_run_in_one_process_and_the_services_in_others() {
     let reply = browser.send(Method::GET, "/account", &[]).await;
     assert_eq!(reply.status, 503);
     assert!(reply.headers.contains_key(header::RETRY_AFTER));
+    assert!(page(&reply).contains("<h1>Не получилось</h1>"), "{}", page(&reply));
+    let reply = browser.fill("/login", &[("username", EMAIL), ("password", PASSWORD)]).await;
+    assert_eq!(reply.status, 503);
+    assert!(page(&reply).contains("ничего не изменено"), "{}", page(&reply));
 }
 
 /// What cannot work is refused with what to do.

@@ -152,7 +152,9 @@ impl Refusal {
         }
     }
 
-    fn retry_after_seconds(&self) -> Option<u64> {
+    /// When the caller may try again, if it is a matter of time.
+    #[must_use]
+    pub const fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Refusal::TooManyAttempts { wait_seconds } => Some(*wait_seconds),
             Refusal::Busy | Refusal::Unavailable => Some(RETRY_AFTER_SECONDS),

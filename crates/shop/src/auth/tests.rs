@@ -24,6 +24,7 @@ use crate::seal::MasterKeys;
 
 mod fields;
 mod letters;
+mod timing;
 
 const URL: &str = "https://shop.example";
 const PASSWORD: &str = "верный конь везёт сено";

@@ -11,7 +11,6 @@ use tillgate_kernel::Fingerprint;
 
 use super::Front;
 use super::page::Frame;
-use super::visitor::language_of;
 use crate::Refusal;
 use crate::service_client::Caller;
 
@@ -47,7 +46,7 @@ pub async fn show(
             front.account_page(page, StatusCode::OK, &headers)
         }
         Ok(None) => Redirect::to("/login").into_response(),
-        Err(refusal) => refusal.into_response_in(language_of(&headers)),
+        Err(refusal) => front.sorry(&refusal, &headers),
     }
 }
 
@@ -59,7 +58,7 @@ pub async fn end_session(State(front): State<Arc<Front>>, request: Request) -> R
         let path = format!("/me/sessions/{id}");
         // A session that has ended already needs no word about it.
         if let Err(refusal) = front.auth.call(Method::DELETE, &path, &received.caller, None).await {
-            return refusal.into_response_in(received.language);
+            return front.sorry(&refusal, &received.headers);
         }
     }
     Redirect::to("/account").into_response()

@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::Front;
-use super::page::Frame;
+use super::page::{Frame, with_pause};
 use super::posted::Received;
 use super::reply::faults_of;
 use crate::Refusal;
@@ -115,7 +115,7 @@ impl Front {
         let method = if path == "/me" { http::Method::PATCH } else { http::Method::POST };
         match self.auth.call(method, path, &received.caller, Some(body)).await {
             Ok(reply) if reply.status.is_success() => Ok(reply),
-            Ok(reply) => Err(show(page.refused(&reply), reply.status)),
+            Ok(reply) => Err(with_pause(show(page.refused(&reply), reply.status), &reply)),
             Err(refusal) => Err(self.out_of_order(page, &refusal, received)),
         }
     }

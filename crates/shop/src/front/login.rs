@@ -9,7 +9,6 @@ use http::{HeaderMap, Method, StatusCode};
 use super::Front;
 use super::form_page::{Field, FormPage};
 use super::reply::lead;
-use super::visitor::language_of;
 use crate::Refusal;
 
 /// `GET /login`
@@ -37,7 +36,7 @@ pub async fn leave(State(front): State<Arc<Front>>, request: Request) -> Respons
     }
     match front.auth.call(Method::POST, "/logout", &received.caller, None).await {
         Ok(reply) if reply.status == StatusCode::OK => lead("/login", &reply),
-        Ok(_) | Err(_) => Refusal::Unavailable.into_response_in(language_of(&received.headers)),
+        Ok(_) | Err(_) => front.sorry(&Refusal::Unavailable, &received.headers),
     }
 }
 

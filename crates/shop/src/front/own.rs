@@ -11,7 +11,6 @@ use super::Front;
 use super::form_page::{Field, FormPage};
 use super::posted::Received;
 use super::reply::lead;
-use super::visitor::language_of;
 use crate::Refusal;
 use crate::service_client::{Caller, Reply};
 
@@ -70,8 +69,8 @@ impl Front {
             Ok(reply) if reply.status == StatusCode::UNAUTHORIZED => {
                 Redirect::to("/login").into_response()
             }
-            Ok(_) => Refusal::Unavailable.into_response_in(language_of(headers)),
-            Err(refusal) => refusal.into_response_in(language_of(headers)),
+            Ok(_) => self.sorry(&Refusal::Unavailable, headers),
+            Err(refusal) => self.sorry(&refusal, headers),
         }
     }
 

@@ -65,12 +65,33 @@ struct Apology {
 }
 
 impl Front {
+    /// A page that says why a request failed.
+    pub(super) fn sorry(&self, refusal: &Refusal, headers: &HeaderMap) -> Response {
+        let (visitor, _) = self.visitor(headers);
+        let apology =
+            Apology { frame: self.frame(headers), problem: refusal.text(language_of(headers)) };
+        let mut response = self.page(&apology, refusal.kind().0, &visitor);
+        if let Some(seconds) = refusal.retry_after_seconds() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
     /// A page with what a service says is wrong.
     pub(super) fn apology(&self, reply: &Reply, received: &Received) -> Response {
         let frame = self.frame(&received.headers);
         let problem = reply.body["detail"].as_str().unwrap_or_default().to_owned();
-        self.page(&Apology { frame, problem }, reply.status, &received.visitor)
+        let page = self.page(&Apology { frame, problem }, reply.status, &received.visitor);
+        with_pause(page, reply)
     }
+}
+
+/// The answer with the pause that a service asks for.
+pub fn with_pause(mut response: Response, reply: &Reply) -> Response {
+    if let Some(pause) = reply.headers.get(header::RETRY_AFTER) {
+        response.headers_mut().insert(header::RETRY_AFTER, pause.clone());
+    }
+    response
 }
 
 /// Pages load nothing from other sites, are shown in no other page, and are

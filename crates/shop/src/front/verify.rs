@@ -11,7 +11,6 @@ use serde_json::json;
 use super::Front;
 use super::form_page::FormPage;
 use super::page::Note;
-use super::visitor::language_of;
 
 /// `GET /verify/{token}`
 pub async fn form(
@@ -60,7 +59,7 @@ pub async fn send_again(State(front): State<Arc<Front>>, request: Request) -> Re
             Redirect::to("/login").into_response()
         }
         Ok(reply) => front.apology(&reply, &received),
-        Err(refusal) => refusal.into_response_in(language_of(&received.headers)),
+        Err(refusal) => front.sorry(&refusal, &received.headers),
     }
 }
 

@@ -59,6 +59,7 @@ pub struct Words {
     pub reset_sent: &'static str,
     pub reset: &'static str,
     pub reset_button: &'static str,
+    pub not_done: &'static str,
 }
 
 /// The texts in a language.
@@ -121,6 +122,7 @@ const RU: Words = Words {
     reset_sent: "Если такая учётная запись есть, письмо придёт на её адрес. Ссылка действует час",
     reset: "Новый пароль",
     reset_button: "Задать пароль",
+    not_done: "Не получилось",
 };
 
 const EN: Words = Words {
@@ -174,4 +176,5 @@ const EN: Words = Words {
     reset_sent: "If there is such an account, the letter goes to its address. The link works for an hour",
     reset: "A new password",
     reset_button: "Choose the password",
+    not_done: "This was not done",
 };
