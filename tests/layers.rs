@@ -258,7 +258,7 @@ fn imports_point_one_way() {
 /// imports no other service: it calls the other's HTTP contract.
 const OF_THE_SHOP: &[(&str, &[&str])] = &[
     // The tests of who may do what go through all services.
-    ("access", &["auth", "front", "seal", "service_client"]),
+    ("access", &["assertion", "auth", "front", "seal", "service_client"]),
     // It lists what all services store.
     ("stored", &["auth", "bus", "notification"]),
     ("auth", &["assertion", "bus", "contract", "cookie", "form", "formats", "refusal", "seal"]),

@@ -6,6 +6,7 @@ use tillgate_kernel::{Document, Language, Secret};
 
 use super::client::{Client, ClientNumber};
 use super::limits::Attempts;
+use super::link::{Link, Purpose};
 use super::login_name::LoginName;
 use super::session::Session;
 use crate::seal::MasterKeys;
@@ -42,6 +43,17 @@ fn a_session_of_version_1_is_read() {
 fn attempts_of_version_1_are_read() {
     let bytes = include_bytes!("../../../../fixtures/stored/attempts/v1/one-failed.bin");
     assert!(Attempts::decode(1, bytes).expect("readable") != Attempts::default());
+}
+
+#[test]
+fn a_link_of_version_1_is_read() {
+    let bytes = include_bytes!("../../../../fixtures/stored/link/v1/reset.bin");
+    let link = Link::decode(1, bytes).expect("readable");
+    let ends_at = "2026-11-30T11:00:00Z".parse().expect("a time");
+    assert_eq!((link.purpose, link.epoch, link.ends_at), (Purpose::Reset, 1, ends_at));
+    let client = include_bytes!("../../../../fixtures/stored/client/v1/registered.bin");
+    let client = Client::decode(1, client).expect("readable");
+    assert_eq!(link.client, client.number());
 }
 
 #[test]

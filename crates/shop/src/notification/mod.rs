@@ -13,6 +13,8 @@ pub mod mailer;
 pub mod notice;
 pub mod recipient;
 pub mod sender;
+#[cfg(test)]
+mod stored;
 pub mod take;
 #[cfg(test)]
 mod tests;
