@@ -15,6 +15,7 @@ use tillgate_shop::notification::sender::LetterSender;
 use tillgate_shop::openapi;
 use tillgate_shop::seal::MasterKeys;
 use tillgate_shop::service_client::ServiceClient;
+use tillgate_shop::sweeper::Sweeper;
 
 use super::{StartError, Workers};
 use crate::config::{self, ServiceName, Settings};
@@ -112,6 +113,9 @@ pub(super) fn start(settings: &Settings, workers: &Workers) -> Result<Mounts, St
     let (document, text) = (openapi::document(), openapi::text());
     let routes = docs::routes_of(&document, text, "/shop/openapi.json");
     mounts.public.push(Mount { path: "/shop", routes });
+    let (store, clock) = (ground.store.clone(), ground.clock.clone());
+    let sweeper = Sweeper { store, clock, swept: tillgate_shop::stored::swept() };
+    workers.spawn(sweeper.run(workers.drain.clone()));
     let mut auth = None;
     if ground.runs(ServiceName::Auth) {
         let service = ground.auth();

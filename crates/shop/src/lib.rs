@@ -9,11 +9,13 @@
 //!
 //! - [`bus`] carries messages from one service to another, in the [`formats`]
 //!   of their contracts;
-//! - [`contract`] describes what a service takes and answers, and [`openapi`] is
-//!   the document of all of them;
+//! - [`contract`] describes what a service takes and answers, and [`openapi`]
+//!   is the document of all of them;
 //! - [`form`] reads the fields of a request, and reports all faults of it;
 //! - [`service_client`] calls another service, with an [`assertion`] of who
 //!   calls;
+//! - [`stored`] lists what is stored, and [`sweeper`] deletes what is past its
+//!   time;
 //! - [`refusal`] has the errors of all services, with their texts;
 //! - [`seal`] encrypts personal data with a key for each client.
 
@@ -33,5 +35,6 @@ pub mod refusal;
 pub mod seal;
 pub mod service_client;
 pub mod stored;
+pub mod sweeper;
 
 pub use refusal::Refusal;

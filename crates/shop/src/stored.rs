@@ -1,10 +1,14 @@
-//! All kinds of documents and all lanes of the shop's services.
+//! All kinds of documents and all lanes of the shop's services, and how long
+//! documents are kept.
 
-use tillgate_kernel::outbox::Lane;
+use std::time::Duration;
+
+use tillgate_identity::session;
+use tillgate_kernel::outbox::{Delivery, Lane};
 use tillgate_kernel::{Document, Kind};
 
 use crate::auth::client::Client;
-use crate::auth::limits::Attempts;
+use crate::auth::limits::{Attempts, OF_ACCOUNT};
 use crate::auth::link::Link;
 use crate::auth::login_name::LoginName;
 use crate::auth::session::Session;
@@ -12,6 +16,7 @@ use crate::bus::Service;
 use crate::notification::notice::Notice;
 use crate::notification::recipient::Recipient;
 use crate::notification::take::MAIL;
+use crate::sweeper::Swept;
 
 pub const KINDS: [Kind; 7] = [
     Client::KIND,
@@ -24,3 +29,28 @@ pub const KINDS: [Kind; 7] = [
 ];
 
 pub const LANES: [Lane; 3] = [Service::Auth.lane(), Service::Notification.lane(), MAIL];
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// How long a message is kept after it was taken.
+const TAKEN_MESSAGES_DAYS: u32 = 7;
+
+/// A message that is taken again this late would send its letter again.
+const NOTICES_DAYS: u32 = 90;
+
+/// What is deleted, and when.
+#[must_use]
+pub fn swept() -> Vec<Swept> {
+    let messages = LANES.map(|lane| Swept {
+        list: Delivery::settled_list(lane),
+        kept_for: DAY * TAKEN_MESSAGES_DAYS,
+    });
+    let documents = [
+        Swept { list: Session::all(), kept_for: DAY * session::DAYS_MAX },
+        Swept { list: Attempts::all(), kept_for: OF_ACCOUNT.forgotten_after * 2 },
+        // They are listed under the time when they end.
+        Swept { list: Link::all(), kept_for: Duration::ZERO },
+        Swept { list: Notice::all(), kept_for: DAY * NOTICES_DAYS },
+    ];
+    documents.into_iter().chain(messages).collect()
+}

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Lane, Message, MessageId};
 use crate::document;
 use crate::time::later;
-use crate::{DocKey, Document, Failure, Kind, Timestamp, Unreadable};
+use crate::{DocKey, Document, Failure, Kind, ListName, Timestamp, Unreadable};
 
 /// The key of a message.
 #[must_use]
@@ -78,12 +78,27 @@ impl Document for Delivery {
         document::encode(self)
     }
 
+    fn lists(&self) -> Vec<ListName> {
+        let is_settled = match self.state {
+            DeliveryState::Sent { .. } | DeliveryState::Dropped { .. } => true,
+            DeliveryState::Pending { .. } | DeliveryState::Dead { .. } => false,
+        };
+        let is_listed = is_settled && self.lane.is_listed();
+        is_listed.then(|| Delivery::settled_list(self.lane)).into_iter().collect()
+    }
+
     fn decode(schema: u16, bytes: &[u8]) -> Result<Delivery, Unreadable> {
         document::decode(schema, bytes)
     }
 }
 
 impl Delivery {
+    /// The list of the settled messages of a lane that is listed.
+    #[must_use]
+    pub fn settled_list(lane: Lane) -> ListName {
+        ListName::of(&["settled", &lane.byte().to_string()])
+    }
+
     /// Creates a message that is put into the outbox at `now`.
     #[must_use]
     pub fn new(message: Message, now: Timestamp) -> Delivery {

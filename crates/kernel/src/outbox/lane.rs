@@ -32,6 +32,9 @@ pub enum Ordering {
 /// ordering.
 const LANE_NUMBER_BITS: u32 = 5;
 
+/// The lanes from this number on are listed.
+const FIRST_LISTED: u8 = 8;
+
 impl Lane {
     /// Declares a lane.
     #[must_use]
@@ -48,6 +51,13 @@ impl Lane {
             1 => Ordering::SkipsRetries,
             _ => Ordering::None,
         }
+    }
+
+    /// Whether its settled messages are in a list, by which they are deleted.
+    /// Those of other lanes are deleted with what they are about.
+    #[must_use]
+    pub const fn is_listed(self) -> bool {
+        self.byte & ((1 << LANE_NUMBER_BITS) - 1) >= FIRST_LISTED
     }
 
     /// The byte that represents the lane on disk. It uses seven bits.

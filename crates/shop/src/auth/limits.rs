@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use tillgate_identity::{FailureLimit, Failures, RateLimit, Recent};
 use tillgate_kernel::document;
 use tillgate_kernel::time::between;
-use tillgate_kernel::{DocKey, Document, Fingerprint, Kind, Partition, Timestamp, Unreadable};
+use tillgate_kernel::{
+    DocKey, Document, Fingerprint, Kind, ListName, Partition, Timestamp, Unreadable,
+};
 use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, CommitError, Unavailable, Versioned};
 
@@ -53,6 +55,12 @@ pub struct Attempts {
 }
 
 impl Attempts {
+    /// The list of all of them, by their last attempt.
+    #[must_use]
+    pub fn all() -> ListName {
+        ListName::of(&["attempts"])
+    }
+
     fn key_of(subject: &Counted) -> DocKey {
         let name = Fingerprint::of(&[b"attempts", subject.purpose.as_bytes(), &subject.whose]);
         DocKey { partition: Partition::of_name(name), kind: Attempts::KIND, id: 0 }
@@ -65,6 +73,10 @@ impl Document for Attempts {
 
     fn encode(&self) -> Vec<u8> {
         document::encode(self)
+    }
+
+    fn lists(&self) -> Vec<ListName> {
+        vec![Attempts::all()]
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Attempts, Unreadable> {
@@ -140,6 +152,7 @@ impl Auth {
             if outcome.is_err() {
                 return Ok(Run::Unchanged(outcome));
             }
+            attempts.list_at(now);
             let mut batch = Batch::new();
             attempts.stage_at(key, &mut batch);
             Ok(Run::Commit(batch, outcome))

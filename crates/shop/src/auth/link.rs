@@ -9,7 +9,9 @@ use sha2::Sha256;
 use tillgate_identity::Token;
 use tillgate_kernel::document;
 use tillgate_kernel::time::later;
-use tillgate_kernel::{DocKey, Document, Fingerprint, Kind, Partition, Timestamp, Unreadable};
+use tillgate_kernel::{
+    DocKey, Document, Fingerprint, Kind, ListName, Partition, Timestamp, Unreadable,
+};
 use tillgate_store::{Batch, CommitError, Versioned};
 
 use super::Auth;
@@ -49,6 +51,12 @@ pub struct Link {
 }
 
 impl Link {
+    /// The list of all of them, by when they end.
+    #[must_use]
+    pub fn all() -> ListName {
+        ListName::of(&["links"])
+    }
+
     fn key_of(token: &Token) -> DocKey {
         let name = token.digest("link").name();
         DocKey { partition: Partition::of_name(name), kind: Link::KIND, id: 0 }
@@ -61,6 +69,10 @@ impl Document for Link {
 
     fn encode(&self) -> Vec<u8> {
         document::encode(self)
+    }
+
+    fn lists(&self) -> Vec<ListName> {
+        vec![Link::all()]
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Link, Unreadable> {
@@ -91,7 +103,8 @@ impl Auth {
             ends_at: later(now, purpose.duration()),
         };
         let mut batch = Batch::new();
-        Versioned::new(link, now).stage_at(Link::key_of(&token), &mut batch);
+        let ends_at = link.ends_at;
+        Versioned::new(link, ends_at).stage_at(Link::key_of(&token), &mut batch);
         match self.store.commit(batch).await {
             // It is there since an earlier attempt.
             Ok(()) | Err(CommitError::Conflict) => Ok(token),

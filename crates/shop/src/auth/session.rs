@@ -35,6 +35,12 @@ impl Session {
         DocKey { partition, kind: Session::KIND, id: 0 }
     }
 
+    /// The list of all sessions, by when they began.
+    #[must_use]
+    pub fn all() -> ListName {
+        ListName::of(&["all sessions"])
+    }
+
     /// The list of a client's sessions.
     #[must_use]
     pub fn list_of(client: ClientNumber) -> ListName {
@@ -51,7 +57,7 @@ impl Document for Session {
     }
 
     fn lists(&self) -> Vec<ListName> {
-        vec![Session::list_of(self.client)]
+        vec![Session::list_of(self.client), Session::all()]
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Session, Unreadable> {

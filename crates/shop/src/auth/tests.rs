@@ -22,6 +22,7 @@ use crate::bus::{self, Consumer, Format, Incoming, NotTaken};
 use crate::formats::{AccountLetter, Contacts, Letter};
 use crate::seal::MasterKeys;
 
+mod ends;
 mod fields;
 mod letters;
 mod timing;

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use tillgate_kernel::document;
-use tillgate_kernel::{DocKey, Document, Fingerprint, Kind, Partition, Timestamp, Unreadable};
+use tillgate_kernel::{
+    DocKey, Document, Fingerprint, Kind, ListName, Partition, Timestamp, Unreadable,
+};
 
 use crate::formats::AccountLetter;
 use crate::seal::{DataKey, Place, Sealed, Unsealable};
@@ -29,6 +31,12 @@ impl Notice {
     ) -> Notice {
         let content = Some(key.seal(letter, place(partition)));
         Notice { cause: letter.cause, content, created_at, sent_at: None }
+    }
+
+    /// The list of all of them, by when they were written.
+    #[must_use]
+    pub fn all() -> ListName {
+        ListName::of(&["notices"])
     }
 
     #[must_use]
@@ -65,6 +73,10 @@ impl Document for Notice {
 
     fn encode(&self) -> Vec<u8> {
         document::encode(self)
+    }
+
+    fn lists(&self) -> Vec<ListName> {
+        vec![Notice::all()]
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Notice, Unreadable> {
