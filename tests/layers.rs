@@ -458,9 +458,9 @@ fn secrets_are_compared_in_constant_time() {
         }
     }
     assert_eq!(
-        checked, 6,
+        checked, 7,
         "one each for tokens, buyers' addresses, both hashes of signed bodies, Standard \
-         Webhooks, and signed cookies"
+         Webhooks, signed cookies, and one-time codes"
     );
 }
 

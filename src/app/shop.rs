@@ -11,7 +11,8 @@ use tillgate_shop::front::{self, Front};
 use tillgate_shop::notification::Notification;
 use tillgate_shop::notification::letter::Sender;
 use tillgate_shop::notification::mailer::{MailServer, Mailer, MailerError};
-use tillgate_shop::notification::sender::LetterSender;
+use tillgate_shop::notification::sender::{Channel, LetterSender};
+use tillgate_shop::notification::sms::{Sms, SmsProvider};
 use tillgate_shop::openapi;
 use tillgate_shop::seal::MasterKeys;
 use tillgate_shop::service_client::ServiceClient;
@@ -21,6 +22,7 @@ use super::{StartError, Workers};
 use crate::config::{self, ServiceName, Settings};
 use crate::http::{Mount, Mounts, docs};
 use crate::kernel::Clock;
+use crate::peer::ClientError;
 use crate::store::Store;
 
 /// What the services of a shop share.
@@ -43,6 +45,7 @@ impl Ground<'_> {
             keys: self.keys.clone(),
             public_url: self.public_url.clone(),
             trusted_proxies: self.settings.trusted_proxies.0.clone(),
+            has_sms: self.shop.sms.is_some(),
         };
         Arc::new(Auth::new(settings, self.store.clone(), self.clock.clone()))
     }
@@ -66,6 +69,7 @@ impl Ground<'_> {
             name: self.shop.name.clone(),
             public_url: self.public_url.clone(),
             auth,
+            has_sms: self.shop.sms.is_some(),
             forms: Signer::new(&self.keys.derive("forms"), "form"),
         }))
     }
@@ -88,7 +92,11 @@ impl Ground<'_> {
         let (store, keys) = (self.store.clone(), self.keys.clone());
         let inbox = Inbox { consumer: Arc::new(service.clone()), store, keys };
         workers.spawn(inbox.run(workers.drain.clone()));
-        workers.spawn(LetterSender { service, mailer, sender }.run(workers.drain.clone()));
+        let sms = self.shop.sms.as_ref().map(sms_of).transpose()?;
+        for channel in [Channel::Mail(mailer), Channel::Sms(sms)] {
+            let (service, sender) = (service.clone(), sender.clone());
+            workers.spawn(LetterSender { service, channel, sender }.run(workers.drain.clone()));
+        }
         Ok(())
     }
 }
@@ -138,6 +146,12 @@ pub(super) fn start(settings: &Settings, workers: &Workers) -> Result<Mounts, St
         mounts.public.push(Mount { path: "", routes });
     }
     Ok(mounts)
+}
+
+/// Hands short messages to the provider of the settings.
+fn sms_of(sms: &config::Sms) -> Result<Sms, ClientError> {
+    let config::Sms { protocol: config::SmsProtocol::Http, url, token, from } = sms;
+    Sms::new(SmsProvider { url: url.clone(), token: token.clone(), from: from.clone() })
 }
 
 /// Hands letters to the mail server of the settings.

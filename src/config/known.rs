@@ -321,6 +321,22 @@ pub const SECTIONS: &[Section] = &[
         )],
     },
     Section {
+        place: &["shop", "sms"],
+        about: "The provider of short messages to the shop's clients. Without it, no telephone \
+                number can be confirmed.",
+        settings: &[
+            Setting::required(
+                "protocol",
+                Text,
+                "`http`: `POST` of `{\"to\",\"from\",\"text\"}` with an `Idempotency-Key`; any 2xx is \
+                    success.",
+            ),
+            Setting::required("url", Text, "The address that takes messages."),
+            Setting::required("token", Secret, "Sent as `Authorization: Bearer`."),
+            Setting::required("from", Text, "The name or the number of the sender."),
+        ],
+    },
+    Section {
         place: &["shop", "mail"],
         about: "The mail server for letters to the shop's clients. Without it, letters wait.",
         settings: &[
@@ -421,7 +437,12 @@ mod tests {
             ),
             ("[merchants.shop]", &["merchants", ANY], &[]),
             ("[notify]", &["notify"], &["telegram"]),
-            ("[shop]", &["shop"], &["mail", "service_urls"]),
+            ("[shop]", &["shop"], &["mail", "service_urls", "sms"]),
+            (
+                "[shop.sms]\nprotocol = \"http\"\nurl = \"https://s.example\"\ntoken = \"t\"\nfrom = \"s\"",
+                &["shop", "sms"],
+                &[],
+            ),
             (
                 "[shop.mail]\nurl = \"smtps://m.example\"\nfrom = \"a@b.example\"",
                 &["shop", "mail"],

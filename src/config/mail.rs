@@ -1,4 +1,4 @@
-//! The section `[shop.mail]`.
+//! The sections `[shop.mail]` and `[shop.sms]`.
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,24 @@ pub struct Mail {
     /// The content of that file.
     #[serde(skip)]
     pub ca: Option<Vec<u8>>,
+}
+
+/// The provider of short messages, which takes them over HTTP.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sms {
+    pub protocol: SmsProtocol,
+    pub url: String,
+    pub token: Secret,
+    /// The name or the number of the sender.
+    pub from: String,
+}
+
+/// How a provider takes short messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmsProtocol {
+    Http,
 }
 
 /// The parts of the address.

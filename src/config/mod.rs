@@ -25,7 +25,7 @@ use std::io;
 use std::path::Path;
 
 pub use endpoint::{Endpoint, listen_address};
-pub use mail::Mail;
+pub use mail::{Mail, Sms, SmsProtocol};
 pub use merchant::Merchant;
 pub use notify::{Notify, Telegram};
 pub use services::{ServiceName, Services};

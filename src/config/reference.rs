@@ -107,6 +107,10 @@ mod tests {
         ("notify", "[notify]\n"),
         ("shop", "[shop]\n"),
         ("shop.service_urls", "[shop.service_urls]\n"),
+        (
+            "shop.sms",
+            "[shop.sms]\nprotocol = \"http\"\nurl = \"https://s.example\"\ntoken = \"t\"\nfrom = \"s\"\n",
+        ),
         ("shop.mail", "[shop.mail]\nurl = \"smtps://m.example\"\nfrom = \"a@b.example\"\n"),
         ("notify.telegram", "[notify.telegram]\ntoken = \"t\"\n"),
         ("notify.telegram.chats", "[notify.telegram]\ntoken = \"t\"\n[notify.telegram.chats]\n"),

@@ -129,6 +129,8 @@ fn all(settings: &Settings) -> Vec<Held<'_>> {
     keys.for_each(|key| add("shop".into(), "key", Origin::Chosen, key));
     let mail = settings.shop.iter().filter_map(|shop| shop.mail.as_ref()?.password.as_ref());
     mail.for_each(|password| add("shop.mail".into(), "password", Origin::Issued, password));
+    let sms = settings.shop.iter().filter_map(|shop| shop.sms.as_ref());
+    sms.for_each(|sms| add("shop.sms".into(), "token", Origin::Issued, &sms.token));
     all
 }
 

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
-use super::{Mail, ServiceName, Services, StoreUrl};
+use super::{Mail, ServiceName, Services, Sms, StoreUrl};
 use crate::kernel::Secret;
 use crate::kernel::setting::http_url;
 
@@ -29,6 +29,8 @@ pub struct Shop {
     pub service_urls: BTreeMap<String, String>,
     /// The mail server for letters to clients.
     pub mail: Option<Mail>,
+    /// The provider of short messages to clients.
+    pub sms: Option<Sms>,
 }
 
 /// Services that other ones call over HTTP.
@@ -57,6 +59,9 @@ impl Shop {
                 ));
             }
             http_url(&format!(".service_urls.{service}"), url)?;
+        }
+        if let Some(sms) = &self.sms {
+            http_url(".sms.url", &sms.url)?;
         }
         if let Some(mail) = &self.mail {
             mail.check().map_err(|why| format!(".mail{why}"))?;

@@ -5,6 +5,7 @@
 //! it. Nothing here does I/O: the time and random bytes are arguments.
 
 pub mod attempts;
+pub mod code;
 pub mod cookie;
 pub mod origin;
 pub mod password;
@@ -12,6 +13,7 @@ pub mod session;
 pub mod token;
 
 pub use attempts::{FailureLimit, Failures, RateLimit, Recent};
+pub use code::OneTimeCode;
 pub use cookie::Signer;
 pub use password::{PasswordHash, Unfit};
 pub use session::SessionTimes;

@@ -71,6 +71,8 @@ const AUTH: &[Line] = &[
     ),
     ("POST", "/verify", Sent::Json(r#"{"token":"x"}"#), [422, 422, 422, 422, 422, 422]),
     ("POST", "/verify/send", Sent::Nothing, [401, 204, 204, 204, 204, 401]),
+    ("POST", "/verify/phone/send", Sent::Nothing, [401, 409, 409, 409, 409, 401]),
+    ("POST", "/verify/phone", Sent::Json(r#"{"code":"1"}"#), [401, 409, 409, 409, 409, 401]),
     ("POST", "/reset", Sent::Json(r#"{"username":"x1"}"#), [204, 204, 204, 204, 204, 204]),
     (
         "POST",
@@ -91,6 +93,8 @@ const FRONT: &[Line] = &[
     ("GET", "/account", Sent::Nothing, [303, 200, 200, 200, 200, 303]),
     ("POST", "/account/sessions", Sent::Form("id=x"), [303, 303, 303, 303, 303, 303]),
     ("POST", "/account/verify", Sent::Form("form_token=forged"), [303, 303, 303, 303, 303, 303]),
+    ("POST", "/account/phone", Sent::Form("code=1"), [303; 6]),
+    ("POST", "/account/phone/send", Sent::Form("form_token=forged"), [303; 6]),
     ("GET", "/account/data", Sent::Nothing, [303, 200, 200, 200, 200, 303]),
     ("POST", "/account/data", Sent::Form("firstName=x"), [303, 303, 303, 303, 303, 303]),
     ("GET", "/account/password", Sent::Nothing, [303, 200, 200, 200, 200, 303]),
@@ -141,6 +145,7 @@ impl World {
             keys,
             public_url: "https://shop.example".into(),
             trusted_proxies: Vec::new(),
+            has_sms: true,
         };
         let store = Store::Memory(Arc::new(Memory::new(clock.clone())));
         let service = Arc::new(Auth::new(settings, store, clock.clone()));
@@ -150,6 +155,7 @@ impl World {
             name: String::new(),
             public_url: "https://shop.example".into(),
             auth: ServiceClient::of(auth.clone()),
+            has_sms: true,
             forms: Signer::new(&[7; 32], "form"),
         };
         World {

@@ -25,6 +25,8 @@ pub enum Fault {
     NotAPhone,
     /// It has characters that a username may not have.
     NotAUsername,
+    /// It is another code than the one that was sent.
+    NotTheCode,
     /// The request has no such field.
     Unknown,
     /// It occurs more than once.
@@ -62,6 +64,10 @@ impl Fault {
             Fault::NotAUsername => (
                 "Только буквы, цифры, точка, дефис и подчёркивание; первой стоит буква".into(),
                 "Only letters, digits, dots, hyphens and underscores, with a letter first".into(),
+            ),
+            Fault::NotTheCode => (
+                "Это другой код. Проверьте цифры".into(),
+                "It is another code. Check the digits".into(),
             ),
             Fault::Unknown => {
                 ("В этом запросе нет такого поля".into(), "This request has no such field".into())

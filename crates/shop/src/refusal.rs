@@ -39,6 +39,10 @@ pub enum Refusal {
     LoginTaken,
     /// The link of a letter was used, is too old, or is none.
     LinkNotValid,
+    /// The code of a short message is too old, or was tried too often.
+    CodeNotValid,
+    /// There is no telephone number to send a code to.
+    NoPhone,
     /// Too many attempts; the next one is allowed after this many seconds.
     TooManyAttempts { wait_seconds: u64 },
     /// Too much is under way.
@@ -69,6 +73,8 @@ impl Refusal {
             Refusal::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
             Refusal::LoginTaken => (StatusCode::CONFLICT, "login-taken"),
             Refusal::LinkNotValid => (StatusCode::UNPROCESSABLE_ENTITY, "link-not-valid"),
+            Refusal::CodeNotValid => (StatusCode::UNPROCESSABLE_ENTITY, "code-not-valid"),
+            Refusal::NoPhone => (StatusCode::CONFLICT, "no-phone"),
             Refusal::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-attempts"),
             Refusal::Busy | Refusal::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
@@ -135,6 +141,15 @@ impl Refusal {
                 "Ссылка уже использована или устарела. Запросите новое письмо".into(),
                 "The link was used already or is out of date. Ask for a new letter".into(),
             ),
+            Refusal::CodeNotValid => (
+                "Код устарел или его вводили слишком много раз. Запросите новый".into(),
+                "The code is out of date, or was tried too often. Ask for a new one".into(),
+            ),
+            Refusal::NoPhone => (
+                "Подтвердить телефон нельзя: номера нет, или магазин не отправляет сообщения"
+                    .into(),
+                "No number can be confirmed: there is none, or the shop sends no messages".into(),
+            ),
             Refusal::TooManyAttempts { wait_seconds } => (
                 format!("Слишком много попыток. Следующая — через {wait_seconds} с"),
                 format!("Too many attempts. Try again in {wait_seconds} s"),
@@ -170,7 +185,9 @@ impl Refusal {
             | Refusal::NotFound
             | Refusal::CrossSite
             | Refusal::LoginTaken
-            | Refusal::LinkNotValid => None,
+            | Refusal::LinkNotValid
+            | Refusal::CodeNotValid
+            | Refusal::NoPhone => None,
         }
     }
 

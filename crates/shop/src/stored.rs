@@ -15,7 +15,7 @@ use crate::auth::session::Session;
 use crate::bus::Service;
 use crate::notification::notice::Notice;
 use crate::notification::recipient::Recipient;
-use crate::notification::take::MAIL;
+use crate::notification::take::{MAIL, SMS};
 use crate::sweeper::Swept;
 
 pub const KINDS: [Kind; 7] = [
@@ -28,7 +28,7 @@ pub const KINDS: [Kind; 7] = [
     Notice::KIND,
 ];
 
-pub const LANES: [Lane; 3] = [Service::Auth.lane(), Service::Notification.lane(), MAIL];
+pub const LANES: [Lane; 4] = [Service::Auth.lane(), Service::Notification.lane(), MAIL, SMS];
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 

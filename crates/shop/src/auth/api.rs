@@ -20,6 +20,7 @@ use tillgate_web::server::Peer;
 use super::Auth;
 use super::client::{Client, Profile, Role};
 use super::own::{Correction, PasswordChange, SessionShown};
+use super::phone::read_code;
 use super::register::Registration;
 use super::reset::{Forgotten, NewPassword, read_token};
 use super::sign_in::{Credentials, Opened, Visit};
@@ -51,6 +52,8 @@ pub fn routes(auth: Arc<Auth>) -> Router {
         .route("/password", post(change_password))
         .route("/verify", post(verify))
         .route("/verify/send", post(send_verification))
+        .route("/verify/phone", post(verify_phone))
+        .route("/verify/phone/send", post(send_phone_code))
         .route("/reset", post(ask_reset))
         .route("/reset/confirm", post(reset))
         .route("/me/sessions", get(sessions))
@@ -85,6 +88,8 @@ struct OwnData {
     client: ClientData,
     /// Whether the client has proved to receive messages at the address.
     email_verified: bool,
+    /// The same for the telephone number.
+    phone_verified: bool,
     language: Language,
     registered_at: Timestamp,
 }
@@ -94,6 +99,7 @@ impl OwnData {
         OwnData {
             client: ClientData::of(client, profile),
             email_verified: client.email_proved_at.is_some(),
+            phone_verified: client.phone_proved_at.is_some(),
             language: client.language,
             registered_at: client.registered_at,
         }
@@ -244,6 +250,26 @@ async fn send_verification(State(auth): State<Arc<Auth>>, headers: HeaderMap) ->
     let work = async {
         auth.refuse_other_sites(&headers)?;
         auth.ask_verification(session_in(&headers, SESSION).as_ref(), language).await
+    };
+    done(work.await, language)
+}
+
+/// `POST /verify/phone`
+async fn verify_phone(State(auth): State<Arc<Auth>>, headers: HeaderMap, body: Body) -> Response {
+    let work = async {
+        auth.refuse_other_sites(&headers)?;
+        let code = read_code(read_form(&headers, body).await?)?;
+        auth.verify_phone(session_in(&headers, SESSION).as_ref(), &code).await
+    };
+    done(work.await, language_of(&headers))
+}
+
+/// `POST /verify/phone/send`
+async fn send_phone_code(State(auth): State<Arc<Auth>>, headers: HeaderMap) -> Response {
+    let language = language_of(&headers);
+    let work = async {
+        auth.refuse_other_sites(&headers)?;
+        auth.ask_phone_code(session_in(&headers, SESSION).as_ref(), language).await
     };
     done(work.await, language)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tillgate_identity::PasswordHash;
+use tillgate_identity::{OneTimeCode, PasswordHash};
 use tillgate_kernel::document::{self, Keyed};
 use tillgate_kernel::{
     DocKey, Document, Fingerprint, Kind, Language, ListName, Partition, Private, Subject,
@@ -157,6 +157,12 @@ pub struct Client {
     /// When the client has proved to receive messages at the e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_proved_at: Option<Timestamp>,
+    /// The same for the telephone number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_proved_at: Option<Timestamp>,
+    /// The code that was sent to the number, until it is typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_code: Option<OneTimeCode>,
     /// How many messages about the client the service has sent to others.
     #[serde(default)]
     messages: u32,
@@ -188,6 +194,8 @@ impl Client {
             registered_at,
             session_epoch: 0,
             email_proved_at: None,
+            phone_proved_at: None,
+            phone_code: None,
             messages: 0,
         }
     }

@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use super::client::USERNAME_CHARACTERS_MAX;
+use super::phone::CODE_CHARACTERS_MAX;
 use super::register::{CONSENT_CHARACTERS_MAX, NAME_CHARACTERS_MAX};
 use super::reset::TOKEN_CHARACTERS_MAX;
 use super::sign_in::LOGIN_CHARACTERS_MAX;
@@ -36,6 +37,9 @@ const LOGIN: Field = Field::required(
 );
 const TOKEN: Field =
     Field::required("token", Shape::Text(TOKEN_CHARACTERS_MAX), "The last part of the link");
+
+const CODE: Field =
+    Field::required("code", Shape::Text(CODE_CHARACTERS_MAX), "The digits of the short message");
 
 const REGISTRATION: &[Field] = &[
     Field::required(
@@ -135,6 +139,11 @@ const OWN_MEMBERS: &[Member] = &[
         name: "emailVerified",
         kind: MemberKind::Switch,
         about: "Whether the client has proved to receive letters there",
+    },
+    Member {
+        name: "phoneVerified",
+        kind: MemberKind::Switch,
+        about: "Whether the client has proved to receive short messages there",
     },
     text("language", "The language of letters: `ru` or `en`"),
     Member { name: "registeredAt", kind: MemberKind::Time, about: "When the client registered" },
@@ -242,6 +251,22 @@ fn of_clients() -> Vec<Operation> {
                     needs the password, and is confirmed by a letter.",
             refusals: vec![Refusal::WrongLogin, limited()],
             ..asked("PATCH", "/me", "correctOwnData", "Correct the own data", OWN_DATA)
+        },
+        Operation {
+            about: "The code works for ten minutes, and may be tried five times.",
+            refusals: vec![limited(), Refusal::NoPhone],
+            ..asked(
+                "POST",
+                "/verify/phone/send",
+                "sendPhoneCode",
+                "Send a code to the number",
+                DONE,
+            )
+        },
+        Operation {
+            body: Some(&[CODE]),
+            refusals: vec![Refusal::CodeNotValid, Refusal::NoPhone],
+            ..asked("POST", "/verify/phone", "verifyPhone", "Confirm the number by its code", DONE)
         },
         Operation {
             refusals: vec![limited()],

@@ -45,6 +45,9 @@ pub const LETTERS: RateLimit = RateLimit { attempts_max: 10, within: Duration::f
 pub const LETTERS_OF_NETWORK: RateLimit =
     RateLimit { attempts_max: 30, within: Duration::from_secs(3600) };
 
+/// Codes that are sent to one telephone number, or for one client.
+pub const CODES: RateLimit = RateLimit { attempts_max: 5, within: Duration::from_secs(3600) };
+
 /// The attempts of one account, device or network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts {
@@ -108,6 +111,18 @@ impl Counted {
     #[must_use]
     pub fn letters_of(client: ClientNumber) -> Counted {
         Counted { purpose: "letters of client", whose: client.bytes().to_vec() }
+    }
+
+    /// Codes that a client asks for.
+    #[must_use]
+    pub fn codes_of(client: ClientNumber) -> Counted {
+        Counted { purpose: "codes of client", whose: client.bytes().to_vec() }
+    }
+
+    /// Codes to a telephone number. It is stored as a digest only.
+    #[must_use]
+    pub fn codes_to(phone: &str) -> Counted {
+        Counted { purpose: "codes", whose: phone.as_bytes().to_vec() }
     }
 
     /// Log-ins from a device that is known for a client.

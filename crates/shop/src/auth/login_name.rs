@@ -152,12 +152,14 @@ impl Auth {
     }
 
     /// Makes an address lead to the client who has proved to receive messages
-    /// there. False if another one has proved the same.
+    /// there. False if another one has proved the same; the last proof counts
+    /// for a telephone number, because numbers get new owners.
     pub(super) async fn prove(
         &self,
         contact: &str,
         client: ClientNumber,
     ) -> Result<bool, CommitError> {
+        let is_number = !contact.contains('@');
         let work = |_| async move {
             let now = self.clock.now();
             let proved = LoginName { client, claimed_at: now, proved_at: Some(now) };
@@ -165,7 +167,7 @@ impl Auth {
             match self.login_name(contact).await? {
                 None => Versioned::new(proved, now)
                     .stage_at(key_of(self.contact_name(contact)), &mut batch),
-                Some((_, known)) if known.proved_at.is_some() => {
+                Some((_, known)) if known.proved_at.is_some() && !is_number => {
                     return Ok(Run::Unchanged(known.client == client));
                 }
                 Some((key, known)) => known.replaced(proved).stage_at(key, &mut batch),

@@ -7,8 +7,8 @@
 //! - [`link`] is the document of a link in a letter;
 //! - [`limits`] has the limits of attempts, and their documents;
 //! - [`hashing`] hashes passwords beside the runtime;
-//! - [`register`], [`sign_in`], [`verify`], [`reset`], [`own`] and [`staff`]
-//!   are the use cases;
+//! - [`register`], [`sign_in`], [`verify`], [`phone`], [`reset`], [`own`] and
+//!   [`staff`] are the use cases;
 //! - [`task`] is what the service does after an answer;
 //! - [`contract`] describes the HTTP contract, and [`api`] serves it.
 
@@ -20,6 +20,7 @@ pub mod limits;
 pub mod link;
 pub mod login_name;
 pub mod own;
+pub mod phone;
 pub mod register;
 pub mod reset;
 pub mod session;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub public_url: String,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether short messages are sent: without them no number is proved.
+    pub has_sms: bool,
 }
 
 /// The service.
@@ -64,12 +67,13 @@ pub struct Auth {
     assertions: Assertions,
     public_url: String,
     trusted_proxies: Vec<IpNet>,
+    has_sms: bool,
 }
 
 impl Auth {
     #[must_use]
     pub fn new(settings: Settings, store: Store, clock: Clock) -> Auth {
-        let Settings { keys, public_url, trusted_proxies } = settings;
+        let Settings { keys, public_url, trusted_proxies, has_sms } = settings;
         let devices = Signer::new(&keys.derive("devices"), "device");
         Auth {
             store,
@@ -80,6 +84,7 @@ impl Auth {
             keys,
             public_url,
             trusted_proxies,
+            has_sms,
         }
     }
 

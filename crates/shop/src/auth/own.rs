@@ -169,6 +169,10 @@ impl Auth {
                 client.send(Service::Notification, letter, &self.keys, now, batch);
             }
         }
+        if old.phone != profile.phone {
+            client.phone_proved_at = None;
+            client.phone_code = None;
+        }
         let gone = [Some(&old.email), old.phone.as_ref()];
         let gone = gone.into_iter().flatten().cloned().collect();
         self.send_contacts(client, profile, gone, batch);

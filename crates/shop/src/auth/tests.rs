@@ -71,6 +71,7 @@ impl World {
             keys: MasterKeys::new([7; 32], []),
             public_url: URL.into(),
             trusted_proxies: Vec::new(),
+            has_sms: true,
         };
         let auth = Arc::new(Auth::new(settings, store.clone(), clock.clone()));
         let operator = api::routes_for_operator(Arc::clone(&auth));

@@ -5,7 +5,7 @@ use tillgate_kernel::{Fingerprint, Language, Private};
 
 use crate::bus::Format;
 
-/// A letter to an address. The address may have been proved by another client
+/// A letter to an address, or a short message to a number. The address may have been proved by another client
 /// than the one whom the message is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,6 +29,8 @@ pub enum Letter {
     AddressTaken,
     /// Your account has another address now.
     AddressChanged,
+    /// A code that proves that this is your telephone number.
+    PhoneCode { code: Private },
 }
 
 impl Format for AccountLetter {

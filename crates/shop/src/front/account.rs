@@ -24,6 +24,8 @@ struct Page {
     /// The client's data: the words for it, and the value.
     data: Vec<(&'static str, String)>,
     is_email_verified: bool,
+    /// Whether the telephone number can be confirmed.
+    is_phone_open: bool,
     sessions: Vec<SessionLine>,
 }
 
@@ -98,6 +100,9 @@ impl Front {
             data: shown.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
             sessions: sessions.iter().map(|session| line_of(session, words.no_device)).collect(),
             is_email_verified: client.body["emailVerified"] == true,
+            is_phone_open: self.has_sms
+                && client.body["phone"].is_string()
+                && client.body["phoneVerified"] == false,
             frame,
         }))
     }

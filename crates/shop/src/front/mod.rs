@@ -7,13 +7,15 @@
 //! - `form_page` is a page with one form;
 //! - `visitor` is who looks at a page;
 //! - `posted` reads forms, `reply` the answers of services;
-//! - `register`, `verify`, `login`, `reset`, `account` and `own` are the pages.
+//! - `register`, `verify`, `phone`, `login`, `reset`, `account` and `own` are
+//!   the pages.
 
 mod account;
 mod form_page;
 mod login;
 mod own;
 mod page;
+mod phone;
 mod posted;
 mod register;
 mod reply;
@@ -40,6 +42,8 @@ pub struct Front {
     /// The shop's address as browsers write it.
     pub public_url: String,
     pub auth: ServiceClient,
+    /// Whether short messages are sent, so that a number can be confirmed.
+    pub has_sms: bool,
     /// Signs the hidden field of forms.
     pub forms: Signer,
 }
@@ -53,6 +57,8 @@ pub fn routes(front: Arc<Front>) -> Router {
         .route("/account", get(account::show))
         .route("/account/sessions", post(account::end_session))
         .route("/account/verify", post(verify::send_again))
+        .route("/account/phone", post(phone::confirm))
+        .route("/account/phone/send", post(phone::send))
         .route("/account/data", get(own::data).post(own::change_data))
         .route("/account/password", get(own::password).post(own::change_password))
         .route("/verify/{token}", get(verify::form).post(verify::submit))

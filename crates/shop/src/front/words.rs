@@ -60,6 +60,10 @@ pub struct Words {
     pub reset: &'static str,
     pub reset_button: &'static str,
     pub not_done: &'static str,
+    pub confirm_phone: &'static str,
+    pub confirm_phone_button: &'static str,
+    pub code: &'static str,
+    pub code_text: &'static str,
 }
 
 /// The texts in a language.
@@ -123,6 +127,10 @@ const RU: Words = Words {
     reset: "Новый пароль",
     reset_button: "Задать пароль",
     not_done: "Не получилось",
+    confirm_phone: "Подтвердить телефон",
+    confirm_phone_button: "Подтвердить",
+    code: "Код из сообщения",
+    code_text: "Мы отправили сообщение с кодом. Он действует десять минут",
 };
 
 const EN: Words = Words {
@@ -177,4 +185,8 @@ const EN: Words = Words {
     reset: "A new password",
     reset_button: "Choose the password",
     not_done: "This was not done",
+    confirm_phone: "Confirm the phone",
+    confirm_phone_button: "Confirm",
+    code: "The code of the message",
+    code_text: "We have sent you a message with a code. It works for ten minutes",
 };

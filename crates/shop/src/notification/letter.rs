@@ -41,16 +41,21 @@ struct Text<'a> {
 }
 
 impl Sender {
-    /// Words a letter.
+    /// Words a letter. `None` for a short message.
     ///
     /// # Errors
     /// When a template cannot be rendered.
-    pub fn word(&self, letter: &Letter, language: Language) -> Result<Worded, askama::Error> {
+    pub fn word(
+        &self,
+        letter: &Letter,
+        language: Language,
+    ) -> Result<Option<Worded>, askama::Error> {
         let (topic, path) = match letter {
             Letter::Verify { token } => (Topic::Verify, path("verify", token)),
             Letter::Reset { token } => (Topic::Reset, path("reset", token)),
             Letter::AddressTaken => (Topic::AddressTaken, "/reset".into()),
             Letter::AddressChanged => (Topic::AddressChanged, "/account".into()),
+            Letter::PhoneCode { .. } => return Ok(None),
         };
         let words = words(topic, language);
         let url = &format!("{}{path}", self.public_url);
@@ -58,11 +63,23 @@ impl Sender {
             "" => words.subject.to_owned(),
             name => format!("{name}: {}", words.subject),
         };
-        Ok(Worded {
+        Ok(Some(Worded {
             subject,
             text: Text { shop: &self.name, words, url }.render()?,
             html: Html { lang: language.code(), shop: &self.name, words, url }.render()?,
-        })
+        }))
+    }
+
+    /// The text of a short message. `None` for a letter.
+    #[must_use]
+    pub fn short(&self, letter: &Letter, language: Language) -> Option<String> {
+        let Letter::PhoneCode { code } = letter else { return None };
+        let (code, name) = (code.expose(), self.name.as_str());
+        let text = match language {
+            Language::Ru => format!("Код подтверждения: {code}. Никому его не сообщайте"),
+            Language::En => format!("Your code: {code}. Do not give it to anybody"),
+        };
+        Some(if name.is_empty() { text } else { format!("{name}. {text}") })
     }
 }
 
@@ -73,6 +90,19 @@ fn path(page: &str, token: &Private) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_message_has_its_code_and_fits() {
+        let sender =
+            Sender { name: "Лавка".into(), public_url: "https://shop.example".into() };
+        let letter = Letter::PhoneCode { code: Private::new("012345") };
+        for language in [Language::Ru, Language::En] {
+            let text = sender.short(&letter, language).expect("a text");
+            // A message with Cyrillic letters has 70 characters.
+            assert!(text.contains("012345") && text.chars().count() <= 70, "{text}");
+        }
+        assert_eq!(sender.short(&Letter::AddressTaken, Language::Ru), None);
+    }
 
     #[test]
     fn a_letter_has_its_link_and_nothing_unescaped() {
@@ -87,7 +117,8 @@ mod tests {
         ];
         for (letter, url) in letters {
             for language in [Language::Ru, Language::En] {
-                let worded = sender.word(&letter, language).expect("it is worded");
+                let worded =
+                    sender.word(&letter, language).expect("it is worded").expect("a letter");
                 assert!(worded.text.lines().any(|line| line == url), "{}", worded.text);
                 assert!(worded.html.contains(&format!("href=\"{url}\"")), "{}", worded.html);
                 assert!(worded.html.contains(&format!("lang=\"{}\"", language.code())));

@@ -5,14 +5,16 @@
 //! - [`notice`] is the document of a letter;
 //! - [`take`] takes messages of other services;
 //! - [`letter`] words a letter; [`words`] has the texts;
-//! - [`mailer`] hands letters to the mail server;
-//! - [`sender`] sends the letters that wait.
+//! - [`mailer`] hands letters to the mail server, [`sms`] short messages to a
+//!   provider;
+//! - [`sender`] sends what waits.
 
 pub mod letter;
 pub mod mailer;
 pub mod notice;
 pub mod recipient;
 pub mod sender;
+pub mod sms;
 #[cfg(test)]
 mod stored;
 pub mod take;

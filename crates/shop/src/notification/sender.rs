@@ -1,13 +1,13 @@
-//! Sends the letters that wait: claim under a lease, hand over, settle. A crash
+//! Sends the letters and messages that wait: claim under a lease, hand over, settle. A crash
 //! between the last two sends a letter twice, with the same `Message-ID`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tillgate_kernel::Failure;
 use tillgate_kernel::failure::DeliveryFailure;
-use tillgate_kernel::outbox::{Claimed, Delivery, Settlement};
+use tillgate_kernel::outbox::{Claimed, Delivery, Lane, Settlement};
 use tillgate_kernel::time::between;
+use tillgate_kernel::{Failure, Fingerprint, Timestamp};
 use tillgate_peer::RetryPolicy;
 use tillgate_store::dispatch::Dispatch;
 use tillgate_store::persistence::{persist, settle};
@@ -19,7 +19,9 @@ use super::letter::Sender;
 use super::mailer::{CONNECTIONS_MAX, HANDOVER_SECONDS_MAX, Handed, Mailer};
 use super::notice::Notice;
 use super::recipient::Recipient;
-use super::take::MAIL;
+use super::sms::Sms;
+use super::take::{MAIL, SMS};
+use crate::formats::AccountLetter;
 
 /// How long a claim is held.
 const LEASE: Duration = Duration::from_secs(90);
@@ -39,9 +41,25 @@ const RETRY: RetryPolicy = RetryPolicy {
 #[derive(Debug)]
 pub struct LetterSender {
     pub service: Notification,
-    /// Absent without a mail server in the settings: letters wait.
-    pub mailer: Option<Mailer>,
+    pub channel: Channel,
     pub sender: Sender,
+}
+
+/// What carries letters or short messages. Absent if it is not in the settings:
+/// they wait.
+#[derive(Debug, Clone)]
+pub enum Channel {
+    Mail(Option<Mailer>),
+    Sms(Option<Sms>),
+}
+
+impl Channel {
+    const fn lane(&self) -> Lane {
+        match self {
+            Channel::Mail(_) => MAIL,
+            Channel::Sms(_) => SMS,
+        }
+    }
 }
 
 impl LetterSender {
@@ -49,7 +67,7 @@ impl LetterSender {
     pub async fn run(self, drain: CancellationToken) {
         let dispatch = Dispatch {
             store: self.service.store.clone(),
-            lane: MAIL,
+            lane: self.channel.lane(),
             lease: LEASE,
             at_once_max: CONNECTIONS_MAX as usize,
             at_once_of_queue_max: CONNECTIONS_MAX as usize,
@@ -94,7 +112,7 @@ impl LetterSender {
             }
         };
         report(&delivery, &settlement, &handed);
-        let lane = MAIL.to_string();
+        let lane = self.channel.lane().to_string();
         metrics::counter!("tillgate_outbox_attempts_total", "lane" => lane, "outcome" => outcome)
             .increment(1);
         batch.settle(ticket, settlement);
@@ -132,21 +150,40 @@ impl LetterSender {
             Ok(None) => return Ok(Handed::Taken), // it was sent, and settled just now
             Err(why) => return Ok(unreadable(why.to_string())),
         };
-        let Some(mailer) = &self.mailer else {
-            let setting = "url and from in [shop.mail]".into();
-            return Ok(Handed::Later(DeliveryFailure::SettingMissing { setting }));
-        };
-        let worded = match self.sender.word(&letter.letter, letter.language) {
-            Ok(worded) => worded,
-            Err(why) => return Ok(unreadable(why.to_string())),
-        };
-        let to = letter.to.expose();
-        let handed = mailer.hand_over(worded, to, cause, notice.created_at).await;
+        let handed = self.hand_over(&letter, cause, notice.created_at).await;
         if handed == Handed::Taken {
             let sent: Versioned<Notice> = notice.replaced(notice.sent(clock.now()));
             sent.stage_at(Notice::key_in(partition, cause), batch);
         }
         Ok(handed)
+    }
+}
+
+impl LetterSender {
+    async fn hand_over(
+        &self,
+        AccountLetter { to, language, letter, .. }: &AccountLetter,
+        cause: Fingerprint,
+        written_at: Timestamp,
+    ) -> Handed {
+        let missing = |setting: &str| {
+            Handed::Later(DeliveryFailure::SettingMissing { setting: setting.to_owned() })
+        };
+        let unreadable =
+            |detail: &str| Handed::Never(DeliveryFailure::Unreadable { detail: detail.to_owned() });
+        match &self.channel {
+            Channel::Mail(None) => missing("url and from in [shop.mail]"),
+            Channel::Sms(None) => missing("url, token and from in [shop.sms]"),
+            Channel::Mail(Some(mailer)) => match self.sender.word(letter, *language) {
+                Ok(Some(worded)) => mailer.hand_over(worded, to.expose(), cause, written_at).await,
+                Ok(None) => unreadable("it is no letter"),
+                Err(why) => unreadable(&why.to_string()),
+            },
+            Channel::Sms(Some(sms)) => match self.sender.short(letter, *language) {
+                Some(text) => sms.hand_over(&text, to.expose(), cause).await,
+                None => unreadable("it is no short message"),
+            },
+        }
     }
 }
 

@@ -12,10 +12,13 @@ use super::Notification;
 use super::notice::Notice;
 use super::recipient::Recipient;
 use crate::bus::{Consumer, Format, Incoming, NotTaken, Service, Unreadable, message_id};
-use crate::formats::{AccountLetter, Contacts};
+use crate::formats::{AccountLetter, Contacts, Letter};
 
 /// The lane of letters. The body of a message is the cause of its notice.
 pub const MAIL: Lane = Lane::new(24, Ordering::None, "mail");
+
+/// The same for short messages.
+pub const SMS: Lane = Lane::new(25, Ordering::None, "sms");
 
 impl Consumer for Notification {
     const SERVICE: Service = Service::Notification;
@@ -71,9 +74,16 @@ impl Notification {
             let notice = Notice::new(letter, now, partition, &data_key);
             Versioned::new(notice, now).stage_at(key, &mut batch);
             recipient.stage_at(Recipient::key_in(partition), &mut batch);
+            let lane = match letter.letter {
+                Letter::PhoneCode { .. } => SMS,
+                Letter::Verify { .. }
+                | Letter::Reset { .. }
+                | Letter::AddressTaken
+                | Letter::AddressChanged => MAIL,
+            };
             batch.send(Message {
                 id,
-                lane: MAIL,
+                lane,
                 queue: String::new(),
                 body: letter.cause.to_string(),
                 created_at: now,

@@ -1,10 +1,13 @@
 //! The service, from a message to the letter.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use http::{HeaderMap, StatusCode};
 use lettre::transport::stub::AsyncStubTransport;
-use tillgate_kernel::outbox::Claim;
-use tillgate_kernel::{Clock, Fingerprint, Language, Partition, Private};
+use serde_json::{Value, json};
+use tillgate_kernel::outbox::{Claim, Lane};
+use tillgate_kernel::{Clock, Fingerprint, Language, Partition, Private, Secret};
 use tillgate_store::memory::Memory;
 use tillgate_store::{Batch, Store};
 
@@ -12,8 +15,9 @@ use super::letter::Sender;
 use super::mailer::Mailer;
 use super::notice::Notice;
 use super::recipient::Recipient;
-use super::sender::LetterSender;
-use super::take::MAIL;
+use super::sender::{Channel, LetterSender};
+use super::sms::{Sms, SmsProvider};
+use super::take::{MAIL, SMS};
 use super::{Notification, mailer};
 use crate::bus::inbox::Inbox;
 use crate::bus::{Envelope, Format, Service, message_id};
@@ -39,7 +43,8 @@ impl World {
         let (mailer, kept) = Mailer::keeping();
         let sender =
             Sender { name: "Лавка".into(), public_url: "https://shop.example".into() };
-        let sender = LetterSender { service: service.clone(), mailer: Some(mailer), sender };
+        let channel = Channel::Mail(Some(mailer));
+        let sender = LetterSender { service: service.clone(), channel, sender };
         World { service, inbox, sender, kept }
     }
 
@@ -55,9 +60,13 @@ impl World {
 
     /// Sends the letters that wait. Returns how many there were.
     async fn send_letters(&self) -> usize {
+        self.send_waiting(MAIL).await
+    }
+
+    async fn send_waiting(&self, lane: Lane) -> usize {
         let claim = Claim {
-            lane: MAIL,
-            lease: std::time::Duration::from_secs(60),
+            lane,
+            lease: Duration::from_secs(60),
             limit: 10,
             paused_queues: Vec::new(),
             after_queue: String::new(),
@@ -136,12 +145,12 @@ async fn an_older_change_of_contacts_that_arrives_later_changes_nothing() {
 #[tokio::test]
 async fn a_letter_waits_while_no_mail_server_is_configured() {
     let mut world = World::new();
-    let mailer = world.sender.mailer.take();
+    let channel = std::mem::replace(&mut world.sender.channel, Channel::Mail(None));
     world.send(1, &letter(1)).await;
     assert_eq!(world.send_letters().await, 1);
     assert_eq!(world.letters().await.len(), 0);
-    world.sender.mailer = mailer;
-    world.service.clock.advance(std::time::Duration::from_secs(10));
+    world.sender.channel = channel;
+    world.service.clock.advance(Duration::from_secs(10));
     assert_eq!(world.send_letters().await, 1);
     assert_eq!(world.letters().await.len(), 1);
 }
@@ -154,4 +163,57 @@ fn a_sender_is_an_address_with_or_without_a_name() {
     for from in ["", "shop", "Лавка", "Лавка <shop>"] {
         assert!(mailer::sender_of(from).is_err(), "{from}");
     }
+}
+
+/// A provider of short messages, which answers with these statuses in turn.
+async fn provider(statuses: Vec<u16>) -> (String, Arc<Mutex<Vec<(HeaderMap, Value)>>>) {
+    let seen: Arc<Mutex<Vec<(HeaderMap, Value)>>> = Arc::default();
+    let kept = Arc::clone(&seen);
+    let take = move |headers: HeaderMap, axum::Json(body): axum::Json<Value>| {
+        let kept = Arc::clone(&kept);
+        let statuses = statuses.clone();
+        async move {
+            let mut kept = kept.lock().expect("no panic");
+            kept.push((headers, body));
+            StatusCode::from_u16(statuses[kept.len() - 1]).expect("a status")
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/messages", listener.local_addr().expect("an address"));
+    let routes = axum::Router::new().route("/messages", axum::routing::post(take));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    (url, seen)
+}
+
+#[tokio::test]
+async fn a_short_message_is_handed_to_the_provider_until_it_is_taken() {
+    let mut world = World::new();
+    let (url, seen) = provider(vec![503, 429, 202, 400]).await;
+    let token = Secret::new("token-of-the-provider");
+    let sms = Sms::new(SmsProvider { url, token, from: "LAVKA".into() }).expect("a client");
+    world.sender.channel = Channel::Sms(Some(sms));
+    let code = |cause: u8| AccountLetter {
+        to: Private::new("79990000000"),
+        letter: Letter::PhoneCode { code: Private::new("012345") },
+        ..letter(cause)
+    };
+    world.send(1, &code(1)).await;
+    for expected in 1..=3 {
+        assert_eq!(world.send_waiting(SMS).await, 1);
+        assert_eq!(seen.lock().expect("no panic").len(), expected);
+        world.service.clock.advance(Duration::from_secs(60));
+    }
+    assert_eq!(world.send_waiting(SMS).await, 0, "the third attempt was taken");
+    let key = letter(1).cause.to_string();
+    for (headers, body) in seen.lock().expect("no panic").iter() {
+        assert_eq!(headers["authorization"], "Bearer token-of-the-provider");
+        assert_eq!(headers["idempotency-key"], key.as_str());
+        assert_eq!((&body["to"], &body["from"]), (&json!("+79990000000"), &json!("LAVKA")));
+        assert!(body["text"].as_str().is_some_and(|text| text.contains("012345")), "{body}");
+    }
+    // What the provider will never take is given up.
+    world.send(2, &code(2)).await;
+    assert_eq!(world.send_waiting(SMS).await, 1);
+    world.service.clock.advance(Duration::from_secs(24 * 3600));
+    assert_eq!(world.send_waiting(SMS).await, 0);
 }

@@ -212,3 +212,70 @@ async fn a_new_address_needs_the_password_and_is_proved_again() {
     assert_eq!(reply.status.as_u16(), 422);
     assert!(!is_verified(&mut owner).await);
 }
+
+const PHONE: &str = "79990000000";
+
+fn code(letters: &[Letter]) -> String {
+    match letters {
+        [Letter::PhoneCode { code }] => code.expose().to_owned(),
+        other => panic!("one code, not {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_number_is_proved_by_the_code_of_its_message() {
+    let world = World::new();
+    let mut owner = registered(&world).await;
+    world.letters_to(PHONE).await;
+    let send = async |owner: &mut Browser| owner.post("/verify/phone/send", &Value::Null).await;
+    assert_eq!(send(&mut owner).await.status, StatusCode::NO_CONTENT);
+    let first = code(&world.letters_to(PHONE).await);
+    let typed = |code: &str| json!({ "code": code });
+    let wrong = if first == "123456" { "123457" } else { "123456" };
+    let reply = owner.post("/verify/phone", &typed(wrong)).await;
+    assert_eq!((reply.status, kind(&reply)), (StatusCode::BAD_REQUEST, "bad-request"));
+    assert_eq!(reply.body["errors"][0]["pointer"], "/code");
+    assert_eq!(owner.get("/me").await.body["phoneVerified"], false);
+    let reply = owner.post("/verify/phone", &typed(&first)).await;
+    assert_eq!(reply.status, StatusCode::NO_CONTENT);
+    assert_eq!(owner.get("/me").await.body["phoneVerified"], true);
+    let reply = owner.post("/verify/phone", &typed(&first)).await;
+    assert_eq!((reply.status.as_u16(), kind(&reply)), (422, "code-not-valid"), "once");
+
+    // A code ends after ten minutes, and after five tries.
+    assert_eq!(send(&mut owner).await.status, StatusCode::NO_CONTENT);
+    let late = code(&world.letters_to(PHONE).await);
+    world.clock.advance(Duration::from_secs(600));
+    let reply = owner.post("/verify/phone", &typed(&late)).await;
+    assert_eq!((reply.status.as_u16(), kind(&reply)), (422, "code-not-valid"));
+    assert_eq!(send(&mut owner).await.status, StatusCode::NO_CONTENT);
+    let guessed = code(&world.letters_to(PHONE).await);
+    let wrong = if guessed == "123456" { "123457" } else { "123456" };
+    for _ in 0..5 {
+        assert_eq!(owner.post("/verify/phone", &typed(wrong)).await.status, 400);
+    }
+    assert_eq!(owner.post("/verify/phone", &typed(&guessed)).await.status, 422);
+    for status in [204, 204, 429] {
+        assert_eq!(send(&mut owner).await.status.as_u16(), status);
+    }
+}
+
+#[tokio::test]
+async fn a_number_leads_to_who_has_proved_it_last() {
+    let world = World::new();
+    let prove = async |username: &str| {
+        let mut body = anna();
+        body["username"] = json!(username);
+        let mut browser = world.browser();
+        assert_eq!(browser.post("/register", &body).await.status, StatusCode::OK);
+        world.letters_to(PHONE).await;
+        let reply = browser.post("/verify/phone/send", &Value::Null).await;
+        assert_eq!(reply.status, StatusCode::NO_CONTENT);
+        let code = code(&world.letters_to(PHONE).await);
+        let reply = browser.post("/verify/phone", &json!({ "code": code })).await;
+        assert_eq!(reply.status, StatusCode::NO_CONTENT);
+        world.browser().log_in(PHONE, PASSWORD).await.body["username"].clone()
+    };
+    assert_eq!(prove("first").await, "first");
+    assert_eq!(prove("second").await, "second", "numbers get new owners");
+}
