@@ -5,8 +5,8 @@ use tillgate_kernel::{Fingerprint, Language, Private};
 
 use crate::bus::Format;
 
-/// A letter to an address, or a short message to a number. The address may have been proved by another client
-/// than the one whom the message is about.
+/// A letter to an address, or a short message to a number. Another client than
+/// the one whom it is about may have proved the address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountLetter {

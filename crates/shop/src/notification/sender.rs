@@ -1,5 +1,6 @@
-//! Sends the letters and messages that wait: claim under a lease, hand over, settle. A crash
-//! between the last two sends a letter twice, with the same `Message-ID`.
+//! Sends the letters and short messages that wait: claim under a lease, hand
+//! over, settle. A crash between the last two sends a letter twice, with the
+//! same `Message-ID`.
 
 use std::sync::Arc;
 use std::time::Duration;
