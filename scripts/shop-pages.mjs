@@ -1,15 +1,16 @@
 // The scenarios of scripts/shop-pages.
 import { strict as assert } from "node:assert";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
-const { SHOP, LETTERS, PICTURES, PATHS, CHROMIUM } = process.env;
+const { SHOP, SMS_PORT, LETTERS, PICTURES, PATHS, CHROMIUM } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PASSWORD = "верный конь везёт сено";
 const WORDS = {
-  ru: { register: "Зарегистрировать", registered: "Вы зарегистрированы", logIn: "Войти", logOut: "Выйти", end: "Завершить", change: "Сменить пароль", data: "Изменить данные", save: "Сохранить", verify: "Подтвердить адрес", verified: "Адрес подтверждён", notVerified: "не подтверждён", again: "Отправить письмо ещё раз", forgotten: "Забыли пароль?", send: "Прислать письмо", set: "Задать пароль" },
-  en: { register: "Register", registered: "You are registered", logIn: "Log in", logOut: "Log out", end: "End", change: "Change the password", data: "Change your data", save: "Save", verify: "Confirm the address", verified: "The address is confirmed", notVerified: "is not confirmed", again: "Send the letter again", forgotten: "Forgotten your password?", send: "Send the letter", set: "Choose the password" },
+  ru: { register: "Зарегистрировать", registered: "Вы зарегистрированы", logIn: "Войти", logOut: "Выйти", end: "Завершить", change: "Сменить пароль", data: "Изменить данные", save: "Сохранить", verify: "Подтвердить адрес", verified: "Адрес подтверждён", notVerified: "не подтверждён", again: "Отправить письмо ещё раз", forgotten: "Забыли пароль?", send: "Прислать письмо", set: "Задать пароль", phone: "Подтвердить телефон", confirm: "Подтвердить" },
+  en: { register: "Register", registered: "You are registered", logIn: "Log in", logOut: "Log out", end: "End", change: "Change the password", data: "Change your data", save: "Save", verify: "Confirm the address", verified: "The address is confirmed", notVerified: "is not confirmed", again: "Send the letter again", forgotten: "Forgotten your password?", send: "Send the letter", set: "Choose the password", phone: "Confirm the phone", confirm: "Confirm" },
 };
 let count = 0;
 let faults = 0;
@@ -22,6 +23,28 @@ const ready = async () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 };
+
+/** The provider of short messages: keeps the last text to each number. */
+const messages = new Map();
+const provider = createServer((request, response) => {
+  let body = "";
+  request.on("data", (part) => (body += part));
+  request.on("end", () => {
+    const { to, text } = JSON.parse(body);
+    messages.set(to, text);
+    response.writeHead(202).end();
+  });
+}).listen(Number(SMS_PORT), "127.0.0.1");
+
+/** Waits for a short message. Returns its code. */
+async function code(number) {
+  const deadline = Date.now() + 20_000;
+  while (!messages.has(number)) {
+    if (Date.now() > deadline) throw new Error(`no message to ${number} within 20 s`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return messages.get(number).match(/\d{6}/)[0];
+}
 
 /** The letters to an address so far. */
 const lettersTo = (address) => readFileSync(LETTERS, "utf8").split("\n").filter(Boolean).map(JSON.parse).filter(({ to }) => to === address);
@@ -146,6 +169,19 @@ async function register(browser, path) {
   await page.goto(`${SHOP}/account`);
   assert.ok(!(await page.content()).includes(words.notVerified));
 
+  // The telephone number is confirmed by a code.
+  await press(page, path, words.phone);
+  await look(page, path, "phone-code");
+  const sent = await code(`+799900000${10 + count}`);
+  await fill(page, path, { code: sent === "123456" ? "123457" : "123456" });
+  await press(page, path, words.confirm);
+  assert.ok((await page.locator("#code-fault").textContent()).length > 0);
+  await look(page, path, "phone-wrong");
+  await fill(page, path, { code: sent });
+  await press(page, path, words.confirm);
+  await page.waitForURL("**/account");
+  assert.equal(await page.getByRole("button", { name: words.phone, exact: true }).count(), 0);
+
   // The client's own data: a mistake is shown at its field.
   await follow(page, path, words.data);
   assert.equal(await page.locator('[name="email"]').inputValue(), email);
@@ -247,5 +283,6 @@ for (const path of PATHS === "one" ? paths.slice(0, 1) : paths) {
   console.log(`scenario 1, ${path.name}: done`);
 }
 await browser.close();
+provider.close();
 console.log(`${pictures} pictures in ${PICTURES}, ${faults} serious faults`);
 process.exit(faults > 0 ? 1 : 0);

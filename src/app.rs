@@ -31,7 +31,7 @@ use crate::http::Readiness;
 use crate::http::server::{Limits, Listener, RequestHandler};
 use crate::http::{
     AppState, HOOKS_AT_ONCE_MAX, LivePages, Mounts, NOTIFICATIONS_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX,
-    OutboxCount, Refusals, operator_routes, public_routes, routes, server,
+    OutboxCount, Refusals, operator_routes, other_routes, public_routes, routes, server,
 };
 use crate::kernel::chance::random_bytes;
 use crate::kernel::{Clock, PartyName, Tokens};
@@ -93,6 +93,7 @@ pub enum StartError {
 pub struct App {
     address: SocketAddr,
     admin_endpoint: Endpoint,
+    shop_address: Option<SocketAddr>,
     app_state: Arc<AppState>,
     drain_edge: CancellationToken,
     drain_workers: CancellationToken,
@@ -260,13 +261,17 @@ fn state_of(
 
 /// Starts the shop's services. Returns their routes.
 #[cfg(feature = "shop")]
-fn shop_mounts(settings: &Settings, workers: &Workers) -> Result<Mounts, StartError> {
-    shop::start(settings, workers)
+fn shop_mounts(
+    settings: &Settings,
+    own_url: &str,
+    workers: &Workers,
+) -> Result<Mounts, StartError> {
+    shop::start(settings, own_url, workers)
 }
 
 #[cfg(not(feature = "shop"))]
 #[expect(clippy::unnecessary_wraps, reason = "with the shop it can fail")]
-fn shop_mounts(_: &Settings, _: &Workers) -> Result<Mounts, StartError> {
+fn shop_mounts(_: &Settings, _: &str, _: &Workers) -> Result<Mounts, StartError> {
     Ok(Mounts::default())
 }
 
@@ -392,7 +397,12 @@ impl App {
             drain: CancellationToken::new(),
             workers: TaskTracker::new(),
         };
-        let mounts = shop_mounts(settings, &staff)?;
+        let shop_listener = listen_for_shop(settings).await?;
+        let own_url = match &shop_listener {
+            Some((_, address)) => format!("http://{address}"),
+            None => services.public_url.to_string(),
+        };
+        let mut mounts = shop_mounts(settings, &own_url, &staff)?;
         let recorder =
             duplicate_recorder::run(services.clone(), duplicates.clone(), staff.drain.clone());
         staff.spawn(recorder);
@@ -407,6 +417,12 @@ impl App {
         let limits = limits_of(settings);
         let listeners = Listeners { limits, drain: drain_edge.clone(), idle_drain };
         let (mut serving, mut admin_endpoint) = (Vec::new(), Endpoint::Tcp(address));
+        let shop_address = shop_listener.as_ref().map(|(_, address)| *address);
+        if let Some((shop_listener, _)) = shop_listener {
+            let public = std::mem::take(&mut mounts.public);
+            serving
+                .push(listeners.serve(shop_listener, other_routes(Arc::clone(&app_state), public)));
+        }
         match admin_listener {
             None => serving.push(listeners.serve(listener, routes(Arc::clone(&app_state), mounts))),
             Some((admin_listener, endpoint)) => {
@@ -420,7 +436,16 @@ impl App {
                 admin_endpoint = endpoint;
             }
         }
-        Ok(App { address, admin_endpoint, app_state, drain_edge, drain_workers, serving, workers })
+        Ok(App {
+            address,
+            admin_endpoint,
+            shop_address,
+            app_state,
+            drain_edge,
+            drain_workers,
+            serving,
+            workers,
+        })
     }
 
     /// The address that it listens on.
@@ -433,6 +458,12 @@ impl App {
     #[must_use]
     pub fn admin_endpoint(&self) -> Endpoint {
         self.admin_endpoint.clone()
+    }
+
+    /// The address of the shop, if it has one of its own.
+    #[must_use]
+    pub const fn shop_address(&self) -> Option<SocketAddr> {
+        self.shop_address
     }
 
     /// The store that it uses.
@@ -472,6 +503,20 @@ impl App {
         }
         self.app_state.services.store.close().await;
     }
+}
+
+/// Listens at the shop's own address, if it has one.
+async fn listen_for_shop(
+    settings: &Settings,
+) -> Result<Option<(Listener, SocketAddr)>, StartError> {
+    let Some(address) = settings.shop.as_ref().and_then(|shop| shop.listen) else {
+        return Ok(None);
+    };
+    let not_listening =
+        |why| StartError::Listen { address: address.to_string(), setting: "listen in [shop]", why };
+    let listener = server::listen(address).await.map_err(not_listening)?;
+    let address = listener.local_addr().map_err(not_listening)?;
+    Ok(Some((listener, address)))
 }
 
 /// Listens at the address of the admin API. The system may choose the port.

@@ -103,13 +103,17 @@ impl Ground<'_> {
 
 /// Starts the services of the settings' shop that this process runs. Returns
 /// their routes.
-pub(super) fn start(settings: &Settings, workers: &Workers) -> Result<Mounts, StartError> {
+pub(super) fn start(
+    settings: &Settings,
+    own_url: &str,
+    workers: &Workers,
+) -> Result<Mounts, StartError> {
     let mut mounts = Mounts::default();
     let Some(shop) = &settings.shop else { return Ok(mounts) };
     let mut keys = shop.key_bytes().into_iter();
     // The check of the settings has found a key.
     let Some(current) = keys.next() else { return Ok(mounts) };
-    let public_url = shop.public_url.as_deref().unwrap_or(&workers.services.public_url);
+    let public_url = shop.public_url.as_deref().unwrap_or(own_url);
     let ground = Ground {
         settings,
         shop,

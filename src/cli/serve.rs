@@ -95,6 +95,9 @@ fn announce(settings: &Settings, app: &App) {
     if !settings.services.are_all() {
         say(format_args!("  services   {}", settings.services));
     }
+    if let Some(address) = app.shop_address() {
+        say(format_args!("  shop       http://{address}"));
+    }
     let url = settings.public_url();
     for name in settings.sources.keys() {
         say(format_args!("  hooks      POST {url}/hooks/{name}"));

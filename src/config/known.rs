@@ -309,6 +309,12 @@ pub const SECTIONS: &[Section] = &[
                 Text,
                 "The address of the shop as buyers' browsers know it. Without it, the gateway's.",
             ),
+            Setting::optional(
+                "listen",
+                Text,
+                "An address and port of its own. The operator's and the merchants' API, the hooks \
+                    and the metrics are not there, and the shop is not at `listen` of the gateway.",
+            ),
         ],
     },
     Section {

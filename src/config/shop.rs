@@ -1,12 +1,14 @@
 //! The section `[shop]`.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
-use super::{Mail, ServiceName, Services, Sms, StoreUrl};
+use super::{Mail, ServiceName, Services, Sms, StoreUrl, listen_address};
 use crate::kernel::Secret;
 use crate::kernel::setting::http_url;
 
@@ -24,6 +26,9 @@ pub struct Shop {
     pub keys: Vec<Secret>,
     /// The address of the buyers' pages.
     pub public_url: Option<String>,
+    /// The address to listen on, if it is not the gateway's.
+    #[serde(default, deserialize_with = "listen")]
+    pub listen: Option<SocketAddr>,
     /// The addresses of services in other processes, by name.
     #[serde(default)]
     pub service_urls: BTreeMap<String, String>,
@@ -31,6 +36,13 @@ pub struct Shop {
     pub mail: Option<Mail>,
     /// The provider of short messages to clients.
     pub sms: Option<Sms>,
+}
+
+fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let address =
+        listen_address(&text).map_err(|why| D::Error::custom(format!("listen: {why}")))?;
+    Ok(Some(address))
 }
 
 /// Services that other ones call over HTTP.
@@ -97,6 +109,11 @@ impl Shop {
             && !self.service_urls.contains_key("auth")
         {
             return Err("front calls auth: run it here too, or set shop.service_urls.auth".into());
+        }
+        if has(ServiceName::Notification) && !has(ServiceName::Front) && self.public_url.is_none() {
+            return Err("letters have links to the pages, which run elsewhere: set \
+                        shop.public_url"
+                .into());
         }
         // They write to each other through the store.
         let is_split = has(ServiceName::Auth) != has(ServiceName::Notification);

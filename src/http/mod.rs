@@ -67,6 +67,15 @@ pub fn public_routes(app: Arc<AppState>, mounts: Vec<Mount>) -> Entrance {
     Entrance::of(public(&app, mounts).route("/readyz", get(ops::readyz_bare)), app)
 }
 
+/// Routes of another part of the program, for a listener of their own.
+pub fn other_routes(app: Arc<AppState>, mounts: Vec<Mount>) -> Router {
+    let all = mount::all(mounts)
+        .route("/assets/docs.css", get(docs::style))
+        .route("/readyz", get(ops::readyz_bare))
+        .route("/healthz", get(ops::healthz));
+    routed(all, app)
+}
+
 /// The operator's routes, for a listener of their own.
 pub fn operator_routes(app: Arc<AppState>, mounts: Vec<Mount>) -> Router {
     let all = operator(&app, mounts)

@@ -17,6 +17,8 @@ pub struct Process {
     child: Child,
     pub url: String,
     folder: PathBuf,
+    /// What it printed until it was ready.
+    printed: Vec<String>,
 }
 
 impl Process {
@@ -60,19 +62,25 @@ impl Process {
             .spawn()
             .expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let mut url = None;
+        let (mut url, mut printed) = (None, Vec::new());
         for line in &mut lines {
             let line = line.expect("text");
+            printed.push(line.clone());
             if let Some((_, address)) = line.split_once(" listens on ") {
                 url = Some(address.to_owned());
             }
             if line == "ready"
                 && let Some(url) = url
             {
-                return Ok(Process { child, url, folder: folder.to_owned() });
+                return Ok(Process { child, url, folder: folder.to_owned(), printed });
             }
         }
         Err(child.wait().expect("it ends").code())
+    }
+
+    /// The rest of the line that it printed with this beginning.
+    pub fn said(&self, beginning: &str) -> Option<String> {
+        self.printed.iter().find_map(|line| line.strip_prefix(beginning)).map(str::to_owned)
     }
 
     /// Waits until the process has ended by itself, and returns its exit code.

@@ -123,6 +123,7 @@ async fn the_pages_run_in_one_process_and_the_services_in_others() {
     let store = Server::shared().new_database().await;
     let letters =
         format!("[shop.mail]\nurl = \"{}\"\nfrom = \"shop@shop.example\"\n", mailbox.url());
+    let letters = format!("public_url = \"https://shop.example\"\n{letters}");
     let (auth, letters) = (folder(&store, ""), folder(&store, &letters));
     let (auth, _letters) = (start(auth.path(), "auth"), start(letters.path(), "notification"));
     let urls = format!("[shop.service_urls]\nauth = \"{}\"\n", auth.url);
@@ -131,6 +132,7 @@ async fn the_pages_run_in_one_process_and_the_services_in_others() {
     let mut browser = Browser::new(&front_process.url);
     registers(&mut browser).await;
     let letter = mailbox.letter_to(EMAIL, 1, DEADLINE).await.expect("a letter");
+    assert!(letter.text.contains("https://shop.example/verify/"), "{}", letter.text);
     let token = letter.link().and_then(|link| link.rsplit('/').next()).expect("a token");
     let reply = browser.fill(&format!("/verify/{token}"), &[]).await;
     assert_eq!(reply.status, 200, "{}", page(&reply));
@@ -147,12 +149,38 @@ async fn the_pages_run_in_one_process_and_the_services_in_others() {
     assert!(page(&reply).contains("ничего не изменено"), "{}", page(&reply));
 }
 
+/// The shop's own address has nothing of the gateway, and the gateway's nothing
+/// of the shop.
+#[tokio::test]
+async fn a_shop_with_an_address_of_its_own_is_only_there() {
+    let folder = folder("memory:", "listen = \"127.0.0.1:0\"\n");
+    let process = Process::start(folder.path());
+    let shop = process.said("  shop       ").expect("the address of the shop");
+    let at = async |url: &str, path: &str| {
+        call(Method::GET, &format!("{url}{path}"), "", "").await.status.as_u16()
+    };
+    for path in ["/register", "/shop/openapi.json", "/shop/docs", "/assets/docs.css"] {
+        assert_eq!(at(&shop, path).await, 200, "{path}");
+    }
+    for path in ["/register", "/shop/openapi.json", "/shop/auth/me"] {
+        assert_eq!(at(&process.url, path).await, 404, "{path}");
+    }
+    for path in ["/openapi.json", "/metrics", "/admin/v1/orders", "/v1/orders", "/embed.js"] {
+        assert_eq!(at(&shop, path).await, 404, "{path}");
+    }
+    for path in ["/openapi.json", "/metrics", "/healthz"] {
+        assert_eq!(at(&process.url, path).await, 200, "{path}");
+    }
+    assert_eq!(at(&shop, "/healthz").await, 200);
+}
+
 /// What cannot work is refused with what to do.
 #[test]
 fn services_that_cannot_run_apart_do_not_start() {
     for (store, services, why) in [
         ("memory:", "auth", "auth and notification write to each other through the store"),
         ("memory:", "front", "front calls auth: run it here too, or set shop.service_urls.auth"),
+        ("memory:", "auth,notification", "set shop.public_url"),
         ("memory:", "front,kitchen", "there is no service \"kitchen\": use gateway, auth"),
     ] {
         let folder = folder(store, "");
