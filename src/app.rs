@@ -5,6 +5,7 @@
 //! shutdown: stop accepting work, finish what was begun, close the store.
 
 mod endpoints;
+mod listeners;
 mod peers;
 #[cfg(feature = "shop")]
 pub mod shop;
@@ -28,7 +29,6 @@ use crate::flows::quotas::Quotas;
 use crate::flows::{Alarms, ChangeFeed, ClockSkew, Hints, PausedGateways, Services};
 use crate::gateway::Provider;
 use crate::http::Readiness;
-use crate::http::server::{Limits, Listener, RequestHandler};
 use crate::http::{
     AppState, HOOKS_AT_ONCE_MAX, LivePages, Mounts, NOTIFICATIONS_AT_ONCE_MAX, ORDERS_AT_ONCE_MAX,
     OutboxCount, Refusals, operator_routes, other_routes, public_routes, routes, server,
@@ -54,6 +54,7 @@ use crate::workers::sweeper;
 use crate::workers::update_sender::UpdateSender;
 
 use self::endpoints::{merchant_of, quotas_of, retention_of, shop_of, source_endpoints};
+use self::listeners::{Listeners, limits_of, listen_at, listen_for_shop};
 pub use self::peers::{asked_marketplaces, gateways, marketplaces_to_update};
 use self::peers::{endpoints, merchants, payment_pages};
 
@@ -275,15 +276,6 @@ fn shop_mounts(_: &Settings, _: &str, _: &Workers) -> Result<Mounts, StartError>
     Ok(Mounts::default())
 }
 
-fn limits_of(settings: &Settings) -> Limits {
-    let per_address_max = usize::try_from(settings.connections_per_address_max.get());
-    Limits {
-        per_address_max: per_address_max.unwrap_or(usize::MAX),
-        exempt: settings.trusted_proxies.0.clone(),
-        ..Limits::default()
-    }
-}
-
 /// The workers, and the signal that ends them.
 struct Workers {
     services: Services,
@@ -351,20 +343,6 @@ impl Workers {
                 Reconciler { services: self.services.clone(), source, protocol, marketplace };
             self.spawn(reconciler.run(self.drain.clone()));
         }
-    }
-}
-
-/// What the listeners have in common.
-struct Listeners {
-    limits: Limits,
-    drain: CancellationToken,
-    idle_drain: Duration,
-}
-
-impl Listeners {
-    fn serve(&self, listener: Listener, handler: impl RequestHandler) -> JoinHandle<()> {
-        let (limits, drain) = (self.limits.clone(), self.drain.clone());
-        tokio::spawn(server::serve(listener, handler, limits, drain, self.idle_drain))
     }
 }
 
@@ -502,36 +480,5 @@ impl App {
             tracing::warn!("a worker did not finish in time; its unfinished work will be repeated");
         }
         self.app_state.services.store.close().await;
-    }
-}
-
-/// Listens at the shop's own address, if it has one.
-async fn listen_for_shop(
-    settings: &Settings,
-) -> Result<Option<(Listener, SocketAddr)>, StartError> {
-    let Some(address) = settings.shop.as_ref().and_then(|shop| shop.listen) else {
-        return Ok(None);
-    };
-    let not_listening =
-        |why| StartError::Listen { address: address.to_string(), setting: "listen in [shop]", why };
-    let listener = server::listen(address).await.map_err(not_listening)?;
-    let address = listener.local_addr().map_err(not_listening)?;
-    Ok(Some((listener, address)))
-}
-
-/// Listens at the address of the admin API. The system may choose the port.
-async fn listen_at(endpoint: &Endpoint) -> Result<(Listener, Endpoint), StartError> {
-    let not_listening =
-        |why| StartError::Listen { address: endpoint.to_string(), setting: "admin_listen", why };
-    match endpoint {
-        Endpoint::Tcp(address) => {
-            let listener = server::listen(*address).await.map_err(not_listening)?;
-            let address = listener.local_addr().map_err(not_listening)?;
-            Ok((listener, Endpoint::Tcp(address)))
-        }
-        Endpoint::Unix(path) => {
-            let listener = server::listen_at(path).await.map_err(not_listening)?;
-            Ok((listener, endpoint.clone()))
-        }
     }
 }

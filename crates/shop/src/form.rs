@@ -244,6 +244,15 @@ impl Form {
         self.values.remove(name);
     }
 
+    /// What was read, unless the request has a fault.
+    ///
+    /// # Errors
+    /// All faults of the fields.
+    pub fn whole<T>(self, read: Option<T>) -> Result<T, Vec<(String, Fault)>> {
+        let faults = self.faults();
+        read.filter(|_| faults.is_empty()).ok_or(faults)
+    }
+
     /// Adds a fault.
     pub fn refuse<T>(&mut self, name: &str, fault: Fault) -> Option<T> {
         self.faults.push((name.to_owned(), fault));

@@ -57,10 +57,7 @@ impl Correction {
         let phone = form.replaced_phone("phone");
         let email = form.optional_email("email");
         let password = form.optional_password("password");
-        let faults = form.faults();
-        if !faults.is_empty() {
-            return Err(Refusal::Fields(faults));
-        }
+        form.whole(Some(())).map_err(Refusal::Fields)?;
         Ok(Correction { first_name, last_name, phone, email, password })
     }
 
@@ -96,11 +93,8 @@ impl PasswordChange {
     /// All faults of the fields.
     pub fn read(mut form: Form) -> Result<PasswordChange, Refusal> {
         let (old, new) = (form.password("password"), form.password("newPassword"));
-        let faults = form.faults();
-        match (old, new, faults.is_empty()) {
-            (Some(old), Some(new), true) => Ok(PasswordChange { old, new }),
-            _ => Err(Refusal::Fields(faults)),
-        }
+        let (old, new) = form.whole(old.zip(new)).map_err(Refusal::Fields)?;
+        Ok(PasswordChange { old, new })
     }
 }
 

@@ -24,8 +24,7 @@ pub(super) const CODE_CHARACTERS_MAX: usize = 20;
 /// All faults of the fields.
 pub fn read_code(mut form: Form) -> Result<String, Refusal> {
     let code = form.required("code", CODE_CHARACTERS_MAX);
-    let faults = form.faults();
-    code.filter(|_| faults.is_empty()).ok_or(Refusal::Fields(faults))
+    form.whole(code).map_err(Refusal::Fields)
 }
 
 impl Auth {

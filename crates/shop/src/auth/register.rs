@@ -52,12 +52,8 @@ impl Registration {
         let phone = form.phone("phone");
         let password = form.password("password");
         let consent = form.optional("consent", CONSENT_CHARACTERS_MAX);
-        let faults = form.faults();
-        let (Some(username), Some(email), Some(password), true) =
-            (username, email, password, faults.is_empty())
-        else {
-            return Err(Refusal::Fields(faults));
-        };
+        let read = username.zip(email).zip(password);
+        let ((username, email), password) = form.whole(read).map_err(Refusal::Fields)?;
         let profile = Profile {
             first_name: first_name.or(misspelt).map(Private::new),
             last_name: last_name.map(Private::new),

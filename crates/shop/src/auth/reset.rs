@@ -32,8 +32,7 @@ impl Forgotten {
     /// All faults of the fields.
     pub fn read(mut form: Form) -> Result<Forgotten, Refusal> {
         let name = form.required("username", LOGIN_CHARACTERS_MAX);
-        let faults = form.faults();
-        name.filter(|_| faults.is_empty()).map(Forgotten).ok_or(Refusal::Fields(faults))
+        form.whole(name).map(Forgotten).map_err(Refusal::Fields)
     }
 }
 
@@ -43,8 +42,7 @@ impl Forgotten {
 /// All faults of the fields.
 pub fn read_token(mut form: Form) -> Result<String, Refusal> {
     let token = form.required("token", TOKEN_CHARACTERS_MAX);
-    let faults = form.faults();
-    token.filter(|_| faults.is_empty()).ok_or(Refusal::Fields(faults))
+    form.whole(token).map_err(Refusal::Fields)
 }
 
 /// A new password, and the token of the link that allows to set it.
@@ -62,11 +60,8 @@ impl NewPassword {
     pub fn read(mut form: Form) -> Result<NewPassword, Refusal> {
         let token = form.required("token", TOKEN_CHARACTERS_MAX);
         let password = form.password("password");
-        let faults = form.faults();
-        match (token, password, faults.is_empty()) {
-            (Some(token), Some(password), true) => Ok(NewPassword { token, password }),
-            _ => Err(Refusal::Fields(faults)),
-        }
+        let (token, password) = form.whole(token.zip(password)).map_err(Refusal::Fields)?;
+        Ok(NewPassword { token, password })
     }
 }
 

@@ -61,11 +61,8 @@ impl Credentials {
     pub fn read(mut form: Form) -> Result<Credentials, Refusal> {
         let name = form.required("username", LOGIN_CHARACTERS_MAX);
         let password = form.password("password");
-        let faults = form.faults();
-        match (name, password, faults.is_empty()) {
-            (Some(name), Some(password), true) => Ok(Credentials { name, password }),
-            _ => Err(Refusal::Fields(faults)),
-        }
+        let (name, password) = form.whole(name.zip(password)).map_err(Refusal::Fields)?;
+        Ok(Credentials { name, password })
     }
 }
 
