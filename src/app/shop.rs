@@ -68,6 +68,8 @@ impl Ground<'_> {
         front::routes(Arc::new(Front {
             name: self.shop.name.clone(),
             public_url: self.public_url.clone(),
+            language: self.shop.language,
+            time_zone: self.shop.time_zone.clone(),
             auth,
             has_sms: self.shop.sms.is_some(),
             forms: Signer::new(&self.keys.derive("forms"), "form"),

@@ -309,6 +309,13 @@ pub const SECTIONS: &[Section] = &[
                 Text,
                 "The address of the shop as buyers' browsers know it. Without it, the gateway's.",
             ),
+            Setting::or(
+                "language",
+                Text,
+                "\"ru\"",
+                "The language of pages for browsers that ask for neither: `ru` or `en`.",
+            ),
+            Setting::or("time_zone", Text, "\"Europe/Moscow\"", "The zone of the times on pages."),
             Setting::optional(
                 "listen",
                 Text,

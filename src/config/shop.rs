@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::tz::TimeZone;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::{Mail, ServiceName, Services, Sms, StoreUrl, listen_address};
 use crate::kernel::Secret;
 use crate::kernel::setting::http_url;
+use crate::texts::Language;
 
 /// The online shop.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,6 +28,12 @@ pub struct Shop {
     pub keys: Vec<Secret>,
     /// The address of the buyers' pages.
     pub public_url: Option<String>,
+    /// The language of pages, for browsers that ask for no other.
+    #[serde(default)]
+    pub language: Language,
+    /// The zone of the times on pages.
+    #[serde(default = "moscow", deserialize_with = "zone")]
+    pub time_zone: TimeZone,
     /// The address to listen on, if it is not the gateway's.
     #[serde(default, deserialize_with = "listen")]
     pub listen: Option<SocketAddr>,
@@ -36,6 +44,15 @@ pub struct Shop {
     pub mail: Option<Mail>,
     /// The provider of short messages to clients.
     pub sms: Option<Sms>,
+}
+
+fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeZone, D::Error> {
+    super::source::zone(deserializer).map(|zone| zone.unwrap_or(TimeZone::UTC))
+}
+
+fn moscow() -> TimeZone {
+    // The build includes the zones.
+    TimeZone::get("Europe/Moscow").unwrap_or(TimeZone::UTC)
 }
 
 fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {

@@ -144,7 +144,9 @@ fn retention_default() -> u32 {
     RETENTION_DAYS_DEFAULT
 }
 
-fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TimeZone>, D::Error> {
+pub(super) fn zone<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<TimeZone>, D::Error> {
     let name = String::deserialize(deserializer)?;
     let found = jiff::fmt::temporal::DateTimeParser::new().parse_time_zone(&name);
     found.map(Some).map_err(|_| {

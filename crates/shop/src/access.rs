@@ -154,6 +154,8 @@ impl World {
         let front = Front {
             name: String::new(),
             public_url: "https://shop.example".into(),
+            language: tillgate_kernel::Language::Ru,
+            time_zone: jiff::tz::TimeZone::UTC,
             auth: ServiceClient::of(auth.clone()),
             has_sms: true,
             forms: Signer::new(&[7; 32], "form"),

@@ -6,8 +6,9 @@ use askama::Template;
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, Method, StatusCode};
+use jiff::tz::TimeZone;
 use serde_json::Value;
-use tillgate_kernel::Fingerprint;
+use tillgate_kernel::{Fingerprint, Timestamp};
 
 use super::Front;
 use super::page::Frame;
@@ -98,7 +99,10 @@ impl Front {
             token: String::new(),
             is_new: false,
             data: shown.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
-            sessions: sessions.iter().map(|session| line_of(session, words.no_device)).collect(),
+            sessions: sessions
+                .iter()
+                .map(|session| line_of(session, words.no_device, &self.time_zone))
+                .collect(),
             is_email_verified: client.body["emailVerified"] == true,
             is_phone_open: self.has_sms
                 && client.body["phone"].is_string()
@@ -108,27 +112,21 @@ impl Front {
     }
 }
 
-fn line_of(session: &Value, no_device: &str) -> SessionLine {
+fn line_of(session: &Value, no_device: &str, zone: &TimeZone) -> SessionLine {
     let text = |name: &str| session[name].as_str().unwrap_or_default().to_owned();
     let device = text("device");
     SessionLine {
         id: text("id"),
         device: if device.is_empty() { no_device.to_owned() } else { device },
-        used_at: day_and_minute(&text("usedAt")),
+        used_at: day_and_minute(&text("usedAt"), zone),
         is_current: session["isCurrent"] == true,
     }
 }
 
-/// The day and the minute of a time in UTC.
-fn day_and_minute(time: &str) -> String {
-    let (day, rest) = time.split_once('T').unwrap_or_default();
-    let minute = rest.get(..5).unwrap_or_default();
-    let mut parts = day.split('-').rev();
-    let (day, month, year) = (parts.next(), parts.next(), parts.next());
-    match (day, month, year) {
-        (Some(day), Some(month), Some(year)) => format!("{day}.{month}.{year} {minute} UTC"),
-        _ => time.to_owned(),
-    }
+/// The day and the minute of a time in a zone.
+fn day_and_minute(time: &str, zone: &TimeZone) -> String {
+    let Ok(time) = time.parse::<Timestamp>() else { return time.to_owned() };
+    time.to_zoned(zone.clone()).strftime("%d.%m.%Y %H:%M").to_string()
 }
 
 #[cfg(test)]
@@ -136,8 +134,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_shown_to_the_minute() {
-        assert_eq!(day_and_minute("2026-11-30T10:07:59.123Z"), "30.11.2026 10:07 UTC");
-        assert_eq!(day_and_minute("soon"), "soon");
+    fn a_time_is_shown_to_the_minute_in_the_shops_zone() {
+        let shown = |time, zone| day_and_minute(time, &TimeZone::get(zone).expect("a zone"));
+        assert_eq!(shown("2026-11-30T22:07:59.123Z", "Europe/Moscow"), "01.12.2026 01:07");
+        assert_eq!(shown("2026-11-30T22:07:59.123Z", "UTC"), "30.11.2026 22:07");
+        assert_eq!(shown("soon", "UTC"), "soon");
     }
 }

@@ -30,7 +30,9 @@ use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::{HeaderValue, header};
+use jiff::tz::TimeZone;
 use tillgate_identity::Signer;
+use tillgate_kernel::Language;
 
 use crate::service_client::ServiceClient;
 
@@ -41,6 +43,10 @@ pub struct Front {
     pub name: String,
     /// The shop's address as browsers write it.
     pub public_url: String,
+    /// For browsers that ask for no language that is supported.
+    pub language: Language,
+    /// Of the times on the pages.
+    pub time_zone: TimeZone,
     pub auth: ServiceClient,
     /// Whether short messages are sent, so that a number can be confirmed.
     pub has_sms: bool,

@@ -7,7 +7,7 @@ use tillgate_kernel::Language;
 
 use super::Front;
 use super::posted::Received;
-use super::visitor::{VISITOR, language_of};
+use super::visitor::VISITOR;
 use super::words::{Words, words};
 use crate::Refusal;
 use crate::service_client::Reply;
@@ -22,7 +22,7 @@ pub struct Frame {
 
 impl Front {
     pub(super) fn frame(&self, headers: &HeaderMap) -> Frame {
-        let language = language_of(headers);
+        let language = self.language_of(headers);
         Frame { lang: language.code(), words: words(language), shop: self.name.clone() }
     }
 
@@ -68,8 +68,10 @@ impl Front {
     /// A page that says why a request failed.
     pub(super) fn sorry(&self, refusal: &Refusal, headers: &HeaderMap) -> Response {
         let (visitor, _) = self.visitor(headers);
-        let apology =
-            Apology { frame: self.frame(headers), problem: refusal.text(language_of(headers)) };
+        let apology = Apology {
+            frame: self.frame(headers),
+            problem: refusal.text(self.language_of(headers)),
+        };
         let mut response = self.page(&apology, refusal.kind().0, &visitor);
         if let Some(seconds) = refusal.retry_after_seconds() {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

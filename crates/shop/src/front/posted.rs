@@ -12,7 +12,7 @@ use tillgate_kernel::Language;
 use tillgate_web::server::Peer;
 
 use super::Front;
-use super::visitor::{language_of, visitor_in};
+use super::visitor::visitor_in;
 use crate::Refusal;
 use crate::service_client::Caller;
 
@@ -74,7 +74,7 @@ impl Front {
         let (visitor, token) = self.visitor(&headers);
         Received {
             caller: Caller::of(&headers, peer),
-            language: language_of(&headers),
+            language: self.language_of(&headers),
             is_ours: self.is_from_us(&headers, &posted),
             visitor,
             token,

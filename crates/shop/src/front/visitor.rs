@@ -10,12 +10,6 @@ use super::Front;
 /// The cookie of a visitor, to which forms are bound.
 pub const VISITOR: &str = "visitor";
 
-/// The language that the browser asks for; Russian if none is supported.
-pub fn language_of(headers: &HeaderMap) -> Language {
-    let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    accept.and_then(Language::accepted).unwrap_or(Language::Ru)
-}
-
 /// The visitor in a request's cookies.
 pub fn visitor_in(headers: &HeaderMap) -> Option<&str> {
     crate::cookie::find(headers, VISITOR).filter(|text| Token::parse(text).is_some())
@@ -27,6 +21,13 @@ fn new_visitor() -> String {
 }
 
 impl Front {
+    /// The language that the browser asks for; the shop's if it is not
+    /// supported.
+    pub(super) fn language_of(&self, headers: &HeaderMap) -> Language {
+        let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        accept.and_then(Language::accepted).unwrap_or(self.language)
+    }
+
     /// The visitor of a request, and the hidden field of forms for the visitor.
     #[must_use]
     pub(super) fn visitor(&self, headers: &HeaderMap) -> (String, String) {
