@@ -302,7 +302,7 @@ pub const SECTIONS: &[Section] = &[
             Setting::optional(
                 "keys",
                 List,
-                "The same while the key is replaced: the new key first, then the old ones.",
+                "The same after the key was replaced: the new key first, then the old ones, which stay.",
             ),
             Setting::optional(
                 "public_url",

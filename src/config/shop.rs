@@ -23,7 +23,7 @@ pub struct Shop {
     pub name: String,
     /// The key that clients' data is sealed with.
     pub key: Option<Secret>,
-    /// The same while it is being replaced: the new key, and the old ones.
+    /// The same after it was replaced: the new key, and the old ones.
     #[serde(default)]
     pub keys: Vec<Secret>,
     /// The address of the buyers' pages.

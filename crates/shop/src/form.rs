@@ -210,13 +210,13 @@ impl Form {
     /// An e-mail address that must be there.
     pub fn email(&mut self, name: &str) -> Option<String> {
         let text = self.required(name, EMAIL_CHARACTERS_MAX)?;
-        contact::email(&text).or_else(|| self.refuse(name, Fault::NotAnEmail))
+        deliverable(&text).or_else(|| self.refuse(name, Fault::NotAnEmail))
     }
 
     /// An e-mail address, if there is one.
     pub fn optional_email(&mut self, name: &str) -> Option<String> {
         let text = self.optional(name, EMAIL_CHARACTERS_MAX)?;
-        contact::email(&text).or_else(|| self.refuse(name, Fault::NotAnEmail))
+        deliverable(&text).or_else(|| self.refuse(name, Fault::NotAnEmail))
     }
 
     /// The new value of a telephone number, as [`Form::replaced`].
@@ -277,6 +277,32 @@ impl Form {
     }
 }
 
+/// An address that letters can be sent to: the name before the `@` has at most
+/// 64 bytes, and single dots between other characters (RFC 5321).
+fn deliverable(text: &str) -> Option<String> {
+    let is_part = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || SIGNS.contains(c))
+    };
+    contact::email(text).filter(|email| {
+        email.split_once('@').is_some_and(|(name, host)| {
+            let is_host = |part: &str| {
+                part.chars().all(|c| c.is_alphanumeric() || c == '-')
+                    && !part.starts_with('-')
+                    && !part.ends_with('-')
+            };
+            name.len() <= NAME_BYTES_MAX
+                && name.split('.').all(is_part)
+                && host.split('.').all(is_host)
+        })
+    })
+}
+
+/// The signs that the name of an address may have without quotes.
+const SIGNS: &str = "!#$%&'*+/=?^_`{|}~-";
+
+/// The longest name before the `@`, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+
 /// The longest body of a request, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -313,6 +339,19 @@ mod tests {
         ];
         let expected: Vec<_> = expected.map(|(name, fault)| (name.to_owned(), fault)).into();
         assert_eq!(form.faults(), expected);
+    }
+
+    #[test]
+    fn an_address_that_no_letter_reaches_is_refused() {
+        for good in ["anna@example.org", "a.b+c@example.org", "Анна@почта.рф", "o'neil@a-b.example"]
+        {
+            assert!(deliverable(good).is_some(), "{good}");
+        }
+        let long = format!("{}@example.org", "a".repeat(65));
+        let wrong = ["a..b@example.org", ".a@example.org", "a.@example.org", "a\"b@example.org"];
+        for wrong in wrong.iter().chain(&["a@-example.org", "a@ex_ample.org", long.as_str()]) {
+            assert!(deliverable(wrong).is_none(), "{wrong}");
+        }
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub enum Refusal {
     Busy,
     /// The store cannot be used. The log says why.
     Unavailable,
+    /// What was asked for is done, but no session could begin.
+    DoneWithoutSession,
 }
 
 /// When a caller may try again after [`Refusal::Busy`] or
@@ -76,7 +78,7 @@ impl Refusal {
             Refusal::CodeNotValid => (StatusCode::UNPROCESSABLE_ENTITY, "code-not-valid"),
             Refusal::NoPhone => (StatusCode::CONFLICT, "no-phone"),
             Refusal::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-attempts"),
-            Refusal::Busy | Refusal::Unavailable => {
+            Refusal::Busy | Refusal::Unavailable | Refusal::DoneWithoutSession => {
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
             }
         }
@@ -146,13 +148,17 @@ impl Refusal {
                 "The code is out of date, or was tried too often. Ask for a new one".into(),
             ),
             Refusal::NoPhone => (
-                "Подтвердить телефон нельзя: номера нет, или магазин не отправляет сообщения"
+                "Сначала укажите номер и подтвердите почту. Или магазин не отправляет сообщения"
                     .into(),
-                "No number can be confirmed: there is none, or the shop sends no messages".into(),
+                "First add a number and confirm your e-mail. Or the shop sends no messages".into(),
             ),
             Refusal::TooManyAttempts { wait_seconds } => (
                 format!("Слишком много попыток. Следующая — через {wait_seconds} с"),
                 format!("Too many attempts. Try again in {wait_seconds} s"),
+            ),
+            Refusal::DoneWithoutSession => (
+                "Готово, но войти сразу не получилось. Войдите через несколько секунд".into(),
+                "It is done, but you could not be logged in. Log in in a few seconds".into(),
             ),
             Refusal::Busy | Refusal::Unavailable => (
                 "Сейчас не получается, ничего не изменено. Повторите через несколько секунд".into(),
@@ -172,7 +178,9 @@ impl Refusal {
     pub const fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Refusal::TooManyAttempts { wait_seconds } => Some(*wait_seconds),
-            Refusal::Busy | Refusal::Unavailable => Some(RETRY_AFTER_SECONDS),
+            Refusal::Busy | Refusal::Unavailable | Refusal::DoneWithoutSession => {
+                Some(RETRY_AFTER_SECONDS)
+            }
             Refusal::Body(_)
             | Refusal::NotJsonType
             | Refusal::TooLarge(_)
@@ -189,6 +197,13 @@ impl Refusal {
             | Refusal::CodeNotValid
             | Refusal::NoPhone => None,
         }
+    }
+
+    /// Why no session has begun after what was asked for is done.
+    #[must_use]
+    pub fn done(self) -> Refusal {
+        let is_ours = matches!(self, Refusal::Busy | Refusal::Unavailable);
+        if is_ours { Refusal::DoneWithoutSession } else { self }
     }
 
     /// The problem document in this language.

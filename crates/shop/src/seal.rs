@@ -22,9 +22,10 @@ pub enum Unsealable {
     /// It was changed, belongs to another place, or its key is another one.
     #[error("a sealed value does not belong to its place or was changed")]
     Changed,
-    /// Its content is not what was expected.
-    #[error("a sealed value cannot be read: {0}")]
-    Unreadable(String),
+    /// Its content is not what was expected. What it is stays unsaid: it may be
+    /// personal data.
+    #[error("a sealed value has another content than this version expects")]
+    Unreadable,
 }
 
 /// What a sealed value belongs to: moved to another place, it cannot be opened.
@@ -246,7 +247,7 @@ impl DataKey {
         place: Place,
     ) -> Result<T, Unsealable> {
         let plain = self.open_bytes(sealed, place)?;
-        rmp_serde::from_slice(&plain).map_err(|why| Unsealable::Unreadable(why.to_string()))
+        rmp_serde::from_slice(&plain).map_err(|_| Unsealable::Unreadable)
     }
 
     fn seal_bytes(&self, mut bytes: Vec<u8>, place: Place) -> Sealed {

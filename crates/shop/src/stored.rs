@@ -52,5 +52,8 @@ pub fn swept() -> Vec<Swept> {
         Swept { list: Link::all(), kept_for: Duration::ZERO },
         Swept { list: Notice::all(), kept_for: DAY * NOTICES_DAYS },
     ];
-    documents.into_iter().chain(messages).collect()
+    // Nobody has asked for them again while their notice was there.
+    let dead =
+        LANES.map(|lane| Swept { list: Delivery::dead_list(lane), kept_for: DAY * NOTICES_DAYS });
+    documents.into_iter().chain(messages).chain(dead).collect()
 }

@@ -79,12 +79,16 @@ impl Document for Delivery {
     }
 
     fn lists(&self) -> Vec<ListName> {
-        let is_settled = match self.state {
-            DeliveryState::Sent { .. } | DeliveryState::Dropped { .. } => true,
-            DeliveryState::Pending { .. } | DeliveryState::Dead { .. } => false,
-        };
-        let is_listed = is_settled && self.lane.is_listed();
-        is_listed.then(|| Delivery::settled_list(self.lane)).into_iter().collect()
+        if !self.lane.is_listed() {
+            return Vec::new();
+        }
+        match self.state {
+            DeliveryState::Pending { .. } => Vec::new(),
+            DeliveryState::Sent { .. } | DeliveryState::Dropped { .. } => {
+                vec![Delivery::settled_list(self.lane)]
+            }
+            DeliveryState::Dead { .. } => vec![Delivery::dead_list(self.lane)],
+        }
     }
 
     fn decode(schema: u16, bytes: &[u8]) -> Result<Delivery, Unreadable> {
@@ -97,6 +101,12 @@ impl Delivery {
     #[must_use]
     pub fn settled_list(lane: Lane) -> ListName {
         ListName::of(&["settled", &lane.byte().to_string()])
+    }
+
+    /// The list of the dead messages of a lane that is listed.
+    #[must_use]
+    pub fn dead_list(lane: Lane) -> ListName {
+        ListName::of(&["dead", &lane.byte().to_string()])
     }
 
     /// Creates a message that is put into the outbox at `now`.

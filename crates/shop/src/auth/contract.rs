@@ -126,7 +126,7 @@ const MEMBERS: &[Member] = &[
     text_or_null("firstName", "The first name"),
     text_or_null("lastName", "The last name"),
     text("email", "The e-mail address"),
-    text_or_null("phone", "The telephone number: digits with the country code"),
+    text_or_null("phone", "The telephone number: digits, with a plus if it is not Russian"),
 ];
 
 const OWN_MEMBERS: &[Member] = &[
@@ -134,7 +134,7 @@ const OWN_MEMBERS: &[Member] = &[
     text_or_null("firstName", "The first name"),
     text_or_null("lastName", "The last name"),
     text("email", "The e-mail address"),
-    text_or_null("phone", "The telephone number: digits with the country code"),
+    text_or_null("phone", "The telephone number: digits, with a plus if it is not Russian"),
     Member {
         name: "emailVerified",
         kind: MemberKind::Switch,

@@ -4,7 +4,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 use tillgate_identity::{FailureLimit, Failures, RateLimit, Recent};
 use tillgate_kernel::document;
 use tillgate_kernel::time::between;
@@ -16,6 +18,7 @@ use tillgate_store::{Batch, CommitError, Unavailable, Versioned};
 
 use super::Auth;
 use super::client::ClientNumber;
+use super::login_name::Typed;
 use crate::Refusal;
 
 /// Wrong passwords for one account, or from one device that is known for it.
@@ -48,6 +51,18 @@ pub const LETTERS_OF_NETWORK: RateLimit =
 /// Codes that are sent to one telephone number, or for one client.
 pub const CODES: RateLimit = RateLimit { attempts_max: 5, within: Duration::from_secs(3600) };
 
+/// Codes that are asked for from one network.
+pub const CODES_OF_NETWORK: RateLimit =
+    RateLimit { attempts_max: 20, within: Duration::from_secs(3600) };
+
+/// Changes of the own data.
+pub const CORRECTIONS: RateLimit =
+    RateLimit { attempts_max: 30, within: Duration::from_secs(3600) };
+
+/// Letters to an address that nobody has asked for there.
+pub const UNASKED_LETTERS: RateLimit =
+    RateLimit { attempts_max: 20, within: Duration::from_secs(3600) };
+
 /// The attempts of one account, device or network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts {
@@ -64,8 +79,13 @@ impl Attempts {
         ListName::of(&["attempts"])
     }
 
-    fn key_of(subject: &Counted) -> DocKey {
-        let name = Fingerprint::of(&[b"attempts", subject.purpose.as_bytes(), &subject.whose]);
+    /// The document's key. It is found with a secret key, so that a copy of the
+    /// store does not tell whose attempts were counted.
+    fn key_of(subject: &Counted, index_key: &[u8; 32]) -> DocKey {
+        let mac = Hmac::<Sha256>::new_from_slice(index_key);
+        let mac = mac.expect("HMAC takes a key of any length").chain_update(&subject.whose);
+        let digest = mac.finalize().into_bytes();
+        let name = Fingerprint::of(&[b"attempts", subject.purpose.as_bytes(), &digest]);
         DocKey { partition: Partition::of_name(name), kind: Attempts::KIND, id: 0 }
     }
 }
@@ -95,16 +115,35 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// Log-ins with this name. The name is stored as a digest only.
+    /// Log-ins with this name, however it is spelt.
     #[must_use]
     pub fn logins_as(name: &str) -> Counted {
-        Counted { purpose: "login", whose: name.to_lowercase().into_bytes() }
+        Counted { purpose: "login", whose: Typed::canonical(name).into_bytes() }
     }
 
-    /// Letters for the account with this name.
+    /// Passwords that a client who is logged in confirms a change with: nobody
+    /// else's failures count.
+    #[must_use]
+    pub fn confirmations_of(client: ClientNumber) -> Counted {
+        Counted { purpose: "confirmations", whose: client.bytes().to_vec() }
+    }
+
+    /// Changes of a client's own data.
+    #[must_use]
+    pub fn corrections_of(client: ClientNumber) -> Counted {
+        Counted { purpose: "corrections", whose: client.bytes().to_vec() }
+    }
+
+    /// Letters for the account with this name, or to this address.
     #[must_use]
     pub fn letters_to(name: &str) -> Counted {
-        Counted { purpose: "letters", whose: name.to_lowercase().into_bytes() }
+        Counted { purpose: "letters", whose: Typed::canonical(name).into_bytes() }
+    }
+
+    /// Letters to an address that nobody has asked for there.
+    #[must_use]
+    pub fn unasked_letters_to(email: &str) -> Counted {
+        Counted { purpose: "unasked letters", whose: Typed::canonical(email).into_bytes() }
     }
 
     /// Letters that a client asks for.
@@ -119,7 +158,7 @@ impl Counted {
         Counted { purpose: "codes of client", whose: client.bytes().to_vec() }
     }
 
-    /// Codes to a telephone number. It is stored as a digest only.
+    /// Codes to a telephone number.
     #[must_use]
     pub fn codes_to(phone: &str) -> Counted {
         Counted { purpose: "codes", whose: phone.as_bytes().to_vec() }
@@ -150,9 +189,13 @@ pub enum Limit {
 }
 
 impl Auth {
+    fn attempts_key(&self, subject: &Counted) -> DocKey {
+        Attempts::key_of(subject, &self.keys.derive("attempts"))
+    }
+
     /// Counts an attempt before it is made.
     pub(super) async fn count(&self, subject: &Counted, limit: Limit) -> Result<(), Refusal> {
-        let key = Attempts::key_of(subject);
+        let key = self.attempts_key(subject);
         let work = |_| async move {
             let now = self.clock.now();
             let mut attempts = match self.store.read::<Attempts>(key).await? {
@@ -177,7 +220,7 @@ impl Auth {
 
     /// Forgets all failures after a success.
     pub(super) async fn forgive(&self, subject: &Counted) -> Result<(), Refusal> {
-        let key = Attempts::key_of(subject);
+        let key = self.attempts_key(subject);
         let work = |_| async move {
             let Some(attempts) = self.store.read::<Attempts>(key).await? else {
                 return Ok(Run::Unchanged(()));
@@ -192,7 +235,7 @@ impl Auth {
 
     /// Takes back one attempt, which has succeeded.
     pub(super) async fn take_back(&self, subject: &Counted) -> Result<(), Refusal> {
-        let key = Attempts::key_of(subject);
+        let key = self.attempts_key(subject);
         let work = |_| async move {
             let Some(mut attempts) = self.store.read::<Attempts>(key).await? else {
                 return Ok(Run::Unchanged(()));

@@ -42,10 +42,12 @@ impl Purpose {
 pub struct Link {
     pub purpose: Purpose,
     pub client: ClientNumber,
+    /// The digest of its token: the partition has fewer bits.
+    pub digest: Fingerprint,
     /// The name of the address that it was sent to.
     pub contact: Fingerprint,
-    /// The client's epoch then: after a change of the password it works no
-    /// more.
+    /// The client's epoch then: after a change of the password no new one can
+    /// be set with it.
     pub epoch: u32,
     pub ends_at: Timestamp,
 }
@@ -55,6 +57,13 @@ impl Link {
     #[must_use]
     pub fn all() -> ListName {
         ListName::of(&["links"])
+    }
+
+    /// Whether it is of the token with this name. The partition alone does not
+    /// say so: it has fewer bits.
+    fn is_named(&self, name: Fingerprint) -> bool {
+        let own = self.digest;
+        own == name
     }
 
     fn key_of(token: &Token) -> DocKey {
@@ -98,6 +107,7 @@ impl Auth {
         let link = Link {
             purpose,
             client: client.number(),
+            digest: token.digest("link").name(),
             contact: self.contact_name(contact),
             epoch: client.session_epoch,
             ends_at: later(now, purpose.duration()),
@@ -124,7 +134,10 @@ impl Auth {
         let token = Token::parse(token).ok_or(Refusal::LinkNotValid)?;
         let link = self.store.read::<Link>(Link::key_of(&token)).await?;
         let now = self.clock.now();
-        let is_good = |link: &Versioned<Link>| link.purpose == purpose && now < link.ends_at;
+        let name = token.digest("link").name();
+        let is_good = |link: &Versioned<Link>| {
+            link.purpose == purpose && link.is_named(name) && now < link.ends_at
+        };
         link.filter(is_good).ok_or(Refusal::LinkNotValid)
     }
 }

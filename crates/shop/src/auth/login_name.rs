@@ -38,6 +38,18 @@ impl Typed {
     }
 }
 
+impl Typed {
+    /// The one spelling of a name.
+    #[must_use]
+    pub fn canonical(text: &str) -> String {
+        match Typed::parse(text) {
+            Typed::Username(username) => username.as_str().to_lowercase(),
+            Typed::Contact(contact) => contact,
+            Typed::Nobody => text.trim().to_lowercase(),
+        }
+    }
+}
+
 /// To whom an address or a number leads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginName {

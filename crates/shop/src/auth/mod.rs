@@ -36,11 +36,16 @@ pub mod verify;
 use ipnet::IpNet;
 use tillgate_identity::Signer;
 use tillgate_kernel::Clock;
+use tillgate_kernel::chance::random_bytes;
 use tillgate_store::Store;
 
+use self::client::ClientNumber;
 use self::hashing::Hasher;
 use crate::assertion::Assertions;
 use crate::seal::MasterKeys;
+
+/// How many bytes identify a device.
+const DEVICE_BYTES: usize = 16;
 
 /// What the service is made of.
 #[derive(Debug, Clone)]
@@ -61,8 +66,9 @@ pub struct Auth {
     clock: Clock,
     keys: MasterKeys,
     hasher: Hasher,
-    /// Signs the cookie by which a client's device is known.
-    devices: Signer,
+    /// Sign the cookie by which a client's device is known: the first one
+    /// signs, all of them read.
+    devices: Vec<Signer>,
     /// Reads what services in other processes assert.
     assertions: Assertions,
     public_url: String,
@@ -74,7 +80,7 @@ impl Auth {
     #[must_use]
     pub fn new(settings: Settings, store: Store, clock: Clock) -> Auth {
         let Settings { keys, public_url, trusted_proxies, has_sms } = settings;
-        let devices = Signer::new(&keys.derive("devices"), "device");
+        let devices = keys.derive_each("devices").map(|key| Signer::new(&key, "device")).collect();
         Auth {
             store,
             clock,
@@ -86,6 +92,18 @@ impl Auth {
             trusted_proxies,
             has_sms,
         }
+    }
+
+    /// What identifies the device of a cookie, if it is known for the client.
+    fn device_of(&self, cookie: &str, client: ClientNumber) -> Option<Vec<u8>> {
+        let mut read = self.devices.iter().map(|signer| signer.read(cookie, &client.bytes()));
+        read.find_map(|id| id.filter(|id| id.len() == DEVICE_BYTES))
+    }
+
+    /// A new cookie by which a device of the client is known.
+    fn new_device(&self, client: ClientNumber) -> String {
+        let id: [u8; DEVICE_BYTES] = random_bytes();
+        self.devices.first().map(|signer| signer.sign(&id, &client.bytes())).unwrap_or_default()
     }
 
     /// Whether cookies are sent over TLS only.

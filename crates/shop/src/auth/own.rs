@@ -8,8 +8,10 @@ use tillgate_store::unit::{Run, run};
 use tillgate_store::{Batch, Scan, Unavailable};
 
 use super::Auth;
-use super::client::{Client, Profile};
-use super::limits::{Counted, Limit, OF_ACCOUNT, refused};
+use super::client::{Client, ClientNumber, Profile};
+use super::limits::{
+    CORRECTIONS, Counted, LETTERS, LETTERS_OF_NETWORK, Limit, OF_ACCOUNT, refused,
+};
 use super::register::{NAME_CHARACTERS_MAX, own_texts};
 use super::session::Session;
 use super::sign_in::{Opened, Visit};
@@ -98,6 +100,10 @@ impl PasswordChange {
     }
 }
 
+fn no_password() -> Refusal {
+    Refusal::Fields(vec![("password".to_owned(), Fault::Missing)])
+}
+
 impl Auth {
     /// Corrects the data of the session's client.
     ///
@@ -105,18 +111,23 @@ impl Auth {
     /// When the session has ended, or the password for a new address is wrong.
     pub async fn correct(
         &self,
-        session: Option<&Token>,
         correction: Correction,
+        visit: &Visit,
     ) -> Result<(Client, Profile), Refusal> {
-        let (client, profile) = self.authorise(session, None).await?;
-        if correction.email.as_ref().is_some_and(|email| *email != profile.email.expose()) {
-            let missing = || Refusal::Fields(vec![("password".to_owned(), Fault::Missing)]);
-            let password = correction.password.clone().ok_or_else(missing)?;
+        let (client, profile) = self.authorise(visit.session.as_ref(), None).await?;
+        let number = client.number();
+        self.count(&Counted::corrections_of(number), Limit::OfRate(CORRECTIONS)).await?;
+        let new_email = correction.email.as_deref().filter(|new| *new != profile.email.expose());
+        if let Some(email) = new_email {
+            let password = correction.password.clone().ok_or_else(no_password)?;
             self.confirm_password(&client, password).await?;
+            self.count_letter(number, email, visit).await?;
         }
-        let (key, correction) = (Client::key_of(client.number()), &correction);
+        let is_confirmed = new_email.is_some();
+        let (key, epoch, correction) = (Client::key_of(number), client.session_epoch, &correction);
         let work = |_| async move {
-            let Some(mut client) = self.store.read::<Client>(key).await? else {
+            let known = self.store.read::<Client>(key).await?;
+            let Some(mut client) = known.filter(|client| client.session_epoch == epoch) else {
                 return Ok(Run::Unchanged(Err(Refusal::NoSession)));
             };
             let mut profile = match self.profile_of(&client) {
@@ -125,6 +136,10 @@ impl Auth {
             };
             let old = profile.clone();
             correction.apply(&mut profile);
+            // The address has changed since the password was asked for.
+            if profile.email != old.email && !is_confirmed {
+                return Ok(Run::Unchanged(Err(no_password())));
+            }
             if profile == old {
                 return Ok(Run::Unchanged(Ok((client.into_document(), profile))));
             }
@@ -138,6 +153,21 @@ impl Auth {
             Ok(Run::Commit(batch, Ok((client.into_document(), profile))))
         };
         run(&self.store, work).await.map_err(refused)?.0
+    }
+
+    /// Counts a letter to an address that a client has chosen.
+    async fn count_letter(
+        &self,
+        client: ClientNumber,
+        email: &str,
+        visit: &Visit,
+    ) -> Result<(), Refusal> {
+        if let Some(address) = visit.address {
+            let network = Counted::from_network("letters from network", address);
+            self.count(&network, Limit::OfRate(LETTERS_OF_NETWORK)).await?;
+        }
+        self.count(&Counted::letters_of(client), Limit::OfRate(LETTERS)).await?;
+        self.count(&Counted::letters_to(email), Limit::OfRate(LETTERS)).await
     }
 
     /// Stages the messages that a correction causes.
@@ -156,6 +186,7 @@ impl Auth {
                 to,
                 language,
                 letter: Letter::AddressChanged,
+                ends_at: None,
             };
             // Only who has proved an address learns that it is no longer used.
             if client.email_proved_at.take().is_some() {
@@ -174,7 +205,7 @@ impl Auth {
 
     /// Checks the password of a client who is logged in.
     async fn confirm_password(&self, client: &Client, password: Secret) -> Result<(), Refusal> {
-        let subject = Counted::logins_as(client.username.as_str());
+        let subject = Counted::confirmations_of(client.number());
         self.count(&subject, Limit::OfFailures(OF_ACCOUNT)).await?;
         let hash = client.password.clone();
         if !self.hasher.run(move || hash.is_of(&password)).await? {
@@ -211,7 +242,7 @@ impl Auth {
             Ok(Run::Commit(batch, Ok(client.into_document())))
         };
         let client = run(&self.store, work).await.map_err(refused)?.0?;
-        self.open_session(&client, profile, visit).await
+        self.open_session(&client, profile, visit).await.map_err(Refusal::done)
     }
 
     /// The sessions of the session's client, the latest first.

@@ -105,7 +105,7 @@ impl Auth {
             Ok(Run::Commit(batch, Ok(client.into_document())))
         };
         let client = run(&self.store, work).await.map_err(refused)?.0?;
-        self.open_session(&client, profile, visit).await
+        self.open_session(&client, profile, visit).await.map_err(Refusal::done)
     }
 
     /// The hash of the new password in this field of a request.
@@ -145,7 +145,7 @@ impl Auth {
     }
 
     async fn count_registration(&self, address: IpAddr) -> Result<(), Refusal> {
-        let subject = Counted::from_network("register", address);
+        let subject = Counted::from_network("registrations from network", address);
         self.count(&subject, Limit::OfRate(REGISTRATIONS)).await
     }
 }

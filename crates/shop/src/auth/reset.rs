@@ -6,7 +6,7 @@ use tillgate_store::Batch;
 use tillgate_store::unit::{Run, run};
 
 use super::Auth;
-use super::client::Client;
+use super::client::{Client, Profile};
 use super::limits::{Counted, LETTERS, LETTERS_OF_NETWORK, Limit, refused};
 use super::link::Purpose;
 use super::login_name::folded;
@@ -78,7 +78,7 @@ impl Auth {
         visit: &Visit,
     ) -> Result<(), Refusal> {
         if let Some(address) = visit.address {
-            let network = Counted::from_network("letters", address);
+            let network = Counted::from_network("letters from network", address);
             self.count(&network, Limit::OfRate(LETTERS_OF_NETWORK)).await?;
         }
         let Forgotten(name) = forgotten;
@@ -107,6 +107,13 @@ impl Auth {
         let client = client.filter(|client| client.session_epoch == link.epoch);
         let client = client.ok_or(Refusal::LinkNotValid)?;
         let profile = self.profile_of(&client)?;
+        // The client may have another address since the letter was sent.
+        let contact = link.contact;
+        let is_current =
+            |profile: &Profile| self.is_name_of(contact, &folded(profile.email.expose()));
+        if !is_current(&profile) {
+            return Err(Refusal::LinkNotValid);
+        }
         let hash =
             &self.hash_new("password", password, own_texts(&client.username, &profile)).await?;
         let epoch = link.epoch;
@@ -116,6 +123,11 @@ impl Auth {
             let Some(mut client) = known.filter(|client| client.session_epoch == epoch) else {
                 return Ok(Run::Unchanged(Err(Refusal::LinkNotValid)));
             };
+            match self.profile_of(&client) {
+                Ok(profile) if is_current(&profile) => {}
+                Ok(_) => return Ok(Run::Unchanged(Err(Refusal::LinkNotValid))),
+                Err(refusal) => return Ok(Run::Unchanged(Err(refusal))),
+            }
             client.password = hash.clone();
             client.session_epoch += 1;
             let mut batch = Batch::new();
@@ -123,11 +135,13 @@ impl Auth {
             Ok(Run::Commit(batch, Ok(client.into_document())))
         };
         let client = run(&self.store, work).await.map_err(refused)?.0?;
-        // The letter has arrived, and the password is known to its reader only.
-        if self.is_name_of(link.contact, &folded(profile.email.expose())) {
-            self.note_proof(&client, &profile).await?;
+        // The password is set, whatever comes of the rest: the letter has
+        // arrived, and its reader alone knows the password.
+        let subject = Counted::logins_as(client.username.as_str());
+        let rest = self.note_proof(&client, &profile).await.map(|_| ());
+        if let Err(refusal) = rest.and(self.forgive(&subject).await) {
+            tracing::warn!(reason = refusal.kind().1, "a proof of an address was not noted");
         }
-        self.forgive(&Counted::logins_as(client.username.as_str())).await?;
-        self.open_session(&client, profile, visit).await
+        self.open_session(&client, profile, visit).await.map_err(Refusal::done)
     }
 }

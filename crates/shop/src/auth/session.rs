@@ -29,6 +29,14 @@ impl Session {
         Session::key_in(Partition::of_name(token.digest("session").name()))
     }
 
+    /// Whether it is the session with this token. The partition has fewer bits
+    /// than the digest.
+    #[must_use]
+    pub fn is_of(&self, token: &Token) -> bool {
+        let name = token.digest("session").name();
+        self.id == name
+    }
+
     /// The key of the session's document in this partition.
     #[must_use]
     pub const fn key_in(partition: Partition) -> DocKey {

@@ -16,9 +16,6 @@ use super::session::Session;
 use crate::Refusal;
 use crate::form::Form;
 
-/// How many bytes identify a device.
-const DEVICE_BYTES: usize = 16;
-
 /// How many characters the name in a log-in has: a username, an e-mail address
 /// or a telephone number.
 pub(super) const LOGIN_CHARACTERS_MAX: usize = 254;
@@ -78,15 +75,14 @@ impl Auth {
         let number = self.number_of(&typed).await?;
         // On a device that is known for the account, the owner is not slowed by
         // the failures of others, with this name or from this network.
-        let device = visit.device.as_deref().and_then(|cookie| {
-            self.devices.read(cookie, &number?.bytes()).filter(|id| id.len() == DEVICE_BYTES)
-        });
+        let device = visit.device.as_deref();
+        let device = device.zip(number).and_then(|(cookie, client)| self.device_of(cookie, client));
         let subject = match &device {
             Some(device) => Counted::logins_from_device(device),
             None => Counted::logins_as(&name),
         };
         let network = visit.address.filter(|_| device.is_none());
-        let network = network.map(|address| Counted::from_network("login", address));
+        let network = network.map(|address| Counted::from_network("logins from network", address));
         if let Some(network) = &network {
             self.count(network, Limit::OfFailures(OF_NETWORK)).await?;
         }
@@ -104,7 +100,16 @@ impl Auth {
             known.as_ref().map_or_else(PasswordHash::of_nobody, |client| client.password.clone());
         let is_outdated = hash.is_outdated();
         let verified = password.clone();
-        let is_right = self.hasher.run(move || hash.is_of(&verified)).await?;
+        let is_right = match self.hasher.run(move || hash.is_of(&verified)).await {
+            Ok(is_right) => is_right,
+            Err(refusal) => {
+                // Nothing was compared, so nothing has failed.
+                for subject in [Some(&subject), network.as_ref()].into_iter().flatten() {
+                    self.take_back(subject).await?;
+                }
+                return Err(refusal);
+            }
+        };
         let Some(client) = known.filter(|_| is_right) else { return Err(Refusal::WrongLogin) };
 
         self.forgive(&subject).await?;
@@ -164,12 +169,8 @@ impl Auth {
         Versioned::new(begun, now).stage_at(key, &mut batch);
         self.store.commit(batch).await.map_err(refused)?;
         let known = visit.device.as_deref();
-        let known =
-            known.filter(|cookie| self.devices.read(cookie, &client.number().bytes()).is_some());
-        let device = known.map_or_else(
-            || self.devices.sign(&random_bytes::<DEVICE_BYTES>(), &client.number().bytes()),
-            str::to_owned,
-        );
+        let known = known.filter(|cookie| self.device_of(cookie, client.number()).is_some());
+        let device = known.map_or_else(|| self.new_device(client.number()), str::to_owned);
         Ok(Opened { client: client.clone(), profile, session, device })
     }
 
@@ -180,7 +181,8 @@ impl Auth {
     pub async fn log_out(&self, session: &Token) -> Result<(), Refusal> {
         let key = Session::key_of(session);
         let work = |_| async move {
-            let Some(known) = self.store.read::<Session>(key).await? else {
+            let known = self.store.read::<Session>(key).await?;
+            let Some(known) = known.filter(|known| known.is_of(session)) else {
                 return Ok(Run::Unchanged(()));
             };
             let mut batch = Batch::new();
@@ -200,10 +202,12 @@ impl Auth {
         session: Option<&Token>,
         role: Option<Role>,
     ) -> Result<(Client, Profile), Refusal> {
-        let key = Session::key_of(session.ok_or(Refusal::NoSession)?);
+        let session = session.ok_or(Refusal::NoSession)?;
+        let key = Session::key_of(session);
         let now = self.clock.now();
         let known = self.store.read::<Session>(key).await?;
-        let known = known.filter(|known| !known.times.is_over(now)).ok_or(Refusal::NoSession)?;
+        let known = known.filter(|known| known.is_of(session) && !known.times.is_over(now));
+        let known = known.ok_or(Refusal::NoSession)?;
         let client = self.store.read::<Client>(Client::key_of(known.client)).await?;
         let client = client.filter(|client| client.session_epoch == known.epoch);
         let client = client.ok_or(Refusal::NoSession)?.into_document();

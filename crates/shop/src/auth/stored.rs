@@ -2,7 +2,7 @@
 //! read.
 
 use tillgate_identity::SessionTimes;
-use tillgate_kernel::{Document, Language, Secret};
+use tillgate_kernel::{Document, Fingerprint, Language, Secret};
 
 use super::client::{Client, ClientNumber};
 use super::limits::Attempts;
@@ -54,6 +54,7 @@ fn a_link_of_version_1_is_read() {
     let client = include_bytes!("../../../../fixtures/stored/client/v1/registered.bin");
     let client = Client::decode(1, client).expect("readable");
     assert_eq!(link.client, client.number());
+    assert_eq!(link.digest, Fingerprint::of(&[b"digest"]));
 }
 
 #[test]

@@ -4,15 +4,18 @@
 
 use serde::{Deserialize, Serialize};
 use tillgate_kernel::outbox::MessageId;
-use tillgate_kernel::{Fingerprint, Language, Private};
+use tillgate_kernel::time::later;
+use tillgate_kernel::{Fingerprint, Language, Private, Timestamp};
 use tillgate_store::Batch;
 use tillgate_store::CommitError;
 use tillgate_store::unit::{Run, run};
 
 use super::Auth;
 use super::client::{Client, ClientNumber, Profile};
+use super::limits::{Counted, Limit, UNASKED_LETTERS};
 use super::link::Purpose;
 use super::login_name::{Claim, Typed, folded};
+use crate::Refusal;
 use crate::bus::{Consumer, Format, Incoming, NotTaken, Service};
 use crate::formats::{AccountLetter, Letter};
 
@@ -23,6 +26,8 @@ pub enum Task {
     /// A client has new contacts: let the client log in by them, and not by the
     /// old ones; ask for a proof of the address.
     UseContacts { client: ClientNumber, old: Vec<Private> },
+    /// A client has typed the code that was sent to the number.
+    ProvePhone { client: ClientNumber },
     /// A client wants to prove the address.
     SendVerification { client: ClientNumber, language: Language },
     /// Somebody has forgotten the password of the account with this name.
@@ -40,6 +45,7 @@ impl Consumer for Auth {
         let cause = cause_of(message.id);
         match message.read::<Task>()? {
             Task::UseContacts { client, old } => self.use_contacts(client, &old, cause).await,
+            Task::ProvePhone { client } => self.lead_phone_to(client).await,
             Task::SendVerification { client, language } => {
                 let Some((client, profile)) = self.client(client).await? else { return Ok(()) };
                 self.send_verification(&client, &profile, language, cause).await
@@ -66,6 +72,25 @@ impl Auth {
         Ok(Some((client, profile)))
     }
 
+    /// The number may lead to who has claimed it first.
+    async fn lead_phone_to(&self, number: ClientNumber) -> Result<(), NotTaken> {
+        let Some((client, profile)) = self.client(number).await? else { return Ok(()) };
+        if let Some(phone) = profile.phone.filter(|_| client.phone_proved_at.is_some()) {
+            self.prove(phone.expose(), number).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether an address that did not ask for a letter may get another one.
+    async fn may_write_to(&self, email: &str) -> Result<bool, NotTaken> {
+        match self.count(&Counted::unasked_letters_to(email), Limit::OfRate(UNASKED_LETTERS)).await
+        {
+            Ok(()) => Ok(true),
+            Err(Refusal::TooManyAttempts { .. }) => Ok(false),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
     async fn use_contacts(
         &self,
         number: ClientNumber,
@@ -84,11 +109,16 @@ impl Auth {
         if let Some(phone) = phone {
             self.claim(phone, number).await?;
         }
-        match self.claim(&email, number).await? {
+        let claim = self.claim(&email, number).await?;
+        if !self.may_write_to(&email).await? {
+            return Ok(());
+        }
+        match claim {
             // The owner of an address learns of everybody who tries to use it.
             Claim::Others { is_proved: true } => {
                 let language = client.language;
-                self.send_letter(number, cause, profile.email, language, Letter::AddressTaken).await
+                self.send_letter(number, cause, profile.email, language, Letter::AddressTaken, None)
+                    .await
             }
             Claim::Own | Claim::Others { is_proved: false } if client.email_proved_at.is_none() => {
                 self.send_verification(&client, &profile, client.language, cause).await
@@ -107,7 +137,9 @@ impl Auth {
         let contact = folded(profile.email.expose());
         let token = self.link(cause, Purpose::Verify, client, &contact).await?;
         let letter = Letter::Verify { token: Private::new(token.text()) };
-        self.send_letter(client.number(), cause, profile.email.clone(), language, letter).await
+        let ends_at = Some(later(self.clock.now(), Purpose::Verify.duration()));
+        let to = profile.email.clone();
+        self.send_letter(client.number(), cause, to, language, letter, ends_at).await
     }
 
     async fn send_reset(
@@ -130,7 +162,8 @@ impl Auth {
         }
         let token = self.link(cause, Purpose::Reset, &client, &contact).await?;
         let letter = Letter::Reset { token: Private::new(token.text()) };
-        self.send_letter(number, cause, profile.email, language, letter).await
+        let ends_at = Some(later(self.clock.now(), Purpose::Reset.duration()));
+        self.send_letter(number, cause, profile.email, language, letter, ends_at).await
     }
 
     /// Asks the service that sends letters to send one.
@@ -141,8 +174,9 @@ impl Auth {
         to: Private,
         language: Language,
         letter: Letter,
+        ends_at: Option<Timestamp>,
     ) -> Result<(), NotTaken> {
-        let letter = &AccountLetter { cause, to, language, letter };
+        let letter = &AccountLetter { cause, to, language, letter, ends_at };
         let work = |_| async move {
             let Some(mut client) = self.store.read::<Client>(Client::key_of(number)).await? else {
                 return Ok(Run::Unchanged(()));

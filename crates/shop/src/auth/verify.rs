@@ -72,7 +72,7 @@ impl Auth {
             return Ok(false);
         }
         let email = &email;
-        let work = |_| async move {
+        let noted = |_| async move {
             let Some(mut client) = self.store.read::<Client>(Client::key_of(number)).await? else {
                 return Ok(Run::Unchanged(Ok(false)));
             };
@@ -88,6 +88,11 @@ impl Auth {
             client.stage(&mut batch);
             Ok(Run::Commit(batch, Ok(true)))
         };
-        run(&self.store, work).await.map_err(refused)?.0
+        let is_noted = run(&self.store, noted).await.map_err(refused)?.0?;
+        if !is_noted {
+            // The client has another address since: this one is free.
+            self.release(email, number).await.map_err(refused)?;
+        }
+        Ok(is_noted)
     }
 }

@@ -51,6 +51,19 @@ pub enum Unreadable {
     Sealed(#[from] Unsealable),
 }
 
+impl Unreadable {
+    /// Whether another version of the program, or another configuration, can
+    /// read it: services are not replaced at the same moment.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Unreadable::Format(_) | Unreadable::Sealed(Unsealable::UnknownKey(_)) => true,
+            Unreadable::NotAnEnvelope(_)
+            | Unreadable::Sealed(Unsealable::Changed | Unsealable::Unreadable) => false,
+        }
+    }
+}
+
 impl Envelope {
     /// Seals the content of a message.
     #[must_use]

@@ -126,7 +126,7 @@ impl<C: Consumer> Inbox<C> {
         let taken = tokio::time::timeout(deadline, self.take(delivery.id, &delivery.body)).await;
         let (settlement, outcome) = match taken.unwrap_or(Err(NotTaken::Late)) {
             Ok(()) => (Settlement::Sent, "sent"),
-            Err(NotTaken::Unreadable(why)) => {
+            Err(NotTaken::Unreadable(why)) if !why.may_pass() => {
                 tracing::error!(
                     message.id = %delivery.id,
                     error = %why,

@@ -1,7 +1,7 @@
 //! Format 18: a letter about a client's account. From `auth` to `notification`.
 
 use serde::{Deserialize, Serialize};
-use tillgate_kernel::{Fingerprint, Language, Private};
+use tillgate_kernel::{Fingerprint, Language, Private, Timestamp};
 
 use crate::bus::Format;
 
@@ -15,9 +15,12 @@ pub struct AccountLetter {
     pub to: Private,
     pub language: Language,
     pub letter: Letter,
+    /// When its link or code ends: after that it is not sent any more.
+    #[serde(default)]
+    pub ends_at: Option<Timestamp>,
 }
 
-/// What a letter is about. The tokens are parts of links that work once.
+/// What a letter is about. The tokens are parts of links.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Letter {

@@ -43,11 +43,12 @@ impl Posted {
         self.0.get(name).map_or("", String::as_str)
     }
 
-    /// These fields as a request of a service.
+    /// Those of these fields that were sent, as a request of a service.
     #[must_use]
     pub fn as_json(&self, fields: &[&str]) -> Value {
-        let pair = |name: &&str| ((*name).to_owned(), Value::from(self.get(name)));
-        Value::Object(fields.iter().map(pair).collect::<Map<_, _>>())
+        let sent = fields.iter().filter_map(|name| Some((*name, self.0.get(*name)?)));
+        let pairs = sent.map(|(name, value)| (name.to_owned(), Value::from(value.as_str())));
+        Value::Object(pairs.collect::<Map<_, _>>())
     }
 }
 
@@ -66,16 +67,18 @@ pub struct Received {
 }
 
 impl Front {
-    /// Reads a form. One that cannot be read is empty.
+    /// Reads a form. One that cannot be read is empty, and not ours.
     pub(super) async fn receive(&self, request: Request) -> Received {
         let headers = request.headers().clone();
         let peer = request.extensions().get::<Peer>().copied();
-        let posted = Posted::read(request).await.unwrap_or_default();
+        let read = Posted::read(request).await;
+        let is_read = read.is_ok();
+        let posted = read.unwrap_or_default();
         let (visitor, token) = self.visitor(&headers);
         Received {
             caller: Caller::of(&headers, peer),
             language: self.language_of(&headers),
-            is_ours: self.is_from_us(&headers, &posted),
+            is_ours: is_read && self.is_from_us(&headers, &posted),
             visitor,
             token,
             posted,

@@ -10,8 +10,9 @@ use serde_json::Value;
 
 use super::Front;
 use super::form_page::{Field, FormPage};
-use super::page::Note;
+use super::page::{Note, is_token};
 use super::reply::lead;
+use crate::Refusal;
 
 /// `GET /reset`
 pub async fn form(State(front): State<Arc<Front>>, headers: HeaderMap) -> Response {
@@ -40,6 +41,9 @@ pub async fn new_password(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Response {
+    if !is_token(&token) {
+        return front.sorry(&Refusal::LinkNotValid, &headers);
+    }
     let (visitor, form_token) = front.visitor(&headers);
     front.page(&front.reset_page(&headers, form_token, &token), StatusCode::OK, &visitor)
 }
@@ -51,6 +55,9 @@ pub async fn set_password(
     request: Request,
 ) -> Response {
     let received = front.receive(request).await;
+    if !is_token(&token) {
+        return front.sorry(&Refusal::LinkNotValid, &received.headers);
+    }
     let page = front.reset_page(&received.headers, received.token.clone(), &token);
     let mut body = received.posted.as_json(&["password"]);
     body["token"] = Value::from(token);

@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::Front;
 use super::form_page::FormPage;
-use super::page::Note;
+use super::page::{Note, is_token};
+use crate::Refusal;
 
 /// `GET /verify/{token}`
 pub async fn form(
@@ -18,6 +19,9 @@ pub async fn form(
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Response {
+    if !is_token(&token) {
+        return front.sorry(&Refusal::LinkNotValid, &headers);
+    }
     let (visitor, form_token) = front.visitor(&headers);
     front.page(&front.verify_page(&headers, form_token, &token), StatusCode::OK, &visitor)
 }
@@ -29,6 +33,9 @@ pub async fn submit(
     request: Request,
 ) -> Response {
     let received = front.receive(request).await;
+    if !is_token(&token) {
+        return front.sorry(&Refusal::LinkNotValid, &received.headers);
+    }
     let page = front.verify_page(&received.headers, received.token.clone(), &token);
     let body = json!({ "token": token });
     if let Err(page) = front.submit(page, &received, "/verify", &body).await {

@@ -63,6 +63,8 @@ pub enum MailerError {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Handed {
     Taken,
+    /// Its link or code has ended before it was handed over.
+    TooLate,
     Later(DeliveryFailure),
     Never(DeliveryFailure),
 }
@@ -199,8 +201,13 @@ pub fn sender_of(from: &str) -> Result<Mailbox, MailerError> {
 const ABOUT_LOG_IN: [&str; 2] = ["53", "50"];
 
 fn refused(why: &SmtpError) -> Handed {
-    let said = in_words(why);
     let code = why.status().map(|code| code.to_string()).unwrap_or_default();
+    // The text of a reply usually repeats the recipient's address.
+    let said = if code.is_empty() {
+        in_words(why)
+    } else {
+        format!("the mail server answered {}", codes_of(&code, &in_words(why)))
+    };
     if ABOUT_LOG_IN.iter().any(|digits| code.starts_with(digits)) {
         return Handed::Later(DeliveryFailure::NotAllowed { said });
     }
@@ -211,6 +218,19 @@ fn refused(why: &SmtpError) -> Handed {
         return Handed::Later(DeliveryFailure::OutcomeUnknown { said });
     }
     Handed::Later(DeliveryFailure::NotSent { said })
+}
+
+/// The code of a reply, with the enhanced one (RFC 3463) if its text has one.
+fn codes_of(code: &str, text: &str) -> String {
+    let is_enhanced = |word: &&str| {
+        let parts: Vec<&str> = word.split('.').collect();
+        parts.len() == 3
+            && parts.iter().all(|part| {
+                (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+            })
+    };
+    let enhanced = text.split([' ', ':', '-']).find(is_enhanced);
+    enhanced.map_or_else(|| code.to_owned(), |enhanced| format!("{code} {enhanced}"))
 }
 
 /// An error with its causes.
@@ -234,5 +254,18 @@ impl Mailer {
         let kept = lettre::transport::stub::AsyncStubTransport::new_ok();
         let from = sender_of("Лавка <shop@shop.example>").expect("an address");
         (Mailer { transport: Transport::Kept(kept.clone()), from }, kept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::codes_of;
+
+    #[test]
+    fn of_a_reply_only_the_codes_are_kept() {
+        let text = "permanent error (550): 5.1.1 <anna@example.org>: Recipient address rejected";
+        assert_eq!(codes_of("550", text), "550 5.1.1");
+        assert_eq!(codes_of("550", "550-5.7.26 10.0.0.1 anna@example.org"), "550 5.7.26");
+        assert_eq!(codes_of("451", "try later, anna@example.org"), "451");
     }
 }

@@ -56,6 +56,12 @@ impl Notice {
         self.content.as_ref().map(|sealed| key.open(sealed, place(partition))).transpose()
     }
 
+    /// The notice of a letter that was not sent in time.
+    #[must_use]
+    pub fn over(&self) -> Notice {
+        Notice { content: None, ..self.clone() }
+    }
+
     /// The notice after its letter was sent.
     #[must_use]
     pub fn sent(&self, sent_at: Timestamp) -> Notice {

@@ -23,6 +23,7 @@ use super::recipient::Recipient;
 use super::sms::Sms;
 use super::take::{MAIL, SMS};
 use crate::formats::AccountLetter;
+use crate::seal::Unsealable;
 
 /// How long a claim is held.
 const LEASE: Duration = Duration::from_secs(90);
@@ -30,6 +31,10 @@ const _: () = assert!(LEASE.as_secs() > 2 * (HANDOVER_SECONDS_MAX + 2 * STORE_WA
 
 /// How long an operation of the store is retried.
 const STORE_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a letter waits for a setting that is missing. Its time until it is
+/// given up does not run meanwhile.
+const SETTING_PAUSE: Duration = Duration::from_secs(300);
 
 /// A letter that could not be handed over for two days becomes a dead letter.
 const RETRY: RetryPolicy = RetryPolicy {
@@ -101,7 +106,12 @@ impl LetterSender {
         };
         let (settlement, outcome) = match &handed {
             Handed::Taken => (Settlement::Sent, "sent"),
+            // Nobody is left who waits for it.
+            Handed::TooLate => (Settlement::Sent, "too_late"),
             Handed::Never(failure) => (Settlement::Dead { error: Failure::of(failure) }, "dead"),
+            Handed::Later(failure @ DeliveryFailure::SettingMissing { .. }) => {
+                (Settlement::Postpone { wait: SETTING_PAUSE, error: Failure::of(failure) }, "retry")
+            }
             Handed::Later(failure) => {
                 let error = Failure::of(failure);
                 let age =
@@ -149,8 +159,19 @@ impl LetterSender {
         let letter = match opened {
             Ok(Some(letter)) => letter,
             Ok(None) => return Ok(Handed::Taken), // it was sent, and settled just now
+            Err(why @ Unsealable::UnknownKey(_)) => {
+                return Ok(Handed::Later(DeliveryFailure::SettingMissing {
+                    setting: why.to_string(),
+                }));
+            }
             Err(why) => return Ok(unreadable(why.to_string())),
         };
+        let now = clock.now();
+        if letter.ends_at.is_some_and(|ends_at| now >= ends_at) {
+            let over: Versioned<Notice> = notice.replaced(notice.over());
+            over.stage_at(Notice::key_in(partition, cause), batch);
+            return Ok(Handed::TooLate);
+        }
         let handed = self.hand_over(&letter, cause, notice.created_at).await;
         if handed == Handed::Taken {
             let sent: Versioned<Notice> = notice.replaced(notice.sent(clock.now()));
@@ -190,8 +211,15 @@ impl LetterSender {
 
 fn report(delivery: &Delivery, settlement: &Settlement, handed: &Handed) {
     let attempts = delivery.attempts + 1;
+    if matches!(handed, Handed::TooLate) {
+        tracing::warn!(
+            message.id = %delivery.id,
+            "a letter was not sent in time: its link or code has ended"
+        );
+        return;
+    }
     let why = match handed {
-        Handed::Taken => "",
+        Handed::Taken | Handed::TooLate => "",
         Handed::Later(failure) | Handed::Never(failure) => failure.detail(),
     };
     match settlement {

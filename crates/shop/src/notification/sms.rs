@@ -49,7 +49,9 @@ impl Sms {
         headers.insert(header::AUTHORIZATION, token);
         headers.insert("idempotency-key", key);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let body = json!({"to": format!("+{to}"), "from": self.provider.from, "text": text});
+        // Numbers of Russia are kept without the plus.
+        let to = format!("+{}", to.trim_start_matches('+'));
+        let body = json!({"to": to, "from": self.provider.from, "text": text});
         let sent =
             self.client.call(Method::POST, &self.provider.url, headers, body.to_string().into());
         match sent.await {

@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use lettre::transport::stub::AsyncStubTransport;
 use serde_json::{Value, json};
 use tillgate_kernel::outbox::{Claim, Lane};
+use tillgate_kernel::time::later;
 use tillgate_kernel::{Clock, Fingerprint, Language, Partition, Private, Secret};
 use tillgate_store::memory::Memory;
 use tillgate_store::{Batch, Store};
@@ -90,6 +91,7 @@ fn letter(cause: u8) -> AccountLetter {
         to: Private::new("anna@example.org"),
         language: Language::En,
         letter: Letter::Verify { token: Private::new("TOKEN-1") },
+        ends_at: None,
     }
 }
 
@@ -150,9 +152,22 @@ async fn a_letter_waits_while_no_mail_server_is_configured() {
     assert_eq!(world.send_letters().await, 1);
     assert_eq!(world.letters().await.len(), 0);
     world.sender.channel = channel;
-    world.service.clock.advance(Duration::from_secs(10));
+    world.service.clock.advance(Duration::from_secs(300));
     assert_eq!(world.send_letters().await, 1);
     assert_eq!(world.letters().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_letter_whose_link_has_ended_is_not_sent() {
+    let world = World::new();
+    let now = world.service.clock.now();
+    let ends_at = Some(later(now, Duration::from_secs(3600)));
+    world.send(1, &AccountLetter { ends_at, ..letter(1) }).await;
+    world.service.clock.advance(Duration::from_secs(3600));
+    assert_eq!(world.send_letters().await, 1);
+    assert_eq!(world.letters().await.len(), 0);
+    world.service.clock.advance(Duration::from_secs(3600));
+    assert_eq!(world.send_letters().await, 0, "and it does not wait any more");
 }
 
 #[test]

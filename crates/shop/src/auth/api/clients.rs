@@ -47,7 +47,7 @@ pub async fn own_data(asked: Asked) -> Response {
 /// `PATCH /me`
 pub async fn correct(mut asked: Asked) -> Response {
     let outcome = match asked.change(Correction::read).await {
-        Ok(correction) => asked.auth.correct(asked.session().as_ref(), correction).await,
+        Ok(correction) => asked.auth.correct(correction, &asked.visit()).await,
         Err(refusal) => Err(refusal),
     };
     asked.personal(outcome.map(|(client, profile)| OwnData::of(&client, &profile)))
@@ -85,7 +85,7 @@ pub async fn verify_phone(mut asked: Asked) -> Response {
 pub async fn send_phone_code(asked: Asked) -> Response {
     let language = asked.language();
     let outcome = match asked.same_site() {
-        Ok(()) => asked.auth.ask_phone_code(asked.session().as_ref(), language).await,
+        Ok(()) => asked.auth.ask_phone_code(language, &asked.visit()).await,
         Err(refusal) => Err(refusal),
     };
     asked.done(outcome)

@@ -226,7 +226,11 @@ fn code(letters: &[Letter]) -> String {
 async fn a_number_is_proved_by_the_code_of_its_message() {
     let world = World::new();
     let mut owner = registered(&world).await;
-    world.letters_to(PHONE).await;
+    // A message costs money: it takes an address that was confirmed.
+    let reply = owner.post("/verify/phone/send", &Value::Null).await;
+    assert_eq!((reply.status, kind(&reply)), (StatusCode::CONFLICT, "no-phone"));
+    let proof = token(&world.letters_to(EMAIL).await);
+    assert_eq!(owner.post("/verify", &json!({ "token": proof })).await.status, 204);
     let send = async |owner: &mut Browser| owner.post("/verify/phone/send", &Value::Null).await;
     assert_eq!(send(&mut owner).await.status, StatusCode::NO_CONTENT);
     let first = code(&world.letters_to(PHONE).await);
@@ -266,16 +270,91 @@ async fn a_number_leads_to_who_has_proved_it_last() {
     let prove = async |username: &str| {
         let mut body = anna();
         body["username"] = json!(username);
+        let email = format!("{username}@example.org");
+        body["email"] = json!(email);
         let mut browser = world.browser();
         assert_eq!(browser.post("/register", &body).await.status, StatusCode::OK);
-        world.letters_to(PHONE).await;
+        let proof = token(&world.letters_to(&email).await);
+        assert_eq!(browser.post("/verify", &json!({ "token": proof })).await.status, 204);
         let reply = browser.post("/verify/phone/send", &Value::Null).await;
         assert_eq!(reply.status, StatusCode::NO_CONTENT);
         let code = code(&world.letters_to(PHONE).await);
         let reply = browser.post("/verify/phone", &json!({ "code": code })).await;
         assert_eq!(reply.status, StatusCode::NO_CONTENT);
+        world.inbox.take_all_twice().await;
         world.browser().log_in(PHONE, PASSWORD).await.body["username"].clone()
     };
     assert_eq!(prove("first").await, "first");
     assert_eq!(prove("second").await, "second", "numbers get new owners");
+}
+
+/// One account has one limit, however its name is spelt.
+#[tokio::test]
+async fn another_spelling_of_a_name_is_not_another_try() {
+    let world = World::new();
+    registered(&world).await;
+    world.letters_to(EMAIL).await;
+    let spellings = ["+7 999 000-00-00", "8(999)0000000", "7 999 0000000", "+79990000000"];
+    let mut refused = 0;
+    for guess in 0..12 {
+        let mut attacker = world.browser();
+        attacker.address = ["198.51.100.1", "192.0.2.1", "2001:db8::1"][guess % 3];
+        let reply = attacker.log_in(spellings[guess % 4], "догадка").await;
+        refused += usize::from(reply.status == StatusCode::TOO_MANY_REQUESTS);
+    }
+    assert_eq!(refused, 7, "five guesses are free");
+    for number in 0..10 {
+        let body = json!({ "username": spellings[number % 4] });
+        assert_eq!(world.browser().post("/reset", &body).await.status, 204, "{number}");
+    }
+    let reply = world.browser().post("/reset", &json!({"username": "mailto:x"})).await;
+    assert_eq!(reply.status, StatusCode::NO_CONTENT);
+    let reply = world.browser().post("/reset", &json!({"username": spellings[1]})).await;
+    assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn a_reset_link_to_an_old_address_sets_no_password() {
+    let world = World::new();
+    let mut owner = registered(&world).await;
+    world.letters_to(EMAIL).await;
+    assert_eq!(world.browser().post("/reset", &json!({"username": "buyer7"})).await.status, 204);
+    let old = token(&world.letters_to(EMAIL).await);
+    let body = json!({"email": "new@example.org", "password": PASSWORD}).to_string();
+    let reply = owner.send(Method::PATCH, "/me", "application/json", body.into()).await;
+    assert_eq!(reply.status, StatusCode::OK);
+    let body = json!({"token": old, "password": NEW_PASSWORD});
+    let reply = world.browser().post("/reset/confirm", &body).await;
+    assert_eq!((reply.status.as_u16(), kind(&reply)), (422, "link-not-valid"));
+}
+
+/// Nobody is written to over and over by somebody who changes the address.
+#[tokio::test]
+async fn changes_of_the_address_are_limited() {
+    let world = World::new();
+    let mut owner = registered(&world).await;
+    world.letters_to(EMAIL).await;
+    let mut statuses = Vec::new();
+    for number in 0..12 {
+        let email = ["victim@example.org", "other@example.org", "third@example.org"][number % 3];
+        let body = json!({"email": email, "password": PASSWORD}).to_string();
+        let reply = owner.send(Method::PATCH, "/me", "application/json", body.into()).await;
+        statuses.push(reply.status.as_u16());
+    }
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 429, 429]);
+    assert!(world.letters_to("victim@example.org").await.len() <= 10);
+}
+
+/// Failures of strangers do not keep the owner from a change.
+#[tokio::test]
+async fn a_client_who_is_logged_in_confirms_a_change_whatever_strangers_try() {
+    let world = World::new();
+    let mut owner = registered(&world).await;
+    for _ in 0..8 {
+        world.browser().log_in("buyer7", "догадка").await;
+    }
+    let reply = world.browser().log_in("buyer7", PASSWORD).await;
+    assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS);
+    let change = json!({"password": PASSWORD, "newPassword": NEW_PASSWORD});
+    assert_eq!(owner.post("/password", &change).await.status, StatusCode::OK);
 }
