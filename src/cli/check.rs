@@ -204,6 +204,17 @@ fn warnings(settings: &Settings) -> Vec<String> {
             folder.display()
         ));
     }
+    if let Some(shop) = &settings.shop
+        && shop.mail.is_some()
+        && shop.public_url.is_none()
+        && settings.public_url.is_none()
+    {
+        warnings.push(
+            "shop: links in letters lead to the address that the shop listens on, which buyers \
+             cannot reach from elsewhere: set shop.public_url"
+                .into(),
+        );
+    }
     warnings
 }
 

@@ -84,6 +84,10 @@ impl MasterKey {
         KeyId([a, b, c, d])
     }
 
+    fn is_named(&self, name: KeyId) -> bool {
+        self.id() == name
+    }
+
     /// Seals what is for one purpose.
     fn deriving(&self, purpose: &str) -> DataKey {
         DataKey(self.derive(purpose))
@@ -149,11 +153,8 @@ impl MasterKeys {
 
     fn named(&self, id: KeyId) -> Result<&MasterKey, Unsealable> {
         let mut all = std::iter::once(&self.current).chain(&self.older);
-        let found = all.find(|known| {
-            let known = known.id();
-            known == id
-        });
-        found.ok_or(Unsealable::UnknownKey(id))
+        let is_named = |known: &&_| MasterKey::is_named(known, id);
+        all.find(is_named).ok_or(Unsealable::UnknownKey(id))
     }
 }
 
