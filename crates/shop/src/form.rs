@@ -239,11 +239,6 @@ impl Form {
         contact::phone(&text).or_else(|| self.refuse(name, Fault::NotAPhone))
     }
 
-    /// Passes over a field whose value does not matter.
-    pub fn ignore(&mut self, name: &str) {
-        self.values.remove(name);
-    }
-
     /// What was read, unless the request has a fault.
     ///
     /// # Errors
@@ -260,8 +255,7 @@ impl Form {
     }
 
     /// All faults; fields that nobody has read are faults too.
-    #[must_use]
-    pub fn faults(self) -> Vec<(String, Fault)> {
+    fn faults(self) -> Vec<(String, Fault)> {
         let unknown = self.values.into_keys().map(|name| (name, Fault::Unknown));
         self.faults.into_iter().chain(unknown).take(FAULTS_MAX).collect()
     }

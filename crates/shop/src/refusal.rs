@@ -148,9 +148,12 @@ impl Refusal {
                 "The code is out of date, or was tried too often. Ask for a new one".into(),
             ),
             Refusal::NoPhone => (
-                "Сначала укажите номер и подтвердите почту. Или магазин не отправляет сообщения"
+                "Чтобы подтвердить телефон, укажите номер и подтвердите адрес почты. Если это уже \
+                 сделано, магазин не отправляет сообщений"
                     .into(),
-                "First add a number and confirm your e-mail. Or the shop sends no messages".into(),
+                "To confirm a phone, add its number and confirm your e-mail address. If both are \
+                 done, the shop sends no messages"
+                    .into(),
             ),
             Refusal::TooManyAttempts { wait_seconds } => (
                 format!("Слишком много попыток. Следующая — через {wait_seconds} с"),
@@ -158,7 +161,7 @@ impl Refusal {
             ),
             Refusal::DoneWithoutSession => (
                 "Готово, но войти сразу не получилось. Войдите через несколько секунд".into(),
-                "It is done, but you could not be logged in. Log in in a few seconds".into(),
+                "It is done, but the log-in has failed. Log in again in a few seconds".into(),
             ),
             Refusal::Busy | Refusal::Unavailable => (
                 "Сейчас не получается, ничего не изменено. Повторите через несколько секунд".into(),

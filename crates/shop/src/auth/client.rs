@@ -200,6 +200,12 @@ impl Client {
         }
     }
 
+    /// Replaces the password. All sessions end.
+    pub fn set_password(&mut self, password: PasswordHash) {
+        self.password = password;
+        self.session_epoch += 1;
+    }
+
     /// Stages a message about the client for the inbox of a service. The
     /// client's document is to be staged afterwards: it counts the messages.
     pub fn send<F: Format>(

@@ -212,6 +212,7 @@ fn of_visitors() -> Vec<Operation> {
         asked("POST", "/logout", "logout", "Log out", ENDED),
         Operation {
             about: "The same as `POST /logout`. Links of other sites do not log out.",
+            refusals: vec![Refusal::CrossSite],
             ..asked("GET", "/logout", "logoutByLink", "Log out", ENDED)
         },
         Operation {

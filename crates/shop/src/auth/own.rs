@@ -208,10 +208,15 @@ impl Auth {
         let subject = Counted::confirmations_of(client.number());
         self.count(&subject, Limit::OfFailures(OF_ACCOUNT)).await?;
         let hash = client.password.clone();
-        if !self.hasher.run(move || hash.is_of(&password)).await? {
-            return Err(Refusal::WrongLogin);
+        match self.hasher.run(move || hash.is_of(&password)).await {
+            Ok(true) => self.forgive(&subject).await,
+            Ok(false) => Err(Refusal::WrongLogin),
+            Err(refusal) => {
+                // Nothing was compared, so nothing has failed.
+                self.take_back(&subject).await?;
+                Err(refusal)
+            }
         }
-        self.forgive(&subject).await
     }
 
     /// Changes the password. All sessions end, and a new one begins.
@@ -235,8 +240,7 @@ impl Auth {
             let Some(mut client) = known.filter(|client| client.session_epoch == epoch) else {
                 return Ok(Run::Unchanged(Err(Refusal::NoSession)));
             };
-            client.password = hash.clone();
-            client.session_epoch += 1;
+            client.set_password(hash.clone());
             let mut batch = Batch::new();
             client.stage(&mut batch);
             Ok(Run::Commit(batch, Ok(client.into_document())))

@@ -128,8 +128,7 @@ impl Auth {
                 Ok(_) => return Ok(Run::Unchanged(Err(Refusal::LinkNotValid))),
                 Err(refusal) => return Ok(Run::Unchanged(Err(refusal))),
             }
-            client.password = hash.clone();
-            client.session_epoch += 1;
+            client.set_password(hash.clone());
             let mut batch = Batch::new();
             client.stage(&mut batch);
             Ok(Run::Commit(batch, Ok(client.into_document())))
@@ -140,7 +139,11 @@ impl Auth {
         let subject = Counted::logins_as(client.username.as_str());
         let rest = self.note_proof(&client, &profile).await.map(|_| ());
         if let Err(refusal) = rest.and(self.forgive(&subject).await) {
-            tracing::warn!(reason = refusal.kind().1, "a proof of an address was not noted");
+            tracing::warn!(
+                reason = refusal.kind().1,
+                "a password was replaced, but not noted that its letter has arrived: the client \
+                 can confirm the address again"
+            );
         }
         self.open_session(&client, profile, visit).await.map_err(Refusal::done)
     }

@@ -158,7 +158,8 @@ mod tests {
     #[test]
     fn services_number_their_messages_separately() {
         let subject = Partition::from_u64(7);
-        let ids = Service::ALL.map(|service| message_id(service, subject, 1).sequence);
+        let ids = [Service::Auth, Service::Notification]
+            .map(|service| message_id(service, subject, 1).sequence);
         assert_eq!(ids, [0x0100_0001, 0x0400_0001]);
     }
 }

@@ -13,8 +13,6 @@ pub enum Service {
 const FIRST_LANE: u8 = 8;
 
 impl Service {
-    pub const ALL: [Service; 2] = [Service::Auth, Service::Notification];
-
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {

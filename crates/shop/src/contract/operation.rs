@@ -115,7 +115,7 @@ impl Operation {
         const OF_CHANGES: &[Refusal] = &[Refusal::CrossSite];
         const OF_ALL: &[Refusal] = &[Refusal::Unavailable];
         let given = |is_so: bool, some: &'static [Refusal]| if is_so { some } else { &[] };
-        let is_change = self.method != "GET" || self.id == "logoutByLink";
+        let is_change = self.method != "GET";
         given(self.body.is_some(), OF_BODIES)
             .iter()
             .chain(given(self.needs_session, OF_SESSIONS))

@@ -2,7 +2,8 @@
 
 use askama::Template;
 use axum::response::Response;
-use http::StatusCode;
+use http::{Method, StatusCode};
+use serde_json::Value;
 
 use super::Front;
 use super::page::{Frame, with_pause};
@@ -103,8 +104,9 @@ impl Front {
         &self,
         page: FormPage,
         received: &Received,
+        method: Method,
         path: &str,
-        body: &serde_json::Value,
+        body: &Value,
     ) -> Result<Reply, Response> {
         let page = page.typed(received);
         let show = |page: FormPage, status| self.page(&page, status, &received.visitor);
@@ -112,7 +114,6 @@ impl Front {
             let problem = Some(page.frame.words.expired_form.into());
             return Err(show(FormPage { problem, ..page }, StatusCode::FORBIDDEN));
         }
-        let method = if path == "/me" { http::Method::PATCH } else { http::Method::POST };
         match self.auth.call(method, path, &received.caller, Some(body)).await {
             Ok(reply) if reply.status.is_success() => Ok(reply),
             Ok(reply) => Err(with_pause(show(page.refused(&reply), reply.status), &reply)),

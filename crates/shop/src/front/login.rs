@@ -22,7 +22,7 @@ pub async fn submit(State(front): State<Arc<Front>>, request: Request) -> Respon
     let received = front.receive(request).await;
     let page = front.login_page(&received.headers, received.token.clone());
     let body = received.posted.as_json(&["username", "password"]);
-    match front.submit(page, &received, "/login", &body).await {
+    match front.submit(page, &received, Method::POST, "/login", &body).await {
         Ok(reply) => lead("/account", &reply),
         Err(page) => page,
     }

@@ -4,7 +4,8 @@
 //!
 //! - [`words`] has the texts;
 //! - `page` renders, and sets the headers of a page;
-//! - `form_page` is a page with one form;
+//! - `form_page` is a page with one form; `link_token` is what the link of a
+//!   letter ends with;
 //! - `visitor` is who looks at a page;
 //! - `posted` reads forms, `reply` the answers of services;
 //! - `register`, `verify`, `phone`, `login`, `reset`, `account` and `own` are
@@ -12,6 +13,7 @@
 
 mod account;
 mod form_page;
+mod link_token;
 mod login;
 mod own;
 mod page;

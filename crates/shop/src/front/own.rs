@@ -31,7 +31,7 @@ pub async fn change_data(State(front): State<Arc<Front>>, request: Request) -> R
     let received = front.receive(request).await;
     let page = front.data_page(&received.headers, received.token.clone());
     let body = received.posted.as_json(&["firstName", "lastName", "phone", "email", "password"]);
-    front.change(page, &received, "/me", &body).await
+    front.change(page, &received, Method::PATCH, "/me", &body).await
 }
 
 /// `GET /account/password`
@@ -45,7 +45,7 @@ pub async fn change_password(State(front): State<Arc<Front>>, request: Request) 
     let received = front.receive(request).await;
     let page = front.password_page(&received.headers, received.token.clone());
     let body = received.posted.as_json(&["password", "newPassword"]);
-    front.change(page, &received, "/password", &body).await
+    front.change(page, &received, Method::POST, "/password", &body).await
 }
 
 impl Front {
@@ -79,6 +79,7 @@ impl Front {
         &self,
         page: FormPage,
         received: &Received,
+        method: Method,
         path: &str,
         body: &Value,
     ) -> Response {
@@ -86,7 +87,7 @@ impl Front {
         if !received.is_ours {
             return Redirect::to("/account").into_response();
         }
-        match self.submit(page, received, path, body).await {
+        match self.submit(page, received, method, path, body).await {
             Ok(reply) => lead("/account", &reply),
             Err(page) => page,
         }

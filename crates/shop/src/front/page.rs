@@ -88,12 +88,6 @@ impl Front {
     }
 }
 
-/// Whether a part of an address is the token of a link. Anything else is not
-/// put into the address of a form.
-pub fn is_token(text: &str) -> bool {
-    tillgate_identity::Token::parse(text).is_some()
-}
-
 /// The answer with the pause that a service asks for.
 pub fn with_pause(mut response: Response, reply: &Reply) -> Response {
     if let Some(pause) = reply.headers.get(header::RETRY_AFTER) {

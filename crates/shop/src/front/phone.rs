@@ -36,7 +36,7 @@ pub async fn confirm(State(front): State<Arc<Front>>, request: Request) -> Respo
     }
     let page = front.code_page(&received.headers, received.token.clone());
     let body = received.posted.as_json(&["code"]);
-    match front.submit(page, &received, "/verify/phone", &body).await {
+    match front.submit(page, &received, Method::POST, "/verify/phone", &body).await {
         Ok(_) => Redirect::to("/account").into_response(),
         Err(page) => page,
     }

@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
 
 use super::Front;
 use super::form_page::{Field, FormPage};
-use super::page::{Note, is_token};
+use super::link_token::LinkToken;
+use super::page::Note;
 use super::reply::lead;
-use crate::Refusal;
 
 /// `GET /reset`
 pub async fn form(State(front): State<Arc<Front>>, headers: HeaderMap) -> Response {
@@ -25,7 +25,7 @@ pub async fn submit(State(front): State<Arc<Front>>, request: Request) -> Respon
     let received = front.receive(request).await;
     let page = front.forgotten_page(&received.headers, received.token.clone());
     let body = received.posted.as_json(&["username"]);
-    if let Err(page) = front.submit(page, &received, "/reset", &body).await {
+    if let Err(page) = front.submit(page, &received, Method::POST, "/reset", &body).await {
         return page;
     }
     let frame = front.frame(&received.headers);
@@ -38,12 +38,9 @@ pub async fn submit(State(front): State<Arc<Front>>, request: Request) -> Respon
 /// `GET /reset/{token}`
 pub async fn new_password(
     State(front): State<Arc<Front>>,
-    Path(token): Path<String>,
+    LinkToken(token): LinkToken,
     headers: HeaderMap,
 ) -> Response {
-    if !is_token(&token) {
-        return front.sorry(&Refusal::LinkNotValid, &headers);
-    }
     let (visitor, form_token) = front.visitor(&headers);
     front.page(&front.reset_page(&headers, form_token, &token), StatusCode::OK, &visitor)
 }
@@ -51,17 +48,14 @@ pub async fn new_password(
 /// `POST /reset/{token}`
 pub async fn set_password(
     State(front): State<Arc<Front>>,
-    Path(token): Path<String>,
+    LinkToken(token): LinkToken,
     request: Request,
 ) -> Response {
     let received = front.receive(request).await;
-    if !is_token(&token) {
-        return front.sorry(&Refusal::LinkNotValid, &received.headers);
-    }
     let page = front.reset_page(&received.headers, received.token.clone(), &token);
     let mut body = received.posted.as_json(&["password"]);
     body["token"] = Value::from(token);
-    match front.submit(page, &received, "/reset/confirm", &body).await {
+    match front.submit(page, &received, Method::POST, "/reset/confirm", &body).await {
         Ok(reply) => lead("/account", &reply),
         Err(page) => page,
     }

@@ -3,25 +3,22 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 
 use super::Front;
 use super::form_page::FormPage;
-use super::page::{Note, is_token};
-use crate::Refusal;
+use super::link_token::LinkToken;
+use super::page::Note;
 
 /// `GET /verify/{token}`
 pub async fn form(
     State(front): State<Arc<Front>>,
-    Path(token): Path<String>,
+    LinkToken(token): LinkToken,
     headers: HeaderMap,
 ) -> Response {
-    if !is_token(&token) {
-        return front.sorry(&Refusal::LinkNotValid, &headers);
-    }
     let (visitor, form_token) = front.visitor(&headers);
     front.page(&front.verify_page(&headers, form_token, &token), StatusCode::OK, &visitor)
 }
@@ -29,16 +26,13 @@ pub async fn form(
 /// `POST /verify/{token}`
 pub async fn submit(
     State(front): State<Arc<Front>>,
-    Path(token): Path<String>,
+    LinkToken(token): LinkToken,
     request: Request,
 ) -> Response {
     let received = front.receive(request).await;
-    if !is_token(&token) {
-        return front.sorry(&Refusal::LinkNotValid, &received.headers);
-    }
     let page = front.verify_page(&received.headers, received.token.clone(), &token);
     let body = json!({ "token": token });
-    if let Err(page) = front.submit(page, &received, "/verify", &body).await {
+    if let Err(page) = front.submit(page, &received, Method::POST, "/verify", &body).await {
         return page;
     }
     let frame = front.frame(&received.headers);
